@@ -1,0 +1,7 @@
+"""`python -m toolkit` is the same as the `toolkit` command."""
+
+import sys
+
+from toolkit.cli.main import main
+
+sys.exit(main())

@@ -1,0 +1,99 @@
+"""What went wrong, in the words a person needs: what, where, why, what to do next.
+
+Codes are those of Watson ML and FfDL, whose letter says whose fault it is: S1xx-S3xx the system's,
+C1xx-C2xx the user's. A script reads the exit status: one number for each kind of thing to do next.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Code(Enum):
+    """A closed list of error codes; `exit_status` is what the command returns to the shell."""
+
+    RESOURCES = ("S100", 3)
+    IMAGE = ("S103", 3)
+    LOADING_DATA = ("S302", 3)
+    STORING_RESULTS = ("S303", 3)
+    MANIFEST = ("C101", 2)
+    CODE = ("C102", 2)
+    CREDENTIALS = ("C103", 4)
+    RESOURCES_ASKED = ("C104", 2)
+    PROGRAM_FAILED = ("C201", 1)
+    MODEL_CHECK = ("C202", 5)
+
+    @property
+    def label(self) -> str:
+        """The code as it is printed, such as `C101`."""
+        return str(self.value[0])
+
+    @property
+    def exit_status(self) -> int:
+        """1 the program failed, 2 bad input, 3 the system, 4 credentials, 5 the model's check."""
+        return int(self.value[1])
+
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C: 128 + SIGINT, as shells have it."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A point in a file; lines and columns count from 1."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong: `what`, and where it is known, its place in a file and the field's path."""
+
+    what: str
+    place: Place | None = None
+    path: str = ""
+    source_line: str = ""
+
+    def __str__(self) -> str:
+        head = ": ".join(part for part in (str(self.place or ""), self.path, self.what) if part)
+        if not self.source_line or self.place is None:
+            return head
+        caret = " " * (self.place.column - 1) + "^"
+        return f"{head}\n    {self.source_line}\n    {caret}"
+
+
+@dataclass
+class ToolkitError(Exception):
+    """Every failure that a person can do something about; the command prints it and no traceback."""
+
+    code: Code
+    what: str
+    problems: tuple[Problem, ...] = ()
+    evidence: str = ""
+    mend: str = ""
+    context: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        lines = [f"{self.code.label} {self.what}"]
+        lines += [f"  {line}" for problem in self.problems for line in str(problem).splitlines()]
+        lines += [f"  | {line}" for line in self.evidence.strip().splitlines()]
+        if self.mend:
+            lines.append(f"  next: {self.mend}")
+        return "\n".join(lines)
+
+    def as_json(self) -> dict[str, object]:
+        """The same facts for machines."""
+        return {
+            "error": self.code.label,
+            "what": self.what,
+            "problems": [str(problem) for problem in self.problems],
+            "evidence": self.evidence,
+            "next": self.mend,
+            **self.context,
+        }

@@ -1,0 +1,32 @@
+"""Where things lie: what ships with the tool (images, templates, clusters) and what it keeps for a person."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def house() -> Path:
+    """The folder that holds `images/`, `templates/` and `clusters/`.
+
+    In a checkout that is its top; in an installed wheel the three lie inside the package.
+    """
+    return _PACKAGE if (_PACKAGE / "images").is_dir() else _PACKAGE.parent
+
+
+def home() -> Path:
+    """Everything the tool keeps for a person: runs, embedded buckets and keys. Default `~/.toolkit`."""
+    return Path(os.environ.get("TOOLKIT_HOME") or Path.home() / ".toolkit").absolute()
+
+
+def cache() -> Path:
+    """What can be fetched again: wheels. Default `<home>/cache`."""
+    return Path(os.environ.get("TOOLKIT_CACHE") or home() / "cache").absolute()
+
+
+def private_folder(path: Path) -> Path:
+    """Make `path` (and its parents) for its owner alone; what exists keeps its mode."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path

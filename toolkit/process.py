@@ -1,0 +1,117 @@
+"""Running a command on this machine: an argv list in, a `Result` out; no shell anywhere."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a finished command left: its argv, exit status and output (bytes that are no UTF-8 are replaced)."""
+
+    argv: tuple[str, ...]
+    status: int
+    output: str
+    errors: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is 0."""
+        return self.status == 0
+
+
+class CommandFailed(Exception):
+    """A command that had to succeed did not; carries its `result`."""
+
+    def __init__(self, result: Result) -> None:
+        super().__init__(f"{shlex.join(result.argv)}: exit status {result.status}\n{result.errors.strip()}")
+        self.result = result
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    check: bool = True,
+    stdin: IO[bytes] | None = None,
+    data: bytes | None = None,
+    environment: Mapping[str, str] | None = None,
+    timeout: float | None = None,
+) -> Result:
+    """Run `argv` to its end.
+
+    Args:
+        check: raise `CommandFailed` where the status is not 0. Default true.
+        stdin, data: what the command reads, a file or bytes. Default nothing.
+        environment: the whole environment. Default this process's own.
+        timeout: seconds; then the command is killed and the status is 124, as `timeout` has it. Default none.
+    """
+    try:
+        done = subprocess.run(
+            argv,
+            input=data,
+            stdin=(stdin or subprocess.DEVNULL) if data is None else None,
+            capture_output=True,
+            env=environment,
+            timeout=timeout,
+            check=False,
+        )
+        result = Result(tuple(argv), done.returncode, _text(done.stdout), _text(done.stderr))
+    except subprocess.TimeoutExpired as late:
+        result = Result(tuple(argv), 124, _text(late.stdout or b""), f"no answer in {timeout} s")
+    except FileNotFoundError:
+        result = Result(tuple(argv), 127, "", f"{argv[0]}: no such command on this machine")
+    if check and not result.ok:
+        raise CommandFailed(result)
+    return result
+
+
+def stream(argv: Sequence[str], on_line: Callable[[str], None], *, environment: Mapping[str, str] | None = None) -> int:
+    """Run `argv` and give each line of its output and errors to `on_line` as it comes; returns the status.
+
+    The command gets a session of its own, so that a Ctrl-C on the terminal reaches this process alone, which
+    ends the command in its own order.
+    """
+    process = subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=environment,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    try:
+        for line in process.stdout:
+            on_line(line.rstrip("\n"))
+        return process.wait()
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait()
+        process.stdout.close()
+
+
+def feed(argv: Sequence[str], pieces: Iterable[bytes]) -> Result:
+    """Run `argv` and write `pieces` to it as they come; raises `CommandFailed` where the status is not 0."""
+    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdin is not None
+    try:
+        for piece in pieces:
+            process.stdin.write(piece)
+    except BrokenPipeError:
+        pass  # the command ended early: its status and its errors say why
+    output, errors = process.communicate()
+    result = Result(tuple(argv), process.returncode, _text(output), _text(errors))
+    if not result.ok:
+        raise CommandFailed(result)
+    return result
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")

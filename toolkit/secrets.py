@@ -1,0 +1,100 @@
+"""A secret is a type: it prints as redacted everywhere and gives its value only where it is used."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit.errors import Code, ToolkitError
+
+_REFERENCE = re.compile(r"^\$\{(env|file|embedded):([^}]+)\}$")
+
+
+class Secret:
+    """A value that must not be seen; `reveal()` is called only by the code that hands it to its user."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The value itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "[redacted]"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(("Secret", self._value))
+
+
+@dataclass(frozen=True)
+class SecretSource:
+    """Where a secret comes from: `literal` (it stands in the manifest), `env`, `file` or `embedded`.
+
+    `${env:NAME}` is an environment variable of the operator, `${file:PATH}` a file that only its owner may
+    read, `${embedded:access_key_id}` the key of the embedded S3 server of this machine.
+    """
+
+    kind: str
+    value: Secret
+
+    def __str__(self) -> str:
+        return "[redacted]" if self.kind == "literal" else f"${{{self.kind}:{self.value.reveal()}}}"
+
+
+def parse_secret(text: str) -> SecretSource:
+    """Read `${env:NAME}`, `${file:PATH}`, `${embedded:NAME}`, or take the text itself as the secret."""
+    match = _REFERENCE.match(text)
+    if match:
+        return SecretSource(match[1], Secret(match[2]))
+    return SecretSource("literal", Secret(text))
+
+
+def resolve_secret(source: SecretSource, environment: Mapping[str, str], embedded: Mapping[str, Secret]) -> Secret:
+    """The secret behind `source`; raises `ToolkitError` (C103) naming the reference that leads nowhere."""
+    secret = _look_up(source, environment, embedded)
+    if not re.fullmatch(r"[\x21-\x7e]+", secret.reveal()):
+        raise ToolkitError(Code.CREDENTIALS, f"{source}: empty, or holds a space or a character that no key has")
+    return secret
+
+
+def _look_up(source: SecretSource, environment: Mapping[str, str], embedded: Mapping[str, Secret]) -> Secret:
+    name = source.value.reveal()
+    if source.kind == "literal":
+        return source.value
+    if source.kind == "env":
+        if name not in environment:
+            raise ToolkitError(Code.CREDENTIALS, f"{source}: no such environment variable", mend=f"export {name}=…")
+        return Secret(environment[name])
+    if source.kind == "file":
+        return _read_private(Path(name).expanduser(), source)
+    if name not in embedded:
+        known = ", ".join(sorted(embedded))
+        raise ToolkitError(Code.CREDENTIALS, f"{source}: the embedded store has no such value; it has {known}")
+    return embedded[name]
+
+
+def _read_private(path: Path, source: SecretSource) -> Secret:
+    try:
+        with path.open() as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            if mode & 0o077:
+                raise ToolkitError(
+                    Code.CREDENTIALS,
+                    f"{source}: others may read this file (mode {mode:04o})",
+                    mend=f"chmod 600 {path}",
+                )
+            return Secret(file.read().strip())
+    except OSError as error:
+        raise ToolkitError(Code.CREDENTIALS, f"{source}: {error.strerror}") from None
