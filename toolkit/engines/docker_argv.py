@@ -1,0 +1,173 @@
+"""Docker's command lines, as values: nothing here runs anything, so a test compares lists.
+
+Every container, volume and network of a run carries the label `toolkit.run=<training id>`; it is what is listed
+and cleaned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+RUN_LABEL = "toolkit.run"
+
+Argv = list[str]
+
+
+@dataclass(frozen=True)
+class Bind:
+    """A folder of the host in a container. `propagation` as Docker names it: `rshared`, `rslave` or empty."""
+
+    source: str
+    target: str
+    read_only: bool = False
+    propagation: str = ""
+
+    @property
+    def argument(self) -> str:
+        """As `--volume` takes it."""
+        options = [word for word in ("ro" if self.read_only else "", self.propagation) if word]
+        return ":".join([self.source, self.target, *([",".join(options)] if options else [])])
+
+
+def create_volume(name: str, run: str) -> Argv:
+    """A volume lies where the engine has made its mounts shared, so FUSE mounts below it reach other containers."""
+    return ["docker", "volume", "create", "--label", f"{RUN_LABEL}={run}", name]
+
+
+def volume_folder(name: str) -> Argv:
+    """Prints the host's folder of a volume."""
+    return ["docker", "volume", "inspect", "--format", "{{.Mountpoint}}", name]
+
+
+def create_network(name: str, run: str) -> Argv:
+    """A private bridge; the engine picks a free subnet."""
+    return ["docker", "network", "create", "--driver", "bridge", "--label", f"{RUN_LABEL}={run}", name]
+
+
+def network_subnet(name: str) -> Argv:
+    """Prints the network's CIDR."""
+    return ["docker", "network", "inspect", "--format", "{{(index .IPAM.Config 0).Subnet}}", name]
+
+
+def start_side_container(name: str, run: str, image: str, binds: Sequence[Bind], command: Sequence[str]) -> Argv:
+    """A container of the tool's own on the host's network: it may mount FUSE, and holds keys in memory only."""
+    capabilities = ("SYS_ADMIN", "DAC_OVERRIDE", "CHOWN", "FOWNER")
+    return [
+        *("docker", "run", "--detach", "--init", "--name", name, "--label", f"{RUN_LABEL}={run}"),
+        *("--network", "host", "--cap-drop", "ALL"),
+        *(word for capability in capabilities for word in ("--cap-add", capability)),
+        *("--device", "/dev/fuse", "--security-opt", "apparmor=unconfined"),
+        *("--tmpfs", "/run/private:mode=0700"),
+        *(word for bind in binds for word in ("--volume", bind.argument)),
+        image,
+        *command,
+    ]
+
+
+def start_store(name: str, run: str, image: str, folder: str, owner: str, command: Sequence[str]) -> Argv:
+    """The embedded S3 server: the user `owner` (uid:gid), no capability, the host's loopback, one folder."""
+    return [
+        *("docker", "run", "--detach", "--init", "--name", name, "--label", f"{RUN_LABEL}={run}"),
+        *("--network", "host", "--user", owner, "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
+        *("--read-only", "--tmpfs", "/tmp:mode=1777", "--tmpfs", "/run/private:mode=1777"),
+        *("--volume", Bind(folder, "/buckets").argument),
+        image,
+        *command,
+    ]
+
+
+def start_learner(
+    name: str,
+    run: str,
+    image: str,
+    *,
+    hostname: str,
+    network: str,
+    binds: Sequence[Bind],
+    environment: Mapping[str, str],
+    folder: str,
+    command: Sequence[str],
+) -> Argv:
+    """A learner: the image's unprivileged user, no capability, its own address on the run's network."""
+    return [
+        *("docker", "run", "--detach", "--init", "--name", name, "--label", f"{RUN_LABEL}={run}"),
+        *("--hostname", hostname, "--network", network, "--network-alias", hostname),
+        *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
+        # Docker's 64 MB of shared memory are too few for Open MPI's and NCCL's transports.
+        *("--shm-size", "1g"),
+        *(word for key, value in sorted(environment.items()) for word in ("--env", f"{key}={value}")),
+        *(word for bind in binds for word in ("--volume", bind.argument)),
+        *("--workdir", folder),
+        image,
+        *command,
+    ]
+
+
+def check_in_image(
+    image: str,
+    run: str,
+    owner: str,
+    binds: Sequence[Bind],
+    environment: Mapping[str, str],
+    command: Sequence[str],
+) -> Argv:
+    """Run `command` once in `image`, with no network, as the user `owner` (uid:gid); nothing stays behind.
+
+    The files belong to the operator, who may keep them from others: so it runs as him, without any capability.
+    """
+    return [
+        *("docker", "run", "--rm", "--init", "--label", f"{RUN_LABEL}={run}", "--user", owner),
+        *("--network", "none", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--tmpfs", "/tmp"),
+        *(word for key, value in sorted(environment.items()) for word in ("--env", f"{key}={value}")),
+        *(word for bind in binds for word in ("--volume", bind.argument)),
+        image,
+        *command,
+    ]
+
+
+def execute(container: str, command: Sequence[str], *, stdin: bool = False) -> Argv:
+    """Run `command` in a running container; with `stdin`, what it reads is passed on."""
+    return ["docker", "exec", *(["--interactive"] if stdin else []), container, *command]
+
+
+def follow_logs(container: str) -> Argv:
+    """The container's output from its beginning, until it ends."""
+    return ["docker", "logs", "--follow", container]
+
+
+def logs(container: str) -> Argv:
+    """The container's output so far."""
+    return ["docker", "logs", container]
+
+
+def wait(container: str) -> Argv:
+    """Prints the container's exit status once it has ended."""
+    return ["docker", "wait", container]
+
+
+def stop(container: str, seconds: int) -> Argv:
+    """Ask the container to end, and kill it after `seconds`."""
+    return ["docker", "stop", "--time", str(seconds), container]
+
+
+def remove_container(container: str) -> Argv:
+    """Kill and remove."""
+    return ["docker", "rm", "--force", "--volumes", container]
+
+
+def remove_volume(name: str) -> Argv:
+    """Remove a volume that no container uses."""
+    return ["docker", "volume", "rm", name]
+
+
+def remove_network(name: str) -> Argv:
+    """Remove a network that no container is on."""
+    return ["docker", "network", "rm", name]
+
+
+def list_of_run(noun: str, run: str) -> Argv:
+    """Names of the run's own: `noun` is `container`, `volume` or `network`."""
+    names = {"container": "{{.Names}}", "volume": "{{.Name}}", "network": "{{.Name}}"}
+    everything = ["--all"] if noun == "container" else []
+    return ["docker", noun, "ls", *everything, "--filter", f"label={RUN_LABEL}={run}", "--format", names[noun]]
