@@ -1,0 +1,45 @@
+"""From a manifest's references to stores that answer: keys resolved, the embedded server started if it is meant."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from toolkit.buckets.embedded import embedded_keys, embedded_store
+from toolkit.buckets.store import Access
+from toolkit.manifest.model import BucketReference, Manifest
+from toolkit.secrets import Secret, resolve_secret
+
+
+@contextmanager
+def open_access(manifest: Manifest, home: Path, side_image: str, run: str) -> Iterator[dict[str, Access]]:
+    """Access to both stores, as `data` and `results`, while the context lasts.
+
+    Raises `ToolkitError` (C103) for a reference that leads nowhere, before anything is started.
+    """
+    uses_embedded = any(reference.connection.is_embedded for reference in manifest.references)
+    keys = embedded_keys(home) if uses_embedded else {}
+    resolved = {
+        "data": _resolve(manifest.training_data, keys),
+        "results": _resolve(manifest.training_results, keys),
+    }
+    with ExitStack() as stack:
+        if uses_embedded:
+            url = stack.enter_context(embedded_store(home, side_image, run))
+            resolved = {name: _at(access, url) for name, access in resolved.items()}
+        yield resolved
+
+
+def _resolve(reference: BucketReference, embedded: dict[str, Secret]) -> Access:
+    connection = reference.connection
+    return Access(
+        endpoint_url="" if connection.is_embedded else connection.endpoint_url,
+        access_key_id=resolve_secret(connection.access_key_id, os.environ, embedded),
+        secret_access_key=resolve_secret(connection.secret_access_key, os.environ, embedded),
+    )
+
+
+def _at(access: Access, embedded_url: str) -> Access:
+    return Access(access.endpoint_url or embedded_url, access.access_key_id, access.secret_access_key)
