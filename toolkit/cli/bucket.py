@@ -1,0 +1,87 @@
+"""`toolkit bucket put MANIFEST FOLDER` and `toolkit bucket list MANIFEST`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from toolkit.buckets.access import open_access
+from toolkit.buckets.store import Access, Store, StoredObject, md5_of
+from toolkit.catalogue.version import read_inputs
+from toolkit.cli.screen import console, human_size, print_json, progress_bar
+from toolkit.errors import Code, ToolkitError
+from toolkit.image.own import buckets_recipe
+from toolkit.image.progress import Progress
+from toolkit.image.store import ImageStore
+from toolkit.manifest.model import Manifest
+from toolkit.manifest.reader import read_manifest
+from toolkit.places import home
+from toolkit.run.plan import new_training_id
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Open both stores, then put or list."""
+    manifest = read_manifest(Path(arguments.manifest))
+    files = _files(Path(arguments.folder)) if arguments.act == "put" else []
+    side_image = read_inputs(buckets_recipe()).reference
+    if any(reference.connection.is_embedded for reference in manifest.references):
+        ImageStore().get(side_image)
+    with open_access(manifest, home(), side_image, new_training_id()) as access:
+        if arguments.act == "list":
+            return _list(manifest, access, as_json=arguments.json)
+        return _put(manifest, access, files, as_json=arguments.json)
+
+
+def _files(folder: Path) -> list[tuple[str, Path]]:
+    files = [(file.relative_to(folder).as_posix(), file) for file in sorted(folder.rglob("*")) if file.is_file()]
+    if not files:
+        raise ToolkitError(Code.CODE, f"{folder} holds no files to put", mend="name the folder that holds the data")
+    return files
+
+
+def _put(manifest: Manifest, access: dict[str, Access], files: list[tuple[str, Path]], *, as_json: bool) -> int:
+    bucket = manifest.training_data.bucket
+    store = Store(access["data"])
+    for name, reference in (("data", manifest.training_data), ("results", manifest.training_results)):
+        if Store(access[name]).create_bucket(reference.bucket):
+            console.print(f"bucket {reference.bucket} made")
+    there = {item.key: item for item in store.objects(bucket)}
+    wanted = [(key, file) for key, file in files if not _same(there, key, file)]
+    total, done = sum(file.stat().st_size for _, file in wanted), 0
+    with progress_bar() as report:
+
+        def on_bytes(count: int) -> None:
+            nonlocal done
+            done += count
+            report(Progress("putting", key, done, total, "bytes"))
+
+        for key, file in wanted:
+            store.put(bucket, key, file, on_bytes)
+    if as_json:
+        print_json({"bucket": bucket, "put": [key for key, _ in wanted], "there_already": len(files) - len(wanted)})
+    kept = f", {len(files) - len(wanted)} there already" if len(wanted) < len(files) else ""
+    console.print(f"bucket {bucket}: {len(wanted)} files put ({human_size(total)}){kept}")
+    return 0
+
+
+def _same(there: dict[str, StoredObject], key: str, file: Path) -> bool:
+    """Whether the bucket holds these bytes under `key`, as its MD5 says; a size alone proves nothing."""
+    item = there.get(key)
+    return item is not None and item.size == file.stat().st_size and item.md5 == md5_of(file)
+
+
+def _list(manifest: Manifest, access: dict[str, Access], *, as_json: bool) -> int:
+    found = {
+        reference.bucket: list(Store(access[name]).objects(reference.bucket))
+        for name, reference in (("data", manifest.training_data), ("results", manifest.training_results))
+    }
+    if as_json:
+        print_json(
+            {bucket: [{"key": item.key, "bytes": item.size} for item in items] for bucket, items in found.items()}
+        )
+        return 0
+    for bucket, items in found.items():
+        print(f"{bucket}: {len(items)} objects, {human_size(sum(item.size for item in items))}")
+        for item in items:
+            print(f"  {item.size:>12}  {item.key}")
+    return 0

@@ -1,0 +1,59 @@
+"""`toolkit collect TRAINING_ID`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from toolkit.catalogue.version import read_inputs
+from toolkit.cli.screen import console, human_size, print_json, progress_bar
+from toolkit.errors import Code, ToolkitError
+from toolkit.image.own import buckets_recipe
+from toolkit.image.progress import Progress
+from toolkit.image.store import ImageStore
+from toolkit.manifest.model import Manifest
+from toolkit.manifest.reader import read_manifest
+from toolkit.places import home
+from toolkit.run.collect import Collection, with_result
+from toolkit.run.record import Record, Records
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Fetch the model of a run and check it."""
+    records = Records(home())
+    record = records.load(arguments.training_id)
+    manifest = _manifest_of(record)
+    side_image = read_inputs(buckets_recipe()).reference
+    store = ImageStore()
+    for image in (side_image, record.image_id):
+        store.get(image)
+    with progress_bar() as report:
+
+        def on_progress(what: str, done: int, total: int) -> None:
+            report(Progress("collecting", what, done, total, "bytes"))
+
+        target = Path(arguments.to)
+        collected = Collection(record, manifest, home(), target, side_image, on_progress).run()
+    records.save(with_result(record, collected))
+    if arguments.json:
+        facts = {"folder": str(collected.folder), "files": collected.files, "bytes": collected.size}
+        print_json(facts | {"signatures": collected.signatures, "metrics": collected.metrics})
+    if collected.said:
+        console.print(collected.said, markup=False, soft_wrap=True)
+    console.print(f"{collected.folder}  {collected.files} files, {human_size(collected.size)}", soft_wrap=True)
+    signatures = ", ".join(sorted(collected.signatures))
+    console.print(f"checksums hold; loaded in {record.image}; signatures that answer: {signatures}", soft_wrap=True)
+    return 0
+
+
+def _manifest_of(record: Record) -> Manifest:
+    """The manifest that was launched, for its keys; it must still mean the same bucket."""
+    manifest = read_manifest(Path(record.manifest_file))
+    if manifest.training_results.bucket != record.results_bucket:
+        raise ToolkitError(
+            Code.MANIFEST,
+            f"{record.manifest_file} now names bucket {manifest.training_results.bucket}; "
+            f"{record.training_id} wrote to {record.results_bucket}",
+            mend="restore the manifest that was launched",
+        )
+    return manifest

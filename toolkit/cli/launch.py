@@ -1,0 +1,112 @@
+"""`toolkit launch MANIFEST`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from toolkit.buckets.side import Flush
+from toolkit.catalogue.version import read_inputs
+from toolkit.cli.build import row_of
+from toolkit.cli.screen import console, human_size, print_json, rank_line
+from toolkit.cluster.model import Cluster
+from toolkit.cluster.reader import read_cluster
+from toolkit.image.own import buckets_recipe
+from toolkit.image.store import ImageStore
+from toolkit.manifest.reader import read_manifest
+from toolkit.places import home, house
+from toolkit.run.code import read_code
+from toolkit.run.launch import Launch, Request
+from toolkit.run.plan import RunImage, RunPlan, make_plan, new_training_id
+from toolkit.run.record import Record, State
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Read, plan, show the plan, carry it out."""
+    request = read_request(arguments)
+    if arguments.id_file:
+        Path(arguments.id_file).write_text(f"{request.plan.training_id}\n")
+    show_plan(request.plan)
+    record = Launch(request, Screen(lines_to_stderr=arguments.json)).run()
+    if arguments.json:
+        print_json(asdict(record))
+    console.print(
+        f"{record.training_id} {record.state.value}: {record.stored_files} files, {human_size(record.stored_bytes)}, "
+        f"in bucket {record.results_bucket}\nnext: toolkit collect {record.training_id}",
+        soft_wrap=True,
+    )
+    return 0
+
+
+def read_request(arguments: argparse.Namespace) -> Request:
+    """Every file that the words name, read; nothing is started yet."""
+    manifest_file = Path(arguments.manifest)
+    manifest = read_manifest(manifest_file)
+    cluster = read_cluster(Path(arguments.cluster) if arguments.cluster else house() / "clusters" / "local.yml")
+    recipe = row_of(manifest).recipe
+    code_folder = Path(arguments.code) if arguments.code else manifest_file.parent
+    code = read_code(code_folder, manifest_file)
+    store = ImageStore()
+    side_image = read_inputs(buckets_recipe()).reference
+    store.get(side_image)
+    reference = read_inputs(recipe).reference
+    image = store.get(reference)
+    plan = make_plan(
+        manifest, cluster, RunImage(reference, image.image_id, image.environment), side_image, new_training_id()
+    )
+    return Request(manifest, plan, manifest_file, code_folder, code, home(), house() / "templates")
+
+
+def show_plan(plan: RunPlan) -> None:
+    """What will run where, before it does."""
+    console.print(f"[bold]{plan.training_id}[/]  {plan.name}", soft_wrap=True)
+    console.print(f"  image    {plan.image.reference}", soft_wrap=True)
+    for learner in plan.learners:
+        console.print(f"  {learner.hostname}  rank {', '.join(map(str, learner.ranks))}", soft_wrap=True)
+    for step in plan.steps:
+        how = f"on {plan.ranks} ranks" if step.parallel else "once, on learner 1"
+        console.print(f"  command {step.number}, {how}: {step.command}", soft_wrap=True, markup=False)
+    _tell_of_gpus(plan, plan.cluster)
+
+
+def _tell_of_gpus(plan: RunPlan, cluster: Cluster) -> None:
+    if cluster.gpu == "none":
+        console.print(
+            f"  cluster {cluster.name} has no GPU: each rank runs on the CPU in place of one {plan.gpu_kind}",
+            style="yellow",
+            soft_wrap=True,
+        )
+
+
+class Screen:
+    """The run as it is seen on a terminal."""
+
+    def __init__(self, *, lines_to_stderr: bool) -> None:
+        self._to_stderr = lines_to_stderr
+        self._flush: Flush | None = None
+
+    def state(self, record: Record, note: str) -> None:
+        """One line for each state; the last one is told with the result."""
+        colour = {State.COMPLETED: "green", State.FAILED: "red", State.HALTED: "yellow"}.get(record.state, "blue")
+        console.print(f"[{colour}]{record.state.value:<12}[/]", end="")
+        console.print(note, markup=False, soft_wrap=True)
+
+    def line(self, text: str) -> None:
+        """A rank's line: on standard output, so that it can be piped; coloured on a terminal."""
+        if sys.stdout.isatty() and not self._to_stderr:
+            console.print(rank_line(text), soft_wrap=True)
+        else:
+            print(text, file=sys.stderr if self._to_stderr else sys.stdout, flush=True)
+
+    def note(self, text: str) -> None:
+        """A line of the tool's own, apart from the ranks'."""
+        console.print(text, style="yellow", markup=False, soft_wrap=True)
+
+    def storing(self, flush: Flush) -> None:
+        """What is still on its way, told when it changes."""
+        if flush != self._flush and not flush.settled:
+            self._flush = flush
+            waiting = f"{flush.queued} files wait, {flush.uploading} on their way"
+            console.print(f"  {waiting}{f', {flush.errored} failed and are tried again' if flush.errored else ''}")

@@ -1,0 +1,103 @@
+"""The screen: progress on standard error, what a command found on standard output."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.progress import Task as BarTask
+from rich.text import Text
+
+from toolkit.image.progress import Progress as Step
+from toolkit.image.progress import Report
+
+console = Console(stderr=True, highlight=False)
+_SECONDS_BETWEEN_LINES = 2.0
+_COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
+
+
+def human_size(size: float) -> str:
+    """Bytes as a person reads them, in powers of 1000: `1.7 GB`."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """One object on standard output."""
+    print(json.dumps(value, indent=1))
+
+
+def rank_line(text: str) -> Text:
+    """A line of the run with its `[rank]` coloured, so that the eye finds a rank's lines."""
+    rank, _, rest = text.partition("] ")
+    number = rank.removeprefix("[")
+    style = _COLOURS[int(number) % len(_COLOURS)] if number.isdigit() else "dim"
+    return Text.assemble((f"{rank}] ", style), rest) if rest or text.startswith("[") else Text(text)
+
+
+class _Amount(ProgressColumn):
+    """Bytes or steps, whichever the task counts; nothing where nothing is known."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._bytes, self._steps = DownloadColumn(), MofNCompleteColumn()
+
+    def render(self, task: BarTask) -> Text:
+        if not task.total:
+            return Text("")
+        return self._bytes.render(task) if task.fields["unit"] == "bytes" else self._steps.render(task)
+
+
+@contextmanager
+def progress_bar() -> Iterator[Report]:
+    """A bar on a terminal; where there is none (a log), a line for each new stage and step."""
+    if not console.is_terminal:
+        yield _Lines().report
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description:<14.14}"), BarColumn(24), _Amount(), TimeElapsedColumn())
+    with Progress(*columns, TextColumn("{task.fields[detail]:.48}"), console=console, transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def report(step: Step) -> None:
+            if step.stage not in tasks:
+                for done in tasks.values():
+                    bars.update(done, visible=False)
+                tasks[step.stage] = bars.add_task(step.stage, total=None, detail="", unit=step.unit)
+            detail = " ".join(step.detail.split())
+            total = step.total or None
+            bars.update(tasks[step.stage], completed=step.done, total=total, detail=detail, unit=step.unit)
+
+        yield report
+
+
+class _Lines:
+    """Progress as lines: a log is read by people too, so it gets a line now and then, not every step."""
+
+    def __init__(self) -> None:
+        self._stage = ""
+        self._start = self._told = time.monotonic()
+
+    def report(self, step: Step) -> None:
+        now = time.monotonic()
+        if step.stage != self._stage or now - self._told > _SECONDS_BETWEEN_LINES:
+            self._stage, self._told = step.stage, now
+            detail = " ".join(step.detail.split())[:90]
+            print(f"{now - self._start:7.1f} s  {step.stage}: {detail}", file=sys.stderr, flush=True)

@@ -1,0 +1,47 @@
+"""`toolkit show [TRAINING_ID]`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import asdict
+
+from toolkit.cli.screen import human_size, print_json
+from toolkit.errors import Code, ToolkitError
+from toolkit.places import home
+from toolkit.run.record import Record, Records, State
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print one run's record."""
+    records = Records(home())
+    newest = records.newest(1)
+    if not arguments.training_id and not newest:
+        raise ToolkitError(Code.MANIFEST, "no run is recorded here yet", mend="toolkit launch MANIFEST")
+    record = records.load(arguments.training_id or newest[0])
+    if arguments.json:
+        print_json(asdict(record))
+    else:
+        print("\n".join(f"{name:<10} {text}" for name, text in lines(record)))
+    return 0
+
+
+def lines(record: Record) -> Iterator[tuple[str, str]]:
+    """What a person wants to know of a run, a line each."""
+    yield "run", f"{record.training_id}  {record.name}"
+    yield "state", f"{record.state.value}  {record.error_code} {record.reason}".rstrip()
+    yield "image", f"{record.image}  {record.image_id}"
+    where = "CPU, in place of GPUs" if record.on_cpu else "GPU"
+    yield "ran on", f"{record.cluster}: {record.learners} learners, {record.ranks} ranks ({where})"
+    for step in record.steps:
+        ranks = f", ranks {' '.join('-' if s is None else str(s) for s in step.ranks)}" if step.parallel else ""
+        yield f"command {step.number}", f"{step.command}: status {step.exit_status}{ranks}, {step.seconds:.1f} s"
+    if record.stored_files:
+        where = f"{record.results_bucket}/{record.training_id}"
+        yield "stored", f"{record.stored_files} files, {human_size(record.stored_bytes)} in {where}"
+    if record.collected:
+        yield "model", f"{record.collected}/model"
+    if record.metrics:
+        yield "check", ", ".join(f"{name} {value}" for name, value in record.metrics.items())
+    if record.state is State.COMPLETED and not record.collected:
+        yield "next", f"toolkit collect {record.training_id}"

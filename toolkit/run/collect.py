@@ -1,0 +1,164 @@
+"""Bringing a model home: from the results bucket to a folder here, every byte checked, then asked for predictions.
+
+The check runs inside the image that trained the model, so this machine needs no TensorFlow. Where the submitted
+code has a `check_model.py`, it is run there too, with the model's folder as its argument and the training data in
+DATA_DIR; it fails the collection by a status other than 0, and may print a JSON object of metrics as its last line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from toolkit.buckets.access import open_access
+from toolkit.buckets.side import SideContainer
+from toolkit.buckets.store import Access, Store, StoredObject
+from toolkit.catalogue.version import sha256_of
+from toolkit.engines import docker_argv
+from toolkit.engines.docker_argv import Bind
+from toolkit.engines.docker_run import docker, remove_run
+from toolkit.errors import Code, ToolkitError
+from toolkit.manifest.model import Manifest
+from toolkit.run.plan import CODE_FOLDER, data_mount, new_training_id
+from toolkit.run.record import Record
+
+CHECK_PROGRAM = "check_model.py"
+_SUMS = "SHA256SUMS"
+_LOADER = Path(__file__).parent / "inside" / "load_model.py"
+_FETCHED = {"model": "model", "_submitted_code": "code"}
+"""Folders of the run's prefix, and what they are called at home."""
+
+Report = Callable[[str, int, int], None]
+"""Told what is fetched, the bytes so far and the bytes in all."""
+
+
+@dataclass(frozen=True)
+class Collected:
+    """A model at home: its folder, how many files and bytes, and what the check said."""
+
+    folder: Path
+    files: int
+    size: int
+    signatures: dict[str, Any]
+    metrics: dict[str, Any]
+    said: str
+
+
+class Collection:
+    """One run's model brought home. `run` is the story."""
+
+    def __init__(
+        self, record: Record, manifest: Manifest, home: Path, target: Path, side_image: str, report: Report
+    ) -> None:
+        self._record, self._manifest, self._home = record, manifest, home
+        self._folder = target.absolute() / record.training_id
+        self._side_image, self._report = side_image, report
+        self._check_id = f"{record.training_id}-{new_training_id().removeprefix('training-')}"
+
+    def run(self) -> Collected:
+        """Fetch (unless it is here already, and whole), check; raises `ToolkitError` and keeps what was fetched."""
+        with open_access(self._manifest, self._home, self._side_image, self._check_id) as access:
+            if not self._is_whole():
+                self._fetch(Store(access["results"]))
+            answer, said = self._check(access)
+        files = [file for file in self._folder.rglob("*") if file.is_file() and file.name != _SUMS]
+        size = sum(file.stat().st_size for file in files)
+        return Collected(self._folder, len(files), size, answer["signatures"], answer["metrics"], said)
+
+    def _is_whole(self) -> bool:
+        """Whether an earlier collection lies here and every file still has its checksum."""
+        sums = self._folder / _SUMS
+        if not sums.is_file():
+            return False
+        lines = [line.split("  ", 1) for line in sums.read_text().splitlines()]
+        return all((self._folder / name).is_file() and sha256_of(self._folder / name) == sha for sha, name in lines)
+
+    def _fetch(self, store: Store) -> None:
+        """Fetch into a folder beside the target, and move it there when it is whole."""
+        wanted = list(self._wanted(store))
+        if not any(name.startswith("model/") for name, _ in wanted):
+            raise ToolkitError(
+                Code.MODEL_CHECK,
+                f"{self._record.results_bucket}/{self._record.training_id}/ has no folder model/",
+                mend=f"the run ended as {self._record.state.value}; its program must write RESULT_DIR/model",
+            )
+        partial = self._folder.with_name(f".{self._folder.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        total, done, sums = sum(item.size for _, item in wanted), 0, []
+
+        def on_bytes(count: int) -> None:
+            nonlocal done
+            done += count
+            self._report(name, done, total)
+
+        for name, item in wanted:
+            file = partial / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            sums.append(f"{store.get(self._record.results_bucket, item, file, on_bytes)}  {name}\n")
+        (partial / _SUMS).write_text("".join(sums))
+        shutil.rmtree(self._folder, ignore_errors=True)
+        partial.rename(self._folder)
+
+    def _wanted(self, store: Store) -> Iterator[tuple[str, StoredObject]]:
+        for remote, local in _FETCHED.items():
+            prefix = f"{self._record.training_id}/{remote}/"
+            for item in store.objects(self._record.results_bucket, prefix):
+                name = f"{local}/{item.key.removeprefix(prefix)}"
+                if ".." in Path(name).parts:
+                    raise ToolkitError(Code.LOADING_DATA, f"object {item.key!r} would leave the folder; not fetched")
+                yield name, item
+
+    def _check(self, access: dict[str, Access]) -> tuple[dict[str, Any], str]:
+        """Load the model where it was trained, and run the user's own check."""
+        code, own_check = self._folder / "code", self._folder / "code" / CHECK_PROGRAM
+        binds = [Bind(str(self._folder / "model"), "/model", True), Bind(str(_LOADER), "/load_model.py", True)]
+        command = ["python", "/load_model.py", "/model"]
+        environment = {"HOME": "/tmp", "TF_CPP_MIN_LOG_LEVEL": "2"}
+        if not own_check.is_file():
+            return self._ask(binds, environment, command)
+        binds.append(Bind(str(code), CODE_FOLDER, read_only=True))
+        command.append(f"{CODE_FOLDER}/{CHECK_PROGRAM}")
+        with self._mounted_data(access) as folder:
+            bucket = self._record.data_bucket
+            binds.append(Bind(f"{folder}/mnt", "/mnt", propagation="rslave"))
+            environment |= {"DATA_DIR": f"/mnt/data/{bucket}", "PYTHONPATH": CODE_FOLDER, "MODEL_DIR": CODE_FOLDER}
+            return self._ask(binds, environment, command)
+
+    def _ask(self, binds: list[Bind], environment: dict[str, str], command: list[str]) -> tuple[dict[str, Any], str]:
+        owner = f"{os.getuid()}:{os.getgid()}"
+        argv = docker_argv.check_in_image(self._record.image_id, self._check_id, owner, binds, environment, command)
+        self._report("asking it for predictions in the image that trained it", 0, 0)
+        result = docker(argv, check=False, timeout=None)
+        *said, answer = result.output.strip().splitlines() or [""]
+        if not result.ok:
+            raise ToolkitError(
+                Code.MODEL_CHECK,
+                f"the model of {self._record.training_id} does not pass its check (status {result.status})",
+                evidence="\n".join([*said, answer, *result.errors.strip().splitlines()[-15:]]),
+                mend=f"it lies in {self._folder / 'model'}",
+            )
+        return json.loads(answer), "\n".join(line for line in said if not line.startswith("{"))
+
+    @contextmanager
+    def _mounted_data(self, access: dict[str, Access]) -> Iterator[str]:
+        """The training data as a folder, by a side container of its own that is gone afterwards."""
+        name = f"toolkit-{self._check_id}"
+        side = SideContainer(f"{name}-buckets", self._check_id, self._side_image, name)
+        try:
+            side.start({"data": access["data"]})
+            side.mount(data_mount(self._record.data_bucket))
+            yield side.folder
+        finally:
+            side.unmount()
+            remove_run(self._check_id)
+
+
+def with_result(record: Record, collected: Collected) -> Record:
+    """The record, with where the model is and what its check gave."""
+    return replace(record, collected=str(collected.folder), metrics=record.metrics | collected.metrics)

@@ -1,0 +1,147 @@
+"""Inside learner 1: run the steps one after another, keep every learner's log, record each step's own status.
+
+It lives in the container, so a run goes on when the operator's terminal is gone. It is one file and needs
+nothing but Python 3.5: the image is the user's choice, and an old one shall do.
+
+Files that it leaves below `logs`: `learner-<n>/training-log.txt` and `status.json`. What it prints is the same
+lines, each with its rank in front.
+"""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from typing import Any, BinaryIO, Dict, List, Optional, Tuple
+
+# What `mpirun --tag-output` of Open MPI 4.1 puts in front of each piece of a rank's output.
+TAG = re.compile(rb"\[\d+,(\d+)\]<(stdout|stderr|stddiag)>:")
+NOT_STARTED = 75  # EX_TEMPFAIL of sysexits.h: the learners did not answer in time
+
+Piece = Tuple[Optional[int], str, bytes]
+
+
+def split_tagged(line: bytes) -> List[Piece]:
+    """One line of mpirun's output as (rank, stream, text) pieces; rank None is mpirun's own word.
+
+    Several ranks may share a line where one of them wrote without a line end; only the last piece ends one.
+    """
+    pieces = []  # type: List[Piece]
+    position, rank, stream = 0, None, ""  # type: int, Optional[int], str
+    for match in TAG.finditer(line):
+        if match.start() > position:
+            pieces.append((rank, stream, line[position : match.start()]))
+        rank, stream, position = int(match.group(1)), match.group(2).decode(), match.end()
+    pieces.append((rank, stream, line[position:]))
+    return pieces
+
+
+class Logs:
+    """Each learner's log file, and the same lines on this process's output."""
+
+    def __init__(self, folder: str, learners: List[Dict[str, Any]], screen: BinaryIO) -> None:
+        self._screen = screen
+        self._learner_of = {rank: learner["number"] for learner in learners for rank in learner["ranks"]}
+        self._files = {}  # type: Dict[int, BinaryIO]
+        self._open = {}  # type: Dict[Tuple[Optional[int], str], bytes]
+        for learner in learners:
+            place = os.path.join(folder, "learner-%d" % learner["number"])
+            os.makedirs(place, exist_ok=True)
+            self._files[learner["number"]] = open(os.path.join(place, "training-log.txt"), "ab", buffering=0)
+
+    def line(self, rank: Optional[int], text: bytes) -> None:
+        """Write one whole line of a rank; what mpirun itself says goes to learner 1's log."""
+        prefix = b"[mpirun] " if rank is None else b"[%d] " % rank
+        whole = prefix + text + b"\n"
+        self._files[self._learner_of.get(rank, 1) if rank is not None else 1].write(whole)
+        self._screen.write(whole)
+        self._screen.flush()
+
+    def tagged(self, line: bytes) -> None:
+        """Take one line of mpirun's output."""
+        pieces = split_tagged(line)
+        for index, (rank, stream, text) in enumerate(pieces):
+            key = (rank, stream)
+            whole = self._open.pop(key, b"") + text
+            if index == len(pieces) - 1:
+                self.line(rank, whole)
+            else:
+                self._open[key] = whole
+
+    def finish(self) -> None:
+        """Write what was left without a line end."""
+        for (rank, _), text in sorted(self._open.items(), key=lambda item: str(item[0])):
+            self.line(rank, text)
+        self._open.clear()
+
+
+def wait_for_learners(learners: List[Dict[str, Any]], port: int, seconds: float) -> List[str]:
+    """Wait until sshd answers on every other learner; the names of those that did not in time."""
+    deadline = time.time() + seconds
+    waiting = [learner["hostname"] for learner in learners if learner["number"] != 1]
+    while waiting and time.time() < deadline:
+        waiting = [hostname for hostname in waiting if not answers(hostname, port)]
+        if waiting:
+            time.sleep(0.1)
+    return waiting
+
+
+def answers(hostname: str, port: int) -> bool:
+    """Whether a connection to `hostname` is taken and the first bytes are ssh's."""
+    try:
+        with socket.create_connection((hostname, port), timeout=2) as connection:
+            connection.settimeout(2)
+            return connection.recv(4) == b"SSH-"
+    except OSError:
+        return False
+
+
+def run_step(step: Dict[str, Any], logs: Logs) -> int:
+    """Run one step to its end; its exit status, 128 + the signal's number where a signal ended it."""
+    process = subprocess.Popen(step["argv"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert process.stdout is not None
+    for raw in iter(process.stdout.readline, b""):
+        line = raw.rstrip(b"\r\n")
+        if step["parallel"]:
+            logs.tagged(line)
+        else:
+            logs.line(0, line)
+    logs.finish()
+    status = process.wait()
+    return status if status >= 0 else 128 - status
+
+
+def save(path: str, record: Dict[str, Any]) -> None:
+    """Replace the status file in one move, so that a reader never sees half of it."""
+    with open(path + ".new", "w") as file:
+        json.dump(record, file, indent=1)
+    os.rename(path + ".new", path)
+
+
+def main(plan_file: str) -> int:
+    """Run the plan; stops at the first step that fails and returns its status."""
+    with open(plan_file) as file:
+        plan = json.load(file)
+    logs = Logs(plan["logs"], plan["learners"], sys.stdout.buffer)
+    record = {"silent_learners": [], "steps": []}  # type: Dict[str, Any]
+    status_file = os.path.join(plan["logs"], "status.json")
+    record["silent_learners"] = wait_for_learners(plan["learners"], plan["port"], plan["start_deadline"])
+    save(status_file, record)
+    if record["silent_learners"]:
+        return NOT_STARTED
+    for step in plan["steps"]:
+        entry = {"number": step["number"], "command": step["command"], "started": time.time()}
+        record["steps"].append(entry)
+        save(status_file, record)
+        entry["exit_status"] = run_step(step, logs)
+        entry["ended"] = time.time()
+        save(status_file, record)
+        if entry["exit_status"] != 0:
+            return int(entry["exit_status"])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,240 @@
+"""A launch, told as a story: check, prepare, run, store, clean.
+
+The run's states are the contract's. Whatever happens, the stage is struck at the end; only where results could
+not be stored is the run's volume kept, and named.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from toolkit.buckets.access import open_access
+from toolkit.buckets.store import Access, Store, StoredObject
+from toolkit.errors import Code, ToolkitError
+from toolkit.manifest.model import Manifest
+from toolkit.run.mpirun import mpirun_argv
+from toolkit.run.plan import RunPlan
+from toolkit.run.record import Metric, Record, Records, State, StepResult
+from toolkit.run.stage import Outcome, Stage
+from toolkit.run.view import View
+
+LAST_LINES = 15
+METRICS_FILE = "metrics.json"
+METRICS_BYTES = 64 << 10
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is launched, and where its files lie on this machine."""
+
+    manifest: Manifest
+    plan: RunPlan
+    manifest_file: Path
+    code_folder: Path
+    code: tuple[tuple[str, Path], ...]
+    home: Path
+    templates: Path
+
+
+class Launch:
+    """One run, from its check to its end. `run` is the story."""
+
+    def __init__(self, request: Request, view: View) -> None:
+        self._request, self._plan, self._view = request, request.plan, view
+        self._records = Records(request.home)
+        self._stage = Stage(request.plan, request.templates)
+        self._last: deque[str] = deque(maxlen=LAST_LINES)
+        self._record = first_record(request)
+        self._on_stage = self._started = False
+        self._keep_volume = False
+
+    def run(self) -> Record:
+        """Run to the end; the final record. Raises `ToolkitError` where the run did not complete.
+
+        A `KeyboardInterrupt` halts the run: what it wrote is stored, and the exception goes on.
+        """
+        plan, manifest = self._plan, self._request.manifest
+        with open_access(manifest, self._request.home, plan.side_image, plan.training_id) as access, self._struck():
+            self._check(access)
+            try:
+                self._prepare(access)
+                outcome = self._process()
+                self._store(access, outcome.steps)
+                return self._judge(outcome)
+            except ToolkitError as error:
+                self._end(State.FAILED, error.what, error.code.label)
+                raise
+            except KeyboardInterrupt:
+                self._halt(access)
+                raise
+
+    def _check(self, access: dict[str, Access]) -> None:
+        """Are the keys good and the buckets there? Nothing is recorded or started before that is known."""
+        Store(access["data"]).check_bucket(self._plan.data_bucket)
+        Store(access["results"]).check_bucket(self._plan.results_bucket)
+        self._enter(State.PENDING, f"{len(self._plan.learners)} learners, {self._plan.ranks} ranks")
+
+    def _prepare(self, access: dict[str, Access]) -> None:
+        self._enter(State.DOWNLOADING, "mounting buckets, placing code")
+        self._on_stage = True
+        store = Store(access["results"])
+        for name, file in self._request.code:
+            key = f"{self._plan.training_id}/_submitted_code/{name}"
+            store.put(self._plan.results_bucket, key, file)
+        self._stage.mount_buckets(access)
+        subnet = self._stage.put_files(self._request.code)
+        self._record = replace(self._record, mpirun=" ".join(mpirun_argv(self._plan, self._plan.steps[0], subnet)))
+
+    def _process(self) -> Outcome:
+        self._enter(State.PROCESSING, self._plan.steps[0].command)
+        self._started = True
+        self._stage.start_learners()
+        self._stage.follow(self._on_line)
+        return self._stage.outcome()
+
+    def _on_line(self, line: str) -> None:
+        self._last.append(line)
+        self._view.line(line)
+
+    def _store(self, access: dict[str, Access], steps: tuple[StepResult, ...]) -> None:
+        self._record = replace(self._record, steps=steps)
+        self._enter(State.STORING, f"into bucket {self._plan.results_bucket}")
+        self._stage.stop_learners()
+        try:
+            self._stage.store_results(self._view.storing)
+        except ToolkitError:
+            self._keep_volume = True
+            raise
+        store = Store(access["results"])
+        stored = list(store.objects(self._plan.results_bucket, f"{self._plan.training_id}/"))
+        self._record = replace(
+            self._record,
+            stored_files=len(stored),
+            stored_bytes=sum(item.size for item in stored),
+            metrics=read_metrics(store, self._plan.results_bucket, stored),
+        )
+
+    def _judge(self, outcome: Outcome) -> Record:
+        """The state follows from what each command and each rank left, never from mpirun's status alone."""
+        if outcome.silent_learners:
+            names = ", ".join(outcome.silent_learners)
+            seconds = self._plan.cluster.deadlines.start
+            raise ToolkitError(Code.RESOURCES, f"{names} did not answer within {seconds} s", evidence=self._evidence())
+        failed = next((step for step in outcome.steps if not step.ok), None)
+        if failed:
+            raise ToolkitError(
+                Code.PROGRAM_FAILED,
+                f"command {failed.number} of {len(self._plan.steps)}, `{failed.command}`: {how_it_ended(failed)}",
+                evidence=self._evidence(),
+                mend=f"its whole log: {self._plan.results_bucket}/{self._plan.training_id}/learner-1/training-log.txt",
+            )
+        if len(outcome.steps) < len(self._plan.steps) or outcome.exit_status != 0:
+            raise ToolkitError(
+                Code.RESOURCES,
+                f"learner 1 ended (status {outcome.exit_status}) before every command was run",
+                evidence=self._evidence(),
+            )
+        return self._end(State.COMPLETED, "every command ended with 0, every byte is in the bucket")
+
+    def _halt(self, access: dict[str, Access]) -> None:
+        """Stopped by its operator: what is there is stored, and the run ends as HALTED."""
+        if not self._started:
+            self._end(State.HALTED, "stopped by its operator before a command was run")
+            return
+        self._view.note("stopping; what the run has written is stored first (Ctrl-C again: leave it on this machine)")
+        try:
+            self._store(access, self._record.steps)
+        except ToolkitError as error:
+            self._end(State.HALTED, f"stopped by its operator; {error.what}", error.code.label)
+        except KeyboardInterrupt:
+            self._keep_volume = True
+            self._end(State.HALTED, f"stopped twice; what it wrote is kept in the volume {self._plan.volume}")
+        else:
+            self._end(State.HALTED, "stopped by its operator; what it wrote is in the bucket")
+
+    def _enter(self, state: State, note: str) -> None:
+        self._record = self._record.at(state, time.time())
+        self._records.save(self._record)
+        self._view.state(self._record, note)
+
+    def _end(self, state: State, reason: str, code: str = "") -> Record:
+        self._record = replace(self._record, reason=reason, error_code=code)
+        self._enter(state, reason)
+        return self._record
+
+    def _evidence(self) -> str:
+        return "\n".join(self._last)
+
+    @contextmanager
+    def _struck(self) -> Iterator[None]:
+        """Leave nothing behind, however the run ends; a Ctrl-C cannot stop that half way."""
+        try:
+            yield
+        finally:
+            if self._on_stage:
+                with _deaf_to_interrupts():
+                    left = self._stage.strike(keep_volume=self._keep_volume)
+                if left:
+                    self._view.note(f"could not be removed: {', '.join(left)}")
+
+
+def first_record(request: Request) -> Record:
+    """The record of a run that has not begun."""
+    plan = request.plan
+    return Record(
+        training_id=plan.training_id,
+        name=plan.name,
+        state=State.QUEUED,
+        image=plan.image.reference,
+        image_id=plan.image.image_id,
+        cluster=plan.cluster.name,
+        learners=len(plan.learners),
+        ranks=plan.ranks,
+        on_cpu=plan.cluster.gpu == "none",
+        endpoint_url=request.manifest.training_results.connection.endpoint_url,
+        results_bucket=plan.results_bucket,
+        data_bucket=plan.data_bucket,
+        manifest_file=str(request.manifest_file.resolve()),
+        code_folder=str(request.code_folder.resolve()),
+    ).at(State.QUEUED, time.time())
+
+
+def how_it_ended(step: StepResult) -> str:
+    """`rank 1 exited with status 3`, in the words of who ended first to blame."""
+    wrong = [(rank, status) for rank, status in enumerate(step.ranks) if status]
+    if wrong:
+        return ", ".join(f"rank {rank} exited with status {status}" for rank, status in wrong)
+    missing = [str(rank) for rank, status in enumerate(step.ranks) if status is None]
+    if missing:
+        return f"no exit status from rank {', '.join(missing)} (killed, or never started)"
+    return f"exit status {step.exit_status}"
+
+
+def read_metrics(store: Store, bucket: str, stored: list[StoredObject]) -> dict[str, Metric]:
+    """What the program left in `RESULT_DIR/metrics.json`: an object of numbers and short texts, else nothing."""
+    file = next((item for item in stored if item.key.endswith(f"/{METRICS_FILE}") and item.key.count("/") == 1), None)
+    if file is None or file.size > METRICS_BYTES:
+        return {}
+    try:
+        found = json.loads(store.read(bucket, file.key))
+    except ValueError:
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {name: value for name, value in found.items() if isinstance(value, int | float | str)}
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,155 @@
+"""What a run will be: a value, computed from manifest, cluster and image before anything acts."""
+
+from __future__ import annotations
+
+import secrets as randomness
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from toolkit.buckets.side import Mount
+from toolkit.cluster.model import Cluster
+from toolkit.manifest.model import Manifest
+
+_ID_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
+SSH_PORT = 2222
+CODE_FOLDER = "/job/code"
+LEARNER_FOLDER = "/run/learner"
+LOG_FOLDER = "/run/logs"
+
+
+@dataclass(frozen=True)
+class Learner:
+    """One host of the run: its number from 1, its name on the run's network, the ranks that it holds."""
+
+    number: int
+    hostname: str
+    ranks: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command: its number from 1; on every rank under mpirun if `parallel`, else once on rank 0's host."""
+
+    number: int
+    command: str
+    parallel: bool
+
+
+@dataclass(frozen=True)
+class RunImage:
+    """The image that a run uses: its name and version, its id, and the environment that it sets."""
+
+    reference: str
+    image_id: str
+    environment: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """The whole run."""
+
+    training_id: str
+    name: str
+    image: RunImage
+    side_image: str
+    cluster: Cluster
+    learners: tuple[Learner, ...]
+    steps: tuple[Step, ...]
+    gpu_kind: str
+    gpus_per_node: int
+    data_bucket: str
+    results_bucket: str
+
+    @property
+    def ranks(self) -> int:
+        """Ranks in all."""
+        return sum(len(learner.ranks) for learner in self.learners)
+
+    @property
+    def data_mount(self) -> Mount:
+        """The training data: read-only."""
+        return data_mount(self.data_bucket)
+
+    @property
+    def results_mount(self) -> Mount:
+        """The results: written through a cache that is flushed before the run is called stored."""
+        return Mount("results", self.results_bucket, f"mnt/results/{self.results_bucket}", read_only=False)
+
+    @property
+    def volume(self) -> str:
+        """The run's volume on each host."""
+        return f"toolkit-{self.training_id}"
+
+    @property
+    def network(self) -> str:
+        """The run's private network."""
+        return f"toolkit-{self.training_id}"
+
+    @property
+    def side_container(self) -> str:
+        """The container that mounts the buckets."""
+        return f"toolkit-{self.training_id}-buckets"
+
+    def container(self, learner: Learner) -> str:
+        """The learner's container."""
+        return f"toolkit-{self.training_id}-{learner.hostname}"
+
+
+def data_mount(bucket: str) -> Mount:
+    """The training data as every learner and every check sees it: read-only."""
+    return Mount("data", bucket, f"mnt/data/{bucket}", read_only=True)
+
+
+def new_training_id() -> str:
+    """`training-` and eight characters that no one takes for one another."""
+    return "training-" + "".join(randomness.choice(_ID_ALPHABET) for _ in range(8))
+
+
+def make_plan(manifest: Manifest, cluster: Cluster, image: RunImage, side_image: str, training_id: str) -> RunPlan:
+    """Place ranks host by host, and say for each command how it runs: the first on every rank, the others once."""
+    compute = manifest.compute
+    learners = tuple(
+        Learner(
+            number=node + 1,
+            hostname=f"learner-{node + 1}",
+            ranks=tuple(range(node * compute.gpus_per_node, (node + 1) * compute.gpus_per_node)),
+        )
+        for node in range(compute.nodes)
+    )
+    steps = tuple(
+        Step(number, command, parallel=number == 1) for number, command in enumerate(manifest.commands, start=1)
+    )
+    return RunPlan(
+        training_id=training_id,
+        name=manifest.name,
+        image=image,
+        side_image=side_image,
+        cluster=cluster,
+        learners=learners,
+        steps=steps,
+        gpu_kind=compute.gpu_kind,
+        gpus_per_node=compute.gpus_per_node,
+        data_bucket=manifest.training_data.bucket,
+        results_bucket=manifest.training_results.bucket,
+    )
+
+
+def run_environment(plan: RunPlan) -> Mapping[str, str]:
+    """What every rank sees, the same on every learner: the image's own variables, and those that a run promises."""
+    image = dict(plan.image.environment)
+    results = f"/mnt/results/{plan.results_bucket}"
+    variables = {
+        "DATA_DIR": f"/mnt/data/{plan.data_bucket}",
+        "RESULT_DIR": f"{results}/{plan.training_id}",
+        "CHECKPOINT_DIR": f"{results}/_wml_checkpoints",
+        "MODEL_DIR": CODE_FOLDER,
+        "LOG_DIR": f"{results}/{plan.training_id}/logs",
+        "TRAINING_ID": plan.training_id,
+        "NUM_LEARNERS": str(len(plan.learners)),
+        "GPU_COUNT": str(plan.gpus_per_node),
+        "DDL_OPTIONS": f"-mode p:{plan.gpus_per_node}x{len(plan.learners)}",
+        "PYTHONPATH": ":".join(filter(None, [CODE_FOLDER, image.get("PYTHONPATH", "")])),
+        "PYTHONUNBUFFERED": "1",
+    }
+    # sshd starts its sessions with a clean environment: what the image sets must be handed on like the rest.
+    return image | variables
