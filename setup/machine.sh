@@ -1,0 +1,101 @@
+# Sourced by ./quickstart and ./check: what a fresh Debian or Ubuntu needs. It installs only what is missing, says
+# so before it does, and starts the engine where no init system would.
+
+say() { printf '== %s\n' "$*"; }
+
+give_up() {
+    printf 'error: %s\n' "$1" >&2
+    printf '  next: %s\n' "$2" >&2
+    exit 3
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null 2>&1; then
+        sudo "$@"
+    else
+        give_up "root is needed for: $*" "run it as root once, or install sudo; then start this again"
+    fi
+}
+
+install_packages() {
+    command -v apt-get >/dev/null 2>&1 ||
+        give_up "these are missing: $*" "install them with this system's package manager (Debian and Ubuntu: automatic)"
+    say "installing from the distribution's packages: $*"
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+# Prints the name of a Python that is new enough.
+find_python() {
+    for candidate in python3.11 python3 python3.12 python3.13; do
+        if command -v "$candidate" >/dev/null 2>&1 &&
+            "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            echo "$candidate"
+            return
+        fi
+    done
+    give_up "Python 3.11 or newer is needed" "sudo apt-get install python3 (Debian 12 has 3.11)"
+}
+
+# Makes .venv with the tool in it ($1: the extras), again only when what it is made from has changed.
+make_environment() {
+    extras=$1
+    stamp=$(cat pyproject.toml constraints.txt | sha256sum | cut -c1-16)-$extras
+    if [ -x .venv/bin/toolkit ] && [ "$(cat .venv/made-from 2>/dev/null)" = "$stamp" ]; then
+        return
+    fi
+    python=$(find_python) || exit 3
+    say "making the virtual environment .venv with $($python --version)"
+    if ! "$python" -c 'import ensurepip' 2>/dev/null; then
+        version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+        install_packages "python$version-venv"
+    fi
+    "$python" -m venv --clear .venv
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+        --editable ".[$extras]" || give_up "the tool's Python packages could not be installed" "see pip's lines above"
+    echo "$stamp" >.venv/made-from
+}
+
+engine_answers() { docker info >/dev/null 2>&1; }
+
+# Docker Engine that answers, and mmdebstrap.
+ensure_engine() {
+    command -v mmdebstrap >/dev/null 2>&1 || install_packages mmdebstrap debian-archive-keyring
+    engine_answers && return
+    if ! command -v dockerd >/dev/null 2>&1 && [ ! -x /usr/sbin/dockerd ]; then
+        say "no container engine answers and none is installed"
+        install_packages docker.io apparmor ca-certificates
+    fi
+    if [ -d /run/systemd/system ]; then
+        say "starting Docker Engine with systemd"
+        as_root systemctl start docker
+    else
+        start_engine_by_hand
+    fi
+    wait_for_engine
+}
+
+start_engine_by_hand() {
+    as_root true # asks for the password before anything goes to the background
+    say "no init system here: starting Docker Engine by hand; it stays when this ends (stop it: kill \$(cat /run/docker.pid))"
+    engine_log=/var/log/toolkit-dockerd.log
+    # shellcheck disable=SC2016 # $1 belongs to the inner shell
+    as_root sh -c 'rm -f /run/docker.pid; PATH=$PATH:/usr/sbin:/sbin setsid dockerd >"$1" 2>&1 </dev/null &' start "$engine_log"
+}
+
+wait_for_engine() {
+    tries=0
+    until engine_answers; do
+        tries=$((tries + 1))
+        if [ "$tries" -gt 100 ]; then
+            if as_root docker info >/dev/null 2>&1; then
+                give_up "Docker Engine runs, but $(id -un) may not use it" \
+                    "sudo usermod -aG docker $(id -un), log in again, then start this again"
+            fi
+            give_up "Docker Engine does not answer" "its log: ${engine_log:-journalctl -u docker}"
+        fi
+        sleep 0.3
+    done
+}
