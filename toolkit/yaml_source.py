@@ -180,7 +180,8 @@ def _pydantic_problem(source: Source, model: type[BaseModel], detail: Any) -> Pr
     if kind in ("int_type", "int_parsing"):
         return source.problem(f"expected a whole number, found {given!r}", path)
     if kind in ("model_type", "dict_type"):
-        return source.problem(f"expected fields below this name, found {_kind(given)}", path)
+        below = ", ".join(_field_names(model, path))
+        return source.problem(f"expected fields below this name ({below}), found {_kind(given)}", path)
     if kind == "string_type":
         return source.problem(f"expected text, found {_kind(given)}", path)
     message = detail["msg"].removeprefix("Value error, ")

@@ -28,8 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     request = read_request(arguments)
     if arguments.id_file:
         Path(arguments.id_file).write_text(f"{request.plan.training_id}\n")
-    show_plan(request.plan)
-    record = Launch(request, Screen(lines_to_stderr=arguments.json)).run()
+    record = Launch(request, Screen(request.plan, lines_to_stderr=arguments.json)).run()
     if arguments.json:
         print_json(asdict(record))
     console.print(
@@ -45,7 +44,7 @@ def read_request(arguments: argparse.Namespace) -> Request:
     manifest_file = Path(arguments.manifest)
     manifest = read_manifest(manifest_file)
     cluster = read_cluster(Path(arguments.cluster) if arguments.cluster else house() / "clusters" / "local.yml")
-    recipe = row_of(manifest).recipe
+    recipe = row_of(manifest, manifest_file).recipe
     code_folder = Path(arguments.code) if arguments.code else manifest_file.parent
     code = read_code(code_folder, manifest_file)
     store = ImageStore()
@@ -83,12 +82,15 @@ def _tell_of_gpus(plan: RunPlan, cluster: Cluster) -> None:
 class Screen:
     """The run as it is seen on a terminal."""
 
-    def __init__(self, *, lines_to_stderr: bool) -> None:
+    def __init__(self, plan: RunPlan, *, lines_to_stderr: bool) -> None:
+        self._plan = plan
         self._to_stderr = lines_to_stderr
         self._flush: Flush | None = None
 
     def state(self, record: Record, note: str) -> None:
-        """One line for each state; the last one is told with the result."""
+        """One line for each state; the plan with the first, once keys and buckets are known to be good."""
+        if record.state is State.PENDING:
+            show_plan(self._plan)
         colour = {State.COMPLETED: "green", State.FAILED: "red", State.HALTED: "yellow"}.get(record.state, "blue")
         console.print(f"[{colour}]{record.state.value:<12}[/]", end="")
         console.print(note, markup=False, soft_wrap=True)

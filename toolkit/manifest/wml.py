@@ -19,6 +19,13 @@ _BUCKET = re.compile(r"^(?!xn--)[a-z0-9](?:[a-z0-9.-]{1,61})[a-z0-9]$")
 _VERSION = re.compile(r"^[0-9A-Za-z][0-9A-Za-z.-]{0,30}$")
 _NAME = re.compile(r"^[^\x00-\x1f\x7f]{1,200}$")
 MAX_NODES = 1024
+_FRAMEWORK = ("model_definition", "framework")
+FRAMEWORK_PATHS = {
+    "name": (*_FRAMEWORK, "name"),
+    "version": (*_FRAMEWORK, "version"),
+    "python": (*_FRAMEWORK, "runtimes", "version"),
+}
+"""Where in the file the parts of the canonical `Framework` stand."""
 
 
 def _invalid(message: str) -> PydanticCustomError:

@@ -11,7 +11,8 @@ from toolkit.run.plan import LEARNER_FOLDER, RunPlan, Step, run_environment
 def mpirun_argv(plan: RunPlan, step: Step, subnet: str) -> list[str]:
     """The line that starts `step` on every rank; `subnet` is the network (CIDR) that MPI shall use."""
     return [
-        "/usr/bin/mpirun",  # absolute: mpirun then finds its daemon on the other hosts by the same prefix
+        # An absolute path alone would put /usr/bin in front of every rank's PATH, before the image's own Python.
+        *("/usr/bin/mpirun", "--noprefix"),
         *("--np", str(plan.ranks), "--hostfile", f"{LEARNER_FOLDER}/hostfile"),
         *("--map-by", "slot", "--bind-to", "none"),
         *_mca("plm_rsh_agent", f"ssh -F {LEARNER_FOLDER}/ssh_config"),

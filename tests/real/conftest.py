@@ -1,0 +1,139 @@
+"""The real parts, once for all tests: the images built, digits in the embedded store, a home that is thrown away."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from toolkit.catalogue.model import FrameworkRow
+from toolkit.catalogue.reader import read_frameworks
+from toolkit.catalogue.version import read_inputs
+from toolkit.places import cache, house
+
+EXAMPLE = house() / "examples" / "mnist"
+MANIFEST = EXAMPLE / "manifest.yml"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The `toolkit` command with a home of its own, and what it leaves there."""
+
+    home: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "TOOLKIT_HOME": str(self.home), "TOOLKIT_CACHE": str(cache())}
+
+    def argv(self, *words: object) -> list[str]:
+        return [sys.executable, "-m", "toolkit", *map(str, words)]
+
+    def run(self, *words: object, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+        """One command to its end, whatever its status."""
+        return subprocess.run(
+            self.argv(*words), env=self.environment, capture_output=True, text=True, timeout=timeout, check=False
+        )
+
+    def ok(self, *words: object, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+        """One command that must succeed."""
+        done = self.run(*words, timeout=timeout)
+        assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def start(self, *words: object) -> subprocess.Popen[str]:
+        """One command, running."""
+        return subprocess.Popen(
+            self.argv(*words), env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    def launch(self, manifest: Path) -> dict[str, Any]:
+        """Launch to a completed end; the record."""
+        record: dict[str, Any] = json.loads(self.ok("launch", "--json", manifest).stdout)
+        return record
+
+    def newest(self) -> dict[str, Any]:
+        """The newest run's record."""
+        record: dict[str, Any] = json.loads(self.ok("show", "--json").stdout)
+        return record
+
+    def results(self, training_id: str) -> Path:
+        """A run's folder in the results bucket, as the embedded store keeps it."""
+        return self.home / "buckets" / "mnist-training-models" / training_id
+
+    def log(self, training_id: str, learner: int) -> list[str]:
+        """A learner's stored log."""
+        return (self.results(training_id) / f"learner-{learner}" / "training-log.txt").read_text().splitlines()
+
+    def manifest(self, folder: Path, command: str, program: str = "", nodes: int = 2) -> Path:
+        """A manifest in `folder` that runs `command`, with `program` beside it as `program.py`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        text = MANIFEST.read_text().replace("nodes: 2", f"nodes: {nodes}")
+        text = text.replace("command: python train.py ; python transform.py", f"command: {json.dumps(command)}")
+        (folder / "manifest.yml").write_text(text)
+        (folder / "program.py").write_text(program)
+        return folder / "manifest.yml"
+
+
+@pytest.fixture(scope="session")
+def row() -> FrameworkRow:
+    """The catalogue's row for the example."""
+    return read_frameworks(house() / "images", house() / "templates")[0]
+
+
+@pytest.fixture(scope="session")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """A home with the images built and the digits in the data bucket; both results and data buckets are there."""
+    bench = Bench(tmp_path_factory.mktemp("home"))
+    bench.ok("build", MANIFEST, timeout=1500)
+    digits = tmp_path_factory.mktemp("digits")
+    subprocess.run([sys.executable, EXAMPLE / "make_digits.py", digits], check=True, capture_output=True)
+    bench.ok("bucket", "put", MANIFEST, digits)
+    return bench
+
+
+@pytest.fixture(scope="session")
+def image(bench: Bench, row: FrameworkRow) -> str:
+    """The example's image, built."""
+    return read_inputs(row.recipe).reference
+
+
+def ours() -> dict[str, list[str]]:
+    """Everything of a run that the engine and the kernel know of."""
+    docker = shutil.which("docker") or "docker"
+
+    def names(*words: str) -> list[str]:
+        argv = [docker, *words, "--filter", "label=toolkit.run"]
+        return sorted(subprocess.run(argv, check=True, capture_output=True, text=True).stdout.split())
+
+    mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines() if "fuse.rclone" in line]
+    return {
+        "containers": names("ps", "--all", "--format", "{{.Names}}"),
+        "volumes": names("volume", "ls", "--format", "{{.Name}}"),
+        "networks": names("network", "ls", "--format", "{{.Name}}"),
+        "mounts": mounts,
+    }
+
+
+NOTHING: dict[str, list[str]] = {"containers": [], "volumes": [], "networks": [], "mounts": []}
+
+
+@pytest.fixture
+def left_nothing() -> Iterator[None]:
+    """What a test's runs left behind must be nothing."""
+    before = ours()
+    yield
+    assert ours() == before
+
+
+def interrupt(process: subprocess.Popen[str]) -> None:
+    """As a Ctrl-C does."""
+    process.send_signal(signal.SIGINT)

@@ -1,0 +1,98 @@
+"""The main job, end to end: real engine, S3, FUSE, sshd, mpirun, TensorFlow."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from .conftest import MANIFEST, NOTHING, Bench, ours
+
+
+@pytest.fixture(scope="module")
+def trained(bench: Bench) -> dict:
+    """The example, launched once."""
+    return bench.launch(MANIFEST)
+
+
+def rank_lines(bench: Bench, training_id: str, rank: int) -> list[str]:
+    lines = bench.log(training_id, rank + 1)
+    return [line.removeprefix(f"[{rank}] ") for line in lines if line.startswith(f"[{rank}] ")]
+
+
+def test_every_command_and_every_rank_ended_with_0(trained: dict) -> None:
+    assert trained["state"] == "COMPLETED"
+    statuses = [(step["exit_status"], step["ranks"]) for step in trained["steps"]]
+    assert statuses == [(0, [0, 0]), (0, [])]
+    names = [name for name, _ in trained["states"]]
+    assert names == ["QUEUED", "PENDING", "DOWNLOADING", "PROCESSING", "STORING", "COMPLETED"]
+
+
+def test_the_loss_falls_on_both_ranks(bench: Bench, trained: dict) -> None:
+    for rank in (0, 1):
+        text = "\n".join(rank_lines(bench, trained["training_id"], rank))
+        losses = [float(loss) for loss in re.findall(r"epoch \d+/\d+  loss ([\d.]+)", text)]
+        assert len(losses) == 8
+        assert losses[-1] < losses[0] / 4
+
+
+def test_both_ranks_end_with_identical_weights(bench: Bench, trained: dict) -> None:
+    digests = [
+        re.findall(r"weights sha256 ([0-9a-f]{64})", "\n".join(rank_lines(bench, trained["training_id"], rank)))
+        for rank in (0, 1)
+    ]
+    assert len(digests[0]) == 1
+    assert digests[0] == digests[1]
+
+
+def test_the_submitted_code_is_stored_without_the_manifest(bench: Bench, trained: dict) -> None:
+    stored = {file.name for file in (bench.results(trained["training_id"]) / "_submitted_code").iterdir()}
+    assert stored == {"train.py", "transform.py", "check_model.py", "make_digits.py", "digits.py"}
+
+
+def test_collect_brings_a_model_home_that_is_whole_and_right(bench: Bench, trained: dict, tmp_path: Path) -> None:
+    said = json.loads(bench.ok("collect", trained["training_id"], "--to", tmp_path, "--json").stdout)
+    home = tmp_path / trained["training_id"]
+    assert sorted(said["signatures"]) == ["predict_images", "serving_default"]
+    assert said["signatures"]["predict_images"] == {"inputs": ["images"], "outputs": ["class_index"]}
+    assert said["metrics"]["accuracy"] >= 0.9
+    assert (home / "model" / "saved_model.pb").is_file()
+    assert (home / "model" / "variables" / "variables.index").is_file()
+    for line in (home / "SHA256SUMS").read_text().splitlines():
+        digest, name = line.split("  ", 1)
+        assert hashlib.sha256((home / name).read_bytes()).hexdigest() == digest
+    shown = bench.ok("show", trained["training_id"]).stdout
+    assert "2 learners, 2 ranks (CPU, in place of GPUs)" in shown
+    assert re.search(r"check +ranks 2, loss [\d.]+, accuracy 0\.9\d+", shown)
+
+
+def test_a_damaged_collection_is_fetched_again(bench: Bench, trained: dict, tmp_path: Path) -> None:
+    bench.ok("collect", trained["training_id"], "--to", tmp_path)
+    model = tmp_path / trained["training_id"] / "model" / "saved_model.pb"
+    whole = model.read_bytes()
+    model.write_bytes(whole[:-1])
+    bench.ok("collect", trained["training_id"], "--to", tmp_path)
+    assert model.read_bytes() == whole
+
+
+def test_a_model_that_does_not_load_fails_the_collection(bench: Bench, trained: dict, tmp_path: Path) -> None:
+    damaged = bench.results(trained["training_id"]) / "model" / "saved_model.pb"
+    kept = tmp_path / "kept.pb"
+    shutil.copy(damaged, kept)
+    damaged.write_bytes(b"no model")
+    try:
+        done = bench.run("collect", trained["training_id"], "--to", tmp_path / "models")
+    finally:
+        shutil.copy(kept, damaged)
+    assert done.returncode == 5
+    assert "C202" in done.stderr
+    assert "does not pass its check" in done.stderr
+    assert "Traceback" not in done.stderr.split("\n")[0]
+
+
+def test_nothing_is_left(trained: dict) -> None:
+    assert ours() == NOTHING
