@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
         facts = {"folder": str(collected.folder), "files": collected.files, "bytes": collected.size}
         print_json(facts | {"signatures": collected.signatures, "metrics": collected.metrics})
     if collected.said:
-        console.print(collected.said, markup=False, soft_wrap=True)
+        console.print(collected.said, soft_wrap=True)
     console.print(f"{collected.folder}  {collected.files} files, {human_size(collected.size)}", soft_wrap=True)
     signatures = ", ".join(sorted(collected.signatures))
     console.print(f"checksums hold; loaded in {record.image}; signatures that answer: {signatures}", soft_wrap=True)

@@ -7,6 +7,8 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from rich.text import Text
+
 from toolkit.buckets.side import Flush
 from toolkit.catalogue.version import read_inputs
 from toolkit.cli.build import row_of
@@ -60,13 +62,13 @@ def read_request(arguments: argparse.Namespace) -> Request:
 
 def show_plan(plan: RunPlan) -> None:
     """What will run where, before it does."""
-    console.print(f"[bold]{plan.training_id}[/]  {plan.name}", soft_wrap=True)
+    console.print(f"{plan.training_id}  {plan.name}", style="bold", soft_wrap=True)
     console.print(f"  image    {plan.image.reference}", soft_wrap=True)
     for learner in plan.learners:
         console.print(f"  {learner.hostname}  rank {', '.join(map(str, learner.ranks))}", soft_wrap=True)
     for step in plan.steps:
         how = f"on {plan.ranks} ranks" if step.parallel else "once, on learner 1"
-        console.print(f"  command {step.number}, {how}: {step.command}", soft_wrap=True, markup=False)
+        console.print(f"  command {step.number}, {how}: {step.command}", soft_wrap=True)
     _tell_of_gpus(plan, plan.cluster)
 
 
@@ -92,8 +94,7 @@ class Screen:
         if record.state is State.PENDING:
             show_plan(self._plan)
         colour = {State.COMPLETED: "green", State.FAILED: "red", State.HALTED: "yellow"}.get(record.state, "blue")
-        console.print(f"[{colour}]{record.state.value:<12}[/]", end="")
-        console.print(note, markup=False, soft_wrap=True)
+        console.print(Text.assemble((f"{record.state.value:<12}", colour), note), soft_wrap=True)
 
     def line(self, text: str) -> None:
         """A rank's line: on standard output, so that it can be piped; coloured on a terminal."""
@@ -104,7 +105,7 @@ class Screen:
 
     def note(self, text: str) -> None:
         """A line of the tool's own, apart from the ranks'."""
-        console.print(text, style="yellow", markup=False, soft_wrap=True)
+        console.print(text, style="yellow", soft_wrap=True)
 
     def storing(self, flush: Flush) -> None:
         """What is still on its way, told when it changes."""

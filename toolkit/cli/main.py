@@ -1,18 +1,11 @@
-"""The command line: reads the words, calls one function. Each command's module is loaded when it is called."""
+"""The command line's words. It loads what `toolkit --help` needs: argparse, and nothing that it does not."""
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
-import signal
-import sys
-from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
 
-if TYPE_CHECKING:
-    from toolkit.errors import ToolkitError
-
+_WIDEST = 110
 _EPILOG = """exit status: 0 done, 1 the program failed, 2 bad input, 3 the system (engine, image, store),
 4 credentials or bucket, 5 the model does not pass its check, 130 interrupted.
 
@@ -29,7 +22,7 @@ def parser() -> argparse.ArgumentParser:
         prog="toolkit",
         description="Run the same training twice: a manifest in, a versioned image, a run, a checked model home.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Formatter,
     )
     top.add_argument("--version", action="store_true", help="print the version and end")
     verbs = top.add_subparsers(metavar="COMMAND", dest="verb")
@@ -61,51 +54,40 @@ def parser() -> argparse.ArgumentParser:
 
 def main(words: list[str] | None = None) -> int:
     """Run one command; the status for the shell."""
-    arguments = parser().parse_args(words)
+    top = parser()
+    arguments = top.parse_args(words)
     if arguments.version:
         from toolkit import __version__
 
         print(f"toolkit {__version__}")
         return 0
     if not arguments.verb:
-        parser().print_help()
+        top.print_help()
         return 2
-    from toolkit.errors import INTERRUPTED, ToolkitError
+    from toolkit.cli.dispatch import dispatch
 
-    # A terminal that closes or a `kill` shall clean up as a Ctrl-C does.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+    return dispatch(arguments)
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """argparse's own, which loads shutil (5 ms) to learn the terminal's width where it is not told."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=28, width=_width())
+
+
+def _width() -> int:
     try:
-        return int(importlib.import_module(f"toolkit.cli.{arguments.verb}").run(arguments))
-    except ToolkitError as error:
-        _tell(error, as_json=arguments.json)
-        return error.code.exit_status
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output has gone (`| head`); Python would complain once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return min(os.get_terminal_size().columns, _WIDEST) - 2
+    except OSError:
+        return _WIDEST - 2
 
 
 def _verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str) -> argparse.ArgumentParser:
-    verb = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    verb = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", formatter_class=_Formatter)
     verb.add_argument("--json", action="store_true", help="print one JSON object for machines on standard output")
     return verb
 
 
 def _manifest(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("manifest", metavar="MANIFEST")
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
-
-
-def _tell(error: ToolkitError, *, as_json: bool) -> None:
-    if as_json:
-        import json
-
-        print(json.dumps(error.as_json()))
-    print(f"toolkit: error {error}", file=sys.stderr)

@@ -26,7 +26,8 @@ from rich.text import Text
 from toolkit.image.progress import Progress as Step
 from toolkit.image.progress import Report
 
-console = Console(stderr=True, highlight=False)
+# No markup: names and paths are the user's, and `[a]` in them is no colour.
+console = Console(stderr=True, highlight=False, markup=False)
 _SECONDS_BETWEEN_LINES = 2.0
 _COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
 

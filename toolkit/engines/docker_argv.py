@@ -6,6 +6,8 @@ and cleaned.
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -25,9 +27,13 @@ class Bind:
 
     @property
     def argument(self) -> str:
-        """As `--volume` takes it."""
-        options = [word for word in ("ro" if self.read_only else "", self.propagation) if word]
-        return ":".join([self.source, self.target, *([",".join(options)] if options else [])])
+        """As `--mount` takes it: a line of CSV, so that colons and commas in a folder's name do no harm."""
+        fields = ["type=bind", f"source={self.source}", f"target={self.target}"]
+        fields += ["readonly"] if self.read_only else []
+        fields += [f"bind-propagation={self.propagation}"] if self.propagation else []
+        line = io.StringIO()
+        csv.writer(line, lineterminator="").writerow(fields)
+        return line.getvalue()
 
 
 def create_volume(name: str, run: str) -> Argv:
@@ -59,7 +65,7 @@ def start_side_container(name: str, run: str, image: str, binds: Sequence[Bind],
         *(word for capability in capabilities for word in ("--cap-add", capability)),
         *("--device", "/dev/fuse", "--security-opt", "apparmor=unconfined"),
         *("--tmpfs", "/run/private:mode=0700"),
-        *(word for bind in binds for word in ("--volume", bind.argument)),
+        *(word for bind in binds for word in ("--mount", bind.argument)),
         image,
         *command,
     ]
@@ -71,7 +77,7 @@ def start_store(name: str, run: str, image: str, folder: str, owner: str, comman
         *("docker", "run", "--detach", "--init", "--name", name, "--label", f"{RUN_LABEL}={run}"),
         *("--network", "host", "--user", owner, "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
         *("--read-only", "--tmpfs", "/tmp:mode=1777", "--tmpfs", "/run/private:mode=1777"),
-        *("--volume", Bind(folder, "/buckets").argument),
+        *("--mount", Bind(folder, "/buckets").argument),
         image,
         *command,
     ]
@@ -97,7 +103,7 @@ def start_learner(
         # Docker's 64 MB of shared memory are too few for Open MPI's and NCCL's transports.
         *("--shm-size", "1g"),
         *(word for key, value in sorted(environment.items()) for word in ("--env", f"{key}={value}")),
-        *(word for bind in binds for word in ("--volume", bind.argument)),
+        *(word for bind in binds for word in ("--mount", bind.argument)),
         *("--workdir", folder),
         image,
         *command,
@@ -120,7 +126,7 @@ def check_in_image(
         *("docker", "run", "--rm", "--init", "--label", f"{RUN_LABEL}={run}", "--user", owner),
         *("--network", "none", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--tmpfs", "/tmp"),
         *(word for key, value in sorted(environment.items()) for word in ("--env", f"{key}={value}")),
-        *(word for bind in binds for word in ("--volume", bind.argument)),
+        *(word for bind in binds for word in ("--mount", bind.argument)),
         image,
         *command,
     ]

@@ -58,12 +58,13 @@ class Collection:
     ) -> None:
         self._record, self._manifest, self._home = record, manifest, home
         self._folder = target.absolute() / record.training_id
+        self._partial = self._folder.with_name(f".{self._folder.name}.{os.getpid()}")
         self._side_image, self._report = side_image, report
         self._check_id = f"{record.training_id}-{new_training_id().removeprefix('training-')}"
 
     def run(self) -> Collected:
         """Fetch (unless it is here already, and whole), check; raises `ToolkitError` and keeps what was fetched."""
-        with open_access(self._manifest, self._home, self._side_image, self._check_id) as access:
+        with open_access(self._manifest, self._home, self._side_image, self._check_id) as access, self._cleaned():
             if not self._is_whole():
                 self._fetch(Store(access["results"]))
             answer, said = self._check(access)
@@ -88,8 +89,7 @@ class Collection:
                 f"{self._record.results_bucket}/{self._record.training_id}/ has no folder model/",
                 mend=f"the run ended as {self._record.state.value}; its program must write RESULT_DIR/model",
             )
-        partial = self._folder.with_name(f".{self._folder.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
+        partial = self._partial
         total, done, sums = sum(item.size for _, item in wanted), 0, []
 
         def on_bytes(count: int) -> None:
@@ -156,6 +156,14 @@ class Collection:
             yield side.folder
         finally:
             side.unmount()
+
+    @contextmanager
+    def _cleaned(self) -> Iterator[None]:
+        """Leave no container, volume or half-fetched folder behind, interrupted or not."""
+        try:
+            yield
+        finally:
+            shutil.rmtree(self._partial, ignore_errors=True)
             remove_run(self._check_id)
 
 

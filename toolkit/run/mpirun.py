@@ -1,6 +1,8 @@
 """The mpirun command line: a pure function, so that each flag has its reason here and a test compares the list.
 
-For Open MPI 4.1 (Debian 12's). Facts on each flag are in docs/mpirun.md.
+For Open MPI 4.1 (Debian 12's). The two things that hang a start most often are a network that the hosts do not share
+(hence one subnet for all of MPI's traffic) and a silent peer (hence the keepalives: a lost host is noticed in
+25 s, by default only after eight minutes).
 """
 
 from __future__ import annotations

@@ -1,0 +1,43 @@
+"""Running one verb: its module is loaded now, its errors are told, its end becomes a status for the shell."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+from toolkit.errors import INTERRUPTED, ToolkitError
+
+
+def dispatch(arguments: argparse.Namespace) -> int:
+    """Run `toolkit.cli.<verb>`; a person's mistake is told without a traceback, a mistake of ours with one."""
+    # A terminal that closes or a `kill` shall clean up as a Ctrl-C does.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    try:
+        return int(importlib.import_module(f"toolkit.cli.{arguments.verb}").run(arguments))
+    except ToolkitError as error:
+        _tell(error, as_json=arguments.json)
+        return error.code.exit_status
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`); Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _tell(error: ToolkitError, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(error.as_json()))
+    print(f"toolkit: error {error}", file=sys.stderr)
