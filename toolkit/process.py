@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import signal
 import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -92,7 +94,8 @@ def stream(argv: Sequence[str], on_line: Callable[[str], None], *, environment: 
         return process.wait()
     finally:
         if process.poll() is None:
-            process.terminate()
+            # The whole session: a program such as mmdebstrap waits for its own children before it cleans up.
+            os.killpg(process.pid, signal.SIGTERM)
             process.wait()
         process.stdout.close()
 

@@ -57,7 +57,7 @@ def make_base(base: DistributionBase, target: Path, on_step: Callable[[str], Non
             Code.IMAGE,
             f"mmdebstrap could not make the base from {base.suite}",
             evidence="\n".join(last),
-            mend="the lines above say which step failed; without root it needs `uidmap` and user namespaces",
+            mend="the lines above say why: no network, a mirror or proxy, a full disk (and without root: `uidmap`)",
         )
 
 

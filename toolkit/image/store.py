@@ -89,8 +89,12 @@ class ImageStore:
                     last.extend(text.splitlines())
         except (docker.errors.APIError, requests.RequestException, OSError) as error:
             raise _build_failed(reference, step, str(error), last) from error
+        finally:
+            # The engine gives up a build whose client has gone, at the end of the step that is on; what that step left
+            # is cache for the next build, which drops it.
+            events.close()
+            self._drop_stages()
         report(Progress("image", step, total, total))
-        self._drop_stages()
 
     def _drop_stages(self) -> None:
         """The first stage holds the wheels once more and is of no use to anyone: a gigabyte."""
