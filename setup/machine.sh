@@ -53,7 +53,7 @@ make_environment() {
         install_packages "python$version-venv"
     fi
     "$python" -m venv --clear .venv
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+    .venv/bin/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt \
         --editable ".[$extras]" || give_up "the tool's Python packages could not be installed" "see pip's lines above"
     echo "$stamp" >.venv/made-from
 }
