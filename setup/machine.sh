@@ -9,22 +9,34 @@ give_up() {
     exit 3
 }
 
+# Ends here, with what it is needed for, where there is neither root nor sudo.
+need_root() {
+    [ "$(id -u)" = 0 ] && return
+    command -v sudo >/dev/null 2>&1 && return
+    give_up "root or sudo is needed to $1; this user, $(id -un), has neither" \
+        "have an administrator do that once, then start this again"
+}
+
+# sudo asks on the terminal itself, so a password can be given though output is caught.
 as_root() {
-    if [ "$(id -u)" = 0 ]; then
-        "$@"
-    elif command -v sudo >/dev/null 2>&1; then
-        sudo "$@"
-    else
-        give_up "root is needed for: $*" "run it as root once, or install sudo; then start this again"
-    fi
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
 install_packages() {
     command -v apt-get >/dev/null 2>&1 ||
         give_up "these are missing: $*" "install them with this system's package manager (Debian and Ubuntu: automatic)"
+    need_root "install $*"
     say "installing from the distribution's packages: $*"
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+    apt_quietly update
+    apt_quietly install --yes --no-install-recommends "$@"
+}
+
+# apt-get, heard only where it fails.
+apt_quietly() {
+    said=$(as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 apt-get -qq "$@" 2>&1 </dev/null) || {
+        printf '%s\n' "$said" >&2
+        give_up "apt-get $1 failed" "see apt's lines above: no network, a mirror, or a lock held by another apt"
+    }
 }
 
 # Prints the name of a Python that is new enough.
@@ -64,10 +76,15 @@ engine_answers() { docker info >/dev/null 2>&1; }
 ensure_engine() {
     command -v mmdebstrap >/dev/null 2>&1 || install_packages mmdebstrap debian-archive-keyring
     engine_answers && return
+    if [ -S /var/run/docker.sock ] && [ ! -w /var/run/docker.sock ]; then
+        give_up "Docker Engine is here, but $(id -un) may not use it" \
+            "sudo usermod -aG docker $(id -un), log in again, then start this again"
+    fi
     if ! command -v dockerd >/dev/null 2>&1 && [ ! -x /usr/sbin/dockerd ]; then
         say "no container engine answers and none is installed"
         install_packages docker.io apparmor ca-certificates
     fi
+    need_root "start Docker Engine"
     if [ -d /run/systemd/system ]; then
         say "starting Docker Engine with systemd"
         as_root systemctl start docker
@@ -90,8 +107,8 @@ wait_for_engine() {
     until engine_answers; do
         tries=$((tries + 1))
         if [ "$tries" -gt 100 ]; then
-            if as_root docker info >/dev/null 2>&1; then
-                give_up "Docker Engine runs, but $(id -un) may not use it" \
+            if [ ! -w /var/run/docker.sock ] && as_root docker info >/dev/null 2>&1; then
+                give_up "Docker Engine runs now, but $(id -un) may not use it" \
                     "sudo usermod -aG docker $(id -un), log in again, then start this again"
             fi
             give_up "Docker Engine does not answer" "its log: ${engine_log:-journalctl -u docker}"

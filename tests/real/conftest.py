@@ -52,7 +52,13 @@ class Bench:
     def start(self, *words: object) -> subprocess.Popen[str]:
         """One command, running."""
         return subprocess.Popen(
-            self.argv(*words), env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            self.argv(*words),
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            # A shell that starts these tests in the background has them ignore Ctrl-C, and ignoring is inherited.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def launch(self, manifest: Path) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def test_collect_brings_a_model_home_that_is_whole_and_right(bench: Bench, train
         assert hashlib.sha256((home / name).read_bytes()).hexdigest() == digest
     shown = bench.ok("show", trained["training_id"]).stdout
     assert "2 learners, 2 ranks (CPU, in place of GPUs)" in shown
-    assert re.search(r"check +ranks 2, loss [\d.]+, accuracy 0\.9\d+", shown)
+    assert re.search(r"metrics +ranks 2, loss [\d.]+, accuracy 0\.9\d+", shown)
 
 
 def test_a_damaged_collection_is_fetched_again(bench: Bench, trained: dict, tmp_path: Path) -> None:

@@ -20,10 +20,9 @@ class DistributionBase:
 
 @dataclass(frozen=True)
 class RegistryBase:
-    """A base pulled from an image registry, pinned by digest; `packages` are added with apt."""
+    """A base from an image registry, pinned by digest; it brings Python, Open MPI and sshd itself."""
 
     image: str
-    packages: tuple[str, ...]
 
 
 Base = DistributionBase | RegistryBase

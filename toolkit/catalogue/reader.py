@@ -29,7 +29,7 @@ class BaseSection(_Section):
     suite: str = ""
     variant: str = "apt"
     image: str = ""
-    packages: list[str]
+    packages: list[str] = []
 
     @model_validator(mode="after")
     def _one_of_two(self) -> BaseSection:
@@ -37,13 +37,14 @@ class BaseSection(_Section):
             raise PydanticCustomError("recipe", "give either `suite` or `image`")
         if self.image and "@sha256:" not in self.image:
             raise PydanticCustomError("recipe", "an image base must be pinned: NAME@sha256:…")
+        if self.image and self.packages:
+            raise PydanticCustomError("recipe", "an image base has its packages already: leave `packages` out")
         return self
 
     def to_base(self) -> Base:
-        packages = tuple(self.packages)
         if self.image:
-            return RegistryBase(self.image, packages)
-        return DistributionBase(self.suite, packages, self.variant)
+            return RegistryBase(self.image)
+        return DistributionBase(self.suite, tuple(self.packages), self.variant)
 
 
 class TreeSection(_Section):

@@ -42,6 +42,6 @@ def lines(record: Record) -> Iterator[tuple[str, str]]:
     if record.collected:
         yield "model", f"{record.collected}/model"
     if record.metrics:
-        yield "check", ", ".join(f"{name} {value}" for name, value in record.metrics.items())
+        yield "metrics", ", ".join(f"{name} {value}" for name, value in record.metrics.items())
     if record.state is State.COMPLETED and not record.collected:
         yield "next", f"toolkit collect {record.training_id}"

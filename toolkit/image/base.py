@@ -17,6 +17,8 @@ from toolkit.process import stream
 
 _EPOCH = "1577836800"
 """2020-01-01: mmdebstrap clamps the times of files to it, so that the day of the build leaves no trace."""
+_STEPS = ("running apt-get", "downloading", "extracting", "installing", "cleaning", "creating")
+"""mmdebstrap's steps that take time; what else it says is kept for the case that it fails."""
 LAST_LINES = 20
 
 
@@ -42,8 +44,9 @@ def make_base(base: DistributionBase, target: Path, on_step: Callable[[str], Non
     def on_line(line: str) -> None:
         last.append(line)
         del last[:-LAST_LINES]
-        if line.startswith("I: "):
-            on_step(line.removeprefix("I: ").rstrip("."))
+        step = line.removeprefix("I: ").rstrip(".")
+        if step.startswith(_STEPS):
+            on_step(step)
 
     environment = {**os.environ, "SOURCE_DATE_EPOCH": _EPOCH, "LC_ALL": "C.UTF-8"}
     try:

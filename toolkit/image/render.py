@@ -28,7 +28,6 @@ def render_dockerfile(recipe: Recipe, inputs: Inputs, template: str, pip_wheel: 
     environment.filters["quoted"] = json.dumps
     return environment.from_string(template).render(
         base=base_reference(recipe),
-        packages=recipe.base.packages if isinstance(recipe.base, RegistryBase) else (),
         pip_wheel=pip_wheel,
         trees=[{"context": context_name(index), "target": tree.target} for index, tree in enumerate(recipe.trees)],
         uid=LEARNER_UID,
