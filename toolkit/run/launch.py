@@ -93,7 +93,7 @@ class Launch:
         self._record = replace(self._record, mpirun=" ".join(mpirun_argv(self._plan, self._plan.steps[0], subnet)))
 
     def _process(self) -> Outcome:
-        self._enter(State.PROCESSING, self._plan.steps[0].command)
+        self._enter(State.PROCESSING, "the ranks' output follows, each line with its rank")
         self._started = True
         self._stage.start_learners()
         self._stage.follow(self._on_line)

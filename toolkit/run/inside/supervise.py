@@ -59,6 +59,11 @@ class Logs:
         self._screen.write(whole)
         self._screen.flush()
 
+    def say(self, text: str) -> None:
+        """A word of the tool's own, for the screen alone."""
+        self._screen.write(("[toolkit] %s\n" % text).encode())
+        self._screen.flush()
+
     def tagged(self, line: bytes) -> None:
         """Take one line of mpirun's output."""
         pieces = split_tagged(line)
@@ -135,6 +140,7 @@ def main(plan_file: str) -> int:
         entry = {"number": step["number"], "command": step["command"], "started": time.time()}
         record["steps"].append(entry)
         save(status_file, record)
+        logs.say("command %d of %d: %s" % (step["number"], len(plan["steps"]), step["command"]))
         entry["exit_status"] = run_step(step, logs)
         entry["ended"] = time.time()
         save(status_file, record)
