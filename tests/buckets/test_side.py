@@ -1,0 +1,53 @@
+"""What the side container and the stores are asked for."""
+
+from __future__ import annotations
+
+import configparser
+
+import pytest
+
+from toolkit.buckets.side import Flush, Mount, mount_options, rclone_config
+from toolkit.buckets.store import Access, StoredObject
+from toolkit.secrets import Secret
+
+ACCESS = Access("http://127.0.0.1:9", Secret("AKIAEXAMPLE"), Secret("wJalrXUtnFEMI/K7MDENG+x="))
+
+
+def test_data_is_mounted_read_only() -> None:
+    options = mount_options(Mount("data", "numbers", "mnt/data/numbers", read_only=True))
+    assert options["fs"] == "data:numbers"
+    assert options["mountPoint"] == "/run/host/mnt/data/numbers"
+    assert options["vfsOpt"] == {"UID": 1000, "GID": 1000, "DirPerms": 0o755, "FilePerms": 0o644, "ReadOnly": True}
+    assert options["mountOpt"] == {"AllowOther": True}
+
+
+def test_results_are_mounted_with_the_full_cache_and_nothing_ages_out_of_it() -> None:
+    vfs = mount_options(Mount("results", "models", "mnt/results/models", read_only=False))["vfsOpt"]
+    assert "ReadOnly" not in vfs
+    assert (vfs["CacheMode"], vfs["CacheMaxAge"]) == ("full", "87600h")
+
+
+def test_rclones_configuration_names_each_store_with_its_keys() -> None:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read_string(rclone_config({"data": ACCESS, "results": ACCESS}))
+    assert parser.sections() == ["data", "results"]
+    assert parser["data"]["endpoint"] == "http://127.0.0.1:9"
+    assert parser["results"]["secret_access_key"] == "wJalrXUtnFEMI/K7MDENG+x="
+
+
+def test_an_access_prints_no_key() -> None:
+    assert "AKIAEXAMPLE" not in f"{ACCESS} {ACCESS!r}"
+    assert "wJalr" not in f"{ACCESS} {ACCESS!r}"
+
+
+@pytest.mark.parametrize(
+    ("flush", "settled"),
+    [(Flush(0, 0, 0), True), (Flush(1, 0, 0), False), (Flush(0, 1, 0), False), (Flush(0, 0, 1), False)],
+)
+def test_a_mount_is_settled_when_nothing_waits_moves_or_failed(flush: Flush, settled: bool) -> None:
+    assert flush.settled is settled
+
+
+def test_an_etag_of_parts_is_no_md5() -> None:
+    assert StoredObject("k", 1, "0" * 32).md5 == "0" * 32
+    assert StoredObject("k", 1, f"{'0' * 32}-7").md5 is None

@@ -1,0 +1,114 @@
+"""From a manifest to a run: who runs what, where."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from toolkit.cluster.reader import read_cluster
+from toolkit.manifest.model import Compute
+from toolkit.manifest.reader import read_manifest
+from toolkit.places import house
+from toolkit.run.mpirun import hostfile, mpirun_argv, single_argv
+from toolkit.run.plan import RunImage, RunPlan, make_plan, new_training_id, run_environment
+
+IMAGE = RunImage("tensorflow:1", "sha256:abc", (("PATH", "/opt/venv/bin:/usr/bin"), ("LD_LIBRARY_PATH", "/cuda")))
+
+
+TWO_NODES = Compute("p100", 2)
+
+
+def plan_for(compute: Compute = TWO_NODES) -> RunPlan:
+    """The example's plan, with other machines."""
+    manifest = read_manifest(house() / "examples" / "mnist" / "manifest.yml")
+    cluster = read_cluster(house() / "clusters" / "local.yml")
+    return make_plan(replace(manifest, compute=compute), cluster, IMAGE, "buckets:1", "training-abcd2345")
+
+
+@pytest.mark.parametrize(
+    ("name", "nodes", "ranks"),
+    [
+        ("p100", 1, [(0,)]),
+        ("p100", 2, [(0,), (1,)]),
+        ("k80x4", 2, [(0, 1, 2, 3), (4, 5, 6, 7)]),
+        ("v100x2", 3, [(0, 1), (2, 3), (4, 5)]),
+    ],
+)
+def test_ranks_fill_host_by_host(name: str, nodes: int, ranks: list[tuple[int, ...]]) -> None:
+    plan = plan_for(Compute(name, nodes))
+    assert [learner.ranks for learner in plan.learners] == ranks
+    assert [(learner.number, learner.hostname) for learner in plan.learners] == [
+        (number, f"learner-{number}") for number in range(1, nodes + 1)
+    ]
+    assert plan.ranks == sum(map(len, ranks))
+
+
+def test_the_first_command_is_parallel_and_the_others_are_not() -> None:
+    assert [(step.number, step.command, step.parallel) for step in plan_for().steps] == [
+        (1, "python train.py", True),
+        (2, "python transform.py", False),
+    ]
+
+
+def test_the_environment_is_the_contracts_over_the_images() -> None:
+    results = "/mnt/results/mnist-training-models"
+    assert run_environment(plan_for(Compute("p100x2", 3))) == {
+        "PATH": "/opt/venv/bin:/usr/bin",
+        "LD_LIBRARY_PATH": "/cuda",
+        "DATA_DIR": "/mnt/data/mnist-training-data",
+        "RESULT_DIR": f"{results}/training-abcd2345",
+        "CHECKPOINT_DIR": f"{results}/_wml_checkpoints",
+        "MODEL_DIR": "/job/code",
+        "LOG_DIR": f"{results}/training-abcd2345/logs",
+        "TRAINING_ID": "training-abcd2345",
+        "NUM_LEARNERS": "3",
+        "GPU_COUNT": "2",
+        "DDL_OPTIONS": "-mode p:2x3",
+        "PYTHONPATH": "/job/code",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def test_the_mpirun_line_of_the_example() -> None:
+    plan = plan_for()
+    names = sorted(run_environment(plan))
+    assert mpirun_argv(plan, plan.steps[0], "172.18.0.0/16") == [
+        *("/usr/bin/mpirun", "--noprefix", "--np", "2", "--hostfile", "/run/learner/hostfile"),
+        *("--map-by", "slot", "--bind-to", "none"),
+        *("--mca", "plm_rsh_agent", "ssh -F /run/learner/ssh_config"),
+        *("--mca", "plm_rsh_no_tree_spawn", "1"),
+        *("--mca", "plm_rsh_num_concurrent", "2"),
+        *("--mca", "oob_tcp_if_include", "172.18.0.0/16"),
+        *("--mca", "btl_tcp_if_include", "172.18.0.0/16"),
+        *("--mca", "oob_tcp_keepalive_time", "10"),
+        *("--mca", "oob_tcp_keepalive_intvl", "5"),
+        *("--mca", "oob_tcp_keepalive_probes", "3"),
+        *("--mca", "pml", "ob1"),
+        *("--mca", "btl", "^openib"),
+        *("--mca", "btl_vader_single_copy_mechanism", "none"),
+        "--tag-output",
+        *(word for name in names for word in ("-x", name)),
+        *("/bin/sh", "/run/learner/rank.sh", "1", "python train.py"),
+    ]
+
+
+def test_no_value_of_a_variable_stands_in_the_mpirun_line() -> None:
+    plan = plan_for()
+    argv = mpirun_argv(plan, plan.steps[0], "172.18.0.0/16")
+    assert not [word for word in argv if word in run_environment(plan).values() and not word.isdigit()]
+
+
+def test_a_later_command_is_given_whole_to_a_shell() -> None:
+    assert single_argv(plan_for().steps[1]) == ["/bin/sh", "-c", "python transform.py"]
+
+
+def test_the_hostfile_counts_slots() -> None:
+    assert hostfile(plan_for(Compute("k80x2", 2))) == "learner-1 slots=2\nlearner-2 slots=2\n"
+
+
+def test_training_ids_are_new_and_fit_a_containers_name() -> None:
+    ids = {new_training_id() for _ in range(100)}
+    assert len(ids) == 100
+    assert all(re.fullmatch(r"training-[a-z2-9]{8}", name) for name in ids)

@@ -1,0 +1,126 @@
+"""The supervisor inside learner 1: its functions, and itself as a program."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from toolkit.run.inside import supervise
+from toolkit.run.inside.supervise import Logs, split_tagged
+
+TWO = [{"number": 1, "hostname": "learner-1", "ranks": [0]}, {"number": 2, "hostname": "learner-2", "ranks": [1]}]
+
+
+def say(text: str, status: int = 0) -> list[str]:
+    return [sys.executable, "-c", f"import sys; sys.stdout.write({text!r}); sys.stdout.flush(); sys.exit({status})"]
+
+
+def supervised(folder: Path, steps: list[dict[str, Any]], learners: list[dict[str, Any]] = TWO[:1]) -> tuple[int, str]:
+    """Run the supervisor as a program: its status and what it printed."""
+    plan = {"logs": str(folder), "port": 1, "start_deadline": 0.3, "learners": learners, "steps": steps}
+    (folder / "run.json").write_text(json.dumps(plan))
+    argv = [sys.executable, supervise.__file__, str(folder / "run.json")]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
+    return done.returncode, done.stdout
+
+
+def step(number: int, argv: list[str], *, parallel: bool = False) -> dict[str, Any]:
+    return {"number": number, "command": f"command-{number}", "argv": argv, "parallel": parallel}
+
+
+@pytest.mark.parametrize(
+    ("line", "pieces"),
+    [
+        (b"[1,0]<stdout>:hello", [(0, "stdout", b"hello")]),
+        (b"[12,34]<stderr>:x", [(34, "stderr", b"x")]),
+        (b"mpirun speaks", [(None, "", b"mpirun speaks")]),
+        (b"[1,0]<stdout>:ab[1,1]<stdout>:cd", [(0, "stdout", b"ab"), (1, "stdout", b"cd")]),
+        (b"before[1,1]<stdout>:", [(None, "", b"before"), (1, "stdout", b"")]),
+    ],
+)
+def test_a_line_is_split_at_its_tags(line: bytes, pieces: list[tuple[int | None, str, bytes]]) -> None:
+    assert split_tagged(line) == pieces
+
+
+def test_partial_lines_of_two_ranks_are_put_together(tmp_path: Path) -> None:
+    screen = io.BytesIO()
+    logs = Logs(str(tmp_path), TWO, screen)
+    logs.tagged(b"[1,0]<stdout>:ab[1,1]<stdout>:whole")
+    logs.tagged(b"[1,0]<stdout>:cd")
+    logs.tagged(b"[1,1]<stdout>:no end[1,0]<stderr>:loud")
+    logs.finish()
+    assert (tmp_path / "learner-1" / "training-log.txt").read_bytes() == b"[0] abcd\n[0] loud\n"
+    assert (tmp_path / "learner-2" / "training-log.txt").read_bytes() == b"[1] whole\n[1] no end\n"
+    assert screen.getvalue() == b"[1] whole\n[0] abcd\n[0] loud\n[1] no end\n"
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), st.binary(max_size=20)), max_size=30))
+def test_no_byte_of_a_rank_is_lost_or_given_to_another(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[tuple[int, bytes]]
+) -> None:
+    folder = tmp_path_factory.mktemp("logs")
+    clean = [(rank, text.translate(None, b"\r\n[")) for rank, text in lines]
+    logs = Logs(str(folder), TWO, io.BytesIO())
+    for rank, text in clean:
+        logs.tagged(b"[1,%d]<stdout>:%s[1,%d]<stdout>:" % (rank, text, rank))
+    logs.finish()
+    for rank in (0, 1):
+        log = (folder / f"learner-{rank + 1}" / "training-log.txt").read_bytes()
+        assert log == b"".join(b"[%d] %s\n" % (rank, text) for owner, text in clean if owner == rank)
+
+
+def test_steps_run_in_order_and_leave_their_status(tmp_path: Path) -> None:
+    status, printed = supervised(tmp_path, [step(1, say("one\n")), step(2, say("two\n"))])
+    record = json.loads((tmp_path / "status.json").read_text())
+    assert status == 0
+    assert (tmp_path / "learner-1" / "training-log.txt").read_text() == "[0] one\n[0] two\n"
+    assert [(entry["number"], entry["exit_status"]) for entry in record["steps"]] == [(1, 0), (2, 0)]
+    assert printed.splitlines() == [
+        "[toolkit] command 1 of 2: command-1",
+        "[0] one",
+        "[toolkit] command 2 of 2: command-2",
+        "[0] two",
+    ]
+
+
+def test_the_first_failure_stops_the_rest(tmp_path: Path) -> None:
+    status, printed = supervised(tmp_path, [step(1, say("one\n", 7)), step(2, say("two\n"))])
+    record = json.loads((tmp_path / "status.json").read_text())
+    assert status == 7
+    assert [entry["exit_status"] for entry in record["steps"]] == [7]
+    assert "two" not in printed
+
+
+def test_a_signal_is_told_as_a_shell_does(tmp_path: Path) -> None:
+    killed = [sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"]
+    assert supervised(tmp_path, [step(1, killed)])[0] == 137
+
+
+def test_tagged_output_goes_to_each_learners_own_log(tmp_path: Path) -> None:
+    tagged = "[1,0]<stdout>:zero\n[1,1]<stderr>:one\nmpirun: noticed\n"
+    logs = Logs(str(tmp_path), TWO, io.BytesIO())
+    assert supervise.run_step(step(1, say(tagged), parallel=True), logs) == 0
+    assert (tmp_path / "learner-1" / "training-log.txt").read_text() == "[0] zero\n[mpirun] mpirun: noticed\n"
+    assert (tmp_path / "learner-2" / "training-log.txt").read_text() == "[1] one\n"
+
+
+def test_a_learner_that_never_answers_is_named(tmp_path: Path) -> None:
+    silent = [TWO[0], {"number": 2, "hostname": "127.0.0.1", "ranks": [1]}]
+    status, _ = supervised(tmp_path, [step(1, say("never\n"))], silent)
+    assert status == supervise.NOT_STARTED
+    assert json.loads((tmp_path / "status.json").read_text()) == {"silent_learners": ["127.0.0.1"], "steps": []}
+
+
+def test_it_is_readable_by_python_3_5() -> None:
+    """Old images have old Pythons: nothing newer than 3.5's grammar may stand in that file."""
+    import ast
+
+    ast.parse(Path(supervise.__file__).read_text(), feature_version=(3, 5))
