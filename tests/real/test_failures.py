@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -117,6 +118,43 @@ def test_ctrl_c_before_the_first_command_leaves_nothing(bench: Bench, tmp_path: 
     said += process.communicate(timeout=60)[0]
     assert process.returncode == 130, said
     assert bench.newest()["state"] == "HALTED"
+
+
+def test_a_terminal_that_is_closed_halts_stores_and_cleans(bench: Bench, tmp_path: Path) -> None:
+    program = (
+        "from pathlib import Path; import os, time\n"
+        "(Path(os.environ['RESULT_DIR']) / 'early').write_text('kept'); print('begun', flush=True); time.sleep(300)\n"
+    )
+    process = bench.start("launch", bench.manifest(tmp_path, "python program.py", program))
+    _until(process, "[1] begun")
+    assert process.stdout is not None
+    process.stdout.close()
+    process.send_signal(signal.SIGHUP)
+    process.wait(timeout=60)
+    record = bench.newest()
+    assert (record["state"], record["reason"]) == ("HALTED", "stopped by its operator; what it wrote is in the bucket")
+    assert (bench.results(record["training_id"]) / "early").read_text() == "kept"
+
+
+def test_a_second_ctrl_c_skips_storing_and_names_what_it_keeps(bench: Bench, tmp_path: Path) -> None:
+    program = (
+        "from pathlib import Path; import os, time\n"
+        "with (Path(os.environ['RESULT_DIR']) / 'big').open('wb') as file:\n"
+        "    [file.write(os.urandom(1 << 20)) for _ in range(400)]\n"
+        "print('begun', flush=True); time.sleep(300)\n"
+    )
+    process = bench.start("launch", bench.manifest(tmp_path, "python program.py", program, nodes=1))
+    said = _until(process, "[0] begun")
+    interrupt(process)
+    said += _until(process, "STORING")
+    interrupt(process)
+    said += process.communicate(timeout=60)[0]
+    record = bench.newest()
+    volume = f"toolkit-{record['training_id']}"
+    kept = subprocess.run(["docker", "volume", "rm", volume], capture_output=True, text=True, check=False)
+    assert process.returncode == 130, said
+    assert (record["state"], volume in record["reason"]) == ("HALTED", True)
+    assert kept.returncode == 0, kept.stderr
 
 
 def test_a_run_without_a_model_cannot_be_collected(bench: Bench, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from toolkit.run.mpirun import mpirun_argv
 from toolkit.run.plan import RunPlan
 from toolkit.run.record import Metric, Record, Records, State, StepResult
 from toolkit.run.stage import Outcome, Stage
-from toolkit.run.view import View
+from toolkit.run.view import Unbreakable, View
 
 LAST_LINES = 15
 METRICS_FILE = "metrics.json"
@@ -47,7 +47,7 @@ class Launch:
     """One run, from its check to its end. `run` is the story."""
 
     def __init__(self, request: Request, view: View) -> None:
-        self._request, self._plan, self._view = request, request.plan, view
+        self._request, self._plan, self._view = request, request.plan, Unbreakable(view)
         self._records = Records(request.home)
         self._stage = Stage(request.plan, request.templates)
         self._last: deque[str] = deque(maxlen=LAST_LINES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from toolkit.buckets.side import Flush
@@ -22,3 +23,37 @@ class View(Protocol):
 
     def storing(self, flush: Flush) -> None:
         """What is still to be uploaded."""
+
+
+class Unbreakable:
+    """A view that may fail without harm: a run must be stored and cleaned though its terminal has gone.
+
+    rich turns a broken pipe into `SystemExit`; a closed terminal gives an `OSError`. After the first, nothing is told.
+    """
+
+    def __init__(self, view: View) -> None:
+        self._view: View | None = view
+
+    def state(self, record: Record, note: str) -> None:
+        """As `View.state`."""
+        self._tell(lambda view: view.state(record, note))
+
+    def line(self, text: str) -> None:
+        """As `View.line`."""
+        self._tell(lambda view: view.line(text))
+
+    def note(self, text: str) -> None:
+        """As `View.note`."""
+        self._tell(lambda view: view.note(text))
+
+    def storing(self, flush: Flush) -> None:
+        """As `View.storing`."""
+        self._tell(lambda view: view.storing(flush))
+
+    def _tell(self, what: Callable[[View], None]) -> None:
+        if self._view is None:
+            return
+        try:
+            what(self._view)
+        except (OSError, SystemExit):
+            self._view = None
