@@ -21,7 +21,7 @@ from toolkit.manifest.reader import read_manifest
 from toolkit.places import home, house
 from toolkit.run.code import read_code
 from toolkit.run.launch import Launch, Request
-from toolkit.run.plan import RunImage, RunPlan, make_plan, new_training_id
+from toolkit.run.plan import RunImage, RunPlan, counted, make_plan, new_training_id
 from toolkit.run.record import Record, State
 
 
@@ -67,7 +67,7 @@ def show_plan(plan: RunPlan) -> None:
     for learner in plan.learners:
         console.print(f"  {learner.hostname}  rank {', '.join(map(str, learner.ranks))}", soft_wrap=True)
     for step in plan.steps:
-        how = f"on {plan.ranks} ranks" if step.parallel else "once, on learner 1"
+        how = f"on {counted(plan.ranks, 'rank')}" if step.parallel else "once, on learner 1"
         console.print(f"  command {step.number}, {how}: {step.command}", soft_wrap=True)
     _tell_of_gpus(plan, plan.cluster)
 

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from toolkit.cli.screen import human_size, print_json
 from toolkit.errors import Code, ToolkitError
 from toolkit.places import home
+from toolkit.run.plan import counted
 from toolkit.run.record import Record, Records, State
 
 
@@ -32,7 +33,10 @@ def lines(record: Record) -> Iterator[tuple[str, str]]:
     yield "state", f"{record.state.value}  {record.error_code} {record.reason}".rstrip()
     yield "image", f"{record.image}  {record.image_id}"
     where = "CPU, in place of GPUs" if record.on_cpu else "GPU"
-    yield "ran on", f"{record.cluster}: {record.learners} learners, {record.ranks} ranks ({where})"
+    yield (
+        "ran on",
+        f"{record.cluster}: {counted(record.learners, 'learner')}, {counted(record.ranks, 'rank')} ({where})",
+    )
     for step in record.steps:
         ranks = f", ranks {' '.join('-' if s is None else str(s) for s in step.ranks)}" if step.parallel else ""
         yield f"command {step.number}", f"{step.command}: status {step.exit_status}{ranks}, {step.seconds:.1f} s"

@@ -20,7 +20,7 @@ from toolkit.buckets.store import Access, Store, StoredObject
 from toolkit.errors import Code, ToolkitError
 from toolkit.manifest.model import Manifest
 from toolkit.run.mpirun import mpirun_argv
-from toolkit.run.plan import RunPlan
+from toolkit.run.plan import RunPlan, counted
 from toolkit.run.record import Metric, Record, Records, State, StepResult
 from toolkit.run.stage import Outcome, Stage
 from toolkit.run.view import Unbreakable, View
@@ -79,7 +79,9 @@ class Launch:
         """Are the keys good and the buckets there? Nothing is recorded or started before that is known."""
         Store(access["data"]).check_bucket(self._plan.data_bucket)
         Store(access["results"]).check_bucket(self._plan.results_bucket)
-        self._enter(State.PENDING, f"{len(self._plan.learners)} learners, {self._plan.ranks} ranks")
+        self._enter(
+            State.PENDING, f"{counted(len(self._plan.learners), 'learner')}, {counted(self._plan.ranks, 'rank')}"
+        )
 
     def _prepare(self, access: dict[str, Access]) -> None:
         self._enter(State.DOWNLOADING, "mounting buckets, placing code")

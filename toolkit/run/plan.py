@@ -95,6 +95,11 @@ class RunPlan:
         return f"toolkit-{self.training_id}-{learner.hostname}"
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 rank`, `2 ranks`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def data_mount(bucket: str) -> Mount:
     """The training data as every learner and every check sees it: read-only."""
     return Mount("data", bucket, f"mnt/data/{bucket}", read_only=True)

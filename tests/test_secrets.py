@@ -1,0 +1,102 @@
+"""A secret prints as redacted wherever it goes, and gives its value only when asked."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from toolkit.errors import ToolkitError
+from toolkit.secrets import Secret, SecretSource, parse_secret, resolve_secret
+
+VALUE = "wJalrXUtnFEMI"
+SECRET = Secret(VALUE)
+
+
+@dataclass(frozen=True)
+class Holder:
+    key: Secret
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        repr(SECRET),
+        str(SECRET),
+        f"{SECRET}",
+        f"{SECRET!r:>20}",
+        "%s" % SECRET,  # noqa: UP031 - the old way, too
+        repr(Holder(SECRET)),
+        repr({"key": [SECRET]}),
+        json.dumps({"key": SECRET}, default=str),
+        logging.makeLogRecord({"msg": "%s", "args": (SECRET,)}).getMessage(),
+        repr(parse_secret(VALUE)),
+        str(parse_secret(VALUE)),
+    ],
+)
+def test_a_secret_is_redacted(text: str) -> None:
+    assert VALUE not in text
+    assert "[redacted]" in text
+
+
+def test_a_secret_gives_its_value_when_asked() -> None:
+    assert SECRET.reveal() == VALUE
+    assert Secret(VALUE) == SECRET
+    assert Secret("other") != SECRET
+    assert len({SECRET, Secret(VALUE)}) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "value", "shown"),
+    [
+        ("AKIA", "literal", "AKIA", "[redacted]"),
+        ("${env:KEY}", "env", "KEY", "${env:KEY}"),
+        ("${file:~/k}", "file", "~/k", "${file:~/k}"),
+        ("${embedded:access_key_id}", "embedded", "access_key_id", "${embedded:access_key_id}"),
+        ("x${env:KEY}", "literal", "x${env:KEY}", "[redacted]"),
+    ],
+)
+def test_a_reference_is_told_from_a_key(text: str, kind: str, value: str, shown: str) -> None:
+    source = parse_secret(text)
+    assert source == SecretSource(kind, Secret(value))
+    assert str(source) == shown
+
+
+def test_references_lead_to_their_secrets(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text(f"{VALUE}\n")
+    file.chmod(0o600)
+    for text in (VALUE, "${env:KEY}", f"${{file:{file}}}", "${embedded:access_key_id}"):
+        assert resolve_secret(parse_secret(text), {"KEY": VALUE}, {"access_key_id": SECRET}) == SECRET
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("${env:NOPE}", "no such environment variable"),
+        ("${env:EMPTY}", "empty, or holds a space"),
+        ("${env:SPACED}", "empty, or holds a space"),
+        ("${env:LINES}", "empty, or holds a space"),
+        ("${file:/no/such/file}", "No such file"),
+        ("${file:/}", "Is a directory"),
+        ("${embedded:password}", "it has access_key_id"),
+    ],
+)
+def test_a_reference_that_leads_nowhere_is_named(text: str, words: str) -> None:
+    environment = {"EMPTY": "", "SPACED": "a b", "LINES": "a\n[other]"}
+    with pytest.raises(ToolkitError) as caught:
+        resolve_secret(parse_secret(text), environment, {"access_key_id": SECRET})
+    assert words in str(caught.value)
+    assert text in str(caught.value)
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604])
+def test_a_key_file_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> None:
+    file = tmp_path / "key"
+    file.write_text(VALUE)
+    file.chmod(mode)
+    with pytest.raises(ToolkitError, match="others may read"):
+        resolve_secret(parse_secret(f"${{file:{file}}}"), {}, {})
