@@ -93,6 +93,29 @@ def test_a_reference_that_leads_nowhere_is_named(text: str, words: str) -> None:
     assert text in str(caught.value)
 
 
+@pytest.mark.parametrize("value", ["a\x00b", "a\x1b[0m", "a\x7f", "a\tb", "é", "a\udcff"])
+def test_a_key_holds_no_control_characters(value: str) -> None:
+    with pytest.raises(ToolkitError, match="a character that no key has") as caught:
+        resolve_secret(parse_secret("${env:KEY}"), {"KEY": value}, {})
+    assert value not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"two words\n", b"\xff\xfe"])
+def test_a_key_file_that_holds_no_key_is_refused(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "key"
+    file.write_bytes(content)
+    file.chmod(0o600)
+    with pytest.raises(ToolkitError) as caught:
+        resolve_secret(parse_secret(f"${{file:{file}}}"), {}, {})
+    assert caught.value.code.label == "C103"
+
+
+def test_a_key_file_of_a_user_who_is_not_here_is_refused() -> None:
+    with pytest.raises(ToolkitError) as caught:
+        resolve_secret(parse_secret("${file:~no-such-user/key}"), {}, {})
+    assert caught.value.code.label == "C103"
+
+
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604])
 def test_a_key_file_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> None:
     file = tmp_path / "key"

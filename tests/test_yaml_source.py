@@ -27,16 +27,14 @@ from toolkit.yaml_source import dotted, read_source
         (b"a: 1\n---\nb: 2\n", "not valid YAML"),
         (b"a: " + b"[" * 10_000, "not valid YAML"),
         (b"a: " + b"{a: " * 10_000, "not valid YAML"),
-        (b"a: !!python/object:os.system x\n", ""),
+        (b'a: "\\UFFFFFFFF"\n', "not valid YAML"),
+        (b"a: !!python/object:os.system x\n", "tags (!name)"),
         (b"#" * (1 << 20) + b"\n", "larger than 1 MiB"),
     ],
 )
 def test_what_is_no_plain_yaml_is_an_error_that_says_why(tmp_path: Path, content: bytes, words: str) -> None:
     file = tmp_path / "x.yml"
     file.write_bytes(content)
-    if not words:
-        assert read_source(file).text  # a tag is composed here and refused when it is validated
-        return
     with pytest.raises(ToolkitError) as caught:
         read_source(file)
     assert words in str(caught.value)

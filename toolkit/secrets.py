@@ -11,7 +11,7 @@ from pathlib import Path
 
 from toolkit.errors import Code, ToolkitError
 
-_REFERENCE = re.compile(r"^\$\{(env|file|embedded):([^}]+)\}$")
+_REFERENCE = re.compile(r"\$\{(env|file|embedded):([^}]+)\}")
 
 
 class Secret:
@@ -55,7 +55,7 @@ class SecretSource:
 
 def parse_secret(text: str) -> SecretSource:
     """Read `${env:NAME}`, `${file:PATH}`, `${embedded:NAME}`, or take the text itself as the secret."""
-    match = _REFERENCE.match(text)
+    match = _REFERENCE.fullmatch(text)
     if match:
         return SecretSource(match[1], Secret(match[2]))
     return SecretSource("literal", Secret(text))
@@ -78,16 +78,17 @@ def _look_up(source: SecretSource, environment: Mapping[str, str], embedded: Map
             raise ToolkitError(Code.CREDENTIALS, f"{source}: no such environment variable", mend=f"export {name}=…")
         return Secret(environment[name])
     if source.kind == "file":
-        return _read_private(Path(name).expanduser(), source)
+        return _read_private(name, source)
     if name not in embedded:
         known = ", ".join(sorted(embedded))
         raise ToolkitError(Code.CREDENTIALS, f"{source}: the embedded store has no such value; it has {known}")
     return embedded[name]
 
 
-def _read_private(path: Path, source: SecretSource) -> Secret:
+def _read_private(name: str, source: SecretSource) -> Secret:
     try:
-        with path.open() as file:
+        path = Path(name).expanduser()
+        with path.open(encoding="ascii") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             if mode & 0o077:
                 raise ToolkitError(
@@ -98,3 +99,7 @@ def _read_private(path: Path, source: SecretSource) -> Secret:
             return Secret(file.read().strip())
     except OSError as error:
         raise ToolkitError(Code.CREDENTIALS, f"{source}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ToolkitError(Code.CREDENTIALS, f"{source}: the file holds more than a key: it is no ASCII text") from None
+    except RuntimeError as error:  # of expanduser: no such user
+        raise ToolkitError(Code.CREDENTIALS, f"{source}: {error}") from None

@@ -24,7 +24,13 @@ Path_ = tuple[str | int, ...]
 MAX_BYTES = 1 << 20
 """No manifest, recipe or cluster file that a person writes comes near 1 MiB."""
 _PLACEHOLDER = re.compile(r"^\s*<[^<>]+>\s*$")
-_SECRET_LINE = re.compile(r"^(\s*[\w-]*(?:key|secret|password|token)[\w-]*\s*:\s*)\S.*$", re.IGNORECASE)
+_SECRET_NAME = re.compile("connection|credential|key|secret|pass|token", re.IGNORECASE)
+_PLAIN_TAGS = {
+    f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "timestamp", "map", "seq")
+}
+_NODE_OF_TAG = {"tag:yaml.org,2002:map": yaml.MappingNode, "tag:yaml.org,2002:seq": yaml.SequenceNode}
+_SHORTEST_SECRET = 4
+_ALIASES = "aliases (*name) are not read here: write the value out"
 
 
 @dataclass(frozen=True)
@@ -37,10 +43,22 @@ class Source:
 
     def problem(self, what: str, path: Path_, *, at_key: bool = False) -> Problem:
         """`what`, placed at the node that `path` leads to, or at the nearest one above it."""
-        mark = self._find(path, at_key).start_mark
-        return _placed(what, self.file, self.text, mark, dotted(path))
+        return self.at(what, self.find(path, at_key=at_key), path)
 
-    def _find(self, path: Path_, at_key: bool) -> yaml.Node:
+    def at(self, what: str, node: yaml.Node, path: Path_) -> Problem:
+        """`what`, placed at `node`. A key may stand in the file, as in WML's own: it is shown in no error."""
+        mark = node.start_mark
+        lines = self.text.splitlines()
+        secrets = list(_secret_nodes(self.root))
+        hidden = any(node.start_mark.line <= mark.line <= node.end_mark.line for node in secrets)
+        line = "" if hidden or mark.line >= len(lines) else lines[mark.line]
+        for value in {node.value for node in secrets}:
+            if len(value) >= _SHORTEST_SECRET and not _PLACEHOLDER.match(value):
+                what = what.replace(value, "[redacted]")
+        return Problem(what, Place(self.file, mark.line + 1, mark.column + 1), dotted(path), line)
+
+    def find(self, path: Path_, *, at_key: bool = False) -> yaml.Node:
+        """The node that `path` leads to, or the nearest one above it; with `at_key`, its name's node."""
         node, found = self.root, self.root
         for step in path:
             if isinstance(node, yaml.MappingNode):
@@ -75,9 +93,9 @@ def read_source(file: Path, code: Code = Code.MANIFEST) -> Source:
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
-        raise ToolkitError(code, f"{file} is not valid YAML", (_yaml_problem(file, text, error),)) from None
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ToolkitError(code, f"{file} is not valid YAML: {error}") from None
+        raise ToolkitError(code, f"{file} is not valid YAML", (_yaml_problem(file, error),)) from None
+    except (yaml.YAMLError, RecursionError, OverflowError, ValueError) as error:
+        raise ToolkitError(code, f"{file} is not valid YAML ({type(error).__name__})") from None
     if not isinstance(root, yaml.MappingNode):
         raise ToolkitError(
             code, f"{file}: expected `name: value` lines, found {'nothing' if root is None else 'something else'}"
@@ -107,23 +125,40 @@ def validate(source: Source, model: type[Model], code: Code = Code.MANIFEST) -> 
     return checked
 
 
-def _placed(what: str, file: str, text: str, mark: yaml.Mark, path: str = "") -> Problem:
-    lines = text.splitlines()
-    line = lines[mark.line] if mark.line < len(lines) else ""
-    # A key may stand in the manifest, as in WML's own; the line is shown, the key is not.
-    line = _SECRET_LINE.sub(r"\1[redacted]", line)
-    return Problem(what, Place(file, mark.line + 1, mark.column + 1), path, line)
-
-
 def _count(problems: Sequence[Problem]) -> str:
     return "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
 
 
-def _yaml_problem(file: Path, text: str, error: yaml.MarkedYAMLError) -> Problem:
+def _yaml_problem(file: Path, error: yaml.MarkedYAMLError) -> Problem:
+    """Where it is no YAML, its lines are not shown: without its structure, no one knows which of them hold a key."""
     mark = error.problem_mark or error.context_mark
-    if mark is None:
-        return Problem(str(error), Place(str(file)))
-    return _placed(error.problem or str(error), str(file), text, mark)
+    place = Place(str(file), mark.line + 1, mark.column + 1) if mark else Place(str(file))
+    if isinstance(error, yaml.composer.ComposerError):
+        several = "single document" in (error.context or "")
+        return Problem("a second document (---) is not read here" if several else _ALIASES, place)
+    return Problem(error.problem or "not valid", place)
+
+
+def _secret_nodes(root: yaml.Node) -> Iterator[yaml.ScalarNode]:
+    """The scalars whose text no error may show: whatever stands below a name that sounds of keys or connections.
+
+    Each node is looked at once in each role: aliases, which are refused later, can make a file's tree endless.
+    """
+    waiting, seen = [(root, False)], set()
+    while waiting:
+        node, inside = waiting.pop()
+        if (id(node), inside) in seen:
+            continue
+        seen.add((id(node), inside))
+        if isinstance(node, yaml.ScalarNode):
+            if inside:
+                yield node
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += [(item, inside) for item in node.value]
+        elif isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                sounds = isinstance(key, yaml.ScalarNode) and _SECRET_NAME.search(key.value)
+                waiting.append((value, inside or bool(sounds)))
 
 
 def _structure_problems(
@@ -132,24 +167,43 @@ def _structure_problems(
     """Duplicate keys, keys that are no names, and aliases (which can blow up in size and hide what is meant)."""
     seen = set() if seen is None else seen
     if id(node) in seen:
-        yield source.problem("aliases (*name) are not read here: write the value out", path)
+        yield source.problem(_ALIASES, path)
         return
-    if not isinstance(node, yaml.ScalarNode):
-        seen.add(id(node))
+    if node.tag not in _PLAIN_TAGS or not isinstance(node, _NODE_OF_TAG.get(node.tag, yaml.ScalarNode)):
+        yield source.at(
+            "tags (!name), merges (<<) and a bare `=` are not read here: write the value in quotes", node, path
+        )
+        return
+    if isinstance(node, yaml.ScalarNode):
+        yield from _scalar_problems(source, node, path)
+        return
+    seen.add(id(node))
     if isinstance(node, yaml.MappingNode):
         names: set[str] = set()
         for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                yield source.problem("a field's name must be plain text", path)
+            if not isinstance(key, yaml.ScalarNode) or key.tag not in _PLAIN_TAGS:
+                yield source.at("a field's name must be plain text", key, path)
                 continue
+            yield from _scalar_problems(source, key, path)
             if key.value in names:
-                what = f"`{key.value}` is given twice"
-                yield _placed(what, source.file, source.text, key.start_mark, dotted((*path, key.value)))
+                yield source.at(f"`{key.value}` is given twice", key, (*path, key.value))
             names.add(key.value)
             yield from _structure_problems(source, value, (*path, key.value), seen)
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             yield from _structure_problems(source, item, (*path, index), seen)
+
+
+def _scalar_problems(source: Source, node: yaml.ScalarNode, path: Path_) -> Iterator[Problem]:
+    """A scalar that YAML takes for a number, a date or the like, and that is none; or that no screen can show."""
+    try:
+        value = yaml.constructor.SafeConstructor().construct_document(node)
+    except (yaml.YAMLError, ValueError, KeyError, AttributeError, OverflowError):
+        kind = node.tag.rpartition(":")[2]
+        yield source.at(f"YAML takes this for a {kind}, and it is none: put it in quotes", node, path)
+        return
+    if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+        yield source.at("holds half a character (a surrogate)", node, path)
 
 
 def _strings(data: Any, path: Path_ = ()) -> Iterator[tuple[Path_, str]]:
@@ -174,7 +228,7 @@ def _pydantic_problem(source: Source, model: type[BaseModel], detail: Any) -> Pr
         hint = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(names)}"
         return source.problem(f"unknown field; {hint}", path, at_key=True)
     if kind == "string_type" and isinstance(given, bool | int | float):
-        shown = source._find(path, False)
+        shown = source.find(path)
         raw = shown.value if isinstance(shown, yaml.ScalarNode) else given
         return source.problem(f'YAML reads {raw} as {_kind(given)}; put it in quotes: "{raw}"', path)
     if kind in ("int_type", "int_parsing"):

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from toolkit.catalogue.choose import NotInCatalogue, choose
-from toolkit.catalogue.model import DistributionBase, Recipe, Tree
-from toolkit.catalogue.reader import read_frameworks
+from toolkit.catalogue.model import DistributionBase, FrameworkRow, Recipe, RegistryBase, Tree
+from toolkit.catalogue.reader import read_frameworks, read_tool_recipe
 from toolkit.catalogue.version import read_inputs
 from toolkit.errors import ToolkitError
 from toolkit.manifest.model import Framework
@@ -131,3 +131,69 @@ def test_a_wrong_recipe_is_pointed_at(tmp_path: Path, base: str, words: str) -> 
         read_frameworks(tmp_path, tmp_path)
     assert words in str(caught.value)
     assert f"{tmp_path / 'x' / 'recipe.yml'}:5:" in str(caught.value)
+
+
+FRAMEWORK = """framework: x
+title: A title
+template: t.j2
+versions:
+  - version: "1"
+    python: "3.11"
+    flavour: cpu
+    lock: one.lock
+    facts: why
+    base:
+      image: debian@sha256:0
+    trees:
+      - {source: ../src, target: /opt/src}
+"""
+
+
+def read(folder: Path, text: str) -> tuple[FrameworkRow, ...]:
+    (folder / "images" / "x").mkdir(parents=True)
+    (folder / "images" / "x" / "recipe.yml").write_text(text)
+    return read_frameworks(folder / "images", folder / "templates")
+
+
+def test_a_recipes_files_lie_beside_it(tmp_path: Path) -> None:
+    (row,) = read(tmp_path, FRAMEWORK)
+    assert row == FrameworkRow(
+        *("x", "1", "3.11", "cpu"),
+        Recipe(
+            name="x-1-py3.11-cpu",
+            title="A title",
+            base=RegistryBase("debian@sha256:0"),
+            template=tmp_path / "templates" / "t.j2",
+            lock=tmp_path / "images" / "x" / "one.lock",
+            trees=(Tree(tmp_path / "images" / "src", "/opt/src"),),
+            facts="why",
+        ),
+    )
+    assert row.spelled == "x 1 on Python 3.11 (cpu)"
+
+
+@pytest.mark.parametrize("target", ["opt/src", "/opt/../etc", ""])
+def test_a_tree_has_an_absolute_place_in_the_image(tmp_path: Path, target: str) -> None:
+    with pytest.raises(ToolkitError, match="expected an absolute path in the image"):
+        read(tmp_path, FRAMEWORK.replace("target: /opt/src", f"target: '{target}'"))
+
+
+def test_a_tools_own_image_is_no_framework(tmp_path: Path) -> None:
+    rows = read(tmp_path, "name: tool\ntitle: t\ntemplate: t.j2\nfacts: f\nbase: {suite: bookworm, packages: [less]}\n")
+    assert rows == ()
+    tree = Tree(tmp_path / "binary", "/usr/bin/binary")
+    file = tmp_path / "images" / "x" / "recipe.yml"
+    assert read_tool_recipe(file, tmp_path, (tree,)) == Recipe(
+        "tool", "t", DistributionBase("bookworm", ("less",), "apt"), tmp_path / "t.j2", None, (tree,), "f"
+    )
+
+
+def test_the_nearest_version_is_named_among_several(tmp_path: Path) -> None:
+    (row,) = read(tmp_path, FRAMEWORK)
+    rows = [replace(row, version=version, python=python) for version in ("2.19", "3.0") for python in ("3.12", "3.11")]
+    assert choose(rows, Framework("x", "3.0", "3.11")) is rows[3]
+    with pytest.raises(NotInCatalogue) as caught:
+        choose(rows, Framework("x", "2.91", "3.11"))
+    assert str(caught.value) == "no recipe for x `2.91`; did you mean `2.19`? the catalogue has: 2.19, 3.0"
+    with pytest.raises(NotInCatalogue, match=r"not built for Python `2.7`.*the catalogue has: 3.11, 3.12"):
+        choose(rows, Framework("x", "3.0", "2.7"))

@@ -34,6 +34,13 @@ def test_no_verb_shows_the_help_and_is_no_success(tmp_path: Path) -> None:
     assert "toolkit launch examples/mnist/manifest.yml" in done.stdout
 
 
+def test_the_version_is_said(tmp_path: Path) -> None:
+    done = toolkit(tmp_path, "--version")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split()[0] == "toolkit"
+    assert done.stdout.split()[1][0].isdigit()
+
+
 def test_the_help_loads_nothing_heavy() -> None:
     program = (
         "import sys\nfrom toolkit.cli.main import main\n"
@@ -59,6 +66,14 @@ def test_an_error_can_be_had_as_json(tmp_path: Path) -> None:
     assert done.returncode == 2
     said = json.loads(done.stdout)
     assert (said["error"], "No such file" in said["what"]) == ("C101", True)
+
+
+def test_a_wrong_manifest_can_be_had_as_json(tmp_path: Path) -> None:
+    (tmp_path / "bad.yml").write_text("model_definition: {}\n")
+    done = toolkit(tmp_path / "home", "build", "--json", str(tmp_path / "bad.yml"))
+    assert done.returncode == 2
+    assert json.loads(done.stdout)["error"] == "C101"
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("words", [["show", "training-none"], ["show", "../../etc/passwd"], ["show"], ["collect", "x"]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,26 +39,34 @@ def test_a_learner_is_unprivileged_and_on_the_runs_network() -> None:
 
 def test_the_side_container_may_mount_and_nothing_more() -> None:
     argv = docker_argv.start_side_container("s", "r", "image", [Bind("/v", "/run/host", propagation="rshared")], ["x"])
-    capabilities = [argv[index + 1] for index, word in enumerate(argv) if word == "--cap-add"]
-    assert capabilities == ["SYS_ADMIN", "DAC_OVERRIDE", "CHOWN", "FOWNER"]
-    assert "--privileged" not in argv
-    assert argv[argv.index("--cap-drop") + 1] == "ALL"
-    assert "type=bind,source=/v,target=/run/host,bind-propagation=rshared" in argv
-    assert argv[-2:] == ["image", "x"]
+    assert argv == [
+        *("docker", "run", "--detach", "--init", "--name", "s", "--label", "toolkit.run=r", "--network", "host"),
+        *("--cap-drop", "ALL", "--cap-add", "SYS_ADMIN", "--cap-add", "DAC_OVERRIDE"),
+        *("--cap-add", "CHOWN", "--cap-add", "FOWNER"),
+        *("--device", "/dev/fuse", "--security-opt", "apparmor=unconfined", "--tmpfs", "/run/private:mode=0700"),
+        *("--mount", "type=bind,source=/v,target=/run/host,bind-propagation=rshared"),
+        *("image", "x"),
+    ]
 
 
 def test_the_store_is_its_owners_and_read_only_but_for_its_folder() -> None:
     argv = docker_argv.start_store("s", "r", "image", "/home/me/buckets", "1001:1001", ["x"])
-    assert argv[argv.index("--user") + 1] == "1001:1001"
-    assert "--read-only" in argv
-    assert "type=bind,source=/home/me/buckets,target=/buckets" in argv
+    assert argv == [
+        *("docker", "run", "--detach", "--init", "--name", "s", "--label", "toolkit.run=r", "--network", "host"),
+        *("--user", "1001:1001", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only"),
+        *("--tmpfs", "/tmp:mode=1777", "--tmpfs", "/run/private:mode=1777"),
+        *("--mount", "type=bind,source=/home/me/buckets,target=/buckets", "image", "x"),
+    ]
 
 
 def test_a_check_has_no_network_and_leaves_no_container() -> None:
-    argv = docker_argv.check_in_image("image", "r", "1001:1001", [Bind("/m", "/model", True)], {}, ["python"])
-    assert argv[:4] == ["docker", "run", "--rm", "--init"]
-    assert argv[argv.index("--network") + 1] == "none"
-    assert "type=bind,source=/m,target=/model,readonly" in argv
+    binds, environment = [Bind("/m", "/model", True)], {"HOME": "/tmp", "A": "1"}
+    assert docker_argv.check_in_image("image", "r", "1001:1001", binds, environment, ["python"]) == [
+        *("docker", "run", "--rm", "--init", "--label", "toolkit.run=r", "--user", "1001:1001", "--network", "none"),
+        *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--tmpfs", "/tmp"),
+        *("--env", "A=1", "--env", "HOME=/tmp"),
+        *("--mount", "type=bind,source=/m,target=/model,readonly", "image", "python"),
+    ]
 
 
 def test_every_resource_carries_the_runs_label() -> None:
@@ -91,3 +100,38 @@ def test_a_folder_of_any_name_survives_as_a_mount(source: str, target: str) -> N
 def test_stdin_is_passed_on_only_where_it_is_wanted() -> None:
     assert docker_argv.execute("c", ["cat"]) == ["docker", "exec", "c", "cat"]
     assert docker_argv.execute("c", ["cat"], stdin=True) == ["docker", "exec", "--interactive", "c", "cat"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "line"),
+    [
+        (docker_argv.create_volume("v", "r"), "docker volume create --label toolkit.run=r v"),
+        (docker_argv.volume_folder("v"), "docker volume inspect --format {{.Mountpoint}} v"),
+        (docker_argv.create_network("n", "r"), "docker network create --driver bridge --label toolkit.run=r n"),
+        (docker_argv.follow_logs("c"), "docker logs --follow c"),
+        (docker_argv.logs("c"), "docker logs c"),
+        (docker_argv.wait("c"), "docker wait c"),
+        (docker_argv.stop("c", 10), "docker stop --time 10 c"),
+        (docker_argv.remove_container("c"), "docker rm --force --volumes c"),
+        (docker_argv.remove_volume("v"), "docker volume rm v"),
+        (docker_argv.remove_network("n"), "docker network rm n"),
+        (docker_argv.list_of_run("network", "r"), "docker network ls --filter label=toolkit.run=r --format {{.Name}}"),
+    ],
+)
+def test_short_lines_are_what_a_person_would_type(argv: list[str], line: str) -> None:
+    assert " ".join(argv) == line
+
+
+def test_a_subnet_is_asked_for_in_one_word() -> None:
+    assert docker_argv.network_subnet("n") == [
+        *("docker", "network", "inspect", "--format", "{{(index .IPAM.Config 0).Subnet}}", "n"),
+    ]
+
+
+@given(st.text(), st.text())
+def test_a_value_stays_one_word_whatever_it_holds(value: str, folder: str) -> None:
+    argv = docker_argv.start_learner(
+        "c", "r", "i", hostname="h", network="n", binds=[], environment={"K": value}, folder=folder, command=[value]
+    )
+    assert argv[argv.index("--env") + 1] == f"K={value}"
+    assert argv[argv.index("--workdir") + 1 :] == [folder, "i", value]

@@ -13,7 +13,8 @@ from toolkit.catalogue.reader import read_frameworks
 from toolkit.catalogue.version import Inputs, base_inputs, read_inputs
 from toolkit.image.base import mmdebstrap_argv
 from toolkit.image.context import build_context
-from toolkit.image.render import render_dockerfile
+from toolkit.image.own import buckets_recipe
+from toolkit.image.render import labels, render_dockerfile
 from toolkit.places import house
 
 BASE = DistributionBase("bookworm", ("python3", "openmpi-bin"), "apt")
@@ -79,3 +80,33 @@ def test_the_context_holds_dockerfile_lock_wheels_and_trees(tmp_path: Path) -> N
         ("trees/0/run.sh", 0o755),
         ("trees/1", 0o644),
     ]
+
+
+def test_the_bucket_image_holds_rclone_and_runs_no_package_script() -> None:
+    recipe = buckets_recipe()
+    assert isinstance(recipe.base, DistributionBase)
+    text = render_dockerfile(recipe, INPUTS, recipe.template.read_text())
+    assert f"\nFROM {base_inputs(recipe.base).reference}\nCOPY trees/0 /usr/bin/rclone\n" in text
+    assert "RUN" not in text
+    assert mmdebstrap_argv(recipe.base, Path("/t.tar")) == [
+        *("mmdebstrap", "--variant=extract"),
+        "--include=fuse3,ca-certificates,coreutils,dash,tar,findutils,grep",
+        *("--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*"),
+        *("bookworm", "/t.tar"),
+    ]
+
+
+def test_an_image_says_what_went_into_it() -> None:
+    assert labels(RECIPE, INPUTS) == {
+        "org.opencontainers.image.title": "A title",
+        "org.opencontainers.image.version": INPUTS.reference,
+        "org.opencontainers.image.base.name": base_inputs(BASE).reference,
+        "toolkit.inputs.sha256": INPUTS.digest,
+        "toolkit.inputs": f"base={'0' * 16} lock={'1' * 16}",
+        "toolkit.facts": "facts",
+    }
+
+
+def test_a_context_without_a_lock_holds_no_wheels() -> None:
+    recipe = replace(RECIPE, trees=())
+    assert [entry.name for entry in build_context(recipe, "FROM x", {})] == ["Dockerfile"]

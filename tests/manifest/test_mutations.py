@@ -47,6 +47,37 @@ def reads_or_points(file: Path) -> None:
         assert str(error)
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "2024-13-45",
+        "2024-01-01T99:99:99",
+        "=",
+        "0b_",
+        "9" * 5000,
+        "!!int x",
+        "!!float x",
+        "!!bool x",
+        "!!timestamp x",
+        "!!binary é",
+        "!!str [a]",
+        "!!map x",
+        "!!omap [a]",
+        "!unknown x",
+        "!!python/object:os.system x",
+        "{<<: 3}",
+        "{!!int x: 1}",
+    ],
+)
+def test_what_yaml_itself_cannot_turn_into_a_value_is_refused_with_its_place(file: Path, value: str) -> None:
+    text = yaml.safe_dump(EXAMPLE, sort_keys=False).replace("nodes: 2", f"nodes: {value}")
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ToolkitError) as caught:
+        read_manifest(file)
+    line = next(number for number, line in enumerate(text.splitlines(), 1) if "nodes:" in line)
+    assert f"{file}:{line}:" in str(caught.value)
+
+
 @settings(max_examples=250, deadline=None)
 @given(st.sampled_from(places(EXAMPLE)), VALUES, st.sampled_from(["replace", "delete", "add"]), SCALARS)
 def test_a_mutated_manifest_is_read_or_refused(file: Path, place: tuple, value: Any, how: str, name: Any) -> None:

@@ -70,6 +70,24 @@ def test_the_example_means_what_it_says(tmp_path: Path) -> None:
             "<bucket> is a placeholder",
         ),
         (
+            "endpoint_url: embedded",
+            "endpoint_url: <auth-url>",
+            (27, 19, "training_data_reference.connection.endpoint_url"),
+            "<auth-url> is a placeholder",
+        ),
+        (
+            "access_key_id: ${embedded:access_key_id}",
+            "access_key_id: ''",
+            (28, 20, "training_data_reference.connection.access_key_id"),
+            "empty; give the key or a reference",
+        ),
+        (
+            "access_key_id: ${embedded:access_key_id}",
+            "access_key_id: two words",
+            (28, 20, "training_data_reference.connection.access_key_id"),
+            "a key has no spaces",
+        ),
+        (
             "bucket: mnist-training-data",
             "{}",
             (30, 3, "training_data_reference.source.bucket"),
@@ -96,7 +114,7 @@ def test_a_mistake_is_pointed_at(tmp_path: Path, old: str, new: str, place: tupl
 
 
 @pytest.mark.parametrize(
-    "bucket", ["../x", "a b", "$(reboot)", "UPPER", "x..y", "a", "x\\ny", "-x-", "xn--abc", "x" * 64]
+    "bucket", ["../x", "a b", "$(reboot)", "UPPER", "A", "x..y", "a", "x\\ny", "abc\\n", "-x-", "xn--abc", "x" * 64]
 )
 def test_a_bucket_cannot_be_a_path_or_a_command(tmp_path: Path, bucket: str) -> None:
     text = EXAMPLE.replace("bucket: mnist-training-data", f'bucket: "{bucket}"')
@@ -136,6 +154,17 @@ def test_an_unknown_reference_is_no_key(tmp_path: Path, reference: str) -> None:
         f"access_key_id: '{CANARY}",
         f"access_key_id: {CANARY}: x: y",
         f"secret_acces_key: {CANARY}",
+        f"access_key_id:\n      {CANARY} with spaces",
+        f"access_key_id: |\n      {CANARY}",
+        f"access_key_id:\n      - {CANARY}",
+        f'"access_key_id": {CANARY} with spaces',
+        f"? access_key_id\n    : {CANARY} with spaces",
+        f"- access_key_id: {CANARY}",
+        f"access_key_id: {CANARY}\n    access_key_id: {CANARY}",
+        f"access_key_id: *{CANARY}",
+        f"access_key_id: !{CANARY} x",
+        f"access_key_id: @{CANARY}",
+        f"access_key_id:{CANARY}",
     ],
 )
 def test_a_key_that_stands_in_the_manifest_is_never_printed(tmp_path: Path, line: str) -> None:
@@ -143,6 +172,44 @@ def test_a_key_that_stands_in_the_manifest_is_never_printed(tmp_path: Path, line
     with pytest.raises(ToolkitError) as caught:
         read(tmp_path, text)
     assert CANARY not in f"{caught.value} {caught.value!r} {caught.value.as_json()}"
+
+
+@pytest.mark.parametrize(
+    "connection",
+    [
+        f"{{endpoint_url: embedded, access_key_id: x, secret_access_key: {CANARY} x}}",
+        f"{{endpoint_url: nope, access_key_id: x, secret_access_key: {CANARY}}}",
+        f"{{endpoint_url: embedded, access_key_id: x, secret_access_key: {CANARY}, nodes: 1}}",
+        f"{{endpoint_url: embedded, access_key_id: x, secret_access_key: {CANARY}",
+        f"{{endpoint_url: 'https://user:{CANARY}@host', access_key_id: x, secret_access_key: x}}",
+    ],
+)
+def test_a_key_in_one_line_with_others_is_never_printed(tmp_path: Path, connection: str) -> None:
+    before, after = EXAMPLE.index("  connection:"), EXAMPLE.index("  source:")
+    with pytest.raises(ToolkitError) as caught:
+        read(tmp_path, f"{EXAMPLE[:before]}  connection: {connection}\n{EXAMPLE[after:]}")
+    assert CANARY not in f"{caught.value} {caught.value!r} {caught.value.as_json()}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path"),
+    [
+        ("name: mnist-digits", 'name: "abc\\n"', "model_definition.name"),
+        ('"2.19"', '"2.19\\n"', "model_definition.framework.version"),
+        (
+            "endpoint_url: embedded",
+            'endpoint_url: "https://x\\n"',
+            "training_data_reference.connection.endpoint_url",
+        ),
+        (
+            "${embedded:access_key_id}",
+            '"${env:X}\\n"',
+            "training_data_reference.connection.access_key_id",
+        ),
+    ],
+)
+def test_a_line_end_at_the_end_is_no_part_of_a_name(tmp_path: Path, old: str, new: str, path: str) -> None:
+    assert [found for _, _, found, _ in problems(tmp_path, EXAMPLE.replace(old, new, 1))] == [path]
 
 
 def test_a_manifest_prints_no_key(tmp_path: Path) -> None:

@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from toolkit.cluster.reader import read_cluster
+from toolkit.manifest.model import Compute
 from toolkit.manifest.reader import read_manifest
 from toolkit.places import house
-from toolkit.run.files import learner_entries
+from toolkit.run.files import learner_entries, supervisor_plan
 from toolkit.run.keys import KeyPair, new_key_pair
-from toolkit.run.plan import RunImage, make_plan
+from toolkit.run.mpirun import mpirun_argv, single_argv
+from toolkit.run.plan import RunImage, RunPlan, make_plan
 from toolkit.tar_stream import Entry
 
-CLIENT, HOSTS = new_key_pair(), {1: new_key_pair(), 2: new_key_pair()}
+CLIENT, HOSTS = new_key_pair(), {number: new_key_pair() for number in (1, 2, 3)}
+
+
+def example(compute: Compute) -> RunPlan:
+    """The example's plan on other machines."""
+    manifest = replace(read_manifest(house() / "examples" / "mnist" / "manifest.yml"), compute=compute)
+    cluster = read_cluster(house() / "clusters" / "local.yml")
+    return make_plan(manifest, cluster, RunImage("i", "sha256:i", ()), "buckets", "training-abcd2345")
 
 
 @pytest.fixture(scope="module")
 def entries() -> dict[str, Entry]:
     """The example's files, by name."""
-    manifest = read_manifest(house() / "examples" / "mnist" / "manifest.yml")
-    cluster = read_cluster(house() / "clusters" / "local.yml")
-    plan = make_plan(manifest, cluster, RunImage("i", "sha256:i", ()), "buckets", "training-abcd2345")
+    plan = example(Compute("p100", 2))
     return {entry.name: entry for entry in learner_entries(plan, "10.0.0.0/24", CLIENT, HOSTS, house() / "templates")}
 
 
@@ -76,3 +87,105 @@ def test_key_pairs_are_new_and_print_no_private_part() -> None:
     assert one.public.startswith("ssh-ed25519 ")
     assert "PRIVATE" in one.private.reveal()
     assert "PRIVATE" not in repr(KeyPair(one.private, one.public))
+
+
+def settings(entry: Entry) -> dict[str, str]:
+    """An ssh configuration's words."""
+    lines = [line.split(maxsplit=1) for line in text(entry).splitlines() if not line.startswith("#")]
+    return dict(lines)
+
+
+def test_sshd_lets_in_one_key_and_nothing_else(entries: dict[str, Entry]) -> None:
+    assert settings(entries["learner-2/sshd_config"]) == {
+        "Port": "2222",
+        "HostKey": "/run/learner/host_key",
+        "AuthorizedKeysFile": "/run/learner/authorized_keys",
+        "AuthenticationMethods": "publickey",
+        "PermitUserEnvironment": "LEARNER_ID",
+        "UsePAM": "no",
+        "StrictModes": "no",
+        "PidFile": "none",
+        "PrintMotd": "no",
+        "X11Forwarding": "no",
+        "AllowTcpForwarding": "no",
+        "MaxStartups": "1024",
+        "LogLevel": "ERROR",
+    }
+
+
+@pytest.mark.parametrize(("command", "status"), [("exit 0", 0), ("exit 3", 3), ("kill -KILL $$", 137), ("nosuch", 127)])
+def test_a_rank_keeps_its_own_status(tmp_path: Path, entries: dict[str, Entry], command: str, status: int) -> None:
+    (tmp_path / "ranks").mkdir()
+    script = tmp_path / "rank.sh"
+    script.write_text(text(entries["learner-2/rank.sh"]).replace("/run/logs", str(tmp_path)))
+    environment = {**os.environ, "OMPI_COMM_WORLD_RANK": "7"}
+    argv = ["/bin/sh", str(script), "2", command]
+    done = subprocess.run(argv, env=environment, capture_output=True, timeout=30, check=False)
+    assert done.returncode == status
+    assert (tmp_path / "ranks" / "2.7").read_text() == f"{status}\n"
+
+
+@pytest.mark.parametrize("name", ["learner-1/entry.sh", "learner-2/entry.sh", "learner-1/rank.sh"])
+def test_scripts_are_a_shells(tmp_path: Path, entries: dict[str, Entry], name: str) -> None:
+    assert text(entries[name]).startswith("#!/bin/sh\n")
+    subprocess.run(["/bin/sh", "-n"], input=text(entries[name]).encode(), timeout=30, check=True)
+
+
+def test_ssh_knows_one_key_and_trusts_no_stranger(entries: dict[str, Entry]) -> None:
+    assert settings(entries["learner-1/ssh_config"]) == {
+        "Host": "*",
+        "Port": "2222",
+        "User": "learner",
+        "IdentityFile": "/run/learner/id_ed25519",
+        "IdentitiesOnly": "yes",
+        "UserKnownHostsFile": "/run/learner/known_hosts",
+        "GlobalKnownHostsFile": "/dev/null",
+        "StrictHostKeyChecking": "yes",
+        "BatchMode": "yes",
+        "ConnectTimeout": "10",
+        "ServerAliveInterval": "5",
+        "ServerAliveCountMax": "3",
+        "LogLevel": "ERROR",
+    }
+
+
+def test_the_supervisor_is_told_all_that_it_needs() -> None:
+    plan = example(Compute("p100x2", 2))
+    first, second = plan.steps
+    assert supervisor_plan(plan, "10.0.0.0/24") == {
+        "logs": "/run/logs",
+        "port": 2222,
+        "start_deadline": 60,
+        "learners": [
+            {"number": 1, "hostname": "learner-1", "ranks": [0, 1]},
+            {"number": 2, "hostname": "learner-2", "ranks": [2, 3]},
+        ],
+        "steps": [
+            {
+                "number": 1,
+                "command": "python train.py",
+                "parallel": True,
+                "argv": mpirun_argv(plan, first, "10.0.0.0/24"),
+            },
+            {"number": 2, "command": "python transform.py", "parallel": False, "argv": single_argv(second)},
+        ],
+    }
+
+
+def test_each_of_three_learners_has_its_own_key_and_number() -> None:
+    plan = example(Compute("p100", 3))
+    files = {entry.name: entry for entry in learner_entries(plan, "10.0.0.0/24", CLIENT, HOSTS, house() / "templates")}
+    assert text(files["learner-1/known_hosts"]).splitlines() == [
+        f"[learner-{number}]:2222 {HOSTS[number].public}" for number in (2, 3)
+    ]
+    for number in (2, 3):
+        assert text(files[f"learner-{number}/host_key"]) == HOSTS[number].private.reveal()
+        assert f'environment="LEARNER_ID={number}"' in text(files[f"learner-{number}/authorized_keys"])
+    assert [name for name, entry in files.items() if CLIENT.private.reveal() in text(entry)] == ["learner-1/id_ed25519"]
+
+
+def test_one_learner_alone_has_no_one_to_know() -> None:
+    plan = example(Compute("p100", 1))
+    files = {entry.name: entry for entry in learner_entries(plan, "10.0.0.0/24", CLIENT, HOSTS, house() / "templates")}
+    assert {name.partition("/")[0] for name in files} == {"learner-1"}
+    assert text(files["learner-1/known_hosts"]) == ""

@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import pytest
 
+from toolkit.buckets.side import Mount
 from toolkit.cluster.reader import read_cluster
 from toolkit.manifest.model import Compute
 from toolkit.manifest.reader import read_manifest
 from toolkit.places import house
 from toolkit.run.mpirun import hostfile, mpirun_argv, single_argv
-from toolkit.run.plan import RunImage, RunPlan, make_plan, new_training_id, run_environment
+from toolkit.run.plan import RunImage, RunPlan, counted, make_plan, new_training_id, run_environment
 
 IMAGE = RunImage("tensorflow:1", "sha256:abc", (("PATH", "/opt/venv/bin:/usr/bin"), ("LD_LIBRARY_PATH", "/cuda")))
 
@@ -112,3 +113,34 @@ def test_training_ids_are_new_and_fit_a_containers_name() -> None:
     ids = {new_training_id() for _ in range(100)}
     assert len(ids) == 100
     assert all(re.fullmatch(r"training-[a-z2-9]{8}", name) for name in ids)
+
+
+def test_the_data_is_mounted_read_only_and_the_results_are_not() -> None:
+    plan = plan_for()
+    assert plan.data_mount == Mount(
+        "data", "mnist-training-data", folder="mnt/data/mnist-training-data", read_only=True
+    )
+    assert plan.results_mount == Mount(
+        "results", "mnist-training-models", folder="mnt/results/mnist-training-models", read_only=False
+    )
+
+
+def test_what_a_run_makes_on_a_host_bears_its_id() -> None:
+    plan = plan_for()
+    assert (plan.volume, plan.network) == ("toolkit-training-abcd2345", "toolkit-training-abcd2345")
+    assert plan.side_container == "toolkit-training-abcd2345-buckets"
+    assert [plan.container(learner) for learner in plan.learners] == [
+        "toolkit-training-abcd2345-learner-1",
+        "toolkit-training-abcd2345-learner-2",
+    ]
+
+
+def test_the_code_comes_before_what_the_image_has_on_its_path() -> None:
+    image = RunImage("i", "sha256:i", (("PYTHONPATH", "/opt/lib"), ("DATA_DIR", "/elsewhere")))
+    environment = run_environment(replace(plan_for(), image=image))
+    assert environment["PYTHONPATH"] == "/job/code:/opt/lib"
+    assert environment["DATA_DIR"] == "/mnt/data/mnist-training-data"
+
+
+def test_a_number_of_things_is_said_in_words() -> None:
+    assert [counted(count, "rank") for count in (0, 1, 2)] == ["0 ranks", "1 rank", "2 ranks"]

@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from toolkit.errors import ToolkitError
 from toolkit.run.code import read_code
@@ -121,3 +123,53 @@ def test_an_empty_folder_is_no_code(tmp_path: Path) -> None:
     write(tmp_path, "manifest.yml")
     with pytest.raises(ToolkitError, match="holds no code"):
         read_code(tmp_path, tmp_path / "manifest.yml")
+
+
+def test_the_states_are_the_contracts() -> None:
+    assert [str(state) for state in State] == [
+        *("QUEUED", "PENDING", "DOWNLOADING", "PROCESSING", "STORING", "COMPLETED", "FAILED", "HALTED"),
+    ]
+
+
+def test_a_record_is_replaced_whole_and_nothing_else_is_left(tmp_path: Path) -> None:
+    records = Records(tmp_path)
+    records.save(replace(RECORD, reason="long " * 100))
+    records.save(RECORD)
+    assert records.load(RECORD.training_id) == RECORD
+    assert [file.name for file in (tmp_path / "runs").iterdir()] == ["training-abcd2345.json"]
+
+
+def test_where_no_run_is_recorded_that_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ToolkitError) as caught:
+        Records(tmp_path).load("training-x")
+    assert str(caught.value) == "C101 no run training-x is recorded here\n  next: the newest runs: none yet"
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
+STEPS = st.builds(
+    StepResult,
+    st.integers(1, 9),
+    TEXTS,
+    st.booleans(),
+    st.none() | st.integers(0, 255),
+    st.floats(0, 1e6),
+    st.lists(st.none() | st.integers(0, 255), max_size=3).map(tuple),
+)
+RECORDS = st.builds(
+    replace,
+    st.just(RECORD),
+    name=TEXTS,
+    state=st.sampled_from(State),
+    states=st.lists(st.tuples(TEXTS, st.floats(0, 1e10)), max_size=3).map(tuple),
+    steps=st.lists(STEPS, max_size=3).map(tuple),
+    reason=TEXTS,
+    metrics=st.dictionaries(TEXTS, st.integers() | st.floats(allow_nan=False) | TEXTS, max_size=3),
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(RECORDS)
+def test_any_record_comes_back_as_it_was_saved(tmp_path_factory: pytest.TempPathFactory, record: Record) -> None:
+    records = Records(tmp_path_factory.getbasetemp() / "any")
+    records.save(record)
+    assert records.load(record.training_id) == record

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +26,11 @@ def say(text: str, status: int = 0) -> list[str]:
     return [sys.executable, "-c", f"import sys; sys.stdout.write({text!r}); sys.stdout.flush(); sys.exit({status})"]
 
 
-def supervised(folder: Path, steps: list[dict[str, Any]], learners: list[dict[str, Any]] = TWO[:1]) -> tuple[int, str]:
+def supervised(
+    folder: Path, steps: list[dict[str, Any]], learners: list[dict[str, Any]] = TWO[:1], port: int = 1
+) -> tuple[int, str]:
     """Run the supervisor as a program: its status and what it printed."""
-    plan = {"logs": str(folder), "port": 1, "start_deadline": 0.3, "learners": learners, "steps": steps}
+    plan = {"logs": str(folder), "port": port, "start_deadline": 0.3, "learners": learners, "steps": steps}
     (folder / "run.json").write_text(json.dumps(plan))
     argv = [sys.executable, supervise.__file__, str(folder / "run.json")]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
@@ -124,3 +129,59 @@ def test_it_is_readable_by_python_3_5() -> None:
     import ast
 
     ast.parse(Path(supervise.__file__).read_text(), feature_version=(3, 5))
+
+
+@pytest.fixture
+def port(request: pytest.FixtureRequest) -> Iterator[int]:
+    """A port of this machine that greets everyone with the words it is given."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def greet() -> None:
+            for _ in range(50):
+                try:
+                    with server.accept()[0] as connection:
+                        connection.sendall(request.param)
+                except OSError:
+                    return
+
+        threading.Thread(target=greet, daemon=True).start()
+        yield int(server.getsockname()[1])
+        server.shutdown(socket.SHUT_RDWR)
+
+
+ANSWERING = [TWO[0], {"number": 2, "hostname": "127.0.0.1", "ranks": [1]}]
+
+
+@pytest.mark.parametrize("port", [b"SSH-2.0-OpenSSH_9.2\r\n"], indirect=True)
+def test_a_run_of_two_learners_keeps_a_log_for_each(tmp_path: Path, port: int) -> None:
+    tagged = say("[1,1]<stdout>:one\n[1,0]<stderr>:zero\n")
+    status, printed = supervised(tmp_path, [step(1, tagged, parallel=True), step(2, say("once\n"))], ANSWERING, port)
+    assert status == 0
+    assert (tmp_path / "learner-1" / "training-log.txt").read_text() == "[0] zero\n[0] once\n"
+    assert (tmp_path / "learner-2" / "training-log.txt").read_text() == "[1] one\n"
+    assert [line for line in printed.splitlines() if "toolkit" not in line] == ["[1] one", "[0] zero", "[0] once"]
+
+
+@pytest.mark.parametrize("port", [b"HTTP/1.1 400 Bad Request\r\n", b""], indirect=True)
+def test_a_port_that_is_no_ssh_is_no_learner(tmp_path: Path, port: int) -> None:
+    assert supervised(tmp_path, [step(1, say("never\n"))], ANSWERING, port)[0] == 75
+
+
+def test_a_very_long_line_and_bytes_that_are_no_text_arrive_whole(tmp_path: Path) -> None:
+    program = r"import sys; sys.stdout.buffer.write(b'\xff' * 3_000_000 + b'\r\nlast')"
+    assert supervised_bytes(tmp_path, program) == b"[0] " + b"\xff" * 3_000_000 + b"\n[0] last\n"
+
+
+def supervised_bytes(folder: Path, program: str) -> bytes:
+    logs = Logs(str(folder), TWO, io.BytesIO())
+    assert supervise.run_step(step(1, [sys.executable, "-c", program]), logs) == 0
+    return (folder / "learner-1" / "training-log.txt").read_bytes()
+
+
+def test_a_command_reads_nothing_from_the_terminal(tmp_path: Path) -> None:
+    assert supervised_bytes(tmp_path, "import sys; print(repr(sys.stdin.read()))") == b"[0] ''\n"
+
+
+def test_errors_and_output_are_one_log_in_their_order(tmp_path: Path) -> None:
+    program = "import os; os.write(1, b'a\\n'); os.write(2, b'b\\n'); os.write(1, b'c\\n')"
+    assert supervised_bytes(tmp_path, program) == b"[0] a\n[0] b\n[0] c\n"

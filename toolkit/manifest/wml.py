@@ -15,9 +15,10 @@ from toolkit.manifest.commands import split_commands
 from toolkit.manifest.model import COMPUTE, EMBEDDED, BucketReference, Compute, Connection, Framework, Manifest
 from toolkit.secrets import parse_secret
 
-_BUCKET = re.compile(r"^(?!xn--)[a-z0-9](?:[a-z0-9.-]{1,61})[a-z0-9]$")
-_VERSION = re.compile(r"^[0-9A-Za-z][0-9A-Za-z.-]{0,30}$")
-_NAME = re.compile(r"^[^\x00-\x1f\x7f]{1,200}$")
+_BUCKET = re.compile(r"(?!xn--)(?!.*(?:\.\.|\.-|-\.))(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_URL = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(?::\d{1,5})?/?")
+_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.-]{0,30}")
+_NAME = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
 MAX_NODES = 1024
 _FRAMEWORK = ("model_definition", "framework")
 FRAMEWORK_PATHS = {
@@ -33,25 +34,25 @@ def _invalid(message: str) -> PydanticCustomError:
 
 
 def _bucket(value: str) -> str:
-    if not _BUCKET.match(value) or ".." in value:
+    if not _BUCKET.fullmatch(value):
         raise _invalid(f"`{value}` is no bucket name: 3-63 small letters, digits, dots and dashes (Amazon's rule)")
     return value
 
 
 def _url(value: str) -> str:
-    if value != EMBEDDED and not re.match(r"^https?://[^\s/?#@]+/?$", value):
-        raise _invalid(f"expected a URL such as https://s3.example.org, or `{EMBEDDED}`; found `{value}`")
+    if value != EMBEDDED and not _URL.fullmatch(value):  # what it is instead is not shown: a password may be in it
+        raise _invalid(f"expected a URL such as https://s3.example.org or http://10.0.0.1:9000, or `{EMBEDDED}`")
     return value.rstrip("/")
 
 
 def _version(value: str) -> str:
-    if not _VERSION.match(value):
+    if not _VERSION.fullmatch(value):
         raise _invalid(f"`{value}` is no version")
     return value
 
 
 def _one_line(value: str) -> str:
-    if not _NAME.match(value):
+    if not _NAME.fullmatch(value):
         raise _invalid("expected one line of text, 200 characters at most")
     return value
 

@@ -1,0 +1,49 @@
+"""From a manifest's references to stores that can be asked: no server is started where none is meant."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from toolkit.buckets.access import open_access
+from toolkit.buckets.store import Access
+from toolkit.errors import ToolkitError
+from toolkit.manifest.model import BucketReference, Connection, Manifest
+from toolkit.manifest.reader import read_manifest
+from toolkit.places import house
+from toolkit.secrets import Secret, parse_secret
+
+EXAMPLE = read_manifest(house() / "examples" / "mnist" / "manifest.yml")
+
+
+def bucket(url: str, access_key: str, secret_key: str) -> BucketReference:
+    return BucketReference("b", Connection(url, parse_secret(access_key), parse_secret(secret_key)), "numbers")
+
+
+def manifest(data_key: str, results_key: str) -> Manifest:
+    """Two stores at two places."""
+    return replace(
+        EXAMPLE,
+        training_data=bucket("https://one.example.org", "DATAID", data_key),
+        training_results=bucket("https://two.example.org", "RESULTSID", results_key),
+    )
+
+
+def test_each_reference_has_its_own_store_and_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("RESULTS_KEY", "from-environment")
+    with open_access(manifest("literal", "${env:RESULTS_KEY}"), tmp_path, "side", "run") as access:
+        assert access == {
+            "data": Access("https://one.example.org", Secret("DATAID"), Secret("literal")),
+            "results": Access("https://two.example.org", Secret("RESULTSID"), Secret("from-environment")),
+        }
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reference_that_leads_nowhere_is_told_before_anything_is_started(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ToolkitError, match=r"\$\{file:/no/key\}: No such file"),
+        open_access(manifest("literal", "${file:/no/key}"), tmp_path, "side", "run"),
+    ):
+        pytest.fail("it was opened")

@@ -1,0 +1,64 @@
+"""The submitted code: what is left out, what is followed, what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from toolkit.errors import ToolkitError
+from toolkit.run.code import MAX_BYTES, read_code
+
+
+def names(folder: Path, manifest: str = "manifest.yml") -> list[str]:
+    return [name for name, _ in read_code(folder, folder / manifest)]
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "train.py").write_text("x")
+    return tmp_path / "code"
+
+
+@pytest.mark.parametrize("left_out", [".git", ".venv", ".tox", "__pycache__", "node_modules", ".ipynb_checkpoints"])
+@pytest.mark.parametrize("below", ["", "lib"])
+def test_what_is_no_code_is_left_out_wherever_it_lies(code: Path, below: str, left_out: str) -> None:
+    folder = code / below / left_out / "deep"
+    folder.mkdir(parents=True)
+    (folder / "file").write_text("x")
+    assert names(code) == ["train.py"]
+
+
+def test_hidden_files_and_other_manifests_are_code(code: Path) -> None:
+    for name in (".config", "manifest.yml", "other.yml"):
+        (code / name).write_text("x")
+    assert names(code) == [".config", "other.yml", "train.py"]
+
+
+def test_the_manifest_is_left_out_under_any_spelling(code: Path) -> None:
+    (code / "manifest.yml").write_text("x")
+    (code / "again.yml").symlink_to("manifest.yml")
+    assert names(code, "../code/./manifest.yml") == ["train.py"]
+
+
+def test_a_link_within_the_code_is_its_file(code: Path) -> None:
+    (code / "main.py").symlink_to("train.py")
+    assert read_code(code, code / "m.yml") == (("main.py", code / "main.py"), ("train.py", code / "train.py"))
+
+
+def test_it_is_the_sum_that_must_not_be_too_large(code: Path) -> None:
+    for name, size in (("a.bin", MAX_BYTES // 2), ("b.bin", MAX_BYTES // 2 - 1)):
+        with (code / name).open("wb") as file:
+            file.truncate(size)
+    assert len(names(code)) == 3
+    (code / "one.more").write_text("x")
+    with pytest.raises(ToolkitError, match="more than 512 MiB: that is no code"):
+        names(code)
+
+
+@pytest.mark.parametrize("name", ["none", "train.py"])
+def test_a_folder_that_is_none_is_named(code: Path, name: str) -> None:
+    with pytest.raises(ToolkitError) as caught:
+        read_code(code / name, code / "manifest.yml")
+    assert str(caught.value) == f"C102 {code / name}: no such folder of code\n  next: name one with --code FOLDER"
