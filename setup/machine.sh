@@ -94,12 +94,30 @@ ensure_engine() {
     wait_for_engine
 }
 
+# Whether a process of this name lives; a zombie does not.
+lives() {
+    for status in /proc/[0-9]*/status; do
+        name='' state=''
+        while read -r field value _; do
+            case $field in Name:) name=$value ;; State:) state=$value && break ;; esac
+        done <"$status" 2>/dev/null || continue
+        [ "$name" = "$1" ] && [ "$state" != Z ] && return
+    done
+    return 1
+}
+
 start_engine_by_hand() {
+    if lives dockerd; then
+        say "Docker Engine is starting already"
+        return
+    fi
     as_root true # asks for the password before anything goes to the background
     say "no init system here: starting Docker Engine by hand; it stays when this ends (stop it: kill \$(cat /run/docker.pid))"
     engine_log=/var/log/toolkit-dockerd.log
+    # What a killed engine left makes a new one wait for a containerd that is gone.
+    lives containerd || as_root rm -rf /run/docker/containerd /run/docker.pid
     # shellcheck disable=SC2016 # $1 belongs to the inner shell
-    as_root sh -c 'rm -f /run/docker.pid; PATH=$PATH:/usr/sbin:/sbin setsid dockerd >"$1" 2>&1 </dev/null &' start "$engine_log"
+    as_root sh -c 'PATH=$PATH:/usr/sbin:/sbin setsid dockerd >"$1" 2>&1 </dev/null &' start "$engine_log"
 }
 
 wait_for_engine() {
