@@ -45,10 +45,6 @@ def test_a_command_reads_what_it_is_given_and_else_nothing() -> None:
     assert run(echo).output == "\n"
 
 
-def test_an_environment_is_the_whole_environment() -> None:
-    assert run(["/usr/bin/env"], environment={"A": "1"}).output == "A=1\n"
-
-
 @pytest.mark.parametrize(
     ("argv", "timeout", "status", "words"),
     [

@@ -8,7 +8,8 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO
+
+_GRACE_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -34,41 +35,46 @@ class CommandFailed(Exception):
         self.result = result
 
 
-def run(
-    argv: Sequence[str],
-    *,
-    check: bool = True,
-    stdin: IO[bytes] | None = None,
-    data: bytes | None = None,
-    environment: Mapping[str, str] | None = None,
-    timeout: float | None = None,
-) -> Result:
+def run(argv: Sequence[str], *, check: bool = True, data: bytes | None = None, timeout: float | None = None) -> Result:
     """Run `argv` to its end.
 
     Args:
         check: raise `CommandFailed` where the status is not 0. Default true.
-        stdin, data: what the command reads, a file or bytes. Default nothing.
-        environment: the whole environment. Default this process's own.
+        data: what the command reads. Default nothing.
         timeout: seconds; then the command is killed and the status is 124, as `timeout` has it. Default none.
     """
     try:
-        done = subprocess.run(
-            argv,
-            input=data,
-            stdin=(stdin or subprocess.DEVNULL) if data is None else None,
-            capture_output=True,
-            env=environment,
-            timeout=timeout,
-            check=False,
-        )
-        result = Result(tuple(argv), done.returncode, _text(done.stdout), _text(done.stderr))
-    except subprocess.TimeoutExpired as late:
-        result = Result(tuple(argv), 124, _text(late.stdout or b""), f"no answer in {timeout} s")
+        process = _start(argv, stdin=subprocess.DEVNULL if data is None else subprocess.PIPE)
     except FileNotFoundError:
         result = Result(tuple(argv), 127, "", f"{argv[0]}: no such command on this machine")
+    else:
+        result = _finish(process, argv, data, timeout)
     if check and not result.ok:
         raise CommandFailed(result)
     return result
+
+
+def _start(argv: Sequence[str], stdin: int) -> subprocess.Popen[bytes]:
+    """Start `argv` in a session of its own: a Ctrl-C on the terminal reaches this process alone."""
+    return subprocess.Popen(argv, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+
+
+def _finish(process: subprocess.Popen[bytes], argv: Sequence[str], data: bytes | None, timeout: float | None) -> Result:
+    try:
+        output, errors = process.communicate(data, timeout)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        output, _ = process.communicate()
+        return Result(tuple(argv), 124, _text(output), f"no answer in {timeout} s")
+    except KeyboardInterrupt:
+        # A client that dies half way leaves the engine to finish what then no one removes: let a short command end.
+        try:
+            process.wait(_GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.terminate()
+            process.wait()
+        raise
+    return Result(tuple(argv), process.returncode, _text(output), _text(errors))
 
 
 def stream(argv: Sequence[str], on_line: Callable[[str], None], *, environment: Mapping[str, str] | None = None) -> int:
@@ -102,7 +108,7 @@ def stream(argv: Sequence[str], on_line: Callable[[str], None], *, environment: 
 
 def feed(argv: Sequence[str], pieces: Iterable[bytes]) -> Result:
     """Run `argv` and write `pieces` to it as they come; raises `CommandFailed` where the status is not 0."""
-    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = _start(argv, stdin=subprocess.PIPE)
     assert process.stdin is not None
     try:
         for piece in pieces:
