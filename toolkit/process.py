@@ -63,7 +63,7 @@ def _finish(process: subprocess.Popen[bytes], argv: Sequence[str], data: bytes |
     try:
         output, errors = process.communicate(data, timeout)
     except subprocess.TimeoutExpired:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)
         output, _ = process.communicate()
         return Result(tuple(argv), 124, _text(output), f"no answer in {timeout} s")
     except KeyboardInterrupt:
@@ -115,6 +115,10 @@ def feed(argv: Sequence[str], pieces: Iterable[bytes]) -> Result:
             process.stdin.write(piece)
     except BrokenPipeError:
         pass  # the command ended early: its status and its errors say why
+    except BaseException:
+        process.kill()
+        process.communicate()
+        raise
     output, errors = process.communicate()
     result = Result(tuple(argv), process.returncode, _text(output), _text(errors))
     if not result.ok:

@@ -23,16 +23,27 @@ def test_data_is_mounted_read_only() -> None:
 
 def test_results_are_mounted_with_the_full_cache_and_nothing_ages_out_of_it() -> None:
     vfs = mount_options(Mount("results", "models", "mnt/results/models", read_only=False))["vfsOpt"]
-    assert "ReadOnly" not in vfs
-    assert (vfs["CacheMode"], vfs["CacheMaxAge"]) == ("full", "87600h")
+    assert vfs == {
+        **{"UID": 1000, "GID": 1000, "DirPerms": 0o755, "FilePerms": 0o644},
+        **{"CacheMode": "full", "WriteBack": "1s", "CacheMaxAge": "87600h", "DirCacheTime": "5s"},
+    }
 
 
 def test_rclones_configuration_names_each_store_with_its_keys() -> None:
     parser = configparser.ConfigParser(interpolation=None)
     parser.read_string(rclone_config({"data": ACCESS, "results": ACCESS}))
-    assert parser.sections() == ["data", "results"]
-    assert parser["data"]["endpoint"] == "http://127.0.0.1:9"
-    assert parser["results"]["secret_access_key"] == "wJalrXUtnFEMI/K7MDENG+x="
+    assert {name: dict(parser[name]) for name in parser.sections()} == {
+        name: {
+            "type": "s3",
+            "provider": "Other",
+            "force_path_style": "true",
+            "no_check_bucket": "true",
+            "endpoint": "http://127.0.0.1:9",
+            "access_key_id": "AKIAEXAMPLE",
+            "secret_access_key": "wJalrXUtnFEMI/K7MDENG+x=",
+        }
+        for name in ("data", "results")
+    }
 
 
 def test_an_access_prints_no_key() -> None:

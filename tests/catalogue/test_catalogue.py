@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +15,7 @@ import pytest
 from toolkit.catalogue.choose import NotInCatalogue, choose
 from toolkit.catalogue.model import DistributionBase, FrameworkRow, Recipe, RegistryBase, Tree
 from toolkit.catalogue.reader import read_frameworks, read_tool_recipe
-from toolkit.catalogue.version import read_inputs
+from toolkit.catalogue.version import base_inputs, read_inputs
 from toolkit.errors import ToolkitError
 from toolkit.manifest.model import Framework
 from toolkit.places import house
@@ -197,3 +199,34 @@ def test_the_nearest_version_is_named_among_several(tmp_path: Path) -> None:
     assert str(caught.value) == "no recipe for x `2.91`; did you mean `2.19`? the catalogue has: 2.19, 3.0"
     with pytest.raises(NotInCatalogue, match=r"not built for Python `2.7`.*the catalogue has: 3.11, 3.12"):
         choose(rows, Framework("x", "3.0", "2.7"))
+
+
+def test_each_input_is_hashed_under_its_name(recipe: Recipe, tmp_path: Path) -> None:
+    alone = Tree(tmp_path / "src" / "b.py", "/usr/bin/b")
+    found = dict(read_inputs(replace(recipe, trees=(*recipe.trees, alone))).digests)
+    sums = {name: hashlib.sha256(name.encode()).hexdigest() for name in ("t.j2", "x.lock", "src/a.py", "src/b.py")}
+    expected = {
+        "base": base_inputs(recipe.base).digest,
+        "template": sums["t.j2"],
+        "lock": sums["x.lock"],
+        "/opt/src/a.py": sums["src/a.py"],
+        "/opt/src/b.py": sums["src/b.py"],
+        "/usr/bin/b": sums["src/b.py"],
+    }
+    assert {name: found.get(name) for name in expected} == expected
+    assert not {"lock", "/usr/bin/b"} & dict(read_inputs(replace(recipe, lock=None)).digests).keys()
+
+
+def test_equal_bases_are_one_base_and_others_are_not() -> None:
+    bases = [
+        DistributionBase("bookworm", ("a", "b"), "apt"),
+        DistributionBase("bookworm", ("a", "b"), "extract"),
+        DistributionBase("bookworm", ("a",), "apt"),
+        DistributionBase("trixie", ("a", "b"), "apt"),
+        RegistryBase("debian@sha256:0"),
+        RegistryBase("debian@sha256:1"),
+    ]
+    references = [base_inputs(base).reference for base in bases]
+    assert len(set(references)) == len(bases)
+    assert references[0] == base_inputs(DistributionBase("bookworm", ("a", "b"), "apt")).reference
+    assert all(re.fullmatch(r"toolkit-base:[0-9a-f]{12}", reference) for reference in references)

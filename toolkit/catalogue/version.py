@@ -45,7 +45,9 @@ def read_inputs(recipe: Recipe) -> Inputs:
     if recipe.lock:
         digests.append(("lock", _sha256(recipe.lock.read_bytes())))
     for tree in recipe.trees:
-        digests += [(f"{tree.target}/{name}".rstrip("/"), sha256_of(file)) for name, file in tree_files(tree)]
+        digests += [
+            (f"{tree.target}/{name}".rstrip("/") + _mode(file), sha256_of(file)) for name, file in tree_files(tree)
+        ]
     return Inputs(recipe.name, tuple(digests))
 
 
@@ -63,6 +65,11 @@ def sha256_of(file: Path) -> str:
     """SHA-256 of a file's bytes, read in pieces."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _mode(file: Path) -> str:
+    """As `ls -F` marks it: whether a file may be executed is part of a layer, too."""
+    return "*" if file.stat().st_mode & 0o100 else ""
 
 
 def _sha256(data: bytes) -> str:

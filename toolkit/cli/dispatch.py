@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import json
 import os
 import signal
@@ -11,14 +12,18 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-from toolkit.errors import INTERRUPTED, ToolkitError
+from toolkit.errors import INTERRUPTED, Code, ToolkitError
 
 
 def dispatch(arguments: argparse.Namespace) -> int:
     """Run `toolkit.cli.<verb>`; a person's mistake is told without a traceback, a mistake of ours with one."""
     # A terminal that closes or a `kill` shall clean up as a Ctrl-C does.
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _interrupt)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a rank may print what this terminal cannot show
     try:
         return int(importlib.import_module(f"toolkit.cli.{arguments.verb}").run(arguments))
     except ToolkitError as error:
@@ -31,6 +36,10 @@ def dispatch(arguments: argparse.Namespace) -> int:
         # The reader of our output has gone (`| head`); Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        # A folder that cannot be written, a full disk: what the system says is what there is to say.
+        _tell(ToolkitError(Code.RESOURCES, str(error)), as_json=arguments.json)
+        return Code.RESOURCES.exit_status
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -29,13 +30,14 @@ from toolkit.image.progress import Report
 # No markup: names and paths are the user's, and `[a]` in them is no colour.
 console = Console(stderr=True, highlight=False, markup=False)
 _SECONDS_BETWEEN_LINES = 2.0
+_RANK = re.compile(r"^\[([0-9]+|mpirun|toolkit)\] ")
 _COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
 
 
 def human_size(size: float) -> str:
     """Bytes as a person reads them, in powers of 1000: `1.7 GB`."""
     for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
+        if size < 999.95:  # what rounds to 1000.0 is the next unit's 1.0
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1000
     return f"{size:.1f} TB"
@@ -48,10 +50,11 @@ def print_json(value: dict[str, Any]) -> None:
 
 def rank_line(text: str) -> Text:
     """A line of the run with its `[rank]` coloured, so that the eye finds a rank's lines."""
-    rank, _, rest = text.partition("] ")
-    number = rank.removeprefix("[")
-    style = _COLOURS[int(number) % len(_COLOURS)] if number.isdigit() else "dim"
-    return Text.assemble((f"{rank}] ", style), rest) if rest or text.startswith("[") else Text(text)
+    match = _RANK.match(text)
+    if not match:
+        return Text(text)
+    style = _COLOURS[int(match[1]) % len(_COLOURS)] if match[1].isdecimal() else "dim"
+    return Text.assemble((match[0], style), text[match.end() :])
 
 
 class _Amount(ProgressColumn):

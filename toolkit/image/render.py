@@ -25,7 +25,7 @@ def render_dockerfile(recipe: Recipe, inputs: Inputs, template: str, pip_wheel: 
     """The Dockerfile; a name that the template uses and the recipe lacks is an error, never an empty string."""
     # A Dockerfile is no HTML: autoescape would turn quotes into entities.
     environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)  # noqa: S701
-    environment.filters["quoted"] = json.dumps
+    environment.filters["quoted"] = _quoted
     return environment.from_string(template).render(
         base=base_reference(recipe),
         pip_wheel=pip_wheel,
@@ -33,6 +33,11 @@ def render_dockerfile(recipe: Recipe, inputs: Inputs, template: str, pip_wheel: 
         uid=LEARNER_UID,
         labels=labels(recipe, inputs),
     )
+
+
+def _quoted(value: str) -> str:
+    """A value in a Dockerfile's double quotes, where `$` would name a variable."""
+    return json.dumps(value, ensure_ascii=False).replace("$", "\\$")
 
 
 def labels(recipe: Recipe, inputs: Inputs) -> Mapping[str, str]:

@@ -41,17 +41,24 @@ class Fetching:
 
 
 def parse_lock(file: Path) -> tuple[Pin, ...]:
-    """The pins of a lock; raises `ToolkitError` (S103) for a line that has no hash."""
-    logical = re.sub(r"\\\n", " ", file.read_text(encoding="utf-8"))
-    pins = []
-    for number, line in enumerate(logical.splitlines(), 1):
-        match = _PIN.match(line)
-        if match:
-            hashes = frozenset(_HASH.findall(line))
-            if not hashes:
-                problem = Problem(f"{match[0]} has no hash", Place(str(file), number, 1))
-                raise ToolkitError(Code.IMAGE, "a lock must name a hash for every package", (problem,))
+    """The pins of a lock; raises `ToolkitError` (S103) for a line that is no pin or has no hash."""
+    pins, problems = [], []
+    logical, start = "", 1
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        start = start if logical else number
+        logical += line.split(" #")[0].removesuffix("\\") + " "
+        if line.endswith("\\"):
+            continue
+        wanted, logical = logical.strip(), ""
+        match = _PIN.match(wanted)
+        hashes = frozenset(_HASH.findall(wanted))
+        if match and hashes:
             pins.append(Pin(match[1].lower(), match[2], hashes))
+        elif wanted and not wanted.startswith("#"):
+            what = f"{match[0]} has no hash" if match else "expected NAME==VERSION and its hashes"
+            problems.append(Problem(what, Place(str(file), start, 1)))
+    if problems:
+        raise ToolkitError(Code.IMAGE, "a lock must pin every package with a hash", tuple(problems))
     return tuple(pins)
 
 

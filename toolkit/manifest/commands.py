@@ -11,7 +11,8 @@ import re
 _SCRIPT = "put it in a script and name the script"
 _RESERVED = r"if|then|for|while|until|do|case|select|function"
 # A reserved word counts where a command may begin: at the start, behind an operator, behind `!` and `time`.
-_COMPOUND = re.compile(rf"(?:^|[|&!]|\btime\s)\s*(?:(?:{_RESERVED})(?![\w-])|\{{\s)")
+_COMPOUND = re.compile(rf"(?:^|[|&!]|\btime\s)\s*(?:(?:{_RESERVED})(?![\w.-])|\{{\s)")
+_BACKGROUND = re.compile(r"(?<![&>|])&(?![&>])")
 _LAUNCHER = re.compile(r"(?:\w+=\S*\s+)*(?:\S*/)?(mpirun|mpiexec|ddlrun)(?![\w.-])")
 
 
@@ -45,6 +46,8 @@ def _without_quoted(text: str) -> str:
             continue
         if quote != "'" and text.startswith(("$(", "`", "${"), index) and not _is_plain_variable(text, index):
             raise ValueError(f"`{text[index : index + 2]}` is not read here: {_SCRIPT}")
+        if character == "#" and not quote and (index == 0 or text[index - 1] in " \t\n;&|"):
+            raise ValueError("a comment (#) is not read here: leave it out")
         escaped = character == "\\" and quote != "'"
         closes = character == quote
         bare.append("q" if quote or escaped or character in "'\"" else character)
@@ -79,5 +82,9 @@ def _refuse_what_cannot_be_split(command: str, skeleton: str) -> None:
     for sign in ("<<", "(", ")"):
         if sign in skeleton:
             raise ValueError(f"`{command[:40]}`: `{sign}` is not read here: {_SCRIPT}")
+    if skeleton.endswith(("&&", "|")) or skeleton.startswith(("&&", "|")):
+        raise ValueError(f"`{command[:40]}`: a command does not go on over the end of its line here: {_SCRIPT}")
+    if _BACKGROUND.search(skeleton):
+        raise ValueError(f"`{command[:40]}`: a background job (&) is not read here: {_SCRIPT}")
     if _COMPOUND.search(skeleton):
         raise ValueError(f"`{command[:40]}`: loops, conditions and groups are not read here: {_SCRIPT}")

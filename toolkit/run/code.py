@@ -21,6 +21,10 @@ def read_code(folder: Path, manifest: Path) -> tuple[tuple[str, Path], ...]:
     total = 0
     for file in sorted(folder.rglob("*")):
         below = file.relative_to(folder)
+        if file.is_symlink() and not file.is_file() and not _LEFT_OUT & set(below.parts):
+            raise ToolkitError(
+                Code.CODE, f"{file} links to a folder or to nothing: links are not followed", mend="copy what it means"
+            )
         if _LEFT_OUT & set(below.parts) or not file.is_file() or file.resolve() == manifest.resolve():
             continue
         if not file.resolve().is_relative_to(folder.resolve()):

@@ -7,6 +7,7 @@ not be stored is the run's volume kept, and named.
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import time
 from collections import deque
@@ -52,8 +53,7 @@ class Launch:
         self._stage = Stage(request.plan, request.templates)
         self._last: deque[str] = deque(maxlen=LAST_LINES)
         self._record = first_record(request)
-        self._on_stage = self._started = False
-        self._keep_volume = False
+        self._on_stage = self._started = self._stored = False
 
     def run(self) -> Record:
         """Run to the end; the final record. Raises `ToolkitError` where the run did not complete.
@@ -74,6 +74,9 @@ class Launch:
             except KeyboardInterrupt:
                 self._halt(access)
                 raise
+            except Exception as error:  # a fault of ours: the traceback is for us, the state for the operator
+                self._end(State.FAILED, f"toolkit itself failed: {error!r}", Code.RESOURCES.label)
+                raise
 
     def _check(self, access: dict[str, Access]) -> None:
         """Are the keys good and the buckets there? Nothing is recorded or started before that is known."""
@@ -92,7 +95,7 @@ class Launch:
             store.put(self._plan.results_bucket, key, file)
         self._stage.mount_buckets(access)
         subnet = self._stage.put_files(self._request.code)
-        self._record = replace(self._record, mpirun=" ".join(mpirun_argv(self._plan, self._plan.steps[0], subnet)))
+        self._record = replace(self._record, mpirun=shlex.join(mpirun_argv(self._plan, self._plan.steps[0], subnet)))
 
     def _process(self) -> Outcome:
         self._enter(State.PROCESSING, "the ranks' output follows, each line with its rank")
@@ -109,11 +112,8 @@ class Launch:
         self._record = replace(self._record, steps=steps)
         self._enter(State.STORING, f"into bucket {self._plan.results_bucket}")
         self._stage.stop_learners()
-        try:
-            self._stage.store_results(self._view.storing)
-        except ToolkitError:
-            self._keep_volume = True
-            raise
+        self._stage.store_results(self._view.storing)
+        self._stored = True
         store = Store(access["results"])
         stored = list(store.objects(self._plan.results_bucket, f"{self._plan.training_id}/"))
         self._record = replace(
@@ -156,7 +156,6 @@ class Launch:
         except ToolkitError as error:
             self._end(State.HALTED, f"stopped by its operator; {error.what}", error.code.label)
         except KeyboardInterrupt:
-            self._keep_volume = True
             self._end(State.HALTED, f"stopped twice; what it wrote is kept in the volume {self._plan.volume}")
         else:
             self._end(State.HALTED, "stopped by its operator; what it wrote is in the bucket")
@@ -181,10 +180,17 @@ class Launch:
             yield
         finally:
             if self._on_stage:
-                with _deaf_to_interrupts():
-                    left = self._stage.strike(keep_volume=self._keep_volume)
-                if left:
-                    self._view.note(f"could not be removed: {', '.join(left)}")
+                self._strike()
+
+    def _strike(self) -> None:
+        """Take everything away, but what a program wrote and no bucket has: that is the operator's."""
+        kept = self._started and not self._stored
+        with _deaf_to_interrupts():
+            left = self._stage.strike(keep_volume=kept)
+        if kept:
+            self._view.note(f"kept: what the run wrote is in the volume {self._plan.volume} (docker volume inspect)")
+        if left:
+            self._view.note(f"could not be removed: {', '.join(left)}")
 
 
 def first_record(request: Request) -> Record:
@@ -225,8 +231,8 @@ def read_metrics(store: Store, bucket: str, stored: list[StoredObject]) -> dict[
     if file is None or file.size > METRICS_BYTES:
         return {}
     try:
-        found = json.loads(store.read(bucket, file.key))
-    except ValueError:
+        found = json.loads(store.read(bucket, file.key), parse_constant=lambda _: None)
+    except (ValueError, RecursionError):
         return {}
     if not isinstance(found, dict):
         return {}
@@ -235,8 +241,11 @@ def read_metrics(store: Store, bucket: str, stored: list[StoredObject]) -> dict[
 
 @contextmanager
 def _deaf_to_interrupts() -> Iterator[None]:
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = {
+        number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

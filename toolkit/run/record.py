@@ -103,6 +103,8 @@ class Records:
             raise ToolkitError(
                 Code.MANIFEST, f"no run {training_id} is recorded here", mend=f"the newest runs: {known}"
             ) from None
+        except ValueError:
+            raise ToolkitError(Code.RESOURCES, f"the record {self._file(training_id)} is damaged") from None
         data["state"] = State(data["state"])
         data["states"] = tuple((name, at) for name, at in data["states"])
         data["steps"] = tuple(StepResult(**(step | {"ranks": tuple(step["ranks"])})) for step in data["steps"])

@@ -55,5 +55,5 @@ class Unbreakable:
             return
         try:
             what(self._view)
-        except (OSError, SystemExit):
+        except (OSError, UnicodeError, SystemExit):
             self._view = None

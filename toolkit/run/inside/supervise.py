@@ -105,7 +105,13 @@ def answers(hostname: str, port: int) -> bool:
 
 def run_step(step: Dict[str, Any], logs: Logs) -> int:
     """Run one step to its end; its exit status, 128 + the signal's number where a signal ended it."""
-    process = subprocess.Popen(step["argv"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        process = subprocess.Popen(
+            step["argv"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+    except OSError as error:
+        logs.line(None, ("%s: %s" % (step["argv"][0], error.strerror)).encode())
+        return 127
     assert process.stdout is not None
     for raw in iter(process.stdout.readline, b""):
         line = raw.rstrip(b"\r\n")
