@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -107,20 +109,26 @@ def stream(argv: Sequence[str], on_line: Callable[[str], None], *, environment: 
 
 
 def feed(argv: Sequence[str], pieces: Iterable[bytes]) -> Result:
-    """Run `argv` and write `pieces` to it as they come; raises `CommandFailed` where the status is not 0."""
-    process = _start(argv, stdin=subprocess.PIPE)
-    assert process.stdin is not None
-    try:
-        for piece in pieces:
-            process.stdin.write(piece)
-    except BrokenPipeError:
-        pass  # the command ended early: its status and its errors say why
-    except BaseException:
-        process.kill()
-        process.communicate()
-        raise
-    output, errors = process.communicate()
-    result = Result(tuple(argv), process.returncode, _text(output), _text(errors))
+    """Run `argv` and write `pieces` to it as they come; raises `CommandFailed` where the status is not 0.
+
+    What it says goes to files meanwhile: a pipe that no one reads would fill, and both would wait for ever.
+    """
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=output, stderr=errors, start_new_session=True)
+        assert process.stdin is not None
+        try:
+            with contextlib.suppress(BrokenPipeError):  # it ended early: its status and its words say why
+                for piece in pieces:
+                    process.stdin.write(piece)
+                process.stdin.close()
+            status = process.wait()
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        output.seek(0)
+        errors.seek(0)
+        result = Result(tuple(argv), status, _text(output.read()), _text(errors.read()))
     if not result.ok:
         raise CommandFailed(result)
     return result

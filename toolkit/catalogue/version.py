@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from toolkit.catalogue.model import Base, Recipe, Tree
+from toolkit.errors import Code, ToolkitError
 
 HASH_LENGTH = 12
 BUILD_FORMAT = 1
@@ -40,10 +41,15 @@ def base_inputs(base: Base) -> Inputs:
 
 
 def read_inputs(recipe: Recipe) -> Inputs:
-    """Read every file that `recipe` names, and hash it."""
-    digests = [("base", base_inputs(recipe.base).digest), ("template", _sha256(recipe.template.read_bytes()))]
+    """Read every file that `recipe` names, and hash it; raises `ToolkitError` (S103) for one that is not there."""
+    files = [recipe.template, *([recipe.lock] if recipe.lock else []), *(tree.source for tree in recipe.trees)]
+    missing = [str(file) for file in files if not file.exists()]
+    if missing:
+        raise ToolkitError(Code.IMAGE, f"recipe {recipe.name} names what is not there: {', '.join(missing)}")
+    digests = [("base", base_inputs(recipe.base).digest), ("template", sha256_of(recipe.template))]
+    digests.append(("labels", _sha256(json.dumps([recipe.title, recipe.facts]).encode())))
     if recipe.lock:
-        digests.append(("lock", _sha256(recipe.lock.read_bytes())))
+        digests.append(("lock", sha256_of(recipe.lock)))
     for tree in recipe.trees:
         digests += [
             (f"{tree.target}/{name}".rstrip("/") + _mode(file), sha256_of(file)) for name, file in tree_files(tree)

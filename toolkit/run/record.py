@@ -104,11 +104,21 @@ class Records:
                 Code.MANIFEST, f"no run {training_id} is recorded here", mend=f"the newest runs: {known}"
             ) from None
         except ValueError:
-            raise ToolkitError(Code.RESOURCES, f"the record {self._file(training_id)} is damaged") from None
-        data["state"] = State(data["state"])
-        data["states"] = tuple((name, at) for name, at in data["states"])
-        data["steps"] = tuple(StepResult(**(step | {"ranks": tuple(step["ranks"])})) for step in data["steps"])
-        return Record(**data)
+            raise self._damaged(training_id) from None
+        try:
+            data["state"] = State(data["state"])
+            data["states"] = tuple((name, at) for name, at in data["states"])
+            data["steps"] = tuple(StepResult(**(step | {"ranks": tuple(step["ranks"])})) for step in data["steps"])
+            return Record(**data)
+        except (KeyError, TypeError, ValueError):
+            raise self._damaged(training_id) from None
+
+    def _damaged(self, training_id: str) -> ToolkitError:
+        return ToolkitError(
+            Code.RESOURCES,
+            f"{self._file(training_id)} is no record that this version can read",
+            mend="it was damaged, or written by another version of toolkit",
+        )
 
     def newest(self, count: int) -> list[str]:
         """The ids of the newest runs, newest first."""

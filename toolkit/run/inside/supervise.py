@@ -10,11 +10,12 @@ lines, each with its rank in front.
 import json
 import os
 import re
+import select
 import socket
 import subprocess
 import sys
 import time
-from typing import Any, BinaryIO, Dict, List, Optional, Tuple
+from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Tuple
 
 # What `mpirun --tag-output` of Open MPI 4.1 puts in front of each piece of a rank's output.
 TAG = re.compile(rb"\[\d+,(\d+)\]<(stdout|stderr|stddiag)>:")
@@ -103,6 +104,24 @@ def answers(hostname: str, port: int) -> bool:
         return False
 
 
+def lines_of(process: Any) -> Iterator[bytes]:
+    """Each line of a process's output until it has ended and is silent: what it left running holds the pipe open."""
+    descriptor, rest = process.stdout.fileno(), b""
+    while True:
+        if select.select([descriptor], [], [], 0.5)[0]:
+            data = os.read(descriptor, 1 << 16)
+            if not data:
+                break
+            lines = (rest + data).split(b"\n")
+            rest = lines.pop()
+            for line in lines:
+                yield line
+        elif process.poll() is not None:
+            break
+    if rest:
+        yield rest
+
+
 def run_step(step: Dict[str, Any], logs: Logs) -> int:
     """Run one step to its end; its exit status, 128 + the signal's number where a signal ended it."""
     try:
@@ -113,8 +132,8 @@ def run_step(step: Dict[str, Any], logs: Logs) -> int:
         logs.line(None, ("%s: %s" % (step["argv"][0], error.strerror)).encode())
         return 127
     assert process.stdout is not None
-    for raw in iter(process.stdout.readline, b""):
-        line = raw.rstrip(b"\r\n")
+    for raw in lines_of(process):
+        line = raw.rstrip(b"\r")
         if step["parallel"]:
             logs.tagged(line)
         else:
