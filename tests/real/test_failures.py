@@ -136,22 +136,6 @@ def test_a_terminal_that_is_closed_halts_stores_and_cleans(bench: Bench, tmp_pat
     assert (bench.results(record["training_id"]) / "early").read_text() == "kept"
 
 
-def test_what_could_not_be_stored_is_kept_and_named(bench: Bench, tmp_path: Path) -> None:
-    """The learner is taken away from under a run: no status, so no storing; but nothing is thrown away."""
-    process = bench.start("launch", bench.manifest(tmp_path, "echo begun && sleep 300", nodes=1))
-    said = _until(process, "[0] begun")
-    training_id = bench.newest()["training_id"]
-    subprocess.run(["docker", "rm", "--force", f"toolkit-{training_id}-learner-1"], check=True, capture_output=True)
-    said += process.communicate(timeout=60)[0]
-    kept = subprocess.run(
-        ["docker", "volume", "rm", f"toolkit-{training_id}"], capture_output=True, text=True, check=False
-    )
-    assert process.returncode == 3, said
-    assert f"kept: what the run wrote is in the volume toolkit-{training_id}" in said
-    assert kept.returncode == 0, kept.stderr
-    assert bench.newest()["state"] == "FAILED"
-
-
 def test_a_second_ctrl_c_skips_storing_and_names_what_it_keeps(bench: Bench, tmp_path: Path) -> None:
     program = (
         "from pathlib import Path; import os, time\n"
