@@ -112,20 +112,24 @@ def image(bench: Bench, row: FrameworkRow) -> str:
     return read_inputs(row.recipe).reference
 
 
-def ours() -> dict[str, list[str]]:
-    """Everything of a run that the engine and the kernel know of."""
+def ours(bench: Bench) -> dict[str, list[str]]:
+    """Everything of this bench's runs that the engine and the kernel know of; others may train on this machine."""
     docker = shutil.which("docker") or "docker"
+    runs = [file.stem for file in (bench.home / "runs").glob("*.json")]
 
-    def names(*words: str) -> list[str]:
-        argv = [docker, *words, "--filter", "label=toolkit.run"]
-        return sorted(subprocess.run(argv, check=True, capture_output=True, text=True).stdout.split())
+    def names(*words: str) -> set[str]:
+        return set(subprocess.run([docker, *words], check=True, capture_output=True, text=True).stdout.split())
 
-    mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines() if "fuse.rclone" in line]
+    def of_runs(found: set[str]) -> list[str]:
+        return sorted(name for name in found if any(run in name for run in runs))
+
+    mounts = {line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines() if "fuse.rclone" in line}
+    stores = names("ps", "--all", "--format", "{{.Names}}", "--filter", f"volume={bench.home / 'buckets'}")
     return {
-        "containers": names("ps", "--all", "--format", "{{.Names}}"),
-        "volumes": names("volume", "ls", "--format", "{{.Name}}"),
-        "networks": names("network", "ls", "--format", "{{.Name}}"),
-        "mounts": mounts,
+        "containers": sorted({*of_runs(names("ps", "--all", "--format", "{{.Names}}")), *stores}),
+        "volumes": of_runs(names("volume", "ls", "--format", "{{.Name}}")),
+        "networks": of_runs(names("network", "ls", "--format", "{{.Name}}")),
+        "mounts": of_runs(mounts),
     }
 
 
@@ -133,11 +137,10 @@ NOTHING: dict[str, list[str]] = {"containers": [], "volumes": [], "networks": []
 
 
 @pytest.fixture
-def left_nothing() -> Iterator[None]:
+def left_nothing(bench: Bench) -> Iterator[None]:
     """What a test's runs left behind must be nothing."""
-    before = ours()
     yield
-    assert ours() == before
+    assert ours(bench) == NOTHING
 
 
 def interrupt(process: subprocess.Popen[str]) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from toolkit.catalogue.model import FrameworkRow
-from toolkit.catalogue.version import read_inputs
+from toolkit.catalogue.model import DistributionBase, FrameworkRow
+from toolkit.catalogue.version import read_inputs, sha256_of
 from toolkit.errors import ToolkitError
+from toolkit.image.base import make_base
 from toolkit.image.build import Build
 from toolkit.image.progress import silent
 from toolkit.image.store import ImageStore
@@ -71,3 +73,35 @@ def test_a_wheel_with_another_hash_is_refused(row: FrameworkRow, image: str, tmp
         Build(recipe, row.python, ImageStore(), tmp_path / "cache", silent).run()
     assert "could not be downloaded" in caught.value.what
     assert "hash" in caught.value.evidence.lower()
+
+
+def test_a_base_is_the_same_file_twice_and_tells_its_steps(tmp_path: Path) -> None:
+    base = DistributionBase("bookworm", ("dash",), "extract")
+    steps: list[str] = []
+    for name in ("one.tar", "other.tar"):
+        make_base(base, tmp_path / name, steps.append)
+    assert sha256_of(tmp_path / "one.tar") == sha256_of(tmp_path / "other.tar")
+    assert steps[: len(steps) // 2] == steps[len(steps) // 2 :]
+    assert {"running apt-get update", "extracting archives", "creating tarball"} <= set(steps)
+
+
+def test_a_base_that_cannot_be_made_comes_with_mmdebstraps_last_lines(tmp_path: Path) -> None:
+    base = DistributionBase("bookworm", ("no-such-package-at-all",), "extract")
+    with pytest.raises(ToolkitError) as caught:
+        make_base(base, tmp_path / "base.tar", lambda _: None)
+    assert (caught.value.code.label, caught.value.what) == ("S103", "mmdebstrap could not make the base from bookworm")
+    assert "no-such-package-at-all" in caught.value.evidence
+
+
+def test_of_two_builds_at_once_one_builds(row: FrameworkRow, image: str, tmp_path: Path) -> None:
+    template = tmp_path / "small.j2"
+    template.write_text("FROM {{ base }}\nRUN sleep 3\nLABEL test=two-at-once\n")
+    recipe = replace(row.recipe, name="toolkit-test-two-at-once", template=template, lock=None, trees=())
+    try:
+        with ThreadPoolExecutor() as pool:
+            builds = [pool.submit(Build(recipe, "", ImageStore(), tmp_path / "cache", silent).run) for _ in range(2)]
+            made = [build.result() for build in builds]
+        assert sorted(build.fresh for build in made) == [False, True]
+        assert made[0].image_id == made[1].image_id
+    finally:
+        subprocess.run(["docker", "rmi", read_inputs(recipe).reference], check=True, capture_output=True)

@@ -94,5 +94,31 @@ def test_a_model_that_does_not_load_fails_the_collection(bench: Bench, trained: 
     assert "Traceback" not in done.stderr.split("\n")[0]
 
 
-def test_nothing_is_left(trained: dict) -> None:
-    assert ours() == NOTHING
+@pytest.mark.parametrize(
+    ("check", "status", "words"),
+    [
+        ("print('fine'); print('{\"score\": 3}'); sys.exit(0)", 0, "fine"),
+        ("print('no metrics'); raise SystemExit", 0, "no metrics"),
+        ("print('[1, 2]')", 0, "[1, 2]"),
+        ("print('measured'); sys.exit('accuracy 0.5 is too low')", 5, "accuracy 0.5 is too low"),
+        ("print('measured'); 1 / 0", 5, "ZeroDivisionError"),
+    ],
+)
+def test_the_submitted_check_decides(
+    bench: Bench, trained: dict, tmp_path: Path, check: str, status: int, words: str
+) -> None:
+    stored = bench.results(trained["training_id"]) / "_submitted_code" / "check_model.py"
+    kept = stored.read_bytes()
+    stored.write_text(f"import sys\n{check}\n")
+    try:
+        done = bench.run("collect", trained["training_id"], "--to", tmp_path)
+    finally:
+        stored.write_bytes(kept)
+    assert done.returncode == status, done.stderr
+    assert words in done.stderr
+    assert "toolkit: error" in done.stderr or status == 0
+
+
+def test_nothing_is_left(bench: Bench, trained: dict) -> None:
+    assert (bench.home / "runs" / f"{trained['training_id']}.json").is_file()
+    assert ours(bench) == NOTHING

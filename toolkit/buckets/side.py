@@ -108,7 +108,7 @@ class SideContainer:
         bind = Bind(self.folder, HOST, propagation="rshared")
         docker(docker_argv.start_side_container(self._name, self._run, self._image, [bind], ("sh", "-c", _COMMAND)))
         config = rclone_config(remotes).encode()
-        docker(docker_argv.execute(self._name, _RECEIVE_CONFIG, stdin=True), data=config)
+        self.run(_RECEIVE_CONFIG, data=config)
         deadline = time.monotonic() + _START_SECONDS
         while not (said := self._rc("core/pid", {}, check=False)).ok:
             if time.monotonic() > deadline:
@@ -141,9 +141,12 @@ class SideContainer:
         except CommandFailed as error:
             raise docker_failed(error.result) from None
 
-    def run(self, command: Sequence[str], *, check: bool = True, timeout: float | None = None) -> Result:
-        """Run a command in the container."""
-        return docker(docker_argv.execute(self._name, command), check=check, timeout=timeout)
+    def run(
+        self, command: Sequence[str], *, data: bytes | None = None, check: bool = True, timeout: float | None = None
+    ) -> Result:
+        """Run a command in the container; `data` is what it reads."""
+        argv = docker_argv.execute(self._name, command, stdin=data is not None)
+        return docker(argv, data=data, check=check, timeout=timeout)
 
     def flush(self, mount: Mount, patience: float, on_state: Callable[[Flush], None]) -> None:
         """Wait until the mount has nothing left to upload.
@@ -162,6 +165,25 @@ class SideContainer:
             elif time.monotonic() - since > patience:
                 raise self._not_stored(mount, state)
             time.sleep(_POLL_SECONDS)
+
+    def differences(self, mount: Mount, folder: str, *, touched_only: bool = False) -> str:
+        """Compare `folder` of the mount, as programs see it, with the bucket: sizes and MD5, by a fresh reader.
+
+        With `touched_only`, the files alone that this mount has read or written: others' are none of its business.
+        Returns what is missing or differs; empty where all is the same.
+        """
+        command = ["rclone", "--config", _CONFIG, "check", "--one-way", "--quiet"]
+        command += ["--error", "-", "--missing-on-dst", "-", "--differ", "-"]
+        data = b""
+        if touched_only:
+            cached = f"{HOST}/cache/vfs/{mount.remote}/{mount.bucket}/{folder}"
+            data = self.run(("find", cached, "-type", "f", "-printf", "%P\\n"), check=False).output.encode()
+            if not data:
+                return ""
+            command += ["--files-from", "-"]
+        command += [f"{HOST}/{mount.folder}/{folder}", f"{mount.filesystem}/{folder}"]
+        result = self.run(command, data=data, check=False)
+        return "" if result.ok else f"{result.output}\n{result.errors}".strip() or f"status {result.status}"
 
     def unmount(self) -> None:
         """Take down every mount, so that the volume can be removed; it is no error if there is none."""

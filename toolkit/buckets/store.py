@@ -114,8 +114,12 @@ class Store:
 
     def read(self, bucket: str, key: str) -> bytes:
         """A small object, whole."""
-        answer = self._call("read", bucket, partial(self._client.get_object, Bucket=bucket, Key=key))
-        whole: bytes = self._call("read", bucket, answer["Body"].read)
+
+        def fetch() -> bytes:
+            body: bytes = self._client.get_object(Bucket=bucket, Key=key)["Body"].read()
+            return body
+
+        whole: bytes = self._call("read", bucket, fetch)
         return whole
 
     def get(self, bucket: str, item: StoredObject, target: Path, on_bytes: OnBytes) -> str:
@@ -124,14 +128,19 @@ class Store:
         Raises S302 where size or MD5 is not what the store says: a model must not come home damaged.
         """
         sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
-        body = self._call("read", bucket, partial(self._client.get_object, Bucket=bucket, Key=item.key))["Body"]
-        with target.open("xb") as file:
-            for piece in body.iter_chunks(_PIECE):
-                file.write(piece)
-                sha256.update(piece)
-                md5.update(piece)
-                size += len(piece)
-                on_bytes(len(piece))
+
+        def fetch() -> None:
+            nonlocal size
+            body = self._client.get_object(Bucket=bucket, Key=item.key)["Body"]
+            with target.open("xb") as file:
+                for piece in body.iter_chunks(_PIECE):
+                    file.write(piece)
+                    sha256.update(piece)
+                    md5.update(piece)
+                    size += len(piece)
+                    on_bytes(len(piece))
+
+        self._call("read", bucket, fetch)
         if size != item.size or (item.md5 and item.md5 != md5.hexdigest()):
             raise ToolkitError(
                 Code.LOADING_DATA,
@@ -148,7 +157,7 @@ class Store:
             return action()
         except ClientError as error:
             raise self._refused(verb, bucket, str(error.response.get("Error", {}).get("Code", "")), error) from None
-        except (BotoCoreError, Boto3Error, OSError) as error:
+        except (BotoCoreError, Boto3Error) as error:
             raise ToolkitError(
                 Code.LOADING_DATA,
                 f"cannot {verb} bucket {bucket}: {self._endpoint} does not answer",

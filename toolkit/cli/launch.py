@@ -13,7 +13,6 @@ from toolkit.buckets.side import Flush
 from toolkit.catalogue.version import read_inputs
 from toolkit.cli.build import row_of
 from toolkit.cli.screen import console, human_size, print_json, rank_line
-from toolkit.cluster.model import Cluster
 from toolkit.cluster.reader import read_cluster
 from toolkit.image.own import buckets_recipe
 from toolkit.image.store import ImageStore
@@ -69,13 +68,9 @@ def show_plan(plan: RunPlan) -> None:
     for step in plan.steps:
         how = f"on {counted(plan.ranks, 'rank')}" if step.parallel else "once, on learner 1"
         console.print(f"  command {step.number}, {how}: {step.command}", soft_wrap=True)
-    _tell_of_gpus(plan, plan.cluster)
-
-
-def _tell_of_gpus(plan: RunPlan, cluster: Cluster) -> None:
-    if cluster.gpu == "none":
+    if plan.cluster.gpu == "none":
         console.print(
-            f"  cluster {cluster.name} has no GPU: each rank runs on the CPU in place of one {plan.gpu_kind}",
+            f"  cluster {plan.cluster.name} has no GPU: each rank runs on the CPU in place of one {plan.gpu_kind}",
             style="yellow",
             soft_wrap=True,
         )

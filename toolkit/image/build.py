@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.catalogue.model import DistributionBase, Recipe
-from toolkit.catalogue.version import Inputs, base_inputs, read_inputs
+from toolkit.catalogue.version import base_inputs, read_inputs
 from toolkit.image.base import make_base, temporary_tar
 from toolkit.image.context import build_context
 from toolkit.image.progress import Progress, Report
@@ -41,11 +41,6 @@ class Build:
         self._recipe, self._python, self._store, self._report = recipe, python, store, report
         self._cache = private_folder(cache)
         self._inputs = read_inputs(recipe)
-
-    @property
-    def inputs(self) -> Inputs:
-        """What goes in, hashed."""
-        return self._inputs
 
     def run(self) -> BuiltImage:
         """Build the image unless it is there; raises `ToolkitError` (S103) naming the step that failed."""

@@ -67,17 +67,9 @@ class ImageStore:
         last: deque[str] = deque(maxlen=LAST_LINES)
         step, done, total = "sending the context", 0, 0
         report(Progress("image", step))
-        events = self._engine().api.build(
-            fileobj=context,
-            custom_context=True,
-            tag=reference,
-            network_mode="none",
-            rm=True,
-            forcerm=True,
-            decode=True,
-        )
+        options = {"network_mode": "none", "rm": True, "forcerm": True, "decode": True}
         try:
-            for event in events:
+            for event in self._engine().api.build(fileobj=context, custom_context=True, tag=reference, **options):
                 if "error" in event:
                     raise _build_failed(reference, step, str(event["error"]), last)
                 text = str(event.get("stream", "")).rstrip()
@@ -89,15 +81,14 @@ class ImageStore:
                     last.extend(text.splitlines())
         except (docker.errors.APIError, requests.RequestException, OSError) as error:
             raise _build_failed(reference, step, str(error), last) from error
-        finally:
-            # The engine gives up a build whose client has gone, at the end of the step that is on; what that step left
-            # is cache for the next build, which drops it.
-            events.close()
-            self._drop_stages()
+        self._drop_stages()
         report(Progress("image", step, total, total))
 
     def _drop_stages(self) -> None:
-        """The first stage holds the wheels once more and is of no use to anyone: a gigabyte."""
+        """The first stage holds the wheels once more and is of no use to anyone: a gigabyte.
+
+        A build that was interrupted or failed leaves it, as cache for the next one, which then drops it.
+        """
         self._engine().images.prune(filters={"dangling": True, "label": "toolkit.stage=environment"})
 
     def _engine(self) -> docker.DockerClient:

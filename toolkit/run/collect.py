@@ -26,7 +26,7 @@ from toolkit.engines.docker_run import docker, remove_run
 from toolkit.errors import Code, ToolkitError
 from toolkit.manifest.model import Manifest
 from toolkit.run.plan import CODE_FOLDER, data_mount, new_training_id
-from toolkit.run.record import Record
+from toolkit.run.record import Metric, Record, metrics_of
 
 CHECK_PROGRAM = "check_model.py"
 _SUMS = "SHA256SUMS"
@@ -46,7 +46,7 @@ class Collected:
     files: int
     size: int
     signatures: dict[str, Any]
-    metrics: dict[str, Any]
+    metrics: dict[str, Metric]
     said: str
 
 
@@ -67,10 +67,13 @@ class Collection:
         with open_access(self._manifest, self._home, self._side_image, self._check_id) as access, self._cleaned():
             if not self._is_whole():
                 self._fetch(Store(access["results"]))
-            answer, said = self._check(access)
+            answer = self._check(access)
         files = [file for file in self._folder.rglob("*") if file.is_file() and file.name != _SUMS]
         size = sum(file.stat().st_size for file in files)
-        return Collected(self._folder, len(files), size, answer["signatures"], answer["metrics"], said)
+        *said, last = answer["said"] or [""]
+        metrics = metrics_of(last)
+        told = "\n".join(said if metrics else answer["said"])
+        return Collected(self._folder, len(files), size, answer["signatures"], metrics, told)
 
     def _is_whole(self) -> bool:
         """Whether an earlier collection lies here and every file still has its checksum."""
@@ -114,7 +117,7 @@ class Collection:
                     raise ToolkitError(Code.LOADING_DATA, f"object {item.key!r} would leave the folder; not fetched")
                 yield name, item
 
-    def _check(self, access: dict[str, Access]) -> tuple[dict[str, Any], str]:
+    def _check(self, access: dict[str, Access]) -> dict[str, Any]:
         """Load the model where it was trained, and run the user's own check."""
         code, own_check = self._folder / "code", self._folder / "code" / CHECK_PROGRAM
         binds = [Bind(str(self._folder / "model"), "/model", True), Bind(str(_LOADER), "/load_model.py", True)]
@@ -130,20 +133,20 @@ class Collection:
             environment |= {"DATA_DIR": f"/mnt/data/{bucket}", "PYTHONPATH": CODE_FOLDER, "MODEL_DIR": CODE_FOLDER}
             return self._ask(binds, environment, command)
 
-    def _ask(self, binds: list[Bind], environment: dict[str, str], command: list[str]) -> tuple[dict[str, Any], str]:
+    def _ask(self, binds: list[Bind], environment: dict[str, str], command: list[str]) -> dict[str, Any]:
         owner = f"{os.getuid()}:{os.getgid()}"
         argv = docker_argv.check_in_image(self._record.image_id, self._check_id, owner, binds, environment, command)
         self._report("asking it for predictions in the image that trained it", 0, 0)
         result = docker(argv, check=False, timeout=None)
-        *said, answer = result.output.strip().splitlines() or [""]
         if not result.ok:
             raise ToolkitError(
                 Code.MODEL_CHECK,
                 f"the model of {self._record.training_id} does not pass its check (status {result.status})",
-                evidence="\n".join([*said, answer, *result.errors.strip().splitlines()[-15:]]),
+                evidence="\n".join([*result.output.splitlines(), *result.errors.splitlines()][-15:]),
                 mend=f"it lies in {self._folder / 'model'}",
             )
-        return json.loads(answer), "\n".join(line for line in said if not line.startswith("{"))
+        answer: dict[str, Any] = json.loads(result.output.splitlines()[-1])
+        return answer
 
     @contextmanager
     def _mounted_data(self, access: dict[str, Access]) -> Iterator[str]:

@@ -6,7 +6,6 @@ not be stored is the run's volume kept, and named.
 
 from __future__ import annotations
 
-import json
 import shlex
 import signal
 import time
@@ -22,7 +21,7 @@ from toolkit.errors import Code, ToolkitError
 from toolkit.manifest.model import Manifest
 from toolkit.run.mpirun import mpirun_argv
 from toolkit.run.plan import RunPlan, counted
-from toolkit.run.record import Metric, Record, Records, State, StepResult
+from toolkit.run.record import Metric, Record, Records, State, StepResult, metrics_of
 from toolkit.run.stage import Outcome, Stage
 from toolkit.run.view import Unbreakable, View
 
@@ -230,13 +229,7 @@ def read_metrics(store: Store, bucket: str, stored: list[StoredObject]) -> dict[
     file = next((item for item in stored if item.key.endswith(f"/{METRICS_FILE}") and item.key.count("/") == 1), None)
     if file is None or file.size > METRICS_BYTES:
         return {}
-    try:
-        found = json.loads(store.read(bucket, file.key), parse_constant=lambda _: None)
-    except (ValueError, RecursionError):
-        return {}
-    if not isinstance(found, dict):
-        return {}
-    return {name: value for name, value in found.items() if isinstance(value, int | float | str)}
+    return metrics_of(store.read(bucket, file.key))
 
 
 @contextmanager

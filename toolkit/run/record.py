@@ -16,6 +16,17 @@ Metric = int | float | str
 """What a program or a check says of a model."""
 
 
+def metrics_of(text: str | bytes) -> dict[str, Metric]:
+    """The numbers and short texts of a JSON object that a program wrote; nothing where it is none."""
+    try:
+        found = json.loads(text, parse_constant=lambda _: None)
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {name: value for name, value in found.items() if isinstance(value, int | float | str)}
+
+
 class State(StrEnum):
     """The states of Watson ML and FfDL; the last three are final."""
 

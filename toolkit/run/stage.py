@@ -38,7 +38,6 @@ class Stage:
     def __init__(self, plan: RunPlan, templates: Path) -> None:
         self._plan, self._templates = plan, templates
         self._side = SideContainer(plan.side_container, plan.training_id, plan.side_image, plan.volume)
-        self._subnet = ""
 
     def mount_buckets(self, access: dict[str, Access]) -> None:
         """Start the side container and mount both buckets; make the run's own folders in them."""
@@ -55,11 +54,11 @@ class Stage:
         """Make the network, put code, keys and plans in place; the network's CIDR."""
         plan = self._plan
         docker(docker_argv.create_network(plan.network, plan.training_id))
-        self._subnet = docker(docker_argv.network_subnet(plan.network)).output.strip()
+        subnet = docker(docker_argv.network_subnet(plan.network)).output.strip()
         hosts = {learner.number: new_key_pair() for learner in plan.learners}
         self._side.put(_code_entries(code))
-        self._side.put(learner_entries(plan, self._subnet, new_key_pair(), hosts, self._templates))
-        return self._subnet
+        self._side.put(learner_entries(plan, subnet, new_key_pair(), hosts, self._templates))
+        return subnet
 
     def start_learners(self) -> None:
         """Start every learner, the first one last: it looks for the others."""
@@ -107,8 +106,10 @@ class Stage:
         if not copied.ok:
             raise self._not_stored("the logs could not be written", copied.errors)
         self._side.flush(mount, plan.cluster.deadlines.store, on_state)
-        self._compare(plan.training_id)
-        self._compare("_wml_checkpoints", only_touched=True)
+        differences = self._side.differences(mount, plan.training_id)
+        differences += self._side.differences(mount, "_wml_checkpoints", touched_only=True)
+        if differences:
+            raise self._not_stored("folder and bucket differ", differences)
 
     def strike(self, *, keep_volume: bool) -> list[str]:
         """Remove containers, mounts, network and (unless kept) the volume; what could not be removed, by name."""
@@ -144,29 +145,6 @@ class Stage:
             step, _, rank = name.rpartition("/")[2].partition(".")
             statuses[int(step), int(rank)] = int(status)
         return statuses
-
-    def _compare(self, folder: str, *, only_touched: bool = False) -> None:
-        """Compare what programs saw in the folder with what the bucket holds, sizes and MD5, by a fresh reader."""
-        mount = self._plan.results_mount
-        command = ["rclone", "--config", "/run/private/rclone.conf", "check", "--one-way", "--quiet", "--error", "-"]
-        data = b""
-        if only_touched:
-            data = self._touched(folder).encode()
-            if not data:
-                return
-            command += ["--files-from", "-"]
-        command += ["--missing-on-dst", "-", "--differ", "-"]
-        command += [f"{HOST}/{mount.folder}/{folder}", f"{mount.filesystem}/{folder}"]
-        argv = docker_argv.execute(self._plan.side_container, command, stdin=True)
-        result = docker(argv, data=data, check=False, timeout=None)
-        if not result.ok:
-            raise self._not_stored("folder and bucket differ", f"{result.output}\n{result.errors}")
-
-    def _touched(self, folder: str) -> str:
-        """The files below `folder` that this run's mount has read or written: other runs' are none of its business."""
-        mount = self._plan.results_mount
-        cached = f"{HOST}/cache/vfs/{mount.remote}/{mount.bucket}/{folder}"
-        return self._side.run(("find", cached, "-type", "f", "-printf", "%P\\n"), check=False).output
 
     def _not_stored(self, what: str, evidence: str) -> ToolkitError:
         return ToolkitError(

@@ -2,7 +2,7 @@
 
     load_model.py MODEL_FOLDER [CHECK_PROGRAM]
 
-The last line that it prints is a JSON object: the signatures, and what the user's check gave as its own last line.
+The last line that it prints is a JSON object: the signatures, and the lines that the user's check printed.
 """
 
 import contextlib
@@ -38,18 +38,18 @@ def main() -> None:
     signatures = {name: ask(name, function) for name, function in model.signatures.items()}
     if not signatures:
         raise SystemExit(f"{folder} has no signature: nothing can be asked of it")
-    result: dict[str, Any] = {"signatures": signatures, "metrics": {}}
+    result: dict[str, Any] = {"signatures": signatures, "said": []}
     if len(sys.argv) > 2:
         sys.argv = [sys.argv[2], folder]
         said = io.StringIO()
         try:
             with contextlib.redirect_stdout(said):
                 runpy.run_path(sys.argv[0], run_name="__main__")
-        finally:
-            print(said.getvalue(), end="", flush=True)
-        last = said.getvalue().strip().splitlines()[-1:]
-        with contextlib.suppress(ValueError, IndexError):
-            result["metrics"] = json.loads(last[0])
+        except BaseException as end:
+            if not isinstance(end, SystemExit) or end.code not in (None, 0):  # sys.exit(0) ends well
+                print(said.getvalue(), end="", flush=True)
+                raise
+        result["said"] = said.getvalue().strip().splitlines()
     print(json.dumps(result))
 
 
