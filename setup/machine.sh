@@ -94,6 +94,17 @@ ensure_engine() {
     wait_for_engine
 }
 
+# What the real tests need besides an engine: a registry, which a test starts for itself, and another reader of images.
+ensure_test_programs() {
+    command -v docker-registry >/dev/null 2>&1 && command -v skopeo >/dev/null 2>&1 && return
+    if [ -d /run/systemd/system ] && ! command -v docker-registry >/dev/null 2>&1; then
+        # Its package would start a registry for everyone, on port 5000.
+        need_root "install a registry for the tests"
+        as_root systemctl --quiet mask docker-registry.service 2>/dev/null || true
+    fi
+    install_packages docker-registry skopeo
+}
+
 # Whether a process of this name lives; a zombie does not.
 lives() {
     for status in /proc/[0-9]*/status; do

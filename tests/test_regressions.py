@@ -15,12 +15,14 @@ import pytest
 
 from toolkit.buckets.store import StoredObject
 from toolkit.catalogue.model import DistributionBase, Recipe, Tree
-from toolkit.catalogue.version import Inputs, read_inputs
+from toolkit.catalogue.reader import read_suites
+from toolkit.catalogue.version import read_inputs
 from toolkit.cli.screen import human_size, rank_line
 from toolkit.errors import ToolkitError
-from toolkit.image.render import render_dockerfile
-from toolkit.image.wheels import parse_lock
+from toolkit.lock.file import write_lock
+from toolkit.lock.model import DebPin, Lock
 from toolkit.manifest.commands import split_commands
+from toolkit.places import house
 from toolkit.process import CommandFailed, feed, run
 from toolkit.run.code import read_code
 from toolkit.run.inside import supervise
@@ -28,16 +30,20 @@ from toolkit.run.launch import read_metrics
 from toolkit.run.record import Records
 from toolkit.run.view import Unbreakable
 
-HASH = f"--hash=sha256:{'a' * 64}"
-
 
 @pytest.fixture
 def recipe(tmp_path: Path) -> Recipe:
     (tmp_path / "src").mkdir()
     (tmp_path / "src" / "run.sh").write_text("x")
     (tmp_path / "t.j2").write_text("t")
-    base = DistributionBase("bookworm", ("python3",), "apt")
-    return Recipe("name", "title", base, tmp_path / "t.j2", None, (Tree(tmp_path / "src", "/opt"),), "facts")
+    write_lock(
+        Lock("a" * 64, "b" * 64, (DebPin("x", "1", "all", "debian", "x.deb", "c" * 64, 1),), ()),
+        tmp_path / "x.lock",
+        "x",
+    )
+    base = DistributionBase(read_suites(house() / "images")["bookworm"], ("python3",), "apt")
+    trees = (Tree(tmp_path / "src", "/opt"),)
+    return Recipe("name", "title", base, tmp_path / "t.j2", tmp_path / "x.lock", trees, "facts")
 
 
 # catalogue/version.py
@@ -60,28 +66,6 @@ def test_a_tree_that_is_not_there_is_an_error(tmp_path: Path, recipe: Recipe) ->
 def test_a_template_that_is_not_there_is_an_error(tmp_path: Path, recipe: Recipe) -> None:
     with pytest.raises(ToolkitError):
         read_inputs(replace(recipe, template=tmp_path / "nope.j2"))
-
-
-# image/render.py: the engine gives t="costs " and e="\u00e9" (tried with docker build)
-@pytest.mark.parametrize("title", ["costs $5", "${HOME}", "caf\N{LATIN SMALL LETTER E WITH ACUTE} \N{EN DASH}"])
-def test_a_label_is_read_by_the_engine_as_it_was_written(recipe: Recipe, title: str) -> None:
-    template = "{{ labels['org.opencontainers.image.title'] | quoted }}"
-    text = render_dockerfile(replace(recipe, title=title), Inputs("n", ()), template)
-    assert text == '"' + title.replace("$", "\\$") + '"'
-
-
-# image/wheels.py
-def test_a_line_is_counted_as_an_editor_counts(tmp_path: Path) -> None:
-    (tmp_path / "x.lock").write_text(f"a==1 \\\n    {HASH}\nb==2\n")
-    with pytest.raises(ToolkitError, match=r"x\.lock:3:1"):
-        parse_lock(tmp_path / "x.lock")
-
-
-@pytest.mark.parametrize("line", ["numpy", f"numpy>=1 {HASH}", f"keras[x]==1 {HASH}", "git+https://x", "-e ."])
-def test_a_line_that_is_no_pin_is_refused(tmp_path: Path, line: str) -> None:
-    (tmp_path / "x.lock").write_text(f"{line}\n")
-    with pytest.raises(ToolkitError):
-        parse_lock(tmp_path / "x.lock")
 
 
 # run/record.py

@@ -15,9 +15,11 @@ from typing import Any
 
 import pytest
 
+from toolkit.catalogue.choose import choose
 from toolkit.catalogue.model import FrameworkRow
 from toolkit.catalogue.reader import read_frameworks
 from toolkit.catalogue.version import read_inputs
+from toolkit.manifest.reader import read_manifest
 from toolkit.places import cache, house
 
 EXAMPLE = house() / "examples" / "mnist"
@@ -92,7 +94,7 @@ class Bench:
 @pytest.fixture(scope="session")
 def row() -> FrameworkRow:
     """The catalogue's row for the example."""
-    return read_frameworks(house() / "images", house() / "templates")[0]
+    return choose(read_frameworks(house() / "images", house() / "templates"), read_manifest(MANIFEST).framework)
 
 
 @pytest.fixture(scope="session")

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from toolkit.catalogue.model import DistributionBase, FrameworkRow
+from toolkit.catalogue.model import DistributionBase, FrameworkRow, Recipe
 from toolkit.catalogue.version import read_inputs, sha256_of
 from toolkit.errors import ToolkitError
 from toolkit.image.base import make_base
-from toolkit.image.build import Build
+from toolkit.image.build import Build, BuiltImage
+from toolkit.image.builders import builder_named
 from toolkit.image.progress import silent
 from toolkit.image.store import ImageStore
-from toolkit.places import cache
+from toolkit.lock.file import read_lock, write_lock
+from toolkit.lock.model import WheelPin
+from toolkit.lock.pool import Pool
+from toolkit.lock.question import question
+from toolkit.places import cache, house
 
 from .conftest import MANIFEST, Bench
 
@@ -52,56 +59,82 @@ def test_the_image_holds_the_locked_tensorflow_and_ddl(image: str) -> None:
     assert in_image(image, "python", "-c", program).split() == ["2.19.1", "1"]
 
 
-def test_a_failing_step_shows_its_last_lines_and_leaves_no_tag(row: FrameworkRow, image: str, tmp_path: Path) -> None:
-    template = tmp_path / "broken.j2"
-    template.write_text("FROM {{ base }}\nRUN echo before the fall && false\n")
-    recipe = replace(row.recipe, name="toolkit-test-broken", template=template, lock=None, trees=())
+def small(row: FrameworkRow, folder: Path, name: str, template: str, wheels: tuple[WheelPin, ...] = ()) -> Recipe:
+    """A recipe on the example's base, with its own template."""
+    templates = folder / "templates"
+    shutil.copytree(house() / "templates", templates, dirs_exist_ok=True)
+    (templates / "small.j2").write_text(template)
+    lock = replace(read_lock(row.recipe.lock), wheels=wheels, asked="", template="")
+    recipe = replace(
+        row.recipe, name=name, template=templates / "small.j2", lock=folder / f"{name}.lock", trees=(), requirements=()
+    )
+    write_lock(replace(lock, asked=question(recipe), template=sha256_of(recipe.template)), recipe.lock, name)
+    return recipe
+
+
+def build(recipe: Recipe, cache_folder: Path, namespace: str = "", builder: str = "classic") -> BuiltImage:
     store = ImageStore()
+    return Build(recipe, store, builder_named(builder, store), cache_folder, silent, namespace=namespace).run()
+
+
+@pytest.fixture
+def no_leftovers() -> Iterator[None]:
+    """A test's own images are removed by their names."""
+    yield
+    store = ImageStore()
+    for name in store.names_in("toolkit-test-"):
+        store.remove(name)
+
+
+def test_a_failing_step_shows_its_last_lines_and_leaves_no_tag(row: FrameworkRow, image: str, tmp_path: Path) -> None:
+    recipe = small(row, tmp_path, "toolkit-test-broken", "FROM {{ parent }}\nRUN echo before the fall && false\n")
     with pytest.raises(ToolkitError) as caught:
-        Build(recipe, row.python, store, cache(), silent).run()
+        build(recipe, cache())
     assert caught.value.code.label == "S103"
     assert "RUN echo before the fall && false" in caught.value.what
     assert "before the fall" in caught.value.evidence
-    assert store.find(read_inputs(recipe).reference) is None
+    assert ImageStore().find(read_inputs(recipe).reference) is None
 
 
 def test_a_wheel_with_another_hash_is_refused(row: FrameworkRow, image: str, tmp_path: Path) -> None:
-    lock = tmp_path / "wrong.lock"
-    lock.write_text(f"six==1.17.0 --hash=sha256:{'0' * 64}\n")
-    recipe = replace(row.recipe, name="toolkit-test-wrong-hash", lock=lock)
+    wheel = WheelPin("six", "1.17.0", "six-1.17.0-py2.py3-none-any.whl", "0" * 64, 11050)
+    pip = next(wheel for wheel in read_lock(row.recipe.lock).wheels if wheel.name == "pip")
+    recipe = small(row, tmp_path, "toolkit-test-wrong-hash", "FROM {{ parent }}\n", (wheel, pip))
     with pytest.raises(ToolkitError) as caught:
-        Build(recipe, row.python, ImageStore(), tmp_path / "cache", silent).run()
+        build(recipe, tmp_path / "cache")
     assert "could not be downloaded" in caught.value.what
     assert "hash" in caught.value.evidence.lower()
+    assert ImageStore().find(read_inputs(recipe).reference) is None
 
 
-def test_a_base_is_the_same_file_twice_and_tells_its_steps(tmp_path: Path) -> None:
-    base = DistributionBase("bookworm", ("dash",), "extract")
-    steps: list[str] = []
-    for name in ("one.tar", "other.tar"):
-        make_base(base, tmp_path / name, steps.append)
-    assert sha256_of(tmp_path / "one.tar") == sha256_of(tmp_path / "other.tar")
-    assert steps[: len(steps) // 2] == steps[len(steps) // 2 :]
-    assert {"running apt-get update", "extracting archives", "creating tarball"} <= set(steps)
-
-
-def test_a_base_that_cannot_be_made_comes_with_mmdebstraps_last_lines(tmp_path: Path) -> None:
-    base = DistributionBase("bookworm", ("no-such-package-at-all",), "extract")
+def test_a_base_that_cannot_be_made_comes_with_mmdebstraps_last_lines(row: FrameworkRow, tmp_path: Path) -> None:
+    base = row.recipe.base
+    assert isinstance(base, DistributionBase)
     with pytest.raises(ToolkitError) as caught:
-        make_base(base, tmp_path / "base.tar", lambda _: None)
+        make_base(replace(base, packages=("no-such",)), (), Pool(tmp_path), tmp_path / "base.tar", lambda _: None)
     assert (caught.value.code.label, caught.value.what) == ("S103", "mmdebstrap could not make the base from bookworm")
-    assert "no-such-package-at-all" in caught.value.evidence
+    assert "E: " in caught.value.evidence
 
 
-def test_of_two_builds_at_once_one_builds(row: FrameworkRow, image: str, tmp_path: Path) -> None:
-    template = tmp_path / "small.j2"
-    template.write_text("FROM {{ base }}\nRUN sleep 3\nLABEL test=two-at-once\n")
-    recipe = replace(row.recipe, name="toolkit-test-two-at-once", template=template, lock=None, trees=())
-    try:
-        with ThreadPoolExecutor() as pool:
-            builds = [pool.submit(Build(recipe, "", ImageStore(), tmp_path / "cache", silent).run) for _ in range(2)]
-            made = [build.result() for build in builds]
-        assert sorted(build.fresh for build in made) == [False, True]
-        assert made[0].image_id == made[1].image_id
-    finally:
-        subprocess.run(["docker", "rmi", read_inputs(recipe).reference], check=True, capture_output=True)
+def test_of_two_builds_at_once_one_builds(row: FrameworkRow, image: str, tmp_path: Path, no_leftovers: None) -> None:
+    template = "FROM {{ parent }}\nRUN sleep 3\nCOPY lock.yml /usr/share/toolkit/lock.yml\n"
+    recipe = small(row, tmp_path, "toolkit-test-two-at-once", template)
+    with ThreadPoolExecutor() as pool:
+        made = list(pool.map(lambda _: build(recipe, cache()), range(2)))
+    assert sorted(one.fresh for one in made) == [False, True]
+    assert made[0].image_id == made[1].image_id
+
+
+def test_two_builds_from_nothing_and_both_builders_give_the_same_bits(
+    row: FrameworkRow, image: str, tmp_path: Path, no_leftovers: None
+) -> None:
+    """Everything but the framework's own gigabyte: base, an environment with compiled modules, the tool's trees."""
+    wheels = tuple(w for w in read_lock(row.recipe.lock).wheels if w.name in ("pip", "markdown", "markupsafe", "numpy"))
+    template = (house() / "templates" / "learner.Dockerfile.j2").read_text()
+    recipe = replace(small(row, tmp_path, "toolkit-test-bits", template, wheels), trees=row.recipe.trees)
+    pool = tmp_path / "elsewhere" / "cache" / "pool"
+    shutil.copytree(cache() / "pool", pool)  # the files are the lock's own; what is made of them is made anew
+    one = build(recipe, cache(), namespace="toolkit-test-one/")
+    other = build(recipe, pool.parent, namespace="toolkit-test-other/", builder="buildkit")
+    assert (one.fresh, other.fresh) == (True, True)
+    assert one.image_id == other.image_id

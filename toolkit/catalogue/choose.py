@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 
 from toolkit.catalogue.model import FrameworkRow
 from toolkit.manifest.model import Framework
+
+CPU, CUDA = "cpu", "cuda"
+_WATSON_VERSION = re.compile(r"(?P<version>\d+(?:\.\d+)*)(?:-py(?P<python>\d(?:\.\d+)?))?(?:-(?P<extension>[a-z]+))?")
 
 
 class NotInCatalogue(Exception):
@@ -17,23 +21,48 @@ class NotInCatalogue(Exception):
         self.field = field
 
 
-def choose(rows: Sequence[FrameworkRow], wanted: Framework) -> FrameworkRow:
-    """The row for `wanted`; raises `NotInCatalogue` saying what the catalogue has instead."""
+def canonical(wanted: Framework) -> Framework:
+    """Watson ML's other spelling resolved: `tensorflow` `1.5-py3-ddl` is `tensorflow-ddl` `1.5` on Python 3."""
+    match = _WATSON_VERSION.fullmatch(wanted.version)
+    if not match:
+        return wanted
+    extension = match["extension"]
+    name = f"{wanted.name}-{extension}" if extension and not wanted.name.endswith(f"-{extension}") else wanted.name
+    return Framework(name, match["version"], wanted.python or match["python"] or "3")
+
+
+def choose(rows: Sequence[FrameworkRow], wanted: Framework, flavour: str = CPU) -> FrameworkRow:
+    """The row for `wanted`; raises `NotInCatalogue` saying what the catalogue has instead.
+
+    Python `3` means any Python 3, the catalogue's first of that version.
+    """
+    wanted = canonical(wanted)
     names = sorted({row.framework for row in rows})
     if wanted.name not in names:
         raise NotInCatalogue("name", f"unknown framework `{wanted.name}`; {_instead(wanted.name, names)}")
     same_name = [row for row in rows if row.framework == wanted.name]
-    versions = sorted({row.version for row in same_name})
+    versions = sorted({row.version for row in same_name}, key=_numbers)
     if wanted.version not in versions:
         what = f"no recipe for {wanted.name} `{wanted.version}`; {_instead(wanted.version, versions)}"
         raise NotInCatalogue("version", what)
     same_version = [row for row in same_name if row.version == wanted.version]
-    found = next((row for row in same_version if row.python == wanted.python), None)
-    if found is None:
-        pythons = sorted(row.python for row in same_version)
+    same_python = [
+        row for row in same_version if row.python == wanted.python or row.python.startswith(f"{wanted.python}.")
+    ]
+    if not same_python:
+        pythons = sorted({row.python for row in same_version}, key=_numbers)
         what = f"{wanted.name} {wanted.version} is not built for Python `{wanted.python}`"
         raise NotInCatalogue("python", f"{what}; {_instead(wanted.python, pythons)}")
+    found = next((row for row in same_python if row.flavour == flavour), None)
+    if found is None:
+        flavours = ", ".join(sorted(row.flavour for row in same_python))
+        what = f"{wanted.name} {wanted.version} on Python {wanted.python} has no {flavour} image; it has: {flavours}"
+        raise NotInCatalogue("version", what)
     return found
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
 
 
 def _instead(asked: str, known: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""What the catalogue holds: recipes, each one image that can be built, and from what."""
+"""What the catalogue holds: suites, and recipes, each one image that can be built, and from what."""
 
 from __future__ import annotations
 
@@ -10,10 +10,46 @@ LEARNER_UID = 1000
 
 
 @dataclass(frozen=True)
+class Archive:
+    """A package archive: its name, its URL (overridden by a site's mirror), the suites and components taken from it."""
+
+    name: str
+    url: str
+    suites: tuple[str, ...]
+    components: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Keyring:
+    """The keys that sign an archive, where the machine may lack them: a package of that archive, pinned."""
+
+    url: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A distribution's release, and the facts of it that decide what can run there.
+
+    `packages` are what a learner needs of it: Python, Open MPI, sshd; `variant` is mmdebstrap's.
+    """
+
+    name: str
+    title: str
+    archives: tuple[Archive, ...]
+    keyring: Keyring | None
+    python: str
+    glibc: str
+    open_mpi: str
+    packages: tuple[str, ...]
+    variant: str
+
+
+@dataclass(frozen=True)
 class DistributionBase:
     """A base made by mmdebstrap from a distribution's own packages: needs no image registry."""
 
-    suite: str
+    suite: Suite
     packages: tuple[str, ...]
     variant: str
 
@@ -37,16 +73,34 @@ class Tree:
 
 
 @dataclass(frozen=True)
+class Additions:
+    """What a person's code needs on top of a framework: Python requirements, Debian packages, and their own lock."""
+
+    requirements: tuple[str, ...]
+    packages: tuple[str, ...]
+    lock: Path
+
+
+@dataclass(frozen=True)
 class Recipe:
-    """One image: `name` says what is in it, as in `tensorflow-ddl-2.19-py3.11-cpu`."""
+    """One image: `name` says what is in it, as in `tensorflow-ddl-2.19-py3.11-cpu`.
+
+    `additions` come on top of everything else, so that another set of them leaves every other layer as it is.
+    `requirements` are solved into `lock` by `toolkit lock`, for `python` (empty where the image has none);
+    `architectures` are the GPUs that its CUDA code must carry (`sm_60`), none for a CPU image.
+    """
 
     name: str
     title: str
     base: Base
     template: Path
-    lock: Path | None
+    lock: Path
     trees: tuple[Tree, ...]
     facts: str
+    python: str = ""
+    requirements: tuple[str, ...] = ()
+    architectures: tuple[str, ...] = ()
+    additions: Additions | None = None
 
 
 @dataclass(frozen=True)

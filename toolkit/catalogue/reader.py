@@ -1,16 +1,28 @@
-"""Reading `images/<name>/recipe.yml`: strict, like a manifest."""
+"""Reading `images/suites.yml` and `images/<name>/recipe.yml`: strict, like a manifest."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict
 from pydantic_core import PydanticCustomError
 
-from toolkit.catalogue.model import Base, DistributionBase, FrameworkRow, Recipe, RegistryBase, Tree
-from toolkit.errors import Code
-from toolkit.yaml_source import read_source, validate
+from toolkit.catalogue.model import (
+    Archive,
+    Base,
+    DistributionBase,
+    FrameworkRow,
+    Keyring,
+    Recipe,
+    RegistryBase,
+    Suite,
+    Tree,
+)
+from toolkit.errors import Code, ToolkitError
+from toolkit.yaml_source import Source, read_source, validate
+
+SUITES = "suites.yml"
 
 
 def _absolute(value: str) -> str:
@@ -19,32 +31,59 @@ def _absolute(value: str) -> str:
     return value
 
 
+def _pinned(value: str) -> str:
+    if value and "@sha256:" not in value:
+        raise PydanticCustomError("recipe", "an image base must be pinned: NAME@sha256:…")
+    return value
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class BaseSection(_Section):
-    """Either `suite` (made by mmdebstrap) or `image` (pulled, pinned by digest)."""
+class ArchiveSection(_Section):
+    name: str
+    url: str
+    suites: list[str]
+    components: list[str]
 
-    suite: str = ""
+
+class KeyringSection(_Section):
+    url: str
+    sha256: str
+
+
+class SuiteSection(_Section):
+    name: str
+    title: str
+    python: str
+    glibc: str
+    open_mpi: str
+    packages: list[str]
     variant: str = "apt"
-    image: str = ""
-    packages: list[str] = []
+    archives: list[ArchiveSection]
+    keyring: KeyringSection | None = None
 
-    @model_validator(mode="after")
-    def _one_of_two(self) -> BaseSection:
-        if bool(self.suite) == bool(self.image):
-            raise PydanticCustomError("recipe", "give either `suite` or `image`")
-        if self.image and "@sha256:" not in self.image:
-            raise PydanticCustomError("recipe", "an image base must be pinned: NAME@sha256:…")
-        if self.image and self.packages:
-            raise PydanticCustomError("recipe", "an image base has its packages already: leave `packages` out")
-        return self
+    def to_suite(self) -> Suite:
+        archives = tuple(Archive(a.name, a.url, tuple(a.suites), tuple(a.components)) for a in self.archives)
+        keyring = Keyring(self.keyring.url, self.keyring.sha256) if self.keyring else None
+        return Suite(
+            name=self.name,
+            title=self.title,
+            archives=archives,
+            keyring=keyring,
+            python=self.python,
+            glibc=self.glibc,
+            open_mpi=self.open_mpi,
+            packages=tuple(self.packages),
+            variant=self.variant,
+        )
 
-    def to_base(self) -> Base:
-        if self.image:
-            return RegistryBase(self.image)
-        return DistributionBase(self.suite, tuple(self.packages), self.variant)
+
+class SuitesFile(_Section):
+    """`images/suites.yml`."""
+
+    suites: list[SuiteSection]
 
 
 class TreeSection(_Section):
@@ -55,23 +94,38 @@ class TreeSection(_Section):
         return Tree((folder / self.source).resolve(), self.target)
 
 
-class VersionSection(_Section):
+class FlavourSection(_Section):
+    """One image of a row: what is asked of the package index, and the GPUs that it must have code for."""
+
+    requirements: list[str] = []
+    gpu: list[str] = []
+
+
+class RowSection(_Section):
+    """One version; stands on `suite`, or on an `image` of a registry, pinned by digest.
+
+    `trees` of its own take the place of the framework's.
+    """
+
     version: str
     python: str
-    flavour: str
-    lock: str
     facts: str
-    base: BaseSection
-    trees: list[TreeSection] = []
+    suite: str = ""
+    image: Annotated[str, AfterValidator(_pinned)] = ""
+    trees: list[TreeSection] | None = None
+    flavours: dict[str, FlavourSection]
 
 
 class FrameworkFile(_Section):
-    """`images/<framework>/recipe.yml`."""
+    """`images/<framework>/recipe.yml`. With `extends`, every row of that framework with these trees on top."""
 
     framework: str
     title: str
     template: str
-    versions: list[VersionSection]
+    extends: str = ""
+    requirements: list[str] = []
+    trees: list[TreeSection] = []
+    rows: list[RowSection] = []
 
 
 class ToolFile(_Section):
@@ -81,41 +135,101 @@ class ToolFile(_Section):
     title: str
     template: str
     facts: str
-    base: BaseSection
+    suite: str
+    variant: str
+    packages: list[str]
+
+
+def read_suites(images: Path) -> dict[str, Suite]:
+    """The distributions by name; raises `ToolkitError` (S103) where the file is wrong."""
+    source = read_source(images / SUITES, Code.IMAGE)
+    return {section.name: section.to_suite() for section in validate(source, SuitesFile, Code.IMAGE).suites}
 
 
 def read_frameworks(images: Path, templates: Path) -> tuple[FrameworkRow, ...]:
     """Every row of every framework in `images`; raises `ToolkitError` (S103) where a recipe is wrong."""
+    suites = read_suites(images)
+    sources = [read_source(file, Code.IMAGE) for file in sorted(images.glob("*/recipe.yml"))]
+    found = [source for source in sources if any(key.value == "framework" for key, _ in source.root.value)]
+    files = {source: validate(source, FrameworkFile, Code.IMAGE) for source in found}
+    by_name = {file.framework: (source, file) for source, file in files.items()}
     rows: list[FrameworkRow] = []
-    for file in sorted(images.glob("*/recipe.yml")):
-        source = read_source(file, Code.IMAGE)
-        if any(key.value == "versions" for key, _ in source.root.value):
-            rows += _rows(validate(source, FrameworkFile, Code.IMAGE), file.parent, templates)
+    for source, file in files.items():
+        if file.extends:
+            if file.extends not in by_name:
+                raise _wrong(source, f"extends unknown framework `{file.extends}`", ("extends",))
+            rows += _rows(*by_name[file.extends], suites, templates, on_top=(source, file))
+        rows += _rows(source, file, suites, templates, on_top=(source, file))
     return tuple(rows)
 
 
-def read_tool_recipe(file: Path, templates: Path, trees: tuple[Tree, ...]) -> Recipe:
+def read_tool_recipe(folder: Path, templates: Path, trees: tuple[Tree, ...]) -> Recipe:
     """The recipe of an image of the tool's own; `trees` are what only this machine knows, such as a binary's path."""
-    tool = validate(read_source(file, Code.IMAGE), ToolFile, Code.IMAGE)
-    return Recipe(tool.name, tool.title, tool.base.to_base(), templates / tool.template, None, trees, tool.facts)
+    source = read_source(folder / "recipe.yml", Code.IMAGE)
+    tool = validate(source, ToolFile, Code.IMAGE)
+    suite = _suite(tool.suite, read_suites(folder.parent), source, ("suite",))
+    return Recipe(
+        name=tool.name,
+        title=tool.title,
+        base=DistributionBase(suite, tuple(tool.packages), tool.variant),
+        template=templates / tool.template,
+        lock=folder / f"{tool.name}.lock",
+        trees=trees,
+        facts=tool.facts,
+    )
 
 
-def _rows(file: FrameworkFile, folder: Path, templates: Path) -> list[FrameworkRow]:
+def _rows(
+    source: Source,
+    file: FrameworkFile,
+    suites: dict[str, Suite],
+    templates: Path,
+    on_top: tuple[Source, FrameworkFile],
+) -> list[FrameworkRow]:
+    """The rows of `file`, named and topped as `on_top` says."""
+    folder, (top_source, top) = Path(source.file).parent, on_top
     return [
         FrameworkRow(
-            framework=file.framework,
+            framework=top.framework,
             version=row.version,
             python=row.python,
-            flavour=row.flavour,
+            flavour=flavour,
             recipe=Recipe(
-                name=f"{file.framework}-{row.version}-py{row.python}-{row.flavour}",
-                title=file.title,
-                base=row.base.to_base(),
-                template=templates / file.template,
-                lock=folder / row.lock,
-                trees=tuple(tree.to_tree(folder) for tree in row.trees),
+                name=f"{top.framework}-{row.version}-py{row.python}-{flavour}",
+                title=top.title,
+                base=_base(row, suites, source, index),
+                template=templates / top.template,
+                lock=folder / "locks" / f"{row.version}-py{row.python}-{flavour}.lock",
+                trees=tuple(tree.to_tree(Path(top_source.file).parent) for tree in _trees(row, top)),
                 facts=row.facts,
+                python=row.python,
+                requirements=(*section.requirements, *file.requirements),
+                architectures=tuple(section.gpu),
             ),
         )
-        for row in file.versions
+        for index, row in enumerate(file.rows)
+        for flavour, section in row.flavours.items()
     ]
+
+
+def _trees(row: RowSection, top: FrameworkFile) -> list[TreeSection]:
+    return top.trees if row.trees is None else row.trees
+
+
+def _base(row: RowSection, suites: dict[str, Suite], source: Source, index: int) -> Base:
+    if bool(row.suite) == bool(row.image):
+        raise _wrong(source, "give either `suite` or `image`", ("rows", index))
+    if row.image:
+        return RegistryBase(row.image)
+    suite = _suite(row.suite, suites, source, ("rows", index, "suite"))
+    return DistributionBase(suite, suite.packages, suite.variant)
+
+
+def _suite(name: str, suites: dict[str, Suite], source: Source, path: tuple[str | int, ...]) -> Suite:
+    if name not in suites:
+        raise _wrong(source, f"unknown suite `{name}`; {SUITES} has: {', '.join(suites)}", path)
+    return suites[name]
+
+
+def _wrong(source: Source, what: str, path: tuple[str | int, ...]) -> ToolkitError:
+    return ToolkitError(Code.IMAGE, f"{source.file} has 1 problem", (source.problem(what, path),))

@@ -5,15 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.catalogue.model import Base, Recipe, Tree
+from toolkit.catalogue.model import Base, DistributionBase, Recipe, RegistryBase, Tree
 from toolkit.errors import Code, ToolkitError
+from toolkit.lock.file import read_lock
+from toolkit.lock.model import DebPin, Lock
 
 HASH_LENGTH = 12
-BUILD_FORMAT = 1
+BUILD_FORMAT = 2
 """Counted up when the way of building changes in a manner that no input below shows."""
+BASE_NAME = "toolkit-base"
+ENVIRONMENT_NAME = "toolkit-environment"
+ENVIRONMENT_TEMPLATE = "environment.Dockerfile.j2"
+ADDITIONS_TEMPLATE = "additions.Dockerfile.j2"
+COMPILE_PROGRAM = Path(__file__).parents[1] / "image" / "inside" / "compile.py"
 
 
 @dataclass(frozen=True)
@@ -34,26 +41,52 @@ class Inputs:
         return f"{self.name}:{self.digest[:HASH_LENGTH]}"
 
 
-def base_inputs(base: Base) -> Inputs:
-    """The inputs of a base image, which many recipes share."""
-    facts = json.dumps({"kind": type(base).__name__, **asdict(base)}, sort_keys=True)
-    return Inputs("toolkit-base", (("base", _sha256(facts.encode())),))
+def base_inputs(base: DistributionBase, debs: tuple[DebPin, ...]) -> Inputs:
+    """The inputs of a base image, which many recipes share: its packages, and what is asked of mmdebstrap."""
+    asked = json.dumps([base.suite.name, base.variant, sorted(base.packages)])
+    files = "".join(f"{deb.sha256}\n" for deb in sorted(debs))
+    return Inputs(BASE_NAME, (("asked", _sha256(asked.encode())), ("debs", _sha256(files.encode()))))
+
+
+def base_reference(base: Base, lock: Lock) -> str:
+    """The image that everything else stands on: made here, or a registry's, pinned by digest."""
+    return base.image if isinstance(base, RegistryBase) else base_inputs(base, lock.debs).reference
+
+
+def environment_inputs(recipe: Recipe, lock: Lock) -> Inputs:
+    """The inputs of the environment, which every framework on the same lock shares."""
+    files = "".join(f"{wheel.sha256}\n" for wheel in sorted(lock.wheels))
+    return Inputs(
+        ENVIRONMENT_NAME,
+        (
+            ("base", _sha256(base_reference(recipe.base, lock).encode())),
+            ("template", sha256_of(recipe.template.parent / ENVIRONMENT_TEMPLATE)),
+            ("compile", sha256_of(COMPILE_PROGRAM)),
+            ("python", _sha256(recipe.python.encode())),
+            ("wheels", _sha256(files.encode())),
+        ),
+    )
 
 
 def read_inputs(recipe: Recipe) -> Inputs:
     """Read every file that `recipe` names, and hash it; raises `ToolkitError` (S103) for one that is not there."""
-    files = [recipe.template, *([recipe.lock] if recipe.lock else []), *(tree.source for tree in recipe.trees)]
+    files = [recipe.template, *(tree.source for tree in recipe.trees)]
     missing = [str(file) for file in files if not file.exists()]
     if missing:
         raise ToolkitError(Code.IMAGE, f"recipe {recipe.name} names what is not there: {', '.join(missing)}")
-    digests = [("base", base_inputs(recipe.base).digest), ("template", sha256_of(recipe.template))]
-    digests.append(("labels", _sha256(json.dumps([recipe.title, recipe.facts]).encode())))
-    if recipe.lock:
-        digests.append(("lock", sha256_of(recipe.lock)))
+    lock = read_lock(recipe.lock)
+    below = (
+        environment_inputs(recipe, lock).digest if lock.wheels else _sha256(base_reference(recipe.base, lock).encode())
+    )
+    digests = [("below", below), ("template", sha256_of(recipe.template)), ("lock", sha256_of(recipe.lock))]
+    digests.append(("labels", _sha256(json.dumps([recipe.title, recipe.facts, *recipe.architectures]).encode())))
     for tree in recipe.trees:
         digests += [
             (f"{tree.target}/{name}".rstrip("/") + _mode(file), sha256_of(file)) for name, file in tree_files(tree)
         ]
+    if recipe.additions:
+        digests.append(("additions", sha256_of(recipe.additions.lock)))
+        digests.append(("additions template", sha256_of(recipe.template.parent / ADDITIONS_TEMPLATE)))
     return Inputs(recipe.name, tuple(digests))
 
 

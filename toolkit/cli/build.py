@@ -1,45 +1,122 @@
-"""`toolkit build MANIFEST`."""
+"""`toolkit build MANIFEST`, `toolkit build --image NAME`, `toolkit build --all`."""
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
+from toolkit.additions.read import read_additions
 from toolkit.catalogue.choose import NotInCatalogue, choose
-from toolkit.catalogue.model import FrameworkRow
+from toolkit.catalogue.model import FrameworkRow, Recipe
 from toolkit.catalogue.reader import read_frameworks
+from toolkit.cli.compatible import facts_against, refuse_impossible
 from toolkit.cli.screen import console, human_size, print_json, progress_bar
+from toolkit.errors import Code, ToolkitError
 from toolkit.image.build import Build, BuiltImage
+from toolkit.image.builders import builder_named
+from toolkit.image.dry_run import render
 from toolkit.image.own import buckets_recipe
+from toolkit.image.progress import Report
 from toolkit.image.store import ImageStore
+from toolkit.lock.file import read_lock
 from toolkit.manifest.model import Manifest
 from toolkit.manifest.reader import framework_error, read_manifest
 from toolkit.places import cache, house
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Build the image that mounts buckets, then the manifest's own."""
-    file = Path(arguments.manifest)
-    row = row_of(read_manifest(file), file)
-    store = ImageStore()
+    """Build the image that mounts buckets, then the manifest's own; or those that are named."""
+    if bool(arguments.manifest) + bool(arguments.image) + arguments.all != 1:
+        raise ToolkitError(Code.MANIFEST, "say what to build: MANIFEST, --image NAME or --all")
+    if arguments.all or len(arguments.image) > 1:
+        from toolkit.cli import build_matrix
+
+        return build_matrix.run(arguments)
+    recipe, spelled = _asked(arguments)
+    if arguments.dry_run:
+        return _dry_run(recipe, arguments)
     with progress_bar() as report:
-        side = Build(buckets_recipe(), "", store, cache(), report).run()
-        image = Build(row.recipe, row.python, store, cache(), report).run()
+        made = [build(one, arguments.builder, report) for one in (buckets_recipe(), recipe)]
+    side, image = made
     if arguments.json:
-        print_json({"image": _facts(image), "buckets_image": _facts(side), "framework": row.spelled})
-    for made in (side, image):
-        verb = "built" if made.fresh else "here already"
-        console.print(f"{made.reference}  {human_size(made.size)}  {verb}\n  {made.image_id}", soft_wrap=True)
+        print_json({"image": facts(image), "buckets_image": facts(side), "framework": spelled})
+    for one in made:
+        verb = "built" if one.fresh else "here already"
+        console.print(f"{one.reference}  {human_size(one.size)}  {verb}\n  {one.image_id}", soft_wrap=True)
     return 0
 
 
-def row_of(manifest: Manifest, file: Path) -> FrameworkRow:
+def build(recipe: Recipe, builder: str, report: Report) -> BuiltImage:
+    """One recipe made into an image of this machine's engine."""
+    store = ImageStore()
+    return Build(recipe, store, builder_named(builder, store), cache(), report).run()
+
+
+def catalogue() -> tuple[FrameworkRow, ...]:
+    """Every row of the catalogue."""
+    return read_frameworks(house() / "images", house() / "templates")
+
+
+def row_of(manifest: Manifest, file: Path, flavour: str = "cpu") -> FrameworkRow:
     """The catalogue's answer to the manifest in `file`; raises `ToolkitError` (C101) that points at the field."""
     try:
-        return choose(read_frameworks(house() / "images", house() / "templates"), manifest.framework)
+        return choose(catalogue(), manifest.framework, flavour)
     except NotInCatalogue as error:
-        raise framework_error(file, error.field, str(error)) from None
+        raise framework_error(file, error.field, f"{error}{facts_against(manifest.framework)}") from None
 
 
-def _facts(image: BuiltImage) -> dict[str, object]:
+def recipe_of(manifest: Manifest, file: Path, code: Path | None = None, flavour: str = "cpu") -> Recipe:
+    """The recipe of the image that `manifest` needs, with what the code in `code` adds (default: beside the manifest).
+
+    Raises `ToolkitError` (C102) where it adds what is not locked.
+    """
+    row = row_of(manifest, file, flavour)
+    additions = read_additions(code or file.parent, manifest.packages)
+    if additions and not additions.lock.is_file():
+        wanted = ", ".join([*additions.requirements, *additions.packages])
+        raise ToolkitError(
+            Code.CODE, f"{wanted}: asked for, and not locked ({additions.lock} is missing)", mend=f"toolkit lock {file}"
+        )
+    wheels = [*read_lock(row.recipe.lock).wheels, *(read_lock(additions.lock).wheels if additions else ())]
+    refuse_impossible(row, wheels, manifest.compute.gpu_kind)
+    return replace(row.recipe, additions=additions)
+
+
+def named_row(name: str) -> FrameworkRow:
+    """The row whose image is `name`; raises `ToolkitError` (C101) with the nearest."""
+    from difflib import get_close_matches
+
+    rows = {row.recipe.name: row for row in catalogue()}
+    if name not in rows:
+        near = get_close_matches(name, rows, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"it has: {', '.join(rows)}"
+        raise ToolkitError(Code.MANIFEST, f"the catalogue has no image {name}", mend=hint)
+    return rows[name]
+
+
+def facts(image: BuiltImage) -> dict[str, object]:
+    """As `--json` tells it."""
     return {"reference": image.reference, "id": image.image_id, "bytes": image.size, "built_now": image.fresh}
+
+
+def _asked(arguments: argparse.Namespace) -> tuple[Recipe, str]:
+    if arguments.image:
+        row = named_row(arguments.image[0])
+        return row.recipe, row.spelled
+    file = Path(arguments.manifest)
+    manifest = read_manifest(file)
+    recipe = recipe_of(manifest, file, flavour=arguments.flavour)
+    return recipe, row_of(manifest, file, arguments.flavour).spelled
+
+
+def _dry_run(recipe: Recipe, arguments: argparse.Namespace) -> int:
+    store = ImageStore()
+    stages = Build(recipe, store, builder_named(arguments.builder, store), cache(), lambda _: None).stages()
+    rendered = render(recipe, read_lock(recipe.lock), stages, Path(arguments.dry_run))
+    if arguments.json:
+        print_json({"stages": [{"folder": str(one.folder), "missing": one.missing} for one in rendered]})
+    for one in rendered:
+        wanted = f"  ({len(one.missing)} files that a build fetches first are not here)" if one.missing else ""
+        console.print(f"{one.folder}{wanted}", soft_wrap=True)
+    return 0

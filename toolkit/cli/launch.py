@@ -11,7 +11,7 @@ from rich.text import Text
 
 from toolkit.buckets.side import Flush
 from toolkit.catalogue.version import read_inputs
-from toolkit.cli.build import row_of
+from toolkit.cli.build import recipe_of
 from toolkit.cli.screen import console, human_size, print_json, rank_line
 from toolkit.cluster.reader import read_cluster
 from toolkit.image.own import buckets_recipe
@@ -45,8 +45,8 @@ def read_request(arguments: argparse.Namespace) -> Request:
     manifest_file = Path(arguments.manifest)
     manifest = read_manifest(manifest_file)
     cluster = read_cluster(Path(arguments.cluster) if arguments.cluster else house() / "clusters" / "local.yml")
-    recipe = row_of(manifest, manifest_file).recipe
     code_folder = Path(arguments.code) if arguments.code else manifest_file.parent
+    recipe = recipe_of(manifest, manifest_file, code_folder)
     code = read_code(code_folder, manifest_file)
     store = ImageStore()
     side_image = read_inputs(buckets_recipe()).reference

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 
 _WIDEST = 110
+_JSON_HELP = "print one JSON object for machines on standard output"
+_BUNDLE_LOAD = "bundle_load"
+_BUNDLE_LOAD_TEXT = "Check every byte of a bundle, then take in its packages and its images."
 _EPILOG = """exit status: 0 done, 1 the program failed, 2 bad input, 3 the system (engine, image, store),
 4 credentials or bucket, 5 the model does not pass its check, 130 interrupted.
 
@@ -28,7 +32,30 @@ def parser() -> argparse.ArgumentParser:
     verbs = top.add_subparsers(metavar="COMMAND", dest="verb")
 
     build = _verb(verbs, "build", "make the image that a manifest asks for, unless it is here")
-    _manifest(build)
+    build.add_argument("manifest", metavar="MANIFEST", nargs="?")
+    build.add_argument(
+        "--image", metavar="NAME", action="append", default=[], help="an image of the catalogue; repeatable"
+    )
+    build.add_argument("--all", action="store_true", help="the whole catalogue, some images at a time")
+    build.add_argument("--jobs", metavar="N", type=int, help="how many at a time (default: what this machine bears)")
+    build.add_argument("--flavour", choices=("cpu", "cuda"), default="cpu", help="default: cpu")
+    build.add_argument(
+        "--builder", choices=("classic", "buildkit"), default="classic", help="the same image either way"
+    )
+    build.add_argument("--dry-run", metavar="FOLDER", help="write Dockerfiles and contexts there, and build nothing")
+
+    lock = _verb(verbs, "lock", "solve what images are made of, where their recipes ask something else now")
+    lock.add_argument(
+        "name",
+        metavar="NAME",
+        nargs="*",
+        help="a combination, a framework, or a manifest whose additions are meant (default: the whole catalogue)",
+    )
+    lock_act = lock.add_mutually_exclusive_group()
+    lock_act.add_argument("--update", action="store_true", help="solve anew what is fresh, too; tells what changed")
+    lock_act.add_argument("--check", action="store_true", help="write nothing; exit status 2 where a lock is stale")
+
+    _shipping(verbs)
 
     launch = _verb(verbs, "launch", "run a manifest's commands on a cluster and store what they write")
     _manifest(launch)
@@ -52,10 +79,43 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _shipping(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Images on their way to other machines, with a registry or without a network."""
+    image_help = "NAME:VERSION, or a manifest that asks for it"
+    save = _verb(verbs, "save", "write images to one file, the same bytes for the same images")
+    save.add_argument("image", metavar="REF", nargs="+", help=image_help)
+    save.add_argument("--apptainer", action="store_true", help="a SIF file instead, where apptainer or singularity is")
+
+    load = _verb(verbs, "load", "check a file of `toolkit save`, then give its images to the engine")
+    load.add_argument("file", metavar="FILE")
+
+    bundle = _verb(verbs, "bundle", "images, packages and the tool in one file, for machines without a network")
+    bundle.epilog = "on the other machine: toolkit bundle load FILE"
+    bundle.add_argument("manifest", metavar="MANIFEST", nargs="+")
+    bundle.add_argument("--python", metavar="VERSION", action="append", help="the other machine's (default: this one)")
+
+    unbundle = verbs.add_parser(_BUNDLE_LOAD, prog="toolkit bundle load", description=_BUNDLE_LOAD_TEXT)
+    unbundle.add_argument("file", metavar="FILE")
+    unbundle.add_argument("--no-images", action="store_true", help="only the packages, for `toolkit build`")
+    unbundle.add_argument("--json", action="store_true", help=_JSON_HELP)
+
+    push = _verb(verbs, "push", "give an image to a registry")
+    push.add_argument("image", metavar="MANIFEST|REF", help=image_help)
+    push.add_argument("--to", metavar="HOST:PORT/NAME", required=True, help="the tag is the image's own version")
+
+    pull = _verb(verbs, "pull", "fetch an image from a registry, and compare it with what its tag promises")
+    pull.add_argument("address", metavar="HOST:PORT/NAME:TAG")
+
+    for verb in (save, bundle, push):
+        verb.add_argument("--flavour", choices=("cpu", "cuda"), default="cpu", help="a manifest's (default: cpu)")
+    for verb in (save, bundle):
+        verb.add_argument("-o", "--output", metavar="FILE", required=True)
+
+
 def main(words: list[str] | None = None) -> int:
     """Run one command; the status for the shell."""
     top = parser()
-    arguments = top.parse_args(words)
+    arguments = top.parse_args(_one_verb(sys.argv[1:] if words is None else words))
     if arguments.version:
         from toolkit import __version__
 
@@ -67,6 +127,11 @@ def main(words: list[str] | None = None) -> int:
     from toolkit.cli.dispatch import dispatch
 
     return dispatch(arguments)
+
+
+def _one_verb(words: list[str]) -> list[str]:
+    """`bundle load` is a verb of its own: what follows `bundle` is a manifest, or this one act."""
+    return [_BUNDLE_LOAD, *words[2:]] if words[:2] == ["bundle", "load"] else words
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
@@ -85,7 +150,7 @@ def _width() -> int:
 
 def _verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str) -> argparse.ArgumentParser:
     verb = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", formatter_class=_Formatter)
-    verb.add_argument("--json", action="store_true", help="print one JSON object for machines on standard output")
+    verb.add_argument("--json", action="store_true", help=_JSON_HELP)
     return verb
 
 

@@ -1,43 +1,68 @@
-"""The base image: a distribution's own packages, put together by mmdebstrap and imported into the engine.
+"""The base's file system: the locked packages of a distribution, put together by mmdebstrap with no network.
 
-mmdebstrap's default mirror is used, so the site's apt configuration (proxy, mirror) holds, and no image
-registry is needed. ssh host keys, which the package's installation makes, are removed before anything is kept.
+The packages come from a folder of this machine that holds the locked files and an index of them, so mmdebstrap's
+own resolver has nothing to choose from. Host keys, which sshd's installation makes, are removed before anything
+is kept; the learners' user is written in.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from toolkit.catalogue.model import DistributionBase
+from toolkit.catalogue.model import LEARNER_UID, DistributionBase
 from toolkit.errors import Code, ToolkitError
-from toolkit.process import stream
+from toolkit.image.settle import EPOCH, EPOCH_DAY
+from toolkit.lock.model import DebPin
+from toolkit.lock.pool import Pool
+from toolkit.process import run, stream
 
-_EPOCH = "1577836800"
-"""2020-01-01: mmdebstrap clamps the times of files to it, so that the day of the build leaves no trace."""
 _STEPS = ("running apt-get", "downloading", "extracting", "installing", "cleaning", "creating")
 """mmdebstrap's steps that take time; what else it says is kept for the case that it fails."""
 LAST_LINES = 20
+_USER = {
+    "passwd": f"learner:x:{LEARNER_UID}:{LEARNER_UID}::/home/learner:/bin/sh",
+    "group": f"learner:x:{LEARNER_UID}:",
+    "shadow": f"learner:!:{EPOCH_DAY}:0:99999:7:::",
+    "gshadow": "learner:!::",
+}
 
 
-def mmdebstrap_argv(base: DistributionBase, target: Path) -> list[str]:
-    """mmdebstrap's command line for `base`; the tar goes to `target`."""
-    hooks = ['rm -f "$1"/etc/ssh/ssh_host_*_key "$1"/etc/ssh/ssh_host_*_key.pub', 'rm -rf "$1"/var/log/*']
+def mmdebstrap_argv(base: DistributionBase, packages: Path, target: Path) -> list[str]:
+    """mmdebstrap's command line for `base` from the local archive in `packages`; the tar goes to `target`."""
     return [
         "mmdebstrap",
         f"--variant={base.variant}",
         f"--include={','.join(base.packages)}",
-        *(f"--customize-hook={hook}" for hook in hooks if base.variant != "extract"),
+        *_hooks(base),
         "--dpkgopt=path-exclude=/usr/share/man/*",
         "--dpkgopt=path-exclude=/usr/share/locale/*",
-        base.suite,
+        base.suite.name,
         str(target),
+        # `copy`: apt of the new system must not look for the folder inside it. The hashes were compared before.
+        f"deb [trusted=yes] copy:{packages} ./",
     ]
 
 
-def make_base(base: DistributionBase, target: Path, on_step: Callable[[str], None]) -> None:
+def _hooks(base: DistributionBase) -> list[str]:
+    if base.variant == "extract":
+        return []
+    customize = [
+        'rm -f "$1"/etc/ssh/ssh_host_*',
+        *(f'echo "{line}" >> "$1"/etc/{file}' for file, line in _USER.items()),
+        f'install -d -m 0755 -o {LEARNER_UID} -g {LEARNER_UID} "$1"/home/learner',
+        'rm -rf "$1"/usr/share/man/man1',
+    ]
+    # Ubuntu 16.04's dash writes a link there before anything is installed.
+    return ['--setup-hook=mkdir -p "$1"/usr/share/man/man1', *(f"--customize-hook={hook}" for hook in customize)]
+
+
+def make_base(
+    base: DistributionBase, debs: tuple[DebPin, ...], pool: Pool, target: Path, on_step: Callable[[str], None]
+) -> None:
     """Write the base's tar to `target`; raises `ToolkitError` (S103) with mmdebstrap's last lines."""
     last: list[str] = []
 
@@ -48,24 +73,37 @@ def make_base(base: DistributionBase, target: Path, on_step: Callable[[str], Non
         if step.startswith(_STEPS):
             on_step(step)
 
-    environment = {**os.environ, "SOURCE_DATE_EPOCH": _EPOCH, "LC_ALL": "C.UTF-8"}
-    try:
-        status = stream(mmdebstrap_argv(base, target), on_line, environment=environment)
-    except FileNotFoundError:
-        raise ToolkitError(
-            Code.IMAGE, "mmdebstrap is not installed", mend="sudo apt-get install mmdebstrap (Debian, Ubuntu)"
-        ) from None
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": str(EPOCH), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+    with local_archive(debs, pool) as packages:
+        try:
+            status = stream(mmdebstrap_argv(base, packages, target), on_line, environment=environment)
+        except FileNotFoundError:
+            raise ToolkitError(
+                Code.IMAGE, "mmdebstrap is not installed", mend="sudo apt-get install mmdebstrap (Debian, Ubuntu)"
+            ) from None
     if status != 0:
         raise ToolkitError(
             Code.IMAGE,
-            f"mmdebstrap could not make the base from {base.suite}",
+            f"mmdebstrap could not make the base from {base.suite.name}",
             evidence="\n".join(last),
-            mend="the lines above say why: no network, a mirror or proxy, a full disk (and without root: `uidmap`)",
+            mend="the lines above say why: a full disk, or a lock that lacks a package (and without root: `uidmap`)",
         )
 
 
-def temporary_tar(folder: Path) -> Path:
-    """A name for the tar in `folder`, which the caller removes."""
-    handle, name = tempfile.mkstemp(prefix="base-", suffix=".tar", dir=folder)
-    os.close(handle)
-    return Path(name)
+@contextmanager
+def local_archive(debs: tuple[DebPin, ...], pool: Pool) -> Iterator[Path]:
+    """A folder with the locked packages and their index, for apt; readable by the user whom mmdebstrap becomes."""
+    with tempfile.TemporaryDirectory(prefix="toolkit-debs-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        pool.link(debs, folder)
+        with (folder / "Packages").open("w", encoding="utf-8") as index:
+            for deb in sorted(debs):
+                index.write(_stanza(deb, folder))
+        yield folder
+
+
+def _stanza(deb: DebPin, folder: Path) -> str:
+    """The package's entry in the index: its own control fields, and where its file lies."""
+    control = run(["dpkg-deb", "--field", str(folder / deb.file)]).output.strip("\n")
+    return f"{control}\nFilename: ./{deb.file}\nSize: {deb.size}\nSHA256: {deb.sha256}\n\n"

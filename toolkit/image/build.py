@@ -1,27 +1,26 @@
-"""Building an image: the deeds, in the order in which they are told.
+"""Building an image: the story, in the order in which it is told.
 
-An image that is there is not built again. A tag appears only when the whole image is there; a build that
-fails or is killed leaves no image under the tag.
+An image that is there is not built again. A name appears only when the whole image is there; a build that
+fails or is killed leaves no image under the name.
 """
 
 from __future__ import annotations
 
-import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from toolkit.catalogue.model import DistributionBase, Recipe
-from toolkit.catalogue.version import base_inputs, read_inputs
-from toolkit.image.base import make_base, temporary_tar
-from toolkit.image.context import build_context
-from toolkit.image.progress import Progress, Report
-from toolkit.image.render import render_dockerfile
+from toolkit.additions.question import stale_additions
+from toolkit.additions.stages import additions_stage, packages_base, packages_inputs, write_packages_layer
+from toolkit.catalogue.model import Recipe, RegistryBase
+from toolkit.catalogue.version import ADDITIONS_TEMPLATE, ENVIRONMENT_TEMPLATE, base_reference, read_inputs
+from toolkit.errors import Code, ToolkitError
+from toolkit.image.builders import Builder
+from toolkit.image.progress import Report
+from toolkit.image.stages import Stage, in_namespace, stages_of
 from toolkit.image.store import ImageStore
-from toolkit.image.wheels import Fetching, fetch_wheels
-from toolkit.places import private_folder
-from toolkit.tar_stream import tar_stream
+from toolkit.image.workshop import Prove, Workshop
+from toolkit.lock.file import read_lock
+from toolkit.lock.question import stale
 
 
 @dataclass(frozen=True)
@@ -35,64 +34,98 @@ class BuiltImage:
 
 
 class Build:
-    """One recipe made into one image. `run` is the story."""
+    """One recipe made into one image. `run` is the story.
 
-    def __init__(self, recipe: Recipe, python: str, store: ImageStore, cache: Path, report: Report) -> None:
-        self._recipe, self._python, self._store, self._report = recipe, python, store, report
-        self._cache = private_folder(cache)
-        self._inputs = read_inputs(recipe)
+    `namespace` comes before every name, so that a second build of the same things does not find the first;
+    `prove` looks at the image before it gets its name.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        store: ImageStore,
+        builder: Builder,
+        cache: Path,
+        report: Report,
+        prove: Prove | None = None,
+        namespace: str = "",
+    ) -> None:
+        self._recipe, self._store, self._namespace, self._prove = recipe, store, namespace, prove
+        self._workshop = Workshop(store, builder, cache, report)
+        self._lock = read_lock(recipe.lock)
+        self._added = read_lock(recipe.additions.lock) if recipe.additions else None
+        self._framework = replace(recipe, additions=None)
+        self.reference = namespace + read_inputs(recipe).reference
+        """The image's name and version."""
 
     def run(self) -> BuiltImage:
         """Build the image unless it is there; raises `ToolkitError` (S103) naming the step that failed."""
-        with self._one_at_a_time():
-            there = self._store.find(self._inputs.reference)
-            if there:
-                return BuiltImage(self._inputs.reference, there.image_id, there.size, fresh=False)
-            self._make_base()
-            wheels = self._fetch_wheels()
-            self._build(wheels)
-        made = self._store.get(self._inputs.reference)
-        return BuiltImage(self._inputs.reference, made.image_id, made.size, fresh=True)
+        there = self._store.find(self.reference)
+        if there:
+            return BuiltImage(self.reference, there.image_id, there.size, fresh=False)
+        self._refuse_stale()
+        self._make_base()
+        made = False
+        for stage in self.stages():
+            made = self._make(stage)
+        image = self._store.get(self.reference)
+        return BuiltImage(self.reference, image.image_id, image.size, fresh=made)
+
+    def stages(self) -> tuple[Stage, ...]:
+        """What is built on top of the base, from the lowest up."""
+        folder = self._recipe.template.parent
+        names = (ENVIRONMENT_TEMPLATE, self._recipe.template.name)
+        templates = {name: (folder / name).read_text("utf-8") for name in names}
+        inputs = read_inputs(self._framework)
+        stages = stages_of(self._framework, inputs, self._lock, templates, self._workshop.pool, self._namespace)
+        if not self._recipe.additions or not self._added:
+            return stages
+        parent = self._packages_reference if self._recipe.additions.packages else stages[-1].reference
+        template = (folder / ADDITIONS_TEMPLATE).read_text("utf-8")
+        inputs = read_inputs(self._recipe)
+        top = additions_stage(self._recipe, inputs, self._added, template, self._workshop.pool, parent, self.reference)
+        return (*stages, top)
+
+    @property
+    def _packages_reference(self) -> str:
+        """The image with the person's Debian packages."""
+        assert self._added
+        return self._namespace + packages_inputs(self._framework, self._added).reference
+
+    def _make(self, stage: Stage) -> bool:
+        lock = self._lock
+        if self._added and stage.reference == self.reference:
+            lock = self._added
+            self._add_packages()
+        with_wheels = any(entry.name.startswith("wheels/") for entry in stage.context)
+        prove = self._prove if stage.reference == self.reference else None
+        return self._workshop.make_stage(stage, lock.wheels if with_wheels else (), self._recipe.python, prove)
 
     def _make_base(self) -> None:
-        base = self._recipe.base
-        reference = base_inputs(base).reference
-        if not isinstance(base, DistributionBase) or self._store.find(reference):
+        base, reference = self._recipe.base, base_reference(self._recipe.base, self._lock)
+        if isinstance(base, RegistryBase):
+            self._store.pull(reference)
+        else:
+            name = in_namespace(self._namespace, self._recipe, reference)
+            self._workshop.make_base(base, self._lock.debs, name)
+
+    def _add_packages(self) -> None:
+        additions, added = self._recipe.additions, self._added
+        if not additions or not additions.packages or not added:
             return
-        stage = f"base {base.suite}"
-        tar = temporary_tar(self._cache)
-        try:
-            make_base(base, tar, lambda step: self._report(Progress(stage, step)))
-            self._report(Progress(stage, "importing into the engine"))
-            self._store.import_tar(tar, reference)
-        finally:
-            tar.unlink(missing_ok=True)
+        base = packages_base(self._recipe)
+        below = in_namespace(self._namespace, self._recipe, base_reference(self._recipe.base, self._lock))
+        parent = self._namespace + read_inputs(self._framework).reference
+        self._workshop.make_layer(
+            parent,
+            self._packages_reference,
+            lambda folder: write_packages_layer(self._workshop, base, added.debs, below, additions.packages, folder),
+        )
 
-    def _fetch_wheels(self) -> dict[str, Path]:
-        if not self._recipe.lock:
-            return {}
-
-        def on_progress(state: Fetching) -> None:
-            detail = f"{state.package} ({state.position} of {state.count})" if state.package else "resolving"
-            self._report(Progress("wheels", detail, state.done, state.total, "bytes"))
-
-        self._report(Progress("wheels", "looking at what is here"))
-        return fetch_wheels(self._recipe.lock, self._python, self._cache / "wheels", on_progress)
-
-    def _build(self, wheels: dict[str, Path]) -> None:
-        pip = wheels["pip"].name if "pip" in wheels else ""
-        template = self._recipe.template.read_text(encoding="utf-8")
-        dockerfile = render_dockerfile(self._recipe, self._inputs, template, pip)
-        context = tar_stream(build_context(self._recipe, dockerfile, wheels))
-        self._store.build(context, self._inputs.reference, self._report)
-
-    @contextmanager
-    def _one_at_a_time(self) -> Iterator[None]:
-        """Two builds at once share bases and wheels: the second waits, and then finds what the first made."""
-        with (self._cache / "build.lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                self._report(Progress("waiting", "another build is running on this machine"))
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+    def _refuse_stale(self) -> None:
+        if why := stale(self._framework, self._lock):
+            what = f"the lock of {self._recipe.name} is stale: {why}"
+            raise ToolkitError(Code.IMAGE, what, mend=f"toolkit lock {self._recipe.name}")
+        if self._added and (why := stale_additions(self._recipe, self._added)):
+            what = f"{self._recipe.additions.lock if self._recipe.additions else ''} is stale: {why}"
+            raise ToolkitError(Code.CODE, what, mend="toolkit lock MANIFEST")

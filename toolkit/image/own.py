@@ -15,7 +15,7 @@ from toolkit.places import house
 def buckets_recipe() -> Recipe:
     """The recipe of the bucket image, with the rclone binary that came with the tool's own installation."""
     return read_tool_recipe(
-        house() / "images" / "buckets" / "recipe.yml",
+        house() / "images" / "buckets",
         house() / "templates",
         (Tree(_rclone(), "/usr/bin/rclone"),),
     )

@@ -1,10 +1,12 @@
-"""The images of a local engine, through docker-py: look one up, import a base, build with progress."""
+"""The images of a local engine, through docker-py: look one up, cut layers out of one, load one, remove one."""
 
 from __future__ import annotations
 
-import re
-from collections import deque
-from collections.abc import Iterator
+import json
+import shutil
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,21 +17,37 @@ import requests
 
 from toolkit.engines.docker_run import engine_unreachable
 from toolkit.errors import Code, ToolkitError
-from toolkit.image.progress import Progress, Report
+from toolkit.image.config import ImageConfig
+from toolkit.image.layer import Layer, LayerWriter, PieceReader
+from toolkit.tar_stream import Entry, tar_stream
 
-_STEP = re.compile(r"^Step (\d+)/(\d+) : (.*)$", re.DOTALL)
-LAST_LINES = 20
 _TIMEOUT = 600
 """Seconds without a byte from the engine: committing a layer of some GB is silent for minutes."""
+_PIECE = 1 << 20
+_USTAR_AT = 257
+"""Where a tar's first header says that it is one (POSIX)."""
+_UNKNOWN_ORIGIN = "a layer of the registry's image"
 
 
 @dataclass(frozen=True)
 class StoredImage:
-    """An image of the engine: its id (digest of its configuration), its size in bytes, the variables it sets."""
+    """An image of the engine: its id (digest of its configuration), its size in bytes, its configuration."""
 
     image_id: str
     size: int
-    environment: tuple[tuple[str, str], ...]
+    config: ImageConfig
+
+    @property
+    def environment(self) -> tuple[tuple[str, str], ...]:
+        """The variables that it sets, name and value."""
+        return tuple(
+            (name, value) for name, _, value in (v.partition("=") for v in self.config.settings.get("Env", ()))
+        )
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """What it says of itself."""
+        return self.config.settings.get("Labels") or {}
 
 
 class ImageStore:
@@ -38,60 +56,9 @@ class ImageStore:
     def __init__(self) -> None:
         self._client: docker.DockerClient | None = None
 
-    def find(self, reference: str) -> StoredImage | None:
-        """The image, or None where there is none."""
-        try:
-            image = self._engine().images.get(reference)
-        except docker.errors.ImageNotFound:
-            return None
-        variables = tuple(tuple(entry.split("=", 1)) for entry in image.attrs["Config"]["Env"] or ())
-        return StoredImage(str(image.id), int(image.attrs["Size"]), variables)
-
-    def get(self, reference: str) -> StoredImage:
-        """The image; raises `ToolkitError` (S103) where there is none."""
-        found = self.find(reference)
-        if not found:
-            raise ToolkitError(Code.IMAGE, f"image {reference} is not here", mend="toolkit build MANIFEST")
-        return found
-
-    def import_tar(self, tar: Path, reference: str) -> None:
-        """Make an image of one layer from a file system's tar."""
-        name, _, tag = reference.partition(":")
-        try:
-            self._engine().api.import_image_from_file(str(tar), repository=name, tag=tag)
-        except (docker.errors.APIError, requests.RequestException) as error:
-            raise ToolkitError(Code.IMAGE, f"the engine could not import {reference}", evidence=str(error)) from error
-
-    def build(self, context: Iterator[bytes], reference: str, report: Report) -> None:
-        """Build `context` under `reference`, with no network; raises `ToolkitError` with the last lines of the step."""
-        last: deque[str] = deque(maxlen=LAST_LINES)
-        step, done, total = "sending the context", 0, 0
-        report(Progress("image", step))
-        options = {"network_mode": "none", "rm": True, "forcerm": True, "decode": True}
-        try:
-            for event in self._engine().api.build(fileobj=context, custom_context=True, tag=reference, **options):
-                if "error" in event:
-                    raise _build_failed(reference, step, str(event["error"]), last)
-                text = str(event.get("stream", "")).rstrip()
-                if match := _STEP.match(text):
-                    step, done, total = match[3], int(match[1]), int(match[2])
-                    report(Progress("image", step, done - 1, total))
-                    last.clear()
-                elif text and not text.startswith((" ---> ", "Removing intermediate")):
-                    last.extend(text.splitlines())
-        except (docker.errors.APIError, requests.RequestException, OSError) as error:
-            raise _build_failed(reference, step, str(error), last) from error
-        self._drop_stages()
-        report(Progress("image", step, total, total))
-
-    def _drop_stages(self) -> None:
-        """The first stage holds the wheels once more and is of no use to anyone: a gigabyte.
-
-        A build that was interrupted or failed leaves it, as cache for the next one, which then drops it.
-        """
-        self._engine().images.prune(filters={"dangling": True, "label": "toolkit.stage=environment"})
-
-    def _engine(self) -> docker.DockerClient:
+    @property
+    def engine(self) -> docker.DockerClient:
+        """docker-py's client; raises `ToolkitError` (S100) where no engine answers."""
         if self._client is None:
             try:
                 client = docker.from_env(timeout=_TIMEOUT)
@@ -101,11 +68,132 @@ class ImageStore:
             self._client = client
         return self._client
 
+    def find(self, reference: str) -> StoredImage | None:
+        """The image, or None where there is none."""
+        try:
+            image = self.engine.images.get(reference)
+        except docker.errors.ImageNotFound:
+            return None
+        diff_ids = tuple(image.attrs["RootFS"].get("Layers") or ())
+        told = [str(entry.get("CreatedBy", "")) for entry in reversed(image.history())]
+        origins = tuple(told) if len(told) == len(diff_ids) else (_UNKNOWN_ORIGIN,) * len(diff_ids)
+        config = ImageConfig(image.attrs["Config"] or {}, diff_ids, origins)
+        return StoredImage(str(image.id), int(image.attrs["Size"]), config)
 
-def _build_failed(reference: str, step: str, error: str, last: Any) -> ToolkitError:
-    return ToolkitError(
-        Code.IMAGE,
-        f"building {reference} failed at: {step}",
-        evidence="\n".join([*last, error]),
-        mend="nothing was left under that name; mend the step and build again",
+    def get(self, reference: str) -> StoredImage:
+        """The image; raises `ToolkitError` (S103) where there is none."""
+        found = self.find(reference)
+        if not found:
+            raise ToolkitError(Code.IMAGE, f"image {reference} is not here", mend="toolkit build MANIFEST")
+        return found
+
+    def pull(self, image: str) -> None:
+        """Fetch a base from its registry, by digest, unless it is here."""
+        if not self.find(image):
+            with _told(f"{image} could not be pulled"):
+                self.engine.images.pull(image)
+
+    def cut(self, image_id: str, roots: Sequence[str], file: Path, origin: str) -> Layer:
+        """Write what lies at `roots` in the image as a layer to `file`; raises `ToolkitError` (S103)."""
+        with _told(f"the layer of {origin} could not be read"):
+            container = self.engine.api.create_container(image_id, ["true"])["Id"]
+            try:
+                writer = LayerWriter(file, origin)
+                for root in sorted(roots):
+                    writer.add_folders_above(root)
+                    pieces, _ = self.engine.api.get_archive(container, root, chunk_size=_PIECE)
+                    writer.add(PieceReader(pieces), root.strip("/").rpartition("/")[0] + "/")
+                return writer.finish()
+            finally:
+                with suppress(docker.errors.NotFound):
+                    self.engine.api.remove_container(container, force=True)
+
+    def copy_layer(self, image: str, target: Path) -> None:
+        """Write the tar of an image's one layer to `target`, the very bytes that its diff id is of."""
+        with _told(f"the layer of {image} could not be read"):
+            pieces = self.engine.api.get_image(image, chunk_size=_PIECE)
+            with tarfile.open(fileobj=PieceReader(pieces), mode="r|", bufsize=_PIECE) as archive:
+                for member in archive:
+                    # `<id>/layer.tar` up to Engine 24, a blob among others in the OCI layout of later ones.
+                    if member.isreg() and (stream := archive.extractfile(member)):
+                        head = stream.read(tarfile.BLOCKSIZE)
+                        if head[_USTAR_AT : _USTAR_AT + 5] == b"ustar":
+                            with target.open("xb") as file:
+                                file.write(head)
+                                shutil.copyfileobj(stream, file, _PIECE)
+                            return
+        raise ToolkitError(Code.IMAGE, f"{image} has no layer")
+
+    @contextmanager
+    def exported(self, image: str) -> Iterator[PieceReader]:
+        """The image's whole file system as the stream of a tar, while the context lasts."""
+        with _told(f"{image} could not be read"):
+            container = self.engine.api.create_container(image, ["true"])["Id"]
+            try:
+                yield PieceReader(self.engine.api.export(container, chunk_size=_PIECE))
+            finally:
+                with suppress(docker.errors.NotFound):
+                    self.engine.api.remove_container(container, force=True)
+
+    def load(self, config: ImageConfig, layers: Sequence[Layer]) -> str:
+        """Put the image together from layers that the engine has and `layers` on top of them; the image id.
+
+        It has no name yet. Raises `ToolkitError` (S103), and where the engine names it by another id than its
+        configuration's SHA-256.
+        """
+        with _told("the engine could not take the image"):
+            if not self.find(config.image_id):
+                for _ in self.engine.api.load_image(_archive(config, layers)):
+                    pass
+            if not self.find(config.image_id):
+                raise ToolkitError(
+                    Code.IMAGE,
+                    f"the engine does not know the image as {config.image_id}",
+                    mend="an engine with the containerd image store names images otherwise: switch it to overlay2",
+                )
+        return config.image_id
+
+    def tag(self, image_id: str, reference: str) -> None:
+        """Give the image its name: from now on it is there for everyone."""
+        name, _, tag = reference.partition(":")
+        with _told(f"{image_id} could not be named {reference}"):
+            self.engine.api.tag(image_id, name, tag)
+
+    def names_in(self, namespace: str) -> list[str]:
+        """Every name that begins with `namespace`."""
+        return sorted(name for image in self.engine.images.list() for name in image.tags if name.startswith(namespace))
+
+    def remove(self, image: str) -> None:
+        """Remove a name, or an image that has none; what is not there or in use is left as it is."""
+        with suppress(docker.errors.APIError):
+            self.engine.api.remove_image(image)
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (docker.errors.APIError, requests.RequestException) as error:
+        said = str(getattr(error, "explanation", "") or error)
+        full = "no space left" in said
+        raise ToolkitError(
+            Code.IMAGE, what, evidence=said, mend="free some of the engine's disk (docker system df)" if full else ""
+        ) from error
+
+
+def _archive(config: ImageConfig, layers: Sequence[Layer]) -> Iterator[bytes]:
+    """`docker load`'s format. Layers that the engine has are named and left out: it takes its own.
+
+    Only new layers travel; the engine looks a layer up by its place in the chain before it looks into the archive.
+    """
+    names = [f"{diff_id.removeprefix('sha256:')}/layer.tar" for diff_id in config.diff_ids]
+    file = f"{config.image_id.removeprefix('sha256:')}.json"
+    manifest: list[dict[str, Any]] = [{"Config": file, "RepoTags": None, "Layers": names}]
+    new = zip(names[-len(layers) :] if layers else [], layers, strict=True)
+    return tar_stream(
+        [
+            Entry(file, config.text),
+            *(Entry(name, layer.file) for name, layer in new),
+            Entry("manifest.json", json.dumps(manifest).encode()),
+        ]
     )

@@ -79,7 +79,7 @@ class BucketReference:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A training, whole. `commands[0]` runs on every rank, each later one once."""
+    """A training, whole. `commands[0]` runs on every rank, each later one once; `packages` are Debian's."""
 
     name: str
     author: str
@@ -89,6 +89,7 @@ class Manifest:
     compute: Compute
     training_data: BucketReference
     training_results: BucketReference
+    packages: tuple[str, ...] = ()
 
     @property
     def references(self) -> tuple[BucketReference, BucketReference]:

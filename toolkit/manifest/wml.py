@@ -18,6 +18,7 @@ from toolkit.secrets import parse_secret
 _BUCKET = re.compile(r"(?!xn--)(?!.*(?:\.\.|\.-|-\.))(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _URL = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(?::\d{1,5})?/?")
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.-]{0,30}")
+_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]{1,100}")
 _NAME = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
 MAX_NODES = 1024
 _FRAMEWORK = ("model_definition", "framework")
@@ -48,6 +49,12 @@ def _url(value: str) -> str:
 def _version(value: str) -> str:
     if not _VERSION.fullmatch(value):
         raise _invalid(f"`{value}` is no version")
+    return value
+
+
+def _package(value: str) -> str:
+    if not _PACKAGE.fullmatch(value):
+        raise _invalid(f"`{value}` is no Debian package's name, such as graphviz")
     return value
 
 
@@ -121,6 +128,7 @@ class ModelDefinition(_Section):
     author: Author | None = None
     description: str = ""
     framework: FrameworkSection
+    packages: list[Annotated[str, AfterValidator(_package)]] = []
     execution: Execution
 
 
@@ -167,6 +175,7 @@ class WmlManifest(_Section):
             author=definition.author.name if definition.author else "",
             description=definition.description,
             framework=Framework(framework.name, framework.version, framework.runtimes.version),
+            packages=tuple(definition.packages),
             commands=split_commands(definition.execution.command),
             compute=Compute(compute.name, compute.nodes),
             training_data=BucketReference(data.name, data.connection.to_connection(), data.source.bucket),

@@ -1,0 +1,39 @@
+"""Refusing what cannot work before anything is downloaded, with the fact, its source and the nearest that works."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from toolkit.catalogue.choose import CUDA, canonical
+from toolkit.catalogue.model import FrameworkRow
+from toolkit.compatibility.check import as_error, check, gpu_architecture
+from toolkit.compatibility.combine import combination_of
+from toolkit.compatibility.model import Combination
+from toolkit.compatibility.reader import read_table
+from toolkit.errors import Code
+from toolkit.lock.model import WheelPin
+from toolkit.manifest.model import Framework
+from toolkit.places import house
+
+
+def refuse_impossible(
+    row: FrameworkRow, wheels: Sequence[WheelPin], gpu_kind: str, requirements: Sequence[str] = ()
+) -> None:
+    """Raise `ToolkitError` (C101) where `row` with these wheels or requirements cannot work on `gpu_kind`.
+
+    A CPU image runs wherever it starts: then the GPU is no part of the question.
+    """
+    table = read_table(house() / "images")
+    architectures = [gpu_architecture(gpu_kind, table)] if row.flavour == CUDA else []
+    conflicts = check(combination_of(row, wheels, architectures, requirements), table)
+    if conflicts:
+        on = f" on {gpu_kind}" if architectures else ""
+        raise as_error(f"{row.spelled}{on} cannot work", conflicts, Code.MANIFEST)
+
+
+def facts_against(wanted: Framework) -> str:
+    """What the table knows against a framework that the catalogue lacks, for the end of that error; or nothing."""
+    wanted = canonical(wanted)
+    python = wanted.python if "." in wanted.python else ""
+    conflicts = check(Combination(wanted.name, wanted.version, python), read_table(house() / "images"))
+    return "".join(f"\n      {one.what}: {one.fact} (source: {one.source})" for one in conflicts)

@@ -1,0 +1,36 @@
+"""`toolkit load FILE`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from toolkit.cli.screen import console, print_json, progress_bar
+from toolkit.image.store import ImageStore
+from toolkit.shipping.archive import read_archive
+from toolkit.shipping.load import LoadedImage, check_digests, load_images, read_layout
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check the file, then give its images to the engine."""
+    with progress_bar() as report:
+        archive = read_archive(Path(arguments.file))
+        check_digests(archive, report)
+        loaded = load_images(archive, read_layout(archive), ImageStore(), report)
+    if arguments.json:
+        print_json({"images": facts(loaded)})
+    show(loaded)
+    return 0
+
+
+def facts(loaded: Sequence[LoadedImage]) -> list[dict[str, object]]:
+    """The images, for machines."""
+    return [{"reference": image.reference, "id": image.image_id, "loaded_now": image.fresh} for image in loaded]
+
+
+def show(loaded: Sequence[LoadedImage]) -> None:
+    """The images, for people."""
+    for image in loaded:
+        console.print(f"{image.reference}  {'loaded' if image.fresh else 'here already'}", soft_wrap=True)
+        console.print(f"  {image.image_id}", soft_wrap=True)

@@ -1,0 +1,76 @@
+"""`toolkit lock [NAME…]`, `toolkit lock MANIFEST`: what images are made of, by name, version and hash."""
+
+from __future__ import annotations
+
+import argparse
+
+from rich.table import Table
+
+from toolkit.catalogue.reader import read_frameworks
+from toolkit.cli.screen import console, print_json, progress_bar
+from toolkit.errors import Code
+from toolkit.image.own import buckets_recipe
+from toolkit.lock.changes import changes
+from toolkit.lock.entries import ALL, chosen, lock_entries
+from toolkit.lock.pool import Pool
+from toolkit.lock.renew import Renewal, Renewed, state_of
+from toolkit.places import cache, house
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Renew what is stale, or with `--check` only tell it."""
+    if any(name.endswith((".yml", ".yaml")) for name in arguments.name):
+        from toolkit.cli import lock_manifest
+
+        return lock_manifest.run(arguments)
+    rows = read_frameworks(house() / "images", house() / "templates")
+    entries = lock_entries(rows, [buckets_recipe()])
+    asked = chosen(entries, arguments.name or [ALL])
+    if arguments.check:
+        stale = {state.entry.name: state.why for state in map(state_of, asked) if state.why}
+        if arguments.json:
+            print_json({"stale": stale, "fresh": len(asked) - len(stale)})
+        for name, why in stale.items():
+            console.print(f"{name}: {why}", soft_wrap=True)
+        console.print(f"{len(asked) - len(stale)} of {len(asked)} locks are fresh")
+        return Code.MANIFEST.exit_status if stale else 0
+    with progress_bar() as report:
+        renewed = Renewal(entries, Pool(cache() / "pool"), report).run(asked, update=arguments.update)
+    if arguments.json:
+        print_json({"renewed": [_facts(one) for one in renewed], "fresh": len(asked) - len(renewed)})
+    for one in renewed:
+        _tell(one)
+    console.print(f"{len(asked)} locks: {len(renewed)} written, {len(asked) - len(renewed)} left as they were")
+    return 0
+
+
+def _tell(one: Renewed) -> None:
+    """A new lock in one line; what changed in an old one as a table."""
+    console.print(
+        f"{one.entry.name} ({one.why}): {len(one.new.debs)} Debian packages, {len(one.new.wheels)} wheels",
+        soft_wrap=True,
+    )
+    found = changes(one.old, one.new)
+    if one.old is None:
+        return
+    if not found:
+        console.print("  nothing is other than before")
+        return
+    table = Table("", "package", "before", "now", box=None, pad_edge=False)
+    for change in found:
+        table.add_row(change.kind, change.name, change.old or "–", change.new or "–")
+    console.print(table)
+
+
+def _facts(one: Renewed) -> dict[str, object]:
+    return {
+        "name": one.entry.name,
+        "file": str(one.entry.recipe.lock),
+        "why": one.why,
+        "debs": len(one.new.debs),
+        "wheels": len(one.new.wheels),
+        "changes": [
+            {"kind": change.kind, "package": change.name, "before": change.old, "now": change.new}
+            for change in changes(one.old, one.new)
+        ],
+    }

@@ -1,0 +1,64 @@
+"""`toolkit lock MANIFEST`: what a person's code needs on top of the framework, locked beside the code."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from toolkit.additions.lock import lock_additions, title
+from toolkit.additions.question import stale_additions
+from toolkit.additions.read import read_additions
+from toolkit.catalogue.model import Recipe
+from toolkit.cli.build import row_of
+from toolkit.cli.compatible import refuse_impossible
+from toolkit.cli.screen import console, print_json, progress_bar
+from toolkit.errors import Code, ToolkitError
+from toolkit.image.progress import Progress
+from toolkit.lock.changes import changes
+from toolkit.lock.file import read_lock, write_lock
+from toolkit.lock.model import Lock
+from toolkit.lock.pool import Pool
+from toolkit.manifest.reader import read_manifest
+from toolkit.places import cache
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Solve the manifest's additions, unless their lock is fresh."""
+    if len(arguments.name) != 1:
+        raise ToolkitError(Code.MANIFEST, "one manifest at a time", mend="toolkit lock MANIFEST")
+    file = Path(arguments.name[0])
+    manifest = read_manifest(file)
+    row = row_of(manifest, file)
+    recipe = replace(row.recipe, additions=read_additions(file.parent, manifest.packages))
+    if not recipe.additions:
+        console.print(f"{file} asks for nothing besides {recipe.name}: nothing to lock", soft_wrap=True)
+        return 0
+    refuse_impossible(row, (), manifest.compute.gpu_kind, recipe.additions.requirements)
+    old = read_lock(recipe.additions.lock) if recipe.additions.lock.is_file() else None
+    why = stale_additions(recipe, old) if old else "there is no lock yet"
+    if arguments.check:
+        console.print(f"{recipe.additions.lock}: {why or 'fresh'}", soft_wrap=True)
+        return Code.MANIFEST.exit_status if why else 0
+    if why or arguments.update:
+        _write(recipe, file, old, as_json=arguments.json)
+    else:
+        console.print(f"{recipe.additions.lock}: left as it was", soft_wrap=True)
+    return 0
+
+
+def _write(recipe: Recipe, file: Path, old: Lock | None, *, as_json: bool) -> None:
+    assert recipe.additions
+    with progress_bar() as report:
+        lock = lock_additions(recipe, Pool(cache() / "pool"), lambda step: report(Progress("lock", step)))
+    write_lock(lock, recipe.additions.lock, title(file))
+    if as_json:
+        wheels = [{"name": wheel.name, "version": wheel.version} for wheel in lock.wheels]
+        print_json({"lock": str(recipe.additions.lock), "wheels": wheels, "packages": list(recipe.additions.packages)})
+    for change in changes(old, lock):
+        if change.kind != "deb" or old:
+            console.print(f"  {change.name}  {change.old or '–'} → {change.new or '–'}", soft_wrap=True)
+    console.print(
+        f"{recipe.additions.lock}: {len(lock.wheels)} wheels, {len(recipe.additions.packages)} Debian packages",
+        soft_wrap=True,
+    )

@@ -1,0 +1,27 @@
+"""What a person calls an image by: a manifest that asks for it, or its own name and version."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from toolkit.catalogue.model import Recipe
+from toolkit.shipping.oci import with_tag
+
+
+def reference_of(word: str, flavour: str) -> str:
+    """The image's name and version: the manifest's in that flavour, where `word` is a file; else `word`."""
+    file = Path(word)
+    if not file.is_file() and file.suffix not in (".yml", ".yaml"):
+        return with_tag(word)
+    from toolkit.catalogue.version import read_inputs
+
+    return read_inputs(recipe_of(file, flavour)).reference
+
+
+def recipe_of(file: Path, flavour: str) -> Recipe:
+    """The recipe of the image that the manifest in `file` asks for."""
+    # A name needs none of this: only a manifest loads the catalogue.
+    from toolkit.cli import build
+    from toolkit.manifest.reader import read_manifest
+
+    return build.recipe_of(read_manifest(file), file, flavour=flavour)

@@ -1,0 +1,24 @@
+"""`toolkit pull HOST:PORT/NAME:TAG`."""
+
+from __future__ import annotations
+
+import argparse
+
+from toolkit.cli.screen import console, print_json, progress_bar
+from toolkit.image.store import ImageStore
+from toolkit.shipping.registry import address_of, pull
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Fetch the image, compare it with what its tag promises, give it the name that a launch looks for."""
+    address = address_of(arguments.address)
+    with progress_bar() as report:
+        pulled = pull(address, ImageStore(), report)
+    if arguments.json:
+        print_json({"address": str(address), "reference": pulled.reference or None, "id": pulled.image_id})
+    console.print(f"{address}\n  {pulled.image_id}", soft_wrap=True)
+    if pulled.reference:
+        console.print(f"{pulled.reference}: its labels and its tag agree", soft_wrap=True)
+    else:
+        console.print("it says of no version of the tool's: nothing to compare it with", soft_wrap=True)
+    return 0

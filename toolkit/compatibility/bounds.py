@@ -1,0 +1,87 @@
+"""Reasoning about every version that bounds admit, without asking an index which versions there are.
+
+Between two neighbouring versions that bounds or facts name, all versions fare alike: one of each stretch stands for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from packaging.markers import UndefinedEnvironmentName
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import Specifier, SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from toolkit.compatibility.model import version_of
+
+_DEEPEST = 6
+"""More numbers than any version of these libraries has, so that one more is a version just above it."""
+
+
+def newest_admitted(bounds: SpecifierSet, landmarks: Iterable[Version]) -> Version | None:
+    """A version that stands for the newest that `bounds` admit; none where they admit nothing.
+
+    `landmarks` are the versions at which facts change. The answer may be no version that was ever released.
+    """
+    named = [version_of(specifier.version.removesuffix(".*")) for specifier in bounds]
+    points = [Version("0"), *landmarks, *(version for version in named if version)]
+    stretches = sorted({*points, *map(_just_above, points)}, reverse=True)
+    return next((version for version in stretches if bounds.contains(version, prereleases=True)), None)
+
+
+def exact(bounds: SpecifierSet) -> Version | None:
+    """The one version that `bounds` pin with `==`, or none."""
+    pins = [pin.version for pin in bounds if pin.operator == "==" and not pin.version.endswith(".*")]
+    return version_of(pins[0]) if pins else None
+
+
+def parse(requirements: Sequence[str], python: str) -> tuple[Requirement, ...]:
+    """The requirements that count on Linux and this Python; what is no PEP 508 is for the solver to refuse."""
+    environment = {
+        "extra": "",
+        "os_name": "posix",
+        "platform_machine": "x86_64",
+        "platform_system": "Linux",
+        "sys_platform": "linux",
+    }
+    if python:
+        environment |= {"python_version": python, "python_full_version": python}
+    found: list[Requirement] = []
+    for text in requirements:
+        try:
+            requirement = Requirement(text)
+            if requirement.marker is None or requirement.marker.evaluate(environment):
+                found.append(requirement)
+        except (InvalidRequirement, UndefinedEnvironmentName):
+            continue
+    return tuple(found)
+
+
+def asked_of(requirements: Sequence[Requirement], name: str) -> tuple[SpecifierSet, bool]:
+    """All bounds on the project `name` together, and whether one of them is a URL, whose version no one knows."""
+    bounds, by_url = SpecifierSet(), False
+    for requirement in requirements:
+        if canonicalize_name(requirement.name) == canonicalize_name(name):
+            bounds &= requirement.specifier
+            by_url = by_url or requirement.url is not None
+    return bounds, by_url
+
+
+def spelled(bounds: SpecifierSet) -> str:
+    """`≥ 9.3, < 10`: lower bounds first."""
+    signs = {">=": "≥ ", "<=": "≤ ", "==": "", "~=": "~= ", ">": "> ", "<": "< ", "!=": "not "}
+    return ", ".join(f"{signs.get(part.operator, part.operator)}{part.version}" for part in _ordered(bounds))
+
+
+def as_requirement(bounds: SpecifierSet) -> str:
+    """`>=9.3,<10`, as it stands in a requirement: lower bounds first."""
+    return ",".join(map(str, _ordered(bounds)))
+
+
+def _ordered(bounds: SpecifierSet) -> list[Specifier]:
+    return sorted(bounds, key=lambda part: ("<" in part.operator, part.version))
+
+
+def _just_above(version: Version) -> Version:
+    return Version(".".join(map(str, (*version.release, *(0,) * _DEEPEST)[:_DEEPEST])) + ".1")

@@ -1,0 +1,182 @@
+"""Whether a combination can work, before anything is downloaded; and if not, why, and what is nearest to it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from difflib import get_close_matches
+
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from toolkit.compatibility import rules
+from toolkit.compatibility.bounds import asked_of, exact, parse, spelled
+from toolkit.compatibility.model import CUDA, Combination, Conflict, Framework, Note, Table, version_of
+from toolkit.compatibility.reader import FILE
+from toolkit.compatibility.rules import Broken, Case
+from toolkit.errors import Code, Problem, ToolkitError
+
+NOTHING = "nothing in the table"
+
+
+def check(combination: Combination, table: Table) -> tuple[Conflict, ...]:
+    """Every reason why `combination` cannot work, none if it can. Pure.
+
+    A framework that the table does not have is not judged. A version that it lacks of one that it has is refused: no
+    one has written down what that version needs.
+    """
+    requirements = parse(combination.requirements, combination.python)
+    found = [
+        Conflict(one.what, one.fact, one.source, " or ".join(one.mends))
+        for one in rules.open_mpi(combination, table, requirements)
+    ]
+    framework = table.framework(combination.framework)
+    if framework is None:
+        return tuple(found)
+    case = _case(combination, table, framework)
+    if case is None:
+        return (*found, _unknown(combination, table, framework))
+    broken = rules.broken(case)
+    others = _others(combination, table, framework, case.version) if any(one.releases for one in broken) else {}
+    for one in broken:
+        releases = _nearest_release(framework, case.version, others, one.rule) if one.releases else ""
+        nearest = ", or ".join(filter(None, (*one.mends, releases))) or NOTHING
+        found.append(Conflict(one.what, one.fact, one.source, nearest))
+    return tuple(found)
+
+
+def notes(combination: Combination, table: Table) -> tuple[Note, ...]:
+    """What is good to know of `combination` and is no conflict: a site bundle that it needs, its Open MPI."""
+    found: list[Note] = []
+    framework = table.framework(combination.framework)
+    case = _case(combination, table, framework) if framework else None
+    if case and case.release.site_bundle and combination.flavour == CUDA:
+        needed = f"CUDA {case.release.cuda} with cuDNN {spelled(SpecifierSet(case.release.cudnn))}"
+        fact = f"{case.title} needs {needed}, which a site supplies as a bundle"
+        found.append(Note(fact, case.release.source("site_bundle")))
+    has = version_of(combination.open_mpi)
+    for note in table.mpi_notes:
+        if has and note.versions.contains(has):
+            found.append(Note(f"Open MPI {has}: {note.fact}", note.source))
+    return tuple(found)
+
+
+def as_error(what: str, conflicts: tuple[Conflict, ...], code: Code) -> ToolkitError:
+    """The refusal of `what`: `Code.MANIFEST` for what a manifest asked, `Code.IMAGE` for a recipe's row."""
+    return ToolkitError(
+        code,
+        f"{what} cannot work",
+        tuple(Problem(_told(one)) for one in conflicts),
+        mend=f"take the nearest, or mend images/{FILE} where it is wrong; nothing was downloaded",
+    )
+
+
+def gpu_architecture(kind: str, table: Table) -> str:
+    """`sm_60` for `p100`; raises `ToolkitError` (C104) for a GPU that the table does not have."""
+    known = {gpu.kind: gpu.architecture for gpu in table.gpus}
+    found = known.get(kind.lower())
+    if found is None:
+        near = get_close_matches(kind.lower(), known, n=1)
+        hint = f"did you mean `{near[0]}`? " if near else ""
+        raise ToolkitError(
+            Code.RESOURCES_ASKED,
+            f"unknown GPU `{kind}`",
+            mend=f"{hint}images/{FILE} has: {', '.join(known)}",
+        )
+    return found
+
+
+def _told(conflict: Conflict) -> str:
+    source = f"    source: {conflict.source}"
+    return "\n".join((conflict.fact, f"    in: {conflict.what}", source, f"    nearest: {conflict.nearest}"))
+
+
+def _case(combination: Combination, table: Table, framework: Framework) -> Case | None:
+    """The framework's version is what a lock or a pin says, else what was asked for."""
+    requirements = parse(combination.requirements, combination.python)
+    known = [combination.locked(package) for package in framework.packages]
+    known += [exact(asked_of(requirements, package)[0]) for package in framework.packages]
+    version = next((version for version in known if version), version_of(combination.version))
+    release = framework.release(version) if version else None
+    if version is None or release is None:
+        return None
+    return Case(combination, table, framework, version, release, requirements)
+
+
+def _unknown(combination: Combination, table: Table, framework: Framework) -> Conflict:
+    asked = version_of(combination.version) or framework.releases[-1].last
+    others = _others(combination, table, framework, asked)
+    return Conflict(
+        what=f"{framework.title} {combination.version}",
+        fact=f"the table knows nothing of {framework.title} {combination.version}, so nothing of it can be checked",
+        source=f"images/{FILE}",
+        nearest=_nearest_release(framework, asked, others, "") or NOTHING,
+    )
+
+
+def _others(
+    combination: Combination, table: Table, framework: Framework, asked: Version
+) -> dict[int, tuple[Broken, ...]]:
+    """What breaks with each of the framework's other releases, by its row."""
+    here = _row(framework, asked)
+    return {
+        index: _with_release(combination, table, framework, index, older=index <= here)
+        for index, release in enumerate(framework.releases)
+        if asked not in release
+    }
+
+
+def _nearest_release(framework: Framework, asked: Version, others: dict[int, tuple[Broken, ...]], rule: str) -> str:
+    """The nearest releases with which all else works, or else with which `rule` is kept; empty where there is none."""
+    works = {index for index, broken in others.items() if not broken}
+    works = works or {index for index, broken in others.items() if all(one.rule != rule for one in broken)}
+    if not works:
+        return ""
+    here = _row(framework, asked)
+    near = min(works, key=lambda index: (abs(index - here), -index))
+    step = 1 if near > here else -1
+    far = near
+    while far + step in works:
+        far += step
+    return _named(framework, near, far, step)
+
+
+def _row(framework: Framework, version: Version) -> int:
+    """The row that `version` is in or comes after; -1 before the first."""
+    return sum(release.first <= version for release in framework.releases) - 1
+
+
+def _named(framework: Framework, near: int, far: int, step: int) -> str:
+    """`TensorFlow 2.20 or newer`, `TensorFlow 2.12 to 2.20`, `TensorFlow 2.14`: all rows from `near` to `far`."""
+    rows, nearest = framework.releases, _name(framework, near, older=step < 0)
+    if far == near:
+        return f"{framework.title} {nearest}"
+    if far == (len(rows) - 1 if step > 0 else 0):
+        return f"{framework.title} {nearest} or {'newer' if step > 0 else 'older'}"
+    low, high = sorted((near, far))
+    return f"{framework.title} {_name(framework, low, older=False)} to {_name(framework, high, older=True)}"
+
+
+def _name(framework: Framework, index: int, *, older: bool) -> str:
+    """A version in that row: its last where one goes to older ones, else its first."""
+    row = framework.releases[index]
+    return str(row.last if older and framework.release(row.last) is row else row.first)
+
+
+def _with_release(
+    combination: Combination, table: Table, framework: Framework, index: int, *, older: bool
+) -> tuple[Broken, ...]:
+    """What breaks with that release: its lock is yet to be made, and the framework's own pin moves with it."""
+    version = _name(framework, index, older=older)
+    own = {canonicalize_name(package) for package in framework.packages}
+    kept = parse(combination.requirements, combination.python)
+    return rules.broken(
+        Case(
+            combination=replace(combination, version=version, packages=()),
+            table=table,
+            framework=framework,
+            version=Version(version),
+            release=framework.releases[index],
+            requirements=tuple(one for one in kept if canonicalize_name(one.name) not in own),
+        )
+    )

@@ -1,0 +1,226 @@
+"""Reading `images/compatibility.yml`: strict; a cell without a source is refused."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import Version
+from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+from pydantic_core import PydanticCustomError
+
+from toolkit.compatibility.model import (
+    DriverMinimum,
+    Framework,
+    Generation,
+    Gpu,
+    Line,
+    MpiNote,
+    MpiWheel,
+    Release,
+    Table,
+    version_of,
+)
+from toolkit.errors import Code
+from toolkit.yaml_source import read_source, validate
+
+FILE = "compatibility.yml"
+_NO_CELLS = {"first", "last", "source"}
+
+
+def _wrong(message: str) -> PydanticCustomError:
+    # The message is data: pydantic would read braces in it as a template.
+    return PydanticCustomError("table", "{message}", {"message": message})
+
+
+def _version(value: str) -> str:
+    if version_of(value) is None:
+        raise _wrong(f"expected a version, found {value!r}")
+    return value
+
+
+def _bounds(value: str) -> str:
+    try:
+        SpecifierSet(value)
+    except InvalidSpecifier:
+        raise _wrong(f'expected bounds such as ">=9.3,<10", found {value!r}') from None
+    return value
+
+
+VersionText = Annotated[str, AfterValidator(_version)]
+BoundsText = Annotated[str, AfterValidator(_bounds)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ReleaseSection(_Section):
+    first: VersionText
+    last: VersionText
+    python: list[VersionText] = []
+    glibc: Annotated[str, AfterValidator(_version)] | None = None
+    numpy: BoundsText = ""
+    cuda: VersionText | None = None
+    cudnn: BoundsText = ""
+    nccl: BoundsText = ""
+    architectures: list[str] = []
+    site_bundle: bool = False
+    source: dict[str, list[str]]
+
+    @model_validator(mode="after")
+    def every_cell_has_its_source(self) -> ReleaseSection:
+        cells = {name for name in type(self).model_fields if name not in _NO_CELLS and getattr(self, name)}
+        named = [cell for names in self.source.values() for cell in names]
+        if bare := sorted(cells - set(named)):
+            raise _wrong(f"no source is named for: {', '.join(bare)}")
+        if wrong := sorted({cell for cell in named if cell not in cells or named.count(cell) > 1}):
+            raise _wrong(f"a source is named for what is not there, or twice: {', '.join(wrong)}")
+        return self
+
+    def to_release(self, sources: dict[str, str]) -> Release:
+        return Release(
+            first=Version(self.first),
+            last=Version(self.last),
+            python=tuple(self.python),
+            glibc=self.glibc or "",
+            numpy=self.numpy,
+            cuda=self.cuda or "",
+            cudnn=self.cudnn,
+            nccl=self.nccl,
+            architectures=tuple(self.architectures),
+            site_bundle=self.site_bundle,
+            sources=tuple((cell, sources[key]) for key, cells in self.source.items() for cell in cells),
+        )
+
+
+class FrameworkSection(_Section):
+    title: str
+    names: list[str]
+    packages: list[str]
+    releases: list[ReleaseSection]
+
+    @model_validator(mode="after")
+    def releases_are_in_order(self) -> FrameworkSection:
+        rows = [row.to_release(dict.fromkeys(row.source, "")) for row in self.releases]
+        for earlier, later in pairwise(rows):
+            if later.first <= earlier.first:
+                raise _wrong(f"the releases must stand oldest first: {later.first} stands after {earlier.first}")
+        return self
+
+
+class LineSection(_Section):
+    library: str = "cuda"
+    title: str = "CUDA"
+    package: str = ""
+    first: VersionText
+    last: VersionText | None = None
+    architectures: list[str]
+    source: str
+
+    def to_line(self, sources: dict[str, str]) -> Line:
+        return Line(
+            library=self.library,
+            title=self.title,
+            package=self.package,
+            first=Version(self.first),
+            last=Version(self.last) if self.last else None,
+            architectures=tuple(self.architectures),
+            source=sources[self.source],
+        )
+
+
+class DriverSection(_Section):
+    cuda: BoundsText
+    at_least: VersionText
+    source: str
+
+
+class GenerationSection(_Section):
+    title: str
+    architectures: list[str]
+    last_driver: int = 0
+    source: str
+
+
+class GpuSection(_Section):
+    architecture: str
+    kinds: list[str]
+    source: str
+
+
+class MpiWheelSection(_Section):
+    package: str
+    versions: BoundsText
+    needs: BoundsText
+    source: str
+
+
+class MpiNoteSection(_Section):
+    versions: BoundsText
+    fact: str
+    source: str
+
+
+class OpenMpiSection(_Section):
+    wheels: list[MpiWheelSection]
+    notes: list[MpiNoteSection]
+
+
+class TableFile(_Section):
+    """`images/compatibility.yml`; `sources` are the words for the short names that the rows use."""
+
+    sources: dict[str, str]
+    frameworks: list[FrameworkSection]
+    libraries: list[LineSection]
+    cuda: list[LineSection]
+    drivers: list[DriverSection]
+    generations: list[GenerationSection]
+    gpus: list[GpuSection]
+    open_mpi: OpenMpiSection
+
+    @model_validator(mode="after")
+    def every_source_is_known(self) -> TableFile:
+        used = {row.source for row in (*self.libraries, *self.cuda)}
+        used |= {row.source for row in self.drivers} | {row.source for row in self.generations}
+        used |= {row.source for row in self.gpus} | {row.source for row in self.open_mpi.wheels}
+        used |= {row.source for row in self.open_mpi.notes}
+        used |= {key for framework in self.frameworks for row in framework.releases for key in row.source}
+        if unknown := sorted(used - set(self.sources)):
+            raise _wrong(f"unknown sources: {', '.join(unknown)}; known: {', '.join(self.sources)}")
+        return self
+
+
+def read_table(images: Path) -> Table:
+    """The table in the folder `images`; raises `ToolkitError` (S103) where the file is missing or wrong."""
+    file = validate(read_source(images / FILE, Code.IMAGE), TableFile, Code.IMAGE)
+    words = {key: " ".join(text.split()) for key, text in file.sources.items()}
+    return Table(
+        frameworks=tuple(
+            Framework(
+                title=framework.title,
+                names=tuple(framework.names),
+                packages=tuple(framework.packages),
+                releases=tuple(row.to_release(words) for row in framework.releases),
+            )
+            for framework in file.frameworks
+        ),
+        lines=tuple(line.to_line(words) for line in (*file.libraries, *file.cuda)),
+        drivers=tuple(
+            DriverMinimum(SpecifierSet(row.cuda), Version(row.at_least), words[row.source]) for row in file.drivers
+        ),
+        generations=tuple(
+            Generation(row.title, tuple(row.architectures), row.last_driver, words[row.source])
+            for row in file.generations
+        ),
+        gpus=tuple(Gpu(kind, row.architecture, words[row.source]) for row in file.gpus for kind in row.kinds),
+        mpi_wheels=tuple(
+            MpiWheel(row.package, SpecifierSet(row.versions), SpecifierSet(row.needs), words[row.source])
+            for row in file.open_mpi.wheels
+        ),
+        mpi_notes=tuple(
+            MpiNote(SpecifierSet(row.versions), row.fact, words[row.source]) for row in file.open_mpi.notes
+        ),
+    )

@@ -1,0 +1,84 @@
+"""Filling the pool with Debian packages: the lock's very files, from their archive or a site's mirror of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from pathlib import Path
+
+import requests
+
+from toolkit.catalogue.model import Suite
+from toolkit.errors import Code, ToolkitError
+from toolkit.fetch.progress import Fetching, OnProgress
+from toolkit.lock.mirrors import archive_url
+from toolkit.lock.model import DebPin
+from toolkit.lock.pool import Pool
+
+_AT_ONCE = 4
+_TIMEOUT = (10, 60)
+"""Seconds to connect, and without a byte."""
+_PIECE = 1 << 16
+_GONE = 404
+
+
+def deb_urls(debs: Sequence[DebPin], suite: Suite, environment: dict[str, str]) -> dict[DebPin, str]:
+    """Where each package lies; raises `ToolkitError` (S103) for an archive that the suite does not have."""
+    roots = {archive.name: archive_url(archive, environment) for archive in suite.archives}
+    unknown = sorted({deb.archive for deb in debs} - roots.keys())
+    if unknown:
+        raise ToolkitError(Code.IMAGE, f"the lock names the archive {unknown[0]}, which {suite.name} does not have")
+    return {deb: f"{roots[deb.archive].rstrip('/')}/{deb.path}" for deb in debs}
+
+
+def fetch_debs(debs: Sequence[DebPin], suite: Suite, pool: Pool, on_progress: OnProgress) -> None:
+    """Download what the pool lacks; raises `ToolkitError` (S103) for what is gone, damaged or not to be reached."""
+    missing = [deb for deb in debs if not pool.path(deb).is_file()]
+    if not missing:
+        return
+    urls, numbers = deb_urls(missing, suite, dict(os.environ)), count(1)
+
+    with pool.scratch() as folder, requests.Session() as session, ThreadPoolExecutor(_AT_ONCE) as workers:
+
+        def fetch(deb: DebPin) -> None:
+            file = folder / f"{deb.sha256}.deb"
+            _download(session, urls[deb], file)
+            pool.take(file, deb)
+            on_progress(Fetching(deb.name, next(numbers), len(missing), 0, 0))
+
+        try:
+            list(workers.map(fetch, missing))
+        except BaseException:
+            workers.shutdown(cancel_futures=True)
+            raise
+
+
+def _download(session: requests.Session, url: str, file: Path) -> None:
+    try:
+        with session.get(url, stream=True, timeout=_TIMEOUT) as answer:
+            if answer.status_code == _GONE:
+                raise _gone(url)
+            answer.raise_for_status()
+            with file.open("xb") as target:
+                for piece in answer.iter_content(_PIECE):
+                    target.write(piece)
+    except requests.RequestException as error:
+        raise ToolkitError(
+            Code.IMAGE,
+            f"{url} could not be downloaded",
+            evidence=str(error),
+            mend="no network, or a proxy? a site's mirror is named by TOOLKIT_MIRROR_<ARCHIVE>; "
+            "a bundle needs no network: toolkit bundle load",
+        ) from None
+
+
+def _gone(url: str) -> ToolkitError:
+    return ToolkitError(
+        Code.IMAGE,
+        f"{url} is gone: the archive has a newer version",
+        mend="keep the same image: load a bundle that has it (toolkit bundle load), or name a mirror that keeps old "
+        "packages (TOOLKIT_MIRROR_DEBIAN=http://snapshot.debian.org/archive/debian/<day>); "
+        "or take the newer one, which is another image: toolkit lock --update",
+    )

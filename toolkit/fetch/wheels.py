@@ -1,0 +1,96 @@
+"""Filling the pool with wheels: pip downloads what a lock names, so that a site's index and proxy settings hold."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from toolkit.errors import Code, ToolkitError
+from toolkit.fetch.progress import Fetching, OnProgress
+from toolkit.lock.model import WheelPin
+from toolkit.lock.pool import Pool
+from toolkit.lock.wheel_choice import is_foreign
+from toolkit.process import stream
+
+_PROGRESS = re.compile(r"^Progress (\d+) of (\d+)$")
+_COLLECTING = re.compile(r"^Collecting ([A-Za-z0-9._-]+)==(\S+)")
+_TAGS = re.compile(r"-([^-]+)-([^-]+)-([^-]+)\.whl$")
+LAST_LINES = 12
+
+
+def requirements_text(wheels: Sequence[WheelPin]) -> str:
+    """The pins as pip reads them: one line each, with the one hash that may serve."""
+    return "".join(f"{wheel.name}=={wheel.version} --hash=sha256:{wheel.sha256}\n" for wheel in wheels)
+
+
+def download_argv(wheels: Sequence[WheelPin], requirements: Path, folder: Path, python: str) -> list[str]:
+    """pip's command line: these very wheels for the image's Python, whatever Python and machine this is."""
+    return [
+        *(sys.executable, "-m", "pip", "download", "--require-hashes", "--no-deps", "--only-binary", ":all:"),
+        *("--python-version", python, "--implementation", "cp"),
+        *(word for tag in _tags(wheels, 2) for word in ("--abi", tag)),
+        *(word for tag in _tags(wheels, 3) for word in ("--platform", tag)),
+        *("--dest", str(folder), "--requirement", str(requirements)),
+        *("--progress-bar", "raw", "--disable-pip-version-check", "--no-input"),
+    ]
+
+
+def fetch_wheels(wheels: Sequence[WheelPin], python: str, pool: Pool, on_progress: OnProgress) -> None:
+    """Download what the pool lacks; raises `ToolkitError` (S103) with pip's last lines, or for a wrong hash."""
+    missing = [wheel for wheel in wheels if not pool.path(wheel).is_file()]
+    if not missing:
+        return
+    with pool.scratch() as folder:
+        requirements = folder / "requirements.txt"
+        for group, named_for in _by_name(missing, python):
+            requirements.write_text(requirements_text(group))
+            _download(download_argv(group, requirements, folder, named_for), len(group), on_progress)
+        for wheel in missing:
+            _take(wheel, folder, pool)
+
+
+def _by_name(wheels: Sequence[WheelPin], python: str) -> Iterator[tuple[list[WheelPin], str]]:
+    """The wheels with the Python that pip must be told: what is named for another, it brings for no other."""
+    for named_for, foreign in ((python, False), ("3", True)):
+        group = [wheel for wheel in wheels if is_foreign(wheel.file, python) is foreign]
+        if group:
+            yield group, named_for
+
+
+def _take(wheel: WheelPin, folder: Path, pool: Pool) -> None:
+    if not (folder / wheel.file).is_file():
+        raise ToolkitError(
+            Code.IMAGE, f"pip brought another file than {wheel.file}", mend="`toolkit lock --update` names it anew"
+        )
+    pool.take(folder / wheel.file, wheel)
+
+
+def _tags(wheels: Sequence[WheelPin], part: int) -> list[str]:
+    """The ABI (2) or platform (3) tags of the wheels' own names: what the lock took must be what pip may take."""
+    return sorted({tag for wheel in wheels if (match := _TAGS.search(wheel.file)) for tag in match[part].split(".")})
+
+
+def _download(argv: Sequence[str], count: int, on_progress: OnProgress) -> None:
+    last: list[str] = []
+    state = Fetching("", 0, count, 0, 0)
+
+    def on_line(line: str) -> None:
+        nonlocal state
+        if progress := _PROGRESS.match(line):
+            state = Fetching(state.file, state.position, count, int(progress[1]), int(progress[2]))
+        else:
+            last.append(line)
+            del last[:-LAST_LINES]
+            if collecting := _COLLECTING.match(line):
+                state = Fetching(collecting[1], state.position + 1, count, 0, 0)
+        on_progress(state)
+
+    if stream(argv, on_line) != 0:
+        raise ToolkitError(
+            Code.IMAGE,
+            "the lock's wheels could not be downloaded",
+            evidence="\n".join(last),
+            mend="look at the lines above: no network, a proxy, or a wheel that is not what the lock says",
+        )

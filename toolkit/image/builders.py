@@ -1,0 +1,153 @@
+"""The two builders of Docker: the classic one through docker-py, BuildKit through the CLI. The same files come out."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import docker.errors
+import requests
+
+from toolkit.errors import Code, ToolkitError
+from toolkit.image.config import STAGE_LABEL
+from toolkit.image.progress import Progress, Report
+from toolkit.image.stages import Stage
+from toolkit.image.store import ImageStore
+from toolkit.tar_stream import tar_stream
+
+_STEP = re.compile(r"^Step (\d+)/(\d+) : (.*)$", re.DOTALL)
+_BUILDKIT_STEP = re.compile(r"^#\d+ \[\s*(?:\S+ )?(\d+)/(\d+)\] (.*)$")
+LAST_LINES = 20
+NAMES = ("classic", "buildkit")
+
+
+class Builder(Protocol):
+    """Builds a stage with no network, whatever was built before, and gives the id of what came out.
+
+    Raises `ToolkitError` (S103) with the last lines of the step that failed; leaves no name behind.
+    """
+
+    def build(self, stage: Stage, report: Report) -> str:
+        """The id of the image that the builder made."""
+        ...
+
+
+class ClassicBuilder:
+    """The engine's own builder."""
+
+    def __init__(self, store: ImageStore) -> None:
+        self._store = store
+
+    def build(self, stage: Stage, report: Report) -> str:
+        """See `Builder`."""
+        last: deque[str] = deque(maxlen=LAST_LINES)
+        step, done, total, made = "sending the context", 0, 0, ""
+        report(Progress(stage.reference, step))
+        options = {"network_mode": "none", "rm": True, "forcerm": True, "nocache": True, "decode": True}
+        context = tar_stream(stage.entries())
+        self._drop_leftovers(stage)
+        try:
+            for event in self._store.engine.api.build(fileobj=context, custom_context=True, **options):
+                made = event.get("aux", {}).get("ID", made)
+                if "error" in event:
+                    raise _build_failed(stage, step, str(event["error"]), last)
+                text = str(event.get("stream", "")).rstrip()
+                if match := _STEP.match(text):
+                    step, done, total = _short(match[3]), int(match[1]), int(match[2])
+                    report(Progress(stage.reference, step, done - 1, total))
+                    last.clear()
+                elif text and not text.startswith((" ---> ", "Removing intermediate")):
+                    last.extend(text.splitlines())
+        except (docker.errors.APIError, requests.RequestException, OSError) as error:
+            self._drop_leftovers(stage)
+            raise _build_failed(stage, step, str(error), last) from error
+        except BaseException:
+            self._drop_leftovers(stage)
+            raise
+        return str(made)
+
+    def _drop_leftovers(self, stage: Stage) -> None:
+        """What a build that failed or was killed left of this very stage: its context may be gigabytes."""
+        self._store.engine.images.prune(
+            filters={"dangling": True, "label": f"{STAGE_LABEL}={stage.reference}"},
+        )
+
+
+class BuildKitBuilder:
+    """BuildKit, which the engine has built in since 18.09 and only the CLI can drive."""
+
+    def build(self, stage: Stage, report: Report) -> str:
+        """See `Builder`."""
+        report(Progress(stage.reference, "sending the context"))
+        with tempfile.TemporaryDirectory() as folder:
+            id_file = Path(folder) / "image-id"
+            argv = ["docker", "build", "--network", "none", "--no-cache", "--progress", "plain", "--force-rm"]
+            argv += ["--iidfile", str(id_file), "-"]
+            last: deque[str] = deque(maxlen=LAST_LINES)
+            step = "sending the context"
+
+            def on_line(line: str) -> None:
+                nonlocal step
+                last.append(line)
+                if match := _BUILDKIT_STEP.match(line):
+                    step = _short(match[3])
+                    report(Progress(stage.reference, step, int(match[1]) - 1, int(match[2])))
+
+            status = _feed(argv, tar_stream(stage.entries()), on_line)
+            if status != 0 or not id_file.is_file():
+                raise _build_failed(stage, step, f"exit status {status}", last)
+            return id_file.read_text().strip()
+
+
+def builder_named(name: str, store: ImageStore) -> Builder:
+    """`classic` or `buildkit`."""
+    return BuildKitBuilder() if name == "buildkit" else ClassicBuilder(store)
+
+
+def _feed(argv: list[str], pieces: Iterator[bytes], on_line: Callable[[str], None]) -> int:
+    """Run `argv` with `pieces` as its input; its lines are read from a file as they come, so neither side waits."""
+    environment = {**os.environ, "DOCKER_BUILDKIT": "1"}
+    with tempfile.TemporaryFile("w+b") as said:
+        process = subprocess.Popen(
+            argv, stdin=subprocess.PIPE, stdout=said, stderr=subprocess.STDOUT, env=environment, start_new_session=True
+        )
+        assert process.stdin is not None
+        try:
+            with process.stdin as stream:
+                for piece in pieces:
+                    stream.write(piece)
+        except BrokenPipeError:
+            pass  # it has ended early, and says why
+        try:
+            status = process.wait()
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
+        said.seek(0)
+        for line in said.read().decode(errors="replace").splitlines():
+            on_line(line)
+    return status
+
+
+def _short(step: str) -> str:
+    """A step in one line, without our own `{#` comments and continuation lines."""
+    return " ".join(step.split())[:100]
+
+
+def _build_failed(stage: Stage, step: str, error: str, last: deque[str]) -> ToolkitError:
+    full = any("no space left" in line for line in (*last, error))
+    return ToolkitError(
+        Code.IMAGE,
+        f"building {stage.reference} failed at: {step}",
+        evidence="\n".join([*last, error]),
+        mend="free some disk (docker system df), then build again"
+        if full
+        else "nothing was left under that name; mend the step and build again",
+    )

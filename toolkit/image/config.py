@@ -1,0 +1,64 @@
+"""An image's configuration, written so that equal images have equal bytes: its SHA-256 is the image id. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from toolkit.image.layer import Layer
+
+CREATED = "2020-01-01T00:00:00Z"
+"""When every image says it was made; when it really was is in its provenance, apart from its bits."""
+PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+STAGE_LABEL = "toolkit.stage"
+"""Marks what a builder leaves half done; never part of an image."""
+_KEPT = ("Cmd", "Entrypoint", "Env", "ExposedPorts", "Labels", "StopSignal", "User", "Volumes", "WorkingDir")
+"""What OCI's image specification knows; builders add fields of their own, and their own way to say nothing."""
+
+
+@dataclass(frozen=True)
+class ImageConfig:
+    """What an image sets for its containers, its layers' diff ids from the lowest up, and what made each of them."""
+
+    settings: Mapping[str, Any]
+    diff_ids: tuple[str, ...]
+    origins: tuple[str, ...]
+
+    def on_top(self, settings: Mapping[str, Any], layer: Layer) -> ImageConfig:
+        """The configuration of an image with `layer` on this one's."""
+        return ImageConfig(settings, (*self.diff_ids, layer.diff_id), (*self.origins, layer.origin))
+
+    @property
+    def text(self) -> bytes:
+        """The configuration as OCI's JSON, in one form only."""
+        whole = {
+            "architecture": "amd64",
+            "config": self.settings,
+            "created": CREATED,
+            "history": [{"created": CREATED, "created_by": origin} for origin in self.origins],
+            "os": "linux",
+            "rootfs": {"diff_ids": list(self.diff_ids), "type": "layers"},
+        }
+        return json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+    @property
+    def image_id(self) -> str:
+        """As the engine names it."""
+        return f"sha256:{hashlib.sha256(self.text).hexdigest()}"
+
+
+def settled_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What a builder's configuration says, without what it says of nothing."""
+    kept = {name: config[name] for name in _KEPT if config.get(name)}
+    if kept.get("WorkingDir") == "/":
+        del kept["WorkingDir"]
+    said = {name: value for name, value in kept.pop("Labels", {}).items() if name != STAGE_LABEL}
+    return {**kept, "Labels": said} if said else kept
+
+
+def base_config(diff_ids: Sequence[str], origins: Sequence[str]) -> ImageConfig:
+    """A base's: a shell and a path. A builder would add the path by itself, or not: so it is there already."""
+    return ImageConfig({"Cmd": ["/bin/sh"], "Env": [PATH]}, tuple(diff_ids), tuple(origins))

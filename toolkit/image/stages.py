@@ -1,0 +1,171 @@
+"""An image as the stages that make it: what each stands on, its Dockerfile, its context, what is kept of it. Pure.
+
+base (mmdebstrap) → environment (the lock's wheels) → the image itself. Each has a reference that names its inputs,
+so a stage that is in the engine is not made again, and images that share a stage share its layers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+
+from toolkit.catalogue.model import LEARNER_UID, Recipe, RegistryBase
+from toolkit.catalogue.version import (
+    COMPILE_PROGRAM,
+    ENVIRONMENT_TEMPLATE,
+    Inputs,
+    base_reference,
+    environment_inputs,
+    tree_files,
+)
+from toolkit.errors import Code, ToolkitError
+from toolkit.fetch.wheels import requirements_text
+from toolkit.lock.model import Lock, WheelPin
+from toolkit.lock.pool import Pool
+from toolkit.lock.wheel_choice import is_foreign
+from toolkit.tar_stream import Entry
+
+LOCK_IN_IMAGE = "/usr/share/toolkit/lock.yml"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One build on `parent`: its Dockerfile, the files beside it, and the paths whose content becomes the layer."""
+
+    reference: str
+    parent: str
+    dockerfile: str
+    context: tuple[Entry, ...]
+    roots: tuple[str, ...]
+    origin: str
+
+    def entries(self) -> Iterator[Entry]:
+        """The build context: the Dockerfile and all that it copies."""
+        yield Entry("Dockerfile", self.dockerfile.encode())
+        yield from self.context
+
+
+def stages_of(
+    recipe: Recipe, inputs: Inputs, lock: Lock, templates: Mapping[str, str], pool: Pool, namespace: str = ""
+) -> tuple[Stage, ...]:
+    """The stages on top of the base, from the lowest up.
+
+    Args:
+        templates: the templates' texts by file name.
+        namespace: put before every name, so that a second build of the same things does not find the first.
+    """
+    stages: list[Stage] = []
+    parent = in_namespace(namespace, recipe, base_reference(recipe.base, lock))
+    if lock.wheels:
+        reference = namespace + environment_inputs(recipe, lock).reference
+        stages.append(_environment(recipe, lock, templates[ENVIRONMENT_TEMPLATE], pool, parent, reference))
+        parent = reference
+    stages.append(_image(recipe, inputs, lock, templates[recipe.template.name], parent, namespace + inputs.reference))
+    return tuple(stages)
+
+
+def in_namespace(namespace: str, recipe: Recipe, reference: str) -> str:
+    """The base's name in `namespace`; a registry's image has the name that it has."""
+    return reference if isinstance(recipe.base, RegistryBase) else namespace + reference
+
+
+def import_paths(recipe: Recipe) -> tuple[str, ...]:
+    """Folders that Python looks into besides the environment: the tool's own library, the user's own packages."""
+    return ("/opt/ddl", f"/opt/user/lib/python{recipe.python}/site-packages")
+
+
+def labels(recipe: Recipe, inputs: Inputs, lock: Lock) -> dict[str, str]:
+    """What the image says of itself, whole; nothing here depends on when or where it is built."""
+    base = recipe.base
+    facts = {
+        "base": base.image if isinstance(base, RegistryBase) else base.suite.title,
+        "packages": [] if isinstance(base, RegistryBase) else list(base.packages),
+        "python": recipe.python,
+        "requirements": list(recipe.requirements),
+        "gpu": list(recipe.architectures),
+        "trees": [tree.target for tree in recipe.trees],
+        "debs": len(lock.debs),
+        "wheels": len(lock.wheels),
+    }
+    return {
+        "org.opencontainers.image.title": recipe.title,
+        "org.opencontainers.image.version": inputs.reference,
+        "org.opencontainers.image.base.name": base_reference(base, lock),
+        "toolkit.combination": recipe.name,
+        "toolkit.inputs.sha256": inputs.digest,
+        "toolkit.inputs": " ".join(f"{name}={digest[:16]}" for name, digest in inputs.digests),
+        "toolkit.recipe": json.dumps(facts, sort_keys=True, separators=(",", ":")),
+        "toolkit.facts": recipe.facts,
+    }
+
+
+def _environment(recipe: Recipe, lock: Lock, template: str, pool: Pool, parent: str, reference: str) -> Stage:
+    roots = ("/opt/venv",)
+    foreign = [wheel for wheel in lock.wheels if is_foreign(wheel.file, recipe.python)]
+    own = [wheel for wheel in lock.wheels if wheel not in foreign]
+    dockerfile = render(
+        template,
+        parent=parent,
+        stage=reference,
+        roots=roots[0],
+        python=recipe.python,
+        pip_wheel=_pip(lock.wheels),
+        foreign=bool(foreign),
+        paths=import_paths(recipe),
+    )
+    context = [Entry(f"wheels/{wheel.file}", pool.path(wheel)) for wheel in sorted(lock.wheels)]
+    context.append(Entry("wheels/requirements.lock", requirements_text(own).encode()))
+    if foreign:
+        context.append(Entry("wheels/foreign.lock", requirements_text(foreign).encode()))
+    context.append(Entry("compile.py", COMPILE_PROGRAM))
+    return Stage(
+        reference, parent, dockerfile, tuple(context), roots, f"toolkit environment: {len(lock.wheels)} wheels"
+    )
+
+
+def _image(recipe: Recipe, inputs: Inputs, lock: Lock, template: str, parent: str, reference: str) -> Stage:
+    context = [Entry("lock.yml", recipe.lock)]
+    for index, tree in enumerate(recipe.trees):
+        for name, file in tree_files(tree):
+            mode = 0o755 if file.stat().st_mode & 0o100 else 0o644
+            context.append(Entry(f"{_context_name(index)}/{name}".rstrip("/"), file, mode))
+    dockerfile = render(
+        template,
+        parent=parent,
+        stage=reference,
+        python=recipe.python,
+        paths=import_paths(recipe),
+        trees=[{"context": _context_name(index), "target": tree.target} for index, tree in enumerate(recipe.trees)],
+        uid=LEARNER_UID,
+        labels=labels(recipe, inputs, lock),
+    )
+    roots = (*(tree.target for tree in recipe.trees), LOCK_IN_IMAGE)
+    return Stage(reference, parent, dockerfile, tuple(context), roots, f"toolkit image: {recipe.name}")
+
+
+def _pip(wheels: Sequence[WheelPin]) -> str:
+    for wheel in wheels:
+        if wheel.name == "pip":
+            return wheel.file
+    raise ToolkitError(Code.IMAGE, "the lock has wheels, and no pip to install them", mend="ask for pip in the recipe")
+
+
+def _context_name(index: int) -> str:
+    return f"trees/{index}"
+
+
+def render(template: str, **values: Any) -> str:
+    """A Dockerfile; a name that the template uses and no one gave is an error, never an empty string."""
+    # A Dockerfile is no HTML: autoescape would turn quotes into entities.
+    environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)  # noqa: S701
+    environment.filters["quoted"] = _quoted
+    return environment.from_string(template).render(values)
+
+
+def _quoted(value: str) -> str:
+    """A value in a Dockerfile's double quotes, where `$` would name a variable."""
+    return json.dumps(value, ensure_ascii=False).replace("$", "\\$")

@@ -1,0 +1,41 @@
+"""What a renewed lock changes: each package's version before and now. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from toolkit.lock.model import DebPin, Lock, WheelPin
+
+
+@dataclass(frozen=True, order=True)
+class Change:
+    """One package of a `kind` ("deb" or "wheel"): its version before and now, empty where it was or is not there."""
+
+    kind: str
+    name: str
+    old: str
+    new: str
+
+
+def changes(old: Lock | None, new: Lock) -> tuple[Change, ...]:
+    """What differs, sorted by kind and name; a file that changed under the same version counts, too."""
+    before = old or Lock("", "", (), ())
+    return (*_changes("deb", before.debs, new.debs), *_changes("wheel", before.wheels, new.wheels))
+
+
+def _changes(kind: str, old: Sequence[DebPin | WheelPin], new: Sequence[DebPin | WheelPin]) -> list[Change]:
+    before, now = _by_name(old), _by_name(new)
+    return [
+        Change(kind, name, _version(before, name), _version(now, name))
+        for name in sorted(before.keys() | now.keys())
+        if name not in before or name not in now or before[name].sha256 != now[name].sha256
+    ]
+
+
+def _by_name(pins: Sequence[DebPin | WheelPin]) -> dict[str, DebPin | WheelPin]:
+    return {pin.name: pin for pin in pins}
+
+
+def _version(pins: Mapping[str, DebPin | WheelPin], name: str) -> str:
+    return pins[name].version if name in pins else ""

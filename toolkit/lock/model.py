@@ -1,0 +1,48 @@
+"""A lock: every file that goes into an image, by name, version and hash; nothing is resolved when it is used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, order=True)
+class DebPin:
+    """One Debian package: `archive` is the name of the suite's archive, `path` the file's place below its URL."""
+
+    name: str
+    version: str
+    architecture: str
+    archive: str
+    path: str
+    sha256: str
+    size: int
+
+    @property
+    def file(self) -> str:
+        """The file's own name."""
+        return self.path.rpartition("/")[2]
+
+
+@dataclass(frozen=True, order=True)
+class WheelPin:
+    """One wheel: the project's name as PyPI normalises it, and the one file that serves."""
+
+    name: str
+    version: str
+    file: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Lock:
+    """What goes into one combination.
+
+    `asked` is the SHA-256 of the question that the lock answers (suite, packages, requirements, Python, platform):
+    where a recipe asks something else now, the lock is stale. `template` is the Dockerfile template's own SHA-256.
+    """
+
+    asked: str
+    template: str
+    debs: tuple[DebPin, ...]
+    wheels: tuple[WheelPin, ...]

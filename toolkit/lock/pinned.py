@@ -1,0 +1,102 @@
+"""Wheels for Pythons that no resolver of today knows (2.7, 3.5): every package is named with its version.
+
+What TensorFlow 1.5 asks for cannot be had as wheels alone (tensorboard 1.5 insists on html5lib 0.9999999, which has
+none), so a resolver would find no answer; a recipe names what works instead, and the index tells the files.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import requests
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import Version
+
+from toolkit.catalogue.model import Suite
+from toolkit.errors import Code, ToolkitError
+from toolkit.lock.model import WheelPin
+from toolkit.lock.wheel_choice import FOREIGN, best_wheel, supported_tags
+
+_PYPI = "https://pypi.org/simple"
+_JSON = "application/vnd.pypi.simple.v1+json"
+"""PEP 691: the index's files with their hashes and sizes."""
+_TIMEOUT = (10, 60)
+"""Seconds to connect, and without a byte."""
+
+
+def pinned_wheels(
+    requirements: Sequence[str], python: str, suite: Suite, environment: Mapping[str, str] = os.environ
+) -> tuple[WheelPin, ...]:
+    """The wheel of each of `requirements`, which must all be `name==version`; nothing is added to them.
+
+    Raises `ToolkitError` (S103) for a requirement without a version, a package without a wheel that serves, or an
+    index that does not answer.
+    """
+    versions = exact_versions(requirements, python)
+    index = environment.get("PIP_INDEX_URL") or _PYPI
+    with requests.Session() as session:
+        return tuple(
+            sorted(pin_of(name, versions[name], _files(session, index, name), python, suite) for name in versions)
+        )
+
+
+def exact_versions(requirements: Sequence[str], python: str) -> dict[str, Version]:
+    """Each package's version; raises `ToolkitError` (S103) where one is not named."""
+    found: dict[str, Version] = {}
+    for line in requirements:
+        try:
+            requirement = Requirement(line)
+            (specifier,) = requirement.specifier
+            if specifier.operator != "==" or requirement.marker or requirement.extras or requirement.url:
+                raise ValueError(line)
+            found[canonicalize_name(requirement.name)] = Version(specifier.version)
+        except (InvalidRequirement, ValueError):
+            raise ToolkitError(
+                Code.IMAGE,
+                f"`{line}` does not name one version",
+                mend=f"Python {python} has no resolver any more: name every package that is needed, as NAME==VERSION",
+            ) from None
+    return found
+
+
+def pin_of(name: str, version: Version, files: Sequence[Mapping[str, Any]], python: str, suite: Suite) -> WheelPin:
+    """The best of an index's `files` for this version; raises `ToolkitError` (S103) where none serves."""
+    wheels = {file["filename"]: file for file in files if _version(file["filename"]) == version}
+    tags = supported_tags(python, suite.glibc)
+    # Some wheels say py3 in their names and Python 2.7 in what they say of themselves, as absl-py 0.10 to 0.12 do.
+    chosen = best_wheel(wheels, (*tags, FOREIGN))
+    if chosen is None:
+        raise ToolkitError(
+            Code.IMAGE,
+            f"{name} {version} has no wheel for Python {python} on {suite.title}",
+            evidence="\n".join(sorted(wheels)),
+            mend="name another version of it; an image is made of wheels alone",
+        )
+    file = wheels[chosen]
+    return WheelPin(name, str(version), chosen, file["hashes"]["sha256"], file.get("size") or 0)
+
+
+def _files(session: requests.Session, index: str, name: str) -> list[dict[str, Any]]:
+    url = f"{index.rstrip('/')}/{name}/"
+    try:
+        answer = session.get(url, headers={"Accept": _JSON}, timeout=_TIMEOUT)
+        answer.raise_for_status()
+        files: list[dict[str, Any]] = answer.json()["files"]
+        return files
+    except (requests.RequestException, KeyError, TypeError) as error:
+        raise ToolkitError(
+            Code.IMAGE,
+            f"{url} does not tell its files",
+            evidence=str(error),
+            mend="no network, or a proxy? an index must answer in JSON (PEP 691); PIP_INDEX_URL names another",
+        ) from None
+
+
+def _version(file: str) -> Version | None:
+    try:
+        return parse_wheel_filename(file)[1]
+    except InvalidWheelFilename:
+        return None

@@ -1,0 +1,127 @@
+"""Solving wheels: uv resolves for the image's Python and platform, whatever this machine has; wheels only."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import uv
+from packaging.utils import canonicalize_name
+
+from toolkit.catalogue.model import Suite
+from toolkit.errors import Code, ToolkitError
+from toolkit.lock.model import WheelPin
+from toolkit.lock.pinned import pinned_wheels
+from toolkit.lock.wheel_choice import best_wheel, supported_tags
+from toolkit.process import run
+
+_OLDEST_PYTHON_OF_UV = (3, 6)
+_NEWEST_GLIBC_OF_UV = 40
+_SECONDS = 600
+LAST_LINES = 20
+
+
+def compile_argv(folder: Path, python: str, glibc: str, index: str = "") -> list[str]:
+    """uv's command line, for `requirements.in` and `constraints.txt` in `folder`; the answer goes to `pylock.toml`.
+
+    What `pylock.toml` holds before is kept where it still serves. `index` takes PyPI's place; default none.
+    """
+    newest = min(int(glibc.removeprefix("2.")), _NEWEST_GLIBC_OF_UV)
+    return [
+        *(uv.find_uv_bin(), "pip", "compile", str(folder / "requirements.in")),
+        *("--constraints", str(folder / "constraints.txt"), "--output-file", str(folder / "pylock.toml")),
+        *("--format", "pylock.toml", "--only-binary", ":all:", "--generate-hashes", "--quiet"),
+        *("--python", sys.executable, "--python-version", python),
+        *("--python-platform", f"x86_64-manylinux_2_{newest}"),
+        *(["--default-index", index] if index else []),
+    ]
+
+
+def solve_wheels(
+    requirements: Sequence[str],
+    python: str,
+    suite: Suite,
+    constraints: Sequence[str] = (),
+    keep: Sequence[WheelPin] = (),
+    environment: Mapping[str, str] = os.environ,
+) -> tuple[WheelPin, ...]:
+    """The wheels that `requirements` need on `python` and the suite's glibc, each the one file that pip would take.
+
+    Args:
+        requirements: for Python 2.7 and 3.5, which uv refuses, every package with its version (`toolkit.lock.pinned`).
+        constraints: versions that hold where the package is needed, as in pip's constraint files.
+        keep: pins of an older lock: their versions are kept where they still serve.
+
+    Raises `ToolkitError` (S103) with uv's words where there is no answer, or a package has no wheel.
+    """
+    if tuple(int(part) for part in python.split(".")) < _OLDEST_PYTHON_OF_UV:
+        return pinned_wheels(requirements, python, suite, environment)
+    with tempfile.TemporaryDirectory(prefix="toolkit-lock-") as name:
+        folder = Path(name)
+        (folder / "requirements.in").write_text("".join(f"{line}\n" for line in requirements))
+        (folder / "constraints.txt").write_text("".join(f"{line}\n" for line in constraints))
+        if keep:
+            (folder / "pylock.toml").write_text(_preferences(keep))
+        result = run(compile_argv(folder, python, suite.glibc, _index(environment)), check=False, timeout=_SECONDS)
+        if not result.ok:
+            raise _unsolved(requirements, python, suite, result.errors)
+        return pins_of((folder / "pylock.toml").read_text(), python, suite)
+
+
+def pins_of(pylock: str, python: str, suite: Suite) -> tuple[WheelPin, ...]:
+    """A `pylock.toml` (PEP 751) as pins; raises `ToolkitError` (S103) for a package that has no wheel to take."""
+    tags = supported_tags(python, suite.glibc)
+    return tuple(sorted(_pin(package, tags, python, suite) for package in tomllib.loads(pylock).get("packages", [])))
+
+
+def _pin(package: dict[str, Any], tags: Any, python: str, suite: Suite) -> WheelPin:
+    wheels = {_file(wheel): wheel for wheel in package.get("wheels", [])}
+    chosen = best_wheel(wheels, tags)
+    if chosen is None:
+        raise ToolkitError(
+            Code.IMAGE,
+            f"{package['name']} {package.get('version', '')} has no wheel for Python {python} on {suite.title}",
+            evidence="\n".join(sorted(wheels)),
+            mend="ask for another version of it; an image is made of wheels alone",
+        )
+    wheel = wheels[chosen]
+    return WheelPin(
+        name=canonicalize_name(package["name"]),
+        version=package["version"],
+        file=chosen,
+        sha256=wheel["hashes"]["sha256"],
+        size=wheel.get("size", 0),
+    )
+
+
+def _file(wheel: dict[str, Any]) -> str:
+    """PEP 751 has the file's name, or a URL or path that ends with it."""
+    place = wheel.get("name") or urlsplit(wheel.get("url", "")).path or wheel.get("path", "")
+    return unquote(str(place)).rpartition("/")[2]
+
+
+def _preferences(pins: Sequence[WheelPin]) -> str:
+    """The pins as uv reads its own earlier answer."""
+    packages = [f'\n[[packages]]\nname = "{pin.name}"\nversion = "{pin.version}"\n' for pin in pins]
+    return 'lock-version = "1.0"\ncreated-by = "toolkit"\n' + "".join(packages)
+
+
+def _index(environment: Mapping[str, str]) -> str:
+    """pip's variable names the site's index to uv, too, unless uv has been told its own."""
+    told = any(environment.get(name) for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL"))
+    return "" if told else environment.get("PIP_INDEX_URL", "")
+
+
+def _unsolved(requirements: Sequence[str], python: str, suite: Suite, said: str) -> ToolkitError:
+    return ToolkitError(
+        Code.IMAGE,
+        f"no wheels answer {' '.join(requirements)} for Python {python} on {suite.title}",
+        evidence="\n".join(said.strip().splitlines()[-LAST_LINES:]),
+        mend="the lines above say why: versions that exclude each other, a package without wheels, or no network",
+    )

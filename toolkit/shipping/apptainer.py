@@ -1,0 +1,63 @@
+"""One image as a SIF file, for sites that run Apptainer (or Singularity) and no engine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from toolkit.errors import Code, ToolkitError
+from toolkit.image.progress import Progress, Report
+from toolkit.image.store import ImageStore
+from toolkit.process import stream
+from toolkit.shipping.save import save_images
+from toolkit.shipping.writing import full_disk_told
+
+PROGRAMS = ("apptainer", "singularity")
+LAST_LINES = 20
+
+
+def build_argv(program: str, sif: str, archive: str) -> list[str]:
+    """The command line that makes `sif` from a file of `toolkit save`.
+
+    Its form is from apptainer.org/docs/user/main/docker_and_oci.html; it has been compared, and not been run.
+    """
+    return [program, "build", sif, f"docker-archive:{archive}"]
+
+
+def find_program(which: Callable[[str], str | None] = shutil.which) -> str:
+    """The path of the first of `PROGRAMS` that is here; raises `ToolkitError` (S100) where none is."""
+    found = next((path for path in map(which, PROGRAMS) if path), None)
+    if found is None:
+        raise ToolkitError(
+            Code.RESOURCES,
+            f"no {' or '.join(PROGRAMS)} on this machine: it is what makes a SIF file",
+            mend="install apptainer here; or `toolkit save REF -o FILE.tar`, and where apptainer is: "
+            "apptainer build IMAGE.sif docker-archive:FILE.tar",
+        )
+    return found
+
+
+def save_sif(reference: str, target: Path, store: ImageStore, report: Report) -> int:
+    """Write the image to `target` as a SIF file; its size in bytes. `target` appears when it is whole.
+
+    Raises `ToolkitError`: S100 where no program makes it or the disk is full, S103 where the image is not here or
+    the program fails, with its last lines.
+    """
+    program, last = find_program(), deque[str](maxlen=LAST_LINES)
+    folder = target.absolute().parent
+
+    def on_line(line: str) -> None:
+        last.append(line)
+        report(Progress("apptainer", line))
+
+    with full_disk_told(folder), tempfile.TemporaryDirectory(dir=folder, prefix=".toolkit-") as scratch:
+        archive, sif = Path(scratch, "image.tar"), Path(scratch, "image.sif")
+        save_images([reference], archive, store, report)
+        if stream(build_argv(program, str(sif), str(archive)), on_line, environment=dict(os.environ)) != 0:
+            raise ToolkitError(Code.IMAGE, f"{Path(program).name} could not make {target}", evidence="\n".join(last))
+        sif.replace(target)
+    return target.stat().st_size

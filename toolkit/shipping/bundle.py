@@ -1,0 +1,113 @@
+"""A bundle: images, the packages of their locks and the tool itself in one file, for machines without a network.
+
+It is an OCI layout, as `toolkit save` writes it, with more beside it: `tool/` (wheels), `pool/<sha256>/<file>` (the
+locks' files), README.txt, and SHA256SUMS over everything. So `docker load` and `tar` read it, too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit.catalogue.version import sha256_of
+from toolkit.errors import Code, ToolkitError
+from toolkit.image.progress import Progress, Report
+from toolkit.image.store import ImageStore
+from toolkit.lock.pool import Pin, Pool
+from toolkit.shipping.oci import OciImage
+from toolkit.shipping.save import Saved, check_here, layout_blobs, layout_documents, layout_entries, spooled
+from toolkit.shipping.spool import Spool
+from toolkit.shipping.writing import new_file
+from toolkit.tar_stream import Entry, tar_stream
+
+README, SUMS, TOOL, POOL = "README.txt", "SHA256SUMS", "tool/", "pool/"
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What goes into a bundle: images by name, the pins of their locks, the wheels of the tool, for which Pythons."""
+
+    references: tuple[str, ...]
+    pins: tuple[Pin, ...]
+    wheels: tuple[Path, ...]
+    pythons: tuple[str, ...]
+
+
+def make_bundle(contents: Contents, pool: Pool, target: Path, store: ImageStore, report: Report) -> Saved:
+    """Write `contents` to `target`, which appears when it is whole; equal contents give equal bytes.
+
+    Raises `ToolkitError`: S103 for an image or a pool file that is not here, S100 for a full disk.
+    """
+    check_here(contents.references, store)
+    check_pool(contents.pins, pool)
+    folder = target.absolute().parent
+    with new_file(target) as stream, spooled(contents.references, folder, store, report) as (images, spool):
+        total = sum(blob.size for blob in layout_blobs(images)) + sum(pin.size for pin in contents.pins)
+        total, done = total + sum(wheel.stat().st_size for wheel in contents.wheels), 0
+        for piece in tar_stream(_entries(contents, images, spool, pool, target.name)):
+            stream.write(piece)
+            done += len(piece)
+            report(Progress("writing", target.name, done, max(total, done), "bytes"))
+    return Saved(target, target.stat().st_size, images)
+
+
+def check_pool(pins: Sequence[Pin], pool: Pool) -> None:
+    """Whether the pool has every file, undamaged; raises `ToolkitError` (S103), and forgets one that was damaged."""
+    if missing := pool.missing(pins):
+        raise ToolkitError(Code.IMAGE, f"the pool lacks {missing[0].file}", mend="toolkit build MANIFEST")
+    for pin in pins:
+        if sha256_of(pool.path(pin)) != pin.sha256:
+            pool.drop(pin)
+            raise ToolkitError(
+                Code.IMAGE, f"the pool's {pin.file} was damaged, and is dropped", mend="start again: it is fetched anew"
+            )
+
+
+def readme(contents: Contents, file: str) -> str:
+    """What a person does who has this file and no network. Pure."""
+    images = "\n".join(f"  {reference}" for reference in contents.references)
+    file = shlex.quote(file)
+    return f"""\
+This file brings `toolkit` and what it needs to a machine without a network. There: Docker Engine, and Python {
+        " or ".join(contents.pythons)
+    }.
+
+1. tar -xf {file} tool
+2. python3 -m venv toolkit-venv && . toolkit-venv/bin/activate
+3. pip install --no-index --find-links tool toolkit
+4. toolkit bundle load {file}      (checks every byte against SHA256SUMS first)
+5. toolkit launch MANIFEST
+
+Images in it:
+{images}
+"""
+
+
+def sums_text(digests: Mapping[str, str]) -> str:
+    """As `sha256sum` writes and checks them, in the names' order."""
+    return "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
+
+
+def pool_name(pin: Pin) -> str:
+    """Where a bundle keeps the pin's file."""
+    return f"{POOL}{pin.sha256}/{pin.file}"
+
+
+def _entries(contents: Contents, images: Sequence[OciImage], spool: Spool, pool: Pool, file: str) -> Iterator[Entry]:
+    """The bundle's files; what a person reads comes first."""
+    text = readme(contents, file).encode()
+    pins = sorted(set(contents.pins), key=pool_name)
+    wheels = sorted(contents.wheels, key=lambda wheel: wheel.name)
+    digests = {README: hashlib.sha256(text).hexdigest()}
+    digests |= {name: hashlib.sha256(document).hexdigest() for name, document in layout_documents(images).items()}
+    digests |= {blob.name: blob.digest.removeprefix("sha256:") for blob in layout_blobs(images)}
+    digests |= {f"{TOOL}{wheel.name}": sha256_of(wheel) for wheel in wheels}
+    digests |= {pool_name(pin): pin.sha256 for pin in pins}
+    yield Entry(README, text)
+    yield Entry(SUMS, sums_text(digests).encode())
+    yield from (Entry(f"{TOOL}{wheel.name}", wheel) for wheel in wheels)
+    yield from layout_entries(images, spool)
+    yield from (Entry(pool_name(pin), pool.path(pin)) for pin in pins)

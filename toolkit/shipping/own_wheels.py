@@ -1,0 +1,64 @@
+"""The tool itself as wheels, with all that it needs: what a machine without a network installs it from."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+
+from toolkit.errors import Code, ToolkitError
+from toolkit.image.progress import Progress, Report
+from toolkit.process import stream
+
+LAST_LINES = 12
+_QUIET = ("--disable-pip-version-check", "--no-input", "--progress-bar", "off")
+
+
+def wheel_argv(house: Path, folder: Path) -> list[str]:
+    """pip's command line that makes the tool's own wheel from its source."""
+    return [sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", str(folder), *_QUIET, str(house)]
+
+
+def download_argv(wheel: Path, constraints: Path, python: str, folder: Path) -> list[str]:
+    """pip's command line that brings what `wheel` needs on `python` (such as `3.11`), wheels alone, as pinned."""
+    return [
+        *(sys.executable, "-m", "pip", "download", "--only-binary", ":all:", "--python-version", python),
+        *("--constraint", str(constraints), "--dest", str(folder), *_QUIET, str(wheel)),
+    ]
+
+
+def gather_wheels(house: Path, pythons: Sequence[str], folder: Path, report: Report) -> tuple[Path, ...]:
+    """Fill `folder` with the tool's wheel and every dependency's, for each of `pythons`; the files, sorted.
+
+    It asks the package index. Raises `ToolkitError`: S100 where the tool was installed without its source, S103 with
+    pip's last lines.
+    """
+    constraints = house / "constraints.txt"
+    if not constraints.is_file():
+        raise ToolkitError(
+            Code.RESOURCES,
+            "a bundle holds the tool itself, and here is no source to make it from",
+            mend="make the bundle from a checkout of the tool (git clone, ./quickstart)",
+        )
+    _pip(wheel_argv(house, folder), report)
+    (wheel,) = folder.glob("toolkit-*.whl")
+    for python in pythons:
+        _pip(download_argv(wheel, constraints, python, folder), report)
+    return tuple(sorted(folder.glob("*.whl")))
+
+
+def _pip(argv: Sequence[str], report: Report) -> None:
+    last = deque[str](maxlen=LAST_LINES)
+
+    def on_line(line: str) -> None:
+        last.append(line)
+        report(Progress("the tool", line))
+
+    if stream(argv, on_line) != 0:
+        raise ToolkitError(
+            Code.IMAGE,
+            "the tool's own wheels could not be had",
+            evidence="\n".join(last),
+            mend="look at pip's lines above: no network, a proxy, or no wheel for that Python",
+        )

@@ -1,0 +1,236 @@
+"""Images to a registry and back, by the engine of this machine. Who may, docker's own configuration says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import docker.errors
+import requests
+
+from toolkit.catalogue.version import HASH_LENGTH
+from toolkit.errors import Code, ToolkitError
+from toolkit.image.progress import Progress, Report
+from toolkit.image.store import ImageStore
+from toolkit.shipping.oci import is_host
+
+VERSION_LABEL = "org.opencontainers.image.version"
+INPUTS_LABEL = "toolkit.inputs.sha256"
+_NAME = re.compile(r"[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(?::[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?")
+_VERSION = re.compile(rf"[a-z0-9]+(?:[._-]+[a-z0-9]+)*:[0-9a-f]{{{HASH_LENGTH}}}")
+
+
+@dataclass(frozen=True)
+class Address:
+    """An image's place in a registry: `HOST:PORT`, the name there, the tag."""
+
+    host: str
+    name: str
+    tag: str
+
+    @property
+    def repository(self) -> str:
+        """Without the tag."""
+        return f"{self.host}/{self.name}"
+
+    def __str__(self) -> str:
+        return f"{self.repository}:{self.tag}"
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """What the registry has now: where, the digest it names the manifest by, and the image's id, which it keeps."""
+
+    address: Address
+    digest: str
+    image_id: str
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """What came: from where, its id, and the name that its label gives it here; none where it is no image of ours."""
+
+    address: Address
+    image_id: str
+    reference: str
+
+
+def address_of(text: str, tag: str = "") -> Address:
+    """Read `HOST[:PORT]/NAME[:TAG]`; `tag` where it has none. Raises `ToolkitError` (C104) for anything else."""
+    host, slash, rest = text.partition("/")
+    if not slash or not is_host(host) or not _NAME.fullmatch(rest):
+        raise ToolkitError(
+            Code.RESOURCES_ASKED,
+            f"`{text}` is no place in a registry",
+            mend="HOST:PORT/NAME, such as registry.site:5000/training; docker.io/NAME for Docker Hub",
+        )
+    name, _, given = rest.partition(":")
+    if not (given or tag):
+        raise ToolkitError(
+            Code.RESOURCES_ASKED, f"`{text}` has no tag", mend=f"{text}:TAG, as `toolkit push` printed it"
+        )
+    return Address(host, name, given or tag)
+
+
+def push(reference: str, address: Address, store: ImageStore, report: Report) -> Pushed:
+    """Give the image to a registry; raises `ToolkitError`: S103, S100 for an unreachable registry, C103 for a login."""
+    image, there = store.get(reference), store.find(str(address))
+    digest = ""
+    with _told(address):
+        store.engine.api.tag(image.image_id, address.repository, address.tag)
+    try:
+        start = partial(store.engine.api.push, address.repository, address.tag, stream=True, decode=True)
+        for event in _transfer(start, address, "pushing", report):
+            digest = str(event.get("aux", {}).get("Digest", digest))
+    finally:
+        # The name was only for the way; what had it before gets it back.
+        if there is None:
+            store.remove(str(address))
+        elif there.image_id != image.image_id:
+            store.engine.api.tag(there.image_id, address.repository, address.tag)
+    return Pushed(address, digest, image.image_id)
+
+
+def pull(address: Address, store: ImageStore, report: Report) -> Pulled:
+    """Fetch an image and give it the name that its label says, so that a launch finds it.
+
+    Raises `ToolkitError`: S100, C103 and S103 as `push`; S103, too, where it is not what its tag promises, or another
+    image than the one that has its name here; then the name is as it was.
+    """
+    before = store.find(str(address))
+    start = partial(store.engine.api.pull, address.repository, address.tag, stream=True, decode=True)
+    for _ in _transfer(start, address, "pulling", report):
+        pass
+    image = store.get(str(address))
+    try:
+        reference = promised(address, dict(image.labels))
+        here = store.find(reference) if reference else None
+        if here and here.image_id != image.image_id:
+            raise _other(address, f"{reference} is here as {here.image_id}\nthe registry sent {image.image_id}")
+    except ToolkitError:
+        if before is None:
+            store.remove(str(address))
+        else:
+            store.engine.api.tag(before.image_id, address.repository, address.tag)
+        raise
+    if reference and not here:
+        store.tag(image.image_id, reference)
+    return Pulled(address, image.image_id, reference)
+
+
+def promised(address: Address, labels: dict[str, str]) -> str:
+    """The name and version that an image's labels give it, none where it is no image of ours.
+
+    Raises `ToolkitError` (S103) where the version is not the hash of its inputs, or the tag is another version.
+    """
+    reference, inputs = labels.get(VERSION_LABEL, ""), labels.get(INPUTS_LABEL, "")
+    if not inputs:
+        return ""
+    version = reference.rpartition(":")[2]
+    if not _VERSION.fullmatch(reference) or version != inputs[:HASH_LENGTH]:
+        raise _other(address, f"its labels contradict each other: version {reference!r}, inputs {inputs!r}")
+    if re.fullmatch(rf"[0-9a-f]{{{HASH_LENGTH}}}", address.tag) and address.tag != version:
+        raise _other(address, f"the tag says {address.tag}, the image in it says {version}")
+    return reference
+
+
+def registry_error(address: Address, said: str) -> ToolkitError:
+    """What an engine says of a registry, as an error that tells a closed door from a missing house. Pure."""
+    for words, code, what, mend in _REASONS:
+        if any(word in said for word in words):
+            return ToolkitError(
+                code,
+                what.format(host=address.host, image=f"{address.name}:{address.tag}"),
+                evidence=said[-1000:],
+                mend=mend.format(host=address.host),
+            )
+    return ToolkitError(Code.IMAGE, f"{address} could not be transferred", evidence=said[-1000:])
+
+
+_REASONS: tuple[tuple[tuple[str, ...], Code, str, str], ...] = (
+    (
+        ("server gave HTTP response to HTTPS client",),
+        Code.RESOURCES,
+        "{host} speaks http where the engine expects https",
+        'give the registry a certificate; or, on a network that you trust, add "{host}" to "insecure-registries" in '
+        "/etc/docker/daemon.json and restart the engine",
+    ),
+    (
+        ("x509:", "tls: "),
+        Code.RESOURCES,
+        "the engine does not trust the certificate of {host}",
+        "put the site's CA into /etc/docker/certs.d/{host}/ca.crt",
+    ),
+    (
+        ("no basic auth credentials", "unauthorized", "authentication required", "denied", "Credentials store error"),
+        Code.CREDENTIALS,
+        "{host} refuses {image} without another login",
+        "docker login {host}; it may also be that this user may not use that name",
+    ),
+    (
+        ("manifest unknown", "name unknown", "not found", "does not exist"),
+        Code.IMAGE,
+        "{host} has no {image}",
+        "look at the name and the tag; `toolkit push` prints both",
+    ),
+    (
+        (
+            "connection refused",
+            "no such host",
+            "timeout",
+            "Timeout",
+            "deadline exceeded",
+            "no route to host",
+            "unreachable",
+            "EOF",
+        ),
+        Code.RESOURCES,
+        "no registry answers at {host}",
+        "is it started, is the port right, does a proxy or firewall stand between? curl https://{host}/v2/",
+    ),
+    (
+        ("no space left",),
+        Code.RESOURCES,
+        "the engine's disk, or the registry's, is full",
+        "docker system df",
+    ),
+)
+
+
+def _transfer(
+    start: Callable[[], Iterator[dict[str, Any]]], address: Address, stage: str, report: Report
+) -> Iterator[dict[str, Any]]:
+    """The engine's events, told as bytes over all layers; raises `ToolkitError` for the one that is an error."""
+    layers: dict[str, tuple[int, int]] = {}
+    report(Progress(stage, str(address)))
+    with _told(address):
+        for event in start():
+            if "error" in event:
+                raise registry_error(address, str(event["error"]))
+            counts = event.get("progressDetail") or {}
+            if event.get("status") in ("Pushing", "Downloading") and counts.get("total"):
+                layers[str(event.get("id"))] = (int(counts.get("current", 0)), int(counts["total"]))
+                done, total = (sum(part) for part in zip(*layers.values(), strict=True))
+                report(Progress(stage, str(address), min(done, total), total, "bytes"))
+            yield event
+
+
+@contextmanager
+def _told(address: Address) -> Iterator[None]:
+    try:
+        yield
+    except (docker.errors.DockerException, requests.RequestException) as error:
+        raise registry_error(address, str(getattr(error, "explanation", None) or error)) from error
+
+
+def _other(address: Address, evidence: str) -> ToolkitError:
+    return ToolkitError(
+        Code.IMAGE,
+        f"{address} is not the image that its name promises",
+        evidence=evidence,
+        mend="ask who pushed it; `toolkit build MANIFEST` makes the image from its lock",
+    )

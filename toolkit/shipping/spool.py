@@ -1,0 +1,112 @@
+"""What the engine saves, taken apart into blobs on this machine's disk; no layer is ever whole in memory.
+
+Engine 20.10 sends `<id>.json` and `<layer>/layer.tar`, newer ones an OCI layout; both add docker's `manifest.json`,
+which says what is what. Layers come uncompressed, or are uncompressed here: a layer's digest is its diff id.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import posixpath
+import tarfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import IO
+
+from toolkit.errors import Code, ToolkitError
+from toolkit.image.layer import PieceReader
+from toolkit.shipping.oci import DOCKER_FILE, Blob, OciImage
+
+_PIECE = 1 << 20
+_GZIP = b"\x1f\x8b"
+_MOST_LINKS = 100
+
+
+class Spool:
+    """A folder of blobs, each named by its digest's hexadecimal digits; what several images share is there once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def path(self, blob: Blob) -> Path:
+        """Where the blob lies."""
+        return self._folder / blob.digest.removeprefix("sha256:")
+
+    def take(self, reference: str, pieces: Iterable[bytes]) -> OciImage:
+        """Take in what the engine sends for `reference`; raises `ToolkitError` (S103) where it contradicts itself."""
+        files: dict[str, Blob] = {}
+        links: dict[str, str] = {}
+        try:
+            with tarfile.open(fileobj=PieceReader(pieces), mode="r|", bufsize=_PIECE) as tar:
+                for member in tar:
+                    if member.issym():  # a layer that lies in the image twice, sent once
+                        links[member.name] = posixpath.normpath(f"{posixpath.dirname(member.name)}/{member.linkname}")
+                    elif member.islnk():
+                        links[member.name] = member.linkname
+                    elif content := tar.extractfile(member):
+                        files[member.name] = self._write(content)
+        except tarfile.TarError as error:
+            raise _contradiction(reference, str(error)) from None
+        return self._image(reference, lambda name: files[_resolved(name, links)])
+
+    def _image(self, reference: str, find: Callable[[str], Blob]) -> OciImage:
+        try:
+            (entry,) = json.loads(self.path(find(DOCKER_FILE)).read_bytes())
+            image = OciImage(reference, find(entry["Config"]), tuple(find(name) for name in entry["Layers"]))
+            diff_ids = json.loads(self.path(image.config).read_bytes())["rootfs"]["diff_ids"]
+        except (KeyError, ValueError, TypeError) as error:
+            raise _contradiction(reference, f"{type(error).__name__}: {error}") from None
+        found = [layer.digest for layer in image.layers]
+        if found != diff_ids:
+            raise _contradiction(reference, f"the configuration names layers {diff_ids}\nit sent {found}")
+        return image
+
+    def _write(self, content: IO[bytes]) -> Blob:
+        digest, size = hashlib.sha256(), 0
+        incoming = self._folder / "incoming"
+        with incoming.open("wb") as target:
+            for piece in _plain(content):
+                target.write(piece)
+                digest.update(piece)
+                size += len(piece)
+        blob = Blob(f"sha256:{digest.hexdigest()}", size)
+        incoming.replace(self.path(blob))
+        return blob
+
+
+def _plain(content: IO[bytes]) -> Iterator[bytes]:
+    """The bytes, uncompressed."""
+    head = content.read(len(_GZIP))
+    rest = iter(lambda: content.read(_PIECE), b"")
+    if head != _GZIP:
+        yield head
+        yield from rest
+        return
+    whole = io.BufferedReader(PieceReader(_chain(head, rest)))
+    with gzip.GzipFile(fileobj=whole) as unpacked:
+        yield from iter(lambda: unpacked.read(_PIECE), b"")
+
+
+def _chain(head: bytes, rest: Iterable[bytes]) -> Iterator[bytes]:
+    yield head
+    yield from rest
+
+
+def _resolved(name: str, links: dict[str, str]) -> str:
+    for _ in range(_MOST_LINKS):
+        if name not in links:
+            break
+        name = links[name]
+    return name
+
+
+def _contradiction(reference: str, evidence: str) -> ToolkitError:
+    return ToolkitError(
+        Code.IMAGE,
+        f"the engine did not save {reference} whole",
+        evidence=evidence,
+        mend="try again; see the engine's log",
+    )
