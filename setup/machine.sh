@@ -105,6 +105,18 @@ ensure_test_programs() {
     install_packages docker-registry skopeo
 }
 
+# BuildKit's command line: a package from Debian 13 on; Debian 12's CLI takes the same program as a plugin.
+ensure_buildkit() {
+    docker buildx version >/dev/null 2>&1 && return
+    if apt-cache show docker-buildx >/dev/null 2>&1; then
+        install_packages docker-buildx
+    else
+        say "fetching Debian 13's docker-buildx as a plugin of this user's: this distribution has no package of it"
+        .venv/bin/python setup/buildx.py ||
+            give_up "BuildKit's command line could not be fetched" "see the lines above: no network, or a mirror"
+    fi
+}
+
 # Whether a process of this name lives; a zombie does not.
 lives() {
     for status in /proc/[0-9]*/status; do

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import shutil
+import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -138,3 +141,33 @@ def test_two_builds_from_nothing_and_both_builders_give_the_same_bits(
     other = build(recipe, pool.parent, namespace="toolkit-test-other/", builder="buildkit")
     assert (one.fresh, other.fresh) == (True, True)
     assert one.image_id == other.image_id
+
+
+def test_a_killed_build_leaves_no_tag_and_the_next_one_works(
+    row: FrameworkRow, image: str, tmp_path: Path, no_leftovers: None
+) -> None:
+    template = "FROM {{ parent }}\nRUN sleep 4\nCOPY lock.yml /usr/share/toolkit/lock.yml\n"
+    recipe = small(row, tmp_path, "toolkit-test-killed", template)
+    child = multiprocessing.get_context("fork").Process(target=build, args=(recipe, cache()))
+    child.start()
+    time.sleep(2)
+    child.kill()
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
+    assert ImageStore().find(read_inputs(recipe).reference) is None
+    assert build(recipe, cache()).fresh
+
+
+def test_a_full_disk_is_one_clear_error(bench: Bench, tmp_path: Path) -> None:
+    """A real disk of 20 MB under the cache, which the process alone sees."""
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    script = 'mount -t tmpfs -o size=20m tmpfs "$0" && exec "$@"'
+    argv = ["unshare", "--map-root-user", "--mount", "sh", "-c", script, folder]
+    argv += bench.argv("build", "--image", "tensorflow-2.15-py3.11-cpu")
+    environment = {**bench.environment, "TOOLKIT_CACHE": str(folder)}
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 3, done.stderr
+    assert done.stderr.count("toolkit: error") == 1
+    assert "disk of the cache is full" in done.stderr
+    assert "Traceback" not in done.stderr

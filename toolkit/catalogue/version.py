@@ -14,7 +14,7 @@ from toolkit.lock.file import read_lock
 from toolkit.lock.model import DebPin, Lock
 
 HASH_LENGTH = 12
-BUILD_FORMAT = 2
+BUILD_FORMAT = 3
 """Counted up when the way of building changes in a manner that no input below shows."""
 BASE_NAME = "toolkit-base"
 ENVIRONMENT_NAME = "toolkit-environment"

@@ -10,7 +10,7 @@ from toolkit.additions.read import read_additions
 from toolkit.catalogue.choose import NotInCatalogue, choose
 from toolkit.catalogue.model import FrameworkRow, Recipe
 from toolkit.catalogue.reader import read_frameworks
-from toolkit.cli.compatible import facts_against, refuse_impossible
+from toolkit.cli.compatible import facts_against, refuse_impossible, why_cpu_alone
 from toolkit.cli.screen import console, human_size, print_json, progress_bar
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.build import Build, BuiltImage
@@ -33,17 +33,19 @@ def run(arguments: argparse.Namespace) -> int:
         from toolkit.cli import build_matrix
 
         return build_matrix.run(arguments)
-    recipe, spelled = _asked(arguments)
+    recipe, row = _asked(arguments)
     if arguments.dry_run:
         return _dry_run(recipe, arguments)
     with progress_bar() as report:
         made = [build(one, arguments.builder, report) for one in (buckets_recipe(), recipe)]
     side, image = made
     if arguments.json:
-        print_json({"image": facts(image), "buckets_image": facts(side), "framework": spelled})
+        print_json({"image": facts(image), "buckets_image": facts(side), "framework": row.spelled})
     for one in made:
         verb = "built" if one.fresh else "here already"
         console.print(f"{one.reference}  {human_size(one.size)}  {verb}\n  {one.image_id}", soft_wrap=True)
+    if why := why_cpu_alone(row, catalogue()):
+        console.print(f"for the CPU alone: {why}", style="yellow", soft_wrap=True)
     return 0
 
 
@@ -100,14 +102,14 @@ def facts(image: BuiltImage) -> dict[str, object]:
     return {"reference": image.reference, "id": image.image_id, "bytes": image.size, "built_now": image.fresh}
 
 
-def _asked(arguments: argparse.Namespace) -> tuple[Recipe, str]:
+def _asked(arguments: argparse.Namespace) -> tuple[Recipe, FrameworkRow]:
     if arguments.image:
         row = named_row(arguments.image[0])
-        return row.recipe, row.spelled
+        return row.recipe, row
     file = Path(arguments.manifest)
     manifest = read_manifest(file)
     recipe = recipe_of(manifest, file, flavour=arguments.flavour)
-    return recipe, row_of(manifest, file, arguments.flavour).spelled
+    return recipe, row_of(manifest, file, arguments.flavour)
 
 
 def _dry_run(recipe: Recipe, arguments: argparse.Namespace) -> int:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from toolkit.catalogue.choose import CUDA, canonical
 from toolkit.catalogue.model import FrameworkRow
-from toolkit.compatibility.check import as_error, check, gpu_architecture
+from toolkit.compatibility.check import as_error, check, gpu_architecture, notes
 from toolkit.compatibility.combine import combination_of
 from toolkit.compatibility.model import Combination
 from toolkit.compatibility.reader import read_table
@@ -37,3 +38,17 @@ def facts_against(wanted: Framework) -> str:
     python = wanted.python if "." in wanted.python else ""
     conflicts = check(Combination(wanted.name, wanted.version, python), read_table(house() / "images"))
     return "".join(f"\n      {one.what}: {one.fact} (source: {one.source})" for one in conflicts)
+
+
+def why_cpu_alone(row: FrameworkRow, rows: Sequence[FrameworkRow]) -> str:
+    """What a person should know who gets a CPU image because there is no other; empty where there is one."""
+    same = [other for other in rows if (other.framework, other.version, other.python) == _asked(row)]
+    if any(other.flavour == CUDA for other in same):
+        return ""
+    table = read_table(house() / "images")
+    found = notes(replace(combination_of(row, ()), flavour=CUDA), table)
+    return "; ".join(f"{note.fact} ({note.source})" for note in found)
+
+
+def _asked(row: FrameworkRow) -> tuple[str, str, str]:
+    return row.framework, row.version, row.python

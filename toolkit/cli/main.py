@@ -55,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     lock_act.add_argument("--update", action="store_true", help="solve anew what is fresh, too; tells what changed")
     lock_act.add_argument("--check", action="store_true", help="write nothing; exit status 2 where a lock is stale")
 
+    _images(verbs)
     _shipping(verbs)
 
     launch = _verb(verbs, "launch", "run a manifest's commands on a cluster and store what they write")
@@ -77,6 +78,37 @@ def parser() -> argparse.ArgumentParser:
     put.add_argument("folder", metavar="FOLDER")
     _manifest(_verb(acts, "list", "list what both buckets hold"))
     return top
+
+
+def _images(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Which images are here, and what is in them."""
+    images = _verb(verbs, "images", "which images are here, what is in them, why, and under which licences")
+    acts = images.add_subparsers(metavar="ACT", dest="act", required=True)
+    _verb(acts, "list", "the images that are here, and those that the catalogue has besides")
+    texts = {
+        "show": "an image's recipe, layers and packages",
+        "sbom": "every package of an image, as SPDX 2.3 or CycloneDX 1.6",
+        "licences": "the licence that each package of an image declares",
+        "provenance": "what an image was made of and by, as an in-toto statement",
+        "verify": "build an image again from nothing, and say where it differs",
+    }
+    asking = {name: _verb(acts, name, text) for name, text in texts.items()}
+    diff = _verb(acts, "diff", "what changed from one image to another; exit status 0 the same, 1 different")
+    diff.add_argument("old", metavar="OLD")
+    diff.add_argument("new", metavar="NEW")
+    why = _verb(acts, "why", "who asked for a package: the chains from the recipe to it")
+    why.add_argument("package", metavar="PACKAGE", help="its name, or the path of a file of it")
+    why.add_argument(
+        "reference", metavar="REF", nargs="?", help="default: the only image of the catalogue that is here"
+    )
+    for verb in asking.values():
+        verb.add_argument("reference", metavar="REF", help="the beginning of one image's name or id")
+    asking["verify"].add_argument(
+        "--builder", choices=("classic", "buildkit"), default="classic", help="default: classic"
+    )
+    asking["sbom"].add_argument("--form", choices=("spdx", "cyclonedx"), default="spdx", help="default: spdx")
+    for name in ("sbom", "provenance"):
+        asking[name].add_argument("-o", "--output", metavar="FILE", help="default: standard output")
 
 
 def _shipping(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

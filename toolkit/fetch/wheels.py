@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ from toolkit.process import stream
 _PROGRESS = re.compile(r"^Progress (\d+) of (\d+)$")
 _COLLECTING = re.compile(r"^Collecting ([A-Za-z0-9._-]+)==(\S+)")
 _TAGS = re.compile(r"-([^-]+)-([^-]+)-([^-]+)\.whl$")
+_DISK_FULL = f"[Errno {errno.ENOSPC}]"
 LAST_LINES = 12
 
 
@@ -88,6 +90,13 @@ def _download(argv: Sequence[str], count: int, on_progress: OnProgress) -> None:
         on_progress(state)
 
     if stream(argv, on_line) != 0:
+        if full := [line.strip() for line in last if _DISK_FULL in line]:
+            raise ToolkitError(
+                Code.RESOURCES,
+                "the disk of the cache is full",
+                evidence=full[-1],
+                mend="free some space there, or name another folder by TOOLKIT_CACHE; nothing half was kept",
+            )
         raise ToolkitError(
             Code.IMAGE,
             "the lock's wheels could not be downloaded",
