@@ -26,18 +26,30 @@ RUNS = 15
 
 BUILD = """
 import sys
+from dataclasses import replace
 from pathlib import Path
-from toolkit.catalogue.model import DistributionBase, Recipe, Tree
-from toolkit.catalogue.reader import read_frameworks
+from toolkit.catalogue.model import Tree
+from toolkit.catalogue.version import sha256_of
+from toolkit.cli.build import named_row
 from toolkit.image.build import Build
+from toolkit.image.builders import builder_named
 from toolkit.image.progress import silent
 from toolkit.image.store import ImageStore
-from toolkit.places import cache, house
+from toolkit.lock.file import read_lock, write_lock
+from toolkit.lock.question import question
+from toolkit.places import cache
 folder = Path(sys.argv[1])
-base = read_frameworks(house() / "images", house() / "templates")[0].recipe.base
-trees = (Tree(folder / "payload", "/payload"),)
-recipe = Recipe("toolkit-benchmark", "2 GB", base, folder / "Dockerfile.j2", None, trees, "")
-print(Build(recipe, "", ImageStore(), cache(), silent).run().reference)
+row = named_row("tensorflow-ddl-2.19-py3.11-cpu")
+recipe = replace(
+    row.recipe, name="toolkit-benchmark", template=folder / "Dockerfile.j2", lock=folder / "benchmark.lock",
+    trees=(Tree(folder / "payload", "/payload"),), requirements=(),
+)
+asked = replace(
+    read_lock(row.recipe.lock), wheels=(), asked=question(recipe), template=sha256_of(recipe.template)
+)
+write_lock(asked, recipe.lock, "2 GB")
+store = ImageStore()
+print(Build(recipe, store, builder_named("classic", store), cache(), silent).run().reference)
 """
 
 TRAIN = """
@@ -88,7 +100,10 @@ def build(folder: Path) -> None:
     with (folder / "payload").open("wb") as payload:
         for _ in range(2 * GIGABYTE // 10_000_000):
             payload.write(os.urandom(10_000_000))
-    (folder / "Dockerfile.j2").write_text("FROM {{ base }}\nCOPY {{ trees[0].context }} {{ trees[0].target }}\n")
+    (folder / "Dockerfile.j2").write_text(
+        "FROM {{ parent }}\nCOPY lock.yml /usr/share/toolkit/lock.yml\n"
+        "COPY {{ trees[0].context }} {{ trees[0].target }}\n"
+    )
     _, ours, reference = measured([sys.executable, "-c", BUILD, folder])
     (folder / "Dockerfile").write_text("FROM scratch\nCOPY payload /payload\n")
     _, theirs, _ = measured(

@@ -1,4 +1,4 @@
-"""BuildKit's command line for the tests, where the distribution has no package of it (Debian 12): Debian 13's own program.
+"""BuildKit's command line for the tests, where the distribution has no package of it: Debian 13's own program.
 
     python setup/buildx.py
 

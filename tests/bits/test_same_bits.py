@@ -1,6 +1,6 @@
 """The promise itself, on whole frameworks: built twice, from nothing, elsewhere, on another day, by either builder.
 
-Slow (half an hour) and large (25 GB of disk): `tox -e bits`. It needs the network, faketime, unshare and BuildKit's CLI.
+Slow (half an hour) and large (25 GB of disk): `tox -e bits`. It needs the network, faketime, unshare, BuildKit's CLI.
 """
 
 from __future__ import annotations

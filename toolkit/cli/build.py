@@ -23,6 +23,9 @@ from toolkit.lock.file import read_lock
 from toolkit.manifest.model import Manifest
 from toolkit.manifest.reader import framework_error, read_manifest
 from toolkit.places import cache, house
+from toolkit.proof.expect import expectation
+from toolkit.proof.model import TOOL_IMAGE, Expectation, refuse
+from toolkit.proof.prove import prove
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -37,11 +40,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         return _dry_run(recipe, arguments)
     with progress_bar() as report:
-        made = [build(one, arguments.builder, report) for one in (buckets_recipe(), recipe)]
-    side, image = made
+        side = build(buckets_recipe(), TOOL_IMAGE, arguments.builder, report)
+        image = build(recipe, expectation(row), arguments.builder, report)
     if arguments.json:
         print_json({"image": facts(image), "buckets_image": facts(side), "framework": row.spelled})
-    for one in made:
+    for one in (side, image):
         verb = "built" if one.fresh else "here already"
         console.print(f"{one.reference}  {human_size(one.size)}  {verb}\n  {one.image_id}", soft_wrap=True)
     if why := why_cpu_alone(row, catalogue()):
@@ -49,10 +52,14 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def build(recipe: Recipe, builder: str, report: Report) -> BuiltImage:
-    """One recipe made into an image of this machine's engine."""
+def build(recipe: Recipe, expected: Expectation, builder: str, report: Report) -> BuiltImage:
+    """One recipe made into an image of this machine's engine, and proved to be what is expected."""
     store = ImageStore()
-    return Build(recipe, store, builder_named(builder, store), cache(), report).run()
+
+    def look(image_id: str) -> None:
+        refuse(prove(image_id, expected, report, store))
+
+    return Build(recipe, store, builder_named(builder, store), cache(), report, look).run()
 
 
 def catalogue() -> tuple[FrameworkRow, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from toolkit.cli.build import build, catalogue, named_row
 from toolkit.cli.screen import console, human_size, print_json, progress_bar
 from toolkit.image.matrix import Matrix, OnLine, Outcome, this_machines_workers
 from toolkit.image.own import buckets_recipe
+from toolkit.proof.model import TOOL_IMAGE
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -23,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     for name in names:
         named_row(name)  # a mistyped name is told before anything begins
     with progress_bar() as report:
-        build(buckets_recipe(), arguments.builder, report)  # every one of them would wait for it
+        build(buckets_recipe(), TOOL_IMAGE, arguments.builder, report)  # every one of them would wait for it
     own = [sys.executable, "-m", "toolkit", "build", "--json", "--builder", arguments.builder]
     commands: dict[str, Sequence[str]] = {name: [*own, "--image", name] for name in names}
     with _bars(names) as on_line:
@@ -35,11 +37,15 @@ def run(arguments: argparse.Namespace) -> int:
     return failed[0].status if failed else 0
 
 
+_PROGRESS = re.compile(r"\s*\d+\.\d s  ")
+"""How `toolkit.cli.screen` writes progress where there is no terminal."""
+
+
 @contextmanager
 def _bars(names: list[str]) -> Iterator[OnLine]:
     """A line of the screen for each image on a terminal; in a log, its progress with its name before it."""
     if not console.is_terminal:
-        yield lambda name, line: print(f"{name}  {line}", file=sys.stderr, flush=True)
+        yield _print_progress
         return
     columns = (
         SpinnerColumn(),
@@ -55,6 +61,12 @@ def _bars(names: list[str]) -> Iterator[OnLine]:
             bars.update(tasks[name], said=line.partition(" s  ")[2] or line)
 
         yield on_line
+
+
+def _print_progress(name: str, line: str) -> None:
+    """What a build says of its end is in the table."""
+    if _PROGRESS.match(line):
+        print(f"{name}  {line}", file=sys.stderr, flush=True)
 
 
 def _show(outcomes: tuple[Outcome, ...]) -> None:

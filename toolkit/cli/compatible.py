@@ -46,7 +46,9 @@ def why_cpu_alone(row: FrameworkRow, rows: Sequence[FrameworkRow]) -> str:
     if any(other.flavour == CUDA for other in same):
         return ""
     table = read_table(house() / "images")
-    found = notes(replace(combination_of(row, ()), flavour=CUDA), table)
+    asked = combination_of(row, ())
+    known_anyway = notes(asked, table)
+    found = [note for note in notes(replace(asked, flavour=CUDA), table) if note not in known_anyway]
     return "; ".join(f"{note.fact} ({note.source})" for note in found)
 
 

@@ -176,7 +176,7 @@ def show_lines(image: EngineImage, contents: Contents, stack: tuple[LayerSize, .
     if image.asked.requirements:
         yield "asked for", f"{', '.join(image.asked.requirements)} (Python)"
     if image.asked.packages:
-        yield "" if image.asked.requirements else "asked for", f"{', '.join(image.asked.packages)} (Debian)"
+        yield "" if image.asked.requirements else "asked for", f"{', '.join(image.asked.packages)} (deb)"
     yield "packages", _counted(contents)
     lock = downloads_of(contents).lock
     yield "lock", f"{len(lock.debs)} debs, {len(lock.wheels)} wheels, each by hash" if lock else "none that can be read"
@@ -190,7 +190,7 @@ def _counted(contents: Contents) -> str:
         return f"{len(packages)} {what}" + (f" ({human_size(size)})" if size else "")
 
     inside = sum(bool(package.carried_by) for package in contents.packages)
-    parts = [told(list(contents.of_kind(DEB)), "Debian"), told(list(contents.of_kind(PYTHON)), "Python")]
+    parts = [told(list(contents.of_kind(DEB)), "deb"), told(list(contents.of_kind(PYTHON)), "Python")]
     return ", ".join([*parts, *([f"{inside} inside others"] if inside else [])])
 
 

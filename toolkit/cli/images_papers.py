@@ -52,5 +52,4 @@ def _provenance(subject: Subject) -> str:
     """With the times of its building where it was built here."""
     file = papers_folder(cache(), subject.image) / PROVENANCE
     run_here = read_run(file.read_text("utf-8")) if file.is_file() else None
-    lock, distribution = subject.downloads.lock, subject.contents.distribution.name
-    return provenance(subject.image, lock, distribution, run_here)
+    return provenance(subject.image, subject.downloads.lock, subject.distribution, run_here)

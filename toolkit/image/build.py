@@ -74,7 +74,7 @@ class Build:
     def stages(self) -> tuple[Stage, ...]:
         """What is built on top of the base, from the lowest up."""
         folder = self._recipe.template.parent
-        names = (ENVIRONMENT_TEMPLATE, self._recipe.template.name)
+        names = (self._recipe.template.name, *([ENVIRONMENT_TEMPLATE] if self._lock.wheels else []))
         templates = {name: (folder / name).read_text("utf-8") for name in names}
         inputs = read_inputs(self._framework)
         stages = stages_of(self._framework, inputs, self._lock, templates, self._workshop.pool, self._namespace)

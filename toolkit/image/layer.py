@@ -73,6 +73,8 @@ class LayerWriter:
         """Settle every member of the stream `tar` that `keep` wants, and write it below `prefix` (such as `opt/`)."""
         with tarfile.open(fileobj=tar, mode="r|", bufsize=_PIECE) as members:
             for member in members:
+                # tarfile remembers every member of a stream, which no one asks for here.
+                members.members.clear()  # type: ignore[attr-defined]
                 name = prefix + member.name.removeprefix("./").strip("/")
                 if name in ("", ".") or name in self._names or is_trace(name) or not keep(name):
                     continue

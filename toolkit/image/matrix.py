@@ -48,6 +48,11 @@ class Matrix:
         self._running: dict[str, subprocess.Popen[str]] = {}
         self._stopped = False
 
+    @property
+    def running(self) -> tuple[str, ...]:
+        """The images that are being built now."""
+        return tuple(self._running)
+
     def run(self) -> tuple[Outcome, ...]:
         """Run them all; on a Ctrl-C every one is asked to end and waited for, then the interrupt goes on."""
         with ThreadPoolExecutor(self._at_once) as pool:

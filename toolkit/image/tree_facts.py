@@ -32,6 +32,7 @@ def read_files(tar: IO[bytes] | PieceReader) -> dict[str, FileFacts]:
     found: dict[str, FileFacts] = {}
     with tarfile.open(fileobj=tar, mode="r|", bufsize=_PIECE) as members:
         for member in members:
+            members.members.clear()  # type: ignore[attr-defined]
             name = member.name.removeprefix("./").strip("/")
             if name and name.split("/")[0] not in _ENGINES_OWN and name not in _ENGINES_OWN:
                 found[name] = _facts(member, members)

@@ -1,0 +1,97 @@
+"""The Debian packages of an image, from dpkg's own records: `status`, `info/*.list` and the copyright files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from toolkit.inventory.deb822 import paragraphs, relations
+from toolkit.inventory.lock import lock_of
+from toolkit.inventory.model import DEB, LOCK, UNNAMED_LICENCE, File, Need, Package
+
+STATUS = "/var/lib/dpkg/status"
+LISTS = "/var/lib/dpkg/info/"
+DOCS = "/usr/share/doc/"
+_FORMAT = "copyright-format"
+_LONGEST_NAME = 50
+"""Characters: a longer first line of `License:` is the licence's text, not its name."""
+_INSTALLED = "installed"
+
+
+def debian_packages(texts: Mapping[str, str], files: Mapping[str, File]) -> Iterator[Package]:
+    """Every package that `status` calls installed.
+
+    Where packages were only unpacked, as for an image that needs no dpkg, there is no `status`: the lock in the image
+    names them, and what they ask for and which files are theirs is not known.
+
+    Args:
+        texts: dpkg's records and the copyright files, by their paths.
+        files: the image's files, by their paths.
+    """
+    if not texts.get(STATUS, "").strip():
+        yield from _unpacked(texts, files)
+    for fields in paragraphs(texts.get(STATUS, "")):
+        if fields.get("status", "").split()[-1:] != [_INSTALLED] or "package" not in fields:
+            continue
+        name, architecture = fields["package"], fields.get("architecture", "")
+        needs = (*relations(fields.get("pre-depends", "")), *relations(fields.get("depends", "")))
+        yield Package(
+            kind=DEB,
+            name=name,
+            version=fields.get("version", ""),
+            architecture=architecture,
+            licences=_licences(name, texts, files),
+            files=tuple(_own_files(name, architecture, texts, files)),
+            needs=tuple(Need(names) for names in dict.fromkeys(needs)),
+            provides=tuple(name for (name,) in relations(fields.get("provides", ""))),
+            essential=fields.get("essential") == "yes",
+            source=fields.get("source", name).split()[0],
+            maker=fields.get("maintainer", ""),
+        )
+
+
+def declared_licences(copyright_file: str) -> tuple[str, ...]:
+    """The names in a machine-readable copyright file (DEP-5): those of its files' paragraphs, each once.
+
+    Nothing where the file is for people alone.
+    """
+    head, *rest = list(paragraphs(copyright_file)) or [{}]
+    if _FORMAT not in head.get("format", ""):
+        return ()
+    names = [fields["license"].splitlines()[0] for fields in rest if "files" in fields and fields.get("license")]
+    return tuple(dict.fromkeys(_name(name) for name in names))
+
+
+def _unpacked(texts: Mapping[str, str], files: Mapping[str, File]) -> Iterator[Package]:
+    lock = lock_of(texts.get(LOCK, ""))
+    for pin in lock.debs if lock else ():
+        licences = _licences(pin.name, texts, files)
+        yield Package(DEB, pin.name, pin.version, pin.architecture, licences=licences, source=pin.name)
+
+
+def _name(line: str) -> str:
+    name = " ".join(line.split())
+    return name if 0 < len(name) <= _LONGEST_NAME else UNNAMED_LICENCE
+
+
+def _licences(name: str, texts: Mapping[str, str], files: Mapping[str, File]) -> tuple[str, ...]:
+    folder = f"{DOCS}{name}"
+    link = files.get(folder)
+    if link and link.kind == "link":
+        folder = DOCS + link.content.rpartition("/")[2]
+    return declared_licences(texts.get(f"{folder}/copyright", ""))
+
+
+def _own_files(name: str, architecture: str, texts: Mapping[str, str], files: Mapping[str, File]) -> Iterator[str]:
+    """The package's files that are there; folders are everyone's."""
+    listed = texts.get(f"{LISTS}{name}:{architecture}.list") or texts.get(f"{LISTS}{name}.list", "")
+    for line in listed.splitlines():
+        path = _real(line, files)
+        if path in files and files[path].kind != "folder":
+            yield path
+
+
+def _real(path: str, files: Mapping[str, File]) -> str:
+    """`/bin/sh` as `/usr/bin/sh`, where `/bin` is a link: dpkg's lists have the path of before."""
+    top, slash, rest = path[1:].partition("/")
+    link = files.get(f"/{top}")
+    return f"/{link.content.strip('/')}/{rest}" if slash and link and link.kind == "link" else path

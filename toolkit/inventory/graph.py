@@ -1,0 +1,121 @@
+"""Which package asks for which: the image's packages as a graph. Pure.
+
+A node is a package's key and an extra of it, empty for the package itself: what `tensorflow[and-cuda]` asks for is not
+what `tensorflow` asks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from toolkit.inventory.images import Asked
+from toolkit.inventory.model import DEB, PYTHON, Contents, Need, Package
+from toolkit.inventory.trees import TREE
+
+Node = tuple[str, str]
+BY_THE_RECIPE = "asked for by the recipe"
+ESSENTIAL = "essential to the distribution"
+BY_NO_OTHER = "no other package asks for it"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """`asks[node]` are the nodes that it asks for; `roots` are those that no package has to ask for, and why."""
+
+    asks: Mapping[Node, tuple[Node, ...]]
+    roots: Mapping[Node, str]
+
+    def active(self) -> set[Node]:
+        """Every node that is really asked for: the packages themselves, and the extras that something wants."""
+        seen = {node for node in self.asks if not node[1]} | set(self.roots)
+        waiting = list(seen)
+        while waiting:
+            for node in self.asks.get(waiting.pop(), ()):
+                if node not in seen:
+                    seen.add(node)
+                    waiting.append(node)
+        return seen
+
+    def dependencies(self) -> dict[str, tuple[str, ...]]:
+        """For each package's key the keys that it asks for, its wanted extras' included; sorted."""
+        found: dict[str, set[str]] = {}
+        for node in self.active():
+            found.setdefault(node[0], set()).update(key for key, _ in self.asks.get(node, ()) if key != node[0])
+        return {key: tuple(sorted(keys)) for key, keys in sorted(found.items())}
+
+
+def graph_of(contents: Contents, asked: Asked) -> Graph:
+    """The graph of `contents`; its roots are what the recipe `asked` for, and what belongs to the distribution."""
+    finder = _Finder(contents)
+    asks: dict[Node, tuple[Node, ...]] = {}
+    for package in contents.packages:
+        for extra in ("", *sorted({need.when for need in package.needs if need.when})):
+            wanted = (node for need in package.needs if need.when == extra for node in finder.serving(package, need))
+            inside = () if extra else tuple((one.key, "") for one in finder.inside(package))
+            asks[package.key, extra] = tuple(dict.fromkeys((*wanted, *inside)))
+    roots = dict(_asked_for(contents, asked, finder))
+    left = _left(asks, roots)
+    return Graph(asks, {**roots, **dict.fromkeys(left, BY_NO_OTHER)})
+
+
+class _Finder:
+    """Finds the packages that serve a need."""
+
+    def __init__(self, contents: Contents) -> None:
+        self._carried: dict[str, list[Package]] = {}
+        self._named: dict[tuple[str, str], list[Package]] = {}
+        for package in contents.packages:
+            if package.carried_by:
+                self._carried.setdefault(package.carried_by, []).append(package)
+            for name in dict.fromkeys((package.name, *package.provides)):
+                self._named.setdefault((package.kind, name), []).append(package)
+
+    def inside(self, package: Package) -> list[Package]:
+        """Those that the package carries."""
+        return self._carried.get(package.key, [])
+
+    def serving(self, asker: Package, need: Need) -> Iterator[Node]:
+        """Who gives `asker` what it needs: for Python whoever lies beside it, and else whoever is installed."""
+        found = [one for name in need.any_of for one in self._named.get((asker.kind, name), ())]
+        if asker.kind == PYTHON:
+            found = [one for one in found if one.place == asker.place] or [one for one in found if not one.carried_by]
+        yield from _with_extras(found, need.extras)
+
+    def named(self, kind: str, name: str, extras: Iterable[str] = ()) -> Iterator[Node]:
+        """The nodes of what is installed under that name."""
+        yield from _with_extras([one for one in self._named.get((kind, name), ()) if not one.carried_by], extras)
+
+
+def _with_extras(packages: Iterable[Package], extras: Iterable[str]) -> Iterator[Node]:
+    for package in packages:
+        yield package.key, ""
+        known = {need.when for need in package.needs}
+        yield from ((package.key, extra) for extra in map(canonicalize_name, extras) if extra in known)
+
+
+def _asked_for(contents: Contents, asked: Asked, finder: _Finder) -> Iterator[tuple[Node, str]]:
+    """The first reason that is given for a node is the last one told here: the recipe's word comes last."""
+    for package in contents.packages:
+        if package.kind == DEB and package.essential:
+            yield (package.key, ""), ESSENTIAL
+        if package.kind == TREE:
+            yield (package.key, ""), BY_THE_RECIPE
+    for name in asked.packages:
+        yield from ((node, BY_THE_RECIPE) for node in finder.named(DEB, name))
+    for line in asked.requirements:
+        try:
+            requirement = Requirement(line)
+        except InvalidRequirement:
+            continue
+        named = finder.named(PYTHON, canonicalize_name(requirement.name), sorted(requirement.extras))
+        yield from ((node, BY_THE_RECIPE) for node in named)
+
+
+def _left(asks: Mapping[Node, tuple[Node, ...]], roots: Mapping[Node, str]) -> Iterator[Node]:
+    """Packages that no one asks for, and that are no roots yet."""
+    wanted = {node for asker, nodes in asks.items() for node in nodes if node[0] != asker[0]}
+    return (node for node in asks if not node[1] and node not in wanted and node not in roots)

@@ -1,0 +1,144 @@
+"""The images of the engine as a person names them, and what their labels say: nothing is read out of them here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from difflib import get_close_matches
+
+from toolkit.errors import Code, Problem, ToolkitError
+from toolkit.image.store import ImageStore
+
+INPUTS = "toolkit.inputs.sha256"
+"""The label that every image of the tool has."""
+_VERSION = "org.opencontainers.image.version"
+_NO_NAME = "<none>:<none>"
+_SHORT = 12
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the recipe asked for, as the image's label `toolkit.recipe` tells it; empty where there is no label."""
+
+    base: str = ""
+    packages: tuple[str, ...] = ()
+    python: str = ""
+    requirements: tuple[str, ...] = ()
+    trees: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class EngineImage:
+    """An image of the engine: its id, its names, its size in bytes, its own time of creation (UTC), its labels."""
+
+    image_id: str
+    references: tuple[str, ...]
+    size: int
+    created: str
+    labels: Mapping[str, str]
+
+    @property
+    def reference(self) -> str:
+        """The name that it was built under, if it still has that one; else its first; else its id."""
+        return self.own_name if self.own_name in self.references else next(iter(self.references), self.image_id)
+
+    @property
+    def own_name(self) -> str:
+        """The name that it was built under, whatever it is called in this engine; its id where it does not say."""
+        return self.labels.get(_VERSION, "") or self.image_id
+
+    @property
+    def short_id(self) -> str:
+        """The id's first 12 digits, as `docker images` shows it."""
+        return self.image_id.removeprefix("sha256:")[:_SHORT]
+
+    @property
+    def ours(self) -> bool:
+        """Whether the tool built it."""
+        return INPUTS in self.labels
+
+    @property
+    def asked(self) -> Asked:
+        """What its recipe asked for."""
+        return asked_of(self.labels.get("toolkit.recipe", ""))
+
+
+@dataclass(frozen=True)
+class LayerSize:
+    """A layer: what made it, and its size in bytes."""
+
+    origin: str
+    size: int
+
+
+def engine_images(store: ImageStore) -> tuple[EngineImage, ...]:
+    """Every image of the engine that has a name, and every one of the tool's; asks the engine once."""
+    found = [
+        EngineImage(
+            image_id=str(entry["Id"]),
+            references=tuple(sorted(name for name in entry.get("RepoTags") or () if name != _NO_NAME)),
+            size=int(entry["Size"]),
+            created=datetime.fromtimestamp(int(entry["Created"]), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            labels=entry.get("Labels") or {},
+        )
+        for entry in store.engine.api.images()
+    ]
+    return tuple(sorted((image for image in found if image.references or image.ours), key=lambda one: one.reference))
+
+
+def layers(store: ImageStore, image_id: str) -> tuple[LayerSize, ...]:
+    """The image's layers from the lowest up; those that hold no files are left out."""
+    told = reversed(store.engine.api.history(image_id))
+    sizes = (LayerSize(str(entry.get("CreatedBy", "")), int(entry["Size"])) for entry in told)
+    return tuple(layer for layer in sizes if layer.size)
+
+
+def pick(word: str, images: Sequence[EngineImage]) -> EngineImage:
+    """The image that `word` names: a reference, or the beginning of one image's reference or id.
+
+    The tool's own images come first; where none fits, every image of the engine is looked at. Raises `ToolkitError`
+    (S103) with the nearest name where there is none, and with the candidates where there are several.
+    """
+    for candidates in ([image for image in images if image.ours], list(images)):
+        exact = [image for image in candidates if word in (*image.references, image.image_id)]
+        found = exact or [image for image in candidates if _begins(image, word)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise ToolkitError(
+                Code.IMAGE,
+                f"{word} is the beginning of {len(found)} images",
+                tuple(Problem(f"{image.reference}  {image.short_id}") for image in found),
+                mend="give more of the name",
+            )
+    raise _unknown(word, images)
+
+
+def asked_of(label: str) -> Asked:
+    """The label `toolkit.recipe` read; what cannot be read says nothing."""
+    try:
+        said = json.loads(label or "{}")
+        return Asked(
+            base=str(said.get("base", "")),
+            packages=tuple(map(str, said.get("packages", ()))),
+            python=str(said.get("python", "")),
+            requirements=tuple(map(str, said.get("requirements", ()))),
+            trees=tuple(map(str, said.get("trees", ()))),
+        )
+    except (ValueError, AttributeError, TypeError):
+        return Asked()
+
+
+def _begins(image: EngineImage, word: str) -> bool:
+    names = (*image.references, image.image_id, image.image_id.removeprefix("sha256:"))
+    return bool(word) and any(name.startswith(word) for name in names)
+
+
+def _unknown(word: str, images: Sequence[EngineImage]) -> ToolkitError:
+    names = [name for image in images for name in image.references]
+    bare = {name.partition(":")[0]: name for name in names}
+    near = get_close_matches(word, names, n=1) or [bare[name] for name in get_close_matches(word, bare, n=1)]
+    hint = f"did you mean {near[0]}?" if near else "toolkit images list"
+    return ToolkitError(Code.IMAGE, f"no image {word} is here", mend=hint)

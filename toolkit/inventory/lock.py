@@ -1,0 +1,48 @@
+"""The lock that lies in an image: the hashes of what was downloaded for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from toolkit.errors import ToolkitError
+from toolkit.inventory.model import DEB, LOCK, PYTHON, Contents, Package
+from toolkit.lock.file import parse_lock
+from toolkit.lock.model import DebPin, Lock, WheelPin
+
+
+@dataclass(frozen=True)
+class Downloads:
+    """What each package was downloaded as; `lock` is None where the image carries none that can be read."""
+
+    lock: Lock | None
+
+    def of(self, package: Package) -> DebPin | WheelPin | None:
+        """The file that the package came in, if the lock names it."""
+        if package.carried_by:
+            return None
+        return self._pins.get((package.kind, package.name, package.version, package.architecture))
+
+    @cached_property
+    def _pins(self) -> dict[tuple[str, str, str, str], DebPin | WheelPin]:
+        if self.lock is None:
+            return {}
+        pins: dict[tuple[str, str, str, str], DebPin | WheelPin] = {
+            (PYTHON, wheel.name, wheel.version, ""): wheel for wheel in self.lock.wheels
+        }
+        for deb in self.lock.debs:
+            pins[DEB, deb.name, deb.version, deb.architecture] = deb
+        return pins
+
+
+def downloads_of(contents: Contents) -> Downloads:
+    """What the lock in the image says."""
+    return Downloads(lock_of(contents.lock))
+
+
+def lock_of(text: str) -> Lock | None:
+    """The lock in an image, read; an image of an older version of the tool has none, or one that is not read now."""
+    try:
+        return parse_lock(text, LOCK) if text else None
+    except ToolkitError:
+        return None

@@ -1,0 +1,163 @@
+"""Reading an image: its file system as the stream of a tar, once through, into `Contents`."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import tarfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import IO
+
+from toolkit.image.layer import PieceReader
+from toolkit.inventory.debian import DOCS, LISTS, STATUS, debian_packages
+from toolkit.inventory.model import DEB, LOCK, Contents, Distribution, File, Package
+from toolkit.inventory.python import METADATA, RECORD, python_packages
+
+_PIECE = 1 << 20
+_END = 2 * tarfile.BLOCKSIZE
+"""Bytes: two blocks of zeros end a tar."""
+_LONGEST_TEXT = 32 << 20
+"""Bytes: the largest record that a package keeps (TensorFlow's) has 3 MB."""
+_OS_RELEASE = ("/usr/lib/os-release", "/etc/os-release")
+_ENGINES_OWN = re.compile(r"/(dev|proc|sys)(/.*)?|/\.dockerenv|/etc/(hostname|hosts|resolv\.conf|mtab)")
+"""What an engine puts into every container that it exports, whatever the image has there."""
+_COMPILED = re.compile(r"(.*/)__pycache__/([^/]+?)\.[^./]+(?:\.opt-[12])?\.pyc")
+_KINDS = {
+    tarfile.REGTYPE: "file",
+    tarfile.AREGTYPE: "file",
+    tarfile.LNKTYPE: "hard link",
+    tarfile.SYMTYPE: "link",
+    tarfile.DIRTYPE: "folder",
+    tarfile.CHRTYPE: "device",
+    tarfile.BLKTYPE: "device",
+    tarfile.FIFOTYPE: "pipe",
+}
+
+Told = Callable[[int], None]
+"""Called with the bytes read so far."""
+
+
+def read_contents(tar: IO[bytes] | PieceReader, told: Told = lambda _: None) -> Contents:
+    """Everything in the stream `tar`; contents are hashed as they pass, only packages' records are kept.
+
+    Raises `tarfile.TarError` where the stream ends before the tar does.
+    """
+    files: dict[str, File] = {}
+    texts: dict[str, str] = {}
+    done = 0
+    stream = _Watched(tar)
+    with tarfile.open(fileobj=stream, mode="r|", bufsize=_PIECE) as members:
+        for member in members:
+            path = "/" + member.name.removeprefix("./").strip("/")
+            if path == "/" or _ENGINES_OWN.fullmatch(path):
+                continue
+            content = ""
+            if member.isreg():
+                content, text = _read(members, member, _is_record(path))
+                if text is not None:
+                    texts[path] = text
+            elif member.linkname:
+                content = f"/{member.linkname.strip('/')}" if member.islnk() else member.linkname
+            kind = _KINDS.get(member.type, "other")
+            files[path] = File(kind, member.mode & 0o7777, member.uid, member.gid, member.size, content)
+            done += member.size
+            told(done)
+    stream.finish()
+    return contents_of(files, texts)
+
+
+class _Watched(io.RawIOBase):
+    """A stream that knows how it ended: `tarfile` takes one that is cut between two members for whole."""
+
+    def __init__(self, stream: IO[bytes] | PieceReader) -> None:
+        self._stream, self._tail = stream, b""
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """Pass on what comes, and keep the last of it."""
+        piece = self._stream.read(len(buffer)) or b""
+        buffer[: len(piece)] = piece
+        self._tail = (self._tail + piece[-_END:])[-_END:]
+        return len(piece)
+
+    def finish(self) -> None:
+        """Read the rest; raises `tarfile.ReadError` where it is not what ends a tar."""
+        while self.read(_PIECE):
+            pass
+        if self._tail != b"\0" * _END:
+            raise tarfile.ReadError("the stream ended before the tar did")
+
+
+def contents_of(files: Mapping[str, File], texts: Mapping[str, str]) -> Contents:
+    """The packages that the records `texts` speak of, each with its files. Pure."""
+    found = [*debian_packages(texts, files), *python_packages(texts, files)]
+    with_compiled = list(_with_compiled(found, files))
+    owners = _owners(with_compiled)
+    packages = [_carried(_sized(package, files), owners) for package in with_compiled]
+    packages.sort(key=lambda package: (package.kind, package.name, package.key))
+    release = next((texts[name] for name in _OS_RELEASE if name in texts), "")
+    return Contents(files, tuple(packages), distribution_of(release), texts.get(LOCK, ""))
+
+
+def distribution_of(os_release: str) -> Distribution:
+    """What os-release(5) says."""
+    pairs = (line.partition("=") for line in os_release.splitlines() if "=" in line)
+    values = {name.strip(): value.strip().strip("\"'") for name, _, value in pairs}
+    return Distribution(values.get("ID", ""), values.get("VERSION_ID", ""), values.get("PRETTY_NAME", ""))
+
+
+def _is_record(path: str) -> bool:
+    if path in (STATUS, LOCK, *_OS_RELEASE):
+        return True
+    if path.startswith(LISTS):
+        return path.endswith(".list")
+    return path.endswith((METADATA, RECORD)) or (path.startswith(DOCS) and path.endswith("/copyright"))
+
+
+def _read(members: tarfile.TarFile, member: tarfile.TarInfo, keep: bool) -> tuple[str, str | None]:
+    stream = members.extractfile(member)
+    assert stream is not None
+    digest, kept = hashlib.sha256(), bytearray()
+    keep = keep and member.size <= _LONGEST_TEXT
+    while piece := stream.read(_PIECE):
+        digest.update(piece)
+        if keep:
+            kept += piece
+    return digest.hexdigest(), kept.decode("utf-8", "replace") if keep else None
+
+
+def _with_compiled(packages: Iterable[Package], files: Mapping[str, File]) -> Iterable[Package]:
+    """Python writes `__pycache__/x.cpython-311.pyc` beside `x.py`, which no package's list has to know."""
+    compiled: dict[str, list[str]] = {}
+    for path in files:
+        if match := _COMPILED.fullmatch(path):
+            compiled.setdefault(f"{match[1]}{match[2]}.py", []).append(path)
+    for package in packages:
+        more = [path for source in package.files for path in compiled.get(source, ())]
+        yield replace(package, files=tuple(dict.fromkeys((*package.files, *more))))
+
+
+def _owners(packages: Iterable[Package]) -> dict[str, list[Package]]:
+    owners: dict[str, list[Package]] = {}
+    for package in packages:
+        for path in package.files:
+            owners.setdefault(path, []).append(package)
+    return owners
+
+
+def _sized(package: Package, files: Mapping[str, File]) -> Package:
+    return replace(package, size=sum(files[path].size for path in package.files))
+
+
+def _carried(package: Package, owners: Mapping[str, list[Package]]) -> Package:
+    """A distribution whose own records are among another package's files is part of that one."""
+    if package.kind == DEB:
+        return package
+    record = next((path for path in package.files if path.endswith(METADATA)), "")
+    others = [owner for owner in owners.get(record, ()) if owner.key != package.key]
+    return replace(package, carried_by=others[0].key) if others else package

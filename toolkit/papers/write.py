@@ -1,0 +1,45 @@
+"""An image's papers as files, apart from the image: what they tell of times and machines is none of its bits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from toolkit.inventory.images import EngineImage
+from toolkit.papers.cyclonedx import cyclonedx_document
+from toolkit.papers.licence_list import licence_lines, licence_text
+from toolkit.papers.provenance import BuildRun, provenance
+from toolkit.papers.spdx import spdx_document
+from toolkit.papers.subject import Subject
+from toolkit.places import private_folder
+
+PROVENANCE = "provenance.json"
+"""The only one of the papers that a second building of the same image writes otherwise: it tells when that was."""
+
+
+def papers_folder(cache: Path, image: EngineImage) -> Path:
+    """Where the image's papers lie: `<cache>/papers/<image id>`."""
+    return cache / "papers" / image.image_id.removeprefix("sha256:")
+
+
+def papers_of(subject: Subject, run: BuildRun | None = None) -> Mapping[str, str]:
+    """Every paper's file name and text; all but the provenance depend on the image alone. Pure."""
+    lines = licence_lines(subject.contents)
+    return {
+        "sbom.spdx.json": spdx_document(subject),
+        "sbom.cdx.json": cyclonedx_document(subject),
+        "licences.txt": licence_text(lines),
+        "licences.json": json.dumps([asdict(line) for line in lines], indent=1, ensure_ascii=False) + "\n",
+        PROVENANCE: provenance(subject.image, subject.downloads.lock, subject.distribution, run),
+    }
+
+
+def write_papers(papers: Mapping[str, str], folder: Path) -> None:
+    """Write `papers` into `folder`, each file whole or not at all."""
+    private_folder(folder)
+    for name, text in papers.items():
+        new = folder / f".{name}.new"
+        new.write_text(text, "utf-8")
+        new.replace(folder / name)

@@ -1,0 +1,66 @@
+"""An image's files as a stream: each member of the exported tar once, with the content of those that are small."""
+
+from __future__ import annotations
+
+import re
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Literal
+
+from toolkit.image.layer import PieceReader
+
+_PIECE = 1 << 20
+_SMALL = 128 << 10
+"""Bytes up to which any file is read: keys and settings are smaller."""
+_LARGEST_LIST = 32 << 20
+_LISTS = re.compile(r"(.*/)?[^/]+\.dist-info/RECORD|var/lib/dpkg/info/[^/]+\.md5sums|(.*/)?[^/]+\.(pem|crt)|etc/ssl/.*")
+"""Read up to `_LARGEST_LIST` bytes: bundles of certificates, and the lists that say what packages brought."""
+_CAPABILITY = "SCHILY.xattr.security.capability"
+
+Kind = Literal["file", "link", "folder", "device", "other"]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One file of an image: its path without a leading slash, its kind, mode and owner.
+
+    `content` is empty where the file is larger than anything that is looked into; `capable` where it has file
+    capabilities (the extended attribute `security.capability`).
+    """
+
+    path: str
+    kind: Kind = "file"
+    mode: int = 0o644
+    uid: int = 0
+    size: int = 0
+    capable: bool = False
+    content: bytes = b""
+
+
+def seen_in(tar: IO[bytes] | PieceReader) -> Iterator[Seen]:
+    """Every member of the stream `tar`, as it passes."""
+    with tarfile.open(fileobj=tar, mode="r|", bufsize=_PIECE) as members:
+        for member in members:
+            path = member.name.removeprefix("./").strip("/")
+            limit = _LARGEST_LIST if _LISTS.fullmatch(path) else _SMALL
+            stream = members.extractfile(member) if member.isreg() and member.size <= limit else None
+            yield Seen(
+                path,
+                _kind(member),
+                member.mode & 0o7777,
+                member.uid,
+                member.size,
+                _CAPABILITY in member.pax_headers,
+                stream.read() if stream else b"",
+            )
+
+
+def _kind(member: tarfile.TarInfo) -> Kind:
+    if member.isreg() or member.islnk():
+        return "file"
+    if member.issym():
+        return "link"
+    if member.isdir():
+        return "folder"
+    return "device" if member.ischr() or member.isblk() else "other"
