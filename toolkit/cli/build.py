@@ -10,6 +10,7 @@ from toolkit.additions.read import read_additions
 from toolkit.catalogue.choose import NotInCatalogue, choose
 from toolkit.catalogue.model import FrameworkRow, Recipe
 from toolkit.catalogue.reader import read_frameworks
+from toolkit.cli.build_papers import keep_provenance, now
 from toolkit.cli.compatible import facts_against, refuse_impossible, why_cpu_alone
 from toolkit.cli.screen import console, human_size, print_json, progress_bar
 from toolkit.errors import Code, ToolkitError
@@ -59,7 +60,11 @@ def build(recipe: Recipe, expected: Expectation, builder: str, report: Report) -
     def look(image_id: str) -> None:
         refuse(prove(image_id, expected, report, store))
 
-    return Build(recipe, store, builder_named(builder, store), cache(), report, look).run()
+    started = now()
+    built = Build(recipe, store, builder_named(builder, store), cache(), report, look).run()
+    if built.fresh:
+        keep_provenance(recipe, built, started, store)
+    return built
 
 
 def catalogue() -> tuple[FrameworkRow, ...]:

@@ -16,6 +16,7 @@ from toolkit.image.builders import builder_named
 from toolkit.image.own import buckets_recipe
 from toolkit.image.store import ImageStore, StoredImage
 from toolkit.image.verify import Difference, built_again, compare, config_differences, namespace
+from toolkit.inventory.images import engine_images, pick
 from toolkit.places import cache, house
 
 _MOST_SHOWN = 50
@@ -25,8 +26,9 @@ DIFFERENT = 3
 def run(arguments: argparse.Namespace) -> int:
     """Build, compare ids; where they differ, compare every file."""
     store = ImageStore()
-    image = store.get(arguments.reference)
-    recipe = recipe_of(arguments.reference, image)
+    picked = pick(arguments.reference, engine_images(store))
+    name, image = picked.own_name, store.get(picked.image_id)
+    recipe = recipe_of(name, image)
     with progress_bar() as report:
         build = Build(recipe, store, builder_named(arguments.builder, store), cache(), report, namespace=namespace())
         with built_again(build, store) as again:
@@ -38,9 +40,9 @@ def run(arguments: argparse.Namespace) -> int:
         print_json({"image": image.image_id, "again": again.image_id, "same": same, "differences": differences})
     console.print(f"built again from nothing: {again.image_id}", soft_wrap=True)
     if same:
-        console.print(f"{arguments.reference} is the same to the bit", style="green", soft_wrap=True)
+        console.print(f"{name} is the same to the bit", style="green", soft_wrap=True)
         return 0
-    console.print(f"{arguments.reference} is {image.image_id}: {len(files)} files differ", style="red", soft_wrap=True)
+    console.print(f"{name} is {image.image_id}: {len(files)} files differ", style="red", soft_wrap=True)
     for line in [*settings, *map(_line, islice(files, _MOST_SHOWN))]:
         console.print(f"  {line}", soft_wrap=True)
     if len(files) > _MOST_SHOWN:
