@@ -26,6 +26,12 @@ EXAMPLE = house() / "examples" / "mnist"
 MANIFEST = EXAMPLE / "manifest.yml"
 
 
+def _heed_signals() -> None:
+    """A shell's background job ignores Ctrl-C, and nohup a closed terminal; ignoring is inherited."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @dataclass(frozen=True)
 class Bench:
     """The `toolkit` command with a home of its own, and what it leaves there."""
@@ -59,8 +65,7 @@ class Bench:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            # A shell that starts these tests in the background has them ignore Ctrl-C, and ignoring is inherited.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=_heed_signals,
         )
 
     def launch(self, manifest: Path) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def wrong(tmp_path: Path, old: str, new: str) -> Path:
     ("old", "new", "status", "message"),
     [
         ("name: tensorflow-ddl", "name: tensorflow-dll", 2, "did you mean `tensorflow-ddl`?"),
-        ('version: "2.19"', 'version: "2.18"', 2, "the catalogue has: 2.19"),
+        ('version: "2.19"', 'version: "2.18"', 2, "the catalogue has: 1.5, 2.15, 2.19, 2.21"),
         ("nodes: 2", "nodes: two", 2, "expected a whole number, found 'two'"),
         ("bucket: mnist-training-data", "{}", 2, "training_data_reference.source.bucket: required, but missing"),
         ("${embedded:access_key_id}", "AKIAWRONG", 4, "the keys are refused"),

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from toolkit.proof.published import Published, digests_of
 from toolkit.proof.seen import Seen
 
 _PEM = re.compile(rb"-----BEGIN (?:TRUSTED )?CERTIFICATE-----(.+?)-----END", re.DOTALL)
@@ -17,7 +18,6 @@ _SUMS = "var/lib/dpkg/info/ca-certificates.md5sums"
 _TRUSTED = re.compile(r"etc/ssl/(certs/.+|cert\.pem)|etc/pki/(tls/certs|ca-trust)/.+")
 _ADDED = re.compile(r"(usr/local/share/ca-certificates|etc/pki/ca-trust/source/anchors|usr/share/pki/trust/anchors)/.+")
 _BUNDLE = re.compile(r"(.*/)?cacert\.pem")
-_RECORD = re.compile(r"((?:.*/)?)[^/]+\.dist-info/RECORD")
 
 
 @dataclass
@@ -28,8 +28,7 @@ class Certificates:
     _brought: dict[str, bytes] = field(default_factory=dict)
     _trusted: dict[str, bytes] = field(default_factory=dict)
     _added: list[str] = field(default_factory=list)
-    _bundles: dict[str, str] = field(default_factory=dict)
-    _recorded: dict[str, str] = field(default_factory=dict)
+    _bundles: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def look(self, file: Seen) -> None:
         """Keep what `file` says of certificates."""
@@ -46,11 +45,9 @@ class Certificates:
         elif _TRUSTED.fullmatch(file.path):
             self._trusted[file.path] = file.content
         elif _BUNDLE.fullmatch(file.path):
-            self._bundles[file.path] = _record_hash(file.content)
-        elif record := _RECORD.fullmatch(file.path):
-            self._recorded.update(_bundles_of(record[1], file.content))
+            self._bundles[file.path] = digests_of(file.content)
 
-    def foreign(self) -> Iterator[str]:
+    def foreign(self, published: Published) -> Iterator[str]:
         """Each certificate that no package brought, by its place and its owner's name."""
         for path in self._added:
             yield f"/{path} was added to those that the distribution trusts"
@@ -64,8 +61,8 @@ class Certificates:
             for body in _bodies(content):
                 if body not in known:
                     yield f"/{path} trusts {_owner(body)}, which the package ca-certificates does not bring"
-        for path, digest in self._bundles.items():
-            if self._recorded.get(path) != digest:
+        for path, digests in self._bundles.items():
+            if not published.has(digests):
                 yield f"/{path} is not as the package that it is part of brings it"
 
     def _is_the_packages(self, path: str, content: bytes) -> bool:
@@ -88,17 +85,3 @@ def _owner(body: bytes) -> str:
         return f"`{x509.load_der_x509_certificate(base64.b64decode(body)).subject.rfc4514_string()}`"
     except ValueError:
         return f"something that is no certificate (SHA-256 of its text {hashlib.sha256(body).hexdigest()[:16]})"
-
-
-def _record_hash(content: bytes) -> str:
-    """As a wheel's RECORD writes it (PEP 376, PEP 427)."""
-    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode()
-    return f"sha256={digest.rstrip('=')}"
-
-
-def _bundles_of(folder: str, record: bytes) -> Iterator[tuple[str, str]]:
-    """Path in the image and hash of each bundle that a RECORD in `folder` speaks of."""
-    for line in record.decode("utf-8", "replace").splitlines():
-        path, _, rest = line.partition(",")
-        if _BUNDLE.fullmatch(path):
-            yield folder + path, rest.rpartition(",")[0]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from toolkit.proof.published import Published, digests_of
 from toolkit.proof.seen import Seen
 
 _HOST_KEY = re.compile(r"etc/ssh/ssh_host_.*")
@@ -37,19 +39,34 @@ _PATTERNS = {
     "a token of PyPI": rb"pypi-AgE[A-Za-z0-9_-]{50}",
     "a token of Hugging Face": rb"(?<![A-Za-z0-9_])hf_[A-Za-z0-9]{34}",
     "a token of Slack": rb"xox[abeprs]-[A-Za-z0-9-]{20}",
-    "a password in a URL": rb"(?m)^[^#\n]*[a-z][a-z0-9+.-]*://[^/\s:@\"'$<{]+:[^/\s@\"'$<{]+@[A-Za-z0-9]",
+    "a password in a URL": rb"://[^/\s:@\"'$<{]{1,100}:[^/\s@\"'$<{]{1,200}@[A-Za-z0-9]",
     "a token of npm": rb"_authToken\s*=\s*[^\s$]+",
 }
 _COMPILED = {what: re.compile(pattern) for what, pattern in _PATTERNS.items()}
 _SECRET_NAME = re.compile(r"(?i)(^|_)(password|passwd|secret|token|api_?key|access_key(_id)?|secret_key|credentials?)$")
 
 
-def keys_in(file: Seen) -> Iterator[str]:
-    """Each private key in `file`."""
-    if file.kind == "file" and _HOST_KEY.fullmatch(file.path):
-        yield f"/{file.path} is a host key: every container of this image would answer with it"
-    elif _PRIVATE_KEY.search(file.content) or _PUTTY_KEY.search(file.content):
-        yield f"/{file.path} holds a private key"
+@dataclass
+class Keys:
+    """The private keys of an image. `look` takes every file, in any order; `private` then says what is wrong."""
+
+    _host: list[str] = field(default_factory=list)
+    _found: dict[str, frozenset[str]] = field(default_factory=dict)
+
+    def look(self, file: Seen) -> None:
+        """Keep where `file` holds one."""
+        if file.kind == "file" and _HOST_KEY.fullmatch(file.path):
+            self._host.append(file.path)
+        elif _PRIVATE_KEY.search(file.content) or _PUTTY_KEY.search(file.content):
+            self._found[file.path] = digests_of(file.content)
+
+    def private(self, published: Published) -> Iterator[str]:
+        """Each key that no package published; the tests of some wheels bring a key with them, which is no secret."""
+        for path in self._host:
+            yield f"/{path} is a host key: every container of this image would answer with it"
+        for path, digests in self._found.items():
+            if not published.has(digests):
+                yield f"/{path} holds a private key"
 
 
 def secrets_in(file: Seen) -> Iterator[str]:
@@ -57,7 +74,7 @@ def secrets_in(file: Seen) -> Iterator[str]:
     if file.kind == "file" and file.size and _SECRET_FILES.fullmatch(file.path):
         yield f"/{file.path} is where credentials are kept"
     elif _SETTINGS.fullmatch(file.path):
-        yield from (f"/{file.path} holds {what}" for what in _known_secrets(file.content))
+        yield from (f"/{file.path} holds {what}" for what in _known_secrets(file.effective))
 
 
 def secrets_in_settings(settings: Mapping[str, Any]) -> Iterator[str]:

@@ -37,12 +37,16 @@ _LINES_OF_EVIDENCE = 12
 
 @dataclass(frozen=True)
 class Check:
-    """One program to run in the image: `name` as a finding has it, its file, its arguments, its deadline in seconds."""
+    """One program to run in the image: `name` as a finding has it, its file, its arguments, its deadline in seconds.
+
+    `answer` is what the object that it prints must have: a framework may print objects of its own.
+    """
 
     name: str
     program: str
     arguments: tuple[str, ...]
     seconds: int
+    answer: str = "said"
 
 
 def prove(image: str, expectation: Expectation, report: Report, store: ImageStore | None = None) -> Proof:
@@ -55,7 +59,7 @@ def prove(image: str, expectation: Expectation, report: Report, store: ImageStor
     findings = list(skipped(expectation))
     for check in checks(expectation):
         report(Progress(_STAGE, check.name))
-        findings += _carry_out(check, image, expectation)
+        findings += carry_out(check, image, expectation)
     report(Progress(_STAGE, "reading every file"))
     with store.exported(image) as tar:
         findings += judge_files(_told(seen_in(tar), report), settings)
@@ -80,7 +84,7 @@ def checks(expectation: Expectation) -> Iterator[Check]:
     if expectation.has_ddl:
         yield Check("ddl", "prove.py", ("ddl", said), _RANK_SECONDS + 30)
     if expectation.architectures:
-        yield Check(gpu.CHECK, "fatbin.py", ("/",), 300)
+        yield Check(gpu.CHECK, "fatbin.py", ("/",), 300, "libraries")
 
 
 def skipped(expectation: Expectation) -> Iterator[Finding]:
@@ -124,7 +128,7 @@ def read_reply(check: Check, result: Result) -> dict[str, Any] | str:
                 reply = json.loads(line)
             except ValueError:
                 continue
-            if isinstance(reply, dict):
+            if isinstance(reply, dict) and check.answer in reply:
                 return reply
     return _with_evidence(f"Python ended with status {status} and said nothing", result)
 
@@ -135,10 +139,14 @@ def finding_of(check: Check, reply: dict[str, Any] | str, expectation: Expectati
         return (Finding(check.name, "fail", reply),)
     if check.name == gpu.CHECK:
         return gpu.judge(gpu.libraries_of(reply), expectation)
-    return (Finding(check.name, "ok" if reply["ok"] else "fail", str(reply["said"])),)
+    return (Finding(check.name, "ok" if reply.get("ok") is True else "fail", str(reply["said"])),)
 
 
-def _carry_out(check: Check, image: str, expectation: Expectation) -> tuple[Finding, ...]:
+def carry_out(check: Check, image: str, expectation: Expectation) -> tuple[Finding, ...]:
+    """Run one check in the image; its container is gone afterwards, whatever became of it.
+
+    Raises `ToolkitError` (S100) where the engine would not start it.
+    """
     name = f"toolkit-proof-{secrets.token_hex(6)}"
     program = _text(check.program).encode()
     try:

@@ -28,11 +28,11 @@ _SETTINGS = {
         re.compile(
             r"etc/(environment|profile|wgetrc|apt/apt\.conf)(\.d/.+)?|(root|home/[^/]+)/\.(curlrc|wgetrc|profile)"
         ),
-        re.compile(rb"(?im)^[^#\n]*?(?:\bproxy\b|_proxy\b)[^\n]*?[\"'= ](?:https?|socks\w*)://"),
+        re.compile(rb"(?i)(?:\b|_)proxy\b[^\n]{0,60}?[\"'= ](?:https?|socks[45]?h?)://"),
     ),
     "a package index of the building site": (
         re.compile(r"(.*/)?(pip\.conf|\.pydistutils\.cfg|uv\.toml)"),
-        re.compile(rb"(?im)^[^#\n]*\b(?:index-url|find-links|proxy|cert|trusted-host)\b\s*="),
+        re.compile(rb"(?im)^[ \t]*(?:extra-)?(?:index-url|find-links|proxy|cert|trusted-host)[ \t]*="),
     ),
 }
 
@@ -48,7 +48,7 @@ def site_in(file: Seen) -> Iterator[str]:
     if file.kind == "file" and file.size and file.path in _OF_ONE_MACHINE:
         yield f"/{file.path} holds {_OF_ONE_MACHINE[file.path]}"
     for what, (paths, words) in _SETTINGS.items():
-        if paths.fullmatch(file.path) and words.search(file.content):
+        if paths.fullmatch(file.path) and words.search(file.effective):
             yield f"/{file.path} names {what}"
 
 

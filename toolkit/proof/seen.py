@@ -16,6 +16,7 @@ _SMALL = 128 << 10
 _LARGEST_LIST = 32 << 20
 _LISTS = re.compile(r"(.*/)?[^/]+\.dist-info/RECORD|var/lib/dpkg/info/[^/]+\.md5sums|(.*/)?[^/]+\.(pem|crt)|etc/ssl/.*")
 """Read up to `_LARGEST_LIST` bytes: bundles of certificates, and the lists that say what packages brought."""
+_COMMENT = re.compile(rb"(?m)^[ \t]*[#;][^\n]*")
 _CAPABILITY = "SCHILY.xattr.security.capability"
 
 Kind = Literal["file", "link", "folder", "device", "other"]
@@ -37,11 +38,17 @@ class Seen:
     capable: bool = False
     content: bytes = b""
 
+    @property
+    def effective(self) -> bytes:
+        """The content as a file of settings is read, without the lines that are comments."""
+        return _COMMENT.sub(b"", self.content)
+
 
 def seen_in(tar: IO[bytes] | PieceReader) -> Iterator[Seen]:
     """Every member of the stream `tar`, as it passes."""
     with tarfile.open(fileobj=tar, mode="r|", bufsize=_PIECE) as members:
         for member in members:
+            members.members.clear()  # type: ignore[attr-defined]  # tarfile remembers every member of a stream
             path = member.name.removeprefix("./").strip("/")
             limit = _LARGEST_LIST if _LISTS.fullmatch(path) else _SMALL
             stream = members.extractfile(member) if member.isreg() and member.size <= limit else None
