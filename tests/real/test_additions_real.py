@@ -45,7 +45,7 @@ def test_a_persons_packages_are_locked_built_and_used(bench: Bench, image: str, 
     said = subprocess.run(argv, check=True, capture_output=True, text=True).stdout.split()
     assert said == ["/opt/user/lib/python3.11/site-packages/fire/__init__.py", "42"]
 
-    (manifest.parent / "requirements.txt").write_text("fire==0.7.0\n")
+    (manifest.parent / "requirements.txt").write_text("tabulate==0.9.0\n")
     stale = bench.run("build", manifest)
     assert (stale.returncode, "is stale" in stale.stderr) == (2, True)
     (manifest.parent / "manifest.yml").write_text(manifest.read_text().replace("  packages: [bc]\n", ""))
