@@ -6,7 +6,8 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from toolkit.additions.read import read_additions
+from toolkit.additions.question import stale_additions
+from toolkit.additions.read import LOCK, read_additions
 from toolkit.catalogue.choose import NotInCatalogue, choose
 from toolkit.catalogue.model import FrameworkRow, Recipe
 from toolkit.catalogue.reader import read_frameworks
@@ -83,7 +84,7 @@ def row_of(manifest: Manifest, file: Path, flavour: str = "cpu") -> FrameworkRow
 def recipe_of(manifest: Manifest, file: Path, code: Path | None = None, flavour: str = "cpu") -> Recipe:
     """The recipe of the image that `manifest` needs, with what the code in `code` adds (default: beside the manifest).
 
-    Raises `ToolkitError` (C102) where it adds what is not locked.
+    Raises `ToolkitError` (C102) where it adds what is not locked, or whose lock is stale.
     """
     row = row_of(manifest, file, flavour)
     additions = read_additions(code or file.parent, manifest.packages)
@@ -92,9 +93,13 @@ def recipe_of(manifest: Manifest, file: Path, code: Path | None = None, flavour:
         raise ToolkitError(
             Code.CODE, f"{wanted}: asked for, and not locked ({additions.lock} is missing)", mend=f"toolkit lock {file}"
         )
-    wheels = [*read_lock(row.recipe.lock).wheels, *(read_lock(additions.lock).wheels if additions else ())]
+    recipe = replace(row.recipe, additions=additions)
+    added = read_lock(additions.lock) if additions else None
+    if added and (why := stale_additions(recipe, added)):
+        raise ToolkitError(Code.CODE, f"{code or file.parent}/{LOCK} is stale: {why}", mend=f"toolkit lock {file}")
+    wheels = [*read_lock(recipe.lock).wheels, *(added.wheels if added else ())]
     refuse_impossible(row, wheels, manifest.compute.gpu_kind)
-    return replace(row.recipe, additions=additions)
+    return recipe
 
 
 def named_row(name: str) -> FrameworkRow:

@@ -60,10 +60,10 @@ class Build:
 
     def run(self) -> BuiltImage:
         """Build the image unless it is there; raises `ToolkitError` (S103) naming the step that failed."""
+        self._refuse_stale()
         there = self._store.find(self.reference)
         if there:
             return BuiltImage(self.reference, there.image_id, there.size, fresh=False)
-        self._refuse_stale()
         self._make_base()
         made = False
         for stage in self.stages():
