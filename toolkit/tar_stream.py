@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PIECE = 1 << 20
+END = b"\0" * (2 * tarfile.BLOCKSIZE)
+"""What ends a tar."""
 
 
 @dataclass(frozen=True)
@@ -27,15 +29,20 @@ def tar_stream(entries: Iterable[Entry]) -> Iterator[bytes]:
         info = tarfile.TarInfo(entry.name)
         info.mode, info.uid, info.gid = entry.mode, entry.uid, entry.uid
         info.size = len(entry.content) if isinstance(entry.content, bytes) else entry.content.stat().st_size
-        yield info.tobuf(tarfile.PAX_FORMAT)
-        sent = 0
-        for piece in _pieces(entry.content):
-            sent += len(piece)
-            yield piece
-        if sent != info.size:
-            raise OSError(f"{entry.content!r} changed while it was read")
-        yield b"\0" * (-info.size % tarfile.BLOCKSIZE)
-    yield b"\0" * (2 * tarfile.BLOCKSIZE)
+        yield from framed(info, _pieces(entry.content))
+    yield END
+
+
+def framed(info: tarfile.TarInfo, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """One member of a tar in the making; raises `OSError` where `pieces` are not of the size that `info` tells."""
+    yield info.tobuf(tarfile.PAX_FORMAT)
+    sent = 0
+    for piece in pieces:
+        sent += len(piece)
+        yield piece
+    if sent != info.size:
+        raise OSError(f"{info.name} changed while it was read")
+    yield b"\0" * (-info.size % tarfile.BLOCKSIZE)
 
 
 def _pieces(content: bytes | Path) -> Iterator[bytes]:

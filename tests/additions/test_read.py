@@ -28,6 +28,9 @@ def test_requirements_are_read_without_comments(tmp_path: Path) -> None:
 
 def test_a_projects_dependencies_serve_where_there_is_no_requirements_file(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "x"\ndependencies = ["fire>=0.6"]\n')
+    assert read_additions(tmp_path, ("bc",), "cuda") == Additions(
+        ("fire>=0.6",), ("bc",), tmp_path / "toolkit-cuda.lock"
+    )
     assert read_additions(tmp_path, ("graphviz", "bc")) == Additions(
         ("fire>=0.6",), ("bc", "graphviz"), tmp_path / "toolkit.lock"
     )

@@ -10,8 +10,9 @@ from toolkit.cli.images import show_lines
 from toolkit.cli.images_compare import chosen, diff_lines, why_lines
 from toolkit.cli.main import parser
 from toolkit.errors import ToolkitError
+from toolkit.image import labels as label
 from toolkit.inventory.difference import ADDED, CHANGED, Difference, FileGroup, PackageChange, SettingChange
-from toolkit.inventory.images import INPUTS, EngineImage, LayerSize
+from toolkit.inventory.images import EngineImage, LayerSize
 from toolkit.inventory.model import Contents, Distribution, Package
 from toolkit.inventory.why import Chain, Link
 
@@ -21,7 +22,12 @@ CONTENTS = Contents({}, (KERAS, Package("deb", "libc6", "2.36", "amd64")), Distr
 
 def image(name: str, python: str = "3.11") -> EngineImage:
     recipe = f'{{"python":"{python}","requirements":["keras==3.15.1"]}}'
-    labels = {INPUTS: "x", "toolkit.recipe": recipe, "toolkit.combination": name, "org.opencontainers.image.title": "T"}
+    labels = {
+        label.INPUTS_SHA256: "x",
+        label.RECIPE: recipe,
+        label.COMBINATION: name,
+        label.TITLE: "T",
+    }
     return EngineImage("sha256:" + "a" * 64, (f"{name}:1",), 2000, "2020-01-01T00:00:00Z", labels)
 
 

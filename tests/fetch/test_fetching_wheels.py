@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.catalogue.version import sha256_of
 from toolkit.errors import ToolkitError
 from toolkit.fetch.progress import Fetching
 from toolkit.fetch.wheels import download_argv, fetch_wheels, requirements_text
 from toolkit.lock.model import WheelPin
 from toolkit.lock.pool import Pool
+from toolkit.whole_file import sha256_of
 
 WHEEL = "tiny-1.0-py3-none-any.whl"
 

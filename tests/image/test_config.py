@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 
 from toolkit.image.config import PATH, ImageConfig, base_config, settled_settings
+from toolkit.image.layer import Layer
 
 
 def test_the_image_id_is_the_sha256_of_the_text() -> None:
-    config = base_config(["sha256:aa"], ["toolkit base"])
+    config = base_config(Layer(Path("layer.tar"), "sha256:aa", "toolkit base"))
     assert config.image_id == f"sha256:{hashlib.sha256(config.text).hexdigest()}"
     assert json.loads(config.text) == {
         "architecture": "amd64",

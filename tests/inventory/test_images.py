@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from toolkit.errors import ToolkitError
-from toolkit.inventory.images import INPUTS, Asked, EngineImage, asked_of, pick
+from toolkit.image.labels import INPUTS_SHA256
+from toolkit.inventory.images import Asked, EngineImage, asked_of, pick
 
 
 def image(digit: str, *references: str, ours: bool = True) -> EngineImage:
-    labels = {INPUTS: "x", "org.opencontainers.image.version": references[-1]} if ours else {}
+    labels = {INPUTS_SHA256: "x", "org.opencontainers.image.version": references[-1]} if ours else {}
     return EngineImage(f"sha256:{digit * 64}", references, 1, "2020-01-01T00:00:00Z", labels)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import IO, cast
 
 import pytest
 
-from toolkit.errors import ToolkitError
 from toolkit.image.store import ImageStore
 from toolkit.inventory.images import EngineImage
 from toolkit.inventory.kept import keep, load, look_into
@@ -62,6 +62,6 @@ def test_what_is_damaged_is_read_anew(tmp_path: Path, damage: bytes) -> None:
 
 
 def test_a_reading_that_breaks_off_keeps_nothing(tmp_path: Path) -> None:
-    with pytest.raises(ToolkitError, match="could not be read whole"):
+    with pytest.raises(tarfile.TarError):
         look(Engine(tar_of(SAMPLE)[:5000]), tmp_path)
     assert not list(tmp_path.rglob("*.gz"))

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit.image.layer import PieceReader
 from toolkit.inventory.model import Contents, Distribution, File
 from toolkit.inventory.read import distribution_of, read_contents
+from toolkit.tar_reading import PieceReader
 
 from .conftest import SAMPLE, SITE, read, tar_of
 

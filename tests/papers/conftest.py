@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from toolkit.inventory.images import INPUTS, EngineImage
+from toolkit.image.labels import INPUTS_SHA256
+from toolkit.inventory.images import EngineImage
 from toolkit.inventory.model import UNNAMED_LICENCE, Contents, Distribution, File, Need, Package
 from toolkit.inventory.trees import with_trees
 from toolkit.papers.subject import Subject
@@ -28,7 +29,7 @@ IMAGE = EngineImage(
         "org.opencontainers.image.version": "tensorflow-2.19-py3.11-cpu:0123456789ab",
         "toolkit.combination": "tensorflow-2.19-py3.11-cpu",
         "toolkit.inputs": "below=1234 /opt/ddl/a.py=5678",
-        INPUTS: "9" * 64,
+        INPUTS_SHA256: "9" * 64,
         "toolkit.recipe": RECIPE,
     },
 )

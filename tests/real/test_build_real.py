@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.catalogue.model import DistributionBase, FrameworkRow, Recipe
-from toolkit.catalogue.version import read_inputs, sha256_of
+from toolkit.catalogue.version import read_inputs
 from toolkit.errors import ToolkitError
 from toolkit.image.base import make_base
 from toolkit.image.build import Build, BuiltImage
@@ -28,6 +28,7 @@ from toolkit.lock.model import WheelPin
 from toolkit.lock.pool import Pool
 from toolkit.lock.question import question
 from toolkit.places import cache, house
+from toolkit.whole_file import sha256_of
 
 from .conftest import MANIFEST, Bench
 
@@ -158,13 +159,13 @@ def test_a_killed_build_leaves_no_tag_and_the_next_one_works(
     assert build(recipe, cache()).fresh
 
 
-def test_a_full_disk_is_one_clear_error(bench: Bench, tmp_path: Path) -> None:
-    """A real disk of 20 MB under the cache, which the process alone sees."""
+def test_a_full_disk_is_one_clear_error(bench: Bench, image: str, tmp_path: Path) -> None:
+    """A real disk of 8 MB under the cache, which the process alone sees."""
     folder = tmp_path / "cache"
     folder.mkdir()
-    script = 'mount -t tmpfs -o size=20m tmpfs "$0" && exec "$@"'
+    script = 'mount -t tmpfs -o size=8m tmpfs "$0" && exec "$@"'
     argv = ["unshare", "--map-root-user", "--mount", "sh", "-c", script, folder]
-    argv += bench.argv("build", "--image", "tensorflow-2.15-py3.11-cpu")
+    argv += bench.argv("images", "verify", "toolkit-buckets")  # builds from nothing, whatever images are here
     environment = {**bench.environment, "TOOLKIT_CACHE": str(folder)}
     done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 3, done.stderr

@@ -18,7 +18,7 @@ from toolkit.catalogue.model import FrameworkRow
 from toolkit.lock.file import read_lock
 from toolkit.places import cache
 
-from .conftest import Bench
+from .conftest import MANIFEST, Bench
 
 
 def told(bench: Bench, *words: str) -> Any:
@@ -30,9 +30,10 @@ def containers(image: str) -> set[str]:
     return set(subprocess.run(argv, check=True, capture_output=True, text=True).stdout.split())
 
 
-def image_id(image: str) -> str:
+def image_id(image: str, missing: str | None = None) -> str:
     argv = ["docker", "image", "inspect", "--format", "{{.Id}}", image]
-    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout.strip()
+    done = subprocess.run(argv, check=missing is None, capture_output=True, text=True)
+    return done.stdout.strip() or str(missing)
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def test_the_list_has_the_image_and_the_rest_of_the_catalogue(bench: Bench, imag
     (here,) = [one for one in said["here"] if one["reference"] == image]
     (row,) = [one for one in said["catalogue"] if one["reference"] == image]
     assert (here["current"], row["here"]) == (True, True)
-    assert any(not one["here"] for one in said["catalogue"])
+    assert all(bool(image_id(one["reference"], missing="")) == one["here"] for one in said["catalogue"])
 
 
 def test_what_is_shown_is_what_is_locked(bench: Bench, image: str, row: FrameworkRow) -> None:
@@ -132,3 +133,33 @@ def test_an_image_that_is_not_here_is_told_the_nearest(bench: Bench, image: str)
     done = bench.run("images", "show", image[1:])
     assert done.returncode == 3
     assert f"did you mean {image}?" in done.stderr
+
+
+@pytest.fixture
+def tampered(bench: Bench, image: str, tmp_path: Path) -> Iterator[str]:
+    """The image that mounts buckets, with one file changed by another hand."""
+    ours = json.loads(bench.ok("build", "--json", MANIFEST).stdout)["buckets_image"]["reference"]
+    name = "toolkit-test-tampered:1"
+    (tmp_path / "Dockerfile").write_text(f"FROM {ours}\nCOPY lock.yml /usr/share/toolkit/lock.yml\n")
+    (tmp_path / "lock.yml").write_text("# nothing is locked\n")
+    subprocess.run(["docker", "build", "--quiet", "--tag", name, tmp_path], check=True, capture_output=True)
+    yield name
+    subprocess.run(["docker", "image", "rm", name], check=True, capture_output=True)
+
+
+def test_verify_names_the_file_that_another_hand_changed(bench: Bench, tampered: str) -> None:
+    done = bench.run("images", "verify", "--json", tampered, timeout=300)
+    said = json.loads(done.stdout)
+    assert (done.returncode, said["same"]) == (3, False)
+    (found,) = [one for one in said["differences"] if one["path"] == "/usr/share/toolkit/lock.yml"]
+    assert (found["kinds"][0], found["instruction"]) == (
+        "content",
+        "toolkit image: toolkit-buckets: COPY lock.yml /usr/share/toolkit/lock.yml",
+    )
+    assert "/usr/share/toolkit/lock.yml: content" in done.stderr
+    assert not any(name.startswith("toolkit-verify-") for name in references())
+
+
+def references() -> list[str]:
+    argv = ["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}"]
+    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout.split()

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from toolkit.image.labels import INPUTS_SHA256, VERSION
 from toolkit.image.progress import silent
 from toolkit.image.store import ImageStore
 from toolkit.lock.model import WheelPin
@@ -25,7 +26,6 @@ from toolkit.lock.pool import Pool
 from toolkit.places import house
 from toolkit.shipping.bundle import Contents, make_bundle
 from toolkit.shipping.own_wheels import gather_wheels
-from toolkit.shipping.registry import INPUTS_LABEL, VERSION_LABEL
 
 NAME = "toolkit-test-shipping"
 HTPASSWD = "site:$2y$05$3.fLnI51DT.iCwi2Fw9GTu9rn0NcIH8uJG9Xz7b0nUrYWmYwtTjXC\n"
@@ -69,7 +69,7 @@ class Images:
     def make(self, size: int = 1000) -> str:
         inputs = uuid.uuid4().hex * 2
         reference = f"{NAME}:{inputs[:12]}"
-        labels = f'LABEL {VERSION_LABEL}="{reference}" {INPUTS_LABEL}="{inputs}"\n'
+        labels = f'LABEL {VERSION}="{reference}" {INPUTS_SHA256}="{inputs}"\n'
         (self.folder / "low").write_bytes(b"x" * 5000)
         (self.folder / "high").write_bytes(os.urandom(size))
         (self.folder / "Dockerfile").write_text(f"FROM scratch\nCOPY low /low\nCOPY high /high\n{labels}")

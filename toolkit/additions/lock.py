@@ -8,13 +8,14 @@ from pathlib import Path
 from toolkit.additions.question import additions_question
 from toolkit.additions.stages import packages_base
 from toolkit.catalogue.model import DistributionBase, Recipe
-from toolkit.catalogue.version import ADDITIONS_TEMPLATE, sha256_of
+from toolkit.catalogue.version import ADDITIONS_TEMPLATE
 from toolkit.errors import Code, ToolkitError
 from toolkit.lock.debs import solve_debs
 from toolkit.lock.file import read_lock
 from toolkit.lock.model import Lock, WheelPin
 from toolkit.lock.pool import Pool
 from toolkit.lock.wheels import solve_wheels
+from toolkit.whole_file import sha256_of
 
 
 def lock_additions(recipe: Recipe, pool: Pool, on_step: Callable[[str], None]) -> Lock:

@@ -6,8 +6,8 @@ import hashlib
 import json
 
 from toolkit.catalogue.model import Recipe
-from toolkit.catalogue.version import sha256_of
 from toolkit.lock.model import Lock
+from toolkit.whole_file import sha256_of
 
 ADDITIONS_FORMAT = 1
 

@@ -13,10 +13,12 @@ from packaging.requirements import InvalidRequirement, Requirement
 from toolkit.catalogue.model import Additions
 from toolkit.errors import Code, Place, Problem, ToolkitError
 
-REQUIREMENTS, PROJECT, LOCK = "requirements.txt", "pyproject.toml", "toolkit.lock"
+REQUIREMENTS, PROJECT = "requirements.txt", "pyproject.toml"
+LOCKS = {"cpu": "toolkit.lock", "cuda": "toolkit-cuda.lock"}
+"""Beside the code, by flavour: what is locked stands on the versions of one flavour of the framework."""
 
 
-def read_additions(code: Path, packages: tuple[str, ...]) -> Additions | None:
+def read_additions(code: Path, packages: tuple[str, ...], flavour: str = "cpu") -> Additions | None:
     """The additions of the code in the folder `code` with the manifest's `packages`; None where there are none.
 
     Raises `ToolkitError` (C102) with file and line of a requirement that cannot be locked.
@@ -24,7 +26,7 @@ def read_additions(code: Path, packages: tuple[str, ...]) -> Additions | None:
     requirements = _requirements(code)
     if not requirements and not packages:
         return None
-    return Additions(requirements, tuple(sorted(packages)), code / LOCK)
+    return Additions(requirements, tuple(sorted(packages)), code / LOCKS[flavour])
 
 
 def _requirements(code: Path) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from toolkit.catalogue.model import LEARNER_UID, DistributionBase, Recipe
 from toolkit.catalogue.version import COMPILE_PROGRAM, Inputs, read_inputs
 from toolkit.errors import Code, ToolkitError
 from toolkit.fetch.wheels import requirements_text
+from toolkit.image import labels as label
 from toolkit.image.layer import Layer, LayerWriter
 from toolkit.image.stages import Stage, render
 from toolkit.image.tree_facts import FileFacts, read_files
@@ -64,10 +65,10 @@ def additions_stage(
         wheels=bool(added.wheels),
         uid=LEARNER_UID,
         labels={
-            "org.opencontainers.image.version": inputs.reference,
-            "toolkit.inputs.sha256": inputs.digest,
-            "toolkit.inputs": " ".join(f"{name}={digest[:16]}" for name, digest in inputs.digests),
-            "toolkit.additions": " ".join([*recipe.additions.requirements, *recipe.additions.packages]),
+            label.VERSION: inputs.reference,
+            label.INPUTS_SHA256: inputs.digest,
+            label.INPUTS: inputs.summary,
+            label.ADDITIONS: " ".join([*recipe.additions.requirements, *recipe.additions.packages]),
         },
     )
     origin = f"toolkit additions: {len(added.wheels)} wheels"

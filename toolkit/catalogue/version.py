@@ -12,6 +12,7 @@ from toolkit.catalogue.model import Base, DistributionBase, Recipe, RegistryBase
 from toolkit.errors import Code, ToolkitError
 from toolkit.lock.file import read_lock
 from toolkit.lock.model import DebPin, Lock
+from toolkit.whole_file import sha256_of
 
 HASH_LENGTH = 12
 BUILD_FORMAT = 3
@@ -39,6 +40,11 @@ class Inputs:
     def reference(self) -> str:
         """The image's name and version, `<name>:<12 hex digits>`."""
         return f"{self.name}:{self.digest[:HASH_LENGTH]}"
+
+    @property
+    def summary(self) -> str:
+        """`name=digest` of each, the digests cut to 16 digits, for people who compare two images."""
+        return " ".join(f"{name}={digest[:16]}" for name, digest in self.digests)
 
 
 def base_inputs(base: DistributionBase, debs: tuple[DebPin, ...]) -> Inputs:
@@ -98,12 +104,6 @@ def tree_files(tree: Tree) -> Iterator[tuple[str, Path]]:
     for file in sorted(tree.source.rglob("*")):
         if file.is_file() and "__pycache__" not in file.parts:
             yield file.relative_to(tree.source).as_posix(), file
-
-
-def sha256_of(file: Path) -> str:
-    """SHA-256 of a file's bytes, read in pieces."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _mode(file: Path) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from toolkit.additions.question import stale_additions
-from toolkit.additions.read import LOCK, read_additions
+from toolkit.additions.read import read_additions
 from toolkit.catalogue.choose import NotInCatalogue, choose
 from toolkit.catalogue.model import FrameworkRow, Recipe
 from toolkit.catalogue.reader import read_frameworks
@@ -87,16 +87,17 @@ def recipe_of(manifest: Manifest, file: Path, code: Path | None = None, flavour:
     Raises `ToolkitError` (C102) where it adds what is not locked, or whose lock is stale.
     """
     row = row_of(manifest, file, flavour)
-    additions = read_additions(code or file.parent, manifest.packages)
+    additions = read_additions(code or file.parent, manifest.packages, flavour)
+    locking = f"toolkit lock {file}" + (f" --flavour {flavour}" if flavour != "cpu" else "")
     if additions and not additions.lock.is_file():
         wanted = ", ".join([*additions.requirements, *additions.packages])
         raise ToolkitError(
-            Code.CODE, f"{wanted}: asked for, and not locked ({additions.lock} is missing)", mend=f"toolkit lock {file}"
+            Code.CODE, f"{wanted}: asked for, and not locked ({additions.lock} is missing)", mend=locking
         )
     recipe = replace(row.recipe, additions=additions)
     added = read_lock(additions.lock) if additions else None
-    if added and (why := stale_additions(recipe, added)):
-        raise ToolkitError(Code.CODE, f"{code or file.parent}/{LOCK} is stale: {why}", mend=f"toolkit lock {file}")
+    if additions and added and (why := stale_additions(recipe, added)):
+        raise ToolkitError(Code.CODE, f"{additions.lock} is stale: {why}", mend=locking)
     wheels = [*read_lock(recipe.lock).wheels, *(added.wheels if added else ())]
     refuse_impossible(row, wheels, manifest.compute.gpu_kind)
     return recipe

@@ -29,7 +29,7 @@ def refuse_impossible(
     conflicts = check(combination_of(row, wheels, architectures, requirements), table)
     if conflicts:
         on = f" on {gpu_kind}" if architectures else ""
-        raise as_error(f"{row.spelled}{on} cannot work", conflicts, Code.MANIFEST)
+        raise as_error(f"{row.spelled}{on}", conflicts, Code.MANIFEST)
 
 
 def facts_against(wanted: Framework) -> str:

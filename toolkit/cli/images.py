@@ -11,6 +11,7 @@ from toolkit.catalogue.version import read_inputs
 from toolkit.cli.build import catalogue
 from toolkit.cli.screen import human_size, print_json, progress_bar
 from toolkit.errors import ToolkitError
+from toolkit.image import labels as label
 from toolkit.image.own import buckets_recipe
 from toolkit.image.progress import Progress
 from toolkit.image.store import ImageStore
@@ -121,7 +122,7 @@ def _here_lines(images: list[EngineImage], current: set[str]) -> Iterator[str]:
     for image in images:
         older = "" if image.reference in current else "  not of today's catalogue"
         yield f"  {image.reference:<{width}}  {image.short_id}  {human_size(image.size):>8}{older}"
-        if said := image.labels.get("toolkit.facts"):
+        if said := image.labels.get(label.FACTS):
             yield f"      {said}"
 
 
@@ -160,16 +161,16 @@ def _show(arguments: argparse.Namespace) -> int:
 
 def show_lines(image: EngineImage, contents: Contents, stack: tuple[LayerSize, ...]) -> Iterator[tuple[str, str]]:
     """What a person wants to know of an image, a line each. Pure."""
-    title = image.labels.get("org.opencontainers.image.title", "")
+    title = image.labels.get(label.TITLE, "")
     yield "image", image.reference
     yield from (("", name) for name in image.references if name != image.reference)
     yield "id", image.image_id
     yield "size", human_size(image.size)
     if title:
-        yield "recipe", f"{image.labels.get('toolkit.combination', '')}: {title}".removeprefix(": ")
-    if said := image.labels.get("toolkit.facts"):
+        yield "recipe", f"{image.labels.get(label.COMBINATION, '')}: {title}".removeprefix(": ")
+    if said := image.labels.get(label.FACTS):
         yield "facts", said
-    below = image.labels.get("org.opencontainers.image.base.name", "")
+    below = image.labels.get(label.BASE, "")
     yield "base", "  ".join(part for part in (contents.distribution.title or image.asked.base, below) if part)
     if image.asked.python:
         yield "python", image.asked.python

@@ -11,6 +11,7 @@ from toolkit.catalogue.reader import read_frameworks
 from toolkit.catalogue.version import read_inputs
 from toolkit.cli.screen import console, print_json, progress_bar
 from toolkit.errors import Code, ToolkitError
+from toolkit.image import labels as label
 from toolkit.image.build import Build
 from toolkit.image.builders import builder_named
 from toolkit.image.own import buckets_recipe
@@ -56,16 +57,15 @@ def _line(file: Difference) -> str:
 
 def recipe_of(reference: str, image: StoredImage) -> Recipe:
     """The recipe that made the image; raises `ToolkitError` (S103) where its inputs are not today's."""
-    combination = image.labels.get("toolkit.combination", "")
+    combination = image.labels.get(label.COMBINATION, "")
     rows = read_frameworks(house() / "images", house() / "templates")
     recipes = {recipe.name: recipe for recipe in (*(row.recipe for row in rows), buckets_recipe())}
     if combination not in recipes:
         raise ToolkitError(Code.IMAGE, f"{reference} is of no recipe in this catalogue ({combination or 'no label'})")
     recipe = recipes[combination]
-    now, then = read_inputs(recipe), image.labels.get("toolkit.inputs", "").split()
-    if image.labels.get("toolkit.inputs.sha256") != now.digest:
-        today = {f"{name}={digest[:16]}" for name, digest in now.digests}
-        changed = sorted({entry.partition("=")[0] for entry in today ^ set(then)})
+    now, then = read_inputs(recipe), image.labels.get(label.INPUTS, "").split()
+    if image.labels.get(label.INPUTS_SHA256) != now.digest:
+        changed = sorted({entry.partition("=")[0] for entry in set(now.summary.split()) ^ set(then)})
         raise ToolkitError(
             Code.IMAGE,
             f"{reference} was made of other inputs than this catalogue has: {', '.join(changed) or 'the build format'}",

@@ -29,8 +29,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise ToolkitError(Code.MANIFEST, "one manifest at a time", mend="toolkit lock MANIFEST")
     file = Path(arguments.name[0])
     manifest = read_manifest(file)
-    row = row_of(manifest, file)
-    recipe = replace(row.recipe, additions=read_additions(file.parent, manifest.packages))
+    row = row_of(manifest, file, arguments.flavour)
+    recipe = replace(row.recipe, additions=read_additions(file.parent, manifest.packages, arguments.flavour))
     if not recipe.additions:
         console.print(f"{file} asks for nothing besides {recipe.name}: nothing to lock", soft_wrap=True)
         return 0

@@ -51,6 +51,9 @@ def parser() -> argparse.ArgumentParser:
         nargs="*",
         help="a combination, a framework, or a manifest whose additions are meant (default: the whole catalogue)",
     )
+    lock.add_argument(
+        "--flavour", choices=("cpu", "cuda"), default="cpu", help="of the image that a manifest asks for (default: cpu)"
+    )
     lock_act = lock.add_mutually_exclusive_group()
     lock_act.add_argument("--update", action="store_true", help="solve anew what is fresh, too; tells what changed")
     lock_act.add_argument("--check", action="store_true", help="write nothing; exit status 2 where a lock is stale")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from toolkit.errors import Code, ToolkitError
 from toolkit.fetch.progress import Fetching, OnProgress
+from toolkit.full_disk import cache_full
 from toolkit.lock.model import WheelPin
 from toolkit.lock.pool import Pool
 from toolkit.lock.wheel_choice import is_foreign
@@ -91,12 +92,7 @@ def _download(argv: Sequence[str], count: int, on_progress: OnProgress) -> None:
 
     if stream(argv, on_line) != 0:
         if full := [line.strip() for line in last if _DISK_FULL in line]:
-            raise ToolkitError(
-                Code.RESOURCES,
-                "the disk of the cache is full",
-                evidence=full[-1],
-                mend="free some space there, or name another folder by TOOLKIT_CACHE; nothing half was kept",
-            )
+            raise cache_full(full[-1])
         raise ToolkitError(
             Code.IMAGE,
             "the lock's wheels could not be downloaded",

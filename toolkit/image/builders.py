@@ -15,7 +15,7 @@ import docker.errors
 import requests
 
 from toolkit.errors import Code, ToolkitError
-from toolkit.image.config import STAGE_LABEL
+from toolkit.image.labels import STAGE
 from toolkit.image.progress import Progress, Report
 from toolkit.image.stages import Stage
 from toolkit.image.store import ImageStore
@@ -24,7 +24,6 @@ from toolkit.tar_stream import tar_stream
 _STEP = re.compile(r"^Step (\d+)/(\d+) : (.*)$", re.DOTALL)
 _BUILDKIT_STEP = re.compile(r"^#\d+ \[\s*(?:\S+ )?(\d+)/(\d+)\] (.*)$")
 LAST_LINES = 20
-NAMES = ("classic", "buildkit")
 
 
 class Builder(Protocol):
@@ -75,7 +74,7 @@ class ClassicBuilder:
     def _drop_leftovers(self, stage: Stage) -> None:
         """What a build that failed or was killed left of this very stage: its context may be gigabytes."""
         self._store.engine.images.prune(
-            filters={"dangling": True, "label": f"{STAGE_LABEL}={stage.reference}"},
+            filters={"dangling": True, "label": f"{STAGE}={stage.reference}"},
         )
 
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from toolkit.image.labels import STAGE
 from toolkit.image.layer import Layer
 
 CREATED = "2020-01-01T00:00:00Z"
 """When every image says it was made; when it really was is in its provenance, apart from its bits."""
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-STAGE_LABEL = "toolkit.stage"
-"""Marks what a builder leaves half done; never part of an image."""
 _KEPT = ("Cmd", "Entrypoint", "Env", "ExposedPorts", "Labels", "StopSignal", "User", "Volumes", "WorkingDir")
 """What OCI's image specification knows; builders add fields of their own, and their own way to say nothing."""
 
@@ -55,10 +54,10 @@ def settled_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     kept = {name: config[name] for name in _KEPT if config.get(name)}
     if kept.get("WorkingDir") == "/":
         del kept["WorkingDir"]
-    said = {name: value for name, value in kept.pop("Labels", {}).items() if name != STAGE_LABEL}
+    said = {name: value for name, value in kept.pop("Labels", {}).items() if name != STAGE}
     return {**kept, "Labels": said} if said else kept
 
 
-def base_config(diff_ids: Sequence[str], origins: Sequence[str]) -> ImageConfig:
+def base_config(layer: Layer) -> ImageConfig:
     """A base's: a shell and a path. A builder would add the path by itself, or not: so it is there already."""
-    return ImageConfig({"Cmd": ["/bin/sh"], "Env": [PATH]}, tuple(diff_ids), tuple(origins))
+    return ImageConfig({"Cmd": ["/bin/sh"], "Env": [PATH]}, (layer.diff_id,), (layer.origin,))

@@ -24,12 +24,11 @@ from toolkit.catalogue.version import (
 )
 from toolkit.errors import Code, ToolkitError
 from toolkit.fetch.wheels import requirements_text
+from toolkit.image import labels as label
 from toolkit.lock.model import Lock, WheelPin
 from toolkit.lock.pool import Pool
 from toolkit.lock.wheel_choice import is_foreign
 from toolkit.tar_stream import Entry
-
-LOCK_IN_IMAGE = "/usr/share/toolkit/lock.yml"
 
 
 @dataclass(frozen=True)
@@ -92,14 +91,14 @@ def labels(recipe: Recipe, inputs: Inputs, lock: Lock) -> dict[str, str]:
         "wheels": len(lock.wheels),
     }
     return {
-        "org.opencontainers.image.title": recipe.title,
-        "org.opencontainers.image.version": inputs.reference,
-        "org.opencontainers.image.base.name": base_reference(base, lock),
-        "toolkit.combination": recipe.name,
-        "toolkit.inputs.sha256": inputs.digest,
-        "toolkit.inputs": " ".join(f"{name}={digest[:16]}" for name, digest in inputs.digests),
-        "toolkit.recipe": json.dumps(facts, sort_keys=True, separators=(",", ":")),
-        "toolkit.facts": recipe.facts,
+        label.TITLE: recipe.title,
+        label.VERSION: inputs.reference,
+        label.BASE: base_reference(base, lock),
+        label.COMBINATION: recipe.name,
+        label.INPUTS_SHA256: inputs.digest,
+        label.INPUTS: inputs.summary,
+        label.RECIPE: json.dumps(facts, sort_keys=True, separators=(",", ":")),
+        label.FACTS: recipe.facts,
     }
 
 
@@ -143,7 +142,7 @@ def _image(recipe: Recipe, inputs: Inputs, lock: Lock, template: str, parent: st
         uid=LEARNER_UID,
         labels=labels(recipe, inputs, lock),
     )
-    roots = (*(tree.target for tree in recipe.trees), LOCK_IN_IMAGE)
+    roots = (*(tree.target for tree in recipe.trees), label.LOCK_IN_IMAGE)
     return Stage(reference, parent, dockerfile, tuple(context), roots, f"toolkit image: {recipe.name}")
 
 

@@ -18,12 +18,12 @@ import requests
 from toolkit.engines.docker_run import engine_unreachable
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.config import ImageConfig
-from toolkit.image.layer import Layer, LayerWriter, PieceReader
+from toolkit.image.layer import Layer, LayerWriter
+from toolkit.tar_reading import PIECE, PieceReader, members
 from toolkit.tar_stream import Entry, tar_stream
 
 _TIMEOUT = 600
 """Seconds without a byte from the engine: committing a layer of some GB is silent for minutes."""
-_PIECE = 1 << 20
 _USTAR_AT = 257
 """Where a tar's first header says that it is one (POSIX)."""
 _UNKNOWN_ORIGIN = "a layer of the registry's image"
@@ -95,45 +95,43 @@ class ImageStore:
 
     def cut(self, image_id: str, roots: Sequence[str], file: Path, origin: str) -> Layer:
         """Write what lies at `roots` in the image as a layer to `file`; raises `ToolkitError` (S103)."""
-        with _told(f"the layer of {origin} could not be read"):
-            container = self.engine.api.create_container(image_id, ["true"])["Id"]
-            try:
-                writer = LayerWriter(file, origin)
-                for root in sorted(roots):
-                    writer.add_folders_above(root)
-                    pieces, _ = self.engine.api.get_archive(container, root, chunk_size=_PIECE)
-                    writer.add(PieceReader(pieces), root.strip("/").rpartition("/")[0] + "/")
-                return writer.finish()
-            finally:
-                with suppress(docker.errors.NotFound):
-                    self.engine.api.remove_container(container, force=True)
+        with _told(f"the layer of {origin} could not be read"), self._container(image_id) as container:
+            writer = LayerWriter(file, origin)
+            for root in sorted(roots):
+                writer.add_folders_above(root)
+                pieces, _ = self.engine.api.get_archive(container, root, chunk_size=PIECE)
+                writer.add(PieceReader(pieces), root.strip("/").rpartition("/")[0] + "/")
+            return writer.finish()
 
     def copy_layer(self, image: str, target: Path) -> None:
         """Write the tar of an image's one layer to `target`, the very bytes that its diff id is of."""
         with _told(f"the layer of {image} could not be read"):
-            pieces = self.engine.api.get_image(image, chunk_size=_PIECE)
-            with tarfile.open(fileobj=PieceReader(pieces), mode="r|", bufsize=_PIECE) as archive:
-                for member in archive:
-                    # `<id>/layer.tar` up to Engine 24, a blob among others in the OCI layout of later ones.
-                    if member.isreg() and (stream := archive.extractfile(member)):
-                        head = stream.read(tarfile.BLOCKSIZE)
-                        if head[_USTAR_AT : _USTAR_AT + 5] == b"ustar":
-                            with target.open("xb") as file:
-                                file.write(head)
-                                shutil.copyfileobj(stream, file, _PIECE)
-                            return
+            pieces = self.engine.api.get_image(image, chunk_size=PIECE)
+            for _, _, content in members(PieceReader(pieces)):
+                # `<id>/layer.tar` up to Engine 24, a blob among others in the OCI layout of later ones.
+                head = content.read(tarfile.BLOCKSIZE) if content else b""
+                if content and head[_USTAR_AT : _USTAR_AT + 5] == b"ustar":
+                    with target.open("xb") as file:
+                        file.write(head)
+                        shutil.copyfileobj(content, file, PIECE)
+                    return
         raise ToolkitError(Code.IMAGE, f"{image} has no layer")
 
     @contextmanager
     def exported(self, image: str) -> Iterator[PieceReader]:
         """The image's whole file system as the stream of a tar, while the context lasts."""
-        with _told(f"{image} could not be read"):
-            container = self.engine.api.create_container(image, ["true"])["Id"]
-            try:
-                yield PieceReader(self.engine.api.export(container, chunk_size=_PIECE))
-            finally:
-                with suppress(docker.errors.NotFound):
-                    self.engine.api.remove_container(container, force=True)
+        with _told(f"{image} could not be read"), self._container(image) as container:
+            yield PieceReader(self.engine.api.export(container, chunk_size=PIECE))
+
+    @contextmanager
+    def _container(self, image: str) -> Iterator[str]:
+        """A container of the image that never runs, to read from."""
+        container = self.engine.api.create_container(image, ["true"])["Id"]
+        try:
+            yield container
+        finally:
+            with suppress(docker.errors.NotFound):
+                self.engine.api.remove_container(container, force=True)
 
     def load(self, config: ImageConfig, layers: Sequence[Layer]) -> str:
         """Put the image together from layers that the engine has and `layers` on top of them; the image id.
@@ -173,7 +171,7 @@ class ImageStore:
 def _told(what: str) -> Iterator[None]:
     try:
         yield
-    except (docker.errors.APIError, requests.RequestException) as error:
+    except (docker.errors.APIError, requests.RequestException, tarfile.TarError) as error:
         said = str(getattr(error, "explanation", "") or error)
         full = "no space left" in said
         raise ToolkitError(

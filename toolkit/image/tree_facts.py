@@ -7,9 +7,8 @@ import tarfile
 from dataclasses import dataclass
 from typing import IO
 
-from toolkit.image.layer import PieceReader
+from toolkit.tar_reading import PIECE, PieceReader, members
 
-_PIECE = 1 << 20
 # What an engine puts into every container that it exports, and no image has.
 _ENGINES_OWN = ("dev", "proc", "sys", ".dockerenv", "etc/hostname", "etc/hosts", "etc/resolv.conf", "etc/mtab")
 
@@ -29,22 +28,27 @@ class FileFacts:
 
 def read_files(tar: IO[bytes] | PieceReader) -> dict[str, FileFacts]:
     """Every file of the stream `tar` by its path; contents are hashed as they pass."""
-    found: dict[str, FileFacts] = {}
-    with tarfile.open(fileobj=tar, mode="r|", bufsize=_PIECE) as members:
-        for member in members:
-            members.members.clear()  # type: ignore[attr-defined]
-            name = member.name.removeprefix("./").strip("/")
-            if name and name.split("/")[0] not in _ENGINES_OWN and name not in _ENGINES_OWN:
-                found[name] = _facts(member, members)
-    return found
+    return {
+        name: _facts(member, content)
+        for name, member, content in members(tar)
+        if name and name.split("/")[0] not in _ENGINES_OWN and name not in _ENGINES_OWN
+    }
 
 
-def _facts(member: tarfile.TarInfo, members: tarfile.TarFile) -> FileFacts:
-    content = hashlib.sha256()
-    if (stream := members.extractfile(member) if member.isreg() else None) is not None:
-        while piece := stream.read(_PIECE):
-            content.update(piece)
-    attributes = tuple(sorted((k, v) for k, v in member.pax_headers.items() if k.startswith("SCHILY.xattr.")))
-    owner = (member.uid, member.gid)
-    kind = member.type.decode()
-    return FileFacts(kind, member.mode, owner, int(member.mtime), member.linkname, content.hexdigest(), attributes)
+def _facts(member: tarfile.TarInfo, content: IO[bytes] | None) -> FileFacts:
+    return FileFacts(
+        kind=member.type.decode(),
+        mode=member.mode,
+        owner=(member.uid, member.gid),
+        time=int(member.mtime),
+        link=member.linkname,
+        content=_sha256(content) if content else "",
+        attributes=tuple(sorted(pair for pair in member.pax_headers.items() if pair[0].startswith("SCHILY.xattr."))),
+    )
+
+
+def _sha256(content: IO[bytes]) -> str:
+    digest = hashlib.sha256()
+    while piece := content.read(PIECE):
+        digest.update(piece)
+    return digest.hexdigest()

@@ -14,6 +14,7 @@ from toolkit.catalogue.model import DistributionBase, Suite
 from toolkit.fetch.debs import fetch_debs
 from toolkit.fetch.progress import Fetching
 from toolkit.fetch.wheels import fetch_wheels
+from toolkit.full_disk import cache_watched
 from toolkit.image.base import make_base
 from toolkit.image.builders import Builder
 from toolkit.image.config import ImageConfig, base_config, settled_settings
@@ -44,7 +45,7 @@ class Workshop:
                 return
             origin = f"toolkit base: {base.suite.title}, {len(debs)} packages"
             layer = self.base_layer(base, debs, folder / "layer.tar", reference, origin)
-            config = base_config([layer.diff_id], [layer.origin])
+            config = base_config(layer)
             self.report(Progress(reference, "loading into the engine"))
             self.store.tag(self.store.load(config, [layer]), reference)
 
@@ -95,7 +96,7 @@ class Workshop:
         for left in scratch.iterdir():
             if not _is_alive(int(left.name.partition("-")[0])):
                 shutil.rmtree(left, ignore_errors=True)
-        with tempfile.TemporaryDirectory(dir=scratch, prefix=f"{os.getpid()}-") as folder:
+        with cache_watched(), tempfile.TemporaryDirectory(dir=scratch, prefix=f"{os.getpid()}-") as folder:
             yield Path(folder)
 
     def _load(self, reference: str, config: ImageConfig, layer: Layer, prove: Prove | None) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from toolkit.image.labels import LOCK_IN_IMAGE
 from toolkit.inventory.deb822 import paragraphs, relations
 from toolkit.inventory.lock import lock_of
-from toolkit.inventory.model import DEB, LOCK, UNNAMED_LICENCE, File, Need, Package
+from toolkit.inventory.model import DEB, UNNAMED_LICENCE, File, Need, Package
 
 STATUS = "/var/lib/dpkg/status"
 LISTS = "/var/lib/dpkg/info/"
@@ -62,7 +63,7 @@ def declared_licences(copyright_file: str) -> tuple[str, ...]:
 
 
 def _unpacked(texts: Mapping[str, str], files: Mapping[str, File]) -> Iterator[Package]:
-    lock = lock_of(texts.get(LOCK, ""))
+    lock = lock_of(texts.get(LOCK_IN_IMAGE, ""))
     for pin in lock.debs if lock else ():
         licences = _licences(pin.name, texts, files)
         yield Package(DEB, pin.name, pin.version, pin.architecture, licences=licences, source=pin.name)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from toolkit.inventory.images import INPUTS
+from toolkit.image.labels import INPUTS, INPUTS_SHA256, RECIPE
 from toolkit.inventory.model import Contents, Package
 
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
@@ -161,11 +161,11 @@ def _flat(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _label(name: str, text: str) -> Iterator[tuple[str, str]]:
     """A label; one that lists what went in gives a line for each part, one that sums them up gives none."""
-    if name == INPUTS:
+    if name == INPUTS_SHA256:
         return
-    if name == "toolkit.inputs":
+    if name == INPUTS:
         yield from ((f"input {one.rpartition('=')[0]}", one.rpartition("=")[2]) for one in text.split())
-    elif name == "toolkit.recipe":
+    elif name == RECIPE:
         yield from ((f"recipe {field}", said) for field, said in _recipe(text))
     else:
         yield f"label {name}", text

@@ -9,11 +9,9 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 
 from toolkit.errors import Code, Problem, ToolkitError
+from toolkit.image.labels import INPUTS_SHA256, RECIPE, VERSION
 from toolkit.image.store import ImageStore
 
-INPUTS = "toolkit.inputs.sha256"
-"""The label that every image of the tool has."""
-_VERSION = "org.opencontainers.image.version"
 _NO_NAME = "<none>:<none>"
 _SHORT = 12
 
@@ -47,7 +45,7 @@ class EngineImage:
     @property
     def own_name(self) -> str:
         """The name that it was built under, whatever it is called in this engine; its id where it does not say."""
-        return self.labels.get(_VERSION, "") or self.image_id
+        return self.labels.get(VERSION, "") or self.image_id
 
     @property
     def short_id(self) -> str:
@@ -57,12 +55,12 @@ class EngineImage:
     @property
     def ours(self) -> bool:
         """Whether the tool built it."""
-        return INPUTS in self.labels
+        return INPUTS_SHA256 in self.labels
 
     @property
     def asked(self) -> Asked:
         """What its recipe asked for."""
-        return asked_of(self.labels.get("toolkit.recipe", ""))
+        return asked_of(self.labels.get(RECIPE, ""))
 
 
 @dataclass(frozen=True)

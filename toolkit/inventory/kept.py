@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import gzip
-import os
-import tarfile
-import tempfile
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from toolkit.errors import Code, ToolkitError
 from toolkit.image.store import ImageStore
 from toolkit.inventory.images import EngineImage
 from toolkit.inventory.model import Contents
 from toolkit.inventory.read import Told, read_contents
 from toolkit.inventory.trees import with_trees
 from toolkit.places import private_folder
+from toolkit.whole_file import write_whole
 
 _FORMAT = 1
 """Counted up when a reading finds more than it did: what older versions of the tool kept is then read anew."""
@@ -30,26 +27,16 @@ def look_into(store: ImageStore, image: EngineImage, cache: Path, told: Told = l
     file = cache / "inventory" / f"{image.image_id.removeprefix('sha256:')}-{_FORMAT}.json.gz"
     contents = load(file)
     if contents is None:
-        try:
-            with store.exported(image.image_id) as stream:
-                contents = read_contents(stream, told)
-        except tarfile.TarError as error:
-            raise ToolkitError(Code.IMAGE, f"{image.reference} could not be read whole", evidence=str(error)) from None
+        with store.exported(image.image_id) as stream:
+            contents = read_contents(stream, told)
         keep(contents, file)
     return with_trees(contents, image.asked.trees)
 
 
 def keep(contents: Contents, file: Path) -> None:
     """Write `contents` to `file`, whole or not at all."""
-    folder = private_folder(file.parent)
-    handle, name = tempfile.mkstemp(prefix=".new-", dir=folder)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(gzip.compress(_CONTENTS.dump_json(contents), compresslevel=1, mtime=0))
-        Path(name).replace(file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    private_folder(file.parent)
+    write_whole(file, gzip.compress(_CONTENTS.dump_json(contents), compresslevel=1, mtime=0), mode=0o600)
 
 
 def load(file: Path) -> Contents | None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from toolkit.errors import ToolkitError
-from toolkit.inventory.model import DEB, LOCK, PYTHON, Contents, Package
+from toolkit.image.labels import LOCK_IN_IMAGE
+from toolkit.inventory.model import DEB, PYTHON, Contents, Package
 from toolkit.lock.file import parse_lock
 from toolkit.lock.model import DebPin, Lock, WheelPin
 
@@ -43,6 +44,6 @@ def downloads_of(contents: Contents) -> Downloads:
 def lock_of(text: str) -> Lock | None:
     """The lock in an image, read; an image of an older version of the tool has none, or one that is not read now."""
     try:
-        return parse_lock(text, LOCK) if text else None
+        return parse_lock(text, LOCK_IN_IMAGE) if text else None
     except ToolkitError:
         return None

@@ -9,7 +9,6 @@ from functools import cached_property
 DEB = "deb"
 PYTHON = "python"
 
-LOCK = "/usr/share/toolkit/lock.yml"
 """Where an image carries its lock."""
 UNNAMED_LICENCE = "(a text without a name)"
 """What stands for a licence that a package gives as its text alone."""

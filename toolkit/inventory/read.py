@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import re
 import tarfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import IO
 
-from toolkit.image.layer import PieceReader
+from toolkit.image.labels import LOCK_IN_IMAGE
 from toolkit.inventory.debian import DOCS, LISTS, STATUS, debian_packages
-from toolkit.inventory.model import DEB, LOCK, Contents, Distribution, File, Package
+from toolkit.inventory.model import DEB, Contents, Distribution, File, Package
 from toolkit.inventory.python import METADATA, RECORD, python_packages
+from toolkit.tar_reading import PIECE, PieceReader, members
 
-_PIECE = 1 << 20
-_END = 2 * tarfile.BLOCKSIZE
-"""Bytes: two blocks of zeros end a tar."""
 _LONGEST_TEXT = 32 << 20
 """Bytes: the largest record that a package keeps (TensorFlow's) has 3 MB."""
 _OS_RELEASE = ("/usr/lib/os-release", "/etc/os-release")
@@ -47,50 +44,22 @@ def read_contents(tar: IO[bytes] | PieceReader, told: Told = lambda _: None) -> 
     files: dict[str, File] = {}
     texts: dict[str, str] = {}
     done = 0
-    stream = _Watched(tar)
-    with tarfile.open(fileobj=stream, mode="r|", bufsize=_PIECE) as members:
-        for member in members:
-            path = "/" + member.name.removeprefix("./").strip("/")
-            if path == "/" or _ENGINES_OWN.fullmatch(path):
-                continue
-            content = ""
-            if member.isreg():
-                content, text = _read(members, member, _is_record(path))
-                if text is not None:
-                    texts[path] = text
-            elif member.linkname:
-                content = f"/{member.linkname.strip('/')}" if member.islnk() else member.linkname
-            kind = _KINDS.get(member.type, "other")
-            files[path] = File(kind, member.mode & 0o7777, member.uid, member.gid, member.size, content)
-            done += member.size
-            told(done)
-    stream.finish()
+    for name, member, stream in members(tar):
+        path = f"/{name}"
+        if path == "/" or _ENGINES_OWN.fullmatch(path):
+            continue
+        content = ""
+        if stream:
+            content, text = _read(stream, keep=_is_record(path) and member.size <= _LONGEST_TEXT)
+            if text is not None:
+                texts[path] = text
+        elif member.linkname:
+            content = f"/{member.linkname.strip('/')}" if member.islnk() else member.linkname
+        kind = _KINDS.get(member.type, "other")
+        files[path] = File(kind, member.mode & 0o7777, member.uid, member.gid, member.size, content)
+        done += member.size
+        told(done)
     return contents_of(files, texts)
-
-
-class _Watched(io.RawIOBase):
-    """A stream that knows how it ended: `tarfile` takes one that is cut between two members for whole."""
-
-    def __init__(self, stream: IO[bytes] | PieceReader) -> None:
-        self._stream, self._tail = stream, b""
-
-    def readable(self) -> bool:
-        """It is."""
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """Pass on what comes, and keep the last of it."""
-        piece = self._stream.read(len(buffer)) or b""
-        buffer[: len(piece)] = piece
-        self._tail = (self._tail + piece[-_END:])[-_END:]
-        return len(piece)
-
-    def finish(self) -> None:
-        """Read the rest; raises `tarfile.ReadError` where it is not what ends a tar."""
-        while self.read(_PIECE):
-            pass
-        if self._tail != b"\0" * _END:
-            raise tarfile.ReadError("the stream ended before the tar did")
 
 
 def contents_of(files: Mapping[str, File], texts: Mapping[str, str]) -> Contents:
@@ -101,7 +70,7 @@ def contents_of(files: Mapping[str, File], texts: Mapping[str, str]) -> Contents
     packages = [_carried(_sized(package, files), owners) for package in with_compiled]
     packages.sort(key=lambda package: (package.kind, package.name, package.key))
     release = next((texts[name] for name in _OS_RELEASE if name in texts), "")
-    return Contents(files, tuple(packages), distribution_of(release), texts.get(LOCK, ""))
+    return Contents(files, tuple(packages), distribution_of(release), texts.get(LOCK_IN_IMAGE, ""))
 
 
 def distribution_of(os_release: str) -> Distribution:
@@ -112,19 +81,16 @@ def distribution_of(os_release: str) -> Distribution:
 
 
 def _is_record(path: str) -> bool:
-    if path in (STATUS, LOCK, *_OS_RELEASE):
+    if path in (STATUS, LOCK_IN_IMAGE, *_OS_RELEASE):
         return True
     if path.startswith(LISTS):
         return path.endswith(".list")
     return path.endswith((METADATA, RECORD)) or (path.startswith(DOCS) and path.endswith("/copyright"))
 
 
-def _read(members: tarfile.TarFile, member: tarfile.TarInfo, keep: bool) -> tuple[str, str | None]:
-    stream = members.extractfile(member)
-    assert stream is not None
+def _read(stream: IO[bytes], *, keep: bool) -> tuple[str, str | None]:
     digest, kept = hashlib.sha256(), bytearray()
-    keep = keep and member.size <= _LONGEST_TEXT
-    while piece := stream.read(_PIECE):
+    while piece := stream.read(PIECE):
         digest.update(piece)
         if keep:
             kept += piece

@@ -5,7 +5,6 @@ So the lock holds exactly what mmdebstrap takes, and not what another resolver b
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Mapping
@@ -20,6 +19,7 @@ from toolkit.lock.mirrors import archive_url
 from toolkit.lock.model import DebPin
 from toolkit.lock.pool import Pool
 from toolkit.process import stream
+from toolkit.whole_file import sha256_of
 
 LAST_LINES = 20
 _WIDEST = 300
@@ -109,7 +109,7 @@ def _run(argv: list[str], base: DistributionBase, on_step: Callable[[str], None]
 
 def _pins(base: DistributionBase, folder: Path, pool: Pool, environment: Mapping[str, str]) -> tuple[DebPin, ...]:
     """What mmdebstrap downloaded, found again by its hash in the archives' indexes, and taken into the pool."""
-    files = {_sha256(file): file for file in sorted((folder / "archives").glob("*.deb"))}
+    files = {sha256_of(file): file for file in sorted((folder / "archives").glob("*.deb"))}
     found: dict[str, DebPin] = {}
     for archive in base.suite.archives:
         prefix = lists_prefix(archive_url(archive, environment))
@@ -128,8 +128,3 @@ def _pins(base: DistributionBase, folder: Path, pool: Pool, environment: Mapping
         if not pool.path(pin).is_file():
             pool.add(files[digest], pin)
     return tuple(sorted(found.values()))
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -5,9 +5,7 @@ It is read by lines: `build` reads it each time, and a YAML parser takes 50 time
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +13,7 @@ from typing import TypeVar
 from toolkit.errors import Code, Place, Problem, ToolkitError
 from toolkit.lock.model import DebPin, Lock, WheelPin
 from toolkit.lock.question import LOCK_FORMAT
+from toolkit.whole_file import write_whole
 
 Pin = TypeVar("Pin", DebPin, WheelPin)
 
@@ -40,15 +39,7 @@ def lock_text(lock: Lock, title: str) -> str:
 def write_lock(lock: Lock, file: Path, title: str) -> None:
     """Write `lock` to `file`, whole or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(lock_text(lock, title))
-        Path(name).chmod(0o644)
-        Path(name).replace(file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    write_whole(file, lock_text(lock, title).encode())
 
 
 def read_lock(file: Path) -> Lock:

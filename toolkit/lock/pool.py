@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from toolkit.errors import Code, ToolkitError
+from toolkit.full_disk import cache_watched
 from toolkit.lock.model import DebPin, WheelPin
 from toolkit.places import private_folder
 
@@ -55,7 +56,7 @@ class Pool:
     def scratch(self) -> Iterator[Path]:
         """A folder on the pool's own disk for files on their way in; gone afterwards."""
         private_folder(self.folder)
-        with tempfile.TemporaryDirectory(dir=self.folder, prefix=".new-") as folder:
+        with cache_watched(), tempfile.TemporaryDirectory(dir=self.folder, prefix=".new-") as folder:
             yield Path(folder)
 
     def drop(self, pin: Pin) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from toolkit import __version__
+from toolkit.image import labels as label
 from toolkit.inventory.images import EngineImage
 from toolkit.lock.model import Lock
 from toolkit.papers.subject import deb_url, pypi_url
@@ -21,8 +22,6 @@ PREDICATE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "urn:toolkit:image-build:1"
 """Names the meaning of the parameters below; counted up when it changes."""
 BUILDER = "urn:toolkit:builder"
-_COMBINATION = "toolkit.combination"
-_INPUTS = "toolkit.inputs"
 
 
 @dataclass(frozen=True)
@@ -68,18 +67,18 @@ def read_run(text: str) -> BuildRun | None:
 
 
 def _definition(image: EngineImage, lock: Lock | None, distribution: str) -> dict[str, Any]:
-    inputs = dict(pair.rpartition("=")[::2] for pair in image.labels.get(_INPUTS, "").split())
+    inputs = dict(pair.rpartition("=")[::2] for pair in image.labels.get(label.INPUTS, "").split())
     return {
         "buildType": BUILD_TYPE,
-        "externalParameters": {"combination": image.labels.get(_COMBINATION, ""), "recipe": _recipe(image.labels)},
-        "internalParameters": {"inputs": inputs, "inputsSha256": image.labels.get("toolkit.inputs.sha256", "")},
+        "externalParameters": {"combination": image.labels.get(label.COMBINATION, ""), "recipe": _recipe(image.labels)},
+        "internalParameters": {"inputs": inputs, "inputsSha256": image.labels.get(label.INPUTS_SHA256, "")},
         "resolvedDependencies": list(_dependencies(lock, distribution)) if lock else [],
     }
 
 
 def _recipe(labels: Mapping[str, str]) -> Any:
     try:
-        return json.loads(labels.get("toolkit.recipe", "{}"))
+        return json.loads(labels.get(label.RECIPE, "{}"))
     except ValueError:
         return {}
 

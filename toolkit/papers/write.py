@@ -14,6 +14,7 @@ from toolkit.papers.provenance import BuildRun, provenance
 from toolkit.papers.spdx import spdx_document
 from toolkit.papers.subject import Subject
 from toolkit.places import private_folder
+from toolkit.whole_file import write_whole
 
 PROVENANCE = "provenance.json"
 """The only one of the papers that a second building of the same image writes otherwise: it tells when that was."""
@@ -40,6 +41,4 @@ def write_papers(papers: Mapping[str, str], folder: Path) -> None:
     """Write `papers` into `folder`, each file whole or not at all."""
     private_folder(folder)
     for name, text in papers.items():
-        new = folder / f".{name}.new"
-        new.write_text(text, "utf-8")
-        new.replace(folder / name)
+        write_whole(folder / name, text.encode())

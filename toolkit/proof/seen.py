@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Literal
 
-from toolkit.image.layer import PieceReader
+from toolkit.tar_reading import PieceReader, members
 
-_PIECE = 1 << 20
 _SMALL = 128 << 10
 """Bytes up to which any file is read: keys and settings are smaller."""
 _LARGEST_LIST = 32 << 20
@@ -46,21 +45,17 @@ class Seen:
 
 def seen_in(tar: IO[bytes] | PieceReader) -> Iterator[Seen]:
     """Every member of the stream `tar`, as it passes."""
-    with tarfile.open(fileobj=tar, mode="r|", bufsize=_PIECE) as members:
-        for member in members:
-            members.members.clear()  # type: ignore[attr-defined]  # tarfile remembers every member of a stream
-            path = member.name.removeprefix("./").strip("/")
-            limit = _LARGEST_LIST if _LISTS.fullmatch(path) else _SMALL
-            stream = members.extractfile(member) if member.isreg() and member.size <= limit else None
-            yield Seen(
-                path,
-                _kind(member),
-                member.mode & 0o7777,
-                member.uid,
-                member.size,
-                _CAPABILITY in member.pax_headers,
-                stream.read() if stream else b"",
-            )
+    for path, member, stream in members(tar):
+        limit = _LARGEST_LIST if _LISTS.fullmatch(path) else _SMALL
+        yield Seen(
+            path,
+            _kind(member),
+            member.mode & 0o7777,
+            member.uid,
+            member.size,
+            _CAPABILITY in member.pax_headers,
+            stream.read() if stream and member.size <= limit else b"",
+        )
 
 
 def _kind(member: tarfile.TarInfo) -> Kind:

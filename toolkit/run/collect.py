@@ -19,7 +19,6 @@ from typing import Any
 from toolkit.buckets.access import open_access
 from toolkit.buckets.side import SideContainer
 from toolkit.buckets.store import Access, Store, StoredObject
-from toolkit.catalogue.version import sha256_of
 from toolkit.engines import docker_argv
 from toolkit.engines.docker_argv import Bind
 from toolkit.engines.docker_run import docker, remove_run
@@ -27,6 +26,7 @@ from toolkit.errors import Code, ToolkitError
 from toolkit.manifest.model import Manifest
 from toolkit.run.plan import CODE_FOLDER, data_mount, new_training_id
 from toolkit.run.record import Metric, Record, metrics_of
+from toolkit.whole_file import sha256_of
 
 CHECK_PROGRAM = "check_model.py"
 _SUMS = "SHA256SUMS"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from toolkit.errors import Code, ToolkitError
 from toolkit.places import private_folder
+from toolkit.whole_file import write_whole
 
 Metric = int | float | str
 """What a program or a check says of a model."""
@@ -98,12 +98,7 @@ class Records:
 
     def save(self, record: Record) -> None:
         """Write the record in one move; a reader never sees half of it."""
-        file = self._file(record.training_id)
-        new = file.with_suffix(".new")
-        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w") as stream:
-            json.dump(asdict(record), stream, indent=1)
-        new.replace(file)
+        write_whole(self._file(record.training_id), json.dumps(asdict(record), indent=1).encode(), mode=0o600)
 
     def load(self, training_id: str) -> Record:
         """The record; raises `ToolkitError` (C101) with the newest runs where there is none of that id."""

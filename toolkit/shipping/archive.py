@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tarfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,20 +82,6 @@ def read_archive(file: Path) -> Archive:
     except OSError as error:
         raise ToolkitError(Code.IMAGE, f"{file}: {error.strerror or error}") from None
     return Archive(file, members)
-
-
-def framed(name: str, size: int, pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """One file of a tar in the making, as `tar_stream` writes it; raises `OSError` where `pieces` has another size."""
-    info = tarfile.TarInfo(name)
-    info.size = size
-    yield info.tobuf(tarfile.PAX_FORMAT)
-    sent = 0
-    for piece in pieces:
-        sent += len(piece)
-        yield piece
-    if sent != size:
-        raise OSError(f"{name} changed while it was read")
-    yield b"\0" * (-size % tarfile.BLOCKSIZE)
 
 
 def damaged(file: Path, why: str) -> ToolkitError:

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.catalogue.version import sha256_of
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.progress import Progress, Report
 from toolkit.image.store import ImageStore
@@ -22,6 +21,7 @@ from toolkit.shipping.save import Saved, check_here, layout_blobs, layout_docume
 from toolkit.shipping.spool import Spool
 from toolkit.shipping.writing import new_file
 from toolkit.tar_stream import Entry, tar_stream
+from toolkit.whole_file import sha256_of
 
 README, SUMS, TOOL, POOL = "README.txt", "SHA256SUMS", "tool/", "pool/"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, TypeVar
 
@@ -17,7 +17,8 @@ from toolkit.errors import Code, ToolkitError
 from toolkit.image.progress import Progress, Report
 from toolkit.image.store import ImageStore
 from toolkit.shipping import oci
-from toolkit.shipping.archive import Archive, damaged, framed
+from toolkit.shipping.archive import Archive, damaged
+from toolkit.tar_stream import END, framed
 
 _REFERENCE = re.compile(
     r"(?:[A-Za-z0-9.-]{1,200}(?::[0-9]{1,5})?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
@@ -157,10 +158,16 @@ def _layout(archive: Archive, images: Sequence[ShippedImage], blobs: Sequence[st
         (oci.INDEX_FILE, _index(archive, images)),
         (oci.DOCKER_FILE, _docker_manifest(images)),
     ):
-        yield from framed(name, len(text), [text])
+        yield from _framed(name, len(text), [text])
     for name in blobs:
-        yield from framed(name, archive.members[name].size, archive.pieces(name))
-    yield b"\0" * (2 * tarfile.BLOCKSIZE)
+        yield from _framed(name, archive.members[name].size, archive.pieces(name))
+    yield END
+
+
+def _framed(name: str, size: int, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    info = tarfile.TarInfo(name)
+    info.size = size
+    return framed(info, pieces)
 
 
 def _index(archive: Archive, images: Sequence[ShippedImage]) -> bytes:

@@ -14,14 +14,13 @@ import requests
 
 from toolkit.catalogue.version import HASH_LENGTH
 from toolkit.errors import Code, ToolkitError
+from toolkit.image.labels import INPUTS_SHA256, VERSION
 from toolkit.image.progress import Progress, Report
 from toolkit.image.store import ImageStore
 from toolkit.shipping.oci import is_host
 
-VERSION_LABEL = "org.opencontainers.image.version"
-INPUTS_LABEL = "toolkit.inputs.sha256"
 _NAME = re.compile(r"[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(?::[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?")
-_VERSION = re.compile(rf"[a-z0-9]+(?:[._-]+[a-z0-9]+)*:[0-9a-f]{{{HASH_LENGTH}}}")
+_OWN_NAME = re.compile(rf"[a-z0-9]+(?:[._-]+[a-z0-9]+)*:[0-9a-f]{{{HASH_LENGTH}}}")
 
 
 @dataclass(frozen=True)
@@ -127,11 +126,11 @@ def promised(address: Address, labels: dict[str, str]) -> str:
 
     Raises `ToolkitError` (S103) where the version is not the hash of its inputs, or the tag is another version.
     """
-    reference, inputs = labels.get(VERSION_LABEL, ""), labels.get(INPUTS_LABEL, "")
+    reference, inputs = labels.get(VERSION, ""), labels.get(INPUTS_SHA256, "")
     if not inputs:
         return ""
     version = reference.rpartition(":")[2]
-    if not _VERSION.fullmatch(reference) or version != inputs[:HASH_LENGTH]:
+    if not _OWN_NAME.fullmatch(reference) or version != inputs[:HASH_LENGTH]:
         raise _other(address, f"its labels contradict each other: version {reference!r}, inputs {inputs!r}")
     if re.fullmatch(rf"[0-9a-f]{{{HASH_LENGTH}}}", address.tag) and address.tag != version:
         raise _other(address, f"the tag says {address.tag}, the image in it says {version}")

@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import IO
 
 from toolkit.errors import Code, ToolkitError
-from toolkit.image.layer import PieceReader
 from toolkit.shipping.oci import DOCKER_FILE, Blob, OciImage
+from toolkit.tar_reading import PIECE, PieceReader, members
 
-_PIECE = 1 << 20
 _GZIP = b"\x1f\x8b"
 _MOST_LINKS = 100
 
@@ -40,14 +39,13 @@ class Spool:
         files: dict[str, Blob] = {}
         links: dict[str, str] = {}
         try:
-            with tarfile.open(fileobj=PieceReader(pieces), mode="r|", bufsize=_PIECE) as tar:
-                for member in tar:
-                    if member.issym():  # a layer that lies in the image twice, sent once
-                        links[member.name] = posixpath.normpath(f"{posixpath.dirname(member.name)}/{member.linkname}")
-                    elif member.islnk():
-                        links[member.name] = member.linkname
-                    elif content := tar.extractfile(member):
-                        files[member.name] = self._write(content)
+            for name, member, content in members(PieceReader(pieces)):
+                if member.issym():  # a layer that lies in the image twice, sent once
+                    links[name] = posixpath.normpath(f"{posixpath.dirname(name)}/{member.linkname}")
+                elif member.islnk():
+                    links[name] = member.linkname
+                elif content:
+                    files[name] = self._write(content)
         except tarfile.TarError as error:
             raise _contradiction(reference, str(error)) from None
         return self._image(reference, lambda name: files[_resolved(name, links)])
@@ -80,14 +78,14 @@ class Spool:
 def _plain(content: IO[bytes]) -> Iterator[bytes]:
     """The bytes, uncompressed."""
     head = content.read(len(_GZIP))
-    rest = iter(lambda: content.read(_PIECE), b"")
+    rest = iter(lambda: content.read(PIECE), b"")
     if head != _GZIP:
         yield head
         yield from rest
         return
     whole = io.BufferedReader(PieceReader(_chain(head, rest)))
     with gzip.GzipFile(fileobj=whole) as unpacked:
-        yield from iter(lambda: unpacked.read(_PIECE), b"")
+        yield from iter(lambda: unpacked.read(PIECE), b"")
 
 
 def _chain(head: bytes, rest: Iterable[bytes]) -> Iterator[bytes]:

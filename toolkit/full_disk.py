@@ -1,0 +1,30 @@
+"""A full disk, told the same whoever meets it first: the download, the pool, or a layer on its way."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from toolkit.errors import Code, ToolkitError
+
+
+def cache_full(evidence: str) -> ToolkitError:
+    """The disk of the cache is full."""
+    return ToolkitError(
+        Code.RESOURCES,
+        "the disk of the cache is full",
+        evidence=evidence,
+        mend="free some space there, or name another folder by TOOLKIT_CACHE; nothing half was kept",
+    )
+
+
+@contextmanager
+def cache_watched() -> Iterator[None]:
+    """Raise `cache_full` where what is written meanwhile finds no space; other errors pass."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise cache_full(str(error)) from None

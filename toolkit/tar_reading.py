@@ -1,0 +1,76 @@
+"""A tar read as it passes, from an engine or a file: never whole in memory, never taken for whole where it is cut."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterable, Iterator
+from typing import IO
+
+PIECE = 1 << 20
+"""Bytes that are read at once."""
+_END = 2 * tarfile.BLOCKSIZE
+"""Bytes: two blocks of zeros end a tar."""
+
+
+class PieceReader(io.RawIOBase):
+    """A stream of pieces, as an engine sends it, read like a file."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces, self._rest = iter(pieces), memoryview(b"")
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """Fill `buffer` from the current piece."""
+        while not self._rest:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return 0
+            self._rest = memoryview(piece)
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+
+def members(tar: IO[bytes] | PieceReader) -> Iterator[tuple[str, tarfile.TarInfo, IO[bytes] | None]]:
+    """Every member of the stream `tar` once: its name (`usr/bin/env`, empty for the top), its header, its content.
+
+    The content is a regular file's, None for all else, and must be read before the next member is asked for.
+    Raises `tarfile.TarError` where the stream is no tar, or ends before the tar does.
+    """
+    stream = _Watched(tar)
+    with tarfile.open(fileobj=stream, mode="r|", bufsize=PIECE) as archive:
+        for member in archive:
+            archive.members.clear()  # type: ignore[attr-defined]  # else it remembers every member of the stream
+            name = member.name.removeprefix("./").strip("/")
+            yield "" if name == "." else name, member, archive.extractfile(member) if member.isreg() else None
+    stream.finish()
+
+
+class _Watched(io.RawIOBase):
+    """A stream that knows how it ended: `tarfile` takes one that is cut between two members for whole."""
+
+    def __init__(self, stream: IO[bytes] | PieceReader) -> None:
+        self._stream, self._tail = stream, b""
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """Pass on what comes, and keep the last of it."""
+        piece = self._stream.read(len(buffer)) or b""
+        buffer[: len(piece)] = piece
+        self._tail = (self._tail + piece[-_END:])[-_END:]
+        return len(piece)
+
+    def finish(self) -> None:
+        """Read the rest; raises `tarfile.ReadError` where it is not what ends a tar."""
+        while self.read(PIECE):
+            pass
+        if self._tail != b"\0" * _END:
+            raise tarfile.ReadError("the stream ended before the tar did")
