@@ -21,6 +21,11 @@ def home() -> Path:
     return Path(os.environ.get("TOOLKIT_HOME") or Path.home() / ".toolkit").absolute()
 
 
+def site() -> Path:
+    """What a site adds to the catalogue. Default `<home>/site.yml`; it need not be there."""
+    return Path(os.environ.get("TOOLKIT_SITE") or home() / "site.yml").absolute()
+
+
 def cache() -> Path:
     """What can be fetched again: wheels. Default `<home>/cache`."""
     return Path(os.environ.get("TOOLKIT_CACHE") or home() / "cache").absolute()

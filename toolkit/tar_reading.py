@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
+import lzma
 import tarfile
-from collections.abc import Iterable, Iterator
-from typing import IO
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any, cast
 
 PIECE = 1 << 20
 """Bytes that are read at once."""
@@ -49,6 +53,23 @@ def members(tar: IO[bytes] | PieceReader) -> Iterator[tuple[str, tarfile.TarInfo
             name = member.name.removeprefix("./").strip("/")
             yield "" if name == "." else name, member, archive.extractfile(member) if member.isreg() else None
     stream.finish()
+
+
+def open_tar(file: Path) -> IO[bytes]:
+    """The bytes of a tar file, unpacked where it is compressed by gzip, bzip2 or xz."""
+    with file.open("rb") as stream:
+        head = stream.read(6)
+    for magic, opener in _COMPRESSED:
+        if head.startswith(magic):
+            return cast("IO[bytes]", opener(file))
+    return file.open("rb")
+
+
+_COMPRESSED: tuple[tuple[bytes, Callable[[Path], Any]], ...] = (
+    (b"\x1f\x8b", gzip.open),
+    (b"BZh", bz2.open),
+    (b"\xfd7zXZ\0", lzma.open),
+)
 
 
 class _Watched(io.RawIOBase):

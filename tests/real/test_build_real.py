@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.catalogue.model import DistributionBase, FrameworkRow, Recipe
+from toolkit.catalogue.model import DistributionBase, FrameworkRow, Recipe, SiteBundle
 from toolkit.catalogue.version import read_inputs
 from toolkit.errors import ToolkitError
 from toolkit.image.base import make_base
@@ -157,6 +157,22 @@ def test_a_killed_build_leaves_no_tag_and_the_next_one_works(
     assert child.exitcode == -signal.SIGKILL
     assert ImageStore().find(read_inputs(recipe).reference) is None
     assert build(recipe, cache()).fresh
+
+
+def test_a_sites_bundle_is_a_layer_below_the_image_and_its_libraries_are_found(
+    row: FrameworkRow, image: str, tmp_path: Path, no_leftovers: None
+) -> None:
+    """The content stands in for NVIDIA's libraries, which are on no index."""
+    (tmp_path / "lib64").mkdir()
+    (tmp_path / "lib64" / "libcublas.so.9.0").write_text("a stand-in")
+    subprocess.run(["tar", "-C", tmp_path, "-czf", tmp_path / "cuda.tar.gz", "lib64"], check=True)
+    template = "FROM {{ parent }}\nCOPY lock.yml /usr/share/toolkit/lock.yml\n"
+    pip = next(wheel for wheel in read_lock(row.recipe.lock).wheels if wheel.name == "pip")
+    recipe = small(row, tmp_path, "toolkit-test-bundle", template, (pip,))
+    bundle = SiteBundle("cuda", tmp_path / "cuda.tar.gz", sha256_of(tmp_path / "cuda.tar.gz"))
+    built = build(replace(recipe, bundle=bundle), cache(), namespace="toolkit-test-bundle/")
+    said = in_image(built.image_id, "sh", "-c", "echo $LD_LIBRARY_PATH; cat /usr/local/cuda/lib64/libcublas.so.9.0")
+    assert said == "/usr/local/cuda/lib64\na stand-in"
 
 
 def test_a_full_disk_is_one_clear_error(bench: Bench, image: str, tmp_path: Path) -> None:

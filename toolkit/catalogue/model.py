@@ -82,6 +82,18 @@ class Additions:
 
 
 @dataclass(frozen=True)
+class SiteBundle:
+    """A tar that no index carries and a site supplies, such as CUDA 9.0 with cuDNN 7: pinned by SHA-256.
+
+    Its content goes to `/usr/local/cuda`. `file` is None where this site has none of that name.
+    """
+
+    name: str
+    file: Path | None = None
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
 class Recipe:
     """One image: `name` says what is in it, as in `tensorflow-ddl-2.19-py3.11-cpu`.
 
@@ -101,6 +113,12 @@ class Recipe:
     requirements: tuple[str, ...] = ()
     architectures: tuple[str, ...] = ()
     additions: Additions | None = None
+    bundle: SiteBundle | None = None
+
+    @property
+    def lacks_bundle(self) -> bool:
+        """Whether it needs a bundle that this site does not have."""
+        return self.bundle is not None and self.bundle.file is None
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
@@ -16,6 +18,7 @@ from toolkit.catalogue.model import (
     Keyring,
     Recipe,
     RegistryBase,
+    SiteBundle,
     Suite,
     Tree,
 )
@@ -95,10 +98,13 @@ class TreeSection(_Section):
 
 
 class FlavourSection(_Section):
-    """One image of a row: what is asked of the package index, and the GPUs that it must have code for."""
+    """One image of a row: what is asked of the package index, the GPUs that it must have code for, a site's
+    bundle, Debian packages besides the suite's own."""
 
     requirements: list[str] = []
     gpu: list[str] = []
+    bundle: str = ""
+    packages: list[str] = []
 
 
 class RowSection(_Section):
@@ -146,8 +152,13 @@ def read_suites(images: Path) -> dict[str, Suite]:
     return {section.name: section.to_suite() for section in validate(source, SuitesFile, Code.IMAGE).suites}
 
 
-def read_frameworks(images: Path, templates: Path) -> tuple[FrameworkRow, ...]:
-    """Every row of every framework in `images`; raises `ToolkitError` (S103) where a recipe is wrong."""
+def read_frameworks(
+    images: Path, templates: Path, site: Mapping[str, SiteBundle] = MappingProxyType({})
+) -> tuple[FrameworkRow, ...]:
+    """Every row of every framework in `images`; raises `ToolkitError` (S103) where a recipe is wrong.
+
+    `site` are the bundles that this site has, by name; a row that needs another is there all the same, and says so.
+    """
     suites = read_suites(images)
     sources = [read_source(file, Code.IMAGE) for file in sorted(images.glob("*/recipe.yml"))]
     found = [source for source in sources if any(key.value == "framework" for key, _ in source.root.value)]
@@ -158,8 +169,8 @@ def read_frameworks(images: Path, templates: Path) -> tuple[FrameworkRow, ...]:
         if file.extends:
             if file.extends not in by_name:
                 raise _wrong(source, f"extends unknown framework `{file.extends}`", ("extends",))
-            rows += _rows(*by_name[file.extends], suites, templates, on_top=(source, file))
-        rows += _rows(source, file, suites, templates, on_top=(source, file))
+            rows += _rows(*by_name[file.extends], suites, templates, site, on_top=(source, file))
+        rows += _rows(source, file, suites, templates, site, on_top=(source, file))
     return tuple(rows)
 
 
@@ -184,6 +195,7 @@ def _rows(
     file: FrameworkFile,
     suites: dict[str, Suite],
     templates: Path,
+    site: Mapping[str, SiteBundle],
     on_top: tuple[Source, FrameworkFile],
 ) -> list[FrameworkRow]:
     """The rows of `file`, named and topped as `on_top` says."""
@@ -197,7 +209,7 @@ def _rows(
             recipe=Recipe(
                 name=f"{top.framework}-{row.version}-py{row.python}-{flavour}",
                 title=top.title,
-                base=_base(row, suites, source, index),
+                base=_base(row, suites, source, index, section.packages),
                 template=templates / top.template,
                 lock=folder / "locks" / f"{row.version}-py{row.python}-{flavour}.lock",
                 trees=tuple(tree.to_tree(Path(top_source.file).parent) for tree in _trees(row, top)),
@@ -205,6 +217,7 @@ def _rows(
                 python=row.python,
                 requirements=(*section.requirements, *file.requirements),
                 architectures=tuple(section.gpu),
+                bundle=site.get(section.bundle, SiteBundle(section.bundle)) if section.bundle else None,
             ),
         )
         for index, row in enumerate(file.rows)
@@ -216,13 +229,13 @@ def _trees(row: RowSection, top: FrameworkFile) -> list[TreeSection]:
     return top.trees if row.trees is None else row.trees
 
 
-def _base(row: RowSection, suites: dict[str, Suite], source: Source, index: int) -> Base:
+def _base(row: RowSection, suites: dict[str, Suite], source: Source, index: int, packages: list[str]) -> Base:
     if bool(row.suite) == bool(row.image):
         raise _wrong(source, "give either `suite` or `image`", ("rows", index))
     if row.image:
         return RegistryBase(row.image)
     suite = _suite(row.suite, suites, source, ("rows", index, "suite"))
-    return DistributionBase(suite, suite.packages, suite.variant)
+    return DistributionBase(suite, (*suite.packages, *packages), suite.variant)
 
 
 def _suite(name: str, suites: dict[str, Suite], source: Source, path: tuple[str | int, ...]) -> Suite:

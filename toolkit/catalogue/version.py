@@ -18,6 +18,7 @@ HASH_LENGTH = 12
 BUILD_FORMAT = 3
 """Counted up when the way of building changes in a manner that no input below shows."""
 BASE_NAME = "toolkit-base"
+BUNDLE_NAME = "toolkit-bundle"
 ENVIRONMENT_NAME = "toolkit-environment"
 ENVIRONMENT_TEMPLATE = "environment.Dockerfile.j2"
 ADDITIONS_TEMPLATE = "additions.Dockerfile.j2"
@@ -74,6 +75,13 @@ def environment_inputs(recipe: Recipe, lock: Lock) -> Inputs:
     )
 
 
+def bundle_inputs(recipe: Recipe, lock: Lock) -> Inputs:
+    """The inputs of the environment with the site's bundle on top."""
+    assert recipe.bundle
+    below = environment_inputs(recipe, lock).digest
+    return Inputs(BUNDLE_NAME, (("below", below), ("bundle", recipe.bundle.sha256)))
+
+
 def read_inputs(recipe: Recipe) -> Inputs:
     """Read every file that `recipe` names, and hash it; raises `ToolkitError` (S103) for one that is not there."""
     files = [recipe.template, *(tree.source for tree in recipe.trees)]
@@ -81,9 +89,12 @@ def read_inputs(recipe: Recipe) -> Inputs:
     if missing:
         raise ToolkitError(Code.IMAGE, f"recipe {recipe.name} names what is not there: {', '.join(missing)}")
     lock = read_lock(recipe.lock)
-    below = (
-        environment_inputs(recipe, lock).digest if lock.wheels else _sha256(base_reference(recipe.base, lock).encode())
-    )
+    if recipe.bundle:
+        below = bundle_inputs(recipe, lock).digest
+    elif lock.wheels:
+        below = environment_inputs(recipe, lock).digest
+    else:
+        below = _sha256(base_reference(recipe.base, lock).encode())
     digests = [("below", below), ("template", sha256_of(recipe.template)), ("lock", sha256_of(recipe.lock))]
     digests.append(("labels", _sha256(json.dumps([recipe.title, recipe.facts, *recipe.architectures]).encode())))
     for tree in recipe.trees:

@@ -11,6 +11,7 @@ from toolkit.additions.read import read_additions
 from toolkit.catalogue.choose import NotInCatalogue, choose
 from toolkit.catalogue.model import FrameworkRow, Recipe
 from toolkit.catalogue.reader import read_frameworks
+from toolkit.catalogue.site import read_site
 from toolkit.cli.build_papers import keep_provenance, now
 from toolkit.cli.compatible import facts_against, refuse_impossible, why_cpu_alone
 from toolkit.cli.screen import console, human_size, print_json, progress_bar
@@ -24,7 +25,7 @@ from toolkit.image.store import ImageStore
 from toolkit.lock.file import read_lock
 from toolkit.manifest.model import Manifest
 from toolkit.manifest.reader import framework_error, read_manifest
-from toolkit.places import cache, house
+from toolkit.places import cache, house, site
 from toolkit.proof.expect import expectation
 from toolkit.proof.model import TOOL_IMAGE, Expectation, refuse
 from toolkit.proof.prove import prove
@@ -70,7 +71,7 @@ def build(recipe: Recipe, expected: Expectation, builder: str, report: Report) -
 
 def catalogue() -> tuple[FrameworkRow, ...]:
     """Every row of the catalogue."""
-    return read_frameworks(house() / "images", house() / "templates")
+    return read_frameworks(house() / "images", house() / "templates", read_site(site()))
 
 
 def row_of(manifest: Manifest, file: Path, flavour: str = "cpu") -> FrameworkRow:
@@ -81,12 +82,18 @@ def row_of(manifest: Manifest, file: Path, flavour: str = "cpu") -> FrameworkRow
         raise framework_error(file, error.field, f"{error}{facts_against(manifest.framework)}") from None
 
 
+def served_flavour(manifest: Manifest, file: Path, flavour: str) -> str:
+    """`flavour`, or `cpu` where that one needs a bundle that this site does not have."""
+    return "cpu" if row_of(manifest, file, flavour).recipe.lacks_bundle else flavour
+
+
 def recipe_of(manifest: Manifest, file: Path, code: Path | None = None, flavour: str = "cpu") -> Recipe:
     """The recipe of the image that `manifest` needs, with what the code in `code` adds (default: beside the manifest).
 
     Raises `ToolkitError` (C102) where it adds what is not locked, or whose lock is stale.
     """
     row = row_of(manifest, file, flavour)
+    refuse_bundleless(row.recipe)
     additions = read_additions(code or file.parent, manifest.packages, flavour)
     locking = f"toolkit lock {file}" + (f" --flavour {flavour}" if flavour != "cpu" else "")
     if additions and not additions.lock.is_file():
@@ -112,7 +119,18 @@ def named_row(name: str) -> FrameworkRow:
         near = get_close_matches(name, rows, n=1)
         hint = f"did you mean {near[0]}?" if near else f"it has: {', '.join(rows)}"
         raise ToolkitError(Code.MANIFEST, f"the catalogue has no image {name}", mend=hint)
+    refuse_bundleless(rows[name].recipe)
     return rows[name]
+
+
+def refuse_bundleless(recipe: Recipe) -> None:
+    """Raise `ToolkitError` (S103) where the recipe needs a bundle that this site does not have."""
+    if recipe.bundle and recipe.lacks_bundle:
+        raise ToolkitError(
+            Code.IMAGE,
+            f"{recipe.name} needs the site's bundle {recipe.bundle.name}, which is on no package index",
+            mend=f"name it in {site()} with its file and sha256 (docs/build.md), or take the CPU image",
+        )
 
 
 def facts(image: BuiltImage) -> dict[str, object]:
@@ -126,8 +144,8 @@ def _asked(arguments: argparse.Namespace) -> tuple[Recipe, FrameworkRow]:
         return row.recipe, row
     file = Path(arguments.manifest)
     manifest = read_manifest(file)
-    recipe = recipe_of(manifest, file, flavour=arguments.flavour)
-    return recipe, row_of(manifest, file, arguments.flavour)
+    flavour = served_flavour(manifest, file, arguments.flavour)
+    return recipe_of(manifest, file, flavour=flavour), row_of(manifest, file, flavour)
 
 
 def _dry_run(recipe: Recipe, arguments: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from toolkit.catalogue.model import Recipe
 from toolkit.cli.build import build, catalogue, named_row
 from toolkit.cli.screen import console, human_size, print_json, progress_bar
 from toolkit.image.matrix import Matrix, OnLine, Outcome, this_machines_workers
@@ -21,7 +22,7 @@ from toolkit.proof.model import TOOL_IMAGE
 
 def run(arguments: argparse.Namespace) -> int:
     """Build them all; the status of the first that failed."""
-    names = list(dict.fromkeys(arguments.image)) or [row.recipe.name for row in catalogue()]
+    names = list(dict.fromkeys(arguments.image)) or [recipe.name for recipe in _buildable()]
     for name in names:
         named_row(name)  # a mistyped name is told before anything begins
     with progress_bar() as report:
@@ -35,6 +36,10 @@ def run(arguments: argparse.Namespace) -> int:
     _show(outcomes)
     failed = [outcome for outcome in outcomes if outcome.status != 0]
     return failed[0].status if failed else 0
+
+
+def _buildable() -> Iterator[Recipe]:
+    return (row.recipe for row in catalogue() if not row.recipe.lacks_bundle)
 
 
 _PROGRESS = re.compile(r"\s*\d+\.\d s  ")

@@ -43,7 +43,7 @@ def facts_against(wanted: Framework) -> str:
 def why_cpu_alone(row: FrameworkRow, rows: Sequence[FrameworkRow]) -> str:
     """What a person should know who gets a CPU image because there is no other; empty where there is one."""
     same = [other for other in rows if (other.framework, other.version, other.python) == _asked(row)]
-    if any(other.flavour == CUDA for other in same):
+    if row.flavour == CUDA or any(other.flavour == CUDA and not other.recipe.lacks_bundle for other in same):
         return ""
     table = read_table(house() / "images")
     asked = combination_of(row, ())

@@ -78,6 +78,8 @@ def facts(image: EngineImage) -> dict[str, object]:
 
 
 def _offer(row: FrameworkRow) -> Offer:
+    if row.recipe.bundle and row.recipe.lacks_bundle:
+        return Offer(row, "", f"needs the site's bundle {row.recipe.bundle.name}")
     try:
         return Offer(row, read_inputs(row.recipe).reference)
     except ToolkitError as error:

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from itertools import islice
 
 from toolkit.catalogue.model import Recipe
-from toolkit.catalogue.reader import read_frameworks
 from toolkit.catalogue.version import read_inputs
+from toolkit.cli.build import catalogue
 from toolkit.cli.screen import console, print_json, progress_bar
 from toolkit.errors import Code, ToolkitError
 from toolkit.image import labels as label
@@ -18,7 +18,7 @@ from toolkit.image.own import buckets_recipe
 from toolkit.image.store import ImageStore, StoredImage
 from toolkit.image.verify import Difference, built_again, compare, config_differences, namespace
 from toolkit.inventory.images import engine_images, pick
-from toolkit.places import cache, house
+from toolkit.places import cache
 
 _MOST_SHOWN = 50
 DIFFERENT = 3
@@ -58,8 +58,7 @@ def _line(file: Difference) -> str:
 def recipe_of(reference: str, image: StoredImage) -> Recipe:
     """The recipe that made the image; raises `ToolkitError` (S103) where its inputs are not today's."""
     combination = image.labels.get(label.COMBINATION, "")
-    rows = read_frameworks(house() / "images", house() / "templates")
-    recipes = {recipe.name: recipe for recipe in (*(row.recipe for row in rows), buckets_recipe())}
+    recipes = {recipe.name: recipe for recipe in (*(row.recipe for row in catalogue()), buckets_recipe())}
     if combination not in recipes:
         raise ToolkitError(Code.IMAGE, f"{reference} is of no recipe in this catalogue ({combination or 'no label'})")
     recipe = recipes[combination]

@@ -6,15 +6,15 @@ import argparse
 
 from rich.table import Table
 
-from toolkit.catalogue.reader import read_frameworks
+from toolkit.cli.build import catalogue
 from toolkit.cli.screen import console, print_json, progress_bar
 from toolkit.errors import Code
-from toolkit.image.own import buckets_recipe
+from toolkit.image.own import buckets_recipe, lab_recipe
 from toolkit.lock.changes import changes
 from toolkit.lock.entries import ALL, chosen, lock_entries
 from toolkit.lock.pool import Pool
 from toolkit.lock.renew import Renewal, Renewed, state_of
-from toolkit.places import cache, house
+from toolkit.places import cache
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -23,8 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
         from toolkit.cli import lock_manifest
 
         return lock_manifest.run(arguments)
-    rows = read_frameworks(house() / "images", house() / "templates")
-    entries = lock_entries(rows, [buckets_recipe()])
+    entries = lock_entries(catalogue(), [buckets_recipe(), lab_recipe()])
     asked = chosen(entries, arguments.name or [ALL])
     if arguments.check:
         stale = {state.entry.name: state.why for state in map(state_of, asked) if state.why}

@@ -11,10 +11,18 @@ from pathlib import Path
 
 from toolkit.additions.question import stale_additions
 from toolkit.additions.stages import additions_stage, packages_base, packages_inputs, write_packages_layer
-from toolkit.catalogue.model import Recipe, RegistryBase
-from toolkit.catalogue.version import ADDITIONS_TEMPLATE, ENVIRONMENT_TEMPLATE, base_reference, read_inputs
+from toolkit.catalogue.model import Recipe, RegistryBase, SiteBundle
+from toolkit.catalogue.version import (
+    ADDITIONS_TEMPLATE,
+    ENVIRONMENT_TEMPLATE,
+    base_reference,
+    bundle_inputs,
+    environment_inputs,
+    read_inputs,
+)
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.builders import Builder
+from toolkit.image.bundle_layer import LIBRARY_PATH, write_bundle_layer
 from toolkit.image.progress import Report
 from toolkit.image.stages import Stage, in_namespace, stages_of
 from toolkit.image.store import ImageStore
@@ -97,6 +105,8 @@ class Build:
         if self._added and stage.reference == self.reference:
             lock = self._added
             self._add_packages()
+        if self._recipe.bundle and stage.reference == self._namespace + read_inputs(self._framework).reference:
+            self._add_bundle(self._recipe.bundle)
         with_wheels = any(entry.name.startswith("wheels/") for entry in stage.context)
         prove = self._prove if stage.reference == self.reference else None
         return self._workshop.make_stage(stage, lock.wheels if with_wheels else (), self._recipe.python, prove)
@@ -121,6 +131,11 @@ class Build:
             self._packages_reference,
             lambda folder: write_packages_layer(self._workshop, base, added.debs, below, additions.packages, folder),
         )
+
+    def _add_bundle(self, bundle: SiteBundle) -> None:
+        below = self._namespace + environment_inputs(self._framework, self._lock).reference
+        reference = self._namespace + bundle_inputs(self._framework, self._lock).reference
+        self._workshop.make_layer(below, reference, lambda folder: write_bundle_layer(bundle, folder), [LIBRARY_PATH])
 
     def _refuse_stale(self) -> None:
         if why := stale(self._framework, self._lock):

@@ -64,6 +64,13 @@ class LayerWriter:
         info.size = len(content)
         self._write(settled_member(info, name), io.BytesIO(content))
 
+    def add_link(self, name: str, target: str) -> None:
+        """Write a symbolic link to `target`, unless `name` is there."""
+        info = tarfile.TarInfo(name)
+        info.type, info.linkname, info.mode = tarfile.SYMTYPE, target, 0o777
+        if name not in self._names:
+            self._write(settled_member(info, name), None)
+
     def add_folders_above(self, path: str) -> None:
         """Write the folders above `path`: an engine that meets a file without its folder makes one of today."""
         parts = path.strip("/").split("/")[:-1]

@@ -19,6 +19,7 @@ from toolkit.catalogue.version import (
     ENVIRONMENT_TEMPLATE,
     Inputs,
     base_reference,
+    bundle_inputs,
     environment_inputs,
     tree_files,
 )
@@ -63,6 +64,8 @@ def stages_of(
         reference = namespace + environment_inputs(recipe, lock).reference
         stages.append(_environment(recipe, lock, templates[ENVIRONMENT_TEMPLATE], pool, parent, reference))
         parent = reference
+    if recipe.bundle:
+        parent = namespace + bundle_inputs(recipe, lock).reference
     stages.append(_image(recipe, inputs, lock, templates[recipe.template.name], parent, namespace + inputs.reference))
     return tuple(stages)
 

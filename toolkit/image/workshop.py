@@ -6,7 +6,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -81,13 +81,20 @@ class Workshop:
                 self.store.remove(built)
         return True
 
-    def make_layer(self, parent: str, reference: str, write: Callable[[Path], Layer]) -> None:
-        """Make `reference` unless it is there: `parent` with one layer on top, which `write` puts into a folder."""
+    def make_layer(
+        self, parent: str, reference: str, write: Callable[[Path], Layer], variables: Sequence[str] = ()
+    ) -> None:
+        """Make `reference` unless it is there: `parent` with one layer on top, which `write` puts into a folder.
+
+        `variables` (`NAME=value`) are set besides the parent's.
+        """
         with self._alone(reference) as there, self.scratch() as folder:
             if not there:
                 below = self.store.get(parent).config
                 layer = write(folder)
-                self._load(reference, below.on_top(settled_settings(below.settings), layer), layer, None)
+                settings = settled_settings(below.settings)
+                settings["Env"] = [*settings.get("Env", ()), *variables]
+                self._load(reference, below.on_top(settled_settings(settings), layer), layer, None)
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:

@@ -9,6 +9,7 @@ from packaging.utils import canonicalize_name
 
 from toolkit.catalogue.model import FrameworkRow
 from toolkit.errors import Code, ToolkitError
+from toolkit.image.bundle_layer import LIBRARIES, STUBS
 from toolkit.proof.model import Expectation
 
 _DDL = "/opt/ddl"
@@ -30,6 +31,7 @@ def expectation(row: FrameworkRow) -> Expectation:
         has_ddl=any(tree.target == _DDL or tree.target.startswith(f"{_DDL}/") for tree in recipe.trees),
         has_mpi4py=any(_project(requirement) == "mpi4py" for requirement in recipe.requirements),
         architectures=recipe.architectures,
+        library_path=f"{LIBRARIES}:{STUBS}" if recipe.bundle else "",
     )
 
 

@@ -16,7 +16,8 @@ class Expectation:
 
     `framework` is the Python module to import, empty for an image of the tool's own, which has none; `version` is
     how its version begins, empty for any; `python` likewise. `architectures` are the GPUs that the CUDA code must
-    serve (`sm_60`), none for a CPU image.
+    serve (`sm_60`), none for a CPU image. `library_path` is where libraries are looked for instead of the image's own
+    choice: with a stand-in for the driver, where the framework links with it.
     """
 
     framework: str = ""
@@ -25,6 +26,7 @@ class Expectation:
     has_ddl: bool = False
     has_mpi4py: bool = False
     architectures: tuple[str, ...] = ()
+    library_path: str = ""
 
 
 TOOL_IMAGE = Expectation()

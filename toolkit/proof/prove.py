@@ -99,7 +99,7 @@ def skipped(expectation: Expectation) -> Iterator[Finding]:
         yield Finding(gpu.CHECK, "skipped", "the recipe names no GPU: its image is for the CPU")
 
 
-def run_inside(image: str, name: str, arguments: tuple[str, ...]) -> Argv:
+def run_inside(image: str, name: str, arguments: tuple[str, ...], library_path: str = "") -> Argv:
     """The container `name` in which `image`'s own Python runs the program that it reads, as the learners' user."""
     return [
         *("docker", "run", "--rm", "--interactive", "--init", "--pull", "never"),
@@ -109,6 +109,7 @@ def run_inside(image: str, name: str, arguments: tuple[str, ...]) -> Argv:
         *("--read-only", "--tmpfs", "/tmp:mode=1777,size=1g", "--shm-size", "1g"),
         # The proof is of what every machine can do: one with a GPU must not see it.
         *("--env", "HOME=/tmp", "--env", "CUDA_VISIBLE_DEVICES=", "--workdir", "/tmp"),
+        *(("--env", f"LD_LIBRARY_PATH={library_path}") if library_path else ()),
         *("--entrypoint", "python", image, "-", *arguments),
     ]
 
@@ -150,7 +151,7 @@ def carry_out(check: Check, image: str, expectation: Expectation) -> tuple[Findi
     name = f"toolkit-proof-{secrets.token_hex(6)}"
     program = _text(check.program).encode()
     try:
-        argv = run_inside(image, name, check.arguments)
+        argv = run_inside(image, name, check.arguments, expectation.library_path)
         result = docker(argv, data=program, check=False, timeout=check.seconds)
     finally:
         # A client that was killed leaves its container running.

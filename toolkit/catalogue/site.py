@@ -1,0 +1,47 @@
+"""Reading a site's own file: the bundles that it supplies. Strict, like a manifest."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic_core import PydanticCustomError
+
+from toolkit.catalogue.model import SiteBundle
+from toolkit.errors import Code
+from toolkit.yaml_source import read_source, validate
+
+
+def _sha256(value: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{64}", value):
+        raise PydanticCustomError("site", "expected a SHA-256: 64 digits, as `sha256sum FILE` prints them")
+    return value
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class BundleSection(_Section):
+    name: str
+    file: str
+    sha256: Annotated[str, AfterValidator(_sha256)]
+
+
+class SiteFile(_Section):
+    """The whole file."""
+
+    bundles: list[BundleSection]
+
+
+def read_site(file: Path) -> dict[str, SiteBundle]:
+    """The site's bundles by name, none where there is no `file`; a bundle's own file may be told from there.
+
+    Raises `ToolkitError` (S103) that lists every problem with its line, column and path.
+    """
+    if not file.is_file():
+        return {}
+    read = validate(read_source(file, Code.IMAGE), SiteFile, Code.IMAGE)
+    return {one.name: SiteBundle(one.name, file.parent / one.file, one.sha256) for one in read.bundles}
