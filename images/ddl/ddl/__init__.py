@@ -8,8 +8,9 @@ Under mpirun with ``DDL_OPTIONS`` unset nothing is synchronised until the progra
 
 How it is made, from the bottom up: ``environment`` and ``mode`` read what the launcher says, ``grouping`` decides what
 travels together, ``communicator`` and ``arrays`` speak MPI in NumPy's terms, ``reduction`` does it for tensors,
-``keras_hook`` puts that into Keras, ``ending`` sees to it that no rank waits for one that is gone, and ``session``
-switches it all on. Nothing below ``environment``, ``mode`` and ``grouping`` is imported before ``init``.
+``keras_hook`` (for Keras 2 ``keras2_hook``) puts that into Keras with ``initial_values`` and ``replacing``, ``ending``
+sees to it that no rank waits for one that is gone, and ``session`` switches it all on. Nothing below ``environment``,
+``mode`` and ``grouping`` is imported before ``init``.
 """
 
 from __future__ import annotations

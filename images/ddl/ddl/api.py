@@ -82,4 +82,4 @@ def _is_tensor(x: Any) -> bool:
     tf, keras = sys.modules.get("tensorflow"), sys.modules.get("keras")
     if tf is not None and (tf.is_tensor(x) or isinstance(x, tf.IndexedSlices)):
         return True
-    return keras is not None and isinstance(x, keras.Variable)
+    return isinstance(x, getattr(keras, "Variable", ()))  # Keras 3's; Keras 2 has TensorFlow's

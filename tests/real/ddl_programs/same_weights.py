@@ -2,6 +2,7 @@
 weights of one process that trained on the whole batches. Fails where they differ.
 
     same_weights.py fit | fit-eagerly | fit-deferred | function | function-deferred | apply | scaled | two | eager
+    same_weights.py legacy     (Keras 2 alone)
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from ddl.session import communicator
 
 STEPS, PART, RATE = 6, 8, 0.1  # steps; rows of a batch on each rank; learning rate
 BATCH = PART * ddl.size()
+KERAS_2 = keras.__version__.startswith("2.")
 LOSS = keras.losses.MeanSquaredError()
 
 
@@ -42,9 +44,9 @@ def mine(array: np.ndarray) -> tf.Tensor:
     return tf.constant(array[ddl.rank() * PART : (ddl.rank() + 1) * PART], tf.float32)
 
 
-def gradients(model: keras.Model, x: tf.Tensor, y: tf.Tensor, scale: Callable = float) -> list[tf.Tensor]:
+def gradients(model: keras.Model, x: tf.Tensor, y: tf.Tensor, scale: Callable = tf.identity) -> list[tf.Tensor]:
     with tf.GradientTape() as tape:
-        loss = LOSS(y, model(x)) * scale(1.0)
+        loss = LOSS(y, model(x)) * scale(tf.constant(1.0))
     return tape.gradient(loss, model.trainable_variables)
 
 
@@ -64,16 +66,32 @@ def fit(model: keras.Model, eagerly: bool = False) -> None:
     model.fit(x, y, batch_size=PART, epochs=1, shuffle=False, verbose=0)
 
 
+def make_optimizer(how: str) -> keras.optimizers.Optimizer:
+    if how == "legacy":
+        return keras.optimizers.legacy.SGD(RATE)
+    optimizer = keras.optimizers.SGD(RATE)
+    if how != "scaled":  # mixed precision's
+        return optimizer
+    if KERAS_2:
+        return keras.mixed_precision.LossScaleOptimizer(optimizer, initial_scale=8.0)
+    return keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=8.0)
+
+
+def scaling(optimizer: keras.optimizers.Optimizer) -> Callable:
+    if KERAS_2:
+        return getattr(optimizer, "get_scaled_loss", tf.identity)
+    return optimizer.scale_loss
+
+
 def loop(model: keras.Model, how: str) -> None:
     """A training loop of the user's own."""
-    optimizer = keras.optimizers.SGD(RATE)
-    if how == "scaled":  # mixed precision's
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=8.0)
-    last = keras.optimizers.SGD(RATE)
+    optimizer, last = (make_optimizer(how) for _ in range(2))
 
     def step(x: tf.Tensor, y: tf.Tensor) -> None:
-        grads, variables = gradients(model, x, y, optimizer.scale_loss), model.trainable_variables
-        if how == "apply":
+        grads, variables = gradients(model, x, y, scaling(optimizer)), model.trainable_variables
+        if how == "scaled" and KERAS_2:
+            grads = optimizer.get_unscaled_gradients(grads)
+        if how == "apply" and not KERAS_2:
             optimizer.apply(grads, variables)
         elif how == "two":  # two optimizers in one function, which share nothing: their order must be kept
             last.apply_gradients(zip(grads[2:], variables[2:], strict=True))
@@ -96,7 +114,7 @@ def overflow_on_one_rank(optimizer: keras.optimizers.Optimizer, model: keras.Mod
     before = model.get_weights() if ddl.rank() == 0 else None
     value = np.inf if ddl.rank() == ddl.size() - 1 else 0.0
     optimizer.apply_gradients([(tf.fill(v.shape, value), v) for v in model.trainable_variables])
-    assert float(optimizer.dynamic_scale) == 4.0, "the step was not skipped"
+    assert float(optimizer.loss_scale if KERAS_2 else optimizer.dynamic_scale) == 4.0, "the step was not skipped"
     for weight, kept in zip(model.get_weights(), ddl.bcast(before), strict=True):
         np.testing.assert_array_equal(weight, kept)
 
