@@ -94,15 +94,28 @@ ensure_engine() {
     wait_for_engine
 }
 
-# What the real tests need besides an engine: a registry, which a test starts for itself, and another reader of images.
+# What the real tests need besides an engine: a registry and sshds, which the tests start for themselves, and another
+# reader of images.
 ensure_test_programs() {
-    command -v docker-registry >/dev/null 2>&1 && command -v skopeo >/dev/null 2>&1 && return
-    if [ -d /run/systemd/system ] && ! command -v docker-registry >/dev/null 2>&1; then
-        # Its package would start a registry for everyone, on port 5000.
-        need_root "install a registry for the tests"
-        as_root systemctl --quiet mask docker-registry.service 2>/dev/null || true
+    set --
+    command -v skopeo >/dev/null 2>&1 || set -- skopeo
+    if ! command -v docker-registry >/dev/null 2>&1; then
+        without_service docker-registry
+        set -- "$@" docker-registry
     fi
-    install_packages docker-registry skopeo
+    if [ ! -x /usr/sbin/sshd ]; then
+        without_service ssh
+        set -- "$@" openssh-server
+    fi
+    command -v ssh-agent >/dev/null 2>&1 || set -- "$@" openssh-client
+    [ $# = 0 ] || install_packages "$@"
+}
+
+# Its package would start this service for everyone.
+without_service() {
+    [ -d /run/systemd/system ] || return 0
+    need_root "install $1 for the tests"
+    as_root systemctl --quiet mask "$1.service" 2>/dev/null || true
 }
 
 # BuildKit's command line: a package from Debian 13 on; Debian 12's CLI takes the same program as a plugin.

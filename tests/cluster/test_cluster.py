@@ -32,7 +32,7 @@ def test_deadlines_have_defaults_one_by_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (SMALL.replace("local", "slurm"), ":2:9: engine: input should be 'local'"),
+        (SMALL.replace("local", "slurm"), ":2:9: engine: input should be 'local' or 'ssh'"),
         (SMALL.replace("none", "p100"), ":3:6: gpu: input should be 'none'"),
         (SMALL.replace("gpu: none\n", ""), "gpu: required, but missing"),
         (f"{SMALL}deadline: {{}}\n", ":4:1: deadline: unknown field; did you mean `deadlines`?"),

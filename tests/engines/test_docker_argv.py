@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.engines import docker_argv
-from toolkit.engines.docker_argv import Bind
+from toolkit.engines.docker_argv import HOST_NETWORK, Bind, Network
 
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1)
 
@@ -20,7 +20,7 @@ def test_a_learner_is_unprivileged_and_on_the_runs_network() -> None:
         "r",
         "sha256:abc",
         hostname="learner-2",
-        network="toolkit-r",
+        network=Network("toolkit-r"),
         binds=[Bind("/v/mnt", "/mnt", propagation="rslave"), Bind("/v/learner-2", "/run/learner", read_only=True)],
         environment={"B": "2", "A": "1"},
         folder="/job/code",
@@ -34,6 +34,30 @@ def test_a_learner_is_unprivileged_and_on_the_runs_network() -> None:
         *("--mount", "type=bind,source=/v/mnt,target=/mnt,bind-propagation=rslave"),
         *("--mount", "type=bind,source=/v/learner-2,target=/run/learner,readonly"),
         *("--workdir", "/job/code", "sha256:abc", "/bin/sh", "/run/learner/entry.sh"),
+    ]
+
+
+def test_on_a_hosts_own_network_a_learner_knows_the_others_and_has_its_gpus_and_adapters() -> None:
+    argv = docker_argv.start_learner(
+        "toolkit-r-learner-1",
+        "r",
+        "sha256:abc",
+        hostname="learner-1",
+        network=Network(HOST_NETWORK, (("learner-1", "10.0.0.1"), ("learner-2", "10.0.0.2"))),
+        binds=[],
+        environment={},
+        folder="/job/code",
+        command=("true",),
+        gpus=("GPU-a", "GPU-b"),
+        devices=("/dev/infiniband",),
+    )
+    assert argv == [
+        *("docker", "run", "--detach", "--init", "--name", "toolkit-r-learner-1", "--label", "toolkit.run=r"),
+        *("--hostname", "learner-1", "--network", "host"),
+        *("--add-host", "learner-1:10.0.0.1", "--add-host", "learner-2:10.0.0.2"),
+        *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--shm-size", "1g"),
+        *("--gpus", '"device=GPU-a,GPU-b"', "--device", "/dev/infiniband"),
+        *("--ulimit", "memlock=-1", "--cap-add", "IPC_LOCK", "--workdir", "/job/code", "sha256:abc", "true"),
     ]
 
 
@@ -131,7 +155,15 @@ def test_a_subnet_is_asked_for_in_one_word() -> None:
 @given(st.text(), st.text())
 def test_a_value_stays_one_word_whatever_it_holds(value: str, folder: str) -> None:
     argv = docker_argv.start_learner(
-        "c", "r", "i", hostname="h", network="n", binds=[], environment={"K": value}, folder=folder, command=[value]
+        "c",
+        "r",
+        "i",
+        hostname="h",
+        network=Network("n"),
+        binds=[],
+        environment={"K": value},
+        folder=folder,
+        command=[value],
     )
     assert argv[argv.index("--env") + 1] == f"K={value}"
     assert argv[argv.index("--workdir") + 1 :] == [folder, "i", value]

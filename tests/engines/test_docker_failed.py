@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from toolkit.engines.docker_run import docker, docker_failed
+from toolkit.engines.engine import LOCAL
 from toolkit.errors import ToolkitError
 from toolkit.process import Result
 
@@ -18,7 +18,7 @@ from toolkit.process import Result
     ],
 )
 def test_an_engine_that_does_not_answer_is_told_with_how_to_start_it(said: str) -> None:
-    error = docker_failed(Result(("docker", "ps"), 1, "", said))
+    error = LOCAL.failed(Result(("docker", "ps"), 1, "", said))
     assert (error.code.label, error.what) == ("S100", "no container engine answers on this machine")
     assert error.evidence == said
     assert "sudo systemctl start docker" in error.mend
@@ -26,17 +26,18 @@ def test_an_engine_that_does_not_answer_is_told_with_how_to_start_it(said: str) 
 
 def test_a_refused_request_is_named_by_its_verb_alone() -> None:
     argv = ("docker", "volume", "create", "--label", "x", "name")
-    error = docker_failed(Result(argv, 1, "said on stdout", ""))
-    assert (error.code.label, error.what, error.evidence) == ("S100", "`docker volume create` failed", "said on stdout")
+    error = LOCAL.failed(Result(argv, 1, "said on stdout", ""))
+    assert error.what == "`docker volume create` failed on this machine"
+    assert (error.code.label, error.evidence) == ("S100", "said on stdout")
 
 
 def test_the_end_of_a_long_story_is_kept() -> None:
-    error = docker_failed(Result(("docker", "run"), 1, "", "x" * 5000 + "the reason"))
+    error = LOCAL.failed(Result(("docker", "run"), 1, "", "x" * 5000 + "the reason"))
     assert error.evidence.endswith("the reason")
     assert len(error.evidence) == 2000
 
 
 def test_a_failure_is_raised_only_where_it_matters() -> None:
-    assert docker(["false"], check=False).status == 1
-    with pytest.raises(ToolkitError, match="`false` failed"):
-        docker(["false"])
+    assert LOCAL.run(["docker", "no-such-verb"], check=False).status == 1
+    with pytest.raises(ToolkitError, match="`docker no-such-verb` failed on this machine"):
+        LOCAL.run(["docker", "no-such-verb"])

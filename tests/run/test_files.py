@@ -155,6 +155,7 @@ def test_the_supervisor_is_told_all_that_it_needs() -> None:
     assert supervisor_plan(plan, "10.0.0.0/24") == {
         "logs": "/run/logs",
         "port": 2222,
+        "open_mpi": 4,
         "start_deadline": 60,
         "learners": [
             {"number": 1, "hostname": "learner-1", "ranks": [0, 1]},

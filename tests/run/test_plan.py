@@ -95,6 +95,28 @@ def test_the_mpirun_line_of_the_example() -> None:
     ]
 
 
+def test_the_mpirun_line_for_open_mpi_5_speaks_to_its_runtime() -> None:
+    plan = replace(plan_for(), image=replace(IMAGE, open_mpi="5.0.7"))
+    names = sorted(run_environment(plan))
+    assert mpirun_argv(plan, plan.steps[0], "10.0.0.0/16") == [
+        *("/usr/bin/mpirun", "--noprefix", "--np", "2", "--hostfile", "/run/learner/hostfile"),
+        *("--map-by", "slot", "--bind-to", "none"),
+        *("--prtemca", "plm_ssh_agent", "ssh -F /run/learner/ssh_config"),
+        *("--prtemca", "plm_ssh_no_tree_spawn", "1"),
+        *("--prtemca", "plm_ssh_num_concurrent", "2"),
+        *("--prtemca", "oob_tcp_keepalive_time", "10"),
+        *("--prtemca", "oob_tcp_keepalive_intvl", "5"),
+        *("--prtemca", "oob_tcp_keepalive_probes", "3"),
+        *("--prtemca", "prte_if_include", "eth0"),
+        *("--mca", "btl_tcp_if_include", "10.0.0.0/16"),
+        *("--mca", "pml", "ob1"),
+        *("--mca", "smsc", "^cma"),
+        *("--output", "tag"),
+        *(word for name in names for word in ("-x", name)),
+        *("/bin/sh", "/run/learner/rank.sh", "1", "python train.py"),
+    ]
+
+
 def test_no_value_of_a_variable_stands_in_the_mpirun_line() -> None:
     plan = plan_for()
     argv = mpirun_argv(plan, plan.steps[0], "172.18.0.0/16")

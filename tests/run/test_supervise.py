@@ -31,6 +31,7 @@ def supervised(
 ) -> tuple[int, str]:
     """Run the supervisor as a program: its status and what it printed."""
     plan = {"logs": str(folder), "port": port, "start_deadline": 0.3, "learners": learners, "steps": steps}
+    plan["open_mpi"] = 4
     (folder / "run.json").write_text(json.dumps(plan))
     argv = [sys.executable, supervise.__file__, str(folder / "run.json")]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
@@ -53,6 +54,11 @@ def step(number: int, argv: list[str], *, parallel: bool = False) -> dict[str, A
 )
 def test_a_line_is_split_at_its_tags(line: bytes, pieces: list[tuple[int | None, str, bytes]]) -> None:
     assert split_tagged(line) == pieces
+
+
+def test_open_mpi_5_sets_a_space_behind_its_tags_and_the_programs_own_stay() -> None:
+    assert split_tagged(b"[1,0]<stdout>:  indented", 5) == [(0, "stdout", b" indented")]
+    assert split_tagged(b"[1,0]<stdout>:  indented", 4) == [(0, "stdout", b"  indented")]
 
 
 def test_partial_lines_of_two_ranks_are_put_together(tmp_path: Path) -> None:

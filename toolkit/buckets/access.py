@@ -7,15 +7,19 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from toolkit.buckets.embedded import embedded_keys, embedded_store
+from toolkit.buckets.embedded import LOOPBACK, embedded_keys, embedded_store
 from toolkit.buckets.store import Access
 from toolkit.manifest.model import BucketReference, Manifest
 from toolkit.secrets import Secret, resolve_secret
 
 
 @contextmanager
-def open_access(manifest: Manifest, home: Path, side_image: str, run: str) -> Iterator[dict[str, Access]]:
+def open_access(
+    manifest: Manifest, home: Path, side_image: str, run: str, address: str = LOOPBACK
+) -> Iterator[dict[str, Access]]:
     """Access to both stores, as `data` and `results`, while the context lasts.
+
+    An embedded store listens at `address`: this machine's, as those who need it see it.
 
     Raises `ToolkitError` (C103) for a reference that leads nowhere, before anything is started.
     """
@@ -27,7 +31,7 @@ def open_access(manifest: Manifest, home: Path, side_image: str, run: str) -> It
     }
     with ExitStack() as stack:
         if uses_embedded:
-            url = stack.enter_context(embedded_store(home, side_image, run))
+            url = stack.enter_context(embedded_store(home, side_image, run, address))
             resolved = {name: _at(access, url) for name, access in resolved.items()}
         yield resolved
 

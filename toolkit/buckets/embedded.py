@@ -1,7 +1,7 @@
 """The embedded S3 server: `rclone serve s3` over a folder of this machine, for people without a store.
 
-It listens on this machine's loopback alone, at a port that the kernel picks, with keys that were made here and
-never leave; it lives as long as the command that needs it.
+It listens on one address alone: this machine's loopback, unless hosts of a cluster must reach it; at a port that the
+kernel picks, with keys that were made here and never leave. It lives as long as the command that needs it.
 """
 
 from __future__ import annotations
@@ -17,19 +17,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from toolkit.engines import docker_argv
-from toolkit.engines.docker_run import docker
+from toolkit.engines.engine import LOCAL
 from toolkit.errors import Code, ToolkitError
 from toolkit.places import private_folder
 from toolkit.secrets import Secret
 
-_READY = re.compile(r"Starting s3 server on \[(http://127\.0\.0\.1:\d+)/\]")
+_READY = re.compile(r"Starting s3 server on \[(http://[0-9a-f.:\[\]]+:\d+)/\]")
+LOOPBACK = "127.0.0.1"
 _ALPHABET = string.ascii_letters + string.digits
 # A server reads RCLONE_AUTH_KEY as CSV, hence the quotes; it comes through a file in memory, so that neither
 # the command line nor `docker inspect` shows it.
 _COMMAND = (
     "until [ -s /run/private/auth ]; do sleep 0.05; done; "
     'RCLONE_AUTH_KEY="$(cat /run/private/auth)" RCLONE_CONFIG=/dev/null exec rclone serve s3 '
-    "--addr 127.0.0.1:0 --dir-cache-time 1s --cache-dir /tmp /buckets"
+    '--addr "$0:0" --dir-cache-time 1s --cache-dir /tmp /buckets'
 )
 RECEIVE_AUTH = ("sh", "-c", "umask 077; cat > /run/private/new && mv /run/private/new /run/private/auth")
 _START_SECONDS = 15.0
@@ -55,26 +56,26 @@ def embedded_keys(home: Path) -> dict[str, Secret]:
 
 
 @contextmanager
-def embedded_store(home: Path, image: str, run: str) -> Iterator[str]:
+def embedded_store(home: Path, image: str, run: str, address: str = LOOPBACK) -> Iterator[str]:
     """Run the server while the context lasts; gives its URL. Raises `ToolkitError` (S302) if it does not start."""
     name = f"toolkit-store-{run}"
     keys = embedded_keys(home)
     owner = f"{os.getuid()}:{os.getgid()}"
     folder = str(embedded_folder(home))
     try:
-        docker(docker_argv.start_store(name, run, image, folder, owner, ("sh", "-c", _COMMAND)))
+        LOCAL.run(docker_argv.start_store(name, run, image, folder, owner, ("sh", "-c", _COMMAND, address)))
         auth = f'"{keys["access_key_id"].reveal()},{keys["secret_access_key"].reveal()}"'
-        docker(docker_argv.execute(name, RECEIVE_AUTH, stdin=True), data=auth.encode())
+        LOCAL.run(docker_argv.execute(name, RECEIVE_AUTH, stdin=True), data=auth.encode())
         yield _wait_until_ready(name)
     finally:
-        docker(docker_argv.remove_container(name), check=False)
+        LOCAL.run(docker_argv.remove_container(name), check=False)
 
 
 def _wait_until_ready(name: str) -> str:
     deadline = time.monotonic() + _START_SECONDS
     said = ""
     while time.monotonic() < deadline:
-        result = docker(docker_argv.logs(name))
+        result = LOCAL.run(docker_argv.logs(name))
         said = result.output + result.errors
         if match := _READY.search(said):
             return match[1]

@@ -17,9 +17,9 @@ from toolkit.buckets.store import Access
 from toolkit.catalogue.model import LEARNER_UID
 from toolkit.engines import docker_argv
 from toolkit.engines.docker_argv import Bind
-from toolkit.engines.docker_run import docker, docker_failed
+from toolkit.engines.engine import Engine
 from toolkit.errors import Code, ToolkitError
-from toolkit.process import CommandFailed, Result, feed
+from toolkit.process import Result
 from toolkit.tar_stream import Entry, tar_stream
 
 HOST = "/run/host"
@@ -94,19 +94,22 @@ def mount_options(mount: Mount) -> dict[str, Any]:
 
 
 class SideContainer:
-    """A run's side container on one host."""
+    """A run's side container on the host of `engine`."""
 
-    def __init__(self, name: str, run: str, image: str, volume: str) -> None:
+    def __init__(self, engine: Engine, name: str, run: str, image: str, volume: str) -> None:
+        self._engine = engine
         self._name, self._run, self._image, self._volume = name, run, image, volume
         self.folder = ""
         """The volume's folder on the host, once started."""
 
     def start(self, remotes: dict[str, Access]) -> None:
         """Create the volume and the container, and hand it its keys."""
-        docker(docker_argv.create_volume(self._volume, self._run))
-        self.folder = docker(docker_argv.volume_folder(self._volume)).output.strip()
+        self._engine.run(docker_argv.create_volume(self._volume, self._run))
+        self.folder = self._engine.run(docker_argv.volume_folder(self._volume)).output.strip()
         bind = Bind(self.folder, HOST, propagation="rshared")
-        docker(docker_argv.start_side_container(self._name, self._run, self._image, [bind], ("sh", "-c", _COMMAND)))
+        self._engine.run(
+            docker_argv.start_side_container(self._name, self._run, self._image, [bind], ("sh", "-c", _COMMAND))
+        )
         config = rclone_config(remotes).encode()
         self.run(_RECEIVE_CONFIG, data=config)
         deadline = time.monotonic() + _START_SECONDS
@@ -136,17 +139,14 @@ class SideContainer:
     def put(self, entries: Iterable[Entry]) -> None:
         """Unpack files below `HOST`, with the modes and owners that they carry."""
         argv = docker_argv.execute(self._name, ("tar", "--extract", "--directory", HOST), stdin=True)
-        try:
-            feed(argv, tar_stream(entries))
-        except CommandFailed as error:
-            raise docker_failed(error.result) from None
+        self._engine.feed(argv, tar_stream(entries))
 
     def run(
         self, command: Sequence[str], *, data: bytes | None = None, check: bool = True, timeout: float | None = None
     ) -> Result:
         """Run a command in the container; `data` is what it reads."""
         argv = docker_argv.execute(self._name, command, stdin=data is not None)
-        return docker(argv, data=data, check=check, timeout=timeout)
+        return self._engine.run(argv, data=data, check=check, timeout=timeout)
 
     def flush(self, mount: Mount, patience: float, on_state: Callable[[Flush], None]) -> None:
         """Wait until the mount has nothing left to upload.
@@ -191,7 +191,7 @@ class SideContainer:
 
     def said(self) -> str:
         """The last of what rclone logged: evidence."""
-        result = docker(docker_argv.logs(self._name), check=False)
+        result = self._engine.run(docker_argv.logs(self._name), check=False)
         return (result.output + result.errors)[-3000:]
 
     def _pending(self, mount: Mount) -> tuple[Flush, int]:
@@ -204,7 +204,7 @@ class SideContainer:
             Code.STORING_RESULTS,
             f"{state.queued + state.uploading + state.errored} files could not be stored in bucket {mount.bucket}",
             evidence=self.said(),
-            mend=f"the files are kept in the volume {self._volume} (folder cache/) of this machine's engine",
+            mend=f"the files are kept in the volume {self._volume} (folder cache/) of {self._engine.host}'s engine",
         )
 
     def _rc(self, call: str, parameters: dict[str, Any], *, check: bool = True) -> Result:

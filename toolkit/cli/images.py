@@ -12,7 +12,7 @@ from toolkit.cli.build import catalogue
 from toolkit.cli.screen import human_size, print_json, progress_bar
 from toolkit.errors import ToolkitError
 from toolkit.image import labels as label
-from toolkit.image.own import buckets_recipe
+from toolkit.image.own import own_recipes
 from toolkit.image.progress import Progress
 from toolkit.image.store import ImageStore
 from toolkit.inventory.images import EngineImage, LayerSize, engine_images, layers, pick
@@ -89,7 +89,7 @@ def _offer(row: FrameworkRow) -> Offer:
 def _list(arguments: argparse.Namespace) -> int:
     here = [image for image in engine_images(ImageStore()) if image.ours]
     offered = offers()
-    current = {offer.reference for offer in offered} | {read_inputs(buckets_recipe()).reference}
+    current = {offer.reference for offer in offered} | {read_inputs(recipe).reference for recipe in own_recipes()}
     names = {name for image in here for name in image.references}
     if arguments.json:
         print_json(

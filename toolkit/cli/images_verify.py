@@ -14,7 +14,7 @@ from toolkit.errors import Code, ToolkitError
 from toolkit.image import labels as label
 from toolkit.image.build import Build
 from toolkit.image.builders import builder_named
-from toolkit.image.own import buckets_recipe
+from toolkit.image.own import own_recipes
 from toolkit.image.store import ImageStore, StoredImage
 from toolkit.image.verify import Difference, built_again, compare, config_differences, namespace
 from toolkit.inventory.images import engine_images, pick
@@ -58,7 +58,7 @@ def _line(file: Difference) -> str:
 def recipe_of(reference: str, image: StoredImage) -> Recipe:
     """The recipe that made the image; raises `ToolkitError` (S103) where its inputs are not today's."""
     combination = image.labels.get(label.COMBINATION, "")
-    recipes = {recipe.name: recipe for recipe in (*(row.recipe for row in catalogue()), buckets_recipe())}
+    recipes = {recipe.name: recipe for recipe in (*(row.recipe for row in catalogue()), *own_recipes())}
     if combination not in recipes:
         raise ToolkitError(Code.IMAGE, f"{reference} is of no recipe in this catalogue ({combination or 'no label'})")
     recipe = recipes[combination]

@@ -10,12 +10,13 @@ from pathlib import Path
 from rich.text import Text
 
 from toolkit.buckets.side import Flush
+from toolkit.catalogue.model import DistributionBase, Recipe
 from toolkit.catalogue.version import read_inputs
 from toolkit.cli.build import recipe_of
 from toolkit.cli.screen import console, human_size, print_json, rank_line
 from toolkit.cluster.reader import read_cluster
 from toolkit.image.own import buckets_recipe
-from toolkit.image.store import ImageStore
+from toolkit.image.store import ImageStore, StoredImage
 from toolkit.manifest.reader import read_manifest
 from toolkit.places import home, house
 from toolkit.run.code import read_code
@@ -53,10 +54,14 @@ def read_request(arguments: argparse.Namespace) -> Request:
     store.get(side_image)
     reference = read_inputs(recipe).reference
     image = store.get(reference)
-    plan = make_plan(
-        manifest, cluster, RunImage(reference, image.image_id, image.environment), side_image, new_training_id()
-    )
+    plan = make_plan(manifest, cluster, run_image(recipe, reference, image), side_image, new_training_id())
     return Request(manifest, plan, manifest_file, code_folder, code, home(), house() / "templates")
+
+
+def run_image(recipe: Recipe, reference: str, image: StoredImage) -> RunImage:
+    """The image as a run needs to know it; what Open MPI a registry's base brings is not known: 4's words are used."""
+    open_mpi = recipe.base.suite.open_mpi if isinstance(recipe.base, DistributionBase) else "4"
+    return RunImage(reference, image.image_id, image.environment, open_mpi)
 
 
 def show_plan(plan: RunPlan) -> None:

@@ -60,6 +60,7 @@ def parser() -> argparse.ArgumentParser:
 
     _images(verbs)
     _shipping(verbs)
+    _cluster(verbs)
 
     launch = _verb(verbs, "launch", "run a manifest's commands on a cluster and store what they write")
     _manifest(launch)
@@ -80,7 +81,31 @@ def parser() -> argparse.ArgumentParser:
     _manifest(put)
     put.add_argument("folder", metavar="FOLDER")
     _manifest(_verb(acts, "list", "list what both buckets hold"))
+    _lab(verbs)
     return top
+
+
+def _lab(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """A cluster for people without one."""
+    lab = _verb(verbs, "lab", "hosts with sshd and an engine of their own, in containers of this machine")
+    acts = lab.add_subparsers(metavar="ACT", dest="act", required=True)
+    up = _verb(acts, "up", "start hosts, and write the cluster file that leads to them")
+    up.add_argument("--hosts", metavar="N", type=int, help="how many (default: as many as are up, else 2)")
+    down = _verb(acts, "down", "remove a lab's hosts, their disks, network, key and cluster file")
+    for verb in (up, down):
+        verb.add_argument("--name", metavar="NAME", default="lab", help="default: lab")
+    _verb(acts, "show", "which labs are up, and their hosts")
+
+
+def _cluster(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """The hosts that runs go to."""
+    cluster = _verb(verbs, "cluster", "which hosts a cluster has; record their keys")
+    acts = cluster.add_subparsers(metavar="ACT", dest="act", required=True)
+    show = _verb(acts, "show", "the hosts of a cluster, ranges expanded: address, user, jump host, GPUs")
+    trust = _verb(acts, "trust", "show the fingerprint of each host's key, and record the new ones after a yes")
+    trust.add_argument("--yes", action="store_true", help="record them without asking, for scripts")
+    for verb in (show, trust):
+        verb.add_argument("file", metavar="FILE", help="such as clusters/lab-p100.yml")
 
 
 def _images(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

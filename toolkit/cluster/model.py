@@ -3,22 +3,104 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+
+NO_GPU = "none"
 
 
 @dataclass(frozen=True)
 class Deadlines:
-    """Seconds: `start` until every learner answers, `stop` until a kill, `store` without progress in storing."""
+    """Seconds, each a whole number of at least 1.
+
+    Attributes:
+        start: until every learner answers.
+        stop: between asking a learner to end and killing it.
+        store: without any progress while results go into the bucket.
+        connect: until a host has answered, shown its key and let us in. Default 10.
+        lost: without any answer until a host counts as lost. Default 15.
+    """
 
     start: int
     stop: int
     store: int
+    connect: int = 10
+    lost: int = 15
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """The GPUs of a host: their kind, such as `p100`, and how many."""
+
+    kind: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Host:
+    """A host of a cluster.
+
+    Attributes:
+        name: unique in its cluster.
+        address: what is connected to; empty where ssh_config or DNS knows `name`.
+        user: its account; empty where the cluster's holds.
+        port: sshd's; 0 where the cluster's holds.
+        gpu: None where it has no GPU.
+    """
+
+    name: str
+    address: str = ""
+    user: str = ""
+    port: int = 0
+    gpu: Gpu | None = None
+
+
+@dataclass(frozen=True)
+class Access:
+    """How the hosts of a cluster are reached; whatever is not given comes from ssh_config or ssh's own defaults.
+
+    Attributes:
+        user: account on every host; empty: not given.
+        port: 0: not given.
+        identity: the file of the private key.
+        known_hosts: the file with the hosts' keys, the only one then.
+        jump: the jump host, `user@gate:22`; empty: not given.
+        connections: ssh connections being opened at the same time. Default 8.
+    """
+
+    user: str = ""
+    port: int = 0
+    identity: Path | None = None
+    known_hosts: Path | None = None
+    jump: str = ""
+    connections: int = 8
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """This machine's engine, for now; `gpu` is the kind that it has, or `none`."""
+    """Where runs go: this machine's engine (`engine: local`), or hosts over ssh.
+
+    Attributes:
+        name: as its file has it.
+        engine: `local` or `ssh`.
+        gpu: the kind of GPU that its hosts have, several with commas between, or `none`.
+        deadlines: how long each thing may take.
+        hosts: in the file's order, ranges expanded; none for `local`.
+        access: how the hosts are reached.
+        network: the CIDR that MPI and NCCL shall use, such as `10.0.0.0/16`.
+        operator: the address under which the hosts reach the machine that the tool runs on; may be empty.
+        container_engine: `docker` or `podman`.
+        scratch: the folder on each host below which everything lies.
+        registry: where hosts pull images from, `host:port/name`; may be empty.
+    """
 
     name: str
     engine: str
     gpu: str
     deadlines: Deadlines
+    hosts: tuple[Host, ...] = ()
+    access: Access = Access()
+    network: str = ""
+    operator: str = ""
+    container_engine: str = "docker"
+    scratch: str = ""
+    registry: str = ""

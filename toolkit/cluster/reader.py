@@ -1,36 +1,107 @@
-"""Reading `clusters/*.yml`: strict, like a manifest."""
+"""Reading `clusters/*.yml`: strict, like a manifest. `clusters/lab-p100.yml` documents every field by example."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+import yaml
 
-from toolkit.cluster.model import Cluster, Deadlines
-from toolkit.errors import Code
-from toolkit.yaml_source import read_source, validate
+from toolkit.cluster import sections
+from toolkit.cluster.model import NO_GPU, Access, Cluster, Deadlines, Gpu, Host
+from toolkit.cluster.ranges import MOST, expand
+from toolkit.errors import Code, Problem, ToolkitError
+from toolkit.yaml_source import Source, read_source, validate
 
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class DeadlinesSection(_Section):
-    start: int = Field(default=60, ge=1)
-    stop: int = Field(default=10, ge=1)
-    store: int = Field(default=600, ge=1)
-
-
-class ClusterFile(_Section):
-    name: str
-    engine: Literal["local"]
-    gpu: Literal["none"]
-    deadlines: DeadlinesSection = DeadlinesSection()
+_CODE = Code.RESOURCES_ASKED
 
 
 def read_cluster(file: Path) -> Cluster:
     """Read `file`; raises `ToolkitError` (C104) that lists every problem with its line, column and path."""
-    read = validate(read_source(file, Code.RESOURCES_ASKED), ClusterFile, Code.RESOURCES_ASKED)
+    source = read_source(file, _CODE)
+    if _engine(source) == "ssh":
+        return _ssh_cluster(source, validate(source, sections.SshFile, _CODE))
+    read = validate(source, sections.LocalFile, _CODE)
     times = read.deadlines
     return Cluster(read.name, read.engine, read.gpu, Deadlines(times.start, times.stop, times.store))
+
+
+def _engine(source: Source) -> str:
+    """Which kind of file it is; whatever else is wrong with it is found later."""
+    node = source.find(("engine",))
+    return node.value if isinstance(node, yaml.ScalarNode) else ""
+
+
+def _ssh_cluster(source: Source, read: sections.SshFile) -> Cluster:
+    hosts = _hosts(source, read)
+    kinds = dict.fromkeys(host.gpu.kind for host in hosts if host.gpu)
+    times = read.deadlines
+    return Cluster(
+        name=read.name,
+        engine=read.engine,
+        gpu=", ".join(kinds) or NO_GPU,
+        deadlines=Deadlines(times.start, times.stop, times.store, times.connect, times.lost),
+        hosts=hosts,
+        access=Access(
+            user=read.user,
+            port=read.port,
+            identity=_beside(source, read.identity),
+            known_hosts=_beside(source, read.known_hosts),
+            jump=read.jump,
+            connections=read.limits.connections,
+        ),
+        network=read.network,
+        operator=read.operator,
+        container_engine=read.container_engine,
+        scratch=read.scratch,
+        registry=read.registry,
+    )
+
+
+def _beside(source: Source, name: str) -> Path | None:
+    """A path of the file: `~` is the person's home, and a relative one starts at the file's folder."""
+    return (Path(source.file).parent / Path(name).expanduser()).absolute() if name else None
+
+
+def _hosts(source: Source, read: sections.SshFile) -> tuple[Host, ...]:
+    """Every host of every line; raises `ToolkitError` for names that come twice and addresses that do not pair up."""
+    hosts: list[Host] = []
+    problems: list[Problem] = []
+    first: dict[str, int] = {}
+    for index, line in enumerate(read.hosts):
+        names = expand(line.name)
+        addresses = expand(line.address) if line.address else ("",) * len(names)
+        if len(addresses) != len(names):
+            what = f"addresses: {len(addresses)}, names: {len(names)}; each name needs one"
+            problems.append(source.problem(what, ("hosts", index, "address")))
+            continue
+        problems += _twice(source, index, names, first)
+        gpu = _gpu(line.gpu if "gpu" in line.model_fields_set else read.gpu)
+        hosts += [
+            Host(name, address, line.user, line.port, gpu) for name, address in zip(names, addresses, strict=True)
+        ]
+    if len(hosts) > MOST:
+        problems.append(source.problem(f"{len(hosts)} hosts; at most {MOST} are read", ("hosts",), at_key=True))
+    if problems:
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise ToolkitError(_CODE, f"{source.file} has {count}", tuple(problems))
+    return tuple(hosts)
+
+
+def _twice(source: Source, index: int, names: Sequence[str], first: dict[str, int]) -> list[Problem]:
+    """A problem where a name of entry `index` is in this or an earlier entry; `first` remembers where each was."""
+    path = ("hosts", index, "name")
+    again: list[str] = []
+    for name in names:
+        if first.setdefault(name, index) != index or names.count(name) > 1:
+            again.append(name)
+    if not again:
+        return []
+    earlier = source.problem("", ("hosts", first[again[0]], "name")).place
+    where = "twice in this entry" if first[again[0]] == index else f"also on line {earlier.line if earlier else 0}"
+    more = f" and {len(set(again)) - 1} more" if len(set(again)) > 1 else ""
+    return [source.problem(f"{again[0]}{more}: {where}; a host is listed once", path)]
+
+
+def _gpu(section: sections.GpuSection | None) -> Gpu | None:
+    return Gpu(section.kind, section.count) if section else None

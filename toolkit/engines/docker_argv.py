@@ -36,6 +36,24 @@ class Bind:
         return line.getvalue()
 
 
+@dataclass(frozen=True)
+class Network:
+    """What a learner's ranks talk on: a private bridge by its `name`; or `host`, the host's own network, with the
+    learners' names and addresses in `known`, as no one else resolves them there."""
+
+    name: str
+    known: tuple[tuple[str, str], ...] = ()
+
+    def words(self, hostname: str) -> Argv:
+        """The words of `docker run`."""
+        if self.name != HOST_NETWORK:
+            return ["--network", self.name, "--network-alias", hostname]
+        return ["--network", HOST_NETWORK, *(w for name, at in self.known for w in ("--add-host", f"{name}:{at}"))]
+
+
+HOST_NETWORK = "host"
+
+
 def create_volume(name: str, run: str) -> Argv:
     """A volume lies where the engine has made its mounts shared, so FUSE mounts below it reach other containers."""
     return ["docker", "volume", "create", "--label", f"{RUN_LABEL}={run}", name]
@@ -89,19 +107,28 @@ def start_learner(
     image: str,
     *,
     hostname: str,
-    network: str,
+    network: Network,
     binds: Sequence[Bind],
     environment: Mapping[str, str],
     folder: str,
     command: Sequence[str],
+    gpus: Sequence[str] = (),
+    devices: Sequence[str] = (),
 ) -> Argv:
-    """A learner: the image's unprivileged user, no capability, its own address on the run's network."""
+    """A learner: the image's unprivileged user, no capability.
+
+    `gpus` are UUIDs: a number may mean another GPU to the driver than to the engine. With `devices` (an adapter for
+    RDMA) it may lock memory, without which such an adapter is of no use.
+    """
     return [
         *("docker", "run", "--detach", "--init", "--name", name, "--label", f"{RUN_LABEL}={run}"),
-        *("--hostname", hostname, "--network", network, "--network-alias", hostname),
+        *("--hostname", hostname, *network.words(hostname)),
         *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
         # Docker's 64 MB of shared memory are too few for Open MPI's and NCCL's transports.
         *("--shm-size", "1g"),
+        *(("--gpus", f'"device={",".join(gpus)}"') if gpus else ()),
+        *(word for device in devices for word in ("--device", device)),
+        *(("--ulimit", "memlock=-1", "--cap-add", "IPC_LOCK") if devices else ()),
         *(word for key, value in sorted(environment.items()) for word in ("--env", f"{key}={value}")),
         *(word for bind in binds for word in ("--mount", bind.argument)),
         *("--workdir", folder),

@@ -1,4 +1,4 @@
-"""The tool's own image: the side container that mounts buckets, and the embedded S3 server."""
+"""The tool's own images: the side container that mounts buckets (and the embedded S3 server), and a lab's host."""
 
 from __future__ import annotations
 
@@ -19,6 +19,17 @@ def buckets_recipe() -> Recipe:
         house() / "templates",
         (Tree(_rclone(), "/usr/bin/rclone"),),
     )
+
+
+def lab_recipe() -> Recipe:
+    """The recipe of a lab's host: sshd and a container engine, and the program that starts both."""
+    folder = house() / "images" / "lab-host"
+    return read_tool_recipe(folder, house() / "templates", (Tree(folder / "start.sh", "/usr/local/lib/lab-host.sh"),))
+
+
+def own_recipes() -> tuple[Recipe, ...]:
+    """All of them."""
+    return buckets_recipe(), lab_recipe()
 
 
 def _rclone() -> Path:

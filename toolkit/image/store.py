@@ -15,7 +15,7 @@ import docker
 import docker.errors
 import requests
 
-from toolkit.engines.docker_run import engine_unreachable
+from toolkit.engines.engine import engine_unreachable
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.config import ImageConfig
 from toolkit.image.layer import Layer, LayerWriter

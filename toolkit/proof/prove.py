@@ -17,7 +17,7 @@ from typing import Any
 from toolkit.catalogue.model import LEARNER_UID
 from toolkit.engines import docker_argv
 from toolkit.engines.docker_argv import RUN_LABEL, Argv
-from toolkit.engines.docker_run import docker, docker_failed
+from toolkit.engines.engine import LOCAL
 from toolkit.image.progress import Progress, Report
 from toolkit.image.store import ImageStore
 from toolkit.process import Result
@@ -152,12 +152,12 @@ def carry_out(check: Check, image: str, expectation: Expectation) -> tuple[Findi
     program = _text(check.program).encode()
     try:
         argv = run_inside(image, name, check.arguments, expectation.library_path)
-        result = docker(argv, data=program, check=False, timeout=check.seconds)
+        result = LOCAL.run(argv, data=program, check=False, timeout=check.seconds)
     finally:
         # A client that was killed leaves its container running.
-        docker(docker_argv.remove_container(name), check=False)
+        LOCAL.run(docker_argv.remove_container(name), check=False)
     if result.status == _FROM_DOCKER:
-        raise docker_failed(result)
+        raise LOCAL.failed(result)
     return finding_of(check, read_reply(check, result), expectation)
 
 

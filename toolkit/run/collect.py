@@ -21,7 +21,7 @@ from toolkit.buckets.side import SideContainer
 from toolkit.buckets.store import Access, Store, StoredObject
 from toolkit.engines import docker_argv
 from toolkit.engines.docker_argv import Bind
-from toolkit.engines.docker_run import docker, remove_run
+from toolkit.engines.engine import LOCAL
 from toolkit.errors import Code, ToolkitError
 from toolkit.manifest.model import Manifest
 from toolkit.run.plan import CODE_FOLDER, data_mount, new_training_id
@@ -137,7 +137,7 @@ class Collection:
         owner = f"{os.getuid()}:{os.getgid()}"
         argv = docker_argv.check_in_image(self._record.image_id, self._check_id, owner, binds, environment, command)
         self._report("asking it for predictions in the image that trained it", 0, 0)
-        result = docker(argv, check=False, timeout=None)
+        result = LOCAL.run(argv, check=False, timeout=None)
         if not result.ok:
             raise ToolkitError(
                 Code.MODEL_CHECK,
@@ -152,7 +152,7 @@ class Collection:
     def _mounted_data(self, access: dict[str, Access]) -> Iterator[str]:
         """The training data as a folder, by a side container of its own that is gone afterwards."""
         name = f"toolkit-{self._check_id}"
-        side = SideContainer(f"{name}-buckets", self._check_id, self._side_image, name)
+        side = SideContainer(LOCAL, f"{name}-buckets", self._check_id, self._side_image, name)
         try:
             side.start({"data": access["data"]})
             side.mount(data_mount(self._record.data_bucket))
@@ -167,7 +167,7 @@ class Collection:
             yield
         finally:
             shutil.rmtree(self._partial, ignore_errors=True)
-            remove_run(self._check_id)
+            LOCAL.remove_run(self._check_id)
 
 
 def with_result(record: Record, collected: Collected) -> Record:

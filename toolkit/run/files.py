@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from toolkit.catalogue.model import LEARNER_UID
 from toolkit.run.keys import KeyPair
 from toolkit.run.mpirun import hostfile, mpirun_argv, single_argv
-from toolkit.run.plan import LEARNER_FOLDER, LOG_FOLDER, SSH_PORT, Learner, RunPlan
+from toolkit.run.plan import LEARNER_FOLDER, LOG_FOLDER, Learner, RunPlan
 from toolkit.tar_stream import Entry
 
 _SUPERVISOR = Path(__file__).parent / "inside" / "supervise.py"
@@ -22,11 +22,11 @@ def learner_entries(
 ) -> Iterator[Entry]:
     """The files of every learner, each in a folder `learner-<n>/`; only learner 1 gets the client's private key."""
     for learner in plan.learners:
-        files = _every_learner(learner, templates)
+        files = _every_learner(plan, learner, templates)
         if learner.number == 1:
             files |= _first_learner(plan, subnet, client, hosts, templates)
         else:
-            files |= _other_learner(learner, client, hosts[learner.number], templates)
+            files |= _other_learner(plan, learner, client, hosts[learner.number], templates)
         for name, content in sorted(files.items()):
             yield Entry(f"{learner.hostname}/{name}", content.encode(), mode=0o600, uid=LEARNER_UID)
 
@@ -35,7 +35,8 @@ def supervisor_plan(plan: RunPlan, subnet: str) -> dict[str, object]:
     """What the supervisor inside learner 1 reads: each step's argv, and which learner holds which rank."""
     return {
         "logs": LOG_FOLDER,
-        "port": SSH_PORT,
+        "port": plan.ssh_port,
+        "open_mpi": 5 if plan.image.open_mpi_major >= 5 else 4,
         "start_deadline": plan.cluster.deadlines.start,
         "learners": [
             {"number": learner.number, "hostname": learner.hostname, "ranks": list(learner.ranks)}
@@ -53,36 +54,36 @@ def supervisor_plan(plan: RunPlan, subnet: str) -> dict[str, object]:
     }
 
 
-def _every_learner(learner: Learner, templates: Path) -> dict[str, str]:
-    return {name: _render(templates, f"learner.{name}.j2", learner.number) for name in ("entry.sh", "rank.sh")}
+def _every_learner(plan: RunPlan, learner: Learner, templates: Path) -> dict[str, str]:
+    return {name: _render(templates, f"learner.{name}.j2", plan, learner) for name in ("entry.sh", "rank.sh")}
 
 
 def _first_learner(
     plan: RunPlan, subnet: str, client: KeyPair, hosts: Mapping[int, KeyPair], templates: Path
 ) -> dict[str, str]:
     others = [learner for learner in plan.learners if learner.number != 1]
-    known = "".join(f"[{learner.hostname}]:{SSH_PORT} {hosts[learner.number].public}\n" for learner in others)
+    known = "".join(f"[{learner.hostname}]:{plan.ssh_port} {hosts[learner.number].public}\n" for learner in others)
     return {
         "supervise.py": _SUPERVISOR.read_text(encoding="utf-8"),
         "run.json": json.dumps(supervisor_plan(plan, subnet), indent=1),
         "hostfile": hostfile(plan),
-        "ssh_config": _render(templates, "learner.ssh_config.j2", 1),
+        "ssh_config": _render(templates, "learner.ssh_config.j2", plan, plan.learners[0]),
         "id_ed25519": client.private.reveal(),
         "known_hosts": known,
     }
 
 
-def _other_learner(learner: Learner, client: KeyPair, host: KeyPair, templates: Path) -> dict[str, str]:
+def _other_learner(plan: RunPlan, learner: Learner, client: KeyPair, host: KeyPair, templates: Path) -> dict[str, str]:
     # sshd starts its sessions with a clean environment: this is how LEARNER_ID reaches mpirun's daemon and its ranks.
     options = f'restrict,environment="LEARNER_ID={learner.number}"'
     return {
-        "sshd_config": _render(templates, "learner.sshd_config.j2", learner.number),
+        "sshd_config": _render(templates, "learner.sshd_config.j2", plan, learner),
         "host_key": host.private.reveal(),
         "authorized_keys": f"{options} {client.public}\n",
     }
 
 
-def _render(templates: Path, name: str, number: int) -> str:
+def _render(templates: Path, name: str, plan: RunPlan, learner: Learner) -> str:
     # These are shell and ssh files, no HTML: autoescape would spoil their quotes.
     environment = Environment(
         loader=FileSystemLoader(templates),
@@ -90,4 +91,10 @@ def _render(templates: Path, name: str, number: int) -> str:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701
     )
-    return environment.get_template(name).render(number=number, port=SSH_PORT, folder=LEARNER_FOLDER, logs=LOG_FOLDER)
+    return environment.get_template(name).render(
+        number=learner.number,
+        address=learner.seat.address,
+        port=plan.ssh_port,
+        folder=LEARNER_FOLDER,
+        logs=LOG_FOLDER,
+    )

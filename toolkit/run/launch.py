@@ -10,13 +10,15 @@ import shlex
 import signal
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from toolkit.buckets.access import open_access
+from toolkit.buckets.embedded import LOOPBACK
 from toolkit.buckets.store import Access, Store, StoredObject
+from toolkit.engines.engine import LOCAL, Engine
 from toolkit.errors import Code, ToolkitError
 from toolkit.manifest.model import Manifest
 from toolkit.run.mpirun import mpirun_argv
@@ -32,7 +34,7 @@ METRICS_BYTES = 64 << 10
 
 @dataclass(frozen=True)
 class Request:
-    """What is launched, and where its files lie on this machine."""
+    """What is launched, where its files lie on this machine, and the engine of each host that the plan names."""
 
     manifest: Manifest
     plan: RunPlan
@@ -41,6 +43,7 @@ class Request:
     code: tuple[tuple[str, Path], ...]
     home: Path
     templates: Path
+    engines: Mapping[str, Engine] = field(default_factory=lambda: {"": LOCAL})
 
 
 class Launch:
@@ -49,7 +52,7 @@ class Launch:
     def __init__(self, request: Request, view: View) -> None:
         self._request, self._plan, self._view = request, request.plan, Unbreakable(view)
         self._records = Records(request.home)
-        self._stage = Stage(request.plan, request.templates)
+        self._stage = Stage(request.plan, request.engines, request.templates)
         self._last: deque[str] = deque(maxlen=LAST_LINES)
         self._record = first_record(request)
         self._on_stage = self._started = self._stored = False
@@ -60,7 +63,11 @@ class Launch:
         A `KeyboardInterrupt` halts the run: what it wrote is stored, and the exception goes on.
         """
         plan, manifest = self._plan, self._request.manifest
-        with open_access(manifest, self._request.home, plan.side_image, plan.training_id) as access, self._struck():
+        address = plan.cluster.operator if plan.on_hosts else LOOPBACK
+        with (
+            open_access(manifest, self._request.home, plan.side_image, plan.training_id, address) as access,
+            self._struck(),
+        ):
             self._check(access)
             try:
                 self._prepare(access)

@@ -1,36 +1,65 @@
 """The mpirun command line: a pure function, so that each flag has its reason here and a test compares the list.
 
-For Open MPI 4.1 (Debian 12's). The two things that hang a start most often are a network that the hosts do not share
-(hence one subnet for all of MPI's traffic) and a silent peer (hence the keepalives: a lost host is noticed in
-25 s, by default only after eight minutes).
+The two things that hang a start most often are a network that the hosts do not share (hence one subnet for all of MPI's
+traffic) and a silent peer (hence the keepalives: a lost host is noticed in 25 s; by default Open MPI 4.1 took eight
+minutes). Open MPI 5 has another runtime, PRRTE, which reads options of its own and refuses some of 4.1's.
 """
 
 from __future__ import annotations
 
 from toolkit.run.plan import LEARNER_FOLDER, RunPlan, Step, run_environment
 
+_AGENT = f"ssh -F {LEARNER_FOLDER}/ssh_config"
+_KEEPALIVE = {"oob_tcp_keepalive_time": "10", "oob_tcp_keepalive_intvl": "5", "oob_tcp_keepalive_probes": "3"}
+
 
 def mpirun_argv(plan: RunPlan, step: Step, subnet: str) -> list[str]:
     """The line that starts `step` on every rank; `subnet` is the network (CIDR) that MPI shall use."""
+    flags = _flags_5(plan, subnet) if plan.image.open_mpi_major >= 5 else _flags_4(plan, subnet)
     return [
         # An absolute path alone would put /usr/bin in front of every rank's PATH, before the image's own Python.
         *("/usr/bin/mpirun", "--noprefix"),
         *("--np", str(plan.ranks), "--hostfile", f"{LEARNER_FOLDER}/hostfile"),
         *("--map-by", "slot", "--bind-to", "none"),
-        *_mca("plm_rsh_agent", f"ssh -F {LEARNER_FOLDER}/ssh_config"),
+        *flags,
+        *(word for name in sorted(run_environment(plan)) for word in ("-x", name)),
+        *("/bin/sh", f"{LEARNER_FOLDER}/rank.sh", str(step.number), step.command),
+    ]
+
+
+def _flags_4(plan: RunPlan, subnet: str) -> list[str]:
+    return [
+        *_mca("plm_rsh_agent", _AGENT),
         *_mca("plm_rsh_no_tree_spawn", "1"),  # only learner-1 holds the key, so it starts every daemon itself
-        *_mca("plm_rsh_num_concurrent", str(max(len(plan.learners), 1))),
+        *_mca("plm_rsh_num_concurrent", str(len(plan.learners))),
         *_mca("oob_tcp_if_include", subnet),
         *_mca("btl_tcp_if_include", subnet),
-        *_mca("oob_tcp_keepalive_time", "10"),
-        *_mca("oob_tcp_keepalive_intvl", "5"),
-        *_mca("oob_tcp_keepalive_probes", "3"),
+        *(word for name, value in _KEEPALIVE.items() for word in _mca(name, value)),
         *_mca("pml", "ob1"),
         *_mca("btl", "^openib"),
         *_mca("btl_vader_single_copy_mechanism", "none"),  # needs CAP_SYS_PTRACE, which a learner has not
         "--tag-output",  # [job,rank]<stream>: in front of each line; the run's supervisor reads it
-        *(word for name in sorted(run_environment(plan)) for word in ("-x", name)),
-        *("/bin/sh", f"{LEARNER_FOLDER}/rank.sh", str(step.number), step.command),
+    ]
+
+
+def _flags_5(plan: RunPlan, subnet: str) -> list[str]:
+    runtime = {
+        "plm_ssh_agent": _AGENT,
+        "plm_ssh_no_tree_spawn": "1",
+        "plm_ssh_num_concurrent": str(len(plan.learners)),
+        **_KEEPALIVE,
+    }
+    # PRRTE 3.0 finds no interface by a subnet, only by name (seen with 5.0.7; openpmix pull request 4031): where the
+    # hosts' names differ, it takes what it finds, and the ranks' own traffic still keeps to the subnet.
+    interfaces = {learner.seat.interface for learner in plan.learners}
+    if len(interfaces) == 1:
+        runtime["prte_if_include"] = interfaces.pop()
+    return [
+        *(word for name, value in runtime.items() for word in ("--prtemca", name, value)),
+        *_mca("btl_tcp_if_include", subnet),
+        *_mca("pml", "ob1"),
+        *_mca("smsc", "^cma"),  # what vader's single copy has become
+        *("--output", "tag"),
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets as randomness
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from toolkit.buckets.side import Mount
@@ -12,18 +12,41 @@ from toolkit.manifest.model import Manifest
 
 _ID_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 SSH_PORT = 2222
+"""Where learners on a network of their own listen; on the hosts' own network each run has a port of its own."""
+_HOST_PORTS = range(20000, 32000)
+"""Below what Linux gives to outgoing connections (32768 and up), above what services listen at."""
 CODE_FOLDER = "/job/code"
 LEARNER_FOLDER = "/run/learner"
 LOG_FOLDER = "/run/logs"
 
 
 @dataclass(frozen=True)
+class Seat:
+    """Where a learner sits: the host (empty: this machine), its address on the network of the ranks and the interface
+    that has it, its GPUs by UUID.
+
+    `devices` are the host's that it is given besides, such as `/dev/infiniband`.
+    """
+
+    host: str = ""
+    address: str = ""
+    interface: str = "eth0"
+    gpus: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+
+
+HERE = Seat()
+"""A container on this machine's engine, whose address the run's private network gives."""
+
+
+@dataclass(frozen=True)
 class Learner:
-    """One host of the run: its number from 1, its name on the run's network, the ranks that it holds."""
+    """One learner: its number from 1, its name on the run's network, the ranks that it holds, and its seat."""
 
     number: int
     hostname: str
     ranks: tuple[int, ...]
+    seat: Seat = HERE
 
 
 @dataclass(frozen=True)
@@ -37,11 +60,17 @@ class Step:
 
 @dataclass(frozen=True)
 class RunImage:
-    """The image that a run uses: its name and version, its id, and the environment that it sets."""
+    """The image that a run uses: its name and version, its id, the environment that it sets, its Open MPI's version."""
 
     reference: str
     image_id: str
     environment: tuple[tuple[str, str], ...]
+    open_mpi: str = "4.1.4"
+
+    @property
+    def open_mpi_major(self) -> int:
+        """Its options changed with 5."""
+        return int(self.open_mpi.partition(".")[0])
 
 
 @dataclass(frozen=True)
@@ -59,6 +88,17 @@ class RunPlan:
     gpus_per_node: int
     data_bucket: str
     results_bucket: str
+    ssh_port: int = SSH_PORT
+
+    @property
+    def on_hosts(self) -> bool:
+        """Whether its learners sit on hosts of a cluster, on those hosts' own network."""
+        return any(learner.seat.host for learner in self.learners)
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts that it uses, learner 1's first; one empty name for this machine."""
+        return tuple(dict.fromkeys(learner.seat.host for learner in self.learners))
 
     @property
     def ranks(self) -> int:
@@ -110,14 +150,25 @@ def new_training_id() -> str:
     return "training-" + "".join(randomness.choice(_ID_ALPHABET) for _ in range(8))
 
 
-def make_plan(manifest: Manifest, cluster: Cluster, image: RunImage, side_image: str, training_id: str) -> RunPlan:
-    """Place ranks host by host, and say for each command how it runs: the first on every rank, the others once."""
+def make_plan(
+    manifest: Manifest,
+    cluster: Cluster,
+    image: RunImage,
+    side_image: str,
+    training_id: str,
+    seats: Sequence[Seat] = (),
+) -> RunPlan:
+    """Place ranks host by host, and say for each command how it runs: the first on every rank, the others once.
+
+    `seats` are the learners' in their order; none are given where all sit on this machine.
+    """
     compute = manifest.compute
     learners = tuple(
         Learner(
             number=node + 1,
             hostname=f"learner-{node + 1}",
             ranks=tuple(range(node * compute.gpus_per_node, (node + 1) * compute.gpus_per_node)),
+            seat=seats[node] if seats else HERE,
         )
         for node in range(compute.nodes)
     )
@@ -136,6 +187,7 @@ def make_plan(manifest: Manifest, cluster: Cluster, image: RunImage, side_image:
         gpus_per_node=compute.gpus_per_node,
         data_bucket=manifest.training_data.bucket,
         results_bucket=manifest.training_results.bucket,
+        ssh_port=randomness.choice(_HOST_PORTS) if seats else SSH_PORT,
     )
 
 

@@ -17,21 +17,24 @@ import sys
 import time
 from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Tuple
 
-# What `mpirun --tag-output` of Open MPI 4.1 puts in front of each piece of a rank's output.
-TAG = re.compile(rb"\[\d+,(\d+)\]<(stdout|stderr|stddiag)>:")
+# What mpirun puts in front of each piece of a rank's output: Open MPI 4.1 `[1,0]<stdout>:`, 5.0 a space behind it.
+TAGS = {
+    4: re.compile(rb"\[\d+,(\d+)\]<(stdout|stderr|stddiag)>:"),
+    5: re.compile(rb"\[\d+,(\d+)\]<(stdout|stderr|stddiag)>: ?"),
+}
 NOT_STARTED = 75  # EX_TEMPFAIL of sysexits.h: the learners did not answer in time
 
 Piece = Tuple[Optional[int], str, bytes]
 
 
-def split_tagged(line: bytes) -> List[Piece]:
+def split_tagged(line: bytes, open_mpi: int = 4) -> List[Piece]:
     """One line of mpirun's output as (rank, stream, text) pieces; rank None is mpirun's own word.
 
     Several ranks may share a line where one of them wrote without a line end; only the last piece ends one.
     """
     pieces = []  # type: List[Piece]
     position, rank, stream = 0, None, ""  # type: int, Optional[int], str
-    for match in TAG.finditer(line):
+    for match in TAGS[open_mpi].finditer(line):
         if match.start() > position:
             pieces.append((rank, stream, line[position : match.start()]))
         rank, stream, position = int(match.group(1)), match.group(2).decode(), match.end()
@@ -42,8 +45,8 @@ def split_tagged(line: bytes) -> List[Piece]:
 class Logs:
     """Each learner's log file, and the same lines on this process's output."""
 
-    def __init__(self, folder: str, learners: List[Dict[str, Any]], screen: BinaryIO) -> None:
-        self._screen = screen
+    def __init__(self, folder: str, learners: List[Dict[str, Any]], screen: BinaryIO, open_mpi: int = 4) -> None:
+        self._screen, self._open_mpi = screen, open_mpi
         self._learner_of = {rank: learner["number"] for learner in learners for rank in learner["ranks"]}
         self._files = {}  # type: Dict[int, BinaryIO]
         self._open = {}  # type: Dict[Tuple[Optional[int], str], bytes]
@@ -67,7 +70,7 @@ class Logs:
 
     def tagged(self, line: bytes) -> None:
         """Take one line of mpirun's output."""
-        pieces = split_tagged(line)
+        pieces = split_tagged(line, self._open_mpi)
         for index, (rank, stream, text) in enumerate(pieces):
             key = (rank, stream)
             whole = self._open.pop(key, b"") + text
@@ -154,7 +157,7 @@ def main(plan_file: str) -> int:
     """Run the plan; stops at the first step that fails and returns its status."""
     with open(plan_file) as file:
         plan = json.load(file)
-    logs = Logs(plan["logs"], plan["learners"], sys.stdout.buffer)
+    logs = Logs(plan["logs"], plan["learners"], sys.stdout.buffer, plan["open_mpi"])
     record = {"silent_learners": [], "steps": []}  # type: Dict[str, Any]
     status_file = os.path.join(plan["logs"], "status.json")
     record["silent_learners"] = wait_for_learners(plan["learners"], plan["port"], plan["start_deadline"])

@@ -1,0 +1,99 @@
+"""A lab of two hosts for a module's tests; it is named after this process, so it meets no person's own.
+
+A module that imports `lab_of_two` and `image_of_buckets` has the fixtures `lab` and `buckets_image`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from toolkit.cli.build import build
+from toolkit.image.own import buckets_recipe
+from toolkit.image.progress import silent
+from toolkit.proof.model import TOOL_IMAGE
+
+from .conftest import Bench
+
+NAME = f"lab-test-{os.getpid()}"
+
+
+@dataclass(frozen=True)
+class RealLab:
+    """A lab that is up: `facts` are those of `toolkit lab up --json`; `bench` has the home that holds its key."""
+
+    bench: Bench
+    facts: dict[str, Any]
+
+    @property
+    def cluster_file(self) -> Path:
+        """What `toolkit launch --cluster` takes."""
+        return Path(self.facts["cluster_file"])
+
+    @property
+    def hosts(self) -> list[str]:
+        """Their names."""
+        return [host["name"] for host in self.facts["hosts"]]
+
+    def address(self, host: str) -> str:
+        """A host's address on the lab's network."""
+        return str(next(one["address"] for one in self.facts["hosts"] if one["name"] == host))
+
+    def ssh(
+        self, host: str, *words: str, user: str = "root", known_hosts: Path | None = None, data: bytes | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command there by OpenSSH's own client, as any person would; its words reach the host's shell."""
+        options = [
+            *("-F", "none", "-i", self.facts["identity"], "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes"),
+            *("-o", f"UserKnownHostsFile={known_hosts or self.facts['known_hosts']}"),
+            *("-o", "GlobalKnownHostsFile=none", "-o", "StrictHostKeyChecking=yes"),
+        ]
+        done = subprocess.run(
+            ["ssh", *options, f"{user}@{self.address(host)}", *words],
+            input=data,
+            capture_output=True,
+            timeout=120,
+            check=False,
+        )
+        output, errors = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+        return subprocess.CompletedProcess(done.args, done.returncode, output, errors)
+
+    def ok(self, host: str, *words: str, user: str = "root", data: bytes | None = None) -> str:
+        """A command that must succeed; what it printed."""
+        done = self.ssh(host, *words, user=user, data=data)
+        assert done.returncode == 0, f"{host}: {words}\n{done.stdout}\n{done.stderr}"
+        return done.stdout.strip()
+
+    def give(self, host: str, image: str) -> None:
+        """Give the host's engine an image of this machine's."""
+        saved = subprocess.run(["docker", "save", image], check=True, capture_output=True).stdout
+        self.ok(host, "docker load", data=saved)
+
+
+def bring_up(bench: Bench, name: str = NAME, hosts: int = 2) -> RealLab:
+    """`toolkit lab up`."""
+    done = bench.ok("lab", "up", "--hosts", hosts, "--name", name, "--json", timeout=580)
+    return RealLab(bench, json.loads(done.stdout))
+
+
+@pytest.fixture(scope="module", name="lab")
+def lab_of_two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealLab]:
+    """Two hosts, which are gone afterwards."""
+    bench = Bench(tmp_path_factory.mktemp("lab-home"))
+    try:
+        yield bring_up(bench)
+    finally:
+        bench.ok("lab", "down", "--name", NAME)
+
+
+@pytest.fixture(scope="session", name="buckets_image")
+def image_of_buckets() -> str:
+    """The image that mounts buckets, built."""
+    return build(buckets_recipe(), TOOL_IMAGE, "classic", silent).reference

@@ -1,0 +1,65 @@
+"""Names with ranges, as pdsh and Slurm write them: `p100-[01-08]`, `p[1-3,7]`, `r[1-2]n[1-4]`, `a,b[1-2]`. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import product
+
+MOST = 4096
+"""No cluster file that a person writes has more hosts; a slip of the finger may."""
+_PART = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
+_PIECE = re.compile(r"\[([^][]*)\]|([^][]+)")
+
+
+def expand(text: str) -> tuple[str, ...]:
+    """The names that `text` stands for, in its order; the last range runs fastest, leading zeros stay.
+
+    Raises `ValueError`, whose text a person can read, where a range is empty, backwards or not one, or where there
+    are more than 4096 names.
+    """
+    names: list[str] = []
+    for word in _split(text):
+        names += _expand_word(word, MOST - len(names))
+    return tuple(names)
+
+
+def _split(text: str) -> Iterator[str]:
+    """The words between commas; a comma in brackets separates nothing here."""
+    for word in re.split(r",(?![^[]*\])", text):
+        if not word.strip():
+            raise ValueError(f"{text!r}: an empty name" if text.strip() else "an empty name")
+        yield word.strip()
+
+
+def _expand_word(word: str, room: int) -> list[str]:
+    pieces = list(_PIECE.finditer(word))
+    if "".join(piece[0] for piece in pieces) != word:
+        raise ValueError(f"{word!r}: a bracket is not closed, not opened, or inside another")
+    choices: list[list[str]] = []
+    count = 1
+    for piece in pieces:
+        choices.append([piece[2]] if piece[2] else _range(piece[1], word, room))
+        count *= len(choices[-1])
+        if count > room:
+            raise ValueError(f"{word!r}: more than {MOST} names")
+    return ["".join(parts) for parts in product(*choices)]
+
+
+def _range(inside: str, word: str, room: int) -> list[str]:
+    numbers: list[str] = []
+    for part in inside.split(","):
+        match = _PART.fullmatch(part.strip())
+        if not match:
+            found = f"[{inside}]"
+            raise ValueError(f"{word!r}: expected numbers in brackets, such as [01-08] or [1-3,7], found {found}")
+        first, last = match[1], match[2] or match[1]
+        if int(last) < int(first):
+            raise ValueError(f"{word!r}: the range {first}-{last} is empty; {last}-{first} is meant?")
+        if len(last) != len(first) and "0" in (first[0], last[0]) and first != "0":
+            raise ValueError(f"{word!r}: {first}-{last}: with leading zeros both ends need the same width")
+        if len(numbers) + int(last) - int(first) >= room:
+            raise ValueError(f"{word!r}: more than {MOST} names")
+        width = len(first) if first[0] == "0" and len(first) > 1 else 0
+        numbers += [f"{number:0{width}d}" for number in range(int(first), int(last) + 1)]
+    return numbers

@@ -1,0 +1,152 @@
+"""The fields of a cluster's file, as pydantic checks them."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from toolkit.cluster.ranges import expand
+from toolkit.hosts.destination import parse_hop
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
+_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@\\-]*\$?")
+_REGISTRY = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
+
+
+def _names(text: str) -> str:
+    for name in expand(text):
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no host name: letters, digits, dots, dashes, and a letter or digit first")
+    return text
+
+
+def _addresses(text: str) -> str:
+    for address in expand(text):
+        try:
+            ipaddress.ip_address(address)
+        except ValueError:
+            if not _NAME.fullmatch(address):
+                raise ValueError(f"{address!r} is neither an IP address nor a host name") from None
+    return text
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError:
+        pass
+    try:
+        meant = str(ipaddress.ip_network(text, strict=False))
+    except ValueError:
+        raise ValueError(f"expected a network such as 10.0.0.0/16, found {text!r}") from None
+    raise ValueError(f"{text} is an address in a network; the network is {meant}")
+
+
+def _ip_address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise ValueError(f"expected an IP address, found {text!r}") from None
+
+
+def _absolute(text: str) -> str:
+    path = PurePosixPath(text)
+    if not path.is_absolute() or ".." in path.parts or len(path.parts) < 2 or not text.isprintable():
+        raise ValueError(f"expected an absolute folder such as /var/tmp/toolkit, found {text!r}")
+    return str(path)
+
+
+def _user(text: str) -> str:
+    if not _USER.fullmatch(text):
+        raise ValueError(f"{text!r} is no user's name")
+    return text
+
+
+def _jump(text: str) -> str:
+    parse_hop(text)
+    return text
+
+
+def _registry(text: str) -> str:
+    if not _REGISTRY.fullmatch(text):
+        raise ValueError(f"expected host:port/name, found {text!r}")
+    return text
+
+
+def _gpu(value: Any) -> Any:
+    if value == "none":
+        return None
+    if not isinstance(value, dict):
+        raise ValueError(f"expected `none` or {{kind: p100, count: 4}}, found {value!r}")
+    return value
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class GpuSection(_Section):
+    kind: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    count: int = Field(ge=1, le=64)
+
+
+class DeadlinesSection(_Section):
+    start: int = Field(default=60, ge=1)
+    stop: int = Field(default=10, ge=1)
+    store: int = Field(default=600, ge=1)
+
+
+class SshDeadlinesSection(DeadlinesSection):
+    connect: int = Field(default=10, ge=1)
+    lost: int = Field(default=15, ge=3)
+
+
+class LimitsSection(_Section):
+    connections: int = Field(default=8, ge=1, le=64)
+
+
+_Port = Annotated[int, Field(ge=1, le=65535)]
+_UserName = Annotated[str, AfterValidator(_user)]
+_Gpu = Annotated[GpuSection | None, BeforeValidator(_gpu)]
+
+
+class HostSection(_Section):
+    name: Annotated[str, AfterValidator(_names)]
+    address: Annotated[str, AfterValidator(_addresses)] = ""
+    user: _UserName = ""
+    port: _Port = 0
+    gpu: _Gpu = None
+
+
+class LocalFile(_Section):
+    """A file with `engine: local`, or with an engine that is none."""
+
+    name: str
+    engine: Literal["local", "ssh"]
+    gpu: Literal["none"]
+    deadlines: DeadlinesSection = DeadlinesSection()
+
+
+class SshFile(_Section):
+    """A file with `engine: ssh`."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    engine: Literal["ssh"]
+    user: _UserName = ""
+    port: _Port = 0
+    identity: Annotated[str, Field(min_length=1)] = ""
+    known_hosts: Annotated[str, Field(min_length=1)] = ""
+    jump: Annotated[str, AfterValidator(_jump)] = ""
+    network: Annotated[str, AfterValidator(_network)]
+    operator: Annotated[str, AfterValidator(_ip_address)] = ""
+    container_engine: Literal["docker", "podman"]
+    scratch: Annotated[str, AfterValidator(_absolute)]
+    registry: Annotated[str, AfterValidator(_registry)] = ""
+    gpu: _Gpu
+    limits: LimitsSection = LimitsSection()
+    deadlines: SshDeadlinesSection = SshDeadlinesSection()
+    hosts: list[HostSection] = Field(min_length=1)

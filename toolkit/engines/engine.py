@@ -1,0 +1,102 @@
+"""One host's container engine, driven by its own command line over the host's shell; decides nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from toolkit.engines import docker_argv
+from toolkit.engines.docker_argv import Argv
+from toolkit.errors import Code, ToolkitError
+from toolkit.hosts.local import LocalShell
+from toolkit.hosts.shell import Shell
+from toolkit.process import Result
+
+_UNREACHABLE = ("Cannot connect to the Docker daemon", "permission denied while trying to connect", "no such command")
+_TIMEOUT = 120
+"""Seconds for a command that is short by its nature: an engine that takes longer does not answer."""
+_ROUNDS = 4
+_PAUSE_SECONDS = 0.5
+
+
+class Engine:
+    """The engine of the machine that `shell` leads to. `program` is its command: `docker`, or podman, which takes the
+    same words."""
+
+    def __init__(self, shell: Shell, program: str = "docker") -> None:
+        self.shell, self._program = shell, program
+
+    @property
+    def host(self) -> str:
+        """The host's name."""
+        return self.shell.name
+
+    def run(
+        self, argv: Sequence[str], *, data: bytes | None = None, check: bool = True, timeout: float | None = _TIMEOUT
+    ) -> Result:
+        """Run `argv`, which begins with `docker`; `data` is what it reads.
+
+        Raises `ToolkitError` (S100) with the engine's own words where `check` is set and it failed.
+        """
+        result = self.shell.run(self._own(argv), data=data, timeout=timeout)
+        if check and not result.ok:
+            raise self.failed(result)
+        return result
+
+    def feed(self, argv: Sequence[str], pieces: Iterable[bytes]) -> Result:
+        """Run `argv` and write `pieces` to it; raises as `run` does."""
+        result = self.shell.feed(self._own(argv), pieces)
+        if not result.ok:
+            raise self.failed(result)
+        return result
+
+    def stream(self, argv: Sequence[str], on_line: Callable[[str], None]) -> int:
+        """Run `argv`, each line of its output to `on_line`; the status."""
+        return self.shell.stream(self._own(argv), on_line)
+
+    def failed(self, result: Result) -> ToolkitError:
+        """What the engine said, as an error that tells a stopped engine from a refused command."""
+        said = (result.errors or result.output).strip()
+        if any(words in said for words in _UNREACHABLE):
+            return engine_unreachable(said, self.host)
+        what = f"`{' '.join(result.argv[:3])}` failed on {self.host}"
+        return ToolkitError(Code.RESOURCES, what, evidence=said[-2000:])
+
+    def remove_run(self, run_id: str, *, keep_volume: bool = False) -> list[str]:
+        """Remove every container, network and volume with the run's label; what could not be removed, by name.
+
+        It looks more than once: a client that was interrupted may leave the engine finishing what it asked for.
+        """
+        removals = {"container": docker_argv.remove_container, "network": docker_argv.remove_network}
+        if not keep_volume:
+            removals["volume"] = docker_argv.remove_volume
+        left: list[str] = []
+        for _ in range(_ROUNDS):
+            found = [(noun, name) for noun in removals for name in self._names(noun, run_id)]
+            if not found:
+                return []
+            left = [f"{noun} {name}" for noun, name in found if not self.run(removals[noun](name), check=False).ok]
+            if left:
+                time.sleep(_PAUSE_SECONDS)
+        return left
+
+    def _names(self, noun: str, run_id: str) -> list[str]:
+        return self.run(docker_argv.list_of_run(noun, run_id), check=False).output.split()
+
+    def _own(self, argv: Sequence[str]) -> Argv:
+        return [self._program, *argv[1:]]
+
+
+LOCAL = Engine(LocalShell())
+"""This machine's."""
+
+
+def engine_unreachable(evidence: str, host: str = LOCAL.host) -> ToolkitError:
+    """No engine answers on `host`: the one error for it, whoever meets it."""
+    return ToolkitError(
+        Code.RESOURCES,
+        f"no container engine answers on {host}",
+        evidence=evidence[:500],
+        mend="start it (sudo systemctl start docker; without an init system: sudo dockerd &), "
+        "and be in the group `docker` or root",
+    )

@@ -1,0 +1,107 @@
+"""Many jobs at once, each for one host: bounded threads, answers in order, and a Ctrl-C that ends all quickly."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Generic, TypeVar
+
+from toolkit.errors import ToolkitError
+from toolkit.process import CommandFailed
+
+T = TypeVar("T")
+_PATIENCE_SECONDS = 8
+_NUDGE_SECONDS = 0.25
+
+
+@dataclass(frozen=True)
+class Answer(Generic[T]):
+    """What came of a host: a value, or the error that stood in its way."""
+
+    host: str
+    value: T | None = None
+    error: ToolkitError | CommandFailed | None = None
+
+    def get(self) -> T:
+        """The value; raises the error where there is one."""
+        if self.error is not None:
+            raise self.error
+        return self.value  # type: ignore[return-value] # None is a value where T allows it
+
+
+@dataclass(frozen=True)
+class Job(Generic[T]):
+    """What to do for `host`."""
+
+    host: str
+    act: Callable[[], T]
+
+
+def do_all(
+    jobs: Sequence[Job[T]],
+    *,
+    at_once: int,
+    stop: threading.Event | None = None,
+    hurry: Callable[[], None] | None = None,
+) -> tuple[Answer[T], ...]:
+    """Do `jobs`, at most `at_once` at the same time.
+
+    A `ToolkitError` or `CommandFailed` becomes its host's answer, and the others go on; any other exception is a
+    mistake of ours and is raised.
+
+    Args:
+        stop: set on a Ctrl-C, before anything else; jobs that heed it start nothing more.
+        hurry: then called again and again, for up to 8 s, until all jobs have ended; `KeyboardInterrupt` goes on.
+    """
+    return _Round(jobs, stop or threading.Event(), hurry or (lambda: None)).run(at_once)
+
+
+class _Round(Generic[T]):
+    def __init__(self, jobs: Sequence[Job[T]], stop: threading.Event, hurry: Callable[[], None]) -> None:
+        self._jobs, self._stop, self._hurry = jobs, stop, hurry
+        self._waiting: SimpleQueue[int] = SimpleQueue()
+        self._answers: dict[int, Answer[T]] = {}
+        self._mistake: BaseException | None = None
+
+    def run(self, at_once: int) -> tuple[Answer[T], ...]:
+        for index in range(len(self._jobs)):
+            self._waiting.put(index)
+        # Daemons: one that waits for a host's answer keeps no one from leaving.
+        threads = [threading.Thread(target=self._work, daemon=True) for _ in range(min(at_once, len(self._jobs)))]
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        except BaseException:
+            self._give_up(threads)
+            raise
+        if self._mistake:
+            raise self._mistake
+        return tuple(self._answers[index] for index in range(len(self._jobs)))
+
+    def _work(self) -> None:
+        while not self._stop.is_set():
+            try:
+                index = self._waiting.get_nowait()
+            except Empty:
+                return
+            job = self._jobs[index]
+            try:
+                self._answers[index] = Answer(job.host, job.act())
+            except (ToolkitError, CommandFailed) as error:
+                self._answers[index] = Answer(job.host, error=error)
+            except BaseException as error:
+                self._mistake = error
+                self._stop.set()
+
+    def _give_up(self, threads: Sequence[threading.Thread]) -> None:
+        """Again and again: a job may just have started something."""
+        self._stop.set()
+        until = time.monotonic() + _PATIENCE_SECONDS
+        while any(thread.is_alive() for thread in threads) and time.monotonic() < until:
+            self._hurry()
+            time.sleep(_NUDGE_SECONDS)

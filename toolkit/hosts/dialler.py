@@ -1,0 +1,109 @@
+"""Opening connections, a bounded number at the same time, and jump hosts once for all that lie behind them.
+
+sshd refuses some of those that come at once (MaxStartups 10:30:100), so few come at once and a refused one comes
+again. A connection through a jump host is a channel of the one connection to it, which no limit of sshd's counts.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from toolkit.errors import ToolkitError
+from toolkit.hosts.destination import Destination
+from toolkit.hosts.known_hosts import HostKey
+from toolkit.hosts.wire import Wire, fetch_host_key, open_wire
+
+T = TypeVar("T")
+_PER_GATE = 4
+_PAUSE_SECONDS = (0.1, 0.6)
+_chance = random.SystemRandom()
+
+
+class Dialler:
+    """Opens wires; making one does nothing.
+
+    Args:
+        connections: how many are being opened at the same time. Default 8; through one jump host at most 4.
+        connect: seconds until a host has let us in. Default 10.
+        lost: seconds without an answer until a host counts as gone. Default 15.
+    """
+
+    def __init__(self, *, connections: int = 8, connect: float = 10, lost: float = 15) -> None:
+        self._connect, self._lost = connect, lost
+        self._starts = threading.BoundedSemaphore(connections)
+        self._per_gate = min(connections, _PER_GATE)
+        self._gates: dict[Destination, _Gate] = {}
+        self._lock = threading.Lock()
+
+    def dial(self, to: Destination) -> Wire:
+        """A new connection to `to`; raises `ToolkitError` (S100). A refused one is tried once more."""
+        return self._with_way(to, lambda way: open_wire(to, way, connect=self._connect, lost=self._lost))
+
+    def host_key(self, to: Destination) -> HostKey:
+        """The key that `to` shows, without a login; raises `ToolkitError` (S100)."""
+        return self._with_way(to, lambda way: fetch_host_key(to, way, connect=self._connect))
+
+    def close(self) -> None:
+        """Hang up on the jump hosts, and with it on all that is reached through them."""
+        with self._lock:
+            gates = list(self._gates.values())
+        for gate in gates:
+            gate.close()
+
+    def _with_way(self, to: Destination, act: Callable[[Wire | None], T]) -> T:
+        if to.through is None:
+            with self._starts:
+                return _twice(lambda: act(None))
+        gate = self._gate(to.through)
+        with gate.starts:
+            return _twice(lambda: act(gate.wire(self.dial)))
+
+    def _gate(self, to: Destination) -> _Gate:
+        with self._lock:
+            return self._gates.setdefault(to, _Gate(to, self._per_gate))
+
+
+class _Gate:
+    """A jump host: its one wire, opened by whoever needs it first, and anew where it broke."""
+
+    def __init__(self, to: Destination, starts: int) -> None:
+        self._to = to
+        self._wire: Wire | None = None
+        self._lock = threading.Lock()
+        self._failed: tuple[float, ToolkitError] | None = None
+        self.starts = threading.BoundedSemaphore(starts)
+
+    def wire(self, dial: Callable[[Destination], Wire]) -> Wire:
+        with self._lock:
+            if self._wire is None or not self._wire.is_up:
+                self._wire = self._open(dial)
+            return self._wire
+
+    def _open(self, dial: Callable[[Destination], Wire]) -> Wire:
+        """Sixty hosts behind a gate that is down shall not wait for it one after the other."""
+        if self._failed and time.monotonic() < self._failed[0]:
+            raise self._failed[1]
+        try:
+            return dial(self._to)
+        except ToolkitError as error:
+            self._failed = (time.monotonic() + 1, error)
+            raise
+
+    def close(self) -> None:
+        with self._lock:
+            if self._wire:
+                self._wire.close()
+
+
+def _twice(act: Callable[[], T]) -> T:
+    try:
+        return act()
+    except ToolkitError as error:
+        if error.context.get("reason") != "refused":
+            raise
+    time.sleep(_chance.uniform(*_PAUSE_SECONDS))
+    return act()

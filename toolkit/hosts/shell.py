@@ -1,0 +1,53 @@
+"""Where commands are carried out: this machine, or a host over ssh. Interchangeable; none of them decides anything.
+
+A command is an argv list. What crosses a wire is quoted word by word on the way, so nothing of a person's reaches a
+shell as anything but a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from toolkit.process import Result
+
+
+class Shell(Protocol):
+    """One machine. Making one does nothing; the wire opens on first use and closes with `close`.
+
+    Every method raises `ToolkitError` (S100) that names the host where it cannot be reached or the wire is cut; what
+    a command itself says is in the `Result`, whatever its status.
+    """
+
+    @property
+    def name(self) -> str:
+        """The host as its cluster file names it; `this machine` for the one that the tool runs on."""
+        ...
+
+    def run(self, argv: Sequence[str], *, data: bytes | None = None, timeout: float | None = None) -> Result:
+        """Run `argv` to its end; `data` is what it reads (default nothing).
+
+        After `timeout` seconds (default never) the command is killed, and the status is 124.
+        """
+        ...
+
+    def stream(self, argv: Sequence[str], on_line: Callable[[str], None]) -> int:
+        """Run `argv`, give each line of its output and errors to `on_line` as it comes; the status."""
+        ...
+
+    def feed(self, argv: Sequence[str], pieces: Iterable[bytes]) -> Result:
+        """Run `argv` and write `pieces` to it as they come; memory stays flat."""
+        ...
+
+    def read(self, argv: Sequence[str]) -> AbstractContextManager[Iterator[bytes]]:
+        """Run `argv` and read its output in pieces while the context lasts; memory stays flat.
+
+        Leaving the context early ends the command. Raises `toolkit.process.CommandFailed` at the end of the output
+        where the status is not 0.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of the wire; it is no error if there is none."""
+        ...

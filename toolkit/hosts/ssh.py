@@ -1,0 +1,150 @@
+"""A host over ssh as a `Shell`. What it needs there is sshd and a POSIX sh, also as the account's login shell."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+from toolkit.hosts.destination import Destination
+from toolkit.hosts.dialler import Dialler
+from toolkit.hosts.pool import SessionPool
+from toolkit.hosts.session import Session
+from toolkit.process import CommandFailed, Result
+
+_TIMED_OUT = 124
+_KEPT_ERRORS = 1 << 16
+_SMALL = 1 << 15
+
+
+class SshShell:
+    """Commands on the host that `to` leads to; connections stay warm until `close`.
+
+    Args:
+        to: see `toolkit.hosts.ssh_config.destination`.
+        dialler: opens the connections; hosts that are worked on together share one. Default one of its own.
+    """
+
+    def __init__(self, to: Destination, dialler: Dialler | None = None) -> None:
+        self._to = to
+        self._own = None if dialler else Dialler()
+        self._pool = SessionPool(to, dialler or self._own or Dialler())
+
+    @property
+    def name(self) -> str:
+        """The host as its cluster file names it."""
+        return self._to.host
+
+    @property
+    def to(self) -> Destination:
+        """Where the host is, and the way to it."""
+        return self._to
+
+    def run(self, argv: Sequence[str], *, data: bytes | None = None, timeout: float | None = None) -> Result:
+        """See `Shell.run`. The time that opening a connection takes does not count."""
+        with self._pool.session(argv) as session:
+            until = None if timeout is None else time.monotonic() + timeout
+            output = bytearray()
+            try:
+                _give(session, data)
+                for piece in session.pieces(until):
+                    output += piece
+                status, errors = session.status(until), session.errors()
+            except TimeoutError:
+                session.end(at_once=True)
+                status, errors = _TIMED_OUT, f"no answer in {timeout} s"
+        return Result(tuple(argv), status, output.decode("utf-8", "replace"), errors)
+
+    def stream(self, argv: Sequence[str], on_line: Callable[[str], None]) -> int:
+        """See `Shell.stream`."""
+        with self._pool.session(argv, merged=True) as session:
+            session.end_input()
+            for line in _lines(session.pieces()):
+                on_line(line)
+            return session.status()
+
+    def feed(self, argv: Sequence[str], pieces: Iterable[bytes]) -> Result:
+        """See `Shell.feed`."""
+        with self._pool.session(argv) as session:
+            output = _Output(session)
+            for piece in pieces:
+                if not session.write(piece):
+                    break  # it ended early: its status and its words say why
+            session.end_input()
+            text = output.text()
+            return Result(tuple(argv), session.status(), text, session.errors())
+
+    @contextmanager
+    def read(self, argv: Sequence[str]) -> Iterator[Iterator[bytes]]:
+        """See `Shell.read`; of what the command says on its standard error, the last 64 KiB are kept."""
+        with self._pool.session(argv, keep_errors=_KEPT_ERRORS) as session:
+            session.end_input()
+            yield _checked(session, argv)
+
+    def end_commands(self) -> None:
+        """End every command that this shell runs now; the calls that wait for them then return."""
+        self._pool.end_commands()
+
+    def close(self) -> None:
+        """Hang up; a later command connects anew."""
+        self._pool.close()
+        if self._own:
+            self._own.close()
+
+
+def _give(session: Session, data: bytes | None) -> None:
+    """Give a command all that it reads; more than fits into the wire's window goes beside the reading of its output."""
+
+    def give() -> None:
+        session.write(data or b"")
+        session.end_input()
+
+    if data and len(data) > _SMALL:
+        threading.Thread(target=give, name="input", daemon=True).start()
+    else:
+        give()
+
+
+class _Output:
+    """A command's output, read beside the writing of its input."""
+
+    def __init__(self, session: Session) -> None:
+        self._session, self._data = session, bytearray()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._read, name="output", daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        try:
+            for piece in self._session.pieces():
+                self._data += piece
+        except BaseException as error:  # told by `text` to whoever waits for it
+            self._error = error
+
+    def text(self) -> str:
+        self._thread.join()
+        if self._error:
+            raise self._error
+        return self._data.decode("utf-8", "replace")
+
+
+def _lines(pieces: Iterable[bytes]) -> Iterator[str]:
+    """Lines as Python's text files have them; a character that two pieces share is put together."""
+    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")("replace"), translate=True)
+    rest = ""
+    for piece in pieces:
+        *lines, rest = (rest + decoder.decode(piece)).split("\n")
+        yield from lines
+    rest += decoder.decode(b"", final=True)
+    if rest:
+        yield rest
+
+
+def _checked(session: Session, argv: Sequence[str]) -> Iterator[bytes]:
+    yield from session.pieces()
+    status = session.status()
+    if status != 0:
+        raise CommandFailed(Result(tuple(argv), status, "", session.errors()))

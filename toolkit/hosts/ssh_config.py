@@ -1,0 +1,115 @@
+"""The person's ssh_config: which lines of it are followed, and what a `Destination` becomes by them.
+
+Paramiko reads the file. Followed: Host, Match (all, host, originalhost, user, localuser, final, canonical, exec),
+HostName, User, Port, IdentityFile, IdentitiesOnly, ProxyJump, HostKeyAlias, UserKnownHostsFile,
+GlobalKnownHostsFile, and Include above the first Host or Match. ProxyCommand is refused with an error, since a
+connection past it would go elsewhere.
+"""
+
+from __future__ import annotations
+
+import getpass
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import paramiko
+
+from toolkit.cluster.model import Access, Host
+from toolkit.errors import Code, ToolkitError
+from toolkit.hosts.destination import Destination, Hop, parse_hop
+from toolkit.hosts.known_hosts import SSH_PORT, known_as
+
+_SYSTEM = Path("/etc/ssh")
+_DEEPEST = 8
+
+
+def read_ssh_config(folder: Path | None = None) -> paramiko.SSHConfig:
+    """The person's config (default `~/.ssh/config`), then the system's; raises `ToolkitError` where it is none."""
+    config = paramiko.SSHConfig()
+    own = folder or Path.home() / ".ssh"
+    for file in (*_with_includes(own / "config", own), *_with_includes(_SYSTEM / "ssh_config", _SYSTEM)):
+        try:
+            with file.open(errors="replace") as stream:
+                config.parse(stream)
+        except (paramiko.ConfigParseError, ValueError) as error:
+            raise ToolkitError(Code.RESOURCES_ASKED, f"{file}: {error}") from None
+    return config
+
+
+def _with_includes(file: Path, folder: Path, depth: int = 0) -> Iterator[Path]:
+    """The files that the head of `file` includes, in order, then `file`: the first value of a setting holds."""
+    if depth > _DEEPEST or not file.is_file():
+        return
+    for line in file.read_text(errors="replace").splitlines():
+        name, _, rest = line.strip().partition(" ")
+        if name.lower() in ("host", "match"):
+            break
+        if name.lower() == "include":
+            for pattern in shlex.split(rest):
+                where = Path(pattern).expanduser()
+                top = where.anchor or str(folder)
+                for included in sorted(Path(top).glob(str(where.relative_to(where.anchor)))):
+                    yield from _with_includes(included, folder, depth + 1)
+    yield file
+
+
+def destination(host: Host, access: Access, config: paramiko.SSHConfig) -> Destination:
+    """The way to `host`: what the cluster's file says comes first, then ssh_config, then ssh's own defaults.
+
+    Raises `ToolkitError` (C104) for a ProxyCommand and for jump hosts that lead to each other.
+    """
+    jumps = [access.jump] if access.jump else None
+    hop = Hop(host.name, host.user or access.user, host.port or access.port)
+    return _destination(hop, host.address, access, config, jumps, 0)
+
+
+def _destination(
+    hop: Hop, address: str, access: Access, config: paramiko.SSHConfig, jumps: list[str] | None, depth: int
+) -> Destination:
+    found = config.lookup(hop.name)
+    if depth > _DEEPEST:
+        raise ToolkitError(Code.RESOURCES_ASKED, f"host {hop.name}: its jump hosts lead to each other (ssh_config)")
+    if jumps is None:
+        jumps = _jumps(hop.name, found)
+    address = address or found["hostname"]
+    port = hop.port or int(found.get("port", SSH_PORT))
+    named = (access.identity,) if access.identity else ()
+    listed = tuple(Path(file).expanduser() for file in found.get("identityfile", ()))
+    only = bool(named) or found.get("identitiesonly", "no").lower() == "yes"
+    return Destination(
+        host=hop.name,
+        address=address,
+        port=port,
+        user=hop.user or found.get("user", "") or getpass.getuser(),
+        identities=named or listed,
+        any_key=not only,
+        known_as=found.get("hostkeyalias") or known_as(address, port),
+        known_hosts=(access.known_hosts,) if access.known_hosts else _known_hosts(found),
+        through=_through(jumps, access, config, depth) if jumps else None,
+    )
+
+
+def _through(jumps: list[str], access: Access, config: paramiko.SSHConfig, depth: int) -> Destination:
+    """The last of `jumps`, reached through those before it; the first one's own ProxyJump is followed."""
+    try:
+        hop = parse_hop(jumps[-1])
+    except ValueError as error:
+        raise ToolkitError(Code.RESOURCES_ASKED, f"ssh_config, ProxyJump: {error}") from None
+    return _destination(hop, "", access, config, jumps[:-1] or None, depth + 1)
+
+
+def _jumps(name: str, found: paramiko.SSHConfigDict) -> list[str]:
+    """ProxyJump's hosts; with ProxyCommand alone there is no way that could be followed here."""
+    jumps = found.get("proxyjump") or ""
+    if not jumps and found.get("proxycommand"):
+        what = f"host {name}: ssh_config gives it a ProxyCommand, which is not followed here"
+        raise ToolkitError(Code.RESOURCES_ASKED, what, mend="use ProxyJump there, or `jump` in the cluster's file")
+    return [] if jumps.lower() == "none" else [jump for jump in jumps.split(",") if jump.strip()]
+
+
+def _known_hosts(found: paramiko.SSHConfigDict) -> tuple[Path, ...]:
+    own = found.get("userknownhostsfile", "~/.ssh/known_hosts")
+    shared = found.get("globalknownhostsfile", f"{_SYSTEM}/ssh_known_hosts")
+    names = [*own.split(), *shared.split()]
+    return tuple(Path(name).expanduser() for name in names if name.lower() != "none")

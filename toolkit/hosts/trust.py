@@ -1,0 +1,88 @@
+"""Recording hosts' keys: what each host shows, what is on record of it, and adding what is new. Never replacing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from toolkit.errors import Code, Place, Problem, ToolkitError
+from toolkit.hosts.all_at_once import Answer, Job, do_all
+from toolkit.hosts.destination import Destination
+from toolkit.hosts.dialler import Dialler
+from toolkit.hosts.known_hosts import Entry, HostKey, Standing, append, read_entries, standing
+
+_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The key that a host shows, and where it stands; `entry` is the line that says so."""
+
+    to: Destination
+    key: HostKey
+    standing: Standing
+    entry: Entry | None
+
+
+def stages(ways: Iterable[Destination]) -> tuple[tuple[Destination, ...], ...]:
+    """Everything on the ways, jump hosts before what lies behind them: their keys must be on record first."""
+    by_depth: dict[int, dict[Destination, None]] = {}
+    for way in ways:
+        chain = [way]
+        while (before := chain[-1].through) is not None:
+            chain.append(before)
+        for depth, to in enumerate(reversed(chain)):
+            by_depth.setdefault(depth, {})[to] = None
+    return tuple(tuple(by_depth[depth]) for depth in sorted(by_depth))
+
+
+def look(ways: Sequence[Destination], dialler: Dialler) -> tuple[Answer[Finding], ...]:
+    """Fetch the key of each host, without a login there; a jump host on the way lets us in by a key as ever."""
+    return do_all([Job(to.host, partial(_find, to, dialler)) for to in ways], at_once=_AT_ONCE)
+
+
+def refuse_changed(findings: Iterable[Finding]) -> None:
+    """Raise `ToolkitError` (S100) where a host shows a key that is not the recorded one, with file and line of each."""
+    changed = [found for found in findings if found.entry and found.standing in (Standing.CHANGED, Standing.REVOKED)]
+    if not changed:
+        return
+    what = (
+        "a host shows another key than the one on record"
+        if len(changed) == 1
+        else (f"{len(changed)} hosts show other keys than those on record")
+    )
+    problems = tuple(_changed(found, found.entry) for found in changed if found.entry)
+    mend = "another machine, or someone in between? Where a host was really set up anew, take its line out first"
+    raise ToolkitError(Code.RESOURCES, f"{what}; nothing is recorded", problems, mend=mend)
+
+
+def file_of(to: Destination) -> Path:
+    """The file that takes new keys: the cluster's own, else the person's. Raises `ToolkitError` where there is none."""
+    if not to.known_hosts:
+        what = f"host {to.host}: ssh_config has `UserKnownHostsFile none`, so there is no file to record its key in"
+        raise ToolkitError(Code.RESOURCES_ASKED, what, mend="name a file as `known_hosts` in the cluster's file")
+    return to.known_hosts[0]
+
+
+def record(findings: Sequence[Finding]) -> tuple[Path, ...]:
+    """Append each new key once to the file that its host's keys are looked up in; the files."""
+    lines: dict[Path, dict[tuple[str, HostKey], None]] = {}
+    for found in findings:
+        lines.setdefault(file_of(found.to), {})[found.to.known_as, found.key] = None
+    for file, keys in lines.items():
+        append(file, list(keys))
+    return tuple(lines)
+
+
+def _find(to: Destination, dialler: Dialler) -> Finding:
+    key = dialler.host_key(to)
+    return Finding(to, key, *standing(read_entries(to.known_hosts), to.known_as, key))
+
+
+def _changed(found: Finding, entry: Entry) -> Problem:
+    recorded = f"{entry.key.kind} {entry.key.fingerprint}"
+    said = "is marked @revoked here" if found.standing is Standing.REVOKED else f"on record here is {recorded}"
+    what = f"host {found.to.host} ({found.to.socket_name}) shows {found.key.kind} {found.key.fingerprint}; {said}"
+    return Problem(what, Place(str(entry.file), entry.line, 1))
