@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,9 +51,8 @@ def test_a_range_stands_for_its_names_in_order(text: str, names: list[str]) -> N
     ],
 )
 def test_what_is_no_range_is_told(text: str, words: str) -> None:
-    with pytest.raises(ValueError, match="") as caught:
+    with pytest.raises(ValueError, match=re.escape(words)):
         expand(text)
-    assert words in str(caught.value)
 
 
 @given(st.integers(0, 99_999), st.integers(0, MOST - 1), st.integers(0, 5))

@@ -52,7 +52,10 @@ class Store:
     """The buckets that `access` leads to. Every failure is a `ToolkitError` that names bucket and endpoint."""
 
     def __init__(self, access: Access) -> None:
+        # All of it now: Python loses a Ctrl-C that comes while a module is imported (a lock's callback swallows it),
+        # and this is before anything is started.
         import boto3
+        import boto3.s3.transfer
         from botocore.config import Config
 
         self._endpoint = access.endpoint_url

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import asdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rich.text import Text
@@ -13,10 +15,13 @@ from toolkit.buckets.side import Flush
 from toolkit.catalogue.model import DistributionBase, Recipe
 from toolkit.catalogue.version import read_inputs
 from toolkit.cli.build import recipe_of
-from toolkit.cli.screen import console, human_size, print_json, rank_line
+from toolkit.cli.screen import console, human_size, print_json, progress_bar, rank_line
+from toolkit.cluster.model import NO_GPU, Cluster
 from toolkit.cluster.reader import read_cluster
+from toolkit.errors import Code, ToolkitError
 from toolkit.image.own import buckets_recipe
 from toolkit.image.store import ImageStore, StoredImage
+from toolkit.manifest.model import Manifest
 from toolkit.manifest.reader import read_manifest
 from toolkit.places import home, house
 from toolkit.run.code import read_code
@@ -25,12 +30,26 @@ from toolkit.run.plan import RunImage, RunPlan, counted, make_plan, new_training
 from toolkit.run.record import Record, State
 
 
+@dataclass(frozen=True)
+class Order:
+    """What is to be launched: every file that the words name, read; nothing is started yet."""
+
+    manifest: Manifest
+    manifest_file: Path
+    cluster: Cluster
+    code_folder: Path
+    code: tuple[tuple[str, Path], ...]
+    image: RunImage
+    side_image: str
+
+
 def run(arguments: argparse.Namespace) -> int:
-    """Read, plan, show the plan, carry it out."""
-    request = read_request(arguments)
+    """Read, take the hosts, plan, show the plan, carry it out."""
+    order, training_id = read_order(arguments), new_training_id()
     if arguments.id_file:
-        Path(arguments.id_file).write_text(f"{request.plan.training_id}\n")
-    record = Launch(request, Screen(request.plan, lines_to_stderr=arguments.json)).run()
+        Path(arguments.id_file).write_text(f"{training_id}\n")
+    with ready(order, training_id, wait=arguments.wait) as request:
+        record = Launch(request, Screen(request.plan, lines_to_stderr=arguments.json)).run()
     if arguments.json:
         print_json(asdict(record))
     console.print(
@@ -41,21 +60,53 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def read_request(arguments: argparse.Namespace) -> Request:
-    """Every file that the words name, read; nothing is started yet."""
+def read_order(arguments: argparse.Namespace) -> Order:
+    """Every file that the words name; raises `ToolkitError` where one is wrong, or an image is not built."""
     manifest_file = Path(arguments.manifest)
     manifest = read_manifest(manifest_file)
     cluster = read_cluster(Path(arguments.cluster) if arguments.cluster else house() / "clusters" / "local.yml")
+    refuse_unreachable_store(manifest, cluster)
     code_folder = Path(arguments.code) if arguments.code else manifest_file.parent
-    recipe = recipe_of(manifest, manifest_file, code_folder)
+    recipe = recipe_of(manifest, manifest_file, code_folder, "cpu" if cluster.gpu == NO_GPU else "cuda")
     code = read_code(code_folder, manifest_file)
     store = ImageStore()
     side_image = read_inputs(buckets_recipe()).reference
     store.get(side_image)
     reference = read_inputs(recipe).reference
-    image = store.get(reference)
-    plan = make_plan(manifest, cluster, run_image(recipe, reference, image), side_image, new_training_id())
-    return Request(manifest, plan, manifest_file, code_folder, code, home(), house() / "templates")
+    image = run_image(recipe, reference, store.get(reference))
+    return Order(manifest, manifest_file, cluster, code_folder, code, image, side_image)
+
+
+def refuse_unreachable_store(manifest: Manifest, cluster: Cluster) -> None:
+    """Raise `ToolkitError` (C104) where the embedded store would have no address that the cluster's hosts can reach."""
+    embedded = any(reference.connection.is_embedded for reference in manifest.references)
+    if embedded and cluster.engine == "ssh" and not cluster.operator:
+        raise ToolkitError(
+            Code.RESOURCES_ASKED,
+            f"the embedded store runs on this machine, and cluster {cluster.name} does not say where hosts reach it",
+            mend="`operator: ADDRESS` in the cluster's file, this machine's address as the hosts see it",
+        )
+
+
+@contextmanager
+def ready(order: Order, training_id: str, *, wait: bool) -> Iterator[Request]:
+    """The run planned, on hosts that are its own while the context lasts; on this machine there is nothing to take."""
+    manifest, cluster = order.manifest, order.cluster
+    rest = (order.manifest_file, order.code_folder, order.code, home(), house() / "templates")
+    if cluster.engine == "local":
+        plan = make_plan(manifest, cluster, order.image, order.side_image, training_id)
+        yield Request(manifest, plan, *rest)
+        return
+    from toolkit.run.boarding import Boarding
+
+    with Boarding(cluster, manifest, training_id) as boarding:
+        with progress_bar(beside=True) as report:
+            boarded = boarding.go_aboard(order.image, order.side_image, report, wait=wait)
+        for note in boarded.notes:
+            console.print(note, style="yellow", soft_wrap=True)
+        seats = (boarded.seats, boarded.ssh_port)
+        plan = make_plan(manifest, cluster, order.image, order.side_image, training_id, *seats)
+        yield Request(manifest, plan, *rest, engines=boarded.engines)
 
 
 def run_image(recipe: Recipe, reference: str, image: StoredImage) -> RunImage:
@@ -69,7 +120,10 @@ def show_plan(plan: RunPlan) -> None:
     console.print(f"{plan.training_id}  {plan.name}", style="bold", soft_wrap=True)
     console.print(f"  image    {plan.image.reference}", soft_wrap=True)
     for learner in plan.learners:
-        console.print(f"  {learner.hostname}  rank {', '.join(map(str, learner.ranks))}", soft_wrap=True)
+        at = f" on {learner.seat.host} ({learner.seat.address})" if learner.seat.host else ""
+        gpus = f", GPU {', '.join(learner.seat.gpus)}" if learner.seat.gpus else ""
+        ranks = ", ".join(map(str, learner.ranks))
+        console.print(f"  {learner.hostname}{at}  rank {ranks}{gpus}", soft_wrap=True)
     for step in plan.steps:
         how = f"on {counted(plan.ranks, 'rank')}" if step.parallel else "once, on learner 1"
         console.print(f"  command {step.number}, {how}: {step.command}", soft_wrap=True)

@@ -66,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
     _manifest(launch)
     launch.add_argument("--cluster", metavar="FILE", help="where to run (default: clusters/local.yml, this machine)")
     launch.add_argument("--code", metavar="FOLDER", help="the code to submit (default: the manifest's folder)")
+    launch.add_argument("--wait", action="store_true", help="wait until hosts of the cluster are free")
     launch.add_argument("--id-file", metavar="FILE", help="write the training id there as soon as it is known")
 
     collect = _verb(verbs, "collect", "bring a run's model home, check it, ask it for predictions")
@@ -82,7 +83,16 @@ def parser() -> argparse.ArgumentParser:
     put.add_argument("folder", metavar="FOLDER")
     _manifest(_verb(acts, "list", "list what both buckets hold"))
     _lab(verbs)
+    _doctor(verbs)
     return top
+
+
+def _doctor(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Whether a cluster's hosts can do what runs need."""
+    doctor = _verb(verbs, "doctor", "check every host of a cluster, and say how to mend what is wrong")
+    doctor.add_argument("manifest", metavar="MANIFEST", nargs="?", help="try its buckets and image, too")
+    doctor.add_argument("--cluster", metavar="FILE", help="whose hosts (default: clusters/local.yml, this machine)")
+    doctor.add_argument("--verbose", action="store_true", help="tell what is well, too")
 
 
 def _lab(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -71,8 +71,11 @@ class _Amount(ProgressColumn):
 
 
 @contextmanager
-def progress_bar() -> Iterator[Report]:
-    """A bar on a terminal; where there is none (a log), a line for each new stage and step."""
+def progress_bar(*, beside: bool = False) -> Iterator[Report]:
+    """A bar on a terminal; where there is none (a log), a line for each stage now and then.
+
+    One stage follows the other, and its bar takes the other's place; `beside`: they go on at the same time.
+    """
     if not console.is_terminal:
         yield _Lines().report
         return
@@ -82,7 +85,7 @@ def progress_bar() -> Iterator[Report]:
 
         def report(step: Step) -> None:
             if step.stage not in tasks:
-                for done in tasks.values():
+                for done in () if beside else tasks.values():
                     bars.update(done, visible=False)
                 tasks[step.stage] = bars.add_task(step.stage, total=None, detail="", unit=step.unit)
             detail = " ".join(step.detail.split())
@@ -96,12 +99,12 @@ class _Lines:
     """Progress as lines: a log is read by people too, so it gets a line now and then, not every step."""
 
     def __init__(self) -> None:
-        self._stage = ""
-        self._start = self._told = time.monotonic()
+        self._start = time.monotonic()
+        self._told: dict[str, float] = {}
 
     def report(self, step: Step) -> None:
         now = time.monotonic()
-        if step.stage != self._stage or now - self._told > _SECONDS_BETWEEN_LINES:
-            self._stage, self._told = step.stage, now
+        if now - self._told.get(step.stage, -_SECONDS_BETWEEN_LINES) > _SECONDS_BETWEEN_LINES:
+            self._told[step.stage] = now
             detail = " ".join(step.detail.split())[:90]
             print(f"{now - self._start:7.1f} s  {step.stage}: {detail}", file=sys.stderr, flush=True)

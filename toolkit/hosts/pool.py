@@ -87,17 +87,22 @@ class SessionPool:
             shared.wire.close()
 
     def _open(self) -> tuple[_Shared, Any]:
-        """A place on a wire and an open channel there."""
+        """A place on a wire and an open channel there; a wire that turns out to be down is replaced once."""
+        downs = 0
         while True:
             shared = self._place()
             try:
                 return shared, shared.wire.transport.open_session(timeout=_OPEN_SECONDS)
             except (paramiko.SSHException, EOFError, OSError) as error:
                 # On a wire that is up it is sshd's MaxSessions; a plain SSHException too, as of two refusals at the
-                # same time paramiko keeps the reason of one. A wire that is down is replaced by the next turn.
-                self._give_back(shared, None, full=shared.wire.is_up)
-                if not shared.most:
+                # same time paramiko keeps the reason of one.
+                is_up = shared.wire.is_up
+                self._give_back(shared, None, full=is_up)
+                downs += not is_up
+                if is_up and not shared.most:
                     raise trouble.refused(self._to, f"it opens no session ({error}); its MaxSessions?") from None
+                if downs > 1:
+                    raise trouble.cut(self._to, shared.wire.why_down()) from None
             except BaseException:
                 self._give_back(shared, None)
                 raise

@@ -14,10 +14,12 @@ from toolkit.process import Result
 
 
 class Shell(Protocol):
-    """One machine. Making one does nothing; the wire opens on first use and closes with `close`.
+    """One machine. Making one does nothing; the wire opens on first use, and anew on the first use after `close`.
 
     Every method raises `ToolkitError` (S100) that names the host where it cannot be reached or the wire is cut; what
-    a command itself says is in the `Result`, whatever its status.
+    a command itself says is in the `Result`, whatever its status (127 where there is no such program). A command that
+    is left before its end, by an exception or a Ctrl-C, is ended on its machine with all that it started. Over ssh each
+    command also costs the start of the account's login shell, so several small ones go faster as one `sh -c`.
     """
 
     @property

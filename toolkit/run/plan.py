@@ -13,8 +13,6 @@ from toolkit.manifest.model import Manifest
 _ID_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 SSH_PORT = 2222
 """Where learners on a network of their own listen; on the hosts' own network each run has a port of its own."""
-_HOST_PORTS = range(20000, 32000)
-"""Below what Linux gives to outgoing connections (32768 and up), above what services listen at."""
 CODE_FOLDER = "/job/code"
 LEARNER_FOLDER = "/run/learner"
 LOG_FOLDER = "/run/logs"
@@ -157,10 +155,12 @@ def make_plan(
     side_image: str,
     training_id: str,
     seats: Sequence[Seat] = (),
+    ssh_port: int = SSH_PORT,
 ) -> RunPlan:
     """Place ranks host by host, and say for each command how it runs: the first on every rank, the others once.
 
-    `seats` are the learners' in their order; none are given where all sit on this machine.
+    `seats` are the learners' in their order; none are given where all sit on this machine. Their sshd listens at
+    `ssh_port`.
     """
     compute = manifest.compute
     learners = tuple(
@@ -187,7 +187,7 @@ def make_plan(
         gpus_per_node=compute.gpus_per_node,
         data_bucket=manifest.training_data.bucket,
         results_bucket=manifest.training_results.bucket,
-        ssh_port=randomness.choice(_HOST_PORTS) if seats else SSH_PORT,
+        ssh_port=ssh_port,
     )
 
 

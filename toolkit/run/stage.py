@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from toolkit.buckets.store import Access
 from toolkit.engines import docker_argv
 from toolkit.engines.engine import Engine
 from toolkit.errors import Code, ToolkitError
+from toolkit.hosts.all_at_once import Job, do_all
 from toolkit.run.files import learner_entries
 from toolkit.run.host_stage import HostStage
 from toolkit.run.keys import new_key_pair
@@ -113,8 +114,8 @@ class Stage:
         """Do one thing on every host; the first error, once all have ended."""
         if len(self._hosts) == 1:
             return [act(self._hosts[0])]
-        with ThreadPoolExecutor(min(_AT_ONCE, len(self._hosts))) as pool:
-            return [answer.result() for answer in [pool.submit(act, host) for host in self._hosts]]
+        jobs = [Job(host.engine.host, partial(act, host)) for host in self._hosts]
+        return [answer.get() for answer in do_all(jobs, at_once=_AT_ONCE)]
 
 
 class _Sum:

@@ -1,0 +1,195 @@
+"""Facts from what hosts printed: a P100 host, one with busybox alone, one with podman, and any text at all."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from toolkit.doctor.facts import EngineFacts, Gpu, HostFacts, Interface, Room, SshdLimits, kind_of, same_kind
+from toolkit.doctor.parse import Heard, host_facts
+from toolkit.doctor.question import MARK, PROGRAM, question
+from toolkit.errors import ToolkitError
+
+from .recordings import facts_of, text_of
+
+SECTIONS = [line.removeprefix(MARK) for line in text_of("p100").splitlines() if line.startswith(MARK)]
+
+
+def test_a_p100_host() -> None:
+    facts = facts_of("p100")
+    uuid = "GPU-6f2b8c1a-3c0e-4c6e-9d2a-0c5b7a1e0a0"
+    assert facts == HostFacts(
+        name="p100-1",
+        whole=True,
+        user="trainer",
+        uid=1004,
+        groups=("trainer", "docker"),
+        hostname="p100-01",
+        kernel="Linux 5.15.0-112-generic",
+        boot="5f0c1f0e-6d0b-4a43-9f5e-0d8a7c2b4e01",
+        clock_offset=0.5,
+        cpus=56,
+        memory=263856316 << 10,
+        fuse="opens",
+        shm=131928156 << 10,
+        memlock=64 << 20,
+        rdma_devices=tuple(f"/dev/infiniband/{name}" for name in ("issm0", "rdma_cm", "umad0", "uverbs0")),
+        rdma_adapters=("mlx5_0",),
+        interfaces=(
+            Interface("docker0", 1500, None, ("172.17.0.1",)),
+            Interface("eno1", 1500, 1000, ("192.168.10.21",)),
+            Interface("enp130s0f0", 9000, 100000, ("10.0.0.1", "fe80::ba59:9fff:fe34:1a2c")),
+            Interface("lo", 65536, None, ("127.0.0.1", "::1")),
+        ),
+        ports_in_use=frozenset({22, 20000}),
+        sshd=SshdLimits("10:30:60", 4, effective=False),
+        engine=EngineFacts("24.0.7", "/data/docker", "overlay2", ("io.containerd.runc.v2", "nvidia", "runc")),
+        images=Room("/data/docker", 880000000 << 10, writable=False),
+        scratch=Room("/var/tmp", 335209812 << 10, writable=True),
+        driver="535.104.05",
+        gpus=tuple(
+            Gpu(number, f"{uuid}{number + 1}", "Tesla P100-SXM2-16GB", 16384, used, "Enabled", errors)
+            for number, (used, errors) in enumerate([(0, 0), (0, 0), (9821, 0), (3, 2)])
+        ),
+    )
+
+
+def test_a_host_with_busybox_alone() -> None:
+    facts = facts_of("busybox")
+    assert facts.interfaces == (
+        Interface("docker0", 1500, None, ("172.17.0.1",)),
+        Interface("eth0", 1400, None, ("10.0.0.2", "fd00::2")),
+        Interface("lo", 65536, None, ("127.0.0.1", "::1")),
+    )
+    assert (facts.fuse, facts.shm, facts.memlock) == ("missing", 64 << 20, -1)
+    assert facts.sshd == SshdLimits("10:30:100", 10, effective=False)
+    assert facts.scratch == Room("/var", 3632308 << 10, writable=False)
+    # Its clock tells whole seconds, 1718000000 both times: half a second further on average.
+    assert facts.clock_offset == 0.0
+    said = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?"
+    assert facts.engine == EngineFacts(said=f"{said} errors pretty printing info")
+    assert (facts.images, facts.driver, facts.gpus, facts.gpu_trouble) == (None, "", (), "")
+
+
+def test_a_host_with_podman() -> None:
+    assert facts_of("podman").engine == EngineFacts(
+        "4.3.1", "/home/trainer/.local/share/containers/storage", "overlay", ("crun",)
+    )
+
+
+@pytest.mark.parametrize(
+    ("printed", "trouble"),
+    [
+        ("missing\n", ""),
+        (
+            "NVIDIA-SMI has failed because it couldn't communicate\nstatus 9\n",
+            "NVIDIA-SMI has failed because it couldn't",
+        ),
+        ("status 124\n", "nvidia-smi does not answer"),
+        ("No devices were found\nstatus 0\n", "No devices were found"),
+    ],
+)
+def test_why_no_gpu_is_listed(printed: str, trouble: str) -> None:
+    facts = host_facts("h", Heard(f"@toolkit gpus\n{printed}", 0, 0))
+    assert facts.gpus == ()
+    assert facts.gpu_trouble.startswith(trouble)
+    assert bool(facts.gpu_trouble) == bool(trouble)
+
+
+def test_gpus_that_count_no_errors() -> None:
+    line = "0, GPU-1, NVIDIA GeForce RTX 2080 Ti, 550.54.14, 11264, 1, [N/A], [N/A]"
+    facts = host_facts("h", Heard(f"@toolkit gpus\n{line}\nstatus 0\n", 0, 0))
+    assert facts.gpus == (Gpu(0, "GPU-1", "NVIDIA GeForce RTX 2080 Ti", 11264, 1, "[N/A]", None),)
+    assert facts.driver == "550.54.14"
+
+
+def test_the_driver_of_open_kernel_modules_is_read_without_nvidia_smi() -> None:
+    text = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  570.86.15  Release Build  (dvs-builder)\n"
+    assert host_facts("h", Heard(f"@toolkit driver\n{text}", 0, 0)).driver == "570.86.15"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("Tesla P100-SXM2-16GB", "p100"),
+        ("Tesla V100-PCIE-32GB", "v100"),
+        ("Tesla K80", "k80"),
+        ("NVIDIA A100 80GB PCIe", "a100"),
+        ("NVIDIA A100-SXM4-40GB", "a100"),
+        ("NVIDIA H100 80GB HBM3", "h100"),
+        ("NVIDIA H100 NVL", "h100"),
+        ("NVIDIA GeForce RTX 2080 Ti", "rtx2080ti"),
+        ("GeForce GTX 1080 Ti", "gtx1080ti"),
+        ("NVIDIA L40S", "l40s"),
+        ("NVIDIA H200", "h200"),
+        ("", ""),
+    ],
+)
+def test_the_kind_of_a_gpu(name: str, kind: str) -> None:
+    assert kind_of(name) == kind
+
+
+def test_a_kind_is_the_same_however_it_is_spelled() -> None:
+    assert same_kind("RTX-2080-Ti", "rtx2080ti")
+    assert not same_kind("p100", "p10")
+
+
+def test_the_one_address_in_a_network() -> None:
+    facts = facts_of("p100")
+    assert facts.address_in("10.0.0.0/16") == "10.0.0.1"
+    assert facts.place_in("10.0.0.0/16")[0].name == "enp130s0f0"
+    with pytest.raises(ToolkitError, match=r"needs one address in the cluster's network 10.9.0.0/16, and has none"):
+        facts.address_in("10.9.0.0/16")
+    with pytest.raises(ToolkitError, match=r"has 172.17.0.1 on docker0, 192.168.10.21 on eno1, 10.0.0.1 on enp130s0f0"):
+        facts.address_in("0.0.0.0/0")
+
+
+def test_a_clock_is_compared_in_the_middle_of_the_way() -> None:
+    def offset(begin: str, end: str) -> float | None:
+        text = f"@toolkit begin\n{begin}\n@toolkit end\n{end}\n"
+        return host_facts("h", Heard(text, 1000.0, 1002.0)).clock_offset
+
+    assert offset("1000.5", "1001.5") == 0.0
+    assert offset("1070.5", "1071.5") == 70.0
+    assert offset("930.5", "931.5") == -70.0
+    assert offset("", "1001.5") is None
+
+
+def test_what_a_login_shell_says_first_is_no_fact() -> None:
+    assert facts_of("p100").whole
+    assert not host_facts("h", Heard("Welcome\nNLP node\n", 0, 0)).whole
+
+
+@given(st.text())
+def test_any_text_is_read(text: str) -> None:
+    assert host_facts("h", Heard(text, 0.0, 1.0)).name == "h"
+
+
+@given(st.dictionaries(st.sampled_from(SECTIONS), st.text()))
+def test_any_text_in_sections_is_read(sections: dict[str, str]) -> None:
+    text = "".join(f"{MARK}{name}\n{body}\n" for name, body in sections.items())
+    facts = host_facts("h", Heard(text, 0.0, 1.0))
+    assert facts.addresses_in("0.0.0.0/0") is not None
+    assert facts.sshd is None or facts.sshd.startups >= 0
+
+
+@given(st.sampled_from(["p100", "busybox", "podman"]), st.data())
+def test_a_recording_that_is_cut_and_spoilt_is_read(recording: str, data: st.DataObject) -> None:
+    text = text_of(recording)
+    at = data.draw(st.integers(0, len(text)))
+    length = data.draw(st.integers(0, 80))
+    spoilt = text[:at] + data.draw(st.text(max_size=40)) + text[at + length :]
+    cut = spoilt[: data.draw(st.integers(0, len(spoilt)))]
+    for facts in (host_facts("h", Heard(spoilt, 0, 1)), host_facts("h", Heard(cut, 0, 1))):
+        assert all(one.kind == kind_of(one.name) for one in facts.gpus)
+
+
+def test_the_program_is_a_posix_shell_s() -> None:
+    argv = question("docker", "/var/tmp/a b")
+    assert argv[:4] == ["sh", "-c", PROGRAM, "sh"]
+    assert argv[4:6] == ["docker", "/var/tmp/a b"]
+    done = subprocess.run(["sh", "-n", "-c", PROGRAM], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

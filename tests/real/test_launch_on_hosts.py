@@ -1,0 +1,135 @@
+"""The main job across two hosts over ssh: each with its own engine, and nothing of ours there before or after."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import EXAMPLE, MANIFEST, Bench
+from .lab import RealLab, lab_of_two
+
+__all__ = ["lab_of_two"]
+
+EMPTY = {"containers": [], "volumes": [], "networks": ["bridge", "host", "none"], "mounts": [], "files": []}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def digits(lab: RealLab, bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The digits in the lab's own home, and the image (built once for all tests) in this machine's engine."""
+    folder = tmp_path_factory.mktemp("digits")
+    subprocess.run([sys.executable, EXAMPLE / "make_digits.py", folder], check=True, capture_output=True)
+    lab.bench.ok("bucket", "put", MANIFEST, folder)
+
+
+def left_on(lab: RealLab, host: str) -> dict[str, list[str]]:
+    """Everything of a run that a host knows of; images stay, that is what they are for."""
+
+    def lines(command: str) -> list[str]:
+        return sorted(lab.ok(host, command).splitlines())
+
+    return {
+        "containers": lines("docker ps --all --format '{{.Names}}'"),
+        "volumes": lines("docker volume ls --format '{{.Name}}'"),
+        "networks": lines("docker network ls --format '{{.Name}}'"),
+        "mounts": lines("grep rclone /proc/mounts | cut -d' ' -f2; true"),
+        "files": lines("find /tmp /var/tmp /root -newer /etc/hostname -type f -not -path '/root/.ssh/*'; true"),
+    }
+
+
+def launch(lab: RealLab, manifest: Path, *words: str) -> tuple[dict[str, Any], str]:
+    done = lab.bench.ok("launch", "--json", manifest, "--cluster", lab.cluster_file, *words, timeout=500)
+    return json.loads(done.stdout), done.stderr
+
+
+def test_a_training_runs_across_two_hosts_and_its_model_comes_home(lab: RealLab, tmp_path: Path) -> None:
+    record, said = launch(lab, MANIFEST)
+    assert (record["state"], record["learners"], record["ranks"]) == ("COMPLETED", 2, 2)
+    assert [step["ranks"] for step in record["steps"]] == [[0, 0], []]
+    for number, host in enumerate(lab.hosts, 1):
+        assert f"learner-{number} on {host} ({lab.address(host)})" in said
+    sums = {line.split()[-1] for line in said.splitlines() if "weights sha256" in line}
+    assert len(sums) == 1
+    logs = [lab.bench.log(record["training_id"], number) for number in (1, 2)]
+    assert any("rank 1 of 2, host 2 of 2" in line for line in logs[1])
+    collected = json.loads(lab.bench.ok("collect", "--json", record["training_id"], "--to", tmp_path).stdout)
+    assert collected["metrics"]["accuracy"] > 0.9
+    assert (tmp_path / record["training_id"] / "model" / "saved_model.pb").is_file()
+    assert {host: left_on(lab, host) for host in lab.hosts} == dict.fromkeys(lab.hosts, EMPTY)
+
+
+def test_an_image_that_is_there_is_not_shipped_again(lab: RealLab) -> None:
+    _, said = launch(lab, MANIFEST)
+    assert "sending" not in said
+
+
+def test_what_each_host_wrote_is_stored_and_each_learner_knows_its_number(lab: RealLab, tmp_path: Path) -> None:
+    program = (
+        "import os, pathlib, socket\n"
+        "rank, place = os.environ['OMPI_COMM_WORLD_RANK'], pathlib.Path(os.environ['RESULT_DIR'])\n"
+        "(place / f'rank-{rank}').write_text(os.environ['LEARNER_ID'] + ' ' + socket.gethostname())\n"
+        "(place / f'large-{rank}').write_bytes(bytes(50_000_000))\n"
+    )
+    record, _ = launch(lab, lab.bench.manifest(tmp_path, "python program.py", program))
+    results = lab.bench.results(record["training_id"])
+    assert [(results / f"rank-{rank}").read_text() for rank in (0, 1)] == ["1 learner-1", "2 learner-2"]
+    assert [(results / f"large-{rank}").stat().st_size for rank in (0, 1)] == [50_000_000] * 2
+
+
+def test_a_rank_that_fails_on_the_other_host_is_named_and_nothing_stays(lab: RealLab, tmp_path: Path) -> None:
+    program = "import os, sys, time\nsys.exit(3 if os.environ['OMPI_COMM_WORLD_RANK'] == '1' else time.sleep(60))\n"
+    manifest = lab.bench.manifest(tmp_path, "python program.py", program)
+    done = lab.bench.run("launch", manifest, "--cluster", lab.cluster_file)
+    assert done.returncode == 1, done.stderr
+    assert "rank 1 exited with status 3" in done.stderr
+    assert {host: left_on(lab, host) for host in lab.hosts} == dict.fromkeys(lab.hosts, EMPTY)
+
+
+def test_of_two_launches_at_once_one_runs_and_one_is_told_who_holds_the_hosts(lab: RealLab, tmp_path: Path) -> None:
+    one = lab.bench.manifest(tmp_path / "one", "sleep 25")
+    other = lab.bench.manifest(tmp_path / "other", "echo done")
+    first = lab.bench.start("launch", one, "--cluster", lab.cluster_file)
+    assert first.stdout is not None
+    said = ""
+    while "PROCESSING" not in said:
+        line = first.stdout.readline()
+        assert line, said
+        said += line
+    refused = lab.bench.run("launch", other, "--cluster", lab.cluster_file)
+    run = next(word for word in said.split() if word.startswith("training-"))
+    assert (refused.returncode, run in refused.stderr) == (3, True), refused.stderr
+    assert "--wait" in refused.stderr
+    waited = lab.bench.ok("launch", other, "--cluster", lab.cluster_file, "--wait", timeout=200)
+    assert f"waiting for {run}" in waited.stderr
+    assert (first.wait(timeout=100), "COMPLETED" in waited.stderr) == (0, True)
+
+
+def test_ctrl_c_halts_on_every_host(lab: RealLab, tmp_path: Path) -> None:
+    process = lab.bench.start("launch", lab.bench.manifest(tmp_path, "sleep 300"), "--cluster", lab.cluster_file)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "command 1 of 1" in line:
+            break
+    process.send_signal(2)
+    said = process.communicate(timeout=100)[0]
+    assert process.returncode == 130, said
+    assert lab.bench.newest()["state"] == "HALTED"
+    assert {host: left_on(lab, host) for host in lab.hosts} == dict.fromkeys(lab.hosts, EMPTY)
+
+
+def test_a_stopped_engine_is_told_with_its_host_before_anything_starts(lab: RealLab, tmp_path: Path) -> None:
+    last = lab.hosts[-1]
+    lab.ok(last, "service docker stop")
+    try:
+        done = lab.bench.run("launch", lab.bench.manifest(tmp_path, "true"), "--cluster", lab.cluster_file, timeout=60)
+    finally:
+        lab.ok(last, "service docker start")
+    assert done.returncode == 3
+    assert f"{last}: engine" in done.stderr
+    assert "mend: start it" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert left_on(lab, lab.hosts[0]) == EMPTY

@@ -1,0 +1,66 @@
+"""Which hosts a run takes: the fit ones, in the file's order, and what is said of the others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from toolkit.cluster.model import Cluster, Deadlines, Gpu, Host
+from toolkit.doctor.facts import HostFacts, Interface
+from toolkit.doctor.finding import Finding, fail, ok, warn
+from toolkit.errors import Code, ToolkitError
+from toolkit.manifest.model import Compute
+from toolkit.run.board import choose_hosts, free_port, passed_over, seat_on
+from toolkit.run.plan import Seat
+
+HOSTS = tuple(Host(f"h{number}") for number in (1, 2, 3))
+CLUSTER = Cluster("lab", "ssh", "none", Deadlines(60, 10, 600), hosts=HOSTS, network="10.0.0.0/16")
+GPUS = replace(CLUSTER, gpu="p100", hosts=tuple(replace(host, gpu=Gpu("p100", 4)) for host in HOSTS))
+TWO = Compute("p100x2", 2)
+DOWN = fail("h1", "ssh", "does not answer", "switch it on")
+WELL: tuple[Finding, ...] = (ok("h1", "engine", "docker 20.10"), warn("h2", "clock", "3 s ahead", "ntp"))
+
+
+def names(hosts: tuple[Host, ...]) -> list[str]:
+    return [host.name for host in hosts]
+
+
+def test_the_first_fit_hosts_are_taken_and_a_warning_keeps_none_out() -> None:
+    assert names(choose_hosts(CLUSTER, TWO, WELL, {})) == ["h1", "h2"]
+
+
+def test_a_host_that_fails_is_passed_over_where_there_are_others_and_that_is_told() -> None:
+    chosen = choose_hosts(CLUSTER, TWO, (*WELL, DOWN), {})
+    assert names(chosen) == ["h2", "h3"]
+    assert passed_over(CLUSTER, chosen, (*WELL, DOWN)) == (DOWN,)
+    assert passed_over(CLUSTER, HOSTS[:2], (fail("h3", "ssh", "down", "mend"),)) == ()
+
+
+def test_where_too_few_are_fit_the_findings_are_the_error() -> None:
+    with pytest.raises(ToolkitError) as caught:
+        choose_hosts(CLUSTER, Compute("p100", 3), (*WELL, DOWN), {})
+    assert caught.value.code is Code.RESOURCES
+    assert "h1: ssh: does not answer" in str(caught.value)
+
+
+def test_what_others_hold_is_not_taken() -> None:
+    assert names(choose_hosts(GPUS, TWO, (), {"h1": 3})) == ["h2", "h3"]
+    assert names(choose_hosts(GPUS, TWO, (), {"h1": 2})) == ["h1", "h2"]
+    with pytest.raises(ToolkitError, match="1 of the 2 hosts") as caught:
+        choose_hosts(GPUS, TWO, (), {"h1": 3, "h2": 4})
+    assert caught.value.code is Code.RESOURCES_ASKED
+
+
+def test_a_seat_has_the_address_in_the_clusters_network_and_the_adapters_folder() -> None:
+    facts = HostFacts(
+        "h1",
+        rdma_devices=("/dev/infiniband/uverbs0", "/dev/infiniband/rdma_cm"),
+        interfaces=(Interface("eno1", addresses=("192.168.1.5",)), Interface("ib0", addresses=("10.0.3.4",))),
+    )
+    assert seat_on(facts, CLUSTER, ["GPU-a"]) == Seat("h1", "10.0.3.4", "ib0", ("GPU-a",), ("/dev/infiniband",))
+
+
+def test_a_port_is_one_at_which_nobody_listens() -> None:
+    busy = [HostFacts("h1", ports_in_use=frozenset(range(20000, 31999))), HostFacts("h2")]
+    assert free_port(busy) == 31999

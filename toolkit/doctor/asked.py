@@ -1,0 +1,82 @@
+"""What hosts are examined for: the inventory, and what an image asks of a driver. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from packaging.version import Version
+
+from toolkit.catalogue.choose import canonical
+from toolkit.cluster.model import Cluster, Host
+from toolkit.compatibility.model import Table, version_of
+from toolkit.doctor.facts import same_kind
+from toolkit.manifest.model import Manifest
+
+
+@dataclass(frozen=True)
+class DriverNeed:
+    """The drivers that a CUDA runs on: from `at_least` on; `why` is the CUDA, in words, and `source` who says so."""
+
+    at_least: Version
+    why: str
+    source: str
+
+
+@dataclass(frozen=True)
+class LastDriver:
+    """The last driver branch that knows a kind of GPU."""
+
+    kind: str
+    branch: int
+    generation: str
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of every host of `cluster`."""
+
+    cluster: Cluster
+    driver: DriverNeed | None = None
+    last_drivers: tuple[LastDriver, ...] = ()
+
+    def host(self, name: str) -> Host:
+        """The host as the cluster's file has it; this machine, where a cluster has no hosts."""
+        return next((host for host in self.cluster.hosts if host.name == name), Host(name))
+
+    def last_driver(self, kind: str) -> LastDriver | None:
+        """The last driver for `kind`, where one is named."""
+        return next((last for last in self.last_drivers if same_kind(last.kind, kind)), None)
+
+
+def asked_of(cluster: Cluster, table: Table, manifest: Manifest | None = None) -> Asked:
+    """What `manifest`, or without one any image at all, asks of the hosts of `cluster`."""
+    cuda = cuda_of(manifest, table) if manifest else ""
+    return Asked(cluster, driver_need(table, cuda), last_drivers(table))
+
+
+def cuda_of(manifest: Manifest, table: Table) -> str:
+    """The CUDA that the manifest's framework was built with; empty where the table does not know it."""
+    wanted = canonical(manifest.framework)
+    framework, version = table.framework(wanted.name), version_of(wanted.version)
+    release = framework.release(version) if framework and version else None
+    return release.cuda if release else ""
+
+
+def driver_need(table: Table, cuda: str = "") -> DriverNeed | None:
+    """What `cuda` needs, such as `12.5`; where that is not known, what the oldest CUDA of the table needs."""
+    version = version_of(cuda)
+    for row in table.drivers:
+        if version and row.cuda.contains(version):
+            return DriverNeed(row.at_least, f"CUDA {cuda}", row.source)
+    oldest = min(table.drivers, key=lambda row: row.at_least, default=None)
+    return DriverNeed(oldest.at_least, f"any image (CUDA {oldest.cuda})", oldest.source) if oldest else None
+
+
+def last_drivers(table: Table) -> tuple[LastDriver, ...]:
+    """The kinds of GPU whose drivers come to an end."""
+    return tuple(
+        LastDriver(gpu.kind, generation.last_driver, generation.title)
+        for gpu in table.gpus
+        for generation in table.generations
+        if generation.last_driver and gpu.architecture in generation.architectures
+    )

@@ -1,0 +1,177 @@
+"""What one host is: a frozen value. What could not be learnt is None or empty, and no check takes that for good."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+
+from toolkit.errors import Code, ToolkitError
+
+_MAKERS = {"nvidia", "tesla", "geforce", "quadro"}
+_FORM = re.compile(r"sxm\d*|pcie?|nvl\d*|hbm\d\w*|\d+[gt]b|mig|max")
+_NO_PART_OF_A_KIND = re.compile(r"[^a-z0-9]+")
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A GPU as nvidia-smi names it. Memory in MiB; `ecc_errors` are uncorrected ones since the driver was loaded."""
+
+    index: int
+    uuid: str
+    name: str
+    memory_total: int | None = None
+    memory_used: int | None = None
+    ecc: str = ""
+    ecc_errors: int | None = None
+
+    @property
+    def kind(self) -> str:
+        """As manifests and clusters name it: `p100` for `Tesla P100-SXM2-16GB`."""
+        return kind_of(self.name)
+
+
+@dataclass(frozen=True)
+class Interface:
+    """A network interface: MTU in bytes, speed in Mb/s (None: it does not say), its addresses."""
+
+    name: str
+    mtu: int | None = None
+    speed: int | None = None
+    addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Room:
+    """Free space where `path`, the nearest folder that is there, lies: bytes that the account may use."""
+
+    path: str
+    free: int | None = None
+    writable: bool = False
+
+
+@dataclass(frozen=True)
+class EngineFacts:
+    """The container engine: its version, empty where it does not answer; `said` is then why.
+
+    `missing`: its command is not there. `runtimes` are the OCI runtimes that it knows by name.
+    """
+
+    version: str = ""
+    root: str = ""
+    driver: str = ""
+    runtimes: tuple[str, ...] = ()
+    missing: bool = False
+    said: str = ""
+
+    @property
+    def major(self) -> str:
+        """`20` of `20.10.24`."""
+        return self.version.partition(".")[0]
+
+
+@dataclass(frozen=True)
+class SshdLimits:
+    """sshd's limits. `effective`: told by sshd itself, not read from its configuration. Defaults are OpenSSH's."""
+
+    max_startups: str = "10:30:100"
+    max_sessions: int = 10
+    effective: bool = False
+
+    @property
+    def startups(self) -> int:
+        """From how many connections that are not yet let in on sshd begins to refuse some."""
+        return int(self.max_startups.partition(":")[0])
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """One host.
+
+    Attributes:
+        name: as the cluster's file has it.
+        whole: whether all that was asked has been answered.
+        boot: what the kernel calls this start of it: the same for two names of one machine.
+        clock_offset: seconds by which its clock is ahead of this machine's.
+        memory: bytes.
+        fuse: `opens`, `missing`, or what the kernel said when /dev/fuse was opened.
+        shm: bytes of /dev/shm; None where there is none.
+        memlock: bytes that the account may lock at most; -1 without a limit, None where it is not known.
+        rdma_devices: the device files, `/dev/infiniband/uverbs0`.
+        rdma_adapters: their names in the kernel, `mlx5_0`.
+        driver: NVIDIA's, as it prints itself; empty without one.
+        gpu_trouble: what nvidia-smi said where it lists no GPUs.
+        images: where the engine keeps its images.
+        scratch: where the cluster's scratch folder is or will be.
+        ports_in_use: TCP ports that something listens at.
+    """
+
+    name: str
+    whole: bool = False
+    user: str = ""
+    uid: int | None = None
+    groups: tuple[str, ...] = ()
+    hostname: str = ""
+    kernel: str = ""
+    boot: str = ""
+    clock_offset: float | None = None
+    cpus: int | None = None
+    memory: int | None = None
+    fuse: str = ""
+    shm: int | None = None
+    memlock: int | None = None
+    rdma_devices: tuple[str, ...] = ()
+    rdma_adapters: tuple[str, ...] = ()
+    interfaces: tuple[Interface, ...] = ()
+    ports_in_use: frozenset[int] = frozenset()
+    sshd: SshdLimits | None = None
+    engine: EngineFacts = EngineFacts()
+    images: Room | None = None
+    scratch: Room | None = None
+    driver: str = ""
+    gpus: tuple[Gpu, ...] = ()
+    gpu_trouble: str = ""
+
+    def addresses_in(self, network: str) -> tuple[tuple[Interface, str], ...]:
+        """Each address inside the CIDR `network`, with the interface that has it."""
+        wanted = ipaddress.ip_network(network)
+        return tuple(
+            (interface, address)
+            for interface in self.interfaces
+            for address in interface.addresses
+            if ipaddress.ip_address(address) in wanted
+        )
+
+    def place_in(self, network: str) -> tuple[Interface, str]:
+        """The one interface and address inside the CIDR `network`.
+
+        Raises `ToolkitError` (S100) where there is none, or more than one: MPI would take any of them.
+        """
+        found = self.addresses_in(network)
+        if len(found) == 1:
+            return found[0]
+        has = ", ".join(f"{address} on {interface.name}" for interface, address in found) or "none"
+        what = f"host {self.name}: it needs one address in the cluster's network {network}, and has {has}"
+        mend = "`network` in the cluster's file is the CIDR that each host has exactly one address in"
+        raise ToolkitError(Code.RESOURCES, what, mend=mend, context={"host": self.name})
+
+    def address_in(self, network: str) -> str:
+        """Its address inside the CIDR `network`; raises as `place_in` does."""
+        return self.place_in(network)[1]
+
+
+def kind_of(name: str) -> str:
+    """`p100` for `Tesla P100-PCIE-16GB`, `rtx2080ti` for `NVIDIA GeForce RTX 2080 Ti`."""
+    words = [word for word in _NO_PART_OF_A_KIND.split(name.lower()) if word]
+    kept: list[str] = []
+    for word in words:
+        if _FORM.fullmatch(word) and kept:
+            break
+        if word not in _MAKERS:
+            kept.append(word)
+    return "".join(kept)
+
+
+def same_kind(one: str, other: str) -> bool:
+    """Whether two names mean the same kind: `RTX-2080-Ti` is `rtx2080ti`."""
+    return _NO_PART_OF_A_KIND.sub("", one.lower()) == _NO_PART_OF_A_KIND.sub("", other.lower())

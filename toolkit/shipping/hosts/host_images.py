@@ -1,0 +1,119 @@
+"""The images of one host: what is there, what lacks, and the acts that change it. An image is named last of all."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+from toolkit.engines.engine import Engine
+from toolkit.errors import Code, ToolkitError
+from toolkit.process import Result
+from toolkit.shipping.hosts import ship_argv
+from toolkit.shipping.hosts.lacking import prefix_there
+from toolkit.shipping.hosts.ship_argv import There
+
+_MOST_IMAGES = 500
+"""Of a host's images the newest are looked through: a command line has a bound."""
+
+
+class HostImages:
+    """The images of `engine`'s host. Every method raises `ToolkitError` that names it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @property
+    def host(self) -> str:
+        """The host's name."""
+        return self.engine.host
+
+    def has(self, image_id: str, reference: str) -> bool:
+        """Whether the image is there under its id and its name; one that lacks the name alone gets it.
+
+        Raises `ToolkitError` (S103) where the name belongs to another image there.
+        """
+        found = self._inspect([image_id, reference])
+        own = next((image for image in found if image.image_id == image_id), None)
+        other = next((image for image in found if image.image_id != image_id and reference in image.names), None)
+        if other:
+            raise ToolkitError(
+                Code.IMAGE,
+                f"host {self.host} has another {reference}",
+                evidence=f"on the host     {other.image_id}\nto be shipped   {image_id}",
+                mend=f"one name is one image: `docker image rm {reference}` on {self.host}, if you want this one there",
+                context={"host": self.host},
+            )
+        if own and reference not in own.names:
+            self.engine.run(ship_argv.tag(image_id, reference))
+        return own is not None
+
+    def prefix(self, diff_ids: Sequence[str]) -> int:
+        """How many of these layers, from the lowest up, the host has."""
+        ids = list(dict.fromkeys(self.engine.run(ship_argv.list_images()).output.split()))
+        return prefix_there(diff_ids, (image.layers for image in self._inspect(ids[:_MOST_IMAGES])))
+
+    def load(self, pieces: Iterable[bytes]) -> None:
+        """Take in an archive as it comes."""
+        with self.told():
+            self.engine.feed(ship_argv.load(), pieces)
+
+    def name(self, image_id: str, reference: str) -> None:
+        """Name what came, if it is what was promised; raises `ToolkitError` (S103) where that is not there."""
+        if not any(image.image_id == image_id for image in self._inspect([image_id])):
+            raise ToolkitError(
+                Code.IMAGE,
+                f"host {self.host} has no {image_id} after all of it came",
+                mend="an engine with the containerd image store names images otherwise: switch it to overlay2",
+                context={"host": self.host},
+            )
+        self.engine.run(ship_argv.tag(image_id, reference))
+
+    def pull(self, place: str, image_id: str) -> None:
+        """Fetch the image from `place`, `host:port/name@digest` or with a tag.
+
+        Raises `ToolkitError` where that fails, or it is another image; then nothing of that name stays.
+        """
+        self.engine.run(ship_argv.pull(place), timeout=None)
+        came = self._inspect([place])
+        if not any(image.image_id == image_id for image in came):
+            self.engine.run(ship_argv.untag(place), check=False)
+            ids = ", ".join(image.image_id for image in came)
+            raise ToolkitError(Code.IMAGE, f"{place} is not the image that was promised", evidence=f"it is {ids}")
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """Raise what the engine says of a full disk as an error that says so; everything else passes."""
+        try:
+            yield
+        except ToolkitError as error:
+            if "no space left" not in error.evidence.lower():
+                raise
+            raise self._full(error.evidence) from None
+
+    def failed(self, result: Result) -> ToolkitError:
+        """A command's failure as an error."""
+        error = self.engine.failed(result)
+        return self._full(error.evidence) if "no space left" in error.evidence.lower() else error
+
+    def _full(self, evidence: str) -> ToolkitError:
+        return ToolkitError(
+            Code.RESOURCES,
+            f"the disk of {self.host}'s engine is full",
+            evidence=evidence[-1000:],
+            mend=f"see `docker system df` on {self.host}, and free some; nothing of the image stayed there",
+            context={"host": self.host},
+        )
+
+    def _inspect(self, images: Sequence[str]) -> tuple[There, ...]:
+        if not images:
+            return ()
+        result = self.engine.run(ship_argv.inspect_images(images), check=False)
+        if not result.ok and "no such" not in result.errors.lower():
+            raise self.engine.failed(result)
+        return ship_argv.read_images(result.output)
+
+    def forget(self, name: str) -> None:
+        """Take a name away; it is no error if it is not there."""
+        with contextlib.suppress(ToolkitError):
+            self.engine.run(ship_argv.untag(name), check=False)

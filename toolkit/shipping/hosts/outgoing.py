@@ -1,0 +1,92 @@
+"""The image as it leaves this machine: its archive for a host, and what is told of it on the way."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import docker.errors
+import requests
+
+from toolkit.errors import Code, ToolkitError
+from toolkit.hosts import trouble
+from toolkit.image.progress import Progress, Report
+from toolkit.image.store import ImageStore
+from toolkit.shipping.hosts.cut import Cut, compressed
+from toolkit.tar_reading import PIECE
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """One image of this machine's engine, on its way.
+
+    Attributes:
+        sizes: of each layer's files, in bytes: what a progress bar may expect.
+        places: where registries have it, each `host:port/name@digest`.
+    """
+
+    image_id: str
+    reference: str
+    diff_ids: tuple[str, ...]
+    sizes: tuple[int, ...]
+    places: tuple[str, ...]
+    store: ImageStore
+    stop: threading.Event
+
+    def archive(self, host: str, prefix: int, report: Report) -> Iterator[bytes]:
+        """What `host` loads, compressed: all but the lowest `prefix` layers; raises `ToolkitError` (S103)."""
+        count, total, done = len(set(self.diff_ids[prefix:])), sum(self.sizes[prefix:]), 0
+
+        def on_bytes(number: int, size: int) -> None:
+            nonlocal done
+            done += size
+            report(Progress(host, f"sending layer {number} of {count}", done, max(total, done), "bytes"))
+
+        for piece in compressed(Cut(self.image_id, self.diff_ids, prefix, on_bytes).pieces(self._saved())):
+            if self.stop.is_set():
+                raise trouble.interrupted(host)
+            yield piece
+
+    def _saved(self) -> Iterator[bytes]:
+        try:
+            yield from self.store.engine.api.get_image(self.image_id, chunk_size=PIECE)
+        except (docker.errors.APIError, requests.RequestException) as error:
+            said = str(getattr(error, "explanation", "") or error)
+            raise ToolkitError(
+                Code.IMAGE,
+                f"this machine's engine could not save {self.reference}",
+                evidence=said,
+                mend="free some of its disk (docker system df)" if "no space left" in said else "see the engine's log",
+            ) from None
+
+
+def outgoing(image_id: str, reference: str, store: ImageStore, stop: threading.Event) -> Outgoing:
+    """Look the image up; raises `ToolkitError` (S103) where it is not on this machine."""
+    image = store.get(image_id)
+    attributes = store.engine.images.get(image.image_id)
+    told = [int(entry.get("Size", 0)) for entry in reversed(attributes.history())]
+    diff_ids = image.config.diff_ids
+    return Outgoing(
+        image.image_id,
+        reference,
+        diff_ids,
+        _sizes(told, len(diff_ids), image.size),
+        tuple(attributes.attrs.get("RepoDigests") or ()),
+        store,
+        stop,
+    )
+
+
+def registry_place(registry: str, reference: str, places: Sequence[str]) -> str:
+    """Where `registry` (`host:port/name`) has the image: by digest where the engine here knows it, else by tag."""
+    by_digest = next((place for place in places if place.partition("@")[0] == registry), "")
+    return by_digest or f"{registry}:{reference.rpartition(':')[2]}"
+
+
+def _sizes(told: Sequence[int], count: int, whole: int) -> tuple[int, ...]:
+    """The history's sizes where it has one entry for each layer; else all of it is expected of the top one."""
+    if len(told) == count:
+        return tuple(told)
+    filled = [size for size in told if size]
+    return tuple(filled) if len(filled) == count else (*(0,) * (count - 1), whole)[:count]

@@ -1,0 +1,208 @@
+"""An image to many hosts: nothing where it is there, else from a registry, else streamed and passed on."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from toolkit.engines.engine import Engine
+from toolkit.errors import Code, Problem, ToolkitError
+from toolkit.hosts.all_at_once import Answer, Job, do_all
+from toolkit.hosts.ssh import SshShell
+from toolkit.image.progress import Progress, Report, silent
+from toolkit.image.store import ImageStore
+from toolkit.shipping.hosts.host_images import HostImages
+from toolkit.shipping.hosts.outgoing import Outgoing, outgoing, registry_place
+from toolkit.shipping.hosts.pass_on import DIRECT_AT_ONCE, Passing
+
+AT_ONCE = 64
+_TREE_FROM = 3
+_NO_ADDRESSES: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """What came of a host. `way`: `there`, `registry`, `operator`, or the host that fed it; `layers` that it lacked."""
+
+    host: str
+    way: str
+    layers: int
+
+
+def ship(
+    image_id: str,
+    reference: str,
+    source: ImageStore,
+    hosts: Sequence[Engine],
+    report: Report = silent,
+    *,
+    program: str = "docker",
+    registry: str = "",
+    relay_image: str = "",
+    addresses: Mapping[str, str] = _NO_ADDRESSES,
+    tree_from: int = _TREE_FROM,
+) -> tuple[Shipped, ...]:
+    """Give every host the image, under its id and its name; in the order of `hosts`.
+
+    Args:
+        source: this machine's images, the one among them.
+        report: told how it goes; a `Progress`'s stage is the host's name.
+        program: the hosts' engine. `podman` gets all layers of an image: it takes no archive without some of them.
+        registry: `host:port/name` that has the image, if any; where that fails, the image is streamed, and it is said.
+        relay_image: the tool's bucket image, `toolkit-buckets:…`, of this machine; hosts that pass the image on lack
+            nothing else. Empty: each host is fed from this machine.
+        addresses: by host, its IP address in the network that hosts reach each other by.
+        tree_from: from how many hosts on that lack the same, hosts feed each other. Default 3: two are fed from here.
+
+    Raises `ToolkitError`: of the one host that failed, or S100 with one line for each; hosts go on without one that
+    fails, nothing half loaded has a name, and a second call completes what is missing.
+    """
+    stop = threading.Event()
+    image = outgoing(image_id, reference, source, stop)
+    work = _Work(image, tuple(HostImages(engine) for engine in hosts), _one_at_a_time(report), program, stop)
+    work.look(registry)
+    groups = work.lacking()
+    for prefix, group in groups.items():
+        passing = len(group) >= tree_from and relay_image and reference != relay_image
+        together = [images for images in group if images.host in addresses] if passing else []
+        if len(together) >= tree_from:
+            work.pass_on(prefix, together, relay_image, addresses)
+        work.send(prefix, [images for images in group if images not in together])
+    return work.done()
+
+
+class _Work:
+    """One call of `ship`: what came of each host so far."""
+
+    def __init__(
+        self, image: Outgoing, hosts: tuple[HostImages, ...], report: Report, program: str, stop: threading.Event
+    ) -> None:
+        self._image, self._hosts, self._report, self._program, self._stop = image, hosts, report, program, stop
+        self._answers: dict[str, Answer[Shipped]] = {}
+        self._prefixes: dict[str, int] = {}
+
+    def look(self, registry: str) -> None:
+        """See who has it, fetch it from the registry, and see what the rest lack."""
+        self._each(self._hosts, partial(self._look, registry), AT_ONCE)
+
+    def lacking(self) -> dict[int, list[HostImages]]:
+        """The hosts that still lack it, by how many of its layers they have."""
+        rest = sorted((self._prefixes[images.host], i) for i, images in enumerate(self._hosts) if self._open(images))
+        grouped = itertools.groupby(rest, key=lambda pair: pair[0])
+        return {prefix: [self._hosts[i] for _, i in pairs] for prefix, pairs in grouped}
+
+    def send(self, prefix: int, hosts: Sequence[HostImages]) -> None:
+        """Stream it from this machine to each of `hosts`, a few at the same time."""
+        self._each(hosts, partial(self._send, prefix), DIRECT_AT_ONCE)
+
+    def pass_on(self, prefix: int, hosts: Sequence[HostImages], relay: str, addresses: Mapping[str, str]) -> None:
+        """Stream it to one of `hosts`, and let these feed the others."""
+        self._ship_relay(hosts, relay)
+        passing = Passing(
+            self._image,
+            prefix,
+            hosts,
+            relay_image=relay,
+            addresses=addresses,
+            program=self._program,
+            report=self._report,
+        )
+        try:
+            self._each(hosts, lambda images: self._named(prefix, images, passing.take(images)), AT_ONCE)
+        finally:
+            # Also after a Ctrl-C. A host that is gone ends its own relay, after two hours.
+            do_all([Job(one.host, partial(one.engine.remove_run, passing.shipment)) for one in hosts], at_once=AT_ONCE)
+
+    def _ship_relay(self, hosts: Sequence[HostImages], relay: str) -> None:
+        """A host that cannot get even this is fed from this machine later, and gets its own error there."""
+        store, engines = self._image.store, [images.engine for images in hosts]
+        with contextlib.suppress(ToolkitError):
+            ship(store.get(relay).image_id, relay, store, engines, self._report, program=self._program)
+
+    def done(self) -> tuple[Shipped, ...]:
+        """What came of all; raises the error of the one that failed, or one for all that did."""
+        answers = [self._answers[images.host] for images in self._hosts]
+        failed = [answer for answer in answers if answer.error]
+        if len(failed) > 1:
+            raise _several(self._image.reference, failed, len(answers))
+        return tuple(answer.get() for answer in answers)
+
+    def _look(self, registry: str, images: HostImages) -> Shipped | None:
+        image, host = self._image, images.host
+        self._report(Progress(host, "looking for the image"))
+        if images.has(image.image_id, image.reference):
+            return Shipped(host, "there", 0)
+        if registry and self._pull(registry, images):
+            return Shipped(host, "registry", 0)
+        self._prefixes[host] = 0 if self._program == "podman" else images.prefix(image.diff_ids)
+        return None
+
+    def _pull(self, registry: str, images: HostImages) -> bool:
+        image = self._image
+        place = registry_place(registry, image.reference, image.places)
+        self._report(Progress(images.host, f"pulling {place}"))
+        try:
+            images.pull(place, image.image_id)
+        except ToolkitError as error:
+            said = (error.evidence or error.what).strip().splitlines()[-1]
+            self._report(Progress(images.host, f"{registry} failed, streaming instead: {said}"))
+            return False
+        images.name(image.image_id, image.reference)
+        if "@" not in place:
+            images.forget(place)
+        return True
+
+    def _send(self, prefix: int, images: HostImages) -> Shipped:
+        image = self._image
+        images.load(image.archive(images.host, prefix, self._report))
+        return self._named(prefix, images, "operator")
+
+    def _named(self, prefix: int, images: HostImages, way: str) -> Shipped:
+        images.name(self._image.image_id, self._image.reference)
+        self._report(Progress(images.host, "has the image"))
+        return Shipped(images.host, way, len(self._image.diff_ids) - prefix)
+
+    def _open(self, images: HostImages) -> bool:
+        answer = self._answers[images.host]
+        return answer.error is None and answer.value is None
+
+    def _each(self, hosts: Sequence[HostImages], act: Callable[[HostImages], Shipped | None], at_once: int) -> None:
+        jobs = [Job(images.host, partial(act, images)) for images in hosts]
+        answers = do_all(jobs, at_once=at_once, stop=self._stop, hurry=partial(_end_commands, hosts))
+        self._answers.update({answer.host: answer for answer in answers})  # type: ignore[misc]
+
+
+def _end_commands(hosts: Sequence[HostImages]) -> None:
+    """On a Ctrl-C: end what runs on the hosts, so that the threads that wait for it end."""
+    for images in hosts:
+        if isinstance(images.engine.shell, SshShell):
+            images.engine.shell.end_commands()
+
+
+def _one_at_a_time(report: Report) -> Report:
+    lock = threading.Lock()
+
+    def told(progress: Progress) -> None:
+        with lock:
+            report(progress)
+
+    return told
+
+
+def _several(reference: str, failed: Sequence[Answer[Shipped]], count: int) -> ToolkitError:
+    problems = []
+    for answer in failed:
+        error = answer.error
+        what = error.what if isinstance(error, ToolkitError) else str(error)
+        said = error.evidence.strip().splitlines()[-1:] if isinstance(error, ToolkitError) else []
+        problems.append(Problem(": ".join([answer.host, what, *said])))
+    return ToolkitError(
+        Code.RESOURCES,
+        f"{reference} could not be shipped to {len(failed)} of {count} hosts",
+        tuple(problems),
+        mend="the others have it; mend these and try again: it goes only where it is missing",
+    )
