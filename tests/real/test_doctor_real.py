@@ -154,6 +154,24 @@ def test_a_host_that_is_down_is_one_failure_and_the_rest_of_it_is_skipped(lab: R
     assert said["seconds"] < 15
 
 
+@pytest.mark.parametrize("wrong", ["key", "host key"])
+def test_a_wrong_key_and_an_unknown_host_key_are_told_host_by_host(lab: RealLab, tmp_path: Path, wrong: str) -> None:
+    make_key(tmp_path / "other")
+    (tmp_path / "empty").touch()
+    old, new = {
+        "key": (lab.facts["identity"], tmp_path / "other"),
+        "host key": (lab.facts["known_hosts"], tmp_path / "empty"),
+    }[wrong]
+    file = tmp_path / "cluster.yml"
+    file.write_text(lab.cluster_file.read_text().replace(str(old), str(new)))
+    done = lab.bench.run("doctor", "--cluster", file, "--json")
+    failed = failures(json.loads(done.stdout))
+    assert (done.returncode, set(failed)) == (3, {(host, "ssh") for host in lab.hosts})
+    for one in failed.values():
+        assert {"key": "does not let root in", "host key": "its host key is not known"}[wrong] in one["found"]
+        assert {"key": "ssh-copy-id", "host key": "toolkit cluster trust"}[wrong] in one["mend"]
+
+
 def test_a_firewall_before_the_ports_of_runs_is_found_though_sshd_answers(lab: RealLab) -> None:
     first, second = lab.hosts
     rule = "INPUT -p tcp --dport 20000:32000 -j DROP"

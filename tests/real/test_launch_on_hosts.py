@@ -52,6 +52,7 @@ def test_a_training_runs_across_two_hosts_and_its_model_comes_home(lab: RealLab,
     assert [step["ranks"] for step in record["steps"]] == [[0, 0], []]
     for number, host in enumerate(lab.hosts, 1):
         assert f"learner-{number} on {host} ({lab.address(host)})" in said
+    assert f"[toolkit] {record['mpirun']}" in said.splitlines()
     sums = {line.split()[-1] for line in said.splitlines() if "weights sha256" in line}
     assert len(sums) == 1
     logs = [lab.bench.log(record["training_id"], number) for number in (1, 2)]

@@ -67,13 +67,18 @@ def read_order(arguments: argparse.Namespace) -> Order:
     cluster = read_cluster(Path(arguments.cluster) if arguments.cluster else house() / "clusters" / "local.yml")
     refuse_unreachable_store(manifest, cluster)
     code_folder = Path(arguments.code) if arguments.code else manifest_file.parent
-    recipe = recipe_of(manifest, manifest_file, code_folder, "cpu" if cluster.gpu == NO_GPU else "cuda")
+    flavour = "cpu" if cluster.gpu == NO_GPU else "cuda"
+    recipe = recipe_of(manifest, manifest_file, code_folder, flavour)
     code = read_code(code_folder, manifest_file)
     store = ImageStore()
     side_image = read_inputs(buckets_recipe()).reference
     store.get(side_image)
     reference = read_inputs(recipe).reference
-    image = run_image(recipe, reference, store.get(reference))
+    there = store.find(reference)
+    if there is None:
+        building = f"toolkit build {manifest_file}" + (f" --flavour {flavour}" if flavour != "cpu" else "")
+        raise ToolkitError(Code.IMAGE, f"image {reference} is not here", mend=building)
+    image = run_image(recipe, reference, there)
     return Order(manifest, manifest_file, cluster, code_folder, code, image, side_image)
 
 

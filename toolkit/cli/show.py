@@ -37,6 +37,8 @@ def lines(record: Record) -> Iterator[tuple[str, str]]:
         "ran on",
         f"{record.cluster}: {counted(record.learners, 'learner')}, {counted(record.ranks, 'rank')} ({where})",
     )
+    if record.hosts:
+        yield "hosts", ", ".join(record.hosts)
     for step in record.steps:
         ranks = f", ranks {' '.join('-' if s is None else str(s) for s in step.ranks)}" if step.parallel else ""
         yield f"command {step.number}", f"{step.command}: status {step.exit_status}{ranks}, {step.seconds:.1f} s"

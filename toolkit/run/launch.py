@@ -105,6 +105,7 @@ class Launch:
 
     def _process(self) -> Outcome:
         self._enter(State.PROCESSING, "the ranks' output follows, each line with its rank")
+        self._view.line(f"[toolkit] {self._record.mpirun}")
         self._started = True
         self._stage.start_learners()
         self._stage.follow(self._on_line)
@@ -194,7 +195,10 @@ class Launch:
         with _deaf_to_interrupts():
             left = self._stage.strike(keep_volume=kept)
         if kept:
-            self._view.note(f"kept: what the run wrote is in the volume {self._plan.volume} (docker volume inspect)")
+            on = f" on {', '.join(self._plan.hosts)}" if self._plan.on_hosts else ""
+            self._view.note(
+                f"kept: what the run wrote is in the volume {self._plan.volume}{on} (docker volume inspect)"
+            )
         if left:
             self._view.note(f"could not be removed: {', '.join(left)}")
 
@@ -212,6 +216,7 @@ def first_record(request: Request) -> Record:
         learners=len(plan.learners),
         ranks=plan.ranks,
         on_cpu=plan.cluster.gpu == "none",
+        hosts=tuple(host for host in plan.hosts if host),
         endpoint_url=request.manifest.training_results.connection.endpoint_url,
         results_bucket=plan.results_bucket,
         data_bucket=plan.data_bucket,

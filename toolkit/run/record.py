@@ -59,7 +59,8 @@ class StepResult:
 
 @dataclass(frozen=True)
 class Record:
-    """A run. `reason` says why it ended as it did; `error_code` is the contract's."""
+    """A run. `reason` says why it ended as it did; `error_code` is the contract's; `hosts` are the cluster's that it ran
+    on, learner 1's first; none on this machine."""
 
     training_id: str
     name: str
@@ -84,6 +85,7 @@ class Record:
     error_code: str = ""
     collected: str = ""
     metrics: dict[str, Metric] = field(default_factory=dict)
+    hosts: tuple[str, ...] = ()
 
     def at(self, state: State, now: float) -> Record:
         """The same run, `state` reached at `now` (seconds since 1970)."""
@@ -115,6 +117,7 @@ class Records:
             data["state"] = State(data["state"])
             data["states"] = tuple((name, at) for name, at in data["states"])
             data["steps"] = tuple(StepResult(**(step | {"ranks": tuple(step["ranks"])})) for step in data["steps"])
+            data["hosts"] = tuple(data.get("hosts", ()))
             return Record(**data)
         except (KeyError, TypeError, ValueError):
             raise self._damaged(training_id) from None
