@@ -59,8 +59,8 @@ class StepResult:
 
 @dataclass(frozen=True)
 class Record:
-    """A run. `reason` says why it ended as it did; `error_code` is the contract's; `hosts` are the cluster's that it ran
-    on, learner 1's first; none on this machine."""
+    """A run. `reason` says why it ended as it did; `error_code` is the contract's; `hosts` are those that it
+    ran on, learner 1's first; none on this machine."""
 
     training_id: str
     name: str
