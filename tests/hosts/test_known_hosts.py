@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.hosts.known_hosts import (
+from toolkit.hosts.ssh.known_hosts import (
     HostKey,
     Standing,
     append,

@@ -9,7 +9,7 @@ import subprocess
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit.hosts.remote_command import ANNOUNCED, signal_line, start_line
+from toolkit.hosts.ssh.remote_command import ANNOUNCED, signal_line, start_line
 
 WORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 

@@ -9,9 +9,9 @@ import pytest
 
 from toolkit.cluster.model import Access, Host
 from toolkit.errors import ToolkitError
-from toolkit.hosts import ssh_config
-from toolkit.hosts.destination import Destination, Hop, parse_hop
-from toolkit.hosts.ssh_config import destination, read_ssh_config
+from toolkit.hosts.ssh import config as ssh_config
+from toolkit.hosts.ssh.config import destination, read_ssh_config
+from toolkit.hosts.ssh.destination import Destination, Hop, parse_hop
 
 HOME_KNOWN = (Path.home() / ".ssh" / "known_hosts", Path("/etc/ssh/ssh_known_hosts"))
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from toolkit.errors import ToolkitError
-from toolkit.hosts.destination import Destination
-from toolkit.hosts.known_hosts import Entry, HostKey, Standing, read_entries
-from toolkit.hosts.trust import Finding, file_of, record, refuse_changed, stages
+from toolkit.hosts.ssh.destination import Destination
+from toolkit.hosts.ssh.known_hosts import Entry, HostKey, Standing, read_entries
+from toolkit.hosts.ssh.trust import Finding, file_of, record, refuse_changed, stages
 
 KEY, OTHER = HostKey("ssh-ed25519", b"one"), HostKey("ssh-ed25519", b"two")
 

@@ -22,11 +22,11 @@ import pytest
 
 from toolkit.cluster.model import Access, Cluster, Deadlines, Host
 from toolkit.errors import ToolkitError
-from toolkit.hosts.destination import Destination
-from toolkit.hosts.dialler import Dialler
 from toolkit.hosts.fan_out import Hosts
-from toolkit.hosts.known_hosts import known_as
-from toolkit.hosts.ssh import SshShell
+from toolkit.hosts.ssh.destination import Destination
+from toolkit.hosts.ssh.dialler import Dialler
+from toolkit.hosts.ssh.known_hosts import known_as
+from toolkit.hosts.ssh.shell import SshShell
 from toolkit.process import CommandFailed
 
 USER = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
@@ -275,8 +275,8 @@ def test_hundreds_of_megabytes_pass_and_memory_stays_flat(bench: Bench, host: Ss
         """
         import resource, sys, time
         from pathlib import Path
-        from toolkit.hosts.destination import Destination
-        from toolkit.hosts.ssh import SshShell
+        from toolkit.hosts.ssh.destination import Destination
+        from toolkit.hosts.ssh.shell import SshShell
         host, port, user, identity, known_as, known_hosts = sys.argv[1:]
         way = Destination(host, host, int(port), user, (Path(identity),), False, known_as, (Path(known_hosts),))
         shell = SshShell(way)

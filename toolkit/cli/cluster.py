@@ -11,11 +11,11 @@ from toolkit.cli.screen import print_json
 from toolkit.cluster.model import Cluster, Host
 from toolkit.cluster.reader import read_cluster
 from toolkit.errors import Code, ToolkitError
-from toolkit.hosts.destination import Destination
-from toolkit.hosts.dialler import Dialler
-from toolkit.hosts.known_hosts import Standing
-from toolkit.hosts.ssh_config import destination, read_ssh_config
-from toolkit.hosts.trust import Finding, file_of, look, record, refuse_changed, stages
+from toolkit.hosts.ssh.config import destination, read_ssh_config
+from toolkit.hosts.ssh.destination import Destination
+from toolkit.hosts.ssh.dialler import Dialler
+from toolkit.hosts.ssh.known_hosts import Standing
+from toolkit.hosts.ssh.trust import Finding, file_of, look, record, refuse_changed, stages
 
 
 def run(arguments: argparse.Namespace) -> int:

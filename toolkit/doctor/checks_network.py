@@ -10,7 +10,7 @@ from toolkit.doctor.asked import Asked
 from toolkit.doctor.facts import HostFacts
 from toolkit.doctor.finding import Finding, fail, ok, skipped, warn
 from toolkit.errors import ToolkitError
-from toolkit.hosts.destination import parse_hop
+from toolkit.hosts.ssh.destination import parse_hop
 
 _AT_HOME = "runs have a network of their own on this machine"
 _MOST_NAMED = 4

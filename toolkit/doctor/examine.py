@@ -21,7 +21,7 @@ from toolkit.engines.engine import Engine
 from toolkit.errors import ToolkitError
 from toolkit.hosts.fan_out import Answer, Hosts
 from toolkit.hosts.shell import Shell
-from toolkit.hosts.ssh import SshShell
+from toolkit.hosts.ssh.shell import SshShell
 
 T = TypeVar("T")
 _NO_ANSWER = "the host does not answer"

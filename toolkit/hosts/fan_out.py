@@ -12,13 +12,13 @@ from types import TracebackType
 from typing import TypeVar
 
 from toolkit.cluster.model import Cluster
-from toolkit.hosts import trouble
 from toolkit.hosts.all_at_once import Answer, Job, do_all
-from toolkit.hosts.dialler import Dialler
 from toolkit.hosts.local import LocalShell
 from toolkit.hosts.shell import Shell
-from toolkit.hosts.ssh import SshShell
-from toolkit.hosts.ssh_config import destination, read_ssh_config
+from toolkit.hosts.ssh import trouble
+from toolkit.hosts.ssh.config import destination, read_ssh_config
+from toolkit.hosts.ssh.dialler import Dialler
+from toolkit.hosts.ssh.shell import SshShell
 from toolkit.process import Result
 
 T = TypeVar("T")

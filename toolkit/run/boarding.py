@@ -25,7 +25,7 @@ from toolkit.hosts.fan_out import Hosts
 from toolkit.hosts.shell import Shell
 from toolkit.image.progress import Progress, Report
 from toolkit.image.store import ImageStore
-from toolkit.leases.keep import acquire_all, holders, kept, release_all
+from toolkit.leases.keep import acquire_all, holders, kept, release_all, renew
 from toolkit.leases.model import Holder, Lease, Taken, new_lease
 from toolkit.manifest.model import Manifest
 from toolkit.places import house
@@ -79,6 +79,8 @@ class Boarding:
         mine = [facts[host.name] for host in chosen]
         seats = tuple(seat_on(one, self._cluster, gpus[one.name]) for one in mine)
         self._ship(image, side_image, engines, seats, report)
+        for shell, lease in self._leases:
+            renew(shell, self._cluster.scratch, lease)  # raises where someone took it over meanwhile
         return Boarded(
             seats=seats,
             engines=engines,

@@ -10,7 +10,7 @@ import docker.errors
 import requests
 
 from toolkit.errors import Code, ToolkitError
-from toolkit.hosts import trouble
+from toolkit.hosts.ssh import trouble
 from toolkit.image.progress import Progress, Report
 from toolkit.image.store import ImageStore
 from toolkit.shipping.hosts.cut import Cut, compressed

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping, Sequence
 
 from toolkit.errors import ToolkitError
-from toolkit.hosts import trouble
+from toolkit.hosts.ssh import trouble
 from toolkit.image.progress import Progress, Report
 from toolkit.shipping.hosts.feeders import OPERATOR, Feeders, Turn
 from toolkit.shipping.hosts.host_images import HostImages

@@ -12,7 +12,7 @@ from functools import partial
 from toolkit.engines.engine import Engine
 from toolkit.errors import Code, Problem, ToolkitError
 from toolkit.hosts.all_at_once import Answer, Job, do_all
-from toolkit.hosts.ssh import SshShell
+from toolkit.hosts.ssh.shell import SshShell
 from toolkit.image.progress import Progress, Report, silent
 from toolkit.image.store import ImageStore
 from toolkit.shipping.hosts.host_images import HostImages

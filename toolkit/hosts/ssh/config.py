@@ -17,8 +17,8 @@ import paramiko
 
 from toolkit.cluster.model import Access, Host
 from toolkit.errors import Code, ToolkitError
-from toolkit.hosts.destination import Destination, Hop, parse_hop
-from toolkit.hosts.known_hosts import SSH_PORT, known_as
+from toolkit.hosts.ssh.destination import Destination, Hop, parse_hop
+from toolkit.hosts.ssh.known_hosts import SSH_PORT, known_as
 
 _SYSTEM = Path("/etc/ssh")
 _DEEPEST = 8

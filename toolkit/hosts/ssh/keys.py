@@ -11,8 +11,8 @@ from typing import Any
 
 import paramiko
 
-from toolkit.hosts import trouble
-from toolkit.hosts.destination import Destination
+from toolkit.hosts.ssh import trouble
+from toolkit.hosts.ssh.destination import Destination
 
 _OPENSSH = b"openssh-key-v1\0"
 _USUAL = ("id_ed25519", "id_ecdsa", "id_rsa")

@@ -11,9 +11,9 @@ from typing import Any
 import paramiko
 
 from toolkit.errors import ToolkitError
-from toolkit.hosts import trouble
-from toolkit.hosts.remote_command import ANNOUNCED, signal_line, start_line
-from toolkit.hosts.wire import Wire
+from toolkit.hosts.ssh import trouble
+from toolkit.hosts.ssh.remote_command import ANNOUNCED, signal_line, start_line
+from toolkit.hosts.ssh.wire import Wire
 
 _PIECE = 1 << 16
 _GRACE_SECONDS = 5

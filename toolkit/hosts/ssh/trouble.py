@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from toolkit.errors import Code, Place, Problem, ToolkitError
-from toolkit.hosts.destination import Destination
+from toolkit.hosts.ssh.destination import Destination
 
 _TRUST = "compare the fingerprint with the host's own, then record it: toolkit cluster trust FILE"
 

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from toolkit.errors import ToolkitError
-from toolkit.hosts.destination import Destination
-from toolkit.hosts.known_hosts import HostKey
-from toolkit.hosts.wire import Wire, fetch_host_key, open_wire
+from toolkit.hosts.ssh.destination import Destination
+from toolkit.hosts.ssh.known_hosts import HostKey
+from toolkit.hosts.ssh.wire import Wire, fetch_host_key, open_wire
 
 T = TypeVar("T")
 _PER_GATE = 4

@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from toolkit.hosts.destination import Destination
-from toolkit.hosts.dialler import Dialler
-from toolkit.hosts.pool import SessionPool
-from toolkit.hosts.session import Session
+from toolkit.hosts.ssh.destination import Destination
+from toolkit.hosts.ssh.dialler import Dialler
+from toolkit.hosts.ssh.pool import SessionPool
+from toolkit.hosts.ssh.session import Session
 from toolkit.process import CommandFailed, Result
 
 _TIMED_OUT = 124
@@ -24,7 +24,7 @@ class SshShell:
     """Commands on the host that `to` leads to; connections stay warm until `close`.
 
     Args:
-        to: see `toolkit.hosts.ssh_config.destination`.
+        to: see `toolkit.hosts.ssh.config.destination`.
         dialler: opens the connections; hosts that are worked on together share one. Default one of its own.
     """
 

@@ -16,10 +16,10 @@ from typing import Any
 
 import paramiko
 
-from toolkit.hosts import trouble
-from toolkit.hosts.destination import Destination
-from toolkit.hosts.keys import authenticate
-from toolkit.hosts.known_hosts import HostKey, Standing, kinds_on_record, read_entries, standing
+from toolkit.hosts.ssh import trouble
+from toolkit.hosts.ssh.destination import Destination
+from toolkit.hosts.ssh.keys import authenticate
+from toolkit.hosts.ssh.known_hosts import HostKey, Standing, kinds_on_record, read_entries, standing
 
 # Python prints what a library logs where no one listens; every failure is told by an error here.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())

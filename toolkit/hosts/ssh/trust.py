@@ -9,9 +9,9 @@ from pathlib import Path
 
 from toolkit.errors import Code, Place, Problem, ToolkitError
 from toolkit.hosts.all_at_once import Answer, Job, do_all
-from toolkit.hosts.destination import Destination
-from toolkit.hosts.dialler import Dialler
-from toolkit.hosts.known_hosts import Entry, HostKey, Standing, append, read_entries, standing
+from toolkit.hosts.ssh.destination import Destination
+from toolkit.hosts.ssh.dialler import Dialler
+from toolkit.hosts.ssh.known_hosts import Entry, HostKey, Standing, append, read_entries, standing
 
 _AT_ONCE = 64
 

@@ -11,11 +11,11 @@ from typing import Any
 import paramiko
 
 from toolkit.errors import ToolkitError
-from toolkit.hosts import trouble
-from toolkit.hosts.destination import Destination
-from toolkit.hosts.dialler import Dialler
-from toolkit.hosts.session import Session, send_signal
-from toolkit.hosts.wire import Wire
+from toolkit.hosts.ssh import trouble
+from toolkit.hosts.ssh.destination import Destination
+from toolkit.hosts.ssh.dialler import Dialler
+from toolkit.hosts.ssh.session import Session, send_signal
+from toolkit.hosts.ssh.wire import Wire
 
 _SESSIONS = 8
 """On one connection: sshd's MaxSessions is 10 by default, and one is kept free for ending the others."""
