@@ -7,11 +7,14 @@ from dataclasses import replace
 import pytest
 
 from toolkit.cluster.model import Cluster, Deadlines, Gpu, Host
+from toolkit.doctor.facts import Gpu as FoundGpu
 from toolkit.doctor.facts import HostFacts, Interface
 from toolkit.doctor.finding import Finding, fail, ok, warn
 from toolkit.errors import Code, ToolkitError
+from toolkit.leases.model import Holder, new_lease
 from toolkit.manifest.model import Compute
-from toolkit.run.board import choose_hosts, free_port, passed_over, seat_on
+from toolkit.run.board import choose_hosts, free_gpus, free_port, passed_over, seat_on, taken_by
+from toolkit.run.boarding import with_holders
 from toolkit.run.plan import Seat
 
 HOSTS = tuple(Host(f"h{number}") for number in (1, 2, 3))
@@ -59,6 +62,31 @@ def test_a_seat_has_the_address_in_the_clusters_network_and_the_adapters_folder(
         interfaces=(Interface("eno1", addresses=("192.168.1.5",)), Interface("ib0", addresses=("10.0.3.4",))),
     )
     assert seat_on(facts, CLUSTER, ["GPU-a"]) == Seat("h1", "10.0.3.4", "ib0", ("GPU-a",), ("/dev/infiniband",))
+
+
+def held(*gpus: str) -> Holder:
+    return Holder(new_lease("training-abcd2345", "ada", "desk", gpus), "2026-03-04T05:06:07Z", 60, "held")
+
+
+def test_a_lease_of_gpus_counts_them_and_one_of_the_host_takes_all() -> None:
+    assert taken_by({"h1": (held("a", "b"), held("c")), "h2": ()}) == {"h1": 3}
+    with pytest.raises(ToolkitError):
+        choose_hosts(GPUS, Compute("p100", 3), (), taken_by({"h2": (held(),)}))
+
+
+def test_gpus_are_given_by_uuid_and_those_that_others_hold_are_not() -> None:
+    found = tuple(FoundGpu(n, f"GPU-{n}", "Tesla P100-PCIE-16GB") for n in range(4))
+    facts = HostFacts("h1", gpus=(*found, FoundGpu(4, "GPU-4", "Tesla V100-SXM2-16GB")))
+    assert free_gpus(facts, GPUS.hosts[0], {"h1": (held("GPU-0", "GPU-2"),)}, 2) == ("GPU-1", "GPU-3")
+    assert free_gpus(facts, CLUSTER.hosts[0], {}, 2) == ()
+
+
+def test_who_holds_the_hosts_is_said_where_they_are_taken() -> None:
+    error = ToolkitError(Code.RESOURCES_ASKED, "0 of the 2 hosts are free now")
+    told = with_holders(error, {"h1": (held(),), "h2": ()})
+    assert "h1: the whole host: run training-abcd2345 of ada (launched from desk)" in str(told)
+    assert (told.code, "--wait" in told.mend) == (Code.RESOURCES, True)
+    assert with_holders(error, {"h1": ()}) is error
 
 
 def test_a_port_is_one_at_which_nobody_listens() -> None:

@@ -125,10 +125,13 @@ class Boarding:
         return True
 
     def _held(self, names: Sequence[str]) -> dict[str, tuple[Holder, ...]]:
-        """Who holds what now, by host; a lease whose run no longer lives holds nothing."""
+        """Who holds what now, by host; a lease whose run no longer lives holds nothing.
+
+        A host that does not tell is as if nobody held it: taking it then raises its own error.
+        """
         engine = self._cluster.container_engine
         answers = self._hosts.each(lambda shell: holders(shell, self._cluster.scratch, engine=engine), names)
-        return {answer.host: tuple(one for one in answer.get() if one.state == "held") for answer in answers}
+        return {answer.host: tuple(one for one in answer.value or () if one.state == "held") for answer in answers}
 
     def _wait(self, held: Mapping[str, Sequence[Holder]], report: Report) -> None:
         runs = sorted({f"{one.lease.run} of {one.lease.user}" for ones in held.values() for one in ones})
