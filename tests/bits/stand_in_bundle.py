@@ -58,7 +58,7 @@ def _library(file: Path, soname: str, symbols: list[str]) -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".map") as script:
         script.write(version)
         script.flush()
-        argv = ["gcc", "-shared", "-fPIC", "-w", "-xc", "-", "-o", file, f"-Wl,-soname,{soname}"]
+        argv: list[str | Path] = ["gcc", "-shared", "-fPIC", "-w", "-xc", "-", "-o", file, f"-Wl,-soname,{soname}"]
         subprocess.run([*argv, f"-Wl,--version-script,{script.name}"], input=source, text=True, check=True)
 
 
