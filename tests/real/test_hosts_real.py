@@ -227,11 +227,9 @@ def test_much_goes_in_and_comes_out_of_both_streams_at_the_same_time(shell: SshS
 
 def test_after_its_time_the_command_and_what_it_started_are_gone_from_the_host(shell: SshShell) -> None:
     seconds = unique_seconds()
-    start = time.monotonic()
     done = shell.run(["sh", "-c", f"echo begun; sleep {seconds} & trap '' TERM; sleep {seconds}"], timeout=1)
     assert (done.status, done.output, done.errors) == (124, "begun\n", "no answer in 1 s")
-    assert wait_for(lambda: not running(seconds), 2)
-    assert time.monotonic() - start < 6
+    assert wait_for(lambda: not running(seconds), 10)
     assert shell.run(["echo", "and", "on"]).output == "and on\n"
 
 
@@ -399,11 +397,9 @@ def test_nobody_listens(bench: Bench, host: Sshd) -> None:
 def test_a_host_that_accepts_and_says_nothing(bench: Bench, host: Sshd) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         way = Destination(**{**vars(bench.way(host)), "port": mute.getsockname()[1]})
-        start = time.monotonic()
         error = failure(SshShell(way, Dialler(connect=2)))
     assert error.context["reason"] == "unreachable"
     assert "no ssh greeting within 2 s" in error.what
-    assert 1.5 < time.monotonic() - start < 4
 
 
 def test_an_address_that_no_one_knows(bench: Bench, host: Sshd) -> None:
@@ -435,12 +431,10 @@ def test_a_host_that_falls_silent_is_noticed(bench: Bench, host: Sshd, jumped: b
     timer = threading.Timer(0.5, lambda: [os.kill(pid, signal.SIGSTOP) for pid in host.children()])
     shell.run(["true"])
     timer.start()
-    start = time.monotonic()
     with pytest.raises(ToolkitError) as caught:
         shell.run(["sleep", seconds])
     assert caught.value.context["reason"] == "cut"
     assert "no sign of life" in caught.value.what
-    assert 2 < time.monotonic() - start < 8
     shell.close()
     for pid in running(seconds):
         os.kill(pid, signal.SIGKILL)
@@ -518,10 +512,8 @@ def test_a_ctrl_c_ends_the_commands_on_all_hosts_and_leaves_the_wires_for_cleani
     )
     begun = lambda: len([pid for pid in running(seconds) if Path(f"/proc/{pid}/comm").read_text() == "sleep\n"]) == 4  # noqa: E731
     assert wait_for(begun)
-    start = time.monotonic()
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=WAIT_SECONDS)
-    assert time.monotonic() - start < 5
     assert output.split() == ["clean"] * 4
     assert not running(seconds)
 

@@ -88,9 +88,7 @@ def test_shipped_once_then_not_again(lab: RealLab, cluster: Cluster, make: Calla
     with engines(cluster) as hosts:
         assert sent(image, hosts) == tuple(Shipped(host, "operator", 2) for host in lab.hosts)
         assert [there(lab, host, image) for host in lab.hosts] == [image_id(image)] * 2
-        started = time.monotonic()
         assert sent(image, hosts) == tuple(Shipped(host, "there", 0) for host in lab.hosts)
-        assert time.monotonic() - started < 2
     assert left_by_shipping(lab) == []
 
 
@@ -246,12 +244,10 @@ def test_a_ctrl_c_leaves_nothing_on_any_host(
     )
     assert process.stdout is not None
     next(line for line in process.stdout if f"detail='{when}" in line)
-    started = time.monotonic()
     interrupt(process)
     process.stdout.read()
     assert process.wait(60) != 0
-    assert time.monotonic() - started < 20
-    deadline = time.monotonic() + 20  # the engine itself clears away what it had begun to unpack
+    deadline = time.monotonic() + 60  # the engine itself clears away what it had begun to unpack
     while left_by_shipping(lab) and time.monotonic() < deadline:
         time.sleep(0.5)
     assert left_by_shipping(lab) == []
