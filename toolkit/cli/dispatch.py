@@ -7,20 +7,16 @@ import importlib
 import io
 import json
 import os
-import signal
 import sys
-from types import FrameType
-from typing import NoReturn
 
+from toolkit import interrupts
 from toolkit.errors import INTERRUPTED, Code, ToolkitError
 
 
 def dispatch(arguments: argparse.Namespace) -> int:
     """Run `toolkit.cli.<verb>`; a person's mistake is told without a traceback, a mistake of ours with one."""
     # A terminal that closes or a `kill` shall clean up as a Ctrl-C does.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
-            signal.signal(number, _interrupt)
+    interrupts.heed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a rank may print what this terminal cannot show
@@ -40,10 +36,6 @@ def dispatch(arguments: argparse.Namespace) -> int:
         # A folder that cannot be written, a full disk: what the system says is what there is to say.
         _tell(ToolkitError(Code.RESOURCES, str(error)), as_json=arguments.json)
         return Code.RESOURCES.exit_status
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 def _tell(error: ToolkitError, *, as_json: bool) -> None:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from toolkit import interrupts
 from toolkit.buckets.access import open_access
 from toolkit.buckets.embedded import LOOPBACK
 from toolkit.buckets.store import Access, Store, StoredObject
@@ -71,13 +72,16 @@ class Launch:
             self._check(access)
             try:
                 self._prepare(access)
+                interrupts.check()
                 outcome = self._process()
+                interrupts.check()
                 self._store(access, outcome.steps)
                 return self._judge(outcome)
             except ToolkitError as error:
                 self._end(State.FAILED, error.what, error.code.label)
                 raise
             except KeyboardInterrupt:
+                interrupts.answered()
                 self._halt(access)
                 raise
             except Exception as error:  # a fault of ours: the traceback is for us, the state for the operator

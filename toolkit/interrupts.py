@@ -1,0 +1,39 @@
+"""Interrupts that are not lost.
+
+Python raises `KeyboardInterrupt` between two steps of whatever runs; where that is a callback of its own (of a weak
+reference, of an import's lock) the exception is printed and dropped, and the program goes on. So it is remembered, too,
+and asked for where it would be a pity: before the next act of a long story.
+"""
+
+from __future__ import annotations
+
+import signal
+from threading import Event
+from types import FrameType
+from typing import NoReturn
+
+_asked = Event()
+"""A process has one set of signals."""
+
+
+def heed() -> None:
+    """Take Ctrl-C, `kill` and a closed terminal for one thing, each unless it is ignored, as under nohup."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
+
+
+def check() -> None:
+    """Raise `KeyboardInterrupt` where one was asked for and nobody has answered it."""
+    if _asked.is_set():
+        raise KeyboardInterrupt
+
+
+def answered() -> None:
+    """What was asked for is being done."""
+    _asked.clear()
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    _asked.set()
+    raise KeyboardInterrupt
