@@ -14,6 +14,7 @@ from typing import NoReturn
 
 _asked = Event()
 """A process has one set of signals."""
+_last = [signal.SIGINT]
 
 
 def heed() -> None:
@@ -34,6 +35,12 @@ def answered() -> None:
     _asked.clear()
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+def number() -> signal.Signals:
+    """The signal that came last; a Ctrl-C before any came."""
+    return _last[0]
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:
+    _last[0] = signal.Signals(number)
     _asked.set()
     raise KeyboardInterrupt

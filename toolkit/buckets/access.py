@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
-from toolkit.buckets.embedded import LOOPBACK, embedded_keys, embedded_store
+from toolkit.buckets.embedded import LOOPBACK, EmbeddedStore, embedded_keys
+from toolkit.buckets.leash import on_leash
 from toolkit.buckets.store import Access
 from toolkit.manifest.model import BucketReference, Manifest
 from toolkit.secrets import Secret, resolve_secret
 
 
+class Opened:
+    """Access to both stores: `opened["data"]`, `opened["results"]`."""
+
+    def __init__(self, remotes: Mapping[str, Access], store: EmbeddedStore | None = None) -> None:
+        self.remotes = dict(remotes)
+        self._store = store
+        self.outlives = False
+
+    def __getitem__(self, name: str) -> Access:
+        return self.remotes[name]
+
+    def outlive(self, record: str) -> None:
+        """Leave an embedded store to the run: it ends when the object `record` (`bucket/key`) is there."""
+        if self._store:
+            self._store.outlive(record)
+        self.outlives = True
+
+
 @contextmanager
-def open_access(
-    manifest: Manifest, home: Path, side_image: str, run: str, address: str = LOOPBACK
-) -> Iterator[dict[str, Access]]:
+def open_access(manifest: Manifest, home: Path, side_image: str, run: str, address: str = LOOPBACK) -> Iterator[Opened]:
     """Access to both stores, as `data` and `results`, while the context lasts.
 
     An embedded store listens at `address`: this machine's, as those who need it see it.
@@ -29,11 +46,19 @@ def open_access(
         "data": _resolve(manifest.training_data, keys),
         "results": _resolve(manifest.training_results, keys),
     }
-    with ExitStack() as stack:
-        if uses_embedded:
-            url = stack.enter_context(embedded_store(home, side_image, run, address))
-            resolved = {name: _at(access, url) for name, access in resolved.items()}
-        yield resolved
+    if not uses_embedded:
+        yield Opened(resolved)
+        return
+    store = EmbeddedStore(home, side_image, run, address)
+    opened = None
+    try:
+        url = store.start()
+        opened = Opened({name: _at(access, url) for name, access in resolved.items()}, store)
+        with on_leash(store.leash):
+            yield opened
+    finally:
+        if opened is None or not opened.outlives:
+            store.remove()
 
 
 def _resolve(reference: BucketReference, embedded: dict[str, Secret]) -> Access:

@@ -1,7 +1,8 @@
 """The embedded S3 server: `rclone serve s3` over a folder of this machine, for people without a store.
 
 It listens on one address alone: this machine's loopback, unless hosts of a cluster must reach it; at a port that the
-kernel picks, with keys that were made here and never leave. It lives as long as the command that needs it.
+kernel picks, with keys that were made here and never leave. It lives as long as the command that needs it, and where
+that command was killed, for half a minute more; or, once it was told so, as long as a run.
 """
 
 from __future__ import annotations
@@ -12,8 +13,6 @@ import re
 import secrets as randomness
 import string
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from toolkit.engines import docker_argv
@@ -25,14 +24,38 @@ from toolkit.secrets import Secret
 _READY = re.compile(r"Starting s3 server on \[(http://[0-9a-f.:\[\]]+:\d+)/\]")
 LOOPBACK = "127.0.0.1"
 _ALPHABET = string.ascii_letters + string.digits
+_PRIVATE = "/run/private"
+LEASH_SECONDS = 30
 # A server reads RCLONE_AUTH_KEY as CSV, hence the quotes; it comes through a file in memory, so that neither
-# the command line nor `docker inspect` shows it.
-_COMMAND = (
-    "until [ -s /run/private/auth ]; do sleep 0.05; done; "
-    'RCLONE_AUTH_KEY="$(cat /run/private/auth)" RCLONE_CONFIG=/dev/null exec rclone serve s3 '
-    '--addr "$0:0" --dir-cache-time 1s --cache-dir /tmp /buckets'
-)
-RECEIVE_AUTH = ("sh", "-c", "umask 077; cat > /run/private/new && mv /run/private/new /run/private/auth")
+# the command line nor `docker inspect` shows it. Seconds are counted, not read from a clock: that may be set meanwhile.
+_COMMAND = f"""
+silent=0 last=
+watch() {{
+  if [ -e {_PRIVATE}/outlive ]; then
+    [ ! -e "/buckets/$(cat {_PRIVATE}/outlive)" ] || over=yes
+    return
+  fi
+  now=$(stat -c %y {_PRIVATE}/leash 2>/dev/null)
+  if [ "$now" = "$last" ]; then silent=$((silent + 1)); else silent=0 last=$now; fi
+  [ $silent -lt {LEASH_SECONDS} ] || over=yes
+}}
+over=
+waited=0
+until [ -s {_PRIVATE}/auth ]; do
+  sleep 0.1
+  waited=$((waited + 1))
+  [ $waited -lt 300 ] || exit 1
+done
+RCLONE_AUTH_KEY="$(cat {_PRIVATE}/auth)" RCLONE_CONFIG=/dev/null rclone serve s3 \\
+  --addr "$0:0" --dir-cache-time 1s --cache-dir /tmp /buckets &
+server=$!
+trap 'kill $server' TERM
+while [ -z "$over" ] && kill -0 $server 2>/dev/null; do sleep 1 & wait $!; watch; done
+sleep 3
+kill $server
+"""
+RECEIVE_AUTH = ("sh", "-c", f"umask 077; cat > {_PRIVATE}/new && mv {_PRIVATE}/new {_PRIVATE}/auth")
+_RECEIVE_OUTLIVE = ("sh", "-c", f"cat > {_PRIVATE}/record && mv {_PRIVATE}/record {_PRIVATE}/outlive")
 _START_SECONDS = 15.0
 
 
@@ -55,32 +78,50 @@ def embedded_keys(home: Path) -> dict[str, Secret]:
     return {name: Secret(value) for name, value in values.items()}
 
 
-@contextmanager
-def embedded_store(home: Path, image: str, run: str, address: str = LOOPBACK) -> Iterator[str]:
-    """Run the server while the context lasts; gives its URL. Raises `ToolkitError` (S302) if it does not start."""
-    name = f"toolkit-store-{run}"
-    keys = embedded_keys(home)
-    owner = f"{os.getuid()}:{os.getgid()}"
-    folder = str(embedded_folder(home))
-    try:
-        LOCAL.run(docker_argv.start_store(name, run, image, folder, owner, ("sh", "-c", _COMMAND, address)))
+class EmbeddedStore:
+    """The server of one run or command, on this machine."""
+
+    def __init__(self, home: Path, image: str, run: str, address: str = LOOPBACK) -> None:
+        self._home, self._image, self._run, self._address = home, image, run, address
+        self._name = store_container(run)
+
+    def start(self) -> str:
+        """Start it; its URL once it answers. Raises `ToolkitError` (S302) if it does not."""
+        keys, folder = embedded_keys(self._home), str(embedded_folder(self._home))
+        owner = f"{os.getuid()}:{os.getgid()}"
+        command = ("sh", "-c", _COMMAND, self._address)
+        LOCAL.run(docker_argv.start_store(self._name, self._run, self._image, folder, owner, command))
         auth = f'"{keys["access_key_id"].reveal()},{keys["secret_access_key"].reveal()}"'
-        LOCAL.run(docker_argv.execute(name, RECEIVE_AUTH, stdin=True), data=auth.encode())
-        yield _wait_until_ready(name)
-    finally:
-        LOCAL.run(docker_argv.remove_container(name), check=False)
+        LOCAL.run(docker_argv.execute(self._name, RECEIVE_AUTH, stdin=True), data=auth.encode())
+        return self._wait_until_ready()
+
+    def leash(self) -> None:
+        """Say that who needs it lives; without that it ends in half a minute."""
+        LOCAL.run(docker_argv.execute(self._name, ("touch", f"{_PRIVATE}/leash")), check=False)
+
+    def outlive(self, record: str) -> None:
+        """From now on it lives until the object `record` (`bucket/key`) is there: nobody else needs to."""
+        LOCAL.run(docker_argv.execute(self._name, _RECEIVE_OUTLIVE, stdin=True), data=record.encode())
+
+    def remove(self) -> None:
+        """End it; it is no error if it is gone."""
+        LOCAL.run(docker_argv.remove_container(self._name), check=False)
+
+    def _wait_until_ready(self) -> str:
+        deadline = time.monotonic() + _START_SECONDS
+        said = ""
+        while time.monotonic() < deadline:
+            result = LOCAL.run(docker_argv.logs(self._name))
+            said = result.output + result.errors
+            if match := _READY.search(said):
+                return match[1]
+            time.sleep(0.1)
+        raise ToolkitError(Code.LOADING_DATA, "the embedded S3 server did not start", evidence=said[-2000:])
 
 
-def _wait_until_ready(name: str) -> str:
-    deadline = time.monotonic() + _START_SECONDS
-    said = ""
-    while time.monotonic() < deadline:
-        result = LOCAL.run(docker_argv.logs(name))
-        said = result.output + result.errors
-        if match := _READY.search(said):
-            return match[1]
-        time.sleep(0.1)
-    raise ToolkitError(Code.LOADING_DATA, "the embedded S3 server did not start", evidence=said[-2000:])
+def store_container(run: str) -> str:
+    """The name of its container."""
+    return f"toolkit-store-{run}"
 
 
 def _random(length: int) -> str:

@@ -3,14 +3,17 @@
 It lies over the run's volume. The volume's folder is below the engine's own root, which the engine makes a shared
 mount (moby `setupDaemonRootPropagation`); so what is mounted here appears in the learners even where `/` of
 the host is private, and no one needs root on the host for it.
+
+In a run it is also the keeper (`toolkit.keeper`), which sees the run through; a model's check needs the mounts alone.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 from toolkit.buckets.store import Access
@@ -19,20 +22,18 @@ from toolkit.engines import docker_argv
 from toolkit.engines.docker_argv import Bind
 from toolkit.engines.engine import Engine
 from toolkit.errors import Code, ToolkitError
+from toolkit.keeper.places import CONFIG, ENGINE, HOST, PRIVATE, SCRATCH, SOCKET, VOLUMES
 from toolkit.process import Result
 from toolkit.tar_stream import Entry, tar_stream
 
-HOST = "/run/host"
-"""The run's volume, as the side container sees it."""
-_SOCKET = "/run/private/rc.sock"
-_CONFIG = "/run/private/rclone.conf"
 _COMMAND = (
-    f"until [ -s {_CONFIG} ]; do sleep 0.05; done; exec rclone rcd --rc-addr unix://{_SOCKET} --rc-no-auth "
-    f"--config {_CONFIG} --cache-dir {HOST}/cache --use-server-modtime --verbose"
+    f"until [ -s {CONFIG} ]; do sleep 0.05; done; exec rclone rcd --rc-addr unix://{SOCKET} --rc-no-auth "
+    f"--config {CONFIG} --cache-dir {HOST}/cache --use-server-modtime --verbose"
 )
-_RECEIVE_CONFIG = ("sh", "-c", f"umask 077; cat > /run/private/new && mv /run/private/new {_CONFIG}")
+_RECEIVE_CONFIG = ("sh", "-c", f"umask 077; cat > {PRIVATE}/new && mv {PRIVATE}/new {CONFIG}")
 _START_SECONDS = 15.0
-_POLL_SECONDS = 0.25
+KEEPER = ("python3", "-m", "toolkit.keeper")
+"""The keeper's words begin so, see `toolkit.keeper.__main__`."""
 
 
 @dataclass(frozen=True)
@@ -48,20 +49,6 @@ class Mount:
     def filesystem(self) -> str:
         """As rclone names it."""
         return f"{self.remote}:{self.bucket}"
-
-
-@dataclass(frozen=True)
-class Flush:
-    """What a mount has still to upload: files waiting, under way, and failed so far."""
-
-    queued: int
-    uploading: int
-    errored: int
-
-    @property
-    def settled(self) -> bool:
-        """Whether nothing is left to do."""
-        return self.queued == self.uploading == self.errored == 0
 
 
 def rclone_config(remotes: dict[str, Access]) -> str:
@@ -97,26 +84,40 @@ class SideContainer:
     """A run's side container on the host of `engine`."""
 
     def __init__(self, engine: Engine, name: str, run: str, image: str, volume: str) -> None:
-        self._engine = engine
-        self._name, self._run, self._image, self._volume = name, run, image, volume
+        self.engine = engine
+        self.name, self._run, self._image, self._volume = name, run, image, volume
         self.folder = ""
         """The volume's folder on the host, once started."""
 
     def start(self, remotes: dict[str, Access]) -> None:
-        """Create the volume and the container, and hand it its keys."""
-        self._engine.run(docker_argv.create_volume(self._volume, self._run))
-        self.folder = self._engine.run(docker_argv.volume_folder(self._volume)).output.strip()
-        bind = Bind(self.folder, HOST, propagation="rshared")
-        self._engine.run(
-            docker_argv.start_side_container(self._name, self._run, self._image, [bind], ("sh", "-c", _COMMAND))
+        """Create the volume and the container, and hand it its keys: for mounts alone, without a keeper."""
+        self.engine.run(docker_argv.create_volume(self._volume, self._run))
+        self.folder = self.engine.run(docker_argv.volume_folder(self._volume)).output.strip()
+        binds = [Bind(self.folder, HOST, propagation="rshared")]
+        self.engine.run(
+            docker_argv.start_side_container(self.name, self._run, self._image, binds, ("sh", "-c", _COMMAND))
         )
-        config = rclone_config(remotes).encode()
-        self.run(_RECEIVE_CONFIG, data=config)
-        deadline = time.monotonic() + _START_SECONDS
-        while not (said := self._rc("core/pid", {}, check=False)).ok:
-            if time.monotonic() > deadline:
-                raise ToolkitError(Code.LOADING_DATA, "the side container did not start", evidence=said.errors)
-            time.sleep(0.05)
+        self._give_keys(remotes)
+
+    def start_keeper(self, remotes: dict[str, Access], scratch: str = "") -> None:
+        """Start the container as the run's keeper on this host. It makes the volume itself, so that there is never
+        anything of a run that no one takes away.
+
+        Args:
+            scratch: the cluster's scratch folder on the host, where the run's lease lies; empty on this machine.
+        """
+        volumes = self.engine.volumes_folder()
+        binds = [Bind(volumes, VOLUMES, propagation="rshared"), Bind(self.engine.socket(), ENGINE)]
+        if scratch:
+            binds.append(Bind(str(PurePosixPath(scratch).parent), SCRATCH))
+        command = (*KEEPER, "keep", self._run, self._volume)
+        self.engine.run(docker_argv.start_side_container(self.name, self._run, self._image, binds, command))
+        self.folder = f"{volumes}/{self._volume}/_data"
+        self._give_keys(remotes)
+
+    def keeper(self, *words: str, data: bytes | None = None, check: bool = True) -> Result:
+        """One of the keeper's words, run beside it."""
+        return self.run((*KEEPER, *words), data=data, check=check, timeout=60)
 
     def mount(self, mount: Mount) -> None:
         """Mount one bucket; raises `ToolkitError` (S302) with what rclone said."""
@@ -138,76 +139,33 @@ class SideContainer:
 
     def put(self, entries: Iterable[Entry]) -> None:
         """Unpack files below `HOST`, with the modes and owners that they carry."""
-        argv = docker_argv.execute(self._name, ("tar", "--extract", "--directory", HOST), stdin=True)
-        self._engine.feed(argv, tar_stream(entries))
+        argv = docker_argv.execute(self.name, ("tar", "--extract", "--directory", HOST), stdin=True)
+        self.engine.feed(argv, tar_stream(entries))
 
     def run(
         self, command: Sequence[str], *, data: bytes | None = None, check: bool = True, timeout: float | None = None
     ) -> Result:
         """Run a command in the container; `data` is what it reads."""
-        argv = docker_argv.execute(self._name, command, stdin=data is not None)
-        return self._engine.run(argv, data=data, check=check, timeout=timeout)
-
-    def flush(self, mount: Mount, patience: float, on_state: Callable[[Flush], None]) -> None:
-        """Wait until the mount has nothing left to upload.
-
-        rclone writes back some seconds after a file is closed, so an unmount proves nothing. Raises
-        `ToolkitError` (S303) once `patience` seconds pass in which nothing moved.
-        """
-        last, since = None, time.monotonic()
-        while True:
-            state, moved = self._pending(mount)
-            on_state(state)
-            if state.settled:
-                return
-            if (state, moved) != last:
-                last, since = (state, moved), time.monotonic()
-            elif time.monotonic() - since > patience:
-                raise self._not_stored(mount, state)
-            time.sleep(_POLL_SECONDS)
-
-    def differences(self, mount: Mount, folder: str, *, touched_only: bool = False) -> str:
-        """Compare `folder` of the mount, as programs see it, with the bucket: sizes and MD5, by a fresh reader.
-
-        With `touched_only`, the files alone that this mount has read or written: others' are none of its business.
-        Returns what is missing or differs; empty where all is the same.
-        """
-        command = ["rclone", "--config", _CONFIG, "check", "--one-way", "--quiet"]
-        command += ["--error", "-", "--missing-on-dst", "-", "--differ", "-"]
-        data = b""
-        if touched_only:
-            cached = f"{HOST}/cache/vfs/{mount.remote}/{mount.bucket}/{folder}"
-            data = self.run(("find", cached, "-type", "f", "-printf", "%P\\n"), check=False).output.encode()
-            if not data:
-                return ""
-            command += ["--files-from", "-"]
-        command += [f"{HOST}/{mount.folder}/{folder}", f"{mount.filesystem}/{folder}"]
-        result = self.run(command, data=data, check=False)
-        return "" if result.ok else f"{result.output}\n{result.errors}".strip() or f"status {result.status}"
+        argv = docker_argv.execute(self.name, command, stdin=data is not None)
+        return self.engine.run(argv, data=data, check=check, timeout=timeout)
 
     def unmount(self) -> None:
         """Take down every mount, so that the volume can be removed; it is no error if there is none."""
         self._rc("mount/unmountall", {}, check=False)
 
-    def said(self) -> str:
-        """The last of what rclone logged: evidence."""
-        result = self._engine.run(docker_argv.logs(self._name), check=False)
-        return (result.output + result.errors)[-3000:]
-
-    def _pending(self, mount: Mount) -> tuple[Flush, int]:
-        stats = json.loads(self._rc("vfs/stats", {"fs": mount.filesystem}).output)["diskCache"]
-        moved = int(json.loads(self._rc("core/stats", {}).output)["bytes"])
-        return Flush(stats["uploadsQueued"], stats["uploadsInProgress"], stats["erroredFiles"]), moved
-
-    def _not_stored(self, mount: Mount, state: Flush) -> ToolkitError:
-        return ToolkitError(
-            Code.STORING_RESULTS,
-            f"{state.queued + state.uploading + state.errored} files could not be stored in bucket {mount.bucket}",
-            evidence=self.said(),
-            mend=f"the files are kept in the volume {self._volume} (folder cache/) of {self._engine.host}'s engine",
-        )
+    def _give_keys(self, remotes: dict[str, Access]) -> None:
+        self.run(_RECEIVE_CONFIG, data=rclone_config(remotes).encode())
+        deadline = time.monotonic() + _START_SECONDS
+        while not (said := self._rc("core/pid", {}, check=False)).ok:
+            if time.monotonic() > deadline:
+                raise ToolkitError(
+                    Code.LOADING_DATA,
+                    f"the side container did not start on {self.engine.host}",
+                    evidence=f"{said.errors}\n{self.engine.run(docker_argv.logs(self.name), check=False).errors}",
+                )
+            time.sleep(0.05)
 
     def _rc(self, call: str, parameters: dict[str, Any], *, check: bool = True) -> Result:
         # Nothing in the parameters is secret: the remotes are named, their keys are in the configuration.
-        command = ("rclone", "rc", "--unix-socket", _SOCKET, "--json", json.dumps(parameters), call)
+        command = ("rclone", "rc", "--unix-socket", SOCKET, "--json", json.dumps(parameters), call)
         return self.run(command, check=check, timeout=60)

@@ -125,6 +125,21 @@ class Store:
         whole: bytes = self._call("read", bucket, fetch)
         return whole
 
+    def pieces(self, bucket: str, key: str, offset: int = 0) -> Iterator[bytes]:
+        """An object from byte `offset` on, in pieces of at most 1 MiB; nothing where it is no longer than that."""
+
+        def fetch() -> Any:
+            return self._client.get_object(Bucket=bucket, Key=key, Range=f"bytes={offset}-")["Body"]
+
+        body = self._call("read", bucket, fetch)
+        pieces = body.iter_chunks(_PIECE)
+        while piece := self._call("read", bucket, partial(next, pieces, b"")):
+            yield piece
+
+    def write(self, bucket: str, key: str, data: bytes) -> None:
+        """Write a small object."""
+        self._call("write to", bucket, partial(self._client.put_object, Bucket=bucket, Key=key, Body=data))
+
     def get(self, bucket: str, item: StoredObject, target: Path, on_bytes: OnBytes) -> str:
         """Download `item` to `target`; the SHA-256 of its bytes.
 

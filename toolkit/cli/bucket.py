@@ -26,10 +26,10 @@ def run(arguments: argparse.Namespace) -> int:
     side_image = read_inputs(buckets_recipe()).reference
     if any(reference.connection.is_embedded for reference in manifest.references):
         ImageStore().get(side_image)
-    with open_access(manifest, home(), side_image, new_training_id()) as access:
+    with open_access(manifest, home(), side_image, new_training_id()) as opened:
         if arguments.act == "list":
-            return _list(manifest, access, as_json=arguments.json)
-        return _put(manifest, access, files, as_json=arguments.json)
+            return _list(manifest, opened.remotes, as_json=arguments.json)
+        return _put(manifest, opened.remotes, files, as_json=arguments.json)
 
 
 def _files(folder: Path) -> list[tuple[str, Path]]:

@@ -7,22 +7,21 @@ from pathlib import Path
 
 from toolkit.catalogue.version import read_inputs
 from toolkit.cli.screen import console, human_size, print_json, progress_bar
-from toolkit.errors import Code, ToolkitError
 from toolkit.image.own import buckets_recipe
 from toolkit.image.progress import Progress
 from toolkit.image.store import ImageStore
-from toolkit.manifest.model import Manifest
-from toolkit.manifest.reader import read_manifest
 from toolkit.places import home
 from toolkit.run.collect import Collection, with_result
-from toolkit.run.record import Record, Records
+from toolkit.run.opened import manifest_of
+from toolkit.run.records import Records
+from toolkit.run.refresh import refreshed
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Fetch the model of a run and check it."""
     records = Records(home())
-    record = records.load(arguments.training_id)
-    manifest = _manifest_of(record)
+    record = refreshed(records.find(arguments.training_id), records)
+    manifest = manifest_of(record)
     side_image = read_inputs(buckets_recipe()).reference
     store = ImageStore()
     for image in (side_image, record.image_id):
@@ -44,16 +43,3 @@ def run(arguments: argparse.Namespace) -> int:
     signatures = ", ".join(sorted(collected.signatures))
     console.print(f"checksums hold; loaded in {record.image}; signatures that answer: {signatures}", soft_wrap=True)
     return 0
-
-
-def _manifest_of(record: Record) -> Manifest:
-    """The manifest that was launched, for its keys; it must still mean the same bucket."""
-    manifest = read_manifest(Path(record.manifest_file))
-    if manifest.training_results.bucket != record.results_bucket:
-        raise ToolkitError(
-            Code.MANIFEST,
-            f"{record.manifest_file} now names bucket {manifest.training_results.bucket}; "
-            f"{record.training_id} wrote to {record.results_bucket}",
-            mend="restore the manifest that was launched",
-        )
-    return manifest

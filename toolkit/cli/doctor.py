@@ -75,9 +75,9 @@ def _buckets(
         ImageStore().get(side_image)
     address = cluster.operator if cluster.engine == "ssh" else LOOPBACK
     names = {"data": manifest.training_data.bucket, "results": manifest.training_results.bucket}
-    with open_access(manifest, home(), side_image, f"doctor-{secrets.token_hex(4)}", address) as access:
-        own = _look_from_here(names, access)
-        yield Buckets(side_image, names, access), own, ""
+    with open_access(manifest, home(), side_image, f"doctor-{secrets.token_hex(4)}", address) as opened:
+        own = _look_from_here(names, opened.remotes)
+        yield Buckets(side_image, names, opened.remotes), own, ""
 
 
 def _look_from_here(names: dict[str, str], access: dict[str, Access]) -> tuple[Finding, ...]:

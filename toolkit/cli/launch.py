@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
-from rich.text import Text
-
-from toolkit.buckets.side import Flush
 from toolkit.catalogue.model import DistributionBase, Recipe
 from toolkit.catalogue.version import read_inputs
 from toolkit.cli.build import recipe_of
-from toolkit.cli.screen import console, human_size, print_json, progress_bar, rank_line
+from toolkit.cli.run_screen import Screen, told_end
+from toolkit.cli.screen import console, print_json, progress_bar
 from toolkit.cluster.model import NO_GPU, Cluster
 from toolkit.cluster.reader import read_cluster
 from toolkit.errors import Code, ToolkitError
@@ -25,9 +23,13 @@ from toolkit.manifest.model import Manifest
 from toolkit.manifest.reader import read_manifest
 from toolkit.places import home, house
 from toolkit.run.code import read_code
+from toolkit.run.kept import RemoteKeeper
 from toolkit.run.launch import Launch, Request
-from toolkit.run.plan import RunImage, RunPlan, counted, make_plan, new_training_id
-from toolkit.run.record import Record, State
+from toolkit.run.opened import stored_run
+from toolkit.run.plan import RunImage, make_plan, new_training_id
+from toolkit.run.record import Record
+from toolkit.run.records import Records
+from toolkit.run.watch import Detached, Watch, Watched
 
 
 @dataclass(frozen=True)
@@ -41,22 +43,39 @@ class Order:
     code: tuple[tuple[str, Path], ...]
     image: RunImage
     side_image: str
+    cluster_file: Path | None = None
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Read, take the hosts, plan, show the plan, carry it out."""
-    order, training_id = read_order(arguments), new_training_id()
+    """Read, take the hosts, plan, show the plan, bring it on its way, watch it."""
+    return launch(read_order(arguments), arguments)
+
+
+def launch(order: Order, arguments: argparse.Namespace, resumed_from: str = "") -> int:
+    """Take the hosts, plan, show the plan, bring the run on its way, watch it. It may go on from an earlier run."""
+    training_id = new_training_id()
     if arguments.id_file:
         Path(arguments.id_file).write_text(f"{training_id}\n")
-    with ready(order, training_id, wait=arguments.wait) as request:
-        record = Launch(request, Screen(request.plan, lines_to_stderr=arguments.json)).run()
-    if arguments.json:
+    with ready(order, training_id, wait=arguments.wait, resumed_from=resumed_from) as request:
+        screen = Screen(request.plan.ranks, request.plan, lines_to_stderr=arguments.json)
+        record = Launch(request, screen).run()
+        if arguments.detach:
+            return detached(record, as_json=arguments.json)
+        keepers = {host: RemoteKeeper(engine, training_id) for host, engine in request.engines.items()}
+        watched = Watched(record, keepers, partial(stored_run, record, order.manifest), order.cluster.deadlines.lost)
+        try:
+            record = Watch(watched, Records(home()), screen).run()
+        except Detached:
+            return detached(record, as_json=arguments.json)
+    return told_end(record, as_json=arguments.json)
+
+
+def detached(record: Record, *, as_json: bool) -> int:
+    """The run goes on without us."""
+    if as_json:
         print_json(asdict(record))
-    console.print(
-        f"{record.training_id} {record.state.value}: {record.stored_files} files, {human_size(record.stored_bytes)}, "
-        f"in bucket {record.results_bucket}\nnext: toolkit collect {record.training_id}",
-        soft_wrap=True,
-    )
+    run = record.training_id
+    console.print(f"{run} goes on by itself\nnext: toolkit logs -f {run}, toolkit stop {run}", soft_wrap=True)
     return 0
 
 
@@ -79,7 +98,8 @@ def read_order(arguments: argparse.Namespace) -> Order:
         building = f"toolkit build {manifest_file}" + (f" --flavour {flavour}" if flavour != "cpu" else "")
         raise ToolkitError(Code.IMAGE, f"image {reference} is not here", mend=building)
     image = run_image(recipe, reference, there)
-    return Order(manifest, manifest_file, cluster, code_folder, code, image, side_image)
+    cluster_file = Path(arguments.cluster) if arguments.cluster else None
+    return Order(manifest, manifest_file, cluster, code_folder, code, image, side_image, cluster_file)
 
 
 def refuse_unreachable_store(manifest: Manifest, cluster: Cluster) -> None:
@@ -94,13 +114,13 @@ def refuse_unreachable_store(manifest: Manifest, cluster: Cluster) -> None:
 
 
 @contextmanager
-def ready(order: Order, training_id: str, *, wait: bool) -> Iterator[Request]:
+def ready(order: Order, training_id: str, *, wait: bool, resumed_from: str = "") -> Iterator[Request]:
     """The run planned, on hosts that are its own while the context lasts; on this machine there is nothing to take."""
     manifest, cluster = order.manifest, order.cluster
     rest = (order.manifest_file, order.code_folder, order.code, home(), house() / "templates")
     if cluster.engine == "local":
-        plan = make_plan(manifest, cluster, order.image, order.side_image, training_id)
-        yield Request(manifest, plan, *rest)
+        plan = make_plan(manifest, cluster, order.image, order.side_image, training_id, resumed_from=resumed_from)
+        yield Request(manifest, plan, *rest, cluster_file=order.cluster_file)
         return
     from toolkit.run.boarding import Boarding
 
@@ -110,65 +130,21 @@ def ready(order: Order, training_id: str, *, wait: bool) -> Iterator[Request]:
         for note in boarded.notes:
             console.print(note, style="yellow", soft_wrap=True)
         seats = (boarded.seats, boarded.ssh_port)
-        plan = make_plan(manifest, cluster, order.image, order.side_image, training_id, *seats)
-        yield Request(manifest, plan, *rest, engines=boarded.engines)
+        plan = make_plan(
+            manifest, cluster, order.image, order.side_image, training_id, *seats, resumed_from=resumed_from
+        )
+        yield Request(
+            manifest,
+            plan,
+            *rest,
+            engines=boarded.engines,
+            cluster_file=order.cluster_file,
+            leases=boarded.leases,
+            hand_over=boarding.hand_over,
+        )
 
 
 def run_image(recipe: Recipe, reference: str, image: StoredImage) -> RunImage:
     """The image as a run needs to know it; what Open MPI a registry's base brings is not known: 4's words are used."""
     open_mpi = recipe.base.suite.open_mpi if isinstance(recipe.base, DistributionBase) else "4"
     return RunImage(reference, image.image_id, image.environment, open_mpi)
-
-
-def show_plan(plan: RunPlan) -> None:
-    """What will run where, before it does."""
-    console.print(f"{plan.training_id}  {plan.name}", style="bold", soft_wrap=True)
-    console.print(f"  image    {plan.image.reference}", soft_wrap=True)
-    for learner in plan.learners:
-        at = f" on {learner.seat.host} ({learner.seat.address})" if learner.seat.host else ""
-        gpus = f", GPU {', '.join(learner.seat.gpus)}" if learner.seat.gpus else ""
-        ranks = ", ".join(map(str, learner.ranks))
-        console.print(f"  {learner.hostname}{at}  rank {ranks}{gpus}", soft_wrap=True)
-    for step in plan.steps:
-        how = f"on {counted(plan.ranks, 'rank')}" if step.parallel else "once, on learner 1"
-        console.print(f"  command {step.number}, {how}: {step.command}", soft_wrap=True)
-    if plan.cluster.gpu == "none":
-        console.print(
-            f"  cluster {plan.cluster.name} has no GPU: each rank runs on the CPU in place of one {plan.gpu_kind}",
-            style="yellow",
-            soft_wrap=True,
-        )
-
-
-class Screen:
-    """The run as it is seen on a terminal."""
-
-    def __init__(self, plan: RunPlan, *, lines_to_stderr: bool) -> None:
-        self._plan = plan
-        self._to_stderr = lines_to_stderr
-        self._flush: Flush | None = None
-
-    def state(self, record: Record, note: str) -> None:
-        """One line for each state; the plan with the first, once keys and buckets are known to be good."""
-        if record.state is State.PENDING:
-            show_plan(self._plan)
-        colour = {State.COMPLETED: "green", State.FAILED: "red", State.HALTED: "yellow"}.get(record.state, "blue")
-        console.print(Text.assemble((f"{record.state.value:<12}", colour), note), soft_wrap=True)
-
-    def line(self, text: str) -> None:
-        """A rank's line: on standard output, so that it can be piped; coloured on a terminal."""
-        if sys.stdout.isatty() and not self._to_stderr:
-            console.print(rank_line(text), soft_wrap=True)
-        else:
-            print(text, file=sys.stderr if self._to_stderr else sys.stdout, flush=True)
-
-    def note(self, text: str) -> None:
-        """A line of the tool's own, apart from the ranks'."""
-        console.print(text, style="yellow", soft_wrap=True)
-
-    def storing(self, flush: Flush) -> None:
-        """What is still on its way, told when it changes."""
-        if flush != self._flush and not flush.settled:
-            self._flush = flush
-            waiting = f"{flush.queued} files wait, {flush.uploading} on their way"
-            console.print(f"  {waiting}{f', {flush.errored} failed and are tried again' if flush.errored else ''}")

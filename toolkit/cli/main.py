@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from functools import partial
+
+from toolkit.cli.run_words import add_run_verbs
 
 _WIDEST = 110
 _JSON_HELP = "print one JSON object for machines on standard output"
@@ -62,19 +65,7 @@ def parser() -> argparse.ArgumentParser:
     _shipping(verbs)
     _cluster(verbs)
 
-    launch = _verb(verbs, "launch", "run a manifest's commands on a cluster and store what they write")
-    _manifest(launch)
-    launch.add_argument("--cluster", metavar="FILE", help="where to run (default: clusters/local.yml, this machine)")
-    launch.add_argument("--code", metavar="FOLDER", help="the code to submit (default: the manifest's folder)")
-    launch.add_argument("--wait", action="store_true", help="wait until hosts of the cluster are free")
-    launch.add_argument("--id-file", metavar="FILE", help="write the training id there as soon as it is known")
-
-    collect = _verb(verbs, "collect", "bring a run's model home, check it, ask it for predictions")
-    collect.add_argument("training_id", metavar="TRAINING_ID")
-    collect.add_argument("--to", metavar="FOLDER", default="models", help="where models go (default: ./models)")
-
-    show = _verb(verbs, "show", "what a run was, what it did, how it ended")
-    show.add_argument("training_id", metavar="TRAINING_ID", nargs="?", help="default: the newest run")
+    add_run_verbs(partial(_verb, verbs))
 
     bucket = _verb(verbs, "bucket", "put files into a manifest's data bucket, or list its buckets")
     acts = bucket.add_subparsers(metavar="ACT", dest="act", required=True)

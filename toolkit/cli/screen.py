@@ -30,7 +30,7 @@ from toolkit.image.progress import Report
 # No markup: names and paths are the user's, and `[a]` in them is no colour.
 console = Console(stderr=True, highlight=False, markup=False)
 _SECONDS_BETWEEN_LINES = 2.0
-_RANK = re.compile(r"^\[([0-9]+|mpirun|toolkit)\] ")
+_RANK = re.compile(r"^\[([0-9]+|[0-9,-]+|mpirun|toolkit)\] ")
 _COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
 
 

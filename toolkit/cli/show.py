@@ -10,16 +10,18 @@ from toolkit.cli.screen import human_size, print_json
 from toolkit.errors import Code, ToolkitError
 from toolkit.places import home
 from toolkit.run.plan import counted
-from toolkit.run.record import Record, Records, State
+from toolkit.run.record import Record, State
+from toolkit.run.records import Records
+from toolkit.run.refresh import refreshed
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print one run's record."""
     records = Records(home())
-    newest = records.newest(1)
+    newest = records.newest()
     if not arguments.training_id and not newest:
         raise ToolkitError(Code.MANIFEST, "no run is recorded here yet", mend="toolkit launch MANIFEST")
-    record = records.load(arguments.training_id or newest[0])
+    record = refreshed(records.find(arguments.training_id or newest[0]), records)
     if arguments.json:
         print_json(asdict(record))
     else:
@@ -30,7 +32,8 @@ def run(arguments: argparse.Namespace) -> int:
 def lines(record: Record) -> Iterator[tuple[str, str]]:
     """What a person wants to know of a run, a line each."""
     yield "run", f"{record.training_id}  {record.name}"
-    yield "state", f"{record.state.value}  {record.error_code} {record.reason}".rstrip()
+    why = f"{record.end}: " if record.end and record.state is not State.COMPLETED else ""
+    yield "state", f"{record.state.value}  {record.error_code} {why}{record.reason}".rstrip()
     yield "image", f"{record.image}  {record.image_id}"
     where = "CPU, in place of GPUs" if record.on_cpu else "GPU"
     yield (
@@ -49,5 +52,13 @@ def lines(record: Record) -> Iterator[tuple[str, str]]:
         yield "model", f"{record.collected}/model"
     if record.metrics:
         yield "metrics", ", ".join(f"{name} {value}" for name, value in record.metrics.items())
+    for line in record.evidence.splitlines():
+        yield "evidence", line
+    if record.resumed_from:
+        yield "goes on", f"from {record.resumed_from}"
+    if record.mend:
+        yield "next", record.mend
+    if not record.final:
+        yield "next", f"toolkit logs -f {record.training_id}"
     if record.state is State.COMPLETED and not record.collected:
         yield "next", f"toolkit collect {record.training_id}"

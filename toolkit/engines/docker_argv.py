@@ -64,6 +64,19 @@ def volume_folder(name: str) -> Argv:
     return ["docker", "volume", "inspect", "--format", "{{.Mountpoint}}", name]
 
 
+def volumes_folder(program: str) -> Argv:
+    """Prints the host's folder below which the engine keeps all volumes."""
+    shown = "{{.Store.VolumePath}}" if program == "podman" else "{{.DockerRootDir}}/volumes"
+    return ["docker", "info", "--format", shown]
+
+
+def engine_socket(program: str) -> Argv:
+    """Prints where the engine listens, as a URL or a path."""
+    if program == "podman":
+        return ["docker", "info", "--format", "{{.Host.RemoteSocket.Path}}"]
+    return ["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]
+
+
 def create_network(name: str, run: str) -> Argv:
     """A private bridge; the engine picks a free subnet."""
     return ["docker", "network", "create", "--driver", "bridge", "--label", f"{RUN_LABEL}={run}", name]
@@ -75,10 +88,13 @@ def network_subnet(name: str) -> Argv:
 
 
 def start_side_container(name: str, run: str, image: str, binds: Sequence[Bind], command: Sequence[str]) -> Argv:
-    """A container of the tool's own on the host's network: it may mount FUSE, and holds keys in memory only."""
+    """A container of the tool's own on the host's network: it may mount FUSE, and holds keys in memory only.
+
+    It goes when its command ends: no one else may be there to remove it.
+    """
     capabilities = ("SYS_ADMIN", "DAC_OVERRIDE", "CHOWN", "FOWNER")
     return [
-        *("docker", "run", "--detach", "--init", "--name", name, "--label", f"{RUN_LABEL}={run}"),
+        *("docker", "run", "--detach", "--rm", "--init", "--name", name, "--label", f"{RUN_LABEL}={run}"),
         *("--network", "host", "--cap-drop", "ALL"),
         *(word for capability in capabilities for word in ("--cap-add", capability)),
         *("--device", "/dev/fuse", "--security-opt", "apparmor=unconfined"),
@@ -90,9 +106,12 @@ def start_side_container(name: str, run: str, image: str, binds: Sequence[Bind],
 
 
 def start_store(name: str, run: str, image: str, folder: str, owner: str, command: Sequence[str]) -> Argv:
-    """The embedded S3 server: the user `owner` (uid:gid), no capability, the host's loopback, one folder."""
+    """The embedded S3 server: the user `owner` (uid:gid), no capability, the host's loopback, one folder.
+
+    It goes when its command ends: no one else may be there to remove it.
+    """
     return [
-        *("docker", "run", "--detach", "--init", "--name", name, "--label", f"{RUN_LABEL}={run}"),
+        *("docker", "run", "--detach", "--rm", "--init", "--name", name, "--label", f"{RUN_LABEL}={run}"),
         *("--network", "host", "--user", owner, "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
         *("--read-only", "--tmpfs", "/tmp:mode=1777", "--tmpfs", "/run/private:mode=1777"),
         *("--mount", Bind(folder, "/buckets").argument),
@@ -159,14 +178,18 @@ def check_in_image(
     ]
 
 
+def read_from_volume(volume: str, image: str, name: str) -> Argv:
+    """Prints a file of a volume, by a container of `image` that is nobody, has no network and is gone at once."""
+    return [
+        *("docker", "run", "--rm", "--network", "none", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
+        *("--mount", f"type=volume,source={volume},target=/volume,readonly"),
+        *("--entrypoint", "cat", image, f"/volume/{name}"),
+    ]
+
+
 def execute(container: str, command: Sequence[str], *, stdin: bool = False) -> Argv:
     """Run `command` in a running container; with `stdin`, what it reads is passed on."""
     return ["docker", "exec", *(["--interactive"] if stdin else []), container, *command]
-
-
-def follow_logs(container: str) -> Argv:
-    """The container's output from its beginning, until it ends."""
-    return ["docker", "logs", "--follow", container]
 
 
 def logs(container: str) -> Argv:
@@ -174,14 +197,9 @@ def logs(container: str) -> Argv:
     return ["docker", "logs", container]
 
 
-def wait(container: str) -> Argv:
-    """Prints the container's exit status once it has ended."""
-    return ["docker", "wait", container]
-
-
-def stop(container: str, seconds: int) -> Argv:
-    """Ask the container to end, and kill it after `seconds`."""
-    return ["docker", "stop", "--time", str(seconds), container]
+def is_running(container: str) -> Argv:
+    """Prints `true` or `false`; fails where there is no such container."""
+    return ["docker", "container", "inspect", "--format", "{{.State.Running}}", container]
 
 
 def remove_container(container: str) -> Argv:
@@ -197,6 +215,13 @@ def remove_volume(name: str) -> Argv:
 def remove_network(name: str) -> Argv:
     """Remove a network that no container is on."""
     return ["docker", "network", "rm", name]
+
+
+def runs_of(noun: str) -> Argv:
+    """The runs that have a container, volume or network (`noun`) here, one a line, each as often as it has."""
+    everything = ["--all"] if noun == "container" else []
+    shown = f'{{{{.Label "{RUN_LABEL}"}}}}'
+    return ["docker", noun, "ls", *everything, "--filter", f"label={RUN_LABEL}", "--format", shown]
 
 
 def list_of_run(noun: str, run: str) -> Argv:

@@ -15,6 +15,11 @@ from toolkit.process import Result
 _UNREACHABLE = ("Cannot connect to the Docker daemon", "permission denied while trying to connect", "no such command")
 _TIMEOUT = 120
 """Seconds for a command that is short by its nature: an engine that takes longer does not answer."""
+_REMOVALS = {
+    "container": docker_argv.remove_container,
+    "network": docker_argv.remove_network,
+    "volume": docker_argv.remove_volume,
+}
 _ROUNDS = 4
 _PAUSE_SECONDS = 0.5
 
@@ -54,6 +59,22 @@ class Engine:
         """Run `argv`, each line of its output to `on_line`; the status."""
         return self.shell.stream(self._own(argv), on_line)
 
+    def volumes_folder(self) -> str:
+        """The host's folder below which the engine keeps all volumes."""
+        return self.run(docker_argv.volumes_folder(self._program)).output.strip()
+
+    def socket(self) -> str:
+        """The engine's socket on its host; raises `ToolkitError` (S100) where it is none of that machine."""
+        told = self.run(docker_argv.engine_socket(self._program)).output.strip()
+        path = told.removeprefix("unix://")
+        if not path.startswith("/"):
+            raise ToolkitError(
+                Code.RESOURCES,
+                f"the engine of {self.host} listens at {told}: a run's keeper needs a socket of its own machine",
+                mend="unset DOCKER_HOST, or reach that machine as a host of a cluster",
+            )
+        return path
+
     def failed(self, result: Result) -> ToolkitError:
         """What the engine said, as an error that tells a stopped engine from a refused command."""
         said = (result.errors or result.output).strip()
@@ -62,25 +83,27 @@ class Engine:
         what = f"`{' '.join(result.argv[:3])}` failed on {self.host}"
         return ToolkitError(Code.RESOURCES, what, evidence=said[-2000:])
 
-    def remove_run(self, run_id: str, *, keep_volume: bool = False) -> list[str]:
+    def remove_run(self, run_id: str) -> list[str]:
         """Remove every container, network and volume with the run's label; what could not be removed, by name.
 
         It looks more than once: a client that was interrupted may leave the engine finishing what it asked for.
         """
-        removals = {"container": docker_argv.remove_container, "network": docker_argv.remove_network}
-        if not keep_volume:
-            removals["volume"] = docker_argv.remove_volume
         left: list[str] = []
         for _ in range(_ROUNDS):
-            found = [(noun, name) for noun in removals for name in self._names(noun, run_id)]
+            found = [(noun, name) for noun in _REMOVALS for name in self.names(noun, run_id)]
             if not found:
                 return []
-            left = [f"{noun} {name}" for noun, name in found if not self.run(removals[noun](name), check=False).ok]
+            left = [f"{noun} {name}" for noun, name in found if not self.remove(noun, name)]
             if left:
                 time.sleep(_PAUSE_SECONDS)
         return left
 
-    def _names(self, noun: str, run_id: str) -> list[str]:
+    def remove(self, noun: str, name: str) -> bool:
+        """Remove a container (killing it), volume or network (`noun`); whether it is gone."""
+        return self.run(_REMOVALS[noun](name), check=False).ok
+
+    def names(self, noun: str, run_id: str) -> list[str]:
+        """The run's containers, volumes or networks (`noun`); none where the engine does not answer."""
         return self.run(docker_argv.list_of_run(noun, run_id), check=False).output.split()
 
     def _own(self, argv: Sequence[str]) -> Argv:

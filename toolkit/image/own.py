@@ -1,4 +1,4 @@
-"""The tool's own images: the side container that mounts buckets (and the embedded S3 server), and a lab's host."""
+"""The tool's own images: the side container (mounts, the keeper of runs, the embedded S3 server), and a lab's host."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ import shutil
 import sys
 from pathlib import Path
 
+from toolkit import keeper
 from toolkit.catalogue.model import Recipe, Tree
 from toolkit.catalogue.reader import read_tool_recipe
 from toolkit.errors import Code, ToolkitError
 from toolkit.places import house
 
+_KEEPER = Path(keeper.__file__).parent
+
 
 def buckets_recipe() -> Recipe:
-    """The recipe of the bucket image, with the rclone binary that came with the tool's own installation."""
+    """The recipe of the bucket image, with the keeper and the rclone binary of the tool's own installation."""
     return read_tool_recipe(
         house() / "images" / "buckets",
         house() / "templates",
-        (Tree(_rclone(), "/usr/bin/rclone"),),
+        (Tree(_rclone(), "/usr/bin/rclone"), Tree(_KEEPER, "/opt/keeper/toolkit/keeper")),
     )
 
 

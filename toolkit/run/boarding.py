@@ -10,7 +10,7 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 
 from toolkit.cluster.model import Cluster, Host
@@ -41,13 +41,14 @@ _STAGE = "hosts"
 class Boarded:
     """Hosts that are the run's: the learners' seats, each host's engine, the port of the learners' sshd.
 
-    `notes` are what the operator should know, such as a host that was passed over.
+    `notes` are what the operator should know, such as a host that was passed over; `leases` are tokens, by host.
     """
 
     seats: tuple[Seat, ...]
     engines: Mapping[str, Engine]
     ssh_port: int = SSH_PORT
     notes: tuple[str, ...] = ()
+    leases: Mapping[str, str] = field(default_factory=dict)
 
 
 class Boarding:
@@ -85,10 +86,15 @@ class Boarding:
             seats=seats,
             engines=engines,
             ssh_port=free_port(mine),
+            leases={shell.name: lease.token for shell, lease in self._leases},
             notes=tuple(
                 f"passed over: {one.host}: {one.found}" for one in passed_over(self._cluster, chosen, findings)
             ),
         )
+
+    def hand_over(self) -> None:
+        """The run has its own life: its keepers give its leases back."""
+        self._leases.clear()
 
     def _look(self, report: Report) -> tuple[dict[str, HostFacts], tuple[Finding, ...]]:
         report(Progress(_STAGE, f"looking at {len(self._cluster.hosts)}"))

@@ -23,9 +23,10 @@ from toolkit.engines import docker_argv
 from toolkit.engines.docker_argv import Bind
 from toolkit.engines.engine import LOCAL
 from toolkit.errors import Code, ToolkitError
+from toolkit.keeper.metrics import Metric, read_metrics
 from toolkit.manifest.model import Manifest
 from toolkit.run.plan import CODE_FOLDER, data_mount, new_training_id
-from toolkit.run.record import Metric, Record, metrics_of
+from toolkit.run.record import Record
 from toolkit.whole_file import sha256_of
 
 CHECK_PROGRAM = "check_model.py"
@@ -64,14 +65,14 @@ class Collection:
 
     def run(self) -> Collected:
         """Fetch (unless it is here already, and whole), check; raises `ToolkitError` and keeps what was fetched."""
-        with open_access(self._manifest, self._home, self._side_image, self._check_id) as access, self._cleaned():
+        with open_access(self._manifest, self._home, self._side_image, self._check_id) as opened, self._cleaned():
             if not self._is_whole():
-                self._fetch(Store(access["results"]))
-            answer = self._check(access)
+                self._fetch(Store(opened["results"]))
+            answer = self._check(opened.remotes)
         files = [file for file in self._folder.rglob("*") if file.is_file() and file.name != _SUMS]
         size = sum(file.stat().st_size for file in files)
         *said, last = answer["said"] or [""]
-        metrics = metrics_of(last)
+        metrics = read_metrics(last)
         told = "\n".join(said if metrics else answer["said"])
         return Collected(self._folder, len(files), size, answer["signatures"], metrics, told)
 

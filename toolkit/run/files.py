@@ -10,11 +10,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from toolkit.catalogue.model import LEARNER_UID
 from toolkit.run.keys import KeyPair
-from toolkit.run.mpirun import hostfile, mpirun_argv, single_argv
-from toolkit.run.plan import LEARNER_FOLDER, LOG_FOLDER, Learner, RunPlan
+from toolkit.run.mpirun import hostfile, mpirun_argv, single_argv, ssh_agent
+from toolkit.run.plan import CODE_FOLDER, LEARNER_FOLDER, LOG_FOLDER, Learner, RunPlan
 from toolkit.tar_stream import Entry
 
-_SUPERVISOR = Path(__file__).parent / "inside" / "supervise.py"
+_INSIDE = Path(__file__).parent / "inside"
+_SUPERVISOR = ("__init__.py", "supervise.py", "logs.py", "learners.py")
+_TELLING_SECONDS = 3
+"""From finding that a learner is lost to the operator's screen: so much earlier it must be found."""
 
 
 def learner_entries(
@@ -37,7 +40,10 @@ def supervisor_plan(plan: RunPlan, subnet: str) -> dict[str, object]:
         "logs": LOG_FOLDER,
         "port": plan.ssh_port,
         "open_mpi": 5 if plan.image.open_mpi_major >= 5 else 4,
+        "agent": list(ssh_agent()),
         "start_deadline": plan.cluster.deadlines.start,
+        "lost": max(plan.cluster.deadlines.lost - _TELLING_SECONDS, 2),
+        "grace": plan.cluster.deadlines.stop,
         "learners": [
             {"number": learner.number, "hostname": learner.hostname, "ranks": list(learner.ranks)}
             for learner in plan.learners
@@ -47,6 +53,7 @@ def supervisor_plan(plan: RunPlan, subnet: str) -> dict[str, object]:
                 "number": step.number,
                 "command": step.command,
                 "parallel": step.parallel,
+                "folder": CODE_FOLDER,
                 "argv": mpirun_argv(plan, step, subnet) if step.parallel else single_argv(step),
             }
             for step in plan.steps
@@ -64,7 +71,7 @@ def _first_learner(
     others = [learner for learner in plan.learners if learner.number != 1]
     known = "".join(f"[{learner.hostname}]:{plan.ssh_port} {hosts[learner.number].public}\n" for learner in others)
     return {
-        "supervise.py": _SUPERVISOR.read_text(encoding="utf-8"),
+        **{f"inside/{name}": (_INSIDE / name).read_text(encoding="utf-8") for name in _SUPERVISOR},
         "run.json": json.dumps(supervisor_plan(plan, subnet), indent=1),
         "hostfile": hostfile(plan),
         "ssh_config": _render(templates, "learner.ssh_config.j2", plan, plan.learners[0]),
@@ -77,6 +84,7 @@ def _other_learner(plan: RunPlan, learner: Learner, client: KeyPair, host: KeyPa
     # sshd starts its sessions with a clean environment: this is how LEARNER_ID reaches mpirun's daemon and its ranks.
     options = f'restrict,environment="LEARNER_ID={learner.number}"'
     return {
+        "beat.sh": _render(templates, "learner.beat.sh.j2", plan, learner),
         "sshd_config": _render(templates, "learner.sshd_config.j2", plan, learner),
         "host_key": host.private.reveal(),
         "authorized_keys": f"{options} {client.public}\n",
@@ -97,4 +105,6 @@ def _render(templates: Path, name: str, plan: RunPlan, learner: Learner) -> str:
         port=plan.ssh_port,
         folder=LEARNER_FOLDER,
         logs=LOG_FOLDER,
+        start=plan.cluster.deadlines.start,
+        lost=plan.cluster.deadlines.lost,
     )

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
-from toolkit.buckets.side import HOST, Flush, SideContainer
+from toolkit.buckets.side import SideContainer
 from toolkit.buckets.store import Access
 from toolkit.catalogue.model import LEARNER_UID
 from toolkit.engines import docker_argv
 from toolkit.engines.docker_argv import HOST_NETWORK, Bind, Network
 from toolkit.engines.engine import Engine
-from toolkit.errors import Code, ToolkitError
-from toolkit.process import Result
+from toolkit.keeper.job import Job
 from toolkit.run.plan import CODE_FOLDER, LEARNER_FOLDER, LOG_FOLDER, Learner, RunPlan, run_environment
 from toolkit.tar_stream import Entry
 
@@ -25,10 +24,17 @@ class HostStage:
         self._plan = plan
         self.side = SideContainer(engine, plan.side_container, plan.training_id, plan.side_image, plan.volume)
 
-    def mount_buckets(self, access: dict[str, Access]) -> None:
-        """Start the side container and mount both buckets; make the run's own folders in them."""
+    def start_keeper(self, access: dict[str, Access]) -> None:
+        """Start what sees the run through here; it takes everything away where it is not told to go."""
+        self.side.start_keeper(access, self._plan.cluster.scratch)
+
+    def leash(self) -> str:
+        """Tell the keeper that the operator lives; who wants the run to stop, if anyone does."""
+        return self.side.keeper("leash").output.strip()
+
+    def mount_buckets(self) -> None:
+        """Mount both buckets; make the run's own folders in them."""
         plan = self._plan
-        self.side.start(access)
         for mount in (plan.data_mount, plan.results_mount):
             self.side.mount(mount)
         results = plan.results_mount.folder
@@ -53,54 +59,16 @@ class HostStage:
         for learner in reversed(self.learners):
             self.engine.run(self._learner_argv(learner))
 
-    def stop_learners(self) -> None:
-        """Ask every learner to end; what does not is killed after the cluster's deadline."""
-        for learner in self.learners:
-            argv = docker_argv.stop(self._plan.container(learner), self._plan.cluster.deadlines.stop)
-            self.engine.run(argv, check=False)
+    def go(self, job: Job) -> None:
+        """Tell the keeper to go; from now on the run needs no operator."""
+        self.side.keeper("go", data=job.to_json().encode())
 
-    def said(self, learner: Learner) -> Result:
-        """The learner's output so far."""
-        return self.engine.run(docker_argv.logs(self._plan.container(learner)), check=False)
-
-    def put_logs_beside_results(self) -> None:
-        """Copy every learner's log into the results; raises `ToolkitError` (S303)."""
-        plan = self._plan
-        target = f"{HOST}/{plan.results_mount.folder}/{plan.training_id}"
-        logs = [f"{HOST}/logs/{learner.hostname}" for learner in plan.learners]
-        self.side.run(("mkdir", "-p", *logs))
-        copied = self.side.run(("cp", "--recursive", *logs, target), check=False)
-        if not copied.ok:
-            raise self._not_stored("the logs could not be written", copied.errors)
-
-    def store_results(self, on_state: Callable[[Flush], None]) -> None:
-        """Wait until all that was written here is uploaded, and compare folder and bucket.
-
-        Raises `ToolkitError` (S303) where a byte that the run wrote is not in the bucket.
-        """
-        plan, mount = self._plan, self._plan.results_mount
-        self.side.flush(mount, plan.cluster.deadlines.store, on_state)
-        differences = self.side.differences(mount, plan.training_id)
-        differences += self.side.differences(mount, "_wml_checkpoints", touched_only=True)
-        if differences:
-            raise self._not_stored("folder and bucket differ", differences)
-
-    def rank_statuses(self) -> dict[tuple[int, int], int]:
-        """The exit status of each rank that ended here, by step and rank."""
-        lines = self.side.run(("grep", "--recursive", "", f"{HOST}/logs/ranks"), check=False).output.splitlines()
-        statuses = {}
-        for line in lines:
-            name, _, status = line.rpartition(":")
-            step, _, rank = name.rpartition("/")[2].partition(".")
-            statuses[int(step), int(rank)] = int(status)
-        return statuses
-
-    def strike(self, *, keep_volume: bool) -> list[str]:
-        """Remove containers, mounts, network and (unless kept) the volume; what could not be removed, by name."""
+    def strike(self) -> list[str]:
+        """Remove containers, mounts, network and volume; what could not be removed, by name."""
         for learner in self.learners:
             self.engine.run(docker_argv.remove_container(self._plan.container(learner)), check=False)
         self.side.unmount()
-        return self.engine.remove_run(self._plan.training_id, keep_volume=keep_volume)
+        return self.engine.remove_run(self._plan.training_id)
 
     def _learner_argv(self, learner: Learner) -> list[str]:
         host, plan = self.side.folder, self._plan
@@ -122,14 +90,6 @@ class HostStage:
             command=("/bin/sh", f"{LEARNER_FOLDER}/entry.sh"),
             gpus=learner.seat.gpus,
             devices=learner.seat.devices,
-        )
-
-    def _not_stored(self, what: str, evidence: str) -> ToolkitError:
-        return ToolkitError(
-            Code.STORING_RESULTS,
-            f"not every byte is in bucket {self._plan.results_bucket}: {what}",
-            evidence=evidence[-2000:],
-            mend=f"what the run wrote is kept in the volume {self._plan.volume} of {self.engine.host}'s engine",
         )
 
 

@@ -1,7 +1,7 @@
-"""A launch, told as a story: check, prepare, run, store, clean.
+"""A launch, told as a story: check, prepare, go.
 
-The run's states are the contract's. Whatever happens, the stage is struck at the end; only where results could
-not be stored is the run's volume kept, and named.
+Up to the word to go, everything hangs on this process: if it fails, is interrupted or killed, nothing of the run stays.
+From there on the run is its keepers' (`toolkit.keeper`), and whoever likes may watch it (`toolkit.run.watch`).
 """
 
 from __future__ import annotations
@@ -9,33 +9,40 @@ from __future__ import annotations
 import shlex
 import signal
 import time
-from collections import deque
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from toolkit import interrupts
-from toolkit.buckets.access import open_access
+from toolkit.buckets.access import Opened, open_access
 from toolkit.buckets.embedded import LOOPBACK
-from toolkit.buckets.store import Access, Store, StoredObject
+from toolkit.buckets.leash import on_leash
+from toolkit.buckets.store import Store
 from toolkit.engines.engine import LOCAL, Engine
-from toolkit.errors import Code, ToolkitError
+from toolkit.errors import ToolkitError
+from toolkit.keeper.ends import Reason
+from toolkit.keeper.places import RUN_FOLDER
 from toolkit.manifest.model import Manifest
+from toolkit.run.job import jobs_of
+from toolkit.run.launcher import this_process
 from toolkit.run.mpirun import mpirun_argv
 from toolkit.run.plan import RunPlan, counted
-from toolkit.run.record import Metric, Record, Records, State, StepResult, metrics_of
-from toolkit.run.stage import Outcome, Stage
+from toolkit.run.record import Record, State
+from toolkit.run.records import Records
+from toolkit.run.stage import Stage
 from toolkit.run.view import Unbreakable, View
-
-LAST_LINES = 15
-METRICS_FILE = "metrics.json"
-METRICS_BYTES = 64 << 10
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is launched, where its files lie on this machine, and the engine of each host that the plan names."""
+    """What is launched, where its files lie on this machine, and the engine of each host that the plan names.
+
+    Attributes:
+        leases: the tokens of the run's leases, by host.
+        hand_over: called when the run has its own life: what was held for it is its keepers' now.
+    """
 
     manifest: Manifest
     plan: RunPlan
@@ -45,166 +52,121 @@ class Request:
     home: Path
     templates: Path
     engines: Mapping[str, Engine] = field(default_factory=lambda: {"": LOCAL})
+    cluster_file: Path | None = None
+    leases: Mapping[str, str] = field(default_factory=dict)
+    hand_over: Callable[[], None] = lambda: None
+
+
+T = TypeVar("T")
+
+
+class Stopped(Exception):
+    """Someone asked for a stop from another shell."""
 
 
 class Launch:
-    """One run, from its check to its end. `run` is the story."""
+    """One run, from its check to the word to go. `run` is the story."""
 
     def __init__(self, request: Request, view: View) -> None:
         self._request, self._plan, self._view = request, request.plan, Unbreakable(view)
         self._records = Records(request.home)
         self._stage = Stage(request.plan, request.engines, request.templates)
-        self._last: deque[str] = deque(maxlen=LAST_LINES)
         self._record = first_record(request)
-        self._on_stage = self._started = self._stored = False
+        self._on_stage = self._gone = False
+        self._stopped_by = ""
 
     def run(self) -> Record:
-        """Run to the end; the final record. Raises `ToolkitError` where the run did not complete.
-
-        A `KeyboardInterrupt` halts the run: what it wrote is stored, and the exception goes on.
-        """
+        """Bring the run on its way; its record then. Raises `ToolkitError` where it could not begin, and
+        `KeyboardInterrupt`; then nothing of it is left."""
         plan, manifest = self._plan, self._request.manifest
         address = plan.cluster.operator if plan.on_hosts else LOOPBACK
         with (
-            open_access(manifest, self._request.home, plan.side_image, plan.training_id, address) as access,
+            open_access(manifest, self._request.home, plan.side_image, plan.training_id, address) as opened,
             self._struck(),
         ):
-            self._check(access)
+            self._check(opened)
             try:
-                self._prepare(access)
-                interrupts.check()
-                outcome = self._process()
-                interrupts.check()
-                self._store(access, outcome.steps)
-                return self._judge(outcome)
+                self._prepare(opened)
+                self._go(opened)
             except ToolkitError as error:
-                self._end(State.FAILED, error.what, error.code.label)
+                self._end(State.FAILED, error.what, Reason.SYSTEM, error.code.label)
                 raise
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, Stopped):
                 interrupts.answered()
-                self._halt(access)
-                raise
+                who = self._stopped_by or "its operator"
+                self._end(State.HALTED, f"stopped by {who} before a command was run", Reason.STOPPED)
+                raise KeyboardInterrupt from None
             except Exception as error:  # a fault of ours: the traceback is for us, the state for the operator
-                self._end(State.FAILED, f"toolkit itself failed: {error!r}", Code.RESOURCES.label)
+                self._end(State.FAILED, f"toolkit itself failed: {error!r}", Reason.SYSTEM, "S100")
                 raise
+        return self._record
 
-    def _check(self, access: dict[str, Access]) -> None:
+    def _check(self, opened: Opened) -> None:
         """Are the keys good and the buckets there? Nothing is recorded or started before that is known."""
-        Store(access["data"]).check_bucket(self._plan.data_bucket)
-        Store(access["results"]).check_bucket(self._plan.results_bucket)
+        Store(opened["data"]).check_bucket(self._plan.data_bucket)
+        Store(opened["results"]).check_bucket(self._plan.results_bucket)
         self._enter(
             State.PENDING, f"{counted(len(self._plan.learners), 'learner')}, {counted(self._plan.ranks, 'rank')}"
         )
 
-    def _prepare(self, access: dict[str, Access]) -> None:
+    def _prepare(self, opened: Opened) -> None:
         self._enter(State.DOWNLOADING, "mounting buckets, placing code")
         self._on_stage = True
-        store = Store(access["results"])
-        for name, file in self._request.code:
-            key = f"{self._plan.training_id}/_submitted_code/{name}"
-            store.put(self._plan.results_bucket, key, file)
-        self._stage.mount_buckets(access)
-        subnet = self._stage.put_files(self._request.code)
-        self._record = replace(self._record, mpirun=shlex.join(mpirun_argv(self._plan, self._plan.steps[0], subnet)))
+        self._stage.start_keepers(opened.remotes)
+        with on_leash(self._leash):
+            self._act(self._stage.mount_buckets)
+            subnet = self._act(lambda: self._stage.put_files(self._request.code))
+            mpirun = shlex.join(mpirun_argv(self._plan, self._plan.steps[0], subnet))
+            self._record = replace(self._record, mpirun=mpirun)
+            self._act(self._stage.start_learners)
 
-    def _process(self) -> Outcome:
-        self._enter(State.PROCESSING, "the ranks' output follows, each line with its rank")
-        self._view.line(f"[toolkit] {self._record.mpirun}")
-        self._started = True
-        self._stage.start_learners()
-        self._stage.follow(self._on_line)
-        return self._stage.outcome()
+    def _go(self, opened: Opened) -> None:
+        """From here on the run lives by itself."""
+        self._act(lambda: None)
+        plan = self._plan
+        record = replace(self._record, launcher=None)
+        with deaf_to_interrupts():
+            opened.outlive(f"{plan.results_bucket}/{plan.training_id}/{RUN_FOLDER}/record.json")
+            try:
+                self._stage.go(jobs_of(plan, record, self._request.leases))
+            except ToolkitError:
+                opened.outlives = False
+                raise
+            self._gone = True
+            self._request.hand_over()
+            self._record = record
+            self._records.save(record)
 
-    def _on_line(self, line: str) -> None:
-        self._last.append(line)
-        self._view.line(line)
+    def _act(self, act: Callable[[], T]) -> T:
+        """One act, unless someone wants the run to stop."""
+        interrupts.check()
+        if self._stopped_by:
+            raise Stopped
+        return act()
 
-    def _store(self, access: dict[str, Access], steps: tuple[StepResult, ...]) -> None:
-        self._record = replace(self._record, steps=steps)
-        self._enter(State.STORING, f"into bucket {self._plan.results_bucket}")
-        self._stage.stop_learners()
-        self._stage.store_results(self._view.storing)
-        self._stored = True
-        store = Store(access["results"])
-        stored = list(store.objects(self._plan.results_bucket, f"{self._plan.training_id}/"))
-        self._record = replace(
-            self._record,
-            stored_files=len(stored),
-            stored_bytes=sum(item.size for item in stored),
-            metrics=read_metrics(store, self._plan.results_bucket, stored),
-        )
-
-    def _judge(self, outcome: Outcome) -> Record:
-        """The state follows from what each command and each rank left, never from mpirun's status alone."""
-        if outcome.silent_learners:
-            names = ", ".join(outcome.silent_learners)
-            seconds = self._plan.cluster.deadlines.start
-            raise ToolkitError(Code.RESOURCES, f"{names} did not answer within {seconds} s", evidence=self._evidence())
-        failed = next((step for step in outcome.steps if not step.ok), None)
-        if failed:
-            raise ToolkitError(
-                Code.PROGRAM_FAILED,
-                f"command {failed.number} of {len(self._plan.steps)}, `{failed.command}`: {how_it_ended(failed)}",
-                evidence=self._evidence(),
-                mend=f"its whole log: {self._plan.results_bucket}/{self._plan.training_id}/learner-1/training-log.txt",
-            )
-        if len(outcome.steps) < len(self._plan.steps) or outcome.exit_status != 0:
-            raise ToolkitError(
-                Code.RESOURCES,
-                f"learner 1 ended (status {outcome.exit_status}) before every command was run",
-                evidence=self._evidence(),
-            )
-        return self._end(State.COMPLETED, "every command ended with 0, every byte is in the bucket")
-
-    def _halt(self, access: dict[str, Access]) -> None:
-        """Stopped by its operator: what is there is stored, and the run ends as HALTED."""
-        if not self._started:
-            self._end(State.HALTED, "stopped by its operator before a command was run")
-            return
-        self._view.note("stopping; what the run has written is stored first (Ctrl-C again: leave it on this machine)")
-        try:
-            self._store(access, self._record.steps)
-        except ToolkitError as error:
-            self._end(State.HALTED, f"stopped by its operator; {error.what}", error.code.label)
-        except KeyboardInterrupt:
-            self._end(State.HALTED, f"stopped twice; what it wrote is kept in the volume {self._plan.volume}")
-        else:
-            self._end(State.HALTED, "stopped by its operator; what it wrote is in the bucket")
+    def _leash(self) -> None:
+        self._stopped_by = self._stage.leash() or self._stopped_by
 
     def _enter(self, state: State, note: str) -> None:
         self._record = self._record.at(state, time.time())
         self._records.save(self._record)
         self._view.state(self._record, note)
 
-    def _end(self, state: State, reason: str, code: str = "") -> Record:
-        self._record = replace(self._record, reason=reason, error_code=code)
-        self._enter(state, reason)
-        return self._record
-
-    def _evidence(self) -> str:
-        return "\n".join(self._last)
+    def _end(self, state: State, what: str, reason: Reason, code: str = "") -> None:
+        self._record = replace(self._record, reason=what, end=reason.value, error_code=code, launcher=None)
+        self._enter(state, what)
 
     @contextmanager
     def _struck(self) -> Iterator[None]:
-        """Leave nothing behind, however the run ends; a Ctrl-C cannot stop that half way."""
+        """Leave nothing behind of a run that did not begin; a Ctrl-C cannot stop that half way."""
         try:
             yield
         finally:
-            if self._on_stage:
-                self._strike()
-
-    def _strike(self) -> None:
-        """Take everything away, but what a program wrote and no bucket has: that is the operator's."""
-        kept = self._started and not self._stored
-        with _deaf_to_interrupts():
-            left = self._stage.strike(keep_volume=kept)
-        if kept:
-            on = f" on {', '.join(self._plan.hosts)}" if self._plan.on_hosts else ""
-            self._view.note(
-                f"kept: what the run wrote is in the volume {self._plan.volume}{on} (docker volume inspect)"
-            )
-        if left:
-            self._view.note(f"could not be removed: {', '.join(left)}")
+            if self._on_stage and not self._gone:
+                with deaf_to_interrupts():
+                    left = self._stage.strike()
+                if left:
+                    self._view.note(f"could not be removed: {', '.join(left)}")
 
 
 def first_record(request: Request) -> Record:
@@ -226,33 +188,19 @@ def first_record(request: Request) -> Record:
         data_bucket=plan.data_bucket,
         manifest_file=str(request.manifest_file.resolve()),
         code_folder=str(request.code_folder.resolve()),
+        cluster_file=str(request.cluster_file.resolve()) if request.cluster_file else "",
+        launcher=this_process(),
+        resumed_from=plan.resumed_from,
     ).at(State.QUEUED, time.time())
 
 
-def how_it_ended(step: StepResult) -> str:
-    """`rank 1 exited with status 3`, in the words of who ended first to blame."""
-    wrong = [(rank, status) for rank, status in enumerate(step.ranks) if status]
-    if wrong:
-        return ", ".join(f"rank {rank} exited with status {status}" for rank, status in wrong)
-    missing = [str(rank) for rank, status in enumerate(step.ranks) if status is None]
-    if missing:
-        return f"no exit status from rank {', '.join(missing)} (killed, or never started)"
-    return f"exit status {step.exit_status}"
-
-
-def read_metrics(store: Store, bucket: str, stored: list[StoredObject]) -> dict[str, Metric]:
-    """What the program left in `RESULT_DIR/metrics.json`: an object of numbers and short texts, else nothing."""
-    file = next((item for item in stored if item.key.endswith(f"/{METRICS_FILE}") and item.key.count("/") == 1), None)
-    if file is None or file.size > METRICS_BYTES:
-        return {}
-    return metrics_of(store.read(bucket, file.key))
-
-
 @contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    before = {
-        number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    }
+def deaf_to_interrupts() -> Iterator[None]:
+    """Go on to the end: what is begun here must not be left half done."""
+    before = {}
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        with suppress(ValueError):  # not in the main thread, which alone gets signals
+            before[number] = signal.signal(number, signal.SIG_IGN)
     try:
         yield
     finally:

@@ -13,6 +13,11 @@ _AGENT = f"ssh -F {LEARNER_FOLDER}/ssh_config"
 _KEEPALIVE = {"oob_tcp_keepalive_time": "10", "oob_tcp_keepalive_intvl": "5", "oob_tcp_keepalive_probes": "3"}
 
 
+def ssh_agent() -> tuple[str, ...]:
+    """What leads from learner 1 to another: the learner's name and a command follow."""
+    return tuple(_AGENT.split())
+
+
 def mpirun_argv(plan: RunPlan, step: Step, subnet: str) -> list[str]:
     """The line that starts `step` on every rank; `subnet` is the network (CIDR) that MPI shall use."""
     flags = _flags_5(plan, subnet) if plan.image.open_mpi_major >= 5 else _flags_4(plan, subnet)

@@ -87,6 +87,7 @@ class RunPlan:
     data_bucket: str
     results_bucket: str
     ssh_port: int = SSH_PORT
+    resumed_from: str = ""
 
     @property
     def on_hosts(self) -> bool:
@@ -111,12 +112,12 @@ class RunPlan:
     @property
     def results_mount(self) -> Mount:
         """The results: written through a cache that is flushed before the run is called stored."""
-        return Mount("results", self.results_bucket, f"mnt/results/{self.results_bucket}", read_only=False)
+        return results_mount(self.results_bucket)
 
     @property
     def volume(self) -> str:
         """The run's volume on each host."""
-        return f"toolkit-{self.training_id}"
+        return volume_of(self.training_id)
 
     @property
     def network(self) -> str:
@@ -143,6 +144,16 @@ def data_mount(bucket: str) -> Mount:
     return Mount("data", bucket, f"mnt/data/{bucket}", read_only=True)
 
 
+def results_mount(bucket: str) -> Mount:
+    """The results: written through a cache, and stored when that is empty."""
+    return Mount("results", bucket, f"mnt/results/{bucket}", read_only=False)
+
+
+def volume_of(training_id: str) -> str:
+    """The name of a run's volume on each host."""
+    return f"toolkit-{training_id}"
+
+
 def new_training_id() -> str:
     """`training-` and eight characters that no one takes for one another."""
     return "training-" + "".join(randomness.choice(_ID_ALPHABET) for _ in range(8))
@@ -156,11 +167,12 @@ def make_plan(
     training_id: str,
     seats: Sequence[Seat] = (),
     ssh_port: int = SSH_PORT,
+    resumed_from: str = "",
 ) -> RunPlan:
     """Place ranks host by host, and say for each command how it runs: the first on every rank, the others once.
 
     `seats` are the learners' in their order; none are given where all sit on this machine. Their sshd listens at
-    `ssh_port`.
+    `ssh_port`. `resumed_from` is the id of a run of which this one is the continuation.
     """
     compute = manifest.compute
     learners = tuple(
@@ -188,6 +200,7 @@ def make_plan(
         data_bucket=manifest.training_data.bucket,
         results_bucket=manifest.training_results.bucket,
         ssh_port=ssh_port,
+        resumed_from=resumed_from,
     )
 
 
@@ -208,5 +221,7 @@ def run_environment(plan: RunPlan) -> Mapping[str, str]:
         "PYTHONPATH": ":".join(filter(None, [CODE_FOLDER, image.get("PYTHONPATH", "")])),
         "PYTHONUNBUFFERED": "1",
     }
+    if plan.resumed_from:
+        variables["RESUME_DIR"] = f"{results}/{plan.resumed_from}"
     # sshd starts its sessions with a clean environment: what the image sets must be handed on like the rest.
     return image | variables

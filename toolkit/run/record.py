@@ -1,30 +1,12 @@
-"""The record of a run: what was asked, what happened, how it ended. A file per run, for its owner alone."""
+"""The record of a run: what was asked, what happened, how it ended. A value."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
-from pathlib import Path
+from typing import Any
 
-from toolkit.errors import Code, ToolkitError
-from toolkit.places import private_folder
-from toolkit.whole_file import write_whole
-
-Metric = int | float | str
-"""What a program or a check says of a model."""
-
-
-def metrics_of(text: str | bytes) -> dict[str, Metric]:
-    """The numbers and short texts of a JSON object that a program wrote; nothing where it is none."""
-    try:
-        found = json.loads(text, parse_constant=lambda _: None)
-    except (ValueError, RecursionError):
-        return {}
-    if not isinstance(found, dict):
-        return {}
-    return {name: value for name, value in found.items() if isinstance(value, int | float | str)}
+from toolkit.keeper.metrics import Metric
 
 
 class State(StrEnum):
@@ -59,8 +41,18 @@ class StepResult:
 
 @dataclass(frozen=True)
 class Record:
-    """A run. `reason` says why it ended as it did; `error_code` is the contract's; `hosts` are those that it
-    ran on, learner 1's first; none on this machine."""
+    """A run.
+
+    Attributes:
+        reason: why it ended as it did, in a sentence; `end` is the same in a word of `toolkit.keeper.ends.Reason`.
+        error_code: the contract's.
+        evidence, mend: the last lines of what went wrong, and what to do next.
+        kept: hosts that keep something of it that is not in the bucket.
+        hosts: those that it ran on, learner 1's first; none on this machine.
+        cluster_file: where its hosts are described; empty on this machine.
+        launcher: process id and start time (clock ticks since boot) of who launches it, while it is being launched.
+        resumed_from: the run that it continues, or repeats.
+    """
 
     training_id: str
     name: str
@@ -86,57 +78,40 @@ class Record:
     collected: str = ""
     metrics: dict[str, Metric] = field(default_factory=dict)
     hosts: tuple[str, ...] = ()
+    cluster_file: str = ""
+    end: str = ""
+    evidence: str = ""
+    mend: str = ""
+    kept: tuple[str, ...] = ()
+    launcher: tuple[int, int] | None = None
+    resumed_from: str = ""
+
+    @property
+    def final(self) -> bool:
+        """Whether it is over."""
+        return self.state in (State.COMPLETED, State.FAILED, State.HALTED)
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took, or None where it is not over."""
+        return self.states[-1][1] - self.states[0][1] if self.final and self.states else None
 
     def at(self, state: State, now: float) -> Record:
         """The same run, `state` reached at `now` (seconds since 1970)."""
         return replace(self, state=state, states=(*self.states, (state.value, now)))
 
 
-class Records:
-    """The records in a person's home."""
-
-    def __init__(self, home: Path) -> None:
-        self._folder = private_folder(home / "runs")
-
-    def save(self, record: Record) -> None:
-        """Write the record in one move; a reader never sees half of it."""
-        write_whole(self._file(record.training_id), json.dumps(asdict(record), indent=1).encode(), mode=0o600)
-
-    def load(self, training_id: str) -> Record:
-        """The record; raises `ToolkitError` (C101) with the newest runs where there is none of that id."""
-        try:
-            data = json.loads(self._file(training_id).read_text())
-        except OSError:
-            known = ", ".join(self.newest(5)) or "none yet"
-            raise ToolkitError(
-                Code.MANIFEST, f"no run {training_id} is recorded here", mend=f"the newest runs: {known}"
-            ) from None
-        except ValueError:
-            raise self._damaged(training_id) from None
-        try:
-            data["state"] = State(data["state"])
-            data["states"] = tuple((name, at) for name, at in data["states"])
-            data["steps"] = tuple(StepResult(**(step | {"ranks": tuple(step["ranks"])})) for step in data["steps"])
-            data["hosts"] = tuple(data.get("hosts", ()))
-            return Record(**data)
-        except (KeyError, TypeError, ValueError):
-            raise self._damaged(training_id) from None
-
-    def _damaged(self, training_id: str) -> ToolkitError:
-        return ToolkitError(
-            Code.RESOURCES,
-            f"{self._file(training_id)} is no record that this version can read",
-            mend="it was damaged, or written by another version of toolkit",
-        )
-
-    def newest(self, count: int) -> list[str]:
-        """The ids of the newest runs, newest first."""
-        return [file.stem for file in sorted(self._files(), key=lambda file: -file.stat().st_mtime)[:count]]
-
-    def _files(self) -> Iterator[Path]:
-        return self._folder.glob("training-*.json")
-
-    def _file(self, training_id: str) -> Path:
-        # An id comes from the command line: nothing but a name may reach the path.
-        name = training_id if training_id.replace("-", "").isalnum() else "no-such-run"
-        return self._folder / f"{name}.json"
+def read_record(data: dict[str, Any]) -> Record:
+    """A record as `asdict` gives it; what else is in `data` is left out. Raises `ValueError` where it is none."""
+    try:
+        known = {field.name: data[field.name] for field in fields(Record) if field.name in data}
+        known["state"] = State(known["state"])
+        known["states"] = tuple((name, at) for name, at in known["states"])
+        known["steps"] = tuple(StepResult(**(step | {"ranks": tuple(step["ranks"])})) for step in known["steps"])
+        for name in ("hosts", "kept"):
+            known[name] = tuple(known.get(name, ()))
+        launcher = known.get("launcher")
+        known["launcher"] = (int(launcher[0]), int(launcher[1])) if launcher else None
+        return Record(**known)
+    except (KeyError, TypeError, IndexError) as error:
+        raise ValueError(f"no record: {error}") from None

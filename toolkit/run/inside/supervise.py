@@ -1,117 +1,88 @@
 """Inside learner 1: run the steps one after another, keep every learner's log, record each step's own status.
 
-It lives in the container, so a run goes on when the operator's terminal is gone. It is one file and needs
+It lives in the container, so a run goes on when the operator's terminal is gone. It is a few files and needs
 nothing but Python 3.5: the image is the user's choice, and an old one shall do.
 
-Files that it leaves below `logs`: `learner-<n>/training-log.txt` and `status.json`. What it prints is the same
-lines, each with its rank in front.
+Files that it leaves below `logs`: `learner-<n>/training-log.txt`, `output.log` and `status.json`.
 """
 
 import json
 import os
-import re
 import select
-import socket
+import shlex
+import signal
 import subprocess
 import sys
 import time
-from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional
 
-# What mpirun puts in front of each piece of a rank's output: Open MPI 4.1 `[1,0]<stdout>:`, 5.0 a space behind it.
-TAGS = {
-    4: re.compile(rb"\[\d+,(\d+)\]<(stdout|stderr|stddiag)>:"),
-    5: re.compile(rb"\[\d+,(\d+)\]<(stdout|stderr|stddiag)>: ?"),
-}
+from .learners import Beats, wait_for_learners
+from .logs import LONGEST, Logs
+
 NOT_STARTED = 75  # EX_TEMPFAIL of sysexits.h: the learners did not answer in time
-
-Piece = Tuple[Optional[int], str, bytes]
-
-
-def split_tagged(line: bytes, open_mpi: int = 4) -> List[Piece]:
-    """One line of mpirun's output as (rank, stream, text) pieces; rank None is mpirun's own word.
-
-    Several ranks may share a line where one of them wrote without a line end; only the last piece ends one.
-    """
-    pieces = []  # type: List[Piece]
-    position, rank, stream = 0, None, ""  # type: int, Optional[int], str
-    for match in TAGS[open_mpi].finditer(line):
-        if match.start() > position:
-            pieces.append((rank, stream, line[position : match.start()]))
-        rank, stream, position = int(match.group(1)), match.group(2).decode(), match.end()
-    pieces.append((rank, stream, line[position:]))
-    return pieces
+LOST = 76
+STOPPED = 128 + signal.SIGTERM
+_LOOK_SECONDS = 0.25
+_LONG = 1 << 16
 
 
-class Logs:
-    """Each learner's log file, and the same lines on this process's output."""
+class Watch:
+    """What may end a step before its own end. `reason` says which, once `asked` has been true."""
 
-    def __init__(self, folder: str, learners: List[Dict[str, Any]], screen: BinaryIO, open_mpi: int = 4) -> None:
-        self._screen, self._open_mpi = screen, open_mpi
-        self._learner_of = {rank: learner["number"] for learner in learners for rank in learner["ranks"]}
-        self._files = {}  # type: Dict[int, BinaryIO]
-        self._open = {}  # type: Dict[Tuple[Optional[int], str], bytes]
-        for learner in learners:
-            place = os.path.join(folder, "learner-%d" % learner["number"])
-            os.makedirs(place, exist_ok=True)
-            self._files[learner["number"]] = open(os.path.join(place, "training-log.txt"), "ab", buffering=0)
+    def __init__(self, plan: Dict[str, Any], logs: Logs, beats: Beats) -> None:
+        self._plan, self._logs, self._beats = plan, logs, beats
+        self._ranks = {rank for learner in plan["learners"] for rank in learner["ranks"]}
+        self._run_began = time.monotonic()
+        self.stop = False
+        self.lost = []  # type: List[str]
+        self.begin({})
 
-    def line(self, rank: Optional[int], text: bytes) -> None:
-        """Write one whole line of a rank; what mpirun itself says goes to learner 1's log."""
-        prefix = b"[mpirun] " if rank is None else b"[%d] " % rank
-        whole = prefix + text + b"\n"
-        self._files[self._learner_of.get(rank, 1) if rank is not None else 1].write(whole)
-        self._screen.write(whole)
-        self._screen.flush()
+    def begin(self, step: Dict[str, Any]) -> None:
+        """A step begins now."""
+        self._step, self._began, self.reason, self.limit = step, time.monotonic(), "", 0
+        self._logs.last_line = self._began
+        self._logs.started.clear()
 
-    def say(self, text: str) -> None:
-        """A word of the tool's own, for the screen alone."""
-        self._screen.write(("[toolkit] %s\n" % text).encode())
-        self._screen.flush()
+    @property
+    def missing_ranks(self) -> List[int]:
+        """Ranks of a parallel step that have not started."""
+        return sorted(self._ranks - self._logs.started) if self._step.get("parallel") else []
 
-    def tagged(self, line: bytes) -> None:
-        """Take one line of mpirun's output."""
-        pieces = split_tagged(line, self._open_mpi)
-        for index, (rank, stream, text) in enumerate(pieces):
-            key = (rank, stream)
-            whole = self._open.pop(key, b"") + text
-            if index == len(pieces) - 1:
-                self.line(rank, whole)
-            else:
-                self._open[key] = whole
-
-    def finish(self) -> None:
-        """Write what was left without a line end."""
-        for (rank, _), text in sorted(self._open.items(), key=lambda item: str(item[0])):
-            self.line(rank, text)
-        self._open.clear()
-
-
-def wait_for_learners(learners: List[Dict[str, Any]], port: int, seconds: float) -> List[str]:
-    """Wait until sshd answers on every other learner; the names of those that did not in time."""
-    deadline = time.time() + seconds
-    waiting = [learner["hostname"] for learner in learners if learner["number"] != 1]
-    while waiting and time.time() < deadline:
-        waiting = [hostname for hostname in waiting if not answers(hostname, port)]
-        if waiting:
-            time.sleep(0.1)
-    return waiting
-
-
-def answers(hostname: str, port: int) -> bool:
-    """Whether a connection to `hostname` is taken and the first bytes are ssh's."""
-    try:
-        with socket.create_connection((hostname, port), timeout=2) as connection:
-            connection.settimeout(2)
-            return connection.recv(4) == b"SSH-"
-    except OSError:
+    def asked(self) -> bool:
+        """Whether the step must end now."""
+        now = time.monotonic()
+        self.lost = self.lost or self._beats.lost()
+        checks = (
+            ("stopped", 0, self.stop),
+            ("host lost", 0, bool(self.lost)),
+            ("start deadline", self._plan["start_deadline"], self._late(now)),
+            ("time limit", self._step.get("timeout"), self._over(now - self._began, self._step.get("timeout"))),
+            ("time limit", self._plan.get("limit"), self._over(now - self._run_began, self._plan.get("limit"))),
+            ("no progress", self._plan.get("quiet"), self._over(now - self._logs.last_line, self._plan.get("quiet"))),
+        )
+        for reason, limit, true in checks:
+            if true:
+                self.reason, self.limit = reason, limit or 0
+                return True
         return False
 
+    def _late(self, now: float) -> bool:
+        return bool(self.missing_ranks) and now - self._began > self._plan["start_deadline"]
 
-def lines_of(process: Any) -> Iterator[bytes]:
-    """Each line of a process's output until it has ended and is silent: what it left running holds the pipe open."""
+    @staticmethod
+    def _over(seconds: float, limit: Optional[float]) -> bool:
+        return bool(limit) and seconds > (limit or 0)
+
+
+def lines_of(process: Any, watch: Watch, grace: float) -> Iterator[bytes]:
+    """Each line of a process's output until it has ended and is silent: what it left running holds the pipe open.
+
+    Where `watch` asks for it, the process is ended, and killed after `grace` seconds.
+    """
     descriptor, rest = process.stdout.fileno(), b""
+    kill_at = None  # type: Optional[float]
     while True:
-        if select.select([descriptor], [], [], 0.5)[0]:
+        if select.select([descriptor], [], [], _LOOK_SECONDS)[0]:
             data = os.read(descriptor, 1 << 16)
             if not data:
                 break
@@ -119,30 +90,46 @@ def lines_of(process: Any) -> Iterator[bytes]:
             rest = lines.pop()
             for line in lines:
                 yield line
+            if len(rest) > LONGEST:
+                yield rest
+                rest = b""
+            elif len(rest) > _LONG and b"\r" in rest:
+                rest = rest[rest.rindex(b"\r") :]  # a progress bar that never ends its line: what it shows now
         elif process.poll() is not None:
+            break
+        if kill_at is None and watch.asked():
+            kill_at = time.monotonic() + grace
+            os.killpg(process.pid, signal.SIGTERM)
+        elif kill_at is not None and time.monotonic() > kill_at:
+            os.killpg(process.pid, signal.SIGKILL)
             break
     if rest:
         yield rest
 
 
-def run_step(step: Dict[str, Any], logs: Logs) -> int:
+def run_step(step: Dict[str, Any], logs: Logs, watch: Watch, grace: float = 10) -> int:
     """Run one step to its end; its exit status, 128 + the signal's number where a signal ended it."""
+    watch.begin(step)
     try:
         process = subprocess.Popen(
-            step["argv"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            step["argv"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=step.get("folder"),
+            start_new_session=True,
         )
     except OSError as error:
         logs.line(None, ("%s: %s" % (step["argv"][0], error.strerror)).encode())
         return 127
-    assert process.stdout is not None
-    for raw in lines_of(process):
+    for raw in lines_of(process, watch, grace):
         line = raw.rstrip(b"\r")
         if step["parallel"]:
             logs.tagged(line)
         else:
             logs.line(0, line)
     logs.finish()
-    status = process.wait()
+    status = int(process.wait())
     return status if status >= 0 else 128 - status
 
 
@@ -150,30 +137,71 @@ def save(path: str, record: Dict[str, Any]) -> None:
     """Replace the status file in one move, so that a reader never sees half of it."""
     with open(path + ".new", "w") as file:
         json.dump(record, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
     os.rename(path + ".new", path)
+
+
+def doubt(beats: Beats, watch: Watch) -> None:
+    """After a failure: was it a host that is going? Wait until each learner has answered, or is lost."""
+    while beats.doubtful() and not watch.lost and not watch.stop:
+        time.sleep(_LOOK_SECONDS)
+        watch.lost = beats.lost()
 
 
 def main(plan_file: str) -> int:
     """Run the plan; stops at the first step that fails and returns its status."""
     with open(plan_file) as file:
         plan = json.load(file)
-    logs = Logs(plan["logs"], plan["learners"], sys.stdout.buffer, plan["open_mpi"])
-    record = {"silent_learners": [], "steps": []}  # type: Dict[str, Any]
+    logs = Logs(plan["logs"], plan["learners"], plan["open_mpi"])
+    record = {"silent_learners": [], "lost_learners": [], "steps": []}  # type: Dict[str, Any]
+    record["start_deadline"], record["lost_seconds"] = plan["start_deadline"], plan["lost"]
     status_file = os.path.join(plan["logs"], "status.json")
+    while not os.path.exists(os.path.join(plan["logs"], "go")):
+        time.sleep(0.05)  # the keeper's word; where it does not come, the keeper removes this container
     record["silent_learners"] = wait_for_learners(plan["learners"], plan["port"], plan["start_deadline"])
     save(status_file, record)
     if record["silent_learners"]:
         return NOT_STARTED
+    beats = Beats(plan["learners"], plan["agent"], plan["lost"])
+    watch = Watch(plan, logs, beats)
+
+    def on_stop(_number: int, _frame: Any) -> None:
+        watch.stop = True
+
+    signal.signal(signal.SIGTERM, on_stop)
+    try:
+        return run_steps(plan, logs, beats, watch, record, status_file)
+    finally:
+        beats.end()
+
+
+def run_steps(
+    plan: Dict[str, Any], logs: Logs, beats: Beats, watch: Watch, record: Dict[str, Any], status_file: str
+) -> int:
+    """Each step to its end, its status saved at once."""
     for step in plan["steps"]:
+        if watch.stop:
+            return STOPPED
         entry = {"number": step["number"], "command": step["command"], "started": time.time()}
         record["steps"].append(entry)
         save(status_file, record)
         logs.say("command %d of %d: %s" % (step["number"], len(plan["steps"]), step["command"]))
-        entry["exit_status"] = run_step(step, logs)
-        entry["ended"] = time.time()
+        if step["parallel"]:
+            logs.say(" ".join(shlex.quote(word) for word in step["argv"]))
+        status = run_step(step, logs, watch, plan.get("grace", 10))
+        if status != 0 or watch.reason:
+            doubt(beats, watch)
+        entry.update(exit_status=status, ended=time.time(), why=watch.reason, limit=watch.limit)
+        entry["missing_ranks"] = watch.missing_ranks
+        record["lost_learners"] = watch.lost
         save(status_file, record)
-        if entry["exit_status"] != 0:
-            return int(entry["exit_status"])
+        if watch.lost:
+            return LOST
+        if watch.reason:
+            return STOPPED
+        if status != 0:
+            return status
     return 0
 
 

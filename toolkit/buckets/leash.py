@@ -1,0 +1,32 @@
+"""A sign of life, given now and then while a context lasts: what it is given to ends by itself where it stays out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from toolkit.errors import ToolkitError
+
+_EVERY_SECONDS = 5.0
+
+
+@contextmanager
+def on_leash(act: Callable[[], object], every: float = _EVERY_SECONDS) -> Iterator[None]:
+    """Do `act` at once and every `every` seconds, in a thread of its own; what it raises is no matter of ours."""
+    over = threading.Event()
+
+    def work() -> None:
+        while True:
+            with suppress(ToolkitError):
+                act()
+            if over.wait(every):
+                return
+
+    thread = threading.Thread(target=work, name="leash", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

@@ -1,0 +1,52 @@
+"""A run launched again: the same manifest and image, the very code that was submitted then."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from toolkit.cli import launch
+from toolkit.cli.screen import console
+from toolkit.errors import Code, ToolkitError
+from toolkit.places import home
+from toolkit.run.opened import stored_run
+from toolkit.run.record import Record
+from toolkit.run.records import Records
+from toolkit.run.refresh import refreshed
+
+
+def run_again(arguments: argparse.Namespace, *, resume: bool) -> int:
+    """Launch the run anew; with `resume`, it is told the folder of the old one's results."""
+    records = Records(home())
+    record = refreshed(records.find(arguments.training_id), records)
+    if resume and not record.final:
+        raise ToolkitError(Code.MANIFEST, f"{record.training_id} goes on", mend=f"toolkit stop {record.training_id}")
+    with submitted_code(record) as code:
+        arguments.manifest, arguments.code = record.manifest_file, str(code)
+        arguments.cluster = arguments.cluster or record.cluster_file or None
+        order = launch.read_order(arguments)
+        if order.image.image_id != record.image_id:
+            raise ToolkitError(
+                Code.IMAGE,
+                f"{record.training_id} ran in {record.image}, and its manifest now asks for {order.image.reference}",
+                mend=f"toolkit launch {record.manifest_file} runs it in the new one",
+            )
+        console.print(f"{record.training_id} again, with the code that was submitted then", soft_wrap=True)
+        return launch.launch(order, arguments, record.training_id if resume else "")
+
+
+@contextmanager
+def submitted_code(record: Record) -> Iterator[Path]:
+    """The code as the run was given it, from its bucket, in a folder that goes afterwards."""
+    with tempfile.TemporaryDirectory(prefix="toolkit-code-") as folder, stored_run(record) as stored:
+        code = Path(folder)
+        if not stored.fetch_code(code):
+            raise ToolkitError(
+                Code.CODE,
+                f"the bucket has no submitted code of {record.training_id}",
+                mend=f"toolkit launch {record.manifest_file} takes the code that lies beside it now",
+            )
+        yield code

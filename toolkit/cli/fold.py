@@ -1,0 +1,86 @@
+"""Identical lines of many ranks as one: `[0-7] epoch 1/8`, as eight ranks that say the same say it once. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+HOLD_SECONDS = 0.25
+"""So long a line waits for the other ranks to say the same."""
+_RANK = re.compile(r"^\[(\d+)\] ")
+
+
+@dataclass
+class _Group:
+    text: str
+    since: float
+    ranks: set[int] = field(default_factory=set)
+
+    def __str__(self) -> str:
+        return f"[{spans(self.ranks)}] {self.text}"
+
+
+class Fold:
+    """Lines in, fewer lines out. Each rank's own lines keep their order, and nothing waits longer than `hold` seconds.
+
+    Args:
+        ranks: how many there are; a line that all of them have said waits no longer.
+    """
+
+    def __init__(self, ranks: int, hold: float = HOLD_SECONDS) -> None:
+        self._ranks, self._hold = ranks, hold
+        self._groups: list[_Group] = []
+        self._last: dict[int, _Group] = {}
+
+    def line(self, text: str, now: float) -> Iterator[str]:
+        """Take one line, `[rank] text`; what is to be shown now. A line of no rank stays where it is."""
+        match = _RANK.match(text)
+        if not match or self._ranks < 2:
+            yield from self.rest()
+            yield text
+            return
+        self._join(int(match[1]), text[match.end() :], now)
+        yield from self.due(now)
+
+    def due(self, now: float) -> Iterator[str]:
+        """What has waited long enough, or for no one."""
+        while self._groups:
+            first = self._groups[0]
+            if len(first.ranks) < self._ranks and now - first.since < self._hold:
+                return
+            yield self._shown()
+
+    def rest(self) -> Iterator[str]:
+        """All that waits."""
+        while self._groups:
+            yield self._shown()
+
+    def _join(self, rank: int, text: str, now: float) -> None:
+        """Into the first group that says the same and lies behind this rank's last one; else into a new one."""
+        last = self._last.get(rank)
+        start = next((index + 1 for index, group in enumerate(self._groups) if group is last), 0)
+        group = next((one for one in self._groups[start:] if one.text == text), None)
+        if group is None:
+            group = _Group(text, now)
+            self._groups.append(group)
+        group.ranks.add(rank)
+        self._last[rank] = group
+
+    def _shown(self) -> str:
+        group = self._groups.pop(0)
+        for rank in group.ranks:
+            if self._last.get(rank) is group:
+                del self._last[rank]
+        return str(group)
+
+
+def spans(numbers: set[int]) -> str:
+    """`0-3,7`: how a person writes a set of ranks."""
+    parts: list[list[int]] = []
+    for number in sorted(numbers):
+        if parts and number == parts[-1][1] + 1:
+            parts[-1][1] = number
+        else:
+            parts.append([number, number])
+    return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in parts)

@@ -1,0 +1,12 @@
+"""`toolkit resume TRAINING_ID`."""
+
+from __future__ import annotations
+
+import argparse
+
+from toolkit.cli.again import run_again
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Go on from its checkpoints, in a new run."""
+    return run_again(arguments, resume=True)

@@ -1,0 +1,12 @@
+"""`toolkit retry TRAINING_ID`."""
+
+from __future__ import annotations
+
+import argparse
+
+from toolkit.cli.again import run_again
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run it once more, from the beginning."""
+    return run_again(arguments, resume=False)

@@ -1,0 +1,113 @@
+"""A run on the screen: its plan, its states, the ranks' lines, and how it ended."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import asdict
+
+from rich.text import Text
+
+from toolkit.cli.fold import Fold
+from toolkit.cli.screen import console, human_size, print_json, rank_line
+from toolkit.errors import INTERRUPTED
+from toolkit.run.events import Line
+from toolkit.run.outcome import raise_for
+from toolkit.run.plan import RunPlan, counted
+from toolkit.run.record import Record, State
+from toolkit.run.view import Choice
+
+
+def told_end(record: Record, *, as_json: bool) -> int:
+    """How it ended, for the screen, a machine and the shell. Raises `ToolkitError` where the run failed."""
+    raise_for(record)
+    if as_json:
+        print_json(asdict(record))
+    if record.state is State.HALTED:
+        return INTERRUPTED
+    console.print(
+        f"{record.training_id} {record.state.value}: {record.stored_files} files, {human_size(record.stored_bytes)}, "
+        f"in bucket {record.results_bucket}\nnext: toolkit collect {record.training_id}",
+        soft_wrap=True,
+    )
+    return 0
+
+
+def show_plan(plan: RunPlan) -> None:
+    """What will run where, before it does."""
+    console.print(f"{plan.training_id}  {plan.name}", style="bold", soft_wrap=True)
+    console.print(f"  image    {plan.image.reference}", soft_wrap=True)
+    for learner in plan.learners:
+        at = f" on {learner.seat.host} ({learner.seat.address})" if learner.seat.host else ""
+        gpus = f", GPU {', '.join(learner.seat.gpus)}" if learner.seat.gpus else ""
+        ranks = ", ".join(map(str, learner.ranks))
+        console.print(f"  {learner.hostname}{at}  rank {ranks}{gpus}", soft_wrap=True)
+    for step in plan.steps:
+        how = f"on {counted(plan.ranks, 'rank')}" if step.parallel else "once, on learner 1"
+        console.print(f"  command {step.number}, {how}: {step.command}", soft_wrap=True)
+    if plan.cluster.gpu == "none":
+        console.print(
+            f"  cluster {plan.cluster.name} has no GPU: each rank runs on the CPU in place of one {plan.gpu_kind}",
+            style="yellow",
+            soft_wrap=True,
+        )
+
+
+class Screen:
+    """The run as it is seen on a terminal."""
+
+    def __init__(self, ranks: int, plan: RunPlan | None = None, *, lines_to_stderr: bool = False) -> None:
+        self._plan = plan
+        self._to_stderr = lines_to_stderr
+        self._folded = sys.stdout.isatty() and not lines_to_stderr
+        self._fold = Fold(ranks)
+        self._waiting = (0, 0, 0)
+
+    def state(self, record: Record, note: str) -> None:
+        """One line for each state; the plan with the first, once keys and buckets are known to be good."""
+        self._show(self._fold.rest())
+        if record.state is State.PENDING and self._plan:
+            show_plan(self._plan)
+        colour = {State.COMPLETED: "green", State.FAILED: "red", State.HALTED: "yellow"}.get(record.state, "blue")
+        console.print(Text.assemble((f"{record.state.value:<12}", colour), note), soft_wrap=True)
+
+    def line(self, line: Line) -> None:
+        """A rank's line: on standard output, so that it can be piped, as it is; folded and coloured on a terminal."""
+        if self._folded:
+            self._show(self._fold.line(line.text, time.monotonic()))
+        else:
+            print(line.text, file=sys.stderr if self._to_stderr else sys.stdout)
+
+    def beat(self) -> None:
+        """Show what has waited for other ranks; let what is piped go."""
+        self._show(self._fold.due(time.monotonic()))
+        (sys.stderr if self._to_stderr else sys.stdout).flush()
+
+    def note(self, text: str) -> None:
+        """A line of the tool's own, apart from the ranks'."""
+        console.print(text, style="yellow", soft_wrap=True)
+
+    def storing(self, queued: int, uploading: int, errored: int) -> None:
+        """What is still on its way, told when it changes."""
+        now = (queued, uploading, errored)
+        if now != self._waiting and any(now):
+            self._waiting = now
+            failed = f", {errored} failed and are tried again" if errored else ""
+            console.print(f"  {queued} files wait, {uploading} on their way{failed}")
+
+    def interrupted(self) -> Choice:
+        """Ctrl-C: a person is asked; a script that sends it wants the run to stop."""
+        if not (sys.stdin.isatty() and console.is_terminal):
+            return Choice.STOP
+        console.print("\n[d]etach: the run goes on, [s]top: store what it wrote and end it, [Enter]: go on watching")
+        try:
+            answer = input("> ").strip().lower()
+        except (EOFError, KeyboardInterrupt):
+            return Choice.DETACH
+        return {"d": Choice.DETACH, "s": Choice.STOP}.get(answer[:1], Choice.GO_ON)
+
+    @staticmethod
+    def _show(lines: Iterable[str]) -> None:
+        for line in lines:
+            console.print(rank_line(line), soft_wrap=True)

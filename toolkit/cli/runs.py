@@ -1,0 +1,63 @@
+"""`toolkit runs`."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import time
+from dataclasses import asdict
+from functools import partial
+
+from rich.console import Console
+from rich.table import Table
+
+from toolkit.cli.screen import console, print_json
+from toolkit.hosts.all_at_once import Job, do_all
+from toolkit.places import home
+from toolkit.run.record import Record
+from toolkit.run.records import Records
+from toolkit.run.refresh import refreshed
+
+_AT_ONCE = 8
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """List the runs that were launched from here, the newest first; of those that go on, how they are now."""
+    records = Records(home())
+    known = [record for record in records.all() if not (arguments.active and record.final)]
+    jobs = [Job(record.training_id, partial(refreshed, record, records)) for record in known]
+    now = [answer.value or record for answer, record in zip(do_all(jobs, at_once=_AT_ONCE), known, strict=True)]
+    if arguments.json:
+        print_json({"runs": [asdict(record) for record in now]})
+        return 0
+    if not now:
+        console.print("no run is recorded here yet")
+        return 0
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("ID", "NAME", "STATE", "HOSTS", "SINCE", "TOOK"):
+        table.add_column(title, no_wrap=title != "NAME")
+    for record in now:
+        table.add_row(*row(record, time.time()))
+    Console(highlight=False, markup=False).print(table)
+    return 0
+
+
+def row(record: Record, now: float) -> tuple[str, ...]:
+    """A run in words: id, name, state with the word of its end, hosts, when it began, how long it took or takes."""
+    began = record.states[0][1] if record.states else now
+    seconds = record.seconds if record.seconds is not None else now - began
+    state = record.state.value + (f" ({record.end})" if record.error_code and record.end else "")
+    hosts = ", ".join(record.hosts) or record.cluster
+    since = datetime.datetime.fromtimestamp(began).strftime("%Y-%m-%d %H:%M")
+    return record.training_id, record.name, state, hosts, since, duration(seconds)
+
+
+def duration(seconds: float) -> str:
+    """`42 s`, `3 m 12 s`, `5 h 3 m`, `2 d 4 h`."""
+    left = round(seconds)
+    units = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
+    for index, (name, size) in enumerate(units):
+        if left >= size or name == "s":
+            rest = left % size // units[index + 1][1] if index + 1 < len(units) else 0
+            return f"{left // size} {name}" + (f" {rest} {units[index + 1][0]}" if rest else "")
+    return ""

@@ -1,0 +1,66 @@
+"""`toolkit stop TRAINING_ID`."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from functools import partial
+
+from toolkit.cli.run_screen import Screen
+from toolkit.cli.screen import console, print_json
+from toolkit.errors import Code, ToolkitError
+from toolkit.places import home
+from toolkit.run.events import Line
+from toolkit.run.kept import Presence, RemoteKeeper
+from toolkit.run.launcher import interrupt, lives
+from toolkit.run.opened import stored_run
+from toolkit.run.reach import cluster_of, reached
+from toolkit.run.record import Record
+from toolkit.run.records import Records
+from toolkit.run.refresh import refreshed
+from toolkit.run.view import Choice
+from toolkit.run.watch import Detached, Watch, Watched, stop
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Stop the run, and wait until what it wrote is stored and nothing of it is left. A second stop waits, too."""
+    records = Records(home())
+    record = refreshed(records.find(arguments.training_id), records)
+    if not record.final:
+        record = stopped(record, records)
+    if arguments.json:
+        print_json(asdict(record))
+    console.print(f"{record.training_id} {record.state.value}: {record.reason}", soft_wrap=True)
+    return 0
+
+
+def stopped(record: Record, records: Records) -> Record:
+    """The record of the run once it has ended."""
+    with reached(record) as engines:
+        keepers = {host: RemoteKeeper(engine, record.training_id) for host, engine in engines.items()}
+        first = next(iter(keepers.values()))
+        if first.presence() is Presence.GONE and record.launcher and lives(record.launcher):
+            interrupt(record.launcher)  # it has nothing on a host yet but a process here
+            raise ToolkitError(
+                Code.RESOURCES,
+                f"{record.training_id} had not begun: its launch, process {record.launcher[0]} here, was interrupted",
+                mend=f"toolkit show {record.training_id}",
+            )
+        who = stop(keepers)
+        console.print(f"{record.training_id}: stopping, as {who} asked; what it has written is stored first")
+        watched = Watched(record, keepers, partial(stored_run, record), cluster_of(record).deadlines.lost)
+        try:
+            return Watch(watched, records, Quiet(record.ranks)).run()
+        except Detached:
+            return record
+
+
+class Quiet(Screen):
+    """The states of a run, without its lines."""
+
+    def line(self, line: Line) -> None:
+        """See `View.line`."""
+
+    def interrupted(self) -> Choice:
+        """See `View.interrupted`."""
+        return Choice.DETACH

@@ -1,0 +1,93 @@
+"""The keeper's words: `keep` is what the side container runs, the others are run beside it by an operator.
+
+keep RUN VOLUME      the story of a run on this host
+go                   the job comes on standard input
+leash                say that the operator lives; prints who wants the run to stop, if anyone does
+follow OFFSET        events, until the run has ended
+state                the record as it is now
+stop WHO             ask the run to stop; prints who had asked first
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from toolkit.keeper.engine import KeeperEngine
+from toolkit.keeper.follow import follow
+from toolkit.keeper.job import read_job
+from toolkit.keeper.keep import Keep, own_container, read_json, stopped_by
+from toolkit.keeper.places import CONFIG, HOST, JOB, LEASH, SOCKET, STATE, STOP, VOLUMES
+from toolkit.keeper.strike import give_back_lease, strike
+from toolkit.keeper.wait import wait_for_word
+
+_MOUNT_DAEMON = (
+    f"umask 077; until [ -s {CONFIG} ]; do sleep 0.05; done; exec rclone rcd --rc-addr unix://{SOCKET} --rc-no-auth "
+    f"--config {CONFIG} --cache-dir {HOST}/cache --use-server-modtime --log-level NOTICE"
+)
+
+
+def main(words: list[str]) -> int:
+    """Carry out one word."""
+    match words:
+        case ["keep", run, volume]:
+            keep(run, volume)
+        case ["go"]:
+            go(sys.stdin.read())
+        case ["leash"]:
+            Path(LEASH).touch()
+            print(stopped_by(Path(STOP)))
+        case ["follow", offset]:
+            follow(int(offset))
+        case ["state"]:
+            print(Path(STATE).read_text() if Path(STATE).exists() else "{}")
+        case ["stop", who]:
+            print(ask_to_stop(who, Path(STOP)))
+        case _:
+            print(__doc__, file=sys.stderr)
+            return 2
+    return 0
+
+
+def keep(run: str, volume: str) -> None:
+    """Own the run on this host from before its first file to after its last."""
+    engine = KeeperEngine()
+    engine.create_volume(volume, run)
+    Path(HOST).symlink_to(f"{VOLUMES}/{volume}/_data")
+    Path(LEASH).touch()
+    daemon = subprocess.Popen(("sh", "-c", _MOUNT_DAEMON))
+    job = wait_for_word()
+    kept = Keep(job, engine).run() if job else False
+    strike(engine, run, own_container(run), volume, keep_volume=kept)
+    daemon.terminate()
+    daemon.wait()
+    if job:
+        give_back_lease(job.scratch, job.lease)
+
+
+def go(text: str) -> None:
+    """Take the job; from now on the operator is not needed."""
+    job = read_job(text)
+    new = Path(f"{JOB}.new")
+    new.write_text(job.to_json())
+    new.rename(JOB)
+
+
+def ask_to_stop(who: str, file: Path) -> str:
+    """Write down who wants the run to stop, unless someone has before; the first one's name."""
+    new = file.with_name(f".stop.{os.getpid()}")
+    new.write_text(json.dumps({"by": who}))
+    try:
+        os.link(new, file)  # fails where it is there: the first one is who stopped the run
+    except FileExistsError:
+        pass
+    finally:
+        new.unlink()
+    return str(read_json(file).get("by", who))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,220 @@
+"""The results bucket from inside the side container: what waits to be uploaded, what is there, small objects of a run.
+
+rclone does all of it: the daemon that mounts (over its socket), and fresh processes for what must not believe a cache.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from toolkit.keeper.ends import Reason
+from toolkit.keeper.places import CONFIG, HOST, SOCKET
+
+POLL_SECONDS = 0.25
+_PROBE_SECONDS = 5.0
+_LIST_SECONDS = 6.0
+"""The mount's DirCacheTime, and a second."""
+_FINAL_PROBES = 3
+"""So many probes that say the same, and what they say is believed: about 15 s."""
+# A store's refusal, in rclone's words or the store's; the first that matches is meant.
+_REFUSALS = (
+    (Reason.BUCKET_FULL, re.compile(r"no space left|quota|insufficient ?storage|StorageFull|\b507\b", re.IGNORECASE)),
+    (
+        Reason.BUCKET_CREDENTIALS,
+        re.compile(r"AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken|Forbidden|\b403\b"),
+    ),
+    (Reason.BUCKET_WRITE, re.compile(r"NoSuchBucket|directory not found")),
+)
+_SHORT = ("--retries", "1", "--low-level-retries", "1", "--contimeout", "5s", "--timeout", "10s")
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What a mount has still to upload: files waiting, under way, and failed so far."""
+
+    queued: int = 0
+    uploading: int = 0
+    errored: int = 0
+
+    @property
+    def count(self) -> int:
+        """How many are left."""
+        return self.queued + self.uploading
+
+
+class NotStored(Exception):
+    """Something that the run wrote is not in the bucket."""
+
+    def __init__(self, reason: Reason, what: str, evidence: str = "") -> None:
+        super().__init__(what)
+        self.reason, self.what, self.evidence = reason, what, evidence[-2000:]
+
+
+class Bucket:
+    """The results, mounted at `folder` below the volume; `filesystem` is their name in rclone's configuration."""
+
+    def __init__(self, filesystem: str, folder: str) -> None:
+        self._filesystem, self._folder = filesystem, folder
+
+    def flush(self, patience: float, on_state: Callable[[Waiting], None]) -> None:
+        """Wait until the mount has nothing left to upload.
+
+        rclone writes back some seconds after a file is closed, so an unmount proves nothing. Raises `NotStored` once
+        `patience` seconds pass in which nothing moved, or earlier where the store itself refuses for good.
+        """
+        watch = _Progress(time.monotonic())
+        while True:
+            waiting, moved, errors = self._pending()
+            on_state(waiting)
+            if not waiting.count and not waiting.errored:
+                return
+            now = time.monotonic()
+            if watch.moved(now, waiting.count, moved, errors):
+                pass
+            elif watch.refused(now, self._probe):
+                raise NotStored(watch.reason, f"the store refuses what is written ({watch.reason})", watch.said)
+            elif watch.silent(now) > patience:
+                raise NotStored(Reason.BUCKET_WRITE, f"{waiting.count} files could not be stored", watch.said)
+            time.sleep(POLL_SECONDS)
+
+    def differences(self, folder: str) -> str:
+        """Compare what this mount has read or written in `folder`, as programs see it, with the bucket: sizes and MD5,
+        by a fresh reader. Other hosts' files are none of its business.
+
+        Returns what is missing or differs; empty where all is the same. A difference is looked at twice: what another
+        host has written over meanwhile is known here only when the mount's own list is as old as it may be.
+        """
+        said = self._compare(folder)
+        if said:
+            time.sleep(_LIST_SECONDS)
+            said = self._compare(folder)
+        return said
+
+    def _compare(self, folder: str) -> str:
+        files = self._touched(folder)
+        if not files:
+            return ""
+        words = ["check", "--one-way", "--quiet", "--error", "-", "--missing-on-dst", "-", "--differ", "-"]
+        words += ["--files-from", "-"]
+        done = _rclone(*words, f"{HOST}/{self._folder}/{folder}", f"{self._filesystem}/{folder}", data=files)
+        said = (done.stdout + b"\n" + done.stderr).decode("utf-8", "replace").strip()
+        return "" if done.returncode == 0 else said or f"status {done.returncode}"
+
+    def put(self, name: str, data: bytes, *, short: bool = True) -> bool:
+        """Write a small object; whether it is there."""
+        return _rclone("rcat", *(_SHORT if short else ()), f"{self._filesystem}/{name}", data=data).returncode == 0
+
+    def get(self, name: str, most: int = 1 << 20) -> bytes | None:
+        """A small object, or None where it is not there or nobody answers."""
+        done = _rclone("cat", *_SHORT, "--count", str(most), f"{self._filesystem}/{name}")
+        return done.stdout if done.returncode == 0 and done.stdout else None
+
+    def put_folder(self, folder: str, name: str) -> None:
+        """Copy a folder of this container into the bucket. Raises `NotStored`."""
+        done = _rclone("copy", folder, f"{self._filesystem}/{name}")
+        if done.returncode != 0:
+            said = done.stderr.decode("utf-8", "replace")
+            raise NotStored(_meaning(said) or Reason.BUCKET_WRITE, f"{name} could not be stored", said)
+
+    def size(self, folder: str) -> tuple[int, int]:
+        """Objects and bytes of a run's folder, without what the keeper itself writes there."""
+        done = _rclone("size", "--json", "--exclude", "/_run/**", f"{self._filesystem}/{folder}")
+        found = json.loads(done.stdout or b"{}")
+        return int(found.get("count", 0)), int(found.get("bytes", 0))
+
+    def purge(self, folder: str) -> None:
+        """Remove a run's folder, which no program has written to yet."""
+        _rclone("purge", *_SHORT, f"{self._filesystem}/{folder}")
+
+    @staticmethod
+    def unmount() -> None:
+        """Take down every mount; it is no error if there is none."""
+        _rc("mount/unmountall", {})
+
+    def _touched(self, folder: str) -> bytes:
+        cached = f"{HOST}/cache/vfs/{self._filesystem.replace(':', '/')}/{folder}"
+        found = subprocess.run(
+            ("find", cached, "-type", "f", "-printf", "%P\\n"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
+        return found.stdout
+
+    def _pending(self) -> tuple[Waiting, int, int]:
+        cache = _rc("vfs/stats", {"fs": self._filesystem}).get("diskCache")
+        if cache is None:
+            raise NotStored(Reason.SYSTEM, "the mount's own process does not answer")
+        stats = _rc("core/stats", {})
+        waiting = Waiting(cache["uploadsQueued"], cache["uploadsInProgress"], cache["erroredFiles"])
+        return waiting, int(stats.get("bytes", 0)), int(stats.get("errors", 0))
+
+    def _probe(self) -> str:
+        """Write a small object; what the store says against it, empty where it takes it."""
+        done = _rclone("rcat", *_SHORT, f"{self._filesystem}/{_PROBE_NAME}", data=b"probe")
+        if done.returncode != 0:
+            return done.stderr.decode("utf-8", "replace")
+        _rclone("deletefile", *_SHORT, f"{self._filesystem}/{_PROBE_NAME}")
+        return ""
+
+
+_PROBE_NAME = ".toolkit-probe"
+
+
+class _Progress:
+    """Whether storing goes on: files that are done, or bytes that move while nothing fails."""
+
+    def __init__(self, now: float) -> None:
+        self._since, self._probed, self._left = now, now, 1 << 60
+        self._moved = self._errors = -1
+        self._refusals: list[Reason] = []
+        self.reason, self.said = Reason.BUCKET_WRITE, ""
+
+    def moved(self, now: float, left: int, moved: int, errors: int) -> bool:
+        """Take what the mount says now; whether that is progress."""
+        forward = left < self._left or (moved > self._moved and errors == self._errors)
+        self._left, self._moved, self._errors = min(left, self._left), moved, errors
+        if forward:
+            self._since, self._refusals = now, []
+        return forward
+
+    def silent(self, now: float) -> float:
+        """Seconds without progress."""
+        return now - self._since
+
+    def refused(self, now: float, probe: Callable[[], str]) -> bool:
+        """Ask the store now and then why; whether it has refused for good, in the same way several times."""
+        if self.silent(now) < _PROBE_SECONDS or now - self._probed < _PROBE_SECONDS:
+            return False
+        self._probed, self.said = now, probe()
+        meant = _meaning(self.said)
+        self._refusals = [*self._refusals, meant] if meant and self._refusals[-1:] in ([], [meant]) else []
+        if len(self._refusals) < _FINAL_PROBES:
+            return False
+        self.reason = self._refusals[-1]
+        return True
+
+
+def _meaning(said: str) -> Reason | None:
+    """Why a store refuses, for good; None where it takes, or does not answer: that may pass."""
+    return next((reason for reason, pattern in _REFUSALS if pattern.search(said)), None)
+
+
+def _rc(call: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Ask the daemon; an empty object where it does not answer."""
+    done = _rclone("rc", "--unix-socket", SOCKET, "--json", json.dumps(parameters), call)
+    try:
+        found = json.loads(done.stdout)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _rclone(*words: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(("rclone", "--config", CONFIG, *words), input=data, capture_output=True, check=False)

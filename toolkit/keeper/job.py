@@ -1,0 +1,87 @@
+"""What a keeper must know of its run: one JSON object, written by the operator, read here. Values alone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class KeptLearner:
+    """A learner of the run: its number from 1, its name, its container, its ranks, the number of its host."""
+
+    number: int
+    hostname: str
+    container: str
+    ranks: tuple[int, ...]
+    host: int
+
+
+@dataclass(frozen=True)
+class KeptStep:
+    """A command of the run: its number from 1, its text, whether it runs on every rank."""
+
+    number: int
+    command: str
+    parallel: bool
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run, as the keeper on host number `host` (from 0; learner 1's) has it.
+
+    Attributes:
+        run: the training id.
+        hosts: the hosts' names, learner 1's first; one empty name for the operator's own machine.
+        volume: the run's volume on each host.
+        filesystem, folder: the results as rclone names them, and where they are mounted below the volume.
+        stop, store, lost: the cluster's deadlines, in seconds.
+        lease: the lease's token on this host, empty where there is none; `scratch` is the name of the scratch folder.
+        record: the run's record so far, which the keeper completes.
+        rescue: nothing ran here now: what an earlier keeper could not store is tried again.
+    """
+
+    run: str
+    host: int
+    hosts: tuple[str, ...]
+    learners: tuple[KeptLearner, ...]
+    steps: tuple[KeptStep, ...]
+    volume: str
+    filesystem: str
+    folder: str
+    stop: int
+    store: int
+    lost: int
+    lease: str = ""
+    scratch: str = ""
+    record: dict[str, Any] = field(default_factory=dict)
+    rescue: bool = False
+
+    @property
+    def leads(self) -> bool:
+        """Whether learner 1 is here."""
+        return self.host == 0
+
+    @property
+    def here(self) -> tuple[KeptLearner, ...]:
+        """The learners on this host."""
+        return tuple(learner for learner in self.learners if learner.host == self.host)
+
+    @property
+    def name(self) -> str:
+        """This host's name, as a person knows it."""
+        return self.hosts[self.host] or "this machine"
+
+    def to_json(self) -> str:
+        """As the operator sends it."""
+        return json.dumps(asdict(self))
+
+
+def read_job(text: str) -> Job:
+    """The job that `to_json` wrote."""
+    data = json.loads(text)
+    data["hosts"] = tuple(data["hosts"])
+    data["learners"] = tuple(KeptLearner(**(one | {"ranks": tuple(one["ranks"])})) for one in data["learners"])
+    data["steps"] = tuple(KeptStep(**one) for one in data["steps"])
+    return Job(**data)

@@ -1,0 +1,223 @@
+"""Judging a run: from what supervisor, engines, hosts and bucket say to how it ended. Pure.
+
+mpirun's exit status alone is never believed: Open MPI 5.0 was seen to exit 0 after it had lost a host.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from toolkit.keeper.ends import End, Reason
+from toolkit.keeper.job import Job, KeptLearner
+
+_FIRST_SIGNAL = 129
+_LAST_SIGNAL = 128 + 64
+
+
+@dataclass(frozen=True)
+class LearnerEnd:
+    """How a learner's container ended: its exit status (None: unknown), whether its memory limit was met."""
+
+    number: int
+    exit_status: int | None = None
+    oom: bool = False
+
+
+@dataclass(frozen=True)
+class HostReport:
+    """What one host's keeper says at the end.
+
+    Attributes:
+        host: its number, from 0.
+        learners: how those on it ended.
+        ranks: exit statuses by `step.rank`, of ranks that ended there.
+        failure: why not everything is in the bucket, in the words of `Reason`; empty where it is.
+        what, evidence: of that failure.
+        final: false while it still stores.
+    """
+
+    host: int
+    learners: tuple[LearnerEnd, ...] = ()
+    ranks: Mapping[str, int] = field(default_factory=dict)
+    failure: str = ""
+    what: str = ""
+    evidence: str = ""
+    final: bool = True
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that is known when the commands are over.
+
+    Attributes:
+        status: what learner 1's supervisor wrote; empty where it wrote nothing.
+        reports: of every host that told.
+        stopped_by: who asked for a stop; empty.
+        last_lines: of the run's output.
+    """
+
+    status: Mapping[str, Any]
+    reports: tuple[HostReport, ...]
+    stopped_by: str = ""
+    last_lines: str = ""
+
+
+def judge(job: Job, facts: Facts) -> End:
+    """How the run ended, the first that is true: stopped, host lost, deadline, memory, program, storing."""
+    kept = tuple(job.hosts[report.host] or "this machine" for report in facts.reports if report.failure)
+    failed = next((report for report in facts.reports if report.failure), None)
+    end = next(_ends(job, facts), None)
+    if end is None and failed is None:
+        return End(Reason.COMPLETED, "every command ended with 0, every byte is in the bucket")
+    if failed is None:
+        assert end is not None
+        return end if end.reason is not Reason.STOPPED else _stopped(facts.stopped_by, "what it wrote is in the bucket")
+    rescue = f"what it wrote is kept on {', '.join(kept)}; mend the store, then: toolkit rescue {job.run}"
+    if end is None:
+        what = f"not every byte is in the bucket: {failed.what}"
+        return End(Reason(failed.failure), what, failed.evidence, rescue, kept)
+    if end.reason is Reason.STOPPED:
+        what = f"not every byte is in the bucket: {failed.what}"
+        return _stopped(facts.stopped_by, what, failed.evidence, rescue, kept, Reason(failed.failure).code)
+    return End(end.reason, f"{end.what}; and {failed.what}", end.evidence, rescue, kept)
+
+
+def _stopped(
+    who: str, what: str, evidence: str = "", mend: str = "", kept: tuple[str, ...] = (), code: str = ""
+) -> End:
+    return End(Reason.STOPPED, f"stopped by {who}; {what}", evidence, mend, kept, code)
+
+
+def _ends(job: Job, facts: Facts) -> Iterator[End]:
+    """What is wrong with the run itself, the most telling first."""
+    steps = facts.status.get("steps", [])
+    whole = len(steps) == len(job.steps) and all(_step_ok(job, facts, step) for step in steps)
+    if facts.stopped_by and not whole:
+        yield End(Reason.STOPPED, "")
+    yield from _lost(job, facts)
+    if silent := facts.status.get("silent_learners"):
+        hosts = ", ".join(_where(job, learner) for learner in job.learners if learner.hostname in silent)
+        seconds = facts.status.get("start_deadline")
+        yield End(Reason.START_DEADLINE, f"{hosts} did not answer within {seconds} s", facts.last_lines)
+    yield from _out_of_memory(job, facts, whole)
+    for step in steps:
+        if not _step_ok(job, facts, step):
+            yield _step_failed(job, facts, step)
+    if not whole:
+        first = next((one for one in _learner_ends(facts) if one.number == 1), None)
+        how = status_words(first.exit_status) if first and first.exit_status is not None else "gone"
+        where = _where(job, job.learners[0])
+        yield End(Reason.HOST_LOST, f"{where} ended ({how}) before every command was run", facts.last_lines)
+
+
+def _lost(job: Job, facts: Facts) -> Iterator[End]:
+    lost = [learner for learner in job.learners if learner.hostname in facts.status.get("lost_learners", [])]
+    if lost:
+        seconds = facts.status.get("lost_seconds")
+        yield End(
+            Reason.HOST_LOST,
+            f"{', '.join(_where(job, one) for one in lost)} is lost: no answer for {seconds} s",
+            facts.last_lines,
+            f"look at the host (toolkit doctor); what it holds comes with: toolkit rescue {job.run}",
+        )
+    told = {report.host for report in facts.reports}
+    silent = [name or "this machine" for number, name in enumerate(job.hosts) if number not in told]
+    if silent:
+        yield End(
+            Reason.HOST_LOST,
+            f"{', '.join(silent)} is lost: it has not told that everything it wrote is in the bucket",
+            facts.last_lines,
+            f"look at the host (toolkit doctor); what it holds comes with: toolkit rescue {job.run}",
+        )
+
+
+def _out_of_memory(job: Job, facts: Facts, whole: bool) -> Iterator[End]:
+    met = {one.number for one in _learner_ends(facts) if one.oom}
+    learners = [learner for learner in job.learners if learner.number in met]
+    if learners and not whole:
+        ranks = [
+            str(rank)
+            for learner in learners
+            for rank in learner.ranks
+            for report in facts.reports
+            if report.host == learner.host and report.ranks.get(f"1.{rank}") not in (0, None)
+        ]
+        whose = f", rank {', '.join(ranks)}" if ranks else ""
+        where = ", ".join(_where(job, one) for one in learners)
+        mend = "give it more memory in the manifest, or let it need less"
+        yield End(Reason.OUT_OF_MEMORY, f"{where}{whose} met its memory limit", facts.last_lines, mend)
+
+
+def _step_ok(job: Job, facts: Facts, step: Mapping[str, Any]) -> bool:
+    return step.get("exit_status") == 0 and all(status == 0 for status in rank_statuses(job, facts, step))
+
+
+def _step_failed(job: Job, facts: Facts, step: Mapping[str, Any]) -> End:
+    name = f"command {step['number']} of {len(job.steps)}, `{step['command']}`"
+    why = step.get("why")
+    mend = f"its whole log: toolkit logs {job.run}"
+    if why == "start deadline":
+        missing = [learner for learner in job.learners if set(learner.ranks) & set(step.get("missing_ranks", []))]
+        where = ", ".join(_where(job, one) for one in missing) or "mpirun"
+        what = f"{name}: {where} did not start within {step.get('limit')} s"
+        return End(Reason.START_DEADLINE, what, facts.last_lines, mend)
+    if why == "time limit":
+        return End(Reason.TIME_LIMIT, f"{name} ran into its time limit, {step.get('limit')} s", facts.last_lines, mend)
+    if why == "no progress":
+        what = f"{name}: no rank has printed a line for {step.get('limit')} s"
+        return End(Reason.NO_PROGRESS, what, facts.last_lines, mend)
+    how = _how_it_ended(job, rank_statuses(job, facts, step), step.get("exit_status"))
+    return End(Reason.PROGRAM_FAILED, f"{name}: {how}", facts.last_lines, mend)
+
+
+def rank_statuses(job: Job, facts: Facts, step: Mapping[str, Any]) -> list[int | None]:
+    """The exit status of each rank of a step on every rank, None where a rank left none; empty for another step."""
+    if not next((one.parallel for one in job.steps if one.number == step["number"]), False):
+        return []
+    known = {key: status for report in facts.reports for key, status in report.ranks.items()}
+    ranks = sorted(rank for learner in job.learners for rank in learner.ranks)
+    return [known.get(f"{step['number']}.{rank}") for rank in ranks]
+
+
+def _how_it_ended(job: Job, ranks: Sequence[int | None], status: int | None) -> str:
+    """`rank 1 exited with status 3`, in the words of who ended first to blame."""
+    wrong = [(rank, status) for rank, status in enumerate(ranks) if status]
+    if wrong:
+        return ", ".join(f"rank {rank} {_exited(status)}{_at(job, rank)}" for rank, status in wrong)
+    missing = [rank for rank, status in enumerate(ranks) if status is None]
+    if missing:
+        return f"no exit status from rank {', '.join(map(str, missing))} (killed, or never started)"
+    return "it was not run to its end" if status is None else f"exit status {status}"
+
+
+def _exited(status: int) -> str:
+    return f"exited with {status_words(status)}"
+
+
+def status_words(status: int) -> str:
+    """`status 137 (SIGKILL)`."""
+    if _FIRST_SIGNAL <= status <= _LAST_SIGNAL:
+        try:
+            return f"status {status} ({signal.Signals(status - 128).name})"
+        except ValueError:
+            pass
+    return f"status {status}"
+
+
+def _at(job: Job, rank: int) -> str:
+    """` on p100-02`, where the run is on hosts."""
+    host = next((job.hosts[learner.host] for learner in job.learners if rank in learner.ranks), "")
+    return f" on {host}" if host else ""
+
+
+def _where(job: Job, learner: KeptLearner) -> str:
+    """`learner-2 on p100-02`, or the learner alone on the operator's own machine."""
+    host = job.hosts[learner.host]
+    return f"{learner.hostname} on {host}" if host else learner.hostname
+
+
+def _learner_ends(facts: Facts) -> Iterable[LearnerEnd]:
+    return (one for report in facts.reports for one in report.learners)

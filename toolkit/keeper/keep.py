@@ -1,0 +1,237 @@
+"""The story of a run as its keeper tells it: wait for the learners, store what they wrote, judge, tell, leave."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import deque
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from toolkit.keeper.bucket import Bucket, NotStored, Waiting
+from toolkit.keeper.ends import End, Reason
+from toolkit.keeper.engine import ContainerState, EngineRefused, KeeperEngine
+from toolkit.keeper.hosts import Reports
+from toolkit.keeper.job import Job
+from toolkit.keeper.judge import Facts, HostReport, LearnerEnd, judge, rank_statuses
+from toolkit.keeper.metrics import read_metrics
+from toolkit.keeper.places import HOST, LOGS, OUTPUT, RUN_FOLDER, STATUS, STOP, VIEWS
+from toolkit.keeper.state import RunState
+
+_POLL_SECONDS = 0.25
+_ASK_SECONDS = 5.0
+_LAST_LINES = 15
+_TAIL_BYTES = 1 << 16
+_LINGER_SECONDS = 5.0
+
+
+class Keep:
+    """One run on this host. `run` is the story; it returns whether the run's volume must be kept."""
+
+    def __init__(self, job: Job, engine: KeeperEngine) -> None:
+        self._job, self._engine = job, engine
+        self._bucket = Bucket(job.filesystem, job.folder)
+        self._state = RunState(job.record)
+        self._reports = Reports(job, self._bucket)
+        self._began = time.time()
+        self._kept = False
+
+    def run(self) -> bool:
+        """From the word to go to the end."""
+        if self._job.rescue:
+            self._rescue()
+            return self._kept
+        self._state.enter("PROCESSING", "the ranks' output follows, each line with its rank")
+        (Path(LOGS) / "go").touch()
+        self._submit_code()
+        self._wait_for_learners()
+        self._state.enter("STORING", "")
+        mine = self._store(self._learner_ends())
+        if self._job.leads:
+            self._finish(mine)
+        else:
+            self._reports.tell(mine)
+        self._linger()
+        return self._kept
+
+    def _rescue(self) -> None:
+        """What an earlier keeper could not store lies in the volume: mounted again, it is uploaded."""
+        self._state.enter("STORING", "")
+        mine = self._store(())
+        if mine.failure:
+            self._state.end(End(Reason(mine.failure), mine.what, mine.evidence, kept=(self._job.name,)))
+        else:
+            self._state.end(End(Reason.COMPLETED, f"what was kept on {self._job.name} is in the bucket"))
+        self._linger()
+
+    def _submit_code(self) -> None:
+        if not self._job.leads:
+            return
+        with suppress(NotStored):  # the results will not be stored either, and that is told then
+            self._bucket.put_folder(f"{HOST}/code", f"{self._job.run}/_submitted_code")
+
+    def _wait_for_learners(self) -> None:
+        """Until learner 1 has ended (elsewhere: this host's learners); a stop is handed on."""
+        first = self._job.here[:1] if self._job.leads else self._job.here
+        stopping = False
+        while any(self._look(learner.container).running for learner in first):
+            if not stopping and Path(STOP).exists():
+                stopping = True
+                for learner in self._job.here:
+                    self._engine.stop(learner.container, self._job.stop)
+            time.sleep(_POLL_SECONDS)
+        for learner in self._job.here:
+            self._engine.stop(learner.container, self._job.stop)
+
+    def _look(self, container: str) -> ContainerState:
+        """How a container is; an engine that does not answer now is asked again, for it may be starting anew."""
+        until = time.monotonic() + self._job.lost
+        while True:
+            try:
+                return self._engine.state(container)
+            except EngineRefused:
+                if time.monotonic() > until:
+                    return ContainerState(there=False)
+                time.sleep(_POLL_SECONDS)
+
+    def _learner_ends(self) -> tuple[LearnerEnd, ...]:
+        ends = []
+        for learner in self._job.here:
+            state = self._look(learner.container)
+            oom = state.oom
+            with suppress(EngineRefused):
+                oom = oom or (state.there and self._engine.oom_since(learner.container, self._began, time.time()))
+            ends.append(LearnerEnd(learner.number, state.exit_status, oom))
+        return tuple(ends)
+
+    def _store(self, learners: tuple[LearnerEnd, ...]) -> HostReport:
+        """Put the logs beside the results, wait until all is uploaded, compare folder and bucket."""
+        job, ranks = self._job, rank_files(Path(LOGS) / "ranks")
+        told = time.monotonic()
+
+        def on_state(waiting: Waiting) -> None:
+            nonlocal told
+            self._state.waiting(waiting)
+            if not job.leads and time.monotonic() - told > _ASK_SECONDS:
+                told = time.monotonic()
+                self._reports.tell(HostReport(job.host, learners, ranks, final=False), note=str(waiting))
+
+        try:
+            if job.leads and not job.rescue:
+                put_logs_beside_results(job)
+            self._bucket.flush(job.store, on_state)
+            said = self._bucket.differences(job.run)
+            said += self._bucket.differences("_wml_checkpoints")
+            if said:
+                raise NotStored(Reason.BUCKET_WRITE, "folder and bucket differ", said)
+        except (NotStored, OSError) as error:
+            failure = error if isinstance(error, NotStored) else NotStored(Reason.SYSTEM, str(error))
+            self._kept = True
+            evidence = failure.evidence or self._own_words()
+            return HostReport(job.host, learners, ranks, failure.reason, failure.what, evidence)
+        return HostReport(job.host, learners, ranks)
+
+    def _finish(self, mine: HostReport) -> None:
+        """Learner 1's keeper alone: hear the others, judge, write the record where everyone finds it."""
+        job = self._job
+        reports = (mine, *self._reports.of_others(patient=not mine.failure))
+        facts = Facts(read_json(Path(STATUS)), reports, stopped_by(Path(STOP)), last_lines(Path(OUTPUT)))
+        count, size = (0, 0) if mine.failure else self._bucket.size(job.run)
+        metrics = {} if mine.failure else read_metrics(self._bucket.get(f"{job.run}/metrics.json", 64 << 10))
+        self._state.results(
+            steps=[step_result(job, facts, step) for step in facts.status.get("steps", [])],
+            stored_files=count,
+            stored_bytes=size,
+            metrics=self._state.record.get("metrics", {}) | metrics,
+        )
+        self._state.end(judge(job, facts))
+        self._reports.publish(self._state.record)
+
+    def _linger(self) -> None:
+        """Let those who watch see the end."""
+        until = time.monotonic() + _LINGER_SECONDS
+        while time.monotonic() < until and Path(VIEWS).is_dir() and any(Path(VIEWS).iterdir()):
+            time.sleep(_POLL_SECONDS)
+
+    def _own_words(self) -> str:
+        try:
+            return self._engine.output(own_container(self._job.run))
+        except EngineRefused:
+            return ""
+
+
+def own_container(run: str) -> str:
+    """The keeper's own container: the one that mounts the buckets."""
+    return f"toolkit-{run}-buckets"
+
+
+def put_logs_beside_results(job: Job) -> None:
+    """Copy every learner's log and the whole output into the results, through the mount as programs do.
+
+    Raises `OSError` where the mount does not take them.
+    """
+    target = Path(HOST) / job.folder / job.run
+    (target / RUN_FOLDER).mkdir(parents=True, exist_ok=True)
+    copy_into(Path(OUTPUT), target / RUN_FOLDER / "output.log")
+    for learner in job.learners:
+        log = Path(LOGS) / learner.hostname / "training-log.txt"
+        (target / learner.hostname).mkdir(exist_ok=True)
+        copy_into(log, target / learner.hostname / "training-log.txt")
+
+
+def copy_into(source: Path, target: Path) -> None:
+    """Copy a file in pieces; one that is not there is empty."""
+    with target.open("wb") as out:
+        if source.exists():
+            with source.open("rb") as file:
+                while piece := file.read(1 << 20):
+                    out.write(piece)
+
+
+def rank_files(folder: Path) -> dict[str, int]:
+    """The exit status of each rank that ended on this host, by `step.rank`; what is no such file is left out."""
+    found = {}
+    for file in sorted(folder.glob("*.*")):
+        text = file.read_text().strip()
+        if text.isdecimal():
+            found[file.name] = int(text)
+    return found
+
+
+def step_result(job: Job, facts: Facts, step: dict[str, Any]) -> dict[str, Any]:
+    """A step as the record has it."""
+    ranks = rank_statuses(job, facts, step)
+    return {
+        "number": step["number"],
+        "command": step["command"],
+        "parallel": bool(ranks),
+        "exit_status": step.get("exit_status"),
+        "seconds": round(step.get("ended", step["started"]) - step["started"], 3),
+        "ranks": ranks,
+    }
+
+
+def stopped_by(file: Path) -> str:
+    """Who asked for a stop; empty where no one did."""
+    return str(read_json(file).get("by", ""))
+
+
+def last_lines(output: Path, count: int = _LAST_LINES) -> str:
+    """The last lines of the run's output, without their times."""
+    try:
+        with output.open("rb") as stream:
+            stream.seek(max(0, output.stat().st_size - _TAIL_BYTES))
+            lines = deque(stream.read().decode("utf-8", "replace").splitlines(), maxlen=count)
+    except OSError:
+        return ""
+    return "\n".join(line.partition(" ")[2] for line in lines)
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """An object in a file; an empty one where there is none."""
+    try:
+        found = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,48 @@
+"""Taking everything of a run away from this host, the keeper's own container last (it removes itself at its end)."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from pathlib import Path
+
+from toolkit.keeper.bucket import Bucket
+from toolkit.keeper.engine import EngineRefused, KeeperEngine
+from toolkit.keeper.places import SCRATCH
+
+_ROUNDS = 20
+_PAUSE_SECONDS = 0.5
+
+
+def strike(engine: KeeperEngine, run: str, own: str, volume: str, *, keep_volume: bool) -> None:
+    """Remove the run's other containers, its mounts and networks, and its volume unless it holds what no bucket has.
+
+    It tries for 10 s: an engine may still be finishing what an operator who was killed had asked for.
+    """
+    for _ in range(_ROUNDS):
+        try:
+            if _round(engine, run, own, volume, keep_volume=keep_volume):
+                return
+        except EngineRefused:
+            pass
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _round(engine: KeeperEngine, run: str, own: str, volume: str, *, keep_volume: bool) -> bool:
+    gone = [engine.remove_container(name) for name in engine.containers(run) if name != own]
+    Bucket.unmount()
+    gone += [engine.remove_network(name) for name in engine.networks(run)]
+    if not keep_volume:
+        gone.append(engine.remove_volume(volume))
+    return all(gone)
+
+
+def give_back_lease(scratch: str, token: str) -> None:
+    """Remove the run's lease from the host, and the folders around it where they are empty."""
+    if not token:
+        return
+    folder = Path(SCRATCH) / scratch / "leases"
+    (folder / f"lease.{token}").unlink(missing_ok=True)
+    for empty in (folder, folder.parent):
+        with contextlib.suppress(OSError):  # others have theirs in it
+            empty.rmdir()

@@ -1,0 +1,29 @@
+"""Before the run: a keeper on its operator's leash. It is told to go, or nothing of the run stays."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from toolkit.keeper.job import Job, read_job
+from toolkit.keeper.places import JOB, LEASH
+
+LEASH_SECONDS = 30
+"""An operator who has been silent for so long is gone. He touches the leash every 5 s."""
+_POLL_SECONDS = 0.1
+
+
+def wait_for_word(leash: Path = Path(LEASH), job: Path = Path(JOB), patience: float = LEASH_SECONDS) -> Job | None:
+    """The job, once the operator gives it; None where he is gone.
+
+    What counts is that the leash's time changes, not what it is: a clock may be set while we wait.
+    """
+    seen, since = 0, time.monotonic()
+    while not job.exists():
+        touched = leash.stat().st_mtime_ns if leash.exists() else 0
+        if touched != seen:
+            seen, since = touched, time.monotonic()
+        if time.monotonic() - since > patience:
+            return None
+        time.sleep(_POLL_SECONDS)
+    return read_job(job.read_text("utf-8"))

@@ -1,0 +1,135 @@
+"""A run's events as they come from its first keeper, whatever happens to the connection: no line twice, none lost."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from queue import Empty, Queue
+from typing import Any
+
+from toolkit.errors import ToolkitError
+from toolkit.run.kept import Presence, RemoteKeeper
+
+_LOOK_SECONDS = 0.5
+_SILENT_SECONDS = 5.0
+_AHEAD = 4096
+"""Lines that may wait for a slow reader; then the connection waits, and memory stays flat."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the run's output; `at` is its time in seconds since 1970, `following` the next one's offset."""
+
+    text: str
+    at: float
+    following: int = 0
+
+
+@dataclass(frozen=True)
+class Told:
+    """The record as the keeper has it now."""
+
+    record: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Silence:
+    """Nothing has come for `seconds`; `why` is what the connection says."""
+
+    seconds: float
+    why: str
+
+
+@dataclass(frozen=True)
+class Beat:
+    """The keeper lives, and has told all that there is up to now."""
+
+
+@dataclass(frozen=True)
+class Over:
+    """The keeper has told the end."""
+
+
+@dataclass(frozen=True)
+class Gone:
+    """The keeper is no longer there, and has not told the end; the output goes on at byte `offset` elsewhere."""
+
+    offset: int
+
+
+Event = Line | Told | Beat | Silence | Over | Gone
+
+
+class Events:
+    """The events of the run that `keeper` keeps, from byte `offset` of its output on."""
+
+    def __init__(self, keeper: RemoteKeeper, offset: int = 0, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._keeper, self._offset, self._clock = keeper, offset, clock
+
+    def __iter__(self) -> Iterator[Event]:
+        heard = self._clock()
+        while True:
+            connection = _Connection(self._keeper, self._offset)
+            for raw in connection.events():
+                if raw is None:
+                    if self._clock() - heard > _SILENT_SECONDS:
+                        yield Silence(self._clock() - heard, "no sign of life")
+                    continue
+                heard = self._clock()
+                if "line" in raw:
+                    self._offset = int(raw["next"])
+                    yield Line(raw["line"], raw["at"], self._offset)
+                elif "record" in raw:
+                    yield Told(raw["record"])
+                elif "beat" in raw:
+                    yield Beat()
+                elif "end" in raw:
+                    yield Over()
+                    return
+            if self._keeper.presence() is Presence.GONE:
+                yield Gone(self._offset)
+                return
+            if self._clock() - heard > _SILENT_SECONDS:
+                yield Silence(self._clock() - heard, connection.why)
+            time.sleep(_LOOK_SECONDS)
+
+
+class _Connection:
+    """One connection to the keeper. It is read in a thread of its own, so that a Ctrl-C finds the reader free."""
+
+    def __init__(self, keeper: RemoteKeeper, offset: int) -> None:
+        self.why = ""
+        self._keeper, self._queue = keeper, Queue[dict[str, Any] | None](_AHEAD)
+        argv = keeper.follow_argv(offset)
+        threading.Thread(target=self._read, args=(argv,), name="follow", daemon=True).start()
+
+    def events(self) -> Iterator[dict[str, Any] | None]:
+        """What comes, until the connection ends; None where nothing has come for a while."""
+        while True:
+            try:
+                event = self._queue.get(timeout=_LOOK_SECONDS)
+            except Empty:
+                yield None
+                continue
+            if event is None:
+                return
+            yield event
+
+    def _read(self, argv: list[str]) -> None:
+        try:
+            self._keeper.engine.stream(argv, self._take)
+        except ToolkitError as error:
+            self.why = error.what
+        self._queue.put(None)
+
+    def _take(self, line: str) -> None:
+        try:
+            event = json.loads(line)
+        except ValueError:
+            self.why = line  # the engine's own words
+            return
+        if isinstance(event, dict):
+            self._queue.put(event)

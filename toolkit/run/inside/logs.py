@@ -1,0 +1,91 @@
+"""The run's lines: mpirun's tagged output taken apart, put into each learner's log and the whole run's. Python 3.5."""
+
+import os
+import re
+import time
+from typing import Any, BinaryIO, Dict, List, Optional, Set, Tuple  # noqa: F401 (type comments)
+
+# What mpirun puts in front of each piece of a rank's output: Open MPI 4.1 `[1,0]<stdout>:`, 5.0 a space behind it.
+TAGS = {
+    4: re.compile(rb"\[\d+,(\d+)\]<(stdout|stderr|stddiag)>:"),
+    5: re.compile(rb"\[\d+,(\d+)\]<(stdout|stderr|stddiag)>: ?"),
+}
+MARK = b"\x1etoolkit "
+"""In front of what a rank's wrapper tells the supervisor, on the rank's own output."""
+LONGEST = 1 << 24
+"""Bytes; a program that writes no line end gets one after so many."""
+
+Piece = Tuple[Optional[int], str, bytes]
+
+
+def split_tagged(line: bytes, open_mpi: int = 4) -> List[Piece]:
+    """One line of mpirun's output as (rank, stream, text) pieces; rank None is mpirun's own word.
+
+    Several ranks may share a line where one of them wrote without a line end; only the last piece ends one.
+    """
+    pieces = []  # type: List[Piece]
+    position, rank, stream = 0, None, ""  # type: int, Optional[int], str
+    for match in TAGS[open_mpi].finditer(line):
+        if match.start() > position:
+            pieces.append((rank, stream, line[position : match.start()]))
+        rank, stream, position = int(match.group(1)), match.group(2).decode(), match.end()
+    pieces.append((rank, stream, line[position:]))
+    return pieces
+
+
+def as_shown(text: bytes) -> bytes:
+    """What a terminal would show of a line that was written over: a progress bar is its last state, not all of them."""
+    states = [state for state in text.replace(b"\b", b"\r").split(b"\r") if state]
+    return states[-1] if states else b""
+
+
+class Logs:
+    """Each learner's log file, and one with all lines, each with its time in front (seconds since 1970)."""
+
+    def __init__(self, folder: str, learners: List[Dict[str, Any]], open_mpi: int = 4) -> None:
+        self._open_mpi = open_mpi
+        self._learner_of = {rank: learner["number"] for learner in learners for rank in learner["ranks"]}
+        self._files = {}  # type: Dict[int, BinaryIO]
+        self._open = {}  # type: Dict[Tuple[Optional[int], str], bytes]
+        self.last_line = time.monotonic()
+        self.started = set()  # type: Set[int]
+        for learner in learners:
+            place = os.path.join(folder, "learner-%d" % learner["number"])
+            os.makedirs(place, exist_ok=True)
+            self._files[learner["number"]] = open(os.path.join(place, "training-log.txt"), "ab", buffering=0)
+        self._whole = open(os.path.join(folder, "output.log"), "ab", buffering=0)
+
+    def line(self, rank: Optional[int], text: bytes) -> None:
+        """Write one whole line of a rank; what mpirun itself says goes to learner 1's log."""
+        prefix = b"[mpirun] " if rank is None else b"[%d] " % rank
+        whole = prefix + as_shown(text)
+        self.last_line = time.monotonic()
+        self._files[self._learner_of.get(rank, 1) if rank is not None else 1].write(whole + b"\n")
+        self._write(whole)
+
+    def say(self, text: str) -> None:
+        """A word of the tool's own, for those who watch."""
+        self._write(("[toolkit] %s" % text).encode())
+
+    def tagged(self, line: bytes) -> None:
+        """Take one line of mpirun's output."""
+        pieces = split_tagged(line, self._open_mpi)
+        for index, (rank, stream, text) in enumerate(pieces):
+            if rank is not None and text.startswith(MARK):
+                self.started.add(rank)
+                continue
+            key = (rank, stream)
+            whole = self._open.pop(key, b"") + text
+            if index == len(pieces) - 1 or len(whole) > LONGEST:
+                self.line(rank, whole)
+            else:
+                self._open[key] = whole
+
+    def finish(self) -> None:
+        """Write what was left without a line end."""
+        for (rank, _), text in sorted(self._open.items(), key=lambda item: str(item[0])):
+            self.line(rank, text)
+        self._open.clear()
+
+    def _write(self, whole: bytes) -> None:
+        self._whole.write(b"%.3f %s\n" % (time.time(), whole))

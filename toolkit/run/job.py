@@ -1,0 +1,39 @@
+"""From a plan to what each host's keeper must know of the run. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import PurePosixPath
+
+from toolkit.keeper.job import Job, KeptLearner, KeptStep
+from toolkit.run.plan import RunPlan
+from toolkit.run.record import Record
+
+
+def jobs_of(plan: RunPlan, record: Record, leases: Mapping[str, str]) -> tuple[Job, ...]:
+    """One job for each of the plan's hosts, learner 1's first; `leases` are the tokens, by host."""
+    return tuple(_job(plan, record, number, leases.get(host, "")) for number, host in enumerate(plan.hosts))
+
+
+def _job(plan: RunPlan, record: Record, number: int, lease: str) -> Job:
+    times, mount = plan.cluster.deadlines, plan.results_mount
+    return Job(
+        run=plan.training_id,
+        host=number,
+        hosts=plan.hosts,
+        learners=tuple(
+            KeptLearner(one.number, one.hostname, plan.container(one), one.ranks, plan.hosts.index(one.seat.host))
+            for one in plan.learners
+        ),
+        steps=tuple(KeptStep(step.number, step.command, step.parallel) for step in plan.steps),
+        volume=plan.volume,
+        filesystem=mount.filesystem,
+        folder=mount.folder,
+        stop=times.stop,
+        store=times.store,
+        lost=times.lost,
+        lease=lease,
+        scratch=PurePosixPath(plan.cluster.scratch).name if lease else "",
+        record=asdict(record),
+    )

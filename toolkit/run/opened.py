@@ -1,0 +1,41 @@
+"""Opening a run's bucket again, by the manifest that it was launched with: for its keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from toolkit.buckets.access import open_access
+from toolkit.buckets.store import Store
+from toolkit.catalogue.version import read_inputs
+from toolkit.errors import Code, ToolkitError
+from toolkit.image.own import buckets_recipe
+from toolkit.manifest.model import Manifest
+from toolkit.manifest.reader import read_manifest
+from toolkit.places import home
+from toolkit.run.plan import new_training_id
+from toolkit.run.record import Record
+from toolkit.run.stored import StoredRun
+
+
+@contextmanager
+def stored_run(record: Record, manifest: Manifest | None = None) -> Iterator[StoredRun]:
+    """The run as its bucket has it, while the context lasts. Raises `ToolkitError` where no one can look into it."""
+    side_image = read_inputs(buckets_recipe()).reference
+    label = f"{record.training_id}-{new_training_id().removeprefix('training-')}"
+    with open_access(manifest or manifest_of(record), home(), side_image, label) as opened:
+        yield StoredRun(Store(opened["results"]), record.results_bucket, record.training_id)
+
+
+def manifest_of(record: Record) -> Manifest:
+    """The manifest that was launched, for its keys; it must still mean the same bucket. Raises `ToolkitError`."""
+    manifest = read_manifest(Path(record.manifest_file))
+    if manifest.training_results.bucket != record.results_bucket:
+        raise ToolkitError(
+            Code.MANIFEST,
+            f"{record.manifest_file} now names bucket {manifest.training_results.bucket}; "
+            f"{record.training_id} wrote to {record.results_bucket}",
+            mend="restore the manifest that was launched",
+        )
+    return manifest

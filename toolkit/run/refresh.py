@@ -1,0 +1,83 @@
+"""Bringing a record up to date: what has become of a run since somebody here last watched it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+
+from toolkit.engines import docker_argv
+from toolkit.engines.engine import Engine
+from toolkit.errors import ToolkitError
+from toolkit.keeper.ends import Reason
+from toolkit.run.kept import Presence, RemoteKeeper
+from toolkit.run.launcher import lives
+from toolkit.run.opened import stored_run
+from toolkit.run.reach import reached
+from toolkit.run.record import Record, State, read_record
+from toolkit.run.records import Records
+
+
+def refreshed(record: Record, records: Records) -> Record:
+    """The record as it is now, saved where that is new; as it was where nobody who knows more can be reached."""
+    if record.final or lives(record.launcher):
+        return record
+    try:
+        with reached(record) as engines:
+            now = _now(record, engines)
+    except ToolkitError:
+        return record
+    if now != record:
+        records.save(now)
+    return now
+
+
+def _now(record: Record, engines: Mapping[str, Engine]) -> Record:
+    """From learner 1's keeper; else from the bucket; else from the volume that the keeper left; else it never began."""
+    first = next(iter(engines.values()))
+    keeper = RemoteKeeper(first, record.training_id)
+    presence = keeper.presence()
+    if presence is Presence.UNKNOWN:
+        return record
+    if presence is Presence.THERE:
+        return _read(keeper.state()) or record
+    return _from_bucket(record) or _from_volume(record, first) or _judged(record, first)
+
+
+def _read(data: Mapping[str, object]) -> Record | None:
+    try:
+        return read_record(dict(data))
+    except ValueError:
+        return None
+
+
+def _from_bucket(record: Record) -> Record | None:
+    try:
+        with stored_run(record) as stored:
+            return stored.record()
+    except ToolkitError:
+        return None
+
+
+def _from_volume(record: Record, engine: Engine) -> Record | None:
+    """What the keeper wrote down before it left a volume behind, read by a container of the run's own image."""
+    volumes = engine.names("volume", record.training_id)
+    if not volumes:
+        return None
+    told = engine.run(docker_argv.read_from_volume(volumes[0], record.image_id, "state.json"), check=False)
+    try:
+        return _read(json.loads(told.output))
+    except ValueError:
+        return None
+
+
+def _judged(record: Record, engine: Engine) -> Record:
+    """No keeper, no word from it: either the launch died before the run began, or the keeper itself was killed."""
+    if record.launcher is not None:
+        what = "its launch was killed before a command was run; nothing of it is left"
+        return replace(record, launcher=None, end=Reason.STOPPED.value, reason=what).at(State.HALTED, time.time())
+    what = f"the run's keeper on {engine.host} is gone: it was killed, or the host's engine was stopped"
+    mend = f"what it still holds comes with: toolkit rescue {record.training_id}"
+    lost = replace(record, end=Reason.HOST_LOST.value, error_code=Reason.HOST_LOST.code, reason=what, mend=mend)
+    return replace(lost, kept=(next(iter(record.hosts), ""),)).at(State.FAILED, time.time())

@@ -1,0 +1,129 @@
+"""What a run could not store lies in its volume on a host: a keeper of its own mounts it again, and stores it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from functools import partial
+
+from toolkit.buckets.access import Opened, open_access
+from toolkit.buckets.embedded import LOOPBACK
+from toolkit.buckets.leash import on_leash
+from toolkit.buckets.side import Mount, SideContainer
+from toolkit.buckets.store import Store
+from toolkit.catalogue.version import read_inputs
+from toolkit.cluster.model import Cluster
+from toolkit.engines.engine import Engine
+from toolkit.errors import Code, ToolkitError
+from toolkit.image.own import buckets_recipe
+from toolkit.keeper.job import Job
+from toolkit.keeper.keep import own_container
+from toolkit.keeper.places import RUN_FOLDER
+from toolkit.places import home
+from toolkit.run.events import Events, Gone, Told
+from toolkit.run.kept import RemoteKeeper
+from toolkit.run.opened import manifest_of
+from toolkit.run.plan import results_mount, volume_of
+from toolkit.run.reach import cluster_of, reached
+from toolkit.run.record import Record, State, read_record
+from toolkit.run.records import Records
+
+_STORING = ("bucket write", "bucket credentials", "bucket full")
+
+
+def rescue(record: Record, records: Records, tell: Callable[[str], None]) -> Record:
+    """Store what the run's hosts still hold; the new record, saved here and in the bucket.
+
+    Raises `ToolkitError` where the run goes on, where a host does not answer, or where the bucket still refuses.
+    """
+    if not record.final:
+        raise ToolkitError(
+            Code.MANIFEST, f"{record.training_id} has not ended", mend=f"toolkit stop {record.training_id}"
+        )
+    manifest, cluster = manifest_of(record), cluster_of(record)
+    side_image, run = read_inputs(buckets_recipe()).reference, record.training_id
+    address = cluster.operator if record.hosts else LOOPBACK
+    with reached(record) as engines, open_access(manifest, home(), side_image, f"{run}-rescue", address) as opened:
+        for host, engine in engines.items():
+            if engine.names("volume", run):
+                tell(f"storing what {engine.host} keeps")
+                _rescue_on(record, cluster, host, engine, opened, side_image)
+            left = engine.remove_run(run)
+            if left:
+                tell(f"could not be removed on {engine.host}: {', '.join(left)}")
+        record = rescued(record, time.time())
+        Store(opened["results"]).write(
+            record.results_bucket, f"{run}/{RUN_FOLDER}/record.json", json.dumps(asdict(record), indent=1).encode()
+        )
+    records.save(record)
+    return record
+
+
+def rescued(record: Record, now: float) -> Record:
+    """The record once nothing is kept any more. A run whose only fault was that is complete."""
+    record = replace(record, kept=(), mend="")
+    if record.end in _STORING:
+        what = "every command ended with 0; what could not be stored then is in the bucket now"
+        return replace(record, end="completed", error_code="", evidence="", reason=what).at(State.COMPLETED, now)
+    if record.reason.endswith(_RESCUED):
+        return record
+    return replace(record, reason=record.reason + _RESCUED)
+
+
+_RESCUED = "; what its hosts kept is in the bucket now"
+
+
+def _rescue_on(record: Record, cluster: Cluster, host: str, engine: Engine, opened: Opened, side_image: str) -> None:
+    run = record.training_id
+    for name in engine.names("container", run):  # what an engine that was stopped in the middle has left
+        engine.remove("container", name)
+    side = SideContainer(engine, own_container(run), run, side_image, volume_of(run))
+    mount = results_mount(record.results_bucket)
+    side.start_keeper({"results": opened["results"]}, cluster.scratch)
+    keeper = RemoteKeeper(engine, run)
+    with on_leash(partial(side.keeper, "leash")):
+        side.mount(mount)
+        side.keeper("go", data=_job(record, cluster, host, mount).to_json().encode())
+    end = _end(keeper)
+    if end is None or end.state is not State.COMPLETED:
+        raise ToolkitError(
+            Code.STORING_RESULTS,
+            f"{engine.host}: {end.reason if end else 'the rescue was cut short'}",
+            evidence=end.evidence if end else "",
+            mend=f"it is kept there; toolkit rescue {run} tries again",
+        )
+
+
+def _job(record: Record, cluster: Cluster, host: str, mount: Mount) -> Job:
+    times = cluster.deadlines
+    return Job(
+        run=record.training_id,
+        host=0,
+        hosts=(host,),
+        learners=(),
+        steps=(),
+        volume=volume_of(record.training_id),
+        filesystem=mount.filesystem,
+        folder=mount.folder,
+        stop=times.stop,
+        store=times.store,
+        lost=times.lost,
+        record=asdict(replace(record, state=State.STORING)),
+        rescue=True,
+    )
+
+
+def _end(keeper: RemoteKeeper) -> Record | None:
+    """The rescue's own end, as its keeper tells it."""
+    last: Record | None = None
+    for event in Events(keeper):
+        match event:
+            case Told(data):
+                last = read_record(data)
+            case Gone():
+                return None
+            case _:
+                pass
+    return last

@@ -1,0 +1,200 @@
+"""Watching a run: what its keepers tell, on somebody's screen and in his records. The run does not need it.
+
+Whoever watches may go at any time. He learns of the end from learner 1's keeper; where that is gone, from the bucket;
+where its host is lost, from what the other hosts' keepers have come to.
+"""
+
+from __future__ import annotations
+
+import getpass
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+
+from toolkit import interrupts
+from toolkit.errors import Code, ToolkitError
+from toolkit.keeper.ends import Reason
+from toolkit.run.events import Beat, Event, Events, Gone, Line, Over, Silence, Told
+from toolkit.run.kept import Presence, RemoteKeeper
+from toolkit.run.record import Record, State, read_record
+from toolkit.run.records import Records
+from toolkit.run.stored import StoredRun
+from toolkit.run.view import Choice, Unbreakable, View
+
+_AGAIN_SECONDS = 2.0
+_GONE_SECONDS = 20.0
+_POLL_SECONDS = 0.2
+
+
+class Detached(Exception):
+    """The watcher goes, the run stays."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What is watched.
+
+    Attributes:
+        keepers: the run's, by host, learner 1's first.
+        stored: opens the run as its bucket has it.
+        lost: seconds of silence until a host counts as lost.
+    """
+
+    record: Record
+    keepers: Mapping[str, RemoteKeeper]
+    stored: Callable[[], AbstractContextManager[StoredRun]]
+    lost: int = 15
+
+
+class Watch:
+    """One watcher of one run. `run` is the story."""
+
+    def __init__(self, watched: Watched, records: Records, view: View, offset: int = 0) -> None:
+        self._watched, self._records, self._view = watched, records, Unbreakable(view)
+        self._record = watched.record
+        self._offset = offset
+        self._states = len(watched.record.states)
+        self._stopping = False
+        self._silent = self._asked = 0.0
+
+    def run(self) -> Record:
+        """Watch to the end; the final record. Raises `Detached` where the watcher goes before."""
+        events = self._events()
+        while not self._record.final:
+            try:
+                event = next(events, None)
+                if event is None:
+                    break
+                self._take(event)
+                interrupts.check()
+            except KeyboardInterrupt:
+                interrupts.answered()
+                self._interrupted()
+                events = self._events()  # a generator that was interrupted is over
+        self._wait_until_gone()
+        return self._record
+
+    def _wait_until_gone(self) -> None:
+        """The keepers take everything away after the end; who sees the end sees that, too, unless it takes long."""
+        until = time.monotonic() + _GONE_SECONDS
+        waiting = dict(self._watched.keepers)
+        while waiting and time.monotonic() < until:
+            waiting = {host: one for host, one in waiting.items() if one.presence() is Presence.THERE}
+            if waiting:
+                time.sleep(_POLL_SECONDS)
+        if waiting:
+            hosts = ", ".join(host or "this machine" for host in waiting)
+            self._view.note(f"still at work on {hosts}: what it has there is being taken away")
+
+    def _events(self) -> Iterator[Event]:
+        return iter(Events(next(iter(self._watched.keepers.values())), self._offset))
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case Line():
+                self._view.line(event)
+                self._offset = event.following
+            case Told(data):
+                self._told(read_record(data), str(data.get("note", "")))
+                if waiting := data.get("waiting"):
+                    self._view.storing(int(waiting["queued"]), int(waiting["uploading"]), int(waiting["errored"]))
+            case Silence(seconds, why):
+                self._silence(seconds, why)
+            case Gone(offset):
+                self._from_bucket(offset)
+            case Beat():
+                self._view.beat()
+            case Over():
+                pass
+
+    def _told(self, record: Record, note: str) -> None:
+        """A new record: its new states are told and saved."""
+        new = record.states[self._states :]
+        self._record, self._states = record, max(len(record.states), self._states)
+        if new:
+            self._records.save(record)
+            self._view.state(record, record.reason if record.final else note)
+
+    def _from_bucket(self, offset: int) -> None:
+        """The keeper has gone without a word to us: it has ended between two looks, or was killed."""
+        try:
+            with self._watched.stored() as stored:
+                record = stored.record()
+                for line in stored.lines(offset) if record else ():
+                    self._view.line(line)
+        except ToolkitError as error:
+            self._view.note(f"the bucket does not tell how the run ended: {error.what}")
+            record = None
+        if record:
+            self._told(record, record.reason)
+            return
+        host = next(iter(self._watched.keepers)) or "this machine"
+        self._lost(f"the run's keeper on {host} is gone: it was killed, or the host's engine was stopped", host)
+
+    def _silence(self, seconds: float, why: str) -> None:
+        """No word from learner 1's host: is it lost, or are we cut off? The other hosts know."""
+        hosts = [name or "this machine" for name in self._watched.keepers]
+        if not self._silent:
+            self._view.note(f"no word from {hosts[0]} for {seconds:.0f} s ({why}); trying again, the run goes on")
+        self._silent = seconds
+        now = time.monotonic()
+        if now - self._asked < _AGAIN_SECONDS:
+            return
+        self._asked = now
+        others = list(self._watched.keepers.values())[1:]
+        if others:
+            states = [keeper.state().get("state") for keeper in others if keeper.presence() is Presence.THERE]
+            gone = [keeper for keeper in others if keeper.presence() is Presence.GONE]
+            if gone or "STORING" in states:
+                self._lost(f"{hosts[0]} is lost: the other hosts have not heard it, nor have we", hosts[0])
+        elif seconds > self._watched.lost and not self._watched.record.hosts:
+            self._lost(f"the engine of {hosts[0]} has not answered for {seconds:.0f} s", hosts[0])
+
+    def _lost(self, what: str, host: str) -> None:
+        """Nobody is left who could judge; so it is judged here."""
+        mend = f"look at it (toolkit doctor); what it still holds comes with: toolkit rescue {self._record.training_id}"
+        record = replace(
+            self._record,
+            end=Reason.HOST_LOST.value,
+            error_code=Reason.HOST_LOST.code,
+            reason=what,
+            mend=mend,
+            kept=(host,),
+        ).at(State.FAILED, time.time())
+        self._told(record, what)
+
+    def _interrupted(self) -> None:
+        """Ctrl-C asks; a closed terminal or a `kill` ends the watching alone."""
+        if interrupts.number() in (signal.SIGHUP, signal.SIGTERM) or self._stopping:
+            raise Detached
+        choice = self._view.interrupted()
+        if choice is Choice.DETACH:
+            raise Detached
+        if choice is Choice.STOP:
+            self._stopping = True
+            self._view.note("stopping; what the run has written is stored first (Ctrl-C again: leave that to the run)")
+            stop(self._watched.keepers)
+
+
+def stop(keepers: Mapping[str, RemoteKeeper]) -> str:
+    """Ask the run to stop: learner 1's keeper, or where that does not answer all the others; who had asked first.
+
+    Raises `ToolkitError` (S100) where none of them answers.
+    """
+    who = f"{getpass.getuser()}@{socket.gethostname()}"
+    errors = []
+    for keeper in keepers.values():
+        try:
+            if asked := keeper.stop(who):
+                return asked
+        except ToolkitError as error:
+            errors.append(error.what)
+    raise ToolkitError(
+        Code.RESOURCES,
+        "no keeper of the run answers",
+        evidence="\n".join(errors),
+        mend="toolkit show says what is known",
+    )
