@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
+from toolkit.buckets.embedded import remove_store
 from toolkit.catalogue.model import DistributionBase, Recipe
 from toolkit.catalogue.version import read_inputs
 from toolkit.cli.build import recipe_of
@@ -67,6 +68,7 @@ def launch(order: Order, arguments: argparse.Namespace, resumed_from: str = "") 
             record = Watch(watched, Records(home()), screen).run()
         except Detached:
             return detached(record, as_json=arguments.json)
+    remove_store(training_id)
     return told_end(record, as_json=arguments.json)
 
 
