@@ -37,6 +37,33 @@ class Bind:
 
 
 @dataclass(frozen=True)
+class NamedVolume:
+    """A volume of the engine's in a container, read-only."""
+
+    name: str
+    target: str
+
+    @property
+    def argument(self) -> str:
+        """As `--mount` takes it."""
+        return f"type=volume,source={self.name},target={self.target},readonly"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a container may use at most: bytes of memory, and how many CPUs; 0: as much as there is."""
+
+    memory: int = 0
+    cpus: float = 0
+
+    @property
+    def words(self) -> Argv:
+        """The words of `docker run`. No swap on top: a program that takes too much is killed, and not slowed down."""
+        memory = ["--memory", str(self.memory), "--memory-swap", str(self.memory)] if self.memory else []
+        return [*memory, *(["--cpus", f"{self.cpus:g}"] if self.cpus else [])]
+
+
+@dataclass(frozen=True)
 class Network:
     """What a learner's ranks talk on: a private bridge by its `name`; or `host`, the host's own network, with the
     learners' names and addresses in `known`, as no one else resolves them there."""
@@ -52,11 +79,19 @@ class Network:
 
 
 HOST_NETWORK = "host"
+NO_LIMITS = Limits()
 
 
 def create_volume(name: str, run: str) -> Argv:
     """A volume lies where the engine has made its mounts shared, so FUSE mounts below it reach other containers."""
     return ["docker", "volume", "create", "--label", f"{RUN_LABEL}={run}", name]
+
+
+def create_export_volume(name: str, run: str, server: str, path: str) -> Argv:
+    """A volume that is `path` of an NFS server; the engine's host mounts it when a container first uses it."""
+    options = ("type=nfs", f"o=addr={server},ro", f"device=:{path}")
+    labelled = ["docker", "volume", "create", "--label", f"{RUN_LABEL}={run}", "--driver", "local"]
+    return [*labelled, *(word for option in options for word in ("--opt", option)), name]
 
 
 def volume_folder(name: str) -> Argv:
@@ -108,12 +143,13 @@ def start_learner(
     *,
     hostname: str,
     network: Network,
-    binds: Sequence[Bind],
+    binds: Sequence[Bind | NamedVolume],
     environment: Mapping[str, str],
     folder: str,
     command: Sequence[str],
     gpus: Sequence[str] = (),
     devices: Sequence[str] = (),
+    limits: Limits = NO_LIMITS,
 ) -> Argv:
     """A learner: the image's unprivileged user, no capability.
 
@@ -126,6 +162,7 @@ def start_learner(
         *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
         # Docker's 64 MB of shared memory are too few for Open MPI's and NCCL's transports.
         *("--shm-size", "1g"),
+        *limits.words,
         *(("--gpus", f'"device={",".join(gpus)}"') if gpus else ()),
         *(word for device in devices for word in ("--device", device)),
         *(("--ulimit", "memlock=-1", "--cap-add", "IPC_LOCK") if devices else ()),

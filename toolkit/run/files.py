@@ -32,12 +32,17 @@ def learner_entries(
 
 
 def supervisor_plan(plan: RunPlan, subnet: str) -> dict[str, object]:
-    """What the supervisor inside learner 1 reads: each step's argv, and which learner holds which rank."""
+    """What the supervisor inside learner 1 reads: each step's argv, and which learner holds which rank.
+
+    A step is stopped after `timeout` seconds, all of them together after `time_limit`; 0 is no limit.
+    """
     return {
         "logs": LOG_FOLDER,
         "port": plan.ssh_port,
         "open_mpi": 5 if plan.image.open_mpi_major >= 5 else 4,
         "start_deadline": plan.cluster.deadlines.start,
+        "time_limit": plan.time_limit,
+        "retries": plan.retries,
         "learners": [
             {"number": learner.number, "hostname": learner.hostname, "ranks": list(learner.ranks)}
             for learner in plan.learners
@@ -48,6 +53,9 @@ def supervisor_plan(plan: RunPlan, subnet: str) -> dict[str, object]:
                 "command": step.command,
                 "parallel": step.parallel,
                 "argv": mpirun_argv(plan, step, subnet) if step.parallel else single_argv(step),
+                "folder": step.folder,
+                "timeout": step.timeout,
+                "environment": dict(step.environment),
             }
             for step in plan.steps
         ],
