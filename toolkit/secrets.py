@@ -43,7 +43,7 @@ class Secret:
 
 @dataclass(frozen=True)
 class SecretSource:
-    """Where a secret comes from: `literal` (it stands in the manifest), `env`, `file`, `embedded`, `profile` or `chain`.
+    """Where a secret comes from: `literal` (it stands in the manifest), or the kind of the reference to it.
 
     `${env:NAME}` is an environment variable of the operator, `${file:PATH}` a file that only its owner may
     read, `${embedded:access_key_id}` the key of the embedded S3 server of this machine. `${profile:NAME}`, a profile

@@ -117,7 +117,7 @@ def dotted(path: Path_) -> str:
 
 
 def printable(text: str) -> str:
-    """`text` without what a terminal would obey: control characters and changes of direction become `\\x1b` and so on."""
+    """`text` without what a terminal would obey: control characters, changes of direction become `\\x1b` and so on."""
     return _UNSHOWN.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
@@ -182,7 +182,8 @@ def _too_deep(file: Path, text: str) -> Place | None:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > MAX_DEPTH:
-                return Place(str(file), event.start_mark.line + 1, event.start_mark.column + 1)
+                mark = event.start_mark
+                return Place(str(file), mark.line + 1, mark.column + 1) if mark else Place(str(file))
     except (yaml.YAMLError, RecursionError, OverflowError, ValueError):
         return None  # composing it tells what is wrong
     return None

@@ -139,9 +139,8 @@ def test_training_ids_are_new_and_fit_a_containers_name() -> None:
 
 def test_the_data_is_mounted_read_only_and_the_results_are_not() -> None:
     plan = plan_for()
-    assert plan.data_mount == Mount(
-        "data", "mnist-training-data", folder="mnt/data/mnist-training-data", read_only=True
-    )
+    assert plan.data == Mount("data", "mnist-training-data", folder="mnt/data/mnist-training-data", read_only=True)
+    assert plan.mounts == (plan.data, plan.results_mount)
     assert plan.results_mount == Mount(
         "results", "mnist-training-models", folder="mnt/results/mnist-training-models", read_only=False
     )

@@ -21,7 +21,7 @@ OnBytes = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Access:
-    """An endpoint with the keys to it, resolved, and the part of the bucket that is meant: its name begins every key."""
+    """An endpoint and its keys, resolved; `prefix` is the part of the bucket that is meant, and begins every key."""
 
     endpoint_url: str
     access_key_id: Secret
@@ -96,14 +96,16 @@ class Store:
         return False
 
     def objects(self, bucket: str, prefix: str = "") -> Iterator[StoredObject]:
-        """The objects below `prefix`, by key, without the access's own prefix; folder markers (keys that end in a slash) are left out."""
+        """The objects below `prefix`, by key without the access's own; folder markers (`…/`) are left out."""
         token: dict[str, str] = {}
         while True:
             request = {"Bucket": bucket, "Prefix": self._prefix + prefix, **token}
             page = self._call("list", bucket, partial(self._client.list_objects_v2, **request))
             for item in page.get("Contents", []):
                 if not item["Key"].endswith("/"):
-                    yield StoredObject(item["Key"].removeprefix(self._prefix), int(item["Size"]), item["ETag"].strip('"'))
+                    yield StoredObject(
+                        item["Key"].removeprefix(self._prefix), int(item["Size"]), item["ETag"].strip('"')
+                    )
             if not page.get("IsTruncated"):
                 return
             token = {"ContinuationToken": page["NextContinuationToken"]}

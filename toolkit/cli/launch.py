@@ -84,7 +84,7 @@ def read_order(arguments: argparse.Namespace) -> Order:
 
 def refuse_unreachable_store(manifest: Manifest, cluster: Cluster) -> None:
     """Raise `ToolkitError` (C104) where the embedded store would have no address that the cluster's hosts can reach."""
-    embedded = any(reference.connection.is_embedded for reference in manifest.references)
+    embedded = any(reference.connection.is_embedded for reference in manifest.buckets.values())
     if embedded and cluster.engine == "ssh" and not cluster.operator:
         raise ToolkitError(
             Code.RESOURCES_ASKED,

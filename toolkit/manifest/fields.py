@@ -137,7 +137,7 @@ def _one_step(value: str) -> None:
     commands = read_commands(value)
     if len(commands) > 1:
         raise ValueError("a step is one command: make each of these a step of its own")
-    if commands[0].launcher or commands[0].has_flags:
+    if commands[0].front:
         raise ValueError("the tool starts mpirun by itself: give `ranks`, `environment` and `mca` beside the command")
 
 

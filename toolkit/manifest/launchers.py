@@ -1,4 +1,4 @@
-"""A command that begins with `mpirun`, `ddlrun` or their flags: what of it is a person's wish, what the tool's business.
+"""A command that begins with `mpirun`, `ddlrun` or their flags: what is a person's wish, and what the tool's business.
 
 Watson ML put `mpirun` and its own flags in front of the command, so people wrote further flags at its beginning.
 """
@@ -50,7 +50,8 @@ class Front:
 def read_front(text: str, bare: str) -> Front | None:
     """The launcher and the flags at the beginning of `text`; None where there are none.
 
-    `bare` is `text` with each quoted character made a `q`. Raises `ValueError` for a flag that is not known, or whose value is none.
+    `bare` is `text` with each quoted character made a `q`. Raises `ValueError` for a flag that is not known, or whose
+    value is none.
     """
     words = _Words(text, bare)
     front = Front()

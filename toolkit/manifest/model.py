@@ -82,7 +82,7 @@ COMPUTE = {
 
 @dataclass(frozen=True)
 class Connection:
-    """An S3 endpoint and the sources of its two keys; where they come as a pair (a profile), both are the same source."""
+    """An S3 endpoint and the sources of its two keys; of a pair (a profile's keys) both are the same source."""
 
     endpoint_url: str
     access_key_id: SecretSource

@@ -1,4 +1,4 @@
-"""Which variables and which of Open MPI's parameters a person may set: what leads to hosts, or is promised, is not his."""
+"""Which variables and which of Open MPI's parameters a person may set: what leads to hosts, or is promised, is not."""
 
 from __future__ import annotations
 

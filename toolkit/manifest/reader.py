@@ -73,7 +73,7 @@ def read_with_warnings(file: Path) -> ReadManifest:
 
 
 def dialect_of(source: Source) -> str:
-    """The dialect by the names at the file's top; the canonical form is Watson ML's with `steps` and nothing in words."""
+    """The dialect by the names at the file's top; the canonical form is Watson ML's, with everything said outright."""
     names = {key.value for key, _ in source.root.value}
     if "model_definition" not in names and names.intersection(_FFDL):
         return "ffdl"
@@ -84,7 +84,7 @@ def dialect_of(source: Source) -> str:
 
 
 def _is_canonical(source: Source) -> bool:
-    """Whether the strict form takes it; where it does not, Watson ML's other spellings are read, and its errors told."""
+    """Whether the strict form takes it; where not, Watson ML's other spellings are read, and its errors told."""
     try:
         validate(source, CanonicalManifest)
     except ToolkitError:

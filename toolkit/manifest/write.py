@@ -20,6 +20,7 @@ from toolkit.manifest.units import shown_duration, shown_size
 from toolkit.secrets import PAIR_KINDS, SecretSource
 
 _WIDTH = 110
+_KEYS = ("access_key_id", "secret_access_key")
 
 
 def canonical_text(manifest: Manifest) -> str:
@@ -77,8 +78,8 @@ def literal_keys(manifest: Manifest) -> tuple[str, ...]:
     """The environment variables that the canonical form asks for in place of keys that stand in the manifest."""
     names = []
     for remote, reference in manifest.buckets.items():
-        connection = reference.connection
-        for field, source in (("access_key_id", connection.access_key_id), ("secret_access_key", connection.secret_access_key)):
+        keys = (reference.connection.access_key_id, reference.connection.secret_access_key)
+        for field, source in zip(_KEYS, keys, strict=True):
             if source.kind == "literal":
                 names.append(_variable(remote, field))
     return tuple(names)
@@ -135,7 +136,7 @@ def _variable(remote: str, field: str) -> str:
 
 def _given(**fields: Any) -> dict[str, Any]:
     """The fields that say something."""
-    return {name: value for name, value in fields.items() if value not in ("", None, 0) and value != [] and value != {}}
+    return {name: value for name, value in fields.items() if value not in ("", None, 0, [], {})}
 
 
 def _dumped(data: Mapping[str, Any]) -> str:
@@ -146,8 +147,8 @@ def _dumped(data: Mapping[str, Any]) -> str:
 class _Dumper(yaml.SafeDumper):
     """Lists are set in under their name, and no aliases: the reader refuses them."""
 
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> Any:
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> Any:  # noqa: ARG002 (PyYAML's own name)
         return super().increase_indent(flow, False)
 
-    def ignore_aliases(self, data: Any) -> bool:
+    def ignore_aliases(self, _data: Any) -> bool:
         return True

@@ -90,8 +90,11 @@ class Launch:
 
     def _check(self, access: dict[str, Access]) -> None:
         """Are the keys good and the buckets there? Nothing is recorded or started before that is known."""
-        Store(access["data"]).check_bucket(self._plan.data_bucket)
-        Store(access["results"]).check_bucket(self._plan.results_bucket)
+        if self._plan.data_bucket:
+            Store(access["data"]).check_bucket(self._plan.data_bucket)
+        results = Store(access["results"])
+        results.check_bucket(self._plan.results_bucket)
+        refuse_missing_resume(self._plan, results)
         self._enter(
             State.PENDING, f"{counted(len(self._plan.learners), 'learner')}, {counted(self._plan.ranks, 'rank')}"
         )
@@ -105,11 +108,13 @@ class Launch:
             store.put(self._plan.results_bucket, key, file)
         self._stage.mount_buckets(access)
         subnet = self._stage.put_files(self._request.code)
-        self._record = replace(self._record, mpirun=shlex.join(mpirun_argv(self._plan, self._plan.steps[0], subnet)))
+        lines = [shlex.join(mpirun_argv(self._plan, step, subnet)) for step in self._plan.steps if step.parallel]
+        self._record = replace(self._record, mpirun=lines[0] if lines else "")
 
     def _process(self) -> Outcome:
         self._enter(State.PROCESSING, "the ranks' output follows, each line with its rank")
-        self._view.line(f"[toolkit] {self._record.mpirun}")
+        if self._record.mpirun:
+            self._view.line(f"[toolkit] {self._record.mpirun}")
         self._started = True
         self._stage.start_learners()
         self._stage.follow(self._on_line)
@@ -205,6 +210,16 @@ class Launch:
             )
         if left:
             self._view.note(f"could not be removed: {', '.join(left)}")
+
+
+def refuse_missing_resume(plan: RunPlan, results: Store) -> None:
+    """Raise `ToolkitError` (C104) where there is nothing that this run could go on from."""
+    if plan.resume and next(results.objects(plan.results_bucket, f"{plan.resume}/"), None) is None:
+        raise ToolkitError(
+            Code.RESOURCES_ASKED,
+            f"nothing to resume from: bucket {plan.results_mount.place} holds nothing in {plan.resume}/",
+            mend="name a run's id, or a folder such as _wml_checkpoints/NAME; toolkit bucket list MANIFEST shows them",
+        )
 
 
 def first_record(request: Request) -> Record:

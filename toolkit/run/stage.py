@@ -79,8 +79,10 @@ class Stage:
             )
         status = json.loads(said.output)
         ranks = {key: one for found in self._each(HostStage.rank_statuses) for key, one in found.items()}
+        parallel = {step.number: step.parallel for step in self._plan.steps}
         steps = tuple(
-            _step_result(entry, ranks, self._plan.ranks if entry["number"] == 1 else 0) for entry in status["steps"]
+            _step_result(entry, ranks, self._plan.ranks if parallel[entry["number"]] else 0)
+            for entry in status["steps"]
         )
         return Outcome(exit_status, tuple(status["silent_learners"]), steps)
 

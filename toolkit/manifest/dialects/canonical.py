@@ -70,7 +70,7 @@ class FrameworkSection(Section):
     version: Version
     runtimes: Runtime
 
-    def to_framework(self, told: Told) -> Framework:
+    def to_framework(self, _told: Told) -> Framework:
         return Framework(self.name, self.version, self.runtimes.version)
 
 
@@ -91,8 +91,8 @@ class StepSection(Section):
     ranks: Annotated[Literal["all", "one"], Choice("choice of ranks", ("all", "one"))]
     folder: Relative = ""
     timeout: Duration = ""
-    environment: Environment = {}
-    mca: Mca = {}
+    environment: Environment = Field(default_factory=dict)
+    mca: Mca = Field(default_factory=dict)
 
     def to_step(self, told: Told, path: Path_) -> Step:
         if self.mca and self.ranks == "one":
@@ -112,7 +112,7 @@ class Execution(Section):
     """What every shape of it has; `time_limit` is for all commands together, `retries` for each."""
 
     compute_configuration: ComputeConfiguration
-    environment: Environment = {}
+    environment: Environment = Field(default_factory=dict)
     time_limit: Duration = ""
     retries: Retries = 0
     resume: Relative = ""
@@ -133,7 +133,7 @@ class ModelDefinition(Section):
     author: Author | None = None
     description: Prose = ""
     framework: FrameworkSection
-    packages: list[Package] = []
+    packages: list[Package] = Field(default_factory=list)
     execution: ExecutionOfSteps
 
 
@@ -233,7 +233,7 @@ class Results(Section):
     name: Name = ""
     connection: AnyConnection
     target: BucketSection
-    collect: list[Relative] = []
+    collect: list[Relative] = Field(default_factory=list)
     type: Annotated[Literal["s3"], Choice("type of results", ("s3",))]
 
     def to_reference(self) -> BucketReference:

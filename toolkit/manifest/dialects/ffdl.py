@@ -146,7 +146,7 @@ class FfdlManifest(Section):
     gpu_type: Annotated[str, Choice("GPU type", tuple(_KINDS))] = _DEFAULT_KIND
     framework: FrameworkV1
     data_stores: Annotated[list[AnyStore], Field(min_length=1, max_length=2)]
-    evaluation_metrics: dict[str, Any] = {}
+    evaluation_metrics: dict[str, Any] = Field(default_factory=dict)
 
     def to_manifest(self, told: Told) -> Manifest:
         """The canonical value. What a reader refuses leaves a value that is not used."""
@@ -214,5 +214,5 @@ class FfdlManifest(Section):
 
 _STORES_PATH: Path_ = ("data_stores",)
 RESULTS_NEED_A_BUCKET = (
-    "results go to a bucket, where every byte can be compared; `auth_url: embedded` keeps it in a folder of this machine"
+    "results go to a bucket, where every byte is compared; `auth_url: embedded` keeps one in a folder of this machine"
 )

@@ -30,6 +30,7 @@ from toolkit.secrets import parse_secret
 from toolkit.yaml_source import Path_
 
 _ANY_PYTHON_3 = "3"
+_FRAMEWORK: Path_ = (*DEFINITION, "framework")
 
 AuthorInWords = Annotated[
     Annotated[Author, Tag("~fields")] | Annotated[Name, Tag("~text")],
@@ -60,7 +61,7 @@ class WatsonFramework(Section):
         return spelled_out(self.name, self.version, runtime.version if runtime else "", told)
 
 
-def spelled_out(name: str, version: str, python: str, told: Told, path: Path_ = (*DEFINITION, "framework")) -> Framework:
+def spelled_out(name: str, version: str, python: str, told: Told, path: Path_ = _FRAMEWORK) -> Framework:
     """Both spellings as one; refuses a version that says another Python than `runtimes`."""
     said = canonical(Framework(name, version, ""))
     inside = said.python if said.python != _ANY_PYTHON_3 or "-py" in version else ""
@@ -89,7 +90,7 @@ class WatsonDefinition(Section):
     author: AuthorInWords | None = None
     description: Prose = ""
     framework: WatsonFramework
-    packages: list[Package] = []
+    packages: list[Package] = Field(default_factory=list)
     execution: AnyExecution
 
 
@@ -122,7 +123,7 @@ WatsonConnection = Annotated[
 
 
 class WatsonData(BucketData):
-    connection: WatsonConnection
+    connection: WatsonConnection  # type: ignore[assignment] # one shape more than the canonical form has
 
 
 AnyWatsonData = Annotated[
@@ -132,7 +133,7 @@ AnyWatsonData = Annotated[
 
 
 class WatsonResults(Results):
-    connection: WatsonConnection
+    connection: WatsonConnection  # type: ignore[assignment] # likewise
 
 
 class WmlManifest(Section):

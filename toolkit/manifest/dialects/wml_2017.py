@@ -62,7 +62,9 @@ class ContainerSection(Section):
 
     def warn_of_type(self, told: Told, path: Path_) -> None:
         if self.type != _S3:
-            told.warn((*path, "type"), f"`{self.type}` is read as S3: that is the store that is spoken to here", "type: s3")
+            told.warn(
+                (*path, "type"), f"`{self.type}` is read as S3, the one kind of store that is spoken to", "type: s3"
+            )
 
 
 class Data2017(Section):
@@ -91,14 +93,19 @@ class Wml2017Manifest(Section):
     training_data: OneData
     training_results: Results2017
 
+    def _data(self) -> tuple[Data2017, Path_]:
+        """The one reference, and where it stands."""
+        found = self.training_data
+        return (found, ("training_data",)) if isinstance(found, Data2017) else (found[0], ("training_data", 0))
+
     def to_manifest(self, told: Told) -> Manifest:
         """The canonical value."""
         definition, results = self.model_definition, self.training_results
         author: Any = definition.author
         execution = (*DEFINITION, "execution")
         compute = definition.execution.to_compute(told, execution)
-        data, where = (self.training_data, ()) if isinstance(self.training_data, Data2017) else (self.training_data[0], (0,))
-        data.source.warn_of_type(told, ("training_data", *where, "source"))
+        data, where = self._data()
+        data.source.warn_of_type(told, (*where, "source"))
         results.target.warn_of_type(told, ("training_results", "target"))
         return Manifest(
             name=definition.name,
@@ -113,5 +120,3 @@ class Wml2017Manifest(Section):
                 results.name, results.connection.to_connection(), results.target.container
             ),
         )
-
-

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -22,6 +23,8 @@ TAGS = {
     4: re.compile(rb"\[\d+,(\d+)\]<(stdout|stderr|stddiag)>:"),
     5: re.compile(rb"\[\d+,(\d+)\]<(stdout|stderr|stddiag)>: ?"),
 }
+TIMED_OUT = 124  # as timeout(1) has it
+STOP_SECONDS = 10.0  # between asking a command to end and killing it
 NOT_STARTED = 75  # EX_TEMPFAIL of sysexits.h: the learners did not answer in time
 
 Piece = Tuple[Optional[int], str, bytes]
@@ -107,10 +110,16 @@ def answers(hostname: str, port: int) -> bool:
         return False
 
 
-def lines_of(process: Any) -> Iterator[bytes]:
-    """Each line of a process's output until it has ended and is silent: what it left running holds the pipe open."""
-    descriptor, rest = process.stdout.fileno(), b""
+def lines_of(process: Any, deadline: float = float("inf")) -> Iterator[bytes]:
+    """Each line of a process's output until it has ended and is silent: what it left running holds the pipe open.
+
+    At `deadline` it is asked to end, and killed some seconds later.
+    """
+    descriptor, rest, asked = process.stdout.fileno(), b"", False
     while True:
+        if time.time() > deadline and process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL if asked else signal.SIGTERM)
+            asked, deadline = True, time.time() + STOP_SECONDS
         if select.select([descriptor], [], [], 0.5)[0]:
             data = os.read(descriptor, 1 << 16)
             if not data:
@@ -125,17 +134,26 @@ def lines_of(process: Any) -> Iterator[bytes]:
         yield rest
 
 
-def run_step(step: Dict[str, Any], logs: Logs) -> int:
-    """Run one step to its end; its exit status, 128 + the signal's number where a signal ended it."""
+def run_step(step: Dict[str, Any], logs: Logs, deadline: float = float("inf")) -> int:
+    """Run one step to its end; its exit status, 128 + the signal's number where a signal ended it, 124 at `deadline`.
+
+    It is the first of a group of its own, so that a deadline ends whatever it started.
+    """
     try:
         process = subprocess.Popen(
-            step["argv"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            step["argv"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=step.get("folder"),
+            env=dict(os.environ, **step.get("environment", {})),
+            start_new_session=True,
         )
     except OSError as error:
-        logs.line(None, ("%s: %s" % (step["argv"][0], error.strerror)).encode())
+        logs.line(None, ("%s: %s" % (error.filename or step["argv"][0], error.strerror)).encode())
         return 127
     assert process.stdout is not None
-    for raw in lines_of(process):
+    for raw in lines_of(process, deadline):
         line = raw.rstrip(b"\r")
         if step["parallel"]:
             logs.tagged(line)
@@ -143,7 +161,25 @@ def run_step(step: Dict[str, Any], logs: Logs) -> int:
             logs.line(0, line)
     logs.finish()
     status = process.wait()
+    if time.time() > deadline:
+        return TIMED_OUT
     return status if status >= 0 else 128 - status
+
+
+def run_with_retries(step: Dict[str, Any], logs: Logs, retries: int, limit: float) -> int:
+    """Run one step, up to `retries` times again where it fails by itself; at `limit` the whole run must be over."""
+    timeout = step.get("timeout") or float("inf")
+    for attempt in range(retries + 1):
+        deadline = min(time.time() + timeout, limit)
+        status = run_step(step, logs, deadline)
+        if status == TIMED_OUT and time.time() > deadline:
+            what = "the run's time limit is over" if deadline == limit else "its %d s are over" % timeout
+            logs.say("command %d was stopped: %s" % (step["number"], what))
+            return status
+        if status == 0 or attempt == retries:
+            return status
+        logs.say("command %d ended with %d; attempt %d of %d" % (step["number"], status, attempt + 2, retries + 1))
+    return status
 
 
 def save(path: str, record: Dict[str, Any]) -> None:
@@ -164,12 +200,13 @@ def main(plan_file: str) -> int:
     save(status_file, record)
     if record["silent_learners"]:
         return NOT_STARTED
+    limit = time.time() + (plan.get("time_limit") or float("inf"))
     for step in plan["steps"]:
         entry = {"number": step["number"], "command": step["command"], "started": time.time()}
         record["steps"].append(entry)
         save(status_file, record)
         logs.say("command %d of %d: %s" % (step["number"], len(plan["steps"]), step["command"]))
-        entry["exit_status"] = run_step(step, logs)
+        entry["exit_status"] = run_with_retries(step, logs, plan.get("retries", 0), limit)
         entry["ended"] = time.time()
         save(status_file, record)
         if entry["exit_status"] != 0:
