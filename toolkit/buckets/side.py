@@ -16,7 +16,7 @@ from typing import Any
 from toolkit.buckets.store import Access
 from toolkit.catalogue.model import LEARNER_UID
 from toolkit.engines import docker_argv
-from toolkit.engines.docker_argv import Bind
+from toolkit.engines.docker_argv import Argv, Bind
 from toolkit.engines.engine import Engine
 from toolkit.errors import Code, ToolkitError
 from toolkit.process import Result
@@ -104,6 +104,12 @@ def mount_options(mount: Mount) -> dict[str, Any]:
     }
 
 
+def side_argv(name: str, run: str, image: str, folder: str) -> Argv:
+    """The command line that starts a side container over the volume whose folder on the host is `folder`."""
+    bind = Bind(folder, HOST, propagation="rshared")
+    return docker_argv.start_side_container(name, run, image, [bind], ("sh", "-c", _COMMAND))
+
+
 class SideContainer:
     """A run's side container on the host of `engine`."""
 
@@ -117,10 +123,7 @@ class SideContainer:
         """Create the volume and the container, and hand it its keys."""
         self._engine.run(docker_argv.create_volume(self._volume, self._run))
         self.folder = self._engine.run(docker_argv.volume_folder(self._volume)).output.strip()
-        bind = Bind(self.folder, HOST, propagation="rshared")
-        self._engine.run(
-            docker_argv.start_side_container(self._name, self._run, self._image, [bind], ("sh", "-c", _COMMAND))
-        )
+        self._engine.run(side_argv(self._name, self._run, self._image, self.folder))
         config = rclone_config(remotes).encode()
         self.run(_RECEIVE_CONFIG, data=config)
         deadline = time.monotonic() + _START_SECONDS

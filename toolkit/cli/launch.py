@@ -15,6 +15,7 @@ from toolkit.buckets.side import Flush
 from toolkit.catalogue.model import DistributionBase, Recipe
 from toolkit.catalogue.version import read_inputs
 from toolkit.cli.build import recipe_of
+from toolkit.cli.manifest_words import read_and_tell
 from toolkit.cli.screen import console, human_size, print_json, progress_bar, rank_line
 from toolkit.cluster.model import NO_GPU, Cluster
 from toolkit.cluster.reader import read_cluster
@@ -22,7 +23,6 @@ from toolkit.errors import Code, ToolkitError
 from toolkit.image.own import buckets_recipe
 from toolkit.image.store import ImageStore, StoredImage
 from toolkit.manifest.model import Manifest
-from toolkit.manifest.reader import read_manifest
 from toolkit.places import home, house
 from toolkit.run.code import read_code
 from toolkit.run.launch import Launch, Request
@@ -45,6 +45,10 @@ class Order:
 
 def run(arguments: argparse.Namespace) -> int:
     """Read, take the hosts, plan, show the plan, carry it out."""
+    if arguments.dry_run:
+        from toolkit.cli import launch_dry_run
+
+        return launch_dry_run.run(arguments)
     order, training_id = read_order(arguments), new_training_id()
     if arguments.id_file:
         Path(arguments.id_file).write_text(f"{training_id}\n")
@@ -63,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
 def read_order(arguments: argparse.Namespace) -> Order:
     """Every file that the words name; raises `ToolkitError` where one is wrong, or an image is not built."""
     manifest_file = Path(arguments.manifest)
-    manifest = read_manifest(manifest_file)
+    manifest = read_and_tell(manifest_file)
     cluster = read_cluster(Path(arguments.cluster) if arguments.cluster else house() / "clusters" / "local.yml")
     refuse_unreachable_store(manifest, cluster)
     code_folder = Path(arguments.code) if arguments.code else manifest_file.parent
@@ -115,9 +119,13 @@ def ready(order: Order, training_id: str, *, wait: bool) -> Iterator[Request]:
 
 
 def run_image(recipe: Recipe, reference: str, image: StoredImage) -> RunImage:
-    """The image as a run needs to know it; what Open MPI a registry's base brings is not known: 4's words are used."""
-    open_mpi = recipe.base.suite.open_mpi if isinstance(recipe.base, DistributionBase) else "4"
-    return RunImage(reference, image.image_id, image.environment, open_mpi)
+    """The image as a run needs to know it."""
+    return RunImage(reference, image.image_id, image.environment, open_mpi_of(recipe))
+
+
+def open_mpi_of(recipe: Recipe) -> str:
+    """The version of Open MPI in an image; what a registry's base brings is not known: 4's words are used."""
+    return recipe.base.suite.open_mpi if isinstance(recipe.base, DistributionBase) else "4"
 
 
 def show_plan(plan: RunPlan) -> None:
