@@ -25,6 +25,8 @@ Path_ = tuple[str | int, ...]
 
 MAX_BYTES = 1 << 20
 """No recipe or cluster file that a person writes comes near 1 MiB."""
+MAX_VALUES = 1 << 15
+"""Names and values of such a file; what is done with them grows with their number's square."""
 MAX_DEPTH = 50
 """Levels of nesting; a manifest has six."""
 MAX_PROBLEMS = 50
@@ -32,12 +34,16 @@ MAX_PROBLEMS = 50
 TAG = "~"
 """What the tag of a model's alternative begins with: it is no name in the file."""
 _PLACEHOLDER = re.compile(r"^\s*<[^<>]+>\s*$")
+_NO_SECRET = re.compile(r"^\s*(?:<[^<>]+>|\$\{\w+(?::[^}]*)?\}|embedded)\s*$")
+"""A placeholder, a reference to where a secret is, the embedded store: what may stand below such a name and be told."""
 _SECRET_NAME = re.compile("connection|credential|key|secret|pass|token", re.IGNORECASE)
 _PLAIN_TAGS = {
     f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "timestamp", "map", "seq")
 }
 _NODE_OF_TAG = {"tag:yaml.org,2002:map": yaml.MappingNode, "tag:yaml.org,2002:seq": yaml.SequenceNode}
 _SHORTEST_SECRET = 4
+_LONGEST = 800
+_Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # YAML's own
 _UNSHOWN = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _ALIASES = "aliases (*name) are not read here: write the value out"
@@ -56,11 +62,11 @@ class Source:
         return _LINE_END.split(self.text)
 
     @cached_property
-    def _secret_texts(self) -> tuple[str, ...]:
+    def _secret_texts(self) -> re.Pattern[str]:
         """The longest first: one may be part of another."""
         values = {node.value for node in _secret_nodes(self.root)}
-        hidden = (value for value in values if len(value) >= _SHORTEST_SECRET and not _PLACEHOLDER.match(value))
-        return tuple(sorted(hidden, key=len, reverse=True))
+        hidden = (value for value in values if len(value) >= _SHORTEST_SECRET and not _NO_SECRET.match(value))
+        return re.compile("|".join(map(re.escape, sorted(hidden, key=len, reverse=True))) or r"(?!)")
 
     @cached_property
     def _secret_lines(self) -> frozenset[int]:
@@ -75,8 +81,8 @@ class Source:
         """`what`, placed at `node`. A key may stand in the file, as in WML's own: it is shown in no error."""
         mark = node.start_mark
         hidden = mark.line in self._secret_lines or mark.line >= len(self._lines)
-        for value in self._secret_texts:
-            what = what.replace(value, "[redacted]")
+        what = self._secret_texts.sub("[redacted]", what)
+        what = what if len(what) <= _LONGEST else f"{what[:_LONGEST]} …"
         line = "" if hidden else self._lines[mark.line]
         return Problem(printable(what), Place(self.file, mark.line + 1, mark.column + 1), dotted(path), line)
 
@@ -126,11 +132,14 @@ def several(count: int, noun: str = "problem") -> str:
     return f"1 {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def read_source(file: Path, code: Code = Code.MANIFEST, limit: int = MAX_BYTES) -> Source:
-    """Read and compose `file`, at most `limit` bytes; raises `ToolkitError` with `code` where it is no plain YAML."""
+def read_source(file: Path, code: Code = Code.MANIFEST, *, limit: int = MAX_BYTES, values: int = MAX_VALUES) -> Source:
+    """Read and compose `file`, at most `limit` bytes and so many names and values.
+
+    Raises `ToolkitError` with `code` where it is missing, too much, or no plain YAML.
+    """
     text = _text_of(file, code, limit)
-    if place := _too_deep(file, text):
-        raise ToolkitError(code, f"{file} has 1 problem", (Problem(f"deeper than {MAX_DEPTH} levels", place),))
+    if problem := _too_much(file, text, values):
+        raise ToolkitError(code, f"{file} has 1 problem", (problem,))
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
@@ -175,15 +184,19 @@ def _text_of(file: Path, code: Code, limit: int) -> str:
         raise ToolkitError(code, f"{file} is not UTF-8 text", (problem,)) from None
 
 
-def _too_deep(file: Path, text: str) -> Place | None:
-    """Where nesting goes below `MAX_DEPTH`: events are read one after the other, nodes are made by recursion."""
-    depth = 0
+def _too_much(file: Path, text: str, values: int) -> Problem | None:
+    """What is more than any such file has: found among YAML's events, of which no tree is made yet."""
+    depth = count = 0
     try:
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        for event in yaml.parse(text, Loader=_Parser):
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > MAX_DEPTH:
+            count += isinstance(event, yaml.NodeEvent)
+            if depth > MAX_DEPTH or count > values:
+                what = (
+                    f"deeper than {MAX_DEPTH} levels" if depth > MAX_DEPTH else f"more than {values} names and values"
+                )
                 mark = event.start_mark
-                return Place(str(file), mark.line + 1, mark.column + 1) if mark else Place(str(file))
+                return Problem(what, Place(str(file), mark.line + 1, mark.column + 1) if mark else Place(str(file)))
     except (yaml.YAMLError, RecursionError, OverflowError, ValueError):
         return None  # composing it tells what is wrong
     return None
@@ -336,7 +349,9 @@ def _pydantic_problem(source: Source, model: type[BaseModel], detail: Any) -> Pr
         return source.problem(f"expected a list (`- …` lines), found {_kind(given)}", path)
     if kind == "too_long" and detail["ctx"].get("max_length") == 1:
         return source.problem(f"expected one, found {detail['ctx']['actual_length']}: more are not read here", path)
-    message = detail["msg"].removeprefix("Value error, ")
+    if kind == "too_short":
+        return source.problem("expected at least one", path)
+    message = detail["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     return source.problem(message[0].lower() + message[1:], path)
 
 

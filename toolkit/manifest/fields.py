@@ -58,7 +58,9 @@ class Text:
 
     def _check(self, value: str) -> str:
         if not re.fullmatch(self.pattern, value):
-            raise invalid(self.wrong.replace("{}", value) + (self.hint(value) if self.hint else ""))
+            raise invalid(
+                self.wrong.replace("{}", value.replace("\n", "\\n")) + (self.hint(value) if self.hint else "")
+            )
         if self.further:
             try:
                 self.further(value)

@@ -17,7 +17,8 @@ from toolkit.manifest.told import Remark, Told
 from toolkit.yaml_source import Path_, Source, read_source, several, validate
 
 MAX_BYTES = 64 << 10
-"""A manifest is a page; this many are a program, or no manifest at all."""
+MAX_VALUES = 2000
+"""A manifest is a page; more than this is no manifest."""
 
 DIALECTS: dict[str, type[Any]] = {
     "canonical": CanonicalManifest,
@@ -62,7 +63,7 @@ def read_manifest(file: Path) -> Manifest:
 
 def read_with_warnings(file: Path) -> ReadManifest:
     """As `read_manifest`, with what a person should know of the file."""
-    source = read_source(file, limit=MAX_BYTES)
+    source = read_source(file, limit=MAX_BYTES, values=MAX_VALUES)
     dialect = dialect_of(source)
     told = Told()
     manifest = validate(source, DIALECTS[dialect]).to_manifest(told)
@@ -99,7 +100,7 @@ def framework_error(file: Path, field: str, what: str) -> ToolkitError:
 
 def framework_problem(file: Path, field: str, what: str) -> Problem:
     """`what`, placed where the part of the framework stands: `name`, `version` or `python`."""
-    source = read_source(file, limit=MAX_BYTES)
+    source = read_source(file, limit=MAX_BYTES, values=MAX_VALUES)
     framework: Path_ = ("framework",) if dialect_of(source) == "ffdl" else (*DEFINITION, "framework")
     runtimes = [(*framework, "runtimes", "version"), (*framework, "runtimes", 0, "version")]
     python = next((path for path in runtimes if source.has(path)), (*framework, "version"))

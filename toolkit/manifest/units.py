@@ -41,7 +41,7 @@ def seconds_of(text: str) -> int:
 def size_hint(text: str) -> str:
     """What `8g` or `24gb` may have meant, for the end of an error; empty where it is no size at all."""
     match = _AMBIGUOUS.fullmatch(text.strip())
-    if not match or match[2] in "kK":
+    if not match or match[2] in "kK" or match[3] in ("B", "iB") or not float(match[1]):
         return ""
     number, letter = match[1], match[2].upper()
     return f"; `{text}` could be {number}{letter}B or {number}{letter}iB"

@@ -61,7 +61,7 @@ class Author(Section):
 
 
 class Runtime(Section):
-    name: Literal["python"]
+    name: Annotated[str, Choice("runtime", ("python",))]
     version: Version
 
 
@@ -88,7 +88,7 @@ class ComputeConfiguration(Section):
 
 class StepSection(Section):
     command: OneCommand
-    ranks: Annotated[Literal["all", "one"], Choice("choice of ranks", ("all", "one"))]
+    ranks: Annotated[str, Choice("choice of ranks", ("all", "one"))]
     folder: Relative = ""
     timeout: Duration = ""
     environment: Environment = Field(default_factory=dict)
@@ -184,8 +184,8 @@ class BucketData(Section):
     name: Name = ""
     connection: AnyConnection
     source: BucketSection
-    access: Annotated[Literal["mount", "copy"], Choice("way of access", ("mount", "copy"))] = "mount"
-    type: Annotated[Literal["s3"], Choice("type", _DATA_TYPES, ("s3",))]
+    access: Annotated[str, Choice("way of access", ("mount", "copy"))] = "mount"
+    type: Annotated[str, Choice("type", _DATA_TYPES, ("s3",))]
 
     def to_reference(self) -> DataReference:
         return BucketReference(
@@ -234,7 +234,7 @@ class Results(Section):
     connection: AnyConnection
     target: BucketSection
     collect: list[Relative] = Field(default_factory=list)
-    type: Annotated[Literal["s3"], Choice("type of results", ("s3",))]
+    type: Annotated[str, Choice("type of results", ("s3",))]
 
     def to_reference(self) -> BucketReference:
         return BucketReference(

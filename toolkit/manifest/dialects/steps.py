@@ -18,8 +18,8 @@ def steps_of(text: str, ranks: int, told: Told, path: Path_) -> tuple[Step, ...]
     notes = [note for command, step in zip(commands, steps, strict=True) for note in _notes(command, step, ranks)]
     if _has_lines(text, len(commands)):
         notes.append("each line is a command of its own here; Watson ML made one line of them")
-    for note in notes:
-        told.warn(path, note, *steps_lines(steps))
+    if notes:
+        told.warn(path, "; ".join(notes), *steps_lines(steps))
     return steps
 
 
