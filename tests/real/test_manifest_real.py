@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from toolkit.catalogue.version import read_inputs
+from toolkit.image.own import buckets_recipe
+
 from .conftest import NOTHING, Bench, ours
 
 PROGRAM = """
@@ -135,6 +138,16 @@ def results(bench: Bench, run: str) -> Path:
     return bench.home / "buckets" / "mnist-training-models" / "trials" / "a" / run
 
 
+def side_image() -> str:
+    """The image of the container that had the keys; the learners' own is looked into by its proof, file by file."""
+    return read_inputs(buckets_recipe()).reference
+
+
+def layers_of(image: str) -> str:
+    saved = subprocess.run(["docker", "save", image], capture_output=True, check=True)
+    return saved.stdout.decode("latin-1")
+
+
 def seen(bench: Bench, watched: Watched, rank: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((results(bench, watched.id) / f"seen-{rank}.json").read_text())
     return found
@@ -182,6 +195,7 @@ def test_a_key_that_stands_in_the_manifest_is_nowhere_else(
         "shown": bench.ok("show", watched.id).stdout,
         "history": told("docker", "history", "--no-trunc", watched.record["image_id"]),
         "image": told("docker", "image", "inspect", watched.record["image_id"]),
+        "layers": layers_of(side_image()),
         **{str(file): file.read_bytes().decode("latin-1") for file in stored},
     }
     assert {place for place, text in places.items() if any(key in text for key in keys)} == set()

@@ -105,8 +105,9 @@ def _manifests(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     init.add_argument("file", metavar="FILE", nargs="?", default="manifest.yml", help="default: manifest.yml")
     init.add_argument("--yes", action="store_true", help="ask nothing: defaults for what no flag says")
     init.add_argument("--nodes", metavar="N", type=int)
-    for flag in ("name", "framework", "version", "python", "command", "compute", "endpoint"):
+    for flag in ("name", "framework", "python", "command", "compute", "endpoint"):
         init.add_argument(f"--{flag}", metavar=flag.upper())
+    init.add_argument("--framework-version", metavar="VERSION")
     init.add_argument("--data-bucket", metavar="BUCKET")
     init.add_argument("--results-bucket", metavar="BUCKET")
 

@@ -20,7 +20,7 @@ from toolkit.places import house
 _QUESTIONS = {
     "name": "name of the training",
     "framework": "framework (toolkit frameworks lists them)",
-    "version": "its version",
+    "framework_version": "its version",
     "python": "Python",
     "command": "command that trains, on every rank",
     "compute": "GPU kind x GPUs per node",
@@ -29,7 +29,7 @@ _QUESTIONS = {
     "data_bucket": "bucket of the training data",
     "results_bucket": "bucket for the results",
 }
-_FOLLOWS = {"framework": ("version", "python"), "version": ("python",)}
+_FOLLOWS = {"framework": ("framework_version", "python"), "framework_version": ("python",)}
 """What is another one by itself when this is."""
 
 
@@ -61,7 +61,7 @@ def _from_flags(arguments: argparse.Namespace, rows: tuple[FrameworkRow, ...]) -
     wishes = Wishes(
         name=name,
         framework=arguments.framework or "tensorflow-ddl",
-        version=arguments.version or "",
+        framework_version=arguments.framework_version or "",
         python=arguments.python or "",
         command=arguments.command or "python train.py",
         compute=arguments.compute or "p100",
@@ -76,9 +76,9 @@ def _from_flags(arguments: argparse.Namespace, rows: tuple[FrameworkRow, ...]) -
 def with_newest(wishes: Wishes, rows: tuple[FrameworkRow, ...]) -> Wishes:
     """The newest version of its framework, and that one's newest Python, where nothing was said of them."""
     same = [row for row in rows if row.framework == wishes.framework]
-    version = wishes.version or max((row.version for row in same), key=_numbers, default="1.0")
+    version = wishes.framework_version or max((row.version for row in same), key=_numbers, default="1.0")
     pythons = (row.python for row in same if row.version == version)
-    return replace(wishes, version=version, python=wishes.python or max(pythons, key=_numbers, default="3"))
+    return replace(wishes, framework_version=version, python=wishes.python or max(pythons, key=_numbers, default="3"))
 
 
 def bucket_name(text: str) -> str:

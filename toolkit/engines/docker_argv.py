@@ -31,9 +31,13 @@ class Bind:
         fields = ["type=bind", f"source={self.source}", f"target={self.target}"]
         fields += ["readonly"] if self.read_only else []
         fields += [f"bind-propagation={self.propagation}"] if self.propagation else []
-        line = io.StringIO()
-        csv.writer(line, lineterminator="").writerow(fields)
-        return line.getvalue()
+        return _csv(fields)
+
+
+def _csv(fields: Sequence[str]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(fields)
+    return line.getvalue()
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class NamedVolume:
     @property
     def argument(self) -> str:
         """As `--mount` takes it."""
-        return f"type=volume,source={self.name},target={self.target},readonly"
+        return _csv(["type=volume", f"source={self.name}", f"target={self.target}", "readonly"])
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ class Wishes:
 
     name: str
     framework: str
-    version: str
+    framework_version: str
     python: str
     command: str
     compute: str
