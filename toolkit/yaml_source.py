@@ -62,6 +62,11 @@ class Source:
         return _LINE_END.split(self.text)
 
     @cached_property
+    def _indexes(self) -> dict[int, dict[str, tuple[yaml.Node, yaml.Node]]]:
+        """By a mapping's node: each name with its own node and its value's."""
+        return {}
+
+    @cached_property
     def _secret_texts(self) -> re.Pattern[str]:
         """The longest first: one may be part of another."""
         values = {node.value for node in _secret_nodes(self.root)}
@@ -86,6 +91,12 @@ class Source:
         line = "" if hidden else self._lines[mark.line]
         return Problem(printable(what), Place(self.file, mark.line + 1, mark.column + 1), dotted(path), line)
 
+    def _index(self, node: yaml.MappingNode) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+        if id(node) not in self._indexes:
+            pairs = reversed(node.value)  # of a name that is given twice, the first is meant
+            self._indexes[id(node)] = {str(key.value): (key, value) for key, value in pairs}
+        return self._indexes[id(node)]
+
     def has(self, path: Path_) -> bool:
         """Whether something stands at `path`."""
         node = self.root
@@ -104,10 +115,10 @@ class Source:
         node, found = self.root, self.root
         for step in path:
             if isinstance(node, yaml.MappingNode):
-                pairs = [(key, value) for key, value in node.value if key.value == str(step)]
-                if not pairs:
+                pair = self._index(node).get(str(step))
+                if pair is None:
                     return found
-                key, node = pairs[0]
+                key, node = pair
                 found = key if at_key or isinstance(node, yaml.MappingNode) else node
             elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
                 node = found = node.value[step]
@@ -210,24 +221,27 @@ def validate(source: Source, model: type[Model], code: Code = Code.MANIFEST) -> 
         for path, value in _strings(data)
         if _PLACEHOLDER.match(value)
     ]
-    placeholders = {problem.path for problem in problems}
+    placeholders, more = {problem.path for problem in problems}, 0
     try:
         checked = model.model_validate(data)
     except ValidationError as error:
-        found = (_pydantic_problem(source, model, detail) for detail in error.errors(include_url=False))
+        details = error.errors(include_url=False)
+        details.sort(key=lambda detail: source.find(_without_tags(detail["loc"]), at_key=True).start_mark.index)
+        more = max(0, len(details) - MAX_PROBLEMS)  # the words for each take their time
+        found = (_pydantic_problem(source, model, detail) for detail in details[:MAX_PROBLEMS])
         problems += [problem for problem in found if problem.path not in placeholders]
-    _raise_if_any(source, problems, code)
+    _raise_if_any(source, problems, code, more)
     return checked
 
 
-def _raise_if_any(source: Source, problems: list[Problem], code: Code) -> None:
+def _raise_if_any(source: Source, problems: list[Problem], code: Code, more: int = 0) -> None:
     if not problems:
         return
     problems.sort(key=lambda problem: (problem.place.line, problem.place.column) if problem.place else (0, 0))
-    shown = problems[:MAX_PROBLEMS]
-    if more := len(problems) - len(shown):
-        shown.append(Problem(f"and {more} more"))
-    raise ToolkitError(code, f"{source.file} has {several(len(problems))}", tuple(shown))
+    shown, total = problems[:MAX_PROBLEMS], len(problems) + more
+    if total > len(shown):
+        shown.append(Problem(f"and {total - len(shown)} more"))
+    raise ToolkitError(code, f"{source.file} has {several(total)}", tuple(shown))
 
 
 def _yaml_problem(file: Path, error: yaml.MarkedYAMLError) -> Problem:
@@ -329,6 +343,7 @@ def _pydantic_problem(source: Source, model: type[BaseModel], detail: Any) -> Pr
     if kind == "missing":
         return source.problem("required, but missing", path)
     if kind == "extra_forbidden":
+        path = (*_without_tags(location[:-1]), location[-1])  # any name may stand there, one like a tag's, too
         names = _field_names(model, location[:-1])
         near = get_close_matches(str(path[-1]), names, n=1)
         hint = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(names)}"

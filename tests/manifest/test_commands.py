@@ -38,6 +38,7 @@ def test_commands_are_split_outside_quotes(text: str, commands: tuple[str, ...])
     ("text", "why"),
     [
         ("", "empty"),
+        ("a;" * 101, "101 commands"),
         (" ;; \n ", "empty"),
         ("echo 'a", "never closed"),
         ('echo "a', "never closed"),

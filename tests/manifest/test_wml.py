@@ -63,7 +63,12 @@ def test_the_example_means_what_it_says(tmp_path: Path) -> None:
         ('"2.19"', "1.10", (12, 14, "model_definition.framework.version"), 'put it in quotes: "1.10"'),
         ('"2.19"', '"2 19"', (12, 14, "model_definition.framework.version"), "is no version"),
         ("name: mnist-digits", "name: no", (5, 9, "model_definition.name"), "reads no as a boolean"),
-        ("    name: python\n", "    name: julia\n", (14, 13, "model_definition.framework.runtimes.name"), "'python'"),
+        (
+            "    name: python\n",
+            "    name: julia\n",
+            (14, 13, "model_definition.framework.runtimes.name"),
+            "known: python",
+        ),
         (
             "bucket: mnist-training-data",
             "bucket: <bucket>",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from toolkit.manifest.launchers import LAUNCHERS, Front, read_front
 
+MAX_STEPS = 100
 _SCRIPT = "put it in a script and name the script"
 _RESERVED = r"if|then|for|while|until|do|case|select|function"
 # A reserved word counts where a command may begin: at the start, behind an operator, behind `!` and `time`.
@@ -49,6 +50,8 @@ def read_commands(text: str) -> tuple[Command, ...]:
             commands.append(_read_command(command, skeleton))
     if not commands:
         raise ValueError("empty; give the command that trains")
+    if len(commands) > MAX_STEPS:
+        raise ValueError(f"{len(commands)} commands, and a run has {MAX_STEPS} at most: {_SCRIPT}")
     return tuple(commands)
 
 

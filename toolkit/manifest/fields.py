@@ -18,7 +18,6 @@ from toolkit.manifest.units import DURATION_PATTERN, DURATION_WRONG, SIZE_PATTER
 from toolkit.yaml_source import TAG
 
 MAX_NODES = 1024
-MAX_STEPS = 100
 MAX_RETRIES = 10
 _NO_PLACEHOLDER = r"(?!\s*<[^<>]+>\s*$)"
 # `$` alone lets a line end through in Python; this ends where the text ends in Python and in JavaScript.

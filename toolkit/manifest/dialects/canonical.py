@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, Tag
 
+from toolkit.manifest.commands import MAX_STEPS
 from toolkit.manifest.fields import (
-    MAX_STEPS,
     Absolute,
     Bucket,
     Choice,
