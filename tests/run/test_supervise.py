@@ -27,11 +27,15 @@ def say(text: str, status: int = 0) -> list[str]:
 
 
 def supervised(
-    folder: Path, steps: list[dict[str, Any]], learners: list[dict[str, Any]] = TWO[:1], port: int = 1
+    folder: Path,
+    steps: list[dict[str, Any]],
+    learners: list[dict[str, Any]] = TWO[:1],
+    port: int = 1,
+    more: dict[str, Any] | None = None,
 ) -> tuple[int, str]:
     """Run the supervisor as a program: its status and what it printed."""
     plan = {"logs": str(folder), "port": port, "start_deadline": 0.3, "learners": learners, "steps": steps}
-    plan["open_mpi"] = 4
+    plan |= {"open_mpi": 4, **(more or {})}
     (folder / "run.json").write_text(json.dumps(plan))
     argv = [sys.executable, supervise.__file__, str(folder / "run.json")]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
@@ -171,6 +175,59 @@ def test_a_run_of_two_learners_keeps_a_log_for_each(tmp_path: Path, port: int) -
 @pytest.mark.parametrize("port", [b"HTTP/1.1 400 Bad Request\r\n", b""], indirect=True)
 def test_a_port_that_is_no_ssh_is_no_learner(tmp_path: Path, port: int) -> None:
     assert supervised(tmp_path, [step(1, say("never\n"))], ANSWERING, port)[0] == 75
+
+
+def test_a_step_has_its_folder_and_its_variables(tmp_path: Path) -> None:
+    program = "import os; print(os.getcwd(), os.environ['OWN'])"
+    own = {**step(1, [sys.executable, "-c", program]), "folder": str(tmp_path), "environment": {"OWN": "a b"}}
+    assert supervise.run_step(own, Logs(str(tmp_path), TWO, io.BytesIO())) == 0
+    assert (tmp_path / "learner-1" / "training-log.txt").read_text() == f"[0] {tmp_path} a b\n"
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    own = {**step(1, ["true"]), "folder": str(tmp_path / "none")}
+    assert supervise.run_step(own, Logs(str(tmp_path), TWO, io.BytesIO())) == 127
+    assert "none: No such file" in (tmp_path / "learner-1" / "training-log.txt").read_text()
+
+
+SLEEPS = [sys.executable, "-u", "-c", "import time; print('begun'); time.sleep(600)"]
+
+
+def test_a_step_is_stopped_when_its_time_is_over(tmp_path: Path) -> None:
+    status, printed = supervised(tmp_path, [{**step(1, SLEEPS), "timeout": 1}, step(2, say("never\n"))])
+    assert status == supervise.TIMED_OUT
+    assert printed.splitlines()[1:] == ["[0] begun", "[toolkit] command 1 was stopped: its 1 s are over"]
+    assert [one["exit_status"] for one in json.loads((tmp_path / "status.json").read_text())["steps"]] == [124]
+
+
+def test_all_steps_together_have_a_limit_and_are_not_tried_again(tmp_path: Path) -> None:
+    status, printed = supervised(
+        tmp_path, [step(1, say("one\n")), step(2, SLEEPS)], more={"time_limit": 1, "retries": 3}
+    )
+    assert status == supervise.TIMED_OUT
+    assert printed.splitlines()[-1] == "[toolkit] command 2 was stopped: the run's time limit is over"
+
+
+def test_what_a_stopped_step_had_started_is_stopped_with_it(tmp_path: Path) -> None:
+    program = "import subprocess, time; print(subprocess.Popen(['sleep', '600']).pid, flush=True); time.sleep(600)"
+    status, printed = supervised(tmp_path, [{**step(1, [sys.executable, "-c", program]), "timeout": 2}])
+    assert status == supervise.TIMED_OUT
+    state = Path("/proc", printed.splitlines()[1].removeprefix("[0] "), "stat")
+    assert not state.exists() or state.read_text().split()[2] == "Z"
+
+
+def test_a_step_that_fails_is_run_again(tmp_path: Path) -> None:
+    program = f"import os, sys; f = {str(tmp_path / 'n')!r}; open(f, 'a').write('x'); sys.exit(os.path.getsize(f) < 3)"
+    status, printed = supervised(tmp_path, [step(1, [sys.executable, "-c", program])], more={"retries": 2})
+    assert status == 0
+    assert printed.splitlines()[1:] == [
+        "[toolkit] command 1 ended with 1; attempt 2 of 3",
+        "[toolkit] command 1 ended with 1; attempt 3 of 3",
+    ]
+
+
+def test_a_step_that_fails_for_good_keeps_its_status(tmp_path: Path) -> None:
+    assert supervised(tmp_path, [step(1, say("", 7))], more={"retries": 1})[0] == 7
 
 
 def test_a_very_long_line_and_bytes_that_are_no_text_arrive_whole(tmp_path: Path) -> None:
