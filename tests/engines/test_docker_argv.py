@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.engines import docker_argv
-from toolkit.engines.docker_argv import HOST_NETWORK, Bind, Network
+from toolkit.engines.docker_argv import HOST_NETWORK, Bind, Limits, Network
 
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1)
 
@@ -107,6 +107,7 @@ def test_every_resource_carries_the_runs_label() -> None:
     label = ["--label", "toolkit.run=r"]
     for argv in (
         docker_argv.create_volume("v", "r"),
+        docker_argv.create_export_volume("v", "r", "filer", "/x"),
         docker_argv.create_network("n", "r"),
         docker_argv.start_side_container("s", "r", "i", [], []),
         docker_argv.start_store("s", "r", "i", "/f", "0:0", []),
@@ -123,6 +124,27 @@ def test_the_runs_own_are_listed_by_label() -> None:
     assert docker_argv.list_of_run("volume", "r") == [
         *("docker", "volume", "ls", "--filter", "label=toolkit.run=r", "--format", "{{.Name}}"),
     ]
+
+
+def test_an_nfs_servers_export_is_a_volume_that_is_only_read() -> None:
+    """The engine's own words: no NFS server was at hand to mount one from."""
+    assert docker_argv.create_export_volume("v", "r", "filer.example.org", "/export/a b") == [
+        *("docker", "volume", "create", "--label", "toolkit.run=r", "--driver", "local"),
+        *("--opt", "type=nfs", "--opt", "o=addr=filer.example.org,ro", "--opt", "device=:/export/a b", "v"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        (Limits(), []),
+        (Limits(memory=1 << 30), ["--memory", "1073741824", "--memory-swap", "1073741824"]),
+        (Limits(cpus=26), ["--cpus", "26"]),
+        (Limits(cpus=0.5), ["--cpus", "0.5"]),
+    ],
+)
+def test_limits_are_the_engines_own_words(limits: Limits, words: list[str]) -> None:
+    assert limits.words == words
 
 
 @given(NAMES, NAMES)

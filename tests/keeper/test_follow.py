@@ -111,8 +111,8 @@ def test_a_run_that_goes_on_is_told_as_it_goes(tmp_path: Path) -> None:
     output, record = log_of(tmp_path, ["a"]), write(tmp_path / "state.json", {"state": "PROCESSING"})
     stream = events(0, output, record)
     assert [next(stream) for _ in range(3)] == [
-        {"line": "a", "at": 0.0, "next": 8},
         {"record": {"state": "PROCESSING"}},
+        {"line": "a", "at": 0.0, "next": 8},
         {"beat": 1},
     ]
     log_of(tmp_path, ["a", "b"])

@@ -165,25 +165,23 @@ def test_the_supervisor_is_told_all_that_it_needs() -> None:
         "start_deadline": 60,
         "lost": 12,
         "grace": 10,
+        "limit": 0,
+        "retries": 0,
         "learners": [
             {"number": 1, "hostname": "learner-1", "ranks": [0, 1]},
             {"number": 2, "hostname": "learner-2", "ranks": [2, 3]},
         ],
         "steps": [
             {
-                "number": 1,
-                "command": "python train.py",
-                "parallel": True,
+                "number": step.number,
+                "command": step.command,
+                "parallel": step.parallel,
+                "argv": argv,
                 "folder": "/job/code",
-                "argv": mpirun_argv(plan, first, "10.0.0.0/24"),
-            },
-            {
-                "number": 2,
-                "command": "python transform.py",
-                "parallel": False,
-                "folder": "/job/code",
-                "argv": single_argv(second),
-            },
+                "timeout": 0,
+                "environment": {},
+            }
+            for step, argv in ((first, mpirun_argv(plan, first, "10.0.0.0/24")), (second, single_argv(second)))
         ],
     }
 

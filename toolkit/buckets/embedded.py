@@ -105,7 +105,7 @@ class EmbeddedStore:
 
     def remove(self) -> None:
         """End it; it is no error if it is gone."""
-        LOCAL.run(docker_argv.remove_container(self._name), check=False)
+        remove_store(self._run)
 
     def _wait_until_ready(self) -> str:
         deadline = time.monotonic() + _START_SECONDS
@@ -117,6 +117,11 @@ class EmbeddedStore:
                 return match[1]
             time.sleep(0.1)
         raise ToolkitError(Code.LOADING_DATA, "the embedded S3 server did not start", evidence=said[-2000:])
+
+
+def remove_store(run: str) -> None:
+    """Remove the server of a run that is over; by itself it goes some seconds later."""
+    LOCAL.run(docker_argv.remove_container(store_container(run)), check=False)
 
 
 def store_container(run: str) -> str:

@@ -47,15 +47,16 @@ def events(offset: int, output: Path, state: Path) -> Iterator[dict[str, Any]]:
         text = _text(state)
         record = json.loads(text) if text and text != seen else None
         final = record is not None and record.get("state") in FINAL
+        if record is not None and not final:
+            yield {"record": record}
         for line in lines_from(output, offset):
             offset = int(line["next"])
             yield line
-        if record is not None:
-            seen = text
-            yield {"record": record}
         if final:
+            yield {"record": record}
             yield {"end": True}
             return
+        seen = text
         if time.monotonic() - beat > _BEAT_SECONDS:
             beat, beats = time.monotonic(), beats + 1
             yield {"beat": beats}

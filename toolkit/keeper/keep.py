@@ -37,6 +37,7 @@ class Keep:
         self._reports = Reports(job, self._bucket)
         self._began = time.time()
         self._kept = False
+        self._where = f"into bucket {job.filesystem.partition(':')[2]}"
 
     def run(self) -> bool:
         """From the word to go to the end. A fault of ours, too, leaves a run that has ended, and no learner behind."""
@@ -55,7 +56,7 @@ class Keep:
         (Path(LOGS) / "go").touch()
         self._submit_code()
         self._wait_for_learners()
-        self._state.enter("STORING", "")
+        self._state.enter("STORING", self._where)
         mine = self._store(self._learner_ends())
         if self._job.leads:
             self._finish(mine)
@@ -75,7 +76,7 @@ class Keep:
 
     def _rescue(self) -> None:
         """What an earlier keeper could not store lies in the volume: mounted again, it is uploaded."""
-        self._state.enter("STORING", "")
+        self._state.enter("STORING", self._where)
         mine = self._store(())
         if mine.failure:
             self._state.end(End(Reason(mine.failure), mine.what, mine.evidence, kept=(self._job.name,)))

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from toolkit.catalogue.model import LEARNER_UID
 from toolkit.run.keys import KeyPair
 from toolkit.run.mpirun import hostfile, mpirun_argv, single_argv, ssh_agent
-from toolkit.run.plan import CODE_FOLDER, LEARNER_FOLDER, LOG_FOLDER, Learner, RunPlan
+from toolkit.run.plan import LEARNER_FOLDER, LOG_FOLDER, Learner, RunPlan
 from toolkit.tar_stream import Entry
 
 _INSIDE = Path(__file__).parent / "inside"
@@ -35,7 +35,10 @@ def learner_entries(
 
 
 def supervisor_plan(plan: RunPlan, subnet: str) -> dict[str, object]:
-    """What the supervisor inside learner 1 reads: each step's argv, and which learner holds which rank."""
+    """What the supervisor inside learner 1 reads: each step's argv, and which learner holds which rank.
+
+    A step is stopped after `timeout` seconds, all of them together after `time_limit`; 0 is no limit.
+    """
     return {
         "logs": LOG_FOLDER,
         "port": plan.ssh_port,
@@ -44,6 +47,8 @@ def supervisor_plan(plan: RunPlan, subnet: str) -> dict[str, object]:
         "start_deadline": plan.cluster.deadlines.start,
         "lost": max(plan.cluster.deadlines.lost - _TELLING_SECONDS, 2),
         "grace": plan.cluster.deadlines.stop,
+        "limit": plan.time_limit,
+        "retries": plan.retries,
         "learners": [
             {"number": learner.number, "hostname": learner.hostname, "ranks": list(learner.ranks)}
             for learner in plan.learners
@@ -53,8 +58,10 @@ def supervisor_plan(plan: RunPlan, subnet: str) -> dict[str, object]:
                 "number": step.number,
                 "command": step.command,
                 "parallel": step.parallel,
-                "folder": CODE_FOLDER,
                 "argv": mpirun_argv(plan, step, subnet) if step.parallel else single_argv(step),
+                "folder": step.folder,
+                "timeout": step.timeout,
+                "environment": dict(step.environment),
             }
             for step in plan.steps
         ],

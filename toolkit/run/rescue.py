@@ -80,7 +80,7 @@ def _rescue_on(record: Record, cluster: Cluster, host: str, engine: Engine, open
     for name in engine.names("container", run):  # what an engine that was stopped in the middle has left
         engine.remove("container", name)
     side = SideContainer(engine, own_container(run), run, side_image, volume_of(run))
-    mount = results_mount(record.results_bucket)
+    mount = results_mount(record.results_bucket, opened["results"].prefix)
     side.start_keeper({"results": opened["results"]}, cluster.scratch)
     keeper = RemoteKeeper(engine, run)
     with on_leash(partial(side.keeper, "leash")):

@@ -212,6 +212,33 @@ def test_what_does_not_heed_a_stop_is_killed_after_the_grace(tmp_path: Path) -> 
     assert status_of(tmp_path)["steps"][0]["exit_status"] == 137
 
 
+def test_what_a_stopped_step_had_started_is_stopped_with_it(tmp_path: Path) -> None:
+    program = "import subprocess, time; print(subprocess.Popen(['sleep', '600']).pid, flush=True); time.sleep(600)"
+    status, lines = supervised(tmp_path, [{**step(1, [sys.executable, "-c", program]), "timeout": 1}])
+    assert status == supervise.STOPPED
+    state = Path("/proc", lines[1].removeprefix("[0] "), "stat")
+    assert not state.exists() or state.read_text().split()[2] == "Z"
+
+
+def test_a_step_that_fails_is_run_again(tmp_path: Path) -> None:
+    program = f"import os, sys; f = {str(tmp_path / 'n')!r}; open(f, 'a').write('x'); sys.exit(os.path.getsize(f) < 3)"
+    status, lines = supervised(tmp_path, [step(1, [sys.executable, "-c", program])], retries=2)
+    assert status == 0
+    assert lines[1:] == [
+        "[toolkit] command 1 ended with 1; attempt 2 of 3",
+        "[toolkit] command 1 ended with 1; attempt 3 of 3",
+    ]
+
+
+def test_a_step_that_fails_for_good_keeps_its_status(tmp_path: Path) -> None:
+    assert supervised(tmp_path, [step(1, say("", 7))], retries=1)[0] == 7
+
+
+def test_a_step_whose_time_is_over_is_not_tried_again(tmp_path: Path) -> None:
+    status, lines = supervised(tmp_path, [step(1, ["sleep", "60"]) | {"timeout": 0.3}], retries=3)
+    assert (status, lines) == (supervise.STOPPED, ["[toolkit] command 1 of 1: command-1"])
+
+
 @pytest.mark.parametrize("name", ["supervise.py", "logs.py", "learners.py", "__init__.py"])
 def test_it_is_readable_by_python_3_5(name: str) -> None:
     """Old images have old Pythons: nothing newer than 3.5's grammar may stand in these files."""
@@ -221,12 +248,14 @@ def test_it_is_readable_by_python_3_5(name: str) -> None:
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr | ast.AnnAssign)]
 
 
-def run_step(folder: Path, argv: list[str], *, parallel: bool = False) -> tuple[bytes, bytes]:
+def run_step(
+    folder: Path, argv: list[str], *, parallel: bool = False, expect: int = 0, more: dict[str, Any] | None = None
+) -> tuple[bytes, bytes]:
     """One step by itself: both learners' logs."""
     logs = Logs(str(folder), TWO)
     plan = {"learners": TWO, "start_deadline": 60}
     watch = supervise.Watch(plan, logs, Beats([], [], 10))
-    assert supervise.run_step(step(1, argv, parallel=parallel), logs, watch) == 0
+    assert supervise.run_step(step(1, argv, parallel=parallel) | (more or {}), logs, watch) == expect
     first, second = ((folder / f"learner-{number}" / "training-log.txt").read_bytes() for number in (1, 2))
     return first, second
 
@@ -266,3 +295,14 @@ def test_a_command_reads_nothing_from_the_terminal(tmp_path: Path) -> None:
 def test_errors_and_output_are_one_log_in_their_order(tmp_path: Path) -> None:
     program = "import os; os.write(1, b'a\\n'); os.write(2, b'b\\n'); os.write(1, b'c\\n')"
     assert run_step(tmp_path, [sys.executable, "-c", program])[0] == b"[0] a\n[0] b\n[0] c\n"
+
+
+def test_a_step_has_its_folder_and_its_variables(tmp_path: Path) -> None:
+    argv = [sys.executable, "-c", "import os; print(os.getcwd(), os.environ['OWN'])"]
+    first, _ = run_step(tmp_path, argv, more={"folder": str(tmp_path), "environment": {"OWN": "a b"}})
+    assert first.decode() == f"[0] {tmp_path} a b\n"
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    first, _ = run_step(tmp_path, ["true"], expect=127, more={"folder": str(tmp_path / "none")})
+    assert b"none: No such file" in first

@@ -117,10 +117,11 @@ def run_step(step: Dict[str, Any], logs: Logs, watch: Watch, grace: float = 10) 
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=step.get("folder"),
+            env=dict(os.environ, **step.get("environment", {})),
             start_new_session=True,
         )
     except OSError as error:
-        logs.line(None, ("%s: %s" % (step["argv"][0], error.strerror)).encode())
+        logs.line(None, ("%s: %s" % (error.filename or step["argv"][0], error.strerror)).encode())
         return 127
     for text, ended in lines_of(process, watch, grace):
         if step["parallel"]:
@@ -130,6 +131,16 @@ def run_step(step: Dict[str, Any], logs: Logs, watch: Watch, grace: float = 10) 
     logs.finish()
     status = int(process.wait())
     return status if status >= 0 else 128 - status
+
+
+def run_with_retries(step: Dict[str, Any], logs: Logs, watch: Watch, retries: int, grace: float) -> int:
+    """Run one step, up to `retries` times again where it fails by itself."""
+    for attempt in range(retries + 1):
+        status = run_step(step, logs, watch, grace)
+        if status == 0 or watch.asked() or attempt == retries:
+            break
+        logs.say("command %d ended with %d; attempt %d of %d" % (step["number"], status, attempt + 2, retries + 1))
+    return status
 
 
 def save(path: str, record: Dict[str, Any]) -> None:
@@ -188,7 +199,7 @@ def run_steps(
         logs.say("command %d of %d: %s" % (step["number"], len(plan["steps"]), step["command"]))
         if step["parallel"]:
             logs.say(" ".join(shlex.quote(word) for word in step["argv"]))
-        status = run_step(step, logs, watch, plan.get("grace", 10))
+        status = run_with_retries(step, logs, watch, plan.get("retries", 0), plan.get("grace", 10))
         if status != 0 or watch.reason:
             doubt(beats, watch)
         entry.update(exit_status=status, ended=time.time(), why=watch.reason, limit=watch.limit)
