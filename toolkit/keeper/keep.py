@@ -25,6 +25,8 @@ _ASK_SECONDS = 5.0
 _LAST_LINES = 15
 _TAIL_BYTES = 1 << 16
 _LINGER_SECONDS = 5.0
+UNHEARD = 71
+"""A learner's exit status where it has not heard learner 1 for too long (`learner.entry.sh.j2`)."""
 
 
 class Keep:
@@ -56,8 +58,11 @@ class Keep:
         (Path(LOGS) / "go").touch()
         self._submit_code()
         self._wait_for_learners()
+        ends = self._learner_ends()
+        if any(end.exit_status == UNHEARD for end in ends):
+            self._state.results(unheard=True)
         self._state.enter("STORING", self._where)
-        mine = self._store(self._learner_ends())
+        mine = self._store(ends)
         if self._job.leads:
             self._finish(mine)
         else:
