@@ -34,11 +34,12 @@ def manifest(data_key: str, results_key: str) -> Manifest:
 
 def test_each_reference_has_its_own_store_and_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("RESULTS_KEY", "from-environment")
-    with open_access(manifest("literal", "${env:RESULTS_KEY}"), tmp_path, "side", "run") as access:
-        assert access == {
+    with open_access(manifest("literal", "${env:RESULTS_KEY}"), tmp_path, "side", "run") as opened:
+        assert opened.remotes == {
             "data": Access("https://one.example.org", Secret("DATAID"), Secret("literal")),
             "results": Access("https://two.example.org", Secret("RESULTSID"), Secret("from-environment")),
         }
+        assert opened["results"] is opened.remotes["results"]
     assert list(tmp_path.iterdir()) == []
 
 

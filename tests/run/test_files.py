@@ -15,6 +15,7 @@ from toolkit.manifest.model import Compute
 from toolkit.manifest.reader import read_manifest
 from toolkit.places import house
 from toolkit.run.files import learner_entries, supervisor_plan
+from toolkit.run.inside.logs import MARK
 from toolkit.run.keys import KeyPair, new_key_pair
 from toolkit.run.mpirun import mpirun_argv, single_argv
 from toolkit.run.plan import RunImage, RunPlan, make_plan
@@ -44,13 +45,16 @@ def text(entry: Entry) -> str:
 
 def test_learner_1_drives_and_the_others_answer(entries: dict[str, Entry]) -> None:
     common = {"entry.sh", "rank.sh"}
-    first = {"supervise.py", "run.json", "hostfile", "ssh_config", "id_ed25519", "known_hosts"} | common
+    first = {"inside", "run.json", "hostfile", "ssh_config", "id_ed25519", "known_hosts"} | common
     assert {name.split("/")[1] for name in entries if name.startswith("learner-1/")} == first
     assert {name.split("/")[1] for name in entries if name.startswith("learner-2/")} == (
-        {"sshd_config", "host_key", "authorized_keys"} | common
+        {"beat.sh", "sshd_config", "host_key", "authorized_keys"} | common
     )
-    assert "supervise.py" in text(entries["learner-1/entry.sh"])
-    assert "exec /usr/sbin/sshd" in text(entries["learner-2/entry.sh"])
+    assert {name for name in entries if name.startswith("learner-1/inside/")} == {
+        f"learner-1/inside/{name}" for name in ("__init__.py", "supervise.py", "logs.py", "learners.py")
+    }
+    assert "exec /usr/bin/python3 -E -m inside.supervise /run/learner/run.json" in text(entries["learner-1/entry.sh"])
+    assert "/usr/sbin/sshd -D -e -f /run/learner/sshd_config &" in text(entries["learner-2/entry.sh"])
 
 
 def test_every_file_is_the_learners_alone(entries: dict[str, Entry]) -> None:
@@ -122,10 +126,11 @@ def test_a_rank_keeps_its_own_status(tmp_path: Path, entries: dict[str, Entry], 
     argv = ["/bin/sh", str(script), "2", command]
     done = subprocess.run(argv, env=environment, capture_output=True, timeout=30, check=False)
     assert done.returncode == status
+    assert done.stdout.startswith(MARK)
     assert (tmp_path / "ranks" / "2.7").read_text() == f"{status}\n"
 
 
-@pytest.mark.parametrize("name", ["learner-1/entry.sh", "learner-2/entry.sh", "learner-1/rank.sh"])
+@pytest.mark.parametrize("name", ["learner-1/entry.sh", "learner-2/entry.sh", "learner-1/rank.sh", "learner-2/beat.sh"])
 def test_scripts_are_a_shells(tmp_path: Path, entries: dict[str, Entry], name: str) -> None:
     assert text(entries[name]).startswith("#!/bin/sh\n")
     subprocess.run(["/bin/sh", "-n"], input=text(entries[name]).encode(), timeout=30, check=True)
@@ -156,8 +161,11 @@ def test_the_supervisor_is_told_all_that_it_needs() -> None:
         "logs": "/run/logs",
         "port": 2222,
         "open_mpi": 4,
+        "agent": ["ssh", "-F", "/run/learner/ssh_config"],
         "start_deadline": 60,
-        "time_limit": 0,
+        "lost": 12,
+        "grace": 10,
+        "limit": 0,
         "retries": 0,
         "learners": [
             {"number": 1, "hostname": "learner-1", "ranks": [0, 1]},

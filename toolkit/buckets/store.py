@@ -144,7 +144,9 @@ class Store:
 
     def write(self, bucket: str, key: str, data: bytes) -> None:
         """Write a small object."""
-        self._call("write to", bucket, partial(self._client.put_object, Bucket=bucket, Key=self._prefix + key, Body=data))
+        self._call(
+            "write to", bucket, partial(self._client.put_object, Bucket=bucket, Key=self._prefix + key, Body=data)
+        )
 
     def get(self, bucket: str, item: StoredObject, target: Path, on_bytes: OnBytes) -> str:
         """Download `item` to `target`; the SHA-256 of its bytes.

@@ -68,7 +68,7 @@ class Bucket:
         rclone writes back some seconds after a file is closed, so an unmount proves nothing. Raises `NotStored` once
         `patience` seconds pass in which nothing moved, or earlier where the store itself refuses for good.
         """
-        watch = _Progress(time.monotonic())
+        watch = Progress(time.monotonic())
         while True:
             waiting, moved, errors = self._pending()
             on_state(waiting)
@@ -120,7 +120,7 @@ class Bucket:
         done = _rclone("copy", folder, f"{self._filesystem}/{name}")
         if done.returncode != 0:
             said = done.stderr.decode("utf-8", "replace")
-            raise NotStored(_meaning(said) or Reason.BUCKET_WRITE, f"{name} could not be stored", said)
+            raise NotStored(meaning(said) or Reason.BUCKET_WRITE, f"{name} could not be stored", said)
 
     def size(self, folder: str) -> tuple[int, int]:
         """Objects and bytes of a run's folder, without what the keeper itself writes there."""
@@ -167,7 +167,7 @@ class Bucket:
 _PROBE_NAME = ".toolkit-probe"
 
 
-class _Progress:
+class Progress:
     """Whether storing goes on: files that are done, or bytes that move while nothing fails."""
 
     def __init__(self, now: float) -> None:
@@ -193,7 +193,7 @@ class _Progress:
         if self.silent(now) < _PROBE_SECONDS or now - self._probed < _PROBE_SECONDS:
             return False
         self._probed, self.said = now, probe()
-        meant = _meaning(self.said)
+        meant = meaning(self.said)
         self._refusals = [*self._refusals, meant] if meant and self._refusals[-1:] in ([], [meant]) else []
         if len(self._refusals) < _FINAL_PROBES:
             return False
@@ -201,7 +201,7 @@ class _Progress:
         return True
 
 
-def _meaning(said: str) -> Reason | None:
+def meaning(said: str) -> Reason | None:
     """Why a store refuses, for good; None where it takes, or does not answer: that may pass."""
     return next((reason for reason, pattern in _REFUSALS if pattern.search(said)), None)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from toolkit.keeper.ends import End, Reason
@@ -67,20 +67,28 @@ class Facts:
 
 def judge(job: Job, facts: Facts) -> End:
     """How the run ended, the first that is true: stopped, host lost, deadline, memory, program, storing."""
-    kept = tuple(job.hosts[report.host] or "this machine" for report in facts.reports if report.failure)
+    end, untold = next(_ends(job, facts), None), _untold(job, facts)
     failed = next((report for report in facts.reports if report.failure), None)
-    end = next(_ends(job, facts), None)
-    if end is None and failed is None:
-        return End(Reason.COMPLETED, "every command ended with 0, every byte is in the bucket")
-    if failed is None:
-        assert end is not None
+    if failed is None and not untold:
+        if end is None:
+            return End(Reason.COMPLETED, "every command ended with 0, every byte is in the bucket")
         return end if end.reason is not Reason.STOPPED else _stopped(facts.stopped_by, "what it wrote is in the bucket")
+    kept = tuple(
+        name or "this machine"
+        for number, name in enumerate(job.hosts)
+        if number in untold or any(report.host == number and report.failure for report in facts.reports)
+    )
+    if failed is None:
+        assert end is not None  # a host that has not told is lost
+        if end.reason is Reason.STOPPED:
+            what = f"{', '.join(kept)} has not told that everything it wrote is in the bucket"
+            return _stopped(facts.stopped_by, what, "", _look_at(job), kept, Reason.HOST_LOST.code)
+        return replace(end, kept=kept)
     rescue = f"what it wrote is kept on {', '.join(kept)}; mend the store, then: toolkit rescue {job.run}"
+    what = f"not every byte is in the bucket: {failed.what}"
     if end is None:
-        what = f"not every byte is in the bucket: {failed.what}"
         return End(Reason(failed.failure), what, failed.evidence, rescue, kept)
     if end.reason is Reason.STOPPED:
-        what = f"not every byte is in the bucket: {failed.what}"
         return _stopped(facts.stopped_by, what, failed.evidence, rescue, kept, Reason(failed.failure).code)
     return End(end.reason, f"{end.what}; and {failed.what}", end.evidence, rescue, kept)
 
@@ -121,17 +129,21 @@ def _lost(job: Job, facts: Facts) -> Iterator[End]:
             Reason.HOST_LOST,
             f"{', '.join(_where(job, one) for one in lost)} is lost: no answer for {seconds} s",
             facts.last_lines,
-            f"look at the host (toolkit doctor); what it holds comes with: toolkit rescue {job.run}",
+            _look_at(job),
         )
-    told = {report.host for report in facts.reports}
-    silent = [name or "this machine" for number, name in enumerate(job.hosts) if number not in told]
-    if silent:
-        yield End(
-            Reason.HOST_LOST,
-            f"{', '.join(silent)} is lost: it has not told that everything it wrote is in the bucket",
-            facts.last_lines,
-            f"look at the host (toolkit doctor); what it holds comes with: toolkit rescue {job.run}",
-        )
+    if untold := _untold(job, facts):
+        hosts = ", ".join(job.hosts[number] or "this machine" for number in sorted(untold))
+        what = f"{hosts} is lost: it has not told that everything it wrote is in the bucket"
+        yield End(Reason.HOST_LOST, what, facts.last_lines, _look_at(job))
+
+
+def _untold(job: Job, facts: Facts) -> set[int]:
+    """The numbers of the hosts that have not told how they ended: nobody knows what they still hold."""
+    return set(range(len(job.hosts))) - {report.host for report in facts.reports}
+
+
+def _look_at(job: Job) -> str:
+    return f"look at the host (toolkit doctor); what it holds comes with: toolkit rescue {job.run}"
 
 
 def _out_of_memory(job: Job, facts: Facts, whole: bool) -> Iterator[End]:

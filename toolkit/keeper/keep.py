@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections import deque
+import traceback
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from toolkit.keeper.bucket import Bucket, NotStored, Waiting
 from toolkit.keeper.ends import End, Reason
 from toolkit.keeper.engine import ContainerState, EngineRefused, KeeperEngine
+from toolkit.keeper.follow import parse_line
 from toolkit.keeper.hosts import Reports
 from toolkit.keeper.job import Job
 from toolkit.keeper.judge import Facts, HostReport, LearnerEnd, judge, rank_statuses
@@ -39,10 +40,18 @@ class Keep:
         self._where = f"into bucket {job.filesystem.partition(':')[2]}"
 
     def run(self) -> bool:
-        """From the word to go to the end."""
-        if self._job.rescue:
-            self._rescue()
-            return self._kept
+        """From the word to go to the end. A fault of ours, too, leaves a run that has ended, and no learner behind."""
+        try:
+            if self._job.rescue:
+                self._rescue()
+            else:
+                self._see_through()
+        except Exception as error:
+            self._failed(error)
+        self._linger()
+        return self._kept
+
+    def _see_through(self) -> None:
         self._state.enter("PROCESSING", "the ranks' output follows, each line with its rank")
         (Path(LOGS) / "go").touch()
         self._submit_code()
@@ -53,8 +62,17 @@ class Keep:
             self._finish(mine)
         else:
             self._reports.tell(mine)
-        self._linger()
-        return self._kept
+
+    def _failed(self, error: Exception) -> None:
+        job, said = self._job, traceback.format_exc()
+        self._kept = True
+        what = f"the keeper on {job.name} itself failed: {error!r}"
+        if not job.leads:
+            self._reports.tell(HostReport(job.host, failure=Reason.SYSTEM, what=what, evidence=said))
+            return
+        self._state.end(End(Reason.SYSTEM, what, said, f"toolkit rescue {job.run}", (job.name,)))
+        if not job.rescue:
+            self._reports.publish(self._state.record)
 
     def _rescue(self) -> None:
         """What an earlier keeper could not store lies in the volume: mounted again, it is uploaded."""
@@ -64,7 +82,6 @@ class Keep:
             self._state.end(End(Reason(mine.failure), mine.what, mine.evidence, kept=(self._job.name,)))
         else:
             self._state.end(End(Reason.COMPLETED, f"what was kept on {self._job.name} is in the bucket"))
-        self._linger()
 
     def _submit_code(self) -> None:
         if not self._job.leads:
@@ -75,15 +92,17 @@ class Keep:
     def _wait_for_learners(self) -> None:
         """Until learner 1 has ended (elsewhere: this host's learners); a stop is handed on."""
         first = self._job.here[:1] if self._job.leads else self._job.here
-        stopping = False
         while any(self._look(learner.container).running for learner in first):
-            if not stopping and Path(STOP).exists():
-                stopping = True
-                for learner in self._job.here:
-                    self._engine.stop(learner.container, self._job.stop)
+            if Path(STOP).exists():
+                self._stop_learners()
             time.sleep(_POLL_SECONDS)
+        self._stop_learners()
+
+    def _stop_learners(self) -> None:
+        """Ask each to end, and kill it where it does not. An engine that does not answer is no one's end of a run."""
         for learner in self._job.here:
-            self._engine.stop(learner.container, self._job.stop)
+            with suppress(EngineRefused):
+                self._engine.stop(learner.container, self._job.stop)
 
     def _look(self, container: str) -> ContainerState:
         """How a container is; an engine that does not answer now is asked again, for it may be starting anew."""
@@ -194,9 +213,10 @@ def rank_files(folder: Path) -> dict[str, int]:
     """The exit status of each rank that ended on this host, by `step.rank`; what is no such file is left out."""
     found = {}
     for file in sorted(folder.glob("*.*")):
-        text = file.read_text().strip()
-        if text.isdecimal():
-            found[file.name] = int(text)
+        try:
+            found[file.name] = int(file.read_bytes())
+        except (OSError, ValueError):  # the folder is the program's, too
+            continue
     return found
 
 
@@ -219,14 +239,16 @@ def stopped_by(file: Path) -> str:
 
 
 def last_lines(output: Path, count: int = _LAST_LINES) -> str:
-    """The last lines of the run's output, without their times."""
+    """The last whole lines of the run's output, without their times."""
     try:
         with output.open("rb") as stream:
-            stream.seek(max(0, output.stat().st_size - _TAIL_BYTES))
-            lines = deque(stream.read().decode("utf-8", "replace").splitlines(), maxlen=count)
+            start = max(0, output.stat().st_size - _TAIL_BYTES)
+            stream.seek(start)
+            lines = stream.read().split(b"\n")
     except OSError:
         return ""
-    return "\n".join(line.partition(" ")[2] for line in lines)
+    whole = lines[1 if start else 0 : -1]
+    return "\n".join(parse_line(line, 0)["line"] for line in whole[-count:])
 
 
 def read_json(file: Path) -> dict[str, Any]:

@@ -14,16 +14,15 @@ import signal
 import subprocess
 import sys
 import time
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from .learners import Beats, wait_for_learners
-from .logs import LONGEST, Logs
+from .logs import LONG, Logs, where_to_cut
 
 NOT_STARTED = 75  # EX_TEMPFAIL of sysexits.h: the learners did not answer in time
 LOST = 76
 STOPPED = 128 + signal.SIGTERM
 _LOOK_SECONDS = 0.25
-_LONG = 1 << 16
 
 
 class Watch:
@@ -74,8 +73,10 @@ class Watch:
         return bool(limit) and seconds > (limit or 0)
 
 
-def lines_of(process: Any, watch: Watch, grace: float) -> Iterator[bytes]:
-    """Each line of a process's output until it has ended and is silent: what it left running holds the pipe open.
+def lines_of(process: Any, watch: Watch, grace: float) -> Iterator[Tuple[bytes, bool]]:
+    """Each line of a process's output, and true; of a long one its parts, and false until the last.
+
+    It goes on until the process has ended and is silent: what it left running holds the pipe open.
 
     Where `watch` asks for it, the process is ended, and killed after `grace` seconds.
     """
@@ -89,12 +90,11 @@ def lines_of(process: Any, watch: Watch, grace: float) -> Iterator[bytes]:
             lines = (rest + data).split(b"\n")
             rest = lines.pop()
             for line in lines:
-                yield line
-            if len(rest) > LONGEST:
-                yield rest
-                rest = b""
-            elif len(rest) > _LONG and b"\r" in rest:
-                rest = rest[rest.rindex(b"\r") :]  # a progress bar that never ends its line: what it shows now
+                yield line, True
+            if len(rest) > LONG:
+                cut = where_to_cut(rest)
+                yield rest[:cut], False
+                rest = rest[cut:]
         elif process.poll() is not None:
             break
         if kill_at is None and watch.asked():
@@ -104,7 +104,7 @@ def lines_of(process: Any, watch: Watch, grace: float) -> Iterator[bytes]:
             os.killpg(process.pid, signal.SIGKILL)
             break
     if rest:
-        yield rest
+        yield rest, True
 
 
 def run_step(step: Dict[str, Any], logs: Logs, watch: Watch, grace: float = 10) -> int:
@@ -123,12 +123,11 @@ def run_step(step: Dict[str, Any], logs: Logs, watch: Watch, grace: float = 10) 
     except OSError as error:
         logs.line(None, ("%s: %s" % (error.filename or step["argv"][0], error.strerror)).encode())
         return 127
-    for raw in lines_of(process, watch, grace):
-        line = raw.rstrip(b"\r")
+    for text, ended in lines_of(process, watch, grace):
         if step["parallel"]:
-            logs.tagged(line)
+            logs.tagged(text, ended)
         else:
-            logs.line(0, line)
+            logs.add(0, "", text, ended)
     logs.finish()
     status = int(process.wait())
     return status if status >= 0 else 128 - status
