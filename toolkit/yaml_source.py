@@ -291,7 +291,7 @@ def _scalar_problems(source: Source, node: yaml.ScalarNode, path: Path_) -> Iter
     """A scalar that YAML takes for a number, a date or the like, and that is none; or that no screen can show."""
     try:
         value = yaml.constructor.SafeConstructor().construct_document(node)
-    except (yaml.YAMLError, ValueError, KeyError, AttributeError, OverflowError):
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, OverflowError):
         kind = node.tag.rpartition(":")[2]
         yield source.at(f"YAML takes this for a {kind}, and it is none: put it in quotes", node, path)
         return
