@@ -81,9 +81,7 @@ def _pydantic_problem(source: Source, model: type[BaseModel], detail: Any) -> Pr
         return source.problem(f"expected a list (`- …` lines), found {_kind(given)}", path)
     if kind == "too_long" and detail["ctx"].get("max_length") == 1:
         return source.problem(f"expected one, found {detail['ctx']['actual_length']}: more are not read here", path)
-    if kind == "too_short":
-        return source.problem("expected at least one", path)
-    message = detail["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    message = detail["msg"].removeprefix("Value error, ")
     return source.problem(message[0].lower() + message[1:], path)
 
 

@@ -36,6 +36,7 @@ _SECRET_NAME = re.compile("connection|credential|key|secret|pass|token", re.IGNO
 _PLAIN_TAGS = {
     f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "timestamp", "map", "seq")
 }
+_STR_TAG = "tag:yaml.org,2002:str"
 _NODE_OF_TAG = {"tag:yaml.org,2002:map": yaml.MappingNode, "tag:yaml.org,2002:seq": yaml.SequenceNode}
 _SHORTEST_SECRET = 4
 _LONGEST = 800
@@ -277,6 +278,11 @@ def _structure_problems(
             if not isinstance(key, yaml.ScalarNode) or key.tag not in _PLAIN_TAGS:
                 yield source.at("a field's name must be plain text", key, path)
                 continue
+            if key.tag != _STR_TAG:
+                kind = key.tag.rpartition(":")[2]
+                yield source.at(
+                    f"YAML reads this name as a {kind}, not as text: put it in quotes", key, (*path, key.value)
+                )
             yield from _scalar_problems(source, key, path)
             if key.value in names:
                 yield source.at(f"`{key.value}` is given twice", key, (*path, key.value))
