@@ -23,7 +23,8 @@ from toolkit.catalogue.model import (
     Tree,
 )
 from toolkit.errors import Code, ToolkitError
-from toolkit.yaml_source import Source, read_source, validate
+from toolkit.yaml_check import validate
+from toolkit.yaml_source import Source, read_source
 
 SUITES = "suites.yml"
 
