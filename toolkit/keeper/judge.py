@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from toolkit.keeper.ends import End, Reason
@@ -83,6 +83,15 @@ def judge(job: Job, facts: Facts) -> End:
         what = f"not every byte is in the bucket: {failed.what}"
         return _stopped(facts.stopped_by, what, failed.evidence, rescue, kept, Reason(failed.failure).code)
     return End(end.reason, f"{end.what}; and {failed.what}", end.evidence, rescue, kept)
+
+
+def first_word(job: Job, facts: Facts) -> str:
+    """What is known to be wrong before anything is stored, in a sentence; empty where all is well."""
+    everyone = tuple(HostReport(host) for host in range(len(job.hosts)) if host != job.host)
+    end = next(_ends(job, replace(facts, reports=(*facts.reports, *everyone))), None)
+    if end is None:
+        return ""
+    return end.what or f"stopped by {facts.stopped_by}"
 
 
 def _stopped(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections import deque
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,9 @@ from toolkit.keeper.ends import End, Reason
 from toolkit.keeper.engine import ContainerState, EngineRefused, KeeperEngine
 from toolkit.keeper.hosts import Reports
 from toolkit.keeper.job import Job
-from toolkit.keeper.judge import Facts, HostReport, LearnerEnd, judge, rank_statuses
+from toolkit.keeper.judge import Facts, HostReport, LearnerEnd, first_word, judge, rank_statuses
 from toolkit.keeper.metrics import read_metrics
-from toolkit.keeper.places import HOST, LOGS, OUTPUT, RUN_FOLDER, STATUS, STOP, VIEWS
+from toolkit.keeper.places import BEAT, BEGAN, HOST, LOGS, OUTPUT, RUN_FOLDER, STATUS, STOP, VIEWS
 from toolkit.keeper.state import RunState
 
 _POLL_SECONDS = 0.25
@@ -43,11 +45,15 @@ class Keep:
             self._rescue()
             return self._kept
         self._state.enter("PROCESSING", "the ranks' output follows, each line with its rank")
-        (Path(LOGS) / "go").touch()
-        self._submit_code()
-        self._wait_for_learners()
-        self._state.enter("STORING", "")
-        mine = self._store(self._learner_ends())
+        if self._job.leads:
+            self._bucket.put(f"{self._job.run}/{RUN_FOLDER}/{BEGAN}", json.dumps(self._state.record).encode())
+        with beating():
+            (Path(LOGS) / "go").touch()
+            self._submit_code()
+            self._wait_for_learners()
+        ends = self._learner_ends()
+        self._state.enter("STORING", self._first_word(ends))
+        mine = self._store(ends)
         if self._job.leads:
             self._finish(mine)
         else:
@@ -105,6 +111,14 @@ class Keep:
             ends.append(LearnerEnd(learner.number, state.exit_status, oom))
         return tuple(ends)
 
+    def _first_word(self, learners: tuple[LearnerEnd, ...]) -> str:
+        """What went wrong, told before what may take long; of ranks elsewhere nothing is known yet."""
+        job = self._job
+        if not job.leads:
+            return ""
+        report = HostReport(job.host, learners, rank_files(Path(LOGS) / "ranks"))
+        return first_word(job, Facts(read_json(Path(STATUS)), (report,), stopped_by(Path(STOP))))
+
     def _store(self, learners: tuple[LearnerEnd, ...]) -> HostReport:
         """Put the logs beside the results, wait until all is uploaded, compare folder and bucket."""
         job, ranks = self._job, rank_files(Path(LOGS) / "ranks")
@@ -159,6 +173,27 @@ class Keep:
             return self._engine.output(own_container(self._job.run))
         except EngineRefused:
             return ""
+
+
+@contextmanager
+def beating(file: Path = Path(BEAT), every: float = 1.0) -> Iterator[None]:
+    """Give the learners here a sign of life, whatever else the keeper waits for."""
+    over = threading.Event()
+
+    def beat() -> None:
+        count = 0
+        while not over.wait(every):
+            count += 1
+            with suppress(OSError):  # a full disk is no reason to end the run
+                file.write_text(f"{count}\n")
+
+    thread = threading.Thread(target=beat, name="beat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def own_container(run: str) -> str:

@@ -45,7 +45,12 @@ def supervisor_plan(plan: RunPlan, subnet: str) -> dict[str, object]:
         "lost": max(plan.cluster.deadlines.lost - _TELLING_SECONDS, 2),
         "grace": plan.cluster.deadlines.stop,
         "learners": [
-            {"number": learner.number, "hostname": learner.hostname, "ranks": list(learner.ranks)}
+            {
+                "number": learner.number,
+                "hostname": learner.hostname,
+                "host": learner.seat.host,
+                "ranks": list(learner.ranks),
+            }
             for learner in plan.learners
         ],
         "steps": [
