@@ -113,9 +113,9 @@ def _ends(job: Job, facts: Facts) -> Iterator[End]:
         yield End(Reason.START_DEADLINE, f"{hosts} did not answer within {seconds} s", facts.last_lines)
     yield from _out_of_memory(job, facts, whole)
     for step in steps:
-        if not _step_ok(job, facts, step):
+        if step.get("exit_status") is not None and not _step_ok(job, facts, step):
             yield _step_failed(job, facts, step)
-    if not whole:
+    if not whole:  # the supervisor itself did not come to write down how the last step ended
         first = next((one for one in _learner_ends(facts) if one.number == 1), None)
         how = status_words(first.exit_status) if first and first.exit_status is not None else "gone"
         where = _where(job, job.learners[0])
