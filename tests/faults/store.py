@@ -26,6 +26,7 @@ class S3Server:
             self._port = free.getsockname()[1]
         keys.mkdir(parents=True)
         for name in ("id", "secret"):
+            (keys / name).touch(mode=0o600)
             (keys / name).write_text(secrets.token_hex(12))
         for bucket in BUCKETS:
             (folder / bucket).mkdir(parents=True, exist_ok=True)

@@ -90,7 +90,9 @@ def test_a_store_that_stays_away_keeps_the_data_here_until_it_is_rescued(
     run.until_files()
     run.fault()
     server.stop()
-    expected = Expected("4", "the store is down for good", "FAILED", "bucket write", "could not be stored|not every byte")
+    expected = Expected(
+        "4", "the store is down for good", "FAILED", "bucket write", "could not be stored|not every byte"
+    )
     kept_then_rescued(run, page, expected, threading.Thread(target=server.start))
 
 
