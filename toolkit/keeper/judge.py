@@ -57,24 +57,30 @@ class Facts:
         reports: of every host that told.
         stopped_by: who asked for a stop; empty.
         last_lines: of the run's output.
+        gave_up: why this host's learners were stopped because nothing could be stored: reason, what, evidence.
     """
 
     status: Mapping[str, Any]
     reports: tuple[HostReport, ...]
     stopped_by: str = ""
     last_lines: str = ""
+    gave_up: tuple[str, str, str] | None = None
 
 
 def judge(job: Job, facts: Facts) -> End:
     """How the run ended, the first that is true: stopped, host lost, deadline, memory, program, storing."""
-    kept = tuple(job.hosts[report.host] or "this machine" for report in facts.reports if report.failure)
+    untold = set(range(len(job.hosts))) - {report.host for report in facts.reports if not report.failure}
+    kept = tuple(job.hosts[host] or "this machine" for host in sorted(untold))
     failed = next((report for report in facts.reports if report.failure), None)
     end = next(_ends(job, facts), None)
     if end is None and failed is None:
         return End(Reason.COMPLETED, "every command ended with 0, every byte is in the bucket")
     if failed is None:
         assert end is not None
-        return end if end.reason is not Reason.STOPPED else _stopped(facts.stopped_by, "what it wrote is in the bucket")
+        if end.reason is not Reason.STOPPED:
+            return replace(end, kept=kept)
+        what = f"{', '.join(kept)} has not told that all is" if kept else "what it wrote is"
+        return replace(_stopped(facts.stopped_by, f"{what} in the bucket"), kept=kept)
     rescue = f"what it wrote is kept on {', '.join(kept)}; mend the store, then: toolkit rescue {job.run}"
     if end is None:
         what = f"not every byte is in the bucket: {failed.what}"
@@ -106,6 +112,9 @@ def _ends(job: Job, facts: Facts) -> Iterator[End]:
     whole = len(steps) == len(job.steps) and all(_step_ok(job, facts, step) for step in steps)
     if facts.stopped_by and not whole:
         yield End(Reason.STOPPED, "")
+    if facts.gave_up and not whole:
+        reason, what, evidence = facts.gave_up
+        yield End(Reason(reason), what, evidence)
     yield from _lost(job, facts)
     if silent := facts.status.get("silent_learners"):
         hosts = ", ".join(_where(job, learner) for learner in job.learners if learner.hostname in silent)
