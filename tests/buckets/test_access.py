@@ -59,8 +59,8 @@ def test_both_keys_of_a_profile_and_the_part_of_a_bucket(monkeypatch: pytest.Mon
     pair = parse_secret("${profile:tiles}")
     results = BucketReference("b", Connection("https://two.example.org", pair, pair), "numbers", prefix="a/b")
     asked = replace(EXAMPLE, training_data=FolderReference("", "/srv"), training_results=results)
-    with open_access(asked, tmp_path, "side", "run") as access:
-        assert access == {
+    with open_access(asked, tmp_path, "side", "run") as opened:
+        assert opened.remotes == {
             "results": Access("https://two.example.org", Secret("ID"), Secret("secret"), "a/b", Secret("token"))
         }
-    assert "session_token = token\n" in rclone_config(access)
+    assert "session_token = token\n" in rclone_config(opened.remotes)

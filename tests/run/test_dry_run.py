@@ -53,22 +53,21 @@ def test_every_host_has_its_own_command_lines() -> None:
     assert list(found) == ["one", "two"]
     for number, host in enumerate(found, start=1):
         assert [line[:3] for line in found[host]] == [
-            ["docker", "volume", "create"],
-            ["docker", "volume", "create"],
             ["docker", "run", "--detach"],
+            ["docker", "volume", "create"],
             ["docker", "run", "--detach"],
         ]
         assert found[host][1][-7:] == [
             *("--opt", "type=nfs", "--opt", "o=addr=filer,ro", "--opt", "device=:/export/tiles"),
             "toolkit-training-abcd2345-data",
         ]
-        assert f"LEARNER_ID={number}" in found[host][3]
+        assert f"LEARNER_ID={number}" in found[host][2]
 
 
 def test_on_this_machine_all_learners_share_a_private_network() -> None:
     found = host_commands(plan_of(EXAMPLE))
     assert list(found) == ["this machine"]
-    assert [line[1] for line in found["this machine"]] == ["volume", "run", "network", "run", "run"]
+    assert [line[1] for line in found["this machine"]] == ["run", "network", "run", "run"]
 
 
 def test_a_copy_of_the_data_is_shown() -> None:
