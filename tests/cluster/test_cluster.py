@@ -32,13 +32,13 @@ def test_deadlines_have_defaults_one_by_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (SMALL.replace("local", "slurm"), ":2:9: engine: must be 'local' or 'ssh'"),
-        (SMALL.replace("none", "p100"), ":3:6: gpu: must be 'none'"),
+        (SMALL.replace("local", "slurm"), ":2:9: engine: input should be 'local' or 'ssh'"),
+        (SMALL.replace("none", "p100"), ":3:6: gpu: input should be 'none'"),
         (SMALL.replace("gpu: none\n", ""), "gpu: required, but missing"),
         (f"{SMALL}deadline: {{}}\n", ":4:1: deadline: unknown field; did you mean `deadlines`?"),
-        (f"{SMALL}deadlines:\n  start: 0\n", ":5:10: deadlines.start: must be greater than or equal to 1"),
-        (f"{SMALL}deadlines:\n  stop: 0\n", ":5:9: deadlines.stop: must be greater than or equal to 1"),
-        (f"{SMALL}deadlines:\n  store: 0\n", ":5:10: deadlines.store: must be greater than or equal to 1"),
+        (f"{SMALL}deadlines:\n  start: 0\n", ":5:10: deadlines.start: input should be greater than or equal to 1"),
+        (f"{SMALL}deadlines:\n  stop: 0\n", ":5:9: deadlines.stop: input should be greater than or equal to 1"),
+        (f"{SMALL}deadlines:\n  store: 0\n", ":5:10: deadlines.store: input should be greater than or equal to 1"),
         (f"{SMALL}deadlines:\n  start: 1m\n", "deadlines.start: expected a whole number, found '1m'"),
         (f"{SMALL}deadlines: 60\n", "deadlines: expected fields below this name (start, stop, store), found a number"),
     ],
