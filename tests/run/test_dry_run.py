@@ -52,16 +52,17 @@ def test_every_host_has_its_own_command_lines() -> None:
     found = host_commands(plan_of(ASKING, ("one", "two")))
     assert list(found) == ["one", "two"]
     for number, host in enumerate(found, start=1):
-        assert [line[:3] for line in found[host]] == [
-            ["docker", "run", "--detach"],
-            ["docker", "volume", "create"],
-            ["docker", "run", "--detach"],
+        keeper, export, learner = found[host]
+        assert keeper[:3] == ["docker", "run", "--detach"]
+        assert keeper[-6:] == [
+            *("python3", "-m", "toolkit.keeper", "keep", "training-abcd2345", "toolkit-training-abcd2345"),
         ]
-        assert found[host][1][-7:] == [
+        assert export[:3] == ["docker", "volume", "create"]
+        assert export[-7:] == [
             *("--opt", "type=nfs", "--opt", "o=addr=filer,ro", "--opt", "device=:/export/tiles"),
             "toolkit-training-abcd2345-data",
         ]
-        assert f"LEARNER_ID={number}" in found[host][2]
+        assert f"LEARNER_ID={number}" in learner
 
 
 def test_on_this_machine_all_learners_share_a_private_network() -> None:

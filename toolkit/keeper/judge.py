@@ -178,7 +178,9 @@ def _out_of_memory(job: Job, facts: Facts, whole: bool) -> Iterator[End]:
 
 
 def _step_ok(job: Job, facts: Facts, step: Mapping[str, Any]) -> bool:
-    return step.get("exit_status") == 0 and all(status == 0 for status in rank_statuses(job, facts, step))
+    """A program that was told to end may do so with 0; it was not run to its end for all that."""
+    ended_by_itself = step.get("exit_status") == 0 and not step.get("why")
+    return ended_by_itself and all(status == 0 for status in rank_statuses(job, facts, step))
 
 
 def _step_failed(job: Job, facts: Facts, step: Mapping[str, Any]) -> End:
@@ -196,6 +198,8 @@ def _step_failed(job: Job, facts: Facts, step: Mapping[str, Any]) -> End:
         what = f"{name}: no rank has printed a line for {step.get('limit')} s"
         return End(Reason.NO_PROGRESS, what, facts.last_lines, mend)
     how = _how_it_ended(job, rank_statuses(job, facts, step), step.get("exit_status"))
+    if why == "stopped":
+        how = f"{_where(job, job.learners[0])} was told to end, by no one who left a name; {how}"
     return End(Reason.PROGRAM_FAILED, f"{name}: {how}", facts.last_lines, mend)
 
 

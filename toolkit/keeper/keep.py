@@ -30,6 +30,8 @@ _TAIL_BYTES = 1 << 16
 _LINGER_SECONDS = 5.0
 _SURE_SECONDS = 10
 """For a store that has already been waited for."""
+UNHEARD = 71
+"""A learner's exit status where it has not heard learner 1 for too long (`learner.entry.sh.j2`)."""
 
 
 class Keep:
@@ -65,6 +67,8 @@ class Keep:
             self._submit_code()
             self._learners.wait()
         ends = self._learners.ends()
+        if any(end.exit_status == UNHEARD for end in ends):
+            self._state.results(unheard=True)
         self._state.enter("STORING", self._first_word(ends) or self._where)
         mine = self._store(ends)
         if self._job.leads:

@@ -45,7 +45,7 @@ def supervisor_plan(plan: RunPlan, subnet: str) -> dict[str, object]:
         "open_mpi": 5 if plan.image.open_mpi_major >= 5 else 4,
         "agent": list(ssh_agent()),
         "start_deadline": plan.cluster.deadlines.start,
-        "lost": max(plan.cluster.deadlines.lost - _TELLING_SECONDS, 2),
+        "lost": _silent_seconds(plan),
         "grace": plan.cluster.deadlines.stop,
         "limit": plan.time_limit,
         "retries": plan.retries,
@@ -71,6 +71,11 @@ def supervisor_plan(plan: RunPlan, subnet: str) -> dict[str, object]:
             for step in plan.steps
         ],
     }
+
+
+def _silent_seconds(plan: RunPlan) -> int:
+    """After so long a learner that is not heard counts as lost, for learner 1 and for the others alike."""
+    return max(plan.cluster.deadlines.lost - _TELLING_SECONDS, 2)
 
 
 def _every_learner(plan: RunPlan, learner: Learner, templates: Path) -> dict[str, str]:
@@ -118,5 +123,5 @@ def _render(templates: Path, name: str, plan: RunPlan, learner: Learner) -> str:
         folder=LEARNER_FOLDER,
         logs=LOG_FOLDER,
         start=plan.cluster.deadlines.start,
-        lost=plan.cluster.deadlines.lost,
+        lost=_silent_seconds(plan),
     )

@@ -15,6 +15,7 @@ from toolkit.buckets.side import Mount, SideContainer
 from toolkit.buckets.store import Store
 from toolkit.catalogue.version import read_inputs
 from toolkit.cluster.model import Cluster
+from toolkit.engines import docker_argv
 from toolkit.engines.engine import Engine
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.own import buckets_recipe
@@ -47,7 +48,7 @@ def rescue(record: Record, records: Records, tell: Callable[[str], None]) -> Rec
     address = cluster.operator if record.hosts else LOOPBACK
     with reached(record) as engines, open_access(manifest, home(), side_image, f"{run}-rescue", address) as opened:
         for host, engine in engines.items():
-            if engine.names("volume", run):
+            if engine.run(docker_argv.list_of_run("volume", run)).output.strip():  # an engine that is away raises
                 tell(f"storing what {engine.host} keeps")
                 _rescue_on(record, cluster, host, engine, opened, side_image)
             left = engine.remove_run(run)
