@@ -15,6 +15,7 @@ from toolkit.keeper.job import Job, KeptLearner
 
 _FIRST_SIGNAL = 129
 _LAST_SIGNAL = 128 + 64
+_BUCKET = (Reason.BUCKET_WRITE, Reason.BUCKET_CREDENTIALS, Reason.BUCKET_FULL)
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,9 @@ def judge(job: Job, facts: Facts) -> End:
         return End(Reason(failed.failure), what, failed.evidence, rescue, kept)
     if end.reason is Reason.STOPPED:
         return _stopped(facts.stopped_by, what, failed.evidence, rescue, kept, Reason(failed.failure).code)
+    if end.reason is Reason.PROGRAM_FAILED and Reason(failed.failure) in _BUCKET:
+        # A program fails where it cannot write: what is wrong with the store comes first, and must be mended first.
+        return End(Reason(failed.failure), f"{failed.what}; and {end.what}", failed.evidence, rescue, kept)
     return End(end.reason, f"{end.what}; and {failed.what}", end.evidence, rescue, kept)
 
 
