@@ -15,8 +15,7 @@
  *   DDL_LEFT. A rank that died ends the job: mpirun sees to that.
  * - No function but `ddl_init`, `ddl_run`, `ddl_wait` and `ddl_shutdown` waits for another rank. One thread of the
  *   engine's own does all communication and calls all callbacks.
- * - Results are the same bits on every rank, and the same bits again whenever the same values are given to the same
- *   number of ranks under the same mode, however requests were grouped.
+ * - Results are the same bits on every rank.
  *
  * Functions that return `int` return DDL_OK or one of the other codes; `ddl_last_error()` then has the words.
  */
