@@ -92,10 +92,13 @@ REGISTER_OP("Bcast")
     .Input("x: T")
     .Output("y: T")
     .Attr("T: {half, bfloat16, float, double, int32, int64, bool, uint8, int8}")
+    .Attr("key: string = ''")
     .SetIsStateful()
     .SetShapeFn(shapes_unchanged)
     .Doc(R"doc(
 Rank 0's value of `x`, on every rank.
+
+key: what the ranks know it by; the node's name if empty.
 )doc");
 
 REGISTER_OP("AllReduce")
@@ -103,10 +106,13 @@ REGISTER_OP("AllReduce")
     .Output("y: T")
     .Attr("op: {'sum', 'avg', 'min', 'max'} = 'sum'")
     .Attr("T: {half, bfloat16, float, double, int32, int64}")
+    .Attr("key: string = ''")
     .SetIsStateful()
     .SetShapeFn(shapes_unchanged)
     .Doc(R"doc(
 The sum (average, minimum, maximum) of all ranks' `x`, on every rank. Averages are of floating point alone.
+
+key: what the ranks know it by; the node's name if empty.
 )doc");
 
 REGISTER_OP("AllReduceN")
@@ -114,10 +120,13 @@ REGISTER_OP("AllReduceN")
     .Output("ys: T")
     .Attr("op: {'sum', 'avg', 'min', 'max'} = 'sum'")
     .Attr("T: list({half, bfloat16, float, double, int32, int64}) >= 1")
+    .Attr("key: string = ''")
     .SetIsStateful()
     .SetShapeFn(shapes_unchanged)
     .Doc(R"doc(
 As AllReduce, for a list of tensors at once: they travel as one.
+
+key: what the ranks know it by; the node's name if empty.
 )doc");
 
 class InitOp : public OpKernel {
@@ -153,6 +162,8 @@ void finish(void* given, int code, const char* words) {
 class CollectiveOp : public AsyncOpKernel {
  public:
   CollectiveOp(OpKernelConstruction* context, int kind) : AsyncOpKernel(context), kind_(kind) {
+    OP_REQUIRES_OK(context, context->GetAttr("key", &key_));
+    if (key_.empty()) key_ = name();
     if (kind_ == DDL_BROADCAST) return;
     std::string op;
     OP_REQUIRES_OK(context, context->GetAttr("op", &op));
@@ -182,7 +193,7 @@ class CollectiveOp : public AsyncOpKernel {
       tensors[static_cast<size_t>(index)] = {address, to, next_dims, ndims, type};
       next_dims += ndims;
     }
-    const int code = ddl_enqueue(name().c_str(), kind_, reduction_, tensors.data(), count, &finish, running.get());
+    const int code = ddl_enqueue(key_.c_str(), kind_, reduction_, tensors.data(), count, &finish, running.get());
     if (code == DDL_OK) {
       running.release();  // `finish` has it
       return;
@@ -194,6 +205,7 @@ class CollectiveOp : public AsyncOpKernel {
  private:
   const int kind_;
   int reduction_ = DDL_SUM;
+  std::string key_;
 };
 
 class BcastOp : public CollectiveOp {
