@@ -17,6 +17,16 @@ _VARIABLES = (
 )
 
 
+@dataclass
+class Asked:
+    """What the program has asked; one that never asks how many ranks there are cannot have thought of them."""
+
+    size: bool = False
+
+
+asked = Asked()
+
+
 @dataclass(frozen=True)
 class Place:
     """A process's place among all the ranks of a job; as it comes, the only one."""
@@ -75,6 +85,7 @@ def rank() -> int:
 
 def size() -> int:
     """Number of ranks in the job; 1 outside MPI."""
+    asked.size = True
     return place().size
 
 

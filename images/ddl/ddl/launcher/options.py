@@ -98,9 +98,7 @@ _TABLE = (
         ("ddlarg", "ddloption", "ddl_options"), "ddl_arguments", "more for DDL_OPTIONS", "WORDS", _words, gathers=True
     ),
     _Option(("no_ddloptions",), "no_ddl_options", "leave DDL_OPTIONS unset: the program calls ddl.init(options)"),
-    _Option(
-        ("r", "rf", "rankfile"), "rank_file", "a rank file of yours: no host is looked at or checked", "FILE", str
-    ),
+    _Option(("r", "rf", "rankfile"), "rank_file", "a rank file of yours: no host is looked at or checked", "FILE", str),
     _Option(
         ("x",),
         "exported",
