@@ -98,7 +98,7 @@ def grads_reduce(grads_and_vars: Iterable[tuple[Any, Any]], average: bool = True
         return [(grad, variable) for grad, (_, variable) in zip(reduced, pairs, strict=True)]
     from ddl.tensorflow import reduction
 
-    return reduction.reduce_pairs(pairs, average)
+    return reduction.reduce_pairs(ranks, pairs, average)
 
 
 def _is_tensorflows(x: Any) -> bool:

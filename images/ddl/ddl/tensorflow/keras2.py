@@ -16,7 +16,6 @@ from ddl.engine import Engine
 from ddl.tensorflow.reduction import reduce_pairs
 from ddl.tensorflow.replacing import Method, definer, here, replace
 from ddl.tensorflow.scaling import look_at_rate
-from ddl.tensorflow.variables import give_values_once
 
 
 def install(engine: Engine) -> None:
@@ -40,9 +39,8 @@ def _applying(engine: Engine, apply: Method) -> Method:
         if here.in_apply:
             return apply(self, grads_and_vars, *args, **kwargs)
         pairs = list(grads_and_vars)
-        give_values_once(engine, (variable for _, variable in pairs))
         look_at_rate(self)
-        averaged = reduce_pairs(pairs, average=True)
+        averaged = reduce_pairs(engine, pairs, average=True)
         here.in_apply = True
         try:
             return apply(self, averaged, *args, **kwargs)

@@ -15,7 +15,6 @@ from ddl.engine import Engine
 from ddl.tensorflow.reduction import reduce_pairs
 from ddl.tensorflow.replacing import Method, definer, here, replace
 from ddl.tensorflow.scaling import look_at_rate
-from ddl.tensorflow.variables import give_values_once
 
 
 def is_it() -> bool:
@@ -45,9 +44,8 @@ def _applying(engine: Engine, apply: Method) -> Method:
             return apply(self, grads, trainable_variables)
         # Without variables, those that the optimizer was built for.
         variables = list(self._trainable_variables if trainable_variables is None else trainable_variables)
-        give_values_once(engine, variables)
         look_at_rate(self)
-        averaged = [grad for grad, _ in reduce_pairs(list(zip(grads, variables, strict=True)), average=True)]
+        averaged = [grad for grad, _ in reduce_pairs(engine, list(zip(grads, variables, strict=True)), average=True)]
         here.in_apply = True
         try:
             return apply(self, averaged, trainable_variables)

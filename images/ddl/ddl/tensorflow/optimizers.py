@@ -9,11 +9,9 @@ from typing import Any
 import tensorflow as tf
 
 from ddl.engine import Engine
-from ddl.tensorflow import sessions
 from ddl.tensorflow.reduction import reduce_pairs
 from ddl.tensorflow.replacing import Method, here, replace
 from ddl.tensorflow.scaling import look_at_rate
-from ddl.tensorflow.variables import give_values_once
 
 
 def install(engine: Engine) -> None:
@@ -30,12 +28,7 @@ def _applying(engine: Engine, apply: Method) -> Method:
             return apply(self, grads_and_vars, *args, **kwargs)
         pairs = list(grads_and_vars)
         look_at_rate(self)
-        averaged = reduce_pairs(pairs, average=True)
-        if tf.compat.v1.executing_eagerly_outside_functions():
-            give_values_once(engine, (variable for _, variable in pairs))
-        else:
-            own = [new for (new, _), (old, _) in zip(averaged, pairs, strict=True) if new is not old]
-            sessions.arrange([variable for _, variable in pairs], own)
+        averaged = reduce_pairs(engine, pairs, average=True)
         here.in_apply = True
         try:
             return apply(self, averaged, *args, **kwargs)

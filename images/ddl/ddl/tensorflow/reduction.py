@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from ddl.engine import Engine
 from ddl.grouping import group_limit, split_groups
-from ddl.tensorflow import names, ops
+from ddl.tensorflow import names, ops, sessions
+from ddl.tensorflow.variables import give_values_once
 
 _MARK = "_ddl_reduced"
 
@@ -38,15 +40,25 @@ def _key(kind: str) -> str:
     return kind if tf.executing_eagerly() or tf.inside_function() else names.of_nth_in_graph(kind)
 
 
+def _prepare(ranks: Engine, variables: Sequence[Any]) -> None:
+    """Have variables get rank 0's values, where no tape has seen to it (`tf.gradients`): before the first step is run."""
+    if tf.compat.v1.executing_eagerly_outside_functions():
+        give_values_once(ranks, variables)
+    else:
+        sessions.arrange(variables)
+
+
 @tf.autograph.experimental.do_not_convert
-def reduce_pairs(pairs: Sequence[tuple[Any, Any]], average: bool) -> list[tuple[Any, Any]]:
+def reduce_pairs(ranks: Engine, pairs: Sequence[tuple[Any, Any]], average: bool) -> list[tuple[Any, Any]]:
     """Reduce the gradients of (gradient, variable) pairs in groups of ``DDL_GROUP_SIZE`` elements.
 
-    A gradient that `reduce_pairs` has returned before, such as one from `DistributedGradientTape`, is not reduced again.
+    A gradient that this has returned before, such as one from `DistributedGradientTape`, is not reduced again. The
+    variables get rank 0's values, if they have not yet.
 
     Raises:
         ValueError: an average of integers, or an unreadable ``DDL_GROUP_SIZE``.
     """
+    _prepare(ranks, [variable for _, variable in pairs])
     waiting = [index for index, (grad, _) in enumerate(pairs) if grad is not None and not hasattr(grad, _MARK)]
     # A gradient's static shape may be unknown; its variable has the same one.
     sizes = [int(np.prod(pairs[index][1].shape)) for index in waiting]
@@ -58,4 +70,5 @@ def reduce_pairs(pairs: Sequence[tuple[Any, Any]], average: bool) -> list[tuple[
         for index, tensor in zip(members, ops.reduce(dense, average, key), strict=True):
             setattr(tensor, _MARK, True)
             reduced[index] = tensor
+    sessions.note_reductions(reduced.values())
     return [(reduced.get(index, grad), variable) for index, (grad, variable) in enumerate(pairs)]

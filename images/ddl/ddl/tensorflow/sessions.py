@@ -7,7 +7,7 @@ runs them before the first `run` whose fetches need a reduction. What one rank r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,20 +37,28 @@ def install() -> None:
     replace(tf.compat.v1.Session, "run", _running)
 
 
-def arrange(variables: Sequence[Any], reduced: Sequence[tf.Tensor]) -> None:
-    """Have every trainable variable of the current graph, and these, get rank 0's value before `reduced` is first needed."""
-    graph = tf.compat.v1.get_default_graph()
-    arrangement = getattr(graph, _OF_GRAPH, None)
-    if arrangement is None:
-        arrangement = _Arrangement()
-        setattr(graph, _OF_GRAPH, arrangement)
-    arrangement.reductions |= {tensor.op for tensor in reduced}
+def arrange(variables: Sequence[Any]) -> None:
+    """Have every trainable variable of the current graph, and these, get rank 0's value before the first training step."""
+    arrangement = _of(tf.compat.v1.get_default_graph())
     with tf.control_dependencies(None), tf.name_scope("ddl/"):
         for variable in (*tf.compat.v1.trainable_variables(), *variables):
             if variable.name not in arrangement.gifts:
                 value = ops.broadcast(variable.read_value(), f"value of {names.of_variable(variable)}")
                 given = tf.compat.v1.assign(variable, value).op
                 arrangement.gifts[variable.name] = (tf.compat.v1.is_variable_initialized(variable), given)
+
+
+def note_reductions(reduced: Iterable[tf.Tensor]) -> None:
+    """What needs one of these is a training step."""
+    if not tf.compat.v1.executing_eagerly_outside_functions():
+        _of(tf.compat.v1.get_default_graph()).reductions |= {tensor.op for tensor in reduced}
+
+
+def _of(graph: tf.Graph) -> _Arrangement:
+    if not hasattr(graph, _OF_GRAPH):
+        setattr(graph, _OF_GRAPH, _Arrangement())
+    arrangement: _Arrangement = getattr(graph, _OF_GRAPH)
+    return arrangement
 
 
 def _running(run: Method) -> Method:

@@ -41,11 +41,12 @@ class DistributedGradientTape:
             RuntimeError: several ranks, and `ddl` is not initialised.
         """
         grads = self._tape.gradient(target, sources, *args, **kwargs)
-        if engine() is None:
+        ranks = engine()
+        if ranks is None:
             return grads
         flat_sources, flat = tf.nest.flatten(sources), tf.nest.flatten(grads)
         if all(isinstance(plain(source), tf.Variable) for source in flat_sources):
-            averaged = [grad for grad, _ in reduce_pairs(list(zip(flat, flat_sources, strict=True)), average=True)]
+            averaged = [grad for grad, _ in reduce_pairs(ranks, list(zip(flat, flat_sources, strict=True)), True)]
         else:
             averaged = reduce_tensors(flat, average=True)
         return tf.nest.pack_sequence_as(sources, averaged)
