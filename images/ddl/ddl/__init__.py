@@ -7,10 +7,10 @@ step uses the average of all ranks' gradients. Without mpirun the same program r
 Under mpirun with ``DDL_OPTIONS`` unset nothing is synchronised until the program calls ``ddl.init(options)``.
 
 How it is made, from the bottom up: ``environment`` and ``mode`` read what the launcher says, ``grouping`` decides what
-travels together, ``engine`` is the native library, which speaks MPI, ``arrays`` gives it NumPy's arrays, ``ending`` sees
-to it that no rank waits for one that is gone, and ``session`` switches it all on. ``tensorflow`` and ``torch`` (rooms of
-their own) are prepared by ``frameworks`` when the program ``imports`` them. Nothing but the first two is loaded before
-``init``, nor where there is one rank. ``launcher`` is the command ``ddlrun``.
+travels together, ``engine`` is the native library, which speaks MPI, ``arrays`` gives it NumPy's arrays, ``ending``
+sees to it that no rank waits for one that is gone, and ``session`` switches it all on. ``tensorflow`` and ``torch``
+(rooms of their own) are prepared by ``frameworks`` when the program ``imports`` them. With one rank, none of that is
+loaded. ``launcher`` is the command ``ddlrun``.
 """
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
 """How a job ends when one of its ranks ends early: at once, and with a reason.
 
 mpirun ends a job when one of its processes dies. A Python process that raises does not die: at exit it waits for the
-other ranks, which wait for it in their next collective. So an exception that nothing catches aborts the job, after its
-traceback is printed. A rank that exits in another way (``sys.exit(1)``, or it had fewer steps than the others) tells the
-engine that it leaves; what another rank still wants of it then fails there, with an exception that says so.
+other ranks, which wait for it in their next collective. So an exception that nothing catches aborts the job, after
+its traceback is printed. A rank that exits in another way (``sys.exit(1)``, or it had fewer steps than the others)
+tells the engine that it leaves; what another rank still wants of it then fails there, with an exception that says so.
 """
 
 from __future__ import annotations
 
 import atexit
+import io
 import sys
 import threading
 from types import TracebackType
@@ -27,6 +28,10 @@ def arrange(engine: Engine) -> None:
 
     def print_and_abort(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         print_it(kind, error, trace)
+        if isinstance(sys.stderr, io.StringIO) and sys.__stderr__ is not None:
+            # PyTorch's own hook calls this one, catches what it prints, and would print that later.
+            sys.__stderr__.write(sys.stderr.getvalue())
+            sys.__stderr__.flush()
         end(kind)
 
     def print_and_abort_thread(arguments: threading.ExceptHookArgs) -> None:

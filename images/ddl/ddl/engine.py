@@ -1,7 +1,7 @@
 """The native engine, ``libddl_engine.so``, as Python sees it: collectives on pieces of this process's memory.
 
-What its functions promise is written in ``engine.h``. It knows neither NumPy nor a framework: `ddl.arrays` gives it NumPy's
-memory and `ddl.torch` PyTorch's. TensorFlow's ops (`ddl.tensorflow.ops`) come to the same engine by themselves.
+What its functions promise is written in ``engine.h``. It knows neither NumPy nor a framework: `ddl.arrays` gives it
+NumPy's memory and `ddl.torch` PyTorch's. TensorFlow's ops (`ddl.tensorflow.ops`) come to the same engine by themselves.
 """
 
 from __future__ import annotations

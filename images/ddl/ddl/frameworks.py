@@ -17,13 +17,13 @@ def _tensorflow(engine: Engine, here: Place) -> None:
     sessions.install()
 
 
-def _keras(engine: Engine, here: Place) -> None:
+def _keras(engine: Engine, _: Place) -> None:
     from ddl.tensorflow import keras2, keras3
 
     (keras3 if keras3.is_it() else keras2).install(engine)
 
 
-def _torch(engine: Engine, here: Place) -> None:
+def _torch(_: Engine, __: Place) -> None:
     from ddl.torch import process_group
 
     process_group.register()

@@ -1,4 +1,4 @@
-"""Doing something to a module when it is imported: `import ddl` must load no framework, but change the one that comes."""
+"""Acting when a module is imported: `import ddl` must load no framework, but change the one that comes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _Waiting(importlib.abc.MetaPathFinder):
         self._name, self._act = name, act
 
     def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+        self, fullname: str, _: Sequence[str] | None, __: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         if fullname != self._name:
             return None

@@ -46,7 +46,8 @@ def warn_where_unscaled(rate: float | None, default: float | None) -> None:
     if looks_unscaled(rate, default, asked.size):
         print(
             f"ddl: the learning rate{'' if rate is None else f' ({rate:g})'} does not look scaled for {here.size} ranks: "
-            f"ddl.scale_learning_rate(rate) does that, ddl.DDLWarmupCallback() warms it up; {_SILENT}=0 silences this",
+            "ddl.scale_learning_rate(rate) does that, ddl.DDLWarmupCallback() warms it up; "
+            f"{_SILENT}=0 silences this",
             file=sys.stderr,
             flush=True,
         )

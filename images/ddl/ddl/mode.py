@@ -38,8 +38,8 @@ def parse_mode(options: str, ranks: int) -> Mode:
     """Read an options string such as ``-mode p:1x2``.
 
     Args:
-        options: the whole string; besides ``-mode`` there are ``-wire fp16|bf16`` (32-bit floats travel between hosts in
-            16 bits) and ``-stall SECONDS`` (after which a rank that has not come is reported).
+        options: the whole string; besides ``-mode`` there are ``-wire fp16|bf16`` (32-bit floats travel between hosts
+            in 16 bits) and ``-stall SECONDS`` (after which a rank that has not come is reported).
         ranks: how many ranks the job has.
     Raises:
         ValueError: the string has another form, or its dims stand for another number of ranks.

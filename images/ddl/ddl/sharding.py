@@ -15,9 +15,9 @@ def shard(data: Any) -> Any:
 
     Args:
         data: an array, list or other sequence of examples, along its first axis; a tuple or dict of such, all equally
-            long; or a `tf.data.Dataset` of examples, not of batches: shard it, then shuffle, then batch. Where a dataset
-            does not know its length, its source is read twice, to see where the last full round ends; shard it before
-            any costly `map`.
+            long; or a `tf.data.Dataset` of examples, not of batches: shard it, then shuffle, then batch. Where a
+            dataset does not know its length, its source is read twice, to see where the last full round ends; shard it
+            before any costly `map`.
     Returns:
         Every ``size()``-th example from number ``rank()`` on, in the form in which it came.
     Raises:

@@ -25,7 +25,7 @@ SKIN_SOURCE = "tensorflow/ops.cc"
 FLAGS = ["-O3", "-ffp-contract=off", "-fPIC", "-fvisibility=hidden", "-Wall", "-pthread", "-DOMPI_SKIP_MPICXX", "-I."]
 LINK = ["-shared", "-s", "-pthread", "-Wl,--build-id=none", "-Wl,-z,relro,-z,now", "-Wl,-rpath,$ORIGIN"]
 # A symbol of TensorFlow's that takes a std::string of the C++11 kind: then so must ours.
-NEW_STRINGS = re.compile(br"_ZNK?10tensorflow[0-9A-Za-z_]*NSt7__cxx11")
+NEW_STRINGS = re.compile(rb"_ZNK?10tensorflow[0-9A-Za-z_]*NSt7__cxx11")
 
 
 class BuildError(Exception):

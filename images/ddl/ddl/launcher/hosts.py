@@ -91,7 +91,12 @@ def _look_at(name: str) -> Host:
     here = {"localhost", "127.0.0.1", "::1", socket.gethostname(), socket.getfqdn()}
     try:
         done = subprocess.run(
-            look_argv(name, here), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_LOOK_SECONDS
+            look_argv(name, here),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_LOOK_SECONDS,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return Host(name, trouble=f"no answer in {_LOOK_SECONDS} s")

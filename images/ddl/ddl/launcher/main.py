@@ -8,10 +8,9 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator
 
 from ddl.launcher.hosts import Host, faults, look, read_host_file
 from ddl.launcher.options import Options, UsageError, help_text, read_options

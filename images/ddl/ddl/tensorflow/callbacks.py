@@ -1,4 +1,4 @@
-"""Callbacks for ``fit``, on Keras 3 and 2. With one rank they do nothing, so they may stay in a program that runs alone.
+"""Callbacks for ``fit``, on Keras 3 and 2. With one rank they do nothing: a program that runs alone may keep them.
 
 Every rank gives `fit` the same ones, in front of those that decide by metrics (early stopping, checkpoints).
 """
@@ -37,7 +37,8 @@ class DDLCallback(DDLMetricsCallback):
 
     Args:
         moving_statistics: ``average`` gives all ranks the average of their batch normalisation's moving statistics (of
-            all floating-point weights that are not trained); ``rank 0`` gives them rank 0's; None leaves each rank its own.
+            all floating-point weights that are not trained); ``rank 0`` gives them rank 0's; None leaves each rank its
+            own.
     Raises:
         ValueError: another word.
     """
@@ -95,7 +96,7 @@ class DDLGlobalVariablesCallback(keras.callbacks.Callback):
 
 
 class DDLWarmupCallback(keras.callbacks.Callback):
-    """Raises the learning rate in a straight line from 1/size() of the compiled model's to all of it: see `ddl.learning_rate`.
+    """Raises the learning rate in a straight line from 1/size() of the compiled one to all of it: `ddl.learning_rate`.
 
     Compile with the scaled rate. A rate that follows a schedule of Keras's cannot be set and must do this by itself.
 

@@ -1,4 +1,4 @@
-"""Keras 2's classes, as TensorFlow up to 2.15 has them: ``apply_gradients`` averages first. See `ddl.tensorflow.keras3`.
+"""Keras 2's optimizers, as TensorFlow up to 2.15 has them: ``apply_gradients`` averages first. See `keras3`.
 
 Both kinds of optimizer are hooked: today's, and those of ``tf.keras.optimizers.legacy``; and both kinds of loss scaling
 around them.

@@ -48,7 +48,7 @@ def of_gradients(variables: Sequence[Any]) -> str:
 
 
 def of_nth_in_graph(kind: str) -> str:
-    """The name of a collective in a graph of TensorFlow 1.x, where nothing keeps their order; all ranks build it alike."""
+    """The name of a collective in a version 1 graph, where nothing keeps their order; all ranks build it alike."""
     graph = tf.compat.v1.get_default_graph()
     if not hasattr(graph, "_ddl_number"):
         graph._ddl_number, graph._ddl_collectives = next(_counts["a graph"]), itertools.count(1)

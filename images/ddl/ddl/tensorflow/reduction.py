@@ -41,7 +41,7 @@ def _key(kind: str) -> str:
 
 
 def _prepare(ranks: Engine, variables: Sequence[Any]) -> None:
-    """Have variables get rank 0's values, where no tape has seen to it (`tf.gradients`): before the first step is run."""
+    """Have variables get rank 0's values, where no tape has seen to it (`tf.gradients`), before the first step."""
     if tf.compat.v1.executing_eagerly_outside_functions():
         give_values_once(ranks, variables)
     else:

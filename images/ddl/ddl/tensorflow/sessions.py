@@ -38,7 +38,7 @@ def install() -> None:
 
 
 def arrange(variables: Sequence[Any]) -> None:
-    """Have every trainable variable of the current graph, and these, get rank 0's value before the first training step."""
+    """Have every trainable variable of the current graph, and these, get rank 0's value before the first step."""
     arrangement = _of(tf.compat.v1.get_default_graph())
     with tf.control_dependencies(None), tf.name_scope("ddl/"):
         for variable in (*tf.compat.v1.trainable_variables(), *variables):

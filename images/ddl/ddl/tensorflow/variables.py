@@ -4,8 +4,8 @@ Not when a variable is made: rank 0 may load or evaluate a model by itself, whic
 in the optimizer: by then the first gradients have been computed, from weights that differed. TensorFlow tells every
 active gradient tape of each trainable variable that is read, in an eager step, while a function is traced, and when a
 traced function is called; all of it comes through one function, `variable_accessed`, which is where this looks in. So
-it does not matter how a variable was made, or when, or by what. Where no tape is used (``tf.gradients``), the optimizers
-see to their variables.
+it does not matter how a variable was made, or when, or by what. Where no tape is used (``tf.gradients``), the reduction
+of the gradients sees to their variables.
 """
 
 from __future__ import annotations

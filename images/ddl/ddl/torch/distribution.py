@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 from collections.abc import Iterable
 from typing import Any
@@ -66,8 +67,8 @@ def distribute(model: torch.nn.Module, optimizer: torch.optim.Optimizer, accumul
     """Train a model on all ranks: call this once, after both are made, and change nothing else. Collective.
 
     All ranks get rank 0's parameters, buffers and optimizer state. Each gradient begins to travel as soon as
-    ``backward()`` has computed it, while the next ones are computed; ``optimizer.step()`` waits for the averages. With one
-    rank, nothing is done.
+    ``backward()`` has computed it, while the next ones are computed; ``optimizer.step()`` waits for the averages. With
+    one rank, nothing is done.
 
     Args:
         accumulate: how many times ``backward()`` is called before each ``step()``; the gradients travel in the last.
@@ -133,9 +134,7 @@ def _dense_gradient(parameter: torch.nn.Parameter) -> torch.Tensor:
 
 
 def _rates(optimizer: torch.optim.Optimizer) -> tuple[float, float | None]:
-    """An optimizer's learning rate, and what it is when none is given (SGD's 0.001 is such)."""
-    import inspect
-
+    """An optimizer's learning rate, and what it is where none is given."""
     default = inspect.signature(type(optimizer).__init__).parameters.get("lr")
     is_number = default is not None and isinstance(default.default, float)
     return float(optimizer.param_groups[0]["lr"]), default.default if is_number else None

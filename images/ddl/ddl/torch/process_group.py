@@ -1,14 +1,15 @@
 """The backend ``ddl`` of ``torch.distributed``: ``torch.distributed.init_process_group("ddl")``, as programs had it.
 
-With it PyTorch's own tools work over the engine: `DistributedDataParallel`, ``all_reduce``, ``broadcast``, ``all_gather``,
-``barrier``, and the functions for objects built on them. It is registered when PyTorch is imported after ``import ddl``,
-or ``ddl`` after it. There is one group, of all ranks. What the engine has no collective for raises; those that the engine
-does as a sum (another root than rank 0, gathering) are exact, as all ranks but one add zeros.
+With it PyTorch's own tools work over the engine: `DistributedDataParallel`, ``all_reduce``, ``broadcast``,
+``all_gather``, ``barrier``, and the functions for objects built on them. It is registered by the import of ``ddl``,
+whether PyTorch comes before it or after. There is one group, of all ranks. What the engine has no collective for raises;
+what it does as a sum (a root other than rank 0, gathering) is exact, as all ranks but one add zeros.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import queue
 import socket
@@ -25,12 +26,12 @@ from ddl.environment import place
 from ddl.session import engine
 from ddl.torch.reduction import Pending, start_broadcast, start_reduction
 
-_REDUCTIONS = {
-    dist.ReduceOp.SUM: "sum",
-    dist.ReduceOp.AVG: "avg",
-    dist.ReduceOp.MIN: "min",
-    dist.ReduceOp.MAX: "max",
-}
+_REDUCTIONS = (
+    (dist.ReduceOp.SUM, "sum"),
+    (dist.ReduceOp.AVG, "avg"),
+    (dist.ReduceOp.MIN, "min"),
+    (dist.ReduceOp.MAX, "max"),
+)
 
 
 def register() -> None:
@@ -64,7 +65,7 @@ def _tell_places() -> None:
         os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"] = ("localhost" if here.num_hosts == 1 else host), str(port)
 
 
-def _make(store: Any, rank: int, size: int, timeout: timedelta) -> ProcessGroup:
+def _make(_: Any, rank: int, size: int, __: timedelta) -> ProcessGroup:
     here = place()
     if (rank, size) != (here.rank, here.size):
         raise ValueError(
@@ -101,12 +102,16 @@ class ProcessGroup(dist.ProcessGroup):
 
     def __init__(self, rank: int, size: int) -> None:
         super().__init__(rank, size)
-        self._rank, self._size = rank, size
+        self._rank, self._size, self._numbers = rank, size, itertools.count(1)
         self._waiting: queue.SimpleQueue[tuple[Pending | None, _Work, Any]] = queue.SimpleQueue()
         threading.Thread(target=self._finish, name="ddl-torch", daemon=True).start()
 
-    def getBackendName(self) -> str:  # noqa: N802 (PyTorch's name)
+    def getBackendName(self) -> str:
         return "ddl"
+
+    def _name(self, kind: str) -> str:
+        """All ranks use a group in the same order, as PyTorch demands; so they count alike."""
+        return f"torch.distributed: {kind} {next(self._numbers)}"
 
     def _finish(self) -> None:
         """Completes futures as collectives end: `DistributedDataParallel` waits for them in C++."""
@@ -127,7 +132,8 @@ class ProcessGroup(dist.ProcessGroup):
         return work
 
     def allreduce(self, tensors: Sequence[torch.Tensor], opts: Any = None) -> _Work:
-        reduction = _REDUCTIONS.get(opts.reduceOp if opts is not None else dist.ReduceOp.SUM)
+        # PyTorch's constants compare equal to what it hands over, but do not hash alike.
+        reduction = next((word for op, word in _REDUCTIONS if opts is None or opts.reduceOp == op), None)
         if reduction is None:
             raise ValueError(f"ddl: there is no reduction {opts.reduceOp}; there are SUM, AVG, MIN and MAX")
         return self._work(start_reduction(_engine(), "torch.distributed: allreduce", tensors, reduction), tensors)
@@ -138,9 +144,9 @@ class ProcessGroup(dist.ProcessGroup):
     def broadcast(self, tensors: Sequence[torch.Tensor], opts: Any = None) -> _Work:
         root = opts.rootRank if opts is not None else 0
         if root == 0:
-            return self._work(start_broadcast(_engine(), "torch.distributed: broadcast", tensors), tensors)
+            return self._work(start_broadcast(_engine(), self._name("broadcast"), tensors), tensors)
         mine = [tensor if self._rank == root else tensor.zero_() for tensor in tensors]
-        return self._work(start_reduction(_engine(), "torch.distributed: broadcast", mine, "sum"), tensors)
+        return self._work(start_reduction(_engine(), self._name("broadcast"), mine, "sum"), tensors)
 
     def allgather(
         self, outputs: Sequence[Sequence[torch.Tensor]], inputs: Sequence[torch.Tensor], opts: Any = None
@@ -152,7 +158,7 @@ class ProcessGroup(dist.ProcessGroup):
                 for target, part in zip(rows, row, strict=True):
                     target.copy_(part)
 
-        pending = start_reduction(_engine(), "torch.distributed: allgather", gathered, "sum")
+        pending = start_reduction(_engine(), self._name("allgather"), gathered, "sum")
         return self._work(pending, [row for rows in outputs for row in rows], spread)
 
     def _allgather_base(self, output: torch.Tensor, one: torch.Tensor, opts: Any = None) -> _Work:
@@ -167,7 +173,7 @@ class ProcessGroup(dist.ProcessGroup):
 
     def barrier(self, opts: Any = None) -> _Work:
         nothing = [torch.zeros(1)]
-        return self._work(start_reduction(_engine(), "torch.distributed: barrier", nothing, "sum"), nothing)
+        return self._work(start_reduction(_engine(), self._name("barrier"), nothing, "sum"), nothing)
 
 
 def _engine() -> Any:

@@ -1,7 +1,7 @@
 """Collectives on PyTorch's tensors.
 
-The engine works in the computer's memory: what is dense there is reduced where it lies; what is on a GPU, or not dense, in
-a copy that goes back.
+The engine works in the computer's memory: what is contiguous there is reduced where it lies; what is on a GPU, or not
+contiguous, in a copy that goes back.
 """
 
 from __future__ import annotations
