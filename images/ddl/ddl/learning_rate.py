@@ -44,8 +44,9 @@ def warn_where_unscaled(rate: float | None, default: float | None) -> None:
         return
     _warned.append(True)
     if looks_unscaled(rate, default, asked.size):
+        number = "" if rate is None else f" ({rate:g})"
         print(
-            f"ddl: the learning rate{'' if rate is None else f' ({rate:g})'} does not look scaled for {here.size} ranks: "
+            f"ddl: the learning rate{number} does not look scaled for {here.size} ranks: "
             "ddl.scale_learning_rate(rate) does that, ddl.DDLWarmupCallback() warms it up; "
             f"{_SILENT}=0 silences this",
             file=sys.stderr,

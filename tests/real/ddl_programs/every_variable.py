@@ -158,8 +158,7 @@ def in_session() -> list[np.ndarray]:
         tf.Graph().as_default(),
         tf.compat.v1.Session() as other,
     ):  # and another graph, with variables of the same names
-        global BEFORE
-        BEFORE = [tf.Variable(MINE[0]), tf.Variable(MINE[1])]
+        BEFORE[:] = [tf.Variable(MINE[0]), tf.Variable(MINE[1])]
         again = Graph()
         other.run(tf.compat.v1.global_variables_initializer())
         np.testing.assert_array_equal(np.concatenate(again.train(other), axis=None), np.concatenate(values, axis=None))

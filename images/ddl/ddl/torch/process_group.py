@@ -2,8 +2,8 @@
 
 With it PyTorch's own tools work over the engine: `DistributedDataParallel`, ``all_reduce``, ``broadcast``,
 ``all_gather``, ``barrier``, and the functions for objects built on them. It is registered by the import of ``ddl``,
-whether PyTorch comes before it or after. There is one group, of all ranks. What the engine has no collective for raises;
-what it does as a sum (a root other than rank 0, gathering) is exact, as all ranks but one add zeros.
+whether PyTorch comes before it or after. There is one group, of all ranks. What the engine has no collective for
+raises; what it does as a sum (a root other than rank 0, gathering) is exact, as all ranks but one add zeros.
 """
 
 from __future__ import annotations
