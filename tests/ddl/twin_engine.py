@@ -1,4 +1,4 @@
-"""A stand-in for the native engine, where what is tested is Python's own: two ranks with the same values, in one process."""
+"""A stand-in for the native engine, where what is tested is Python's own: two ranks with the same values."""
 
 from __future__ import annotations
 

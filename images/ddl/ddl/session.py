@@ -5,10 +5,13 @@ from __future__ import annotations
 import functools
 import sys
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from ddl.engine import Engine
 from ddl.environment import Place, place
 from ddl.mode import parse_mode
+
+if TYPE_CHECKING:
+    from ddl.engine import Engine
 
 
 @dataclass
@@ -43,15 +46,13 @@ def init(options: str) -> None:
     if here.size > 1:
         _session.engine = _connect(options, here)
     _session.initialised = True
-    print(
-        f"ddl: rank {here.rank} of {here.size}, host {here.host + 1} of {here.num_hosts}, {mode}",
-        file=sys.stderr,
-        flush=True,
-    )
+    told = f"ddl: rank {here.rank} of {here.size}, host {here.host + 1} of {here.num_hosts}, {mode}\n"
+    sys.stderr.write(told)  # in one piece: the ranks share one output
 
 
 def _connect(options: str, here: Place) -> Engine:
     from ddl import ending, frameworks
+    from ddl.engine import Engine
     from ddl.imports import when_imported
 
     engine = Engine(options, here.local_rank)

@@ -33,18 +33,28 @@ def shard(data: Any) -> Any:
 
 def shard_of(data: Any, rank: int, size: int) -> Any:
     """`shard` for sequences, tuples and dicts of them, on any rank of any number. Pure."""
-    if isinstance(data, dict):
-        return dict(zip(data, shard_of(tuple(data.values()), rank, size), strict=True))
-    if isinstance(data, tuple):
-        lengths = {len(part) for part in data}
-        if len(lengths) > 1:
-            raise ValueError(f"ddl: these arrays belong together, but have {sorted(lengths)} examples")
-        parts = [shard_of(part, rank, size) for part in data]
-        return type(data)(*parts) if hasattr(data, "_fields") else tuple(parts)
-    each = len(data) // size
+    lengths = sorted(_lengths(data))
+    if len(lengths) != 1:
+        raise ValueError(f"ddl: these arrays belong together, but have {lengths} examples")
+    each = lengths[0] // size
     if each == 0:
-        raise ValueError(f"ddl: {len(data)} examples are too few for {size} ranks")
-    return data[rank : each * size : size]
+        raise ValueError(f"ddl: {lengths[0]} examples are too few for {size} ranks")
+    return _picked(data, slice(rank, each * size, size))
+
+
+def _lengths(data: Any) -> set[int]:
+    if isinstance(data, dict | tuple):
+        return {length for part in (data.values() if isinstance(data, dict) else data) for length in _lengths(part)}
+    return {len(data)}
+
+
+def _picked(data: Any, mine: slice) -> Any:
+    if isinstance(data, dict):
+        return {name: _picked(part, mine) for name, part in data.items()}
+    if isinstance(data, tuple):
+        parts = [_picked(part, mine) for part in data]
+        return type(data)(*parts) if hasattr(data, "_fields") else tuple(parts)
+    return data[mine]
 
 
 def _shard_of_dataset(tf: Any, data: Any, rank: int, size: int) -> Any:
