@@ -12,7 +12,7 @@ from ddl.mode import Mode
 
 _ALWAYS_EXPORTED = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH")  # sshd starts its sessions without them
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_RANK_LINE = re.compile(r"(?m)^\s*rank\s+\d+\s*=")
+_RANK_LINE = re.compile(r"(?m)^\s*rank\s+\d+\s*=\s*(\S+)")
 
 
 @dataclass(frozen=True)
@@ -60,18 +60,16 @@ def make_plan(options: Options, hosts: Sequence[Host], rank_file: str | None, en
 
 
 def _plan_of_rank_file(options: Options, text: str, environment: Mapping[str, str], exported: tuple[str, ...]) -> Plan:
-    ranks = len(_RANK_LINE.findall(text))
-    if ranks == 0:
+    hosts = _RANK_LINE.findall(text)
+    if not hosts:
         raise UsageError(f"{options.rank_file}: there is no line like `rank 0=HOST slot=0-3` in it")
-    per_host = options.accelerators or len(set(re.findall(r"(?m)^\s*rank\s+\d+\s*=\s*(\S+)", text)))
+    ranks, accelerators = len(hosts), options.accelerators or len(hosts) // len(set(hosts))
     if options.no_ddl_options:
         return Plan(ranks, None, None, environment, exported)
-    if options.accelerators is None:
-        per_host = ranks // per_host if ranks % per_host == 0 else ranks
-    if ranks % per_host:
-        raise UsageError(f"{options.rank_file}: {ranks} ranks are no multiple of --accelerators {per_host}")
-    text = _ddl_options(options, per_host, ranks // per_host)
-    return Plan(ranks, text, None, {**environment, "DDL_OPTIONS": text}, (*exported, "DDL_OPTIONS"))
+    if ranks % accelerators:
+        raise UsageError(f"{options.rank_file}: {ranks} ranks are no multiple of {accelerators} on each host")
+    mode = _ddl_options(options, accelerators, ranks // accelerators)
+    return Plan(ranks, mode, None, {**environment, "DDL_OPTIONS": mode}, (*exported, "DDL_OPTIONS"))
 
 
 def _accelerators(options: Options, hosts: Sequence[Host]) -> int:
