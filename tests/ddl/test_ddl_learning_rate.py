@@ -1,4 +1,5 @@
 import pytest
+from ddl.environment import Asked
 from ddl.learning_rate import looks_unscaled, scale_learning_rate, warmup_factor
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,10 +27,12 @@ def test_no_warm_up_is_the_whole_rate_at_once() -> None:
         (0.004, 0.001, False, True),  # a program that does not know how many ranks there are
         (None, 0.001, True, False),  # a schedule
         (0.1, None, True, False),
+        (0.001, 0.001, None, False),  # it had ddl scale it
     ],
 )
-def test_what_looks_unscaled(rate: float | None, default: float | None, asked: bool, unscaled: bool) -> None:
-    assert looks_unscaled(rate, default, asked) == unscaled
+def test_what_looks_unscaled(rate: float | None, default: float | None, asked: bool | None, unscaled: bool) -> None:
+    program = Asked(scaled=True) if asked is None else Asked(size=asked)
+    assert looks_unscaled(rate, default, program) == unscaled
 
 
 def test_alone_a_rate_is_as_it_was() -> None:

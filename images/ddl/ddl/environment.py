@@ -19,9 +19,10 @@ _VARIABLES = (
 
 @dataclass
 class Asked:
-    """What the program has asked; one that never asks how many ranks there are cannot have thought of them."""
+    """What the program has asked: `size` (without that it cannot have thought of it), or to have its rate `scaled`."""
 
     size: bool = False
+    scaled: bool = False
 
 
 asked = Asked()

@@ -10,14 +10,14 @@ from __future__ import annotations
 import os
 import sys
 
-from ddl.environment import asked, place
+from ddl.environment import Asked, asked, place
 
 _SILENT = "DDL_LEARNING_RATE_WARNING"
 
 
 def scale_learning_rate(rate: float) -> float:
     """The rate times the number of ranks."""
-    asked.size = True
+    asked.scaled = True
     return rate * place().size
 
 
@@ -32,9 +32,11 @@ def warmup_factor(epochs_done: float, warmup_epochs: float, ranks: int) -> float
     return (1 + progress * (ranks - 1)) / ranks
 
 
-def looks_unscaled(rate: float | None, default: float | None, size_was_asked: bool) -> bool:
+def looks_unscaled(rate: float | None, default: float | None, program: Asked) -> bool:
     """Whether a rate cannot have been scaled: it is what its optimizer has by default, or nobody asked for the size."""
-    return not size_was_asked or (rate is not None and default is not None and abs(rate - default) <= 1e-6 * default)
+    if program.scaled:
+        return False
+    return not program.size or (rate is not None and default is not None and abs(rate - default) <= 1e-6 * default)
 
 
 def warn_where_unscaled(rate: float | None, default: float | None) -> None:
@@ -43,7 +45,7 @@ def warn_where_unscaled(rate: float | None, default: float | None) -> None:
     if here.rank != 0 or here.size == 1 or os.environ.get(_SILENT) == "0" or _warned:
         return
     _warned.append(True)
-    if looks_unscaled(rate, default, asked.size):
+    if looks_unscaled(rate, default, asked):
         number = "" if rate is None else f" ({rate:g})"
         print(
             f"ddl: the learning rate{number} does not look scaled for {here.size} ranks: "

@@ -111,9 +111,9 @@ class DDLWarmupCallback(keras.callbacks.Callback):
         self._epoch = 0
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        asked.size = True  # a program that warms up has thought of its ranks
+        asked.scaled = True  # a program that warms up has thought of its ranks
         if self._rate is None:
-            self._rate = float(keras.backend.get_value(self.model.optimizer.learning_rate))
+            self._rate = float(np.asarray(self.model.optimizer.learning_rate))
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._epoch = epoch
