@@ -164,6 +164,8 @@ class ProcessGroup(dist.ProcessGroup):
     def _allgather_base(self, output: torch.Tensor, one: torch.Tensor, opts: Any = None) -> _Work:
         return self.allgather([list(output.view(self._size, *one.shape).unbind())], [one], opts)
 
+    all_gather_single = _allgather_base  # its name since PyTorch 2.13
+
     def _row_of(self, one: torch.Tensor) -> torch.Tensor:
         """All ranks' places, with this rank's in its own and zeros elsewhere."""
         one = one.to(torch.uint8) if one.dtype == torch.bool else one
