@@ -132,10 +132,7 @@ def mpirun_argv(options: Options, plan: Plan, rank_file: str, open_mpi: str) -> 
         open_mpi: the first line of `mpirun --version`; Open MPI 5 places ranks with other words than 4.
     """
     fifth = (re.search(r"\d+", open_mpi) or [""])[0] not in ("", "1", "2", "3", "4")
-    if fifth:
-        placed = ["--map-by", f"rankfile:file={rank_file}"]
-    else:  # a container may bind its ranks to cores, but not their memory, and Open MPI 4 would warn of that
-        placed = ["--rankfile", rank_file, "--mca", "hwloc_base_mem_bind_failure_action", "silent"]
+    placed = ["--map-by", f"rankfile:file={rank_file}"] if fifth else ["--rankfile", rank_file]
     shared_memory = "sm" if fifth else "vader"
     return [
         "mpirun",
