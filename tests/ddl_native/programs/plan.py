@@ -3,7 +3,7 @@
     mpirun -np N python plan.py PLAN
 
 PLAN is a JSON object (or `@FILE` with one): `options`; `shuffle`, whether ranks submit in different orders; `rounds`;
-`collectives`, each `{name, kind, op, tensors: [[type, shape], …], in_place}`. A name may come several times in a plan.
+`exact`, values that any type can hold; `wire`, the type that fp32 travels in; `collectives`, each `{name, kind, op, tensors: [[type, shape], …], in_place}`. A name may come several times in a plan.
 """
 
 import json
@@ -17,11 +17,14 @@ import numpy as np
 
 LOOSE = {"float16": 2e-3, "bfloat16": 2e-2, "float32": 2e-6, "float64": 1e-14}
 """Relative to the largest sum of magnitudes: a rounding or two of the type."""
+WIRES = {"fp16": "float16", "bf16": "bfloat16"}
 
 
-def values(kind, shape, *words):
+def values(kind, shape, exact, *words):
     """What a rank gives: a function of the words alone. bfloat16 comes as its bits."""
     random_state = np.random.RandomState(zlib.crc32(repr(words).encode()))
+    if exact:
+        return random_state.randint(-8, 9, shape).astype(kind)
     if kind == "uint8":
         return random_state.randint(0, 256, shape).astype("uint8")
     if kind.startswith("int"):
@@ -45,7 +48,7 @@ def expected(given, op):
     return {"sum": stack.sum, "avg": stack.mean, "min": stack.min, "max": stack.max}[op](axis=0)
 
 
-def check(output, given, kind, op, where):
+def check(output, given, kind, op, where, wire):
     right, found = expected(given, op), plain(output, kind)
     assert found.shape == right.shape, (where, found.shape, right.shape)
     if not right.size:
@@ -55,7 +58,8 @@ def check(output, given, kind, op, where):
         return
     scale = max(1e-3, float(np.abs(np.stack(given)).sum(axis=0).max()))
     error = float(np.abs(found - right).max())
-    assert error <= LOOSE[kind] * scale, f"{where}: off by {error} at a scale of {scale}"
+    assert error <= LOOSE[WIRES.get(wire, kind)] * scale, f"{where}: off by {error} at a scale of {scale}"
+    assert not wire or error > LOOSE[kind] * scale, f"{where} did not travel in {wire}"
 
 
 def main(plan):
@@ -74,7 +78,7 @@ def main(plan):
         for index, one in order:
             kinds = [kind for kind, _ in one["tensors"]]
             given = [
-                [values(kind, shape, round_number, index, number, which) for which in range(size)]
+                [values(kind, shape, plan.get("exact"), round_number, index, number, which) for which in range(size)]
                 for number, (kind, shape) in enumerate(one["tensors"])
             ]
             mine = [of_ranks[rank].copy() for of_ranks in given]
@@ -86,7 +90,8 @@ def main(plan):
                 if one.get("kind") == "broadcast":
                     assert output.tobytes() == of_ranks[0].tobytes(), one["name"]
                 else:
-                    check(output, [plain(array, kind) for array in of_ranks], kind, one.get("op", "sum"), one["name"])
+                    given_plain = [plain(array, kind) for array in of_ranks]
+                    check(output, given_plain, kind, one.get("op", "sum"), one["name"], plan.get("wire"))
     counters = engine.counters()
     print(f"\nRIGHT {rank} {counters.collectives} in {counters.batches}", flush=True)
 
