@@ -26,6 +26,8 @@ from toolkit.yaml_source import MAX_PROBLEMS, dotted, read_source
         (b"just text", "expected `name: value` lines"),
         (b"? [a, b]\n: 1\n", "a field's name must be plain text"),
         (b"a: 1\n---\nb: 2\n", "not valid YAML"),
+        (b"a:\n  no: 1\n", ":2:3: a.no: YAML reads this name as a bool, not as text: put it in quotes"),
+        (b"1.5: x\n", ":1:1: 1.5: YAML reads this name as a float"),
         (b"a: " + b"[" * 10_000, ":1:53: deeper than 50 levels"),
         (b"a: " + b"{a: " * 10_000, "deeper than 50 levels"),
         (b'a: "\\UFFFFFFFF"\n', "not valid YAML"),

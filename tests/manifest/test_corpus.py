@@ -19,7 +19,8 @@ from toolkit.manifest.reader import read_manifest, read_with_warnings
 from toolkit.manifest.schema import json_schema
 from toolkit.manifest.write import canonical_text, literal_keys
 from toolkit.secrets import parse_secret
-from toolkit.yaml_source import read_source, validate
+from toolkit.yaml_check import validate
+from toolkit.yaml_source import read_source
 
 CORPUS = Path(__file__).parent / "corpus"
 GOOD = sorted((CORPUS / "good").glob("*.yml"))

@@ -123,6 +123,8 @@ def reads_or_points(file: Path) -> None:
         "0b_",
         "9" * 5000,
         "!!int x",
+        "!!int ''",
+        "!!float ''",
         "!!float x",
         "!!bool x",
         "!!timestamp x",

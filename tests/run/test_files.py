@@ -168,8 +168,8 @@ def test_the_supervisor_is_told_all_that_it_needs() -> None:
         "limit": 0,
         "retries": 0,
         "learners": [
-            {"number": 1, "hostname": "learner-1", "ranks": [0, 1]},
-            {"number": 2, "hostname": "learner-2", "ranks": [2, 3]},
+            {"number": 1, "hostname": "learner-1", "host": "", "ranks": [0, 1]},
+            {"number": 2, "hostname": "learner-2", "host": "", "ranks": [2, 3]},
         ],
         "steps": [
             {

@@ -26,10 +26,10 @@ class Opened:
     def __getitem__(self, name: str) -> Access:
         return self.remotes[name]
 
-    def outlive(self, record: str) -> None:
-        """Leave an embedded store to the run: it ends when the object `record` (`bucket/key`) is there."""
+    def outlive(self, folder: str) -> None:
+        """Leave an embedded store to the run: it ends when the run's record is in `folder` (`bucket/key`)."""
         if self._store:
-            self._store.outlive(record)
+            self._store.outlive(folder)
         self.outlives = True
 
 

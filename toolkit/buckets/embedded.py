@@ -18,6 +18,7 @@ from pathlib import Path
 from toolkit.engines import docker_argv
 from toolkit.engines.engine import LOCAL
 from toolkit.errors import Code, ToolkitError
+from toolkit.keeper.places import BEGAN
 from toolkit.places import private_folder
 from toolkit.secrets import Secret
 
@@ -32,8 +33,9 @@ SERVER_SCRIPT = f"""
 silent=0 last=
 watch() {{
   if [ -e {_PRIVATE}/outlive ]; then
-    [ ! -e "/buckets/$(cat {_PRIVATE}/outlive)" ] || over=yes
-    return
+    run="/buckets/$(cat {_PRIVATE}/outlive)"
+    if [ -e "$run/record.json" ]; then over=yes; fi
+    if [ -e "$run/{BEGAN}" ]; then return; fi
   fi
   now=$(stat -c %y {_PRIVATE}/leash 2>/dev/null)
   if [ "$now" = "$last" ]; then silent=$((silent + 1)); else silent=0 last=$now; fi
@@ -55,7 +57,7 @@ sleep 3
 kill $server
 """
 RECEIVE_AUTH = ("sh", "-c", f"umask 077; cat > {_PRIVATE}/new && mv {_PRIVATE}/new {_PRIVATE}/auth")
-_RECEIVE_OUTLIVE = ("sh", "-c", f"cat > {_PRIVATE}/record && mv {_PRIVATE}/record {_PRIVATE}/outlive")
+_RECEIVE_OUTLIVE = ("sh", "-c", f"cat > {_PRIVATE}/folder && mv {_PRIVATE}/folder {_PRIVATE}/outlive")
 _START_SECONDS = 15.0
 
 
@@ -99,9 +101,10 @@ class EmbeddedStore:
         """Say that who needs it lives; without that it ends in half a minute."""
         LOCAL.run(docker_argv.execute(self._name, ("touch", f"{_PRIVATE}/leash")), check=False)
 
-    def outlive(self, record: str) -> None:
-        """From now on it lives until the object `record` (`bucket/key`) is there: nobody else needs to."""
-        LOCAL.run(docker_argv.execute(self._name, _RECEIVE_OUTLIVE, stdin=True), data=record.encode())
+    def outlive(self, folder: str) -> None:
+        """It belongs to a run now: once that has begun, it lives until the run's record is in `folder` (`bucket/key`).
+        Where the run does not begin, it stays on its leash."""
+        LOCAL.run(docker_argv.execute(self._name, _RECEIVE_OUTLIVE, stdin=True), data=folder.encode())
 
     def remove(self) -> None:
         """End it; it is no error if it is gone."""

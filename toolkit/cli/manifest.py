@@ -18,6 +18,7 @@ from toolkit.manifest.reader import ReadManifest, framework_error, read_with_war
 from toolkit.manifest.schema import json_schema
 from toolkit.manifest.write import canonical_text, literal_keys
 from toolkit.whole_file import write_whole
+from toolkit.yaml_source import several
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -77,7 +78,7 @@ def _check(arguments: argparse.Namespace) -> int:
             }
         )
         if not arguments.json:
-            told = f", {len(found.warnings)} warnings" if found.warnings else ""
+            told = f", {several(len(found.warnings), 'warning')}" if found.warnings else ""
             print(f"{file}: a manifest ({found.title}{told})")
     if arguments.json:
         print_json({"files": answers})

@@ -24,9 +24,13 @@ from toolkit.keeper.places import CONFIG, HOST, JOB, LEASH, SOCKET, STATE, STOP,
 from toolkit.keeper.strike import give_back_lease, strike
 from toolkit.keeper.wait import wait_for_word
 
+_RETRIES = 60
+"""Of each call to the store, with up to 2 s between them: a program waits while a store is away for a minute or two,
+and sees no error. The keeper decides when that has lasted too long (`toolkit.keeper.learners`)."""
 _MOUNT_DAEMON = (
     f"umask 077; until [ -s {CONFIG} ]; do sleep 0.05; done; exec rclone rcd --rc-addr unix://{SOCKET} --rc-no-auth "
-    f"--config {CONFIG} --cache-dir {HOST}/cache --use-server-modtime --log-level NOTICE"
+    f"--config {CONFIG} --cache-dir {HOST}/cache --use-server-modtime --log-level NOTICE "
+    f"--low-level-retries {_RETRIES} --contimeout 10s"
 )
 
 

@@ -5,19 +5,23 @@ rclone does all of it: the daemon that mounts (over its socket), and fresh proce
 
 from __future__ import annotations
 
+import http.client
 import json
 import re
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from toolkit.keeper.ends import Reason
-from toolkit.keeper.places import CONFIG, HOST, SOCKET
+from toolkit.keeper.places import CONFIG, HOST, RUN_FOLDER, SOCKET
 
 POLL_SECONDS = 0.25
 _PROBE_SECONDS = 5.0
+_DAEMON_SECONDS = 60.0
 _LIST_SECONDS = 6.0
 """The mount's DirCacheTime, and a second."""
 _FINAL_PROBES = 3
@@ -41,11 +45,18 @@ class Waiting:
     queued: int = 0
     uploading: int = 0
     errored: int = 0
+    sent: Mapping[str, int] = field(default_factory=dict, compare=False)
+    """Bytes of each file that is under way, of this try."""
 
     @property
     def count(self) -> int:
         """How many are left."""
         return self.queued + self.uploading
+
+    @property
+    def left(self) -> bool:
+        """Whether anything is left."""
+        return bool(self.count or self.errored)
 
 
 class NotStored(Exception):
@@ -70,14 +81,14 @@ class Bucket:
         """
         watch = Progress(time.monotonic())
         while True:
-            waiting, moved, errors = self._pending()
+            waiting = self.waiting()
             on_state(waiting)
-            if not waiting.count and not waiting.errored:
+            if not waiting.left:
                 return
             now = time.monotonic()
-            if watch.moved(now, waiting.count, moved, errors):
+            if watch.moved(now, waiting):
                 pass
-            elif watch.refused(now, self._probe):
+            elif watch.refused(now, self.probe):
                 raise NotStored(watch.reason, f"the store refuses what is written ({watch.reason})", watch.said)
             elif watch.silent(now) > patience:
                 raise NotStored(Reason.BUCKET_WRITE, f"{waiting.count} files could not be stored", watch.said)
@@ -122,6 +133,31 @@ class Bucket:
             said = done.stderr.decode("utf-8", "replace")
             raise NotStored(meaning(said) or Reason.BUCKET_WRITE, f"{name} could not be stored", said)
 
+    def put_logs(self, logs: str, output: str, name: str) -> None:
+        """Copy every learner's log, and the whole output, to where a run's own are, straight into the bucket.
+
+        Raises `NotStored`.
+        """
+        for words in (
+            ("copy", "--include", "/learner-*/training-log.txt", logs, f"{self._filesystem}/{name}"),
+            ("copyto", output, f"{self._filesystem}/{name}/{RUN_FOLDER}/output.log"),
+        ):
+            done = _rclone(*words)
+            if done.returncode != 0:
+                said = done.stderr.decode("utf-8", "replace")
+                raise NotStored(meaning(said) or Reason.BUCKET_WRITE, "the logs could not be stored", said)
+
+    @staticmethod
+    def abort() -> None:
+        """Give up mounts that do not answer: whoever waits for them gets an error, and can be ended.
+
+        What programs had written stays in the mount's cache, and the daemon goes on storing it.
+        """
+        for line in Path("/proc/self/mounts").read_text().splitlines():
+            _, folder, kind = line.split()[:3]
+            if kind == "fuse.rclone":
+                subprocess.run(("umount", "--force", folder), capture_output=True, check=False)
+
     def size(self, folder: str) -> tuple[int, int]:
         """Objects and bytes of a run's folder, without what the keeper itself writes there."""
         done = _rclone("size", "--json", "--exclude", "/_run/**", f"{self._filesystem}/{folder}")
@@ -147,15 +183,21 @@ class Bucket:
         )
         return found.stdout
 
-    def _pending(self) -> tuple[Waiting, int, int]:
+    def waiting(self) -> Waiting:
+        """What is still to be uploaded; raises `NotStored` where the mount's own process does not answer."""
         cache = _rc("vfs/stats", {"fs": self._filesystem}).get("diskCache")
         if cache is None:
             raise NotStored(Reason.SYSTEM, "the mount's own process does not answer")
-        stats = _rc("core/stats", {})
-        waiting = Waiting(cache["uploadsQueued"], cache["uploadsInProgress"], cache["erroredFiles"])
-        return waiting, int(stats.get("bytes", 0)), int(stats.get("errors", 0))
+        under_way = _rc("core/stats", {}).get("transferring") or ()
+        sent = {str(one.get("name")): int(one.get("bytes", 0)) for one in under_way}
+        return Waiting(cache["uploadsQueued"], cache["uploadsInProgress"], cache["erroredFiles"], sent)
 
-    def _probe(self) -> str:
+    def refusal(self) -> tuple[Reason, str]:
+        """Why the store takes nothing now, as it says itself."""
+        said = self.probe()
+        return meaning(said) or Reason.BUCKET_WRITE, said
+
+    def probe(self) -> str:
         """Write a small object; what the store says against it, empty where it takes it."""
         done = _rclone("rcat", *_SHORT, f"{self._filesystem}/{_PROBE_NAME}", data=b"probe")
         if done.returncode != 0:
@@ -168,18 +210,23 @@ _PROBE_NAME = ".toolkit-probe"
 
 
 class Progress:
-    """Whether storing goes on: files that are done, or bytes that move while nothing fails."""
+    """Whether storing goes on: files that are done, or one that has come further than it ever has.
+
+    Bytes alone prove nothing: what a full store refuses is sent again and again.
+    """
 
     def __init__(self, now: float) -> None:
         self._since, self._probed, self._left = now, now, 1 << 60
-        self._moved = self._errors = -1
+        self._furthest: dict[str, int] = {}
         self._refusals: list[Reason] = []
         self.reason, self.said = Reason.BUCKET_WRITE, ""
 
-    def moved(self, now: float, left: int, moved: int, errors: int) -> bool:
+    def moved(self, now: float, waiting: Waiting) -> bool:
         """Take what the mount says now; whether that is progress."""
-        forward = left < self._left or (moved > self._moved and errors == self._errors)
-        self._left, self._moved, self._errors = min(left, self._left), moved, errors
+        further = [name for name, sent in waiting.sent.items() if sent > self._furthest.get(name, 0)]
+        forward = not waiting.left or waiting.count < self._left or bool(further)
+        self._left = waiting.count
+        self._furthest |= {name: waiting.sent[name] for name in further}
         if forward:
             self._since, self._refusals = now, []
         return forward
@@ -206,13 +253,25 @@ def meaning(said: str) -> Reason | None:
     return next((reason for reason, pattern in _REFUSALS if pattern.search(said)), None)
 
 
+class _Connection(http.client.HTTPConnection):
+    """HTTP over the daemon's socket."""
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(SOCKET)
+
+
 def _rc(call: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Ask the daemon; an empty object where it does not answer."""
-    done = _rclone("rc", "--unix-socket", SOCKET, "--json", json.dumps(parameters), call)
+    connection = _Connection("rclone", timeout=_DAEMON_SECONDS)
     try:
-        found = json.loads(done.stdout)
-    except ValueError:
+        connection.request("POST", f"/{call}", json.dumps(parameters), {"Content-Type": "application/json"})
+        found = json.loads(connection.getresponse().read())
+    except (OSError, ValueError, http.client.HTTPException):
         return {}
+    finally:
+        connection.close()
     return found if isinstance(found, dict) else {}
 
 

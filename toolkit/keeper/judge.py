@@ -15,6 +15,7 @@ from toolkit.keeper.job import Job, KeptLearner
 
 _FIRST_SIGNAL = 129
 _LAST_SIGNAL = 128 + 64
+_BUCKET = (Reason.BUCKET_WRITE, Reason.BUCKET_CREDENTIALS, Reason.BUCKET_FULL)
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,14 @@ class Facts:
         reports: of every host that told.
         stopped_by: who asked for a stop; empty.
         last_lines: of the run's output.
+        gave_up: why this host's learners were stopped because nothing could be stored: reason, what, evidence.
     """
 
     status: Mapping[str, Any]
     reports: tuple[HostReport, ...]
     stopped_by: str = ""
     last_lines: str = ""
+    gave_up: tuple[str, str, str] | None = None
 
 
 def judge(job: Job, facts: Facts) -> End:
@@ -90,7 +93,19 @@ def judge(job: Job, facts: Facts) -> End:
         return End(Reason(failed.failure), what, failed.evidence, rescue, kept)
     if end.reason is Reason.STOPPED:
         return _stopped(facts.stopped_by, what, failed.evidence, rescue, kept, Reason(failed.failure).code)
+    if end.reason is Reason.PROGRAM_FAILED and Reason(failed.failure) in _BUCKET:
+        # A program fails where it cannot write: what is wrong with the store comes first, and must be mended first.
+        return End(Reason(failed.failure), f"{failed.what}; and {end.what}", failed.evidence, rescue, kept)
     return End(end.reason, f"{end.what}; and {failed.what}", end.evidence, rescue, kept)
+
+
+def first_word(job: Job, facts: Facts) -> str:
+    """What is known to be wrong before anything is stored, in a sentence; empty where all is well."""
+    everyone = tuple(HostReport(host) for host in range(len(job.hosts)) if host != job.host)
+    end = next(_ends(job, replace(facts, reports=(*facts.reports, *everyone))), None)
+    if end is None:
+        return ""
+    return end.what or f"stopped by {facts.stopped_by}"
 
 
 def _stopped(
@@ -105,6 +120,9 @@ def _ends(job: Job, facts: Facts) -> Iterator[End]:
     whole = len(steps) == len(job.steps) and all(_step_ok(job, facts, step) for step in steps)
     if facts.stopped_by and not whole:
         yield End(Reason.STOPPED, "")
+    if facts.gave_up and not whole:
+        reason, what, evidence = facts.gave_up
+        yield End(Reason(reason), what, evidence)
     yield from _lost(job, facts)
     if silent := facts.status.get("silent_learners"):
         hosts = ", ".join(_where(job, learner) for learner in job.learners if learner.hostname in silent)
@@ -112,9 +130,9 @@ def _ends(job: Job, facts: Facts) -> Iterator[End]:
         yield End(Reason.START_DEADLINE, f"{hosts} did not answer within {seconds} s", facts.last_lines)
     yield from _out_of_memory(job, facts, whole)
     for step in steps:
-        if not _step_ok(job, facts, step):
+        if step.get("exit_status") is not None and not _step_ok(job, facts, step):
             yield _step_failed(job, facts, step)
-    if not whole:
+    if not whole:  # the supervisor itself did not come to write down how the last step ended
         first = next((one for one in _learner_ends(facts) if one.number == 1), None)
         how = status_words(first.exit_status) if first and first.exit_status is not None else "gone"
         where = _where(job, job.learners[0])

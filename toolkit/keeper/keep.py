@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 import traceback
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from toolkit.keeper.bucket import Bucket, NotStored, Waiting
 from toolkit.keeper.ends import End, Reason
-from toolkit.keeper.engine import ContainerState, EngineRefused, KeeperEngine
+from toolkit.keeper.engine import EngineRefused, KeeperEngine
 from toolkit.keeper.follow import parse_line
 from toolkit.keeper.hosts import Reports
 from toolkit.keeper.job import Job
-from toolkit.keeper.judge import Facts, HostReport, LearnerEnd, judge, rank_statuses
+from toolkit.keeper.judge import Facts, HostReport, LearnerEnd, first_word, judge, rank_statuses
+from toolkit.keeper.learners import Learners
 from toolkit.keeper.metrics import read_metrics
-from toolkit.keeper.places import HOST, LOGS, OUTPUT, RUN_FOLDER, STATUS, STOP, VIEWS
+from toolkit.keeper.places import BEAT, BEGAN, HOST, LOGS, OUTPUT, RUN_FOLDER, STATUS, STOP, VIEWS
 from toolkit.keeper.state import RunState
 
 _POLL_SECONDS = 0.25
@@ -25,6 +28,8 @@ _ASK_SECONDS = 5.0
 _LAST_LINES = 15
 _TAIL_BYTES = 1 << 16
 _LINGER_SECONDS = 5.0
+_SURE_SECONDS = 10
+"""For a store that has already been waited for."""
 UNHEARD = 71
 """A learner's exit status where it has not heard learner 1 for too long (`learner.entry.sh.j2`)."""
 
@@ -37,7 +42,7 @@ class Keep:
         self._bucket = Bucket(job.filesystem, job.folder)
         self._state = RunState(job.record)
         self._reports = Reports(job, self._bucket)
-        self._began = time.time()
+        self._learners = Learners(job, engine, self._bucket, self._state.waiting)
         self._kept = False
         self._where = f"into bucket {job.filesystem.partition(':')[2]}"
 
@@ -55,13 +60,16 @@ class Keep:
 
     def _see_through(self) -> None:
         self._state.enter("PROCESSING", "the ranks' output follows, each line with its rank")
-        (Path(LOGS) / "go").touch()
-        self._submit_code()
-        self._wait_for_learners()
-        ends = self._learner_ends()
+        if self._job.leads:
+            self._bucket.put(f"{self._job.run}/{RUN_FOLDER}/{BEGAN}", json.dumps(self._state.record).encode())
+        with beating():
+            (Path(LOGS) / "go").touch()
+            self._submit_code()
+            self._learners.wait()
+        ends = self._learners.ends()
         if any(end.exit_status == UNHEARD for end in ends):
             self._state.results(unheard=True)
-        self._state.enter("STORING", self._where)
+        self._state.enter("STORING", self._first_word(ends) or self._where)
         mine = self._store(ends)
         if self._job.leads:
             self._finish(mine)
@@ -94,44 +102,21 @@ class Keep:
         with suppress(NotStored):  # the results will not be stored either, and that is told then
             self._bucket.put_folder(f"{HOST}/code", f"{self._job.run}/_submitted_code")
 
-    def _wait_for_learners(self) -> None:
-        """Until learner 1 has ended (elsewhere: this host's learners); a stop is handed on."""
-        first = self._job.here[:1] if self._job.leads else self._job.here
-        while any(self._look(learner.container).running for learner in first):
-            if Path(STOP).exists():
-                self._stop_learners()
-            time.sleep(_POLL_SECONDS)
-        self._stop_learners()
+    def _first_word(self, learners: tuple[LearnerEnd, ...]) -> str:
+        """What went wrong, told before what may take long; of ranks elsewhere nothing is known yet."""
+        job = self._job
+        if not job.leads:
+            return ""
+        report = HostReport(job.host, learners, rank_files(Path(LOGS) / "ranks"))
+        return first_word(job, self._facts((report,)))
 
-    def _stop_learners(self) -> None:
-        """Ask each to end, and kill it where it does not. An engine that does not answer is no one's end of a run."""
-        for learner in self._job.here:
-            with suppress(EngineRefused):
-                self._engine.stop(learner.container, self._job.stop)
-
-    def _look(self, container: str) -> ContainerState:
-        """How a container is; an engine that does not answer now is asked again, for it may be starting anew."""
-        until = time.monotonic() + self._job.lost
-        while True:
-            try:
-                return self._engine.state(container)
-            except EngineRefused:
-                if time.monotonic() > until:
-                    return ContainerState(there=False)
-                time.sleep(_POLL_SECONDS)
-
-    def _learner_ends(self) -> tuple[LearnerEnd, ...]:
-        ends = []
-        for learner in self._job.here:
-            state = self._look(learner.container)
-            oom = state.oom
-            with suppress(EngineRefused):
-                oom = oom or (state.there and self._engine.oom_since(learner.container, self._began, time.time()))
-            ends.append(LearnerEnd(learner.number, state.exit_status, oom))
-        return tuple(ends)
+    def _facts(self, reports: tuple[HostReport, ...]) -> Facts:
+        error = self._learners.gave_up
+        gave_up = (error.reason.value, error.what, error.evidence) if error else None
+        return Facts(read_json(Path(STATUS)), reports, stopped_by(Path(STOP)), last_lines(Path(OUTPUT)), gave_up)
 
     def _store(self, learners: tuple[LearnerEnd, ...]) -> HostReport:
-        """Put the logs beside the results, wait until all is uploaded, compare folder and bucket."""
+        """Wait until all is uploaded, put the logs beside it, compare folder and bucket."""
         job, ranks = self._job, rank_files(Path(LOGS) / "ranks")
         told = time.monotonic()
 
@@ -143,9 +128,9 @@ class Keep:
                 self._reports.tell(HostReport(job.host, learners, ranks, final=False), note=str(waiting))
 
         try:
-            if job.leads and not job.rescue:
-                put_logs_beside_results(job)
-            self._bucket.flush(job.store, on_state)
+            self._bucket.flush(_SURE_SECONDS if self._learners.gave_up else job.store, on_state)
+            if Path(OUTPUT).exists():
+                self._bucket.put_logs(LOGS, OUTPUT, job.run)
             said = self._bucket.differences(job.run)
             said += self._bucket.differences("_wml_checkpoints")
             if said:
@@ -161,7 +146,7 @@ class Keep:
         """Learner 1's keeper alone: hear the others, judge, write the record where everyone finds it."""
         job = self._job
         reports = (mine, *self._reports.of_others(patient=not mine.failure))
-        facts = Facts(read_json(Path(STATUS)), reports, stopped_by(Path(STOP)), last_lines(Path(OUTPUT)))
+        facts = self._facts(reports)
         count, size = (0, 0) if mine.failure else self._bucket.size(job.run)
         metrics = {} if mine.failure else read_metrics(self._bucket.get(f"{job.run}/metrics.json", 64 << 10))
         self._state.results(
@@ -186,32 +171,30 @@ class Keep:
             return ""
 
 
+@contextmanager
+def beating(file: Path = Path(BEAT), every: float = 1.0) -> Iterator[None]:
+    """Give the learners here a sign of life, whatever else the keeper waits for."""
+    over = threading.Event()
+
+    def beat() -> None:
+        count = 0
+        while not over.wait(every):
+            count += 1
+            with suppress(OSError):  # a full disk is no reason to end the run
+                file.write_text(f"{count}\n")
+
+    thread = threading.Thread(target=beat, name="beat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
 def own_container(run: str) -> str:
     """The keeper's own container: the one that mounts the buckets."""
     return f"toolkit-{run}-buckets"
-
-
-def put_logs_beside_results(job: Job) -> None:
-    """Copy every learner's log and the whole output into the results, through the mount as programs do.
-
-    Raises `OSError` where the mount does not take them.
-    """
-    target = Path(HOST) / job.folder / job.run
-    (target / RUN_FOLDER).mkdir(parents=True, exist_ok=True)
-    copy_into(Path(OUTPUT), target / RUN_FOLDER / "output.log")
-    for learner in job.learners:
-        log = Path(LOGS) / learner.hostname / "training-log.txt"
-        (target / learner.hostname).mkdir(exist_ok=True)
-        copy_into(log, target / learner.hostname / "training-log.txt")
-
-
-def copy_into(source: Path, target: Path) -> None:
-    """Copy a file in pieces; one that is not there is empty."""
-    with target.open("wb") as out:
-        if source.exists():
-            with source.open("rb") as file:
-                while piece := file.read(1 << 20):
-                    out.write(piece)
 
 
 def rank_files(folder: Path) -> dict[str, int]:

@@ -15,7 +15,7 @@ from toolkit.manifest.commands import read_commands
 from toolkit.manifest.model import COMPUTE, EMBEDDED
 from toolkit.manifest.names import MCA, MCA_VALUE, MCA_WRONG, ONE_LINE, VALUE, VARIABLE, VARIABLE_WRONG
 from toolkit.manifest.units import DURATION_PATTERN, DURATION_WRONG, SIZE_PATTERN, SIZE_WRONG, size_hint
-from toolkit.yaml_source import TAG
+from toolkit.yaml_check import TAG
 
 MAX_NODES = 1024
 MAX_RETRIES = 10

@@ -14,7 +14,8 @@ from toolkit.manifest.dialects.wml_2017 import Wml2017Manifest
 from toolkit.manifest.dialects.wml_v4 import WmlV4Manifest
 from toolkit.manifest.model import Manifest
 from toolkit.manifest.told import Remark, Told
-from toolkit.yaml_source import Path_, Source, read_source, several, validate
+from toolkit.yaml_check import validate
+from toolkit.yaml_source import Path_, Source, read_source, several
 
 MAX_BYTES = 64 << 10
 MAX_VALUES = 2000

@@ -50,7 +50,12 @@ def supervisor_plan(plan: RunPlan, subnet: str) -> dict[str, object]:
         "limit": plan.time_limit,
         "retries": plan.retries,
         "learners": [
-            {"number": learner.number, "hostname": learner.hostname, "ranks": list(learner.ranks)}
+            {
+                "number": learner.number,
+                "hostname": learner.hostname,
+                "host": learner.seat.host,
+                "ranks": list(learner.ranks),
+            }
             for learner in plan.learners
         ],
         "steps": [

@@ -129,7 +129,7 @@ class Launch:
         plan = self._plan
         record = replace(self._record, launcher=None)
         with deaf_to_interrupts():
-            opened.outlive(f"{plan.results_mount.place}/{plan.training_id}/{RUN_FOLDER}/record.json")
+            opened.outlive(f"{plan.results_mount.place}/{plan.training_id}/{RUN_FOLDER}")
             try:
                 self._stage.go(jobs_of(plan, record, self._request.leases))
             except ToolkitError:

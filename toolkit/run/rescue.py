@@ -65,7 +65,7 @@ def rescue(record: Record, records: Records, tell: Callable[[str], None]) -> Rec
 def rescued(record: Record, now: float) -> Record:
     """The record once nothing is kept any more. A run whose only fault was that is complete."""
     record = replace(record, kept=(), mend="")
-    if record.end in _STORING:
+    if record.end in _STORING and all(step.ok for step in record.steps):
         what = "every command ended with 0; what could not be stored then is in the bucket now"
         return replace(record, end="completed", error_code="", evidence="", reason=what).at(State.COMPLETED, now)
     if record.reason.endswith(_RESCUED):

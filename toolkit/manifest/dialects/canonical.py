@@ -117,9 +117,6 @@ class Execution(Section):
     retries: Retries = 0
     resume: Relative = ""
 
-    def to_steps(self, told: Told, path: Path_) -> tuple[Step, ...]:
-        raise NotImplementedError
-
 
 class ExecutionOfSteps(Execution):
     steps: Annotated[list[StepSection], Field(min_length=1, max_length=MAX_STEPS)]

@@ -12,7 +12,7 @@ import time
 from typing import Any, Dict, List
 
 _BEAT_SECONDS = 1.0
-_DOUBTFUL_SECONDS = 3.0
+_FAREWELL_SECONDS = 3.0
 
 
 def wait_for_learners(learners: List[Dict[str, Any]], port: int, seconds: float) -> List[str]:
@@ -50,22 +50,18 @@ class Beats:
 
     def lost(self) -> List[str]:
         """The learners that have been silent for too long."""
-        return self._silent(self._lost)
+        return self.silent_since(time.monotonic() - self._lost)
 
-    def doubtful(self) -> List[str]:
-        """The learners that should have answered by now."""
-        return self._silent(_DOUBTFUL_SECONDS)
+    def silent_since(self, moment: float) -> List[str]:
+        """The learners that have not answered after `moment`, by the monotonic clock."""
+        return sorted(name for name, at in self._answered.items() if at <= moment)
 
     def end(self) -> None:
         """Tell every learner that the run is over, and wait a little until they have it."""
         self._over.set()
-        until = time.monotonic() + _DOUBTFUL_SECONDS
+        until = time.monotonic() + _FAREWELL_SECONDS
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
-
-    def _silent(self, seconds: float) -> List[str]:
-        now = time.monotonic()
-        return sorted(name for name, at in self._answered.items() if now - at > seconds)
 
     def _keep_asking(self, name: str, agent: List[str]) -> None:
         """Ask over one connection after the other: one that is cut is no proof that the learner is gone."""

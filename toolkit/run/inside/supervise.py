@@ -31,7 +31,8 @@ class Watch:
     def __init__(self, plan: Dict[str, Any], logs: Logs, beats: Beats) -> None:
         self._plan, self._logs, self._beats = plan, logs, beats
         self._ranks = {rank for learner in plan["learners"] for rank in learner["ranks"]}
-        self._run_began = time.monotonic()
+        self._run_began = self._keeper_at = time.monotonic()
+        self._keeper_beat = ""
         self.stop = False
         self.lost = []  # type: List[str]
         self.begin({})
@@ -50,10 +51,11 @@ class Watch:
     def asked(self) -> bool:
         """Whether the step must end now."""
         now = time.monotonic()
-        self.lost = self.lost or self._beats.lost()
+        self.look_for_lost()
         checks = (
             ("stopped", 0, self.stop),
             ("host lost", 0, bool(self.lost)),
+            ("keeper gone", 0, self._keeper_gone(now)),
             ("start deadline", self._plan["start_deadline"], self._late(now)),
             ("time limit", self._step.get("timeout"), self._over(now - self._began, self._step.get("timeout"))),
             ("time limit", self._plan.get("limit"), self._over(now - self._run_began, self._plan.get("limit"))),
@@ -64,6 +66,26 @@ class Watch:
                 self.reason, self.limit = reason, limit or 0
                 return True
         return False
+
+    def look_for_lost(self) -> None:
+        """Is a learner lost? Whoever follows is told at once: ending what the others do may take a while."""
+        if not self.lost:
+            self.lost = self._beats.lost()
+            for name in self.lost:
+                host = next((one.get("host") for one in self._plan["learners"] if one["hostname"] == name), "")
+                where = "%s on %s" % (name, host) if host else name
+                self._logs.say("%s is lost: no answer for %d s" % (where, self._plan["lost"]))
+
+    def _keeper_gone(self, now: float) -> bool:
+        """Whether the host's keeper is no more: then nobody stores what is written, and nobody would end the run."""
+        try:
+            with open(os.path.join(self._plan["logs"], "keeper")) as file:
+                beat = file.read()
+        except OSError:
+            return False
+        if beat != self._keeper_beat:
+            self._keeper_beat, self._keeper_at = beat, now
+        return self._over(now - self._keeper_at, self._plan["lost"])
 
     def _late(self, now: float) -> bool:
         return bool(self.missing_ranks) and now - self._began > self._plan["start_deadline"]
@@ -153,10 +175,11 @@ def save(path: str, record: Dict[str, Any]) -> None:
 
 
 def doubt(beats: Beats, watch: Watch) -> None:
-    """After a failure: was it a host that is going? Wait until each learner has answered, or is lost."""
-    while beats.doubtful() and not watch.lost and not watch.stop:
+    """After a failure: was it a host that is going? Wait until each learner has answered since, or is lost."""
+    failed = time.monotonic()
+    while beats.silent_since(failed) and not watch.lost and not watch.stop:
         time.sleep(_LOOK_SECONDS)
-        watch.lost = beats.lost()
+        watch.look_for_lost()
 
 
 def main(plan_file: str) -> int:
@@ -200,7 +223,7 @@ def run_steps(
         if step["parallel"]:
             logs.say(" ".join(shlex.quote(word) for word in step["argv"]))
         status = run_with_retries(step, logs, watch, plan.get("retries", 0), plan.get("grace", 10))
-        if status != 0 or watch.reason:
+        if status != 0 or watch.reason or plan["open_mpi"] >= 5:  # 5.0 was seen to lose a host and exit with 0
             doubt(beats, watch)
         entry.update(exit_status=status, ended=time.time(), why=watch.reason, limit=watch.limit)
         entry["missing_ranks"] = watch.missing_ranks

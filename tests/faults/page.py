@@ -1,0 +1,109 @@
+"""docs/faults.md: the table of faults as it was measured, written by the tests themselves.
+
+The page is its own store: a test that runs replaces its own line, and the others' stay.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+LOST_SECONDS = 15
+STOP_SECONDS = 5
+_COLUMNS = ("#", "what was done to the run", "it ended", "told after", "over after", "left behind")
+_TEXT = """# Faults: what was done to runs, and what became of them
+
+Written by `tox -e faults`, which does each of these to a real run (real engines, S3 servers, sshd, mpirun) and fails
+where the run ends otherwise, leaves anything behind that is not named here, or a file that a program had closed is
+neither in the bucket with the right checksum nor named as not stored. Do not edit it by hand.
+
+`told after` is from the fault to the first line on a follower's screen that names it, host or rank included; `over
+after` until the command had ended and nothing more of the run was there. Seconds, of one run each, on a machine that
+did other things too; where there were several runs, the longest. Numbers are those of the table in the tests'
+modules.
+
+Measured {date} on {machine}.
+
+{table}
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One fault. `told` and `over` in seconds; None where there is nothing to tell."""
+
+    number: str
+    fault: str
+    ended: str
+    told: float | None
+    over: float | None
+    left: str = "nothing"
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        told, over = ("–" if one is None else f"{one:.1f} s" for one in (self.told, self.over))
+        return self.number, self.fault, self.ended, told, over, self.left
+
+
+class Page:
+    """The page at `file`; one without a file keeps what is told to itself."""
+
+    def __init__(self, file: Path | None = None) -> None:
+        self._file = file
+        self.loud: list[str] = []
+        self.rows: list[Row] = []
+
+    def add(self, row: Row) -> None:
+        """A fault was survived as it should be. The longest of several with the same name stays."""
+        before = next((one for one in self.rows if one.fault == row.fault), None)
+        if before and (before.over or 0) >= (row.over or 0):
+            return
+        self.rows = [one for one in self.rows if one is not before] + [row]
+        self.write()
+
+    def lost(self, fault: str, told: float) -> None:
+        """A host was lost: it must be told soon."""
+        if told > LOST_SECONDS:
+            self.loud.append(f"TOO LATE: {fault}: told after {told:.1f} s, wanted {LOST_SECONDS} s")
+
+    def stopped(self, fault: str, over: float, stop: int) -> None:
+        """A run was stopped: it must be over soon."""
+        if over > stop + STOP_SECONDS:
+            self.loud.append(f"TOO LATE: {fault}: over after {over:.1f} s, wanted {stop} + {STOP_SECONDS} s")
+
+    def write(self) -> None:
+        """Write the page."""
+        if not self._file:
+            return
+        lines = read_lines(self._file.read_text()) if self._file.exists() else {}
+        lines |= {row.fault: row.cells for row in self.rows}
+        ordered = sorted(lines.values(), key=lambda cells: (int(cells[0]), cells[1]))
+        table = "\n".join(_line(cells) for cells in (_COLUMNS, ("---",) * len(_COLUMNS), *ordered))
+        date = datetime.datetime.now(datetime.UTC).date().isoformat()
+        self._file.write_text(_TEXT.format(date=date, machine=machine(), table=table))
+
+
+def read_lines(text: str) -> dict[str, tuple[str, ...]]:
+    """The lines of the table on a page, by the fault's name."""
+    found = {}
+    for line in text.splitlines():
+        cells = tuple(cell.strip() for cell in line.strip().strip("|").split("|"))
+        if line.startswith("|") and len(cells) == len(_COLUMNS) and cells[0].isdecimal():
+            found[cells[1]] = cells
+    return found
+
+
+def machine() -> str:
+    """This machine, in a few words."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    release = Path("/etc/os-release").read_text()
+    name = re.search(r'^PRETTY_NAME="(.*)"', release, re.MULTILINE)
+    return f"{os.cpu_count()} CPUs ({platform.machine()}), {memory:.0f} GB, {name[1] if name else platform.system()}"
+
+
+def _line(cells: tuple[str, ...]) -> str:
+    return f"| {' | '.join(cells)} |"

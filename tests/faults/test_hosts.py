@@ -1,0 +1,306 @@
+"""3 and 8 of the table: hosts that are lost, and that two launches want; on a lab of two hosts."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ..real.conftest import EXAMPLE, MANIFEST, Bench
+from ..real.lab import RealLab, lab_of_two
+from .local import STOP
+from .page import Page, Row
+from .program import WRITER, closed, stored
+from .shell import Shell, docker, processes_of, record_of
+
+__all__ = ["lab_of_two"]
+
+pytestmark = pytest.mark.timeout(900)
+
+EMPTY = {"containers": "", "volumes": "", "mounts": "", "files": "", "processes": ""}
+LOOK = {
+    "containers": "docker ps --all --format '{{.Names}}'",
+    "volumes": "docker volume ls --format '{{.Name}}'",
+    "mounts": "grep rclone /proc/mounts | cut -d' ' -f2; true",
+    "files": "find /tmp /var/tmp /root -newer /etc/hostname -type f -not -path '/root/.ssh/*'; true",
+    "processes": "ps -eo args | grep -E '[r]clone|[t]oolkit.keeper|[m]pirun|[o]rted|[p]rogram.py'; true",
+}
+LARGE = WRITER + "if rank == '1':\n    close('large', os.urandom(1 << 20) * 400)\nelse:\n    time.sleep(8)\n"
+
+
+@pytest.fixture(scope="module")
+def cluster(lab: RealLab, bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The lab's cluster file with short deadlines; the digits in its own home; the images on its hosts."""
+    folder = tmp_path_factory.mktemp("cluster")
+    subprocess.run([sys.executable, EXAMPLE / "make_digits.py", folder / "digits"], check=True, capture_output=True)
+    lab.bench.ok("bucket", "put", MANIFEST, folder / "digits")
+    file = folder / "lab.yml"
+    text = lab.cluster_file.read_text()
+    file.write_text(f"{text}deadlines: {{start: 60, stop: {STOP}, store: 15, lost: 15}}\n")
+    lab.bench.ok("launch", lab.bench.manifest(folder / "first", "true"), "--cluster", file, timeout=580)
+    return file
+
+
+@pytest.fixture(autouse=True)
+def healed(lab: RealLab) -> Iterator[None]:
+    """Whatever was done to a host is undone."""
+    yield
+    for host in lab.hosts:
+        heal(host)
+
+
+def container(host: str) -> str:
+    """A lab host's container on this machine."""
+    return f"toolkit-lab-{host}"
+
+
+def on(host: str, command: str, *, check: bool = True) -> str:
+    """A command on a lab host through this machine's engine: also where its network is cut."""
+    return docker("exec", container(host), "sh", "-c", command, check=check)
+
+
+def cut_network(host: str, run: str) -> None:
+    """Nothing comes in or goes out any more."""
+    on(host, "iptables -I INPUT -i eth0 -j DROP && iptables -I OUTPUT -o eth0 -j DROP")
+
+
+def stop_engine(host: str, run: str) -> None:
+    """As an operator does, or a package's upgrade."""
+    on(host, "service docker stop")
+
+
+def kill_learner(host: str, run: str) -> None:
+    """A learner's container."""
+    on(host, f"docker kill $(docker ps --quiet --filter name=toolkit-{run}-learner)")
+
+
+def kill_keeper(host: str, run: str) -> None:
+    """The container that mounts, stores and judges."""
+    on(host, f"docker kill toolkit-{run}-buckets")
+
+
+def heal(host: str) -> None:
+    """The network is there again, and the engine."""
+    on(host, "while iptables -D INPUT -i eth0 -j DROP 2>/dev/null; do :; done", check=False)
+    on(host, "while iptables -D OUTPUT -o eth0 -j DROP 2>/dev/null; do :; done", check=False)
+    if not docker("exec", container(host), "docker", "version", "--format", "{{.Server.Version}}", check=False):
+        on(host, "service docker start")
+        deadline = time.monotonic() + 60
+        while not docker("exec", container(host), "docker", "version", "--format", "{{.Server.Version}}", check=False):
+            assert time.monotonic() < deadline, f"the engine of {host} does not start"
+            time.sleep(0.5)
+
+
+def left_on(host: str) -> dict[str, str]:
+    """Everything of runs that a host knows of."""
+    return {what: on(host, command, check=False) for what, command in LOOK.items()}
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A host is lost: `what` is done to host number `host` once the screen shows `stage`."""
+
+    fault: str
+    what: Callable[[str, str], None]
+    host: int
+    stage: str
+    names: str
+
+    @property
+    def name(self) -> str:
+        whose = ("the first host", "the other host")[self.host]
+        stage = {"DOWNLOADING": "in start", "part-1-3": "in training", "STORING": "while storing"}[self.stage]
+        return self.fault.format(whose) + ", " + stage
+
+
+LOSSES = [
+    Loss("{}'s network is cut", cut_network, 1, "part-1-3", "{1} is lost"),
+    Loss("{}'s network is cut", cut_network, 0, "part-1-3", "{0}"),
+    Loss("{}'s network is cut", cut_network, 1, "STORING", "{1}"),
+    Loss("{}'s network is cut", cut_network, 0, "STORING", "{0}"),
+    Loss("{}'s engine is stopped", stop_engine, 1, "part-1-3", "{1} is lost"),
+    Loss("{}'s engine is stopped", stop_engine, 0, "part-1-3", "{0}"),
+    Loss("{}'s engine is stopped", stop_engine, 1, "STORING", "{1}"),
+    Loss("{}'s learner is killed", kill_learner, 1, "part-1-3", "{1} is lost"),
+    Loss("{}'s learner is killed", kill_learner, 0, "part-1-3", "{0} ended"),
+    Loss("{}'s keeper is killed", kill_keeper, 1, "part-1-3", "{1}"),
+    Loss("{}'s keeper is killed", kill_keeper, 0, "part-1-3", "{0}"),
+    Loss("{}'s keeper is killed", kill_keeper, 1, "STORING", "{1}"),
+]
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name.replace(" ", "-"))
+def test_a_lost_host_is_named_and_what_it_holds_comes_home(
+    lab: RealLab, cluster: Path, tmp_path: Path, page: Page, loss: Loss
+) -> None:
+    command, program = ("python program.py 300 0.2 20000", WRITER)
+    if loss.stage == "STORING":
+        command, program = ("python program.py 5 0.1 20000", LARGE)
+    shell = Shell(lab.bench, "launch", lab.bench.manifest(tmp_path, command, program), "--cluster", cluster)
+    shell.until(loss.stage)
+    host = lab.hosts[loss.host]
+    at = time.monotonic()
+    loss.what(host, shell.run)
+    shell.end(timeout=400)
+    over = time.monotonic() - at
+    record = record_of(lab.bench, shell.run)
+    said = f"{shell.said}\n{json.dumps(record, indent=1)}"
+    assert (record["state"], record["end"]) == ("FAILED", "host lost"), said
+    names = loss.names.format(*lab.hosts)
+    assert re.search(names, record["reason"]), said
+    told = shell.when(names, at)
+    page.lost(loss.name, told)
+    files = closed(shell.said)
+    results = lab.bench.results(shell.run)
+    lacking = {name for name, digest in files.items() if stored(results, [name]).get(name) != digest}
+    assert not lacking or host in record["kept"], said
+    other = lab.hosts[1 - loss.host]
+    wait_until_empty(other)
+    heal(host)
+    left = "nothing"
+    if record["kept"]:
+        lab.bench.ok("rescue", shell.run, timeout=200)
+        left = f"on {'the first host' if loss.host == 0 else 'the other host'}, until `toolkit rescue`"
+    wait_until_empty(host)
+    assert stored(results, files) == files
+    wait_until_gone_here(shell.run)
+    page.add(Row("3", loss.name, "FAILED, host lost", told, over, left))
+
+
+def wait_until_empty(host: str, timeout: float = 100) -> None:
+    """Nothing of any run is on the host, in the end."""
+    deadline = time.monotonic() + timeout
+    while (left := left_on(host)) != EMPTY:
+        assert time.monotonic() < deadline, f"{host}: {left}"
+        time.sleep(1)
+
+
+def wait_until_gone_here(run: str, timeout: float = 60) -> None:
+    """Nor is anything of it on the operator's machine: an embedded store, an ssh."""
+    deadline = time.monotonic() + timeout
+    while left := docker("ps", "--all", "--quiet", "--filter", f"label=toolkit.run={run}").split() + processes_of(run):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.5)
+
+
+STARTS = [
+    Loss("{}'s network is cut", cut_network, 1, "DOWNLOADING", "{1}"),
+    Loss("{}'s engine is stopped", stop_engine, 0, "DOWNLOADING", "{0}"),
+    Loss("{}'s keeper is killed", kill_keeper, 1, "DOWNLOADING", "{1}"),
+]
+
+
+@pytest.mark.parametrize("loss", STARTS, ids=lambda loss: loss.name.replace(" ", "-"))
+def test_a_host_lost_before_the_run_has_begun_leaves_no_run(
+    lab: RealLab, cluster: Path, tmp_path: Path, page: Page, loss: Loss
+) -> None:
+    shell = Shell(lab.bench, "launch", lab.bench.manifest(tmp_path, "sleep 100"), "--cluster", cluster)
+    shell.until(loss.stage)
+    host = lab.hosts[loss.host]
+    if loss.what is kill_keeper:
+        while not on(host, f"docker ps --quiet --filter name=toolkit-{shell.run}-buckets"):
+            time.sleep(0.1)
+    at = time.monotonic()
+    loss.what(host, shell.run)
+    shell.end(timeout=400)
+    over = time.monotonic() - at
+    record = record_of(lab.bench, shell.run)
+    assert record["state"] == "FAILED", shell.said
+    told = shell.when(loss.names.format(*lab.hosts), at)
+    heal(host)
+    for one in lab.hosts:
+        wait_until_empty(one)
+    wait_until_gone_here(shell.run)
+    results = lab.bench.results(shell.run)
+    assert [file for file in results.rglob("*") if file.is_file()] == []
+    page.add(Row("3", loss.name, f"FAILED, {record['end']}", told, over))
+
+
+def test_of_two_launches_that_race_one_runs(lab: RealLab, cluster: Path, tmp_path: Path, page: Page) -> None:
+    shells = [
+        Shell(
+            lab.bench,
+            *("launch", lab.bench.manifest(tmp_path / name, "python program.py 20 0.2 20000", WRITER)),
+            *("--cluster", cluster),
+        )
+        for name in ("one", "other")
+    ]
+    at = time.monotonic()
+    statuses = sorted(shell.end() for shell in shells)
+    said = "\n".join(shell.said for shell in shells)
+    assert statuses == [0, 3], said
+    winner = next(shell for shell in shells if "COMPLETED" in shell.said)
+    loser = next(shell for shell in shells if shell is not winner)
+    assert winner.run in loser.said
+    for host in lab.hosts:
+        wait_until_empty(host)
+    page.add(
+        Row("8", "two launches race for the same hosts", "one COMPLETED, one refused", None, time.monotonic() - at)
+    )
+
+
+def test_a_stale_lease_keeps_nobody_from_the_hosts(lab: RealLab, cluster: Path, tmp_path: Path, page: Page) -> None:
+    """A launch that is killed while it holds leases and has no container yet: the next one has to wait for nothing
+    but the time that a lease stands alone."""
+    first = Shell(lab.bench, "launch", lab.bench.manifest(tmp_path / "a", "sleep 100"), "--cluster", cluster)
+    first.until("DOWNLOADING")
+    first.kill()
+    at = time.monotonic()
+    second = Shell(lab.bench, "launch", lab.bench.manifest(tmp_path / "b", "true"), "--cluster", cluster, "--wait")
+    assert second.end(timeout=300) == 0, second.said
+    for host in lab.hosts:
+        wait_until_empty(host)
+    over = time.monotonic() - at
+    page.add(
+        Row("8", "a lease is left by a launcher that was killed", "the next launch waits and COMPLETED", None, over)
+    )
+
+
+@pytest.mark.parametrize("offset", ["+10m", "-10m"])
+def test_a_clock_that_is_10_minutes_off_changes_nothing(
+    lab: RealLab, cluster: Path, tmp_path: Path, page: Page, offset: str
+) -> None:
+    manifest = lab.bench.manifest(tmp_path, "python program.py 20 0.2 20000", WRITER)
+    argv = ["faketime", "-f", offset, *lab.bench.argv("launch", manifest, "--cluster", cluster)]
+    at = time.monotonic()
+    done = subprocess.run(argv, env=lab.bench.environment, capture_output=True, text=True, timeout=300, check=False)
+    over = time.monotonic() - at
+    said = done.stdout + done.stderr
+    assert (done.returncode, "COMPLETED" in said) == (0, True), said
+    run = re.search(r"training-[a-z0-9]+", said)
+    assert run
+    files = closed(said)
+    assert stored(lab.bench.results(run[0]), files) == files
+    for host in lab.hosts:
+        wait_until_empty(host)
+    page.add(Row("8", f"the operator's clock is off by {offset}", "COMPLETED, completed", None, over))
+
+
+def test_following_through_a_connection_that_is_cut_20_times_loses_and_repeats_no_line(
+    lab: RealLab, cluster: Path, tmp_path: Path, page: Page
+) -> None:
+    program = "import time\nfor n in range(6000):\n    print('line', n, flush=True)\n    time.sleep(0.01)\n"
+    manifest = lab.bench.manifest(tmp_path, "python program.py", program)
+    record = json.loads(lab.bench.ok("launch", "--detach", "--json", manifest, "--cluster", cluster).stdout)
+    run = record["training_id"]
+    follower = Shell(lab.bench, "logs", "-f", run)
+    follower.until("line 100")
+    at = time.monotonic()
+    for _ in range(20):
+        on(lab.hosts[0], "pkill -f 'sshd: root@notty|sshd: root$'", check=False)
+        time.sleep(1.5)
+    assert follower.end() == 0, follower.said
+    over = time.monotonic() - at
+    stored_lines = (lab.bench.results(run) / "_run" / "output.log").read_text().splitlines()
+    wanted = [line.partition(" ")[2] for line in stored_lines]
+    shown = [line for line in follower.said.splitlines() if line in set(wanted)]
+    assert shown == wanted
+    assert sum(" line " in line for line in shown) == 12_000
+    page.add(Row("10", "the connection of `logs -f` is cut 20 times", "every line once, COMPLETED", None, over))
