@@ -100,9 +100,19 @@ def judge(job: Job, facts: Facts) -> End:
 
 
 def first_word(job: Job, facts: Facts) -> str:
-    """What is known to be wrong before anything is stored, in a sentence; empty where all is well."""
-    everyone = tuple(HostReport(host) for host in range(len(job.hosts)) if host != job.host)
-    end = next(_ends(job, replace(facts, reports=(*facts.reports, *everyone))), None)
+    """What is known to be wrong before anything is stored, in a sentence; empty where nothing is.
+
+    Ranks on other hosts are taken to be well: what they left is not known yet.
+    """
+    elsewhere = [(one.host, rank) for one in job.learners for rank in one.ranks if one.host != job.host]
+    others = tuple(
+        HostReport(
+            host, ranks={f"{step.number}.{rank}": 0 for step in job.steps for at, rank in elsewhere if at == host}
+        )
+        for host in range(len(job.hosts))
+        if host != job.host
+    )
+    end = next(_ends(job, replace(facts, reports=(*facts.reports, *others))), None)
     if end is None:
         return ""
     return end.what or f"stopped by {facts.stopped_by}"
