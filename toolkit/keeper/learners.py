@@ -55,12 +55,20 @@ class Learners:
     def _stop(self) -> None:
         """End all of them; who waits for a store that does not answer can be ended only without its mount."""
         for learner in self._job.here:
-            with suppress(EngineRefused):
-                self._engine.stop(learner.container, self._job.stop + _OWN_SECONDS)
+            self._ask(learner.container, self._job.stop + _OWN_SECONDS)
             if self._look(learner.container).running:
                 self._bucket.abort()
-                with suppress(EngineRefused):
-                    self._engine.stop(learner.container, 0)
+                self._ask(learner.container, 0)
+
+    def _ask(self, container: str, seconds: int) -> None:
+        """Ask it to end; once more where the engine was away, which proves nothing about the learner."""
+        for _ in range(2):
+            try:
+                return self._engine.stop(container, seconds)
+            except EngineRefused:
+                if not self._look(container).running:  # this waits for the engine
+                    return None
+        return None
 
     def _must_give_up(self, now: float) -> bool:
         """Whether nothing has reached the store for so long that going on would be for nothing."""
