@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.buckets.embedded import LEASH_SECONDS, SERVER_SCRIPT, embedded_keys
+from toolkit.keeper.places import BEGAN
 
 
 def test_keys_are_made_once_and_are_their_owners_alone(tmp_path: Path) -> None:
@@ -84,10 +85,22 @@ def test_each_sign_of_life_gives_it_as_much_time_again_whatever_the_clock_says(s
     assert server.run(touch) == 60 + 1 + LEASH_SECONDS + 1
 
 
-def test_one_that_outlives_its_command_ends_when_the_runs_record_is_there(server: Server) -> None:
-    (server.folder / "outlive").write_text("models/training-abcd2345/_run/record.json")
-    record = server.folder / "buckets" / "models" / "training-abcd2345" / "_run" / "record.json"
-    assert server.run(f"[ $n != 60 ] || {{ mkdir -p {record.parent}; touch {record}; }}") == 61 + 1
+@pytest.fixture
+def run_folder(server: Server) -> Path:
+    """The folder of the run that the server was left to, in its bucket."""
+    (server.folder / "outlive").write_text("models/training-abcd2345/_run")
+    folder = server.folder / "buckets" / "models" / "training-abcd2345" / "_run"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def test_one_that_is_left_to_a_run_ends_when_the_runs_record_is_there(server: Server, run_folder: Path) -> None:
+    (run_folder / BEGAN).touch()
+    assert server.run(f"[ $n != 60 ] || touch {run_folder}/record.json") == 61 + 1
+
+
+def test_one_that_is_left_to_a_run_that_does_not_begin_stays_on_its_leash(server: Server, run_folder: Path) -> None:
+    assert server.run() == LEASH_SECONDS + 1
 
 
 def test_keys_that_never_come_are_not_waited_for_for_ever(server: Server) -> None:

@@ -38,34 +38,51 @@ def test_a_refusal_has_a_meaning_and_what_may_pass_has_none(said: str, reason: R
 
 
 @pytest.mark.parametrize(
-    ("waiting", "count"), [(Waiting(), 0), (Waiting(2, 1, 0), 3), (Waiting(0, 1, 5), 1), (Waiting(0, 0, 1), 0)]
+    ("found", "count", "left"),
+    [
+        (Waiting(), 0, False),
+        (Waiting(2, 1, 0), 3, True),
+        (Waiting(0, 1, 5), 1, True),
+        (Waiting(0, 0, 1), 0, True),
+    ],
 )
-def test_what_waits_is_queued_or_under_way(waiting: Waiting, count: int) -> None:
-    assert waiting.count == count
+def test_what_waits_is_queued_or_under_way_and_what_failed_is_left_too(found: Waiting, count: int, left: bool) -> None:
+    assert (found.count, found.left) == (count, left)
+
+
+def waiting(count: int, **sent: int) -> Waiting:
+    return Waiting(queued=count - len(sent), uploading=len(sent), sent=sent)
 
 
 def test_a_file_that_is_done_is_progress() -> None:
     progress = Progress(0.0)
-    assert progress.moved(1.0, left=5, moved=0, errors=0)
-    assert not progress.moved(2.0, left=5, moved=0, errors=0)
-    assert progress.moved(3.0, left=4, moved=0, errors=0)
+    assert progress.moved(1.0, waiting(5))
+    assert not progress.moved(2.0, waiting(5))
+    assert progress.moved(3.0, waiting(4))
     assert progress.silent(7.0) == 4.0
 
 
-def test_bytes_are_progress_only_while_nothing_fails() -> None:
+def test_a_file_that_has_come_further_than_ever_is_progress_and_one_that_is_sent_again_is_none() -> None:
     progress = Progress(0.0)
-    progress.moved(1.0, left=1, moved=0, errors=0)
-    assert progress.moved(2.0, left=1, moved=100, errors=0)
-    assert not progress.moved(3.0, left=1, moved=200, errors=1), "the same part is sent again and again"
-    assert progress.moved(4.0, left=1, moved=300, errors=1)
+    progress.moved(1.0, waiting(1))
+    assert progress.moved(2.0, waiting(1, model=100))
+    assert not progress.moved(3.0, waiting(1, model=0)), "the next try"
+    assert not progress.moved(4.0, waiting(1, model=100))
+    assert progress.moved(5.0, waiting(1, model=101))
+    assert progress.moved(6.0, waiting(2, model=0, other=1))
 
 
-def test_more_files_are_no_progress_and_fewer_than_ever_are() -> None:
+def test_more_files_are_no_progress() -> None:
     progress = Progress(0.0)
-    progress.moved(1.0, left=2, moved=0, errors=0)
-    assert not progress.moved(2.0, left=9, moved=0, errors=0)
-    assert not progress.moved(3.0, left=2, moved=0, errors=0)
-    assert progress.moved(4.0, left=1, moved=0, errors=0)
+    progress.moved(1.0, waiting(2))
+    assert not progress.moved(2.0, waiting(9))
+
+
+def test_where_nothing_is_left_nothing_is_missed() -> None:
+    progress = Progress(0.0)
+    for now in (1.0, 2.0, 3.0):
+        assert progress.moved(now, Waiting())
+    assert not progress.moved(4.0, Waiting(errored=1))
 
 
 def refusing(progress: Progress, said: list[str], times: list[float]) -> list[bool]:
@@ -96,9 +113,9 @@ def test_another_answer_between_them_begins_the_count_anew(between: str) -> None
 
 def test_progress_between_them_begins_the_count_anew() -> None:
     progress = Progress(0.0)
-    progress.moved(0.0, left=3, moved=0, errors=0)
+    progress.moved(0.0, waiting(3))
     assert refusing(progress, [DENIED, DENIED], [5.0, 10.0]) == [False, False]
-    assert progress.moved(11.0, left=2, moved=0, errors=0)
+    assert progress.moved(11.0, waiting(2))
     assert refusing(progress, [DENIED], [16.0]) == [False]
 
 

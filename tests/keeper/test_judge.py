@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from toolkit.keeper.ends import End, Reason
-from toolkit.keeper.judge import Facts, HostReport, LearnerEnd, judge, rank_statuses, status_words
+from toolkit.keeper.judge import Facts, HostReport, LearnerEnd, first_word, judge, rank_statuses, status_words
 
 from .jobs import ALL_RANKS, RUN, facts, job, step
 
@@ -53,9 +53,12 @@ def test_a_later_command_is_told_by_its_own_status() -> None:
     )
 
 
-def test_a_command_without_an_end_was_not_run_to_it() -> None:
+def test_a_supervisor_that_did_not_write_down_how_a_command_ended_was_killed_itself() -> None:
     end = judge(job(), facts(step(1), step(2, None)))
-    assert end.what == "command 2 of 2, `python transform.py`: it was not run to its end"
+    assert (end.reason, end.what) == (
+        Reason.HOST_LOST,
+        "learner-1 on p100-01 ended (status 0) before every command was run",
+    )
 
 
 @pytest.mark.parametrize(
@@ -160,14 +163,55 @@ def test_what_could_not_be_stored_is_the_end_of_a_run_that_was_well() -> None:
     )
 
 
-def test_a_failed_program_whose_results_were_not_stored_tells_both() -> None:
+COMMAND_1 = "command 1 of 2, `python train.py`"
+FAILED = f"{COMMAND_1}: rank 0 exited with status 3 on p100-01"
+
+
+def test_a_program_fails_where_it_cannot_write_so_the_store_comes_first() -> None:
     both = facts(step(1, 1), ranks={"1.0": 3, "1.1": 0})
     end = judge(job(), replace(both, reports=(both.reports[0], replace(FULL, ranks={"1.2": 0, "1.3": 0}))))
-    assert (end.reason, end.what, end.kept) == (
-        Reason.PROGRAM_FAILED,
-        "command 1 of 2, `python train.py`: rank 0 exited with status 3 on p100-01; and 3 files could not be stored",
+    assert (end.reason, end.what, end.error_code, end.kept) == (
+        *(Reason.BUCKET_FULL, f"3 files could not be stored; and {FAILED}", "S303"),
         ("p100-02",),
     )
+
+
+def test_of_two_faults_that_have_nothing_to_do_with_each_other_both_are_told() -> None:
+    both = facts(step(1, 1), ranks={"1.0": 3, "1.1": 0})
+    torn = replace(FULL, ranks={"1.2": 0, "1.3": 0}, failure=Reason.SYSTEM, what="the mount is gone")
+    end = judge(job(), replace(both, reports=(both.reports[0], torn)))
+    assert (end.reason, end.what) == (Reason.PROGRAM_FAILED, f"{FAILED}; and the mount is gone")
+
+
+def test_a_run_that_was_ended_because_nothing_could_be_stored_tells_that() -> None:
+    gave_up = (Reason.BUCKET_WRITE.value, "nothing has reached the store for 60 s", "connection refused")
+    end = judge(job(), facts(step(1, 143, why="stopped"), gave_up=gave_up))
+    assert (end.reason, end.what, end.evidence) == (Reason.BUCKET_WRITE, *gave_up[1:])
+
+
+@pytest.mark.parametrize(
+    ("known", "word"),
+    [
+        (facts(), ""),
+        (facts(step(1, 1), ranks=ALL_RANKS | {"1.0": 3}), FAILED),
+        (facts(step(1, 143, why="stopped"), stopped_by="ada@desk"), "stopped by ada@desk"),
+    ],
+)
+def test_what_went_wrong_is_known_before_anything_is_stored(known: Facts, word: str) -> None:
+    assert first_word(job(), known) == word
+
+
+@pytest.mark.parametrize(
+    ("own", "word"),
+    [
+        ({"1.0": 0, "1.1": 0}, ""),
+        ({"1.0": 3, "1.1": 0}, FAILED),
+        ({"1.0": 0}, f"{COMMAND_1}: no exit status from rank 1 (killed, or never started)"),
+    ],
+)
+def test_before_the_other_hosts_have_told_their_ranks_are_taken_to_be_well(own: dict[str, int], word: str) -> None:
+    alone = facts(step(1, 1 if word else 0), *(() if word else (step(2),)), reports=(HostReport(0, (), own),))
+    assert first_word(job(), alone) == word
 
 
 def stopped(*reports: HostReport) -> Facts:
