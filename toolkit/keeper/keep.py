@@ -62,7 +62,7 @@ class Keep:
         self._state.enter("PROCESSING", "the ranks' output follows, each line with its rank")
         if self._job.leads:
             self._bucket.put(f"{self._job.run}/{RUN_FOLDER}/{BEGAN}", json.dumps(self._state.record).encode())
-        with beating():
+        with beating(Path(BEAT)):
             (Path(LOGS) / "go").touch()
             self._submit_code()
             self._learners.wait()
@@ -172,16 +172,18 @@ class Keep:
 
 
 @contextmanager
-def beating(file: Path = Path(BEAT), every: float = 1.0) -> Iterator[None]:
+def beating(file: Path, every: float = 1.0) -> Iterator[None]:
     """Give the learners here a sign of life, whatever else the keeper waits for."""
     over = threading.Event()
 
     def beat() -> None:
         count = 0
-        while not over.wait(every):
-            count += 1
-            with suppress(OSError):  # a full disk is no reason to end the run
-                file.write_text(f"{count}\n")
+        with suppress(OSError), file.open("wb", buffering=0) as stream:
+            while not over.wait(every):
+                count += 1
+                with suppress(OSError):
+                    stream.seek(0)  # over the last one: a disk that is full has room for that
+                    stream.write(b"%020d\n" % count)
 
     thread = threading.Thread(target=beat, name="beat", daemon=True)
     thread.start()
