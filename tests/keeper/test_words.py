@@ -1,0 +1,140 @@
+"""The keeper's words that an operator has run beside it, and how it takes a host's things away."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from toolkit.keeper import __main__ as words
+from toolkit.keeper import strike as module
+from toolkit.keeper.__main__ import ask_to_stop, go, main
+from toolkit.keeper.engine import EngineRefused
+from toolkit.keeper.job import read_job
+from toolkit.keeper.strike import give_back_lease, strike
+
+from .jobs import RUN, job
+
+OWN = f"toolkit-{RUN}-buckets"
+
+
+def test_the_first_who_asks_for_a_stop_is_who_stopped_the_run(tmp_path: Path) -> None:
+    file = tmp_path / "stop.json"
+    assert ask_to_stop("ada@desk", file) == "ada@desk"
+    assert ask_to_stop("bob@lab", file) == "ada@desk"
+    assert [one.name for one in tmp_path.iterdir()] == ["stop.json"]
+
+
+def test_of_many_who_ask_at_once_all_hear_the_same_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(words.os, "getpid", threading.get_ident)  # they are processes of their own
+    heard: list[str] = []
+    asking = [
+        threading.Thread(target=lambda who=who: heard.append(ask_to_stop(who, tmp_path / "stop.json")))  # type: ignore[misc]
+        for who in map(str, range(8))
+    ]
+    for one in asking:
+        one.start()
+    for one in asking:
+        one.join()
+    assert len(heard) == 8
+    assert len(set(heard)) == 1
+
+
+def test_the_job_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(words, "JOB", str(tmp_path / "job.json"))
+    with pytest.raises((ValueError, KeyError, TypeError)):
+        go("{}")
+    assert list(tmp_path.iterdir()) == []
+    go(job().to_json())
+    assert read_job((tmp_path / "job.json").read_text()) == job()
+
+
+def test_a_word_that_is_none_is_answered_with_those_that_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["dance"]) == 2
+    assert "follow OFFSET" in capsys.readouterr().err
+
+
+def test_a_leash_is_touched_and_tells_who_wants_the_run_to_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(words, "LEASH", str(tmp_path / "leash"))
+    monkeypatch.setattr(words, "STOP", str(tmp_path / "stop.json"))
+    assert main(["leash"]) == 0
+    assert main(["stop", "ada@desk"]) == 0
+    assert main(["leash"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["", "ada@desk", "ada@desk"]
+    assert (tmp_path / "leash").exists()
+
+
+class StandInEngine:
+    """A host's things; each that is in `busy` is gone only after so many tries. It refuses the first `away` lists."""
+
+    def __init__(self, busy: dict[str, int] | None = None, away: int = 0) -> None:
+        self.things = [f"toolkit-{RUN}-learner-1", OWN, f"network {RUN}", f"volume {RUN}"]
+        self.busy, self._away = busy or {}, away
+
+    def containers(self, _run: str) -> list[str]:
+        self._away -= 1
+        if self._away >= 0:
+            raise EngineRefused("starting")
+        return [name for name in self.things if name.startswith("toolkit-")]
+
+    def networks(self, _run: str) -> list[str]:
+        return [name for name in self.things if name.startswith("network")]
+
+    def remove_container(self, name: str) -> bool:
+        if self.busy.get(name, 0) > 0:
+            self.busy[name] -= 1
+            return False
+        self.things.remove(name)
+        return True
+
+    def remove_network(self, name: str) -> bool:
+        return self.remove_container(name)
+
+    def remove_volume(self, name: str) -> bool:
+        return name not in self.things or self.remove_container(name)
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(module.Bucket, "unmount", staticmethod(lambda: None))
+
+
+def left_by(engine: StandInEngine, *, keep_volume: bool = False) -> list[str]:
+    strike(engine, RUN, OWN, f"volume {RUN}", keep_volume=keep_volume)  # type: ignore[arg-type]
+    return engine.things
+
+
+def test_all_goes_but_the_keepers_own_container_which_goes_with_it() -> None:
+    assert left_by(StandInEngine()) == [OWN]
+
+
+def test_a_volume_that_holds_what_no_bucket_has_stays() -> None:
+    assert left_by(StandInEngine(), keep_volume=True) == [OWN, f"volume {RUN}"]
+
+
+def test_what_is_busy_is_tried_again_and_an_engine_that_is_away_too() -> None:
+    assert left_by(StandInEngine({f"volume {RUN}": 3, f"network {RUN}": 1}, away=2)) == [OWN]
+
+
+def test_what_cannot_be_removed_is_not_tried_for_ever() -> None:
+    assert left_by(StandInEngine({f"network {RUN}": 1 << 30})) == [OWN, f"network {RUN}"]
+
+
+def test_a_lease_is_given_back_and_the_folders_around_it_where_they_are_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SCRATCH", str(tmp_path))
+    leases = tmp_path / "toolkit" / "leases"
+    leases.mkdir(parents=True)
+    (leases / "lease.mine").touch()
+    (leases / "lease.other").touch()
+    give_back_lease("toolkit", "")
+    give_back_lease("toolkit", "mine")
+    assert [one.name for one in leases.iterdir()] == ["lease.other"]
+    give_back_lease("toolkit", "other")
+    give_back_lease("toolkit", "other")
+    assert list(tmp_path.iterdir()) == []
