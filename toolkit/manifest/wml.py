@@ -26,6 +26,7 @@ FRAMEWORK_PATHS = {
     "name": (*_FRAMEWORK, "name"),
     "version": (*_FRAMEWORK, "version"),
     "python": (*_FRAMEWORK, "runtimes", "version"),
+    "compat": (*_FRAMEWORK, "compat"),
 }
 """Where in the file the parts of the canonical `Framework` stand."""
 
@@ -111,6 +112,7 @@ class FrameworkSection(_Section):
     name: Name
     version: Version
     runtimes: Runtime
+    compat: Name = ""
 
 
 class ComputeConfiguration(_Section):
@@ -174,7 +176,7 @@ class WmlManifest(_Section):
             name=definition.name,
             author=definition.author.name if definition.author else "",
             description=definition.description,
-            framework=Framework(framework.name, framework.version, framework.runtimes.version),
+            framework=Framework(framework.name, framework.version, framework.runtimes.version, framework.compat),
             packages=tuple(definition.packages),
             commands=split_commands(definition.execution.command),
             compute=Compute(compute.name, compute.nodes),

@@ -6,7 +6,7 @@ TensorFlow as it is. What it changes it says on standard error, once in a job.
 
 * `face` is what the script sees as ``tf``; on TensorFlow 2 with `variable` (``tf.Variable.__init__ = f`` has an effect
   again) and `added` (the MNIST tutorial's `input_data`).
-* `session` lets ``/gpu:0`` be a CPU where there is no GPU, and shows the trained weights' checksum where it is asked to.
+* `session` lets ``/gpu:0`` be a CPU where there is no GPU, and shows the trained weights' checksum if asked to.
 * `broadcast` gives all ranks rank 0's initial weights where the script's own `ddl.py` does not.
 * `gradients` keeps a missing gradient from such a `ddl.py`, which cannot bear it.
 

@@ -32,7 +32,7 @@ def mend(tf):
         return library
 
     def initialise_and_broadcast(var_list, name="init"):
-        trained = set(variable.name for variable in tf.trainable_variables())
+        trained = {variable.name for variable in tf.trainable_variables()}
         chosen = [v for v in var_list or () if v.name in trained and v.dtype.base_dtype.name in _TYPES]
         if not loaded:
             early.extend(chosen)
@@ -53,5 +53,5 @@ def mend(tf):
 
 
 def _is_asked_for():
-    """Whether this is one of many ranks that are to be one training; without DDL_OPTIONS a script does it all itself."""
+    """Whether this is one of many ranks of one training; where DDL_OPTIONS is not set the script does all itself."""
     return bool(os.environ.get("DDL_OPTIONS")) and os.environ.get("OMPI_COMM_WORLD_SIZE", "1") != "1"

@@ -68,7 +68,7 @@ def read_data_sets(
     reshape=True,
     validation_size=5000,
     seed=None,
-    source_url=None,
+    source_url=None,  # noqa: ARG001
 ):
     """Read the four files in ``train_dir``.
 
@@ -78,7 +78,7 @@ def read_data_sets(
         reshape: images as rows of 784.
         validation_size: how many of the first training images become the set `validation`.
         seed: of the batches' order; None for another one each time.
-        source_url: not used.
+        source_url: not used: nothing is downloaded.
     Raises:
         FileNotFoundError: one of the files is not there.
         ValueError: a file is no IDX file of uint8, or there are fewer images than `validation_size`.
