@@ -1,7 +1,7 @@
 """Lets scripts of 2018 run as they are: they get TensorFlow's 1.x face, on 1.5 and on today's, and agree on many ranks.
 
 It is in an image only where the recipe's row or the manifest says `compat: tf1`. Python reads `tf1.pth` at its start,
-which imports this package; from then on a script's own ``import tensorflow`` is answered by `face`, and libraries get
+which installs this; from then on a script's own ``import tensorflow`` is answered by `face`, and libraries get
 TensorFlow as it is. What it changes it says on standard error, once in a job.
 
 * `face` is what the script sees as ``tf``; on TensorFlow 2 with `variable` (``tf.Variable.__init__ = f`` has an effect
@@ -52,4 +52,6 @@ def after_each_import(look):
     _look_again = look
 
 
-builtins.__import__ = _import
+def install():
+    """Answer import statements from here on."""
+    builtins.__import__ = _import
