@@ -89,17 +89,23 @@ class Named:
         self.name = name
 
 
-def test_a_missing_gradient_is_kept_from_a_scripts_own_apply_gradients(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_scripts_own_apply_gradients_gets_dense_gradients_alone(capsys: pytest.CaptureFixture[str]) -> None:
     class Optimizer:
         def apply_gradients(self, grads_and_vars: Any, name: str = "") -> Any:
             return list(grads_and_vars), name
 
     class TensorFlow:
+        class IndexedSlices:
+            """A sparse gradient."""
+
         class train:
             pass
 
+        convert_to_tensor = staticmethod(lambda _: "dense")
+
     TensorFlow.train.Optimizer = Optimizer  # type: ignore[attr-defined]
-    watch, pairs = gradients.Watch(TensorFlow), [(1.0, Named("w")), (None, Named("b"))]
+    sparse = (TensorFlow.IndexedSlices(), Named("rows"))
+    watch, pairs = gradients.Watch(TensorFlow), [(1.0, Named("w")), (None, Named("b")), sparse]
     watch.look()
     assert Optimizer().apply_gradients(pairs, "n") == (pairs, "n")  # TensorFlow's own gets all
     tensorflows = Optimizer.apply_gradients
@@ -110,7 +116,7 @@ def test_a_missing_gradient_is_kept_from_a_scripts_own_apply_gradients(capsys: p
     Optimizer.apply_gradients = scripts_own  # type: ignore[method-assign]
     watch.look()
     watch.look()
-    assert Optimizer().apply_gradients(pairs, "n") == (pairs[:1], "n")
+    assert Optimizer().apply_gradients(pairs, "n") == ([pairs[0], ("dense", sparse[1])], "n")
     assert capsys.readouterr().err == "compat tf1: no gradient, so left as they are: b\n"
 
 

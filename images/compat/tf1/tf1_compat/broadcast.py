@@ -40,10 +40,11 @@ def mend(tf):
             return initialise(var_list, name)
         say("the initialiser gives every rank rank 0's values of the %d trained variables" % len(chosen))
         done = initialise(var_list, name + "_on_each_rank")
-        # One after the other and in the order of names, which is the same on every rank.
+        # One after the other, in the order of names. The library knows a tensor on other ranks by its node's name.
         for variable in sorted(chosen, key=lambda variable: variable.name):
             with tf.control_dependencies([done]):
-                done = tf.assign(variable, loaded[0].bcast(variable.read_value()))
+                value = loaded[0].bcast(variable.read_value(), name=variable.op.name + "/of_rank_0")
+                done = tf.assign(variable, value)
         return tf.group(done, name=name)
 
     tf.load_op_library = load_and_note

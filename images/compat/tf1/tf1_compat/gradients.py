@@ -1,6 +1,7 @@
-"""A variable without a gradient (None) is kept from a script's own `apply_gradients`, which would ask for its shape.
+"""What a script's own `apply_gradients` cannot bear, as it asks every gradient for its shape: None, and sparse ones.
 
-TensorFlow itself leaves such a variable as it is, so leaving out the pair changes nothing.
+A variable without a gradient (None) TensorFlow leaves as it is, so leaving out the pair changes nothing. A sparse
+gradient (`tf.IndexedSlices`) is made dense, as the library would have it.
 """
 
 from tf1_compat.said import say
@@ -10,6 +11,7 @@ class Watch(object):
     """Sees when a script's module has replaced `Optimizer.apply_gradients`, and wraps what it put there."""
 
     def __init__(self, tf):
+        self._tf = tf
         self._optimizer = tf.train.Optimizer
         self._known = vars(self._optimizer)["apply_gradients"]
 
@@ -17,16 +19,18 @@ class Watch(object):
         """Look once."""
         now = vars(self._optimizer)["apply_gradients"]
         if now is not self._known:
-            self._known = self._optimizer.apply_gradients = _without_none(now)
+            self._known = self._optimizer.apply_gradients = self._sparing(now)
 
+    def _sparing(self, apply):
+        def apply_what_it_bears(optimizer, grads_and_vars, *args, **kwargs):
+            pairs = list(grads_and_vars)
+            lacking = [variable.name for gradient, variable in pairs if gradient is None]
+            if lacking:
+                say("no gradient, so left as they are: %s" % ", ".join(lacking))
+            there = [(self._dense(gradient), variable) for gradient, variable in pairs if gradient is not None]
+            return apply(optimizer, there, *args, **kwargs)
 
-def _without_none(apply):
-    def apply_those_that_are(self, grads_and_vars, *args, **kwargs):
-        pairs = list(grads_and_vars)
-        there = [pair for pair in pairs if pair[0] is not None]
-        lacking = [variable.name for gradient, variable in pairs if gradient is None]
-        if lacking:
-            say("no gradient, so left as they are: %s" % ", ".join(lacking))
-        return apply(self, there, *args, **kwargs)
+        return apply_what_it_bears
 
-    return apply_those_that_are
+    def _dense(self, gradient):
+        return self._tf.convert_to_tensor(gradient) if isinstance(gradient, self._tf.IndexedSlices) else gradient
