@@ -28,6 +28,7 @@ def mpirun_argv(plan: RunPlan, step: Step, subnet: str) -> list[str]:
 
 
 def _flags_4(plan: RunPlan, subnet: str) -> list[str]:
+    """Open MPI 4.1, and 1.10 of Ubuntu 16.04: its `ompi_info` knows each of these, and a run heeds them."""
     return [
         *_mca("plm_rsh_agent", _AGENT),
         *_mca("plm_rsh_no_tree_spawn", "1"),  # only learner-1 holds the key, so it starts every daemon itself
