@@ -16,6 +16,7 @@ from toolkit.catalogue.model import (
     DistributionBase,
     FrameworkRow,
     Keyring,
+    Native,
     Recipe,
     RegistryBase,
     SiteBundle,
@@ -26,6 +27,7 @@ from toolkit.errors import Code, ToolkitError
 from toolkit.yaml_source import Source, read_source, validate
 
 SUITES = "suites.yml"
+NATIVE_TEMPLATE = "native.Dockerfile.j2"
 
 
 def _absolute(value: str) -> str:
@@ -98,6 +100,31 @@ class TreeSection(_Section):
         return Tree((folder / self.source).resolve(), self.target.replace("{python}", python))
 
 
+class NativeSection(_Section):
+    """Libraries that are compiled for each row: the folder of their `build.py`, where they go in the image, and the
+    Debian packages that compiling takes, each suite's locked in `locks/` beside the sources."""
+
+    source: str
+    target: Annotated[str, AfterValidator(_absolute)]
+    packages: list[str]
+
+    def to_native(self, folder: Path, suite: Suite, templates: Path) -> Native:
+        source = (folder / self.source).resolve()
+        return Native(
+            source,
+            self.target,
+            Recipe(
+                name=f"toolkit-compiler-{suite.name}",
+                title=f"Compilers of {suite.title}, for {source.parent.name}",
+                base=DistributionBase(suite, (*suite.packages, *self.packages), suite.variant),
+                template=templates / NATIVE_TEMPLATE,
+                lock=source.parent / "locks" / f"{suite.name}.lock",
+                trees=(),
+                facts="nothing of it gets into an image",
+            ),
+        )
+
+
 class FlavourSection(_Section):
     """One image of a row: what is asked of the package index, the GPUs that it must have code for, a site's
     bundle, Debian packages besides the suite's own."""
@@ -138,6 +165,7 @@ class FrameworkFile(_Section):
     requirements: list[str] = []
     trees: list[TreeSection] = []
     compat: dict[str, list[TreeSection]] = {}
+    native: NativeSection | None = None
     rows: list[RowSection] = []
 
 
@@ -226,6 +254,7 @@ def _rows(
                 requirements=(*section.requirements, *file.requirements),
                 architectures=tuple(section.gpu),
                 bundle=site.get(section.bundle, SiteBundle(section.bundle)) if section.bundle else None,
+                native=_native(row, top, suites, Path(top_source.file).parent, templates),
             ),
             compat=compat,
         )
@@ -251,6 +280,15 @@ def _name(row: RowSection, top: FrameworkFile, compat: str, flavour: str) -> str
 
 def _trees(row: RowSection, top: FrameworkFile, compat: str) -> list[TreeSection]:
     return [*(top.trees if row.trees is None else row.trees), *top.compat.get(compat, [])]
+
+
+def _native(
+    row: RowSection, top: FrameworkFile, suites: dict[str, Suite], folder: Path, templates: Path
+) -> Native | None:
+    """None on a registry's image: what compiles for it is not known."""
+    if not top.native or row.suite not in suites:
+        return None
+    return top.native.to_native(folder, suites[row.suite], templates)
 
 
 def _base(row: RowSection, suites: dict[str, Suite], source: Source, index: int, packages: list[str]) -> Base:
