@@ -84,39 +84,58 @@ def test_an_init_that_makes_no_variable_is_told() -> None:
         cls()
 
 
-class Named:
+class Variable:
     def __init__(self, name: str) -> None:
         self.name = name
 
+    def get_shape(self) -> str:
+        return f"shape of {self.name}"
 
-def test_a_scripts_own_apply_gradients_gets_dense_gradients_alone(capsys: pytest.CaptureFixture[str]) -> None:
-    class Optimizer:
-        def apply_gradients(self, grads_and_vars: Any, name: str = "") -> Any:
-            return list(grads_and_vars), name
 
-    class TensorFlow:
-        class IndexedSlices:
-            """A sparse gradient."""
+class Gradient:
+    shape = "unknown"
 
-        class train:
-            pass
+    def set_shape(self, shape: str) -> None:
+        self.shape = shape
 
-        convert_to_tensor = staticmethod(lambda _: "dense")
 
-    TensorFlow.train.Optimizer = Optimizer  # type: ignore[attr-defined]
-    sparse = (TensorFlow.IndexedSlices(), Named("rows"))
-    watch, pairs = gradients.Watch(TensorFlow), [(1.0, Named("w")), (None, Named("b")), sparse]
+class TensorFlow:
+    """As much of it as looking at an optimizer needs: it stands in, because the quick tests have none."""
+
+    class IndexedSlices:
+        """A sparse gradient."""
+
+    class train:
+        class Optimizer:
+            def apply_gradients(self, grads_and_vars: Any, name: str = "") -> Any:
+                return list(grads_and_vars), name
+
+    @staticmethod
+    def convert_to_tensor(_: Any) -> Gradient:
+        return Gradient()
+
+
+def test_a_scripts_own_apply_gradients_gets_whole_gradients_alone(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    optimizer: Any = TensorFlow.train.Optimizer
+    gradient, slices = Gradient(), TensorFlow.IndexedSlices()
+    w, b, rows = map(Variable, ("w", "b", "rows"))
+    watch, pairs = gradients.Watch(TensorFlow), [(gradient, w), (None, b), (slices, rows)]
     watch.look()
-    assert Optimizer().apply_gradients(pairs, "n") == (pairs, "n")  # TensorFlow's own gets all
-    tensorflows = Optimizer.apply_gradients
+    assert optimizer().apply_gradients(pairs, "n") == (pairs, "n")  # TensorFlow's own gets all, as they are
+    tensorflows = optimizer.apply_gradients
 
-    def scripts_own(self: Optimizer, found: Any, *rest: Any) -> Any:
+    def scripts_own(self: Any, found: Any, *rest: Any) -> Any:
         return tensorflows(self, found, *rest)
 
-    Optimizer.apply_gradients = scripts_own  # type: ignore[method-assign]
+    monkeypatch.setattr(optimizer, "apply_gradients", scripts_own)
     watch.look()
     watch.look()
-    assert Optimizer().apply_gradients(pairs, "n") == ([pairs[0], ("dense", sparse[1])], "n")
+    found, name = optimizer().apply_gradients(pairs, "n")
+    assert ([variable for _, variable in found], name) == ([w, rows], "n")
+    assert found[0][0] is gradient
+    assert [whole.shape for whole, _ in found] == ["shape of w", "shape of rows"]
     assert capsys.readouterr().err == "compat tf1: no gradient, so left as they are: b\n"
 
 

@@ -1,7 +1,7 @@
-"""What a script's own `apply_gradients` cannot bear, as it asks every gradient for its shape: None, and sparse ones.
+"""What a script's own `apply_gradients` cannot bear, as it asks every gradient for its size.
 
 A variable without a gradient (None) TensorFlow leaves as it is, so leaving out the pair changes nothing. A sparse
-gradient (`tf.IndexedSlices`) is made dense, as the library would have it.
+gradient (`tf.IndexedSlices`) is made dense, as the library would have it; every gradient has its variable's shape.
 """
 
 from tf1_compat.said import say
@@ -27,10 +27,15 @@ class Watch(object):
             lacking = [variable.name for gradient, variable in pairs if gradient is None]
             if lacking:
                 say("no gradient, so left as they are: %s" % ", ".join(lacking))
-            there = [(self._dense(gradient), variable) for gradient, variable in pairs if gradient is not None]
+            there = [
+                (self._whole(gradient, variable), variable) for gradient, variable in pairs if gradient is not None
+            ]
             return apply(optimizer, there, *args, **kwargs)
 
         return apply_what_it_bears
 
-    def _dense(self, gradient):
-        return self._tf.convert_to_tensor(gradient) if isinstance(gradient, self._tf.IndexedSlices) else gradient
+    def _whole(self, gradient, variable):
+        if isinstance(gradient, self._tf.IndexedSlices):
+            gradient = self._tf.convert_to_tensor(gradient)
+        gradient.set_shape(variable.get_shape())
+        return gradient
