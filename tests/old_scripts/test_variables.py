@@ -35,7 +35,7 @@ def ranks(
 ) -> tuple[Facts, Facts]:
     """What each of two ranks of the program found."""
     folder = tmp_path_factory.mktemp("program")
-    folder.chmod(0o777)
+    folder.chmod(0o777)  # the image has a user of its own
     shutil.copy(PROGRAM, folder)
     (folder / "ddl.py").write_text(document["ddl.py"])
     argv = [
