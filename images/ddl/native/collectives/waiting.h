@@ -26,7 +26,7 @@ class Patience {
     ++rounds_;
     if (rounds_ < kSpins && !crowded) {
       pause_briefly();
-    } else if (rounds_ < kYields) {
+    } else if (rounds_ < (crowded ? kYieldsInACrowd : kYields)) {
       sched_yield();
     } else {
       const timespec moment = {0, 50 * 1000};
@@ -37,7 +37,7 @@ class Patience {
   bool long_enough() const { return rounds_ > kYields && rounds_ % 256 == 0; }
 
  private:
-  enum { kSpins = 2000, kYields = 6000 };
+  enum { kSpins = 2000, kYields = 4000, kYieldsInACrowd = 100 };
   unsigned rounds_ = 0;
 };
 

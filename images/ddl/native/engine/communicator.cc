@@ -16,7 +16,7 @@ namespace {
 
 // How the thread looks for messages while something waits: on the processor at first, then politely, then asleep in between. The first
 // covers the time in which ranks that do the same come to the same point; the last costs a training less than 1 %.
-const unsigned kSpins = 300, kYields = 2000;
+const unsigned kSpins = 300, kYields = 2000, kYieldsInACrowd = 100;
 const std::chrono::microseconds kNap(50);
 const std::chrono::milliseconds kRootNap(20);  // with nothing of its own: rank 0 still hears of ranks that wait or leave
 
@@ -227,7 +227,7 @@ void Communicator::rest(unsigned idle_rounds) {
     pause_briefly();
     return;
   }
-  if (waits && idle_rounds < kYields) {
+  if (waits && idle_rounds < (crowded_ ? kYieldsInACrowd : kYields)) {
     sched_yield();
     return;
   }
