@@ -90,9 +90,10 @@ def tensorflow_facts(folder):
     try:
         with open(header) as file:
             found = dict(re.findall(r"#define (TF_M\w+_VERSION) +(\d+)", file.read()))
-        version = int(found["TF_MAJOR_VERSION"]), int(found["TF_MINOR_VERSION"])
-    except (OSError, IOError, KeyError):
+    except (OSError, IOError):
         raise BuildError("%s is no TensorFlow with headers" % folder)
+    # From 2.20 on the header holds no number: Bazel's command line has them.
+    version = int(found.get("TF_MAJOR_VERSION", 2)), int(found.get("TF_MINOR_VERSION", 20))
     names = sorted(name for name in os.listdir(folder) if re.match(r"libtensorflow_framework\.so(\.\d+)?$", name))
     if not names:
         raise BuildError("%s has no libtensorflow_framework.so" % folder)
