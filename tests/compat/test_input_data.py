@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tf1_compat.added.examples.tutorials.mnist.input_data import DataSet, read_data_sets
 
@@ -65,6 +65,7 @@ def test_what_is_no_idx_file_is_refused(folder: Path, content: bytes) -> None:
         read_data_sets(str(folder), validation_size=0)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 12), st.lists(st.integers(0, 30), max_size=8), st.booleans())
 def test_every_round_gives_out_each_image_once_with_its_label(count: int, sizes: list[int], shuffle: bool) -> None:
     numbers = np.arange(count)
