@@ -69,9 +69,10 @@ class FrameworkSection(Section):
     name: Name
     version: Version
     runtimes: Runtime
+    compat: Name = ""
 
     def to_framework(self, _told: Told) -> Framework:
-        return Framework(self.name, self.version, self.runtimes.version)
+        return Framework(self.name, self.version, self.runtimes.version, self.compat)
 
 
 class ComputeConfiguration(Section):
