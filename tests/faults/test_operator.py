@@ -22,8 +22,9 @@ SEEDS = 5
 AT_ONCE = 3
 MODEL = WRITER + (
     "import shutil\n"
-    "if rank == '0':\n"
-    "    shutil.copytree(Path(os.environ['DATA_DIR']) / 'small-model', results / 'model')\n"
+    "model = Path(os.environ['DATA_DIR']) / 'small-model'\n"
+    "if rank == '0' and model.is_dir():\n"
+    "    shutil.copytree(model, results / 'model')\n"
 )
 
 

@@ -17,7 +17,7 @@ from toolkit.manifest.model import (
     NfsReference,
     Step,
 )
-from toolkit.manifest.reader import read_manifest
+from toolkit.manifest.reader import read_manifest, read_with_warnings
 from toolkit.secrets import parse_secret
 
 GOOD = Path(__file__).parent / "corpus" / "good"
@@ -208,3 +208,27 @@ def test_results_of_ffdl_on_a_volume_are_pointed_at(tmp_path: Path) -> None:
     with pytest.raises(ToolkitError) as caught:
         read_manifest(file)
     assert [problem.path for problem in caught.value.problems] == ["data_stores[0].training_results"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where"),
+    [
+        ("python fit.py", "-x WANDB_API_KEY=0123 python fit.py", "execution.command"),
+        ("    compute_conf", "    environment: {HF_TOKEN: abcd}\n    compute_conf", "execution.environment.HF_TOKEN"),
+    ],
+)
+def test_a_variable_that_sounds_like_a_secret_is_warned_of(tmp_path: Path, old: str, new: str, where: str) -> None:
+    file = tmp_path / "manifest.yml"
+    file.write_text((GOOD / "wml.yml").read_text().replace(old, new, 1))
+    (warning,) = read_with_warnings(file).warnings
+    assert warning.path == f"model_definition.{where}"
+    assert "sounds like a secret" in warning.what
+
+
+def test_lines_that_would_be_one_command_elsewhere_are_read_one_by_one(tmp_path: Path) -> None:
+    file = tmp_path / "manifest.yml"
+    old = "command: python fit.py --epochs 4 ; python export.py"
+    file.write_text((GOOD / "wml.yml").read_text().replace(old, "command: |\n      time\n      mpirun python fit.py"))
+    found = read_with_warnings(file)
+    assert found.manifest.steps == (Step("time", True), Step("python fit.py", True))
+    assert "each line is a command of its own here" in found.warnings[0].what

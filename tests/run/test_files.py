@@ -73,7 +73,7 @@ def test_host_keys_are_pinned_and_the_private_ones_stay_apart(entries: dict[str,
 def test_the_one_key_that_may_enter_sets_the_learners_number(entries: dict[str, Entry]) -> None:
     line = f'restrict,environment="LEARNER_ID=2" {CLIENT.public}\n'
     assert text(entries["learner-2/authorized_keys"]) == line
-    assert "PermitUserEnvironment LEARNER_ID\n" in text(entries["learner-2/sshd_config"])
+    assert "PermitUserEnvironment=LEARNER_ID" in text(entries["learner-2/entry.sh"])
 
 
 def test_the_supervisors_plan_holds_each_steps_command_line(entries: dict[str, Entry]) -> None:
@@ -105,7 +105,6 @@ def test_sshd_lets_in_one_key_and_nothing_else(entries: dict[str, Entry]) -> Non
         "HostKey": "/run/learner/host_key",
         "AuthorizedKeysFile": "/run/learner/authorized_keys",
         "AuthenticationMethods": "publickey",
-        "PermitUserEnvironment": "LEARNER_ID",
         "UsePAM": "no",
         "StrictModes": "no",
         "PidFile": "none",

@@ -74,8 +74,9 @@ def test_the_environment_is_the_contracts_over_the_images() -> None:
     }
 
 
-def test_the_mpirun_line_of_the_example() -> None:
-    plan = plan_for()
+@pytest.mark.parametrize("open_mpi", ["4.1.4", "1.10.2"])
+def test_the_mpirun_line_of_the_example(open_mpi: str) -> None:
+    plan = replace(plan_for(), image=replace(IMAGE, open_mpi=open_mpi))
     names = sorted(run_environment(plan))
     assert mpirun_argv(plan, plan.steps[0], "172.18.0.0/16") == [
         *("/usr/bin/mpirun", "--noprefix", "--np", "2", "--hostfile", "/run/learner/hostfile"),

@@ -136,15 +136,17 @@ class Recipe:
 
 @dataclass(frozen=True)
 class FrameworkRow:
-    """What a manifest asks for, and the recipe that answers it."""
+    """What a manifest asks for, and the recipe that answers it; `compat` is what its image has for older scripts."""
 
     framework: str
     version: str
     python: str
     flavour: str
     recipe: Recipe
+    compat: str = ""
 
     @property
     def spelled(self) -> str:
         """As a person reads it."""
-        return f"{self.framework} {self.version} on Python {self.python} ({self.flavour})"
+        compat = f", compat {self.compat}" if self.compat else ""
+        return f"{self.framework} {self.version} on Python {self.python} ({self.flavour}{compat})"

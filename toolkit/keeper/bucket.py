@@ -24,6 +24,7 @@ _PROBE_SECONDS = 5.0
 _DAEMON_SECONDS = 60.0
 _LIST_SECONDS = 6.0
 """The mount's DirCacheTime, and a second."""
+_NAMED = 20
 _FINAL_PROBES = 3
 """So many probes that say the same, and what they say is believed: about 15 s."""
 # A store's refusal, in rclone's words or the store's; the first that matches is meant.
@@ -45,6 +46,9 @@ class Waiting:
     queued: int = 0
     uploading: int = 0
     errored: int = 0
+    """Of those that wait, how many have been tried before."""
+    files: Mapping[int, str] = field(default_factory=dict, compare=False)
+    """The name of each, by the mount's own number for it."""
     sent: Mapping[str, int] = field(default_factory=dict, compare=False)
     """Bytes of each file that is under way, of this try."""
 
@@ -54,9 +58,11 @@ class Waiting:
         return self.queued + self.uploading
 
     @property
-    def left(self) -> bool:
-        """Whether anything is left."""
-        return bool(self.count or self.errored)
+    def named(self) -> str:
+        """Their names, a line each; of many the first."""
+        names = sorted(self.files.values())
+        more = [f"and {len(names) - _NAMED} more"] if len(names) > _NAMED else []
+        return "\n".join([*names[:_NAMED], *more])
 
 
 class NotStored(Exception):
@@ -83,15 +89,17 @@ class Bucket:
         while True:
             waiting = self.waiting()
             on_state(waiting)
-            if not waiting.left:
+            if not waiting.count and self._whole():
                 return
             now = time.monotonic()
             if watch.moved(now, waiting):
                 pass
             elif watch.refused(now, self.probe):
-                raise NotStored(watch.reason, f"the store refuses what is written ({watch.reason})", watch.said)
+                what = f"the store refuses what is written ({watch.reason}), {waiting.count} files wait"
+                raise NotStored(watch.reason, what, f"{watch.said}\n{waiting.named}")
             elif watch.silent(now) > patience:
-                raise NotStored(Reason.BUCKET_WRITE, f"{waiting.count} files could not be stored", watch.said)
+                what = f"{waiting.count} files could not be stored"
+                raise NotStored(Reason.BUCKET_WRITE, what, f"{watch.said}\n{waiting.named}")
             time.sleep(POLL_SECONDS)
 
     def differences(self, folder: str) -> str:
@@ -184,13 +192,23 @@ class Bucket:
         return found.stdout
 
     def waiting(self) -> Waiting:
-        """What is still to be uploaded; raises `NotStored` where the mount's own process does not answer."""
-        cache = _rc("vfs/stats", {"fs": self._filesystem}).get("diskCache")
-        if cache is None:
+        """What is still to be uploaded; raises `NotStored` where the mount's own process does not answer.
+
+        `vfs/stats` would tell it, too, but waits itself while the mount reads a folder from a store that is away.
+        """
+        queue = _rc("vfs/queue", {"fs": self._filesystem}).get("queue")
+        if queue is None:
             raise NotStored(Reason.SYSTEM, "the mount's own process does not answer")
-        under_way = _rc("core/stats", {}).get("transferring") or ()
+        uploading = sum(one["uploading"] for one in queue)
+        errored = sum(one["tries"] > one["uploading"] for one in queue)
+        under_way = (_rc("core/stats", {}).get("transferring") or ()) if queue else ()
         sent = {str(one.get("name")): int(one.get("bytes", 0)) for one in under_way}
-        return Waiting(cache["uploadsQueued"], cache["uploadsInProgress"], cache["erroredFiles"], sent)
+        return Waiting(len(queue) - uploading, uploading, errored, {one["id"]: one["name"] for one in queue}, sent)
+
+    def _whole(self) -> bool:
+        """Whether no file of the mount's cache is in error; asked when nothing waits."""
+        cache = _rc("vfs/stats", {"fs": self._filesystem}).get("diskCache", {})
+        return not cache.get("erroredFiles", 1)
 
     def refusal(self) -> tuple[Reason, str]:
         """Why the store takes nothing now, as it says itself."""
@@ -216,7 +234,8 @@ class Progress:
     """
 
     def __init__(self, now: float) -> None:
-        self._since, self._probed, self._left = now, now, 1 << 60
+        self._since, self._probed = now, now
+        self._files: frozenset[int] = frozenset()
         self._furthest: dict[str, int] = {}
         self._refusals: list[Reason] = []
         self.reason, self.said = Reason.BUCKET_WRITE, ""
@@ -224,8 +243,8 @@ class Progress:
     def moved(self, now: float, waiting: Waiting) -> bool:
         """Take what the mount says now; whether that is progress."""
         further = [name for name, sent in waiting.sent.items() if sent > self._furthest.get(name, 0)]
-        forward = not waiting.left or waiting.count < self._left or bool(further)
-        self._left = waiting.count
+        forward = not waiting.files or bool(further) or not self._files <= waiting.files.keys()
+        self._files = frozenset(waiting.files)
         self._furthest |= {name: waiting.sent[name] for name in further}
         if forward:
             self._since, self._refusals = now, []

@@ -89,7 +89,7 @@ class Learners:
         if silent > self._job.store:
             reason, said = self._bucket.refusal()
             what = f"nothing has reached the store for {silent:.0f} s, {waiting.count} files wait"
-            self.gave_up = NotStored(reason, what, said)
+            self.gave_up = NotStored(reason, what, f"{said}\n{waiting.named}")
         return self.gave_up is not None
 
     def _look(self, container: str) -> ContainerState:

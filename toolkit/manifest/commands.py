@@ -55,6 +55,11 @@ def read_commands(text: str) -> tuple[Command, ...]:
     return tuple(commands)
 
 
+def has_lines(text: str) -> bool:
+    """Whether commands of `text`, which was checked, stand on lines of their own."""
+    return len([line for line in _without_quoted(text).split("\n") if line.strip(" \t;")]) > 1
+
+
 def _read_command(text: str, bare: str) -> Command:
     front = read_front(text, bare)
     length = front.length if front else 0

@@ -12,11 +12,15 @@ EMBEDDED = "embedded"
 
 @dataclass(frozen=True)
 class Framework:
-    """A framework as the catalogue names it, such as `tensorflow-ddl` `2.19` on Python `3.11`."""
+    """A framework as the catalogue names it, such as `tensorflow-ddl` `2.19` on Python `3.11`.
+
+    `compat` asks for what lets older scripts run on it, such as `tf1`; empty: nothing.
+    """
 
     name: str
     version: str
     python: str
+    compat: str = ""
 
 
 @dataclass(frozen=True)

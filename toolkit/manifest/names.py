@@ -15,3 +15,9 @@ VALUE = rf"(?!\$\{{(?:env|file|embedded|profile):){ONE_LINE}{{0,4000}}"
 MCA = r"(?!plm_|oob_|orte_|prte_|ras_|rmaps_)(?!.*_if_(?:in|ex)clude)[a-z][a-z0-9_]{0,99}"
 MCA_WRONG = "how hosts are reached and ranks are placed is the run's own business"
 MCA_VALUE = r"[^\s\x00-\x1f\x7f]{1,400}"
+_SECRET_WORDS = ("SECRET", "PASSWORD", "PASSWD", "TOKEN", "ACCESS_KEY", "API_KEY", "CREDENTIAL")
+
+
+def sounds_secret(name: str) -> bool:
+    """Whether a variable of this name may hold what nobody else should see."""
+    return any(word in name.upper() for word in _SECRET_WORDS)

@@ -37,11 +37,12 @@ def canonical_data(manifest: Manifest) -> dict[str, Any]:
             name=manifest.name,
             author=_given(**author) if manifest.author else None,
             description=manifest.description,
-            framework={
-                "name": framework.name,
-                "version": framework.version,
-                "runtimes": {"name": "python", "version": framework.python},
-            },
+            framework=_given(
+                name=framework.name,
+                version=framework.version,
+                runtimes={"name": "python", "version": framework.python},
+                compat=framework.compat,
+            ),
             packages=list(manifest.packages),
             execution=_given(
                 steps=[step_data(step) for step in manifest.steps],

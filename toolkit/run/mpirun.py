@@ -46,6 +46,7 @@ def _with_own(flags: list[str], step: Step) -> list[str]:
 
 
 def _flags_4(plan: RunPlan, subnet: str) -> list[str]:
+    """Open MPI 4.1, and 1.10 of Ubuntu 16.04: its `ompi_info` knows each of these, and a run heeds them."""
     return [
         *_mca("plm_rsh_agent", _AGENT),
         *_mca("plm_rsh_no_tree_spawn", "1"),  # only learner-1 holds the key, so it starts every daemon itself

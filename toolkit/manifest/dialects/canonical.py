@@ -46,6 +46,7 @@ from toolkit.manifest.model import (
     NfsReference,
     Step,
 )
+from toolkit.manifest.names import sounds_secret
 from toolkit.manifest.told import Told
 from toolkit.manifest.units import bytes_of, seconds_of
 from toolkit.secrets import parse_secret
@@ -69,9 +70,10 @@ class FrameworkSection(Section):
     name: Name
     version: Version
     runtimes: Runtime
+    compat: Name = ""
 
     def to_framework(self, _told: Told) -> Framework:
-        return Framework(self.name, self.version, self.runtimes.version)
+        return Framework(self.name, self.version, self.runtimes.version, self.compat)
 
 
 class ComputeConfiguration(Section):
@@ -279,15 +281,8 @@ def whole_definition(definition: Any, told: Told) -> dict[str, Any]:
     }
 
 
-_SOUNDS_SECRET = ("SECRET", "PASSWORD", "PASSWD", "TOKEN", "ACCESS_KEY", "API_KEY", "CREDENTIAL")
-
-
 def warn_of_secrets(environment: dict[str, str], told: Told, path: Path_) -> None:
     """A variable is no place for a secret: whoever may ask the engine sees it."""
-    for name in environment:
-        if any(word in name.upper() for word in _SOUNDS_SECRET):
-            told.warn(
-                (*path, name),
-                f"{name} sounds like a secret, and `docker inspect`, the plan and `--dry-run` show every variable",
-                at_key=True,
-            )
+    for name in filter(sounds_secret, environment):
+        what = f"{name} sounds like a secret, and `docker inspect`, the plan and `--dry-run` show every variable"
+        told.warn((*path, name), what, at_key=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from toolkit.manifest.commands import Command, read_commands
+from toolkit.manifest.commands import Command, has_lines, read_commands
 from toolkit.manifest.model import Step
+from toolkit.manifest.names import sounds_secret
 from toolkit.manifest.told import Told
 from toolkit.manifest.write import steps_lines
 from toolkit.yaml_source import Path_
@@ -16,7 +17,7 @@ def steps_of(text: str, ranks: int, told: Told, path: Path_) -> tuple[Step, ...]
     commands = read_commands(text)
     steps = tuple(_step(command, first=not index) for index, command in enumerate(commands))
     notes = [note for command, step in zip(commands, steps, strict=True) for note in _notes(command, step, ranks)]
-    if _has_lines(text, len(commands)):
+    if has_lines(text):
         notes.append("each line is a command of its own here; Watson ML made one line of them")
     if notes:
         told.warn(path, "; ".join(notes), *steps_lines(steps))
@@ -44,6 +45,8 @@ def _notes(command: Command, step: Step, ranks: int) -> Iterator[str]:
             yield f"-np {front.ranks} is left out: there are {ranks} ranks, nodes × GPUs on each"
         if front.launcher:
             yield f"`{front.launcher}` is left out: the tool starts it by itself, on every rank"
+        for name in filter(sounds_secret, front.environment):
+            yield f"{name} sounds like a secret, and whoever may ask the engine sees every variable"
         if front.mca and not step.parallel:
             yield f"left out, as it runs once and without Open MPI: {', '.join(front.mca)}"
     if command.operators and step.parallel:
@@ -51,7 +54,3 @@ def _notes(command: Command, step: Step, ranks: int) -> Iterator[str]:
             f"all of `{command.text[:60]}` runs on every rank; "
             f"in Watson ML only what stood before `{command.operators[0]}` did"
         )
-
-
-def _has_lines(text: str, commands: int) -> bool:
-    return commands > 1 and "\n" in text.strip() and len(read_commands(text.replace("\n", " "))) < commands

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import Field, Tag
@@ -55,10 +56,12 @@ class WatsonFramework(Section):
     name: Name
     version: Version
     runtimes: Runtimes | None = None
+    compat: Name = ""
 
     def to_framework(self, told: Told) -> Framework:
         runtime = self.runtimes[0] if isinstance(self.runtimes, list) else self.runtimes
-        return spelled_out(self.name, self.version, runtime.version if runtime else "", told)
+        framework = spelled_out(self.name, self.version, runtime.version if runtime else "", told)
+        return replace(framework, compat=self.compat)
 
 
 def spelled_out(name: str, version: str, python: str, told: Told, path: Path_ = _FRAMEWORK) -> Framework:
