@@ -13,21 +13,21 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.buckets.store import StoredObject
 from toolkit.catalogue.model import DistributionBase, Recipe, Tree
 from toolkit.catalogue.reader import read_suites
 from toolkit.catalogue.version import read_inputs
 from toolkit.cli.screen import human_size, rank_line
 from toolkit.errors import ToolkitError
+from toolkit.keeper.metrics import read_metrics
 from toolkit.lock.file import write_lock
 from toolkit.lock.model import DebPin, Lock
 from toolkit.manifest.commands import split_commands
 from toolkit.places import house
 from toolkit.process import CommandFailed, feed, run
 from toolkit.run.code import read_code
+from toolkit.run.events import Line
 from toolkit.run.inside import supervise
-from toolkit.run.launch import read_metrics
-from toolkit.run.record import Records
+from toolkit.run.records import Records
 from toolkit.run.view import Unbreakable
 
 
@@ -68,23 +68,19 @@ def test_a_template_that_is_not_there_is_an_error(tmp_path: Path, recipe: Recipe
         read_inputs(replace(recipe, template=tmp_path / "nope.j2"))
 
 
-# run/record.py
+# run/records.py
 @pytest.mark.parametrize("text", ["{", "{}", "[]", '{"state": "DONE"}'])
 def test_a_record_that_cannot_be_read_is_an_error(tmp_path: Path, text: str) -> None:
     records = Records(tmp_path)
     (tmp_path / "runs" / "training-x.json").write_text(text)
     with pytest.raises(ToolkitError):
-        records.load("training-x")
+        records.find("training-x")
 
 
-# run/launch.py: at that point everything is stored, and the run ends in a traceback, its record in STORING
+# keeper/metrics.py: at that point everything is stored, and the run ends in a traceback, its record in STORING
 @pytest.mark.parametrize("text", [b"[" * 60_000, b'{"loss": NaN}'])
 def test_metrics_that_are_no_json_are_none(text: bytes) -> None:
-    class Shelf:
-        def read(self, _bucket: str, _key: str) -> bytes:
-            return text
-
-    assert read_metrics(Shelf(), "b", [StoredObject("t/metrics.json", len(text), "")]) == {}
+    assert read_metrics(text) == {}
 
 
 # run/code.py
@@ -108,10 +104,10 @@ def test_a_link_to_nothing_is_not_left_out_in_silence(tmp_path: Path) -> None:
 # run/view.py: PYTHONIOENCODING=ascii or a Latin-1 locale, a rank prints a dash: results are not stored
 def test_a_terminal_without_a_letter_stops_no_run() -> None:
     class Ascii:
-        def line(self, text: str) -> None:
-            text.encode("ascii")
+        def line(self, line: Line) -> None:
+            line.text.encode("ascii")
 
-    Unbreakable(Ascii()).line("[0] \N{EN DASH}")
+    Unbreakable(Ascii()).line(Line("[0] \N{EN DASH}", 0.0))
 
 
 # cli/screen.py
@@ -184,9 +180,12 @@ def supervised(folder: Path, argv: list[str]) -> subprocess.CompletedProcess[str
     learners = [{"number": 1, "hostname": "learner-1", "ranks": [0]}]
     steps = [{"number": 1, "command": "c", "argv": argv, "parallel": False}]
     plan = {"logs": str(folder), "port": 1, "open_mpi": 4, "start_deadline": 1, "learners": learners, "steps": steps}
+    plan |= {"agent": ["false"], "lost": 10, "grace": 1}
     (folder / "run.json").write_text(json.dumps(plan))
-    program = [sys.executable, supervise.__file__, str(folder / "run.json")]
-    return subprocess.run(program, capture_output=True, text=True, timeout=5, check=False)
+    (folder / "go").touch()
+    program = [sys.executable, "-E", "-m", "inside.supervise", str(folder / "run.json")]
+    place = Path(supervise.__file__).parent.parent
+    return subprocess.run(program, cwd=place, capture_output=True, text=True, timeout=5, check=False)
 
 
 def test_a_program_that_is_not_in_the_image_is_127(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.errors import ToolkitError
-from toolkit.secrets import Secret, SecretSource, parse_secret, resolve_secret
+from toolkit.secrets import Secret, SecretSource, parse_secret, resolve_pair, resolve_secret
 
 VALUE = "wJalrXUtnFEMI"
 SECRET = Secret(VALUE)
@@ -123,3 +123,46 @@ def test_a_key_file_that_others_may_read_is_refused(tmp_path: Path, mode: int) -
     file.chmod(mode)
     with pytest.raises(ToolkitError, match="others may read"):
         resolve_secret(parse_secret(f"${{file:{file}}}"), {}, {})
+
+
+@pytest.fixture
+def amazon(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Amazon's own files with two profiles, and nothing of this machine's."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    file = tmp_path / "credentials"
+    file.write_text(
+        "[tiles]\naws_access_key_id = TILESID\naws_secret_access_key = tiles-secret\n"
+        "[session]\naws_access_key_id = SESSIONID\naws_secret_access_key = s\naws_session_token = token\n"
+    )
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    return file
+
+
+@pytest.mark.parametrize(
+    ("text", "pair"),
+    [
+        ("${profile:tiles}", (Secret("TILESID"), Secret("tiles-secret"), None)),
+        ("${profile:session}", (Secret("SESSIONID"), Secret("s"), Secret("token"))),
+    ],
+)
+def test_a_profile_gives_both_keys_and_a_sessions_token(amazon: Path, text: str, pair: tuple) -> None:
+    source = parse_secret(text)
+    assert str(source) == text
+    assert resolve_pair(source) == pair
+
+
+def test_the_chain_finds_keys_as_amazons_tools_do(amazon: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "FROMENV")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", VALUE)
+    assert resolve_pair(parse_secret("${chain}")) == (Secret("FROMENV"), SECRET, None)
+
+
+@pytest.mark.parametrize(("text", "words"), [("${profile:none}", "none"), ("${chain}", "no keys were found")])
+def test_a_profile_that_is_not_there_or_an_empty_chain_is_named(amazon: Path, text: str, words: str) -> None:
+    with pytest.raises(ToolkitError, match=words) as caught:
+        resolve_pair(parse_secret(text))
+    assert caught.value.code.label == "C103"
+    assert text in str(caught.value)

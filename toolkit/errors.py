@@ -53,19 +53,37 @@ class Place:
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong: `what`, and where it is known, its place in a file and the field's path."""
+    """One thing that is wrong: `what`, and where it is known, its place in a file and the field's path.
+
+    `here` are lines to write instead.
+    """
 
     what: str
     place: Place | None = None
     path: str = ""
     source_line: str = ""
+    here: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        head = ": ".join(part for part in (str(self.place or ""), self.path, self.what) if part)
-        if not self.source_line or self.place is None:
-            return head
-        caret = " " * (self.place.column - 1) + "^"
-        return f"{head}\n    {self.source_line}\n    {caret}"
+        lines = [": ".join(part for part in (str(self.place or ""), self.path, self.what) if part)]
+        if self.source_line and self.place is not None:
+            lines += [f"    {line}" for line in _pointed(self.source_line, self.place.column - 1)]
+        if self.here:
+            lines += ["  here:", *(f"      {line}" for line in self.here)]
+        return "\n".join(lines)
+
+
+_WIDEST = 110
+
+
+def _pointed(line: str, index: int) -> tuple[str, str]:
+    """The line and the caret below its character at `index`; of a very long line, what is around that."""
+    start = max(0, index - _WIDEST // 2) if len(line) > _WIDEST else 0
+    shown = line[start : start + _WIDEST]
+    before = ("… " if start else "") + shown[: index - start]
+    after = " …" if len(line) > start + _WIDEST else ""
+    # A tab stays one, so that the caret stands where the terminal puts the character.
+    return before + shown[index - start :] + after, "".join(one if one == "\t" else " " for one in before) + "^"
 
 
 @dataclass

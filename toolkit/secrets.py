@@ -11,7 +11,10 @@ from pathlib import Path
 
 from toolkit.errors import Code, ToolkitError
 
-_REFERENCE = re.compile(r"\$\{(env|file|embedded):([^}]+)\}")
+_REFERENCE = re.compile(r"\$\{(env|file|embedded|profile):([^}]+)\}")
+_CHAIN = "${chain}"
+PAIR_KINDS = ("profile", "chain")
+"""Sources that give both keys of a store, and maybe a session's token."""
 
 
 class Secret:
@@ -40,21 +43,26 @@ class Secret:
 
 @dataclass(frozen=True)
 class SecretSource:
-    """Where a secret comes from: `literal` (it stands in the manifest), `env`, `file` or `embedded`.
+    """Where a secret comes from: `literal` (it stands in the manifest), or the kind of the reference to it.
 
     `${env:NAME}` is an environment variable of the operator, `${file:PATH}` a file that only its owner may
-    read, `${embedded:access_key_id}` the key of the embedded S3 server of this machine.
+    read, `${embedded:access_key_id}` the key of the embedded S3 server of this machine. `${profile:NAME}`, a profile
+    of Amazon's own files, and `${chain}`, the standard chain of credentials, give both keys: `resolve_pair`.
     """
 
     kind: str
     value: Secret
 
     def __str__(self) -> str:
+        if self.kind == "chain":
+            return _CHAIN
         return "[redacted]" if self.kind == "literal" else f"${{{self.kind}:{self.value.reveal()}}}"
 
 
 def parse_secret(text: str) -> SecretSource:
-    """Read `${env:NAME}`, `${file:PATH}`, `${embedded:NAME}`, or take the text itself as the secret."""
+    """Read `${env:NAME}`, `${file:PATH}` and the like, or take the text itself as the secret."""
+    if text == _CHAIN:
+        return SecretSource("chain", Secret(""))
     match = _REFERENCE.fullmatch(text)
     if match:
         return SecretSource(match[1], Secret(match[2]))
@@ -67,6 +75,29 @@ def resolve_secret(source: SecretSource, environment: Mapping[str, str], embedde
     if not re.fullmatch(r"[\x21-\x7e]+", secret.reveal()):
         raise ToolkitError(Code.CREDENTIALS, f"{source}: empty, or holds a space or a character that no key has")
     return secret
+
+
+def resolve_pair(source: SecretSource) -> tuple[Secret, Secret, Secret | None]:
+    """Access key, secret key and, where they are a session's, its token, as Amazon's own tools would find them.
+
+    Raises `ToolkitError` (C103) where the profile is not there, or the chain finds nothing.
+    """
+    from botocore.exceptions import BotoCoreError
+    from botocore.session import Session
+
+    try:
+        session = Session(profile=source.value.reveal() or None)
+        found = session.get_credentials()
+        keys = found.get_frozen_credentials() if found else None
+    except BotoCoreError as error:
+        raise ToolkitError(Code.CREDENTIALS, f"{source}: {error}") from None
+    if keys is None or not keys.access_key or not keys.secret_key:
+        raise ToolkitError(
+            Code.CREDENTIALS,
+            f"{source}: no keys were found",
+            mend="aws configure, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+        )
+    return Secret(keys.access_key), Secret(keys.secret_key), Secret(keys.token) if keys.token else None
 
 
 def _look_up(source: SecretSource, environment: Mapping[str, str], embedded: Mapping[str, Secret]) -> Secret:

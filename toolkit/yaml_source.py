@@ -7,14 +7,14 @@ the nodes that PyYAML composed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from toolkit.errors import Code, Place, Problem, ToolkitError
 
@@ -22,24 +22,58 @@ Model = TypeVar("Model", bound=BaseModel)
 Path_ = tuple[str | int, ...]
 
 MAX_BYTES = 1 << 20
-"""No manifest, recipe or cluster file that a person writes comes near 1 MiB."""
-_PLACEHOLDER = re.compile(r"^\s*<[^<>]+>\s*$")
+"""No recipe or cluster file that a person writes comes near 1 MiB."""
+MAX_VALUES = 1 << 15
+"""Names and values of such a file; what is done with them grows with their number's square."""
+MAX_DEPTH = 50
+"""Levels of nesting; a manifest has six."""
+MAX_PROBLEMS = 50
+"""A screen's worth; who has more has another file in hand."""
+PLACEHOLDER = re.compile(r"^\s*<[^<>]+>\s*$")
+_NO_SECRET = re.compile(r"^\s*(?:<[^<>]+>|\$\{\w+(?::[^}]*)?\}|embedded)\s*$")
+"""A placeholder, a reference to where a secret is, the embedded store: what may stand below such a name and be told."""
 _SECRET_NAME = re.compile("connection|credential|key|secret|pass|token", re.IGNORECASE)
 _PLAIN_TAGS = {
     f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "timestamp", "map", "seq")
 }
+_STR_TAG = "tag:yaml.org,2002:str"
 _NODE_OF_TAG = {"tag:yaml.org,2002:map": yaml.MappingNode, "tag:yaml.org,2002:seq": yaml.SequenceNode}
 _SHORTEST_SECRET = 4
+_LONGEST = 800
+_Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # YAML's own
+_UNSHOWN = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _ALIASES = "aliases (*name) are not read here: write the value out"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Source:
     """A YAML file: its name, its text and the composed node of its one document."""
 
     file: str
     text: str
     root: yaml.Node
+
+    @cached_property
+    def _lines(self) -> list[str]:
+        return _LINE_END.split(self.text)
+
+    @cached_property
+    def _indexes(self) -> dict[int, dict[str, tuple[yaml.Node, yaml.Node]]]:
+        """By a mapping's node: each name with its own node and its value's."""
+        return {}
+
+    @cached_property
+    def _secret_texts(self) -> re.Pattern[str]:
+        """The longest first: one may be part of another."""
+        values = {node.value for node in _secret_nodes(self.root)}
+        hidden = (value for value in values if len(value) >= _SHORTEST_SECRET and not _NO_SECRET.match(value))
+        return re.compile("|".join(map(re.escape, sorted(hidden, key=len, reverse=True))) or r"(?!)")
+
+    @cached_property
+    def _secret_lines(self) -> frozenset[int]:
+        nodes = _secret_nodes(self.root)
+        return frozenset(n for node in nodes for n in range(node.start_mark.line, node.end_mark.line + 1))
 
     def problem(self, what: str, path: Path_, *, at_key: bool = False) -> Problem:
         """`what`, placed at the node that `path` leads to, or at the nearest one above it."""
@@ -48,24 +82,40 @@ class Source:
     def at(self, what: str, node: yaml.Node, path: Path_) -> Problem:
         """`what`, placed at `node`. A key may stand in the file, as in WML's own: it is shown in no error."""
         mark = node.start_mark
-        lines = self.text.splitlines()
-        secrets = list(_secret_nodes(self.root))
-        hidden = any(node.start_mark.line <= mark.line <= node.end_mark.line for node in secrets)
-        line = "" if hidden or mark.line >= len(lines) else lines[mark.line]
-        for value in {node.value for node in secrets}:
-            if len(value) >= _SHORTEST_SECRET and not _PLACEHOLDER.match(value):
-                what = what.replace(value, "[redacted]")
-        return Problem(what, Place(self.file, mark.line + 1, mark.column + 1), dotted(path), line)
+        hidden = mark.line in self._secret_lines or mark.line >= len(self._lines)
+        what = self._secret_texts.sub("[redacted]", what)
+        what = what if len(what) <= _LONGEST else f"{what[:_LONGEST]} …"
+        line = "" if hidden else self._lines[mark.line]
+        return Problem(printable(what), Place(self.file, mark.line + 1, mark.column + 1), dotted(path), line)
+
+    def _index(self, node: yaml.MappingNode) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+        if id(node) not in self._indexes:
+            pairs = reversed(node.value)  # of a name that is given twice, the first is meant
+            self._indexes[id(node)] = {str(key.value): (key, value) for key, value in pairs}
+        return self._indexes[id(node)]
+
+    def has(self, path: Path_) -> bool:
+        """Whether something stands at `path`."""
+        node = self.root
+        for step in path:
+            if isinstance(node, yaml.MappingNode):
+                found = [value for key, value in node.value if key.value == step]
+            else:
+                found = node.value[step : step + 1] if isinstance(node, yaml.SequenceNode) and step == 0 else []
+            if not found:
+                return False
+            node = found[0]
+        return True
 
     def find(self, path: Path_, *, at_key: bool = False) -> yaml.Node:
         """The node that `path` leads to, or the nearest one above it; with `at_key`, its name's node."""
         node, found = self.root, self.root
         for step in path:
             if isinstance(node, yaml.MappingNode):
-                pairs = [(key, value) for key, value in node.value if key.value == str(step)]
-                if not pairs:
+                pair = self._index(node).get(str(step))
+                if pair is None:
                     return found
-                key, node = pairs[0]
+                key, node = pair
                 found = key if at_key or isinstance(node, yaml.MappingNode) else node
             elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
                 node = found = node.value[step]
@@ -77,23 +127,36 @@ class Source:
 def dotted(path: Path_) -> str:
     """`("a", 0, "b")` as `a[0].b`."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
-    return text.removeprefix(".")
+    return printable(text.removeprefix("."))[:300]
 
 
-def read_source(file: Path, code: Code = Code.MANIFEST) -> Source:
-    """Read and compose `file`; raises `ToolkitError` with `code` where it is missing or is not plain YAML."""
-    try:
-        if file.stat().st_size > MAX_BYTES:
-            raise ToolkitError(code, f"{file}: larger than {MAX_BYTES >> 20} MiB; is it the right file?")
-        text = file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ToolkitError(code, f"{file}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise ToolkitError(code, f"{file}: byte {error.start} is not UTF-8 text") from None
+def printable(text: str) -> str:
+    """`text` without what a terminal would obey: control characters, changes of direction become `\\x1b` and so on."""
+    return _UNSHOWN.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def several(count: int, noun: str = "problem") -> str:
+    """`1 problem`, `2 problems`."""
+    return f"1 {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def read_source(file: Path, code: Code = Code.MANIFEST, *, limit: int = MAX_BYTES, values: int = MAX_VALUES) -> Source:
+    """Read and compose `file`, at most `limit` bytes and so many names and values.
+
+    Raises `ToolkitError` with `code` where it is missing, too much, or no plain YAML.
+    """
+    text = _text_of(file, code, limit)
+    if problem := _too_much(file, text, values):
+        raise ToolkitError(code, f"{file} has 1 problem", (problem,))
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         raise ToolkitError(code, f"{file} is not valid YAML", (_yaml_problem(file, error),)) from None
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        place = Place(str(file), before.count("\n") + 1, error.position - before.rfind("\n"))
+        problem = Problem(f"the character U+{ord(text[error.position]):04X} is not allowed in YAML", place)
+        raise ToolkitError(code, f"{file} is not valid YAML", (problem,)) from None
     except (yaml.YAMLError, RecursionError, OverflowError, ValueError) as error:
         raise ToolkitError(code, f"{file} is not valid YAML ({type(error).__name__})") from None
     if not isinstance(root, yaml.MappingNode):
@@ -101,32 +164,61 @@ def read_source(file: Path, code: Code = Code.MANIFEST) -> Source:
             code, f"{file}: expected `name: value` lines, found {'nothing' if root is None else 'something else'}"
         )
     source = Source(str(file), text, root)
-    problems = tuple(_structure_problems(source, root))
-    if problems:
-        raise ToolkitError(code, f"{file} has {_count(problems)}", problems)
+    raise_if_any(source, list(_structure_problems(source, root)), code)
     return source
 
 
-def validate(source: Source, model: type[Model], code: Code = Code.MANIFEST) -> Model:
-    """Check the whole of `source` against `model`; raises `ToolkitError` with every problem, each placed."""
-    data = yaml.constructor.SafeConstructor().construct_document(source.root)
-    problems = [
-        source.problem(f"{value.strip()} is a placeholder: put your own value here", path)
-        for path, value in _strings(data)
-        if _PLACEHOLDER.match(value)
-    ]
+def _text_of(file: Path, code: Code, limit: int) -> str:
+    """What the file holds; no more than `limit` is read, whatever it is."""
     try:
-        checked = model.model_validate(data)
-    except ValidationError as error:
-        problems += [_pydantic_problem(source, model, detail) for detail in error.errors(include_url=False)]
-    if problems:
-        problems.sort(key=lambda problem: (problem.place.line, problem.place.column) if problem.place else (0, 0))
-        raise ToolkitError(code, f"{source.file} has {_count(problems)}", tuple(problems))
-    return checked
+        with file.open("rb") as stream:
+            data = stream.read(limit + 1)
+    except OSError as error:
+        raise ToolkitError(code, f"{file}: {error.strerror}") from None
+    except ValueError as error:  # a name with a NUL
+        raise ToolkitError(code, f"{str(file)!r}: {error}") from None
+    if len(data) > limit:
+        size = f"{limit >> 20} MiB" if limit >= 1 << 20 else f"{limit >> 10} KiB"
+        raise ToolkitError(code, f"{file}: larger than {size}; is it the right file?")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = data[: error.start]
+        column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8")) + 1
+        problem = Problem(
+            f"byte {error.start} (0x{data[error.start]:02x}) is not UTF-8 text: save the file as UTF-8",
+            Place(str(file), before.count(b"\n") + 1, column),
+        )
+        raise ToolkitError(code, f"{file} is not UTF-8 text", (problem,)) from None
 
 
-def _count(problems: Sequence[Problem]) -> str:
-    return "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+def _too_much(file: Path, text: str, values: int) -> Problem | None:
+    """What is more than any such file has: found among YAML's events, of which no tree is made yet."""
+    depth = count = 0
+    try:
+        for event in yaml.parse(text, Loader=_Parser):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            count += isinstance(event, yaml.NodeEvent)
+            if depth > MAX_DEPTH or count > values:
+                what = (
+                    f"deeper than {MAX_DEPTH} levels" if depth > MAX_DEPTH else f"more than {values} names and values"
+                )
+                mark = event.start_mark
+                return Problem(what, Place(str(file), mark.line + 1, mark.column + 1) if mark else Place(str(file)))
+    except (yaml.YAMLError, RecursionError, OverflowError, ValueError):
+        return None  # composing it tells what is wrong
+    return None
+
+
+def raise_if_any(source: Source, problems: list[Problem], code: Code, more: int = 0) -> None:
+    """Raise `ToolkitError` with the first problems in the file's order; `more` were found and not put into words."""
+    if not problems:
+        return
+    problems.sort(key=lambda problem: (problem.place.line, problem.place.column) if problem.place else (0, 0))
+    shown, total = problems[:MAX_PROBLEMS], len(problems) + more
+    if total > len(shown):
+        shown.append(Problem(f"and {total - len(shown)} more"))
+    raise ToolkitError(code, f"{source.file} has {several(total)}", tuple(shown))
 
 
 def _yaml_problem(file: Path, error: yaml.MarkedYAMLError) -> Problem:
@@ -136,6 +228,8 @@ def _yaml_problem(file: Path, error: yaml.MarkedYAMLError) -> Problem:
     if isinstance(error, yaml.composer.ComposerError):
         several = "single document" in (error.context or "")
         return Problem("a second document (---) is not read here" if several else _ALIASES, place)
+    if "'\\t'" in (error.problem or ""):
+        return Problem("a tab: YAML sets its lines in by spaces", place)
     return Problem(error.problem or "not valid", place)
 
 
@@ -184,6 +278,11 @@ def _structure_problems(
             if not isinstance(key, yaml.ScalarNode) or key.tag not in _PLAIN_TAGS:
                 yield source.at("a field's name must be plain text", key, path)
                 continue
+            if key.tag != _STR_TAG:
+                kind = key.tag.rpartition(":")[2]
+                yield source.at(
+                    f"YAML reads this name as a {kind}, not as text: put it in quotes", key, (*path, key.value)
+                )
             yield from _scalar_problems(source, key, path)
             if key.value in names:
                 yield source.at(f"`{key.value}` is given twice", key, (*path, key.value))
@@ -198,61 +297,9 @@ def _scalar_problems(source: Source, node: yaml.ScalarNode, path: Path_) -> Iter
     """A scalar that YAML takes for a number, a date or the like, and that is none; or that no screen can show."""
     try:
         value = yaml.constructor.SafeConstructor().construct_document(node)
-    except (yaml.YAMLError, ValueError, KeyError, AttributeError, OverflowError):
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, OverflowError):
         kind = node.tag.rpartition(":")[2]
         yield source.at(f"YAML takes this for a {kind}, and it is none: put it in quotes", node, path)
         return
     if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
         yield source.at("holds half a character (a surrogate)", node, path)
-
-
-def _strings(data: Any, path: Path_ = ()) -> Iterator[tuple[Path_, str]]:
-    if isinstance(data, str):
-        yield path, data
-    elif isinstance(data, dict):
-        for key, value in data.items():
-            yield from _strings(value, (*path, str(key)))
-    elif isinstance(data, list):
-        for index, value in enumerate(data):
-            yield from _strings(value, (*path, index))
-
-
-def _pydantic_problem(source: Source, model: type[BaseModel], detail: Any) -> Problem:
-    path: Path_ = tuple(detail["loc"])
-    kind, given = detail["type"], detail.get("input")
-    if kind == "missing":
-        return source.problem("required, but missing", path)
-    if kind == "extra_forbidden":
-        names = _field_names(model, path[:-1])
-        near = get_close_matches(str(path[-1]), names, n=1)
-        hint = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(names)}"
-        return source.problem(f"unknown field; {hint}", path, at_key=True)
-    if kind == "string_type" and isinstance(given, bool | int | float):
-        shown = source.find(path)
-        raw = shown.value if isinstance(shown, yaml.ScalarNode) else given
-        return source.problem(f'YAML reads {raw} as {_kind(given)}; put it in quotes: "{raw}"', path)
-    if kind in ("int_type", "int_parsing"):
-        return source.problem(f"expected a whole number, found {given!r}", path)
-    if kind in ("model_type", "dict_type"):
-        below = ", ".join(_field_names(model, path))
-        return source.problem(f"expected fields below this name ({below}), found {_kind(given)}", path)
-    if kind == "string_type":
-        return source.problem(f"expected text, found {_kind(given)}", path)
-    message = detail["msg"].removeprefix("Value error, ")
-    return source.problem(message[0].lower() + message[1:], path)
-
-
-def _kind(value: Any) -> str:
-    names = {bool: "a boolean", int: "a number", float: "a number", str: "text", list: "a list", dict: "fields"}
-    return "nothing" if value is None else names.get(type(value), f"a {type(value).__name__}")
-
-
-def _field_names(model: type[BaseModel], path: Path_) -> list[str]:
-    """The names of the fields that may stand at `path`."""
-    for step in path:
-        if isinstance(step, int):
-            continue
-        annotation = model.model_fields[str(step)].annotation
-        candidates = [annotation, *getattr(annotation, "__args__", ())]
-        model = next(c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel))
-    return [field.alias or name for name, field in model.model_fields.items()]

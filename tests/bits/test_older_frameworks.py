@@ -34,12 +34,23 @@ def mpirun(image: str, *words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "way", ["fit", "fit-deferred", "function", "function-deferred", "apply", "scaled", "two", "legacy"]
+    "way", ["fit", "fit-eagerly", "fit-deferred", "function", "function-deferred", "eager", "scaled", "two", "legacy"]
 )
 def test_ranks_that_start_apart_end_with_the_weights_of_one_process(image: str, way: str) -> None:
     mpirun(image, "same_weights.py", way)
 
 
-@pytest.mark.parametrize("program", ["reductions.py", "rank_0_alone.py"])
+@pytest.mark.parametrize(
+    "way",
+    [
+        *("tape", "tape-in-function", "tape-alone", "gradients-in-function"),
+        *("optimizer-1-eager", "session", "monitored", "two-sessions"),
+    ],
+)
+def test_variables_made_in_every_way_are_the_same_on_all_ranks(image: str, way: str) -> None:
+    mpirun(image, "every_variable.py", way)
+
+
+@pytest.mark.parametrize("program", ["reductions.py", "rank_0_alone.py", "callbacks.py"])
 def test_what_holds_on_keras_3_holds_on_keras_2(image: str, program: str) -> None:
     mpirun(image, program)

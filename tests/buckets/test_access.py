@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from toolkit.buckets.access import open_access
+from toolkit.buckets.side import rclone_config
 from toolkit.buckets.store import Access
 from toolkit.errors import ToolkitError
-from toolkit.manifest.model import BucketReference, Connection, Manifest
+from toolkit.manifest.model import BucketReference, Connection, FolderReference, Manifest
 from toolkit.manifest.reader import read_manifest
 from toolkit.places import house
 from toolkit.secrets import Secret, parse_secret
@@ -33,11 +34,12 @@ def manifest(data_key: str, results_key: str) -> Manifest:
 
 def test_each_reference_has_its_own_store_and_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("RESULTS_KEY", "from-environment")
-    with open_access(manifest("literal", "${env:RESULTS_KEY}"), tmp_path, "side", "run") as access:
-        assert access == {
+    with open_access(manifest("literal", "${env:RESULTS_KEY}"), tmp_path, "side", "run") as opened:
+        assert opened.remotes == {
             "data": Access("https://one.example.org", Secret("DATAID"), Secret("literal")),
             "results": Access("https://two.example.org", Secret("RESULTSID"), Secret("from-environment")),
         }
+        assert opened["results"] is opened.remotes["results"]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -47,3 +49,18 @@ def test_a_reference_that_leads_nowhere_is_told_before_anything_is_started(tmp_p
         open_access(manifest("literal", "${file:/no/key}"), tmp_path, "side", "run"),
     ):
         pytest.fail("it was opened")
+
+
+def test_both_keys_of_a_profile_and_the_part_of_a_bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "credentials").write_text(
+        "[tiles]\naws_access_key_id = ID\naws_secret_access_key = secret\naws_session_token = token\n"
+    )
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    pair = parse_secret("${profile:tiles}")
+    results = BucketReference("b", Connection("https://two.example.org", pair, pair), "numbers", prefix="a/b")
+    asked = replace(EXAMPLE, training_data=FolderReference("", "/srv"), training_results=results)
+    with open_access(asked, tmp_path, "side", "run") as opened:
+        assert opened.remotes == {
+            "results": Access("https://two.example.org", Secret("ID"), Secret("secret"), "a/b", Secret("token"))
+        }
+    assert "session_token = token\n" in rclone_config(opened.remotes)

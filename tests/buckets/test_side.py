@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import configparser
 
-import pytest
-
-from toolkit.buckets.side import Flush, Mount, mount_options, rclone_config
+from toolkit.buckets.side import Mount, mount_options, rclone_config
 from toolkit.buckets.store import Access, StoredObject
 from toolkit.secrets import Secret
 
@@ -49,14 +47,6 @@ def test_rclones_configuration_names_each_store_with_its_keys() -> None:
 def test_an_access_prints_no_key() -> None:
     assert "AKIAEXAMPLE" not in f"{ACCESS} {ACCESS!r}"
     assert "wJalr" not in f"{ACCESS} {ACCESS!r}"
-
-
-@pytest.mark.parametrize(
-    ("flush", "settled"),
-    [(Flush(0, 0, 0), True), (Flush(1, 0, 0), False), (Flush(0, 1, 0), False), (Flush(0, 0, 1), False)],
-)
-def test_a_mount_is_settled_when_nothing_waits_moves_or_failed(flush: Flush, settled: bool) -> None:
-    assert flush.settled is settled
 
 
 def test_an_etag_of_parts_is_no_md5() -> None:

@@ -33,7 +33,8 @@ def test_the_catalogues_files_are_all_there() -> None:
         assert recipe.template.is_file()
         assert recipe.lock.is_file(), recipe.lock
         assert all(tree.source.exists() for tree in recipe.trees)
-        assert recipe.name == f"{row.framework}-{row.version}-py{row.python}-{row.flavour}"
+        compat = f"-{row.compat}" if row.compat and row.version != "1.5" else ""  # 1.5 always has it
+        assert recipe.name == f"{row.framework}-{row.version}-py{row.python}{compat}-{row.flavour}"
 
 
 def test_the_catalogue_has_what_people_were_promised() -> None:
@@ -46,6 +47,34 @@ def test_the_catalogue_has_what_people_were_promised() -> None:
     }
     promised |= {("tensorflow-ddl", "1.5", python, flavour) for python in ("2.7", "3.5") for flavour in ("cpu", "cuda")}
     assert {(row.framework, row.version, row.python, row.flavour) for row in ROWS} == promised
+
+
+def test_every_ddl_image_can_be_had_for_scripts_of_tensorflow_1() -> None:
+    plain, old = (
+        {(row.version, row.python, row.flavour) for row in ROWS if row.framework == "tensorflow-ddl" and asked(row)}
+        for asked in (lambda row: not row.compat, lambda row: row.compat == "tf1")
+    )
+    assert old - plain == {("1.5", python, flavour) for python in ("2.7", "3.5") for flavour in ("cpu", "cuda")}
+    assert plain < old
+
+
+def test_what_asks_for_compat_gets_another_image_on_the_same_environment() -> None:
+    wanted = Framework("tensorflow-ddl", "2.21", "3.13")
+    plain, old = choose(ROWS, wanted).recipe, choose(ROWS, replace(wanted, compat="tf1")).recipe
+    assert (plain.name, old.name) == ("tensorflow-ddl-2.21-py3.13-cpu", "tensorflow-ddl-2.21-py3.13-tf1-cpu")
+    assert old.trees[: len(plain.trees)] == plain.trees
+    assert [tree.target for tree in old.trees[len(plain.trees) :]] == [
+        "/opt/compat/tf1_compat",
+        "/opt/venv/lib/python3.13/site-packages/tf1.pth",
+    ]
+    assert old.lock == plain.lock
+
+
+@pytest.mark.parametrize("compat", ["", "tf1"])
+def test_a_row_that_always_has_a_compat_answers_whether_or_not_it_is_asked_for(compat: str) -> None:
+    row = choose(ROWS, Framework("tensorflow-ddl", "1.5", "3.5", compat))
+    assert (row.recipe.name, row.compat) == ("tensorflow-ddl-1.5-py3.5-cpu", "tf1")
+    assert row.spelled == "tensorflow-ddl 1.5 on Python 3.5 (cpu, compat tf1)"
 
 
 def test_ddl_stands_on_the_same_locks_as_tensorflow() -> None:
@@ -83,6 +112,8 @@ def test_watson_mls_spellings_lead_to_the_same_rows(name: str, version: str, pyt
         (Framework("caffe", "1.0", "3.11"), "name", "the catalogue has: tensorflow, tensorflow-ddl"),
         (Framework("tensorflow-ddl", "2.91", "3.11"), "version", "the catalogue has: 1.5, 2.15, 2.19, 2.21"),
         (Framework("tensorflow-ddl", "2.19", "3.5"), "python", "not built for Python `3.5`; the catalogue has: 3.11"),
+        (Framework("tensorflow-ddl", "2.19", "3.11", "tf2"), "compat", "did you mean `tf1`?"),
+        (Framework("tensorflow", "2.19", "3.11", "tf1"), "compat", "has no compat `tf1`; it has none"),
     ],
 )
 def test_what_is_not_there_is_told_with_what_is(wanted: Framework, field: str, words: str) -> None:
@@ -216,6 +247,7 @@ def read(folder: Path, text: str, name: str = "x") -> tuple[FrameworkRow, ...]:
         ("suite: bookworm", "suite: bookwrm", 10, "unknown suite `bookwrm`; suites.yml has: bookworm"),
         ("    suite: bookworm\n", "", 8, "give either `suite` or `image`"),
         ("suite: bookworm", "image: 'debian:12'", 10, "an image base must be pinned"),
+        ("facts: why", "facts: why\n    compat: tf0", 12, "unknown compat `tf0`; x has: none"),
         ("title: A title", "extends: y\ntitle: A title", 2, "extends unknown framework `y`"),
     ],
 )

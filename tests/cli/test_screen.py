@@ -44,6 +44,7 @@ def test_a_run_that_has_not_begun_is_told_in_few_lines() -> None:
         ("state", "QUEUED"),
         ("image", "tensorflow:1  sha256:abc"),
         ("ran on", "local: 2 learners, 2 ranks (CPU, in place of GPUs)"),
+        ("next", "toolkit logs -f training-abcd2345"),
     ]
 
 
@@ -78,13 +79,27 @@ def test_a_failed_run_is_told_with_its_code_and_the_rank_that_left_no_status() -
         RECORD,
         state=State.FAILED,
         error_code="C201",
+        end="program failed",
         reason="why",
+        evidence="line 1\nline 2",
+        mend="look at the code",
+        hosts=("p100-01", "p100-02"),
         steps=(StepResult(1, "a", True, 1, 2.0, (3, None)),),
     )
-    told = dict(lines(record))
-    assert told["state"] == "FAILED  C201 why"
-    assert told["command 1"] == "a: status 1, ranks 3 -, 2.0 s"
-    assert "next" not in told
+    told = list(lines(record))
+    assert told[1] == ("state", "FAILED  C201 program failed: why")
+    assert told[4:] == [
+        ("hosts", "p100-01, p100-02"),
+        ("command 1", "a: status 1, ranks 3 -, 2.0 s"),
+        ("evidence", "line 1"),
+        ("evidence", "line 2"),
+        ("next", "look at the code"),
+    ]
+
+
+def test_a_run_that_goes_on_from_another_tells_from_which() -> None:
+    told = dict(lines(replace(RECORD, resumed_from="training-old")))
+    assert told["goes on"] == "from training-old"
 
 
 def test_a_model_that_is_here_is_not_asked_for_again() -> None:

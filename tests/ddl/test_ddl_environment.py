@@ -1,27 +1,14 @@
 """What a process is told of the others, and what importing `ddl` does about it: each in a process of its own."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 from ddl.environment import Place, read_place
-
-PACKAGE = Path(__file__).parents[2] / "images" / "ddl"
+from in_process import run
 
 
 def mpi(rank: int, size: int, local_size: int) -> dict[str, str]:
     """The variables that mpirun gives a rank, where it fills one host after the other."""
     values = {"RANK": rank, "SIZE": size, "LOCAL_RANK": rank % local_size, "LOCAL_SIZE": local_size}
     return {f"OMPI_COMM_WORLD_{name}": str(value) for name, value in values.items()}
-
-
-def run(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run Python code in a process with just these variables, and PATH."""
-    environment |= {"PYTHONPATH": str(PACKAGE), "PATH": os.environ["PATH"]}
-    command = [sys.executable, "-c", program]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
 
 
 def test_alone_outside_mpi() -> None:
@@ -54,7 +41,7 @@ def test_asking_loads_neither_tensorflow_nor_mpi() -> None:
     program = """
 import ddl, sys
 print(ddl.rank(), ddl.size(), ddl.local_rank(), ddl.num_hosts())
-print(sorted({"tensorflow", "keras", "mpi4py", "numpy"} & set(sys.modules)))
+print(sorted({"tensorflow", "keras", "torch", "ctypes", "numpy"} & set(sys.modules)))
 """
     assert run(program, **mpi(3, 4, 2)).stdout.splitlines() == ["3 4 1 2", "[]"]
 
@@ -82,7 +69,8 @@ value, pairs = object(), [(None, "v"), (1.5, "w")]
 assert ddl.bcast(value) is value
 assert ddl.allreduce_n((value, None)) == [value, None]
 assert ddl.grads_reduce(iter(pairs)) == pairs
-assert not {"tensorflow", "mpi4py"} & set(sys.modules)
+assert ddl.shard([1, 2]) == [1, 2] and ddl.scale_learning_rate(0.5) == 0.5
+assert not {"tensorflow", "torch", "numpy"} & set(sys.modules)
 """
     # DDL_OPTIONS is for the ranks of a job; a later command of the same run has it too, but is no rank.
     result = run(program, DDL_OPTIONS="-mode p:1x2")
@@ -100,6 +88,13 @@ def test_options_for_another_number_of_ranks_end_the_import() -> None:
     result = run("import ddl", DDL_OPTIONS="-mode p:2x2", **mpi(0, 2, 1))
     assert result.returncode == 1
     assert "ValueError: ddl: '-mode p:2x2' is for 4 ranks, but this job has 2" in result.stderr
+
+
+def test_without_the_native_library_several_ranks_say_what_to_do() -> None:
+    result = run("import ddl", DDL_OPTIONS="-mode p:1x2", **mpi(0, 2, 1))
+    assert result.returncode == 1
+    assert "EngineError: ddl: the native library cannot be loaded: libddl_engine.so" in result.stderr
+    assert "next: have libddl_engine.so in LD_LIBRARY_PATH" in result.stderr
 
 
 def test_options_that_failed_can_be_mended() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.engines import docker_argv
-from toolkit.engines.docker_argv import HOST_NETWORK, Bind, Network
+from toolkit.engines.docker_argv import HOST_NETWORK, Bind, Limits, Network
 
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1)
 
@@ -64,8 +64,8 @@ def test_on_a_hosts_own_network_a_learner_knows_the_others_and_has_its_gpus_and_
 def test_the_side_container_may_mount_and_nothing_more() -> None:
     argv = docker_argv.start_side_container("s", "r", "image", [Bind("/v", "/run/host", propagation="rshared")], ["x"])
     assert argv == [
-        *("docker", "run", "--detach", "--init", "--name", "s", "--label", "toolkit.run=r", "--network", "host"),
-        *("--cap-drop", "ALL", "--cap-add", "SYS_ADMIN", "--cap-add", "DAC_OVERRIDE"),
+        *("docker", "run", "--detach", "--rm", "--init", "--name", "s", "--label", "toolkit.run=r"),
+        *("--network", "host", "--cap-drop", "ALL", "--cap-add", "SYS_ADMIN", "--cap-add", "DAC_OVERRIDE"),
         *("--cap-add", "CHOWN", "--cap-add", "FOWNER"),
         *("--device", "/dev/fuse", "--security-opt", "apparmor=unconfined", "--tmpfs", "/run/private:mode=0700"),
         *("--mount", "type=bind,source=/v,target=/run/host,bind-propagation=rshared"),
@@ -76,8 +76,18 @@ def test_the_side_container_may_mount_and_nothing_more() -> None:
 def test_the_store_is_its_owners_and_read_only_but_for_its_folder() -> None:
     argv = docker_argv.start_store("s", "r", "image", "/home/me/buckets", "1001:1001", ["x"])
     assert argv == [
-        *("docker", "run", "--detach", "--init", "--name", "s", "--label", "toolkit.run=r", "--network", "host"),
-        *("--user", "1001:1001", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only"),
+        *("docker", "run", "--detach", "--rm", "--init", "--name", "s", "--label", "toolkit.run=r"),
+        *(
+            "--network",
+            "host",
+            "--user",
+            "1001:1001",
+            "--cap-drop",
+            "ALL",
+            "--security-opt",
+            "no-new-privileges",
+            "--read-only",
+        ),
         *("--tmpfs", "/tmp:mode=1777", "--tmpfs", "/run/private:mode=1777"),
         *("--mount", "type=bind,source=/home/me/buckets,target=/buckets", "image", "x"),
     ]
@@ -97,6 +107,7 @@ def test_every_resource_carries_the_runs_label() -> None:
     label = ["--label", "toolkit.run=r"]
     for argv in (
         docker_argv.create_volume("v", "r"),
+        docker_argv.create_export_volume("v", "r", "filer", "/x"),
         docker_argv.create_network("n", "r"),
         docker_argv.start_side_container("s", "r", "i", [], []),
         docker_argv.start_store("s", "r", "i", "/f", "0:0", []),
@@ -113,6 +124,27 @@ def test_the_runs_own_are_listed_by_label() -> None:
     assert docker_argv.list_of_run("volume", "r") == [
         *("docker", "volume", "ls", "--filter", "label=toolkit.run=r", "--format", "{{.Name}}"),
     ]
+
+
+def test_an_nfs_servers_export_is_a_volume_that_is_only_read() -> None:
+    """The engine's own words: no NFS server was at hand to mount one from."""
+    assert docker_argv.create_export_volume("v", "r", "filer.example.org", "/export/a b") == [
+        *("docker", "volume", "create", "--label", "toolkit.run=r", "--driver", "local"),
+        *("--opt", "type=nfs", "--opt", "o=addr=filer.example.org,ro", "--opt", "device=:/export/a b", "v"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        (Limits(), []),
+        (Limits(memory=1 << 30), ["--memory", "1073741824", "--memory-swap", "1073741824"]),
+        (Limits(cpus=26), ["--cpus", "26"]),
+        (Limits(cpus=0.5), ["--cpus", "0.5"]),
+    ],
+)
+def test_limits_are_the_engines_own_words(limits: Limits, words: list[str]) -> None:
+    assert limits.words == words
 
 
 @given(NAMES, NAMES)
@@ -132,10 +164,12 @@ def test_stdin_is_passed_on_only_where_it_is_wanted() -> None:
         (docker_argv.create_volume("v", "r"), "docker volume create --label toolkit.run=r v"),
         (docker_argv.volume_folder("v"), "docker volume inspect --format {{.Mountpoint}} v"),
         (docker_argv.create_network("n", "r"), "docker network create --driver bridge --label toolkit.run=r n"),
-        (docker_argv.follow_logs("c"), "docker logs --follow c"),
         (docker_argv.logs("c"), "docker logs c"),
-        (docker_argv.wait("c"), "docker wait c"),
-        (docker_argv.stop("c", 10), "docker stop --time 10 c"),
+        (docker_argv.is_running("c"), "docker container inspect --format {{.State.Running}} c"),
+        (docker_argv.volumes_folder("docker"), "docker info --format {{.DockerRootDir}}/volumes"),
+        (docker_argv.volumes_folder("podman"), "docker info --format {{.Store.VolumePath}}"),
+        (docker_argv.engine_socket("docker"), "docker context inspect --format {{.Endpoints.docker.Host}}"),
+        (docker_argv.engine_socket("podman"), "docker info --format {{.Host.RemoteSocket.Path}}"),
         (docker_argv.remove_container("c"), "docker rm --force --volumes c"),
         (docker_argv.remove_volume("v"), "docker volume rm v"),
         (docker_argv.remove_network("n"), "docker network rm n"),
@@ -144,6 +178,22 @@ def test_stdin_is_passed_on_only_where_it_is_wanted() -> None:
 )
 def test_short_lines_are_what_a_person_would_type(argv: list[str], line: str) -> None:
     assert " ".join(argv) == line
+
+
+def test_the_runs_on_a_host_are_found_by_their_label() -> None:
+    assert docker_argv.runs_of("container") == [
+        *("docker", "container", "ls", "--all", "--filter", "label=toolkit.run"),
+        *("--format", '{{.Label "toolkit.run"}}'),
+    ]
+    assert "--all" not in docker_argv.runs_of("volume")
+
+
+def test_a_file_of_a_volume_is_read_by_someone_without_network_or_rights() -> None:
+    assert docker_argv.read_from_volume("v", "sha256:abc", "state.json") == [
+        *("docker", "run", "--rm", "--network", "none", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
+        *("--mount", "type=volume,source=v,target=/volume,readonly"),
+        *("--entrypoint", "cat", "sha256:abc", "/volume/state.json"),
+    ]
 
 
 def test_a_subnet_is_asked_for_in_one_word() -> None:

@@ -94,7 +94,11 @@ def test_a_store_that_stays_away_keeps_the_data_here_until_it_is_rescued(
     run.fault()
     server.stop()
     expected = Expected(
-        "4", "the store is down for good", "FAILED", "bucket write", "reached the store|could not be stored|not every byte"
+        "4",
+        "the store is down for good",
+        "FAILED",
+        "bucket write",
+        "reached the store|could not be stored|not every byte",
     )
     kept_then_rescued(run, page, expected, threading.Thread(target=server.start))
 
@@ -113,7 +117,9 @@ def test_keys_that_are_revoked_in_the_middle_are_told_as_that(
         server.stop()
         server.start()
 
-    expected = Expected("5", "the keys are revoked in the middle", "FAILED", "bucket credentials", "refuses|not every|reached the store")
+    expected = Expected(
+        "5", "the keys are revoked in the middle", "FAILED", "bucket credentials", "refuses|not every|reached the store"
+    )
     kept_then_rescued(run, page, expected, threading.Thread(target=mend))
 
 

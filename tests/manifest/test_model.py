@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from toolkit.manifest.model import COMPUTE, Compute, Connection
+from toolkit.manifest.model import COMPUTE, Compute, Connection, FolderReference
 from toolkit.manifest.reader import read_manifest
 from toolkit.places import house
 from toolkit.secrets import parse_secret
@@ -41,6 +41,10 @@ def test_the_embedded_store_is_meant_by_its_word_alone() -> None:
     assert [Connection(url, KEY, KEY).is_embedded for url in urls] == [True, False, False]
 
 
-def test_references_are_data_then_results() -> None:
+def test_buckets_are_data_then_results_and_a_folder_is_none() -> None:
     results = replace(EXAMPLE.training_results, bucket="other")
-    assert replace(EXAMPLE, training_results=results).references == (EXAMPLE.training_data, results)
+    assert list(replace(EXAMPLE, training_results=results).buckets.items()) == [
+        ("data", EXAMPLE.training_data),
+        ("results", results),
+    ]
+    assert list(replace(EXAMPLE, training_data=FolderReference("", "/data")).buckets) == ["results"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.errors import ToolkitError
-from toolkit.manifest.model import BucketReference, Compute, Connection, Framework, Manifest
+from toolkit.manifest.model import BucketReference, Compute, Connection, Framework, Manifest, Step
 from toolkit.manifest.reader import framework_error, read_manifest
 from toolkit.places import house
 from toolkit.secrets import Secret, SecretSource
@@ -42,7 +42,8 @@ def test_the_example_means_what_it_says(tmp_path: Path) -> None:
         author="the toolkit's authors",
         description="A small convolutional network on handwritten digits, gradients averaged by ddl",
         framework=Framework("tensorflow-ddl", "2.19", "3.11"),
-        commands=("python train.py", "python transform.py"),
+        email="toolkit@example.org",
+        steps=(Step("python train.py", parallel=True), Step("python transform.py", parallel=False)),
         compute=Compute("p100", 2),
         training_data=BucketReference("digits in MNIST's own files", EMBEDDED, "mnist-training-data"),
         training_results=BucketReference("trained models", EMBEDDED, "mnist-training-models"),
@@ -62,7 +63,12 @@ def test_the_example_means_what_it_says(tmp_path: Path) -> None:
         ('"2.19"', "1.10", (12, 14, "model_definition.framework.version"), 'put it in quotes: "1.10"'),
         ('"2.19"', '"2 19"', (12, 14, "model_definition.framework.version"), "is no version"),
         ("name: mnist-digits", "name: no", (5, 9, "model_definition.name"), "reads no as a boolean"),
-        ("    name: python\n", "    name: julia\n", (14, 13, "model_definition.framework.runtimes.name"), "'python'"),
+        (
+            "    name: python\n",
+            "    name: julia\n",
+            (14, 13, "model_definition.framework.runtimes.name"),
+            "known: python",
+        ),
         (
             "bucket: mnist-training-data",
             "bucket: <bucket>",
@@ -130,7 +136,7 @@ def test_an_endpoint_is_a_plain_url(tmp_path: Path, url: str) -> None:
 
 
 def test_all_mistakes_are_told_at_once_in_the_files_order(tmp_path: Path) -> None:
-    text = EXAMPLE.replace("nodes: 2", "nodes: two").replace('"2.19"', "2.19").replace("  type: s3", "  type: nfs", 1)
+    text = EXAMPLE.replace("nodes: 2", "nodes: two").replace('"2.19"', "2.19").replace("  type: s3", "  type: s4", 1)
     assert [line for line, *_ in problems(tmp_path, text)] == [12, 21, 32]
 
 

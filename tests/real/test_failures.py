@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import EXAMPLE, MANIFEST, Bench, interrupt
+from .conftest import EXAMPLE, MANIFEST, NOTHING, Bench, interrupt, ours
 
 pytestmark = pytest.mark.usefixtures("left_nothing")
 
@@ -93,19 +93,22 @@ def test_a_rank_killed_by_a_signal_ends_the_run(bench: Bench, tmp_path: Path) ->
     assert time.monotonic() - start < 50
 
 
-def test_ctrl_c_halts_stores_and_cleans(bench: Bench, tmp_path: Path) -> None:
-    program = (
-        "from pathlib import Path; import os, time\n"
-        "(Path(os.environ['RESULT_DIR']) / ('by-' + os.environ['OMPI_COMM_WORLD_RANK'])).write_text('early')\n"
-        "print('begun', flush=True); time.sleep(300)\n"
-    )
-    process = bench.start("launch", bench.manifest(tmp_path, "python program.py", program))
+LONG = (
+    "from pathlib import Path; import os, time\n"
+    "(Path(os.environ['RESULT_DIR']) / ('by-' + os.environ['OMPI_COMM_WORLD_RANK'])).write_text('early')\n"
+    "print('begun', flush=True); time.sleep({seconds})\n"
+)
+
+
+def test_ctrl_c_of_a_script_halts_stores_and_cleans(bench: Bench, tmp_path: Path) -> None:
+    process = bench.start("launch", bench.manifest(tmp_path, "python program.py", LONG.format(seconds=300)))
     said = _until(process, "[1] begun")
     interrupt(process)
     said += process.communicate(timeout=60)[0]
     record = bench.newest()
     assert process.returncode == 130, said
-    assert record["state"] == "HALTED"
+    assert (record["state"], record["end"]) == ("HALTED", "stopped")
+    assert "what it wrote is in the bucket" in record["reason"]
     results = bench.results(record["training_id"])
     assert [(results / f"by-{rank}").read_text() for rank in (0, 1)] == ["early", "early"]
     assert "[1] begun" in bench.log(record["training_id"], 2)
@@ -120,41 +123,49 @@ def test_ctrl_c_before_the_first_command_leaves_nothing(bench: Bench, tmp_path: 
     assert bench.newest()["state"] == "HALTED"
 
 
-def test_a_terminal_that_is_closed_halts_stores_and_cleans(bench: Bench, tmp_path: Path) -> None:
-    program = (
-        "from pathlib import Path; import os, time\n"
-        "(Path(os.environ['RESULT_DIR']) / 'early').write_text('kept'); print('begun', flush=True); time.sleep(300)\n"
-    )
-    process = bench.start("launch", bench.manifest(tmp_path, "python program.py", program))
+def test_a_terminal_that_is_closed_leaves_the_run_alone_and_another_shell_takes_over(
+    bench: Bench, tmp_path: Path
+) -> None:
+    process = bench.start("launch", bench.manifest(tmp_path, "python program.py", LONG.format(seconds=10)))
     _until(process, "[1] begun")
     assert process.stdout is not None
     process.stdout.close()
     process.send_signal(signal.SIGHUP)
     process.wait(timeout=60)
-    record = bench.newest()
-    assert (record["state"], record["reason"]) == ("HALTED", "stopped by its operator; what it wrote is in the bucket")
-    assert (bench.results(record["training_id"]) / "early").read_text() == "kept"
-
-
-def test_a_second_ctrl_c_skips_storing_and_names_what_it_keeps(bench: Bench, tmp_path: Path) -> None:
-    program = (
-        "from pathlib import Path; import os, time\n"
-        "with (Path(os.environ['RESULT_DIR']) / 'big').open('wb') as file:\n"
-        "    [file.write(os.urandom(1 << 20)) for _ in range(400)]\n"
-        "print('begun', flush=True); time.sleep(300)\n"
+    run = bench.newest()
+    assert run["state"] == "PROCESSING"
+    followed = bench.ok("logs", "--follow", run["training_id"].removeprefix("training-"))
+    assert [line for line in followed.stdout.splitlines() if "begun" in line] in (
+        ["[0] begun", "[1] begun"],
+        ["[1] begun", "[0] begun"],
     )
-    process = bench.start("launch", bench.manifest(tmp_path, "python program.py", program, nodes=1))
-    said = _until(process, "[0] begun")
-    interrupt(process)
-    said += _until(process, "STORING")
-    interrupt(process)
-    said += process.communicate(timeout=60)[0]
+    assert bench.newest()["state"] == "COMPLETED"
+
+
+def test_a_launcher_that_is_killed_leaves_a_run_that_another_shell_stops(bench: Bench, tmp_path: Path) -> None:
+    process = bench.start("launch", bench.manifest(tmp_path, "python program.py", LONG.format(seconds=300)))
+    _until(process, "[1] begun")
+    process.kill()
+    process.wait()
+    run = bench.newest()["training_id"]
+    first, second = bench.start("stop", run), bench.start("stop", run)
+    said = [stop.communicate(timeout=60)[0] for stop in (first, second)]
+    assert [first.returncode, second.returncode] == [0, 0], said
     record = bench.newest()
-    volume = f"toolkit-{record['training_id']}"
-    kept = subprocess.run(["docker", "volume", "rm", volume], capture_output=True, text=True, check=False)
-    assert process.returncode == 130, said
-    assert (record["state"], volume in record["reason"]) == ("HALTED", True)
-    assert kept.returncode == 0, kept.stderr
+    assert (record["state"], record["end"]) == ("HALTED", "stopped")
+    assert (bench.results(run) / "by-1").read_text() == "early"
+
+
+def test_a_launcher_that_is_killed_before_the_run_began_leaves_nothing(bench: Bench, tmp_path: Path) -> None:
+    process = bench.start("launch", bench.manifest(tmp_path, "sleep 300"))
+    _until(process, "DOWNLOADING")
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 90
+    while ours(bench) != NOTHING and time.monotonic() < deadline:
+        time.sleep(1)
+    record = bench.newest()
+    assert (record["state"], "killed before a command was run" in record["reason"]) == ("HALTED", True)
 
 
 def test_a_run_without_a_model_cannot_be_collected(bench: Bench, tmp_path: Path) -> None:

@@ -62,3 +62,35 @@ def test_a_folder_that_is_none_is_named(code: Path, name: str) -> None:
     with pytest.raises(ToolkitError) as caught:
         read_code(code / name, code / "manifest.yml")
     assert str(caught.value) == f"C102 {code / name}: no such folder of code\n  next: name one with --code FOLDER"
+
+
+def write(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+
+
+def test_code_is_the_folder_without_manifest_history_and_caches(tmp_path: Path) -> None:
+    write(tmp_path, "manifest.yml", "train.py", "lib/net.py", ".git/config", "__pycache__/x.pyc", ".venv/bin/python")
+    code = read_code(tmp_path, tmp_path / "manifest.yml")
+    assert code == (("lib/net.py", tmp_path / "lib/net.py"), ("train.py", tmp_path / "train.py"))
+
+
+def test_a_link_that_leads_out_of_the_code_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, "secret", "code/train.py")
+    (tmp_path / "code" / "link").symlink_to(tmp_path / "secret")
+    with pytest.raises(ToolkitError, match="leads out"):
+        read_code(tmp_path / "code", tmp_path / "manifest.yml")
+
+
+def test_a_folder_too_large_to_be_code_is_refused(tmp_path: Path) -> None:
+    with (tmp_path / "data.bin").open("wb") as file:
+        file.truncate(600 << 20)
+    with pytest.raises(ToolkitError, match="that is no code"):
+        read_code(tmp_path, tmp_path / "manifest.yml")
+
+
+def test_an_empty_folder_is_no_code(tmp_path: Path) -> None:
+    write(tmp_path, "manifest.yml")
+    with pytest.raises(ToolkitError, match="holds no code"):
+        read_code(tmp_path, tmp_path / "manifest.yml")

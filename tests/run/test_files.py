@@ -15,6 +15,7 @@ from toolkit.manifest.model import Compute
 from toolkit.manifest.reader import read_manifest
 from toolkit.places import house
 from toolkit.run.files import learner_entries, supervisor_plan
+from toolkit.run.inside.logs import MARK
 from toolkit.run.keys import KeyPair, new_key_pair
 from toolkit.run.mpirun import mpirun_argv, single_argv
 from toolkit.run.plan import RunImage, RunPlan, make_plan
@@ -44,13 +45,16 @@ def text(entry: Entry) -> str:
 
 def test_learner_1_drives_and_the_others_answer(entries: dict[str, Entry]) -> None:
     common = {"entry.sh", "rank.sh"}
-    first = {"supervise.py", "run.json", "hostfile", "ssh_config", "id_ed25519", "known_hosts"} | common
+    first = {"inside", "run.json", "hostfile", "ssh_config", "id_ed25519", "known_hosts"} | common
     assert {name.split("/")[1] for name in entries if name.startswith("learner-1/")} == first
     assert {name.split("/")[1] for name in entries if name.startswith("learner-2/")} == (
-        {"sshd_config", "host_key", "authorized_keys"} | common
+        {"beat.sh", "sshd_config", "host_key", "authorized_keys"} | common
     )
-    assert "supervise.py" in text(entries["learner-1/entry.sh"])
-    assert "exec /usr/sbin/sshd" in text(entries["learner-2/entry.sh"])
+    assert {name for name in entries if name.startswith("learner-1/inside/")} == {
+        f"learner-1/inside/{name}" for name in ("__init__.py", "supervise.py", "logs.py", "learners.py")
+    }
+    assert "exec /usr/bin/python3 -E -m inside.supervise /run/learner/run.json" in text(entries["learner-1/entry.sh"])
+    assert "/usr/sbin/sshd -D -e -f /run/learner/sshd_config &" in text(entries["learner-2/entry.sh"])
 
 
 def test_every_file_is_the_learners_alone(entries: dict[str, Entry]) -> None:
@@ -69,7 +73,7 @@ def test_host_keys_are_pinned_and_the_private_ones_stay_apart(entries: dict[str,
 def test_the_one_key_that_may_enter_sets_the_learners_number(entries: dict[str, Entry]) -> None:
     line = f'restrict,environment="LEARNER_ID=2" {CLIENT.public}\n'
     assert text(entries["learner-2/authorized_keys"]) == line
-    assert "PermitUserEnvironment LEARNER_ID\n" in text(entries["learner-2/sshd_config"])
+    assert "PermitUserEnvironment=LEARNER_ID" in text(entries["learner-2/entry.sh"])
 
 
 def test_the_supervisors_plan_holds_each_steps_command_line(entries: dict[str, Entry]) -> None:
@@ -101,7 +105,6 @@ def test_sshd_lets_in_one_key_and_nothing_else(entries: dict[str, Entry]) -> Non
         "HostKey": "/run/learner/host_key",
         "AuthorizedKeysFile": "/run/learner/authorized_keys",
         "AuthenticationMethods": "publickey",
-        "PermitUserEnvironment": "LEARNER_ID",
         "UsePAM": "no",
         "StrictModes": "no",
         "PidFile": "none",
@@ -122,10 +125,11 @@ def test_a_rank_keeps_its_own_status(tmp_path: Path, entries: dict[str, Entry], 
     argv = ["/bin/sh", str(script), "2", command]
     done = subprocess.run(argv, env=environment, capture_output=True, timeout=30, check=False)
     assert done.returncode == status
+    assert done.stdout.startswith(MARK)
     assert (tmp_path / "ranks" / "2.7").read_text() == f"{status}\n"
 
 
-@pytest.mark.parametrize("name", ["learner-1/entry.sh", "learner-2/entry.sh", "learner-1/rank.sh"])
+@pytest.mark.parametrize("name", ["learner-1/entry.sh", "learner-2/entry.sh", "learner-1/rank.sh", "learner-2/beat.sh"])
 def test_scripts_are_a_shells(tmp_path: Path, entries: dict[str, Entry], name: str) -> None:
     assert text(entries[name]).startswith("#!/bin/sh\n")
     subprocess.run(["/bin/sh", "-n"], input=text(entries[name]).encode(), timeout=30, check=True)
@@ -156,19 +160,27 @@ def test_the_supervisor_is_told_all_that_it_needs() -> None:
         "logs": "/run/logs",
         "port": 2222,
         "open_mpi": 4,
+        "agent": ["ssh", "-F", "/run/learner/ssh_config"],
         "start_deadline": 60,
+        "lost": 12,
+        "grace": 10,
+        "limit": 0,
+        "retries": 0,
         "learners": [
-            {"number": 1, "hostname": "learner-1", "ranks": [0, 1]},
-            {"number": 2, "hostname": "learner-2", "ranks": [2, 3]},
+            {"number": 1, "hostname": "learner-1", "host": "", "ranks": [0, 1]},
+            {"number": 2, "hostname": "learner-2", "host": "", "ranks": [2, 3]},
         ],
         "steps": [
             {
-                "number": 1,
-                "command": "python train.py",
-                "parallel": True,
-                "argv": mpirun_argv(plan, first, "10.0.0.0/24"),
-            },
-            {"number": 2, "command": "python transform.py", "parallel": False, "argv": single_argv(second)},
+                "number": step.number,
+                "command": step.command,
+                "parallel": step.parallel,
+                "argv": argv,
+                "folder": "/job/code",
+                "timeout": 0,
+                "environment": {},
+            }
+            for step, argv in ((first, mpirun_argv(plan, first, "10.0.0.0/24")), (second, single_argv(second)))
         ],
     }
 

@@ -9,11 +9,13 @@ import pytest
 
 from toolkit.buckets.side import Mount
 from toolkit.cluster.reader import read_cluster
-from toolkit.manifest.model import Compute
+from toolkit.manifest.model import Compute, FolderReference, NfsReference, Step
 from toolkit.manifest.reader import read_manifest
 from toolkit.places import house
+from toolkit.run.learner_argv import data_binds, learner_argv
 from toolkit.run.mpirun import hostfile, mpirun_argv, single_argv
-from toolkit.run.plan import RunImage, RunPlan, counted, make_plan, new_training_id, run_environment
+from toolkit.run.plan import Export, HostFolder, RunImage, RunPlan, counted, make_plan, new_training_id, run_environment
+from toolkit.run.plan import Step as PlannedStep
 
 IMAGE = RunImage("tensorflow:1", "sha256:abc", (("PATH", "/opt/venv/bin:/usr/bin"), ("LD_LIBRARY_PATH", "/cuda")))
 
@@ -72,8 +74,9 @@ def test_the_environment_is_the_contracts_over_the_images() -> None:
     }
 
 
-def test_the_mpirun_line_of_the_example() -> None:
-    plan = plan_for()
+@pytest.mark.parametrize("open_mpi", ["4.1.4", "1.10.2"])
+def test_the_mpirun_line_of_the_example(open_mpi: str) -> None:
+    plan = replace(plan_for(), image=replace(IMAGE, open_mpi=open_mpi))
     names = sorted(run_environment(plan))
     assert mpirun_argv(plan, plan.steps[0], "172.18.0.0/16") == [
         *("/usr/bin/mpirun", "--noprefix", "--np", "2", "--hostfile", "/run/learner/hostfile"),
@@ -127,6 +130,91 @@ def test_a_later_command_is_given_whole_to_a_shell() -> None:
     assert single_argv(plan_for().steps[1]) == ["/bin/sh", "-c", "python transform.py"]
 
 
+def asking(**changes: object) -> RunPlan:
+    """The example's plan, where its manifest asks for more."""
+    manifest = read_manifest(house() / "examples" / "mnist" / "manifest.yml")
+    cluster = read_cluster(house() / "clusters" / "local.yml")
+    return make_plan(replace(manifest, **changes), cluster, IMAGE, "buckets:1", "training-abcd2345")
+
+
+def test_a_step_carries_what_it_was_told() -> None:
+    asked = Step("python t.py", False, "sub", 90, (("A", "1"),))
+    assert asking(steps=(asked,)).steps == (
+        PlannedStep(1, "python t.py", False, folder="/job/code/sub", timeout=90, environment=(("A", "1"),)),
+    )
+
+
+def test_the_mpirun_line_of_a_step_with_wishes_of_its_own() -> None:
+    asked = Step("t", True, "sub", environment=(("OWN", "v"),), mca=(("btl", "self,tcp"), ("btl_tcp_links", "2")))
+    plan = asking(steps=(asked,))
+    argv = mpirun_argv(plan, plan.steps[0], "10.0.0.0/8")
+    assert argv[argv.index("pml") + 2 : argv.index("-x")] == [
+        *("--mca", "btl_vader_single_copy_mechanism", "none", "--tag-output"),
+        *("--mca", "btl", "self,tcp", "--mca", "btl_tcp_links", "2"),
+        *("--wdir", "/job/code/sub"),
+    ]
+    assert argv.count("btl") == 1
+    assert "v" not in argv
+    assert argv[argv.index("OWN") - 1] == "-x"
+
+
+def test_a_persons_variables_stand_between_the_images_and_the_runs() -> None:
+    environment = (("LD_LIBRARY_PATH", "/mine"), ("DDL_OPTIONS", "-mode r:1x2"))
+    seen = run_environment(asking(environment=environment, resume="training-old12345"))
+    assert (seen["LD_LIBRARY_PATH"], seen["DDL_OPTIONS"]) == ("/mine", "-mode r:1x2")
+    assert seen["RESUME_DIR"] == "/mnt/results/mnist-training-models/training-old12345"
+
+
+@pytest.mark.parametrize(
+    ("data", "planned", "seen_as", "binds"),
+    [
+        (
+            FolderReference("", "/srv/my,tiles"),
+            HostFolder("/srv/my,tiles"),
+            "/mnt/data/my,tiles",
+            ['type=bind,"source=/srv/my,tiles","target=/mnt/data/my,tiles",readonly'],
+        ),
+        (
+            NfsReference("", "filer", "/export/my,tiles"),
+            Export("filer", "/export/my,tiles"),
+            "/mnt/data/my,tiles",
+            ['type=volume,source=toolkit-training-abcd2345-data,"target=/mnt/data/my,tiles",readonly'],
+        ),
+    ],
+)
+def test_data_that_is_no_bucket_is_bound_into_each_learner(
+    data: object, planned: object, seen_as: str, binds: list[str]
+) -> None:
+    plan = asking(training_data=data)
+    assert (plan.data, plan.data_folder, plan.data_bucket) == (planned, seen_as, "")
+    assert plan.mounts == (plan.results_mount,)
+    assert [bind.argument for bind in data_binds(plan)] == binds
+    argv = learner_argv(plan, plan.learners[0], "/volume")
+    assert argv[argv.index("--workdir") - 1] == binds[0]
+    assert f"DATA_DIR={seen_as}" in argv
+
+
+def test_part_of_a_bucket_and_a_copy_of_it() -> None:
+    manifest = read_manifest(house() / "examples" / "mnist" / "manifest.yml")
+    plan = asking(
+        training_data=replace(manifest.training_data, prefix="a/b", copied=True),
+        training_results=replace(manifest.training_results, prefix="trials"),
+    )
+    assert plan.mounts[0].filesystem == "data:mnist-training-data/a/b"
+    assert (plan.mounts[0].copied, plan.data_folder) == (True, "/mnt/data/mnist-training-data")
+    assert plan.results_mount.filesystem == "results:mnist-training-models/trials"
+
+
+def test_limits_hold_for_each_learner() -> None:
+    plan = asking(compute=Compute("p100", 2, memory=1 << 30, cpus=1.5), time_limit=60, retries=2)
+    for learner in plan.learners:
+        argv = learner_argv(plan, learner, "/volume")
+        first = argv.index("--memory")
+        assert argv[first : first + 6] == ["--memory", "1073741824", "--memory-swap", "1073741824", "--cpus", "1.5"]
+    assert (plan.time_limit, plan.retries) == (60, 2)
+    assert "--memory" not in learner_argv(asking(), asking().learners[0], "/volume")
+
+
 def test_the_hostfile_counts_slots() -> None:
     assert hostfile(plan_for(Compute("k80x2", 2))) == "learner-1 slots=2\nlearner-2 slots=2\n"
 
@@ -139,9 +227,8 @@ def test_training_ids_are_new_and_fit_a_containers_name() -> None:
 
 def test_the_data_is_mounted_read_only_and_the_results_are_not() -> None:
     plan = plan_for()
-    assert plan.data_mount == Mount(
-        "data", "mnist-training-data", folder="mnt/data/mnist-training-data", read_only=True
-    )
+    assert plan.data == Mount("data", "mnist-training-data", folder="mnt/data/mnist-training-data", read_only=True)
+    assert plan.mounts == (plan.data, plan.results_mount)
     assert plan.results_mount == Mount(
         "results", "mnist-training-models", folder="mnt/results/mnist-training-models", read_only=False
     )

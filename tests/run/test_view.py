@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from toolkit.buckets.side import Flush
+from toolkit.run.events import Line
 from toolkit.run.record import Record, State
-from toolkit.run.view import Unbreakable
+from toolkit.run.view import Choice, Unbreakable
 
 RECORD = Record(
     *("training-abcd2345", "digits", State.PENDING, "image:1", "sha256:1", "local", 1, 1, True),
@@ -24,36 +24,44 @@ class Notes:
     def state(self, record: Record, note: str) -> None:
         self.told.append((record.state, note))
 
-    def line(self, text: str) -> None:
-        if text == "break":
+    def line(self, line: Line) -> None:
+        if line.text == "break":
             raise self._failure
-        self.told.append(text)
+        self.told.append(line)
 
     def note(self, text: str) -> None:
         self.told.append(text)
 
-    def storing(self, flush: Flush) -> None:
-        self.told.append(flush)
+    def storing(self, queued: int, uploading: int, errored: int) -> None:
+        self.told.append((queued, uploading, errored))
+
+    def beat(self) -> None:
+        self.told.append("beat")
+
+    def interrupted(self) -> Choice:
+        self.told.append("interrupted")
+        return Choice.STOP
 
 
 def tell_all(view: Unbreakable) -> None:
     view.state(RECORD, "soon")
-    view.line("[0] x")
+    view.line(Line("[0] x", 1.0))
     view.note("n")
-    view.storing(Flush(1, 2, 3))
+    view.storing(1, 2, 3)
+    view.beat()
 
 
 def test_a_view_is_told_everything_in_order() -> None:
     notes = Notes(OSError())
     tell_all(Unbreakable(notes))
-    assert notes.told == [(State.PENDING, "soon"), "[0] x", "n", Flush(1, 2, 3)]
+    assert notes.told == [(State.PENDING, "soon"), Line("[0] x", 1.0), "n", (1, 2, 3), "beat"]
 
 
 @pytest.mark.parametrize("failure", [BrokenPipeError(), OSError(5, "Input/output error"), SystemExit(1)])
 def test_a_view_that_has_gone_is_told_no_more_and_stops_nothing(failure: BaseException) -> None:
     notes = Notes(failure)
     view = Unbreakable(notes)
-    view.line("break")
+    view.line(Line("break", 0.0))
     tell_all(view)
     assert notes.told == []
 
@@ -61,4 +69,14 @@ def test_a_view_that_has_gone_is_told_no_more_and_stops_nothing(failure: BaseExc
 @pytest.mark.parametrize("failure", [KeyboardInterrupt(), ValueError("a mistake of ours")])
 def test_an_interrupt_and_a_mistake_go_on_to_the_run(failure: BaseException) -> None:
     with pytest.raises(type(failure)):
-        Unbreakable(Notes(failure)).line("break")
+        Unbreakable(Notes(failure)).line(Line("break", 0.0))
+
+
+def test_the_answer_to_an_interrupt_is_the_views() -> None:
+    assert Unbreakable(Notes(OSError())).interrupted() is Choice.STOP
+
+
+def test_where_no_one_can_be_asked_any_more_the_run_goes_on() -> None:
+    view = Unbreakable(Notes(OSError()))
+    view.line(Line("break", 0.0))
+    assert view.interrupted() is Choice.DETACH

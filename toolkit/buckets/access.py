@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from toolkit.buckets.embedded import LOOPBACK, EmbeddedStore, embedded_keys
 from toolkit.buckets.leash import on_leash
 from toolkit.buckets.store import Access
 from toolkit.manifest.model import BucketReference, Manifest
-from toolkit.secrets import Secret, resolve_secret
+from toolkit.secrets import PAIR_KINDS, Secret, resolve_pair, resolve_secret
 
 
 class Opened:
@@ -34,18 +35,15 @@ class Opened:
 
 @contextmanager
 def open_access(manifest: Manifest, home: Path, side_image: str, run: str, address: str = LOOPBACK) -> Iterator[Opened]:
-    """Access to both stores, as `data` and `results`, while the context lasts.
+    """Access to the stores, as `data` (unless the data is a folder) and `results`, while the context lasts.
 
     An embedded store listens at `address`: this machine's, as those who need it see it.
 
     Raises `ToolkitError` (C103) for a reference that leads nowhere, before anything is started.
     """
-    uses_embedded = any(reference.connection.is_embedded for reference in manifest.references)
+    uses_embedded = any(reference.connection.is_embedded for reference in manifest.buckets.values())
     keys = embedded_keys(home) if uses_embedded else {}
-    resolved = {
-        "data": _resolve(manifest.training_data, keys),
-        "results": _resolve(manifest.training_results, keys),
-    }
+    resolved = {remote: _resolve(reference, keys) for remote, reference in manifest.buckets.items()}
     if not uses_embedded:
         yield Opened(resolved)
         return
@@ -63,12 +61,17 @@ def open_access(manifest: Manifest, home: Path, side_image: str, run: str, addre
 
 def _resolve(reference: BucketReference, embedded: dict[str, Secret]) -> Access:
     connection = reference.connection
+    url = "" if connection.is_embedded else connection.endpoint_url
+    if connection.access_key_id.kind in PAIR_KINDS:
+        access_key, secret_key, token = resolve_pair(connection.access_key_id)
+        return Access(url, access_key, secret_key, reference.prefix, token)
     return Access(
-        endpoint_url="" if connection.is_embedded else connection.endpoint_url,
+        endpoint_url=url,
         access_key_id=resolve_secret(connection.access_key_id, os.environ, embedded),
         secret_access_key=resolve_secret(connection.secret_access_key, os.environ, embedded),
+        prefix=reference.prefix,
     )
 
 
 def _at(access: Access, embedded_url: str) -> Access:
-    return Access(access.endpoint_url or embedded_url, access.access_key_id, access.secret_access_key)
+    return replace(access, endpoint_url=access.endpoint_url or embedded_url)

@@ -29,7 +29,7 @@ _PRIVATE = "/run/private"
 LEASH_SECONDS = 30
 # A server reads RCLONE_AUTH_KEY as CSV, hence the quotes; it comes through a file in memory, so that neither
 # the command line nor `docker inspect` shows it. Seconds are counted, not read from a clock: that may be set meanwhile.
-_COMMAND = f"""
+SERVER_SCRIPT = f"""
 silent=0 last=
 watch() {{
   if [ -e {_PRIVATE}/outlive ]; then
@@ -91,7 +91,7 @@ class EmbeddedStore:
         """Start it; its URL once it answers. Raises `ToolkitError` (S302) if it does not."""
         keys, folder = embedded_keys(self._home), str(embedded_folder(self._home))
         owner = f"{os.getuid()}:{os.getgid()}"
-        command = ("sh", "-c", _COMMAND, self._address)
+        command = ("sh", "-c", SERVER_SCRIPT, self._address)
         LOCAL.run(docker_argv.start_store(self._name, self._run, self._image, folder, owner, command))
         auth = f'"{keys["access_key_id"].reveal()},{keys["secret_access_key"].reveal()}"'
         LOCAL.run(docker_argv.execute(self._name, RECEIVE_AUTH, stdin=True), data=auth.encode())
@@ -108,7 +108,7 @@ class EmbeddedStore:
 
     def remove(self) -> None:
         """End it; it is no error if it is gone."""
-        LOCAL.run(docker_argv.remove_container(self._name), check=False)
+        remove_store(self._run)
 
     def _wait_until_ready(self) -> str:
         deadline = time.monotonic() + _START_SECONDS
@@ -120,6 +120,11 @@ class EmbeddedStore:
                 return match[1]
             time.sleep(0.1)
         raise ToolkitError(Code.LOADING_DATA, "the embedded S3 server did not start", evidence=said[-2000:])
+
+
+def remove_store(run: str) -> None:
+    """Remove the server of a run that is over; by itself it goes some seconds later."""
+    LOCAL.run(docker_argv.remove_container(store_container(run)), check=False)
 
 
 def store_container(run: str) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 from toolkit.buckets.store import Access
 from toolkit.catalogue.model import LEARNER_UID
 from toolkit.engines import docker_argv
-from toolkit.engines.docker_argv import Bind
+from toolkit.engines.docker_argv import Argv, Bind
 from toolkit.engines.engine import Engine
 from toolkit.errors import Code, ToolkitError
 from toolkit.keeper.places import CONFIG, ENGINE, HOST, PRIVATE, SCRATCH, SOCKET, VOLUMES
@@ -38,17 +38,27 @@ KEEPER = ("python3", "-m", "toolkit.keeper")
 
 @dataclass(frozen=True)
 class Mount:
-    """A bucket as a folder: `remote` names the section of rclone's configuration, `folder` is below `HOST`."""
+    """A bucket as a folder: `remote` names the section of rclone's configuration, `folder` is below `HOST`.
+
+    `prefix` is the part of the bucket that is meant; `copied`: its files are fetched, and not mounted.
+    """
 
     remote: str
     bucket: str
     folder: str
     read_only: bool
+    prefix: str = ""
+    copied: bool = False
 
     @property
     def filesystem(self) -> str:
         """As rclone names it."""
-        return f"{self.remote}:{self.bucket}"
+        return f"{self.remote}:{self.place}"
+
+    @property
+    def place(self) -> str:
+        """The bucket, or the part of it that is meant."""
+        return f"{self.bucket}/{self.prefix}" if self.prefix else self.bucket
 
 
 def rclone_config(remotes: dict[str, Access]) -> str:
@@ -57,6 +67,7 @@ def rclone_config(remotes: dict[str, Access]) -> str:
         f"[{name}]\ntype = s3\nprovider = Other\nforce_path_style = true\nno_check_bucket = true\n"
         f"endpoint = {access.endpoint_url}\naccess_key_id = {access.access_key_id.reveal()}\n"
         f"secret_access_key = {access.secret_access_key.reveal()}\n"
+        + (f"session_token = {access.session_token.reveal()}\n" if access.session_token else "")
         for name, access in remotes.items()
     )
 
@@ -78,6 +89,20 @@ def mount_options(mount: Mount) -> dict[str, Any]:
         "vfsOpt": options | ({"ReadOnly": True} if mount.read_only else cache),
         "mountOpt": {"AllowOther": True},
     }
+
+
+def keeper_argv(name: str, run: str, image: str, volume: str, volumes: str, socket: str, scratch: str) -> Argv:
+    """The command line that starts a run's keeper on a host.
+
+    Args:
+        volume: the run's volume, which the keeper makes.
+        volumes, socket: where the host's engine keeps its volumes, and where it listens.
+        scratch: the cluster's scratch folder on the host, where the run's lease lies; empty on this machine.
+    """
+    binds = [Bind(volumes, VOLUMES, propagation="rshared"), Bind(socket, ENGINE)]
+    if scratch:
+        binds.append(Bind(str(PurePosixPath(scratch).parent), SCRATCH))
+    return docker_argv.start_side_container(name, run, image, binds, (*KEEPER, "keep", run, volume))
 
 
 class SideContainer:
@@ -106,12 +131,8 @@ class SideContainer:
         Args:
             scratch: the cluster's scratch folder on the host, where the run's lease lies; empty on this machine.
         """
-        volumes = self.engine.volumes_folder()
-        binds = [Bind(volumes, VOLUMES, propagation="rshared"), Bind(self.engine.socket(), ENGINE)]
-        if scratch:
-            binds.append(Bind(str(PurePosixPath(scratch).parent), SCRATCH))
-        command = (*KEEPER, "keep", self._run, self._volume)
-        self.engine.run(docker_argv.start_side_container(self.name, self._run, self._image, binds, command))
+        volumes, socket = self.engine.volumes_folder(), self.engine.socket()
+        self.engine.run(keeper_argv(self.name, self._run, self._image, self._volume, volumes, socket, scratch))
         self.folder = f"{volumes}/{self._volume}/_data"
         self._give_keys(remotes)
 
@@ -120,8 +141,11 @@ class SideContainer:
         return self.run((*KEEPER, *words), data=data, check=check, timeout=60)
 
     def mount(self, mount: Mount) -> None:
-        """Mount one bucket; raises `ToolkitError` (S302) with what rclone said."""
+        """Mount one bucket, or copy what is in it; raises `ToolkitError` (S302) with what rclone said."""
         self.run(("mkdir", "-p", f"{HOST}/{mount.folder}"))
+        if mount.copied:
+            self._copy(mount)
+            return
         result = self._rc("mount/mount", mount_options(mount), check=False)
         if not result.ok:
             said = f"{result.output}\n{result.errors}".strip()
@@ -130,6 +154,17 @@ class SideContainer:
                 f"bucket {mount.bucket} could not be mounted",
                 evidence=said[-2000:],
                 mend="is /dev/fuse there (modprobe fuse), and may the engine's containers use it?",
+            )
+
+    def _copy(self, mount: Mount) -> None:
+        """Each file is compared with the bucket's checksum as it arrives; they belong to root, so no learner writes."""
+        command = ("rclone", "--config", CONFIG, "copy", "--quiet", mount.filesystem, f"{HOST}/{mount.folder}")
+        result = self.run(command, check=False)
+        if not result.ok:
+            raise ToolkitError(
+                Code.LOADING_DATA,
+                f"bucket {mount.place} could not be copied to {self.engine.host}",
+                evidence=result.errors[-2000:],
             )
 
     def make_folders(self, folders: Sequence[str]) -> None:

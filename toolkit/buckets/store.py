@@ -21,11 +21,13 @@ OnBytes = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Access:
-    """An endpoint with the keys to it, resolved."""
+    """An endpoint and its keys, resolved; `prefix` is the part of the bucket that is meant, and begins every key."""
 
     endpoint_url: str
     access_key_id: Secret
     secret_access_key: Secret
+    prefix: str = ""
+    session_token: Secret | None = None
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,13 @@ class Store:
         from botocore.config import Config
 
         self._endpoint = access.endpoint_url
+        self._prefix = f"{access.prefix}/" if access.prefix else ""
         self._client: Any = boto3.client(
             "s3",
             endpoint_url=access.endpoint_url,
             aws_access_key_id=access.access_key_id.reveal(),
             aws_secret_access_key=access.secret_access_key.reveal(),
+            aws_session_token=access.session_token.reveal() if access.session_token else None,
             region_name="us-east-1",
             config=Config(
                 connect_timeout=5,
@@ -92,14 +96,16 @@ class Store:
         return False
 
     def objects(self, bucket: str, prefix: str = "") -> Iterator[StoredObject]:
-        """The objects below `prefix`, by key; folder markers (keys that end in a slash) are left out."""
+        """The objects below `prefix`, by key without the access's own; folder markers (`…/`) are left out."""
         token: dict[str, str] = {}
         while True:
-            request = {"Bucket": bucket, "Prefix": prefix, **token}
+            request = {"Bucket": bucket, "Prefix": self._prefix + prefix, **token}
             page = self._call("list", bucket, partial(self._client.list_objects_v2, **request))
             for item in page.get("Contents", []):
                 if not item["Key"].endswith("/"):
-                    yield StoredObject(item["Key"], int(item["Size"]), item["ETag"].strip('"'))
+                    yield StoredObject(
+                        item["Key"].removeprefix(self._prefix), int(item["Size"]), item["ETag"].strip('"')
+                    )
             if not page.get("IsTruncated"):
                 return
             token = {"ContinuationToken": page["NextContinuationToken"]}
@@ -112,14 +118,14 @@ class Store:
         self._call(
             "write to",
             bucket,
-            lambda: self._client.upload_file(str(file), bucket, key, Callback=on_bytes, Config=config),
+            lambda: self._client.upload_file(str(file), bucket, self._prefix + key, Callback=on_bytes, Config=config),
         )
 
     def read(self, bucket: str, key: str) -> bytes:
         """A small object, whole."""
 
         def fetch() -> bytes:
-            body: bytes = self._client.get_object(Bucket=bucket, Key=key)["Body"].read()
+            body: bytes = self._client.get_object(Bucket=bucket, Key=self._prefix + key)["Body"].read()
             return body
 
         whole: bytes = self._call("read", bucket, fetch)
@@ -129,7 +135,7 @@ class Store:
         """An object from byte `offset` on, in pieces of at most 1 MiB; nothing where it is no longer than that."""
 
         def fetch() -> Any:
-            return self._client.get_object(Bucket=bucket, Key=key, Range=f"bytes={offset}-")["Body"]
+            return self._client.get_object(Bucket=bucket, Key=self._prefix + key, Range=f"bytes={offset}-")["Body"]
 
         body = self._call("read", bucket, fetch)
         pieces = body.iter_chunks(_PIECE)
@@ -138,7 +144,9 @@ class Store:
 
     def write(self, bucket: str, key: str, data: bytes) -> None:
         """Write a small object."""
-        self._call("write to", bucket, partial(self._client.put_object, Bucket=bucket, Key=key, Body=data))
+        self._call(
+            "write to", bucket, partial(self._client.put_object, Bucket=bucket, Key=self._prefix + key, Body=data)
+        )
 
     def get(self, bucket: str, item: StoredObject, target: Path, on_bytes: OnBytes) -> str:
         """Download `item` to `target`; the SHA-256 of its bytes.
@@ -149,7 +157,7 @@ class Store:
 
         def fetch() -> None:
             nonlocal size
-            body = self._client.get_object(Bucket=bucket, Key=item.key)["Body"]
+            body = self._client.get_object(Bucket=bucket, Key=self._prefix + item.key)["Body"]
             with target.open("xb") as file:
                 for piece in body.iter_chunks(_PIECE):
                     file.write(piece)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 
 from toolkit.catalogue.model import FrameworkRow
@@ -14,7 +15,8 @@ _WATSON_VERSION = re.compile(r"(?P<version>\d+(?:\.\d+)*)(?:-py(?P<python>\d(?:\
 
 
 class NotInCatalogue(Exception):
-    """No recipe answers; `field` is the part of the framework that is to blame: `name`, `version` or `python`."""
+    """No recipe answers; `field` is the part of the framework that is to blame: `name`, `version`, `python` or
+    `compat`."""
 
     def __init__(self, field: str, what: str) -> None:
         super().__init__(what)
@@ -28,13 +30,14 @@ def canonical(wanted: Framework) -> Framework:
         return wanted
     extension = match["extension"]
     name = f"{wanted.name}-{extension}" if extension and not wanted.name.endswith(f"-{extension}") else wanted.name
-    return Framework(name, match["version"], wanted.python or match["python"] or "3")
+    return replace(wanted, name=name, version=match["version"], python=wanted.python or match["python"] or "3")
 
 
 def choose(rows: Sequence[FrameworkRow], wanted: Framework, flavour: str = CPU) -> FrameworkRow:
     """The row for `wanted`; raises `NotInCatalogue` saying what the catalogue has instead.
 
-    Python `3` means any Python 3, the catalogue's first of that version.
+    Python `3` means any Python 3, the catalogue's first of that version. What asks for no `compat` gets a row that has
+    none, or one that always has it.
     """
     wanted = canonical(wanted)
     names = sorted({row.framework for row in rows})
@@ -53,12 +56,21 @@ def choose(rows: Sequence[FrameworkRow], wanted: Framework, flavour: str = CPU) 
         pythons = sorted({row.python for row in same_version}, key=_numbers)
         what = f"{wanted.name} {wanted.version} is not built for Python `{wanted.python}`"
         raise NotInCatalogue("python", f"{what}; {_instead(wanted.python, pythons)}")
-    found = next((row for row in same_python if row.flavour == flavour), None)
+    same_compat = _with_compat(same_python, wanted)
+    found = next((row for row in same_compat if row.flavour == flavour), None)
     if found is None:
-        flavours = ", ".join(sorted(row.flavour for row in same_python))
+        flavours = ", ".join(sorted(row.flavour for row in same_compat))
         what = f"{wanted.name} {wanted.version} on Python {wanted.python} has no {flavour} image; it has: {flavours}"
         raise NotInCatalogue("version", what)
     return found
+
+
+def _with_compat(rows: Sequence[FrameworkRow], wanted: Framework) -> Sequence[FrameworkRow]:
+    known = sorted({row.compat for row in rows if row.compat})
+    if wanted.compat and wanted.compat not in known:
+        what = f"{wanted.name} {wanted.version} has no compat `{wanted.compat}`"
+        raise NotInCatalogue("compat", f"{what}; {_instead(wanted.compat, known) if known else 'it has none'}")
+    return [row for row in rows if row.compat == wanted.compat] or rows
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -94,6 +94,18 @@ class SiteBundle:
 
 
 @dataclass(frozen=True)
+class Native:
+    """Libraries that are compiled for the image's own environment: what `build.py` in `source` makes goes to `target`.
+
+    `compiler` is the recipe of the base in which that happens, with its own lock. Nothing of it gets into the image.
+    """
+
+    source: Path
+    target: str
+    compiler: Recipe
+
+
+@dataclass(frozen=True)
 class Recipe:
     """One image: `name` says what is in it, as in `tensorflow-ddl-2.19-py3.11-cpu`.
 
@@ -114,6 +126,7 @@ class Recipe:
     architectures: tuple[str, ...] = ()
     additions: Additions | None = None
     bundle: SiteBundle | None = None
+    native: Native | None = None
 
     @property
     def lacks_bundle(self) -> bool:
@@ -123,15 +136,17 @@ class Recipe:
 
 @dataclass(frozen=True)
 class FrameworkRow:
-    """What a manifest asks for, and the recipe that answers it."""
+    """What a manifest asks for, and the recipe that answers it; `compat` is what its image has for older scripts."""
 
     framework: str
     version: str
     python: str
     flavour: str
     recipe: Recipe
+    compat: str = ""
 
     @property
     def spelled(self) -> str:
         """As a person reads it."""
-        return f"{self.framework} {self.version} on Python {self.python} ({self.flavour})"
+        compat = f", compat {self.compat}" if self.compat else ""
+        return f"{self.framework} {self.version} on Python {self.python} ({self.flavour}{compat})"

@@ -16,6 +16,7 @@ from toolkit.catalogue.model import (
     DistributionBase,
     FrameworkRow,
     Keyring,
+    Native,
     Recipe,
     RegistryBase,
     SiteBundle,
@@ -23,9 +24,11 @@ from toolkit.catalogue.model import (
     Tree,
 )
 from toolkit.errors import Code, ToolkitError
-from toolkit.yaml_source import Source, read_source, validate
+from toolkit.yaml_check import validate
+from toolkit.yaml_source import Source, read_source
 
 SUITES = "suites.yml"
+NATIVE_TEMPLATE = "native.Dockerfile.j2"
 
 
 def _absolute(value: str) -> str:
@@ -93,8 +96,34 @@ class TreeSection(_Section):
     source: str
     target: Annotated[str, AfterValidator(_absolute)]
 
-    def to_tree(self, folder: Path) -> Tree:
-        return Tree((folder / self.source).resolve(), self.target)
+    def to_tree(self, folder: Path, python: str) -> Tree:
+        """The tree, where `{python}` in its target stands for the image's version of Python."""
+        return Tree((folder / self.source).resolve(), self.target.replace("{python}", python))
+
+
+class NativeSection(_Section):
+    """Libraries that are compiled for each row: the folder of their `build.py`, where they go in the image, and the
+    Debian packages that compiling takes, each suite's locked in `locks/` beside the sources."""
+
+    source: str
+    target: Annotated[str, AfterValidator(_absolute)]
+    packages: list[str]
+
+    def to_native(self, folder: Path, suite: Suite, templates: Path) -> Native:
+        source = (folder / self.source).resolve()
+        return Native(
+            source,
+            self.target,
+            Recipe(
+                name=f"toolkit-compiler-{suite.name}",
+                title=f"Compilers of {suite.title}, for {source.parent.name}",
+                base=DistributionBase(suite, (*suite.packages, *self.packages), suite.variant),
+                template=templates / NATIVE_TEMPLATE,
+                lock=source.parent / "locks" / f"{suite.name}.lock",
+                trees=(),
+                facts="nothing of it gets into an image",
+            ),
+        )
 
 
 class FlavourSection(_Section):
@@ -110,7 +139,8 @@ class FlavourSection(_Section):
 class RowSection(_Section):
     """One version; stands on `suite`, or on an `image` of a registry, pinned by digest.
 
-    `trees` of its own take the place of the framework's.
+    `trees` of its own take the place of the framework's. With `compat` its images always have those trees of the
+    framework's `compat`, and the catalogue has none without.
     """
 
     version: str
@@ -119,11 +149,15 @@ class RowSection(_Section):
     suite: str = ""
     image: Annotated[str, AfterValidator(_pinned)] = ""
     trees: list[TreeSection] | None = None
+    compat: str = ""
     flavours: dict[str, FlavourSection]
 
 
 class FrameworkFile(_Section):
-    """`images/<framework>/recipe.yml`. With `extends`, every row of that framework with these trees on top."""
+    """`images/<framework>/recipe.yml`. With `extends`, every row of that framework with these trees on top.
+
+    `compat` are further trees by name, for the images of those manifests that ask for them.
+    """
 
     framework: str
     title: str
@@ -131,6 +165,8 @@ class FrameworkFile(_Section):
     extends: str = ""
     requirements: list[str] = []
     trees: list[TreeSection] = []
+    compat: dict[str, list[TreeSection]] = {}
+    native: NativeSection | None = None
     rows: list[RowSection] = []
 
 
@@ -200,6 +236,7 @@ def _rows(
 ) -> list[FrameworkRow]:
     """The rows of `file`, named and topped as `on_top` says."""
     folder, (top_source, top) = Path(source.file).parent, on_top
+    top_folder = Path(top_source.file).parent
     return [
         FrameworkRow(
             framework=top.framework,
@@ -207,26 +244,52 @@ def _rows(
             python=row.python,
             flavour=flavour,
             recipe=Recipe(
-                name=f"{top.framework}-{row.version}-py{row.python}-{flavour}",
+                name=_name(row, top, compat, flavour),
                 title=top.title,
                 base=_base(row, suites, source, index, section.packages),
                 template=templates / top.template,
                 lock=folder / "locks" / f"{row.version}-py{row.python}-{flavour}.lock",
-                trees=tuple(tree.to_tree(Path(top_source.file).parent) for tree in _trees(row, top)),
+                trees=tuple(tree.to_tree(top_folder, row.python) for tree in _trees(row, top, compat)),
                 facts=row.facts,
                 python=row.python,
                 requirements=(*section.requirements, *file.requirements),
                 architectures=tuple(section.gpu),
                 bundle=site.get(section.bundle, SiteBundle(section.bundle)) if section.bundle else None,
+                native=_native(row, top, suites, Path(top_source.file).parent, templates),
             ),
+            compat=compat,
         )
         for index, row in enumerate(file.rows)
+        for compat in _compats(row, top, source, index)
         for flavour, section in row.flavours.items()
     ]
 
 
-def _trees(row: RowSection, top: FrameworkFile) -> list[TreeSection]:
-    return top.trees if row.trees is None else row.trees
+def _compats(row: RowSection, top: FrameworkFile, source: Source, index: int) -> tuple[str, ...]:
+    """The images of a row: plain, and with each `compat`; or with its own alone."""
+    if row.compat and row.compat not in top.compat:
+        known = ", ".join(top.compat) or "none"
+        raise _wrong(source, f"unknown compat `{row.compat}`; {top.framework} has: {known}", ("rows", index, "compat"))
+    return (row.compat,) if row.compat else ("", *top.compat)
+
+
+def _name(row: RowSection, top: FrameworkFile, compat: str, flavour: str) -> str:
+    """What is the same for all images of a row is not in their names."""
+    parts = [top.framework, row.version, f"py{row.python}", "" if compat == row.compat else compat, flavour]
+    return "-".join(filter(None, parts))
+
+
+def _trees(row: RowSection, top: FrameworkFile, compat: str) -> list[TreeSection]:
+    return [*(top.trees if row.trees is None else row.trees), *top.compat.get(compat, [])]
+
+
+def _native(
+    row: RowSection, top: FrameworkFile, suites: dict[str, Suite], folder: Path, templates: Path
+) -> Native | None:
+    """None on a registry's image: what compiles for it is not known."""
+    if not top.native or row.suite not in suites:
+        return None
+    return top.native.to_native(folder, suites[row.suite], templates)
 
 
 def _base(row: RowSection, suites: dict[str, Suite], source: Source, index: int, packages: list[str]) -> Base:

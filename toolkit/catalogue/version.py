@@ -20,6 +20,7 @@ BUILD_FORMAT = 3
 BASE_NAME = "toolkit-base"
 BUNDLE_NAME = "toolkit-bundle"
 ENVIRONMENT_NAME = "toolkit-environment"
+NATIVE_NAME = "toolkit-native"
 ENVIRONMENT_TEMPLATE = "environment.Dockerfile.j2"
 ADDITIONS_TEMPLATE = "additions.Dockerfile.j2"
 COMPILE_PROGRAM = Path(__file__).parents[1] / "image" / "inside" / "compile.py"
@@ -82,19 +83,41 @@ def bundle_inputs(recipe: Recipe, lock: Lock) -> Inputs:
     return Inputs(BUNDLE_NAME, (("below", below), ("bundle", recipe.bundle.sha256)))
 
 
+def native_inputs(recipe: Recipe, lock: Lock) -> Inputs:
+    """The inputs of the environment with what was compiled for it on top."""
+    native = recipe.native
+    assert native
+    compiler = base_reference(native.compiler.base, read_lock(native.compiler.lock))
+    sources = tree_files(Tree(native.source, native.target))
+    return Inputs(
+        NATIVE_NAME,
+        (
+            ("below", _below_sources(recipe, lock)),
+            ("compiler", _sha256(compiler.encode())),
+            ("template", sha256_of(native.compiler.template)),
+            *((f"{native.target}/{name}", sha256_of(file)) for name, file in sources),
+        ),
+    )
+
+
+def _below_sources(recipe: Recipe, lock: Lock) -> str:
+    """The digest of what the tool's own sources stand on: a bundle, the environment, or the base alone."""
+    if recipe.bundle:
+        return bundle_inputs(recipe, lock).digest
+    if lock.wheels:
+        return environment_inputs(recipe, lock).digest
+    return _sha256(base_reference(recipe.base, lock).encode())
+
+
 def read_inputs(recipe: Recipe) -> Inputs:
     """Read every file that `recipe` names, and hash it; raises `ToolkitError` (S103) for one that is not there."""
     files = [recipe.template, *(tree.source for tree in recipe.trees)]
+    files += [recipe.native.source, recipe.native.compiler.template] if recipe.native else []
     missing = [str(file) for file in files if not file.exists()]
     if missing:
         raise ToolkitError(Code.IMAGE, f"recipe {recipe.name} names what is not there: {', '.join(missing)}")
     lock = read_lock(recipe.lock)
-    if recipe.bundle:
-        below = bundle_inputs(recipe, lock).digest
-    elif lock.wheels:
-        below = environment_inputs(recipe, lock).digest
-    else:
-        below = _sha256(base_reference(recipe.base, lock).encode())
+    below = native_inputs(recipe, lock).digest if recipe.native else _below_sources(recipe, lock)
     digests = [("below", below), ("template", sha256_of(recipe.template)), ("lock", sha256_of(recipe.lock))]
     digests.append(("labels", _sha256(json.dumps([recipe.title, recipe.facts, *recipe.architectures]).encode())))
     for tree in recipe.trees:

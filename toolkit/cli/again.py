@@ -6,6 +6,7 @@ import argparse
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from toolkit.cli import launch
@@ -25,6 +26,7 @@ def run_again(arguments: argparse.Namespace, *, resume: bool) -> int:
     if resume and not record.final:
         raise ToolkitError(Code.MANIFEST, f"{record.training_id} goes on", mend=f"toolkit stop {record.training_id}")
     with submitted_code(record) as code:
+        arguments.dry_run = False
         arguments.manifest, arguments.code = record.manifest_file, str(code)
         arguments.cluster = arguments.cluster or record.cluster_file or None
         order = launch.read_order(arguments)
@@ -35,7 +37,9 @@ def run_again(arguments: argparse.Namespace, *, resume: bool) -> int:
                 mend=f"toolkit launch {record.manifest_file} runs it in the new one",
             )
         console.print(f"{record.training_id} again, with the code that was submitted then", soft_wrap=True)
-        return launch.launch(order, arguments, record.training_id if resume else "")
+        if resume:
+            order = replace(order, manifest=replace(order.manifest, resume=record.training_id))
+        return launch.launch(order, arguments)
 
 
 @contextmanager

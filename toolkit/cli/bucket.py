@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     manifest = read_manifest(Path(arguments.manifest))
     files = _files(Path(arguments.folder)) if arguments.act == "put" else []
     side_image = read_inputs(buckets_recipe()).reference
-    if any(reference.connection.is_embedded for reference in manifest.references):
+    if any(reference.connection.is_embedded for reference in manifest.buckets.values()):
         ImageStore().get(side_image)
     with open_access(manifest, home(), side_image, new_training_id()) as opened:
         if arguments.act == "list":
@@ -40,9 +40,11 @@ def _files(folder: Path) -> list[tuple[str, Path]]:
 
 
 def _put(manifest: Manifest, access: dict[str, Access], files: list[tuple[str, Path]], *, as_json: bool) -> int:
-    bucket = manifest.training_data.bucket
+    if "data" not in manifest.buckets:
+        raise ToolkitError(Code.MANIFEST, "this manifest's training data is a folder and no bucket: nothing to put")
+    bucket = manifest.buckets["data"].bucket
     store = Store(access["data"])
-    for name, reference in (("data", manifest.training_data), ("results", manifest.training_results)):
+    for name, reference in manifest.buckets.items():
         if Store(access[name]).create_bucket(reference.bucket):
             console.print(f"bucket {reference.bucket} made")
     there = {item.key: item for item in store.objects(bucket)}
@@ -72,8 +74,8 @@ def _same(there: dict[str, StoredObject], key: str, file: Path) -> bool:
 
 def _list(manifest: Manifest, access: dict[str, Access], *, as_json: bool) -> int:
     found = {
-        reference.bucket: list(Store(access[name]).objects(reference.bucket))
-        for name, reference in (("data", manifest.training_data), ("results", manifest.training_results))
+        reference.place: list(Store(access[name]).objects(reference.bucket))
+        for name, reference in manifest.buckets.items()
     }
     if as_json:
         print_json(

@@ -70,6 +70,8 @@ def _fetched(recipe: Recipe, pool: Pool, report: Report) -> tuple[Pin, ...]:
             fetch_debs(lock.debs, recipe.base.suite, pool, _told(report, "packages"))
         fetch_wheels(lock.wheels, recipe.python, pool, _told(report, "wheels"))
         pins += [*lock.debs, *lock.wheels]
+    if recipe.native:
+        pins += _fetched(recipe.native.compiler, pool, report)
     return tuple(pins)
 
 

@@ -36,7 +36,10 @@ def run(arguments: argparse.Namespace) -> int:
     records.save(with_result(record, collected))
     if arguments.json:
         facts = {"folder": str(collected.folder), "files": collected.files, "bytes": collected.size}
-        print_json(facts | {"signatures": collected.signatures, "metrics": collected.metrics})
+        facts |= {"signatures": collected.signatures, "metrics": collected.metrics, "missing": list(collected.missing)}
+        print_json(facts)
+    for path in collected.missing:
+        console.print(f"not collected: the run wrote no {path}", style="yellow", soft_wrap=True)
     if collected.said:
         console.print(collected.said, soft_wrap=True)
     console.print(f"{collected.folder}  {collected.files} files, {human_size(collected.size)}", soft_wrap=True)

@@ -65,7 +65,7 @@ def _buckets(
     if manifest is None:
         yield None, (), "no manifest was given, so there is no bucket to try"
         return
-    embedded = any(reference.connection.is_embedded for reference in manifest.references)
+    embedded = any(reference.connection.is_embedded for reference in manifest.buckets.values())
     if embedded and cluster.engine == "ssh" and not cluster.operator:
         mend = "`operator: ADDRESS` in the cluster's file, this machine's address as the hosts see it"
         what = "the embedded store runs on this machine, and the cluster's file does not say where hosts reach it"
@@ -74,7 +74,7 @@ def _buckets(
     if embedded:
         ImageStore().get(side_image)
     address = cluster.operator if cluster.engine == "ssh" else LOOPBACK
-    names = {"data": manifest.training_data.bucket, "results": manifest.training_results.bucket}
+    names = {remote: reference.bucket for remote, reference in manifest.buckets.items()}
     with open_access(manifest, home(), side_image, f"doctor-{secrets.token_hex(4)}", address) as opened:
         own = _look_from_here(names, opened.remotes)
         yield Buckets(side_image, names, opened.remotes), own, ""

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 HOLD_SECONDS = 0.25
 """So long a line waits for the other ranks to say the same."""
+MOST_HELD = 64
+"""So many different lines wait at most; a flood is shown as it comes, in as much memory and time as a trickle."""
 _RANK = re.compile(r"^\[(\d+)\] ")
 
 
@@ -47,7 +49,8 @@ class Fold:
         """What has waited long enough, or for no one."""
         while self._groups:
             first = self._groups[0]
-            if len(first.ranks) < self._ranks and now - first.since < self._hold:
+            waits = len(first.ranks) < self._ranks and now - first.since < self._hold
+            if waits and len(self._groups) <= MOST_HELD:
                 return
             yield self._shown()
 

@@ -9,9 +9,11 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
+from toolkit.buckets.embedded import remove_store
 from toolkit.catalogue.model import DistributionBase, Recipe
 from toolkit.catalogue.version import read_inputs
 from toolkit.cli.build import recipe_of
+from toolkit.cli.manifest_words import read_and_tell
 from toolkit.cli.run_screen import Screen, told_end
 from toolkit.cli.screen import console, print_json, progress_bar
 from toolkit.cluster.model import NO_GPU, Cluster
@@ -20,7 +22,6 @@ from toolkit.errors import Code, ToolkitError
 from toolkit.image.own import buckets_recipe
 from toolkit.image.store import ImageStore, StoredImage
 from toolkit.manifest.model import Manifest
-from toolkit.manifest.reader import read_manifest
 from toolkit.places import home, house
 from toolkit.run.code import read_code
 from toolkit.run.kept import RemoteKeeper
@@ -48,15 +49,19 @@ class Order:
 
 def run(arguments: argparse.Namespace) -> int:
     """Read, take the hosts, plan, show the plan, bring it on its way, watch it."""
+    if arguments.dry_run:
+        from toolkit.cli import launch_dry_run
+
+        return launch_dry_run.run(arguments)
     return launch(read_order(arguments), arguments)
 
 
-def launch(order: Order, arguments: argparse.Namespace, resumed_from: str = "") -> int:
-    """Take the hosts, plan, show the plan, bring the run on its way, watch it. It may go on from an earlier run."""
+def launch(order: Order, arguments: argparse.Namespace) -> int:
+    """Take the hosts, plan, show the plan, bring the run on its way, watch it."""
     training_id = new_training_id()
     if arguments.id_file:
         Path(arguments.id_file).write_text(f"{training_id}\n")
-    with ready(order, training_id, wait=arguments.wait, resumed_from=resumed_from) as request:
+    with ready(order, training_id, wait=arguments.wait) as request:
         screen = Screen(request.plan.ranks, request.plan, lines_to_stderr=arguments.json)
         record = Launch(request, screen).run()
         if arguments.detach:
@@ -67,6 +72,7 @@ def launch(order: Order, arguments: argparse.Namespace, resumed_from: str = "") 
             record = Watch(watched, Records(home()), screen).run()
         except Detached:
             return detached(record, as_json=arguments.json)
+    remove_store(training_id)
     return told_end(record, as_json=arguments.json)
 
 
@@ -82,7 +88,7 @@ def detached(record: Record, *, as_json: bool) -> int:
 def read_order(arguments: argparse.Namespace) -> Order:
     """Every file that the words name; raises `ToolkitError` where one is wrong, or an image is not built."""
     manifest_file = Path(arguments.manifest)
-    manifest = read_manifest(manifest_file)
+    manifest = read_and_tell(manifest_file)
     cluster = read_cluster(Path(arguments.cluster) if arguments.cluster else house() / "clusters" / "local.yml")
     refuse_unreachable_store(manifest, cluster)
     code_folder = Path(arguments.code) if arguments.code else manifest_file.parent
@@ -104,7 +110,7 @@ def read_order(arguments: argparse.Namespace) -> Order:
 
 def refuse_unreachable_store(manifest: Manifest, cluster: Cluster) -> None:
     """Raise `ToolkitError` (C104) where the embedded store would have no address that the cluster's hosts can reach."""
-    embedded = any(reference.connection.is_embedded for reference in manifest.references)
+    embedded = any(reference.connection.is_embedded for reference in manifest.buckets.values())
     if embedded and cluster.engine == "ssh" and not cluster.operator:
         raise ToolkitError(
             Code.RESOURCES_ASKED,
@@ -114,12 +120,12 @@ def refuse_unreachable_store(manifest: Manifest, cluster: Cluster) -> None:
 
 
 @contextmanager
-def ready(order: Order, training_id: str, *, wait: bool, resumed_from: str = "") -> Iterator[Request]:
+def ready(order: Order, training_id: str, *, wait: bool) -> Iterator[Request]:
     """The run planned, on hosts that are its own while the context lasts; on this machine there is nothing to take."""
     manifest, cluster = order.manifest, order.cluster
     rest = (order.manifest_file, order.code_folder, order.code, home(), house() / "templates")
     if cluster.engine == "local":
-        plan = make_plan(manifest, cluster, order.image, order.side_image, training_id, resumed_from=resumed_from)
+        plan = make_plan(manifest, cluster, order.image, order.side_image, training_id)
         yield Request(manifest, plan, *rest, cluster_file=order.cluster_file)
         return
     from toolkit.run.boarding import Boarding
@@ -130,9 +136,7 @@ def ready(order: Order, training_id: str, *, wait: bool, resumed_from: str = "")
         for note in boarded.notes:
             console.print(note, style="yellow", soft_wrap=True)
         seats = (boarded.seats, boarded.ssh_port)
-        plan = make_plan(
-            manifest, cluster, order.image, order.side_image, training_id, *seats, resumed_from=resumed_from
-        )
+        plan = make_plan(manifest, cluster, order.image, order.side_image, training_id, *seats)
         yield Request(
             manifest,
             plan,
@@ -145,6 +149,10 @@ def ready(order: Order, training_id: str, *, wait: bool, resumed_from: str = "")
 
 
 def run_image(recipe: Recipe, reference: str, image: StoredImage) -> RunImage:
-    """The image as a run needs to know it; what Open MPI a registry's base brings is not known: 4's words are used."""
-    open_mpi = recipe.base.suite.open_mpi if isinstance(recipe.base, DistributionBase) else "4"
-    return RunImage(reference, image.image_id, image.environment, open_mpi)
+    """The image as a run needs to know it."""
+    return RunImage(reference, image.image_id, image.environment, open_mpi_of(recipe))
+
+
+def open_mpi_of(recipe: Recipe) -> str:
+    """The version of Open MPI in an image; what a registry's base brings is not known: 4's words are used."""
+    return recipe.base.suite.open_mpi if isinstance(recipe.base, DistributionBase) else "4"

@@ -9,7 +9,7 @@ from rich.table import Table
 from toolkit.cli.build import catalogue
 from toolkit.cli.screen import console, print_json, progress_bar
 from toolkit.errors import Code
-from toolkit.image.own import own_recipes
+from toolkit.image.own import compiler_recipes, own_recipes
 from toolkit.lock.changes import changes
 from toolkit.lock.entries import ALL, chosen, lock_entries
 from toolkit.lock.pool import Pool
@@ -23,7 +23,8 @@ def run(arguments: argparse.Namespace) -> int:
         from toolkit.cli import lock_manifest
 
         return lock_manifest.run(arguments)
-    entries = lock_entries(catalogue(), own_recipes())
+    rows = catalogue()
+    entries = lock_entries(rows, (*own_recipes(), *compiler_recipes(rows)))
     asked = chosen(entries, arguments.name or [ALL])
     if arguments.check:
         stale = {state.entry.name: state.why for state in map(state_of, asked) if state.why}

@@ -75,7 +75,32 @@ def parser() -> argparse.ArgumentParser:
     _manifest(_verb(acts, "list", "list what both buckets hold"))
     _lab(verbs)
     _doctor(verbs)
+    _manifests(verbs)
     return top
+
+
+def _manifests(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Manifests of every dialect, and what they may ask for."""
+    manifest = _verb(verbs, "manifest", "look a manifest over, convert it, begin one; its JSON Schema for editors")
+    acts = manifest.add_subparsers(metavar="ACT", dest="act", required=True)
+    check = _verb(acts, "check", "say all that is wrong with manifests, and what means something else here")
+    check.add_argument("file", metavar="FILE", nargs="+")
+    _verb(acts, "schema", "the JSON Schema of a manifest: every dialect, and the catalogue's frameworks")
+    convert = _verb(acts, "convert", "a manifest of any dialect in the canonical form, without the keys in it")
+    convert.add_argument("file", metavar="FILE")
+    convert.add_argument("-o", "--output", metavar="NEW_FILE", help="default: standard output")
+    init = _verb(acts, "init", "write a first manifest, commented; asks on a terminal what no flag says")
+    init.add_argument("file", metavar="FILE", nargs="?", default="manifest.yml", help="default: manifest.yml")
+    init.add_argument("--yes", action="store_true", help="ask nothing: defaults for what no flag says")
+    init.add_argument("--nodes", metavar="N", type=int)
+    for flag in ("name", "framework", "python", "command", "compute", "endpoint"):
+        init.add_argument(f"--{flag}", metavar=flag.upper())
+    init.add_argument("--framework-version", metavar="VERSION")
+    init.add_argument("--data-bucket", metavar="BUCKET")
+    init.add_argument("--results-bucket", metavar="BUCKET")
+
+    frameworks = _verb(verbs, "frameworks", "what the catalogue offers: version, Python, CUDA, GPUs")
+    frameworks.add_argument("name", metavar="FRAMEWORK", nargs="?", help="default: all of them")
 
 
 def _doctor(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

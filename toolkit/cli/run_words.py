@@ -13,6 +13,9 @@ def add_run_verbs(verb: Verb) -> None:
     launch = verb("launch", "run a manifest's commands on a cluster and store what they write")
     launch.add_argument("manifest", metavar="MANIFEST")
     launch.add_argument("--code", metavar="FOLDER", help="the code to submit (default: the manifest's folder)")
+    launch.add_argument(
+        "--dry-run", action="store_true", help="print hosts, ranks, mounts and command lines; start nothing"
+    )
     _where(launch, "clusters/local.yml, this machine")
 
     runs = verb("runs", "list the runs that were launched from here")

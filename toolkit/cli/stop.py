@@ -6,6 +6,7 @@ import argparse
 from dataclasses import asdict
 from functools import partial
 
+from toolkit.buckets.embedded import remove_store
 from toolkit.cli.run_screen import Screen
 from toolkit.cli.screen import console, print_json
 from toolkit.errors import Code, ToolkitError
@@ -50,9 +51,11 @@ def stopped(record: Record, records: Records) -> Record:
         console.print(f"{record.training_id}: stopping, as {who} asked; what it has written is stored first")
         watched = Watched(record, keepers, partial(stored_run, record), cluster_of(record).deadlines.lost)
         try:
-            return Watch(watched, records, Quiet(record.ranks)).run()
+            final = Watch(watched, records, Quiet(record.ranks)).run()
         except Detached:
             return record
+    remove_store(record.training_id)
+    return final
 
 
 class Quiet(Screen):

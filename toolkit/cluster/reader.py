@@ -11,7 +11,8 @@ from toolkit.cluster import sections
 from toolkit.cluster.model import NO_GPU, Access, Cluster, Deadlines, Gpu, Host
 from toolkit.cluster.ranges import MOST, expand
 from toolkit.errors import Code, Problem, ToolkitError
-from toolkit.yaml_source import Source, read_source, validate
+from toolkit.yaml_check import validate
+from toolkit.yaml_source import Source, read_source
 
 _CODE = Code.RESOURCES_ASKED
 

@@ -24,7 +24,8 @@ from toolkit.compatibility.model import (
     version_of,
 )
 from toolkit.errors import Code
-from toolkit.yaml_source import read_source, validate
+from toolkit.yaml_check import validate
+from toolkit.yaml_source import read_source
 
 FILE = "compatibility.yml"
 _NO_CELLS = {"first", "last", "source"}

@@ -31,9 +31,40 @@ class Bind:
         fields = ["type=bind", f"source={self.source}", f"target={self.target}"]
         fields += ["readonly"] if self.read_only else []
         fields += [f"bind-propagation={self.propagation}"] if self.propagation else []
-        line = io.StringIO()
-        csv.writer(line, lineterminator="").writerow(fields)
-        return line.getvalue()
+        return _csv(fields)
+
+
+def _csv(fields: Sequence[str]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(fields)
+    return line.getvalue()
+
+
+@dataclass(frozen=True)
+class NamedVolume:
+    """A volume of the engine's in a container, read-only."""
+
+    name: str
+    target: str
+
+    @property
+    def argument(self) -> str:
+        """As `--mount` takes it."""
+        return _csv(["type=volume", f"source={self.name}", f"target={self.target}", "readonly"])
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a container may use at most: bytes of memory, and how many CPUs; 0: as much as there is."""
+
+    memory: int = 0
+    cpus: float = 0
+
+    @property
+    def words(self) -> Argv:
+        """The words of `docker run`. No swap on top: a program that takes too much is killed, and not slowed down."""
+        memory = ["--memory", str(self.memory), "--memory-swap", str(self.memory)] if self.memory else []
+        return [*memory, *(["--cpus", f"{self.cpus:g}"] if self.cpus else [])]
 
 
 @dataclass(frozen=True)
@@ -52,11 +83,19 @@ class Network:
 
 
 HOST_NETWORK = "host"
+NO_LIMITS = Limits()
 
 
 def create_volume(name: str, run: str) -> Argv:
     """A volume lies where the engine has made its mounts shared, so FUSE mounts below it reach other containers."""
     return ["docker", "volume", "create", "--label", f"{RUN_LABEL}={run}", name]
+
+
+def create_export_volume(name: str, run: str, server: str, path: str) -> Argv:
+    """A volume that is `path` of an NFS server; the engine's host mounts it when a container first uses it."""
+    options = ("type=nfs", f"o=addr={server},ro", f"device=:{path}")
+    labelled = ["docker", "volume", "create", "--label", f"{RUN_LABEL}={run}", "--driver", "local"]
+    return [*labelled, *(word for option in options for word in ("--opt", option)), name]
 
 
 def volume_folder(name: str) -> Argv:
@@ -127,12 +166,13 @@ def start_learner(
     *,
     hostname: str,
     network: Network,
-    binds: Sequence[Bind],
+    binds: Sequence[Bind | NamedVolume],
     environment: Mapping[str, str],
     folder: str,
     command: Sequence[str],
     gpus: Sequence[str] = (),
     devices: Sequence[str] = (),
+    limits: Limits = NO_LIMITS,
 ) -> Argv:
     """A learner: the image's unprivileged user, no capability.
 
@@ -145,6 +185,7 @@ def start_learner(
         *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
         # Docker's 64 MB of shared memory are too few for Open MPI's and NCCL's transports.
         *("--shm-size", "1g"),
+        *limits.words,
         *(("--gpus", f'"device={",".join(gpus)}"') if gpus else ()),
         *(word for device in devices for word in ("--device", device)),
         *(("--ulimit", "memlock=-1", "--cap-add", "IPC_LOCK") if devices else ()),

@@ -55,18 +55,21 @@ def _hooks(base: DistributionBase) -> list[str]:
         *(f'echo "{line}" >> "$1"/etc/{file}' for file, line in _USER.items()),
         f'install -d -m 0755 -o {LEARNER_UID} -g {LEARNER_UID} "$1"/home/learner',
         'rm -rf "$1"/usr/share/man/man1',
-        *_compile_again(base.suite.python),
+        *_compile_again(base),
     ]
     # Ubuntu 16.04's dash writes a link there before anything is installed.
     return ['--setup-hook=mkdir -p "$1"/usr/share/man/man1', *(f"--customize-hook={hook}" for hook in customize)]
 
 
-def _compile_again(python: str) -> list[str]:
-    """Before 3.11, sets in compiled modules are in the order of hashes, whose seed the packages leave to chance."""
-    if not (3, 0) <= tuple(int(part) for part in python.split(".")) < (3, 11):
+def _compile_again(base: DistributionBase) -> list[str]:
+    """Before 3.11, sets in compiled modules are in the order of hashes, whose seed the packages leave to chance.
+
+    Where a suite's old Python is 2.7, which has no such sets, there is a Python 3 beside it that has.
+    """
+    if "python3" not in base.packages or tuple(int(part) for part in base.suite.python.split(".")) >= (3, 11):
         return []
-    folders = f"/usr/lib/python{python} /usr/lib/python3 /usr/share/python3"
-    return [f'PYTHONHASHSEED=0 chroot "$1" python{python} -m compileall -q -f {folders}']
+    compile_all = "python3 -m compileall -q -f /usr/lib/python3 /usr/lib/python3.* /usr/share/python3"
+    return [f"PYTHONHASHSEED=0 chroot \"$1\" sh -c '{compile_all}'"]
 
 
 def make_base(

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from toolkit.additions.question import stale_additions
 from toolkit.additions.stages import additions_stage, packages_base, packages_inputs, write_packages_layer
-from toolkit.catalogue.model import Recipe, RegistryBase, SiteBundle
+from toolkit.catalogue.model import DistributionBase, Recipe, RegistryBase, SiteBundle
+from toolkit.catalogue.reader import NATIVE_TEMPLATE
 from toolkit.catalogue.version import (
     ADDITIONS_TEMPLATE,
     ENVIRONMENT_TEMPLATE,
@@ -82,7 +83,9 @@ class Build:
     def stages(self) -> tuple[Stage, ...]:
         """What is built on top of the base, from the lowest up."""
         folder = self._recipe.template.parent
-        names = (self._recipe.template.name, *([ENVIRONMENT_TEMPLATE] if self._lock.wheels else []))
+        names = [self._recipe.template.name]
+        names += [ENVIRONMENT_TEMPLATE] if self._lock.wheels else []
+        names += [NATIVE_TEMPLATE] if self._recipe.native else []
         templates = {name: (folder / name).read_text("utf-8") for name in names}
         inputs = read_inputs(self._framework)
         stages = stages_of(self._framework, inputs, self._lock, templates, self._workshop.pool, self._namespace)
@@ -105,6 +108,8 @@ class Build:
         if self._added and stage.reference == self.reference:
             lock = self._added
             self._add_packages()
+        if stage.apart:
+            self._make_compiler(stage)
         if self._recipe.bundle and stage.reference == self._namespace + read_inputs(self._framework).reference:
             self._add_bundle(self._recipe.bundle)
         with_wheels = any(entry.name.startswith("wheels/") for entry in stage.context)
@@ -118,6 +123,13 @@ class Build:
         else:
             name = in_namespace(self._namespace, self._recipe, reference)
             self._workshop.make_base(base, self._lock.debs, name)
+
+    def _make_compiler(self, stage: Stage) -> None:
+        native = self._recipe.native
+        if native and isinstance(native.compiler.base, DistributionBase) and not self._store.find(stage.reference):
+            lock = read_lock(native.compiler.lock)
+            name = self._namespace + base_reference(native.compiler.base, lock)
+            self._workshop.make_base(native.compiler.base, lock.debs, name)
 
     def _add_packages(self) -> None:
         additions, added = self._recipe.additions, self._added
@@ -138,9 +150,11 @@ class Build:
         self._workshop.make_layer(below, reference, lambda folder: write_bundle_layer(bundle, folder), [LIBRARY_PATH])
 
     def _refuse_stale(self) -> None:
-        if why := stale(self._framework, self._lock):
-            what = f"the lock of {self._recipe.name} is stale: {why}"
-            raise ToolkitError(Code.IMAGE, what, mend=f"toolkit lock {self._recipe.name}")
+        compilers = [self._recipe.native.compiler] if self._recipe.native else []
+        for recipe, lock in ((self._framework, self._lock), *((one, read_lock(one.lock)) for one in compilers)):
+            if why := stale(recipe, lock):
+                what = f"the lock of {recipe.name} is stale: {why}"
+                raise ToolkitError(Code.IMAGE, what, mend=f"toolkit lock {recipe.name}")
         if self._added and (why := stale_additions(self._recipe, self._added)):
             what = f"{self._recipe.additions.lock if self._recipe.additions else ''} is stale: {why}"
             raise ToolkitError(Code.CODE, what, mend="toolkit lock MANIFEST")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +56,12 @@ def settled_settings(config: Mapping[str, Any]) -> dict[str, Any]:
         del kept["WorkingDir"]
     said = {name: value for name, value in kept.pop("Labels", {}).items() if name != STAGE}
     return {**kept, "Labels": said} if said else kept
+
+
+def with_variables(settings: Mapping[str, Any], variables: Sequence[str]) -> dict[str, Any]:
+    """`settings` with `variables` (`NAME=value`) set: one of the same name is replaced where it stands."""
+    environment = dict(variable.partition("=")[::2] for variable in (*settings.get("Env", ()), *variables))
+    return settled_settings({**settings, "Env": [f"{name}={value}" for name, value in environment.items()]})
 
 
 def base_config(layer: Layer) -> ImageConfig:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from toolkit import keeper
-from toolkit.catalogue.model import Recipe, Tree
+from toolkit.catalogue.model import FrameworkRow, Recipe, Tree
 from toolkit.catalogue.reader import read_tool_recipe
 from toolkit.errors import Code, ToolkitError
 from toolkit.places import house
@@ -33,6 +34,12 @@ def lab_recipe() -> Recipe:
 def own_recipes() -> tuple[Recipe, ...]:
     """All of them."""
     return buckets_recipe(), lab_recipe()
+
+
+def compiler_recipes(rows: Iterable[FrameworkRow]) -> tuple[Recipe, ...]:
+    """The bases in which the rows' native libraries are compiled, each once."""
+    natives = [row.recipe.native for row in rows if row.recipe.native]
+    return tuple({native.compiler.name: native.compiler for native in natives}.values())
 
 
 def _rclone() -> Path:

@@ -13,7 +13,8 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from toolkit.catalogue.model import LEARNER_UID, Recipe, RegistryBase
+from toolkit.catalogue.model import LEARNER_UID, Native, Recipe, RegistryBase, Tree
+from toolkit.catalogue.reader import NATIVE_TEMPLATE
 from toolkit.catalogue.version import (
     COMPILE_PROGRAM,
     ENVIRONMENT_TEMPLATE,
@@ -21,11 +22,14 @@ from toolkit.catalogue.version import (
     base_reference,
     bundle_inputs,
     environment_inputs,
+    native_inputs,
     tree_files,
 )
 from toolkit.errors import Code, ToolkitError
 from toolkit.fetch.wheels import requirements_text
 from toolkit.image import labels as label
+from toolkit.image.bundle_layer import LIBRARIES
+from toolkit.lock.file import read_lock
 from toolkit.lock.model import Lock, WheelPin
 from toolkit.lock.pool import Pool
 from toolkit.lock.wheel_choice import is_foreign
@@ -42,6 +46,10 @@ class Stage:
     context: tuple[Entry, ...]
     roots: tuple[str, ...]
     origin: str
+    apart: bool = False
+    """Made in another image than `parent`: of that one only the files at `roots` come, and none of its settings."""
+    variables: tuple[str, ...] = ()
+    """`NAME=value` that are set besides the parent's, where it is made apart."""
 
     def entries(self) -> Iterator[Entry]:
         """The build context: the Dockerfile and all that it copies."""
@@ -66,6 +74,10 @@ def stages_of(
         parent = reference
     if recipe.bundle:
         parent = namespace + bundle_inputs(recipe, lock).reference
+    if recipe.native:
+        reference = namespace + native_inputs(recipe, lock).reference
+        stages.append(native_stage(recipe, recipe.native, templates[NATIVE_TEMPLATE], parent, reference, namespace))
+        parent = reference
     stages.append(_image(recipe, inputs, lock, templates[recipe.template.name], parent, namespace + inputs.reference))
     return tuple(stages)
 
@@ -89,7 +101,7 @@ def labels(recipe: Recipe, inputs: Inputs, lock: Lock) -> dict[str, str]:
         "python": recipe.python,
         "requirements": list(recipe.requirements),
         "gpu": list(recipe.architectures),
-        "trees": [tree.target for tree in recipe.trees],
+        "trees": [tree.target for tree in recipe.trees] + ([recipe.native.target] if recipe.native else []),
         "debs": len(lock.debs),
         "wheels": len(lock.wheels),
     }
@@ -103,6 +115,27 @@ def labels(recipe: Recipe, inputs: Inputs, lock: Lock) -> dict[str, str]:
         label.RECIPE: json.dumps(facts, sort_keys=True, separators=(",", ":")),
         label.FACTS: recipe.facts,
     }
+
+
+def native_stage(
+    recipe: Recipe, native: Native, template: str, parent: str, reference: str, namespace: str = ""
+) -> Stage:
+    """What is compiled for the environment `parent`, in a base that has the compilers."""
+    compiler = native.compiler
+    dockerfile = render(
+        template,
+        parent=parent,
+        compiler=in_namespace(namespace, compiler, base_reference(compiler.base, read_lock(compiler.lock))),
+        stage=reference,
+        python=recipe.python,
+        target=native.target,
+    )
+    sources = tree_files(Tree(native.source, native.target))
+    context = tuple(Entry(f"native/{name}", file) for name, file in sources)
+    library_path = f"{native.target}:{LIBRARIES}" if recipe.bundle else native.target
+    origin = f"toolkit native: {native.source.parent.name}, compiled for {recipe.name}"
+    variables = (f"LD_LIBRARY_PATH={library_path}",)
+    return Stage(reference, parent, dockerfile, context, (native.target,), origin, apart=True, variables=variables)
 
 
 def _environment(recipe: Recipe, lock: Lock, template: str, pool: Pool, parent: str, reference: str) -> Stage:

@@ -17,7 +17,7 @@ from toolkit.fetch.wheels import fetch_wheels
 from toolkit.full_disk import cache_watched
 from toolkit.image.base import make_base
 from toolkit.image.builders import Builder
-from toolkit.image.config import ImageConfig, base_config, settled_settings
+from toolkit.image.config import ImageConfig, base_config, settled_settings, with_variables
 from toolkit.image.layer import Layer, LayerWriter
 from toolkit.image.progress import Progress, Report
 from toolkit.image.stages import Stage
@@ -76,6 +76,8 @@ class Workshop:
                     self.report(Progress(stage.reference, "settling"))
                     layer = self.store.cut(built, stage.roots, folder / "layer.tar", stage.origin)
                     settings = settled_settings(self.store.get(built).config.settings)
+                    if stage.apart:
+                        settings = with_variables(settled_settings(parent.settings), stage.variables)
                     self._load(stage.reference, parent.on_top(settings, layer), layer, prove)
             finally:
                 self.store.remove(built)
@@ -92,9 +94,8 @@ class Workshop:
             if not there:
                 below = self.store.get(parent).config
                 layer = write(folder)
-                settings = settled_settings(below.settings)
-                settings["Env"] = [*settings.get("Env", ()), *variables]
-                self._load(reference, below.on_top(settled_settings(settings), layer), layer, None)
+                settings = with_variables(settled_settings(below.settings), variables)
+                self._load(reference, below.on_top(settings, layer), layer, None)
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:

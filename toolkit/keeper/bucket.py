@@ -140,7 +140,7 @@ class Bucket:
         done = _rclone("copy", folder, f"{self._filesystem}/{name}")
         if done.returncode != 0:
             said = done.stderr.decode("utf-8", "replace")
-            raise NotStored(_meaning(said) or Reason.BUCKET_WRITE, f"{name} could not be stored", said)
+            raise NotStored(meaning(said) or Reason.BUCKET_WRITE, f"{name} could not be stored", said)
 
     def put_logs(self, logs: str, output: str, name: str) -> None:
         """Copy every learner's log, and the whole output, to where a run's own are, straight into the bucket.
@@ -154,7 +154,7 @@ class Bucket:
             done = _rclone(*words)
             if done.returncode != 0:
                 said = done.stderr.decode("utf-8", "replace")
-                raise NotStored(_meaning(said) or Reason.BUCKET_WRITE, "the logs could not be stored", said)
+                raise NotStored(meaning(said) or Reason.BUCKET_WRITE, "the logs could not be stored", said)
 
     @staticmethod
     def abort() -> None:
@@ -213,7 +213,7 @@ class Bucket:
     def refusal(self) -> tuple[Reason, str]:
         """Why the store takes nothing now, as it says itself."""
         said = self.probe()
-        return _meaning(said) or Reason.BUCKET_WRITE, said
+        return meaning(said) or Reason.BUCKET_WRITE, said
 
     def probe(self) -> str:
         """Write a small object; what the store says against it, empty where it takes it."""
@@ -259,7 +259,7 @@ class Progress:
         if self.silent(now) < _PROBE_SECONDS or now - self._probed < _PROBE_SECONDS:
             return False
         self._probed, self.said = now, probe()
-        meant = _meaning(self.said)
+        meant = meaning(self.said)
         self._refusals = [*self._refusals, meant] if meant and self._refusals[-1:] in ([], [meant]) else []
         if len(self._refusals) < _FINAL_PROBES:
             return False
@@ -267,7 +267,7 @@ class Progress:
         return True
 
 
-def _meaning(said: str) -> Reason | None:
+def meaning(said: str) -> Reason | None:
     """Why a store refuses, for good; None where it takes, or does not answer: that may pass."""
     return next((reason for reason, pattern in _REFUSALS if pattern.search(said)), None)
 

@@ -35,16 +35,23 @@ class ContainerState:
 
 
 class _Connection(http.client.HTTPConnection):
-    """HTTP over the engine's socket."""
+    """HTTP over a socket of this machine."""
+
+    def __init__(self, place: str, timeout: float) -> None:
+        super().__init__("engine", timeout=timeout)
+        self._place = place
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
-        self.sock.connect(ENGINE)
+        self.sock.connect(self._place)
 
 
 class KeeperEngine:
-    """The engine of the keeper's own host."""
+    """The engine of the keeper's own host, which listens at `place`."""
+
+    def __init__(self, place: str = ENGINE) -> None:
+        self._place = place
 
     def state(self, container: str) -> ContainerState:
         """How a container is; raises `EngineRefused` where the engine does not answer."""
@@ -116,7 +123,7 @@ class KeeperEngine:
     def _call(
         self, verb: str, path: str, body: Mapping[str, Any] | None = None, timeout: float = _TIMEOUT
     ) -> tuple[int, bytes]:
-        connection = _Connection("engine", timeout=timeout)
+        connection = _Connection(self._place, timeout)
         try:
             headers = {"Content-Type": "application/json"} if body is not None else {}
             connection.request(verb, _API + path, None if body is None else json.dumps(body), headers)

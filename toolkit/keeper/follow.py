@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ FINAL = ("COMPLETED", "FAILED", "HALTED")
 _POLL_SECONDS = 0.1
 _BEAT_SECONDS = 1.0
 _PIECE = 1 << 18
+_TIME = re.compile(r"[0-9]+\.[0-9]{3}")
 
 
 def follow(offset: int, out: TextIO = sys.stdout) -> None:
@@ -45,15 +47,16 @@ def events(offset: int, output: Path, state: Path) -> Iterator[dict[str, Any]]:
         text = _text(state)
         record = json.loads(text) if text and text != seen else None
         final = record is not None and record.get("state") in FINAL
+        if record is not None and not final:
+            yield {"record": record}
         for line in lines_from(output, offset):
             offset = int(line["next"])
             yield line
-        if record is not None:
-            seen = text
-            yield {"record": record}
         if final:
+            yield {"record": record}
             yield {"end": True}
             return
+        seen = text
         if time.monotonic() - beat > _BEAT_SECONDS:
             beat, beats = time.monotonic(), beats + 1
             yield {"beat": beats}
@@ -76,9 +79,15 @@ def lines_from(output: Path, offset: int) -> Iterator[dict[str, Any]]:
 
 
 def parse_line(line: bytes, following: int) -> dict[str, Any]:
-    """A line of the output, `<seconds since 1970> <text>`, as an event; `following` is the next one's offset."""
-    at, _, text = line.decode("utf-8", "replace").partition(" ")
-    return {"line": text, "at": float(at), "next": following}
+    """A line of the output, `<seconds since 1970> <text>`, as an event; `following` is the next one's offset.
+
+    What has no time (a disk that was full cuts lines anywhere) is shown as it is.
+    """
+    whole = line.decode("utf-8", "replace")
+    at, _, text = whole.partition(" ")
+    if _TIME.fullmatch(at):
+        return {"line": text, "at": float(at), "next": following}
+    return {"line": whole, "at": 0.0, "next": following}
 
 
 def _text(file: Path) -> str:

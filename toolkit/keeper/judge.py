@@ -70,24 +70,28 @@ class Facts:
 
 def judge(job: Job, facts: Facts) -> End:
     """How the run ended, the first that is true: stopped, host lost, deadline, memory, program, storing."""
-    untold = set(range(len(job.hosts))) - {report.host for report in facts.reports if not report.failure}
-    kept = tuple(job.hosts[host] or "this machine" for host in sorted(untold))
+    end, untold = next(_ends(job, facts), None), _untold(job, facts)
     failed = next((report for report in facts.reports if report.failure), None)
-    end = next(_ends(job, facts), None)
-    if end is None and failed is None:
-        return End(Reason.COMPLETED, "every command ended with 0, every byte is in the bucket")
+    if failed is None and not untold:
+        if end is None:
+            return End(Reason.COMPLETED, "every command ended with 0, every byte is in the bucket")
+        return end if end.reason is not Reason.STOPPED else _stopped(facts.stopped_by, "what it wrote is in the bucket")
+    kept = tuple(
+        name or "this machine"
+        for number, name in enumerate(job.hosts)
+        if number in untold or any(report.host == number and report.failure for report in facts.reports)
+    )
     if failed is None:
-        assert end is not None
-        if end.reason is not Reason.STOPPED:
-            return replace(end, kept=kept)
-        what = f"{', '.join(kept)} has not told that all is" if kept else "what it wrote is"
-        return replace(_stopped(facts.stopped_by, f"{what} in the bucket"), kept=kept)
+        assert end is not None  # a host that has not told is lost
+        if end.reason is Reason.STOPPED:
+            what = f"{', '.join(kept)} has not told that everything it wrote is in the bucket"
+            return _stopped(facts.stopped_by, what, "", _look_at(job), kept, Reason.HOST_LOST.code)
+        return replace(end, kept=kept)
     rescue = f"what it wrote is kept on {', '.join(kept)}; mend the store, then: toolkit rescue {job.run}"
+    what = f"not every byte is in the bucket: {failed.what}"
     if end is None:
-        what = f"not every byte is in the bucket: {failed.what}"
         return End(Reason(failed.failure), what, failed.evidence, rescue, kept)
     if end.reason is Reason.STOPPED:
-        what = f"not every byte is in the bucket: {failed.what}"
         return _stopped(facts.stopped_by, what, failed.evidence, rescue, kept, Reason(failed.failure).code)
     if end.reason is Reason.PROGRAM_FAILED and Reason(failed.failure) in _BUCKET:
         # A program fails where it cannot write: what is wrong with the store comes first, and must be mended first.
@@ -143,17 +147,21 @@ def _lost(job: Job, facts: Facts) -> Iterator[End]:
             Reason.HOST_LOST,
             f"{', '.join(_where(job, one) for one in lost)} is lost: no answer for {seconds} s",
             facts.last_lines,
-            f"look at the host (toolkit doctor); what it holds comes with: toolkit rescue {job.run}",
+            _look_at(job),
         )
-    told = {report.host for report in facts.reports}
-    silent = [name or "this machine" for number, name in enumerate(job.hosts) if number not in told]
-    if silent:
-        yield End(
-            Reason.HOST_LOST,
-            f"{', '.join(silent)} is lost: it has not told that everything it wrote is in the bucket",
-            facts.last_lines,
-            f"look at the host (toolkit doctor); what it holds comes with: toolkit rescue {job.run}",
-        )
+    if untold := _untold(job, facts):
+        hosts = ", ".join(job.hosts[number] or "this machine" for number in sorted(untold))
+        what = f"{hosts} is lost: it has not told that everything it wrote is in the bucket"
+        yield End(Reason.HOST_LOST, what, facts.last_lines, _look_at(job))
+
+
+def _untold(job: Job, facts: Facts) -> set[int]:
+    """The numbers of the hosts that have not told how they ended: nobody knows what they still hold."""
+    return set(range(len(job.hosts))) - {report.host for report in facts.reports}
+
+
+def _look_at(job: Job) -> str:
+    return f"look at the host (toolkit doctor); what it holds comes with: toolkit rescue {job.run}"
 
 
 def _out_of_memory(job: Job, facts: Facts, whole: bool) -> Iterator[End]:
@@ -174,7 +182,9 @@ def _out_of_memory(job: Job, facts: Facts, whole: bool) -> Iterator[End]:
 
 
 def _step_ok(job: Job, facts: Facts, step: Mapping[str, Any]) -> bool:
-    return step.get("exit_status") == 0 and all(status == 0 for status in rank_statuses(job, facts, step))
+    """A program that was told to end may do so with 0; it was not run to its end for all that."""
+    ended_by_itself = step.get("exit_status") == 0 and not step.get("why")
+    return ended_by_itself and all(status == 0 for status in rank_statuses(job, facts, step))
 
 
 def _step_failed(job: Job, facts: Facts, step: Mapping[str, Any]) -> End:
@@ -192,6 +202,8 @@ def _step_failed(job: Job, facts: Facts, step: Mapping[str, Any]) -> End:
         what = f"{name}: no rank has printed a line for {step.get('limit')} s"
         return End(Reason.NO_PROGRESS, what, facts.last_lines, mend)
     how = _how_it_ended(job, rank_statuses(job, facts, step), step.get("exit_status"))
+    if why == "stopped":
+        how = f"{_where(job, job.learners[0])} was told to end, by no one who left a name; {how}"
     return End(Reason.PROGRAM_FAILED, f"{name}: {how}", facts.last_lines, mend)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections import deque
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 from toolkit.keeper.bucket import Bucket, NotStored, Waiting
 from toolkit.keeper.ends import End, Reason
 from toolkit.keeper.engine import EngineRefused, KeeperEngine
+from toolkit.keeper.follow import parse_line
 from toolkit.keeper.hosts import Reports
 from toolkit.keeper.job import Job
 from toolkit.keeper.judge import Facts, HostReport, LearnerEnd, first_word, judge, rank_statuses
@@ -29,6 +30,8 @@ _TAIL_BYTES = 1 << 16
 _LINGER_SECONDS = 5.0
 _SURE_SECONDS = 10
 """For a store that has already been waited for."""
+UNHEARD = 71
+"""A learner's exit status where it has not heard learner 1 for too long (`learner.entry.sh.j2`)."""
 
 
 class Keep:
@@ -41,12 +44,21 @@ class Keep:
         self._reports = Reports(job, self._bucket)
         self._learners = Learners(job, engine, self._bucket, self._state.waiting)
         self._kept = False
+        self._where = f"into bucket {job.filesystem.partition(':')[2]}"
 
     def run(self) -> bool:
-        """From the word to go to the end."""
-        if self._job.rescue:
-            self._rescue()
-            return self._kept
+        """From the word to go to the end. A fault of ours, too, leaves a run that has ended, and no learner behind."""
+        try:
+            if self._job.rescue:
+                self._rescue()
+            else:
+                self._see_through()
+        except Exception as error:
+            self._failed(error)
+        self._linger()
+        return self._kept
+
+    def _see_through(self) -> None:
         self._state.enter("PROCESSING", "the ranks' output follows, each line with its rank")
         if self._job.leads:
             self._bucket.put(f"{self._job.run}/{RUN_FOLDER}/{BEGAN}", json.dumps(self._state.record).encode())
@@ -55,24 +67,34 @@ class Keep:
             self._submit_code()
             self._learners.wait()
         ends = self._learners.ends()
-        self._state.enter("STORING", self._first_word(ends))
+        if any(end.exit_status == UNHEARD for end in ends):
+            self._state.results(unheard=True)
+        self._state.enter("STORING", self._first_word(ends) or self._where)
         mine = self._store(ends)
         if self._job.leads:
             self._finish(mine)
         else:
             self._reports.tell(mine)
-        self._linger()
-        return self._kept
+
+    def _failed(self, error: Exception) -> None:
+        job, said = self._job, traceback.format_exc()
+        self._kept = True
+        what = f"the keeper on {job.name} itself failed: {error!r}"
+        if not job.leads:
+            self._reports.tell(HostReport(job.host, failure=Reason.SYSTEM, what=what, evidence=said))
+            return
+        self._state.end(End(Reason.SYSTEM, what, said, f"toolkit rescue {job.run}", (job.name,)))
+        if not job.rescue:
+            self._reports.publish(self._state.record)
 
     def _rescue(self) -> None:
         """What an earlier keeper could not store lies in the volume: mounted again, it is uploaded."""
-        self._state.enter("STORING", "")
+        self._state.enter("STORING", self._where)
         mine = self._store(())
         if mine.failure:
             self._state.end(End(Reason(mine.failure), mine.what, mine.evidence, kept=(self._job.name,)))
         else:
             self._state.end(End(Reason.COMPLETED, f"what was kept on {self._job.name} is in the bucket"))
-        self._linger()
 
     def _submit_code(self) -> None:
         if not self._job.leads:
@@ -179,9 +201,10 @@ def rank_files(folder: Path) -> dict[str, int]:
     """The exit status of each rank that ended on this host, by `step.rank`; what is no such file is left out."""
     found = {}
     for file in sorted(folder.glob("*.*")):
-        text = file.read_text().strip()
-        if text.isdecimal():
-            found[file.name] = int(text)
+        try:
+            found[file.name] = int(file.read_bytes())
+        except (OSError, ValueError):  # the folder is the program's, too
+            continue
     return found
 
 
@@ -204,14 +227,16 @@ def stopped_by(file: Path) -> str:
 
 
 def last_lines(output: Path, count: int = _LAST_LINES) -> str:
-    """The last lines of the run's output, without their times."""
+    """The last whole lines of the run's output, without their times."""
     try:
         with output.open("rb") as stream:
-            stream.seek(max(0, output.stat().st_size - _TAIL_BYTES))
-            lines = deque(stream.read().decode("utf-8", "replace").splitlines(), maxlen=count)
+            start = max(0, output.stat().st_size - _TAIL_BYTES)
+            stream.seek(start)
+            lines = stream.read().split(b"\n")
     except OSError:
         return ""
-    return "\n".join(line.partition(" ")[2] for line in lines)
+    whole = lines[1 if start else 0 : -1]
+    return "\n".join(parse_line(line, 0)["line"] for line in whole[-count:])
 
 
 def read_json(file: Path) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,8 @@ class RunState:
 
     def _save(self, **facts: Any) -> None:
         self._record = self._record | facts
-        write_whole(self._file, json.dumps(self._record, indent=1).encode())
+        with suppress(OSError):  # a disk that is full keeps it from those who watch now; the end goes to the bucket
+            write_whole(self._file, json.dumps(self._record, indent=1).encode())
 
 
 def write_whole(file: Path, content: bytes) -> None:

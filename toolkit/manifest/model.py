@@ -12,19 +12,49 @@ EMBEDDED = "embedded"
 
 @dataclass(frozen=True)
 class Framework:
-    """A framework as the catalogue names it, such as `tensorflow-ddl` `2.19` on Python `3.11`."""
+    """A framework as the catalogue names it, such as `tensorflow-ddl` `2.19` on Python `3.11`.
+
+    `compat` asks for what lets older scripts run on it, such as `tf1`; empty: nothing.
+    """
 
     name: str
     version: str
     python: str
+    compat: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command of a training.
+
+    Attributes:
+        command: given whole to a shell.
+        parallel: on every rank under mpirun; else once, on rank 0's host.
+        folder: where it runs, below the code's folder; empty: the code's folder itself.
+        timeout: seconds after which it is stopped and has failed; 0: none.
+        environment: variables for this command alone, over the manifest's.
+        mca: parameters for Open MPI; only a parallel command has them.
+    """
+
+    command: str
+    parallel: bool
+    folder: str = ""
+    timeout: int = 0
+    environment: tuple[tuple[str, str], ...] = ()
+    mca: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
 class Compute:
-    """What is asked for: a GPU kind × GPUs per node, such as `p100x2`, on how many nodes."""
+    """What is asked for: a GPU kind × GPUs per node, such as `p100x2`, on how many nodes.
+
+    `memory` (bytes) and `cpus` are what a node's container may use at most; 0: as much as its host has.
+    """
 
     name: str
     nodes: int
+    memory: int = 0
+    cpus: float = 0
 
     @property
     def gpu_kind(self) -> str:
@@ -56,7 +86,7 @@ COMPUTE = {
 
 @dataclass(frozen=True)
 class Connection:
-    """An S3 endpoint and the sources of its two keys."""
+    """An S3 endpoint and the sources of its two keys; of a pair (a profile's keys) both are the same source."""
 
     endpoint_url: str
     access_key_id: SecretSource
@@ -70,28 +100,75 @@ class Connection:
 
 @dataclass(frozen=True)
 class BucketReference:
-    """A bucket and how to reach it."""
+    """A bucket and how to reach it.
+
+    `prefix` is the part of it that is meant, without slashes around; empty: all of it. `copied`: the data is copied to
+    each host before the first command, not mounted.
+    """
 
     name: str
     connection: Connection
     bucket: str
+    prefix: str = ""
+    copied: bool = False
+
+    @property
+    def place(self) -> str:
+        """As a person reads it: `bucket`, or `bucket/prefix`."""
+        return f"{self.bucket}/{self.prefix}" if self.prefix else self.bucket
+
+
+@dataclass(frozen=True)
+class FolderReference:
+    """Data in a folder that every host of the run has under the same absolute `path`."""
+
+    name: str
+    path: str
+
+
+@dataclass(frozen=True)
+class NfsReference:
+    """Data that an NFS server exports: its name or address, and the exported path."""
+
+    name: str
+    server: str
+    path: str
+
+
+DataReference = BucketReference | FolderReference | NfsReference
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """A training, whole. `commands[0]` runs on every rank, each later one once; `packages` are Debian's."""
+    """A training, whole.
+
+    Attributes:
+        packages: Debian's, on top of the framework's image.
+        environment: variables that every command sees.
+        time_limit: seconds that all commands together may take; 0: none.
+        retries: how often a command that failed is run again.
+        resume: a folder of the results bucket that this run goes on from, such as another run's id; empty: none.
+        collect: what `toolkit collect` brings home besides `model/`: files and folders of the run's results.
+    """
 
     name: str
     author: str
     description: str
     framework: Framework
-    commands: tuple[str, ...]
+    steps: tuple[Step, ...]
     compute: Compute
-    training_data: BucketReference
+    training_data: DataReference
     training_results: BucketReference
     packages: tuple[str, ...] = ()
+    email: str = ""
+    environment: tuple[tuple[str, str], ...] = ()
+    time_limit: int = 0
+    retries: int = 0
+    resume: str = ""
+    collect: tuple[str, ...] = ()
 
     @property
-    def references(self) -> tuple[BucketReference, BucketReference]:
-        """The data bucket, then the results bucket."""
-        return self.training_data, self.training_results
+    def buckets(self) -> dict[str, BucketReference]:
+        """The buckets by what they are for: `data` (unless the data is a folder), then `results`."""
+        data = {"data": self.training_data} if isinstance(self.training_data, BucketReference) else {}
+        return {**data, "results": self.training_results}

@@ -23,6 +23,7 @@ def expectation(row: FrameworkRow) -> Expectation:
     for architecture in recipe.architectures:
         if not re.fullmatch(r"sm_[1-9]\d+", architecture):
             raise ToolkitError(Code.IMAGE, f"{recipe.name}: GPU `{architecture}`: expected one such as `sm_60`")
+    native = [recipe.native.target] if recipe.native else []
     framework = row.framework.partition("-")[0]  # tensorflow-ddl is tensorflow with a library on top
     return Expectation(
         framework=_MODULES.get(framework, framework),
@@ -30,8 +31,9 @@ def expectation(row: FrameworkRow) -> Expectation:
         python=recipe.python,
         has_ddl=any(tree.target == _DDL or tree.target.startswith(f"{_DDL}/") for tree in recipe.trees),
         has_mpi4py=any(_project(requirement) == "mpi4py" for requirement in recipe.requirements),
+        has_ops=recipe.native is not None,
         architectures=recipe.architectures,
-        library_path=f"{LIBRARIES}:{STUBS}" if recipe.bundle else "",
+        library_path=":".join([*native, LIBRARIES, STUBS]) if recipe.bundle else "",
     )
 
 

@@ -83,6 +83,8 @@ def checks(expectation: Expectation) -> Iterator[Check]:
     yield Check("ranks", "prove.py", ("ranks", said), _RANK_SECONDS + 30)
     if expectation.has_ddl:
         yield Check("ddl", "prove.py", ("ddl", said), _RANK_SECONDS + 30)
+    if expectation.has_ops:
+        yield Check("ddl ops", "prove.py", ("ops", said), _RANK_SECONDS + 30)
     if expectation.architectures:
         yield Check(gpu.CHECK, "fatbin.py", ("/",), 300, "libraries")
 
@@ -90,11 +92,13 @@ def checks(expectation: Expectation) -> Iterator[Check]:
 def skipped(expectation: Expectation) -> Iterator[Finding]:
     """What the recipe has no use for, and why."""
     if not expectation.framework:
-        for name in ("framework", "ranks", "ddl", gpu.CHECK):
+        for name in ("framework", "ranks", "ddl", "ddl ops", gpu.CHECK):
             yield Finding(name, "skipped", "an image of the tool's own has no framework")
         return
     if not expectation.has_ddl:
         yield Finding("ddl", "skipped", "the recipe has no ddl")
+    if not expectation.has_ops:
+        yield Finding("ddl ops", "skipped", "the recipe has no native library")
     if not expectation.architectures:
         yield Finding(gpu.CHECK, "skipped", "the recipe names no GPU: its image is for the CPU")
 

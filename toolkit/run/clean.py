@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from toolkit.buckets.embedded import store_container
 from toolkit.cluster.model import Cluster
 from toolkit.engines import docker_argv
 from toolkit.engines.engine import LOCAL, Engine
@@ -85,7 +86,10 @@ def _clean_run(
     if RemoteKeeper(engine, run).presence() is not Presence.GONE or (record and lives(record.launcher)):
         return
     record = refreshed(record, records) if record else None
-    volumes = engine.names("volume", run)
+    containers, volumes = engine.names("container", run), engine.names("volume", run)
+    if record and not record.final:  # it goes on elsewhere, or nobody could be asked
+        kept += [Found(engine.host, run, f"container {name}, as the run has not ended") for name in containers]
+        containers = []
     if volumes and (record is None or not record.final or record.kept):
         mend = f"toolkit rescue {run}" if record else "its launcher has its record: toolkit rescue there"
         kept.append(Found(engine.host, run, f"volume {volumes[0]}, which holds what may be in no bucket; {mend}"))
@@ -93,14 +97,11 @@ def _clean_run(
     elif record is None and not orphans:
         kept.append(Found(engine.host, run, "a run that is not recorded here; toolkit clean --orphans"))
         return
-    _remove(
-        engine,
-        run,
-        {"container": engine.names("container", run), "network": engine.names("network", run)},
-        removed,
-        failed,
-    )
-    _remove(engine, run, {"volume": volumes}, removed, failed)
+    if record is None and store_container(run) in containers:
+        kept.append(Found(engine.host, run, "an embedded store, which ends by itself when no run needs it"))
+        containers.remove(store_container(run))
+    networks = engine.names("network", run) if record is None or record.final else []
+    _remove(engine, run, {"container": containers, "network": networks, "volume": volumes}, removed, failed)
 
 
 def _remove(

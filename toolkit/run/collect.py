@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.buckets.access import open_access
-from toolkit.buckets.side import SideContainer
+from toolkit.buckets.side import Mount, SideContainer
 from toolkit.buckets.store import Access, Store, StoredObject
 from toolkit.engines import docker_argv
 from toolkit.engines.docker_argv import Bind
@@ -25,7 +25,7 @@ from toolkit.engines.engine import LOCAL
 from toolkit.errors import Code, ToolkitError
 from toolkit.keeper.metrics import Metric, read_metrics
 from toolkit.manifest.model import Manifest
-from toolkit.run.plan import CODE_FOLDER, data_mount, new_training_id
+from toolkit.run.plan import CODE_FOLDER, HostFolder, data_of, new_training_id
 from toolkit.run.record import Record
 from toolkit.whole_file import sha256_of
 
@@ -34,6 +34,8 @@ _SUMS = "SHA256SUMS"
 _LOADER = Path(__file__).parent / "inside" / "load_model.py"
 _FETCHED = {"model": "model", "_submitted_code": "code"}
 """Folders of the run's prefix, and what they are called at home."""
+_BESIDES = "files"
+"""The folder at home for what the manifest wants collected besides."""
 
 Report = Callable[[str, int, int], None]
 """Told what is fetched, the bytes so far and the bytes in all."""
@@ -41,7 +43,10 @@ Report = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Collected:
-    """A model at home: its folder, how many files and bytes, and what the check said."""
+    """A model at home: its folder, how many files and bytes, and what the check said.
+
+    `missing` are files that the manifest wants collected, and the run did not write.
+    """
 
     folder: Path
     files: int
@@ -49,6 +54,7 @@ class Collected:
     signatures: dict[str, Any]
     metrics: dict[str, Metric]
     said: str
+    missing: tuple[str, ...] = ()
 
 
 class Collection:
@@ -74,7 +80,8 @@ class Collection:
         *said, last = answer["said"] or [""]
         metrics = read_metrics(last)
         told = "\n".join(said if metrics else answer["said"])
-        return Collected(self._folder, len(files), size, answer["signatures"], metrics, told)
+        missing = tuple(path for path in self._manifest.collect if not (self._folder / _BESIDES / path).exists())
+        return Collected(self._folder, len(files), size, answer["signatures"], metrics, told, missing)
 
     def _is_whole(self) -> bool:
         """Whether an earlier collection lies here and every file still has its checksum."""
@@ -110,10 +117,13 @@ class Collection:
         partial.rename(self._folder)
 
     def _wanted(self, store: Store) -> Iterator[tuple[str, StoredObject]]:
-        for remote, local in _FETCHED.items():
-            prefix = f"{self._record.training_id}/{remote}/"
-            for item in store.objects(self._record.results_bucket, prefix):
-                name = f"{local}/{item.key.removeprefix(prefix)}"
+        besides = {path: f"{_BESIDES}/{path}" for path in self._manifest.collect}
+        for remote, local in (_FETCHED | besides).items():
+            whole = f"{self._record.training_id}/{remote}"
+            for item in store.objects(self._record.results_bucket, whole):
+                if item.key != whole and not item.key.startswith(f"{whole}/"):
+                    continue  # its name only begins with the same letters
+                name = f"{local}{item.key.removeprefix(whole)}"
                 if ".." in Path(name).parts:
                     raise ToolkitError(Code.LOADING_DATA, f"object {item.key!r} would leave the folder; not fetched")
                 yield name, item
@@ -128,11 +138,16 @@ class Collection:
             return self._ask(binds, environment, command)
         binds.append(Bind(str(code), CODE_FOLDER, read_only=True))
         command.append(f"{CODE_FOLDER}/{CHECK_PROGRAM}")
-        with self._mounted_data(access) as folder:
-            bucket = self._record.data_bucket
-            binds.append(Bind(f"{folder}/mnt", "/mnt", propagation="rslave"))
-            environment |= {"DATA_DIR": f"/mnt/data/{bucket}", "PYTHONPATH": CODE_FOLDER, "MODEL_DIR": CODE_FOLDER}
+        environment |= {"PYTHONPATH": CODE_FOLDER, "MODEL_DIR": CODE_FOLDER}
+        data = data_of(self._manifest.training_data)
+        if isinstance(data, HostFolder) and Path(data.path).is_dir():
+            binds.append(Bind(data.path, f"/mnt/data/{data.name}", read_only=True))
+            return self._ask(binds, environment | {"DATA_DIR": f"/mnt/data/{data.name}"}, command)
+        if not isinstance(data, Mount):  # it is not on this machine: a check that needs it says so
             return self._ask(binds, environment, command)
+        with self._mounted_data(access, data) as folder:
+            binds.append(Bind(f"{folder}/mnt", "/mnt", propagation="rslave"))
+            return self._ask(binds, environment | {"DATA_DIR": f"/mnt/data/{data.bucket}"}, command)
 
     def _ask(self, binds: list[Bind], environment: dict[str, str], command: list[str]) -> dict[str, Any]:
         owner = f"{os.getuid()}:{os.getgid()}"
@@ -150,13 +165,13 @@ class Collection:
         return answer
 
     @contextmanager
-    def _mounted_data(self, access: dict[str, Access]) -> Iterator[str]:
+    def _mounted_data(self, access: dict[str, Access], data: Mount) -> Iterator[str]:
         """The training data as a folder, by a side container of its own that is gone afterwards."""
         name = f"toolkit-{self._check_id}"
         side = SideContainer(LOCAL, f"{name}-buckets", self._check_id, self._side_image, name)
         try:
             side.start({"data": access["data"]})
-            side.mount(data_mount(self._record.data_bucket))
+            side.mount(data)
             yield side.folder
         finally:
             side.unmount()

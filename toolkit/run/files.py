@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from toolkit.catalogue.model import LEARNER_UID
 from toolkit.run.keys import KeyPair
 from toolkit.run.mpirun import hostfile, mpirun_argv, single_argv, ssh_agent
-from toolkit.run.plan import CODE_FOLDER, LEARNER_FOLDER, LOG_FOLDER, Learner, RunPlan
+from toolkit.run.plan import LEARNER_FOLDER, LOG_FOLDER, Learner, RunPlan
 from toolkit.tar_stream import Entry
 
 _INSIDE = Path(__file__).parent / "inside"
@@ -35,15 +35,20 @@ def learner_entries(
 
 
 def supervisor_plan(plan: RunPlan, subnet: str) -> dict[str, object]:
-    """What the supervisor inside learner 1 reads: each step's argv, and which learner holds which rank."""
+    """What the supervisor inside learner 1 reads: each step's argv, and which learner holds which rank.
+
+    A step is stopped after `timeout` seconds, all of them together after `time_limit`; 0 is no limit.
+    """
     return {
         "logs": LOG_FOLDER,
         "port": plan.ssh_port,
         "open_mpi": 5 if plan.image.open_mpi_major >= 5 else 4,
         "agent": list(ssh_agent()),
         "start_deadline": plan.cluster.deadlines.start,
-        "lost": max(plan.cluster.deadlines.lost - _TELLING_SECONDS, 2),
+        "lost": _silent_seconds(plan),
         "grace": plan.cluster.deadlines.stop,
+        "limit": plan.time_limit,
+        "retries": plan.retries,
         "learners": [
             {
                 "number": learner.number,
@@ -58,12 +63,19 @@ def supervisor_plan(plan: RunPlan, subnet: str) -> dict[str, object]:
                 "number": step.number,
                 "command": step.command,
                 "parallel": step.parallel,
-                "folder": CODE_FOLDER,
                 "argv": mpirun_argv(plan, step, subnet) if step.parallel else single_argv(step),
+                "folder": step.folder,
+                "timeout": step.timeout,
+                "environment": dict(step.environment),
             }
             for step in plan.steps
         ],
     }
+
+
+def _silent_seconds(plan: RunPlan) -> int:
+    """After so long a learner that is not heard counts as lost, for learner 1 and for the others alike."""
+    return max(plan.cluster.deadlines.lost - _TELLING_SECONDS, 2)
 
 
 def _every_learner(plan: RunPlan, learner: Learner, templates: Path) -> dict[str, str]:
@@ -111,5 +123,5 @@ def _render(templates: Path, name: str, plan: RunPlan, learner: Learner) -> str:
         folder=LEARNER_FOLDER,
         logs=LOG_FOLDER,
         start=plan.cluster.deadlines.start,
-        lost=plan.cluster.deadlines.lost,
+        lost=_silent_seconds(plan),
     )

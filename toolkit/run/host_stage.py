@@ -9,10 +9,11 @@ from toolkit.buckets.side import SideContainer
 from toolkit.buckets.store import Access
 from toolkit.catalogue.model import LEARNER_UID
 from toolkit.engines import docker_argv
-from toolkit.engines.docker_argv import HOST_NETWORK, Bind, Network
 from toolkit.engines.engine import Engine
+from toolkit.errors import Code, ToolkitError
 from toolkit.keeper.job import Job
-from toolkit.run.plan import CODE_FOLDER, LEARNER_FOLDER, LOG_FOLDER, Learner, RunPlan, run_environment
+from toolkit.run.learner_argv import learner_argv
+from toolkit.run.plan import Export, HostFolder, Learner, RunPlan
 from toolkit.tar_stream import Entry
 
 
@@ -33,9 +34,13 @@ class HostStage:
         return self.side.keeper("leash").output.strip()
 
     def mount_buckets(self) -> None:
-        """Mount both buckets; make the run's own folders in them."""
+        """Mount the buckets; make the run's own folders in them.
+
+        Raises `ToolkitError` (S302) where data that is a folder is not on this host.
+        """
         plan = self._plan
-        for mount in (plan.data_mount, plan.results_mount):
+        self._find_data()
+        for mount in plan.mounts:
             self.side.mount(mount)
         results = plan.results_mount.folder
         folders = [f"{results}/{plan.training_id}", f"{results}/{plan.training_id}/logs"]
@@ -57,7 +62,7 @@ class HostStage:
     def start_learners(self) -> None:
         """Start its learners, the first one last: it looks for the others."""
         for learner in reversed(self.learners):
-            self.engine.run(self._learner_argv(learner))
+            self.engine.run(learner_argv(self._plan, learner, self.side.folder))
 
     def go(self, job: Job) -> None:
         """Tell the keeper to go; from now on the run needs no operator."""
@@ -70,27 +75,18 @@ class HostStage:
         self.side.unmount()
         return self.engine.remove_run(self._plan.training_id)
 
-    def _learner_argv(self, learner: Learner) -> list[str]:
-        host, plan = self.side.folder, self._plan
-        known = tuple((one.hostname, one.seat.address) for one in plan.learners)
-        return docker_argv.start_learner(
-            plan.container(learner),
-            plan.training_id,
-            plan.image.image_id,
-            hostname=learner.hostname,
-            network=Network(HOST_NETWORK, known) if plan.on_hosts else Network(plan.network),
-            binds=(
-                Bind(f"{host}/mnt", "/mnt", propagation="rslave"),
-                Bind(f"{host}/code", CODE_FOLDER),
-                Bind(f"{host}/logs", LOG_FOLDER),
-                Bind(f"{host}/{learner.hostname}", LEARNER_FOLDER, read_only=True),
-            ),
-            environment={**run_environment(plan), "LEARNER_ID": str(learner.number)},
-            folder=CODE_FOLDER,
-            command=("/bin/sh", f"{LEARNER_FOLDER}/entry.sh"),
-            gpus=learner.seat.gpus,
-            devices=learner.seat.devices,
-        )
+    def _find_data(self) -> None:
+        """Data that is a folder of this host must be there; an export becomes a volume."""
+        plan = self._plan
+        if isinstance(plan.data, HostFolder) and not self.engine.shell.run(["test", "-d", plan.data.path]).ok:
+            raise ToolkitError(
+                Code.LOADING_DATA,
+                f"{self.engine.host} has no folder {plan.data.path}",
+                mend="every host of the run needs the training data under this path",
+            )
+        if isinstance(plan.data, Export):
+            export = (plan.data.server, plan.data.path)
+            self.engine.run(docker_argv.create_export_volume(plan.export_volume, plan.training_id, *export))
 
 
 def _code_entries(code: tuple[tuple[str, Path], ...]) -> list[Entry]:

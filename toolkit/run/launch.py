@@ -21,7 +21,7 @@ from toolkit.buckets.embedded import LOOPBACK
 from toolkit.buckets.leash import on_leash
 from toolkit.buckets.store import Store
 from toolkit.engines.engine import LOCAL, Engine
-from toolkit.errors import ToolkitError
+from toolkit.errors import Code, ToolkitError
 from toolkit.keeper.ends import Reason
 from toolkit.keeper.places import RUN_FOLDER
 from toolkit.manifest.model import Manifest
@@ -103,8 +103,11 @@ class Launch:
 
     def _check(self, opened: Opened) -> None:
         """Are the keys good and the buckets there? Nothing is recorded or started before that is known."""
-        Store(opened["data"]).check_bucket(self._plan.data_bucket)
-        Store(opened["results"]).check_bucket(self._plan.results_bucket)
+        if self._plan.data_bucket:
+            Store(opened["data"]).check_bucket(self._plan.data_bucket)
+        results = Store(opened["results"])
+        results.check_bucket(self._plan.results_bucket)
+        refuse_missing_resume(self._plan, results)
         self._enter(
             State.PENDING, f"{counted(len(self._plan.learners), 'learner')}, {counted(self._plan.ranks, 'rank')}"
         )
@@ -116,8 +119,8 @@ class Launch:
         with on_leash(self._leash):
             self._act(self._stage.mount_buckets)
             subnet = self._act(lambda: self._stage.put_files(self._request.code))
-            mpirun = shlex.join(mpirun_argv(self._plan, self._plan.steps[0], subnet))
-            self._record = replace(self._record, mpirun=mpirun)
+            lines = [shlex.join(mpirun_argv(self._plan, step, subnet)) for step in self._plan.steps if step.parallel]
+            self._record = replace(self._record, mpirun=lines[0] if lines else "")
             self._act(self._stage.start_learners)
 
     def _go(self, opened: Opened) -> None:
@@ -126,7 +129,7 @@ class Launch:
         plan = self._plan
         record = replace(self._record, launcher=None)
         with deaf_to_interrupts():
-            opened.outlive(f"{plan.results_bucket}/{plan.training_id}/{RUN_FOLDER}")
+            opened.outlive(f"{plan.results_mount.place}/{plan.training_id}/{RUN_FOLDER}")
             try:
                 self._stage.go(jobs_of(plan, record, self._request.leases))
             except ToolkitError:
@@ -169,6 +172,16 @@ class Launch:
                     self._view.note(f"could not be removed: {', '.join(left)}")
 
 
+def refuse_missing_resume(plan: RunPlan, results: Store) -> None:
+    """Raise `ToolkitError` (C104) where there is nothing that this run could go on from."""
+    if plan.resume and next(results.objects(plan.results_bucket, f"{plan.resume}/"), None) is None:
+        raise ToolkitError(
+            Code.RESOURCES_ASKED,
+            f"nothing to resume from: bucket {plan.results_mount.place} holds nothing in {plan.resume}/",
+            mend="name a run's id, or a folder such as _wml_checkpoints/NAME; toolkit bucket list MANIFEST shows them",
+        )
+
+
 def first_record(request: Request) -> Record:
     """The record of a run that has not begun."""
     plan = request.plan
@@ -190,7 +203,7 @@ def first_record(request: Request) -> Record:
         code_folder=str(request.code_folder.resolve()),
         cluster_file=str(request.cluster_file.resolve()) if request.cluster_file else "",
         launcher=this_process(),
-        resumed_from=plan.resumed_from,
+        resumed_from=plan.resume,
     ).at(State.QUEUED, time.time())
 
 

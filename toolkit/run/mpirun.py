@@ -7,7 +7,7 @@ minutes). Open MPI 5 has another runtime, PRRTE, which reads options of its own 
 
 from __future__ import annotations
 
-from toolkit.run.plan import LEARNER_FOLDER, RunPlan, Step, run_environment
+from toolkit.run.plan import CODE_FOLDER, LEARNER_FOLDER, RunPlan, Step, run_environment
 
 _AGENT = f"ssh -F {LEARNER_FOLDER}/ssh_config"
 _KEEPALIVE = {"oob_tcp_keepalive_time": "10", "oob_tcp_keepalive_intvl": "5", "oob_tcp_keepalive_probes": "3"}
@@ -21,18 +21,32 @@ def ssh_agent() -> tuple[str, ...]:
 def mpirun_argv(plan: RunPlan, step: Step, subnet: str) -> list[str]:
     """The line that starts `step` on every rank; `subnet` is the network (CIDR) that MPI shall use."""
     flags = _flags_5(plan, subnet) if plan.image.open_mpi_major >= 5 else _flags_4(plan, subnet)
+    names = {*run_environment(plan), *(name for name, _ in step.environment)}
     return [
         # An absolute path alone would put /usr/bin in front of every rank's PATH, before the image's own Python.
         *("/usr/bin/mpirun", "--noprefix"),
         *("--np", str(plan.ranks), "--hostfile", f"{LEARNER_FOLDER}/hostfile"),
         *("--map-by", "slot", "--bind-to", "none"),
-        *flags,
-        *(word for name in sorted(run_environment(plan)) for word in ("-x", name)),
+        *_with_own(flags, step),
+        *(("--wdir", step.folder) if step.folder != CODE_FOLDER else ()),
+        *(word for name in sorted(names) for word in ("-x", name)),
         *("/bin/sh", f"{LEARNER_FOLDER}/rank.sh", str(step.number), step.command),
     ]
 
 
+def _with_own(flags: list[str], step: Step) -> list[str]:
+    """The flags with the step's own parameters: one that it sets takes the place of the tool's."""
+    own, kept, index = dict(step.mca), list[str](), 0
+    while index < len(flags):
+        taken = 3 if flags[index] in ("--mca", "--prtemca") else 1
+        if not (flags[index] == "--mca" and flags[index + 1] in own):
+            kept += flags[index : index + taken]
+        index += taken
+    return [*kept, *(word for name, value in own.items() for word in _mca(name, value))]
+
+
 def _flags_4(plan: RunPlan, subnet: str) -> list[str]:
+    """Open MPI 4.1, and 1.10 of Ubuntu 16.04: its `ompi_info` knows each of these, and a run heeds them."""
     return [
         *_mca("plm_rsh_agent", _AGENT),
         *_mca("plm_rsh_no_tree_spawn", "1"),  # only learner-1 holds the key, so it starts every daemon itself

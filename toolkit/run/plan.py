@@ -5,10 +5,12 @@ from __future__ import annotations
 import secrets as randomness
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from toolkit.buckets.side import Mount
 from toolkit.cluster.model import Cluster
-from toolkit.manifest.model import Manifest
+from toolkit.engines.docker_argv import NO_LIMITS, Limits
+from toolkit.manifest.model import BucketReference, DataReference, FolderReference, Manifest
 
 _ID_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 SSH_PORT = 2222
@@ -49,11 +51,47 @@ class Learner:
 
 @dataclass(frozen=True)
 class Step:
-    """One command: its number from 1; on every rank under mpirun if `parallel`, else once on rank 0's host."""
+    """One command: its number from 1; on every rank under mpirun if `parallel`, else once on rank 0's host.
+
+    `folder` is where it runs; after `timeout` seconds it is stopped (0: never); `environment` is its own, over the
+    run's; `mca` are parameters for Open MPI.
+    """
 
     number: int
     command: str
     parallel: bool
+    folder: str = CODE_FOLDER
+    timeout: int = 0
+    environment: tuple[tuple[str, str], ...] = ()
+    mca: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class HostFolder:
+    """Training data in a folder of every host."""
+
+    path: str
+
+    @property
+    def name(self) -> str:
+        """What the learners see it as, below /mnt/data."""
+        return PurePosixPath(self.path).name
+
+
+@dataclass(frozen=True)
+class Export:
+    """Training data that an NFS server exports."""
+
+    server: str
+    path: str
+
+    @property
+    def name(self) -> str:
+        """What the learners see it as, below /mnt/data."""
+        return PurePosixPath(self.path).name
+
+
+Data = Mount | HostFolder | Export
 
 
 @dataclass(frozen=True)
@@ -73,7 +111,11 @@ class RunImage:
 
 @dataclass(frozen=True)
 class RunPlan:
-    """The whole run."""
+    """The whole run.
+
+    `environment` is the manifest's, for every command; `limits` hold for each learner; `time_limit` is in seconds (0:
+    none); `retries` is how often a command that failed is run again; `resume` a folder of the results bucket.
+    """
 
     training_id: str
     name: str
@@ -84,10 +126,15 @@ class RunPlan:
     steps: tuple[Step, ...]
     gpu_kind: str
     gpus_per_node: int
-    data_bucket: str
+    data: Data
     results_bucket: str
     ssh_port: int = SSH_PORT
-    resumed_from: str = ""
+    results_prefix: str = ""
+    environment: tuple[tuple[str, str], ...] = ()
+    limits: Limits = NO_LIMITS
+    time_limit: int = 0
+    retries: int = 0
+    resume: str = ""
 
     @property
     def on_hosts(self) -> bool:
@@ -105,19 +152,34 @@ class RunPlan:
         return sum(len(learner.ranks) for learner in self.learners)
 
     @property
-    def data_mount(self) -> Mount:
-        """The training data: read-only."""
-        return data_mount(self.data_bucket)
+    def data_bucket(self) -> str:
+        """The bucket of the training data; empty where it is a folder."""
+        return self.data.bucket if isinstance(self.data, Mount) else ""
+
+    @property
+    def data_folder(self) -> str:
+        """DATA_DIR."""
+        return f"/mnt/data/{self.data.bucket if isinstance(self.data, Mount) else self.data.name}"
+
+    @property
+    def mounts(self) -> tuple[Mount, ...]:
+        """The buckets that each host's side container mounts."""
+        return (*((self.data,) if isinstance(self.data, Mount) else ()), self.results_mount)
 
     @property
     def results_mount(self) -> Mount:
         """The results: written through a cache that is flushed before the run is called stored."""
-        return results_mount(self.results_bucket)
+        return results_mount(self.results_bucket, self.results_prefix)
 
     @property
     def volume(self) -> str:
         """The run's volume on each host."""
         return volume_of(self.training_id)
+
+    @property
+    def export_volume(self) -> str:
+        """The volume that stands for an NFS server's export."""
+        return f"toolkit-{self.training_id}-data"
 
     @property
     def network(self) -> str:
@@ -139,14 +201,19 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def data_mount(bucket: str) -> Mount:
+def data_of(reference: DataReference) -> Data:
     """The training data as every learner and every check sees it: read-only."""
-    return Mount("data", bucket, f"mnt/data/{bucket}", read_only=True)
+    if isinstance(reference, BucketReference):
+        bucket = reference.bucket
+        return Mount("data", bucket, f"mnt/data/{bucket}", True, reference.prefix, reference.copied)
+    if isinstance(reference, FolderReference):
+        return HostFolder(reference.path)
+    return Export(reference.server, reference.path)
 
 
-def results_mount(bucket: str) -> Mount:
+def results_mount(bucket: str, prefix: str = "") -> Mount:
     """The results: written through a cache, and stored when that is empty."""
-    return Mount("results", bucket, f"mnt/results/{bucket}", read_only=False)
+    return Mount("results", bucket, f"mnt/results/{bucket}", read_only=False, prefix=prefix)
 
 
 def volume_of(training_id: str) -> str:
@@ -167,12 +234,11 @@ def make_plan(
     training_id: str,
     seats: Sequence[Seat] = (),
     ssh_port: int = SSH_PORT,
-    resumed_from: str = "",
 ) -> RunPlan:
-    """Place ranks host by host, and say for each command how it runs: the first on every rank, the others once.
+    """Place ranks host by host, and say for each command how it runs.
 
     `seats` are the learners' in their order; none are given where all sit on this machine. Their sshd listens at
-    `ssh_port`. `resumed_from` is the id of a run of which this one is the continuation.
+    `ssh_port`.
     """
     compute = manifest.compute
     learners = tuple(
@@ -185,7 +251,16 @@ def make_plan(
         for node in range(compute.nodes)
     )
     steps = tuple(
-        Step(number, command, parallel=number == 1) for number, command in enumerate(manifest.commands, start=1)
+        Step(
+            number=number,
+            command=step.command,
+            parallel=step.parallel,
+            folder=f"{CODE_FOLDER}/{step.folder}" if step.folder else CODE_FOLDER,
+            timeout=step.timeout,
+            environment=step.environment,
+            mca=step.mca,
+        )
+        for number, step in enumerate(manifest.steps, start=1)
     )
     return RunPlan(
         training_id=training_id,
@@ -197,19 +272,25 @@ def make_plan(
         steps=steps,
         gpu_kind=compute.gpu_kind,
         gpus_per_node=compute.gpus_per_node,
-        data_bucket=manifest.training_data.bucket,
+        data=data_of(manifest.training_data),
         results_bucket=manifest.training_results.bucket,
         ssh_port=ssh_port,
-        resumed_from=resumed_from,
+        results_prefix=manifest.training_results.prefix,
+        environment=manifest.environment,
+        limits=Limits(compute.memory, compute.cpus),
+        time_limit=manifest.time_limit,
+        retries=manifest.retries,
+        resume=manifest.resume,
     )
 
 
 def run_environment(plan: RunPlan) -> Mapping[str, str]:
-    """What every rank sees, the same on every learner: the image's own variables, and those that a run promises."""
+    """What every rank sees, the same on every learner: the image's own variables, the manifest's, and those that a run
+    promises, each over the ones before."""
     image = dict(plan.image.environment)
     results = f"/mnt/results/{plan.results_bucket}"
     variables = {
-        "DATA_DIR": f"/mnt/data/{plan.data_bucket}",
+        "DATA_DIR": plan.data_folder,
         "RESULT_DIR": f"{results}/{plan.training_id}",
         "CHECKPOINT_DIR": f"{results}/_wml_checkpoints",
         "MODEL_DIR": CODE_FOLDER,
@@ -217,11 +298,11 @@ def run_environment(plan: RunPlan) -> Mapping[str, str]:
         "TRAINING_ID": plan.training_id,
         "NUM_LEARNERS": str(len(plan.learners)),
         "GPU_COUNT": str(plan.gpus_per_node),
-        "DDL_OPTIONS": f"-mode p:{plan.gpus_per_node}x{len(plan.learners)}",
         "PYTHONPATH": ":".join(filter(None, [CODE_FOLDER, image.get("PYTHONPATH", "")])),
         "PYTHONUNBUFFERED": "1",
     }
-    if plan.resumed_from:
-        variables["RESUME_DIR"] = f"{results}/{plan.resumed_from}"
+    if plan.resume:
+        variables["RESUME_DIR"] = f"{results}/{plan.resume}"
+    ddl = {"DDL_OPTIONS": f"-mode p:{plan.gpus_per_node}x{len(plan.learners)}"}  # the one that a person may choose
     # sshd starts its sessions with a clean environment: what the image sets must be handed on like the rest.
-    return image | variables
+    return image | ddl | dict(plan.environment) | variables

@@ -47,7 +47,7 @@ class Record:
         reason: why it ended as it did, in a sentence; `end` is the same in a word of `toolkit.keeper.ends.Reason`.
         error_code: the contract's.
         evidence, mend: the last lines of what went wrong, and what to do next.
-        kept: hosts that keep something of it that is not in the bucket.
+        kept: hosts that keep something of it that is not in the bucket, or may.
         hosts: those that it ran on, learner 1's first; none on this machine.
         cluster_file: where its hosts are described; empty on this machine.
         launcher: process id and start time (clock ticks since boot) of who launches it, while it is being launched.

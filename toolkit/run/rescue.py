@@ -15,6 +15,7 @@ from toolkit.buckets.side import Mount, SideContainer
 from toolkit.buckets.store import Store
 from toolkit.catalogue.version import read_inputs
 from toolkit.cluster.model import Cluster
+from toolkit.engines import docker_argv
 from toolkit.engines.engine import Engine
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.own import buckets_recipe
@@ -50,7 +51,7 @@ def rescue(record: Record, records: Records, tell: Callable[[str], None]) -> Rec
     address = cluster.operator if record.hosts else LOOPBACK
     with reached(record) as engines, open_access(manifest, home(), side_image, f"{run}-rescue", address) as opened:
         for host, engine in engines.items():
-            if engine.names("volume", run):
+            if engine.run(docker_argv.list_of_run("volume", run)).output.strip():  # an engine that is away raises
                 tell(f"storing what {engine.host} keeps")
                 _rescue_on(record, cluster, host, engine, opened, side_image, tell)
             left = engine.remove_run(run)
@@ -111,7 +112,7 @@ def _rescue_on(
     for name in engine.names("container", run):  # what an engine that was stopped in the middle has left
         engine.remove("container", name)
     side = SideContainer(engine, own_container(run), run, side_image, volume_of(run))
-    mount = results_mount(record.results_bucket)
+    mount = results_mount(record.results_bucket, opened["results"].prefix)
     side.start_keeper({"results": opened["results"]}, cluster.scratch)
     with on_leash(partial(side.keeper, "leash")):
         side.mount(mount)

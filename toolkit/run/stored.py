@@ -36,7 +36,7 @@ class StoredRun:
         count = 0
         for item in self._store.objects(self._bucket, prefix):
             name = item.key.removeprefix(prefix)
-            if ".." in Path(name).parts:
+            if ".." in Path(name).parts or Path(name).is_absolute():
                 raise ToolkitError(Code.CODE, f"object {item.key!r} would leave the folder; not fetched")
             file = folder / name
             file.parent.mkdir(parents=True, exist_ok=True)

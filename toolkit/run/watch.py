@@ -93,6 +93,8 @@ class Watch:
         return iter(Events(next(iter(self._watched.keepers.values())), self._offset))
 
     def _take(self, event: Event) -> None:
+        if not isinstance(event, Silence):
+            self._silent = 0.0
         match event:
             case Line():
                 self._view.line(event)
@@ -120,19 +122,25 @@ class Watch:
 
     def _from_bucket(self, offset: int) -> None:
         """The keeper has gone without a word to us: it has ended between two looks, or was killed."""
+        if self._stored_end(offset):
+            return
+        host = next(iter(self._watched.keepers)) or "this machine"
+        self._lost(f"the run's keeper on {host} is gone: it was killed, or the host's engine was stopped", host)
+
+    def _stored_end(self, offset: int) -> bool:
+        """Tell the run's last lines and end as the bucket has them; false where it has no end of it."""
+        record = None
         try:
             with self._watched.stored() as stored:
                 record = stored.record()
                 for line in stored.lines(offset) if record else ():
                     self._view.line(line)
         except ToolkitError as error:
-            self._view.note(f"the bucket does not tell how the run ended: {error.what}")
-            record = None
+            missing = "the run's last lines" if record else "how the run ended"
+            self._view.note(f"the bucket does not tell {missing}: {error.what}")
         if record:
             self._told(record, record.reason)
-            return
-        host = next(iter(self._watched.keepers)) or "this machine"
-        self._lost(f"the run's keeper on {host} is gone: it was killed, or the host's engine was stopped", host)
+        return record is not None
 
     def _silence(self, seconds: float, why: str) -> None:
         """No word from learner 1's host: is it lost, or are we cut off? The other hosts know."""
@@ -146,9 +154,10 @@ class Watch:
         self._asked = now
         others = list(self._watched.keepers.values())[1:]
         if others:
-            states = [keeper.state().get("state") for keeper in others if keeper.presence() is Presence.THERE]
-            gone = [keeper for keeper in others if keeper.presence() is Presence.GONE]
-            if gone or "STORING" in states:
+            presences = [(keeper, keeper.presence()) for keeper in others]
+            unheard = any(keeper.state().get("unheard") for keeper, there in presences if there is Presence.THERE)
+            ended = seconds > self._watched.lost and any(there is Presence.GONE for _, there in presences)
+            if (unheard or ended) and not self._stored_end(self._offset):
                 self._lost(f"{hosts[0]} is lost: the other hosts have not heard it, nor have we", hosts[0])
         elif seconds > self._watched.lost and not self._watched.record.hosts:
             self._lost(f"the engine of {hosts[0]} has not answered for {seconds:.0f} s", hosts[0])

@@ -7,22 +7,57 @@ step uses the average of all ranks' gradients. Without mpirun the same program r
 Under mpirun with ``DDL_OPTIONS`` unset nothing is synchronised until the program calls ``ddl.init(options)``.
 
 How it is made, from the bottom up: ``environment`` and ``mode`` read what the launcher says, ``grouping`` decides what
-travels together, ``communicator`` and ``arrays`` speak MPI in NumPy's terms, ``reduction`` does it for tensors,
-``keras_hook`` (for Keras 2 ``keras2_hook``) puts that into Keras with ``initial_values`` and ``replacing``, ``ending``
-sees to it that no rank waits for one that is gone, and ``session`` switches it all on. Nothing below ``environment``,
-``mode`` and ``grouping`` is imported before ``init``.
+travels together, ``engine`` is the native library, which speaks MPI, ``arrays`` gives it NumPy's arrays, ``ending``
+sees to it that no rank waits for one that is gone, and ``session`` switches it all on. ``tensorflow`` and ``torch``
+(rooms of their own) are prepared by ``frameworks`` when the program ``imports`` them. With one rank, none of that is
+loaded. ``launcher`` is the command ``ddlrun``.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
+from typing import Any
 
 from ddl.api import allreduce_n, bcast, grads_reduce
-from ddl.environment import local_rank, num_hosts, rank, size, under_mpi
+from ddl.environment import local_rank, num_hosts, place, rank, size, under_mpi
+from ddl.learning_rate import scale_learning_rate
 from ddl.session import init
+from ddl.sharding import shard
 
-__all__ = ["allreduce_n", "bcast", "grads_reduce", "init", "local_rank", "num_hosts", "rank", "size"]
+_LATE = {
+    "DDLCallback": "ddl.tensorflow.callbacks",
+    "DDLGlobalVariablesCallback": "ddl.tensorflow.callbacks",
+    "DDLMetricsCallback": "ddl.tensorflow.callbacks",
+    "DDLWarmupCallback": "ddl.tensorflow.callbacks",
+    "DistributedGradientTape": "ddl.tensorflow.tape",
+}
+"""Names that need a framework, which is loaded when the program asks for one of them."""
+
+__all__ = [
+    "DDLCallback",
+    "DDLGlobalVariablesCallback",
+    "DDLMetricsCallback",
+    "DDLWarmupCallback",
+    "DistributedGradientTape",
+    "allreduce_n",
+    "bcast",
+    "grads_reduce",
+    "init",
+    "local_rank",
+    "num_hosts",
+    "rank",
+    "scale_learning_rate",
+    "shard",
+    "size",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATE:
+        return getattr(importlib.import_module(_LATE[name]), name)
+    raise AttributeError(f"module 'ddl' has no attribute {name!r}")
 
 
 def _begin() -> None:
@@ -32,7 +67,7 @@ def _begin() -> None:
     options = os.environ.get("DDL_OPTIONS")
     if options:
         init(options)
-    elif size() > 1 and rank() == 0:
+    elif place().size > 1 and place().rank == 0:
         print("ddl: DDL_OPTIONS is not set: nothing is synchronised until ddl.init(options)", file=sys.stderr)
 
 

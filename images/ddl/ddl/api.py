@@ -1,7 +1,7 @@
-"""The three functions that exchange values between ranks.
+"""The functions that exchange values between ranks.
 
-With one rank they return what they are given, so a program runs unchanged without mpirun, and without MPI installed;
-`ddl.reduction`, which needs both MPI and TensorFlow, is imported only where there are several.
+With one rank they return what they are given, so a program runs unchanged without mpirun, and without MPI installed.
+Values are TensorFlow's, PyTorch's or NumPy's; where a framework is not loaded, nothing is of it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ddl.session import communicator
+from ddl.environment import place
+from ddl.session import engine
 
 
 def bcast(x: Any) -> Any:
@@ -23,14 +24,20 @@ def bcast(x: Any) -> Any:
     Raises:
         RuntimeError: several ranks, and not initialised.
     """
-    ranks = communicator()
+    ranks = engine()
     if ranks is None:
         return x
-    if not _is_tensor(x):
-        return ranks.object_from_rank_0(x)
-    from ddl import reduction
+    if _is_tensorflows(x):
+        from ddl.tensorflow import reduction
 
-    return reduction.bcast_tensor(ranks, x)
+        return reduction.bcast_tensor(x)
+    if _is_torchs(x):
+        from ddl.torch import reduction as torch_reduction
+
+        return torch_reduction.bcast_tensor(ranks, x)
+    from ddl.arrays import object_from_rank_0
+
+    return object_from_rank_0(ranks, "bcast of an object", x, place().rank)
 
 
 def allreduce_n(grads: Sequence[Any], average: bool = True) -> list[Any]:
@@ -47,13 +54,28 @@ def allreduce_n(grads: Sequence[Any], average: bool = True) -> list[Any]:
         ValueError: an average of integers.
         RuntimeError: several ranks, and not initialised.
     """
-    ranks = communicator()
+    ranks, grads = engine(), list(grads)
     if ranks is None:
-        return list(grads)
-    from ddl import reduction
+        return grads
+    if any(map(_is_tensorflows, grads)):
+        from ddl.tensorflow import reduction
 
-    reduce = reduction.reduce_tensors if any(map(_is_tensor, grads)) else reduction.reduce_values
-    return reduce(ranks, list(grads), average)
+        return reduction.reduce_tensors(grads, average)
+    if any(map(_is_torchs, grads)):
+        from ddl.torch import reduction as torch_reduction
+
+        return torch_reduction.reduce_tensors(ranks, grads, average)
+    return _reduce_values(ranks, grads, average)
+
+
+def _reduce_values(ranks: Any, values: list[Any], average: bool) -> list[Any]:
+    import numpy as np
+
+    from ddl.arrays import reduce_arrays
+
+    arrays = [np.asarray(value) for value in values if value is not None]
+    reduced = iter(reduce_arrays(ranks, "allreduce_n of arrays", arrays, average))
+    return [None if value is None else next(reduced) for value in values]
 
 
 def grads_reduce(grads_and_vars: Iterable[tuple[Any, Any]], average: bool = True) -> list[tuple[Any, Any]]:
@@ -68,18 +90,25 @@ def grads_reduce(grads_and_vars: Iterable[tuple[Any, Any]], average: bool = True
         ValueError: an average of integers, or an unreadable ``DDL_GROUP_SIZE``.
         RuntimeError: several ranks, and not initialised.
     """
-    ranks = communicator()
-    pairs = list(grads_and_vars)
+    ranks, pairs = engine(), list(grads_and_vars)
     if ranks is None:
         return pairs
-    from ddl import reduction
+    if any(_is_torchs(grad) for grad, _ in pairs):
+        reduced = allreduce_n([grad for grad, _ in pairs], average)
+        return [(grad, variable) for grad, (_, variable) in zip(reduced, pairs, strict=True)]
+    from ddl.tensorflow import reduction
 
     return reduction.reduce_pairs(ranks, pairs, average)
 
 
-def _is_tensor(x: Any) -> bool:
+def _is_tensorflows(x: Any) -> bool:
     """Whether x is TensorFlow's or Keras's: where neither is loaded, nothing is."""
     tf, keras = sys.modules.get("tensorflow"), sys.modules.get("keras")
     if tf is not None and (tf.is_tensor(x) or isinstance(x, tf.IndexedSlices)):
         return True
     return isinstance(x, getattr(keras, "Variable", ()))  # Keras 3's; Keras 2 has TensorFlow's
+
+
+def _is_torchs(x: Any) -> bool:
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(x, torch.Tensor)

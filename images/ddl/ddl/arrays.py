@@ -1,62 +1,63 @@
-"""Reducing many arrays as few messages: one flat buffer per dtype."""
+"""Collectives on NumPy arrays and on Python objects."""
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 
-
-class Summer(Protocol):
-    """What this module needs of a `Communicator`; a test gives it another one."""
-
-    size: int
-
-    def sum_in_place(self, flat: np.ndarray) -> None: ...
+from ddl.carriers import carrier, check_average
+from ddl.engine import BROADCAST, Engine, Piece
 
 
-def check_average(dtype: np.dtype) -> None:
-    """Raise ValueError where an average would not be of the dtype that went in."""
-    if dtype.kind in "biu":
-        raise ValueError(f"ddl: cannot average {dtype}: cast it to a float, or sum it with average=False")
+def reduce_arrays(engine: Engine, name: str, arrays: Sequence[np.ndarray], average: bool) -> list[np.ndarray]:
+    """Sum or average arrays over all ranks, as one collective.
 
-
-def wire_dtype(dtype: np.dtype) -> np.dtype:
-    """The dtype in which an array travels: float32 for the 8- and 16-bit floats, which MPI cannot add."""
-    float32 = np.dtype(np.float32)
-    is_float = dtype.kind in "fV"  # NumPy says V (void) of bfloat16 and float8
-    return float32 if is_float and dtype.itemsize < float32.itemsize else dtype
-
-
-def reduce_arrays(ranks: Summer, arrays: Sequence[np.ndarray], average: bool) -> list[np.ndarray]:
-    """Sum or average arrays over all ranks; each rank has the same shapes and dtypes in the same order.
-
+    Args:
+        arrays: of the same shapes and dtypes in the same order on every rank.
     Returns:
         New arrays of the same shapes and dtypes.
     Raises:
-        ValueError: an average of integers is asked for.
+        ValueError: an average of integers is asked for, or a sum of what are no numbers.
+        EngineError: see `ddl.engine`.
     """
-    reduced: dict[int, np.ndarray] = {}
-    for dtype in dict.fromkeys(array.dtype for array in arrays):
-        if average:
-            check_average(dtype)
-        alike = {index: array for index, array in enumerate(arrays) if array.dtype == dtype}
-        reduced |= zip(alike, _reduce_alike(ranks, list(alike.values()), average), strict=True)
-    return [reduced[index] for index in range(len(arrays))]
-
-
-def _reduce_alike(ranks: Summer, arrays: list[np.ndarray], average: bool) -> list[np.ndarray]:
-    """`reduce_arrays` for arrays of one dtype."""
-    dtype = arrays[0].dtype
-    # A fresh buffer each time. TensorFlow may take the arrays we return as they are, without a copy, so a buffer that
-    # is used again would change gradients that an optimizer is still reading.
-    flat = np.empty(sum(array.size for array in arrays), wire_dtype(dtype))
-    ends = np.cumsum([array.size for array in arrays])[:-1]
-    pieces = np.split(flat, ends)  # views
-    for piece, array in zip(pieces, arrays, strict=True):
-        piece[:] = array.reshape(-1)
-    ranks.sum_in_place(flat)
     if average:
-        flat /= ranks.size
-    return [piece.reshape(a.shape).astype(dtype, copy=False) for piece, a in zip(pieces, arrays, strict=True)]
+        for array in arrays:
+            check_average(array.dtype.name)
+    travelling = [_carried(array) for array in arrays]
+    pieces = [Piece(one.ctypes.data, one.shape, one.dtype.name, one) for one in travelling]
+    if pieces:
+        engine.start(name, pieces, reduction="avg" if average else "sum").wait()
+    return [_brought(one, array) for one, array in zip(travelling, arrays, strict=True)]
+
+
+def _carried(array: np.ndarray) -> np.ndarray:
+    """A copy, of a dtype that the engine adds; a complex number is two reals."""
+    if array.dtype.kind == "c":
+        return np.array(array, order="C").reshape(-1).view(array.real.dtype)
+    name = carrier(array.dtype.name)
+    return np.array(array, dtype=array.dtype if array.dtype.name == name else name, order="C")
+
+
+def _brought(carried: np.ndarray, array: np.ndarray) -> np.ndarray:
+    if array.dtype.kind == "c":
+        return carried.view(array.dtype).reshape(array.shape)
+    return carried.astype(array.dtype, copy=False)
+
+
+def array_from_rank_0(engine: Engine, name: str, array: np.ndarray) -> np.ndarray:
+    """Rank 0's array; all ranks' arrays have the same shape and dtype, which may be any."""
+    value = np.array(array, order="C")
+    piece = Piece(value.ctypes.data, (value.nbytes,), "bytes", value)
+    engine.start(name, [piece], kind=BROADCAST).wait()
+    return value
+
+
+def object_from_rank_0(engine: Engine, name: str, value: Any, rank: int) -> Any:
+    """Rank 0's object, which must be one that pickle takes."""
+    data = np.frombuffer(pickle.dumps(value) if rank == 0 else b"", np.uint8)
+    length = int(array_from_rank_0(engine, f"{name}: length", np.array([data.size], np.int64))[0])
+    data = data if rank == 0 else np.empty(length, np.uint8)
+    return pickle.loads(array_from_rank_0(engine, name, data).tobytes())  # noqa: S301 (from rank 0 of this very job)

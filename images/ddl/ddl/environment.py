@@ -17,6 +17,17 @@ _VARIABLES = (
 )
 
 
+@dataclass
+class Asked:
+    """What the program has asked: `size` (without that it cannot have thought of it), or to have its rate `scaled`."""
+
+    size: bool = False
+    scaled: bool = False
+
+
+asked = Asked()
+
+
 @dataclass(frozen=True)
 class Place:
     """A process's place among all the ranks of a job; as it comes, the only one."""
@@ -75,6 +86,7 @@ def rank() -> int:
 
 def size() -> int:
     """Number of ranks in the job; 1 outside MPI."""
+    asked.size = True
     return place().size
 
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 ALGORITHMS = {"b": "hierarchical", "n": "NCCL", "r": "ring", "m": "MPI", "p": "explore and pick"}
 
-_SHAPE = re.compile(rf"-mode\s+([{''.join(ALGORITHMS)}]):([1-9]\d*(?:x[1-9]\d*){{0,3}})")
+_SHAPE = re.compile(rf"([{''.join(ALGORITHMS)}]):([1-9]\d*(?:x[1-9]\d*){{0,3}})")
+# What the engine takes besides; see engine.h.
+_OTHERS = {"-wire": re.compile("fp16|bf16"), "-stall": re.compile(r"\d+(\.\d+)?")}
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,7 @@ class Mode:
     """How to reduce.
 
     Attributes:
-        algorithm: a key of `ALGORITHMS`. This version always uses MPI's own allreduce, whatever is asked for.
+        algorithm: a key of `ALGORITHMS`.
         dims: GPUs per host, hosts, racks, aisles; at least the first.
     """
 
@@ -36,17 +38,21 @@ def parse_mode(options: str, ranks: int) -> Mode:
     """Read an options string such as ``-mode p:1x2``.
 
     Args:
-        options: the whole string; ``-mode`` is the only option there is.
+        options: the whole string; besides ``-mode`` there are ``-wire fp16|bf16`` (32-bit floats travel between hosts
+            in 16 bits) and ``-stall SECONDS`` (after which a rank that has not come is reported).
         ranks: how many ranks the job has.
     Raises:
         ValueError: the string has another form, or its dims stand for another number of ranks.
     """
-    match = _SHAPE.fullmatch(options.strip())
-    if match is None:
+    words = options.split()
+    values = dict(zip(words[::2], words[1::2], strict=False))
+    match = _SHAPE.fullmatch(values.pop("-mode", ""))
+    others_read = all(name in _OTHERS and _OTHERS[name].fullmatch(value) for name, value in values.items())
+    if match is None or len(words) != 2 * (len(values) + 1) or not others_read:
         letters = ", ".join(f"{letter} ({name})" for letter, name in ALGORITHMS.items())
         raise ValueError(
             f"ddl: cannot read the options {options!r}: expected '-mode <c>:<GPUs per host>x<hosts>', "
-            f"such as '-mode p:1x2', where <c> is one of {letters}"
+            f"such as '-mode p:1x2', where <c> is one of {letters}; then -wire fp16|bf16 and -stall SECONDS, if any"
         )
     mode = Mode(match[1], tuple(int(dim) for dim in match[2].split("x")))
     if mode.ranks != ranks:

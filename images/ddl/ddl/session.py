@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from ddl.environment import Place, place
 from ddl.mode import parse_mode
 
 if TYPE_CHECKING:
-    from ddl.communicator import Communicator
+    from ddl.engine import Engine
 
 
 @dataclass
@@ -18,57 +19,55 @@ class _Session:
     """What this process has initialised."""
 
     initialised: bool = False
-    communicator: Communicator | None = None
+    engine: Engine | None = None
 
 
 _session = _Session()
 
 
 def init(options: str) -> None:
-    """Take this rank's GPU, connect the ranks, and have Keras optimizers keep all ranks' weights the same.
+    """Take this rank's GPU, connect the ranks, and have the framework keep all ranks' weights the same.
 
-    Collective: every rank calls it, once, before TensorFlow touches a GPU. The import of `ddl` does this by itself
-    where ``DDL_OPTIONS`` is set under mpirun. With one rank, there is nothing to connect.
+    Collective: every rank calls it, once, before its framework touches a GPU. The import of `ddl` does this by itself
+    where ``DDL_OPTIONS`` is set under mpirun. With one rank, there is nothing to connect. TensorFlow, Keras and PyTorch
+    are prepared when the program imports them, before or after this; none is loaded for it.
 
     Args:
         options: ``-mode <c>:<dims>``, such as ``-mode p:1x2``; see `ddl.mode`.
     Raises:
         ValueError: the options are unreadable or stand for another number of ranks than there are.
         RuntimeError: already initialised; or there is no GPU left for this rank on this host; or Keras does not run
-            on TensorFlow.
+            on TensorFlow; or the engine cannot be loaded or started.
     """
     if _session.initialised:
         raise RuntimeError("ddl: already initialised (with DDL_OPTIONS set, importing ddl does it)")
     here = place()
     mode = parse_mode(options, here.size)
     if here.size > 1:
-        _session.communicator = _connect(here)
+        _session.engine = _connect(options, here)
     _session.initialised = True
-    print(
-        f"ddl: rank {here.rank} of {here.size}, host {here.host + 1} of {here.num_hosts}, {mode}",
-        file=sys.stderr,
-        flush=True,
-    )
+    told = f"ddl: rank {here.rank} of {here.size}, host {here.host + 1} of {here.num_hosts}, {mode}\n"
+    sys.stderr.write(told)  # in one piece: the ranks share one output
 
 
-def _connect(here: Place) -> Communicator:
-    """Start MPI and TensorFlow, which only a job of several ranks needs; hence the imports here."""
-    from ddl import ending, gpu, keras_hook
-    from ddl.communicator import Communicator
+def _connect(options: str, here: Place) -> Engine:
+    from ddl import ending, frameworks
+    from ddl.engine import Engine
+    from ddl.imports import when_imported
 
-    ranks = Communicator()
-    ending.arrange(ranks)  # first: from here on a rank that fails must not leave the others waiting
-    gpu.pin(here.local_rank)
-    keras_hook.install(ranks)
-    return ranks
+    engine = Engine(options, here.local_rank)
+    ending.arrange(engine)  # first: from here on a rank that fails must not leave the others waiting
+    for name, prepare in frameworks.PREPARATIONS.items():
+        when_imported(name, functools.partial(prepare, engine, here))
+    return engine
 
 
-def communicator() -> Communicator | None:
-    """The connected ranks; None where there is only one.
+def engine() -> Engine | None:
+    """The started engine; None where there is only one rank.
 
     Raises:
         RuntimeError: there are several, and `init` has not been called.
     """
-    if _session.communicator is None and place().size > 1:
+    if _session.engine is None and place().size > 1:
         raise RuntimeError("ddl: set DDL_OPTIONS, or call ddl.init(options) first")
-    return _session.communicator
+    return _session.engine

@@ -121,7 +121,7 @@ class Store(ImageStore):
         config = ImageConfig({}, tuple(image.diff_ids), ("made",) * len(image.layers))
         return StoredImage(image.image_id, sum(map(len, image.layers)), config)
 
-    def get_image(self, reference: str, chunk_size: int) -> Iterator[bytes]:  # noqa: ARG002
+    def get_image(self, reference: str, chunk_size: int) -> Iterator[bytes]:
         """docker-py's."""
         self.saved += 1
         data = self._image(reference).saved(self.form)
@@ -164,7 +164,7 @@ class Host:
     def __post_init__(self) -> None:
         self.names.update({image.name: image.image_id for image in self.images})
 
-    def run(self, argv: Sequence[str], *, data: bytes | None = None, timeout: float | None = None) -> Result:  # noqa: ARG002
+    def run(self, argv: Sequence[str], *, data: bytes | None = None, timeout: float | None = None) -> Result:
         for words, said in self.refuses.items():
             if " ".join(argv).startswith(words):
                 return Result(tuple(argv), 1, "", said)
@@ -220,7 +220,7 @@ class Host:
         self.images.append(image)
         return Result(tuple(argv), 0, "", "")
 
-    def stream(self, argv: Sequence[str], on_line: Callable[[str], None]) -> int:  # noqa: ARG002
+    def stream(self, argv: Sequence[str], on_line: Callable[[str], None]) -> int:
         raise AssertionError(argv)
 
     def read(self, argv: Sequence[str]) -> AbstractContextManager[Iterator[bytes]]:

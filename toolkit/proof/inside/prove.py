@@ -1,8 +1,8 @@
-"""Runs in an image: does the framework compute, do ranks find each other, does ddl load?
+"""Runs in an image: does the framework compute, do ranks find each other, do ddl and its ops load?
 
     python - CHECK EXPECTATION < prove.py
 
-CHECK is `framework`, `ranks` or `ddl`, EXPECTATION a JSON object. The last line of the output is one JSON object:
+CHECK is `framework`, `ranks`, `ddl` or `ops`, EXPECTATION a JSON object. The output's last line is one JSON object:
 `{"ok": true, "said": "..."}`. Writes below the folder for temporary files alone.
 
 It is one file and needs nothing but Python 2.7 or 3.5: the image is old where the framework is.
@@ -70,6 +70,15 @@ def ddl(expected):
     return "%s connected %d ranks" % (os.path.dirname(answers[0]["file"]), RANKS)
 
 
+def ops(expected):
+    """ddl_MDR.so loads by its bare name, as programs of old ask for it, and its sum over two ranks is right."""
+    answers = answers_of(expected, {"mpi4py": False, "ddl": False, "ops": True}, {})
+    for answer in answers:
+        if answer["sums"] != [3.0, 6.0]:
+            raise Failed("the op AllReduce gave %r in rank %d, not [3.0, 6.0]" % (answer["sums"], answer["rank"]))
+    return "ddl_MDR.so loads, and its AllReduce over %d ranks is right" % RANKS
+
+
 def answers_of(expected, asked, environment):
     """What each of the ranks said, in their order; raises Failed where they are not all there."""
     argv = ["mpirun", "--oversubscribe", "--bind-to", "none", "-np", str(RANKS)]
@@ -109,7 +118,7 @@ def run(argv, environment, seconds):
         return status, output.read().decode("utf-8", "replace")
 
 
-CHECKS = {"framework": framework, "ranks": ranks, "ddl": ddl}
+CHECKS = {"framework": framework, "ranks": ranks, "ddl": ddl, "ops": ops}
 
 
 def main(check, expectation):

@@ -88,9 +88,10 @@ class Beats:
         try:
             while process.poll() is None:
                 beat += 1
-                process.stdin.write(b"end\n" if self._over.is_set() else b"%d\n" % beat)
+                over = self._over.is_set()  # once: it may become true between two looks
+                process.stdin.write(b"end\n" if over else b"%d\n" % beat)
                 process.stdin.flush()
-                if self._over.is_set():
+                if over:
                     process.wait(timeout=2)
                     return True
                 self._over.wait(_BEAT_SECONDS)

@@ -14,17 +14,21 @@ MARK = b"\x1etoolkit "
 """In front of what a rank's wrapper tells the supervisor, on the rank's own output."""
 LONGEST = 1 << 24
 """Bytes; a program that writes no line end gets one after so many."""
+LONG = 1 << 16
+"""Bytes; of a line without end that is longer, and was written over, the last state alone is kept."""
+_LONGEST_TAG = 64
 
 Piece = Tuple[Optional[int], str, bytes]
 
 
-def split_tagged(line: bytes, open_mpi: int = 4) -> List[Piece]:
+def split_tagged(line: bytes, open_mpi: int = 4, rank: Optional[int] = None, stream: str = "") -> List[Piece]:
     """One line of mpirun's output as (rank, stream, text) pieces; rank None is mpirun's own word.
 
-    Several ranks may share a line where one of them wrote without a line end; only the last piece ends one.
+    Several ranks may share a line where one of them wrote without a line end; only the last piece ends one. `rank` and
+    `stream` are whose the line's beginning is, where it goes on with one that was cut.
     """
     pieces = []  # type: List[Piece]
-    position, rank, stream = 0, None, ""  # type: int, Optional[int], str
+    position = 0
     for match in TAGS[open_mpi].finditer(line):
         if match.start() > position:
             pieces.append((rank, stream, line[position : match.start()]))
@@ -33,10 +37,21 @@ def split_tagged(line: bytes, open_mpi: int = 4) -> List[Piece]:
     return pieces
 
 
+def where_to_cut(line: bytes) -> int:
+    """Where a line that is too long may be cut: never within a tag, so before any `[` among its last bytes."""
+    place = line.rfind(b"[", max(0, len(line) - _LONGEST_TAG))
+    return place if place > 0 else len(line)
+
+
 def as_shown(text: bytes) -> bytes:
     """What a terminal would show of a line that was written over: a progress bar is its last state, not all of them."""
     states = [state for state in text.replace(b"\b", b"\r").split(b"\r") if state]
     return states[-1] if states else b""
+
+
+def shortened(text: bytes) -> bytes:
+    """As much of a line that goes on as will be shown at its end."""
+    return as_shown(text) + (b"\r" if text.endswith((b"\r", b"\b")) else b"")
 
 
 class Logs:
@@ -47,6 +62,7 @@ class Logs:
         self._learner_of = {rank: learner["number"] for learner in learners for rank in learner["ranks"]}
         self._files = {}  # type: Dict[int, BinaryIO]
         self._open = {}  # type: Dict[Tuple[Optional[int], str], bytes]
+        self._speaker = (None, "")  # type: Tuple[Optional[int], str]
         self.last_line = time.monotonic()
         self.started = set()  # type: Set[int]
         for learner in learners:
@@ -65,27 +81,33 @@ class Logs:
 
     def say(self, text: str) -> None:
         """A word of the tool's own, for those who watch."""
-        self._write(("[toolkit] %s" % text).encode())
+        for line in text.split("\n"):  # a command may have several
+            self._write(("[toolkit] %s" % line).encode())
 
-    def tagged(self, line: bytes) -> None:
-        """Take one line of mpirun's output."""
-        pieces = split_tagged(line, self._open_mpi)
+    def tagged(self, line: bytes, ended: bool = True) -> None:
+        """Take one line of mpirun's output, or, not `ended`, the next part of one."""
+        pieces = split_tagged(line, self._open_mpi, *self._speaker)
+        self._speaker = (None, "") if ended else pieces[-1][:2]
         for index, (rank, stream, text) in enumerate(pieces):
             if rank is not None and text.startswith(MARK):
                 self.started.add(rank)
-                continue
-            key = (rank, stream)
-            whole = self._open.pop(key, b"") + text
-            if index == len(pieces) - 1 or len(whole) > LONGEST:
-                self.line(rank, whole)
             else:
-                self._open[key] = whole
+                self.add(rank, stream, text, ended and index == len(pieces) - 1)
+
+    def add(self, rank: Optional[int], stream: str, text: bytes, ended: bool) -> None:
+        """Take what a rank has written, which is a line once it has `ended`."""
+        whole = self._open.pop((rank, stream), b"") + text
+        if ended or len(whole) > LONGEST:
+            self.line(rank, whole)
+        else:
+            self._open[rank, stream] = shortened(whole) if len(whole) > LONG else whole
 
     def finish(self) -> None:
         """Write what was left without a line end."""
         for (rank, _), text in sorted(self._open.items(), key=lambda item: str(item[0])):
             self.line(rank, text)
         self._open.clear()
+        self._speaker = (None, "")
 
     def _write(self, whole: bytes) -> None:
         self._whole.write(b"%.3f %s\n" % (time.time(), whole))

@@ -14,16 +14,15 @@ import signal
 import subprocess
 import sys
 import time
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from .learners import Beats, wait_for_learners
-from .logs import LONGEST, Logs
+from .logs import LONG, Logs, where_to_cut
 
 NOT_STARTED = 75  # EX_TEMPFAIL of sysexits.h: the learners did not answer in time
 LOST = 76
 STOPPED = 128 + signal.SIGTERM
 _LOOK_SECONDS = 0.25
-_LONG = 1 << 16
 
 
 class Watch:
@@ -96,8 +95,10 @@ class Watch:
         return bool(limit) and seconds > (limit or 0)
 
 
-def lines_of(process: Any, watch: Watch, grace: float) -> Iterator[bytes]:
-    """Each line of a process's output until it has ended and is silent: what it left running holds the pipe open.
+def lines_of(process: Any, watch: Watch, grace: float) -> Iterator[Tuple[bytes, bool]]:
+    """Each line of a process's output, and true; of a long one its parts, and false until the last.
+
+    It goes on until the process has ended and is silent: what it left running holds the pipe open.
 
     Where `watch` asks for it, the process is ended, and killed after `grace` seconds.
     """
@@ -111,12 +112,11 @@ def lines_of(process: Any, watch: Watch, grace: float) -> Iterator[bytes]:
             lines = (rest + data).split(b"\n")
             rest = lines.pop()
             for line in lines:
-                yield line
-            if len(rest) > LONGEST:
-                yield rest
-                rest = b""
-            elif len(rest) > _LONG and b"\r" in rest:
-                rest = rest[rest.rindex(b"\r") :]  # a progress bar that never ends its line: what it shows now
+                yield line, True
+            if len(rest) > LONG:
+                cut = where_to_cut(rest)
+                yield rest[:cut], False
+                rest = rest[cut:]
         elif process.poll() is not None:
             break
         if kill_at is None and watch.asked():
@@ -126,7 +126,7 @@ def lines_of(process: Any, watch: Watch, grace: float) -> Iterator[bytes]:
             os.killpg(process.pid, signal.SIGKILL)
             break
     if rest:
-        yield rest
+        yield rest, True
 
 
 def run_step(step: Dict[str, Any], logs: Logs, watch: Watch, grace: float = 10) -> int:
@@ -139,20 +139,30 @@ def run_step(step: Dict[str, Any], logs: Logs, watch: Watch, grace: float = 10) 
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=step.get("folder"),
+            env=dict(os.environ, **step.get("environment", {})),
             start_new_session=True,
         )
     except OSError as error:
-        logs.line(None, ("%s: %s" % (step["argv"][0], error.strerror)).encode())
+        logs.line(None, ("%s: %s" % (error.filename or step["argv"][0], error.strerror)).encode())
         return 127
-    for raw in lines_of(process, watch, grace):
-        line = raw.rstrip(b"\r")
+    for text, ended in lines_of(process, watch, grace):
         if step["parallel"]:
-            logs.tagged(line)
+            logs.tagged(text, ended)
         else:
-            logs.line(0, line)
+            logs.add(0, "", text, ended)
     logs.finish()
     status = int(process.wait())
     return status if status >= 0 else 128 - status
+
+
+def run_with_retries(step: Dict[str, Any], logs: Logs, watch: Watch, retries: int, grace: float) -> int:
+    """Run one step, up to `retries` times again where it fails by itself."""
+    for attempt in range(retries + 1):
+        status = run_step(step, logs, watch, grace)
+        if status == 0 or watch.asked() or attempt == retries:
+            break
+        logs.say("command %d ended with %d; attempt %d of %d" % (step["number"], status, attempt + 2, retries + 1))
+    return status
 
 
 def save(path: str, record: Dict[str, Any]) -> None:
@@ -212,7 +222,7 @@ def run_steps(
         logs.say("command %d of %d: %s" % (step["number"], len(plan["steps"]), step["command"]))
         if step["parallel"]:
             logs.say(" ".join(shlex.quote(word) for word in step["argv"]))
-        status = run_step(step, logs, watch, plan.get("grace", 10))
+        status = run_with_retries(step, logs, watch, plan.get("retries", 0), plan.get("grace", 10))
         if status != 0 or watch.reason or plan["open_mpi"] >= 5:  # 5.0 was seen to lose a host and exit with 0
             doubt(beats, watch)
         entry.update(exit_status=status, ended=time.time(), why=watch.reason, limit=watch.limit)

@@ -1,0 +1,1 @@
+"""`tensorflow.examples`, of which the MNIST tutorial is left."""

@@ -1,0 +1,158 @@
+"""The native engine, ``libddl_engine.so``, as Python sees it: collectives on pieces of this process's memory.
+
+What its functions promise is written in ``engine.h``. It knows neither NumPy nor a framework: `ddl.arrays` gives it
+NumPy's memory and `ddl.torch` PyTorch's. TensorFlow's ops (`ddl.tensorflow.ops`) come to the same engine by themselves.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ALLREDUCE, BROADCAST = 0, 1
+REDUCTIONS = {"sum": 0, "avg": 1, "min": 2, "max": 3}
+TYPES = {"float16": 0, "bfloat16": 1, "float32": 2, "float64": 3, "int32": 4, "int64": 5, "bytes": 6}
+
+_FILE = "libddl_engine.so"
+
+
+class EngineError(RuntimeError):
+    """What the engine could not do, in its own words."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One dense, row-major tensor in this process's memory; it is reduced where it lies.
+
+    Attributes:
+        address: of its first element.
+        shape: in elements.
+        type: a key of `TYPES`.
+        owner: kept alive for as long as the engine may write to it.
+    """
+
+    address: int
+    shape: tuple[int, ...]
+    type: str
+    owner: Any = None
+
+
+class _Tensor(ctypes.Structure):
+    _fields_ = (
+        ("input", ctypes.c_void_p),
+        ("output", ctypes.c_void_p),
+        ("dims", ctypes.POINTER(ctypes.c_int64)),
+        ("ndims", ctypes.c_int32),
+        ("type", ctypes.c_int32),
+    )
+
+
+class _Counters(ctypes.Structure):
+    _fields_ = (
+        ("collectives", ctypes.c_int64),
+        ("batches", ctypes.c_int64),
+        ("bytes", ctypes.c_int64),
+        ("seconds_agreeing", ctypes.c_double),
+        ("seconds_moving", ctypes.c_double),
+    )
+
+
+class Started:
+    """A collective that is on its way; `wait` must be called once."""
+
+    def __init__(self, engine: Engine, handle: int, pieces: Sequence[Piece]) -> None:
+        self._engine, self._handle, self._pieces = engine, handle, pieces
+
+    def is_done(self) -> bool:
+        """Whether `wait` would return at once."""
+        return bool(self._engine.library.ddl_poll(self._handle))
+
+    def wait(self) -> None:
+        """Wait for the result, which then lies where the pieces were.
+
+        Raises:
+            EngineError: ranks differ about this collective, or one has left.
+        """
+        self._engine.check(self._engine.library.ddl_wait(self._handle))
+        self._pieces = ()
+
+
+class Engine:
+    """The engine of this process, started. Every rank makes one, once."""
+
+    def __init__(self, options: str, local_rank: int) -> None:
+        self.library = _load()
+        self.check(self.library.ddl_init(options.encode(), local_rank))
+
+    def check(self, code: int) -> None:
+        """Raise EngineError where `code` is not 0."""
+        if code:
+            raise EngineError(f"ddl: {self.library.ddl_last_error().decode(errors='replace')}")
+
+    def start(self, name: str, pieces: Sequence[Piece], kind: int = ALLREDUCE, reduction: str = "sum") -> Started:
+        """Begin a collective; the other ranks begin it under the same name, with the same shapes and types.
+
+        Raises:
+            EngineError: it cannot be; nothing is begun then.
+        """
+        dims = [(ctypes.c_int64 * len(piece.shape))(*piece.shape) for piece in pieces]
+        tensors = (_Tensor * len(pieces))(
+            *(
+                _Tensor(piece.address, piece.address, shape, len(piece.shape), TYPES[piece.type])
+                for piece, shape in zip(pieces, dims, strict=True)
+            )
+        )
+        handle = self.library.ddl_start(name.encode(), kind, REDUCTIONS[reduction], tensors, len(pieces))
+        if handle <= 0:
+            self.check(-1)
+        return Started(self, handle, pieces)
+
+    @property
+    def collectives(self) -> int:
+        """How many collectives have ended so far."""
+        counters = _Counters()
+        self.library.ddl_read_counters(ctypes.byref(counters))
+        return int(counters.collectives)
+
+    def shutdown(self) -> None:
+        """Leave: no more collectives from this rank. Waits until every rank has left."""
+        self.library.ddl_shutdown()
+
+    def abort(self, why: str) -> None:
+        """End every rank of the job, now, with exit status 1."""
+        self.library.ddl_abort(why.encode(), 1)
+
+
+def folder() -> Path | None:
+    """Where the native libraries lie: inside this package, beside it (images), or None: the system's own places."""
+    package = Path(__file__).parent
+    return next((place for place in (package / "lib", package.parent / "lib") if (place / _FILE).exists()), None)
+
+
+def _load() -> Any:
+    place = folder()
+    try:
+        # Global: TensorFlow's and PyTorch's own libraries must not bring a second MPI's symbols before it.
+        library = ctypes.CDLL(str(place / _FILE) if place else _FILE, mode=os.RTLD_NOW | os.RTLD_GLOBAL)
+    except OSError as error:
+        raise EngineError(
+            f"ddl: the native library cannot be loaded: {error}\n"
+            f"  next: have {_FILE} in LD_LIBRARY_PATH or beside the package (lib/), and Open MPI's libmpi.so installed"
+        ) from None
+    library.ddl_start.restype = ctypes.c_int64
+    library.ddl_start.argtypes = [
+        ctypes.c_char_p,
+        ctypes.c_int,
+        ctypes.c_int,
+        ctypes.POINTER(_Tensor),
+        ctypes.c_int,
+    ]
+    library.ddl_wait.argtypes = library.ddl_poll.argtypes = [ctypes.c_int64]
+    library.ddl_init.argtypes = [ctypes.c_char_p, ctypes.c_int]
+    library.ddl_abort.argtypes = [ctypes.c_char_p, ctypes.c_int]
+    library.ddl_last_error.restype = ctypes.c_char_p
+    return library

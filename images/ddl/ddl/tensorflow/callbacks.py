@@ -1,0 +1,132 @@
+"""Callbacks for ``fit``, on Keras 3 and 2. With one rank they do nothing: a program that runs alone may keep them.
+
+Every rank gives `fit` the same ones, in front of those that decide by metrics (early stopping, checkpoints).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from ddl.arrays import reduce_arrays
+from ddl.environment import asked, place
+from ddl.learning_rate import warmup_factor
+from ddl.session import engine
+from ddl.tensorflow.variables import average_values, give_value
+
+
+class DDLMetricsCallback(keras.callbacks.Callback):
+    """After each epoch, replaces every metric by its average over the ranks: in the history and for later callbacks.
+
+    All ranks must have the same metrics; a rank that validates alone keeps that out of `fit`.
+    """
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        ranks, names = engine(), sorted(logs or {})
+        if ranks is None or not names:
+            return
+        values = np.array([float(logs[name]) for name in names])
+        (averages,) = reduce_arrays(ranks, f"metrics {', '.join(names)}", [values], average=True)
+        logs.update(zip(names, averages.tolist(), strict=True))
+
+
+class DDLCallback(DDLMetricsCallback):
+    """What most programs want: metrics averaged, and moving statistics, after each epoch.
+
+    Args:
+        moving_statistics: ``average`` gives all ranks the average of their batch normalisation's moving statistics (of
+            all floating-point weights that are not trained); ``rank 0`` gives them rank 0's; None leaves each rank its
+            own.
+    Raises:
+        ValueError: another word.
+    """
+
+    def __init__(self, moving_statistics: str | None = "average") -> None:
+        super().__init__()
+        if moving_statistics not in ("average", "rank 0", None):
+            raise ValueError(f"ddl: moving_statistics is 'average', 'rank 0' or None, not {moving_statistics!r}")
+        self.moving_statistics = moving_statistics
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        super().on_epoch_end(epoch, logs)
+        ranks = engine()
+        if ranks is None or self.moving_statistics is None:
+            return
+        statistics = [v for v in self.model.non_trainable_variables if "float" in str(v.dtype)]
+        if self.moving_statistics == "average":
+            average_values(ranks, statistics)
+        else:
+            for variable in statistics:
+                give_value(ranks, variable)
+
+
+class DDLGlobalVariablesCallback(keras.callbacks.Callback):
+    """Gives all ranks rank 0's variables when training begins, the optimizer's and those that are not trained, too.
+
+    For programs in which rank 0 alone restores a checkpoint. Random generators keep each rank's own state. A model that
+    gets its weights only from its first batch is given them after it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._done = False
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._done = False
+        if self.model.built:
+            self._give()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        if not self._done:
+            self._give()
+
+    def _give(self) -> None:
+        self._done = True
+        ranks, optimizer = engine(), self.model.optimizer
+        if ranks is None:
+            return
+        if not getattr(optimizer, "built", True):
+            optimizer.build(self.model.trainable_variables)
+        own = optimizer.variables
+        for variable in (*self.model.variables, *(own() if callable(own) else own)):
+            if "seed_generator" not in variable.name and "seed_generator" not in getattr(variable, "path", ""):
+                give_value(ranks, variable)
+
+
+class DDLWarmupCallback(keras.callbacks.Callback):
+    """Raises the learning rate in a straight line from 1/size() of the compiled one to all of it: `ddl.learning_rate`.
+
+    Compile with the scaled rate. A rate that follows a schedule of Keras's cannot be set and must do this by itself.
+
+    Args:
+        epochs: how long, in epochs.
+    """
+
+    def __init__(self, epochs: float = 5) -> None:
+        super().__init__()
+        self.epochs = epochs
+        self._rate: float | None = None
+        self._epoch = 0
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        asked.scaled = True  # a program that warms up has thought of its ranks
+        if self._rate is None:
+            self._rate = float(np.asarray(self.model.optimizer.learning_rate))
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._epoch = epoch
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        steps = self.params.get("steps") or 0
+        done = self._epoch + (batch / steps if steps else 0)
+        if done <= self.epochs:
+            self._set(done)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if epoch < self.epochs <= epoch + 1:
+            self._set(epoch + 1)
+
+    def _set(self, epochs_done: float) -> None:
+        self.model.optimizer.learning_rate = self._rate * warmup_factor(epochs_done, self.epochs, place().size)

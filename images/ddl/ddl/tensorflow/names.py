@@ -1,0 +1,55 @@
+"""What a collective is called, so that each rank's meets its own on the others.
+
+The engine agrees by name what runs next, so ranks may come to their collectives in different orders. A name must be the
+same on every rank and belong to one set of tensors. Names that TensorFlow or Keras make up are not the same: rank 0
+that has loaded a model by itself counts one further. So their numbers are left out, and variables of one name are
+counted here, in the order in which they first take part in a collective.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+_NUMBER = re.compile(r"_\d+(?=/|:|$)|:\d+$")
+_counts: defaultdict[str, itertools.count[int]] = defaultdict(lambda: itertools.count(1))
+
+
+def plain(variable: Any) -> Any:
+    """TensorFlow's variable inside Keras 3's, or inside the one that mixed precision puts around it."""
+    if not isinstance(variable, tf.Variable) and hasattr(variable, "value"):
+        variable = variable.value  # Keras 3's
+    return getattr(variable, "_variable", variable)
+
+
+def of_variable(variable: Any) -> str:
+    """The name of a variable's collectives, such as ``sequential/dense/kernel`` or ``Variable (2)``."""
+    variable = plain(variable)
+    name: str | None = getattr(variable, "_ddl_name", None)
+    if name is None:
+        stem = _NUMBER.sub("", variable.name)
+        number = next(_counts[stem])
+        name = variable._ddl_name = stem if number == 1 else f"{stem} ({number})"
+    return name
+
+
+def of_gradients(variables: Sequence[Any]) -> str:
+    """The name of the reduction of some variables' gradients: the first's, how many more, and a digest of all."""
+    names = [of_variable(variable) for variable in variables]
+    digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return f"gradient of {names[0]}{more} [{digest}]"
+
+
+def of_nth_in_graph(kind: str) -> str:
+    """The name of a collective in a version 1 graph, where nothing keeps their order; all ranks build it alike."""
+    graph = tf.compat.v1.get_default_graph()
+    if not hasattr(graph, "_ddl_number"):
+        graph._ddl_number, graph._ddl_collectives = next(_counts["a graph"]), itertools.count(1)
+    return f"{kind} {next(graph._ddl_collectives)} of graph {graph._ddl_number}"

@@ -1,0 +1,74 @@
+"""Reducing what programs hand over: gradients and other tensors, sparse ones and None among them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from ddl.engine import Engine
+from ddl.grouping import group_limit, split_groups
+from ddl.tensorflow import names, ops, sessions
+from ddl.tensorflow.variables import give_values_once
+
+_MARK = "_ddl_reduced"
+
+
+@tf.autograph.experimental.do_not_convert
+def reduce_tensors(tensors: Sequence[Any], average: bool) -> list[tf.Tensor | None]:
+    """Sum or average tensors over all ranks, as one collective. None stays None; sparse becomes dense.
+
+    Raises:
+        ValueError: an average of integers.
+    """
+    dense = [tf.convert_to_tensor(tensor) for tensor in tensors if tensor is not None]
+    reduced = iter(ops.in_turn(lambda: ops.reduce(dense, average, _key("allreduce_n"))))
+    return [None if tensor is None else next(reduced) for tensor in tensors]
+
+
+@tf.autograph.experimental.do_not_convert
+def bcast_tensor(tensor: Any) -> tf.Tensor:
+    """Rank 0's value of a tensor or variable that has the same shape and dtype on every rank."""
+    return ops.in_turn(lambda: [ops.broadcast(tf.convert_to_tensor(tensor), _key("bcast"))])[0]
+
+
+def _key(kind: str) -> str:
+    """One name for all of a kind where their order is kept; a name each in a version 1 graph, which keeps none."""
+    return kind if tf.executing_eagerly() or tf.inside_function() else names.of_nth_in_graph(kind)
+
+
+def _prepare(ranks: Engine, variables: Sequence[Any]) -> None:
+    """Have variables get rank 0's values, where no tape has seen to it (`tf.gradients`), before the first step."""
+    if tf.compat.v1.executing_eagerly_outside_functions():
+        give_values_once(ranks, variables)
+    else:
+        sessions.arrange(variables)
+
+
+@tf.autograph.experimental.do_not_convert
+def reduce_pairs(ranks: Engine, pairs: Sequence[tuple[Any, Any]], average: bool) -> list[tuple[Any, Any]]:
+    """Reduce the gradients of (gradient, variable) pairs in groups of ``DDL_GROUP_SIZE`` elements.
+
+    A gradient that this has returned before, such as one from `DistributedGradientTape`, is not reduced again. The
+    variables get rank 0's values, if they have not yet.
+
+    Raises:
+        ValueError: an average of integers, or an unreadable ``DDL_GROUP_SIZE``.
+    """
+    _prepare(ranks, [variable for _, variable in pairs])
+    waiting = [index for index, (grad, _) in enumerate(pairs) if grad is not None and not hasattr(grad, _MARK)]
+    # A gradient's static shape may be unknown; its variable has the same one.
+    sizes = [int(np.prod(pairs[index][1].shape)) for index in waiting]
+    reduced: dict[int, tf.Tensor] = {}
+    for group in split_groups(sizes, group_limit(os.environ)):
+        members = waiting[group]
+        dense = [tf.convert_to_tensor(pairs[index][0]) for index in members]
+        key = names.of_gradients([pairs[index][1] for index in members])
+        for index, tensor in zip(members, ops.reduce(dense, average, key), strict=True):
+            setattr(tensor, _MARK, True)
+            reduced[index] = tensor
+    sessions.note_reductions(reduced.values())
+    return [(reduced.get(index, grad), variable) for index, (grad, variable) in enumerate(pairs)]

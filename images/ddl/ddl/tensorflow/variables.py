@@ -1,0 +1,78 @@
+"""Rank 0's values for every trainable variable, just before a gradient is first computed from it.
+
+Not when a variable is made: rank 0 may load or evaluate a model by itself, which must not wait for the others. And not
+in the optimizer: by then the first gradients have been computed, from weights that differed. TensorFlow tells every
+active gradient tape of each trainable variable that is read, in an eager step, while a function is traced, and when a
+traced function is called; all of it comes through one function, `variable_accessed`, which is where this looks in. So
+it does not matter how a variable was made, or when, or by what. Where no tape is used (``tf.gradients``), the reduction
+of the gradients sees to their variables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.python import pywrap_tfe
+from tensorflow.python.eager import tape
+
+from ddl.arrays import array_from_rank_0, reduce_arrays
+from ddl.engine import Engine
+from ddl.tensorflow import names
+
+_MARK = "_ddl_is_rank_0s"
+
+
+def watch(engine: Engine) -> None:
+    """Look in on TensorFlow's tapes from now on. A second call changes nothing."""
+    accessed = tape.variable_accessed
+    if hasattr(accessed, "ddl_wraps"):
+        return
+
+    def give_value_and_tell(variable: Any) -> None:
+        if not hasattr(variable, _MARK) and not pywrap_tfe.TFE_Py_TapeSetIsEmpty():
+            give_values_once(engine, [variable])
+        accessed(variable)
+
+    give_value_and_tell.ddl_wraps = accessed  # type: ignore[attr-defined]
+    tape.variable_accessed = give_value_and_tell
+
+
+def give_values_once(engine: Engine, variables: Iterable[Any]) -> None:
+    """Give variables rank 0's values, unless they have had them. Collective, for those that have not.
+
+    Variables that a tf.function makes while it is traced for the first time have no values yet. TensorFlow gives them
+    some and then traces the function again, which brings us here again, before its first step is run.
+    """
+    for variable in map(names.plain, variables):
+        if not hasattr(variable, _MARK) and _has_value(variable):
+            setattr(variable, _MARK, True)  # first: reading its value comes here again
+            give_value(engine, variable)
+
+
+def give_value(engine: Engine, variable: Any) -> None:
+    """Give a variable rank 0's value, now: also when called while a tf.function is being traced. Collective."""
+    variable = names.plain(variable)
+    with tf.init_scope():
+        value = variable.read_value().numpy()
+        variable.assign(array_from_rank_0(engine, f"value of {names.of_variable(variable)}", np.asarray(value)))
+
+
+def average_values(engine: Engine, variables: Sequence[Any]) -> None:
+    """Give variables the average of all ranks' values, now. Collective."""
+    variables = [names.plain(variable) for variable in variables]
+    with tf.init_scope():
+        values = [np.asarray(variable.read_value().numpy()) for variable in variables]
+        averages = reduce_arrays(engine, f"average of {len(values)} variables", values, average=True)
+        for variable, average in zip(variables, averages, strict=True):
+            variable.assign(average)
+
+
+def _has_value(variable: Any) -> bool:
+    """Whether it holds a value now; one of a version 1 graph holds it in a session, see `ddl.tensorflow.sessions`."""
+    with tf.init_scope():
+        if not tf.executing_eagerly() or not tf.is_tensor(getattr(variable, "handle", None)):
+            return False
+        return bool(variable.is_initialized())

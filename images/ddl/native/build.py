@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+"""Compiles ddl's native half: libddl_engine.so and, over it, ddl_MDR.so for one TensorFlow.
+
+    python build.py OUTPUT [TENSORFLOW]
+
+TENSORFLOW is the folder of the installed package, found if left out; TensorFlow itself is never started. Needs g++ (5
+or newer) and Open MPI's headers with mpicc (Debian: `apt-get install g++ libopenmpi-dev`). The same sources, compiler
+and TensorFlow give the same bytes, wherever they lie. Runs on Python 2.7 and 3.5, too, as old images have no other.
+"""
+
+from __future__ import print_function
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from multiprocessing.pool import ThreadPool
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ENGINE = "libddl_engine.so"
+SKIN = "ddl_MDR.so"
+SKIN_SOURCE = "tensorflow/ops.cc"
+FLAGS = ["-O3", "-ffp-contract=off", "-fPIC", "-fvisibility=hidden", "-Wall", "-pthread", "-DOMPI_SKIP_MPICXX", "-I."]
+LINK = ["-shared", "-s", "-pthread", "-Wl,--build-id=none", "-Wl,-z,relro,-z,now", "-Wl,-rpath,$ORIGIN"]
+# A symbol of TensorFlow's that takes a std::string of the C++11 kind: then so must ours.
+NEW_STRINGS = re.compile(r"_ZNK?10tensorflow[0-9A-Za-z_]*NSt7__cxx11".encode("ascii"))
+
+
+class BuildError(Exception):
+    """What is missing, in words for a person."""
+
+
+def run(argv):
+    """Run a compiler in the folder of the sources; its words are the error's."""
+    try:
+        process = subprocess.Popen(argv, cwd=HERE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    except OSError as error:
+        raise BuildError("%s cannot be started (%s): apt-get install g++ libopenmpi-dev" % (argv[0], error.strerror))
+    said = process.communicate()[0].decode("utf-8", "replace")
+    if process.returncode != 0:
+        raise BuildError("%s\n%s" % (" ".join(argv), said))
+    return said
+
+
+def sources():
+    """The engine's sources, in a fixed order."""
+    folders = ("collectives", "engine")
+    found = ["%s/%s" % (folder, name) for folder in folders for name in os.listdir(os.path.join(HERE, folder))]
+    return sorted(name for name in found if name.endswith(".cc"))
+
+
+def mpi_flags(what):
+    """Open MPI's folders: `incdirs` or `libdirs`."""
+    option = {"incdirs": "-isystem", "libdirs": "-L"}[what]
+    folders = run(["mpicc", "--showme:" + what]).split()
+    return [word for folder in folders for word in ([option, folder] if option == "-isystem" else [option + folder])]
+
+
+def same_everywhere():
+    """Options that keep the place of the sources out of the bytes; GCC 8 and newer."""
+    major = int(run(["g++", "-dumpversion"]).split(".")[0])
+    return ["-ffile-prefix-map=%s=." % HERE] if major >= 8 else []
+
+
+def build_engine(output, flags=(), link=()):
+    """Compile the engine into the folder `output`; `flags` and `link` come besides ours (a sanitizer's)."""
+    compile_flags = FLAGS + ["-std=c++11"] + same_everywhere() + mpi_flags("incdirs") + list(flags)
+    objects = tempfile.mkdtemp()
+    try:
+        made = [os.path.join(objects, name.replace("/", "_") + ".o") for name in sources()]
+        steps = [["g++", "-c", name, "-o", target] + compile_flags for name, target in zip(sources(), made)]
+        # Compilers are processes of their own: a thread for each is enough.
+        pool = ThreadPool(max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2))
+        pool.map(run, steps)
+        pool.close()
+        libraries = mpi_flags("libdirs") + ["-lmpi", "-ldl", "-lrt"]
+        target = os.path.join(output, ENGINE)
+        run(["g++"] + made + LINK + ["-Wl,-soname," + ENGINE, "-o", target] + list(link) + libraries)
+    finally:
+        shutil.rmtree(objects)
+
+
+def tensorflow_facts(folder):
+    """How TensorFlow in `folder` wants to be compiled with, read from its own files: flags, and its library's name."""
+    header = os.path.join(folder, "include", "tensorflow", "core", "public", "version.h")
+    try:
+        with open(header) as file:
+            found = dict(re.findall(r"#define (TF_M\w+_VERSION) +(\d+)", file.read()))
+    except (OSError, IOError):
+        raise BuildError("%s is no TensorFlow with headers" % folder)
+    # TensorFlow 2.21's headers do not say their number any more.
+    version = int(found.get("TF_MAJOR_VERSION", 2)), int(found.get("TF_MINOR_VERSION", 21))
+    names = sorted(name for name in os.listdir(folder) if re.match(r"libtensorflow_framework\.so(\.\d+)?$", name))
+    if not names:
+        raise BuildError("%s has no libtensorflow_framework.so" % folder)
+    with open(os.path.join(folder, names[-1]), "rb") as file:
+        new_strings = bool(NEW_STRINGS.search(file.read()))
+    standard = "c++17" if version >= (2, 10) else "c++14" if version >= (2, 5) else "c++11"
+    return ["-std=" + standard, "-D_GLIBCXX_USE_CXX11_ABI=%d" % new_strings, "-DEIGEN_MAX_ALIGN_BYTES=64"], names[-1]
+
+
+def build_skin(output, folder):
+    """Compile TensorFlow's ops into the folder `output`, where the engine lies already."""
+    flags, library = tensorflow_facts(folder)
+    includes = [os.path.join(folder, "include"), os.path.join(folder, "include", "external", "nsync", "public")]
+    headers = [word for place in includes if os.path.isdir(place) for word in ("-isystem", place)]
+    # TensorFlow's headers name themselves in messages; where they lie must not matter.
+    same = ["-ffile-prefix-map=%s=tensorflow" % folder] if same_everywhere() else []
+    link = LINK + ["-L" + folder, "-l:" + library, "-L" + output, "-l:" + ENGINE]
+    # -O2: nothing is computed here, and TensorFlow's headers are what takes the time.
+    argv = ["g++", SKIN_SOURCE] + FLAGS + ["-O2", "-w"] + flags + same_everywhere() + same + headers
+    run(argv + ["-o", os.path.join(output, SKIN)] + link)
+
+
+def find_tensorflow():
+    """The folder of TensorFlow in this Python, without importing it; None if there is none."""
+    folders = [os.path.join(place, "tensorflow") for place in sys.path if place]
+    return next((folder for folder in folders if os.path.isdir(os.path.join(folder, "include"))), None)
+
+
+def build(output, folder=None):
+    """Both libraries in `output`; without a TensorFlow only the engine."""
+    if not os.path.isdir(output):
+        os.makedirs(output)
+    output = os.path.abspath(output)
+    build_engine(output)
+    folder = folder or find_tensorflow()
+    if folder:
+        build_skin(output, os.path.abspath(folder))
+    return folder
+
+
+def main(words):
+    """The command line; an exit status."""
+    if not 1 <= len(words) <= 2 or words[0].startswith("-"):
+        print(__doc__)
+        return 2
+    try:
+        folder = build(*words)
+    except BuildError as error:
+        print("ddl: cannot be compiled: %s" % error, file=sys.stderr)
+        return 1
+    made = "%s and %s for %s" % (ENGINE, SKIN, folder) if folder else "%s; no TensorFlow here" % ENGINE
+    print("ddl: %s in %s" % (made, words[0]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,177 @@
+#include "collectives/algorithms.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+#include "collectives/arithmetic.h"
+#include "collectives/waiting.h"
+#include "engine.h"
+
+namespace ddl {
+namespace {
+
+const size_t kSmall = 16 * 1024;              // bytes up to which recursive doubling is taken in place of a ring
+const size_t kStage = 4 * 1024 * 1024;        // bytes that are put together for a ring
+const size_t kMostBroadcast = size_t(1) << 30;
+const size_t kExplored[] = {4 * 1024, 64 * 1024, 1024 * 1024, 8 * 1024 * 1024};
+
+}  // namespace
+
+Algorithms::Algorithms(const Mode& mode, const Topology& topology, SharedMemory::Stalled stalled)
+    : mode_(mode), topology_(topology) {
+  if (topology_.host != MPI_COMM_NULL && mode_.algorithm != 'r' && mode_.algorithm != 'm') {
+    shared_ = SharedMemory::open(topology_.host);
+    int everywhere = shared_ != nullptr;
+    MPI_Allreduce(MPI_IN_PLACE, &everywhere, 1, MPI_INT, MPI_MIN, topology_.world);
+    if (!everywhere) {
+      shared_.reset();
+      remark_ = "/dev/shm has no room on some host: no hierarchy, tensors travel by MPI alone";
+    } else {
+      shared_->stalled = stalled;
+      shared_->stall_seconds = mode_.stall_seconds;
+    }
+  } else if (topology_.host == MPI_COMM_NULL && mode_.algorithm == 'b') {
+    remark_ = "hosts have different numbers of ranks: no hierarchy, a ring is taken";
+  }
+  if (mode_.algorithm == 'm') {
+    choices_ = {{SIZE_MAX, kMpi}};
+  } else if (mode_.algorithm == 'p' && topology_.size > 1) {
+    explore();
+  } else if (shared_) {
+    choices_ = {{SIZE_MAX, kHierarchical}};
+  } else {
+    choices_ = {{kSmall, kDoubling}, {SIZE_MAX, kRing}};
+  }
+}
+
+void Algorithms::set_stall_seconds(double seconds) {
+  if (shared_) shared_->stall_seconds = seconds;
+}
+
+Algorithms::Way Algorithms::way(size_t bytes) const {
+  for (const Choice& choice : choices_) {
+    if (bytes <= choice.up_to) return choice.way;
+  }
+  return kMpi;
+}
+
+const char* Algorithms::name(size_t bytes) const {
+  static const char* const names[] = {"hierarchical", "ring", "doubling", "mpi"};
+  return names[way(bytes)];
+}
+
+void Algorithms::allreduce(const Spans& spans, int type, int reduction) {
+  if (spans.count() == 0) return;
+  run(way(spans.bytes()), spans, type, reduction);
+}
+
+void Algorithms::run(Way way, const Spans& spans, int type, int reduction) {
+  const double scale = reduction == DDL_AVERAGE ? 1.0 / topology_.size : 1.0;
+  if (way == kHierarchical) {
+    hierarchical(spans, type, reduction, scale);
+  } else if (way == kMpi && spans.single()) {
+    mpi_whole(spans, type, reduction, scale);
+  } else {
+    staged(way, spans, type, reduction, scale);
+  }
+}
+
+void Algorithms::hierarchical(const Spans& spans, int type, int reduction, double scale) {
+  SharedMemory::Between between;
+  if (!topology_.between.empty()) {
+    between = [this, type, reduction](char* data, size_t n) { this->between(data, n, type, reduction); };
+  }
+  shared_->allreduce(spans, type, reduction, scale, between);
+}
+
+// Between hosts fp32 may travel in 16 bits. What comes out is the same on all of them, as all widen the same bits.
+void Algorithms::between(char* data, size_t n, int type, int reduction) {
+  if (type != DDL_FLOAT32 || mode_.wire < 0) {
+    wire_.by_dimensions(data, n, type, reduction, topology_.between);
+    return;
+  }
+  char* narrowed = narrow_.of(n * size_of(mode_.wire));
+  narrow(mode_.wire, reinterpret_cast<const float*>(data), narrowed, n);
+  wire_.by_dimensions(narrowed, n, mode_.wire, reduction, topology_.between);
+  widen(mode_.wire, narrowed, reinterpret_cast<float*>(data), n);
+}
+
+// Tensors are put together in a buffer that is kept, a stretch at a time.
+void Algorithms::staged(Way way, const Spans& spans, int type, int reduction, double scale) {
+  const size_t element = spans.element_size(), most = kStage / element;
+  for (size_t begin = 0; begin < spans.count(); begin += most) {
+    const size_t n = std::min(most, spans.count() - begin);
+    char* stage = staging_.of(n * element);
+    spans.each(begin, begin + n, [&](const char* input, char*, size_t offset, size_t count) {
+      const void* source = input;
+      combine(type, reduction, stage + offset * element, &source, 1, count, scale);
+    });
+    if (way == kMpi) wire_.by_mpi(stage, n, type, reduction, topology_.world);
+    else if (way == kDoubling) wire_.by_doubling(stage, n, type, reduction, topology_.world);
+    else wire_.by_ring(stage, n, type, reduction, topology_.world);
+    spans.each(begin, begin + n, [&](const char*, char* output, size_t offset, size_t count) {
+      std::memcpy(output, stage + offset * element, count * element);
+    });
+  }
+}
+
+// A single tensor needs no other buffer than its own.
+void Algorithms::mpi_whole(const Spans& spans, int type, int reduction, double scale) {
+  const void* input = spans.input();
+  char* output = static_cast<char*>(spans.output());
+  if (scale != 1) combine(type, reduction, output, &input, 1, spans.count(), scale);
+  else if (input != output) std::memcpy(output, input, spans.bytes());
+  wire_.by_mpi(output, spans.count(), type, reduction, topology_.world);
+}
+
+void Algorithms::broadcast(const Spans& spans) {
+  const size_t most = kMostBroadcast / spans.element_size();
+  for (size_t begin = 0; begin < spans.count(); begin += most) {
+    spans.each(begin, std::min(begin + most, spans.count()), [&](const char* input, char* output, size_t, size_t n) {
+      const size_t bytes = n * spans.element_size();
+      if (topology_.rank == 0 && input != output) std::memcpy(output, input, bytes);
+      MPI_Bcast(output, static_cast<int>(bytes), MPI_BYTE, 0, topology_.world);
+    });
+  }
+}
+
+// The best of three, as its slowest rank had it: what a noisy neighbour disturbs is measured again.
+double Algorithms::measure(Way way, size_t bytes) {
+  std::vector<float> values(bytes / sizeof(float), 1.0f);
+  Spans spans(sizeof(float));
+  spans.add(values.data(), values.data(), values.size());
+  double best = 1e30;
+  for (int attempt = 0; attempt < 4; ++attempt) {
+    MPI_Barrier(topology_.world);
+    const double begin = now();
+    run(way, spans, DDL_FLOAT32, DDL_MAX);
+    double took = now() - begin;
+    MPI_Allreduce(MPI_IN_PLACE, &took, 1, MPI_DOUBLE, MPI_MAX, topology_.world);
+    if (attempt > 0) best = std::min(best, took);  // the first touches memory for the first time
+  }
+  return best;
+}
+
+void Algorithms::explore() {
+  for (size_t bytes : kExplored) {
+    std::vector<Way> ways;
+    if (shared_) ways.push_back(kHierarchical);
+    ways.push_back(bytes <= kSmall ? kDoubling : kRing);
+    ways.push_back(kMpi);
+    Choice best = {bytes, ways[0]};
+    double least = 1e30;
+    for (Way way : ways) {
+      const double took = measure(way, bytes);
+      // Another way than the first must be clearly better: it was chosen for reasons, this is one measurement.
+      if (took < (way == ways[0] ? least : 0.8 * least)) {
+        least = took;
+        best.way = way;
+      }
+    }
+    choices_.push_back(best);
+  }
+  choices_.back().up_to = SIZE_MAX;
+}
+
+}  // namespace ddl

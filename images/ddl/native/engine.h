@@ -1,0 +1,133 @@
+/* ddl's engine: collectives over MPI between the processes of one training run. A plain C interface, with no
+ * TensorFlow in it: TensorFlow's ops (tensorflow/ops.cc), ctypes and PyTorch use it alike.
+ *
+ * Everything lives in one shared library, `libddl_engine.so`; `ddl_MDR.so`, TensorFlow's skin, links with it and finds
+ * it beside itself. A process has one engine, whoever loads the library first or twice.
+ *
+ * The contract
+ * - Ranks may submit collectives in different orders and from several threads: rank 0 agrees with all ranks, by name,
+ *   what runs next. So a collective has a name, the same on every rank. A name may be submitted again at any time;
+ *   the later one waits for the earlier of the same name.
+ * - A collective whose kind, reduction, types or shapes differ between ranks fails on every rank with DDL_MISMATCH, in
+ *   words that name it. Ranks that all wait, each for a name that another has not submitted, fail after the stall time.
+ * - A rank that does not come is reported on rank 0's stderr after the stall time (who waits, for whom, with what), and
+ *   again after each further such time; it is no error. A rank that has left (see `ddl_shutdown`) fails what waits for it with
+ *   DDL_LEFT. A rank that died ends the job: mpirun sees to that.
+ * - No function but `ddl_init`, `ddl_run`, `ddl_wait` and `ddl_shutdown` waits for another rank. One thread of the
+ *   engine's own does all communication and calls all callbacks.
+ * - Results are the same bits on every rank.
+ *
+ * Functions that return `int` return DDL_OK or one of the other codes; `ddl_last_error()` then has the words.
+ */
+#ifndef DDL_ENGINE_H
+#define DDL_ENGINE_H
+
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define DDL_API __attribute__((visibility("default")))
+#else
+#define DDL_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum ddl_code {
+  DDL_OK = 0,
+  DDL_INVALID = 1,     /* an argument that cannot be: a mode whose dimensions do not give the number of ranks, … */
+  DDL_NOT_READY = 2,   /* ddl_init has not been called, or was called a second time */
+  DDL_MISMATCH = 3,    /* ranks differ about a collective */
+  DDL_LEFT = 4,        /* a rank has left, so this collective can never be */
+  DDL_FAILED = 5       /* MPI or the system refused */
+};
+
+enum ddl_kind { DDL_ALLREDUCE = 0, DDL_BROADCAST = 1 };                    /* broadcast: rank 0's value to every rank */
+enum ddl_reduction { DDL_SUM = 0, DDL_AVERAGE = 1, DDL_MIN = 2, DDL_MAX = 3 }; /* average: floating point only */
+enum ddl_type {
+  DDL_FLOAT16 = 0,
+  DDL_BFLOAT16 = 1,
+  DDL_FLOAT32 = 2,
+  DDL_FLOAT64 = 3,
+  DDL_INT32 = 4,
+  DDL_INT64 = 5,
+  DDL_BYTES = 6        /* broadcast only: elements of one byte, nothing is known of them (bool, uint8, …) */
+};
+
+/* One tensor: dense, row-major, in this process's memory. `input` and `output` may be the same address; otherwise they
+ * must not overlap. Both must stay valid until the collective is done. `dims` is read before the call returns. */
+typedef struct ddl_tensor {
+  const void *input;
+  void *output;
+  const int64_t *dims;
+  int32_t ndims;
+  int32_t type;        /* enum ddl_type */
+} ddl_tensor;
+
+/* Called once, from the engine's thread, when a collective is done: must be short and must not wait. `words` is "" when
+ * `code` is DDL_OK, and valid during the call only. */
+typedef void (*ddl_done)(void *context, int code, const char *words);
+
+/* Start: MPI is initialised if no one has (mpi4py's is used if it is there, and must have been initialised with
+ * MPI_THREAD_SERIALIZED at least, and MPI_THREAD_MULTIPLE if others call MPI too). Every rank must call it.
+ *
+ * options    DDL_OPTIONS as users wrote it: `-mode C:AxBxC`. C: b hierarchical, r ring, m MPI_Allreduce, n NCCL (here: as b,
+ *            with a word on stderr), p explores at start and picks by size. A: ranks per host, B: hosts, further dimensions: racks,
+ *            aisles; the product must be the number of ranks. "" or NULL: p, with the hosts as they are. Also
+ *            `-wire fp16|bf16` (fp32 travels between hosts in 16 bits), `-stall SECONDS`. Unknown options are ignored, with a
+ *            word on rank 0's stderr.
+ * local_rank this process's number on its host (its GPU); kept and given back.
+ * A second call is DDL_NOT_READY. */
+DDL_API int ddl_init(const char *options, int local_rank);
+
+DDL_API int ddl_initialized(void);   /* 1 between ddl_init and ddl_shutdown */
+DDL_API int ddl_rank(void);          /* 0 before ddl_init */
+DDL_API int ddl_size(void);          /* 1 before ddl_init */
+DDL_API int ddl_local_rank(void);    /* as given to ddl_init; 0 before */
+DDL_API int ddl_local_size(void);    /* ranks on this host, as MPI sees them; 1 before */
+DDL_API int ddl_num_hosts(void);     /* 1 before */
+
+/* Submit a collective over `count` tensors, which are reduced as if they were one; types may be mixed. Returns at once.
+ * If DDL_OK is returned, `done` will be called, once; otherwise it never is. */
+DDL_API int ddl_enqueue(const char *name, int kind, int reduction, const ddl_tensor *tensors, int count, ddl_done done,
+                        void *context);
+
+/* The same with a handle (> 0) instead of a callback; 0 on error. Each handle must be waited for once. */
+DDL_API int64_t ddl_start(const char *name, int kind, int reduction, const ddl_tensor *tensors, int count);
+DDL_API int ddl_poll(int64_t handle); /* 1 if ddl_wait would not wait */
+DDL_API int ddl_wait(int64_t handle); /* the collective's code; frees the handle */
+
+/* Start and wait. */
+DDL_API int ddl_run(const char *name, int kind, int reduction, const ddl_tensor *tensors, int count);
+
+/* Seconds after which a rank that has not come is reported; 60, or the environment's DDL_STALL_SECONDS, at first. 0: never. */
+DDL_API void ddl_set_stall_seconds(double seconds);
+
+/* What the engine did so far. Times are seconds of the engine's thread. */
+typedef struct ddl_counters {
+  int64_t collectives;   /* requests that are done */
+  int64_t batches;       /* what they were fused into */
+  int64_t bytes;         /* of tensors, on this rank */
+  double seconds_agreeing; /* from a request's arrival to the order to run it, summed over batches */
+  double seconds_moving;   /* reducing and transferring */
+} ddl_counters;
+DDL_API void ddl_read_counters(ddl_counters *counters);
+
+/* What this rank does with a tensor list of so many bytes, in words ("hierarchical", "ring", "mpi", …); for people and tests. */
+DDL_API const char *ddl_algorithm(int64_t bytes);
+
+/* Leave: requests that wait fail with DDL_LEFT here, and on the other ranks what would need this one. Then waits until every
+ * rank has left, and finalises MPI if ddl_init initialised it. Called by itself at exit, and when someone else finalises MPI. */
+DDL_API int ddl_shutdown(void);
+
+/* End the whole job now: says why on stderr and calls MPI_Abort(status). */
+DDL_API void ddl_abort(const char *why, int status);
+
+/* The words of this thread's last error; "" if there was none. Valid until the thread's next call. */
+DDL_API const char *ddl_last_error(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,74 @@
+// The engine's one thread, and the queue before it. All of MPI happens in that thread, its start and its end included.
+#ifndef DDL_ENGINE_COMMUNICATOR_H
+#define DDL_ENGINE_COMMUNICATOR_H
+
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "collectives/algorithms.h"
+#include "engine/agreement.h"
+#include "engine/request.h"
+#include "engine/topology.h"
+
+namespace ddl {
+
+class Communicator {
+ public:
+  // Starts the thread and MPI; returns when this rank can submit. `error` is "" if it can.
+  Communicator(const std::string& options, int local_rank, std::string* error);
+  ~Communicator();
+
+  // False if this rank is leaving.
+  bool submit(Request&& request);
+  // Leaves, and waits until all ranks have.
+  void leave();
+
+  const Topology& topology() const { return topology_; }
+  int local_rank() const { return local_rank_; }
+  const char* algorithm(size_t bytes) const { return algorithms_->name(bytes); }
+  void set_stall_seconds(double seconds);
+  ddl_counters counters();
+
+ private:
+  typedef std::vector<Request> Batch;
+
+  void run(const std::string& options, std::string* error);
+  bool begin(const std::string& options, std::string* error);
+  void serve();
+  bool take_submissions();
+  void announce(Request&& request);
+  void carry_out(const std::vector<Order>& orders);
+  Request take_pending(const std::string& name);
+  void move_tensors(const Batch& batch);
+  void rest(unsigned idle_rounds);
+  void end();
+
+  int local_rank_;
+  Topology topology_;
+  Mode mode_;
+  bool began_mpi_ = false, crowded_ = false;
+  std::unique_ptr<Algorithms> algorithms_;
+  std::unique_ptr<Agreement> agreement_;
+  // The thread's own: by name, what waits for an order; behind the first of a name are the later ones.
+  std::unordered_map<std::string, std::deque<Request>> pending_;
+
+  std::mutex mutex_;  // of what follows
+  std::condition_variable changed_;
+  std::vector<Request> submitted_;
+  bool asleep_ = false, ready_ = false, leaving_ = false;
+  double stall_seconds_ = 60;
+  ddl_counters counters_ = {0, 0, 0, 0, 0};
+
+  bool told_leaving_ = false;  // the thread's own
+  std::thread thread_;
+};
+
+}  // namespace ddl
+
+#endif

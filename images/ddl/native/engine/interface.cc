@@ -1,0 +1,194 @@
+// The C interface: one communicator per process, and words for errors.
+#include <mpi.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <mutex>
+#include <condition_variable>
+#include <string>
+#include <unordered_map>
+
+#include "engine.h"
+#include "engine/communicator.h"
+
+namespace {
+
+// Never destroyed: its thread may outlive the destructors of static objects.
+struct Process {
+  std::mutex mutex;
+  ddl::Communicator* communicator = nullptr;
+  bool was = false;  // initialised once: for ever
+  bool over = false;
+};
+
+Process& process() {
+  static Process* one = new Process();
+  return *one;
+}
+
+thread_local std::string last_error;
+
+int fail(int code, const std::string& words) {
+  last_error = words;
+  return code;
+}
+
+ddl::Communicator* communicator() {
+  std::lock_guard<std::mutex> lock(process().mutex);
+  return process().over ? nullptr : process().communicator;
+}
+
+// The communicator even after its end: ranks and sizes stay true.
+ddl::Communicator* known() {
+  std::lock_guard<std::mutex> lock(process().mutex);
+  return process().communicator;
+}
+
+void at_exit() { ddl_shutdown(); }
+
+struct Waiting {
+  bool done = false;
+  int code = DDL_OK;
+  std::string words;
+};
+
+struct Handles {
+  std::mutex mutex;
+  std::condition_variable done;
+  std::unordered_map<int64_t, Waiting> waiting;
+  int64_t next = 1;
+};
+
+Handles& handles() {
+  static Handles* all = new Handles();
+  return *all;
+}
+
+void handle_done(void* context, int code, const char* words) {
+  Handles& all = handles();
+  std::lock_guard<std::mutex> lock(all.mutex);
+  Waiting& waiting = all.waiting[reinterpret_cast<intptr_t>(context)];
+  waiting.done = true;
+  waiting.code = code;
+  waiting.words = words;
+  all.done.notify_all();
+}
+
+}  // namespace
+
+extern "C" {
+
+int ddl_init(const char* options, int local_rank) {
+  Process& here = process();
+  std::lock_guard<std::mutex> lock(here.mutex);
+  if (here.was) return fail(DDL_NOT_READY, "ddl is initialised already in this process");
+  std::string error;
+  std::unique_ptr<ddl::Communicator> made(new ddl::Communicator(options ? options : "", local_rank, &error));
+  if (!error.empty()) return fail(DDL_INVALID, error);
+  here.was = true;
+  here.communicator = made.release();
+  std::atexit(at_exit);
+  return DDL_OK;
+}
+
+int ddl_initialized(void) { return communicator() != nullptr; }
+int ddl_rank(void) { return known() ? known()->topology().rank : 0; }
+int ddl_size(void) { return known() ? known()->topology().size : 1; }
+int ddl_local_rank(void) { return known() ? known()->local_rank() : 0; }
+int ddl_local_size(void) { return known() ? known()->topology().local_size : 1; }
+int ddl_num_hosts(void) { return known() ? known()->topology().hosts : 1; }
+
+int ddl_enqueue(const char* name, int kind, int reduction, const ddl_tensor* tensors, int count, ddl_done done,
+                void* context) {
+  ddl::Communicator* to = communicator();
+  if (!to) return fail(DDL_NOT_READY, "ddl is not initialised");
+  ddl::Request request;
+  std::string error;
+  if (!ddl::make_request(name, kind, reduction, tensors, count, &request, &error)) return fail(DDL_INVALID, error);
+  request.done = done;
+  request.context = context;
+  if (!to->submit(std::move(request))) return fail(DDL_LEFT, std::string(name) + ": this rank has left");
+  return DDL_OK;
+}
+
+int64_t ddl_start(const char* name, int kind, int reduction, const ddl_tensor* tensors, int count) {
+  Handles& all = handles();
+  int64_t handle;
+  {
+    std::lock_guard<std::mutex> lock(all.mutex);
+    handle = all.next++;
+    all.waiting[handle];
+  }
+  void* context = reinterpret_cast<void*>(static_cast<intptr_t>(handle));
+  const int code = ddl_enqueue(name, kind, reduction, tensors, count, &handle_done, context);
+  if (code == DDL_OK) return handle;
+  std::lock_guard<std::mutex> lock(all.mutex);
+  all.waiting.erase(handle);
+  return 0;
+}
+
+int ddl_poll(int64_t handle) {
+  Handles& all = handles();
+  std::lock_guard<std::mutex> lock(all.mutex);
+  const auto found = all.waiting.find(handle);
+  return found == all.waiting.end() || found->second.done;
+}
+
+int ddl_wait(int64_t handle) {
+  Handles& all = handles();
+  std::unique_lock<std::mutex> lock(all.mutex);
+  if (!all.waiting.count(handle)) return fail(DDL_INVALID, "no such handle, or it was waited for already");
+  while (!all.waiting[handle].done) all.done.wait(lock);
+  const Waiting waiting = all.waiting[handle];
+  all.waiting.erase(handle);
+  last_error = waiting.words;
+  return waiting.code;
+}
+
+int ddl_run(const char* name, int kind, int reduction, const ddl_tensor* tensors, int count) {
+  ddl::Communicator* to = communicator();
+  if (!to) return fail(DDL_NOT_READY, "ddl is not initialised");
+  const int64_t handle = ddl_start(name, kind, reduction, tensors, count);
+  // The words tell which it was: this rank has left, or the arguments cannot be.
+  if (handle == 0) return communicator() ? DDL_INVALID : DDL_LEFT;
+  return ddl_wait(handle);
+}
+
+void ddl_set_stall_seconds(double seconds) {
+  if (ddl::Communicator* to = communicator()) to->set_stall_seconds(seconds > 0 ? seconds : 0);
+}
+
+void ddl_read_counters(ddl_counters* counters) {
+  *counters = ddl_counters();
+  if (ddl::Communicator* to = known()) *counters = to->counters();
+}
+
+const char* ddl_algorithm(int64_t bytes) {
+  ddl::Communicator* to = communicator();
+  return to ? to->algorithm(static_cast<size_t>(bytes)) : "";
+}
+
+int ddl_shutdown(void) {
+  Process& here = process();
+  {
+    std::lock_guard<std::mutex> lock(here.mutex);
+    if (!here.communicator || here.over) return DDL_OK;
+    here.over = true;
+  }
+  here.communicator->leave();
+  return DDL_OK;
+}
+
+void ddl_abort(const char* why, int status) {
+  std::fprintf(stderr, "ddl: rank %d ends the job: %s\n", ddl_rank(), why ? why : "");
+  int initialised = 0, finalised = 0;
+  MPI_Initialized(&initialised);
+  MPI_Finalized(&finalised);
+  if (initialised && !finalised) MPI_Abort(MPI_COMM_WORLD, status);
+  std::_Exit(status);
+}
+
+const char* ddl_last_error(void) { return last_error.c_str(); }
+
+}  // extern "C"

@@ -1,0 +1,39 @@
+// A collective that this rank has asked for.
+#ifndef DDL_ENGINE_REQUEST_H
+#define DDL_ENGINE_REQUEST_H
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "engine.h"
+
+namespace ddl {
+
+struct Request {
+  struct Tensor {
+    const void* input;
+    void* output;
+    size_t count;
+    int type;
+  };
+
+  std::string name;
+  std::string signature;  // what must be equal on all ranks, packed; see `describe`
+  int kind, reduction;
+  std::vector<Tensor> tensors;
+  ddl_done done;
+  void* context;
+  double since;           // when it came
+};
+
+// Reads what a caller asked for. False if it cannot be, with the reason in `error`.
+bool make_request(const char* name, int kind, int reduction, const ddl_tensor* tensors, int count, Request* request,
+                  std::string* error);
+
+// A signature in words: `allreduce sum float32[2,3] float32[3]`, the tensors beyond a few only counted.
+std::string describe(const std::string& signature);
+
+}  // namespace ddl
+
+#endif

@@ -1,0 +1,230 @@
+// TensorFlow's ops over the engine: `Init`, `Bcast`, `AllReduce`, `AllReduceN`. One source for TensorFlow 1.5 to 2.21.
+//
+// The kernels are asynchronous: they hand their tensors to the engine's thread and return, so no thread of TensorFlow ever
+// waits for another rank. Outputs lie where the inputs lay whenever TensorFlow lets them.
+//
+// On a GPU the same kernels run with their tensors in the host's memory: TensorFlow copies there and back on its own
+// streams, whatever its CUDA is. So the ops can be placed with tf.device("/gpu:0"), and no CUDA is needed to compile this.
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "engine.h"
+#include "tensorflow/core/framework/common_shape_fns.h"
+#include "tensorflow/core/framework/op.h"
+#include "tensorflow/core/framework/op_kernel.h"
+#include "tensorflow/core/framework/shape_inference.h"
+#include "tensorflow/core/lib/core/errors.h"
+
+namespace {
+
+using tensorflow::AsyncOpKernel;
+using tensorflow::DataType;
+using tensorflow::OpKernel;
+using tensorflow::OpKernelConstruction;
+using tensorflow::OpKernelContext;
+using tensorflow::Tensor;
+using tensorflow::shape_inference::InferenceContext;
+namespace errors = tensorflow::errors;
+
+// tensorflow::Status became absl::Status on the way; its name is what a context says.
+typedef std::decay<decltype(std::declval<OpKernelContext>().status())>::type Status;
+
+Status shapes_unchanged(InferenceContext* c) {
+  for (int index = 0; index < c->num_inputs(); ++index) c->set_output(index, c->input(index));
+  return Status();
+}
+
+int type_of(DataType type) {
+  switch (type) {
+    case tensorflow::DT_HALF:
+      return DDL_FLOAT16;
+    case tensorflow::DT_BFLOAT16:
+      return DDL_BFLOAT16;
+    case tensorflow::DT_FLOAT:
+      return DDL_FLOAT32;
+    case tensorflow::DT_DOUBLE:
+      return DDL_FLOAT64;
+    case tensorflow::DT_INT32:
+      return DDL_INT32;
+    case tensorflow::DT_INT64:
+      return DDL_INT64;
+    default:
+      return DDL_BYTES;  // bool, uint8, int8: the ops' definitions let no other type through
+  }
+}
+
+int reduction_of(const std::string& op) {
+  return op == "avg" ? DDL_AVERAGE : op == "min" ? DDL_MIN : op == "max" ? DDL_MAX : DDL_SUM;
+}
+
+Status as_status(int code, const std::string& words) {
+  const std::string text = "ddl: " + words;
+  switch (code) {
+    case DDL_OK:
+      return Status();
+    case DDL_INVALID:
+    case DDL_MISMATCH:
+      return errors::InvalidArgument(text);
+    case DDL_NOT_READY:
+      return errors::FailedPrecondition(text);
+    case DDL_LEFT:
+      return errors::Unavailable(text);
+    default:
+      return errors::Internal(text);
+  }
+}
+
+REGISTER_OP("Init")
+    .Input("local_rank: int32")
+    .Attr("mode: string = ''")
+    .SetIsStateful()
+    .SetShapeFn([](InferenceContext*) { return Status(); })
+    .Doc(R"doc(
+Initialises ddl: MPI, and the way in which ranks talk to each other.
+
+local_rank: this process's number on its host.
+mode: what DDL_OPTIONS holds, `-mode p:2x4` for example.
+)doc");
+
+REGISTER_OP("Bcast")
+    .Input("x: T")
+    .Output("y: T")
+    .Attr("T: {half, bfloat16, float, double, int32, int64, bool, uint8, int8}")
+    .Attr("key: string = ''")
+    .SetIsStateful()
+    .SetShapeFn(shapes_unchanged)
+    .Doc(R"doc(
+Rank 0's value of `x`, on every rank.
+
+key: what the ranks know it by; the node's name if empty.
+)doc");
+
+REGISTER_OP("AllReduce")
+    .Input("x: T")
+    .Output("y: T")
+    .Attr("op: {'sum', 'avg', 'min', 'max'} = 'sum'")
+    .Attr("T: {half, bfloat16, float, double, int32, int64}")
+    .Attr("key: string = ''")
+    .SetIsStateful()
+    .SetShapeFn(shapes_unchanged)
+    .Doc(R"doc(
+The sum (average, minimum, maximum) of all ranks' `x`, on every rank. Averages are of floating point alone.
+
+key: what the ranks know it by; the node's name if empty.
+)doc");
+
+REGISTER_OP("AllReduceN")
+    .Input("xs: T")
+    .Output("ys: T")
+    .Attr("op: {'sum', 'avg', 'min', 'max'} = 'sum'")
+    .Attr("T: list({half, bfloat16, float, double, int32, int64}) >= 1")
+    .Attr("key: string = ''")
+    .SetIsStateful()
+    .SetShapeFn(shapes_unchanged)
+    .Doc(R"doc(
+As AllReduce, for a list of tensors at once: they travel as one.
+
+key: what the ranks know it by; the node's name if empty.
+)doc");
+
+class InitOp : public OpKernel {
+ public:
+  explicit InitOp(OpKernelConstruction* context) : OpKernel(context) {
+    OP_REQUIRES_OK(context, context->GetAttr("mode", &mode_));
+  }
+
+  void Compute(OpKernelContext* context) override {
+    const int local_rank = context->input(0).scalar<tensorflow::int32>()();
+    const int code = ddl_init(mode_.c_str(), local_rank);
+    OP_REQUIRES(context, code == DDL_OK, as_status(code, ddl_last_error()));
+  }
+
+ private:
+  std::string mode_;
+};
+
+// One collective under way. Its inputs are the context's, which lives until `done` is called.
+struct Running {
+  OpKernelContext* context;
+  AsyncOpKernel::DoneCallback done;
+};
+
+void finish(void* given, int code, const char* words) {
+  std::unique_ptr<Running> running(static_cast<Running*>(given));
+  if (code != DDL_OK) running->context->SetStatus(as_status(code, words));
+  const AsyncOpKernel::DoneCallback done = running->done;
+  running.reset();
+  done();
+}
+
+class CollectiveOp : public AsyncOpKernel {
+ public:
+  CollectiveOp(OpKernelConstruction* context, int kind) : AsyncOpKernel(context), kind_(kind) {
+    OP_REQUIRES_OK(context, context->GetAttr("key", &key_));
+    if (key_.empty()) key_ = name();
+    if (kind_ == DDL_BROADCAST) return;
+    std::string op;
+    OP_REQUIRES_OK(context, context->GetAttr("op", &op));
+    reduction_ = reduction_of(op);
+  }
+
+  void ComputeAsync(OpKernelContext* context, DoneCallback done) override {
+    const int count = context->num_inputs();
+    std::unique_ptr<Running> running(new Running{context, done});
+    std::vector<ddl_tensor> tensors(static_cast<size_t>(count));
+    std::vector<int64_t> dims;
+    for (int index = 0; index < count; ++index) {
+      for (int axis = 0; axis < context->input(index).dims(); ++axis) {
+        dims.push_back(context->input(index).dim_size(axis));
+      }
+    }
+    const int64_t* next_dims = dims.data();
+    for (int index = 0; index < count; ++index) {
+      const Tensor& input = context->input(index);
+      Tensor* output = nullptr;
+      const void* address = input.tensor_data().data();
+      const int ndims = input.dims();
+      const int type = type_of(input.dtype());
+      OP_REQUIRES_OK_ASYNC(context, context->forward_input_or_allocate_output({index}, index, input.shape(), &output),
+                           done);
+      void* to = const_cast<char*>(output->tensor_data().data());
+      tensors[static_cast<size_t>(index)] = {address, to, next_dims, ndims, type};
+      next_dims += ndims;
+    }
+    const int code = ddl_enqueue(key_.c_str(), kind_, reduction_, tensors.data(), count, &finish, running.get());
+    if (code == DDL_OK) {
+      running.release();  // `finish` has it
+      return;
+    }
+    context->SetStatus(as_status(code, ddl_last_error()));
+    done();
+  }
+
+ private:
+  const int kind_;
+  int reduction_ = DDL_SUM;
+  std::string key_;
+};
+
+class BcastOp : public CollectiveOp {
+ public:
+  explicit BcastOp(OpKernelConstruction* context) : CollectiveOp(context, DDL_BROADCAST) {}
+};
+
+class AllReduceOp : public CollectiveOp {
+ public:
+  explicit AllReduceOp(OpKernelConstruction* context) : CollectiveOp(context, DDL_ALLREDUCE) {}
+};
+
+REGISTER_KERNEL_BUILDER(Name("Init").Device(tensorflow::DEVICE_CPU), InitOp);
+REGISTER_KERNEL_BUILDER(Name("Bcast").Device(tensorflow::DEVICE_CPU), BcastOp);
+REGISTER_KERNEL_BUILDER(Name("AllReduce").Device(tensorflow::DEVICE_CPU), AllReduceOp);
+REGISTER_KERNEL_BUILDER(Name("AllReduceN").Device(tensorflow::DEVICE_CPU), AllReduceOp);
+REGISTER_KERNEL_BUILDER(Name("Init").Device(tensorflow::DEVICE_GPU).HostMemory("local_rank"), InitOp);
+REGISTER_KERNEL_BUILDER(Name("Bcast").Device(tensorflow::DEVICE_GPU).HostMemory("x").HostMemory("y"), BcastOp);
+REGISTER_KERNEL_BUILDER(Name("AllReduce").Device(tensorflow::DEVICE_GPU).HostMemory("x").HostMemory("y"), AllReduceOp);
+REGISTER_KERNEL_BUILDER(Name("AllReduceN").Device(tensorflow::DEVICE_GPU).HostMemory("xs").HostMemory("ys"), AllReduceOp);
+
+}  // namespace

@@ -1,0 +1,33 @@
+"""Ranks that do not agree about `shape`, `type`, `reduction`, `kind` or `name`: each says what it was told; all go on.
+
+mpirun -np N python differing.py WAY
+"""
+
+import sys
+
+import engine
+import numpy as np
+
+way = sys.argv[1]
+engine.init("-stall 1")
+rank, size = engine.rank(), engine.size()
+last = rank == size - 1
+name, kind, op, array = "weights/of/a/layer", 0, "sum", np.zeros((2, 3), "float32")
+if last and way == "shape":
+    array = np.zeros((3, 2), "float32")
+if last and way == "type":
+    array = array.astype("float64")
+if last and way == "reduction":
+    op = "max"
+if last and way == "kind":
+    kind = 1
+if last and way == "name":
+    name = "weights/of/another"
+try:
+    engine.Handle(name, [array], kind, op).wait()
+    print(f"\nNOTHING {rank}", flush=True)
+except engine.DdlError as error:
+    print(f"\nTOLD {rank} {error.code} {error.words}", flush=True)
+# An error of one collective is the end of that one alone, and its name can be used again.
+assert engine.allreduce("weights/of/a/layer", [np.ones(5, "float64")])[0].tolist() == [size] * 5
+print(f"\nWENT ON {rank}", flush=True)

@@ -1,0 +1,113 @@
+"""Ranks that differ, that are late, that leave or die: each is told, and no one waits for ever."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from subprocess import CompletedProcess
+
+import pytest
+
+Mpirun = Callable[..., CompletedProcess[str]]
+MISMATCH, LEFT = 3, 4
+
+
+def told(done: CompletedProcess[str]) -> dict[int, tuple[int, str]]:
+    """What each rank was told: its number, the code and the words."""
+    found = re.findall(r"^TOLD (\d+) (\d+) (.*)$", done.stdout, re.MULTILINE)
+    return {int(rank): (int(code), words) for rank, code, words in found}
+
+
+@pytest.mark.parametrize("ranks", [2, 3])
+@pytest.mark.parametrize(
+    ("way", "differ"),
+    [
+        ("shape", ("float32[2,3]", "float32[3,2]")),
+        ("type", ("float32[2,3]", "float64[2,3]")),
+        ("reduction", ("allreduce sum", "allreduce max")),
+        ("kind", ("allreduce sum", "broadcast")),
+    ],
+)
+def test_a_difference_is_an_error_on_every_rank_that_names_the_tensor(
+    mpirun: Mpirun, ranks: int, way: str, differ: tuple[str, str]
+) -> None:
+    done = mpirun(ranks, "differing.py", way)
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = told(done)
+    assert sorted(said) == list(range(ranks))
+    assert len(set(said.values())) == 1
+    code, words = said[0]
+    assert code == MISMATCH
+    assert words.startswith("weights/of/a/layer: ranks differ: ")
+    assert all(difference in words for difference in differ)
+    assert f"rank {ranks - 1} has" in words
+    assert done.stdout.count("WENT ON") == ranks
+
+
+def test_different_names_end_after_the_stall_time(mpirun: Mpirun) -> None:
+    done = mpirun(2, "differing.py", "name")
+    said = told(done)
+    assert {code for code, _ in said.values()} == {MISMATCH}
+    assert "rank 0 waits with weights/of/a/layer; rank 1 waits with weights/of/another" in said[0][1]
+    assert said[1][1].startswith("weights/of/another: ")
+    assert done.stdout.count("WENT ON") == 2
+
+
+def test_a_rank_that_is_late_is_reported_and_waited_for(mpirun: Mpirun) -> None:
+    done = mpirun(3, "leaving.py", "late")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("DONE") == 3
+    assert "second (allreduce sum float32[1000]): ranks 0, 1 wait for rank 2" in done.stderr
+
+
+@pytest.mark.parametrize("way", ["leaves", "raises"])
+def test_what_waits_for_a_rank_that_has_left_fails(mpirun: Mpirun, way: str) -> None:
+    done = mpirun(3, "leaving.py", way)
+    assert done.returncode != 0
+    said = told(done)
+    assert sorted(said) == [0, 1]
+    assert {code for code, _ in said.values()} == {LEFT}
+    assert all("rank 2 has left" in words for _, words in said.values())
+
+
+def test_a_rank_that_dies_ends_the_job(mpirun: Mpirun) -> None:
+    done = mpirun(3, "leaving.py", "killed", seconds=60)
+    assert done.returncode not in (0, 124)
+    assert "signal 9" in done.stderr
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_second_beginning_is_refused_and_harms_nothing(mpirun: Mpirun, ranks: int) -> None:
+    done = mpirun(ranks, "leaving.py", "twice")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("DONE") == ranks
+
+
+def test_mpi_that_someone_else_began_is_used_and_left_to_them(mpirun: Mpirun) -> None:
+    done = mpirun(2, "leaving.py", "mpi4py")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("DONE") == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("-mode q:2x1", "the letter must be"),
+        ("-mode p:2x", "dimensions are ranks per host x hosts"),
+        ("-mode p:3x4", "the dimensions make 12 ranks, and mpirun started 2"),
+        ("-mode", "-mode has no value"),
+        ("-wire fp8", "-wire is fp16 or bf16"),
+        ("-stall soon", "-stall is a number of seconds"),
+    ],
+)
+def test_options_that_cannot_be_are_refused_on_every_rank(mpirun: Mpirun, options: str, words: str) -> None:
+    done = mpirun(2, "plan.py", f'{{"options": "{options}", "collectives": []}}')
+    assert done.returncode != 0
+    assert done.stderr.count(words) >= 2, done.stderr
+
+
+def test_options_of_the_old_library_are_told_and_passed_over(mpirun: Mpirun) -> None:
+    done = mpirun(2, "plan.py", '{"options": "-dump_iter 100 -mode r:2x1 -dev_sync 1", "collectives": []}')
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("option -dump_iter is not known and has no effect") == 1
+    assert done.stdout.count("RIGHT") == 2

@@ -1,0 +1,37 @@
+"""The ops in the TensorFlow that is installed beside the tests."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from ddl_native.conftest import PROGRAMS, mpirun_argv, run_ranks
+
+
+@pytest.fixture(scope="session")
+def skin(build: ModuleType, libraries: Path) -> Path:
+    """The folder with both libraries."""
+    found = importlib.util.find_spec("tensorflow")
+    assert found and found.origin, "TensorFlow is needed: tox -e ddl installs it"
+    build.build_skin(str(libraries), str(Path(found.origin).parent))
+    return libraries
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3])
+@pytest.mark.parametrize("way", ["graph", "orders", "two_graphs", "eager", "retraced", "gpu_placed"])
+def test_ops_give_numpys_values(skin: Path, ranks: int, way: str) -> None:
+    argv = mpirun_argv(ranks, sys.executable, str(PROGRAMS / "tensorflow_ops.py"), way)
+    done = run_ranks(argv, {"LD_LIBRARY_PATH": str(skin)}, 300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("RIGHT") == ranks
+
+
+@pytest.mark.parametrize("way", ["difference", "before_init"])
+def test_errors_are_tensorflows_own(skin: Path, way: str) -> None:
+    argv = mpirun_argv(2, sys.executable, str(PROGRAMS / "tensorflow_ops.py"), way)
+    done = run_ranks(argv, {"LD_LIBRARY_PATH": str(skin)}, 300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("RIGHT") == 2

@@ -1,0 +1,46 @@
+"""ddl on PyTorch, over real mpirun."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    "way", ["distribute", "accumulate", "average", "momentum", "sparse", "ddp", "ddp-import-first"]
+)
+def test_ranks_that_start_apart_end_with_the_weights_of_one_process(ranks: Callable, way: str) -> None:
+    done = ranks(3 if way == "distribute" else 2, "training.py", way)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("differ from one process's by") >= 2
+
+
+@pytest.mark.parametrize("number", [2, 3])
+def test_collectives_give_what_all_ranks_values_make(ranks: Callable, number: int) -> None:
+    done = ranks(number, "collectives.py")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("right") == number
+
+
+def test_a_checkpoint_that_rank_0_has_read_is_everybodys_with_the_optimizers_state(ranks: Callable) -> None:
+    done = ranks(2, "training.py", "restore")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_one_rank_trains_as_without_ddl(ranks: Callable) -> None:
+    done = ranks(1, "training.py", "distribute")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("way", "says"),
+    [
+        ("too-often", "2 times before step(): say ddl.torch.distribute(…, accumulate=N)"),
+        ("unlike", "value of second.weight of model 1"),
+    ],
+)
+def test_what_cannot_be_ends_the_job_and_says_what_it_is_about(ranks: Callable, way: str, says: str) -> None:
+    done = ranks(2, "training.py", way)
+    assert done.returncode != 0
+    assert says in done.stderr

@@ -1,0 +1,144 @@
+"""What hosts tell each other in the bucket; a stand-in for the bucket and for the time that passes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from toolkit.keeper import hosts
+from toolkit.keeper.ends import Reason
+from toolkit.keeper.hosts import Reports, read_report
+from toolkit.keeper.judge import HostReport, LearnerEnd
+
+from .jobs import RUN, job
+
+REPORT = HostReport(1, (LearnerEnd(2, 137, oom=True),), {"1.2": 0, "1.3": 137}, Reason.BUCKET_FULL, "what", "said")
+THREE = ("p100-01", "p100-02", "p100-03")
+
+
+class StandInBucket:
+    """Objects in memory; it takes what it is given only while `takes` says so."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.asked: list[str] = []
+        self.takes: Callable[[], bool] = lambda: True
+
+    def put(self, name: str, data: bytes) -> bool:
+        if self.takes():
+            self.objects[name] = data
+        return self.takes()
+
+    def get(self, name: str) -> bytes | None:
+        self.asked.append(name)
+        return self.objects.get(name)
+
+
+class Clock:
+    """Each pause is time that passes, in which `happens` is done."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.happens: Callable[[], object] = lambda: None
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def time(self) -> float:
+        return 1_764_100_000 + self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.happens()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(hosts, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def bucket() -> StandInBucket:
+    return StandInBucket()
+
+
+def reports(bucket: StandInBucket, host: int = 0, names: tuple[str, ...] = THREE[:2]) -> Reports:
+    return Reports(job(names, host=host), bucket)  # type: ignore[arg-type]
+
+
+def test_a_report_is_heard_as_it_was_told(bucket: StandInBucket, clock: Clock) -> None:
+    reports(bucket, 1).tell(REPORT)
+    assert list(bucket.objects) == [f"{RUN}/_run/host-1.json"]
+    assert list(reports(bucket).of_others(patient=True)) == [REPORT]
+
+
+def test_a_final_report_is_told_again_until_the_bucket_takes_it(bucket: StandInBucket, clock: Clock) -> None:
+    bucket.takes = lambda: clock.now > 20
+    reports(bucket, 1).tell(REPORT)
+    assert len(bucket.objects) == 1
+
+
+def test_a_bucket_that_takes_nothing_is_given_up_after_a_minute(bucket: StandInBucket, clock: Clock) -> None:
+    bucket.takes = lambda: False
+    reports(bucket, 1).tell(REPORT)
+    assert clock.now == pytest.approx(60, abs=1)
+
+
+def test_how_storing_goes_is_told_once(bucket: StandInBucket, clock: Clock) -> None:
+    bucket.takes = lambda: False
+    reports(bucket, 1).tell(HostReport(1, final=False), note="3 files wait")
+    assert clock.now == 0
+
+
+def test_a_host_that_still_stores_is_waited_for_however_long(bucket: StandInBucket, clock: Clock) -> None:
+    def goes_on() -> None:
+        if clock.now % 5 < 0.5:
+            reports(bucket, 1).tell(HostReport(1, final=clock.now > 3600))
+
+    clock.happens = goes_on
+    assert list(reports(bucket).of_others(patient=True)) == [HostReport(1)]
+    assert clock.now > 3600
+
+
+def test_a_host_that_has_fallen_silent_has_no_report_and_keeps_no_other_from_being_heard(
+    bucket: StandInBucket, clock: Clock
+) -> None:
+    reports(bucket, 1, THREE).tell(HostReport(1, final=False))
+    reports(bucket, 2, THREE).tell(HostReport(2))
+    assert list(reports(bucket, 0, THREE).of_others(patient=True)) == [HostReport(2)]
+    assert clock.now == pytest.approx(15 + 20, abs=1.5)
+
+
+def test_where_the_bucket_does_not_answer_us_either_the_others_are_asked_once(
+    bucket: StandInBucket, clock: Clock
+) -> None:
+    assert list(reports(bucket, 0, THREE).of_others(patient=False)) == []
+    assert (clock.now, len(bucket.asked)) == (0, 2)
+
+
+def test_a_run_on_one_host_has_no_one_to_wait_for(bucket: StandInBucket, clock: Clock) -> None:
+    assert list(reports(bucket, 0, ("",)).of_others(patient=True)) == []
+    assert bucket.asked == []
+
+
+def test_the_final_record_lies_where_everyone_looks_for_it(bucket: StandInBucket, clock: Clock) -> None:
+    bucket.takes = lambda: clock.now > 5
+    reports(bucket).publish({"state": "COMPLETED"})
+    assert json.loads(bucket.objects[f"{RUN}/_run/record.json"]) == {"state": "COMPLETED"}
+
+
+def test_a_record_of_what_no_bucket_takes_is_not_pressed_upon_it(bucket: StandInBucket, clock: Clock) -> None:
+    bucket.takes = lambda: False
+    reports(bucket).publish({"state": "FAILED", "kept": ["p100-01"]})
+    assert clock.now <= 1
+
+
+@given(st.binary(max_size=50) | st.sampled_from([b"{}", b"[]", b"null", b'{"host": 1, "learners": [{}]}']))
+def test_what_is_no_report_is_none(data: bytes) -> None:
+    assert read_report(data) is None

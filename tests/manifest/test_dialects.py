@@ -1,0 +1,234 @@
+"""What each dialect's words mean, as the one canonical value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from toolkit.errors import ToolkitError
+from toolkit.manifest.model import (
+    BucketReference,
+    Compute,
+    Connection,
+    FolderReference,
+    Framework,
+    Manifest,
+    NfsReference,
+    Step,
+)
+from toolkit.manifest.reader import read_manifest, read_with_warnings
+from toolkit.secrets import parse_secret
+
+GOOD = Path(__file__).parent / "corpus" / "good"
+
+
+def good(name: str) -> Manifest:
+    return read_manifest(GOOD / f"{name}.yml")
+
+
+def connection(url: str, access_key: str, secret_key: str) -> Connection:
+    return Connection(url, parse_secret(access_key), parse_secret(secret_key))
+
+
+FOREST = connection("https://objects.forest.example", "forester", "oaks-and-elms-01")
+CANOPY = connection("http://10.4.0.9:9000", "CANOPYKEY", "canopy+secret/0123456789")
+
+
+@pytest.mark.parametrize(
+    ("name", "framework"),
+    [
+        ("wml", Framework("tensorflow-ddl", "2.19", "3.11")),
+        ("wml-other-spelling", Framework("tensorflow-ddl", "1.5", "3.5")),
+        ("wml-without-runtimes", Framework("tensorflow", "2.21", "3")),
+        ("wml-runtimes-in-a-list", Framework("tensorflow-ddl", "1.5", "3.5")),
+        ("wml-2017", Framework("tensorflow", "2.19", "3")),
+        ("wml-v4", Framework("tensorflow-ddl", "2.15", "3.11")),
+        ("ffdl", Framework("tensorflow", "2.15", "3")),
+    ],
+)
+def test_the_same_framework_in_every_spelling(name: str, framework: Framework) -> None:
+    assert good(name).framework == framework
+
+
+@pytest.mark.parametrize(
+    ("name", "compute"),
+    [
+        ("wml", Compute("p100", 2)),
+        ("wml-2017", Compute("k80x2", 1)),
+        ("wml-2017-one", Compute("k80x4", 1)),
+        ("wml-v4", Compute("p100x2", 2)),
+        ("canonical", Compute("v100x2", 3, memory=48_000_000_000, cpus=26)),
+        ("ffdl", Compute("p100", 2, memory=24 << 30, cpus=8)),
+        ("ffdl-two-stores", Compute("k80", 1, memory=1_500_000_000)),
+        ("ffdl-folder", Compute("k80x2", 1)),
+    ],
+)
+def test_the_machines_that_are_asked_for(name: str, compute: Compute) -> None:
+    assert good(name).compute == compute
+
+
+@pytest.mark.parametrize(
+    ("name", "steps"),
+    [
+        ("wml", (Step("python fit.py --epochs 4", True), Step("python export.py", False))),
+        ("wml-lines", (Step('python fit.py --out "$RESULT_DIR/a;b"', True), Step("python export.py", False))),
+        (
+            "wml-mpirun-flags",
+            (
+                Step(
+                    "python fit.py",
+                    True,
+                    environment=(("NCCL_DEBUG", "INFO"), ("WORDS", "two words")),
+                    mca=(("btl_tcp_links", "2"),),
+                ),
+            ),
+        ),
+        ("wml-mpirun", (Step("python fit.py", True), Step("python export.py", False))),
+        ("wml-ddlrun", (Step("python fit.py", True, environment=(("DDL_OPTIONS", "-mode r:1x2"),)),)),
+        (
+            "canonical",
+            (
+                Step('python cut.py --into "$MODEL_DIR/tiles"', False, "prepare/tiles", 1800),
+                Step("python fit.py", True, environment=(("OMP_NUM_THREADS", "4"),), mca=(("btl_tcp_links", "2"),)),
+                Step("python export.py | tee export.txt", False),
+            ),
+        ),
+    ],
+)
+def test_what_runs_and_where(name: str, steps: tuple[Step, ...]) -> None:
+    assert good(name).steps == steps
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("wml-folder", FolderReference("", "/srv/tiles")),
+        ("wml-nfs", NfsReference("on the filer", "filer-2.forest.example", "/export/tiles")),
+        ("wml-2017", BucketReference("", FOREST, "aerial-tiles")),
+        (
+            "wml-v4",
+            BucketReference(
+                "tiles",
+                connection("https://objects.forest.example", "${env:TILES_KEY}", "${env:TILES_SECRET}"),
+                "aerial-tiles",
+                "north",
+            ),
+        ),
+        (
+            "ffdl",
+            BucketReference(
+                "filer", connection("http://10.4.0.9:9000", "forester", "oaks-and-elms-01"), "aerial-tiles"
+            ),
+        ),
+        (
+            "ffdl-two-stores",
+            BucketReference(
+                "tiles",
+                connection("https://objects.forest.example", "${env:TILES_KEY}", "${env:TILES_SECRET}"),
+                "aerial-tiles",
+                copied=True,
+            ),
+        ),
+        ("ffdl-folder", FolderReference("disk", "/srv/tiles/north")),
+        (
+            "wml-profile-and-chain",
+            BucketReference(
+                "", connection("https://s3.forest.example", "${profile:tiles}", "${profile:tiles}"), "aerial-tiles"
+            ),
+        ),
+    ],
+)
+def test_where_the_data_is(name: str, data: object) -> None:
+    assert good(name).training_data == data
+
+
+def test_two_stores_with_two_pairs_of_keys() -> None:
+    manifest = good("ffdl-two-stores")
+    assert manifest.training_results == BucketReference("models", CANOPY, "canopy-models")
+    assert manifest.buckets["data"].connection != manifest.buckets["results"].connection
+
+
+def test_amazons_names_of_the_keys_are_the_same_keys() -> None:
+    assert good("wml-amazons-names").training_data == good("wml").training_data
+
+
+def test_an_author_may_be_one_line() -> None:
+    assert (good("wml-runtimes-in-a-list").author, good("wml-runtimes-in-a-list").email) == ("Orla Brandt", "")
+
+
+def test_what_the_canonical_form_adds() -> None:
+    manifest = good("canonical")
+    assert manifest.environment == (("NCCL_DEBUG", "INFO"), ("DDL_OPTIONS", "-mode b:2x3"))
+    assert (manifest.time_limit, manifest.retries, manifest.resume) == (172_800, 1, "training-abcd2345")
+    embedded = good("wml-embedded")
+    assert embedded.collect == ("metrics.json", "plots")
+    assert embedded.training_results.place == "canopy-models/trials"
+
+
+STORE = "    connection: {type"
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "where", "words"),
+    [
+        (
+            "wml-other-spelling",
+            "-py3.5-ddl",
+            "-py2.7-ddl\n    runtimes: {name: python, version: '3.5'}",
+            "framework.version",
+            "says Python 2.7, and runtimes says 3.5",
+        ),
+        ("canonical", "folder: prepare", "mca: {btl: self}\n        folder: prepare", "mca", "without Open MPI"),
+        ("ffdl", "2.15-gpu-py3", "latest-gpu", "framework.version", "another image tomorrow"),
+        ("ffdl", "gpus: 1", "gpus: 8", "gpus", "8 p100 in one learner"),
+        ("ffdl", "    training_results:\n      container: canopy-models\n", "", "data_stores", "found 0"),
+        ("ffdl-folder", STORE, f"    training_results: {{container: x}}\n{STORE}", "data_stores", "found 2"),
+    ],
+)
+def test_what_two_fields_say_of_one_another(
+    tmp_path: Path, name: str, old: str, new: str, where: str, words: str
+) -> None:
+    text = (GOOD / f"{name}.yml").read_text()
+    assert old in text
+    file = tmp_path / "manifest.yml"
+    file.write_text(text.replace(old, new, 1))
+    with pytest.raises(ToolkitError) as caught:
+        read_manifest(file)
+    (problem,) = caught.value.problems
+    assert problem.path.endswith(where)
+    assert words in problem.what
+
+
+def test_results_of_ffdl_on_a_volume_are_pointed_at(tmp_path: Path) -> None:
+    text = (GOOD / "ffdl-folder.yml").read_text()
+    file = tmp_path / "manifest.yml"
+    one = text[: text.index("  - id: models")]
+    file.write_text(one.replace("    connection:", "    training_results: {container: out}\n    connection:"))
+    with pytest.raises(ToolkitError) as caught:
+        read_manifest(file)
+    assert [problem.path for problem in caught.value.problems] == ["data_stores[0].training_results"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where"),
+    [
+        ("python fit.py", "-x WANDB_API_KEY=0123 python fit.py", "execution.command"),
+        ("    compute_conf", "    environment: {HF_TOKEN: abcd}\n    compute_conf", "execution.environment.HF_TOKEN"),
+    ],
+)
+def test_a_variable_that_sounds_like_a_secret_is_warned_of(tmp_path: Path, old: str, new: str, where: str) -> None:
+    file = tmp_path / "manifest.yml"
+    file.write_text((GOOD / "wml.yml").read_text().replace(old, new, 1))
+    (warning,) = read_with_warnings(file).warnings
+    assert warning.path == f"model_definition.{where}"
+    assert "sounds like a secret" in warning.what
+
+
+def test_lines_that_would_be_one_command_elsewhere_are_read_one_by_one(tmp_path: Path) -> None:
+    file = tmp_path / "manifest.yml"
+    old = "command: python fit.py --epochs 4 ; python export.py"
+    file.write_text((GOOD / "wml.yml").read_text().replace(old, "command: |\n      time\n      mpirun python fit.py"))
+    found = read_with_warnings(file)
+    assert found.manifest.steps == (Step("time", True), Step("python fit.py", True))
+    assert "each line is a command of its own here" in found.warnings[0].what

@@ -1,0 +1,155 @@
+"""What clean takes away, and what it must not touch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from toolkit.cluster.reader import read_cluster
+from toolkit.engines.engine import Engine
+from toolkit.places import house
+from toolkit.run import clean as module
+from toolkit.run.clean import Cleaned, clean
+from toolkit.run.launcher import this_process
+from toolkit.run.record import Record, State
+from toolkit.run.records import Records
+
+from .engines import StandInHost, things_of
+from .keepers import RECORD
+
+RUN = RECORD.training_id
+ENDED = replace(RECORD, end="completed").at(State.COMPLETED, 4.0)
+CLUSTER = read_cluster(house() / "clusters" / "local.yml")
+LEARNERS = [f"container toolkit-{RUN}-learner-1", f"container toolkit-{RUN}-learner-2"]
+
+
+class Cleaning:
+    """Hosts of a stand-in cluster, and the records here. What a refresh finds out is given in `refreshed`."""
+
+    def __init__(self, home: Path, patch: pytest.MonkeyPatch) -> None:
+        self.records = Records(home)
+        self.hosts = [StandInHost("p100-01")]
+        self.refreshed: Record | None = None
+
+        @contextmanager
+        def engines(_: object) -> Iterator[tuple[Engine, ...]]:
+            yield tuple(host.engine for host in self.hosts)
+
+        patch.setattr(module, "_engines", engines)
+        patch.setattr(module, "refreshed", lambda record, _: self.refreshed or record)
+
+    def __call__(self, *, orphans: bool = False) -> Cleaned:
+        return clean(CLUSTER, self.records, orphans=orphans)
+
+    @property
+    def left(self) -> list[str]:
+        return [f"{noun} {name}" for host in self.hosts for noun, _, name in host.things]
+
+
+@pytest.fixture
+def cleaning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cleaning:
+    return Cleaning(tmp_path, monkeypatch)
+
+
+def whats(found: Cleaned) -> tuple[list[str], list[str], list[str]]:
+    return tuple([one.what for one in ones] for ones in (found.removed, found.kept, found.failed))  # type: ignore[return-value]
+
+
+def test_a_host_on_which_nothing_is_left_is_clean(cleaning: Cleaning) -> None:
+    assert cleaning() == Cleaned((), (), ())
+
+
+def test_what_an_ended_run_has_left_goes(cleaning: Cleaning) -> None:
+    cleaning.records.save(ENDED)
+    cleaning.hosts[0].things = things_of(RUN, "learner-1", "learner-2")
+    everything = [*LEARNERS, f"network toolkit-{RUN}", f"volume toolkit-{RUN}"]
+    assert whats(cleaning()) == (everything, [], [])
+    assert cleaning.left == []
+
+
+@pytest.mark.parametrize("orphans", [False, True])
+@pytest.mark.parametrize("recorded", [False, True])
+def test_a_run_whose_keeper_is_there_goes_on(cleaning: Cleaning, orphans: bool, recorded: bool) -> None:
+    if recorded:
+        cleaning.records.save(ENDED)
+    host = cleaning.hosts[0]
+    host.things, host.running = things_of(RUN, "buckets", "learner-1"), {f"toolkit-{RUN}-buckets"}
+    before = cleaning.left
+    assert cleaning(orphans=orphans) == Cleaned((), (), ())
+    assert cleaning.left == before
+
+
+def test_a_run_that_is_being_launched_goes_on(cleaning: Cleaning) -> None:
+    cleaning.records.save(replace(RECORD, launcher=this_process()))
+    cleaning.hosts[0].things = things_of(RUN, "learner-1")
+    assert cleaning(orphans=True) == Cleaned((), (), ())
+
+
+def test_a_run_that_goes_on_on_other_hosts_keeps_the_store_that_it_has_here(cleaning: Cleaning) -> None:
+    cleaning.records.save(RECORD)
+    cleaning.hosts[0].things = [("container", RUN, f"toolkit-store-{RUN}"), ("network", RUN, f"toolkit-{RUN}")]
+    before = cleaning.left
+    found = whats(cleaning(orphans=True))
+    assert found == ([], [f"container toolkit-store-{RUN}, as the run has not ended"], [])
+    assert cleaning.left == before
+
+
+def test_what_is_in_no_bucket_stays_and_how_to_store_it_is_told(cleaning: Cleaning) -> None:
+    cleaning.records.save(replace(ENDED, state=State.FAILED, kept=("p100-01",)))
+    cleaning.hosts[0].things = things_of(RUN, "learner-1")
+    removed, kept, _ = whats(cleaning(orphans=True))
+    assert removed == [LEARNERS[0], f"network toolkit-{RUN}"]
+    assert kept == [f"volume toolkit-{RUN}, which holds what may be in no bucket; toolkit rescue {RUN}"]
+    assert cleaning.left == [f"volume toolkit-{RUN}"]
+
+
+def test_what_has_become_of_a_run_is_asked_before(cleaning: Cleaning) -> None:
+    cleaning.records.save(RECORD)
+    cleaning.refreshed = replace(RECORD, kept=("p100-01",)).at(State.FAILED, 4.0)
+    cleaning.hosts[0].things = things_of(RUN)
+    assert whats(cleaning())[0] == [f"network toolkit-{RUN}"]
+    assert cleaning.left == [f"volume toolkit-{RUN}"]
+
+
+def test_a_stranger_is_left_alone(cleaning: Cleaning) -> None:
+    cleaning.hosts[0].things = things_of("training-strange1", "learner-1")[:1]
+    found = whats(cleaning())
+    assert found == ([], ["a run that is not recorded here; toolkit clean --orphans"], [])
+    assert len(cleaning.left) == 1
+
+
+def test_of_an_orphan_all_goes_but_its_volume_and_its_store(cleaning: Cleaning) -> None:
+    run = "training-strange1"
+    store = ("container", run, f"toolkit-store-{run}")
+    cleaning.hosts[0].things = [*things_of(run, "learner-1"), store]
+    removed, kept, _ = whats(cleaning(orphans=True))
+    assert removed == [f"container toolkit-{run}-learner-1", f"network toolkit-{run}"]
+    assert kept == [
+        f"volume toolkit-{run}, which holds what may be in no bucket; "
+        "its launcher has its record: toolkit rescue there",
+        "an embedded store, which ends by itself when no run needs it",
+    ]
+    assert cleaning.left == [f"volume toolkit-{run}", f"container toolkit-store-{run}"]
+
+
+def test_a_host_that_is_away_keeps_no_other_from_being_cleaned(cleaning: Cleaning) -> None:
+    cleaning.records.save(ENDED)
+    cleaning.hosts = [StandInHost("p100-01", away=True), StandInHost("p100-02", things_of(RUN, "learner-2"))]
+    removed, kept, failed = whats(cleaning())
+    assert (len(removed), kept, failed) == (3, [], ["p100-01 does not answer"])
+
+
+def test_an_engine_that_does_not_answer_has_not_lost_its_things(cleaning: Cleaning) -> None:
+    cleaning.hosts = [StandInHost("p100-01", things_of(RUN), stopped=True)]
+    assert whats(cleaning(orphans=True)) == ([], [], ["no container engine answers on p100-01"])
+
+
+def test_what_cannot_be_removed_is_named(cleaning: Cleaning) -> None:
+    cleaning.records.save(ENDED)
+    cleaning.hosts[0].things = things_of(RUN)
+    cleaning.hosts[0].stuck = {f"toolkit-{RUN}"}
+    assert whats(cleaning()) == ([], [], [f"network toolkit-{RUN}", f"volume toolkit-{RUN}"])

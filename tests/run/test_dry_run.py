@@ -1,0 +1,84 @@
+"""What a dry run shows: values, from the plan alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from toolkit.cluster.reader import read_cluster
+from toolkit.manifest.model import Compute, Manifest, NfsReference, Step
+from toolkit.manifest.reader import read_manifest
+from toolkit.places import house
+from toolkit.run.dry_run import fact_lines, host_commands, step_commands
+from toolkit.run.plan import RunImage, RunPlan, Seat, make_plan
+
+EXAMPLE = read_manifest(house() / "examples" / "mnist" / "manifest.yml")
+IMAGE = RunImage("tensorflow:1", "sha256:abc", ())
+ASKING = replace(
+    EXAMPLE,
+    steps=(Step("python cut.py", False, "sub", 1800), Step("python train.py && date", True)),
+    compute=Compute("p100x2", 2, memory=24 << 30, cpus=8),
+    training_data=NfsReference("", "filer", "/export/tiles"),
+    environment=(("NCCL_DEBUG", "INFO"),),
+    time_limit=86_400,
+    retries=1,
+    resume="training-old12345",
+)
+
+
+def plan_of(manifest: Manifest, hosts: tuple[str, ...] = ()) -> RunPlan:
+    cluster = read_cluster(house() / "clusters" / ("lab-p100.yml" if hosts else "local.yml"))
+    seats = tuple(Seat(host, f"10.0.0.{number}") for number, host in enumerate(hosts, start=1))
+    return make_plan(manifest, cluster, IMAGE, "buckets:1", "training-abcd2345", seats)
+
+
+def test_a_person_sees_all_that_the_manifest_asks_for() -> None:
+    results = "/mnt/results/mnist-training-models"
+    assert list(fact_lines(plan_of(ASKING, ("one", "two")))) == [
+        ("learner", "learner-1 on one: ranks 0, 1"),
+        ("learner", "learner-2 on two: ranks 2, 3"),
+        ("data", "DATA_DIR=/mnt/data/tiles  NFS filer:/export/tiles, read-only"),
+        ("results", f"RESULT_DIR={results}/training-abcd2345  bucket mnist-training-models, cached and flushed"),
+        ("resume", f"RESUME_DIR={results}/training-old12345"),
+        ("sets", "NCCL_DEBUG=INFO"),
+        ("limits", "24GiB of memory, 8 CPUs for each learner"),
+        ("limit", "1d for all commands"),
+        ("retries", "a command that fails is run again, 1 time at most"),
+        ("command", "1, once, on learner 1 in sub/, 30m at most: python cut.py"),
+        ("command", "2, on 4 ranks: python train.py && date"),
+    ]
+
+
+def test_every_host_has_its_own_command_lines() -> None:
+    found = host_commands(plan_of(ASKING, ("one", "two")))
+    assert list(found) == ["one", "two"]
+    for number, host in enumerate(found, start=1):
+        keeper, export, learner = found[host]
+        assert keeper[:3] == ["docker", "run", "--detach"]
+        assert keeper[-6:] == [
+            *("python3", "-m", "toolkit.keeper", "keep", "training-abcd2345", "toolkit-training-abcd2345"),
+        ]
+        assert export[:3] == ["docker", "volume", "create"]
+        assert export[-7:] == [
+            *("--opt", "type=nfs", "--opt", "o=addr=filer,ro", "--opt", "device=:/export/tiles"),
+            "toolkit-training-abcd2345-data",
+        ]
+        assert f"LEARNER_ID={number}" in learner
+
+
+def test_on_this_machine_all_learners_share_a_private_network() -> None:
+    found = host_commands(plan_of(EXAMPLE))
+    assert list(found) == ["this machine"]
+    assert [line[1] for line in found["this machine"]] == ["run", "network", "run", "run"]
+
+
+def test_a_copy_of_the_data_is_shown() -> None:
+    copied = replace(EXAMPLE, training_data=replace(EXAMPLE.training_data, copied=True, prefix="a"))
+    (line,) = [line for line in host_commands(plan_of(copied))["this machine"] if "copy" in line]
+    assert line[-4:] == ["rclone", "copy", "data:mnist-training-data/a", "/run/host/mnt/data/mnist-training-data"]
+
+
+def test_what_becomes_parallel_is_a_line_of_mpirun() -> None:
+    (once, cut), (every, train) = step_commands(plan_of(ASKING))
+    assert (once.parallel, cut) == (False, ["/bin/sh", "-c", "python cut.py"])
+    assert (every.parallel, train[0], train[-1]) == (True, "/usr/bin/mpirun", "python train.py && date")
+    assert train[train.index("btl_tcp_if_include") + 1] == "SUBNET"

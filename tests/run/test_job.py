@@ -1,0 +1,59 @@
+"""From a plan to what each host's keeper knows."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+from toolkit.cluster.reader import read_cluster
+from toolkit.keeper.job import KeptLearner, KeptStep, read_job
+from toolkit.keeper.keep import own_container
+from toolkit.manifest.model import Compute
+from toolkit.manifest.reader import read_manifest
+from toolkit.places import house
+from toolkit.run.job import jobs_of
+from toolkit.run.plan import RunImage, RunPlan, Seat, make_plan
+
+from .keepers import RECORD
+
+RUN = RECORD.training_id
+
+
+def plan(hosts: tuple[str, ...] = ()) -> RunPlan:
+    manifest = replace(read_manifest(house() / "examples" / "mnist" / "manifest.yml"), compute=Compute("p100x2", 2))
+    cluster = read_cluster(house() / "clusters" / ("lab-p100.yml" if hosts else "local.yml"))
+    seats = tuple(Seat(host, f"10.0.0.{number}") for number, host in enumerate(hosts))
+    return make_plan(manifest, cluster, RunImage("i", "sha256:i", ()), "buckets", RUN, seats)
+
+
+def test_every_host_knows_the_whole_run_and_which_part_is_its_own() -> None:
+    on_hosts = plan(("one", "two"))
+    first, second = jobs_of(on_hosts, RECORD, {"one": "t1", "two": "t2"})
+    assert first.learners == (
+        KeptLearner(1, "learner-1", f"toolkit-{RUN}-learner-1", (0, 1), 0),
+        KeptLearner(2, "learner-2", f"toolkit-{RUN}-learner-2", (2, 3), 1),
+    )
+    assert first.steps == (KeptStep(1, "python train.py", True), KeptStep(2, "python transform.py", False))
+    assert (first.hosts, first.filesystem, first.folder, first.volume) == (
+        ("one", "two"),
+        "results:mnist-training-models",
+        "mnt/results/mnist-training-models",
+        f"toolkit-{RUN}",
+    )
+    assert (first.host, first.lease, second.host, second.lease) == (0, "t1", 1, "t2")
+    assert first.scratch == on_hosts.cluster.scratch.rpartition("/")[2]
+    assert replace(second, host=0, lease="t1") == first
+
+
+def test_on_this_machine_one_keeper_has_every_learner_and_no_lease() -> None:
+    (job,) = jobs_of(plan(), RECORD, {})
+    assert ([learner.number for learner in job.here], job.lease, job.scratch) == ([1, 2], "", "")
+
+
+def test_the_record_goes_with_it_and_all_of_it_is_plain_values() -> None:
+    (job,) = jobs_of(plan(), RECORD, {})
+    assert job.record == asdict(RECORD)
+    assert read_job(job.to_json()).steps == job.steps
+
+
+def test_keeper_and_plan_mean_the_same_container() -> None:
+    assert plan().side_container == own_container(RUN)

@@ -1,0 +1,41 @@
+"""A final record as the end of a command."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from toolkit.errors import ToolkitError
+from toolkit.keeper.ends import Reason
+from toolkit.run.outcome import raise_for
+from toolkit.run.record import State
+
+from .keepers import RECORD
+
+
+@pytest.mark.parametrize("state", [State.COMPLETED, State.HALTED, State.STORING])
+def test_what_has_not_failed_is_no_error(state: State) -> None:
+    raise_for(replace(RECORD, state=state, error_code="S303"))
+
+
+def test_a_failure_is_told_with_all_that_the_record_has() -> None:
+    failed = replace(RECORD, state=State.FAILED, end="bucket full", error_code="S303", reason="why", mend="mend it")
+    with pytest.raises(ToolkitError) as caught:
+        raise_for(replace(failed, evidence="507"))
+    error = caught.value
+    assert (error.code.label, error.what, error.evidence, error.mend) == ("S303", "why", "507", "mend it")
+    assert error.context == {"training_id": RECORD.training_id, "reason": "bucket full"}
+
+
+@pytest.mark.parametrize("reason", [reason for reason in Reason if reason.state == "FAILED"])
+def test_every_reason_to_fail_has_a_code_that_the_command_line_knows(reason: Reason) -> None:
+    with pytest.raises(ToolkitError) as caught:
+        raise_for(replace(RECORD, state=State.FAILED, error_code=reason.code))
+    assert caught.value.code.label == reason.code
+
+
+def test_a_code_of_another_version_is_the_systems_fault() -> None:
+    with pytest.raises(ToolkitError) as caught:
+        raise_for(replace(RECORD, state=State.FAILED, error_code="X999"))
+    assert caught.value.code.label == "S100"

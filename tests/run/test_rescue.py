@@ -1,0 +1,98 @@
+"""The record of a run once what its hosts kept is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from toolkit.cluster.reader import read_cluster
+from toolkit.engines.engine import Engine
+from toolkit.errors import ToolkitError
+from toolkit.places import house
+from toolkit.run import rescue as module
+from toolkit.run.record import Record, State
+from toolkit.run.records import Records
+from toolkit.run.rescue import rescue, rescued
+
+from .engines import StandInHost, things_of
+from .keepers import RECORD
+
+KEPT = replace(RECORD, kept=("p100-02",), mend="toolkit rescue", evidence="507").at(State.FAILED, 4.0)
+
+
+@pytest.mark.parametrize("end", ["bucket write", "bucket credentials", "bucket full"])
+def test_a_run_whose_only_fault_was_the_bucket_is_complete(end: str) -> None:
+    record = rescued(replace(KEPT, end=end, error_code="S303", reason="not stored"), 9.0)
+    assert (record.state, record.end, record.error_code) == (State.COMPLETED, "completed", "")
+    assert (record.kept, record.mend, record.evidence) == ((), "", "")
+    assert record.states[-1] == ("COMPLETED", 9.0)
+
+
+@pytest.mark.parametrize("end", ["program failed", "out of memory", "host lost", "system", "time limit"])
+def test_another_fault_stays_one(end: str) -> None:
+    record = rescued(replace(KEPT, end=end, error_code="C201", reason="rank 1 exited with status 3"), 9.0)
+    assert (record.state, record.end, record.error_code) == (State.FAILED, end, "C201")
+    assert (record.kept, record.mend, record.states) == ((), "", KEPT.states)
+    assert record.reason == "rank 1 exited with status 3; what its hosts kept is in the bucket now"
+
+
+def test_a_stop_stays_a_stop() -> None:
+    halted = replace(KEPT, state=State.HALTED, end="stopped", error_code="S303", reason="stopped by ada")
+    assert rescued(halted, 9.0).state is State.HALTED
+
+
+def test_rescued_twice_is_told_once() -> None:
+    once = rescued(replace(KEPT, end="host lost", reason="p100-02 is lost"), 9.0)
+    assert rescued(once, 10.0) == once
+
+
+def test_a_run_that_goes_on_is_not_rescued(tmp_path: Path) -> None:
+    with pytest.raises(ToolkitError) as caught:
+        rescue(RECORD, Records(tmp_path), print)
+    assert (caught.value.code.label, caught.value.mend) == ("C101", f"toolkit stop {RECORD.training_id}")
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch) -> StandInHost:
+    """The run's host, with a bucket that takes what it is given."""
+    host = StandInHost("p100-02", things_of(RECORD.training_id)[:1])
+
+    @contextmanager
+    def reached(_: Record) -> Iterator[Mapping[str, Engine]]:
+        yield {"p100-02": host.engine}
+
+    @contextmanager
+    def open_access(*_: object) -> Iterator[dict[str, Any]]:
+        yield {"results": None}
+
+    cluster = read_cluster(house() / "clusters" / "local.yml")
+    for name, value in {
+        "reached": reached,
+        "open_access": open_access,
+        "manifest_of": lambda _: None,
+        "cluster_of": lambda _: cluster,
+        "Store": lambda _: SimpleNamespace(write=lambda *_: None),
+        "_rescue_on": lambda *_: None,
+    }.items():
+        monkeypatch.setattr(module, name, value)
+    return host
+
+
+def test_what_was_stored_goes_from_the_host_and_is_recorded(tmp_path: Path, host: StandInHost) -> None:
+    told: list[str] = []
+    record = rescue(replace(KEPT, end="bucket full"), Records(tmp_path), told.append)
+    assert (record.state, host.things, told) == (State.COMPLETED, [], ["storing what p100-02 keeps"])
+    assert Records(tmp_path).find(RECORD.training_id) == record
+
+
+def test_an_engine_that_is_away_may_hold_what_is_kept(tmp_path: Path, host: StandInHost) -> None:
+    host.stopped = True
+    with pytest.raises(ToolkitError, match="no container engine answers on p100-02"):
+        rescue(replace(KEPT, end="bucket full"), Records(tmp_path), print)
+    assert list(Records(tmp_path).all()) == []

@@ -1,0 +1,103 @@
+"""`toolkit launch --dry-run MANIFEST`: what a launch would do; nothing is started, asked for or connected to."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+from toolkit.catalogue.model import Recipe
+from toolkit.catalogue.version import read_inputs
+from toolkit.cli.build import recipe_of
+from toolkit.cli.launch import open_mpi_of, refuse_unreachable_store, run_image
+from toolkit.cli.manifest_words import read_and_tell
+from toolkit.cli.screen import print_json
+from toolkit.cluster.model import NO_GPU, Cluster
+from toolkit.cluster.pick import pick_hosts
+from toolkit.cluster.reader import read_cluster
+from toolkit.errors import ToolkitError
+from toolkit.image.own import buckets_recipe
+from toolkit.image.store import ImageStore
+from toolkit.manifest.model import Manifest
+from toolkit.places import house
+from toolkit.run.code import read_code
+from toolkit.run.dry_run import fact_lines, host_commands, step_commands
+from toolkit.run.plan import RunImage, RunPlan, Seat, make_plan, new_training_id
+
+_NOT_BUILT = "not built here; the variables that it sets are not in the lines below"
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Read what a launch reads, plan what it would plan, print it."""
+    file = Path(arguments.manifest)
+    manifest = read_and_tell(file)
+    cluster = read_cluster(Path(arguments.cluster) if arguments.cluster else house() / "clusters" / "local.yml")
+    refuse_unreachable_store(manifest, cluster)
+    code_folder = Path(arguments.code) if arguments.code else file.parent
+    recipe = recipe_of(manifest, file, code_folder, "cpu" if cluster.gpu == NO_GPU else "cuda")
+    code = read_code(code_folder, file)
+    reference = read_inputs(recipe).reference
+    image, note = _image(recipe, reference)
+    side_image = read_inputs(buckets_recipe()).reference
+    plan = make_plan(manifest, cluster, image, side_image, new_training_id(), _seats(cluster, manifest))
+    told = [("image", f"{reference}{f'  ({note})' if note else ''}"), ("code", f"{len(code)} files of {code_folder}")]
+    if arguments.json:
+        print_json(_facts(plan, told))
+    else:
+        print("\n".join(_lines(plan, told)))
+    return 0
+
+
+def _image(recipe: Recipe, reference: str) -> tuple[RunImage, str]:
+    """The image, and what is to be said of it; it need not be built, nor an engine be there."""
+    try:
+        found = ImageStore().find(reference)
+    except ToolkitError as error:
+        return _unbuilt(recipe, reference), f"{error.what}; {_NOT_BUILT}"
+    return (run_image(recipe, reference, found), "") if found else (_unbuilt(recipe, reference), _NOT_BUILT)
+
+
+def _unbuilt(recipe: Recipe, reference: str) -> RunImage:
+    return RunImage(reference, reference, (), open_mpi_of(recipe))
+
+
+def _seats(cluster: Cluster, manifest: Manifest) -> tuple[Seat, ...]:
+    """The first hosts of the file that fit; which of them are free, and their addresses, only a launch asks."""
+    if cluster.engine == "local":
+        return ()
+    compute = manifest.compute
+    hosts = pick_hosts(cluster, compute.gpu_kind, compute.gpus_per_node, compute.nodes)
+    count = 0 if cluster.gpu == NO_GPU else compute.gpus_per_node
+    gpus = tuple(f"GPU{number}" for number in range(count))
+    return tuple(Seat(host.name, host.address or host.name, gpus=gpus) for host in hosts)
+
+
+def _lines(plan: RunPlan, told: list[tuple[str, str]]) -> Iterator[str]:
+    yield f"{plan.training_id}  {plan.name}  (dry run: nothing is started)"
+    for name, text in [*told, *fact_lines(plan)]:
+        yield f"  {name:<8} {text}"
+    for host, lines in host_commands(plan).items():
+        yield f"{host}:"
+        yield from (f"  {shlex.join(line)}" for line in lines)
+    for step, argv in step_commands(plan):
+        yield f"learner-1, command {step.number}:"
+        yield f"  {shlex.join(argv)}"
+
+
+def _facts(plan: RunPlan, told: list[tuple[str, str]]) -> dict[str, object]:
+    return {
+        "training_id": plan.training_id,
+        "name": plan.name,
+        **dict(told),
+        "learners": [
+            {"number": one.number, "hostname": one.hostname, "host": one.seat.host, "ranks": list(one.ranks)}
+            for one in plan.learners
+        ],
+        "facts": [[name, text] for name, text in fact_lines(plan)],
+        "hosts": host_commands(plan),
+        "steps": [
+            {"number": step.number, "command": step.command, "parallel": step.parallel, "argv": argv}
+            for step, argv in step_commands(plan)
+        ],
+    }

@@ -1,0 +1,288 @@
+"""The canonical form: Watson ML's names and nesting, with everything said outright, and what the tool adds.
+
+`toolkit manifest convert` writes it. The other dialects' readers share its sections where they have the same.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, Tag
+
+from toolkit.manifest.commands import MAX_STEPS
+from toolkit.manifest.fields import (
+    Absolute,
+    Bucket,
+    Choice,
+    ComputeName,
+    Cpus,
+    Duration,
+    Environment,
+    Key,
+    Mca,
+    Name,
+    Nodes,
+    OneCommand,
+    Package,
+    PairReference,
+    Prose,
+    Relative,
+    Retries,
+    Section,
+    Server,
+    Size,
+    Url,
+    Version,
+    by_shape,
+)
+from toolkit.manifest.model import (
+    BucketReference,
+    Compute,
+    Connection,
+    DataReference,
+    FolderReference,
+    Framework,
+    Manifest,
+    NfsReference,
+    Step,
+)
+from toolkit.manifest.names import sounds_secret
+from toolkit.manifest.told import Told
+from toolkit.manifest.units import bytes_of, seconds_of
+from toolkit.secrets import parse_secret
+from toolkit.yaml_source import Path_
+
+DEFINITION: Path_ = ("model_definition",)
+_DATA_TYPES = ("s3", "path", "nfs")
+
+
+class Author(Section):
+    name: Name
+    email: Name = ""
+
+
+class Runtime(Section):
+    name: Annotated[str, Choice("runtime", ("python",))]
+    version: Version
+
+
+class FrameworkSection(Section):
+    name: Name
+    version: Version
+    runtimes: Runtime
+    compat: Name = ""
+
+    def to_framework(self, _told: Told) -> Framework:
+        return Framework(self.name, self.version, self.runtimes.version, self.compat)
+
+
+class ComputeConfiguration(Section):
+    """`memory` and `cpus` bound each node's container; without them it may use what its host has."""
+
+    name: ComputeName
+    nodes: Nodes = 1
+    memory: Size = ""
+    cpus: Cpus | None = None
+
+    def to_compute(self) -> Compute:
+        return Compute(self.name, self.nodes, bytes_of(self.memory) if self.memory else 0, self.cpus or 0)
+
+
+class StepSection(Section):
+    command: OneCommand
+    ranks: Annotated[str, Choice("choice of ranks", ("all", "one"))]
+    folder: Relative = ""
+    timeout: Duration = ""
+    environment: Environment = Field(default_factory=dict)
+    mca: Mca = Field(default_factory=dict)
+
+    def to_step(self, told: Told, path: Path_) -> Step:
+        if self.mca and self.ranks == "one":
+            told.refuse((*path, "mca"), "a command with `ranks: one` runs without Open MPI")
+        warn_of_secrets(self.environment, told, (*path, "environment"))
+        return Step(
+            command=self.command,
+            parallel=self.ranks == "all",
+            folder=self.folder.rstrip("/"),
+            timeout=seconds_of(self.timeout) if self.timeout else 0,
+            environment=tuple(self.environment.items()),
+            mca=tuple(self.mca.items()),
+        )
+
+
+class Execution(Section):
+    """What every shape of it has; `time_limit` is for all commands together, `retries` for each."""
+
+    compute_configuration: ComputeConfiguration
+    environment: Environment = Field(default_factory=dict)
+    time_limit: Duration = ""
+    retries: Retries = 0
+    resume: Relative = ""
+
+
+class ExecutionOfSteps(Execution):
+    steps: Annotated[list[StepSection], Field(min_length=1, max_length=MAX_STEPS)]
+
+    def to_steps(self, told: Told, path: Path_) -> tuple[Step, ...]:
+        return tuple(step.to_step(told, (*path, "steps", index)) for index, step in enumerate(self.steps))
+
+
+class ModelDefinition(Section):
+    name: Name
+    author: Author | None = None
+    description: Prose = ""
+    framework: FrameworkSection
+    packages: list[Package] = Field(default_factory=list)
+    execution: ExecutionOfSteps
+
+
+class KeysConnection(Section):
+    endpoint_url: Url
+    access_key_id: Key
+    secret_access_key: Key
+
+    def to_connection(self) -> Connection:
+        return Connection(self.endpoint_url, parse_secret(self.access_key_id), parse_secret(self.secret_access_key))
+
+
+class PairConnection(Section):
+    """Both keys from one place: a profile, or the standard chain."""
+
+    endpoint_url: Url
+    credentials: PairReference
+
+    def to_connection(self) -> Connection:
+        source = parse_secret(self.credentials)
+        return Connection(self.endpoint_url, source, source)
+
+
+def _connection_shape(value: Any) -> str:
+    return "pair" if isinstance(value, dict) and "credentials" in value else "keys"
+
+
+AnyConnection = Annotated[
+    Annotated[KeysConnection, Tag("~keys")] | Annotated[PairConnection, Tag("~pair")], by_shape(_connection_shape)
+]
+
+
+class BucketSection(Section):
+    bucket: Bucket
+    prefix: Relative = ""
+
+
+class FolderSection(Section):
+    path: Absolute
+
+
+class ExportSection(Section):
+    server: Server
+    path: Absolute
+
+
+class BucketData(Section):
+    name: Name = ""
+    connection: AnyConnection
+    source: BucketSection
+    access: Annotated[str, Choice("way of access", ("mount", "copy"))] = "mount"
+    type: Annotated[str, Choice("type", _DATA_TYPES, ("s3",))]
+
+    def to_reference(self) -> DataReference:
+        return BucketReference(
+            name=self.name,
+            connection=self.connection.to_connection(),
+            bucket=self.source.bucket,
+            prefix=self.source.prefix.rstrip("/"),
+            copied=self.access == "copy",
+        )
+
+
+class FolderData(Section):
+    name: Name = ""
+    source: FolderSection
+    type: Literal["path"]
+
+    def to_reference(self) -> DataReference:
+        return FolderReference(self.name, self.source.path.rstrip("/"))
+
+
+class ExportData(Section):
+    name: Name = ""
+    source: ExportSection
+    type: Literal["nfs"]
+
+    def to_reference(self) -> DataReference:
+        return NfsReference(self.name, self.source.server, self.source.path.rstrip("/"))
+
+
+def data_shape(value: Any) -> str:
+    """By its `type`; whatever is none is told as a bucket's."""
+    named = value.get("type") if isinstance(value, dict) else None
+    return named if isinstance(named, str) and named in _DATA_TYPES else "s3"
+
+
+AnyData = Annotated[
+    Annotated[BucketData, Tag("~s3")] | Annotated[FolderData, Tag("~path")] | Annotated[ExportData, Tag("~nfs")],
+    by_shape(data_shape),
+]
+
+
+class Results(Section):
+    """`collect` names what is brought home besides `model/`."""
+
+    name: Name = ""
+    connection: AnyConnection
+    target: BucketSection
+    collect: list[Relative] = Field(default_factory=list)
+    type: Annotated[str, Choice("type of results", ("s3",))]
+
+    def to_reference(self) -> BucketReference:
+        return BucketReference(
+            self.name, self.connection.to_connection(), self.target.bucket, self.target.prefix.rstrip("/")
+        )
+
+
+class CanonicalManifest(Section):
+    """The whole file."""
+
+    model_definition: ModelDefinition
+    training_data_reference: AnyData
+    training_results_reference: Results
+
+    def to_manifest(self, told: Told) -> Manifest:
+        """The canonical value."""
+        definition, results = self.model_definition, self.training_results_reference
+        return Manifest(
+            **whole_definition(definition, told),
+            training_data=self.training_data_reference.to_reference(),
+            training_results=results.to_reference(),
+            collect=tuple(path.rstrip("/") for path in results.collect),
+        )
+
+
+def whole_definition(definition: Any, told: Told) -> dict[str, Any]:
+    """The fields of a `Manifest` that a `model_definition` of this form says; its author may be a text."""
+    execution, author = definition.execution, definition.author
+    author = Author(name=author) if isinstance(author, str) else author
+    path = (*DEFINITION, "execution")
+    warn_of_secrets(execution.environment, told, (*path, "environment"))
+    return {
+        "name": definition.name,
+        "author": author.name if author else "",
+        "email": author.email if author else "",
+        "description": definition.description,
+        "framework": definition.framework.to_framework(told),
+        "packages": tuple(definition.packages),
+        "steps": execution.to_steps(told, path),
+        "compute": execution.compute_configuration.to_compute(),
+        "environment": tuple(execution.environment.items()),
+        "time_limit": seconds_of(execution.time_limit) if execution.time_limit else 0,
+        "retries": execution.retries,
+        "resume": execution.resume.rstrip("/"),
+    }
+
+
+def warn_of_secrets(environment: dict[str, str], told: Told, path: Path_) -> None:
+    """A variable is no place for a secret: whoever may ask the engine sees it."""
+    for name in filter(sounds_secret, environment):
+        what = f"{name} sounds like a secret, and `docker inspect`, the plan and `--dry-run` show every variable"
+        told.warn((*path, name), what, at_key=True)

@@ -1,0 +1,218 @@
+"""FfDL's dialect, version 1: learners in place of nodes, one or two data stores with containers.
+
+FfDL dropped names that it did not know, and made 512 MB of memory that it could not read; here both are errors.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import Field, Tag
+
+from toolkit.manifest.dialects.steps import steps_of
+from toolkit.manifest.dialects.wml import spelled_out
+from toolkit.manifest.fields import (
+    Absolute,
+    Bucket,
+    Choice,
+    Commands,
+    Cpus,
+    Key,
+    Name,
+    Nodes,
+    Prose,
+    Relative,
+    Section,
+    Size,
+    Url,
+    Version,
+    by_shape,
+)
+from toolkit.manifest.model import (
+    COMPUTE,
+    BucketReference,
+    Compute,
+    Connection,
+    DataReference,
+    FolderReference,
+    Framework,
+    Manifest,
+    Step,
+)
+from toolkit.manifest.told import Told
+from toolkit.manifest.units import bytes_of
+from toolkit.manifest.write import steps_lines
+from toolkit.secrets import parse_secret
+from toolkit.yaml_source import Path_
+
+_KINDS = {"nvidia-TeslaK80": "k80", "nvidia-TeslaP100": "p100", "nvidia-TeslaV100": "v100"}
+_DEFAULT_KIND = "nvidia-TeslaK80"
+_VOLUME = "mount_volume"
+_STORES = ("mount_cos", "s3_datastore", _VOLUME)
+_GPU_TAG = re.compile(r"-gpu(?=-|$)")
+
+
+class FrameworkV1(Section):
+    name: Name
+    version: Version
+    image_tag: Name = ""
+    command: Commands
+
+    def to_framework(self, told: Told) -> Framework:
+        """`1.5.0-gpu-py3` without its `gpu`: whether an image is for GPUs follows from the cluster."""
+        if self.version.startswith("latest"):
+            told.refuse(("framework", "version"), "`latest` is another image tomorrow: name a version")
+        if self.image_tag:
+            told.warn(("framework", "image_tag"), "left out: images come from the catalogue, by name and version")
+        return spelled_out(self.name, _GPU_TAG.sub("", self.version), "", told, ("framework",))
+
+
+class BucketContainer(Section):
+    container: Bucket
+
+
+class FolderContainer(Section):
+    container: Relative
+
+
+class StoreConnection(Section):
+    auth_url: Url
+    user_name: Key
+    password: Key
+    type: Name = "s3"
+
+    def to_connection(self) -> Connection:
+        return Connection(self.auth_url, parse_secret(self.user_name), parse_secret(self.password))
+
+
+class FolderConnection(Section):
+    type: Name = "host_mount"
+    name: Name = ""
+    path: Absolute
+
+
+class BucketStore(Section):
+    """`mount_cos` mounts the container, `s3_datastore` copied it to each learner first."""
+
+    id: Name
+    type: Annotated[str, Choice("type of store", _STORES, _STORES[:2])]
+    training_data: BucketContainer | None = None
+    training_results: BucketContainer | None = None
+    connection: StoreConnection
+
+    def data(self) -> DataReference:
+        assert self.training_data is not None
+        return self._reference(self.training_data.container, copied=self.type == "s3_datastore")
+
+    def results(self) -> BucketReference:
+        assert self.training_results is not None
+        return self._reference(self.training_results.container, copied=False)
+
+    def _reference(self, container: str, *, copied: bool) -> BucketReference:
+        return BucketReference(self.id, self.connection.to_connection(), container, copied=copied)
+
+
+class FolderStore(Section):
+    """A folder of the hosts; its container is a folder in it."""
+
+    id: Name
+    type: Annotated[str, Choice("type of store", _STORES, (_VOLUME,))]
+    training_data: FolderContainer | None = None
+    training_results: FolderContainer | None = None
+    connection: FolderConnection
+
+    def data(self) -> DataReference:
+        assert self.training_data is not None
+        return FolderReference(self.id, f"{self.connection.path.rstrip('/')}/{self.training_data.container.strip('/')}")
+
+
+AnyStore = Annotated[
+    Annotated[BucketStore, Tag("~bucket")] | Annotated[FolderStore, Tag("~folder")],
+    by_shape(lambda value: "folder" if isinstance(value, dict) and value.get("type") == _VOLUME else "bucket"),
+]
+
+
+class FfdlManifest(Section):
+    """The whole file; `gpus`, `cpus` and `memory` are for each learner."""
+
+    name: Name
+    description: Prose = ""
+    version: Name = ""
+    learners: Nodes = 1
+    gpus: Annotated[int, Field(ge=0, le=16)] = 0
+    cpus: Cpus | None = None
+    memory: Size = ""
+    gpu_type: Annotated[str, Choice("GPU type", tuple(_KINDS))] = _DEFAULT_KIND
+    framework: FrameworkV1
+    data_stores: Annotated[list[AnyStore], Field(min_length=1, max_length=2)]
+    evaluation_metrics: dict[str, Any] = Field(default_factory=dict)
+
+    def to_manifest(self, told: Told) -> Manifest:
+        """The canonical value. What a reader refuses leaves a value that is not used."""
+        compute = self._compute(told)
+        if self.version:
+            told.warn(("version",), "left out: the manifest's own version means nothing to a run")
+        if self.evaluation_metrics:
+            told.warn(
+                ("evaluation_metrics",),
+                "left out: write RESULT_DIR/metrics.json, an object of numbers, and `toolkit show` prints it",
+                at_key=True,
+            )
+        return Manifest(
+            name=self.name,
+            author="",
+            description=self.description,
+            framework=self.framework.to_framework(told),
+            steps=self._steps(compute, told),
+            compute=compute,
+            training_data=self._data(told),
+            training_results=self._results(told),
+        )
+
+    def _compute(self, told: Told) -> Compute:
+        kind, gpus = _KINDS[self.gpu_type], self.gpus or 1
+        name = kind if gpus == 1 else f"{kind}x{gpus}"
+        if name not in COMPUTE:
+            told.refuse(("gpus",), f"{gpus} {kind} in one learner is no configuration; known: {', '.join(COMPUTE)}")
+            name = kind
+        here = ("compute_configuration:", f"  name: {name}", f"  nodes: {self.learners}")
+        if not self.gpus:
+            told.warn(("gpus",), "no GPU: read as one rank in each learner, which a cluster without GPUs runs", *here)
+        elif "gpu_type" not in self.model_fields_set:
+            told.warn(("gpus",), f"of no named type: read as {kind}", *here)
+        return Compute(name, self.learners, bytes_of(self.memory) if self.memory else 0, self.cpus or 0)
+
+    def _steps(self, compute: Compute, told: Told) -> tuple[Step, ...]:
+        steps = steps_of(self.framework.command, compute.ranks, told, ("framework", "command"))
+        if compute.nodes > 1:
+            told.warn(
+                ("framework", "command"),
+                f"the first command runs as {compute.ranks} ranks of one MPI job; FfDL started {self.learners} copies",
+                *steps_lines(steps),
+            )
+        return steps
+
+    def _data(self, told: Told) -> DataReference:
+        found = [store for store in self.data_stores if store.training_data]
+        if len(found) != 1:
+            told.refuse(_STORES_PATH, f"expected one store with training_data, found {len(found)}")
+            return FolderReference("", "/")
+        return found[0].data()
+
+    def _results(self, told: Told) -> BucketReference:
+        found = [(index, store) for index, store in enumerate(self.data_stores) if store.training_results]
+        if len(found) == 1 and isinstance(found[0][1], BucketStore):
+            return found[0][1].results()
+        if len(found) == 1:
+            told.refuse((*_STORES_PATH, found[0][0], "training_results"), RESULTS_NEED_A_BUCKET)
+        else:
+            told.refuse(_STORES_PATH, f"expected one store with training_results, found {len(found)}")
+        nowhere = parse_secret("${env:NONE}")
+        return BucketReference("", Connection("", nowhere, nowhere), "")
+
+
+_STORES_PATH: Path_ = ("data_stores",)
+RESULTS_NEED_A_BUCKET = (
+    "results go to a bucket, where every byte is compared; `auth_url: embedded` keeps one in a folder of this machine"
+)

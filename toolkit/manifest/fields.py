@@ -1,0 +1,202 @@
+"""What single values of a manifest may be. One rule for each serves the check and the JSON Schema alike."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from toolkit.manifest.commands import read_commands
+from toolkit.manifest.model import COMPUTE, EMBEDDED
+from toolkit.manifest.names import MCA, MCA_VALUE, MCA_WRONG, ONE_LINE, VALUE, VARIABLE, VARIABLE_WRONG
+from toolkit.manifest.units import DURATION_PATTERN, DURATION_WRONG, SIZE_PATTERN, SIZE_WRONG, size_hint
+from toolkit.yaml_check import TAG
+
+MAX_NODES = 1024
+MAX_RETRIES = 10
+_NO_PLACEHOLDER = r"(?!\s*<[^<>]+>\s*$)"
+# `$` alone lets a line end through in Python; this ends where the text ends in Python and in JavaScript.
+_END = r"$(?![\s\S])"
+_SEGMENT = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9._=@+,][A-Za-z0-9._=@+,-]*"
+_RELATIVE = rf"{_SEGMENT}(?:/{_SEGMENT})*/?"
+_PATH_WRONG = "letters, digits and ._=@+,- between slashes, without `..` and spaces"
+
+
+def invalid(message: str) -> PydanticCustomError:
+    """An error whose words are shown as they are."""
+    return PydanticCustomError("manifest", "{message}", {"message": message})
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text that fits `pattern` as a whole; `wrong` are the words where it does not, `{}` in them the value.
+
+    `further` looks where a pattern cannot; it raises `ValueError`. `hint` is put behind the words. With `only_text`
+    the words hold for what is no text, too: a number that lacks its unit. `schema` is the pattern for the JSON Schema
+    where `further` decides.
+    """
+
+    pattern: str
+    wrong: str
+    further: Callable[[str], object] | None = None
+    hint: Callable[[str], str] | None = None
+    only_text: bool = False
+    schema: str = ""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        inner = core_schema.no_info_after_validator_function(self._check, handler(source))
+        return core_schema.no_info_before_validator_function(self._refuse_other, inner) if self.only_text else inner
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"type": "string", "pattern": f"^{_NO_PLACEHOLDER}(?:{self.schema or self.pattern}){_END}"}
+
+    def _check(self, value: str) -> str:
+        if not re.fullmatch(self.pattern, value):
+            raise invalid(
+                self.wrong.replace("{}", value.replace("\n", "\\n")) + (self.hint(value) if self.hint else "")
+            )
+        if self.further:
+            try:
+                self.further(value)
+            except ValueError as error:
+                raise invalid(str(error)) from None
+        return value
+
+    def _refuse_other(self, value: Any) -> Any:
+        if not isinstance(value, str):
+            raise invalid(self.wrong.replace("{}", str(value)))
+        return value
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of `known`, with the nearest where it is none; `own` are those that this place takes (default: all)."""
+
+    noun: str
+    known: Sequence[str]
+    own: Sequence[str] = ()
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"type": "string", "enum": list(self.own or self.known)}
+
+    def _check(self, value: str) -> str:
+        if value not in self.known:
+            near = get_close_matches(value, self.known, n=1)
+            hint = f"did you mean `{near[0]}`? " if near else ""
+            raise invalid(f"unknown {self.noun} `{value}`; {hint}known: {', '.join(self.known)}")
+        return value
+
+
+@dataclass(frozen=True)
+class Variables:
+    """Names with values: its JSON Schema, which pydantic would make looser than what it checks."""
+
+    pattern: str
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        made = handler(schema)
+        values = next(iter(made.pop("patternProperties", {}).values()), None) or made.get("additionalProperties", {})
+        return {
+            "type": "object",
+            "propertyNames": {"pattern": f"^(?:{self.pattern}){_END}"},
+            "additionalProperties": values,
+        }
+
+
+class Section(BaseModel):
+    """Fields below a name: strict, and nothing that is not listed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+
+
+def by_shape(choose: Callable[[Any], str]) -> Discriminator:
+    """Which of several shapes a value is meant to have: only that one's errors are told."""
+    return Discriminator(lambda value: f"{TAG}{choose(value)}")
+
+
+def _key_reference(value: str) -> None:
+    from toolkit.secrets import parse_secret
+
+    if not value.strip():
+        raise ValueError("empty; give the key or a reference such as ${env:AWS_ACCESS_KEY_ID}")
+    if any(ord(character) < 33 or ord(character) > 126 for character in value):
+        raise ValueError("a key has no spaces and no characters outside ASCII")
+    if value.startswith("${") and parse_secret(value).kind not in ("env", "file", "embedded"):
+        raise ValueError("not a reference that is read here: ${env:NAME}, ${file:PATH} or ${embedded:NAME}")
+
+
+def _one_step(value: str) -> None:
+    """A step is one command, and says outright what else belongs to it."""
+    commands = read_commands(value)
+    if len(commands) > 1:
+        raise ValueError("a step is one command: make each of these a step of its own")
+    if commands[0].front:
+        raise ValueError("the tool starts mpirun by itself: give `ranks`, `environment` and `mca` beside the command")
+
+
+_BUCKET_NAME = r"(?!xn--)(?!.*(?:\.\.|\.-|-\.))(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+_HOST = r"(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])"
+
+Name = Annotated[str, Text(rf"{ONE_LINE}{{1,200}}", "expected one line of text, 200 characters at most")]
+Prose = Annotated[str, Text(r"[\s\S]{0,10000}", "longer than 10000 characters")]
+Version = Annotated[str, Text(r"[0-9A-Za-z][0-9A-Za-z.-]{0,30}", "`{}` is no version")]
+Package = Annotated[str, Text(r"[a-z0-9][a-z0-9+.-]{1,100}", "`{}` is no Debian package's name, such as graphviz")]
+ComputeName = Annotated[str, Choice("compute configuration", tuple(COMPUTE))]
+Nodes = Annotated[int, Field(ge=1, le=MAX_NODES)]
+Cpus = Annotated[float, Field(gt=0, le=4096, allow_inf_nan=False)]
+Size = Annotated[str, Text(SIZE_PATTERN, SIZE_WRONG, hint=size_hint, only_text=True)]
+Duration = Annotated[str, Text(DURATION_PATTERN, DURATION_WRONG, only_text=True)]
+Retries = Annotated[int, Field(ge=0, le=MAX_RETRIES)]
+_ANY_COMMAND = (r"[\s\S]{0,10000}", "longer than 10000 characters")
+_SOME_COMMAND = r"(?=[\s\S]*[^\s;])[\s\S]{1,10000}"
+Commands = Annotated[str, Text(*_ANY_COMMAND, further=read_commands, schema=_SOME_COMMAND)]
+OneCommand = Annotated[str, Text(*_ANY_COMMAND, further=_one_step, schema=_SOME_COMMAND)]
+Bucket = Annotated[
+    str, Text(_BUCKET_NAME, "`{}` is no bucket name: 3-63 small letters, digits, dots and dashes (Amazon's rule)")
+]
+Relative = Annotated[str, Text(rf"(?=.{{1,500}}$){_RELATIVE}", f"expected a path below it: {_PATH_WRONG}")]
+Absolute = Annotated[
+    str, Text(rf"(?=.{{2,500}}$)/{_RELATIVE}", f"expected an absolute path of the hosts: {_PATH_WRONG}")
+]
+Server = Annotated[str, Text(_HOST, "expected a host's name or address")]
+# What it is instead is not shown: a password may be in it.
+Url = Annotated[
+    str,
+    Text(
+        rf"{EMBEDDED}|https?://{_HOST}(?::\d{{1,5}})?/?",
+        f"expected a URL such as https://s3.example.org or http://10.0.0.1:9000, or `{EMBEDDED}`",
+    ),
+]
+Key = Annotated[
+    str,
+    Text(
+        r"[\s\S]{0,4000}",
+        "too long for a key",
+        further=_key_reference,
+        schema=r"\$\{(?:env|file|embedded):[!-|~]{1,1000}\}|(?!\$\{)[!-~]{1,4000}",
+    ),
+]
+PairReference = Annotated[
+    str,
+    Text(
+        r"\$\{chain\}|\$\{profile:[^}\x00-\x1f\x7f]{1,100}\}",
+        "expected ${profile:NAME}, a profile of ~/.aws, or ${chain}, the standard chain of credentials",
+    ),
+]
+_VariableName = Annotated[str, Text(VARIABLE, f"`{{}}` cannot be set: {VARIABLE_WRONG}")]
+_VariableValue = Annotated[
+    str,
+    Text(VALUE, "expected one line, and no reference to a secret: `docker inspect` shows every variable of a learner"),
+]
+_McaName = Annotated[str, Text(MCA, f"`{{}}` cannot be set: {MCA_WRONG}")]
+_McaValue = Annotated[str, Text(MCA_VALUE, "expected a value without spaces")]
+Environment = Annotated[dict[_VariableName, _VariableValue], Variables(VARIABLE)]
+Mca = Annotated[dict[_McaName, _McaValue], Variables(MCA)]

@@ -1,0 +1,23 @@
+"""Which variables and which of Open MPI's parameters a person may set: what leads to hosts, or is promised, is not."""
+
+from __future__ import annotations
+
+RESERVED = (
+    *("DATA_DIR", "RESULT_DIR", "CHECKPOINT_DIR", "MODEL_DIR", "LOG_DIR", "RESUME_DIR"),
+    *("TRAINING_ID", "LEARNER_ID", "NUM_LEARNERS", "GPU_COUNT", "PYTHONPATH"),
+)
+"""Variables whose values are the run's own; so is whatever begins with Open MPI's own prefixes."""
+VARIABLE = rf"(?!(?:{'|'.join(RESERVED)})$)(?!OMPI_|PMIX_|PRTE_)[A-Za-z_][A-Za-z0-9_]{{0,99}}"
+VARIABLE_WRONG = f"letters, digits and _, and none of the run's own ({', '.join(RESERVED)}, OMPI_…)"
+ONE_LINE = r"[^\x00-\x1f\x7f]"
+VALUE = rf"(?!\$\{{(?:env|file|embedded|profile):){ONE_LINE}{{0,4000}}"
+# With another of these nothing starts, or something else does.
+MCA = r"(?!plm_|oob_|orte_|prte_|ras_|rmaps_)(?!.*_if_(?:in|ex)clude)[a-z][a-z0-9_]{0,99}"
+MCA_WRONG = "how hosts are reached and ranks are placed is the run's own business"
+MCA_VALUE = r"[^\s\x00-\x1f\x7f]{1,400}"
+_SECRET_WORDS = ("SECRET", "PASSWORD", "PASSWD", "TOKEN", "ACCESS_KEY", "API_KEY", "CREDENTIAL")
+
+
+def sounds_secret(name: str) -> bool:
+    """Whether a variable of this name may hold what nobody else should see."""
+    return any(word in name.upper() for word in _SECRET_WORDS)

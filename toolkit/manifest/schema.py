@@ -1,0 +1,67 @@
+"""The JSON Schema of a manifest, for editors: every dialect, and the frameworks that the catalogue has.
+
+It is made from the same models that check a file, so that both take the same. What no schema can say is told in
+docs/manifest.md: YAML's own faults, a shell's grammar, and what two fields say of one another.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from toolkit.catalogue.model import FrameworkRow
+from toolkit.manifest.reader import DIALECTS
+
+_DRAFT = "https://json-schema.org/draft/2020-12/schema"
+_READ = ("wml", "wml-2017", "wml-v4", "ffdl")
+"""Watson ML's takes all that the canonical form may say."""
+
+
+def json_schema(rows: Sequence[FrameworkRow]) -> dict[str, Any]:
+    """One schema for every dialect, with the names and versions of `rows`."""
+    definitions: dict[str, Any] = {"Framework": _frameworks(rows)}
+    shapes = []
+    for dialect in _READ:
+        model = DIALECTS[dialect]
+        schema = model.model_json_schema(by_alias=True, ref_template=f"#/$defs/{dialect}.{{model}}")
+        for name, definition in schema.pop("$defs", {}).items():
+            definitions[f"{dialect}.{name}"] = _with_frameworks(name, definition)
+        shapes.append({"$ref": f"#/$defs/{dialect}"})
+        definitions[dialect] = schema
+    return {"$schema": _DRAFT, "title": "A manifest of toolkit", "anyOf": shapes, "$defs": definitions}
+
+
+def _with_frameworks(name: str, definition: dict[str, Any]) -> dict[str, Any]:
+    """A dialect's framework is one that the catalogue has; FfDL's `-gpu` says nothing about which."""
+    if name not in ("WatsonFramework", "FrameworkV1"):
+        return definition
+    return {"allOf": [definition, {"$ref": "#/$defs/Framework"}]}
+
+
+def _frameworks(rows: Sequence[FrameworkRow]) -> dict[str, Any]:
+    pythons: dict[tuple[str, str], set[str]] = {}
+    for row in rows:
+        pythons.setdefault((row.framework, row.version), set()).update({row.python, row.python.partition(".")[0]})
+    return {"anyOf": [one for (name, version), known in pythons.items() for one in _spellings(name, version, known)]}
+
+
+def _spellings(name: str, version: str, pythons: set[str]) -> Iterator[dict[str, Any]]:
+    """`tensorflow-ddl` `1.5`, and `tensorflow` `1.5-ddl`; either with the Python in the middle."""
+    base, _, extension = name.partition("-")
+    inside = rf"(?:-gpu)?(?:-py(?:{'|'.join(sorted(map(re.escape, pythons)))}))?"
+    yield _spelling(name, rf"^{re.escape(version)}{inside}$", pythons)
+    if extension:
+        yield _spelling(base, rf"^{re.escape(version)}{inside}-{re.escape(extension)}$", pythons)
+
+
+def _spelling(name: str, version: str, pythons: set[str]) -> dict[str, Any]:
+    runtime = {"properties": {"version": {"enum": sorted(pythons)}}}
+    rule: dict[str, Any] = {
+        "properties": {
+            "name": {"const": name},
+            "version": {"pattern": version},
+            "runtimes": {"allOf": [{"if": {"type": "object"}, "then": runtime}, {"items": runtime}]},
+        }
+    }
+    return rule if "3" in pythons else rule | {"required": ["runtimes"]}

@@ -1,0 +1,40 @@
+"""A first manifest for a person's own training, commented: the text that `toolkit manifest init` writes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+TEMPLATE = "manifest.yml.j2"
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a person wants; every value as the file's field takes it."""
+
+    name: str
+    framework: str
+    framework_version: str
+    python: str
+    command: str
+    compute: str
+    nodes: int
+    endpoint: str
+    data_bucket: str
+    results_bucket: str
+
+
+def starter_text(wishes: Wishes, templates: Path) -> str:
+    """The file's text; each value is written as JSON, which is YAML and quotes what needs it."""
+    environment = Environment(
+        loader=FileSystemLoader(templates),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        autoescape=False,  # noqa: S701 (YAML, no HTML)
+    )
+    environment.filters["yaml"] = lambda value: json.dumps(value, ensure_ascii=False)
+    return environment.get_template(TEMPLATE).render(wishes=wishes)

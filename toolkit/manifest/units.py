@@ -1,0 +1,63 @@
+"""Sizes and durations, read strictly: what can be read in two ways is refused with both.
+
+FfDL turned memory that it could not read (`1.5GB`, `8g`, nothing) into 512 MB without a word.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+_SIZE = {
+    "MB": 10**6,
+    "GB": 10**9,
+    "TB": 10**12,
+    "MiB": 1 << 20,
+    "GiB": 1 << 30,
+    "TiB": 1 << 40,
+    "Mi": 1 << 20,  # as Kubernetes has it
+    "Gi": 1 << 30,
+    "Ti": 1 << 40,
+}
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+SIZE_PATTERN = rf"(?:[1-9]\d{{0,5}}(?:\.\d{{1,3}})?|0\.\d?[1-9]\d?) ?(?:{'|'.join(_SIZE)})|[1-9]\d{{0,14}}B"
+DURATION_PATTERN = r"[1-9]\d{0,5}[smhd]"
+_AMBIGUOUS = re.compile(r"(\d+(?:\.\d+)?) ?([KMGTkmgt])([Ii]?[Bb]?)")
+SIZE_WRONG = "expected a size such as 24GB (powers of 1000) or 24GiB (powers of 1024)"
+DURATION_WRONG = "expected a whole number with its unit: 90s, 30m, 12h or 2d"
+
+
+def bytes_of(text: str) -> int:
+    """`1.5GB` → 1500000000; `text` must fit `SIZE_PATTERN`."""
+    number = text.rstrip("MGTiB ")
+    return int(Decimal(number) * _SIZE.get(text[len(number) :].strip(), 1))
+
+
+def seconds_of(text: str) -> int:
+    """`12h` → 43200; `text` must fit `DURATION_PATTERN`."""
+    return int(text[:-1]) * _SECONDS[text[-1]]
+
+
+def size_hint(text: str) -> str:
+    """What `8g` or `24gb` may have meant, for the end of an error; empty where it is no size at all."""
+    match = _AMBIGUOUS.fullmatch(text.strip())
+    if not match or match[2] in "kK" or match[3] in ("B", "iB") or not float(match[1]):
+        return ""
+    number, letter = match[1], match[2].upper()
+    return f"; `{text}` could be {number}{letter}B or {number}{letter}iB"
+
+
+def shown_size(size: int) -> str:
+    """A size as `bytes_of` reads it, exact: the largest unit of which it is a whole number."""
+    for unit in ("TiB", "TB", "GiB", "GB", "MiB", "MB"):
+        if size % _SIZE[unit] == 0:
+            return f"{size // _SIZE[unit]}{unit}"
+    return f"{size}B"
+
+
+def shown_duration(seconds: int) -> str:
+    """A duration as `seconds_of` reads it, exact."""
+    for unit in ("d", "h", "m"):
+        if seconds % _SECONDS[unit] == 0:
+            return f"{seconds // _SECONDS[unit]}{unit}"
+    return f"{seconds}s"

@@ -1,0 +1,155 @@
+"""A `Manifest` in its canonical form. Pure: text out of a value, and no key in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from toolkit.manifest.model import (
+    BucketReference,
+    Compute,
+    Connection,
+    DataReference,
+    FolderReference,
+    Manifest,
+    Step,
+)
+from toolkit.manifest.units import shown_duration, shown_size
+from toolkit.secrets import PAIR_KINDS, SecretSource
+
+_WIDTH = 110
+_KEYS = ("access_key_id", "secret_access_key")
+
+
+def canonical_text(manifest: Manifest) -> str:
+    """The file's text; a key that stands in the manifest becomes a reference to an environment variable."""
+    return _dumped(canonical_data(manifest))
+
+
+def canonical_data(manifest: Manifest) -> dict[str, Any]:
+    """What the file says, as plain values in the order in which a person reads them."""
+    author = {"name": manifest.author, "email": manifest.email}
+    framework = manifest.framework
+    return {
+        "model_definition": _given(
+            name=manifest.name,
+            author=_given(**author) if manifest.author else None,
+            description=manifest.description,
+            framework=_given(
+                name=framework.name,
+                version=framework.version,
+                runtimes={"name": "python", "version": framework.python},
+                compat=framework.compat,
+            ),
+            packages=list(manifest.packages),
+            execution=_given(
+                steps=[step_data(step) for step in manifest.steps],
+                compute_configuration=_compute_data(manifest.compute),
+                environment=dict(manifest.environment),
+                time_limit=shown_duration(manifest.time_limit) if manifest.time_limit else "",
+                retries=manifest.retries,
+                resume=manifest.resume,
+            ),
+        ),
+        "training_data_reference": _data_reference(manifest.training_data),
+        "training_results_reference": _results_reference(manifest),
+    }
+
+
+def steps_lines(steps: Sequence[Step]) -> list[str]:
+    """The canonical `steps:` of a command line of another dialect, as lines of YAML."""
+    return _dumped({"steps": [step_data(step) for step in steps]}).splitlines()
+
+
+def step_data(step: Step) -> dict[str, Any]:
+    """One step, as the file says it."""
+    return _given(
+        command=step.command,
+        ranks="all" if step.parallel else "one",
+        folder=step.folder,
+        timeout=shown_duration(step.timeout) if step.timeout else "",
+        environment=dict(step.environment),
+        mca=dict(step.mca),
+    )
+
+
+def literal_keys(manifest: Manifest) -> tuple[str, ...]:
+    """The environment variables that the canonical form asks for in place of keys that stand in the manifest."""
+    names = []
+    for remote, reference in manifest.buckets.items():
+        keys = (reference.connection.access_key_id, reference.connection.secret_access_key)
+        for field, source in zip(_KEYS, keys, strict=True):
+            if source.kind == "literal":
+                names.append(_variable(remote, field))
+    return tuple(names)
+
+
+def _compute_data(compute: Compute) -> dict[str, Any]:
+    cpus = int(compute.cpus) if compute.cpus == int(compute.cpus) else compute.cpus
+    memory = shown_size(compute.memory) if compute.memory else ""
+    return {"name": compute.name, "nodes": compute.nodes, **_given(memory=memory, cpus=cpus)}
+
+
+def _data_reference(reference: DataReference) -> dict[str, Any]:
+    if isinstance(reference, FolderReference):
+        return _given(name=reference.name, source={"path": reference.path}, type="path")
+    if not isinstance(reference, BucketReference):
+        return _given(name=reference.name, source={"server": reference.server, "path": reference.path}, type="nfs")
+    return _given(
+        name=reference.name,
+        connection=_connection("data", reference.connection),
+        source=_given(bucket=reference.bucket, prefix=reference.prefix),
+        access="copy" if reference.copied else "",
+        type="s3",
+    )
+
+
+def _results_reference(manifest: Manifest) -> dict[str, Any]:
+    reference = manifest.training_results
+    return _given(
+        name=reference.name,
+        connection=_connection("results", reference.connection),
+        target=_given(bucket=reference.bucket, prefix=reference.prefix),
+        collect=list(manifest.collect),
+        type="s3",
+    )
+
+
+def _connection(remote: str, connection: Connection) -> dict[str, str]:
+    if connection.access_key_id.kind in PAIR_KINDS:
+        return {"endpoint_url": connection.endpoint_url, "credentials": str(connection.access_key_id)}
+    return {
+        "endpoint_url": connection.endpoint_url,
+        "access_key_id": _key(connection.access_key_id, remote, "access_key_id"),
+        "secret_access_key": _key(connection.secret_access_key, remote, "secret_access_key"),
+    }
+
+
+def _key(source: SecretSource, remote: str, field: str) -> str:
+    return f"${{env:{_variable(remote, field)}}}" if source.kind == "literal" else str(source)
+
+
+def _variable(remote: str, field: str) -> str:
+    return f"{remote}_{field}".upper()
+
+
+def _given(**fields: Any) -> dict[str, Any]:
+    """The fields that say something."""
+    return {name: value for name, value in fields.items() if value not in ("", None, 0, [], {})}
+
+
+def _dumped(data: Mapping[str, Any]) -> str:
+    text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH)
+    return text
+
+
+class _Dumper(yaml.SafeDumper):
+    """Lists are set in under their name, and no aliases: the reader refuses them."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> Any:  # noqa: ARG002 (PyYAML's own name)
+        return super().increase_indent(flow, False)
+
+    def ignore_aliases(self, _data: Any) -> bool:
+        return True

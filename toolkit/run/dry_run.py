@@ -1,0 +1,99 @@
+"""What a launch would do, as values: facts of the plan, and every command line by the host that it runs on. Pure.
+
+What only the run itself learns has a name in capitals: SUBNET is that of its private network, VOLUMES the folder of a
+host's engine's volumes and VOLUME the run's own in it, SOCKET where that engine listens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from toolkit.buckets.side import Mount, keeper_argv
+from toolkit.engines import docker_argv
+from toolkit.engines.docker_argv import Argv
+from toolkit.keeper.places import HOST
+from toolkit.manifest.units import shown_duration, shown_size
+from toolkit.run.learner_argv import learner_argv
+from toolkit.run.mpirun import mpirun_argv, single_argv
+from toolkit.run.plan import CODE_FOLDER, Export, HostFolder, RunPlan, Step, counted, run_environment
+
+SUBNET, VOLUME, VOLUMES, SOCKET = "SUBNET", "VOLUME", "VOLUMES", "SOCKET"
+THIS_MACHINE = "this machine"
+
+
+def fact_lines(plan: RunPlan) -> Iterator[tuple[str, str]]:
+    """A name and a text for each thing that a person wants to know before a run."""
+    for learner in plan.learners:
+        at = f" on {learner.seat.host}" if learner.seat.host else ""
+        yield "learner", f"{learner.hostname}{at}: {_ranks(learner.ranks)}"
+    yield "data", f"DATA_DIR={plan.data_folder}  {_data(plan)}, read-only"
+    environment = run_environment(plan)
+    yield (
+        "results",
+        f"RESULT_DIR={environment['RESULT_DIR']}  bucket {plan.results_mount.place}, cached and flushed",
+    )
+    if plan.resume:
+        yield "resume", f"RESUME_DIR={environment['RESUME_DIR']}"
+    for name, value in plan.environment:
+        yield "sets", f"{name}={value}"
+    if plan.limits.memory or plan.limits.cpus:
+        memory = f"{shown_size(plan.limits.memory)} of memory" if plan.limits.memory else ""
+        cpus = f"{plan.limits.cpus:g} CPUs" if plan.limits.cpus else ""
+        yield "limits", f"{', '.join(filter(None, [memory, cpus]))} for each learner"
+    if plan.time_limit:
+        yield "limit", f"{shown_duration(plan.time_limit)} for all commands"
+    if plan.retries:
+        yield "retries", f"a command that fails is run again, {counted(plan.retries, 'time')} at most"
+    for step in plan.steps:
+        yield "command", f"{step.number}, {_how(plan, step)}: {step.command}"
+
+
+def host_commands(plan: RunPlan) -> dict[str, list[Argv]]:
+    """The engine's command lines on each host, in their order."""
+    made = {}
+    for host in plan.hosts:
+        lines = [_keeper(plan)]
+        if isinstance(plan.data, Export):
+            export = (plan.data.server, plan.data.path)
+            lines.append(docker_argv.create_export_volume(plan.export_volume, plan.training_id, *export))
+        lines += [_fetch(plan, mount) for mount in plan.mounts if mount.copied]
+        if not plan.on_hosts:
+            lines.append(docker_argv.create_network(plan.network, plan.training_id))
+        learners = [learner for learner in plan.learners if learner.seat.host == host]
+        lines += [learner_argv(plan, learner, VOLUME) for learner in reversed(learners)]
+        made[host or THIS_MACHINE] = lines
+    return made
+
+
+def step_commands(plan: RunPlan) -> list[tuple[Step, Argv]]:
+    """What learner 1 starts for each command."""
+    subnet = plan.cluster.network if plan.on_hosts else SUBNET
+    return [(step, mpirun_argv(plan, step, subnet) if step.parallel else single_argv(step)) for step in plan.steps]
+
+
+def _keeper(plan: RunPlan) -> Argv:
+    names = (plan.side_container, plan.training_id, plan.side_image, plan.volume)
+    return keeper_argv(*names, VOLUMES, SOCKET, plan.cluster.scratch)
+
+
+def _fetch(plan: RunPlan, mount: Mount) -> Argv:
+    return docker_argv.execute(plan.side_container, ("rclone", "copy", mount.filesystem, f"{HOST}/{mount.folder}"))
+
+
+def _ranks(ranks: tuple[int, ...]) -> str:
+    return f"{'rank' if len(ranks) == 1 else 'ranks'} {', '.join(map(str, ranks))}"
+
+
+def _data(plan: RunPlan) -> str:
+    if isinstance(plan.data, HostFolder):
+        return f"the hosts' own {plan.data.path}"
+    if isinstance(plan.data, Export):
+        return f"NFS {plan.data.server}:{plan.data.path}"
+    return f"bucket {plan.data.place}, {'copied first' if plan.data.copied else 'mounted'}"
+
+
+def _how(plan: RunPlan, step: Step) -> str:
+    """`on 2 ranks in sub/, 30m at most`."""
+    where = f"on {counted(plan.ranks, 'rank')}" if step.parallel else "once, on learner 1"
+    folder = f" in {step.folder.removeprefix(f'{CODE_FOLDER}/')}/" if step.folder != CODE_FOLDER else ""
+    return where + folder + (f", {shown_duration(step.timeout)} at most" if step.timeout else "")
