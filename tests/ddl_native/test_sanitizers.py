@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+
 from .conftest import NATIVE, PROGRAMS, mpirun_argv, run_ranks
 
 MODES = ["b:2x2", "r:1x4", "m:1x4"]
