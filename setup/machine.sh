@@ -118,6 +118,16 @@ without_service() {
     as_root systemctl --quiet mask "$1.service" 2>/dev/null || true
 }
 
+# What `tox -e ddl` compiles and runs with.
+ensure_ddl_programs() {
+    set --
+    command -v g++ >/dev/null 2>&1 || set -- g++
+    command -v mpicc >/dev/null 2>&1 || set -- "$@" libopenmpi-dev
+    command -v mpirun >/dev/null 2>&1 || set -- "$@" openmpi-bin
+    command -v valgrind >/dev/null 2>&1 || set -- "$@" valgrind
+    [ $# = 0 ] || install_packages "$@"
+}
+
 # BuildKit's command line: a package from Debian 13 on; Debian 12's CLI takes the same program as a plugin.
 ensure_buildkit() {
     docker buildx version >/dev/null 2>&1 && return

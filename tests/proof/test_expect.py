@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.catalogue.model import FrameworkRow, Recipe, RegistryBase, Tree
+from toolkit.catalogue.model import FrameworkRow, Native, Recipe, RegistryBase, SiteBundle, Tree
 from toolkit.catalogue.reader import read_frameworks
 from toolkit.errors import Code, ToolkitError
 from toolkit.places import house
@@ -42,6 +42,22 @@ ROW = FrameworkRow("tensorflow", "2.19", "3.11", "cpu", RECIPE)
             "tensorflow",
             replace(RECIPE, architectures=("sm_60",)),
             Expectation("tensorflow", "2.19", "3.11", architectures=("sm_60",)),
+        ),
+        (
+            "tensorflow-ddl",
+            replace(RECIPE, native=Native(Path("native"), "/opt/ddl/lib", RECIPE)),
+            Expectation("tensorflow", "2.19", "3.11", has_ops=True),
+        ),
+        (
+            "tensorflow-ddl",
+            replace(RECIPE, native=Native(Path("native"), "/opt/ddl/lib", RECIPE), bundle=SiteBundle("cuda")),
+            Expectation(
+                "tensorflow",
+                "2.19",
+                "3.11",
+                has_ops=True,
+                library_path="/opt/ddl/lib:/usr/local/cuda/lib64:/usr/local/cuda/lib64/stubs",
+            ),
         ),
         ("pytorch", RECIPE, Expectation("torch", "2.19", "3.11")),
     ],

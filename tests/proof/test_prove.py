@@ -15,7 +15,7 @@ from toolkit.proof.model import TOOL_IMAGE, Expectation, Finding
 from toolkit.proof.prove import Check, checks, finding_of, read_reply, run_inside, skipped
 
 CPU = Expectation("tensorflow", "2.19", "3.11", has_mpi4py=True)
-FULL = Expectation("tensorflow", "2.19", "3.11", has_ddl=True, has_mpi4py=True, architectures=("sm_60",))
+FULL = Expectation("tensorflow", "2.19", "3.11", has_ddl=True, has_mpi4py=True, has_ops=True, architectures=("sm_60",))
 CHECK = Check("framework", "prove.py", ("framework", "{}"), 300)
 JSON = st.recursive(st.none() | st.booleans() | st.text(), lambda of: st.dictionaries(st.sampled_from(["ok", "x"]), of))
 
@@ -34,9 +34,9 @@ def test_what_runs_inside_has_no_rights_no_network_and_no_disk() -> None:
 @pytest.mark.parametrize(
     ("expectation", "names", "left_out"),
     [
-        (CPU, ["framework", "ranks"], ["ddl", "GPU code"]),
-        (FULL, ["framework", "ranks", "ddl", "GPU code"], []),
-        (TOOL_IMAGE, [], ["framework", "ranks", "ddl", "GPU code"]),
+        (CPU, ["framework", "ranks"], ["ddl", "ddl ops", "GPU code"]),
+        (FULL, ["framework", "ranks", "ddl", "ddl ops", "GPU code"], []),
+        (TOOL_IMAGE, [], ["framework", "ranks", "ddl", "ddl ops", "GPU code"]),
     ],
 )
 def test_every_check_is_carried_out_or_skipped_for_the_recipes_sake(

@@ -15,9 +15,10 @@ class Expectation:
     """What a recipe promises of its image.
 
     `framework` is the Python module to import, empty for an image of the tool's own, which has none; `version` is
-    how its version begins, empty for any; `python` likewise. `has_ops`: it carries ddl's native library. `architectures` are the GPUs that the CUDA code must
-    serve (`sm_60`), none for a CPU image. `library_path` is where libraries are looked for instead of the image's own
-    choice: with a stand-in for the driver, where the framework links with it.
+    how its version begins, empty for any; `python` likewise. `has_ops`: it carries ddl's native library.
+    `architectures` are the GPUs that the CUDA code must serve (`sm_60`), none for a CPU image. `library_path` is where
+    libraries are looked for instead of the image's own choice: with a stand-in for the driver, where the framework
+    links with it.
     """
 
     framework: str = ""

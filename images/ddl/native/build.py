@@ -3,9 +3,9 @@
 
     python build.py OUTPUT [TENSORFLOW]
 
-TENSORFLOW is the folder of the installed package, found if left out; TensorFlow itself is never started. Needs g++ (5 or newer) and
-Open MPI's headers with mpicc (Debian: `apt-get install g++ libopenmpi-dev`). The same sources, compiler and TensorFlow give
-the same bytes, wherever they lie. Runs on Python 2.7 and 3.5, too, as old images have no other.
+TENSORFLOW is the folder of the installed package, found if left out; TensorFlow itself is never started. Needs g++ (5
+or newer) and Open MPI's headers with mpicc (Debian: `apt-get install g++ libopenmpi-dev`). The same sources, compiler
+and TensorFlow give the same bytes, wherever they lie. Runs on Python 2.7 and 3.5, too, as old images have no other.
 """
 
 from __future__ import print_function
@@ -25,7 +25,7 @@ SKIN_SOURCE = "tensorflow/ops.cc"
 FLAGS = ["-O3", "-ffp-contract=off", "-fPIC", "-fvisibility=hidden", "-Wall", "-pthread", "-DOMPI_SKIP_MPICXX", "-I."]
 LINK = ["-shared", "-s", "-pthread", "-Wl,--build-id=none", "-Wl,-z,relro,-z,now", "-Wl,-rpath,$ORIGIN"]
 # A symbol of TensorFlow's that takes a std::string of the C++11 kind: then so must ours.
-NEW_STRINGS = re.compile(rb"_ZNK?10tensorflow[0-9A-Za-z_]*NSt7__cxx11")
+NEW_STRINGS = re.compile(r"_ZNK?10tensorflow[0-9A-Za-z_]*NSt7__cxx11".encode("ascii"))
 
 
 class BuildError(Exception):
@@ -85,14 +85,13 @@ def build_engine(output, flags=(), link=()):
 def tensorflow_facts(folder):
     """How TensorFlow in `folder` wants to be compiled with, read from its own files: flags, and its library's name."""
     header = os.path.join(folder, "include", "tensorflow", "core", "public", "version.h")
-    if not os.path.exists(header):
-        header = os.path.join(folder, "include", "tensorflow", "core", "public", "release_version.h")
     try:
         with open(header) as file:
             found = dict(re.findall(r"#define (TF_M\w+_VERSION) +(\d+)", file.read()))
-        version = int(found["TF_MAJOR_VERSION"]), int(found["TF_MINOR_VERSION"])
-    except (OSError, IOError, KeyError):
+    except (OSError, IOError):
         raise BuildError("%s is no TensorFlow with headers" % folder)
+    # TensorFlow 2.21's headers do not say their number any more.
+    version = int(found.get("TF_MAJOR_VERSION", 2)), int(found.get("TF_MINOR_VERSION", 21))
     names = sorted(name for name in os.listdir(folder) if re.match(r"libtensorflow_framework\.so(\.\d+)?$", name))
     if not names:
         raise BuildError("%s has no libtensorflow_framework.so" % folder)

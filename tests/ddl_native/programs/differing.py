@@ -1,4 +1,4 @@
-"""Ranks that do not agree: `shape`, `type`, `reduction`, `kind` or `name`; each rank says what it was told, then all goes on.
+"""Ranks that do not agree about `shape`, `type`, `reduction`, `kind` or `name`: each says what it was told; all go on.
 
 mpirun -np N python differing.py WAY
 """

@@ -1,5 +1,5 @@
-"""Ranks that are not there. WAY: `late` comes after the stall time; `leaves` ends while others wait; `raises` ends by an
-exception; `killed` ends by SIGKILL; `twice` initialises again; `mpi4py` had MPI before us.
+"""Ranks that are not there. WAY: `late` comes after the stall time; `leaves` ends while others wait; `raises` ends by
+an exception; `killed` ends by SIGKILL; `twice` initialises again; `mpi4py` had MPI before us.
 
     mpirun -np N python leaving.py WAY
 """

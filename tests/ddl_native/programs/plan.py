@@ -3,7 +3,8 @@
     mpirun -np N python plan.py PLAN
 
 PLAN is a JSON object (or `@FILE` with one): `options`; `shuffle`, whether ranks submit in different orders; `rounds`;
-`exact`, values that any type can hold; `wire`, the type that fp32 travels in; `collectives`, each `{name, kind, op, tensors: [[type, shape], …], in_place}`. A name may come several times in a plan.
+`exact`, values that any type can hold; `wire`, the type that fp32 travels in; `collectives`, each
+`{name, kind, op, tensors: [[type, shape], …], in_place}`. A name may come several times in a plan.
 """
 
 import json

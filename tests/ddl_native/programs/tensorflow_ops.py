@@ -22,20 +22,19 @@ ddl = tf.load_op_library("ddl_MDR.so")
 
 
 def session(graph):
-    """As the old ddl.py has it: the op `Init` once per process, run in a session of its own."""
     with graph.as_default():
-        made = tf1.Session(graph=graph)
-    return made
+        return tf1.Session(graph=graph)
 
 
 def init():
+    """As the old ddl.py has it: the op `Init` once per process, run in a session of its own."""
     graph = tf.Graph()
     with graph.as_default(), tf1.Session() as started:
         started.run(ddl.init(0, mode="-mode p:1x%d" % SIZE))
 
 
 def graph():
-    """Every op and type; averages, lists, broadcasts in a chain of control dependencies, shapes that are known before."""
+    """Every op and type; averages, lists, broadcasts in a chain of control dependencies, shapes known before."""
     init()
     with tf.Graph().as_default() as made:
         mine = [tf.constant(np.full((3, 4), RANK + 1), dtype=kind) for kind in TYPES]
@@ -142,7 +141,9 @@ def eager():
     """One after the other, from several threads, and as a step of a function."""
     ddl.init(0, mode="")
     for step in range(50):
-        assert (ddl.all_reduce(tf.fill([1000], float(RANK + step)), op="sum").numpy() == TOTAL - SIZE + SIZE * step).all()
+        assert (
+            ddl.all_reduce(tf.fill([1000], float(RANK + step)), op="sum").numpy() == TOTAL - SIZE + SIZE * step
+        ).all()
     x = tf.Variable(tf.fill([100], RANK + 1.0))
     assert ddl.bcast(x).numpy().tolist() == [1.0] * 100
     assert x.numpy().tolist() == [RANK + 1.0] * 100  # a variable's memory is not given away

@@ -2,7 +2,7 @@
 
     python - CHECK EXPECTATION < prove.py
 
-CHECK is `framework`, `ranks`, `ddl` or `ops`, EXPECTATION a JSON object. The last line of the output is one JSON object:
+CHECK is `framework`, `ranks`, `ddl` or `ops`, EXPECTATION a JSON object. The output's last line is one JSON object:
 `{"ok": true, "said": "..."}`. Writes below the folder for temporary files alone.
 
 It is one file and needs nothing but Python 2.7 or 3.5: the image is old where the framework is.

@@ -1,4 +1,4 @@
-"""Runs as each rank of `ranks`, `ddl` and `ops` in prove.py: says its number, how many there are, and what they add up to.
+"""Runs as each rank of `ranks`, `ddl` and `ops` in prove.py: says its number, how many there are, what they add up to.
 
     mpirun -np 2 python -c PROGRAM '{"mpi4py": true, "ddl": false}'
 
