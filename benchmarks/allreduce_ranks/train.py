@@ -40,9 +40,9 @@ def averaging():
 
         def averages(*arrays):
             made = [np.empty_like(array) for array in arrays]
-            for array, mean in zip(arrays, made, strict=True):
-                MPI.COMM_WORLD.Allreduce(array, mean)
-                mean /= SIZE  # noqa: PLW2901 (in place)
+            for array, one in zip(arrays, made, strict=True):
+                MPI.COMM_WORLD.Allreduce(array, one)
+                np.divide(one, SIZE, out=one)
             return made
 
         return lambda gradients: tf.numpy_function(averages, gradients, [tf.float32] * len(gradients))

@@ -16,11 +16,12 @@ from .shell import Shell, processes_of, record_of
 
 STOP = 5
 """Seconds, of the cluster file below."""
-CLUSTER = f"""
+STORE = 15
+CLUSTER = """
 name: local
 engine: local
 gpu: none
-deadlines: {{start: 60, stop: {STOP}, store: 15}}
+deadlines: {{start: 60, stop: {stop}, store: {store}}}
 """
 
 
@@ -49,11 +50,12 @@ class LocalRun:
         *,
         nodes: int = 2,
         results: Path | None = None,
+        store: int = STORE,
     ) -> None:
         self.bench, self.folder = bench, folder
         self.manifest = bench.manifest(folder, command, program, nodes)
         self.cluster = folder.with_name(f"{folder.name}.cluster.yml")
-        self.cluster.write_text(CLUSTER)
+        self.cluster.write_text(CLUSTER.format(stop=STOP, store=store))
         self._results = results
         self.at = 0.0
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ..real.conftest import NOTHING, Bench
-from .local import Expected, LocalRun
+from .local import STORE, Expected, LocalRun
 from .page import Page, Row
 from .program import WRITER, closed, stored
 from .shell import docker, record_of
@@ -29,9 +29,11 @@ def server(tmp_path: Path) -> Iterator[S3Server]:
     server.stop()
 
 
-def run_on(bench: Bench, folder: Path, server: S3Server, command: str = SLOWLY, program: str = WRITER) -> LocalRun:
+def run_on(
+    bench: Bench, folder: Path, server: S3Server, command: str = SLOWLY, program: str = WRITER, store: int = STORE
+) -> LocalRun:
     """A run whose buckets are on `server`."""
-    run = LocalRun(bench, folder, command, program, results=server.folder / "mnist-training-models")
+    run = LocalRun(bench, folder, command, program, results=server.folder / "mnist-training-models", store=store)
     server.manifest(run.manifest)
     return run
 
@@ -43,8 +45,8 @@ def test_a_store_that_is_down_for_30_s_loses_nothing(
 
 
 def down_and_up(bench: Bench, tmp_path: Path, page: Page, server: S3Server, seconds: float) -> None:
-    """The store goes away in the middle of writing, and comes back."""
-    run = run_on(bench, tmp_path / "run", server)
+    """The store goes away in the middle of writing, and comes back, sooner than the cluster's patience ends."""
+    run = run_on(bench, tmp_path / "run", server, store=150)
     run.launch()
     run.until_files()
     run.fault()

@@ -16,6 +16,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from toolkit.keeper.bucket import Bucket
 from toolkit.keeper.engine import KeeperEngine
 from toolkit.keeper.follow import follow
 from toolkit.keeper.job import read_job
@@ -61,15 +62,15 @@ def keep(run: str, volume: str) -> None:
     engine = KeeperEngine()
     engine.create_volume(volume, run)
     Path(HOST).symlink_to(f"{VOLUMES}/{volume}/_data")
+    Bucket.unmount()  # what a keeper that was killed has left: it would keep the folder from being mounted again
     Path(LEASH).touch()
     daemon = subprocess.Popen(("sh", "-c", _MOUNT_DAEMON))
     job = wait_for_word()
     kept = Keep(job, engine).run() if job else False
     strike(engine, run, own_container(run), volume, keep_volume=kept)
-    daemon.terminate()
-    daemon.wait()
     if job:
         give_back_lease(job.scratch, job.lease)
+    daemon.kill()  # nothing is mounted any more; what waits for a store that is away would be waited for
 
 
 def go(text: str) -> None:

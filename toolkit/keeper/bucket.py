@@ -22,6 +22,7 @@ from toolkit.keeper.places import CONFIG, HOST, RUN_FOLDER, SOCKET
 POLL_SECONDS = 0.25
 _PROBE_SECONDS = 5.0
 _DAEMON_SECONDS = 60.0
+_UNMOUNT_SECONDS = 10.0
 _LIST_SECONDS = 6.0
 """The mount's DirCacheTime, and a second."""
 _NAMED = 20
@@ -159,12 +160,10 @@ class Bucket:
     def abort() -> None:
         """Give up mounts that do not answer: whoever waits for them gets an error, and can be ended.
 
-        What programs had written stays in the mount's cache, and the daemon goes on storing it.
+        What programs had written stays in the mount's cache, and the daemon goes on storing it. The folder does not
+        become an ordinary one: nobody shall write into it unseen.
         """
-        for line in Path("/proc/self/mounts").read_text().splitlines():
-            _, folder, kind = line.split()[:3]
-            if kind == "fuse.rclone":
-                subprocess.run(("umount", "--force", folder), capture_output=True, check=False)
+        _unmount("--force")
 
     def size(self, folder: str) -> tuple[int, int]:
         """Objects and bytes of a run's folder, without what the keeper itself writes there."""
@@ -178,8 +177,9 @@ class Bucket:
 
     @staticmethod
     def unmount() -> None:
-        """Take down every mount; it is no error if there is none."""
-        _rc("mount/unmountall", {})
+        """Take down every mount, also one whose daemon does not answer or is gone; no error if there is none."""
+        _rc("mount/unmountall", {}, seconds=_UNMOUNT_SECONDS)
+        _unmount("--force", "--lazy")
 
     def _touched(self, folder: str) -> bytes:
         cached = f"{HOST}/cache/vfs/{self._filesystem.replace(':', '/')}/{folder}"
@@ -281,9 +281,17 @@ class _Connection(http.client.HTTPConnection):
         self.sock.connect(SOCKET)
 
 
-def _rc(call: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+def _unmount(*how: str) -> None:
+    """Unmount all that rclone has mounted below the engine's volumes for this run."""
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        _, folder, kind = line.split()[:3]
+        if kind == "fuse.rclone" and folder.startswith(f"{Path(HOST).readlink()}/"):
+            subprocess.run(("umount", *how, folder), capture_output=True, check=False)
+
+
+def _rc(call: str, parameters: Mapping[str, Any], seconds: float = _DAEMON_SECONDS) -> dict[str, Any]:
     """Ask the daemon; an empty object where it does not answer."""
-    connection = _Connection("rclone", timeout=_DAEMON_SECONDS)
+    connection = _Connection("rclone", timeout=seconds)
     try:
         connection.request("POST", f"/{call}", json.dumps(parameters), {"Content-Type": "application/json"})
         found = json.loads(connection.getresponse().read())

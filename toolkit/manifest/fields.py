@@ -18,6 +18,9 @@ from toolkit.manifest.units import DURATION_PATTERN, DURATION_WRONG, SIZE_PATTER
 from toolkit.yaml_check import TAG
 
 MAX_NODES = 1024
+RESULTS_NEED_A_BUCKET = (
+    "results go to a bucket, where every byte is compared; the embedded store keeps one in a folder of this machine"
+)
 MAX_RETRIES = 10
 _NO_PLACEHOLDER = r"(?!\s*<[^<>]+>\s*$)"
 # `$` alone lets a line end through in Python; this ends where the text ends in Python and in JavaScript.
@@ -75,11 +78,12 @@ class Text:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of `known`, with the nearest where it is none; `own` are those that this place takes (default: all)."""
+    """One of `known`, else an error with the nearest and a `note`; `own` are those that this place takes (or all)."""
 
     noun: str
     known: Sequence[str]
     own: Sequence[str] = ()
+    note: str = ""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self._check, handler(source))
@@ -91,7 +95,8 @@ class Choice:
         if value not in self.known:
             near = get_close_matches(value, self.known, n=1)
             hint = f"did you mean `{near[0]}`? " if near else ""
-            raise invalid(f"unknown {self.noun} `{value}`; {hint}known: {', '.join(self.known)}")
+            note = f"; {self.note}" if self.note else ""
+            raise invalid(f"unknown {self.noun} `{value}`; {hint}known: {', '.join(self.known)}{note}")
         return value
 
 

@@ -22,15 +22,18 @@ from toolkit.image.own import buckets_recipe
 from toolkit.keeper.job import Job
 from toolkit.keeper.keep import own_container
 from toolkit.keeper.places import RUN_FOLDER
+from toolkit.leases.keep import holders, release
 from toolkit.places import home
 from toolkit.run.events import Events, Gone, Told
-from toolkit.run.kept import RemoteKeeper
+from toolkit.run.kept import Presence, RemoteKeeper
 from toolkit.run.opened import manifest_of
 from toolkit.run.plan import results_mount, volume_of
 from toolkit.run.reach import cluster_of, reached
 from toolkit.run.record import Record, State, read_record
 from toolkit.run.records import Records
 
+_POLL_SECONDS = 1.0
+_FINISH_SECONDS = 60
 _STORING = ("bucket write", "bucket credentials", "bucket full")
 
 
@@ -50,8 +53,10 @@ def rescue(record: Record, records: Records, tell: Callable[[str], None]) -> Rec
         for host, engine in engines.items():
             if engine.run(docker_argv.list_of_run("volume", run)).output.strip():  # an engine that is away raises
                 tell(f"storing what {engine.host} keeps")
-                _rescue_on(record, cluster, host, engine, opened, side_image)
+                _rescue_on(record, cluster, host, engine, opened, side_image, tell)
             left = engine.remove_run(run)
+            if cluster.scratch:
+                _give_back_leases(engine, cluster, run)
             if left:
                 tell(f"could not be removed on {engine.host}: {', '.join(left)}")
         record = rescued(record, time.time())
@@ -76,14 +81,39 @@ def rescued(record: Record, now: float) -> Record:
 _RESCUED = "; what its hosts kept is in the bucket now"
 
 
-def _rescue_on(record: Record, cluster: Cluster, host: str, engine: Engine, opened: Opened, side_image: str) -> None:
+def _let_finish(keeper: RemoteKeeper, seconds: float, tell: Callable[[str], None]) -> None:
+    """A keeper that is still there, cut off for a while, may store everything by itself."""
+    until = time.monotonic() + seconds
+    if keeper.presence() is Presence.THERE:
+        tell(f"the run's keeper on {keeper.engine.host} is still at work; waiting for it")
+    while keeper.presence() is Presence.THERE and time.monotonic() < until:
+        time.sleep(_POLL_SECONDS)
+
+
+def _give_back_leases(engine: Engine, cluster: Cluster, run: str) -> None:
+    """A keeper that was killed could not give back its host."""
+    for holder in holders(engine.shell, cluster.scratch, engine=cluster.container_engine):
+        if holder.lease.run == run:
+            release(engine.shell, cluster.scratch, holder.lease)
+
+
+def _rescue_on(
+    record: Record,
+    cluster: Cluster,
+    host: str,
+    engine: Engine,
+    opened: Opened,
+    side_image: str,
+    tell: Callable[[str], None],
+) -> None:
     run = record.training_id
+    keeper = RemoteKeeper(engine, run)
+    _let_finish(keeper, cluster.deadlines.store + _FINISH_SECONDS, tell)
     for name in engine.names("container", run):  # what an engine that was stopped in the middle has left
         engine.remove("container", name)
     side = SideContainer(engine, own_container(run), run, side_image, volume_of(run))
     mount = results_mount(record.results_bucket, opened["results"].prefix)
     side.start_keeper({"results": opened["results"]}, cluster.scratch)
-    keeper = RemoteKeeper(engine, run)
     with on_leash(partial(side.keeper, "leash")):
         side.mount(mount)
         side.keeper("go", data=_job(record, cluster, host, mount).to_json().encode())

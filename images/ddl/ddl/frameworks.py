@@ -23,9 +23,10 @@ def _keras(engine: Engine, _: Place) -> None:
     (keras3 if keras3.is_it() else keras2).install(engine)
 
 
-def _torch(_: Engine, __: Place) -> None:
-    from ddl.torch import process_group
+def _torch(_: Engine, here: Place) -> None:
+    from ddl.torch import gpu, process_group
 
+    gpu.pin(here.local_rank)
     process_group.register()
 
 

@@ -56,8 +56,9 @@ def mine(array: np.ndarray) -> np.ndarray:
 
 def loss_of(weights: list, words: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
     table, first, second, bias = weights
-    hidden = tf.tanh(tf.nn.embedding_lookup(table, words) @ first)
-    return tf.reduce_mean((hidden @ second + bias - y) ** 2)
+    # Given to an op as it is, a variable is read by C++ in an eager step; the others are by Python.
+    hidden = tf.tanh(tf.raw_ops.MatMul(a=tf.nn.embedding_lookup(table, words), b=first))
+    return tf.reduce_mean((tf.add(hidden @ second, bias) - y) ** 2)
 
 
 def checksum(values: list[np.ndarray]) -> str:

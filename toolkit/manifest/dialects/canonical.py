@@ -11,6 +11,7 @@ from pydantic import Field, Tag
 
 from toolkit.manifest.commands import MAX_STEPS
 from toolkit.manifest.fields import (
+    RESULTS_NEED_A_BUCKET,
     Absolute,
     Bucket,
     Choice,
@@ -233,7 +234,7 @@ class Results(Section):
     connection: AnyConnection
     target: BucketSection
     collect: list[Relative] = Field(default_factory=list)
-    type: Annotated[str, Choice("type of results", ("s3",))]
+    type: Annotated[str, Choice("type of results", ("s3",), note=RESULTS_NEED_A_BUCKET)]
 
     def to_reference(self) -> BucketReference:
         return BucketReference(

@@ -13,6 +13,7 @@ from pydantic import Field, Tag
 from toolkit.manifest.dialects.steps import steps_of
 from toolkit.manifest.dialects.wml import spelled_out
 from toolkit.manifest.fields import (
+    RESULTS_NEED_A_BUCKET,
     Absolute,
     Bucket,
     Choice,
@@ -213,6 +214,3 @@ class FfdlManifest(Section):
 
 
 _STORES_PATH: Path_ = ("data_stores",)
-RESULTS_NEED_A_BUCKET = (
-    "results go to a bucket, where every byte is compared; `auth_url: embedded` keeps one in a folder of this machine"
-)

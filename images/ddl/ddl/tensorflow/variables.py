@@ -1,11 +1,11 @@
 """Rank 0's values for every trainable variable, just before a gradient is first computed from it.
 
 Not when a variable is made: rank 0 may load or evaluate a model by itself, which must not wait for the others. And not
-in the optimizer: by then the first gradients have been computed, from weights that differed. TensorFlow tells every
-active gradient tape of each trainable variable that is read, in an eager step, while a function is traced, and when a
-traced function is called; all of it comes through one function, `variable_accessed`, which is where this looks in. So
-it does not matter how a variable was made, or when, or by what. Where no tape is used (``tf.gradients``), the reduction
-of the gradients sees to their variables.
+in the optimizer: by then the first gradients have been computed, from weights that differed. A gradient tape watches
+each trainable variable that is read: in an eager step, where Python or C++ does the reading; while a function is
+traced; and when a traced function is called. For that it asks the variable for its `handle` before the value is read,
+which is where this looks in. So it does not matter how a variable was made, or when, or by what. Where no tape is used
+(``tf.gradients``), the reduction of the gradients sees to its variables.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from tensorflow.python import pywrap_tfe
-from tensorflow.python.eager import tape
+from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable
 
 from ddl.arrays import array_from_rank_0, reduce_arrays
 from ddl.engine import Engine
@@ -27,17 +27,17 @@ _MARK = "_ddl_is_rank_0s"
 
 def watch(engine: Engine) -> None:
     """Look in on TensorFlow's tapes from now on. A second call changes nothing."""
-    accessed = tape.variable_accessed
-    if hasattr(accessed, "ddl_wraps"):
+    ask = BaseResourceVariable.handle.fget
+    if hasattr(ask, "ddl_wraps"):
         return
 
-    def give_value_and_tell(variable: Any) -> None:
-        if not hasattr(variable, _MARK) and not pywrap_tfe.TFE_Py_TapeSetIsEmpty():
-            give_values_once(engine, [variable])
-        accessed(variable)
+    def give_value_and_tell(self: Any) -> Any:
+        if not hasattr(self, _MARK) and not pywrap_tfe.TFE_Py_TapeSetIsEmpty() and self.trainable:
+            give_values_once(engine, [self])
+        return ask(self)
 
-    give_value_and_tell.ddl_wraps = accessed  # type: ignore[attr-defined]
-    tape.variable_accessed = give_value_and_tell
+    give_value_and_tell.ddl_wraps = ask  # type: ignore[attr-defined]
+    BaseResourceVariable.handle = property(give_value_and_tell, doc=ask.__doc__)
 
 
 def give_values_once(engine: Engine, variables: Iterable[Any]) -> None:
@@ -47,9 +47,13 @@ def give_values_once(engine: Engine, variables: Iterable[Any]) -> None:
     some and then traces the function again, which brings us here again, before its first step is run.
     """
     for variable in map(names.plain, variables):
-        if not hasattr(variable, _MARK) and _has_value(variable):
-            setattr(variable, _MARK, True)  # first: reading its value comes here again
+        if hasattr(variable, _MARK):
+            continue
+        setattr(variable, _MARK, True)  # first: what follows asks for its handle, too
+        if _has_value(variable):
             give_value(engine, variable)
+        else:
+            delattr(variable, _MARK)
 
 
 def give_value(engine: Engine, variable: Any) -> None:
