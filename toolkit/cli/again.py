@@ -37,8 +37,8 @@ def run_again(arguments: argparse.Namespace, *, resume: bool) -> int:
                 mend=f"toolkit launch {record.manifest_file} runs it in the new one",
             )
         console.print(f"{record.training_id} again, with the code that was submitted then", soft_wrap=True)
-        if resume:
-            order = replace(order, manifest=replace(order.manifest, resume=record.training_id))
+        goes_on_from = record.training_id if resume else record.resumed_from
+        order = replace(order, manifest=replace(order.manifest, resume=goes_on_from))
         return launch.launch(order, arguments)
 
 
