@@ -16,7 +16,7 @@ from toolkit.engines.engine import Engine
 from toolkit.errors import ToolkitError
 from toolkit.places import house
 from toolkit.run import rescue as module
-from toolkit.run.record import Record, State
+from toolkit.run.record import Record, State, StepResult
 from toolkit.run.records import Records
 from toolkit.run.rescue import rescue, rescued
 
@@ -32,6 +32,12 @@ def test_a_run_whose_only_fault_was_the_bucket_is_complete(end: str) -> None:
     assert (record.state, record.end, record.error_code) == (State.COMPLETED, "completed", "")
     assert (record.kept, record.mend, record.evidence) == ((), "", "")
     assert record.states[-1] == ("COMPLETED", 9.0)
+
+
+def test_a_command_that_failed_has_failed_though_its_bytes_are_stored_now() -> None:
+    step = StepResult(1, "python train.py", True, 1, 2.0, (0, 3))
+    record = rescued(replace(KEPT, end="bucket full", error_code="S303", reason="why", steps=(step,)), 9.0)
+    assert (record.state, record.end, record.kept) == (State.FAILED, "bucket full", ())
 
 
 @pytest.mark.parametrize("end", ["program failed", "out of memory", "host lost", "system", "time limit"])
