@@ -21,6 +21,18 @@ RECORD = Record(
 UNREACHABLE = ToolkitError(Code.RESOURCES, "p100-01 does not answer")
 
 
+class Clock:
+    """Time that passes only where a connection fails: six seconds each."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+CLOCK = Clock()
+
+
 class StandInKeeper:
     """A keeper that tells what it is given: one list of events for each connection, which is cut after the last.
 
@@ -47,6 +59,7 @@ class StandInKeeper:
     def stream(self, argv: list[str], on_line: Callable[[str], None]) -> int:
         for event in next(self._connections, ()):
             if isinstance(event, ToolkitError):
+                CLOCK.now += 6.0
                 raise event
             on_line(json.dumps(event))
         return 1

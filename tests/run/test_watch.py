@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from toolkit.run.records import Records
 from toolkit.run.view import Choice
 from toolkit.run.watch import Detached, Watch, Watched
 
-from .keepers import RECORD, UNREACHABLE, Notes, StandInKeeper, StandInStored, line
+from .keepers import CLOCK, RECORD, UNREACHABLE, Notes, StandInKeeper, StandInStored, line
 
 THERE, GONE, UNKNOWN = Presence.THERE, Presence.GONE, Presence.UNKNOWN
 STORING = RECORD.at(State.STORING, 3.0)
@@ -29,7 +30,7 @@ DONE = replace(STORING, reason="all is well", end="completed").at(State.COMPLETE
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(events, "_LOOK_SECONDS", 0.005)
-    monkeypatch.setattr(events, "_SILENT_SECONDS", 0.0)
+    monkeypatch.setattr(watch, "Events", partial(events.Events, clock=CLOCK))
     for name, value in {"_AGAIN_SECONDS": 0.0, "_GONE_SECONDS": 0.2, "_POLL_SECONDS": 0.01}.items():
         monkeypatch.setattr(watch, name, value)
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
