@@ -42,7 +42,7 @@ def averaging():
             made = [np.empty_like(array) for array in arrays]
             for array, one in zip(arrays, made, strict=True):
                 MPI.COMM_WORLD.Allreduce(array, one)
-                one /= SIZE
+                np.divide(one, SIZE, out=one)
             return made
 
         return lambda gradients: tf.numpy_function(averages, gradients, [tf.float32] * len(gradients))

@@ -8,7 +8,8 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from ddl_native.conftest import PROGRAMS, mpirun_argv, run_ranks
+
+from .conftest import PROGRAMS, mpirun_argv, run_ranks
 
 
 @pytest.fixture(scope="session")
