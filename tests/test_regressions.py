@@ -21,7 +21,7 @@ from toolkit.errors import ToolkitError
 from toolkit.keeper.metrics import read_metrics
 from toolkit.lock.file import write_lock
 from toolkit.lock.model import DebPin, Lock
-from toolkit.manifest.commands import split_commands
+from toolkit.manifest.commands import read_commands
 from toolkit.places import house
 from toolkit.process import CommandFailed, feed, run
 from toolkit.run.code import read_code
@@ -124,18 +124,18 @@ def test_a_thousand_is_told_in_the_next_unit() -> None:
 @pytest.mark.parametrize("text", ["# first train\npython t.py", "python t.py # twice ; python x.py"])
 def test_a_comment_is_no_command(text: str) -> None:
     with pytest.raises(ValueError, match="a comment"):
-        split_commands(text)
+        read_commands(text)
 
 
 @pytest.mark.parametrize("text", ["a &&\nb", "a |\n  b", "a ||\nb"])
 def test_a_line_that_goes_on_is_not_cut(text: str) -> None:
     with pytest.raises(ValueError, match="end of its line"):
-        split_commands(text)
+        read_commands(text)
 
 
 @pytest.mark.parametrize("text", ["case.py x", "if.sh", "for.py"])
 def test_a_program_with_a_shells_word_in_its_name_is_a_program(text: str) -> None:
-    assert split_commands(text) == (text,)
+    assert [command.text for command in read_commands(text)] == [text]
 
 
 # process.py

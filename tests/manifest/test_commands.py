@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.manifest.commands import read_commands, split_commands
+from toolkit.manifest.commands import read_commands
+
+
+def split(text: str) -> tuple[str, ...]:
+    return tuple(command.text for command in read_commands(text))
+
 
 WORDS = st.lists(st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"])), min_size=1, max_size=4)
 
@@ -31,7 +36,7 @@ WORDS = st.lists(st.text(st.characters(exclude_characters="\x00", exclude_catego
     ],
 )
 def test_commands_are_split_outside_quotes(text: str, commands: tuple[str, ...]) -> None:
-    assert split_commands(text) == commands
+    assert split(text) == commands
 
 
 @pytest.mark.parametrize(
@@ -67,7 +72,7 @@ def test_commands_are_split_outside_quotes(text: str, commands: tuple[str, ...])
 )
 def test_what_cannot_be_split_is_refused_with_a_reason(text: str, why: str) -> None:
     with pytest.raises(ValueError) as caught:
-        split_commands(text)
+        split(text)
     assert why in str(caught.value)
 
 
@@ -133,4 +138,4 @@ def test_any_command_line_is_read_or_refused_with_words(text: str) -> None:
 @given(st.lists(WORDS, min_size=1, max_size=4))
 def test_a_quoted_word_is_never_cut(commands: list[list[str]]) -> None:
     joined = [shlex.join(["run", *words]) for words in commands]
-    assert split_commands(" ; ".join(joined)) == tuple(joined)
+    assert split(" ; ".join(joined)) == tuple(joined)

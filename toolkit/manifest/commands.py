@@ -34,11 +34,6 @@ class Command:
     operators: tuple[str, ...]
 
 
-def split_commands(text: str) -> tuple[str, ...]:
-    """The texts of `read_commands`."""
-    return tuple(command.text for command in read_commands(text))
-
-
 def read_commands(text: str) -> tuple[Command, ...]:
     """The commands of `text`, in order, split at `;` and line ends; raises `ValueError` saying what is wrong."""
     bare = _without_quoted(text)
