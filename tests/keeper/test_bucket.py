@@ -38,27 +38,29 @@ def test_a_refusal_has_a_meaning_and_what_may_pass_has_none(said: str, reason: R
 
 
 @pytest.mark.parametrize(
-    ("found", "count", "left"),
-    [
-        (Waiting(), 0, False),
-        (Waiting(2, 1, 0), 3, True),
-        (Waiting(0, 1, 5), 1, True),
-        (Waiting(0, 0, 1), 0, True),
-    ],
+    ("waiting", "count"), [(Waiting(), 0), (Waiting(2, 1, 0), 3), (Waiting(0, 1, 5), 1), (Waiting(3, 0, 3), 3)]
 )
-def test_what_waits_is_queued_or_under_way_and_what_failed_is_left_too(found: Waiting, count: int, left: bool) -> None:
-    assert (found.count, found.left) == (count, left)
+def test_what_waits_is_queued_or_under_way(waiting: Waiting, count: int) -> None:
+    assert waiting.count == count
 
 
-def waiting(count: int, **sent: int) -> Waiting:
-    return Waiting(queued=count - len(sent), uploading=len(sent), sent=sent)
+def test_of_many_files_the_first_are_named() -> None:
+    assert Waiting(files={2: "b", 1: "c", 3: "a"}).named == "a\nb\nc"
+    many = Waiting(files={number: f"part-{number:04}" for number in range(5000)}).named.splitlines()
+    assert many[0] == "part-0000"
+    assert many[-1] == f"and {5000 - len(many) + 1} more"
 
 
-def test_a_file_that_is_done_is_progress() -> None:
+def waiting(*numbers: int, **sent: int) -> Waiting:
+    """Files by the mount's numbers for them, and how far those have come that are under way."""
+    return Waiting(queued=len(numbers), files={number: f"file-{number}" for number in numbers}, sent=sent)
+
+
+def test_a_file_that_is_done_is_progress_though_another_has_come_meanwhile() -> None:
     progress = Progress(0.0)
-    assert progress.moved(1.0, waiting(5))
-    assert not progress.moved(2.0, waiting(5))
-    assert progress.moved(3.0, waiting(4))
+    progress.moved(1.0, waiting(1, 2))
+    assert not progress.moved(2.0, waiting(1, 2))
+    assert progress.moved(3.0, waiting(2, 3))
     assert progress.silent(7.0) == 4.0
 
 
@@ -69,20 +71,18 @@ def test_a_file_that_has_come_further_than_ever_is_progress_and_one_that_is_sent
     assert not progress.moved(3.0, waiting(1, model=0)), "the next try"
     assert not progress.moved(4.0, waiting(1, model=100))
     assert progress.moved(5.0, waiting(1, model=101))
-    assert progress.moved(6.0, waiting(2, model=0, other=1))
+    assert progress.moved(6.0, waiting(1, 2, model=0, other=1))
 
 
 def test_more_files_are_no_progress() -> None:
     progress = Progress(0.0)
-    progress.moved(1.0, waiting(2))
-    assert not progress.moved(2.0, waiting(9))
+    progress.moved(1.0, waiting(1))
+    assert not progress.moved(2.0, waiting(1, 2, 3))
 
 
 def test_where_nothing_is_left_nothing_is_missed() -> None:
     progress = Progress(0.0)
-    for now in (1.0, 2.0, 3.0):
-        assert progress.moved(now, Waiting())
-    assert not progress.moved(4.0, Waiting(errored=1))
+    assert [progress.moved(now, Waiting()) for now in (1.0, 2.0, 3.0)] == [True] * 3
 
 
 def refusing(progress: Progress, said: list[str], times: list[float]) -> list[bool]:
@@ -113,7 +113,7 @@ def test_another_answer_between_them_begins_the_count_anew(between: str) -> None
 
 def test_progress_between_them_begins_the_count_anew() -> None:
     progress = Progress(0.0)
-    progress.moved(0.0, waiting(3))
+    progress.moved(0.0, waiting(1, 2))
     assert refusing(progress, [DENIED, DENIED], [5.0, 10.0]) == [False, False]
     assert progress.moved(11.0, waiting(2))
     assert refusing(progress, [DENIED], [16.0]) == [False]
