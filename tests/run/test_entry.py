@@ -48,7 +48,7 @@ class Follower:
             "sleep",
             "printf . >> seconds; read -r beat < beats || exit 0; sed -i 1d beats; printf '%s\\n' \"$beat\" > beat.2",
         )
-        self._program("sshd", f"echo $$ > sshd.pid; {sshd}")
+        self._program("sshd", f'[ "$1" != -t ] || exit 0; echo $$ > sshd.pid; {sshd}')
         environment = {**os.environ, "PATH": f"{self.folder}:{os.environ['PATH']}"}
         argv = ["/bin/sh", str(self.folder / "entry.sh")]
         return subprocess.Popen(

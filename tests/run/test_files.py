@@ -54,7 +54,7 @@ def test_learner_1_drives_and_the_others_answer(entries: dict[str, Entry]) -> No
         f"learner-1/inside/{name}" for name in ("__init__.py", "supervise.py", "logs.py", "learners.py")
     }
     assert "exec /usr/bin/python3 -E -m inside.supervise /run/learner/run.json" in text(entries["learner-1/entry.sh"])
-    assert "/usr/sbin/sshd -D -e -f /run/learner/sshd_config &" in text(entries["learner-2/entry.sh"])
+    assert "/usr/sbin/sshd -D -e -f $config $options &" in text(entries["learner-2/entry.sh"])
 
 
 def test_every_file_is_the_learners_alone(entries: dict[str, Entry]) -> None:
