@@ -118,6 +118,8 @@ def _rescue_on(
         side.mount(mount)
         side.keeper("go", data=_job(record, cluster, host, mount).to_json().encode())
     end = _end(keeper)
+    if end is None and not engine.run(docker_argv.list_of_run("volume", run)).output.split():
+        return  # it was gone before anyone heard it; it takes the volume with it only where all of it is stored
     if end is None or end.state is not State.COMPLETED:
         raise ToolkitError(
             Code.STORING_RESULTS,
