@@ -99,7 +99,7 @@ class Logs:
         whole = self._open.pop((rank, stream), b"") + text
         if ended or len(whole) > LONGEST:
             self.line(rank, whole)
-        else:
+        elif whole:
             self._open[rank, stream] = shortened(whole) if len(whole) > LONG else whole
 
     def finish(self) -> None:
