@@ -78,9 +78,10 @@ def test_a_list_of_thousands_is_one_collective(carry_out: CarryOut) -> None:
     assert "RIGHT 0 1 in 1" in done.stdout
 
 
-def test_a_gigabyte(carry_out: CarryOut) -> None:
-    big = {"name": "big", "op": "sum", "tensors": [["float32", [1 << 28]]], "in_place": True}
-    carry_out(2, {"collectives": [big]}, seconds=500)
+def test_a_gigabyte(mpirun: CarryOut) -> None:
+    done = mpirun(2, "gigabyte.py", seconds=500)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("RIGHT") == 2
 
 
 # Four and eight ranks of this machine, taken for hosts of one, two and four ranks, in one rack and in two.
