@@ -16,7 +16,6 @@ from toolkit.buckets.store import Store
 from toolkit.catalogue.version import read_inputs
 from toolkit.cluster.model import Cluster
 from toolkit.engines import docker_argv
-from toolkit.engines import docker_argv
 from toolkit.engines.engine import Engine
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.own import buckets_recipe
