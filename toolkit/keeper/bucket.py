@@ -99,8 +99,8 @@ class Bucket:
                 what = f"the store refuses what is written ({watch.reason}), {waiting.count} files wait"
                 raise NotStored(watch.reason, what, f"{watch.said}\n{waiting.named}")
             elif watch.silent(now) > patience:
-                what = f"{waiting.count} files could not be stored"
-                raise NotStored(Reason.BUCKET_WRITE, what, f"{watch.said}\n{waiting.named}")
+                reason, said = self.refusal()
+                raise NotStored(reason, f"{waiting.count} files could not be stored", f"{said}\n{waiting.named}")
             time.sleep(POLL_SECONDS)
 
     def differences(self, folder: str) -> str:
