@@ -35,8 +35,12 @@ PACKAGES = [
     "pyyaml",
 ]
 HOROVOD = "horovod==0.28.1"
-# TensorFlow's headers have wanted C++17 since 2.10; Horovod 0.28.1 asks for C++14 in one place of its own.
-HOROVOD_PATCHES = [("CMakeLists.txt", "set(CMAKE_CXX_STANDARD 14)", "set(CMAKE_CXX_STANDARD 17)")]
+XLA_SOURCE = 'list(APPEND TF_SOURCES "${PROJECT_SOURCE_DIR}/horovod/tensorflow/xla_mpi_ops.cc")'
+# TensorFlow's headers want C++17; those of XLA, in TensorFlow 2.19's package, want LLVM's, which it lacks.
+HOROVOD_PATCHES = [
+    ("CMakeLists.txt", "set(CMAKE_CXX_STANDARD 14)", "set(CMAKE_CXX_STANDARD 17)"),
+    ("horovod/tensorflow/CMakeLists.txt", XLA_SOURCE, ""),
+]
 REDUCING = {
     "MPI_Allreduce in C, tensor by tensor": "raw",
     "ddl, graph and session": "ddl_graph",

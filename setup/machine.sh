@@ -94,8 +94,8 @@ ensure_engine() {
     wait_for_engine
 }
 
-# What the real tests need besides an engine: a registry and sshds, which the tests start for themselves, and another
-# reader of images.
+# What the real tests need besides an engine: a registry and sshds, which the tests start for themselves, another
+# reader of images, and mpirun, which ddlrun starts.
 ensure_test_programs() {
     set --
     command -v skopeo >/dev/null 2>&1 || set -- skopeo
@@ -108,6 +108,7 @@ ensure_test_programs() {
         set -- "$@" openssh-server
     fi
     command -v ssh-agent >/dev/null 2>&1 || set -- "$@" openssh-client
+    command -v mpirun >/dev/null 2>&1 || set -- "$@" openmpi-bin
     [ $# = 0 ] || install_packages "$@"
 }
 
@@ -118,7 +119,7 @@ without_service() {
     as_root systemctl --quiet mask "$1.service" 2>/dev/null || true
 }
 
-# What `tox -e ddl` compiles and runs with.
+# What `tox -e ddl` and `tox -e torch` compile and run with.
 ensure_ddl_programs() {
     set --
     command -v g++ >/dev/null 2>&1 || set -- g++

@@ -1,28 +1,46 @@
-"""Compiles the native library while pip makes the package, for the TensorFlow of the environment that pip runs in.
+"""Compiles the native half into the package (`ddl/lib`), for the TensorFlow that is installed.
+
+pip builds apart from what is installed unless told otherwise, and then sees no TensorFlow:
 
     pip install --no-build-isolation images/ddl
-
-Isolated, the build would see no TensorFlow, and make the engine alone.
 """
 
-import runpy
+import importlib.util
+import sys
 from pathlib import Path
 
 from setuptools import Distribution, setup
 from setuptools.command.build_py import build_py
 
-HERE = Path(__file__).parent
+NATIVE = Path(__file__).parent / "native"
 
 
-class BuildWithLibrary(build_py):
+class WithNative(build_py):
+    """Python's files, then the libraries beside them."""
+
     def run(self) -> None:
         super().run()
-        runpy.run_path(str(HERE / "native" / "build.py"))["build"](str(Path(self.build_lib, "ddl", "lib")))
+        if self.editable_mode:
+            return
+        spec = importlib.util.spec_from_file_location("ddl_native_build", NATIVE / "build.py")
+        native = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(native)
+        try:
+            folder = native.build(str(Path(self.build_lib) / "ddl" / "lib"))
+        except native.BuildError as error:
+            sys.exit(f"ddl: its native half cannot be compiled: {error}")
+        if not folder:
+            print(
+                "ddl: no TensorFlow is seen here: its ops are left out (pip install --no-build-isolation)",
+                file=sys.stderr,
+            )
 
 
-class OfThisMachine(Distribution):
+class OfOnePlatform(Distribution):
+    """A wheel with libraries in it serves one platform."""
+
     def has_ext_modules(self) -> bool:
         return True
 
 
-setup(cmdclass={"build_py": BuildWithLibrary}, distclass=OfThisMachine)
+setup(cmdclass={"build_py": WithNative}, distclass=OfOnePlatform)

@@ -37,53 +37,52 @@ def test_a_refusal_has_a_meaning_and_what_may_pass_has_none(said: str, reason: R
     assert meaning(said) is reason
 
 
-@pytest.mark.parametrize(("found", "count"), [(Waiting(), 0), (Waiting(2, 1, 0), 3), (Waiting(0, 1, 5), 1)])
-def test_what_waits_is_queued_or_under_way(found: Waiting, count: int) -> None:
-    assert found.count == count
+@pytest.mark.parametrize(
+    ("waiting", "count"), [(Waiting(), 0), (Waiting(2, 1, 0), 3), (Waiting(0, 1, 5), 1), (Waiting(3, 0, 3), 3)]
+)
+def test_what_waits_is_queued_or_under_way(waiting: Waiting, count: int) -> None:
+    assert waiting.count == count
 
 
-def waiting(*files: int, **sent: int) -> Waiting:
-    """Files that wait, by number; of those under way, how much was sent."""
-    return Waiting(len(files), 0, 0, {number: f"file-{number}" for number in files}, sent)
+def test_of_many_files_the_first_are_named() -> None:
+    assert Waiting(files={2: "b", 1: "c", 3: "a"}).named == "a\nb\nc"
+    many = Waiting(files={number: f"part-{number:04}" for number in range(5000)}).named.splitlines()
+    assert many[0] == "part-0000"
+    assert many[-1] == f"and {5000 - len(many) + 1} more"
 
 
-def test_a_file_that_is_done_is_progress() -> None:
+def waiting(*numbers: int, **sent: int) -> Waiting:
+    """Files by the mount's numbers for them, and how far those have come that are under way."""
+    return Waiting(queued=len(numbers), files={number: f"file-{number}" for number in numbers}, sent=sent)
+
+
+def test_a_file_that_is_done_is_progress_though_another_has_come_meanwhile() -> None:
     progress = Progress(0.0)
+    progress.moved(1.0, waiting(1, 2))
     assert not progress.moved(2.0, waiting(1, 2))
-    assert progress.moved(3.0, waiting(2))
+    assert progress.moved(3.0, waiting(2, 3))
     assert progress.silent(7.0) == 4.0
 
 
-def test_a_file_that_is_done_is_progress_though_others_have_come() -> None:
+def test_a_file_that_has_come_further_than_ever_is_progress_and_one_that_is_sent_again_is_none() -> None:
     progress = Progress(0.0)
-    progress.moved(1.0, waiting(1, 2))
-    assert progress.moved(2.0, waiting(2, 3, 4, 5))
-
-
-def test_nothing_that_waits_is_as_good_as_progress() -> None:
-    progress = Progress(0.0)
-    assert progress.moved(9.0, waiting())
-    assert progress.silent(10.0) == 1.0
-
-
-def test_bytes_are_progress_only_where_a_file_comes_further_than_ever() -> None:
-    progress = Progress(0.0)
-    assert progress.moved(1.0, waiting(1, large=100))
-    assert not progress.moved(2.0, waiting(1, large=100))
-    assert not progress.moved(3.0, waiting(1, large=50)), "the same part is sent again and again"
-    assert not progress.moved(4.0, waiting(1, large=100))
-    assert progress.moved(5.0, waiting(1, large=101))
+    progress.moved(1.0, waiting(1))
+    assert progress.moved(2.0, waiting(1, model=100))
+    assert not progress.moved(3.0, waiting(1, model=0)), "the next try"
+    assert not progress.moved(4.0, waiting(1, model=100))
+    assert progress.moved(5.0, waiting(1, model=101))
+    assert progress.moved(6.0, waiting(1, 2, model=0, other=1))
 
 
 def test_more_files_are_no_progress() -> None:
     progress = Progress(0.0)
-    progress.moved(1.0, waiting(1, 2))
-    assert not progress.moved(2.0, waiting(1, 2, 3, 4))
+    progress.moved(1.0, waiting(1))
+    assert not progress.moved(2.0, waiting(1, 2, 3))
 
 
-def test_files_that_wait_are_named_and_of_many_the_first() -> None:
-    assert waiting(2, 1).named == "file-1\nfile-2"
-    assert waiting(*range(100, 130)).named.splitlines()[-2:] == ["file-119", "and 10 more"]
+def test_where_nothing_is_left_nothing_is_missed() -> None:
+    progress = Progress(0.0)
+    assert [progress.moved(now, Waiting()) for now in (1.0, 2.0, 3.0)] == [True] * 3
 
 
 def refusing(progress: Progress, said: list[str], times: list[float]) -> list[bool]:
@@ -114,7 +113,7 @@ def test_another_answer_between_them_begins_the_count_anew(between: str) -> None
 
 def test_progress_between_them_begins_the_count_anew() -> None:
     progress = Progress(0.0)
-    progress.moved(0.0, waiting(3))
+    progress.moved(0.0, waiting(1, 2))
     assert refusing(progress, [DENIED, DENIED], [5.0, 10.0]) == [False, False]
     assert progress.moved(11.0, waiting(2))
     assert refusing(progress, [DENIED], [16.0]) == [False]

@@ -14,9 +14,9 @@ def run(image: str, *words: str, options: str = "") -> subprocess.CompletedProce
     argv = [
         *("docker", "run", "--rm", "--init", "--network", "none", "--shm-size", "512m"),
         *("--volume", f"{PROGRAMS}:/programs:ro", "--env", f"DDL_OPTIONS={options}"),
-        *("--env", "OMPI_MCA_btl_vader_single_copy_mechanism=none", image, "timeout", "120", *words),
+        *("--env", "OMPI_MCA_btl_vader_single_copy_mechanism=none", image, "timeout", "300", *words),
     ]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=180, check=False)
+    return subprocess.run(argv, capture_output=True, text=True, timeout=330, check=False)
 
 
 def mpirun(image: str, ranks: int, *words: str) -> subprocess.CompletedProcess[str]:

@@ -85,7 +85,7 @@ def _one(rows: list[FrameworkRow], table: Table) -> Offered:
         framework=first.framework,
         version=first.version,
         python=first.python,
-        flavours=tuple(sorted((row.flavour for row in rows), key=(CPU, CUDA).index)),
+        flavours=tuple(sorted({row.flavour for row in rows}, key=(CPU, CUDA).index)),
         cuda=_cuda(first, table) if cuda else "",
         gpus=_gpus(cuda, table) if cuda else (),
         needs=bundle.name if bundle else "",

@@ -37,7 +37,7 @@ def arrange(engine: Engine) -> None:
     def print_and_abort_thread(arguments: threading.ExceptHookArgs) -> None:
         print_of_thread(arguments)
         # A program may let one of its own threads die; one that failed in a collective has left the others waiting.
-        if isinstance(arguments.exc_value, RuntimeError) and "ddl" in str(arguments.exc_value):
+        if "ddl: " in str(arguments.exc_value):
             end(arguments.exc_type)
 
     sys.excepthook = print_and_abort

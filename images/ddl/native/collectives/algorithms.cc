@@ -14,6 +14,7 @@ namespace {
 const size_t kSmall = 16 * 1024;              // bytes up to which recursive doubling is taken in place of a ring
 const size_t kStage = 4 * 1024 * 1024;        // bytes that are put together for a ring
 const size_t kMostBroadcast = size_t(1) << 30;
+const double kClearly = 0.5;                  // of the first way's time: what a busy machine's noise does not pretend
 const size_t kExplored[] = {4 * 1024, 64 * 1024, 1024 * 1024, 8 * 1024 * 1024};
 
 }  // namespace
@@ -136,13 +137,13 @@ void Algorithms::broadcast(const Spans& spans) {
   }
 }
 
-// The best of three, as its slowest rank had it: what a noisy neighbour disturbs is measured again.
+// The best of several, as its slowest rank had it: a neighbour may disturb some of them.
 double Algorithms::measure(Way way, size_t bytes) {
   std::vector<float> values(bytes / sizeof(float), 1.0f);
   Spans spans(sizeof(float));
   spans.add(values.data(), values.data(), values.size());
   double best = 1e30;
-  for (int attempt = 0; attempt < 4; ++attempt) {
+  for (int attempt = 0; attempt < 6; ++attempt) {
     MPI_Barrier(topology_.world);
     const double begin = now();
     run(way, spans, DDL_FLOAT32, DDL_MAX);
@@ -159,15 +160,14 @@ void Algorithms::explore() {
     if (shared_) ways.push_back(kHierarchical);
     ways.push_back(bytes <= kSmall ? kDoubling : kRing);
     ways.push_back(kMpi);
+    // The first is the one for reasons: another must be clearly better.
     Choice best = {bytes, ways[0]};
-    double least = 1e30;
-    for (Way way : ways) {
-      const double took = measure(way, bytes);
-      // Another way than the first must be clearly better: it was chosen for reasons, this is one measurement.
-      if (took < (way == ways[0] ? least : 0.8 * least)) {
-        least = took;
-        best.way = way;
-      }
+    double least = kClearly * measure(ways[0], bytes);
+    for (size_t other = 1; other < ways.size(); ++other) {
+      const double took = measure(ways[other], bytes);
+      if (took >= least) continue;
+      least = took;
+      best.way = ways[other];
     }
     choices_.push_back(best);
   }
