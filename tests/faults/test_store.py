@@ -147,13 +147,14 @@ def test_a_bucket_that_is_full_is_told_as_that(bench: Bench, tmp_path: Path, pag
         subprocess.run(["umount", folder], check=True)
 
 
+@pytest.mark.timeout(1500)
 def test_files_named_as_stored_are_those_that_are(bench: Bench, tmp_path: Path, page: Page, server: S3Server) -> None:
     """9: a program that does all that is hard to store, in its last second."""
     run = run_on(bench, tmp_path / "run", server, "python program.py", HARD)
     shell = run.launch()
     run.at = shell.until("CLOSING", timeout=300)
     expected = Expected("9", "1 GB, 10,000 files, renames and appends in the last second", "COMPLETED", "completed", "")
-    run.must_end(page, expected)
+    run.must_end(page, expected, timeout=1200)
     files = closed(shell.said)
     assert len(files) > 10_000
     assert stored(run.results, files) == files
