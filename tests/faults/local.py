@@ -87,9 +87,9 @@ class LocalRun:
         """The run's folder in its bucket."""
         return self._results / self.shell.run if self._results else self.bench.results(self.shell.run)
 
-    def must_end(self, page: Page, expected: Expected) -> dict[str, Any]:
+    def must_end(self, page: Page, expected: Expected, timeout: float = 240) -> dict[str, Any]:
         """It ends as expected, nothing is left of it, and every file that was closed is stored."""
-        self.shell.end()
+        self.shell.end(timeout)
         record = record_of(self.bench, self.shell.run)
         said = f"{self.shell.said}\n{json.dumps(record, indent=1)}"
         assert (record["state"], record["end"]) == (expected.state, expected.end), said

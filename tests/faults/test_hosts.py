@@ -223,6 +223,32 @@ def test_a_host_lost_before_the_run_has_begun_leaves_no_run(
     page.add(Row("3", loss.name, f"FAILED, {record['end']}", told, over))
 
 
+def test_a_scratch_disk_that_is_full_is_named(lab: RealLab, cluster: Path, tmp_path: Path, page: Page) -> None:
+    """5: the engine's volumes lie on a file system of 150 MB, and the rank there writes 400."""
+    host = lab.hosts[1]
+    on(host, "mount -t tmpfs -o size=150m tmpfs /var/lib/docker/volumes")
+    try:
+        manifest = lab.bench.manifest(tmp_path, "python program.py 5 0.1 20000", LARGE)
+        shell = Shell(lab.bench, "launch", manifest, "--cluster", cluster)
+        at = shell.until("part-1-4")
+        shell.end(timeout=400)
+        over = time.monotonic() - at
+        record = record_of(lab.bench, shell.run)
+        said = f"{shell.said}\n{json.dumps(record, indent=1)}"
+        assert (record["state"], record["end"]) == ("FAILED", "program failed"), said
+        names = f"rank 1 exited with status 1 on {host}"
+        assert names in record["reason"], said
+        assert "No space left on device" in record["evidence"], said
+        told = shell.when(re.escape(names), at)
+        files = closed(shell.said)
+        assert stored(lab.bench.results(shell.run), files) == files
+        for one in lab.hosts:
+            wait_until_empty(one)
+    finally:
+        on(host, "umount /var/lib/docker/volumes")
+    page.add(Row("5", "the scratch disk of the other host is full", "FAILED, program failed", told, over))
+
+
 def test_of_two_launches_that_race_one_runs(lab: RealLab, cluster: Path, tmp_path: Path, page: Page) -> None:
     shells = [
         Shell(

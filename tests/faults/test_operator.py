@@ -55,7 +55,7 @@ def killed(bench: Bench, folder: Path, stage: str, seed: int) -> tuple[str, floa
     shell = run.launch("--id-file", str(id_file))
     if stage:
         shell.until(stage)
-    time.sleep(chance.uniform(0, 3.0 if stage in ("", "DOWNLOADING") else 1.5))
+    time.sleep(chance.uniform(0, {"": 8.0, "DOWNLOADING": 5.0}.get(stage, 1.5)))
     run.fault()
     shell.kill()
     if not id_file.exists() or not id_file.read_text().strip():

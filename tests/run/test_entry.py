@@ -127,3 +127,11 @@ def test_each_sign_of_life_is_written_down_and_answered_until_the_end(follower: 
     heard = beats[: beats.index("end") + 1]
     assert done.stdout.split() == heard
     assert (follower.folder / "beat.2").read_text() == "end\n"
+
+
+def test_no_sign_of_life_is_answered_where_the_keeper_gives_none(follower: Follower) -> None:
+    (follower.folder / "keeper").write_text("7\n")
+    argv = ["/bin/sh", str(follower.folder / "beat.sh")]
+    done = subprocess.run(argv, input="1\n2\n3\n4\n5\n", capture_output=True, text=True, timeout=30, check=False)
+    assert done.stdout.split() == ["1", "2", "3"]
+    assert (follower.folder / "beat.2").read_text() == "5\n"

@@ -62,7 +62,7 @@ class Screen:
         self._to_stderr = lines_to_stderr
         self._folded = sys.stdout.isatty() and not lines_to_stderr
         self._fold = Fold(ranks)
-        self._waiting = (0, 0, 0)
+        self._waiting = (0, 0)
 
     def state(self, record: Record, note: str) -> None:
         """One line for each state; the plan with the first, once keys and buckets are known to be good."""
@@ -90,7 +90,7 @@ class Screen:
 
     def storing(self, queued: int, uploading: int, errored: int) -> None:
         """What is still on its way, told when it changes."""
-        now = (queued, uploading, errored)
+        now = (queued + uploading, errored)
         if now != self._waiting and any(now):
             self._waiting = now
             failed = f", {errored} failed and are tried again" if errored else ""

@@ -99,8 +99,9 @@ class Bucket:
                 what = f"the store refuses what is written ({watch.reason}), {waiting.count} files wait"
                 raise NotStored(watch.reason, what, f"{watch.said}\n{waiting.named}")
             elif watch.silent(now) > patience:
-                what = f"{waiting.count} files could not be stored"
-                raise NotStored(Reason.BUCKET_WRITE, what, f"{watch.said}\n{waiting.named}")
+                reason, said = self.refusal()
+                what = f"{waiting.count} files could not be stored ({reason})"
+                raise NotStored(reason, what, f"{said}\n{waiting.named}")
             time.sleep(POLL_SECONDS)
 
     def differences(self, folder: str) -> str:
@@ -216,15 +217,17 @@ class Bucket:
         return meaning(said) or Reason.BUCKET_WRITE, said
 
     def probe(self) -> str:
-        """Write a small object; what the store says against it, empty where it takes it."""
-        done = _rclone("rcat", *_SHORT, f"{self._filesystem}/{_PROBE_NAME}", data=b"probe")
+        """Write an object; what the store says against it, empty where it takes it. One that is nearly full takes a
+        very small one."""
+        size = str(len(_PROBE))
+        done = _rclone("rcat", *_SHORT, "--size", size, f"{self._filesystem}/{_PROBE_NAME}", data=_PROBE)
         if done.returncode != 0:
             return done.stderr.decode("utf-8", "replace")
         _rclone("deletefile", *_SHORT, f"{self._filesystem}/{_PROBE_NAME}")
         return ""
 
 
-_PROBE_NAME = ".toolkit-probe"
+_PROBE_NAME, _PROBE = ".toolkit-probe", bytes(1 << 20)
 
 
 class Progress:

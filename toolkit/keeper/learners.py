@@ -88,7 +88,7 @@ class Learners:
             self._tell(waiting)
         if silent > self._job.store:
             reason, said = self._bucket.refusal()
-            what = f"nothing has reached the store for {silent:.0f} s, {waiting.count} files wait"
+            what = f"nothing has reached the store for {silent:.0f} s, {waiting.count} files wait ({reason})"
             self.gave_up = NotStored(reason, what, f"{said}\n{waiting.named}")
         return self.gave_up is not None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 from toolkit.engines import docker_argv
@@ -28,8 +29,13 @@ def refreshed(record: Record, records: Records) -> Record:
             now = _now(record, engines)
     except ToolkitError:
         return record
-    if now != record:
-        records.save(now)
+    if now == record:
+        return record
+    with suppress(ToolkitError):
+        saved = records.find(record.training_id)
+        if saved.final:  # its launcher, or who else watches, was quicker, and knows better
+            return saved
+    records.save(now)
     return now
 
 
@@ -75,9 +81,14 @@ def _from_volume(record: Record, engine: Engine) -> Record | None:
 def _judged(record: Record, engine: Engine) -> Record:
     """No keeper, no word from it: either the launch died before the run began, or the keeper itself was killed."""
     if record.launcher is not None:
-        what = "its launch was killed before a command was run; nothing of it is left"
-        return replace(record, launcher=None, end=Reason.STOPPED.value, reason=what).at(State.HALTED, time.time())
+        return never_began(record)
     what = f"the run's keeper on {engine.host} is gone: it was killed, or the host's engine was stopped"
     mend = f"what it still holds comes with: toolkit rescue {record.training_id}"
     lost = replace(record, end=Reason.HOST_LOST.value, error_code=Reason.HOST_LOST.code, reason=what, mend=mend)
     return replace(lost, kept=(next(iter(record.hosts), ""),)).at(State.FAILED, time.time())
+
+
+def never_began(record: Record) -> Record:
+    """A run whose launcher was killed before the word to go: its keepers have left nothing of it."""
+    what = "its launch was killed before a command was run; nothing of it is left"
+    return replace(record, launcher=None, end=Reason.STOPPED.value, reason=what).at(State.HALTED, time.time())

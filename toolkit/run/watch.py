@@ -19,8 +19,10 @@ from toolkit.errors import Code, ToolkitError
 from toolkit.keeper.ends import Reason
 from toolkit.run.events import Beat, Event, Events, Gone, Line, Over, Silence, Told
 from toolkit.run.kept import Presence, RemoteKeeper
+from toolkit.run.launcher import lives
 from toolkit.run.record import Record, State, read_record
 from toolkit.run.records import Records
+from toolkit.run.refresh import never_began
 from toolkit.run.stored import StoredRun
 from toolkit.run.view import Choice, Unbreakable, View
 
@@ -124,6 +126,9 @@ class Watch:
         """The keeper has gone without a word to us: it has ended between two looks, or was killed."""
         if self._stored_end(offset):
             return
+        if unbegun := self._launchers_word():
+            self._told(unbegun, unbegun.reason)
+            return
         host = next(iter(self._watched.keepers)) or "this machine"
         self._lost(f"the run's keeper on {host} is gone: it was killed, or the host's engine was stopped", host)
 
@@ -141,6 +146,23 @@ class Watch:
         if record:
             self._told(record, record.reason)
         return record is not None
+
+    def _launchers_word(self) -> Record | None:
+        """How a run ended that has not begun: its launcher, here, is about to write that down. None where it has begun,
+        or where the launcher is elsewhere."""
+        until = time.monotonic() + _GONE_SECONDS
+        while time.monotonic() < until:
+            try:
+                known = self._records.find(self._record.training_id)
+            except ToolkitError:
+                return None
+            if known.final or known.launcher is None:
+                return known if known.final else None
+            if not lives(known.launcher):
+                known = self._records.find(known.training_id)  # it may have been its last act
+                return known if known.final else never_began(known)
+            time.sleep(_POLL_SECONDS)
+        return None
 
     def _silence(self, seconds: float, why: str) -> None:
         """No word from learner 1's host: is it lost, or are we cut off? The other hosts know."""
