@@ -163,6 +163,7 @@ def test_the_supervisor_is_told_all_that_it_needs() -> None:
         "agent": ["ssh", "-F", "/run/learner/ssh_config"],
         "start_deadline": 60,
         "lost": 12,
+        "quiet": 0,
         "grace": 10,
         "limit": 0,
         "retries": 0,

@@ -10,7 +10,7 @@ NO_GPU = "none"
 
 @dataclass(frozen=True)
 class Deadlines:
-    """Seconds, each a whole number of at least 1.
+    """Seconds, each a whole number of at least 1 (`quiet` of at least 0).
 
     Attributes:
         start: until every learner answers.
@@ -18,6 +18,7 @@ class Deadlines:
         store: without any progress while results go into the bucket.
         connect: until a host has answered, shown its key and let us in. Default 10.
         lost: without any answer until a host counts as lost. Default 15.
+        quiet: without a line of any rank until a run counts as stuck and is ended. Default 0: never.
     """
 
     start: int
@@ -25,6 +26,7 @@ class Deadlines:
     store: int
     connect: int = 10
     lost: int = 15
+    quiet: int = 0
 
 
 @dataclass(frozen=True)

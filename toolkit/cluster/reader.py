@@ -24,7 +24,7 @@ def read_cluster(file: Path) -> Cluster:
         return _ssh_cluster(source, validate(source, sections.SshFile, _CODE))
     read = validate(source, sections.LocalFile, _CODE)
     times = read.deadlines
-    return Cluster(read.name, read.engine, read.gpu, Deadlines(times.start, times.stop, times.store))
+    return Cluster(read.name, read.engine, read.gpu, Deadlines(times.start, times.stop, times.store, quiet=times.quiet))
 
 
 def _engine(source: Source) -> str:
@@ -41,7 +41,7 @@ def _ssh_cluster(source: Source, read: sections.SshFile) -> Cluster:
         name=read.name,
         engine=read.engine,
         gpu=", ".join(kinds) or NO_GPU,
-        deadlines=Deadlines(times.start, times.stop, times.store, times.connect, times.lost),
+        deadlines=Deadlines(times.start, times.stop, times.store, times.connect, times.lost, times.quiet),
         hosts=hosts,
         access=Access(
             user=read.user,

@@ -98,6 +98,7 @@ class DeadlinesSection(_Section):
     start: int = Field(default=60, ge=1)
     stop: int = Field(default=10, ge=1)
     store: int = Field(default=600, ge=1)
+    quiet: int = Field(default=0, ge=0)
 
 
 class SshDeadlinesSection(DeadlinesSection):

@@ -46,6 +46,7 @@ def supervisor_plan(plan: RunPlan, subnet: str) -> dict[str, object]:
         "agent": list(ssh_agent()),
         "start_deadline": plan.cluster.deadlines.start,
         "lost": _silent_seconds(plan),
+        "quiet": plan.cluster.deadlines.quiet,
         "grace": plan.cluster.deadlines.stop,
         "limit": plan.time_limit,
         "retries": plan.retries,
