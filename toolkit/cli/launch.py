@@ -72,7 +72,8 @@ def launch(order: Order, arguments: argparse.Namespace) -> int:
             record = Watch(watched, Records(home()), screen).run()
         except Detached:
             return detached(record, as_json=arguments.json)
-    remove_store(training_id)
+    if not record.kept:  # hosts that are lost to us may still be storing
+        remove_store(training_id)
     return told_end(record, as_json=arguments.json)
 
 

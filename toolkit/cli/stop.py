@@ -54,7 +54,8 @@ def stopped(record: Record, records: Records) -> Record:
             final = Watch(watched, records, Quiet(record.ranks)).run()
         except Detached:
             return record
-    remove_store(record.training_id)
+    if not final.kept:  # hosts that are lost to us may still be storing
+        remove_store(record.training_id)
     return final
 
 
