@@ -40,7 +40,7 @@ def test_deadlines_have_defaults_one_by_one(tmp_path: Path) -> None:
         (f"{SMALL}deadlines:\n  stop: 0\n", ":5:9: deadlines.stop: input should be greater than or equal to 1"),
         (f"{SMALL}deadlines:\n  store: 0\n", ":5:10: deadlines.store: input should be greater than or equal to 1"),
         (f"{SMALL}deadlines:\n  start: 1m\n", "deadlines.start: expected a whole number, found '1m'"),
-        (f"{SMALL}deadlines: 60\n", "deadlines: expected fields below this name (start, stop, store, quiet), found a number"),
+        (f"{SMALL}deadlines: 60\n", "expected fields below this name (start, stop, store, quiet), found a number"),
     ],
 )
 def test_a_mistake_is_pointed_at(tmp_path: Path, text: str, words: str) -> None:
