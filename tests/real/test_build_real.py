@@ -70,7 +70,13 @@ def small(row: FrameworkRow, folder: Path, name: str, template: str, wheels: tup
     (templates / "small.j2").write_text(template)
     lock = replace(read_lock(row.recipe.lock), wheels=wheels, asked="", template="")
     recipe = replace(
-        row.recipe, name=name, template=templates / "small.j2", lock=folder / f"{name}.lock", trees=(), requirements=()
+        row.recipe,
+        name=name,
+        template=templates / "small.j2",
+        lock=folder / f"{name}.lock",
+        trees=(),
+        requirements=(),
+        native=None,
     )
     write_lock(replace(lock, asked=question(recipe), template=sha256_of(recipe.template)), recipe.lock, name)
     return recipe

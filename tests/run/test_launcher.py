@@ -13,10 +13,17 @@ from toolkit.run.launcher import interrupt, lives, this_process
 def started(*argv: str) -> tuple[subprocess.Popen[bytes], tuple[int, int]]:
     """A process, and how it names itself."""
     program = "from toolkit.run.launcher import this_process; print(*this_process(), flush=True); "
-    process = subprocess.Popen([sys.executable, "-c", program + " ".join(argv)], stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-c", program + " ".join(argv)], stdout=subprocess.PIPE, preexec_fn=heed_ctrl_c
+    )
     assert process.stdout is not None
     number, at = process.stdout.readline().split()
     return process, (int(number), int(at))
+
+
+def heed_ctrl_c() -> None:
+    """A shell's background job ignores it, and ignoring is inherited."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_this_process_lives() -> None:
