@@ -21,6 +21,7 @@ from toolkit.errors import ToolkitError
 from toolkit.image.base import make_base
 from toolkit.image.build import Build, BuiltImage
 from toolkit.image.builders import builder_named
+from toolkit.image.own import buckets_recipe
 from toolkit.image.progress import silent
 from toolkit.image.store import ImageStore
 from toolkit.lock.file import read_lock, write_lock
@@ -187,7 +188,7 @@ def test_a_full_disk_is_one_clear_error(bench: Bench, image: str, tmp_path: Path
     folder.mkdir()
     script = 'mount -t tmpfs -o size=8m tmpfs "$0" && exec "$@"'
     argv = ["unshare", "--map-root-user", "--mount", "sh", "-c", script, folder]
-    argv += bench.argv("images", "verify", "toolkit-buckets")  # builds from nothing, whatever images are here
+    argv += bench.argv("images", "verify", read_inputs(buckets_recipe()).reference)  # from nothing, whatever is here
     environment = {**bench.environment, "TOOLKIT_CACHE": str(folder)}
     done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 3, done.stderr
