@@ -42,7 +42,7 @@ folder = Path(sys.argv[1])
 row = named_row("tensorflow-ddl-2.19-py3.11-cpu")
 recipe = replace(
     row.recipe, name="toolkit-benchmark", template=folder / "Dockerfile.j2", lock=folder / "benchmark.lock",
-    trees=(Tree(folder / "payload", "/payload"),), requirements=(),
+    trees=(Tree(folder / "payload", "/payload"),), requirements=(), native=None,
 )
 asked = replace(
     read_lock(row.recipe.lock), wheels=(), asked=question(recipe), template=sha256_of(recipe.template)
