@@ -16,8 +16,8 @@ CLIENT = """Host neighbour
   HostName 127.0.0.1
   Port {port}
   IdentityFile {folder}/user
-  UserKnownHostsFile /dev/null
-  StrictHostKeyChecking no
+  UserKnownHostsFile {folder}/known_hosts
+  StrictHostKeyChecking yes
   LogLevel ERROR
 """
 SERVER = """Port {port}
@@ -39,6 +39,7 @@ def environ(tmp_path: Path) -> Iterator[dict[str, str]]:
         port = probe.getsockname()[1]
     for name in ("host", "user"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / name], check=True)
+    (tmp_path / "known_hosts").write_text(f"[127.0.0.1]:{port} {(tmp_path / 'host.pub').read_text()}")
     for name, text in (("client", CLIENT), ("server", SERVER)):
         (tmp_path / name).write_text(text.format(port=port, folder=tmp_path))
     # ddlrun and mpirun take the person's own ssh configuration; this ssh has the test's.
