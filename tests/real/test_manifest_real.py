@@ -217,8 +217,9 @@ def test_a_folder_of_the_host_a_resumed_run_and_a_time_limit(
     done = bench.run("launch", file)
     record = bench.newest()
     assert done.returncode == 1, done.stderr
-    assert [step["exit_status"] for step in record["steps"]] == [0, 0, 124]
-    assert "[toolkit] command 3 was stopped: its 3 s are over" in done.stdout
+    assert [step["exit_status"] == 0 for step in record["steps"]] == [True, True, False]
+    assert record["end"] == "time limit"
+    assert "command 3 of 3, `sleep 600` ran into its time limit, 3 s" in done.stderr
     found = json.loads((results(bench, record["training_id"]) / "seen-none.json").read_text())
     assert (found["data"], found["read_only"]) == (["tile"], True)
     assert (results(bench, record["training_id"]) / "went-on").read_text() == "x"

@@ -136,7 +136,7 @@ def test_what_does_not_work_is_said_with_its_own_words(image: str, expected: Exp
         "mpirun ended with status 3; ranks answered (number, of how many): none",
         "no slots",
     ]
-    assert set(failed) == {"framework", "ranks", "ddl"}
+    assert set(failed) == {"framework", "ranks", "ddl", "ddl ops"}
 
 
 def test_an_image_without_python_has_failed(image: str, expected: Expectation, made: list[str]) -> None:
