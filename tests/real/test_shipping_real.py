@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import shutil
@@ -254,7 +255,9 @@ def test_http_where_https_is_expected_is_told_apart(
 ) -> None:
     """The engine takes http from 127.0.0.0/8 alone: this machine's bridge is another address."""
     network = json.loads(docker("network", "inspect", "bridge"))[0]
-    host = f"{network['IPAM']['Config'][0]['Gateway']}:{start_registry().port}"
+    # An engine that was started for the first time does not tell the gateway: it is the subnet's first address.
+    gateway = ipaddress.ip_network(network["IPAM"]["Config"][0]["Subnet"])[1]
+    host = f"{gateway}:{start_registry().port}"
     done = toolkit(work, "push", images.make(), "--to", f"{host}/x")
     assert done.returncode == 3
     assert f"toolkit: error S100 {host} speaks http where the engine expects https" in done.stderr
