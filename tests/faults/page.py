@@ -17,9 +17,10 @@ STOP_SECONDS = 5
 _COLUMNS = ("#", "what was done to the run", "it ended", "told after", "over after", "left behind")
 _TEXT = """# Faults: what was done to runs, and what became of them
 
-Written by `tox -e faults`, which does each of these to a real run (real engines, S3 servers, sshd, mpirun) and fails
-where the run ends otherwise, leaves anything behind that is not named here, or a file that a program had closed is
-neither in the bucket with the right checksum nor named as not stored. Do not edit it by hand.
+Each row was written by its test of `tox -e faults`, which may be run in parts: a row may be older than its neighbour.
+A test does its fault to a real run (real engines, S3 servers, sshd, mpirun) and fails where the run ends otherwise,
+leaves anything behind that is not named here, or a file that a program had closed is neither in the bucket with the
+right checksum nor named as not stored. Do not edit it by hand.
 
 `told after` is from the fault to the first line on a follower's screen that names it, host or rank included; `over
 after` until the command had ended and nothing more of the run was there. Seconds, of one run each, on a machine that
