@@ -61,7 +61,7 @@ stale() { # FILE
 bury() { # FILE; succeeds where the lease is gone
   stale "$1" || return 1
   sign=$folder/dead.${1##*/lease.}.$token
-  printf '' > "$sign" 2>/dev/null || return 1
+  printf '' 2>/dev/null > "$sign" || return 1  # in this order: the folder may just have gone with its last lease
   if stale "$1"; then rm -f -- "$1"; gone=0; else gone=1; fi
   rm -f -- "$sign"
   return $gone
