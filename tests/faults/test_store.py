@@ -102,7 +102,23 @@ def test_a_store_that_stays_away_keeps_the_data_here_until_it_is_rescued(
         "bucket write",
         "reached the store|could not be stored|not every byte",
     )
-    kept_then_rescued(run, page, expected, threading.Thread(target=server.start))
+
+    def mend() -> None:
+        lose_words(run)
+        server.start()
+
+    kept_then_rescued(run, page, expected, threading.Thread(target=mend))
+
+
+def lose_words(run: LocalRun) -> None:
+    """As if the mount had been killed while it wrote down that two of the files must be uploaded."""
+    folder = Path(docker("volume", "inspect", "--format", "{{.Mountpoint}}", f"toolkit-{run.shell.run}"))
+    lacking = sorted(closed(run.shell.said).keys() - stored(run.results, closed(run.shell.said)).keys())
+    half, none = ((folder / "cache/vfsMeta").rglob(name) for name in lacking[:2])
+    for file in half:
+        file.write_text(file.read_text()[:30])
+    for file in none:
+        file.unlink()
 
 
 def test_keys_that_are_revoked_in_the_middle_are_told_as_that(

@@ -67,6 +67,47 @@ def test_a_leash_is_touched_and_tells_who_wants_the_run_to_stop(
     assert (tmp_path / "leash").exists()
 
 
+def test_a_store_that_does_not_take_what_is_salvaged_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(_filesystem: str) -> int:
+        raise OSError("AccessDenied")
+
+    monkeypatch.setattr(words, "salvage", refuse)
+    assert main(["salvage", "results:bucket"]) == 1
+    assert capsys.readouterr().err == "AccessDenied\n"
+
+
+class KeptHost:
+    """A host whose keeper never gets its word to go; `struck` is what it was told to keep."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.volume = folder / "volumes" / "volume" / "_data"
+        self.volume.mkdir(parents=True)
+        self.struck: list[bool] = []
+        monkeypatch.setattr(words, "KeeperEngine", lambda: self)
+        monkeypatch.setattr(words, "HOST", str(folder / "host"))
+        monkeypatch.setattr(words, "VOLUMES", str(folder / "volumes"))
+        monkeypatch.setattr(words, "LEASH", str(folder / "leash"))
+        monkeypatch.setattr(words, "_MOUNT_DAEMON", "exec sleep 100")
+        monkeypatch.setattr(words, "wait_for_word", lambda: None)
+        monkeypatch.setattr(words, "strike", lambda *_, keep_volume: self.struck.append(keep_volume))
+
+    def create_volume(self, _name: str, _run: str) -> None:
+        """It is there."""
+
+
+def test_a_launch_that_never_gives_its_word_leaves_no_volume_and_a_rescue_takes_none_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = KeptHost(tmp_path, monkeypatch)
+    words.keep(RUN, "volume")
+    (tmp_path / "host").unlink()
+    (host.volume / "cache").mkdir()
+    words.keep(RUN, "volume")
+    assert host.struck == [False, True]
+
+
 class StandInEngine:
     """A host's things; each that is in `busy` is gone only after so many tries. It refuses the first `away` lists."""
 

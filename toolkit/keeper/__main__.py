@@ -6,6 +6,7 @@ leash                say that the operator lives; prints who wants the run to st
 follow OFFSET        events, until the run has ended
 state                the record as it is now
 stop WHO             ask the run to stop; prints who had asked first
+salvage FILESYSTEM   before a rescue mounts: store what an earlier mount has left without a word about it
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from toolkit.keeper.follow import follow
 from toolkit.keeper.job import read_job
 from toolkit.keeper.keep import Keep, own_container, read_json, stopped_by
 from toolkit.keeper.places import CONFIG, HOST, JOB, LEASH, SOCKET, STATE, STOP, VOLUMES
+from toolkit.keeper.salvage import salvage
 from toolkit.keeper.strike import give_back_lease, strike
 from toolkit.keeper.wait import wait_for_word
 
@@ -51,6 +53,8 @@ def main(words: list[str]) -> int:
             print(Path(STATE).read_text() if Path(STATE).exists() else "{}")
         case ["stop", who]:
             print(ask_to_stop(who, Path(STOP)))
+        case ["salvage", filesystem]:
+            return salvage_for_rescue(filesystem)
         case _:
             print(__doc__, file=sys.stderr)
             return 2
@@ -63,10 +67,11 @@ def keep(run: str, volume: str) -> None:
     engine.create_volume(volume, run)
     Path(HOST).symlink_to(f"{VOLUMES}/{volume}/_data")
     Bucket.unmount()  # what a keeper that was killed has left: it would keep the folder from being mounted again
+    holds = any(Path(HOST).iterdir())  # a rescue that ends before its word to go must take nothing away
     Path(LEASH).touch()
     daemon = subprocess.Popen(("sh", "-c", _MOUNT_DAEMON))
     job = wait_for_word()
-    kept = Keep(job, engine).run() if job else False
+    kept = Keep(job, engine).run() if job else holds
     strike(engine, run, own_container(run), volume, keep_volume=kept)
     if job:
         give_back_lease(job.scratch, job.lease)
@@ -79,6 +84,16 @@ def go(text: str) -> None:
     new = Path(f"{JOB}.new")
     new.write_text(job.to_json())
     new.rename(JOB)
+
+
+def salvage_for_rescue(filesystem: str) -> int:
+    """An exit status; the store's own words where it does not take them."""
+    try:
+        salvage(filesystem)
+    except OSError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
 
 
 def ask_to_stop(who: str, file: Path) -> str:

@@ -11,7 +11,7 @@ from functools import partial
 from toolkit.buckets.access import Opened, open_access
 from toolkit.buckets.embedded import LOOPBACK
 from toolkit.buckets.leash import on_leash
-from toolkit.buckets.side import Mount, SideContainer
+from toolkit.buckets.side import KEEPER, Mount, SideContainer
 from toolkit.buckets.store import Store
 from toolkit.catalogue.version import read_inputs
 from toolkit.cluster.model import Cluster
@@ -115,6 +115,7 @@ def _rescue_on(
     mount = results_mount(record.results_bucket, opened["results"].prefix)
     side.start_keeper({"results": opened["results"]}, cluster.scratch)
     with on_leash(partial(side.keeper, "leash")):
+        _salvage(side, mount, run)
         side.mount(mount)
         side.keeper("go", data=_job(record, cluster, host, mount).to_json().encode())
     end = _end(keeper)
@@ -125,6 +126,18 @@ def _rescue_on(
             Code.STORING_RESULTS,
             f"{engine.host}: {end.reason if end else 'the rescue was cut short'}",
             evidence=end.evidence if end else "",
+            mend=f"it is kept there; toolkit rescue {run} tries again",
+        )
+
+
+def _salvage(side: SideContainer, mount: Mount, run: str) -> None:
+    """Store what the mount that we are about to make would throw away."""
+    done = side.run((*KEEPER, "salvage", mount.filesystem), check=False)
+    if not done.ok:
+        raise ToolkitError(
+            Code.STORING_RESULTS,
+            f"{side.engine.host}: the store does not take what is kept there",
+            evidence=done.errors[-2000:],
             mend=f"it is kept there; toolkit rescue {run} tries again",
         )
 

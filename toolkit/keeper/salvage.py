@@ -1,0 +1,63 @@
+"""What a mount that was killed has left in its cache and does not know of any more: stored before it is thrown away.
+
+rclone keeps a small file beside each cached one that says whether it still must be uploaded, and writes it in place.
+A mount that is killed just then, or between the two renames of a renamed file, leaves a cached file without a word
+about it; the next mount removes it (`newItem` in rclone's vfs/vfscache/item.go: "metadata doesn't exist").
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+from toolkit.keeper.places import CONFIG, HOST
+
+
+def orphans(cache: Path, place: str) -> tuple[list[str], list[str]]:
+    """The cached files that no metadata tells of, by their names below `place` ("results/bucket/prefix").
+
+    Returns those that are whole and those with holes: what a program had only read in parts, or had written so.
+    """
+    files, told = cache / "vfs" / place, cache / "vfsMeta" / place
+    whole: list[str] = []
+    holed: list[str] = []
+    for file in sorted(files.rglob("*")):
+        name = file.relative_to(files)
+        if file.is_file() and not _is_metadata(told / name):
+            facts = file.stat()
+            (whole if facts.st_blocks * 512 >= facts.st_size else holed).append(str(name))
+    return whole, holed
+
+
+def salvage(filesystem: str, cache: Path = Path(HOST) / "cache", config: str = CONFIG) -> int:
+    """Upload the orphans of a mount of `filesystem` ("results:bucket/prefix"); how many there were.
+
+    An object that is newer than the cached file stays; so does any where the cached file has holes, as it may lack
+    what was never read. Raises `OSError` with rclone's words where the store does not take them.
+    """
+    place = filesystem.replace(":", "/")
+    whole, holed = orphans(cache, place)
+    _copy(config, cache / "vfs" / place, filesystem, whole, "--update")
+    _copy(config, cache / "vfs" / place, filesystem, holed, "--ignore-existing")
+    return len(whole) + len(holed)
+
+
+def _copy(config: str, folder: Path, filesystem: str, names: Iterable[str], which: str) -> None:
+    data = "".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape")
+    if not data:
+        return
+    # Raw: a name may begin with "#" or end in a space.
+    words = ("copy", which, "--use-server-modtime", "--no-traverse", "--files-from-raw", "-")
+    argv = ("rclone", "--config", config, *words, str(folder), filesystem)
+    done = subprocess.run(argv, input=data, capture_output=True, check=False)
+    if done.returncode != 0:
+        raise OSError(done.stderr.decode("utf-8", "replace")[-2000:])
+
+
+def _is_metadata(file: Path) -> bool:
+    try:
+        return isinstance(json.loads(file.read_text("utf-8", "replace")), dict)
+    except (OSError, ValueError):
+        return False
