@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.run.inside.logs import LONGEST, Logs, as_shown, split_tagged
+from toolkit.run.inside.logs import LONGEST, LOST, Logs, as_shown, split_tagged
+from toolkit.run.inside.reserve import BYTES, Reserve
 
 TWO: list[dict[str, Any]] = [
     {"number": 1, "hostname": "learner-1", "ranks": [0]},
@@ -116,3 +119,74 @@ def test_a_rank_that_ends_no_line_gets_an_end_after_so_many_bytes(tmp_path: Path
     logs = Logs(str(tmp_path), TWO)
     logs.tagged(b"[1,0]<stdout>:" + b"x" * (LONGEST + 1), ended=False)
     assert [len(line) for line in whole(tmp_path)] == [len(b"[0] ") + LONGEST + 1]
+
+
+class SmallDisk:
+    """A stand-in for a disk that is full: files on it share so much room, and a reserve that is given up adds to it."""
+
+    def __init__(self, room: int, reserve: int = 0) -> None:
+        self.room, self._reserve = room, reserve
+
+    def file(self, path: Path) -> io.FileIO:
+        disk = self
+
+        class File(io.FileIO):
+            def write(self, data: Any) -> int:
+                if disk.room <= 0:
+                    raise OSError(errno.ENOSPC, "No space left on device")
+                count = super().write(bytes(data)[: disk.room])
+                disk.room -= count
+                return count
+
+            def truncate(self, size: int | None = None) -> int:
+                before = path.stat().st_size
+                after = super().truncate(size)
+                disk.room += before - after
+                return after
+
+        return File(path, "ab")
+
+    def release(self) -> bool:
+        """As `Reserve.release`."""
+        given, self._reserve = self._reserve, 0
+        self.room += given
+        return bool(given)
+
+
+def whole_lines(folder: Path) -> list[str]:
+    return [line.partition(" ")[2] for line in (folder / "output.log").read_text().splitlines()]
+
+
+def logs_on(disk: SmallDisk, folder: Path) -> Logs:
+    logs = Logs(str(folder), TWO)
+    logs._whole = disk.file(folder / "output.log")
+    logs._reserve = disk  # type: ignore[assignment]
+    return logs
+
+
+def test_a_full_disk_loses_whole_lines_ends_nothing_and_is_told_once_there_is_room(tmp_path: Path) -> None:
+    disk = SmallDisk(room=60)
+    logs = logs_on(disk, tmp_path)
+    for number in range(10):
+        logs.line(0, b"line %d" % number)
+    kept = whole_lines(tmp_path)
+    assert 0 < len(kept) < 10
+    assert kept == [f"[0] line {number}" for number in range(len(kept))]
+    disk.room = 1000
+    logs.line(0, b"there is room")
+    assert whole_lines(tmp_path)[len(kept) :] == [f"[toolkit] {LOST % (10 - len(kept))}", "[0] there is room"]
+
+
+def test_the_last_words_of_a_program_that_has_filled_the_disk_have_the_room_of_a_reserve(tmp_path: Path) -> None:
+    logs = logs_on(SmallDisk(room=20, reserve=1000), tmp_path)
+    for number in range(10):
+        logs.line(0, b"line %d" % number)
+    assert whole_lines(tmp_path) == [f"[0] line {number}" for number in range(10)]
+
+
+def test_a_reserve_takes_room_until_it_is_released_once(tmp_path: Path) -> None:
+    reserve = Reserve(str(tmp_path / "reserve"))
+    assert (tmp_path / "reserve").stat().st_size == BYTES
+    assert reserve.release()
+    assert not reserve.release()
+    assert list(tmp_path.iterdir()) == []

@@ -5,11 +5,14 @@ import re
 import time
 from typing import Any, BinaryIO, Dict, List, Optional, Set, Tuple  # noqa: F401 (type comments)
 
+from .reserve import Reserve
+
 # What mpirun puts in front of each piece of a rank's output: Open MPI 4.1 `[1,0]<stdout>:`, 5.0 a space behind it.
 TAGS = {
     4: re.compile(rb"\[\d+,(\d+)\]<(stdout|stderr|stddiag)>:"),
     5: re.compile(rb"\[\d+,(\d+)\]<(stdout|stderr|stddiag)>: ?"),
 }
+LOST = "%d lines were lost here: this host's disk was full"
 MARK = b"\x1etoolkit "
 """In front of what a rank's wrapper tells the supervisor, on the rank's own output."""
 LONGEST = 1 << 24
@@ -55,10 +58,14 @@ def shortened(text: bytes) -> bytes:
 
 
 class Logs:
-    """Each learner's log file, and one with all lines, each with its time in front (seconds since 1970)."""
+    """Each learner's log file, and one with all lines, each with its time in front (seconds since 1970).
+
+    Where the disk is full, lines are counted and not kept; the first of them have the room of a reserve.
+    """
 
     def __init__(self, folder: str, learners: List[Dict[str, Any]], open_mpi: int = 4) -> None:
-        self._open_mpi = open_mpi
+        self._open_mpi, self._lost = open_mpi, 0
+        self._reserve = Reserve(os.path.join(folder, ".reserve.logs"))
         self._learner_of = {rank: learner["number"] for learner in learners for rank in learner["ranks"]}
         self._files = {}  # type: Dict[int, BinaryIO]
         self._open = {}  # type: Dict[Tuple[Optional[int], str], bytes]
@@ -76,7 +83,7 @@ class Logs:
         prefix = b"[mpirun] " if rank is None else b"[%d] " % rank
         whole = prefix + as_shown(text)
         self.last_line = time.monotonic()
-        self._files[self._learner_of.get(rank, 1) if rank is not None else 1].write(whole + b"\n")
+        self._append(self._files[self._learner_of.get(rank, 1) if rank is not None else 1], whole + b"\n")
         self._write(whole)
 
     def say(self, text: str) -> None:
@@ -110,4 +117,22 @@ class Logs:
         self._speaker = (None, "")
 
     def _write(self, whole: bytes) -> None:
-        self._whole.write(b"%.3f %s\n" % (time.time(), whole))
+        gap = b"[toolkit] %s" % (LOST % self._lost).encode()
+        if self._lost and self._append(self._whole, b"%.3f %s\n" % (time.time(), gap)):
+            self._lost = 0
+        if not self._append(self._whole, b"%.3f %s\n" % (time.time(), whole)):
+            self._lost += 1
+
+    def _append(self, file: BinaryIO, line: bytes) -> bool:
+        """All of a line or nothing of it; whether it is there."""
+        end = file.seek(0, os.SEEK_END)
+        for _ in range(2):
+            try:
+                if file.write(line) == len(line):
+                    return True
+            except OSError:
+                pass
+            file.truncate(end)
+            if not self._reserve.release():
+                return False
+        return False

@@ -18,6 +18,7 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from .learners import Beats, wait_for_learners
 from .logs import LONG, Logs, where_to_cut
+from .reserve import Reserve
 
 NOT_STARTED = 75  # EX_TEMPFAIL of sysexits.h: the learners did not answer in time
 LOST = 76
@@ -165,13 +166,28 @@ def run_with_retries(step: Dict[str, Any], logs: Logs, watch: Watch, retries: in
     return status
 
 
-def save(path: str, record: Dict[str, Any]) -> None:
-    """Replace the status file in one move, so that a reader never sees half of it."""
-    with open(path + ".new", "w") as file:
-        json.dump(record, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    os.rename(path + ".new", path)
+class Status:
+    """`status.json` in a folder: what is known of each step."""
+
+    def __init__(self, folder: str) -> None:
+        self._file = os.path.join(folder, "status.json")
+        self._reserve = Reserve(os.path.join(folder, ".reserve.status"))
+
+    def save(self, record: Dict[str, Any]) -> None:
+        """Replace the file in one move, so that a reader never sees half of it; a full disk has room kept for that."""
+        try:
+            self._write(record)
+        except OSError:
+            if not self._reserve.release():
+                raise
+            self._write(record)
+
+    def _write(self, record: Dict[str, Any]) -> None:
+        with open(self._file + ".new", "w") as file:
+            json.dump(record, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(self._file + ".new", self._file)
 
 
 def doubt(beats: Beats, watch: Watch) -> None:
@@ -187,13 +203,13 @@ def main(plan_file: str) -> int:
     with open(plan_file) as file:
         plan = json.load(file)
     logs = Logs(plan["logs"], plan["learners"], plan["open_mpi"])
+    status = Status(plan["logs"])
     record = {"silent_learners": [], "lost_learners": [], "steps": []}  # type: Dict[str, Any]
     record["start_deadline"], record["lost_seconds"] = plan["start_deadline"], plan["lost"]
-    status_file = os.path.join(plan["logs"], "status.json")
     while not os.path.exists(os.path.join(plan["logs"], "go")):
         time.sleep(0.05)  # the keeper's word; where it does not come, the keeper removes this container
     record["silent_learners"] = wait_for_learners(plan["learners"], plan["port"], plan["start_deadline"])
-    save(status_file, record)
+    status.save(record)
     if record["silent_learners"]:
         return NOT_STARTED
     beats = Beats(plan["learners"], plan["agent"], plan["lost"])
@@ -204,13 +220,13 @@ def main(plan_file: str) -> int:
 
     signal.signal(signal.SIGTERM, on_stop)
     try:
-        return run_steps(plan, logs, beats, watch, record, status_file)
+        return run_steps(plan, logs, beats, watch, record, status)
     finally:
         beats.end()
 
 
 def run_steps(
-    plan: Dict[str, Any], logs: Logs, beats: Beats, watch: Watch, record: Dict[str, Any], status_file: str
+    plan: Dict[str, Any], logs: Logs, beats: Beats, watch: Watch, record: Dict[str, Any], status: Status
 ) -> int:
     """Each step to its end, its status saved at once."""
     for step in plan["steps"]:
@@ -218,23 +234,23 @@ def run_steps(
             return STOPPED
         entry = {"number": step["number"], "command": step["command"], "started": time.time()}
         record["steps"].append(entry)
-        save(status_file, record)
+        status.save(record)
         logs.say("command %d of %d: %s" % (step["number"], len(plan["steps"]), step["command"]))
         if step["parallel"]:
             logs.say(" ".join(shlex.quote(word) for word in step["argv"]))
-        status = run_with_retries(step, logs, watch, plan.get("retries", 0), plan.get("grace", 10))
-        if status != 0 or watch.reason or plan["open_mpi"] >= 5:  # 5.0 was seen to lose a host and exit with 0
+        code = run_with_retries(step, logs, watch, plan.get("retries", 0), plan.get("grace", 10))
+        if code != 0 or watch.reason or plan["open_mpi"] >= 5:  # 5.0 was seen to lose a host and exit with 0
             doubt(beats, watch)
-        entry.update(exit_status=status, ended=time.time(), why=watch.reason, limit=watch.limit)
+        entry.update(exit_status=code, ended=time.time(), why=watch.reason, limit=watch.limit)
         entry["missing_ranks"] = watch.missing_ranks
         record["lost_learners"] = watch.lost
-        save(status_file, record)
+        status.save(record)
         if watch.lost:
             return LOST
         if watch.reason:
             return STOPPED
-        if status != 0:
-            return status
+        if code != 0:
+            return code
     return 0
 
 
