@@ -152,6 +152,16 @@ def test_a_first_learner_that_ended_before_its_commands_is_named(status: int | N
     )
 
 
+def test_an_image_that_lacks_what_a_learner_needs_is_told_as_that() -> None:
+    reports = (HostReport(0, (LearnerEnd(1, 127),)), HostReport(1, (LearnerEnd(2, 0),)))
+    end = judge(job(), facts(status={}, reports=reports))
+    assert (end.reason, end.error_code, end.what) == (
+        Reason.IMAGE,
+        "S103",
+        "learner-1 on p100-01 cannot run what a learner needs (status 127)",
+    )
+
+
 def test_what_could_not_be_stored_is_the_end_of_a_run_that_was_well() -> None:
     well = facts()
     assert judge(job(), replace(well, reports=(well.reports[0], replace(FULL, ranks=well.reports[1].ranks)))) == End(

@@ -13,11 +13,12 @@ import pytest
 from toolkit.keeper import keep as module
 from toolkit.keeper import learners as learners_module
 from toolkit.keeper import state as state_module
-from toolkit.keeper.bucket import NotStored, Waiting
+from toolkit.keeper.bucket import NotStored
 from toolkit.keeper.ends import Reason
 from toolkit.keeper.engine import ContainerState, EngineRefused
 from toolkit.keeper.job import Job
 from toolkit.keeper.keep import UNHEARD, Keep, beating, last_lines, rank_files, read_json, step_result, stopped_by
+from toolkit.keeper.progress import Waiting
 
 from .jobs import ALL_RANKS, RUN, facts, job, step
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from toolkit.keeper import state
-from toolkit.keeper.bucket import Waiting
 from toolkit.keeper.ends import End, Reason
+from toolkit.keeper.progress import Waiting
 from toolkit.keeper.state import RunState, write_whole
 
 

@@ -33,15 +33,27 @@ def run(arguments: argparse.Namespace) -> int:
     record = refreshed(records.find(arguments.training_id), records)
     wanted = Wanted(arguments.rank, since(arguments.since, time.time()) if arguments.since else 0.0)
     if record.final:
-        with stored_run(record) as stored:
-            for line in stored.lines():
-                wanted.show(line)
+        show_stored(record, wanted)
         return 0
     if arguments.follow:
         return follow(record, records, wanted)
     for line in lines_so_far(record):
         wanted.show(line)
     return 0
+
+
+def show_stored(record: Record, wanted: Wanted) -> None:
+    """The lines of a run that has ended. Raises `ToolkitError` (S303) where they wait on a host to be rescued."""
+    count = 0
+    with stored_run(record) as stored:
+        for count, line in enumerate(stored.lines(), 1):  # noqa: B007 - how many there were
+            wanted.show(line)
+    if not count and record.kept:
+        raise ToolkitError(
+            Code.STORING_RESULTS,
+            f"{record.training_id}: its output is not in the bucket; it is kept on {', '.join(record.kept)}",
+            mend=f"toolkit rescue {record.training_id}",
+        )
 
 
 class Wanted:

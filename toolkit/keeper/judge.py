@@ -15,6 +15,8 @@ from toolkit.keeper.job import Job, KeptLearner
 
 _FIRST_SIGNAL = 129
 _LAST_SIGNAL = 128 + 64
+_NOT_STARTED = (126, 127)
+"""A shell's statuses for a program that it cannot run, or find."""
 _BUCKET = (Reason.BUCKET_WRITE, Reason.BUCKET_CREDENTIALS, Reason.BUCKET_FULL)
 
 
@@ -146,6 +148,9 @@ def _ends(job: Job, facts: Facts) -> Iterator[End]:
         first = next((one for one in _learner_ends(facts) if one.number == 1), None)
         how = status_words(first.exit_status) if first and first.exit_status is not None else "gone"
         where = _where(job, job.learners[0])
+        if not steps and first and first.exit_status in _NOT_STARTED:
+            mend = "the image needs /usr/bin/python3 and sshd; those of toolkit build have both"
+            yield End(Reason.IMAGE, f"{where} cannot run what a learner needs ({how})", facts.last_lines, mend)
         yield End(Reason.HOST_LOST, f"{where} ended ({how}) before every command was run", facts.last_lines)
 
 

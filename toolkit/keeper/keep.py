@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from toolkit.keeper.bucket import Bucket, NotStored, Waiting
+from toolkit.keeper.bucket import Bucket, NotStored
 from toolkit.keeper.ends import End, Reason
 from toolkit.keeper.engine import EngineRefused, KeeperEngine
 from toolkit.keeper.follow import parse_line
@@ -21,6 +21,7 @@ from toolkit.keeper.judge import Facts, HostReport, LearnerEnd, first_word, judg
 from toolkit.keeper.learners import Learners
 from toolkit.keeper.metrics import read_metrics
 from toolkit.keeper.places import BEAT, BEGAN, HOST, LOGS, OUTPUT, RUN_FOLDER, STATUS, STOP, VIEWS
+from toolkit.keeper.progress import Waiting
 from toolkit.keeper.state import RunState
 
 _POLL_SECONDS = 0.25

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from toolkit.keeper.bucket import Bucket, NotStored, Progress, Waiting
+from toolkit.keeper.bucket import Bucket, NotStored
 from toolkit.keeper.engine import ContainerState, EngineRefused, KeeperEngine
 from toolkit.keeper.job import Job
 from toolkit.keeper.judge import LearnerEnd
 from toolkit.keeper.places import STOP
+from toolkit.keeper.progress import Progress, Waiting
 
 _POLL_SECONDS = 0.25
 _STORE_SECONDS = 2.0

@@ -9,9 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from toolkit.keeper.bucket import Waiting
 from toolkit.keeper.ends import End
 from toolkit.keeper.places import STATE
+from toolkit.keeper.progress import Waiting
 
 
 class RunState:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from pathlib import Path
 
@@ -10,14 +11,15 @@ from toolkit.keeper.bucket import Bucket
 from toolkit.keeper.engine import EngineRefused, KeeperEngine
 from toolkit.keeper.places import SCRATCH
 
-_ROUNDS = 20
+_ROUNDS = 120
 _PAUSE_SECONDS = 0.5
 
 
 def strike(engine: KeeperEngine, run: str, own: str, volume: str, *, keep_volume: bool) -> None:
     """Remove the run's other containers, its mounts and networks, and its volume unless it holds what no bucket has.
 
-    It tries for 10 s: an engine may still be finishing what an operator who was killed had asked for.
+    It tries for a minute and more: an engine may still be finishing what an operator who was killed had asked for, or
+    be starting anew. What it could not remove then has the run's label still, for `toolkit clean`.
     """
     for _ in range(_ROUNDS):
         try:
@@ -26,6 +28,7 @@ def strike(engine: KeeperEngine, run: str, own: str, volume: str, *, keep_volume
         except EngineRefused:
             pass
         time.sleep(_PAUSE_SECONDS)
+    print(f"not everything of {run} could be removed: toolkit clean", file=sys.stderr)
 
 
 def _round(engine: KeeperEngine, run: str, own: str, volume: str, *, keep_volume: bool) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.keeper.bucket import NotStored, Progress, Waiting, meaning
+from toolkit.keeper.bucket import NotStored
 from toolkit.keeper.ends import Reason
+from toolkit.keeper.progress import Progress, Waiting, meaning
 
 DENIED = "ERROR : AccessDenied: Access Denied status code: 403"
 
@@ -72,6 +75,15 @@ def test_a_file_that_has_come_further_than_ever_is_progress_and_one_that_is_sent
     assert not progress.moved(4.0, waiting(1, model=100))
     assert progress.moved(5.0, waiting(1, model=101))
     assert progress.moved(6.0, waiting(1, 2, model=0, other=1))
+
+
+def test_the_first_bytes_of_yet_another_file_are_no_progress_once_files_have_been_refused() -> None:
+    progress = Progress(0.0)
+    for number in range(1, 10):
+        refused = replace(waiting(*range(number), **{f"file-{number}": 20_000}), errored=number - 1)
+        assert progress.moved(float(number), refused) is (number == 1)
+    assert progress.silent(20.0) == 19.0
+    assert progress.moved(21.0, replace(waiting(*range(9), **{"file-9": 30_000}), errored=8)), "it does go on"
 
 
 def test_more_files_are_no_progress() -> None:
