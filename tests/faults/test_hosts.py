@@ -32,6 +32,12 @@ LOOK = {
     "files": "find /tmp /var/tmp /root -newer /etc/hostname -type f -not -path '/root/.ssh/*'; true",
     "processes": "ps -eo args | grep -E '[r]clone|[t]oolkit.keeper|[m]pirun|[o]rted|[p]rogram.py'; true",
 }
+SWEEP = """
+docker rm --force $(docker ps --all --quiet)
+grep rclone /proc/mounts | cut -d' ' -f2 | xargs --no-run-if-empty umount --force --lazy
+docker volume prune --all --force
+rm -rf /var/tmp/toolkit
+"""
 LARGE = WRITER + "if rank == '1':\n    close('large', os.urandom(1 << 20) * 400)\nelse:\n    time.sleep(8)\n"
 
 
@@ -50,10 +56,12 @@ def cluster(lab: RealLab, bench: Bench, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(autouse=True)
 def healed(lab: RealLab) -> Iterator[None]:
-    """Whatever was done to a host is undone."""
+    """Whatever was done to a host is undone; what a test that failed has left there is no other test's."""
     yield
     for host in lab.hosts:
         heal(host)
+        if left_on(host) != EMPTY:
+            on(host, SWEEP, check=False)
 
 
 def container(host: str) -> str:

@@ -51,7 +51,7 @@ def rescue(record: Record, records: Records, tell: Callable[[str], None]) -> Rec
     address = cluster.operator if record.hosts else LOOPBACK
     with reached(record) as engines, open_access(manifest, home(), side_image, f"{run}-rescue", address) as opened:
         for host, engine in engines.items():
-            if engine.run(docker_argv.list_of_run("volume", run)).output.strip():  # an engine that is away raises
+            if _volume(engine, run):
                 tell(f"storing what {engine.host} keeps")
                 _rescue_on(record, cluster, host, engine, opened, side_image, tell)
             left = engine.remove_run(run)
@@ -81,11 +81,14 @@ def rescued(record: Record, now: float) -> Record:
 _RESCUED = "; what its hosts kept is in the bucket now"
 
 
-def _let_finish(keeper: RemoteKeeper, seconds: float, tell: Callable[[str], None]) -> None:
-    """A keeper that is still there, cut off for a while, may store everything by itself."""
+def _volume(engine: Engine, run: str) -> str:
+    """The run's volume on a host; empty where there is none. An engine that is away may hold one: that raises."""
+    return engine.run(docker_argv.list_of_run("volume", run)).output.strip()
+
+
+def _let_leave(keeper: RemoteKeeper, seconds: float) -> None:
+    """Wait until the keeper is gone, which it is by itself once it has stored everything or given up."""
     until = time.monotonic() + seconds
-    if keeper.presence() is Presence.THERE:
-        tell(f"the run's keeper on {keeper.engine.host} is still at work; waiting for it")
     while keeper.presence() is Presence.THERE and time.monotonic() < until:
         time.sleep(_POLL_SECONDS)
 
@@ -108,7 +111,11 @@ def _rescue_on(
 ) -> None:
     run = record.training_id
     keeper = RemoteKeeper(engine, run)
-    _let_finish(keeper, cluster.deadlines.store + _FINISH_SECONDS, tell)
+    if keeper.presence() is Presence.THERE:
+        tell(f"the run's keeper on {engine.host} is still at work; waiting for it")
+        _let_leave(keeper, cluster.deadlines.store + _FINISH_SECONDS)
+        if not _volume(engine, run):
+            return  # a keeper takes the volume with it only where all of it is stored
     for name in engine.names("container", run):  # what an engine that was stopped in the middle has left
         engine.remove("container", name)
     side = SideContainer(engine, own_container(run), run, side_image, volume_of(run))
@@ -119,8 +126,9 @@ def _rescue_on(
         side.mount(mount)
         side.keeper("go", data=_job(record, cluster, host, mount).to_json().encode())
     end = _end(keeper)
-    if end is None and not engine.run(docker_argv.list_of_run("volume", run)).output.split():
-        return  # it was gone before anyone heard it; it takes the volume with it only where all of it is stored
+    _let_leave(keeper, _FINISH_SECONDS)  # it unmounts; killed before, it would leave a mount that no one serves
+    if end is None and not _volume(engine, run):
+        return  # it was gone before anyone heard it
     if end is None or end.state is not State.COMPLETED:
         raise ToolkitError(
             Code.STORING_RESULTS,
