@@ -6,12 +6,29 @@ from dataclasses import replace
 
 import pytest
 
-from toolkit.errors import ToolkitError
+from toolkit.engines.engine import engine_unreachable
+from toolkit.errors import Code, ToolkitError
 from toolkit.keeper.ends import Reason
-from toolkit.run.outcome import raise_for
+from toolkit.run.outcome import raise_for, reason_of
 from toolkit.run.record import State
 
 from .keepers import RECORD
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ToolkitError(Code.IMAGE, "not here"), Reason.IMAGE),
+        (ToolkitError(Code.LOADING_DATA, "not mounted", context={"reason": "NoSuchBucket"}), Reason.BUCKET_READ),
+        (ToolkitError(Code.CREDENTIALS, "refused"), Reason.BUCKET_CREDENTIALS),
+        (ToolkitError(Code.RESOURCES, "gone", context={"host": "p100-01", "reason": "lease lost"}), Reason.LEASE),
+        (ToolkitError(Code.RESOURCES, "gone", context={"host": "p100-01", "reason": "cut"}), Reason.HOST_LOST),
+        (engine_unreachable("", "p100-01"), Reason.HOST_LOST),
+        (ToolkitError(Code.RESOURCES, "`docker run` failed on p100-01"), Reason.SYSTEM),
+    ],
+)
+def test_what_kept_a_run_from_beginning_is_one_of_the_reasons(error: ToolkitError, reason: Reason) -> None:
+    assert reason_of(error) is reason
 
 
 @pytest.mark.parametrize("state", [State.COMPLETED, State.HALTED, State.STORING])

@@ -145,6 +145,7 @@ def ready(order: Order, training_id: str, *, wait: bool) -> Iterator[Request]:
             engines=boarded.engines,
             cluster_file=order.cluster_file,
             leases=boarded.leases,
+            confirm=boarding.confirm,
             hand_over=boarding.hand_over,
         )
 

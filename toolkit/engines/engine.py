@@ -122,4 +122,5 @@ def engine_unreachable(evidence: str, host: str = LOCAL.host) -> ToolkitError:
         evidence=evidence[:500],
         mend="start it (sudo systemctl start docker; without an init system: sudo dockerd &), "
         "and be in the group `docker` or root",
+        context={"host": host, "reason": "engine away"},
     )

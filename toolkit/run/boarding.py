@@ -80,8 +80,7 @@ class Boarding:
         mine = [facts[host.name] for host in chosen]
         seats = tuple(seat_on(one, self._cluster, gpus[one.name]) for one in mine)
         self._ship(image, side_image, engines, seats, report)
-        for shell, lease in self._leases:
-            renew(shell, self._cluster.scratch, lease)  # raises where someone took it over meanwhile
+        self.confirm()
         return Boarded(
             seats=seats,
             engines=engines,
@@ -91,6 +90,11 @@ class Boarding:
                 f"passed over: {one.host}: {one.found}" for one in passed_over(self._cluster, chosen, findings)
             ),
         )
+
+    def confirm(self) -> None:
+        """The leases are ours still; raises `ToolkitError` (S100) where someone took one over meanwhile."""
+        for shell, lease in self._leases:
+            renew(shell, self._cluster.scratch, lease)
 
     def hand_over(self) -> None:
         """The run has its own life: its keepers give its leases back."""

@@ -28,6 +28,7 @@ from toolkit.manifest.model import Manifest
 from toolkit.run.job import jobs_of
 from toolkit.run.launcher import this_process
 from toolkit.run.mpirun import mpirun_argv
+from toolkit.run.outcome import reason_of
 from toolkit.run.plan import RunPlan, counted
 from toolkit.run.record import Record, State
 from toolkit.run.records import Records
@@ -41,6 +42,7 @@ class Request:
 
     Attributes:
         leases: the tokens of the run's leases, by host.
+        confirm: called once the run has a container on each host: raises where one of its leases was lost before.
         hand_over: called when the run has its own life: what was held for it is its keepers' now.
     """
 
@@ -54,6 +56,7 @@ class Request:
     engines: Mapping[str, Engine] = field(default_factory=lambda: {"": LOCAL})
     cluster_file: Path | None = None
     leases: Mapping[str, str] = field(default_factory=dict)
+    confirm: Callable[[], None] = lambda: None
     hand_over: Callable[[], None] = lambda: None
 
 
@@ -89,7 +92,7 @@ class Launch:
                 self._prepare(opened)
                 self._go(opened)
             except ToolkitError as error:
-                self._end(State.FAILED, error.what, Reason.SYSTEM, error.code.label)
+                self._end(State.FAILED, error.what, reason_of(error), error.code.label)
                 raise
             except (KeyboardInterrupt, Stopped):
                 interrupts.answered()
@@ -117,6 +120,7 @@ class Launch:
         self._on_stage = True
         self._stage.start_keepers(opened.remotes)
         with on_leash(self._leash):
+            self._act(self._request.confirm)
             self._act(self._stage.mount_buckets)
             subnet = self._act(lambda: self._stage.put_files(self._request.code))
             lines = [shlex.join(mpirun_argv(self._plan, step, subnet)) for step in self._plan.steps if step.parallel]

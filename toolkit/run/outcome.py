@@ -1,9 +1,25 @@
-"""A final record as a command's end: nothing to say, or the error that a person and a script can use. Pure."""
+"""From an error to a record's reason, and from a final record to a command's error. Pure."""
 
 from __future__ import annotations
 
 from toolkit.errors import Code, ToolkitError
+from toolkit.keeper.ends import Reason
 from toolkit.run.record import Record, State
+
+_BY_CODE = {
+    Code.IMAGE: Reason.IMAGE,
+    Code.LOADING_DATA: Reason.BUCKET_READ,
+    Code.STORING_RESULTS: Reason.BUCKET_WRITE,
+    Code.CREDENTIALS: Reason.BUCKET_CREDENTIALS,
+}
+_BY_WORD = {"lease lost": Reason.LEASE, "engine away": Reason.HOST_LOST} | dict.fromkeys(
+    ("unreachable", "refused", "cut", "authentication", "host key unknown", "host key changed"), Reason.HOST_LOST
+)
+
+
+def reason_of(error: ToolkitError) -> Reason:
+    """Why a run ended that could not begin: by what the error says of itself, else by its code."""
+    return _BY_WORD.get(error.context.get("reason", ""), _BY_CODE.get(error.code, Reason.SYSTEM))
 
 
 def raise_for(record: Record) -> None:
