@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import EXAMPLE, MANIFEST, NOTHING, Bench, interrupt, ours
+from .conftest import EXAMPLE, MANIFEST, Bench, interrupt
 
 pytestmark = pytest.mark.usefixtures("left_nothing")
 
@@ -154,18 +154,6 @@ def test_a_launcher_that_is_killed_leaves_a_run_that_another_shell_stops(bench: 
     record = bench.newest()
     assert (record["state"], record["end"]) == ("HALTED", "stopped")
     assert (bench.results(run) / "by-1").read_text() == "early"
-
-
-def test_a_launcher_that_is_killed_before_the_run_began_leaves_nothing(bench: Bench, tmp_path: Path) -> None:
-    process = bench.start("launch", bench.manifest(tmp_path, "sleep 300"))
-    _until(process, "DOWNLOADING")
-    process.kill()
-    process.wait()
-    deadline = time.monotonic() + 90
-    while ours(bench) != NOTHING and time.monotonic() < deadline:
-        time.sleep(1)
-    record = bench.newest()
-    assert (record["state"], "killed before a command was run" in record["reason"]) == ("HALTED", True)
 
 
 def test_a_run_without_a_model_cannot_be_collected(bench: Bench, tmp_path: Path) -> None:

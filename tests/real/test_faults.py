@@ -16,9 +16,8 @@ from .conftest import Bench
 def test_an_operator_killed_with_9_leaves_a_whole_run_or_none(bench: Bench, tmp_path: Path) -> None:
     stages = ("DOWNLOADING", "PROCESSING", "STORING")
     with ThreadPoolExecutor(len(stages)) as pool:
-        ends = list(pool.map(lambda stage: killed(bench, tmp_path / stage, stage, seed=1)[0], stages))
-    assert ends[1:] == ["completed", "completed"]
-    assert ends[0] in ("not begun", "completed")
+        ends = list(pool.map(lambda stage: killed(bench, tmp_path / stage, stage, seed=1, within=0.5)[0], stages))
+    assert ends == ["not begun", "completed", "completed"]
 
 
 def test_a_learners_container_that_is_killed_is_named(bench: Bench, tmp_path: Path) -> None:
