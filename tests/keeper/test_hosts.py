@@ -64,6 +64,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
+def told() -> list[tuple[int, ...]]:
+    """What is said of hosts that are silent."""
+    return []
+
+
+@pytest.fixture
 def bucket() -> StandInBucket:
     return StandInBucket()
 
@@ -72,10 +78,10 @@ def reports(bucket: StandInBucket, host: int = 0, names: tuple[str, ...] = THREE
     return Reports(job(names, host=host), bucket)  # type: ignore[arg-type]
 
 
-def test_a_report_is_heard_as_it_was_told(bucket: StandInBucket, clock: Clock) -> None:
+def test_a_report_is_heard_as_it_was_told(bucket: StandInBucket, clock: Clock, told: list[tuple[int, ...]]) -> None:
     reports(bucket, 1).tell(REPORT)
     assert list(bucket.objects) == [f"{RUN}/_run/host-1.json"]
-    assert list(reports(bucket).of_others(patient=True)) == [REPORT]
+    assert list(reports(bucket).of_others(told.append, patient=True)) == [REPORT]
 
 
 def test_a_final_report_is_told_again_until_the_bucket_takes_it(bucket: StandInBucket, clock: Clock) -> None:
@@ -96,34 +102,59 @@ def test_how_storing_goes_is_told_once(bucket: StandInBucket, clock: Clock) -> N
     assert clock.now == 0
 
 
-def test_a_host_that_still_stores_is_waited_for_however_long(bucket: StandInBucket, clock: Clock) -> None:
+def test_a_host_that_still_stores_is_waited_for_however_long(
+    bucket: StandInBucket, clock: Clock, told: list[tuple[int, ...]]
+) -> None:
     def goes_on() -> None:
         if clock.now % 5 < 0.5:
             reports(bucket, 1).tell(HostReport(1, final=clock.now > 3600))
 
     clock.happens = goes_on
-    assert list(reports(bucket).of_others(patient=True)) == [HostReport(1)]
-    assert clock.now > 3600
+    assert list(reports(bucket).of_others(told.append, patient=True)) == [HostReport(1)]
+    assert (clock.now > 3600, told) == (True, [])
 
 
 def test_a_host_that_has_fallen_silent_has_no_report_and_keeps_no_other_from_being_heard(
-    bucket: StandInBucket, clock: Clock
+    bucket: StandInBucket, clock: Clock, told: list[tuple[int, ...]]
 ) -> None:
     reports(bucket, 1, THREE).tell(HostReport(1, final=False))
     reports(bucket, 2, THREE).tell(HostReport(2))
-    assert list(reports(bucket, 0, THREE).of_others(patient=True)) == [HostReport(2)]
+    assert list(reports(bucket, 0, THREE).of_others(told.append, patient=True)) == [HostReport(2)]
     assert clock.now == pytest.approx(15 + 20, abs=1.5)
 
 
-def test_where_the_bucket_does_not_answer_us_either_the_others_are_asked_once(
-    bucket: StandInBucket, clock: Clock
+def test_a_silent_host_is_told_soon_and_again_when_it_is_heard(
+    bucket: StandInBucket, clock: Clock, told: list[tuple[int, ...]]
 ) -> None:
-    assert list(reports(bucket, 0, THREE).of_others(patient=False)) == []
+    times = []
+
+    def on_silent(silent: tuple[int, ...]) -> None:
+        told.append(silent)
+        times.append(clock.now)
+
+    def once() -> None:
+        if clock.now == 20:
+            reports(bucket, 1).tell(HostReport(1, final=False), note="again")
+        if clock.now == 25:
+            reports(bucket, 1).tell(HostReport(1))
+
+    clock.happens = once
+    assert list(reports(bucket).of_others(on_silent, patient=True)) == [HostReport(1)]
+    assert told == [(1,), ()]
+    assert times == pytest.approx([10, 20], abs=0.6)
+
+
+def test_where_the_bucket_does_not_answer_us_either_the_others_are_asked_once(
+    bucket: StandInBucket, clock: Clock, told: list[tuple[int, ...]]
+) -> None:
+    assert list(reports(bucket, 0, THREE).of_others(told.append, patient=False)) == []
     assert (clock.now, len(bucket.asked)) == (0, 2)
 
 
-def test_a_run_on_one_host_has_no_one_to_wait_for(bucket: StandInBucket, clock: Clock) -> None:
-    assert list(reports(bucket, 0, ("",)).of_others(patient=True)) == []
+def test_a_run_on_one_host_has_no_one_to_wait_for(
+    bucket: StandInBucket, clock: Clock, told: list[tuple[int, ...]]
+) -> None:
+    assert list(reports(bucket, 0, ("",)).of_others(told.append, patient=True)) == []
     assert bucket.asked == []
 
 

@@ -21,7 +21,7 @@ JOBS = st.builds(
     hosts=st.lists(TEXTS, max_size=3).map(tuple),
     learners=st.lists(LEARNERS, max_size=3).map(tuple),
     steps=st.lists(STEPS, max_size=3).map(tuple),
-    **dict.fromkeys(("volume", "filesystem", "folder", "lease", "scratch"), TEXTS),  # type: ignore[arg-type]
+    **dict.fromkeys(("volume", "filesystem", "folder"), TEXTS),  # type: ignore[arg-type]
     **dict.fromkeys(("stop", "store", "lost"), st.integers(1, 600)),  # type: ignore[arg-type]
     record=st.dictionaries(TEXTS, TEXTS | st.integers(), max_size=3),
     rescue=st.booleans(),

@@ -152,6 +152,16 @@ def test_a_first_learner_that_ended_before_its_commands_is_named(status: int | N
     )
 
 
+def test_a_disk_that_is_full_is_told_beside_the_command_that_failed() -> None:
+    well = facts(ranks=ALL_RANKS | {"1.2": 1})
+    end = judge(job(), replace(well, reports=(well.reports[0], replace(well.reports[1], full=True))))
+    assert (end.reason, end.what) == (
+        Reason.PROGRAM_FAILED,
+        "command 1 of 2, `python train.py`: rank 2 exited with status 1 on p100-02; "
+        "the disk of the engine's volumes is full on p100-02",
+    )
+
+
 def test_an_image_that_lacks_what_a_learner_needs_is_told_as_that() -> None:
     reports = (HostReport(0, (LearnerEnd(1, 127),)), HostReport(1, (LearnerEnd(2, 0),)))
     end = judge(job(), facts(status={}, reports=reports))

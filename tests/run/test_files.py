@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.cluster.reader import read_cluster
+from toolkit.keeper.keep import rank_files
 from toolkit.manifest.model import Compute
 from toolkit.manifest.reader import read_manifest
 from toolkit.places import house
@@ -126,7 +127,22 @@ def test_a_rank_keeps_its_own_status(tmp_path: Path, entries: dict[str, Entry], 
     done = subprocess.run(argv, env=environment, capture_output=True, timeout=30, check=False)
     assert done.returncode == status
     assert done.stdout.startswith(MARK)
-    assert (tmp_path / "ranks" / "2.7").read_text() == f"{status}\n"
+    assert rank_files(tmp_path / "ranks") == {"2.7": status}
+
+
+def test_a_rank_has_no_status_before_its_end_and_room_for_one_from_its_beginning(
+    tmp_path: Path, entries: dict[str, Entry]
+) -> None:
+    (tmp_path / "ranks").mkdir()
+    (tmp_path / "ranks" / "2.7").write_text("137\n")  # an earlier attempt's
+    script = tmp_path / "rank.sh"
+    script.write_text(text(entries["learner-2/rank.sh"]).replace("/run/logs", str(tmp_path)))
+    argv = ["/bin/sh", str(script), "2", f"cat {tmp_path}/ranks/2.7; ls -i {tmp_path}/ranks/2.7"]
+    environment = {**os.environ, "OMPI_COMM_WORLD_RANK": "7"}
+    done = subprocess.run(argv, env=environment, capture_output=True, timeout=30, check=True, text=True)
+    room, inode = done.stdout.splitlines()[-2:]
+    assert room == "   "
+    assert int(inode.split()[0]) == (tmp_path / "ranks" / "2.7").stat().st_ino, "written over, not anew"
 
 
 @pytest.mark.parametrize("name", ["learner-1/entry.sh", "learner-2/entry.sh", "learner-1/rank.sh", "learner-2/beat.sh"])

@@ -27,7 +27,7 @@ def plan(hosts: tuple[str, ...] = ()) -> RunPlan:
 
 def test_every_host_knows_the_whole_run_and_which_part_is_its_own() -> None:
     on_hosts = plan(("one", "two"))
-    first, second = jobs_of(on_hosts, RECORD, {"one": "t1", "two": "t2"})
+    first, second = jobs_of(on_hosts, RECORD)
     assert first.learners == (
         KeptLearner(1, "learner-1", f"toolkit-{RUN}-learner-1", (0, 1), 0),
         KeptLearner(2, "learner-2", f"toolkit-{RUN}-learner-2", (2, 3), 1),
@@ -39,18 +39,17 @@ def test_every_host_knows_the_whole_run_and_which_part_is_its_own() -> None:
         "mnt/results/mnist-training-models",
         f"toolkit-{RUN}",
     )
-    assert (first.host, first.lease, second.host, second.lease) == (0, "t1", 1, "t2")
-    assert first.scratch == on_hosts.cluster.scratch.rpartition("/")[2]
-    assert replace(second, host=0, lease="t1") == first
+    assert (first.host, second.host) == (0, 1)
+    assert replace(second, host=0) == first
 
 
-def test_on_this_machine_one_keeper_has_every_learner_and_no_lease() -> None:
-    (job,) = jobs_of(plan(), RECORD, {})
-    assert ([learner.number for learner in job.here], job.lease, job.scratch) == ([1, 2], "", "")
+def test_on_this_machine_one_keeper_has_every_learner() -> None:
+    (job,) = jobs_of(plan(), RECORD)
+    assert [learner.number for learner in job.here] == [1, 2]
 
 
 def test_the_record_goes_with_it_and_all_of_it_is_plain_values() -> None:
-    (job,) = jobs_of(plan(), RECORD, {})
+    (job,) = jobs_of(plan(), RECORD)
     assert job.record == asdict(RECORD)
     assert read_job(job.to_json()).steps == job.steps
 

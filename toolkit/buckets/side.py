@@ -91,18 +91,22 @@ def mount_options(mount: Mount) -> dict[str, Any]:
     }
 
 
-def keeper_argv(name: str, run: str, image: str, volume: str, volumes: str, socket: str, scratch: str) -> Argv:
+def keeper_argv(
+    name: str, run: str, image: str, volume: str, volumes: str, socket: str, scratch: str, lease: str = ""
+) -> Argv:
     """The command line that starts a run's keeper on a host.
 
     Args:
         volume: the run's volume, which the keeper makes.
         volumes, socket: where the host's engine keeps its volumes, and where it listens.
         scratch: the cluster's scratch folder on the host, where the run's lease lies; empty on this machine.
+        lease: the lease's token, which the keeper gives back at its end; empty where there is none.
     """
     binds = [Bind(volumes, VOLUMES, propagation="rshared"), Bind(socket, ENGINE)]
     if scratch:
         binds.append(Bind(str(PurePosixPath(scratch).parent), SCRATCH))
-    return docker_argv.start_side_container(name, run, image, binds, (*KEEPER, "keep", run, volume))
+    held = (PurePosixPath(scratch).name, lease) if lease else ()
+    return docker_argv.start_side_container(name, run, image, binds, (*KEEPER, "keep", run, volume, *held))
 
 
 class SideContainer:
@@ -124,15 +128,15 @@ class SideContainer:
         )
         self._give_keys(remotes)
 
-    def start_keeper(self, remotes: dict[str, Access], scratch: str = "") -> None:
+    def start_keeper(self, remotes: dict[str, Access], scratch: str = "", lease: str = "") -> None:
         """Start the container as the run's keeper on this host. It makes the volume itself, so that there is never
         anything of a run that no one takes away.
 
-        Args:
-            scratch: the cluster's scratch folder on the host, where the run's lease lies; empty on this machine.
+        `scratch` and `lease` as in `keeper_argv`.
         """
         volumes, socket = self.engine.volumes_folder(), self.engine.socket()
-        self.engine.run(keeper_argv(self.name, self._run, self._image, self._volume, volumes, socket, scratch))
+        names = (self.name, self._run, self._image, self._volume)
+        self.engine.run(keeper_argv(*names, volumes, socket, scratch, lease))
         self.folder = f"{volumes}/{self._volume}/_data"
         self._give_keys(remotes)
 
@@ -192,6 +196,12 @@ class SideContainer:
         self.run(_RECEIVE_CONFIG, data=rclone_config(remotes).encode())
         deadline = time.monotonic() + _START_SECONDS
         while not (said := self._rc("core/pid", {}, check=False)).ok:
+            if not self.engine.run(docker_argv.is_running(self.name), check=False).ok:
+                raise ToolkitError(
+                    Code.RESOURCES,
+                    f"the run's container on {self.engine.host} is gone: it was killed, or the engine was stopped",
+                    context={"host": self.engine.host, "reason": "keeper gone"},
+                )
             if time.monotonic() > deadline:
                 raise ToolkitError(
                     Code.LOADING_DATA,

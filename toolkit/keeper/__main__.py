@@ -1,6 +1,7 @@
 """The keeper's words: `keep` is what the side container runs, the others are run beside it by an operator.
 
-keep RUN VOLUME      the story of a run on this host
+keep RUN VOLUME [SCRATCH TOKEN]
+                     the story of a run on this host, whose lease is in the folder SCRATCH
 go                   the job comes on standard input
 leash                say that the operator lives; prints who wants the run to stop, if anyone does
 follow OFFSET        events, until the run has ended
@@ -40,8 +41,8 @@ _MOUNT_DAEMON = (
 def main(words: list[str]) -> int:
     """Carry out one word."""
     match words:
-        case ["keep", run, volume]:
-            keep(run, volume)
+        case ["keep", run, volume, *held]:
+            keep(run, volume, *held)
         case ["go"]:
             go(sys.stdin.read())
         case ["leash"]:
@@ -61,7 +62,7 @@ def main(words: list[str]) -> int:
     return 0
 
 
-def keep(run: str, volume: str) -> None:
+def keep(run: str, volume: str, scratch: str = "", token: str = "") -> None:
     """Own the run on this host from before its first file to after its last."""
     engine = KeeperEngine()
     engine.create_volume(volume, run)
@@ -73,8 +74,7 @@ def keep(run: str, volume: str) -> None:
     job = wait_for_word()
     kept = Keep(job, engine).run() if job else holds
     strike(engine, run, own_container(run), volume, keep_volume=kept)
-    if job:
-        give_back_lease(job.scratch, job.lease)
+    give_back_lease(scratch, token)
     daemon.kill()  # nothing is mounted any more; what waits for a store that is away would be waited for
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -14,9 +14,11 @@ from toolkit.keeper.judge import HostReport, LearnerEnd
 from toolkit.keeper.places import RUN_FOLDER
 
 _POLL_SECONDS = 0.5
+_SOON = 2 / 3
+"""Of the time after which a host is lost in training."""
 _TELL_SECONDS = 60.0
 _SILENT_SECONDS = 20.0
-"""A host that stores tells so every 5 s."""
+"""So much longer than a host may be silent in training: a store that is busy with it may be slow with its word, too."""
 
 
 class Reports:
@@ -32,11 +34,13 @@ class Reports:
         while not self._bucket.put(self._name(report.host), data) and time.monotonic() < until:
             time.sleep(_POLL_SECONDS)
 
-    def of_others(self, *, patient: bool) -> Iterator[HostReport]:
+    def of_others(self, on_silent: Callable[[tuple[int, ...]], None], *, patient: bool) -> Iterator[HostReport]:
         """The final report of each other host; without one of a host that has been silent for too long.
 
+        A host that stores tells so every 3 s. `on_silent` is told soon which hosts have not, each time that changes.
         With `patient` false, the bucket does not answer us either: then they are asked once.
         """
+        silent: tuple[int, ...] = ()
         waiting = {host: (b"", time.monotonic()) for host in range(len(self._job.hosts)) if host != self._job.host}
         while waiting:
             for host, (seen, since) in list(waiting.items()):
@@ -49,6 +53,11 @@ class Reports:
                     waiting[host] = (data, time.monotonic())
                 elif not patient or time.monotonic() - since > self._job.lost + _SILENT_SECONDS:
                     del waiting[host]
+            now = time.monotonic()
+            quiet = tuple(host for host, (_, since) in waiting.items() if now - since > self._job.lost * _SOON)
+            if quiet != silent:
+                silent = quiet
+                on_silent(silent)
             if waiting:
                 time.sleep(_POLL_SECONDS)
 
@@ -75,6 +84,7 @@ def read_report(data: bytes) -> HostReport | None:
             failure=found["failure"],
             what=found["what"],
             evidence=found["evidence"],
+            full=found["full"],
             final=found["final"],
         )
     except (ValueError, KeyError, TypeError):

@@ -37,7 +37,6 @@ class Job:
         volume: the run's volume on each host.
         filesystem, folder: the results as rclone names them, and where they are mounted below the volume.
         stop, store, lost: the cluster's deadlines, in seconds.
-        lease: the lease's token on this host, empty where there is none; `scratch` is the name of the scratch folder.
         record: the run's record so far, which the keeper completes.
         rescue: nothing ran here now: what an earlier keeper could not store is tried again.
     """
@@ -53,8 +52,6 @@ class Job:
     stop: int
     store: int
     lost: int
-    lease: str = ""
-    scratch: str = ""
     record: dict[str, Any] = field(default_factory=dict)
     rescue: bool = False
 

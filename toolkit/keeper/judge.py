@@ -39,6 +39,7 @@ class HostReport:
         ranks: exit statuses by `step.rank`, of ranks that ended there.
         failure: why not everything is in the bucket, in the words of `Reason`; empty where it is.
         what, evidence: of that failure.
+        full: its disk has no room any more.
         final: false while it still stores.
     """
 
@@ -48,6 +49,7 @@ class HostReport:
     failure: str = ""
     what: str = ""
     evidence: str = ""
+    full: bool = False
     final: bool = True
 
 
@@ -219,6 +221,8 @@ def _step_failed(job: Job, facts: Facts, step: Mapping[str, Any]) -> End:
     how = _how_it_ended(job, rank_statuses(job, facts, step), step.get("exit_status"))
     if why == "stopped":
         how = f"{_where(job, job.learners[0])} was told to end, by no one who left a name; {how}"
+    if full := [job.hosts[report.host] or "this machine" for report in facts.reports if report.full]:
+        how += f"; the disk of the engine's volumes is full on {', '.join(full)}"
     return End(Reason.PROGRAM_FAILED, f"{name}: {how}", facts.last_lines, mend)
 
 

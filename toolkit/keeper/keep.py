@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 import traceback
@@ -25,10 +26,12 @@ from toolkit.keeper.progress import Waiting
 from toolkit.keeper.state import RunState
 
 _POLL_SECONDS = 0.25
-_ASK_SECONDS = 5.0
+_ASK_SECONDS = 3.0
 _LAST_LINES = 15
 _TAIL_BYTES = 1 << 16
 _LINGER_SECONDS = 5.0
+_ROOM = 1 << 20
+"""Bytes; with less a disk is full."""
 _SURE_SECONDS = 10
 """For a store that has already been waited for."""
 UNHEARD = 71
@@ -108,7 +111,7 @@ class Keep:
         job = self._job
         if not job.leads:
             return ""
-        report = HostReport(job.host, learners, rank_files(Path(LOGS) / "ranks"))
+        report = HostReport(job.host, learners, rank_files(Path(LOGS) / "ranks"), full=is_full(Path(HOST)))
         return first_word(job, self._facts((report,)))
 
     def _facts(self, reports: tuple[HostReport, ...]) -> Facts:
@@ -118,7 +121,7 @@ class Keep:
 
     def _store(self, learners: tuple[LearnerEnd, ...]) -> HostReport:
         """Wait until all is uploaded, put the logs beside it, compare folder and bucket."""
-        job, ranks = self._job, rank_files(Path(LOGS) / "ranks")
+        job, ranks, full = self._job, rank_files(Path(LOGS) / "ranks"), is_full(Path(HOST))
         told = time.monotonic()
 
         def on_state(waiting: Waiting) -> None:
@@ -140,13 +143,13 @@ class Keep:
             failure = error if isinstance(error, NotStored) else NotStored(Reason.SYSTEM, str(error))
             self._kept = True
             evidence = failure.evidence or self._own_words()
-            return HostReport(job.host, learners, ranks, failure.reason, failure.what, evidence)
-        return HostReport(job.host, learners, ranks)
+            return HostReport(job.host, learners, ranks, failure.reason, failure.what, evidence, full)
+        return HostReport(job.host, learners, ranks, full=full)
 
     def _finish(self, mine: HostReport) -> None:
         """Learner 1's keeper alone: hear the others, judge, write the record where everyone finds it."""
         job = self._job
-        reports = (mine, *self._reports.of_others(patient=not mine.failure))
+        reports = (mine, *self._reports.of_others(self._unheard, patient=not mine.failure))
         facts = self._facts(reports)
         count, size = (0, 0) if mine.failure else self._bucket.size(job.run)
         metrics = {} if mine.failure else read_metrics(self._bucket.get(f"{job.run}/metrics.json", 64 << 10))
@@ -158,6 +161,9 @@ class Keep:
         )
         self._state.end(judge(job, facts))
         self._reports.publish(self._state.record)
+
+    def _unheard(self, hosts: tuple[int, ...]) -> None:
+        self._state.results(silent=[self._job.hosts[number] for number in hosts])
 
     def _linger(self) -> None:
         """Let those who watch see the end."""
@@ -222,6 +228,12 @@ def step_result(job: Job, facts: Facts, step: dict[str, Any]) -> dict[str, Any]:
         "seconds": round(step.get("ended", step["started"]) - step["started"], 3),
         "ranks": ranks,
     }
+
+
+def is_full(folder: Path) -> bool:
+    """Whether the disk that the folder is on has no room left."""
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize < _ROOM
 
 
 def stopped_by(file: Path) -> str:

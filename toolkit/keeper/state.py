@@ -51,7 +51,8 @@ class RunState:
             "kept": list(end.kept),
         }
         self._record = self._record | facts
-        self._record.pop("waiting", None)
+        for passing in ("waiting", "silent"):
+            self._record.pop(passing, None)
         self.enter(end.reason.state, end.what)
 
     def _save(self, **facts: Any) -> None:

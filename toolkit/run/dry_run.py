@@ -17,7 +17,7 @@ from toolkit.run.learner_argv import learner_argv
 from toolkit.run.mpirun import mpirun_argv, single_argv
 from toolkit.run.plan import CODE_FOLDER, Export, HostFolder, RunPlan, Step, counted, run_environment
 
-SUBNET, VOLUME, VOLUMES, SOCKET = "SUBNET", "VOLUME", "VOLUMES", "SOCKET"
+SUBNET, VOLUME, VOLUMES, SOCKET, LEASE = "SUBNET", "VOLUME", "VOLUMES", "SOCKET", "LEASE"
 THIS_MACHINE = "this machine"
 
 
@@ -73,7 +73,7 @@ def step_commands(plan: RunPlan) -> list[tuple[Step, Argv]]:
 
 def _keeper(plan: RunPlan) -> Argv:
     names = (plan.side_container, plan.training_id, plan.side_image, plan.volume)
-    return keeper_argv(*names, VOLUMES, SOCKET, plan.cluster.scratch)
+    return keeper_argv(*names, VOLUMES, SOCKET, plan.cluster.scratch, LEASE if plan.on_hosts else "")
 
 
 def _fetch(plan: RunPlan, mount: Mount) -> Argv:

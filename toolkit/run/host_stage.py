@@ -18,16 +18,19 @@ from toolkit.tar_stream import Entry
 
 
 class HostStage:
-    """One run on the host of `engine`. Each method is one act; `strike` takes all of it away."""
+    """One run on the host of `engine`. Each method is one act; `strike` takes all of it away.
 
-    def __init__(self, plan: RunPlan, engine: Engine, learners: tuple[Learner, ...]) -> None:
+    `lease` is the token of the run's lease there, empty where there is none.
+    """
+
+    def __init__(self, plan: RunPlan, engine: Engine, learners: tuple[Learner, ...], lease: str = "") -> None:
         self.engine, self.learners = engine, learners
-        self._plan = plan
+        self._plan, self._lease = plan, lease
         self.side = SideContainer(engine, plan.side_container, plan.training_id, plan.side_image, plan.volume)
 
     def start_keeper(self, access: dict[str, Access]) -> None:
         """Start what sees the run through here; it takes everything away where it is not told to go."""
-        self.side.start_keeper(access, self._plan.cluster.scratch)
+        self.side.start_keeper(access, self._plan.cluster.scratch, self._lease)
 
     def leash(self) -> str:
         """Tell the keeper that the operator lives; who wants the run to stop, if anyone does."""

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import PurePosixPath
 
 from toolkit.keeper.job import Job, KeptLearner, KeptStep
 from toolkit.run.plan import RunPlan
 from toolkit.run.record import Record
 
 
-def jobs_of(plan: RunPlan, record: Record, leases: Mapping[str, str]) -> tuple[Job, ...]:
-    """One job for each of the plan's hosts, learner 1's first; `leases` are the tokens, by host."""
-    return tuple(_job(plan, record, number, leases.get(host, "")) for number, host in enumerate(plan.hosts))
+def jobs_of(plan: RunPlan, record: Record) -> tuple[Job, ...]:
+    """One job for each of the plan's hosts, learner 1's first."""
+    return tuple(_job(plan, record, number) for number in range(len(plan.hosts)))
 
 
-def _job(plan: RunPlan, record: Record, number: int, lease: str) -> Job:
+def _job(plan: RunPlan, record: Record, number: int) -> Job:
     times, mount = plan.cluster.deadlines, plan.results_mount
     return Job(
         run=plan.training_id,
@@ -33,7 +31,5 @@ def _job(plan: RunPlan, record: Record, number: int, lease: str) -> Job:
         stop=times.stop,
         store=times.store,
         lost=times.lost,
-        lease=lease,
-        scratch=PurePosixPath(plan.cluster.scratch).name if lease else "",
         record=asdict(record),
     )

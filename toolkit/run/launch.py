@@ -73,7 +73,7 @@ class Launch:
     def __init__(self, request: Request, view: View) -> None:
         self._request, self._plan, self._view = request, request.plan, Unbreakable(view)
         self._records = Records(request.home)
-        self._stage = Stage(request.plan, request.engines, request.templates)
+        self._stage = Stage(request.plan, request.engines, request.templates, request.leases)
         self._record = first_record(request)
         self._on_stage = self._gone = False
         self._stopped_by = ""
@@ -135,7 +135,7 @@ class Launch:
         with deaf_to_interrupts():
             opened.outlive(f"{plan.results_mount.place}/{plan.training_id}/{RUN_FOLDER}")
             try:
-                self._stage.go(jobs_of(plan, record, self._request.leases))
+                self._stage.go(jobs_of(plan, record))
             except ToolkitError:
                 opened.outlives = False
                 raise

@@ -12,9 +12,8 @@ _BY_CODE = {
     Code.STORING_RESULTS: Reason.BUCKET_WRITE,
     Code.CREDENTIALS: Reason.BUCKET_CREDENTIALS,
 }
-_BY_WORD = {"lease lost": Reason.LEASE, "engine away": Reason.HOST_LOST} | dict.fromkeys(
-    ("unreachable", "refused", "cut", "authentication", "host key unknown", "host key changed"), Reason.HOST_LOST
-)
+_LOST = ("unreachable", "refused", "cut", "authentication", "host key unknown", "host key changed", "engine away")
+_BY_WORD = {"lease lost": Reason.LEASE} | dict.fromkeys((*_LOST, "keeper gone"), Reason.HOST_LOST)
 
 
 def reason_of(error: ToolkitError) -> Reason:

@@ -25,10 +25,17 @@ _AT_ONCE = 16
 class Stage:
     """Everything of one run. Each method is one act, on every host at once; `strike` takes all of it away."""
 
-    def __init__(self, plan: RunPlan, engines: Mapping[str, Engine], templates: Path) -> None:
+    def __init__(
+        self, plan: RunPlan, engines: Mapping[str, Engine], templates: Path, leases: Mapping[str, str]
+    ) -> None:
         self._plan, self._templates = plan, templates
         self._hosts = tuple(
-            HostStage(plan, engines[host], tuple(one for one in plan.learners if one.seat.host == host))
+            HostStage(
+                plan,
+                engines[host],
+                tuple(one for one in plan.learners if one.seat.host == host),
+                leases.get(host, ""),
+            )
             for host in plan.hosts
         )
 

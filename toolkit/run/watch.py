@@ -61,6 +61,7 @@ class Watch:
         self._states = len(watched.record.states)
         self._stopping = False
         self._silent = self._asked = 0.0
+        self._unheard: list[str] = []
 
     def run(self) -> Record:
         """Watch to the end; the final record. Raises `Detached` where the watcher goes before."""
@@ -103,6 +104,7 @@ class Watch:
                 self._offset = event.following
             case Told(data):
                 self._told(read_record(data), str(data.get("note", "")))
+                self._tell_unheard(data.get("silent") or [])
                 if waiting := data.get("waiting"):
                     self._view.storing(int(waiting["queued"]), int(waiting["uploading"]), int(waiting["errored"]))
             case Silence(seconds, why):
@@ -113,6 +115,11 @@ class Watch:
                 self._view.beat()
             case Over():
                 pass
+
+    def _tell_unheard(self, hosts: list[str]) -> None:
+        if new := [host for host in hosts if host not in self._unheard]:
+            self._view.note(f"no word from {', '.join(new)}, which has to store what it holds; waiting for it")
+        self._unheard = hosts
 
     def _told(self, record: Record, note: str) -> None:
         """A new record: its new states are told and saved."""
