@@ -215,3 +215,19 @@ def test_a_folder_of_someone_else_is_told(lab: RealLab, hosts: Hosts) -> None:
     assert caught.value.what == f"the leases of host {host} cannot be kept in {SCRATCH}/leases"
     assert caught.value.evidence == f"{SCRATCH}/leases belongs to someone else"
     assert lab.ok(host, f"ls {SCRATCH}/leases") == ""
+
+
+@pytest.mark.parametrize("sh", SHELLS)
+def test_a_lease_that_no_one_renews_goes_by_itself_and_one_whose_run_has_a_container_is_left_to_it(
+    sh: str, tmp_path: Path, engine: Path
+) -> None:
+    folder, alone, kept = tmp_path / "scratch" / "leases", lease("alone", "0"), lease("kept", "1")
+    engine.write_text('#!/bin/sh\ncase $4 in *=kept) echo "its container";; esac\n')
+    for one in (alone, kept):
+        assert Taking(sh, folder, engine, one, grace=3).status() == 0
+    deadline = time.monotonic() + 60
+    while list(listed(sh, folder, engine)) != [kept.token]:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    subprocess.run([sh, *release_argv(str(folder), kept)[1:]], check=True)
+    assert not folder.exists()

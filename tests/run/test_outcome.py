@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from toolkit.engines.engine import engine_unreachable
+from toolkit.engines.engine import LOCAL, engine_unreachable
 from toolkit.errors import Code, ToolkitError
 from toolkit.keeper.ends import Reason
+from toolkit.process import Result
 from toolkit.run.outcome import raise_for, reason_of
 from toolkit.run.record import State
 
@@ -24,7 +25,9 @@ from .keepers import RECORD
         (ToolkitError(Code.RESOURCES, "gone", context={"host": "p100-01", "reason": "lease lost"}), Reason.LEASE),
         (ToolkitError(Code.RESOURCES, "gone", context={"host": "p100-01", "reason": "cut"}), Reason.HOST_LOST),
         (engine_unreachable("", "p100-01"), Reason.HOST_LOST),
-        (ToolkitError(Code.RESOURCES, "`docker run` failed on p100-01"), Reason.SYSTEM),
+        (LOCAL.failed(Result(("docker", "run"), 125, "", "")), Reason.HOST_LOST),
+        (LOCAL.failed(Result(("docker", "exec"), 1, "", "Error: No such container: toolkit-x")), Reason.HOST_LOST),
+        (LOCAL.failed(Result(("docker", "run"), 125, "", "port is already allocated")), Reason.SYSTEM),
     ],
 )
 def test_what_kept_a_run_from_beginning_is_one_of_the_reasons(error: ToolkitError, reason: Reason) -> None:

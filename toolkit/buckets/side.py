@@ -200,7 +200,7 @@ class SideContainer:
                 raise ToolkitError(
                     Code.RESOURCES,
                     f"the run's container on {self.engine.host} is gone: it was killed, or the engine was stopped",
-                    context={"host": self.engine.host, "reason": "keeper gone"},
+                    context={"host": self.engine.host, "reason": "container gone"},
                 )
             if time.monotonic() > deadline:
                 raise ToolkitError(

@@ -13,6 +13,7 @@ from toolkit.hosts.shell import Shell
 from toolkit.process import Result
 
 _UNREACHABLE = ("Cannot connect to the Docker daemon", "permission denied while trying to connect", "no such command")
+_CONTAINER_GONE = ("No such container", "is not running")
 _TIMEOUT = 120
 """Seconds for a command that is short by its nature: an engine that takes longer does not answer."""
 _REMOVALS = {
@@ -80,8 +81,11 @@ class Engine:
         said = (result.errors or result.output).strip()
         if any(words in said for words in _UNREACHABLE):
             return engine_unreachable(said, self.host)
-        what = f"`{' '.join(result.argv[:3])}` failed on {self.host}"
-        return ToolkitError(Code.RESOURCES, what, evidence=said[-2000:])
+        what = f"`{' '.join(result.argv[:3])}` failed on {self.host}" + ("" if said else ", without a word")
+        # An engine that is being stopped leaves its client without one; a container that others killed is no more.
+        gone = any(words in said for words in _CONTAINER_GONE)
+        reason = "engine away" if not said else "container gone" if gone else ""
+        return ToolkitError(Code.RESOURCES, what, evidence=said[-2000:], context={"host": self.host, "reason": reason})
 
     def remove_run(self, run_id: str) -> list[str]:
         """Remove every container, network and volume with the run's label; what could not be removed, by name.

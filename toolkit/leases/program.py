@@ -12,6 +12,8 @@ It needs a POSIX sh and coreutils, and no lock that someone who is killed could 
   grace time; one that is only asked, after 10 s. All ages are by the host's clock. Who removes a stale one first says
   so (`dead.TOKEN.OWN`) and looks again; who takes or renews one first does so and then looks for such a sign. So a
   lease that is removed is never believed to be held.
+- Whoever took one leaves a guard behind until the run has a container: an operator who is cut off or killed before
+  that leaves nothing, also where no one comes after him.
 """
 
 from __future__ import annotations
@@ -136,6 +138,16 @@ in_the_way() {
   done
 }
 
+guard() { # until the run has a container here, which gives the lease back, or the lease is gone or stale
+  trap '' HUP
+  while sleep 5; do
+    [ -x "$own" ] || return
+    running=$("$engine" ps --quiet --filter "label=toolkit.run=$(field run "$own")") || continue
+    [ -z "$running" ] || return
+    if bury "$own"; then tidy; return; fi
+  done
+}
+
 acquire() {
   mkdir -p -- "$folder" 2>/dev/null
   if others; then die "$folder belongs to someone else"; fi
@@ -148,7 +160,11 @@ acquire() {
     case $verdict in
       held) withdraw; in_the_way; tidy; exit 10;;
       free)
-        if chmod 700 "$own" 2>/dev/null && ! doubted; then sweep; exit 0; fi
+        if chmod 700 "$own" 2>/dev/null && ! doubted; then
+          sweep
+          (exec </dev/null >/dev/null 2>&1; guard) & # exec: dash would keep what is redirected for a while open
+          exit 0
+        fi
         withdraw;;
       yield) withdraw; nap;;
       wait) nap;;

@@ -13,7 +13,7 @@ _BY_CODE = {
     Code.CREDENTIALS: Reason.BUCKET_CREDENTIALS,
 }
 _LOST = ("unreachable", "refused", "cut", "authentication", "host key unknown", "host key changed", "engine away")
-_BY_WORD = {"lease lost": Reason.LEASE} | dict.fromkeys((*_LOST, "keeper gone"), Reason.HOST_LOST)
+_BY_WORD = {"lease lost": Reason.LEASE} | dict.fromkeys((*_LOST, "container gone"), Reason.HOST_LOST)
 
 
 def reason_of(error: ToolkitError) -> Reason:
