@@ -101,6 +101,10 @@ DDL_API int ddl_wait(int64_t handle); /* the collective's code; frees the handle
 /* Start and wait. */
 DDL_API int ddl_run(const char *name, int kind, int reduction, const ddl_tensor *tensors, int count);
 
+/* First of all, if at all: a folder of Python packages. NVIDIA's wheels are looked for in it, and in those folders that this
+ * process's libraries came from: a framework that is imported later has none yet. */
+DDL_API void ddl_look_in(const char *folder);
+
 /* Whether CUDA sees a GPU in this process, and libddl_nccl.so is there for it. May be asked before ddl_init. */
 DDL_API int ddl_sees_gpu(void);
 

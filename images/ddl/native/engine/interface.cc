@@ -186,6 +186,8 @@ const char* ddl_algorithm(int64_t bytes) {
   return to ? to->algorithm(static_cast<size_t>(bytes)) : "";
 }
 
+void ddl_look_in(const char* folder) { ddl::Gpu::look_in(folder); }
+
 int ddl_sees_gpu(void) { return ddl::Gpu::seen(); }
 
 const char* ddl_gpu_algorithm(void) {

@@ -28,6 +28,8 @@ typedef struct ddl_gpu_piece {
 } ddl_gpu_piece;
 
 typedef struct ddl_gpu_functions {
+  /* First of all: a folder of Python packages where NVIDIA's wheels may be. */
+  void (*look_in)(const char *folder);
   /* How many GPUs CUDA sees. */
   const char *(*count)(int *gpus);
   /* GPU number `local_rank`, or the only one there is. */

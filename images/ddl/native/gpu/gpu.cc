@@ -59,6 +59,11 @@ int most(int value, MPI_Comm comm) {
 
 }  // namespace
 
+void Gpu::look_in(const char* folder) {
+  std::string why;
+  if (const ddl_gpu_functions* functions = load(&why)) functions->look_in(folder);
+}
+
 bool Gpu::seen() {
   std::string why;
   int gpus = 0;

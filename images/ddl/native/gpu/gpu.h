@@ -17,6 +17,8 @@ class Gpu {
  public:
   typedef std::vector<Request> Batch;
 
+  // First of all: a folder of Python packages where NVIDIA's wheels may be.
+  static void look_in(const char* folder);
   // Whether tensors of this process can be on a GPU at all: libddl_nccl.so and CUDA are there, and it sees one.
   static bool seen();
 

@@ -91,6 +91,8 @@ ncclRedOp_t op_of(int reduction) {
   return reduction == DDL_AVERAGE ? ncclAvg : reduction == DDL_MIN ? ncclMin : reduction == DDL_MAX ? ncclMax : ncclSum;
 }
 
+void look_in(const char* folder) { ddl::look_in(folder); }
+
 const char* count(int* gpus) {
   std::string why;
   const ddl::Cuda* cuda = ddl::cuda(&why);
@@ -272,7 +274,7 @@ void disconnect(ddl_gpu* gpu) {
   gpu->communicator = nullptr;
 }
 
-const ddl_gpu_functions functions = {count, open, address, record, follow, copy, finish, host_memory, find_nccl,
+const ddl_gpu_functions functions = {look_in, count, open, address, record, follow, copy, finish, host_memory, find_nccl,
                                      make_id, connect, check, collect, passed, disconnect};
 
 }  // namespace

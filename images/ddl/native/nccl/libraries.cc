@@ -9,9 +9,14 @@
 namespace ddl {
 namespace {
 
-// The folders `site-packages` (Debian: `dist-packages`) that this process's libraries came from.
+std::vector<std::string>& told() {
+  static std::vector<std::string> folders;
+  return folders;
+}
+
+// Besides those told of, the folders `site-packages` (Debian: `dist-packages`) that this process's libraries came from.
 std::vector<std::string> package_folders() {
-  std::vector<std::string> folders;
+  std::vector<std::string> folders = told();
   dl_iterate_phdr(
       [](dl_phdr_info* info, size_t, void* found) {
         const std::string path = info->dlpi_name ? info->dlpi_name : "";
@@ -55,6 +60,8 @@ bool take(void* library, const char* name, Function* function, std::string* why)
 }
 
 }  // namespace
+
+void look_in(const std::string& folder) { told().push_back(folder + "/"); }
 
 #define DDL_TAKE(name) &&take(library, #name, &functions.name, why)
 

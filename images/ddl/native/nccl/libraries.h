@@ -37,6 +37,9 @@ struct Nccl {
 };
 #undef DDL_MEMBER
 
+// A folder of Python packages that is looked into besides; before the first call of what follows.
+void look_in(const std::string& folder);
+
 // The library, opened at the first call and kept; null with the reason in `why`.
 const Cuda* cuda(std::string* why);
 const Nccl* nccl(std::string* why);
