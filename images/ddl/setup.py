@@ -26,7 +26,7 @@ class WithNative(build_py):
         native = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(native)
         try:
-            folder = native.build(str(Path(self.build_lib) / "ddl" / "lib"))
+            folder, _ = native.build(str(Path(self.build_lib) / "ddl" / "lib"))
         except native.BuildError as error:
             sys.exit(f"ddl: its native half cannot be compiled: {error}")
         if not folder:

@@ -18,7 +18,7 @@ def test_dims_are_gpus_per_host_times_hosts() -> None:
     assert str(mode) == "-mode b:4x2"
 
 
-@pytest.mark.parametrize("more", ["-wire fp16", "-wire bf16", "-stall 5", "-stall 2.5 -wire fp16"])
+@pytest.mark.parametrize("more", ["-wire fp16", "-wire bf16", "-stall 5", "-stall 2.5 -wire fp16", "-explore 0"])
 def test_the_engines_own_options_may_come_before_or_behind(more: str) -> None:
     assert parse_mode(f"-mode p:1x2 {more}", ranks=2) == parse_mode(f"{more} -mode p:1x2", 2) == Mode("p", (1, 2))
 
@@ -27,7 +27,7 @@ def test_the_engines_own_options_may_come_before_or_behind(more: str) -> None:
     "options",
     ["", "p:1x2", "-mode", "-mode p", "-mode p:", "-mode x:1x2", "-mode p:1x", "-mode p:0x2", "-mode p:1x2x1x1x1",
      "-mode p:-1x2", "-mode p:1 x2", "-mode P:1x2", "-mode p:1x2 -more", "--mode p:1x2", "-mode p:1x2 -wire fp8",
-     "-mode p:1x2 -stall soon", "-wire fp16", "-mode p:1x2 -mode p:1x2", "-mode p:1x2 -wire"],
+     "-mode p:1x2 -stall soon", "-mode p:1x2 -explore", "-wire fp16", "-mode p:1x2 -mode p:1x2", "-mode p:1x2 -wire"],
 )  # fmt: skip
 def test_refuses_other_forms_and_shows_the_right_one(options: str) -> None:
     with pytest.raises(ValueError, match="-mode p:1x2'") as refusal:

@@ -7,12 +7,15 @@ import json
 import os
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+
+from . import stand_in
 
 PROGRAMS = Path(__file__).parent / "programs"
 NATIVE = Path(__file__).parents[2] / "images" / "ddl" / "native"
@@ -49,6 +52,30 @@ def libraries(build: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Pa
     folder = tmp_path_factory.mktemp("libraries")
     build.build_engine(str(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def headers(build: ModuleType) -> list[str]:
+    """The folders of CUDA's and NCCL's, out of NVIDIA's wheels."""
+    found: list[str] = build.find_cuda(sysconfig.get_paths()["purelib"])
+    assert found, "NVIDIA's wheels are needed: tox -e ddl installs them"
+    return found
+
+
+@pytest.fixture(scope="session")
+def stood_in(build: ModuleType, headers: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the stand-in's libraries."""
+    folder = tmp_path_factory.mktemp("stand-in")
+    stand_in.compile_stand_in(build, headers, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tensorflow() -> Path:
+    """The folder of the TensorFlow that is installed beside the tests."""
+    found = importlib.util.find_spec("tensorflow")
+    assert found and found.origin, "TensorFlow is needed: tox -e ddl installs it"
+    return Path(found.origin).parent
 
 
 @pytest.fixture

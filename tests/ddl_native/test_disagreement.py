@@ -98,6 +98,7 @@ def test_mpi_that_someone_else_began_is_used_and_left_to_them(mpirun: Mpirun) ->
         ("-mode", "-mode has no value"),
         ("-wire fp8", "-wire is fp16 or bf16"),
         ("-stall soon", "-stall is a number of seconds"),
+        ("-explore long", "-explore is a number of seconds"),
     ],
 )
 def test_options_that_cannot_be_are_refused_on_every_rank(mpirun: Mpirun, options: str, words: str) -> None:

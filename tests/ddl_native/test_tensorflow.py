@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -13,11 +12,9 @@ from .conftest import PROGRAMS, mpirun_argv, run_ranks
 
 
 @pytest.fixture(scope="session")
-def skin(build: ModuleType, libraries: Path) -> Path:
+def skin(build: ModuleType, libraries: Path, tensorflow: Path) -> Path:
     """The folder with both libraries."""
-    found = importlib.util.find_spec("tensorflow")
-    assert found and found.origin, "TensorFlow is needed: tox -e ddl installs it"
-    build.build_skin(str(libraries), str(Path(found.origin).parent))
+    build.build_skin(str(libraries), str(tensorflow))
     return libraries
 
 

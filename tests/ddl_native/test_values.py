@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from .conftest import PROGRAMS, mpirun_argv, run_ranks
 
 CarryOut = Callable[..., CompletedProcess[str]]
 
@@ -117,3 +122,13 @@ def test_fp32_in_16_bits_between_hosts_is_rounded_and_no_more(carry_out: CarryOu
     # What has few digits passes unharmed; what has many is off by a rounding of the 16-bit type, and not by less.
     carry_out(4, {"options": f"-mode b:2x2 -wire {wire}", "exact": True, "collectives": [{"name": "few", **one}]})
     carry_out(4, {"options": f"-mode b:2x2 -wire {wire}", "wire": wire, "collectives": [{"name": "many", **one}]})
+
+
+def test_measuring_at_start_ends_for_all_ranks_when_its_time_is_up_for_one(libraries: Path) -> None:
+    words = [sys.executable, str(PROGRAMS / "plan.py")]
+    plans = [json.dumps({"options": f"-mode p:2x1 -explore {n}", "collectives": every_type(70_001)}) for n in (0, 600)]
+    argv = [*mpirun_argv(1, *words, plans[0]), ":", "-np", "1", *words, plans[1]]
+    done = run_ranks(argv, {"DDL_ENGINE": str(libraries / "libddl_engine.so")}, 120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr.count("-mode p: measuring was ended after 0 s; what was not measured goes as by b") == 1
+    assert done.stdout.count("hierarchical hierarchical hierarchical hierarchical\n") == 2, done.stdout

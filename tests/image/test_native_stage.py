@@ -14,6 +14,7 @@ from toolkit.image.config import with_variables
 from toolkit.image.own import compiler_recipes
 from toolkit.image.stages import Stage, stages_of
 from toolkit.lock.file import read_lock
+from toolkit.lock.model import Lock
 from toolkit.lock.pool import Pool
 from toolkit.lock.question import stale
 from toolkit.places import house
@@ -25,9 +26,9 @@ RECIPE = NAMED["tensorflow-ddl-2.19-py3.11-cpu"]
 LOCK = read_lock(RECIPE.lock)
 
 
-def stages(recipe: Recipe, namespace: str = "") -> tuple[Stage, ...]:
+def stages(recipe: Recipe, namespace: str = "", lock: Lock = LOCK) -> tuple[Stage, ...]:
     texts = {file.name: file.read_text() for file in TEMPLATES.iterdir()}
-    return stages_of(recipe, read_inputs(recipe), LOCK, texts, Pool(Path("/pool")), namespace)
+    return stages_of(recipe, read_inputs(recipe), lock, texts, Pool(Path("/pool")), namespace)
 
 
 def test_it_is_compiled_apart_and_only_its_files_are_kept() -> None:
@@ -44,6 +45,14 @@ def test_it_is_compiled_apart_and_only_its_files_are_kept() -> None:
     assert lines[-1] == "RUN python3.11 /build/native/build.py /opt/ddl/lib /build/tensorflow"
     names = {entry.name for entry in native.context}
     assert {"native/build.py", "native/engine.h", "native/tensorflow/ops.cc", "native/engine/ledger.cc"} <= names
+
+
+@pytest.mark.parametrize("name", [name for name in NAMED if name.startswith("tensorflow-ddl-2")])
+def test_nvidias_headers_are_there_where_the_environment_has_them_all(name: str) -> None:
+    native = stages(NAMED[name], lock=read_lock(NAMED[name].lock))[1]
+    copied = [line.split()[-1] for line in native.dockerfile.splitlines() if "/nvidia/" in line]
+    wanted = [f"/build/nvidia/{package}/include" for package in ("cuda_nvcc", "cuda_runtime", "nccl")]
+    assert copied == (wanted if name.endswith("-cuda") else [])
 
 
 def test_a_namespace_is_before_the_compilers_too() -> None:

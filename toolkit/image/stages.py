@@ -35,6 +35,13 @@ from toolkit.lock.pool import Pool
 from toolkit.lock.wheel_choice import is_foreign
 from toolkit.tar_stream import Entry
 
+_HEADERS = {
+    "nvidia-cuda-nvcc-cu12": "cuda_nvcc",
+    "nvidia-cuda-runtime-cu12": "cuda_runtime",
+    "nvidia-nccl-cu12": "nccl",
+}
+"""NVIDIA's wheels whose headers native libraries are compiled with, and their folders in `nvidia`."""
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -76,7 +83,8 @@ def stages_of(
         parent = namespace + bundle_inputs(recipe, lock).reference
     if recipe.native:
         reference = namespace + native_inputs(recipe, lock).reference
-        stages.append(native_stage(recipe, recipe.native, templates[NATIVE_TEMPLATE], parent, reference, namespace))
+        template = templates[NATIVE_TEMPLATE]
+        stages.append(native_stage(recipe, recipe.native, template, lock.wheels, parent, reference, namespace))
         parent = reference
     stages.append(_image(recipe, inputs, lock, templates[recipe.template.name], parent, namespace + inputs.reference))
     return tuple(stages)
@@ -118,9 +126,15 @@ def labels(recipe: Recipe, inputs: Inputs, lock: Lock) -> dict[str, str]:
 
 
 def native_stage(
-    recipe: Recipe, native: Native, template: str, parent: str, reference: str, namespace: str = ""
+    recipe: Recipe,
+    native: Native,
+    template: str,
+    wheels: Sequence[WheelPin],
+    parent: str,
+    reference: str,
+    namespace: str = "",
 ) -> Stage:
-    """What is compiled for the environment `parent`, in a base that has the compilers."""
+    """What is compiled for the environment `parent` of `wheels`, in a base that has the compilers."""
     compiler = native.compiler
     dockerfile = render(
         template,
@@ -129,6 +143,7 @@ def native_stage(
         stage=reference,
         python=recipe.python,
         target=native.target,
+        headers=[_HEADERS[wheel.name] for wheel in sorted(wheels) if wheel.name in _HEADERS],
     )
     sources = tree_files(Tree(native.source, native.target))
     context = tuple(Entry(f"native/{name}", file) for name, file in sources)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sysconfig
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,6 +144,8 @@ def _load() -> Any:
             f"ddl: the native library cannot be loaded: {error}\n"
             f"  next: have {_FILE} in LD_LIBRARY_PATH or beside the package (lib/), and Open MPI's libmpi.so installed"
         ) from None
+    # The framework, whose own libraries lead to NVIDIA's, may be imported only after this.
+    library.ddl_look_in(sysconfig.get_path("purelib").encode())
     library.ddl_start.restype = ctypes.c_int64
     library.ddl_start.argtypes = [
         ctypes.c_char_p,

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Compiles ddl's native half: libddl_engine.so and, over it, ddl_MDR.so for one TensorFlow.
+"""Compiles ddl's native half: libddl_engine.so and, over it, ddl_MDR.so for one TensorFlow. Where CUDA's and NCCL's
+headers are beside TensorFlow or in the system, also libddl_nccl.so, and kernels for tensors on GPUs.
 
     python build.py OUTPUT [TENSORFLOW]
 
@@ -20,10 +21,11 @@ from multiprocessing.pool import ThreadPool
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ENGINE = "libddl_engine.so"
+NCCL = "libddl_nccl.so"
 SKIN = "ddl_MDR.so"
 SKIN_SOURCE = "tensorflow/ops.cc"
 FLAGS = ["-O3", "-ffp-contract=off", "-fPIC", "-fvisibility=hidden", "-Wall", "-pthread", "-DOMPI_SKIP_MPICXX", "-I."]
-LINK = ["-shared", "-s", "-pthread", "-Wl,--build-id=none", "-Wl,-z,relro,-z,now", "-Wl,-rpath,$ORIGIN"]
+LINK = ["-shared", "-pthread", "-Wl,--build-id=none", "-Wl,-z,relro,-z,now", "-Wl,-rpath,$ORIGIN"]
 # A symbol of TensorFlow's that takes a std::string of the C++11 kind: then so must ours.
 NEW_STRINGS = re.compile(r"_ZNK?10tensorflow[0-9A-Za-z_]*NSt7__cxx11".encode("ascii"))
 
@@ -44,9 +46,8 @@ def run(argv):
     return said
 
 
-def sources():
-    """The engine's sources, in a fixed order."""
-    folders = ("collectives", "engine")
+def sources(folders):
+    """The sources in `folders`, in a fixed order."""
     found = ["%s/%s" % (folder, name) for folder in folders for name in os.listdir(os.path.join(HERE, folder))]
     return sorted(name for name in found if name.endswith(".cc"))
 
@@ -64,22 +65,59 @@ def same_everywhere():
     return ["-ffile-prefix-map=%s=." % HERE] if major >= 8 else []
 
 
-def build_engine(output, flags=(), link=()):
-    """Compile the engine into the folder `output`; `flags` and `link` come besides ours (a sanitizer's)."""
-    compile_flags = FLAGS + ["-std=c++11"] + same_everywhere() + mpi_flags("incdirs") + list(flags)
+def build_library(target, names, flags, link):
+    """Compile the sources `names` and link them as the library `target`; its names stay in where `flags` have -g."""
     objects = tempfile.mkdtemp()
     try:
-        made = [os.path.join(objects, name.replace("/", "_") + ".o") for name in sources()]
-        steps = [["g++", "-c", name, "-o", target] + compile_flags for name, target in zip(sources(), made)]
+        made = [os.path.join(objects, name.replace("/", "_") + ".o") for name in names]
+        steps = [["g++", "-c", name, "-o", place] + FLAGS + ["-std=c++11"] + flags for name, place in zip(names, made)]
         # Compilers are processes of their own: a thread for each is enough.
         pool = ThreadPool(max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2))
         pool.map(run, steps)
         pool.close()
-        libraries = mpi_flags("libdirs") + ["-lmpi", "-ldl", "-lrt"]
-        target = os.path.join(output, ENGINE)
-        run(["g++"] + made + LINK + ["-Wl,-soname," + ENGINE, "-o", target] + list(link) + libraries)
+        strip = [] if "-g" in flags else ["-s"]
+        run(["g++"] + made + LINK + strip + ["-Wl,-soname," + os.path.basename(target), "-o", target] + link)
     finally:
         shutil.rmtree(objects)
+
+
+def build_engine(output, flags=(), link=()):
+    """Compile the engine into the folder `output`; `flags` and `link` come besides ours (a sanitizer's)."""
+    names = sources(["collectives", "engine", "gpu"])
+    headers = same_everywhere() + mpi_flags("incdirs")
+    libraries = mpi_flags("libdirs") + ["-lmpi", "-ldl", "-lrt"]
+    build_library(os.path.join(output, ENGINE), names, headers + list(flags), list(link) + libraries)
+
+
+def find_cuda(packages):
+    """The folders with CUDA's and NCCL's headers: those of NVIDIA's wheels in `packages`, or the system's; none if any
+    is missing, or CUDA is older than 12. crt/ is nvcc's, and the rest includes it."""
+    needed = (("nccl", "nccl.h"), ("cuda_runtime", "cuda_runtime_api.h"), ("cuda_nvcc", "crt/host_defines.h"))
+    wheels = [os.path.join(packages, "nvidia", name, "include") for name, _ in needed]
+    for folders in (wheels, ["/usr/local/cuda/include", "/usr/include"]):
+        found = [[place for place in folders if os.path.exists(os.path.join(place, file))] for _, file in needed]
+        if all(found) and cuda_version(found[1][0]) >= 12000:
+            return [place for place in folders if os.path.isdir(place)]
+    return []
+
+
+def cuda_version(folder):
+    """The version of CUDA's runtime whose headers are in `folder`: 12050 for 12.5."""
+    with open(os.path.join(folder, "cuda_runtime_api.h"), "rb") as file:
+        return int(re.search(b"#define CUDART_VERSION +([0-9]+)", file.read()).group(1))
+
+
+def cuda_flags(folders):
+    """Compile with the headers in `folders`; where they lie does not matter. g++ has the system's own by itself."""
+    found = [word for place in folders if place != "/usr/include" for word in ("-isystem", place)]
+    same = ["-ffile-prefix-map=%s=cuda" % place for place in folders] if same_everywhere() else []
+    return found + same
+
+
+def build_nccl(output, folders, flags=(), link=()):
+    """Compile the way to GPUs into the folder `output`, with the headers in `folders`."""
+    headers = same_everywhere() + cuda_flags(folders)
+    build_library(os.path.join(output, NCCL), sources(["nccl"]), headers + list(flags), list(link) + ["-ldl"])
 
 
 def tensorflow_facts(folder):
@@ -101,14 +139,16 @@ def tensorflow_facts(folder):
     return ["-std=" + standard, "-D_GLIBCXX_USE_CXX11_ABI=%d" % new_strings, "-DEIGEN_MAX_ALIGN_BYTES=64"], names[-1]
 
 
-def build_skin(output, folder):
-    """Compile TensorFlow's ops into the folder `output`, where the engine lies already."""
+def build_skin(output, folder, cuda=()):
+    """Compile TensorFlow's ops into the folder `output`, where the engine lies already; with CUDA's headers in `cuda`
+    also for tensors on GPUs."""
     flags, library = tensorflow_facts(folder)
     includes = [os.path.join(folder, "include"), os.path.join(folder, "include", "external", "nsync", "public")]
     headers = [word for place in includes if os.path.isdir(place) for word in ("-isystem", place)]
     # TensorFlow's headers name themselves in messages; where they lie must not matter.
     same = ["-ffile-prefix-map=%s=tensorflow" % folder] if same_everywhere() else []
-    link = LINK + ["-L" + folder, "-l:" + library, "-L" + output, "-l:" + ENGINE]
+    headers += ["-DDDL_ON_GPU", "-DEIGEN_USE_GPU"] + cuda_flags(cuda) if cuda else []
+    link = LINK + ["-s", "-L" + folder, "-l:" + library, "-L" + output, "-l:" + ENGINE]
     # -O2: nothing is computed here, and TensorFlow's headers are what takes the time.
     argv = ["g++", SKIN_SOURCE] + FLAGS + ["-O2", "-w"] + flags + same_everywhere() + same + headers
     run(argv + ["-o", os.path.join(output, SKIN)] + link)
@@ -121,15 +161,18 @@ def find_tensorflow():
 
 
 def build(output, folder=None):
-    """Both libraries in `output`; without a TensorFlow only the engine."""
+    """The libraries in `output`, as far as what they stand on is here. What that is: TensorFlow's folder, CUDA's."""
     if not os.path.isdir(output):
         os.makedirs(output)
     output = os.path.abspath(output)
     build_engine(output)
     folder = folder or find_tensorflow()
+    cuda = find_cuda(os.path.dirname(os.path.abspath(folder))) if folder else []
+    if cuda:
+        build_nccl(output, cuda)
     if folder:
-        build_skin(output, os.path.abspath(folder))
-    return folder
+        build_skin(output, os.path.abspath(folder), cuda)
+    return folder, cuda
 
 
 def main(words):
@@ -138,12 +181,12 @@ def main(words):
         print(__doc__)
         return 2
     try:
-        folder = build(*words)
+        folder, cuda = build(*words)
     except BuildError as error:
         print("ddl: cannot be compiled: %s" % error, file=sys.stderr)
         return 1
     made = "%s and %s for %s" % (ENGINE, SKIN, folder) if folder else "%s; no TensorFlow here" % ENGINE
-    print("ddl: %s in %s" % (made, words[0]))
+    print("ddl: %s in %s%s" % (made, words[0], "; %s with the headers in %s" % (NCCL, ", ".join(cuda)) if cuda else ""))
     return 0
 
 

@@ -40,7 +40,7 @@ enum ddl_code {
   DDL_NOT_READY = 2,   /* ddl_init has not been called, or was called a second time */
   DDL_MISMATCH = 3,    /* ranks differ about a collective */
   DDL_LEFT = 4,        /* a rank has left, so this collective can never be */
-  DDL_FAILED = 5       /* MPI or the system refused */
+  DDL_FAILED = 5       /* CUDA refused: the tensors are on another GPU than this rank's, … */
 };
 
 enum ddl_kind { DDL_ALLREDUCE = 0, DDL_BROADCAST = 1 };                    /* broadcast: rank 0's value to every rank */
@@ -72,11 +72,11 @@ typedef void (*ddl_done)(void *context, int code, const char *words);
 /* Start: MPI is initialised if no one has (mpi4py's is used if it is there, and must have been initialised with
  * MPI_THREAD_SERIALIZED at least, and MPI_THREAD_MULTIPLE if others call MPI too). Every rank must call it.
  *
- * options    DDL_OPTIONS as users wrote it: `-mode C:AxBxC`. C: b hierarchical, r ring, m MPI_Allreduce, n NCCL (here: as b,
- *            with a word on stderr), p explores at start and picks by size. A: ranks per host, B: hosts, further dimensions: racks,
- *            aisles; the product must be the number of ranks. "" or NULL: p, with the hosts as they are. Also
- *            `-wire fp16|bf16` (fp32 travels between hosts in 16 bits), `-stall SECONDS`. Unknown options are ignored, with a
- *            word on rank 0's stderr.
+ * options    DDL_OPTIONS as users wrote it: `-mode C:AxBxC`. C: b hierarchical, r ring, m MPI_Allreduce, n NCCL for tensors on
+ *            GPUs and b for others, p the same but for others explores at start and picks by size. A: ranks per host, B: hosts,
+ *            further dimensions: racks, aisles; the product must be the number of ranks. "" or NULL: p, with the hosts as they
+ *            are. Also `-wire fp16|bf16` (fp32 travels between hosts in 16 bits), `-stall SECONDS`, `-explore SECONDS` (what p
+ *            may take; 3). Unknown options are ignored, with a word on rank 0's stderr.
  * local_rank this process's number on its host (its GPU); kept and given back.
  * A second call is DDL_NOT_READY. */
 DDL_API int ddl_init(const char *options, int local_rank);
@@ -100,6 +100,24 @@ DDL_API int ddl_wait(int64_t handle); /* the collective's code; frees the handle
 
 /* Start and wait. */
 DDL_API int ddl_run(const char *name, int kind, int reduction, const ddl_tensor *tensors, int count);
+
+/* First of all, if at all: a folder of Python packages. NVIDIA's wheels are looked for in it, and in those folders that this
+ * process's libraries came from: a framework that is imported later has none yet. */
+DDL_API void ddl_look_in(const char *folder);
+
+/* Whether CUDA sees a GPU in this process, and libddl_nccl.so is there for it. May be asked before ddl_init. */
+DDL_API int ddl_sees_gpu(void);
+
+/* ddl_enqueue for tensors in the memory of this rank's GPU: the one numbered by the local rank, or the only one that CUDA sees.
+ * They have their values when `stream` (a cudaStream_t) comes to what it was given before this call; nobody waits for that here.
+ * Results are there for every stream when `done` is called. By NCCL where all ranks can (see ddl_init and ddl_gpu_algorithm):
+ * then all ranks' tensors of this collective must be on GPUs, or it is a DDL_MISMATCH. Otherwise by way of the hosts' memory,
+ * where the others' may be anywhere. Where CUDA or NCCL fail later, the job ends, with words: no rank could go on. */
+DDL_API int ddl_enqueue_on_gpu(const char *name, int kind, int reduction, const ddl_tensor *tensors, int count, void *stream,
+                               ddl_done done, void *context);
+
+/* How tensors on GPUs are reduced: "nccl", "host", or "" where this rank has no GPU. */
+DDL_API const char *ddl_gpu_algorithm(void);
 
 /* Seconds after which a rank that has not come is reported; 60, or the environment's DDL_STALL_SECONDS, at first. 0: never. */
 DDL_API void ddl_set_stall_seconds(double seconds);

@@ -3,12 +3,15 @@
     mpirun -np N python plan.py PLAN
 
 PLAN is a JSON object (or `@FILE` with one): `options`; `shuffle`, whether ranks submit in different orders; `rounds`;
-`exact`, values that any type can hold; `wire`, the type that fp32 travels in; `collectives`, each
+`exact`, values that any type can hold; `wire`, the type that fp32 travels in; `killed`, a rank that dies in the fourth
+round; `collectives`, each
 `{name, kind, op, tensors: [[type, shape], …], in_place}`. A name may come several times in a plan.
 """
 
 import json
+import os
 import random
+import signal
 import sys
 import zlib
 from pathlib import Path
@@ -63,7 +66,11 @@ def check(output, given, kind, op, where, wire):
     assert not wire or error > LOOSE[kind] * scale, f"{where} did not travel in {wire}"
 
 
-def main(plan):
+def read(words):
+    return json.loads(Path(words[1:]).read_text() if words.startswith("@") else words)
+
+
+def main(plan, begin=engine.Handle):
     engine.init(plan.get("options", ""))
     rank, size = engine.rank(), engine.size()
     for round_number in range(plan.get("rounds", 1)):
@@ -75,6 +82,8 @@ def main(plan):
                 places = [at for at, (_, one) in enumerate(order) if one["name"] == name]
                 for at, item in zip(places, sorted((order[at] for at in places), key=lambda item: item[0])):
                     order[at] = item
+        if round_number > 2 and rank == plan.get("killed"):
+            os.kill(os.getpid(), signal.SIGKILL)
         started = []
         for index, one in order:
             kinds = [kind for kind, _ in one["tensors"]]
@@ -84,7 +93,7 @@ def main(plan):
             ]
             mine = [of_ranks[rank].copy() for of_ranks in given]
             code = 1 if one.get("kind") == "broadcast" else 0
-            handle = engine.Handle(one["name"], mine, code, one.get("op", "sum"), kinds, one.get("in_place", False))
+            handle = begin(one["name"], mine, code, one.get("op", "sum"), kinds, one.get("in_place", False))
             started.append((one, kinds, given, handle))
         for one, kinds, given, handle in started:
             for kind, of_ranks, output in zip(kinds, given, handle.wait()):
@@ -93,10 +102,10 @@ def main(plan):
                 else:
                     given_plain = [plain(array, kind) for array in of_ranks]
                     check(output, given_plain, kind, one.get("op", "sum"), one["name"], plan.get("wire"))
+    print(f"\nWAYS {rank} {' '.join(engine.algorithm(1 << bits) for bits in (10, 16, 20, 24))}", flush=True)
     counters = engine.counters()
     print(f"\nRIGHT {rank} {counters.collectives} in {counters.batches}", flush=True)
 
 
 if __name__ == "__main__":
-    words = sys.argv[1]
-    main(json.loads(Path(words[1:]).read_text() if words.startswith("@") else words))
+    main(read(sys.argv[1]))

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <sstream>
 
 #include "collectives/arithmetic.h"
 #include "collectives/waiting.h"
@@ -137,24 +138,30 @@ void Algorithms::broadcast(const Spans& spans) {
   }
 }
 
-// The best of several, as its slowest rank had it: a neighbour may disturb some of them.
-double Algorithms::measure(Way way, size_t bytes) {
+// The best of several, as its slowest rank had it: a neighbour may disturb some of them. False, on all ranks, where one of
+// them found the time to be up.
+bool Algorithms::measure(Way way, size_t bytes, double until, double* best) {
   std::vector<float> values(bytes / sizeof(float), 1.0f);
   Spans spans(sizeof(float));
   spans.add(values.data(), values.data(), values.size());
-  double best = 1e30;
+  *best = 1e30;
   for (int attempt = 0; attempt < 6; ++attempt) {
     MPI_Barrier(topology_.world);
     const double begin = now();
     run(way, spans, DDL_FLOAT32, DDL_MAX);
-    double took = now() - begin;
-    MPI_Allreduce(MPI_IN_PLACE, &took, 1, MPI_DOUBLE, MPI_MAX, topology_.world);
-    if (attempt > 0) best = std::min(best, took);  // the first touches memory for the first time
+    const double end = now();
+    double took[2] = {end - begin, end - until};
+    MPI_Allreduce(MPI_IN_PLACE, took, 2, MPI_DOUBLE, MPI_MAX, topology_.world);
+    if (took[1] > 0) return false;
+    if (attempt > 0) *best = std::min(*best, took[0]);  // the first touches memory for the first time
   }
-  return best;
+  return true;
 }
 
+// On a busy machine one attempt may take seconds: when the time is up, the rest goes by what is the best for reasons.
 void Algorithms::explore() {
+  const double until = now() + mode_.explore_seconds;
+  bool in_time = true;
   for (size_t bytes : kExplored) {
     std::vector<Way> ways;
     if (shared_) ways.push_back(kHierarchical);
@@ -162,16 +169,24 @@ void Algorithms::explore() {
     ways.push_back(kMpi);
     // The first is the one for reasons: another must be clearly better.
     Choice best = {bytes, ways[0]};
-    double least = kClearly * measure(ways[0], bytes);
-    for (size_t other = 1; other < ways.size(); ++other) {
-      const double took = measure(ways[other], bytes);
-      if (took >= least) continue;
-      least = took;
-      best.way = ways[other];
+    double least = 0, took = 0;
+    for (size_t way = 0; in_time && way < ways.size(); ++way) {
+      in_time = measure(ways[way], bytes, until, &took);
+      if (way == 0) {
+        least = kClearly * took;
+      } else if (in_time && took < least) {
+        least = took;
+        best.way = ways[way];
+      }
     }
     choices_.push_back(best);
   }
   choices_.back().up_to = SIZE_MAX;
+  if (!in_time) {
+    std::ostringstream words;
+    words << "-mode p: measuring was ended after " << mode_.explore_seconds << " s; what was not measured goes as by b";
+    remark_ += (remark_.empty() ? "" : "; ") + words.str();
+  }
 }
 
 }  // namespace ddl

@@ -41,7 +41,7 @@ class Algorithms {
   void mpi_whole(const Spans& spans, int type, int reduction, double scale);
   void between(char* data, size_t n, int type, int reduction);
   void explore();
-  double measure(Way way, size_t bytes);
+  bool measure(Way way, size_t bytes, double until, double* best);
 
   const Mode mode_;
   const Topology topology_;

@@ -96,18 +96,21 @@ bool Communicator::begin(const std::string& options, std::string* error) {
     std::fprintf(stderr, "ddl: rank %d has waited %.0f s within a reduction for number %d of its host\n", rank, seconds,
                  member);
   }));
+  gpu_.reset(new Gpu(mode_, topology_, local_rank_));
   if (!began_mpi_) leave_before_mpi();
   if (rank != 0) return true;
   for (const std::string& remark : mode_.remarks) std::fprintf(stderr, "ddl: %s\n", remark.c_str());
-  if (!algorithms_->remark().empty()) std::fprintf(stderr, "ddl: %s\n", algorithms_->remark().c_str());
+  for (const std::string& remark : {algorithms_->remark(), gpu_->remark()}) {
+    if (!remark.empty()) std::fprintf(stderr, "ddl: %s\n", remark.c_str());
+  }
   return true;
 }
 
 void Communicator::serve() {
   std::vector<Order> orders;
   unsigned idle = 0;
-  while (!agreement_->all_left()) {
-    const bool news = take_submissions();
+  while (!agreement_->all_left() || gpu_->under_way()) {
+    const bool news = take_submissions() | land_launched();
     orders.clear();
     const bool messages = agreement_->poll(&orders);
     if (!orders.empty()) carry_out(orders);
@@ -159,7 +162,7 @@ Request Communicator::take_pending(const std::string& name) {
 }
 
 void Communicator::carry_out(const std::vector<Order>& orders) {
-  Batch batch;
+  Batch batch, for_nccl;
   double waited = 0;
   const double begin = now();
   for (const Order& order : orders) {
@@ -167,14 +170,28 @@ void Communicator::carry_out(const std::vector<Order>& orders) {
     Request request = take_pending(order.name);
     if (order.code == DDL_OK) {
       waited = std::max(waited, begin - request.since);
-      batch.push_back(std::move(request));
+      (request.on_gpu && gpu_->by_nccl() ? for_nccl : batch).push_back(std::move(request));
     } else {
       request.done(request.context, order.code, order.words.c_str());
     }
   }
+  if (!for_nccl.empty()) gpu_->launch(std::move(for_nccl), waited);
   if (batch.empty()) return;
+  gpu_->fetch(&batch);
   move_tensors(batch);
-  const double moved = now() - begin;
+  gpu_->put_back();
+  finish(batch, waited, now() - begin);
+}
+
+// What NCCL is done with. Meanwhile this thread agrees on what comes next, and moves what is in the host's memory.
+bool Communicator::land_launched() {
+  Gpu::Launched landed;
+  if (!gpu_->land(agreement_->stall_seconds, &landed)) return false;
+  finish(landed.batch, landed.waited, now() - landed.since);
+  return true;
+}
+
+void Communicator::finish(const Batch& batch, double waited, double moved) {
   int64_t bytes = 0;
   for (const Request& request : batch) {
     for (const Request::Tensor& tensor : request.tensors) {
@@ -222,7 +239,7 @@ void Communicator::move_tensors(const Batch& batch) {
 }
 
 void Communicator::rest(unsigned idle_rounds) {
-  const bool waits = !pending_.empty() || told_leaving_;
+  const bool waits = !pending_.empty() || told_leaving_ || gpu_->under_way();
   if (waits && idle_rounds < kSpins && !crowded_) {
     pause_briefly();
     return;
@@ -257,6 +274,7 @@ void Communicator::end() {
   }
   pending_.clear();
   for (const Request& request : rest) request.done(request.context, DDL_LEFT, (request.name + ": this rank has left").c_str());
+  if (gpu_) gpu_->disconnect();
   agreement_.reset();
   algorithms_.reset();
   leave_topology(&topology_);

@@ -15,6 +15,7 @@
 #include "engine/agreement.h"
 #include "engine/request.h"
 #include "engine/topology.h"
+#include "gpu/gpu.h"
 
 namespace ddl {
 
@@ -26,12 +27,17 @@ class Communicator {
 
   // False if this rank is leaving.
   bool submit(Request&& request);
+  // Before `submit`, for tensors on this rank's GPU; see ddl_enqueue_on_gpu. False with the reason in `error`.
+  bool prepare_on_gpu(void* stream, Request* request, std::string* error) {
+    return gpu_->prepare(stream, request, error);
+  }
   // Leaves, and waits until all ranks have.
   void leave();
 
   const Topology& topology() const { return topology_; }
   int local_rank() const { return local_rank_; }
   const char* algorithm(size_t bytes) const { return algorithms_->name(bytes); }
+  const char* gpu_algorithm() const { return gpu_->algorithm(); }
   void set_stall_seconds(double seconds);
   ddl_counters counters();
 
@@ -45,6 +51,8 @@ class Communicator {
   void announce(Request&& request);
   void carry_out(const std::vector<Order>& orders);
   Request take_pending(const std::string& name);
+  bool land_launched();
+  void finish(const Batch& batch, double waited, double moved);
   void move_tensors(const Batch& batch);
   void rest(unsigned idle_rounds);
   void end();
@@ -55,6 +63,7 @@ class Communicator {
   bool began_mpi_ = false, crowded_ = false;
   std::unique_ptr<Algorithms> algorithms_;
   std::unique_ptr<Agreement> agreement_;
+  std::unique_ptr<Gpu> gpu_;
   // The thread's own: by name, what waits for an order; behind the first of a name are the later ones.
   std::unordered_map<std::string, std::deque<Request>> pending_;
 

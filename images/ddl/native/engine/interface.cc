@@ -47,6 +47,11 @@ ddl::Communicator* known() {
 
 void at_exit() { ddl_shutdown(); }
 
+// `to` outlives its end, and then takes nothing.
+int submit(ddl::Communicator* to, const char* name, ddl::Request&& request) {
+  return to->submit(std::move(request)) ? DDL_OK : fail(DDL_LEFT, std::string(name) + ": this rank has left");
+}
+
 struct Waiting {
   bool done = false;
   int code = DDL_OK;
@@ -108,8 +113,20 @@ int ddl_enqueue(const char* name, int kind, int reduction, const ddl_tensor* ten
   if (!ddl::make_request(name, kind, reduction, tensors, count, &request, &error)) return fail(DDL_INVALID, error);
   request.done = done;
   request.context = context;
-  if (!to->submit(std::move(request))) return fail(DDL_LEFT, std::string(name) + ": this rank has left");
-  return DDL_OK;
+  return submit(to, name, std::move(request));
+}
+
+int ddl_enqueue_on_gpu(const char* name, int kind, int reduction, const ddl_tensor* tensors, int count, void* stream,
+                       ddl_done done, void* context) {
+  ddl::Communicator* to = communicator();
+  if (!to) return fail(DDL_NOT_READY, "ddl is not initialised");
+  ddl::Request request;
+  std::string error;
+  if (!ddl::make_request(name, kind, reduction, tensors, count, &request, &error)) return fail(DDL_INVALID, error);
+  if (!to->prepare_on_gpu(stream, &request, &error)) return fail(DDL_FAILED, error);
+  request.done = done;
+  request.context = context;
+  return submit(to, name, std::move(request));
 }
 
 int64_t ddl_start(const char* name, int kind, int reduction, const ddl_tensor* tensors, int count) {
@@ -167,6 +184,15 @@ void ddl_read_counters(ddl_counters* counters) {
 const char* ddl_algorithm(int64_t bytes) {
   ddl::Communicator* to = communicator();
   return to ? to->algorithm(static_cast<size_t>(bytes)) : "";
+}
+
+void ddl_look_in(const char* folder) { ddl::Gpu::look_in(folder); }
+
+int ddl_sees_gpu(void) { return ddl::Gpu::seen(); }
+
+const char* ddl_gpu_algorithm(void) {
+  ddl::Communicator* to = communicator();
+  return to ? to->gpu_algorithm() : "";
 }
 
 int ddl_shutdown(void) {

@@ -30,10 +30,9 @@ std::string read_layout(const std::string& text, int size, Mode* mode) {
     return "-mode " + text + ": the letter must be b (hierarchical), n (NCCL), r (ring), m (MPI) or p (explore and pick)";
   }
   mode->algorithm = letter[0];
-  if (letter == "n") {
-    mode->remarks.push_back("-mode n: this library reduces in the hosts' memory; b is taken instead");
-    mode->algorithm = 'b';
-  }
+  mode->nccl = letter == "n" || letter == "p";
+  mode->nccl_named = letter == "n";
+  if (letter == "n") mode->algorithm = 'b';  // for tensors in the hosts' memory
   if (colon == std::string::npos) return "";
   mode->dimensions = read_dimensions(text.substr(colon + 1));
   if (mode->dimensions.empty()) {
@@ -76,6 +75,8 @@ Mode read_mode(const std::string& options, int size, std::string* error) {
       else *error = "-wire is fp16 or bf16";
     } else if (word == "-stall") {
       if (!(stream >> value) || !read_seconds(value, &mode.stall_seconds)) *error = "-stall is a number of seconds";
+    } else if (word == "-explore") {
+      if (!(stream >> value) || !read_seconds(value, &mode.explore_seconds)) *error = "-explore is a number of seconds";
     } else {
       mode.remarks.push_back("option " + word + " is not known and has no effect");
       const std::streampos here = stream.tellg();

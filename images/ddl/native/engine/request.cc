@@ -16,6 +16,8 @@ const char* const kReductions[] = {"sum", "avg", "min", "max"};
 
 void pack(int64_t value, std::string* to) { to->append(reinterpret_cast<const char*>(&value), sizeof value); }
 
+const int64_t kOnGpu = 16;  // added to the kind
+
 int64_t unpack(const std::string& from, size_t* at) {
   int64_t value;
   std::memcpy(&value, from.data() + *at, sizeof value);
@@ -71,10 +73,18 @@ bool make_request(const char* name, int kind, int reduction, const ddl_tensor* t
   return true;
 }
 
+std::string on_gpu(const std::string& signature) {
+  size_t at = 0;
+  std::string changed;
+  pack(unpack(signature, &at) + kOnGpu, &changed);
+  return changed + signature.substr(at);
+}
+
 std::string describe(const std::string& signature) {
   std::ostringstream words;
   size_t at = 0, tensors = 0;
-  const bool broadcast = unpack(signature, &at) == DDL_BROADCAST;
+  const int64_t kind = unpack(signature, &at);
+  const bool broadcast = kind % kOnGpu == DDL_BROADCAST;
   const int64_t reduction = unpack(signature, &at);
   words << (broadcast ? "broadcast" : "allreduce ") << (broadcast ? "" : kReductions[reduction]);
   for (; at < signature.size(); ++tensors) {
@@ -84,6 +94,7 @@ std::string describe(const std::string& signature) {
     for (int64_t axis = 0; axis < ndims; ++axis) tensor << (axis ? "," : "") << unpack(signature, &at);
     if (tensors < kNamed) words << tensor.str() << ']';
   }
+  if (kind >= kOnGpu) words << " on GPUs";
   if (tensors > kNamed) words << " … " << tensors << " tensors";
   return words.str();
 }

@@ -25,11 +25,16 @@ struct Request {
   ddl_done done;
   void* context;
   double since;           // when it came
+  bool on_gpu = false;    // its tensors are in this rank's GPU's memory, and
+  void* event = nullptr;  // have their values once this has passed
 };
 
 // Reads what a caller asked for. False if it cannot be, with the reason in `error`.
 bool make_request(const char* name, int kind, int reduction, const ddl_tensor* tensors, int count, Request* request,
                   std::string* error);
+
+// The signature of a collective that is the same but for the place: its tensors are on GPUs.
+std::string on_gpu(const std::string& signature);
 
 // A signature in words: `allreduce sum float32[2,3] float32[3]`, the tensors beyond a few only counted.
 std::string describe(const std::string& signature);

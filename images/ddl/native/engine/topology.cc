@@ -99,7 +99,7 @@ Topology find_topology(const std::string& options, Mode* mode, bool* began, std:
     if (error->empty()) *error = "another rank could not use its options";
     return topology;
   }
-  if (!alike(mode->algorithm, MPI_COMM_WORLD) || !alike(mode->wire, MPI_COMM_WORLD)) {
+  if (!alike(mode->algorithm * 2 + mode->nccl, MPI_COMM_WORLD) || !alike(mode->wire, MPI_COMM_WORLD)) {
     *error = "ranks were given different options";
     return topology;
   }

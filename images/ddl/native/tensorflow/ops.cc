@@ -3,8 +3,9 @@
 // The kernels are asynchronous: they hand their tensors to the engine's thread and return, so no thread of TensorFlow ever
 // waits for another rank. Outputs lie where the inputs lay whenever TensorFlow lets them.
 //
-// On a GPU the same kernels run with their tensors in the host's memory: TensorFlow copies there and back on its own
-// streams, whatever its CUDA is. So the ops can be placed with tf.device("/gpu:0"), and no CUDA is needed to compile this.
+// On a GPU there are two sorts. Where this was compiled with CUDA's headers, and libddl_nccl.so finds a GPU when it is loaded, the
+// kernels take tensors where they lie on the GPU. Otherwise they have them in the host's memory: TensorFlow copies there and
+// back on its own streams, whatever its CUDA is. So the ops can be placed with tf.device("/gpu:0") in any case.
 #include <memory>
 #include <string>
 #include <type_traits>
@@ -129,6 +130,15 @@ As AllReduce, for a list of tensors at once: they travel as one.
 key: what the ranks know it by; the node's name if empty.
 )doc");
 
+// The stream that TensorFlow computes in, for this op; its headers tell it to those who have CUDA's.
+#ifdef DDL_ON_GPU
+const bool kOnGpu = true;
+void* stream_of(OpKernelContext* context) { return context->eigen_gpu_device().stream(); }
+#else
+const bool kOnGpu = false;
+void* stream_of(OpKernelContext*) { return nullptr; }
+#endif
+
 class InitOp : public OpKernel {
  public:
   explicit InitOp(OpKernelConstruction* context) : OpKernel(context) {
@@ -193,7 +203,7 @@ class CollectiveOp : public AsyncOpKernel {
       tensors[static_cast<size_t>(index)] = {address, to, next_dims, ndims, type};
       next_dims += ndims;
     }
-    const int code = ddl_enqueue(key_.c_str(), kind_, reduction_, tensors.data(), count, &finish, running.get());
+    const int code = enqueue(context, tensors, running.get());
     if (code == DDL_OK) {
       running.release();  // `finish` has it
       return;
@@ -202,29 +212,62 @@ class CollectiveOp : public AsyncOpKernel {
     done();
   }
 
- private:
+ protected:
+  virtual int enqueue(OpKernelContext*, const std::vector<ddl_tensor>& tensors, Running* running) {
+    return ddl_enqueue(key_.c_str(), kind_, reduction_, tensors.data(), static_cast<int>(tensors.size()), &finish,
+                       running);
+  }
+
   const int kind_;
   int reduction_ = DDL_SUM;
   std::string key_;
 };
 
-class BcastOp : public CollectiveOp {
+// What differs is where the addresses lead to, and that the values are there when TensorFlow's stream comes so far.
+class GpuCollectiveOp : public CollectiveOp {
  public:
-  explicit BcastOp(OpKernelConstruction* context) : CollectiveOp(context, DDL_BROADCAST) {}
+  using CollectiveOp::CollectiveOp;
+
+ protected:
+  int enqueue(OpKernelContext* context, const std::vector<ddl_tensor>& tensors, Running* running) override {
+    return ddl_enqueue_on_gpu(key_.c_str(), kind_, reduction_, tensors.data(), static_cast<int>(tensors.size()),
+                              stream_of(context), &finish, running);
+  }
 };
 
-class AllReduceOp : public CollectiveOp {
+template <class Base, int kind>
+class Op : public Base {
  public:
-  explicit AllReduceOp(OpKernelConstruction* context) : CollectiveOp(context, DDL_ALLREDUCE) {}
+  explicit Op(OpKernelConstruction* context) : Base(context, kind) {}
 };
+
+typedef Op<CollectiveOp, DDL_BROADCAST> BcastOp;
+typedef Op<CollectiveOp, DDL_ALLREDUCE> AllReduceOp;
+typedef Op<GpuCollectiveOp, DDL_BROADCAST> GpuBcastOp;
+typedef Op<GpuCollectiveOp, DDL_ALLREDUCE> GpuAllReduceOp;
 
 REGISTER_KERNEL_BUILDER(Name("Init").Device(tensorflow::DEVICE_CPU), InitOp);
 REGISTER_KERNEL_BUILDER(Name("Bcast").Device(tensorflow::DEVICE_CPU), BcastOp);
 REGISTER_KERNEL_BUILDER(Name("AllReduce").Device(tensorflow::DEVICE_CPU), AllReduceOp);
 REGISTER_KERNEL_BUILDER(Name("AllReduceN").Device(tensorflow::DEVICE_CPU), AllReduceOp);
 REGISTER_KERNEL_BUILDER(Name("Init").Device(tensorflow::DEVICE_GPU).HostMemory("local_rank"), InitOp);
-REGISTER_KERNEL_BUILDER(Name("Bcast").Device(tensorflow::DEVICE_GPU).HostMemory("x").HostMemory("y"), BcastOp);
-REGISTER_KERNEL_BUILDER(Name("AllReduce").Device(tensorflow::DEVICE_GPU).HostMemory("x").HostMemory("y"), AllReduceOp);
-REGISTER_KERNEL_BUILDER(Name("AllReduceN").Device(tensorflow::DEVICE_GPU).HostMemory("xs").HostMemory("ys"), AllReduceOp);
+
+// Which sort a process needs is known when it loads this.
+bool register_for_gpu() {
+  if (kOnGpu && ddl_sees_gpu()) {
+    REGISTER_KERNEL_BUILDER(Name("Bcast").Device(tensorflow::DEVICE_GPU), GpuBcastOp);
+    REGISTER_KERNEL_BUILDER(Name("AllReduce").Device(tensorflow::DEVICE_GPU), GpuAllReduceOp);
+    REGISTER_KERNEL_BUILDER(Name("AllReduceN").Device(tensorflow::DEVICE_GPU), GpuAllReduceOp);
+  } else {
+    REGISTER_KERNEL_BUILDER(Name("Bcast").Device(tensorflow::DEVICE_GPU).HostMemory("x").HostMemory("y"), BcastOp);
+    REGISTER_KERNEL_BUILDER(Name("AllReduce").Device(tensorflow::DEVICE_GPU).HostMemory("x").HostMemory("y"),
+                            AllReduceOp);
+    REGISTER_KERNEL_BUILDER(Name("AllReduceN").Device(tensorflow::DEVICE_GPU).HostMemory("xs").HostMemory("ys"),
+                            AllReduceOp);
+  }
+  return true;
+}
+
+const bool registered = register_for_gpu();
 
 }  // namespace

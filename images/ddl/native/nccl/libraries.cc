@@ -1,0 +1,93 @@
+#include "nccl/libraries.h"
+
+#include <dlfcn.h>
+#include <glob.h>
+#include <link.h>
+
+#include <vector>
+
+namespace ddl {
+namespace {
+
+std::vector<std::string>& told() {
+  static std::vector<std::string> folders;
+  return folders;
+}
+
+// Besides those told of, the folders `site-packages` (Debian: `dist-packages`) that this process's libraries came from.
+std::vector<std::string> package_folders() {
+  std::vector<std::string> folders = told();
+  dl_iterate_phdr(
+      [](dl_phdr_info* info, size_t, void* found) {
+        const std::string path = info->dlpi_name ? info->dlpi_name : "";
+        for (const char* name : {"/site-packages/", "/dist-packages/"}) {
+          const size_t at = path.find(name);
+          if (at == std::string::npos) continue;
+          const std::string folder = path.substr(0, at) + name;
+          auto& all = *static_cast<std::vector<std::string>*>(found);
+          if (all.empty() || all.back() != folder) all.push_back(folder);
+        }
+        return 0;
+      },
+      &folders);
+  return folders;
+}
+
+// The one that the process has already (a framework's); where the system looks (LD_LIBRARY_PATH); NVIDIA's wheels, which lie
+// beside the framework's where nothing looks but the framework.
+void* open(const std::string& file, std::string* why) {
+  if (void* library = dlopen(file.c_str(), RTLD_NOW | RTLD_NOLOAD)) return library;
+  if (void* library = dlopen(file.c_str(), RTLD_NOW)) return library;
+  *why = dlerror();
+  for (const std::string& folder : package_folders()) {
+    glob_t found = {};
+    void* library = nullptr;
+    if (glob((folder + "nvidia/*/lib/" + file).c_str(), 0, nullptr, &found) == 0) {
+      library = dlopen(found.gl_pathv[0], RTLD_NOW);
+      if (!library) *why = dlerror();
+    }
+    globfree(&found);
+    if (library) return library;
+  }
+  return nullptr;
+}
+
+template <class Function>
+bool take(void* library, const char* name, Function* function, std::string* why) {
+  *function = reinterpret_cast<Function>(dlsym(library, name));
+  if (!*function) *why = dlerror();
+  return *function != nullptr;
+}
+
+}  // namespace
+
+void look_in(const std::string& folder) { told().push_back(folder + "/"); }
+
+#define DDL_TAKE(name) &&take(library, #name, &functions.name, why)
+
+const Cuda* cuda(std::string* why) {
+  static Cuda functions;
+  static std::string said;
+  static const bool good = [](std::string* why) {
+    // Since CUDA 12 the major version is all that the library is named by.
+    void* library = open("libcudart.so." + std::to_string(CUDART_VERSION / 1000), why);
+    return library DDL_CUDA_FUNCTIONS(DDL_TAKE);
+  }(&said);
+  *why = said;
+  return good ? &functions : nullptr;
+}
+
+const Nccl* nccl(std::string* why) {
+  static Nccl functions;
+  static std::string said;
+  static const bool good = [](std::string* why) {
+    void* library = open("libnccl.so." + std::to_string(NCCL_MAJOR), why);
+    return library DDL_NCCL_FUNCTIONS(DDL_TAKE);
+  }(&said);
+  *why = said;
+  return good ? &functions : nullptr;
+}
+
+#undef DDL_TAKE
+
+}  // namespace ddl
