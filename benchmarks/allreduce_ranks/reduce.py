@@ -48,14 +48,14 @@ def used(made):
 
 
 def in_graph(sizes, reduce):
-    """A step is a call of a session that was made ready; of what it gives one number leaves TensorFlow."""
+    """A step is a call of a session that was made ready; what it gives stays in TensorFlow."""
     with tf.Graph().as_default():
         given = [tf1.get_variable(f"v{i}", initializer=np.full(n, RANK + 1, "float32")) for i, n in enumerate(sizes)]
         made = reduce([tf.identity(one) for one in given])
         session = tf1.Session()
         session.run(tf1.global_variables_initializer())
         first = session.run([one[0] for one in made])
-        return session.make_callable(used(made)), first
+        return session.make_callable(used(made).op), first
 
 
 def in_function(sizes, reduce):
