@@ -136,7 +136,11 @@ def test_keys_that_are_revoked_in_the_middle_are_told_as_that(
         server.start()
 
     expected = Expected(
-        "5", "the keys are revoked in the middle", "FAILED", "bucket credentials", "refuses|not every|reached the store"
+        "5",
+        "the keys are revoked in the middle",
+        "FAILED",
+        "bucket credentials",
+        "refuses|could not be stored|not every|reached the store",
     )
     kept_then_rescued(run, page, expected, threading.Thread(target=mend))
 
@@ -155,7 +159,13 @@ def test_a_bucket_that_is_full_is_told_as_that(bench: Bench, tmp_path: Path, pag
             subprocess.run(["mount", "-o", "remount,size=100m", folder], check=True)
 
         # rclone's server says no more than 500 of it: so it is not told as full, as it is of a store that says so.
-        expected = Expected("5", "the bucket's disk is full", "FAILED", "bucket write", "reached the store|not every")
+        expected = Expected(
+            "5",
+            "the bucket's disk is full",
+            "FAILED",
+            "bucket write",
+            "reached the store|could not be stored|not every",
+        )
         record = kept_then_rescued(run, page, expected, threading.Thread(target=mend))
         assert "StatusCode: 500" in record["evidence"]
     finally:
