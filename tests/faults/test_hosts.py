@@ -220,7 +220,7 @@ def test_a_host_lost_before_the_run_has_begun_leaves_no_run(
     shell.end(timeout=400)
     over = time.monotonic() - at
     record = record_of(lab.bench, shell.run)
-    assert record["state"] == "FAILED", shell.said
+    assert (record["state"], record["end"]) == ("FAILED", "host lost"), f"{shell.said}\n{json.dumps(record, indent=1)}"
     told = shell.when(loss.names.format(*lab.hosts), at)
     heal(host)
     for one in lab.hosts:

@@ -24,6 +24,8 @@ from toolkit.process import Result
 T = TypeVar("T")
 AT_ONCE = 64
 _END_SECONDS = 8
+_TELLING_SECONDS = 2
+"""From finding that a host is lost to the operator's screen: so much earlier it must be found."""
 
 __all__ = ["AT_ONCE", "Answer", "Hosts"]
 
@@ -40,7 +42,8 @@ class Hosts:
 
     def __init__(self, cluster: Cluster) -> None:
         times = cluster.deadlines
-        self._dialler = Dialler(connections=cluster.access.connections, connect=times.connect, lost=times.lost)
+        lost = max(1, times.lost - _TELLING_SECONDS)
+        self._dialler = Dialler(connections=cluster.access.connections, connect=times.connect, lost=lost)
         self._ssh: tuple[SshShell, ...] = ()
         if cluster.engine == "ssh":
             config = read_ssh_config()
