@@ -15,6 +15,8 @@ from toolkit.process import Result
         "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
         "permission denied while trying to connect to the Docker daemon socket",
         "docker: no such command on this machine",
+        "docker: unknown server OS: .\nSee 'docker run --help'.",
+        'error during connect: Post "http://docker/v1.41/containers/create": EOF',
     ],
 )
 def test_an_engine_that_does_not_answer_is_told_with_how_to_start_it(said: str) -> None:

@@ -12,7 +12,10 @@ from toolkit.hosts.local import LocalShell
 from toolkit.hosts.shell import Shell
 from toolkit.process import Result
 
-_UNREACHABLE = ("Cannot connect to the Docker daemon", "permission denied while trying to connect", "no such command")
+_UNREACHABLE = (
+    *("Cannot connect to the Docker daemon", "permission denied while trying to connect", "no such command"),
+    *("error during connect", "unknown server OS: ."),  # what a client says whose engine is just being stopped
+)
 _CONTAINER_GONE = ("No such container", "is not running")
 _TIMEOUT = 120
 """Seconds for a command that is short by its nature: an engine that takes longer does not answer."""
