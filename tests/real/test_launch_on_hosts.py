@@ -91,7 +91,7 @@ def test_a_rank_that_fails_on_the_other_host_is_named_and_nothing_stays(lab: Rea
 
 
 def test_of_two_launches_at_once_one_runs_and_one_is_told_who_holds_the_hosts(lab: RealLab, tmp_path: Path) -> None:
-    one = lab.bench.manifest(tmp_path / "one", "sleep 25")
+    one = lab.bench.manifest(tmp_path / "one", "sleep 15")
     other = lab.bench.manifest(tmp_path / "other", "echo done")
     first = lab.bench.start("launch", one, "--cluster", lab.cluster_file)
     assert first.stdout is not None
