@@ -24,7 +24,7 @@ from toolkit.leases.program import TAKEN, acquire_argv, list_argv, release_argv,
 
 from .lab import RealLab, image_of_buckets, lab_of_two  # noqa: F401  fixtures
 
-ROUNDS = 20
+ROUNDS = 50
 AT_ONCE = 8
 SHELLS = [name for name in ("dash", "bash") if shutil.which(name)]
 SCRATCH = "/var/tmp/toolkit"
@@ -159,7 +159,7 @@ def test_a_lease_that_is_renewed_while_heirs_come_is_either_kept_or_lost(sh: str
         assert Taking(sh, folder, engine, old).status() == 0
         os.utime(folder / f"lease.{old.token}", (0, 0))
         heirs = [Taking(sh, folder, engine, lease(f"heir-{number}-{one}")) for one in range(4)]
-        time.sleep(number * 0.00125)
+        time.sleep(number * 0.0005)
         renewed = subprocess.run([sh, *renew_argv(str(folder), old)[1:]], check=False).returncode == 0
         won = [heir.lease for heir in heirs if heir.status() == 0]
         assert len(won) == (0 if renewed else 1)
