@@ -1,11 +1,16 @@
 """Reducing gradients over two ranks of this machine: ddl's library beside MPI, mpi4py, Horovod and TensorFlow's own.
 
-    python benchmarks/allreduce.py [FOLDER] [--rounds N] [--quick]
+    python benchmarks/allreduce.py [FOLDER] [--rounds N] [--bind-to none] [--quick]
 
-Prints medians in milliseconds, and the ratios that ddl is held to. Needs g++, cmake, libopenmpi-dev, openmpi-bin and
-the network; FOLDER (default: a temporary one) keeps what was made for the next time: an environment with TensorFlow
-2.19, Horovod 0.28.1 built from its source, ddl's library. Half an hour for the first time, ten minutes with FOLDER. A
-busy machine gives no figures worth keeping: ways take turns, so that all suffer alike, and the load is printed.
+Prints medians in milliseconds, and the ratios that ddl is held to. Each rank has a processor of its own, as mpirun by
+itself gives two ranks one each; with `--bind-to none` they wander, and TensorFlow in each believes that all processors
+are its own: what is over in less than a millisecond then takes as long as the ranks' threads get into each other's
+way, and Horovod's step takes one turn of its millisecond's clock or two.
+
+Needs g++, cmake, libopenmpi-dev, openmpi-bin and the network; FOLDER (default: a temporary one) keeps what was made
+for the next time: an environment with TensorFlow 2.19, Horovod 0.28.1 built from its source, ddl's library. Half an
+hour for the first time, ten minutes with FOLDER. A busy machine gives no figures worth keeping: ways take turns, so
+that all suffer alike, and the load is printed.
 """
 
 from __future__ import annotations
@@ -97,8 +102,9 @@ def run(argv: Sequence[object], **variables: str) -> str:
 class Place:
     """A folder with all that is measured in it, made where it is not there yet."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, bind_to: str) -> None:
         self.folder = folder
+        self.bind_to = bind_to
         self.python = folder / "environment" / "bin" / "python"
         self.raw = folder / "raw"
         self.libraries = folder / "lib"
@@ -140,7 +146,7 @@ class Place:
             "LD_LIBRARY_PATH": str(self.libraries),
             "BENCHMARK_PORT": str(free_port()),
         }
-        said = run(["mpirun", "--oversubscribe", "--bind-to", "none", "-np", ranks, *words], **variables)
+        said = run(["mpirun", "--oversubscribe", "--bind-to", self.bind_to, "-np", ranks, *words], **variables)
         found: dict[int, list[float]] = defaultdict(list)
         for line in said.splitlines():
             if line.startswith("STEP "):
@@ -185,8 +191,8 @@ def training(place: Place, rounds: int, steps: int) -> dict[str, float]:
     return {way: 1000 * statistics.median(seconds) for way, seconds in found.items()}
 
 
-def reducing_lines(table: dict[str, list[float]]) -> Iterator[str]:
-    yield "allreduce over 2 ranks, milliseconds a step (medians)"
+def reducing_lines(table: dict[str, list[float]], bind_to: str) -> Iterator[str]:
+    yield f"allreduce over 2 ranks, bound to {bind_to}, milliseconds a step (medians)"
     width = max(map(len, table))
     yield " " * width + "".join(f"{name:>12}" for name in CASES)
     for way, values in table.items():
@@ -217,15 +223,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--bind-to", choices=("core", "none"), default="core", help="what each rank runs on")
     parser.add_argument("--quick", action="store_true", help="few steps: to see that all of it runs")
     words = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="allreduce-") as temporary:
-        place = Place((words.folder or Path(temporary)).resolve())
+        place = Place((words.folder or Path(temporary)).resolve(), words.bind_to)
         place.folder.mkdir(parents=True, exist_ok=True)
         place.make()
         table = reducing(place, words.rounds, 5 if words.quick else 40)
         steps = training(place, words.rounds, 5 if words.quick else 40)
-    print("\n".join([*reducing_lines(table), *ratio_lines(table, steps)]))
+    print("\n".join([*reducing_lines(table, words.bind_to), *ratio_lines(table, steps)]))
     print(f"load of the machine meanwhile: {os.getloadavg()[2]:.1f} on {os.cpu_count()} processors")
 
 

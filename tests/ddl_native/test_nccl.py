@@ -207,6 +207,16 @@ def test_a_rank_that_dies_among_nccls_collectives_ends_the_job(on_gpus: RunOnGpu
     assert "signal 9" in done.stderr
 
 
+def test_who_waits_for_nccl_says_so_and_goes_on_when_it_comes(on_gpus: RunOnGpus) -> None:
+    one = {"name": "one", "tensors": [["float32", [1000]]]}
+    plan = {"options": "-mode n:3x1 -stall 0.5", "collectives": [one], "rounds": 3}
+    done = on_gpus(3, plan, STAND_IN_NCCL_LATE="2 2.2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("RIGHT") == 3
+    told = re.findall(r"^ddl: rank (\d) has waited (\d) s for NCCL to reduce (\w+)$", done.stderr, re.MULTILINE)
+    assert {(rank, name) for rank, _, name in told} == {(str(rank), "one") for rank in range(3)}, done.stderr
+
+
 def test_a_tensor_on_a_gpu_does_not_meet_one_on_a_host_in_nccl(on_gpus: RunOnGpus) -> None:
     plan = {"options": "-mode n:2x1", "on_host": [1], "collectives": [{"name": "one", "tensors": [["float32", [7]]]}]}
     done = on_gpus(2, plan)

@@ -2,9 +2,11 @@
 // blocking, it is busy for a while after a communicator was asked for or a group given, and a stream has the group only then.
 //
 //     STAND_IN_NCCL_FAILS   `connect RANK`: that rank cannot make a communicator; `reduce RANK`: its third group fails
+//     STAND_IN_NCCL_LATE    `RANK SECONDS`: that rank's GPU begins its first reduction so much later
 #include <mpi.h>
 #include <nccl.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -30,6 +32,17 @@ struct Reduction {
 bool fails(const char* where, int rank) {
   const char* said = std::getenv("STAND_IN_NCCL_FAILS");
   return said && said == std::string(where) + " " + std::to_string(rank);
+}
+
+// Whether the moment at which this rank's GPU reduces is still to come; counted from when that is first asked.
+bool still_late(int rank) {
+  typedef std::chrono::steady_clock Clock;
+  static const Clock::time_point since = Clock::now();
+  const char* said = std::getenv("STAND_IN_NCCL_LATE");
+  int late = -1;
+  double seconds = 0;
+  return said && std::sscanf(said, "%d %lf", &late, &seconds) == 2 && late == rank &&
+         Clock::now() - since < std::chrono::duration<double>(seconds);
 }
 
 struct Kind {
@@ -154,6 +167,7 @@ ncclResult_t ncclAllReduce(const void* input, void* output, size_t count, ncclDa
   auto state = std::make_shared<Reduction>();
   return give(comm, stream, [=] {
     if (!state->begun) {
+      if (still_late(comm->rank)) return false;
       state->begun = true;
       state->given.assign(stand_in::real(input), stand_in::real(input) + count * kind.bytes);
       state->made.resize(state->given.size());
