@@ -26,7 +26,7 @@ EXAMPLE = house() / "examples" / "mnist"
 MANIFEST = EXAMPLE / "manifest.yml"
 
 
-def _heed_signals() -> None:
+def heed_signals() -> None:
     """A shell's background job ignores Ctrl-C, and nohup a closed terminal; ignoring is inherited."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
@@ -65,7 +65,7 @@ class Bench:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            preexec_fn=_heed_signals,
+            preexec_fn=heed_signals,
         )
 
     def launch(self, manifest: Path) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from toolkit.image.progress import Progress, silent
 from toolkit.image.store import ImageStore
 from toolkit.shipping.hosts.ship import Shipped, ship
 
-from .conftest import interrupt
+from .conftest import heed_signals, interrupt
 from .lab import NAME, RealLab, image_of_buckets, lab_of_two  # noqa: F401  fixtures
 
 MIB = 1 << 20
@@ -240,7 +240,10 @@ def test_a_ctrl_c_leaves_nothing_on_any_host(
     with engines(cluster) as hosts:
         sent(buckets_image, hosts)
     process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, lab.cluster_file, image, buckets_image], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", PROGRAM, lab.cluster_file, image, buckets_image],
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_signals,
     )
     assert process.stdout is not None
     next(line for line in process.stdout if f"detail='{when}" in line)
