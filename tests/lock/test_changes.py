@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from toolkit.lock.changes import Change, changes
+from toolkit.lock.changes import Change, changes, changes_of_additions
 from toolkit.lock.model import Lock
 
 from .recipes import deb, wheel
@@ -34,4 +34,28 @@ def test_in_a_first_lock_all_is_new() -> None:
     assert changes(None, Lock("1", "2", (deb("bash"),), (wheel("six"),))) == (
         Change("deb", "bash", "", "1.0"),
         Change("wheel", "six", "", "1.0"),
+    )
+
+
+FRAMEWORK = Lock("0", "0", (deb("bash"), deb("dash")), (wheel("numpy"),))
+WITH_BC = Lock("1", "2", (deb("bash"), deb("bc"), deb("dash")), (wheel("fire"),))
+
+
+def test_the_first_additions_are_new_and_what_the_framework_has_is_not() -> None:
+    assert changes_of_additions(FRAMEWORK, None, WITH_BC) == (
+        Change("deb", "bc", "", "1.0"),
+        Change("wheel", "fire", "", "1.0"),
+    )
+
+
+def test_without_added_debian_packages_the_image_has_the_frameworks_again() -> None:
+    alone = Lock("3", "2", (), (wheel("fire"),))
+    assert changes_of_additions(FRAMEWORK, WITH_BC, alone) == (Change("deb", "bc", "1.0", ""),)
+
+
+def test_a_package_of_the_base_that_comes_newer_with_an_added_one_is_told() -> None:
+    newer = Lock("1", "2", (deb("bash", "2.0", "c" * 64), deb("bc"), deb("dash")), ())
+    assert changes_of_additions(FRAMEWORK, None, newer) == (
+        Change("deb", "bash", "1.0", "2.0"),
+        Change("deb", "bc", "", "1.0"),
     )

@@ -15,7 +15,7 @@ from toolkit.cli.compatible import refuse_impossible
 from toolkit.cli.screen import console, print_json, progress_bar
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.progress import Progress
-from toolkit.lock.changes import changes
+from toolkit.lock.changes import changes_of_additions
 from toolkit.lock.file import read_lock, write_lock
 from toolkit.lock.model import Lock
 from toolkit.lock.pool import Pool
@@ -55,9 +55,8 @@ def _write(recipe: Recipe, file: Path, old: Lock | None, *, as_json: bool) -> No
     if as_json:
         wheels = [{"name": wheel.name, "version": wheel.version} for wheel in lock.wheels]
         print_json({"lock": str(recipe.additions.lock), "wheels": wheels, "packages": list(recipe.additions.packages)})
-    for change in changes(old, lock):
-        if change.kind != "deb" or old:
-            console.print(f"  {change.name}  {change.old or '–'} → {change.new or '–'}", soft_wrap=True)
+    for change in changes_of_additions(read_lock(recipe.lock), old, lock):
+        console.print(f"  {change.name}  {change.old or '–'} → {change.new or '–'}", soft_wrap=True)
     console.print(
         f"{recipe.additions.lock}: {len(lock.wheels)} wheels, {len(recipe.additions.packages)} Debian packages",
         soft_wrap=True,

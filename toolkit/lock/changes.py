@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from toolkit.lock.model import DebPin, Lock, WheelPin
 
@@ -22,6 +22,16 @@ def changes(old: Lock | None, new: Lock) -> tuple[Change, ...]:
     """What differs, sorted by kind and name; a file that changed under the same version counts, too."""
     before = old or Lock("", "", (), ())
     return (*_changes("deb", before.debs, new.debs), *_changes("wheel", before.wheels, new.wheels))
+
+
+def changes_of_additions(framework: Lock, old: Lock | None, new: Lock) -> tuple[Change, ...]:
+    """What a renewed lock of additions to `framework` changes in the image.
+
+    A lock of additions holds all of the base's Debian packages, or, where none are added, none of them: the image then
+    has those of the framework's own lock.
+    """
+    before = old or replace(framework, debs=(), wheels=())
+    return changes(*(replace(lock, debs=lock.debs or framework.debs) for lock in (before, new)))
 
 
 def _changes(kind: str, old: Sequence[DebPin | WheelPin], new: Sequence[DebPin | WheelPin]) -> list[Change]:
