@@ -40,7 +40,8 @@ enum ddl_code {
   DDL_NOT_READY = 2,   /* ddl_init has not been called, or was called a second time */
   DDL_MISMATCH = 3,    /* ranks differ about a collective */
   DDL_LEFT = 4,        /* a rank has left, so this collective can never be */
-  DDL_FAILED = 5       /* CUDA refused: the tensors are on another GPU than this rank's, … */
+  DDL_FAILED = 5,      /* CUDA refused: the tensors are on another GPU than this rank's, … */
+  DDL_DIVERGED = 6     /* ranks are not synchronised; see ddl_guard_steps */
 };
 
 enum ddl_kind { DDL_ALLREDUCE = 0, DDL_BROADCAST = 1 };                    /* broadcast: rank 0's value to every rank */
@@ -118,6 +119,19 @@ DDL_API int ddl_enqueue_on_gpu(const char *name, int kind, int reduction, const 
 
 /* How tensors on GPUs are reduced: "nccl", "host", or "" where this rank has no GPU. */
 DDL_API const char *ddl_gpu_algorithm(void);
+
+/* The divergence guard. Its collectives have names that begin with `guard: `; before one is submitted, this says under the same
+ * name how many training steps the rank has taken, 0 or more. Rank 0 then sees what no rank can see alone:
+ * - More steps than there were reductions of all ranks: the rank trains by itself, and the collective fails with DDL_DIVERGED.
+ *   (Each step of a synchronised training needs a reduction, so there can never be more.)
+ * - All ranks wait, one of them with the guard's collective, and for 15 s nothing is new: likewise, with who waits for what.
+ * - `guard: alone` is submitted by a rank that changes its variables although it reduces nothing. It fails with DDL_DIVERGED as
+ *   soon as another rank waits for this one with another collective. It succeeds where all ranks submit it.
+ * - `guard: end` is a rank's last: what others want of it from then on fails with DDL_LEFT, but for the guard's own. */
+DDL_API void ddl_guard_steps(const char *name, int64_t steps);
+
+/* A digest of memory, the same on every machine of this byte order, for ever. Not cryptographic. */
+DDL_API uint64_t ddl_digest(const void *data, int64_t bytes);
 
 /* Seconds after which a rank that has not come is reported; 60, or the environment's DDL_STALL_SECONDS, at first. 0: never. */
 DDL_API void ddl_set_stall_seconds(double seconds);

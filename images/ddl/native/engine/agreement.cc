@@ -32,6 +32,10 @@ void Agreement::announce(const std::string& name, const std::string& signature) 
   }
 }
 
+void Agreement::tell_steps(int64_t steps) {
+  up_.number(kToldSteps).number(static_cast<int32_t>(std::min<int64_t>(steps, INT32_MAX)));
+}
+
 void Agreement::leave() { up_.number(kToldLeave); }
 
 bool Agreement::others_wait() const { return ledger_ && ledger_->someone_waits(); }

@@ -7,6 +7,7 @@
 
 #include <mpi.h>
 
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <string>
@@ -32,6 +33,8 @@ class Agreement {
 
   // This rank has `name`, and will not tell of it again before an order for it has come.
   void announce(const std::string& name, const std::string& signature);
+  // Before a collective of the guard's is announced: how many training steps this rank has taken.
+  void tell_steps(int64_t steps);
   void leave();
   // Sends what was announced and looks for messages. Appends one message's orders, which are to be carried out together and
   // in this order. Whether anything happened.

@@ -67,6 +67,11 @@ void Communicator::set_stall_seconds(double seconds) {
   stall_seconds_ = seconds;
 }
 
+void Communicator::set_guard_steps(const std::string& name, int64_t steps) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  guard_steps_[name] = steps;
+}
+
 ddl_counters Communicator::counters() {
   std::lock_guard<std::mutex> lock(mutex_);
   return counters_;
@@ -128,6 +133,12 @@ bool Communicator::take_submissions() {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     taken.swap(submitted_);
+    for (const Request& request : taken) {
+      const auto steps = guard_steps_.find(request.name);
+      if (steps == guard_steps_.end()) continue;
+      agreement_->tell_steps(steps->second);
+      guard_steps_.erase(steps);
+    }
     leave = leaving_ && !told_leaving_;
     if (agreement_->stall_seconds != stall_seconds_) {
       agreement_->stall_seconds = stall_seconds_;

@@ -39,6 +39,8 @@ class Communicator {
   const char* algorithm(size_t bytes) const { return algorithms_->name(bytes); }
   const char* gpu_algorithm() const { return gpu_->algorithm(); }
   void set_stall_seconds(double seconds);
+  // For the next collective of this name; see ddl_guard_steps.
+  void set_guard_steps(const std::string& name, int64_t steps);
   ddl_counters counters();
 
  private:
@@ -70,6 +72,7 @@ class Communicator {
   std::mutex mutex_;  // of what follows
   std::condition_variable changed_;
   std::vector<Request> submitted_;
+  std::unordered_map<std::string, int64_t> guard_steps_;  // by name
   bool asleep_ = false, ready_ = false, leaving_ = false;
   double stall_seconds_ = 60;
   ddl_counters counters_ = {0, 0, 0, 0, 0};

@@ -11,6 +11,7 @@
 
 #include "engine.h"
 #include "engine/communicator.h"
+#include "engine/digest.h"
 
 namespace {
 
@@ -171,6 +172,12 @@ int ddl_run(const char* name, int kind, int reduction, const ddl_tensor* tensors
   if (handle == 0) return communicator() ? DDL_INVALID : DDL_LEFT;
   return ddl_wait(handle);
 }
+
+void ddl_guard_steps(const char* name, int64_t steps) {
+  if (ddl::Communicator* to = communicator()) to->set_guard_steps(name, steps);
+}
+
+uint64_t ddl_digest(const void* data, int64_t bytes) { return ddl::digest(data, static_cast<size_t>(bytes)); }
 
 void ddl_set_stall_seconds(double seconds) {
   if (ddl::Communicator* to = communicator()) to->set_stall_seconds(seconds > 0 ? seconds : 0);

@@ -13,6 +13,8 @@ namespace {
 
 const size_t kNumbers = 16384;   // collectives that get a number; programs that make up names for ever stay at names
 const size_t kListed = 16;       // ranks that are listed one by one
+const double kGuardSeconds = 15;  // so long all wait, one of them with the guard: no one can ever go on
+const char kGuards[] = "guard: ", kAlone[] = "guard: alone", kEnd[] = "guard: end";
 
 std::string list(const std::vector<int>& ranks) {
   std::ostringstream words;
@@ -25,7 +27,8 @@ std::string list(const std::vector<int>& ranks) {
 }  // namespace
 
 Ledger::Ledger(int size)
-    : size_(size), pending_(static_cast<size_t>(size)), left_(static_cast<size_t>(size)), last_news_(now()) {}
+    : size_(size), pending_(static_cast<size_t>(size)), left_(static_cast<size_t>(size)), steps_(static_cast<size_t>(size)),
+      ended_(static_cast<size_t>(size)), last_news_(now()) {}
 
 void Ledger::read(int rank, const std::string& text) {
   Unpacker from(text);
@@ -38,6 +41,8 @@ void Ledger::read(int rank, const std::string& text) {
     } else if (told == kToldName) {
       const std::string name = from.text();
       arrive(rank, &entry(name), from.text());
+    } else if (told == kToldSteps) {
+      steps_[static_cast<size_t>(rank)] = from.number();
     } else {
       leave(rank);
     }
@@ -50,6 +55,7 @@ Ledger::Entry& Ledger::entry(const std::string& name) {
   Entry& entry = entries_[name];
   if (entry.who.empty()) {
     entry.name = name;
+    entry.guards = name.compare(0, sizeof kGuards - 1, kGuards) == 0;
     entry.who.assign(static_cast<size_t>(size_), -1);
   }
   return entry;
@@ -64,12 +70,66 @@ void Ledger::arrive(int rank, Entry* entry, const std::string& signature) {
   entry->who[static_cast<size_t>(rank)] = static_cast<int>(found - entry->signatures.begin());
   if (found == entry->signatures.end()) entry->signatures.push_back(signature);
   ++entry->count;
-  ++pending_[static_cast<size_t>(rank)];
+  if (entry->name != kAlone) ++pending_[static_cast<size_t>(rank)];  // a rank that asks this goes on
   if (entry->count == size_) {
     complete(entry);
-  } else if (left_count_ > 0) {
+  } else if (left_count_ > 0 || (ended_count_ > 0 && !entry->guards)) {
     fail(entry, DDL_LEFT, who_waits(*entry));
+  } else if (entry->guards) {
+    look_at_guard(rank, entry);
+  } else {
+    answer_alone();
   }
+}
+
+void Ledger::look_at_guard(int rank, Entry* entry) {
+  if (entry->name == kAlone) {
+    answer_alone();
+  } else if (steps_[static_cast<size_t>(rank)] > reductions_) {
+    fail(entry, DDL_DIVERGED, ahead(rank));
+  } else if (entry->name == kEnd) {
+    end(rank);
+  }
+}
+
+// Whoever asks whether others wait for it, while it changes its variables by itself, is told as soon as one does.
+void Ledger::answer_alone() {
+  const auto asked = entries_.find(kAlone);
+  if (asked == entries_.end() || asked->second.count == 0) return;
+  for (const auto& each : entries_) {
+    const Entry& other = each.second;
+    if (other.count == 0 || other.guards) continue;
+    for (size_t rank = 0; rank < other.who.size(); ++rank) {
+      if (asked->second.who[rank] < 0 || other.who[rank] >= 0) continue;
+      fail(&asked->second, DDL_DIVERGED, who_waits(other));
+      return;
+    }
+  }
+}
+
+// A rank's program is over: what only others have can never be. It still compares its weights with theirs.
+void Ledger::end(int rank) {
+  ended_[static_cast<size_t>(rank)] = true;
+  ++ended_count_;
+  std::vector<std::string> hopeless;
+  for (const auto& each : entries_) {
+    const Entry& entry = each.second;
+    if (entry.count > 0 && !entry.guards && entry.who[static_cast<size_t>(rank)] < 0) hopeless.push_back(each.first);
+  }
+  for (const std::string& name : hopeless) {
+    Entry& entry = entries_[name];
+    fail(&entry, DDL_LEFT, who_waits(entry));
+  }
+}
+
+std::string Ledger::ahead(int rank) const {
+  std::ostringstream words;
+  words << "rank " << rank << " has taken " << steps_[static_cast<size_t>(rank)] << " steps, but gradients were averaged over all ranks "
+        << reductions_ << (reductions_ == 1 ? " time" : " times");
+  for (const auto& each : entries_) {
+    if (each.second.count > 0 && !each.second.guards) return words.str() + "; " + who_waits(each.second);
+  }
+  return words.str();
 }
 
 void Ledger::complete(Entry* entry) {
@@ -81,6 +141,7 @@ void Ledger::complete(Entry* entry) {
     }
   }
   const std::string signature = entry->signatures[static_cast<size_t>(first)];
+  if (!entry->guards && is_reduction(signature)) ++reductions_;
   const std::string key = entry->name + '\0' + signature;
   const auto known = numbers_.find(key);
   int number = known == numbers_.end() ? -1 : known->second;
@@ -106,7 +167,7 @@ void Ledger::fail(Entry* entry, int code, const std::string& words) {
 // The entry is empty again, for the next time; one without a number may never come again.
 void Ledger::settle(Entry* entry) {
   for (size_t rank = 0; rank < entry->who.size(); ++rank) {
-    if (entry->who[rank] >= 0) --pending_[rank];
+    if (entry->who[rank] >= 0 && entry->name != kAlone) --pending_[rank];
   }
   --waiting_;
   if (entry->number < 0) {
@@ -149,8 +210,9 @@ std::string Ledger::who_waits(const Entry& entry) const {
   std::vector<int> here, absent, gone;
   for (int rank = 0; rank < size_; ++rank) {
     const size_t index = static_cast<size_t>(rank);
-    (entry.who[index] >= 0 ? here : left_[index] ? gone : absent).push_back(rank);
-    if (entry.who[index] >= 0 && left_[index]) gone.push_back(rank);
+    const bool over = left_[index] || ended_[index];
+    (entry.who[index] >= 0 ? here : over ? gone : absent).push_back(rank);
+    if (entry.who[index] >= 0 && over) gone.push_back(rank);
   }
   std::ostringstream words;
   words << entry.name << " (" << describe(entry.signatures[0]) << "): " << list(here)
@@ -180,6 +242,14 @@ void Ledger::check(double stall_seconds) {
   const double time = now();
   // All wait and nothing new came from anyone: no one can ever go on.
   const bool all_wait = std::all_of(pending_.begin(), pending_.end(), [](int count) { return count > 0; });
+  if (all_wait && time - last_news_ > std::min(stall_seconds, kGuardSeconds)) {
+    // The job ends with the guard's words: no one else is told, who would end it with others.
+    for (auto& each : entries_) {
+      if (each.second.count == 0 || !each.second.guards || each.first == kAlone) continue;
+      fail(&each.second, DDL_DIVERGED, "ranks wait for different things: " + what_ranks_wait_for());
+      return;
+    }
+  }
   if (all_wait && time - last_news_ > stall_seconds) {
     const std::string words = "ranks wait for different tensors: " + what_ranks_wait_for();
     std::vector<std::string> names;
@@ -191,7 +261,8 @@ void Ledger::check(double stall_seconds) {
   }
   for (auto& each : entries_) {
     Entry& entry = each.second;
-    if (entry.count == 0 || time - entry.reported <= stall_seconds) continue;
+    if (entry.count == 0 || entry.name == kAlone || entry.name == kEnd) continue;
+    if (time - entry.reported <= stall_seconds) continue;
     entry.reported = time;
     std::fprintf(stderr, "ddl: for %.0f s, %s\n", time - entry.since, who_waits(entry).c_str());
   }

@@ -2,6 +2,7 @@
 #ifndef DDL_ENGINE_LEDGER_H
 #define DDL_ENGINE_LEDGER_H
 
+#include <cstdint>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -11,7 +12,7 @@
 namespace ddl {
 
 // Records of a message to rank 0.
-enum Told { kToldNumber, kToldName, kToldLeave };
+enum Told { kToldNumber, kToldName, kToldLeave, kToldSteps };
 // Records of a message from rank 0.
 enum Ordered { kRunNumber, kRunName, kFail, kAllLeft };
 
@@ -35,11 +36,16 @@ class Ledger {
     int count = 0;
     double since = 0, reported = 0;
     int number = -1;                      // that it ran by the last time
+    bool guards = false;                  // it is the divergence guard's
   };
 
   Entry& entry(const std::string& name);
   void arrive(int rank, Entry* entry, const std::string& signature);
   void leave(int rank);
+  void end(int rank);
+  void look_at_guard(int rank, Entry* entry);
+  void answer_alone();
+  std::string ahead(int rank) const;
   void complete(Entry* entry);
   void fail(Entry* entry, int code, const std::string& words);
   void settle(Entry* entry);
@@ -54,6 +60,11 @@ class Ledger {
   std::vector<int> pending_;                                   // by rank: of how many it waits
   std::vector<bool> left_;
   int left_count_ = 0, waiting_ = 0;
+  // The divergence guard; see ddl_guard_steps.
+  std::vector<int64_t> steps_;          // by rank: those that it told of
+  std::vector<bool> ended_;             // by rank: `guard: end` has come
+  int ended_count_ = 0;
+  int64_t reductions_ = 0;              // of all ranks, that were ordered
   double last_news_ = 0;
   Packer out_;
 };

@@ -77,6 +77,9 @@ Mode read_mode(const std::string& options, int size, std::string* error) {
       if (!(stream >> value) || !read_seconds(value, &mode.stall_seconds)) *error = "-stall is a number of seconds";
     } else if (word == "-explore") {
       if (!(stream >> value) || !read_seconds(value, &mode.explore_seconds)) *error = "-explore is a number of seconds";
+    } else if (word == "-guard" || word == "-guard-tolerance") {
+      double number;  // Python's: the divergence guard is not in here
+      if (!(stream >> value) || !read_seconds(value, &number)) *error = word + " is a number";
     } else {
       mode.remarks.push_back("option " + word + " is not known and has no effect");
       const std::streampos here = stream.tellg();

@@ -80,6 +80,11 @@ std::string on_gpu(const std::string& signature) {
   return changed + signature.substr(at);
 }
 
+bool is_reduction(const std::string& signature) {
+  size_t at = 0;
+  return unpack(signature, &at) % kOnGpu == DDL_ALLREDUCE;
+}
+
 std::string describe(const std::string& signature) {
   std::ostringstream words;
   size_t at = 0, tensors = 0;
