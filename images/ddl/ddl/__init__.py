@@ -20,7 +20,7 @@ import os
 import sys
 from typing import Any
 
-from ddl.api import allreduce_n, bcast, grads_reduce
+from ddl.api import allreduce_n, bcast, grads_reduce, guard_exclude
 from ddl.environment import local_rank, num_hosts, place, rank, size, under_mpi
 from ddl.learning_rate import scale_learning_rate
 from ddl.session import init
@@ -44,6 +44,7 @@ __all__ = [
     "allreduce_n",
     "bcast",
     "grads_reduce",
+    "guard_exclude",
     "init",
     "local_rank",
     "num_hosts",

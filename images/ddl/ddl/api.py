@@ -101,6 +101,34 @@ def grads_reduce(grads_and_vars: Iterable[tuple[Any, Any]], average: bool = True
     return reduction.reduce_pairs(ranks, pairs, average)
 
 
+def guard_exclude(*what: Any) -> None:
+    """Keep variables that are meant to differ between ranks out of the divergence guard; the same ones on every rank.
+
+    Call it before they are trained. ``DDL_GUARD_EXCLUDE`` does the same without a change to the program.
+
+    Args:
+        what: variables of TensorFlow or Keras, PyTorch's parameters, or patterns of names as `fnmatch` has them, such
+            as ``"expert_*/kernel"``.
+    Raises:
+        TypeError: something else.
+    """
+    from ddl.guard import names
+
+    for one in what:
+        if isinstance(one, str):
+            names.exclude(one)
+        elif _is_tensorflows(one):
+            from ddl.tensorflow import guard
+
+            guard.exclude(one)
+        elif _is_torchs(one):
+            from ddl.torch import guard as torch_guard
+
+            torch_guard.exclude(one)
+        else:
+            raise TypeError(f"ddl: guard_exclude takes variables, or patterns of their names, not {one!r}")
+
+
 def _is_tensorflows(x: Any) -> bool:
     """Whether x is TensorFlow's or Keras's: where neither is loaded, nothing is."""
     tf, keras = sys.modules.get("tensorflow"), sys.modules.get("keras")

@@ -53,7 +53,7 @@ def arrange(engine: Engine) -> None:
     atexit.register(engine.shutdown)
 
 
-def end_unsynchronised(engine: Engine | None, why: str) -> NoReturn:
+def end_unsynchronised(engine: Engine | None, why: str, **details: str | float | None) -> NoReturn:
     """End every rank of the job, now, with exit status `UNSYNCHRONISED`: its ranks do not train one model.
 
     Under ``toolkit launch`` a control line on stdout, ``\\x1etoolkit unsynchronised {"why": ...}``, gives the run's
@@ -62,12 +62,13 @@ def end_unsynchronised(engine: Engine | None, why: str) -> NoReturn:
     Args:
         engine: the started engine; None where this rank has not started it. mpirun then ends the others.
         why: for a person: what differs, on which ranks. It is printed on stderr, too.
+        details: for a program, besides: the guard's ``first_step``, ``last_step``, ``variable`` and ``difference``.
     """
     sys.stdout.flush()
     sys.stderr.flush()
     if "TOOLKIT_RUN" in os.environ or "TRAINING_ID" in os.environ:
         # A line of its own, whatever the program's last output was: a progress bar has no line end.
-        _write(1, f"\n\x1etoolkit unsynchronised {json.dumps({'why': why})}\n")
+        _write(1, f"\n\x1etoolkit unsynchronised {json.dumps({'why': why, **details})}\n")
     if engine is None:
         _write(2, f"ddl: rank {place().rank} ends the job: {why}\n")
         os._exit(UNSYNCHRONISED)

@@ -7,6 +7,7 @@ NumPy's memory and `ddl.torch` PyTorch's. TensorFlow's ops (`ddl.tensorflow.ops`
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import sysconfig
 from collections.abc import Sequence
@@ -23,6 +24,13 @@ _FILE = "libddl_engine.so"
 
 class EngineError(RuntimeError):
     """What the engine could not do, in its own words."""
+
+
+class RanksDiverged(EngineError):
+    """The ranks do not train one model: one takes steps that the others take no part in."""
+
+
+_DIVERGED = 6
 
 
 @dataclass(frozen=True)
@@ -92,7 +100,8 @@ class Engine:
     def check(self, code: int) -> None:
         """Raise EngineError where `code` is not 0."""
         if code:
-            raise EngineError(f"ddl: {self.library.ddl_last_error().decode(errors='replace')}")
+            kind = RanksDiverged if code == _DIVERGED else EngineError
+            raise kind(f"ddl: {self.library.ddl_last_error().decode(errors='replace')}")
 
     def start(self, name: str, pieces: Sequence[Piece], kind: int = ALLREDUCE, reduction: str = "sum") -> Started:
         """Begin a collective; the other ranks begin it under the same name, with the same shapes and types.
@@ -112,6 +121,19 @@ class Engine:
             self.check(-1)
         return Started(self, handle, pieces)
 
+    def tell_guard_steps(self, name: str, steps: int) -> None:
+        """Say how many training steps this rank has taken, before a collective of the divergence guard's is started.
+
+        Args:
+            name: that collective's, which begins with ``guard: ``. It may then raise `RanksDiverged`.
+        """
+        self.library.ddl_guard_steps(name.encode(), steps)
+
+    @property
+    def reductions(self) -> int:
+        """How many reductions this rank has asked for so far; the divergence guard's own are left out."""
+        return int(self.library.ddl_reductions())
+
     @property
     def collectives(self) -> int:
         """How many collectives have ended so far."""
@@ -129,12 +151,18 @@ class Engine:
         os._exit(status)  # not reached: the library's function does not return
 
 
+def digest(address: int, size: int) -> int:
+    """A digest of so many bytes of this process's memory, from 0 to 2**64 - 1; for ever the same for the same bytes."""
+    return int(_load().ddl_digest(address, size))
+
+
 def folder() -> Path | None:
     """Where the native libraries lie: inside this package, beside it (images), or None: the system's own places."""
     package = Path(__file__).parent
     return next((place for place in (package / "lib", package.parent / "lib") if (place / _FILE).exists()), None)
 
 
+@functools.cache
 def _load() -> Any:
     place = folder()
     try:
@@ -159,4 +187,8 @@ def _load() -> Any:
     library.ddl_init.argtypes = [ctypes.c_char_p, ctypes.c_int]
     library.ddl_abort.argtypes = [ctypes.c_char_p, ctypes.c_int]
     library.ddl_last_error.restype = ctypes.c_char_p
+    library.ddl_guard_steps.argtypes = [ctypes.c_char_p, ctypes.c_int64]
+    library.ddl_reductions.restype = ctypes.c_int64
+    library.ddl_digest.restype = ctypes.c_uint64
+    library.ddl_digest.argtypes = [ctypes.c_void_p, ctypes.c_int64]
     return library

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from ddl.engine import Engine
 from ddl.environment import Place
+from ddl.guard import process
 
 
 def _tensorflow(engine: Engine, here: Place) -> None:
@@ -15,6 +16,10 @@ def _tensorflow(engine: Engine, here: Place) -> None:
     variables.watch(engine)
     optimizers.install(engine)
     sessions.install()
+    if guard := process.guard():
+        from ddl.tensorflow import guard as tensorflows
+
+        tensorflows.install(guard)
 
 
 def _keras(engine: Engine, _: Place) -> None:

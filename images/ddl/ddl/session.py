@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ddl.environment import Place, place
+from ddl.guard.settings import Settings, read_settings
 from ddl.mode import parse_mode
 
 if TYPE_CHECKING:
@@ -35,7 +37,8 @@ def init(options: str) -> None:
     Args:
         options: ``-mode <c>:<dims>``, such as ``-mode p:1x2``; see `ddl.mode`.
     Raises:
-        ValueError: the options are unreadable or stand for another number of ranks than there are.
+        ValueError: the options are unreadable or stand for another number of ranks than there are; or the guard's
+            settings are, or are not the same on every rank.
         RuntimeError: already initialised; or there is no GPU left for this rank on this host; or Keras does not run
             on TensorFlow; or the engine cannot be loaded or started.
     """
@@ -43,20 +46,23 @@ def init(options: str) -> None:
         raise RuntimeError("ddl: already initialised (with DDL_OPTIONS set, importing ddl does it)")
     here = place()
     mode = parse_mode(options, here.size)
+    guarding = read_settings(options, os.environ)
     if here.size > 1:
-        _session.engine = _connect(options, here)
+        _session.engine = _connect(options, here, guarding)
     _session.initialised = True
     told = f"ddl: rank {here.rank} of {here.size}, host {here.host + 1} of {here.num_hosts}, {mode}\n"
     sys.stderr.write(told)  # in one piece: the ranks share one output
 
 
-def _connect(options: str, here: Place) -> Engine:
+def _connect(options: str, here: Place, guarding: Settings) -> Engine:
     from ddl import ending, frameworks
     from ddl.engine import Engine
+    from ddl.guard import process
     from ddl.imports import when_imported
 
     engine = Engine(options, here.local_rank)
     ending.arrange(engine)  # first: from here on a rank that fails must not leave the others waiting
+    process.start(engine, here, guarding)
     for name, prepare in frameworks.PREPARATIONS.items():
         when_imported(name, functools.partial(prepare, engine, here))
     return engine

@@ -120,7 +120,7 @@ DDL_API int ddl_enqueue_on_gpu(const char *name, int kind, int reduction, const 
 /* How tensors on GPUs are reduced: "nccl", "host", or "" where this rank has no GPU. */
 DDL_API const char *ddl_gpu_algorithm(void);
 
-/* The divergence guard. Its collectives have names that begin with `guard: `; before one is submitted, this says under the same
+/* The divergence guard. Its collectives have names that begin with `guard: ` (DDL_GUARD_NAMES); before one is submitted, this says under the same
  * name how many training steps the rank has taken, 0 or more. Rank 0 then sees what no rank can see alone:
  * - More steps than there were reductions of all ranks: the rank trains by itself, and the collective fails with DDL_DIVERGED.
  *   (Each step of a synchronised training needs a reduction, so there can never be more.)
@@ -128,7 +128,11 @@ DDL_API const char *ddl_gpu_algorithm(void);
  * - `guard: alone` is submitted by a rank that changes its variables although it reduces nothing. It fails with DDL_DIVERGED as
  *   soon as another rank waits for this one with another collective. It succeeds where all ranks submit it.
  * - `guard: end` is a rank's last: what others want of it from then on fails with DDL_LEFT, but for the guard's own. */
+#define DDL_GUARD_NAMES "guard: "
 DDL_API void ddl_guard_steps(const char *name, int64_t steps);
+
+/* Reductions other than the guard's that this rank has submitted so far. */
+DDL_API int64_t ddl_reductions(void);
 
 /* A digest of memory, the same on every machine of this byte order, for ever. Not cryptographic. */
 DDL_API uint64_t ddl_digest(const void *data, int64_t bytes);

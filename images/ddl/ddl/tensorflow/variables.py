@@ -10,7 +10,7 @@ which is where this looks in. So it does not matter how a variable was made, or 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,9 @@ from ddl.engine import Engine
 from ddl.tensorflow import names
 
 _MARK = "_ddl_is_rank_0s"
+
+told: list[Callable[[Any, np.ndarray], None]] = []
+"""Called with each variable that gets rank 0's value before it is trained, and the value."""
 
 
 def watch(engine: Engine) -> None:
@@ -51,17 +54,25 @@ def give_values_once(engine: Engine, variables: Iterable[Any]) -> None:
             continue
         setattr(variable, _MARK, True)  # first: what follows asks for its handle, too
         if _has_value(variable):
-            give_value(engine, variable)
+            given = give_value(engine, variable)
+            for tell in told:
+                tell(variable, given)
         else:
             delattr(variable, _MARK)
 
 
-def give_value(engine: Engine, variable: Any) -> None:
-    """Give a variable rank 0's value, now: also when called while a tf.function is being traced. Collective."""
+def give_value(engine: Engine, variable: Any) -> np.ndarray:
+    """Give a variable rank 0's value, now: also when called while a tf.function is being traced. Collective.
+
+    Returns:
+        The value.
+    """
     variable = names.plain(variable)
     with tf.init_scope():
         value = variable.read_value().numpy()
-        variable.assign(array_from_rank_0(engine, f"value of {names.of_variable(variable)}", np.asarray(value)))
+        given = array_from_rank_0(engine, f"value of {names.of_variable(variable)}", np.asarray(value))
+        variable.assign(given)
+    return given
 
 
 def average_values(engine: Engine, variables: Sequence[Any]) -> None:

@@ -48,6 +48,7 @@ bool Communicator::submit(Request&& request) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (leaving_) return false;
   request.since = now();
+  if (request.kind == DDL_ALLREDUCE && request.name.compare(0, sizeof DDL_GUARD_NAMES - 1, DDL_GUARD_NAMES)) ++reductions_;
   submitted_.push_back(std::move(request));
   if (asleep_) changed_.notify_all();
   return true;
@@ -70,6 +71,11 @@ void Communicator::set_stall_seconds(double seconds) {
 void Communicator::set_guard_steps(const std::string& name, int64_t steps) {
   std::lock_guard<std::mutex> lock(mutex_);
   guard_steps_[name] = steps;
+}
+
+int64_t Communicator::reductions() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return reductions_;
 }
 
 ddl_counters Communicator::counters() {

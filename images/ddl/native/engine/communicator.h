@@ -42,6 +42,8 @@ class Communicator {
   // For the next collective of this name; see ddl_guard_steps.
   void set_guard_steps(const std::string& name, int64_t steps);
   ddl_counters counters();
+  // That were submitted here, the guard's left out.
+  int64_t reductions();
 
  private:
   typedef std::vector<Request> Batch;
@@ -72,6 +74,7 @@ class Communicator {
   std::mutex mutex_;  // of what follows
   std::condition_variable changed_;
   std::vector<Request> submitted_;
+  int64_t reductions_ = 0;
   std::unordered_map<std::string, int64_t> guard_steps_;  // by name
   bool asleep_ = false, ready_ = false, leaving_ = false;
   double stall_seconds_ = 60;

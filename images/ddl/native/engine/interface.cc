@@ -177,6 +177,11 @@ void ddl_guard_steps(const char* name, int64_t steps) {
   if (ddl::Communicator* to = communicator()) to->set_guard_steps(name, steps);
 }
 
+int64_t ddl_reductions(void) {
+  ddl::Communicator* to = known();
+  return to ? to->reductions() : 0;
+}
+
 uint64_t ddl_digest(const void* data, int64_t bytes) { return ddl::digest(data, static_cast<size_t>(bytes)); }
 
 void ddl_set_stall_seconds(double seconds) {

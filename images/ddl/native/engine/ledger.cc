@@ -14,7 +14,7 @@ namespace {
 const size_t kNumbers = 16384;   // collectives that get a number; programs that make up names for ever stay at names
 const size_t kListed = 16;       // ranks that are listed one by one
 const double kGuardSeconds = 15;  // so long all wait, one of them with the guard: no one can ever go on
-const char kGuards[] = "guard: ", kAlone[] = "guard: alone", kEnd[] = "guard: end";
+const char kGuards[] = DDL_GUARD_NAMES, kAlone[] = "guard: alone", kEnd[] = "guard: end";
 
 std::string list(const std::vector<int>& ranks) {
   std::ostringstream words;

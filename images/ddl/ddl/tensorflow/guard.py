@@ -1,0 +1,287 @@
+"""What the divergence guard must know of TensorFlow: when a step is over, and what the variables' values are.
+
+In an eager step Python counts and compares. In a ``tf.function`` that is done by ops behind the assignments: a counter,
+and a branch, rarely taken, that hands the values to Python. In a version 1 graph nothing is added, as a graph may be
+saved and run elsewhere: `ddl.tensorflow.sessions` tells of each step that a session has run.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable
+
+from ddl import steps
+from ddl.engine import digest
+from ddl.guard.alone import Alone
+from ddl.guard.names import is_excluded
+from ddl.guard.process import Final, Guard, Value, Variable, Weights, digests_of, sample_of
+from ddl.tensorflow import names, sessions, variables
+from ddl.tensorflow.replacing import Method, here, replace
+
+_OF_VARIABLE, _EXCLUDED = "_ddl_guarded", "_ddl_guard_excluded"
+
+
+def install(guard: Guard) -> None:
+    """Guard what optimizers train from now on. A second call changes nothing."""
+    if _given:
+        return
+    _given.append(Given(guard))
+    guard.add(_given[0])
+    variables.told.append(_given[0].note)
+    steps.register(functools.partial(_after_step, guard))
+    if guard.here.rank == 0:
+        for name in ("assign", "assign_add", "assign_sub", "_restore_from_tensors"):
+            with suppress(StopIteration):  # not in every version
+                replace(BaseResourceVariable, name, _assigning)
+
+
+def exclude(variable: Any) -> None:
+    """A variable that is meant to differ."""
+    setattr(names.plain(variable), _EXCLUDED, True)
+
+
+def _is_excluded(variable: Any) -> bool:
+    return hasattr(variable, _EXCLUDED) or is_excluded(names.of_variable(variable))
+
+
+@tf.autograph.experimental.do_not_convert
+def _after_step(guard: Guard, _: Any, trained: Sequence[Any], applied: Any) -> None:
+    guarded = [one for one in map(names.plain, trained) if not _is_excluded(one)]
+    if not guarded:
+        return
+    if not tf.compat.v1.executing_eagerly_outside_functions():
+        if applied is not None and not tf.inside_function():
+            sessions.call_after(applied, _OfGraph(guard, guarded))
+        return
+    weights = _weights_of(guard, guarded)
+    if tf.executing_eagerly():
+        weights.eager_step()
+    else:
+        weights.add_ops()
+
+
+def _weights_of(guard: Guard, variables: Sequence[Any]) -> Trained:
+    """These variables' weights, which last as long as the first of them: one optimizer's are always the same."""
+    name = _name_of(variables)
+    known: dict[str, Trained] = vars(variables[0]).setdefault(_OF_VARIABLE, {})
+    if name not in known:
+        known[name] = Trained(guard, name, variables)
+        guard.add(known[name])
+    return known[name]
+
+
+def _name_of(variables: Sequence[Any]) -> str:
+    every = [names.of_variable(variable) for variable in variables]
+    more = f" and {len(every) - 1} more" if len(every) > 1 else ""
+    return f"weights {every[0]}{more} [{hashlib.sha256(chr(10).join(every).encode()).hexdigest()[:8]}]"
+
+
+def _about(variable: Any) -> Variable:
+    shape = tuple(-1 if size is None else size for size in variable.shape)
+    return Variable(names.of_variable(variable), shape, variable.dtype.base_dtype.name)
+
+
+def _value(array: Any) -> Value:
+    memory = np.ascontiguousarray(array)
+    return Value(memory, lambda: _comparable(memory))
+
+
+def _comparable(array: np.ndarray) -> np.ndarray:
+    kept = array.dtype.kind == "c" or array.dtype.name in ("float32", "float64")
+    return array if kept else array.astype(np.float32)
+
+
+class Trained(Weights):
+    """Variables that an optimizer trains, eagerly or in functions.
+
+    A program may give up a model before it ends. The variables' handles are held until then, so that their last values
+    can be digested when they go.
+    """
+
+    def __init__(self, guard: Guard, name: str, variables: Sequence[Any]) -> None:
+        super().__init__(name, [_about(variable) for variable in variables])
+        self._guard, self._eager_steps, self._touched_at = guard, 0, -1
+        with tf.init_scope(), tf.device("/cpu:0"):
+            self._counter = tf.Variable(0, dtype=tf.int64, trainable=False, name="ddl_guard_steps")
+        self._last: Final | None = None
+        self._handles = [(variable.handle, variable.dtype.base_dtype) for variable in variables]
+        self._references = [weakref.ref(variable, self._going) for variable in variables]
+
+    @property
+    def steps(self) -> int:
+        """Taken so far."""
+        with tf.init_scope():
+            return self._eager_steps + int(self._counter.numpy())
+
+    def touch(self) -> None:
+        """The program has given one of the variables a value."""
+        self._touched_at = self.steps
+
+    def changed_by_program(self) -> bool:
+        return self._touched_at == self.steps
+
+    def eager_step(self) -> None:
+        """A step has been taken."""
+        self._eager_steps += 1
+        if self._guard.is_due(self._eager_steps):
+            self._guard.check(self, self.steps, self._values())
+
+    def add_ops(self) -> None:
+        """Have the function that is being traced count its steps, and compare where that is due."""
+        variables = [reference() for reference in self._references]
+        count = self._counter.assign_add(1)
+        due = tf.logical_or(tf.equal(count, 1), tf.equal(count % self._guard.settings.interval, 0))
+
+        def compare() -> tf.Tensor:
+            values = [variable.read_value() for variable in variables]
+            return tf.numpy_function(self._compare, [count, *values], tf.int64, stateful=True)
+
+        tf.cond(due, compare, lambda: tf.constant(0, tf.int64))
+
+    def _compare(self, count: np.ndarray, *values: np.ndarray) -> np.int64:
+        self._guard.check(self, self._eager_steps + int(count), [_value(value) for value in values])
+        return np.int64(0)
+
+    def _values(self) -> list[Value]:
+        with tf.init_scope():
+            return [_value(tf.raw_ops.ReadVariableOp(resource=h, dtype=t).numpy()) for h, t in self._handles]
+
+    def final(self) -> Final | None:
+        taken = self.steps if self._last is None else self._last.steps
+        if not taken:
+            return None
+        if self._last is None:
+            values = self._values()
+            self._last = Final(taken, digests_of(values), values)
+        return self._last
+
+    def _going(self, _: Any) -> None:
+        """The program gives up a variable: its value now is its last one."""
+        if self._last is not None or not self._handles:
+            return
+        handles, last = self._handles, None
+        with suppress(Exception):  # while Python ends, little is sure
+            last = self.final()
+        self._handles = []
+        del handles
+        if last is not None:
+            samples = [sample_of(value) for value in last.values]
+            self._last = Final(last.steps, last.digests, samples, whole=False)
+
+
+def _assigning(assign: Method) -> Method:
+    def touch_and_assign(self: Any, *args: Any, **kwargs: Any) -> Any:
+        known = vars(self).get(_OF_VARIABLE)
+        if known and not here.in_apply and tf.executing_eagerly():
+            for weights in known.values():
+                weights.touch()
+        return assign(self, *args, **kwargs)
+
+    return touch_and_assign
+
+
+class _OfGraph:
+    """Variables that an optimizer trains in a version 1 graph: in each session they are others."""
+
+    def __init__(self, guard: Guard, variables: Sequence[Any]) -> None:
+        self._guard, self._name = guard, _name_of(variables)
+        self._about = [_about(variable) for variable in variables]
+        with tf.control_dependencies(None), tf.name_scope("ddl/"):
+            self._reads = [variable.read_value() for variable in variables]
+        self._of_session: weakref.WeakKeyDictionary[Any, _InSession] = weakref.WeakKeyDictionary()
+        self._sessions = 0
+
+    def after_run(self, run: Callable[..., Any], session: Any) -> None:
+        """A session has taken a step."""
+        weights = self._of_session.get(session)
+        if weights is None:
+            self._sessions += 1
+            name = self._name if self._sessions == 1 else f"{self._name} in session {self._sessions}"
+            weights = self._of_session[session] = _InSession(name, self._about)
+            weights.ending = functools.partial(self._last_values, weakref.ref(session))
+            self._guard.add(weights)
+        weights.steps += 1
+        weights.touched = False
+        if self._guard.is_due(weights.steps):
+            self._guard.check(weights, weights.steps, self._read(run, session))
+
+    def before_other_run(self, assigns: bool, session: Any) -> None:
+        """A session is about to do something else."""
+        if assigns and session in self._of_session:
+            self._of_session[session].touched = True
+
+    def before_close(self, run: Callable[..., Any], session: Any) -> None:
+        """A session ends: its values are the last."""
+        weights = self._of_session.get(session)
+        if weights is not None and weights.last is None:
+            with suppress(Exception):  # a session that failed has no values
+                values = self._read(run, session)
+                weights.last = Final(weights.steps, digests_of(values), [sample_of(one) for one in values], whole=False)
+
+    def _last_values(self, reference: weakref.ref[Any]) -> None:
+        session = reference()
+        if session is not None:
+            self.before_close(tf.compat.v1.Session.run.ddl_wraps, session)
+
+    def _read(self, run: Callable[..., Any], session: Any) -> list[Value]:
+        return [_value(value) for value in run(session, self._reads)]
+
+
+class _InSession(Weights):
+    def __init__(self, name: str, variables: Sequence[Variable]) -> None:
+        super().__init__(name, variables)
+        self.steps, self.touched = 0, False
+        self.last: Final | None = None
+        self.ending: Callable[[], None] = lambda: None
+
+    def final(self) -> Final | None:
+        self.ending()
+        return self.last
+
+    def changed_by_program(self) -> bool:
+        return self.touched
+
+
+class Given(Weights):
+    """Variables that got rank 0's values. They matter where this rank has never reduced anything: see `Alone`."""
+
+    def __init__(self, guard: Guard) -> None:
+        super().__init__("variables", ())
+        self._guard, self._references = guard, dict[str, weakref.ref[Any]]()
+        self._alone = Alone(guard, self._look)
+
+    def note(self, variable: Any, value: np.ndarray) -> None:
+        """One of them."""
+        if self._guard.engine.reductions or _is_excluded(variable):
+            return
+        memory = np.ascontiguousarray(value)
+        name = names.of_variable(variable)
+        self._references[name] = weakref.ref(variable)
+        self._alone.began(name, digest(memory.ctypes.data, memory.nbytes))
+
+    def _look(self) -> Mapping[str, int]:
+        found = self._alive()
+        values = [_value(variable.read_value().numpy()) for variable in found.values()]
+        return dict(zip(found, digests_of(values), strict=True))
+
+    def _alive(self) -> dict[str, Any]:
+        return {name: one for name in sorted(self._references) if (one := self._references[name]()) is not None}
+
+    def final(self) -> Final | None:
+        if self._guard.engine.reductions:
+            return None
+        found = self._alive()
+        self.variables = tuple(_about(variable) for variable in found.values())
+        values = [_value(variable.read_value().numpy()) for variable in found.values()]
+        return Final(0, digests_of(values), values) if values else None
+
+
+_given: list[Given] = []
