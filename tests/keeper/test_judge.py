@@ -6,7 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from toolkit.keeper.divergence import divergence_of
 from toolkit.keeper.ends import End, Reason
 from toolkit.keeper.judge import Facts, HostReport, LearnerEnd, first_word, judge, rank_statuses, status_words
 
@@ -33,6 +36,35 @@ def test_a_failed_program_is_told_by_the_ranks_to_blame(wrong: dict[str, int], s
     assert judge(job(), facts(step(1, 1), ranks=ALL_RANKS | wrong)) == End(
         Reason.PROGRAM_FAILED, f"command 1 of 2, `python train.py`: {said}", "the last line", LOG
     )
+
+
+DIVERGED = {"why": "ranks diverged in steps 1 to 100: dense/kernel differs by 0.2 of its size", "rank": 0}
+
+
+@pytest.mark.parametrize("status", [86, 1, 0])
+def test_ranks_that_diverged_come_before_the_programs_own_failure(status: int) -> None:
+    end = judge(job(), facts(step(1, status, unsynchronised=DIVERGED), ranks=ALL_RANKS | {"1.0": status}))
+    assert (end.reason, end.what) == (Reason.RANKS_DIVERGED, f"command 1 of 2, `python train.py`: {DIVERGED['why']}")
+    assert (end.reason.state, end.error_code) == ("FAILED", "C201")
+    assert "DDL_GUARD_EXCLUDE" in end.mend
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(),
+        lambda one: (
+            st.lists(one)
+            | st.dictionaries(st.sampled_from(["why", "first_step", "last_step", "variable", "difference"]), one)
+        ),
+        max_leaves=5,
+    )
+)
+def test_whatever_a_program_writes_there_is_shown_without_harm(said: Any) -> None:
+    found = divergence_of({"unsynchronised": said})
+    assert (found is None) == (not said)
+    if found:
+        assert found.why.isprintable() and found.variable.isprintable()
+        assert 0 < len(found.why) <= 2000
 
 
 def test_ranks_that_left_no_status_are_named() -> None:
@@ -319,7 +351,9 @@ def test_a_machine_may_rely_on_the_reasons_their_states_and_codes() -> None:
     assert {reason.value: (reason.state, reason.code) for reason in Reason} == {
         "completed": ("COMPLETED", ""),
         "stopped": ("HALTED", ""),
-        **dict.fromkeys(("program failed", "out of memory", "time limit", "no progress"), ("FAILED", "C201")),
+        **dict.fromkeys(
+            ("program failed", "out of memory", "ranks diverged", "time limit", "no progress"), ("FAILED", "C201")
+        ),
         **dict.fromkeys(("host lost", "start deadline", "lease", "system"), ("FAILED", "S100")),
         "image": ("FAILED", "S103"),
         "bucket read": ("FAILED", "S302"),

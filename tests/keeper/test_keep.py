@@ -103,8 +103,9 @@ class Host:
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
         self.folder, self.engine, self.bucket = folder, StandInEngine(), StandInBucket()
         (folder / "logs" / "ranks").mkdir(parents=True)
+        (folder / "logs" / "weights").mkdir()
         places = {"HOST": "", "LOGS": "logs", "OUTPUT": "logs/output.log", "STATUS": "logs/status.json"}
-        places |= {"STOP": "stop.json", "VIEWS": "views", "BEAT": "logs/keeper"}
+        places |= {"STOP": "stop.json", "VIEWS": "views", "BEAT": "logs/keeper", "WEIGHTS": "logs/weights"}
         for name, place in places.items():
             patch.setattr(module, name, str(folder / place))
         patch.setattr(learners_module, "STOP", str(folder / "stop.json"))
@@ -147,6 +148,20 @@ def test_a_run_that_goes_well_is_told_state_by_state_and_leaves_nothing_to_keep(
     assert host.object("record.json") == host.state
     assert host.object("began.json")["state"] == "PROCESSING"
     assert (host.folder / "logs" / "go").exists()
+
+
+def test_the_digests_of_each_commands_weights_are_stored_beside_the_record(host: Host) -> None:
+    (host.folder / "logs" / "weights" / "1.jsonl").write_bytes(b"digests\n")
+    assert host.keep(job()) is False
+    assert host.bucket.objects[f"{RUN}/_run/weights.1.jsonl"] == b"digests\n"
+    assert f"{RUN}/_run/weights.2.jsonl" not in host.bucket.objects
+
+
+def test_what_a_program_plants_in_the_place_of_digests_is_not_followed(host: Host) -> None:
+    (host.folder / "secret").write_bytes(b"a key of the tool's")
+    (host.folder / "logs" / "weights" / "1.jsonl").symlink_to(host.folder / "secret")
+    assert host.keep(job()) is False
+    assert f"{RUN}/_run/weights.1.jsonl" not in host.bucket.objects
 
 
 def test_a_stop_is_handed_on_to_every_learner(host: Host) -> None:

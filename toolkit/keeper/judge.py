@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from toolkit.keeper.divergence import divergence_of
 from toolkit.keeper.ends import End, Reason
 from toolkit.keeper.job import Job, KeptLearner
 
@@ -73,7 +74,7 @@ class Facts:
 
 
 def judge(job: Job, facts: Facts) -> End:
-    """How the run ended, the first that is true: stopped, host lost, deadline, memory, program, storing."""
+    """How the run ended, the first that is true: stopped, host lost, deadline, memory, ranks, program, storing."""
     end, untold = next(_ends(job, facts), None), _untold(job, facts)
     failed = next((report for report in facts.reports if report.failure), None)
     if failed is None and not untold:
@@ -200,7 +201,7 @@ def _out_of_memory(job: Job, facts: Facts, whole: bool) -> Iterator[End]:
 
 def _step_ok(job: Job, facts: Facts, step: Mapping[str, Any]) -> bool:
     """A program that was told to end may do so with 0; it was not run to its end for all that."""
-    ended_by_itself = step.get("exit_status") == 0 and not step.get("why")
+    ended_by_itself = step.get("exit_status") == 0 and not step.get("why") and divergence_of(step) is None
     return ended_by_itself and all(status == 0 for status in rank_statuses(job, facts, step))
 
 
@@ -208,6 +209,9 @@ def _step_failed(job: Job, facts: Facts, step: Mapping[str, Any]) -> End:
     name = f"command {step['number']} of {len(job.steps)}, `{step['command']}`"
     why = step.get("why")
     mend = f"its whole log: toolkit logs {job.run}"
+    if divergence := divergence_of(step):
+        hint = f"{mend}; variables that are meant to differ are named by DDL_GUARD_EXCLUDE"
+        return End(Reason.RANKS_DIVERGED, f"{name}: {divergence.why}", facts.last_lines, hint)
     if why == "start deadline":
         missing = [learner for learner in job.learners if set(learner.ranks) & set(step.get("missing_ranks", []))]
         where = ", ".join(_where(job, one) for one in missing) or "mpirun"

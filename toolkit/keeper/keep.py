@@ -21,9 +21,10 @@ from toolkit.keeper.job import Job
 from toolkit.keeper.judge import Facts, HostReport, LearnerEnd, first_word, judge, rank_statuses
 from toolkit.keeper.learners import Learners
 from toolkit.keeper.metrics import read_metrics
-from toolkit.keeper.places import BEAT, BEGAN, HOST, LOGS, OUTPUT, RUN_FOLDER, STATUS, STOP, VIEWS
+from toolkit.keeper.places import BEAT, BEGAN, HOST, LOGS, OUTPUT, RUN_FOLDER, STATUS, STOP, VIEWS, WEIGHTS
 from toolkit.keeper.progress import Waiting
 from toolkit.keeper.state import RunState
+from toolkit.keeper.weights import put_weights
 
 _POLL_SECONDS = 0.25
 _ASK_SECONDS = 3.0
@@ -135,6 +136,8 @@ class Keep:
             self._bucket.flush(_SURE_SECONDS if self._learners.gave_up else job.store, on_state)
             if Path(OUTPUT).exists():
                 self._bucket.put_logs(LOGS, OUTPUT, job.run)
+            if job.leads:
+                put_weights(self._bucket, job, Path(WEIGHTS))
             said = self._bucket.differences(job.run)
             said += self._bucket.differences("_wml_checkpoints")
             if said:

@@ -15,7 +15,7 @@ from toolkit.run.plan import LEARNER_FOLDER, LOG_FOLDER, Learner, RunPlan
 from toolkit.tar_stream import Entry
 
 _INSIDE = Path(__file__).parent / "inside"
-_SUPERVISOR = ("__init__.py", "supervise.py", "logs.py", "reserve.py", "learners.py")
+_SUPERVISOR = ("__init__.py", "supervise.py", "logs.py", "control.py", "reserve.py", "learners.py")
 _TELLING_SECONDS = 3
 """From finding that a learner is lost to the operator's screen: so much earlier it must be found."""
 

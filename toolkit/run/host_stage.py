@@ -47,7 +47,7 @@ class HostStage:
             self.side.mount(mount)
         results = plan.results_mount.folder
         folders = [f"{results}/{plan.training_id}", f"{results}/{plan.training_id}/logs"]
-        folders += [f"{results}/_wml_checkpoints", "logs", "logs/ranks", "code"]
+        folders += [f"{results}/_wml_checkpoints", "logs", "logs/ranks", "logs/weights", "code"]
         self.side.make_folders([*folders, *(learner.hostname for learner in self.learners)])
 
     def put(self, code: tuple[tuple[str, Path], ...], entries: Iterable[Entry]) -> None:

@@ -5,6 +5,8 @@ import re
 import time
 from typing import Any, BinaryIO, Dict, List, Optional, Set, Tuple  # noqa: F401 (type comments)
 
+from .control import LONGEST as LONGEST_CONTROL
+from .control import MARK, UNSYNCHRONISED, read_unsynchronised
 from .reserve import Reserve
 
 # What mpirun puts in front of each piece of a rank's output: Open MPI 4.1 `[1,0]<stdout>:`, 5.0 a space behind it.
@@ -13,8 +15,6 @@ TAGS = {
     5: re.compile(rb"\[\d+,(\d+)\]<(stdout|stderr|stddiag)>: ?"),
 }
 LOST = "%d lines were lost here: this host's disk was full"
-MARK = b"\x1etoolkit "
-"""In front of what a rank's wrapper tells the supervisor, on the rank's own output."""
 LONGEST = 1 << 24
 """Bytes; a program that writes no line end gets one after so many."""
 LONG = 1 << 16
@@ -72,6 +72,7 @@ class Logs:
         self._speaker = (None, "")  # type: Tuple[Optional[int], str]
         self.last_line = time.monotonic()
         self.started = set()  # type: Set[int]
+        self.unsynchronised = None  # type: Optional[Dict[str, Any]]
         for learner in learners:
             place = os.path.join(folder, "learner-%d" % learner["number"])
             os.makedirs(place, exist_ok=True)
@@ -79,7 +80,13 @@ class Logs:
         self._whole = open(os.path.join(folder, "output.log"), "ab", buffering=0)
 
     def line(self, rank: Optional[int], text: bytes) -> None:
-        """Write one whole line of a rank; what mpirun itself says goes to learner 1's log."""
+        """Write one whole line of a rank; what mpirun itself says goes to learner 1's log.
+
+        A control line is read instead.
+        """
+        if rank is not None and text.startswith(UNSYNCHRONISED) and len(text) <= LONGEST_CONTROL:
+            self.unsynchronised = self.unsynchronised or read_unsynchronised(text, rank)
+            return
         prefix = b"[mpirun] " if rank is None else b"[%d] " % rank
         whole = prefix + as_shown(text)
         self.last_line = time.monotonic()
@@ -96,7 +103,7 @@ class Logs:
         pieces = split_tagged(line, self._open_mpi, *self._speaker)
         self._speaker = (None, "") if ended else pieces[-1][:2]
         for index, (rank, stream, text) in enumerate(pieces):
-            if rank is not None and text.startswith(MARK):
+            if rank is not None and text.startswith(MARK) and not text.startswith(UNSYNCHRONISED):
                 self.started.add(rank)
             else:
                 self.add(rank, stream, text, ended and index == len(pieces) - 1)

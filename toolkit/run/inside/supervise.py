@@ -23,7 +23,10 @@ from .reserve import Reserve
 NOT_STARTED = 75  # EX_TEMPFAIL of sysexits.h: the learners did not answer in time
 LOST = 76
 STOPPED = 128 + signal.SIGTERM
+UNSYNCHRONISED = 86  # ddl's own
 _LOOK_SECONDS = 0.25
+_UNSYNCHRONISED_SECONDS = 15
+"""So long a program that has said that its ranks diverged may take to end by itself."""
 
 
 class Watch:
@@ -43,6 +46,8 @@ class Watch:
         self._step, self._began, self.reason, self.limit = step, time.monotonic(), "", 0
         self._logs.last_line = self._began
         self._logs.started.clear()
+        self._logs.unsynchronised = None
+        self._unsynchronised_at = None  # type: Optional[float]
 
     @property
     def missing_ranks(self) -> List[int]:
@@ -58,6 +63,7 @@ class Watch:
             ("host lost", 0, bool(self.lost)),
             ("keeper gone", 0, self._keeper_gone(now)),
             ("start deadline", self._plan["start_deadline"], self._late(now)),
+            ("ranks diverged", 0, self._goes_on_unsynchronised(now)),
             ("time limit", self._step.get("timeout"), self._over(now - self._began, self._step.get("timeout"))),
             ("time limit", self._plan.get("limit"), self._over(now - self._run_began, self._plan.get("limit"))),
             ("no progress", self._plan.get("quiet"), self._over(now - self._logs.last_line, self._plan.get("quiet"))),
@@ -87,6 +93,13 @@ class Watch:
         if beat != self._keeper_beat:
             self._keeper_beat, self._keeper_at = beat, now
         return self._over(now - self._keeper_at, self._plan["lost"])
+
+    def _goes_on_unsynchronised(self, now: float) -> bool:
+        if self._logs.unsynchronised is None:
+            return False
+        if self._unsynchronised_at is None:
+            self._unsynchronised_at = now
+        return now - self._unsynchronised_at > _UNSYNCHRONISED_SECONDS
 
     def _late(self, now: float) -> bool:
         return bool(self.missing_ranks) and now - self._began > self._plan["start_deadline"]
@@ -160,7 +173,7 @@ def run_with_retries(step: Dict[str, Any], logs: Logs, watch: Watch, retries: in
     """Run one step, up to `retries` times again where it fails by itself."""
     for attempt in range(retries + 1):
         status = run_step(step, logs, watch, grace)
-        if status == 0 or watch.asked() or attempt == retries:
+        if (status == 0 and not logs.unsynchronised) or watch.asked() or attempt == retries:
             break
         logs.say("command %d ended with %d; attempt %d of %d" % (step["number"], status, attempt + 2, retries + 1))
     return status
@@ -239,18 +252,20 @@ def run_steps(
         if step["parallel"]:
             logs.say(" ".join(shlex.quote(word) for word in step["argv"]))
         code = run_with_retries(step, logs, watch, plan.get("retries", 0), plan.get("grace", 10))
-        if code != 0 or watch.reason or plan["open_mpi"] >= 5:  # 5.0 was seen to lose a host and exit with 0
+        failed = code != 0 or watch.reason or logs.unsynchronised
+        if failed or plan["open_mpi"] >= 5:  # 5.0 was seen to lose a host and exit with 0
             doubt(beats, watch)
         entry.update(exit_status=code, ended=time.time(), why=watch.reason, limit=watch.limit)
         entry["missing_ranks"] = watch.missing_ranks
+        entry["unsynchronised"] = logs.unsynchronised
         record["lost_learners"] = watch.lost
         status.save(record)
         if watch.lost:
             return LOST
         if watch.reason:
             return STOPPED
-        if code != 0:
-            return code
+        if code != 0 or logs.unsynchronised:
+            return code or UNSYNCHRONISED
     return 0
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 FORMAT = 1
 MOST_ENTRIES = 1024
-MOST_BYTES = 4 << 20
+MOST_BYTES = 2 << 20
 """Of one optimizer's entries."""
 MOST_WEIGHTS = 16
 """Optimizers whose histories are kept; programs that make ever new ones have no history of all."""

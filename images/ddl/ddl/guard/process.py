@@ -200,11 +200,11 @@ class Guard:
         self, why: str, weights: Weights | None = None, step: int = 0, variable: str = "", size: float = 0.0
     ) -> NoReturn:
         """End the job with the reason. Where all ranks know it, rank 0 does."""
-        first = weights.checked + 1 if weights else None
-        when = f" in {_interval(weights.checked, step)}" if weights else ""
+        first = weights.checked + 1 if weights and step else None
+        when = f" in {_interval(weights.checked, step)}" if weights and step else ""
         details = {
             "first_step": first,
-            "last_step": step if weights else None,
+            "last_step": step or None,
             "variable": variable or None,
             "difference": size if variable and math.isfinite(size) else None,
         }
