@@ -33,6 +33,10 @@ def _torch(_: Engine, here: Place) -> None:
 
     gpu.pin(here.local_rank)
     process_group.register()
+    if guard := process.guard():
+        from ddl.torch import guard as torchs
+
+        torchs.install(guard)
 
 
 PREPARATIONS: Mapping[str, Callable[[Engine, Place], None]] = {

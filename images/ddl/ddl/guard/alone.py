@@ -8,6 +8,7 @@ for this rank (``guard: alone``, see engine.h).
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -20,16 +21,23 @@ _LOOK_SECONDS = 1.0
 _CHANGES = 3
 """So many times in a row: a program may well restore a checkpoint, or two."""
 _END_SECONDS = 5.0
+_OTHER = ("bcast", "allreduce_n", "metrics ", "average of ", "torch.distributed: b", "torch.distributed: allgather")
+"""What collectives are called that a program asks for by itself."""
 
 Look = Callable[[], Mapping[str, int]]
 """Digests of the variables there are, by name."""
 
 
 class Alone:
-    """Looks after one framework's variables."""
+    """Looks after one framework's variables.
 
-    def __init__(self, guard: Guard, look: Look) -> None:
-        self._guard, self._look, self._seen = guard, look, dict[str, int]()
+    Args:
+        look: tells what they are now.
+        advice: for programs that are free not to average anything: where no rank does, this is all that is said.
+    """
+
+    def __init__(self, guard: Guard, look: Look, advice: str = "") -> None:
+        self._guard, self._look, self._advice, self._seen = guard, look, advice, dict[str, int]()
         self._first: dict[str, int] = {}
         self._thread = threading.Thread(target=self._watch, name="ddl-guard", daemon=True)
         guard.before_end.append(self._at_end)
@@ -60,14 +68,21 @@ class Alone:
         try:
             guard.engine.start("guard: alone", []).wait()
             said = "no rank averages its gradients"
+            if self._advice:
+                self._advise()
+                return False
         except RanksDiverged as error:
             said = str(error).removeprefix("ddl: ")
         except EngineError:
             return False
         time.sleep(_LOOK_SECONDS)
-        if not guard.engine.reductions and self._changed():
+        if not guard.engine.reductions and self._changed() and _is_training(said):
             guard.end(f"{self._words(changed)}; {said}")
         return True
+
+    def _advise(self) -> None:
+        if self._guard.here.rank == 0:
+            print(f"ddl: no rank averages its gradients: {self._advice}", file=sys.stderr, flush=True)
 
     def _words(self, changed: str) -> str:
         rank = self._guard.here.rank
@@ -90,4 +105,11 @@ class Alone:
                 try:
                     started.wait()
                 except RanksDiverged as error:
-                    self._guard.end(f"{self._words(changed)}; {str(error).removeprefix('ddl: ')}")
+                    said = str(error).removeprefix("ddl: ")
+                    if _is_training(said):
+                        self._guard.end(f"{self._words(changed)}; {said}")
+
+
+def _is_training(said: str) -> bool:
+    """Whether what others wait for is part of a training; they may well wait for an object that rank 0 makes."""
+    return not said.startswith(_OTHER)

@@ -12,6 +12,7 @@ import torch
 from ddl.engine import Engine
 from ddl.learning_rate import warn_where_unscaled
 from ddl.session import engine
+from ddl.torch import guard
 from ddl.torch.reduction import Pending, dense, start_broadcast, start_reduction
 
 _models = itertools.count(1)
@@ -58,6 +59,8 @@ def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
     ranks = engine()
     if ranks is None:
         return
+    parameters = list(parameters)
+    guard.mark((f"parameter {guard.next_number('parameter')}", one) for one in parameters if not guard.is_marked(one))
     grads = [_dense_gradient(parameter) for parameter in parameters if parameter.grad is not None]
     if grads:
         start_reduction(ranks, "average_gradients", grads).wait()
@@ -87,6 +90,7 @@ def distribute(model: torch.nn.Module, optimizer: torch.optim.Optimizer, accumul
         if parameter.requires_grad:
             averaging.names[parameter] = name
             parameter.register_post_accumulate_grad_hook(averaging.on_gradient)
+    guard.mark((f"{name} of {averaging.model}", parameter) for parameter, name in averaging.names.items())
     optimizer.register_step_pre_hook(averaging.before_step)
 
 
@@ -94,7 +98,7 @@ class _Averaging:
     """The gradients of one model that are on their way."""
 
     def __init__(self, ranks: Engine, model: str, accumulate: int) -> None:
-        self._ranks, self._model, self._accumulate = ranks, model, accumulate
+        self._ranks, self.model, self._accumulate = ranks, model, accumulate
         self.names: dict[torch.nn.Parameter, str] = {}
         self._computed: dict[torch.nn.Parameter, int] = {}
         self._pending: list[Pending] = []
@@ -111,7 +115,7 @@ class _Averaging:
             self._start(parameter)
 
     def _start(self, parameter: torch.nn.Parameter) -> None:
-        name = f"gradient of {self.names[parameter]} of {self._model}"
+        name = f"gradient of {self.names[parameter]} of {self.model}"
         self._pending.append(start_reduction(self._ranks, name, [_dense_gradient(parameter)]))
 
     def before_step(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
