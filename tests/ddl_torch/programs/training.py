@@ -3,6 +3,7 @@ same weights, and after the last those of one process that trained on the whole 
 
     training.py distribute | accumulate | average | momentum | sparse | ddp | ddp-import-first
     training.py too-often | unlike
+    training.py guarded [WRONG]      50 steps, something wrong on rank 1: much | little | alone | all-alone | bfloat16
 """
 
 from __future__ import annotations
@@ -114,6 +115,33 @@ def restore() -> None:
             assert torch.equal(value, ddl.bcast(value)), (key, name)
 
 
+def guarded(wrong: str) -> None:
+    """Ranks compare their weights every 10 steps."""
+    bad = ddl.rank() == 1
+    torch.manual_seed(ddl.rank())
+    model = torch.nn.Linear(4, 2).to(torch.bfloat16 if wrong == "bfloat16" else torch.float32)
+    optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
+    trained: torch.nn.Module = model
+    if wrong.startswith("ddp"):
+        dist.init_process_group("ddl", init_method="env://")
+        trained = torch.nn.parallel.DistributedDataParallel(model)
+    elif not (wrong == "all-alone" or (wrong == "alone" and bad) or wrong.startswith("average")):
+        ddl_torch.distribute(model, optimizer)
+    elif wrong.startswith("average"):
+        ddl_torch.broadcast(model)
+    optimizer.step()  # as programs do that set up a schedule: no step, as there is no gradient
+    for step in range(50):
+        optimizer.zero_grad()
+        trained(torch.randn(3, 4, dtype=model.weight.dtype)).square().mean().backward()
+        if wrong.startswith("average"):
+            ddl_torch.average_gradients(model.parameters())
+        optimizer.step()
+        if bad and step == 12 and not wrong.endswith("alone"):
+            with torch.no_grad():
+                model.weight.mul_({"little": 1 + 3e-7, "nothing": 1.0, "bfloat16": 1.004}.get(wrong, 1.01))
+    print(f"rank {ddl.rank()}: reached the end", flush=True)
+
+
 def main() -> None:
     model = Model(seed=ddl.rank())
     if HOW == "unlike":  # rank 1's is of another shape
@@ -130,4 +158,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    restore() if HOW == "restore" else main()
+    if HOW == "guarded":
+        guarded(sys.argv[2])
+    else:
+        restore() if HOW == "restore" else main()
