@@ -8,7 +8,8 @@ Under mpirun with ``DDL_OPTIONS`` unset nothing is synchronised until the progra
 
 How it is made, from the bottom up: ``environment`` and ``mode`` read what the launcher says, ``grouping`` decides what
 travels together, ``engine`` is the native library, which speaks MPI, ``arrays`` gives it NumPy's arrays, ``ending``
-sees to it that no rank waits for one that is gone, and ``session`` switches it all on. ``tensorflow`` and ``torch``
+sees to it that no rank waits for one that is gone, ``guard`` that ranks which train together stay together, and
+``session`` switches it all on. ``tensorflow`` and ``torch``
 (rooms of their own) are prepared by ``frameworks`` when the program ``imports`` them. With one rank, none of that is
 loaded. ``launcher`` is the command ``ddlrun``.
 """
