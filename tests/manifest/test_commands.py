@@ -62,7 +62,6 @@ def test_commands_are_split_outside_quotes(text: str, commands: tuple[str, ...])
         ("cat <(a; b)", ""),
         ("f() { a; b; }", ""),
         ("x=(1;2)", ""),
-        ("echo ${x:-;}", ""),
         ("! for i in 1; do x; done", ""),
         ("time for i in 1; do x; done", ""),
         ("a | while read x; do y; done", ""),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.cluster.reader import read_cluster
-from toolkit.keeper.keep import rank_files
+from toolkit.keeper.ranks import read_ranks
 from toolkit.manifest.model import Compute
 from toolkit.manifest.reader import read_manifest
 from toolkit.places import house
@@ -81,7 +81,7 @@ def test_the_supervisors_plan_holds_each_steps_command_line(entries: dict[str, E
     plan = json.loads(text(entries["learner-1/run.json"]))
     assert [(step["number"], step["parallel"], step["argv"][0]) for step in plan["steps"]] == [
         (1, True, "/usr/bin/mpirun"),
-        (2, False, "/bin/sh"),
+        (2, False, "/bin/bash"),
     ]
     assert [(learner["number"], learner["ranks"]) for learner in plan["learners"]] == [(1, [0]), (2, [1])]
 
@@ -127,7 +127,7 @@ def test_a_rank_keeps_its_own_status(tmp_path: Path, entries: dict[str, Entry], 
     done = subprocess.run(argv, env=environment, capture_output=True, timeout=30, check=False)
     assert done.returncode == status
     assert done.stdout.startswith(MARK)
-    assert rank_files(tmp_path / "ranks") == {"2.7": status}
+    assert read_ranks(tmp_path / "ranks").statuses == {"2.7": status}
 
 
 def test_a_rank_has_no_status_before_its_end_and_room_for_one_from_its_beginning(
@@ -141,7 +141,7 @@ def test_a_rank_has_no_status_before_its_end_and_room_for_one_from_its_beginning
     environment = {**os.environ, "OMPI_COMM_WORLD_RANK": "7"}
     done = subprocess.run(argv, env=environment, capture_output=True, timeout=30, check=True, text=True)
     room, inode = done.stdout.splitlines()[-2:]
-    assert room == "   "
+    assert room == " " * 45
     assert int(inode.split()[0]) == (tmp_path / "ranks" / "2.7").stat().st_ino, "written over, not anew"
 
 

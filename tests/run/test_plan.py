@@ -126,8 +126,8 @@ def test_no_value_of_a_variable_stands_in_the_mpirun_line() -> None:
     assert not [word for word in argv if word in run_environment(plan).values() and not word.isdigit()]
 
 
-def test_a_later_command_is_given_whole_to_a_shell() -> None:
-    assert single_argv(plan_for().steps[1]) == ["/bin/sh", "-c", "python transform.py"]
+def test_a_later_command_is_given_whole_to_bash() -> None:
+    assert single_argv(plan_for().steps[1]) == ["/bin/bash", "--norc", "-c", "python transform.py"]
 
 
 def asking(**changes: object) -> RunPlan:
