@@ -17,6 +17,7 @@ from toolkit.keeper.bucket import NotStored
 from toolkit.keeper.ends import Reason
 from toolkit.keeper.engine import ContainerState, EngineRefused
 from toolkit.keeper.job import Job
+from toolkit.keeper.judge import Facts, HostReport, LearnerEnd
 from toolkit.keeper.keep import UNHEARD, Keep, beating, last_lines, read_json, step_result, stopped_by
 from toolkit.keeper.progress import Waiting
 
@@ -234,7 +235,7 @@ def test_a_step_as_the_record_has_it(one: dict[str, Any], told: dict[str, Any]) 
     assert (found["number"], found["command"], found["started"]) == (one["number"], one["command"], 10.0)
 
 
-def test_a_step_has_what_was_started_and_each_ranks_times(tmp_path: Path) -> None:
+def test_a_step_has_what_was_started_and_each_ranks_times() -> None:
     span = {"1.0": (11.0, 12.0), "1.3": (11.5, 12.5)}
     report = HostReport(0, (LearnerEnd(1, 0),), ALL_RANKS, times=span)
     started = step(1, attempts=2, folder="/job/code/src", argv=["mpirun", "x"])

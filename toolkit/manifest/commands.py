@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from toolkit.manifest.exit_status import judgeable
 from toolkit.manifest.launchers import Front, read_front
-from toolkit.manifest.shell import SCRIPT, AndOr, read_script
+from toolkit.manifest.shell import AndOr, read_script
+from toolkit.manifest.words import SCRIPT
 
 MAX_STEPS = 100
 
@@ -53,7 +54,7 @@ def _read_command(text: str, one: AndOr) -> Command:
 
 
 def _bare(text: str, one: AndOr) -> str:
-    """The command's text, what is quoted in its first part's words made `q`: blanks and operators that are left count."""
+    """The command's text, its first part's words made `q`: no blank and no operator that is left was quoted."""
     bare = list(text)
     first = one.pipelines[0].parts[0]
     for word in (*first.assignments, *first.words):

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 
 from toolkit.manifest.launchers import LAUNCHERS
 from toolkit.manifest.programs import BASH, SHELLS, program_name, refusal, script_index, started_by
-from toolkit.manifest.shell import SCRIPT, AndOr, Pipeline, Simple, Word, is_from_outside, read_script, shown
+from toolkit.manifest.shell import AndOr, Pipeline, Simple, read_script
+from toolkit.manifest.words import SCRIPT, Word, is_from_outside, shown
 
 SIGPIPE = 141
 """128 + 13: the status of a part that was ended because the next one reads no more."""
@@ -42,7 +43,8 @@ def _script(text: str, level: int, dash: bool) -> str:
     if any(len(pipeline.parts) > 1 for one in lists for pipeline in one.pipelines):
         functions += _PIPELINE_STATUS
     if len(lists) > 1 and level:
-        edits += [(one.end, one.end, "; stop_if_failed") for one in lists[:-1]]
+        # In front: of two insertions at one place the earlier in the list comes to stand behind the other.
+        edits = [*((one.end, one.end, "; stop_if_failed") for one in lists[:-1]), *edits]
         functions += _STOP_IF_FAILED
     for start, end, new in sorted(edits, key=lambda edit: edit[:2], reverse=True):
         text = text[:start] + new + text[end:]

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from toolkit.manifest.shell import SCRIPT, Word
+from toolkit.manifest.words import SCRIPT, Word
 
 BASH = ("bash", "rbash")
 SHELLS = (*BASH, "sh", "dash", "ash", "ksh", "mksh", "zsh")
