@@ -79,7 +79,7 @@ def _started(words: tuple[Word, ...], level: int) -> Iterator[_Edit]:
     name, arguments = started.name, words[started.index + 1 :]
     if name in LAUNCHERS:
         raise ValueError(f"{name} may stand at a command's beginning alone; the tool starts it")
-    if reason := refusal(name, arguments):
+    if reason := refusal(words[started.index], arguments):
         raise ValueError(reason)
     if name == "eval":
         yield from _eval(arguments, level)

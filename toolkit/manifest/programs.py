@@ -32,6 +32,7 @@ _WRAPPERS = {
     "numactl": ("iNmCpP", ("--interleave", "--cpunodebind", "--membind", "--physcpubind", "--preferred"), 0),
     "xargs": ("adEILnPs", ("--arg-file", "--delimiter", "--max-lines", "--max-args", "--max-procs", "--max-chars"), 0),
 }
+_SYSTEM_FOLDERS = ("", "/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin")
 _DETACHED = "it runs apart from the command, which cannot wait for it: start the program itself"
 _REFUSED = {
     "setsid": ("", f"in a session of its own {_DETACHED}"),
@@ -83,9 +84,10 @@ def program_name(word: Word) -> str:
     return word.value.rpartition("/")[2] if word.literal else ""
 
 
-def refusal(name: str, arguments: Sequence[Word]) -> str:
-    """Why a program cannot be judged; empty where it can."""
-    pattern, reason = _REFUSED.get(name, ("", ""))
+def refusal(program: Word, arguments: Sequence[Word]) -> str:
+    """Why a program cannot be judged; empty where it can. `./batch` is the user's own, and not Debian's."""
+    name, folder = program_name(program), program.value.rpartition("/")[0]
+    pattern, reason = _REFUSED.get(name, ("", "")) if folder in _SYSTEM_FOLDERS else ("", "")
     if pattern and not any(re.fullmatch(pattern, word.value) for word in arguments):
         return ""
     return f"`{name}` is not read here: {reason}" if reason else ""
