@@ -66,8 +66,10 @@ def test_a_completed_run_is_told_with_its_commands_and_what_comes_next() -> None
     assert told[2:] == [
         ("image", "tensorflow:1  sha256:abc"),
         ("ran on", "local: 1 learner, 1 rank (GPU)"),
-        ("command 1", "python t.py: status 0, ranks 0, 7.2 s"),
-        ("command 2", "python x.py: status 0, 1.0 s"),
+        ("command 1", "python t.py"),
+        ("", "rank 0: status 0, 7.2 s"),
+        ("command 2", "python x.py"),
+        ("", "once, on learner 1: status 0, 1.0 s"),
         ("stored", "3 files, 4.2 kB in models/training-abcd2345"),
         ("metrics", "loss 0.5, kind cnn"),
         ("next", "toolkit collect training-abcd2345"),
@@ -90,7 +92,9 @@ def test_a_failed_run_is_told_with_its_code_and_the_rank_that_left_no_status() -
     assert told[1] == ("state", "FAILED  C201 program failed: why")
     assert told[4:] == [
         ("hosts", "p100-01, p100-02"),
-        ("command 1", "a: status 1, ranks 3 -, 2.0 s"),
+        ("command 1", "a"),
+        ("", "rank 0: status 3, 2.0 s"),
+        ("", "rank 1: no status (killed, or never started), 2.0 s"),
         ("evidence", "line 1"),
         ("evidence", "line 2"),
         ("next", "look at the code"),

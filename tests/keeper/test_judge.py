@@ -347,13 +347,25 @@ def test_a_signal_has_a_name(status: int, words: str) -> None:
     assert status_words(status) == words
 
 
+def test_a_rank_that_did_not_find_its_gpu_is_a_fault_of_its_host() -> None:
+    ranks = ALL_RANKS | {"1.2": 69, "1.3": 69}
+    wrong = facts(step(1, 1), ranks=ranks)
+    report = replace(wrong.reports[1], without_gpu=("1.2", "1.3"))
+    end = judge(job(), replace(wrong, reports=(wrong.reports[0], report)))
+    said = "rank 2 on p100-02, rank 3 on p100-02 sees fewer GPUs than its learner was given"
+    assert (end.reason, end.error_code) == (Reason.GPU, "S100")
+    assert end.what == f"command 1 of 2, `python train.py`: {said}"
+    assert "toolkit doctor" in end.mend
+    assert judge(job(), wrong).reason is Reason.PROGRAM_FAILED, "a program may end with 69 by itself"
+
+
 def test_a_machine_may_rely_on_the_reasons_their_states_and_codes() -> None:
     assert {reason.value: (reason.state, reason.code) for reason in Reason} == {
         "completed": ("COMPLETED", ""),
         "stopped": ("HALTED", ""),
         **dict.fromkeys(("program failed", "out of memory", "time limit", "no progress"), ("FAILED", "C201")),
         "ranks diverged": ("FAILED", "C201"),
-        **dict.fromkeys(("host lost", "start deadline", "lease", "system"), ("FAILED", "S100")),
+        **dict.fromkeys(("host lost", "start deadline", "lease", "system", "gpu missing"), ("FAILED", "S100")),
         "image": ("FAILED", "S103"),
         "bucket read": ("FAILED", "S302"),
         **dict.fromkeys(("bucket write", "bucket credentials", "bucket full"), ("FAILED", "S303")),

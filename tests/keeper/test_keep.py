@@ -17,7 +17,8 @@ from toolkit.keeper.bucket import NotStored
 from toolkit.keeper.ends import Reason
 from toolkit.keeper.engine import ContainerState, EngineRefused
 from toolkit.keeper.job import Job
-from toolkit.keeper.keep import UNHEARD, Keep, beating, last_lines, rank_files, read_json, step_result, stopped_by
+from toolkit.keeper.judge import Facts, HostReport, LearnerEnd
+from toolkit.keeper.keep import UNHEARD, Keep, beating, last_lines, read_json, step_result, stopped_by
 from toolkit.keeper.progress import Waiting
 
 from .jobs import ALL_RANKS, RUN, facts, job, step
@@ -235,14 +236,6 @@ def test_a_rescue_stores_and_runs_nothing(host: Host, fault: Exception | None) -
     assert f"{RUN}/_run/record.json" not in host.bucket.objects, "the operator writes it, who knows the other hosts"
 
 
-def test_a_rank_file_that_is_none_is_left_out(tmp_path: Path) -> None:
-    for name, text in {"1.0": "0\n", "1.1": "137", "1.2": "", "1.3": "x", "1.4": "\xff"}.items():
-        (tmp_path / name).write_text(text, encoding="latin-1")
-    (tmp_path / "1.5").mkdir()
-    assert rank_files(tmp_path) == {"1.0": 0, "1.1": 137}
-    assert rank_files(tmp_path / "none") == {}
-
-
 @pytest.mark.parametrize(
     ("one", "told"),
     [
@@ -253,7 +246,18 @@ def test_a_rank_file_that_is_none_is_left_out(tmp_path: Path) -> None:
 )
 def test_a_step_as_the_record_has_it(one: dict[str, Any], told: dict[str, Any]) -> None:
     found = step_result(job(), facts(), one)
-    assert found == {"number": one["number"], "command": one["command"]} | told
+    assert {key: found[key] for key in told} == told
+    assert (found["number"], found["command"], found["started"]) == (one["number"], one["command"], 10.0)
+
+
+def test_a_step_has_what_was_started_and_each_ranks_times() -> None:
+    span = {"1.0": (11.0, 12.0), "1.3": (11.5, 12.5)}
+    report = HostReport(0, (LearnerEnd(1, 0),), ALL_RANKS, times=span)
+    started = step(1, attempts=2, folder="/job/code/src", argv=["mpirun", "x"])
+    found = step_result(job(), Facts({"steps": [started]}, (report,)), started)
+    assert found["times"] == [(11.0, 12.0), None, None, (11.5, 12.5)]
+    assert (found["attempts"], found["folder"], found["argv"]) == (2, "/job/code/src", ["mpirun", "x"])
+    assert (found["started"], found["ended"]) == (10.0, 12.5)
 
 
 @pytest.mark.parametrize(("text", "who"), [('{"by": "ada"}', "ada"), ("{", ""), ("[]", ""), ("{}", "")])

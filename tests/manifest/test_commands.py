@@ -9,10 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.manifest.commands import read_commands
+from toolkit.manifest.exit_status import judgeable
 
 
 def split(text: str) -> tuple[str, ...]:
     return tuple(command.text for command in read_commands(text))
+
+
+def deep(text: str, levels: int) -> str:
+    return deep(f"bash -c {shlex.quote(text)}", levels - 1) if levels else text
 
 
 WORDS = st.lists(st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"])), min_size=1, max_size=4)
@@ -33,6 +38,20 @@ WORDS = st.lists(st.text(st.characters(exclude_characters="\x00", exclude_catego
         ("echo a\\  ; b", ("echo a\\ ", "b")),
         ("echo 'it'\\''s' ; b", ("echo 'it'\\''s'", "b")),
         ("formatter --if x", ("formatter --if x",)),
+        ("python a.py &> $LOG_DIR/x ; b", ("python a.py &> $LOG_DIR/x", "b")),
+        ("a&>x;b", ("a&>x", "b")),
+        ("a >& x |& tee y 2>&1 ; b", ("a >& x |& tee y 2>&1", "b")),
+        ("a <<< 'x & y' ; b", ("a <<< 'x & y'", "b")),
+        ("[[ $A =~ ^(x|y)$ && -n b ]] && c ; d", ("[[ $A =~ ^(x|y)$ && -n b ]] && c", "d")),
+        ('echo ${x:-;} "${y:-a & b}" $((1 + (2 << 1))) ; b', ('echo ${x:-;} "${y:-a & b}" $((1 + (2 << 1)))', "b")),
+        ("a # the rest ; is & said\nb", ("a", "b")),
+        ("a &&\n  b |\n c\nd", ("a &&\n  b |\n c", "d")),
+        ("a \\\n --b\nc", ("a \\\n --b", "c")),
+        ("echo a#b ; c", ("echo a#b", "c")),
+        ("python a.py || true ; b", ("python a.py || true", "b")),
+        ("nohup python a.py ; kill -TERM $X ; exec b", ("nohup python a.py", "kill -TERM $X", "exec b")),
+        ("bash train.sh ; ./run.sh", ("bash train.sh", "./run.sh")),
+        ("grep bash -c f ; python -c 'a & b; c'", ("grep bash -c f", "python -c 'a & b; c'")),
     ],
 )
 def test_commands_are_split_outside_quotes(text: str, commands: tuple[str, ...]) -> None:
@@ -62,12 +81,51 @@ def test_commands_are_split_outside_quotes(text: str, commands: tuple[str, ...])
         ("cat <(a; b)", ""),
         ("f() { a; b; }", ""),
         ("x=(1;2)", ""),
-        ("echo ${x:-;}", ""),
         ("! for i in 1; do x; done", ""),
         ("time for i in 1; do x; done", ""),
         ("a | while read x; do y; done", ""),
         ("a && if b; then c; fi", ""),
-        ('echo "$(echo "a;b")"', ""),
+        ('echo "$(echo "a;b")"', "the status of what runs in it is lost"),
+        ("a &", "a background job (&)"),
+        ("a& b", "a background job (&)"),
+        ("a & b", "wait PID"),
+        ("nohup python a.py > log 2>&1 &", "a background job (&)"),
+        ("bash -c 'a & b'", "a background job (&)"),
+        ('bash -lc "a &"', "a background job (&)"),
+        ("env -u X A=1 timeout -k 5 10s nice -n 5 bash -e -o pipefail -c 'a &'", "a background job (&)"),
+        ("ls | xargs -n 1 -P 4 bash -c 'a &'", "a background job (&)"),
+        ("time bash -c 'a&'", "a background job (&)"),
+        ("eval 'a &'", "a background job (&)"),
+        ("eval a '&' b", "a background job (&)"),
+        ("bash -c \"bash -c 'a & b'\"", "a background job (&)"),
+        ("strace bash -c 'a & b'", "a background job (&)"),
+        ("sh -c 'a &> x'", "write `bash -c`"),
+        ("sh -c 'a | b'", "write `bash -c`"),
+        ("sh -c '[[ a ]]'", "write `bash -c`"),
+        ("sh -c 'a |& b'", "write `bash -c`"),
+        ("setsid python a.py", "in a session of its own"),
+        ("/usr/bin/setsid -w python a.py", "in a session of its own"),
+        ("bash -c 'exec env A=1 setsid b'", "in a session of its own"),
+        ("coproc python a.py", "as a coprocess"),
+        ("disown", "no background jobs"),
+        ("start-stop-daemon --start --background --exec a", "in the background"),
+        ("screen -d -m a", "in a terminal of its own"),
+        ("tmux new -d a", "in a terminal of its own"),
+        ("echo a | at now", "at another time"),
+        ("a > >(tee log)", "the status of what runs in it is lost"),
+        ("a >(b)", "the status of what runs in it is lost"),
+        ("trap 'exit 0' EXIT && a", "what a trap runs may change the status"),
+        ('bash -c "$CMD"', "not known here"),
+        ("eval $CMD", "not known here"),
+        ("echo 'a &' | bash", "reads commands that are not known here"),
+        ("bash -s < x", "reads commands that are not known here"),
+        ("bash $OPTIONS -c 'a &'", "options in a variable"),
+        ("echo $((echo a) | (cat))", "is not read here"),
+        ("echo ${x:-$(a)}", "is not read here"),
+        ("a | ! b", "in front of a whole pipeline"),
+        (deep("a", 6), "scripts in scripts, more than 4 deep"),
+        ("echo " + "$x" * 500, "more than 400 expansions"),
+        ("\ud800", "surrogate"),
     ],
 )
 def test_what_cannot_be_split_is_refused_with_a_reason(text: str, why: str) -> None:
@@ -139,3 +197,27 @@ def test_any_command_line_is_read_or_refused_with_words(text: str) -> None:
 def test_a_quoted_word_is_never_cut(commands: list[list[str]]) -> None:
     joined = [shlex.join(["run", *words]) for words in commands]
     assert split(" ; ".join(joined)) == tuple(joined)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "python a.py",
+        "a && b || c",
+        "bash train.sh",
+        "bash -c 'a && b'",
+        "sh -c 'exit 3'",
+        "! a",
+        "./batch x",
+        "eval 'a'",
+        "xargs -n1 a",
+    ],
+)
+def test_bash_is_given_the_very_text_where_its_own_status_is_right(text: str) -> None:
+    assert judgeable(text) == text
+
+
+def test_a_nested_scripts_variables_stay_those_of_the_shell_around_it() -> None:
+    given = judgeable('bash -c "python a.py --out \\$1 | tee $LOG_DIR/x"')
+    assert given.startswith("bash -c 'pipeline_status() {")
+    assert "{ python a.py --out $1 | tee '\"$LOG_DIR\"'/x; pipeline_status" in given

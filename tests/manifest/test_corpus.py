@@ -117,6 +117,7 @@ def test_a_conversion_holds_no_key(file: Path) -> None:
         ("wml-v4", []),
         ("ffdl", ["the manifest's own version", "metrics.json", "2 ranks of one MPI job; FfDL started 2 copies"]),
         ("ffdl-two-stores", ["no GPU: read as one rank in each learner"]),
+        ("ffdl-both-streams", ["of no named type: read as k80"]),
         ("ffdl-folder", ["of no named type: read as k80"]),
     ],
 )

@@ -80,6 +80,6 @@ def test_a_copy_of_the_data_is_shown() -> None:
 
 def test_what_becomes_parallel_is_a_line_of_mpirun() -> None:
     (once, cut), (every, train) = step_commands(plan_of(ASKING))
-    assert (once.parallel, cut) == (False, ["/bin/sh", "-c", "python cut.py"])
+    assert (once.parallel, cut) == (False, ["/bin/bash", "--norc", "-c", "python cut.py"])
     assert (every.parallel, train[0], train[-1]) == (True, "/usr/bin/mpirun", "python train.py && date")
     assert train[train.index("btl_tcp_if_include") + 1] == "SUBNET"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from toolkit.cluster.reader import read_cluster
-from toolkit.keeper.keep import rank_files
+from toolkit.keeper.ranks import NO_GPU, read_ranks
 from toolkit.manifest.model import Compute
 from toolkit.manifest.reader import read_manifest
 from toolkit.places import house
@@ -19,7 +19,7 @@ from toolkit.run.files import learner_entries, supervisor_plan
 from toolkit.run.inside.logs import MARK
 from toolkit.run.keys import KeyPair, new_key_pair
 from toolkit.run.mpirun import mpirun_argv, single_argv
-from toolkit.run.plan import RunImage, RunPlan, make_plan
+from toolkit.run.plan import RunImage, RunPlan, Seat, make_plan
 from toolkit.tar_stream import Entry
 
 CLIENT, HOSTS = new_key_pair(), {number: new_key_pair() for number in (1, 2, 3)}
@@ -82,7 +82,7 @@ def test_the_supervisors_plan_holds_each_steps_command_line(entries: dict[str, E
     plan = json.loads(text(entries["learner-1/run.json"]))
     assert [(step["number"], step["parallel"], step["argv"][0]) for step in plan["steps"]] == [
         (1, True, "/usr/bin/mpirun"),
-        (2, False, "/bin/sh"),
+        (2, False, "/bin/bash"),
     ]
     assert [(learner["number"], learner["ranks"]) for learner in plan["learners"]] == [(1, [0]), (2, [1])]
 
@@ -128,7 +128,7 @@ def test_a_rank_keeps_its_own_status(tmp_path: Path, entries: dict[str, Entry], 
     done = subprocess.run(argv, env=environment, capture_output=True, timeout=30, check=False)
     assert done.returncode == status
     assert done.stdout.startswith(MARK)
-    assert rank_files(tmp_path / "ranks") == {"2.7": status}
+    assert read_ranks(tmp_path / "ranks").statuses == {"2.7": status}
 
 
 def test_a_rank_has_no_status_before_its_end_and_room_for_one_from_its_beginning(
@@ -142,7 +142,7 @@ def test_a_rank_has_no_status_before_its_end_and_room_for_one_from_its_beginning
     environment = {**os.environ, "OMPI_COMM_WORLD_RANK": "7"}
     done = subprocess.run(argv, env=environment, capture_output=True, timeout=30, check=True, text=True)
     room, inode = done.stdout.splitlines()[-2:]
-    assert room == "   "
+    assert room == " " * 45
     assert int(inode.split()[0]) == (tmp_path / "ranks" / "2.7").stat().st_ino, "written over, not anew"
 
 
@@ -220,3 +220,69 @@ def test_one_learner_alone_has_no_one_to_know() -> None:
     files = {entry.name: entry for entry in learner_entries(plan, "10.0.0.0/24", CLIENT, HOSTS, house() / "templates")}
     assert {name.partition("/")[0] for name in files} == {"learner-1"}
     assert text(files["learner-1/known_hosts"]) == ""
+
+
+@dataclass
+class Rank:
+    """A learner's rank wrapper, whose driver is a stand-in: files for /dev/nvidia*, and `nvidia-smi` on the PATH."""
+
+    folder: Path
+
+    def run(self, gpus: tuple[str, ...], devices: int, smi: str = "", **more: str) -> tuple[int, str, str]:
+        """Its status, what it wrote and what it left for the keeper, where its learner was given `gpus`."""
+        seat = Seat("p100-02", "10.0.0.2", "eth0", gpus)
+        plan = example(Compute("p100x2", 1))
+        plan = replace(plan, learners=(replace(plan.learners[0], seat=seat),))
+        made = {one.name: one for one in learner_entries(plan, "10.0.0.0/24", CLIENT, HOSTS, house() / "templates")}
+        (self.folder / "ranks").mkdir(exist_ok=True)
+        for number in range(devices):
+            (self.folder / f"nvidia{number}").touch()
+        (self.folder / "nvidiactl").touch()
+        script = text(made["learner-1/rank.sh"]).replace("/run/logs", str(self.folder))
+        (self.folder / "rank.sh").write_text(script.replace("/dev/nvidia[0-9]", f"{self.folder}/nvidia[0-9]"))
+        if smi:
+            (self.folder / "nvidia-smi").write_text(f"#!/bin/sh\n{smi}\n")
+            (self.folder / "nvidia-smi").chmod(0o755)
+        environment = {**os.environ, "OMPI_COMM_WORLD_RANK": "1", "PATH": f"{self.folder}:{os.environ['PATH']}", **more}
+        argv = ["/bin/sh", str(self.folder / "rank.sh"), "1", "echo trained"]
+        done = subprocess.run(argv, env=environment, capture_output=True, timeout=30, check=False, text=True)
+        return done.returncode, done.stdout.split("\n", 1)[1] + done.stderr, (self.folder / "ranks" / "1.1").read_text()
+
+
+@pytest.mark.parametrize(
+    ("devices", "smi", "more", "said"),
+    [
+        (0, "", {}, "sees 0 of the 2 p100 GPUs"),
+        (1, "", {}, "sees 1 of the 2 p100 GPUs"),
+        (2, "echo 'GPU 0: Tesla P100 (UUID: GPU-a)'", {}, "sees 1 of the 2 p100 GPUs"),
+        (2, "echo Failed to initialize NVML: Driver/library version mismatch; exit 18", {}, "status 18: Failed to"),
+        (2, "", {"CUDA_VISIBLE_DEVICES": ""}, "sees 0 of the 2"),
+        (2, "", {"CUDA_VISIBLE_DEVICES": "-1"}, "CUDA_VISIBLE_DEVICES: -1;"),
+    ],
+)
+def test_a_rank_that_does_not_see_its_gpus_does_not_start_its_command(
+    tmp_path: Path, devices: int, smi: str, more: dict[str, str], said: str
+) -> None:
+    status, output, _ = Rank(tmp_path).run(("GPU-a", "GPU-b"), devices, smi, **more)
+    assert status == NO_GPU
+    assert said in output
+    assert "rank 1 on learner-1 on p100-02 sees" in output
+    assert "toolkit doctor" in output
+    assert "trained" not in output
+    found = read_ranks(tmp_path / "ranks")
+    assert (found.statuses, found.without_gpu, found.times) == ({"1.1": NO_GPU}, ("1.1",), {})
+
+
+@pytest.mark.parametrize(
+    ("gpus", "devices", "smi"),
+    [
+        (("GPU-a", "GPU-b"), 2, ""),
+        (("GPU-a", "GPU-b"), 2, "printf 'GPU 0: a\\n  MIG 1g\\nGPU 1: b\\n'"),
+        ((), 0, ""),
+        ((), 0, "exit 9"),
+    ],
+)
+def test_a_rank_that_sees_its_gpus_or_was_given_none_starts(
+    tmp_path: Path, gpus: tuple[str, ...], devices: int, smi: str
+) -> None:
+    assert Rank(tmp_path).run(gpus, devices, smi)[:2] == (0, "trained\n")

@@ -14,7 +14,17 @@ from toolkit.manifest.reader import read_manifest
 from toolkit.places import house
 from toolkit.run.learner_argv import data_binds, learner_argv
 from toolkit.run.mpirun import hostfile, mpirun_argv, single_argv
-from toolkit.run.plan import Export, HostFolder, RunImage, RunPlan, counted, make_plan, new_training_id, run_environment
+from toolkit.run.plan import (
+    Export,
+    HostFolder,
+    RunImage,
+    RunPlan,
+    Seat,
+    counted,
+    make_plan,
+    new_training_id,
+    run_environment,
+)
 from toolkit.run.plan import Step as PlannedStep
 
 IMAGE = RunImage("tensorflow:1", "sha256:abc", (("PATH", "/opt/venv/bin:/usr/bin"), ("LD_LIBRARY_PATH", "/cuda")))
@@ -126,8 +136,8 @@ def test_no_value_of_a_variable_stands_in_the_mpirun_line() -> None:
     assert not [word for word in argv if word in run_environment(plan).values() and not word.isdigit()]
 
 
-def test_a_later_command_is_given_whole_to_a_shell() -> None:
-    assert single_argv(plan_for().steps[1]) == ["/bin/sh", "-c", "python transform.py"]
+def test_a_later_command_is_given_whole_to_bash() -> None:
+    assert single_argv(plan_for().steps[1]) == ["/bin/bash", "--norc", "-c", "python transform.py"]
 
 
 def asking(**changes: object) -> RunPlan:
@@ -253,3 +263,10 @@ def test_the_code_comes_before_what_the_image_has_on_its_path() -> None:
 
 def test_a_number_of_things_is_said_in_words() -> None:
     assert [counted(count, "rank") for count in (0, 1, 2)] == ["0 ranks", "1 rank", "2 ranks"]
+
+
+@pytest.mark.parametrize(("given", "said"), [(((), ()), None), ((("a",), ("b",)), "1"), ((("a", "b"), ("c",)), "1")])
+def test_ranks_know_how_many_gpus_their_learner_was_given(given: tuple[tuple[str, ...], ...], said: str | None) -> None:
+    plan = plan_for()
+    learners = [replace(one, seat=Seat("h", gpus=gpus)) for one, gpus in zip(plan.learners, given, strict=True)]
+    assert run_environment(replace(plan, learners=tuple(learners))).get("TOOLKIT_GPUS") == said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, replace
 
 import pytest
@@ -67,3 +68,21 @@ def test_what_lacks_a_field_is_no_record(missing: str) -> None:
 def test_what_has_something_else_in_a_field_is_no_record(name: str, value: object) -> None:
     with pytest.raises(ValueError, match=r"."):
         read_record(asdict(RECORD) | {name: value})
+
+
+def test_a_record_of_an_earlier_version_is_read() -> None:
+    old = {"number": 1, "command": "a", "parallel": True, "exit_status": 0, "seconds": 7.5, "ranks": [0, None]}
+    data = asdict(RECORD) | {"steps": [old]}
+    del data["placement"]
+    read = read_record(data)
+    assert read.steps == (StepResult(1, "a", True, 0, 7.5, (0, None)),)
+    assert read.placement == ()
+
+
+def test_what_ran_where_is_read_back() -> None:
+    step = replace(
+        STEP, times=((1.0, 2.0), None), attempts=2, folder="/job/code", argv=("a", "b"), started=1.0, ended=2.5
+    )
+    record = replace(RECORD, steps=(step,), placement=((1, "p100-01", (0,)), (2, "p100-02", (1,))))
+    assert read_record(json.loads(json.dumps(asdict(record)))) == record
+    assert read_record(asdict(record) | {"steps": [asdict(step) | {"later": 1}]}) == record

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from toolkit.cli.screen import human_size, print_json
+from toolkit.cli.show_steps import step_lines
 from toolkit.errors import Code, ToolkitError
 from toolkit.places import home
 from toolkit.run.plan import counted
@@ -42,9 +43,7 @@ def lines(record: Record) -> Iterator[tuple[str, str]]:
     )
     if record.hosts:
         yield "hosts", ", ".join(record.hosts)
-    for step in record.steps:
-        ranks = f", ranks {' '.join('-' if s is None else str(s) for s in step.ranks)}" if step.parallel else ""
-        yield f"command {step.number}", f"{step.command}: status {step.exit_status}{ranks}, {step.seconds:.1f} s"
+    yield from step_lines(record)
     if record.stored_files:
         where = f"{record.results_bucket}/{record.training_id}"
         yield "stored", f"{record.stored_files} files, {human_size(record.stored_bytes)} in {where}"

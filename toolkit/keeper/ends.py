@@ -18,6 +18,7 @@ class Reason(StrEnum):
     START_DEADLINE = "start deadline"
     TIME_LIMIT = "time limit"
     NO_PROGRESS = "no progress"
+    GPU = "gpu missing"
     IMAGE = "image"
     BUCKET_READ = "bucket read"
     BUCKET_WRITE = "bucket write"
@@ -47,6 +48,7 @@ _CODES = {
     Reason.START_DEADLINE: "S100",
     Reason.TIME_LIMIT: "C201",
     Reason.NO_PROGRESS: "C201",
+    Reason.GPU: "S100",
     Reason.IMAGE: "S103",
     Reason.BUCKET_READ: "S302",
     Reason.BUCKET_WRITE: "S303",

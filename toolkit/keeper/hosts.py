@@ -86,6 +86,8 @@ def read_report(data: bytes) -> HostReport | None:
             evidence=found["evidence"],
             full=found["full"],
             final=found["final"],
+            times={key: (float(start), float(end)) for key, (start, end) in found.get("times", {}).items()},
+            without_gpu=tuple(found.get("without_gpu", ())),
         )
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -42,6 +42,8 @@ class HostReport:
         what, evidence: of that failure.
         full: its disk has no room any more.
         final: false while it still stores.
+        times: start and end by `step.rank`, seconds since 1970.
+        without_gpu: of `ranks`, those whose command was not started because they see fewer GPUs than they were given.
     """
 
     host: int
@@ -52,6 +54,8 @@ class HostReport:
     evidence: str = ""
     full: bool = False
     final: bool = True
+    times: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    without_gpu: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -152,7 +156,7 @@ def _ends(job: Job, facts: Facts) -> Iterator[End]:
         how = status_words(first.exit_status) if first and first.exit_status is not None else "gone"
         where = _where(job, job.learners[0])
         if not steps and first and first.exit_status in _NOT_STARTED:
-            mend = "the image needs /usr/bin/python3 and sshd; those of toolkit build have both"
+            mend = "the image needs /usr/bin/python3, /bin/bash and sshd; those of toolkit build have them"
             yield End(Reason.IMAGE, f"{where} cannot run what a learner needs ({how})", facts.last_lines, mend)
         yield End(Reason.HOST_LOST, f"{where} ended ({how}) before every command was run", facts.last_lines)
 
@@ -222,6 +226,9 @@ def _step_failed(job: Job, facts: Facts, step: Mapping[str, Any]) -> End:
     if why == "no progress":
         what = f"{name}: no rank has printed a line for {step.get('limit')} s"
         return End(Reason.NO_PROGRESS, what, facts.last_lines, mend)
+    if where := _without_gpu(job, facts, step):
+        mend = "look at the host: toolkit doctor; without its GPUs a framework trains on the CPU and tells no error"
+        return End(Reason.GPU, f"{name}: {where} sees fewer GPUs than its learner was given", facts.last_lines, mend)
     how = _how_it_ended(job, rank_statuses(job, facts, step), step.get("exit_status"))
     if why == "stopped":
         how = f"{_where(job, job.learners[0])} was told to end, by no one who left a name; {how}"
@@ -237,6 +244,20 @@ def rank_statuses(job: Job, facts: Facts, step: Mapping[str, Any]) -> list[int |
     known = {key: status for report in facts.reports for key, status in report.ranks.items()}
     ranks = sorted(rank for learner in job.learners for rank in learner.ranks)
     return [known.get(f"{step['number']}.{rank}") for rank in ranks]
+
+
+def rank_times(job: Job, facts: Facts, step: Mapping[str, Any]) -> list[tuple[float, float] | None]:
+    """When each rank of the run started and ended the step (seconds since 1970); None where a rank did not."""
+    known = {key: span for report in facts.reports for key, span in report.times.items()}
+    ranks = sorted(rank for learner in job.learners for rank in learner.ranks)
+    return [known.get(f"{step['number']}.{rank}") for rank in ranks]
+
+
+def _without_gpu(job: Job, facts: Facts, step: Mapping[str, Any]) -> str:
+    """The ranks of a step that did not find their GPU; empty where all did."""
+    found = {key for report in facts.reports for key in report.without_gpu}
+    ranks = sorted(rank for learner in job.learners for rank in learner.ranks)
+    return ", ".join(f"rank {rank}{_at(job, rank)}" for rank in ranks if f"{step['number']}.{rank}" in found)
 
 
 def _how_it_ended(job: Job, ranks: Sequence[int | None], status: int | None) -> str:

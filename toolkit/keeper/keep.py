@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,12 @@ from toolkit.keeper.engine import EngineRefused, KeeperEngine
 from toolkit.keeper.follow import parse_line
 from toolkit.keeper.hosts import Reports
 from toolkit.keeper.job import Job
-from toolkit.keeper.judge import Facts, HostReport, LearnerEnd, first_word, judge, rank_statuses
+from toolkit.keeper.judge import Facts, HostReport, LearnerEnd, first_word, judge, rank_statuses, rank_times
 from toolkit.keeper.learners import Learners
 from toolkit.keeper.metrics import read_metrics
 from toolkit.keeper.places import BEAT, BEGAN, HOST, LOGS, OUTPUT, RUN_FOLDER, STATUS, STOP, VIEWS, WEIGHTS
 from toolkit.keeper.progress import Waiting
+from toolkit.keeper.ranks import read_ranks
 from toolkit.keeper.state import RunState
 from toolkit.keeper.weights import put_weights
 
@@ -112,7 +114,7 @@ class Keep:
         job = self._job
         if not job.leads:
             return ""
-        report = HostReport(job.host, learners, rank_files(Path(LOGS) / "ranks"), full=is_full(Path(HOST)))
+        report = self._report(learners)
         return first_word(job, self._facts((report,)))
 
     def _facts(self, reports: tuple[HostReport, ...]) -> Facts:
@@ -122,7 +124,7 @@ class Keep:
 
     def _store(self, learners: tuple[LearnerEnd, ...]) -> HostReport:
         """Wait until all is uploaded, put the logs beside it, compare folder and bucket."""
-        job, ranks, full = self._job, rank_files(Path(LOGS) / "ranks"), is_full(Path(HOST))
+        job, report = self._job, self._report(learners)
         told = time.monotonic()
 
         def on_state(waiting: Waiting) -> None:
@@ -130,7 +132,7 @@ class Keep:
             self._state.waiting(waiting)
             if not job.leads and time.monotonic() - told > _ASK_SECONDS:
                 told = time.monotonic()
-                self._reports.tell(HostReport(job.host, learners, ranks, final=False), note=str(waiting))
+                self._reports.tell(replace(report, final=False, full=False), note=str(waiting))
 
         try:
             self._bucket.flush(_SURE_SECONDS if self._learners.gave_up else job.store, on_state)
@@ -146,8 +148,15 @@ class Keep:
             failure = error if isinstance(error, NotStored) else NotStored(Reason.SYSTEM, str(error))
             self._kept = True
             evidence = failure.evidence or self._own_words()
-            return HostReport(job.host, learners, ranks, failure.reason, failure.what, evidence, full)
-        return HostReport(job.host, learners, ranks, full=full)
+            return replace(report, failure=failure.reason, what=failure.what, evidence=evidence)
+        return report
+
+    def _report(self, learners: tuple[LearnerEnd, ...]) -> HostReport:
+        ranks = read_ranks(Path(LOGS) / "ranks")
+        full = is_full(Path(HOST))
+        return HostReport(
+            self._job.host, learners, ranks.statuses, full=full, times=ranks.times, without_gpu=ranks.without_gpu
+        )
 
     def _finish(self, mine: HostReport) -> None:
         """Learner 1's keeper alone: hear the others, judge, write the record where everyone finds it."""
@@ -158,6 +167,7 @@ class Keep:
         metrics = {} if mine.failure else read_metrics(self._bucket.get(f"{job.run}/metrics.json", 64 << 10))
         self._state.results(
             steps=[step_result(job, facts, step) for step in facts.status.get("steps", [])],
+            placement=[[one.number, job.hosts[one.host], list(one.ranks)] for one in job.learners],
             stored_files=count,
             stored_bytes=size,
             metrics=self._state.record.get("metrics", {}) | metrics,
@@ -209,17 +219,6 @@ def own_container(run: str) -> str:
     return f"toolkit-{run}-buckets"
 
 
-def rank_files(folder: Path) -> dict[str, int]:
-    """The exit status of each rank that ended on this host, by `step.rank`; what is no such file is left out."""
-    found = {}
-    for file in sorted(folder.glob("*.*")):
-        try:
-            found[file.name] = int(file.read_bytes())
-        except (OSError, ValueError):  # the folder is the program's, too
-            continue
-    return found
-
-
 def step_result(job: Job, facts: Facts, step: dict[str, Any]) -> dict[str, Any]:
     """A step as the record has it."""
     ranks = rank_statuses(job, facts, step)
@@ -230,6 +229,12 @@ def step_result(job: Job, facts: Facts, step: dict[str, Any]) -> dict[str, Any]:
         "exit_status": step.get("exit_status"),
         "seconds": round(step.get("ended", step["started"]) - step["started"], 3),
         "ranks": ranks,
+        "times": rank_times(job, facts, step) if ranks else [],
+        "started": step["started"],
+        "ended": step.get("ended"),
+        "attempts": step.get("attempts", 1),
+        "folder": step.get("folder", ""),
+        "argv": step.get("argv", []),
     }
 
 

@@ -50,8 +50,8 @@ class Front:
 def read_front(text: str, bare: str) -> Front | None:
     """The launcher and the flags at the beginning of `text`; None where there are none.
 
-    `bare` is `text` with each quoted character made a `q`. Raises `ValueError` for a flag that is not known, or whose
-    value is none.
+    `bare` is `text` with each character of a word made a `q`. Raises `ValueError` for a flag that is not known, or
+    whose value is none.
     """
     words = _Words(text, bare)
     front = Front()

@@ -7,8 +7,8 @@ RESERVED = (
     *("TRAINING_ID", "LEARNER_ID", "NUM_LEARNERS", "GPU_COUNT", "PYTHONPATH"),
 )
 """Variables whose values are the run's own; so is whatever begins with Open MPI's own prefixes."""
-VARIABLE = rf"(?!(?:{'|'.join(RESERVED)})$)(?!OMPI_|PMIX_|PRTE_)[A-Za-z_][A-Za-z0-9_]{{0,99}}"
-VARIABLE_WRONG = f"letters, digits and _, and none of the run's own ({', '.join(RESERVED)}, OMPI_…)"
+VARIABLE = rf"(?!(?:{'|'.join(RESERVED)})$)(?!OMPI_|PMIX_|PRTE_|TOOLKIT_)[A-Za-z_][A-Za-z0-9_]{{0,99}}"
+VARIABLE_WRONG = f"letters, digits and _, and none of the run's own ({', '.join(RESERVED)}, OMPI_…, TOOLKIT_…)"
 ONE_LINE = r"[^\x00-\x1f\x7f]"
 VALUE = rf"(?!\$\{{(?:env|file|embedded|profile):){ONE_LINE}{{0,4000}}"
 # With another of these nothing starts, or something else does.

@@ -9,6 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from toolkit.catalogue.model import LEARNER_UID
+from toolkit.keeper.ranks import NO_GPU
 from toolkit.run.keys import KeyPair
 from toolkit.run.mpirun import hostfile, mpirun_argv, single_argv, ssh_agent
 from toolkit.run.plan import LEARNER_FOLDER, LOG_FOLDER, Learner, RunPlan
@@ -125,4 +126,8 @@ def _render(templates: Path, name: str, plan: RunPlan, learner: Learner) -> str:
         logs=LOG_FOLDER,
         start=plan.cluster.deadlines.start,
         lost=_silent_seconds(plan),
+        gpus=len(learner.seat.gpus),
+        kind=plan.gpu_kind,
+        where=f"{learner.hostname} on {learner.seat.host}" if learner.seat.host else learner.hostname,
+        no_gpu=NO_GPU,
     )

@@ -7,6 +7,7 @@ minutes). Open MPI 5 has another runtime, PRRTE, which reads options of its own 
 
 from __future__ import annotations
 
+from toolkit.manifest.exit_status import judgeable
 from toolkit.run.plan import CODE_FOLDER, LEARNER_FOLDER, RunPlan, Step, run_environment
 
 _AGENT = f"ssh -F {LEARNER_FOLDER}/ssh_config"
@@ -30,7 +31,7 @@ def mpirun_argv(plan: RunPlan, step: Step, subnet: str) -> list[str]:
         *_with_own(flags, step),
         *(("--wdir", step.folder) if step.folder != CODE_FOLDER else ()),
         *(word for name in sorted(names) for word in ("-x", name)),
-        *("/bin/sh", f"{LEARNER_FOLDER}/rank.sh", str(step.number), step.command),
+        *("/bin/sh", f"{LEARNER_FOLDER}/rank.sh", str(step.number), judgeable(step.command)),
     ]
 
 
@@ -84,7 +85,7 @@ def _flags_5(plan: RunPlan, subnet: str) -> list[str]:
 
 def single_argv(step: Step) -> list[str]:
     """A later command: once, on rank 0's host, in the same environment and folder, and not under mpirun."""
-    return ["/bin/sh", "-c", step.command]
+    return ["/bin/bash", "--norc", "-c", judgeable(step.command)]
 
 
 def hostfile(plan: RunPlan) -> str:

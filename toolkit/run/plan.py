@@ -301,6 +301,10 @@ def run_environment(plan: RunPlan) -> Mapping[str, str]:
         "PYTHONPATH": ":".join(filter(None, [CODE_FOLDER, image.get("PYTHONPATH", "")])),
         "PYTHONUNBUFFERED": "1",
     }
+    if given := min(len(learner.seat.gpus) for learner in plan.learners):
+        variables["TOOLKIT_GPUS"] = str(
+            given
+        )  # a framework that sees none of them is an error, and no reason for the CPU
     if plan.resume:
         variables["RESUME_DIR"] = f"{results}/{plan.resume}"
     ddl = {"DDL_OPTIONS": f"-mode p:{plan.gpus_per_node}x{len(plan.learners)}"}  # the one that a person may choose

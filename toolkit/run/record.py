@@ -24,7 +24,15 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class StepResult:
-    """A command's own status; `ranks` are those of the ranks it ran on, in order, None where a rank left none."""
+    """A command's own status, and what ran.
+
+    Attributes:
+        ranks: the statuses of the ranks that it ran on, in order, None where a rank left none; empty where it ran once,
+            on rank 0's host.
+        times: each rank's start and end (seconds since 1970), None where it was not started or left none.
+        started, ended: of the whole command, the last of its `attempts`.
+        folder, argv: as it was started; empty in records of earlier versions.
+    """
 
     number: int
     command: str
@@ -32,6 +40,12 @@ class StepResult:
     exit_status: int | None
     seconds: float
     ranks: tuple[int | None, ...] = ()
+    times: tuple[tuple[float, float] | None, ...] = ()
+    started: float | None = None
+    ended: float | None = None
+    attempts: int = 1
+    folder: str = ""
+    argv: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -52,6 +66,7 @@ class Record:
         cluster_file: where its hosts are described; empty on this machine.
         launcher: process id and start time (clock ticks since boot) of who launches it, while it is being launched.
         resumed_from: the run that it continues, or repeats.
+        placement: of each learner its number, its host (empty: this machine) and its ranks; empty until the end.
     """
 
     training_id: str
@@ -85,6 +100,7 @@ class Record:
     kept: tuple[str, ...] = ()
     launcher: tuple[int, int] | None = None
     resumed_from: str = ""
+    placement: tuple[tuple[int, str, tuple[int, ...]], ...] = ()
 
     @property
     def final(self) -> bool:
@@ -107,11 +123,20 @@ def read_record(data: dict[str, Any]) -> Record:
         known = {field.name: data[field.name] for field in fields(Record) if field.name in data}
         known["state"] = State(known["state"])
         known["states"] = tuple((name, at) for name, at in known["states"])
-        known["steps"] = tuple(StepResult(**(step | {"ranks": tuple(step["ranks"])})) for step in known["steps"])
+        known["steps"] = tuple(_read_step(step) for step in known["steps"])
+        known["placement"] = tuple((number, host, tuple(ranks)) for number, host, ranks in known.get("placement", ()))
         for name in ("hosts", "kept"):
             known[name] = tuple(known.get(name, ()))
         launcher = known.get("launcher")
         known["launcher"] = (int(launcher[0]), int(launcher[1])) if launcher else None
         return Record(**known)
-    except (KeyError, TypeError, IndexError) as error:
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise ValueError(f"no record: {error}") from None
+
+
+def _read_step(data: dict[str, Any]) -> StepResult:
+    known = {field.name: data[field.name] for field in fields(StepResult) if field.name in data}
+    known["ranks"] = tuple(known["ranks"])
+    known["argv"] = tuple(known.get("argv", ()))
+    known["times"] = tuple((float(span[0]), float(span[1])) if span else None for span in known.get("times", ()))
+    return StepResult(**known)

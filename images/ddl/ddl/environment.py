@@ -17,6 +17,9 @@ _VARIABLES = (
 )
 
 
+CPU_BUILD = "no CUDA: it is a build for the CPU"
+
+
 @dataclass
 class Asked:
     """What the program has asked: `size` (without that it cannot have thought of it), or to have its rate `scaled`."""
@@ -98,3 +101,22 @@ def local_rank() -> int:
 def num_hosts() -> int:
     """Number of hosts in the job; 1 outside MPI."""
     return place().num_hosts
+
+
+def given_gpus() -> int:
+    """How many GPUs ``toolkit launch`` gave this learner; 0 where it gave none, or something else started the ranks."""
+    value = os.environ.get("TOOLKIT_GPUS", "")
+    return int(value) if value.isdigit() else 0
+
+
+def none_seen(given: int, framework: str, version: str, needs: str) -> str:
+    """The message for a rank whose framework sees none of the ``given`` GPUs: it would train on the CPU unnoticed."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
+    why = "a library of CUDA or cuDNN that is missing (its warnings above name it), or a driver that is too old"
+    if hidden is not None and hidden.strip() in ("", "-1"):
+        why = f"CUDA_VISIBLE_DEVICES={hidden!r} hides them"
+    rank = os.environ.get("OMPI_COMM_WORLD_RANK", "?")
+    return (
+        f"ddl: rank {rank} was given {given} GPU{'s' if given > 1 else ''}, but {framework} {version} sees none and"
+        f" would train on the CPU; it is built for {needs}. Likely cause: {why}. Look at the host: toolkit doctor"
+    )

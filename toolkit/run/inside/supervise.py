@@ -37,7 +37,7 @@ class Watch:
         self._ranks = {rank for learner in plan["learners"] for rank in learner["ranks"]}
         self._run_began = self._keeper_at = time.monotonic()
         self._keeper_beat = ""
-        self.stop = False
+        self.stop, self.attempts = False, 1
         self.lost = []  # type: List[str]
         self.begin({})
 
@@ -172,6 +172,7 @@ def run_step(step: Dict[str, Any], logs: Logs, watch: Watch, grace: float = 10) 
 def run_with_retries(step: Dict[str, Any], logs: Logs, watch: Watch, retries: int, grace: float) -> int:
     """Run one step, up to `retries` times again where it fails by itself."""
     for attempt in range(retries + 1):
+        watch.attempts = attempt + 1
         status = run_step(step, logs, watch, grace)
         if (status == 0 and not logs.unsynchronised) or watch.asked() or attempt == retries:
             break
@@ -246,6 +247,7 @@ def run_steps(
         if watch.stop:
             return STOPPED
         entry = {"number": step["number"], "command": step["command"], "started": time.time()}
+        entry.update(argv=step["argv"], folder=step.get("folder", ""))
         record["steps"].append(entry)
         status.save(record)
         logs.say("command %d of %d: %s" % (step["number"], len(plan["steps"]), step["command"]))
@@ -255,7 +257,7 @@ def run_steps(
         failed = code != 0 or watch.reason or logs.unsynchronised
         if failed or plan["open_mpi"] >= 5:  # 5.0 was seen to lose a host and exit with 0
             doubt(beats, watch)
-        entry.update(exit_status=code, ended=time.time(), why=watch.reason, limit=watch.limit)
+        entry.update(exit_status=code, ended=time.time(), why=watch.reason, limit=watch.limit, attempts=watch.attempts)
         entry["missing_ranks"] = watch.missing_ranks
         entry["unsynchronised"] = logs.unsynchronised
         record["lost_learners"] = watch.lost

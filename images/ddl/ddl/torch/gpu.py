@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import torch
 
+from ddl.environment import CPU_BUILD, given_gpus, none_seen
+
 
 def pin(local_rank: int) -> None:
-    """Make GPU number ``local_rank`` of this host the current one; do nothing where PyTorch sees none.
+    """Make GPU number ``local_rank`` of this host the current one; do nothing where there is none and none was given.
 
     Raises:
-        RuntimeError: the host has fewer GPUs than ranks.
+        RuntimeError: the run was given GPUs and PyTorch sees none; the host has fewer GPUs than ranks.
     """
     gpus = torch.cuda.device_count()
     if gpus == 0:
+        if given := given_gpus():
+            needs = f"CUDA {torch.version.cuda}" if torch.version.cuda else CPU_BUILD
+            raise RuntimeError(none_seen(given, "PyTorch", torch.__version__, needs))
         return
     if local_rank >= gpus:
         raise RuntimeError(f"ddl: local rank {local_rank} needs a GPU of its own, but PyTorch sees {gpus} here")

@@ -1,0 +1,74 @@
+"""What ran where, in words: each command of a run with the statuses of its ranks. Bounded for any number of ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from toolkit.cli.fold import spans
+from toolkit.keeper.judge import status_words
+from toolkit.run.record import Record, StepResult
+
+_MOST_GROUPS, _MOST_HOSTS = 12, 6
+
+
+def step_lines(record: Record) -> Iterator[tuple[str, str]]:
+    """A line for each command, and below it one for each status that its ranks ended with."""
+    for step in record.steps:
+        folder = f"  (in {step.folder.removeprefix('/job/code/')}/)" if step.folder not in ("", "/job/code") else ""
+        yield f"command {step.number}", step.command + folder
+        for line in _ranks(record, step) if step.parallel else [_once(record, step)]:
+            yield "", line
+        if step.attempts > 1:
+            yield "", f"{step.attempts} attempts; this is the last"
+
+
+def _once(record: Record, step: StepResult) -> str:
+    host = next((f" on {host}" for number, host, _ in record.placement if number == 1 and host), "")
+    return f"once, on learner 1{host}: {_status(step.exit_status)}, {step.seconds:.1f} s"
+
+
+def _ranks(record: Record, step: StepResult) -> Iterator[str]:
+    """Ranks that ended with the same status are one line, the longest first; mpirun's own status where it differs."""
+    groups: dict[int | None, list[int]] = {}
+    for rank, status in enumerate(step.ranks):
+        groups.setdefault(status, []).append(rank)
+    host_of = {rank: host for _, host, ranks in record.placement for rank in ranks}
+    learner_of = {rank: number for number, _, ranks in record.placement for rank in ranks}
+    ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[1]))
+    for status, ranks in ordered[:_MOST_GROUPS]:
+        where = "" if status == 0 and len(groups) == 1 else _where(ranks, host_of, learner_of)
+        noun = "rank" if len(ranks) == 1 else "ranks"
+        yield f"{noun} {_short(spans(set(ranks)))}{where}: {_status(status)}{_times(step, ranks)}"
+    if rest := ordered[_MOST_GROUPS:]:
+        yield f"{sum(len(ranks) for _, ranks in rest)} more ranks, with {len(rest)} other statuses: toolkit show --json"
+    if step.exit_status and not any(step.ranks):
+        yield f"mpirun itself: {_status(step.exit_status)}, {step.seconds:.1f} s"
+
+
+def _where(ranks: Iterable[int], host_of: dict[int, str], learner_of: dict[int, int]) -> str:
+    """` on p100-02`, or the learners on this machine."""
+    names = dict.fromkeys(
+        host_of[rank] or f"learner {learner_of[rank]}" for rank in ranks if rank in host_of and rank in learner_of
+    )
+    if not names:
+        return ""
+    more = f" and {len(names) - _MOST_HOSTS} more" if len(names) > _MOST_HOSTS else ""
+    return f" on {', '.join(list(names)[:_MOST_HOSTS])}{more}"
+
+
+def _times(step: StepResult, ranks: Iterable[int]) -> str:
+    """`, 13.8 s` or `, 13.1 to 13.8 s`; the whole command's time where a record has no others."""
+    spans_of = [step.times[rank] for rank in ranks if rank < len(step.times)]
+    seconds = sorted(end - start for start, end in filter(None, spans_of))
+    if not seconds:
+        return "" if step.times else f", {step.seconds:.1f} s"
+    low, high = f"{seconds[0]:.1f}", f"{seconds[-1]:.1f}"
+    return f", {high} s" if low == high else f", {low} to {high} s"
+
+
+def _status(status: int | None) -> str:
+    return "no status (killed, or never started)" if status is None else status_words(status)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,145 @@
+"""A command's exit status: that of what ran, or the command is refused. Pure.
+
+bash tells the status of a pipeline's last part alone, and that of a script's last command. `judgeable` gives the text
+that bash runs in place of a command: it differs where there is a pipeline, and where a script in the command
+(`bash -c '…'`) has several commands. A script in a file is the program itself, and what it makes of statuses its own.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from toolkit.manifest.launchers import LAUNCHERS
+from toolkit.manifest.programs import BASH, SHELLS, program_name, refusal, script_index, started_by
+from toolkit.manifest.shell import AndOr, Pipeline, Simple, read_script
+from toolkit.manifest.words import SCRIPT, Word, is_from_outside, shown
+
+SIGPIPE = 141
+"""128 + 13: the status of a part that was ended because the next one reads no more."""
+# The rightmost part that failed, as with bash's pipefail; but a part before the last may end by SIGPIPE.
+_PIPELINE_STATUS = (
+    "pipeline_status() { local last=${!#} status=0 part; "
+    f'for part in "${{@:1:$#-1}}"; do case $part in 0|{SIGPIPE}) ;; *) status=$part ;; esac; done; '
+    "[ $last = 0 ] || status=$last; return $status; }; "
+)
+_STOP_IF_FAILED = "stop_if_failed() { set -- $?; [ $1 = 0 ] || exit $1; }; "
+
+_Edit = tuple[int, int, str]
+
+
+def judgeable(text: str) -> str:
+    """`text`, a command, as bash runs it: `text` itself, or one that does the same and tells every part's status.
+
+    Raises `ValueError` with the reason where its status would not be that of what it runs.
+    """
+    return _script(text, 0, False)
+
+
+def _script(text: str, level: int, dash: bool) -> str:
+    lists = read_script(text, level, dash)
+    edits = [edit for one in lists for pipeline in one.pipelines for edit in _pipeline(text, pipeline, level, dash)]
+    functions = ""
+    if any(len(pipeline.parts) > 1 for one in lists for pipeline in one.pipelines):
+        functions += _PIPELINE_STATUS
+    if len(lists) > 1 and level:
+        # In front: of two insertions at one place the earlier in the list comes to stand behind the other.
+        edits = [*((one.end, one.end, "; stop_if_failed") for one in lists[:-1]), *edits]
+        functions += _STOP_IF_FAILED
+    for start, end, new in sorted(edits, key=lambda edit: edit[:2], reverse=True):
+        text = text[:start] + new + text[end:]
+    return functions + text
+
+
+def _pipeline(text: str, pipeline: Pipeline, level: int, dash: bool) -> Iterator[_Edit]:
+    for part in pipeline.parts:
+        yield from _simple(text, part, level)
+    if len(pipeline.parts) > 1:
+        if dash:
+            what = "a pipeline in `sh -c` tells the status of its last part alone: write `bash -c`"
+            raise ValueError(f"`{_shown(text, pipeline)}`: {what}")
+        yield pipeline.body, pipeline.body, "{ "
+        yield pipeline.end, pipeline.end, '; pipeline_status "${PIPESTATUS[@]}"; }'
+
+
+def _simple(text: str, simple: Simple, level: int) -> Iterator[_Edit]:
+    """The scripts in a simple command, in their new form."""
+    try:
+        yield from _started(simple.words, level)
+    except ValueError as error:
+        raise ValueError(f"`{_shown(text, simple)}`: {error}") from None
+
+
+def _started(words: tuple[Word, ...], level: int) -> Iterator[_Edit]:
+    if words and is_from_outside(words[0], level):
+        raise ValueError("which program this is stands in a variable of the shell around it, and is not known here")
+    started = started_by(words)
+    if started is None:
+        return
+    name, arguments = started.name, words[started.index + 1 :]
+    if name in LAUNCHERS:
+        raise ValueError(f"{name} may stand at a command's beginning alone; the tool starts it")
+    if reason := refusal(words[started.index], arguments):
+        raise ValueError(reason)
+    if name == "eval":
+        yield from _eval(arguments, level)
+    elif name in SHELLS:
+        index = script_index(words, started.index)
+        if index is not None:
+            yield from _rewritten(words[index], level, dash=name not in BASH)
+    else:
+        _look_for_shells(arguments, level)
+
+
+def _eval(arguments: tuple[Word, ...], level: int) -> Iterator[_Edit]:
+    if not arguments:
+        return
+    joined = " ".join(word.value for word in arguments)
+    if any(word.split for word in arguments) or is_from_outside(arguments[0], level + 1):
+        raise ValueError("what `eval` runs is in a variable, and not known here")
+    if len(read_script(joined, level + 1)) > 1:
+        raise ValueError("several commands in `eval`: join them with `&&`")
+    if len(arguments) == 1:
+        yield from _rewritten(arguments[0], level, dash=False)
+    elif _script(joined, level + 1, False) != joined:
+        raise ValueError("give `eval` its command as one quoted word")
+
+
+def _rewritten(word: Word, level: int, *, dash: bool) -> Iterator[_Edit]:
+    """A word that holds a script, the script in its new form."""
+    if word.split:
+        raise ValueError(f"a script is read here where it stands in plain quotes; else {SCRIPT}")
+    script = _script(word.value, level + 1, dash)
+    if script == word.value:
+        return
+    if is_from_outside(word, level):
+        raise ValueError(
+            f"a script in a script that has a variable of the shell around both is not read here: {SCRIPT}"
+        )
+    yield word.start, word.end, _quoted(script, dict(word.expansions))
+
+
+def _quoted(script: str, expansions: dict[str, str]) -> str:
+    """`script` as one word: its text in single quotes, its expansions in double ones."""
+    pieces, literal = list[str](), ""
+    for character in script:
+        if character in expansions:
+            pieces += [shlex.quote(literal)] if literal else []
+            pieces.append(f'"{expansions[character]}"')
+            literal = ""
+        else:
+            literal += character
+    return "".join([*pieces, shlex.quote(literal)] if literal else pieces)
+
+
+def _look_for_shells(words: tuple[Word, ...], level: int) -> None:
+    """A program that is not known may start a shell that stands among its words: `strace bash -c '…'`."""
+    for index, word in enumerate(words[:-2]):
+        if program_name(word) in SHELLS and words[index + 1].value[:1] == "-":
+            at = script_index(words, index)
+            if at is not None and any(_rewritten(words[at], level, dash=program_name(word) not in BASH)):
+                raise ValueError(f"this script is not read here, its statuses would be lost: {SCRIPT}")
+
+
+def _shown(text: str, part: Pipeline | Simple | AndOr) -> str:
+    return shown(text[part.start : part.end][:40])

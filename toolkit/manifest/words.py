@@ -1,0 +1,160 @@
+"""The words of a command line as bash reads them: quotes, escapes and expansions. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+SCRIPT = "put it in a script and name the script"
+META = " \t\n;&|<>()"
+"""What ends a word."""
+_FIRST, _ROOM = 0xD800, 400
+"""In a word's value each level's expansions are surrogates of its own range, which no text has."""
+_SIMPLE_NAME = re.compile(r"\$(?:[A-Za-z_]\w*|[0-9@*#?$!-])")
+_BRACED = re.compile(r"\$\{[^\s|{}'\"\\`$](?:[^{}'\"\\`$]|\$[A-Za-z_]\w*|\$\{\w+\})*\}")
+_ARITHMETIC = re.compile(r"[\w\s+\-*/%<>=!&|^~?:,$()]*")
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word: where it stands, and what it is without its quotes.
+
+    Attributes:
+        value: expansions in it are surrogates; `expansions` has what each of them was.
+        split: an expansion, a glob or a brace outside quotes may make it any number of words.
+    """
+
+    start: int
+    end: int
+    value: str
+    expansions: tuple[tuple[str, str], ...] = ()
+    split: bool = False
+
+    @property
+    def literal(self) -> bool:
+        """Whether its value is known."""
+        return not self.split and not has_expansion(self.value)
+
+
+@dataclass
+class WordReader:
+    """Reads words of `text` from `at` on; `level` is how many scripts the text stands in. Raises `ValueError`."""
+
+    text: str
+    level: int = 0
+    at: int = 0
+
+    def refuse(self, what: str, start: int | None = None) -> ValueError:
+        piece = self.text[self.at if start is None else start :][:40]
+        return ValueError(f"`{shown(piece).strip()}`: {what}" if piece.strip() else what)
+
+    def looking_at(self, sign: str) -> bool:
+        return self.text.startswith(sign, self.at)
+
+    def word(self) -> Word:
+        start, value, expansions, split = self.at, list[str](), list[tuple[str, str]](), False
+        while self.at < len(self.text) and self.text[self.at] not in META:
+            character = self.text[self.at]
+            if character == "\\":
+                if self.at + 1 >= len(self.text):
+                    raise ValueError("the command ends in a backslash")
+                value.append(self.text[self.at + 1].replace("\n", ""))
+                self.at += 2
+            elif character == "'":
+                end = self.closed("'", self.at + 1)
+                value.append(self.text[self.at + 1 : end])
+                self.at = end + 1
+            elif self.looking_at("$'"):
+                split = self.ansi(value) or split
+            elif character == '"' or self.looking_at('$"'):
+                self.at += 1 if character == '"' else 2
+                self.quoted(value, expansions, start)
+            elif expansion := self.expansion(start):
+                expansions.append((self.placeholder(expansions), expansion))
+                value.append(expansions[-1][0])
+                split = True
+            else:
+                value.append(character)
+                split = split or character in "*?[{" or (character == "~" and self.at == start)
+                self.at += 1
+        return Word(start, self.at, "".join(value), tuple(expansions), split)
+
+    def placeholder(self, expansions: list[tuple[str, str]]) -> str:
+        if len(expansions) >= _ROOM:
+            raise self.refuse(f"a word with more than {_ROOM} expansions is not read here: {SCRIPT}")
+        return chr(_FIRST + self.level * _ROOM + len(expansions))
+
+    def closed(self, quote: str, start: int) -> int:
+        end = self.text.find(quote, start)
+        if end < 0:
+            raise ValueError(f"a quote {quote} is opened and never closed")
+        return end
+
+    def ansi(self, value: list[str]) -> bool:
+        """`$'…'`; whether it has escapes, whose value is not known here."""
+        match = re.compile(r"\$'((?:[^'\\]|\\[\s\S])*)'").match(self.text, self.at)
+        if not match:
+            raise ValueError("a quote ' is opened and never closed")
+        value.append(match[1])
+        self.at = match.end()
+        return "\\" in match[1]
+
+    def quoted(self, value: list[str], expansions: list[tuple[str, str]], start: int) -> None:
+        """From behind a `"` to behind the one that closes it."""
+        while self.at < len(self.text) and self.text[self.at] != '"':
+            if self.text[self.at] == "\\" and self.text[self.at + 1 : self.at + 2] in tuple('$`"\\\n'):
+                value.append(self.text[self.at + 1].replace("\n", ""))
+                self.at += 2
+            elif expansion := self.expansion(start):
+                expansions.append((self.placeholder(expansions), expansion))
+                value.append(expansions[-1][0])
+            else:
+                value.append(self.text[self.at])
+                self.at += 1
+        self.at = self.closed('"', self.at) + 1
+
+    def expansion(self, start: int) -> str:
+        """The expansion that begins here, passed over; empty where there is none."""
+        if self.looking_at("$(("):
+            return self.arithmetic(start)
+        for sign in ("$(", "`", "$["):
+            if self.looking_at(sign):
+                raise self.refuse(f"`{sign}` is not read here, the status of what runs in it is lost: {SCRIPT}", start)
+        match = _SIMPLE_NAME.match(self.text, self.at)
+        if self.looking_at("${"):
+            match = _BRACED.match(self.text, self.at)
+            if not match or re.search(r"[<>]\(|@P\}$", match[0]):
+                raise self.refuse(f"this `${{` is not read here: {SCRIPT}", start)
+        if not match:
+            return ""
+        self.at = match.end()
+        return match[0]
+
+    def arithmetic(self, start: int) -> str:
+        """`$((…))`; where its parentheses do not close together it is a command in a substitution."""
+        depth, end = 0, self.at + 2
+        while end < len(self.text):
+            depth += {"(": 1, ")": -1}.get(self.text[end], 0)
+            end += 1
+            if depth == 0:
+                break
+        content = self.text[self.at + 3 : end - 1]
+        if depth or self.text[end : end + 1] != ")" or not _ARITHMETIC.fullmatch(content) or "$(" in content:
+            raise self.refuse(f"this `$((` is not read here: {SCRIPT}", start)
+        begin, self.at = self.at, end + 1
+        return self.text[begin : self.at]
+
+
+def shown(text: str) -> str:
+    """`text` for a person: `…` for what stands in a variable of the shell around it."""
+    return "".join("…" if has_expansion(character) else character for character in text)
+
+
+def has_expansion(value: str) -> bool:
+    """Whether there is a place for an expansion in a word's value."""
+    return any(_FIRST <= ord(character) < 0xE000 for character in value)
+
+
+def is_from_outside(word: Word, level: int) -> bool:
+    """Whether `word`, in a script at `level`, has a variable of the shell around that script in it."""
+    return any(_FIRST <= ord(character) < _FIRST + level * _ROOM for character in word.value)
