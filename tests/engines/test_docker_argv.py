@@ -141,6 +141,7 @@ def test_an_nfs_servers_export_is_a_volume_that_is_only_read() -> None:
         (Limits(memory=1 << 30), ["--memory", "1073741824", "--memory-swap", "1073741824"]),
         (Limits(cpus=26), ["--cpus", "26"]),
         (Limits(cpus=0.5), ["--cpus", "0.5"]),
+        (Limits(cpuset="0-3,8"), ["--cpuset-cpus", "0-3,8", "--label", "toolkit.cpus=0-3,8"]),
     ],
 )
 def test_limits_are_the_engines_own_words(limits: Limits, words: list[str]) -> None:

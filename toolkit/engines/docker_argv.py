@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 RUN_LABEL = "toolkit.run"
+CPUS_LABEL = "toolkit.cpus"
+"""On a learner whose ranks are bound: the CPUs that it has, such as `0-3,8`."""
 
 Argv = list[str]
 
@@ -55,16 +57,19 @@ class NamedVolume:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a container may use at most: bytes of memory, and how many CPUs; 0: as much as there is."""
+    """What a container may use at most: bytes of memory, how many CPUs, and which of them; 0 or empty: all there is."""
 
     memory: int = 0
     cpus: float = 0
+    cpuset: str = ""
 
     @property
     def words(self) -> Argv:
         """The words of `docker run`. No swap on top: a program that takes too much is killed, and not slowed down."""
         memory = ["--memory", str(self.memory), "--memory-swap", str(self.memory)] if self.memory else []
-        return [*memory, *(["--cpus", f"{self.cpus:g}"] if self.cpus else [])]
+        cpus = ["--cpus", f"{self.cpus:g}"] if self.cpus else []
+        label = f"{CPUS_LABEL}={self.cpuset}"
+        return [*memory, *cpus, *(["--cpuset-cpus", self.cpuset, "--label", label] if self.cpuset else [])]
 
 
 @dataclass(frozen=True)
@@ -263,6 +268,17 @@ def runs_of(noun: str) -> Argv:
     everything = ["--all"] if noun == "container" else []
     shown = f'{{{{.Label "{RUN_LABEL}"}}}}'
     return ["docker", noun, "ls", *everything, "--filter", f"label={RUN_LABEL}", "--format", shown]
+
+
+def describe_engine() -> Argv:
+    """Prints what the engine says of itself and its host, as JSON."""
+    return ["docker", "info", "--format", "{{json .}}"]
+
+
+def cpus_in_use() -> Argv:
+    """Prints the CPUs of every learner here whose ranks are bound, a list such as `0-3,8` a line."""
+    shown = f'{{{{.Label "{CPUS_LABEL}"}}}}'
+    return ["docker", "container", "ls", "--filter", f"label={CPUS_LABEL}", "--format", shown]
 
 
 def list_of_run(noun: str, run: str) -> Argv:

@@ -125,4 +125,6 @@ def _render(templates: Path, name: str, plan: RunPlan, learner: Learner) -> str:
         logs=LOG_FOLDER,
         start=plan.cluster.deadlines.start,
         lost=_silent_seconds(plan),
+        # The engine confines a learner to its ranks' CPUs; several ranks share those out.
+        cpus=list(zip(learner.ranks, learner.seat.cpus.lists, strict=False)) if len(learner.ranks) > 1 else [],
     )
