@@ -10,7 +10,7 @@ NO_GPU = "none"
 Binding = Literal["none", "cores"]
 UNBOUND: Binding = "none"
 DEFAULT_BINDING: Binding = "cores"
-"""As measured by `benchmarks/binding.py`; docs/cluster.md has the figures."""
+"""As measured by `benchmarks/binding.py`; docs/ddl.md has the figures."""
 
 
 @dataclass(frozen=True)
