@@ -105,6 +105,27 @@ def test_with_none_every_rank_has_all_cpus(bench: Bench, tmp_path: Path, left_no
     assert {look["cpus"] for look in found.values()} == {ALL}
 
 
+def test_runs_that_are_launched_at_once_have_cpus_of_their_own(
+    bench: Bench, tmp_path: Path, left_nothing: None
+) -> None:
+    assert len(ALL) > 1, "two runs cannot have CPUs of their own on a machine with one"
+    cluster = cluster_file(tmp_path, "cores")
+    folders = [tmp_path / str(number) for number in range(2)]
+    manifests = [manifest_of(folder, "p100", 1, go=False, cpus=1) for folder in folders]
+    processes = [
+        bench.start("launch", "--id-file", folder / "id", "--cluster", cluster, manifest)
+        for folder, manifest in zip(folders, manifests, strict=True)
+    ]
+    for process in processes:
+        until_ranks_run(process)
+    for folder in folders:
+        (folder / "data" / "go").touch()
+    ends = [process.communicate(timeout=120)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], ends
+    one, other = (seen(bench, (folder / "id").read_text().strip(), 1)["0"]["cpus"] for folder in folders)
+    assert (len(one), len(other), one & other) == (1, 1, frozenset())
+
+
 def until_ranks_run(process: subprocess.Popen[str]) -> str:
     """What a launch prints until its ranks have said where they run."""
     assert process.stdout is not None

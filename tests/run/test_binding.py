@@ -178,14 +178,15 @@ def test_a_limit_and_other_runs_are_respected(
 @pytest.mark.parametrize(
     ("cpus", "words"),
     [
-        (RankCpus(("0-1", "2-3")), ["--cpuset-cpus", "0-1,2-3", "--label", "toolkit.cpus=0-1,2-3"]),
+        (RankCpus(("0-1", "2-3")), ["--cpuset-cpus", "0-1,2-3"]),
         (RankCpus(why_not="4 ranks on 2 CPUs"), []),
     ],
 )
 def test_the_engine_confines_a_learner_to_its_ranks_cpus(cpus: RankCpus, words: list[str]) -> None:
-    plan = asking(compute=Compute("p100x2", 1))
-    (learner,) = plan.learners
-    argv = learner_argv(plan, replace(learner, seat=Seat(cpus=cpus)), "/volume")
+    plan = asking(compute=Compute("p100x2", 2))
+    plan = replace(plan, learners=tuple(replace(one, seat=Seat(cpus=cpus)) for one in plan.learners))
+    assert plan.cpus_on("") == ",".join([*words[1:], *words[1:]])
+    argv = learner_argv(plan, plan.learners[0], "/volume")
     first = argv.index("--shm-size") + 2
     assert argv[first : first + len(words)] == words
     assert ("--cpuset-cpus" in argv) == bool(words)

@@ -31,7 +31,7 @@ from toolkit.run.opened import stored_run
 from toolkit.run.plan import RunImage, Seat, make_plan, new_training_id
 from toolkit.run.record import Record
 from toolkit.run.records import Records
-from toolkit.run.this_machine import look
+from toolkit.run.this_machine import Turn
 from toolkit.run.watch import Detached, Watch, Watched
 
 
@@ -128,9 +128,10 @@ def ready(order: Order, training_id: str, *, wait: bool) -> Iterator[Request]:
     manifest, cluster = order.manifest, order.cluster
     rest = (order.manifest_file, order.code_folder, order.code, home(), house() / "templates")
     if cluster.engine == "local":
-        seats_here = here(look, cluster, manifest.compute)
-        plan = make_plan(manifest, cluster, order.image, order.side_image, training_id, seats_here)
-        yield Request(manifest, plan, *rest, cluster_file=order.cluster_file)
+        with Turn() as turn:
+            seats_here = here(turn.look, cluster, manifest.compute)
+            plan = make_plan(manifest, cluster, order.image, order.side_image, training_id, seats_here)
+            yield Request(manifest, plan, *rest, cluster_file=order.cluster_file, confirm=turn.end)
         return
     from toolkit.run.boarding import Boarding
 

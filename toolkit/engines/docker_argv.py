@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 RUN_LABEL = "toolkit.run"
 CPUS_LABEL = "toolkit.cpus"
-"""On a learner whose ranks are bound: the CPUs that it has, such as `0-3,8`."""
+"""On a run's first and last container of a host: the CPUs that its ranks there are bound to, such as `0-3,8`."""
 
 Argv = list[str]
 
@@ -68,8 +68,7 @@ class Limits:
         """The words of `docker run`. No swap on top: a program that takes too much is killed, and not slowed down."""
         memory = ["--memory", str(self.memory), "--memory-swap", str(self.memory)] if self.memory else []
         cpus = ["--cpus", f"{self.cpus:g}"] if self.cpus else []
-        label = f"{CPUS_LABEL}={self.cpuset}"
-        return [*memory, *cpus, *(["--cpuset-cpus", self.cpuset, "--label", label] if self.cpuset else [])]
+        return [*memory, *cpus, *(["--cpuset-cpus", self.cpuset] if self.cpuset else [])]
 
 
 @dataclass(frozen=True)
@@ -131,14 +130,18 @@ def network_subnet(name: str) -> Argv:
     return ["docker", "network", "inspect", "--format", "{{(index .IPAM.Config 0).Subnet}}", name]
 
 
-def start_side_container(name: str, run: str, image: str, binds: Sequence[Bind], command: Sequence[str]) -> Argv:
+def start_side_container(
+    name: str, run: str, image: str, binds: Sequence[Bind], command: Sequence[str], cpus: str = ""
+) -> Argv:
     """A container of the tool's own on the host's network: it may mount FUSE, and holds keys in memory only.
 
-    It goes when its command ends: no one else may be there to remove it.
+    It goes when its command ends: no one else may be there to remove it. `cpus` are those that the run's ranks here are
+    bound to, for other runs to see: it runs on any itself.
     """
     capabilities = ("SYS_ADMIN", "DAC_OVERRIDE", "CHOWN", "FOWNER")
     return [
         *("docker", "run", "--detach", "--rm", "--init", "--name", name, "--label", f"{RUN_LABEL}={run}"),
+        *(("--label", f"{CPUS_LABEL}={cpus}") if cpus else ()),
         *("--network", "host", "--cap-drop", "ALL"),
         *(word for capability in capabilities for word in ("--cap-add", capability)),
         *("--device", "/dev/fuse", "--security-opt", "apparmor=unconfined"),
@@ -276,7 +279,7 @@ def describe_engine() -> Argv:
 
 
 def cpus_in_use() -> Argv:
-    """Prints the CPUs of every learner here whose ranks are bound, a list such as `0-3,8` a line."""
+    """Prints the CPUs that ranks of each run here are bound to, a list such as `0-3,8` a line."""
     shown = f'{{{{.Label "{CPUS_LABEL}"}}}}'
     return ["docker", "container", "ls", "--filter", f"label={CPUS_LABEL}", "--format", shown]
 

@@ -54,7 +54,7 @@ def host_commands(plan: RunPlan) -> dict[str, list[Argv]]:
     """The engine's command lines on each host, in their order."""
     made = {}
     for host in plan.hosts:
-        lines = [_keeper(plan)]
+        lines = [_keeper(plan, host)]
         if isinstance(plan.data, Export):
             export = (plan.data.server, plan.data.path)
             lines.append(docker_argv.create_export_volume(plan.export_volume, plan.training_id, *export))
@@ -73,9 +73,10 @@ def step_commands(plan: RunPlan) -> list[tuple[Step, Argv]]:
     return [(step, mpirun_argv(plan, step, subnet) if step.parallel else single_argv(step)) for step in plan.steps]
 
 
-def _keeper(plan: RunPlan) -> Argv:
+def _keeper(plan: RunPlan, host: str) -> Argv:
     names = (plan.side_container, plan.training_id, plan.side_image, plan.volume)
-    return keeper_argv(*names, VOLUMES, SOCKET, plan.cluster.scratch, LEASE if plan.on_hosts else "")
+    lease = LEASE if plan.on_hosts else ""
+    return keeper_argv(*names, VOLUMES, SOCKET, plan.cluster.scratch, lease, plan.cpus_on(host))
 
 
 def _fetch(plan: RunPlan, mount: Mount) -> Argv:

@@ -212,6 +212,10 @@ class RunPlan:
         """The container that mounts the buckets."""
         return f"toolkit-{self.training_id}-buckets"
 
+    def cpus_on(self, host: str) -> str:
+        """The CPUs that its ranks on `host` are bound to, as one list; empty where they are not."""
+        return ",".join(filter(None, (one.seat.cpus.cpuset for one in self.learners if one.seat.host == host)))
+
     def container(self, learner: Learner) -> str:
         """The learner's container."""
         return f"toolkit-{self.training_id}-{learner.hostname}"
