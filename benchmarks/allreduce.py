@@ -1,16 +1,16 @@
-"""Reducing gradients over two ranks of this machine: ddl's library beside MPI, mpi4py, Horovod and TensorFlow's own.
+"""Reducing gradients over two ranks of one learner: ddl beside MPI, mpi4py, Horovod and TensorFlow's own.
 
-    python benchmarks/allreduce.py [FOLDER] [--rounds N] [--bind-to none] [--quick]
+    python benchmarks/allreduce.py [FOLDER] [--rounds N] [--quick] [--prepare]
 
-Prints medians in milliseconds, and the ratios that ddl is held to. Each rank has a processor of its own, as mpirun by
-itself gives two ranks one each; with `--bind-to none` they wander, and TensorFlow in each believes that all processors
-are its own: what is over in less than a millisecond then takes as long as the ranks' threads get into each other's
-way, and Horovod's step takes one turn of its millisecond's clock or two.
+Prints medians in milliseconds, and the ratios that ddl is held to. Every rank is started by `toolkit launch`, on this
+machine, in the image of TensorFlow 2.19 with the ddl that is in it: placed, bound and limited as a user's rank is. The
+ways take turns as commands of one run, one run for each round. A rank alone has the share of the cores that one of two
+has: the other rank ends at once.
 
-Needs g++, cmake, libopenmpi-dev, openmpi-bin and the network; FOLDER (default: a temporary one) keeps what was made
-for the next time: an environment with TensorFlow 2.19, Horovod 0.28.1 built from its source, ddl's library. Half an
-hour for the first time, ten minutes with FOLDER. A busy machine gives no figures worth keeping: ways take turns, so
-that all suffer alike, and the load is printed.
+Needs Docker Engine, g++, cmake, libopenmpi-dev and openmpi-bin of Debian 12, whose Open MPI the image has too, Python
+3.11, and the network. FOLDER (default: a temporary one) keeps what was made for the next time: Horovod 0.28.1 built
+from its source, the program in C, the results. Half an hour for the first time, ten minutes with FOLDER; `--prepare`
+builds and measures nothing. A busy machine gives no figures worth keeping: the load is printed.
 """
 
 from __future__ import annotations
@@ -18,27 +18,18 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
-HOUSE = Path(__file__).resolve().parent.parent
+from launched import Bench, load, run, say
+
 RANKS_CODE = Path(__file__).resolve().parent / "allreduce_ranks"
-PACKAGES = [
-    "tensorflow-cpu==2.19.1",
-    "mpi4py==4.1.2",
-    "setuptools<70",
-    "wheel",
-    "packaging",
-    "cloudpickle",
-    "psutil",
-    "pyyaml",
-]
+PACKAGES = ["tensorflow-cpu==2.19.1", "mpi4py==4.1.2", "setuptools<70", "wheel"]
+HOROVOD_NEEDS = ["packaging", "cloudpickle", "psutil", "pyyaml"]
 HOROVOD = "horovod==0.28.1"
 XLA_SOURCE = 'list(APPEND TF_SOURCES "${PROJECT_SOURCE_DIR}/horovod/tensorflow/xla_mpi_ops.cc")'
 # TensorFlow's headers want C++17; those of XLA, in TensorFlow 2.19's package, want LLVM's, which it lacks.
@@ -56,7 +47,7 @@ REDUCING = {
     "Horovod 0.28.1, tf.function": "horovod_function",
     "MultiWorkerMirroredStrategy": "strategy",
 }
-TRAINING = ["ddl", "mpi4py", "horovod", "strategy"]
+TRAINING = ["alone", "ddl", "mpi4py", "horovod", "strategy"]
 
 
 def resnet_50() -> list[int]:
@@ -82,49 +73,29 @@ CASES = {
 }
 
 
-def run(argv: Sequence[object], **variables: str) -> str:
-    """A command's output; ends here, with what it said, where it fails."""
-    environment = {**os.environ, **variables}
-    done = subprocess.run(
-        [str(word) for word in argv],
-        env=environment,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-        timeout=3600,
-    )
-    if done.returncode != 0:
-        sys.exit(f"{' '.join(map(str, argv))[:300]}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
-    return done.stdout
-
-
 class Place:
-    """A folder with all that is measured in it, made where it is not there yet."""
+    """A folder with everything that is measured, built where it is missing; and the runs that measure it."""
 
-    def __init__(self, folder: Path, bind_to: str) -> None:
-        self.folder = folder
-        self.bind_to = bind_to
-        self.python = folder / "environment" / "bin" / "python"
-        self.raw = folder / "raw"
-        self.libraries = folder / "lib"
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.bench = folder, Bench(folder)
 
     def make(self) -> None:
-        if not self.python.exists():
-            say("making an environment with TensorFlow")
-            run([sys.executable, "-m", "venv", self.folder / "environment"])
-            run([self.python, "-m", "pip", "install", "-q", *PACKAGES])
-        if not list(self.folder.glob("environment/lib/*/site-packages/horovod/tensorflow/mpi_lib*")):
+        self.bench.make(list(RANKS_CODE.glob("*.py")))
+        if not list(self.bench.data.glob("packages/horovod/tensorflow/mpi_lib*")):
             say("building Horovod from its source")
             self._make_horovod()
-        say("compiling ddl's library and the program in C")
-        run([self.python, HOUSE / "images" / "ddl" / "native" / "build.py", self.libraries])
-        run(["mpicc", "-O3", RANKS_CODE / "raw.c", "-o", self.raw])
+        run(["mpicc", "-O3", RANKS_CODE / "raw.c", "-o", self.bench.data / "raw"])
+        say("building the image, unless it is here")
+        self.bench.build()
 
     def _make_horovod(self) -> None:
-        source = self.folder / "horovod"
-        shutil.rmtree(source, ignore_errors=True)
-        pip = [self.python, "-m", "pip"]
+        """Built against the image's versions of Python, TensorFlow and Open MPI; only what the image lacks goes in."""
+        source, packages = self.folder / "horovod", self.bench.data / "packages"
+        for old in (source, packages):
+            shutil.rmtree(old, ignore_errors=True)
+        run([sys.executable, "-m", "venv", self.folder / "environment"])
+        pip = [self.folder / "environment" / "bin" / "python", "-m", "pip"]
+        run([*pip, "install", "-q", *PACKAGES, *HOROVOD_NEEDS])
         run(
             [*pip, "download", "-q", "--no-deps", "--no-build-isolation", "--no-binary", ":all:", HOROVOD, "-d", source]
         )
@@ -136,63 +107,50 @@ class Place:
             (source / name).write_text(text.replace(old, new))
         without = {f"HOROVOD_WITHOUT_{name}": "1" for name in ("PYTORCH", "MXNET", "GLOO")}
         words = {"HOROVOD_WITH_TENSORFLOW": "1", "HOROVOD_WITH_MPI": "1", "MAKEFLAGS": f"-j{os.cpu_count()}"}
-        run([*pip, "install", "-q", "--no-deps", "--no-build-isolation", source], **without, **words)
+        own = [*pip, "install", "-q", "--no-deps", "--no-build-isolation", "--target", packages]
+        run([*own, source, *HOROVOD_NEEDS], **without, **words)
 
-    def steps(self, ranks: int, *words: object) -> dict[int, list[float]]:
-        """What a program under mpirun says of its steps: seconds, by the case's number."""
-        variables = {
-            "OMPI_ALLOW_RUN_AS_ROOT": "1",
-            "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-            "LD_LIBRARY_PATH": str(self.libraries),
-            "BENCHMARK_PORT": str(free_port()),
-        }
-        said = run(["mpirun", "--oversubscribe", "--bind-to", self.bind_to, "-np", ranks, *words], **variables)
-        found: dict[int, list[float]] = defaultdict(list)
-        for line in said.splitlines():
-            if line.startswith("STEP "):
-                found[int(line.split()[1])].append(float(line.split()[2]))
-        weights = {line for line in said.splitlines() if line.startswith("WEIGHTS ")}
-        if len(weights) > 1:
-            sys.exit(f"{words}: the ranks' weights are not the same: {weights}")
+    def measure(self, steps: int) -> dict[tuple[str, int], list[float]]:
+        """One run of two ranks, each way a command of its own: the seconds of each step, by way and number of the case.
+
+        Exits where ranks that trained together ended with different weights.
+        """
+        cases = " ".join(",".join(map(str, sizes)) for sizes in CASES.values())
+        commands = [
+            f"$DATA_DIR/raw {steps} {cases}" if way == "raw" else f"python reduce.py {way} {steps} {cases}"
+            for way in REDUCING.values()
+        ]
+        commands += [f"python train.py {way} {steps}" for way in TRAINING]
+        found: dict[tuple[str, int], list[float]] = {}
+        weights: dict[str, set[str]] = defaultdict(set)
+        for words in self.bench.launch(commands, "p100x2", 1):
+            if words[:1] == ["STEPS"]:
+                found[words[1], int(words[2])] = [float(one) for one in words[3:]]
+            elif words[:1] == ["WEIGHTS"]:
+                weights[words[1]].add(words[2])
+        for way, ends in weights.items():
+            if len(ends) > 1:
+                sys.exit(f"{way}: the ranks' weights differ: {ends}")
         return found
 
 
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
+def measured(place: Place, rounds: int, steps: int) -> tuple[dict[str, list[float]], dict[str, float]]:
+    """Milliseconds: of each way of reducing in each case, and of a training step by each way.
 
-
-def say(what: str) -> None:
-    print(f"{what} …", file=sys.stderr, flush=True)
-
-
-def reducing(place: Place, rounds: int, steps: int) -> dict[str, list[float]]:
-    """Milliseconds of each way in each case: medians over the steps of all rounds, the first steps left out."""
-    cases = [",".join(map(str, sizes)) for sizes in CASES.values()]
-    found: dict[str, list[list[float]]] = {way: [[] for _ in cases] for way in REDUCING}
+    Medians over the steps of all rounds; of those of reducing the first fifth is left out.
+    """
+    found: dict[tuple[str, int], list[float]] = defaultdict(list)
     for number in range(rounds):
-        for way, word in REDUCING.items():
-            say(f"round {number + 1} of {rounds}: {way}")
-            program = [place.raw] if word == "raw" else [place.python, RANKS_CODE / "reduce.py", word]
-            for case, seconds in place.steps(2, *program, steps, *cases).items():
-                found[way][case] += seconds[len(seconds) // 5 :]
-    return {way: [1000 * statistics.median(one) for one in of_cases] for way, of_cases in found.items()}
+        say(f"round {number + 1} of {rounds}")
+        for (way, case), seconds in place.measure(steps).items():
+            found[way, case] += seconds if way.startswith("train") else seconds[len(seconds) // 5 :]
+    medians = {key: 1000 * statistics.median(seconds) for key, seconds in found.items()}
+    table = {name: [medians[way, case] for case in range(len(CASES))] for name, way in REDUCING.items()}
+    return table, {way: medians[f"train_{way}", 0] for way in TRAINING}
 
 
-def training(place: Place, rounds: int, steps: int) -> dict[str, float]:
-    """Milliseconds of a step: of a rank alone, and of one of two by each way."""
-    found: dict[str, list[float]] = defaultdict(list)
-    for number in range(rounds):
-        for way in ("alone", *TRAINING):
-            say(f"round {number + 1} of {rounds}: training, {way}")
-            ranks = 1 if way == "alone" else 2
-            found[way] += place.steps(ranks, place.python, RANKS_CODE / "train.py", way, steps)[0]
-    return {way: 1000 * statistics.median(seconds) for way, seconds in found.items()}
-
-
-def reducing_lines(table: dict[str, list[float]], bind_to: str) -> Iterator[str]:
-    yield f"allreduce over 2 ranks, bound to {bind_to}, milliseconds a step (medians)"
+def reducing_lines(table: dict[str, list[float]]) -> Iterator[str]:
+    yield "allreduce over 2 ranks of one learner, started by toolkit launch, milliseconds a step (medians)"
     width = max(map(len, table))
     yield " " * width + "".join(f"{name:>12}" for name in CASES)
     for way, values in table.items():
@@ -213,7 +171,7 @@ def ratio_lines(table: dict[str, list[float]], steps: dict[str, float]) -> Itera
     for name, ratio, most in asked:
         yield f"  {name:<26} {ratio:6.3f}   asked for: at most {most}   {'yes' if ratio <= most else 'NO'}"
     yield "a training step of 100 digits a rank: one rank alone " + f"{steps['alone']:.1f} ms"
-    for way in TRAINING:
+    for way in TRAINING[1:]:
         kept = 100 * steps["alone"] / steps[way]
         asked_for = "" if way != "ddl" else f"   asked for: at least 94 %   {'yes' if kept >= 94 else 'NO'}"
         yield f"  {way:<10} {steps[way]:7.1f} ms   {kept:5.1f} %{asked_for}"
@@ -223,17 +181,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--bind-to", choices=("core", "none"), default="core", help="what each rank runs on")
     parser.add_argument("--quick", action="store_true", help="few steps: to see that all of it runs")
+    parser.add_argument("--prepare", action="store_true", help="build what is measured, and measure nothing")
     words = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="allreduce-") as temporary:
-        place = Place((words.folder or Path(temporary)).resolve(), words.bind_to)
-        place.folder.mkdir(parents=True, exist_ok=True)
+        place = Place((words.folder or Path(temporary)).resolve())
         place.make()
-        table = reducing(place, words.rounds, 5 if words.quick else 40)
-        steps = training(place, words.rounds, 5 if words.quick else 40)
-    print("\n".join([*reducing_lines(table, words.bind_to), *ratio_lines(table, steps)]))
-    print(f"load of the machine meanwhile: {os.getloadavg()[2]:.1f} on {os.cpu_count()} processors")
+        if words.prepare:
+            return
+        table, steps = measured(place, words.rounds, 5 if words.quick else 40)
+    print("\n".join([*reducing_lines(table), *ratio_lines(table, steps)]))
+    print(load())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-/* MPI_Allreduce as a program in C has it: one call for each tensor. Prints the seconds of each step of each case.
+/* MPI_Allreduce as a program in C has it: one call for each tensor. Prints a line of seconds for each case.
  *
  *     mpirun -np 2 raw STEPS SIZES...        SIZES: elements of a case's tensors, joined by commas
  */
@@ -31,7 +31,9 @@ int main(int count, char **words) {
       }
       took[step] = MPI_Wtime() - begin;
     }
-    for (int step = 0; rank == 0 && step < steps; ++step) printf("STEP %d %.9f\n", word - 2, took[step]);
+    if (rank == 0) printf("STEPS raw %d", word - 2);
+    for (int step = 0; rank == 0 && step < steps; ++step) printf(" %.9f", took[step]);
+    if (rank == 0) printf("\n");
     free(took);
     for (int index = 0; index < tensors; ++index) {
       free(given[index]);

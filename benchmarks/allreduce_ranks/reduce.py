@@ -1,4 +1,4 @@
-"""One way of reducing, as a TensorFlow program has it. Prints the seconds of each step of each case, on rank 0.
+"""One way of reducing, as a TensorFlow program has it. Rank 0 prints a line of seconds for each case.
 
     mpirun -np 2 python reduce.py WAY STEPS SIZES...        SIZES: elements of a case's tensors, joined by commas
 
@@ -14,7 +14,7 @@ import time
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 RANK, SIZE = int(os.environ["OMPI_COMM_WORLD_RANK"]), int(os.environ["OMPI_COMM_WORLD_SIZE"])
 if sys.argv[1] == "strategy":
-    WORKERS = [f"127.0.0.1:{int(os.environ['BENCHMARK_PORT']) + rank}" for rank in range(SIZE)]
+    WORKERS = [f"127.0.0.1:{12000 + rank}" for rank in range(SIZE)]
     os.environ["TF_CONFIG"] = json.dumps({"cluster": {"worker": WORKERS}, "task": {"type": "worker", "index": RANK}})
 
 import numpy as np
@@ -32,6 +32,7 @@ def ddl():
 
 
 def horovod():
+    sys.path.append(f"{os.environ['DATA_DIR']}/packages")
     import horovod.tensorflow as hvd
 
     hvd.init()
@@ -154,9 +155,9 @@ def main(way, steps, cases):
             begin = time.perf_counter()
             step()
             took.append(time.perf_counter() - begin)
-        # Said afterwards: passing on a line takes mpirun as long as a small step takes, on the same processors.
+        # Printed afterwards: passing a line on takes mpirun as long as a small step takes, on the same processors.
         if RANK == 0:
-            print("".join(f"STEP {number} {seconds:.9f}\n" for seconds in took), end="", flush=True)
+            print(f"STEPS {way} {number}", *(f"{seconds:.9f}" for seconds in took), flush=True)
 
 
 main(sys.argv[1], int(sys.argv[2]), sys.argv[3:])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.cluster.model import Cluster, Deadlines
+from toolkit.cluster.model import DEFAULT_BINDING, Cluster, Deadlines
 from toolkit.cluster.reader import read_cluster
 from toolkit.errors import ToolkitError
 from toolkit.places import house
@@ -29,6 +29,12 @@ def test_deadlines_have_defaults_one_by_one(tmp_path: Path) -> None:
     assert read(tmp_path, f"{SMALL}deadlines:\n  stop: 1\n").deadlines == Deadlines(start=60, stop=1, store=600)
 
 
+@pytest.mark.parametrize("binding", ["none", "cores"])
+def test_what_ranks_are_bound_to(tmp_path: Path, binding: str) -> None:
+    assert read(tmp_path, f"{SMALL}binding: {binding}\n").binding == binding
+    assert read(tmp_path, SMALL).binding == DEFAULT_BINDING
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -40,6 +46,7 @@ def test_deadlines_have_defaults_one_by_one(tmp_path: Path) -> None:
         (f"{SMALL}deadlines:\n  stop: 0\n", ":5:9: deadlines.stop: input should be greater than or equal to 1"),
         (f"{SMALL}deadlines:\n  store: 0\n", ":5:10: deadlines.store: input should be greater than or equal to 1"),
         (f"{SMALL}deadlines:\n  start: 1m\n", "deadlines.start: expected a whole number, found '1m'"),
+        (f"{SMALL}binding: socket\n", ":4:10: binding: input should be 'none' or 'cores'"),
         (f"{SMALL}deadlines: 60\n", "expected fields below this name (start, stop, store, quiet), found a number"),
     ],
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.cluster.model import Access, Cluster, Deadlines, Gpu, Host
+from toolkit.cluster.model import DEFAULT_BINDING, Access, Cluster, Deadlines, Gpu, Host
 from toolkit.cluster.reader import read_cluster
 from toolkit.cluster.sections import HostSection, SshFile
 from toolkit.errors import ToolkitError
@@ -43,7 +43,9 @@ def test_little_is_needed_and_the_rest_has_defaults(tmp_path: Path) -> None:
         container_engine="docker",
         scratch="/var/tmp/toolkit",
         registry="",
+        binding=DEFAULT_BINDING,
     )
+    assert read(tmp_path, SMALL + "binding: none\n").binding == "none"
 
 
 def test_the_example_is_read_and_shows_every_field() -> None:

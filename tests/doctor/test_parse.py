@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.doctor.facts import EngineFacts, Gpu, HostFacts, Interface, Room, SshdLimits, kind_of, same_kind
+from toolkit.doctor.facts import Core, EngineFacts, Gpu, HostFacts, Interface, Room, SshdLimits, kind_of, same_kind
 from toolkit.doctor.parse import Heard, host_facts
 from toolkit.doctor.question import MARK, PROGRAM, question
 from toolkit.errors import ToolkitError
@@ -32,6 +32,7 @@ def test_a_p100_host() -> None:
         boot="5f0c1f0e-6d0b-4a43-9f5e-0d8a7c2b4e01",
         clock_offset=0.5,
         cpus=56,
+        cores=tuple(Core((cpu, cpu + 28), cpu // 14) for cpu in range(28)),
         memory=263856316 << 10,
         fuse="opens",
         shm=131928156 << 10,
@@ -46,12 +47,16 @@ def test_a_p100_host() -> None:
         ),
         ports_in_use=frozenset({22, 20000}),
         sshd=SshdLimits("10:30:60", 4, effective=False),
-        engine=EngineFacts("24.0.7", "/data/docker", "overlay2", ("io.containerd.runc.v2", "nvidia", "runc")),
+        engine=EngineFacts(
+            *("24.0.7", "/data/docker", "overlay2", ("io.containerd.runc.v2", "nvidia", "runc")),
+            cpuset=True,
+            kernel="5.15.0-112-generic",
+        ),
         images=Room("/data/docker", 880000000 << 10, writable=False),
         scratch=Room("/var/tmp", 335209812 << 10, writable=True),
         driver="535.104.05",
         gpus=tuple(
-            Gpu(number, f"{uuid}{number + 1}", "Tesla P100-SXM2-16GB", 16384, used, "Enabled", errors)
+            Gpu(number, f"{uuid}{number + 1}", "Tesla P100-SXM2-16GB", 16384, used, "Enabled", errors, number // 2)
             for number, (used, errors) in enumerate([(0, 0), (0, 0), (9821, 0), (3, 2)])
         ),
     )
@@ -76,7 +81,7 @@ def test_a_host_with_busybox_alone() -> None:
 
 def test_a_host_with_podman() -> None:
     assert facts_of("podman").engine == EngineFacts(
-        "4.3.1", "/home/trainer/.local/share/containers/storage", "overlay", ("crun",)
+        "4.3.1", "/home/trainer/.local/share/containers/storage", "overlay", ("crun",), kernel="6.1.0-18-amd64"
     )
 
 
@@ -100,10 +105,17 @@ def test_why_no_gpu_is_listed(printed: str, trouble: str) -> None:
 
 
 def test_gpus_that_count_no_errors() -> None:
-    line = "0, GPU-1, NVIDIA GeForce RTX 2080 Ti, 550.54.14, 11264, 1, [N/A], [N/A]"
+    line = "0, GPU-1, NVIDIA GeForce RTX 2080 Ti, 550.54.14, 11264, 1, [N/A], [N/A], 00000000:01:00.0"
     facts = host_facts("h", Heard(f"@toolkit gpus\n{line}\nstatus 0\n", 0, 0))
     assert facts.gpus == (Gpu(0, "GPU-1", "NVIDIA GeForce RTX 2080 Ti", 11264, 1, "[N/A]", None),)
     assert facts.driver == "550.54.14"
+
+
+@pytest.mark.parametrize(("printed", "node"), [("0000:3b:00.0 1", 1), ("0000:3B:00.0 0", 0), ("0000:3b:00.0 -1", None)])
+def test_the_numa_node_of_a_gpu(printed: str, node: int | None) -> None:
+    line = "0, GPU-1, Tesla V100-PCIE-32GB, 550.54.14, 32768, 1, Enabled, 0, 00000000:3B:00.0"
+    text = f"@toolkit gpus\n{line}\nstatus 0\n@toolkit gpu_nodes\n{printed}\n0000:3c:00.0 2\nnonsense\n"
+    assert [gpu.node for gpu in host_facts("h", Heard(text, 0, 0)).gpus] == [node]
 
 
 def test_the_driver_of_open_kernel_modules_is_read_without_nvidia_smi() -> None:

@@ -71,6 +71,9 @@ def test_the_side_container_may_mount_and_nothing_more() -> None:
         *("--mount", "type=bind,source=/v,target=/run/host,bind-propagation=rshared"),
         *("image", "x"),
     ]
+    assert "toolkit.cpus" not in " ".join(argv)
+    labelled = docker_argv.start_side_container("s", "r", "image", [], ["x"], cpus="0-3,8")
+    assert labelled[labelled.index("toolkit.cpus=0-3,8") - 1] == "--label"
 
 
 def test_the_store_is_its_owners_and_read_only_but_for_its_folder() -> None:
@@ -141,6 +144,7 @@ def test_an_nfs_servers_export_is_a_volume_that_is_only_read() -> None:
         (Limits(memory=1 << 30), ["--memory", "1073741824", "--memory-swap", "1073741824"]),
         (Limits(cpus=26), ["--cpus", "26"]),
         (Limits(cpus=0.5), ["--cpus", "0.5"]),
+        (Limits(cpuset="0-3,8"), ["--cpuset-cpus", "0-3,8"]),
     ],
 )
 def test_limits_are_the_engines_own_words(limits: Limits, words: list[str]) -> None:

@@ -61,7 +61,9 @@ def test_a_seat_has_the_address_in_the_clusters_network_and_the_adapters_folder(
         rdma_devices=("/dev/infiniband/uverbs0", "/dev/infiniband/rdma_cm"),
         interfaces=(Interface("eno1", addresses=("192.168.1.5",)), Interface("ib0", addresses=("10.0.3.4",))),
     )
-    assert seat_on(facts, CLUSTER, ["GPU-a"]) == Seat("h1", "10.0.3.4", "ib0", ("GPU-a",), ("/dev/infiniband",))
+    assert seat_on(facts, replace(CLUSTER, binding="none"), ["GPU-a"], TWO) == Seat(
+        *("h1", "10.0.3.4", "ib0", ("GPU-a",), ("/dev/infiniband",))
+    )
 
 
 def held(*gpus: str) -> Holder:

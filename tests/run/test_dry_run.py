@@ -9,7 +9,7 @@ from toolkit.manifest.model import Compute, Manifest, NfsReference, Step
 from toolkit.manifest.reader import read_manifest
 from toolkit.places import house
 from toolkit.run.dry_run import fact_lines, host_commands, step_commands
-from toolkit.run.plan import RunImage, RunPlan, Seat, make_plan
+from toolkit.run.plan import RankCpus, RunImage, RunPlan, Seat, make_plan
 
 EXAMPLE = read_manifest(house() / "examples" / "mnist" / "manifest.yml")
 IMAGE = RunImage("tensorflow:1", "sha256:abc", ())
@@ -27,15 +27,19 @@ ASKING = replace(
 
 def plan_of(manifest: Manifest, hosts: tuple[str, ...] = ()) -> RunPlan:
     cluster = read_cluster(house() / "clusters" / ("lab-p100.yml" if hosts else "local.yml"))
-    seats = tuple(Seat(host, f"10.0.0.{number}") for number, host in enumerate(hosts, start=1))
+    cpus = (RankCpus(("0-3,8", "4")), RankCpus(why_not="2 ranks on 1 CPU"))
+    seats = tuple(
+        Seat(host, f"10.0.0.{number}", cpus=cpus[number % 2 - 1]) for number, host in enumerate(hosts, start=1)
+    )
     return make_plan(manifest, cluster, IMAGE, "buckets:1", "training-abcd2345", seats)
 
 
 def test_a_person_sees_all_that_the_manifest_asks_for() -> None:
     results = "/mnt/results/mnist-training-models"
     assert list(fact_lines(plan_of(ASKING, ("one", "two")))) == [
-        ("learner", "learner-1 on one: ranks 0, 1"),
+        ("learner", "learner-1 on one: rank 0 on CPUs 0-3,8, rank 1 on CPU 4"),
         ("learner", "learner-2 on two: ranks 2, 3"),
+        ("binding", "cores: a rank runs on its share of its host's cores; not bound on two: 2 ranks on 1 CPU"),
         ("data", "DATA_DIR=/mnt/data/tiles  NFS filer:/export/tiles, read-only"),
         ("results", f"RESULT_DIR={results}/training-abcd2345  bucket mnist-training-models, cached and flushed"),
         ("resume", f"RESUME_DIR={results}/training-old12345"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from toolkit.run.files import learner_entries, supervisor_plan
 from toolkit.run.inside.logs import MARK
 from toolkit.run.keys import KeyPair, new_key_pair
 from toolkit.run.mpirun import mpirun_argv, single_argv
-from toolkit.run.plan import RunImage, RunPlan, Seat, make_plan
+from toolkit.run.plan import RankCpus, RunImage, RunPlan, Seat, make_plan
 from toolkit.tar_stream import Entry
 
 CLIENT, HOSTS = new_key_pair(), {number: new_key_pair() for number in (1, 2, 3)}
@@ -129,6 +130,39 @@ def test_a_rank_keeps_its_own_status(tmp_path: Path, entries: dict[str, Entry], 
     assert done.returncode == status
     assert done.stdout.startswith(MARK)
     assert read_ranks(tmp_path / "ranks").statuses == {"2.7": status}
+
+
+FIRST = min(os.sched_getaffinity(0))
+
+
+@pytest.mark.parametrize(
+    ("rank", "affinity", "errors"),
+    [
+        (2, {FIRST}, ""),
+        (3, os.sched_getaffinity(0), "rank 3 is not bound to CPUs 4095\n"),  # taken from it since: no reason to fail
+    ],
+)
+def test_a_learner_of_several_ranks_binds_each_to_its_cpus(
+    tmp_path: Path, rank: int, affinity: set[int], errors: str
+) -> None:
+    plan = example(Compute("p100x2", 2))
+    seats = (Seat(), Seat(cpus=RankCpus((str(FIRST), "4095"))))
+    plan = replace(plan, learners=tuple(replace(o, seat=s) for o, s in zip(plan.learners, seats, strict=True)))
+    made = learner_entries(plan, "10.0.0.0/24", CLIENT, HOSTS, house() / "templates")
+    scripts = {entry.name: text(entry).replace("/run/logs", str(tmp_path)) for entry in made}
+    assert "taskset" not in scripts["learner-1/rank.sh"]
+    (tmp_path / "ranks").mkdir()
+    (tmp_path / "rank.sh").write_text(scripts["learner-2/rank.sh"])
+    command = f"{sys.executable} -c 'import os; print(os.sched_getaffinity(0))'"
+    environment = {**os.environ, "OMPI_COMM_WORLD_RANK": str(rank)}
+    argv = ["/bin/sh", str(tmp_path / "rank.sh"), "1", command]
+    done = subprocess.run(argv, env=environment, capture_output=True, timeout=30, check=True, text=True)
+    assert done.stdout.splitlines()[-1] == str(affinity)
+    assert done.stderr.endswith(errors)
+
+
+def test_a_learner_of_one_rank_is_bound_by_its_container(entries: dict[str, Entry]) -> None:
+    assert "taskset" not in text(entries["learner-1/rank.sh"])
 
 
 def test_a_rank_has_no_status_before_its_end_and_room_for_one_from_its_beginning(

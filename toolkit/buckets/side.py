@@ -92,7 +92,15 @@ def mount_options(mount: Mount) -> dict[str, Any]:
 
 
 def keeper_argv(
-    name: str, run: str, image: str, volume: str, volumes: str, socket: str, scratch: str, lease: str = ""
+    name: str,
+    run: str,
+    image: str,
+    volume: str,
+    volumes: str,
+    socket: str,
+    scratch: str,
+    lease: str = "",
+    cpus: str = "",
 ) -> Argv:
     """The command line that starts a run's keeper on a host.
 
@@ -101,12 +109,13 @@ def keeper_argv(
         volumes, socket: where the host's engine keeps its volumes, and where it listens.
         scratch: the cluster's scratch folder on the host, where the run's lease lies; empty on this machine.
         lease: the lease's token, which the keeper gives back at its end; empty where there is none.
+        cpus: those that the run's ranks on this host are bound to; empty where they are not.
     """
     binds = [Bind(volumes, VOLUMES, propagation="rshared"), Bind(socket, ENGINE)]
     if scratch:
         binds.append(Bind(str(PurePosixPath(scratch).parent), SCRATCH))
     held = (PurePosixPath(scratch).name, lease) if lease else ()
-    return docker_argv.start_side_container(name, run, image, binds, (*KEEPER, "keep", run, volume, *held))
+    return docker_argv.start_side_container(name, run, image, binds, (*KEEPER, "keep", run, volume, *held), cpus)
 
 
 class SideContainer:
@@ -128,15 +137,15 @@ class SideContainer:
         )
         self._give_keys(remotes)
 
-    def start_keeper(self, remotes: dict[str, Access], scratch: str = "", lease: str = "") -> None:
+    def start_keeper(self, remotes: dict[str, Access], scratch: str = "", lease: str = "", cpus: str = "") -> None:
         """Start the container as the run's keeper on this host. It makes the volume itself, so that there is never
         anything of a run that no one takes away.
 
-        `scratch` and `lease` as in `keeper_argv`.
+        `scratch`, `lease` and `cpus` as in `keeper_argv`.
         """
         volumes, socket = self.engine.volumes_folder(), self.engine.socket()
         names = (self.name, self._run, self._image, self._volume)
-        self.engine.run(keeper_argv(*names, volumes, socket, scratch, lease))
+        self.engine.run(keeper_argv(*names, volumes, socket, scratch, lease, cpus))
         self.folder = f"{volumes}/{self._volume}/_data"
         self._give_keys(remotes)
 

@@ -36,7 +36,8 @@ def _show(cluster: Cluster, *, as_json: bool) -> int:
     if as_json:
         print_json(_facts(cluster, ways))
         return 0
-    print(f"{cluster.name}: engine {cluster.engine}, {_count(len(cluster.hosts), 'host')}, GPU {cluster.gpu}")
+    hosts = _count(len(cluster.hosts), "host")
+    print(f"{cluster.name}: engine {cluster.engine}, {hosts}, GPU {cluster.gpu}, binding {cluster.binding}")
     jumps = [f"through {to.through.socket_name}" if to.through else "" for to in ways]
     places = [f"{to.user}@{to.socket_name}" for to in ways]
     names = [host.name for host in cluster.hosts]
@@ -65,6 +66,7 @@ def _facts(cluster: Cluster, ways: Sequence[Destination]) -> dict[str, object]:
         "container_engine": cluster.container_engine,
         "scratch": cluster.scratch or None,
         "registry": cluster.registry or None,
+        "binding": cluster.binding,
         "hosts": hosts,
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -16,20 +16,22 @@ from toolkit.cli.build import recipe_of
 from toolkit.cli.manifest_words import read_and_tell
 from toolkit.cli.run_screen import Screen, told_end
 from toolkit.cli.screen import console, print_json, progress_bar
-from toolkit.cluster.model import NO_GPU, Cluster
+from toolkit.cluster.model import NO_GPU, UNBOUND, Cluster
 from toolkit.cluster.reader import read_cluster
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.own import buckets_recipe
 from toolkit.image.store import ImageStore, StoredImage
-from toolkit.manifest.model import Manifest
+from toolkit.manifest.model import Compute, Manifest
 from toolkit.places import home, house
+from toolkit.run.binding import Machine, bind_here
 from toolkit.run.code import read_code
 from toolkit.run.kept import RemoteKeeper
 from toolkit.run.launch import Launch, Request
 from toolkit.run.opened import stored_run
-from toolkit.run.plan import RunImage, make_plan, new_training_id
+from toolkit.run.plan import RunImage, Seat, make_plan, new_training_id
 from toolkit.run.record import Record
 from toolkit.run.records import Records
+from toolkit.run.this_machine import Turn
 from toolkit.run.watch import Detached, Watch, Watched
 
 
@@ -126,8 +128,10 @@ def ready(order: Order, training_id: str, *, wait: bool) -> Iterator[Request]:
     manifest, cluster = order.manifest, order.cluster
     rest = (order.manifest_file, order.code_folder, order.code, home(), house() / "templates")
     if cluster.engine == "local":
-        plan = make_plan(manifest, cluster, order.image, order.side_image, training_id)
-        yield Request(manifest, plan, *rest, cluster_file=order.cluster_file)
+        with Turn() as turn:
+            seats_here = here(turn.look, cluster, manifest.compute)
+            plan = make_plan(manifest, cluster, order.image, order.side_image, training_id, seats_here)
+            yield Request(manifest, plan, *rest, cluster_file=order.cluster_file, confirm=turn.end)
         return
     from toolkit.run.boarding import Boarding
 
@@ -148,6 +152,14 @@ def ready(order: Order, training_id: str, *, wait: bool) -> Iterator[Request]:
             confirm=boarding.confirm,
             hand_over=boarding.hand_over,
         )
+
+
+def here(look_at: Callable[[], Machine], cluster: Cluster, compute: Compute) -> tuple[Seat, ...]:
+    """The learners' seats on this machine, which is looked at where their ranks are to be bound."""
+    if cluster.binding == UNBOUND:
+        return ()
+    cpus = bind_here(look_at(), compute.nodes, compute.gpus_per_node, compute.cpus)
+    return tuple(Seat(cpus=one) for one in cpus)
 
 
 def run_image(recipe: Recipe, reference: str, image: StoredImage) -> RunImage:

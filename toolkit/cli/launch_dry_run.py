@@ -10,10 +10,10 @@ from pathlib import Path
 from toolkit.catalogue.model import Recipe
 from toolkit.catalogue.version import read_inputs
 from toolkit.cli.build import recipe_of
-from toolkit.cli.launch import open_mpi_of, refuse_unreachable_store, run_image
+from toolkit.cli.launch import here, open_mpi_of, refuse_unreachable_store, run_image
 from toolkit.cli.manifest_words import read_and_tell
 from toolkit.cli.screen import print_json
-from toolkit.cluster.model import NO_GPU, Cluster
+from toolkit.cluster.model import NO_GPU, UNBOUND, Cluster
 from toolkit.cluster.pick import pick_hosts
 from toolkit.cluster.reader import read_cluster
 from toolkit.errors import ToolkitError
@@ -22,8 +22,9 @@ from toolkit.image.store import ImageStore
 from toolkit.manifest.model import Manifest
 from toolkit.places import house
 from toolkit.run.code import read_code
-from toolkit.run.dry_run import fact_lines, host_commands, step_commands
-from toolkit.run.plan import RunImage, RunPlan, Seat, make_plan, new_training_id
+from toolkit.run.dry_run import CPUS, fact_lines, host_commands, step_commands
+from toolkit.run.plan import RankCpus, RunImage, RunPlan, Seat, make_plan, new_training_id
+from toolkit.run.this_machine import look_at_cores
 
 _NOT_BUILT = "not built here; the variables that it sets are not in the lines below"
 
@@ -64,13 +65,14 @@ def _unbuilt(recipe: Recipe, reference: str) -> RunImage:
 
 def _seats(cluster: Cluster, manifest: Manifest) -> tuple[Seat, ...]:
     """The first hosts of the file that fit; which of them are free, and their addresses, only a launch asks."""
-    if cluster.engine == "local":
-        return ()
     compute = manifest.compute
+    if cluster.engine == "local":
+        return here(look_at_cores, cluster, compute)
     hosts = pick_hosts(cluster, compute.gpu_kind, compute.gpus_per_node, compute.nodes)
     count = 0 if cluster.gpu == NO_GPU else compute.gpus_per_node
     gpus = tuple(f"GPU{number}" for number in range(count))
-    return tuple(Seat(host.name, host.address or host.name, gpus=gpus) for host in hosts)
+    cpus = RankCpus(() if cluster.binding == UNBOUND else (CPUS,) * compute.gpus_per_node)
+    return tuple(Seat(host.name, host.address or host.name, gpus=gpus, cpus=cpus) for host in hosts)
 
 
 def _lines(plan: RunPlan, told: list[tuple[str, str]]) -> Iterator[str]:
@@ -91,7 +93,13 @@ def _facts(plan: RunPlan, told: list[tuple[str, str]]) -> dict[str, object]:
         "name": plan.name,
         **dict(told),
         "learners": [
-            {"number": one.number, "hostname": one.hostname, "host": one.seat.host, "ranks": list(one.ranks)}
+            {
+                "number": one.number,
+                "hostname": one.hostname,
+                "host": one.seat.host,
+                "ranks": list(one.ranks),
+                "cpus": list(one.seat.cpus.lists),
+            }
             for one in plan.learners
         ],
         "facts": [[name, text] for name, text in fact_lines(plan)],

@@ -12,6 +12,7 @@ from rich.text import Text
 from toolkit.cli.fold import Fold
 from toolkit.cli.screen import console, human_size, print_json, rank_line
 from toolkit.errors import INTERRUPTED
+from toolkit.run.dry_run import binding_of, ranks_of
 from toolkit.run.events import Line
 from toolkit.run.outcome import raise_for
 from toolkit.run.plan import RunPlan, counted
@@ -41,8 +42,8 @@ def show_plan(plan: RunPlan) -> None:
     for learner in plan.learners:
         at = f" on {learner.seat.host} ({learner.seat.address})" if learner.seat.host else ""
         gpus = f", GPU {', '.join(learner.seat.gpus)}" if learner.seat.gpus else ""
-        ranks = ", ".join(map(str, learner.ranks))
-        console.print(f"  {learner.hostname}{at}  rank {ranks}{gpus}", soft_wrap=True)
+        console.print(f"  {learner.hostname}{at}  {ranks_of(learner)}{gpus}", soft_wrap=True)
+    console.print(f"  binding  {binding_of(plan)}", soft_wrap=True)
     for step in plan.steps:
         how = f"on {counted(plan.ranks, 'rank')}" if step.parallel else "once, on learner 1"
         console.print(f"  command {step.number}, {how}: {step.command}", soft_wrap=True)

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 NO_GPU = "none"
+Binding = Literal["none", "cores"]
+UNBOUND: Binding = "none"
+DEFAULT_BINDING: Binding = "cores"
+"""As measured by `benchmarks/binding.py`; docs/ddl.md has the figures."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,7 @@ class Cluster:
         container_engine: `docker` or `podman`.
         scratch: the folder on each host below which everything lies.
         registry: where hosts pull images from, `host:port/name`; may be empty.
+        binding: `cores`: each rank runs on its share of its host's cores; `none`: on all of them. Default `cores`.
     """
 
     name: str
@@ -106,3 +112,4 @@ class Cluster:
     container_engine: str = "docker"
     scratch: str = ""
     registry: str = ""
+    binding: Binding = DEFAULT_BINDING

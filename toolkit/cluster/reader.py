@@ -24,7 +24,8 @@ def read_cluster(file: Path) -> Cluster:
         return _ssh_cluster(source, validate(source, sections.SshFile, _CODE))
     read = validate(source, sections.LocalFile, _CODE)
     times = read.deadlines
-    return Cluster(read.name, read.engine, read.gpu, Deadlines(times.start, times.stop, times.store, quiet=times.quiet))
+    deadlines = Deadlines(times.start, times.stop, times.store, quiet=times.quiet)
+    return Cluster(read.name, read.engine, read.gpu, deadlines, binding=read.binding)
 
 
 def _engine(source: Source) -> str:
@@ -56,6 +57,7 @@ def _ssh_cluster(source: Source, read: sections.SshFile) -> Cluster:
         container_engine=read.container_engine,
         scratch=read.scratch,
         registry=read.registry,
+        binding=read.binding,
     )
 
 

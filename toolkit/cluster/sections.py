@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from toolkit.cluster.model import DEFAULT_BINDING, Binding
 from toolkit.cluster.ranges import expand
 from toolkit.hosts.ssh.destination import parse_hop
 
@@ -129,6 +130,7 @@ class LocalFile(_Section):
     name: str
     engine: Literal["local", "ssh"]
     gpu: Literal["none"]
+    binding: Binding = DEFAULT_BINDING
     deadlines: DeadlinesSection = DeadlinesSection()
 
 
@@ -148,6 +150,7 @@ class SshFile(_Section):
     scratch: Annotated[str, AfterValidator(_absolute)]
     registry: Annotated[str, AfterValidator(_registry)] = ""
     gpu: _Gpu
+    binding: Binding = DEFAULT_BINDING
     limits: LimitsSection = LimitsSection()
     deadlines: SshDeadlinesSection = SshDeadlinesSection()
     hosts: list[HostSection] = Field(min_length=1)

@@ -15,7 +15,10 @@ _NO_PART_OF_A_KIND = re.compile(r"[^a-z0-9]+")
 
 @dataclass(frozen=True)
 class Gpu:
-    """A GPU as nvidia-smi names it. Memory in MiB; `ecc_errors` are uncorrected ones since the driver was loaded."""
+    """A GPU as nvidia-smi names it. Memory in MiB; `ecc_errors` are uncorrected ones since the driver was loaded.
+
+    `node` is the NUMA node that its PCI slot belongs to; None where the host does not say.
+    """
 
     index: int
     uuid: str
@@ -24,11 +27,20 @@ class Gpu:
     memory_used: int | None = None
     ecc: str = ""
     ecc_errors: int | None = None
+    node: int | None = None
 
     @property
     def kind(self) -> str:
         """As manifests and clusters name it: `p100` for `Tesla P100-SXM2-16GB`."""
         return kind_of(self.name)
+
+
+@dataclass(frozen=True)
+class Core:
+    """A physical core: the numbers of its CPUs (hardware threads) that may be used, and its NUMA node."""
+
+    cpus: tuple[int, ...]
+    node: int = 0
 
 
 @dataclass(frozen=True)
@@ -54,7 +66,8 @@ class Room:
 class EngineFacts:
     """The container engine: its version, empty where it does not answer; `said` is then why.
 
-    `missing`: its command is not there. `runtimes` are the OCI runtimes that it knows by name.
+    `missing`: its command is not there. `runtimes` are the OCI runtimes that it knows by name. `cpuset`: whether it can
+    confine a container to certain CPUs. `kernel`: the release of the kernel that its containers run on.
     """
 
     version: str = ""
@@ -63,6 +76,8 @@ class EngineFacts:
     runtimes: tuple[str, ...] = ()
     missing: bool = False
     said: str = ""
+    cpuset: bool = False
+    kernel: str = ""
 
     @property
     def major(self) -> str:
@@ -93,6 +108,7 @@ class HostFacts:
         whole: whether all that was asked has been answered.
         boot: what the kernel calls this start of it: the same for two names of one machine.
         clock_offset: seconds by which its clock is ahead of this machine's.
+        cores: those that its processes may use, by NUMA node.
         memory: bytes.
         fuse: `opens`, `missing`, or what the kernel said when /dev/fuse was opened.
         shm: bytes of /dev/shm; None where there is none.
@@ -116,6 +132,7 @@ class HostFacts:
     boot: str = ""
     clock_offset: float | None = None
     cpus: int | None = None
+    cores: tuple[Core, ...] = ()
     memory: int | None = None
     fuse: str = ""
     shm: int | None = None

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from toolkit.doctor.facts import Gpu, HostFacts, Room, SshdLimits
+from toolkit.doctor.parse_cores import cores_of
 from toolkit.doctor.parse_engine import engine_facts
 from toolkit.doctor.parse_network import interfaces, listening
 from toolkit.doctor.question import GPU_FIELDS, MARK
@@ -39,7 +40,7 @@ def host_facts(name: str, heard: Heard) -> HostFacts:
 
     user, uid, groups = (*lines("user"), "", "", "")[:3]
     devices = lines("rdma")
-    driver, gpus, trouble = gpu_facts(sections.get("gpus", ""))
+    driver, gpus, trouble = gpu_facts(sections.get("gpus", ""), sections.get("gpu_nodes", ""))
     loaded = _DRIVER.search(sections.get("driver", ""))
     return HostFacts(
         name=name,
@@ -52,6 +53,7 @@ def host_facts(name: str, heard: Heard) -> HostFacts:
         boot=_first(lines("boot")),
         clock_offset=_offset(_clock(sections.get("begin", "")), _clock(sections.get("end", "")), heard),
         cpus=_number(_first(lines("cpus"))),
+        cores=cores_of(sections.get("cores", "")),
         memory=_kib(sections.get("memory", "")),
         fuse=_first(lines("fuse")[-1:]),
         shm=_df(sections.get("shm", ""))[0],
@@ -83,8 +85,12 @@ def sections_of(text: str) -> dict[str, str]:
     return sections
 
 
-def gpu_facts(text: str) -> tuple[str, tuple[Gpu, ...], str]:
-    """nvidia-smi's driver version, its GPUs, and what it said besides where it failed or was not in order."""
+def gpu_facts(text: str, nodes: str = "") -> tuple[str, tuple[Gpu, ...], str]:
+    """nvidia-smi's driver version, its GPUs, and what it said besides where it failed or was not in order.
+
+    `nodes` has a line for each PCI device of NVIDIA's: its address and its NUMA node, -1 where there is none.
+    """
+    node_of = dict(line.lower().split() for line in nodes.splitlines() if len(line.split()) == 2)
     driver, gpus, said, status = "", [], [], ""
     for line in text.splitlines():
         cells = [cell.strip() for cell in _cells(line)]
@@ -93,7 +99,16 @@ def gpu_facts(text: str) -> tuple[str, tuple[Gpu, ...], str]:
         elif len(cells) == GPU_FIELDS.count(",") + 1 and (index := _number(cells[0])) is not None:
             driver = driver or (cells[3] if _DRIVER_VERSION.fullmatch(cells[3]) else "")
             gpus.append(
-                Gpu(index, cells[1], cells[2], _number(cells[4]), _number(cells[5]), cells[6], _number(cells[7]))
+                Gpu(
+                    index,
+                    uuid=cells[1],
+                    name=cells[2],
+                    memory_total=_number(cells[4]),
+                    memory_used=_number(cells[5]),
+                    ecc=cells[6],
+                    ecc_errors=_number(cells[7]),
+                    node=_number(node_of.get(cells[8].lower()[-len("0000:00:00.0") :], "")),
+                )
             )
         elif line.strip() and line.strip() != "missing":
             said.append(line.strip())

@@ -40,6 +40,8 @@ def _docker(info: dict[str, Any]) -> EngineFacts:
         root=_text(info.get("DockerRootDir")),
         driver=_text(info.get("Driver")),
         runtimes=tuple(sorted(runtimes)) if isinstance(runtimes, dict) else (),
+        cpuset=info.get("CPUSet") is True,
+        kernel=_text(info.get("KernelVersion")),
     )
 
 
@@ -51,6 +53,8 @@ def _podman(info: dict[str, Any]) -> EngineFacts:
         root=_text(store.get("graphRoot")),
         driver=_text(store.get("graphDriverName")),
         runtimes=(runtime,) if runtime else (),
+        cpuset="cpuset" in _list(host.get("cgroupControllers")),
+        kernel=_text(host.get("kernel")),
     )
 
 

@@ -12,8 +12,16 @@ MARK = "@toolkit "
 SECONDS = 25.0
 """For the whole program; its parts end sooner where the host has `timeout`."""
 GPU_FIELDS = (
-    "index,uuid,name,driver_version,memory.total,memory.used,ecc.mode.current,ecc.errors.uncorrected.volatile.total"
+    "index,uuid,name,driver_version,memory.total,memory.used,ecc.mode.current,ecc.errors.uncorrected.volatile.total,"
+    "pci.bus_id"
 )
+CORES = r"""
+grep Cpus_allowed_list /proc/self/status
+grep -H . /sys/devices/system/cpu/online
+grep -H . /sys/devices/system/cpu/cpu[0-9]*/topology/thread_siblings_list
+grep -H . /sys/devices/system/node/node[0-9]*/cpulist
+"""
+"""Prints which CPUs are allowed and online, each one's siblings, and each NUMA node's CPUs. Part of `PROGRAM`."""
 
 
 def question(engine: str, scratch: str) -> Argv:
@@ -21,7 +29,8 @@ def question(engine: str, scratch: str) -> Argv:
     return ["sh", "-c", PROGRAM, "sh", engine, scratch, GPU_FIELDS]
 
 
-PROGRAM = r"""
+PROGRAM = (
+    r"""
 engine=$1 scratch=$2 fields=$3
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin LC_ALL=C
 export PATH LC_ALL
@@ -54,6 +63,10 @@ at hostname; hostname || cat /proc/sys/kernel/hostname
 at kernel; uname -sr
 at boot; cat /proc/sys/kernel/random/boot_id
 at cpus; nproc || grep -c '^processor' /proc/cpuinfo
+at cores
+"""
+    + CORES
+    + r"""
 at memory; grep '^MemTotal:' /proc/meminfo
 at fuse
 if [ -c /dev/fuse ]; then (exec 3<>/dev/fuse) 2>&1 && echo opens; else echo missing; fi
@@ -93,5 +106,10 @@ if has nvidia-smi; then
 else
   echo missing
 fi
+at gpu_nodes
+for one in /sys/bus/pci/devices/*; do
+  [ "$(cat "$one/vendor")" = 0x10de ] && echo "${one##*/} $(cat "$one/numa_node")"
+done
 at end; now
 """
+)

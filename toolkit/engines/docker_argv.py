@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 RUN_LABEL = "toolkit.run"
+CPUS_LABEL = "toolkit.cpus"
+"""On a run's first and last container of a host: the CPUs that its ranks there are bound to, such as `0-3,8`."""
 
 Argv = list[str]
 
@@ -55,16 +57,18 @@ class NamedVolume:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a container may use at most: bytes of memory, and how many CPUs; 0: as much as there is."""
+    """What a container may use at most: bytes of memory, how many CPUs, and which of them; 0 or empty: all there is."""
 
     memory: int = 0
     cpus: float = 0
+    cpuset: str = ""
 
     @property
     def words(self) -> Argv:
         """The words of `docker run`. No swap on top: a program that takes too much is killed, and not slowed down."""
         memory = ["--memory", str(self.memory), "--memory-swap", str(self.memory)] if self.memory else []
-        return [*memory, *(["--cpus", f"{self.cpus:g}"] if self.cpus else [])]
+        cpus = ["--cpus", f"{self.cpus:g}"] if self.cpus else []
+        return [*memory, *cpus, *(["--cpuset-cpus", self.cpuset] if self.cpuset else [])]
 
 
 @dataclass(frozen=True)
@@ -126,14 +130,18 @@ def network_subnet(name: str) -> Argv:
     return ["docker", "network", "inspect", "--format", "{{(index .IPAM.Config 0).Subnet}}", name]
 
 
-def start_side_container(name: str, run: str, image: str, binds: Sequence[Bind], command: Sequence[str]) -> Argv:
+def start_side_container(
+    name: str, run: str, image: str, binds: Sequence[Bind], command: Sequence[str], cpus: str = ""
+) -> Argv:
     """A container of the tool's own on the host's network: it may mount FUSE, and holds keys in memory only.
 
-    It goes when its command ends: no one else may be there to remove it.
+    It goes when its command ends: no one else may be there to remove it. `cpus` are those that the run's ranks here are
+    bound to, for other runs to see: it runs on any itself.
     """
     capabilities = ("SYS_ADMIN", "DAC_OVERRIDE", "CHOWN", "FOWNER")
     return [
         *("docker", "run", "--detach", "--rm", "--init", "--name", name, "--label", f"{RUN_LABEL}={run}"),
+        *(("--label", f"{CPUS_LABEL}={cpus}") if cpus else ()),
         *("--network", "host", "--cap-drop", "ALL"),
         *(word for capability in capabilities for word in ("--cap-add", capability)),
         *("--device", "/dev/fuse", "--security-opt", "apparmor=unconfined"),
@@ -263,6 +271,17 @@ def runs_of(noun: str) -> Argv:
     everything = ["--all"] if noun == "container" else []
     shown = f'{{{{.Label "{RUN_LABEL}"}}}}'
     return ["docker", noun, "ls", *everything, "--filter", f"label={RUN_LABEL}", "--format", shown]
+
+
+def describe_engine() -> Argv:
+    """Prints what the engine says of itself and its host, as JSON."""
+    return ["docker", "info", "--format", "{{json .}}"]
+
+
+def cpus_in_use() -> Argv:
+    """Prints the CPUs that ranks of each run here are bound to, a list such as `0-3,8` a line."""
+    shown = f'{{{{.Label "{CPUS_LABEL}"}}}}'
+    return ["docker", "container", "ls", "--filter", f"label={CPUS_LABEL}", "--format", shown]
 
 
 def list_of_run(noun: str, run: str) -> Argv:

@@ -13,6 +13,7 @@ from toolkit.doctor.finding import Finding, Verdict, refuse
 from toolkit.errors import ToolkitError
 from toolkit.leases.model import Holder
 from toolkit.manifest.model import Compute
+from toolkit.run.binding import bind_on
 from toolkit.run.plan import Seat
 
 _RUN_PORTS = range(20000, 32000)
@@ -53,11 +54,12 @@ def passed_over(cluster: Cluster, chosen: Sequence[Host], findings: Sequence[Fin
     return tuple(one for one in findings if one.host in earlier and one.verdict is Verdict.FAIL)
 
 
-def seat_on(facts: HostFacts, cluster: Cluster, gpus: Sequence[str]) -> Seat:
+def seat_on(facts: HostFacts, cluster: Cluster, gpus: Sequence[str], compute: Compute) -> Seat:
     """The seat on a host; `gpus` are the UUIDs that it was leased for. Raises as `HostFacts.place_in` does."""
     interface, address = facts.place_in(cluster.network)
     folders = {str(PurePosixPath(device).parent) for device in facts.rdma_devices}
-    return Seat(facts.name, address, interface.name, tuple(gpus), tuple(sorted(folders)))
+    cpus = bind_on(facts, gpus, cluster.binding, compute.gpus_per_node, compute.cpus)
+    return Seat(facts.name, address, interface.name, tuple(gpus), tuple(sorted(folders)), cpus)
 
 
 def free_port(facts: Iterable[HostFacts]) -> int:

@@ -78,7 +78,8 @@ class Boarding:
         self._stack.enter_context(kept(self._leases, self._cluster.scratch))
         engines = {host.name: self._engine(host.name) for host in chosen}
         mine = [facts[host.name] for host in chosen]
-        seats = tuple(seat_on(one, self._cluster, gpus[one.name]) for one in mine)
+        compute = self._manifest.compute
+        seats = tuple(seat_on(one, self._cluster, gpus[one.name], compute) for one in mine)
         self._ship(image, side_image, engines, seats, report)
         self.confirm()
         return Boarded(

@@ -1,7 +1,8 @@
 """What a launch would do, as values: facts of the plan, and every command line by the host that it runs on. Pure.
 
 What only the run itself learns has a name in capitals: SUBNET is that of its private network, VOLUMES the folder of a
-host's engine's volumes and VOLUME the run's own in it, SOCKET where that engine listens.
+host's engine's volumes and VOLUME the run's own in it, SOCKET where that engine listens, CPUS a rank's
+share of the host's.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from toolkit.keeper.places import HOST
 from toolkit.manifest.units import shown_duration, shown_size
 from toolkit.run.learner_argv import learner_argv
 from toolkit.run.mpirun import mpirun_argv, single_argv
-from toolkit.run.plan import CODE_FOLDER, Export, HostFolder, RunPlan, Step, counted, run_environment
+from toolkit.run.plan import CODE_FOLDER, Export, HostFolder, Learner, RunPlan, Step, counted, run_environment
 
-SUBNET, VOLUME, VOLUMES, SOCKET, LEASE = "SUBNET", "VOLUME", "VOLUMES", "SOCKET", "LEASE"
+SUBNET, VOLUME, VOLUMES, SOCKET, LEASE, CPUS = "SUBNET", "VOLUME", "VOLUMES", "SOCKET", "LEASE", "CPUS"
 THIS_MACHINE = "this machine"
 
 
@@ -25,7 +26,8 @@ def fact_lines(plan: RunPlan) -> Iterator[tuple[str, str]]:
     """A name and a text for each thing that a person wants to know before a run."""
     for learner in plan.learners:
         at = f" on {learner.seat.host}" if learner.seat.host else ""
-        yield "learner", f"{learner.hostname}{at}: {_ranks(learner.ranks)}"
+        yield "learner", f"{learner.hostname}{at}: {ranks_of(learner)}"
+    yield "binding", binding_of(plan)
     yield "data", f"DATA_DIR={plan.data_folder}  {_data(plan)}, read-only"
     environment = run_environment(plan)
     yield (
@@ -52,7 +54,7 @@ def host_commands(plan: RunPlan) -> dict[str, list[Argv]]:
     """The engine's command lines on each host, in their order."""
     made = {}
     for host in plan.hosts:
-        lines = [_keeper(plan)]
+        lines = [_keeper(plan, host)]
         if isinstance(plan.data, Export):
             export = (plan.data.server, plan.data.path)
             lines.append(docker_argv.create_export_volume(plan.export_volume, plan.training_id, *export))
@@ -71,17 +73,36 @@ def step_commands(plan: RunPlan) -> list[tuple[Step, Argv]]:
     return [(step, mpirun_argv(plan, step, subnet) if step.parallel else single_argv(step)) for step in plan.steps]
 
 
-def _keeper(plan: RunPlan) -> Argv:
+def _keeper(plan: RunPlan, host: str) -> Argv:
     names = (plan.side_container, plan.training_id, plan.side_image, plan.volume)
-    return keeper_argv(*names, VOLUMES, SOCKET, plan.cluster.scratch, LEASE if plan.on_hosts else "")
+    lease = LEASE if plan.on_hosts else ""
+    return keeper_argv(*names, VOLUMES, SOCKET, plan.cluster.scratch, lease, plan.cpus_on(host))
 
 
 def _fetch(plan: RunPlan, mount: Mount) -> Argv:
     return docker_argv.execute(plan.side_container, ("rclone", "copy", mount.filesystem, f"{HOST}/{mount.folder}"))
 
 
-def _ranks(ranks: tuple[int, ...]) -> str:
-    return f"{'rank' if len(ranks) == 1 else 'ranks'} {', '.join(map(str, ranks))}"
+def ranks_of(learner: Learner) -> str:
+    """`ranks 0, 1`; where they are bound, `rank 0 on CPUs 0-3, rank 1 on CPUs 4-7`."""
+    ranks, lists = learner.ranks, learner.seat.cpus.lists
+    if not lists:
+        return f"{'rank' if len(ranks) == 1 else 'ranks'} {', '.join(map(str, ranks))}"
+    return ", ".join(f"rank {rank} on {_named(cpus)}" for rank, cpus in zip(ranks, lists, strict=True))
+
+
+def _named(cpus: str) -> str:
+    return cpus if cpus == CPUS else f"{'CPU' if cpus.isdigit() else 'CPUs'} {cpus}"
+
+
+def binding_of(plan: RunPlan) -> str:
+    """How ranks are bound, in one line; and why they are not where the cluster's file asks for it."""
+    seats = [learner.seat for learner in plan.learners]
+    bound = "cores: a rank runs on its share of its host's cores" if any(seat.cpus.lists for seat in seats) else ""
+    unbound = {
+        f"not bound on {seat.host or THIS_MACHINE}: {seat.cpus.why_not}": None for seat in seats if seat.cpus.why_not
+    }
+    return "; ".join(filter(None, [bound, *unbound])) or "none: a rank runs on any core of its host"
 
 
 def _data(plan: RunPlan) -> str:

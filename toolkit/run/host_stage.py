@@ -30,7 +30,8 @@ class HostStage:
 
     def start_keeper(self, access: dict[str, Access]) -> None:
         """Start what sees the run through here; it takes everything away where it is not told to go."""
-        self.side.start_keeper(access, self._plan.cluster.scratch, self._lease)
+        cpus = self._plan.cpus_on(self.learners[0].seat.host)
+        self.side.start_keeper(access, self._plan.cluster.scratch, self._lease, cpus)
 
     def leash(self) -> str:
         """Tell the keeper that the operator lives; who wants the run to stop, if anyone does."""

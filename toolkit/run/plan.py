@@ -21,9 +21,29 @@ LOG_FOLDER = "/run/logs"
 
 
 @dataclass(frozen=True)
+class RankCpus:
+    """What the ranks of one learner run on: for each a list of CPUs such as `0-3,8`; none where they are not bound.
+
+    `why_not` says why they are not, though the cluster's file asks for it.
+    """
+
+    lists: tuple[str, ...] = ()
+    why_not: str = ""
+
+    @property
+    def cpuset(self) -> str:
+        """All of them as one list; empty where the ranks are not bound."""
+        return ",".join(dict.fromkeys(self.lists))
+
+
+ALL_CPUS = RankCpus()
+"""Ranks that are not bound."""
+
+
+@dataclass(frozen=True)
 class Seat:
     """Where a learner sits: the host (empty: this machine), its address on the network of the ranks and the interface
-    that has it, its GPUs by UUID.
+    that has it, its GPUs by UUID, its ranks' CPUs.
 
     `devices` are the host's that it is given besides, such as `/dev/infiniband`.
     """
@@ -33,6 +53,7 @@ class Seat:
     interface: str = "eth0"
     gpus: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
+    cpus: RankCpus = ALL_CPUS
 
 
 HERE = Seat()
@@ -191,6 +212,10 @@ class RunPlan:
         """The container that mounts the buckets."""
         return f"toolkit-{self.training_id}-buckets"
 
+    def cpus_on(self, host: str) -> str:
+        """The CPUs that its ranks on `host` are bound to, as one list; empty where they are not."""
+        return ",".join(filter(None, (one.seat.cpus.cpuset for one in self.learners if one.seat.host == host)))
+
     def container(self, learner: Learner) -> str:
         """The learner's container."""
         return f"toolkit-{self.training_id}-{learner.hostname}"
@@ -237,8 +262,8 @@ def make_plan(
 ) -> RunPlan:
     """Place ranks host by host, and say for each command how it runs.
 
-    `seats` are the learners' in their order; none are given where all sit on this machine. Their sshd listens at
-    `ssh_port`.
+    `seats` are the learners' in their order; where none are given, all sit on this machine and are not bound. Their
+    sshd listens at `ssh_port`.
     """
     compute = manifest.compute
     learners = tuple(
