@@ -13,6 +13,7 @@ from typing import Any
 import keras
 
 from ddl.engine import Engine
+from ddl.steps import stepped
 from ddl.tensorflow.reduction import reduce_pairs
 from ddl.tensorflow.replacing import Method, definer, here, replace
 from ddl.tensorflow.scaling import look_at_rate
@@ -43,8 +44,9 @@ def _applying(engine: Engine, apply: Method) -> Method:
         averaged = reduce_pairs(engine, pairs, average=True)
         here.in_apply = True
         try:
-            return apply(self, averaged, *args, **kwargs)
+            applied = apply(self, averaged, *args, **kwargs)
         finally:
             here.in_apply = False
+        return stepped(self, [variable for _, variable in averaged], applied)
 
     return average_and_apply

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 
 from ddl.engine import Engine
+from ddl.steps import stepped
 from ddl.tensorflow.reduction import reduce_pairs
 from ddl.tensorflow.replacing import Method, definer, here, replace
 from ddl.tensorflow.scaling import look_at_rate
@@ -48,8 +49,9 @@ def _applying(engine: Engine, apply: Method) -> Method:
         averaged = [grad for grad, _ in reduce_pairs(engine, list(zip(grads, variables, strict=True)), average=True)]
         here.in_apply = True
         try:
-            return apply(self, averaged, trainable_variables)
+            applied = apply(self, averaged, trainable_variables)
         finally:
             here.in_apply = False
+        return stepped(self, variables, applied)
 
     return average_and_apply
