@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ddl.environment import Place, place
+from ddl.imports import catch_up
 from ddl.mode import parse_mode
 
 if TYPE_CHECKING:
@@ -53,12 +53,10 @@ def init(options: str) -> None:
 def _connect(options: str, here: Place) -> Engine:
     from ddl import ending, frameworks
     from ddl.engine import Engine
-    from ddl.imports import when_imported
 
     engine = Engine(options, here.local_rank)
     ending.arrange(engine)  # first: from here on a rank that fails must not leave the others waiting
-    for name, prepare in frameworks.PREPARATIONS.items():
-        when_imported(name, functools.partial(prepare, engine, here))
+    frameworks.prepare(engine, here)
     return engine
 
 
@@ -70,4 +68,5 @@ def engine() -> Engine | None:
     """
     if _session.engine is None and place().size > 1:
         raise RuntimeError("ddl: set DDL_OPTIONS, or call ddl.init(options) first")
+    catch_up()
     return _session.engine
