@@ -71,21 +71,34 @@ def unseen() -> Iterator[tuple[str, ModuleType]]:
 def is_loading(name: str) -> bool:
     """Whether a module is being imported right now: it is there, but has not got all that it is going to have."""
     module = sys.modules.get(name)
-    return isinstance(module, ModuleType) and module not in _finder.seen and not _is_loaded(module)
+    return (
+        isinstance(module, ModuleType)
+        and module not in _finder.seen
+        and _spec(module) is not None
+        and _is_executing(module)
+    )
 
 
 def _is_loaded(module: ModuleType) -> bool:
-    """Whether the import system has executed it, to its end; a stand-in that a program made is no such module."""
+    return _spec(module) is not None and not _is_executing(module)
+
+
+def _spec(module: ModuleType) -> Any:
+    """A module's spec; None of a lazy one that is not loaded yet, and of a stand-in that a program made."""
     # Not by the module's own attributes: asking a lazy one for any of them would load it.
+    lazy = type(module).__name__ == "_LazyModule"
+    return None if lazy else object.__getattribute__(module, "__dict__").get("__spec__")
+
+
+def _is_executing(module: ModuleType) -> bool:
+    """Whether a thread is executing a module: Python notes that only where it does so by an import."""
+    if getattr(_spec(module), "_initializing", False):
+        return True
     namespace = object.__getattribute__(module, "__dict__")
-    spec = namespace.get("__spec__")
-    if type(module).__name__ == "_LazyModule" or spec is None or getattr(spec, "_initializing", False):
-        return False
-    return not any(_executes(frame, namespace) for frame in sys._current_frames().values())
+    return any(_executes(frame, namespace) for frame in sys._current_frames().values())
 
 
 def _executes(frame: FrameType | None, namespace: dict[str, Any]) -> bool:
-    """Whether a thread is executing the module: Python notes that only where it does so by an import."""
     while frame is not None:
         if frame.f_globals is namespace and frame.f_code.co_name == "<module>":
             return True

@@ -20,7 +20,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.ops import gen_training_ops
 from tensorflow.python.ops.ref_variable import RefVariable
-from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable
+from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable, ResourceVariable
 
 from ddl.tensorflow.replacing import Method, here
 from ddl.tensorflow.variables import MARK
@@ -50,8 +50,8 @@ def note_reduction() -> None:
 
 def install() -> None:
     """Look at each change of a variable from now on. A second call changes nothing."""
-    for cls in (BaseResourceVariable, RefVariable):
-        for name in ("assign", "assign_add", "assign_sub"):
+    for cls in (BaseResourceVariable, ResourceVariable, RefVariable):
+        for name in ("assign", "assign_add", "assign_sub", "scatter_add", "scatter_sub", "scatter_update"):
             _put(cls, name, _assigning)
     for module in (gen_training_ops, tf.raw_ops, tf.compat.v1.raw_ops):
         for name in dir(module):
