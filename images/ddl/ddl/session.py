@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import sys
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ddl.environment import Place, place
 from ddl.guard.settings import Settings, read_settings
+from ddl.imports import catch_up
 from ddl.mode import parse_mode
 
 if TYPE_CHECKING:
@@ -58,13 +58,11 @@ def _connect(options: str, here: Place, guarding: Settings) -> Engine:
     from ddl import ending, frameworks
     from ddl.engine import Engine
     from ddl.guard import process
-    from ddl.imports import when_imported
 
     engine = Engine(options, here.local_rank)
     ending.arrange(engine)  # first: from here on a rank that fails must not leave the others waiting
     process.start(engine, here, guarding)
-    for name, prepare in frameworks.PREPARATIONS.items():
-        when_imported(name, functools.partial(prepare, engine, here))
+    frameworks.prepare(engine, here)
     return engine
 
 
@@ -76,4 +74,5 @@ def engine() -> Engine | None:
     """
     if _session.engine is None and place().size > 1:
         raise RuntimeError("ddl: set DDL_OPTIONS, or call ddl.init(options) first")
+    catch_up()
     return _session.engine

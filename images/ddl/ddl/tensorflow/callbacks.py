@@ -1,13 +1,16 @@
 """Callbacks for ``fit``, on Keras 3 and 2. With one rank they do nothing: a program that runs alone may keep them.
 
-Every rank gives `fit` the same ones, in front of those that decide by metrics (early stopping, checkpoints).
+They are subclasses of the ``Callback`` of the Keras that is ``tf.keras``, and work in ``fit`` of another one, too, if a
+program uses both. Every rank gives `fit` the same ones, in front of those that decide by metrics (early stopping,
+checkpoints).
 """
 
 from __future__ import annotations
 
+import importlib
+import os
 from typing import Any
 
-import keras
 import numpy as np
 
 from ddl.arrays import reduce_arrays
@@ -16,8 +19,42 @@ from ddl.learning_rate import warmup_factor
 from ddl.session import engine
 from ddl.tensorflow.variables import average_values, give_value
 
+_LEGACY = os.environ.get("TF_USE_LEGACY_KERAS") in ("1", "true", "True")  # as TensorFlow reads it
+_keras: Any = importlib.import_module("tf_keras" if _LEGACY else "keras")
 
-class DDLMetricsCallback(keras.callbacks.Callback):
+
+class _Callback(_keras.callbacks.Callback):  # type: ignore[misc]
+    """What `fit` of any Keras asks a callback for. Keras 2 asks whether it has anything to do for each batch."""
+
+    _chief_worker_only = None
+    _supports_tf_logs = False
+
+    def set_model(self, model: Any) -> None:
+        self._model = model
+
+    @property
+    def model(self) -> Any:
+        return self._model
+
+    @model.setter
+    def model(self, model: Any) -> None:
+        self._model = model
+
+    def _implements_train_batch_hooks(self) -> bool:
+        return _has_own(self, "on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
+
+    def _implements_test_batch_hooks(self) -> bool:
+        return _has_own(self, "on_test_batch_begin", "on_test_batch_end")
+
+    def _implements_predict_batch_hooks(self) -> bool:
+        return _has_own(self, "on_predict_batch_begin", "on_predict_batch_end")
+
+
+def _has_own(callback: Any, *methods: str) -> bool:
+    return any(getattr(type(callback), name) is not getattr(_keras.callbacks.Callback, name) for name in methods)
+
+
+class DDLMetricsCallback(_Callback):
     """After each epoch, replaces every metric by its average over the ranks: in the history and for later callbacks.
 
     All ranks must have the same metrics; a rank that validates alone keeps that out of `fit`.
@@ -62,7 +99,7 @@ class DDLCallback(DDLMetricsCallback):
                 give_value(ranks, variable)
 
 
-class DDLGlobalVariablesCallback(keras.callbacks.Callback):
+class DDLGlobalVariablesCallback(_Callback):
     """Gives all ranks rank 0's variables when training begins, the optimizer's and those that are not trained, too.
 
     For programs in which rank 0 alone restores a checkpoint. Random generators keep each rank's own state. A model that
@@ -95,7 +132,7 @@ class DDLGlobalVariablesCallback(keras.callbacks.Callback):
                 give_value(ranks, variable)
 
 
-class DDLWarmupCallback(keras.callbacks.Callback):
+class DDLWarmupCallback(_Callback):
     """Raises the learning rate in a straight line from 1/size() of the compiled one to all of it: `ddl.learning_rate`.
 
     Compile with the scaled rate. A rate that follows a schedule of Keras's cannot be set and must do this by itself.

@@ -1,52 +1,35 @@
-"""Keras 2's optimizers, as TensorFlow up to 2.15 has them: ``apply_gradients`` averages first. See `keras3`.
+"""Keras 2's optimizers: ``apply_gradients`` averages first. See `keras3`.
 
-Both kinds of optimizer are hooked: today's, and those of ``tf.keras.optimizers.legacy``; and both kinds of loss scaling
-around them.
+There is more than one Keras 2: TensorFlow's up to 2.15, the package ``tf_keras`` (which ``TF_USE_LEGACY_KERAS=1`` makes
+the ``tf.keras`` of newer ones), and the old one in ``tensorflow.python.keras``. A process may have several loaded, and
+Keras 3 beside them; so the module is given. Each has today's optimizers and those of ``optimizers.legacy``, and loss
+scaling around either.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+import sys
+from types import ModuleType
 from typing import Any
 
-import keras
-
 from ddl.engine import Engine
-from ddl.steps import stepped
-from ddl.tensorflow.reduction import reduce_pairs
-from ddl.tensorflow.replacing import Method, definer, here, replace
-from ddl.tensorflow.scaling import look_at_rate
+from ddl.tensorflow.applying import average_pairs_first
+from ddl.tensorflow.replacing import definer, replace
 
 
-def install(engine: Engine) -> None:
-    """Hook into Keras 2. A second call changes nothing."""
-    applying = functools.partial(_applying, engine)
+def install(engine: Engine, keras: Any) -> None:
+    """Hook into a Keras 2. A second call changes nothing."""
     for optimizer in (keras.optimizers.Optimizer, keras.optimizers.legacy.Optimizer):
-        replace(optimizer, "apply_gradients", applying)
-    # They look for gradients that are not finite: at the average, for all ranks to decide the same.
-    for scaling in {type(_scaled(one)) for one in (keras.optimizers.SGD(), keras.optimizers.legacy.SGD())}:
-        replace(scaling, "apply_gradients", applying)
+        replace(optimizer, "apply_gradients", functools.partial(average_pairs_first, engine))
+    # They look for gradients that are not finite: at the average, for all ranks to decide the same. The public name
+    # makes one of several classes, by the optimizer that it is given.
+    hook_optimizers_of(engine, sys.modules[keras.mixed_precision.LossScaleOptimizer.__module__])
     definer(keras.Model, "jit_compile").jit_compile = property(lambda _: False, lambda _, __: None)
 
 
-def _scaled(optimizer: Any) -> Any:
-    """The public name makes one of two classes, by the optimizer that it is given."""
-    return keras.mixed_precision.LossScaleOptimizer(optimizer)
-
-
-def _applying(engine: Engine, apply: Method) -> Method:
-    def average_and_apply(self: Any, grads_and_vars: Iterable[tuple[Any, Any]], *args: Any, **kwargs: Any) -> Any:
-        if here.in_apply:
-            return apply(self, grads_and_vars, *args, **kwargs)
-        pairs = list(grads_and_vars)
-        look_at_rate(self)
-        averaged = reduce_pairs(engine, pairs, average=True)
-        here.in_apply = True
-        try:
-            applied = apply(self, averaged, *args, **kwargs)
-        finally:
-            here.in_apply = False
-        return stepped(self, [variable for _, variable in averaged], applied)
-
-    return average_and_apply
+def hook_optimizers_of(engine: Engine, module: ModuleType) -> None:
+    """Hook into the optimizers that a module of Keras 2 defines. A second call changes nothing."""
+    for one in tuple(vars(module).values()):
+        if isinstance(one, type) and one.__module__ == module.__name__ and "apply_gradients" in vars(one):
+            replace(one, "apply_gradients", functools.partial(average_pairs_first, engine))

@@ -12,9 +12,8 @@ import tensorflow as tf
 from ddl.engine import Engine
 from ddl.grouping import group_limit, split_groups
 from ddl.tensorflow import names, ops, sessions
+from ddl.tensorflow.unhooked import REDUCED, note_reduction
 from ddl.tensorflow.variables import give_values_once
-
-_MARK = "_ddl_reduced"
 
 
 @tf.autograph.experimental.do_not_convert
@@ -24,6 +23,7 @@ def reduce_tensors(tensors: Sequence[Any], average: bool) -> list[tf.Tensor | No
     Raises:
         ValueError: an average of integers.
     """
+    note_reduction()
     dense = [tf.convert_to_tensor(tensor) for tensor in tensors if tensor is not None]
     reduced = iter(ops.in_turn(lambda: ops.reduce(dense, average, _key("allreduce_n"))))
     return [None if tensor is None else next(reduced) for tensor in tensors]
@@ -58,8 +58,9 @@ def reduce_pairs(ranks: Engine, pairs: Sequence[tuple[Any, Any]], average: bool)
     Raises:
         ValueError: an average of integers, or an unreadable ``DDL_GROUP_SIZE``.
     """
+    note_reduction()
     _prepare(ranks, [variable for _, variable in pairs])
-    waiting = [index for index, (grad, _) in enumerate(pairs) if grad is not None and not hasattr(grad, _MARK)]
+    waiting = [index for index, (grad, _) in enumerate(pairs) if grad is not None and not hasattr(grad, REDUCED)]
     # A gradient's static shape may be unknown; its variable has the same one.
     sizes = [int(np.prod(pairs[index][1].shape)) for index in waiting]
     reduced: dict[int, tf.Tensor] = {}
@@ -68,7 +69,7 @@ def reduce_pairs(ranks: Engine, pairs: Sequence[tuple[Any, Any]], average: bool)
         dense = [tf.convert_to_tensor(pairs[index][0]) for index in members]
         key = names.of_gradients([pairs[index][1] for index in members])
         for index, tensor in zip(members, ops.reduce(dense, average, key), strict=True):
-            setattr(tensor, _MARK, True)
+            setattr(tensor, REDUCED, True)
             reduced[index] = tensor
     sessions.note_reductions(reduced.values())
     return [(reduced.get(index, grad), variable) for index, (grad, variable) in enumerate(pairs)]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -13,12 +14,22 @@ Method = Callable[..., Any]
 
 
 class Here(threading.local):
-    """Where this thread is: a call inside a call is passed on as it is."""
+    """Where this thread is: a call inside a call is passed on as it is, and may change variables."""
 
     in_apply = False
 
 
 here = Here()
+
+
+@contextlib.contextmanager
+def in_apply() -> Iterator[None]:
+    """While averaged gradients are applied, or variables are given values that all ranks have."""
+    before, here.in_apply = here.in_apply, True
+    try:
+        yield
+    finally:
+        here.in_apply = before
 
 
 def definer(cls: type, name: str) -> Any:

@@ -20,9 +20,12 @@ from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable
 
 from ddl.arrays import array_from_rank_0, reduce_arrays
 from ddl.engine import Engine
+from ddl.imports import catch_up
 from ddl.tensorflow import names
+from ddl.tensorflow.replacing import in_apply
 
-_MARK = "_ddl_is_rank_0s"
+MARK = "_ddl_is_rank_0s"
+"""What a variable has that a gradient has been computed from."""
 
 told: list[Callable[[Any, np.ndarray], None]] = []
 """Called with each variable that gets rank 0's value before it is trained, and the value."""
@@ -35,7 +38,7 @@ def watch(engine: Engine) -> None:
         return
 
     def give_value_and_tell(self: Any) -> Any:
-        if not hasattr(self, _MARK) and not pywrap_tfe.TFE_Py_TapeSetIsEmpty() and self.trainable:
+        if not hasattr(self, MARK) and not pywrap_tfe.TFE_Py_TapeSetIsEmpty() and self.trainable:
             give_values_once(engine, [self])
         return ask(self)
 
@@ -50,15 +53,16 @@ def give_values_once(engine: Engine, variables: Iterable[Any]) -> None:
     some and then traces the function again, which brings us here again, before its first step is run.
     """
     for variable in map(names.plain, variables):
-        if hasattr(variable, _MARK):
+        if hasattr(variable, MARK):
             continue
-        setattr(variable, _MARK, True)  # first: what follows asks for its handle, too
+        catch_up()
+        setattr(variable, MARK, True)  # first: what follows asks for its handle, too
         if _has_value(variable):
             given = give_value(engine, variable)
             for tell in told:
                 tell(variable, given)
         else:
-            delattr(variable, _MARK)
+            delattr(variable, MARK)
 
 
 def give_value(engine: Engine, variable: Any) -> np.ndarray:
@@ -68,7 +72,7 @@ def give_value(engine: Engine, variable: Any) -> np.ndarray:
         The value.
     """
     variable = names.plain(variable)
-    with tf.init_scope():
+    with tf.init_scope(), in_apply():
         value = variable.read_value().numpy()
         given = array_from_rank_0(engine, f"value of {names.of_variable(variable)}", np.asarray(value))
         variable.assign(given)
@@ -78,7 +82,7 @@ def give_value(engine: Engine, variable: Any) -> np.ndarray:
 def average_values(engine: Engine, variables: Sequence[Any]) -> None:
     """Give variables the average of all ranks' values, now. Collective."""
     variables = [names.plain(variable) for variable in variables]
-    with tf.init_scope():
+    with tf.init_scope(), in_apply():
         values = [np.asarray(variable.read_value().numpy()) for variable in variables]
         averages = reduce_arrays(engine, f"average of {len(values)} variables", values, average=True)
         for variable, average in zip(variables, averages, strict=True):
