@@ -9,12 +9,20 @@ tells the engine that it leaves; what another rank still wants of it then fails 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import io
+import json
+import os
 import sys
 import threading
 from types import TracebackType
+from typing import NoReturn
 
 from ddl.engine import Engine
+from ddl.environment import place
+
+UNSYNCHRONISED = 86
+"""The job's exit status where its ranks were not synchronised. No shell, signal or ``sysexits.h`` uses the number."""
 
 
 def arrange(engine: Engine) -> None:
@@ -43,3 +51,30 @@ def arrange(engine: Engine) -> None:
     sys.excepthook = print_and_abort
     threading.excepthook = print_and_abort_thread
     atexit.register(engine.shutdown)
+
+
+def end_unsynchronised(engine: Engine | None, why: str) -> NoReturn:
+    """End every rank of the job, now, with exit status `UNSYNCHRONISED`: its ranks do not train one model.
+
+    Under ``toolkit launch`` a control line on stdout, ``\\x1etoolkit unsynchronised {"why": ...}``, gives the run's
+    supervisor the reason. It begins with the byte 0x1e, as the one that says that a rank has started.
+
+    Args:
+        engine: the started engine; None where this rank has not started it. mpirun then ends the others.
+        why: for a person: what differs, on which ranks. It is printed on stderr, too.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if "TOOLKIT_RUN" in os.environ or "TRAINING_ID" in os.environ:
+        # A line of its own, whatever the program's last output was: a progress bar has no line end.
+        _write(1, f"\n\x1etoolkit unsynchronised {json.dumps({'why': why})}\n")
+    if engine is None:
+        _write(2, f"ddl: rank {place().rank} ends the job: {why}\n")
+        os._exit(UNSYNCHRONISED)
+    engine.abort(why, UNSYNCHRONISED)
+
+
+def _write(descriptor: int, text: str) -> None:
+    """Write past Python's buffers and whatever stands for `sys.stdout`; the reader may be gone."""
+    with contextlib.suppress(OSError):
+        os.write(descriptor, text.encode(errors="replace"))

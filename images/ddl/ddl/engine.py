@@ -12,7 +12,7 @@ import sysconfig
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 ALLREDUCE, BROADCAST = 0, 1
 REDUCTIONS = {"sum": 0, "avg": 1, "min": 2, "max": 3}
@@ -123,9 +123,10 @@ class Engine:
         """Leave: no more collectives from this rank. Waits until every rank has left."""
         self.library.ddl_shutdown()
 
-    def abort(self, why: str) -> None:
-        """End every rank of the job, now, with exit status 1."""
-        self.library.ddl_abort(why.encode(), 1)
+    def abort(self, why: str, status: int = 1) -> NoReturn:
+        """End every rank of the job, now, with this exit status."""
+        self.library.ddl_abort(why.encode(), status)
+        os._exit(status)  # not reached: the library's function does not return
 
 
 def folder() -> Path | None:
