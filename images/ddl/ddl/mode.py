@@ -11,7 +11,7 @@ ALGORITHMS = {"b": "hierarchical", "n": "NCCL", "r": "ring", "m": "MPI", "p": "e
 _SHAPE = re.compile(rf"([{''.join(ALGORITHMS)}]):([1-9]\d*(?:x[1-9]\d*){{0,3}})")
 # What the engine takes besides; see engine.h.
 _SECONDS = re.compile(r"\d+(\.\d+)?")
-_OTHERS = {"-wire": re.compile("fp16|bf16"), "-stall": _SECONDS, "-explore": _SECONDS}
+_OTHERS = {"-wire": re.compile("fp16|bf16"), "-stall": _SECONDS, "-start": _SECONDS, "-explore": _SECONDS}
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,9 @@ def parse_mode(options: str, ranks: int) -> Mode:
 
     Args:
         options: the whole string; besides ``-mode`` there are ``-wire fp16|bf16`` (32-bit floats travel between hosts
-            in 16 bits), ``-stall SECONDS`` (after which a rank that has not come is reported) and ``-explore SECONDS``
-            (what measuring may take at start, where ``<c>`` is ``p``).
+            in 16 bits), ``-stall SECONDS`` (after which a rank that has not come is reported), ``-start SECONDS``
+            (after which the job ends where a rank has not started ddl) and ``-explore SECONDS`` (what measuring may
+            take at start, where ``<c>`` is ``p``).
         ranks: how many ranks the job has.
     Raises:
         ValueError: the string has another form, or its dims stand for another number of ranks.
@@ -54,8 +55,8 @@ def parse_mode(options: str, ranks: int) -> Mode:
         letters = ", ".join(f"{letter} ({name})" for letter, name in ALGORITHMS.items())
         raise ValueError(
             f"ddl: cannot read the options {options!r}: expected '-mode <c>:<GPUs per host>x<hosts>', "
-            f"such as '-mode p:1x2', where <c> is one of {letters}; then -wire fp16|bf16, -stall SECONDS "
-            "and -explore SECONDS, if any"
+            f"such as '-mode p:1x2', where <c> is one of {letters}; then -wire fp16|bf16, -stall SECONDS, "
+            "-start SECONDS and -explore SECONDS, if any"
         )
     mode = Mode(match[1], tuple(int(dim) for dim in match[2].split("x")))
     if mode.ranks != ranks:

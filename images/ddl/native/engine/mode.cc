@@ -77,6 +77,9 @@ Mode read_mode(const std::string& options, int size, std::string* error) {
       if (!(stream >> value) || !read_seconds(value, &mode.stall_seconds)) *error = "-stall is a number of seconds";
     } else if (word == "-explore") {
       if (!(stream >> value) || !read_seconds(value, &mode.explore_seconds)) *error = "-explore is a number of seconds";
+    } else if (word == "-start") {  // Python's: see ddl/rendezvous.py
+      double seconds = 0;
+      if (!(stream >> value) || !read_seconds(value, &seconds)) *error = "-start is a number of seconds";
     } else {
       mode.remarks.push_back("option " + word + " is not known and has no effect");
       const std::streampos here = stream.tellg();
