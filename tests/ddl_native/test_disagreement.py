@@ -60,14 +60,20 @@ def test_a_rank_that_is_late_is_reported_and_waited_for(mpirun: Mpirun) -> None:
     assert "second (allreduce sum float32[1000]): ranks 0, 1 wait for rank 2" in done.stderr
 
 
-@pytest.mark.parametrize("way", ["leaves", "raises"])
-def test_what_waits_for_a_rank_that_has_left_fails(mpirun: Mpirun, way: str) -> None:
-    done = mpirun(3, "leaving.py", way)
+def test_what_waits_for_a_rank_that_has_left_fails(mpirun: Mpirun) -> None:
+    done = mpirun(3, "leaving.py", "leaves")
     assert done.returncode != 0
     said = told(done)
     assert sorted(said) == [0, 1]
     assert {code for code, _ in said.values()} == {LEFT}
     assert all("rank 2 has left" in words for _, words in said.values())
+
+
+def test_a_rank_that_exits_with_a_status_ends_the_job_with_it(mpirun: Mpirun) -> None:
+    done = mpirun(3, "leaving.py", "raises")
+    assert done.returncode == 1
+    assert told(done) == {}
+    assert "ddl: rank 2 ends the job: it exits with status 1" in done.stderr
 
 
 def test_a_rank_that_dies_ends_the_job(mpirun: Mpirun) -> None:

@@ -44,3 +44,19 @@ def test_what_cannot_be_ends_the_job_and_says_what_it_is_about(ranks: Callable, 
     done = ranks(2, "training.py", way)
     assert done.returncode != 0
     assert says in done.stderr
+
+
+@pytest.mark.parametrize("way", ["fork", "spawn", "forkserver"])
+def test_workers_that_load_data_may_import_ddl(ranks: Callable, way: str) -> None:
+    done = ranks(2, "workers.py", way)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("right") == 2
+    assert done.stderr.count("ddl: rank ") == 2, done.stderr
+
+
+def test_a_forked_child_that_trains_its_ranks_model_is_told_and_alone_fails(ranks: Callable) -> None:
+    done = ranks(2, "workers.py", "child")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("right") == 2
+    for rank in range(2):
+        assert f"this process was forked by rank {rank}'s (process " in done.stderr

@@ -2,21 +2,27 @@
 
 mpirun ends a job when one of its processes dies. A Python process that raises does not die: at exit it waits for the
 other ranks, which wait for it in their next collective. So an exception that nothing catches aborts the job, after
-its traceback is printed. A rank that exits in another way (``sys.exit(1)``, or it had fewer steps than the others)
-tells the engine that it leaves; what another rank still wants of it then fails there, with an exception that says so.
+its traceback is printed. A rank that exits with another status than 0 (``sys.exit(3)``) aborts it with that status. One
+that exits with 0 (it had fewer steps than the others) or becomes another program (``os.execv``) tells the engine that
+it leaves; what another rank still wants of it then fails there, with an exception that says so.
+
+Nothing of this is done in a forked child, which inherits it all: its end is its own.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import io
 import json
 import os
+import signal
 import sys
 import threading
+from collections.abc import Callable
 from types import TracebackType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ddl.engine import Engine
 from ddl.environment import place
@@ -26,13 +32,16 @@ UNSYNCHRONISED = 86
 
 
 def arrange(engine: Engine) -> None:
-    """Arrange for both; to be called once, by every rank, before a framework arranges for its own end."""
+    """Arrange for all of it; to be called once, by every rank, before a framework arranges for its own end."""
     print_it, print_of_thread = sys.excepthook, threading.excepthook
 
     def end(kind: type[BaseException]) -> None:
+        if not engine.is_own:
+            return  # a forked child that fails is its parent's affair
         sys.stdout.flush()
         sys.stderr.flush()
-        engine.abort(f"nothing caught its {kind.__name__}, which is shown above")
+        status = 128 + signal.SIGINT if issubclass(kind, KeyboardInterrupt) else 1
+        engine.abort(f"nothing caught its {kind.__name__}, which is shown above", status)
 
     def print_and_abort(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         print_it(kind, error, trace)
@@ -50,7 +59,21 @@ def arrange(engine: Engine) -> None:
 
     sys.excepthook = print_and_abort
     threading.excepthook = print_and_abort_thread
-    atexit.register(engine.shutdown)
+    atexit.register(engine.close)
+    for name in ("execv", "execve"):  # all of os.exec* come to these
+        setattr(os, name, _leaving_first(getattr(os, name), engine))
+
+
+def _leaving_first(execute: Callable[..., NoReturn], engine: Engine) -> Callable[..., NoReturn]:
+    """Another program in this process has no engine, and the one before it does not exit."""
+
+    @functools.wraps(execute)
+    def leave_and_execute(*arguments: Any, **named: Any) -> NoReturn:
+        if engine.is_own:
+            engine.shutdown()
+        execute(*arguments, **named)
+
+    return leave_and_execute
 
 
 def end_unsynchronised(engine: Engine | None, why: str, **details: str | float | None) -> NoReturn:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
+import sys
 import sysconfig
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ REDUCTIONS = {"sum": 0, "avg": 1, "min": 2, "max": 3}
 TYPES = {"float16": 0, "bfloat16": 1, "float32": 2, "float64": 3, "int32": 4, "int64": 5, "bytes": 6}
 
 _FILE = "libddl_engine.so"
+_CLOSE_SECONDS = 1.0  # for collectives that nobody waits for any more
 
 
 class EngineError(RuntimeError):
@@ -31,6 +33,10 @@ class RanksDiverged(EngineError):
 
 
 _DIVERGED = 6
+
+
+class LibraryError(EngineError):
+    """The native library cannot be loaded; nothing has been started."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,7 @@ class Engine:
 
     def __init__(self, options: str, local_rank: int) -> None:
         self.library = _load()
+        self._process = os.getpid()
         self.check(self.library.ddl_init(options.encode(), local_rank))
 
     def check(self, code: int) -> None:
@@ -141,6 +148,18 @@ class Engine:
         self.library.ddl_read_counters(ctypes.byref(counters))
         return int(counters.collectives)
 
+    @property
+    def is_own(self) -> bool:
+        """Whether this process started it, rather than got it from the process that forked this one."""
+        return self._process == os.getpid()
+
+    def close(self) -> None:
+        """Begin no more collectives; those that were begun end now, for as long as Python still has their memory.
+
+        The library leaves by itself when the process exits: only then is the exit status known.
+        """
+        self.library.ddl_close(_CLOSE_SECONDS)
+
     def shutdown(self) -> None:
         """Leave: no more collectives from this rank. Waits until every rank has left."""
         self.library.ddl_shutdown()
@@ -156,6 +175,33 @@ def digest(address: int, size: int) -> int:
     return int(_load().ddl_digest(address, size))
 
 
+class Unstarted(Engine):
+    """The engine where it may not be started: whatever is wanted of it raises."""
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    def start(self, name: str, *_: Any, **__: Any) -> Started:
+        raise EngineError(f"ddl: {name}: {self._why}")
+
+    @property
+    def collectives(self) -> int:
+        return 0
+
+    @property
+    def is_own(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        pass
+
+    def shutdown(self) -> None:
+        pass
+
+    def abort(self, why: str, status: int = 1) -> NoReturn:
+        sys.exit(f"ddl: {why}" if status == 1 else status)
+
+
 def folder() -> Path | None:
     """Where the native libraries lie: inside this package, beside it (images), or None: the system's own places."""
     package = Path(__file__).parent
@@ -169,7 +215,7 @@ def _load() -> Any:
         # Global: TensorFlow's and PyTorch's own libraries must not bring a second MPI's symbols before it.
         library = ctypes.CDLL(str(place / _FILE) if place else _FILE, mode=os.RTLD_NOW | os.RTLD_GLOBAL)
     except OSError as error:
-        raise EngineError(
+        raise LibraryError(
             f"ddl: the native library cannot be loaded: {error}\n"
             f"  next: have {_FILE} in LD_LIBRARY_PATH or beside the package (lib/), and Open MPI's libmpi.so installed"
         ) from None
@@ -185,6 +231,7 @@ def _load() -> Any:
     ]
     library.ddl_wait.argtypes = library.ddl_poll.argtypes = [ctypes.c_int64]
     library.ddl_init.argtypes = [ctypes.c_char_p, ctypes.c_int]
+    library.ddl_close.argtypes = [ctypes.c_double]
     library.ddl_abort.argtypes = [ctypes.c_char_p, ctypes.c_int]
     library.ddl_last_error.restype = ctypes.c_char_p
     library.ddl_guard_steps.argtypes = [ctypes.c_char_p, ctypes.c_int64]

@@ -86,6 +86,24 @@ def _torch(_: Engine, here: Place, __: ModuleType) -> None:
         torchs.install(guard)
 
 
+def prepare_worker(here: Place) -> None:
+    """For a process that the rank's own has started: it uses the rank's GPU, and what it trains is its own affair."""
+    for name, prepare in {"tensorflow": _tensorflow_of_worker, "torch": _torch_of_worker}.items():
+        when_imported(name, functools.partial(prepare, here))
+
+
+def _tensorflow_of_worker(here: Place, *_: object) -> None:
+    from ddl.tensorflow import gpu
+
+    gpu.pin(here.local_rank)
+
+
+def _torch_of_worker(_: Place, *__: object) -> None:
+    from ddl.torch import process_group
+
+    process_group.register()  # whose use raises
+
+
 _PREPARATIONS: Mapping[str, Callable[[Engine, Place, ModuleType], bool | None]] = {
     "tensorflow": _tensorflow,
     "keras": _keras,

@@ -16,6 +16,7 @@ _SECONDS = re.compile(r"\d+(\.\d+)?")
 _OTHERS = {
     "-wire": re.compile("fp16|bf16"),
     "-stall": _SECONDS,
+    "-start": _SECONDS,
     "-explore": _SECONDS,
     "-guard": settings.STEPS,
     "-guard-tolerance": settings.NUMBER,
@@ -48,9 +49,10 @@ def parse_mode(options: str, ranks: int) -> Mode:
 
     Args:
         options: the whole string; besides ``-mode`` there are ``-wire fp16|bf16`` (32-bit floats travel between hosts
-            in 16 bits), ``-stall SECONDS`` (after which a rank that has not come is reported), ``-explore SECONDS``
-            (what measuring may take at start, where ``<c>`` is ``p``), ``-guard STEPS`` and ``-guard-tolerance NUMBER``
-            (see `ddl.guard.settings`).
+            in 16 bits), ``-stall SECONDS`` (after which a rank that has not come is reported), ``-start SECONDS``
+            (after which the job ends where a rank has not started ddl), ``-explore SECONDS`` (what measuring may take
+            at start, where ``<c>`` is ``p``), ``-guard STEPS`` and ``-guard-tolerance NUMBER`` (see
+            `ddl.guard.settings`).
         ranks: how many ranks the job has.
     Raises:
         ValueError: the string has another form, or its dims stand for another number of ranks.
@@ -64,7 +66,7 @@ def parse_mode(options: str, ranks: int) -> Mode:
         raise ValueError(
             f"ddl: cannot read the options {options!r}: expected '-mode <c>:<GPUs per host>x<hosts>', "
             f"such as '-mode p:1x2', where <c> is one of {letters}; then -wire fp16|bf16, -stall SECONDS, "
-            "-explore SECONDS, -guard STEPS (0: off) and -guard-tolerance NUMBER, if any"
+            "-start SECONDS, -explore SECONDS, -guard STEPS (0: off) and -guard-tolerance NUMBER, if any"
         )
     mode = Mode(match[1], tuple(int(dim) for dim in match[2].split("x")))
     if mode.ranks != ranks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from ddl.mode import parse_mode
 
 if TYPE_CHECKING:
     from ddl.engine import Engine
+    from ddl.owner import Process
 
 
 @dataclass
@@ -22,6 +24,7 @@ class _Session:
 
     initialised: bool = False
     engine: Engine | None = None
+    worker: str = ""  # not the rank's own process: why there is no engine in it, for an error
 
 
 _session = _Session()
@@ -34,13 +37,15 @@ def init(options: str) -> None:
     where ``DDL_OPTIONS`` is set under mpirun. With one rank, there is nothing to connect. TensorFlow, Keras and PyTorch
     are prepared when the program imports them, before or after this; none is loaded for it.
 
+    In a process that the rank's own has started (see `ddl.owner`) it does nothing but give frameworks the rank's GPU.
+
     Args:
         options: ``-mode <c>:<dims>``, such as ``-mode p:1x2``; see `ddl.mode`.
     Raises:
         ValueError: the options are unreadable or stand for another number of ranks than there are; or the guard's
             settings are, or are not the same on every rank.
-        RuntimeError: already initialised; or there is no GPU left for this rank on this host; or Keras does not run
-            on TensorFlow; or the engine cannot be loaded or started.
+        RuntimeError: already initialised; or another of the rank's processes was; or there is no GPU left for this
+            rank on this host; or Keras does not run on TensorFlow; or the engine cannot be loaded or started.
     """
     if _session.initialised:
         raise RuntimeError("ddl: already initialised (with DDL_OPTIONS set, importing ddl does it)")
@@ -50,28 +55,58 @@ def init(options: str) -> None:
     if here.size > 1:
         _session.engine = _connect(options, here, guarding)
     _session.initialised = True
+    if _session.worker:
+        return
     told = f"ddl: rank {here.rank} of {here.size}, host {here.host + 1} of {here.num_hosts}, {mode}\n"
     sys.stderr.write(told)  # in one piece: the ranks share one output
 
 
-def _connect(options: str, here: Place, guarding: Settings) -> Engine:
-    from ddl import ending, frameworks
-    from ddl.engine import Engine
+def _connect(options: str, here: Place, guarding: Settings) -> Engine | None:
+    """The started engine; None in a worker."""
+    from ddl import detaching, ending, frameworks, owner, rendezvous
+    from ddl.engine import Engine, LibraryError, Unstarted
     from ddl.guard import process
 
-    engine = Engine(options, here.local_rank)
+    worker = owner.take(here, os.environ)
+    if worker is not None:
+        _session.worker = worker.why
+        if worker.owner is not None:
+            detaching.follow(worker.owner)
+            frameworks.prepare_worker(here)
+            return None
+        frameworks.prepare(Unstarted(worker.why), here)  # who trains here would train alone, and not know it
+        return None
+    try:
+        with rendezvous.watched(options, here):
+            engine = Engine(options, here.local_rank)
+    except LibraryError:
+        owner.release(here, os.environ)
+        raise
     ending.arrange(engine)  # first: from here on a rank that fails must not leave the others waiting
+    os.register_at_fork(after_in_child=functools.partial(_become_worker, owner.running(os.getpid()), here))
     process.start(engine, here, guarding)
     frameworks.prepare(engine, here)
     return engine
+
+
+def _become_worker(parent: Process | None, here: Place) -> None:
+    """In a forked child: what it has of the engine is a copy of its parent's."""
+    from ddl import detaching, owner
+
+    me = owner.running(os.getpid())
+    if parent is not None and me is not None:
+        _session.worker = owner.worker_of(here, me, parent).why
+        detaching.follow(parent)
 
 
 def engine() -> Engine | None:
     """The started engine; None where there is only one rank.
 
     Raises:
-        RuntimeError: there are several, and `init` has not been called.
+        RuntimeError: there are several, and `init` has not been called; or this is not the rank's own process.
     """
+    if _session.worker:
+        raise RuntimeError(f"ddl: {_session.worker}")
     if _session.engine is None and place().size > 1:
         raise RuntimeError("ddl: set DDL_OPTIONS, or call ddl.init(options) first")
     catch_up()

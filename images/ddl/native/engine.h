@@ -12,7 +12,10 @@
  *   words that name it. Ranks that all wait, each for a name that another has not submitted, fail after the stall time.
  * - A rank that does not come is reported on rank 0's stderr after the stall time (who waits, for whom, with what), and
  *   again after each further such time; it is no error. A rank that has left (see `ddl_shutdown`) fails what waits for it with
- *   DDL_LEFT. A rank that died ends the job: mpirun sees to that.
+ *   DDL_LEFT. A rank that died ends the job: mpirun sees to that. So does one that exits with another status than 0, at once:
+ *   the job's status is that one.
+ * - The engine belongs to the process that called `ddl_init`. A child that it forks can call everything; what would submit or wait
+ *   is DDL_NOT_READY there, with words that say so, and the rest does nothing. It may exit as it likes.
  * - No function but `ddl_init`, `ddl_run`, `ddl_wait` and `ddl_shutdown` waits for another rank. One thread of the
  *   engine's own does all communication and calls all callbacks.
  * - Results are the same bits on every rank.
@@ -37,7 +40,7 @@ extern "C" {
 enum ddl_code {
   DDL_OK = 0,
   DDL_INVALID = 1,     /* an argument that cannot be: a mode whose dimensions do not give the number of ranks, … */
-  DDL_NOT_READY = 2,   /* ddl_init has not been called, or was called a second time */
+  DDL_NOT_READY = 2,   /* ddl_init has not been called, or was called a second time, or by the process that forked this one */
   DDL_MISMATCH = 3,    /* ranks differ about a collective */
   DDL_LEFT = 4,        /* a rank has left, so this collective can never be */
   DDL_FAILED = 5,      /* CUDA refused: the tensors are on another GPU than this rank's, … */
@@ -77,7 +80,7 @@ typedef void (*ddl_done)(void *context, int code, const char *words);
  *            GPUs and b for others, p the same but for others explores at start and picks by size. A: ranks per host, B: hosts,
  *            further dimensions: racks, aisles; the product must be the number of ranks. "" or NULL: p, with the hosts as they
  *            are. Also `-wire fp16|bf16` (fp32 travels between hosts in 16 bits), `-stall SECONDS`, `-explore SECONDS` (what p
- *            may take; 3). Unknown options are ignored, with a word on rank 0's stderr.
+ *            may take; 3). `-start SECONDS` is read and left to Python. Unknown options are ignored, with a word on rank 0's stderr.
  * local_rank this process's number on its host (its GPU); kept and given back.
  * A second call is DDL_NOT_READY. */
 DDL_API int ddl_init(const char *options, int local_rank);
@@ -153,11 +156,15 @@ DDL_API void ddl_read_counters(ddl_counters *counters);
 /* What this rank does with a tensor list of so many bytes, in words ("hierarchical", "ring", "mpi", …); for people and tests. */
 DDL_API const char *ddl_algorithm(int64_t bytes);
 
+/* Take no more requests, and wait until those that were taken are done. Where that takes longer than `seconds`, `ddl_shutdown`
+ * follows. For languages whose memory is gone before the process exits, and with it its status is known. */
+DDL_API int ddl_close(double seconds);
+
 /* Leave: requests that wait fail with DDL_LEFT here, and on the other ranks what would need this one. Then waits until every
  * rank has left, and finalises MPI if ddl_init initialised it. Called by itself at exit, and when someone else finalises MPI. */
 DDL_API int ddl_shutdown(void);
 
-/* End the whole job now: says why on stderr and calls MPI_Abort(status). */
+/* End the whole job now: says why on stderr and calls MPI_Abort(status). In a forked child: end that process alone. */
 DDL_API void ddl_abort(const char *why, int status);
 
 /* The words of this thread's last error; "" if there was none. Valid until the thread's next call. */

@@ -46,12 +46,19 @@ Communicator::~Communicator() {
 
 bool Communicator::submit(Request&& request) {
   std::lock_guard<std::mutex> lock(mutex_);
-  if (leaving_) return false;
+  if (closed_ || leaving_) return false;
   request.since = now();
   if (request.kind == DDL_ALLREDUCE && request.name.compare(0, sizeof DDL_GUARD_NAMES - 1, DDL_GUARD_NAMES)) ++reductions_;
+  ++unfinished_;
   submitted_.push_back(std::move(request));
   if (asleep_) changed_.notify_all();
   return true;
+}
+
+bool Communicator::close(double seconds) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  closed_ = true;
+  return changed_.wait_for(lock, std::chrono::duration<double>(seconds), [this] { return unfinished_ == 0; });
 }
 
 void Communicator::leave() {
@@ -189,7 +196,7 @@ void Communicator::carry_out(const std::vector<Order>& orders) {
       waited = std::max(waited, begin - request.since);
       (request.on_gpu && gpu_->by_nccl() ? for_nccl : batch).push_back(std::move(request));
     } else {
-      request.done(request.context, order.code, order.words.c_str());
+      answer(request, order.code, order.words);
     }
   }
   if (!for_nccl.empty()) gpu_->launch(std::move(for_nccl), waited);
@@ -223,7 +230,13 @@ void Communicator::finish(const Batch& batch, double waited, double moved) {
     counters_.seconds_agreeing += waited;
     counters_.seconds_moving += moved;
   }
-  for (const Request& request : batch) request.done(request.context, DDL_OK, "");
+  for (const Request& request : batch) answer(request, DDL_OK, "");
+}
+
+void Communicator::answer(const Request& request, int code, const std::string& words) {
+  request.done(request.context, code, words.c_str());
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (--unfinished_ == 0 && closed_) changed_.notify_all();
 }
 
 // Tensors that can be reduced as one row are: those of one kind, type and reduction, in the order in which they came.
@@ -290,8 +303,8 @@ void Communicator::end() {
     for (Request& request : each.second) rest.push_back(std::move(request));
   }
   pending_.clear();
-  for (const Request& request : rest) request.done(request.context, DDL_LEFT, (request.name + ": this rank has left").c_str());
-  if (gpu_) gpu_->disconnect();
+  for (const Request& request : rest) answer(request, DDL_LEFT, request.name + ": this rank has left");
+  if (gpu_ && !exiting_) gpu_->disconnect();
   agreement_.reset();
   algorithms_.reset();
   leave_topology(&topology_);

@@ -31,6 +31,10 @@ class Communicator {
   bool prepare_on_gpu(void* stream, Request* request, std::string* error) {
     return gpu_->prepare(stream, request, error);
   }
+  // Takes no more requests. Whether those that were taken are done, within so many seconds.
+  bool close(double seconds);
+  // Before `leave`, where the process is at its end: CUDA may be gone already, and takes the GPU's side with it.
+  void exit() { exiting_ = true; }
   // Leaves, and waits until all ranks have.
   void leave();
 
@@ -53,6 +57,7 @@ class Communicator {
   void serve();
   bool take_submissions();
   void announce(Request&& request);
+  void answer(const Request& request, int code, const std::string& words);
   void carry_out(const std::vector<Order>& orders);
   Request take_pending(const std::string& name);
   bool land_launched();
@@ -76,11 +81,13 @@ class Communicator {
   std::vector<Request> submitted_;
   int64_t reductions_ = 0;
   std::unordered_map<std::string, int64_t> guard_steps_;  // by name
-  bool asleep_ = false, ready_ = false, leaving_ = false;
+  bool asleep_ = false, ready_ = false, closed_ = false, leaving_ = false;
+  size_t unfinished_ = 0;  // requests that were taken and are not done
   double stall_seconds_ = 60;
   ddl_counters counters_ = {0, 0, 0, 0, 0};
 
   bool told_leaving_ = false;  // the thread's own
+  bool exiting_ = false;       // written before leaving_ is
   std::thread thread_;
 };
 

@@ -1,6 +1,10 @@
 // The C interface: one communicator per process, and words for errors.
 #include <mpi.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -21,6 +25,8 @@ struct Process {
   ddl::Communicator* communicator = nullptr;
   bool was = false;  // initialised once: for ever
   bool over = false;
+  pid_t id = 0;  // that initialised
+  std::atomic<bool> inherited{false};  // this is a forked child's copy of it
 };
 
 Process& process() {
@@ -35,18 +41,48 @@ int fail(int code, const std::string& words) {
   return code;
 }
 
+// In a forked child the engine's thread is missing, its mutexes may be locked for ever, and MPI belongs to the parent: there
+// nothing is touched, whatever is called. This is asked before any lock is taken.
+bool inherited() { return process().inherited.load(std::memory_order_relaxed); }
+
+void after_fork_in_child() {
+  if (process().id != 0) process().inherited = true;
+}
+
+int refuse() {
+  return fail(DDL_NOT_READY, "this process was forked by rank " + std::to_string(ddl_rank()) + "'s (process " +
+                                 std::to_string(process().id) + "): collectives belong to the rank's own process");
+}
+
 ddl::Communicator* communicator() {
+  if (inherited()) return nullptr;
   std::lock_guard<std::mutex> lock(process().mutex);
   return process().over ? nullptr : process().communicator;
 }
 
+int not_ready() { return inherited() ? refuse() : fail(DDL_NOT_READY, "ddl is not initialised in this process: collectives belong to the rank's own, which imports ddl before it starts others"); }
+
 // The communicator even after its end: ranks and sizes stay true.
 ddl::Communicator* known() {
+  if (inherited()) return process().communicator;
   std::lock_guard<std::mutex> lock(process().mutex);
   return process().communicator;
 }
 
-void at_exit() { ddl_shutdown(); }
+// on_exit is glibc's; atexit would not tell the status. A rank that fails ends the job, as mpirun would have it of any other
+// program: left to wait for the others, it would make them fail first, with another status.
+void at_exit(int given, void*) {
+  Process& here = process();
+  const int status = given & 0xff;  // as the parent will see it
+  if (inherited()) return;
+  {
+    std::lock_guard<std::mutex> lock(here.mutex);
+    if (!here.communicator || here.over) return;
+  }
+  if (status != 0) ddl_abort(("it exits with status " + std::to_string(status)).c_str(), status);
+  here.communicator->exit();
+  ddl_shutdown();
+}
 
 // `to` outlives its end, and then takes nothing.
 int submit(ddl::Communicator* to, const char* name, ddl::Request&& request) {
@@ -87,6 +123,7 @@ extern "C" {
 
 int ddl_init(const char* options, int local_rank) {
   Process& here = process();
+  if (inherited()) return refuse();
   std::lock_guard<std::mutex> lock(here.mutex);
   if (here.was) return fail(DDL_NOT_READY, "ddl is initialised already in this process");
   std::string error;
@@ -94,7 +131,9 @@ int ddl_init(const char* options, int local_rank) {
   if (!error.empty()) return fail(DDL_INVALID, error);
   here.was = true;
   here.communicator = made.release();
-  std::atexit(at_exit);
+  here.id = getpid();
+  on_exit(at_exit, nullptr);
+  pthread_atfork(nullptr, nullptr, &after_fork_in_child);
   return DDL_OK;
 }
 
@@ -108,7 +147,7 @@ int ddl_num_hosts(void) { return known() ? known()->topology().hosts : 1; }
 int ddl_enqueue(const char* name, int kind, int reduction, const ddl_tensor* tensors, int count, ddl_done done,
                 void* context) {
   ddl::Communicator* to = communicator();
-  if (!to) return fail(DDL_NOT_READY, "ddl is not initialised");
+  if (!to) return not_ready();
   ddl::Request request;
   std::string error;
   if (!ddl::make_request(name, kind, reduction, tensors, count, &request, &error)) return fail(DDL_INVALID, error);
@@ -120,7 +159,7 @@ int ddl_enqueue(const char* name, int kind, int reduction, const ddl_tensor* ten
 int ddl_enqueue_on_gpu(const char* name, int kind, int reduction, const ddl_tensor* tensors, int count, void* stream,
                        ddl_done done, void* context) {
   ddl::Communicator* to = communicator();
-  if (!to) return fail(DDL_NOT_READY, "ddl is not initialised");
+  if (!to) return not_ready();
   ddl::Request request;
   std::string error;
   if (!ddl::make_request(name, kind, reduction, tensors, count, &request, &error)) return fail(DDL_INVALID, error);
@@ -131,6 +170,7 @@ int ddl_enqueue_on_gpu(const char* name, int kind, int reduction, const ddl_tens
 }
 
 int64_t ddl_start(const char* name, int kind, int reduction, const ddl_tensor* tensors, int count) {
+  if (inherited()) return refuse(), 0;
   Handles& all = handles();
   int64_t handle;
   {
@@ -147,6 +187,7 @@ int64_t ddl_start(const char* name, int kind, int reduction, const ddl_tensor* t
 }
 
 int ddl_poll(int64_t handle) {
+  if (inherited()) return 1;
   Handles& all = handles();
   std::lock_guard<std::mutex> lock(all.mutex);
   const auto found = all.waiting.find(handle);
@@ -154,6 +195,7 @@ int ddl_poll(int64_t handle) {
 }
 
 int ddl_wait(int64_t handle) {
+  if (inherited()) return refuse();
   Handles& all = handles();
   std::unique_lock<std::mutex> lock(all.mutex);
   if (!all.waiting.count(handle)) return fail(DDL_INVALID, "no such handle, or it was waited for already");
@@ -166,7 +208,7 @@ int ddl_wait(int64_t handle) {
 
 int ddl_run(const char* name, int kind, int reduction, const ddl_tensor* tensors, int count) {
   ddl::Communicator* to = communicator();
-  if (!to) return fail(DDL_NOT_READY, "ddl is not initialised");
+  if (!to) return not_ready();
   const int64_t handle = ddl_start(name, kind, reduction, tensors, count);
   // The words tell which it was: this rank has left, or the arguments cannot be.
   if (handle == 0) return communicator() ? DDL_INVALID : DDL_LEFT;
@@ -190,6 +232,7 @@ void ddl_set_stall_seconds(double seconds) {
 
 void ddl_read_counters(ddl_counters* counters) {
   *counters = ddl_counters();
+  if (inherited()) return;
   if (ddl::Communicator* to = known()) *counters = to->counters();
 }
 
@@ -207,8 +250,15 @@ const char* ddl_gpu_algorithm(void) {
   return to ? to->gpu_algorithm() : "";
 }
 
+int ddl_close(double seconds) {
+  ddl::Communicator* to = communicator();
+  if (to && !to->close(seconds)) return ddl_shutdown();
+  return DDL_OK;
+}
+
 int ddl_shutdown(void) {
   Process& here = process();
+  if (inherited()) return DDL_OK;
   {
     std::lock_guard<std::mutex> lock(here.mutex);
     if (!here.communicator || here.over) return DDL_OK;
@@ -223,7 +273,8 @@ void ddl_abort(const char* why, int status) {
   int initialised = 0, finalised = 0;
   MPI_Initialized(&initialised);
   MPI_Finalized(&finalised);
-  if (initialised && !finalised) MPI_Abort(MPI_COMM_WORLD, status);
+  std::fflush(stdout);
+  if (initialised && !finalised && !inherited()) MPI_Abort(MPI_COMM_WORLD, status);
   std::_Exit(status);
 }
 

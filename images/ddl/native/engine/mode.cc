@@ -80,6 +80,9 @@ Mode read_mode(const std::string& options, int size, std::string* error) {
     } else if (word == "-guard" || word == "-guard-tolerance") {
       double number;  // Python's: the divergence guard is not in here
       if (!(stream >> value) || !read_seconds(value, &number)) *error = word + " is a number";
+    } else if (word == "-start") {  // Python's: see ddl/rendezvous.py
+      double seconds = 0;
+      if (!(stream >> value) || !read_seconds(value, &seconds)) *error = "-start is a number of seconds";
     } else {
       mode.remarks.push_back("option " + word + " is not known and has no effect");
       const std::streampos here = stream.tellg();
