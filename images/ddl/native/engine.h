@@ -130,7 +130,8 @@ DDL_API const char *ddl_gpu_algorithm(void);
  * - All ranks wait, one of them with the guard's collective, and for 15 s nothing is new: likewise, with who waits for what.
  * - `guard: alone` is submitted by a rank that changes its variables although it reduces nothing. It fails with DDL_DIVERGED as
  *   soon as another rank waits for this one with another collective. It succeeds where all ranks submit it.
- * - `guard: end` is a rank's last: what others want of it from then on fails with DDL_LEFT, but for the guard's own. */
+ * - `guard: end` is submitted by a rank whose program is over. It fails with DDL_LEFT as soon as another rank waits for this one with
+ *   another collective: the rank then leaves, and is told of as one that has left. */
 #define DDL_GUARD_NAMES "guard: "
 DDL_API void ddl_guard_steps(const char *name, int64_t steps);
 

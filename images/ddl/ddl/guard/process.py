@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import functools
 import hashlib
 import math
 import os
@@ -217,8 +218,8 @@ class Guard:
 
         Where another rank has left, or fails, that is said elsewhere.
         """
-        if os.getpid() != self._process:
-            return  # a process that was forked from this one ends
+        if os.getpid() != self._process or _exit_status.failed:
+            return  # a process that was forked from this one ends; or this one ends the job, with its status
         try:
             for act in self.before_end:
                 act()
@@ -298,7 +299,25 @@ def _without_program(error: BaseException) -> str:
     return str(error).removeprefix("ddl: ")
 
 
+@dataclass
+class _ExitStatus:
+    failed: bool = False
+
+
 _started: list[Guard] = []
+_exit_status = _ExitStatus()
+
+
+def _note_exit_status() -> None:
+    """What is done at exit is not told the status; a rank that fails must not wait for the others first."""
+    leave = sys.exit
+
+    @functools.wraps(leave)
+    def note_and_leave(status: object = None, /) -> NoReturn:
+        _exit_status.failed = status not in (None, 0)
+        leave(status)  # type: ignore[arg-type]
+
+    sys.exit = note_and_leave
 
 
 def start(engine: Engine, here: Place, settings: Settings) -> None:
@@ -316,6 +335,7 @@ def start(engine: Engine, here: Place, settings: Settings) -> None:
         return
     names.exclude(*settings.exclude)
     _started.append(Guard(engine, here, settings))
+    _note_exit_status()
     atexit.register(_started[0].finish)
 
 

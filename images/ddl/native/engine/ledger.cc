@@ -28,7 +28,7 @@ std::string list(const std::vector<int>& ranks) {
 
 Ledger::Ledger(int size)
     : size_(size), pending_(static_cast<size_t>(size)), left_(static_cast<size_t>(size)), steps_(static_cast<size_t>(size)),
-      ended_(static_cast<size_t>(size)), last_news_(now()) {}
+      last_news_(now()) {}
 
 void Ledger::read(int rank, const std::string& text) {
   Unpacker from(text);
@@ -73,53 +73,43 @@ void Ledger::arrive(int rank, Entry* entry, const std::string& signature) {
   if (entry->name != kAlone) ++pending_[static_cast<size_t>(rank)];  // a rank that asks this goes on
   if (entry->count == size_) {
     complete(entry);
-  } else if (left_count_ > 0 || (ended_count_ > 0 && !entry->guards)) {
+  } else if (left_count_ > 0) {
     fail(entry, DDL_LEFT, who_waits(*entry));
   } else if (entry->guards) {
     look_at_guard(rank, entry);
   } else {
-    answer_alone();
+    answer_who_waits();
   }
 }
 
 void Ledger::look_at_guard(int rank, Entry* entry) {
-  if (entry->name == kAlone) {
-    answer_alone();
-  } else if (steps_[static_cast<size_t>(rank)] > reductions_) {
+  if (entry->name != kAlone && steps_[static_cast<size_t>(rank)] > reductions_) {
     fail(entry, DDL_DIVERGED, ahead(rank));
-  } else if (entry->name == kEnd) {
-    end(rank);
+  } else {
+    answer_who_waits();
   }
 }
 
-// Whoever asks whether others wait for it, while it changes its variables by itself, is told as soon as one does.
-void Ledger::answer_alone() {
-  const auto asked = entries_.find(kAlone);
-  if (asked == entries_.end() || asked->second.count == 0) return;
+// Two of the guard's are answered as soon as another rank waits for one that has submitted them: it would wait for ever.
+void Ledger::answer_who_waits() {
+  for (const char* name : {kAlone, kEnd}) {
+    const auto asked = entries_.find(name);
+    if (asked == entries_.end() || asked->second.count == 0) continue;
+    const Entry* other = waits_for(asked->second);
+    if (other) fail(&asked->second, name == kAlone ? DDL_DIVERGED : DDL_LEFT, who_waits(*other));
+  }
+}
+
+// A collective for which a rank that has submitted `asked` is wanted; null if there is none.
+const Ledger::Entry* Ledger::waits_for(const Entry& asked) const {
   for (const auto& each : entries_) {
     const Entry& other = each.second;
     if (other.count == 0 || other.guards) continue;
     for (size_t rank = 0; rank < other.who.size(); ++rank) {
-      if (asked->second.who[rank] < 0 || other.who[rank] >= 0) continue;
-      fail(&asked->second, DDL_DIVERGED, who_waits(other));
-      return;
+      if (asked.who[rank] >= 0 && other.who[rank] < 0) return &other;
     }
   }
-}
-
-// A rank's program is over: what only others have can never be. It still compares its weights with theirs.
-void Ledger::end(int rank) {
-  ended_[static_cast<size_t>(rank)] = true;
-  ++ended_count_;
-  std::vector<std::string> hopeless;
-  for (const auto& each : entries_) {
-    const Entry& entry = each.second;
-    if (entry.count > 0 && !entry.guards && entry.who[static_cast<size_t>(rank)] < 0) hopeless.push_back(each.first);
-  }
-  for (const std::string& name : hopeless) {
-    Entry& entry = entries_[name];
-    fail(&entry, DDL_LEFT, who_waits(entry));
-  }
+  return nullptr;
 }
 
 std::string Ledger::ahead(int rank) const {
@@ -210,9 +200,8 @@ std::string Ledger::who_waits(const Entry& entry) const {
   std::vector<int> here, absent, gone;
   for (int rank = 0; rank < size_; ++rank) {
     const size_t index = static_cast<size_t>(rank);
-    const bool over = left_[index] || ended_[index];
-    (entry.who[index] >= 0 ? here : over ? gone : absent).push_back(rank);
-    if (entry.who[index] >= 0 && over) gone.push_back(rank);
+    (entry.who[index] >= 0 ? here : left_[index] ? gone : absent).push_back(rank);
+    if (entry.who[index] >= 0 && left_[index]) gone.push_back(rank);
   }
   std::ostringstream words;
   words << entry.name << " (" << describe(entry.signatures[0]) << "): " << list(here)

@@ -42,9 +42,9 @@ class Ledger {
   Entry& entry(const std::string& name);
   void arrive(int rank, Entry* entry, const std::string& signature);
   void leave(int rank);
-  void end(int rank);
   void look_at_guard(int rank, Entry* entry);
-  void answer_alone();
+  void answer_who_waits();
+  const Entry* waits_for(const Entry& asked) const;
   std::string ahead(int rank) const;
   void complete(Entry* entry);
   void fail(Entry* entry, int code, const std::string& words);
@@ -62,8 +62,6 @@ class Ledger {
   int left_count_ = 0, waiting_ = 0;
   // The divergence guard; see ddl_guard_steps.
   std::vector<int64_t> steps_;          // by rank: those that it told of
-  std::vector<bool> ended_;             // by rank: `guard: end` has come
-  int ended_count_ = 0;
   int64_t reductions_ = 0;              // of all ranks, that were ordered
   double last_news_ = 0;
   Packer out_;
