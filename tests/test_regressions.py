@@ -123,14 +123,12 @@ def test_a_thousand_is_told_in_the_next_unit() -> None:
 # manifest/commands.py: a comment's line becomes the parallel command, and the training runs once, on one rank, with 0
 @pytest.mark.parametrize("text", ["# first train\npython t.py", "python t.py # twice ; python x.py"])
 def test_a_comment_is_no_command(text: str) -> None:
-    with pytest.raises(ValueError, match="a comment"):
-        read_commands(text)
+    assert [command.text for command in read_commands(text)] == ["python t.py"]
 
 
 @pytest.mark.parametrize("text", ["a &&\nb", "a |\n  b", "a ||\nb"])
 def test_a_line_that_goes_on_is_not_cut(text: str) -> None:
-    with pytest.raises(ValueError, match="end of its line"):
-        read_commands(text)
+    assert [command.text for command in read_commands(text)] == [text]
 
 
 @pytest.mark.parametrize("text", ["case.py x", "if.sh", "for.py"])
