@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -79,6 +80,23 @@ def test_what_each_host_wrote_is_stored_and_each_learner_knows_its_number(lab: R
     results = lab.bench.results(record["training_id"])
     assert [(results / f"rank-{rank}").read_text() for rank in (0, 1)] == ["1 learner-1", "2 learner-2"]
     assert [(results / f"large-{rank}").stat().st_size for rank in (0, 1)] == [50_000_000] * 2
+
+
+def test_the_ranks_of_each_host_share_out_its_cores(lab: RealLab, tmp_path: Path) -> None:
+    program = (
+        "import os\nprint('CPUS', os.environ['OMPI_COMM_WORLD_RANK'], *sorted(os.sched_getaffinity(0)), flush=True)\n"
+    )
+    manifest = lab.bench.manifest(tmp_path, "python program.py", program)
+    manifest.write_text(manifest.read_text().replace("name: p100 ", "name: p100x2 "))
+    record, said = launch(lab, manifest)
+    words = [line.split()[1:] for number in (1, 2) for line in lab.bench.log(record["training_id"], number)]
+    cpus = {rank: set(map(int, found)) for word, rank, *found in words if word == "CPUS"}
+    assert sorted(cpus) == ["0", "1", "2", "3"]
+    count = len(os.sched_getaffinity(0))
+    for one, other in (("0", "1"), ("2", "3")):
+        assert len(cpus[one] | cpus[other]) == count
+        assert not (cpus[one] & cpus[other]) or count < 2
+    assert ("binding  cores: a rank runs on its share of its host's cores" in said) == (count > 1)
 
 
 def test_a_rank_that_fails_on_the_other_host_is_named_and_nothing_stays(lab: RealLab, tmp_path: Path) -> None:
