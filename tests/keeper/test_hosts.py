@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,7 @@ from toolkit.keeper.judge import HostReport, LearnerEnd
 from .jobs import RUN, job
 
 REPORT = HostReport(1, (LearnerEnd(2, 137, oom=True),), {"1.2": 0, "1.3": 137}, Reason.BUCKET_FULL, "what", "said")
+REPORT = replace(REPORT, times={"1.2": (1.5, 2.5)}, without_gpu=("1.3",))
 THREE = ("p100-01", "p100-02", "p100-03")
 
 

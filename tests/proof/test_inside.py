@@ -49,9 +49,9 @@ for rank in 0 1; do OMPI_COMM_WORLD_RANK=$rank OMPI_COMM_WORLD_SIZE=2 "$@" & don
 """
 
 
-def said(folder: Path, check: str, path: str = "", **changes: object) -> dict[str, Any]:
-    """The program's reply; it finds modules and commands in `folder`."""
-    program = (INSIDE / "prove.py").read_bytes()
+def said(folder: Path, check: str, bash: str = "/bin/bash", **changes: object) -> dict[str, Any]:
+    """The program's reply; it finds modules and commands in `folder`, and looks for bash at `bash`."""
+    program = (INSIDE / "prove.py").read_bytes().replace(b'"/bin/bash"', json.dumps(bash).encode())
     done = subprocess.run(
         [sys.executable, "-", check, json.dumps({**ASKED, **changes})],
         input=program,
@@ -176,3 +176,9 @@ def test_a_ddl_that_does_not_load_shows_its_own_words(tmp_path: Path) -> None:
     reply = said(tmp_path, "ddl")
     assert not reply["ok"]
     assert "RuntimeError: no such symbol: MPI_Init" in reply["said"]
+
+
+def test_an_image_without_bash_is_said_to_lack_it(tmp_path: Path) -> None:
+    put_mpirun(tmp_path)
+    reply = said(tmp_path, "ranks", bash=str(tmp_path / "bash"))
+    assert (reply["ok"], "no /bin/bash, in which a manifest's commands run" in reply["said"]) == (False, True)

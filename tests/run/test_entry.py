@@ -135,3 +135,11 @@ def test_no_sign_of_life_is_answered_where_the_keeper_gives_none(follower: Follo
     done = subprocess.run(argv, input="1\n2\n3\n4\n5\n", capture_output=True, text=True, timeout=30, check=False)
     assert done.stdout.split() == ["1", "2", "3"]
     assert (follower.folder / "beat.2").read_text() == "5\n"
+
+
+def test_an_image_without_bash_runs_nothing(follower: Follower) -> None:
+    entry = follower.folder / "entry.sh"
+    entry.write_text(entry.read_text().replace("/bin/bash", str(follower.folder / "bash")))
+    done = subprocess.run(["/bin/sh", str(entry)], capture_output=True, text=True, timeout=30, check=False)
+    said = f"the image has no {follower.folder}/bash, in which commands run\n"
+    assert (done.returncode, done.stderr) == (127, said)
