@@ -76,6 +76,8 @@ def loop() -> None:
 
     if WRONG == "all-alone" or (WRONG == "alone" and BAD):
         step = alone
+    if WRONG == "excluded":
+        ddl.guard_exclude(model.trainable_variables[1])
     step = step if WAY == "eager" else tf.function(step)
     began = time.monotonic()
     for number in range(STEPS):
@@ -84,7 +86,7 @@ def loop() -> None:
         if WRONG in ("alone", "all-alone") and STEPS > 25:
             time.sleep(0.01)
     print(f"rank {ddl.rank()}: {time.monotonic() - began:.1f} s")
-    if WRONG == "at-end" and BAD:
+    if WRONG in ("at-end", "excluded") and BAD:
         model.trainable_variables[1].assign_add(model.trainable_variables[1] * 0 + 0.5)
     if WRONG == "rank-0-restores" and ddl.rank() == 0:
         model.trainable_variables[1].assign_add(model.trainable_variables[1] * 0 + 0.5)
@@ -116,8 +118,6 @@ if WRONG == "not-averaged" and BAD:
     from ddl.tensorflow import keras3
 
     keras3.reduce_pairs = lambda _, pairs, **__: pairs
-if WRONG == "excluded":
-    ddl.guard_exclude("*/bias*")
 if WRONG == "excluded-on-one" and BAD:
     ddl.guard_exclude("*/bias*")
 if WRONG == "more-steps" and BAD:

@@ -154,7 +154,7 @@ class Guard:
     def _differ(self, weights: Weights, step: int, found: Extremes, mine: Final, left_out: bool) -> None:
         """Digests differ: the largest relative difference decides."""
         if 2 in found.differing:
-            self.end(
+            self.end_for_all(
                 f"ranks guard different variables of {weights.name}: this rank those named "
                 f"{_some([one.name for one in weights.variables])}; what is excluded must be so on every rank",
                 weights,
@@ -163,7 +163,7 @@ class Guard:
         if 1 in found.differing:
             counts = self._of_every_rank(f"{weights.name}: steps", mine.steps)
             told = ", ".join(f"rank {rank} {count}" for rank, count in enumerate(counts[:16]))
-            self.end(f"ranks have taken different numbers of steps: {told}", weights, step)
+            self.end_for_all(f"ranks have taken different numbers of steps: {told}", weights, step)
         name = f"guard: {weights.name}"
         totals = self._of_every_rank(f"{weights.name}: digests", 0 if left_out else signed(folded(mine.digests)))
         each = extremes(self.engine, f"{name}: digest of each", [signed(one) for one in mine.digests], left_out)
@@ -173,7 +173,7 @@ class Guard:
             size = largest_difference(self.engine, f"{name}: {about.name}", mine.values[place].numbers(), left_out)
             if not size <= allowed(self.settings.tolerance, about.dtype):
                 why = f"{about.name} {self._in_words(size)}{_and_more(len(each.differing) - 1)}{_who(totals)}"
-                self.end(why, weights, step, about.name, size)
+                self.end_for_all(why, weights, step, about.name, size)
             worst = max(worst, size)
         self._warn(weights, step, weights.variables[each.differing[0]].name, worst)
 
@@ -197,21 +197,28 @@ class Guard:
                 flush=True,
             )
 
+    def end_for_all(
+        self, why: str, weights: Weights | None = None, step: int = 0, variable: str = "", size: float = 0.0
+    ) -> NoReturn:
+        """End the job with a reason that all ranks know: rank 0 says it."""
+        if self.here.rank != 0:
+            time.sleep(_END_SECONDS)
+        self.end(why, weights, step, variable, size)
+
     def end(
         self, why: str, weights: Weights | None = None, step: int = 0, variable: str = "", size: float = 0.0
     ) -> NoReturn:
-        """End the job with the reason. Where all ranks know it, rank 0 does."""
-        first = weights.checked + 1 if weights and step else None
-        when = f" in {_interval(weights.checked, step)}" if weights and step else ""
-        details = {
-            "first_step": first,
-            "last_step": step or None,
-            "variable": variable or None,
-            "difference": size if variable and math.isfinite(size) else None,
-        }
-        if variable and self.here.rank != 0:
-            time.sleep(_END_SECONDS)
-        end_unsynchronised(self.engine, f"ranks diverged{when}: {why}", **details)
+        """End the job with a reason that this rank knows, others perhaps not."""
+        known = weights is not None and step > 0
+        when = f" in {_interval(weights.checked, step)}" if weights is not None and known else ""
+        end_unsynchronised(
+            self.engine,
+            f"ranks diverged{when}: {why}",
+            first_step=weights.checked + 1 if weights is not None and known else None,
+            last_step=step if known else None,
+            variable=variable or None,
+            difference=size if variable and math.isfinite(size) else None,
+        )
 
     def finish(self) -> None:
         """The program is over: compare what the ranks have ended with. Collective.
@@ -239,7 +246,7 @@ class Guard:
         found = extremes(self.engine, "guard: end", (signed(total), which), left_out)
         if 1 in found.differing:
             mine = _some([weights.name for weights, _ in finals])
-            self.end(f"ranks have not trained the same variables; rank {self.here.rank}: {mine}")
+            self.end_for_all(f"ranks have not trained the same variables; rank {self.here.rank}: {mine}")
         for weights, final in finals:
             if found.differing:
                 self._finish_one(weights, final, left_out)

@@ -54,23 +54,24 @@ def _is_excluded(variable: Any) -> bool:
 
 @tf.autograph.experimental.do_not_convert
 def _after_step(guard: Guard, _: Any, trained: Sequence[Any], applied: Any) -> None:
-    guarded = [one for one in map(names.plain, trained) if not _is_excluded(one)]
+    every = [*map(names.plain, trained)]
+    guarded = [one for one in every if not _is_excluded(one)]
     if not guarded:
         return
+    name = _name_of(every)
     if not tf.compat.v1.executing_eagerly_outside_functions():
         if applied is not None and not tf.inside_function():
-            sessions.call_after(applied, _OfGraph(guard, guarded))
+            sessions.call_after(applied, _OfGraph(guard, name, guarded))
         return
-    weights = _weights_of(guard, guarded)
+    weights = _weights_of(guard, name, guarded)
     if tf.executing_eagerly():
         weights.eager_step()
     else:
         weights.add_ops()
 
 
-def _weights_of(guard: Guard, variables: Sequence[Any]) -> Trained:
+def _weights_of(guard: Guard, name: str, variables: Sequence[Any]) -> Trained:
     """These variables' weights, which last as long as the first of them: one optimizer's are always the same."""
-    name = _name_of(variables)
     known: dict[str, Trained] = vars(variables[0]).setdefault(_OF_VARIABLE, {})
     if name not in known:
         known[name] = Trained(guard, name, variables)
@@ -79,6 +80,7 @@ def _weights_of(guard: Guard, variables: Sequence[Any]) -> Trained:
 
 
 def _name_of(variables: Sequence[Any]) -> str:
+    """What an optimizer's variables are called together, those that are excluded among them: the same on every rank."""
     every = [names.of_variable(variable) for variable in variables]
     more = f" and {len(every) - 1} more" if len(every) > 1 else ""
     return f"weights {every[0]}{more} [{hashlib.sha256(chr(10).join(every).encode()).hexdigest()[:8]}]"
@@ -191,8 +193,8 @@ def _assigning(assign: Method) -> Method:
 class _OfGraph:
     """Variables that an optimizer trains in a version 1 graph: in each session they are others."""
 
-    def __init__(self, guard: Guard, variables: Sequence[Any]) -> None:
-        self._guard, self._name = guard, _name_of(variables)
+    def __init__(self, guard: Guard, name: str, variables: Sequence[Any]) -> None:
+        self._guard, self._name = guard, name
         self._about = [_about(variable) for variable in variables]
         with tf.control_dependencies(None), tf.name_scope("ddl/"):
             self._reads = [variable.read_value() for variable in variables]

@@ -96,7 +96,7 @@ class _Optimizers:
             return
         weights = self._trained.get(optimizer)
         if weights is None or len(weights.variables) != len(chosen):
-            weights = self._trained[optimizer] = Trained(chosen)
+            weights = self._trained[optimizer] = Trained(_name_of(guarded), chosen)
             self._guard.add(weights)
         weights.steps += 1
         if self._guard.is_due(weights.steps):
@@ -111,12 +111,17 @@ class _Optimizers:
         return {"an optimizer's parameters": self._steps}
 
 
+def _name_of(parameters: list[torch.Tensor]) -> str:
+    more = f" and {len(parameters) - 1} more" if len(parameters) > 1 else ""
+    return f"weights {getattr(parameters[0], _NAME)}{more}"
+
+
 class Trained(Weights):
     """Parameters that an optimizer trains. Their memory is held until their last values are digested."""
 
-    def __init__(self, parameters: list[torch.Tensor]) -> None:
+    def __init__(self, name: str, parameters: list[torch.Tensor]) -> None:
         about = [Variable(getattr(one, _NAME), tuple(one.shape), type_name(one)) for one in parameters]
-        super().__init__(f"weights {about[0].name} and {len(about) - 1} more", about)
+        super().__init__(name, about)
         self.steps = 0
         self._last: Final | None = None
         self._held = [one.detach() for one in parameters]
