@@ -7,8 +7,9 @@ step uses the average of all ranks' gradients. Without mpirun the same program r
 Under mpirun with ``DDL_OPTIONS`` unset nothing is synchronised until the program calls ``ddl.init(options)``.
 
 How it is made, from the bottom up: ``environment`` and ``mode`` read what the launcher says, ``grouping`` decides what
-travels together, ``engine`` is the native library, which speaks MPI, ``arrays`` gives it NumPy's arrays, ``ending``
-sees to it that no rank waits for one that is gone, and ``session`` switches it all on. ``tensorflow`` and ``torch``
+travels together, ``engine`` is the native library, which speaks MPI, ``arrays`` gives it NumPy's arrays, ``owner``
+finds out which of a rank's processes has it, ``rendezvous`` names ranks that do not come, ``ending`` sees to it that no
+rank waits for one that is gone, ``detaching`` that mpirun does not, and ``session`` switches it all on. ``tensorflow`` and ``torch``
 (rooms of their own) are prepared by ``frameworks`` when the program ``imports`` them. With one rank, none of that is
 loaded. ``launcher`` is the command ``ddlrun``.
 """

@@ -60,7 +60,7 @@ def init(options: str) -> None:
 def _connect(options: str, here: Place) -> Engine | None:
     """The started engine; None in a worker."""
     from ddl import detaching, ending, frameworks, owner, rendezvous
-    from ddl.engine import Engine, LibraryError, Unstarted
+    from ddl.engine import Engine, EngineError, Unstarted
 
     worker = owner.take(here, os.environ)
     if worker is not None:
@@ -74,7 +74,7 @@ def _connect(options: str, here: Place) -> Engine | None:
     try:
         with rendezvous.watched(options, here):
             engine = Engine(options, here.local_rank)
-    except LibraryError:
+    except EngineError:
         owner.release(here, os.environ)
         raise
     ending.arrange(engine)  # first: from here on a rank that fails must not leave the others waiting
