@@ -13,7 +13,7 @@ from ddl.mode import parse_mode
 
 if TYPE_CHECKING:
     from ddl.engine import Engine
-    from ddl.owner import Process
+    from ddl.owner import Process, Worker
 
 
 @dataclass
@@ -59,17 +59,12 @@ def init(options: str) -> None:
 
 def _connect(options: str, here: Place) -> Engine | None:
     """The started engine; None in a worker."""
-    from ddl import detaching, ending, frameworks, owner, rendezvous
-    from ddl.engine import Engine, EngineError, Unstarted
+    from ddl import ending, owner, rendezvous
+    from ddl.engine import Engine, EngineError
 
     worker = owner.take(here, os.environ)
     if worker is not None:
-        _session.worker = worker.why
-        if worker.owner is not None:
-            detaching.follow(worker.owner)
-            frameworks.prepare_worker(here)
-            return None
-        _prepare(Unstarted(worker.why), here)  # who trains here would train alone, and not know it
+        _work(worker, here)
         return None
     try:
         with rendezvous.watched(options, here):
@@ -81,6 +76,26 @@ def _connect(options: str, here: Place) -> Engine | None:
     os.register_at_fork(after_in_child=functools.partial(_become_worker, owner.running(os.getpid()), here))
     _prepare(engine, here)
     return engine
+
+
+def is_worker() -> bool:
+    """Whether the rank's own process has started ddl and this is one that it has started; it is prepared as that."""
+    from ddl import owner
+
+    here = place()
+    return owner.recorded(here, os.environ) is not None and _connect("", here) is None
+
+
+def _work(worker: Worker, here: Place) -> None:
+    from ddl import detaching, frameworks
+    from ddl.engine import Unstarted
+
+    _session.worker = worker.why
+    if worker.owner is not None:
+        detaching.follow(worker.owner)
+        frameworks.prepare_worker(here)
+    else:
+        _prepare(Unstarted(worker.why), here)  # who trains here would train alone, and not know it
 
 
 def _prepare(engine: Engine, here: Place) -> None:
