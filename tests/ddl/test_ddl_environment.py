@@ -93,7 +93,7 @@ def test_options_for_another_number_of_ranks_end_the_import() -> None:
 def test_without_the_native_library_several_ranks_say_what_to_do() -> None:
     result = run("import ddl", DDL_OPTIONS="-mode p:1x2", **mpi(0, 2, 1))
     assert result.returncode == 1
-    assert "LibraryError: ddl: the native library cannot be loaded: libddl_engine.so" in result.stderr
+    assert "EngineError: ddl: the native library cannot be loaded: libddl_engine.so" in result.stderr
     assert "next: have libddl_engine.so in LD_LIBRARY_PATH" in result.stderr
 
 

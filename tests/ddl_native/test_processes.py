@@ -19,7 +19,7 @@ CHILDREN = [
     *("spawn", "forkserver", "fork", "executor", "refused_in_workers", "worker_raises"),
     *("forked_raises", "forked_exits", "forked_interrupted", "forked_thread_raises", "forked_collective"),
     *("forked_amid_collectives", "forked_twice", "program", "program_without_the_environment", "program_collective"),
-    *("program_init", "program_of_a_shell", "spawned_by_os", "forked_and_replaced"),
+    *("program_init", "program_without_options", "program_of_a_shell", "spawned_by_os", "forked_and_replaced"),
 ]
 
 

@@ -6,12 +6,13 @@ step uses the average of all ranks' gradients. Without mpirun the same program r
 
 Under mpirun with ``DDL_OPTIONS`` unset nothing is synchronised until the program calls ``ddl.init(options)``.
 
-How it is made, from the bottom up: ``environment`` and ``mode`` read what the launcher says, ``grouping`` decides what
-travels together, ``engine`` is the native library, which speaks MPI, ``arrays`` gives it NumPy's arrays, ``ending``
-sees to it that no rank waits for one that is gone, ``guard`` that ranks which train together stay together, and
-``session`` switches it all on. ``tensorflow`` and ``torch``
-(rooms of their own) are prepared by ``frameworks`` when the program ``imports`` them. With one rank, none of that is
-loaded. ``launcher`` is the command ``ddlrun``.
+How it is made, from the bottom up: ``environment`` and ``mode`` read what the launcher says, ``grouping`` decides
+what travels together, ``engine`` is the native library, which speaks MPI, ``arrays`` gives it NumPy's arrays,
+``owner`` finds out which of a rank's processes has it, ``rendezvous`` names ranks that do not come, ``ending`` sees
+to it that no rank waits for one that is gone, ``detaching`` that mpirun does not, ``guard`` that ranks which train
+together stay together, and ``session`` switches it all on. ``tensorflow`` and ``torch`` (packages of their own) are
+prepared by ``frameworks`` when the program ``imports`` them. With one rank, none of that is loaded. ``launcher`` is
+the command ``ddlrun``.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import Any
 from ddl.api import allreduce_n, bcast, grads_reduce, guard_exclude
 from ddl.environment import local_rank, num_hosts, place, rank, size, under_mpi
 from ddl.learning_rate import scale_learning_rate
-from ddl.session import init
+from ddl.session import init, is_worker
 from ddl.sharding import shard
 
 _LATE = {
@@ -69,7 +70,7 @@ def _begin() -> None:
     options = os.environ.get("DDL_OPTIONS")
     if options:
         init(options)
-    elif place().size > 1 and place().rank == 0:
+    elif place().size > 1 and not is_worker() and place().rank == 0:
         print("ddl: DDL_OPTIONS is not set: nothing is synchronised until ddl.init(options)", file=sys.stderr)
 
 

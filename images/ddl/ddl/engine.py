@@ -35,10 +35,6 @@ class RanksDiverged(EngineError):
 _DIVERGED = 6
 
 
-class LibraryError(EngineError):
-    """The native library cannot be loaded; nothing has been started."""
-
-
 @dataclass(frozen=True)
 class Piece:
     """One dense, row-major tensor in this process's memory; it is reduced where it lies.
@@ -215,7 +211,7 @@ def _load() -> Any:
         # Global: TensorFlow's and PyTorch's own libraries must not bring a second MPI's symbols before it.
         library = ctypes.CDLL(str(place / _FILE) if place else _FILE, mode=os.RTLD_NOW | os.RTLD_GLOBAL)
     except OSError as error:
-        raise LibraryError(
+        raise EngineError(
             f"ddl: the native library cannot be loaded: {error}\n"
             f"  next: have {_FILE} in LD_LIBRARY_PATH or beside the package (lib/), and Open MPI's libmpi.so installed"
         ) from None

@@ -16,7 +16,7 @@ import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,9 +65,9 @@ def take(here: Place, environ: MutableMapping[str, str]) -> Worker | None:
     if me is None:  # no /proc: nothing can be told of other processes
         return None
     slot = _slot(here, environ)
-    recorded = _read(environ.get(VARIABLE, ""), slot)
-    if recorded is not None:
-        return worker_of(here, me, recorded)
+    holder = recorded(here, environ)
+    if holder is not None:
+        return worker_of(here, me, holder)
     if _forked_or_of_multiprocessing():
         return Worker(
             f"this process ({me.pid}) is a worker of rank {here.rank}'s main program, which has not started ddl: "
@@ -94,6 +94,11 @@ def take(here: Place, environ: MutableMapping[str, str]) -> Worker | None:
         holder = _record(file, slot, me)
     environ[VARIABLE] = _line(slot, me)
     return None
+
+
+def recorded(here: Place, environ: Mapping[str, str]) -> Process | None:
+    """The process that has the rank's engine, where this one was started by it or is it."""
+    return _read(environ.get(VARIABLE, ""), _slot(here, environ))
 
 
 def release(here: Place, environ: MutableMapping[str, str]) -> None:
@@ -153,12 +158,12 @@ def _forked_or_of_multiprocessing() -> bool:
         return False
 
 
-def _slot(here: Place, environ: MutableMapping[str, str]) -> str:
+def _slot(here: Place, environ: Mapping[str, str]) -> str:
     """What stands for one rank of one job: ranks of an mpirun that a rank starts are others."""
     return f"{environ.get('PMIX_NAMESPACE', 'job')}.{here.rank}"
 
 
-def _file(slot: str, environ: MutableMapping[str, str]) -> Path:
+def _file(slot: str, environ: Mapping[str, str]) -> Path:
     session = environ.get("PMIX_SERVER_TMPDIR")  # mpirun removes it at the end
     folder = Path(session) if session and Path(session).is_dir() else Path(tempfile.gettempdir())
     return folder / f"ddl.{os.getuid()}.{slot.replace('/', '_')}"
@@ -195,7 +200,7 @@ def _without_links(name: str, flags: int) -> int:
     return os.open(name, flags | os.O_NOFOLLOW, 0o600)
 
 
-def _mpi_starts_again(environ: MutableMapping[str, str]) -> bool:
+def _mpi_starts_again(environ: Mapping[str, str]) -> bool:
     """Whether MPI can start in a place where it has ended: from Open MPI 5 on, which says its version."""
     return environ.get("OMPI_VERSION", "").partition(".")[0].isdecimal()
 

@@ -102,7 +102,7 @@ def _watch(there: threading.Event, here: Place, limits: Limits) -> None:
 def _warning(here: Place, missing: tuple[int, ...] | None, waited: float, end: float) -> str:
     said = f"ddl: rank {here.rank} has waited {waited:.0f} s for "
     if missing == ():
-        return f"{said}MPI to connect the ranks, which have all started ddl\n"
+        return f"{said}ddl to start; all ranks are there\n"
     after = f"; the job ends after {end:.0f} s (-start SECONDS in DDL_OPTIONS)" if end else ""
     return f"{said}{ranks(missing)} to start ddl{after}\n"
 

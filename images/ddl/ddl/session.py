@@ -15,7 +15,7 @@ from ddl.mode import parse_mode
 
 if TYPE_CHECKING:
     from ddl.engine import Engine
-    from ddl.owner import Process
+    from ddl.owner import Process, Worker
 
 
 @dataclass
@@ -63,23 +63,18 @@ def init(options: str) -> None:
 
 def _connect(options: str, here: Place, guarding: Settings) -> Engine | None:
     """The started engine; None in a worker."""
-    from ddl import detaching, ending, frameworks, owner, rendezvous
-    from ddl.engine import Engine, LibraryError, Unstarted
+    from ddl import ending, frameworks, owner, rendezvous
+    from ddl.engine import Engine, EngineError
     from ddl.guard import process
 
     worker = owner.take(here, os.environ)
     if worker is not None:
-        _session.worker = worker.why
-        if worker.owner is not None:
-            detaching.follow(worker.owner)
-            frameworks.prepare_worker(here)
-            return None
-        frameworks.prepare(Unstarted(worker.why), here)  # who trains here would train alone, and not know it
+        _work(worker, here)
         return None
     try:
         with rendezvous.watched(options, here):
             engine = Engine(options, here.local_rank)
-    except LibraryError:
+    except EngineError:
         owner.release(here, os.environ)
         raise
     ending.arrange(engine)  # first: from here on a rank that fails must not leave the others waiting
@@ -87,6 +82,26 @@ def _connect(options: str, here: Place, guarding: Settings) -> Engine | None:
     process.start(engine, here, guarding)
     frameworks.prepare(engine, here)
     return engine
+
+
+def is_worker() -> bool:
+    """Whether the rank's own process has started ddl and this is one that it has started; it is prepared as that."""
+    from ddl import owner
+
+    here = place()
+    return owner.recorded(here, os.environ) is not None and _connect("", here, Settings()) is None
+
+
+def _work(worker: Worker, here: Place) -> None:
+    from ddl import detaching, frameworks
+    from ddl.engine import Unstarted
+
+    _session.worker = worker.why
+    if worker.owner is not None:
+        detaching.follow(worker.owner)
+        frameworks.prepare_worker(here)
+    else:
+        frameworks.prepare(Unstarted(worker.why), here)  # who trains here would train alone, and not know it
 
 
 def _become_worker(parent: Process | None, here: Place) -> None:

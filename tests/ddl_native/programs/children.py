@@ -154,6 +154,14 @@ def program_init():
     must(done.returncode == 1 and "collectives belong to the rank's own process" in done.stderr)
 
 
+def program_without_options():
+    kept = {name: value for name, value in os.environ.items() if name != "DDL_OPTIONS"}
+    done = shell_program(f"import ddl; print(ddl.rank()); {COLLECTIVE}", env=kept)
+    must(done.stdout == f"{ddl.rank()}\n")
+    must("DDL_OPTIONS is not set" not in done.stderr)
+    must(done.returncode == 1 and "collectives belong to the rank's own process" in done.stderr)
+
+
 def program_of_a_shell():
     text = f"{sys.executable} -c 'import ddl; print(ddl.rank())' & wait; exec {sys.executable} -c 'import ddl'"
     done = subprocess.run(["bash", "-c", text], check=True, capture_output=True, text=True)
