@@ -27,9 +27,10 @@ from toolkit.run.code import read_code
 from toolkit.run.kept import RemoteKeeper
 from toolkit.run.launch import Launch, Request
 from toolkit.run.opened import stored_run
-from toolkit.run.plan import RunImage, make_plan, new_training_id
+from toolkit.run.plan import RunImage, make_plan
 from toolkit.run.record import Record
 from toolkit.run.records import Records
+from toolkit.run.training_id import TrainingId, new_training_id
 from toolkit.run.watch import Detached, Watch, Watched
 
 
@@ -121,7 +122,7 @@ def refuse_unreachable_store(manifest: Manifest, cluster: Cluster) -> None:
 
 
 @contextmanager
-def ready(order: Order, training_id: str, *, wait: bool) -> Iterator[Request]:
+def ready(order: Order, training_id: TrainingId, *, wait: bool) -> Iterator[Request]:
     """The run planned, on hosts that are its own while the context lasts; on this machine there is nothing to take."""
     manifest, cluster = order.manifest, order.cluster
     rest = (order.manifest_file, order.code_folder, order.code, home(), house() / "templates")

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from functools import cache
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter
 
 from toolkit.keeper.metrics import Metric
+from toolkit.run.training_id import CheckedId
+
+Moment = Annotated[float, Field(ge=0, lt=253_402_300_800)]
+"""Seconds since 1970, before the year 10000: what a date can be made of."""
 
 
 class State(StrEnum):
@@ -54,7 +63,7 @@ class Record:
         resumed_from: the run that it continues, or repeats.
     """
 
-    training_id: str
+    training_id: CheckedId
     name: str
     state: State
     image: str
@@ -69,7 +78,7 @@ class Record:
     manifest_file: str
     code_folder: str
     mpirun: str = ""
-    states: tuple[tuple[str, float], ...] = ()
+    states: tuple[tuple[str, Moment], ...] = ()
     steps: tuple[StepResult, ...] = ()
     stored_files: int = 0
     stored_bytes: int = 0
@@ -101,17 +110,28 @@ class Record:
         return replace(self, state=state, states=(*self.states, (state.value, now)))
 
 
-def read_record(data: dict[str, Any]) -> Record:
-    """A record as `asdict` gives it; what else is in `data` is left out. Raises `ValueError` where it is none."""
+def read_record(data: Mapping[str, Any] | bytes) -> Record:
+    """A record as `asdict` gives it, or the JSON of one; what else is in it is left out.
+
+    Raises `ValueError` where it is none.
+    """
     try:
-        known = {field.name: data[field.name] for field in fields(Record) if field.name in data}
-        known["state"] = State(known["state"])
-        known["states"] = tuple((name, at) for name, at in known["states"])
-        known["steps"] = tuple(StepResult(**(step | {"ranks": tuple(step["ranks"])})) for step in known["steps"])
-        for name in ("hosts", "kept"):
-            known[name] = tuple(known.get(name, ()))
-        launcher = known.get("launcher")
-        known["launcher"] = (int(launcher[0]), int(launcher[1])) if launcher else None
-        return Record(**known)
-    except (KeyError, TypeError, IndexError) as error:
+        text = plain_json(data if isinstance(data, bytes) else json.dumps(data))
+        if missing := sorted({"states", "steps"} - json.loads(text).keys()):
+            raise ValueError(f"it has no {missing[0]}")
+        return _adapter().validate_json(text)
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"no record: {error}") from None
+
+
+def plain_json(data: bytes | str) -> bytes:
+    """JSON that pydantic reads: Python's own reader takes halves of characters, which programs write into metrics.
+
+    Raises `ValueError` where it is no JSON, and `RecursionError` where it is nested too deeply.
+    """
+    return json.dumps(json.loads(data), ensure_ascii=False).encode("utf-8", "replace")
+
+
+@cache
+def _adapter() -> TypeAdapter[Record]:
+    return TypeAdapter(Record)
