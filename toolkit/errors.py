@@ -111,12 +111,8 @@ class ToolkitError(Exception):
     def __str__(self) -> str:
         first, *rest = self.what.split("\n")  # what others say shall not look like our own next line
         lines = [f"{self.code.label} {first}", *(f"  | {line}" for line in rest)]
-        lines += [f"  {line}" for problem in self.problems for line in str(problem).splitlines()]
-        lines += (
-            [f"  | {line}" for line in cut(self.evidence.strip(), _LONGEST).split("\n")]
-            if self.evidence.strip()
-            else []
-        )
+        lines += [f"  {line}" for problem in self.problems for line in redact_urls(str(problem)).splitlines()]
+        lines += [f"  | {line}" for line in cut(self.evidence.strip(), _LONGEST).splitlines()]
         if self.mend:
             lines.append(f"  next: {self.mend}")
         return "\n".join(lines)
@@ -126,7 +122,7 @@ class ToolkitError(Exception):
         return {
             "error": self.code.label,
             "what": self.what,
-            "problems": [str(problem) for problem in self.problems],
+            "problems": [redact_urls(str(problem)) for problem in self.problems],
             "evidence": self.evidence,
             "next": self.mend,
             **self.context,

@@ -32,6 +32,7 @@ from toolkit.run.record import Record
 from toolkit.run.records import Records
 from toolkit.run.training_id import TrainingId, new_training_id
 from toolkit.run.watch import Detached, Watch, Watched
+from toolkit.whole_file import write_output
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,9 @@ def launch(order: Order, arguments: argparse.Namespace) -> int:
     """Take the hosts, plan, show the plan, bring the run on its way, watch it."""
     training_id = new_training_id()
     if arguments.id_file:
-        Path(arguments.id_file).write_text(f"{training_id}\n")
+        write_output(Path(arguments.id_file), f"{training_id}\n".encode())
     with ready(order, training_id, wait=arguments.wait) as request:
-        screen = Screen(request.plan.ranks, request.plan, lines_to_stderr=arguments.json)
+        screen = Screen(request.plan.ranks, request.plan, lines_to_stderr=arguments.json, raw=arguments.raw)
         record = Launch(request, screen).run()
         if arguments.detach:
             return detached(record, as_json=arguments.json)

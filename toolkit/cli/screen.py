@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import IO, Any
+from typing import IO, Any, TextIO
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import (
@@ -25,10 +25,10 @@ from rich.progress import Task as BarTask
 from rich.segment import Segment
 from rich.text import Text
 
-from toolkit.cli.terminal import beneath
+from toolkit.cli.terminal import beneath, print_coloured
 from toolkit.image.progress import Progress as Step
 from toolkit.image.progress import Report
-from toolkit.printable import cut, neutral
+from toolkit.printable import coloured, cut, neutral
 from toolkit.urls import redact_urls
 
 
@@ -84,11 +84,22 @@ def json_text(value: Mapping[str, Any], indent: int | None = None) -> str:
     return redact_urls(json.dumps(value, indent=indent)).replace("\x7f", "\\u007f")
 
 
-def rank_line(text: str) -> Text:
-    """A line of the run with its `[rank]` coloured, so that the eye finds a rank's lines."""
+def print_line(text: str, stream: TextIO, *, raw: bool = False) -> None:
+    """A line of the run; `raw`: with the colours that its program sets."""
+    if raw:
+        print_coloured(text, stream)
+    else:
+        print(text, file=stream)
+
+
+def rank_line(text: str, *, raw: bool = False) -> Text:
+    """A line of the run with its `[rank]` coloured, so that the eye finds a rank's lines; `raw`: the rest as its
+    program colours it."""
     match = _RANK.match(text)
     if not match:
         return Text(text)
+    if raw:
+        return Text.assemble(match[0], Text.from_ansi(coloured(text[match.end() :])))
     style = _COLOURS[int(match[1]) % len(_COLOURS)] if match[1].isdecimal() else "dim"
     return Text.assemble((match[0], style), text[match.end() :])
 
