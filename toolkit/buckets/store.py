@@ -195,6 +195,9 @@ class Store:
             return action()
         except ClientError as error:
             raise self._refused(verb, bucket, str(error.response.get("Error", {}).get("Code", "")), error) from None
+        except UnicodeError as error:
+            what = f"cannot {verb} bucket {bucket} at {self._endpoint}: a name in it is not UTF-8"
+            raise ToolkitError(Code.LOADING_DATA, what, evidence=str(error)) from None
         except (BotoCoreError, Boto3Error) as error:
             raise ToolkitError(
                 Code.LOADING_DATA,
