@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from toolkit.printable import cut
+from toolkit.urls import redact_urls
+
 
 class Code(Enum):
     """A closed list of error codes; `exit_status` is what the command returns to the shell."""
@@ -74,6 +77,8 @@ class Problem:
 
 
 _WIDEST = 110
+_LONGEST = 2000
+"""Characters of a line of evidence; JSON has all of it."""
 
 
 def _pointed(line: str, index: int) -> tuple[str, str]:
@@ -88,7 +93,10 @@ def _pointed(line: str, index: int) -> tuple[str, str]:
 
 @dataclass
 class ToolkitError(Exception):
-    """Every failure that a person can do something about; the command prints it and no traceback."""
+    """Every failure that a person can do something about; the command prints it and no traceback.
+
+    Whoever raises it may put URLs and other programs' output into it: passwords of URLs are taken out here.
+    """
 
     code: Code
     what: str
@@ -97,10 +105,14 @@ class ToolkitError(Exception):
     mend: str = ""
     context: dict[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.what, self.evidence, self.mend = map(redact_urls, (self.what, self.evidence, self.mend))
+
     def __str__(self) -> str:
-        lines = [f"{self.code.label} {self.what}"]
-        lines += [f"  {line}" for problem in self.problems for line in str(problem).splitlines()]
-        lines += [f"  | {line}" for line in self.evidence.strip().splitlines()]
+        first, *rest = self.what.split("\n")  # what others say shall not look like our own next line
+        lines = [f"{self.code.label} {first}", *(f"  | {line}" for line in rest)]
+        lines += [f"  {line}" for problem in self.problems for line in redact_urls(str(problem)).splitlines()]
+        lines += [f"  | {line}" for line in cut(self.evidence.strip(), _LONGEST).splitlines()]
         if self.mend:
             lines.append(f"  next: {self.mend}")
         return "\n".join(lines)
@@ -110,7 +122,7 @@ class ToolkitError(Exception):
         return {
             "error": self.code.label,
             "what": self.what,
-            "problems": [str(problem) for problem in self.problems],
+            "problems": [redact_urls(str(problem)) for problem in self.problems],
             "evidence": self.evidence,
             "next": self.mend,
             **self.context,

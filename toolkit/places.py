@@ -32,6 +32,8 @@ def cache() -> Path:
 
 
 def private_folder(path: Path) -> Path:
-    """Make `path` (and its parents) for its owner alone; what exists keeps its mode."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Make `path`, and what is missing of its parents, for its owner alone; what exists keeps its mode."""
+    for folder in (*reversed(path.parents), path):
+        if not folder.is_dir():
+            folder.mkdir(mode=0o700, exist_ok=True)
     return path

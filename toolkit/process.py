@@ -37,16 +37,24 @@ class CommandFailed(Exception):
         self.result = result
 
 
-def run(argv: Sequence[str], *, check: bool = True, data: bytes | None = None, timeout: float | None = None) -> Result:
+def run(
+    argv: Sequence[str],
+    *,
+    check: bool = True,
+    data: bytes | None = None,
+    timeout: float | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Result:
     """Run `argv` to its end.
 
     Args:
         check: raise `CommandFailed` where the status is not 0. Default true.
         data: what the command reads. Default nothing.
         timeout: seconds; then the command is killed and the status is 124, as `timeout` has it. Default none.
+        environment: the command's. Default this process's own.
     """
     try:
-        process = _start(argv, stdin=subprocess.DEVNULL if data is None else subprocess.PIPE)
+        process = _start(argv, subprocess.DEVNULL if data is None else subprocess.PIPE, environment)
     except FileNotFoundError:
         result = Result(tuple(argv), 127, "", f"{argv[0]}: no such command on this machine")
     else:
@@ -56,9 +64,10 @@ def run(argv: Sequence[str], *, check: bool = True, data: bytes | None = None, t
     return result
 
 
-def _start(argv: Sequence[str], stdin: int) -> subprocess.Popen[bytes]:
+def _start(argv: Sequence[str], stdin: int, environment: Mapping[str, str] | None) -> subprocess.Popen[bytes]:
     """Start `argv` in a session of its own: a Ctrl-C on the terminal reaches this process alone."""
-    return subprocess.Popen(argv, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(argv, stdin=stdin, stdout=pipe, stderr=pipe, env=environment, start_new_session=True)
 
 
 def _finish(process: subprocess.Popen[bytes], argv: Sequence[str], data: bytes | None, timeout: float | None) -> Result:
@@ -79,15 +88,23 @@ def _finish(process: subprocess.Popen[bytes], argv: Sequence[str], data: bytes |
     return Result(tuple(argv), process.returncode, _text(output), _text(errors))
 
 
-def stream(argv: Sequence[str], on_line: Callable[[str], None], *, environment: Mapping[str, str] | None = None) -> int:
+def stream(
+    argv: Sequence[str],
+    on_line: Callable[[str], None],
+    *,
+    environment: Mapping[str, str] | None = None,
+    data: str | None = None,
+) -> int:
     """Run `argv` and give each line of its output and errors to `on_line` as it comes; returns the status.
+
+    `data` is what it reads: a few KiB, which a pipe holds; default nothing.
 
     The command gets a session of its own, so that a Ctrl-C on the terminal reaches this process alone, which
     ends the command in its own order.
     """
     process = subprocess.Popen(
         argv,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL if data is None else subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -97,6 +114,9 @@ def stream(argv: Sequence[str], on_line: Callable[[str], None], *, environment: 
     )
     assert process.stdout is not None
     try:
+        if process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError), process.stdin:
+                process.stdin.write(data or "")
         for line in process.stdout:
             on_line(line.rstrip("\n"))
         return process.wait()

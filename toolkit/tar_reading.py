@@ -17,6 +17,41 @@ _END = 2 * tarfile.BLOCKSIZE
 """Bytes: two blocks of zeros end a tar."""
 
 
+LARGEST_HEADER = 1 << 20
+"""Bytes of what stands before a member: a path has 4 KiB at most, extended attributes 64 KiB each."""
+_DEEPEST = 8
+_EXTENDING = (
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+)
+
+
+class BoundedTarInfo(tarfile.TarInfo):
+    """A header as `tarfile` reads it, which takes what extends it into memory: here no more than a real one has.
+
+    Raises `tarfile.ReadError` for more, and for sparse files, whose maps have no bound; no tar of ours has one.
+    """
+
+    def _proc_member(self, tar: Any) -> tarfile.TarInfo:  # tarfile's own comment says that a subclass may do this
+        if self.type == tarfile.GNUTYPE_SPARSE:
+            raise tarfile.ReadError(f"{self.name!r} is a sparse or special file")
+        if self.type not in _EXTENDING:
+            return cast("tarfile.TarInfo", super()._proc_member(tar))  # type: ignore[misc]
+        so_far, depth = getattr(tar, "extending", (0, 0))
+        if self.size > LARGEST_HEADER or self.size < 0 or so_far + self.size > LARGEST_HEADER or depth >= _DEEPEST:
+            raise tarfile.ReadError(f"a header of more than {LARGEST_HEADER} bytes, or of too many parts")
+        everywhere = self.type == tarfile.XGLTYPE
+        tar.extending = so_far + self.size, depth + 1
+        try:
+            return cast("tarfile.TarInfo", super()._proc_member(tar))  # type: ignore[misc]
+        finally:
+            tar.extending = so_far + self.size if everywhere else so_far, depth
+
+    def _proc_gnusparse_10(self, member: tarfile.TarInfo, headers: dict[str, str], *_: Any) -> None:
+        name = headers.get("GNU.sparse.name", member.name)
+        raise tarfile.ReadError(f"{name!r} is a sparse or special file")
+
+
 class PieceReader(io.RawIOBase):
     """A stream of pieces, as an engine sends it, read like a file."""
 
@@ -47,7 +82,7 @@ def members(tar: IO[bytes] | PieceReader) -> Iterator[tuple[str, tarfile.TarInfo
     Raises `tarfile.TarError` where the stream is no tar, or ends before the tar does.
     """
     stream = _Watched(tar)
-    with tarfile.open(fileobj=stream, mode="r|", bufsize=PIECE) as archive:
+    with tarfile.open(fileobj=stream, mode="r|", bufsize=PIECE, tarinfo=BoundedTarInfo) as archive:
         for member in archive:
             archive.members.clear()  # type: ignore[attr-defined]  # else it remembers every member of the stream
             name = member.name.removeprefix("./").strip("/")

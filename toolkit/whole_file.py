@@ -1,24 +1,102 @@
-"""Files that are whole or not there, and what is in them as a checksum."""
+"""Files that are whole or not there, and what is in them as a checksum.
+
+What is not yet whole lies beside its target under a name that no one can foresee, and is made anew: in a folder that
+others may write to, nobody can have put a link there.
+"""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
-import tempfile
+import secrets as randomness
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+_DEVICES = ("/dev/", "/proc/self/fd/")
 
 
 def write_whole(file: Path, content: bytes, mode: int = 0o644) -> None:
-    """Write `content` to `file` in one move: a reader never sees half of it, and an error leaves what was there."""
-    handle, name = tempfile.mkstemp(prefix=".new-", dir=file.parent)
-    new = Path(name)
+    """Write `content` to `file` in one move: a reader never sees half of it, and an error leaves what was there.
+
+    It is on the disk when this returns: also after a power cut there is the old content or the new one.
+    """
+    with _written_beside(file, content, mode) as new:
+        new.replace(file)
+    sync_folder(file.parent)
+
+
+def write_once(file: Path, content: bytes, mode: int = 0o644) -> bool:
+    """As `write_whole`, unless something is there, also a link; whether it was written. Of several at once one does."""
+    try:
+        with _written_beside(file, content, mode) as new:
+            os.link(new, file, follow_symlinks=False)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        return _write_exclusively(file, content, mode)
+    sync_folder(file.parent)
+    return True
+
+
+def write_output(file: Path, content: bytes) -> None:
+    """Write a file that a person has named for output: whole, with the mode that the umask leaves. A link of that name
+    is replaced and not followed, but for `/dev/stdout` and its like."""
+    if str(file).startswith(_DEVICES):
+        file.write_bytes(content)
+        return
+    with _written_beside(file, content) as new:
+        new.replace(file)
+
+
+@contextmanager
+def _written_beside(file: Path, content: bytes, mode: int | None = None) -> Iterator[Path]:
+    """A file beside `file` with the content, on the disk, to be given its name; gone afterwards."""
+    handle, new = open_beside(file, 0o666 if mode is None else 0o600)
     try:
         with os.fdopen(handle, "wb") as stream:
-            os.fchmod(handle, mode)
+            if mode is not None:
+                os.fchmod(handle, mode)
             stream.write(content)
-        new.replace(file)
+            stream.flush()
+            os.fsync(handle)
+        yield new
     finally:
         new.unlink(missing_ok=True)
+
+
+def _write_exclusively(file: Path, content: bytes, mode: int) -> bool:
+    """Where the file system has no hard links."""
+    try:
+        handle = os.open(file, _NEW, mode)
+    except FileExistsError:
+        return False
+    with os.fdopen(handle, "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(handle)
+    return True
+
+
+def open_beside(file: Path, mode: int = 0o666) -> tuple[int, Path]:
+    """A new hidden file in `file`'s folder, open to write; its descriptor and path. The umask cuts its mode."""
+    new = file.parent / f".toolkit-{randomness.token_hex(16)}.part"
+    return os.open(new, _NEW, mode), new
+
+
+def sync_folder(folder: Path) -> None:
+    """Have on the disk what was renamed in `folder`, where the system lets us."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def sha256_of(file: Path) -> str:

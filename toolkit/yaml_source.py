@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel
 
 from toolkit.errors import Code, Place, Problem, ToolkitError
+from toolkit.printable import neutral
 
 Model = TypeVar("Model", bound=BaseModel)
 Path_ = tuple[str | int, ...]
@@ -42,7 +43,6 @@ _SHORTEST_SECRET = 4
 _LONGEST = 800
 _Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # YAML's own
-_UNSHOWN = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _ALIASES = "aliases (*name) are not read here: write the value out"
 
 
@@ -132,7 +132,7 @@ def dotted(path: Path_) -> str:
 
 def printable(text: str) -> str:
     """`text` without what a terminal would obey: control characters, changes of direction become `\\x1b` and so on."""
-    return _UNSHOWN.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+    return neutral(text).replace("\t", "\\t")
 
 
 def several(count: int, noun: str = "problem") -> str:

@@ -7,12 +7,14 @@ import signal
 import stat
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from toolkit.buckets.embedded import LEASH_SECONDS, SERVER_SCRIPT, embedded_keys
+from toolkit.errors import ToolkitError
 from toolkit.keeper.places import BEGAN
 
 
@@ -128,3 +130,59 @@ def test_a_container_that_is_stopped_stops_its_server(server: Server) -> None:
     process.send_signal(signal.SIGTERM)
     process.wait(timeout=60)
     assert server.rclone_ends()
+
+
+def test_keys_are_the_same_for_all_who_ask_at_once(tmp_path: Path) -> None:
+    for turn in range(10):
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(embedded_keys, [tmp_path / str(turn)] * 8))
+        assert all(keys == found[0] for keys in found)
+        assert [one.name for one in (tmp_path / str(turn)).iterdir()] == ["embedded-keys.json"]
+
+
+KEYS = '{"access_key_id": "' + "a" * 20 + '", "secret_access_key": "' + "CANARY77" * 5 + '"'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "[" * 5000,
+        KEYS,
+        KEYS + ', "x": 1}',
+        KEYS.replace("CANARY77", "C,\\n") + "}",
+        "\0",
+        KEYS + "}" * 99,
+    ],
+    ids=range(9),
+)
+def test_keys_that_are_damaged_are_told_and_not_shown(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "embedded-keys.json"
+    file.write_text(text)
+    file.chmod(0o600)
+    with pytest.raises(ToolkitError, match="does not hold the keys of the embedded store: it is damaged") as caught:
+        embedded_keys(tmp_path)
+    assert caught.value.mend.endswith(f"rm {file}")
+    assert "CANARY" not in str(caught.value)
+    assert file.read_text() == text
+
+
+@pytest.mark.parametrize("kind", ["link", "fifo", "folder", "readable"])
+def test_keys_in_what_is_no_file_of_ours_alone_are_not_used(tmp_path: Path, kind: str) -> None:
+    file, other = tmp_path / "embedded-keys.json", tmp_path / "other"
+    other.write_text(KEYS + "}")
+    other.chmod(0o600)
+    match kind:
+        case "link":
+            file.symlink_to(other)
+        case "fifo":
+            os.mkfifo(file, 0o600)
+        case "folder":
+            file.mkdir()
+        case "readable":
+            other.rename(file)
+            file.chmod(0o644)
+    with pytest.raises(ToolkitError, match="does not hold the keys of the embedded store"):
+        embedded_keys(tmp_path)

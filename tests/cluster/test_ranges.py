@@ -80,3 +80,16 @@ def test_any_text_is_names_without_brackets_or_an_error(text: str) -> None:
     assert 1 <= len(names) <= MOST
     assert not any(character in name for name in names for character in "[],")
     assert all(names)
+
+
+LONG = ("a" * 250_000, "[" * 250_000, "a," * 100_000, "p[1," * 60_000, "]," * 100_000, "a" * (1 << 20))
+
+
+@pytest.mark.parametrize("text", LONG, ids=range(len(LONG)))
+def test_a_long_text_is_told_shortly_and_at_once(text: str) -> None:
+    try:
+        names = expand(text)
+    except ValueError as error:
+        assert len(str(error)) < 600
+    else:
+        assert names == (text,)

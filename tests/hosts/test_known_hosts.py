@@ -114,3 +114,21 @@ def test_what_is_recorded_is_known_afterwards(name: str, port: int, blob: bytes)
         entries = read_entries([file])
     assert standing(entries, known_as(name, port), key)[0] is Standing.KNOWN
     assert standing(entries, known_as(name, port % 65535 + 1), key)[0] is Standing.UNKNOWN
+
+
+def hashed(name: str) -> str:
+    salt = b"s" * 20
+    digest = hmac.digest(salt, name.encode(), "sha1")
+    return f"|1|{base64.b64encode(salt).decode()}|{base64.b64encode(digest).decode()}"
+
+
+@pytest.mark.parametrize("port", [22, 2222])
+@pytest.mark.parametrize("written", ["gpu01", "GPU01", "Gpu01"])
+@pytest.mark.parametrize("key", [ED, OTHER])
+def test_a_hashed_name_is_found_however_the_host_is_written(
+    tmp_path: Path, written: str, port: int, key: HostKey
+) -> None:
+    """ssh hashes names in small letters: a key that has changed must not look like one of a new host."""
+    text = line(hashed(known_as("gpu01", port)), ED)
+    stands = Standing.KNOWN if key is ED else Standing.CHANGED
+    assert found(tmp_path, text, known_as(written, port), key) == (stands, 1)

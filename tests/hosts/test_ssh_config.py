@@ -114,3 +114,27 @@ def test_a_jump_host_is_read(text: str, hop: Hop) -> None:
 def test_what_is_no_jump_host_is_told(text: str) -> None:
     with pytest.raises(ValueError, match="expected user@host:port"):
         parse_hop(text)
+
+
+@pytest.mark.parametrize(
+    "line", ["Include config.d/*", "include\tconfig.d/*", "Include=config.d/*", '  Include = "config.d/a"']
+)
+def test_an_include_is_read_however_it_is_written(tmp_path: Path, line: str) -> None:
+    (tmp_path / "config.d").mkdir()
+    (tmp_path / "config.d" / "a").write_text("Host h\n  User first\n")
+    assert way(tmp_path, f"{line}\nHost *\n  User second\n", Host("h")).user == "first"
+
+
+@pytest.mark.parametrize("rest", ['"open', "'open", "open\\", '""', "~no-such-user-here/x", "a\0b", "/"])
+def test_an_include_that_cannot_be_read_is_told_with_its_line(tmp_path: Path, rest: str) -> None:
+    try:
+        way(tmp_path, f"# mine\nInclude {rest}\nHost *\n  User me\n", Host("h"))
+    except ToolkitError as error:
+        assert error.code.label == "C104"
+        assert str(tmp_path / "config") in error.what
+
+
+@pytest.mark.parametrize("port", ["x", "0", "65536", "-1", "9" * 30, "22 22", "\u0661"])
+def test_a_port_that_is_none_is_told(tmp_path: Path, port: str) -> None:
+    with pytest.raises(ToolkitError, match="host h: ssh_config gives it port"):
+        way(tmp_path, f"Host h\n  Port {port}\n", Host("h"))

@@ -13,7 +13,7 @@ from packaging.version import Version
 from toolkit.errors import ToolkitError
 from toolkit.lock.model import WheelPin
 from toolkit.lock.pinned import exact_versions, pin_of
-from toolkit.lock.wheels import compile_argv, pins_of, solve_wheels
+from toolkit.lock.wheels import compile_argv, pins_of, solve_wheels, uv_environment
 
 from .recipes import SUITE
 
@@ -52,9 +52,20 @@ def test_uv_is_asked_for_the_images_python_and_glibc(tmp_path: Path) -> None:
         *("--format", "pylock.toml", "--only-binary", ":all:", "--generate-hashes", "--quiet"),
         *("--python", sys.executable, "--python-version", "3.13", "--python-platform", "x86_64-manylinux_2_36"),
     ]
-    assert compile_argv(tmp_path, "3.13", "2.41", "http://mine/simple")[-3:] == [
-        *("x86_64-manylinux_2_40", "--default-index", "http://mine/simple"),
-    ]
+    assert compile_argv(tmp_path, "3.13", "2.41")[-1] == "x86_64-manylinux_2_40"
+
+
+@pytest.mark.parametrize(
+    ("given", "index"),
+    [
+        ({}, None),
+        ({"PIP_INDEX_URL": "http://me:secret@mine/simple"}, "http://me:secret@mine/simple"),
+        ({"PIP_INDEX_URL": "http://mine", "UV_DEFAULT_INDEX": "http://uvs"}, "http://uvs"),
+        ({"PIP_INDEX_URL": "http://mine", "UV_INDEX_URL": "http://uvs"}, None),
+    ],
+)
+def test_uv_hears_of_the_sites_index_where_no_one_else_does(given: dict[str, str], index: str | None) -> None:
+    assert uv_environment(given).get("UV_DEFAULT_INDEX") == index
 
 
 def listed(*names: str) -> list[dict[str, Any]]:

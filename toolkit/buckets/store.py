@@ -102,13 +102,16 @@ class Store:
             request = {"Bucket": bucket, "Prefix": self._prefix + prefix, **token}
             page = self._call("list", bucket, partial(self._client.list_objects_v2, **request))
             for item in page.get("Contents", []):
+                if not item["Key"].startswith(request["Prefix"]):
+                    raise self._odd(bucket, f"asked for what begins with {prefix!r}, it lists {item['Key'][:300]!r}")
                 if not item["Key"].endswith("/"):
                     yield StoredObject(
-                        item["Key"].removeprefix(self._prefix), int(item["Size"]), item["ETag"].strip('"')
+                        item["Key"].removeprefix(self._prefix), int(item["Size"]), item.get("ETag", "-").strip('"')
                     )
             if not page.get("IsTruncated"):
                 return
-            token = {"ContinuationToken": page["NextContinuationToken"]}
+            if token == (token := {"ContinuationToken": page.get("NextContinuationToken", "")}):
+                raise self._odd(bucket, "its listing has no end")
 
     def put(self, bucket: str, key: str, file: Path, on_bytes: OnBytes | None = None) -> None:
         """Upload one file in pieces of 8 MiB."""
@@ -121,14 +124,21 @@ class Store:
             lambda: self._client.upload_file(str(file), bucket, self._prefix + key, Callback=on_bytes, Config=config),
         )
 
-    def read(self, bucket: str, key: str) -> bytes:
-        """A small object, whole."""
+    def read(self, bucket: str, key: str, limit: int) -> bytes:
+        """A small object, whole; raises `ToolkitError` (S302) where it has more than `limit` bytes."""
 
         def fetch() -> bytes:
-            body: bytes = self._client.get_object(Bucket=bucket, Key=self._prefix + key)["Body"].read()
+            body: bytes = self._client.get_object(Bucket=bucket, Key=self._prefix + key)["Body"].read(limit + 1)
             return body
 
         whole: bytes = self._call("read", bucket, fetch)
+        if len(whole) > limit:
+            raise ToolkitError(
+                Code.LOADING_DATA,
+                f"object {bucket}/{key} is refused: larger than {limit} bytes",
+                mend="it was damaged, or written by someone else: who may write to this bucket?",
+                context={"reason": "refused"},
+            )
         return whole
 
     def pieces(self, bucket: str, key: str, offset: int = 0) -> Iterator[bytes]:
@@ -160,10 +170,12 @@ class Store:
             body = self._client.get_object(Bucket=bucket, Key=self._prefix + item.key)["Body"]
             with target.open("xb") as file:
                 for piece in body.iter_chunks(_PIECE):
+                    size += len(piece)
+                    if size > item.size:
+                        break  # it has grown since it was listed, or has no end: this disk has one
                     file.write(piece)
                     sha256.update(piece)
                     md5.update(piece)
-                    size += len(piece)
                     on_bytes(len(piece))
 
         self._call("read", bucket, fetch)
@@ -183,6 +195,9 @@ class Store:
             return action()
         except ClientError as error:
             raise self._refused(verb, bucket, str(error.response.get("Error", {}).get("Code", "")), error) from None
+        except UnicodeError as error:
+            what = f"cannot {verb} bucket {bucket} at {self._endpoint}: a name in it is not UTF-8"
+            raise ToolkitError(Code.LOADING_DATA, what, evidence=str(error)) from None
         except (BotoCoreError, Boto3Error) as error:
             raise ToolkitError(
                 Code.LOADING_DATA,
@@ -191,6 +206,13 @@ class Store:
                 mend="is endpoint_url right, and is the store reachable from this machine?",
                 context={"reason": "unreachable"},
             ) from None
+
+    def _odd(self, bucket: str, what: str) -> ToolkitError:
+        return ToolkitError(
+            Code.LOADING_DATA,
+            f"{self._endpoint} is no S3 store that can be believed: bucket {bucket}: {what}",
+            mend="is endpoint_url right?",
+        )
 
     def _refused(self, verb: str, bucket: str, code: str, error: Exception) -> ToolkitError:
         what = f"cannot {verb} bucket {bucket} at {self._endpoint}"

@@ -16,7 +16,7 @@ from toolkit.image.store import ImageStore
 from toolkit.manifest.model import Manifest
 from toolkit.manifest.reader import read_manifest
 from toolkit.places import home
-from toolkit.run.plan import new_training_id
+from toolkit.run.training_id import new_training_id
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ import os
 import sys
 
 from toolkit import interrupts
+from toolkit.cli.terminal import beneath
 from toolkit.errors import INTERRUPTED, Code, ToolkitError
 
 
@@ -18,7 +19,7 @@ def dispatch(arguments: argparse.Namespace) -> int:
     # A terminal that closes or a `kill` shall clean up as a Ctrl-C does.
     interrupts.heed()
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
+        if isinstance(stream := beneath(stream), io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a rank may print what this terminal cannot show
     try:
         return int(importlib.import_module(f"toolkit.cli.{arguments.verb}").run(arguments))
@@ -40,5 +41,5 @@ def dispatch(arguments: argparse.Namespace) -> int:
 
 def _tell(error: ToolkitError, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(error.as_json()))
+        print(json.dumps(error.as_json()).replace("\x7f", "\\u007f"))
     print(f"toolkit: error {error}", file=sys.stderr)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import argparse
 import secrets
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from rich.console import Console
 from rich.text import Text
 
 from toolkit.buckets.access import open_access
@@ -18,7 +16,7 @@ from toolkit.buckets.embedded import LOOPBACK
 from toolkit.buckets.store import Access, Store
 from toolkit.catalogue.version import read_inputs
 from toolkit.cli.build import recipe_of
-from toolkit.cli.screen import print_json
+from toolkit.cli.screen import SafeConsole, print_json
 from toolkit.cluster.model import NO_GPU, Cluster
 from toolkit.cluster.reader import read_cluster
 from toolkit.compatibility.reader import read_table
@@ -102,7 +100,7 @@ def _images(cluster: Cluster, manifest: Manifest | None, file: str | None) -> Se
 
 
 def _tell(findings: Sequence[Finding], hosts: int, *, verbose: bool) -> None:
-    screen = Console(file=sys.stdout, highlight=False, markup=False)
+    screen = SafeConsole()
     for line, verdict in told(findings, verbose=verbose):
         style = _COLOURS[verdict] if verdict else ""
         screen.print(Text(line, style=style), soft_wrap=True)

@@ -17,6 +17,7 @@ from toolkit.papers.spdx import spdx_document
 from toolkit.papers.subject import Subject
 from toolkit.papers.write import PROVENANCE, papers_folder
 from toolkit.places import cache
+from toolkit.whole_file import write_output
 
 SBOM = {"spdx": spdx_document, "cyclonedx": cyclonedx_document}
 
@@ -32,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.output:
         print(text, end="")
         return 0
-    Path(arguments.output).write_text(text, "utf-8")
+    write_output(Path(arguments.output), text.encode())
     console.print(f"{image.reference}: {arguments.output}", soft_wrap=True)
     if arguments.json:
         print_json({**facts(image), "file": arguments.output})

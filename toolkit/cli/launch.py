@@ -28,11 +28,13 @@ from toolkit.run.code import read_code
 from toolkit.run.kept import RemoteKeeper
 from toolkit.run.launch import Launch, Request
 from toolkit.run.opened import stored_run
-from toolkit.run.plan import RunImage, Seat, make_plan, new_training_id
+from toolkit.run.plan import RunImage, Seat, make_plan
 from toolkit.run.record import Record
 from toolkit.run.records import Records
 from toolkit.run.this_machine import Turn
+from toolkit.run.training_id import TrainingId, new_training_id
 from toolkit.run.watch import Detached, Watch, Watched
+from toolkit.whole_file import write_output
 
 
 @dataclass(frozen=True)
@@ -62,9 +64,9 @@ def launch(order: Order, arguments: argparse.Namespace) -> int:
     """Take the hosts, plan, show the plan, bring the run on its way, watch it."""
     training_id = new_training_id()
     if arguments.id_file:
-        Path(arguments.id_file).write_text(f"{training_id}\n")
+        write_output(Path(arguments.id_file), f"{training_id}\n".encode())
     with ready(order, training_id, wait=arguments.wait) as request:
-        screen = Screen(request.plan.ranks, request.plan, lines_to_stderr=arguments.json)
+        screen = Screen(request.plan.ranks, request.plan, lines_to_stderr=arguments.json, raw=arguments.raw)
         record = Launch(request, screen).run()
         if arguments.detach:
             return detached(record, as_json=arguments.json)
@@ -123,7 +125,7 @@ def refuse_unreachable_store(manifest: Manifest, cluster: Cluster) -> None:
 
 
 @contextmanager
-def ready(order: Order, training_id: str, *, wait: bool) -> Iterator[Request]:
+def ready(order: Order, training_id: TrainingId, *, wait: bool) -> Iterator[Request]:
     """The run planned, on hosts that are its own while the context lasts; on this machine there is nothing to take."""
     manifest, cluster = order.manifest, order.cluster
     rest = (order.manifest_file, order.code_folder, order.code, home(), house() / "templates")

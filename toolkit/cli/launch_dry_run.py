@@ -23,8 +23,9 @@ from toolkit.manifest.model import Manifest
 from toolkit.places import house
 from toolkit.run.code import read_code
 from toolkit.run.dry_run import CPUS, fact_lines, host_commands, step_commands
-from toolkit.run.plan import RankCpus, RunImage, RunPlan, Seat, make_plan, new_training_id
+from toolkit.run.plan import RankCpus, RunImage, RunPlan, Seat, make_plan
 from toolkit.run.this_machine import look_at_cores
+from toolkit.run.training_id import new_training_id
 
 _NOT_BUILT = "not built here; the variables that it sets are not in the lines below"
 

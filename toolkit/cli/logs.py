@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import datetime
 import re
+import sys
 import time
 from collections.abc import Iterator
 from functools import partial
 
 from toolkit.cli.run_screen import Screen, told_end
+from toolkit.cli.screen import print_line
 from toolkit.errors import INTERRUPTED, Code, ToolkitError
 from toolkit.places import home
 from toolkit.run.events import Beat, Events, Gone, Line, Silence
@@ -31,7 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the run's output; with `--follow`, until its end."""
     records = Records(home())
     record = refreshed(records.find(arguments.training_id), records)
-    wanted = Wanted(arguments.rank, since(arguments.since, time.time()) if arguments.since else 0.0)
+    begin = since(arguments.since, time.time()) if arguments.since else 0.0
+    wanted = Wanted(arguments.rank, begin, raw=arguments.raw)
     if record.final:
         show_stored(record, wanted)
         return 0
@@ -57,15 +60,15 @@ def show_stored(record: Record, wanted: Wanted) -> None:
 
 
 class Wanted:
-    """Which lines are asked for, printed as they are."""
+    """Which lines are asked for. `raw`: with the colours that their program sets."""
 
-    def __init__(self, rank: int | None, since: float) -> None:
-        self._rank, self._since = rank, since
+    def __init__(self, rank: int | None, since: float, *, raw: bool = False) -> None:
+        self._rank, self._since, self.raw = rank, since, raw
 
     def show(self, line: Line) -> None:
         """Print the line if it is asked for."""
         if self.wants(line):
-            print(line.text)
+            print_line(line.text, sys.stdout, raw=self.raw)
 
     def wants(self, line: Line) -> bool:
         """Whether it is new enough, and the rank's."""
@@ -78,7 +81,7 @@ class LogScreen(Screen):
     """The run as `logs --follow` shows it: the lines that are asked for. A Ctrl-C ends the showing alone."""
 
     def __init__(self, ranks: int, wanted: Wanted) -> None:
-        super().__init__(ranks)
+        super().__init__(ranks, raw=wanted.raw)
         self._wanted = wanted
 
     def line(self, line: Line) -> None:

@@ -8,6 +8,7 @@ import sys
 from functools import partial
 
 from toolkit.cli.run_words import add_run_verbs
+from toolkit.cli.terminal import neutral_streams
 
 _WIDEST = 110
 _JSON_HELP = "print one JSON object for machines on standard output"
@@ -200,6 +201,11 @@ def _shipping(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def main(words: list[str] | None = None) -> int:
     """Run one command; the status for the shell."""
+    with neutral_streams():
+        return _main(words)
+
+
+def _main(words: list[str] | None) -> int:
     top = parser()
     arguments = top.parse_args(_one_verb(sys.argv[1:] if words is None else words))
     if arguments.version:

@@ -17,7 +17,7 @@ from toolkit.manifest.model import Framework
 from toolkit.manifest.reader import ReadManifest, framework_error, read_with_warnings
 from toolkit.manifest.schema import json_schema
 from toolkit.manifest.write import canonical_text, literal_keys
-from toolkit.whole_file import write_whole
+from toolkit.whole_file import write_once
 from toolkit.yaml_source import several
 
 
@@ -93,9 +93,8 @@ def _convert(arguments: argparse.Namespace) -> int:
     text, keys = canonical_text(found.manifest), literal_keys(found.manifest)
     if arguments.output:
         target = Path(arguments.output)
-        if target.exists():
+        if not write_once(target, text.encode()):
             raise ToolkitError(Code.MANIFEST, f"{target} is there already", mend="name a new file")
-        write_whole(target, text.encode())
     if arguments.json:
         print_json({"dialect": found.dialect, "manifest": text, "keys_asked_for": list(keys)})
     elif not arguments.output:

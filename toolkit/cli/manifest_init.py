@@ -16,6 +16,7 @@ from toolkit.cli.screen import console, print_json
 from toolkit.errors import Code, ToolkitError
 from toolkit.manifest.starter import Wishes, starter_text
 from toolkit.places import house
+from toolkit.whole_file import write_once
 
 _QUESTIONS = {
     "name": "name of the training",
@@ -42,8 +43,9 @@ def run(arguments: argparse.Namespace) -> int:
     wishes = _from_flags(arguments, rows)
     if sys.stdin.isatty() and not arguments.yes and not arguments.json:
         wishes = _asked(wishes, {name for name in _QUESTIONS if getattr(arguments, name) is None}, rows)
+    if not write_once(target, starter_text(wishes, house() / "templates").encode()):
+        raise ToolkitError(Code.MANIFEST, f"{target} is there already", mend="name a new file")
     try:
-        target.write_text(starter_text(wishes, house() / "templates"), encoding="utf-8")
         checked(target, rows)
     except ToolkitError:
         target.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from rich.text import Text
 
 from toolkit.cli.fold import Fold
-from toolkit.cli.screen import console, human_size, print_json, rank_line
+from toolkit.cli.screen import console, human_size, print_json, print_line, rank_line
 from toolkit.errors import INTERRUPTED
 from toolkit.run.dry_run import binding_of, ranks_of
 from toolkit.run.events import Line
@@ -56,10 +56,12 @@ def show_plan(plan: RunPlan) -> None:
 
 
 class Screen:
-    """The run as it is seen on a terminal."""
+    """The run as it is seen on a terminal. `raw`: with the colours that its program sets."""
 
-    def __init__(self, ranks: int, plan: RunPlan | None = None, *, lines_to_stderr: bool = False) -> None:
-        self._plan = plan
+    def __init__(
+        self, ranks: int, plan: RunPlan | None = None, *, lines_to_stderr: bool = False, raw: bool = False
+    ) -> None:
+        self._plan, self._raw = plan, raw
         self._to_stderr = lines_to_stderr
         self._folded = sys.stdout.isatty() and not lines_to_stderr
         self._fold = Fold(ranks)
@@ -74,11 +76,11 @@ class Screen:
         console.print(Text.assemble((f"{record.state.value:<12}", colour), note), soft_wrap=True)
 
     def line(self, line: Line) -> None:
-        """A rank's line: on standard output, so that it can be piped, as it is; folded and coloured on a terminal."""
+        """A rank's line: on standard output, so that it can be piped; folded and coloured on a terminal."""
         if self._folded:
             self._show(self._fold.line(line.text, time.monotonic()))
         else:
-            print(line.text, file=sys.stderr if self._to_stderr else sys.stdout)
+            print_line(line.text, sys.stderr if self._to_stderr else sys.stdout, raw=self._raw)
 
     def beat(self) -> None:
         """Show what has waited for other ranks; let what is piped go."""
@@ -108,7 +110,6 @@ class Screen:
             return Choice.DETACH
         return {"d": Choice.DETACH, "s": Choice.STOP}.get(answer[:1], Choice.GO_ON)
 
-    @staticmethod
-    def _show(lines: Iterable[str]) -> None:
+    def _show(self, lines: Iterable[str]) -> None:
         for line in lines:
-            console.print(rank_line(line), soft_wrap=True)
+            console.print(rank_line(line, raw=self._raw), soft_wrap=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
+_RAW = "keep the colours that programs print (default: what a terminal would obey is shown as \\x1b)"
 Verb = Callable[[str, str], argparse.ArgumentParser]
 
 
@@ -28,6 +29,7 @@ def add_run_verbs(verb: Verb) -> None:
     _run(logs)
     logs.add_argument("-f", "--follow", action="store_true", help="go on until the run has ended")
     logs.add_argument("--rank", metavar="N", type=int, help="one rank's lines alone")
+    logs.add_argument("--raw", action="store_true", help=_RAW)
     logs.add_argument("--since", metavar="TIME", help="10m (ago), or 2026-11-25T20:00")
 
     _run(verb("stop", "store what a run has written so far, and end it"))
@@ -58,4 +60,5 @@ def _where(verb: argparse.ArgumentParser, default: str) -> None:
     verb.add_argument("--cluster", metavar="FILE", help=f"where to run (default: {default})")
     verb.add_argument("--wait", action="store_true", help="wait until hosts of the cluster are free")
     verb.add_argument("--detach", action="store_true", help="bring the run on its way, and do not watch it")
+    verb.add_argument("--raw", action="store_true", help=_RAW)
     verb.add_argument("--id-file", metavar="FILE", help="write the training id there as soon as it is known")

@@ -8,12 +8,13 @@ import time
 from dataclasses import asdict
 from functools import partial
 
-from rich.console import Console
 from rich.table import Table
 
-from toolkit.cli.screen import console, print_json
+from toolkit.cli.screen import SafeConsole, console, print_json
+from toolkit.errors import ToolkitError
 from toolkit.hosts.all_at_once import Job, do_all
 from toolkit.places import home
+from toolkit.printable import neutral
 from toolkit.run.record import Record
 from toolkit.run.records import Records
 from toolkit.run.refresh import refreshed
@@ -24,21 +25,28 @@ _AT_ONCE = 8
 def run(arguments: argparse.Namespace) -> int:
     """List the runs that were launched from here, the newest first; of those that go on, how they are now."""
     records = Records(home())
-    known = [record for record in records.all() if not (arguments.active and record.final)]
+    found = list(records.each())
+    unreadable = {training_id: why for training_id, why in found if isinstance(why, ToolkitError)}
+    known = [one for _, one in found if isinstance(one, Record) and not (arguments.active and one.final)]
     jobs = [Job(record.training_id, partial(refreshed, record, records)) for record in known]
     now = [answer.value or record for answer, record in zip(do_all(jobs, at_once=_AT_ONCE), known, strict=True)]
     if arguments.json:
-        print_json({"runs": [asdict(record) for record in now]})
+        damaged = [{"training_id": training_id, "what": why.what} for training_id, why in unreadable.items()]
+        print_json({"runs": [asdict(record) for record in now], "unreadable": damaged})
         return 0
-    if not now:
+    if not now and not unreadable:
         console.print("no run is recorded here yet")
         return 0
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("ID", "NAME", "STATE", "HOSTS", "SINCE", "TOOK"):
         table.add_column(title, no_wrap=title != "NAME")
     for record in now:
-        table.add_row(*row(record, time.time()))
-    Console(highlight=False, markup=False).print(table)
+        table.add_row(*map(neutral, row(record, time.time())))
+    for training_id in unreadable:
+        table.add_row(training_id, "", "unreadable")
+    SafeConsole().print(table)
+    for why in unreadable.values():
+        console.print(f"{why.what}: {why.mend}", style="yellow", soft_wrap=True)
     return 0
 
 

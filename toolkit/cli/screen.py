@@ -6,11 +6,11 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any, TextIO
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -22,13 +22,44 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 from rich.progress import Task as BarTask
+from rich.segment import Segment
 from rich.text import Text
 
+from toolkit.cli.terminal import beneath, print_coloured
 from toolkit.image.progress import Progress as Step
 from toolkit.image.progress import Report
+from toolkit.printable import coloured, cut, neutral
+from toolkit.urls import redact_urls
 
-# No markup: names and paths are the user's, and `[a]` in them is no colour.
-console = Console(stderr=True, highlight=False, markup=False)
+
+class SafeConsole(Console):
+    """rich's console, for texts from anywhere: no markup in them, no link, nothing that a terminal would obey."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        # No markup: names and paths are the user's, and `[a]` in them is no colour.
+        super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
+
+    @property
+    def file(self) -> IO[str]:
+        """Where it writes: past the wrapping, as colours and the bar's movements are its own."""
+        return beneath(super().file)
+
+    @file.setter
+    def file(self, new_file: IO[str]) -> None:
+        Console.file.__set__(self, new_file)  # type: ignore[attr-defined]
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """rich's own, each text made neutral."""
+        for segment in super().render(renderable, options):
+            text, style, control = segment
+            if control:
+                yield segment
+            else:
+                plain = style.update_link(None) if style and style.link else style
+                yield Segment(neutral(cut(text)), plain)
+
+
+console = SafeConsole(stderr=True)
 _SECONDS_BETWEEN_LINES = 2.0
 _RANK = re.compile(r"^\[([0-9]+|[0-9,-]+|mpirun|toolkit)\] ")
 _COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
@@ -44,15 +75,31 @@ def human_size(size: float) -> str:
 
 
 def print_json(value: dict[str, Any]) -> None:
-    """One object on standard output."""
-    print(json.dumps(value, indent=1))
+    """One object on standard output, in ASCII: what a terminal would obey is escaped as JSON has it."""
+    print(json_text(value, indent=1))
 
 
-def rank_line(text: str) -> Text:
-    """A line of the run with its `[rank]` coloured, so that the eye finds a rank's lines."""
+def json_text(value: Mapping[str, Any], indent: int | None = None) -> str:
+    """The object as JSON in printable ASCII, and no password of a URL in it."""
+    return redact_urls(json.dumps(value, indent=indent)).replace("\x7f", "\\u007f")
+
+
+def print_line(text: str, stream: TextIO, *, raw: bool = False) -> None:
+    """A line of the run; `raw`: with the colours that its program sets."""
+    if raw:
+        print_coloured(text, stream)
+    else:
+        print(text, file=stream)
+
+
+def rank_line(text: str, *, raw: bool = False) -> Text:
+    """A line of the run with its `[rank]` coloured, so that the eye finds a rank's lines; `raw`: the rest as its
+    program colours it."""
     match = _RANK.match(text)
     if not match:
         return Text(text)
+    if raw:
+        return Text.assemble(match[0], Text.from_ansi(coloured(text[match.end() :])))
     style = _COLOURS[int(match[1]) % len(_COLOURS)] if match[1].isdecimal() else "dim"
     return Text.assemble((match[0], style), text[match.end() :])
 

@@ -26,7 +26,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(asdict(record))
     else:
-        print("\n".join(f"{name:<10} {text}" for name, text in lines(record)))
+        # A text of several lines stays below its name: what others say shall not look like a line of ours.
+        print("\n".join(f"{name:<10} {text}".replace("\n", f"\n{'':<10} ") for name, text in lines(record)))
     return 0
 
 

@@ -44,9 +44,9 @@ def render(recipe: Recipe, lock: Lock, stages: Sequence[Stage], folder: Path) ->
 def _render_base(base: DistributionBase, lock: Lock, folder: Path) -> Rendered:
     folder.mkdir(parents=True)
     argv = mmdebstrap_argv(base, Path("packages"), Path("base.tar"))
-    (folder / "mmdebstrap.txt").write_text(f"{shlex.join(argv)}\n")
+    _write_new(folder / "mmdebstrap.txt", f"{shlex.join(argv)}\n".encode())
     lines = (f"{deb.sha256}  packages/{deb.file}\n" for deb in sorted(lock.debs))
-    (folder / "SHA256SUMS").write_text("".join(lines))
+    _write_new(folder / "SHA256SUMS", "".join(lines).encode())
     return Rendered(folder, ())
 
 
@@ -56,7 +56,7 @@ def _render_stage(stage: Stage, folder: Path) -> Rendered:
         target = folder / entry.name
         target.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(entry.content, bytes):
-            target.write_bytes(entry.content)
+            _write_new(target, entry.content)
         elif entry.content.is_file():
             _link(entry.content, target)
         else:
@@ -64,6 +64,12 @@ def _render_stage(stage: Stage, folder: Path) -> Rendered:
             continue
         target.chmod(entry.mode)
     return Rendered(folder, tuple(missing))
+
+
+def _write_new(file: Path, content: bytes) -> None:
+    """Nothing that someone has put there meanwhile is followed or written over."""
+    with file.open("xb") as stream:
+        stream.write(content)
 
 
 def _link(source: Path, target: Path) -> None:

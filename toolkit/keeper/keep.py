@@ -167,7 +167,6 @@ class Keep:
         metrics = {} if mine.failure else read_metrics(self._bucket.get(f"{job.run}/metrics.json", 64 << 10))
         self._state.results(
             steps=[step_result(job, facts, step) for step in facts.status.get("steps", [])],
-            placement=[[one.number, job.hosts[one.host], list(one.ranks)] for one in job.learners],
             stored_files=count,
             stored_bytes=size,
             metrics=self._state.record.get("metrics", {}) | metrics,

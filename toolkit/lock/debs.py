@@ -19,6 +19,7 @@ from toolkit.lock.mirrors import archive_url
 from toolkit.lock.model import DebPin
 from toolkit.lock.pool import Pool
 from toolkit.process import stream
+from toolkit.urls import redact_urls
 from toolkit.whole_file import sha256_of
 
 LAST_LINES = 20
@@ -42,8 +43,11 @@ def _line(archive: Archive, suite: str, environment: Mapping[str, str]) -> str:
     return f"deb {options}{url} {suite} {' '.join(archive.components)}"
 
 
-def solving_argv(base: DistributionBase, lines: list[str], keyring: Path | None, folder: Path) -> list[str]:
-    """mmdebstrap's command line: make `base` and throw it away, but copy its packages and indexes to `folder`."""
+def solving_argv(base: DistributionBase, keyring: Path | None, folder: Path) -> list[str]:
+    """mmdebstrap's command line: make `base` and throw it away, but copy its packages and indexes to `folder`.
+
+    It reads the archives from its standard input: a mirror's URL may hold a password, and everyone can see an argv.
+    """
     return [
         "mmdebstrap",
         f"--variant={base.variant}",
@@ -58,7 +62,7 @@ def solving_argv(base: DistributionBase, lines: list[str], keyring: Path | None,
         "--format=null",
         base.suite.name,
         "-",
-        *lines,
+        "-",
     ]
 
 
@@ -78,21 +82,21 @@ def solve_debs(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="toolkit-lock-")))
         folder.chmod(0o755)
         keyring = stack.enter_context(fetched_keyring(base.suite, environment)) if base.suite.keyring else None
-        _run(solving_argv(base, sources(base, environment), keyring, folder), base, on_step)
+        _run(solving_argv(base, keyring, folder), sources(base, environment), base, on_step)
         return _pins(base, folder, pool, environment)
 
 
-def _run(argv: list[str], base: DistributionBase, on_step: Callable[[str], None]) -> None:
+def _run(argv: list[str], lines: list[str], base: DistributionBase, on_step: Callable[[str], None]) -> None:
     last: list[str] = []
 
     def on_line(line: str) -> None:
         last.append(line[:_WIDEST])
         del last[:-LAST_LINES]
         if line.startswith("I: "):
-            on_step(line.removeprefix("I: ").rstrip("."))
+            on_step(redact_urls(line.removeprefix("I: ").rstrip(".")))
 
     try:
-        status = stream(argv, on_line, environment={**os.environ, "LC_ALL": "C.UTF-8"})
+        status = stream(argv, on_line, environment={**os.environ, "LC_ALL": "C.UTF-8"}, data="\n".join([*lines, ""]))
     except FileNotFoundError:
         raise ToolkitError(
             Code.IMAGE, "mmdebstrap is not installed", mend="sudo apt-get install mmdebstrap (Debian, Ubuntu)"

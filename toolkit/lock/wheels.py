@@ -27,10 +27,10 @@ _SECONDS = 600
 LAST_LINES = 20
 
 
-def compile_argv(folder: Path, python: str, glibc: str, index: str = "") -> list[str]:
+def compile_argv(folder: Path, python: str, glibc: str) -> list[str]:
     """uv's command line, for `requirements.in` and `constraints.txt` in `folder`; the answer goes to `pylock.toml`.
 
-    What `pylock.toml` holds before is kept where it still serves. `index` takes PyPI's place; default none.
+    What `pylock.toml` holds before is kept where it still serves.
     """
     newest = min(int(glibc.removeprefix("2.")), _NEWEST_GLIBC_OF_UV)
     return [
@@ -39,7 +39,6 @@ def compile_argv(folder: Path, python: str, glibc: str, index: str = "") -> list
         *("--format", "pylock.toml", "--only-binary", ":all:", "--generate-hashes", "--quiet"),
         *("--python", sys.executable, "--python-version", python),
         *("--python-platform", f"x86_64-manylinux_2_{newest}"),
-        *(["--default-index", index] if index else []),
     ]
 
 
@@ -68,7 +67,8 @@ def solve_wheels(
         (folder / "constraints.txt").write_text("".join(f"{line}\n" for line in constraints))
         if keep:
             (folder / "pylock.toml").write_text(_preferences(keep))
-        result = run(compile_argv(folder, python, suite.glibc, _index(environment)), check=False, timeout=_SECONDS)
+        argv, told = compile_argv(folder, python, suite.glibc), uv_environment(environment)
+        result = run(argv, check=False, timeout=_SECONDS, environment=told)
         if not result.ok:
             raise _unsolved(requirements, python, suite, result.errors)
         return pins_of((folder / "pylock.toml").read_text(), python, suite)
@@ -112,10 +112,12 @@ def _preferences(pins: Sequence[WheelPin]) -> str:
     return 'lock-version = "1.0"\ncreated-by = "toolkit"\n' + "".join(packages)
 
 
-def _index(environment: Mapping[str, str]) -> str:
-    """pip's variable names the site's index to uv, too, unless uv has been told its own."""
+def uv_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """uv's variables: pip's own names the site's index to it, too, unless it has been told one. The URL may hold a
+    password, and everyone can see an argv."""
     told = any(environment.get(name) for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL"))
-    return "" if told else environment.get("PIP_INDEX_URL", "")
+    index = "" if told else environment.get("PIP_INDEX_URL", "")
+    return {**environment, **({"UV_DEFAULT_INDEX": index} if index else {})}
 
 
 def _unsolved(requirements: Sequence[str], python: str, suite: Suite, said: str) -> ToolkitError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -12,11 +12,13 @@ from toolkit.engines import docker_argv
 from toolkit.engines.engine import LOCAL, Engine
 from toolkit.errors import ToolkitError
 from toolkit.hosts.fan_out import Hosts
+from toolkit.leases.keep import holders, release
 from toolkit.run.kept import Presence, RemoteKeeper
 from toolkit.run.launcher import lives
 from toolkit.run.record import Record
 from toolkit.run.records import Records
 from toolkit.run.refresh import refreshed
+from toolkit.run.training_id import run_of_label
 
 
 @dataclass(frozen=True)
@@ -38,21 +40,22 @@ class Cleaned:
 
 
 def clean(cluster: Cluster, records: Records, *, orphans: bool) -> Cleaned:
-    """Clean every host of `cluster`.
+    """Clean every host of `cluster`. Everything that the tool has there and that stays is named.
 
     A run that goes on is left alone, also one that others have launched. Of runs that are not recorded here, things
     are removed only with `orphans`; a volume of theirs never, as nobody here knows what is in it.
     """
-    removed, kept, failed = list[Found](), list[Found](), list[Found]()
-    known = {record.training_id: record for record in records.all()}
+    work = _Cleaning(records, orphans=orphans)
     with _engines(cluster) as engines:
         for engine in engines:
             try:
-                for run in _runs_on(engine):
-                    _clean_run(engine, run, known.get(run), records, removed, kept, failed, orphans=orphans)
+                for label in _labels_on(engine):
+                    work.clean(engine, label)
+                if cluster.scratch:
+                    work.give_back_leases(engine, cluster)
             except ToolkitError as error:
-                failed.append(Found(engine.host, "", error.what))
-    return Cleaned(tuple(removed), tuple(kept), tuple(failed))
+                work.failed.append(Found(engine.host, "", error.what))
+    return Cleaned(tuple(work.removed), tuple(work.kept), tuple(work.failed))
 
 
 @contextmanager
@@ -64,50 +67,115 @@ def _engines(cluster: Cluster) -> Iterator[tuple[Engine, ...]]:
         yield tuple(Engine(shell, cluster.container_engine) for shell in hosts.shells)
 
 
-def _runs_on(engine: Engine) -> list[str]:
-    """The runs that have anything here, by their label."""
+def _labels_on(engine: Engine) -> list[str]:
+    """The labels of all that runs and commands have here."""
     found: set[str] = set()
-    for noun in ("container", "volume", "network"):
-        found.update(engine.run(docker_argv.runs_of(noun)).output.split())
-    return sorted(found)
+    for noun in _NOUNS:
+        found.update(engine.run(docker_argv.runs_of(noun)).output.splitlines())
+    return sorted(found - {""})
 
 
-def _clean_run(
-    engine: Engine,
-    run: str,
-    record: Record | None,
-    records: Records,
-    removed: list[Found],
-    kept: list[Found],
-    failed: list[Found],
-    *,
-    orphans: bool,
-) -> None:
-    if RemoteKeeper(engine, run).presence() is not Presence.GONE or (record and lives(record.launcher)):
-        return
-    record = refreshed(record, records) if record else None
-    containers, volumes = engine.names("container", run), engine.names("volume", run)
-    if record and not record.final:  # it goes on elsewhere, or nobody could be asked
-        kept += [Found(engine.host, run, f"container {name}, as the run has not ended") for name in containers]
-        containers = []
-    if volumes and (record is None or not record.final or record.kept):
-        mend = f"toolkit rescue {run}" if record else "its launcher has its record: toolkit rescue there"
-        kept.append(Found(engine.host, run, f"volume {volumes[0]}, which holds what may be in no bucket; {mend}"))
-        volumes = []
-    elif record is None and not orphans:
-        kept.append(Found(engine.host, run, "a run that is not recorded here; toolkit clean --orphans"))
-        return
-    if record is None and store_container(run) in containers:
-        kept.append(Found(engine.host, run, "an embedded store, which ends by itself when no run needs it"))
-        containers.remove(store_container(run))
-    networks = engine.names("network", run) if record is None or record.final else []
-    _remove(engine, run, {"container": containers, "network": networks, "volume": volumes}, removed, failed)
+_NOUNS = ("container", "volume", "network")
+_Things = dict[str, list[str]]
 
 
-def _remove(
-    engine: Engine, run: str, names: Mapping[str, list[str]], removed: list[Found], failed: list[Found]
-) -> None:
-    for noun, ones in names.items():
-        for name in ones:
-            gone = engine.remove(noun, name)
-            (removed if gone else failed).append(Found(engine.host, run, f"{noun} {name}"))
+class _Cleaning:
+    """One cleaning of some hosts; `clean` is the story of one label on one of them."""
+
+    def __init__(self, records: Records, *, orphans: bool) -> None:
+        self.removed, self.kept, self.failed = list[Found](), list[Found](), list[Found]()
+        self._records, self._orphans = records, orphans
+        self._known = {record.training_id: record for record in records.all()}
+
+    def clean(self, engine: Engine, label: str) -> None:
+        """Take away what may go of what carries `label`, and name what stays."""
+        run = run_of_label(label)
+        record = self._known.get(run) if run else None
+        if run != label:
+            self._clean_beside(engine, label, record)
+            return
+        presence = RemoteKeeper(engine, run).presence()
+        if presence is Presence.UNKNOWN:
+            self.failed.append(Found(engine.host, run, "its keeper does not answer"))
+        elif presence is Presence.THERE:
+            how = f"toolkit stop {run}" if record else "its launcher can stop it"
+            self.kept.append(Found(engine.host, run, f"the run is still at work; {how}"))
+        elif record and lives(record.launcher):
+            self.kept.append(Found(engine.host, run, "the run is being launched"))
+        elif record:
+            self._clean_own(engine, refreshed(record, self._records))
+        else:
+            self._clean_orphan(engine, run)
+
+    def give_back_leases(self, engine: Engine, cluster: Cluster) -> None:
+        """Of runs that have ended and that nothing sees through any more."""
+        for holder in holders(engine.shell, cluster.scratch, engine=cluster.container_engine):
+            run = run_of_label(holder.lease.run)
+            record = self._known.get(run) if run else None
+            if record is None or RemoteKeeper(engine, record.training_id).presence() is not Presence.GONE:
+                continue
+            if not lives(record.launcher) and refreshed(record, self._records).final:
+                release(engine.shell, cluster.scratch, holder.lease)
+                self.removed.append(Found(engine.host, record.training_id, "its lease"))
+
+    def _clean_own(self, engine: Engine, record: Record) -> None:
+        run, things = record.training_id, _things(engine, record.training_id)
+        if not record.final:  # it goes on elsewhere, or nobody could be asked
+            self._keep(engine, run, things, "as the run has not ended")
+            return
+        if record.kept:
+            for volume in things.pop("volume"):
+                what = f"volume {volume}, which holds what may be in no bucket; toolkit rescue {run}"
+                self.kept.append(Found(engine.host, run, what))
+        self._remove(engine, run, things)
+
+    def _clean_orphan(self, engine: Engine, run: str) -> None:
+        things = _things(engine, run)
+        for volume in things.pop("volume"):
+            what = f"volume {volume}, which holds what may be in no bucket; its launcher has its record: toolkit rescue"
+            self.kept.append(Found(engine.host, run, f"{what} there"))
+        if store_container(run) in things["container"]:
+            self.kept.append(Found(engine.host, run, "an embedded store, which ends by itself when no run needs it"))
+            things["container"].remove(store_container(run))
+        if self._orphans:
+            self._remove(engine, run, things)
+        else:
+            self._keep(engine, run, things, "of a run that is not recorded here; toolkit clean --orphans")
+
+    def _clean_beside(self, engine: Engine, label: str, record: Record | None) -> None:
+        """What a command has beside runs: a check of a model, a store that was opened again, a relay of a shipment.
+
+        Its containers end by themselves; what runs may be at work now, for whomever.
+        """
+        things = _things(engine, label)
+        for container in [name for name in things["container"] if _is_running(engine, name)]:
+            if not (record and self._orphans):
+                what = f"container {container}, in which a command is at work, or was when it was killed"
+                self.kept.append(Found(engine.host, label, f"{what}; it ends by itself"))
+                things["container"].remove(container)
+        if record is None and not self._orphans:
+            self._keep(engine, label, things, "of a command, maybe someone else's; toolkit clean --orphans")
+        elif record is None:
+            self._keep(engine, label, {"volume": things.pop("volume")}, "of a command, maybe someone else's")
+            self._remove(engine, label, things)
+        else:
+            self._remove(engine, label, things)
+
+    def _keep(self, engine: Engine, run: str, things: _Things, why: str) -> None:
+        self.kept += [Found(engine.host, run, f"{noun} {name}, {why}") for noun in things for name in things[noun]]
+
+    def _remove(self, engine: Engine, run: str, things: _Things) -> None:
+        for noun in ("container", "network", "volume"):
+            for name in things.get(noun, ()):
+                gone = engine.remove(noun, name)
+                (self.removed if gone else self.failed).append(Found(engine.host, run, f"{noun} {name}"))
+
+
+def _things(engine: Engine, label: str) -> _Things:
+    """What carries the label, by its noun. Raises `ToolkitError` where the engine does not answer."""
+    return {noun: engine.run(docker_argv.list_of_run(noun, label)).output.split() for noun in _NOUNS}
+
+
+def _is_running(engine: Engine, container: str) -> bool:
+    result = engine.run(docker_argv.is_running(container), check=False)
+    return result.ok and result.output.strip() == "true"

@@ -7,16 +7,17 @@ DATA_DIR; it fails the collection by a status other than 0, and may print a JSON
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict
+
 from toolkit.buckets.access import open_access
+from toolkit.buckets.object_paths import file_names
 from toolkit.buckets.side import Mount, SideContainer
 from toolkit.buckets.store import Access, Store, StoredObject
 from toolkit.engines import docker_argv
@@ -25,12 +26,12 @@ from toolkit.engines.engine import LOCAL
 from toolkit.errors import Code, ToolkitError
 from toolkit.keeper.metrics import Metric, read_metrics
 from toolkit.manifest.model import Manifest
-from toolkit.run.plan import CODE_FOLDER, HostFolder, data_of, new_training_id
-from toolkit.run.record import Record
-from toolkit.whole_file import sha256_of
+from toolkit.run.own_folder import MARKER, SUMS, OwnFolder
+from toolkit.run.plan import CODE_FOLDER, HostFolder, data_of
+from toolkit.run.record import Record, plain_json
+from toolkit.run.training_id import new_label
 
 CHECK_PROGRAM = "check_model.py"
-_SUMS = "SHA256SUMS"
 _LOADER = Path(__file__).parent / "inside" / "load_model.py"
 _FETCHED = {"model": "model", "_submitted_code": "code"}
 """Folders of the run's prefix, and what they are called at home."""
@@ -57,6 +58,15 @@ class Collected:
     missing: tuple[str, ...] = ()
 
 
+class _Answer(BaseModel):
+    """What the check in the image says of the model: of code and weights that came out of a bucket."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
+
+    signatures: dict[str, Any]
+    said: list[str]
+
+
 class Collection:
     """One run's model brought home. `run` is the story."""
 
@@ -64,71 +74,62 @@ class Collection:
         self, record: Record, manifest: Manifest, home: Path, target: Path, side_image: str, report: Report
     ) -> None:
         self._record, self._manifest, self._home = record, manifest, home
-        self._folder = target.absolute() / record.training_id
-        self._partial = self._folder.with_name(f".{self._folder.name}.{os.getpid()}")
+        self._own = OwnFolder(target.absolute() / record.training_id, record.training_id)
+        self._folder = self._own.path
         self._side_image, self._report = side_image, report
-        self._check_id = f"{record.training_id}-{new_training_id().removeprefix('training-')}"
+        self._check_id = new_label(record.training_id)
 
     def run(self) -> Collected:
         """Fetch (unless it is here already, and whole), check; raises `ToolkitError` and keeps what was fetched."""
         with open_access(self._manifest, self._home, self._side_image, self._check_id) as opened, self._cleaned():
-            if not self._is_whole():
+            if not self._own.is_whole():
+                self._own.refuse_foreign()
                 self._fetch(Store(opened["results"]))
             answer = self._check(opened.remotes)
-        files = [file for file in self._folder.rglob("*") if file.is_file() and file.name != _SUMS]
+        files = [file for file in self._folder.rglob("*") if file.is_file() and file.name not in (SUMS, MARKER)]
         size = sum(file.stat().st_size for file in files)
-        *said, last = answer["said"] or [""]
+        *said, last = answer.said or [""]
         metrics = read_metrics(last)
-        told = "\n".join(said if metrics else answer["said"])
+        told = "\n".join(said if metrics else answer.said)
         missing = tuple(path for path in self._manifest.collect if not (self._folder / _BESIDES / path).exists())
-        return Collected(self._folder, len(files), size, answer["signatures"], metrics, told, missing)
-
-    def _is_whole(self) -> bool:
-        """Whether an earlier collection lies here and every file still has its checksum."""
-        sums = self._folder / _SUMS
-        if not sums.is_file():
-            return False
-        lines = [line.split("  ", 1) for line in sums.read_text().splitlines()]
-        return all((self._folder / name).is_file() and sha256_of(self._folder / name) == sha for sha, name in lines)
+        return Collected(self._folder, len(files), size, answer.signatures, metrics, told, missing)
 
     def _fetch(self, store: Store) -> None:
         """Fetch into a folder beside the target, and move it there when it is whole."""
-        wanted = list(self._wanted(store))
+        wanted = self._wanted(store)
         if not any(name.startswith("model/") for name, _ in wanted):
             raise ToolkitError(
                 Code.MODEL_CHECK,
                 f"{self._record.results_bucket}/{self._record.training_id}/ has no folder model/",
                 mend=f"the run ended as {self._record.state.value}; its program must write RESULT_DIR/model",
             )
-        partial = self._partial
-        total, done, sums = sum(item.size for _, item in wanted), 0, []
+        total, done = sum(item.size for _, item in wanted), 0
 
         def on_bytes(count: int) -> None:
             nonlocal done
             done += count
             self._report(name, done, total)
 
-        for name, item in wanted:
-            file = partial / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            sums.append(f"{store.get(self._record.results_bucket, item, file, on_bytes)}  {name}\n")
-        (partial / _SUMS).write_text("".join(sums))
-        shutil.rmtree(self._folder, ignore_errors=True)
-        partial.rename(self._folder)
+        with self._own.replaced() as (folder, put):
+            sums: dict[str, str] = {}
+            for name, item in wanted:
+                file = folder / name
+                file.parent.mkdir(parents=True, exist_ok=True)
+                sums[name] = store.get(self._record.results_bucket, item, file, on_bytes)
+            put(sums)
 
-    def _wanted(self, store: Store) -> Iterator[tuple[str, StoredObject]]:
+    def _wanted(self, store: Store) -> list[tuple[str, StoredObject]]:
+        return file_names(self._named(store))
+
+    def _named(self, store: Store) -> Iterator[tuple[str, StoredObject]]:
         besides = {path: f"{_BESIDES}/{path}" for path in self._manifest.collect}
         for remote, local in (_FETCHED | besides).items():
             whole = f"{self._record.training_id}/{remote}"
             for item in store.objects(self._record.results_bucket, whole):
-                if item.key != whole and not item.key.startswith(f"{whole}/"):
-                    continue  # its name only begins with the same letters
-                name = f"{local}{item.key.removeprefix(whole)}"
-                if ".." in Path(name).parts:
-                    raise ToolkitError(Code.LOADING_DATA, f"object {item.key!r} would leave the folder; not fetched")
-                yield name, item
+                if item.key == whole or item.key.startswith(f"{whole}/"):  # not one that only begins with its letters
+                    yield f"{local}{item.key.removeprefix(whole)}", item
 
-    def _check(self, access: dict[str, Access]) -> dict[str, Any]:
+    def _check(self, access: dict[str, Access]) -> _Answer:
         """Load the model where it was trained, and run the user's own check."""
         code, own_check = self._folder / "code", self._folder / "code" / CHECK_PROGRAM
         binds = [Bind(str(self._folder / "model"), "/model", True), Bind(str(_LOADER), "/load_model.py", True)]
@@ -149,7 +150,7 @@ class Collection:
             binds.append(Bind(f"{folder}/mnt", "/mnt", propagation="rslave"))
             return self._ask(binds, environment | {"DATA_DIR": f"/mnt/data/{data.bucket}"}, command)
 
-    def _ask(self, binds: list[Bind], environment: dict[str, str], command: list[str]) -> dict[str, Any]:
+    def _ask(self, binds: list[Bind], environment: dict[str, str], command: list[str]) -> _Answer:
         owner = f"{os.getuid()}:{os.getgid()}"
         argv = docker_argv.check_in_image(self._record.image_id, self._check_id, owner, binds, environment, command)
         self._report("asking it for predictions in the image that trained it", 0, 0)
@@ -161,8 +162,15 @@ class Collection:
                 evidence="\n".join([*result.output.splitlines(), *result.errors.splitlines()][-15:]),
                 mend=f"it lies in {self._folder / 'model'}",
             )
-        answer: dict[str, Any] = json.loads(result.output.splitlines()[-1])
-        return answer
+        try:
+            return _Answer.model_validate_json(plain_json((result.output.splitlines() or [""])[-1]))
+        except (ValueError, RecursionError):
+            raise ToolkitError(
+                Code.MODEL_CHECK,
+                f"the check of {self._record.training_id}'s model ended with 0, and did not say what it found",
+                evidence="\n".join(result.output.splitlines()[-15:]),
+                mend=f"the model, or its {CHECK_PROGRAM}, ended the check by itself; it lies in {self._folder}",
+            ) from None
 
     @contextmanager
     def _mounted_data(self, access: dict[str, Access], data: Mount) -> Iterator[str]:
@@ -178,11 +186,10 @@ class Collection:
 
     @contextmanager
     def _cleaned(self) -> Iterator[None]:
-        """Leave no container, volume or half-fetched folder behind, interrupted or not."""
+        """Leave no container or volume behind, interrupted or not."""
         try:
             yield
         finally:
-            shutil.rmtree(self._partial, ignore_errors=True)
             LOCAL.remove_run(self._check_id)
 
 

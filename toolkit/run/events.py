@@ -15,6 +15,8 @@ from toolkit.run.kept import Presence, RemoteKeeper
 
 _LOOK_SECONDS = 0.5
 _SILENT_SECONDS = 5.0
+_WHY = 500
+"""Characters of what a connection says instead of events."""
 _AHEAD = 4096
 """Lines that may wait for a slow reader; then the connection waits, and memory stays flat."""
 
@@ -79,10 +81,10 @@ class Events:
                         yield Silence(self._clock() - heard, "no sign of life")
                     continue
                 heard = self._clock()
-                if "line" in raw:
-                    self._offset = int(raw["next"])
-                    yield Line(raw["line"], raw["at"], self._offset)
-                elif "record" in raw:
+                if line := _line(raw):
+                    self._offset = line.following
+                    yield line
+                elif isinstance(raw.get("record"), dict):
                     yield Told(raw["record"])
                 elif "beat" in raw:
                     yield Beat()
@@ -95,6 +97,14 @@ class Events:
             if self._clock() - heard > _SILENT_SECONDS:
                 yield Silence(self._clock() - heard, connection.why)
             time.sleep(_LOOK_SECONDS)
+
+
+def _line(raw: dict[str, Any]) -> Line | None:
+    """The event as a line of output; None where it is none."""
+    text, at, following = raw.get("line"), raw.get("at"), raw.get("next")
+    if not isinstance(text, str) or not isinstance(at, int | float) or not isinstance(following, int):
+        return None
+    return Line(text, at, following)
 
 
 class _Connection:
@@ -128,8 +138,8 @@ class _Connection:
     def _take(self, line: str) -> None:
         try:
             event = json.loads(line)
-        except ValueError:
-            self.why = line  # the engine's own words
+        except (ValueError, RecursionError):
+            self.why = line[:_WHY]  # the engine's own words
             return
         if isinstance(event, dict):
             self._queue.put(event)

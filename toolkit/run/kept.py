@@ -53,7 +53,7 @@ class RemoteKeeper:
         """The record as the keeper has it now; empty where it does not tell."""
         try:
             found = json.loads(self._say("state").output or "{}")
-        except (ToolkitError, ValueError):
+        except (ToolkitError, ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
 

@@ -200,6 +200,7 @@ def first_record(request: Request) -> Record:
         ranks=plan.ranks,
         on_cpu=plan.cluster.gpu == "none",
         hosts=tuple(host for host in plan.hosts if host),
+        placement=tuple((one.number, one.seat.host, one.ranks) for one in plan.learners),
         endpoint_url=request.manifest.training_results.connection.endpoint_url,
         results_bucket=plan.results_bucket,
         data_bucket=plan.data_bucket,

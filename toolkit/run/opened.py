@@ -14,18 +14,18 @@ from toolkit.image.own import buckets_recipe
 from toolkit.manifest.model import Manifest
 from toolkit.manifest.reader import read_manifest
 from toolkit.places import home
-from toolkit.run.plan import new_training_id
 from toolkit.run.record import Record
 from toolkit.run.stored import StoredRun
+from toolkit.run.training_id import new_label
 
 
 @contextmanager
 def stored_run(record: Record, manifest: Manifest | None = None) -> Iterator[StoredRun]:
     """The run as its bucket has it, while the context lasts. Raises `ToolkitError` where no one can look into it."""
     side_image = read_inputs(buckets_recipe()).reference
-    label = f"{record.training_id}-{new_training_id().removeprefix('training-')}"
+    label = new_label(record.training_id)
     with open_access(manifest or manifest_of(record), home(), side_image, label) as opened:
-        yield StoredRun(Store(opened["results"]), record.results_bucket, record.training_id)
+        yield StoredRun(Store(opened["results"]), record.results_bucket, record)
 
 
 def manifest_of(record: Record) -> Manifest:

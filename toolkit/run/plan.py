@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets as randomness
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -11,8 +10,8 @@ from toolkit.buckets.side import Mount
 from toolkit.cluster.model import Cluster
 from toolkit.engines.docker_argv import NO_LIMITS, Limits
 from toolkit.manifest.model import BucketReference, DataReference, FolderReference, Manifest
+from toolkit.run.training_id import TrainingId
 
-_ID_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 SSH_PORT = 2222
 """Where learners on a network of their own listen; on the hosts' own network each run has a port of its own."""
 CODE_FOLDER = "/job/code"
@@ -138,7 +137,7 @@ class RunPlan:
     none); `retries` is how often a command that failed is run again; `resume` a folder of the results bucket.
     """
 
-    training_id: str
+    training_id: TrainingId
     name: str
     image: RunImage
     side_image: str
@@ -241,14 +240,9 @@ def results_mount(bucket: str, prefix: str = "") -> Mount:
     return Mount("results", bucket, f"mnt/results/{bucket}", read_only=False, prefix=prefix)
 
 
-def volume_of(training_id: str) -> str:
+def volume_of(training_id: TrainingId) -> str:
     """The name of a run's volume on each host."""
     return f"toolkit-{training_id}"
-
-
-def new_training_id() -> str:
-    """`training-` and eight characters that no one takes for one another."""
-    return "training-" + "".join(randomness.choice(_ID_ALPHABET) for _ in range(8))
 
 
 def make_plan(
@@ -256,7 +250,7 @@ def make_plan(
     cluster: Cluster,
     image: RunImage,
     side_image: str,
-    training_id: str,
+    training_id: TrainingId,
     seats: Sequence[Seat] = (),
     ssh_port: int = SSH_PORT,
 ) -> RunPlan:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from functools import cache
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter
 
 from toolkit.keeper.metrics import Metric
+from toolkit.run.training_id import CheckedId
+
+Moment = Annotated[float, Field(ge=0, lt=253_402_300_800)]
+"""Seconds since 1970, before the year 10000: what a date can be made of."""
 
 
 class State(StrEnum):
@@ -40,9 +49,9 @@ class StepResult:
     exit_status: int | None
     seconds: float
     ranks: tuple[int | None, ...] = ()
-    times: tuple[tuple[float, float] | None, ...] = ()
-    started: float | None = None
-    ended: float | None = None
+    times: tuple[tuple[Moment, Moment] | None, ...] = ()
+    started: Moment | None = None
+    ended: Moment | None = None
     attempts: int = 1
     folder: str = ""
     argv: tuple[str, ...] = ()
@@ -66,10 +75,10 @@ class Record:
         cluster_file: where its hosts are described; empty on this machine.
         launcher: process id and start time (clock ticks since boot) of who launches it, while it is being launched.
         resumed_from: the run that it continues, or repeats.
-        placement: of each learner its number, its host (empty: this machine) and its ranks; empty until the end.
+        placement: of each learner its number, its host (empty: this machine) and its ranks; empty in records of earlier versions.
     """
 
-    training_id: str
+    training_id: CheckedId
     name: str
     state: State
     image: str
@@ -84,7 +93,7 @@ class Record:
     manifest_file: str
     code_folder: str
     mpirun: str = ""
-    states: tuple[tuple[str, float], ...] = ()
+    states: tuple[tuple[str, Moment], ...] = ()
     steps: tuple[StepResult, ...] = ()
     stored_files: int = 0
     stored_bytes: int = 0
@@ -117,26 +126,28 @@ class Record:
         return replace(self, state=state, states=(*self.states, (state.value, now)))
 
 
-def read_record(data: dict[str, Any]) -> Record:
-    """A record as `asdict` gives it; what else is in `data` is left out. Raises `ValueError` where it is none."""
+def read_record(data: Mapping[str, Any] | bytes) -> Record:
+    """A record as `asdict` gives it, or the JSON of one; what else is in it is left out.
+
+    Raises `ValueError` where it is none.
+    """
     try:
-        known = {field.name: data[field.name] for field in fields(Record) if field.name in data}
-        known["state"] = State(known["state"])
-        known["states"] = tuple((name, at) for name, at in known["states"])
-        known["steps"] = tuple(_read_step(step) for step in known["steps"])
-        known["placement"] = tuple((number, host, tuple(ranks)) for number, host, ranks in known.get("placement", ()))
-        for name in ("hosts", "kept"):
-            known[name] = tuple(known.get(name, ()))
-        launcher = known.get("launcher")
-        known["launcher"] = (int(launcher[0]), int(launcher[1])) if launcher else None
-        return Record(**known)
-    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        text = plain_json(data if isinstance(data, bytes) else json.dumps(data))
+        if missing := sorted({"states", "steps"} - json.loads(text).keys()):
+            raise ValueError(f"it has no {missing[0]}")
+        return _adapter().validate_json(text)
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"no record: {error}") from None
 
 
-def _read_step(data: dict[str, Any]) -> StepResult:
-    known = {field.name: data[field.name] for field in fields(StepResult) if field.name in data}
-    known["ranks"] = tuple(known["ranks"])
-    known["argv"] = tuple(known.get("argv", ()))
-    known["times"] = tuple((float(span[0]), float(span[1])) if span else None for span in known.get("times", ()))
-    return StepResult(**known)
+def plain_json(data: bytes | str) -> bytes:
+    """JSON that pydantic reads: Python's own reader takes halves of characters, which programs write into metrics.
+
+    Raises `ValueError` where it is no JSON, and `RecursionError` where it is nested too deeply.
+    """
+    return json.dumps(json.loads(data), ensure_ascii=False).encode("utf-8", "replace")
+
+
+@cache
+def _adapter() -> TypeAdapter[Record]:
+    return TypeAdapter(Record)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from difflib import get_close_matches
 from pathlib import Path
@@ -11,9 +12,12 @@ from pathlib import Path
 from toolkit.errors import Code, ToolkitError
 from toolkit.places import private_folder
 from toolkit.run.record import Record, read_record
+from toolkit.run.training_id import PREFIX, TrainingId, parse_beginning, parse_training_id
 from toolkit.whole_file import write_whole
 
-_PREFIX = "training-"
+_LONGEST = 100
+_MAX_BYTES = 8 << 20
+"""Of a record here; one in a bucket may have an eighth of that."""
 
 
 class Records:
@@ -31,40 +35,54 @@ class Records:
 
         Raises `ToolkitError` (C101) where there is none or more than one.
         """
-        wanted = words if words.startswith(_PREFIX) else _PREFIX + words
+        try:
+            wanted = parse_beginning(words)
+        except ValueError:
+            wanted = words[:_LONGEST]  # no ID at all: no path and no pattern either
         ids = self.newest()
-        found = [wanted] if wanted in ids else [one for one in ids if one.startswith(wanted)]
+        found = [one for one in ids if one.startswith(wanted)] if wanted.startswith(PREFIX) else []
         if len(found) == 1:
             return self._load(found[0])
         if found:
             raise ToolkitError(Code.MANIFEST, f"{words} is the beginning of several runs: {', '.join(found)}")
         near = get_close_matches(wanted, ids, n=1)
         known = f"did you mean {near[0]}?" if near else f"the newest runs: {', '.join(ids[:5]) or 'none yet'}"
-        raise ToolkitError(Code.MANIFEST, f"no run {words} is recorded here", mend=known)
+        raise ToolkitError(Code.MANIFEST, f"no run {words[:_LONGEST]} is recorded here", mend=known)
 
     def all(self) -> Iterator[Record]:
         """Every record that can be read, the newest first."""
+        return (record for _, record in self.each() if isinstance(record, Record))
+
+    def each(self) -> Iterator[tuple[TrainingId, Record | ToolkitError]]:
+        """Every run that is recorded here, the newest first: its record, or why that cannot be read."""
         for training_id in self.newest():
             try:
-                yield self._load(training_id)
-            except ToolkitError:
-                continue
+                yield training_id, self._load(training_id)
+            except ToolkitError as error:
+                yield training_id, error
 
-    def newest(self) -> list[str]:
-        """The ids of the runs, newest first."""
-        files = [(file.stat().st_mtime, file.stem) for file in self._folder.glob(f"{_PREFIX}*.json")]
-        return [name for _, name in sorted(files, reverse=True)]
+    def newest(self) -> list[TrainingId]:
+        """The ids of the runs, newest first. Files of other names are no records."""
+        found: list[tuple[float, TrainingId]] = []
+        for file in self._folder.glob("*.json"):
+            with suppress(ValueError, FileNotFoundError):
+                found.append((file.stat().st_mtime, parse_training_id(file.stem)))
+        return [name for _, name in sorted(found, reverse=True)]
 
-    def _load(self, training_id: str) -> Record:
+    def _load(self, training_id: TrainingId) -> Record:
         file = self._file(training_id)
         try:
-            return read_record(json.loads(file.read_text()))
+            with file.open("rb") as stream:
+                record = read_record(stream.read(_MAX_BYTES))
+            if record.training_id != training_id:
+                raise ValueError
         except (OSError, ValueError):
             raise ToolkitError(
                 Code.RESOURCES,
-                f"{file} is no record that this version can read",
+                f"{file} is no record of {training_id} that this version can read",
                 mend="it was damaged, or written by another version of toolkit",
             ) from None
+        return record
 
-    def _file(self, training_id: str) -> Path:
-        return self._folder / f"{training_id}.json"
+    def _file(self, training_id: TrainingId) -> Path:
+        return self._folder / f"{parse_training_id(training_id)}.json"

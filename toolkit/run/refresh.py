@@ -16,8 +16,9 @@ from toolkit.run.kept import Presence, RemoteKeeper
 from toolkit.run.launcher import lives
 from toolkit.run.opened import stored_run
 from toolkit.run.reach import reached
-from toolkit.run.record import Record, State, read_record
+from toolkit.run.record import Record, State
 from toolkit.run.records import Records
+from toolkit.run.reported import read_outcome
 
 
 def refreshed(record: Record, records: Records) -> Record:
@@ -47,22 +48,19 @@ def _now(record: Record, engines: Mapping[str, Engine]) -> Record:
     if presence is Presence.UNKNOWN:
         return record
     if presence is Presence.THERE:
-        return _read(keeper.state()) or record
-    return _from_bucket(record) or _from_volume(record, first) or _judged(record, first)
-
-
-def _read(data: Mapping[str, object]) -> Record | None:
-    try:
-        return read_record(dict(data))
-    except ValueError:
-        return None
-
-
-def _from_bucket(record: Record) -> Record | None:
+        return _read(json.dumps(keeper.state()), record) or record
     try:
         with stored_run(record) as stored:
-            return stored.record()
-    except ToolkitError:
+            ended, trouble = stored.record(), ""
+    except ToolkitError as error:
+        ended, trouble = None, error.what
+    return ended or _from_volume(record, first) or _judged(record, first, trouble)
+
+
+def _read(data: str, record: Record) -> Record | None:
+    try:
+        return read_outcome(data, record).onto(record)
+    except ValueError:
         return None
 
 
@@ -72,19 +70,20 @@ def _from_volume(record: Record, engine: Engine) -> Record | None:
     if not volumes:
         return None
     told = engine.run(docker_argv.read_from_volume(volumes[0], record.image_id, "state.json"), check=False)
-    try:
-        return _read(json.loads(told.output))
-    except ValueError:
-        return None
+    return _read(told.output, record)
 
 
-def _judged(record: Record, engine: Engine) -> Record:
-    """No keeper, no word from it: either the launch died before the run began, or the keeper itself was killed."""
+def _judged(record: Record, engine: Engine, trouble: str) -> Record:
+    """No keeper, no word from it: either the launch died before the run began, or the keeper itself was killed.
+
+    `trouble` is why the bucket could not be asked, or is not believed; empty where it knows of no end.
+    """
     if record.launcher is not None:
         return never_began(record)
     what = f"the run's keeper on {engine.host} is gone: it was killed, or the host's engine was stopped"
     mend = f"what it still holds comes with: toolkit rescue {record.training_id}"
     lost = replace(record, end=Reason.HOST_LOST.value, error_code=Reason.HOST_LOST.code, reason=what, mend=mend)
+    lost = replace(lost, evidence=trouble or record.evidence)
     return replace(lost, kept=(next(iter(record.hosts), ""),)).at(State.FAILED, time.time())
 
 

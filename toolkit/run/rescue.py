@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import partial
 
@@ -29,8 +30,9 @@ from toolkit.run.kept import Presence, RemoteKeeper
 from toolkit.run.opened import manifest_of
 from toolkit.run.plan import results_mount, volume_of
 from toolkit.run.reach import cluster_of, reached
-from toolkit.run.record import Record, State, read_record
+from toolkit.run.record import Record, State
 from toolkit.run.records import Records
+from toolkit.run.reported import read_report
 
 _POLL_SECONDS = 1.0
 _FINISH_SECONDS = 60
@@ -125,7 +127,7 @@ def _rescue_on(
         _salvage(side, mount, run)
         side.mount(mount)
         side.keeper("go", data=_job(record, cluster, host, mount).to_json().encode())
-    end = _end(keeper)
+    end = _end(keeper, record)
     _let_leave(keeper, _FINISH_SECONDS)  # it unmounts; killed before, it would leave a mount that no one serves
     if end is None and not _volume(engine, run):
         return  # it was gone before anyone heard it
@@ -169,13 +171,14 @@ def _job(record: Record, cluster: Cluster, host: str, mount: Mount) -> Job:
     )
 
 
-def _end(keeper: RemoteKeeper) -> Record | None:
-    """The rescue's own end, as its keeper tells it."""
+def _end(keeper: RemoteKeeper, record: Record) -> Record | None:
+    """The rescue's own end, as its keeper tells it; a report that is none is passed over."""
     last: Record | None = None
     for event in Events(keeper):
         match event:
             case Told(data):
-                last = read_record(data)
+                with suppress(ValueError):
+                    last = read_report(data, record).record
             case Gone():
                 return None
             case _:

@@ -2,47 +2,70 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+from toolkit.buckets.object_paths import file_names
 from toolkit.buckets.store import Store
 from toolkit.errors import Code, ToolkitError
 from toolkit.keeper.follow import parse_line
 from toolkit.keeper.places import RUN_FOLDER
+from toolkit.run.code import MAX_BYTES as MAX_CODE_BYTES
 from toolkit.run.events import Line
-from toolkit.run.record import Record, read_record
+from toolkit.run.record import Record
+from toolkit.run.reported import MAX_BYTES, hint_of, read_outcome
+
+_MAX_LINE = 1 << 20
+"""Bytes of a line of output that are held in memory; a longer one is told in several."""
 
 
 class StoredRun:
-    """What `store` holds of a run in `bucket`."""
+    """What `store` holds in `bucket` of the run that `record` describes here."""
 
-    def __init__(self, store: Store, bucket: str, training_id: str) -> None:
-        self._store, self._bucket, self._training_id = store, bucket, training_id
-        self._folder = f"{training_id}/{RUN_FOLDER}"
+    def __init__(self, store: Store, bucket: str, record: Record) -> None:
+        self._store, self._bucket, self._record = store, bucket, record
+        self._folder = f"{record.training_id}/{RUN_FOLDER}"
 
     def record(self) -> Record | None:
-        """The final record; None where there is none. Raises `ToolkitError` where the store does not answer."""
-        if not any(self._store.objects(self._bucket, f"{self._folder}/record.json")):
+        """The record with the end that the bucket tells; None where it tells none yet.
+
+        Raises `ToolkitError` (S302) where the store does not answer, and where the object is not such an end.
+        """
+        key = f"{self._folder}/record.json"
+        if not any(item.key == key for item in self._store.objects(self._bucket, key)):
             return None
         try:
-            return read_record(json.loads(self._store.read(self._bucket, f"{self._folder}/record.json")))
-        except ValueError:
-            return None
+            outcome = read_outcome(self._store.read(self._bucket, key, MAX_BYTES), self._record)
+            if not outcome.final:
+                raise ValueError(f"state {outcome.state.value} is no end")
+        except ValueError as error:
+            raise ToolkitError(
+                Code.LOADING_DATA,
+                f"object {self._bucket}/{key} is refused: {error}",
+                mend="it was damaged, or written by someone else: who may write to this bucket?",
+                context={"reason": "refused"},
+            ) from None
+        ended = outcome.onto(self._record)
+        return replace(ended, mend=hint_of(ended))
 
     def fetch_code(self, folder: Path) -> int:
-        """Fetch the code that was submitted into `folder`; how many files there are. Raises `ToolkitError`."""
-        prefix = f"{self._training_id}/_submitted_code/"
-        count = 0
-        for item in self._store.objects(self._bucket, prefix):
-            name = item.key.removeprefix(prefix)
-            if ".." in Path(name).parts or Path(name).is_absolute():
-                raise ToolkitError(Code.CODE, f"object {item.key!r} would leave the folder; not fetched")
+        """Fetch the code that was submitted into `folder`, which is empty or not there; how many files there are.
+
+        Raises `ToolkitError`, too where an object could not be a file below it, or all are more than code can be.
+        """
+        prefix = f"{self._record.training_id}/_submitted_code/"
+        found = self._store.objects(self._bucket, prefix)
+        wanted = file_names((item.key.removeprefix(prefix), item) for item in found)
+        if sum(item.size for _, item in wanted) > MAX_CODE_BYTES:
+            raise ToolkitError(
+                Code.CODE, f"{self._bucket}/{prefix} holds more than {MAX_CODE_BYTES >> 20} MiB: that is no code"
+            )
+        for name, item in wanted:
             file = folder / name
             file.parent.mkdir(parents=True, exist_ok=True)
             self._store.get(self._bucket, item, file, lambda _: None)
-            count += 1
-        return count
+        return len(wanted)
 
     def lines(self, offset: int = 0) -> Iterator[Line]:
         """The output from byte `offset` on; nothing where none is stored."""
@@ -52,8 +75,16 @@ class StoredRun:
                 *whole, rest = (rest + piece).split(b"\n")
                 for line in whole:
                     position += len(line) + 1
-                    event = parse_line(line, position)
-                    yield Line(event["line"], event["at"], position)
+                    yield _line(line, position)
+                while len(rest) > _MAX_LINE:
+                    line, rest = rest[:_MAX_LINE], rest[_MAX_LINE:]
+                    position += len(line)
+                    yield _line(line, position)
         except ToolkitError as error:
             if error.context.get("reason") not in ("absent", "NoSuchKey", "404", "InvalidRange", "416"):
                 raise
+
+
+def _line(text: bytes, following: int) -> Line:
+    event = parse_line(text, following)
+    return Line(event["line"], event["at"], following)

@@ -10,9 +10,10 @@ import getpass
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from typing import Any
 
 from toolkit import interrupts
 from toolkit.errors import Code, ToolkitError
@@ -20,9 +21,10 @@ from toolkit.keeper.ends import Reason
 from toolkit.run.events import Beat, Event, Events, Gone, Line, Over, Silence, Told
 from toolkit.run.kept import Presence, RemoteKeeper
 from toolkit.run.launcher import lives
-from toolkit.run.record import Record, State, read_record
+from toolkit.run.record import Record, State
 from toolkit.run.records import Records
 from toolkit.run.refresh import never_began
+from toolkit.run.reported import read_report
 from toolkit.run.stored import StoredRun
 from toolkit.run.view import Choice, Unbreakable, View
 
@@ -61,7 +63,8 @@ class Watch:
         self._states = len(watched.record.states)
         self._stopping = False
         self._silent = self._asked = 0.0
-        self._unheard: list[str] = []
+        self._unheard: tuple[str, ...] = ()
+        self._refused = False
 
     def run(self) -> Record:
         """Watch to the end; the final record. Raises `Detached` where the watcher goes before."""
@@ -103,10 +106,7 @@ class Watch:
                 self._view.line(event)
                 self._offset = event.following
             case Told(data):
-                self._told(read_record(data), str(data.get("note", "")))
-                self._tell_unheard(data.get("silent") or [])
-                if waiting := data.get("waiting"):
-                    self._view.storing(int(waiting["queued"]), int(waiting["uploading"]), int(waiting["errored"]))
+                self._reported(data)
             case Silence(seconds, why):
                 self._silence(seconds, why)
             case Gone(offset):
@@ -116,10 +116,24 @@ class Watch:
             case Over():
                 pass
 
-    def _tell_unheard(self, hosts: list[str]) -> None:
+    def _reported(self, data: Mapping[str, Any]) -> None:
+        """What learner 1's keeper says of the run. What is no such report is told once, and changes nothing."""
+        try:
+            report = read_report(data, self._watched.record)
+        except ValueError as error:
+            if not self._refused:
+                self._view.note(f"a report of the run's keeper is refused: {error}")
+            self._refused = True
+            return
+        self._told(report.record, report.note)
+        self._tell_unheard(report.silent)
+        if report.waiting:
+            self._view.storing(*report.waiting)
+
+    def _tell_unheard(self, hosts: Sequence[str]) -> None:
         if new := [host for host in hosts if host not in self._unheard]:
             self._view.note(f"no word from {', '.join(new)}, which has to store what it holds; waiting for it")
-        self._unheard = hosts
+        self._unheard = tuple(hosts)
 
     def _told(self, record: Record, note: str) -> None:
         """A new record: its new states are told and saved."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.errors import Code, ToolkitError
+from toolkit.tar_reading import BoundedTarInfo
 
 _PIECE = 1 << 20
 _MOST_MEMBERS = 100_000
@@ -68,7 +69,7 @@ def read_archive(file: Path) -> Archive:
     members: dict[str, Member] = {}
     try:
         length = file.stat().st_size
-        with tarfile.open(file, "r:") as tar:
+        with tarfile.open(file, "r:", tarinfo=BoundedTarInfo) as tar:
             for count, member in enumerate(tar):
                 if count >= _MOST_MEMBERS:
                     raise damaged(file, f"it has more than {_MOST_MEMBERS} entries")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from toolkit.errors import Code, ToolkitError
+from toolkit.whole_file import open_beside, sync_folder
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -27,14 +28,15 @@ def new_file(target: Path) -> Iterator[IO[bytes]]:
         raise ToolkitError(
             Code.RESOURCES, f"{target}: there is no folder {target.parent}", mend="make it, or name another"
         )
-    part = target.with_name(f".toolkit-{os.getpid()}.part")
     with full_disk_told(target.absolute().parent):
+        handle, part = open_beside(target)
         try:
-            with part.open("wb") as stream:
+            with os.fdopen(handle, "w+b") as stream:
                 yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
             part.replace(target)
+            sync_folder(target.absolute().parent)
         finally:
             part.unlink(missing_ok=True)
 

@@ -9,6 +9,7 @@ connection past it would go elsewhere.
 from __future__ import annotations
 
 import getpass
+import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,8 @@ from toolkit.hosts.ssh.known_hosts import SSH_PORT, known_as
 
 _SYSTEM = Path("/etc/ssh")
 _DEEPEST = 8
+_SETTING = re.compile(r"^\s*([^\s=]*)(?:\s*=\s*|\s*)(.*)$", re.DOTALL)
+"""A line's word, and what stands behind it: blanks or one equals sign between them."""
 
 
 def read_ssh_config(folder: Path | None = None) -> paramiko.SSHConfig:
@@ -41,17 +44,25 @@ def _with_includes(file: Path, folder: Path, depth: int = 0) -> Iterator[Path]:
     """The files that the head of `file` includes, in order, then `file`: the first value of a setting holds."""
     if depth > _DEEPEST or not file.is_file():
         return
-    for line in file.read_text(errors="replace").splitlines():
-        name, _, rest = line.strip().partition(" ")
+    for number, line in enumerate(file.read_text(errors="replace").splitlines(), 1):
+        name, rest = _SETTING.sub(r"\1\n\2", line).split("\n")
         if name.lower() in ("host", "match"):
             break
         if name.lower() == "include":
-            for pattern in shlex.split(rest):
-                where = Path(pattern).expanduser()
-                top = where.anchor or str(folder)
-                for included in sorted(Path(top).glob(str(where.relative_to(where.anchor)))):
-                    yield from _with_includes(included, folder, depth + 1)
+            try:
+                patterns = [Path(pattern).expanduser() for pattern in shlex.split(rest)]
+                found = [included for where in patterns for included in _matching(where, folder)]
+            except (ValueError, LookupError, RuntimeError, OSError) as error:
+                raise ToolkitError(Code.RESOURCES_ASKED, f"{file}, line {number}: Include: {error}") from None
+            for included in found:
+                yield from _with_includes(included, folder, depth + 1)
     yield file
+
+
+def _matching(where: Path, folder: Path) -> list[Path]:
+    """The files that a pattern of Include means; a relative one is below `folder`."""
+    top = where.anchor or str(folder)
+    return sorted(Path(top).glob(str(where.relative_to(where.anchor))))
 
 
 def destination(host: Host, access: Access, config: paramiko.SSHConfig) -> Destination:
@@ -73,7 +84,7 @@ def _destination(
     if jumps is None:
         jumps = _jumps(hop.name, found)
     address = address or found["hostname"]
-    port = hop.port or int(found.get("port", SSH_PORT))
+    port = hop.port or _port(hop.name, found)
     named = (access.identity,) if access.identity else ()
     listed = tuple(Path(file).expanduser() for file in found.get("identityfile", ()))
     only = bool(named) or found.get("identitiesonly", "no").lower() == "yes"
@@ -88,6 +99,13 @@ def _destination(
         known_hosts=(access.known_hosts,) if access.known_hosts else _known_hosts(found),
         through=_through(jumps, access, config, depth) if jumps else None,
     )
+
+
+def _port(name: str, found: paramiko.SSHConfigDict) -> int:
+    text = found.get("port", str(SSH_PORT))
+    if not (text.isascii() and text.isdecimal() and 0 < int(text[:9]) < 1 << 16):
+        raise ToolkitError(Code.RESOURCES_ASKED, f"host {name}: ssh_config gives it port {text[:20]!r}, which is none")
+    return int(text)
 
 
 def _through(jumps: list[str], access: Access, config: paramiko.SSHConfig, depth: int) -> Destination:

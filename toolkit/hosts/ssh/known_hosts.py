@@ -46,7 +46,8 @@ class Entry:
     def is_for(self, name: str) -> bool:
         """Whether the line speaks of `name`, which is `host` or `[host]:port`."""
         if self.names.startswith("|1|"):
-            return _is_hash_of(self.names, name)
+            # ssh writes names in small letters before it hashes them; other programs may not.
+            return any(_is_hash_of(self.names, one) for one in {name.lower(), name})
         matched = False
         for pattern in self.names.lower().split(","):
             if pattern.startswith("!") and _matches(name.lower(), pattern[1:]):

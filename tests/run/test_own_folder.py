@@ -1,0 +1,169 @@
+"""Only a folder that the tool made is replaced: whatever else lies there is left as it is."""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from toolkit.errors import ToolkitError
+from toolkit.run.own_folder import MARKER, SUMS, OwnFolder, line
+from toolkit.run.training_id import TrainingId
+
+RUN = TrainingId("training-abcd2345")
+NAMES = ("model/a", " b ", "#c", "new\nline", "back\\slash", "back\\nslash", "end\r")
+
+
+def filled(path: Path, text: str = "x", *names: str) -> OwnFolder:
+    """The folder as a collection leaves it."""
+    own = OwnFolder(path, RUN)
+    with own.replaced() as (folder, put):
+        sums = {}
+        for name in names or NAMES:
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text(text)
+            sums[name] = hashlib.sha256(text.encode()).hexdigest()
+        put(sums)
+    return own
+
+
+def test_what_was_collected_is_whole_and_its_list_is_sha256sums(tmp_path: Path) -> None:
+    own = filled(tmp_path / "deep" / "er" / RUN)
+    assert own.is_whole()
+    assert (own.path / MARKER).read_text() == f"{RUN}\n"
+    subprocess.run(["sha256sum", "--check", "--strict", "--quiet", SUMS], cwd=own.path, check=True)
+    assert [one.name for one in own.path.parent.iterdir()] == [RUN]
+
+
+def test_it_has_the_mode_that_a_persons_own_folder_would_have(tmp_path: Path) -> None:
+    own = filled(tmp_path / RUN)
+    (tmp_path / "other").mkdir()
+    assert stat.S_IMODE(own.path.stat().st_mode) == stat.S_IMODE((tmp_path / "other").stat().st_mode)
+
+
+@pytest.mark.parametrize("damage", ["changed", "gone", "link", "sums", "no sums", "marker", "other run"])
+def test_what_is_damaged_is_not_whole(tmp_path: Path, damage: str) -> None:
+    own = filled(tmp_path / RUN)
+    file, sums, marker = own.path / "model/a", own.path / SUMS, own.path / MARKER
+    match damage:
+        case "changed":
+            file.write_text("y")
+        case "gone":
+            file.unlink()
+        case "link":
+            file.rename(tmp_path / "a")
+            file.symlink_to(tmp_path / "a")
+        case "sums":
+            sums.write_bytes(b"\xff no list\n")
+        case "no sums":
+            sums.write_text("")
+        case "marker":
+            marker.unlink()
+        case "other run":
+            marker.write_text("training-zzzz2222\n")
+    assert not own.is_whole()
+
+
+def test_a_damaged_one_is_replaced_whole(tmp_path: Path) -> None:
+    (filled(tmp_path / RUN).path / "model/a").unlink()
+    own = filled(tmp_path / RUN, "new", "model/a")
+    assert own.is_whole()
+    assert not (own.path / "#c").exists()
+    assert [one.name for one in tmp_path.iterdir()] == [RUN]
+
+
+def someone_elses(path: Path, kind: str, tmp_path: Path) -> str:
+    """Something that is not ours at `path`; what the error says of it."""
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "thesis.txt").write_text("years of work")
+    match kind:
+        case "a folder":
+            precious.rename(path)
+            return "has no .toolkit-collected"
+        case "an empty folder":
+            path.mkdir()
+            return "has no .toolkit-collected"
+        case "a file":
+            (precious / "thesis.txt").rename(path)
+            return "is no folder"
+        case "a link to a folder":
+            path.symlink_to(precious)
+            return "is no folder"
+        case "a link to nothing":
+            path.symlink_to(tmp_path / "nothing")
+            return "is no folder"
+        case "a folder with a list of its own":
+            precious.rename(path)
+            (path / SUMS).write_text(line("thesis.txt", hashlib.sha256(b"years of work").hexdigest()) + "\n")
+            return "has no .toolkit-collected"
+        case "another run's":
+            filled(path)
+            (path / MARKER).write_text("training-zzzz2222\n")
+            return "has no .toolkit-collected"
+        case "ours with a file of theirs":
+            filled(path)
+            (path / "model" / "notes.txt").write_text("mine")
+            return "holds 'model/notes.txt'"
+        case "ours with a link of theirs":
+            filled(path)
+            (path / "data").symlink_to(precious)
+            return "holds 'data'"
+    raise AssertionError(kind)
+
+
+KINDS = [
+    *("a folder", "an empty folder", "a file", "a link to a folder", "a link to nothing"),
+    *("a folder with a list of its own", "another run's", "ours with a file of theirs", "ours with a link of theirs"),
+]
+
+
+def everything(folder: Path) -> dict[str, str]:
+    return {str(one.relative_to(folder)): content(one) for one in sorted(folder.rglob("*"))}
+
+
+def content(one: Path) -> str:
+    if one.is_symlink():
+        return str(one.readlink())
+    return one.read_text() if one.is_file() else ""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("late", [False, True])
+def test_what_is_someone_elses_is_refused_by_name_and_left_as_it_is(tmp_path: Path, kind: str, late: bool) -> None:
+    own = OwnFolder(tmp_path / RUN, RUN)
+    said = "" if late else someone_elses(own.path, kind, tmp_path)
+    before = everything(tmp_path)
+    with pytest.raises(ToolkitError) as caught:
+        if not late:
+            own.refuse_foreign()
+        with own.replaced() as (folder, put):
+            (folder / "a").write_text("x")
+            said = someone_elses(own.path, kind, tmp_path)
+            before = {name: text for name, text in everything(tmp_path).items() if ".toolkit-collect-" not in name}
+            put({"a": hashlib.sha256(b"x").hexdigest()})
+    assert said in caught.value.what
+    assert str(own.path) in caught.value.what
+    assert everything(tmp_path) == before
+
+
+def test_an_interruption_leaves_what_was_there(tmp_path: Path) -> None:
+    own = filled(tmp_path / RUN)
+    with pytest.raises(KeyboardInterrupt), own.replaced() as (folder, _):
+        (folder / "half").write_text("x")
+        raise KeyboardInterrupt
+    assert own.is_whole()
+    assert [one.name for one in tmp_path.iterdir()] == [RUN]
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1))
+def test_any_name_comes_back_from_its_line(name: str) -> None:
+    from toolkit.run.own_folder import _parsed
+
+    assert "\n" not in line(name, "0" * 64)
+    assert _parsed(line(name, "0" * 64)) == (name, "0" * 64)

@@ -1,0 +1,65 @@
+"""The one way to the terminal: whatever is written, by whomever, has nothing in it that a terminal would obey.
+
+Standard output and standard error are wrapped while a command runs, so no `print` needs to know where its text is
+from. What the tool itself sends to a terminal (colours, a moving bar) comes from `toolkit.cli.screen`, which makes each
+text neutral and goes past the wrapping.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import IO, Any, TextIO, cast
+
+from toolkit.printable import coloured, cut, neutral
+
+
+class NeutralStream:
+    """A text stream that neutralises what is written to it; on a terminal, lines that are very long are cut."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.beneath = stream
+
+    def write(self, text: str) -> int:
+        """Write the text, neutral; its length as it was given."""
+        self.beneath.write(neutral(cut(text) if self.beneath.isatty() else text))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write each of them."""
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.beneath, name)
+
+
+def beneath(stream: IO[str]) -> IO[str]:
+    """The stream itself, for who neutralises his own texts."""
+    return stream.beneath if isinstance(stream, NeutralStream) else stream
+
+
+def print_coloured(text: str, stream: TextIO) -> None:
+    """A line of someone else's, with its colours."""
+    beneath(stream).write(coloured(cut(text) if stream.isatty() else text) + "\n")
+
+
+@contextmanager
+def neutral_streams() -> Iterator[None]:
+    """Wrap standard output and standard error while the context lasts; tracebacks are wrapped for good."""
+    before = sys.stdout, sys.stderr
+    sys.excepthook = _told
+    threading.excepthook = lambda args: _told(args.exc_type, args.exc_value or args.exc_type(), args.exc_traceback)
+    sys.stdout, sys.stderr = (cast("TextIO", NeutralStream(stream)) for stream in before)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+def _told(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    """A mistake of ours, whose traceback may quote anything."""
+    sys.stderr.write(neutral("".join(traceback.format_exception(kind, error, trace))))
