@@ -1,4 +1,7 @@
-"""Running a command on this machine: an argv list in, a `Result` out; no shell anywhere."""
+"""Running a command on this machine: an argv list in, a `Result` out; no shell anywhere.
+
+A command sees what `toolkit.child_environment` lets it see of this process's variables, unless it is given its own.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+from toolkit.child_environment import child_environment, program_of
 
 _GRACE_SECONDS = 5
 
@@ -58,7 +63,8 @@ def run(argv: Sequence[str], *, check: bool = True, data: bytes | None = None, t
 
 def _start(argv: Sequence[str], stdin: int) -> subprocess.Popen[bytes]:
     """Start `argv` in a session of its own: a Ctrl-C on the terminal reaches this process alone."""
-    return subprocess.Popen(argv, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+    pipe, environment = subprocess.PIPE, child_environment(program_of(argv))
+    return subprocess.Popen(argv, stdin=stdin, stdout=pipe, stderr=pipe, env=environment, start_new_session=True)
 
 
 def _finish(process: subprocess.Popen[bytes], argv: Sequence[str], data: bytes | None, timeout: float | None) -> Result:
@@ -83,7 +89,7 @@ def stream(argv: Sequence[str], on_line: Callable[[str], None], *, environment: 
     """Run `argv` and give each line of its output and errors to `on_line` as it comes; returns the status.
 
     The command gets a session of its own, so that a Ctrl-C on the terminal reaches this process alone, which
-    ends the command in its own order.
+    ends the command in its own order. `environment` is all that it sees; default: as for every command.
     """
     process = subprocess.Popen(
         argv,
@@ -92,7 +98,7 @@ def stream(argv: Sequence[str], on_line: Callable[[str], None], *, environment: 
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        env=environment,
+        env=child_environment(program_of(argv)) if environment is None else environment,
         start_new_session=True,
     )
     assert process.stdout is not None
@@ -114,7 +120,14 @@ def feed(argv: Sequence[str], pieces: Iterable[bytes]) -> Result:
     What it says goes to files meanwhile: a pipe that no one reads would fill, and both would wait for ever.
     """
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=output, stderr=errors, start_new_session=True)
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=errors,
+            env=child_environment(program_of(argv)),
+            start_new_session=True,
+        )
         assert process.stdin is not None
         try:
             with contextlib.suppress(BrokenPipeError):  # it ended early: its status and its words say why
