@@ -12,6 +12,7 @@ from rich.text import Text
 from toolkit.cli.fold import Fold
 from toolkit.cli.screen import console, human_size, print_json, rank_line
 from toolkit.errors import INTERRUPTED
+from toolkit.run.code import SubmittedCode
 from toolkit.run.events import Line
 from toolkit.run.outcome import raise_for
 from toolkit.run.plan import RunPlan, counted
@@ -34,10 +35,12 @@ def told_end(record: Record, *, as_json: bool) -> int:
     return 0
 
 
-def show_plan(plan: RunPlan) -> None:
+def show_plan(plan: RunPlan, code: SubmittedCode | None = None) -> None:
     """What will run where, before it does."""
     console.print(f"{plan.training_id}  {plan.name}", style="bold", soft_wrap=True)
     console.print(f"  image    {plan.image.reference}", soft_wrap=True)
+    for name, text in code.lines() if code else ():
+        console.print(f"  {name:<8} {text}", soft_wrap=True, markup=False, highlight=False)
     for learner in plan.learners:
         at = f" on {learner.seat.host} ({learner.seat.address})" if learner.seat.host else ""
         gpus = f", GPU {', '.join(learner.seat.gpus)}" if learner.seat.gpus else ""
@@ -57,8 +60,15 @@ def show_plan(plan: RunPlan) -> None:
 class Screen:
     """The run as it is seen on a terminal."""
 
-    def __init__(self, ranks: int, plan: RunPlan | None = None, *, lines_to_stderr: bool = False) -> None:
-        self._plan = plan
+    def __init__(
+        self,
+        ranks: int,
+        plan: RunPlan | None = None,
+        code: SubmittedCode | None = None,
+        *,
+        lines_to_stderr: bool = False,
+    ) -> None:
+        self._plan, self._code = plan, code
         self._to_stderr = lines_to_stderr
         self._folded = sys.stdout.isatty() and not lines_to_stderr
         self._fold = Fold(ranks)
@@ -68,7 +78,7 @@ class Screen:
         """One line for each state; the plan with the first, once keys and buckets are known to be good."""
         self._show(self._fold.rest())
         if record.state is State.PENDING and self._plan:
-            show_plan(self._plan)
+            show_plan(self._plan, self._code)
         colour = {State.COMPLETED: "green", State.FAILED: "red", State.HALTED: "yellow"}.get(record.state, "blue")
         console.print(Text.assemble((f"{record.state.value:<12}", colour), note), soft_wrap=True)
 

@@ -25,6 +25,7 @@ from toolkit.engines.engine import LOCAL
 from toolkit.errors import Code, ToolkitError
 from toolkit.keeper.metrics import Metric, read_metrics
 from toolkit.manifest.model import Manifest
+from toolkit.run.code_listing import load_listing, refuse_other_code
 from toolkit.run.plan import CODE_FOLDER, HostFolder, data_of, new_training_id
 from toolkit.run.record import Record
 from toolkit.whole_file import sha256_of
@@ -112,9 +113,24 @@ class Collection:
             file = partial / name
             file.parent.mkdir(parents=True, exist_ok=True)
             sums.append(f"{store.get(self._record.results_bucket, item, file, on_bytes)}  {name}\n")
+        self._compare_code(partial, sums)
         (partial / _SUMS).write_text("".join(sums))
         shutil.rmtree(self._folder, ignore_errors=True)
         partial.rename(self._folder)
+
+    def _compare_code(self, partial: Path, sums: list[str]) -> None:
+        """Raise where the code is not what was submitted, before any of it runs; set the modes that no bucket keeps."""
+        listing = load_listing(self._home, self._record.training_id, self._record.code_digest)
+        if not listing:
+            return
+        found = {
+            name.removeprefix("code/"): sha
+            for sha, name in (line[:-1].split("  ", 1) for line in sums)
+            if name.startswith("code/")
+        }
+        refuse_other_code(self._record.training_id, listing, found)
+        for file in listing:
+            (partial / "code" / file.name).chmod(0o755 if file.executable else 0o644)
 
     def _wanted(self, store: Store) -> Iterator[tuple[str, StoredObject]]:
         besides = {path: f"{_BESIDES}/{path}" for path in self._manifest.collect}

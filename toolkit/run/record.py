@@ -52,6 +52,7 @@ class Record:
         cluster_file: where its hosts are described; empty on this machine.
         launcher: process id and start time (clock ticks since boot) of who launches it, while it is being launched.
         resumed_from: the run that it continues, or repeats.
+        code_digest: SHA-256 over the submitted files' paths, modes and contents (`toolkit.run.code_listing`).
     """
 
     training_id: str
@@ -85,6 +86,7 @@ class Record:
     kept: tuple[str, ...] = ()
     launcher: tuple[int, int] | None = None
     resumed_from: str = ""
+    code_digest: str = ""
 
     @property
     def final(self) -> bool:
