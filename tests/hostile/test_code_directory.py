@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -162,6 +163,19 @@ def test_another_manifest_with_its_keys_written_in_is_left_out_under_any_name(co
 def test_a_copy_of_the_runs_own_key_is_refused_wherever_it_stands(code: Path, name: str, around: str) -> None:
     write(code, name, around.format(CANARY))
     assert refused(code) == [f"{name}: holds a key of this very run"]
+
+
+@pytest.mark.parametrize("before", ["", "a", "ab", "key: "])
+def test_a_copy_in_base64_hexadecimal_or_a_url_is_refused_too(code: Path, before: str) -> None:
+    key = "q/k+Zd92=Lx0pZ81m"
+    write(code, "s3.secret", key, 0o600)
+    for name, text in {
+        "a.txt": base64.b64encode(f"{before}{key} and more".encode()).decode(),
+        "b.txt": f"{before}{key}".encode().hex().upper(),
+        "c.txt": f"s3://id:x@host?{before}{quote(key, safe='')}",
+    }.items():
+        write(code, name, text)
+    assert {one.partition(":")[0] for one in refused(code) if "this very run" in one} == {"a.txt", "b.txt", "c.txt"}
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])

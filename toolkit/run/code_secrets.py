@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import configparser
 import json
 import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from urllib.parse import quote_from_bytes
 
 from toolkit.cluster.model import Cluster
 from toolkit.manifest.model import Manifest
@@ -81,7 +84,7 @@ def secrets_in_code(content: bytes, values: tuple[Secret, ...]) -> Iterator[str]
     for mark, encoding in _UTF16.items():
         if content.startswith(mark):
             text = content.decode(encoding, "replace").encode("utf-8", "replace")
-    if any(value.reveal().encode() in text for value in values):
+    if any(spelling in text for value in values for spelling in _spellings(value.reveal().encode())):
         yield "a key of this very run"
     if holds_private_key(text):
         yield "a private key"
@@ -91,6 +94,16 @@ def secrets_in_code(content: bytes, values: tuple[Secret, ...]) -> Iterator[str]
             yield "a secret key in a file of settings"
         elif _QUOTED.search(text):
             yield "a secret key"
+
+
+@lru_cache(maxsize=64)
+def _spellings(value: bytes) -> tuple[bytes, ...]:
+    """A key as it is, in a URL, in hexadecimal, and what base64 makes of it wherever it begins in a longer text."""
+    inner = tuple(
+        base64.b64encode(bytes(shift) + value)[4 if shift else 0 : (len(value) + shift) // 3 * 4] for shift in range(3)
+    )
+    whole = (value, quote_from_bytes(value, safe="").encode(), value.hex().encode(), value.hex().upper().encode())
+    return tuple(dict.fromkeys((*whole, *(one for one in inner if len(one) >= _SHORTEST_KEY))))
 
 
 def is_manifest_with_keys(content: bytes) -> bool:
