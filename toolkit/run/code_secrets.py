@@ -22,6 +22,8 @@ WINDOW, OVERLAP = 4 << 20, 16 << 10
 """Bytes that are looked at together; a secret and what gives it away are shorter than the overlap."""
 _SHORTEST_KEY, _SHORTEST_ID = 8, 16
 _LARGEST_KEY_FILE = 64 << 10
+_LOOKED_AT = 8 << 10
+"""Bytes at the beginning, in which a text has no NUL, as git has it."""
 _ENVIRONMENT = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _MANIFEST = re.compile(
     rb"(?m)(?:^|[{,])\s*[\"']?(?:model_definition|training_data_references?|training_results_reference|results_reference"
@@ -84,10 +86,14 @@ def secrets_in_code(content: bytes, values: tuple[Secret, ...]) -> Iterator[str]
     for mark, encoding in _UTF16.items():
         if content.startswith(mark):
             text = content.decode(encoding, "replace").encode("utf-8", "replace")
-    if any(spelling in text for value in values for spelling in _spellings(value.reveal().encode())):
+    is_text = b"\0" not in text[:_LOOKED_AT]
+    spelled = (_spellings(value.reveal().encode()) if is_text else (value.reveal().encode(),) for value in values)
+    if any(spelling in text for spellings in spelled for spelling in spellings):
         yield "a key of this very run"
     if holds_private_key(text):
         yield "a private key"
+    if not is_text:  # weights, archives: hundreds of megabytes, in which any three letters stand somewhere
+        return
     yield from known_secrets(text)
     if b"ecret" in text or b"ECRET" in text or b"oken" in text or b"OKEN" in text:
         if _INI_SECTION.search(text) and _ASSIGNED.search(text):
