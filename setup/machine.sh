@@ -51,10 +51,12 @@ find_python() {
     give_up "Python 3.11 or newer is needed" "sudo apt-get install python3 (Debian 12 has 3.11)"
 }
 
-# Makes .venv with the tool in it ($1: the extras), again only when what it is made from has changed.
+# Makes .venv with the tool in it ($1: the extras), again only when what it is made from has changed. Every package is
+# a wheel whose SHA-256 is in requirements/$1.txt: nothing that the index sends runs before its hash was compared.
 make_environment() {
     extras=$1
-    stamp=$(cat pyproject.toml constraints.txt | sha256sum | cut -c1-16)-$extras
+    requirements=requirements/$extras.txt
+    stamp=$(cat pyproject.toml "$requirements" | sha256sum | cut -c1-16)-$extras
     if [ -x .venv/bin/toolkit ] && [ "$(cat .venv/made-from 2>/dev/null)" = "$stamp" ]; then
         return
     fi
@@ -65,8 +67,11 @@ make_environment() {
         install_packages "python$version-venv"
     fi
     "$python" -m venv --clear .venv
-    .venv/bin/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt \
-        --editable ".[$extras]" || give_up "the tool's Python packages could not be installed" "see pip's lines above"
+    .venv/bin/python -m pip install -qq --disable-pip-version-check --require-hashes --only-binary :all: \
+        --requirement "$requirements" ||
+        give_up "the tool's Python packages could not be installed" "see pip's lines above"
+    .venv/bin/python -m pip install -qq --disable-pip-version-check --no-index --no-deps --no-build-isolation \
+        --editable . || give_up "the tool itself could not be installed" "see pip's lines above"
     echo "$stamp" >.venv/made-from
 }
 

@@ -1,4 +1,7 @@
-"""Running a command on this machine: an argv list in, a `Result` out; no shell anywhere."""
+"""Running a command on this machine: an argv list in, a `Result` out; no shell anywhere.
+
+A command sees what `toolkit.child_environment` lets it see of this process's variables, unless it is given its own.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+from toolkit.child_environment import child_environment, program_of
 
 _GRACE_SECONDS = 5
 
@@ -51,7 +56,7 @@ def run(
         check: raise `CommandFailed` where the status is not 0. Default true.
         data: what the command reads. Default nothing.
         timeout: seconds; then the command is killed and the status is 124, as `timeout` has it. Default none.
-        environment: the command's. Default this process's own.
+        environment: all that the command sees. Default: what `child_environment` lets it see.
     """
     try:
         process = _start(argv, subprocess.DEVNULL if data is None else subprocess.PIPE, environment)
@@ -67,6 +72,8 @@ def run(
 def _start(argv: Sequence[str], stdin: int, environment: Mapping[str, str] | None) -> subprocess.Popen[bytes]:
     """Start `argv` in a session of its own: a Ctrl-C on the terminal reaches this process alone."""
     pipe = subprocess.PIPE
+    if environment is None:
+        environment = child_environment(program_of(argv))
     return subprocess.Popen(argv, stdin=stdin, stdout=pipe, stderr=pipe, env=environment, start_new_session=True)
 
 
@@ -100,7 +107,7 @@ def stream(
     `data` is what it reads: a few KiB, which a pipe holds; default nothing.
 
     The command gets a session of its own, so that a Ctrl-C on the terminal reaches this process alone, which
-    ends the command in its own order.
+    ends the command in its own order. `environment` is all that it sees; default: as for every command.
     """
     process = subprocess.Popen(
         argv,
@@ -109,7 +116,7 @@ def stream(
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        env=environment,
+        env=child_environment(program_of(argv)) if environment is None else environment,
         start_new_session=True,
     )
     assert process.stdout is not None
@@ -134,7 +141,14 @@ def feed(argv: Sequence[str], pieces: Iterable[bytes]) -> Result:
     What it says goes to files meanwhile: a pipe that no one reads would fill, and both would wait for ever.
     """
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=output, stderr=errors, start_new_session=True)
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=errors,
+            env=child_environment(program_of(argv)),
+            start_new_session=True,
+        )
         assert process.stdin is not None
         try:
             with contextlib.suppress(BrokenPipeError):  # it ended early: its status and its words say why

@@ -10,10 +10,12 @@ import errno
 import hashlib
 import os
 import secrets as randomness
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+_PIECE = 1 << 30
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 _DEVICES = ("/dev/", "/proc/self/fd/")
@@ -97,6 +99,19 @@ def sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def copy_of(source: Path, target: Path) -> None:
+    """Copy a file's bytes to `target`, which must not be there; file systems that can share the blocks do.
+
+    Raises `OSError` as `open` does.
+    """
+    with source.open("rb") as old, target.open("xb") as new:
+        with suppress(OSError):  # another file system, or a kernel that cannot: the rest is copied below
+            while os.copy_file_range(old.fileno(), new.fileno(), _PIECE):
+                pass
+        old.seek(os.lseek(new.fileno(), 0, os.SEEK_CUR))
+        shutil.copyfileobj(old, new)
 
 
 def sha256_of(file: Path) -> str:

@@ -57,9 +57,7 @@ def permutations() -> Iterator[Order]:
         for imports in itertools.permutations((DDL, *others)):
             for name in names:
                 said = [f"{key}={value}" for key, value in environment.items()]
-                yield Order(
-                    "; ".join((*said, *imports, name)), imports, f"fit({name})", environment=environment
-                )
+                yield Order("; ".join((*said, *imports, name)), imports, f"fit({name})", environment=environment)
 
 
 _ASKED = "importlib.util.find_spec('keras')"
@@ -128,7 +126,9 @@ def optimizers() -> Iterator[Order]:
     of_2021 = "from tensorflow.python.keras.optimizer_v2.gradient_descent import SGD"
     yield Order("tf.keras.optimizers alone", (*imports, "optimizer = tf.keras.optimizers.SGD(0.1)"), "loop(optimizer)")
     yield Order("tf.optimizers alone", (*imports, "optimizer = tf.optimizers.SGD(0.1)"), "loop(optimizer)")
-    yield Order("tf.compat.v1.train", (*imports, "optimizer = tf.compat.v1.train.AdamOptimizer(0.1)"), "loop(optimizer)")
+    yield Order(
+        "tf.compat.v1.train", (*imports, "optimizer = tf.compat.v1.train.AdamOptimizer(0.1)"), "loop(optimizer)"
+    )
     yield Order("tensorflow.python.keras", (DDL, of_2021), "loop(SGD(0.1))")
     yield Order("tensorflow.python.keras, ddl last", (of_2021, DDL), "loop(SGD(0.1))")
     for name in ("optimizers.SGD", "optimizers.legacy.SGD"):
@@ -195,4 +195,6 @@ def refused() -> Iterator[Order]:
     by_hand = f"class Own:\n    def apply_gradients(self, pairs):\n        {_BY_HAND.format('ddl.grads_reduce(pairs)')}"
     yield Order("an optimizer that averages by itself", (DDL, TF, by_hand), "loop(Own(), 'function')")
     alone = "from ddl.tensorflow.replacing import here\nhere.in_apply = True"
-    yield Order("a control: nothing is averaged", (DDL, TF, alone), "fit(tf.keras)", "ranks ended with different weights")
+    yield Order(
+        "a control: nothing is averaged", (DDL, TF, alone), "fit(tf.keras)", "ranks ended with different weights"
+    )

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -22,7 +23,7 @@ from toolkit.image.base import make_base
 from toolkit.image.build import Build, BuiltImage
 from toolkit.image.builders import builder_named
 from toolkit.image.own import buckets_recipe
-from toolkit.image.progress import silent
+from toolkit.image.progress import Report, silent
 from toolkit.image.store import ImageStore
 from toolkit.lock.file import read_lock, write_lock
 from toolkit.lock.model import WheelPin
@@ -116,6 +117,71 @@ def test_a_wheel_with_another_hash_is_refused(row: FrameworkRow, image: str, tmp
     assert "could not be downloaded" in caught.value.what
     assert "hash" in caught.value.evidence.lower()
     assert ImageStore().find(read_inputs(recipe).reference) is None
+
+
+def poisoned(file: Path) -> None:
+    """pip's wheel with a program of someone else's in it: whoever starts it leaves a mark in the environment."""
+    with zipfile.ZipFile(file, "a") as wheel:
+        text = wheel.read("pip/__main__.py").decode()
+        mark = "open('/opt/venv/lib/python3.11/site-packages/evil.pth', 'w').write('import os')\n"
+        wheel.writestr("pip/__main__.py", text.replace("import os\n", f"import os\n{mark}", 1))
+
+
+def own_pool(recipe: Recipe, folder: Path) -> Pool:
+    """A cache of this test's own with the recipe's wheels."""
+    pool = Pool(folder / "cache" / "pool")
+    for wheel in read_lock(recipe.lock).wheels:
+        pool.add(Pool(cache() / "pool").path(wheel), wheel)
+    return pool
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_poisoned_pip_in_the_pool_is_never_run(
+    row: FrameworkRow, image: str, tmp_path: Path, no_leftovers: None
+) -> None:
+    wheels = tuple(wheel for wheel in read_lock(row.recipe.lock).wheels if wheel.name in ("pip", "markdown"))
+    recipe = small(
+        row, tmp_path, "toolkit-test-poison", "FROM {{ parent }}\nCOPY lock.yml /usr/share/toolkit/\n", wheels
+    )
+    pool = own_pool(recipe, tmp_path)
+    pip = next(wheel for wheel in wheels if wheel.name == "pip")
+    poisoned(pool.path(pip))
+    notes: list[str] = []
+    store = ImageStore()
+    report: Report = lambda state: notes.append(state.note)  # noqa: E731
+    Build(recipe, store, builder_named("classic", store), tmp_path / "cache", report, namespace="toolkit-test-p/").run()
+    assert [note for note in notes if note] == [f"{pip.file} was damaged in the pool: dropped, and fetched again"]
+    assert pool.is_whole(pip)
+    (made,) = [name for name in store.names_in("toolkit-test-p/") if "poison" in name]
+    site = in_image(made, "ls", "/opt/venv/lib/python3.11/site-packages")
+    assert "markdown" in site
+    assert "evil.pth" not in site
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("builder", ["classic", "buildkit"])
+def test_a_wheel_that_changes_after_it_was_checked_makes_no_image(
+    row: FrameworkRow, image: str, tmp_path: Path, no_leftovers: None, monkeypatch: pytest.MonkeyPatch, builder: str
+) -> None:
+    wheels = tuple(wheel for wheel in read_lock(row.recipe.lock).wheels if wheel.name in ("pip", "markdown"))
+    recipe = small(row, tmp_path, "toolkit-test-race", "FROM {{ parent }}\nCOPY lock.yml /usr/share/toolkit/\n", wheels)
+    pool, before = own_pool(recipe, tmp_path), dangling()
+    pip = next(wheel for wheel in wheels if wheel.name == "pip")
+
+    def whole_then_poisoned(*_: object) -> list[WheelPin]:
+        poisoned(pool.path(pip))
+        return []
+
+    monkeypatch.setattr("toolkit.image.workshop.fetch_wheels", whole_then_poisoned)
+    with pytest.raises(ToolkitError, match="has changed since it was checked"):
+        build(recipe, tmp_path / "cache", namespace="toolkit-test-race/", builder=builder)
+    assert not [name for name in ImageStore().names_in("toolkit-test-race/") if "environment" in name]
+    assert dangling() == before
+
+
+def dangling() -> set[str]:
+    argv = ["docker", "images", "--quiet", "--filter", "dangling=true", "--filter", "label=toolkit.stage"]
+    return set(subprocess.run(argv, check=True, capture_output=True, text=True).stdout.split())
 
 
 def test_a_base_that_cannot_be_made_comes_with_mmdebstraps_last_lines(row: FrameworkRow, tmp_path: Path) -> None:

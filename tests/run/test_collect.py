@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from toolkit.buckets.store import StoredObject
+from toolkit.errors import ToolkitError
 from toolkit.manifest.reader import read_manifest
 from toolkit.places import house
+from toolkit.run.code_listing import Listed, code_digest, load_listing, save_listing
 from toolkit.run.collect import Collection
 from toolkit.run.record import Record, State
 
@@ -46,3 +50,46 @@ def test_files_and_folders_come_home_besides_the_model(tmp_path: Path) -> None:
 
 def test_without_a_wish_model_and_code_come_home_alone(tmp_path: Path) -> None:
     assert wanted(tmp_path, (), "model/a", "model2/b", "metrics.json") == ["model/a"]
+
+
+SUBMITTED = (Listed("check_model.py", "a" * 64, True), Listed("t.py", "b" * 64, False))
+
+
+def compare(tmp_path: Path, *sums: str) -> None:
+    """What a collection does with the checksums of what it fetched; `SUBMITTED` is the operator's own list."""
+    (tmp_path / "runs").mkdir()
+    save_listing(tmp_path, RECORD.training_id, SUBMITTED)
+    record = replace(RECORD, code_digest=code_digest(SUBMITTED))
+    collection = Collection(record, EXAMPLE, tmp_path, tmp_path, "side", lambda *_: None)
+    for name in ("check_model.py", "t.py"):
+        (tmp_path / "code").mkdir(exist_ok=True)
+        (tmp_path / "code" / name).write_text("x")
+    collection._compare_code(tmp_path, [f"{line}\n" for line in sums])
+
+
+def test_collected_code_is_what_was_submitted_with_its_modes(tmp_path: Path) -> None:
+    compare(tmp_path, f"{'a' * 64}  code/check_model.py", f"{'b' * 64}  code/t.py", f"{'c' * 64}  model/code/x")
+    assert (tmp_path / "code" / "check_model.py").stat().st_mode & 0o777 == 0o755
+
+
+def test_a_forged_check_is_refused_by_name_before_it_runs(tmp_path: Path) -> None:
+    with pytest.raises(ToolkitError, match="is not what was submitted") as caught:
+        compare(tmp_path, f"{'f' * 64}  code/check_model.py", f"{'b' * 64}  code/t.py", f"{'c' * 64}  code/site.py")
+    assert [one.what for one in caught.value.problems] == [
+        "'check_model.py': other bytes",
+        "'site.py': never submitted",
+    ]
+
+
+@pytest.mark.parametrize("damage", ["gone", "changed", "none"])
+def test_a_list_that_is_not_the_records_is_not_believed(tmp_path: Path, damage: str) -> None:
+    (tmp_path / "runs").mkdir()
+    save_listing(tmp_path, RECORD.training_id, SUBMITTED)
+    file = tmp_path / "runs" / f"{RECORD.training_id}.code"
+    if damage == "gone":
+        file.unlink()
+    else:
+        file.write_text("x" if damage == "none" else file.read_text().replace("b", "c"))
+    with pytest.raises(ToolkitError, match="is missing or damaged"):
+        load_listing(tmp_path, RECORD.training_id, code_digest(SUBMITTED))
+    assert load_listing(tmp_path, RECORD.training_id, "") == ()  # a run of an earlier version

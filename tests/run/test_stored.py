@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from toolkit.buckets.store import StoredObject
 from toolkit.errors import Code, ToolkitError
+from toolkit.run.code_listing import Listed
 from toolkit.run.events import Line
 from toolkit.run.record import State, StepResult
 from toolkit.run.stored import StoredRun
@@ -44,7 +46,7 @@ class StandInStore:
 
     def get(self, _bucket: str, item: StoredObject, target: Path, _on_bytes: Callable[[int], None]) -> str:
         target.write_bytes(self._objects[item.key])
-        return ""
+        return hashlib.sha256(self._objects[item.key]).hexdigest()
 
 
 def stored(objects: dict[str, bytes], **more: object) -> StoredRun:
@@ -199,11 +201,46 @@ def test_code_that_would_leave_its_folder_is_refused(tmp_path: Path, name: str) 
     assert list(tmp_path.rglob("*.py")) == []
 
 
-def test_code_that_is_too_much_to_be_code_is_not_fetched(tmp_path: Path) -> None:
-    class Large(StandInStore):
-        def objects(self, bucket: str, prefix: str) -> Iterator[StoredObject]:
-            return (StoredObject(item.key, 300 << 20, "") for item in super().objects(bucket, prefix))
+def listed(name: str, data: bytes, *, executable: bool = False) -> Listed:
+    return Listed(name, hashlib.sha256(data).hexdigest(), executable)
 
-    code = {f"{RUN}/_submitted_code/{name}": b"x" for name in ("a", "b")}
-    with pytest.raises(ToolkitError, match="holds more than 512 MiB"):
-        StoredRun(Large(code), "models", RECORD).fetch_code(tmp_path)  # type: ignore[arg-type]
+
+LISTING = (listed("lib/net.py", b"y"), listed("run.sh", b"x", executable=True))
+
+
+def test_code_that_is_the_operators_own_list_comes_back_with_its_modes(tmp_path: Path) -> None:
+    code = {f"{RUN}/_submitted_code/run.sh": b"x", f"{RUN}/_submitted_code/lib/net.py": b"y"}
+    assert stored(code).fetch_code(tmp_path, LISTING) == 2
+    assert {file.name: file.stat().st_mode & 0o777 for file in tmp_path.rglob("*.*")} == {
+        "run.sh": 0o755,
+        "net.py": 0o644,
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"run.sh": b"evil"}, "'run.sh': other bytes"),
+        ({"run.sh": None}, "'run.sh': missing"),
+        ({"sitecustomize.py": b"evil"}, "'sitecustomize.py': never submitted"),
+        ({"../../home/.ssh/authorized_keys": b"evil"}, "'../../home/.ssh/authorized_keys': never submitted"),
+        ({"lib": b"evil"}, "'lib': never submitted"),
+        ({"a\x1b]0;x\x07": b"evil"}, "'a\\x1b]0;x\\x07': never submitted"),
+    ],
+)
+def test_forged_code_is_refused_by_name_and_not_fetched(
+    tmp_path: Path, change: dict[str, bytes | None], told: str
+) -> None:
+    whole: dict[str, bytes | None] = {"run.sh": b"x", "lib/net.py": b"y"} | change
+    objects = {f"{RUN}/_submitted_code/{name}": data for name, data in whole.items() if data is not None}
+    with pytest.raises(ToolkitError) as caught:
+        stored(objects).fetch_code(tmp_path / "code", LISTING)
+    assert caught.value.what == f"the bucket's code of {RUN} is not what was submitted: nothing of it was used"
+    assert [problem.what for problem in caught.value.problems] == [told]
+    assert not list(tmp_path.rglob("*evil*")) + list(tmp_path.rglob("authorized_keys"))
+
+
+def test_more_than_any_code_is_not_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("toolkit.run.stored.MAX_CODE_BYTES", 3)
+    with pytest.raises(ToolkitError, match="than any submitted code"):
+        stored({f"{RUN}/_submitted_code/a": b"1234"}).fetch_code(tmp_path)

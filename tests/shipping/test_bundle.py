@@ -247,13 +247,14 @@ def test_a_pin_lies_where_the_pool_has_it(pin: Pin, tmp_path: Path) -> None:
 
 
 # the tool's own wheels
-def test_pip_is_asked_for_pinned_wheels_alone() -> None:
-    assert wheel_argv(Path("/house"), Path("/to"))[1:6] == ["-m", "pip", "wheel", "--no-deps", "--wheel-dir"]
+def test_pip_is_asked_for_wheels_by_their_hashes_and_builds_with_what_is_here() -> None:
+    words = ["-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir"]
+    assert wheel_argv(Path("/house"), Path("/to"))[1:7] == words
     assert wheel_argv(Path("/house"), Path("/to"))[-1] == "/house"
-    assert download_argv(Path("/to/t.whl"), Path("/c.txt"), "3.13", Path("/to"))[1:] == [
+    assert download_argv(Path("/r.txt"), "3.13", Path("/to"))[1:] == [
         *("-m", "pip", "download", "--only-binary", ":all:", "--python-version", "3.13"),
-        *("--constraint", "/c.txt", "--dest", "/to"),
-        *("--disable-pip-version-check", "--no-input", "--progress-bar", "off", "/to/t.whl"),
+        *("--require-hashes", "--requirement", "/r.txt", "--dest", "/to"),
+        *("--disable-pip-version-check", "--no-input", "--progress-bar", "off"),
     ]
 
 
@@ -264,7 +265,8 @@ def test_a_tool_without_its_source_says_so(tmp_path: Path) -> None:
 
 
 def test_what_pip_said_is_told_where_it_fails(tmp_path: Path) -> None:
-    (tmp_path / "constraints.txt").write_text("")
+    (tmp_path / "requirements").mkdir()
+    (tmp_path / "requirements" / "tool.txt").write_text("")
     with pytest.raises(ToolkitError, match="the tool's own wheels could not be had") as caught:
         gather_wheels(tmp_path, ["3.11"], tmp_path, silent)
     assert "is not installable" in caught.value.evidence

@@ -54,7 +54,9 @@ def additions_stage(
     roots = [LOCK_IN_IMAGE]
     if added.wheels:
         roots.append("/opt/user")
-        context += [Entry(f"wheels/{wheel.file}", pool.path(wheel)) for wheel in sorted(added.wheels)]
+        context += [
+            Entry(f"wheels/{wheel.file}", pool.path(wheel), sha256=wheel.sha256) for wheel in sorted(added.wheels)
+        ]
         context.append(Entry("wheels/requirements.lock", requirements_text(added.wheels).encode()))
         context.append(Entry("compile.py", COMPILE_PROGRAM))
     dockerfile = render(

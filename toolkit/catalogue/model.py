@@ -66,9 +66,28 @@ Base = DistributionBase | RegistryBase
 
 @dataclass(frozen=True)
 class Tree:
-    """A file or folder copied into the image: `source` on this machine, `target` absolute in the image."""
+    """A file or folder copied into the image: `source` on this machine, `target` absolute in the image.
+
+    `sha256` is a file's that the catalogue pins, and `release` what it is said to be; empty where it is our own source.
+    """
 
     source: Path
+    target: str
+    sha256: str = ""
+    release: str = ""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A binary of others that an image of the tool's own brings: `file` of the Python package `distribution`.
+
+    It is upstream's `release`, by the SHA-256 of its bytes.
+    """
+
+    distribution: str
+    file: str
+    release: str
+    sha256: str
     target: str
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from toolkit.catalogue.model import (
@@ -17,6 +17,7 @@ from toolkit.catalogue.model import (
     FrameworkRow,
     Keyring,
     Native,
+    Program,
     Recipe,
     RegistryBase,
     SiteBundle,
@@ -170,6 +171,16 @@ class FrameworkFile(_Section):
     rows: list[RowSection] = []
 
 
+class ProgramSection(_Section):
+    """A binary that a Python package of this environment brings, pinned by its SHA-256."""
+
+    distribution: str
+    file: str
+    release: str
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    target: Annotated[str, AfterValidator(_absolute)]
+
+
 class ToolFile(_Section):
     """`images/<tool image>/recipe.yml`: an image of the tool's own, such as the one that mounts buckets."""
 
@@ -180,6 +191,7 @@ class ToolFile(_Section):
     suite: str
     variant: str
     packages: list[str]
+    programs: list[ProgramSection] = []
 
 
 def read_suites(images: Path) -> dict[str, Suite]:
@@ -210,18 +222,25 @@ def read_frameworks(
     return tuple(rows)
 
 
-def read_tool_recipe(folder: Path, templates: Path, trees: tuple[Tree, ...]) -> Recipe:
-    """The recipe of an image of the tool's own; `trees` are what only this machine knows, such as a binary's path."""
+def read_tool_recipe(
+    folder: Path, templates: Path, trees: tuple[Tree, ...] = (), locate: Callable[[Program], Path] | None = None
+) -> Recipe:
+    """The recipe of an image of the tool's own; `trees` are what only this machine knows, such as a folder of the tool.
+
+    `locate` says where the recipe's programs lie on this machine; it is asked only where there are any.
+    """
     source = read_source(folder / "recipe.yml", Code.IMAGE)
     tool = validate(source, ToolFile, Code.IMAGE)
     suite = _suite(tool.suite, read_suites(folder.parent), source, ("suite",))
+    programs = [Program(**section.model_dump()) for section in tool.programs]
+    found = [Tree(locate(one), one.target, one.sha256, one.release) for one in programs if locate]
     return Recipe(
         name=tool.name,
         title=tool.title,
         base=DistributionBase(suite, tuple(tool.packages), tool.variant),
         template=templates / tool.template,
         lock=folder / f"{tool.name}.lock",
-        trees=trees,
+        trees=(*found, *trees),
         facts=tool.facts,
     )
 

@@ -110,7 +110,8 @@ def _below_sources(recipe: Recipe, lock: Lock) -> str:
 
 
 def read_inputs(recipe: Recipe) -> Inputs:
-    """Read every file that `recipe` names, and hash it; raises `ToolkitError` (S103) for one that is not there."""
+    """Read every file that `recipe` names, and hash it; raises `ToolkitError` (S103) for one that is not there, or is
+    not what the catalogue pins."""
     files = [recipe.template, *(tree.source for tree in recipe.trees)]
     files += [recipe.native.source, recipe.native.compiler.template] if recipe.native else []
     missing = [str(file) for file in files if not file.exists()]
@@ -121,13 +122,26 @@ def read_inputs(recipe: Recipe) -> Inputs:
     digests = [("below", below), ("template", sha256_of(recipe.template)), ("lock", sha256_of(recipe.lock))]
     digests.append(("labels", _sha256(json.dumps([recipe.title, recipe.facts, *recipe.architectures]).encode())))
     for tree in recipe.trees:
-        digests += [
+        found = [
             (f"{tree.target}/{name}".rstrip("/") + _mode(file), sha256_of(file)) for name, file in tree_files(tree)
         ]
+        if tree.sha256 and [digest for _, digest in found] != [tree.sha256]:
+            raise _other_program(tree, found)
+        digests += found
     if recipe.additions:
         digests.append(("additions", sha256_of(recipe.additions.lock)))
         digests.append(("additions template", sha256_of(recipe.template.parent / ADDITIONS_TEMPLATE)))
     return Inputs(recipe.name, tuple(digests))
+
+
+def _other_program(tree: Tree, found: list[tuple[str, str]]) -> ToolkitError:
+    return ToolkitError(
+        Code.IMAGE,
+        f"{tree.source} is not {tree.release}: nothing of it was used",
+        evidence="\n".join([f"expected sha256 {tree.sha256}", *(f"found    sha256 {digest}" for _, digest in found)]),
+        mend="install the tool's packages anew, by their hashes: pip install --force-reinstall --require-hashes "
+        "-r requirements/tool.txt",
+    )
 
 
 def tree_files(tree: Tree) -> Iterator[tuple[str, Path]]:

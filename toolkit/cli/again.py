@@ -13,6 +13,7 @@ from toolkit.cli import launch
 from toolkit.cli.screen import console
 from toolkit.errors import Code, ToolkitError
 from toolkit.places import home
+from toolkit.run.code_listing import load_listing
 from toolkit.run.opened import stored_run
 from toolkit.run.record import Record
 from toolkit.run.records import Records
@@ -22,14 +23,15 @@ from toolkit.run.refresh import refreshed
 def run_again(arguments: argparse.Namespace, *, resume: bool) -> int:
     """Launch the run anew; with `resume`, it is told the folder of the old one's results."""
     records = Records(home())
-    record = refreshed(records.find(arguments.training_id), records)
+    own = records.find(arguments.training_id)  # what a bucket says of a run is not asked for its code
+    record = refreshed(own, records)
     if resume and not record.final:
         raise ToolkitError(Code.MANIFEST, f"{record.training_id} goes on", mend=f"toolkit stop {record.training_id}")
-    with submitted_code(record) as code:
+    with submitted_code(record, own.code_digest) as code:
         arguments.dry_run = False
         arguments.manifest, arguments.code = record.manifest_file, str(code)
         arguments.cluster = arguments.cluster or record.cluster_file or None
-        order = launch.read_order(arguments)
+        order = launch.read_order(arguments, submitted=True)
         if order.image.image_id != record.image_id:
             raise ToolkitError(
                 Code.IMAGE,
@@ -43,11 +45,15 @@ def run_again(arguments: argparse.Namespace, *, resume: bool) -> int:
 
 
 @contextmanager
-def submitted_code(record: Record) -> Iterator[Path]:
-    """The code as the run was given it, from its bucket, in a folder that goes afterwards."""
+def submitted_code(record: Record, digest: str) -> Iterator[Path]:
+    """The code as the run was given it, from its bucket, in a folder that goes afterwards.
+
+    Raises `ToolkitError` (C102) naming what is not what the run's own list, whose digest is `digest`, says.
+    """
+    listing = load_listing(home(), record.training_id, digest)
     with tempfile.TemporaryDirectory(prefix="toolkit-code-") as folder, stored_run(record) as stored:
         code = Path(folder)
-        if not stored.fetch_code(code):
+        if not stored.fetch_code(code, listing):
             raise ToolkitError(
                 Code.CODE,
                 f"the bucket has no submitted code of {record.training_id}",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from toolkit.buckets.access import open_access
 from toolkit.buckets.store import Access, Store, StoredObject, md5_of
 from toolkit.catalogue.version import read_inputs
 from toolkit.cli.screen import console, human_size, print_json, progress_bar
-from toolkit.errors import Code, ToolkitError
+from toolkit.errors import Code, Problem, ToolkitError
+from toolkit.folder_files import files_of, shown
 from toolkit.image.own import buckets_recipe
 from toolkit.image.progress import Progress
 from toolkit.image.store import ImageStore
@@ -18,11 +20,15 @@ from toolkit.manifest.reader import read_manifest
 from toolkit.places import home
 from toolkit.run.training_id import new_training_id
 
+_LONGEST_KEY = 1024
+"""Bytes, of every S3 store."""
+_MOST_PROBLEMS = 20
+
 
 def run(arguments: argparse.Namespace) -> int:
     """Open both stores, then put or list."""
     manifest = read_manifest(Path(arguments.manifest))
-    files = _files(Path(arguments.folder)) if arguments.act == "put" else []
+    files = files_to_put(Path(arguments.folder), _prefix(manifest)) if arguments.act == "put" else []
     side_image = read_inputs(buckets_recipe()).reference
     if any(reference.connection.is_embedded for reference in manifest.buckets.values()):
         ImageStore().get(side_image)
@@ -32,11 +38,42 @@ def run(arguments: argparse.Namespace) -> int:
         return _put(manifest, opened.remotes, files, as_json=arguments.json)
 
 
-def _files(folder: Path) -> list[tuple[str, Path]]:
-    files = [(file.relative_to(folder).as_posix(), file) for file in sorted(folder.rglob("*")) if file.is_file()]
+def files_to_put(folder: Path, prefix: str = "") -> list[tuple[str, Path]]:
+    """Every file of `folder` by its key below `prefix`.
+
+    Raises `ToolkitError` (C102), before anything is put, that names each file that cannot be: a link that leads out, to
+    nothing or to a folder, a name that no bucket takes, a pipe or a device, what may not be read.
+    """
+    if not folder.is_dir():
+        raise ToolkitError(Code.CODE, f"{folder}: no such folder", mend="name the folder that holds the data")
+    files: list[tuple[str, Path]] = []
+    problems: list[Problem] = []
+    for found in files_of(folder):
+        if isinstance(found, Problem):
+            problems.append(found)
+        elif len(f"{prefix}/{found.name}".lstrip("/").encode()) > _LONGEST_KEY:
+            problems.append(Problem(f"{shown(found.name)[:60]}…: a bucket's key has at most {_LONGEST_KEY} bytes"))
+        elif not os.access(found.path, os.R_OK):
+            problems.append(Problem(f"{shown(found.name)}: Permission denied"))
+        else:
+            files.append((found.name, found.path))
+    if problems:
+        more = len(problems) - _MOST_PROBLEMS
+        told = problems[:_MOST_PROBLEMS] + ([Problem(f"and {more} more")] if more > 0 else [])
+        raise ToolkitError(
+            Code.CODE,
+            f"{folder} holds what cannot be put: nothing was put",
+            tuple(told),
+            mend="put a copy in the place of a link, give it a name in UTF-8 (convmv renames whole folders), or "
+            "move it elsewhere",
+        )
     if not files:
         raise ToolkitError(Code.CODE, f"{folder} holds no files to put", mend="name the folder that holds the data")
     return files
+
+
+def _prefix(manifest: Manifest) -> str:
+    return manifest.buckets["data"].prefix if "data" in manifest.buckets else ""
 
 
 def _put(manifest: Manifest, access: dict[str, Access], files: list[tuple[str, Path]], *, as_json: bool) -> int:

@@ -76,4 +76,4 @@ def _fetched(recipe: Recipe, pool: Pool, report: Report) -> tuple[Pin, ...]:
 
 
 def _told(report: Report, stage: str) -> Callable[[Fetching], None]:
-    return lambda state: report(Progress(stage, state.file, state.position, state.count))
+    return lambda state: report(Progress(stage, state.file, state.position, state.count, note=state.note))

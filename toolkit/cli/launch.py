@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -24,7 +25,8 @@ from toolkit.image.store import ImageStore, StoredImage
 from toolkit.manifest.model import Compute, Manifest
 from toolkit.places import home, house
 from toolkit.run.binding import Machine, bind_here
-from toolkit.run.code import read_code
+from toolkit.run.code import SubmittedCode, read_code, read_submitted
+from toolkit.run.code_secrets import known_to
 from toolkit.run.kept import RemoteKeeper
 from toolkit.run.launch import Launch, Request
 from toolkit.run.opened import stored_run
@@ -44,8 +46,7 @@ class Order:
     manifest: Manifest
     manifest_file: Path
     cluster: Cluster
-    code_folder: Path
-    code: tuple[tuple[str, Path], ...]
+    code: SubmittedCode
     image: RunImage
     side_image: str
     cluster_file: Path | None = None
@@ -66,7 +67,7 @@ def launch(order: Order, arguments: argparse.Namespace) -> int:
     if arguments.id_file:
         write_output(Path(arguments.id_file), f"{training_id}\n".encode())
     with ready(order, training_id, wait=arguments.wait) as request:
-        screen = Screen(request.plan.ranks, request.plan, lines_to_stderr=arguments.json, raw=arguments.raw)
+        screen = Screen(request.plan.ranks, request.plan, order.code, lines_to_stderr=arguments.json, raw=arguments.raw)
         record = Launch(request, screen).run()
         if arguments.detach:
             return detached(record, as_json=arguments.json)
@@ -90,8 +91,11 @@ def detached(record: Record, *, as_json: bool) -> int:
     return 0
 
 
-def read_order(arguments: argparse.Namespace) -> Order:
-    """Every file that the words name; raises `ToolkitError` where one is wrong, or an image is not built."""
+def read_order(arguments: argparse.Namespace, *, submitted: bool = False) -> Order:
+    """Every file that the words name; raises `ToolkitError` where one is wrong, or an image is not built.
+
+    `submitted`: the code is a run's own, fetched and compared, and is taken as it is.
+    """
     manifest_file = Path(arguments.manifest)
     manifest = read_and_tell(manifest_file)
     cluster = read_cluster(Path(arguments.cluster) if arguments.cluster else house() / "clusters" / "local.yml")
@@ -99,7 +103,12 @@ def read_order(arguments: argparse.Namespace) -> Order:
     code_folder = Path(arguments.code) if arguments.code else manifest_file.parent
     flavour = "cpu" if cluster.gpu == NO_GPU else "cuda"
     recipe = recipe_of(manifest, manifest_file, code_folder, flavour)
-    code = read_code(code_folder, manifest_file)
+    cluster_file = Path(arguments.cluster) if arguments.cluster else None
+    code = (
+        read_submitted(code_folder)
+        if submitted
+        else code_of(code_folder, manifest, manifest_file, cluster, cluster_file)
+    )
     store = ImageStore()
     side_image = read_inputs(buckets_recipe()).reference
     store.get(side_image)
@@ -109,8 +118,15 @@ def read_order(arguments: argparse.Namespace) -> Order:
         building = f"toolkit build {manifest_file}" + (f" --flavour {flavour}" if flavour != "cpu" else "")
         raise ToolkitError(Code.IMAGE, f"image {reference} is not here", mend=building)
     image = run_image(recipe, reference, there)
-    cluster_file = Path(arguments.cluster) if arguments.cluster else None
-    return Order(manifest, manifest_file, cluster, code_folder, code, image, side_image, cluster_file)
+    return Order(manifest, manifest_file, cluster, code, image, side_image, cluster_file)
+
+
+def code_of(
+    folder: Path, manifest: Manifest, manifest_file: Path, cluster: Cluster, cluster_file: Path | None
+) -> SubmittedCode:
+    """The code in `folder`, without the files and the keys that manifest and cluster name."""
+    known = known_to(manifest, manifest_file, cluster, os.environ, home())
+    return read_code(folder, manifest_file, known, (cluster_file,) if cluster_file else ())
 
 
 def refuse_unreachable_store(manifest: Manifest, cluster: Cluster) -> None:
@@ -128,7 +144,7 @@ def refuse_unreachable_store(manifest: Manifest, cluster: Cluster) -> None:
 def ready(order: Order, training_id: TrainingId, *, wait: bool) -> Iterator[Request]:
     """The run planned, on hosts that are its own while the context lasts; on this machine there is nothing to take."""
     manifest, cluster = order.manifest, order.cluster
-    rest = (order.manifest_file, order.code_folder, order.code, home(), house() / "templates")
+    rest = (order.manifest_file, order.code, home(), house() / "templates")
     if cluster.engine == "local":
         with Turn() as turn:
             seats_here = here(turn.look, cluster, manifest.compute)

@@ -10,7 +10,7 @@ from pathlib import Path
 from toolkit.catalogue.model import Recipe
 from toolkit.catalogue.version import read_inputs
 from toolkit.cli.build import recipe_of
-from toolkit.cli.launch import here, open_mpi_of, refuse_unreachable_store, run_image
+from toolkit.cli.launch import code_of, here, open_mpi_of, refuse_unreachable_store, run_image
 from toolkit.cli.manifest_words import read_and_tell
 from toolkit.cli.screen import print_json
 from toolkit.cluster.model import NO_GPU, UNBOUND, Cluster
@@ -21,7 +21,7 @@ from toolkit.image.own import buckets_recipe
 from toolkit.image.store import ImageStore
 from toolkit.manifest.model import Manifest
 from toolkit.places import house
-from toolkit.run.code import read_code
+from toolkit.run.code import SubmittedCode
 from toolkit.run.dry_run import CPUS, fact_lines, host_commands, step_commands
 from toolkit.run.plan import RankCpus, RunImage, RunPlan, Seat, make_plan
 from toolkit.run.this_machine import look_at_cores
@@ -38,14 +38,15 @@ def run(arguments: argparse.Namespace) -> int:
     refuse_unreachable_store(manifest, cluster)
     code_folder = Path(arguments.code) if arguments.code else file.parent
     recipe = recipe_of(manifest, file, code_folder, "cpu" if cluster.gpu == NO_GPU else "cuda")
-    code = read_code(code_folder, file)
+    cluster_file = Path(arguments.cluster) if arguments.cluster else None
+    code = code_of(code_folder, manifest, file, cluster, cluster_file)
     reference = read_inputs(recipe).reference
     image, note = _image(recipe, reference)
     side_image = read_inputs(buckets_recipe()).reference
     plan = make_plan(manifest, cluster, image, side_image, new_training_id(), _seats(cluster, manifest))
-    told = [("image", f"{reference}{f'  ({note})' if note else ''}"), ("code", f"{len(code)} files of {code_folder}")]
+    told = [("image", f"{reference}{f'  ({note})' if note else ''}"), *code.lines()]
     if arguments.json:
-        print_json(_facts(plan, told))
+        print_json(_facts(plan, told) | _code_facts(code))
     else:
         print("\n".join(_lines(plan, told)))
     return 0
@@ -86,6 +87,14 @@ def _lines(plan: RunPlan, told: list[tuple[str, str]]) -> Iterator[str]:
     for step, argv in step_commands(plan):
         yield f"learner-1, command {step.number}:"
         yield f"  {shlex.join(argv)}"
+
+
+def _code_facts(code: SubmittedCode) -> dict[str, object]:
+    return {
+        "code_digest": code.digest,
+        "code_files": [file.name for file in code.files],
+        "left_out": [{"name": name, "why": why} for name, why in code.left_out],
+    }
 
 
 def _facts(plan: RunPlan, told: list[tuple[str, str]]) -> dict[str, object]:

@@ -12,6 +12,7 @@ from rich.text import Text
 from toolkit.cli.fold import Fold
 from toolkit.cli.screen import console, human_size, print_json, print_line, rank_line
 from toolkit.errors import INTERRUPTED
+from toolkit.run.code import SubmittedCode
 from toolkit.run.dry_run import binding_of, ranks_of
 from toolkit.run.events import Line
 from toolkit.run.outcome import raise_for
@@ -35,10 +36,12 @@ def told_end(record: Record, *, as_json: bool) -> int:
     return 0
 
 
-def show_plan(plan: RunPlan) -> None:
+def show_plan(plan: RunPlan, code: SubmittedCode | None = None) -> None:
     """What will run where, before it does."""
     console.print(f"{plan.training_id}  {plan.name}", style="bold", soft_wrap=True)
     console.print(f"  image    {plan.image.reference}", soft_wrap=True)
+    for name, text in code.lines() if code else ():
+        console.print(f"  {name:<8} {text}", soft_wrap=True, markup=False, highlight=False)
     for learner in plan.learners:
         at = f" on {learner.seat.host} ({learner.seat.address})" if learner.seat.host else ""
         gpus = f", GPU {', '.join(learner.seat.gpus)}" if learner.seat.gpus else ""
@@ -59,9 +62,15 @@ class Screen:
     """The run as it is seen on a terminal. `raw`: with the colours that its program sets."""
 
     def __init__(
-        self, ranks: int, plan: RunPlan | None = None, *, lines_to_stderr: bool = False, raw: bool = False
+        self,
+        ranks: int,
+        plan: RunPlan | None = None,
+        code: SubmittedCode | None = None,
+        *,
+        lines_to_stderr: bool = False,
+        raw: bool = False,
     ) -> None:
-        self._plan, self._raw = plan, raw
+        self._plan, self._code, self._raw = plan, code, raw
         self._to_stderr = lines_to_stderr
         self._folded = sys.stdout.isatty() and not lines_to_stderr
         self._fold = Fold(ranks)
@@ -71,7 +80,7 @@ class Screen:
         """One line for each state; the plan with the first, once keys and buckets are known to be good."""
         self._show(self._fold.rest())
         if record.state is State.PENDING and self._plan:
-            show_plan(self._plan)
+            show_plan(self._plan, self._code)
         colour = {State.COMPLETED: "green", State.FAILED: "red", State.HALTED: "yellow"}.get(record.state, "blue")
         console.print(Text.assemble((f"{record.state.value:<12}", colour), note), soft_wrap=True)
 

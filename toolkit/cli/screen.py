@@ -131,6 +131,9 @@ def progress_bar(*, beside: bool = False) -> Iterator[Report]:
         tasks: dict[str, Any] = {}
 
         def report(step: Step) -> None:
+            if step.note:
+                console.print(step.note, style="yellow", soft_wrap=True, markup=False, highlight=False)
+                return
             if step.stage not in tasks:
                 for done in () if beside else tasks.values():
                     bars.update(done, visible=False)
@@ -150,6 +153,9 @@ class _Lines:
         self._told: dict[str, float] = {}
 
     def report(self, step: Step) -> None:
+        if step.note:
+            print(step.note, file=sys.stderr, flush=True)
+            return
         now = time.monotonic()
         if now - self._told.get(step.stage, -_SECONDS_BETWEEN_LINES) > _SECONDS_BETWEEN_LINES:
             self._told[step.stage] = now

@@ -12,7 +12,7 @@ import requests
 
 from toolkit.catalogue.model import Suite
 from toolkit.errors import Code, ToolkitError
-from toolkit.fetch.progress import Fetching, OnProgress
+from toolkit.fetch.progress import Fetching, OnProgress, dropped
 from toolkit.lock.mirrors import archive_url
 from toolkit.lock.model import DebPin
 from toolkit.lock.pool import Pool
@@ -34,8 +34,11 @@ def deb_urls(debs: Sequence[DebPin], suite: Suite, environment: dict[str, str]) 
 
 
 def fetch_debs(debs: Sequence[DebPin], suite: Suite, pool: Pool, on_progress: OnProgress) -> None:
-    """Download what the pool lacks; raises `ToolkitError` (S103) for what is gone, damaged or not to be reached."""
-    missing = [deb for deb in debs if not pool.path(deb).is_file()]
+    """Download what the pool lacks, or has damaged.
+
+    Raises `ToolkitError` (S103) for what the archive has no more, has damaged, or where it does not answer.
+    """
+    missing = pool.lacking(debs, lambda pin: on_progress(dropped(pin)))
     if not missing:
         return
     urls, numbers = deb_urls(missing, suite, dict(os.environ)), count(1)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from toolkit.errors import Code, ToolkitError
-from toolkit.fetch.progress import Fetching, OnProgress
+from toolkit.fetch.progress import Fetching, OnProgress, dropped
 from toolkit.full_disk import cache_full
 from toolkit.lock.model import WheelPin
 from toolkit.lock.pool import Pool
@@ -41,8 +41,11 @@ def download_argv(wheels: Sequence[WheelPin], requirements: Path, folder: Path, 
 
 
 def fetch_wheels(wheels: Sequence[WheelPin], python: str, pool: Pool, on_progress: OnProgress) -> None:
-    """Download what the pool lacks; raises `ToolkitError` (S103) with pip's last lines, or for a wrong hash."""
-    missing = [wheel for wheel in wheels if not pool.path(wheel).is_file()]
+    """Download what the pool lacks or has damaged.
+
+    Raises `ToolkitError` (S103) with pip's last lines, or for a wrong hash.
+    """
+    missing = pool.lacking(wheels, lambda pin: on_progress(dropped(pin)))
     if not missing:
         return
     with pool.scratch() as folder:

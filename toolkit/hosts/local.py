@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import IO
 
 from toolkit import process
+from toolkit.child_environment import child_environment, program_of
 from toolkit.process import CommandFailed, Result
 
 _PIECE = 1 << 16
@@ -53,7 +54,12 @@ class LocalShell:
         with tempfile.TemporaryFile() as errors:
             try:
                 child = subprocess.Popen(
-                    argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, start_new_session=True
+                    argv,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    env=child_environment(program_of(argv)),
+                    start_new_session=True,
                 )
             except FileNotFoundError:
                 raise CommandFailed(_missing(argv)) from None

@@ -8,12 +8,14 @@ is kept; the learners' user is written in.
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from toolkit.catalogue.model import LEARNER_UID, DistributionBase
+from toolkit.child_environment import child_environment
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.settle import EPOCH, EPOCH_DAY
 from toolkit.lock.model import DebPin
@@ -85,14 +87,14 @@ def make_base(
         if step.startswith(_STEPS):
             on_step(step)
 
-    environment = {**os.environ, "SOURCE_DATE_EPOCH": str(EPOCH), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+    environment = {**child_environment(), "SOURCE_DATE_EPOCH": str(EPOCH), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+    for program, package in (("mmdebstrap", "mmdebstrap"), ("unshare", "util-linux")):
+        if shutil.which(program) is None:
+            mend = f"sudo apt-get install {package} (Debian, Ubuntu)"
+            raise ToolkitError(Code.IMAGE, f"{program} is not installed", mend=mend)
     with local_archive(debs, pool) as packages:
-        try:
-            status = stream(mmdebstrap_argv(base, packages, target), on_line, environment=environment)
-        except FileNotFoundError:
-            raise ToolkitError(
-                Code.IMAGE, "mmdebstrap is not installed", mend="sudo apt-get install mmdebstrap (Debian, Ubuntu)"
-            ) from None
+        argv = without_network(mmdebstrap_argv(base, packages, target), os.geteuid())
+        status = stream(argv, on_line, environment=environment)
     if status != 0:
         raise ToolkitError(
             Code.IMAGE,
@@ -102,13 +104,22 @@ def make_base(
         )
 
 
+def without_network(argv: list[str], user: int) -> list[str]:
+    """The command line in a network namespace of its own, where not even loopback is up: packages run scripts.
+
+    Only root may make one. For any other user mmdebstrap makes namespaces by itself, but none of the network: what the
+    packages run can reach it then, and still sees nothing of the operator's environment.
+    """
+    return ["unshare", "--net", "--", *argv] if user == 0 else argv
+
+
 @contextmanager
 def local_archive(debs: tuple[DebPin, ...], pool: Pool) -> Iterator[Path]:
     """A folder with the locked packages and their index, for apt; readable by the user whom mmdebstrap becomes."""
     with tempfile.TemporaryDirectory(prefix="toolkit-debs-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        pool.link(debs, folder)
+        pool.copy(debs, folder)
         with (folder / "Packages").open("w", encoding="utf-8") as index:
             for deb in sorted(debs):
                 index.write(_stanza(deb, folder))

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 import docker.errors
 import requests
 
+from toolkit.child_environment import child_environment
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.labels import STAGE
 from toolkit.image.progress import Progress, Report
@@ -111,23 +112,21 @@ def builder_named(name: str, store: ImageStore) -> Builder:
 
 def _feed(argv: list[str], pieces: Iterator[bytes], on_line: Callable[[str], None]) -> int:
     """Run `argv` with `pieces` as its input; its lines are read from a file as they come, so neither side waits."""
-    environment = {**os.environ, "DOCKER_BUILDKIT": "1"}
+    environment = {**child_environment("docker"), "DOCKER_BUILDKIT": "1"}
     with tempfile.TemporaryFile("w+b") as said:
         process = subprocess.Popen(
             argv, stdin=subprocess.PIPE, stdout=said, stderr=subprocess.STDOUT, env=environment, start_new_session=True
         )
         assert process.stdin is not None
         try:
-            with process.stdin as stream:
+            with suppress(BrokenPipeError):  # it has ended early, and says why
                 for piece in pieces:
-                    stream.write(piece)
-        except BrokenPipeError:
-            pass  # it has ended early, and says why
-        try:
+                    process.stdin.write(piece)
+                process.stdin.close()
             status = process.wait()
         finally:
-            if process.poll() is None:
-                process.terminate()
+            if process.poll() is None:  # before its input is closed: half a context must not look like a whole one
+                process.kill()
                 process.wait()
         said.seek(0)
         for line in said.read().decode(errors="replace").splitlines():

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.catalogue.model import DistributionBase, Recipe
 from toolkit.errors import Code, ToolkitError
-from toolkit.image.base import mmdebstrap_argv
+from toolkit.image.base import mmdebstrap_argv, without_network
 from toolkit.image.stages import Stage
 from toolkit.lock.model import Lock
+from toolkit.tar_stream import Entry
+from toolkit.whole_file import copy_of, sha256_of
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def render(recipe: Recipe, lock: Lock, stages: Sequence[Stage], folder: Path) ->
 
 def _render_base(base: DistributionBase, lock: Lock, folder: Path) -> Rendered:
     folder.mkdir(parents=True)
-    argv = mmdebstrap_argv(base, Path("packages"), Path("base.tar"))
+    argv = without_network(mmdebstrap_argv(base, Path("packages"), Path("base.tar")), os.geteuid())
     _write_new(folder / "mmdebstrap.txt", f"{shlex.join(argv)}\n".encode())
     lines = (f"{deb.sha256}  packages/{deb.file}\n" for deb in sorted(lock.debs))
     _write_new(folder / "SHA256SUMS", "".join(lines).encode())
@@ -57,8 +58,8 @@ def _render_stage(stage: Stage, folder: Path) -> Rendered:
         target.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(entry.content, bytes):
             _write_new(target, entry.content)
-        elif entry.content.is_file():
-            _link(entry.content, target)
+        elif _is_as_locked(entry):
+            copy_of(entry.content, target)
         else:
             missing.append(entry.name)
             continue
@@ -72,12 +73,8 @@ def _write_new(file: Path, content: bytes) -> None:
         stream.write(content)
 
 
-def _link(source: Path, target: Path) -> None:
-    """A wheel may be gigabytes: a second name is enough, for what is not changed through it."""
-    if source.suffix == ".whl":
-        try:
-            os.link(source, target)
-        except OSError:
-            shutil.copyfile(source, target)
-    else:
-        shutil.copyfile(source, target)
+def _is_as_locked(entry: Entry) -> bool:
+    """Whether a build would use the file as it is; it fetches what is not here, and what is damaged."""
+    if not isinstance(entry.content, Path) or not entry.content.is_file():
+        return False
+    return not entry.sha256 or sha256_of(entry.content) == entry.sha256

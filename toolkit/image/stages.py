@@ -167,7 +167,7 @@ def _environment(recipe: Recipe, lock: Lock, template: str, pool: Pool, parent: 
         foreign=bool(foreign),
         paths=import_paths(recipe),
     )
-    context = [Entry(f"wheels/{wheel.file}", pool.path(wheel)) for wheel in sorted(lock.wheels)]
+    context = [Entry(f"wheels/{wheel.file}", pool.path(wheel), sha256=wheel.sha256) for wheel in sorted(lock.wheels)]
     context.append(Entry("wheels/requirements.lock", requirements_text(own).encode()))
     if foreign:
         context.append(Entry("wheels/foreign.lock", requirements_text(foreign).encode()))
@@ -182,7 +182,7 @@ def _image(recipe: Recipe, inputs: Inputs, lock: Lock, template: str, parent: st
     for index, tree in enumerate(recipe.trees):
         for name, file in tree_files(tree):
             mode = 0o755 if file.stat().st_mode & 0o100 else 0o644
-            context.append(Entry(f"{_context_name(index)}/{name}".rstrip("/"), file, mode))
+            context.append(Entry(f"{_context_name(index)}/{name}".rstrip("/"), file, mode, sha256=tree.sha256))
     dockerfile = render(
         template,
         parent=parent,

@@ -128,6 +128,9 @@ class Workshop:
 
     def _tell_fetching(self, what: str) -> Callable[[Fetching], None]:
         def tell(state: Fetching) -> None:
+            if state.note:
+                self.report(Progress(what, note=state.note))
+                return
             detail = f"{state.file} ({state.position} of {state.count})" if state.file else "asking the index"
             if state.total:
                 self.report(Progress(what, detail, state.done, state.total, "bytes"))

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from toolkit.catalogue.model import Archive, DistributionBase
+from toolkit.child_environment import child_environment
 from toolkit.errors import Code, ToolkitError
 from toolkit.lock.deb_index import lists_prefix, packages_with
 from toolkit.lock.keyring import fetched_keyring
@@ -96,7 +97,8 @@ def _run(argv: list[str], lines: list[str], base: DistributionBase, on_step: Cal
             on_step(redact_urls(line.removeprefix("I: ").rstrip(".")))
 
     try:
-        status = stream(argv, on_line, environment={**os.environ, "LC_ALL": "C.UTF-8"}, data="\n".join([*lines, ""]))
+        environment = {**child_environment("apt"), "LC_ALL": "C.UTF-8"}
+        status = stream(argv, on_line, environment=environment, data="\n".join([*lines, ""]))
     except FileNotFoundError:
         raise ToolkitError(
             Code.IMAGE, "mmdebstrap is not installed", mend="sudo apt-get install mmdebstrap (Debian, Ubuntu)"
@@ -128,7 +130,6 @@ def _pins(base: DistributionBase, folder: Path, pool: Pool, environment: Mapping
             f"{', '.join(lost) or 'nothing'} was installed, and no index of {base.suite.name} names it",
             mend="an archive changed meanwhile? try again",
         )
-    for digest, pin in found.items():
-        if not pool.path(pin).is_file():
-            pool.add(files[digest], pin)
+    for pin in pool.lacking(found.values()):
+        pool.add(files[pin.sha256], pin)
     return tuple(sorted(found.values()))

@@ -1,4 +1,8 @@
-"""The pool: every file that a lock names, once, below its SHA-256; filled by downloads, by solving or from a bundle."""
+"""The pool: every file that a lock names, once, below its SHA-256; filled by downloads, by solving or from a bundle.
+
+A file's hash is compared when it comes in, and again whenever it is handed out: who can write to a shared cache, or a
+bad disk, may have changed it meanwhile. A damaged file is dropped, and whoever needs it fetches it again.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +10,23 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from toolkit.errors import Code, ToolkitError
 from toolkit.full_disk import cache_watched
 from toolkit.lock.model import DebPin, WheelPin
 from toolkit.places import private_folder
+from toolkit.whole_file import copy_of, sha256_of
 
 Pin = DebPin | WheelPin
+AnyPin = TypeVar("AnyPin", DebPin, WheelPin, DebPin | WheelPin)
 
 
 class Pool:
-    """A folder of checked files, `<sha256>/<file name>`: what lies there has had its hash compared."""
+    """A folder of files, `<sha256>/<file name>`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -29,8 +36,27 @@ class Pool:
         return self.folder / pin.sha256 / pin.file
 
     def missing(self, pins: Iterable[Pin]) -> list[Pin]:
-        """The pins whose files are not here."""
+        """The pins whose files are not here; what is here is not read."""
         return [pin for pin in pins if not self.path(pin).is_file()]
+
+    def lacking(self, pins: Iterable[AnyPin], on_dropped: Callable[[AnyPin], None] = lambda _: None) -> list[AnyPin]:
+        """The pins whose files are not here, or are damaged: those are dropped, and `on_dropped` is told each."""
+        found = []
+        for pin in dict.fromkeys(pins):
+            if self.is_whole(pin):
+                continue
+            if self.path(pin).exists():
+                self.drop(pin)
+                on_dropped(pin)
+            found.append(pin)
+        return found
+
+    def is_whole(self, pin: Pin) -> bool:
+        """Whether the pin's file is here, and its bytes have the lock's hash."""
+        try:
+            return sha256_of(self.path(pin)) == pin.sha256
+        except OSError:
+            return False
 
     def add(self, file: Path, pin: Pin) -> Path:
         """Take a copy of `file` in as the pin's; raises `ToolkitError` (S103) where its hash is another."""
@@ -43,6 +69,7 @@ class Pool:
         """Move `file`, which lies in `scratch`, to its place; raises `ToolkitError` (S103) as `add` does."""
         with file.open("rb") as stream:
             found = hashlib.file_digest(stream, "sha256").hexdigest()
+            os.fsync(stream.fileno())  # its name must not outlive a power failure that its bytes do not
         if found != pin.sha256:
             raise ToolkitError(
                 Code.IMAGE,
@@ -63,10 +90,18 @@ class Pool:
         """Forget the pin's file; it is no error if it is not there."""
         shutil.rmtree(self.path(pin).parent, ignore_errors=True)
 
-    def link(self, pins: Iterable[Pin], folder: Path) -> None:
-        """Give `folder` every pin's file, as hard links where the file system lets us."""
+    def copy(self, pins: Iterable[Pin], folder: Path) -> None:
+        """Give `folder` a copy of every pin's file, of one disk block with it where the file system can.
+
+        Never a second name of the same file: whoever gets it may write to it. Raises `ToolkitError` (S103) where the
+        copy's hash is not the lock's.
+        """
         for pin in pins:
-            try:
-                os.link(self.path(pin), folder / pin.file)
-            except OSError:
-                shutil.copyfile(self.path(pin), folder / pin.file)
+            copy_of(self.path(pin), folder / pin.file)
+            if sha256_of(folder / pin.file) != pin.sha256:
+                self.drop(pin)
+                raise ToolkitError(
+                    Code.IMAGE,
+                    f"the pool's {pin.file} is not what the lock says, and is dropped",
+                    mend="start again: it is fetched anew. Where it happens again, something writes to the cache",
+                )

@@ -15,6 +15,7 @@ import uv
 from packaging.utils import canonicalize_name
 
 from toolkit.catalogue.model import Suite
+from toolkit.child_environment import child_environment
 from toolkit.errors import Code, ToolkitError
 from toolkit.lock.model import WheelPin
 from toolkit.lock.pinned import pinned_wheels
@@ -67,7 +68,7 @@ def solve_wheels(
         (folder / "constraints.txt").write_text("".join(f"{line}\n" for line in constraints))
         if keep:
             (folder / "pylock.toml").write_text(_preferences(keep))
-        argv, told = compile_argv(folder, python, suite.glibc), uv_environment(environment)
+        argv, told = compile_argv(folder, python, suite.glibc), child_environment("uv", uv_environment(environment))
         result = run(argv, check=False, timeout=_SECONDS, environment=told)
         if not result.ok:
             raise _unsolved(requirements, python, suite, result.errors)

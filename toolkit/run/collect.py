@@ -8,7 +8,7 @@ DATA_DIR; it fails the collection by a status other than 0, and may print a JSON
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +26,7 @@ from toolkit.engines.engine import LOCAL
 from toolkit.errors import Code, ToolkitError
 from toolkit.keeper.metrics import Metric, read_metrics
 from toolkit.manifest.model import Manifest
+from toolkit.run.code_listing import load_listing, refuse_other_code
 from toolkit.run.own_folder import MARKER, SUMS, OwnFolder
 from toolkit.run.plan import CODE_FOLDER, HostFolder, data_of
 from toolkit.run.record import Record, plain_json
@@ -116,7 +117,18 @@ class Collection:
                 file = folder / name
                 file.parent.mkdir(parents=True, exist_ok=True)
                 sums[name] = store.get(self._record.results_bucket, item, file, on_bytes)
+            self._compare_code(folder, sums)
             put(sums)
+
+    def _compare_code(self, folder: Path, sums: Mapping[str, str]) -> None:
+        """Raise where the code is not what was submitted, before any of it runs; set the modes that no bucket keeps."""
+        listing = load_listing(self._home, self._record.training_id, self._record.code_digest)
+        if not listing:
+            return
+        found = {name.removeprefix("code/"): sha for name, sha in sums.items() if name.startswith("code/")}
+        refuse_other_code(self._record.training_id, listing, found)
+        for file in listing:
+            (folder / "code" / file.name).chmod(0o755 if file.executable else 0o644)
 
     def _wanted(self, store: Store) -> list[tuple[str, StoredObject]]:
         return file_names(self._named(store))

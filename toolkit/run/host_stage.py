@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from toolkit.buckets.side import SideContainer
 from toolkit.buckets.store import Access
@@ -12,6 +11,7 @@ from toolkit.engines import docker_argv
 from toolkit.engines.engine import Engine
 from toolkit.errors import Code, ToolkitError
 from toolkit.keeper.job import Job
+from toolkit.run.code import CodeFile
 from toolkit.run.learner_argv import learner_argv
 from toolkit.run.plan import Export, HostFolder, Learner, RunPlan
 from toolkit.tar_stream import Entry
@@ -51,7 +51,7 @@ class HostStage:
         folders += [f"{results}/_wml_checkpoints", "logs", "logs/ranks", "logs/weights", "code"]
         self.side.make_folders([*folders, *(learner.hostname for learner in self.learners)])
 
-    def put(self, code: tuple[tuple[str, Path], ...], entries: Iterable[Entry]) -> None:
+    def put(self, code: tuple[CodeFile, ...], entries: Iterable[Entry]) -> None:
         """Put the code and this host's learners' own files in place."""
         own = tuple(f"{learner.hostname}/" for learner in self.learners)
         self.side.put(_code_entries(code))
@@ -93,8 +93,8 @@ class HostStage:
             self.engine.run(docker_argv.create_export_volume(plan.export_volume, plan.training_id, *export))
 
 
-def _code_entries(code: tuple[tuple[str, Path], ...]) -> list[Entry]:
+def _code_entries(code: tuple[CodeFile, ...]) -> list[Entry]:
     return [
-        Entry(f"code/{name}", file, mode=0o755 if file.stat().st_mode & 0o100 else 0o644, uid=LEARNER_UID)
-        for name, file in code
+        Entry(f"code/{file.name}", file.path, 0o755 if file.executable else 0o644, LEARNER_UID, file.sha256)
+        for file in code
     ]

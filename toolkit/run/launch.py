@@ -25,6 +25,8 @@ from toolkit.errors import Code, ToolkitError
 from toolkit.keeper.ends import Reason
 from toolkit.keeper.places import RUN_FOLDER
 from toolkit.manifest.model import Manifest
+from toolkit.run.code import SubmittedCode
+from toolkit.run.code_listing import save_listing
 from toolkit.run.job import jobs_of
 from toolkit.run.launcher import this_process
 from toolkit.run.mpirun import mpirun_argv
@@ -49,8 +51,7 @@ class Request:
     manifest: Manifest
     plan: RunPlan
     manifest_file: Path
-    code_folder: Path
-    code: tuple[tuple[str, Path], ...]
+    code: SubmittedCode
     home: Path
     templates: Path
     engines: Mapping[str, Engine] = field(default_factory=lambda: {"": LOCAL})
@@ -111,6 +112,7 @@ class Launch:
         results = Store(opened["results"])
         results.check_bucket(self._plan.results_bucket)
         refuse_missing_resume(self._plan, results)
+        save_listing(self._request.home, self._plan.training_id, (file.listed for file in self._request.code.files))
         self._enter(
             State.PENDING, f"{counted(len(self._plan.learners), 'learner')}, {counted(self._plan.ranks, 'rank')}"
         )
@@ -122,7 +124,7 @@ class Launch:
         with on_leash(self._leash):
             self._act(self._request.confirm)
             self._act(self._stage.mount_buckets)
-            subnet = self._act(lambda: self._stage.put_files(self._request.code))
+            subnet = self._act(lambda: self._stage.put_files(self._request.code.files))
             lines = [shlex.join(mpirun_argv(self._plan, step, subnet)) for step in self._plan.steps if step.parallel]
             self._record = replace(self._record, mpirun=lines[0] if lines else "")
             self._act(self._stage.start_learners)
@@ -205,7 +207,8 @@ def first_record(request: Request) -> Record:
         results_bucket=plan.results_bucket,
         data_bucket=plan.data_bucket,
         manifest_file=str(request.manifest_file.resolve()),
-        code_folder=str(request.code_folder.resolve()),
+        code_folder=str(request.code.folder.resolve()),
+        code_digest=request.code.digest,
         cluster_file=str(request.cluster_file.resolve()) if request.cluster_file else "",
         launcher=this_process(),
         resumed_from=plan.resume,

@@ -75,7 +75,9 @@ class Record:
         cluster_file: where its hosts are described; empty on this machine.
         launcher: process id and start time (clock ticks since boot) of who launches it, while it is being launched.
         resumed_from: the run that it continues, or repeats.
-        placement: of each learner its number, its host (empty: this machine) and its ranks; empty in records of earlier versions.
+        placement: of each learner its number, its host (empty: this machine) and its ranks; empty in records of earlier
+            versions.
+        code_digest: SHA-256 over the submitted files' paths, modes and contents (`toolkit.run.code_listing`).
     """
 
     training_id: CheckedId
@@ -110,6 +112,7 @@ class Record:
     launcher: tuple[int, int] | None = None
     resumed_from: str = ""
     placement: tuple[tuple[int, str, tuple[int, ...]], ...] = ()
+    code_digest: str = ""
 
     @property
     def final(self) -> bool:

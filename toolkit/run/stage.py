@@ -13,6 +13,7 @@ from toolkit.errors import ToolkitError
 from toolkit.hosts.all_at_once import Job as Errand
 from toolkit.hosts.all_at_once import do_all
 from toolkit.keeper.job import Job
+from toolkit.run.code import CodeFile
 from toolkit.run.files import learner_entries
 from toolkit.run.host_stage import HostStage
 from toolkit.run.keys import new_key_pair
@@ -51,7 +52,7 @@ class Stage:
         """Mount both buckets; make the run's own folders in them."""
         self._each(HostStage.mount_buckets)
 
-    def put_files(self, code: tuple[tuple[str, Path], ...]) -> str:
+    def put_files(self, code: tuple[CodeFile, ...]) -> str:
         """Make the network where it is the run's own, put code, keys and plans in place; the network's CIDR."""
         plan = self._plan
         subnet = plan.cluster.network if plan.on_hosts else self._hosts[0].make_network()

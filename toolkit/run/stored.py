@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from toolkit.buckets.object_paths import file_names
-from toolkit.buckets.store import Store
+from toolkit.buckets.store import Store, StoredObject
 from toolkit.errors import Code, ToolkitError
 from toolkit.keeper.follow import parse_line
 from toolkit.keeper.places import RUN_FOLDER
 from toolkit.run.code import MAX_BYTES as MAX_CODE_BYTES
+from toolkit.run.code import MAX_FILES as MAX_CODE_FILES
+from toolkit.run.code_listing import Listed, refuse_other_code
 from toolkit.run.events import Line
 from toolkit.run.record import Record
 from toolkit.run.reported import MAX_BYTES, hint_of, read_outcome
@@ -49,23 +51,39 @@ class StoredRun:
         ended = outcome.onto(self._record)
         return replace(ended, mend=hint_of(ended))
 
-    def fetch_code(self, folder: Path) -> int:
+    def fetch_code(self, folder: Path, listing: Sequence[Listed] = ()) -> int:
         """Fetch the code that was submitted into `folder`, which is empty or not there; how many files there are.
 
-        Raises `ToolkitError`, too where an object could not be a file below it, or all are more than code can be.
+        `listing` is the operator's own: what in the bucket differs is named, and nothing of it is used. Without one,
+        of a run that an earlier version launched, the bucket is believed. Raises `ToolkitError`, too where an object
+        could not be a file below the folder, or all are more than code can be.
         """
         prefix = f"{self._record.training_id}/_submitted_code/"
-        found = self._store.objects(self._bucket, prefix)
-        wanted = file_names((item.key.removeprefix(prefix), item) for item in found)
-        if sum(item.size for _, item in wanted) > MAX_CODE_BYTES:
-            raise ToolkitError(
-                Code.CODE, f"{self._bucket}/{prefix} holds more than {MAX_CODE_BYTES >> 20} MiB: that is no code"
-            )
-        for name, item in wanted:
+        there = [(item.key.removeprefix(prefix), item) for item in self._bounded(prefix)]
+        listed, found = {file.name: file for file in listing}, dict[str, str]()
+        if listing:  # what was never submitted is refused below, and not fetched
+            found = {name: "" for name, _ in there if name not in listed}
+            there = [(name, item) for name, item in there if name in listed]
+        for name, item in file_names(there):
             file = folder / name
             file.parent.mkdir(parents=True, exist_ok=True)
-            self._store.get(self._bucket, item, file, lambda _: None)
-        return len(wanted)
+            found[name] = self._store.get(self._bucket, item, file, lambda _: None)
+            if listing:
+                file.chmod(0o755 if listed[name].executable else 0o644)
+        if listing:
+            refuse_other_code(self._record.training_id, listing, found)
+        return len(found)
+
+    def _bounded(self, prefix: str) -> Iterator[StoredObject]:
+        """The objects of the code; raises `ToolkitError` (C102) where they are more than any submitted code."""
+        total = 0
+        for count, item in enumerate(self._store.objects(self._bucket, prefix), 1):
+            total += item.size
+            if count > MAX_CODE_FILES or total > MAX_CODE_BYTES:
+                raise ToolkitError(
+                    Code.CODE, f"the bucket holds more below {prefix} than any submitted code; not fetched"
+                )
+            yield item
 
     def lines(self, offset: int = 0) -> Iterator[Line]:
         """The output from byte `offset` on; nothing where none is stored."""

@@ -108,6 +108,6 @@ def _entries(contents: Contents, images: Sequence[OciImage], spool: Spool, pool:
     digests |= {pool_name(pin): pin.sha256 for pin in pins}
     yield Entry(README, text)
     yield Entry(SUMS, sums_text(digests).encode())
-    yield from (Entry(f"{TOOL}{wheel.name}", wheel) for wheel in wheels)
+    yield from (Entry(f"{TOOL}{wheel.name}", wheel, sha256=digests[f"{TOOL}{wheel.name}"]) for wheel in wheels)
     yield from layout_entries(images, spool)
-    yield from (Entry(pool_name(pin), pool.path(pin)) for pin in pins)
+    yield from (Entry(pool_name(pin), pool.path(pin), sha256=pin.sha256) for pin in pins)

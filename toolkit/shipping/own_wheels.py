@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from collections import deque
 from collections.abc import Sequence
@@ -11,40 +12,51 @@ from toolkit.errors import Code, ToolkitError
 from toolkit.image.progress import Progress, Report
 from toolkit.process import stream
 
+REQUIREMENTS = Path("requirements") / "tool.txt"
+"""In the tool's source: what it needs, with hashes."""
 LAST_LINES = 12
 _QUIET = ("--disable-pip-version-check", "--no-input", "--progress-bar", "off")
 
 
 def wheel_argv(house: Path, folder: Path) -> list[str]:
-    """pip's command line that makes the tool's own wheel from its source."""
-    return [sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", str(folder), *_QUIET, str(house)]
+    """pip's command line that makes the tool's own wheel from its source, by the hatchling of this environment.
+
+    A build in isolation would fetch hatchling from the index, without a hash, and run it.
+    """
+    words = ("--no-deps", "--no-build-isolation", "--wheel-dir", str(folder))
+    return [sys.executable, "-m", "pip", "wheel", *words, *_QUIET, str(house)]
 
 
-def download_argv(wheel: Path, constraints: Path, python: str, folder: Path) -> list[str]:
-    """pip's command line that brings what `wheel` needs on `python` (such as `3.11`), wheels alone, as pinned."""
+def download_argv(requirements: Path, python: str, folder: Path) -> list[str]:
+    """pip's command line that brings the wheels of `requirements` for `python` (such as `3.11`), each by its hash."""
     return [
         *(sys.executable, "-m", "pip", "download", "--only-binary", ":all:", "--python-version", python),
-        *("--constraint", str(constraints), "--dest", str(folder), *_QUIET, str(wheel)),
+        *("--require-hashes", "--requirement", str(requirements), "--dest", str(folder), *_QUIET),
     ]
 
 
 def gather_wheels(house: Path, pythons: Sequence[str], folder: Path, report: Report) -> tuple[Path, ...]:
     """Fill `folder` with the tool's wheel and every dependency's, for each of `pythons`; the files, sorted.
 
-    It asks the package index. Raises `ToolkitError`: S100 where the tool was installed without its source, S103 with
-    pip's last lines.
+    It asks the package index. Raises `ToolkitError`: S100 where the tool was installed without its source or without
+    what makes its wheel, S103 with pip's last lines.
     """
-    constraints = house / "constraints.txt"
-    if not constraints.is_file():
+    requirements = house / REQUIREMENTS
+    if not requirements.is_file():
         raise ToolkitError(
             Code.RESOURCES,
             "a bundle holds the tool itself, and here is no source to make it from",
             mend="make the bundle from a checkout of the tool (git clone, ./quickstart)",
         )
+    if importlib.util.find_spec("hatchling") is None:
+        raise ToolkitError(
+            Code.RESOURCES,
+            "hatchling, which makes the tool's wheel, is not installed here",
+            mend=f"pip install --require-hashes -r {house / 'requirements' / 'examples.txt'}",
+        )
     _pip(wheel_argv(house, folder), report)
-    (wheel,) = folder.glob("toolkit-*.whl")
     for python in pythons:
-        _pip(download_argv(wheel, constraints, python, folder), report)
+        _pip(download_argv(requirements, python, folder), report)
     return tuple(sorted(folder.glob("*.whl")))
 
 

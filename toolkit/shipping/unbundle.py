@@ -57,7 +57,7 @@ def fill_pool(bundle: CheckedBundle, pool: Pool, report: Report) -> int:
 
     Raises `ToolkitError`: S103 where the file changed meanwhile, S100 where the disk is full.
     """
-    missing = pool.missing(bundle.pins)
+    missing = pool.lacking(bundle.pins)
     if not missing:
         return 0
     with pool.scratch() as folder, full_disk_told(pool.folder):

@@ -1,0 +1,46 @@
+"""What a command that the tool starts sees of the operator's environment: an allow-list, never all of it.
+
+The scripts of Debian packages, pip, container engines and what they start are the code of others. They need a PATH and
+a proxy, and not AWS_SECRET_ACCESS_KEY, a token of CI or a password in a mirror's URL.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+
+_EVERYONE = (
+    *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "LC_*", "TZ", "TERM", "TMPDIR"),
+    *("LD_LIBRARY_PATH", "LD_PRELOAD", "FAKETIME*"),
+)
+_NETWORK = ("*_PROXY", "*_proxy", "*_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_DOCKER = (*_NETWORK, "DOCKER_*", "BUILDX_*", "BUILDKIT_*", "SSH_AUTH_SOCK", "XDG_*")
+_BY_PROGRAM = {
+    "docker": _DOCKER,
+    "sh": _DOCKER,  # our own lines, which ask an engine
+    "pip": (*_NETWORK, "PIP_*", "NETRC", "XDG_*", "DBUS_SESSION_BUS_ADDRESS"),
+    "uv": (*_NETWORK, "UV_*", "NETRC", "XDG_*"),
+    "apt": (*_NETWORK, "APT_CONFIG"),
+    "apptainer": ("APPTAINER_*", "SINGULARITY_*", "XDG_*"),
+    "singularity": ("APPTAINER_*", "SINGULARITY_*", "XDG_*"),
+}
+"""Besides, for who talks to a network, an index or an engine: names, or ends of them."""
+
+
+def child_environment(program: str = "", environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The variables that `program` may see, of `environment` (default: this process's)."""
+    patterns = (*_EVERYONE, *_BY_PROGRAM.get(program, ()))
+    given = os.environ if environment is None else environment
+    return {name: value for name, value in given.items() if any(_fits(name, pattern) for pattern in patterns)}
+
+
+def program_of(argv: Sequence[str]) -> str:
+    """The program that a command line starts: its name without the folder, `pip` of `python -m pip`."""
+    return argv[2] if list(argv[1:2]) == ["-m"] and len(argv) > 2 else PurePath(argv[0]).name
+
+
+def _fits(name: str, pattern: str) -> bool:
+    if pattern.endswith("*"):
+        return name.startswith(pattern[:-1])
+    return name.endswith(pattern[1:]) if pattern.startswith("*") else name == pattern

@@ -1,0 +1,108 @@
+"""The files of a folder that goes elsewhere, as code or as data: each is taken, or named with the reason why not.
+
+Nothing is dropped without a word, and nothing outside the folder is read: a link that leads out is a problem even where
+it leads to a file. Opening a pipe or a device could wait for ever, so only regular files are taken.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit.errors import Problem
+from toolkit.yaml_source import printable
+
+Skip = Callable[[str, bool], bool]
+"""Told a path below the folder and whether it is a folder; true where it is left out."""
+
+
+@dataclass(frozen=True)
+class FolderFile:
+    """A regular file: its path below the folder with `/`, where it lies, and what the file system says of it.
+
+    `private` where its owner alone may read it, or what is in one of its folders below the top.
+    """
+
+    name: str
+    path: Path
+    status: os.stat_result
+    private: bool = False
+
+
+Found = FolderFile | Problem
+
+
+def all_of(_name: str, _is_folder: bool) -> bool:
+    """Nothing is left out."""
+    return False
+
+
+def files_of(folder: Path, skip: Skip = all_of) -> Iterator[Found]:
+    """Every file below `folder` that `skip` does not leave out, in the order of their names' bytes.
+
+    A link within the folder is the file that it leads to; where `skip` leaves out that one, the link is left out, too.
+    """
+    yield from _files(folder, os.path.realpath(folder), "", skip, private=False)
+
+
+def shown(name: str) -> str:
+    """A file's name for a person: bytes that are no UTF-8 and what a terminal would obey as `\\xe9` and the like."""
+    return printable(os.fsencode(name).decode("utf-8", "backslashreplace"))
+
+
+def _files(folder: Path, top: str, below: str, skip: Skip, *, private: bool) -> Iterator[Found]:
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted(entries, key=lambda entry: os.fsencode(entry.name))
+    except OSError as error:
+        yield Problem(f"{shown(below) or shown(str(folder))}: {error.strerror}")
+        return
+    for entry in found:
+        name, path = f"{below}{entry.name}", folder / entry.name
+        if entry.is_dir(follow_symlinks=False):
+            if not skip(name, True):
+                closed = private or _is_private(entry.stat(follow_symlinks=False))
+                yield from _files(path, top, f"{name}/", skip, private=closed)
+        elif not skip(name, False):
+            result = _linked(name, path, top, skip) if entry.is_symlink() else _file(name, path)
+            if isinstance(result, FolderFile) and private:
+                result = FolderFile(result.name, result.path, result.status, private=True)
+            if result:
+                yield result
+
+
+def _linked(name: str, path: Path, top: str, skip: Skip) -> Found | None:
+    """What a link stands for; nothing where what it leads to is left out."""
+    try:
+        target = os.path.realpath(path, strict=True)
+    except OSError:
+        return Problem(f"{shown(name)}: a link that leads to nothing")
+    if os.path.commonpath([top, target]) != top:
+        return Problem(f"{shown(name)}: a link that leads out of the folder")
+    if Path(target).is_dir():
+        return Problem(f"{shown(name)}: a link to a folder, which is not followed")
+    parts = Path(target).relative_to(top).parts
+    above = ["/".join(parts[:length]) for length in range(1, len(parts))]
+    if any(skip(one, True) for one in above) or skip("/".join(parts), False):
+        return None
+    return _file(name, path)
+
+
+def _file(name: str, path: Path) -> Found:
+    try:
+        os.fsencode(name).decode("utf-8")
+        status = path.stat()
+    except UnicodeDecodeError:
+        return Problem(f"{shown(name)}: its name is not UTF-8, as a bucket's must be")
+    except OSError as error:
+        return Problem(f"{shown(name)}: {error.strerror}")
+    if not stat.S_ISREG(status.st_mode):
+        return Problem(f"{shown(name)}: neither a file nor a folder")
+    return FolderFile(name, path, status, _is_private(status))
+
+
+def _is_private(status: os.stat_result) -> bool:
+    return not status.st_mode & 0o077
