@@ -38,6 +38,7 @@ def test_one_rank_trains_as_without_ddl(ranks: Callable) -> None:
     [
         ("too-often", "2 times before step(): say ddl.torch.distribute(…, accumulate=N)"),
         ("unlike", "value of second.weight of model 1"),
+        ("another-optimizer", "this step of SGD would use a gradient of table.weight that is not averaged"),
     ],
 )
 def test_what_cannot_be_ends_the_job_and_says_what_it_is_about(ranks: Callable, way: str, says: str) -> None:

@@ -60,6 +60,7 @@ def permutations() -> Iterator[Order]:
                 yield Order("; ".join((*said, *imports, name)), imports, f"fit({name})", environment=environment)
 
 
+_START = "import importlib, importlib.machinery, importlib.util, sys, threading"
 _ASKED = "importlib.util.find_spec('keras')"
 _KEPT = """spec = importlib.util.find_spec('{0}')
 {1}
@@ -108,27 +109,37 @@ except ImportError:
     sys.path[:] = path
 {KERAS}""",
     "imported again": f"{DDL}\n{KERAS}\nimportlib.reload(keras)",
-    "ddl.init at the end": f"import os\noptions = os.environ.pop('DDL_OPTIONS')\n{DDL}\n{TF}\n{KERAS}\nddl.init(options)",
-    "ddl after a model was made": f"{KERAS}\nimport training\nmodel = training.make_model(keras)\n{DDL}",
+    "ddl.init at the end": f"import os\noptions = os.environ.pop('DDL_OPTIONS')\n{DDL}\n{TF}\n{KERAS}\n"
+    "ddl.init(options)",
+    "ddl at the end": f"{KERAS}\n{DDL}",
 }
+
+TORCH_WAYS = (
+    *("a question for Keras before", "many questions before", "importlib.import_module", "in a function"),
+    *("in a condition", "in a thread", "an answer kept", "another finder in front", "after an import that failed"),
+)
+QUICK = (
+    "import ddl; import tensorflow as tf; tf.keras",
+    "a question for Keras before",
+    "an answer kept from before ddl",
+    "a finder in front that knows both files",
+    "keras's apply_gradients overridden",
+)
+"""The handful that every check runs: the reported order, and one for each line of defence."""
 
 
 def ways() -> Iterator[Order]:
     """Other ways to import than a plain line."""
-    start = "import importlib, importlib.machinery, importlib.util, sys, threading"
     for name, lines in WAYS.items():
-        yield Order(name, (start, lines))
+        yield Order(name, (_START, lines))
 
 
 def optimizers() -> Iterator[Order]:
     """Optimizers of every kind, reached by their own names alone."""
     imports = (DDL, TF)
     of_2021 = "from tensorflow.python.keras.optimizer_v2.gradient_descent import SGD"
-    yield Order("tf.keras.optimizers alone", (*imports, "optimizer = tf.keras.optimizers.SGD(0.1)"), "loop(optimizer)")
-    yield Order("tf.optimizers alone", (*imports, "optimizer = tf.optimizers.SGD(0.1)"), "loop(optimizer)")
-    yield Order(
-        "tf.compat.v1.train", (*imports, "optimizer = tf.compat.v1.train.AdamOptimizer(0.1)"), "loop(optimizer)"
-    )
+    for name in ("tf.keras.optimizers.SGD", "tf.optimizers.SGD", "tf.compat.v1.train.AdamOptimizer"):
+        yield Order(f"{name} alone", (*imports, f"optimizer = {name}(0.1)"), "loop(optimizer)")
     yield Order("tensorflow.python.keras", (DDL, of_2021), "loop(SGD(0.1))")
     yield Order("tensorflow.python.keras, ddl last", (of_2021, DDL), "loop(SGD(0.1))")
     for name in ("optimizers.SGD", "optimizers.legacy.SGD"):
@@ -189,12 +200,20 @@ REFUSED: Mapping[str, tuple[str, str]] = {
 def refused() -> Iterator[Order]:
     """Optimizers that no hook is in: they are refused, and named."""
     for name, (lines, optimizer) in REFUSED.items():
-        for how in ("eager", "function"):
-            says = "ddl: the optimizer __main__.Own would change "
-            yield Order(f"{name}, {how}", (DDL, TF, lines), f"loop({optimizer}, {how!r})", says)
+        yield Order(name, (DDL, TF, lines), f"refuse(lambda: {optimizer})")
     by_hand = f"class Own:\n    def apply_gradients(self, pairs):\n        {_BY_HAND.format('ddl.grads_reduce(pairs)')}"
-    yield Order("an optimizer that averages by itself", (DDL, TF, by_hand), "loop(Own(), 'function')")
-    alone = "from ddl.tensorflow.replacing import here\nhere.in_apply = True"
-    yield Order(
-        "a control: nothing is averaged", (DDL, TF, alone), "fit(tf.keras)", "ranks ended with different weights"
-    )
+    yield Order("an optimizer that averages by itself", (DDL, TF, by_hand), "loop(Own())")
+    nothing = "from ddl.tensorflow.replacing import here\nhere.in_apply = True"
+    yield Order("a control: nothing is averaged", (DDL, TF, nothing), "fit(tf.keras)", "ended with different weights")
+
+
+def torch_orders() -> list[Order]:
+    """The same for PyTorch, which is in no image: each order, by `ddl.torch` and by `torch.distributed`."""
+    orders = []
+    for imports in itertools.permutations((DDL, "import torch", "import torch.distributed")):
+        for train in ("distribute()", "distribute_by_pytorch()"):
+            orders.append(Order("; ".join((*imports, train)), imports, train))
+    for name in TORCH_WAYS:
+        lines = WAYS[name].replace("keras", "torch")
+        orders.append(Order(name.replace("Keras", "PyTorch"), (_START, lines), "distribute_by_pytorch()"))
+    return orders

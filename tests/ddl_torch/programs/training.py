@@ -2,7 +2,7 @@
 same weights, and after the last those of one process that trained on the whole batches. Fails where they differ.
 
     training.py distribute | accumulate | average | momentum | sparse | ddp | ddp-import-first
-    training.py too-often | unlike
+    training.py too-often | unlike | another-optimizer
     training.py guarded [WRONG]      50 steps, something wrong on rank 1: much | little | alone | all-alone | bfloat16
 """
 
@@ -83,6 +83,8 @@ def train(model: Model) -> None:
         ddl_torch.broadcast(model)
     else:
         ddl_torch.distribute(model, optimizer, accumulate=2 if HOW == "accumulate" else 1)
+    if HOW == "another-optimizer":
+        optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
     for number, batch in enumerate(batches()):
         optimizer.zero_grad()
         words, y = ddl.shard(batch)

@@ -8,23 +8,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-SECONDS = 180
 MPIRUN = ("mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "-np", "2")
 
 
 def run(program: Path, variables: dict[str, str]) -> dict[str, object]:
-    environment = {**os.environ, **variables, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *extra()])}
-    argv = ["timeout", str(SECONDS), *MPIRUN, sys.executable, str(program)]
+    """What became of one program. Beside what is on Python's path it finds `training`."""
+    path = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "DDL_OPTIONS": "-mode b:2x1", **variables, "PYTHONPATH": os.pathsep.join(path)}
+    argv = ["timeout", "300", *MPIRUN, sys.executable, str(program)]
     done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False, errors="replace")
     return {"name": program.stem, "status": done.returncode, "output": (done.stdout + done.stderr)[-6000:]}
 
 
-def extra() -> list[str]:
-    return [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
-
-
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
-    plan: dict[str, dict[str, str]] = json.loads((folder / "plan.json").read_text())
-    for name, variables in plan.items():
+    for name, variables in json.loads((folder / "plan.json").read_text()).items():
         print(json.dumps(run(folder / f"{name}.py", variables)), flush=True)

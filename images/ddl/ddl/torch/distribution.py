@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import itertools
+import weakref
 from collections.abc import Iterable
 from typing import Any
 
 import torch
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from ddl.engine import Engine
 from ddl.learning_rate import warn_where_unscaled
@@ -16,6 +19,7 @@ from ddl.torch import guard
 from ddl.torch.reduction import Pending, dense, start_broadcast, start_reduction
 
 _models = itertools.count(1)
+_averagings: weakref.WeakSet[_Averaging] = weakref.WeakSet()
 
 
 def broadcast(model: torch.nn.Module, optimizer: torch.optim.Optimizer | None = None) -> None:
@@ -77,7 +81,8 @@ def distribute(model: torch.nn.Module, optimizer: torch.optim.Optimizer, accumul
         accumulate: how many times ``backward()`` is called before each ``step()``; the gradients travel in the last.
     Raises:
         ValueError: `accumulate` is less than 1.
-        RuntimeError: several ranks, and `ddl` is not initialised. Later, in `backward`: it is called more often.
+        RuntimeError: several ranks, and `ddl` is not initialised. Later, in `backward`: it is called more often. Later,
+            in the ``step()`` of another optimizer: it would use gradients that are not averaged yet.
     """
     if accumulate < 1:
         raise ValueError(f"ddl: accumulate is the number of backward() calls in a step, not {accumulate}")
@@ -85,7 +90,9 @@ def distribute(model: torch.nn.Module, optimizer: torch.optim.Optimizer, accumul
     if ranks is None:
         return
     broadcast(model, optimizer)
-    averaging = _Averaging(ranks, f"model {next(_models)}", accumulate)
+    averaging = _Averaging(ranks, f"model {next(_models)}", accumulate, optimizer)
+    _averagings.add(averaging)
+    _watch_optimizers()
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             averaging.names[parameter] = name
@@ -94,11 +101,24 @@ def distribute(model: torch.nn.Module, optimizer: torch.optim.Optimizer, accumul
     optimizer.register_step_pre_hook(averaging.before_step)
 
 
+@functools.cache
+def _watch_optimizers() -> None:
+    register_optimizer_step_pre_hook(_refuse_others)
+
+
+def _refuse_others(optimizer: torch.optim.Optimizer, *_: Any) -> None:
+    """Any optimizer is about to step: not one that would use gradients which another one's step waits for."""
+    for averaging in tuple(_averagings):
+        if averaging.optimizer is not optimizer:
+            for group in optimizer.param_groups:
+                averaging.check_not_waited_for(optimizer, group["params"])
+
+
 class _Averaging:
     """The gradients of one model that are on their way."""
 
-    def __init__(self, ranks: Engine, model: str, accumulate: int) -> None:
-        self._ranks, self.model, self._accumulate = ranks, model, accumulate
+    def __init__(self, ranks: Engine, model: str, accumulate: int, optimizer: torch.optim.Optimizer) -> None:
+        self._ranks, self.model, self._accumulate, self.optimizer = ranks, model, accumulate, optimizer
         self.names: dict[torch.nn.Parameter, str] = {}
         self._computed: dict[torch.nn.Parameter, int] = {}
         self._pending: list[Pending] = []
@@ -113,6 +133,16 @@ class _Averaging:
             )
         if times == self._accumulate:
             self._start(parameter)
+
+    def check_not_waited_for(self, optimizer: torch.optim.Optimizer, parameters: Iterable[torch.nn.Parameter]) -> None:
+        """Raise RuntimeError where a parameter has a gradient that is still to be averaged."""
+        name = next((self.names[one] for one in parameters if one in self._computed), None)
+        if name is not None:
+            raise RuntimeError(
+                f"ddl: this step of {type(optimizer).__name__} would use a gradient of {name} that is not averaged: "
+                "ddl.torch.distribute(model, optimizer) was called with another optimizer, whose step() waits for it: "
+                "step that one first, or call distribute with this one"
+            )
 
     def _start(self, parameter: torch.nn.Parameter) -> None:
         name = f"gradient of {self.names[parameter]} of {self.model}"
