@@ -138,7 +138,7 @@ def guarded(wrong: str) -> None:
         if wrong.startswith("average"):
             ddl_torch.average_gradients(model.parameters())
         optimizer.step()
-        if bad and step == 12 and not wrong.endswith("alone"):
+        if bad and step == (48 if wrong == "bfloat16" else 12) and not wrong.endswith("alone"):
             with torch.no_grad():
                 model.weight.mul_({"little": 1 + 3e-7, "nothing": 1.0, "bfloat16": 1.004}.get(wrong, 1.01))
     print(f"rank {ddl.rank()}: reached the end", flush=True)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import atexit
-import ctypes
 import functools
-import hashlib
 import math
 import os
 import sys
@@ -16,91 +14,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-import numpy as np
-
 from ddl.ending import end_unsynchronised
-from ddl.engine import Engine, EngineError, RanksDiverged, digest
+from ddl.engine import Engine, EngineError, RanksDiverged
 from ddl.environment import Place
 from ddl.guard import names
 from ddl.guard.compare import Extremes, allowed, extremes, largest_difference, of_every_rank, signed
 from ddl.guard.history import Entry, History
 from ddl.guard.settings import Settings
+from ddl.guard.weights import (
+    Final,
+    Value,
+    Weights,
+    digest_of_names,
+    digest_of_variables,
+    digests_of,
+    folded,
+    sample_of,
+)
 
 _FILE = "DDL_GUARD_FILE"
 _MOST_WEIGHTS = 64
 """Optimizers that are compared at the end; of those that were made before them, what their last check said holds."""
 _END_SECONDS = 30
 """So long a rank lets rank 0 end the job, which says why."""
-
-
-@dataclass(frozen=True)
-class Value:
-    """A variable's value.
-
-    Attributes:
-        memory: contiguous; its bytes are digested.
-        numbers: the same in a type that is compared: float32, float64 or complex; computed when asked for.
-    """
-
-    memory: np.ndarray
-    numbers: Callable[[], np.ndarray]
-
-
-@dataclass(frozen=True)
-class Variable:
-    """What is known of a variable: its name, the same on every rank, shape, and the name of its type."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-
-
-@dataclass(frozen=True)
-class Final:
-    """Weights when a program ends.
-
-    Attributes:
-        steps: that were taken.
-        digests: of all variables.
-        values: of all variables; a sample of each where the program has given them up.
-        whole: whether they are no samples.
-    """
-
-    steps: int
-    digests: tuple[int, ...]
-    values: Sequence[Value]
-    whole: bool = True
-
-
-class Weights:
-    """The trainable variables of one optimizer, as far as they are guarded.
-
-    A framework's own kind says what they are when the program ends.
-    """
-
-    def __init__(self, name: str, variables: Sequence[Variable]) -> None:
-        self.name, self.variables = name, tuple(variables)
-        self.checked, self.chain = 0, 0
-        self.number: int | None = None
-
-    def final(self) -> Final | None:
-        """What they are now; None where they have not been trained."""
-        raise NotImplementedError
-
-    def changed_by_program(self) -> bool:
-        """Whether the program has given them values since the last step: it has restored a checkpoint, for instance."""
-        return False
-
-
-def digests_of(values: Sequence[Value]) -> tuple[int, ...]:
-    """A digest of each value."""
-    return tuple(digest(value.memory.ctypes.data, value.memory.nbytes) for value in values)
-
-
-def folded(digests: Sequence[int]) -> int:
-    """One digest of digests."""
-    array = (ctypes.c_uint64 * len(digests))(*digests)
-    return digest(ctypes.addressof(array), ctypes.sizeof(array))
 
 
 class Guard:
@@ -133,7 +69,7 @@ class Guard:
         """
         digests = digests_of(values)
         total, name = folded(digests), f"guard: {weights.name}"
-        about = _digest_of_names(weights)
+        about = digest_of_variables(weights)
         self.engine.tell_guard_steps(name, step)
         try:
             found = extremes(self.engine, name, (signed(total), step, about))
@@ -240,7 +176,7 @@ class Guard:
     def _finish(self, finals: list[tuple[Weights, Final]]) -> None:
         # Rank 0 may restore, evaluate and save by itself when all is trained: then it has other weights, rightly.
         left_out = self.here.rank == 0 and any(weights.changed_by_program() for weights, _ in finals)
-        which = _digest_of(weights.name for weights, _ in finals)
+        which = digest_of_names(weights.name for weights, _ in finals)
         total = folded([digest for _, final in finals for digest in (final.steps, *final.digests)])
         self.engine.tell_guard_steps("guard: end", max((final.steps for _, final in finals), default=0))
         found = extremes(self.engine, "guard: end", (signed(total), which), left_out)
@@ -255,29 +191,13 @@ class Guard:
 
     def _finish_one(self, weights: Weights, final: Final, left_out: bool) -> None:
         whole = 1 if final.whole else 0
-        numbers = (signed(folded(final.digests)), final.steps, _digest_of_names(weights), whole)
+        numbers = (signed(folded(final.digests)), final.steps, digest_of_variables(weights), whole)
         found = extremes(self.engine, f"guard: end of {weights.name}", numbers, left_out)
         if not found.differing:
             return
         if not found.least[3]:  # a rank has samples alone
             final = Final(final.steps, final.digests, [sample_of(value) for value in final.values])
         self._differ(weights, final.steps, found, final, left_out)
-
-
-def sample_of(value: Value, most: int = 256) -> Value:
-    """Some of a value's elements, evenly spread."""
-    numbers = np.ravel(value.numbers())
-    sample = np.ascontiguousarray(numbers[:: max(1, -(-numbers.size // most))])
-    return Value(sample, lambda: sample)
-
-
-def _digest_of(names: object) -> int:
-    text = "\n".join(names)  # type: ignore[call-overload]
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little", signed=True)
-
-
-def _digest_of_names(weights: Weights) -> int:
-    return _digest_of(f"{one.name} {one.shape} {one.dtype}" for one in weights.variables)
 
 
 def _interval(checked: int, step: int) -> str:
@@ -333,7 +253,7 @@ def start(engine: Engine, here: Place, settings: Settings) -> None:
     Raises:
         ValueError: they have not.
     """
-    if extremes(engine, "guard: settings", [_digest_of([str(settings)])]).differing:
+    if extremes(engine, "guard: settings", [digest_of_names([str(settings)])]).differing:
         raise ValueError(
             f"ddl: ranks have set the divergence guard differently; rank {here.rank}: {settings}. "
             "DDL_GUARD, DDL_GUARD_TOLERANCE, DDL_GUARD_EXCLUDE and DDL_OPTIONS must be the same on every rank"

@@ -22,7 +22,8 @@ from ddl import steps
 from ddl.engine import digest
 from ddl.guard.alone import Alone
 from ddl.guard.names import is_excluded
-from ddl.guard.process import Final, Guard, Value, Variable, Weights, digests_of, sample_of
+from ddl.guard.process import Guard
+from ddl.guard.weights import Final, Value, Variable, Weights, digests_of, sample_of
 from ddl.tensorflow import names, sessions, variables
 from ddl.tensorflow.replacing import Method, here, replace
 

@@ -15,10 +15,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from ddl.guard.alone import Alone
 from ddl.guard.names import is_excluded
-from ddl.guard.process import Final, Guard, Value, Variable, Weights, digests_of, guard, sample_of
+from ddl.guard.process import Guard, guard
+from ddl.guard.weights import Final, Value, Variable, Weights, digests_of, sample_of
 from ddl.torch.reduction import type_name
 
 _ADVICE = "each trains by itself; ddl.torch.distribute(model, optimizer) has them train together"
@@ -30,7 +32,7 @@ def install(of_process: Guard) -> None:
     if _optimizers:
         return
     _optimizers.append(_Optimizers(of_process))
-    torch.optim.optimizer.register_optimizer_step_post_hook(_optimizers[0].after_step)
+    register_optimizer_step_post_hook(_optimizers[0].after_step)
     _mark_in_data_parallel()
 
 
