@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -109,3 +111,30 @@ def test_what_mmdebstrap_said_is_told_where_it_fails(tmp_path: Path, monkeypatch
         solve_debs(BASE, Pool(tmp_path / "pool"), steps.append, {})
     assert caught.value.evidence.splitlines() == ["I: starting", "E: no such package: pithon3"]
     assert steps == ["starting"]
+
+
+STAND_IN = """#!/bin/sh
+printf '%s\\n' "$@" > "$0.argv"
+cat > "$0.read"
+cat "$0.read"
+echo "E: Failed to fetch http://me:CANARY77@mine/debian/dists (password CANARY77)"
+exit 1
+"""
+
+
+def test_a_mirrors_password_is_in_no_argv_and_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """mmdebstrap is a stand-in that writes down what everyone could see of it, and what it alone reads."""
+    program = tmp_path / "mmdebstrap"
+    program.write_text(STAND_IN)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    mirrors = {"TOOLKIT_MIRROR_DEBIAN": "http://me:CANARY77@mine/debian"}
+    for name, value in mirrors.items():
+        monkeypatch.setenv(name, value)
+    steps: list[str] = []
+    with pytest.raises(ToolkitError) as caught:
+        solve_debs(BASE, Pool(tmp_path / "pool"), steps.append, mirrors)
+    assert "CANARY77" in (tmp_path / "mmdebstrap.read").read_text()
+    assert "CANARY77" not in (tmp_path / "mmdebstrap.argv").read_text()
+    assert "CANARY77" not in str(caught.value) + json.dumps(caught.value.as_json()) + "".join(steps)
+    assert "http://[redacted]@mine/debian" in str(caught.value)
