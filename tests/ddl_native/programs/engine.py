@@ -17,6 +17,8 @@ class Tensor(ctypes.Structure):
         ("dims", ctypes.POINTER(ctypes.c_int64)),
         ("ndims", ctypes.c_int32),
         ("type", ctypes.c_int32),
+        ("element", ctypes.c_char_p),
+        ("element_bytes", ctypes.c_int64),
     )
 
 

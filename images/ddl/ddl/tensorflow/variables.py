@@ -18,8 +18,8 @@ import tensorflow as tf
 from tensorflow.python import pywrap_tfe
 from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable
 
-from ddl.arrays import array_from_rank_0, reduce_arrays
-from ddl.engine import Engine
+from ddl.arrays import broadcast_arrays, reduce_arrays
+from ddl.engine import Engine, EngineError
 from ddl.tensorflow import names
 
 _MARK = "_ddl_is_rank_0s"
@@ -32,8 +32,11 @@ def watch(engine: Engine) -> None:
         return
 
     def give_value_and_tell(self: Any) -> Any:
-        if not hasattr(self, _MARK) and not pywrap_tfe.TFE_Py_TapeSetIsEmpty() and self.trainable:
+        mark = getattr(self, _MARK, None)
+        if mark is None and not pywrap_tfe.TFE_Py_TapeSetIsEmpty() and self.trainable:
             give_values_once(engine, [self])
+        elif isinstance(mark, str):
+            raise EngineError(mark)
         return ask(self)
 
     give_value_and_tell.ddl_wraps = ask  # type: ignore[attr-defined]
@@ -45,23 +48,39 @@ def give_values_once(engine: Engine, variables: Iterable[Any]) -> None:
 
     Variables that a tf.function makes while it is traced for the first time have no values yet. TensorFlow gives them
     some and then traces the function again, which brings us here again, before its first step is run.
+
+    Raises:
+        EngineError: ranks differ about a variable. It raises that from now on: TensorFlow's tape, where it reads a
+            variable in C++, passes over the first time.
     """
     for variable in map(names.plain, variables):
         if hasattr(variable, _MARK):
             continue
         setattr(variable, _MARK, True)  # first: what follows asks for its handle, too
-        if _has_value(variable):
-            give_value(engine, variable)
-        else:
+        if not _has_value(variable):
             delattr(variable, _MARK)
+            continue
+        try:
+            give_values(engine, f"value of {names.of_variable(variable)}", [variable])
+        except EngineError as error:
+            setattr(variable, _MARK, f"{error} (here it is {variable.name})")
+            raise
 
 
-def give_value(engine: Engine, variable: Any) -> None:
-    """Give a variable rank 0's value, now: also when called while a tf.function is being traced. Collective."""
-    variable = names.plain(variable)
+def give_values(engine: Engine, name: str, variables: Sequence[Any]) -> None:
+    """Give variables rank 0's values, now: also when called while a tf.function is being traced. Collective.
+
+    Args:
+        name: what the ranks know this by.
+        variables: of the same shapes and dtypes in the same order on every rank.
+    """
+    variables = [names.plain(variable) for variable in variables]
+    if not variables:
+        return
     with tf.init_scope():
-        value = variable.read_value().numpy()
-        variable.assign(array_from_rank_0(engine, f"value of {names.of_variable(variable)}", np.asarray(value)))
+        values = [np.asarray(variable.read_value().numpy()) for variable in variables]
+        for variable, value in zip(variables, broadcast_arrays(engine, name, values), strict=True):
+            variable.assign(value)
 
 
 def average_values(engine: Engine, variables: Sequence[Any]) -> None:

@@ -47,6 +47,11 @@ Communicator::~Communicator() {
 bool Communicator::submit(Request&& request) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (leaving_) return false;
+  // Which of two is the first is then a matter of luck, on each rank its own.
+  if (request.shares_name && ++in_flight_[request.name] > 1) {
+    request.signature =
+        with_origin(request.signature, "several threads at once on rank " + std::to_string(topology_.rank));
+  }
   request.since = now();
   submitted_.push_back(std::move(request));
   if (asleep_) changed_.notify_all();
@@ -172,7 +177,7 @@ void Communicator::carry_out(const std::vector<Order>& orders) {
       waited = std::max(waited, begin - request.since);
       (request.on_gpu && gpu_->by_nccl() ? for_nccl : batch).push_back(std::move(request));
     } else {
-      request.done(request.context, order.code, order.words.c_str());
+      answer(request, order.code, order.words);
     }
   }
   if (!for_nccl.empty()) gpu_->launch(std::move(for_nccl), waited);
@@ -206,13 +211,22 @@ void Communicator::finish(const Batch& batch, double waited, double moved) {
     counters_.seconds_agreeing += waited;
     counters_.seconds_moving += moved;
   }
-  for (const Request& request : batch) request.done(request.context, DDL_OK, "");
+  for (const Request& request : batch) answer(request, DDL_OK, "");
+}
+
+// It is out of flight first: who is told may go on to the next of the name.
+void Communicator::answer(const Request& request, int code, const std::string& words) {
+  if (request.shares_name) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (--in_flight_[request.name] == 0) in_flight_.erase(request.name);
+  }
+  request.done(request.context, code, words.c_str());
 }
 
 // Tensors that can be reduced as one row are: those of one kind, type and reduction, in the order in which they came.
 void Communicator::move_tensors(const Batch& batch) {
   struct Row {
-    int kind, reduction, type;
+    int kind, how, type;
     Spans spans;
   };
   std::vector<Row> rows;
@@ -220,10 +234,10 @@ void Communicator::move_tensors(const Batch& batch) {
     for (const Request::Tensor& tensor : request.tensors) {
       Row* found = nullptr;
       for (Row& row : rows) {
-        if (row.kind == request.kind && row.reduction == request.reduction && row.type == tensor.type) found = &row;
+        if (row.kind == request.kind && row.how == request.how && row.type == tensor.type) found = &row;
       }
       if (!found) {
-        rows.push_back({request.kind, request.reduction, tensor.type, Spans(size_of(tensor.type))});
+        rows.push_back({request.kind, request.how, tensor.type, Spans(size_of(tensor.type))});
         found = &rows.back();
       }
       found->spans.add(tensor.input, tensor.output, tensor.count);
@@ -231,9 +245,9 @@ void Communicator::move_tensors(const Batch& batch) {
   }
   for (const Row& row : rows) {
     if (row.kind == DDL_BROADCAST) {
-      algorithms_->broadcast(row.spans);
+      algorithms_->broadcast(row.spans, row.how);
     } else {
-      algorithms_->allreduce(row.spans, row.type, row.reduction);
+      algorithms_->allreduce(row.spans, row.type, row.how);
     }
   }
 }
@@ -273,7 +287,7 @@ void Communicator::end() {
     for (Request& request : each.second) rest.push_back(std::move(request));
   }
   pending_.clear();
-  for (const Request& request : rest) request.done(request.context, DDL_LEFT, (request.name + ": this rank has left").c_str());
+  for (const Request& request : rest) answer(request, DDL_LEFT, request.name + ": this rank has left");
   if (gpu_) gpu_->disconnect();
   agreement_.reset();
   algorithms_.reset();

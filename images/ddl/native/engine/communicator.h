@@ -53,6 +53,7 @@ class Communicator {
   Request take_pending(const std::string& name);
   bool land_launched();
   void finish(const Batch& batch, double waited, double moved);
+  void answer(const Request& request, int code, const std::string& words);
   void move_tensors(const Batch& batch);
   void rest(unsigned idle_rounds);
   void end();
@@ -70,6 +71,7 @@ class Communicator {
   std::mutex mutex_;  // of what follows
   std::condition_variable changed_;
   std::vector<Request> submitted_;
+  std::unordered_map<std::string, int> in_flight_;  // of names that collectives share: how many
   bool asleep_ = false, ready_ = false, leaving_ = false;
   double stall_seconds_ = 60;
   ddl_counters counters_ = {0, 0, 0, 0, 0};

@@ -134,14 +134,18 @@ void Ledger::leave(int rank) {
 std::string Ledger::difference(const Entry& entry) const {
   std::ostringstream words;
   words << entry.name << ": ranks differ";
+  const size_t about = first_difference(entry.signatures[0], entry.signatures[1]);
+  bool race = false;
   for (size_t index = 0; index < entry.signatures.size(); ++index) {
     std::vector<int> ranks;
     for (int rank = 0; rank < size_; ++rank) {
       if (entry.who[static_cast<size_t>(rank)] == static_cast<int>(index)) ranks.push_back(rank);
     }
     words << (index ? "; " : ": ") << list(ranks) << (ranks.size() == 1 ? " has " : " have ")
-          << describe(entry.signatures[index]);
+          << describe(entry.signatures[index], about);
+    race = race || origin_of(entry.signatures[index]) != origin_of(entry.signatures[0]);
   }
+  if (race) words << "; collectives of several threads are told apart by their names alone: give each a name=";
   return words.str();
 }
 
