@@ -31,7 +31,8 @@ def bcast(x: Any, root: int = 0, name: str | None = None) -> Any:
         A tensor for a tensor or variable; else the root's array or object. With one rank, ``x`` itself.
     Raises:
         ValueError: ``root`` is no rank, or ``name`` is empty or has a line feed.
-        RuntimeError: several ranks, and not initialised; or ranks differ about this collective.
+        RuntimeError: several ranks, and not initialised; or ranks differ about this collective, which is TensorFlow's
+            InvalidArgumentError for its tensors.
     """
     ranks = engine()
     root = _checked_root(root)
@@ -73,7 +74,8 @@ def allreduce_n(grads: Sequence[Any], average: bool = True, name: str | None = N
         rank, the values themselves.
     Raises:
         ValueError: an average of integers; or ``name`` is empty or has a line feed.
-        RuntimeError: several ranks, and not initialised; or ranks differ about this collective.
+        RuntimeError: several ranks, and not initialised; or ranks differ about this collective, which is TensorFlow's
+            InvalidArgumentError for its tensors.
     """
     ranks, grads = engine(), list(grads)
     check_name(name)
@@ -113,7 +115,8 @@ def grads_reduce(
         The pairs in the same order, with reduced gradients.
     Raises:
         ValueError: an average of integers, or an unreadable ``DDL_GROUP_SIZE``; or as in `bcast`.
-        RuntimeError: several ranks, and not initialised; or ranks differ about this collective.
+        RuntimeError: several ranks, and not initialised; or ranks differ about this collective, which is TensorFlow's
+            InvalidArgumentError for its tensors.
     """
     ranks, pairs = engine(), list(grads_and_vars)
     check_name(name)

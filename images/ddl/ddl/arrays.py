@@ -146,6 +146,6 @@ def _is_plain_array(value: Any) -> bool:
 
 def _bytes_from(engine: Engine, name: str, data: np.ndarray, root: int) -> np.ndarray:
     value = np.array(data)
-    piece = Piece(value.ctypes.data, value.shape, "bytes", value, "bytes of an object", 1)
+    piece = Piece(value.ctypes.data, value.shape, "bytes", value, "object", 1)
     engine.start(name, [piece], kind=BROADCAST, root=root).wait()
     return value

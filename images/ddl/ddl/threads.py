@@ -6,22 +6,19 @@ of luck, on each rank another. So such a collective tells the engine its origin,
 they compare shapes: ranks whose threads take turns differently get an error, not each other's tensors. Two in flight at
 once are seen by the engine itself; see ``engine.h``.
 
-Threads are not the same objects on two ranks. They are told by the order in which each first took part, and a new one
-by its place among their names too: rank 0 may have started threads of its own, but those that all have it starts in
-the same order. Threads of a pool count as one: which of them takes a task is luck, and harmless where there is one task
-at a time. So do those that are not Python's, such as TensorFlow's.
+Threads are not the same objects on two ranks. They are told by their names without the numbers, and those of one name
+by their order among them: rank 0 may have started threads of its own, but those that all ranks have it starts in the
+same order. Threads of a pool count as one: which of them takes a task is luck, and harmless where there is one task at a
+time. So do those that are not Python's, such as TensorFlow's.
 """
 
 from __future__ import annotations
 
-import bisect
 import re
 import sys
 import threading
 import weakref
-from dataclasses import dataclass, field
-
-_KEPT = 256  # names of threads; a program that starts a thread for each step has no use for the oldest
+from dataclasses import dataclass
 
 
 def check_name(name: str | None) -> None:
@@ -65,24 +62,25 @@ def race(what: str) -> str | None:
     return origin[1:] if origin.startswith("!") else None
 
 
-@dataclass
-class _Callers:
-    """Whose collectives of one kind without a name there were.
-
-    Attributes:
-        numbers: of the threads that took part, in the order in which they first did.
-        names: of these threads, sorted.
-        last: the thread that was the last, and those that were alive then.
+def own_name() -> str:
+    """What is put behind a name where each thread has an order of its own: nothing in the main thread and in those that
+    are not Python's, which work for it.
     """
-
-    numbers: weakref.WeakKeyDictionary[threading.Thread, int] = field(default_factory=weakref.WeakKeyDictionary)
-    count: int = 0
-    names: list[list[tuple[int, str]]] = field(default_factory=list)
-    last: weakref.ref[threading.Thread] | None = None
-    alive: weakref.WeakSet[threading.Thread] = field(default_factory=weakref.WeakSet)
+    thread = threading.current_thread()
+    if thread is threading.main_thread() or isinstance(thread, threading._DummyThread):
+        return ""
+    return f" of {_pool(thread) or thread.name}"
 
 
-_callers: dict[str, _Callers] = {}
+@dataclass
+class _Last:
+    """The thread whose collective of a kind without a name was the last, and the threads that were alive then."""
+
+    thread: weakref.ref[threading.Thread]
+    alive: weakref.WeakSet[threading.Thread]
+
+
+_last: dict[str, _Last] = {}
 _lock = threading.Lock()
 
 
@@ -94,33 +92,30 @@ def _origin(kind: str) -> str:
     pool = _pool(thread)
     if pool is not None:
         return f"the pool {pool}"
+    alive = threading.enumerate()
     with _lock:
-        callers = _callers.setdefault(kind, _Callers())
-        before = callers.last() if callers.last is not None else None
-        # A thread that was started after the other's last collective follows it, and so does one that outlives it.
-        races = before not in (None, thread) and before.is_alive() and thread in callers.alive  # type: ignore[union-attr]
-        callers.last, callers.alive = weakref.ref(thread), weakref.WeakSet(threading.enumerate())
-        if races:
-            return f"!threads {before.name!r} and {thread.name!r}"  # type: ignore[union-attr]
-        return "" if thread is threading.main_thread() else _number(callers, thread)
+        last = _last.get(kind)
+        _last[kind] = _Last(weakref.ref(thread), weakref.WeakSet(alive))
+    before = None if last is None else last.thread()
+    # A thread that was started after the other's last collective follows it, and so does one that outlives it.
+    if before not in (None, thread) and before.is_alive() and thread in last.alive:  # type: ignore[union-attr]
+        return f"!threads {before.name!r} and {thread.name!r}"  # type: ignore[union-attr]
+    return "" if thread is threading.main_thread() else _among(thread, alive)
 
 
-def _number(callers: _Callers, thread: threading.Thread) -> str:
-    number = callers.numbers.get(thread)
-    if number is not None:
-        return f"thread {number}"
-    callers.count += 1
-    callers.numbers[thread] = callers.count
-    name = _sortable(thread.name)
-    place = bisect.bisect(callers.names, name)
-    callers.names.insert(place, name)
-    del callers.names[:-_KEPT]
-    return f"thread {callers.count} (number {place + 1} in the order of names)"
+def _among(thread: threading.Thread, alive: list[threading.Thread]) -> str:
+    name = _without_numbers(thread.name)
+    alike = sorted((one for one in alive if _without_numbers(one.name) == name), key=lambda one: _sortable(one.name))
+    return f"thread {name}, number {alike.index(thread) + 1} of its name"
 
 
-def _sortable(name: str) -> list[tuple[int, str]]:
-    """A name by whose order Thread-10 comes after Thread-9."""
-    return [(int(word), "") if word.isdecimal() else (0, word) for word in re.split(r"(\d+)", name)]
+def _without_numbers(name: str) -> str:
+    return re.sub(r"\d+", "#", name)
+
+
+def _sortable(name: str) -> list[int]:
+    """The numbers of a name: by them Thread-10 comes after Thread-9."""
+    return [int(word) for word in re.findall(r"\d+", name)]
 
 
 def _pool(thread: threading.Thread) -> str | None:

@@ -13,7 +13,7 @@
  * - A name with a line feed is one that many collectives share; what follows the line feed is the origin, which may be
  *   empty: where in the program they come from, such as `thread 2`. The order of such collectives is all that tells them
  *   apart, so it must be the program's own: ranks whose origins differ, or a second one while the first is in flight,
- *   are a DDL_MISMATCH on every rank. An origin that begins with `!` says that the caller has seen a race itself.
+ *   are a DDL_MISMATCH on every rank, and so are all that follow under this name. An origin that begins with `!` says that the caller has seen a race itself.
  * - A rank that does not come is reported on rank 0's stderr after the stall time (who waits, for whom, with what), and
  *   again after each further such time; it is no error. A rank that has left (see `ddl_shutdown`) fails what waits for it with
  *   DDL_LEFT. A rank that died ends the job: mpirun sees to that.

@@ -4,8 +4,8 @@ The engine agrees by name what runs next, so ranks may come to their collectives
 same on every rank and belong to one set of tensors. Names that TensorFlow or Keras make up are not the same: rank 0
 that has loaded a model by itself counts one further, and its variables lack the model's own name (``dense/kernel``,
 where the others, who have built it, have ``sequential/dense/kernel``). So only what a variable is called within its
-layer is taken, with its dtype and shape, and those that are alike are counted here, in the order in which they first
-take part in a collective: the order in which the model uses them, which is the same on all ranks.
+layer is taken, and those that are alike are counted here, in the order in which they first take part in a collective:
+the order in which the model uses them, which is the same on all ranks.
 
 Not so in a thread of the program's own, where another model may be trained at the same time: there the whole name but
 for the numbers is taken, and two threads that come with variables of one name are told.
@@ -38,7 +38,7 @@ def plain(variable: Any) -> Any:
 
 
 def of_variable(variable: Any) -> str:
-    """The name of a variable's collectives, such as ``kernel float32[4,8]`` or ``kernel float32[8,8] (2)``.
+    """The name of a variable's collectives, such as ``kernel`` or ``kernel (2)``.
 
     Raises:
         EngineError: two threads come with variables of one name at once.
@@ -54,16 +54,15 @@ def of_variable(variable: Any) -> str:
 
 def _stem(variable: Any) -> str:
     name = _NUMBER.sub("", variable.name)
-    what = f"{variable.dtype.base_dtype.name}[{','.join(str(size) for size in variable.shape)}]"
     if threading.current_thread() is threading.main_thread():
-        return f"{name.rpartition('/')[2]} {what}"
-    race = threads.race(f"variables named {name} {what}")
+        return name.rpartition("/")[2]
+    race = threads.race(f"variables named {name}")
     if race is not None:
         raise EngineError(
-            f"ddl: variables named {name} {what} come from {race}, and nothing tells ranks which is which: "
-            "give the variables or layers of each thread names of their own"
+            f"ddl: variables named {name} come from {race}, and nothing tells ranks which is which: "
+            "give the models of each thread names of their own"
         )
-    return f"{name} {what}"
+    return f"{name} (of a thread)"
 
 
 def of_gradients(variables: Sequence[Any]) -> str:

@@ -8,6 +8,7 @@ those that have none.
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,9 +19,17 @@ from ddl.carriers import carrier, check_average
 from ddl.environment import place
 from ddl.tensorflow import names
 
+# Two threads may come to these first.
+_lock = threading.RLock()
+
+
+def _library() -> Any:
+    with _lock:
+        return _loaded()
+
 
 @functools.cache
-def _library() -> Any:
+def _loaded() -> Any:
     place = engine.folder()
     library = tf.load_op_library(str(place / "ddl_MDR.so") if place else "ddl_MDR.so")
     # Only Python can register gradients that tf.gradients and tf.GradientTape see.
@@ -41,7 +50,7 @@ def _gradient_n(op: tf.Operation, *grads: Any) -> list[tf.Tensor | None]:
     # A whole number has none.
     dense = [tf.convert_to_tensor(grad) for grad in grads if grad is not None]
     key = _key_of_gradient(op)
-    reduced = iter(in_turn(lambda: list(_library().all_reduce_n(dense, op=reduction, key=key))) if dense else ())
+    reduced = iter(in_turn(lambda: list(_library().all_reduce_n(dense, op=reduction, key=key)), op) if dense else ())
     return [None if grad is None else next(reduced) for grad in grads]
 
 
@@ -52,7 +61,7 @@ def _gradient_of_bcast(op: tf.Operation, grad: Any) -> tf.Tensor:
     depend on, so that the gradient of this gradient, the root's to all, is taken on every rank.
     """
     grad, key = tf.convert_to_tensor(grad), _key_of_gradient(op)
-    (total,) = in_turn(lambda: reduce([grad], average=False, key=key))
+    (total,) = in_turn(lambda: reduce([grad], average=False, key=key), op)
     with tf.control_dependencies([total]):
         return tf.where(tf.constant(place().rank == op.get_attr("root")), total, tf.zeros_like(total))
 
@@ -117,8 +126,13 @@ def order_is_kept() -> bool:
     return bool(tf.compat.v1.executing_eagerly_outside_functions())
 
 
-@functools.cache
 def _turn() -> tf.Variable:
+    with _lock:
+        return _made_turn()
+
+
+@functools.cache
+def _made_turn() -> tf.Variable:
     """The variable that keeps collectives in the program's order.
 
     TensorFlow may run two functions that share no variable in either order: two models' training steps, for instance,
@@ -130,12 +144,28 @@ def _turn() -> tf.Variable:
         return tf.Variable(0, dtype=tf.int64, trainable=False, name="ddl_turn")
 
 
-def in_turn(collective: Callable[[], list[tf.Tensor]]) -> list[tf.Tensor]:
-    """Make a collective run after those of its kind that the program made before it."""
+def in_turn(collective: Callable[[], list[tf.Tensor]], op: tf.Operation | None = None) -> list[tf.Tensor]:
+    """Make a collective run after those that the program made before it, and on every rank, whatever is made of it.
+
+    Args:
+        op: whose gradient the collective is, if it is one.
+    """
     if tf.executing_eagerly() or not order_is_kept():
         return collective()
-    with tf.control_dependencies([_turn().read_value()]):
+    turn = _turn_within(tf.compat.v1.get_default_graph() if op is None else op.outputs[0].graph)
+    with tf.control_dependencies([tf.raw_ops.ReadVariableOp(resource=turn, dtype=tf.int64)]):
         results = collective()
     with tf.control_dependencies(results):
-        _turn().assign_add(1)
+        tf.raw_ops.AssignAddVariableOp(resource=turn, value=tf.constant(1, tf.int64))
     return results
+
+
+def _turn_within(graph: tf.Graph) -> tf.Tensor:
+    """The handle of the variable, taken from each function into the one inside it.
+
+    A gradient of `tf.cond` or `tf.while_loop` takes it from the function that it is the gradient of, and nothing from
+    further outside.
+    """
+    if not hasattr(graph, "capture"):
+        return _turn().handle
+    return graph.capture(_turn_within(graph.outer_graph))

@@ -10,6 +10,7 @@ which is where this looks in. So it does not matter how a variable was made, or 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -33,10 +34,12 @@ def watch(engine: Engine) -> None:
 
     def give_value_and_tell(self: Any) -> Any:
         mark = getattr(self, _MARK, None)
-        if mark is None and not pywrap_tfe.TFE_Py_TapeSetIsEmpty() and self.trainable:
-            give_values_once(engine, [self])
-        elif isinstance(mark, str):
+        if isinstance(mark, str):
             raise EngineError(mark)
+        if mark is None and not pywrap_tfe.TFE_Py_TapeSetIsEmpty() and self.trainable:
+            # Not yet: who asks first is TensorFlow's C++, which has no way to pass an exception on.
+            with contextlib.suppress(EngineError):
+                give_values_once(engine, [self])
         return ask(self)
 
     give_value_and_tell.ddl_wraps = ask  # type: ignore[attr-defined]
@@ -50,8 +53,7 @@ def give_values_once(engine: Engine, variables: Iterable[Any]) -> None:
     some and then traces the function again, which brings us here again, before its first step is run.
 
     Raises:
-        EngineError: ranks differ about a variable. It raises that from now on: TensorFlow's tape, where it reads a
-            variable in C++, passes over the first time.
+        EngineError: ranks differ about a variable, which raises that itself from now on, whatever is done with it.
     """
     for variable in map(names.plain, variables):
         if hasattr(variable, _MARK):

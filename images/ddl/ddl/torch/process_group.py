@@ -14,6 +14,7 @@ import os
 import queue
 import socket
 import threading
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -21,6 +22,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from ddl import threads
 from ddl.engine import EngineError
 from ddl.environment import place
 from ddl.session import engine
@@ -102,7 +104,8 @@ class ProcessGroup(dist.ProcessGroup):
 
     def __init__(self, rank: int, size: int) -> None:
         super().__init__(rank, size)
-        self._rank, self._size, self._numbers = rank, size, itertools.count(1)
+        self._rank, self._size = rank, size
+        self._numbers: defaultdict[str, itertools.count[int]] = defaultdict(lambda: itertools.count(1))
         self._waiting: queue.SimpleQueue[tuple[Sequence[Pending], _Work]] = queue.SimpleQueue()
         threading.Thread(target=self._finish, name="ddl-torch", daemon=True).start()
 
@@ -110,8 +113,9 @@ class ProcessGroup(dist.ProcessGroup):
         return "ddl"
 
     def _name(self, kind: str) -> str:
-        """All ranks use a group in the same order, as PyTorch demands; so they count alike."""
-        return f"torch.distributed: {kind} {next(self._numbers)}"
+        """All ranks use a group in the same order, as PyTorch demands; so they count alike, each thread for itself."""
+        thread = threads.own_name()
+        return f"torch.distributed: {kind} {next(self._numbers[thread])}{thread}"
 
     def _finish(self) -> None:
         """Completes futures as collectives end: `DistributedDataParallel` waits for them in C++."""
@@ -133,7 +137,8 @@ class ProcessGroup(dist.ProcessGroup):
         reduction = next((word for op, word in _REDUCTIONS if opts is None or opts.reduceOp == op), None)
         if reduction is None:
             raise ValueError(f"ddl: there is no reduction {opts.reduceOp}; there are SUM, AVG, MIN and MAX")
-        return self._work([start_reduction(_engine(), "torch.distributed: allreduce", tensors, reduction)], tensors)
+        name = f"torch.distributed: allreduce{threads.own_name()}"
+        return self._work([start_reduction(_engine(), name, tensors, reduction)], tensors)
 
     def allreduce_coalesced(self, tensors: Sequence[torch.Tensor], opts: Any = None) -> _Work:
         return self.allreduce(tensors, opts)

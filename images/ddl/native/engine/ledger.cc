@@ -13,6 +13,7 @@ namespace {
 
 const size_t kNumbers = 16384;   // collectives that get a number; programs that make up names for ever stay at names
 const size_t kListed = 16;       // ranks that are listed one by one
+const char kGiveNames[] = "; collectives of several threads are told apart by their names alone: give each a name=";
 
 std::string list(const std::vector<int>& ranks) {
   std::ostringstream words;
@@ -81,6 +82,11 @@ void Ledger::complete(Entry* entry) {
     }
   }
   const std::string signature = entry->signatures[static_cast<size_t>(first)];
+  // Those that follow a race are no better off: which of them has met an error is another one on each rank.
+  if (!raced_.empty() && raced_.count(entry->name) && shares_name(signature)) {
+    fail(entry, DDL_MISMATCH, entry->name + ": ranks differed about one of these before" + kGiveNames);
+    return;
+  }
   const std::string key = entry->name + '\0' + signature;
   const auto known = numbers_.find(key);
   int number = known == numbers_.end() ? -1 : known->second;
@@ -131,7 +137,7 @@ void Ledger::leave(int rank) {
   }
 }
 
-std::string Ledger::difference(const Entry& entry) const {
+std::string Ledger::difference(const Entry& entry) {
   std::ostringstream words;
   words << entry.name << ": ranks differ";
   const size_t about = first_difference(entry.signatures[0], entry.signatures[1]);
@@ -145,7 +151,10 @@ std::string Ledger::difference(const Entry& entry) const {
           << describe(entry.signatures[index], about);
     race = race || origin_of(entry.signatures[index]) != origin_of(entry.signatures[0]);
   }
-  if (race) words << "; collectives of several threads are told apart by their names alone: give each a name=";
+  if (race) {
+    words << kGiveNames;
+    raced_.insert(entry.name);
+  }
   return words.str();
 }
 

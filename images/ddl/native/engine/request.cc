@@ -19,6 +19,7 @@ const char* const kReductions[] = {"sum", "avg", "min", "max"};
 void pack(int64_t value, std::string* to) { to->append(reinterpret_cast<const char*>(&value), sizeof value); }
 
 const int64_t kOnGpu = 16;  // added to the kind
+const std::string kShared = "\n";  // before the origin of one that shares its name
 
 int64_t unpack(const std::string& from, size_t* at) {
   int64_t value;
@@ -111,7 +112,7 @@ bool make_request(const char* name, int kind, int how, const ddl_tensor* tensors
   request->how = how;
   pack(kind, &request->signature);
   pack(how, &request->signature);
-  pack(origin, &request->signature);
+  pack(request->shares_name ? kShared + origin : "", &request->signature);
   for (int index = 0; index < count; ++index) {
     const ddl_tensor& tensor = tensors[index];
     int64_t elements = 1;
@@ -145,13 +146,19 @@ std::string with_origin(const std::string& signature, const std::string& origin)
   std::string changed;
   pack(head.kind, &changed);
   pack(head.how, &changed);
-  pack(origin, &changed);
+  pack(kShared + origin, &changed);
   return changed + signature.substr(at);
 }
 
 std::string origin_of(const std::string& signature) {
   size_t at = 0;
-  return unpack_head(signature, &at).origin;
+  const std::string origin = unpack_head(signature, &at).origin;
+  return origin.empty() ? origin : origin.substr(kShared.size());
+}
+
+bool shares_name(const std::string& signature) {
+  size_t at = 0;
+  return !unpack_head(signature, &at).origin.empty();
 }
 
 size_t first_difference(const std::string& one, const std::string& other) {
@@ -178,7 +185,7 @@ std::string describe(const std::string& signature, size_t about) {
     if (tensors.size() > kNamed) words << " … " << tensors.size() << " tensors";
   }
   if (head.kind >= kOnGpu) words << " on GPUs";
-  if (!head.origin.empty()) words << " by " << head.origin;
+  if (!origin_of(signature).empty()) words << " by " << origin_of(signature);
   return words.str();
 }
 

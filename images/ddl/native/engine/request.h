@@ -37,9 +37,10 @@ bool make_request(const char* name, int kind, int how, const ddl_tensor* tensors
 // The signature of a collective that is the same but for the place: its tensors are on GPUs.
 std::string on_gpu(const std::string& signature);
 
-// The signature of a collective that is the same but for where it comes from.
+// The signature of a collective that is the same but for where it comes from; of one that shares its name.
 std::string with_origin(const std::string& signature, const std::string& origin);
 std::string origin_of(const std::string& signature);
+bool shares_name(const std::string& signature);
 
 // The first tensor about which two signatures differ, counted from 0; 0 if they differ about something else.
 size_t first_difference(const std::string& one, const std::string& other);
