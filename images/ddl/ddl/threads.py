@@ -8,8 +8,8 @@ once are seen by the engine itself; see ``engine.h``.
 
 Threads are not the same objects on two ranks. They are told by their names without the numbers, and those of one name
 by their order among them: rank 0 may have started threads of its own, but those that all ranks have it starts in the
-same order. Threads of a pool count as one: which of them takes a task is luck, and harmless where there is one task at a
-time. So do those that are not Python's, such as TensorFlow's.
+same order. Threads of a pool count as one: which of them takes a task is luck, and harmless where there is one task at
+a time. So do those that are not Python's, such as TensorFlow's.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ def of_arrays():
     fields = [("a", "i4"), ("c" if LAST else "b", "f4")]
     told("fields", lambda: ddl.bcast(np.zeros(2, fields)))
     told("root", lambda: ddl.bcast(np.zeros(2), root=1 if LAST else 0))
-    told("object", lambda: ddl.allreduce_n([1.0]) if LAST else ddl.allreduce_n([1.0, 2.0]))
+    told("number", lambda: ddl.allreduce_n([1.0]) if LAST else ddl.allreduce_n([1.0, 2.0]))
     told("sum", lambda: ddl.allreduce_n([np.ones(2, "i4" if LAST else "u1")], average=False))
     told("complex", lambda: ddl.allreduce_n([np.ones((3, 2) if LAST else (2, 3), "c8")]))
     told("name", lambda: ddl.bcast(np.zeros(3 if LAST else 2), name="the weights"))
