@@ -1,8 +1,10 @@
 """Reducing arrays, with ranks that are only played: what NumPy alone can show. tests/real has real ones."""
 
+from typing import Any
+
 import numpy as np
 import pytest
-from ddl.arrays import array_from_rank_0, object_from_rank_0, reduce_arrays
+from ddl.arrays import broadcast_array, broadcast_object, reduce_arrays
 from hypothesis import given
 from hypothesis import strategies as st
 from twin_engine import TwinEngine
@@ -68,15 +70,71 @@ def test_nothing_is_reduced_without_a_word_to_the_engine() -> None:
     assert engine.messages == []
 
 
-def test_a_broadcast_is_of_bytes_whatever_the_dtype() -> None:
+def test_what_an_element_stands_for_is_told_where_it_travels_as_something_else() -> None:
     engine = TwinEngine()
-    array = np.array([[1, 2], [3, 4]], ">i4").T
-    copy = array_from_rank_0(engine, "any", array)
-    np.testing.assert_array_equal(copy, array)
+    reduce_arrays(engine, "mixed", make([((2,), "float16"), ((3,), "uint8"), ((2, 2), "complex64")]), average=False)
+    assert engine.elements == ["", "uint8", "complex64"]
+
+
+@pytest.mark.parametrize("dtype", [">f4", ">i8", ">c16", "<f8"])
+def test_the_order_of_bytes_is_kept(dtype: str) -> None:
+    array = np.array([1, 2, -3]).astype(dtype)
+    (total,) = reduce_arrays(TwinEngine(), "turned", [array], average=False)
+    assert total.dtype == dtype
+    np.testing.assert_array_equal(total, 2 * array)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "piece", "element"),
+    [
+        ("float32", ("float32", 2), ""),
+        ("bool", ("bytes", 2), "bool"),
+        ("complex128", ("bytes", 32), "complex128"),
+        (">i4", ("bytes", 8), ">i4"),
+        ("M8[ns]", ("bytes", 16), "datetime64[ns]"),
+        ("U3", ("bytes", 24), "<U3"),
+        ([("a", "i4"), ("b", "f8")], ("bytes", 24), "[('a', '<i4'), ('b', '<f8')]"),
+    ],
+)
+def test_a_broadcast_tells_shape_and_dtype_whatever_the_dtype(dtype: Any, piece: tuple[str, int], element: str) -> None:
+    engine = TwinEngine()
+    array = np.zeros((1, 2), dtype).T
+    copy = broadcast_array(engine, "any", array)
+    assert (copy.dtype, copy.shape) == (array.dtype, array.shape)
     assert not np.shares_memory(copy, array)
-    assert engine.messages == [("any", [("bytes", 16)])]
+    assert (engine.messages, engine.elements) == ([("any", [piece])], [element])
 
 
-@given(st.dictionaries(st.text(), st.integers() | st.none(), max_size=4))
+@pytest.mark.parametrize("dtype", ["O", [("a", "i4"), ("b", "O")]])
+def test_no_broadcast_of_pointers_to_objects(dtype: Any) -> None:
+    with pytest.raises(ValueError, match="has Python objects in it"):
+        broadcast_array(TwinEngine(), "pointers", np.zeros(2, dtype))
+
+
+def test_a_string_of_no_characters_has_nothing_to_send() -> None:
+    assert broadcast_array(TwinEngine(), "empty", np.zeros(3, "U0")).shape == (3,)
+
+
+@given(st.dictionaries(st.text(), st.integers() | st.none() | st.binary(max_size=2000), max_size=4))
 def test_an_object_comes_as_it_was(value: dict) -> None:
-    assert object_from_rank_0(TwinEngine(), "object", value, rank=0) == value
+    assert broadcast_object(TwinEngine(), "object", value, rank=0) == value
+
+
+def test_a_small_object_is_one_message() -> None:
+    engine = TwinEngine()
+    broadcast_object(engine, "object", {"rank": 0}, rank=0)
+    assert len(engine.messages) == 1
+
+
+@pytest.mark.parametrize(
+    "array", [np.arange(6.0).reshape(2, 3), np.array(["a", None], object), np.ma.array([1], mask=[1])]
+)
+def test_an_array_comes_as_it_was(array: np.ndarray) -> None:
+    result = broadcast_object(TwinEngine(), "array", array, rank=0)
+    assert type(result) is type(array)
+    assert result.tolist() == array.tolist()
+
+
+def test_an_object_that_cannot_be_sent_raises_what_pickle_says() -> None:
+    with pytest.raises(AttributeError, match="lambda"):
+        broadcast_object(TwinEngine(), "function", lambda: 0, rank=0)

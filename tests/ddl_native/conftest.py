@@ -78,6 +78,13 @@ def tensorflow() -> Path:
     return Path(found.origin).parent
 
 
+@pytest.fixture(scope="session")
+def skin(build: ModuleType, libraries: Path, tensorflow: Path) -> Path:
+    """The folder with both libraries."""
+    build.build_skin(str(libraries), str(tensorflow))
+    return libraries
+
+
 @pytest.fixture
 def mpirun(libraries: Path) -> Mpirun:
     """Runs one of the programs on so many ranks: `mpirun(2, "plan.py", …)`."""

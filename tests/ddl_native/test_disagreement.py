@@ -26,6 +26,12 @@ def told(done: CompletedProcess[str]) -> dict[int, tuple[int, str]]:
         ("type", ("float32[2,3]", "float64[2,3]")),
         ("reduction", ("allreduce sum", "allreduce max")),
         ("kind", ("allreduce sum", "broadcast")),
+        ("root", ("broadcast from 0 float32[2,3]", "broadcast from {last} float32[2,3]")),
+        ("sent", ("broadcast from 0 float32[2,3]", "broadcast from 0 int32[2,3]")),
+        ("element", ("allreduce sum uint8[2,3]", "allreduce sum bool[2,3]")),
+        ("last", ("float32[2,3] as tensor 8 of 9", "int64[2] as tensor 8 of 9")),
+        ("origin", ("float32[2,3] by thread 2", "give each a name=")),
+        ("race", ("float32[2,3] by threads 'a' and 'b' at once on rank {last}", "give each a name=")),
     ],
 )
 def test_a_difference_is_an_error_on_every_rank_that_names_the_tensor(
@@ -39,9 +45,15 @@ def test_a_difference_is_an_error_on_every_rank_that_names_the_tensor(
     code, words = said[0]
     assert code == MISMATCH
     assert words.startswith("weights/of/a/layer: ranks differ: ")
-    assert all(difference in words for difference in differ)
+    assert all(difference.format(last=ranks - 1) in words for difference in differ)
     assert f"rank {ranks - 1} has" in words
     assert done.stdout.count("WENT ON") == ranks
+
+
+def test_a_root_that_is_no_rank_is_refused(mpirun: Mpirun) -> None:
+    done = mpirun(2, "differing.py", "no-rank")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert told(done)[1][1] == "weights/of/a/layer: root 2 is no rank: there are 2, from 0 on"
 
 
 def test_different_names_end_after_the_stall_time(mpirun: Mpirun) -> None:

@@ -67,7 +67,10 @@ def ways(done: Finished) -> list[str]:
 def reductions(elements: int, kinds: tuple[str, ...] = ("float32", "float64", "int32", "int64")) -> list[object]:
     """Each reduction of each type that the stand-in can reduce, and a broadcast of each."""
     reduced = [one for one in every_type(elements) if one["tensors"][0][0] in kinds]
-    sent = [{"name": f"{kind} sent", "kind": "broadcast", "tensors": [[kind, [elements]]]} for kind in kinds]
+    sent = [
+        {"name": f"{kind} from {root}", "kind": "broadcast", "root": root, "tensors": [[kind, [elements]]]}
+        for root, kind in enumerate((*kinds, "uint8"))
+    ]
     return [*reduced, *sent]
 
 

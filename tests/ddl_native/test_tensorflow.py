@@ -4,18 +4,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from .conftest import PROGRAMS, mpirun_argv, run_ranks
-
-
-@pytest.fixture(scope="session")
-def skin(build: ModuleType, libraries: Path, tensorflow: Path) -> Path:
-    """The folder with both libraries."""
-    build.build_skin(str(libraries), str(tensorflow))
-    return libraries
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 3])

@@ -30,7 +30,8 @@ sent = st.tuples(st.sampled_from((*FLOATS, *INTEGERS, "uint8")), shapes)
 def collectives(draw: st.DrawFn) -> dict[str, Any]:
     name = draw(st.sampled_from("abcdefgh"))
     if draw(st.integers(0, 4)) == 0:
-        return {"name": name, "kind": "broadcast", "tensors": draw(st.lists(sent, max_size=3))}
+        tensors, root = draw(st.lists(sent, max_size=6)), draw(st.integers(0, 3))
+        return {"name": name, "kind": "broadcast", "root": root, "tensors": tensors, "in_place": draw(st.booleans())}
     tensors = draw(st.lists(reduced, max_size=6))
     whole = any(kind in INTEGERS for kind, _ in tensors)
     op = draw(st.sampled_from(("sum", "min", "max") if whole else ("sum", "avg", "min", "max")))
@@ -52,6 +53,22 @@ def every_type(elements: int) -> list[dict[str, Any]]:
         {"name": f"{kind} {op}", "op": op, "tensors": [[kind, [elements]]]}
         for kind in (*FLOATS, *INTEGERS)
         for op in ("sum", "min", "max", *(() if kind in INTEGERS else ("avg",)))
+    ]
+
+
+def from_every_rank(elements: int, ranks: int) -> list[dict[str, Any]]:
+    """A broadcast from each rank: of one large tensor, and of several small ones of a type."""
+    small = [["float32", [3]], ["float32", [0]], ["float32", []], ["float32", [elements % 700]]]
+    return [
+        {
+            "name": f"{what} from {root}",
+            "kind": "broadcast",
+            "root": root,
+            "tensors": tensors,
+            "in_place": root % 2 == 1,
+        }
+        for root in range(ranks)
+        for what, tensors in (("one", [["uint8", [elements]]]), ("several", small))
     ]
 
 
@@ -114,6 +131,26 @@ def test_a_gigabyte(mpirun: CarryOut) -> None:
 def test_every_mode(carry_out: CarryOut, ranks: int, mode: str) -> None:
     plan = {"options": f"-mode {mode}", "shuffle": True, "collectives": every_type(5) + every_type(70_001)}
     carry_out(ranks, plan)
+
+
+@pytest.mark.parametrize(
+    ("ranks", "mode"),
+    [
+        (1, "b:1x1"),
+        (3, "b:3x1"),
+        (4, "b:2x2"),
+        (4, "b:1x2x2"),
+        (8, "b:2x2x2"),
+        (6, "b:2x3"),
+        (3, "r:3x1"),
+        (3, "m:3x1"),
+    ],
+)
+def test_every_rank_broadcasts_in_every_mode_with_reductions_in_between(
+    carry_out: CarryOut, ranks: int, mode: str
+) -> None:
+    sent = from_every_rank(5, ranks) + from_every_rank(3_000_001, ranks)
+    carry_out(ranks, {"options": f"-mode {mode}", "shuffle": True, "rounds": 2, "collectives": sent + every_type(4099)})
 
 
 @pytest.mark.parametrize("wire", ["fp16", "bf16"])

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 PROGRAMS = Path(__file__).parent / "programs"
+SHARED = Path(__file__).parents[1] / "ddl_native" / "programs"
 PACKAGE = Path(__file__).parents[2] / "images" / "ddl"
 
 Finished = subprocess.CompletedProcess[str]
@@ -39,8 +40,10 @@ def ranks(libraries: Path) -> Callable[..., Finished]:
             "PYTHONPATH": str(PACKAGE),
         }
         argv = ["mpirun", "--oversubscribe", "--bind-to", "none", "--np", str(number), sys.executable]
+        # A program of tests/ddl_native is for every framework.
+        program = next(folder / words[0] for folder in (PROGRAMS, SHARED) if (folder / words[0]).exists())
         return subprocess.run(
-            [*argv, str(PROGRAMS / words[0]), *words[1:]],
+            [*argv, str(program), *words[1:]],
             env=environment,
             capture_output=True,
             text=True,

@@ -23,6 +23,44 @@ def test_collectives_give_what_all_ranks_values_make(ranks: Callable, number: in
     assert done.stdout.count("right") == number
 
 
+def test_gradients_through_collectives_are_those_of_all_ranks_losses(ranks: Callable) -> None:
+    done = ranks(3, "gradients.py")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("right") == 3
+
+
+def test_broadcasts_from_every_rank_are_exact_and_so_is_gathering(ranks: Callable) -> None:
+    done = ranks(3, "broadcasts.py", "torch")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("RIGHT") == 3
+
+
+def test_what_ranks_differ_about_is_told_to_all(ranks: Callable) -> None:
+    done = ranks(3, "unlike.py", "torch")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("WENT ON") == 3
+    assert "NOTHING" not in done.stdout
+    for what, one, other in (
+        ("dtype", "ranks 0, 1 have broadcast from 0 float32[2]", "rank 2 has broadcast from 0 int32[2]"),
+        ("shape", "broadcast from 0 float32[2,3]", "broadcast from 0 float32[3,2]"),
+        ("root", "broadcast from 0 float32[2]", "broadcast from 1 float32[2]"),
+        ("sum", "allreduce sum uint8[2]", "allreduce sum int32[2]"),
+        ("model", "value of weight of model 1: ranks differ", "float32[3,2]"),
+        ("group", "broadcast from 1 float32[2,3]", "broadcast from 1 float32[3,2]"),
+        ("gather", "float32[2]", "float32[3]"),
+    ):
+        told = [line for line in done.stdout.splitlines() if line.startswith(f"TOLD {what} ")]
+        assert len(told) == 3, done.stdout
+        assert all(one in line and other in line for line in told), told
+
+
+@pytest.mark.parametrize("way", ["torch-named", "torch-ordered", "torch-short", "torch-unnamed-cross"])
+def test_threads_never_get_each_others_tensors(ranks: Callable, way: str) -> None:
+    done = ranks(2, "threads.py", way)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("RIGHT") == 2
+
+
 def test_a_checkpoint_that_rank_0_has_read_is_everybodys_with_the_optimizers_state(ranks: Callable) -> None:
     done = ranks(2, "training.py", "restore")
     assert done.returncode == 0, done.stdout + done.stderr

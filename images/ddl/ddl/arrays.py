@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import pickle
+import struct
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ddl.carriers import carrier, check_average
-from ddl.engine import BROADCAST, Engine, Piece
+from ddl.carriers import REDUCED_AS_THEY_ARE, carrier, check_average
+from ddl.engine import BROADCAST, Engine, EngineError, Piece
+
+_OBJECT, _ARRAY, _FAILED = range(3)
+_HEAD = struct.Struct("<qb")  # how many bytes an object has, and what they are
+_FIRST = 512  # bytes, with the head: most objects are smaller, and need no second message
 
 
 def reduce_arrays(engine: Engine, name: str, arrays: Sequence[np.ndarray], average: bool) -> list[np.ndarray]:
@@ -27,7 +32,7 @@ def reduce_arrays(engine: Engine, name: str, arrays: Sequence[np.ndarray], avera
         for array in arrays:
             check_average(array.dtype.name)
     travelling = [_carried(array) for array in arrays]
-    pieces = [Piece(one.ctypes.data, one.shape, one.dtype.name, one) for one in travelling]
+    pieces = [_piece(one, array) for one, array in zip(travelling, arrays, strict=True)]
     if pieces:
         engine.start(name, pieces, reduction="avg" if average else "sum").wait()
     return [_brought(one, array) for one, array in zip(travelling, arrays, strict=True)]
@@ -35,29 +40,112 @@ def reduce_arrays(engine: Engine, name: str, arrays: Sequence[np.ndarray], avera
 
 def _carried(array: np.ndarray) -> np.ndarray:
     """A copy, of a dtype that the engine adds; a complex number is two reals."""
+    native = array.dtype.newbyteorder("=")
     if array.dtype.kind == "c":
-        return np.array(array, order="C").reshape(-1).view(array.real.dtype)
+        carrier(array.real.dtype.name)
+        return np.array(array, dtype=native, order="C").reshape(-1).view(native.type(0).real.dtype)
     name = carrier(array.dtype.name)
-    return np.array(array, dtype=array.dtype if array.dtype.name == name else name, order="C")
+    return np.array(array, dtype=native if array.dtype.name == name else name, order="C")
+
+
+def _piece(carried: np.ndarray, array: np.ndarray) -> Piece:
+    name = array.dtype.name
+    itself = carried.dtype.name == name
+    per_element = array.dtype.itemsize if array.dtype.kind == "c" else 0
+    return Piece(
+        carried.ctypes.data, array.shape, carried.dtype.name, carried, "" if itself else name, element_bytes=per_element
+    )
 
 
 def _brought(carried: np.ndarray, array: np.ndarray) -> np.ndarray:
     if array.dtype.kind == "c":
-        return carried.view(array.dtype).reshape(array.shape)
+        carried = carried.view(array.dtype.newbyteorder("=")).reshape(array.shape)
     return carried.astype(array.dtype, copy=False)
 
 
-def array_from_rank_0(engine: Engine, name: str, array: np.ndarray) -> np.ndarray:
-    """Rank 0's array; all ranks' arrays have the same shape and dtype, which may be any."""
-    value = np.array(array, order="C")
-    piece = Piece(value.ctypes.data, (value.nbytes,), "bytes", value)
-    engine.start(name, [piece], kind=BROADCAST).wait()
+def broadcast_arrays(engine: Engine, name: str, arrays: Sequence[np.ndarray], root: int = 0) -> list[np.ndarray]:
+    """The root's arrays, bit for bit, as one collective.
+
+    Args:
+        arrays: of the same shapes and dtypes on every rank; of any dtype without Python objects in it.
+    Raises:
+        ValueError: there are Python objects in an array.
+        EngineError: see `ddl.engine`.
+    """
+    for array in arrays:
+        if array.dtype.hasobject:
+            raise ValueError(
+                f"ddl: cannot broadcast an array of {array.dtype}: it has Python objects in it, which are another "
+                "rank's; give it a dtype of numbers or of strings of fixed length"
+            )
+    values = [np.array(array, order="C") for array in arrays]
+    engine.start(name, [_piece_to_send(value) for value in values], kind=BROADCAST, root=root).wait()
+    return values
+
+
+def broadcast_array(engine: Engine, name: str, array: np.ndarray, root: int = 0) -> np.ndarray:
+    """The root's array: see `broadcast_arrays`."""
+    return broadcast_arrays(engine, name, [array], root)[0]
+
+
+def _piece_to_send(value: np.ndarray) -> Piece:
+    dtype = value.dtype
+    if dtype.name in REDUCED_AS_THEY_ARE and dtype.isnative:
+        return Piece(value.ctypes.data, value.shape, dtype.name, value)
+    element = dtype.name if dtype.isnative and dtype.kind in "biufcMm" else str(dtype)
+    shape = value.shape if dtype.itemsize else (0,)  # a string of length 0 has no bytes to send
+    return Piece(value.ctypes.data, shape, "bytes", value, element, dtype.itemsize)
+
+
+def broadcast_object(engine: Engine, name: str, value: Any, rank: int, root: int = 0) -> Any:
+    """The root's object, which must be one that pickle takes.
+
+    Where the root's is a NumPy array and another rank gives one as well, of another shape or dtype, all get an error.
+
+    Raises:
+        EngineError: see `ddl.engine`; or the root's object cannot be pickled.
+    """
+    error: Exception | None = None
+    what, data = _OBJECT, b""
+    if rank == root:
+        try:
+            what, data = _pickled(value)
+        except Exception as caught:  # pickle raises what the object's own methods raise
+            error, what, data = caught, _FAILED, f"{type(caught).__name__}: {caught}".encode()
+    first = np.zeros(_FIRST, np.uint8)
+    message = _HEAD.pack(len(data), what) + data
+    first[: len(message)] = np.frombuffer(message[:_FIRST], np.uint8)
+    first = _bytes_from(engine, name, first, root)
+    length, what = _HEAD.unpack(first[: _HEAD.size].tobytes())
+    rest = max(0, length + _HEAD.size - _FIRST)
+    data = first[_HEAD.size : _HEAD.size + length].tobytes()
+    if rest:
+        more = np.frombuffer(message[_FIRST:], np.uint8) if rank == root else np.empty(rest, np.uint8)
+        data += _bytes_from(engine, name, more, root).tobytes()
+    if error is not None:
+        raise error
+    if what == _FAILED:
+        raise EngineError(f"ddl: rank {root} could not send its object: {data.decode(errors='replace')}")
+    made = pickle.loads(data)  # noqa: S301 (from a rank of this very job)
+    if what == _OBJECT:
+        return made
+    dtype, shape = made
+    return broadcast_array(engine, name, value if _is_plain_array(value) else np.empty(shape, dtype), root)
+
+
+def _pickled(value: Any) -> tuple[int, bytes]:
+    if _is_plain_array(value):
+        return _ARRAY, pickle.dumps((value.dtype, value.shape))
+    return _OBJECT, pickle.dumps(value)
+
+
+def _is_plain_array(value: Any) -> bool:
+    """Whether it travels as the array that it is; others, such as masked ones, have more to them."""
+    return type(value) is np.ndarray and not value.dtype.hasobject
+
+
+def _bytes_from(engine: Engine, name: str, data: np.ndarray, root: int) -> np.ndarray:
+    value = np.array(data)
+    piece = Piece(value.ctypes.data, value.shape, "bytes", value, "object", 1)
+    engine.start(name, [piece], kind=BROADCAST, root=root).wait()
     return value
-
-
-def object_from_rank_0(engine: Engine, name: str, value: Any, rank: int) -> Any:
-    """Rank 0's object, which must be one that pickle takes."""
-    data = np.frombuffer(pickle.dumps(value) if rank == 0 else b"", np.uint8)
-    length = int(array_from_rank_0(engine, f"{name}: length", np.array([data.size], np.int64))[0])
-    data = data if rank == 0 else np.empty(length, np.uint8)
-    return pickle.loads(array_from_rank_0(engine, name, data).tobytes())  # noqa: S301 (from rank 0 of this very job)

@@ -44,12 +44,16 @@ class Piece:
         shape: in elements.
         type: a key of `TYPES`.
         owner: kept alive for as long as the engine may write to it.
+        element: what an element stands for where that is no number of `type`, as ``complex64``; ranks compare it.
+        element_bytes: of one element, a multiple of the type's; 0, the type's.
     """
 
     address: int
     shape: tuple[int, ...]
     type: str
     owner: Any = None
+    element: str = ""
+    element_bytes: int = 0
 
 
 class _Tensor(ctypes.Structure):
@@ -59,6 +63,8 @@ class _Tensor(ctypes.Structure):
         ("dims", ctypes.POINTER(ctypes.c_int64)),
         ("ndims", ctypes.c_int32),
         ("type", ctypes.c_int32),
+        ("element", ctypes.c_char_p),
+        ("element_bytes", ctypes.c_int64),
     )
 
 
@@ -106,20 +112,30 @@ class Engine:
             kind = RanksDiverged if code == _DIVERGED else EngineError
             raise kind(f"ddl: {self.library.ddl_last_error().decode(errors='replace')}")
 
-    def start(self, name: str, pieces: Sequence[Piece], kind: int = ALLREDUCE, reduction: str = "sum") -> Started:
+    def start(
+        self, name: str, pieces: Sequence[Piece], kind: int = ALLREDUCE, reduction: str = "sum", root: int = 0
+    ) -> Started:
         """Begin a collective; the other ranks begin it under the same name, with the same shapes and types.
 
+        Args:
+            name: see `ddl.threads`.
+            reduction: a key of `REDUCTIONS`, for ``ALLREDUCE``.
+            root: the rank whose values all get, for ``BROADCAST``.
         Raises:
             EngineError: it cannot be; nothing is begun then.
         """
         dims = [(ctypes.c_int64 * len(piece.shape))(*piece.shape) for piece in pieces]
         tensors = (_Tensor * len(pieces))(
             *(
-                _Tensor(piece.address, piece.address, shape, len(piece.shape), TYPES[piece.type])
+                _Tensor(
+                    *(piece.address, piece.address, shape, len(piece.shape), TYPES[piece.type]),
+                    *(piece.element.encode(), piece.element_bytes),
+                )
                 for piece, shape in zip(pieces, dims, strict=True)
             )
         )
-        handle = self.library.ddl_start(name.encode(), kind, REDUCTIONS[reduction], tensors, len(pieces))
+        how = root if kind == BROADCAST else REDUCTIONS[reduction]
+        handle = self.library.ddl_start(name.encode(), kind, how, tensors, len(pieces))
         if handle <= 0:
             self.check(-1)
         return Started(self, handle, pieces)

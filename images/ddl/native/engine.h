@@ -8,8 +8,12 @@
  * - Ranks may submit collectives in different orders and from several threads: rank 0 agrees with all ranks, by name,
  *   what runs next. So a collective has a name, the same on every rank. A name may be submitted again at any time;
  *   the later one waits for the earlier of the same name.
- * - A collective whose kind, reduction, types or shapes differ between ranks fails on every rank with DDL_MISMATCH, in
+ * - A collective whose kind, reduction, root, types or shapes differ between ranks fails on every rank with DDL_MISMATCH, in
  *   words that name it. Ranks that all wait, each for a name that another has not submitted, fail after the stall time.
+ * - A name with a line feed is one that many collectives share; what follows the line feed is the origin, which may be
+ *   empty: where in the program they come from, such as `thread 2`. The order of such collectives is all that tells them
+ *   apart, so it must be the program's own: ranks whose origins differ, or a second one while the first is in flight,
+ *   are a DDL_MISMATCH on every rank, and so are all that follow under this name. An origin that begins with `!` says that the caller has seen a race itself.
  * - A rank that does not come is reported on rank 0's stderr after the stall time (who waits, for whom, with what), and
  *   again after each further such time; it is no error. A rank that has left (see `ddl_shutdown`) fails what waits for it with
  *   DDL_LEFT. A rank that died ends the job: mpirun sees to that. So does one that exits with another status than 0, at once:
@@ -47,7 +51,7 @@ enum ddl_code {
   DDL_DIVERGED = 6     /* ranks are not synchronised; see ddl_guard_steps */
 };
 
-enum ddl_kind { DDL_ALLREDUCE = 0, DDL_BROADCAST = 1 };                    /* broadcast: rank 0's value to every rank */
+enum ddl_kind { DDL_ALLREDUCE = 0, DDL_BROADCAST = 1 };                    /* broadcast: the root's value to every rank */
 enum ddl_reduction { DDL_SUM = 0, DDL_AVERAGE = 1, DDL_MIN = 2, DDL_MAX = 3 }; /* average: floating point only */
 enum ddl_type {
   DDL_FLOAT16 = 0,
@@ -56,17 +60,21 @@ enum ddl_type {
   DDL_FLOAT64 = 3,
   DDL_INT32 = 4,
   DDL_INT64 = 5,
-  DDL_BYTES = 6        /* broadcast only: elements of one byte, nothing is known of them (bool, uint8, …) */
+  DDL_BYTES = 6        /* broadcast only: nothing is known of the elements but how long they are (bool, complex64, …) */
 };
 
 /* One tensor: dense, row-major, in this process's memory. `input` and `output` may be the same address; otherwise they
- * must not overlap. Both must stay valid until the collective is done. `dims` is read before the call returns. */
+ * must not overlap. Both must stay valid until the collective is done. `dims` and `element` are read before the call
+ * returns. Where an element stands for something else than a number of `type`, `element` names it: complex64, two
+ * DDL_FLOAT32 (`element_bytes` is 8); uint8, summed as DDL_INT32; bool, sent as DDL_BYTES. Ranks must agree about it. */
 typedef struct ddl_tensor {
   const void *input;
   void *output;
   const int64_t *dims;
   int32_t ndims;
   int32_t type;        /* enum ddl_type */
+  const char *element; /* NULL: the type's own name */
+  int64_t element_bytes; /* bytes of one element, a multiple of the type's; 0: the type's */
 } ddl_tensor;
 
 /* Called once, from the engine's thread, when a collective is done: must be short and must not wait. `words` is "" when
@@ -93,17 +101,18 @@ DDL_API int ddl_local_size(void);    /* ranks on this host, as MPI sees them; 1 
 DDL_API int ddl_num_hosts(void);     /* 1 before */
 
 /* Submit a collective over `count` tensors, which are reduced as if they were one; types may be mixed. Returns at once.
+ * `how` is the reduction (enum ddl_reduction), or a broadcast's root, the rank whose values all get.
  * If DDL_OK is returned, `done` will be called, once; otherwise it never is. */
-DDL_API int ddl_enqueue(const char *name, int kind, int reduction, const ddl_tensor *tensors, int count, ddl_done done,
+DDL_API int ddl_enqueue(const char *name, int kind, int how, const ddl_tensor *tensors, int count, ddl_done done,
                         void *context);
 
 /* The same with a handle (> 0) instead of a callback; 0 on error. Each handle must be waited for once. */
-DDL_API int64_t ddl_start(const char *name, int kind, int reduction, const ddl_tensor *tensors, int count);
+DDL_API int64_t ddl_start(const char *name, int kind, int how, const ddl_tensor *tensors, int count);
 DDL_API int ddl_poll(int64_t handle); /* 1 if ddl_wait would not wait */
 DDL_API int ddl_wait(int64_t handle); /* the collective's code; frees the handle */
 
 /* Start and wait. */
-DDL_API int ddl_run(const char *name, int kind, int reduction, const ddl_tensor *tensors, int count);
+DDL_API int ddl_run(const char *name, int kind, int how, const ddl_tensor *tensors, int count);
 
 /* First of all, if at all: a folder of Python packages. NVIDIA's wheels are looked for in it, and in those folders that this
  * process's libraries came from: a framework that is imported later has none yet. */
@@ -117,7 +126,7 @@ DDL_API int ddl_sees_gpu(void);
  * Results are there for every stream when `done` is called. By NCCL where all ranks can (see ddl_init and ddl_gpu_algorithm):
  * then all ranks' tensors of this collective must be on GPUs, or it is a DDL_MISMATCH. Otherwise by way of the hosts' memory,
  * where the others' may be anywhere. Where CUDA or NCCL fail later, the job ends, with words: no rank could go on. */
-DDL_API int ddl_enqueue_on_gpu(const char *name, int kind, int reduction, const ddl_tensor *tensors, int count, void *stream,
+DDL_API int ddl_enqueue_on_gpu(const char *name, int kind, int how, const ddl_tensor *tensors, int count, void *stream,
                                ddl_done done, void *context);
 
 /* How tensors on GPUs are reduced: "nccl", "host", or "" where this rank has no GPU. */

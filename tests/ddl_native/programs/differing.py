@@ -1,4 +1,6 @@
-"""Ranks that do not agree about `shape`, `type`, `reduction`, `kind` or `name`: each says what it was told; all go on.
+"""Ranks that do not agree about `shape`, `type`, `reduction`, `kind` or `name`, about the `root` of a broadcast, about
+its elements (`sent`), what they stand for (`element`) or the `last` of many, or from which thread it comes (`origin`,
+`race`): each says what it was told; all go on.
 
 mpirun -np N python differing.py WAY
 """
@@ -23,8 +25,22 @@ if last and way == "kind":
     kind = 1
 if last and way == "name":
     name = "weights/of/another"
+if way == "root":
+    kind, op = 1, rank if last else 0
+if way == "sent":
+    kind, array = 1, array.astype("int32") if last else array
+if way == "no-rank":
+    kind, op = 1, size
+if way == "origin":
+    name += "\nthread 2" if last else "\n"
+if way == "race":
+    name += "\n!threads 'a' and 'b'"
+arrays = [array] * 9 if way == "last" else [array]
+if last and way == "last":
+    arrays[7] = np.zeros(2, "int64")
+elements = ["bool" if last else "uint8"] if way == "element" else None
 try:
-    engine.Handle(name, [array], kind, op).wait()
+    engine.Handle(name, arrays, kind, op, elements=elements).wait()
     print(f"\nNOTHING {rank}", flush=True)
 except engine.DdlError as error:
     print(f"\nTOLD {rank} {error.code} {error.words}", flush=True)

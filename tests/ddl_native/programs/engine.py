@@ -17,6 +17,8 @@ class Tensor(ctypes.Structure):
         ("dims", ctypes.POINTER(ctypes.c_int64)),
         ("ndims", ctypes.c_int32),
         ("type", ctypes.c_int32),
+        ("element", ctypes.c_char_p),
+        ("element_bytes", ctypes.c_int64),
     )
 
 
@@ -74,18 +76,25 @@ def counters():
     return made
 
 
-class Handle:
-    """A collective that runs; keeps the arrays alive. bfloat16 values are uint16 arrays, told so by `types`."""
+def how(op):
+    """A reduction by its name, a broadcast's root by its number."""
+    return op if isinstance(op, int) else REDUCTIONS[op]
 
-    def __init__(self, name, arrays, kind=0, op="sum", types=None, in_place=False):
+
+class Handle:
+    """A collective that runs; keeps the arrays alive. bfloat16 values are uint16 arrays, told so by `types`; `elements`
+    says what the elements stand for."""
+
+    def __init__(self, name, arrays, kind=0, op="sum", types=None, in_place=False, elements=None):
         self._arrays = arrays
         self.outputs = list(arrays) if in_place else [np.empty_like(array) for array in arrays]
         made = (Tensor * max(1, len(arrays)))()
         for index, (array, output) in enumerate(zip(arrays, self.outputs)):
             kind_name = types[index] if types else array.dtype.name
             dims = (ctypes.c_int64 * max(1, array.ndim))(*array.shape)
-            made[index] = Tensor(array.ctypes.data, output.ctypes.data, dims, array.ndim, TYPES[kind_name])
-        self._handle = library.ddl_start(name.encode(), kind, REDUCTIONS[op], made, len(arrays))
+            element = elements[index].encode() if elements else None
+            made[index] = Tensor(array.ctypes.data, output.ctypes.data, dims, array.ndim, TYPES[kind_name], element, 0)
+        self._handle = library.ddl_start(name.encode(), kind, how(op), made, len(arrays))
         if self._handle == 0:
             raise DdlError(INVALID, library.ddl_last_error().decode())
 
@@ -101,5 +110,5 @@ def allreduce(name, arrays, op="sum", types=None, in_place=False):
     return Handle(name, arrays, 0, op, types, in_place).wait()
 
 
-def broadcast(name, arrays):
-    return Handle(name, arrays, 1).wait()
+def broadcast(name, arrays, root=0):
+    return Handle(name, arrays, 1, root).wait()

@@ -60,8 +60,7 @@ class Handle:
             kind_name = types[index] if types else array.dtype.name
             made[index] = engine.Tensor(there, output, dims, array.ndim, engine.TYPES[kind_name])
         self._done = DONE(self._finish)
-        reduction = engine.REDUCTIONS[op]
-        engine.check(enqueue(name.encode(), kind, reduction, made, len(arrays), stream, self._done, None))
+        engine.check(enqueue(name.encode(), kind, engine.how(op), made, len(arrays), stream, self._done, None))
 
     def _finish(self, _context, code, words):
         self._code, self._words = code, words.decode()

@@ -5,7 +5,8 @@
 PLAN is a JSON object (or `@FILE` with one): `options`; `shuffle`, whether ranks submit in different orders; `rounds`;
 `exact`, values that any type can hold; `wire`, the type that fp32 travels in; `killed`, a rank that dies in the fourth
 round; `collectives`, each
-`{name, kind, op, tensors: [[type, shape], …], in_place}`. A name may come several times in a plan.
+`{name, kind, op, root, tensors: [[type, shape], …], in_place}`;
+a root is counted on from 0 once the ranks are through. A name may come several times in a plan.
 """
 
 import json
@@ -93,12 +94,13 @@ def main(plan, begin=engine.Handle):
             ]
             mine = [of_ranks[rank].copy() for of_ranks in given]
             code = 1 if one.get("kind") == "broadcast" else 0
-            handle = begin(one["name"], mine, code, one.get("op", "sum"), kinds, one.get("in_place", False))
+            how = one.get("root", 0) % size if code else one.get("op", "sum")
+            handle = begin(one["name"], mine, code, how, kinds, one.get("in_place", False))
             started.append((one, kinds, given, handle))
         for one, kinds, given, handle in started:
             for kind, of_ranks, output in zip(kinds, given, handle.wait()):
                 if one.get("kind") == "broadcast":
-                    assert output.tobytes() == of_ranks[0].tobytes(), one["name"]
+                    assert output.tobytes() == of_ranks[one.get("root", 0) % size].tobytes(), one["name"]
                 else:
                     given_plain = [plain(array, kind) for array in of_ranks]
                     check(output, given_plain, kind, one.get("op", "sum"), one["name"], plan.get("wire"))

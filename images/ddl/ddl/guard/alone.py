@@ -21,7 +21,10 @@ _LOOK_SECONDS = 1.0
 _CHANGES = 3
 """So many times in a row: a program may well restore a checkpoint, or two."""
 _END_SECONDS = 5.0
-_OTHER = ("bcast", "allreduce_n", "metrics ", "average of ", "torch.distributed: b", "torch.distributed: allgather")
+_OTHER = (
+    *("bcast", "allreduce_n", "metrics ", "average of ", "moving statistics", "weights of a model"),
+    *("variables of an optimizer", "torch.distributed: b", "torch.distributed: allgather"),
+)
 """What collectives are called that a program asks for by itself."""
 
 Look = Callable[[], Mapping[str, int]]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from ddl.arrays import reduce_arrays
 from ddl.environment import asked, place
 from ddl.learning_rate import warmup_factor
 from ddl.session import engine
-from ddl.tensorflow.variables import average_values, give_value
+from ddl.tensorflow.variables import average_values, give_values
+from ddl.threads import key
 
 _LEGACY = os.environ.get("TF_USE_LEGACY_KERAS") in ("1", "true", "True")  # as TensorFlow reads it
 _keras: Any = importlib.import_module("tf_keras" if _LEGACY else "keras")
@@ -95,8 +97,7 @@ class DDLCallback(DDLMetricsCallback):
         if self.moving_statistics == "average":
             average_values(ranks, statistics)
         else:
-            for variable in statistics:
-                give_value(ranks, variable)
+            give_values(ranks, key("moving statistics"), statistics)
 
 
 class DDLGlobalVariablesCallback(_Callback):
@@ -124,12 +125,29 @@ class DDLGlobalVariablesCallback(_Callback):
         ranks, optimizer = engine(), self.model.optimizer
         if ranks is None:
             return
-        if not getattr(optimizer, "built", True):
-            optimizer.build(self.model.trainable_variables)
-        own = optimizer.variables
-        for variable in (*self.model.variables, *(own() if callable(own) else own)):
-            if "seed_generator" not in variable.name and "seed_generator" not in getattr(variable, "path", ""):
-                give_value(ranks, variable)
+        # By their places: rank 0's, where it has loaded the model, have other names. Without the metrics' variables,
+        # which only a model has that was compiled when it was saved.
+        weights = [one for one in self.model.weights if not _is_random_state(one)]
+        give_values(ranks, key("weights of a model"), weights)
+        if optimizer is not None:
+            _build(optimizer, self.model.trainable_variables)
+            own = optimizer.variables
+            give_values(ranks, key("variables of an optimizer"), own() if callable(own) else own)
+
+
+def _is_random_state(variable: Any) -> bool:
+    return "seed_generator" in variable.name or "seed_generator" in getattr(variable, "path", "")
+
+
+def _build(optimizer: Any, variables: Sequence[Any]) -> None:
+    """Have an optimizer make its variables, which one that was loaded with a model has already."""
+    within = getattr(optimizer, "inner_optimizer", None)
+    if within is not None and not hasattr(optimizer, "built"):  # Keras 2's loss scaling has none of its own to make
+        _build(within, variables)
+    elif hasattr(optimizer, "_create_all_weights"):  # Keras 2's legacy ones
+        optimizer._create_all_weights(variables)
+    elif not getattr(optimizer, "built", getattr(optimizer, "_built", False)):
+        optimizer.build(variables)
 
 
 class DDLWarmupCallback(_Callback):

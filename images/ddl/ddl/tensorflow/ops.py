@@ -8,22 +8,28 @@ those that have none.
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
 
-from ddl import engine
+from ddl import engine, threads
 from ddl.carriers import carrier, check_average
 from ddl.environment import place
+from ddl.tensorflow import names
 
-_BROADCAST_AS_THEY_ARE = frozenset(
-    ("float16", "bfloat16", "float32", "float64", "int32", "int64", "bool", "uint8", "int8")
-)
+# Two threads may come to these first.
+_lock = threading.RLock()
+
+
+def _library() -> Any:
+    with _lock:
+        return _loaded()
 
 
 @functools.cache
-def _library() -> Any:
+def _loaded() -> Any:
     place = engine.folder()
     library = tf.load_op_library(str(place / "ddl_MDR.so") if place else "ddl_MDR.so")
     # Only Python can register gradients that tf.gradients and tf.GradientTape see.
@@ -37,19 +43,40 @@ def _gradient(op: tf.Operation, grad: tf.Tensor) -> tf.Tensor:
     return _gradient_n(op, grad)[0]
 
 
-def _gradient_n(op: tf.Operation, *grads: tf.Tensor) -> list[tf.Tensor]:
+def _gradient_n(op: tf.Operation, *grads: Any) -> list[tf.Tensor | None]:
     reduction = op.get_attr("op").decode()
     if reduction not in ("sum", "avg"):
         raise LookupError(f"ddl: there is no gradient of a {reduction} over ranks")
-    key = op.get_attr("key").decode()
-    return list(_library().all_reduce_n(grads, op=reduction, key=f"gradient of {key}" if key else ""))
+    # A whole number has none.
+    dense = [tf.convert_to_tensor(grad) for grad in grads if grad is not None]
+    key = _key_of_gradient(op)
+    reduced = iter(in_turn(lambda: list(_library().all_reduce_n(dense, op=reduction, key=key)), op) if dense else ())
+    return [None if grad is None else next(reduced) for grad in grads]
 
 
-def _gradient_of_bcast(op: tf.Operation, grad: tf.Tensor) -> tf.Tensor:
-    """All ranks have rank 0's value: all their gradients are its, and none is any other's."""
+def _gradient_of_bcast(op: tf.Operation, grad: Any) -> tf.Tensor:
+    """All ranks have the root's value: all their gradients are its, and none is any other's.
+
+    Every rank must run the reduction, those too that have no use for it: their zeros wait for it. It stays what they
+    depend on, so that the gradient of this gradient, the root's to all, is taken on every rank.
+    """
+    grad, key = tf.convert_to_tensor(grad), _key_of_gradient(op)
+    (total,) = in_turn(lambda: reduce([grad], average=False, key=key), op)
+    with tf.control_dependencies([total]):
+        return tf.where(tf.constant(place().rank == op.get_attr("root")), total, tf.zeros_like(total))
+
+
+def _key_of_gradient(op: tf.Operation) -> str:
+    """What the gradient of a collective is called; empty, by its node, where that is."""
     key = op.get_attr("key").decode()
-    total = _library().all_reduce(grad, op="sum", key=f"gradient of {key}" if key else "")
-    return total if place().rank == 0 else tf.zeros_like(total)
+    if not key:
+        return ""
+    if tf.executing_eagerly():
+        return threads.key_of_gradient(key)
+    if order_is_kept():
+        return threads.key_of_gradient_in_order(key)
+    # There may be several of one value in a version 1 graph, and nothing orders them.
+    return names.of_nth_in_graph(threads.key_of_gradient_in_order(key).partition("\n")[0])
 
 
 def reduce(tensors: Sequence[tf.Tensor], average: bool, key: str) -> list[tf.Tensor]:
@@ -63,7 +90,10 @@ def reduce(tensors: Sequence[tf.Tensor], average: bool, key: str) -> list[tf.Ten
     if average:
         for tensor in tensors:
             check_average(tensor.dtype.name)
-    carried = _library().all_reduce_n([_carried(t) for t in tensors], op="avg" if average else "sum", key=key)
+    sent = [_carried(tensor) for tensor in tensors]
+    cast = any(one.dtype != tensor.dtype for one, tensor in zip(sent, tensors, strict=True))
+    of = [tensor.dtype for tensor in tensors] if cast else []
+    carried = _library().all_reduce_n(sent, op="avg" if average else "sum", key=key, of=of)
     return [_brought(one, tensor) for one, tensor in zip(carried, tensors, strict=True)]
 
 
@@ -80,18 +110,29 @@ def _brought(carried: tf.Tensor, tensor: tf.Tensor) -> tf.Tensor:
     return tf.cast(carried, tensor.dtype)  # itself, where it is of that type
 
 
-def broadcast(tensor: tf.Tensor, key: str) -> tf.Tensor:
-    """Rank 0's value of a tensor of any type but a string."""
-    if tensor.dtype.is_complex:
-        parts = _library().bcast(tf.stack([tf.math.real(tensor), tf.math.imag(tensor)]), key=key)
-        return tf.complex(parts[0], parts[1])
-    if tensor.dtype.name in _BROADCAST_AS_THEY_ARE:
-        return _library().bcast(tensor, key=key)
-    return tf.bitcast(_library().bcast(tf.bitcast(tensor, tf.uint8), key=key), tensor.dtype)
+def broadcast(tensor: tf.Tensor, key: str, root: int = 0) -> tf.Tensor:
+    """The root's value of a tensor, bit for bit.
+
+    Raises:
+        ValueError: it is of strings, or of what else is not in the tensor itself.
+    """
+    if tensor.dtype in (tf.string, tf.resource, tf.variant):
+        raise ValueError(f"ddl: cannot broadcast a tensor of {tensor.dtype.name}: broadcast its .numpy(), as an object")
+    return _library().bcast(tensor, key=key, root=root)
+
+
+def order_is_kept() -> bool:
+    """Whether collectives run in the program's order here: not in a version 1 graph, which has none."""
+    return bool(tf.compat.v1.executing_eagerly_outside_functions())
+
+
+def _turn() -> tf.Variable:
+    with _lock:
+        return _made_turn()
 
 
 @functools.cache
-def _turn() -> tf.Variable:
+def _made_turn() -> tf.Variable:
     """The variable that keeps collectives in the program's order.
 
     TensorFlow may run two functions that share no variable in either order: two models' training steps, for instance,
@@ -103,12 +144,28 @@ def _turn() -> tf.Variable:
         return tf.Variable(0, dtype=tf.int64, trainable=False, name="ddl_turn")
 
 
-def in_turn(collective: Callable[[], list[tf.Tensor]]) -> list[tf.Tensor]:
-    """Make a collective run after those of its kind that the program made before it."""
-    if tf.executing_eagerly() or not tf.inside_function():
+def in_turn(collective: Callable[[], list[tf.Tensor]], op: tf.Operation | None = None) -> list[tf.Tensor]:
+    """Make a collective run after those that the program made before it, and on every rank, whatever is made of it.
+
+    Args:
+        op: whose gradient the collective is, if it is one.
+    """
+    if tf.executing_eagerly() or not order_is_kept():
         return collective()
-    with tf.control_dependencies([_turn().read_value()]):
+    turn = _turn_within(tf.compat.v1.get_default_graph() if op is None else op.outputs[0].graph)
+    with tf.control_dependencies([tf.raw_ops.ReadVariableOp(resource=turn, dtype=tf.int64)]):
         results = collective()
     with tf.control_dependencies(results):
-        _turn().assign_add(1)
+        tf.raw_ops.AssignAddVariableOp(resource=turn, value=tf.constant(1, tf.int64))
     return results
+
+
+def _turn_within(graph: tf.Graph) -> tf.Tensor:
+    """The handle of the variable, taken from each function into the one inside it.
+
+    A gradient of `tf.cond` or `tf.while_loop` takes it from the function that it is the gradient of, and nothing from
+    further outside.
+    """
+    if not hasattr(graph, "capture"):
+        return _turn().handle
+    return graph.capture(_turn_within(graph.outer_graph))

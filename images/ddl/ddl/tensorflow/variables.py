@@ -10,6 +10,7 @@ which is where this looks in. So it does not matter how a variable was made, or 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -18,8 +19,8 @@ import tensorflow as tf
 from tensorflow.python import pywrap_tfe
 from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable
 
-from ddl.arrays import array_from_rank_0, reduce_arrays
-from ddl.engine import Engine
+from ddl.arrays import broadcast_arrays, reduce_arrays
+from ddl.engine import Engine, EngineError
 from ddl.imports import catch_up
 from ddl.tensorflow import names
 from ddl.tensorflow.replacing import in_apply
@@ -38,8 +39,13 @@ def watch(engine: Engine) -> None:
         return
 
     def give_value_and_tell(self: Any) -> Any:
-        if not hasattr(self, MARK) and not pywrap_tfe.TFE_Py_TapeSetIsEmpty() and self.trainable:
-            give_values_once(engine, [self])
+        mark = getattr(self, MARK, None)
+        if isinstance(mark, str):
+            raise EngineError(mark)
+        if mark is None and not pywrap_tfe.TFE_Py_TapeSetIsEmpty() and self.trainable:
+            # Not yet: who asks first is TensorFlow's C++, which has no way to pass an exception on.
+            with contextlib.suppress(EngineError):
+                give_values_once(engine, [self])
         return ask(self)
 
     give_value_and_tell.ddl_wraps = ask  # type: ignore[attr-defined]
@@ -51,31 +57,44 @@ def give_values_once(engine: Engine, variables: Iterable[Any]) -> None:
 
     Variables that a tf.function makes while it is traced for the first time have no values yet. TensorFlow gives them
     some and then traces the function again, which brings us here again, before its first step is run.
+
+    Raises:
+        EngineError: ranks differ about a variable, which raises that itself from now on, whatever is done with it.
     """
     for variable in map(names.plain, variables):
         if hasattr(variable, MARK):
             continue
         catch_up()
         setattr(variable, MARK, True)  # first: what follows asks for its handle, too
-        if _has_value(variable):
-            given = give_value(engine, variable)
-            for tell in told:
-                tell(variable, given)
-        else:
+        if not _has_value(variable):
             delattr(variable, MARK)
+            continue
+        try:
+            (given,) = give_values(engine, f"value of {names.of_variable(variable)}", [variable])
+        except EngineError as error:
+            setattr(variable, MARK, f"{error} (here it is {variable.name})")
+            raise
+        for tell in told:
+            tell(variable, given)
 
 
-def give_value(engine: Engine, variable: Any) -> np.ndarray:
-    """Give a variable rank 0's value, now: also when called while a tf.function is being traced. Collective.
+def give_values(engine: Engine, name: str, variables: Sequence[Any]) -> list[np.ndarray]:
+    """Give variables rank 0's values, now: also when called while a tf.function is being traced. Collective.
 
+    Args:
+        name: what the ranks know this by.
+        variables: of the same shapes and dtypes in the same order on every rank.
     Returns:
-        The value.
+        The values.
     """
-    variable = names.plain(variable)
+    variables = [names.plain(variable) for variable in variables]
+    if not variables:
+        return []
     with tf.init_scope(), in_apply():
-        value = variable.read_value().numpy()
-        given = array_from_rank_0(engine, f"value of {names.of_variable(variable)}", np.asarray(value))
-        variable.assign(given)
+        values = [np.asarray(variable.read_value().numpy()) for variable in variables]
+        given = broadcast_arrays(engine, name, values)
+        for variable, value in zip(variables, given, strict=True):
+            variable.assign(value)
     return given
 
 

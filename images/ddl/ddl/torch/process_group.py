@@ -3,7 +3,7 @@
 With it PyTorch's own tools work over the engine: `DistributedDataParallel`, ``all_reduce``, ``broadcast``,
 ``all_gather``, ``barrier``, and the functions for objects built on them. It is registered by the import of ``ddl``,
 whether PyTorch comes before it or after. There is one group, of all ranks. What the engine has no collective for
-raises; what it does as a sum (a root other than rank 0, gathering) is exact, as all ranks but one add zeros.
+raises; gathering is a broadcast from each rank.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import os
 import queue
 import socket
 import threading
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -21,6 +22,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from ddl import threads
 from ddl.engine import EngineError
 from ddl.environment import place
 from ddl.session import engine
@@ -102,33 +104,32 @@ class ProcessGroup(dist.ProcessGroup):
 
     def __init__(self, rank: int, size: int) -> None:
         super().__init__(rank, size)
-        self._rank, self._size, self._numbers = rank, size, itertools.count(1)
-        self._waiting: queue.SimpleQueue[tuple[Pending | None, _Work, Any]] = queue.SimpleQueue()
+        self._rank, self._size = rank, size
+        self._numbers: defaultdict[str, itertools.count[int]] = defaultdict(lambda: itertools.count(1))
+        self._waiting: queue.SimpleQueue[tuple[Sequence[Pending], _Work]] = queue.SimpleQueue()
         threading.Thread(target=self._finish, name="ddl-torch", daemon=True).start()
 
     def getBackendName(self) -> str:
         return "ddl"
 
     def _name(self, kind: str) -> str:
-        """All ranks use a group in the same order, as PyTorch demands; so they count alike."""
-        return f"torch.distributed: {kind} {next(self._numbers)}"
+        """All ranks use a group in the same order, as PyTorch demands; so they count alike, each thread for itself."""
+        thread = threads.own_name()
+        return f"torch.distributed: {kind} {next(self._numbers[thread])}{thread}"
 
     def _finish(self) -> None:
         """Completes futures as collectives end: `DistributedDataParallel` waits for them in C++."""
         while True:
-            pending, work, finish = self._waiting.get()
-            try:
-                if pending is not None:
-                    pending.wait()
-                if finish is not None:
-                    finish()
+            pending, work = self._waiting.get()
+            errors = [error for error in map(_error_of, pending) if error is not None]
+            if errors:
+                work.future.set_exception(errors[0])
+            else:
                 work.future.set_result(work.tensors)
-            except EngineError as error:
-                work.future.set_exception(error)
 
-    def _work(self, pending: Pending | None, tensors: Sequence[torch.Tensor], finish: Any = None) -> _Work:
+    def _work(self, pending: Sequence[Pending], tensors: Sequence[torch.Tensor]) -> _Work:
         work = _Work(tensors)
-        self._waiting.put((pending, work, finish))
+        self._waiting.put((pending, work))
         return work
 
     def allreduce(self, tensors: Sequence[torch.Tensor], opts: Any = None) -> _Work:
@@ -136,46 +137,46 @@ class ProcessGroup(dist.ProcessGroup):
         reduction = next((word for op, word in _REDUCTIONS if opts is None or opts.reduceOp == op), None)
         if reduction is None:
             raise ValueError(f"ddl: there is no reduction {opts.reduceOp}; there are SUM, AVG, MIN and MAX")
-        return self._work(start_reduction(_engine(), "torch.distributed: allreduce", tensors, reduction), tensors)
+        name = f"torch.distributed: allreduce{threads.own_name()}"
+        return self._work([start_reduction(_engine(), name, tensors, reduction)], tensors)
 
     def allreduce_coalesced(self, tensors: Sequence[torch.Tensor], opts: Any = None) -> _Work:
         return self.allreduce(tensors, opts)
 
     def broadcast(self, tensors: Sequence[torch.Tensor], opts: Any = None) -> _Work:
         root = opts.rootRank if opts is not None else 0
-        if root == 0:
-            return self._work(start_broadcast(_engine(), self._name("broadcast"), tensors), tensors)
-        mine = [tensor if self._rank == root else tensor.zero_() for tensor in tensors]
-        return self._work(start_reduction(_engine(), self._name("broadcast"), mine, "sum"), tensors)
+        return self._work([start_broadcast(_engine(), self._name("broadcast"), tensors, root)], tensors)
 
     def allgather(
         self, outputs: Sequence[Sequence[torch.Tensor]], inputs: Sequence[torch.Tensor], opts: Any = None
     ) -> _Work:
-        gathered = [self._row_of(one) for one in inputs]
-
-        def spread() -> None:
-            for rows, row in zip(outputs, gathered, strict=True):
-                for target, part in zip(rows, row, strict=True):
-                    target.copy_(part)
-
-        pending = start_reduction(_engine(), self._name("allgather"), gathered, "sum")
-        return self._work(pending, [row for rows in outputs for row in rows], spread)
+        name = self._name("allgather")
+        with torch.no_grad():
+            for rows, one in zip(outputs, inputs, strict=True):
+                rows[self._rank].copy_(one)
+        pending = [
+            start_broadcast(_engine(), f"{name} from rank {root}", [rows[root] for rows in outputs], root)
+            for root in range(self._size)
+        ]
+        return self._work(pending, [row for rows in outputs for row in rows])
 
     def _allgather_base(self, output: torch.Tensor, one: torch.Tensor, opts: Any = None) -> _Work:
         return self.allgather([list(output.view(self._size, *one.shape).unbind())], [one], opts)
 
     all_gather_single = _allgather_base  # its name since PyTorch 2.13
 
-    def _row_of(self, one: torch.Tensor) -> torch.Tensor:
-        """All ranks' places, with this rank's in its own and zeros elsewhere."""
-        one = one.to(torch.uint8) if one.dtype == torch.bool else one
-        row = one.new_zeros((self._size, *one.shape))
-        row[self._rank] = one
-        return row
-
     def barrier(self, opts: Any = None) -> _Work:
         nothing = [torch.zeros(1)]
-        return self._work(start_reduction(_engine(), self._name("barrier"), nothing, "sum"), nothing)
+        return self._work([start_reduction(_engine(), self._name("barrier"), nothing, "sum")], nothing)
+
+
+def _error_of(pending: Pending) -> EngineError | None:
+    """What was wrong with a collective, when it is done."""
+    try:
+        pending.wait()
+    except EngineError as error:
+        return error
+    return None
 
 
 def _engine() -> Any:

@@ -11,8 +11,10 @@ from typing import Any
 
 import torch
 
-from ddl.carriers import carrier, check_average
+from ddl import threads
+from ddl.carriers import REDUCED_AS_THEY_ARE, carrier, check_average
 from ddl.engine import ALLREDUCE, BROADCAST, Engine, Piece, Started
+from ddl.environment import place
 
 
 def type_name(tensor: torch.Tensor) -> str:
@@ -32,7 +34,7 @@ class Pending:
         with torch.no_grad():
             for tensor, one in zip(self._tensors, self._travelling, strict=True):
                 if one.data_ptr() != tensor.data_ptr():
-                    tensor.copy_(torch.view_as_complex(one) if tensor.is_complex() else one)
+                    tensor.copy_(torch.view_as_complex(one) if tensor.is_complex() and not one.is_complex() else one)
 
 
 def start_reduction(engine: Engine, name: str, tensors: Sequence[torch.Tensor], reduction: str = "avg") -> Pending:
@@ -47,9 +49,14 @@ def start_reduction(engine: Engine, name: str, tensors: Sequence[torch.Tensor], 
     if reduction == "avg":
         for tensor in tensors:
             check_average(type_name(tensor))
-    travelling = [_carried(tensor.detach()) for tensor in tensors]
-    pieces = [Piece(one.data_ptr(), tuple(one.shape), type_name(one), one) for one in travelling]
+    travelling = [_carried(_plain(tensor)) for tensor in tensors]
+    pieces = [_reduced_piece(one, tensor) for one, tensor in zip(travelling, tensors, strict=True)]
     return Pending(engine.start(name, pieces, ALLREDUCE, reduction), tensors, travelling)
+
+
+def _plain(tensor: torch.Tensor) -> torch.Tensor:
+    """Without what autograd knows of it; its memory holds its values, where PyTorch has conjugated it only in name."""
+    return tensor.detach().resolve_conj().resolve_neg()
 
 
 def _carried(tensor: torch.Tensor) -> torch.Tensor:
@@ -58,28 +65,79 @@ def _carried(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.to("cpu", getattr(torch, carrier(type_name(tensor)))).contiguous()
 
 
-def start_broadcast(engine: Engine, name: str, tensors: Sequence[torch.Tensor]) -> Pending:
-    """Begin to give tensors of any dtype rank 0's values, in place."""
-    travelling = [tensor.detach().cpu().contiguous() for tensor in tensors]
-    pieces = [Piece(one.data_ptr(), (one.numel() * one.element_size(),), "bytes", one) for one in travelling]
-    # A complex tensor goes back as the two reals that `wait` takes it for.
-    back = [torch.view_as_real(one) if one.is_complex() else one for one in travelling]
-    return Pending(engine.start(name, pieces, BROADCAST), tensors, back)
+def _reduced_piece(carried: torch.Tensor, tensor: torch.Tensor) -> Piece:
+    element = type_name(tensor) if carried.dtype != tensor.dtype else ""
+    per_element = tensor.element_size() if tensor.is_complex() else 0
+    return Piece(carried.data_ptr(), tuple(tensor.shape), type_name(carried), carried, element, per_element)
 
 
-def bcast_tensor(engine: Engine, tensor: torch.Tensor) -> torch.Tensor:
-    """A new tensor with rank 0's value."""
-    value = tensor.detach().clone()
-    start_broadcast(engine, "bcast", [value]).wait()
+def start_broadcast(engine: Engine, name: str, tensors: Sequence[torch.Tensor], root: int = 0) -> Pending:
+    """Begin to give tensors of any dtype the root's values, in place and bit for bit."""
+    travelling = [_plain(tensor).cpu().contiguous() for tensor in tensors]
+    pieces = [_sent_piece(one) for one in travelling]
+    return Pending(engine.start(name, pieces, BROADCAST, root=root), tensors, travelling)
+
+
+def _sent_piece(one: torch.Tensor) -> Piece:
+    name = type_name(one)
+    if name in REDUCED_AS_THEY_ARE:
+        return Piece(one.data_ptr(), tuple(one.shape), name, one)
+    return Piece(one.data_ptr(), tuple(one.shape), "bytes", one, name, one.element_size())
+
+
+class _Broadcast(torch.autograd.Function):
+    """The root's value; its gradient is the sum of all ranks' at the root, and zero elsewhere."""
+
+    @staticmethod
+    def forward(ctx: Any, engine: Engine, key: str, root: int, tensor: torch.Tensor) -> torch.Tensor:
+        ctx.engine, ctx.key, ctx.root = engine, key, root
+        value = tensor.detach().clone()
+        start_broadcast(engine, key, [value], root).wait()
+        return value
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[Any, ...]:
+        (total,) = _AllReduce.apply(ctx.engine, threads.key_of_gradient(ctx.key), "sum", *grads)
+        # The gradient of this gradient is the root's to all: so it hangs on the sum on every rank.
+        mine = torch.full((), place().rank == ctx.root, device=total.device)
+        return None, None, None, torch.where(mine, total, torch.zeros_like(total))
+
+
+class _AllReduce(torch.autograd.Function):
+    """The sum or average of tensors over all ranks; their gradients are reduced as they were."""
+
+    @staticmethod
+    def forward(ctx: Any, engine: Engine, key: str, reduction: str, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        ctx.engine, ctx.key, ctx.reduction = engine, key, reduction
+        values = [tensor.detach().clone() for tensor in tensors]
+        start_reduction(engine, key, values, reduction).wait()
+        ctx.mark_non_differentiable(*(one for one in values if not one.is_floating_point() and not one.is_complex()))
+        ctx.has_gradient = [one.is_floating_point() or one.is_complex() for one in values]
+        return tuple(values)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[Any, ...]:
+        given = [grad for grad, has in zip(grads, ctx.has_gradient, strict=True) if has]
+        reduced = iter(_AllReduce.apply(ctx.engine, threads.key_of_gradient(ctx.key), ctx.reduction, *given))
+        return None, None, None, *(next(reduced) if has else None for has in ctx.has_gradient)
+
+
+def bcast_tensor(engine: Engine, tensor: torch.Tensor, root: int = 0, name: str | None = None) -> torch.Tensor:
+    """A new tensor with the root's value, through which gradients go back to it."""
+    value: torch.Tensor = _Broadcast.apply(engine, threads.key("bcast", name), root, dense(tensor))
     return value
 
 
-def reduce_tensors(engine: Engine, values: Sequence[Any], average: bool) -> list[torch.Tensor | None]:
-    """New tensors with the sum or average of all ranks'; None stays None, sparse becomes dense."""
-    tensors = [dense(torch.as_tensor(value).detach().clone()) for value in values if value is not None]
-    if tensors:
-        start_reduction(engine, "allreduce_n", tensors, "avg" if average else "sum").wait()
-    reduced = iter(tensors)
+def reduce_tensors(
+    engine: Engine, values: Sequence[Any], average: bool, name: str | None = None
+) -> list[torch.Tensor | None]:
+    """New tensors with the sum or average of all ranks'; None stays None, sparse becomes dense.
+
+    Gradients go through them.
+    """
+    tensors = [dense(torch.as_tensor(value)) for value in values if value is not None]
+    key = threads.key("allreduce_n", name)
+    reduced = iter(_AllReduce.apply(engine, key, "avg" if average else "sum", *tensors) if tensors else ())
     return [None if value is None else next(reduced) for value in values]
 
 

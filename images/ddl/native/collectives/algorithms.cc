@@ -1,6 +1,7 @@
 #include "collectives/algorithms.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <sstream>
@@ -30,6 +31,7 @@ Algorithms::Algorithms(const Mode& mode, const Topology& topology, SharedMemory:
       shared_.reset();
       remark_ = "/dev/shm has no room on some host: no hierarchy, tensors travel by MPI alone";
     } else {
+      find_places();
       shared_->stalled = stalled;
       shared_->stall_seconds = mode_.stall_seconds;
     }
@@ -127,15 +129,57 @@ void Algorithms::mpi_whole(const Spans& spans, int type, int reduction, double s
   wire_.by_mpi(output, spans.count(), type, reduction, topology_.world);
 }
 
-void Algorithms::broadcast(const Spans& spans) {
-  const size_t most = kMostBroadcast / spans.element_size();
-  for (size_t begin = 0; begin < spans.count(); begin += most) {
-    spans.each(begin, std::min(begin + most, spans.count()), [&](const char* input, char* output, size_t, size_t n) {
-      const size_t bytes = n * spans.element_size();
-      if (topology_.rank == 0 && input != output) std::memcpy(output, input, bytes);
-      MPI_Bcast(output, static_cast<int>(bytes), MPI_BYTE, 0, topology_.world);
+// Between hosts, from the outmost dimension inwards, it goes over those with the root's place in their hosts, and only then
+// within each host. All is done in the outputs, where the root's values are put first.
+void Algorithms::broadcast(const Spans& spans, int root) {
+  if (spans.count() == 0) return;
+  if (topology_.rank == root) {
+    spans.each(0, spans.count(), [&](const char* input, char* output, size_t, size_t n) {
+      if (input != output) std::memcpy(output, input, n * spans.element_size());
     });
   }
+  if (!shared_) {
+    send(spans, root, topology_.world);
+    return;
+  }
+  const std::vector<int>& here = places_[static_cast<size_t>(topology_.rank)];
+  const std::vector<int>& there = places_[static_cast<size_t>(root)];
+  for (size_t level = topology_.between.size(); level > 0; --level) {
+    const bool takes_part = std::equal(here.begin(), here.begin() + static_cast<std::ptrdiff_t>(level), there.begin());
+    if (takes_part) send(spans, there[level], topology_.between[level - 1]);
+  }
+  shared_->broadcast(spans, there[0]);
+}
+
+// By MPI. Small tensors are put together, a stretch at a time.
+void Algorithms::send(const Spans& spans, int root, MPI_Comm comm) {
+  int mine = 0;
+  MPI_Comm_rank(comm, &mine);
+  const size_t element = spans.element_size(), most = (spans.single() ? kMostBroadcast : kStage) / element;
+  for (size_t begin = 0; begin < spans.count(); begin += most) {
+    const size_t n = std::min(most, spans.count() - begin);
+    char* data = spans.single() ? static_cast<char*>(spans.output()) + begin * element : staging_.of(n * element);
+    const auto copy = [&](bool in) {
+      if (spans.single()) return;
+      spans.each(begin, begin + n, [&](const char*, char* output, size_t offset, size_t count) {
+        char* staged = data + offset * element;
+        std::memcpy(in ? staged : output, in ? output : staged, count * element);
+      });
+    };
+    if (mine == root) copy(true);
+    MPI_Bcast(data, static_cast<int>(n * element), MPI_BYTE, root, comm);
+    if (mine != root) copy(false);
+  }
+}
+
+void Algorithms::find_places() {
+  std::vector<int> mine(1 + topology_.between.size());
+  MPI_Comm_rank(topology_.host, &mine[0]);
+  for (size_t level = 0; level < topology_.between.size(); ++level) MPI_Comm_rank(topology_.between[level], &mine[level + 1]);
+  const int n = static_cast<int>(mine.size());
+  std::vector<int> all(mine.size() * static_cast<size_t>(topology_.size));
+  MPI_Allgather(mine.data(), n, MPI_INT, all.data(), n, MPI_INT, topology_.world);
+  for (auto at = all.begin(); at != all.end(); at += n) places_.emplace_back(at, at + n);
 }
 
 // The best of several, as its slowest rank had it: a neighbour may disturb some of them. False, on all ranks, where one of

@@ -20,7 +20,8 @@ class Algorithms {
   Algorithms(const Mode& mode, const Topology& topology, SharedMemory::Stalled stalled);
 
   void allreduce(const Spans& spans, int type, int reduction);
-  void broadcast(const Spans& spans);
+  // The values of rank `root` to all, bit for bit.
+  void broadcast(const Spans& spans, int root);
 
   // "hierarchical", "ring", "doubling" or "mpi": what is taken for so many bytes.
   const char* name(size_t bytes) const;
@@ -40,6 +41,8 @@ class Algorithms {
   void staged(Way way, const Spans& spans, int type, int reduction, double scale);
   void mpi_whole(const Spans& spans, int type, int reduction, double scale);
   void between(char* data, size_t n, int type, int reduction);
+  void send(const Spans& spans, int root, MPI_Comm comm);
+  void find_places();
   void explore();
   bool measure(Way way, size_t bytes, double until, double* best);
 
@@ -48,6 +51,7 @@ class Algorithms {
   Wire wire_;
   std::unique_ptr<SharedMemory> shared_;
   std::vector<Choice> choices_;
+  std::vector<std::vector<int>> places_;  // of each rank: within its host, then in each of `between`
   Buffer staging_, narrow_;
   std::string remark_;
 };

@@ -91,20 +91,22 @@ char* SharedMemory::slot(int member, uint64_t piece) const {
 }
 
 void SharedMemory::await(std::atomic<uint64_t> Progress::*step, uint64_t count) {
-  for (int member = 0; member < members_; ++member) {
-    const std::atomic<uint64_t>& state = progress(member).*step;
-    if (state.load(std::memory_order_acquire) >= count) continue;
-    Patience patience;
-    double since = 0;
-    while (state.load(std::memory_order_acquire) < count) {
-      patience.wait(crowded_);
-      if (!stall_seconds || !patience.long_enough()) continue;
-      const double time = now();
-      if (since == 0) since = time;
-      if (time - since > stall_seconds) {
-        if (stalled) stalled(stall_seconds, member);
-        since = time;
-      }
+  for (int member = 0; member < members_; ++member) await_member(member, step, count);
+}
+
+void SharedMemory::await_member(int member, std::atomic<uint64_t> Progress::*step, uint64_t count) {
+  const std::atomic<uint64_t>& state = progress(member).*step;
+  if (state.load(std::memory_order_acquire) >= count) return;
+  Patience patience;
+  double since = 0;
+  while (state.load(std::memory_order_acquire) < count) {
+    patience.wait(crowded_);
+    if (!stall_seconds || !patience.long_enough()) continue;
+    const double time = now();
+    if (since == 0) since = time;
+    if (time - since > stall_seconds) {
+      if (stalled) stalled(stall_seconds, member);
+      since = time;
     }
   }
 }
@@ -182,6 +184,25 @@ void SharedMemory::allreduce(const Spans& spans, int type, int reduction, double
     }
   }
   done_ += pieces;
+}
+
+// A member that only reads tells of all three steps at once: no one reads its slots.
+void SharedMemory::broadcast(const Spans& spans, int root) {
+  const size_t element = spans.element_size(), length = slot_bytes_ / element;
+  Progress& mine = progress(member_);
+  for (size_t begin = 0; begin < spans.count(); begin += length, ++done_) {
+    const size_t end = std::min(begin + length, spans.count());
+    if (member_ == root && done_ >= kSlots) await(&Progress::finished, done_ - kSlots + 1);
+    if (member_ != root) await_member(root, &Progress::copied, done_ + 1);
+    char* piece = slot(root, done_);
+    spans.each(begin, end, [&](const char*, char* output, size_t offset, size_t n) {
+      char* shared = piece + offset * element;
+      std::memcpy(member_ == root ? shared : output, member_ == root ? output : shared, n * element);
+    });
+    for (auto step : {&Progress::copied, &Progress::reduced, &Progress::finished}) {
+      (mine.*step).store(done_ + 1, std::memory_order_release);
+    }
+  }
 }
 
 }  // namespace ddl

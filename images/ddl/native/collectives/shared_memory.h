@@ -35,6 +35,8 @@ class SharedMemory {
 
   // Every rank of the host calls it with tensors of the same types and shapes. `scale` multiplies the host's result.
   void allreduce(const Spans& spans, int type, int reduction, double scale, const Between& between);
+  // What the outputs of `root`, one of the host's members, hold to the outputs of all.
+  void broadcast(const Spans& spans, int root);
 
   double stall_seconds = 0;  // 0: never told
   Stalled stalled;
@@ -49,6 +51,7 @@ class SharedMemory {
   Progress& progress(int member) const { return reinterpret_cast<Progress*>(memory_)[member]; }
   char* slot(int member, uint64_t piece) const;
   void await(std::atomic<uint64_t> Progress::*step, uint64_t count);
+  void await_member(int member, std::atomic<uint64_t> Progress::*step, uint64_t count);
   void copy_in(const Work& work, size_t piece);
   void reduce(const Work& work, size_t piece);
   void copy_out(const Work& work, size_t piece);

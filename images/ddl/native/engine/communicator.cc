@@ -47,6 +47,11 @@ Communicator::~Communicator() {
 bool Communicator::submit(Request&& request) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (closed_ || leaving_) return false;
+  // Which of two is the first is then a matter of luck, on each rank its own.
+  if (request.shares_name && ++in_flight_[request.name] > 1) {
+    request.signature =
+        with_origin(request.signature, "several threads at once on rank " + std::to_string(topology_.rank));
+  }
   request.since = now();
   if (request.kind == DDL_ALLREDUCE && request.name.compare(0, sizeof DDL_GUARD_NAMES - 1, DDL_GUARD_NAMES)) ++reductions_;
   ++unfinished_;
@@ -233,7 +238,12 @@ void Communicator::finish(const Batch& batch, double waited, double moved) {
   for (const Request& request : batch) answer(request, DDL_OK, "");
 }
 
+// It is out of flight first: who is told may go on to the next of the name.
 void Communicator::answer(const Request& request, int code, const std::string& words) {
+  if (request.shares_name) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (--in_flight_[request.name] == 0) in_flight_.erase(request.name);
+  }
   request.done(request.context, code, words.c_str());
   std::lock_guard<std::mutex> lock(mutex_);
   if (--unfinished_ == 0 && closed_) changed_.notify_all();
@@ -242,7 +252,7 @@ void Communicator::answer(const Request& request, int code, const std::string& w
 // Tensors that can be reduced as one row are: those of one kind, type and reduction, in the order in which they came.
 void Communicator::move_tensors(const Batch& batch) {
   struct Row {
-    int kind, reduction, type;
+    int kind, how, type;
     Spans spans;
   };
   std::vector<Row> rows;
@@ -250,10 +260,10 @@ void Communicator::move_tensors(const Batch& batch) {
     for (const Request::Tensor& tensor : request.tensors) {
       Row* found = nullptr;
       for (Row& row : rows) {
-        if (row.kind == request.kind && row.reduction == request.reduction && row.type == tensor.type) found = &row;
+        if (row.kind == request.kind && row.how == request.how && row.type == tensor.type) found = &row;
       }
       if (!found) {
-        rows.push_back({request.kind, request.reduction, tensor.type, Spans(size_of(tensor.type))});
+        rows.push_back({request.kind, request.how, tensor.type, Spans(size_of(tensor.type))});
         found = &rows.back();
       }
       found->spans.add(tensor.input, tensor.output, tensor.count);
@@ -261,9 +271,9 @@ void Communicator::move_tensors(const Batch& batch) {
   }
   for (const Row& row : rows) {
     if (row.kind == DDL_BROADCAST) {
-      algorithms_->broadcast(row.spans);
+      algorithms_->broadcast(row.spans, row.how);
     } else {
-      algorithms_->allreduce(row.spans, row.type, row.reduction);
+      algorithms_->allreduce(row.spans, row.type, row.how);
     }
   }
 }

@@ -62,6 +62,7 @@ class Communicator {
   Request take_pending(const std::string& name);
   bool land_launched();
   void finish(const Batch& batch, double waited, double moved);
+  void answer(const Request& request, int code, const std::string& words);
   void move_tensors(const Batch& batch);
   void rest(unsigned idle_rounds);
   void end();
@@ -83,6 +84,7 @@ class Communicator {
   std::unordered_map<std::string, int64_t> guard_steps_;  // by name
   bool asleep_ = false, ready_ = false, closed_ = false, leaving_ = false;
   size_t unfinished_ = 0;  // requests that were taken and are not done
+  std::unordered_map<std::string, int> in_flight_;  // of names that collectives share: how many
   double stall_seconds_ = 60;
   ddl_counters counters_ = {0, 0, 0, 0, 0};
 

@@ -85,8 +85,9 @@ void at_exit(int given, void*) {
 }
 
 // `to` outlives its end, and then takes nothing.
-int submit(ddl::Communicator* to, const char* name, ddl::Request&& request) {
-  return to->submit(std::move(request)) ? DDL_OK : fail(DDL_LEFT, std::string(name) + ": this rank has left");
+int submit(ddl::Communicator* to, ddl::Request&& request) {
+  const std::string name = request.name;
+  return to->submit(std::move(request)) ? DDL_OK : fail(DDL_LEFT, name + ": this rank has left");
 }
 
 struct Waiting {
@@ -144,32 +145,36 @@ int ddl_local_rank(void) { return known() ? known()->local_rank() : 0; }
 int ddl_local_size(void) { return known() ? known()->topology().local_size : 1; }
 int ddl_num_hosts(void) { return known() ? known()->topology().hosts : 1; }
 
-int ddl_enqueue(const char* name, int kind, int reduction, const ddl_tensor* tensors, int count, ddl_done done,
+int ddl_enqueue(const char* name, int kind, int how, const ddl_tensor* tensors, int count, ddl_done done,
                 void* context) {
   ddl::Communicator* to = communicator();
   if (!to) return not_ready();
   ddl::Request request;
   std::string error;
-  if (!ddl::make_request(name, kind, reduction, tensors, count, &request, &error)) return fail(DDL_INVALID, error);
+  if (!ddl::make_request(name, kind, how, tensors, count, to->topology().rank, to->topology().size, &request, &error)) {
+    return fail(DDL_INVALID, error);
+  }
   request.done = done;
   request.context = context;
-  return submit(to, name, std::move(request));
+  return submit(to, std::move(request));
 }
 
-int ddl_enqueue_on_gpu(const char* name, int kind, int reduction, const ddl_tensor* tensors, int count, void* stream,
+int ddl_enqueue_on_gpu(const char* name, int kind, int how, const ddl_tensor* tensors, int count, void* stream,
                        ddl_done done, void* context) {
   ddl::Communicator* to = communicator();
   if (!to) return not_ready();
   ddl::Request request;
   std::string error;
-  if (!ddl::make_request(name, kind, reduction, tensors, count, &request, &error)) return fail(DDL_INVALID, error);
+  if (!ddl::make_request(name, kind, how, tensors, count, to->topology().rank, to->topology().size, &request, &error)) {
+    return fail(DDL_INVALID, error);
+  }
   if (!to->prepare_on_gpu(stream, &request, &error)) return fail(DDL_FAILED, error);
   request.done = done;
   request.context = context;
-  return submit(to, name, std::move(request));
+  return submit(to, std::move(request));
 }
 
-int64_t ddl_start(const char* name, int kind, int reduction, const ddl_tensor* tensors, int count) {
+int64_t ddl_start(const char* name, int kind, int how, const ddl_tensor* tensors, int count) {
   if (inherited()) return refuse(), 0;
   Handles& all = handles();
   int64_t handle;
@@ -179,7 +184,7 @@ int64_t ddl_start(const char* name, int kind, int reduction, const ddl_tensor* t
     all.waiting[handle];
   }
   void* context = reinterpret_cast<void*>(static_cast<intptr_t>(handle));
-  const int code = ddl_enqueue(name, kind, reduction, tensors, count, &handle_done, context);
+  const int code = ddl_enqueue(name, kind, how, tensors, count, &handle_done, context);
   if (code == DDL_OK) return handle;
   std::lock_guard<std::mutex> lock(all.mutex);
   all.waiting.erase(handle);
@@ -206,10 +211,10 @@ int ddl_wait(int64_t handle) {
   return waiting.code;
 }
 
-int ddl_run(const char* name, int kind, int reduction, const ddl_tensor* tensors, int count) {
+int ddl_run(const char* name, int kind, int how, const ddl_tensor* tensors, int count) {
   ddl::Communicator* to = communicator();
   if (!to) return not_ready();
-  const int64_t handle = ddl_start(name, kind, reduction, tensors, count);
+  const int64_t handle = ddl_start(name, kind, how, tensors, count);
   // The words tell which it was: this rank has left, or the arguments cannot be.
   if (handle == 0) return communicator() ? DDL_INVALID : DDL_LEFT;
   return ddl_wait(handle);

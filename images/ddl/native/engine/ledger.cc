@@ -15,6 +15,7 @@ const size_t kNumbers = 16384;   // collectives that get a number; programs that
 const size_t kListed = 16;       // ranks that are listed one by one
 const double kGuardSeconds = 15;  // so long all wait, one of them with the guard: no one can ever go on
 const char kGuards[] = DDL_GUARD_NAMES, kAlone[] = "guard: alone", kEnd[] = "guard: end";
+const char kGiveNames[] = "; collectives of several threads are told apart by their names alone: give each a name=";
 
 std::string list(const std::vector<int>& ranks) {
   std::ostringstream words;
@@ -131,6 +132,11 @@ void Ledger::complete(Entry* entry) {
     }
   }
   const std::string signature = entry->signatures[static_cast<size_t>(first)];
+  // Those that follow a race are no better off: which of them has met an error is another one on each rank.
+  if (!raced_.empty() && raced_.count(entry->name) && shares_name(signature)) {
+    fail(entry, DDL_MISMATCH, entry->name + ": ranks differed about one of these before" + kGiveNames);
+    return;
+  }
   if (!entry->guards && is_reduction(signature)) ++reductions_;
   const std::string key = entry->name + '\0' + signature;
   const auto known = numbers_.find(key);
@@ -182,16 +188,23 @@ void Ledger::leave(int rank) {
   }
 }
 
-std::string Ledger::difference(const Entry& entry) const {
+std::string Ledger::difference(const Entry& entry) {
   std::ostringstream words;
   words << entry.name << ": ranks differ";
+  const size_t about = first_difference(entry.signatures[0], entry.signatures[1]);
+  bool race = false;
   for (size_t index = 0; index < entry.signatures.size(); ++index) {
     std::vector<int> ranks;
     for (int rank = 0; rank < size_; ++rank) {
       if (entry.who[static_cast<size_t>(rank)] == static_cast<int>(index)) ranks.push_back(rank);
     }
     words << (index ? "; " : ": ") << list(ranks) << (ranks.size() == 1 ? " has " : " have ")
-          << describe(entry.signatures[index]);
+          << describe(entry.signatures[index], about);
+    race = race || origin_of(entry.signatures[index]) != origin_of(entry.signatures[0]);
+  }
+  if (race) {
+    words << kGiveNames;
+    raced_.insert(entry.name);
   }
   return words.str();
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "engine/messages.h"
@@ -49,12 +50,13 @@ class Ledger {
   void complete(Entry* entry);
   void fail(Entry* entry, int code, const std::string& words);
   void settle(Entry* entry);
-  std::string difference(const Entry& entry) const;
+  std::string difference(const Entry& entry);
   std::string who_waits(const Entry& entry) const;
   std::string what_ranks_wait_for() const;
 
   const int size_;
   std::unordered_map<std::string, Entry> entries_;
+  std::unordered_set<std::string> raced_;                      // names whose order is no one's any more
   std::vector<std::pair<std::string, std::string>> numbered_;  // name and signature by number
   std::unordered_map<std::string, int> numbers_;               // and the other way round
   std::vector<int> pending_;                                   // by rank: of how many it waits

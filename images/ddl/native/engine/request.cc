@@ -1,8 +1,10 @@
 #include "engine/request.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <sstream>
+#include <vector>
 
 #include "collectives/arithmetic.h"
 
@@ -17,6 +19,7 @@ const char* const kReductions[] = {"sum", "avg", "min", "max"};
 void pack(int64_t value, std::string* to) { to->append(reinterpret_cast<const char*>(&value), sizeof value); }
 
 const int64_t kOnGpu = 16;  // added to the kind
+const std::string kShared = "\n";  // before the origin of one that shares its name
 
 int64_t unpack(const std::string& from, size_t* at) {
   int64_t value;
@@ -25,36 +28,91 @@ int64_t unpack(const std::string& from, size_t* at) {
   return value;
 }
 
-const char* unusable(const char* name, int kind, int reduction, const ddl_tensor* tensors, int count) {
-  if (!name || !*name) return "a collective needs a name";
+void pack(const std::string& text, std::string* to) {
+  pack(static_cast<int64_t>(text.size()), to);
+  *to += text;
+}
+
+std::string unpack_text(const std::string& from, size_t* at) {
+  const size_t size = static_cast<size_t>(unpack(from, at));
+  *at += size;
+  return from.substr(*at - size, size);
+}
+
+std::string unusable(int kind, int how, const ddl_tensor* tensors, int count, int size) {
   if (kind != DDL_ALLREDUCE && kind != DDL_BROADCAST) return "no such kind of collective";
-  if (reduction < DDL_SUM || reduction > DDL_MAX) return "no such reduction";
+  if (kind == DDL_BROADCAST && (how < 0 || how >= size)) {
+    return "root " + std::to_string(how) + " is no rank: there are " + std::to_string(size) + ", from 0 on";
+  }
+  if (kind == DDL_ALLREDUCE && (how < DDL_SUM || how > DDL_MAX)) return "no such reduction";
   if (count < 0 || (count > 0 && !tensors)) return "no tensors";
   for (int index = 0; index < count; ++index) {
     const ddl_tensor& tensor = tensors[index];
-    if (size_of(tensor.type) == 0) return "no such type";
+    const int64_t unit = static_cast<int64_t>(size_of(tensor.type));
+    if (unit == 0) return "no such type";
+    if (tensor.element_bytes < 0 || tensor.element_bytes % unit) return "elements that are not whole numbers of their type";
     if (kind == DDL_BROADCAST) continue;
     if (tensor.type == DDL_BYTES) return "bytes can be broadcast, not reduced";
-    if (reduction == DDL_AVERAGE && (tensor.type == DDL_INT32 || tensor.type == DDL_INT64)) {
+    if (how == DDL_AVERAGE && (tensor.type == DDL_INT32 || tensor.type == DDL_INT64)) {
       return "the average of integers is no integer: sum them, or cast them to floating point first";
     }
   }
-  return nullptr;
+  return "";
+}
+
+// What a signature says, but for the tensors; `at` is where they begin.
+struct Head {
+  int64_t kind, how;
+  std::string origin;
+};
+
+Head unpack_head(const std::string& signature, size_t* at) {
+  Head head;
+  head.kind = unpack(signature, at);
+  head.how = unpack(signature, at);
+  head.origin = unpack_text(signature, at);
+  return head;
+}
+
+// Each tensor of a signature in words.
+std::vector<std::string> tensors_of(const std::string& signature) {
+  std::vector<std::string> tensors;
+  size_t at = 0;
+  unpack_head(signature, &at);
+  while (at < signature.size()) {
+    std::ostringstream shape;
+    const int64_t type = unpack(signature, &at), ndims = unpack(signature, &at);
+    for (int64_t axis = 0; axis < ndims; ++axis) shape << (axis ? "," : "") << unpack(signature, &at);
+    const std::string element = unpack_text(signature, &at);
+    tensors.push_back((element.empty() ? kTypes[type] : element) + "[" + shape.str() + "]");
+  }
+  return tensors;
 }
 
 }  // namespace
 
-bool make_request(const char* name, int kind, int reduction, const ddl_tensor* tensors, int count, Request* request,
-                  std::string* error) {
-  if (const char* why = unusable(name, kind, reduction, tensors, count)) {
-    *error = std::string(name && *name ? name : "(no name)") + ": " + why;
+bool make_request(const char* name, int kind, int how, const ddl_tensor* tensors, int count, int rank, int size,
+                  Request* request, std::string* error) {
+  const std::string given = name ? name : "";
+  const size_t feed = given.find('\n');
+  request->name = given.substr(0, feed);
+  request->shares_name = feed != std::string::npos;
+  std::string origin = request->shares_name ? given.substr(feed + 1) : "";
+  if (origin[0] == '!') origin = origin.substr(1) + " at once on rank " + std::to_string(rank);
+  if (request->name.empty()) {
+    *error = "(no name): a collective needs a name";
     return false;
   }
-  request->name = name;
+  const std::string why = unusable(kind, how, tensors, count, size);
+  if (!why.empty()) {
+    *error = request->name + ": " + why;
+    return false;
+  }
   request->kind = kind;
-  request->reduction = reduction;
+  request->how = how;
   pack(kind, &request->signature);
-  pack(kind == DDL_BROADCAST ? DDL_SUM : reduction, &request->signature);
+  pack(how, &request->signature);
+  pack(request->shares_name ? kShared + origin : "", &request->signature);
   for (int index = 0; index < count; ++index) {
     const ddl_tensor& tensor = tensors[index];
     int64_t elements = 1;
@@ -68,6 +126,8 @@ bool make_request(const char* name, int kind, int reduction, const ddl_tensor* t
       elements *= tensor.dims[axis];
       pack(tensor.dims[axis], &request->signature);
     }
+    pack(tensor.element ? tensor.element : "", &request->signature);
+    if (tensor.element_bytes) elements *= tensor.element_bytes / static_cast<int64_t>(size_of(tensor.type));
     request->tensors.push_back({tensor.input, tensor.output, static_cast<size_t>(elements), tensor.type});
   }
   return true;
@@ -82,25 +142,55 @@ std::string on_gpu(const std::string& signature) {
 
 bool is_reduction(const std::string& signature) {
   size_t at = 0;
-  return unpack(signature, &at) % kOnGpu == DDL_ALLREDUCE;
+  return unpack_head(signature, &at).kind % kOnGpu == DDL_ALLREDUCE;
 }
 
-std::string describe(const std::string& signature) {
+std::string with_origin(const std::string& signature, const std::string& origin) {
+  size_t at = 0;
+  const Head head = unpack_head(signature, &at);
+  std::string changed;
+  pack(head.kind, &changed);
+  pack(head.how, &changed);
+  pack(kShared + origin, &changed);
+  return changed + signature.substr(at);
+}
+
+std::string origin_of(const std::string& signature) {
+  size_t at = 0;
+  const std::string origin = unpack_head(signature, &at).origin;
+  return origin.empty() ? origin : origin.substr(kShared.size());
+}
+
+bool shares_name(const std::string& signature) {
+  size_t at = 0;
+  return !unpack_head(signature, &at).origin.empty();
+}
+
+size_t first_difference(const std::string& one, const std::string& other) {
+  const std::vector<std::string> here = tensors_of(one), there = tensors_of(other);
+  if (here.size() != there.size()) return 0;
+  const auto differ = std::mismatch(here.begin(), here.end(), there.begin());
+  return differ.first == here.end() ? 0 : static_cast<size_t>(differ.first - here.begin());
+}
+
+std::string describe(const std::string& signature, size_t about) {
   std::ostringstream words;
-  size_t at = 0, tensors = 0;
-  const int64_t kind = unpack(signature, &at);
-  const bool broadcast = kind % kOnGpu == DDL_BROADCAST;
-  const int64_t reduction = unpack(signature, &at);
-  words << (broadcast ? "broadcast" : "allreduce ") << (broadcast ? "" : kReductions[reduction]);
-  for (; at < signature.size(); ++tensors) {
-    std::ostringstream tensor;
-    tensor << ' ' << kTypes[unpack(signature, &at)] << '[';
-    const int64_t ndims = unpack(signature, &at);
-    for (int64_t axis = 0; axis < ndims; ++axis) tensor << (axis ? "," : "") << unpack(signature, &at);
-    if (tensors < kNamed) words << tensor.str() << ']';
+  size_t at = 0;
+  const Head head = unpack_head(signature, &at);
+  const std::vector<std::string> tensors = tensors_of(signature);
+  if (head.kind % kOnGpu == DDL_BROADCAST) {
+    words << "broadcast from " << head.how;
+  } else {
+    words << "allreduce " << kReductions[head.how];
   }
-  if (kind >= kOnGpu) words << " on GPUs";
-  if (tensors > kNamed) words << " … " << tensors << " tensors";
+  if (about >= kNamed && about < tensors.size()) {
+    words << " … " << tensors[about] << " as tensor " << about + 1 << " of " << tensors.size();
+  } else {
+    for (size_t index = 0; index < std::min(kNamed, tensors.size()); ++index) words << ' ' << tensors[index];
+    if (tensors.size() > kNamed) words << " … " << tensors.size() << " tensors";
+  }
+  if (head.kind >= kOnGpu) words << " on GPUs";
+  if (!origin_of(signature).empty()) words << " by " << origin_of(signature);
   return words.str();
 }
 

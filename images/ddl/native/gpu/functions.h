@@ -23,7 +23,7 @@ typedef struct ddl_gpu_piece {
   const void *input;
   void *output;
   size_t count;        /* elements, at least one */
-  int kind, reduction; /* enum ddl_kind, ddl_reduction */
+  int kind, how;       /* enum ddl_kind; enum ddl_reduction, or a broadcast's root */
   int type;            /* enum ddl_type */
 } ddl_gpu_piece;
 

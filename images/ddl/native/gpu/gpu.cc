@@ -181,7 +181,7 @@ void Gpu::launch(Batch&& batch, double waited) {
     check(functions_->follow(gpu_, request.event));
     for (const Request::Tensor& tensor : request.tensors) {
       if (tensor.count == 0) continue;
-      pieces.push_back({tensor.input, tensor.output, tensor.count, request.kind, request.reduction, tensor.type});
+      pieces.push_back({tensor.input, tensor.output, tensor.count, request.kind, request.how, tensor.type});
     }
   }
   void* event = nullptr;

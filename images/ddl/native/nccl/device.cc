@@ -231,10 +231,10 @@ const char* check(ddl_gpu* gpu, int* state) {
 
 ncclResult_t give(ddl_gpu* gpu, const ddl_gpu_piece& piece) {
   if (piece.kind == DDL_BROADCAST) {
-    return gpu->nccl->ncclBroadcast(piece.input, piece.output, piece.count, type_of(piece.type), 0, gpu->communicator,
+    return gpu->nccl->ncclBroadcast(piece.input, piece.output, piece.count, type_of(piece.type), piece.how, gpu->communicator,
                                     gpu->stream);
   }
-  return gpu->nccl->ncclAllReduce(piece.input, piece.output, piece.count, type_of(piece.type), op_of(piece.reduction),
+  return gpu->nccl->ncclAllReduce(piece.input, piece.output, piece.count, type_of(piece.type), op_of(piece.how),
                                   gpu->communicator, gpu->stream);
 }
 

@@ -52,7 +52,7 @@ int type_of(DataType type) {
     case tensorflow::DT_INT64:
       return DDL_INT64;
     default:
-      return DDL_BYTES;  // bool, uint8, int8: the ops' definitions let no other type through
+      return DDL_BYTES;  // of broadcasts alone: the other ops' definitions let no other type through
   }
 }
 
@@ -92,14 +92,15 @@ mode: what DDL_OPTIONS holds, `-mode p:2x4` for example.
 REGISTER_OP("Bcast")
     .Input("x: T")
     .Output("y: T")
-    .Attr("T: {half, bfloat16, float, double, int32, int64, bool, uint8, int8}")
+    .Attr("T: type")
+    .Attr("root: int >= 0 = 0")
     .Attr("key: string = ''")
     .SetIsStateful()
     .SetShapeFn(shapes_unchanged)
     .Doc(R"doc(
-Rank 0's value of `x`, on every rank.
+The value of `x` that rank `root` has, on every rank, bit for bit. Not for strings, resources and variants.
 
-key: what the ranks know it by; the node's name if empty.
+key: what the ranks know it by; the node's name if empty. As ddl_enqueue's name: a line feed in it says that others share it.
 )doc");
 
 REGISTER_OP("AllReduce")
@@ -121,13 +122,15 @@ REGISTER_OP("AllReduceN")
     .Output("ys: T")
     .Attr("op: {'sum', 'avg', 'min', 'max'} = 'sum'")
     .Attr("T: list({half, bfloat16, float, double, int32, int64}) >= 1")
+    .Attr("of: list(type) = []")
     .Attr("key: string = ''")
     .SetIsStateful()
     .SetShapeFn(shapes_unchanged)
     .Doc(R"doc(
 As AllReduce, for a list of tensors at once: they travel as one.
 
-key: what the ranks know it by; the node's name if empty.
+of: the types that the tensors stand for, where they were cast for the way; ranks must agree about them. Empty: T.
+key: what the ranks know it by; the node's name if empty. As ddl_enqueue's name: a line feed in it says that others share it.
 )doc");
 
 // The stream that TensorFlow computes in, for this op; its headers tell it to those who have CUDA's.
@@ -174,10 +177,27 @@ class CollectiveOp : public AsyncOpKernel {
   CollectiveOp(OpKernelConstruction* context, int kind) : AsyncOpKernel(context), kind_(kind) {
     OP_REQUIRES_OK(context, context->GetAttr("key", &key_));
     if (key_.empty()) key_ = name();
-    if (kind_ == DDL_BROADCAST) return;
+    for (int index = 0; index < context->num_inputs(); ++index) {
+      const DataType type = context->input_type(index);
+      OP_REQUIRES(context, tensorflow::DataTypeCanUseMemcpy(type),
+                  errors::InvalidArgument("ddl: ", key_, ": cannot broadcast a tensor of type ",
+                                          tensorflow::DataTypeString(type), ": its values are not in the tensor itself"));
+      elements_.push_back(type_of(type) == DDL_BYTES ? tensorflow::DataTypeString(type) : "");
+    }
+    if (kind_ == DDL_BROADCAST) {
+      OP_REQUIRES_OK(context, context->GetAttr("root", &how_));
+      return;
+    }
     std::string op;
     OP_REQUIRES_OK(context, context->GetAttr("op", &op));
-    reduction_ = reduction_of(op);
+    how_ = reduction_of(op);
+    std::vector<DataType> of;
+    if (context->HasAttr("of")) OP_REQUIRES_OK(context, context->GetAttr("of", &of));
+    OP_REQUIRES(context, of.empty() || of.size() == elements_.size(),
+                errors::InvalidArgument("ddl: ", key_, ": `of` has another length than the list of tensors"));
+    for (size_t index = 0; index < of.size(); ++index) {
+      if (of[index] != context->input_type(static_cast<int>(index))) elements_[index] = tensorflow::DataTypeString(of[index]);
+    }
   }
 
   void ComputeAsync(OpKernelContext* context, DoneCallback done) override {
@@ -200,7 +220,9 @@ class CollectiveOp : public AsyncOpKernel {
       OP_REQUIRES_OK_ASYNC(context, context->forward_input_or_allocate_output({index}, index, input.shape(), &output),
                            done);
       void* to = const_cast<char*>(output->tensor_data().data());
-      tensors[static_cast<size_t>(index)] = {address, to, next_dims, ndims, type};
+      const int64_t element_bytes = type == DDL_BYTES ? tensorflow::DataTypeSize(input.dtype()) : 0;
+      tensors[static_cast<size_t>(index)] = {address, to,   next_dims, ndims,
+                                             type,    elements_[static_cast<size_t>(index)].c_str(), element_bytes};
       next_dims += ndims;
     }
     const int code = enqueue(context, tensors, running.get());
@@ -214,13 +236,14 @@ class CollectiveOp : public AsyncOpKernel {
 
  protected:
   virtual int enqueue(OpKernelContext*, const std::vector<ddl_tensor>& tensors, Running* running) {
-    return ddl_enqueue(key_.c_str(), kind_, reduction_, tensors.data(), static_cast<int>(tensors.size()), &finish,
+    return ddl_enqueue(key_.c_str(), kind_, how_, tensors.data(), static_cast<int>(tensors.size()), &finish,
                        running);
   }
 
   const int kind_;
-  int reduction_ = DDL_SUM;
+  int how_ = DDL_SUM;
   std::string key_;
+  std::vector<std::string> elements_;  // of each tensor: its type's name, where the engine has none for it
 };
 
 // What differs is where the addresses lead to, and that the values are there when TensorFlow's stream comes so far.
@@ -230,7 +253,7 @@ class GpuCollectiveOp : public CollectiveOp {
 
  protected:
   int enqueue(OpKernelContext* context, const std::vector<ddl_tensor>& tensors, Running* running) override {
-    return ddl_enqueue_on_gpu(key_.c_str(), kind_, reduction_, tensors.data(), static_cast<int>(tensors.size()),
+    return ddl_enqueue_on_gpu(key_.c_str(), kind_, how_, tensors.data(), static_cast<int>(tensors.size()),
                               stream_of(context), &finish, running);
   }
 };
