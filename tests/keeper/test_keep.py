@@ -153,7 +153,7 @@ def test_a_run_that_goes_well_is_told_state_by_state_and_leaves_nothing_to_keep(
 
 def test_the_digests_of_each_commands_weights_are_stored_beside_the_record(host: Host) -> None:
     (host.folder / "logs" / "weights" / "1.jsonl").write_bytes(b"digests\n")
-    assert host.keep(job()) is False
+    assert host.keep(job(HERE)) is False
     assert host.bucket.objects[f"{RUN}/_run/weights.1.jsonl"] == b"digests\n"
     assert f"{RUN}/_run/weights.2.jsonl" not in host.bucket.objects
 
@@ -161,7 +161,7 @@ def test_the_digests_of_each_commands_weights_are_stored_beside_the_record(host:
 def test_what_a_program_plants_in_the_place_of_digests_is_not_followed(host: Host) -> None:
     (host.folder / "secret").write_bytes(b"a key of the tool's")
     (host.folder / "logs" / "weights" / "1.jsonl").symlink_to(host.folder / "secret")
-    assert host.keep(job()) is False
+    assert host.keep(job(HERE)) is False
     assert f"{RUN}/_run/weights.1.jsonl" not in host.bucket.objects
 
 

@@ -64,7 +64,8 @@ def compare(tmp_path: Path, *sums: str) -> None:
     for name in ("check_model.py", "t.py"):
         (tmp_path / "code").mkdir(exist_ok=True)
         (tmp_path / "code" / name).write_text("x")
-    collection._compare_code(tmp_path, [f"{line}\n" for line in sums])
+    found = (line.split("  ", 1) for line in sums)
+    collection._compare_code(tmp_path, {name: sha for sha, name in found})
 
 
 def test_collected_code_is_what_was_submitted_with_its_modes(tmp_path: Path) -> None:
