@@ -27,7 +27,7 @@ from ddl.guard.weights import Final, Value, Variable, Weights, digests_of, sampl
 from ddl.tensorflow import names, sessions, variables
 from ddl.tensorflow.replacing import Method, here, replace
 
-_OF_VARIABLE, _EXCLUDED = "_ddl_guarded", "_ddl_guard_excluded"
+_OF_VARIABLE, _TOLD, _EXCLUDED = "_ddl_guarded", "_ddl_guard_told", "_ddl_guard_excluded"
 
 
 def install(guard: Guard) -> None:
@@ -117,6 +117,8 @@ class Trained(Weights):
         self._last: Final | None = None
         self._handles = [(variable.handle, variable.dtype.base_dtype) for variable in variables]
         self._references = [weakref.ref(variable, self._going) for variable in variables]
+        for variable in variables:
+            vars(variable).setdefault(_TOLD, []).append(weakref.ref(self))
 
     @property
     def steps(self) -> int:
@@ -182,10 +184,11 @@ class Trained(Weights):
 
 def _assigning(assign: Method) -> Method:
     def touch_and_assign(self: Any, *args: Any, **kwargs: Any) -> Any:
-        known = vars(self).get(_OF_VARIABLE)
-        if known and not here.in_apply and tf.executing_eagerly():
-            for weights in known.values():
-                weights.touch()
+        references = vars(self).get(_TOLD)
+        if references and not here.in_apply and tf.executing_eagerly():
+            for reference in references:
+                if (weights := reference()) is not None:
+                    weights.touch()
         return assign(self, *args, **kwargs)
 
     return touch_and_assign
