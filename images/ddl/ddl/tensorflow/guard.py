@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -16,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable
+from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable, ResourceVariable
 
 from ddl import steps
 from ddl.engine import digest
@@ -27,6 +28,7 @@ from ddl.guard.weights import Final, Value, Variable, Weights, digests_of, sampl
 from ddl.tensorflow import names, sessions, variables
 from ddl.tensorflow.replacing import Method, here, replace
 
+_ASSIGN = ("assign", "assign_add", "assign_sub", "_restore_from_tensors")
 _OF_VARIABLE, _TOLD, _EXCLUDED = "_ddl_guarded", "_ddl_guard_told", "_ddl_guard_excluded"
 
 
@@ -39,9 +41,9 @@ def install(guard: Guard) -> None:
     variables.told.append(_given[0].note)
     steps.register(functools.partial(_after_step, guard))
     if guard.here.rank == 0:
-        for name in ("assign", "assign_add", "assign_sub", "_restore_from_tensors"):
+        for kind, name in itertools.product((ResourceVariable, BaseResourceVariable), _ASSIGN):
             with suppress(StopIteration):  # not in every version
-                replace(BaseResourceVariable, name, _assigning)
+                replace(kind, name, _assigning)
 
 
 def exclude(variable: Any) -> None:
