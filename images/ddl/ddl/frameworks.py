@@ -19,7 +19,8 @@ def prepare(engine: Engine, here: Place) -> None:
     """Prepare the frameworks that are loaded, and each of the others when the program imports it."""
     for name, prepare_it in _PREPARATIONS.items():
         when_imported(name, functools.partial(prepare_it, engine, here))
-    atexit.register(_fail_where_unprepared, engine, os.getpid())
+    if engine.is_own:
+        atexit.register(_fail_where_unprepared, engine, os.getpid())
 
 
 def _fail_where_unprepared(engine: Engine, owner: int) -> None:

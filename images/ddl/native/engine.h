@@ -155,7 +155,7 @@ DDL_API void ddl_set_stall_seconds(double seconds);
 
 /* What the engine did so far. Times are seconds of the engine's thread. */
 typedef struct ddl_counters {
-  int64_t collectives;   /* requests that are done */
+  int64_t collectives;   /* requests that are done; the guard's are left out */
   int64_t batches;       /* what they were fused into */
   int64_t bytes;         /* of tensors, on this rank */
   double seconds_agreeing; /* from a request's arrival to the order to run it, summed over batches */

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -16,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable
+from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable, ResourceVariable
 
 from ddl import steps
 from ddl.engine import digest
@@ -27,7 +28,8 @@ from ddl.guard.weights import Final, Value, Variable, Weights, digests_of, sampl
 from ddl.tensorflow import names, sessions, variables
 from ddl.tensorflow.replacing import Method, here, replace
 
-_OF_VARIABLE, _EXCLUDED = "_ddl_guarded", "_ddl_guard_excluded"
+_ASSIGN = ("assign", "assign_add", "assign_sub", "_restore_from_tensors")
+_OF_VARIABLE, _TOLD, _EXCLUDED = "_ddl_guarded", "_ddl_guard_told", "_ddl_guard_excluded"
 
 
 def install(guard: Guard) -> None:
@@ -39,9 +41,9 @@ def install(guard: Guard) -> None:
     variables.told.append(_given[0].note)
     steps.register(functools.partial(_after_step, guard))
     if guard.here.rank == 0:
-        for name in ("assign", "assign_add", "assign_sub", "_restore_from_tensors"):
+        for kind, name in itertools.product((ResourceVariable, BaseResourceVariable), _ASSIGN):
             with suppress(StopIteration):  # not in every version
-                replace(BaseResourceVariable, name, _assigning)
+                replace(kind, name, _assigning)
 
 
 def exclude(variable: Any) -> None:
@@ -117,6 +119,8 @@ class Trained(Weights):
         self._last: Final | None = None
         self._handles = [(variable.handle, variable.dtype.base_dtype) for variable in variables]
         self._references = [weakref.ref(variable, self._going) for variable in variables]
+        for variable in variables:
+            vars(variable).setdefault(_TOLD, []).append(weakref.ref(self))
 
     @property
     def steps(self) -> int:
@@ -182,10 +186,11 @@ class Trained(Weights):
 
 def _assigning(assign: Method) -> Method:
     def touch_and_assign(self: Any, *args: Any, **kwargs: Any) -> Any:
-        known = vars(self).get(_OF_VARIABLE)
-        if known and not here.in_apply and tf.executing_eagerly():
-            for weights in known.values():
-                weights.touch()
+        references = vars(self).get(_TOLD)
+        if references and not here.in_apply and tf.executing_eagerly():
+            for reference in references:
+                if (weights := reference()) is not None:
+                    weights.touch()
         return assign(self, *args, **kwargs)
 
     return touch_and_assign

@@ -53,7 +53,7 @@ bool Communicator::submit(Request&& request) {
         with_origin(request.signature, "several threads at once on rank " + std::to_string(topology_.rank));
   }
   request.since = now();
-  if (request.kind == DDL_ALLREDUCE && request.name.compare(0, sizeof DDL_GUARD_NAMES - 1, DDL_GUARD_NAMES)) ++reductions_;
+  if (request.kind == DDL_ALLREDUCE && !is_guards(request.name)) ++reductions_;
   ++unfinished_;
   submitted_.push_back(std::move(request));
   if (asleep_) changed_.notify_all();
@@ -221,15 +221,16 @@ bool Communicator::land_launched() {
 }
 
 void Communicator::finish(const Batch& batch, double waited, double moved) {
-  int64_t bytes = 0;
+  int64_t bytes = 0, programs_own = 0;
   for (const Request& request : batch) {
+    if (!is_guards(request.name)) ++programs_own;
     for (const Request::Tensor& tensor : request.tensors) {
       bytes += static_cast<int64_t>(tensor.count * size_of(tensor.type));
     }
   }
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    counters_.collectives += static_cast<int64_t>(batch.size());
+    counters_.collectives += programs_own;
     counters_.batches += 1;
     counters_.bytes += bytes;
     counters_.seconds_agreeing += waited;

@@ -14,7 +14,7 @@ namespace {
 const size_t kNumbers = 16384;   // collectives that get a number; programs that make up names for ever stay at names
 const size_t kListed = 16;       // ranks that are listed one by one
 const double kGuardSeconds = 15;  // so long all wait, one of them with the guard: no one can ever go on
-const char kGuards[] = DDL_GUARD_NAMES, kAlone[] = "guard: alone", kEnd[] = "guard: end";
+const char kAlone[] = "guard: alone", kEnd[] = "guard: end";
 const char kGiveNames[] = "; collectives of several threads are told apart by their names alone: give each a name=";
 
 std::string list(const std::vector<int>& ranks) {
@@ -56,7 +56,7 @@ Ledger::Entry& Ledger::entry(const std::string& name) {
   Entry& entry = entries_[name];
   if (entry.who.empty()) {
     entry.name = name;
-    entry.guards = name.compare(0, sizeof kGuards - 1, kGuards) == 0;
+    entry.guards = is_guards(name);
     entry.who.assign(static_cast<size_t>(size_), -1);
   }
   return entry;

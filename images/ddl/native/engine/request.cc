@@ -140,6 +140,8 @@ std::string on_gpu(const std::string& signature) {
   return changed + signature.substr(at);
 }
 
+bool is_guards(const std::string& name) { return name.compare(0, sizeof DDL_GUARD_NAMES - 1, DDL_GUARD_NAMES) == 0; }
+
 bool is_reduction(const std::string& signature) {
   size_t at = 0;
   return unpack_head(signature, &at).kind % kOnGpu == DDL_ALLREDUCE;

@@ -37,6 +37,9 @@ bool make_request(const char* name, int kind, int how, const ddl_tensor* tensors
 // The signature of a collective that is the same but for the place: its tensors are on GPUs.
 std::string on_gpu(const std::string& signature);
 
+// Whether a name is one of the divergence guard's.
+bool is_guards(const std::string& name);
+
 // Whether a signature is an allreduce's.
 bool is_reduction(const std::string& signature);
 
