@@ -14,8 +14,8 @@ CANARY = "canaryV5u2kq81Zd0xWb7n"
 PROGRAM = """#!/bin/sh
 set -e
 ls -lAR /job/code
-grep -rsl canary /job/code /run/learner && exit 9
-env | grep -i canary && exit 9
+grep -rsl "canar[y]V" /job/code /run/learner && exit 9
+env | grep -i "canar[y]V" && exit 9
 mkdir -p "$RESULT_DIR/model" && echo x > "$RESULT_DIR/model/saved_model.pb"
 echo this is what was submitted
 """
