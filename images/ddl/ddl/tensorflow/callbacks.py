@@ -30,7 +30,7 @@ class DDLMetricsCallback(keras.callbacks.Callback):
         if ranks is None or not names:
             return
         values = np.array([float(logs[name]) for name in names])
-        (averages,) = reduce_arrays(ranks, f"metrics {', '.join(names)}", [values], average=True)
+        (averages,) = reduce_arrays(ranks, key(f"metrics {', '.join(names)}"), [values], average=True)
         logs.update(zip(names, averages.tolist(), strict=True))
 
 
