@@ -67,7 +67,7 @@ class DDLMetricsCallback(_Callback):
         if ranks is None or not names:
             return
         values = np.array([float(logs[name]) for name in names])
-        (averages,) = reduce_arrays(ranks, f"metrics {', '.join(names)}", [values], average=True)
+        (averages,) = reduce_arrays(ranks, key(f"metrics {', '.join(names)}"), [values], average=True)
         logs.update(zip(names, averages.tolist(), strict=True))
 
 

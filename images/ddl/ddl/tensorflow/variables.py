@@ -19,6 +19,7 @@ import tensorflow as tf
 from tensorflow.python import pywrap_tfe
 from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable
 
+from ddl import threads
 from ddl.arrays import broadcast_arrays, reduce_arrays
 from ddl.engine import Engine, EngineError
 from ddl.imports import catch_up
@@ -103,7 +104,7 @@ def average_values(engine: Engine, variables: Sequence[Any]) -> None:
     variables = [names.plain(variable) for variable in variables]
     with tf.init_scope(), in_apply():
         values = [np.asarray(variable.read_value().numpy()) for variable in variables]
-        averages = reduce_arrays(engine, f"average of {len(values)} variables", values, average=True)
+        averages = reduce_arrays(engine, threads.key(f"average of {len(values)} variables"), values, average=True)
         for variable, average in zip(variables, averages, strict=True):
             variable.assign(average)
 

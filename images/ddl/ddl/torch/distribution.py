@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from ddl.engine import Engine
+from ddl import threads
+from ddl.engine import Engine, EngineError
 from ddl.learning_rate import warn_where_unscaled
 from ddl.session import engine
 from ddl.torch import guard
@@ -20,6 +21,18 @@ from ddl.torch.reduction import Pending, dense, start_broadcast, start_reduction
 
 _models = itertools.count(1)
 _averagings: weakref.WeakSet[_Averaging] = weakref.WeakSet()
+
+
+def _next_model() -> str:
+    """What the next model is called: by its number, as all ranks have them in the same order.
+
+    Raises:
+        EngineError: they come from two threads, in an order that is a matter of luck.
+    """
+    race = threads.race("models")
+    if race is not None:
+        raise EngineError(f"ddl: models come from {race}, and nothing tells ranks which is which: do it in one thread")
+    return f"model {next(_models)}"
 
 
 def broadcast(model: torch.nn.Module, optimizer: torch.optim.Optimizer | None = None) -> None:
@@ -33,11 +46,9 @@ def broadcast(model: torch.nn.Module, optimizer: torch.optim.Optimizer | None = 
     ranks = engine()
     if ranks is None:
         return
-    number = next(_models)
+    number = _next_model()
     tensors = dict(itertools.chain(model.named_parameters(), model.named_buffers()))
-    pending = [
-        start_broadcast(ranks, f"value of {name} of model {number}", [tensor]) for name, tensor in tensors.items()
-    ]
+    pending = [start_broadcast(ranks, f"value of {name} of {number}", [tensor]) for name, tensor in tensors.items()]
     for one in pending:
         one.wait()
     if optimizer is not None:
@@ -67,7 +78,7 @@ def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
     guard.mark((f"parameter {guard.next_number('parameter')}", one) for one in parameters if not guard.is_marked(one))
     grads = [_dense_gradient(parameter) for parameter in parameters if parameter.grad is not None]
     if grads:
-        start_reduction(ranks, "average_gradients", grads).wait()
+        start_reduction(ranks, threads.key("average_gradients"), grads).wait()
 
 
 def distribute(model: torch.nn.Module, optimizer: torch.optim.Optimizer, accumulate: int = 1) -> None:
@@ -90,7 +101,7 @@ def distribute(model: torch.nn.Module, optimizer: torch.optim.Optimizer, accumul
     if ranks is None:
         return
     broadcast(model, optimizer)
-    averaging = _Averaging(ranks, f"model {next(_models)}", accumulate, optimizer)
+    averaging = _Averaging(ranks, _next_model(), accumulate, optimizer)
     _averagings.add(averaging)
     _watch_optimizers()
     for name, parameter in model.named_parameters():

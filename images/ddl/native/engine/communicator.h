@@ -62,7 +62,6 @@ class Communicator {
   Request take_pending(const std::string& name);
   bool land_launched();
   void finish(const Batch& batch, double waited, double moved);
-  void answer(const Request& request, int code, const std::string& words);
   void move_tensors(const Batch& batch);
   void rest(unsigned idle_rounds);
   void end();
