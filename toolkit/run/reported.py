@@ -20,8 +20,8 @@ from toolkit.keeper.metrics import Metric
 from toolkit.run.record import Moment, Record, State, StepResult, plain_json
 from toolkit.run.training_id import CheckedId
 
-MAX_BYTES = 1 << 20
-"""Of a record in a bucket: one of 1024 ranks and 100 commands has about 600 KiB."""
+MAX_BYTES = 8 << 20
+"""Of a record in a bucket: one of 1024 ranks and 100 commands has some MiB."""
 _MOST = 4096
 """States, commands, metrics or hosts in one record."""
 _TEXT = 1 << 18
