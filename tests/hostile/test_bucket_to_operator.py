@@ -77,7 +77,7 @@ def test_a_forged_record_is_refused_by_name_and_nothing_is_completed(
         b'{"a":' * 150_000,
         b"9" * 900_000,
         b'{"state": ' + b"9" * 5000 + b"}",
-        b" " * (3 << 20),
+        b" " * (9 << 20),
         b"NaN",
         b'"' + b"\\ud800" * 1000 + b'"',
     ],

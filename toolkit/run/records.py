@@ -16,8 +16,8 @@ from toolkit.run.training_id import PREFIX, TrainingId, parse_beginning, parse_t
 from toolkit.whole_file import write_whole
 
 _LONGEST = 100
-_MAX_BYTES = 8 << 20
-"""Of a record here; one in a bucket may have an eighth of that."""
+_MAX_BYTES = 32 << 20
+"""Of a record here; one in a bucket may have a quarter of that."""
 
 
 class Records:
