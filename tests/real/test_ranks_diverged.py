@@ -37,8 +37,8 @@ BY_HAND = """if not BAD:
     for variable, gradient in zip(model.trainable_variables, tape.gradient(loss, model.trainable_variables)):
         variable.assign_sub(0.01 * gradient)"""
 NOT_AVERAGED = """if BAD:
-    from ddl.tensorflow import keras3
-    keras3.reduce_pairs = lambda engine, pairs, average: pairs"""
+    from ddl.tensorflow import applying
+    applying.reduce_pairs = lambda engine, pairs, average: pairs"""
 HARMED = """if BAD and step == 120: model.trainable_variables[0].assign(model.trainable_variables[0] * 1.1)
     model.fit(x, x[:, :1] ** 2, batch_size=8, verbose=0)"""
 
@@ -46,7 +46,7 @@ HARMED = """if BAD and step == 120: model.trainable_variables[0].assign(model.tr
 @pytest.mark.parametrize(
     ("after", "train", "said"),
     [
-        (UNHOOKED, FIT, "rank 1 trains by itself: "),
+        (UNHOOKED, FIT, "by gradients of this rank alone: ddl did not average them"),
         ("", BY_HAND, "rank 1 trains by itself: "),
         (NOT_AVERAGED, FIT, "rank 1 has taken 1 steps, but gradients were averaged over all ranks 0 times"),
         ("", HARMED, "ranks diverged in steps 101 to 200: sequential/dense/kernel differs by "),

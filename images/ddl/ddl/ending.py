@@ -30,16 +30,21 @@ from ddl.environment import place
 UNSYNCHRONISED = 86
 """The job's exit status where its ranks were not synchronised. No shell, signal or ``sysexits.h`` uses the number."""
 
+_refusals: list[str] = []
+
 
 def arrange(engine: Engine) -> None:
     """Arrange for all of it; to be called once, by every rank, before a framework arranges for its own end."""
     print_it, print_of_thread = sys.excepthook, threading.excepthook
 
-    def end(kind: type[BaseException]) -> None:
+    def end(kind: type[BaseException], error: BaseException | None) -> None:
         if not engine.is_own:
             return  # a forked child that fails is its parent's affair
         sys.stdout.flush()
         sys.stderr.flush()
+        why = next((one for one in _refusals if one in str(error)), None)
+        if why is not None:
+            end_unsynchronised(engine, f"ranks diverged: {why.removeprefix('ddl: ')}")
         status = 128 + signal.SIGINT if issubclass(kind, KeyboardInterrupt) else 1
         engine.abort(f"nothing caught its {kind.__name__}, which is shown above", status)
 
@@ -49,19 +54,28 @@ def arrange(engine: Engine) -> None:
             # PyTorch's own hook calls this one, catches what it prints, and would print that later.
             sys.__stderr__.write(sys.stderr.getvalue())
             sys.__stderr__.flush()
-        end(kind)
+        end(kind, error)
 
     def print_and_abort_thread(arguments: threading.ExceptHookArgs) -> None:
         print_of_thread(arguments)
         # A program may let one of its own threads die; one that failed in a collective has left the others waiting.
         if "ddl: " in str(arguments.exc_value):
-            end(arguments.exc_type)
+            end(arguments.exc_type, arguments.exc_value)
 
     sys.excepthook = print_and_abort
     threading.excepthook = print_and_abort_thread
     atexit.register(engine.close)
     for name in ("execv", "execve"):  # all of os.exec* come to these
         setattr(os, name, _leaving_first(getattr(os, name), engine))
+
+
+def refusal(why: str) -> RuntimeError:
+    """An error to raise where this rank would go on alone; where nothing catches it, the run ends as `ranks diverged`.
+
+    Not a type of its own: TensorFlow raises those of Python's that a traced function raised anew, and others not.
+    """
+    _refusals.append(why)
+    return RuntimeError(why)
 
 
 def _leaving_first(execute: Callable[..., NoReturn], engine: Engine) -> Callable[..., NoReturn]:

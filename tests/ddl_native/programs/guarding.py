@@ -115,9 +115,9 @@ def session() -> None:
 if WRONG == "unhooked" and BAD:
     keras.optimizers.Optimizer.apply = keras.optimizers.Optimizer.apply.ddl_wraps
 if WRONG == "not-averaged" and BAD:
-    from ddl.tensorflow import keras3
+    from ddl.tensorflow import applying
 
-    keras3.reduce_pairs = lambda _, pairs, **__: pairs
+    applying.reduce_pairs = lambda _, pairs, **__: pairs
 if WRONG == "excluded-on-one" and BAD:
     ddl.guard_exclude("*/bias*")
 if WRONG == "more-steps" and BAD:

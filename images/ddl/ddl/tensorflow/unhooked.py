@@ -22,6 +22,7 @@ from tensorflow.python.ops import gen_training_ops
 from tensorflow.python.ops.ref_variable import RefVariable
 from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable, ResourceVariable
 
+from ddl.ending import refusal
 from ddl.tensorflow.replacing import Method, here
 from ddl.tensorflow.variables import MARK
 
@@ -84,7 +85,7 @@ def _training(op: Method) -> Method:
         if not excused and not any(hasattr(value, REDUCED) for value in (*args, *kwargs.values())):
             optimizer = _optimizer_of(sys._getframe(1))
             who = f"TensorFlow's op {op.__name__}" if optimizer is None else f"the optimizer {_name(optimizer)}"
-            raise RuntimeError(_message(who, "a variable"))
+            raise refusal(_message(who, "a variable"))
         return op(*args, **kwargs)
 
     return look_and_apply
@@ -102,7 +103,7 @@ def _is_trained(variable: Any) -> bool:
 def _refuse_optimizers(variable: Any) -> None:
     optimizer = _optimizer_of(sys._getframe(2))
     if optimizer is not None:
-        raise RuntimeError(_message(f"the optimizer {_name(optimizer)}", variable.name))
+        raise refusal(_message(f"the optimizer {_name(optimizer)}", variable.name))
 
 
 def _optimizer_of(frame: FrameType | None) -> Any:
