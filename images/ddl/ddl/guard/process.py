@@ -83,7 +83,7 @@ class Guard:
         weights.checked, weights.chain = step, folded((weights.chain, total))
         if self._history:
             if weights.number is None:
-                about = [{"name": one.name, "shape": one.shape, "dtype": one.dtype} for one in weights.variables]
+                about = [{"name": one.shown, "shape": one.shape, "dtype": one.dtype} for one in weights.variables]
                 weights.number = self._history.begin(self.settings.interval, weights.name, about)
             self._history.add(weights.number, Entry(step, total, weights.chain, digests), last)
 
@@ -92,7 +92,7 @@ class Guard:
         if 2 in found.differing:
             self.end_for_all(
                 f"ranks guard different variables of {weights.name}: this rank those named "
-                f"{_some([one.name for one in weights.variables])}; what is excluded must be so on every rank",
+                f"{_some([one.shown for one in weights.variables])}; what is excluded must be so on every rank",
                 weights,
                 step,
             )
@@ -108,10 +108,10 @@ class Guard:
             about = weights.variables[place]
             size = largest_difference(self.engine, f"{name}: {about.name}", mine.values[place].numbers(), left_out)
             if not size <= allowed(self.settings.tolerance, about.dtype):
-                why = f"{about.name} {self._in_words(size)}{_and_more(len(each.differing) - 1)}{_who(totals)}"
-                self.end_for_all(why, weights, step, about.name, size)
+                why = f"{about.shown} {self._in_words(size)}{_and_more(len(each.differing) - 1)}{_who(totals)}"
+                self.end_for_all(why, weights, step, about.shown, size)
             worst = max(worst, size)
-        self._warn(weights, step, weights.variables[each.differing[0]].name, worst)
+        self._warn(weights, step, weights.variables[each.differing[0]].shown, worst)
 
     def _of_every_rank(self, what: str, number: int) -> list[int]:
         return of_every_rank(self.engine, f"guard: {what} of every rank", self.here.rank, self.here.size, number)

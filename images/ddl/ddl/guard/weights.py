@@ -27,11 +27,20 @@ class Value:
 
 @dataclass(frozen=True)
 class Variable:
-    """What is known of a variable: its name, the same on every rank, shape, and the name of its type."""
+    """What is known of a variable.
+
+    Attributes:
+        name: by which ranks know it, the same on every rank.
+        shape: -1 for a size that is not known.
+        dtype: the name of its type.
+        shown: what the program calls it, for people and patterns; may differ between ranks, where one has loaded what
+            the others have built.
+    """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
+    shown: str
 
 
 @dataclass(frozen=True)

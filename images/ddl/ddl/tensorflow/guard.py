@@ -52,7 +52,7 @@ def exclude(variable: Any) -> None:
 
 
 def _is_excluded(variable: Any) -> bool:
-    return hasattr(variable, _EXCLUDED) or is_excluded(names.of_variable(variable))
+    return hasattr(variable, _EXCLUDED) or is_excluded(names.shown(variable))
 
 
 @tf.autograph.experimental.do_not_convert
@@ -91,7 +91,7 @@ def _name_of(variables: Sequence[Any]) -> str:
 
 def _about(variable: Any) -> Variable:
     shape = tuple(-1 if size is None else size for size in variable.shape)
-    return Variable(names.of_variable(variable), shape, variable.dtype.base_dtype.name)
+    return Variable(names.of_variable(variable), shape, variable.dtype.base_dtype.name, names.shown(variable))
 
 
 def _value(array: Any) -> Value:

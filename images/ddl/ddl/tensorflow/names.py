@@ -37,6 +37,11 @@ def plain(variable: Any) -> Any:
     return getattr(variable, "_variable", variable)
 
 
+def shown(variable: Any) -> str:
+    """What a person knows a variable by, without the numbers that are made up: ``sequential/dense/kernel``."""
+    return _NUMBER.sub("", plain(variable).name)
+
+
 def of_variable(variable: Any) -> str:
     """The name of a variable's collectives, such as ``kernel`` or ``kernel (2)``.
 
@@ -53,7 +58,7 @@ def of_variable(variable: Any) -> str:
 
 
 def _stem(variable: Any) -> str:
-    name = _NUMBER.sub("", variable.name)
+    name = shown(variable)
     if threading.current_thread() is threading.main_thread():
         return name.rpartition("/")[2]
     race = threads.race(f"variables named {name}")

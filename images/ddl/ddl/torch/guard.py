@@ -122,7 +122,10 @@ class Trained(Weights):
     """Parameters that an optimizer trains. Their memory is held until their last values are digested."""
 
     def __init__(self, name: str, parameters: list[torch.Tensor]) -> None:
-        about = [Variable(getattr(one, _NAME), tuple(one.shape), type_name(one)) for one in parameters]
+        names = [getattr(one, _NAME) for one in parameters]
+        about = [
+            Variable(name, tuple(one.shape), type_name(one), name) for name, one in zip(names, parameters, strict=True)
+        ]
         super().__init__(name, about)
         self.steps = 0
         self._last: Final | None = None
