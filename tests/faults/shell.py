@@ -14,6 +14,7 @@ from typing import Any
 from ..real.conftest import Bench
 
 _POLL_SECONDS = 0.02
+_STATES = ("PENDING", "DOWNLOADING", "PROCESSING", "STORING")
 
 
 class Shell:
@@ -42,7 +43,8 @@ class Shell:
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             for at, line in self._lines:
-                if words in line:
+                # Folders are named after states, too.
+                if line.startswith(words) if words in _STATES else words in line:
                     return at
             if self.process.poll() is not None and not self._reader.is_alive():
                 break
