@@ -6,9 +6,14 @@ import hashlib
 import json
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from toolkit.run.code_listing import code_digest, load_listing, save_listing
 
 from .conftest import MANIFEST, NOTHING, Bench, ours
 
@@ -107,16 +112,31 @@ def test_a_model_that_does_not_load_fails_the_collection(bench: Bench, trained: 
 def test_the_submitted_check_decides(
     bench: Bench, trained: dict, tmp_path: Path, check: str, status: int, words: str
 ) -> None:
-    stored = bench.results(trained["training_id"]) / "_submitted_code" / "check_model.py"
-    kept = stored.read_bytes()
-    stored.write_text(f"import sys\n{check}\n")
-    try:
+    with submitted(bench, trained["training_id"], f"import sys\n{check}\n".encode()):
         done = bench.run("collect", trained["training_id"], "--to", tmp_path)
-    finally:
-        stored.write_bytes(kept)
     assert done.returncode == status, done.stderr
     assert words in done.stderr
     assert "toolkit: error" in done.stderr or status == 0
+
+
+@contextmanager
+def submitted(bench: Bench, run: str, check: bytes) -> Iterator[None]:
+    """As if the run had been launched with another check: in the bucket, and in the operator's own list and record."""
+    runs, name = bench.home / "runs", "check_model.py"
+    stored = bench.results(run) / "_submitted_code" / name
+    files = {file: file.read_bytes() for file in (stored, runs / f"{run}.code", runs / f"{run}.json")}
+    record = json.loads(files[runs / f"{run}.json"])
+    listing = load_listing(bench.home, run, record["code_digest"])
+    sha256 = hashlib.sha256(check).hexdigest()
+    listing = tuple(replace(one, sha256=sha256) if one.name == name else one for one in listing)
+    stored.write_bytes(check)
+    save_listing(bench.home, run, listing)
+    (runs / f"{run}.json").write_text(json.dumps(record | {"code_digest": code_digest(listing)}))
+    try:
+        yield
+    finally:
+        for file, content in files.items():
+            file.write_bytes(content)
 
 
 def test_nothing_is_left(bench: Bench, trained: dict) -> None:
