@@ -24,6 +24,7 @@ class Outcome:
 
 def write_programs(folder: Path, orders: Sequence[Order]) -> None:
     """Each in a file that is called by its number, with what they import and what runs them."""
+    folder.chmod(0o755)  # the image's user reads it
     for file in PROGRAMS.glob("*.py"):
         shutil.copy(file, folder)
     for number, order in enumerate(orders):
