@@ -172,7 +172,8 @@ class _Reader(WordReader):
             raise self.refuse(f"`{sign}(`: the status of what runs in it is lost; use a pipeline, or {SCRIPT}", start)
         self.at += len(sign)
         self.skip(lines=False)
-        if self.at >= len(self.text) or self.text[self.at] in META:
+        # Digits in front of a sign are a descriptor's number to bash, not a file's name: `< 2> log`.
+        if self.at >= len(self.text) or self.text[self.at] in META or _FILE_NUMBER.match(self.text, self.at):
             if re.compile(r"[<>]\(").match(self.text, self.at):
                 raise self.refuse(f"`>(`: the status of what runs in it is lost; use a pipeline, or {SCRIPT}", start)
             raise self.refuse(f"no file behind `{sign}`", start)
