@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import errno
+import hashlib
 import json
 import os
 import socket
@@ -538,3 +539,19 @@ def test_what_may_not_be_read_is_named(
 
 def test_rules_speak_of_names_in_any_case() -> None:
     assert default_reason("Lib/.AWS/Credentials") == default_reason("lib/.aws/credentials") != ""
+
+
+def test_a_file_that_is_written_to_meanwhile_is_submitted_as_it_was_checked(code: Path) -> None:
+    log = code / "launch.log"
+    log.write_bytes(b"before\n")
+    read = submitted(code)
+    log.write_bytes(b"before\nand more, by toolkit launch | tee launch.log\n")
+    (file,) = [file for file in read.files if file.name == "launch.log"]
+    assert (file.content, file.size) == (b"before\n", 7)
+    assert hashlib.sha256(b"before\n").hexdigest() == file.sha256
+
+
+def test_what_is_too_large_to_be_held_is_read_where_it_lies(code: Path) -> None:
+    (code / "weights.bin").write_bytes(b"x" * ((1 << 20) + 1))
+    read = submitted(code)
+    assert [file.content for file in read.files if file.name == "weights.bin"] == [code / "weights.bin"]

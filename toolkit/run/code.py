@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from toolkit.errors import Code, Problem, ToolkitError
@@ -21,17 +21,29 @@ LONGEST_NAME = 900
 _MOST_PROBLEMS, _MOST_SHOWN = 20, 8
 _MANIFEST, _KEY_FILE, _MANIFEST_KEYS = "the manifest", "a key of this run", "a manifest with its keys written in"
 _LARGEST_MANIFEST = 64 << 10
+_LARGEST_HELD, _MOST_HELD = 1 << 20, 64 << 20
+"""Bytes of a file that is held in memory as it was read, and of all of them."""
 
 
 @dataclass(frozen=True)
 class CodeFile:
-    """A file that is submitted: its path below the code's folder, where it lies, its size in bytes, SHA-256, mode."""
+    """A file that is submitted: its path below the code's folder, where it lies, its size in bytes, SHA-256, mode.
+
+    `held` are its bytes as they were checked: a launch whose output is written beside the code (`| tee log`) submits
+    what that file held then. None where it is too large; it must not change then until it is submitted.
+    """
 
     name: str
     path: Path
     size: int
     sha256: str
     executable: bool
+    held: bytes | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def content(self) -> bytes | Path:
+        """Its bytes, or where they are read."""
+        return self.path if self.held is None else self.held
 
     @property
     def listed(self) -> Listed:
@@ -98,6 +110,7 @@ class _Reading:
         self._apart = [(file.stat(), why) for file, why in _with_reasons(manifest, kept_out) if file.exists()]
         self._left_out: dict[str, str] = {}
         self._problems: list[Problem] = []
+        self._may_hold = _MOST_HELD
 
     def read(self) -> SubmittedCode:
         found = [self._taken(file) for file in self._bounded()]
@@ -155,7 +168,7 @@ class _Reading:
             )
             return None
         try:
-            sha256, findings, is_manifest = self._looked_into(file)
+            sha256, findings, is_manifest, held = self._looked_into(file)
         except OSError as error:
             self._problems.append(Problem(f"{name}: {error.strerror}"))
             return None
@@ -165,20 +178,25 @@ class _Reading:
         for what in findings:
             if not asked_for or what == "a key of this very run":
                 self._problems.append(Problem(f"{name}: holds {what}"))
-        return _code_file(file, sha256)
+        return _code_file(file, sha256, held)
 
-    def _looked_into(self, file: FolderFile) -> tuple[str, list[str], bool]:
-        """SHA-256 of a file's bytes, what in it looks like a key, and whether it is a manifest with keys."""
+    def _looked_into(self, file: FolderFile) -> tuple[str, list[str], bool, bytes | None]:
+        """SHA-256 of a file's bytes, what in it looks like a key, whether it is a manifest with keys, and the bytes."""
         digest, findings, before = hashlib.sha256(), dict[str, None](), b""
         is_manifest = False
+        held: bytearray | None = bytearray()
         with file.path.open("rb") as stream:
             while piece := stream.read(WINDOW):
                 digest.update(piece)
+                if held is not None:
+                    held += piece
+                    held = held if len(held) <= min(_LARGEST_HELD, self._may_hold) else None
                 window = before + piece
                 is_manifest |= file.status.st_size <= _LARGEST_MANIFEST and is_manifest_with_keys(window)
                 findings |= dict.fromkeys(secrets_in_code(window, self._known.values))
                 before = window[-OVERLAP:]
-        return digest.hexdigest(), list(findings), is_manifest
+        self._may_hold -= 0 if held is None else len(held)
+        return digest.hexdigest(), list(findings), is_manifest, None if held is None else bytes(held)
 
     def _refused(self) -> ToolkitError:
         more = len(self._problems) - _MOST_PROBLEMS
@@ -203,8 +221,9 @@ def _with_reasons(manifest: Path, kept_out: tuple[Path, ...]) -> Iterator[tuple[
     yield from ((file, "the cluster's file") for file in kept_out)
 
 
-def _code_file(file: FolderFile, sha256: str) -> CodeFile:
-    return CodeFile(file.name, file.path, file.status.st_size, sha256, bool(file.status.st_mode & 0o100))
+def _code_file(file: FolderFile, sha256: str, held: bytes | None = None) -> CodeFile:
+    size = file.status.st_size if held is None else len(held)
+    return CodeFile(file.name, file.path, size, sha256, bool(file.status.st_mode & 0o100), held)
 
 
 def _digest(file: Path) -> str:

@@ -95,6 +95,6 @@ class HostStage:
 
 def _code_entries(code: tuple[CodeFile, ...]) -> list[Entry]:
     return [
-        Entry(f"code/{file.name}", file.path, 0o755 if file.executable else 0o644, LEARNER_UID, file.sha256)
+        Entry(f"code/{file.name}", file.content, 0o755 if file.executable else 0o644, LEARNER_UID, file.sha256)
         for file in code
     ]
