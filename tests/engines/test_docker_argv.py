@@ -65,15 +65,26 @@ def test_the_side_container_may_mount_and_nothing_more() -> None:
     argv = docker_argv.start_side_container("s", "r", "image", [Bind("/v", "/run/host", propagation="rshared")], ["x"])
     assert argv == [
         *("docker", "run", "--detach", "--rm", "--init", "--name", "s", "--label", "toolkit.run=r"),
-        *("--network", "host", "--cap-drop", "ALL", "--cap-add", "SYS_ADMIN", "--cap-add", "DAC_OVERRIDE"),
-        *("--cap-add", "CHOWN", "--cap-add", "FOWNER"),
-        *("--device", "/dev/fuse", "--security-opt", "apparmor=unconfined", "--tmpfs", "/run/private:mode=0700"),
+        *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--cap-add", "SYS_ADMIN"),
+        *("--cap-add", "DAC_OVERRIDE", "--cap-add", "CHOWN", "--cap-add", "FOWNER"),
+        *("--tmpfs", "/run/private:mode=0700", "--network", "host", "--device", "/dev/fuse"),
+        *("--security-opt", "apparmor=unconfined"),
         *("--mount", "type=bind,source=/v,target=/run/host,bind-propagation=rshared"),
         *("image", "x"),
     ]
-    assert "toolkit.cpus" not in " ".join(argv)
-    labelled = docker_argv.start_side_container("s", "r", "image", [], ["x"], cpus="0-3,8")
-    assert labelled[labelled.index("toolkit.cpus=0-3,8") - 1] == "--label"
+
+
+def test_the_agent_has_no_network_no_device_and_may_mount_nothing() -> None:
+    folder = Bind("/volumes/v/_data", "/run/host")
+    argv = docker_argv.start_agent("a", "r", "image", folder, [Bind("/s", "/run/engine.sock")], ["x"], "0-3,8")
+    assert argv == [
+        *("docker", "run", "--detach", "--rm", "--init", "--name", "a", "--label", "toolkit.run=r"),
+        *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--cap-add", "DAC_OVERRIDE"),
+        *("--cap-add", "CHOWN", "--cap-add", "FOWNER", "--tmpfs", "/run/private:mode=0700"),
+        *("--label", "toolkit.cpus=0-3,8", "--network", "none", "--volume", "/volumes/v/_data:/run/host"),
+        *("--mount", "type=bind,source=/s,target=/run/engine.sock", "image", "x"),
+    ]
+    assert "toolkit.cpus" not in " ".join(docker_argv.start_agent("a", "r", "image", folder, [], ["x"]))
 
 
 def test_the_store_is_its_owners_and_read_only_but_for_its_folder() -> None:
@@ -113,6 +124,7 @@ def test_every_resource_carries_the_runs_label() -> None:
         docker_argv.create_export_volume("v", "r", "filer", "/x"),
         docker_argv.create_network("n", "r"),
         docker_argv.start_side_container("s", "r", "i", [], []),
+        docker_argv.start_agent("a", "r", "i", Bind("/v", "/h"), [], []),
         docker_argv.start_store("s", "r", "i", "/f", "0:0", []),
         docker_argv.check_in_image("i", "r", "0:0", [], {}, []),
     ):

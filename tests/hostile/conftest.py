@@ -7,7 +7,6 @@ gone, and needs no engine.
 from __future__ import annotations
 
 import io
-import json
 import os
 import re
 import signal
@@ -20,8 +19,11 @@ from typing import Any
 import pytest
 
 from toolkit.cli.main import main
+from toolkit.keeper.signed import signed
 from toolkit.run.record import Record, State
 from toolkit.run.records import Records
+from toolkit.run.run_key import new_run_key
+from toolkit.run.training_id import parse_training_id
 
 from ..faults.store import BUCKETS, S3Server
 from ..real.conftest import MANIFEST
@@ -73,6 +75,7 @@ class Operator:
             *(BUCKETS[1], BUCKETS[0], str(self.manifest), str(self.work)),
         ).at(State.PROCESSING, 1_764_100_000.0)
         Records(self.home).save(self.record)
+        self.run_key = new_run_key(self.home, parse_training_id(RUN))
         self.bin = folder / "bin"
 
     def toolkit(self, *words: str, colours: bool = False) -> Done:
@@ -110,10 +113,11 @@ class Operator:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content if isinstance(content, bytes) else content.encode())
 
-    def put_end(self, **facts: Any) -> None:
-        """The end of the run, as its agent writes it, but for `facts`."""
+    def put_end(self, key: str = "", **facts: Any) -> None:
+        """The end of the run, as its agent writes it, but for `facts`; authenticated with `key`, or the run's."""
         end = replace(self.record, end="completed", reason="all is well", stored_files=1)
-        self.put(f"{RUN}/_run/record.json", json.dumps(asdict(end.at(State.COMPLETED, 1_764_100_060.0)) | facts))
+        body = asdict(end.at(State.COMPLETED, 1_764_100_060.0)) | facts
+        self.put(f"_toolkit/{RUN}/record.json", signed(body, key or self.run_key, "record.json"))
 
     def canaries(self) -> dict[str, str]:
         """Everything on his machine that no bucket may touch."""

@@ -23,7 +23,7 @@ IDENTITY = (
     *("training_id", "name", "image", "image_id", "cluster", "learners", "ranks", "on_cpu", "endpoint_url", "hosts"),
     *("results_bucket", "data_bucket", "manifest_file", "code_folder", "cluster_file", "resumed_from", "collected"),
 )
-OBJECT = f"{BUCKETS[1]}/{RUN}/_run/record.json"
+OBJECT = f"{BUCKETS[1]}/_toolkit/{RUN}/record.json"
 ESCAPES = "\x1b]0;owned\x07\x1b[2J\x1b]52;c;ZXZpbA==\x07\x9b2J\u202e\u200b\rhidden"
 
 
@@ -64,7 +64,7 @@ def test_a_forged_record_is_refused_by_name_and_nothing_is_completed(
     done = operator.toolkit("show", RUN)
     assert f"object {OBJECT} is refused" in done.stdout
     assert operator.known.state is State.FAILED
-    assert [file.name for file in (operator.home / "runs").iterdir()] == [f"{RUN}.json"]
+    assert sorted(file.name for file in (operator.home / "runs").iterdir()) == [f"{RUN}.json", f"{RUN}.key"]
 
 
 @pytest.mark.parametrize(
@@ -84,9 +84,24 @@ def test_a_forged_record_is_refused_by_name_and_nothing_is_completed(
     ids=range(10),
 )
 def test_what_is_no_record_at_all_is_refused_by_name_and_hides_no_other_run(operator: Operator, content: bytes) -> None:
-    operator.put(f"{RUN}/_run/record.json", content)
+    operator.put(f"_toolkit/{RUN}/record.json", content)
     listed = json.loads(operator.toolkit("runs", "--json").stdout)
     assert [run["training_id"] for run in listed["runs"]] == [RUN]
+    assert f"object {OBJECT} is refused" in operator.toolkit("show", RUN).stdout
+
+
+@pytest.mark.parametrize("key", ["another key", "0" * 64])
+def test_a_record_that_no_agent_of_the_run_wrote_is_refused_by_name(operator: Operator, key: str) -> None:
+    operator.put_end(key)
+    said = operator.toolkit("show", RUN).stdout
+    assert f"object {OBJECT} is refused: record.json was not written by an agent of this run" in said
+    assert operator.known.state is State.FAILED
+
+
+def test_a_record_of_one_run_is_none_of_another(operator: Operator) -> None:
+    operator.put_end()
+    file = operator.store.folder / OBJECT
+    file.write_bytes(file.read_bytes().replace(b'"stored_files": 1', b'"stored_files": 2'))
     assert f"object {OBJECT} is refused" in operator.toolkit("show", RUN).stdout
 
 

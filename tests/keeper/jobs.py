@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from toolkit.keeper.facts import Facts, HostReport, LearnerEnd
 from toolkit.keeper.job import Job, KeptLearner, KeptStep
-from toolkit.keeper.judge import Facts, HostReport, LearnerEnd
 
 RUN = "training-abcd2345"
+KEY = "0123456789abcdef" * 4
 
 
 def job(hosts: tuple[str, ...] = ("p100-01", "p100-02"), **more: Any) -> Job:
@@ -27,6 +28,7 @@ def job(hosts: tuple[str, ...] = ("p100-01", "p100-02"), **more: Any) -> Job:
         "filesystem": "results:models",
         "folder": "mnt/results/models",
         **{"stop": 10, "store": 60, "lost": 15},
+        "key": KEY,
     }
     return Job(**(values | more))
 

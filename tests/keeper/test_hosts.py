@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from toolkit.keeper import hosts
 from toolkit.keeper.ends import Reason
+from toolkit.keeper.facts import HostReport, LearnerEnd
 from toolkit.keeper.hosts import Reports, read_report
-from toolkit.keeper.judge import HostReport, LearnerEnd
+from toolkit.keeper.signed import verified
 
-from .jobs import RUN, job
+from .jobs import KEY, RUN, job
 
 REPORT = HostReport(1, (LearnerEnd(2, 137, oom=True),), {"1.2": 0, "1.3": 137}, Reason.BUCKET_FULL, "what", "said")
 REPORT = replace(REPORT, times={"1.2": (1.5, 2.5)}, without_gpu=("1.3",))
@@ -82,7 +83,7 @@ def reports(bucket: StandInBucket, host: int = 0, names: tuple[str, ...] = THREE
 
 def test_a_report_is_heard_as_it_was_told(bucket: StandInBucket, clock: Clock, told: list[tuple[int, ...]]) -> None:
     reports(bucket, 1).tell(REPORT)
-    assert list(bucket.objects) == [f"{RUN}/_run/host-1.json"]
+    assert list(bucket.objects) == [f"_toolkit/{RUN}/host-1.json"]
     assert list(reports(bucket).of_others(told.append, patient=True)) == [REPORT]
 
 
@@ -163,7 +164,9 @@ def test_a_run_on_one_host_has_no_one_to_wait_for(
 def test_the_final_record_lies_where_everyone_looks_for_it(bucket: StandInBucket, clock: Clock) -> None:
     bucket.takes = lambda: clock.now > 5
     reports(bucket).publish({"state": "COMPLETED"})
-    assert json.loads(bucket.objects[f"{RUN}/_run/record.json"]) == {"state": "COMPLETED"}
+    data = bucket.objects[f"_toolkit/{RUN}/record.json"]
+    assert verified(data, KEY, "record.json") == {"state": "COMPLETED"}
+    assert json.loads(data)["state"] == "COMPLETED", "people read it, too"
 
 
 def test_a_record_of_what_no_bucket_takes_is_not_pressed_upon_it(bucket: StandInBucket, clock: Clock) -> None:
@@ -172,6 +175,29 @@ def test_a_record_of_what_no_bucket_takes_is_not_pressed_upon_it(bucket: StandIn
     assert clock.now <= 1
 
 
-@given(st.binary(max_size=50) | st.sampled_from([b"{}", b"[]", b"null", b'{"host": 1, "learners": [{}]}']))
-def test_what_is_no_report_is_none(data: bytes) -> None:
-    assert read_report(data) is None
+FORGED = [b"{}", b"[]", b"null", b'{"mac": ""}', b'{"mac": 1}', b'{"host": 1, "final": true, "mac": "00"}', b"[" * 9999]
+
+
+@given(st.binary(min_size=1, max_size=50) | st.sampled_from(FORGED))
+def test_what_no_agent_of_the_run_wrote_is_no_report_and_is_named(data: bytes) -> None:
+    bucket = StandInBucket()
+    bucket.objects[f"_toolkit/{RUN}/host-1.json"] = data
+    heard = reports(bucket)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hosts, "time", Clock())
+        assert list(heard.of_others(lambda _: None, patient=False)) == []
+    assert heard.forged == (f"_toolkit/{RUN}/host-1.json",)
+
+
+def test_a_report_of_another_host_or_of_another_run_is_none_of_this_one(bucket: StandInBucket) -> None:
+    reports(bucket, 1, THREE).tell(HostReport(1))
+    bucket.objects[f"_toolkit/{RUN}/host-2.json"] = bucket.objects.pop(f"_toolkit/{RUN}/host-1.json")
+    Reports(job(THREE, host=1, key="another run's"), bucket).tell(HostReport(1))  # type: ignore[arg-type]
+    heard = reports(bucket, 0, THREE)
+    assert list(heard.of_others(lambda _: None, patient=False)) == []
+    assert heard.forged == tuple(f"_toolkit/{RUN}/host-{number}.json" for number in (1, 2))
+
+
+@given(st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5)))
+def test_a_report_without_its_parts_is_none(body: dict[str, object]) -> None:
+    assert read_report(body) is None

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from toolkit.keeper.divergence import divergence_of
 from toolkit.keeper.ends import End, Reason
-from toolkit.keeper.judge import Facts, HostReport, LearnerEnd, first_word, judge, rank_statuses, status_words
+from toolkit.keeper.facts import Facts, HostReport, LearnerEnd
+from toolkit.keeper.judge import first_word, judge, rank_statuses, status_words
 
 from .jobs import ALL_RANKS, RUN, facts, job, step
 
@@ -364,8 +365,10 @@ def test_a_machine_may_rely_on_the_reasons_their_states_and_codes() -> None:
         "completed": ("COMPLETED", ""),
         "stopped": ("HALTED", ""),
         **dict.fromkeys(("program failed", "out of memory", "time limit", "no progress"), ("FAILED", "C201")),
-        "ranks diverged": ("FAILED", "C201"),
-        **dict.fromkeys(("host lost", "start deadline", "lease", "system", "gpu missing"), ("FAILED", "S100")),
+        **dict.fromkeys(("ranks diverged", "tampered"), ("FAILED", "C201")),
+        **dict.fromkeys(
+            ("host lost", "start deadline", "lease", "system", "gpu missing", "forged report"), ("FAILED", "S100")
+        ),
         "image": ("FAILED", "S103"),
         "bucket read": ("FAILED", "S302"),
         **dict.fromkeys(("bucket write", "bucket credentials", "bucket full"), ("FAILED", "S303")),

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit.keeper.ends import Reason
+from toolkit.keeper.facts import Facts, HostReport, LearnerEnd
 from toolkit.keeper.job import Job
-from toolkit.keeper.judge import Facts, HostReport, LearnerEnd, judge, rank_statuses
+from toolkit.keeper.judge import judge, rank_statuses
 
 from .jobs import ALL_RANKS, job, step
 
@@ -56,6 +57,7 @@ def all_is_well(job: Job, facts: Facts) -> bool:
         and not any(report.failure for report in facts.reports)
         and not facts.status["silent_learners"]
         and not facts.status["lost_learners"]
+        and not facts.reports[0].learners[0].exit_status
     )
 
 

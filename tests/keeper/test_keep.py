@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,18 +11,21 @@ from typing import Any
 
 import pytest
 
+from toolkit.keeper import hosts as hosts_module
 from toolkit.keeper import keep as module
 from toolkit.keeper import learners as learners_module
 from toolkit.keeper import state as state_module
-from toolkit.keeper.bucket import NotStored
 from toolkit.keeper.ends import Reason
 from toolkit.keeper.engine import ContainerState, EngineRefused
+from toolkit.keeper.facts import Facts, HostReport, LearnerEnd
+from toolkit.keeper.flush import NotStored
+from toolkit.keeper.heartbeat import heartbeat
 from toolkit.keeper.job import Job
-from toolkit.keeper.judge import Facts, HostReport, LearnerEnd
-from toolkit.keeper.keep import UNHEARD, Keep, beating, last_lines, read_json, step_result, stopped_by
+from toolkit.keeper.keep import UNHEARD, Keep, last_lines, read_json, step_result, stopped_by
 from toolkit.keeper.progress import Waiting
+from toolkit.keeper.signed import signed, verified
 
-from .jobs import ALL_RANKS, RUN, facts, job, step
+from .jobs import ALL_RANKS, KEY, RUN, facts, job, step
 
 ENDED = ContainerState(there=True, exit_status=0)
 RUNNING = ContainerState(there=True, running=True)
@@ -65,6 +69,7 @@ class StandInBucket:
         self.objects: dict[str, bytes] = {}
         self.fault: Exception | None = None
         self.differ = ""
+        self.replaced: tuple[str, ...] = ()
         self.aborted = False
 
     def put(self, name: str, data: bytes, **_: object) -> bool:
@@ -74,16 +79,9 @@ class StandInBucket:
     def get(self, name: str, _most: int = 0) -> bytes | None:
         return self.objects.get(name)
 
-    def put_folder(self, _folder: str, name: str) -> None:
-        self.objects[name] = b"code"
-
-    def put_logs(self, *_: object) -> None:
+    def put_logs(self) -> tuple[str, ...]:
         self.objects["logs"] = b""
-
-    def flush(self, _patience: float, on_state: Callable[[Waiting], None]) -> None:
-        on_state(Waiting(2, 1, 0))
-        if self.fault:
-            raise self.fault
+        return self.replaced
 
     def waiting(self) -> Waiting:
         return Waiting()
@@ -91,7 +89,7 @@ class StandInBucket:
     def differences(self, folder: str) -> str:
         return self.differ if folder == RUN else ""
 
-    def size(self, _folder: str) -> tuple[int, int]:
+    def size(self) -> tuple[int, int]:
         return 3, 4200
 
     def abort(self) -> None:
@@ -105,15 +103,22 @@ class Host:
         self.folder, self.engine, self.bucket = folder, StandInEngine(), StandInBucket()
         (folder / "logs" / "ranks").mkdir(parents=True)
         (folder / "logs" / "weights").mkdir()
-        places = {"HOST": "", "LOGS": "logs", "OUTPUT": "logs/output.log", "STATUS": "logs/status.json"}
-        places |= {"STOP": "stop.json", "VIEWS": "views", "BEAT": "logs/keeper", "WEIGHTS": "logs/weights"}
+        places = {"HOST": "", "LOGS": "logs", "OUTPUT": "logs/output.log", "GO": "go"}
+        places |= {"STOP": "stop.json", "VIEWS": "views", "WEIGHTS": "logs/weights"}
         for name, place in places.items():
             patch.setattr(module, name, str(folder / place))
         patch.setattr(learners_module, "STOP", str(folder / "stop.json"))
-        patch.setattr(module, "Bucket", lambda *_: self.bucket)
+        patch.setattr(learners_module, "LOGS", str(folder / "logs"))
+        patch.setattr(module, "BucketClient", lambda: self.bucket)
+        patch.setattr(module, "flush", self._flush)
         patch.setattr(module, "RunState", lambda record: state_module.RunState(record, folder / "state.json"))
         for one in (module, learners_module):
             patch.setattr(one, "_POLL_SECONDS", 0.001)
+
+    def _flush(self, bucket: StandInBucket, _patience: float, on_state: Callable[[Waiting], None]) -> None:
+        on_state(Waiting(2, 1, 0))
+        if bucket.fault:
+            raise bucket.fault
 
     def keep(self, one: Job) -> bool:
         return Keep(one, self.engine).run()  # type: ignore[arg-type]
@@ -123,8 +128,7 @@ class Host:
         return read_json(self.folder / "state.json")
 
     def object(self, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.bucket.objects[f"{RUN}/_run/{name}"])
-        return found
+        return verified(self.bucket.objects[f"_toolkit/{RUN}/{name}"], KEY, name)
 
 
 @pytest.fixture
@@ -148,7 +152,7 @@ def test_a_run_that_goes_well_is_told_state_by_state_and_leaves_nothing_to_keep(
     assert (host.state["stored_files"], host.state["stored_bytes"], host.state["metrics"]) == (3, 4200, {"loss": 0.5})
     assert host.object("record.json") == host.state
     assert host.object("began.json")["state"] == "PROCESSING"
-    assert (host.folder / "logs" / "go").exists()
+    assert (host.folder / "go").exists()
 
 
 def test_the_digests_of_each_commands_weights_are_stored_beside_the_record(host: Host) -> None:
@@ -163,6 +167,46 @@ def test_what_a_program_plants_in_the_place_of_digests_is_not_followed(host: Hos
     (host.folder / "logs" / "weights" / "1.jsonl").symlink_to(host.folder / "secret")
     assert host.keep(job(HERE)) is False
     assert f"{RUN}/_run/weights.1.jsonl" not in host.bucket.objects
+    assert (host.state["end"], host.state["error_code"]) == ("tampered", "C201")
+    assert "weights/1.jsonl is a symbolic link" in host.state["reason"]
+
+
+def test_what_no_try_can_store_keeps_no_volume_and_everything_else_is_stored(host: Host) -> None:
+    host.bucket.fault = NotStored(Reason.BUCKET_WRITE, "sparse files were not stored: x", final=True)
+    assert host.keep(job(HERE)) is False
+    assert (host.state["end"], host.state["kept"]) == ("bucket write", [])
+    assert "logs" in host.bucket.objects
+
+
+@pytest.mark.parametrize("replaced", ["output.log", "status.json", "ranks/1.0"])
+def test_a_run_whose_own_files_were_replaced_is_never_completed(host: Host, replaced: str) -> None:
+    file = host.folder / "logs" / replaced
+    file.unlink()
+    os.mkfifo(file)
+    assert host.keep(job(HERE)) is False
+    assert (host.state["state"], host.state["end"]) == ("FAILED", "tampered")
+    assert f"{replaced} is a FIFO" in host.state["reason"]
+
+
+def test_commands_end_once_the_runs_own_files_are_replaced(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learners_module, "_STORE_SECONDS", 0)
+    host.engine.states = [RUNNING]
+    (host.folder / "logs" / "ranks" / "1.0").unlink()
+    os.mkfifo(host.folder / "logs" / "ranks" / "1.0")
+    assert host.keep(job(HERE)) is False
+    assert set(host.engine.stops) == {one.container for one in job().learners}
+    assert host.state["end"] == "tampered"
+
+
+def test_a_report_that_no_agent_of_the_run_wrote_makes_completed_impossible(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hosts_module, "_SILENT_SECONDS", 0)
+    forged = signed({"host": 1, "learners": [], "final": True}, "another key", "host-1.json")
+    host.bucket.objects[f"_toolkit/{RUN}/host-1.json"] = forged
+    host.keep(job(lost=0))
+    assert (host.state["state"], host.state["end"]) == ("FAILED", "forged report")
+    assert f"_toolkit/{RUN}/host-1.json" in host.state["reason"]
 
 
 def test_a_stop_is_handed_on_to_every_learner(host: Host) -> None:
@@ -233,7 +277,7 @@ def test_a_rescue_stores_and_runs_nothing(host: Host, fault: Exception | None) -
     assert host.keep(rescue) is bool(fault)
     assert host.state["end"] == ("bucket write" if fault else "completed")
     assert host.engine.stops == []
-    assert f"{RUN}/_run/record.json" not in host.bucket.objects, "the operator writes it, who knows the other hosts"
+    assert f"_toolkit/{RUN}/record.json" not in host.bucket.objects, "the operator writes it, who knows the other hosts"
 
 
 @pytest.mark.parametrize(
@@ -284,7 +328,7 @@ def test_of_lines_that_are_very_long_none_is_cut(tmp_path: Path) -> None:
 
 def test_a_sign_of_life_changes_and_ends(tmp_path: Path) -> None:
     seen: set[bytes] = set()
-    with beating(tmp_path / "keeper", every=0.001):
+    with heartbeat(tmp_path / "keeper", every=0.001):
         while len(seen) < 3:
             seen.add((tmp_path / "keeper").read_bytes() if (tmp_path / "keeper").exists() else b"")
     last = (tmp_path / "keeper").read_bytes()
@@ -295,5 +339,5 @@ def test_a_sign_of_life_changes_and_ends(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("error")  # a thread that fails is but a warning otherwise
 def test_a_disk_that_is_full_ends_no_keeper() -> None:
     """/dev/full stands in for it: what is written to it fails."""
-    with beating(Path("/dev/full"), every=0.001):
+    with heartbeat(Path("/dev/full"), every=0.001):
         time.sleep(0.01)

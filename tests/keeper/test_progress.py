@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.keeper.bucket import NotStored
 from toolkit.keeper.ends import Reason
+from toolkit.keeper.flush import NotStored
 from toolkit.keeper.progress import Progress, Waiting, meaning
 
 DENIED = "ERROR : AccessDenied: Access Denied status code: 403"

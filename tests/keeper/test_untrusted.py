@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.keeper.untrusted import NotRegular, read_regular
+from toolkit.keeper.untrusted import NotRegular, read_object, read_regular, read_tail
 
 
 @given(st.binary(max_size=100), st.integers(0, 100))
@@ -69,7 +69,29 @@ def test_a_folder_that_was_replaced_by_a_link_is_not_entered(tmp_path: Path) -> 
         read_regular(tmp_path / "folder", "file", 10)
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "../file", "a/b", "/etc/passwd"])
+@pytest.mark.parametrize("where", ["file", "in/the/way"])
+def test_no_part_of_the_way_may_be_a_link(tmp_path: Path, where: str) -> None:
+    (tmp_path / "elsewhere" / "the" / "way").mkdir(parents=True)
+    (tmp_path / "in").symlink_to("elsewhere")
+    (tmp_path / "file").symlink_to("elsewhere")
+    with pytest.raises(NotRegular, match="symbolic link"):
+        read_regular(tmp_path, where, 10)
+
+
+def test_a_file_that_is_nearly_all_hole_is_refused_with_its_size(tmp_path: Path) -> None:
+    with (tmp_path / "file").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(NotRegular, match=r"sparse \(1,099,511,627,776 bytes, 0 of them written\)"):
+        read_tail(tmp_path, "file", 10)
+
+
+@pytest.mark.parametrize("content", ["[" * 200_000, '{"a":' * 200_000, "[1]", "nul", '{"a": 1}'])
+def test_json_however_deep_is_an_object_or_none(tmp_path: Path, content: str) -> None:
+    (tmp_path / "file").write_text(content)
+    assert read_object(tmp_path, "file", 1 << 24) == ({"a": 1} if content == '{"a": 1}' else {})
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../file", "a/../b", "/etc/passwd", "a//b", "a/."])
 def test_a_name_leads_nowhere_else(tmp_path: Path, name: str) -> None:
     with pytest.raises(NotRegular):
         read_regular(tmp_path, name, 10)

@@ -10,13 +10,15 @@ import pytest
 from toolkit.keeper import __main__ as words
 from toolkit.keeper import strike as module
 from toolkit.keeper.__main__ import ask_to_stop, go, main
+from toolkit.keeper.ends import Reason
 from toolkit.keeper.engine import EngineRefused
+from toolkit.keeper.flush import NotStored
 from toolkit.keeper.job import read_job
-from toolkit.keeper.strike import give_back_lease, strike
+from toolkit.keeper.strike import Things, give_back_lease, strike
 
 from .jobs import RUN, job
 
-OWN = f"toolkit-{RUN}-buckets"
+OWN, BUCKETS = f"toolkit-{RUN}-agent", f"toolkit-{RUN}-buckets"
 
 
 def test_the_first_who_asks_for_a_stop_is_who_stopped_the_run(tmp_path: Path) -> None:
@@ -79,22 +81,24 @@ def test_a_store_that_does_not_take_what_is_salvaged_is_told(
 
 
 class KeptHost:
-    """A host whose keeper never gets its word to go; `struck` is what it was told to keep."""
+    """A host whose agent never gets its start signal; `cleaned` is whether it was told to keep the volume."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.volume = folder / "volumes" / "volume" / "_data"
-        self.volume.mkdir(parents=True)
-        self.struck: list[bool] = []
+        self.volume = folder / "volume"
+        self.volume.mkdir()
+        self.cleaned: list[bool] = []
         monkeypatch.setattr(words, "KeeperEngine", lambda: self)
-        monkeypatch.setattr(words, "HOST", str(folder / "host"))
-        monkeypatch.setattr(words, "VOLUMES", str(folder / "volumes"))
+        for name, place in {"HOST": "", "AGENT": "agent", "CONTROL": "control", "BEAT": "agent/heartbeat"}.items():
+            monkeypatch.setattr(words, name, str(self.volume / place))
         monkeypatch.setattr(words, "LEASH", str(folder / "leash"))
-        monkeypatch.setattr(words, "_MOUNT_DAEMON", "exec sleep 100")
         monkeypatch.setattr(words, "wait_for_word", lambda: None)
-        monkeypatch.setattr(words, "strike", lambda *_, keep_volume: self.struck.append(keep_volume))
+        monkeypatch.setattr(words, "strike", lambda *_, keep_volume: self.cleaned.append(keep_volume))
 
     def create_volume(self, _name: str, _run: str) -> None:
         """It is there."""
+
+    def settings(self, _container: str) -> dict[str, object]:
+        return {}
 
 
 def test_a_launch_that_never_gives_its_word_leaves_no_volume_and_a_rescue_takes_none_away(
@@ -102,17 +106,17 @@ def test_a_launch_that_never_gives_its_word_leaves_no_volume_and_a_rescue_takes_
 ) -> None:
     host = KeptHost(tmp_path, monkeypatch)
     words.keep(RUN, "volume")
-    (tmp_path / "host").unlink()
     (host.volume / "cache").mkdir()
     words.keep(RUN, "volume")
-    assert host.struck == [False, True]
+    assert host.cleaned == [False, True]
 
 
 class StandInEngine:
     """A host's things; each that is in `busy` is gone only after so many tries. It refuses the first `away` lists."""
 
     def __init__(self, busy: dict[str, int] | None = None, away: int = 0) -> None:
-        self.things = [f"toolkit-{RUN}-learner-1", OWN, f"network {RUN}", f"volume {RUN}"]
+        self.things = [f"toolkit-{RUN}-learner-1", OWN, BUCKETS, f"network {RUN}", f"volume {RUN}"]
+        self.mounts, self.done = ["mount"], list[str]()
         self.busy, self._away = busy or {}, away
 
     def containers(self, _run: str) -> list[str]:
@@ -124,7 +128,17 @@ class StandInEngine:
     def networks(self, _run: str) -> list[str]:
         return [name for name in self.things if name.startswith("network")]
 
+    def settings(self, name: str) -> dict[str, str]:
+        return {"like": name} if name in self.things else {}
+
+    def run_like(self, settings: dict[str, str], name: str, command: tuple[str, ...], _seconds: int) -> None:
+        assert (settings, name, command[-1]) == ({"like": BUCKETS}, f"{BUCKETS}-cleanup", "unmount")
+        self.mounts.clear()
+
     def remove_container(self, name: str) -> bool:
+        self.done.append(f"{name} with {len(self.mounts)} mounts")
+        if name not in self.things:
+            return True
         if self.busy.get(name, 0) > 0:
             self.busy[name] -= 1
             return False
@@ -141,16 +155,45 @@ class StandInEngine:
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_PAUSE_SECONDS", 0)
-    monkeypatch.setattr(module.Bucket, "unmount", staticmethod(lambda: None))
+    monkeypatch.setattr(module, "BucketClient", lambda: StandInClient)
+
+
+class StandInClient:
+    """The container with the mounts, which answers."""
+
+    engine: StandInEngine
+
+    @classmethod
+    def unmount(cls) -> None:
+        cls.engine.mounts.clear()
 
 
 def left_by(engine: StandInEngine, *, keep_volume: bool = False) -> list[str]:
-    strike(engine, RUN, OWN, f"volume {RUN}", keep_volume=keep_volume)  # type: ignore[arg-type]
+    StandInClient.engine = engine
+    strike(engine, Things(RUN, OWN, BUCKETS, f"volume {RUN}"), keep_volume=keep_volume)  # type: ignore[arg-type]
     return engine.things
 
 
 def test_all_goes_but_the_keepers_own_container_which_goes_with_it() -> None:
     assert left_by(StandInEngine()) == [OWN]
+
+
+def test_mounts_are_taken_down_before_the_container_that_serves_them_goes() -> None:
+    engine = StandInEngine()
+    left_by(engine)
+    assert f"{BUCKETS} with 0 mounts" in engine.done
+
+
+def test_what_a_container_that_was_killed_has_mounted_is_taken_down_by_another_like_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def unmount() -> None:
+        raise NotStored(Reason.SYSTEM, "nobody answers")
+
+    engine = StandInEngine()
+    monkeypatch.setattr(StandInClient, "unmount", unmount)
+    assert left_by(engine) == [OWN]
+    assert engine.mounts == []
 
 
 def test_a_volume_that_holds_what_no_bucket_has_stays() -> None:

@@ -56,11 +56,15 @@ def test_every_host_has_its_own_command_lines() -> None:
     found = host_commands(plan_of(ASKING, ("one", "two")))
     assert list(found) == ["one", "two"]
     for number, host in enumerate(found, start=1):
-        keeper, export, learner = found[host]
-        assert keeper[:3] == ["docker", "run", "--detach"]
-        assert keeper[-8:] == [
+        agent, buckets, export, learner = found[host]
+        assert agent[:3] == buckets[:3] == ["docker", "run", "--detach"]
+        assert agent[-8:] == [
             *("python3", "-m", "toolkit.keeper", "keep", "training-abcd2345", "toolkit-training-abcd2345"),
             *("toolkit", "LEASE"),
+        ]
+        assert buckets[-7:] == [
+            *("python3", "-m", "toolkit.keeper", "buckets", "training-abcd2345", "results:mnist-training-models"),
+            "mnt/results/mnist-training-models",
         ]
         assert export[:3] == ["docker", "volume", "create"]
         assert export[-7:] == [
@@ -73,7 +77,7 @@ def test_every_host_has_its_own_command_lines() -> None:
 def test_on_this_machine_all_learners_share_a_private_network() -> None:
     found = host_commands(plan_of(EXAMPLE))
     assert list(found) == ["this machine"]
-    assert [line[1] for line in found["this machine"]] == ["run", "network", "run", "run"]
+    assert [line[1] for line in found["this machine"]] == ["run", "run", "network", "run", "run"]
 
 
 def test_a_copy_of_the_data_is_shown() -> None:

@@ -76,7 +76,7 @@ def follower(tmp_path: Path) -> Follower:
         folder, _, name = entry.name.partition("/")
         if folder == "learner-2" and name.endswith(".sh"):
             assert isinstance(entry.content, bytes)
-            text = entry.content.decode().replace("/run/logs", str(tmp_path))
+            text = entry.content.decode().replace("/run/logs", str(tmp_path)).replace("/run/agent", str(tmp_path))
             (tmp_path / name).write_text(text.replace("/usr/sbin/sshd", str(tmp_path / "sshd")))
     return Follower(tmp_path)
 
@@ -130,7 +130,7 @@ def test_each_sign_of_life_is_written_down_and_answered_until_the_end(follower: 
 
 
 def test_no_sign_of_life_is_answered_where_the_keeper_gives_none(follower: Follower) -> None:
-    (follower.folder / "keeper").write_text("7\n")
+    (follower.folder / "heartbeat").write_text("7\n")
     argv = ["/bin/sh", str(follower.folder / "beat.sh")]
     done = subprocess.run(argv, input="1\n2\n3\n4\n5\n", capture_output=True, text=True, timeout=30, check=False)
     assert done.stdout.split() == ["1", "2", "3"]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, replace
 
 from toolkit.cluster.reader import read_cluster
 from toolkit.keeper.job import KeptLearner, KeptStep, read_job
-from toolkit.keeper.keep import own_container
+from toolkit.keeper.keep import buckets_container
 from toolkit.manifest.model import Compute
 from toolkit.manifest.reader import read_manifest
 from toolkit.places import house
@@ -15,7 +16,7 @@ from toolkit.run.plan import RunImage, RunPlan, Seat, make_plan
 
 from .keepers import RECORD
 
-RUN = RECORD.training_id
+RUN, KEY = RECORD.training_id, "0123456789abcdef" * 4
 
 
 def plan(hosts: tuple[str, ...] = ()) -> RunPlan:
@@ -27,7 +28,7 @@ def plan(hosts: tuple[str, ...] = ()) -> RunPlan:
 
 def test_every_host_knows_the_whole_run_and_which_part_is_its_own() -> None:
     on_hosts = plan(("one", "two"))
-    first, second = jobs_of(on_hosts, RECORD)
+    first, second = jobs_of(on_hosts, RECORD, KEY)
     assert first.learners == (
         KeptLearner(1, "learner-1", f"toolkit-{RUN}-learner-1", (0, 1), 0),
         KeptLearner(2, "learner-2", f"toolkit-{RUN}-learner-2", (2, 3), 1),
@@ -44,15 +45,22 @@ def test_every_host_knows_the_whole_run_and_which_part_is_its_own() -> None:
 
 
 def test_on_this_machine_one_keeper_has_every_learner() -> None:
-    (job,) = jobs_of(plan(), RECORD)
+    (job,) = jobs_of(plan(), RECORD, KEY)
     assert [learner.number for learner in job.here] == [1, 2]
 
 
 def test_the_record_goes_with_it_and_all_of_it_is_plain_values() -> None:
-    (job,) = jobs_of(plan(), RECORD)
+    (job,) = jobs_of(plan(), RECORD, KEY)
     assert job.record == asdict(RECORD)
     assert read_job(job.to_json()).steps == job.steps
 
 
-def test_keeper_and_plan_mean_the_same_container() -> None:
-    assert plan().side_container == own_container(RUN)
+def test_agent_and_plan_mean_the_same_container() -> None:
+    assert plan().side_container == buckets_container(RUN)
+
+
+def test_every_agent_has_the_runs_key_and_shows_it_nowhere() -> None:
+    for job in jobs_of(plan(), RECORD, KEY):
+        assert read_job(job.to_json()).key == KEY
+        assert KEY not in repr(job)
+        assert KEY not in json.dumps(job.record)

@@ -12,7 +12,7 @@ from .engines import StandInHost, things_of
 from .keepers import RECORD
 
 RUN = RECORD.training_id
-OWN = f"toolkit-{RUN}-buckets"
+OWN = f"toolkit-{RUN}-agent"
 
 
 def keeper(**host: object) -> RemoteKeeper:
@@ -22,8 +22,8 @@ def keeper(**host: object) -> RemoteKeeper:
 @pytest.mark.parametrize(
     ("host", "presence"),
     [
-        ({"things": things_of(RUN, "buckets"), "running": {OWN}}, Presence.THERE),
-        ({"things": things_of(RUN, "buckets")}, Presence.GONE),
+        ({"things": things_of(RUN, "agent"), "running": {OWN}}, Presence.THERE),
+        ({"things": things_of(RUN, "agent")}, Presence.GONE),
         ({"things": things_of(RUN, "learner-1")}, Presence.GONE),
         ({"stopped": True}, Presence.UNKNOWN),
         ({"away": True}, Presence.UNKNOWN),

@@ -14,7 +14,17 @@ from toolkit.manifest.reader import read_manifest
 from toolkit.places import house
 from toolkit.run.learner_argv import data_binds, learner_argv
 from toolkit.run.mpirun import hostfile, mpirun_argv, single_argv
-from toolkit.run.plan import Export, HostFolder, RunImage, RunPlan, Seat, counted, make_plan, run_environment
+from toolkit.run.plan import (
+    Export,
+    HostFolder,
+    RunImage,
+    RunPlan,
+    Seat,
+    counted,
+    learner_mounts,
+    make_plan,
+    run_environment,
+)
 from toolkit.run.plan import Step as PlannedStep
 from toolkit.run.training_id import new_training_id
 
@@ -188,7 +198,10 @@ def test_data_that_is_no_bucket_is_bound_into_each_learner(
 ) -> None:
     plan = asking(training_data=data)
     assert (plan.data, plan.data_folder, plan.data_bucket) == (planned, seen_as, "")
-    assert plan.mounts == (plan.results_mount,)
+    assert [mount.place for mount in plan.mounts] == [
+        "mnist-training-models/training-abcd2345",
+        "mnist-training-models/_wml_checkpoints",
+    ]
     assert [bind.argument for bind in data_binds(plan)] == binds
     argv = learner_argv(plan, plan.learners[0], "/volume")
     assert argv[argv.index("--workdir") - 1] == binds[0]
@@ -229,10 +242,36 @@ def test_training_ids_are_new_and_fit_a_containers_name() -> None:
 def test_the_data_is_mounted_read_only_and_the_results_are_not() -> None:
     plan = plan_for()
     assert plan.data == Mount("data", "mnist-training-data", folder="mnt/data/mnist-training-data", read_only=True)
-    assert plan.mounts == (plan.data, plan.results_mount)
-    assert plan.results_mount == Mount(
-        "results", "mnist-training-models", folder="mnt/results/mnist-training-models", read_only=False
+    bucket, folder = "mnist-training-models", "mnt/results/mnist-training-models"
+    assert plan.mounts == (
+        plan.data,
+        *(
+            Mount("results", bucket, f"{folder}/{name}", read_only=False, prefix=name)
+            for name in ("training-abcd2345", "_wml_checkpoints")
+        ),
     )
+
+
+@pytest.mark.parametrize(
+    ("resume", "mounted"),
+    [
+        ("training-old23456", [("trials/training-old23456", True)]),
+        ("training-old23456/model", [("trials/training-old23456/model", True)]),
+        ("_wml_checkpoints/mine", []),
+        ("", []),
+    ],
+)
+def test_a_learner_sees_of_other_runs_what_it_resumes_from_and_that_read_only(
+    resume: str, mounted: list[tuple[str, bool]]
+) -> None:
+    results = Mount("results", "models", "mnt/results/models", read_only=False, prefix="trials")
+    own, checkpoints, *others = learner_mounts(results, "training-abcd2345", resume)
+    assert (own.filesystem, own.folder) == (
+        "results:models/trials/training-abcd2345",
+        "mnt/results/models/training-abcd2345",
+    )
+    assert (checkpoints.prefix, own.read_only, checkpoints.read_only) == ("trials/_wml_checkpoints", False, False)
+    assert [(mount.prefix, mount.read_only) for mount in others] == mounted
 
 
 def test_what_a_run_makes_on_a_host_bears_its_id() -> None:

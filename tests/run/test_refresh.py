@@ -22,7 +22,7 @@ from .engines import StandInHost, things_of
 from .keepers import RECORD, StandInStored
 
 RUN = RECORD.training_id
-KEEPER = f"toolkit-{RUN}-buckets"
+KEEPER = f"toolkit-{RUN}-agent"
 STORING = RECORD.at(State.STORING, 3.0)
 DONE = STORING.at(State.COMPLETED, 4.0)
 GONE_LAUNCHER = (1 << 30, 1)
@@ -70,7 +70,7 @@ def test_a_run_that_is_being_launched_is_its_launchers(refreshing: Refreshing) -
 
 
 def keeper_says(host: StandInHost, text: str) -> None:
-    host.things, host.running = things_of(RUN, "buckets"), {KEEPER}
+    host.things, host.running = things_of(RUN, "agent"), {KEEPER}
     host.says = lambda argv: text if list(argv[1:3]) == ["exec", KEEPER] else None
 
 

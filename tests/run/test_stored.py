@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,15 +13,17 @@ from hypothesis import strategies as st
 
 from toolkit.buckets.store import StoredObject
 from toolkit.errors import Code, ToolkitError
+from toolkit.keeper.signed import signed
 from toolkit.run.code_listing import Listed
 from toolkit.run.events import Line
 from toolkit.run.record import State, StepResult
+from toolkit.run.reported import read_outcome
 from toolkit.run.stored import StoredRun
 
 from .keepers import RECORD
 
 RUN = RECORD.training_id
-OUTPUT, FINAL = f"{RUN}/_run/output.log", f"{RUN}/_run/record.json"
+OUTPUT, FINAL, KEY = f"{RUN}/_run/output.log", f"_toolkit/{RUN}/record.json", "the run's key"
 
 
 class StandInStore:
@@ -50,14 +51,15 @@ class StandInStore:
 
 
 def stored(objects: dict[str, bytes], **more: object) -> StoredRun:
-    return StoredRun(StandInStore(objects, **more), "models", RECORD)  # type: ignore[arg-type]
+    return StoredRun(StandInStore(objects, **more), "models", RECORD, KEY)  # type: ignore[arg-type]
 
 
+NONE = (b"{", b"{}", b"[]", b"[" * 100_000, b'{"training_id":' * 60_000, b"\xff\xfe", b"9" * 100_000, b"")
 DONE = replace(RECORD, end="completed", reason="all is well", stored_files=3).at(State.COMPLETED, 4.0)
 
 
 def told(**facts: object) -> dict[str, bytes]:
-    return {FINAL: json.dumps(asdict(DONE) | facts).encode()}
+    return {FINAL: signed(asdict(DONE) | facts, KEY, "record.json")}
 
 
 def test_the_end_of_the_run_is_read() -> None:
@@ -90,13 +92,7 @@ IDENTITY = (
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (b"{", "Expecting"),
-        (b"{}", "training_id: Field required"),
-        (b"[]", "an object"),
-        (b"[" * 100_000, "nested too deeply"),
-        (b'{"training_id":' * 60_000, "nested too deeply"),
-        (b"\xff\xfe", "."),
-        (b"9" * 100_000, "."),
+        *((data, "was not written by an agent of this run") for data in NONE),
         (told(training_id="training-zzzz2222")[FINAL], "another run, training-zzzz2222"),
         (told(training_id="/elsewhere/victim")[FINAL], "is not a training ID"),
         (told(training_id=["training-abcd2345"])[FINAL], "training_id"),
@@ -126,6 +122,12 @@ def test_what_is_no_end_of_this_run_is_refused_by_its_name(data: bytes, why: str
     assert len(str(caught.value)) < 1000
 
 
+@pytest.mark.parametrize("data", NONE)
+def test_what_an_agent_would_never_write_is_no_end_whoever_tells_it(data: bytes) -> None:
+    with pytest.raises(ValueError, match="."):
+        read_outcome(data, RECORD)
+
+
 def test_of_metrics_what_is_none_is_left_out() -> None:
     metrics = {"loss": 0.5, "best": True, "note": "x", "bad": float("inf"), "deep": {"a": [1]}, "long": "x" * 9999}
     found = stored(told(metrics=metrics)).record()
@@ -134,8 +136,7 @@ def test_of_metrics_what_is_none_is_left_out() -> None:
 
 
 def test_a_half_of_a_character_harms_nothing() -> None:
-    data = told(metrics={"note": "HERE"})[FINAL].replace(b"HERE", rb"\ud800")
-    found = stored({FINAL: data}).record()
+    found = stored(told(metrics={"note": "\ud800"})).record()
     assert found is not None
     assert found.metrics == {"note": "?"}
 

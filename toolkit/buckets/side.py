@@ -4,16 +4,16 @@ It lies over the run's volume. The volume's folder is below the engine's own roo
 mount (moby `setupDaemonRootPropagation`); so what is mounted here appears in the learners even where `/` of
 the host is private, and no one needs root on the host for it.
 
-In a run it is also the keeper (`toolkit.keeper`), which sees the run through; a model's check needs the mounts alone.
+In a run it answers the run's agent (`toolkit.keeper`), which sees the run through and has no key; a model's check needs
+the mounts alone.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any
 
 from toolkit.buckets.store import Access
@@ -22,9 +22,8 @@ from toolkit.engines import docker_argv
 from toolkit.engines.docker_argv import Argv, Bind
 from toolkit.engines.engine import Engine
 from toolkit.errors import Code, ToolkitError
-from toolkit.keeper.places import CONFIG, ENGINE, HOST, PRIVATE, SCRATCH, SOCKET, VOLUMES
+from toolkit.keeper.places import CONFIG, HOST, PRIVATE, SOCKET
 from toolkit.process import Result
-from toolkit.tar_stream import Entry, tar_stream
 
 _COMMAND = (
     f"until [ -s {CONFIG} ]; do sleep 0.05; done; exec rclone rcd --rc-addr unix://{SOCKET} --rc-no-auth "
@@ -33,7 +32,7 @@ _COMMAND = (
 _RECEIVE_CONFIG = ("sh", "-c", f"umask 077; cat > {PRIVATE}/new && mv {PRIVATE}/new {CONFIG}")
 _START_SECONDS = 15.0
 KEEPER = ("python3", "-m", "toolkit.keeper")
-"""The keeper's words begin so, see `toolkit.keeper.__main__`."""
+"""The words of both side containers begin so, see `toolkit.keeper.__main__`."""
 
 
 @dataclass(frozen=True)
@@ -91,35 +90,19 @@ def mount_options(mount: Mount) -> dict[str, Any]:
     }
 
 
-def keeper_argv(
-    name: str,
-    run: str,
-    image: str,
-    volume: str,
-    volumes: str,
-    socket: str,
-    scratch: str,
-    lease: str = "",
-    cpus: str = "",
-) -> Argv:
-    """The command line that starts a run's keeper on a host.
+def buckets_argv(name: str, run: str, image: str, folder: str, results: Mount) -> Argv:
+    """The command line that starts the container with a run's keys and mounts; `folder` is that of the volume."""
+    binds = [Bind(folder, HOST, propagation="rshared")]
+    return docker_argv.start_side_container(name, run, image, binds, (*KEEPER, "buckets", *words_of(run, results)))
 
-    Args:
-        volume: the run's volume, which the keeper makes.
-        volumes, socket: where the host's engine keeps its volumes, and where it listens.
-        scratch: the cluster's scratch folder on the host, where the run's lease lies; empty on this machine.
-        lease: the lease's token, which the keeper gives back at its end; empty where there is none.
-        cpus: those that the run's ranks on this host are bound to; empty where they are not.
-    """
-    binds = [Bind(volumes, VOLUMES, propagation="rshared"), Bind(socket, ENGINE)]
-    if scratch:
-        binds.append(Bind(str(PurePosixPath(scratch).parent), SCRATCH))
-    held = (PurePosixPath(scratch).name, lease) if lease else ()
-    return docker_argv.start_side_container(name, run, image, binds, (*KEEPER, "keep", run, volume, *held), cpus)
+
+def words_of(run: str, results: Mount) -> tuple[str, str, str]:
+    """How the container with the keys is told which bucket a run writes to."""
+    return (run, results.filesystem, results.folder)
 
 
 class SideContainer:
-    """A run's side container on the host of `engine`."""
+    """The container on the host of `engine` that holds a run's keys and mounts."""
 
     def __init__(self, engine: Engine, name: str, run: str, image: str, volume: str) -> None:
         self.engine = engine
@@ -137,40 +120,45 @@ class SideContainer:
         )
         self._give_keys(remotes)
 
-    def start_keeper(self, remotes: dict[str, Access], scratch: str = "", lease: str = "", cpus: str = "") -> None:
-        """Start the container as the run's keeper on this host. It makes the volume itself, so that there is never
-        anything of a run that no one takes away.
-
-        `scratch`, `lease` and `cpus` as in `keeper_argv`.
-        """
-        volumes, socket = self.engine.volumes_folder(), self.engine.socket()
-        names = (self.name, self._run, self._image, self._volume)
-        self.engine.run(keeper_argv(*names, volumes, socket, scratch, lease, cpus))
-        self.folder = f"{volumes}/{self._volume}/_data"
+    def hold_for(self, results: Mount, folder: str, remotes: dict[str, Access]) -> None:
+        """Start the container for a run, whose agent has made the volume in `folder`; hand it its keys."""
+        self.folder = folder
+        self.engine.run(buckets_argv(self.name, self._run, self._image, folder, results))
         self._give_keys(remotes)
 
-    def keeper(self, *words: str, data: bytes | None = None, check: bool = True) -> Result:
-        """One of the keeper's words, run beside it."""
-        return self.run((*KEEPER, *words), data=data, check=check, timeout=60)
+    def submit_code(self, results: Mount) -> None:
+        """Store the run's code; raises `ToolkitError` (S303) with the store's own words."""
+        done = self.run((*KEEPER, "submit", *words_of(self._run, results)), check=False)
+        if not done.ok:
+            raise ToolkitError(
+                Code.STORING_RESULTS,
+                f"the code could not be stored in bucket {results.place}",
+                evidence=done.errors[-2000:],
+                mend="are the keys allowed to write there?",
+                context={"reason": "bucket write"},
+            )
 
-    def mount(self, mount: Mount) -> None:
-        """Mount one bucket, or copy what is in it; raises `ToolkitError` (S302) with what rclone said."""
-        self.run(("mkdir", "-p", f"{HOST}/{mount.folder}"))
-        if mount.copied:
-            self._copy(mount)
+    def mount(self, *mounts: Mount) -> None:
+        """Mount buckets, or copy what is in them; raises `ToolkitError` (S302) with what rclone said."""
+        for mount in mounts:
+            if mount.copied:
+                self._copy(mount)
+        requests = [mount_options(mount) for mount in mounts if not mount.copied]
+        if not requests:
             return
-        result = self._rc("mount/mount", mount_options(mount), check=False)
+        # Nothing in the requests is secret: the remotes are named, their keys are in the configuration.
+        result = self.run((*KEEPER, "mount"), data=json.dumps(requests).encode(), check=False, timeout=180)
         if not result.ok:
-            said = f"{result.output}\n{result.errors}".strip()
             raise ToolkitError(
                 Code.LOADING_DATA,
-                f"bucket {mount.bucket} could not be mounted",
-                evidence=said[-2000:],
+                f"buckets could not be mounted on {self.engine.host}",
+                evidence=f"{result.output}\n{result.errors}".strip()[-2000:],
                 mend="is /dev/fuse there (modprobe fuse), and may the engine's containers use it?",
             )
 
     def _copy(self, mount: Mount) -> None:
         """Each file is compared with the bucket's checksum as it arrives; they belong to root, so no learner writes."""
+        self.run(("mkdir", "-p", f"{HOST}/{mount.folder}"))
         command = ("rclone", "--config", CONFIG, "copy", "--quiet", mount.filesystem, f"{HOST}/{mount.folder}")
         result = self.run(command, check=False)
         if not result.ok:
@@ -184,11 +172,6 @@ class SideContainer:
         """Make folders below `HOST` that belong to the learners' user."""
         owner = str(LEARNER_UID)
         self.run(("install", "-d", "-o", owner, "-g", owner, *(f"{HOST}/{folder}" for folder in folders)))
-
-    def put(self, entries: Iterable[Entry]) -> None:
-        """Unpack files below `HOST`, with the modes and owners that they carry."""
-        argv = docker_argv.execute(self.name, ("tar", "--extract", "--directory", HOST), stdin=True)
-        self.engine.feed(argv, tar_stream(entries))
 
     def run(
         self, command: Sequence[str], *, data: bytes | None = None, check: bool = True, timeout: float | None = None

@@ -130,25 +130,46 @@ def network_subnet(name: str) -> Argv:
     return ["docker", "network", "inspect", "--format", "{{(index .IPAM.Config 0).Subnet}}", name]
 
 
-def start_side_container(
-    name: str, run: str, image: str, binds: Sequence[Bind], command: Sequence[str], cpus: str = ""
-) -> Argv:
+def start_side_container(name: str, run: str, image: str, binds: Sequence[Bind], command: Sequence[str]) -> Argv:
     """A container of the tool's own on the host's network: it may mount FUSE, and holds keys in memory only.
 
-    It goes when its command ends: no one else may be there to remove it. `cpus` are those that the run's ranks here are
-    bound to, for other runs to see: it runs on any itself.
+    It goes when its command ends: no one else may be there to remove it.
     """
-    capabilities = ("SYS_ADMIN", "DAC_OVERRIDE", "CHOWN", "FOWNER")
     return [
-        *("docker", "run", "--detach", "--rm", "--init", "--name", name, "--label", f"{RUN_LABEL}={run}"),
-        *(("--label", f"{CPUS_LABEL}={cpus}") if cpus else ()),
-        *("--network", "host", "--cap-drop", "ALL"),
-        *(word for capability in capabilities for word in ("--cap-add", capability)),
-        *("--device", "/dev/fuse", "--security-opt", "apparmor=unconfined"),
-        *("--tmpfs", "/run/private:mode=0700"),
+        *_own_container(name, run, ("SYS_ADMIN", "DAC_OVERRIDE", "CHOWN", "FOWNER")),
+        *("--network", "host", "--device", "/dev/fuse", "--security-opt", "apparmor=unconfined"),
         *(word for bind in binds for word in ("--mount", bind.argument)),
         image,
         *command,
+    ]
+
+
+def start_agent(
+    name: str, run: str, image: str, folder: Bind, binds: Sequence[Bind], command: Sequence[str], cpus: str = ""
+) -> Argv:
+    """A run's agent on a host: it holds the engine's socket, which `binds` has; no key, no network, no device.
+
+    It goes when its command ends. `folder` is that of the run's volume, which the agent makes: the engine makes the
+    folder where it is not there (as `--mount` does not). `cpus` are those that the run's ranks here are bound to, for
+    other runs to see: it runs on any itself.
+    """
+    return [
+        *_own_container(name, run, ("DAC_OVERRIDE", "CHOWN", "FOWNER")),
+        *(("--label", f"{CPUS_LABEL}={cpus}") if cpus else ()),
+        *("--network", "none", "--volume", f"{folder.source}:{folder.target}"),
+        *(word for bind in binds for word in ("--mount", bind.argument)),
+        image,
+        *command,
+    ]
+
+
+def _own_container(name: str, run: str, capabilities: Sequence[str]) -> Argv:
+    """What the tool's own containers of a run have in common: `/run/private` is in memory."""
+    return [
+        *("docker", "run", "--detach", "--rm", "--init", "--name", name, "--label", f"{RUN_LABEL}={run}"),
+        *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
+        *(word for capability in capabilities for word in ("--cap-add", capability)),
+        *("--tmpfs", "/run/private:mode=0700"),
     ]
 
 

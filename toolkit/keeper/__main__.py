@@ -1,5 +1,7 @@
-"""The keeper's words: `keep` is what the side container runs, the others are run beside it by an operator.
+"""The words of a run's two side containers: `keep` is what the agent's runs, `buckets` the one's with the keys; the
+others are run beside them by an operator.
 
+In the agent's container:
 keep RUN VOLUME [SCRATCH TOKEN]
                      the story of a run on this host, whose lease is in the folder SCRATCH
 go                   the job comes on standard input
@@ -7,7 +9,15 @@ leash                say that the operator lives; prints who wants the run to st
 follow OFFSET        events, until the run has ended
 state                the record as it is now
 stop WHO             ask the run to stop; prints who had asked first
+
+In the container with the keys:
+buckets RUN FILESYSTEM FOLDER
+                     hold the mounts and answer the agent, for as long as its heartbeat is heard
+submit RUN FILESYSTEM FOLDER
+                     store the code of the run
 salvage FILESYSTEM   before a rescue mounts: store what an earlier mount has left without a word about it
+mount                mount buckets; rclone's requests come on standard input
+unmount              take down what a container that was killed has left mounted
 """
 
 from __future__ import annotations
@@ -16,21 +26,31 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from toolkit.keeper.bucket import Bucket
-from toolkit.keeper.engine import KeeperEngine
+from toolkit.keeper.engine import EngineRefused, KeeperEngine
+from toolkit.keeper.flush import NotStored
 from toolkit.keeper.follow import follow
+from toolkit.keeper.heartbeat import Silence, heartbeat
 from toolkit.keeper.job import read_job
-from toolkit.keeper.keep import Keep, own_container, read_json, stopped_by
-from toolkit.keeper.places import CONFIG, HOST, JOB, LEASH, SOCKET, STATE, STOP, VOLUMES
+from toolkit.keeper.keep import Keep, buckets_container, own_container, read_json, stopped_by
+from toolkit.keeper.places import AGENT, BEAT, CONFIG, CONTROL, HOST, JOB, LEASH, SOCKET, STATE, STOP
+from toolkit.keeper.rc import mount
 from toolkit.keeper.salvage import salvage
-from toolkit.keeper.strike import give_back_lease, strike
+from toolkit.keeper.service import Service, serve
+from toolkit.keeper.strike import Things, give_back_lease, strike
 from toolkit.keeper.wait import wait_for_word
 
 _RETRIES = 60
 """Of each call to the store, with up to 2 s between them: a program waits while a store is away for a minute or two,
 and sees no error. The keeper decides when that has lasted too long (`toolkit.keeper.learners`)."""
+_SILENT_SECONDS, _LOOK_SECONDS = 120.0, 1.0
 _MOUNT_DAEMON = (
     f"umask 077; until [ -s {CONFIG} ]; do sleep 0.05; done; exec rclone rcd --rc-addr unix://{SOCKET} --rc-no-auth "
     f"--config {CONFIG} --cache-dir {HOST}/cache --use-server-modtime --log-level NOTICE "
@@ -54,8 +74,16 @@ def main(words: list[str]) -> int:
             print(Path(STATE).read_text() if Path(STATE).exists() else "{}")
         case ["stop", who]:
             print(ask_to_stop(who, Path(STOP)))
+        case ["buckets", run, filesystem, folder]:
+            hold_buckets(run, Bucket(run, filesystem, folder))
+        case ["submit", run, filesystem, folder]:
+            return told(lambda: Bucket(run, filesystem, folder).submit_code())
         case ["salvage", filesystem]:
-            return salvage_for_rescue(filesystem)
+            return told(lambda: salvage(filesystem))
+        case ["mount"]:
+            return told(lambda: mount(json.load(sys.stdin)))
+        case ["unmount"]:
+            Bucket.unmount()
         case _:
             print(__doc__, file=sys.stderr)
             return 2
@@ -63,19 +91,38 @@ def main(words: list[str]) -> int:
 
 
 def keep(run: str, volume: str, scratch: str = "", token: str = "") -> None:
-    """Own the run on this host from before its first file to after its last."""
+    """Own the run on this host from before its first file to after its last.
+
+    Its folder is bound into this container before the volume is one: so there is never anything of a run that no one
+    takes away.
+    """
     engine = KeeperEngine()
-    engine.create_volume(volume, run)
-    Path(HOST).symlink_to(f"{VOLUMES}/{volume}/_data")
-    Bucket.unmount()  # what a keeper that was killed has left: it would keep the folder from being mounted again
     holds = any(Path(HOST).iterdir())  # a rescue that ends before its word to go must take nothing away
-    Path(LEASH).touch()
-    daemon = subprocess.Popen(("sh", "-c", _MOUNT_DAEMON))
-    job = wait_for_word()
-    kept = Keep(job, engine).run() if job else holds
-    strike(engine, run, own_container(run), volume, keep_volume=kept)
+    engine.create_volume(volume, run)
+    Path(AGENT).mkdir(mode=0o755, exist_ok=True)
+    Path(CONTROL).mkdir(mode=0o700, exist_ok=True)
+    things = Things(run, own_container(run), buckets_container(run), volume)
+    with heartbeat(Path(BEAT)):
+        Path(LEASH).touch()
+        job = wait_for_word()
+        with suppress(EngineRefused):
+            things = replace(things, settings=engine.settings(things.buckets))
+        kept = Keep(job, engine).run() if job else holds
+        strike(engine, things, keep_volume=kept)
     give_back_lease(scratch, token)
-    daemon.kill()  # nothing is mounted any more; what waits for a store that is away would be waited for
+
+
+def hold_buckets(run: str, bucket: Bucket) -> None:
+    """Hold the mounts and answer the agent. Without its heartbeat nobody would end this, which holds keys: it ends."""
+    bucket.unmount()  # what one that was killed has left: it would keep the folder from being mounted again
+    daemon = subprocess.Popen(("sh", "-c", _MOUNT_DAEMON))
+    server = serve(Service(run, bucket))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    silence = Silence(Path(BEAT))
+    while silence.seconds() < _SILENT_SECONDS:
+        time.sleep(_LOOK_SECONDS)
+    bucket.unmount()
+    daemon.kill()
 
 
 def go(text: str) -> None:
@@ -86,12 +133,12 @@ def go(text: str) -> None:
     new.rename(JOB)
 
 
-def salvage_for_rescue(filesystem: str) -> int:
-    """An exit status; the store's own words where it does not take them."""
+def told(act: Callable[[], object]) -> int:
+    """An exit status; the store's own words where it does not take what it is given."""
     try:
-        salvage(filesystem)
-    except OSError as error:
-        print(error, file=sys.stderr)
+        act()
+    except (OSError, NotStored) as error:
+        print(getattr(error, "evidence", "") or error, file=sys.stderr)
         return 1
     return 0
 

@@ -1,68 +1,52 @@
-"""The results bucket from inside the side container: what waits to be uploaded, what is there, small objects of a run.
+"""The results bucket, in the container that has its keys: what waits to be uploaded, what is there, small objects.
 
 rclone does all of it: the daemon that mounts (over its socket), and fresh processes for what must not believe a cache.
+The agent, which has no key, asks for it by `toolkit.keeper.service`.
 """
 
 from __future__ import annotations
 
-import http.client
 import json
-import socket
+import os
 import subprocess
 import time
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from toolkit.keeper import rc
 from toolkit.keeper.ends import Reason
-from toolkit.keeper.places import CONFIG, HOST, RUN_FOLDER, SOCKET
-from toolkit.keeper.progress import Progress, Waiting, meaning
+from toolkit.keeper.flush import NotStored
+from toolkit.keeper.own_files import learners_in
+from toolkit.keeper.places import CHECKPOINTS, CONFIG, HOST, LOGS, RUN_FOLDER
+from toolkit.keeper.progress import Waiting, meaning
+from toolkit.keeper.untrusted import Found, NotRegular, hole, opened
 
-POLL_SECONDS = 0.25
-_DAEMON_SECONDS = 60.0
 _UNMOUNT_SECONDS = 10.0
 _LIST_SECONDS = 6.0
 """The mount's DirCacheTime, and a second."""
+_TRIES = 3
+_STORE_SECONDS = 120.0
+"""For one object, and so much longer as its bytes take at `_SLOWEST`."""
+_SLOWEST = 1 << 20
+"""Bytes a second."""
+_LIST_DEADLINE = 900.0
+"""For a list of all objects of a run, 1,000 of them a request."""
+_MAX_HOLE = 64 << 30
+"""Bytes: of a file in the results. Checkpoints with holes are small beside it."""
+_SOME_RETRIES = ("--retries", "1", "--low-level-retries", "4")
 _SHORT = ("--retries", "1", "--low-level-retries", "1", "--contimeout", "5s", "--timeout", "10s")
 
 
-class NotStored(Exception):
-    """Something that the run wrote is not in the bucket."""
-
-    def __init__(self, reason: Reason, what: str, evidence: str = "") -> None:
-        super().__init__(what)
-        self.reason, self.what, self.evidence = reason, what, evidence[-2000:]
-
-
 class Bucket:
-    """The results, mounted at `folder` below the volume; `filesystem` is their name in rclone's configuration."""
+    """The results bucket of `run`, or the prefix of it that is meant.
 
-    def __init__(self, filesystem: str, folder: str) -> None:
-        self._filesystem, self._folder = filesystem, folder
+    `filesystem` is its name in rclone's configuration. `folder`, below the volume, has a mount for each of its
+    directories that learners write to: the run's own, and the one for checkpoints.
+    """
 
-    def flush(self, patience: float, on_state: Callable[[Waiting], None]) -> None:
-        """Wait until the mount has nothing left to upload.
-
-        rclone writes back some seconds after a file is closed, so an unmount proves nothing. Raises `NotStored` once
-        `patience` seconds pass in which nothing moved, or earlier where the store itself refuses for good.
-        """
-        watch = Progress(time.monotonic())
-        while True:
-            waiting = self.waiting()
-            on_state(waiting)
-            if not waiting.count and self._whole():
-                return
-            now = time.monotonic()
-            if watch.moved(now, waiting):
-                pass
-            elif watch.refused(now, self.probe):
-                what = f"the store refuses what is written ({watch.reason}), {waiting.count} files wait"
-                raise NotStored(watch.reason, what, f"{watch.said}\n{waiting.named}")
-            elif watch.silent(now) > patience:
-                reason, said = self.refusal()
-                what = f"{waiting.count} files could not be stored ({reason})"
-                raise NotStored(reason, what, f"{said}\n{waiting.named}")
-            time.sleep(POLL_SECONDS)
+    def __init__(self, run: str, filesystem: str, folder: str) -> None:
+        self._run, self._filesystem, self._folder = run, filesystem, folder
+        self._mounted = (run, CHECKPOINTS)
 
     def differences(self, folder: str) -> str:
         """Compare what this mount has read or written in `folder`, as programs see it, with the bucket: sizes and MD5,
@@ -83,39 +67,65 @@ class Bucket:
             return ""
         words = ["check", "--one-way", "--quiet", "--error", "-", "--missing-on-dst", "-", "--differ", "-"]
         words += ["--files-from", "-"]
-        done = _rclone(*words, f"{HOST}/{self._folder}/{folder}", f"{self._filesystem}/{folder}", data=files)
+        places = (f"{HOST}/{self._folder}/{folder}", f"{self._filesystem}/{folder}")
+        done = _rclone(*words, *places, data=files, seconds=_STORE_SECONDS + self._bytes(folder) / _SLOWEST)
         said = (done.stdout + b"\n" + done.stderr).decode("utf-8", "replace").strip()
         return "" if done.returncode == 0 else said or f"status {done.returncode}"
 
     def put(self, name: str, data: bytes, *, short: bool = True) -> bool:
         """Write a small object; whether it is there."""
-        return _rclone("rcat", *(_SHORT if short else ()), f"{self._filesystem}/{name}", data=data).returncode == 0
+        words = ("rcat", *(_SHORT if short else ()), f"{self._filesystem}/{name}")
+        return _rclone(*words, data=data, seconds=_STORE_SECONDS + len(data) / _SLOWEST).returncode == 0
 
     def get(self, name: str, most: int = 1 << 20) -> bytes | None:
         """A small object, or None where it is not there or nobody answers."""
-        done = _rclone("cat", *_SHORT, "--count", str(most), f"{self._filesystem}/{name}")
+        words = ("cat", *_SHORT, "--count", str(most), f"{self._filesystem}/{name}")
+        done = _rclone(*words, seconds=_STORE_SECONDS + most / _SLOWEST)
         return done.stdout if done.returncode == 0 and done.stdout else None
 
-    def put_folder(self, folder: str, name: str) -> None:
-        """Copy a folder of this container into the bucket. Raises `NotStored`."""
-        done = _rclone("copy", folder, f"{self._filesystem}/{name}")
+    def submit_code(self) -> None:
+        """Store the run's code, before anything of it runs. Raises `NotStored`."""
+        name = f"{self._run}/_submitted_code"
+        done = _rclone("copy", f"{HOST}/code", f"{self._filesystem}/{name}", seconds=_LIST_DEADLINE)
         if done.returncode != 0:
             said = done.stderr.decode("utf-8", "replace")
             raise NotStored(meaning(said) or Reason.BUCKET_WRITE, f"{name} could not be stored", said)
 
-    def put_logs(self, logs: str, output: str, name: str) -> None:
-        """Copy every learner's log, and the whole output, to where a run's own are, straight into the bucket.
+    def put_logs(self) -> tuple[str, ...]:
+        """Store each learner's log that lies on this host, and the whole output.
 
-        Raises `NotStored`.
+        Returns what lay there in place of such a file; that is not stored. Raises `NotStored`.
         """
-        for words in (
-            ("copy", "--include", "/learner-*/training-log.txt", logs, f"{self._filesystem}/{name}"),
-            ("copyto", output, f"{self._filesystem}/{name}/{RUN_FOLDER}/output.log"),
-        ):
-            done = _rclone(*words)
-            if done.returncode != 0:
-                said = done.stderr.decode("utf-8", "replace")
-                raise NotStored(meaning(said) or Reason.BUCKET_WRITE, "the logs could not be stored", said)
+        found = Found()
+        for log in (f"{learner}/training-log.txt" for learner in learners_in(Path(LOGS), found)):
+            with found.noting():
+                self._put_file(log, f"{self._run}/{log}")
+        with found.noting():
+            self._put_file("output.log", f"{self._run}/{RUN_FOLDER}/output.log")
+        return found.what
+
+    def _put_file(self, name: str, key: str) -> None:
+        """Store a file of the logs, which its program could have replaced: it is handed over as it was opened."""
+        with opened(Path(LOGS), name) as file:
+            size = os.fstat(file).st_size
+            argv = ("rcat", *_SOME_RETRIES, "--size", str(size), f"{self._filesystem}/{key}")
+            above = key.rpartition("/")[0]
+            for _ in range(_TRIES):
+                os.lseek(file, 0, os.SEEK_SET)
+                done = _rclone(*argv, file=file, seconds=_STORE_SECONDS + size / _SLOWEST)
+                if done.returncode == 0:
+                    return
+                if self._is_object(above):  # a store that keeps objects as files cannot have both
+                    raise NotRegular(f"{above} in the bucket is a file of the program, where the run's own files go")
+        said = done.stderr.decode("utf-8", "replace")
+        raise NotStored(meaning(said) or Reason.BUCKET_WRITE, f"{key} could not be stored", said)
+
+    def _is_object(self, name: str) -> bool:
+        done = _rclone("lsjson", "--stat", *_SHORT, f"{self._filesystem}/{name}", seconds=_STORE_SECONDS)
+        try:
+            return done.returncode == 0 and json.loads(done.stdout).get("IsDir") is False
+        except (ValueError, AttributeError):
+            return False
 
     @staticmethod
     def abort() -> None:
@@ -124,26 +134,23 @@ class Bucket:
         What programs had written stays in the mount's cache, and the daemon goes on storing it. The folder does not
         become an ordinary one: nobody shall write into it unseen.
         """
-        _unmount("--force")
+        rc.unmount("--force")
 
     def size(self, folder: str) -> tuple[int, int]:
         """Objects and bytes of a run's folder, without what the keeper itself writes there."""
-        done = _rclone("size", "--json", "--exclude", "/_run/**", f"{self._filesystem}/{folder}")
+        words = ("size", "--json", "--exclude", f"/{RUN_FOLDER}/**", f"{self._filesystem}/{folder}")
+        done = _rclone(*words, seconds=_LIST_DEADLINE)
         found = json.loads(done.stdout or b"{}")
         return int(found.get("count", 0)), int(found.get("bytes", 0))
-
-    def purge(self, folder: str) -> None:
-        """Remove a run's folder, which no program has written to yet."""
-        _rclone("purge", *_SHORT, f"{self._filesystem}/{folder}")
 
     @staticmethod
     def unmount() -> None:
         """Take down every mount, also one whose daemon does not answer or is gone; no error if there is none."""
-        _rc("mount/unmountall", {}, seconds=_UNMOUNT_SECONDS)
-        _unmount("--force", "--lazy")
+        rc.ask("mount/unmountall", {}, seconds=_UNMOUNT_SECONDS)
+        rc.unmount("--force", "--lazy")
 
     def _touched(self, folder: str) -> bytes:
-        cached = f"{HOST}/cache/vfs/{self._filesystem.replace(':', '/')}/{folder}"
+        cached = f"{self._cache}/{folder}"
         found = subprocess.run(
             ("find", cached, "-type", "f", "-printf", "%P\\n"),
             stdout=subprocess.PIPE,
@@ -152,24 +159,46 @@ class Bucket:
         )
         return found.stdout
 
+    def _bytes(self, folder: str) -> int:
+        """Of the files that were touched."""
+        sizes = (file.lstat().st_size for file in Path(self._cache, folder).rglob("*"))
+        return sum(sizes)
+
     def waiting(self) -> Waiting:
         """What is still to be uploaded; raises `NotStored` where the mount's own process does not answer.
 
         `vfs/stats` would tell it, too, but waits itself while the mount reads a folder from a store that is away.
         """
-        queue = _rc("vfs/queue", {"fs": self._filesystem}).get("queue")
-        if queue is None:
-            raise NotStored(Reason.SYSTEM, "the mount's own process does not answer")
+        queue: list[dict[str, Any]] = []
+        for number, name in enumerate(self._mounted):
+            waits = rc.ask("vfs/queue", {"fs": f"{self._filesystem}/{name}"}).get("queue")
+            if waits is None:
+                raise NotStored(Reason.SYSTEM, "the mount's own process does not answer")
+            queue += [one | {"id": one["id"] << 1 | number, "name": f"{name}/{one['name']}"} for one in waits]
         uploading = sum(one["uploading"] for one in queue)
         errored = sum(one["tries"] > one["uploading"] for one in queue)
-        under_way = (_rc("core/stats", {}).get("transferring") or ()) if queue else ()
+        under_way = (rc.ask("core/stats", {}).get("transferring") or ()) if queue else ()
         sent = {str(one.get("name")): int(one.get("bytes", 0)) for one in under_way}
-        return Waiting(len(queue) - uploading, uploading, errored, {one["id"]: one["name"] for one in queue}, sent)
+        files = {one["id"]: one["name"] for one in queue}
+        sparse = tuple(self._sparse(name) for name in files.values() if self._sparse(name))
+        return Waiting(len(queue) - uploading, uploading, errored, files, sent, sparse)
 
-    def _whole(self) -> bool:
-        """Whether no file of the mount's cache is in error; asked when nothing waits."""
-        cache = _rc("vfs/stats", {"fs": self._filesystem}).get("diskCache", {})
-        return not cache.get("erroredFiles", 1)
+    def _sparse(self, name: str) -> str:
+        """The file and its hole, where it has one that no upload would come to the end of; else empty."""
+        try:
+            missing = hole(Path(self._cache, name).lstat())
+        except OSError:
+            return ""
+        return f"{name} ({missing:,} bytes never written)" if missing > _MAX_HOLE else ""
+
+    @property
+    def _cache(self) -> str:
+        return f"{HOST}/cache/vfs/{self._filesystem.replace(':', '/')}"
+
+    def whole(self) -> bool:
+        """Whether no file of the mounts' caches is in error; asked when nothing waits."""
+        each = [rc.ask("vfs/stats", {"fs": f"{self._filesystem}/{name}"}) for name in self._mounted]
+        return all(not one.get("diskCache", {}).get("erroredFiles", 1) for one in each)
 
     def refusal(self) -> tuple[Reason, str]:
         """Why the store takes nothing now, as it says itself."""
@@ -190,35 +219,14 @@ class Bucket:
 _PROBE_NAME, _PROBE = ".toolkit-probe", bytes(1 << 20)
 
 
-class _Connection(http.client.HTTPConnection):
-    """HTTP over the daemon's socket."""
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(SOCKET)
-
-
-def _unmount(*how: str) -> None:
-    """Unmount all that rclone has mounted below the engine's volumes for this run."""
-    for line in Path("/proc/self/mounts").read_text().splitlines():
-        _, folder, kind = line.split()[:3]
-        if kind == "fuse.rclone" and folder.startswith(f"{Path(HOST).readlink()}/"):
-            subprocess.run(("umount", *how, folder), capture_output=True, check=False)
-
-
-def _rc(call: str, parameters: Mapping[str, Any], seconds: float = _DAEMON_SECONDS) -> dict[str, Any]:
-    """Ask the daemon; an empty object where it does not answer."""
-    connection = _Connection("rclone", timeout=seconds)
+def _rclone(
+    *words: str, data: bytes = b"", file: int | None = None, seconds: float | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Run rclone; it reads `data`, or `file`. One that takes longer than `seconds` is killed, and has failed."""
+    argv = ("rclone", "--config", CONFIG, *words)
     try:
-        connection.request("POST", f"/{call}", json.dumps(parameters), {"Content-Type": "application/json"})
-        found = json.loads(connection.getresponse().read())
-    except (OSError, ValueError, http.client.HTTPException):
-        return {}
-    finally:
-        connection.close()
-    return found if isinstance(found, dict) else {}
-
-
-def _rclone(*words: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(("rclone", "--config", CONFIG, *words), input=data, capture_output=True, check=False)
+        if file is None:
+            return subprocess.run(argv, input=data, capture_output=True, check=False, timeout=seconds)
+        return subprocess.run(argv, stdin=file, capture_output=True, check=False, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(argv, 1, b"", f"rclone {words[0]}: no end within {seconds:.0f} s".encode())

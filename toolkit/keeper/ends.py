@@ -25,6 +25,10 @@ class Reason(StrEnum):
     BUCKET_CREDENTIALS = "bucket credentials"
     BUCKET_FULL = "bucket full"
     LEASE = "lease"
+    TAMPERED = "tampered"
+    """The program put other things in place of the run's own files."""
+    FORGED = "forged report"
+    """The bucket holds a report of a host of this run that no agent of this run wrote."""
     SYSTEM = "system"
 
     @property
@@ -55,6 +59,8 @@ _CODES = {
     Reason.BUCKET_CREDENTIALS: "S303",
     Reason.BUCKET_FULL: "S303",
     Reason.LEASE: "S100",
+    Reason.TAMPERED: "C201",
+    Reason.FORGED: "S100",
     Reason.SYSTEM: "S100",
 }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -93,6 +93,29 @@ class KeeperEngine:
         status, data = self._call("POST", "/volumes/create", body)
         self._object(status, data)
 
+    def settings(self, container: str) -> dict[str, Any]:
+        """How a container was made, for `run_like`; empty where it is gone."""
+        status, data = self._call("GET", f"/containers/{quote(container)}/json")
+        if status == http.client.NOT_FOUND:
+            return {}
+        found = self._object(status, data)
+        return {
+            "Image": found["Image"],
+            "Labels": found["Config"].get("Labels") or {},
+            "HostConfig": found["HostConfig"] | {"AutoRemove": False},
+        }
+
+    def run_like(self, settings: Mapping[str, Any], name: str, command: Sequence[str], seconds: int) -> None:
+        """Run a command in a new container that is made as another was, and remove it."""
+        body = dict(settings) | {"Cmd": list(command)}
+        status, data = self._call("POST", f"/containers/create?name={quote(name)}", body)
+        self._object(status, data)
+        try:
+            self._object(*self._call("POST", f"/containers/{quote(name)}/start"), empty=True)
+            self._call("POST", f"/containers/{quote(name)}/wait", timeout=seconds)
+        finally:
+            self.remove_container(name)
+
     def remove_container(self, name: str) -> bool:
         """Kill and remove; true where it is gone."""
         status, _ = self._call("DELETE", f"/containers/{quote(name)}?force=1&v=1")
@@ -135,9 +158,11 @@ class KeeperEngine:
             connection.close()
 
     @staticmethod
-    def _object(status: int, data: bytes) -> dict[str, Any]:
+    def _object(status: int, data: bytes, *, empty: bool = False) -> dict[str, Any]:
         if status >= http.client.BAD_REQUEST:
             raise EngineRefused(data.decode("utf-8", "replace")[:500])
+        if empty:
+            return {}
         found = json.loads(data)
         return found if isinstance(found, dict) else {}
 

@@ -18,11 +18,14 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from toolkit.keeper.places import OUTPUT, STATE, VIEWS
+from toolkit.keeper.untrusted import opened
 
 FINAL = ("COMPLETED", "FAILED", "HALTED")
 _POLL_SECONDS = 0.1
 _BEAT_SECONDS = 1.0
 _PIECE = 1 << 18
+_LONGEST = 1 << 20
+"""Bytes of a line; the supervisor cuts its lines far earlier (`LONG` in `toolkit/run/inside/logs.py`)."""
 _TIME = re.compile(r"[0-9]+\.[0-9]{3}")
 
 
@@ -64,17 +67,26 @@ def events(offset: int, output: Path, state: Path) -> Iterator[dict[str, Any]]:
 
 
 def lines_from(output: Path, offset: int) -> Iterator[dict[str, Any]]:
-    """Whole lines of the output from `offset` on; what has no end yet is left for later."""
+    """Whole lines of the output from `offset` on; what has no end yet is left for later.
+
+    Of a line that is longer than any that the supervisor writes, its parts come. Nothing comes of what is no regular
+    file: a program has put it there.
+    """
     try:
-        with output.open("rb") as stream:
-            stream.seek(offset)
+        with opened(output.parent, output.name) as file:
+            left = os.fstat(file).st_size - os.lseek(file, offset, os.SEEK_SET)
             rest = b""
-            while piece := stream.read(_PIECE):
+            while left > 0 and (piece := os.read(file, min(left, _PIECE))):
+                left -= len(piece)
                 *whole, rest = (rest + piece).split(b"\n")
                 for line in whole:
                     offset += len(line) + 1
                     yield parse_line(line, offset)
-    except FileNotFoundError:
+                if len(rest) > _LONGEST:
+                    offset += len(rest)
+                    yield parse_line(rest, offset)
+                    rest = b""
+    except OSError:
         return
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from toolkit.keeper.bucket import Bucket
+from toolkit.keeper.facts import HostReport, LearnerEnd
 from toolkit.keeper.job import Job
-from toolkit.keeper.judge import HostReport, LearnerEnd
-from toolkit.keeper.places import RUN_FOLDER
+from toolkit.keeper.places import BEGAN, CONTROL_FOLDER, RECORD
+from toolkit.keeper.service import BucketClient
+from toolkit.keeper.signed import Forged, signed, verified
 
 _POLL_SECONDS = 0.5
 _SOON = 2 / 3
@@ -22,17 +22,23 @@ _SILENT_SECONDS = 20.0
 
 
 class Reports:
-    """The reports of one run's hosts: this one's is told, the others' are heard."""
+    """The reports of one run's hosts: this one's is told, the others' are heard.
 
-    def __init__(self, job: Job, bucket: Bucket) -> None:
+    `forged` names those objects that say to be such a report and were not written by an agent of the run.
+    """
+
+    def __init__(self, job: Job, bucket: BucketClient) -> None:
         self._job, self._bucket = job, bucket
+        self.forged: tuple[str, ...] = ()
 
     def tell(self, report: HostReport, note: str = "") -> None:
         """Put this host's report into the bucket; a final one is tried for a minute, as all depends on it."""
-        data = json.dumps(asdict(report) | {"note": note, "at": time.time()}).encode()
-        until = time.monotonic() + (_TELL_SECONDS if report.final else 0)
-        while not self._bucket.put(self._name(report.host), data) and time.monotonic() < until:
-            time.sleep(_POLL_SECONDS)
+        body = asdict(report) | {"note": note, "at": time.time()}
+        self._put(self._name(report.host), body, _TELL_SECONDS if report.final else 0)
+
+    def begin(self, record: dict[str, Any]) -> None:
+        """Say in the bucket that the run goes by itself."""
+        self._put(BEGAN, record, 0)
 
     def of_others(self, on_silent: Callable[[tuple[int, ...]], None], *, patient: bool) -> Iterator[HostReport]:
         """The final report of each other host; without one of a host that has been silent for too long.
@@ -44,8 +50,8 @@ class Reports:
         waiting = {host: (b"", time.monotonic()) for host in range(len(self._job.hosts)) if host != self._job.host}
         while waiting:
             for host, (seen, since) in list(waiting.items()):
-                data = self._bucket.get(self._name(host)) or b""
-                report = read_report(data)
+                data = self._bucket.get(self._key(self._name(host))) or b""
+                report = self._read(data, host)
                 if report and report.final:
                     del waiting[host]
                     yield report
@@ -63,20 +69,36 @@ class Reports:
 
     def publish(self, record: dict[str, Any]) -> None:
         """Put the final record into the bucket, where it says that the run is over."""
-        data = json.dumps(record, indent=1).encode()
-        name = f"{self._job.run}/{RUN_FOLDER}/record.json"
-        until = time.monotonic() + (_TELL_SECONDS if not record.get("kept") else 0)
-        while not self._bucket.put(name, data) and time.monotonic() < until:
+        self._put(RECORD, record, _TELL_SECONDS if not record.get("kept") else 0)
+
+    def _put(self, name: str, body: dict[str, Any], seconds: float) -> bool:
+        """Sign and store a control object; it is tried again for `seconds`. Whether the bucket has it."""
+        data, until = signed(body, self._job.key, name), time.monotonic() + seconds
+        while not (there := self._bucket.put(self._key(name), data)) and time.monotonic() < until:
             time.sleep(_POLL_SECONDS)
+        return there
 
-    def _name(self, host: int) -> str:
-        return f"{self._job.run}/{RUN_FOLDER}/host-{host}.json"
+    def _read(self, data: bytes, host: int) -> HostReport | None:
+        """A host's report; none where there is none yet, or one that no agent wrote: that is noted."""
+        name = self._name(host)
+        try:
+            report = read_report(verified(data, self._job.key, name)) if data else None
+        except Forged:
+            self.forged = tuple(dict.fromkeys((*self.forged, self._key(name))))
+            return None
+        return report if report and report.host == host else None
+
+    @staticmethod
+    def _name(host: int) -> str:
+        return f"host-{host}.json"
+
+    def _key(self, name: str) -> str:
+        return f"{CONTROL_FOLDER}/{self._job.run}/{name}"
 
 
-def read_report(data: bytes) -> HostReport | None:
+def read_report(found: dict[str, Any]) -> HostReport | None:
     """A report as `tell` wrote it; None where it is none."""
     try:
-        found = json.loads(data)
         return HostReport(
             host=found["host"],
             learners=tuple(LearnerEnd(**one) for one in found["learners"]),
@@ -88,6 +110,8 @@ def read_report(data: bytes) -> HostReport | None:
             final=found["final"],
             times={key: (float(start), float(end)) for key, (start, end) in found.get("times", {}).items()},
             without_gpu=tuple(found.get("without_gpu", ())),
+            found=tuple(found.get("found", ())),
+            unstorable=bool(found.get("unstorable")),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

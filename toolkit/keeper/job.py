@@ -38,6 +38,7 @@ class Job:
         filesystem, folder: the results as rclone names them, and where they are mounted below the volume.
         stop, store, lost: the cluster's deadlines, in seconds.
         record: the run's record so far, which the keeper completes.
+        key: of the run; it authenticates the objects by which the hosts report.
         rescue: nothing ran here now: what an earlier keeper could not store is tried again.
     """
 
@@ -53,6 +54,7 @@ class Job:
     store: int
     lost: int
     record: dict[str, Any] = field(default_factory=dict)
+    key: str = field(default="", repr=False)
     rescue: bool = False
 
     @property

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from toolkit.keeper.divergence import divergence_of
 from toolkit.keeper.ends import End, Reason
+from toolkit.keeper.facts import Facts, HostReport, LearnerEnd
 from toolkit.keeper.job import Job, KeptLearner
 
 _FIRST_SIGNAL = 129
@@ -19,62 +20,6 @@ _LAST_SIGNAL = 128 + 64
 _NOT_STARTED = (126, 127)
 """A shell's statuses for a program that it cannot run, or find."""
 _BUCKET = (Reason.BUCKET_WRITE, Reason.BUCKET_CREDENTIALS, Reason.BUCKET_FULL)
-
-
-@dataclass(frozen=True)
-class LearnerEnd:
-    """How a learner's container ended: its exit status (None: unknown), whether its memory limit was met."""
-
-    number: int
-    exit_status: int | None = None
-    oom: bool = False
-
-
-@dataclass(frozen=True)
-class HostReport:
-    """What one host's keeper says at the end.
-
-    Attributes:
-        host: its number, from 0.
-        learners: how those on it ended.
-        ranks: exit statuses by `step.rank`, of ranks that ended there.
-        failure: why not everything is in the bucket, in the words of `Reason`; empty where it is.
-        what, evidence: of that failure.
-        full: its disk has no room any more.
-        final: false while it still stores.
-        times: start and end by `step.rank`, seconds since 1970.
-        without_gpu: of `ranks`, those whose command was not started because they see fewer GPUs than they were given.
-    """
-
-    host: int
-    learners: tuple[LearnerEnd, ...] = ()
-    ranks: Mapping[str, int] = field(default_factory=dict)
-    failure: str = ""
-    what: str = ""
-    evidence: str = ""
-    full: bool = False
-    final: bool = True
-    times: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    without_gpu: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Facts:
-    """All that is known when the commands are over.
-
-    Attributes:
-        status: what learner 1's supervisor wrote; empty where it wrote nothing.
-        reports: of every host that told.
-        stopped_by: who asked for a stop; empty.
-        last_lines: of the run's output.
-        gave_up: why this host's learners were stopped because nothing could be stored: reason, what, evidence.
-    """
-
-    status: Mapping[str, Any]
-    reports: tuple[HostReport, ...]
-    stopped_by: str = ""
-    last_lines: str = ""
-    gave_up: tuple[str, str, str] | None = None
 
 
 def judge(job: Job, facts: Facts) -> End:
@@ -88,7 +33,8 @@ def judge(job: Job, facts: Facts) -> End:
     kept = tuple(
         name or "this machine"
         for number, name in enumerate(job.hosts)
-        if number in untold or any(report.host == number and report.failure for report in facts.reports)
+        if number in untold
+        or any(report.host == number and report.failure and not report.unstorable for report in facts.reports)
     )
     if failed is None:
         assert end is not None  # a host that has not told is lost
@@ -97,6 +43,7 @@ def judge(job: Job, facts: Facts) -> End:
             return _stopped(facts.stopped_by, what, "", _look_at(job), kept, Reason.HOST_LOST.code)
         return replace(end, kept=kept)
     rescue = f"what it wrote is kept on {', '.join(kept)}; mend the store, then: toolkit rescue {job.run}"
+    rescue = rescue if kept else f"all else is in the bucket; its log: toolkit logs {job.run}"
     what = f"not every byte is in the bucket: {failed.what}"
     if end is None:
         return End(Reason(failed.failure), what, failed.evidence, rescue, kept)
@@ -142,6 +89,7 @@ def _ends(job: Job, facts: Facts) -> Iterator[End]:
     if facts.gave_up and not whole:
         reason, what, evidence = facts.gave_up
         yield End(Reason(reason), what, evidence)
+    yield from _tampered(job, facts, whole)
     yield from _lost(job, facts)
     if silent := facts.status.get("silent_learners"):
         hosts = ", ".join(_where(job, learner) for learner in job.learners if learner.hostname in silent)
@@ -159,6 +107,25 @@ def _ends(job: Job, facts: Facts) -> Iterator[End]:
             mend = "the image needs /usr/bin/python3, /bin/bash and sshd; those of toolkit build have them"
             yield End(Reason.IMAGE, f"{where} cannot run what a learner needs ({how})", facts.last_lines, mend)
         yield End(Reason.HOST_LOST, f"{where} ended ({how}) before every command was run", facts.last_lines)
+
+
+def _tampered(job: Job, facts: Facts, whole: bool) -> Iterator[End]:
+    if facts.forged:
+        what = f"a report in the bucket was not written by an agent of this run: {', '.join(facts.forged)}"
+        yield End(Reason.FORGED, what, facts.last_lines, "who may write to this bucket? Give them keys of their own")
+    if found := [f"{one}{_on(job, report.host)}" for report in facts.reports for one in report.found]:
+        what = f"the program put other things in place of the run's own files: {'; '.join(found)}"
+        yield End(Reason.TAMPERED, what, facts.last_lines, "a program has no business in /run/logs")
+    first = next((one for one in _learner_ends(facts) if one.number == 1), None)
+    if whole and first and first.exit_status:
+        how = status_words(first.exit_status)
+        where = _where(job, job.learners[0])
+        what = f"{where} ended with {how}, though its status file says that every command ended with 0"
+        yield End(Reason.TAMPERED, what, facts.last_lines, f"its whole log: toolkit logs {job.run}")
+
+
+def _on(job: Job, host: int) -> str:
+    return f" on {job.hosts[host]}" if 0 <= host < len(job.hosts) and job.hosts[host] else ""
 
 
 def _lost(job: Job, facts: Facts) -> Iterator[End]:

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 import time
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from toolkit.keeper.bucket import Bucket, NotStored
 from toolkit.keeper.ends import End, Reason
 from toolkit.keeper.engine import EngineRefused, KeeperEngine
+from toolkit.keeper.facts import Facts, HostReport, LearnerEnd
+from toolkit.keeper.flush import NotStored, flush
 from toolkit.keeper.follow import parse_line
 from toolkit.keeper.hosts import Reports
 from toolkit.keeper.job import Job
-from toolkit.keeper.judge import Facts, HostReport, LearnerEnd, first_word, judge, rank_statuses, rank_times
+from toolkit.keeper.judge import first_word, judge, rank_statuses, rank_times
 from toolkit.keeper.learners import Learners
 from toolkit.keeper.metrics import read_metrics
-from toolkit.keeper.places import BEAT, BEGAN, HOST, LOGS, OUTPUT, RUN_FOLDER, STATUS, STOP, VIEWS, WEIGHTS
+from toolkit.keeper.places import CHECKPOINTS, GO, HOST, LOGS, OUTPUT, STOP, VIEWS, WEIGHTS
 from toolkit.keeper.progress import Waiting
 from toolkit.keeper.ranks import read_ranks
+from toolkit.keeper.service import BucketClient
 from toolkit.keeper.state import RunState
+from toolkit.keeper.status import read_status
+from toolkit.keeper.untrusted import Found, NotRegular, read_tail
 from toolkit.keeper.weights import put_weights
 
 _POLL_SECONDS = 0.25
@@ -46,10 +48,11 @@ class Keep:
 
     def __init__(self, job: Job, engine: KeeperEngine) -> None:
         self._job, self._engine = job, engine
-        self._bucket = Bucket(job.filesystem, job.folder)
+        self._bucket = BucketClient()
         self._state = RunState(job.record)
         self._reports = Reports(job, self._bucket)
-        self._learners = Learners(job, engine, self._bucket, self._state.waiting)
+        self._found = Found()
+        self._learners = Learners(job, engine, self._bucket, self._state.waiting, self._found)
         self._kept = False
         self._where = f"into bucket {job.filesystem.partition(':')[2]}"
 
@@ -68,11 +71,9 @@ class Keep:
     def _see_through(self) -> None:
         self._state.enter("PROCESSING", "the ranks' output follows, each line with its rank")
         if self._job.leads:
-            self._bucket.put(f"{self._job.run}/{RUN_FOLDER}/{BEGAN}", json.dumps(self._state.record).encode())
-        with beating(Path(BEAT)):
-            (Path(LOGS) / "go").touch()
-            self._submit_code()
-            self._learners.wait()
+            self._reports.begin(self._state.record)
+        Path(GO).touch()
+        self._learners.wait()
         ends = self._learners.ends()
         if any(end.exit_status == UNHEARD for end in ends):
             self._state.results(unheard=True)
@@ -99,15 +100,10 @@ class Keep:
         self._state.enter("STORING", self._where)
         mine = self._store(())
         if mine.failure:
-            self._state.end(End(Reason(mine.failure), mine.what, mine.evidence, kept=(self._job.name,)))
+            kept = () if mine.unstorable else (self._job.name,)
+            self._state.end(End(Reason(mine.failure), mine.what, mine.evidence, kept=kept))
         else:
             self._state.end(End(Reason.COMPLETED, f"what was kept on {self._job.name} is in the bucket"))
-
-    def _submit_code(self) -> None:
-        if not self._job.leads:
-            return
-        with suppress(NotStored):  # the results will not be stored either, and that is told then
-            self._bucket.put_folder(f"{HOST}/code", f"{self._job.run}/_submitted_code")
 
     def _first_word(self, learners: tuple[LearnerEnd, ...]) -> str:
         """What went wrong, told before what may take long; of ranks elsewhere nothing is known yet."""
@@ -120,7 +116,15 @@ class Keep:
     def _facts(self, reports: tuple[HostReport, ...]) -> Facts:
         error = self._learners.gave_up
         gave_up = (error.reason.value, error.what, error.evidence) if error else None
-        return Facts(read_json(Path(STATUS)), reports, stopped_by(Path(STOP)), last_lines(Path(OUTPUT)), gave_up)
+        status, last = dict[str, Any](), ""
+        with self._found.noting():
+            status = read_status(Path(LOGS), self._job)
+        with self._found.noting():
+            last = last_lines(Path(OUTPUT))
+        mine = tuple(
+            replace(report, found=self._found.what) if report.host == self._job.host else report for report in reports
+        )
+        return Facts(status, mine, stopped_by(Path(STOP)), last, gave_up, self._reports.forged)
 
     def _store(self, learners: tuple[LearnerEnd, ...]) -> HostReport:
         """Wait until all is uploaded, put the logs beside it, compare folder and bucket."""
@@ -135,27 +139,46 @@ class Keep:
                 self._reports.tell(replace(report, final=False, full=False), note=str(waiting))
 
         try:
-            self._bucket.flush(_SURE_SECONDS if self._learners.gave_up else job.store, on_state)
-            if Path(OUTPUT).exists():
-                self._bucket.put_logs(LOGS, OUTPUT, job.run)
-            if job.leads:
-                put_weights(self._bucket, job, Path(WEIGHTS))
-            said = self._bucket.differences(job.run)
-            said += self._bucket.differences("_wml_checkpoints")
-            if said:
-                raise NotStored(Reason.BUCKET_WRITE, "folder and bucket differ", said)
+            self._store_all(on_state)
         except (NotStored, OSError) as error:
             failure = error if isinstance(error, NotStored) else NotStored(Reason.SYSTEM, str(error))
-            self._kept = True
+            self._kept = not failure.final
             evidence = failure.evidence or self._own_words()
-            return replace(report, failure=failure.reason, what=failure.what, evidence=evidence)
-        return report
+            report = replace(
+                report, failure=failure.reason, what=failure.what, evidence=evidence, unstorable=failure.final
+            )
+        return replace(report, found=self._found.what)
+
+    def _store_all(self, on_state: Callable[[Waiting], None]) -> None:
+        """Raises `NotStored`. What no later try can store keeps nothing else from being stored now."""
+        job, never = self._job, None
+        try:
+            flush(self._bucket, _SURE_SECONDS if self._learners.gave_up else job.store, on_state)
+        except NotStored as error:
+            if not error.final:
+                raise
+            never = error
+        replaced = self._bucket.put_logs()
+        for what in replaced:
+            self._found.add(what)
+        if job.leads and not replaced:
+            put_weights(self._bucket, job, Path(WEIGHTS), self._found)
+        if never:
+            raise never
+        if said := self._bucket.differences(job.run) + self._bucket.differences(CHECKPOINTS):
+            raise NotStored(Reason.BUCKET_WRITE, "folder and bucket differ", said)
 
     def _report(self, learners: tuple[LearnerEnd, ...]) -> HostReport:
-        ranks = read_ranks(Path(LOGS) / "ranks")
+        ranks = read_ranks(Path(LOGS) / "ranks", self._found)
         full = is_full(Path(HOST))
         return HostReport(
-            self._job.host, learners, ranks.statuses, full=full, times=ranks.times, without_gpu=ranks.without_gpu
+            self._job.host,
+            learners,
+            ranks.statuses,
+            full=full,
+            times=ranks.times,
+            without_gpu=ranks.without_gpu,
+            found=self._found.what,
         )
 
     def _finish(self, mine: HostReport) -> None:
@@ -163,7 +186,7 @@ class Keep:
         job = self._job
         reports = (mine, *self._reports.of_others(self._unheard, patient=not mine.failure))
         facts = self._facts(reports)
-        count, size = (0, 0) if mine.failure else self._bucket.size(job.run)
+        count, size = (0, 0) if mine.failure else self._bucket.size()
         metrics = {} if mine.failure else read_metrics(self._bucket.get(f"{job.run}/metrics.json", 64 << 10))
         self._state.results(
             steps=[step_result(job, facts, step) for step in facts.status.get("steps", [])],
@@ -185,36 +208,18 @@ class Keep:
 
     def _own_words(self) -> str:
         try:
-            return self._engine.output(own_container(self._job.run))
+            return self._engine.output(buckets_container(self._job.run))
         except EngineRefused:
             return ""
 
 
-@contextmanager
-def beating(file: Path, every: float = 1.0) -> Iterator[None]:
-    """Give the learners here a sign of life, whatever else the keeper waits for."""
-    over = threading.Event()
-
-    def beat() -> None:
-        count = 0
-        with suppress(OSError), file.open("wb", buffering=0) as stream:
-            while not over.wait(every):
-                count += 1
-                with suppress(OSError):
-                    stream.seek(0)  # over the last one: a disk that is full has room for that
-                    stream.write(b"%020d\n" % count)
-
-    thread = threading.Thread(target=beat, name="beat", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-
-
 def own_container(run: str) -> str:
-    """The keeper's own container: the one that mounts the buckets."""
+    """The agent's own container, which holds the engine's socket and no key."""
+    return f"toolkit-{run}-agent"
+
+
+def buckets_container(run: str) -> str:
+    """The container that mounts the buckets: it holds their keys, and no socket."""
     return f"toolkit-{run}-buckets"
 
 
@@ -249,20 +254,19 @@ def stopped_by(file: Path) -> str:
 
 
 def last_lines(output: Path, count: int = _LAST_LINES) -> str:
-    """The last whole lines of the run's output, without their times."""
+    """The last whole lines of the run's output, without their times. Raises `NotRegular`."""
     try:
-        with output.open("rb") as stream:
-            start = max(0, output.stat().st_size - _TAIL_BYTES)
-            stream.seek(start)
-            lines = stream.read().split(b"\n")
+        tail, cut = read_tail(output.parent, output.name, _TAIL_BYTES)
+    except NotRegular:
+        raise
     except OSError:
         return ""
-    whole = lines[1 if start else 0 : -1]
+    whole = tail.split(b"\n")[1 if cut else 0 : -1]
     return "\n".join(parse_line(line, 0)["line"] for line in whole[-count:])
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """An object in a file; an empty one where there is none."""
+    """An object in a file of the agent's own; an empty one where there is none."""
     try:
         found = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError):

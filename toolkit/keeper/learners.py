@@ -7,12 +7,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from toolkit.keeper.bucket import Bucket, NotStored
 from toolkit.keeper.engine import ContainerState, EngineRefused, KeeperEngine
+from toolkit.keeper.facts import LearnerEnd
+from toolkit.keeper.flush import NotStored
 from toolkit.keeper.job import Job
-from toolkit.keeper.judge import LearnerEnd
-from toolkit.keeper.places import STOP
+from toolkit.keeper.own_files import look
+from toolkit.keeper.places import LOGS, STOP
 from toolkit.keeper.progress import Progress, Waiting
+from toolkit.keeper.service import BucketClient
+from toolkit.keeper.untrusted import Found
 
 _POLL_SECONDS = 0.25
 _STORE_SECONDS = 2.0
@@ -25,8 +28,10 @@ _OWN_SECONDS = 2
 class Learners:
     """The learners of `job` that are here. `gave_up` says why they were stopped where the store left no choice."""
 
-    def __init__(self, job: Job, engine: KeeperEngine, bucket: Bucket, tell: Callable[[Waiting], None]) -> None:
-        self._job, self._engine, self._bucket, self._tell = job, engine, bucket, tell
+    def __init__(
+        self, job: Job, engine: KeeperEngine, bucket: BucketClient, tell: Callable[[Waiting], None], found: Found
+    ) -> None:
+        self._job, self._engine, self._bucket, self._tell, self._found = job, engine, bucket, tell, found
         self._began = time.time()
         self._progress, self._asked = Progress(time.monotonic()), time.monotonic()
         self.gave_up: NotStored | None = None
@@ -36,7 +41,7 @@ class Learners:
         first = self._job.here[:1] if self._job.leads else self._job.here
         stopping = False
         while any(self._look(learner.container).running for learner in first):
-            if not stopping and (Path(STOP).exists() or self._must_give_up(time.monotonic())):
+            if not stopping and (Path(STOP).exists() or self._must_end(time.monotonic())):
                 stopping = True
                 self._stop()
             time.sleep(_POLL_SECONDS)
@@ -58,7 +63,8 @@ class Learners:
         for learner in self._job.here:
             self._ask(learner.container, self._job.stop + _OWN_SECONDS)
             if self._look(learner.container).running:
-                self._bucket.abort()
+                with suppress(NotStored):  # then there is no mount to wait for
+                    self._bucket.abort()
                 self._ask(learner.container, 0)
 
     def _ask(self, container: str, seconds: int) -> None:
@@ -71,11 +77,16 @@ class Learners:
                     return None
         return None
 
-    def _must_give_up(self, now: float) -> bool:
-        """Whether nothing has reached the store for so long that going on would be for nothing."""
+    def _must_end(self, now: float) -> bool:
+        """Whether the commands must end: the program has replaced the run's own files, or nothing can be stored."""
         if now - self._asked < _STORE_SECONDS:
             return False
         self._asked = now
+        look(Path(LOGS), self._found)
+        return bool(self._found.what) or self._must_give_up(now)
+
+    def _must_give_up(self, now: float) -> bool:
+        """Whether nothing has reached the store for so long that going on would be for nothing."""
         try:
             waiting = self._bucket.waiting()
         except NotStored as error:

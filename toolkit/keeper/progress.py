@@ -35,6 +35,8 @@ class Waiting:
     """The name of each, by the mount's own number for it."""
     sent: Mapping[str, int] = field(default_factory=dict, compare=False)
     """Bytes of each file that is under way, of this try."""
+    sparse: tuple[str, ...] = field(default=(), compare=False)
+    """Of those that wait, the ones that have a hole which would take for ever to upload."""
 
     @property
     def count(self) -> int:

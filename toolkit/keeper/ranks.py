@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import re
@@ -9,10 +10,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from toolkit.keeper.untrusted import Found, opened, opened_folder
+
 NO_GPU = 69
 """EX_UNAVAILABLE of sysexits.h: a rank's status where its command was not started for lack of a GPU."""
 _NAME = re.compile(r"\d{1,6}\.\d{1,6}")
 _BYTES = 100
+_MOST = 1 << 20
+"""Files: more ranks than any run has, each with some commands."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +32,11 @@ class RankEnds:
     without_gpu: tuple[str, ...] = ()
 
 
-def read_ranks(folder: Path) -> RankEnds:
-    """The ranks that ended on this host; what is no such file is left out, for the folder is the program's, too."""
+def read_ranks(folder: Path, found: Found) -> RankEnds:
+    """The ranks that ended on this host. What lies there that is no such file goes to `found`."""
     statuses, times, without = dict[str, int](), dict[str, tuple[float, float]](), list[str]()
-    for name in sorted(_names(folder)):
-        words = _content(folder / name).split()
+    for name in sorted(_names(folder, found)):
+        words = _content(folder, name, found).split()
         if not words or not words[0].isdigit() or int(words[0]) > 255:
             continue
         statuses[name] = int(words[0])
@@ -42,26 +47,17 @@ def read_ranks(folder: Path) -> RankEnds:
     return RankEnds(statuses, times, tuple(without))
 
 
-def _names(folder: Path) -> Iterable[str]:
-    try:
-        with os.scandir(folder) as entries:
-            return [entry.name for entry in entries if _NAME.fullmatch(entry.name)]
-    except OSError:
-        return ()
+def _names(folder: Path, found: Found) -> Iterable[str]:
+    with found.noting(), opened_folder(folder.parent, folder.name) as above, os.scandir(above) as entries:
+        names = (entry.name for entry in entries if _NAME.fullmatch(entry.name))
+        return list(itertools.islice(names, _MOST))
+    return ()
 
 
-def _content(file: Path) -> bytes:
-    """The first bytes of a file that is one: no link is followed, no pipe waited for."""
-    try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return b""
-    try:
-        return os.read(descriptor, _BYTES)
-    except OSError:
-        return b""
-    finally:
-        os.close(descriptor)
+def _content(folder: Path, name: str, found: Found) -> bytes:
+    with found.noting(), opened(folder.parent, f"{folder.name}/{name}") as file:
+        return os.read(file, _BYTES)
+    return b""
 
 
 def _span(start: bytes, end: bytes) -> tuple[float, float] | None:

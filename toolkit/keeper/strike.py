@@ -5,17 +5,38 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from toolkit.keeper.bucket import Bucket
 from toolkit.keeper.engine import EngineRefused, KeeperEngine
+from toolkit.keeper.flush import NotStored
 from toolkit.keeper.places import SCRATCH
+from toolkit.keeper.service import BucketClient
 
 _ROUNDS = 120
 _PAUSE_SECONDS = 0.5
+_UNMOUNT_SECONDS = 60
+UNMOUNT = ("python3", "-m", "toolkit.keeper", "unmount")
 
 
-def strike(engine: KeeperEngine, run: str, own: str, volume: str, *, keep_volume: bool) -> None:
+@dataclass(frozen=True)
+class Things:
+    """What a run has on this host: the agent's own container, the one with the mounts, the volume.
+
+    `settings` are those of the container with the mounts (`KeeperEngine.settings`): where it was killed, another one
+    like it takes its mounts down.
+    """
+
+    run: str
+    own: str
+    buckets: str
+    volume: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+def strike(engine: KeeperEngine, things: Things, *, keep_volume: bool) -> None:
     """Remove the run's other containers, its mounts and networks, and its volume unless it holds what no bucket has.
 
     It tries for a minute and more: an engine may still be finishing what an operator who was killed had asked for, or
@@ -23,21 +44,34 @@ def strike(engine: KeeperEngine, run: str, own: str, volume: str, *, keep_volume
     """
     for _ in range(_ROUNDS):
         try:
-            if _round(engine, run, own, volume, keep_volume=keep_volume):
+            if _round(engine, things, keep_volume=keep_volume):
                 return
         except EngineRefused:
             pass
         time.sleep(_PAUSE_SECONDS)
-    print(f"not everything of {run} could be removed: toolkit clean", file=sys.stderr)
+    print(f"not everything of {things.run} could be removed: toolkit clean", file=sys.stderr)
 
 
-def _round(engine: KeeperEngine, run: str, own: str, volume: str, *, keep_volume: bool) -> bool:
-    gone = [engine.remove_container(name) for name in engine.containers(run) if name != own]
-    Bucket.unmount()
-    gone += [engine.remove_network(name) for name in engine.networks(run)]
+def _round(engine: KeeperEngine, things: Things, *, keep_volume: bool) -> bool:
+    there = engine.containers(things.run)
+    gone = [engine.remove_container(name) for name in there if name not in (things.own, things.buckets)]
+    _unmount(engine, things)
+    gone.append(engine.remove_container(things.buckets))
+    gone += [engine.remove_network(name) for name in engine.networks(things.run)]
     if not keep_volume:
-        gone.append(engine.remove_volume(volume))
+        gone.append(engine.remove_volume(things.volume))
     return all(gone)
+
+
+def _unmount(engine: KeeperEngine, things: Things) -> None:
+    """Take the mounts down: what is mounted when its process ends stays mounted, and keeps the volume from going."""
+    try:
+        BucketClient().unmount()
+    except NotStored:
+        settings = engine.settings(things.buckets) or things.settings
+        engine.remove_container(things.buckets)
+        if settings:
+            engine.run_like(settings, f"{things.buckets}-cleanup", UNMOUNT, _UNMOUNT_SECONDS)
 
 
 def give_back_lease(scratch: str, token: str) -> None:

@@ -6,54 +6,176 @@ pipe on which a reader waits for ever, a device, a file without end.
 
 from __future__ import annotations
 
+import itertools
+import json
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+MAX_HOLE = 1 << 30
+"""Bytes of a log file that were never written. The supervisor writes logs from the start to the end, without holes."""
+_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+_KINDS = (
+    (stat.S_ISLNK, "a symbolic link"),
+    (stat.S_ISFIFO, "a FIFO"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISDIR, "a directory"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
 
 
 class NotRegular(OSError):
     """A name that is no regular file of its own, or a file that is larger than it may be."""
 
 
-def read_regular(folder: Path, name: str, most: int) -> bytes:
-    """The content of a file that lies in `folder` itself.
+class Found:
+    """What was found in place of the run's own files, in a few words each."""
 
-    Neither the file nor the folder may be a link; nothing is waited for.
+    MOST = 20
+
+    def __init__(self) -> None:
+        self._what: dict[str, None] = {}
+
+    @property
+    def what(self) -> tuple[str, ...]:
+        """Each once, at most `MOST` of them."""
+        return tuple(itertools.islice(self._what, self.MOST))
+
+    def add(self, what: str) -> None:
+        """Note one."""
+        if len(self._what) <= self.MOST:
+            self._what[what[:300]] = None
+
+    @contextmanager
+    def noting(self) -> Iterator[None]:
+        """Leave the context where a file is not what it must be, and note that; or is not there, which is no fault."""
+        try:
+            yield
+        except NotRegular as error:
+            self.add(str(error))
+        except OSError:
+            pass
+
+
+@contextmanager
+def opened(folder: Path, name: str) -> Iterator[int]:
+    """A descriptor of the regular file `name` below `folder`, for reading.
+
+    No part of the way from `folder` on may be a link, and nothing is waited for.
 
     Args:
-        name: the file's, without a folder.
-        most: bytes that it may have.
+        name: relative, without `.` or `..`.
     Raises:
         FileNotFoundError: it is not there.
-        NotRegular: a link, pipe, device or folder is in its place, or it is too large.
-        OSError: it cannot be read.
+        NotRegular: it is a link, FIFO, device or directory, or one is in the way; or it has a hole of `MAX_HOLE`.
+        OSError: it cannot be opened.
     """
-    if name in ("", ".", "..") or "/" in name:
-        raise NotRegular(f"{name!r} is no file's name")
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
-    above = os.open(folder, flags | os.O_DIRECTORY)
+    *way, last = name.split("/")
+    if last in ("", ".", ".."):
+        raise NotRegular(f"{name!r} is not the name of a file")
+    with opened_folder(folder, "/".join(way)) as above:
+        file = _open(last, _FLAGS, above, name)
     try:
-        file = os.open(name, flags, dir_fd=above)
-    except OSError as error:
-        if isinstance(error, FileNotFoundError):
-            raise
-        raise NotRegular(f"{folder / name} cannot be opened as a regular file: {error.strerror}") from None
-    finally:
-        os.close(above)
-    try:
-        about = os.fstat(file)
-        if not stat.S_ISREG(about.st_mode):
-            raise NotRegular(f"{folder / name} is no regular file")
-        return _read(file, folder / name, most)
+        check_regular(name, os.fstat(file))
+        yield file
     finally:
         os.close(file)
 
 
-def _read(file: int, path: Path, most: int) -> bytes:
-    parts, left = [], most + 1  # it may grow meanwhile
+@contextmanager
+def opened_folder(folder: Path, name: str = "") -> Iterator[int]:
+    """A descriptor of the directory `name` below `folder`, or of `folder` itself; raises as `opened` does."""
+    parts = name.split("/") if name else []
+    if any(part in ("", ".", "..") for part in parts):
+        raise NotRegular(f"{name!r} is not the name of a directory")
+    at = os.open(folder, _FLAGS | os.O_DIRECTORY)
+    try:
+        for part in parts:
+            below = _open(part, _FLAGS | os.O_DIRECTORY, at, name)
+            os.close(at)
+            at = below
+        yield at
+    finally:
+        os.close(at)
+
+
+def check_regular(name: str, about: os.stat_result) -> None:
+    """Raise `NotRegular` where `about` is not that of a regular file, or of one with a hole of `MAX_HOLE`."""
+    if not stat.S_ISREG(about.st_mode):
+        raise NotRegular(f"{name} is {kind_of(about.st_mode)}")
+    if (missing := hole(about)) > MAX_HOLE:
+        raise NotRegular(f"{name} is sparse ({about.st_size:,} bytes, {about.st_size - missing:,} of them written)")
+
+
+def hole(about: os.stat_result) -> int:
+    """Bytes of a file that take no room on the disk."""
+    return max(0, about.st_size - about.st_blocks * 512)
+
+
+def kind_of(mode: int) -> str:
+    """What a file is that is not a regular one."""
+    return next((kind for test, kind in _KINDS if test(mode)), "a regular file")
+
+
+def read_regular(folder: Path, name: str, most: int) -> bytes:
+    """The content of a file below `folder`, of at most `most` bytes. Raises as `opened` does."""
+    with opened(folder, name) as file:
+        return _read(file, name, most)
+
+
+def read_tail(folder: Path, name: str, most: int) -> tuple[bytes, bool]:
+    """The last `most` bytes of a file, and whether there are others before them. Raises as `opened` does."""
+    with opened(folder, name) as file:
+        start = max(0, os.fstat(file).st_size - most)
+        os.lseek(file, start, os.SEEK_SET)
+        return _some(file, most), start > 0
+
+
+def read_object(folder: Path, name: str, most: int) -> dict[str, Any]:
+    """The JSON object in a file; empty where it is not there or holds none. Raises `NotRegular` as `opened` does."""
+    try:
+        found = json.loads(read_regular(folder, name, most))
+    except NotRegular:
+        raise
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _open(part: str, flags: int, above: int, name: str) -> int:
+    try:
+        return os.open(part, flags, dir_fd=above)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise NotRegular(f"{name} {_why(part, name, above) or f'cannot be opened: {error.strerror}'}") from None
+
+
+def _why(part: str, name: str, above: int) -> str:
+    """What `part` is, where that is why it could not be opened."""
+    try:
+        mode = os.stat(part, dir_fd=above, follow_symlinks=False).st_mode
+    except OSError:
+        return ""
+    if stat.S_ISREG(mode) and name.endswith(part):
+        return ""
+    return f"is {kind_of(mode)}" if name.endswith(part) else f"cannot be reached: {part} is {kind_of(mode)}"
+
+
+def _some(file: int, most: int) -> bytes:
+    parts, left = [], most
     while left > 0 and (part := os.read(file, min(left, 1 << 20))):
         parts.append(part)
         left -= len(part)
-    if left <= 0:
-        raise NotRegular(f"{path} is larger than {most} bytes")
     return b"".join(parts)
+
+
+def _read(file: int, name: str, most: int) -> bytes:
+    content = _some(file, most + 1)  # it may grow meanwhile
+    if len(content) > most:
+        raise NotRegular(f"{name} is larger than {most} bytes")
+    return content

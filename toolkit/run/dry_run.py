@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from toolkit.buckets.side import Mount, keeper_argv
+from toolkit.buckets.side import Mount, buckets_argv
 from toolkit.engines import docker_argv
 from toolkit.engines.docker_argv import Argv
 from toolkit.keeper.places import HOST
 from toolkit.manifest.units import shown_duration, shown_size
+from toolkit.run.agent_container import agent_argv, folder_of
 from toolkit.run.learner_argv import learner_argv
 from toolkit.run.mpirun import mpirun_argv, single_argv
 from toolkit.run.plan import CODE_FOLDER, Export, HostFolder, Learner, RunPlan, Step, counted, run_environment
@@ -54,7 +55,7 @@ def host_commands(plan: RunPlan) -> dict[str, list[Argv]]:
     """The engine's command lines on each host, in their order."""
     made = {}
     for host in plan.hosts:
-        lines = [_keeper(plan, host)]
+        lines = [_agent(plan, host), _buckets(plan)]
         if isinstance(plan.data, Export):
             export = (plan.data.server, plan.data.path)
             lines.append(docker_argv.create_export_volume(plan.export_volume, plan.training_id, *export))
@@ -73,10 +74,15 @@ def step_commands(plan: RunPlan) -> list[tuple[Step, Argv]]:
     return [(step, mpirun_argv(plan, step, subnet) if step.parallel else single_argv(step)) for step in plan.steps]
 
 
-def _keeper(plan: RunPlan, host: str) -> Argv:
-    names = (plan.side_container, plan.training_id, plan.side_image, plan.volume)
+def _agent(plan: RunPlan, host: str) -> Argv:
+    names = (plan.training_id, plan.side_image, plan.volume)
     lease = LEASE if plan.on_hosts else ""
-    return keeper_argv(*names, VOLUMES, SOCKET, plan.cluster.scratch, lease, plan.cpus_on(host))
+    return agent_argv(*names, VOLUMES, SOCKET, plan.cluster.scratch, lease, plan.cpus_on(host))
+
+
+def _buckets(plan: RunPlan) -> Argv:
+    names = (plan.side_container, plan.training_id, plan.side_image)
+    return buckets_argv(*names, folder_of(VOLUMES, plan.volume), plan.results_mount)
 
 
 def _fetch(plan: RunPlan, mount: Mount) -> Argv:

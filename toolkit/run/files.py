@@ -12,7 +12,7 @@ from toolkit.catalogue.model import LEARNER_UID
 from toolkit.keeper.ranks import NO_GPU
 from toolkit.run.keys import KeyPair
 from toolkit.run.mpirun import hostfile, mpirun_argv, single_argv, ssh_agent
-from toolkit.run.plan import LEARNER_FOLDER, LOG_FOLDER, Learner, RunPlan
+from toolkit.run.plan import AGENT_FOLDER, LEARNER_FOLDER, LOG_FOLDER, Learner, RunPlan
 from toolkit.tar_stream import Entry
 
 _INSIDE = Path(__file__).parent / "inside"
@@ -42,6 +42,7 @@ def supervisor_plan(plan: RunPlan, subnet: str) -> dict[str, object]:
     """
     return {
         "logs": LOG_FOLDER,
+        "control": AGENT_FOLDER,
         "port": plan.ssh_port,
         "open_mpi": 5 if plan.image.open_mpi_major >= 5 else 4,
         "agent": list(ssh_agent()),
@@ -124,6 +125,7 @@ def _render(templates: Path, name: str, plan: RunPlan, learner: Learner) -> str:
         port=plan.ssh_port,
         folder=LEARNER_FOLDER,
         logs=LOG_FOLDER,
+        agent=AGENT_FOLDER,
         start=plan.cluster.deadlines.start,
         lost=_silent_seconds(plan),
         gpus=len(learner.seat.gpus),

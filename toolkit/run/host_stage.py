@@ -11,6 +11,7 @@ from toolkit.engines import docker_argv
 from toolkit.engines.engine import Engine
 from toolkit.errors import Code, ToolkitError
 from toolkit.keeper.job import Job
+from toolkit.run.agent_container import AgentContainer
 from toolkit.run.code import CodeFile
 from toolkit.run.learner_argv import learner_argv
 from toolkit.run.plan import Export, HostFolder, Learner, RunPlan
@@ -27,15 +28,18 @@ class HostStage:
         self.engine, self.learners = engine, learners
         self._plan, self._lease = plan, lease
         self.side = SideContainer(engine, plan.side_container, plan.training_id, plan.side_image, plan.volume)
+        self._agent = AgentContainer(engine, plan.training_id, plan.side_image, plan.volume)
 
-    def start_keeper(self, access: dict[str, Access]) -> None:
-        """Start what sees the run through here; it takes everything away where it is not told to go."""
+    def start_agent(self, access: dict[str, Access]) -> None:
+        """Start what sees the run through here, which takes everything away where it is not told to go; then what holds
+        the keys."""
         cpus = self._plan.cpus_on(self.learners[0].seat.host)
-        self.side.start_keeper(access, self._plan.cluster.scratch, self._lease, cpus)
+        folder = self._agent.start(self._plan.cluster.scratch, self._lease, cpus)
+        self.side.hold_for(self._plan.results_mount, folder, access)
 
     def leash(self) -> str:
-        """Tell the keeper that the operator lives; who wants the run to stop, if anyone does."""
-        return self.side.keeper("leash").output.strip()
+        """Tell the agent that the operator lives; who wants the run to stop, if anyone does."""
+        return self._agent.say("leash").output.strip()
 
     def mount_buckets(self) -> None:
         """Mount the buckets; make the run's own folders in them.
@@ -44,18 +48,20 @@ class HostStage:
         """
         plan = self._plan
         self._find_data()
-        for mount in plan.mounts:
-            self.side.mount(mount)
+        self.side.mount(*plan.mounts)
         results = plan.results_mount.folder
-        folders = [f"{results}/{plan.training_id}", f"{results}/{plan.training_id}/logs"]
-        folders += [f"{results}/_wml_checkpoints", "logs", "logs/ranks", "logs/weights", "code"]
+        folders = [f"{results}/{plan.training_id}/logs", "logs", "logs/ranks", "logs/weights", "code"]
         self.side.make_folders([*folders, *(learner.hostname for learner in self.learners)])
 
     def put(self, code: tuple[CodeFile, ...], entries: Iterable[Entry]) -> None:
         """Put the code and this host's learners' own files in place."""
         own = tuple(f"{learner.hostname}/" for learner in self.learners)
-        self.side.put(_code_entries(code))
-        self.side.put(entry for entry in entries if entry.name.startswith(own))
+        self._agent.put(_code_entries(code))
+        self._agent.put(entry for entry in entries if entry.name.startswith(own))
+
+    def submit_code(self) -> None:
+        """Store the code in the bucket, before anything of it runs. Raises `ToolkitError` (S303)."""
+        self.side.submit_code(self._plan.results_mount)
 
     def make_network(self) -> str:
         """Make the run's private network; its CIDR."""
@@ -69,8 +75,8 @@ class HostStage:
             self.engine.run(learner_argv(self._plan, learner, self.side.folder))
 
     def go(self, job: Job) -> None:
-        """Tell the keeper to go; from now on the run needs no operator."""
-        self.side.keeper("go", data=job.to_json().encode())
+        """Tell the agent to go; from now on the run needs no operator."""
+        self._agent.say("go", data=job.to_json().encode())
 
     def strike(self) -> list[str]:
         """Remove containers, mounts, network and volume; what could not be removed, by name."""

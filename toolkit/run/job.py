@@ -9,12 +9,12 @@ from toolkit.run.plan import RunPlan
 from toolkit.run.record import Record
 
 
-def jobs_of(plan: RunPlan, record: Record) -> tuple[Job, ...]:
-    """One job for each of the plan's hosts, learner 1's first."""
-    return tuple(_job(plan, record, number) for number in range(len(plan.hosts)))
+def jobs_of(plan: RunPlan, record: Record, key: str) -> tuple[Job, ...]:
+    """One job for each of the plan's hosts, learner 1's first; `key` is the run's."""
+    return tuple(_job(plan, record, key, number) for number in range(len(plan.hosts)))
 
 
-def _job(plan: RunPlan, record: Record, number: int) -> Job:
+def _job(plan: RunPlan, record: Record, key: str, number: int) -> Job:
     times, mount = plan.cluster.deadlines, plan.results_mount
     return Job(
         run=plan.training_id,
@@ -32,4 +32,5 @@ def _job(plan: RunPlan, record: Record, number: int) -> Job:
         store=times.store,
         lost=times.lost,
         record=asdict(record),
+        key=key,
     )

@@ -23,7 +23,7 @@ from toolkit.buckets.store import Store
 from toolkit.engines.engine import LOCAL, Engine
 from toolkit.errors import Code, ToolkitError
 from toolkit.keeper.ends import Reason
-from toolkit.keeper.places import RUN_FOLDER
+from toolkit.keeper.places import CONTROL_FOLDER
 from toolkit.manifest.model import Manifest
 from toolkit.run.code import SubmittedCode
 from toolkit.run.code_listing import save_listing
@@ -34,6 +34,7 @@ from toolkit.run.outcome import reason_of
 from toolkit.run.plan import RunPlan, counted
 from toolkit.run.record import Record, State
 from toolkit.run.records import Records
+from toolkit.run.run_key import new_run_key
 from toolkit.run.stage import Stage
 from toolkit.run.view import Unbreakable, View
 
@@ -120,7 +121,7 @@ class Launch:
     def _prepare(self, opened: Opened) -> None:
         self._enter(State.DOWNLOADING, "mounting buckets, placing code")
         self._on_stage = True
-        self._stage.start_keepers(opened.remotes)
+        self._stage.start_agents(opened.remotes)
         with on_leash(self._leash):
             self._act(self._request.confirm)
             self._act(self._stage.mount_buckets)
@@ -135,9 +136,9 @@ class Launch:
         plan = self._plan
         record = replace(self._record, launcher=None)
         with deaf_to_interrupts():
-            opened.outlive(f"{plan.results_mount.place}/{plan.training_id}/{RUN_FOLDER}")
+            opened.outlive(f"{plan.results_mount.place}/{CONTROL_FOLDER}/{plan.training_id}")
             try:
-                self._stage.go(jobs_of(plan, record))
+                self._stage.go(jobs_of(plan, record, new_run_key(self._request.home, plan.training_id)))
             except ToolkitError:
                 opened.outlives = False
                 raise

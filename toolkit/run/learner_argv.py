@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from toolkit.engines.docker_argv import HOST_NETWORK, Bind, NamedVolume, Network, start_learner
 from toolkit.run.plan import (
+    AGENT_FOLDER,
     CODE_FOLDER,
     LEARNER_FOLDER,
     LOG_FOLDER,
@@ -48,5 +49,6 @@ def _own_binds(volume: str, learner: Learner) -> tuple[Bind, ...]:
         Bind(f"{volume}/mnt", "/mnt", propagation="rslave"),
         Bind(f"{volume}/code", CODE_FOLDER),
         Bind(f"{volume}/logs", LOG_FOLDER),
+        Bind(f"{volume}/agent", AGENT_FOLDER, read_only=True),
         Bind(f"{volume}/{learner.hostname}", LEARNER_FOLDER, read_only=True),
     )

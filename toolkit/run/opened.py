@@ -15,6 +15,7 @@ from toolkit.manifest.model import Manifest
 from toolkit.manifest.reader import read_manifest
 from toolkit.places import home
 from toolkit.run.record import Record
+from toolkit.run.run_key import run_key
 from toolkit.run.stored import StoredRun
 from toolkit.run.training_id import new_label
 
@@ -25,7 +26,8 @@ def stored_run(record: Record, manifest: Manifest | None = None) -> Iterator[Sto
     side_image = read_inputs(buckets_recipe()).reference
     label = new_label(record.training_id)
     with open_access(manifest or manifest_of(record), home(), side_image, label) as opened:
-        yield StoredRun(Store(opened["results"]), record.results_bucket, record)
+        key = run_key(home(), record.training_id)
+        yield StoredRun(Store(opened["results"]), record.results_bucket, record, key)
 
 
 def manifest_of(record: Record) -> Manifest:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from toolkit.buckets.side import Mount
 from toolkit.cluster.model import Cluster
 from toolkit.engines.docker_argv import NO_LIMITS, Limits
+from toolkit.keeper.keep import buckets_container
+from toolkit.keeper.places import CHECKPOINTS
 from toolkit.manifest.model import BucketReference, DataReference, FolderReference, Manifest
 from toolkit.run.training_id import TrainingId
 
@@ -17,6 +19,8 @@ SSH_PORT = 2222
 CODE_FOLDER = "/job/code"
 LEARNER_FOLDER = "/run/learner"
 LOG_FOLDER = "/run/logs"
+AGENT_FOLDER = "/run/agent"
+"""The start signal and the heartbeat of the host's agent, read-only."""
 
 
 @dataclass(frozen=True)
@@ -184,11 +188,12 @@ class RunPlan:
     @property
     def mounts(self) -> tuple[Mount, ...]:
         """The buckets that each host's side container mounts."""
-        return (*((self.data,) if isinstance(self.data, Mount) else ()), self.results_mount)
+        data = (self.data,) if isinstance(self.data, Mount) else ()
+        return (*data, *learner_mounts(self.results_mount, self.training_id, self.resume))
 
     @property
     def results_mount(self) -> Mount:
-        """The results: written through a cache that is flushed before the run is called stored."""
+        """The results as a whole, which no learner sees; see `learner_mounts`."""
         return results_mount(self.results_bucket, self.results_prefix)
 
     @property
@@ -208,8 +213,8 @@ class RunPlan:
 
     @property
     def side_container(self) -> str:
-        """The container that mounts the buckets."""
-        return f"toolkit-{self.training_id}-buckets"
+        """The container that holds the keys and mounts the buckets."""
+        return buckets_container(self.training_id)
 
     def cpus_on(self, host: str) -> str:
         """The CPUs that its ranks on `host` are bound to, as one list; empty where they are not."""
@@ -238,6 +243,23 @@ def data_of(reference: DataReference) -> Data:
 def results_mount(bucket: str, prefix: str = "") -> Mount:
     """The results: written through a cache, and stored when that is empty."""
     return Mount("results", bucket, f"mnt/results/{bucket}", read_only=False, prefix=prefix)
+
+
+def learner_mounts(results: Mount, run: str, resume: str = "") -> tuple[Mount, ...]:
+    """What a learner sees of the results: the run's own directory, that for checkpoints, and what it resumes from.
+
+    Other runs' directories, and the objects by which agents report, are not among it. What is resumed from is
+    read-only, unless it is a directory of checkpoints, which runs share.
+    """
+    mounts = [_below(results, run), _below(results, CHECKPOINTS)]
+    if resume and resume.split("/", maxsplit=1)[0] != CHECKPOINTS:
+        mounts.append(replace(_below(results, resume), read_only=True))
+    return tuple(mounts)
+
+
+def _below(mount: Mount, directory: str) -> Mount:
+    prefix = f"{mount.prefix}/{directory}" if mount.prefix else directory
+    return replace(mount, folder=f"{mount.folder}/{directory}", prefix=prefix)
 
 
 def volume_of(training_id: TrainingId) -> str:
@@ -311,7 +333,7 @@ def run_environment(plan: RunPlan) -> Mapping[str, str]:
     variables = {
         "DATA_DIR": plan.data_folder,
         "RESULT_DIR": f"{results}/{plan.training_id}",
-        "CHECKPOINT_DIR": f"{results}/_wml_checkpoints",
+        "CHECKPOINT_DIR": f"{results}/{CHECKPOINTS}",
         "MODEL_DIR": CODE_FOLDER,
         "LOG_DIR": f"{results}/{plan.training_id}/logs",
         "TRAINING_ID": plan.training_id,

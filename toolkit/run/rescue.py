@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,18 +20,21 @@ from toolkit.engines.engine import Engine
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.own import buckets_recipe
 from toolkit.keeper.job import Job
-from toolkit.keeper.keep import own_container
-from toolkit.keeper.places import RUN_FOLDER
+from toolkit.keeper.keep import buckets_container
+from toolkit.keeper.places import CONTROL_FOLDER, RECORD
+from toolkit.keeper.signed import signed
 from toolkit.leases.keep import holders, release
 from toolkit.places import home
+from toolkit.run.agent_container import AgentContainer
 from toolkit.run.events import Events, Gone, Told
 from toolkit.run.kept import Presence, RemoteKeeper
 from toolkit.run.opened import manifest_of
-from toolkit.run.plan import results_mount, volume_of
+from toolkit.run.plan import learner_mounts, results_mount, volume_of
 from toolkit.run.reach import cluster_of, reached
 from toolkit.run.record import Record, State
 from toolkit.run.records import Records
 from toolkit.run.reported import read_report
+from toolkit.run.run_key import new_run_key
 
 _POLL_SECONDS = 1.0
 _FINISH_SECONDS = 60
@@ -63,7 +65,9 @@ def rescue(record: Record, records: Records, tell: Callable[[str], None]) -> Rec
                 tell(f"could not be removed on {engine.host}: {', '.join(left)}")
         record = rescued(record, time.time())
         Store(opened["results"]).write(
-            record.results_bucket, f"{run}/{RUN_FOLDER}/record.json", json.dumps(asdict(record), indent=1).encode()
+            record.results_bucket,
+            f"{CONTROL_FOLDER}/{run}/{RECORD}",
+            signed(asdict(record), new_run_key(home(), run), RECORD),
         )
     records.save(record)
     return record
@@ -120,13 +124,14 @@ def _rescue_on(
             return  # a keeper takes the volume with it only where all of it is stored
     for name in engine.names("container", run):  # what an engine that was stopped in the middle has left
         engine.remove("container", name)
-    side = SideContainer(engine, own_container(run), run, side_image, volume_of(run))
+    agent = AgentContainer(engine, run, side_image, volume_of(run))
+    side = SideContainer(engine, buckets_container(run), run, side_image, volume_of(run))
     mount = results_mount(record.results_bucket, opened["results"].prefix)
-    side.start_keeper({"results": opened["results"]}, cluster.scratch)
-    with on_leash(partial(side.keeper, "leash")):
+    side.hold_for(mount, agent.start(), {"results": opened["results"]})
+    with on_leash(partial(agent.say, "leash")):
         _salvage(side, mount, run)
-        side.mount(mount)
-        side.keeper("go", data=_job(record, cluster, host, mount).to_json().encode())
+        side.mount(*learner_mounts(mount, run))
+        agent.say("go", data=_job(record, cluster, host, mount).to_json().encode())
     end = _end(keeper, record)
     _let_leave(keeper, _FINISH_SECONDS)  # it unmounts; killed before, it would leave a mount that no one serves
     if end is None and not _volume(engine, run):
@@ -167,6 +172,7 @@ def _job(record: Record, cluster: Cluster, host: str, mount: Mount) -> Job:
         store=times.store,
         lost=times.lost,
         record=asdict(replace(record, state=State.STORING)),
+        key=new_run_key(home(), record.training_id),
         rescue=True,
     )
 

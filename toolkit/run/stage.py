@@ -40,9 +40,9 @@ class Stage:
             for host in plan.hosts
         )
 
-    def start_keepers(self, access: dict[str, Access]) -> None:
+    def start_agents(self, access: dict[str, Access]) -> None:
         """Start what sees the run through on each host: the first thing of a run, and the last."""
-        self._each(lambda host: host.start_keeper(access))
+        self._each(lambda host: host.start_agent(access))
 
     def leash(self) -> str:
         """Tell every keeper that the operator lives; who wants the run to stop, if anyone does."""
@@ -62,8 +62,11 @@ class Stage:
         return subnet
 
     def start_learners(self) -> None:
-        """Start every learner; the first one, which looks for the others, waits for them by itself."""
-        self._each(HostStage.start_learners)
+        """Start every learner, which waits for the start signal; store the code meanwhile. Raises `ToolkitError`."""
+        errands = [Errand(host.engine.host, host.start_learners) for host in self._hosts]
+        errands.append(Errand(self._hosts[0].engine.host, self._hosts[0].submit_code))
+        for answer in do_all(errands, at_once=_AT_ONCE):
+            answer.get()
 
     def go(self, jobs: Sequence[Job]) -> None:
         """Tell every keeper to go, learner 1's last: with it the run has begun."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,8 @@ from toolkit.buckets.object_paths import file_names
 from toolkit.buckets.store import Store, StoredObject
 from toolkit.errors import Code, ToolkitError
 from toolkit.keeper.follow import parse_line
-from toolkit.keeper.places import RUN_FOLDER
+from toolkit.keeper.places import CONTROL_FOLDER, RECORD, RUN_FOLDER
+from toolkit.keeper.signed import verified
 from toolkit.run.code import MAX_BYTES as MAX_CODE_BYTES
 from toolkit.run.code import MAX_FILES as MAX_CODE_FILES
 from toolkit.run.code_listing import Listed, refuse_other_code
@@ -25,20 +27,23 @@ _MAX_LINE = 1 << 20
 class StoredRun:
     """What `store` holds in `bucket` of the run that `record` describes here."""
 
-    def __init__(self, store: Store, bucket: str, record: Record) -> None:
-        self._store, self._bucket, self._record = store, bucket, record
+    def __init__(self, store: Store, bucket: str, record: Record, key: str) -> None:
+        """`key` is the run's, by which its own agents are known."""
+        self._store, self._bucket, self._record, self._run_key = store, bucket, record, key
         self._folder = f"{record.training_id}/{RUN_FOLDER}"
 
     def record(self) -> Record | None:
         """The record with the end that the bucket tells; None where it tells none yet.
 
-        Raises `ToolkitError` (S302) where the store does not answer, and where the object is not such an end.
+        Raises `ToolkitError` (S302) where the store does not answer, and where the object is not such an end, or was
+        not written by an agent of the run.
         """
-        key = f"{self._folder}/record.json"
+        key = f"{CONTROL_FOLDER}/{self._record.training_id}/{RECORD}"
         if not any(item.key == key for item in self._store.objects(self._bucket, key)):
             return None
         try:
-            outcome = read_outcome(self._store.read(self._bucket, key, MAX_BYTES), self._record)
+            told = verified(self._store.read(self._bucket, key, MAX_BYTES), self._run_key, RECORD)
+            outcome = read_outcome(json.dumps(told), self._record)
             if not outcome.final:
                 raise ValueError(f"state {outcome.state.value} is no end")
         except ValueError as error:

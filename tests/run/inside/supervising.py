@@ -35,7 +35,8 @@ def step(number: int, argv: list[str], *, parallel: bool = False) -> dict[str, A
 
 def start(folder: Path, steps: list[dict[str, Any]], learners: list[dict[str, Any]], **more: Any) -> Any:
     """The supervisor as a program, told to go."""
-    plan = {"logs": str(folder), "port": 1, "open_mpi": 4, "start_deadline": 0.3, "learners": learners, "steps": steps}
+    plan: dict[str, Any] = {"logs": str(folder), "control": str(folder), "learners": learners, "steps": steps}
+    plan |= {"port": 1, "open_mpi": 4, "start_deadline": 0.3}
     plan |= {"agent": ANSWERING_AGENT, "lost": 10, "grace": 5} | more
     (folder / "run.json").write_text(json.dumps(plan))
     (folder / "go").touch()
@@ -68,7 +69,7 @@ def run_step(
 ) -> tuple[bytes, bytes]:
     """One step by itself: both learners' logs."""
     logs = Logs(str(folder), TWO)
-    plan = {"logs": str(folder), "learners": TWO, "start_deadline": 60}
+    plan = {"logs": str(folder), "control": str(folder), "learners": TWO, "start_deadline": 60}
     watch = supervise.Watch(plan, logs, Beats([], [], 10))
     assert supervise.run_step(step(1, argv, parallel=parallel) | (more or {}), logs, watch) == expect
     first, second = ((folder / f"learner-{number}" / "training-log.txt").read_bytes() for number in (1, 2))

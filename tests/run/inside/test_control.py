@@ -56,7 +56,7 @@ def test_a_program_that_goes_on_after_it_said_so_is_ended(tmp_path: Path, monkey
     from toolkit.run.inside.logs import Logs
 
     logs = Logs(str(tmp_path), BOTH_HERE)
-    plan = {"learners": BOTH_HERE, "logs": str(tmp_path), "start_deadline": 60, "lost": 60}
+    plan = {"learners": BOTH_HERE, "logs": str(tmp_path), "control": str(tmp_path), "start_deadline": 60, "lost": 60}
     watch = supervise.Watch(plan, logs, type("Beats", (), {"lost": lambda _: []})())
     watch.begin(step(1, [], parallel=False))
     assert not watch.asked()

@@ -86,7 +86,7 @@ class Watch:
     def _keeper_gone(self, now: float) -> bool:
         """Whether the host's keeper is no more: then nobody stores what is written, and nobody would end the run."""
         try:
-            with open(os.path.join(self._plan["logs"], "keeper")) as file:
+            with open(os.path.join(self._plan["control"], "heartbeat")) as file:
                 beat = file.read()
         except OSError:
             return False
@@ -220,7 +220,7 @@ def main(plan_file: str) -> int:
     status = Status(plan["logs"])
     record = {"silent_learners": [], "lost_learners": [], "steps": []}  # type: Dict[str, Any]
     record["start_deadline"], record["lost_seconds"] = plan["start_deadline"], plan["lost"]
-    while not os.path.exists(os.path.join(plan["logs"], "go")):
+    while not os.path.exists(os.path.join(plan["control"], "go")):
         time.sleep(0.05)  # the keeper's word; where it does not come, the keeper removes this container
     record["silent_learners"] = wait_for_learners(plan["learners"], plan["port"], plan["start_deadline"])
     status.save(record)

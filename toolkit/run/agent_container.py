@@ -1,0 +1,74 @@
+"""A run's agent on a host, as its launch starts it: the engine's socket, the run's volume and lease, and no key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+from toolkit.buckets.side import KEEPER
+from toolkit.engines import docker_argv
+from toolkit.engines.docker_argv import Argv, Bind
+from toolkit.engines.engine import Engine
+from toolkit.keeper.keep import own_container
+from toolkit.keeper.places import ENGINE, HOST, SCRATCH
+from toolkit.process import Result
+from toolkit.tar_stream import Entry, tar_stream
+
+
+def agent_argv(
+    run: str,
+    image: str,
+    volume: str,
+    volumes: str,
+    socket: str,
+    scratch: str,
+    lease: str = "",
+    cpus: str = "",
+) -> Argv:
+    """The command line that starts a run's agent on a host.
+
+    Args:
+        volume: the run's volume, which the agent makes.
+        volumes, socket: where the host's engine keeps its volumes, and where it listens.
+        scratch: the cluster's scratch folder on the host, where the run's lease lies; empty on this machine.
+        lease: the lease's token, which the agent gives back at its end; empty where there is none.
+        cpus: those that the run's ranks on this host are bound to; empty where they are not.
+    """
+    binds = [Bind(socket, ENGINE)]
+    if lease:
+        binds.append(Bind(str(PurePosixPath(scratch).parent), SCRATCH))
+    held = (PurePosixPath(scratch).name, lease) if lease else ()
+    folder = Bind(folder_of(volumes, volume), HOST)
+    command = (*KEEPER, "keep", run, volume, *held)
+    return docker_argv.start_agent(own_container(run), run, image, folder, binds, command, cpus)
+
+
+def folder_of(volumes: str, volume: str) -> str:
+    """The folder of a volume on its host, below the engine's folder of all volumes."""
+    return f"{volumes}/{volume}/_data"
+
+
+class AgentContainer:
+    """The agent of `run` on the host of `engine`, over the run's `volume`."""
+
+    def __init__(self, engine: Engine, run: str, image: str, volume: str) -> None:
+        self._engine, self._run, self._image, self._volume = engine, run, image, volume
+
+    def start(self, scratch: str = "", lease: str = "", cpus: str = "") -> str:
+        """Start it; the volume's folder on the host. It makes the volume itself, so that there is never anything of a
+        run that no one takes away. The parameters are those of `agent_argv`.
+        """
+        volumes, socket = self._engine.volumes_folder(), self._engine.socket()
+        self._engine.run(agent_argv(self._run, self._image, self._volume, volumes, socket, scratch, lease, cpus))
+        return folder_of(volumes, self._volume)
+
+    def say(self, *words: str, data: bytes | None = None) -> Result:
+        """One of the agent's words, run beside it."""
+        argv = docker_argv.execute(own_container(self._run), (*KEEPER, *words), stdin=data is not None)
+        return self._engine.run(argv, data=data, timeout=60)
+
+    def put(self, entries: Iterable[Entry]) -> None:
+        """Unpack files into the volume, with the modes and owners that they carry."""
+        command = ("tar", "--extract", "--directory", HOST)
+        argv = docker_argv.execute(own_container(self._run), command, stdin=True)
+        self._engine.feed(argv, tar_stream(entries))
