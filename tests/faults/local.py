@@ -80,7 +80,7 @@ class LocalRun:
     @property
     def keeper(self) -> str:
         """The keeper's container."""
-        return f"toolkit-{self.shell.run}-buckets"
+        return f"toolkit-{self.shell.run}-agent"
 
     @property
     def results(self) -> Path:

@@ -9,6 +9,7 @@ import datetime
 import os
 import platform
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,8 +30,16 @@ modules.
 
 Measured {date} on {machine}.
 
-{table}
+{faults}
+
+## Attacks
+
+Programs that attack the run that they are part of, and what became of that ([security](security.md)).
+
+{attacks}
 """
+_ATTACKS = 11
+"""From this number on a row is of the second table."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +92,10 @@ class Page:
         lines = read_lines(self._file.read_text()) if self._file.exists() else {}
         lines |= {row.fault: row.cells for row in self.rows}
         ordered = sorted(lines.values(), key=lambda cells: (int(cells[0]), cells[1]))
-        table = "\n".join(_line(cells) for cells in (_COLUMNS, ("---",) * len(_COLUMNS), *ordered))
+        faults = _table(cells for cells in ordered if int(cells[0]) < _ATTACKS)
+        attacks = _table(cells for cells in ordered if int(cells[0]) >= _ATTACKS)
         date = datetime.datetime.now(datetime.UTC).date().isoformat()
-        self._file.write_text(_TEXT.format(date=date, machine=machine(), table=table))
+        self._file.write_text(_TEXT.format(date=date, machine=machine(), faults=faults, attacks=attacks))
 
 
 def read_lines(text: str) -> dict[str, tuple[str, ...]]:
@@ -104,6 +114,10 @@ def machine() -> str:
     release = Path("/etc/os-release").read_text()
     name = re.search(r'^PRETTY_NAME="(.*)"', release, re.MULTILINE)
     return f"{os.cpu_count()} CPUs ({platform.machine()}), {memory:.0f} GB, {name[1] if name else platform.system()}"
+
+
+def _table(rows: Iterable[tuple[str, ...]]) -> str:
+    return "\n".join(_line(cells) for cells in (_COLUMNS, ("---",) * len(_COLUMNS), *rows))
 
 
 def _line(cells: tuple[str, ...]) -> str:

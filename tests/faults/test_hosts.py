@@ -91,7 +91,7 @@ def kill_learner(host: str, run: str) -> None:
 
 def kill_keeper(host: str, run: str) -> None:
     """The container that mounts, stores and judges."""
-    on(host, f"docker kill toolkit-{run}-buckets")
+    on(host, f"docker kill toolkit-{run}-agent")
 
 
 def heal(host: str) -> None:
@@ -213,7 +213,7 @@ def test_a_host_lost_before_the_run_has_begun_leaves_no_run(
     shell.until(loss.stage)
     host = lab.hosts[loss.host]
     if loss.what is kill_keeper:
-        while not on(host, f"docker ps --quiet --filter name=toolkit-{shell.run}-buckets"):
+        while not on(host, f"docker ps --quiet --filter name=toolkit-{shell.run}-agent"):
             time.sleep(0.1)
     at = time.monotonic()
     loss.what(host, shell.run)

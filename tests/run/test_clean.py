@@ -79,7 +79,7 @@ def test_a_run_whose_keeper_is_there_goes_on(cleaning: Cleaning, orphans: bool, 
     host = cleaning.hosts[0]
     host.things, host.running = things_of(RUN, "agent", "learner-1"), {f"toolkit-{RUN}-agent"}
     before = cleaning.left
-    how = f"toolkit stop {RUN}" if recorded else "its launcher can stop it"
+    how = f"toolkit stop --force {RUN}" if recorded else "its launcher can stop it"
     assert whats(cleaning(orphans=orphans)) == ([], [f"the run is still at work; {how}"], [])
     assert cleaning.left == before
 

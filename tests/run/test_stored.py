@@ -124,7 +124,7 @@ def test_what_is_no_end_of_this_run_is_refused_by_its_name(data: bytes, why: str
 
 @pytest.mark.parametrize("data", NONE)
 def test_what_an_agent_would_never_write_is_no_end_whoever_tells_it(data: bytes) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         read_outcome(data, RECORD)
 
 

@@ -32,7 +32,9 @@ def add_run_verbs(verb: Verb) -> None:
     logs.add_argument("--raw", action="store_true", help=_RAW)
     logs.add_argument("--since", metavar="TIME", help="10m (ago), or 2026-11-25T20:00")
 
-    _run(verb("stop", "store what a run has written so far, and end it"))
+    stop = verb("stop", "store what a run has written so far, and end it")
+    _run(stop)
+    stop.add_argument("--force", action="store_true", help="end it without its agents, which hang or do not answer")
     for name, what in (
         ("retry", "launch a run again: its manifest, its image, its submitted code"),
         ("resume", "launch a run that goes on from the checkpoints of an earlier one"),

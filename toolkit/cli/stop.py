@@ -12,6 +12,7 @@ from toolkit.cli.screen import console, print_json
 from toolkit.errors import Code, ToolkitError
 from toolkit.places import home
 from toolkit.run.events import Line
+from toolkit.run.force import force_stop
 from toolkit.run.kept import Presence, RemoteKeeper
 from toolkit.run.launcher import interrupt, lives
 from toolkit.run.opened import stored_run
@@ -20,14 +21,20 @@ from toolkit.run.record import Record
 from toolkit.run.records import Records
 from toolkit.run.refresh import refreshed
 from toolkit.run.view import Choice
-from toolkit.run.watch import Detached, Watch, Watched, stop
+from toolkit.run.watch import Detached, Watch, Watched, stop, this_person
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Stop the run, and wait until what it wrote is stored and nothing of it is left. A second stop waits, too."""
+    """Stop the run, and wait until what it wrote is stored and nothing of it is left. A second stop waits, too.
+
+    With `--force` its agents are not asked: everything of it is ended and named.
+    """
     records = Records(home())
     record = refreshed(records.find(arguments.training_id), records)
-    if not record.final:
+    if arguments.force:
+        record = force_stop(record, records, this_person(), lambda note: console.print(note, soft_wrap=True))
+        remove_store(record.training_id)
+    elif not record.final:
         record = stopped(record, records)
     if arguments.json:
         print_json(asdict(record))

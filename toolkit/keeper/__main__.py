@@ -50,7 +50,7 @@ from toolkit.keeper.wait import wait_for_word
 _RETRIES = 60
 """Of each call to the store, with up to 2 s between them: a program waits while a store is away for a minute or two,
 and sees no error. The keeper decides when that has lasted too long (`toolkit.keeper.learners`)."""
-_SILENT_SECONDS, _LOOK_SECONDS = 120.0, 1.0
+_SILENT_SECONDS, _LOOK_SECONDS = 30.0, 1.0
 _MOUNT_DAEMON = (
     f"umask 077; until [ -s {CONFIG} ]; do sleep 0.05; done; exec rclone rcd --rc-addr unix://{SOCKET} --rc-no-auth "
     f"--config {CONFIG} --cache-dir {HOST}/cache --use-server-modtime --log-level NOTICE "

@@ -96,9 +96,10 @@ class _Cleaning:
             return
         presence = RemoteKeeper(engine, run).presence()
         if presence is Presence.UNKNOWN:
-            self.failed.append(Found(engine.host, run, "its keeper does not answer"))
+            self.failed.append(Found(engine.host, run, f"its agent does not answer; toolkit stop --force {run}"))
         elif presence is Presence.THERE:
-            how = f"toolkit stop {run}" if record else "its launcher can stop it"
+            force = " --force" if record and record.final else ""
+            how = f"toolkit stop{force} {run}" if record else "its launcher can stop it"
             self.kept.append(Found(engine.host, run, f"the run is still at work; {how}"))
         elif record and lives(record.launcher):
             self.kept.append(Found(engine.host, run, "the run is being launched"))

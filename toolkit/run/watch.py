@@ -231,12 +231,17 @@ class Watch:
             stop(self._watched.keepers)
 
 
+def this_person() -> str:
+    """Who asks, in the words of the record: `ada@desk`."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
 def stop(keepers: Mapping[str, RemoteKeeper]) -> str:
     """Ask the run to stop: learner 1's keeper, or where that does not answer all the others; who had asked first.
 
     Raises `ToolkitError` (S100) where none of them answers.
     """
-    who = f"{getpass.getuser()}@{socket.gethostname()}"
+    who = this_person()
     errors = []
     for keeper in keepers.values():
         try:
@@ -248,5 +253,5 @@ def stop(keepers: Mapping[str, RemoteKeeper]) -> str:
         Code.RESOURCES,
         "no keeper of the run answers",
         evidence="\n".join(errors),
-        mend="toolkit show says what is known",
+        mend="toolkit show says what is known; toolkit stop --force ends a run whose agents hang",
     )
