@@ -60,6 +60,9 @@ class Bucket:
     def size(self, folder: str) -> tuple[int, int]:
         return len(folder), 2
 
+    def discard_code(self) -> None:
+        self.objects["discarded"] = b""
+
     def abort(self) -> None:
         self.objects["aborted"] = b""
 
@@ -99,9 +102,10 @@ def test_the_agent_hears_what_the_bucket_says(client: BucketClient, bucket: Buck
     assert (client.whole(), client.refusal(), client.probe()) == (True, (Reason.BUCKET_FULL, "507"), "AccessDenied")
     assert (client.differences(RUN), client.differences("_wml_checkpoints")) == (f"* {RUN}", "* _wml_checkpoints")
     assert (client.put_logs(), client.size()) == (("output.log is a FIFO",), (len(RUN), 2))
+    client.discard_code()
     client.abort()
     client.unmount()
-    assert set(bucket.objects) == {"aborted", "unmounted"}
+    assert set(bucket.objects) == {"discarded", "aborted", "unmounted"}
 
 
 @given(st.binary(max_size=1000))

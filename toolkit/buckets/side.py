@@ -138,6 +138,10 @@ class SideContainer:
                 context={"reason": "bucket write"},
             )
 
+    def discard_code(self, results: Mount) -> None:
+        """Remove the code of a run that does not begin from the bucket; it is no error if none is there."""
+        self.run((*KEEPER, "discard", *words_of(self._run, results)), check=False, timeout=60)
+
     def mount(self, *mounts: Mount) -> None:
         """Mount buckets, or copy what is in them; raises `ToolkitError` (S302) with what rclone said."""
         for mount in mounts:

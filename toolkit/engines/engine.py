@@ -63,6 +63,11 @@ class Engine:
         """Run `argv`, each line of its output to `on_line`; the status."""
         return self.shell.stream(self._own(argv), on_line)
 
+    @property
+    def makes_bound_folders(self) -> bool:
+        """Whether `--volume` makes a folder of the host that is not there. Docker does; podman refuses it."""
+        return self._program != "podman"
+
     def volumes_folder(self) -> str:
         """The host's folder below which the engine keeps all volumes."""
         return self.run(docker_argv.volumes_folder(self._program)).output.strip()

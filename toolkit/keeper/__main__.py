@@ -15,6 +15,8 @@ buckets RUN FILESYSTEM FOLDER
                      hold the mounts and answer the agent, for as long as its heartbeat is heard
 submit RUN FILESYSTEM FOLDER
                      store the code of the run
+discard RUN FILESYSTEM FOLDER
+                     remove it from the bucket: the run does not begin
 salvage FILESYSTEM   before a rescue mounts: store what an earlier mount has left without a word about it
 mount                mount buckets; rclone's requests come on standard input
 unmount              take down what a container that was killed has left mounted
@@ -43,7 +45,7 @@ from toolkit.keeper.keep import Keep, buckets_container, own_container, read_jso
 from toolkit.keeper.places import AGENT, BEAT, CONFIG, CONTROL, HOST, JOB, LEASH, SOCKET, STATE, STOP
 from toolkit.keeper.rc import mount
 from toolkit.keeper.salvage import salvage
-from toolkit.keeper.service import Service, serve
+from toolkit.keeper.service import BucketClient, Service, serve
 from toolkit.keeper.strike import Things, give_back_lease, strike
 from toolkit.keeper.wait import wait_for_word
 
@@ -74,10 +76,20 @@ def main(words: list[str]) -> int:
             print(Path(STATE).read_text() if Path(STATE).exists() else "{}")
         case ["stop", who]:
             print(ask_to_stop(who, Path(STOP)))
+        case _:
+            return with_keys(words)
+    return 0
+
+
+def with_keys(words: list[str]) -> int:
+    """Carry out one of those words that the container with the keys knows."""
+    match words:
         case ["buckets", run, filesystem, folder]:
             hold_buckets(run, Bucket(run, filesystem, folder))
         case ["submit", run, filesystem, folder]:
             return told(lambda: Bucket(run, filesystem, folder).submit_code())
+        case ["discard", run, filesystem, folder]:
+            Bucket(run, filesystem, folder).discard_code()
         case ["salvage", filesystem]:
             return told(lambda: salvage(filesystem))
         case ["mount"]:
@@ -107,6 +119,9 @@ def keep(run: str, volume: str, scratch: str = "", token: str = "") -> None:
         job = wait_for_word()
         with suppress(EngineRefused):
             things = replace(things, settings=engine.settings(things.buckets))
+        if job is None and not holds:
+            with suppress(NotStored):
+                BucketClient().discard_code()
         kept = Keep(job, engine).run() if job else holds
         strike(engine, things, keep_volume=kept)
     give_back_lease(scratch, token)

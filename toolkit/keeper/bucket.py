@@ -91,6 +91,10 @@ class Bucket:
             said = done.stderr.decode("utf-8", "replace")
             raise NotStored(meaning(said) or Reason.BUCKET_WRITE, f"{name} could not be stored", said)
 
+    def discard_code(self) -> None:
+        """Remove the code of a run that does not begin."""
+        _rclone("purge", *_SHORT, f"{self._filesystem}/{self._run}/_submitted_code", seconds=_STORE_SECONDS)
+
     def put_logs(self) -> tuple[str, ...]:
         """Store each learner's log that lies on this host, and the whole output.
 

@@ -63,6 +63,7 @@ class Service:
             "differences": lambda folder: bucket.differences(self._directory(folder)),
             "put_logs": lambda: list(bucket.put_logs()),
             "size": lambda: list(bucket.size(run)),
+            "discard_code": bucket.discard_code,
             "abort": bucket.abort,
             "unmount": bucket.unmount,
         }
@@ -172,6 +173,10 @@ class BucketClient:
         """Objects and bytes of the run's folder."""
         count, size = self._ask("size")
         return int(count), int(size)
+
+    def discard_code(self) -> None:
+        """See `Bucket`."""
+        self._ask("discard_code")
 
     def abort(self) -> None:
         """See `Bucket`."""

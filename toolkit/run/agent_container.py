@@ -59,6 +59,8 @@ class AgentContainer:
         run that no one takes away. The parameters are those of `agent_argv`.
         """
         volumes, socket = self._engine.volumes_folder(), self._engine.socket()
+        if not self._engine.makes_bound_folders:
+            self._engine.run(docker_argv.create_volume(self._volume, self._run))
         self._engine.run(agent_argv(self._run, self._image, self._volume, volumes, socket, scratch, lease, cpus))
         return folder_of(volumes, self._volume)
 

@@ -79,7 +79,9 @@ class HostStage:
         self._agent.say("go", data=job.to_json().encode())
 
     def strike(self) -> list[str]:
-        """Remove containers, mounts, network and volume; what could not be removed, by name."""
+        """Remove containers, mounts, network, volume and the code in the bucket; what could not be removed, by name."""
+        if self.learners[0].number == 1:
+            self.side.discard_code(self._plan.results_mount)
         for learner in self.learners:
             self.engine.run(docker_argv.remove_container(self._plan.container(learner)), check=False)
         self.side.unmount()
