@@ -13,7 +13,6 @@ import json
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any
 
 from toolkit.buckets.store import Access
@@ -22,7 +21,7 @@ from toolkit.engines import docker_argv
 from toolkit.engines.docker_argv import Argv, Bind
 from toolkit.engines.engine import Engine
 from toolkit.errors import Code, ToolkitError
-from toolkit.keeper.places import CONFIG, ENGINE, HOST, PRIVATE, SCRATCH, SOCKET, VOLUMES
+from toolkit.keeper.places import CONFIG, ENGINE, HOST, PRIVATE, SOCKET, VOLUMES
 from toolkit.process import Result
 from toolkit.tar_stream import Entry, tar_stream
 
@@ -98,7 +97,6 @@ def keeper_argv(
     volume: str,
     volumes: str,
     socket: str,
-    scratch: str,
     lease: str = "",
     cpus: str = "",
 ) -> Argv:
@@ -107,15 +105,12 @@ def keeper_argv(
     Args:
         volume: the run's volume, which the keeper makes.
         volumes, socket: where the host's engine keeps its volumes, and where it listens.
-        scratch: the cluster's scratch folder on the host, where the run's lease lies; empty on this machine.
-        lease: the lease's token, which the keeper gives back at its end; empty where there is none.
+        lease: the record of what the run has leased on the host, as its label; empty where there is none. The lease
+            is held as long as a container with it runs, so there is nothing to give back.
         cpus: those that the run's ranks on this host are bound to; empty where they are not.
     """
     binds = [Bind(volumes, VOLUMES, propagation="rshared"), Bind(socket, ENGINE)]
-    if scratch:
-        binds.append(Bind(str(PurePosixPath(scratch).parent), SCRATCH))
-    held = (PurePosixPath(scratch).name, lease) if lease else ()
-    return docker_argv.start_side_container(name, run, image, binds, (*KEEPER, "keep", run, volume, *held), cpus)
+    return docker_argv.start_side_container(name, run, image, binds, (*KEEPER, "keep", run, volume), cpus, lease)
 
 
 class SideContainer:
@@ -137,15 +132,15 @@ class SideContainer:
         )
         self._give_keys(remotes)
 
-    def start_keeper(self, remotes: dict[str, Access], scratch: str = "", lease: str = "", cpus: str = "") -> None:
+    def start_keeper(self, remotes: dict[str, Access], lease: str = "", cpus: str = "") -> None:
         """Start the container as the run's keeper on this host. It makes the volume itself, so that there is never
         anything of a run that no one takes away.
 
-        `scratch`, `lease` and `cpus` as in `keeper_argv`.
+        `lease` and `cpus` as in `keeper_argv`.
         """
         volumes, socket = self.engine.volumes_folder(), self.engine.socket()
         names = (self.name, self._run, self._image, self._volume)
-        self.engine.run(keeper_argv(*names, volumes, socket, scratch, lease, cpus))
+        self.engine.run(keeper_argv(*names, volumes, socket, lease, cpus))
         self.folder = f"{volumes}/{self._volume}/_data"
         self._give_keys(remotes)
 

@@ -96,7 +96,8 @@ class Cluster:
         network: the CIDR that MPI and NCCL shall use, such as `10.0.0.0/16`.
         operator: the address under which the hosts reach the machine that the tool runs on; may be empty.
         container_engine: `docker` or `podman`.
-        scratch: the folder on each host below which everything lies.
+        scratch: a folder on each host, for which the doctor looks whether it has room; runs keep nothing there. May be
+            empty.
         registry: where hosts pull images from, `host:port/name`; may be empty.
         binding: `cores`: each rank runs on its share of its host's cores; `none`: on all of them. Default `cores`.
     """

@@ -147,7 +147,7 @@ class SshFile(_Section):
     network: Annotated[str, AfterValidator(_network)]
     operator: Annotated[str, AfterValidator(_ip_address)] = ""
     container_engine: Literal["docker", "podman"]
-    scratch: Annotated[str, AfterValidator(_absolute)]
+    scratch: Annotated[str, AfterValidator(_absolute)] = ""
     registry: Annotated[str, AfterValidator(_registry)] = ""
     gpu: _Gpu
     binding: Binding = DEFAULT_BINDING

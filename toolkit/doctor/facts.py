@@ -67,7 +67,9 @@ class EngineFacts:
     """The container engine: its version, empty where it does not answer; `said` is then why.
 
     `missing`: its command is not there. `runtimes` are the OCI runtimes that it knows by name. `cpuset`: whether it can
-    confine a container to certain CPUs. `kernel`: the release of the kernel that its containers run on.
+    confine a container to certain CPUs. `kernel`: the release of the kernel that its containers run on. `own`: it is
+    the account's own (rootless), and other accounts have others. `pids`: whether it can limit a container's processes;
+    None where it does not say.
     """
 
     version: str = ""
@@ -78,6 +80,8 @@ class EngineFacts:
     said: str = ""
     cpuset: bool = False
     kernel: str = ""
+    own: bool = False
+    pids: bool | None = None
 
     @property
     def major(self) -> str:
@@ -120,6 +124,8 @@ class HostFacts:
         images: where the engine keeps its images.
         scratch: where the cluster's scratch folder is or will be.
         ports_in_use: TCP ports that something listens at.
+        firewall: `closed` where it refuses what no rule of it allows, `open` where it does not; empty: not known, which
+            is so for accounts but root.
     """
 
     name: str
@@ -141,6 +147,7 @@ class HostFacts:
     rdma_adapters: tuple[str, ...] = ()
     interfaces: tuple[Interface, ...] = ()
     ports_in_use: frozenset[int] = frozenset()
+    firewall: str = ""
     sshd: SshdLimits | None = None
     engine: EngineFacts = EngineFacts()
     images: Room | None = None

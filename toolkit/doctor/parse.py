@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from toolkit.doctor.facts import Gpu, HostFacts, Room, SshdLimits
 from toolkit.doctor.parse_cores import cores_of
 from toolkit.doctor.parse_engine import engine_facts
-from toolkit.doctor.parse_network import interfaces, listening
+from toolkit.doctor.parse_network import firewall, interfaces, listening
 from toolkit.doctor.question import GPU_FIELDS, MARK
 
 _NUMBER = re.compile(r"[0-9]{1,18}")
@@ -62,6 +62,7 @@ def host_facts(name: str, heard: Heard) -> HostFacts:
         rdma_adapters=tuple(one.rpartition("/")[2] for one in devices if one.startswith("/sys/class/infiniband/")),
         interfaces=interfaces(sections),
         ports_in_use=listening(lines("ports")),
+        firewall=firewall(lines("firewall")),
         sshd=_sshd(lines("sshd")) if "sshd" in sections else None,
         engine=engine_facts(lines("engine")),
         images=_room(lines("images")),

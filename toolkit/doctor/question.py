@@ -83,6 +83,9 @@ at fib; has ip || cat /proc/net/fib_trie
 at routes; has ip || cat /proc/net/route
 at inet6; has ip || cat /proc/net/if_inet6
 at ports; grep -h ' 0A ' /proc/net/tcp /proc/net/tcp6
+at firewall
+has iptables && within 5 iptables -S INPUT
+has nft && within 5 nft list chains
 at sshd
 effective=$(within 5 sshd -T | limits)
 if [ -n "$effective" ]; then echo "$effective"; else echo configured; configured | limits; fi

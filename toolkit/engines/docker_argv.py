@@ -15,6 +15,10 @@ RUN_LABEL = "toolkit.run"
 CPUS_LABEL = "toolkit.cpus"
 """On a run's first and last container of a host: the CPUs that its ranks there are bound to, such as `0-3,8`."""
 
+LEASE_LABEL = "toolkit.lease"
+"""On a run's containers on a host, and on its volume there before it has any: what the run has leased of the host. Its
+value is a record, see `toolkit.leases.model`; a running container with it holds the lease."""
+
 Argv = list[str]
 
 
@@ -131,17 +135,25 @@ def network_subnet(name: str) -> Argv:
 
 
 def start_side_container(
-    name: str, run: str, image: str, binds: Sequence[Bind], command: Sequence[str], cpus: str = ""
+    name: str,
+    run: str,
+    image: str,
+    binds: Sequence[Bind],
+    command: Sequence[str],
+    cpus: str = "",
+    lease: str = "",
 ) -> Argv:
     """A container of the tool's own on the host's network: it may mount FUSE, and holds keys in memory only.
 
     It goes when its command ends: no one else may be there to remove it. `cpus` are those that the run's ranks here are
-    bound to, for other runs to see: it runs on any itself.
+    bound to, for other runs to see: it runs on any itself. `lease` is the record of what the run has leased here, which
+    it holds as long as the container runs.
     """
     capabilities = ("SYS_ADMIN", "DAC_OVERRIDE", "CHOWN", "FOWNER")
     return [
         *("docker", "run", "--detach", "--rm", "--init", "--name", name, "--label", f"{RUN_LABEL}={run}"),
         *(("--label", f"{CPUS_LABEL}={cpus}") if cpus else ()),
+        *_lease(lease),
         *("--network", "host", "--cap-drop", "ALL"),
         *(word for capability in capabilities for word in ("--cap-add", capability)),
         *("--device", "/dev/fuse", "--security-opt", "apparmor=unconfined"),
@@ -150,6 +162,10 @@ def start_side_container(
         image,
         *command,
     ]
+
+
+def _lease(record: str) -> Argv:
+    return ["--label", f"{LEASE_LABEL}={record}"] if record else []
 
 
 def start_store(name: str, run: str, image: str, folder: str, owner: str, command: Sequence[str]) -> Argv:
@@ -181,14 +197,16 @@ def start_learner(
     gpus: Sequence[str] = (),
     devices: Sequence[str] = (),
     limits: Limits = NO_LIMITS,
+    lease: str = "",
 ) -> Argv:
     """A learner: the image's unprivileged user, no capability.
 
     `gpus` are UUIDs: a number may mean another GPU to the driver than to the engine. With `devices` (an adapter for
-    RDMA) it may lock memory, without which such an adapter is of no use.
+    RDMA) it may lock memory, without which such an adapter is of no use. `lease` as in `start_side_container`.
     """
     return [
         *("docker", "run", "--detach", "--init", "--name", name, "--label", f"{RUN_LABEL}={run}"),
+        *_lease(lease),
         *("--hostname", hostname, *network.words(hostname)),
         *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
         # Docker's 64 MB of shared memory are too few for Open MPI's and NCCL's transports.

@@ -1,7 +1,6 @@
 """The keeper's words: `keep` is what the side container runs, the others are run beside it by an operator.
 
-keep RUN VOLUME [SCRATCH TOKEN]
-                     the story of a run on this host, whose lease is in the folder SCRATCH
+keep RUN VOLUME      the story of a run on this host
 go                   the job comes on standard input
 leash                say that the operator lives; prints who wants the run to stop, if anyone does
 follow OFFSET        events, until the run has ended
@@ -25,7 +24,7 @@ from toolkit.keeper.job import read_job
 from toolkit.keeper.keep import Keep, own_container, read_json, stopped_by
 from toolkit.keeper.places import CONFIG, HOST, JOB, LEASH, SOCKET, STATE, STOP, VOLUMES
 from toolkit.keeper.salvage import salvage
-from toolkit.keeper.strike import give_back_lease, strike
+from toolkit.keeper.strike import strike
 from toolkit.keeper.wait import wait_for_word
 
 _RETRIES = 60
@@ -41,8 +40,8 @@ _MOUNT_DAEMON = (
 def main(words: list[str]) -> int:
     """Carry out one word."""
     match words:
-        case ["keep", run, volume, *held]:
-            keep(run, volume, *held)
+        case ["keep", run, volume]:
+            keep(run, volume)
         case ["go"]:
             go(sys.stdin.read())
         case ["leash"]:
@@ -62,7 +61,7 @@ def main(words: list[str]) -> int:
     return 0
 
 
-def keep(run: str, volume: str, scratch: str = "", token: str = "") -> None:
+def keep(run: str, volume: str) -> None:
     """Own the run on this host from before its first file to after its last."""
     engine = KeeperEngine()
     engine.create_volume(volume, run)
@@ -74,7 +73,6 @@ def keep(run: str, volume: str, scratch: str = "", token: str = "") -> None:
     job = wait_for_word()
     kept = Keep(job, engine).run() if job else holds
     strike(engine, run, own_container(run), volume, keep_volume=kept)
-    give_back_lease(scratch, token)
     daemon.kill()  # nothing is mounted any more; what waits for a store that is away would be waited for
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import time
-from pathlib import Path
 
 from toolkit.keeper.bucket import Bucket
 from toolkit.keeper.engine import EngineRefused, KeeperEngine
-from toolkit.keeper.places import SCRATCH
 
 _ROUNDS = 120
 _PAUSE_SECONDS = 0.5
@@ -38,14 +35,3 @@ def _round(engine: KeeperEngine, run: str, own: str, volume: str, *, keep_volume
     if not keep_volume:
         gone.append(engine.remove_volume(volume))
     return all(gone)
-
-
-def give_back_lease(scratch: str, token: str) -> None:
-    """Remove the run's lease from the host, and the folders around it where they are empty."""
-    if not token:
-        return
-    folder = Path(SCRATCH) / scratch / "leases"
-    (folder / f"lease.{token}").unlink(missing_ok=True)
-    for empty in (folder, folder.parent):
-        with contextlib.suppress(OSError):  # others have theirs in it
-            empty.rmdir()

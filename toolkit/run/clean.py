@@ -51,7 +51,7 @@ def clean(cluster: Cluster, records: Records, *, orphans: bool) -> Cleaned:
             try:
                 for label in _labels_on(engine):
                     work.clean(engine, label)
-                if cluster.scratch:
+                if cluster.engine != "local":
                     work.give_back_leases(engine, cluster)
             except ToolkitError as error:
                 work.failed.append(Found(engine.host, "", error.what))
@@ -109,13 +109,15 @@ class _Cleaning:
 
     def give_back_leases(self, engine: Engine, cluster: Cluster) -> None:
         """Of runs that have ended and that nothing sees through any more."""
-        for holder in holders(engine.shell, cluster.scratch, engine=cluster.container_engine):
+        for holder in holders(engine.shell, engine=cluster.container_engine):
+            if holder.by_container:
+                continue  # it goes with the container
             run = run_of_label(holder.lease.run)
             record = self._known.get(run) if run else None
             if record is None or RemoteKeeper(engine, record.training_id).presence() is not Presence.GONE:
                 continue
             if not lives(record.launcher) and refreshed(record, self._records).final:
-                release(engine.shell, cluster.scratch, holder.lease)
+                release(engine.shell, holder.lease, engine=cluster.container_engine)
                 self.removed.append(Found(engine.host, record.training_id, "its lease"))
 
     def _clean_own(self, engine: Engine, record: Record) -> None:

@@ -20,7 +20,7 @@ from toolkit.tar_stream import Entry
 class HostStage:
     """One run on the host of `engine`. Each method is one act; `strike` takes all of it away.
 
-    `lease` is the token of the run's lease there, empty where there is none.
+    `lease` is the label of the run's lease there, empty where there is none.
     """
 
     def __init__(self, plan: RunPlan, engine: Engine, learners: tuple[Learner, ...], lease: str = "") -> None:
@@ -31,7 +31,7 @@ class HostStage:
     def start_keeper(self, access: dict[str, Access]) -> None:
         """Start what sees the run through here; it takes everything away where it is not told to go."""
         cpus = self._plan.cpus_on(self.learners[0].seat.host)
-        self.side.start_keeper(access, self._plan.cluster.scratch, self._lease, cpus)
+        self.side.start_keeper(access, self._lease, cpus)
 
     def leash(self) -> str:
         """Tell the keeper that the operator lives; who wants the run to stop, if anyone does."""
@@ -66,7 +66,7 @@ class HostStage:
     def start_learners(self) -> None:
         """Start its learners, the first one last: it looks for the others."""
         for learner in reversed(self.learners):
-            self.engine.run(learner_argv(self._plan, learner, self.side.folder))
+            self.engine.run(learner_argv(self._plan, learner, self.side.folder, self._lease))
 
     def go(self, job: Job) -> None:
         """Tell the keeper to go; from now on the run needs no operator."""

@@ -17,8 +17,9 @@ from toolkit.run.plan import (
 )
 
 
-def learner_argv(plan: RunPlan, learner: Learner, volume: str) -> list[str]:
-    """`docker run` for `learner`; `volume` is the folder of the run's volume on its host."""
+def learner_argv(plan: RunPlan, learner: Learner, volume: str, lease: str = "") -> list[str]:
+    """`docker run` for `learner`; `volume` is the folder of the run's volume on its host, `lease` the label of what the
+    run has leased there."""
     known = tuple((one.hostname, one.seat.address) for one in plan.learners)
     return start_learner(
         plan.container(learner),
@@ -33,6 +34,7 @@ def learner_argv(plan: RunPlan, learner: Learner, volume: str) -> list[str]:
         gpus=learner.seat.gpus,
         devices=learner.seat.devices,
         limits=replace(plan.limits, cpuset=learner.seat.cpus.cpuset),
+        lease=lease,
     )
 
 

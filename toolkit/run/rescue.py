@@ -57,7 +57,7 @@ def rescue(record: Record, records: Records, tell: Callable[[str], None]) -> Rec
                 tell(f"storing what {engine.host} keeps")
                 _rescue_on(record, cluster, host, engine, opened, side_image, tell)
             left = engine.remove_run(run)
-            if cluster.scratch:
+            if record.hosts:
                 _give_back_leases(engine, cluster, run)
             if left:
                 tell(f"could not be removed on {engine.host}: {', '.join(left)}")
@@ -96,10 +96,10 @@ def _let_leave(keeper: RemoteKeeper, seconds: float) -> None:
 
 
 def _give_back_leases(engine: Engine, cluster: Cluster, run: str) -> None:
-    """A keeper that was killed could not give back its host."""
-    for holder in holders(engine.shell, cluster.scratch, engine=cluster.container_engine):
+    """A launch that was killed could not give back its host."""
+    for holder in holders(engine.shell, engine=cluster.container_engine):
         if holder.lease.run == run:
-            release(engine.shell, cluster.scratch, holder.lease)
+            release(engine.shell, holder.lease, engine=cluster.container_engine)
 
 
 def _rescue_on(
@@ -122,7 +122,7 @@ def _rescue_on(
         engine.remove("container", name)
     side = SideContainer(engine, own_container(run), run, side_image, volume_of(run))
     mount = results_mount(record.results_bucket, opened["results"].prefix)
-    side.start_keeper({"results": opened["results"]}, cluster.scratch)
+    side.start_keeper({"results": opened["results"]})
     with on_leash(partial(side.keeper, "leash")):
         _salvage(side, mount, run)
         side.mount(mount)
