@@ -9,7 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.engines import docker_argv
-from toolkit.engines.docker_argv import HOST_NETWORK, Bind, Limits, Network
+from toolkit.engines.docker_argv import HOST_NETWORK, Bind, Network
+from toolkit.engines.limits import Limits
+
+CONFINED = ("--security-opt", "no-new-privileges", "--pids-limit", "4096")
 
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1)
 
@@ -67,12 +70,14 @@ def test_the_side_container_may_mount_and_nothing_more() -> None:
         *("docker", "run", "--detach", "--rm", "--init", "--name", "s", "--label", "toolkit.run=r"),
         *("--network", "host", "--cap-drop", "ALL", "--cap-add", "SYS_ADMIN", "--cap-add", "DAC_OVERRIDE"),
         *("--cap-add", "CHOWN", "--cap-add", "FOWNER"),
-        *("--device", "/dev/fuse", "--security-opt", "apparmor=unconfined", "--tmpfs", "/run/private:mode=0700"),
+        *("--device", "/dev/fuse", "--security-opt", "apparmor=unconfined", *CONFINED),
+        *("--tmpfs", "/run/private:mode=0700"),
         *("--mount", "type=bind,source=/v,target=/run/host,bind-propagation=rshared"),
         *("image", "x"),
     ]
     assert "toolkit.cpus" not in " ".join(argv)
-    labelled = docker_argv.start_side_container("s", "r", "image", [], ["x"], cpus="0-3,8")
+    labelled = docker_argv.start_side_container("s", "r", "image", [], ["x"], cpus="0-3,8", lease="a record")
+    assert labelled[labelled.index("toolkit.lease=a record") - 1] == "--label"
     assert labelled[labelled.index("toolkit.cpus=0-3,8") - 1] == "--label"
 
 
@@ -80,17 +85,7 @@ def test_the_store_is_its_owners_and_read_only_but_for_its_folder() -> None:
     argv = docker_argv.start_store("s", "r", "image", "/home/me/buckets", "1001:1001", ["x"])
     assert argv == [
         *("docker", "run", "--detach", "--rm", "--init", "--name", "s", "--label", "toolkit.run=r"),
-        *(
-            "--network",
-            "host",
-            "--user",
-            "1001:1001",
-            "--cap-drop",
-            "ALL",
-            "--security-opt",
-            "no-new-privileges",
-            "--read-only",
-        ),
+        *("--network", "host", "--user", "1001:1001", "--cap-drop", "ALL", *CONFINED, "--read-only"),
         *("--tmpfs", "/tmp:mode=1777", "--tmpfs", "/run/private:mode=1777"),
         *("--mount", "type=bind,source=/home/me/buckets,target=/buckets", "image", "x"),
     ]
@@ -100,7 +95,7 @@ def test_a_check_has_no_network_and_leaves_no_container() -> None:
     binds, environment = [Bind("/m", "/model", True)], {"HOME": "/tmp", "A": "1"}
     assert docker_argv.check_in_image("image", "r", "1001:1001", binds, environment, ["python"]) == [
         *("docker", "run", "--rm", "--init", "--label", "toolkit.run=r", "--user", "1001:1001", "--network", "none"),
-        *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--tmpfs", "/tmp"),
+        *("--cap-drop", "ALL", *CONFINED, "--tmpfs", "/tmp"),
         *("--env", "A=1", "--env", "HOME=/tmp"),
         *("--mount", "type=bind,source=/m,target=/model,readonly", "image", "python"),
     ]
@@ -143,6 +138,7 @@ def test_an_nfs_servers_export_is_a_volume_that_is_only_read() -> None:
         (Limits(), []),
         (Limits(memory=1 << 30), ["--memory", "1073741824", "--memory-swap", "1073741824"]),
         (Limits(cpus=26), ["--cpus", "26"]),
+        (Limits(processes=4096), ["--pids-limit", "4096"]),
         (Limits(cpus=0.5), ["--cpus", "0.5"]),
         (Limits(cpuset="0-3,8"), ["--cpuset-cpus", "0-3,8"]),
     ],
@@ -194,7 +190,7 @@ def test_the_runs_on_a_host_are_found_by_their_label() -> None:
 
 def test_a_file_of_a_volume_is_read_by_someone_without_network_or_rights() -> None:
     assert docker_argv.read_from_volume("v", "sha256:abc", "state.json") == [
-        *("docker", "run", "--rm", "--network", "none", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
+        *("docker", "run", "--rm", "--network", "none", "--cap-drop", "ALL", *CONFINED),
         *("--mount", "type=volume,source=v,target=/volume,readonly"),
         *("--entrypoint", "cat", "sha256:abc", "/volume/state.json"),
     ]

@@ -96,6 +96,10 @@ class KeptHost:
     def create_volume(self, _name: str, _run: str) -> None:
         """It is there."""
 
+    def labelled_volumes(self, _label: str) -> dict[str, str]:
+        """It has no leases."""
+        return {}
+
 
 def test_a_launch_that_never_gives_its_word_leaves_no_volume_and_a_rescue_takes_none_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -114,6 +114,7 @@ class HostFacts:
         clock_offset: seconds by which its clock is ahead of this machine's.
         cores: those that its processes may use, by NUMA node.
         memory: bytes.
+        pid_max: how many processes and threads its kernel has room for; None where it does not say.
         fuse: `opens`, `missing`, or what the kernel said when /dev/fuse was opened.
         shm: bytes of /dev/shm; None where there is none.
         memlock: bytes that the account may lock at most; -1 without a limit, None where it is not known.
@@ -140,6 +141,7 @@ class HostFacts:
     cpus: int | None = None
     cores: tuple[Core, ...] = ()
     memory: int | None = None
+    pid_max: int | None = None
     fuse: str = ""
     shm: int | None = None
     memlock: int | None = None

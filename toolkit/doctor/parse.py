@@ -55,6 +55,7 @@ def host_facts(name: str, heard: Heard) -> HostFacts:
         cpus=_number(_first(lines("cpus"))),
         cores=cores_of(sections.get("cores", "")),
         memory=_kib(sections.get("memory", "")),
+        pid_max=_number(_first(lines("pid_max"))),
         fuse=_first(lines("fuse")[-1:]),
         shm=_df(sections.get("shm", ""))[0],
         memlock=_memlock(_first(lines("memlock"))),

@@ -68,6 +68,7 @@ at cores
     + CORES
     + r"""
 at memory; grep '^MemTotal:' /proc/meminfo
+at pid_max; cat /proc/sys/kernel/pid_max
 at fuse
 if [ -c /dev/fuse ]; then (exec 3<>/dev/fuse) 2>&1 && echo opens; else echo missing; fi
 at shm; df -Pk /dev/shm

@@ -11,6 +11,8 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from toolkit.engines.limits import NO_LIMITS, Limits, confined
+
 RUN_LABEL = "toolkit.run"
 CPUS_LABEL = "toolkit.cpus"
 """On a run's first and last container of a host: the CPUs that its ranks there are bound to, such as `0-3,8`."""
@@ -60,22 +62,6 @@ class NamedVolume:
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What a container may use at most: bytes of memory, how many CPUs, and which of them; 0 or empty: all there is."""
-
-    memory: int = 0
-    cpus: float = 0
-    cpuset: str = ""
-
-    @property
-    def words(self) -> Argv:
-        """The words of `docker run`. No swap on top: a program that takes too much is killed, and not slowed down."""
-        memory = ["--memory", str(self.memory), "--memory-swap", str(self.memory)] if self.memory else []
-        cpus = ["--cpus", f"{self.cpus:g}"] if self.cpus else []
-        return [*memory, *cpus, *(["--cpuset-cpus", self.cpuset] if self.cpuset else [])]
-
-
-@dataclass(frozen=True)
 class Network:
     """What a learner's ranks talk on: a private bridge by its `name`; or `host`, the host's own network, with the
     learners' names and addresses in `known`, as no one else resolves them there."""
@@ -91,7 +77,6 @@ class Network:
 
 
 HOST_NETWORK = "host"
-NO_LIMITS = Limits()
 
 
 def create_volume(name: str, run: str) -> Argv:
@@ -156,7 +141,7 @@ def start_side_container(
         *_lease(lease),
         *("--network", "host", "--cap-drop", "ALL"),
         *(word for capability in capabilities for word in ("--cap-add", capability)),
-        *("--device", "/dev/fuse", "--security-opt", "apparmor=unconfined"),
+        *("--device", "/dev/fuse", "--security-opt", "apparmor=unconfined", *confined()),
         *("--tmpfs", "/run/private:mode=0700"),
         *(word for bind in binds for word in ("--mount", bind.argument)),
         image,
@@ -175,7 +160,7 @@ def start_store(name: str, run: str, image: str, folder: str, owner: str, comman
     """
     return [
         *("docker", "run", "--detach", "--rm", "--init", "--name", name, "--label", f"{RUN_LABEL}={run}"),
-        *("--network", "host", "--user", owner, "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
+        *("--network", "host", "--user", owner, "--cap-drop", "ALL", *confined()),
         *("--read-only", "--tmpfs", "/tmp:mode=1777", "--tmpfs", "/run/private:mode=1777"),
         *("--mount", Bind(folder, "/buckets").argument),
         image,
@@ -237,7 +222,7 @@ def check_in_image(
     """
     return [
         *("docker", "run", "--rm", "--init", "--label", f"{RUN_LABEL}={run}", "--user", owner),
-        *("--network", "none", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--tmpfs", "/tmp"),
+        *("--network", "none", "--cap-drop", "ALL", *confined(), "--tmpfs", "/tmp"),
         *(word for key, value in sorted(environment.items()) for word in ("--env", f"{key}={value}")),
         *(word for bind in binds for word in ("--mount", bind.argument)),
         image,
@@ -248,7 +233,7 @@ def check_in_image(
 def read_from_volume(volume: str, image: str, name: str) -> Argv:
     """Prints a file of a volume, by a container of `image` that is nobody, has no network and is gone at once."""
     return [
-        *("docker", "run", "--rm", "--network", "none", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
+        *("docker", "run", "--rm", "--network", "none", "--cap-drop", "ALL", *confined()),
         *("--mount", f"type=volume,source={volume},target=/volume,readonly"),
         *("--entrypoint", "cat", image, f"/volume/{name}"),
     ]
@@ -267,6 +252,11 @@ def logs(container: str) -> Argv:
 def is_running(container: str) -> Argv:
     """Prints `true` or `false`; fails where there is no such container."""
     return ["docker", "container", "inspect", "--format", "{{.State.Running}}", container]
+
+
+def status_of(container: str) -> Argv:
+    """Prints `created`, `running`, `exited` and the like; fails where there is no such container."""
+    return ["docker", "container", "inspect", "--format", "{{.State.Status}}", container]
 
 
 def remove_container(container: str) -> Argv:

@@ -21,6 +21,7 @@ from toolkit.keeper.bucket import Bucket
 from toolkit.keeper.engine import KeeperEngine
 from toolkit.keeper.follow import follow
 from toolkit.keeper.job import read_job
+from toolkit.keeper.lease import give_back_lease
 from toolkit.keeper.keep import Keep, own_container, read_json, stopped_by
 from toolkit.keeper.places import CONFIG, HOST, JOB, LEASH, SOCKET, STATE, STOP, VOLUMES
 from toolkit.keeper.salvage import salvage
@@ -73,6 +74,7 @@ def keep(run: str, volume: str) -> None:
     job = wait_for_word()
     kept = Keep(job, engine).run() if job else holds
     strike(engine, run, own_container(run), volume, keep_volume=kept)
+    give_back_lease(engine, run)
     daemon.kill()  # nothing is mounted any more; what waits for a store that is away would be waited for
 
 

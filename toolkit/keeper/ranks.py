@@ -19,17 +19,20 @@ _BYTES = 100
 class RankEnds:
     """By `step.rank`: `statuses`, and `times` of start and end (seconds since 1970) where the command was started.
 
-    `without_gpu` are those whose command was not started, because they see fewer GPUs than they were given.
+    `without_gpu` are those whose command was not started, because they see fewer GPUs than they were given; `crowded`
+    those that failed after their learner had met its limit of processes, with that limit.
     """
 
     statuses: dict[str, int] = field(default_factory=dict)
     times: dict[str, tuple[float, float]] = field(default_factory=dict)
     without_gpu: tuple[str, ...] = ()
+    crowded: dict[str, int] = field(default_factory=dict)
 
 
 def read_ranks(folder: Path) -> RankEnds:
     """The ranks that ended on this host; what is no such file is left out, for the folder is the program's, too."""
     statuses, times, without = dict[str, int](), dict[str, tuple[float, float]](), list[str]()
+    crowded = dict[str, int]()
     for name in sorted(_names(folder)):
         words = _content(folder / name).split()
         if not words or not words[0].isdigit() or int(words[0]) > 255:
@@ -39,7 +42,9 @@ def read_ranks(folder: Path) -> RankEnds:
             times[name] = span
         elif words[1:] == [b"gpu"]:
             without.append(name)
-    return RankEnds(statuses, times, tuple(without))
+        elif len(words) == 3 and words[1] == b"processes" and words[2].isdigit():
+            crowded[name] = int(words[2])
+    return RankEnds(statuses, times, tuple(without), crowded)
 
 
 def _names(folder: Path) -> Iterable[str]:

@@ -150,7 +150,7 @@ class _Cleaning:
         Its containers end by themselves; what runs may be at work now, for whomever.
         """
         things = _things(engine, label)
-        for container in [name for name in things["container"] if _is_running(engine, name)]:
+        for container in [name for name in things["container"] if _is_at_work(engine, name)]:
             if not (record and self._orphans):
                 what = f"container {container}, in which a command is at work, or was when it was killed"
                 self.kept.append(Found(engine.host, label, f"{what}; it ends by itself"))
@@ -178,6 +178,7 @@ def _things(engine: Engine, label: str) -> _Things:
     return {noun: engine.run(docker_argv.list_of_run(noun, label)).output.split() for noun in _NOUNS}
 
 
-def _is_running(engine: Engine, container: str) -> bool:
-    result = engine.run(docker_argv.is_running(container), check=False)
-    return result.ok and result.output.strip() == "true"
+def _is_at_work(engine: Engine, container: str) -> bool:
+    """Whether it runs, or may be about to: one that was made a moment ago is no one's remains."""
+    result = engine.run(docker_argv.status_of(container), check=False)
+    return result.ok and result.output.strip() not in ("exited", "dead")

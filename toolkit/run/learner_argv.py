@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from toolkit.engines.docker_argv import HOST_NETWORK, Bind, NamedVolume, Network, start_learner
 from toolkit.run.plan import (
     CODE_FOLDER,
@@ -33,7 +31,7 @@ def learner_argv(plan: RunPlan, learner: Learner, volume: str, lease: str = "") 
         command=("/bin/sh", f"{LEARNER_FOLDER}/entry.sh"),
         gpus=learner.seat.gpus,
         devices=learner.seat.devices,
-        limits=replace(plan.limits, cpuset=learner.seat.cpus.cpuset),
+        limits=plan.limits_of(learner),
         lease=lease,
     )
 
