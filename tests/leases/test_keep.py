@@ -15,7 +15,7 @@ import pytest
 
 from toolkit.errors import ToolkitError
 from toolkit.hosts.local import LocalShell
-from toolkit.leases.keep import acquire, acquire_all, holders, kept, release, renew
+from toolkit.leases.keep import acquire, acquire_all, holders, kept, release, release_all, renew, renew_all
 from toolkit.leases.model import Held, Lease, Taken, new_lease
 from toolkit.leases.program import acquire_argv
 from toolkit.process import Result
@@ -263,6 +263,11 @@ def test_on_several_hosts_all_or_none(bench: Bench, tmp_path: Path) -> None:
     got = acquire_all(wanted)
     assert isinstance(got, tuple)
     assert [one.host for one in got] == ["a", "b", "c"]
+    renew_all(wanted)
+    assert release_all(wanted) == {}
+    assert not any(one.tokens() for one in benches.values())
+    with pytest.raises(ToolkitError, match="no longer has its lease on"):
+        renew_all(wanted)
 
 
 def race(bench: Bench, wanted: Sequence[Lease], grace: int = 120) -> list[Held | Taken]:

@@ -21,8 +21,8 @@ from toolkit.keeper.bucket import Bucket
 from toolkit.keeper.engine import KeeperEngine
 from toolkit.keeper.follow import follow
 from toolkit.keeper.job import read_job
-from toolkit.keeper.lease import give_back_lease
 from toolkit.keeper.keep import Keep, own_container, read_json, stopped_by
+from toolkit.keeper.lease import give_back_lease
 from toolkit.keeper.places import CONFIG, HOST, JOB, LEASH, SOCKET, STATE, STOP, VOLUMES
 from toolkit.keeper.salvage import salvage
 from toolkit.keeper.strike import strike

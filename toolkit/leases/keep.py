@@ -6,8 +6,11 @@ import contextlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from toolkit.errors import Code, ToolkitError
+from toolkit.hosts.all_at_once import Job as Errand
+from toolkit.hosts.all_at_once import do_all
 from toolkit.hosts.shell import Shell
 from toolkit.leases.model import Held, Holder, Lease, Taken, label_of, read_holders
 from toolkit.leases.program import BUSY, TAKEN, acquire_argv, list_argv, release_argv, renew_argv
@@ -17,8 +20,9 @@ GRACE_SECONDS = 120
 """How long a lease stands without a container of its run, since it was taken or renewed."""
 _RENEW_SECONDS = 30.0
 _TIMEOUT = 90
-_RENEWING = threading.Lock()
-"""One renewal at a time: of two of the same lease, one would find that the other has taken its generation away."""
+_AT_ONCE = 16
+_RENEWING: dict[str, threading.Lock] = {}
+"""By token. Of two renewals at once of one lease, one would find that the other has taken its generation away."""
 
 
 def acquire(shell: Shell, lease: Lease, *, engine: str = "docker", grace: int = GRACE_SECONDS) -> Held | Taken:
@@ -73,7 +77,7 @@ def renew(shell: Shell, lease: Lease, *, engine: str = "docker", grace: int = GR
 
     Raises `ToolkitError` (S100) where the lease is no longer there: it was stale and someone took it over.
     """
-    with _RENEWING:
+    with _RENEWING.setdefault(lease.token, threading.Lock()):
         result = shell.run(renew_argv(lease, engine=engine, grace=grace), timeout=_TIMEOUT)
     if result.status == TAKEN:
         raise ToolkitError(
@@ -84,6 +88,13 @@ def renew(shell: Shell, lease: Lease, *, engine: str = "docker", grace: int = GR
         )
     if not result.ok:
         raise _unusable(shell, engine, result)
+
+
+def renew_all(leases: Sequence[tuple[Shell, Lease]], *, engine: str = "docker", grace: int = GRACE_SECONDS) -> None:
+    """Renew all of them, at once; raises as `renew` does for the first that is lost."""
+    errands = [Errand(one.name, partial(renew, one, lease, engine=engine, grace=grace)) for one, lease in leases]
+    for answer in do_all(errands, at_once=_AT_ONCE):
+        answer.get()
 
 
 @contextmanager
@@ -128,14 +139,10 @@ def release(shell: Shell, lease: Lease, *, engine: str = "docker") -> None:
 
 
 def release_all(leases: Sequence[tuple[Shell, Lease]], *, engine: str = "docker") -> Mapping[str, ToolkitError]:
-    """Give all of them back; the errors of hosts where that could not be done, by host."""
-    errors: dict[str, ToolkitError] = {}
-    for shell, lease in leases:
-        try:
-            release(shell, lease, engine=engine)
-        except ToolkitError as error:
-            errors[shell.name] = error
-    return errors
+    """Give all of them back, at once; the errors of hosts where that could not be done, by host."""
+    errands = [Errand(shell.name, partial(release, shell, lease, engine=engine)) for shell, lease in leases]
+    answers = do_all(errands, at_once=_AT_ONCE)
+    return {answer.host: answer.error for answer in answers if isinstance(answer.error, ToolkitError)}
 
 
 def holders(shell: Shell, *, engine: str = "docker", grace: int = GRACE_SECONDS) -> tuple[Holder, ...]:

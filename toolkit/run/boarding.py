@@ -26,7 +26,7 @@ from toolkit.hosts.fan_out import Hosts
 from toolkit.hosts.shell import Shell
 from toolkit.image.progress import Progress, Report
 from toolkit.image.store import ImageStore
-from toolkit.leases.keep import acquire_all, holders, kept, release_all, renew
+from toolkit.leases.keep import acquire_all, holders, kept, release_all, renew_all
 from toolkit.leases.model import Holder, Lease, Taken, new_lease
 from toolkit.manifest.model import Manifest
 from toolkit.places import house
@@ -97,8 +97,7 @@ class Boarding:
 
     def confirm(self) -> None:
         """The leases are ours still; raises `ToolkitError` (S100) where someone took one over meanwhile."""
-        for shell, lease in self._leases:
-            renew(shell, lease, engine=self._cluster.container_engine)
+        renew_all(self._leases, engine=self._cluster.container_engine)
 
     def hand_over(self) -> None:
         """The run has its own life: its containers hold its hosts, as long as they run."""
