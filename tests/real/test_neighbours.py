@@ -70,7 +70,7 @@ def test_a_program_that_starts_processes_without_end_ends_and_is_named(
     assert (record["state"], record["end"], record["error_code"]) == ("FAILED", "out of processes", "C201"), record
     assert record["reason"].startswith(f"learner-{learner} met its limit of ")
     assert "limits: {processes: NUMBER}" in done.stderr
-    assert done.returncode == 2
+    assert done.returncode == 1
 
 
 def test_every_container_of_a_run_is_confined(bench: Bench, tmp_path: Path) -> None:
