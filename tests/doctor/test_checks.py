@@ -12,7 +12,7 @@ from toolkit.compatibility.reader import read_table
 from toolkit.doctor import checks, checks_gpu, checks_network
 from toolkit.doctor.asked import Asked, DriverNeed, LastDriver, driver_need, last_drivers
 from toolkit.doctor.checks_alike import alike
-from toolkit.doctor.facts import EngineFacts, HostFacts, Room, SshdLimits
+from toolkit.doctor.facts import EngineFacts, HostFacts, Interface, Room, SshdLimits
 from toolkit.doctor.finding import Finding, Verdict
 from toolkit.places import house
 
@@ -298,3 +298,41 @@ def test_a_bridge_that_every_host_has_for_itself_is_no_network_that_they_share()
     twice = checks_network.own_address([first, replace(GOOD, name="h2")], "172.17.0.0/16")
     assert told(twice[1]) == ("warn", "h2 and h1 are one machine: 172.17.0.1")
     assert {told(one)[0] for one in checks_network.own_address([first, second], "")} == {"ok"}
+
+
+def with_addresses(*found: tuple[str, str], firewall: str = "") -> HostFacts:
+    names = dict.fromkeys(name for name, _ in found)
+    those = tuple(Interface(name, 1500, None, tuple(at for one, at in found if one == name)) for name in names)
+    return replace(GOOD, interfaces=those, firewall=firewall)
+
+
+INSIDE = (("lo", "127.0.0.1"), ("lo", "::1"), ("eth0", "10.0.0.7"), ("eth0", "fe80::1"), ("docker0", "172.17.0.1"))
+
+
+def test_a_host_that_is_reached_from_the_clusters_network_alone() -> None:
+    found = checks_network.other_networks(with_addresses(*INSIDE, ("br-0a1b", "172.23.0.1")), asked())
+    assert told(found) == ("ok", "it has no address outside 10.0.0.0/16")
+
+
+@pytest.mark.parametrize(
+    ("firewall", "verdict", "said"),
+    [
+        ("", "warn", "its firewall could not be read"),
+        ("open", "warn", "its firewall lets in what no rule refuses"),
+        ("closed", "ok", "its firewall refuses what no rule allows"),
+    ],
+)
+def test_what_open_mpi_can_be_reached_on_besides_is_named(firewall: str, verdict: str, said: str) -> None:
+    facts = with_addresses(*INSIDE, ("eth0", "2001:db8::7"), ("wlan0", "192.0.2.7"), firewall=firewall)
+    finding = checks_network.other_networks(facts, asked())
+    assert finding.verdict.value == verdict
+    assert "2001:db8::7 on eth0, 192.0.2.7 on wlan0" in finding.found
+    assert finding.found.endswith(said)
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict"), [({}, "ok"), ({"own": True}, "warn"), ({"pids": False}, "warn"), ({"pids": None}, "ok")]
+)
+def test_accounts_share_an_engine_that_limits_their_processes(changes: dict[str, bool], verdict: str) -> None:
+    facts = replace(GOOD, engine=replace(GOOD.engine, **changes))
+    assert checks.accounts(facts, asked()).verdict.value == verdict

@@ -81,7 +81,13 @@ def test_a_host_with_busybox_alone() -> None:
 
 def test_a_host_with_podman() -> None:
     assert facts_of("podman").engine == EngineFacts(
-        "4.3.1", "/home/trainer/.local/share/containers/storage", "overlay", ("crun",), kernel="6.1.0-18-amd64"
+        "4.3.1",
+        "/home/trainer/.local/share/containers/storage",
+        "overlay",
+        ("crun",),
+        kernel="6.1.0-18-amd64",
+        own=True,
+        pids=True,
     )
 
 
@@ -205,3 +211,21 @@ def test_the_program_is_a_posix_shell_s() -> None:
     assert argv[4:6] == ["docker", "/var/tmp/a b"]
     done = subprocess.run(["sh", "-n", "-c", PROGRAM], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("", ""),
+        ("-P INPUT ACCEPT", "open"),
+        ("-P INPUT DROP\n-A INPUT -i lo -j ACCEPT", "closed"),
+        (
+            "table inet filter {\n\tchain in {\n\t\ttype filter hook input priority filter; policy drop;\n\t}\n}",
+            "closed",
+        ),
+        ("-P INPUT ACCEPT\n\t\ttype filter hook input priority 0; policy drop;", "closed"),
+        ("\t\ttype filter hook forward priority 0; policy drop;", ""),
+    ],
+)
+def test_a_firewall_is_closed_where_one_of_its_chains_is(said: str, found: str) -> None:
+    assert host_facts("h", Heard(f"@toolkit firewall\n{said}\n@toolkit end\n", 0, 0)).firewall == found

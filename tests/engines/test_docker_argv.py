@@ -9,7 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.engines import docker_argv
-from toolkit.engines.docker_argv import HOST_NETWORK, Bind, Limits, Network
+from toolkit.engines.docker_argv import HOST_NETWORK, Bind, Network
+from toolkit.engines.limits import Limits
+
+CONFINED = ("--security-opt", "no-new-privileges", "--pids-limit", "4096")
 
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1)
 
@@ -65,7 +68,7 @@ def test_the_side_container_may_mount_and_nothing_more() -> None:
     argv = docker_argv.start_side_container("s", "r", "image", [Bind("/v", "/run/host", propagation="rshared")], ["x"])
     assert argv == [
         *("docker", "run", "--detach", "--rm", "--init", "--name", "s", "--label", "toolkit.run=r"),
-        *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--cap-add", "SYS_ADMIN"),
+        *("--cap-drop", "ALL", *CONFINED, "--cap-add", "SYS_ADMIN"),
         *("--cap-add", "DAC_OVERRIDE", "--cap-add", "CHOWN", "--cap-add", "FOWNER"),
         *("--tmpfs", "/run/private:mode=0700", "--network", "host", "--device", "/dev/fuse"),
         *("--security-opt", "apparmor=unconfined"),
@@ -76,12 +79,15 @@ def test_the_side_container_may_mount_and_nothing_more() -> None:
 
 def test_the_agent_has_no_network_no_device_and_may_mount_nothing() -> None:
     folder = Bind("/volumes/v/_data", "/run/host")
-    argv = docker_argv.start_agent("a", "r", "image", folder, [Bind("/s", "/run/engine.sock")], ["x"], "0-3,8")
+    argv = docker_argv.start_agent(
+        "a", "r", "image", folder, [Bind("/s", "/run/engine.sock")], ["x"], "0-3,8", "a record"
+    )
     assert argv == [
         *("docker", "run", "--detach", "--rm", "--init", "--name", "a", "--label", "toolkit.run=r"),
-        *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--cap-add", "DAC_OVERRIDE"),
+        *("--cap-drop", "ALL", *CONFINED, "--cap-add", "DAC_OVERRIDE"),
         *("--cap-add", "CHOWN", "--cap-add", "FOWNER", "--tmpfs", "/run/private:mode=0700"),
-        *("--label", "toolkit.cpus=0-3,8", "--network", "none", "--volume", "/volumes/v/_data:/run/host"),
+        *("--label", "toolkit.cpus=0-3,8", "--label", "toolkit.lease=a record", "--network", "none"),
+        *("--volume", "/volumes/v/_data:/run/host"),
         *("--mount", "type=bind,source=/s,target=/run/engine.sock", "image", "x"),
     ]
     assert "toolkit.cpus" not in " ".join(docker_argv.start_agent("a", "r", "image", folder, [], ["x"]))
@@ -91,17 +97,7 @@ def test_the_store_is_its_owners_and_read_only_but_for_its_folder() -> None:
     argv = docker_argv.start_store("s", "r", "image", "/home/me/buckets", "1001:1001", ["x"])
     assert argv == [
         *("docker", "run", "--detach", "--rm", "--init", "--name", "s", "--label", "toolkit.run=r"),
-        *(
-            "--network",
-            "host",
-            "--user",
-            "1001:1001",
-            "--cap-drop",
-            "ALL",
-            "--security-opt",
-            "no-new-privileges",
-            "--read-only",
-        ),
+        *("--network", "host", "--user", "1001:1001", "--cap-drop", "ALL", *CONFINED, "--read-only"),
         *("--tmpfs", "/tmp:mode=1777", "--tmpfs", "/run/private:mode=1777"),
         *("--mount", "type=bind,source=/home/me/buckets,target=/buckets", "image", "x"),
     ]
@@ -111,7 +107,7 @@ def test_a_check_has_no_network_and_leaves_no_container() -> None:
     binds, environment = [Bind("/m", "/model", True)], {"HOME": "/tmp", "A": "1"}
     assert docker_argv.check_in_image("image", "r", "1001:1001", binds, environment, ["python"]) == [
         *("docker", "run", "--rm", "--init", "--label", "toolkit.run=r", "--user", "1001:1001", "--network", "none"),
-        *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--tmpfs", "/tmp"),
+        *("--cap-drop", "ALL", *CONFINED, "--tmpfs", "/tmp"),
         *("--env", "A=1", "--env", "HOME=/tmp"),
         *("--mount", "type=bind,source=/m,target=/model,readonly", "image", "python"),
     ]
@@ -155,6 +151,7 @@ def test_an_nfs_servers_export_is_a_volume_that_is_only_read() -> None:
         (Limits(), []),
         (Limits(memory=1 << 30), ["--memory", "1073741824", "--memory-swap", "1073741824"]),
         (Limits(cpus=26), ["--cpus", "26"]),
+        (Limits(processes=4096), ["--pids-limit", "4096"]),
         (Limits(cpus=0.5), ["--cpus", "0.5"]),
         (Limits(cpuset="0-3,8"), ["--cpuset-cpus", "0-3,8"]),
     ],
@@ -206,7 +203,7 @@ def test_the_runs_on_a_host_are_found_by_their_label() -> None:
 
 def test_a_file_of_a_volume_is_read_by_someone_without_network_or_rights() -> None:
     assert docker_argv.read_from_volume("v", "sha256:abc", "state.json") == [
-        *("docker", "run", "--rm", "--network", "none", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
+        *("docker", "run", "--rm", "--network", "none", "--cap-drop", "ALL", *CONFINED),
         *("--mount", "type=volume,source=v,target=/volume,readonly"),
         *("--entrypoint", "cat", "sha256:abc", "/volume/state.json"),
     ]

@@ -138,6 +138,38 @@ def test_a_learner_that_met_its_memory_limit_is_told_with_its_ranks_before_the_p
     )
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "told", "what"),
+    [
+        (4096, 0, 0, "learner-1 on p100-01 met its limit of 4096 processes and threads"),
+        (0, -1, 0, "learner-2 on p100-02 met its limit of processes and threads"),
+        (0, 0, 64, "learner-1 on p100-01 met its limit of 64 processes and threads"),
+        (64, 64, 64, "learner-1 on p100-01, learner-2 on p100-02 met its limit of 64 processes and threads"),
+    ],
+)
+def test_a_learner_that_met_its_limit_of_processes_comes_before_all_that_followed(
+    first: int, second: int, told: int, what: str
+) -> None:
+    reports = (
+        HostReport(0, (LearnerEnd(1, 76, processes=first),), {"1.0": 143, "1.1": 1}),
+        HostReport(1, (LearnerEnd(2, 77, processes=second),), {}),
+    )
+    status = {"lost_learners": ["learner-2"], "steps": [step(1, 1, why="host lost")], "processes_met": told}
+    end = judge(job(), facts(status=status, reports=reports))
+    assert (end.reason, end.what, end.error_code) == (Reason.OUT_OF_PROCESSES, what, "C201")
+    assert "limits: {processes: NUMBER}" in end.mend
+
+
+def test_a_limit_of_processes_that_a_program_met_and_got_on_with_is_no_fault() -> None:
+    reports = (
+        HostReport(0, (LearnerEnd(1, 0, processes=64),), {"1.0": 0, "1.1": 0}),
+        HostReport(1, (LearnerEnd(2, 0),), {"1.2": 0, "1.3": 0}),
+    )
+    assert judge(job(), facts(reports=reports)).reason is Reason.COMPLETED
+    told = {"processes_met": "many", "steps": [step(1, 1)]}
+    assert judge(job(), facts(status=told)).reason is Reason.PROGRAM_FAILED
+
+
 def test_memory_that_ran_out_in_a_child_that_nobody_missed_is_no_fault() -> None:
     reports = (
         HostReport(0, (LearnerEnd(1, 0, oom=True),), {"1.0": 0, "1.1": 0}),
@@ -365,7 +397,7 @@ def test_a_machine_may_rely_on_the_reasons_their_states_and_codes() -> None:
         "completed": ("COMPLETED", ""),
         "stopped": ("HALTED", ""),
         **dict.fromkeys(("program failed", "out of memory", "time limit", "no progress"), ("FAILED", "C201")),
-        **dict.fromkeys(("ranks diverged", "tampered"), ("FAILED", "C201")),
+        **dict.fromkeys(("ranks diverged", "tampered", "out of processes"), ("FAILED", "C201")),
         **dict.fromkeys(
             ("host lost", "start deadline", "lease", "system", "gpu missing", "forged report"), ("FAILED", "S100")
         ),

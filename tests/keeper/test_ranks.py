@@ -27,6 +27,13 @@ def test_a_rank_that_found_no_gpu_was_not_started(tmp_path: Path) -> None:
     assert found.without_gpu == ("1.0",), "a program may end with the same status by itself"
 
 
+def test_a_rank_says_that_its_learner_has_met_its_limit_of_processes(tmp_path: Path) -> None:
+    (tmp_path / "1.0").write_text("  1 processes 4096\n".ljust(46))
+    (tmp_path / "1.1").write_text("  1 processes many\n")
+    found = read_ranks(tmp_path, Found())
+    assert (found.statuses, found.crowded) == ({"1.0": 1, "1.1": 1}, {"1.0": 4096})
+
+
 @pytest.mark.parametrize("content", [b"", b"x", b"\xff", b"-1", b"256", b"9" * 500, b"\x00", b"0x7"])
 def test_a_file_that_has_no_status_is_left_out(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "1.0").write_bytes(content)

@@ -14,7 +14,7 @@ from toolkit.keeper.ends import Reason
 from toolkit.keeper.engine import EngineRefused
 from toolkit.keeper.flush import NotStored
 from toolkit.keeper.job import read_job
-from toolkit.keeper.strike import Things, give_back_lease, strike
+from toolkit.keeper.strike import Things, strike
 
 from .jobs import RUN, job
 
@@ -96,6 +96,10 @@ class KeptHost:
 
     def create_volume(self, _name: str, _run: str) -> None:
         """It is there."""
+
+    def labelled_volumes(self, _label: str) -> dict[str, str]:
+        """It has no leases."""
+        return {}
 
     def settings(self, _container: str) -> dict[str, object]:
         return {}
@@ -206,19 +210,3 @@ def test_what_is_busy_is_tried_again_and_an_engine_that_is_away_too() -> None:
 
 def test_what_cannot_be_removed_is_not_tried_for_ever() -> None:
     assert left_by(StandInEngine({f"network {RUN}": 1 << 30})) == [OWN, f"network {RUN}"]
-
-
-def test_a_lease_is_given_back_and_the_folders_around_it_where_they_are_empty(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "SCRATCH", str(tmp_path))
-    leases = tmp_path / "toolkit" / "leases"
-    leases.mkdir(parents=True)
-    (leases / "lease.mine").touch()
-    (leases / "lease.other").touch()
-    give_back_lease("toolkit", "")
-    give_back_lease("toolkit", "mine")
-    assert [one.name for one in leases.iterdir()] == ["lease.other"]
-    give_back_lease("toolkit", "other")
-    give_back_lease("toolkit", "other")
-    assert list(tmp_path.iterdir()) == []

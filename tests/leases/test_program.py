@@ -5,22 +5,17 @@ from __future__ import annotations
 from toolkit.leases.model import Lease
 from toolkit.leases.program import PROGRAM, acquire_argv, list_argv, release_argv, renew_argv
 
-LEASE = Lease("training-a", "$(reboot)", "'; rm -rf /", ("GPU-1",), "00aa")
+TOKEN = "00aa00aa00aa00aa"
+LEASE = Lease("training-a", "$(reboot) é", "'; rm -rf /", ("GPU-2", "GPU-1"), TOKEN)
 HEAD = ["sh", "-c", PROGRAM, "leases"]
 
 
-def test_taking_hands_over_the_record_as_words() -> None:
-    assert acquire_argv("/s/leases", LEASE, engine="podman", grace=120) == [
-        *HEAD,
-        *("acquire", "/s/leases", "podman", "120", "00aa", "GPU-1"),
-        *("run=training-a", "user=$(reboot)", "operator='; rm -rf /", "gpus=GPU-1"),
-    ]
+def test_taking_and_renewing_hand_over_the_record_as_words_without_anything_that_a_shell_reads() -> None:
+    words = (TOKEN, "training-a", "GPU-1,GPU-2", "%24%28reboot%29%20%C3%A9", "%27%3B%20rm%20-rf%20%2F")
+    assert acquire_argv(LEASE, engine="podman", grace=120) == [*HEAD, "acquire", "podman", "120", *words]
+    assert renew_argv(LEASE, engine="docker", grace=5) == [*HEAD, "renew", "docker", "5", *words]
 
 
-def test_renewing_and_releasing_need_the_token_alone() -> None:
-    assert renew_argv("/s/leases", LEASE) == [*HEAD, "renew", "/s/leases", "docker", "0", "00aa", ""]
-    assert release_argv("/s/leases", LEASE) == [*HEAD, "release", "/s/leases", "docker", "0", "00aa", ""]
-
-
-def test_listing_asks_the_engine_which_runs_live() -> None:
-    assert list_argv("/s/leases", engine="docker", grace=5) == [*HEAD, "list", "/s/leases", "docker", "5", "", ""]
+def test_releasing_needs_the_token_alone_and_listing_nothing() -> None:
+    assert release_argv(TOKEN, engine="docker") == [*HEAD, "release", "docker", "0", TOKEN, "-", "*", "-", "-"]
+    assert list_argv(engine="docker", grace=5) == [*HEAD, "list", "docker", "5", "", "-", "*", "-", "-"]

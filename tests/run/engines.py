@@ -47,7 +47,8 @@ class StandInHost:
         match argv[1:]:
             case ["container", "inspect", *_, name]:
                 found = [one for one in self.things if one[0] == "container" and one[2] == name]
-                return (0, str(name in self.running).lower()) if found else (1, f"Error: No such container: {name}")
+                words = ("exited", "running") if "{{.State.Status}}" in argv else ("false", "true")
+                return (0, words[name in self.running]) if found else (1, f"Error: No such container: {name}")
             case [noun, "ls", *_, "label=toolkit.run", "--format", _]:
                 return 0, "".join(f"{run}\n" for one, run, _ in self.things if one == noun)
             case [noun, "ls", *words]:

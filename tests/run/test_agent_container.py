@@ -38,8 +38,11 @@ def test_podman_is_given_the_volume_as_it_makes_no_folder_of_the_host() -> None:
     assert (volume[:3], run[:2]) == (["podman", "volume", "create"], ["podman", "run"])
 
 
-@pytest.mark.parametrize(("lease", "words"), [("", []), ("abc", ["toolkit", "abc"])])
-def test_only_an_agent_with_a_lease_sees_where_leases_are(lease: str, words: list[str]) -> None:
-    argv = agent_argv(RUN, "image", "volume", "/volumes", "/run/docker.sock", "/scratch/toolkit", lease)
-    assert argv[argv.index("keep") + 1 :] == [RUN, "volume", *words]
-    assert any("target=/run/scratch" in word for word in argv) is bool(lease)
+@pytest.mark.parametrize("lease", ["", "a record"])
+def test_an_agent_holds_its_runs_lease_and_sees_nothing_else_of_the_host(lease: str) -> None:
+    argv = agent_argv(RUN, "image", "volume", "/volumes", "/run/docker.sock", lease)
+    assert argv[argv.index("keep") + 1 :] == [RUN, "volume"]
+    assert ("toolkit.lease=a record" in argv) is bool(lease)
+    assert [word for word in argv if word.startswith("type=bind")] == [
+        "type=bind,source=/run/docker.sock,target=/run/engine.sock"
+    ]

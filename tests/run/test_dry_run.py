@@ -58,10 +58,12 @@ def test_every_host_has_its_own_command_lines() -> None:
     for number, host in enumerate(found, start=1):
         agent, buckets, export, learner = found[host]
         assert agent[:3] == buckets[:3] == ["docker", "run", "--detach"]
-        assert agent[-8:] == [
+        assert agent[-6:] == [
             *("python3", "-m", "toolkit.keeper", "keep", "training-abcd2345", "toolkit-training-abcd2345"),
-            *("toolkit", "LEASE"),
         ]
+        assert "toolkit.lease=LEASE" in agent
+        assert "toolkit.lease=LEASE" in learner
+        assert "toolkit.lease=LEASE" not in buckets
         assert buckets[-7:] == [
             *("python3", "-m", "toolkit.keeper", "buckets", "training-abcd2345", "results:mnist-training-models"),
             "mnt/results/mnist-training-models",

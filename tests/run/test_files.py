@@ -55,7 +55,15 @@ def test_learner_1_drives_and_the_others_answer(entries: dict[str, Entry]) -> No
     )
     assert {name for name in entries if name.startswith("learner-1/inside/")} == {
         f"learner-1/inside/{name}"
-        for name in ("__init__.py", "supervise.py", "logs.py", "control.py", "reserve.py", "learners.py")
+        for name in (
+            "__init__.py",
+            "supervise.py",
+            "logs.py",
+            "control.py",
+            "reserve.py",
+            "learners.py",
+            "process_limit.py",
+        )
     }
     assert "exec /usr/bin/python3 -E -m inside.supervise /run/learner/run.json" in text(entries["learner-1/entry.sh"])
     assert "/usr/sbin/sshd -D -e -f $config $options &" in text(entries["learner-2/entry.sh"])

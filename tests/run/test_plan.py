@@ -101,7 +101,7 @@ def test_the_mpirun_line_of_the_example(open_mpi: str) -> None:
         *("--mca", "oob_tcp_keepalive_intvl", "5"),
         *("--mca", "oob_tcp_keepalive_probes", "3"),
         *("--mca", "pml", "ob1"),
-        *("--mca", "btl", "^openib"),
+        *("--mca", "btl", "self,vader,tcp"),
         *("--mca", "btl_vader_single_copy_mechanism", "none"),
         "--tag-output",
         *(word for name in names for word in ("-x", name)),
@@ -122,13 +122,22 @@ def test_the_mpirun_line_for_open_mpi_5_speaks_to_its_runtime() -> None:
         *("--prtemca", "oob_tcp_keepalive_intvl", "5"),
         *("--prtemca", "oob_tcp_keepalive_probes", "3"),
         *("--prtemca", "prte_if_include", "eth0"),
+        *("--pmixmca", "ptl_base_if_include", "lo"),
         *("--mca", "btl_tcp_if_include", "10.0.0.0/16"),
         *("--mca", "pml", "ob1"),
+        *("--mca", "btl", "self,sm,tcp"),
         *("--mca", "smsc", "^cma"),
         *("--output", "tag"),
         *(word for name in names for word in ("-x", name)),
         *("/bin/sh", "/run/learner/rank.sh", "1", "python train.py"),
     ]
+
+
+@pytest.mark.parametrize(("open_mpi", "transports"), [("4.1.4", "self,vader"), ("5.0.7", "self,sm")])
+def test_the_ranks_of_one_learner_need_no_network_and_listen_on_none(open_mpi: str, transports: str) -> None:
+    plan = replace(plan_for(Compute("p100x2", 1)), image=replace(IMAGE, open_mpi=open_mpi))
+    argv = mpirun_argv(plan, plan.steps[0], "10.0.0.0/16")
+    assert argv[argv.index("btl") + 1] == transports
 
 
 def test_no_value_of_a_variable_stands_in_the_mpirun_line() -> None:

@@ -67,6 +67,7 @@ def _facts(cluster: Cluster, ways: Sequence[Destination]) -> dict[str, object]:
         "scratch": cluster.scratch or None,
         "registry": cluster.registry or None,
         "binding": cluster.binding,
+        "processes": cluster.processes,
         "hosts": hosts,
     }
 

@@ -13,6 +13,10 @@ DEFAULT_BINDING: Binding = "cores"
 """As measured by `benchmarks/binding.py`; docs/ddl.md has the figures."""
 
 
+DEFAULT_PROCESSES = 4096
+"""Of a rank. A framework has some for each CPU and each GPU, a data loader some tens: hundreds in all."""
+
+
 @dataclass(frozen=True)
 class Deadlines:
     """Seconds, each a whole number of at least 1 (`quiet` of at least 0).
@@ -96,8 +100,10 @@ class Cluster:
         network: the CIDR that MPI and NCCL shall use, such as `10.0.0.0/16`.
         operator: the address under which the hosts reach the machine that the tool runs on; may be empty.
         container_engine: `docker` or `podman`.
-        scratch: the folder on each host below which everything lies.
+        scratch: a folder on each host, for which the doctor looks whether it has room; runs keep nothing there. May be
+            empty.
         registry: where hosts pull images from, `host:port/name`; may be empty.
+        processes: how many processes and threads a learner may have at most for each of its ranks. Default 4096.
         binding: `cores`: each rank runs on its share of its host's cores; `none`: on all of them. Default `cores`.
     """
 
@@ -112,4 +118,5 @@ class Cluster:
     container_engine: str = "docker"
     scratch: str = ""
     registry: str = ""
+    processes: int = DEFAULT_PROCESSES
     binding: Binding = DEFAULT_BINDING

@@ -25,7 +25,8 @@ def read_cluster(file: Path) -> Cluster:
     read = validate(source, sections.LocalFile, _CODE)
     times = read.deadlines
     deadlines = Deadlines(times.start, times.stop, times.store, quiet=times.quiet)
-    return Cluster(read.name, read.engine, read.gpu, deadlines, binding=read.binding)
+    limit = read.limits.processes
+    return Cluster(read.name, read.engine, read.gpu, deadlines, binding=read.binding, processes=limit)
 
 
 def _engine(source: Source) -> str:
@@ -58,6 +59,7 @@ def _ssh_cluster(source: Source, read: sections.SshFile) -> Cluster:
         scratch=read.scratch,
         registry=read.registry,
         binding=read.binding,
+        processes=read.limits.processes,
     )
 
 

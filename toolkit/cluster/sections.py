@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from toolkit.cluster.model import DEFAULT_BINDING, Binding
+from toolkit.cluster.model import DEFAULT_BINDING, DEFAULT_PROCESSES, Binding
 from toolkit.cluster.ranges import expand
 from toolkit.hosts.ssh.destination import parse_hop
 
@@ -107,7 +107,11 @@ class SshDeadlinesSection(DeadlinesSection):
     lost: int = Field(default=15, ge=3)
 
 
-class LimitsSection(_Section):
+class LocalLimitsSection(_Section):
+    processes: int = Field(default=DEFAULT_PROCESSES, ge=64, le=1 << 22)
+
+
+class LimitsSection(LocalLimitsSection):
     connections: int = Field(default=8, ge=1, le=64)
 
 
@@ -131,6 +135,7 @@ class LocalFile(_Section):
     engine: Literal["local", "ssh"]
     gpu: Literal["none"]
     binding: Binding = DEFAULT_BINDING
+    limits: LocalLimitsSection = LocalLimitsSection()
     deadlines: DeadlinesSection = DeadlinesSection()
 
 
@@ -147,7 +152,7 @@ class SshFile(_Section):
     network: Annotated[str, AfterValidator(_network)]
     operator: Annotated[str, AfterValidator(_ip_address)] = ""
     container_engine: Literal["docker", "podman"]
-    scratch: Annotated[str, AfterValidator(_absolute)]
+    scratch: Annotated[str, AfterValidator(_absolute)] = ""
     registry: Annotated[str, AfterValidator(_registry)] = ""
     gpu: _Gpu
     binding: Binding = DEFAULT_BINDING

@@ -155,6 +155,20 @@ def sshd(facts: HostFacts, asked: Asked) -> Finding:
     return ok(facts.name, "sshd", found)
 
 
+def accounts(facts: HostFacts, _asked: Asked) -> Finding:
+    """Whether the host's accounts share the engine, which has their leases, and whether it limits their processes."""
+    if not facts.engine.version:
+        return skipped(facts.name, "accounts", _NOT_KNOWN)
+    if facts.engine.own:
+        mend = "let one account launch here, or all of them by an engine of the host (a group such as `docker`)"
+        found = "the engine is this account's own: leases and runs of other accounts are not seen"
+        return warn(facts.name, "accounts", found, mend)
+    if facts.engine.pids is False:
+        mend = "give the engine the control group `pids`: without it a program that forks for ever takes the host"
+        return warn(facts.name, "accounts", "the engine cannot limit a run's processes", mend)
+    return ok(facts.name, "accounts", "they share the engine, which has their leases and limits their processes")
+
+
 SHORT: dict[str, Check] = {
     "account": account,
     "engine": engine,
@@ -173,6 +187,8 @@ ALL: dict[str, Check] = {
     "gpu errors": checks_gpu.gpu_errors,
     "gpu memory": checks_gpu.gpu_memory,
     "link": checks_network.link,
+    "other networks": checks_network.other_networks,
+    "accounts": accounts,
     "rdma": checks_network.rdma,
     "memlock": memlock,
     "shared memory": shared_memory,

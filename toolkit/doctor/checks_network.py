@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ from toolkit.hosts.ssh.destination import parse_hop
 
 _AT_HOME = "runs have a network of their own on this machine"
 _MOST_NAMED = 4
+_ENGINES_OWN = ("docker", "br-", "veth", "virbr", "cni", "podman", "lxc", "lxd")
+"""Bridges of engines and virtual machines: what is behind them is on the host itself."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,38 @@ def link(facts: HostFacts, asked: Asked) -> Finding:
     if interface.speed and interface.speed < 1000:
         return warn(facts.name, "link", found, "a cable or a port of a switch that fell back? ethtool tells")
     return ok(facts.name, "link", found)
+
+
+def other_networks(facts: HostFacts, asked: Asked) -> Finding:
+    """Whether Open MPI, which listens on every address of a host, listens on others than those of the cluster."""
+    check = "other networks"
+    if not asked.cluster.network:
+        return ok(facts.name, check, _AT_HOME)
+    if not facts.interfaces:
+        return skipped(facts.name, check, "could not be learnt")
+    others = [
+        f"{address} on {interface.name}"
+        for interface in facts.interfaces
+        if not interface.name.startswith(_ENGINES_OWN)
+        for address in interface.addresses
+        if _is_elsewhere(address, asked.cluster.network)
+    ]
+    if not others:
+        return ok(facts.name, check, f"it has no address outside {asked.cluster.network}")
+    named = ", ".join(others[:_MOST_NAMED]) + (f", and {len(others) - _MOST_NAMED} more" if others[4:] else "")
+    if facts.firewall == "closed":
+        return ok(facts.name, check, f"{named}; its firewall refuses what no rule allows")
+    known = "its firewall lets in what no rule refuses" if facts.firewall else "its firewall could not be read"
+    mend = (
+        "let the host's firewall refuse connections from those networks to TCP ports from 1024 on: Open MPI's daemons "
+        "and ranks listen there while a run goes on (docs/security.md)"
+    )
+    return warn(facts.name, check, f"runs can be reached on {named}, too; {known}", mend)
+
+
+def _is_elsewhere(address: str, network: str) -> bool:
+    one = ipaddress.ip_address(address)
+    return not (one.is_loopback or one.is_link_local or one in ipaddress.ip_network(network))
 
 
 def rdma(facts: HostFacts, _asked: Asked) -> Finding:

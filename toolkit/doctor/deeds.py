@@ -17,6 +17,7 @@ from toolkit.doctor.facts import HostFacts
 from toolkit.doctor.finding import Finding, fail, ok, skipped
 from toolkit.engines.docker_argv import Argv
 from toolkit.engines.engine import Engine
+from toolkit.engines.limits import confined
 from toolkit.hosts.shell import Shell
 from toolkit.process import Result
 
@@ -124,7 +125,7 @@ def start_with_gpus(image: str, uuids: Sequence[str]) -> Argv:
     """A container that lists the GPUs it sees, and ends; the container toolkit gives it nvidia-smi."""
     return [
         *("docker", "run", "--rm", "--pull", "never", "--network", "none", "--cap-drop", "ALL"),
-        *("--security-opt", "no-new-privileges", "--gpus", f'"device={",".join(uuids)}"'),
+        *(*confined(), "--gpus", f'"device={",".join(uuids)}"'),
         *("--env", "NVIDIA_DRIVER_CAPABILITIES=utility", "--entrypoint", "nvidia-smi", image, "-L"),
     ]
 
@@ -148,7 +149,7 @@ def list_buckets(buckets: Buckets) -> Argv:
     words = [word for remote, bucket in buckets.names.items() for word in (remote, bucket)]
     return [
         *("docker", "run", "--rm", "--interactive", "--pull", "never", "--network", "host", "--cap-drop", "ALL"),
-        *("--security-opt", "no-new-privileges", "--read-only", "--tmpfs", "/run/private:mode=0700"),
+        *(*confined(), "--read-only", "--tmpfs", "/run/private:mode=0700"),
         *(buckets.image, "sh", "-c", _BUCKETS, "sh", *words),
     ]
 

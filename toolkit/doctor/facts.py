@@ -67,7 +67,9 @@ class EngineFacts:
     """The container engine: its version, empty where it does not answer; `said` is then why.
 
     `missing`: its command is not there. `runtimes` are the OCI runtimes that it knows by name. `cpuset`: whether it can
-    confine a container to certain CPUs. `kernel`: the release of the kernel that its containers run on.
+    confine a container to certain CPUs. `kernel`: the release of the kernel that its containers run on. `own`: it is
+    the account's own (rootless), and other accounts have others. `pids`: whether it can limit a container's processes;
+    None where it does not say.
     """
 
     version: str = ""
@@ -78,6 +80,8 @@ class EngineFacts:
     said: str = ""
     cpuset: bool = False
     kernel: str = ""
+    own: bool = False
+    pids: bool | None = None
 
     @property
     def major(self) -> str:
@@ -110,6 +114,7 @@ class HostFacts:
         clock_offset: seconds by which its clock is ahead of this machine's.
         cores: those that its processes may use, by NUMA node.
         memory: bytes.
+        pid_max: how many processes and threads its kernel has room for; None where it does not say.
         fuse: `opens`, `missing`, or what the kernel said when /dev/fuse was opened.
         shm: bytes of /dev/shm; None where there is none.
         memlock: bytes that the account may lock at most; -1 without a limit, None where it is not known.
@@ -120,6 +125,8 @@ class HostFacts:
         images: where the engine keeps its images.
         scratch: where the cluster's scratch folder is or will be.
         ports_in_use: TCP ports that something listens at.
+        firewall: `closed` where it refuses what no rule of it allows, `open` where it does not; empty: not known, which
+            is so for accounts but root.
     """
 
     name: str
@@ -134,6 +141,7 @@ class HostFacts:
     cpus: int | None = None
     cores: tuple[Core, ...] = ()
     memory: int | None = None
+    pid_max: int | None = None
     fuse: str = ""
     shm: int | None = None
     memlock: int | None = None
@@ -141,6 +149,7 @@ class HostFacts:
     rdma_adapters: tuple[str, ...] = ()
     interfaces: tuple[Interface, ...] = ()
     ports_in_use: frozenset[int] = frozenset()
+    firewall: str = ""
     sshd: SshdLimits | None = None
     engine: EngineFacts = EngineFacts()
     images: Room | None = None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from toolkit.doctor.facts import Gpu, HostFacts, Room, SshdLimits
 from toolkit.doctor.parse_cores import cores_of
 from toolkit.doctor.parse_engine import engine_facts
-from toolkit.doctor.parse_network import interfaces, listening
+from toolkit.doctor.parse_network import firewall, interfaces, listening
 from toolkit.doctor.question import GPU_FIELDS, MARK
 
 _NUMBER = re.compile(r"[0-9]{1,18}")
@@ -55,6 +55,7 @@ def host_facts(name: str, heard: Heard) -> HostFacts:
         cpus=_number(_first(lines("cpus"))),
         cores=cores_of(sections.get("cores", "")),
         memory=_kib(sections.get("memory", "")),
+        pid_max=_number(_first(lines("pid_max"))),
         fuse=_first(lines("fuse")[-1:]),
         shm=_df(sections.get("shm", ""))[0],
         memlock=_memlock(_first(lines("memlock"))),
@@ -62,6 +63,7 @@ def host_facts(name: str, heard: Heard) -> HostFacts:
         rdma_adapters=tuple(one.rpartition("/")[2] for one in devices if one.startswith("/sys/class/infiniband/")),
         interfaces=interfaces(sections),
         ports_in_use=listening(lines("ports")),
+        firewall=firewall(lines("firewall")),
         sshd=_sshd(lines("sshd")) if "sshd" in sections else None,
         engine=engine_facts(lines("engine")),
         images=_room(lines("images")),

@@ -42,6 +42,8 @@ def _docker(info: dict[str, Any]) -> EngineFacts:
         runtimes=tuple(sorted(runtimes)) if isinstance(runtimes, dict) else (),
         cpuset=info.get("CPUSet") is True,
         kernel=_text(info.get("KernelVersion")),
+        own=any("name=rootless" in _text(one) for one in _list(info.get("SecurityOptions"))),
+        pids=info["PidsLimit"] is True if "PidsLimit" in info else None,
     )
 
 
@@ -55,6 +57,8 @@ def _podman(info: dict[str, Any]) -> EngineFacts:
         runtimes=(runtime,) if runtime else (),
         cpuset="cpuset" in _list(host.get("cgroupControllers")),
         kernel=_text(host.get("kernel")),
+        own=_dict(host.get("security")).get("rootless") is True,
+        pids="pids" in _list(host.get("cgroupControllers")),
     )
 
 

@@ -1,10 +1,10 @@
-"""A host's interfaces, addresses and listening ports: from `ip -o addr`, or without `ip` from /proc/net. Pure."""
+"""A host's interfaces, addresses, listening ports and firewall, from what it printed of `ip` or /proc/net. Pure."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from toolkit.doctor.facts import Interface
 
@@ -12,6 +12,8 @@ _LINK = re.compile(r"(\S+) ([0-9]{1,7}) (-?[0-9]{1,9})")
 _ADDRESS = re.compile(r"[0-9]+:\s+(\S+?)(?:@\S+)?\s+inet6?\s+([0-9a-fA-F.:]+)")
 _LISTENS = re.compile(r"\s*[0-9]+: [0-9A-Fa-f]+:([0-9A-Fa-f]{4}) \S+ 0A ")
 _FIB_ADDRESS = re.compile(r"\|--\s+([0-9.]+)")
+_CLOSED = re.compile(r"-P INPUT DROP|type filter hook input .*policy drop;.*")
+_OPEN = re.compile(r"-P INPUT ACCEPT|type filter hook input .*policy accept;.*")
 _HEX = re.compile(r"[0-9a-fA-F]{8}")
 _IF_INET6 = re.compile(r"([0-9a-f]{32})\s+\S+\s+\S+\s+\S+\s+\S+\s+(\S+)")
 
@@ -36,6 +38,13 @@ def interfaces(sections: Mapping[str, str]) -> tuple[Interface, ...]:
 def listening(lines: Iterable[str]) -> frozenset[int]:
     """The ports of the lines of /proc/net/tcp and tcp6 whose state is 0A."""
     return frozenset(int(match[1], 16) for match in map(_LISTENS.match, lines) if match)
+
+
+def firewall(lines: Sequence[str]) -> str:
+    """`closed`, `open` or nothing, from what iptables and nft print of their chains for input."""
+    if any(map(_CLOSED.fullmatch, lines)):
+        return "closed"
+    return "open" if any(map(_OPEN.fullmatch, lines)) else ""
 
 
 def _from_ip(sections: Mapping[str, str]) -> Iterable[tuple[str, str]]:

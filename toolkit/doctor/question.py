@@ -68,6 +68,7 @@ at cores
     + CORES
     + r"""
 at memory; grep '^MemTotal:' /proc/meminfo
+at pid_max; cat /proc/sys/kernel/pid_max
 at fuse
 if [ -c /dev/fuse ]; then (exec 3<>/dev/fuse) 2>&1 && echo opens; else echo missing; fi
 at shm; df -Pk /dev/shm
@@ -83,6 +84,9 @@ at fib; has ip || cat /proc/net/fib_trie
 at routes; has ip || cat /proc/net/route
 at inet6; has ip || cat /proc/net/if_inet6
 at ports; grep -h ' 0A ' /proc/net/tcp /proc/net/tcp6
+at firewall
+has iptables && within 5 iptables -S INPUT
+has nft && within 5 nft list chains
 at sshd
 effective=$(within 5 sshd -T | limits)
 if [ -n "$effective" ]; then echo "$effective"; else echo configured; configured | limits; fi

@@ -11,9 +11,15 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from toolkit.engines.limits import NO_LIMITS, Limits, confined
+
 RUN_LABEL = "toolkit.run"
 CPUS_LABEL = "toolkit.cpus"
 """On a run's first and last container of a host: the CPUs that its ranks there are bound to, such as `0-3,8`."""
+
+LEASE_LABEL = "toolkit.lease"
+"""On a run's containers on a host, and on its volume there before it has any: what the run has leased of the host. Its
+value is a record, see `toolkit.leases.model`; a running container with it holds the lease."""
 
 Argv = list[str]
 
@@ -56,22 +62,6 @@ class NamedVolume:
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What a container may use at most: bytes of memory, how many CPUs, and which of them; 0 or empty: all there is."""
-
-    memory: int = 0
-    cpus: float = 0
-    cpuset: str = ""
-
-    @property
-    def words(self) -> Argv:
-        """The words of `docker run`. No swap on top: a program that takes too much is killed, and not slowed down."""
-        memory = ["--memory", str(self.memory), "--memory-swap", str(self.memory)] if self.memory else []
-        cpus = ["--cpus", f"{self.cpus:g}"] if self.cpus else []
-        return [*memory, *cpus, *(["--cpuset-cpus", self.cpuset] if self.cpuset else [])]
-
-
-@dataclass(frozen=True)
 class Network:
     """What a learner's ranks talk on: a private bridge by its `name`; or `host`, the host's own network, with the
     learners' names and addresses in `known`, as no one else resolves them there."""
@@ -87,7 +77,6 @@ class Network:
 
 
 HOST_NETWORK = "host"
-NO_LIMITS = Limits()
 
 
 def create_volume(name: str, run: str) -> Argv:
@@ -145,17 +134,26 @@ def start_side_container(name: str, run: str, image: str, binds: Sequence[Bind],
 
 
 def start_agent(
-    name: str, run: str, image: str, folder: Bind, binds: Sequence[Bind], command: Sequence[str], cpus: str = ""
+    name: str,
+    run: str,
+    image: str,
+    folder: Bind,
+    binds: Sequence[Bind],
+    command: Sequence[str],
+    cpus: str = "",
+    lease: str = "",
 ) -> Argv:
     """A run's agent on a host: it holds the engine's socket, which `binds` has; no key, no network, no device.
 
     It goes when its command ends. `folder` is that of the run's volume, which the agent makes: the engine makes the
     folder where it is not there (as `--mount` does not). `cpus` are those that the run's ranks here are bound to, for
-    other runs to see: it runs on any itself.
+    other runs to see: it runs on any itself. `lease` is the record of what the run has leased here, which it holds as
+    long as the container runs.
     """
     return [
         *_own_container(name, run, ("DAC_OVERRIDE", "CHOWN", "FOWNER")),
         *(("--label", f"{CPUS_LABEL}={cpus}") if cpus else ()),
+        *_lease(lease),
         *("--network", "none", "--volume", f"{folder.source}:{folder.target}"),
         *(word for bind in binds for word in ("--mount", bind.argument)),
         image,
@@ -167,10 +165,14 @@ def _own_container(name: str, run: str, capabilities: Sequence[str]) -> Argv:
     """What the tool's own containers of a run have in common: `/run/private` is in memory."""
     return [
         *("docker", "run", "--detach", "--rm", "--init", "--name", name, "--label", f"{RUN_LABEL}={run}"),
-        *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
+        *("--cap-drop", "ALL", *confined()),
         *(word for capability in capabilities for word in ("--cap-add", capability)),
         *("--tmpfs", "/run/private:mode=0700"),
     ]
+
+
+def _lease(record: str) -> Argv:
+    return ["--label", f"{LEASE_LABEL}={record}"] if record else []
 
 
 def start_store(name: str, run: str, image: str, folder: str, owner: str, command: Sequence[str]) -> Argv:
@@ -180,7 +182,7 @@ def start_store(name: str, run: str, image: str, folder: str, owner: str, comman
     """
     return [
         *("docker", "run", "--detach", "--rm", "--init", "--name", name, "--label", f"{RUN_LABEL}={run}"),
-        *("--network", "host", "--user", owner, "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
+        *("--network", "host", "--user", owner, "--cap-drop", "ALL", *confined()),
         *("--read-only", "--tmpfs", "/tmp:mode=1777", "--tmpfs", "/run/private:mode=1777"),
         *("--mount", Bind(folder, "/buckets").argument),
         image,
@@ -202,14 +204,16 @@ def start_learner(
     gpus: Sequence[str] = (),
     devices: Sequence[str] = (),
     limits: Limits = NO_LIMITS,
+    lease: str = "",
 ) -> Argv:
     """A learner: the image's unprivileged user, no capability.
 
     `gpus` are UUIDs: a number may mean another GPU to the driver than to the engine. With `devices` (an adapter for
-    RDMA) it may lock memory, without which such an adapter is of no use.
+    RDMA) it may lock memory, without which such an adapter is of no use. `lease` as in `start_side_container`.
     """
     return [
         *("docker", "run", "--detach", "--init", "--name", name, "--label", f"{RUN_LABEL}={run}"),
+        *_lease(lease),
         *("--hostname", hostname, *network.words(hostname)),
         *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
         # Docker's 64 MB of shared memory are too few for Open MPI's and NCCL's transports.
@@ -240,7 +244,7 @@ def check_in_image(
     """
     return [
         *("docker", "run", "--rm", "--init", "--label", f"{RUN_LABEL}={run}", "--user", owner),
-        *("--network", "none", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--tmpfs", "/tmp"),
+        *("--network", "none", "--cap-drop", "ALL", *confined(), "--tmpfs", "/tmp"),
         *(word for key, value in sorted(environment.items()) for word in ("--env", f"{key}={value}")),
         *(word for bind in binds for word in ("--mount", bind.argument)),
         image,
@@ -251,7 +255,7 @@ def check_in_image(
 def read_from_volume(volume: str, image: str, name: str) -> Argv:
     """Prints a file of a volume, by a container of `image` that is nobody, has no network and is gone at once."""
     return [
-        *("docker", "run", "--rm", "--network", "none", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
+        *("docker", "run", "--rm", "--network", "none", "--cap-drop", "ALL", *confined()),
         *("--mount", f"type=volume,source={volume},target=/volume,readonly"),
         *("--entrypoint", "cat", image, f"/volume/{name}"),
     ]
@@ -270,6 +274,11 @@ def logs(container: str) -> Argv:
 def is_running(container: str) -> Argv:
     """Prints `true` or `false`; fails where there is no such container."""
     return ["docker", "container", "inspect", "--format", "{{.State.Running}}", container]
+
+
+def status_of(container: str) -> Argv:
+    """Prints `created`, `running`, `exited` and the like; fails where there is no such container."""
+    return ["docker", "container", "inspect", "--format", "{{.State.Status}}", container]
 
 
 def remove_container(container: str) -> Argv:

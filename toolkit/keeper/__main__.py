@@ -2,8 +2,7 @@
 others are run beside them by an operator.
 
 In the agent's container:
-keep RUN VOLUME [SCRATCH TOKEN]
-                     the story of a run on this host, whose lease is in the folder SCRATCH
+keep RUN VOLUME      the story of a run on this host
 go                   the job comes on standard input
 leash                say that the operator lives; prints who wants the run to stop, if anyone does
 follow OFFSET        events, until the run has ended
@@ -42,11 +41,12 @@ from toolkit.keeper.follow import follow
 from toolkit.keeper.heartbeat import Silence, heartbeat
 from toolkit.keeper.job import read_job
 from toolkit.keeper.keep import Keep, buckets_container, own_container, read_json, stopped_by
+from toolkit.keeper.lease import give_back_lease
 from toolkit.keeper.places import AGENT, BEAT, CONFIG, CONTROL, HOST, JOB, LEASH, SOCKET, STATE, STOP
 from toolkit.keeper.rc import mount
 from toolkit.keeper.salvage import salvage
 from toolkit.keeper.service import BucketClient, Service, serve
-from toolkit.keeper.strike import Things, give_back_lease, strike
+from toolkit.keeper.strike import Things, strike
 from toolkit.keeper.wait import wait_for_word
 
 _RETRIES = 60
@@ -63,8 +63,8 @@ _MOUNT_DAEMON = (
 def main(words: list[str]) -> int:
     """Carry out one word."""
     match words:
-        case ["keep", run, volume, *held]:
-            keep(run, volume, *held)
+        case ["keep", run, volume]:
+            keep(run, volume)
         case ["go"]:
             go(sys.stdin.read())
         case ["leash"]:
@@ -102,7 +102,7 @@ def with_keys(words: list[str]) -> int:
     return 0
 
 
-def keep(run: str, volume: str, scratch: str = "", token: str = "") -> None:
+def keep(run: str, volume: str) -> None:
     """Own the run on this host from before its first file to after its last.
 
     Its folder is bound into this container before the volume is one: so there is never anything of a run that no one
@@ -124,7 +124,7 @@ def keep(run: str, volume: str, scratch: str = "", token: str = "") -> None:
                 BucketClient().discard_code()
         kept = Keep(job, engine).run() if job else holds
         strike(engine, things, keep_volume=kept)
-    give_back_lease(scratch, token)
+    give_back_lease(engine, run)
 
 
 def hold_buckets(run: str, bucket: Bucket) -> None:

@@ -13,6 +13,7 @@ class Reason(StrEnum):
     STOPPED = "stopped"
     PROGRAM_FAILED = "program failed"
     OUT_OF_MEMORY = "out of memory"
+    OUT_OF_PROCESSES = "out of processes"
     RANKS_DIVERGED = "ranks diverged"
     HOST_LOST = "host lost"
     START_DEADLINE = "start deadline"
@@ -47,6 +48,7 @@ _CODES = {
     Reason.STOPPED: "",
     Reason.PROGRAM_FAILED: "C201",
     Reason.OUT_OF_MEMORY: "C201",
+    Reason.OUT_OF_PROCESSES: "C201",
     Reason.RANKS_DIVERGED: "C201",
     Reason.HOST_LOST: "S100",
     Reason.START_DEADLINE: "S100",

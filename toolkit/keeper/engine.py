@@ -77,6 +77,12 @@ class KeeperEngine:
         status, data = self._call("GET", f"/events?{query}")
         return status == http.client.OK and bool(data.strip())
 
+    def processes(self, container: str) -> tuple[int, int]:
+        """How many processes and threads a container has, and may have (0: the engine does not say)."""
+        status, data = self._call("GET", f"/containers/{quote(container)}/stats?stream=false")
+        found = self._object(status, data).get("pids_stats") or {}
+        return int(found.get("current") or 0), int(found.get("limit") or 0)
+
     def stop(self, container: str, seconds: int) -> None:
         """Ask the container to end, and kill it after `seconds`; returns when it has ended."""
         self._call("POST", f"/containers/{quote(container)}/stop?t={seconds}", timeout=seconds + _TIMEOUT)
@@ -115,6 +121,12 @@ class KeeperEngine:
             self._call("POST", f"/containers/{quote(name)}/wait", timeout=seconds)
         finally:
             self.remove_container(name)
+
+    def labelled_volumes(self, label: str) -> dict[str, str]:
+        """The names of all volumes that carry `label`, with its value."""
+        status, data = self._call("GET", f"/volumes?{urlencode({'filters': json.dumps({'label': [label]})})}")
+        found = self._object(status, data).get("Volumes") or []
+        return {str(one["Name"]): str((one.get("Labels") or {}).get(label, "")) for one in found}
 
     def remove_container(self, name: str) -> bool:
         """Kill and remove; true where it is gone."""

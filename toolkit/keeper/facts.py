@@ -9,11 +9,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class LearnerEnd:
-    """How a learner's container ended: its exit status (None: unknown), whether its memory limit was met."""
+    """How a learner's container ended: its exit status (None: unknown), whether its memory limit was met.
+
+    `processes` is its limit of processes, where that was met; 0 where it was not, -1 where it was and is not known.
+    """
 
     number: int
     exit_status: int | None = None
     oom: bool = False
+    processes: int = 0
 
 
 @dataclass(frozen=True)

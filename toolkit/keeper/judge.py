@@ -14,6 +14,7 @@ from toolkit.keeper.divergence import divergence_of
 from toolkit.keeper.ends import End, Reason
 from toolkit.keeper.facts import Facts, HostReport, LearnerEnd
 from toolkit.keeper.job import Job, KeptLearner
+from toolkit.keeper.process_limit import MORE_PROCESSES
 
 _FIRST_SIGNAL = 129
 _LAST_SIGNAL = 128 + 64
@@ -90,6 +91,7 @@ def _ends(job: Job, facts: Facts) -> Iterator[End]:
         reason, what, evidence = facts.gave_up
         yield End(Reason(reason), what, evidence)
     yield from _tampered(job, facts, whole)
+    yield from _out_of_processes(job, facts, whole)
     yield from _lost(job, facts)
     if silent := facts.status.get("silent_learners"):
         hosts = ", ".join(_where(job, learner) for learner in job.learners if learner.hostname in silent)
@@ -168,6 +170,20 @@ def _out_of_memory(job: Job, facts: Facts, whole: bool) -> Iterator[End]:
         where = ", ".join(_where(job, one) for one in learners)
         mend = "give it more memory in the manifest, or let it need less"
         yield End(Reason.OUT_OF_MEMORY, f"{where}{whose} met its memory limit", facts.last_lines, mend)
+
+
+def _out_of_processes(job: Job, facts: Facts, whole: bool) -> Iterator[End]:
+    """Before all that comes of it: a learner that cannot start a process can neither answer nor end in order."""
+    told = facts.status.get("processes_met")  # by learner 1's supervisor
+    first = (LearnerEnd(1, processes=told if isinstance(told, int) else 0),)
+    met = {one.number: one.processes for one in (*first, *_learner_ends(facts)) if one.processes}
+    learners = [learner for learner in job.learners if learner.number in met]
+    if learners and not whole:
+        limits = {met[learner.number] for learner in learners} - {-1}
+        limit = f" of {', '.join(map(str, sorted(limits)))}" if limits else " of"
+        where = ", ".join(_where(job, one) for one in learners)
+        what = f"{where} met its limit{limit} processes and threads"
+        yield End(Reason.OUT_OF_PROCESSES, what, facts.last_lines, MORE_PROCESSES)
 
 
 def _step_ok(job: Job, facts: Facts, step: Mapping[str, Any]) -> bool:

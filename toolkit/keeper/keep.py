@@ -22,8 +22,9 @@ from toolkit.keeper.judge import first_word, judge, rank_statuses, rank_times
 from toolkit.keeper.learners import Learners
 from toolkit.keeper.metrics import read_metrics
 from toolkit.keeper.places import CHECKPOINTS, GO, HOST, LOGS, OUTPUT, STOP, VIEWS, WEIGHTS
+from toolkit.keeper.process_limit import CROWDED
 from toolkit.keeper.progress import Waiting
-from toolkit.keeper.ranks import read_ranks
+from toolkit.keeper.ranks import RankEnds, read_ranks
 from toolkit.keeper.service import BucketClient
 from toolkit.keeper.state import RunState
 from toolkit.keeper.status import read_status
@@ -170,6 +171,7 @@ class Keep:
 
     def _report(self, learners: tuple[LearnerEnd, ...]) -> HostReport:
         ranks = read_ranks(Path(LOGS) / "ranks", self._found)
+        learners = tuple(with_process_limit(self._job, one, ranks) for one in learners)
         full = is_full(Path(HOST))
         return HostReport(
             self._job.host,
@@ -221,6 +223,15 @@ def own_container(run: str) -> str:
 def buckets_container(run: str) -> str:
     """The container that mounts the buckets: it holds their keys, and no socket."""
     return f"toolkit-{run}-buckets"
+
+
+def with_process_limit(job: Job, end: LearnerEnd, ranks: RankEnds) -> LearnerEnd:
+    """With the limit of processes that the learner says it has met, by its exit status or its ranks'."""
+    mine = {str(rank) for learner in job.here if learner.number == end.number for rank in learner.ranks}
+    met = max((limit for name, limit in ranks.crowded.items() if name.partition(".")[2] in mine), default=0)
+    if not met and end.number != 1 and end.exit_status == CROWDED:
+        met = -1
+    return replace(end, processes=end.processes or met)
 
 
 def step_result(job: Job, facts: Facts, step: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from toolkit.keeper.flush import NotStored
 from toolkit.keeper.job import Job
 from toolkit.keeper.own_files import look
 from toolkit.keeper.places import LOGS, STOP
+from toolkit.keeper.process_limit import ProcessLimits
 from toolkit.keeper.progress import Progress, Waiting
 from toolkit.keeper.service import BucketClient
 from toolkit.keeper.untrusted import Found
@@ -35,16 +36,18 @@ class Learners:
         self._began = time.time()
         self._progress, self._asked = Progress(time.monotonic()), time.monotonic()
         self.gave_up: NotStored | None = None
+        self._limits = ProcessLimits({one.number: one.container for one in job.here}, engine)
 
     def wait(self) -> None:
         """Until learner 1 has ended (elsewhere: this host's learners). A stop is handed on."""
         first = self._job.here[:1] if self._job.leads else self._job.here
         stopping = False
-        while any(self._look(learner.container).running for learner in first):
-            if not stopping and (Path(STOP).exists() or self._must_end(time.monotonic())):
-                stopping = True
-                self._stop()
-            time.sleep(_POLL_SECONDS)
+        with self._limits.watched():
+            while any(self._look(learner.container).running for learner in first):
+                if not stopping and (Path(STOP).exists() or self._limits.met or self._must_end(time.monotonic())):
+                    stopping = True
+                    self._stop()
+                time.sleep(_POLL_SECONDS)
         self._stop()
 
     def ends(self) -> tuple[LearnerEnd, ...]:
@@ -55,7 +58,8 @@ class Learners:
             oom = state.oom
             with suppress(EngineRefused):
                 oom = oom or (state.there and self._engine.oom_since(learner.container, self._began, time.time()))
-            found.append(LearnerEnd(learner.number, state.exit_status, oom))
+            met = self._limits.met.get(learner.number, 0)
+            found.append(LearnerEnd(learner.number, state.exit_status, oom, met))
         return tuple(found)
 
     def _stop(self) -> None:

@@ -24,17 +24,20 @@ _MOST = 1 << 20
 class RankEnds:
     """By `step.rank`: `statuses`, and `times` of start and end (seconds since 1970) where the command was started.
 
-    `without_gpu` are those whose command was not started, because they see fewer GPUs than they were given.
+    `without_gpu` are those whose command was not started, because they see fewer GPUs than they were given; `crowded`
+    those that failed after their learner had met its limit of processes, with that limit.
     """
 
     statuses: dict[str, int] = field(default_factory=dict)
     times: dict[str, tuple[float, float]] = field(default_factory=dict)
     without_gpu: tuple[str, ...] = ()
+    crowded: dict[str, int] = field(default_factory=dict)
 
 
 def read_ranks(folder: Path, found: Found) -> RankEnds:
     """The ranks that ended on this host. What lies there that is no such file goes to `found`."""
     statuses, times, without = dict[str, int](), dict[str, tuple[float, float]](), list[str]()
+    crowded = dict[str, int]()
     for name in sorted(_names(folder, found)):
         words = _content(folder, name, found).split()
         if not words or not words[0].isdigit() or int(words[0]) > 255:
@@ -44,7 +47,9 @@ def read_ranks(folder: Path, found: Found) -> RankEnds:
             times[name] = span
         elif words[1:] == [b"gpu"]:
             without.append(name)
-    return RankEnds(statuses, times, tuple(without))
+        elif len(words) == 3 and words[1] == b"processes" and words[2].isdigit():
+            crowded[name] = int(words[2])
+    return RankEnds(statuses, times, tuple(without), crowded)
 
 
 def _names(folder: Path, found: Found) -> Iterable[str]:

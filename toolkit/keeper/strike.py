@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from toolkit.keeper.engine import EngineRefused, KeeperEngine
 from toolkit.keeper.flush import NotStored
-from toolkit.keeper.places import SCRATCH
 from toolkit.keeper.service import BucketClient
 
 _ROUNDS = 120
@@ -72,14 +69,3 @@ def _unmount(engine: KeeperEngine, things: Things) -> None:
         engine.remove_container(things.buckets)
         if settings:
             engine.run_like(settings, f"{things.buckets}-cleanup", UNMOUNT, _UNMOUNT_SECONDS)
-
-
-def give_back_lease(scratch: str, token: str) -> None:
-    """Remove the run's lease from the host, and the folders around it where they are empty."""
-    if not token:
-        return
-    folder = Path(SCRATCH) / scratch / "leases"
-    (folder / f"lease.{token}").unlink(missing_ok=True)
-    for empty in (folder, folder.parent):
-        with contextlib.suppress(OSError):  # others have theirs in it
-            empty.rmdir()

@@ -6,10 +6,13 @@ import contextlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from toolkit.errors import Code, ToolkitError
+from toolkit.hosts.all_at_once import Job as Errand
+from toolkit.hosts.all_at_once import do_all
 from toolkit.hosts.shell import Shell
-from toolkit.leases.model import Held, Holder, Lease, Taken, read_holders
+from toolkit.leases.model import Held, Holder, Lease, Taken, label_of, read_holders
 from toolkit.leases.program import BUSY, TAKEN, acquire_argv, list_argv, release_argv, renew_argv
 from toolkit.process import Result
 
@@ -17,41 +20,36 @@ GRACE_SECONDS = 120
 """How long a lease stands without a container of its run, since it was taken or renewed."""
 _RENEW_SECONDS = 30.0
 _TIMEOUT = 90
+_AT_ONCE = 16
+_RENEWING: dict[str, threading.Lock] = {}
+"""By token. Of two renewals at once of one lease, one would find that the other has taken its generation away."""
 
 
-def folder_of(scratch: str) -> str:
-    """Where a host's leases lie: below its scratch folder, mode 0700."""
-    return f"{scratch.rstrip('/')}/leases"
-
-
-def acquire(
-    shell: Shell, scratch: str, lease: Lease, *, engine: str = "docker", grace: int = GRACE_SECONDS
-) -> Held | Taken:
+def acquire(shell: Shell, lease: Lease, *, engine: str = "docker", grace: int = GRACE_SECONDS) -> Held | Taken:
     """Take what `lease` wants on the shell's host: all of it or nothing. Stale leases in its way are removed.
 
     Args:
-        engine: the program of the host's engine, which is asked whether another lease's run still lives.
+        engine: the program of the host's engine, which keeps the leases of all its accounts.
         grace: seconds; see `GRACE_SECONDS`.
 
-    Raises `ToolkitError` (S100) where the host cannot be reached or its folder cannot be used; then nothing is held.
+    Raises `ToolkitError` (S100) where the host or its engine cannot be reached; then nothing is held.
     """
     try:
-        argv = acquire_argv(folder_of(scratch), lease, engine=engine, grace=grace)
-        result = shell.run(argv, timeout=_TIMEOUT)
-        if result.ok:
-            return Held(shell.name, lease)
+        result = shell.run(acquire_argv(lease, engine=engine, grace=grace), timeout=_TIMEOUT)
+        if result.ok and (label := label_of(result.output)):
+            return Held(shell.name, lease, label)
         if result.status in (TAKEN, BUSY):
             return Taken(shell.name, read_holders(result.output))
-        raise _unusable(shell, scratch, result)
+        raise _unusable(shell, engine, result)
     except BaseException:
         # The answer may have been lost on its way, and not the lease.
         with contextlib.suppress(ToolkitError):
-            release(shell, scratch, lease)
+            release(shell, lease, engine=engine)
         raise
 
 
 def acquire_all(
-    wanted: Sequence[tuple[Shell, Lease]], scratch: str, *, engine: str = "docker", grace: int = GRACE_SECONDS
+    wanted: Sequence[tuple[Shell, Lease]], *, engine: str = "docker", grace: int = GRACE_SECONDS
 ) -> tuple[Held, ...] | Taken:
     """Take the leases on all hosts, one after the other in the order of their names, or none of them.
 
@@ -63,23 +61,24 @@ def acquire_all(
     try:
         for shell, lease in sorted(wanted, key=lambda pair: pair[0].name):
             done.append((shell, lease))
-            answer = acquire(shell, scratch, lease, engine=engine, grace=grace)
+            answer = acquire(shell, lease, engine=engine, grace=grace)
             if isinstance(answer, Taken):
-                release_all(done[:-1], scratch)
+                release_all(done[:-1], engine=engine)
                 return answer
             held.append(answer)
     except BaseException:
-        release_all(done, scratch)
+        release_all(done, engine=engine)
         raise
     return tuple(held)
 
 
-def renew(shell: Shell, scratch: str, lease: Lease) -> None:
-    """Make the lease young again; call it right before the run's first container starts.
+def renew(shell: Shell, lease: Lease, *, engine: str = "docker", grace: int = GRACE_SECONDS) -> None:
+    """Make the lease young again; call it right after the run's first container has started.
 
     Raises `ToolkitError` (S100) where the lease is no longer there: it was stale and someone took it over.
     """
-    result = shell.run(renew_argv(folder_of(scratch), lease), timeout=_TIMEOUT)
+    with _RENEWING.setdefault(lease.token, threading.Lock()):
+        result = shell.run(renew_argv(lease, engine=engine, grace=grace), timeout=_TIMEOUT)
     if result.status == TAKEN:
         raise ToolkitError(
             Code.RESOURCES,
@@ -88,12 +87,23 @@ def renew(shell: Shell, scratch: str, lease: Lease) -> None:
             context={"host": shell.name, "reason": "lease lost"},
         )
     if not result.ok:
-        raise _unusable(shell, scratch, result)
+        raise _unusable(shell, engine, result)
+
+
+def renew_all(leases: Sequence[tuple[Shell, Lease]], *, engine: str = "docker", grace: int = GRACE_SECONDS) -> None:
+    """Renew all of them, at once; raises as `renew` does for the first that is lost."""
+    errands = [Errand(one.name, partial(renew, one, lease, engine=engine, grace=grace)) for one, lease in leases]
+    for answer in do_all(errands, at_once=_AT_ONCE):
+        answer.get()
 
 
 @contextmanager
 def kept(
-    leases: Sequence[tuple[Shell, Lease]], scratch: str, *, every: float = _RENEW_SECONDS
+    leases: Sequence[tuple[Shell, Lease]],
+    *,
+    engine: str = "docker",
+    grace: int = GRACE_SECONDS,
+    every: float = _RENEW_SECONDS,
 ) -> Iterator[threading.Event]:
     """Renew the leases every `every` seconds (default 30) while the context lasts: for what takes long before the
     first container, such as shipping an image. The event is set once a lease is lost; `renew` then says which.
@@ -102,9 +112,9 @@ def kept(
 
     def work() -> None:
         while not stop.wait(every):
-            for shell, lease in leases:
+            for shell, lease in tuple(leases):
                 try:
-                    renew(shell, scratch, lease)
+                    renew(shell, lease, engine=engine, grace=grace)
                 except ToolkitError as error:
                     if error.context.get("reason") == "lease lost":
                         lost.set()
@@ -118,37 +128,41 @@ def kept(
         thread.join()
 
 
-def release(shell: Shell, scratch: str, lease: Lease) -> None:
-    """Give the lease back; it is no error if it is gone. Raises `ToolkitError` (S100)."""
-    result = shell.run(release_argv(folder_of(scratch), lease), timeout=_TIMEOUT)
+def release(shell: Shell, lease: Lease, *, engine: str = "docker") -> None:
+    """Give the lease back; it is no error if it is gone. What the run's containers hold ends with them.
+
+    Raises `ToolkitError` (S100).
+    """
+    result = shell.run(release_argv(lease.token, engine=engine), timeout=_TIMEOUT)
     if not result.ok:
-        raise _unusable(shell, scratch, result)
+        raise _unusable(shell, engine, result)
 
 
-def release_all(leases: Sequence[tuple[Shell, Lease]], scratch: str) -> Mapping[str, ToolkitError]:
-    """Give all of them back; the errors of hosts where that could not be done, by host."""
-    errors: dict[str, ToolkitError] = {}
-    for shell, lease in leases:
-        try:
-            release(shell, scratch, lease)
-        except ToolkitError as error:
-            errors[shell.name] = error
-    return errors
+def release_all(leases: Sequence[tuple[Shell, Lease]], *, engine: str = "docker") -> Mapping[str, ToolkitError]:
+    """Give all of them back, at once; the errors of hosts where that could not be done, by host."""
+    errands = [Errand(shell.name, partial(release, shell, lease, engine=engine)) for shell, lease in leases]
+    answers = do_all(errands, at_once=_AT_ONCE)
+    return {answer.host: answer.error for answer in answers if isinstance(answer.error, ToolkitError)}
 
 
-def holders(shell: Shell, scratch: str, *, engine: str = "docker", grace: int = GRACE_SECONDS) -> tuple[Holder, ...]:
-    """Every lease on the host, stale ones too; changes nothing. Raises `ToolkitError` (S100)."""
-    result = shell.run(list_argv(folder_of(scratch), engine=engine, grace=grace), timeout=_TIMEOUT)
+def holders(shell: Shell, *, engine: str = "docker", grace: int = GRACE_SECONDS) -> tuple[Holder, ...]:
+    """Every lease on the host, whichever account took it, stale ones too; changes nothing.
+
+    Raises `ToolkitError` (S100).
+    """
+    result = shell.run(list_argv(engine=engine, grace=grace), timeout=_TIMEOUT)
     if not result.ok:
-        raise _unusable(shell, scratch, result)
+        raise _unusable(shell, engine, result)
     return read_holders(result.output)
 
 
-def _unusable(shell: Shell, scratch: str, result: Result) -> ToolkitError:
+def _unusable(shell: Shell, engine: str, result: Result) -> ToolkitError:
+    said = (result.errors or result.output).strip()
     return ToolkitError(
         Code.RESOURCES,
-        f"the leases of host {shell.name} cannot be kept in {folder_of(scratch)}",
-        evidence=result.errors.strip()[-1000:] or f"exit status {result.status}",
-        mend="may the account write there, is the disk full? Or name another `scratch` in the cluster's file",
+        f"the leases of host {shell.name} cannot be kept in its engine",
+        evidence=said[-1000:] or f"exit status {result.status}",
+        mend=f"`{engine} volume ls` on the host, with the same account, must work: is the engine running, may the "
+        "account use it, is its disk full?",
         context={"host": shell.name, "reason": "leases"},
     )

@@ -1,17 +1,31 @@
-"""Leases as values: what is asked, what is held, who holds it; and how a host's answer is read. Pure."""
+"""Leases as values: what is asked, what is held, who holds it; and how a host's answer is read. Pure.
+
+A record is one line of words: the token, the generation (six digits on a volume, `held` on a container), when it was
+taken or renewed (seconds since 1970), since when it is held (UTC, ISO 8601), the run, the GPUs with commas between or
+`*`, the host's account that took it, who launched it and the machine it was launched from.
+"""
 
 from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from urllib.parse import quote, unquote
 
 from toolkit.errors import Code, Problem, ToolkitError
 
 WHOLE_HOST = "*"
+_TOKEN = re.compile(r"[0-9a-f]{16}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
-_TEXT = re.compile(r"[^\x00-\x1f\x7f]*")
+_LINE = re.compile(
+    r"(?P<state>held|stale|asked) (?P<age>[0-9]{1,12}) (?P<token>[0-9a-f]{16}) (?P<generation>[0-9]{6}|held) "
+    r"(?P<at>[0-9]{1,12}) (?P<since>[0-9TZ:-]{1,30}) (?P<run>[A-Za-z0-9._:-]+) (?P<gpus>[A-Za-z0-9._:,-]+|\*) "
+    r"(?P<account>[A-Za-z0-9._@-]+) (?P<user>[A-Za-z0-9._~%-]+) (?P<operator>[A-Za-z0-9._~%-]+) "
+    r"(?:toolkit-lease\.[0-9a-f.]+ volume|- container)"
+)
+_CONTAINER = "held"
+_NOBODY = "-"
 
 
 @dataclass(frozen=True)
@@ -19,12 +33,12 @@ class Lease:
     """What one run takes on one host.
 
     Attributes:
-        run: the training id; the run's containers carry it as the label `toolkit.run`.
-        user: who launched it.
+        run: the training id.
+        user: who launched it, by the operator's machine.
         operator: the machine that it was launched from.
         gpus: UUIDs of the host's GPUs, or their indexes: one or the other in a whole cluster, as a GPU under two names
             would be two. Empty: the host as a whole, also where it has no GPU.
-        token: names this lease and no other, ever; who has it may release it.
+        token: 16 hexadecimal digits that name this lease and no other, ever.
     """
 
     run: str
@@ -34,52 +48,57 @@ class Lease:
     token: str
 
     def __post_init__(self) -> None:
-        for name in (self.run, self.token, *self.gpus):
+        for name in (self.run, *self.gpus):
             if not _NAME.fullmatch(name):
                 raise ValueError(f"{name!r} cannot stand in a lease")
-        for text in (self.user, self.operator):
-            if not _TEXT.fullmatch(text):
-                raise ValueError(f"{text!r} cannot stand in a lease")
+        if not _TOKEN.fullmatch(self.token):
+            raise ValueError(f"{self.token!r} is no token of a lease")
 
     @property
     def wanted(self) -> str:
-        """The GPUs as the record has them: with spaces between, or `*`."""
-        return " ".join(sorted(set(self.gpus))) or WHOLE_HOST
+        """The GPUs as the record has them: with commas between, or `*`."""
+        return ",".join(sorted(set(self.gpus))) or WHOLE_HOST
 
     @property
-    def record(self) -> tuple[str, ...]:
-        """The record's lines. The host adds `since`, by its own clock."""
-        return (f"run={self.run}", f"user={self.user}", f"operator={self.operator}", f"gpus={self.wanted}")
+    def words(self) -> tuple[str, ...]:
+        """What the program on the host makes the record of; it adds the times and its own account."""
+        return (self.token, self.run, self.wanted, _word(self.user), _word(self.operator))
 
 
 @dataclass(frozen=True)
 class Holder:
-    """A lease as it lies on a host.
+    """A lease as it is on a host.
 
     Attributes:
         lease: whose it is.
         since: when it was taken, UTC, ISO 8601, by the host's clock.
         age: seconds since it was taken or renewed, by the host's clock.
-        state: `held`; `stale` where its run no longer lives; `asked` while its taker still looks for others.
+        state: `held`; `stale` where no one renews it any more; `asked` while its taker still looks for others.
+        account: the host's account that took it, by the host.
+        by_container: it is held by the run's containers, and ends with them.
     """
 
     lease: Lease
     since: str
     age: int
     state: str
+    account: str = ""
+    by_container: bool = False
 
     def __str__(self) -> str:
         what = "the whole host" if not self.lease.gpus else f"GPU {', '.join(self.lease.gpus)}"
         lease = self.lease
-        return f"{what}: run {lease.run} of {lease.user} (launched from {lease.operator}) since {self.since}"
+        account = f", by the account {self.account}" if self.account else ""
+        return f"{what}: run {lease.run} of {lease.user} (launched from {lease.operator}) since {self.since}{account}"
 
 
 @dataclass(frozen=True)
 class Held:
-    """The lease is ours, on the host `host`."""
+    """The lease is ours, on the host `host`. `label` is what the run's containers carry there, so that they hold it."""
 
     host: str
     lease: Lease
+    label: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,25 +126,43 @@ def new_lease(run: str, user: str, operator: str, gpus: Iterable[str] = ()) -> L
 
 
 def read_holders(text: str) -> tuple[Holder, ...]:
-    """What the host printed, one paragraph for each lease; one that cannot be read is left out."""
-    found = (_holder(paragraph.splitlines()) for paragraph in text.split("\n\n"))
-    return tuple(holder for holder in found if holder)
+    """What the host printed, a line for each lease; one that is none is left out."""
+    return tuple(holder for line in text.splitlines() if (holder := _holder(line)))
 
 
-def _holder(lines: Sequence[str]) -> Holder | None:
-    head = next((line.split() for line in lines if line.startswith("lease ")), None)
-    fields = dict(line.partition("=")[::2] for line in lines if "=" in line)
-    if head is None or len(head) != 4 or not re.fullmatch(r"-?[0-9]+", head[2]):
+def label_of(text: str) -> str:
+    """The label for the containers of the run whose taking printed `text`; empty where it printed no lease."""
+    found = _LINE.fullmatch(text.strip())
+    if found is None:
+        return ""
+    words = found.group("token", "at", "since", "run", "gpus", "account", "user", "operator")
+    return " ".join((words[0], _CONTAINER, *words[1:]))
+
+
+def _holder(line: str) -> Holder | None:
+    found = _LINE.fullmatch(line)
+    if found is None:
         return None
-    gpus = fields.get("gpus", WHOLE_HOST)
+    gpus = found["gpus"]
     try:
         lease = Lease(
-            fields.get("run", ""),
-            fields.get("user", ""),
-            fields.get("operator", ""),
-            () if gpus == WHOLE_HOST else tuple(gpus.split()),
-            head[1],
+            found["run"],
+            _text(found["user"]),
+            _text(found["operator"]),
+            () if gpus == WHOLE_HOST else tuple(gpus.split(",")),
+            found["token"],
         )
     except ValueError:
         return None
-    return Holder(lease, fields.get("since", ""), int(head[2]), head[3])
+    by_container = found["generation"] == _CONTAINER
+    return Holder(lease, found["since"], int(found["age"]), found["state"], found["account"], by_container)
+
+
+def _word(text: str) -> str:
+    return quote(text[:128], safe="") or _NOBODY
+
+
+def _text(word: str) -> str:
+    """What a word was made of; the word itself where that would not be one line of text."""
+    text = unquote(word)
+    return text if text.isprintable() else word

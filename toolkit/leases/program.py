@@ -1,19 +1,26 @@
-"""The program that keeps leases on a host: a constant for `sh -c`, and the argv that calls it. Pure.
+"""The program that keeps leases in a host's engine: a constant for `sh -c`, and the argv that calls it. Pure.
 
-It needs a POSIX sh and coreutils, and no lock that someone who is killed could leave behind:
+A lease is an empty volume of the engine while a run gets ready, and a label on the run's containers while it lives.
+Both are in the one place that every account which launches here shares, and that no other account reaches: there is no
+folder that someone could make first, fill or close. It needs a POSIX sh, coreutils and the engine's command, and no
+lock that someone who is killed could leave behind:
 
-- A lease is a file of its own, `lease.TOKEN`. It is written under another name and renamed, so it is seen with its
-  whole record or not at all; and as no two leases share a name, removing one can never remove another's.
-- Taking is "show first, then look": the lease is put there without the x bit (asked), and only who then sees no one
-  else asking for or holding the same sets its own x bit (held). Of two, the one that came second sees the first,
-  so both cannot get it. Of several that ask at once, the one whose name sorts first waits until the others have drawn
-  back; so one gets it.
-- A lease is stale when the engine runs no container of its run and it was neither taken nor renewed within the
-  grace time; one that is only asked, after 10 s. All ages are by the host's clock. Who removes a stale one first says
-  so (`dead.TOKEN.OWN`) and looks again; who takes or renews one first does so and then looks for such a sign. So a
-  lease that is removed is never believed to be held.
-- Whoever took one leaves a guard behind until the run has a container: an operator who is cut off or killed before
-  that leaves nothing, also where no one comes after him.
+- A volume is made with its whole record as its label, or not at all. Its name has the lease's token and its
+  generation, so no two leases share a name, and removing one can never remove another's.
+- Taking is "show first, then look": generation 0 says that its taker asks. Only who then sees no one else asking for
+  or holding the same makes generation 1, which holds. Of two, the one that came second sees the first, so both cannot
+  get it. Of several that ask at once, the one whose token sorts first waits until the others have drawn back.
+- Each step to a next generation (holding, and every renewal) is good only if the one before is there still, right
+  after the next has been made. Who takes a stale lease away removes the old generation first, and then looks whether
+  another has come. So a lease that is taken away is never believed to be held.
+- A volume is stale when it was not renewed within the grace time; one that is only asked for, after 10 s. All ages are
+  by the host's clock. The label on containers holds as long as they run: a run whose agent and learners are gone has
+  given back its host, whatever ended them.
+- Whoever took one leaves a guard behind, which takes the volume away once no one renews it: an operator who is cut off
+  or killed leaves nothing, also where no one comes after him.
+
+What does not look like a record is passed over. Nothing is removed but volumes by these names. `toolkit.leases.model`
+says what a record, the value of the label `toolkit.lease`, is made of.
 """
 
 from __future__ import annotations
@@ -25,196 +32,255 @@ TAKEN = 10
 BUSY = 11
 """Exit status: others were asking until the patience ran out."""
 UNUSABLE = 74
-"""Exit status: the folder cannot be used; the reason is on the standard error."""
+"""Exit status: the engine does not do what it is asked; its words are on the standard error."""
 
 PROGRAM = r"""
-set -u
-umask 077
+set -uf
 LC_ALL=C; export LC_ALL
-act=$1 folder=$2 engine=$3 grace=$4 token=$5 gpus=$6
-shift 6
-own=$folder/lease.$token
+act=$1 engine=$2 grace=$3 token=$4 run=$5 gpus=$6 user=$7 operator=$8
+asked=000000 these=''
 
 nap() { sleep 0.05 2>/dev/null || sleep 1; }
 
 die() { printf '%s\n' "$1" >&2; exit 74; }
 
-field() { # NAME FILE
-  while IFS= read -r line; do
-    case $line in "$1="*) printf '%s\n' "${line#*=}"; return;; esac
-  done 2>/dev/null < "$2"
+volumes() { # prints each volume's record, its name, and the word `volume`; json: a label is one line, whatever it holds
+  listed=$("$engine" volume ls --filter label=toolkit.lease \
+    --format '{{json (.Label "toolkit.lease")}} {{.Name}} volume' 2>&1 </dev/null) || { echo "$listed"; return 1; }
+  printf '%s\n' "$listed" | tr -d '"'
 }
 
-seconds_old() { # FILE; fails where it is gone
-  at=$(stat -c %Y -- "$1" 2>/dev/null) || return 1
-  printf '%s\n' $(( $(date +%s) - at ))
+containers() {
+  listed=$("$engine" ps --filter label=toolkit.lease \
+    --format '{{json (.Label "toolkit.lease")}} - container' 2>&1 </dev/null) || { echo "$listed"; return 1; }
+  printf '%s\n' "$listed" | tr -d '"'
 }
 
-stale() { # FILE
-  old=$(seconds_old "$1") || return 0
-  if [ ! -x "$1" ]; then [ "$old" -ge 10 ]; return; fi
-  [ "$old" -ge "$grace" ] || return 1
-  run=$(field run "$1")
-  [ -n "$run" ] || return 0
-  running=$("$engine" ps --quiet --filter "label=toolkit.run=$run" 2>/dev/null) || return 1
-  [ -z "$running" ]
+is_record() { # WORD...: TOKEN GENERATION AT SINCE RUN GPUS ACCOUNT USER OPERATOR, and where it was
+  [ $# -eq 11 ] || return 1
+  case $1 in *[!0-9a-f]*) return 1;; ????????????????) ;; *) return 1;; esac
+  case $2,${10},${11} in held,-,container) ;; ??????,"toolkit-lease.$1.$2",volume) ;; *) return 1;; esac
+  case $2 in held) ;; *[!0-9]*) return 1;; esac
+  case $3 in *[!0-9]*|0?*|?????????????*) return 1;; esac
 }
 
-bury() { # FILE; succeeds where the lease is gone
-  stale "$1" || return 1
-  sign=$folder/dead.${1##*/lease.}.$token
-  printf '' 2>/dev/null > "$sign" || return 1  # in this order: the folder may just have gone with its last lease
-  if stale "$1"; then rm -f -- "$1"; gone=0; else gone=1; fi
-  rm -f -- "$sign"
-  return $gone
+seconds_old() { # AT; a clock that was set back makes nothing young for ever
+  old=$(( $(date +%s) - $1 ))
+  [ $old -ge 0 ] || old=$(( - old ))
 }
 
-doubted() { # whether someone is about to remove our lease, or has
-  for sign in "$folder/dead.$token".*; do
-    old=$(seconds_old "$sign") && [ "$old" -lt 10 ] && return 0
+stale() { # GENERATION AT
+  seconds_old "$2"
+  case $1 in held) return 1;; "$asked") [ $old -ge 10 ];; *) [ $old -ge "$grace" ];; esac
+}
+
+look() { # sets all: the records here, the newest of each token; and volumes of those of the volumes alone
+  # Volumes before containers: a run has its container before its volume goes.
+  those=$(volumes) || return 1
+  these=$(containers) || return 1
+  all=$(printf '%s\n%s\n' "$those" "$these" | sort | newest)
+}
+
+newest() { # the last valid one of each token
+  last='' kept=''
+  while read -r line; do
+    case $line in *[!A-Za-z0-9\ ._:,*%@~+-]*) continue;; esac
+    is_record $line || continue
+    [ "${line%% *}" = "$last" ] || [ -z "$kept" ] || printf '%s\n' "$kept"
+    last=${line%% *} kept=$line
   done
-  [ ! -e "$own" ]
+  [ -z "$kept" ] || printf '%s\n' "$kept"
 }
 
-overlap() { # "GPUS" "GPUS"
+of_token() { # TOKEN LINES: the records of a token, the oldest generation first
+  printf '%s\n' "$2" | while read -r line; do
+    case $line in "$1 "*) is_record $line && printf '%s\n' "$line";; esac
+  done | sort
+}
+
+make() { # GENERATION
+  label="$token $1 $(date +%s) $since $run $gpus $account $user $operator"
+  said=$("$engine" volume create --label "toolkit.lease=$label" "toolkit-lease.$token.$1" 2>&1 </dev/null)
+}
+
+remove() { # TOKEN RECORD...: the oldest generation first
+  printf '%s\n' "$2" | while read -r _ generation _; do
+    [ -z "$generation" ] || "$engine" volume rm "toolkit-lease.$1.$generation" >/dev/null 2>&1 </dev/null
+  done
+}
+
+withdraw() { mine=$(of_token "$token" "$(volumes)") && remove "$token" "$mine"; }
+
+step() { # FROM TO: to the next generation; fails where the one before is gone, or this took too long
+  make "$2" || die "$said"
+  those=$(volumes) || die "$those"
+  before=no fresh=no
+  while read -r word generation at _; do
+    [ "$word" = "$token" ] || continue
+    [ "$generation" != "$1" ] || before=yes
+    if [ "$generation" = "$2" ]; then seconds_old "$at"; [ $(( 2 * old )) -gt "$grace" ] || fresh=yes; fi
+  done <<END
+$those
+END
+  [ $before$fresh = yesyes ]
+}
+
+bury() { # TOKEN GENERATION AT...: succeeds where the lease is gone, and is 2 where its holder renews it at this moment
+  stale "$2" "$3" || return 1
+  remove "$1" "$(of_token "$1" "$those")"
+  rest=$(volumes) || return 1
+  more=$(containers) || return 1
+  [ -z "$(of_token "$1" "$rest
+$more")" ] || return 2
+}
+
+overlap() { # GPUS GPUS
   case $1,$2 in '*',*|*,'*') return 0;; esac
-  for one in $1; do
-    case " $2 " in *" $one "*) return 0;; esac
+  for gpu in $(printf '%s' "$1" | tr , ' '); do
+    case ",$2," in *",$gpu,"*) return 0;; esac
   done
   return 1
 }
 
-show() { # FILE
-  old=$(seconds_old "$1") || return 0
-  if [ ! -x "$1" ]; then state=asked; elif stale "$1"; then state=stale; else state=held; fi
-  text=$(cat -- "$1" 2>/dev/null) || return 0
-  printf 'lease %s %s %s\n%s\n\n' "${1##*/lease.}" "$old" "$state" "$text"
-}
-
-publish() { # RECORD...; tried again, as who releases the last lease removes the folder
-  left=20
-  until said=$( (mkdir -p -- "$folder" &&
-      printf '%s\n' "$@" "since=$(date -u +%Y-%m-%dT%H:%M:%SZ)" > "$folder/new.$token" &&
-      mv -- "$folder/new.$token" "$own") 2>&1); do
-    left=$((left - 1))
-    [ $left -gt 0 ] || die "$said"
-    nap
-  done
-}
-
-withdraw() { rm -f -- "$own" "$folder/new.$token"; }
-
-others() { # whether the folder is there and not ours
-  [ -L "$folder" ] || { [ -e "$folder" ] && [ ! -O "$folder" ]; }
-}
-
-tidy() {
-  others || rmdir -- "$folder" "${folder%/*}" 2>/dev/null
-  return 0
-}
-
-look() { # sets verdict: free, held, yield (to one that sorts first) or wait (for one that sorts later)
+judge() { # sets verdict: free, held, yield (to one that sorts first) or wait (for one that sorts later)
   verdict=free seen=no
-  for other in "$folder"/lease.*; do
-    if [ "$other" = "$own" ]; then seen=yes; continue; fi
-    [ -e "$other" ] || continue
-    their=$(field gpus "$other")
-    overlap "$gpus" "${their:-*}" || continue
-    if bury "$other"; then continue; fi
-    if [ -x "$other" ]; then verdict=held; return; fi
+  while read -r one generation at when whose theirs rest; do
+    if [ "$one" = "$token" ]; then seen=yes; continue; fi
+    [ -n "$one" ] && overlap "$gpus" "$theirs" || continue
+    bury "$one" "$generation" "$at" && continue
+    if [ $? -eq 2 ]; then # it is kept or lost in a moment
+      sleep 1
+      if [ $verdict = free ]; then verdict=wait; fi
+      continue
+    fi
+    if [ "$generation" != "$asked" ]; then verdict=held; return; fi
     if [ $seen = no ]; then verdict=yield; elif [ $verdict = free ]; then verdict=wait; fi
-  done
+  done <<END
+$all
+END
+}
+
+show() { # the records that are in the way, or all
+  while read -r one generation at when whose theirs rest; do
+    [ -n "$one" ] || continue
+    seconds_old "$at"
+    state=held
+    if [ "$generation" = "$asked" ]; then state=asked; fi
+    if stale "$generation" "$at"; then state=stale; fi
+    if [ "$act" = list ] || { [ $state = held ] && overlap "$gpus" "$theirs"; }; then
+      printf '%s %s %s\n' "$state" "$old" "$one $generation $at $when $whose $theirs $rest"
+    fi
+  done <<END
+$all
+END
 }
 
 sweep() { # what killed ones have left
-  for rest in "$folder"/new.* "$folder"/dead.*; do
-    old=$(seconds_old "$rest") && [ "$old" -ge 60 ] && rm -f -- "$rest"
-  done
+  while read -r one generation at rest; do
+    [ -z "$one" ] || [ "$one" = "$token" ] || bury "$one" "$generation" "$at"
+  done <<END
+$all
+END
 }
 
-in_the_way() {
-  for other in "$folder"/lease.*; do
-    [ -x "$other" ] && overlap "$gpus" "$(field gpus "$other")" && show "$other"
-  done
-}
-
-guard() { # until the run has a container here, which gives the lease back, or the lease is gone or stale
+guard() { # takes the volume away once no one renews it: its run then has containers here, or never will
   trap '' HUP
+  remove "$token" "$token $asked"
+  sweep
+  misses=0
   while sleep 5; do
-    [ -x "$own" ] || return
-    running=$("$engine" ps --quiet --filter "label=toolkit.run=$(field run "$own")") || continue
-    [ -z "$running" ] || return
-    if bury "$own"; then tidy; return; fi
+    those=$(volumes) || { misses=$((misses + 1)); [ $misses -lt 720 ] || return; continue; } # an hour without an engine
+    misses=0
+    mine=$(of_token "$token" "$those" | tail -n 1)
+    [ -n "$mine" ] || return
+    set -- $mine
+    if stale "$2" "$3"; then remove "$token" "$(of_token "$token" "$those")"; return; fi
   done
 }
+
+alone() { # a second look, at what `step` has seen: the engine's list is made while others renew theirs
+  all=$(printf '%s\n' "$those" | sort | newest)
+  judge
+  [ $verdict != held ]
+}
+
+late() { [ "$(date +%s)" -ge "$until" ]; }
 
 acquire() {
-  mkdir -p -- "$folder" 2>/dev/null
-  if others; then die "$folder belongs to someone else"; fi
-  trap 'withdraw; tidy; exit 143' HUP INT TERM
-  patience=200
-  while [ $patience -gt 0 ]; do
-    patience=$((patience - 1))
-    look
-    if [ $verdict = free ] && [ ! -e "$own" ]; then publish "$@"; look; fi
+  since=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+  account=$(id -un 2>/dev/null | tr -c 'A-Za-z0-9._@\n-' _)
+  [ -n "$account" ] || account=$(id -u)
+  trap 'withdraw; exit 143' HUP INT TERM
+  shown=no until=$(( $(date +%s) + 45 ))
+  while ! late; do
+    if [ $shown = no ]; then make "$asked" || die "$said"; shown=yes; fi
+    look || { withdraw; die "$those $these"; }
+    judge
     case $verdict in
-      held) withdraw; in_the_way; tidy; exit 10;;
+      held) withdraw; show; exit 10;;
       free)
-        if chmod 700 "$own" 2>/dev/null && ! doubted; then
-          sweep
+        if step "$asked" 000001 && alone; then
+          printf '%s\n' "held 0 $label toolkit-lease.$token.000001 volume"
           (exec </dev/null >/dev/null 2>&1; guard) & # exec: dash would keep what is redirected for a while open
           exit 0
         fi
-        withdraw;;
-      yield) withdraw; nap;;
+        withdraw; shown=no;;
+      yield)
+        withdraw; shown=no
+        until [ $verdict = free ] || [ $verdict = held ] || late; do
+          nap
+          look || die "$those $these"
+          judge
+        done;;
       wait) nap;;
     esac
   done
-  withdraw; tidy; exit 11
+  withdraw; exit 11
 }
 
 renew() {
-  left=100
-  while touch -c -- "$own" 2>/dev/null; doubted; do
-    [ -e "$own" ] || exit 10
-    left=$((left - 1))
-    [ $left -gt 0 ] || exit 10
-    nap
-  done
-  [ -x "$own" ] || exit 10
+  those=$(volumes) || die "$those"
+  mine=$(of_token "$token" "$those" | tail -n 1)
+  [ -n "$mine" ] || exit 10
+  set -- $mine
+  since=$4 run=$5 gpus=$6 account=$7 user=$8 operator=$9
+  [ "$2" != "$asked" ] || exit 10
+  next=$(printf '%06d' $(( 1$2 - 1000000 + 1 )))
+  if step "$2" "$next"; then remove "$token" "$token $2"; else withdraw; exit 10; fi
 }
 
 case $act in
-  acquire) acquire "$@";;
+  acquire) acquire;;
   renew) renew;;
-  release) withdraw; tidy;;
-  list)
-    if others; then die "$folder belongs to someone else"; fi
-    for other in "$folder"/lease.*; do show "$other"; done;;
+  release) those=$(volumes) || die "$those"; remove "$token" "$(of_token "$token" "$those")";;
+  list) look || die "$those $these"; show;;
 esac
 exit 0
 """
 
 
-def acquire_argv(folder: str, lease: Lease, *, engine: str, grace: int) -> list[str]:
+def acquire_argv(lease: Lease, *, engine: str, grace: int) -> list[str]:
     """Take what `lease` wants; exit status 0, `TAKEN` (who is in the way is printed), `BUSY` or `UNUSABLE`."""
-    return [*_call("acquire", folder, engine, grace), lease.token, lease.wanted, *lease.record]
+    return [*_call("acquire", engine, grace), *lease.words]
 
 
-def renew_argv(folder: str, lease: Lease) -> list[str]:
+def renew_argv(lease: Lease, *, engine: str, grace: int) -> list[str]:
     """Make the lease young again; exit status 0, or `TAKEN` where it is no longer there."""
-    return [*_call("renew", folder), lease.token, ""]
+    return [*_call("renew", engine, grace), *lease.words]
 
 
-def release_argv(folder: str, lease: Lease) -> list[str]:
-    """Remove the lease, and the folder where it was the last; it is no error if it is gone."""
-    return [*_call("release", folder), lease.token, ""]
+def release_argv(token: str, *, engine: str) -> list[str]:
+    """Remove the lease's volumes; it is no error if there are none."""
+    return [*_call("release", engine, 0), token, *_NO_WORDS]
 
 
-def list_argv(folder: str, *, engine: str, grace: int) -> list[str]:
+def list_argv(*, engine: str, grace: int) -> list[str]:
     """Print every lease."""
-    return [*_call("list", folder, engine, grace), "", ""]
+    return [*_call("list", engine, grace), "", *_NO_WORDS]
 
 
-def _call(act: str, folder: str, engine: str = "docker", grace: int = 0) -> list[str]:
-    return ["sh", "-c", PROGRAM, "leases", act, folder, engine, str(grace)]
+_NO_WORDS = ("-", "*", "-", "-")
+
+
+def _call(act: str, engine: str, grace: int) -> list[str]:
+    return ["sh", "-c", PROGRAM, "leases", act, engine, str(grace)]

@@ -18,6 +18,7 @@ from toolkit.catalogue.model import LEARNER_UID
 from toolkit.engines import docker_argv
 from toolkit.engines.docker_argv import RUN_LABEL, Argv
 from toolkit.engines.engine import LOCAL
+from toolkit.engines.limits import confined
 from toolkit.image.progress import Progress, Report
 from toolkit.image.store import ImageStore
 from toolkit.process import Result
@@ -108,7 +109,7 @@ def run_inside(image: str, name: str, arguments: tuple[str, ...], library_path: 
     return [
         *("docker", "run", "--rm", "--interactive", "--init", "--pull", "never"),
         *("--name", name, "--label", f"{RUN_LABEL}={name}", "--user", f"{LEARNER_UID}:{LEARNER_UID}"),
-        *("--network", "none", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
+        *("--network", "none", "--cap-drop", "ALL", *confined()),
         # Open MPI keeps its session and what its ranks share there.
         *("--read-only", "--tmpfs", "/tmp:mode=1777,size=1g", "--shm-size", "1g"),
         # The proof is of what every machine can do: one with a GPU must not see it.

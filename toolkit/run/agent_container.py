@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import PurePosixPath
 
 from toolkit.buckets.side import KEEPER
 from toolkit.engines import docker_argv
 from toolkit.engines.docker_argv import Argv, Bind
 from toolkit.engines.engine import Engine
 from toolkit.keeper.keep import own_container
-from toolkit.keeper.places import ENGINE, HOST, SCRATCH
+from toolkit.keeper.places import ENGINE, HOST
 from toolkit.process import Result
 from toolkit.tar_stream import Entry, tar_stream
 
@@ -21,7 +20,6 @@ def agent_argv(
     volume: str,
     volumes: str,
     socket: str,
-    scratch: str,
     lease: str = "",
     cpus: str = "",
 ) -> Argv:
@@ -30,17 +28,13 @@ def agent_argv(
     Args:
         volume: the run's volume, which the agent makes.
         volumes, socket: where the host's engine keeps its volumes, and where it listens.
-        scratch: the cluster's scratch folder on the host, where the run's lease lies; empty on this machine.
-        lease: the lease's token, which the agent gives back at its end; empty where there is none.
+        lease: the record of what the run has leased on the host, as its label; empty where there is none. The lease
+            is held as long as a container with it runs, so there is nothing to give back.
         cpus: those that the run's ranks on this host are bound to; empty where they are not.
     """
-    binds = [Bind(socket, ENGINE)]
-    if lease:
-        binds.append(Bind(str(PurePosixPath(scratch).parent), SCRATCH))
-    held = (PurePosixPath(scratch).name, lease) if lease else ()
     folder = Bind(folder_of(volumes, volume), HOST)
-    command = (*KEEPER, "keep", run, volume, *held)
-    return docker_argv.start_agent(own_container(run), run, image, folder, binds, command, cpus)
+    command = (*KEEPER, "keep", run, volume)
+    return docker_argv.start_agent(own_container(run), run, image, folder, [Bind(socket, ENGINE)], command, cpus, lease)
 
 
 def folder_of(volumes: str, volume: str) -> str:
@@ -54,14 +48,14 @@ class AgentContainer:
     def __init__(self, engine: Engine, run: str, image: str, volume: str) -> None:
         self._engine, self._run, self._image, self._volume = engine, run, image, volume
 
-    def start(self, scratch: str = "", lease: str = "", cpus: str = "") -> str:
+    def start(self, lease: str = "", cpus: str = "") -> str:
         """Start it; the volume's folder on the host. It makes the volume itself, so that there is never anything of a
         run that no one takes away. The parameters are those of `agent_argv`.
         """
         volumes, socket = self._engine.volumes_folder(), self._engine.socket()
         if not self._engine.makes_bound_folders:
             self._engine.run(docker_argv.create_volume(self._volume, self._run))
-        self._engine.run(agent_argv(self._run, self._image, self._volume, volumes, socket, scratch, lease, cpus))
+        self._engine.run(agent_argv(self._run, self._image, self._volume, volumes, socket, lease, cpus))
         return folder_of(volumes, self._volume)
 
     def say(self, *words: str, data: bytes | None = None) -> Result:

@@ -59,7 +59,8 @@ def seat_on(facts: HostFacts, cluster: Cluster, gpus: Sequence[str], compute: Co
     interface, address = facts.place_in(cluster.network)
     folders = {str(PurePosixPath(device).parent) for device in facts.rdma_devices}
     cpus = bind_on(facts, gpus, cluster.binding, compute.gpus_per_node, compute.cpus)
-    return Seat(facts.name, address, interface.name, tuple(gpus), tuple(sorted(folders)), cpus)
+    spared = (facts.pid_max or 0) // 2
+    return Seat(facts.name, address, interface.name, tuple(gpus), tuple(sorted(folders)), cpus, spared)
 
 
 def free_port(facts: Iterable[HostFacts]) -> int:

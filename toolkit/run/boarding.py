@@ -5,7 +5,8 @@ Whatever happens, the leases are given back when the context ends, and nothing i
 
 from __future__ import annotations
 
-import getpass
+import os
+import pwd
 import socket
 import time
 from collections.abc import Mapping, Sequence
@@ -25,7 +26,7 @@ from toolkit.hosts.fan_out import Hosts
 from toolkit.hosts.shell import Shell
 from toolkit.image.progress import Progress, Report
 from toolkit.image.store import ImageStore
-from toolkit.leases.keep import acquire_all, holders, kept, release_all, renew
+from toolkit.leases.keep import acquire_all, holders, kept, release_all, renew_all
 from toolkit.leases.model import Holder, Lease, Taken, new_lease
 from toolkit.manifest.model import Manifest
 from toolkit.places import house
@@ -41,7 +42,8 @@ _STAGE = "hosts"
 class Boarded:
     """Hosts that are the run's: the learners' seats, each host's engine, the port of the learners' sshd.
 
-    `notes` are what the operator should know, such as a host that was passed over; `leases` are tokens, by host.
+    `notes` are what the operator should know, such as a host that was passed over; `leases` are the labels of the run's
+    containers on each host, by which they hold it.
     """
 
     seats: tuple[Seat, ...]
@@ -57,6 +59,7 @@ class Boarding:
     def __init__(self, cluster: Cluster, manifest: Manifest, training_id: str) -> None:
         self._cluster, self._manifest, self._run = cluster, manifest, training_id
         self._stack, self._leases = ExitStack(), list[tuple[Shell, Lease]]()
+        self._labels: dict[str, str] = {}
 
     def __enter__(self) -> Boarding:
         self._hosts = self._stack.enter_context(Hosts(self._cluster))
@@ -75,7 +78,7 @@ class Boarding:
         """
         facts, findings = self._look(report)
         chosen, gpus = self._take(facts, findings, report, wait=wait)
-        self._stack.enter_context(kept(self._leases, self._cluster.scratch))
+        self._stack.enter_context(kept(self._leases, engine=self._cluster.container_engine))
         engines = {host.name: self._engine(host.name) for host in chosen}
         mine = [facts[host.name] for host in chosen]
         compute = self._manifest.compute
@@ -86,7 +89,7 @@ class Boarding:
             seats=seats,
             engines=engines,
             ssh_port=free_port(mine),
-            leases={shell.name: lease.token for shell, lease in self._leases},
+            leases=self._labels,
             notes=tuple(
                 f"passed over: {one.host}: {one.found}" for one in passed_over(self._cluster, chosen, findings)
             ),
@@ -94,12 +97,13 @@ class Boarding:
 
     def confirm(self) -> None:
         """The leases are ours still; raises `ToolkitError` (S100) where someone took one over meanwhile."""
-        for shell, lease in self._leases:
-            renew(shell, self._cluster.scratch, lease)
+        renew_all(self._leases, engine=self._cluster.container_engine)
 
     def hand_over(self) -> None:
-        """The run has its own life: its keepers give its leases back."""
+        """The run has its own life: its containers hold its hosts, as long as they run."""
+        leases = tuple(self._leases)
         self._leases.clear()
+        release_all(leases, engine=self._cluster.container_engine)
 
     def _look(self, report: Report) -> tuple[dict[str, HostFacts], tuple[Finding, ...]]:
         report(Progress(_STAGE, f"looking at {len(self._cluster.hosts)}"))
@@ -128,11 +132,13 @@ class Boarding:
 
     def _acquire(self, gpus: Mapping[str, tuple[str, ...]]) -> bool:
         """Whether all of it is ours now; another launch may have been quicker, and then who it is shows."""
-        user, operator = getpass.getuser(), socket.gethostname()
+        user, operator = _account(), socket.gethostname()
         wanted = [(self._hosts.shell(name), new_lease(self._run, user, operator, ours)) for name, ours in gpus.items()]
-        if isinstance(acquire_all(wanted, self._cluster.scratch, engine=self._cluster.container_engine), Taken):
+        held = acquire_all(wanted, engine=self._cluster.container_engine)
+        if isinstance(held, Taken):
             return False
         self._leases += wanted
+        self._labels = {one.host: one.label for one in held}
         return True
 
     def _held(self, names: Sequence[str]) -> dict[str, tuple[Holder, ...]]:
@@ -141,7 +147,7 @@ class Boarding:
         A host that does not tell is as if nobody held it: taking it then raises its own error.
         """
         engine = self._cluster.container_engine
-        answers = self._hosts.each(lambda shell: holders(shell, self._cluster.scratch, engine=engine), names)
+        answers = self._hosts.each(lambda shell: holders(shell, engine=engine), names)
         return {answer.host: tuple(one for one in answer.value or () if one.state == "held") for answer in answers}
 
     def _wait(self, held: Mapping[str, Sequence[Holder]], report: Report) -> None:
@@ -175,7 +181,15 @@ class Boarding:
         return Engine(self._hosts.shell(name), self._cluster.container_engine)
 
     def _give_back(self) -> None:
-        release_all(self._leases, self._cluster.scratch)
+        release_all(self._leases, engine=self._cluster.container_engine)
+
+
+def _account() -> str:
+    """This process's account by its number: LOGNAME says whatever one likes."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's user need have no name
+        return str(os.getuid())
 
 
 def with_holders(error: ToolkitError, held: Mapping[str, Sequence[Holder]]) -> ToolkitError:

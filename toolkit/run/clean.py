@@ -51,7 +51,7 @@ def clean(cluster: Cluster, records: Records, *, orphans: bool) -> Cleaned:
             try:
                 for label in _labels_on(engine):
                     work.clean(engine, label)
-                if cluster.scratch:
+                if cluster.engine != "local":
                     work.give_back_leases(engine, cluster)
             except ToolkitError as error:
                 work.failed.append(Found(engine.host, "", error.what))
@@ -110,13 +110,15 @@ class _Cleaning:
 
     def give_back_leases(self, engine: Engine, cluster: Cluster) -> None:
         """Of runs that have ended and that nothing sees through any more."""
-        for holder in holders(engine.shell, cluster.scratch, engine=cluster.container_engine):
+        for holder in holders(engine.shell, engine=cluster.container_engine):
+            if holder.by_container:
+                continue  # it goes with the container
             run = run_of_label(holder.lease.run)
             record = self._known.get(run) if run else None
             if record is None or RemoteKeeper(engine, record.training_id).presence() is not Presence.GONE:
                 continue
             if not lives(record.launcher) and refreshed(record, self._records).final:
-                release(engine.shell, cluster.scratch, holder.lease)
+                release(engine.shell, holder.lease, engine=cluster.container_engine)
                 self.removed.append(Found(engine.host, record.training_id, "its lease"))
 
     def _clean_own(self, engine: Engine, record: Record) -> None:
@@ -149,7 +151,7 @@ class _Cleaning:
         Its containers end by themselves; what runs may be at work now, for whomever.
         """
         things = _things(engine, label)
-        for container in [name for name in things["container"] if _is_running(engine, name)]:
+        for container in [name for name in things["container"] if _is_at_work(engine, name)]:
             if not (record and self._orphans):
                 what = f"container {container}, in which a command is at work, or was when it was killed"
                 self.kept.append(Found(engine.host, label, f"{what}; it ends by itself"))
@@ -177,6 +179,7 @@ def _things(engine: Engine, label: str) -> _Things:
     return {noun: engine.run(docker_argv.list_of_run(noun, label)).output.split() for noun in _NOUNS}
 
 
-def _is_running(engine: Engine, container: str) -> bool:
-    result = engine.run(docker_argv.is_running(container), check=False)
-    return result.ok and result.output.strip() == "true"
+def _is_at_work(engine: Engine, container: str) -> bool:
+    """Whether it runs, or may be about to: one that was made a moment ago is no one's remains."""
+    result = engine.run(docker_argv.status_of(container), check=False)
+    return result.ok and result.output.strip() not in ("exited", "dead")

@@ -63,7 +63,7 @@ def host_commands(plan: RunPlan) -> dict[str, list[Argv]]:
         if not plan.on_hosts:
             lines.append(docker_argv.create_network(plan.network, plan.training_id))
         learners = [learner for learner in plan.learners if learner.seat.host == host]
-        lines += [learner_argv(plan, learner, VOLUME) for learner in reversed(learners)]
+        lines += [learner_argv(plan, learner, VOLUME, LEASE if plan.on_hosts else "") for learner in reversed(learners)]
         made[host or THIS_MACHINE] = lines
     return made
 
@@ -77,7 +77,7 @@ def step_commands(plan: RunPlan) -> list[tuple[Step, Argv]]:
 def _agent(plan: RunPlan, host: str) -> Argv:
     names = (plan.training_id, plan.side_image, plan.volume)
     lease = LEASE if plan.on_hosts else ""
-    return agent_argv(*names, VOLUMES, SOCKET, plan.cluster.scratch, lease, plan.cpus_on(host))
+    return agent_argv(*names, VOLUMES, SOCKET, lease, plan.cpus_on(host))
 
 
 def _buckets(plan: RunPlan) -> Argv:

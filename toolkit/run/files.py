@@ -9,6 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from toolkit.catalogue.model import LEARNER_UID
+from toolkit.keeper.process_limit import CROWDED
 from toolkit.keeper.ranks import NO_GPU
 from toolkit.run.keys import KeyPair
 from toolkit.run.mpirun import hostfile, mpirun_argv, single_argv, ssh_agent
@@ -16,7 +17,7 @@ from toolkit.run.plan import AGENT_FOLDER, LEARNER_FOLDER, LOG_FOLDER, Learner, 
 from toolkit.tar_stream import Entry
 
 _INSIDE = Path(__file__).parent / "inside"
-_SUPERVISOR = ("__init__.py", "supervise.py", "logs.py", "control.py", "reserve.py", "learners.py")
+_SUPERVISOR = ("__init__.py", "supervise.py", "logs.py", "control.py", "reserve.py", "learners.py", "process_limit.py")
 _TELLING_SECONDS = 3
 """From finding that a learner is lost to the operator's screen: so much earlier it must be found."""
 
@@ -132,6 +133,7 @@ def _render(templates: Path, name: str, plan: RunPlan, learner: Learner) -> str:
         kind=plan.gpu_kind,
         where=f"{learner.hostname} on {learner.seat.host}" if learner.seat.host else learner.hostname,
         no_gpu=NO_GPU,
+        crowded=CROWDED,
         # The engine confines a learner to its ranks' CPUs; several ranks share those out.
         cpus=list(zip(learner.ranks, learner.seat.cpus.lists, strict=False)) if len(learner.ranks) > 1 else [],
     )

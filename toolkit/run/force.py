@@ -74,14 +74,14 @@ def _removed(engine: Engine, noun: str, name: str, report: Callable[[str], None]
 
 
 def _release_leases(record: Record, engines: Mapping[str, Engine], left: list[str]) -> None:
-    cluster = cluster_of(record)
-    if not cluster.scratch:
+    if not record.hosts:
         return
+    program = cluster_of(record).container_engine
     for engine in engines.values():
         try:
-            for holder in holders(engine.shell, cluster.scratch, engine=cluster.container_engine):
+            for holder in holders(engine.shell, engine=program):
                 if holder.lease.run == record.training_id:
-                    release(engine.shell, cluster.scratch, holder.lease)
+                    release(engine.shell, holder.lease, engine=program)
         except ToolkitError as error:
             left.append(f"the lease on {engine.host} ({error.what})")
 

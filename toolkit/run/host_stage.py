@@ -21,7 +21,7 @@ from toolkit.tar_stream import Entry
 class HostStage:
     """One run on the host of `engine`. Each method is one act; `strike` takes all of it away.
 
-    `lease` is the token of the run's lease there, empty where there is none.
+    `lease` is the label of the run's lease there, empty where there is none.
     """
 
     def __init__(self, plan: RunPlan, engine: Engine, learners: tuple[Learner, ...], lease: str = "") -> None:
@@ -34,7 +34,7 @@ class HostStage:
         """Start what sees the run through here, which takes everything away where it is not told to go; then what holds
         the keys."""
         cpus = self._plan.cpus_on(self.learners[0].seat.host)
-        folder = self._agent.start(self._plan.cluster.scratch, self._lease, cpus)
+        folder = self._agent.start(self._lease, cpus)
         self.side.hold_for(self._plan.results_mount, folder, access)
 
     def leash(self) -> str:
@@ -72,7 +72,7 @@ class HostStage:
     def start_learners(self) -> None:
         """Start its learners, the first one last: it looks for the others."""
         for learner in reversed(self.learners):
-            self.engine.run(learner_argv(self._plan, learner, self.side.folder))
+            self.engine.run(learner_argv(self._plan, learner, self.side.folder, self._lease))
 
     def go(self, job: Job) -> None:
         """Tell the agent to go; from now on the run needs no operator."""

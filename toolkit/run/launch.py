@@ -44,7 +44,7 @@ class Request:
     """What is launched, where its files lie on this machine, and the engine of each host that the plan names.
 
     Attributes:
-        leases: the tokens of the run's leases, by host.
+        leases: the labels of the run's leases, by host.
         confirm: called once the run has a container on each host: raises where one of its leases was lost before.
         hand_over: called when the run has its own life: what was held for it is its keepers' now.
     """

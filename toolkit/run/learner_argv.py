@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from toolkit.engines.docker_argv import HOST_NETWORK, Bind, NamedVolume, Network, start_learner
 from toolkit.run.plan import (
     AGENT_FOLDER,
@@ -18,8 +16,9 @@ from toolkit.run.plan import (
 )
 
 
-def learner_argv(plan: RunPlan, learner: Learner, volume: str) -> list[str]:
-    """`docker run` for `learner`; `volume` is the folder of the run's volume on its host."""
+def learner_argv(plan: RunPlan, learner: Learner, volume: str, lease: str = "") -> list[str]:
+    """`docker run` for `learner`; `volume` is the folder of the run's volume on its host, `lease` the label of what the
+    run has leased there."""
     known = tuple((one.hostname, one.seat.address) for one in plan.learners)
     return start_learner(
         plan.container(learner),
@@ -33,7 +32,8 @@ def learner_argv(plan: RunPlan, learner: Learner, volume: str) -> list[str]:
         command=("/bin/sh", f"{LEARNER_FOLDER}/entry.sh"),
         gpus=learner.seat.gpus,
         devices=learner.seat.devices,
-        limits=replace(plan.limits, cpuset=learner.seat.cpus.cpuset),
+        limits=plan.limits_of(learner),
+        lease=lease,
     )
 
 

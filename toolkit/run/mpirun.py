@@ -3,6 +3,12 @@
 The two things that hang a start most often are a network that the hosts do not share (hence one subnet for all of MPI's
 traffic) and a silent peer (hence the keepalives: a lost host is noticed in 25 s; by default Open MPI 4.1 took eight
 minutes). Open MPI 5 has another runtime, PRRTE, which reads options of its own and refuses some of 4.1's.
+
+Where it connects can be chosen, where it listens cannot: its daemons (`oob_tcp_listener.c` of 4.1 and of PRRTE) and the
+ranks' TCP (`btl_tcp_component.c`) bind to every address of both families, whatever `*_if_include`,
+`oob_tcp_disable_ipv6_family` and `btl_tcp_disable_family` say (seen with 4.1.4 and 5.0.7 by `ss -ltn`). So nothing
+listens that need not: the transports are named, as libfabric's would listen on an interface of its own choice, and the
+ranks of one learner have no TCP at all. For the rest see docs/security.md and the doctor's `other networks`.
 """
 
 from __future__ import annotations
@@ -39,7 +45,7 @@ def _with_own(flags: list[str], step: Step) -> list[str]:
     """The flags with the step's own parameters: one that it sets takes the place of the tool's."""
     own, kept, index = dict(step.mca), list[str](), 0
     while index < len(flags):
-        taken = 3 if flags[index] in ("--mca", "--prtemca") else 1
+        taken = 3 if flags[index] in ("--mca", "--prtemca", "--pmixmca") else 1
         if not (flags[index] == "--mca" and flags[index + 1] in own):
             kept += flags[index : index + taken]
         index += taken
@@ -56,7 +62,7 @@ def _flags_4(plan: RunPlan, subnet: str) -> list[str]:
         *_mca("btl_tcp_if_include", subnet),
         *(word for name, value in _KEEPALIVE.items() for word in _mca(name, value)),
         *_mca("pml", "ob1"),
-        *_mca("btl", "^openib"),
+        *_mca("btl", _transports(plan, "vader")),
         *_mca("btl_vader_single_copy_mechanism", "none"),  # needs CAP_SYS_PTRACE, which a learner has not
         "--tag-output",  # [job,rank]<stream>: in front of each line; the run's supervisor reads it
     ]
@@ -76,11 +82,18 @@ def _flags_5(plan: RunPlan, subnet: str) -> list[str]:
         runtime["prte_if_include"] = interfaces.pop()
     return [
         *(word for name, value in runtime.items() for word in ("--prtemca", name, value)),
+        *("--pmixmca", "ptl_base_if_include", "lo"),  # where ranks meet their own host's daemon
         *_mca("btl_tcp_if_include", subnet),
         *_mca("pml", "ob1"),
+        *_mca("btl", _transports(plan, "sm")),
         *_mca("smsc", "^cma"),  # what vader's single copy has become
         *("--output", "tag"),
     ]
+
+
+def _transports(plan: RunPlan, shared_memory: str) -> str:
+    """What ranks talk by: shared memory in a learner, TCP between learners."""
+    return f"self,{shared_memory},tcp" if len(plan.learners) > 1 else f"self,{shared_memory}"
 
 
 def single_argv(step: Step) -> list[str]:

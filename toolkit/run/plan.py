@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from toolkit.buckets.side import Mount
 from toolkit.cluster.model import Cluster
-from toolkit.engines.docker_argv import NO_LIMITS, Limits
+from toolkit.engines.limits import NO_LIMITS, Limits
 from toolkit.keeper.keep import buckets_container
 from toolkit.keeper.places import CHECKPOINTS
 from toolkit.manifest.model import BucketReference, DataReference, FolderReference, Manifest
@@ -48,7 +48,8 @@ class Seat:
     """Where a learner sits: the host (empty: this machine), its address on the network of the ranks and the interface
     that has it, its GPUs by UUID, its ranks' CPUs.
 
-    `devices` are the host's that it is given besides, such as `/dev/infiniband`.
+    `devices` are the host's that it is given besides, such as `/dev/infiniband`. `processes` is how many processes and
+    threads the host can spare a learner (0: not known).
     """
 
     host: str = ""
@@ -57,6 +58,7 @@ class Seat:
     gpus: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
     cpus: RankCpus = ALL_CPUS
+    processes: int = 0
 
 
 HERE = Seat()
@@ -219,6 +221,13 @@ class RunPlan:
     def cpus_on(self, host: str) -> str:
         """The CPUs that its ranks on `host` are bound to, as one list; empty where they are not."""
         return ",".join(filter(None, (one.seat.cpus.cpuset for one in self.learners if one.seat.host == host)))
+
+    def limits_of(self, learner: Learner) -> Limits:
+        """What the learner may use at most: so many processes and threads for each of its ranks, and not so many that
+        its host has none left."""
+        wanted, seat = self.cluster.processes * len(learner.ranks), learner.seat
+        processes = min(wanted, seat.processes) if seat.processes else wanted
+        return replace(self.limits, cpuset=seat.cpus.cpuset, processes=processes)
 
     def container(self, learner: Learner) -> str:
         """The learner's container."""

@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from toolkit.errors import Code
 from toolkit.keeper.ends import Reason
 from toolkit.keeper.metrics import Metric
+from toolkit.keeper.process_limit import MORE_PROCESSES
 from toolkit.run.record import Moment, Record, State, StepResult, plain_json
 from toolkit.run.training_id import CheckedId
 
@@ -156,6 +157,8 @@ def hint_of(record: Record) -> str:
         return f"what it wrote is kept on {', '.join(record.kept)}; toolkit rescue {record.training_id}"
     if record.end == Reason.OUT_OF_MEMORY.value:
         return "give it more memory in the manifest, or let it need less"
+    if record.end == Reason.OUT_OF_PROCESSES.value:
+        return MORE_PROCESSES
     return f"its whole log: toolkit logs {record.training_id}" if record.state is State.FAILED else ""
 
 

@@ -59,7 +59,7 @@ def rescue(record: Record, records: Records, tell: Callable[[str], None]) -> Rec
                 tell(f"storing what {engine.host} keeps")
                 _rescue_on(record, cluster, host, engine, opened, side_image, tell)
             left = engine.remove_run(run)
-            if cluster.scratch:
+            if record.hosts:
                 _give_back_leases(engine, cluster, run)
             if left:
                 tell(f"could not be removed on {engine.host}: {', '.join(left)}")
@@ -100,10 +100,10 @@ def _let_leave(keeper: RemoteKeeper, seconds: float) -> None:
 
 
 def _give_back_leases(engine: Engine, cluster: Cluster, run: str) -> None:
-    """A keeper that was killed could not give back its host."""
-    for holder in holders(engine.shell, cluster.scratch, engine=cluster.container_engine):
+    """A launch that was killed could not give back its host."""
+    for holder in holders(engine.shell, engine=cluster.container_engine):
         if holder.lease.run == run:
-            release(engine.shell, cluster.scratch, holder.lease)
+            release(engine.shell, holder.lease, engine=cluster.container_engine)
 
 
 def _rescue_on(

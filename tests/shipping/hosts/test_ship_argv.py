@@ -14,7 +14,8 @@ CLIENT = ["--ca-cert", PAIR, "--client-cert", PAIR, "--client-key", PAIR]
 def test_a_relay_has_no_capability_and_serves_only_who_shows_the_pairs_certificate() -> None:
     assert ship_argv.start_relay("toolkit-ship-1", "ship-1", "img", "10.0.0.7") == [
         *("docker", "run", "--detach", "--rm", "--init", "--name", "toolkit-ship-1", "--label", "toolkit.run=ship-1"),
-        *("--network", "host", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only"),
+        *("--network", "host", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--pids-limit", "4096"),
+        *("--read-only",),
         *("--tmpfs", "/run/private:mode=0700", "--mount", "type=volume,target=/archive", "img", "sh", "-c"),
         'until [ -s /run/private/pair.pem ]; do sleep 0.05; done; exec "$@"',
         *("relay", "timeout", "7200", "rclone", "serve", "http", "/archive", "--addr", "10.0.0.7:0", "--read-only"),

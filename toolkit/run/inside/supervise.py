@@ -18,6 +18,7 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from .learners import Beats, wait_for_learners
 from .logs import LONG, Logs, where_to_cut
+from .process_limit import limit_met
 from .reserve import Reserve
 
 NOT_STARTED = 75  # EX_TEMPFAIL of sysexits.h: the learners did not answer in time
@@ -261,6 +262,7 @@ def run_steps(
         entry["missing_ranks"] = watch.missing_ranks
         entry["unsynchronised"] = logs.unsynchronised
         record["lost_learners"] = watch.lost
+        record["processes_met"] = limit_met() if failed else 0
         status.save(record)
         if watch.lost:
             return LOST

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from toolkit.engines.docker_argv import RUN_LABEL, Argv
+from toolkit.engines.limits import confined
 
 ARCHIVE = "/archive/image"
 PRIVATE = "/run/private"
@@ -83,7 +84,7 @@ def start_relay(name: str, shipment: str, image: str, address: str) -> Argv:
     act = (*serve, *secured, *_QUIET) if address else ("sleep", _LIFETIME)
     return [
         *("docker", "run", "--detach", "--rm", "--init", "--name", name, "--label", f"{RUN_LABEL}={shipment}"),
-        *("--network", "host", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only"),
+        *("--network", "host", "--cap-drop", "ALL", *confined(), "--read-only"),
         *("--tmpfs", f"{PRIVATE}:mode=0700", "--mount", "type=volume,target=/archive"),
         image,
         *("sh", "-c", f'until [ -s {_PAIR} ]; do sleep 0.05; done; exec "$@"', "relay"),

@@ -1,0 +1,60 @@
+"""When a learner counts as stuck at its limit of processes."""
+
+from __future__ import annotations
+
+import pytest
+
+from toolkit.keeper.engine import EngineRefused
+from toolkit.keeper.judge import LearnerEnd
+from toolkit.keeper.keep import with_process_limit
+from toolkit.keeper.process_limit import ProcessLimits
+from toolkit.keeper.ranks import RankEnds
+
+from .jobs import job
+
+
+class Counts:
+    """An engine that tells one count after the other; None: it does not answer."""
+
+    def __init__(self, *told: tuple[int, int] | None) -> None:
+        self.told = list(told)
+
+    def processes(self, _container: str) -> tuple[int, int]:
+        told = self.told.pop(0)
+        if told is None:
+            raise EngineRefused("away")
+        return told
+
+
+FULL, ALMOST = (64, 64), (63, 64)
+
+
+@pytest.mark.parametrize(
+    ("told", "met"),
+    [
+        ((FULL, FULL, FULL), {1: 64}),
+        (((70, 64), (64, 64), (64, 64)), {1: 64}),
+        ((FULL, FULL, ALMOST, FULL, FULL), {}),
+        ((FULL, FULL, None, FULL), {}),
+        (((5000, 0),) * 4, {}),
+        (((0, 0),) * 4, {}),
+    ],
+)
+def test_a_learner_is_stuck_that_stays_at_its_limit(
+    told: tuple[tuple[int, int] | None, ...], met: dict[int, int]
+) -> None:
+    limits = ProcessLimits({1: "learner-1"}, Counts(*told))  # type: ignore[arg-type]
+    for _ in told:
+        limits.look()
+    assert limits.met == met
+
+
+def test_what_learners_and_ranks_say_of_their_limit_goes_into_how_the_learner_ended() -> None:
+    mine = job()
+    second = next(one for one in mine.learners if one.number == 2)
+    here = next(one for one in mine.here)
+    rank = here.ranks[0]
+    assert with_process_limit(mine, LearnerEnd(here.number, 1), RankEnds(crowded={f"1.{rank}": 64})).processes == 64
+    assert with_process_limit(mine, LearnerEnd(here.number, 1), RankEnds(crowded={"1.999": 64})).processes == 0
+    assert with_process_limit(mine, LearnerEnd(second.number, 77), RankEnds()).processes == -1
+    assert with_process_limit(mine, LearnerEnd(1, 77), RankEnds()).processes == 0, "learner 1 may end with 77 by itself"
