@@ -16,6 +16,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 from toolkit.keeper.bucket import Bucket
@@ -26,6 +27,7 @@ from toolkit.keeper.keep import Keep, own_container, read_json, stopped_by
 from toolkit.keeper.places import CONFIG, HOST, JOB, LEASH, SOCKET, STATE, STOP, VOLUMES
 from toolkit.keeper.salvage import salvage
 from toolkit.keeper.strike import give_back_lease, strike
+from toolkit.keeper.uploads import LOG_OPTIONS, watch
 from toolkit.keeper.wait import wait_for_word
 
 _RETRIES = 60
@@ -33,7 +35,7 @@ _RETRIES = 60
 and sees no error. The keeper decides when that has lasted too long (`toolkit.keeper.learners`)."""
 _MOUNT_DAEMON = (
     f"umask 077; until [ -s {CONFIG} ]; do sleep 0.05; done; exec rclone rcd --rc-addr unix://{SOCKET} --rc-no-auth "
-    f"--config {CONFIG} --cache-dir {HOST}/cache --use-server-modtime --log-level NOTICE "
+    f"--config {CONFIG} --cache-dir {HOST}/cache --use-server-modtime {LOG_OPTIONS} "
     f"--low-level-retries {_RETRIES} --contimeout 10s"
 )
 
@@ -70,7 +72,8 @@ def keep(run: str, volume: str, scratch: str = "", token: str = "") -> None:
     Bucket.unmount()  # what a keeper that was killed has left: it would keep the folder from being mounted again
     holds = any(Path(HOST).iterdir())  # a rescue that ends before its word to go must take nothing away
     Path(LEASH).touch()
-    daemon = subprocess.Popen(("sh", "-c", _MOUNT_DAEMON))
+    daemon = subprocess.Popen(("sh", "-c", _MOUNT_DAEMON), stderr=subprocess.PIPE)
+    threading.Thread(target=watch, args=(daemon.stderr,), daemon=True).start()
     job = wait_for_word()
     kept = Keep(job, engine).run() if job else holds
     strike(engine, run, own_container(run), volume, keep_volume=kept)

@@ -14,15 +14,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from toolkit.keeper.checksums import sha256_of, write_list
+from toolkit.keeper.compare import NotRead, compare
 from toolkit.keeper.ends import Reason
 from toolkit.keeper.places import CONFIG, HOST, RUN_FOLDER, SOCKET
 from toolkit.keeper.progress import Progress, Waiting, meaning
+from toolkit.keeper.uploads import last_failure
 
 POLL_SECONDS = 0.25
 _DAEMON_SECONDS = 60.0
 _UNMOUNT_SECONDS = 10.0
-_LIST_SECONDS = 6.0
-"""The mount's DirCacheTime, and a second."""
 _SHORT = ("--retries", "1", "--low-level-retries", "1", "--contimeout", "5s", "--timeout", "10s")
 
 
@@ -39,6 +40,7 @@ class Bucket:
 
     def __init__(self, filesystem: str, folder: str) -> None:
         self._filesystem, self._folder = filesystem, folder
+        self._sums: dict[str, str] = {}
 
     def flush(self, patience: float, on_state: Callable[[Waiting], None]) -> None:
         """Wait until the mount has nothing left to upload.
@@ -64,28 +66,29 @@ class Bucket:
                 raise NotStored(reason, what, f"{said}\n{waiting.named}")
             time.sleep(POLL_SECONDS)
 
-    def differences(self, folder: str) -> str:
-        """Compare what this mount has read or written in `folder`, as programs see it, with the bucket: sizes and MD5,
-        by a fresh reader. Other hosts' files are none of its business.
+    def differences(self, folder: str, *, shared: bool = True) -> str:
+        """Compare what programs wrote here in `folder` with the bucket, by a fresh reader (`toolkit.keeper.compare`).
 
-        Returns what is missing or differs; empty where all is the same. A difference is looked at twice: what another
-        host has written over meanwhile is known here only when the mount's own list is as old as it may be.
+        Returns what is missing or differs; empty where all is the same. `shared`: others write to it, too. Raises
+        `NotStored` where the store does not tell.
         """
-        said = self._compare(folder)
-        if said:
-            time.sleep(_LIST_SECONDS)
-            said = self._compare(folder)
-        return said
+        try:
+            compared = compare(self._filesystem, folder, shared=shared)
+        except NotRead as error:
+            reason = meaning(str(error)) or Reason.BUCKET_READ
+            raise NotStored(reason, f"what is stored in {folder} could not be read again", str(error)) from None
+        self._sums |= compared.sums
+        return compared.told
 
-    def _compare(self, folder: str) -> str:
-        files = self._touched(folder)
-        if not files:
-            return ""
-        words = ["check", "--one-way", "--quiet", "--error", "-", "--missing-on-dst", "-", "--differ", "-"]
-        words += ["--files-from", "-"]
-        done = _rclone(*words, f"{HOST}/{self._folder}/{folder}", f"{self._filesystem}/{folder}", data=files)
-        said = (done.stdout + b"\n" + done.stderr).decode("utf-8", "replace").strip()
-        return "" if done.returncode == 0 else said or f"status {done.returncode}"
+    def put_checksums(self, name: str) -> str:
+        """Store the SHA-256 of all that was compared and is the same, as object `name`; the list's own SHA-256.
+
+        Raises `NotStored`.
+        """
+        data = write_list(self._sums)
+        if not self.put(name, data, short=False):
+            raise NotStored(Reason.BUCKET_WRITE, f"{name} could not be stored")
+        return sha256_of(data)
 
     def put(self, name: str, data: bytes, *, short: bool = True) -> bool:
         """Write a small object; whether it is there."""
@@ -142,16 +145,6 @@ class Bucket:
         _rc("mount/unmountall", {}, seconds=_UNMOUNT_SECONDS)
         _unmount("--force", "--lazy")
 
-    def _touched(self, folder: str) -> bytes:
-        cached = f"{HOST}/cache/vfs/{self._filesystem.replace(':', '/')}/{folder}"
-        found = subprocess.run(
-            ("find", cached, "-type", "f", "-printf", "%P\\n"),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            check=False,
-        )
-        return found.stdout
-
     def waiting(self) -> Waiting:
         """What is still to be uploaded; raises `NotStored` where the mount's own process does not answer.
 
@@ -173,7 +166,7 @@ class Bucket:
 
     def refusal(self) -> tuple[Reason, str]:
         """Why the store takes nothing now, as it says itself."""
-        said = self.probe()
+        said = "\n".join(filter(None, (self.probe(), last_failure())))
         return meaning(said) or Reason.BUCKET_WRITE, said
 
     def probe(self) -> str:

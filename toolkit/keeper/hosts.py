@@ -27,12 +27,14 @@ class Reports:
     def __init__(self, job: Job, bucket: Bucket) -> None:
         self._job, self._bucket = job, bucket
 
-    def tell(self, report: HostReport, note: str = "") -> None:
-        """Put this host's report into the bucket; a final one is tried for a minute, as all depends on it."""
+    def tell(self, report: HostReport, note: str = "") -> bool:
+        """Put this host's report into the bucket; a final one is tried for a minute, as all depends on it.
+
+        Whether it is there.
+        """
         data = json.dumps(asdict(report) | {"note": note, "at": time.time()}).encode()
         until = time.monotonic() + (_TELL_SECONDS if report.final else 0)
-        while not self._bucket.put(self._name(report.host), data) and time.monotonic() < until:
-            time.sleep(_POLL_SECONDS)
+        return self._put(self._name(report.host), data, until)
 
     def of_others(self, on_silent: Callable[[tuple[int, ...]], None], *, patient: bool) -> Iterator[HostReport]:
         """The final report of each other host; without one of a host that has been silent for too long.
@@ -61,13 +63,18 @@ class Reports:
             if waiting:
                 time.sleep(_POLL_SECONDS)
 
-    def publish(self, record: dict[str, Any]) -> None:
-        """Put the final record into the bucket, where it says that the run is over."""
+    def publish(self, record: dict[str, Any]) -> bool:
+        """Put the final record into the bucket, where it says that the run is over; whether it is there."""
         data = json.dumps(record, indent=1).encode()
         name = f"{self._job.run}/{RUN_FOLDER}/record.json"
         until = time.monotonic() + (_TELL_SECONDS if not record.get("kept") else 0)
-        while not self._bucket.put(name, data) and time.monotonic() < until:
+        return self._put(name, data, until)
+
+    def _put(self, name: str, data: bytes, until: float) -> bool:
+        """Try it until that moment, and once at least."""
+        while not (there := self._bucket.put(name, data)) and time.monotonic() < until:
             time.sleep(_POLL_SECONDS)
+        return there
 
     def _name(self, host: int) -> str:
         return f"{self._job.run}/{RUN_FOLDER}/host-{host}.json"
@@ -88,6 +95,7 @@ def read_report(data: bytes) -> HostReport | None:
             final=found["final"],
             times={key: (float(start), float(end)) for key, (start, end) in found.get("times", {}).items()},
             without_gpu=tuple(found.get("without_gpu", ())),
+            checksums=str(found.get("checksums", "")),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -25,6 +25,7 @@ from toolkit.keeper.metrics import read_metrics
 from toolkit.keeper.places import BEAT, BEGAN, HOST, LOGS, OUTPUT, RUN_FOLDER, STATUS, STOP, VIEWS, WEIGHTS
 from toolkit.keeper.progress import Waiting
 from toolkit.keeper.ranks import read_ranks
+from toolkit.keeper.run_checksums import gathered, own_list
 from toolkit.keeper.state import RunState
 from toolkit.keeper.weights import put_weights
 
@@ -80,8 +81,8 @@ class Keep:
         mine = self._store(ends)
         if self._job.leads:
             self._finish(mine)
-        else:
-            self._reports.tell(mine)
+        elif not self._reports.tell(mine):
+            self._kept = True  # nobody has heard that all is stored: this host is taken for lost, and looked at
 
     def _failed(self, error: Exception) -> None:
         job, said = self._job, traceback.format_exc()
@@ -98,6 +99,7 @@ class Keep:
         """What an earlier keeper could not store lies in the volume: mounted again, it is uploaded."""
         self._state.enter("STORING", self._where)
         mine = self._store(())
+        self._state.results(checksums=mine.checksums)
         if mine.failure:
             self._state.end(End(Reason(mine.failure), mine.what, mine.evidence, kept=(self._job.name,)))
         else:
@@ -140,10 +142,11 @@ class Keep:
                 self._bucket.put_logs(LOGS, OUTPUT, job.run)
             if job.leads:
                 put_weights(self._bucket, job, Path(WEIGHTS))
-            said = self._bucket.differences(job.run)
+            said = self._bucket.differences(job.run, shared=len(job.hosts) > 1)
             said += self._bucket.differences("_wml_checkpoints")
             if said:
                 raise NotStored(Reason.BUCKET_WRITE, "folder and bucket differ", said)
+            report = replace(report, checksums=self._bucket.put_checksums(own_list(job)))
         except (NotStored, OSError) as error:
             failure = error if isinstance(error, NotStored) else NotStored(Reason.SYSTEM, str(error))
             self._kept = True
@@ -162,6 +165,7 @@ class Keep:
         """Learner 1's keeper alone: hear the others, judge, write the record where everyone finds it."""
         job = self._job
         reports = (mine, *self._reports.of_others(self._unheard, patient=not mine.failure))
+        reports, checksums = gathered(self._bucket, job, reports)
         facts = self._facts(reports)
         count, size = (0, 0) if mine.failure else self._bucket.size(job.run)
         metrics = {} if mine.failure else read_metrics(self._bucket.get(f"{job.run}/metrics.json", 64 << 10))
@@ -170,9 +174,16 @@ class Keep:
             stored_files=count,
             stored_bytes=size,
             metrics=self._state.record.get("metrics", {}) | metrics,
+            checksums=checksums,
         )
         self._state.end(judge(job, facts))
-        self._reports.publish(self._state.record)
+        self._publish()
+
+    def _publish(self) -> None:
+        """A record that is not in the bucket is in the volume, which stays: a rescue puts it there."""
+        if not self._reports.publish(self._state.record):
+            self._kept = True
+            self._state.results(kept=list(dict.fromkeys((*self._state.record["kept"], self._job.name))))
 
     def _unheard(self, hosts: tuple[int, ...]) -> None:
         self._state.results(silent=[self._job.hosts[number] for number in hosts])
