@@ -50,6 +50,7 @@ class StandInS3(ThreadingHTTPServer):
         refuses: by the beginnings of `bucket/key`, the status that writes get.
         encryption, kms_key: what it says of how it encrypts.
         asked_encryption: what each write asked for of that.
+        made: what each bucket was made with.
         turn: done before each request.
         seen: each request, `METHOD path`; `regions` is what each was signed for.
     """
@@ -69,6 +70,7 @@ class StandInS3(ThreadingHTTPServer):
         self.refuses: dict[str, int] = {}
         self.encryption = self.kms_key = ""
         self.asked_encryption: list[tuple[str, str] | None] = []
+        self.made: dict[str, bytes] = {}
         self.turn: Callable[[], object] = lambda: None
         self.seen: list[str] = []
         self.regions: list[str] = []
@@ -190,6 +192,7 @@ class Answer(BaseHTTPRequestHandler):
         with server.lock:
             if not key:
                 server.buckets.add(bucket)
+                server.made[bucket] = body
                 return self._say(200)
             if "partNumber" in query:
                 server.uploads[query["uploadId"]][int(query["partNumber"])] = body

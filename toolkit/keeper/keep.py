@@ -183,7 +183,8 @@ class Keep:
         """A record that is not in the bucket is in the volume, which stays: a rescue puts it there."""
         if not self._reports.publish(self._state.record):
             self._kept = True
-            self._state.results(kept=list(dict.fromkeys((*self._state.record["kept"], self._job.name))))
+            kept = dict.fromkeys((*self._state.record["kept"], self._job.name))
+            self._state.results(kept=list(kept), mend=f"toolkit rescue {self._job.run}")
 
     def _unheard(self, hosts: tuple[int, ...]) -> None:
         self._state.results(silent=[self._job.hosts[number] for number in hosts])
