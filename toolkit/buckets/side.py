@@ -98,6 +98,9 @@ def mount_options(mount: Mount) -> dict[str, Any]:
         # Nothing leaves the cache by age: a month of checkpoints must be comparable with the bucket at the end.
         "CacheMaxAge": "87600h",
         "DirCacheTime": "5s",
+        # What was written stays in the cache when it is read again. Else it would be dropped where a store gives its
+        # time to the second in one answer and to the millisecond in another, and what came back has no checksum.
+        "FastFingerprint": True,
     }
     options = {"UID": LEARNER_UID, "GID": LEARNER_UID, "DirPerms": 0o755, "FilePerms": 0o644}
     return {
