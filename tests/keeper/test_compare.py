@@ -20,10 +20,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.buckets.stand_in_s3 import Held, StandInS3, md5, standing_in
 from toolkit.keeper import compare as module
-from toolkit.keeper.compare import NotRead, compare, key_told
+from toolkit.keeper.compare import NotRead, compare, key_told, path_of
 from toolkit.keeper.uploads import is_marked, last_failure, root_of, watch
 
 RCLONE = Path(sys.executable).with_name("rclone")
@@ -111,9 +113,13 @@ class Mounted:
         """Wait until so many files are known to be written here, and are in the bucket."""
         until(lambda: sum(is_marked(file) for file in self.cache.joinpath("vfs").rglob("*") if file.is_file()) >= count)
         until(lambda: sum(key.startswith("models/part/") for key in self.server.objects) >= count + others)
+        until(lambda: not any(b'"Dirty": true' in file.read_bytes() for file in self._metadata()))
 
-    def compare(self, folder: str = "run", *, shared: bool = False) -> module.Comparison:
-        return compare(FILESYSTEM, folder, shared=shared, cache=self.cache, config=self.config)
+    def _metadata(self) -> list[Path]:
+        return [file for file in self.cache.joinpath("vfsMeta").rglob("*") if file.is_file()]
+
+    def compare(self, folder: str = "run", *, shared: bool = False, mend: bool = False) -> module.Comparison:
+        return compare(FILESYSTEM, folder, shared=shared, cache=self.cache, config=self.config, mend=mend)
 
 
 def until(true: Callable[[], bool]) -> None:
@@ -175,6 +181,22 @@ def test_what_is_not_in_the_bucket_as_it_was_written_is_named(mount: Mounted, na
         assert len(found.wrong) == 1
         assert f"run/{name}" not in found.sums
         assert len(found.sums) == 7
+
+
+def test_what_is_missing_or_damaged_is_uploaded_once_more(mount: Mounted) -> None:
+    for name in ODD:
+        mount.write(b"run/" + name, b"" if name == b"empty" else b"data of " + name)
+    mount.settle(len(ODD))
+    whole = {key: held.data for key, held in mount.server.objects.items()}
+    for number, key in enumerate(whole):
+        if number % 2:
+            del mount.server.objects[key]
+        else:
+            mount.server.objects[key].data, mount.server.objects[key].etag = b"x", md5(b"x").hex()
+    found = mount.compare(mend=True)
+    assert found.told == ""
+    assert len(found.sums) == len(ODD)
+    assert {key: held.data for key, held in mount.server.objects.items()} == whole
 
 
 def test_what_was_only_read_here_gets_no_digest(mount: Mounted) -> None:
@@ -262,5 +284,11 @@ def test_nothing_written_asks_nothing(mount: Mounted) -> None:
 
 
 @pytest.mark.parametrize(("told", "key"), [("new␊line", "new\nline"), ("‛␊", "␊"), ("‛‛E9", "‛E9"), ("a␡", "a\x7f")])
-def test_rclones_names_become_keys(told: str, key: str) -> None:
+def test_rclones_names_become_keys_and_back(told: str, key: str) -> None:
     assert key_told(told) == key
+    assert path_of(key) == told
+
+
+@given(st.text(st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_from("‛␊␡／．\n\x7f"))))
+def test_any_key_comes_back_from_rclones_name(key: str) -> None:
+    assert key_told(path_of(key)) == key

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import configparser
 import json
+import os
 import re
 import subprocess
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -56,13 +57,14 @@ class Comparison:
 
 
 def compare(
-    filesystem: str, folder: str, *, shared: bool, cache: Path = Path(CACHE), config: str = CONFIG
+    filesystem: str, folder: str, *, shared: bool, cache: Path = Path(CACHE), config: str = CONFIG, mend: bool = True
 ) -> Comparison:
     """Compare what programs wrote here in a folder of `filesystem` ("results:bucket/prefix") with the bucket.
 
     Args:
         shared: whether others write to the folder, too. What someone else has written over is no fault then, and gets
             no digest from here.
+        mend: upload what is missing or differs once more, from the cache, and compare again.
     Raises:
         NotRead: the store does not tell.
         OSError: a cached file cannot be read.
@@ -78,15 +80,19 @@ def compare(
     again = {key: there[key].path for key, digest in digests.items() if _must_be_read(digest, there.get(key))}
     stored = _read_again(place, again.values(), config)
     sums: dict[str, str] = {}
-    wrong: list[str] = []
+    wrong: dict[str, str] = {}
     for key, digest in sorted(digests.items()):
         found = there.get(key)
         fault = _fault(digest, found, stored.get(again.get(key, "")))
         if not fault:
             sums[f"{folder}/{key}"] = digest.sha256
         elif not (shared and found and _is_anothers(place, found, _written_at(cache, written[key]), config)):
-            wrong.append(f"{f'{folder}/{key}'!r}: {fault}")
-    return Comparison(sums, tuple(wrong))
+            wrong[key] = fault
+    if wrong and mend:
+        for key in wrong:
+            _put(place, path_of(key), written[key], config)
+        return compare(filesystem, folder, shared=shared, cache=cache, config=config, mend=False)
+    return Comparison(sums, tuple(f"{f'{folder}/{key}'!r}: {fault}" for key, fault in wrong.items()))
 
 
 def _by_key(wanted: Iterable[str], listed: Mapping[str, Found]) -> dict[str, Found]:
@@ -151,6 +157,27 @@ def key_told(path: str) -> str:
     """The key that rclone writes as `path`, where it was told to leave keys as they are: it has control characters as
     symbols, and a quote before what looks like one."""
     return _QUOTED.sub(_unquoted, path)
+
+
+def path_of(key: str) -> str:
+    """How rclone writes a key; see `key_told`."""
+    return "".join(map(_written_as, key))
+
+
+def _written_as(one: str) -> str:
+    if one == "‛" or _QUOTED.fullmatch(one):
+        return f"‛{one}"
+    if one == "\x7f":
+        return "␡"
+    return chr(ord("␀") + ord(one)) if one < " " else one
+
+
+def _put(place: str, path: str, file: Path, config: str) -> None:
+    """Upload a cached file under its own name; whether it arrived is seen when it is compared."""
+    with file.open("rb") as stream:
+        size = str(os.fstat(stream.fileno()).st_size)
+        argv = ("rclone", "--config", config, "rcat", "--size", size, f"{place}/{path}")
+        subprocess.run(argv, stdin=stream, capture_output=True, check=False)
 
 
 def _unquoted(match: re.Match[str]) -> str:
