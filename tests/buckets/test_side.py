@@ -23,7 +23,13 @@ def test_results_are_mounted_with_the_full_cache_and_nothing_ages_out_of_it() ->
     vfs = mount_options(Mount("results", "models", "mnt/results/models", read_only=False))["vfsOpt"]
     assert vfs == {
         **{"UID": 1000, "GID": 1000, "DirPerms": 0o755, "FilePerms": 0o644},
-        **{"CacheMode": "full", "WriteBack": "1s", "CacheMaxAge": "87600h", "DirCacheTime": "5s"},
+        **{
+            "CacheMode": "full",
+            "WriteBack": "1s",
+            "CacheMaxAge": "87600h",
+            "DirCacheTime": "5s",
+            "FastFingerprint": True,
+        },
     }
 
 

@@ -15,6 +15,7 @@ from toolkit.keeper import hosts as hosts_module
 from toolkit.keeper import keep as module
 from toolkit.keeper import learners as learners_module
 from toolkit.keeper import state as state_module
+from toolkit.keeper.checksums import sha256_of, write_list
 from toolkit.keeper.ends import Reason
 from toolkit.keeper.engine import ContainerState, EngineRefused
 from toolkit.keeper.facts import Facts, HostReport, LearnerEnd
@@ -27,6 +28,7 @@ from toolkit.keeper.signed import signed, verified
 
 from .jobs import ALL_RANKS, KEY, RUN, facts, job, step
 
+LIST = write_list({f"{RUN}/model/weights": "a" * 64})
 ENDED = ContainerState(there=True, exit_status=0)
 RUNNING = ContainerState(there=True, running=True)
 
@@ -71,8 +73,11 @@ class StandInBucket:
         self.differ = ""
         self.replaced: tuple[str, ...] = ()
         self.aborted = False
+        self.refuses: tuple[str, ...] = ()
 
     def put(self, name: str, data: bytes, **_: object) -> bool:
+        if name.rpartition("/")[2] in self.refuses:
+            return False
         self.objects[name] = data
         return True
 
@@ -86,8 +91,12 @@ class StandInBucket:
     def waiting(self) -> Waiting:
         return Waiting()
 
-    def differences(self, folder: str) -> str:
+    def differences(self, folder: str, **_: object) -> str:
         return self.differ if folder == RUN else ""
+
+    def put_checksums(self, name: str) -> str:
+        self.objects[name] = LIST
+        return sha256_of(LIST)
 
     def size(self) -> tuple[int, int]:
         return 3, 4200
@@ -259,6 +268,26 @@ def test_elsewhere_a_fault_of_the_keepers_own_is_told_to_the_first_one(host: Hos
     assert host.keep(job(host=1)) is True
     report = host.object("host-1.json")
     assert (report["failure"], report["final"]) == ("system", True)
+
+
+def test_a_record_that_no_bucket_took_stays_with_the_volume(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hosts_module, "_TELL_SECONDS", 0)
+    host.bucket.refuses = ("record.json",)
+    assert host.keep(job(HERE)) is True
+    assert (host.state["state"], host.state["end"], host.state["kept"]) == ("COMPLETED", "completed", ["this machine"])
+    assert host.state["mend"] == f"toolkit rescue {RUN}"
+
+
+def test_elsewhere_a_report_that_no_bucket_took_keeps_the_volume(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hosts_module, "_TELL_SECONDS", 0)
+    host.bucket.refuses = ("host-1.json",)
+    assert host.keep(job(host=1)) is True
+
+
+def test_the_record_vouches_for_the_list_of_checksums(host: Host) -> None:
+    assert host.keep(job(HERE)) is False
+    assert host.bucket.objects[f"{RUN}/_run/SHA256SUMS"] == LIST
+    assert host.object("record.json")["checksums"] == sha256_of(LIST)
 
 
 @pytest.mark.parametrize(("status", "unheard"), [(UNHEARD, True), (0, False), (137, False)])

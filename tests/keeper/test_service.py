@@ -51,8 +51,12 @@ class Bucket:
     def probe(self) -> str:
         return "AccessDenied"
 
-    def differences(self, folder: str) -> str:
-        return f"* {folder}"
+    def differences(self, folder: str, *, shared: bool = True) -> str:
+        return f"* {folder} {'shared' if shared else 'alone'}"
+
+    def put_checksums(self, name: str) -> str:
+        self.objects[name] = b"list"
+        return "sha256"
 
     def put_logs(self) -> tuple[str, ...]:
         return ("output.log is a FIFO",)
@@ -100,12 +104,14 @@ def test_the_agent_hears_what_the_bucket_says(client: BucketClient, bucket: Buck
         WAITING.sparse,
     )
     assert (client.whole(), client.refusal(), client.probe()) == (True, (Reason.BUCKET_FULL, "507"), "AccessDenied")
-    assert (client.differences(RUN), client.differences("_wml_checkpoints")) == (f"* {RUN}", "* _wml_checkpoints")
+    told = (client.differences(RUN, shared=False), client.differences("_wml_checkpoints"))
+    assert told == (f"* {RUN} alone", "* _wml_checkpoints shared")
+    assert client.put_checksums(f"{RUN}/_run/SHA256SUMS") == "sha256"
     assert (client.put_logs(), client.size()) == (("output.log is a FIFO",), (len(RUN), 2))
     client.discard_code()
     client.abort()
     client.unmount()
-    assert set(bucket.objects) == {"discarded", "aborted", "unmounted"}
+    assert set(bucket.objects) == {"discarded", "aborted", "unmounted", f"{RUN}/_run/SHA256SUMS"}
 
 
 @given(st.binary(max_size=1000))

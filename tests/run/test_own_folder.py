@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.errors import ToolkitError
-from toolkit.run.own_folder import MARKER, SUMS, OwnFolder, line
+from toolkit.keeper.checksums import SUMS, line, parse_line
+from toolkit.run.own_folder import MARKER, OwnFolder
 from toolkit.run.training_id import TrainingId
 
 RUN = TrainingId("training-abcd2345")
@@ -163,7 +164,5 @@ def test_an_interruption_leaves_what_was_there(tmp_path: Path) -> None:
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1))
 def test_any_name_comes_back_from_its_line(name: str) -> None:
-    from toolkit.run.own_folder import _parsed
-
     assert "\n" not in line(name, "0" * 64)
-    assert _parsed(line(name, "0" * 64)) == (name, "0" * 64)
+    assert parse_line(line(name, "0" * 64)) == (name, "0" * 64)

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
+from toolkit.buckets.access import Opened
+from toolkit.buckets.client import Access
 from toolkit.cluster.reader import read_cluster
 from toolkit.engines.engine import Engine
 from toolkit.errors import ToolkitError
@@ -19,6 +20,7 @@ from toolkit.run import rescue as module
 from toolkit.run.record import Record, State, StepResult
 from toolkit.run.records import Records
 from toolkit.run.rescue import rescue, rescued
+from toolkit.secrets import Secret
 
 from .engines import StandInHost, things_of
 from .keepers import RECORD
@@ -74,10 +76,11 @@ def host(monkeypatch: pytest.MonkeyPatch) -> StandInHost:
         yield {"p100-02": host.engine}
 
     @contextmanager
-    def open_access(*_: object) -> Iterator[dict[str, Any]]:
-        yield {"results": None}
+    def open_access(*_: object) -> Iterator[Opened]:
+        yield Opened({"results": Access("http://127.0.0.1:9", Secret("id"), Secret("secret"))})
 
     cluster = read_cluster(house() / "clusters" / "local.yml")
+    monkeypatch.setattr(Opened, "examine", lambda *_: None)
     for name, value in {
         "reached": reached,
         "open_access": open_access,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -147,6 +148,20 @@ def test_where_neither_tells_an_end_the_keeper_was_killed(tmp_path: Path, away: 
 
 def silent(count: int) -> list[list[Any]]:
     return [[UNREACHABLE]] * count
+
+
+def test_a_run_whose_record_no_bucket_took_is_not_lost(tmp_path: Path) -> None:
+    keeper = StandInKeeper([])
+    kept = replace(DONE, kept=("this machine",), mend="toolkit rescue")
+    keeper.volume = json.dumps(asdict(kept))
+    watching = Watching(tmp_path, keeper)
+    assert watching.run() == watching.saved == kept
+
+
+def test_what_an_agent_that_was_killed_has_left_is_no_end(tmp_path: Path) -> None:
+    keeper = StandInKeeper([])
+    keeper.volume = json.dumps(asdict(STORING))
+    assert Watching(tmp_path, keeper).run().end == "host lost"
 
 
 def test_a_host_that_answers_again_was_not_lost_and_its_silence_is_told_once_each_time(tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from toolkit.buckets.client import Access
 from toolkit.buckets.embedded import LOOPBACK, EmbeddedStore, embedded_keys
+from toolkit.buckets.examine import examined
 from toolkit.buckets.leash import on_leash
-from toolkit.buckets.store import Access
 from toolkit.manifest.model import BucketReference, Manifest
 from toolkit.secrets import PAIR_KINDS, Secret, resolve_pair, resolve_secret
 
@@ -25,6 +26,11 @@ class Opened:
 
     def __getitem__(self, name: str) -> Access:
         return self.remotes[name]
+
+    def examine(self, manifest: Manifest) -> None:
+        """Find out the ways of both stores, for boto3 and rclone alike; raises `ToolkitError` as `examined` does."""
+        for name, reference in manifest.buckets.items():
+            self.remotes[name] = examined(self.remotes[name], reference.bucket, write=name == "results")
 
     def outlive(self, folder: str) -> None:
         """Leave an embedded store to the run: it ends when the run's record is in `folder` (`bucket/key`)."""
@@ -64,12 +70,13 @@ def _resolve(reference: BucketReference, embedded: dict[str, Secret]) -> Access:
     url = "" if connection.is_embedded else connection.endpoint_url
     if connection.access_key_id.kind in PAIR_KINDS:
         access_key, secret_key, token = resolve_pair(connection.access_key_id)
-        return Access(url, access_key, secret_key, reference.prefix, token)
+        return Access(url, access_key, secret_key, reference.prefix, token, connection.region)
     return Access(
         endpoint_url=url,
         access_key_id=resolve_secret(connection.access_key_id, os.environ, embedded),
         secret_access_key=resolve_secret(connection.secret_access_key, os.environ, embedded),
         prefix=reference.prefix,
+        region=connection.region,
     )
 
 

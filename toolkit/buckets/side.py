@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from toolkit.buckets.store import Access
+from toolkit.buckets.client import Access
 from toolkit.catalogue.model import LEARNER_UID
 from toolkit.engines import docker_argv
 from toolkit.engines.docker_argv import Argv, Bind
@@ -63,12 +63,29 @@ class Mount:
 def rclone_config(remotes: dict[str, Access]) -> str:
     """rclone's configuration with the keys in it: it goes through a pipe into the container's memory."""
     return "\n".join(
-        f"[{name}]\ntype = s3\nprovider = Other\nforce_path_style = true\nno_check_bucket = true\n"
+        f"[{name}]\ntype = s3\nprovider = Other\nno_check_bucket = true\n{_ways(access)}"
         f"endpoint = {access.endpoint_url}\naccess_key_id = {access.access_key_id.reveal()}\n"
         f"secret_access_key = {access.secret_access_key.reveal()}\n"
         + (f"session_token = {access.session_token.reveal()}\n" if access.session_token else "")
         for name, access in remotes.items()
     )
+
+
+def _ways(access: Access) -> str:
+    """What rclone must know of the store beside its address.
+
+    Where ETags are no MD5s it must not take them for that: it would call each upload corrupted, and remove it.
+    `server_side_encryption` says so and asks for the very key that the store uses anyway; without a key to name,
+    `directory_bucket` says so and changes nothing but that no `Content-MD5` is sent (`NewFs` in rclone's s3.go).
+    """
+    lines = [f"force_path_style = {str(not access.virtual_hosted).lower()}"]
+    if access.region:
+        lines.append(f"region = {access.region}")
+    if not access.md5_etags and access.encryption == "aws:kms" and access.kms_key:
+        lines += ["server_side_encryption = aws:kms", f"sse_kms_key_id = {access.kms_key}"]
+    elif not access.md5_etags:
+        lines.append("directory_bucket = true")
+    return "".join(f"{one}\n" for one in lines)
 
 
 def mount_options(mount: Mount) -> dict[str, Any]:
@@ -80,6 +97,9 @@ def mount_options(mount: Mount) -> dict[str, Any]:
         # Nothing leaves the cache by age: a month of checkpoints must be comparable with the bucket at the end.
         "CacheMaxAge": "87600h",
         "DirCacheTime": "5s",
+        # What was written stays in the cache when it is read again. Else it would be dropped where a store gives its
+        # time to the second in one answer and to the millisecond in another, and what came back has no checksum.
+        "FastFingerprint": True,
     }
     options = {"UID": LEARNER_UID, "GID": LEARNER_UID, "DirPerms": 0o755, "FilePerms": 0o644}
     return {

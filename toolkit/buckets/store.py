@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from toolkit.buckets.client import DEFAULT_REGION, Access, client_of
 from toolkit.errors import Code, ToolkitError
-from toolkit.secrets import Secret
+from toolkit.keeper.checksums import digest_of
 
 _DENIED = {"403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "Forbidden"}
 _ABSENT = {"404", "NoSuchBucket", "NotFound"}
 _PIECE = 1 << 20
+_PART = 8 << 20
+_SHA256 = "toolkit-sha256"
+"""The name of the metadata in which an object that was put by us carries its SHA-256."""
+_RCLONE_MD5 = "md5chksum"
+"""That in which rclone tells the MD5 of what it uploads in parts, or encrypted: base64."""
+_MD5 = re.compile("[0-9a-f]{32}")
 
 OnBytes = Callable[[int], None]
-
-
-@dataclass(frozen=True)
-class Access:
-    """An endpoint and its keys, resolved; `prefix` is the part of the bucket that is meant, and begins every key."""
-
-    endpoint_url: str
-    access_key_id: Secret
-    secret_access_key: Secret
-    prefix: str = ""
-    session_token: Secret | None = None
 
 
 @dataclass(frozen=True)
@@ -41,13 +40,15 @@ class StoredObject:
     @property
     def md5(self) -> str | None:
         """The MD5 of the bytes, where the store tells it."""
-        return None if "-" in self.etag else self.etag
+        return self.etag if _MD5.fullmatch(self.etag) else None
 
 
-def md5_of(file: Path) -> str:
-    """The MD5 of a file's bytes: what a store gives as the ETag of an object that was put whole."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+def is_encrypted(answer: Mapping[str, Any]) -> bool:
+    """Whether an object's ETag is no MD5, as the store itself says: it was encrypted with a key of KMS or a customer's.
+
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/API/RESTCommonResponseHeaders.html
+    """
+    return str(answer.get("ServerSideEncryption", "")).startswith("aws:kms") or bool(answer.get("SSECustomerAlgorithm"))
 
 
 class Store:
@@ -56,29 +57,11 @@ class Store:
     def __init__(self, access: Access) -> None:
         # All of it now: Python loses a Ctrl-C that comes while a module is imported (a lock's callback swallows it),
         # and this is before anything is started.
-        import boto3
-        import boto3.s3.transfer
-        from botocore.config import Config
-
         self._endpoint = access.endpoint_url
         self._prefix = f"{access.prefix}/" if access.prefix else ""
-        self._client: Any = boto3.client(
-            "s3",
-            endpoint_url=access.endpoint_url,
-            aws_access_key_id=access.access_key_id.reveal(),
-            aws_secret_access_key=access.secret_access_key.reveal(),
-            aws_session_token=access.session_token.reveal() if access.session_token else None,
-            region_name="us-east-1",
-            config=Config(
-                connect_timeout=5,
-                read_timeout=60,
-                retries={"mode": "standard", "total_max_attempts": 2},
-                s3={"addressing_style": "path"},
-                # Trailing checksums are Amazon's own; older and smaller S3 servers refuse them.
-                request_checksum_calculation="when_required",
-                response_checksum_validation="when_required",
-            ),
-        )
+        self._md5_etags = access.md5_etags
+        self._region = "" if access.region == DEFAULT_REGION else access.region
+        self._client: Any = client_of(access)
 
     def check_bucket(self, bucket: str) -> None:
         """Raises C103 where the keys are refused or the bucket is missing, S302 where nobody answers."""
@@ -91,7 +74,8 @@ class Store:
         except ToolkitError as error:
             if error.context.get("reason") != "absent":
                 raise
-            self._call("create", bucket, partial(self._client.create_bucket, Bucket=bucket))
+            where = {"CreateBucketConfiguration": {"LocationConstraint": self._region}} if self._region else {}
+            self._call("create", bucket, partial(self._client.create_bucket, Bucket=bucket, **where))
             return True
         return False
 
@@ -114,15 +98,45 @@ class Store:
                 raise self._odd(bucket, "its listing has no end")
 
     def put(self, bucket: str, key: str, file: Path, on_bytes: OnBytes | None = None) -> None:
-        """Upload one file in pieces of 8 MiB."""
+        """Upload one file, in parts of 8 MiB where it has more; its SHA-256 goes with it, for `holds`.
+
+        Raises S303 where the store does not hold as many bytes afterwards.
+        """
         from boto3.s3.transfer import TransferConfig
 
-        config = TransferConfig(max_concurrency=2)
-        self._call(
-            "write to",
-            bucket,
-            lambda: self._client.upload_file(str(file), bucket, self._prefix + key, Callback=on_bytes, Config=config),
-        )
+        whole, size = self._prefix + key, file.stat().st_size
+        metadata = {_SHA256: digest_of(file, md5=False).sha256}
+        if size < _PART:
+            with file.open("rb") as stream:
+                data = stream.read(_PART)
+            # The store itself refuses what arrives otherwise.
+            md5 = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+            words = {"Bucket": bucket, "Key": whole, "Body": data, "ContentMD5": md5, "Metadata": metadata}
+            self._call("write to", bucket, partial(self._client.put_object, **words))
+            if on_bytes:
+                on_bytes(len(data))
+            return
+        config = TransferConfig(multipart_threshold=_PART, multipart_chunksize=_PART, max_concurrency=2)
+        words = dict[str, Any](ExtraArgs={"Metadata": metadata}, Callback=on_bytes, Config=config)
+        self._call("write to", bucket, partial(self._client.upload_file, str(file), bucket, whole, **words))
+        there = self._call("look into", bucket, partial(self._client.head_object, Bucket=bucket, Key=whole))
+        if there.get("ContentLength") != size:
+            raise ToolkitError(
+                Code.STORING_RESULTS,
+                f"{bucket}/{key} was put damaged: {there.get('ContentLength')} of {size} bytes are there",
+                mend="put it again; a file that is written to meanwhile cannot be put whole",
+            )
+
+    def holds(self, bucket: str, item: StoredObject, file: Path) -> bool:
+        """Whether the bucket has this file already, by its MD5 or by the SHA-256 that it was put with."""
+        if item.size != file.stat().st_size:
+            return False
+        digest = digest_of(file, md5=self._md5_etags and item.md5 is not None)
+        if digest.md5 and digest.md5 == item.md5:
+            return True
+        ask = partial(self._client.head_object, Bucket=bucket, Key=self._prefix + item.key)
+        metadata = self._call("look into", bucket, ask).get("Metadata") or {}
+        return bool(metadata.get(_SHA256) == digest.sha256)
 
     def read(self, bucket: str, key: str, limit: int) -> bytes:
         """A small object, whole; raises `ToolkitError` (S302) where it has more than `limit` bytes."""
@@ -152,24 +166,34 @@ class Store:
         while piece := self._call("read", bucket, partial(next, pieces, b"")):
             yield piece
 
+    def probe(self, bucket: str, key: str, data: bytes) -> dict[str, Any]:
+        """Write a small object and remove it; what the store said of it. It may keep it: not all keys may remove."""
+        words = {"Bucket": bucket, "Key": self._prefix + key}
+        answer: dict[str, Any] = self._call("write to", bucket, partial(self._client.put_object, **words, Body=data))
+        with suppress(ToolkitError):
+            self._call("write to", bucket, partial(self._client.delete_object, **words))
+        return answer
+
     def write(self, bucket: str, key: str, data: bytes) -> None:
         """Write a small object."""
         self._call(
             "write to", bucket, partial(self._client.put_object, Bucket=bucket, Key=self._prefix + key, Body=data)
         )
 
-    def get(self, bucket: str, item: StoredObject, target: Path, on_bytes: OnBytes) -> str:
+    def get(self, bucket: str, item: StoredObject, target: Path, on_bytes: OnBytes, *, compare: bool = True) -> str:
         """Download `item` to `target`; the SHA-256 of its bytes.
 
-        Raises S302 where size or MD5 is not what the store says: a model must not come home damaged.
+        Raises S302 where its size is not what the store says; with `compare` also where the bytes are not those that
+        the store, or its uploader, tells the MD5 or SHA-256 of: a model must not come home damaged.
         """
         sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
+        answer: dict[str, Any] = {}
 
         def fetch() -> None:
             nonlocal size
-            body = self._client.get_object(Bucket=bucket, Key=self._prefix + item.key)["Body"]
+            answer.update(self._client.get_object(Bucket=bucket, Key=self._prefix + item.key))
             with target.open("xb") as file:
-                for piece in body.iter_chunks(_PIECE):
+                for piece in answer["Body"].iter_chunks(_PIECE):
                     size += len(piece)
                     if size > item.size:
                         break  # it has grown since it was listed, or has no end: this disk has one
@@ -179,13 +203,31 @@ class Store:
                     on_bytes(len(piece))
 
         self._call("read", bucket, fetch)
-        if size != item.size or (item.md5 and item.md5 != md5.hexdigest()):
+        told = self._told(item, answer) if compare else {}
+        wrong = [
+            f"{name} {found}"
+            for name, found in (("MD5", md5.hexdigest()), ("SHA-256", sha256.hexdigest()))
+            if told.get(name, found) != found
+        ]
+        if size != item.size or wrong:
             raise ToolkitError(
                 Code.LOADING_DATA,
-                f"{bucket}/{item.key} came home damaged: {size} of {item.size} bytes, MD5 {md5.hexdigest()}",
-                mend="collect again",
+                f"{bucket}/{item.key} came home damaged: {', '.join([f'{size} of {item.size} bytes', *wrong])}",
+                mend="collect again; where it stays so, it is damaged in the bucket",
+                context={"reason": "damaged"},
             )
         return sha256.hexdigest()
+
+    def _told(self, item: StoredObject, answer: Mapping[str, Any]) -> dict[str, str]:
+        """What is said of an object's bytes: by the store, where its ETags are MD5s, and by who has put it there."""
+        metadata = answer.get("Metadata") or {}
+        told: dict[str, str] = {}
+        with suppress(ValueError):
+            told["MD5"] = base64.b64decode(metadata.get(_RCLONE_MD5, ""), validate=True).hex()
+        if self._md5_etags and item.md5 and not is_encrypted(answer):
+            told["MD5"] = item.md5
+        told["SHA-256"] = str(metadata.get(_SHA256, ""))
+        return {name: value for name, value in told.items() if value}
 
     def _call(self, verb: str, bucket: str, action: Callable[[], Any]) -> Any:
         from boto3.exceptions import Boto3Error
@@ -198,6 +240,8 @@ class Store:
         except UnicodeError as error:
             what = f"cannot {verb} bucket {bucket} at {self._endpoint}: a name in it is not UTF-8"
             raise ToolkitError(Code.LOADING_DATA, what, evidence=str(error)) from None
+        except ValueError as error:  # a number that is none, in an answer's headers
+            raise self._odd(bucket, f"its answer cannot be read: {error}") from None
         except (BotoCoreError, Boto3Error) as error:
             raise ToolkitError(
                 Code.LOADING_DATA,

@@ -7,7 +7,9 @@ import os
 from pathlib import Path
 
 from toolkit.buckets.access import open_access
-from toolkit.buckets.store import Access, Store, StoredObject, md5_of
+from toolkit.buckets.client import Access
+from toolkit.buckets.examine import examined
+from toolkit.buckets.store import Store, StoredObject
 from toolkit.catalogue.version import read_inputs
 from toolkit.cli.screen import console, human_size, print_json, progress_bar
 from toolkit.errors import Code, Problem, ToolkitError
@@ -80,12 +82,12 @@ def _put(manifest: Manifest, access: dict[str, Access], files: list[tuple[str, P
     if "data" not in manifest.buckets:
         raise ToolkitError(Code.MANIFEST, "this manifest's training data is a folder and no bucket: nothing to put")
     bucket = manifest.buckets["data"].bucket
-    store = Store(access["data"])
     for name, reference in manifest.buckets.items():
         if Store(access[name]).create_bucket(reference.bucket):
             console.print(f"bucket {reference.bucket} made")
+    store = Store(examined(access["data"], bucket, write=True))
     there = {item.key: item for item in store.objects(bucket)}
-    wanted = [(key, file) for key, file in files if not _same(there, key, file)]
+    wanted = [(key, file) for key, file in files if not _same(store, bucket, there.get(key), file)]
     total, done = sum(file.stat().st_size for _, file in wanted), 0
     with progress_bar() as report:
 
@@ -103,10 +105,9 @@ def _put(manifest: Manifest, access: dict[str, Access], files: list[tuple[str, P
     return 0
 
 
-def _same(there: dict[str, StoredObject], key: str, file: Path) -> bool:
-    """Whether the bucket holds these bytes under `key`, as its MD5 says; a size alone proves nothing."""
-    item = there.get(key)
-    return item is not None and item.size == file.stat().st_size and item.md5 == md5_of(file)
+def _same(store: Store, bucket: str, item: StoredObject | None, file: Path) -> bool:
+    """Whether the bucket holds these bytes already; a size alone proves nothing."""
+    return item is not None and store.holds(bucket, item, file)
 
 
 def _list(manifest: Manifest, access: dict[str, Access], *, as_json: bool) -> int:

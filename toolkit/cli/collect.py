@@ -16,6 +16,9 @@ from toolkit.run.opened import manifest_of
 from toolkit.run.records import Records
 from toolkit.run.refresh import refreshed
 
+_MOST = 20
+"""Files without a checksum that are named."""
+
 
 def run(arguments: argparse.Namespace) -> int:
     """Fetch the model of a run and check it."""
@@ -37,12 +40,18 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         facts = {"folder": str(collected.folder), "files": collected.files, "bytes": collected.size}
         facts |= {"signatures": collected.signatures, "metrics": collected.metrics, "missing": list(collected.missing)}
+        facts |= {"unchecked": list(collected.unchecked)}
         print_json(facts)
     for path in collected.missing:
         console.print(f"not collected: the run wrote no {path}", style="yellow", soft_wrap=True)
+    for path in collected.unchecked[:_MOST]:
+        console.print(f"no checksum of the run's: {path}", style="yellow", soft_wrap=True)
+    if more := collected.unchecked[_MOST:]:
+        console.print(f"no checksum of the run's: {len(more)} files more", style="yellow", soft_wrap=True)
     if collected.said:
         console.print(collected.said, soft_wrap=True)
     console.print(f"{collected.folder}  {collected.files} files, {human_size(collected.size)}", soft_wrap=True)
     signatures = ", ".join(sorted(collected.signatures))
-    console.print(f"checksums hold; loaded in {record.image}; signatures that answer: {signatures}", soft_wrap=True)
+    held = "checksums hold" if not collected.unchecked else "checksums hold where there are any"
+    console.print(f"{held}; loaded in {record.image}; signatures that answer: {signatures}", soft_wrap=True)
     return 0

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from rich.text import Text
 
-from toolkit.buckets.access import open_access
+from toolkit.buckets.access import Opened, open_access
 from toolkit.buckets.embedded import LOOPBACK
-from toolkit.buckets.store import Access, Store
+from toolkit.buckets.examine import examined, ways_told
 from toolkit.catalogue.version import read_inputs
 from toolkit.cli.build import recipe_of
 from toolkit.cli.screen import SafeConsole, print_json
@@ -74,21 +74,21 @@ def _buckets(
     address = cluster.operator if cluster.engine == "ssh" else LOOPBACK
     names = {remote: reference.bucket for remote, reference in manifest.buckets.items()}
     with open_access(manifest, home(), side_image, f"doctor-{secrets.token_hex(4)}", address) as opened:
-        own = _look_from_here(names, opened.remotes)
+        own = _look_from_here(names, opened)
         yield Buckets(side_image, names, opened.remotes), own, ""
 
 
-def _look_from_here(names: dict[str, str], access: dict[str, Access]) -> tuple[Finding, ...]:
-    """Whether the buckets are there: one answer holds for all hosts."""
+def _look_from_here(names: dict[str, str], opened: Opened) -> tuple[Finding, ...]:
+    """Whether the buckets are there, and what their store wants and does: one answer holds for all hosts."""
     found: list[Finding] = []
     for remote, bucket in names.items():
         try:
-            Store(access[remote]).check_bucket(bucket)
+            opened.remotes[remote] = examined(opened[remote], bucket, write=remote == "results")
         except ToolkitError as error:
             said = error.evidence.strip().splitlines()
             found.append(fail(_HERE, "bucket", "; ".join([error.what, *said[-1:]]), error.mend))
         else:
-            found.append(ok(_HERE, "bucket", f"{bucket} answers"))
+            found.append(ok(_HERE, "bucket", f"{bucket} answers{ways_told(opened[remote])}"))
     return tuple(found)
 
 

@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from toolkit.buckets.client import Access
 from toolkit.buckets.side import rclone_config
-from toolkit.buckets.store import Access
 from toolkit.doctor.checks_gpu import gpu_container
 from toolkit.doctor.checks_network import Probes, Target, is_reached
 from toolkit.doctor.facts import HostFacts

@@ -47,6 +47,7 @@ from toolkit.keeper.rc import mount
 from toolkit.keeper.salvage import salvage
 from toolkit.keeper.service import BucketClient, Service, serve
 from toolkit.keeper.strike import Things, strike
+from toolkit.keeper.uploads import LOG_OPTIONS, watch
 from toolkit.keeper.wait import wait_for_word
 
 _RETRIES = 60
@@ -55,7 +56,7 @@ and sees no error. The keeper decides when that has lasted too long (`toolkit.ke
 _SILENT_SECONDS, _LOOK_SECONDS = 30.0, 1.0
 _MOUNT_DAEMON = (
     f"umask 077; until [ -s {CONFIG} ]; do sleep 0.05; done; exec rclone rcd --rc-addr unix://{SOCKET} --rc-no-auth "
-    f"--config {CONFIG} --cache-dir {HOST}/cache --use-server-modtime --log-level NOTICE "
+    f"--config {CONFIG} --cache-dir {HOST}/cache --use-server-modtime {LOG_OPTIONS} "
     f"--low-level-retries {_RETRIES} --contimeout 10s"
 )
 
@@ -130,7 +131,8 @@ def keep(run: str, volume: str) -> None:
 def hold_buckets(run: str, bucket: Bucket) -> None:
     """Hold the mounts and answer the agent. Without its heartbeat nobody would end this, which holds keys: it ends."""
     bucket.unmount()  # what one that was killed has left: it would keep the folder from being mounted again
-    daemon = subprocess.Popen(("sh", "-c", _MOUNT_DAEMON))
+    daemon = subprocess.Popen(("sh", "-c", _MOUNT_DAEMON), stderr=subprocess.PIPE)
+    threading.Thread(target=watch, args=(daemon.stderr,), daemon=True).start()
     server = serve(Service(run, bucket))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     silence = Silence(Path(BEAT))

@@ -9,21 +9,21 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
 from toolkit.keeper import rc
+from toolkit.keeper.checksums import sha256_of, write_list
+from toolkit.keeper.compare import NotRead, compare
 from toolkit.keeper.ends import Reason
 from toolkit.keeper.flush import NotStored
 from toolkit.keeper.own_files import learners_in
 from toolkit.keeper.places import CHECKPOINTS, CONFIG, HOST, LOGS, RUN_FOLDER
 from toolkit.keeper.progress import Waiting, meaning
 from toolkit.keeper.untrusted import Found, NotRegular, hole, opened
+from toolkit.keeper.uploads import last_failure
 
 _UNMOUNT_SECONDS = 10.0
-_LIST_SECONDS = 6.0
-"""The mount's DirCacheTime, and a second."""
 _TRIES = 3
 _STORE_SECONDS = 120.0
 """For one object, and so much longer as its bytes take at `_SLOWEST`."""
@@ -47,30 +47,31 @@ class Bucket:
     def __init__(self, run: str, filesystem: str, folder: str) -> None:
         self._run, self._filesystem, self._folder = run, filesystem, folder
         self._mounted = (run, CHECKPOINTS)
+        self._sums: dict[str, str] = {}
 
-    def differences(self, folder: str) -> str:
-        """Compare what this mount has read or written in `folder`, as programs see it, with the bucket: sizes and MD5,
-        by a fresh reader. Other hosts' files are none of its business.
+    def differences(self, folder: str, *, shared: bool = True) -> str:
+        """Compare what programs wrote here in `folder` with the bucket, by a fresh reader (`toolkit.keeper.compare`).
 
-        Returns what is missing or differs; empty where all is the same. A difference is looked at twice: what another
-        host has written over meanwhile is known here only when the mount's own list is as old as it may be.
+        Returns what is missing or differs; empty where all is the same. `shared`: others write to it, too. Raises
+        `NotStored` where the store does not tell.
         """
-        said = self._compare(folder)
-        if said:
-            time.sleep(_LIST_SECONDS)
-            said = self._compare(folder)
-        return said
+        try:
+            compared = compare(self._filesystem, folder, shared=shared)
+        except NotRead as error:
+            reason = meaning(str(error)) or Reason.BUCKET_READ
+            raise NotStored(reason, f"what is stored in {folder} could not be read again", str(error)) from None
+        self._sums |= compared.sums
+        return compared.told
 
-    def _compare(self, folder: str) -> str:
-        files = self._touched(folder)
-        if not files:
-            return ""
-        words = ["check", "--one-way", "--quiet", "--error", "-", "--missing-on-dst", "-", "--differ", "-"]
-        words += ["--files-from", "-"]
-        places = (f"{HOST}/{self._folder}/{folder}", f"{self._filesystem}/{folder}")
-        done = _rclone(*words, *places, data=files, seconds=_STORE_SECONDS + self._bytes(folder) / _SLOWEST)
-        said = (done.stdout + b"\n" + done.stderr).decode("utf-8", "replace").strip()
-        return "" if done.returncode == 0 else said or f"status {done.returncode}"
+    def put_checksums(self, name: str) -> str:
+        """Store the SHA-256 of all that was compared and is the same, as object `name`; the list's own SHA-256.
+
+        Raises `NotStored`.
+        """
+        data = write_list(self._sums)
+        if not self.put(name, data, short=False):
+            raise NotStored(Reason.BUCKET_WRITE, f"{name} could not be stored")
+        return sha256_of(data)
 
     def put(self, name: str, data: bytes, *, short: bool = True) -> bool:
         """Write a small object; whether it is there."""
@@ -153,21 +154,6 @@ class Bucket:
         rc.ask("mount/unmountall", {}, seconds=_UNMOUNT_SECONDS)
         rc.unmount("--force", "--lazy")
 
-    def _touched(self, folder: str) -> bytes:
-        cached = f"{self._cache}/{folder}"
-        found = subprocess.run(
-            ("find", cached, "-type", "f", "-printf", "%P\\n"),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            check=False,
-        )
-        return found.stdout
-
-    def _bytes(self, folder: str) -> int:
-        """Of the files that were touched."""
-        sizes = (file.lstat().st_size for file in Path(self._cache, folder).rglob("*"))
-        return sum(sizes)
-
     def waiting(self) -> Waiting:
         """What is still to be uploaded; raises `NotStored` where the mount's own process does not answer.
 
@@ -206,7 +192,7 @@ class Bucket:
 
     def refusal(self) -> tuple[Reason, str]:
         """Why the store takes nothing now, as it says itself."""
-        said = self.probe()
+        said = "\n".join(filter(None, (self.probe(), last_failure())))
         return meaning(said) or Reason.BUCKET_WRITE, said
 
     def probe(self) -> str:

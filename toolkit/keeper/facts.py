@@ -34,6 +34,7 @@ class HostReport:
         final: false while it still stores.
         times: start and end by `step.rank`, seconds since 1970.
         without_gpu: of `ranks`, those whose command was not started because they see fewer GPUs than they were given.
+        checksums: SHA-256 of the list of checksums of what its programs wrote (`toolkit.keeper.run_checksums`).
         found: what lay there in place of the run's own files.
         unstorable: what failed there can never be stored, so nothing is kept for another try.
     """
@@ -48,6 +49,7 @@ class HostReport:
     final: bool = True
     times: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     without_gpu: tuple[str, ...] = ()
+    checksums: str = ""
     found: tuple[str, ...] = ()
     unstorable: bool = False
 

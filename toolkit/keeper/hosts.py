@@ -31,10 +31,13 @@ class Reports:
         self._job, self._bucket = job, bucket
         self.forged: tuple[str, ...] = ()
 
-    def tell(self, report: HostReport, note: str = "") -> None:
-        """Put this host's report into the bucket; a final one is tried for a minute, as all depends on it."""
+    def tell(self, report: HostReport, note: str = "") -> bool:
+        """Put this host's report into the bucket; a final one is tried for a minute, as all depends on it.
+
+        Whether it is there.
+        """
         body = asdict(report) | {"note": note, "at": time.time()}
-        self._put(self._name(report.host), body, _TELL_SECONDS if report.final else 0)
+        return self._put(self._name(report.host), body, _TELL_SECONDS if report.final else 0)
 
     def begin(self, record: dict[str, Any]) -> None:
         """Say in the bucket that the run goes by itself."""
@@ -67,9 +70,9 @@ class Reports:
             if waiting:
                 time.sleep(_POLL_SECONDS)
 
-    def publish(self, record: dict[str, Any]) -> None:
-        """Put the final record into the bucket, where it says that the run is over."""
-        self._put(RECORD, record, _TELL_SECONDS if not record.get("kept") else 0)
+    def publish(self, record: dict[str, Any]) -> bool:
+        """Put the final record into the bucket, where it says that the run is over; whether it is there."""
+        return self._put(RECORD, record, _TELL_SECONDS if not record.get("kept") else 0)
 
     def _put(self, name: str, body: dict[str, Any], seconds: float) -> bool:
         """Sign and store a control object; it is tried again for `seconds`. Whether the bucket has it."""
@@ -112,6 +115,7 @@ def read_report(found: dict[str, Any]) -> HostReport | None:
             without_gpu=tuple(found.get("without_gpu", ())),
             found=tuple(found.get("found", ())),
             unstorable=bool(found.get("unstorable")),
+            checksums=str(found.get("checksums", "")),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

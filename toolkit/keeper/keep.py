@@ -25,6 +25,7 @@ from toolkit.keeper.places import CHECKPOINTS, GO, HOST, LOGS, OUTPUT, STOP, VIE
 from toolkit.keeper.process_limit import CROWDED
 from toolkit.keeper.progress import Waiting
 from toolkit.keeper.ranks import RankEnds, read_ranks
+from toolkit.keeper.run_checksums import gathered, own_list
 from toolkit.keeper.service import BucketClient
 from toolkit.keeper.state import RunState
 from toolkit.keeper.status import read_status
@@ -82,8 +83,8 @@ class Keep:
         mine = self._store(ends)
         if self._job.leads:
             self._finish(mine)
-        else:
-            self._reports.tell(mine)
+        elif not self._reports.tell(mine):
+            self._kept = True  # nobody has heard that all is stored: this host is taken for lost, and looked at
 
     def _failed(self, error: Exception) -> None:
         job, said = self._job, traceback.format_exc()
@@ -100,6 +101,7 @@ class Keep:
         """What an earlier keeper could not store lies in the volume: mounted again, it is uploaded."""
         self._state.enter("STORING", self._where)
         mine = self._store(())
+        self._state.results(checksums=mine.checksums)
         if mine.failure:
             kept = () if mine.unstorable else (self._job.name,)
             self._state.end(End(Reason(mine.failure), mine.what, mine.evidence, kept=kept))
@@ -140,7 +142,7 @@ class Keep:
                 self._reports.tell(replace(report, final=False, full=False), note=str(waiting))
 
         try:
-            self._store_all(on_state)
+            report = replace(report, checksums=self._store_all(on_state))
         except (NotStored, OSError) as error:
             failure = error if isinstance(error, NotStored) else NotStored(Reason.SYSTEM, str(error))
             self._kept = not failure.final
@@ -150,8 +152,11 @@ class Keep:
             )
         return replace(report, found=self._found.what)
 
-    def _store_all(self, on_state: Callable[[Waiting], None]) -> None:
-        """Raises `NotStored`. What no later try can store keeps nothing else from being stored now."""
+    def _store_all(self, on_state: Callable[[Waiting], None]) -> str:
+        """Store everything; the SHA-256 of the list of checksums, empty where there is none.
+
+        Raises `NotStored`. What no later try can store keeps nothing else from being stored now.
+        """
         job, never = self._job, None
         try:
             flush(self._bucket, _SURE_SECONDS if self._learners.gave_up else job.store, on_state)
@@ -166,8 +171,11 @@ class Keep:
             put_weights(self._bucket, job, Path(WEIGHTS), self._found)
         if never:
             raise never
-        if said := self._bucket.differences(job.run) + self._bucket.differences(CHECKPOINTS):
+        said = self._bucket.differences(job.run, shared=len(job.hosts) > 1)
+        said += self._bucket.differences(CHECKPOINTS)
+        if said:
             raise NotStored(Reason.BUCKET_WRITE, "folder and bucket differ", said)
+        return "" if replaced else self._bucket.put_checksums(own_list(job))
 
     def _report(self, learners: tuple[LearnerEnd, ...]) -> HostReport:
         ranks = read_ranks(Path(LOGS) / "ranks", self._found)
@@ -187,6 +195,7 @@ class Keep:
         """Learner 1's keeper alone: hear the others, judge, write the record where everyone finds it."""
         job = self._job
         reports = (mine, *self._reports.of_others(self._unheard, patient=not mine.failure))
+        reports, checksums = gathered(self._bucket, job, reports)
         facts = self._facts(reports)
         count, size = (0, 0) if mine.failure else self._bucket.size()
         metrics = {} if mine.failure else read_metrics(self._bucket.get(f"{job.run}/metrics.json", 64 << 10))
@@ -195,9 +204,17 @@ class Keep:
             stored_files=count,
             stored_bytes=size,
             metrics=self._state.record.get("metrics", {}) | metrics,
+            checksums=checksums,
         )
         self._state.end(judge(job, facts))
-        self._reports.publish(self._state.record)
+        self._publish()
+
+    def _publish(self) -> None:
+        """A record that is not in the bucket is in the volume, which stays: a rescue puts it there."""
+        if not self._reports.publish(self._state.record):
+            self._kept = True
+            kept = dict.fromkeys((*self._state.record["kept"], self._job.name))
+            self._state.results(kept=list(kept), mend=f"toolkit rescue {self._job.run}")
 
     def _unheard(self, hosts: tuple[int, ...]) -> None:
         self._state.results(silent=[self._job.hosts[number] for number in hosts])

@@ -25,7 +25,7 @@ from toolkit.keeper.places import BUCKETS, CHECKPOINTS, CONTROL_FOLDER
 from toolkit.keeper.progress import Waiting
 
 _MAX_LINE = 1 << 24
-_MAX_BYTES = 1 << 27
+_MAX_BYTES = 1 << 28
 _SECONDS = 24 * 3600.0
 """A comparison of terabytes takes its time; each of its steps has a deadline of its own (`toolkit.keeper.bucket`)."""
 
@@ -60,7 +60,8 @@ class Service:
             "whole": bucket.whole,
             "refusal": lambda: [*map(str, bucket.refusal())],
             "probe": bucket.probe,
-            "differences": lambda folder: bucket.differences(self._directory(folder)),
+            "differences": lambda folder, shared: bucket.differences(self._directory(folder), shared=bool(shared)),
+            "put_checksums": lambda name: bucket.put_checksums(self._object(name)),
             "put_logs": lambda: list(bucket.put_logs()),
             "size": lambda: list(bucket.size(run)),
             "discard_code": bucket.discard_code,
@@ -146,9 +147,13 @@ class BucketClient:
         """See `Bucket`."""
         return str(self._ask("probe"))
 
-    def differences(self, folder: str) -> str:
+    def differences(self, folder: str, *, shared: bool = True) -> str:
         """See `Bucket`."""
-        return str(self._ask("differences", folder))
+        return str(self._ask("differences", folder, shared))
+
+    def put_checksums(self, name: str) -> str:
+        """See `Bucket`."""
+        return str(self._ask("put_checksums", name))
 
     def put(self, name: str, data: bytes, *, short: bool = True) -> bool:
         """See `Bucket`; false also where nobody answers."""

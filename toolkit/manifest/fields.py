@@ -180,6 +180,9 @@ Url = Annotated[
         f"expected a URL such as https://s3.example.org or http://10.0.0.1:9000, or `{EMBEDDED}`",
     ),
 ]
+Region = Annotated[
+    str, Text("[a-z0-9][a-z0-9-]{0,62}", "`{}` is no name of a region: small letters, digits and dashes")
+]
 Key = Annotated[
     str,
     Text(

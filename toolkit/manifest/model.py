@@ -86,11 +86,15 @@ COMPUTE = {
 
 @dataclass(frozen=True)
 class Connection:
-    """An S3 endpoint and the sources of its two keys; of a pair (a profile's keys) both are the same source."""
+    """An S3 endpoint and the sources of its two keys; of a pair (a profile's keys) both are the same source.
+
+    `region` is what requests are signed for; empty: found out.
+    """
 
     endpoint_url: str
     access_key_id: SecretSource
     secret_access_key: SecretSource
+    region: str = ""
 
     @property
     def is_embedded(self) -> bool:

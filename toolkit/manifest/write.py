@@ -118,13 +118,14 @@ def _results_reference(manifest: Manifest) -> dict[str, Any]:
 
 
 def _connection(remote: str, connection: Connection) -> dict[str, str]:
+    region = {"region": connection.region} if connection.region else {}
     if connection.access_key_id.kind in PAIR_KINDS:
-        return {"endpoint_url": connection.endpoint_url, "credentials": str(connection.access_key_id)}
+        return {"endpoint_url": connection.endpoint_url, "credentials": str(connection.access_key_id)} | region
     return {
         "endpoint_url": connection.endpoint_url,
         "access_key_id": _key(connection.access_key_id, remote, "access_key_id"),
         "secret_access_key": _key(connection.secret_access_key, remote, "secret_access_key"),
-    }
+    } | region
 
 
 def _key(source: SecretSource, remote: str, field: str) -> str:

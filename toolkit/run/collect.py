@@ -17,17 +17,21 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from toolkit.buckets.access import open_access
+from toolkit.buckets.client import Access
+from toolkit.buckets.examine import examined
 from toolkit.buckets.object_paths import file_names
 from toolkit.buckets.side import Mount, SideContainer
-from toolkit.buckets.store import Access, Store, StoredObject
+from toolkit.buckets.store import Store, StoredObject
 from toolkit.engines import docker_argv
 from toolkit.engines.docker_argv import Bind
 from toolkit.engines.engine import LOCAL
 from toolkit.errors import Code, ToolkitError
+from toolkit.keeper.checksums import SUMS, plain
 from toolkit.keeper.metrics import Metric, read_metrics
 from toolkit.manifest.model import Manifest
 from toolkit.run.code_listing import load_listing, refuse_other_code
-from toolkit.run.own_folder import MARKER, SUMS, OwnFolder
+from toolkit.run.digests import by_listed_key, refuse_damaged, stored_digests
+from toolkit.run.own_folder import MARKER, OwnFolder
 from toolkit.run.plan import CODE_FOLDER, HostFolder, data_of
 from toolkit.run.record import Record, plain_json
 from toolkit.run.training_id import new_label
@@ -47,7 +51,8 @@ Report = Callable[[str, int, int], None]
 class Collected:
     """A model at home: its folder, how many files and bytes, and what the check said.
 
-    `missing` are files that the manifest wants collected, and the run did not write.
+    `missing` are files that the manifest wants collected, and the run did not write. `unchecked` are files that nobody
+    has a checksum of but the store.
     """
 
     folder: Path
@@ -57,6 +62,7 @@ class Collected:
     metrics: dict[str, Metric]
     said: str
     missing: tuple[str, ...] = ()
+    unchecked: tuple[str, ...] = ()
 
 
 class _Answer(BaseModel):
@@ -83,9 +89,11 @@ class Collection:
     def run(self) -> Collected:
         """Fetch (unless it is here already, and whole), check; raises `ToolkitError` and keeps what was fetched."""
         with open_access(self._manifest, self._home, self._side_image, self._check_id) as opened, self._cleaned():
+            store = Store(examined(opened["results"], self._record.results_bucket))
+            digests = stored_digests(store, self._record)
             if not self._own.is_whole():
                 self._own.refuse_foreign()
-                self._fetch(Store(opened["results"]))
+                self._fetch(store, digests)
             answer = self._check(opened.remotes)
         files = [file for file in self._folder.rglob("*") if file.is_file() and file.name not in (SUMS, MARKER)]
         size = sum(file.stat().st_size for file in files)
@@ -93,9 +101,19 @@ class Collection:
         metrics = read_metrics(last)
         told = "\n".join(said if metrics else answer.said)
         missing = tuple(path for path in self._manifest.collect if not (self._folder / _BESIDES / path).exists())
-        return Collected(self._folder, len(files), size, answer.signatures, metrics, told, missing)
+        names = sorted(file.relative_to(self._folder).as_posix() for file in files)
+        plainly = {plain(key) for key in digests}
+        unchecked = tuple(name for name in names if not self._has_digest(name, plainly))
+        return Collected(self._folder, len(files), size, answer.signatures, metrics, told, missing, unchecked)
 
-    def _fetch(self, store: Store) -> None:
+    def _has_digest(self, name: str, plainly: set[str]) -> bool:
+        """Whether someone other than the store says what a collected file holds: the run's agent, or who submitted."""
+        folder, _, rest = name.partition("/")
+        if folder == _FETCHED["_submitted_code"]:
+            return bool(self._record.code_digest)
+        return plain(f"{self._record.training_id}/{rest if folder == _BESIDES else name}") in plainly
+
+    def _fetch(self, store: Store, digests: Mapping[str, str]) -> None:
         """Fetch into a folder beside the target, and move it there when it is whole."""
         wanted = self._wanted(store)
         if not any(name.startswith("model/") for name, _ in wanted):
@@ -104,6 +122,7 @@ class Collection:
                 f"{self._record.results_bucket}/{self._record.training_id}/ has no folder model/",
                 mend=f"the run ended as {self._record.state.value}; its program must write RESULT_DIR/model",
             )
+        digests = by_listed_key(digests, (item.key for _, item in wanted))
         total, done = sum(item.size for _, item in wanted), 0
 
         def on_bytes(count: int) -> None:
@@ -113,10 +132,14 @@ class Collection:
 
         with self._own.replaced() as (folder, put):
             sums: dict[str, str] = {}
+            keys: dict[str, str] = {}
             for name, item in wanted:
                 file = folder / name
                 file.parent.mkdir(parents=True, exist_ok=True)
-                sums[name] = store.get(self._record.results_bucket, item, file, on_bytes)
+                known = item.key in digests  # then what the store says of it is no matter
+                sums[name] = store.get(self._record.results_bucket, item, file, on_bytes, compare=not known)
+                keys[item.key] = sums[name]
+            refuse_damaged(self._record, digests, keys, self._places)
             self._compare_code(folder, sums)
             put(sums)
 
@@ -132,6 +155,11 @@ class Collection:
 
     def _wanted(self, store: Store) -> list[tuple[str, StoredObject]]:
         return file_names(self._named(store))
+
+    @property
+    def _places(self) -> list[str]:
+        """The folders and objects of the run that come home."""
+        return [f"{self._record.training_id}/{remote}" for remote in (*_FETCHED, *self._manifest.collect)]
 
     def _named(self, store: Store) -> Iterator[tuple[str, StoredObject]]:
         besides = {path: f"{_BESIDES}/{path}" for path in self._manifest.collect}
@@ -190,7 +218,7 @@ class Collection:
         name = f"toolkit-{self._check_id}"
         side = SideContainer(LOCAL, f"{name}-buckets", self._check_id, self._side_image, name)
         try:
-            side.start({"data": access["data"]})
+            side.start({"data": examined(access["data"], data.bucket)})
             side.mount(data)
             yield side.folder
         finally:

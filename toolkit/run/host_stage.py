@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from toolkit.buckets.client import Access
 from toolkit.buckets.side import SideContainer
-from toolkit.buckets.store import Access
 from toolkit.catalogue.model import LEARNER_UID
 from toolkit.engines import docker_argv
 from toolkit.engines.engine import Engine

@@ -108,10 +108,8 @@ class Launch:
 
     def _check(self, opened: Opened) -> None:
         """Are the keys good and the buckets there? Nothing is recorded or started before that is known."""
-        if self._plan.data_bucket:
-            Store(opened["data"]).check_bucket(self._plan.data_bucket)
+        opened.examine(self._request.manifest)
         results = Store(opened["results"])
-        results.check_bucket(self._plan.results_bucket)
         refuse_missing_resume(self._plan, results)
         save_listing(self._request.home, self._plan.training_id, (file.listed for file in self._request.code.files))
         self._enter(

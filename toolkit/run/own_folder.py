@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -16,17 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from toolkit.errors import Code, ToolkitError
+from toolkit.keeper.checksums import MOST_BYTES, SUMS, line, parse_line
 from toolkit.run.training_id import TrainingId
 from toolkit.whole_file import sha256_of
 
-SUMS = "SHA256SUMS"
 MARKER = ".toolkit-collected"
-_MOST = 256 << 20
-"""Bytes of a list of checksums that are read: a million files with long names."""
-_ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r"}
-_PLAIN = {escape: plain for plain, escape in _ESCAPES.items()}
-_ESCAPE = re.compile(r"\\[\\nr]")
-_DIGITS = 64
 
 
 class OwnFolder:
@@ -111,9 +104,9 @@ class OwnFolder:
 def _sums(at: Path) -> dict[str, str]:
     """Each file's SHA-256; none where the list is damaged."""
     with (at / SUMS).open("rb") as stream:
-        text = stream.read(_MOST).decode("utf-8", "replace")
+        text = stream.read(MOST_BYTES).decode("utf-8", "replace")
     try:
-        return dict(_parsed(one) for one in text.split("\n") if one)
+        return dict(parse_line(one) for one in text.split("\n") if one)
     except ValueError:
         return {}
 
@@ -123,19 +116,3 @@ def _files(at: Path) -> Iterator[str]:
     for folder, folders, files in os.walk(at):
         for name in (*files, *(one for one in folders if (Path(folder) / one).is_symlink())):
             yield (Path(folder) / name).relative_to(at).as_posix()
-
-
-def line(name: str, sha256: str) -> str:
-    """A line of a list of checksums, without its end: a name with a line end is escaped as sha256sum(1) has it."""
-    escaped = "".join(_ESCAPES.get(character, character) for character in name)
-    return f"{'' if escaped == name else chr(92)}{sha256}  {escaped}"
-
-
-def _parsed(text: str) -> tuple[str, str]:
-    """Name and SHA-256 of such a line. Raises `ValueError` where it is none."""
-    sha256, _, name = text.removeprefix("\\").partition("  ")
-    if text.startswith("\\"):
-        name = _ESCAPE.sub(lambda match: _PLAIN.get(match[0], match[0]), name)
-    if len(sha256) != _DIGITS or not name:
-        raise ValueError(text)
-    return name, sha256

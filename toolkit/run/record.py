@@ -78,6 +78,8 @@ class Record:
         placement: of each learner its number, its host (empty: this machine) and its ranks; empty in records of earlier
             versions.
         code_digest: SHA-256 over the submitted files' paths, modes and contents (`toolkit.run.code_listing`).
+        checksums: SHA-256 of the list of checksums of what its programs wrote (`toolkit.keeper.run_checksums`); empty
+            where there is none.
     """
 
     training_id: CheckedId
@@ -113,6 +115,7 @@ class Record:
     resumed_from: str = ""
     placement: tuple[tuple[int, str, tuple[int, ...]], ...] = ()
     code_digest: str = ""
+    checksums: str = ""
 
     @property
     def final(self) -> bool:

@@ -54,7 +54,7 @@ def _now(record: Record, engines: Mapping[str, Engine]) -> Record:
             ended, trouble = stored.record(), ""
     except ToolkitError as error:
         ended, trouble = None, error.what
-    return ended or _from_volume(record, first) or _judged(record, first, trouble)
+    return ended or from_volume(record, first) or _judged(record, first, trouble)
 
 
 def _read(data: str, record: Record) -> Record | None:
@@ -64,8 +64,9 @@ def _read(data: str, record: Record) -> Record | None:
         return None
 
 
-def _from_volume(record: Record, engine: Engine) -> Record | None:
-    """What the keeper wrote down before it left a volume behind, read by a container of the run's own image."""
+def from_volume(record: Record, engine: Engine) -> Record | None:
+    """What the keeper wrote down before it left a volume behind, read by a container of the run's own image: also how
+    a run ended whose record no bucket took."""
     volumes = engine.names("volume", record.training_id)
     if not volumes:
         return None

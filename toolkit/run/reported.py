@@ -63,6 +63,7 @@ class Outcome(BaseModel):
     mend: Annotated[str, Field(max_length=_TEXT)] = ""
     kept: Annotated[tuple[Annotated[str, Field(max_length=_MOST)], ...], Field(max_length=_MOST)] = ()
     metrics: Annotated[dict[str, Metric], BeforeValidator(_metrics)] = Field(default_factory=dict)
+    checksums: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
 
     @field_validator("error_code", "end")
     @classmethod
@@ -102,6 +103,7 @@ class Outcome(BaseModel):
             mend=self.mend,
             kept=self.kept,
             metrics=self.metrics,
+            checksums=self.checksums,
             launcher=None,  # who tells of a run has begun it
         )
 

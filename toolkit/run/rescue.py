@@ -26,6 +26,7 @@ from toolkit.keeper.signed import signed
 from toolkit.leases.keep import holders, release
 from toolkit.places import home
 from toolkit.run.agent_container import AgentContainer
+from toolkit.run.digests import store_digests, stored_digests
 from toolkit.run.events import Events, Gone, Told
 from toolkit.run.kept import Presence, RemoteKeeper
 from toolkit.run.opened import manifest_of
@@ -54,17 +55,21 @@ def rescue(record: Record, records: Records, tell: Callable[[str], None]) -> Rec
     side_image, run = read_inputs(buckets_recipe()).reference, record.training_id
     address = cluster.operator if record.hosts else LOOPBACK
     with reached(record) as engines, open_access(manifest, home(), side_image, f"{run}-rescue", address) as opened:
+        opened.examine(manifest)
+        store = Store(opened["results"])
+        lists = [_digests(store, record, tell)]
         for host, engine in engines.items():
             if _volume(engine, run):
                 tell(f"storing what {engine.host} keeps")
-                _rescue_on(record, cluster, host, engine, opened, side_image, tell)
+                told = _rescue_on(record, cluster, host, engine, opened, side_image, tell)
+                lists.append(_digests(store, told, tell) if told else {})
             left = engine.remove_run(run)
             if record.hosts:
                 _give_back_leases(engine, cluster, run)
             if left:
                 tell(f"could not be removed on {engine.host}: {', '.join(left)}")
-        record = rescued(record, time.time())
-        Store(opened["results"]).write(
+        record = replace(rescued(record, time.time()), checksums=store_digests(store, record, lists))
+        store.write(
             record.results_bucket,
             f"{CONTROL_FOLDER}/{run}/{RECORD}",
             signed(asdict(record), new_run_key(home(), run), RECORD),
@@ -85,6 +90,17 @@ def rescued(record: Record, now: float) -> Record:
 
 
 _RESCUED = "; what its hosts kept is in the bucket now"
+
+
+def _digests(store: Store, record: Record, tell: Callable[[str], None]) -> dict[str, str]:
+    """The list of checksums so far; one that is not to be believed keeps nothing from being stored."""
+    try:
+        return stored_digests(store, record)
+    except ToolkitError as error:
+        if error.context.get("reason") != "refused":
+            raise
+        tell(f"{error.what}; what it listed has no checksum now")
+        return {}
 
 
 def _volume(engine: Engine, run: str) -> str:
@@ -114,14 +130,15 @@ def _rescue_on(
     opened: Opened,
     side_image: str,
     tell: Callable[[str], None],
-) -> None:
+) -> Record | None:
+    """Store what one host keeps; the run's record with what its agent says of that, None where it was not heard."""
     run = record.training_id
     keeper = RemoteKeeper(engine, run)
     if keeper.presence() is Presence.THERE:
         tell(f"the run's keeper on {engine.host} is still at work; waiting for it")
         _let_leave(keeper, cluster.deadlines.store + _FINISH_SECONDS)
         if not _volume(engine, run):
-            return  # a keeper takes the volume with it only where all of it is stored
+            return None  # a keeper takes the volume with it only where all of it is stored
     for name in engine.names("container", run):  # what an engine that was stopped in the middle has left
         engine.remove("container", name)
     agent = AgentContainer(engine, run, side_image, volume_of(run))
@@ -135,7 +152,7 @@ def _rescue_on(
     end = _end(keeper, record)
     _let_leave(keeper, _FINISH_SECONDS)  # it unmounts; killed before, it would leave a mount that no one serves
     if end is None and not _volume(engine, run):
-        return  # it was gone before anyone heard it
+        return None  # it was gone before anyone heard it
     if end is None or end.state is not State.COMPLETED:
         raise ToolkitError(
             Code.STORING_RESULTS,
@@ -143,6 +160,7 @@ def _rescue_on(
             evidence=end.evidence if end else "",
             mend=f"it is kept there; toolkit rescue {run} tries again",
         )
+    return end
 
 
 def _salvage(side: SideContainer, mount: Mount, run: str) -> None:

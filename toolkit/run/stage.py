@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from toolkit.buckets.store import Access
+from toolkit.buckets.client import Access
 from toolkit.engines.engine import Engine
 from toolkit.errors import ToolkitError
 from toolkit.hosts.all_at_once import Job as Errand

@@ -23,7 +23,7 @@ from toolkit.run.kept import Presence, RemoteKeeper
 from toolkit.run.launcher import lives
 from toolkit.run.record import Record, State
 from toolkit.run.records import Records
-from toolkit.run.refresh import never_began
+from toolkit.run.refresh import from_volume, never_began
 from toolkit.run.reported import read_report
 from toolkit.run.stored import StoredRun
 from toolkit.run.view import Choice, Unbreakable, View
@@ -150,8 +150,19 @@ class Watch:
         if unbegun := self._launchers_word():
             self._told(unbegun, unbegun.reason)
             return
+        if ended := self._left_behind():
+            self._told(ended, ended.reason)
+            return
         host = next(iter(self._watched.keepers)) or "this machine"
         self._lost(f"the run's keeper on {host} is gone: it was killed, or the host's engine was stopped", host)
+
+    def _left_behind(self) -> Record | None:
+        """The end as the run's volume has it, which stays where the record could not be published."""
+        try:
+            found = from_volume(self._record, next(iter(self._watched.keepers.values())).engine)
+        except ToolkitError:
+            return None
+        return found if found and found.final else None
 
     def _stored_end(self, offset: int) -> bool:
         """Tell the run's last lines and end as the bucket has them; false where it has no end of it."""

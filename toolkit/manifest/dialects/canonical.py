@@ -27,6 +27,7 @@ from toolkit.manifest.fields import (
     Package,
     PairReference,
     Prose,
+    Region,
     Relative,
     Retries,
     Section,
@@ -141,9 +142,11 @@ class KeysConnection(Section):
     endpoint_url: Url
     access_key_id: Key
     secret_access_key: Key
+    region: Region | None = None
 
     def to_connection(self) -> Connection:
-        return Connection(self.endpoint_url, parse_secret(self.access_key_id), parse_secret(self.secret_access_key))
+        keys = parse_secret(self.access_key_id), parse_secret(self.secret_access_key)
+        return Connection(self.endpoint_url, *keys, self.region or "")
 
 
 class PairConnection(Section):
@@ -151,10 +154,11 @@ class PairConnection(Section):
 
     endpoint_url: Url
     credentials: PairReference
+    region: Region | None = None
 
     def to_connection(self) -> Connection:
         source = parse_secret(self.credentials)
-        return Connection(self.endpoint_url, source, source)
+        return Connection(self.endpoint_url, source, source, self.region or "")
 
 
 def _connection_shape(value: Any) -> str:

@@ -23,6 +23,7 @@ from toolkit.manifest.fields import (
     Name,
     Nodes,
     Prose,
+    Region,
     Relative,
     Section,
     Size,
@@ -82,9 +83,11 @@ class StoreConnection(Section):
     user_name: Key
     password: Key
     type: Name = "s3"
+    region: Region | None = None
 
     def to_connection(self) -> Connection:
-        return Connection(self.auth_url, parse_secret(self.user_name), parse_secret(self.password))
+        keys = parse_secret(self.user_name), parse_secret(self.password)
+        return Connection(self.auth_url, *keys, self.region or "")
 
 
 class FolderConnection(Section):

@@ -24,7 +24,7 @@ from toolkit.manifest.dialects.canonical import (
     whole_definition,
 )
 from toolkit.manifest.dialects.steps import steps_of
-from toolkit.manifest.fields import Commands, Key, Name, Package, Prose, Section, Url, Version, by_shape
+from toolkit.manifest.fields import Commands, Key, Name, Package, Prose, Region, Section, Url, Version, by_shape
 from toolkit.manifest.model import Connection, Framework, Manifest, Step
 from toolkit.manifest.told import Told
 from toolkit.secrets import parse_secret
@@ -103,11 +103,11 @@ class AwsConnection(Section):
     endpoint_url: Url
     aws_access_key_id: Key
     aws_secret_access_key: Key
+    region: Region | None = None
 
     def to_connection(self) -> Connection:
-        return Connection(
-            self.endpoint_url, parse_secret(self.aws_access_key_id), parse_secret(self.aws_secret_access_key)
-        )
+        keys = parse_secret(self.aws_access_key_id), parse_secret(self.aws_secret_access_key)
+        return Connection(self.endpoint_url, *keys, self.region or "")
 
 
 def _connection_shape(value: Any) -> str:

@@ -1,0 +1,112 @@
+"""Runs on stores with other ways: real engine, mounts and rclone; the store is a stand-in, as none is at hand."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.buckets.stand_in_s3 import StandInS3, standing_in
+
+from .conftest import Bench
+
+PROGRAM = """
+import os
+model = os.fsencode(os.environ["RESULT_DIR"]) + b"/model"
+os.makedirs(model)
+open(model + b"/weights", "wb").write(os.urandom(100_000))
+for name in (b"#a", b";b", b" lead", b"trail ", b"new\\nline", b"\\xe9t\\xe9", b"empty"):
+    open(model + b"/" + name, "wb").write(b"" if name == b"empty" else b"data of " + name)
+assert len(open(model + b"/weights", "rb").read()) == 100_000
+assert os.listdir(os.environ["DATA_DIR"]) == ["x"]
+"""
+KEYS = {"weights", "#a", ";b", " lead", "trail ", "new\nline", "‛E9t‛E9", "empty"}
+
+
+@dataclass
+class Elsewhere:
+    """A store that is not the embedded one, with the data put into it."""
+
+    bench: Bench
+    server: StandInS3
+    manifest: Path
+
+    def launch(self, *words: object) -> dict[str, Any]:
+        record: dict[str, Any] = json.loads(self.bench.run("launch", "--json", *words, self.manifest).stdout)
+        return record
+
+    def model(self, record: dict[str, Any]) -> str:
+        return f"mnist-training-models/{record['training_id']}/model/"
+
+    def collect(self, record: dict[str, Any], folder: Path) -> dict[str, Any]:
+        """What is wrong with it, as the command says."""
+        done = self.bench.run("collect", "--json", record["training_id"], "--to", folder)
+        assert not (folder / record["training_id"]).exists() or done.returncode in (0, 5)
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+
+@contextmanager
+def elsewhere(bench: Bench, folder: Path, **how: object) -> Iterator[Elsewhere]:
+    with standing_in(**how) as server:
+        manifest = bench.manifest(folder, "python program.py", PROGRAM, nodes=1)
+        text = manifest.read_text().replace("endpoint_url: embedded", f"endpoint_url: {server.url}")
+        text = re.sub(r"\$\{embedded:access_key_id\}", "AKIDEXAMPLE", text)
+        manifest.write_text(re.sub(r"\$\{embedded:secret_access_key\}", "a-stand-ins-secret", text))
+        data = folder / "data"
+        data.mkdir()
+        (data / "x").write_text("x")
+        bench.ok("bucket", "put", manifest, data)
+        again = bench.ok("bucket", "put", manifest, data)
+        assert "0 files put (0 B), 1 there already" in again.stdout + again.stderr
+        data.rename(folder.parent / "put")
+        yield Elsewhere(bench, server, manifest)
+
+
+@pytest.mark.parametrize(
+    "how", [{}, {"md5_etags": False}, {"region": "eu-south-2"}], ids=["plain", "other etags", "region"]
+)
+def test_a_run_is_stored_whole_whatever_its_names_and_a_changed_model_is_refused(
+    bench: Bench, tmp_path: Path, left_nothing: None, how: dict[str, Any]
+) -> None:
+    with elsewhere(bench, tmp_path / "job", **how) as store:
+        record = store.launch()
+        assert (record["state"], record["kept"]) == ("COMPLETED", [])
+        assert {key.removeprefix(store.model(record)) for key in store.server.objects if "/model/" in key} == KEYS
+        listed = store.server.objects[f"mnist-training-models/{record['training_id']}/_run/SHA256SUMS"].data
+        assert listed.count(b"\n") == len(KEYS)
+        weights = store.server.objects[f"{store.model(record)}weights"]
+        weights.data = b"?" + weights.data[1:]
+        error = store.collect(record, tmp_path / "models")["error"]
+        assert f"{record['training_id']}/model/weights" in json.dumps(error)
+        assert "was written" in json.dumps(error)
+
+
+def test_what_a_store_damages_while_it_takes_it_is_kept_on_the_host_until_it_takes_it_whole(
+    bench: Bench, tmp_path: Path, left_nothing: None
+) -> None:
+    with elsewhere(bench, tmp_path / "job", md5_etags=False) as store:
+        store.server.damages = "model/weights"
+        id_file = tmp_path / "id"
+        bench.run("launch", "--id-file", id_file, store.manifest)
+        record = json.loads(bench.ok("show", "--json", id_file.read_text().strip()).stdout)
+        assert (record["state"], record["end"], record["kept"]) == ("FAILED", "bucket write", ["this machine"])
+        assert "/model/weights': holds other bytes: SHA-256" in record["evidence"]
+        again = bench.run("rescue", record["training_id"])
+        assert again.returncode == 3
+        assert "model/weights" in again.stdout + again.stderr
+        store.server.damages = ""
+        bench.ok("rescue", record["training_id"])
+        record = json.loads(bench.ok("show", "--json", record["training_id"]).stdout)
+        assert (record["state"], record["kept"]) == ("COMPLETED", [])
+        listed = store.server.objects[f"mnist-training-models/{record['training_id']}/_run/SHA256SUMS"].data
+        assert hashlib.sha256(listed).hexdigest() == record["checksums"]
+        weights = store.server.objects[f"{store.model(record)}weights"].data
+        assert hashlib.sha256(weights).hexdigest().encode() in listed

@@ -1,0 +1,62 @@
+"""An S3 store's endpoint, its keys and its ways, and boto3's client of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from toolkit.secrets import Secret
+
+DEFAULT_REGION = "us-east-1"
+
+
+@dataclass(frozen=True)
+class Access:
+    """An endpoint and its keys, resolved.
+
+    Attributes:
+        prefix: the part of the bucket that is meant; it begins every key.
+        region: that requests are signed for; empty where it is not known yet, which is `us-east-1` to begin with.
+        virtual_hosted: whether the bucket's name is part of the host's, and not of the path.
+        md5_etags: whether the ETag of an object that was put whole is its MD5.
+        encryption, kms_key: how the store encrypts what is put there without a word, and with which key, as it says
+            itself; empty where it does not.
+    """
+
+    endpoint_url: str
+    access_key_id: Secret
+    secret_access_key: Secret
+    prefix: str = ""
+    session_token: Secret | None = None
+    region: str = ""
+    virtual_hosted: bool = False
+    md5_etags: bool = True
+    encryption: str = ""
+    kms_key: str = ""
+
+
+def client_of(access: Access) -> Any:
+    """boto3's client."""
+    # All of it now: Python loses a Ctrl-C that comes while a module is imported (a lock's callback swallows it),
+    # and this is before anything is started.
+    import boto3
+    import boto3.s3.transfer
+    from botocore.config import Config
+
+    return boto3.client(
+        "s3",
+        endpoint_url=access.endpoint_url,
+        aws_access_key_id=access.access_key_id.reveal(),
+        aws_secret_access_key=access.secret_access_key.reveal(),
+        aws_session_token=access.session_token.reveal() if access.session_token else None,
+        region_name=access.region or DEFAULT_REGION,
+        config=Config(
+            connect_timeout=5,
+            read_timeout=60,
+            retries={"mode": "standard", "total_max_attempts": 2},
+            s3={"addressing_style": "virtual" if access.virtual_hosted else "path"},
+            # Trailing checksums are Amazon's own; older and smaller S3 servers refuse them.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        ),
+    )

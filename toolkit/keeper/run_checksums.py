@@ -1,0 +1,70 @@
+"""The list of checksums of a run: each host's agent writes its own, learner 1's makes one of them.
+
+A list lies in the bucket, where whoever can write to it may change it. So its own SHA-256 goes another way: with the
+host's report, and of the whole list with the run's record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from toolkit.keeper.checksums import MOST_BYTES, SUMS, merged, read_list, sha256_of, write_list
+from toolkit.keeper.ends import Reason
+from toolkit.keeper.facts import HostReport
+from toolkit.keeper.job import Job
+from toolkit.keeper.places import RUN_FOLDER
+
+
+class Objects(Protocol):
+    """Small objects of the results bucket; see `toolkit.keeper.bucket.Bucket`."""
+
+    def put(self, name: str, data: bytes, *, short: bool = True) -> bool:
+        """Write one; whether it is there."""
+
+    def get(self, name: str, most: int = 1 << 20) -> bytes | None:
+        """Read one; None where it is not there."""
+
+
+def list_of(run: str) -> str:
+    """The object with the checksums of a run."""
+    return f"{run}/{RUN_FOLDER}/{SUMS}"
+
+
+def own_list(job: Job) -> str:
+    """The object with the checksums of what this host's programs wrote: on one host it is the run's."""
+    return list_of(job.run) if len(job.hosts) == 1 else f"{list_of(job.run)}.{job.host}"
+
+
+def gathered(bucket: Objects, job: Job, reports: Sequence[HostReport]) -> tuple[tuple[HostReport, ...], str]:
+    """Make one list of the hosts', store it; its SHA-256, empty where there is none or it could not be stored.
+
+    A host whose list is not the one that it told of has failed: someone else has written it.
+    """
+    if len(job.hosts) == 1:
+        return tuple(reports), reports[0].checksums
+    lists: list[dict[str, str]] = []
+    told = tuple(_added(lists, bucket, f"{list_of(job.run)}.{report.host}", report) for report in reports)
+    data = write_list(merged(lists))
+    there = bool(lists) and bucket.put(list_of(job.run), data, short=False)
+    return told, sha256_of(data) if there else ""
+
+
+def _added(lists: list[dict[str, str]], bucket: Objects, name: str, report: HostReport) -> HostReport:
+    """The report, once the host's list is among `lists`; a failure where that is not its own."""
+    if not report.checksums:
+        return report
+    try:
+        lists.append(believed(bucket.get(name, MOST_BYTES) or b"", report.checksums))
+    except ValueError as error:
+        what = f"object {name} is refused: {error}"
+        return replace(report, failure=report.failure or Reason.BUCKET_WRITE, what=report.what or what)
+    return report
+
+
+def believed(data: bytes, checksum: str) -> dict[str, str]:
+    """SHA-256 by key, of a list whose own SHA-256 is known. Raises `ValueError` where it is another."""
+    if sha256_of(data) != checksum:
+        raise ValueError(f"it is not what the run's agent wrote (SHA-256 {checksum})")
+    return read_list(data)
