@@ -1,12 +1,12 @@
 """What the divergence guard costs a training step: the MNIST example's model, with it and without it, in turn.
 
-    python benchmarks/guard.py [--rounds N]
+    python benchmarks/guard.py [--blocks N]
 
 Runs under `toolkit launch`, as the example does. Needs a running engine and the example's image (`toolkit build
 examples/mnist/manifest.yml`); some minutes. One program trains two models like the example's: one is guarded as all are
-by default, the other's variables are excluded, which adds nothing to its steps. They take turns of 200 steps (two
-comparisons), as two runs differ by more than what is to be measured. Prints the median step of each, and the median of
-what a turn with the guard took more than its neighbour without.
+by default, the other's variables are excluded, which adds nothing to its steps. They take turns step by step, as two
+runs differ by more than what is to be measured. A block is 100 steps of each, of which one ends with a comparison.
+Prints a step without the guard, and what it takes more with it: the mean over blocks, and that mean's standard error.
 """
 
 from __future__ import annotations
@@ -26,34 +26,37 @@ EXAMPLE = HOUSE / "examples" / "mnist"
 TIMED = """
 import json, os, sys, time
 from pathlib import Path
-import keras
 import ddl
+import tensorflow as tf
 import train
 from digits import TRAINING, read_digits
 
-ROUNDS, STEPS, BATCH = int(sys.argv[1]), 200, 64
-
-class Turn(keras.callbacks.Callback):
-    def on_train_batch_end(self, batch, logs=None):
-        if batch == 0:
-            self.began = time.perf_counter()
-        self.milliseconds = 1000 * (time.perf_counter() - self.began) / max(batch, 1)
+BLOCKS, STEPS, BATCH = int(sys.argv[1]), 100, 64
 
 train.share_processors()
 share = train.shard(read_digits(Path(os.environ["DATA_DIR"]), TRAINING))
-rows = [index % len(share.images) for index in range((STEPS + 1) * BATCH)]
-images, labels = share.images[rows], share.labels[rows]
 models = {"with": train.make_model(0.001), "without": train.make_model(0.001)}
 ddl.guard_exclude(*models["without"].trainable_variables)
-times = {"with": [], "without": []}
-for number in range(ROUNDS + 1):
-    for name in ("with", "without") if number % 2 else ("without", "with"):
-        turn = Turn()
-        models[name].fit(images, labels, batch_size=BATCH, shuffle=False, verbose=0, callbacks=[turn])
-        if number:  # the first turn is TensorFlow's tracing
-            times[name].append(turn.milliseconds)
+take_step = {}
+for name, model in models.items():
+    pairs = tf.data.Dataset.from_tensor_slices((share.images, share.labels))
+    batches = iter(pairs.repeat().batch(BATCH, drop_remainder=True).prefetch(2))
+    model.make_train_function()
+    take_step[name] = lambda train_function=model.train_function, batches=batches: train_function(batches)
+blocks = {"with": [], "without": []}
+for block in range(BLOCKS + 1):
+    spent = {"with": 0.0, "without": 0.0}
+    for step in range(STEPS):
+        for name in ("with", "without") if (block + step) % 2 else ("without", "with"):
+            began = time.perf_counter()
+            logs = take_step[name]()
+            float(logs["loss"])
+            spent[name] += time.perf_counter() - began
+    if block:  # the first is TensorFlow's tracing
+        for name, seconds in spent.items():
+            blocks[name].append(1000 * seconds / STEPS)
 if ddl.rank() == 0:
-    print("TIMES " + json.dumps(times), flush=True)
+    print("TIMES " + json.dumps(blocks), flush=True)
 """
 
 
@@ -67,7 +70,7 @@ def toolkit(*words: object, home: Path) -> str:
     return done.stdout
 
 
-def prepare(folder: Path, home: Path, rounds: int) -> Path:
+def prepare(folder: Path, home: Path, blocks: int) -> Path:
     """The digits in the embedded store, and a manifest beside the program."""
     subprocess.run([sys.executable, EXAMPLE / "make_digits.py", folder / "digits"], check=True, capture_output=True)
     toolkit("bucket", "put", EXAMPLE / "manifest.yml", folder / "digits", home=home)
@@ -78,33 +81,35 @@ def prepare(folder: Path, home: Path, rounds: int) -> Path:
     (code / "timed.py").write_text(TIMED)
     text, command = (EXAMPLE / "manifest.yml").read_text(), "python train.py ; python transform.py"
     assert command in text
-    (code / "manifest.yml").write_text(text.replace(command, f"python timed.py {rounds}"))
+    (code / "manifest.yml").write_text(text.replace(command, f"python timed.py {blocks}"))
     return code / "manifest.yml"
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--rounds", type=int, default=30, help="turns of each (default 30)")
+    parser.add_argument("--blocks", type=int, default=240, help="of 100 steps of each (default 240)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder, home = Path(place), Path(place) / "home"
         home.mkdir()
-        manifest = prepare(folder, home, options.rounds)
+        manifest = prepare(folder, home, options.blocks)
         run = json.loads(toolkit("launch", "--json", manifest, home=home))["training_id"]
         lines = toolkit("logs", run, home=home).splitlines()
     times = json.loads(next(line.partition("TIMES ")[2] for line in lines if "TIMES " in line))
-    on, off = times["with"], times["without"]
-    more = sorted(one - other for one, other in zip(on, off, strict=True))
-    typical = statistics.median(off)
-    cost, low, high = (100 * value / typical for value in (statistics.median(more), *_quartiles(more)))
-    with_it = f"{statistics.median(on):.3f} ms with it"
-    print(f"a step of MNIST: {typical:.3f} ms without the guard, {with_it}, {len(on)} turns each")
-    print(f"the guard costs {cost:+.2f} % (half of the turns between {low:+.2f} % and {high:+.2f} %)")
+    print(in_words(times["with"], times["without"]))
 
 
-def _quartiles(ordered: list[float]) -> tuple[float, float]:
-    return ordered[len(ordered) // 4], ordered[-1 - len(ordered) // 4]
+def in_words(on: list[float], off: list[float]) -> str:
+    """What the blocks' milliseconds a step, with the guard and without it, come to."""
+    typical = statistics.fmean(off)
+    more = [100 * (one - other) / typical for one, other in zip(on, off, strict=True)]
+    error = statistics.stdev(more) / len(more) ** 0.5
+    cost = f"{statistics.fmean(more):+.2f} % (the median of {len(more)} blocks: {statistics.median(more):+.2f} %)"
+    return (
+        f"a step of MNIST on two ranks: {typical:.3f} ms without the guard, {statistics.fmean(on):.3f} ms with it\n"
+        f"the guard costs {cost}, with a standard error of {error:.2f} %"
+    )
 
 
 if __name__ == "__main__":
