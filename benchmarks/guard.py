@@ -1,12 +1,13 @@
 """What the divergence guard costs a training step: the MNIST example's model, with it and without it, in turn.
 
-    python benchmarks/guard.py [--blocks N]
+    python benchmarks/guard.py [--thousands N]
 
 Runs under `toolkit launch`, as the example does. Needs a running engine and the example's image (`toolkit build
 examples/mnist/manifest.yml`); some minutes. One program trains two models like the example's: one is guarded as all are
 by default, the other's variables are excluded, which adds nothing to its steps. They take turns step by step, as two
-runs differ by more than what is to be measured. A block is 100 steps of each, of which one ends with a comparison.
-Prints a step without the guard, and what it takes more with it: the mean over blocks, and that mean's standard error.
+runs differ by more than what is to be measured, and each comes first as often. Of a thousand steps of each, the cost is
+the median of the differences between neighbours, in 99 of 100, and what the step that ends with a comparison takes more
+(the mean of ten). Prints the mean of that over all thousands, and its standard error.
 """
 
 from __future__ import annotations
@@ -19,19 +20,20 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 HOUSE = Path(__file__).resolve().parent.parent
 EXAMPLE = HOUSE / "examples" / "mnist"
 
 TIMED = """
-import json, os, sys, time
+import os, statistics, sys, time
 from pathlib import Path
 import ddl
 import tensorflow as tf
 import train
 from digits import TRAINING, read_digits
 
-BLOCKS, STEPS, BATCH = int(sys.argv[1]), 100, 64
+THOUSANDS, INTERVAL, BATCH = int(sys.argv[1]), 100, 64
 
 train.share_processors()
 share = train.shard(read_digits(Path(os.environ["DATA_DIR"]), TRAINING))
@@ -43,21 +45,49 @@ for name, model in models.items():
     batches = iter(pairs.repeat().batch(BATCH, drop_remainder=True).prefetch(2))
     model.make_train_function()
     take_step[name] = lambda train_function=model.train_function, batches=batches: train_function(batches)
-blocks = {"with": [], "without": []}
-for block in range(BLOCKS + 1):
-    spent = {"with": 0.0, "without": 0.0}
-    for step in range(STEPS):
-        for name in ("with", "without") if (block + step) % 2 else ("without", "with"):
-            began = time.perf_counter()
-            logs = take_step[name]()
-            float(logs["loss"])
-            spent[name] += time.perf_counter() - began
-    if block:  # the first is TensorFlow's tracing
-        for name, seconds in spent.items():
-            blocks[name].append(1000 * seconds / STEPS)
-if ddl.rank() == 0:
-    print("TIMES " + json.dumps(blocks), flush=True)
+
+def pair(names):
+    spent = {}
+    for name in names:
+        began = time.perf_counter()
+        float(take_step[name]()["loss"])
+        spent[name] = 1000 * (time.perf_counter() - began)
+    return spent["with"], spent["without"]
+
+ORDERS = (("with", "without"), ("without", "with"))
+for step in range(INTERVAL):  # TensorFlow traces, and warms up
+    pair(ORDERS[step % 2])
+for thousand in range(THOUSANDS):
+    more, compared, typical = {order: [] for order in ORDERS}, [], []
+    for step in range(1, 1001):
+        order = ORDERS[(step + step // INTERVAL) % 2]
+        guarded, other = pair(order)
+        typical.append(other)
+        if step % INTERVAL:
+            more[order].append(guarded - other)
+        else:
+            compared.append(guarded - other)
+    each = statistics.fmean(map(statistics.median, more.values()))
+    if ddl.rank() == 0:
+        print("THOUSAND", statistics.median(typical), each, statistics.fmean(compared), flush=True)
 """
+
+
+INTERVAL = 100
+
+
+class Thousand(NamedTuple):
+    """Of a thousand steps of each, in milliseconds.
+
+    Attributes:
+        step: one without the guard.
+        each: what one with it takes more.
+        compared: what one that ends with a comparison takes more.
+    """
+
+    step: float
+    each: float
+    compared: float
 
 
 def toolkit(*words: object, home: Path) -> str:
@@ -70,7 +100,7 @@ def toolkit(*words: object, home: Path) -> str:
     return done.stdout
 
 
-def prepare(folder: Path, home: Path, blocks: int) -> Path:
+def prepare(folder: Path, home: Path, thousands: int) -> Path:
     """The digits in the embedded store, and a manifest beside the program."""
     subprocess.run([sys.executable, EXAMPLE / "make_digits.py", folder / "digits"], check=True, capture_output=True)
     toolkit("bucket", "put", EXAMPLE / "manifest.yml", folder / "digits", home=home)
@@ -81,34 +111,34 @@ def prepare(folder: Path, home: Path, blocks: int) -> Path:
     (code / "timed.py").write_text(TIMED)
     text, command = (EXAMPLE / "manifest.yml").read_text(), "python train.py ; python transform.py"
     assert command in text
-    (code / "manifest.yml").write_text(text.replace(command, f"python timed.py {blocks}"))
+    (code / "manifest.yml").write_text(text.replace(command, f"python timed.py {thousands}"))
     return code / "manifest.yml"
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--blocks", type=int, default=240, help="of 100 steps of each (default 240)")
+    parser.add_argument("--thousands", type=int, default=20, help="of steps of each (default 20)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder, home = Path(place), Path(place) / "home"
         home.mkdir()
-        manifest = prepare(folder, home, options.blocks)
+        manifest = prepare(folder, home, options.thousands)
         run = json.loads(toolkit("launch", "--json", manifest, home=home))["training_id"]
         lines = toolkit("logs", run, home=home).splitlines()
-    times = json.loads(next(line.partition("TIMES ")[2] for line in lines if "TIMES " in line))
-    print(in_words(times["with"], times["without"]))
+    found = [line.partition("THOUSAND ")[2].split() for line in lines if "THOUSAND " in line]
+    print(in_words([Thousand(*map(float, words)) for words in found]))
 
 
-def in_words(on: list[float], off: list[float]) -> str:
-    """What the blocks' milliseconds a step, with the guard and without it, come to."""
-    typical = statistics.fmean(off)
-    more = [100 * (one - other) / typical for one, other in zip(on, off, strict=True)]
-    error = statistics.stdev(more) / len(more) ** 0.5
-    cost = f"{statistics.fmean(more):+.2f} % (the median of {len(more)} blocks: {statistics.median(more):+.2f} %)"
+def in_words(found: list[Thousand]) -> str:
+    """What it all comes to."""
+    step, each, compared = (statistics.fmean(values) for values in zip(*found, strict=True))
+    costs = [100 * ((INTERVAL - 1) * one.each + one.compared) / INTERVAL / one.step for one in found]
+    error = statistics.stdev(costs) / len(costs) ** 0.5
     return (
-        f"a step of MNIST on two ranks: {typical:.3f} ms without the guard, {statistics.fmean(on):.3f} ms with it\n"
-        f"the guard costs {cost}, with a standard error of {error:.2f} %"
+        f"a step of MNIST on two ranks without the guard: {step:.2f} ms; with it {1000 * each:+.1f} us, "
+        f"and each {INTERVAL}th {compared:+.2f} ms\n"
+        f"the guard costs {statistics.fmean(costs):+.2f} % (standard error {error:.2f} %; {len(found)},000 steps)"
     )
 
 
