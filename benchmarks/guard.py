@@ -1,12 +1,13 @@
 """What the divergence guard costs a training step: the MNIST example's model, with it and without it, in turn.
 
-    python benchmarks/guard.py [--rounds N]
+    python benchmarks/guard.py [--thousands N]
 
 Runs under `toolkit launch`, as the example does. Needs a running engine and the example's image (`toolkit build
 examples/mnist/manifest.yml`); some minutes. One program trains two models like the example's: one is guarded as all are
-by default, the other's variables are excluded, which adds nothing to its steps. They take turns of 200 steps (two
-comparisons), as two runs differ by more than what is to be measured. Prints the median step of each, and the median of
-what a turn with the guard took more than its neighbour without.
+by default, the other's variables are excluded, which adds nothing to its steps. They take turns step by step, as two
+runs differ by more than what is to be measured, and each comes first as often. Of a thousand steps of each, the cost is
+the median of the differences between neighbours, in 99 of 100, and what the step that ends with a comparison takes more
+(the mean of ten). Prints the mean of that over all thousands, and its standard error.
 """
 
 from __future__ import annotations
@@ -19,42 +20,74 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 HOUSE = Path(__file__).resolve().parent.parent
 EXAMPLE = HOUSE / "examples" / "mnist"
 
 TIMED = """
-import json, os, sys, time
+import os, statistics, sys, time
 from pathlib import Path
-import keras
 import ddl
+import tensorflow as tf
 import train
 from digits import TRAINING, read_digits
 
-ROUNDS, STEPS, BATCH = int(sys.argv[1]), 200, 64
-
-class Turn(keras.callbacks.Callback):
-    def on_train_batch_end(self, batch, logs=None):
-        if batch == 0:
-            self.began = time.perf_counter()
-        self.milliseconds = 1000 * (time.perf_counter() - self.began) / max(batch, 1)
+THOUSANDS, INTERVAL, BATCH = int(sys.argv[1]), 100, 64
 
 train.share_processors()
 share = train.shard(read_digits(Path(os.environ["DATA_DIR"]), TRAINING))
-rows = [index % len(share.images) for index in range((STEPS + 1) * BATCH)]
-images, labels = share.images[rows], share.labels[rows]
 models = {"with": train.make_model(0.001), "without": train.make_model(0.001)}
 ddl.guard_exclude(*models["without"].trainable_variables)
-times = {"with": [], "without": []}
-for number in range(ROUNDS + 1):
-    for name in ("with", "without") if number % 2 else ("without", "with"):
-        turn = Turn()
-        models[name].fit(images, labels, batch_size=BATCH, shuffle=False, verbose=0, callbacks=[turn])
-        if number:  # the first turn is TensorFlow's tracing
-            times[name].append(turn.milliseconds)
-if ddl.rank() == 0:
-    print("TIMES " + json.dumps(times), flush=True)
+take_step = {}
+for name, model in models.items():
+    pairs = tf.data.Dataset.from_tensor_slices((share.images, share.labels))
+    batches = iter(pairs.repeat().batch(BATCH, drop_remainder=True).prefetch(2))
+    model.make_train_function()
+    take_step[name] = lambda train_function=model.train_function, batches=batches: train_function(batches)
+
+def pair(names):
+    spent = {}
+    for name in names:
+        began = time.perf_counter()
+        float(take_step[name]()["loss"])
+        spent[name] = 1000 * (time.perf_counter() - began)
+    return spent["with"], spent["without"]
+
+ORDERS = (("with", "without"), ("without", "with"))
+for step in range(INTERVAL):  # TensorFlow traces, and warms up
+    pair(ORDERS[step % 2])
+for thousand in range(THOUSANDS):
+    more, compared, typical = {order: [] for order in ORDERS}, [], []
+    for step in range(1, 1001):
+        order = ORDERS[(step + step // INTERVAL) % 2]
+        guarded, other = pair(order)
+        typical.append(other)
+        if step % INTERVAL:
+            more[order].append(guarded - other)
+        else:
+            compared.append(guarded - other)
+    each = statistics.fmean(map(statistics.median, more.values()))
+    if ddl.rank() == 0:
+        print("THOUSAND", statistics.median(typical), each, statistics.fmean(compared), flush=True)
 """
+
+
+INTERVAL = 100
+
+
+class Thousand(NamedTuple):
+    """Of a thousand steps of each, in milliseconds.
+
+    Attributes:
+        step: one without the guard.
+        each: what one with it takes more.
+        compared: what one that ends with a comparison takes more.
+    """
+
+    step: float
+    each: float
+    compared: float
 
 
 def toolkit(*words: object, home: Path) -> str:
@@ -67,7 +100,7 @@ def toolkit(*words: object, home: Path) -> str:
     return done.stdout
 
 
-def prepare(folder: Path, home: Path, rounds: int) -> Path:
+def prepare(folder: Path, home: Path, thousands: int) -> Path:
     """The digits in the embedded store, and a manifest beside the program."""
     subprocess.run([sys.executable, EXAMPLE / "make_digits.py", folder / "digits"], check=True, capture_output=True)
     toolkit("bucket", "put", EXAMPLE / "manifest.yml", folder / "digits", home=home)
@@ -78,33 +111,35 @@ def prepare(folder: Path, home: Path, rounds: int) -> Path:
     (code / "timed.py").write_text(TIMED)
     text, command = (EXAMPLE / "manifest.yml").read_text(), "python train.py ; python transform.py"
     assert command in text
-    (code / "manifest.yml").write_text(text.replace(command, f"python timed.py {rounds}"))
+    (code / "manifest.yml").write_text(text.replace(command, f"python timed.py {thousands}"))
     return code / "manifest.yml"
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--rounds", type=int, default=30, help="turns of each (default 30)")
+    parser.add_argument("--thousands", type=int, default=20, help="of steps of each (default 20)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder, home = Path(place), Path(place) / "home"
         home.mkdir()
-        manifest = prepare(folder, home, options.rounds)
+        manifest = prepare(folder, home, options.thousands)
         run = json.loads(toolkit("launch", "--json", manifest, home=home))["training_id"]
         lines = toolkit("logs", run, home=home).splitlines()
-    times = json.loads(next(line.partition("TIMES ")[2] for line in lines if "TIMES " in line))
-    on, off = times["with"], times["without"]
-    more = sorted(one - other for one, other in zip(on, off, strict=True))
-    typical = statistics.median(off)
-    cost, low, high = (100 * value / typical for value in (statistics.median(more), *_quartiles(more)))
-    with_it = f"{statistics.median(on):.3f} ms with it"
-    print(f"a step of MNIST: {typical:.3f} ms without the guard, {with_it}, {len(on)} turns each")
-    print(f"the guard costs {cost:+.2f} % (half of the turns between {low:+.2f} % and {high:+.2f} %)")
+    found = [line.partition("THOUSAND ")[2].split() for line in lines if "THOUSAND " in line]
+    print(in_words([Thousand(*map(float, words)) for words in found]))
 
 
-def _quartiles(ordered: list[float]) -> tuple[float, float]:
-    return ordered[len(ordered) // 4], ordered[-1 - len(ordered) // 4]
+def in_words(found: list[Thousand]) -> str:
+    """What it all comes to."""
+    step, each, compared = (statistics.fmean(values) for values in zip(*found, strict=True))
+    costs = [100 * ((INTERVAL - 1) * one.each + one.compared) / INTERVAL / one.step for one in found]
+    error = statistics.stdev(costs) / len(costs) ** 0.5
+    return (
+        f"a step of MNIST on two ranks without the guard: {step:.2f} ms; with it {1000 * each:+.1f} us, "
+        f"and each {INTERVAL}th {compared:+.2f} ms\n"
+        f"the guard costs {statistics.fmean(costs):+.2f} % (standard error {error:.2f} %; {len(found)},000 steps)"
+    )
 
 
 if __name__ == "__main__":

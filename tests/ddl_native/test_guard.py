@@ -65,14 +65,16 @@ def went_well(done: Finished, ranks: int = 2) -> None:
     assert "unsynchronised" not in done.stdout
 
 
-@pytest.mark.parametrize("way", ["function", "fit-many", "session"])
+@pytest.mark.parametrize("way", ["function", "two", "mixed", "fit-many", "session"])
 def test_weights_that_are_the_same_on_all_ranks_are_no_fault(guarding: Guarding, way: str) -> None:
     done = guarding(way, "nothing")
     went_well(done)
     assert "ranks' weights differ" not in done.stderr
 
 
-@pytest.mark.parametrize("way", ["function", "fit", "fit-many", "fit-eagerly", "session"])
+@pytest.mark.parametrize(
+    "way", ["function", "nested", "retraced", "mixed", "eager", "two", "fit", "fit-many", "fit-eagerly", "session"]
+)
 def test_weights_beyond_the_tolerance_end_the_job_with_the_interval_and_the_variable(
     guarding: Guarding, way: str
 ) -> None:

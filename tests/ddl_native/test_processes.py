@@ -64,6 +64,11 @@ def test_a_child_that_outlives_its_rank_does_not_keep_mpirun_waiting(job: Job, w
     [
         ("exit", 3),
         ("raise-exit", 3),
+        ("quit", 3),
+        ("imported-exit", 3),
+        ("unfinished", 3),
+        ("unfinished-raise-exit", 3),
+        ("hooked-raise", 1),
         ("words", 1),
         ("true", 1),
         ("large", 3),
@@ -79,12 +84,16 @@ def test_a_child_that_outlives_its_rank_does_not_keep_mpirun_waiting(job: Job, w
 def test_the_job_ends_at_once_with_the_status_of_the_rank_that_failed(
     job: Job, way: str, status: int, others: str
 ) -> None:
-    # The divergence guard compares weights at the end and learns of `raise SystemExit` too late: see `ddl.guard`.
-    guard = "0" if (way, others) == ("raise-exit", "busy") else "100"
-    done = job(3, *python("exits.py", way, others), DDL_GUARD=guard)
+    done = job(3, *python("exits.py", way, others))
     assert done.returncode == status, done.stdout + done.stderr
     assert "GOES ON" not in done.stdout
     assert "EngineError" not in done.stderr  # of ranks that were left waiting
+
+
+@pytest.mark.parametrize("way", ["caught-exit", "raise-exit-0"])
+def test_a_rank_that_ends_well_waits_for_the_others(job: Job, way: str) -> None:
+    done = job(3, *python("exits.py", way, "well"))
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_status_is_kept_though_all_others_end_well(job: Job) -> None:

@@ -26,6 +26,7 @@ from typing import Any, NoReturn
 
 from ddl.engine import Engine
 from ddl.environment import place
+from ddl.exit_status import note
 
 UNSYNCHRONISED = 86
 """The job's exit status where its ranks were not synchronised. No shell, signal or ``sysexits.h`` uses the number."""
@@ -62,6 +63,7 @@ def arrange(engine: Engine) -> None:
         if "ddl: " in str(arguments.exc_value):
             end(arguments.exc_type, arguments.exc_value)
 
+    note()
     sys.excepthook = print_and_abort
     threading.excepthook = print_and_abort_thread
     atexit.register(engine.close)

@@ -11,12 +11,16 @@ import functools
 import os
 import sys
 import sysconfig
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ddl.exit_status import exit_status
+
 ALLREDUCE, BROADCAST = 0, 1
+_FAILED, _DIVERGED = 5, 6
 REDUCTIONS = {"sum": 0, "avg": 1, "min": 2, "max": 3}
 TYPES = {"float16": 0, "bfloat16": 1, "float32": 2, "float64": 3, "int32": 4, "int64": 5, "bytes": 6}
 
@@ -30,9 +34,6 @@ class EngineError(RuntimeError):
 
 class RanksDiverged(EngineError):
     """The ranks do not train one model: one takes steps that the others take no part in."""
-
-
-_DIVERGED = 6
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,9 @@ class _Counters(ctypes.Structure):
     )
 
 
+_Comparison = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
+
+
 class Started:
     """A collective that is on its way; `wait` must be called once."""
 
@@ -87,6 +91,19 @@ class Started:
     def is_done(self) -> bool:
         """Whether `wait` would return at once."""
         return bool(self._engine.library.ddl_poll(self._handle))
+
+    def wait_at_most(self, seconds: float) -> None:
+        """Wait for the result, though not for ever. Where this raises, `wait` must not follow.
+
+        Raises:
+            EngineError: it has not come. The engine may write to the pieces until the process is over, so they stay.
+        """
+        until = time.monotonic() + seconds
+        while not self.is_done():
+            if time.monotonic() > until:
+                ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._pieces))
+                raise EngineError(f"ddl: the other ranks have not come within {seconds:g} s")
+            time.sleep(0.01)
 
     def wait(self) -> None:
         """Wait for the result, which then lies where the pieces were.
@@ -148,6 +165,28 @@ class Engine:
         """
         self.library.ddl_guard_steps(name.encode(), steps)
 
+    def count_guard_steps(self, key: int, more: int = 0) -> int:
+        """Count steps under a key, as TensorFlow's op ``GuardStep`` does; how many there are then."""
+        return int(self.library.ddl_guard_count(key, more))
+
+    def compare_by(self, compare: Callable[[int, int], None]) -> None:
+        """Have this called, for ever, with the key and the number of steps, where ``GuardStep`` finds that it is time.
+
+        Args:
+            compare: called in a thread that is not Python's; what it raises is what the op fails with.
+        """
+
+        def compare_and_answer(key: int, steps: int) -> int:
+            try:
+                compare(key, steps)
+            except BaseException as error:
+                words = str(error).removeprefix("ddl: ") if isinstance(error, EngineError) else repr(error)
+                return int(self.library.ddl_fail(_FAILED, words.encode()))
+            return 0
+
+        self._comparison = _Comparison(compare_and_answer)  # held: the library calls it
+        self.library.ddl_guard_compare_by(self._comparison)
+
     @property
     def reductions(self) -> int:
         """How many reductions this rank has asked for so far; the divergence guard's own are left out."""
@@ -168,9 +207,11 @@ class Engine:
     def close(self) -> None:
         """Begin no more collectives; those that were begun end now, for as long as Python still has their memory.
 
-        The library leaves by itself when the process exits: only then is the exit status known.
+        The library leaves by itself when the process exits, or ends the job: only then is the exit status sure. A rank
+        that may be failing does not leave here, as it would wait for the others.
         """
-        self.library.ddl_close(_CLOSE_SECONDS)
+        status = exit_status()
+        self.library.ddl_close(_CLOSE_SECONDS, -1 if status is None else status)
 
     def shutdown(self) -> None:
         """Leave: no more collectives from this rank. Waits until every rank has left."""
@@ -243,10 +284,14 @@ def _load() -> Any:
     ]
     library.ddl_wait.argtypes = library.ddl_poll.argtypes = [ctypes.c_int64]
     library.ddl_init.argtypes = [ctypes.c_char_p, ctypes.c_int]
-    library.ddl_close.argtypes = [ctypes.c_double]
+    library.ddl_close.argtypes = [ctypes.c_double, ctypes.c_int]
     library.ddl_abort.argtypes = [ctypes.c_char_p, ctypes.c_int]
     library.ddl_last_error.restype = ctypes.c_char_p
     library.ddl_guard_steps.argtypes = [ctypes.c_char_p, ctypes.c_int64]
+    library.ddl_guard_count.restype = ctypes.c_int64
+    library.ddl_guard_count.argtypes = [ctypes.c_int64, ctypes.c_int64]
+    library.ddl_guard_compare_by.argtypes = [_Comparison]
+    library.ddl_fail.argtypes = [ctypes.c_int, ctypes.c_char_p]
     library.ddl_reductions.restype = ctypes.c_int64
     library.ddl_digest.restype = ctypes.c_uint64
     library.ddl_digest.argtypes = [ctypes.c_void_p, ctypes.c_int64]

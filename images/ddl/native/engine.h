@@ -144,6 +144,15 @@ DDL_API const char *ddl_gpu_algorithm(void);
 #define DDL_GUARD_NAMES "guard: "
 DDL_API void ddl_guard_steps(const char *name, int64_t steps);
 
+/* Steps that are taken where no Python runs, inside TensorFlow's functions: its op `GuardStep` counts them under a `key`, and has them
+ * compared by what Python has registered, which is called in a thread of its own and may wait for other ranks. It returns DDL_OK or
+ * `ddl_fail(code, words)`. Where nothing was registered, as in a program that has loaded another's graph, nothing is compared.
+ * ddl_guard_count counts `more` steps and says how many there are then; may be called by any thread, and never waits. */
+typedef int (*ddl_comparison)(int64_t key, int64_t steps);
+DDL_API int64_t ddl_guard_count(int64_t key, int64_t more);
+DDL_API void ddl_guard_compare_by(ddl_comparison compare);
+DDL_API int ddl_guard_compare(int64_t key, int64_t steps);
+
 /* Reductions other than the guard's that this rank has submitted so far. */
 DDL_API int64_t ddl_reductions(void);
 
@@ -166,9 +175,10 @@ DDL_API void ddl_read_counters(ddl_counters *counters);
 /* What this rank does with a tensor list of so many bytes, in words ("hierarchical", "ring", "mpi", …); for people and tests. */
 DDL_API const char *ddl_algorithm(int64_t bytes);
 
-/* Take no more requests, and wait until those that were taken are done. Where that takes longer than `seconds`, `ddl_shutdown`
- * follows. For languages whose memory is gone before the process exits, and with it its status is known. */
-DDL_API int ddl_close(double seconds);
+/* Take no more requests, and wait until those that were taken are done. Where that takes longer than `seconds`, what follows
+ * depends on the `status` that the process is going to exit with: 0, `ddl_shutdown`; -1 (it is not known), nothing; another,
+ * `ddl_abort`. For languages whose memory is gone before the process exits. */
+DDL_API int ddl_close(double seconds, int status);
 
 /* Leave: requests that wait fail with DDL_LEFT here, and on the other ranks what would need this one. Then waits until every
  * rank has left, and finalises MPI if ddl_init initialised it. Called by itself at exit, and when someone else finalises MPI. */
@@ -179,6 +189,9 @@ DDL_API void ddl_abort(const char *why, int status);
 
 /* The words of this thread's last error; "" if there was none. Valid until the thread's next call. */
 DDL_API const char *ddl_last_error(void);
+
+/* Have these be this thread's last error; gives `code` back. */
+DDL_API int ddl_fail(int code, const char *words);
 
 #ifdef __cplusplus
 }

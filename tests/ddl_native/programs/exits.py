@@ -8,13 +8,14 @@ import signal
 import sys
 import threading
 import time
+from sys import exit as leave
 
 import ddl
 import numpy as np
 
 
-def step():
-    ddl.allreduce_n([np.ones(3, "f")])
+def step(name=None):
+    ddl.allreduce_n([np.ones(3, "f")], name=name)
 
 
 def in_thread():
@@ -30,15 +31,29 @@ def fail():
     raise ValueError("of this rank")
 
 
-def raise_exit():
-    raise SystemExit(3)
+def raise_exit(status=3):
+    raise SystemExit(status)
 
 
-def unfinished():
+def unfinished(end):
     """With a collective under way that nobody waits for."""
-    threading.Thread(target=step, daemon=True).start()
+    threading.Thread(target=step, args=("nobody else's",), daemon=True).start()
     time.sleep(0.5)
-    sys.exit(3)
+    end(3)
+
+
+def hooked():
+    """Another shows what nothing catches, as programs for pretty tracebacks do."""
+    sys.excepthook = lambda *_: print("shown", file=sys.stderr)
+    fail()
+
+
+def caught():
+    """It has not ended yet."""
+    try:
+        sys.exit(3)
+    except SystemExit:
+        time.sleep(ddl.rank())
 
 
 def killed(number):
@@ -55,7 +70,13 @@ WAYS = {
     "large": lambda: sys.exit(259),
     "at-once": lambda: os._exit(3),
     "thread": in_thread,
-    "unfinished": unfinished,
+    "quit": lambda: quit(3),  # noqa: PLR1722 (it does not call sys.exit)
+    "imported-exit": lambda: leave(3),
+    "caught-exit": caught,
+    "raise-exit-0": lambda: raise_exit(0),
+    "unfinished": lambda: unfinished(sys.exit),
+    "unfinished-raise-exit": lambda: unfinished(raise_exit),
+    "hooked-raise": hooked,
     "raise": fail,
     "interrupted": interrupted,
     "terminated": lambda: killed(signal.SIGTERM),

@@ -22,8 +22,8 @@ RATE = 0.05
 generator = np.random.default_rng(ddl.rank())
 
 
-def batch() -> tuple[tf.Tensor, tf.Tensor]:
-    x = generator.normal(size=(8, 4)).astype("float32")
+def batch(size: int = 8) -> tuple[tf.Tensor, tf.Tensor]:
+    x = generator.normal(size=(size, 4)).astype("float32")
     return tf.constant(x), tf.constant(x[:, :1] ** 2)
 
 
@@ -78,10 +78,22 @@ def loop() -> None:
         step = alone
     if WRONG == "excluded":
         ddl.guard_exclude(model.trainable_variables[1])
-    step = step if WAY == "eager" else tf.function(step)
+    traced = tf.function(step)
+
+    @tf.function
+    def nested(x: tf.Tensor, y: tf.Tensor) -> None:
+        for _ in tf.range(1):
+            if tf.reduce_sum(x) > -1e9:
+                traced(x, y)
+
     began = time.monotonic()
     for number in range(STEPS):
-        step(*batch())
+        if WAY == "eager" or (WAY == "mixed" and number % 2):
+            step(*batch())
+        elif WAY == "nested":
+            nested(*batch())
+        else:
+            traced(*batch(8 + number % 3 if WAY == "retraced" else 8))
         harm(number, model.trainable_variables)
         if WRONG in ("alone", "all-alone") and STEPS > 25:
             time.sleep(0.01)
@@ -90,6 +102,25 @@ def loop() -> None:
         model.trainable_variables[1].assign_add(model.trainable_variables[1] * 0 + 0.5)
     if WRONG == "rank-0-restores" and ddl.rank() == 0:
         model.trainable_variables[1].assign_add(model.trainable_variables[1] * 0 + 0.5)
+
+
+def two() -> None:
+    """Two models' steps in one function: both are compared after the same step, and TensorFlow has one thread."""
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    models = [make_model(), make_model()]
+    optimizers = [keras.optimizers.Adam(RATE), keras.optimizers.SGD(RATE)]
+
+    @tf.function
+    def step(x: tf.Tensor, y: tf.Tensor) -> None:
+        for model, optimizer in zip(models, optimizers):
+            with tf.GradientTape() as tape:
+                value = loss(y, model(x))
+            gradients = tape.gradient(value, model.trainable_variables)
+            optimizer.apply_gradients(zip(gradients, model.trainable_variables))
+
+    for number in range(STEPS):
+        step(*batch())
+        harm(number, models[1].trainable_variables)
 
 
 def session() -> None:
@@ -122,5 +153,5 @@ if WRONG == "excluded-on-one" and BAD:
     ddl.guard_exclude("*/bias*")
 if WRONG == "more-steps" and BAD:
     STEPS -= 3
-{"session": session, "fit": fit, "fit-many": fit, "fit-eagerly": fit}.get(WAY, loop)()
+{"session": session, "two": two, "fit": fit, "fit-many": fit, "fit-eagerly": fit}.get(WAY, loop)()
 print(f"rank {ddl.rank()}: reached the end")

@@ -7,6 +7,7 @@ not do the values themselves travel, a variable at a time.
 from __future__ import annotations
 
 import ctypes
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,18 +41,21 @@ def signed(digest: int) -> int:
     return digest - 2**64 if digest >> 63 else digest
 
 
-def extremes(engine: Engine, name: str, numbers: Sequence[int], left_out: bool = False) -> Extremes:
+def extremes(
+    engine: Engine, name: str, numbers: Sequence[int], left_out: bool = False, seconds: float = math.inf
+) -> Extremes:
     """The extremes of each number over all ranks; one small collective.
 
     Args:
         numbers: 64-bit integers, as many on every rank.
         left_out: this rank takes part, but its numbers do not count. (Where no rank's do, nothing differs.)
+        seconds: for how long to wait for the other ranks.
     Raises:
-        EngineError: see `ddl.engine`.
+        EngineError: see `ddl.engine`; or they have not come.
     """
     both = [_LEFT_OUT] * (2 * len(numbers)) if left_out else [*numbers, *(~number for number in numbers)]
     array = (ctypes.c_int64 * len(both))(*both)
-    _reduce(engine, name, array, "min")
+    _reduce(engine, name, array, "min", seconds)
     least, inverted = array[: len(numbers)], array[len(numbers) :]
     return Extremes(tuple(least), tuple(~number for number in inverted))
 
@@ -64,8 +68,14 @@ def of_every_rank(engine: Engine, name: str, rank: int, size: int, number: int) 
     return list(array)
 
 
-def _reduce(engine: Engine, name: str, array: ctypes.Array[ctypes.c_int64], reduction: str) -> None:
-    engine.start(name, [Piece(ctypes.addressof(array), (len(array),), "int64", array)], reduction=reduction).wait()
+def _reduce(
+    engine: Engine, name: str, array: ctypes.Array[ctypes.c_int64], reduction: str, seconds: float = math.inf
+) -> None:
+    piece = Piece(ctypes.addressof(array), (len(array),), "int64", array)
+    started = engine.start(name, [piece], reduction=reduction)
+    if seconds < math.inf:
+        started.wait_at_most(seconds)
+    started.wait()
 
 
 def largest_difference(engine: Engine, name: str, values: np.ndarray, left_out: bool = False) -> float:

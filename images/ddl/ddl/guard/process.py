@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import atexit
-import functools
 import math
 import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 from ddl.ending import end_unsynchronised
 from ddl.engine import Engine, EngineError, RanksDiverged
 from ddl.environment import Place
+from ddl.exit_status import exit_status
 from ddl.guard import names
 from ddl.guard.compare import Extremes, allowed, extremes, largest_difference, of_every_rank, signed
 from ddl.guard.history import Entry, History
@@ -36,7 +35,7 @@ _FILE = "DDL_GUARD_FILE"
 _MOST_WEIGHTS = 64
 """Optimizers that are compared at the end; of those that were made before them, what their last check said holds."""
 _END_SECONDS = 30
-"""So long a rank lets rank 0 end the job, which says why."""
+"""So long a rank lets rank 0 end the job, which says why; and so long it waits at the end where it may have failed."""
 
 
 class Guard:
@@ -161,25 +160,27 @@ class Guard:
 
         Where another rank has left, or fails, that is said elsewhere.
         """
-        if os.getpid() != self._process or _exit_status.failed:
+        status = exit_status()
+        if os.getpid() != self._process or status:
             return  # a process that was forked from this one ends; or this one ends the job, with its status
         try:
             for act in self.before_end:
                 act()
             finals = [(weights, final) for weights in self._weights if (final := weights.final()) is not None]
-            self._finish(finals)
+            # A rank that may be failing does not wait long for others that go on.
+            self._finish(finals, math.inf if status == 0 else _END_SECONDS)
         except RanksDiverged as error:
             self.end(_without_program(error))
         except EngineError:
             return
 
-    def _finish(self, finals: list[tuple[Weights, Final]]) -> None:
+    def _finish(self, finals: list[tuple[Weights, Final]], seconds: float) -> None:
         # Rank 0 may restore, evaluate and save by itself when all is trained: then it has other weights, rightly.
         left_out = self.here.rank == 0 and any(weights.changed_by_program() for weights, _ in finals)
         which = digest_of_names(weights.name for weights, _ in finals)
         total = folded([digest for _, final in finals for digest in (final.steps, *final.digests)])
         self.engine.tell_guard_steps("guard: end", max((final.steps for _, final in finals), default=0))
-        found = extremes(self.engine, "guard: end", (signed(total), which), left_out)
+        found = extremes(self.engine, "guard: end", (signed(total), which), left_out, seconds)
         if 1 in found.differing:
             mine = _some([weights.name for weights, _ in finals])
             self.end_for_all(f"ranks have not trained the same variables; rank {self.here.rank}: {mine}")
@@ -226,25 +227,7 @@ def _without_program(error: BaseException) -> str:
     return str(error).removeprefix("ddl: ")
 
 
-@dataclass
-class _ExitStatus:
-    failed: bool = False
-
-
 _started: list[Guard] = []
-_exit_status = _ExitStatus()
-
-
-def _note_exit_status() -> None:
-    """What is done at exit is not told the status; a rank that fails must not wait for the others first."""
-    leave = sys.exit
-
-    @functools.wraps(leave)
-    def note_and_leave(status: object = None, /) -> NoReturn:
-        _exit_status.failed = status not in (None, 0)
-        leave(status)  # type: ignore[arg-type]
-
-    sys.exit = note_and_leave
 
 
 def start(engine: Engine, here: Place, settings: Settings) -> None:
@@ -262,7 +245,6 @@ def start(engine: Engine, here: Place, settings: Settings) -> None:
         return
     names.exclude(*settings.exclude)
     _started.append(Guard(engine, here, settings))
-    _note_exit_status()
     atexit.register(_started[0].finish)
 
 

@@ -1,8 +1,8 @@
 """What the divergence guard must know of TensorFlow: when a step is over, and what the variables' values are.
 
-In an eager step Python counts and compares. In a ``tf.function`` that is done by ops behind the assignments: a counter,
-and a branch, rarely taken, that hands the values to Python. In a version 1 graph nothing is added, as a graph may be
-saved and run elsewhere: `ddl.tensorflow.sessions` tells of each step that a session has run.
+In an eager step Python counts and compares. In a ``tf.function`` an op behind the assignments counts, and calls Python
+where it is time to compare: all that a step costs otherwise is that op. In a version 1 graph nothing is added, as a
+graph may be saved and run elsewhere: `ddl.tensorflow.sessions` tells of each step that a session has run.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import itertools
+import os
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -25,7 +26,7 @@ from ddl.guard.alone import Alone
 from ddl.guard.names import is_excluded
 from ddl.guard.process import Guard
 from ddl.guard.weights import Final, Value, Variable, Weights, digests_of, sample_of
-from ddl.tensorflow import names, sessions, variables
+from ddl.tensorflow import names, ops, sessions, variables
 from ddl.tensorflow.replacing import Method, here, replace
 
 _ASSIGN = ("assign", "assign_add", "assign_sub", "_restore_from_tensors")
@@ -38,6 +39,7 @@ def install(guard: Guard) -> None:
         return
     _given.append(Given(guard))
     guard.add(_given[0])
+    guard.engine.compare_by(_compare)
     variables.told.append(_given[0].note)
     steps.register(functools.partial(_after_step, guard))
     if guard.here.rank == 0:
@@ -70,7 +72,13 @@ def _after_step(guard: Guard, _: Any, trained: Sequence[Any], applied: Any) -> N
     if tf.executing_eagerly():
         weights.eager_step()
     else:
-        weights.add_ops()
+        weights.count_in_function()
+
+
+def _compare(key: int, steps: int) -> None:
+    """A function has taken a step of the weights with this key, and it is time."""
+    if weights := _counted.get(key):
+        weights.compare(steps)
 
 
 def _weights_of(guard: Guard, name: str, variables: Sequence[Any]) -> Trained:
@@ -113,9 +121,8 @@ class Trained(Weights):
 
     def __init__(self, guard: Guard, name: str, variables: Sequence[Any]) -> None:
         super().__init__(name, [_about(variable) for variable in variables])
-        self._guard, self._eager_steps, self._touched_at = guard, 0, -1
-        with tf.init_scope(), tf.device("/cpu:0"):
-            self._counter = tf.Variable(0, dtype=tf.int64, trainable=False, name="ddl_guard_steps")
+        self._guard, self._key, self._touched_at = guard, next(_keys), -1
+        _counted[self._key] = self
         self._last: Final | None = None
         self._handles = [(variable.handle, variable.dtype.base_dtype) for variable in variables]
         self._references = [weakref.ref(variable, self._going) for variable in variables]
@@ -125,8 +132,7 @@ class Trained(Weights):
     @property
     def steps(self) -> int:
         """Taken so far."""
-        with tf.init_scope():
-            return self._eager_steps + int(self._counter.numpy())
+        return self._guard.engine.count_guard_steps(self._key)
 
     def touch(self) -> None:
         """The program has given one of the variables a value."""
@@ -137,25 +143,17 @@ class Trained(Weights):
 
     def eager_step(self) -> None:
         """A step has been taken."""
-        self._eager_steps += 1
-        if self._guard.is_due(self._eager_steps):
-            self._guard.check(self, self.steps, self._values())
+        steps = self._guard.engine.count_guard_steps(self._key, 1)
+        if self._guard.is_due(steps):
+            self.compare(steps)
 
-    def add_ops(self) -> None:
+    def count_in_function(self) -> None:
         """Have the function that is being traced count its steps, and compare where that is due."""
-        variables = [reference() for reference in self._references]
-        count = self._counter.assign_add(1)
-        due = tf.logical_or(tf.equal(count, 1), tf.equal(count % self._guard.settings.interval, 0))
+        ops.guard_step([handle for handle, _ in self._handles], self._key, self._guard.settings.interval)
 
-        def compare() -> tf.Tensor:
-            values = [variable.read_value() for variable in variables]
-            return tf.numpy_function(self._compare, [count, *values], tf.int64, stateful=True)
-
-        tf.cond(due, compare, lambda: tf.constant(0, tf.int64))
-
-    def _compare(self, count: np.ndarray, *values: np.ndarray) -> np.int64:
-        self._guard.check(self, self._eager_steps + int(count), [_value(value) for value in values])
-        return np.int64(0)
+    def compare(self, steps: int) -> None:
+        """Compare the values there are after so many steps; see `ddl.guard.process.Guard.check`."""
+        self._guard.check(self, steps, self._values())
 
     def _values(self) -> list[Value]:
         with tf.init_scope():
@@ -293,3 +291,6 @@ class Given(Weights):
 
 
 _given: list[Given] = []
+_counted: weakref.WeakValueDictionary[int, Trained] = weakref.WeakValueDictionary()
+_keys = itertools.count(int.from_bytes(os.urandom(3), "little"))
+"""A graph that another program has saved has keys of its own: those of this one begin anywhere."""

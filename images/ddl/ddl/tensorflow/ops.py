@@ -121,6 +121,24 @@ def broadcast(tensor: tf.Tensor, key: str, root: int = 0) -> tf.Tensor:
     return _library().bcast(tensor, key=key, root=root)
 
 
+def guard_step(handles: Sequence[tf.Tensor], key: int, interval: int) -> None:
+    """Have the function that is being traced count a step when all of it is done to some variables.
+
+    Args:
+        handles: of the variables, in the order of devices on which the last one's is counted.
+        key: what it is counted under; see `ddl.engine.Engine.count_guard_steps`.
+        interval: after the first step and each so many of them ranks compare: see `ddl.engine.Engine.compare_by`.
+    """
+    on_devices: dict[str, list[tf.Tensor]] = {}
+    for handle in handles:
+        on_devices.setdefault(handle.device, []).append(handle)
+    before: list[tf.Operation] = []
+    for number, (device, those) in enumerate(on_devices.items(), 1):
+        with tf.device(device), tf.control_dependencies(before):
+            last = number == len(on_devices)  # an op may not have handles of several devices
+            before.append(_library().guard_step(those, key=key, interval=min(interval, 2**31 - 1) if last else 0))
+
+
 def order_is_kept() -> bool:
     """Whether collectives run in the program's order here: not in a version 1 graph, which has none."""
     return bool(tf.compat.v1.executing_eagerly_outside_functions())

@@ -69,6 +69,8 @@ ddl::Communicator* known() {
   return process().communicator;
 }
 
+void end_with(int status) { ddl_abort(("it exits with status " + std::to_string(status)).c_str(), status); }
+
 // on_exit is glibc's; atexit would not tell the status. A rank that fails ends the job, as mpirun would have it of any other
 // program: left to wait for the others, it would make them fail first, with another status.
 void at_exit(int given, void*) {
@@ -79,7 +81,7 @@ void at_exit(int given, void*) {
     std::lock_guard<std::mutex> lock(here.mutex);
     if (!here.communicator || here.over) return;
   }
-  if (status != 0) ddl_abort(("it exits with status " + std::to_string(status)).c_str(), status);
+  if (status != 0) end_with(status);
   here.communicator->exit();
   ddl_shutdown();
 }
@@ -255,10 +257,11 @@ const char* ddl_gpu_algorithm(void) {
   return to ? to->gpu_algorithm() : "";
 }
 
-int ddl_close(double seconds) {
+int ddl_close(double seconds, int status) {
   ddl::Communicator* to = communicator();
-  if (to && !to->close(seconds)) return ddl_shutdown();
-  return DDL_OK;
+  if (!to || to->close(seconds)) return DDL_OK;
+  if (status > 0) end_with(status);
+  return status == 0 ? ddl_shutdown() : DDL_OK;
 }
 
 int ddl_shutdown(void) {
@@ -284,5 +287,7 @@ void ddl_abort(const char* why, int status) {
 }
 
 const char* ddl_last_error(void) { return last_error.c_str(); }
+
+int ddl_fail(int code, const char* words) { return fail(code, words ? words : ""); }
 
 }  // extern "C"

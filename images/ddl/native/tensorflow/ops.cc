@@ -1,4 +1,4 @@
-// TensorFlow's ops over the engine: `Init`, `Bcast`, `AllReduce`, `AllReduceN`. One source for TensorFlow 1.5 to 2.21.
+// TensorFlow's ops over the engine: `Init`, `Bcast`, `AllReduce`, `AllReduceN`, `GuardStep`. One source for TensorFlow 1.5 to 2.21.
 //
 // The kernels are asynchronous: they hand their tensors to the engine's thread and return, so no thread of TensorFlow ever
 // waits for another rank. Outputs lie where the inputs lay whenever TensorFlow lets them.
@@ -8,6 +8,7 @@
 // back on its own streams, whatever its CUDA is. So the ops can be placed with tf.device("/gpu:0") in any case.
 #include <memory>
 #include <string>
+#include <thread>
 #include <type_traits>
 #include <vector>
 
@@ -131,6 +132,22 @@ As AllReduce, for a list of tensors at once: they travel as one.
 
 of: the types that the tensors stand for, where they were cast for the way; ranks must agree about them. Empty: T.
 key: what the ranks know it by; the node's name if empty. As ddl_enqueue's name: a line feed in it says that others share it.
+)doc");
+
+REGISTER_OP("GuardStep")
+    .Input("handles: N * resource")
+    .Attr("N: int >= 1")
+    .Attr("key: int")
+    .Attr("interval: int >= 0")
+    .SetIsStateful()
+    .SetShapeFn([](InferenceContext*) { return Status(); })
+    .Doc(R"doc(
+Counts a training step for the divergence guard, when the step's assignments to the variables are done, and has the ranks compare
+the variables after the first step and each `interval` steps.
+
+handles: of the variables, which lie on one device.
+key: what the steps are counted under, 32 bits; see ddl_guard_count.
+interval: 0 to do nothing: for variables on another device, behind whose assignments a control edge then has another such op wait.
 )doc");
 
 // The stream that TensorFlow computes in, for this op; its headers tell it to those who have CUDA's.
@@ -269,6 +286,38 @@ typedef Op<CollectiveOp, DDL_ALLREDUCE> AllReduceOp;
 typedef Op<GpuCollectiveOp, DDL_BROADCAST> GpuBcastOp;
 typedef Op<GpuCollectiveOp, DDL_ALLREDUCE> GpuAllReduceOp;
 
+// It does not look into the variables: Python reads them, where there is something to compare.
+class GuardStepOp : public AsyncOpKernel {
+ public:
+  explicit GuardStepOp(OpKernelConstruction* context) : AsyncOpKernel(context) {
+    OP_REQUIRES_OK(context, context->GetAttr("key", &key_));
+    OP_REQUIRES_OK(context, context->GetAttr("interval", &interval_));
+  }
+
+  // It runs where the last assignment ran, and no other thread is woken up for it.
+  bool IsExpensive() override { return false; }
+
+  void ComputeAsync(OpKernelContext* context, DoneCallback done) override {
+    const int64_t steps = interval_ > 0 ? ddl_guard_count(key_, 1) : 0;
+    if (interval_ == 0 || (steps != 1 && steps % interval_ != 0)) {
+      done();
+      return;
+    }
+    // Not in TensorFlow's thread: it may have but one, which the comparison's other ranks could be waiting for.
+    const int64_t key = key_;
+    std::thread([context, done, key, steps] {
+      const int code = ddl_guard_compare(key, steps);
+      if (code != DDL_OK) context->SetStatus(as_status(code, ddl_last_error()));
+      done();
+    }).detach();
+  }
+
+ private:
+  tensorflow::int32 key_ = 0, interval_ = 0;  // each TensorFlow has another int64
+};
+
+REGISTER_KERNEL_BUILDER(Name("GuardStep").Device(tensorflow::DEVICE_CPU), GuardStepOp);
+REGISTER_KERNEL_BUILDER(Name("GuardStep").Device(tensorflow::DEVICE_GPU).HostMemory("handles"), GuardStepOp);
 REGISTER_KERNEL_BUILDER(Name("Init").Device(tensorflow::DEVICE_CPU), InitOp);
 REGISTER_KERNEL_BUILDER(Name("Bcast").Device(tensorflow::DEVICE_CPU), BcastOp);
 REGISTER_KERNEL_BUILDER(Name("AllReduce").Device(tensorflow::DEVICE_CPU), AllReduceOp);
