@@ -133,7 +133,8 @@ def release(shell: Shell, lease: Lease, *, engine: str = "docker") -> None:
 
     Raises `ToolkitError` (S100).
     """
-    result = shell.run(release_argv(lease.token, engine=engine), timeout=_TIMEOUT)
+    with _RENEWING.setdefault(lease.token, threading.Lock()):  # a renewal under way would bring it back
+        result = shell.run(release_argv(lease.token, engine=engine), timeout=_TIMEOUT)
     if not result.ok:
         raise _unusable(shell, engine, result)
 
