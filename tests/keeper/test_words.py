@@ -105,6 +105,16 @@ class KeptHost:
         return {}
 
 
+def test_what_a_learner_is_given_is_there_however_slowly_the_agent_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host, became = KeptHost(tmp_path, monkeypatch), list[tuple[str, ...]]()
+    monkeypatch.setattr(words.os, "execvp", lambda _file, argv: became.append(argv))
+    assert main(["unpack"]) == 0
+    assert became == [("tar", "--extract", "--directory", str(host.volume))]
+    assert sorted(one.name for one in host.volume.iterdir()) == ["agent", "control"]
+
+
 def test_a_launch_that_never_gives_its_word_leaves_no_volume_and_a_rescue_takes_none_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

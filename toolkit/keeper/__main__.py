@@ -4,6 +4,7 @@ others are run beside them by an operator.
 In the agent's container:
 keep RUN VOLUME      the story of a run on this host
 go                   the job comes on standard input
+unpack               files of the run come on standard input, as a tar file
 leash                say that the operator lives; prints who wants the run to stop, if anyone does
 follow OFFSET        events, until the run has ended
 state                the record as it is now
@@ -33,6 +34,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 from toolkit.keeper.bucket import Bucket
 from toolkit.keeper.engine import EngineRefused, KeeperEngine
@@ -68,6 +70,8 @@ def main(words: list[str]) -> int:
             keep(run, volume)
         case ["go"]:
             go(sys.stdin.read())
+        case ["unpack"]:
+            unpack()
         case ["leash"]:
             Path(LEASH).touch()
             print(stopped_by(Path(STOP)))
@@ -112,8 +116,7 @@ def keep(run: str, volume: str) -> None:
     engine = KeeperEngine()
     holds = any(Path(HOST).iterdir())  # a rescue that ends before its word to go must take nothing away
     engine.create_volume(volume, run)
-    Path(AGENT).mkdir(mode=0o755, exist_ok=True)
-    Path(CONTROL).mkdir(mode=0o700, exist_ok=True)
+    make_own_folders()
     things = Things(run, own_container(run), buckets_container(run), volume)
     with heartbeat(Path(BEAT)):
         Path(LEASH).touch()
@@ -126,6 +129,18 @@ def keep(run: str, volume: str) -> None:
         kept = Keep(job, engine).run() if job else holds
         strike(engine, things, keep_volume=kept)
     give_back_lease(engine, run)
+
+
+def make_own_folders() -> None:
+    """Make the agent's own folders in the volume. Who is first does: a learner's container needs one of them."""
+    Path(AGENT).mkdir(mode=0o755, exist_ok=True)
+    Path(CONTROL).mkdir(mode=0o700, exist_ok=True)
+
+
+def unpack() -> NoReturn:
+    """Become the program that unpacks a tar file from standard input into the volume."""
+    make_own_folders()
+    os.execvp("tar", ("tar", "--extract", "--directory", HOST))
 
 
 def hold_buckets(run: str, bucket: Bucket) -> None:

@@ -65,6 +65,5 @@ class AgentContainer:
 
     def put(self, entries: Iterable[Entry]) -> None:
         """Unpack files into the volume, with the modes and owners that they carry."""
-        command = ("tar", "--extract", "--directory", HOST)
-        argv = docker_argv.execute(own_container(self._run), command, stdin=True)
+        argv = docker_argv.execute(own_container(self._run), (*KEEPER, "unpack"), stdin=True)
         self._engine.feed(argv, tar_stream(entries))
