@@ -157,3 +157,30 @@ def test_a_containers_last_words_are_taken_out_of_their_frames(
 
 def test_a_container_that_is_gone_has_no_words(engine: KeeperEngine) -> None:
     assert engine.output("c") == ""
+
+
+@pytest.mark.parametrize(
+    ("told", "seen"),
+    [
+        ({"pids_stats": {"current": 70, "limit": 64}}, (70, 64)),
+        ({"pids_stats": {"current": 5}}, (5, 0)),
+        ({"pids_stats": {}}, (0, 0)),
+        ({"pids_stats": None}, (0, 0)),
+        ({}, (0, 0)),
+    ],
+)
+def test_how_many_processes_a_container_has_and_may_have(
+    stand_in: StandInEngine, engine: KeeperEngine, told: dict[str, Any], seen: tuple[int, int]
+) -> None:
+    stand_in.answers["GET /containers/c/stats"] = Answer(200, said(told))
+    assert engine.processes("c") == seen
+    assert question(stand_in) == {"stream": "false"}
+
+
+def test_volumes_are_found_by_a_label_and_told_with_its_value(stand_in: StandInEngine, engine: KeeperEngine) -> None:
+    volumes = [{"Name": "a", "Labels": {"toolkit.lease": "a record"}}, {"Name": "b", "Labels": None}]
+    stand_in.answers["GET /volumes"] = Answer(200, said({"Volumes": volumes}))
+    assert engine.labelled_volumes("toolkit.lease") == {"a": "a record", "b": ""}
+    assert question(stand_in) == {"filters": '{"label": ["toolkit.lease"]}'}
+    stand_in.answers["GET /volumes"] = Answer(200, said({"Volumes": None}))
+    assert engine.labelled_volumes("toolkit.lease") == {}

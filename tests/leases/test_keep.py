@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,8 +65,10 @@ def bench_in(folder: Path, sh: str, name: str = "h1") -> Bench:
 
 
 @pytest.fixture(params=SHELLS)
-def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
-    return bench_in(tmp_path / "h1", request.param)
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+    yield bench_in(tmp_path / "h1", request.param)
+    for folder in tmp_path.iterdir():  # guards end once their engine is gone
+        (folder / "engine").unlink()
 
 
 def lease(run: str, *gpus: str) -> Lease:

@@ -189,7 +189,10 @@ guard() { # takes the volume away once no one renews it: its run then has contai
   sweep
   misses=0
   while sleep 5; do
-    those=$(volumes) || { misses=$((misses + 1)); [ $misses -lt 720 ] || return; continue; } # an hour without an engine
+    if ! those=$(volumes); then # an engine that stays away, or is no more: who comes next takes the stale one away
+      misses=$((misses + 1))
+      if [ $misses -lt 24 ] && command -v "$engine" >/dev/null; then continue; else return; fi
+    fi
     misses=0
     mine=$(of_token "$token" "$those" | tail -n 1)
     [ -n "$mine" ] || return
