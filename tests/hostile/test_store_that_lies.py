@@ -26,6 +26,7 @@ class Liar(ThreadingHTTPServer):
         self.keys: list[str] = []
         self.endless = ""
         self.length = 1
+        self.length_told = ""
         self.sent = 0
 
     @property
@@ -44,7 +45,7 @@ class Answer(BaseHTTPRequestHandler):
             self._send(f"<ListBucketResult>{more}{items}</ListBucketResult>".encode())
             return
         self.send_response(200)
-        self.send_header("Content-Length", str(self.server.length))
+        self.send_header("Content-Length", self.server.length_told or str(self.server.length))
         self.end_headers()
         try:
             while self.server.sent < self.server.length:
@@ -103,6 +104,13 @@ def test_an_object_that_grows_does_not_fill_the_disk(liar: Liar, tmp_path: Path)
         liar.store.get("bucket", StoredObject("run/a", 100, ""), tmp_path / "a", lambda _: None)
     assert (tmp_path / "a").stat().st_size <= 100
     assert liar.sent < 64 << 20
+
+
+@pytest.mark.parametrize("told", ["3, 3", "many", "-1"])
+def test_a_length_that_is_none_is_an_error_and_no_traceback(liar: Liar, tmp_path: Path, told: str) -> None:
+    liar.length_told = told
+    with pytest.raises(ToolkitError):
+        liar.store.get("bucket", StoredObject("run/a", 100, ""), tmp_path / "a", lambda _: None)
 
 
 def test_a_key_that_no_request_can_name_is_an_error_and_no_traceback(liar: Liar, tmp_path: Path) -> None:

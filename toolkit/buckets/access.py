@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from toolkit.buckets.client import Access
+from toolkit.buckets.client import Access, load_boto3
 from toolkit.buckets.embedded import LOOPBACK, EmbeddedStore, embedded_keys
 from toolkit.buckets.examine import examined
 from toolkit.buckets.leash import on_leash
@@ -29,8 +30,13 @@ class Opened:
 
     def examine(self, manifest: Manifest) -> None:
         """Find out the ways of both stores, for boto3 and rclone alike; raises `ToolkitError` as `examined` does."""
-        for name, reference in manifest.buckets.items():
-            self.remotes[name] = examined(self.remotes[name], reference.bucket, write=name == "results")
+        load_boto3()
+        with ThreadPoolExecutor(len(manifest.buckets)) as pool:
+            under_way = {
+                name: pool.submit(examined, self.remotes[name], reference.bucket, write=name == "results")
+                for name, reference in manifest.buckets.items()
+            }
+        self.remotes |= {name: found.result() for name, found in under_way.items()}
 
     def outlive(self, folder: str) -> None:
         """Leave an embedded store to the run: it ends when the run's record is in `folder` (`bucket/key`)."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import Any
 
 from toolkit.secrets import Secret
 
 DEFAULT_REGION = "us-east-1"
+_ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -35,28 +37,35 @@ class Access:
     kms_key: str = ""
 
 
+def load_boto3() -> None:
+    """Import all of it, before anything is started: Python loses a Ctrl-C that comes while a module is imported, as a
+    lock's callback swallows it."""
+    import boto3
+    import boto3.s3.transfer  # noqa: F401
+
+
 def client_of(access: Access) -> Any:
     """boto3's client."""
-    # All of it now: Python loses a Ctrl-C that comes while a module is imported (a lock's callback swallows it),
-    # and this is before anything is started.
+    load_boto3()
     import boto3
-    import boto3.s3.transfer
     from botocore.config import Config
 
-    return boto3.client(
-        "s3",
-        endpoint_url=access.endpoint_url,
-        aws_access_key_id=access.access_key_id.reveal(),
-        aws_secret_access_key=access.secret_access_key.reveal(),
-        aws_session_token=access.session_token.reveal() if access.session_token else None,
-        region_name=access.region or DEFAULT_REGION,
-        config=Config(
-            connect_timeout=5,
-            read_timeout=60,
-            retries={"mode": "standard", "total_max_attempts": 2},
-            s3={"addressing_style": "virtual" if access.virtual_hosted else "path"},
-            # Trailing checksums are Amazon's own; older and smaller S3 servers refuse them.
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-        ),
+    config = Config(
+        connect_timeout=5,
+        read_timeout=60,
+        retries={"mode": "standard", "total_max_attempts": 2},
+        s3={"addressing_style": "virtual" if access.virtual_hosted else "path"},
+        # Trailing checksums are Amazon's own; older and smaller S3 servers refuse them.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
     )
+    with _ONE_AT_A_TIME:  # making a client is not safe in threads, using it is
+        return boto3.client(
+            "s3",
+            endpoint_url=access.endpoint_url,
+            aws_access_key_id=access.access_key_id.reveal(),
+            aws_secret_access_key=access.secret_access_key.reveal(),
+            aws_session_token=access.session_token.reveal() if access.session_token else None,
+            region_name=access.region or DEFAULT_REGION,
+            config=config,
+        )

@@ -42,14 +42,20 @@ def examined(access: Access, bucket: str, *, write: bool = False) -> Access:
 
     Raises `ToolkitError` (C103, S302, S303) as `Store.check_bucket` does, and where the bucket takes no object.
     """
-    access = located(access, bucket)
+    access, answered = _located(access, bucket)
     store = Store(access)
-    store.check_bucket(bucket)
+    if not answered:
+        store.check_bucket(bucket)
     return _written(access, store, bucket) if write else _looked_at(access, store, bucket)
 
 
 def located(access: Access, bucket: str) -> Access:
     """The access, with the region and the way of addressing that the store wants; unchanged where it tells neither."""
+    return _located(access, bucket)[0]
+
+
+def _located(access: Access, bucket: str) -> tuple[Access, bool]:
+    """The same, and whether the store has answered well."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     tried = replace(access, region=access.region or region_in(access.endpoint_url))
@@ -61,14 +67,14 @@ def located(access: Access, bucket: str) -> Access:
         except ClientError as error:
             found = _wanted(client, tried, bucket, error.response)
             if found is None or found == tried:
-                return tried
+                return tried, False
             tried = found
         except BotoCoreError:
-            return tried
+            return tried, False
         else:  # boto3 follows by itself where Amazon says so
             region = next((one for one in reversed(signed) if one), "")
-            return replace(tried, region=tried.region if region in ("", DEFAULT_REGION) else region)
-    return tried
+            return replace(tried, region=tried.region if region in ("", DEFAULT_REGION) else region), True
+    return tried, False
 
 
 def ways_told(access: Access) -> str:

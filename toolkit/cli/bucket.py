@@ -8,7 +8,7 @@ from pathlib import Path
 
 from toolkit.buckets.access import open_access
 from toolkit.buckets.client import Access
-from toolkit.buckets.examine import examined
+from toolkit.buckets.examine import examined, located
 from toolkit.buckets.store import Store, StoredObject
 from toolkit.catalogue.version import read_inputs
 from toolkit.cli.screen import console, human_size, print_json, progress_bar
@@ -83,7 +83,7 @@ def _put(manifest: Manifest, access: dict[str, Access], files: list[tuple[str, P
         raise ToolkitError(Code.MANIFEST, "this manifest's training data is a folder and no bucket: nothing to put")
     bucket = manifest.buckets["data"].bucket
     for name, reference in manifest.buckets.items():
-        if Store(access[name]).create_bucket(reference.bucket):
+        if Store(located(access[name], reference.bucket)).create_bucket(reference.bucket):
             console.print(f"bucket {reference.bucket} made")
     store = Store(examined(access["data"], bucket, write=True))
     there = {item.key: item for item in store.objects(bucket)}
@@ -112,7 +112,7 @@ def _same(store: Store, bucket: str, item: StoredObject | None, file: Path) -> b
 
 def _list(manifest: Manifest, access: dict[str, Access], *, as_json: bool) -> int:
     found = {
-        reference.place: list(Store(access[name]).objects(reference.bucket))
+        reference.place: list(Store(located(access[name], reference.bucket)).objects(reference.bucket))
         for name, reference in manifest.buckets.items()
     }
     if as_json:

@@ -13,6 +13,7 @@ import os
 import re
 import subprocess
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +26,10 @@ WHOLE_BYTES = 200 << 20
 """rclone's `--s3-upload-cutoff`: from this size on it uploads in parts."""
 _NAMED = 20
 _NO_SUCH_FOLDER = 3
+_LIST_SECONDS = 900.0
+"""For a list of all objects of a folder, 1,000 of them a request."""
+_SLOWEST = 1 << 20
+"""Bytes a second of what is read or written, below which a store is taken not to answer."""
 _QUOTED = re.compile("‛(.)|([␀-␟])|(␡)|(／)", re.DOTALL)
 _HASHED = re.compile(r"([0-9a-f]{64})  (.*)", re.DOTALL)
 
@@ -78,7 +83,7 @@ def compare(
     believed = etags_are_md5(filesystem, config)
     digests = {key: digest_of(file, md5=believed and _in_one(file)) for key, file in written.items()}
     again = {key: there[key].path for key, digest in digests.items() if _must_be_read(digest, there.get(key))}
-    stored = _read_again(place, again.values(), config)
+    stored = _read_again(place, again.values(), config, sum(digests[key].size for key in again))
     sums: dict[str, str] = {}
     wrong: dict[str, str] = {}
     for key, digest in sorted(digests.items()):
@@ -177,7 +182,9 @@ def _put(place: str, path: str, file: Path, config: str) -> None:
     with file.open("rb") as stream:
         size = str(os.fstat(stream.fileno()).st_size)
         argv = ("rclone", "--config", config, "rcat", "--size", size, f"{place}/{path}")
-        subprocess.run(argv, stdin=stream, capture_output=True, check=False)
+        with suppress(subprocess.TimeoutExpired):
+            seconds = _LIST_SECONDS + int(size) / _SLOWEST
+            subprocess.run(argv, stdin=stream, capture_output=True, check=False, timeout=seconds)
 
 
 def _unquoted(match: re.Match[str]) -> str:
@@ -187,12 +194,15 @@ def _unquoted(match: re.Match[str]) -> str:
     return chr(ord(control) - ord("␀")) if control else "\x7f" if delete else "/"
 
 
-def _read_again(place: str, paths: Collection[str], config: str) -> dict[str, str]:
-    """The SHA-256 of what the store really holds, by `Found.path`: each object is fetched, none is kept."""
+def _read_again(place: str, paths: Collection[str], config: str, size: int) -> dict[str, str]:
+    """The SHA-256 of what the store really holds, by `Found.path`: each object is fetched, none is kept. `size` is that
+    of all of them, in bytes."""
     if not paths:
         return {}
     words = ("hashsum", "sha256", "--download", "--files-from-raw", "-", place)
-    done = _rclone(config, *words, data="".join(f"{path}\n" for path in paths).encode())
+    done = _rclone(
+        config, *words, data="".join(f"{path}\n" for path in paths).encode(), seconds=_LIST_SECONDS + size / _SLOWEST
+    )
     if done.returncode != 0:
         raise NotRead(done.stderr.decode("utf-8", "replace")[-2000:])
     lines = done.stdout.decode("utf-8", "surrogateescape").split("\n")
@@ -224,5 +234,12 @@ def _moment(text: str) -> float | None:
         return None
 
 
-def _rclone(config: str, *words: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(("rclone", "--config", config, *words), input=data, capture_output=True, check=False)
+def _rclone(
+    config: str, *words: str, data: bytes = b"", seconds: float = _LIST_SECONDS
+) -> subprocess.CompletedProcess[bytes]:
+    """Run rclone; one that takes longer than `seconds` is killed, and has failed."""
+    argv = ("rclone", "--config", config, *words)
+    try:
+        return subprocess.run(argv, input=data, capture_output=True, check=False, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(argv, 1, b"", f"rclone {words[0]}: no end within {seconds:.0f} s".encode())

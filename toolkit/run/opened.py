@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from toolkit.buckets.access import open_access
+from toolkit.buckets.examine import located
 from toolkit.buckets.store import Store
 from toolkit.catalogue.version import read_inputs
 from toolkit.errors import Code, ToolkitError
@@ -25,7 +26,8 @@ def stored_run(record: Record, manifest: Manifest | None = None) -> Iterator[Sto
     side_image = read_inputs(buckets_recipe()).reference
     label = new_label(record.training_id)
     with open_access(manifest or manifest_of(record), home(), side_image, label) as opened:
-        yield StoredRun(Store(opened["results"]), record.results_bucket, record)
+        access = located(opened["results"], record.results_bucket)
+        yield StoredRun(Store(access), record.results_bucket, record)
 
 
 def manifest_of(record: Record) -> Manifest:
