@@ -13,6 +13,7 @@ from toolkit.manifest.model import Compute, FolderReference, NfsReference, Step
 from toolkit.manifest.reader import read_manifest
 from toolkit.places import house
 from toolkit.run.learner_argv import data_binds, learner_argv
+from toolkit.run.mounts import learner_mounts
 from toolkit.run.mpirun import hostfile, mpirun_argv, single_argv
 from toolkit.run.plan import (
     Export,
@@ -21,7 +22,6 @@ from toolkit.run.plan import (
     RunPlan,
     Seat,
     counted,
-    learner_mounts,
     make_plan,
     run_environment,
 )

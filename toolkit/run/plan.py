@@ -12,6 +12,7 @@ from toolkit.engines.limits import NO_LIMITS, Limits
 from toolkit.keeper.keep import buckets_container
 from toolkit.keeper.places import CHECKPOINTS
 from toolkit.manifest.model import BucketReference, DataReference, FolderReference, Manifest
+from toolkit.run.mounts import learner_mounts, results_mount
 from toolkit.run.training_id import TrainingId
 
 SSH_PORT = 2222
@@ -247,28 +248,6 @@ def data_of(reference: DataReference) -> Data:
     if isinstance(reference, FolderReference):
         return HostFolder(reference.path)
     return Export(reference.server, reference.path)
-
-
-def results_mount(bucket: str, prefix: str = "") -> Mount:
-    """The results: written through a cache, and stored when that is empty."""
-    return Mount("results", bucket, f"mnt/results/{bucket}", read_only=False, prefix=prefix)
-
-
-def learner_mounts(results: Mount, run: str, resume: str = "") -> tuple[Mount, ...]:
-    """What a learner sees of the results: the run's own directory, that for checkpoints, and what it resumes from.
-
-    Other runs' directories, and the objects by which agents report, are not among it. What is resumed from is
-    read-only, unless it is a directory of checkpoints, which runs share.
-    """
-    mounts = [_below(results, run), _below(results, CHECKPOINTS)]
-    if resume and resume.split("/", maxsplit=1)[0] != CHECKPOINTS:
-        mounts.append(replace(_below(results, resume), read_only=True))
-    return tuple(mounts)
-
-
-def _below(mount: Mount, directory: str) -> Mount:
-    prefix = f"{mount.prefix}/{directory}" if mount.prefix else directory
-    return replace(mount, folder=f"{mount.folder}/{directory}", prefix=prefix)
 
 
 def volume_of(training_id: TrainingId) -> str:

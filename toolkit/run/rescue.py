@@ -29,8 +29,9 @@ from toolkit.run.agent_container import AgentContainer
 from toolkit.run.digests import store_digests, stored_digests
 from toolkit.run.events import Events, Gone, Told
 from toolkit.run.kept import Presence, RemoteKeeper
+from toolkit.run.mounts import learner_mounts, results_mount
 from toolkit.run.opened import manifest_of
-from toolkit.run.plan import learner_mounts, results_mount, volume_of
+from toolkit.run.plan import volume_of
 from toolkit.run.reach import cluster_of, reached
 from toolkit.run.record import Record, State
 from toolkit.run.records import Records
