@@ -80,6 +80,8 @@ def record(environ: dict[str, str], process: owner.Process) -> Path:
 
 def test_a_process_that_runs_beside_is_named(environ: dict[str, str]) -> None:
     with subprocess.Popen(["sleep", "60"]) as beside:
+        while not Path(f"/proc/{beside.pid}/cmdline").read_bytes():
+            pass  # in the midst of its exec, of which Popen has heard already
         process = owner.running(beside.pid)
         assert process is not None
         record(environ, process)
