@@ -58,8 +58,8 @@ DIFFERENCES = {
         "name": ("bcast the weights: ranks differ", "float64[3]"),
     },
     "tensorflow": {
-        "variable": ("value of w: ranks differ", "broadcast from 0 float32[3,2] (here it is w:0)"),
-        "read": ("value of r: ranks differ", "broadcast from 0 float32[3,2] (here it is r:0)"),
+        "variable": ("value of w: ranks differ", "broadcast from 0 float32[3,2]", "(here it is w:0)"),
+        "read": ("value of r: ranks differ", "broadcast from 0 float32[3,2]", "(here it is r:0)"),
         "tensor": ("ranks 0, 1 have broadcast from 0 float32[2,3]", "rank 2 has broadcast from 0 float32[3,2]"),
         "dtype": ("broadcast from 0 float32[2]", "broadcast from 0 int32[2]"),
         "bool": ("broadcast from 0 uint8[2]", "broadcast from 0 bool[2]"),
