@@ -177,7 +177,15 @@ def test_a_feed_that_breaks_ends_its_command(tmp_path: Path) -> None:
 def supervised(folder: Path, argv: list[str]) -> subprocess.CompletedProcess[str]:
     learners = [{"number": 1, "hostname": "learner-1", "ranks": [0]}]
     steps = [{"number": 1, "command": "c", "argv": argv, "parallel": False}]
-    plan = {"logs": str(folder), "port": 1, "open_mpi": 4, "start_deadline": 1, "learners": learners, "steps": steps}
+    plan = {
+        "logs": str(folder),
+        "control": str(folder),
+        "port": 1,
+        "open_mpi": 4,
+        "start_deadline": 1,
+        "learners": learners,
+        "steps": steps,
+    }
     plan |= {"agent": ["false"], "lost": 10, "grace": 1}
     (folder / "run.json").write_text(json.dumps(plan))
     (folder / "go").touch()
