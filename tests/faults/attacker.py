@@ -10,7 +10,7 @@ from ..real.conftest import Bench
 from .program import WRITER
 from .shell import docker
 
-KINDS = ("keys", "key file", "root", "process", "FIFO", "socket", "directory", "sparse terabyte", "deep JSON")
+KINDS = ("keys", "key file", "root", "process", "FIFO", "socket", "directory", "sparse terabyte")
 PLANTER = (
     WRITER
     + """
