@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -84,15 +83,18 @@ def test_a_damaged_collection_is_fetched_again(bench: Bench, trained: dict, tmp_
     assert model.read_bytes() == whole
 
 
-def test_a_model_that_does_not_load_fails_the_collection(bench: Bench, trained: dict, tmp_path: Path) -> None:
-    damaged = bench.results(trained["training_id"]) / "model" / "saved_model.pb"
-    kept = tmp_path / "kept.pb"
-    shutil.copy(damaged, kept)
-    damaged.write_bytes(b"no model")
-    try:
-        done = bench.run("collect", trained["training_id"], "--to", tmp_path / "models")
-    finally:
-        shutil.copy(kept, damaged)
+NO_MODEL = """
+import os
+from pathlib import Path
+model = Path(os.environ["RESULT_DIR"], "model")
+model.mkdir()
+(model / "saved_model.pb").write_text("no model")
+"""
+
+
+def test_a_model_that_does_not_load_fails_the_collection(bench: Bench, tmp_path: Path) -> None:
+    record = bench.launch(bench.manifest(tmp_path / "run", "python program.py", NO_MODEL, nodes=1))
+    done = bench.run("collect", record["training_id"], "--to", tmp_path / "models")
     assert done.returncode == 5
     assert "C202" in done.stderr
     assert "does not pass its check" in done.stderr
