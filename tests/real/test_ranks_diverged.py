@@ -91,5 +91,9 @@ def test_a_link_that_a_program_plants_in_their_place_is_not_followed(bench: Benc
         "import os\n"
         "if os.environ['OMPI_COMM_WORLD_RANK'] == '0': os.symlink('/etc/passwd', os.environ['DDL_GUARD_FILE'])\n"
     )
-    record = bench.launch(bench.manifest(tmp_path, "python program.py", program))
+    done = bench.run("launch", bench.manifest(tmp_path, "python program.py", program))
+    record = bench.newest()
+    assert done.returncode != 0
+    assert (record["state"], record["end"]) == ("FAILED", "tampered")
+    assert "weights/1.jsonl is a symbolic link" in record["reason"]
     assert not (bench.results(record["training_id"]) / "_run" / "weights.1.jsonl").exists()
