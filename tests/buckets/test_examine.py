@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import configparser
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from toolkit.buckets.client import Access
-from toolkit.buckets.examine import PROBE, examined, located, region_in, ways_told
+from toolkit.buckets.examine import PROBE, _written, differences_of, examined, located, region_in
 from toolkit.buckets.side import rclone_config
 from toolkit.buckets.store import Store
 from toolkit.errors import ToolkitError
 from toolkit.secrets import Secret
 
 from .stand_in_s3 import StandInS3, standing_in
+
+ACCESS = Access("http://127.0.0.1:9", Secret("AKIDEXAMPLE"), Secret("secretsecret"))
 
 
 @pytest.fixture
@@ -50,7 +54,7 @@ def round_trip(folder: Path, found: Access) -> None:
 def test_a_plain_store_is_left_as_it_is(store: StandInS3, tmp_path: Path) -> None:
     found = examined(access(store), "models", write=True)
     assert found == access(store)
-    assert ways_told(found) == ""
+    assert differences_of(found) == ""
     assert f"models/{PROBE}" not in store.objects
     round_trip(tmp_path, found)
 
@@ -62,10 +66,38 @@ def test_the_region_that_a_store_insists_on_is_found_and_told_to_both(
     store.region, store.tells_region = "eu-south-2", tells
     found = examined(access(store), "models", write=True)
     assert found.region == "eu-south-2"
-    assert "region eu-south-2" in ways_told(found)
+    assert "region eu-south-2" in differences_of(found)
     store.regions.clear()
     round_trip(tmp_path, found)
     assert set(store.regions) == {"eu-south-2"}
+
+
+EVIL = "x\n[data]\ntype = local"
+
+
+@pytest.mark.parametrize("tells", [True, False])
+def test_a_region_that_is_none_reaches_no_configuration(store: StandInS3, tells: bool) -> None:
+    store.region, store.tells_region = EVIL, tells
+    assert located(access(store), "models").region in ("", "us-east-1")
+
+
+def test_a_key_or_an_encryption_that_is_none_reaches_no_configuration() -> None:
+    for evil in (EVIL, "key x", "key\x00"):
+        answer = {"ETag": '"no MD5"', "ServerSideEncryption": "aws:kms", "SSEKMSKeyId": evil}
+        found = _written(ACCESS, SimpleNamespace(probe=lambda *_, given=answer: given), "models")  # type: ignore[arg-type]
+        assert (found.kms_key, found.md5_etags) == ("", False)
+        assert configured(found) == ["directory_bucket"]
+    answer = {"ServerSideEncryption": EVIL}
+    found = _written(ACCESS, SimpleNamespace(probe=lambda *_: answer), "models")  # type: ignore[arg-type]
+    assert found.encryption == ""
+
+
+def configured(found: Access) -> list[str]:
+    """What rclone is told of encryption, in the one section that there is."""
+    parser = configparser.RawConfigParser()
+    parser.read_string(rclone_config({"results": found}))
+    assert parser.sections() == ["results"]
+    return sorted({"directory_bucket", "server_side_encryption", "sse_kms_key_id"} & set(parser["results"]))
 
 
 def test_a_region_of_the_manifest_is_taken(store: StandInS3) -> None:
@@ -107,7 +139,7 @@ def test_etags_that_are_no_md5s_are_found_out_and_rclone_stores(
     store.md5_etags, store.encryption, store.kms_key = False, encryption, "arn:aws:kms:eu-south-2:1:key/x"
     found = examined(access(store), "models", write=True)
     assert not found.md5_etags
-    assert "ETags are no MD5s" in ways_told(found)
+    assert "ETags are no MD5s" in differences_of(found)
     round_trip(tmp_path, found)
     (tmp_path / "weights").write_bytes(b"w" * 100_000)
     done = rclone(tmp_path, found, "copy", str(tmp_path), "results:models/run", "--include", "weights")

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import configparser
+from dataclasses import replace
+
+import pytest
 
 from toolkit.buckets.side import Mount, mount_options, rclone_config
 from toolkit.buckets.store import Access, StoredObject
+from toolkit.errors import ToolkitError
 from toolkit.secrets import Secret
 
 ACCESS = Access("http://127.0.0.1:9", Secret("AKIAEXAMPLE"), Secret("wJalrXUtnFEMI/K7MDENG+x="))
@@ -48,6 +52,17 @@ def test_rclones_configuration_names_each_store_with_its_keys() -> None:
         }
         for name in ("data", "results")
     }
+
+
+@pytest.mark.parametrize("harm", ["\n[data]\ntype = local", "\r", "\x00", "\x1b[2J", "\u2028"])
+@pytest.mark.parametrize("name", ["endpoint_url", "access_key_id", "secret_access_key", "session_token", "region"])
+def test_no_value_is_more_than_its_line(name: str, harm: str) -> None:
+    value = f"http://127.0.0.1:9{harm}"
+    evil = replace(ACCESS, **{name: value if name in ("endpoint_url", "region") else Secret(value)})
+    with pytest.raises(ToolkitError) as caught:
+        rclone_config({"results": evil})
+    assert caught.value.code.label == "C103"
+    assert "127.0.0.1" not in str(caught.value), "it may be a key"
 
 
 def test_an_access_prints_no_key() -> None:

@@ -15,7 +15,7 @@ from toolkit.buckets.store import Store, StoredObject
 from toolkit.errors import ToolkitError
 from toolkit.secrets import Secret
 
-from .stand_in_s3 import StandInS3, md5, standing_in
+from .stand_in_s3 import Held, StandInS3, md5, standing_in
 
 
 @pytest.fixture(params=[True, False], ids=["md5", "other etags"])
@@ -54,6 +54,15 @@ def test_an_object_that_someone_else_has_put_is_compared_by_its_md5_where_there_
     (tmp_path / "file").write_bytes(b"data")
     store.write("data", "x", b"data")
     assert store.holds("data", there(store)["x"], tmp_path / "file") is server.md5_etags
+
+
+def test_metadata_does_not_make_other_bytes_the_same(server: StandInS3, store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"data")
+    store.put("data", "x", file)
+    held = server.objects["data/x"]
+    server.objects["data/x"] = Held(b"DATA", server.etag(b"DATA"), held.metadata)
+    assert store.holds("data", there(store)["x"], file) is not server.md5_etags, "all else is believed without an MD5"
 
 
 @pytest.mark.parametrize("size", [5, (8 << 20) + 3])

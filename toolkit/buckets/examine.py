@@ -30,6 +30,10 @@ _WRONG_REGION = {
     *("AuthorizationHeaderMalformed", "AuthorizationQueryParametersError", "PermanentRedirect", "TemporaryRedirect"),
     *("301", "307", "IllegalLocationConstraintException", "InvalidRegion", "IncorrectEndpoint"),
 }
+_REGION = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_KMS_KEY = re.compile(r"[A-Za-z0-9:/_+=.@-]{1,2048}")
+_ENCRYPTIONS = ("AES256", "aws:kms", "aws:kms:dsse", "aws:fsx")
+"""What a store says of itself is a line of rclone's configuration later: only what has this form is taken from it."""
 _NO_PATHS = {"SecondLevelDomainForbidden", "PathStyleDomainForbidden", "InvalidPathStyleAccess"}
 """What stores say that take a bucket's name only as part of the host's (Alibaba's, Tencent's)."""
 
@@ -77,7 +81,7 @@ def _located(access: Access, bucket: str) -> tuple[Access, bool]:
     return tried, False
 
 
-def ways_told(access: Access) -> str:
+def differences_of(access: Access) -> str:
     """What is not as everywhere, to be put behind `it answers`; empty where all is."""
     ways = [f"region {access.region}"] if access.region not in ("", DEFAULT_REGION) else []
     if access.virtual_hosted:
@@ -108,25 +112,27 @@ def _wanted(client: Any, tried: Access, bucket: str, answer: dict[str, Any]) -> 
     if not told and code in _WRONG_REGION:
         with suppress(BotoCoreError, ClientError):
             told = client.get_bucket_location(Bucket=bucket).get("LocationConstraint") or DEFAULT_REGION
-    return replace(tried, region={"EU": "eu-west-1"}.get(told, told)) if told else None
+    region = {"EU": "eu-west-1"}.get(told, told)
+    return replace(tried, region=region) if _REGION.fullmatch(region) else None
 
 
 def _note_region(signed: list[str], request: Any, **_: object) -> None:
     """Keep what a request is signed for."""
     words = request.headers.get("Authorization", b"")
     match = _IN_SIGNATURE.search(words.decode("ascii", "replace") if isinstance(words, bytes) else str(words))
-    signed.append(match[1] if match else "")
+    signed.append(match[1] if match and _REGION.fullmatch(match[1]) else "")
 
 
 def _written(access: Access, store: Store, bucket: str) -> Access:
     data = secrets.token_bytes(64)  # new each time: what an earlier one left has another ETag
     answer = store.probe(bucket, PROBE, data)
     etag = str(answer.get("ETag", "")).strip('"').lower()
+    encryption, kms_key = str(answer.get("ServerSideEncryption", "")), str(answer.get("SSEKMSKeyId", ""))
     return replace(
         access,
         md5_etags=etag == hashlib.md5(data, usedforsecurity=False).hexdigest() and not is_encrypted(answer),
-        encryption=str(answer.get("ServerSideEncryption", "")),
-        kms_key=str(answer.get("SSEKMSKeyId", "")),
+        encryption=encryption if encryption in _ENCRYPTIONS else "",
+        kms_key=kms_key if _KMS_KEY.fullmatch(kms_key) else "",
     )
 
 

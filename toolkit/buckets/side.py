@@ -61,31 +61,49 @@ class Mount:
 
 
 def rclone_config(remotes: dict[str, Access]) -> str:
-    """rclone's configuration with the keys in it: it goes through a pipe into the container's memory."""
-    return "\n".join(
-        f"[{name}]\ntype = s3\nprovider = Other\nno_check_bucket = true\n{_ways(access)}"
-        f"endpoint = {access.endpoint_url}\naccess_key_id = {access.access_key_id.reveal()}\n"
-        f"secret_access_key = {access.secret_access_key.reveal()}\n"
-        + (f"session_token = {access.session_token.reveal()}\n" if access.session_token else "")
-        for name, access in remotes.items()
-    )
+    """rclone's configuration with the keys in it: it goes through a pipe into the container's memory.
+
+    Raises `ToolkitError` (C103) where a value would be more than its line.
+    """
+    return "\n".join(f"[{name}]\n{_section(name, access)}" for name, access in remotes.items())
 
 
-def _ways(access: Access) -> str:
+def _section(name: str, access: Access) -> str:
+    values = {
+        "type": "s3",
+        "provider": "Other",
+        "no_check_bucket": "true",
+        **_ways(access),
+        "endpoint": access.endpoint_url,
+        "access_key_id": access.access_key_id.reveal(),
+        "secret_access_key": access.secret_access_key.reveal(),
+        **({"session_token": access.session_token.reveal()} if access.session_token else {}),
+    }
+    for key, value in values.items():
+        if not value.isprintable():
+            raise ToolkitError(
+                Code.CREDENTIALS,
+                f"{key} of the {name} store has a line end or another character that no key and no address has",
+                mend="look at the manifest, and at the file or variable that it names",
+            )
+    return "".join(f"{key} = {value}\n" for key, value in values.items())
+
+
+def _ways(access: Access) -> dict[str, str]:
     """What rclone must know of the store beside its address.
 
     Where ETags are no MD5s it must not take them for that: it would call each upload corrupted, and remove it.
     `server_side_encryption` says so and asks for the very key that the store uses anyway; without a key to name,
     `directory_bucket` says so and changes nothing but that no `Content-MD5` is sent (`NewFs` in rclone's s3.go).
     """
-    lines = [f"force_path_style = {str(not access.virtual_hosted).lower()}"]
+    ways = {"force_path_style": str(not access.virtual_hosted).lower()}
     if access.region:
-        lines.append(f"region = {access.region}")
+        ways["region"] = access.region
     if not access.md5_etags and access.encryption == "aws:kms" and access.kms_key:
-        lines += ["server_side_encryption = aws:kms", f"sse_kms_key_id = {access.kms_key}"]
+        ways |= {"server_side_encryption": "aws:kms", "sse_kms_key_id": access.kms_key}
     elif not access.md5_etags:
-        lines.append("directory_bucket = true")
-    return "".join(f"{one}\n" for one in lines)
+        ways["directory_bucket"] = "true"
+    return ways
 
 
 def mount_options(mount: Mount) -> dict[str, Any]:

@@ -135,8 +135,10 @@ class Store:
         if digest.md5 and digest.md5 == item.md5:
             return True
         ask = partial(self._client.head_object, Bucket=bucket, Key=self._prefix + item.key)
-        metadata = self._call("look into", bucket, ask).get("Metadata") or {}
-        return bool(metadata.get(_SHA256) == digest.sha256)
+        answer = self._call("look into", bucket, ask)
+        if digest.md5 and not is_encrypted(answer):
+            return False  # its ETag is the MD5 of other bytes, whatever its metadata says
+        return bool((answer.get("Metadata") or {}).get(_SHA256) == digest.sha256)
 
     def read(self, bucket: str, key: str, limit: int) -> bytes:
         """A small object, whole; raises `ToolkitError` (S302) where it has more than `limit` bytes."""
