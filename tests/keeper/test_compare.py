@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 from tests.buckets.stand_in_s3 import Held, StandInS3, md5, standing_in
 from toolkit.keeper import compare as module
-from toolkit.keeper.compare import NotRead, compare, key_told, path_of
+from toolkit.keeper.compare import NotRead, compare, key_of_path, path_of
 from toolkit.keeper.uploads import is_marked, last_failure, root_of, watch
 
 RCLONE = Path(sys.executable).with_name("rclone")
@@ -118,8 +118,8 @@ class Mounted:
     def _metadata(self) -> list[Path]:
         return [file for file in self.cache.joinpath("vfsMeta").rglob("*") if file.is_file()]
 
-    def compare(self, folder: str = "run", *, shared: bool = False, mend: bool = False) -> module.Comparison:
-        return compare(FILESYSTEM, folder, shared=shared, cache=self.cache, config=self.config, mend=mend)
+    def compare(self, folder: str = "run", *, shared: bool = False, retry: bool = False) -> module.Comparison:
+        return compare(FILESYSTEM, folder, shared=shared, cache=self.cache, config=self.config, retry=retry)
 
 
 def until(true: Callable[[], bool]) -> None:
@@ -159,7 +159,7 @@ def test_every_name_is_compared_and_gets_a_digest(mount: Mounted) -> None:
         mount.write(b"run/" + name, b"" if name == b"empty" else b"data of " + name)
     mount.settle(len(ODD))
     found = mount.compare()
-    assert found.told == ""
+    assert found.summary == ""
     assert set(found.sums) == {key.removeprefix("models/part/") for key in mount.server.objects}
     assert set(found.sums.values()) == {sha256(b"" if name == b"empty" else b"data of " + name) for name in ODD}
 
@@ -177,7 +177,7 @@ def test_what_is_not_in_the_bucket_as_it_was_written_is_named(mount: Mounted, na
         mount.server.objects[f"models/part/run/{name}"] = Held(b"date", md5(b"date").hex(), held.metadata)
     for shared in (False, True):
         found = mount.compare(shared=shared)
-        assert found.told.startswith(f"{f'run/{name}'!r}: ")
+        assert found.summary.startswith(f"{f'run/{name}'!r}: ")
         assert len(found.wrong) == 1
         assert f"run/{name}" not in found.sums
         assert len(found.sums) == 7
@@ -193,8 +193,8 @@ def test_what_is_missing_or_damaged_is_uploaded_once_more(mount: Mounted) -> Non
             del mount.server.objects[key]
         else:
             mount.server.objects[key].data, mount.server.objects[key].etag = b"x", md5(b"x").hex()
-    found = mount.compare(mend=True)
-    assert found.told == ""
+    found = mount.compare(retry=True)
+    assert found.summary == ""
     assert len(found.sums) == len(ODD)
     assert {key: held.data for key, held in mount.server.objects.items()} == whole
 
@@ -214,7 +214,7 @@ def test_what_another_host_has_written_over_is_its_own_and_no_fault(mount: Mount
     later = {"x-amz-meta-mtime": "1795906176.205939165"}
     mount.server.objects["models/part/run/shared"] = Held(b"theirs", md5(b"theirs").hex(), later)
     assert mount.compare(shared=True) == module.Comparison({})
-    assert "has 6 bytes there, and 4 were written" in mount.compare(shared=False).told
+    assert "has 6 bytes there, and 4 were written" in mount.compare(shared=False).summary
 
 
 def test_a_renamed_file_keeps_its_digest(mount: Mounted) -> None:
@@ -240,7 +240,7 @@ def test_where_etags_are_no_md5s_what_is_stored_is_read_again(
         mount.settle(4)
         found = mount.compare()
         assert len(found.sums) == (3 if damages else 4)
-        assert found.told.startswith("'run/weights': holds other bytes: SHA-256" if damages else "")
+        assert found.summary.startswith("'run/weights': holds other bytes: SHA-256" if damages else "")
 
 
 @pytest.mark.parametrize("damages", ["", "parts"])
@@ -257,7 +257,7 @@ def test_what_went_up_in_parts_is_read_again(mount: Mounted, monkeypatch: pytest
     )
     found = mount.compare()
     assert found.sums == ({} if damages else {"run/weights": sha256(data)})
-    assert ("holds other bytes: SHA-256" in found.told) is bool(damages)
+    assert ("holds other bytes: SHA-256" in found.summary) is bool(damages)
 
 
 def test_why_nothing_arrives_is_kept_in_rclones_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -285,10 +285,10 @@ def test_nothing_written_asks_nothing(mount: Mounted) -> None:
 
 @pytest.mark.parametrize(("told", "key"), [("new␊line", "new\nline"), ("‛␊", "␊"), ("‛‛E9", "‛E9"), ("a␡", "a\x7f")])
 def test_rclones_names_become_keys_and_back(told: str, key: str) -> None:
-    assert key_told(told) == key
+    assert key_of_path(told) == key
     assert path_of(key) == told
 
 
 @given(st.text(st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_from("‛␊␡／．\n\x7f"))))
 def test_any_key_comes_back_from_rclones_name(key: str) -> None:
-    assert key_told(path_of(key)) == key
+    assert key_of_path(path_of(key)) == key

@@ -108,9 +108,11 @@ def test_how_storing_goes_is_told_once(bucket: StandInBucket, clock: Clock) -> N
 def test_a_host_that_still_stores_is_waited_for_however_long(
     bucket: StandInBucket, clock: Clock, told: list[tuple[int, ...]]
 ) -> None:
+    other = reports(bucket, 1)
+
     def goes_on() -> None:
         if clock.now % 5 < 0.5:
-            reports(bucket, 1).tell(HostReport(1, final=clock.now > 3600))
+            other.tell(HostReport(1, final=clock.now > 3600))
 
     clock.happens = goes_on
     assert list(reports(bucket).of_others(told.append, patient=True)) == [HostReport(1)]
@@ -196,6 +198,25 @@ def test_a_report_of_another_host_or_of_another_run_is_none_of_this_one(bucket: 
     heard = reports(bucket, 0, THREE)
     assert list(heard.of_others(lambda _: None, patient=False)) == []
     assert heard.forged == tuple(f"_toolkit/{RUN}/host-{number}.json" for number in (1, 2))
+
+
+@pytest.mark.parametrize("written", ["garbage", "an old report"])
+def test_whoever_writes_to_the_bucket_cannot_make_the_run_wait_for_ever(
+    bucket: StandInBucket, clock: Clock, told: list[tuple[int, ...]], written: str
+) -> None:
+    name, old = f"_toolkit/{RUN}/host-1.json", list[bytes]()
+    other = reports(bucket, 1, THREE)
+    for note in ("one", "two"):
+        other.tell(HostReport(1, final=False), note)
+        old.append(bucket.objects[name])
+
+    def write() -> None:
+        assert clock.now < 1000, "it waits for ever"
+        bucket.objects[name] = b"%f" % clock.now if written == "garbage" else old[int(clock.now * 2) % 2]
+
+    clock.happens = write
+    assert list(reports(bucket, 0, THREE[:2]).of_others(told.append, patient=True)) == []
+    assert clock.now == pytest.approx(15 + 20, abs=2)
 
 
 @given(st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5)))

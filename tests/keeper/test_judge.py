@@ -261,6 +261,22 @@ def test_a_program_fails_where_it_cannot_write_so_the_store_comes_first() -> Non
     )
 
 
+def test_a_supervisor_that_failed_contradicts_a_status_file_that_says_all_is_well() -> None:
+    known = facts()
+    ends = replace(known.reports[0], learners=(LearnerEnd(1, 137),))
+    end = judge(job(), replace(known, reports=(ends, known.reports[1])))
+    assert end.reason is Reason.TAMPERED
+    assert "learner-1 on p100-01 ended with status 137 (SIGKILL), though its status file says" in end.what
+
+
+def test_a_lost_host_is_told_as_that_though_every_command_ended_with_0() -> None:
+    known = facts()
+    status = {**known.status, "lost_learners": ["learner-2"], "lost_seconds": 15}
+    ends = replace(known.reports[0], learners=(LearnerEnd(1, 75),))
+    end = judge(job(), replace(known, status=status, reports=(ends, known.reports[1])))
+    assert end.reason is Reason.HOST_LOST
+
+
 def test_of_two_faults_that_have_nothing_to_do_with_each_other_both_are_told() -> None:
     both = facts(step(1, 1), ranks={"1.0": 3, "1.1": 0})
     torn = replace(FULL, ranks={"1.2": 0, "1.3": 0}, failure=Reason.SYSTEM, what="the mount is gone")

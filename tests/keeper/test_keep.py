@@ -22,8 +22,9 @@ from toolkit.keeper.facts import Facts, HostReport, LearnerEnd
 from toolkit.keeper.flush import NotStored
 from toolkit.keeper.heartbeat import heartbeat
 from toolkit.keeper.job import Job
-from toolkit.keeper.keep import UNHEARD, Keep, last_lines, read_json, step_result, stopped_by
+from toolkit.keeper.keep import UNHEARD, Keep, last_lines, step_result
 from toolkit.keeper.progress import Waiting
+from toolkit.keeper.requests import read_json, stopped_by
 from toolkit.keeper.signed import signed, verified
 
 from .jobs import ALL_RANKS, KEY, RUN, facts, job, step
@@ -56,6 +57,9 @@ class StandInEngine:
         if self.states[-1] is RUNNING:
             self.states = [ENDED]
         self.on_stop()
+
+    def processes(self, _container: str) -> tuple[int, int]:
+        return 3, 4096
 
     def oom_since(self, *_: object) -> bool:
         return False

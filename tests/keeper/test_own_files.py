@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.keeper.own_files import learners_in, look
-from toolkit.keeper.untrusted import Found
+from toolkit.keeper.untrusted import Replacements
 
 OWN = ["output.log", "status.json", "ranks/1.0", "ranks/12.1023", "weights/1.jsonl", "learner-1/training-log.txt"]
 
@@ -25,7 +25,7 @@ def logs(tmp_path: Path) -> Path:
 
 
 def looked_at(logs: Path) -> tuple[str, ...]:
-    found = Found()
+    found = Replacements()
     look(logs, found)
     return found.what
 
@@ -73,10 +73,10 @@ def test_a_folder_that_is_a_link_is_named_and_not_entered(logs: Path, folder: st
 def test_of_very_many_some_are_named(logs: Path) -> None:
     for rank in range(100):
         (logs / "ranks" / f"2.{rank}").symlink_to("/")
-    assert len(looked_at(logs)) == Found.MOST
+    assert len(looked_at(logs)) == Replacements.MOST
 
 
 def test_learners_are_those_whose_folders_are_there(logs: Path) -> None:
     (logs / "learner-x").mkdir()
-    assert learners_in(logs, Found()) == ["learner-1", "learner-2"]
-    assert learners_in(logs / "none", Found()) == []
+    assert learners_in(logs, Replacements()) == ["learner-1", "learner-2"]
+    assert learners_in(logs / "none", Replacements()) == []

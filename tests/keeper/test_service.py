@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import socket
 import stat
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from toolkit.keeper import service as module
 from toolkit.keeper.ends import Reason
 from toolkit.keeper.flush import NotStored
 from toolkit.keeper.progress import Waiting
@@ -178,6 +180,27 @@ def test_where_nobody_answers_nothing_is_stored_and_nothing_is_there(tmp_path: P
     assert (client.put(f"{RUN}/x", b""), client.get(f"{RUN}/x")) == (False, None)
     with pytest.raises(NotStored, match="does not answer"):
         client.unmount()
+
+
+@pytest.mark.parametrize(
+    ("call", "seconds"), [("waiting", 600), ("put", 600), ("unmount", 600), ("differences", 86400), ("put_logs", 86400)]
+)
+def test_an_agent_waits_for_a_hung_container_no_longer_than_the_request_may_take(
+    monkeypatch: pytest.MonkeyPatch, call: str, seconds: float
+) -> None:
+    waits: list[float] = []
+
+    class Hung(socket.socket):
+        def settimeout(self, value: float | None) -> None:
+            waits.append(value or 0)
+
+        def connect(self, _: object) -> None:
+            raise TimeoutError
+
+    monkeypatch.setattr(module.socket, "socket", Hung)
+    with pytest.raises(NotStored, match="does not answer"):
+        BucketClient()._ask(call)
+    assert waits == [seconds]
 
 
 def test_nobody_but_root_reaches_the_socket(place: str) -> None:

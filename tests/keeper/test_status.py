@@ -34,6 +34,11 @@ def test_what_the_supervisor_wrote_is_taken_as_it_is() -> None:
     assert (found["silent_learners"], found["start_deadline"]) == (["learner-2"], 60)
 
 
+@pytest.mark.parametrize(("said", "met"), [(4096, 4096), (0, 0), (-1, 0), ("4096", 0), (True, 0), (None, 0)])
+def test_a_limit_of_processes_that_was_met_is_taken_as_a_number(said: object, met: int) -> None:
+    assert checked({"steps": [], "processes_met": said}, job())["processes_met"] == met
+
+
 def test_a_command_that_has_not_ended_has_no_status() -> None:
     found = checked({"steps": [{"number": 1, "command": "x", "started": 1.5}]}, job())
     assert found["steps"][0].get("exit_status", "none") == "none"

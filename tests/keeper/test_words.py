@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.keeper import __main__ as words
+from toolkit.keeper import __main__ as main_module
+from toolkit.keeper import lifetime, requests
+from toolkit.keeper import salvage as salvage_module
 from toolkit.keeper import strike as module
-from toolkit.keeper.__main__ import ask_to_stop, go, main
+from toolkit.keeper.__main__ import main
 from toolkit.keeper.ends import Reason
 from toolkit.keeper.engine import EngineRefused
 from toolkit.keeper.flush import NotStored
 from toolkit.keeper.job import read_job
+from toolkit.keeper.requests import ask_to_stop, go
 from toolkit.keeper.strike import Things, strike
 
 from .jobs import RUN, job
@@ -29,7 +32,7 @@ def test_the_first_who_asks_for_a_stop_is_who_stopped_the_run(tmp_path: Path) ->
 
 
 def test_of_many_who_ask_at_once_all_hear_the_same_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(words.os, "getpid", threading.get_ident)  # they are processes of their own
+    monkeypatch.setattr(requests.os, "getpid", threading.get_ident)  # they are processes of their own
     heard: list[str] = []
     asking = [
         threading.Thread(target=lambda who=who: heard.append(ask_to_stop(who, tmp_path / "stop.json")))  # type: ignore[misc]
@@ -44,7 +47,7 @@ def test_of_many_who_ask_at_once_all_hear_the_same_name(tmp_path: Path, monkeypa
 
 
 def test_the_job_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(words, "JOB", str(tmp_path / "job.json"))
+    monkeypatch.setattr(requests, "JOB", str(tmp_path / "job.json"))
     with pytest.raises((ValueError, KeyError, TypeError)):
         go("{}")
     assert list(tmp_path.iterdir()) == []
@@ -60,8 +63,9 @@ def test_a_word_that_is_none_is_answered_with_those_that_are(capsys: pytest.Capt
 def test_a_leash_is_touched_and_tells_who_wants_the_run_to_stop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(words, "LEASH", str(tmp_path / "leash"))
-    monkeypatch.setattr(words, "STOP", str(tmp_path / "stop.json"))
+    monkeypatch.setattr(requests, "LEASH", str(tmp_path / "leash"))
+    monkeypatch.setattr(requests, "STOP", str(tmp_path / "stop.json"))
+    monkeypatch.setattr(main_module, "STOP", str(tmp_path / "stop.json"))
     assert main(["leash"]) == 0
     assert main(["stop", "ada@desk"]) == 0
     assert main(["leash"]) == 0
@@ -75,7 +79,7 @@ def test_a_store_that_does_not_take_what_is_salvaged_is_told(
     def refuse(_filesystem: str) -> int:
         raise OSError("AccessDenied")
 
-    monkeypatch.setattr(words, "salvage", refuse)
+    monkeypatch.setattr(salvage_module, "salvage", refuse)
     assert main(["salvage", "results:bucket"]) == 1
     assert capsys.readouterr().err == "AccessDenied\n"
 
@@ -87,12 +91,14 @@ class KeptHost:
         self.volume = folder / "volume"
         self.volume.mkdir()
         self.cleaned: list[bool] = []
-        monkeypatch.setattr(words, "KeeperEngine", lambda: self)
+        monkeypatch.setattr(lifetime, "KeeperEngine", lambda: self)
         for name, place in {"HOST": "", "AGENT": "agent", "CONTROL": "control", "BEAT": "agent/heartbeat"}.items():
-            monkeypatch.setattr(words, name, str(self.volume / place))
-        monkeypatch.setattr(words, "LEASH", str(folder / "leash"))
-        monkeypatch.setattr(words, "wait_for_word", lambda: None)
-        monkeypatch.setattr(words, "strike", lambda *_, keep_volume: self.cleaned.append(keep_volume))
+            for one in (lifetime, requests):
+                if hasattr(one, name):
+                    monkeypatch.setattr(one, name, str(self.volume / place))
+        monkeypatch.setattr(lifetime, "LEASH", str(folder / "leash"))
+        monkeypatch.setattr(lifetime, "wait_for_word", lambda: None)
+        monkeypatch.setattr(lifetime, "strike", lambda *_, keep_volume: self.cleaned.append(keep_volume))
 
     def create_volume(self, _name: str, _run: str) -> None:
         """It is there."""
@@ -109,7 +115,7 @@ def test_what_a_learner_is_given_is_there_however_slowly_the_agent_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     host, became = KeptHost(tmp_path, monkeypatch), list[tuple[str, ...]]()
-    monkeypatch.setattr(words.os, "execvp", lambda _file, argv: became.append(argv))
+    monkeypatch.setattr(requests.os, "execvp", lambda _file, argv: became.append(argv))
     assert main(["unpack"]) == 0
     assert became == [("tar", "--extract", "--directory", str(host.volume))]
     assert sorted(one.name for one in host.volume.iterdir()) == ["agent", "control"]
@@ -119,9 +125,10 @@ def test_a_launch_that_never_gives_its_word_leaves_no_volume_and_a_rescue_takes_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     host = KeptHost(tmp_path, monkeypatch)
-    words.keep(RUN, "volume")
-    (host.volume / "cache").mkdir()
-    words.keep(RUN, "volume")
+    monkeypatch.setattr(requests.os, "execvp", lambda _file, _argv: (host.volume / "code").mkdir())
+    assert main(["unpack"]) == 0  # a launch puts its files in place before its agent has come up
+    assert main(["keep", RUN, "volume"]) == 0
+    assert main(["rescue", RUN, "volume"]) == 0
     assert host.cleaned == [False, True]
 
 

@@ -66,7 +66,7 @@ def test_rank_0_may_evaluate_alone(image: str) -> None:
 
 
 def test_ddlrun_starts_the_ranks_and_shows_how(image: str) -> None:
-    program = "import ddl; print(ddl.rank(), ddl.size(), ddl.bcast(ddl.rank()))"
+    program = "import ddl; print(f'{ddl.rank()} {ddl.size()} {ddl.bcast(ddl.rank())}\\n', end='')"
     done = run(image, "ddlrun", "--verbose", "--accelerators", "2", "-m", "b", "python", "-c", program)
     assert done.returncode == 0, done.stdout + done.stderr
     assert sorted(done.stdout.splitlines()) == ["0 2 0", "1 2 0"]

@@ -38,6 +38,11 @@ def test_podman_is_given_the_volume_as_it_makes_no_folder_of_the_host() -> None:
     assert (volume[:3], run[:2]) == (["podman", "volume", "create"], ["podman", "run"])
 
 
+def test_the_agent_of_a_rescue_knows_that_its_volume_holds_what_no_bucket_has() -> None:
+    argv = agent_argv(RUN, "image", "volume", "/volumes", "/run/docker.sock", rescue=True)
+    assert argv[-3:] == ["rescue", RUN, "volume"]
+
+
 @pytest.mark.parametrize("lease", ["", "a record"])
 def test_an_agent_holds_its_runs_lease_and_sees_nothing_else_of_the_host(lease: str) -> None:
     argv = agent_argv(RUN, "image", "volume", "/volumes", "/run/docker.sock", lease)

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 from toolkit.cluster.reader import read_cluster
 from toolkit.keeper.ranks import read_ranks
-from toolkit.keeper.untrusted import Found
+from toolkit.keeper.untrusted import Replacements
 from toolkit.manifest.commands import read_commands
 from toolkit.manifest.exit_status import judgeable
 from toolkit.manifest.reader import read_manifest
@@ -83,7 +83,7 @@ class Bench:
         argv = mpirun_argv(self.plan, Step(number, command, True), "10.0.0.0/24")[-4:]
         assert argv[1] == "/run/learner/rank.sh"
         calls, status = self.start([argv[0], str(self.folder / "rank.sh"), *argv[2:]])
-        assert read_ranks(self.folder / "ranks", Found()).statuses[f"{number}.7"] == status
+        assert read_ranks(self.folder / "ranks", Replacements()).statuses[f"{number}.7"] == status
         return calls, status
 
     def once(self, number: int, command: str) -> tuple[Calls, int]:

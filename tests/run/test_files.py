@@ -13,7 +13,7 @@ import pytest
 
 from toolkit.cluster.reader import read_cluster
 from toolkit.keeper.ranks import NO_GPU, read_ranks
-from toolkit.keeper.untrusted import Found
+from toolkit.keeper.untrusted import Replacements
 from toolkit.manifest.model import Compute
 from toolkit.manifest.reader import read_manifest
 from toolkit.places import house
@@ -138,7 +138,7 @@ def test_a_rank_keeps_its_own_status(tmp_path: Path, entries: dict[str, Entry], 
     done = subprocess.run(argv, env=environment, capture_output=True, timeout=30, check=False)
     assert done.returncode == status
     assert done.stdout.startswith(MARK)
-    assert read_ranks(tmp_path / "ranks", Found()).statuses == {"2.7": status}
+    assert read_ranks(tmp_path / "ranks", Replacements()).statuses == {"2.7": status}
 
 
 FIRST = min(os.sched_getaffinity(0))
@@ -313,7 +313,7 @@ def test_a_rank_that_does_not_see_its_gpus_does_not_start_its_command(
     assert "rank 1 on learner-1 on p100-02 sees" in output
     assert "toolkit doctor" in output
     assert "trained" not in output
-    found = read_ranks(tmp_path / "ranks", Found())
+    found = read_ranks(tmp_path / "ranks", Replacements())
     assert (found.statuses, found.without_gpu, found.times) == ({"1.1": NO_GPU}, ("1.1",), {})
 
 

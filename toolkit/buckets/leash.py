@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from toolkit.errors import ToolkitError
+from toolkit.keeper.repeating import repeating
 
 _EVERY_SECONDS = 5.0
 
@@ -14,19 +14,10 @@ _EVERY_SECONDS = 5.0
 @contextmanager
 def on_leash(act: Callable[[], object], every: float = _EVERY_SECONDS) -> Iterator[None]:
     """Do `act` at once and every `every` seconds, in a thread of its own; what it raises is no matter of ours."""
-    over = threading.Event()
 
-    def work() -> None:
-        while True:
-            with suppress(ToolkitError):
-                act()
-            if over.wait(every):
-                return
+    def act_quietly() -> None:
+        with suppress(ToolkitError):
+            act()
 
-    thread = threading.Thread(target=work, name="leash", daemon=True)
-    thread.start()
-    try:
+    with repeating("leash", act_quietly, every):
         yield
-    finally:
-        over.set()
-        thread.join()

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from toolkit.buckets.access import Opened, open_access
 from toolkit.buckets.embedded import LOOPBACK
-from toolkit.buckets.examine import examined, ways_told
+from toolkit.buckets.examine import differences_of, examined
 from toolkit.catalogue.version import read_inputs
 from toolkit.cli.build import recipe_of
 from toolkit.cli.screen import SafeConsole, print_json
@@ -88,7 +88,7 @@ def _look_from_here(names: dict[str, str], opened: Opened) -> tuple[Finding, ...
             said = error.evidence.strip().splitlines()
             found.append(fail(_HERE, "bucket", "; ".join([error.what, *said[-1:]]), error.mend))
         else:
-            found.append(ok(_HERE, "bucket", f"{bucket} answers{ways_told(opened[remote])}"))
+            found.append(ok(_HERE, "bucket", f"{bucket} answers{differences_of(opened[remote])}"))
     return tuple(found)
 
 

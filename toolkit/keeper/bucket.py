@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +17,14 @@ from toolkit.keeper.compare import NotRead, compare
 from toolkit.keeper.ends import Reason
 from toolkit.keeper.flush import NotStored
 from toolkit.keeper.own_files import learners_in
-from toolkit.keeper.places import CHECKPOINTS, CONFIG, HOST, LOGS, RUN_FOLDER
+from toolkit.keeper.places import CHECKPOINTS, HOST, LOGS, RUN_FOLDER
 from toolkit.keeper.progress import Waiting, meaning
-from toolkit.keeper.untrusted import Found, NotRegular, hole, opened
+from toolkit.keeper.rclone import LIST_SECONDS, rclone, seconds_for
+from toolkit.keeper.untrusted import NotRegular, Replacements, hole, opened
 from toolkit.keeper.uploads import last_failure
 
 _UNMOUNT_SECONDS = 10.0
 _TRIES = 3
-_STORE_SECONDS = 120.0
-"""For one object, and so much longer as its bytes take at `_SLOWEST`."""
-_SLOWEST = 1 << 20
-"""Bytes a second."""
-_LIST_DEADLINE = 900.0
-"""For a list of all objects of a run, 1,000 of them a request."""
 _MAX_HOLE = 64 << 30
 """Bytes: of a file in the results. Checkpoints with holes are small beside it."""
 _SOME_RETRIES = ("--retries", "1", "--low-level-retries", "4")
@@ -61,7 +55,7 @@ class Bucket:
             reason = meaning(str(error)) or Reason.BUCKET_READ
             raise NotStored(reason, f"what is stored in {folder} could not be read again", str(error)) from None
         self._sums |= compared.sums
-        return compared.told
+        return compared.summary
 
     def put_checksums(self, name: str) -> str:
         """Store the SHA-256 of all that was compared and is the same, as object `name`; the list's own SHA-256.
@@ -76,32 +70,32 @@ class Bucket:
     def put(self, name: str, data: bytes, *, short: bool = True) -> bool:
         """Write a small object; whether it is there."""
         words = ("rcat", *(_SHORT if short else ()), f"{self._filesystem}/{name}")
-        return _rclone(*words, data=data, seconds=_STORE_SECONDS + len(data) / _SLOWEST).returncode == 0
+        return rclone(*words, data=data, seconds=seconds_for(len(data))).returncode == 0
 
     def get(self, name: str, most: int = 1 << 20) -> bytes | None:
         """A small object, or None where it is not there or nobody answers."""
         words = ("cat", *_SHORT, "--count", str(most), f"{self._filesystem}/{name}")
-        done = _rclone(*words, seconds=_STORE_SECONDS + most / _SLOWEST)
+        done = rclone(*words, seconds=seconds_for(most))
         return done.stdout if done.returncode == 0 and done.stdout else None
 
     def submit_code(self) -> None:
         """Store the run's code, before anything of it runs. Raises `NotStored`."""
         name = f"{self._run}/_submitted_code"
-        done = _rclone("copy", f"{HOST}/code", f"{self._filesystem}/{name}", seconds=_LIST_DEADLINE)
+        done = rclone("copy", f"{HOST}/code", f"{self._filesystem}/{name}", seconds=LIST_SECONDS)
         if done.returncode != 0:
             said = done.stderr.decode("utf-8", "replace")
             raise NotStored(meaning(said) or Reason.BUCKET_WRITE, f"{name} could not be stored", said)
 
     def discard_code(self) -> None:
         """Remove the code of a run that does not begin."""
-        _rclone("purge", *_SHORT, f"{self._filesystem}/{self._run}/_submitted_code", seconds=_STORE_SECONDS)
+        rclone("purge", *_SHORT, f"{self._filesystem}/{self._run}/_submitted_code", seconds=seconds_for(0))
 
     def put_logs(self) -> tuple[str, ...]:
         """Store each learner's log that lies on this host, and the whole output.
 
         Returns what lay there in place of such a file; that is not stored. Raises `NotStored`.
         """
-        found = Found()
+        found = Replacements()
         for log in (f"{learner}/training-log.txt" for learner in learners_in(Path(LOGS), found)):
             with found.noting():
                 self._put_file(log, f"{self._run}/{log}")
@@ -117,7 +111,7 @@ class Bucket:
             above = key.rpartition("/")[0]
             for _ in range(_TRIES):
                 os.lseek(file, 0, os.SEEK_SET)
-                done = _rclone(*argv, file=file, seconds=_STORE_SECONDS + size / _SLOWEST)
+                done = rclone(*argv, file=file, seconds=seconds_for(size))
                 if done.returncode == 0:
                     return
                 if self._is_object(above):  # a store that keeps objects as files cannot have both
@@ -126,7 +120,7 @@ class Bucket:
         raise NotStored(meaning(said) or Reason.BUCKET_WRITE, f"{key} could not be stored", said)
 
     def _is_object(self, name: str) -> bool:
-        done = _rclone("lsjson", "--stat", *_SHORT, f"{self._filesystem}/{name}", seconds=_STORE_SECONDS)
+        done = rclone("lsjson", "--stat", *_SHORT, f"{self._filesystem}/{name}", seconds=seconds_for(0))
         try:
             return done.returncode == 0 and json.loads(done.stdout).get("IsDir") is False
         except (ValueError, AttributeError):
@@ -144,7 +138,7 @@ class Bucket:
     def size(self, folder: str) -> tuple[int, int]:
         """Objects and bytes of a run's folder, without what the keeper itself writes there."""
         words = ("size", "--json", "--exclude", f"/{RUN_FOLDER}/**", f"{self._filesystem}/{folder}")
-        done = _rclone(*words, seconds=_LIST_DEADLINE)
+        done = rclone(*words, seconds=LIST_SECONDS)
         found = json.loads(done.stdout or b"{}")
         return int(found.get("count", 0)), int(found.get("bytes", 0))
 
@@ -199,24 +193,12 @@ class Bucket:
         """Write an object; what the store says against it, empty where it takes it. One that is nearly full takes a
         very small one."""
         size = str(len(_PROBE))
-        done = _rclone("rcat", *_SHORT, "--size", size, f"{self._filesystem}/{_PROBE_NAME}", data=_PROBE)
+        words = ("rcat", *_SHORT, "--size", size, f"{self._filesystem}/{_PROBE_NAME}")
+        done = rclone(*words, data=_PROBE, seconds=seconds_for(len(_PROBE)))
         if done.returncode != 0:
             return done.stderr.decode("utf-8", "replace")
-        _rclone("deletefile", *_SHORT, f"{self._filesystem}/{_PROBE_NAME}")
+        rclone("deletefile", *_SHORT, f"{self._filesystem}/{_PROBE_NAME}", seconds=seconds_for(0))
         return ""
 
 
 _PROBE_NAME, _PROBE = ".toolkit-probe", bytes(1 << 20)
-
-
-def _rclone(
-    *words: str, data: bytes = b"", file: int | None = None, seconds: float | None = None
-) -> subprocess.CompletedProcess[bytes]:
-    """Run rclone; it reads `data`, or `file`. One that takes longer than `seconds` is killed, and has failed."""
-    argv = ("rclone", "--config", CONFIG, *words)
-    try:
-        if file is None:
-            return subprocess.run(argv, input=data, capture_output=True, check=False, timeout=seconds)
-        return subprocess.run(argv, stdin=file, capture_output=True, check=False, timeout=seconds)
-    except subprocess.TimeoutExpired:
-        return subprocess.CompletedProcess(argv, 1, b"", f"rclone {words[0]}: no end within {seconds:.0f} s".encode())

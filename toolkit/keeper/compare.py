@@ -11,25 +11,20 @@ import configparser
 import json
 import os
 import re
-import subprocess
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from toolkit.keeper.checksums import Digest, digest_of, files_below, plain
 from toolkit.keeper.places import CACHE, CONFIG
+from toolkit.keeper.rclone import LIST_SECONDS, rclone, seconds_for
 from toolkit.keeper.uploads import is_marked, root_of
 
 WHOLE_BYTES = 200 << 20
 """rclone's `--s3-upload-cutoff`: from this size on it uploads in parts."""
 _NAMED = 20
 _NO_SUCH_FOLDER = 3
-_LIST_SECONDS = 900.0
-"""For a list of all objects of a folder, 1,000 of them a request."""
-_SLOWEST = 1 << 20
-"""Bytes a second of what is read or written, below which a store is taken not to answer."""
 _QUOTED = re.compile("‛(.)|([␀-␟])|(␡)|(／)", re.DOTALL)
 _HASHED = re.compile(r"([0-9a-f]{64})  (.*)", re.DOTALL)
 
@@ -39,7 +34,7 @@ class NotRead(Exception):
 
 
 @dataclass(frozen=True)
-class Found:
+class RemoteFile:
     """An object: rclone's own way of writing its name, its size, and its MD5 as far as the store tells one."""
 
     path: str
@@ -55,21 +50,21 @@ class Comparison:
     wrong: tuple[str, ...] = ()
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """What is wrong, of much the first; empty where nothing is."""
         more = [f"and {len(self.wrong) - _NAMED} more"] if len(self.wrong) > _NAMED else []
         return "\n".join([*self.wrong[:_NAMED], *more])
 
 
 def compare(
-    filesystem: str, folder: str, *, shared: bool, cache: Path = Path(CACHE), config: str = CONFIG, mend: bool = True
+    filesystem: str, folder: str, *, shared: bool, cache: Path = Path(CACHE), config: str = CONFIG, retry: bool = True
 ) -> Comparison:
     """Compare what programs wrote here in a folder of `filesystem` ("results:bucket/prefix") with the bucket.
 
     Args:
         shared: whether others write to the folder, too. What someone else has written over is no fault then, and gets
             no digest from here.
-        mend: upload what is missing or differs once more, from the cache, and compare again.
+        retry: upload what is missing or differs once more, from the cache, and compare again.
     Raises:
         NotRead: the store does not tell.
         OSError: a cached file cannot be read.
@@ -93,14 +88,14 @@ def compare(
             sums[f"{folder}/{key}"] = digest.sha256
         elif not (shared and found and _is_anothers(place, found, _written_at(cache, written[key]), config)):
             wrong[key] = fault
-    if wrong and mend:
+    if wrong and retry:
         for key in wrong:
             _put(place, path_of(key), written[key], config)
-        return compare(filesystem, folder, shared=shared, cache=cache, config=config, mend=False)
+        return compare(filesystem, folder, shared=shared, cache=cache, config=config, retry=False)
     return Comparison(sums, tuple(f"{f'{folder}/{key}'!r}: {fault}" for key, fault in wrong.items()))
 
 
-def _by_key(wanted: Iterable[str], listed: Mapping[str, Found]) -> dict[str, Found]:
+def _by_key(wanted: Iterable[str], listed: Mapping[str, RemoteFile]) -> dict[str, RemoteFile]:
     """Each object that is wanted and there, by its own key: not every store lists it under that."""
     others = {plain(key): found for key, found in listed.items()}
     found = {key: listed.get(key) or others.get(plain(key)) for key in wanted}
@@ -116,7 +111,7 @@ def etags_are_md5(filesystem: str, config: str = CONFIG) -> bool:
     return facts.get("directory_bucket") != "true" and not facts.get("server_side_encryption")
 
 
-def _fault(digest: Digest, found: Found | None, stored: str | None) -> str:
+def _fault(digest: Digest, found: RemoteFile | None, stored: str | None) -> str:
     """What is wrong with an object, in a few words; empty where it holds what was written."""
     if found is None:
         return "is not in the bucket"
@@ -127,7 +122,7 @@ def _fault(digest: Digest, found: Found | None, stored: str | None) -> str:
     return "" if found.md5 == digest.md5 else f"holds other bytes: MD5 {found.md5}"
 
 
-def _must_be_read(digest: Digest, found: Found | None) -> bool:
+def _must_be_read(digest: Digest, found: RemoteFile | None) -> bool:
     """Whether nothing that the store says of an object is about the bytes that it holds."""
     return found is not None and found.size == digest.size and not (digest.md5 and found.md5)
 
@@ -143,10 +138,10 @@ def _raw(filesystem: str) -> str:
     return f"{remote},encoding=Raw:{place}"
 
 
-def _listed(place: str, config: str) -> Iterator[tuple[str, Found]]:
+def _listed(place: str, config: str) -> Iterator[tuple[str, RemoteFile]]:
     """The objects below a folder of the bucket, by their keys below it."""
     words = ("lsjson", "--recursive", "--files-only", "--hash", "--hash-type", "md5", "--no-modtime", "--no-mimetype")
-    done = _rclone(config, *words, place)
+    done = rclone(*words, place, seconds=LIST_SECONDS, config=config)
     if done.returncode == _NO_SUCH_FOLDER:
         return
     if done.returncode != 0:
@@ -155,17 +150,17 @@ def _listed(place: str, config: str) -> Iterator[tuple[str, Found]]:
         if text.startswith("{"):
             found = json.loads(text.rstrip(","))
             md5 = str((found.get("Hashes") or {}).get("md5", ""))
-            yield key_told(found["Path"]), Found(found["Path"], int(found["Size"]), md5)
+            yield key_of_path(found["Path"]), RemoteFile(found["Path"], int(found["Size"]), md5)
 
 
-def key_told(path: str) -> str:
+def key_of_path(path: str) -> str:
     """The key that rclone writes as `path`, where it was told to leave keys as they are: it has control characters as
     symbols, and a quote before what looks like one."""
     return _QUOTED.sub(_unquoted, path)
 
 
 def path_of(key: str) -> str:
-    """How rclone writes a key; see `key_told`."""
+    """How rclone writes a key; see `key_of_path`."""
     return "".join(map(_written_as, key))
 
 
@@ -180,11 +175,9 @@ def _written_as(one: str) -> str:
 def _put(place: str, path: str, file: Path, config: str) -> None:
     """Upload a cached file under its own name; whether it arrived is seen when it is compared."""
     with file.open("rb") as stream:
-        size = str(os.fstat(stream.fileno()).st_size)
-        argv = ("rclone", "--config", config, "rcat", "--size", size, f"{place}/{path}")
-        with suppress(subprocess.TimeoutExpired):
-            seconds = _LIST_SECONDS + int(size) / _SLOWEST
-            subprocess.run(argv, stdin=stream, capture_output=True, check=False, timeout=seconds)
+        size = os.fstat(stream.fileno()).st_size
+        words = ("rcat", "--size", str(size), f"{place}/{path}")
+        rclone(*words, file=stream.fileno(), seconds=seconds_for(size), config=config)
 
 
 def _unquoted(match: re.Match[str]) -> str:
@@ -195,23 +188,22 @@ def _unquoted(match: re.Match[str]) -> str:
 
 
 def _read_again(place: str, paths: Collection[str], config: str, size: int) -> dict[str, str]:
-    """The SHA-256 of what the store really holds, by `Found.path`: each object is fetched, none is kept. `size` is that
-    of all of them, in bytes."""
+    """The SHA-256 of what the store really holds, by `RemoteFile.path`: each object is fetched, none is kept. `size` is
+    that of all of them, in bytes."""
     if not paths:
         return {}
     words = ("hashsum", "sha256", "--download", "--files-from-raw", "-", place)
-    done = _rclone(
-        config, *words, data="".join(f"{path}\n" for path in paths).encode(), seconds=_LIST_SECONDS + size / _SLOWEST
-    )
+    names = "".join(f"{path}\n" for path in paths).encode()
+    done = rclone(*words, data=names, seconds=seconds_for(size, LIST_SECONDS), config=config)
     if done.returncode != 0:
         raise NotRead(done.stderr.decode("utf-8", "replace")[-2000:])
     lines = done.stdout.decode("utf-8", "surrogateescape").split("\n")
     return dict.fromkeys(paths, "") | {match[2]: match[1] for text in lines if (match := _HASHED.fullmatch(text))}
 
 
-def _is_anothers(place: str, found: Found, mine: str, config: str) -> bool:
+def _is_anothers(place: str, found: RemoteFile, mine: str, config: str) -> bool:
     """Whether someone else has uploaded an object since: it has another time than the file that is cached here."""
-    done = _rclone(config, "lsjson", "--stat", f"{place}/{found.path}")
+    done = rclone("lsjson", "--stat", f"{place}/{found.path}", seconds=LIST_SECONDS, config=config)
     if done.returncode != 0:
         raise NotRead(done.stderr.decode("utf-8", "replace")[-2000:])
     return _moment(json.loads(done.stdout).get("ModTime", "")) != _moment(mine)
@@ -232,14 +224,3 @@ def _moment(text: str) -> float | None:
         return datetime.fromisoformat(text).timestamp()
     except ValueError:
         return None
-
-
-def _rclone(
-    config: str, *words: str, data: bytes = b"", seconds: float = _LIST_SECONDS
-) -> subprocess.CompletedProcess[bytes]:
-    """Run rclone; one that takes longer than `seconds` is killed, and has failed."""
-    argv = ("rclone", "--config", config, *words)
-    try:
-        return subprocess.run(argv, input=data, capture_output=True, check=False, timeout=seconds)
-    except subprocess.TimeoutExpired:
-        return subprocess.CompletedProcess(argv, 1, b"", f"rclone {words[0]}: no end within {seconds:.0f} s".encode())

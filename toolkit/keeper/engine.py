@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from toolkit.keeper.places import ENGINE
+from toolkit.keeper.unix_http import UnixConnection
 
 RUN_LABEL = "toolkit.run"
 _API = "/v1.40"
@@ -32,19 +32,6 @@ class ContainerState:
     running: bool = False
     exit_status: int | None = None
     oom: bool = False
-
-
-class _Connection(http.client.HTTPConnection):
-    """HTTP over a socket of this machine."""
-
-    def __init__(self, place: str, timeout: float) -> None:
-        super().__init__("engine", timeout=timeout)
-        self._place = place
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._place)
 
 
 class KeeperEngine:
@@ -158,7 +145,7 @@ class KeeperEngine:
     def _call(
         self, verb: str, path: str, body: Mapping[str, Any] | None = None, timeout: float = _TIMEOUT
     ) -> tuple[int, bytes]:
-        connection = _Connection(self._place, timeout)
+        connection = UnixConnection(self._place, timeout)
         try:
             headers = {"Content-Type": "application/json"} if body is not None else {}
             connection.request(verb, _API + path, None if body is None else json.dumps(body), headers)

@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-import threading
+import itertools
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from toolkit.keeper.repeating import repeating
+
 
 @contextmanager
 def heartbeat(file: Path, every: float = 1.0) -> Iterator[None]:
     """Change `file` every `every` seconds while the context lasts, whatever else its thread waits for."""
-    over = threading.Event()
+    counts = itertools.count()
 
     def beat() -> None:
-        count = 0
-        with suppress(OSError), file.open("wb", buffering=0) as stream:
-            while not over.wait(every):
-                count += 1
-                with suppress(OSError):
-                    stream.seek(0)  # over the last one: a disk that is full has room for that
-                    stream.write(b"%020d\n" % count)
+        with suppress(OSError), file.open("r+b" if file.exists() else "wb", buffering=0) as stream:
+            stream.write(b"%020d\n" % next(counts))  # over the last one: a disk that is full has room for that
 
-    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
-    thread.start()
-    try:
+    with repeating("heartbeat", beat, every):
         yield
-    finally:
-        over.set()
-        thread.join()
 
 
 class Silence:

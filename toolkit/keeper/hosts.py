@@ -29,6 +29,7 @@ class Reports:
 
     def __init__(self, job: Job, bucket: BucketClient) -> None:
         self._job, self._bucket = job, bucket
+        self._told = 0
         self.forged: tuple[str, ...] = ()
 
     def tell(self, report: HostReport, note: str = "") -> bool:
@@ -36,7 +37,8 @@ class Reports:
 
         Whether it is there.
         """
-        body = asdict(report) | {"note": note, "at": time.time()}
+        self._told += 1
+        body = asdict(report) | {"note": note, "at": time.time(), "number": self._told}
         return self._put(self._name(report.host), body, _TELL_SECONDS if report.final else 0)
 
     def begin(self, record: dict[str, Any]) -> None:
@@ -47,19 +49,20 @@ class Reports:
         """The final report of each other host; without one of a host that has been silent for too long.
 
         A host that stores tells so every 3 s. `on_silent` is told soon which hosts have not, each time that changes.
-        With `patient` false, the bucket does not answer us either: then they are asked once.
+        What counts is a report with a higher number: whoever can write to the bucket can put an old one there, or any
+        bytes, as often as they like. With `patient` false, the bucket does not answer us either: then they are asked
+        once.
         """
         silent: tuple[int, ...] = ()
-        waiting = {host: (b"", time.monotonic()) for host in range(len(self._job.hosts)) if host != self._job.host}
+        waiting = {host: (0, time.monotonic()) for host in range(len(self._job.hosts)) if host != self._job.host}
         while waiting:
             for host, (seen, since) in list(waiting.items()):
-                data = self._bucket.get(self._key(self._name(host))) or b""
-                report = self._read(data, host)
+                report, number = self._read(self._bucket.get(self._key(self._name(host))) or b"", host)
                 if report and report.final:
                     del waiting[host]
                     yield report
-                elif data != seen:
-                    waiting[host] = (data, time.monotonic())
+                elif number > seen:
+                    waiting[host] = (number, time.monotonic())
                 elif not patient or time.monotonic() - since > self._job.lost + _SILENT_SECONDS:
                     del waiting[host]
             now = time.monotonic()
@@ -81,15 +84,18 @@ class Reports:
             time.sleep(_POLL_SECONDS)
         return there
 
-    def _read(self, data: bytes, host: int) -> HostReport | None:
-        """A host's report; none where there is none yet, or one that no agent wrote: that is noted."""
+    def _read(self, data: bytes, host: int) -> tuple[HostReport | None, int]:
+        """A host's report and its number; none where there is none yet, or one that no agent wrote: that is noted."""
         name = self._name(host)
+        if not data:
+            return None, 0
         try:
-            report = read_report(verified(data, self._job.key, name)) if data else None
+            body = verified(data, self._job.key, name)
         except Forged:
             self.forged = tuple(dict.fromkeys((*self.forged, self._key(name))))
-            return None
-        return report if report and report.host == host else None
+            return None, 0
+        report = read_report(body)
+        return (report, int(body.get("number", 0))) if report and report.host == host else (None, 0)
 
     @staticmethod
     def _name(host: int) -> str:

@@ -90,7 +90,7 @@ def _ends(job: Job, facts: Facts) -> Iterator[End]:
     if facts.gave_up and not whole:
         reason, what, evidence = facts.gave_up
         yield End(Reason(reason), what, evidence)
-    yield from _tampered(job, facts, whole)
+    yield from _tampered(job, facts)
     yield from _out_of_processes(job, facts, whole)
     yield from _lost(job, facts)
     if silent := facts.status.get("silent_learners"):
@@ -101,7 +101,9 @@ def _ends(job: Job, facts: Facts) -> Iterator[End]:
     for step in steps:
         if step.get("exit_status") is not None and not _step_ok(job, facts, step):
             yield _step_failed(job, facts, step)
-    if not whole:  # the supervisor itself did not come to write down how the last step ended
+    if whole:
+        yield from _contradicted(job, facts)
+    else:  # the supervisor itself did not come to write down how the last step ended
         first = next((one for one in _learner_ends(facts) if one.number == 1), None)
         how = status_words(first.exit_status) if first and first.exit_status is not None else "gone"
         where = _where(job, job.learners[0])
@@ -111,15 +113,19 @@ def _ends(job: Job, facts: Facts) -> Iterator[End]:
         yield End(Reason.HOST_LOST, f"{where} ended ({how}) before every command was run", facts.last_lines)
 
 
-def _tampered(job: Job, facts: Facts, whole: bool) -> Iterator[End]:
+def _tampered(job: Job, facts: Facts) -> Iterator[End]:
     if facts.forged:
         what = f"a report in the bucket was not written by an agent of this run: {', '.join(facts.forged)}"
         yield End(Reason.FORGED, what, facts.last_lines, "who may write to this bucket? Give them keys of their own")
     if found := [f"{one}{_on(job, report.host)}" for report in facts.reports for one in report.found]:
         what = f"the program put other things in place of the run's own files: {'; '.join(found)}"
         yield End(Reason.TAMPERED, what, facts.last_lines, "a program has no business in /run/logs")
+
+
+def _contradicted(job: Job, facts: Facts) -> Iterator[End]:
+    """All is well by the status file, and the supervisor that writes it has failed: then another has written it."""
     first = next((one for one in _learner_ends(facts) if one.number == 1), None)
-    if whole and first and first.exit_status:
+    if first and first.exit_status:
         how = status_words(first.exit_status)
         where = _where(job, job.learners[0])
         what = f"{where} ended with {how}, though its status file says that every command ended with 0"
@@ -174,8 +180,8 @@ def _out_of_memory(job: Job, facts: Facts, whole: bool) -> Iterator[End]:
 
 def _out_of_processes(job: Job, facts: Facts, whole: bool) -> Iterator[End]:
     """Before all that comes of it: a learner that cannot start a process can neither answer nor end in order."""
-    told = facts.status.get("processes_met")  # by learner 1's supervisor
-    first = (LearnerEnd(1, processes=told if isinstance(told, int) else 0),)
+    said = facts.status.get("processes_met")  # by learner 1's supervisor
+    first = (LearnerEnd(1, processes=said if isinstance(said, int) else 0),)
     met = {one.number: one.processes for one in (*first, *_learner_ends(facts)) if one.processes}
     learners = [learner for learner in job.learners if learner.number in met]
     if learners and not whole:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 import traceback
@@ -25,11 +24,12 @@ from toolkit.keeper.places import CHECKPOINTS, GO, HOST, LOGS, OUTPUT, STOP, VIE
 from toolkit.keeper.process_limit import CROWDED
 from toolkit.keeper.progress import Waiting
 from toolkit.keeper.ranks import RankEnds, read_ranks
+from toolkit.keeper.requests import stopped_by
 from toolkit.keeper.run_checksums import gathered, own_list
 from toolkit.keeper.service import BucketClient
 from toolkit.keeper.state import RunState
 from toolkit.keeper.status import read_status
-from toolkit.keeper.untrusted import Found, NotRegular, read_tail
+from toolkit.keeper.untrusted import NotRegular, Replacements, read_tail
 from toolkit.keeper.weights import put_weights
 
 _POLL_SECONDS = 0.25
@@ -53,7 +53,7 @@ class Keep:
         self._bucket = BucketClient()
         self._state = RunState(job.record)
         self._reports = Reports(job, self._bucket)
-        self._found = Found()
+        self._found = Replacements()
         self._learners = Learners(job, engine, self._bucket, self._state.waiting, self._found)
         self._kept = False
         self._where = f"into bucket {job.filesystem.partition(':')[2]}"
@@ -276,11 +276,6 @@ def is_full(folder: Path) -> bool:
     return disk.f_bavail * disk.f_frsize < _ROOM
 
 
-def stopped_by(file: Path) -> str:
-    """Who asked for a stop; empty where no one did."""
-    return str(read_json(file).get("by", ""))
-
-
 def last_lines(output: Path, count: int = _LAST_LINES) -> str:
     """The last whole lines of the run's output, without their times. Raises `NotRegular`."""
     try:
@@ -291,12 +286,3 @@ def last_lines(output: Path, count: int = _LAST_LINES) -> str:
         return ""
     whole = tail.split(b"\n")[1 if cut else 0 : -1]
     return "\n".join(parse_line(line, 0)["line"] for line in whole[-count:])
-
-
-def read_json(file: Path) -> dict[str, Any]:
-    """An object in a file of the agent's own; an empty one where there is none."""
-    try:
-        found = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}

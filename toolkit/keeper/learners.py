@@ -16,7 +16,7 @@ from toolkit.keeper.places import LOGS, STOP
 from toolkit.keeper.process_limit import ProcessLimits
 from toolkit.keeper.progress import Progress, Waiting
 from toolkit.keeper.service import BucketClient
-from toolkit.keeper.untrusted import Found
+from toolkit.keeper.untrusted import Replacements
 
 _POLL_SECONDS = 0.25
 _STORE_SECONDS = 2.0
@@ -30,7 +30,7 @@ class Learners:
     """The learners of `job` that are here. `gave_up` says why they were stopped where the store left no choice."""
 
     def __init__(
-        self, job: Job, engine: KeeperEngine, bucket: BucketClient, tell: Callable[[Waiting], None], found: Found
+        self, job: Job, engine: KeeperEngine, bucket: BucketClient, tell: Callable[[Waiting], None], found: Replacements
     ) -> None:
         self._job, self._engine, self._bucket, self._tell, self._found = job, engine, bucket, tell, found
         self._began = time.time()

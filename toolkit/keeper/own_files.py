@@ -12,7 +12,7 @@ import re
 import stat
 from pathlib import Path
 
-from toolkit.keeper.untrusted import Found, NotRegular, check_regular, opened_folder
+from toolkit.keeper.untrusted import NotRegular, Replacements, check_regular, opened_folder
 
 _MOST = 1 << 16
 _OWN = (
@@ -24,7 +24,7 @@ _LEARNER = re.compile(r"learner-\d{1,6}")
 _LOG = re.compile(r"training-log\.txt")
 
 
-def look(logs: Path, found: Found) -> None:
+def look(logs: Path, found: Replacements) -> None:
     """Note what lies below `logs` in place of the run's own files."""
     for folder, names in (*_OWN, *((one, _LOG) for one in learners_in(logs, found))):
         with found.noting(), opened_folder(logs, folder) as above, os.scandir(above) as entries:
@@ -34,7 +34,7 @@ def look(logs: Path, found: Found) -> None:
                     check_regular(f"{folder}/{entry}".lstrip("/"), about)
 
 
-def learners_in(logs: Path, found: Found) -> list[str]:
+def learners_in(logs: Path, found: Replacements) -> list[str]:
     """The folders of learners' logs; what is named so and is no folder is noted."""
     learners: list[str] = []
     with found.noting(), opened_folder(logs) as above, os.scandir(above) as entries:

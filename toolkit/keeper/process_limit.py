@@ -5,11 +5,11 @@ What a learner itself sees of it is in its exit status and its ranks' (`learner.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, suppress
 
 from toolkit.keeper.engine import EngineRefused, KeeperEngine
+from toolkit.keeper.repeating import repeating
 
 CROWDED = 77
 """A learner's exit status where it could not start a process (`learner.entry.sh.j2`)."""
@@ -30,21 +30,9 @@ class ProcessLimits:
         self._seen = dict.fromkeys(containers, 0)
         self.met: dict[int, int] = {}
 
-    @contextmanager
-    def watched(self) -> Iterator[None]:
+    def watched(self) -> AbstractContextManager[None]:
         """Look while the context lasts, in a thread of its own: an engine takes a second or two for its answer."""
-        over = threading.Event()
-
-        def work() -> None:
-            while not over.wait(_LOOK_SECONDS):
-                self.look()
-
-        thread = threading.Thread(target=work, name="process limits", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            over.set()
+        return repeating("process limits", self.look, _LOOK_SECONDS, wait=False)
 
     def look(self) -> None:
         """Look once."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from toolkit.keeper.untrusted import Found, opened, opened_folder
+from toolkit.keeper.untrusted import Replacements, opened, opened_folder
 
 NO_GPU = 69
 """EX_UNAVAILABLE of sysexits.h: a rank's status where its command was not started for lack of a GPU."""
@@ -34,7 +34,7 @@ class RankEnds:
     crowded: dict[str, int] = field(default_factory=dict)
 
 
-def read_ranks(folder: Path, found: Found) -> RankEnds:
+def read_ranks(folder: Path, found: Replacements) -> RankEnds:
     """The ranks that ended on this host. What lies there that is no such file goes to `found`."""
     statuses, times, without = dict[str, int](), dict[str, tuple[float, float]](), list[str]()
     crowded = dict[str, int]()
@@ -52,14 +52,14 @@ def read_ranks(folder: Path, found: Found) -> RankEnds:
     return RankEnds(statuses, times, tuple(without), crowded)
 
 
-def _names(folder: Path, found: Found) -> Iterable[str]:
+def _names(folder: Path, found: Replacements) -> Iterable[str]:
     with found.noting(), opened_folder(folder.parent, folder.name) as above, os.scandir(above) as entries:
         names = (entry.name for entry in entries if _NAME.fullmatch(entry.name))
         return list(itertools.islice(names, _MOST))
     return ()
 
 
-def _content(folder: Path, name: str, found: Found) -> bytes:
+def _content(folder: Path, name: str, found: Replacements) -> bytes:
     with found.noting(), opened(folder.parent, f"{folder.name}/{name}") as file:
         return os.read(file, _BYTES)
     return b""

@@ -4,29 +4,20 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from toolkit.keeper.places import HOST, SOCKET
+from toolkit.keeper.unix_http import UnixConnection
 
 _DAEMON_SECONDS = 60.0
 
 
-class _Connection(http.client.HTTPConnection):
-    """HTTP over the daemon's socket."""
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(SOCKET)
-
-
 def ask(call: str, parameters: Mapping[str, Any], seconds: float = _DAEMON_SECONDS) -> dict[str, Any]:
     """What the daemon answers; an empty object where it does not. Where it refuses, `error` has its words."""
-    connection = _Connection("rclone", timeout=seconds)
+    connection = UnixConnection(SOCKET, seconds)
     try:
         connection.request("POST", f"/{call}", json.dumps(parameters), {"Content-Type": "application/json"})
         found = json.loads(connection.getresponse().read())

@@ -8,11 +8,11 @@ about it; the next mount removes it (`newItem` in rclone's vfs/vfscache/item.go:
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from toolkit.keeper.places import CONFIG, HOST
+from toolkit.keeper.rclone import LIST_SECONDS, rclone, seconds_for
 
 
 def orphans(cache: Path, place: str) -> tuple[list[str], list[str]]:
@@ -44,14 +44,14 @@ def salvage(filesystem: str, cache: Path = Path(HOST) / "cache", config: str = C
     return len(whole) + len(holed)
 
 
-def _copy(config: str, folder: Path, filesystem: str, names: Iterable[str], which: str) -> None:
+def _copy(config: str, folder: Path, filesystem: str, names: Sequence[str], which: str) -> None:
+    size = sum((folder / name).stat().st_size for name in names)
     data = "".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape")
     if not data:
         return
     # Raw: a name may begin with "#" or end in a space.
     words = ("copy", which, "--use-server-modtime", "--no-traverse", "--files-from-raw", "-")
-    argv = ("rclone", "--config", config, *words, str(folder), filesystem)
-    done = subprocess.run(argv, input=data, capture_output=True, check=False)
+    done = rclone(*words, str(folder), filesystem, data=data, seconds=seconds_for(size, LIST_SECONDS), config=config)
     if done.returncode != 0:
         raise OSError(done.stderr.decode("utf-8", "replace")[-2000:])
 

@@ -26,8 +26,11 @@ from toolkit.keeper.progress import Waiting
 
 _MAX_LINE = 1 << 24
 _MAX_BYTES = 1 << 28
-_SECONDS = 24 * 3600.0
-"""A comparison of terabytes takes its time; each of its steps has a deadline of its own (`toolkit.keeper.bucket`)."""
+_SECONDS = 600.0
+"""For an answer: longer than whoever gives it waits for rclone's own process, or for a small object."""
+_LONG_SECONDS = 24 * 3600.0
+_LONG = ("differences", "put_logs", "put_checksums")
+"""These take their time with terabytes; each of their steps has a deadline of its own (`toolkit.keeper.rclone`)."""
 
 
 class Stream(Protocol):
@@ -198,7 +201,7 @@ class BucketClient:
         """Raises `NotStored`: with what the other side says, or because it does not answer."""
         try:
             with socket.socket(socket.AF_UNIX) as connection:
-                connection.settimeout(_SECONDS)
+                connection.settimeout(_LONG_SECONDS if request["call"] in _LONG else _SECONDS)
                 connection.connect(self._place)
                 with connection.makefile("rwb") as stream:
                     write_message(stream, request, data)

@@ -38,6 +38,7 @@ def checked(found: Mapping[str, Any], job: Job) -> dict[str, Any]:
         "lost_learners": _texts(found.get("lost_learners")),
         "start_deadline": _number(found.get("start_deadline")),
         "lost_seconds": _number(found.get("lost_seconds")),
+        "processes_met": _count(found.get("processes_met")) or 0,
     }
 
 

@@ -32,7 +32,7 @@ class NotRegular(OSError):
     """A name that is no regular file of its own, or a file that is larger than it may be."""
 
 
-class Found:
+class Replacements:
     """What was found in place of the run's own files, in a few words each."""
 
     MOST = 20

@@ -19,8 +19,6 @@ from typing import IO
 from toolkit.keeper.checksums import plain
 from toolkit.keeper.places import CACHE, UPLOAD_ERROR
 
-LOG_OPTIONS = "--use-json-log --log-level INFO"
-"""Of the mounts' process, whose log `watch` reads."""
 _MARK = "user.toolkit.written"
 _WRITTEN = ("vfs cache: queuing for upload", "vfs cache: upload succeeded")
 _FAILED = "vfs cache: failed to upload"
@@ -108,7 +106,7 @@ def _found(folder: Path, parts: list[str]) -> Iterator[Path]:
     first, rest = parts[0], parts[1:]
     names = [first]
     if not os.path.lexists(folder / first):
-        names = [name for name in _listed(folder) if _as_told(name) == _as_told(first)]
+        names = [name for name in _listed(folder) if _normalized(name) == _normalized(first)]
     for name in names:
         path = folder / name
         if rest and path.is_dir() and not path.is_symlink():
@@ -125,7 +123,7 @@ def _listed(folder: Path) -> list[str]:
         return []
 
 
-def _as_told(name: str) -> str:
+def _normalized(name: str) -> str:
     """A name without what log and cache write in different ways: quotes of rclone's, symbols of control characters,
     bytes that are no UTF-8."""
     return plain("".join("�" if 0xDC80 <= ord(one) <= 0xDCFF else one for one in name))

@@ -9,13 +9,13 @@ from toolkit.keeper.flush import NotStored
 from toolkit.keeper.job import Job
 from toolkit.keeper.places import RUN_FOLDER
 from toolkit.keeper.service import BucketClient
-from toolkit.keeper.untrusted import Found, read_regular
+from toolkit.keeper.untrusted import Replacements, read_regular
 
 MOST_BYTES = 64 << 20
 """Of one command; ddl keeps less."""
 
 
-def put_weights(bucket: BucketClient, job: Job, folder: Path, found: Found) -> None:
+def put_weights(bucket: BucketClient, job: Job, folder: Path, found: Replacements) -> None:
     """Store what each command's program has left, as `_run/weights.<command>.jsonl`. Raises `NotStored`.
 
     What lies there that is no such file goes to `found`: the folder is the program's, too.

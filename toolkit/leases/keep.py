@@ -146,6 +146,13 @@ def release_all(leases: Sequence[tuple[Shell, Lease]], *, engine: str = "docker"
     return {answer.host: answer.error for answer in answers if isinstance(answer.error, ToolkitError)}
 
 
+def release_run(shell: Shell, run: str, *, engine: str = "docker") -> None:
+    """Give back what `run` holds on the host by volumes, as its launch was killed. Raises `ToolkitError` (S100)."""
+    for holder in holders(shell, engine=engine):
+        if holder.lease.run == run:
+            release(shell, holder.lease, engine=engine)
+
+
 def holders(shell: Shell, *, engine: str = "docker", grace: int = GRACE_SECONDS) -> tuple[Holder, ...]:
     """Every lease on the host, whichever account took it, stale ones too; changes nothing.
 

@@ -22,6 +22,8 @@ def agent_argv(
     socket: str,
     lease: str = "",
     cpus: str = "",
+    *,
+    rescue: bool = False,
 ) -> Argv:
     """The command line that starts a run's agent on a host.
 
@@ -31,9 +33,10 @@ def agent_argv(
         lease: the record of what the run has leased on the host, as its label; empty where there is none. The lease
             is held as long as a container with it runs, so there is nothing to give back.
         cpus: those that the run's ranks on this host are bound to; empty where they are not.
+        rescue: the volume holds what no bucket has; without a start signal it stays.
     """
     folder = Bind(folder_of(volumes, volume), HOST)
-    command = (*KEEPER, "keep", run, volume)
+    command = (*KEEPER, "rescue" if rescue else "keep", run, volume)
     return docker_argv.start_agent(own_container(run), run, image, folder, [Bind(socket, ENGINE)], command, cpus, lease)
 
 
@@ -48,14 +51,15 @@ class AgentContainer:
     def __init__(self, engine: Engine, run: str, image: str, volume: str) -> None:
         self._engine, self._run, self._image, self._volume = engine, run, image, volume
 
-    def start(self, lease: str = "", cpus: str = "") -> str:
+    def start(self, lease: str = "", cpus: str = "", *, rescue: bool = False) -> str:
         """Start it; the volume's folder on the host. It makes the volume itself, so that there is never anything of a
         run that no one takes away. The parameters are those of `agent_argv`.
         """
         volumes, socket = self._engine.volumes_folder(), self._engine.socket()
         if not self._engine.makes_bound_folders:
             self._engine.run(docker_argv.create_volume(self._volume, self._run))
-        self._engine.run(agent_argv(self._run, self._image, self._volume, volumes, socket, lease, cpus))
+        names = (self._run, self._image, self._volume)
+        self._engine.run(agent_argv(*names, volumes, socket, lease, cpus, rescue=rescue))
         return folder_of(volumes, self._volume)
 
     def say(self, *words: str, data: bytes | None = None) -> Result:

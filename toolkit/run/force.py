@@ -15,7 +15,7 @@ from toolkit.engines.engine import Engine
 from toolkit.errors import Code, ToolkitError
 from toolkit.keeper.ends import Reason
 from toolkit.keeper.keep import buckets_container
-from toolkit.leases.keep import holders, release
+from toolkit.leases.keep import release_run
 from toolkit.run.reach import cluster_of, reached
 from toolkit.run.record import Record, State
 from toolkit.run.records import Records
@@ -79,9 +79,7 @@ def _release_leases(record: Record, engines: Mapping[str, Engine], left: list[st
     program = cluster_of(record).container_engine
     for engine in engines.values():
         try:
-            for holder in holders(engine.shell, engine=program):
-                if holder.lease.run == record.training_id:
-                    release(engine.shell, holder.lease, engine=program)
+            release_run(engine.shell, record.training_id, engine=program)
         except ToolkitError as error:
             left.append(f"the lease on {engine.host} ({error.what})")
 

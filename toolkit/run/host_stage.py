@@ -26,28 +26,26 @@ class HostStage:
 
     def __init__(self, plan: RunPlan, engine: Engine, learners: tuple[Learner, ...], lease: str = "") -> None:
         self.engine, self.learners = engine, learners
-        self._plan, self._lease = plan, lease
+        self._plan, self._lease, self._volume = plan, lease, ""
         self.side = SideContainer(engine, plan.side_container, plan.training_id, plan.side_image, plan.volume)
         self._agent = AgentContainer(engine, plan.training_id, plan.side_image, plan.volume)
 
-    def start_agent(self, access: dict[str, Access]) -> None:
-        """Start what sees the run through here, which takes everything away where it is not told to go; then what holds
-        the keys."""
-        cpus = self._plan.cpus_on(self.learners[0].seat.host)
-        folder = self._agent.start(self._lease, cpus)
-        self.side.hold_for(self._plan.results_mount, folder, access)
+    def start_agent(self) -> None:
+        """Start what sees the run through here, which takes everything away where it is not told to go."""
+        self._volume = self._agent.start(self._lease, self._plan.cpus_on(self.learners[0].seat.host))
 
     def leash(self) -> str:
         """Tell the agent that the operator lives; who wants the run to stop, if anyone does."""
         return self._agent.say("leash").output.strip()
 
-    def mount_buckets(self) -> None:
-        """Mount the buckets; make the run's own folders in them.
+    def mount_buckets(self, access: dict[str, Access]) -> None:
+        """Start what holds the keys, and mount the buckets; make the run's own folders.
 
         Raises `ToolkitError` (S302) where data that is a folder is not on this host.
         """
         plan = self._plan
         self._find_data()
+        self.side.hold_for(plan.results_mount, self._volume, access)
         self.side.mount(*plan.mounts)
         results = plan.results_mount.folder
         folders = [f"{results}/{plan.training_id}/logs", "logs", "logs/ranks", "logs/weights", "code"]
@@ -56,8 +54,7 @@ class HostStage:
     def put(self, code: tuple[CodeFile, ...], entries: Iterable[Entry]) -> None:
         """Put the code and this host's learners' own files in place."""
         own = tuple(f"{learner.hostname}/" for learner in self.learners)
-        self._agent.put(_code_entries(code))
-        self._agent.put(entry for entry in entries if entry.name.startswith(own))
+        self._agent.put([*_code_entries(code), *(entry for entry in entries if entry.name.startswith(own))])
 
     def submit_code(self) -> None:
         """Store the code in the bucket, before anything of it runs. Raises `ToolkitError` (S303)."""
@@ -72,7 +69,7 @@ class HostStage:
     def start_learners(self) -> None:
         """Start its learners, the first one last: it looks for the others."""
         for learner in reversed(self.learners):
-            self.engine.run(learner_argv(self._plan, learner, self.side.folder, self._lease))
+            self.engine.run(learner_argv(self._plan, learner, self._volume, self._lease))
 
     def go(self, job: Job) -> None:
         """Tell the agent to go; from now on the run needs no operator."""

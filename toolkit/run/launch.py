@@ -119,11 +119,10 @@ class Launch:
     def _prepare(self, opened: Opened) -> None:
         self._enter(State.DOWNLOADING, "mounting buckets, placing code")
         self._on_stage = True
-        self._stage.start_agents(opened.remotes)
+        self._stage.start_agents()
         with on_leash(self._leash):
             self._act(self._request.confirm)
-            self._act(self._stage.mount_buckets)
-            subnet = self._act(lambda: self._stage.put_files(self._request.code.files))
+            subnet = self._act(lambda: self._stage.fill(opened.remotes, self._request.code.files))
             lines = [shlex.join(mpirun_argv(self._plan, step, subnet)) for step in self._plan.steps if step.parallel]
             self._record = replace(self._record, mpirun=lines[0] if lines else "")
             self._act(self._stage.start_learners)

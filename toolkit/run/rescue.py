@@ -23,7 +23,7 @@ from toolkit.keeper.job import Job
 from toolkit.keeper.keep import buckets_container
 from toolkit.keeper.places import CONTROL_FOLDER, RECORD
 from toolkit.keeper.signed import signed
-from toolkit.leases.keep import holders, release
+from toolkit.leases.keep import release_run
 from toolkit.places import home
 from toolkit.run.agent_container import AgentContainer
 from toolkit.run.digests import store_digests, stored_digests
@@ -66,7 +66,7 @@ def rescue(record: Record, records: Records, tell: Callable[[str], None]) -> Rec
                 lists.append(_digests(store, told, tell) if told else {})
             left = engine.remove_run(run)
             if record.hosts:
-                _give_back_leases(engine, cluster, run)
+                release_run(engine.shell, run, engine=cluster.container_engine)
             if left:
                 tell(f"could not be removed on {engine.host}: {', '.join(left)}")
         record = replace(rescued(record, time.time()), checksums=store_digests(store, record, lists))
@@ -116,13 +116,6 @@ def _let_leave(keeper: RemoteKeeper, seconds: float) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def _give_back_leases(engine: Engine, cluster: Cluster, run: str) -> None:
-    """A launch that was killed could not give back its host."""
-    for holder in holders(engine.shell, engine=cluster.container_engine):
-        if holder.lease.run == run:
-            release(engine.shell, holder.lease, engine=cluster.container_engine)
-
-
 def _rescue_on(
     record: Record,
     cluster: Cluster,
@@ -145,7 +138,7 @@ def _rescue_on(
     agent = AgentContainer(engine, run, side_image, volume_of(run))
     side = SideContainer(engine, buckets_container(run), run, side_image, volume_of(run))
     mount = results_mount(record.results_bucket, opened["results"].prefix)
-    side.hold_for(mount, agent.start(), {"results": opened["results"]})
+    side.hold_for(mount, agent.start(rescue=True), {"results": opened["results"]})
     with on_leash(partial(agent.say, "leash")):
         _salvage(side, mount, run)
         side.mount(*learner_mounts(mount, run))

@@ -21,7 +21,7 @@ def new_run_key(home: Path, run: TrainingId) -> str:
 
 def run_key(home: Path, run: TrainingId) -> str:
     """The key of a run; empty where an earlier version launched it, or someone else did."""
-    with suppress(OSError):
+    with suppress(OSError, ValueError):  # a damaged one authenticates nothing
         return _file(home, run).read_text("ascii").strip()
     return ""
 

@@ -40,19 +40,27 @@ class Stage:
             for host in plan.hosts
         )
 
-    def start_agents(self, access: dict[str, Access]) -> None:
+    def start_agents(self) -> None:
         """Start what sees the run through on each host: the first thing of a run, and the last."""
-        self._each(lambda host: host.start_agent(access))
+        self._each(HostStage.start_agent)
 
     def leash(self) -> str:
         """Tell every keeper that the operator lives; who wants the run to stop, if anyone does."""
         return next(filter(None, self._each(HostStage.leash)), "")
 
-    def mount_buckets(self) -> None:
-        """Mount both buckets; make the run's own folders in them."""
-        self._each(HostStage.mount_buckets)
+    def fill(self, access: dict[str, Access], code: tuple[CodeFile, ...]) -> str:
+        """Mount the buckets on each host, and put the run's files in place meanwhile; the network's CIDR.
 
-    def put_files(self, code: tuple[CodeFile, ...]) -> str:
+        Raises `ToolkitError`, once all of it has ended.
+        """
+        subnets: list[str] = []
+        errands = [Errand(host.engine.host, partial(host.mount_buckets, access)) for host in self._hosts]
+        errands.append(Errand(self._hosts[0].engine.host, lambda: subnets.append(self._put_files(code))))
+        for answer in do_all(errands, at_once=_AT_ONCE + 1):
+            answer.get()
+        return subnets[0]
+
+    def _put_files(self, code: tuple[CodeFile, ...]) -> str:
         """Make the network where it is the run's own, put code, keys and plans in place; the network's CIDR."""
         plan = self._plan
         subnet = plan.cluster.network if plan.on_hosts else self._hosts[0].make_network()

@@ -1,0 +1,44 @@
+"""What a run's agent does on a host, from its start to its end."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from toolkit.keeper.engine import EngineRefused, KeeperEngine
+from toolkit.keeper.flush import NotStored
+from toolkit.keeper.heartbeat import heartbeat
+from toolkit.keeper.keep import Keep, buckets_container, own_container
+from toolkit.keeper.lease import give_back_lease
+from toolkit.keeper.places import BEAT, LEASH
+from toolkit.keeper.requests import make_own_folders
+from toolkit.keeper.service import BucketClient
+from toolkit.keeper.strike import Things, strike
+from toolkit.keeper.wait import wait_for_word
+
+
+def keep(run: str, volume: str, *, holds: bool) -> None:
+    """Own the run on this host from before its first file to after its last.
+
+    `holds`: its volume has what no bucket has, from before, and stays where no start signal comes. The operator says
+    so; what lies in the volume does not tell, as a launch may have put files there before this container came up.
+
+    The volume's folder is bound into this container before the volume is one: so there is never anything of a run
+    that no one takes away.
+    """
+    engine = KeeperEngine()
+    engine.create_volume(volume, run)
+    make_own_folders()
+    things = Things(run, own_container(run), buckets_container(run), volume)
+    with heartbeat(Path(BEAT)):
+        Path(LEASH).touch()
+        job = wait_for_word()
+        with suppress(EngineRefused):
+            things = replace(things, settings=engine.settings(things.buckets))
+        if job is None and not holds:
+            with suppress(NotStored):
+                BucketClient().discard_code()
+        kept = Keep(job, engine).run() if job else holds
+        strike(engine, things, keep_volume=kept)
+    give_back_lease(engine, run)
