@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given, settings
@@ -130,6 +130,8 @@ def words(draw: st.DrawFn, nested: bool) -> tuple[str, str]:
     return draw(st.sampled_from([shlex.quote, in_double_quotes, escaped]))(value), value
 
 
+Evals = Literal["anywhere", "not in a pipe"]
+"""Where `eval` may stand: under `bash -e`, an eval that fails as a part of a pipeline has the status 1 in bash."""
 STATUSES = st.sampled_from([0, 0, 0, 1, 7, SIGPIPE])
 REDIRECTIONS = (
     "",
@@ -148,18 +150,19 @@ WRAPPERS = ("", "", "", "env A=1 ", "A='1;2' ", "timeout -k 5 60 ", "nice -n 1 "
 
 
 @st.composite
-def simples(draw: st.DrawFn, depth: int, statuses: st.SearchStrategy[int]) -> Made:
+def simples(draw: st.DrawFn, depth: int, statuses: st.SearchStrategy[int], evals: Evals, in_pipe: bool) -> Made:
     wrapper, redirection = draw(st.sampled_from(WRAPPERS)), draw(st.sampled_from(REDIRECTIONS))
-    kind = draw(st.sampled_from(["stub", "stub", "bash", "eval"])) if depth else "stub"
+    kinds = ["stub", "stub", "bash", *(["eval"] if evals == "anywhere" or not in_pipe else [])]
+    kind = draw(st.sampled_from(kinds)) if depth else "stub"
     if kind == "bash":
-        script = draw(scripts(depth - 1, statuses))
         options = draw(st.sampled_from(["-c", "-ec", "-u -c", "--norc -c"]))
+        script = draw(scripts(depth - 1, statuses, "not in a pipe" if options == "-ec" else "anywhere"))
         quote = draw(st.sampled_from([shlex.quote, in_double_quotes]))
         if wrapper == "command ":
             wrapper = ""
         return Made(f"{wrapper}bash {options} {quote(script.text)}{redirection}", script.calls, script.status)
     if kind == "eval":
-        inner = draw(and_ors(depth - 1, statuses))
+        inner = draw(and_ors(depth - 1, statuses, evals))
         return Made(f"eval {shlex.quote(inner.text)}{redirection}", inner.calls, inner.status)
     status = draw(statuses)
     pairs = draw(st.lists(words(nested=depth < MOST), max_size=3))
@@ -169,8 +172,9 @@ def simples(draw: st.DrawFn, depth: int, statuses: st.SearchStrategy[int]) -> Ma
 
 
 @st.composite
-def pipelines(draw: st.DrawFn, depth: int, statuses: st.SearchStrategy[int]) -> Made:
-    parts = draw(st.lists(simples(depth, statuses), min_size=1, max_size=3))
+def pipelines(draw: st.DrawFn, depth: int, statuses: st.SearchStrategy[int], evals: Evals) -> Made:
+    count = draw(st.integers(1, 3))
+    parts = [draw(simples(depth, statuses, evals, count > 1)) for _ in range(count)]
     joints = [draw(st.sampled_from([" | ", "|", " |& ", " |\n  "])) for _ in parts[1:]]
     text = parts[0].text + "".join(joint + part.text for joint, part in zip(joints, parts[1:], strict=True))
     *before, last = [part.status for part in parts]
@@ -182,8 +186,8 @@ def pipelines(draw: st.DrawFn, depth: int, statuses: st.SearchStrategy[int]) -> 
 
 
 @st.composite
-def and_ors(draw: st.DrawFn, depth: int, statuses: st.SearchStrategy[int]) -> Made:
-    made = draw(st.lists(pipelines(depth, statuses), min_size=1, max_size=3))
+def and_ors(draw: st.DrawFn, depth: int, statuses: st.SearchStrategy[int], evals: Evals = "anywhere") -> Made:
+    made = draw(st.lists(pipelines(depth, statuses, evals), min_size=1, max_size=3))
     text, calls, status = made[0].text, list(made[0].calls), made[0].status
     for one in made[1:]:
         operator = draw(st.sampled_from(["&&", "||"]))
@@ -194,9 +198,9 @@ def and_ors(draw: st.DrawFn, depth: int, statuses: st.SearchStrategy[int]) -> Ma
 
 
 @st.composite
-def scripts(draw: st.DrawFn, depth: int, statuses: st.SearchStrategy[int]) -> Made:
+def scripts(draw: st.DrawFn, depth: int, statuses: st.SearchStrategy[int], evals: Evals) -> Made:
     """Commands in a row: the first that fails is the last."""
-    made = draw(st.lists(and_ors(depth, statuses), min_size=1, max_size=3))
+    made = draw(st.lists(and_ors(depth, statuses, evals), min_size=1, max_size=3))
     return Made(joined(draw, made), *until_one_fails(made))
 
 
