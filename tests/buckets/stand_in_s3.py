@@ -50,6 +50,7 @@ class StandInS3(ThreadingHTTPServer):
         refuses: by the beginnings of `bucket/key`, the status that writes get.
         encryption, kms_key: what it says of how it encrypts.
         asked_encryption: what each write asked for of that.
+        customer_key: that each object is encrypted with (SSE-C), base64: a request about one must name it.
         made: what each bucket was made with.
         turn: done before each request.
         seen: each request, `METHOD path`; `regions` is what each was signed for.
@@ -70,6 +71,7 @@ class StandInS3(ThreadingHTTPServer):
         self.refuses: dict[str, int] = {}
         self.encryption = self.kms_key = ""
         self.asked_encryption: list[tuple[str, str] | None] = []
+        self.customer_key = ""
         self.made: dict[str, bytes] = {}
         self.turn: Callable[[], object] = lambda: None
         self.seen: list[str] = []
@@ -83,7 +85,7 @@ class StandInS3(ThreadingHTTPServer):
 
     def etag(self, data: bytes, parts: list[bytes] | None = None) -> str:
         """What it says of an object."""
-        if not self.md5_etags:
+        if not self.md5_etags or self.customer_key:
             return os.urandom(16).hex() + (f"-{len(parts)}" if parts else "")
         if parts is None:
             return md5(data).hex()
@@ -143,8 +145,10 @@ class Answer(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    def _refuse(self, status: int, code: str, more: str = "", headers: dict[str, str] | None = None) -> None:
-        text = f"{_XML}<Error><Code>{code}</Code><Message>{code}</Message>{more}</Error>"
+    def _refuse(
+        self, status: int, code: str, more: str = "", headers: dict[str, str] | None = None, message: str = ""
+    ) -> None:
+        text = f"{_XML}<Error><Code>{code}</Code><Message>{message or code}</Message>{more}</Error>"
         self._say(status, text.encode(), {"Content-Type": "application/xml"} | (headers or {}))
 
     def _begin(self) -> tuple[str, str, dict[str, str], bytes] | None:
@@ -171,9 +175,26 @@ class Answer(BaseHTTPRequestHandler):
                 if f"{bucket}/{key}".startswith(beginning):
                     self._refuse(status, {403: "AccessDenied", 507: "StorageFull"}.get(status, "Refused"))
                     return None
+        if key and self.command != "DELETE" and not self._names_customer_key():
+            return None
         return bucket, key, query, body
 
+    def _names_customer_key(self) -> bool:
+        """Whether the request names the key that it must name, of a copy's source too; else it is refused."""
+        named = [self.headers.get("x-amz-server-side-encryption-customer-key", "")]
+        if self.headers.get("x-amz-copy-source"):
+            named.append(self.headers.get("x-amz-copy-source-server-side-encryption-customer-key", ""))
+        if all(one == self.server.customer_key for one in named):
+            return True
+        if self.command == "PUT" or (self.command != "HEAD" and any(named)):
+            self._refuse(403, "AccessDenied")
+        else:
+            self._refuse(400, "InvalidRequest", message="The object was stored using a form of Server Side Encryption.")
+        return False
+
     def _encryption(self) -> dict[str, str]:
+        if self.server.customer_key:
+            return {"x-amz-server-side-encryption-customer-algorithm": "AES256"}
         told = {
             "x-amz-server-side-encryption": self.server.encryption,
             "x-amz-server-side-encryption-aws-kms-key-id": self.server.kms_key,

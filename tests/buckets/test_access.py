@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,6 +48,30 @@ def test_a_reference_that_leads_nowhere_is_told_before_anything_is_started(tmp_p
     with (
         pytest.raises(ToolkitError, match=r"\$\{file:/no/key\}: No such file"),
         open_access(manifest("literal", "${file:/no/key}"), tmp_path, "side", "run"),
+    ):
+        pytest.fail("it was opened")
+
+
+def customer(source: str, url: str = "https://two.example.org") -> Manifest:
+    """Results in a bucket whose objects are encrypted with a customer's key."""
+    keys = parse_secret("ID"), parse_secret("secret")
+    results = BucketReference("b", Connection(url, *keys, "", parse_secret(source)), "numbers")
+    return replace(EXAMPLE, training_data=FolderReference("", "/srv"), training_results=results)
+
+
+def test_a_customers_key_is_resolved_as_the_others_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = base64.b64encode(bytes(range(32))).decode()
+    monkeypatch.setenv("SSE_C_KEY", key)
+    with open_access(customer("${env:SSE_C_KEY}"), tmp_path, "side", "run") as opened:
+        assert opened["results"].customer_key == Secret(key)
+    assert f"sse_customer_algorithm = AES256\nsse_customer_key_base64 = {key}\n" in rclone_config(opened.remotes)
+
+
+@pytest.mark.parametrize("key", ["c2hvcnQ=", "no-base64-at-all!", "A" * 32])
+def test_a_customers_key_that_is_none_is_told_and_not_shown(tmp_path: Path, key: str) -> None:
+    with (
+        pytest.raises(ToolkitError, match=r"sse_customer_key, \[redacted\]: not 32 bytes in base64"),
+        open_access(customer(key), tmp_path, "side", "run"),
     ):
         pytest.fail("it was opened")
 

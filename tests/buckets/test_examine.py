@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import configparser
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -30,7 +32,7 @@ def store() -> Iterator[StandInS3]:
         yield server
 
 
-def access(server: StandInS3, **more: str) -> Access:
+def access(server: StandInS3, **more: Any) -> Access:
     return Access(server.url, Secret("AKIDEXAMPLE"), Secret("secretsecret"), **more)
 
 
@@ -146,6 +148,37 @@ def test_etags_that_are_no_md5s_are_found_out_and_rclone_stores(
     assert done.returncode == 0, done
     asked = {one for one in store.asked_encryption if one}
     assert asked == ({("aws:kms", store.kms_key)} if encryption == "aws:kms" else set())
+
+
+CUSTOMER_KEY = base64.b64encode(bytes(range(32))).decode()
+
+
+def test_a_customers_key_goes_with_every_object_of_both_clients(store: StandInS3, tmp_path: Path) -> None:
+    store.customer_key = CUSTOMER_KEY
+    found = examined(access(store, customer_key=Secret(CUSTOMER_KEY)), "models", write=True)
+    assert not found.md5_etags
+    round_trip(tmp_path, found)
+    (tmp_path / "weights").write_bytes(bytes(12 << 20))
+    Store(found).put("models", "in-parts", tmp_path / "weights")
+    words = ("--include", "weights", "--s3-upload-cutoff", "5M", "--s3-chunk-size", "5M")
+    for verb in ("copy", "check"):
+        done = rclone(tmp_path, found, verb, str(tmp_path), "results:models/run", *words)
+        assert done.returncode == 0, done
+    done = rclone(tmp_path, found, "moveto", "results:models/run/weights", "results:models/run/renamed")
+    assert done.returncode == 0, done
+    assert store.objects["models/run/renamed"].data == store.objects["models/in-parts"].data == bytes(12 << 20)
+
+
+@pytest.mark.parametrize("named", [None, Secret(base64.b64encode(bytes(32)).decode())], ids=["none", "another"])
+def test_a_customers_key_that_is_missing_or_another_one_is_told(store: StandInS3, named: Secret | None) -> None:
+    store.customer_key = CUSTOMER_KEY
+    Store(access(store, customer_key=Secret(CUSTOMER_KEY))).write("models", "data/1", b"one")
+    with pytest.raises(ToolkitError, match=r"customer's key \(SSE-C\)") as caught:
+        examined(access(store, customer_key=named), "models")
+    assert caught.value.code.label == "C103"
+    assert "sse_customer_key" in caught.value.mend
+    with pytest.raises(ToolkitError, match=r"customer's key \(SSE-C\)|keys are refused"):
+        Store(access(store, customer_key=named)).read("models", "data/1", 10)
 
 
 def test_without_that_rclone_would_store_nothing(store: StandInS3, tmp_path: Path) -> None:

@@ -43,11 +43,13 @@ def without_literal_keys(manifest: Manifest) -> Manifest:
     """The manifest as its canonical form has it: keys that stood in the file are asked for instead."""
 
     def reference(remote: str, asked: BucketReference) -> BucketReference:
-        keys = [asked.connection.access_key_id, asked.connection.secret_access_key]
-        for index, field in enumerate(("ACCESS_KEY_ID", "SECRET_ACCESS_KEY")):
-            if keys[index].kind == "literal":
-                keys[index] = parse_secret(f"${{env:{remote.upper()}_{field}}}")
-        return replace(asked, connection=Connection(asked.connection.endpoint_url, *keys))
+        keys = asked.connection.secrets
+        for field, source in keys.items():
+            if source.kind == "literal":
+                keys[field] = parse_secret(f"${{env:{remote.upper()}_{field.upper()}}}")
+        customer_key = keys.pop("sse_customer_key", None)
+        url, region = asked.connection.endpoint_url, asked.connection.region
+        return replace(asked, connection=Connection(url, *keys.values(), region, customer_key))
 
     buckets = {remote: reference(remote, asked) for remote, asked in manifest.buckets.items()}
     data = buckets.get("data", manifest.training_data)
@@ -99,7 +101,13 @@ def test_what_is_converted_means_the_same_and_converts_to_itself(file: Path, tmp
 @pytest.mark.parametrize("file", GOOD, ids=name_of)
 def test_a_conversion_holds_no_key(file: Path) -> None:
     text = canonical_text(read_manifest(file))
-    for key in ("CANOPYKEY", "canopy+secret", "oaks-and-elms", "forester"):
+    for key in (
+        "CANOPYKEY",
+        "canopy+secret",
+        "oaks-and-elms",
+        "forester",
+        "Y2Fub3B5LWNhbm9weS1jYW5vcHktY2Fub3B5LTMyYnk=",
+    ):
         assert key not in text
 
 
@@ -116,6 +124,8 @@ def test_a_conversion_holds_no_key(file: Path) -> None:
         ("wml-2017", ["`medium` is 2 GPUs of no named kind", "`bluemix_objectstore` is read as S3"]),
         ("wml-v4", []),
         ("ffdl", ["the manifest's own version", "metrics.json", "2 ranks of one MPI job; FfDL started 2 copies"]),
+        ("ffdl-customer-key", ["the manifest's own version", "metrics.json", "2 ranks of one MPI job"]),
+        ("canonical-customer-key", []),
         ("ffdl-two-stores", ["no GPU: read as one rank in each learner"]),
         ("ffdl-both-streams", ["of no named type: read as k80"]),
         ("ffdl-folder", ["of no named type: read as k80"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
@@ -27,6 +28,7 @@ for name in (b"#a", b";b", b" lead", b"trail ", b"new\\nline", b"\\xe9t\\xe9", b
 assert len(open(model + b"/weights", "rb").read()) == 100_000
 assert os.listdir(os.environ["DATA_DIR"]) == ["x"]
 """
+CUSTOMER_KEY = base64.b64encode(bytes(range(32))).decode()
 KEYS = {"weights", "#a", ";b", " lead", "trail ", "new\nline", "‛E9t‛E9", "empty"}
 
 
@@ -54,10 +56,17 @@ class Elsewhere:
 
 @contextmanager
 def elsewhere(bench: Bench, folder: Path, **how: object) -> Iterator[Elsewhere]:
+    customer_key = str(how.pop("customer_key", ""))
     with standing_in(**how) as server:
+        server.customer_key = customer_key
         manifest = bench.manifest(folder, "python program.py", PROGRAM, nodes=1)
         text = manifest.read_text().replace("endpoint_url: embedded", f"endpoint_url: {server.url}")
         text = re.sub(r"\$\{embedded:access_key_id\}", "AKIDEXAMPLE", text)
+        if customer_key:
+            (folder / "sse-c.key").write_text(customer_key)
+            (folder / "sse-c.key").chmod(0o600)
+            line = f"sse_customer_key: ${{file:{folder}/sse-c.key}}"
+            text = re.sub(r"( +)(access_key_id: .*\n)", rf"\1\2\1{line}\n", text)
         manifest.write_text(re.sub(r"\$\{embedded:secret_access_key\}", "a-stand-ins-secret", text))
         data = folder / "data"
         data.mkdir()
@@ -70,7 +79,9 @@ def elsewhere(bench: Bench, folder: Path, **how: object) -> Iterator[Elsewhere]:
 
 
 @pytest.mark.parametrize(
-    "how", [{}, {"md5_etags": False}, {"region": "eu-south-2"}], ids=["plain", "other etags", "region"]
+    "how",
+    [{}, {"md5_etags": False}, {"region": "eu-south-2"}, {"customer_key": CUSTOMER_KEY}],
+    ids=["plain", "other etags", "region", "customer's key"],
 )
 def test_a_run_is_stored_whole_whatever_its_names_and_a_changed_model_is_refused(
     bench: Bench, tmp_path: Path, left_nothing: None, how: dict[str, Any]

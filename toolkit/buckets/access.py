@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +14,12 @@ from toolkit.buckets.client import Access, load_boto3
 from toolkit.buckets.embedded import LOOPBACK, EmbeddedStore, embedded_keys
 from toolkit.buckets.examine import examined
 from toolkit.buckets.leash import on_leash
-from toolkit.manifest.model import BucketReference, Manifest
+from toolkit.errors import Code, ToolkitError
+from toolkit.manifest.model import BucketReference, Connection, Manifest
 from toolkit.secrets import PAIR_KINDS, Secret, resolve_pair, resolve_secret
+
+_CUSTOMER_KEY_BYTES = 32
+"""S3 knows AES-256 alone: https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustomerKeys.html"""
 
 
 class Opened:
@@ -76,13 +81,36 @@ def _resolve(reference: BucketReference, embedded: dict[str, Secret]) -> Access:
     url = "" if connection.is_embedded else connection.endpoint_url
     if connection.access_key_id.kind in PAIR_KINDS:
         access_key, secret_key, token = resolve_pair(connection.access_key_id)
-        return Access(url, access_key, secret_key, reference.prefix, token, connection.region)
+    else:
+        access_key = resolve_secret(connection.access_key_id, os.environ, embedded)
+        secret_key, token = resolve_secret(connection.secret_access_key, os.environ, embedded), None
     return Access(
         endpoint_url=url,
-        access_key_id=resolve_secret(connection.access_key_id, os.environ, embedded),
-        secret_access_key=resolve_secret(connection.secret_access_key, os.environ, embedded),
+        access_key_id=access_key,
+        secret_access_key=secret_key,
         prefix=reference.prefix,
+        session_token=token,
         region=connection.region,
+        customer_key=_customer_key(connection, embedded),
+    )
+
+
+def _customer_key(connection: Connection, embedded: dict[str, Secret]) -> Secret | None:
+    """The key of SSE-C; raises `ToolkitError` (C103) where it is none."""
+    if connection.customer_key is None:
+        return None
+    if connection.is_embedded:
+        raise ToolkitError(
+            Code.CREDENTIALS, "sse_customer_key: the embedded store encrypts nothing", mend="leave it out"
+        )
+    key = resolve_secret(connection.customer_key, os.environ, embedded)
+    with suppress(ValueError):
+        if len(base64.b64decode(key.reveal(), validate=True)) == _CUSTOMER_KEY_BYTES:
+            return key
+    raise ToolkitError(
+        Code.CREDENTIALS,
+        f"sse_customer_key, {connection.customer_key}: not {_CUSTOMER_KEY_BYTES} bytes in base64",
+        mend="a key that is one: openssl rand -base64 32",
     )
 
 

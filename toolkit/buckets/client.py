@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,10 @@ from typing import Any
 from toolkit.secrets import Secret
 
 DEFAULT_REGION = "us-east-1"
+_WITH_CUSTOMER_KEY = (
+    *("PutObject", "GetObject", "HeadObject"),
+    *("CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"),
+)
 _ONE_AT_A_TIME = threading.Lock()
 
 
@@ -23,6 +28,7 @@ class Access:
         md5_etags: whether the ETag of an object that was put whole is its MD5.
         encryption, kms_key: how the store encrypts what is put there without a word, and with which key, as it says
             itself; empty where it does not.
+        customer_key: what the store encrypts each object with because the request says so (SSE-C): 32 bytes, base64.
     """
 
     endpoint_url: str
@@ -35,6 +41,7 @@ class Access:
     md5_etags: bool = True
     encryption: str = ""
     kms_key: str = ""
+    customer_key: Secret | None = None
 
 
 def load_boto3() -> None:
@@ -60,7 +67,7 @@ def client_of(access: Access) -> Any:
         response_checksum_validation="when_required",
     )
     with _ONE_AT_A_TIME:  # making a client is not safe in threads, using it is
-        return boto3.client(
+        client = boto3.client(
             "s3",
             endpoint_url=access.endpoint_url,
             aws_access_key_id=access.access_key_id.reveal(),
@@ -69,3 +76,16 @@ def client_of(access: Access) -> Any:
             region_name=access.region or DEFAULT_REGION,
             config=config,
         )
+    if access.customer_key:
+        _name_key(client, access.customer_key)
+    return client
+
+
+def _name_key(client: Any, key: Secret) -> None:
+    """Name the customer's key in every request that may; botocore itself adds the key's MD5."""
+
+    def name_key(params: dict[str, Any], **_: object) -> None:
+        params.update(SSECustomerAlgorithm="AES256", SSECustomerKey=base64.b64decode(key.reveal()))
+
+    for operation in _WITH_CUSTOMER_KEY:
+        client.meta.events.register_first(f"before-parameter-build.s3.{operation}", name_key)

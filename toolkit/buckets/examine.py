@@ -140,6 +140,8 @@ def _looked_at(access: Access, store: Store, bucket: str) -> Access:
     """Of a few small objects one whose ETag is its MD5 is enough: others may be damaged, or encrypted by themselves."""
     small: list[StoredObject] = []
     for count, item in enumerate(store.objects(bucket)):
+        if count == 0:
+            store.look_at(bucket, item.key)  # is it encrypted with a key that the manifest does not name?
         if count == _LOOKED_AT:
             break
         if item.md5 and item.size <= _SAMPLE_BYTES:

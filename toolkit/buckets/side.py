@@ -78,6 +78,7 @@ def _section(name: str, access: Access) -> str:
         "access_key_id": access.access_key_id.reveal(),
         "secret_access_key": access.secret_access_key.reveal(),
         **({"session_token": access.session_token.reveal()} if access.session_token else {}),
+        **_customer_key(access),
     }
     for key, value in values.items():
         if not value.isprintable():
@@ -87,6 +88,13 @@ def _section(name: str, access: Access) -> str:
                 mend="look at the manifest, and at the file or variable that it names",
             )
     return "".join(f"{key} = {value}\n" for key, value in values.items())
+
+
+def _customer_key(access: Access) -> dict[str, str]:
+    """rclone adds the key's MD5 itself, and takes no ETag for an MD5 then."""
+    if not access.customer_key:
+        return {}
+    return {"sse_customer_algorithm": "AES256", "sse_customer_key_base64": access.customer_key.reveal()}
 
 
 def _ways(access: Access) -> dict[str, str]:
@@ -101,7 +109,7 @@ def _ways(access: Access) -> dict[str, str]:
         ways["region"] = access.region
     if not access.md5_etags and access.encryption == "aws:kms" and access.kms_key:
         ways |= {"server_side_encryption": "aws:kms", "sse_kms_key_id": access.kms_key}
-    elif not access.md5_etags:
+    elif not access.md5_etags and not access.customer_key:
         ways["directory_bucket"] = "true"
     return ways
 

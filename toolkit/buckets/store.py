@@ -18,6 +18,9 @@ from toolkit.keeper.checksums import digest_of
 
 _DENIED = {"403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "Forbidden"}
 _ABSENT = {"404", "NoSuchBucket", "NotFound"}
+_ENCRYPTED = "Server Side Encryption"
+"""In the message of S3's refusal (InvalidRequest) where an object is read without the customer's key, or named with one
+where none was used; to a HEAD it says 400 and nothing else."""
 _PIECE = 1 << 20
 _PART = 8 << 20
 _SHA256 = "toolkit-sha256"
@@ -61,6 +64,7 @@ class Store:
         self._prefix = f"{access.prefix}/" if access.prefix else ""
         self._md5_etags = access.md5_etags
         self._region = "" if access.region == DEFAULT_REGION else access.region
+        self._customer_key = access.customer_key is not None
         self._client: Any = client_of(access)
 
     def check_bucket(self, bucket: str) -> None:
@@ -167,6 +171,10 @@ class Store:
         pieces = body.iter_chunks(_PIECE)
         while piece := self._call("read", bucket, partial(next, pieces, b"")):
             yield piece
+
+    def look_at(self, bucket: str, key: str) -> None:
+        """Raises `ToolkitError` where an object cannot be read: C103 where its encryption asks for another key."""
+        self._call("look into", bucket, partial(self._client.head_object, Bucket=bucket, Key=self._prefix + key))
 
     def probe(self, bucket: str, key: str, data: bytes) -> dict[str, Any]:
         """Write a small object and remove it; what the store said of it. It may keep it: not all keys may remove."""
@@ -275,5 +283,15 @@ class Store:
                 f"{what}: there is no such bucket",
                 mend="look at the bucket's name in the manifest, or make it: toolkit bucket put MANIFEST FOLDER",
                 context={"reason": "absent"},
+            )
+        if code == "400" or (code == "InvalidRequest" and _ENCRYPTED in str(error)):
+            return ToolkitError(
+                Code.CREDENTIALS,
+                f"{what}: an object is encrypted with a customer's key (SSE-C), and not with the one that was named"
+                if self._customer_key
+                else f"{what}: an object seems to be encrypted with a customer's key (SSE-C), and none is named",
+                evidence=str(error),
+                mend="name that key in the manifest's connection: sse_customer_key: ${file:PATH}",
+                context={"reason": "customer key"},
             )
         return ToolkitError(Code.LOADING_DATA, what, evidence=str(error), context={"reason": code})

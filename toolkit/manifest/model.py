@@ -88,13 +88,21 @@ COMPUTE = {
 class Connection:
     """An S3 endpoint and the sources of its two keys; of a pair (a profile's keys) both are the same source.
 
-    `region` is what requests are signed for; empty: found out.
+    `region` is what requests are signed for; empty: found out. `customer_key` is the source of the key that objects are
+    encrypted with by the store (SSE-C), base64; None: the store asks for none.
     """
 
     endpoint_url: str
     access_key_id: SecretSource
     secret_access_key: SecretSource
     region: str = ""
+    customer_key: SecretSource | None = None
+
+    @property
+    def secrets(self) -> dict[str, SecretSource]:
+        """The sources of all that is secret, by the name that a manifest has for it."""
+        keys = {"access_key_id": self.access_key_id, "secret_access_key": self.secret_access_key}
+        return keys | ({"sse_customer_key": self.customer_key} if self.customer_key else {})
 
     @property
     def is_embedded(self) -> bool:

@@ -20,7 +20,6 @@ from toolkit.manifest.units import shown_duration, shown_size
 from toolkit.secrets import PAIR_KINDS, SecretSource
 
 _WIDTH = 110
-_KEYS = ("access_key_id", "secret_access_key")
 
 
 def canonical_text(manifest: Manifest) -> str:
@@ -79,8 +78,7 @@ def literal_keys(manifest: Manifest) -> tuple[str, ...]:
     """The environment variables that the canonical form asks for in place of keys that stand in the manifest."""
     names = []
     for remote, reference in manifest.buckets.items():
-        keys = (reference.connection.access_key_id, reference.connection.secret_access_key)
-        for field, source in zip(_KEYS, keys, strict=True):
+        for field, source in reference.connection.secrets.items():
             if source.kind == "literal":
                 names.append(_variable(remote, field))
     return tuple(names)
@@ -118,14 +116,10 @@ def _results_reference(manifest: Manifest) -> dict[str, Any]:
 
 
 def _connection(remote: str, connection: Connection) -> dict[str, str]:
-    region = {"region": connection.region} if connection.region else {}
+    keys = {field: _key(source, remote, field) for field, source in connection.secrets.items()}
     if connection.access_key_id.kind in PAIR_KINDS:
-        return {"endpoint_url": connection.endpoint_url, "credentials": str(connection.access_key_id)} | region
-    return {
-        "endpoint_url": connection.endpoint_url,
-        "access_key_id": _key(connection.access_key_id, remote, "access_key_id"),
-        "secret_access_key": _key(connection.secret_access_key, remote, "secret_access_key"),
-    } | region
+        keys = {"credentials": str(connection.access_key_id), "sse_customer_key": keys.get("sse_customer_key", "")}
+    return _given(endpoint_url=connection.endpoint_url, **keys, region=connection.region)
 
 
 def _key(source: SecretSource, remote: str, field: str) -> str:

@@ -31,7 +31,8 @@ _MANIFEST = re.compile(
 )
 _LITERAL = re.compile(
     rb"(?i)[\"']?\b(?:(?:aws_)?access_key_id|(?:aws_)?secret_access_key|secret_key|password|passwd|user_?id|user_?name"
-    rb"|session_token|token|api_?key)[\"']?[ \t]*:[ \t]*[\"']?(?!\$\{|<|embedded\b|null\b|~|[\"'\s,}#])[^\s\"',}]"
+    rb"|sse_customer_key|session_token|token|api_?key)"
+    rb"[\"']?[ \t]*:[ \t]*[\"']?(?!\$\{|<|embedded\b|null\b|~|[\"'\s,}#])[^\s\"',}]"
 )
 _INI_SECTION = re.compile(rb"(?m)^\[[^\]\n]{1,100}\]\s*$")
 _ASSIGNED = re.compile(
@@ -64,12 +65,9 @@ def known_to(
 ) -> Known:
     """What `manifest` and `cluster` lead to, as far as it is here: nobody is asked for a key, none needs to exist."""
     sources = [
-        (source, shortest)
+        (source, _SHORTEST_ID if field == "access_key_id" else _SHORTEST_KEY)
         for reference in manifest.buckets.values()
-        for source, shortest in (
-            (reference.connection.access_key_id, _SHORTEST_ID),
-            (reference.connection.secret_access_key, _SHORTEST_KEY),
-        )
+        for field, source in reference.connection.secrets.items()
     ]
     folders = (Path(), manifest_file.parent)
     files = [folder / Path(name).expanduser() for name in _key_files(sources) for folder in folders]

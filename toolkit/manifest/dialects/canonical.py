@@ -138,27 +138,35 @@ class ModelDefinition(Section):
     execution: ExecutionOfSteps
 
 
-class KeysConnection(Section):
+class StoreSection(Section):
+    """What a connection may say of its store, whatever its other fields are called."""
+
+    region: Region | None = None
+    sse_customer_key: Key | None = None
+
+    def connection_with(self, endpoint_url: str, access_key_id: str, secret_access_key: str) -> Connection:
+        customer_key = parse_secret(self.sse_customer_key) if self.sse_customer_key else None
+        keys = parse_secret(access_key_id), parse_secret(secret_access_key)
+        return Connection(endpoint_url, *keys, self.region or "", customer_key)
+
+
+class KeysConnection(StoreSection):
     endpoint_url: Url
     access_key_id: Key
     secret_access_key: Key
-    region: Region | None = None
 
     def to_connection(self) -> Connection:
-        keys = parse_secret(self.access_key_id), parse_secret(self.secret_access_key)
-        return Connection(self.endpoint_url, *keys, self.region or "")
+        return self.connection_with(self.endpoint_url, self.access_key_id, self.secret_access_key)
 
 
-class PairConnection(Section):
+class PairConnection(StoreSection):
     """Both keys from one place: a profile, or the standard chain."""
 
     endpoint_url: Url
     credentials: PairReference
-    region: Region | None = None
 
     def to_connection(self) -> Connection:
-        source = parse_secret(self.credentials)
-        return Connection(self.endpoint_url, source, source, self.region or "")
+        return self.connection_with(self.endpoint_url, self.credentials, self.credentials)
 
 
 def _connection_shape(value: Any) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, Tag
 
+from toolkit.manifest.dialects.canonical import StoreSection
 from toolkit.manifest.dialects.steps import steps_of
 from toolkit.manifest.dialects.wml import spelled_out
 from toolkit.manifest.fields import (
@@ -23,7 +24,6 @@ from toolkit.manifest.fields import (
     Name,
     Nodes,
     Prose,
-    Region,
     Relative,
     Section,
     Size,
@@ -78,16 +78,14 @@ class FolderContainer(Section):
     container: Relative
 
 
-class StoreConnection(Section):
+class StoreConnection(StoreSection):
     auth_url: Url
     user_name: Key
     password: Key
     type: Name = "s3"
-    region: Region | None = None
 
     def to_connection(self) -> Connection:
-        keys = parse_secret(self.user_name), parse_secret(self.password)
-        return Connection(self.auth_url, *keys, self.region or "")
+        return self.connection_with(self.auth_url, self.user_name, self.password)
 
 
 class FolderConnection(Section):

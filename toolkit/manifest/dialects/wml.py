@@ -20,14 +20,14 @@ from toolkit.manifest.dialects.canonical import (
     PairConnection,
     Results,
     Runtime,
+    StoreSection,
     data_shape,
     whole_definition,
 )
 from toolkit.manifest.dialects.steps import steps_of
-from toolkit.manifest.fields import Commands, Key, Name, Package, Prose, Region, Section, Url, Version, by_shape
+from toolkit.manifest.fields import Commands, Key, Name, Package, Prose, Section, Url, Version, by_shape
 from toolkit.manifest.model import Connection, Framework, Manifest, Step
 from toolkit.manifest.told import Told
-from toolkit.secrets import parse_secret
 from toolkit.yaml_source import Path_
 
 _ANY_PYTHON_3 = "3"
@@ -97,17 +97,15 @@ class WatsonDefinition(Section):
     execution: AnyExecution
 
 
-class AwsConnection(Section):
+class AwsConnection(StoreSection):
     """The names that Amazon's own tools have for the keys."""
 
     endpoint_url: Url
     aws_access_key_id: Key
     aws_secret_access_key: Key
-    region: Region | None = None
 
     def to_connection(self) -> Connection:
-        keys = parse_secret(self.aws_access_key_id), parse_secret(self.aws_secret_access_key)
-        return Connection(self.endpoint_url, *keys, self.region or "")
+        return self.connection_with(self.endpoint_url, self.aws_access_key_id, self.aws_secret_access_key)
 
 
 def _connection_shape(value: Any) -> str:
