@@ -38,6 +38,10 @@ grep rclone /proc/mounts | cut -d' ' -f2 | xargs --no-run-if-empty umount --forc
 docker volume prune --all --force
 rm -rf /var/tmp/toolkit
 """
+REPORT = {
+    **{"host": 1, "learners": [], "ranks": {}, "failure": "", "what": "", "evidence": "", "full": False},
+    **{"final": True, "number": 1 << 40, "signature": "0" * 64},
+}
 LARGE = WRITER + "if rank == '1':\n    close('large', os.urandom(1 << 20) * 400)\nelse:\n    time.sleep(8)\n"
 
 
@@ -196,6 +200,33 @@ def wait_until_gone_here(run: str, timeout: float = 60) -> None:
     while left := docker("ps", "--all", "--quiet", "--filter", f"label=toolkit.run={run}").split() + processes_of(run):
         assert time.monotonic() < deadline, left
         time.sleep(0.5)
+
+
+def test_a_report_of_a_host_that_no_agent_wrote_is_named(
+    lab: RealLab, cluster: Path, tmp_path: Path, page: Page
+) -> None:
+    """Who can write to the bucket says that the other host has stored all of its files; its learner failed."""
+    program = WRITER + "sys.exit(int(rank))\n"
+    shell = Shell(
+        lab.bench,
+        "launch",
+        lab.bench.manifest(tmp_path, "python program.py 20 0.2 2000", program),
+        "--cluster",
+        cluster,
+    )
+    shell.until("part-1-3")
+    forged = lab.bench.results("_toolkit") / shell.run / "host-1.json"
+    while shell.process.poll() is None:
+        forged.write_text(json.dumps(REPORT))
+        time.sleep(0.05)
+    record = record_of(lab.bench, shell.run)
+    said = f"{shell.said}\n{json.dumps(record, indent=1)}"
+    assert (record["state"], record["end"]) == ("FAILED", "forged report"), said
+    assert f"_toolkit/{shell.run}/host-1.json" in record["reason"], said
+    for host in lab.hosts:
+        wait_until_empty(host)
+    wait_until_gone_here(shell.run)
+    page.add(Row("11", "a report of the other host is forged in the bucket", "FAILED, forged report", None, None))
 
 
 STARTS = [
