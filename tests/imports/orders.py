@@ -99,7 +99,7 @@ spec.loader.exec_module(keras)""",
     "a finder in front that knows the file": f"{_FILES}\n{DDL}\n{_FINDER.format(('keras',), _BY_FILE)}\n{KERAS}",
     "a finder in front that knows both files": f"{_FILES}\n{DDL}\n{_FINDER.format(('keras', 'tensorflow'), _BY_FILE)}\n"
     f"{TF}\n{KERAS}",
-    "finders in another order": f"{DDL}\nsys.meta_path.reverse()\n{TF}\n{KERAS}",
+    "ddl's finder behind the others": f"{DDL}\nsys.meta_path.append(sys.meta_path.pop(0))\n{TF}\n{KERAS}",
     "without ddl's finder": f"{DDL}\ndel sys.meta_path[0]\n{TF}\n{KERAS}",
     "after an import that failed": f"""{DDL}
 path, sys.path[:] = list(sys.path), []
