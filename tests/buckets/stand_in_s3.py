@@ -58,20 +58,22 @@ class StandInS3(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, *, md5_etags: bool = True, region: str = "", address: str = "127.0.0.1") -> None:
+    def __init__(
+        self, *, md5_etags: bool = True, region: str = "", customer_key: str = "", address: str = "127.0.0.1"
+    ) -> None:
         super().__init__((address, 0), Answer)
         self.objects: dict[str, Held] = {}
         self.buckets: set[str] = set()
         self.uploads: dict[str, dict[int, bytes]] = {}
         self.upload_metadata: dict[str, dict[str, str]] = {}
         self.md5_etags, self.region = md5_etags, region
+        self.customer_key = customer_key
         self.tells_region = True
         self.damages = ""
         self.keeps_metadata = True
         self.refuses: dict[str, int] = {}
         self.encryption = self.kms_key = ""
         self.asked_encryption: list[tuple[str, str] | None] = []
-        self.customer_key = ""
         self.made: dict[str, bytes] = {}
         self.turn: Callable[[], object] = lambda: None
         self.seen: list[str] = []

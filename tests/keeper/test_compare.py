@@ -6,6 +6,7 @@ The store is a stand-in (`stand_in_s3`), as no real one damages what it is given
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 import subprocess
@@ -228,12 +229,24 @@ def test_a_renamed_file_keeps_its_digest(mount: Mounted) -> None:
     assert mount.compare().sums == {"run/weights": sha256(b"weights")}
 
 
+CUSTOMER_KEY = base64.b64encode(bytes(32)).decode()
+
+
 @pytest.mark.parametrize("damages", ["", "weights"])
+@pytest.mark.parametrize(
+    ("options", "customer_key"),
+    [
+        ("directory_bucket = true\n", ""),
+        ("server_side_encryption = aws:kms\nsse_kms_key_id = k\n", ""),
+        (f"sse_customer_algorithm = AES256\nsse_customer_key_base64 = {CUSTOMER_KEY}\n", CUSTOMER_KEY),
+    ],
+    ids=["other ETags", "KMS", "customer's key"],
+)
 def test_where_etags_are_no_md5s_what_is_stored_is_read_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damages: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: str, customer_key: str, damages: str
 ) -> None:
     monkeypatch.setenv("PATH", str(RCLONE.parent), prepend=os.pathsep)
-    with mounted(tmp_path, "directory_bucket = true\n", md5_etags=False) as mount:
+    with mounted(tmp_path, options, md5_etags=False, customer_key=customer_key) as mount:
         mount.server.damages = damages
         for name in (b"run/weights", b"run/trail ", b"run/new\nline", b"run/\xe9"):
             mount.write(name, b"data of " + name)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from pathlib import Path
 
 import pytest
 
-from toolkit.keeper.salvage import orphans, salvage
+from toolkit.keeper.salvage import orphans, read_salvaged, salvage
 
 PLACE = "results/bucket/part"
 META = '{"ModTime":"2026-01-01T00:00:00Z","Size":3,"Rs":null,"Fingerprint":"","Dirty":true}'
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 class Cache:
@@ -39,7 +44,11 @@ class Cache:
         os.utime(self.objects / name, (at, at))
 
     def salvage(self) -> int:
-        return salvage("results:bucket/part", self.folder, str(self.config))
+        return salvage("results:bucket/part", self.folder, str(self.config), self.folder.with_name("sums.json"))
+
+    @property
+    def sums(self) -> dict[str, str]:
+        return read_salvaged(self.folder.with_name("sums.json"))
 
     @property
     def stored(self) -> dict[str, bytes]:
@@ -61,6 +70,7 @@ def test_a_file_that_no_metadata_tells_of_is_stored_and_what_a_mount_knows_is_le
     assert cache.salvage() == 3
     assert cache.stored == {"run/alone": b"abcd", "run/half told": b"abcde", "run/#told by nothing ": b"abcdef"}
     assert (cache.folder / "vfs" / PLACE / "run" / "known").read_bytes() == b"abc"
+    assert cache.sums == {name: sha256(data) for name, data in cache.stored.items()}
 
 
 def test_an_object_is_written_over_only_by_what_is_newer(cache: Cache) -> None:
@@ -69,6 +79,7 @@ def test_an_object_is_written_over_only_by_what_is_newer(cache: Cache) -> None:
         cache.file(name, b"in the cache", None, at=2000.0)
     cache.salvage()
     assert cache.stored == {"older": b"in the cache", "newer": b"in the bucket"}
+    assert cache.sums == {"older": sha256(b"in the cache")}
 
 
 def test_a_file_with_holes_never_covers_an_object_that_may_be_whole(cache: Cache) -> None:
@@ -82,7 +93,7 @@ def test_a_file_with_holes_never_covers_an_object_that_may_be_whole(cache: Cache
 
 def test_without_a_cache_there_is_nothing_to_do(cache: Cache) -> None:
     assert cache.salvage() == 0
-    assert cache.stored == {}
+    assert cache.stored == cache.sums == {}
 
 
 def test_a_store_that_refuses_is_told_in_its_own_words(cache: Cache) -> None:

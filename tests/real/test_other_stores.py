@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.buckets.stand_in_s3 import StandInS3, standing_in
+from toolkit.keeper.checksums import read_list
 
 from .conftest import Bench
 
@@ -56,14 +57,12 @@ class Elsewhere:
 
 @contextmanager
 def elsewhere(bench: Bench, folder: Path, **how: object) -> Iterator[Elsewhere]:
-    customer_key = str(how.pop("customer_key", ""))
     with standing_in(**how) as server:
-        server.customer_key = customer_key
         manifest = bench.manifest(folder, "python program.py", PROGRAM, nodes=1)
         text = manifest.read_text().replace("endpoint_url: embedded", f"endpoint_url: {server.url}")
         text = re.sub(r"\$\{embedded:access_key_id\}", "AKIDEXAMPLE", text)
-        if customer_key:
-            (folder / "sse-c.key").write_text(customer_key)
+        if server.customer_key:
+            (folder / "sse-c.key").write_text(server.customer_key)
             (folder / "sse-c.key").chmod(0o600)
             line = f"sse_customer_key: ${{file:{folder}/sse-c.key}}"
             text = re.sub(r"( +)(access_key_id: .*\n)", rf"\1\2\1{line}\n", text)
@@ -91,7 +90,11 @@ def test_a_run_is_stored_whole_whatever_its_names_and_a_changed_model_is_refused
         assert (record["state"], record["kept"]) == ("COMPLETED", [])
         assert {key.removeprefix(store.model(record)) for key in store.server.objects if "/model/" in key} == KEYS
         listed = store.server.objects[f"mnist-training-models/{record['training_id']}/_run/SHA256SUMS"].data
-        assert listed.count(b"\n") == len(KEYS)
+        sums = read_list(listed)
+        logs = {f"{record['training_id']}/{name}" for name in ("learner-1/training-log.txt", "_run/output.log")}
+        assert set(sums) == {f"{record['training_id']}/model/{key}" for key in KEYS} | logs
+        for key, sha256 in sums.items():
+            assert hashlib.sha256(store.server.objects[f"mnist-training-models/{key}"].data).hexdigest() == sha256
         weights = store.server.objects[f"{store.model(record)}weights"]
         weights.data = b"?" + weights.data[1:]
         error = store.collect(record, tmp_path / "models")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.keeper import rc
-from toolkit.keeper.checksums import sha256_of, write_list
+from toolkit.keeper.checksums import digest_of_open, sha256_of, write_list
 from toolkit.keeper.compare import NotRead, compare
 from toolkit.keeper.ends import Reason
 from toolkit.keeper.flush import NotStored
@@ -20,6 +20,7 @@ from toolkit.keeper.own_files import learners_in
 from toolkit.keeper.places import CHECKPOINTS, HOST, LOGS, RUN_FOLDER
 from toolkit.keeper.progress import Waiting, meaning
 from toolkit.keeper.rclone import LIST_SECONDS, rclone, seconds_for
+from toolkit.keeper.salvage import read_salvaged
 from toolkit.keeper.untrusted import NotRegular, Replacements, hole, opened
 from toolkit.keeper.uploads import last_failure
 
@@ -42,6 +43,7 @@ class Bucket:
         self._run, self._filesystem, self._folder = run, filesystem, folder
         self._mounted = (run, CHECKPOINTS)
         self._sums: dict[str, str] = {}
+        """SHA-256 by key, of what is known to be stored as it was written here."""
 
     def differences(self, folder: str, *, shared: bool = True) -> str:
         """Compare what programs wrote here in `folder` with the bucket, by a fresh reader (`toolkit.keeper.compare`).
@@ -58,17 +60,22 @@ class Bucket:
         return compared.summary
 
     def put_checksums(self, name: str) -> str:
-        """Store the SHA-256 of all that was compared and is the same, as object `name`; the list's own SHA-256.
-
-        Raises `NotStored`.
+        """Store the SHA-256 of all that was written here, compared and found the same, as object `name`: results,
+        checkpoints, logs, and what was salvaged. Returns the list's own SHA-256; raises `NotStored`.
         """
-        data = write_list(self._sums)
-        if not self.put(name, data, short=False):
+        data = write_list(read_salvaged() | self._sums)
+        if not self._write(name, data, short=False):
             raise NotStored(Reason.BUCKET_WRITE, f"{name} could not be stored")
         return sha256_of(data)
 
     def put(self, name: str, data: bytes, *, short: bool = True) -> bool:
-        """Write a small object; whether it is there."""
+        """Write a small object; whether it is there. One in the run's folder is listed with its checksum."""
+        there = self._write(name, data, short=short)
+        if there and name.startswith(f"{self._run}/"):
+            self._sums[name] = sha256_of(data)
+        return there
+
+    def _write(self, name: str, data: bytes, *, short: bool) -> bool:
         words = ("rcat", *(_SHORT if short else ()), f"{self._filesystem}/{name}")
         return rclone(*words, data=data, seconds=seconds_for(len(data))).returncode == 0
 
@@ -113,6 +120,7 @@ class Bucket:
                 os.lseek(file, 0, os.SEEK_SET)
                 done = rclone(*argv, file=file, seconds=seconds_for(size))
                 if done.returncode == 0:
+                    self._sums[key] = digest_of_open(file).sha256
                     return
                 if self._is_object(above):  # a store that keeps objects as files cannot have both
                     raise NotRegular(f"{above} in the bucket is a file of the program, where the run's own files go")

@@ -36,13 +36,21 @@ class Digest:
 
 def digest_of(file: Path, *, md5: bool = True) -> Digest:
     """The digest of a file, read once, in pieces of 1 MiB. Raises `OSError`; no link is followed."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        return digest_of_open(descriptor, md5=md5)
+    finally:
+        os.close(descriptor)
+
+
+def digest_of_open(descriptor: int, *, md5: bool = False) -> Digest:
+    """The digest of a file that is open, from its beginning on, wherever it was read to. Raises `OSError`."""
     sha256, also, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
-    with os.fdopen(os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb", 0) as stream:
-        while piece := stream.read(_PIECE):
-            size += len(piece)
-            sha256.update(piece)
-            if md5:
-                also.update(piece)
+    while piece := os.pread(descriptor, _PIECE, size):
+        size += len(piece)
+        sha256.update(piece)
+        if md5:
+            also.update(piece)
     return Digest(size, sha256.hexdigest(), also.hexdigest() if md5 else "")
 
 

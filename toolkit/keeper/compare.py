@@ -73,12 +73,12 @@ def compare(
     written = {key: file for key, file in files_below(root) if is_marked(file)}
     if not written:
         return Comparison({})
-    place = f"{_raw(filesystem)}/{folder}"
+    place = f"{raw(filesystem)}/{folder}"
     there = _by_key(written, dict(_listed(place, config)))
     believed = etags_are_md5(filesystem, config)
     digests = {key: digest_of(file, md5=believed and _in_one(file)) for key, file in written.items()}
     again = {key: there[key].path for key, digest in digests.items() if _must_be_read(digest, there.get(key))}
-    stored = _read_again(place, again.values(), config, sum(digests[key].size for key in again))
+    stored = read_again(place, again.values(), config, sum(digests[key].size for key in again))
     sums: dict[str, str] = {}
     wrong: dict[str, str] = {}
     for key, digest in sorted(digests.items()):
@@ -108,7 +108,8 @@ def etags_are_md5(filesystem: str, config: str = CONFIG) -> bool:
     parser.read(config, "utf-8")
     section = filesystem.partition(":")[0]
     facts = parser[section] if parser.has_section(section) else {}
-    return facts.get("directory_bucket") != "true" and not facts.get("server_side_encryption")
+    encrypted = facts.get("server_side_encryption") or facts.get("sse_customer_algorithm")
+    return facts.get("directory_bucket") != "true" and not encrypted
 
 
 def _fault(digest: Digest, found: RemoteFile | None, stored: str | None) -> str:
@@ -132,7 +133,7 @@ def _in_one(file: Path) -> bool:
     return file.stat().st_size < WHOLE_BYTES
 
 
-def _raw(filesystem: str) -> str:
+def raw(filesystem: str) -> str:
     """The same place with each object's own key: a name is not unfolded into what a program had called its file."""
     remote, _, place = filesystem.partition(":")
     return f"{remote},encoding=Raw:{place}"
@@ -187,7 +188,7 @@ def _unquoted(match: re.Match[str]) -> str:
     return chr(ord(control) - ord("␀")) if control else "\x7f" if delete else "/"
 
 
-def _read_again(place: str, paths: Collection[str], config: str, size: int) -> dict[str, str]:
+def read_again(place: str, paths: Collection[str], config: str, size: int) -> dict[str, str]:
     """The SHA-256 of what the store really holds, by `RemoteFile.path`: each object is fetched, none is kept. `size` is
     that of all of them, in bytes."""
     if not paths:

@@ -8,10 +8,12 @@ about it; the next mount removes it (`newItem` in rclone's vfs/vfscache/item.go:
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from toolkit.keeper.places import CONFIG, HOST
+from toolkit.keeper.checksums import Digest, digest_of, key_of
+from toolkit.keeper.compare import NotRead, path_of, raw, read_again
+from toolkit.keeper.places import CONFIG, HOST, SALVAGED
 from toolkit.keeper.rclone import LIST_SECONDS, rclone, seconds_for
 
 
@@ -31,17 +33,41 @@ def orphans(cache: Path, place: str) -> tuple[list[str], list[str]]:
     return whole, holed
 
 
-def salvage(filesystem: str, cache: Path = Path(HOST) / "cache", config: str = CONFIG) -> int:
+def salvage(
+    filesystem: str, cache: Path = Path(HOST) / "cache", config: str = CONFIG, sums: Path = Path(SALVAGED)
+) -> int:
     """Upload the orphans of a mount of `filesystem` ("results:bucket/prefix"); how many there were.
 
     An object that is newer than the cached file stays; so does any where the cached file has holes, as it may lack
-    what was never read. Raises `OSError` with rclone's words where the store does not take them.
+    what was never read. The SHA-256 of each that the bucket then holds, as it is read again, is kept in `sums`. Raises
+    `OSError` with rclone's words where the store does not take them, or does not tell.
     """
     place = filesystem.replace(":", "/")
     whole, holed = orphans(cache, place)
     _copy(config, cache / "vfs" / place, filesystem, whole, "--update")
     _copy(config, cache / "vfs" / place, filesystem, holed, "--ignore-existing")
-    return len(whole) + len(holed)
+    digests = {key_of(name): digest_of(cache / "vfs" / place / name, md5=False) for name in (*whole, *holed)}
+    sums.write_text(json.dumps(_stored(filesystem, config, digests)))
+    return len(digests)
+
+
+def read_salvaged(sums: Path = Path(SALVAGED)) -> dict[str, str]:
+    """The SHA-256, by key, of what a salvage has stored; none where there was nothing."""
+    try:
+        return {str(key): str(sha256) for key, sha256 in json.loads(sums.read_text()).items()}
+    except FileNotFoundError:
+        return {}
+
+
+def _stored(filesystem: str, config: str, digests: Mapping[str, Digest]) -> dict[str, str]:
+    """The SHA-256, by key, of those whose object holds the same bytes."""
+    paths = {key: path_of(key) for key in digests}
+    size = sum(digest.size for digest in digests.values())
+    try:
+        there = read_again(raw(filesystem), paths.values(), config, size)
+    except NotRead as error:
+        raise OSError(str(error)) from None
+    return {key: digest.sha256 for key, digest in digests.items() if there[paths[key]] == digest.sha256}
 
 
 def _copy(config: str, folder: Path, filesystem: str, names: Sequence[str], which: str) -> None:
