@@ -115,4 +115,4 @@ def _customer_key(connection: Connection, embedded: dict[str, Secret]) -> Secret
 
 
 def _at(access: Access, embedded_url: str) -> Access:
-    return replace(access, endpoint_url=access.endpoint_url or embedded_url)
+    return access if access.endpoint_url else replace(access, endpoint_url=embedded_url, direct=True)

@@ -7,6 +7,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
+from toolkit.loopback import is_loopback
 from toolkit.secrets import Secret
 
 DEFAULT_REGION = "us-east-1"
@@ -29,6 +30,7 @@ class Access:
         encryption, kms_key: how the store encrypts what is put there without a word, and with which key, as it says
             itself; empty where it does not.
         customer_key: what the store encrypts each object with because the request says so (SSE-C): 32 bytes, base64.
+        direct: whether it is reached without a proxy whatever the environment says: the tool's own server.
     """
 
     endpoint_url: str
@@ -42,6 +44,7 @@ class Access:
     encryption: str = ""
     kms_key: str = ""
     customer_key: Secret | None = None
+    direct: bool = False
 
 
 def load_boto3() -> None:
@@ -61,6 +64,7 @@ def client_of(access: Access) -> Any:
         connect_timeout=5,
         read_timeout=60,
         retries={"mode": "standard", "total_max_attempts": 2},
+        proxies={} if access.direct or is_loopback(access.endpoint_url) else None,
         s3={"addressing_style": "virtual" if access.virtual_hosted else "path"},
         # Trailing checksums are Amazon's own; older and smaller S3 servers refuse them.
         request_checksum_calculation="when_required",

@@ -217,7 +217,9 @@ def _main(words: list[str] | None) -> int:
         top.print_help()
         return 2
     from toolkit.cli.dispatch import dispatch
+    from toolkit.loopback import direct_to_loopback
 
+    os.environ.update(direct_to_loopback(os.environ))
     return dispatch(arguments)
 
 
