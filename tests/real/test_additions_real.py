@@ -35,6 +35,7 @@ def build(bench: Bench, manifest: Path) -> str:
     return image
 
 
+@pytest.mark.slow
 def test_a_persons_packages_are_locked_built_and_used(bench: Bench, image: str, manifest: Path) -> None:
     refused = bench.run("build", manifest)
     assert (refused.returncode, "asked for, and not locked" in refused.stderr) == (2, True)

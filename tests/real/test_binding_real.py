@@ -137,6 +137,7 @@ def until_ranks_run(process: subprocess.Popen[str]) -> str:
     return printed
 
 
+@pytest.mark.slow
 def test_runs_at_once_have_cpus_of_their_own_as_long_as_there_are_any(
     bench: Bench, tmp_path: Path, left_nothing: None
 ) -> None:

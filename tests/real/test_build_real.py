@@ -136,6 +136,7 @@ def own_pool(recipe: Recipe, folder: Path) -> Pool:
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.slow
 def test_a_poisoned_pip_in_the_pool_is_never_run(
     row: FrameworkRow, image: str, tmp_path: Path, no_leftovers: None
 ) -> None:
@@ -160,6 +161,7 @@ def test_a_poisoned_pip_in_the_pool_is_never_run(
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 @pytest.mark.parametrize("builder", ["classic", "buildkit"])
+@pytest.mark.slow
 def test_a_wheel_that_changes_after_it_was_checked_makes_no_image(
     row: FrameworkRow, image: str, tmp_path: Path, no_leftovers: None, monkeypatch: pytest.MonkeyPatch, builder: str
 ) -> None:
@@ -202,6 +204,7 @@ def test_of_two_builds_at_once_one_builds(row: FrameworkRow, image: str, tmp_pat
     assert made[0].image_id == made[1].image_id
 
 
+@pytest.mark.slow
 def test_two_builds_from_nothing_and_both_builders_give_the_same_bits(
     row: FrameworkRow, image: str, tmp_path: Path, no_leftovers: None
 ) -> None:
@@ -232,6 +235,7 @@ def test_a_killed_build_leaves_no_tag_and_the_next_one_works(
     assert build(recipe, cache()).fresh
 
 
+@pytest.mark.slow
 def test_a_sites_bundle_is_a_layer_below_the_image_and_its_libraries_are_found(
     row: FrameworkRow, image: str, tmp_path: Path, no_leftovers: None
 ) -> None:

@@ -55,8 +55,10 @@ def test_what_both_streams_say_is_whole_where_all_is_well(bench: Bench, tmp_path
     "command",
     [
         "python program.py | tee $RESULT_DIR/log.$OMPI_COMM_WORLD_RANK",
-        'bash -c "python program.py | tee $RESULT_DIR/log.$OMPI_COMM_WORLD_RANK | tail -1"',
-        "bash -c 'python program.py; echo done'",
+        pytest.param(
+            'bash -c "python program.py | tee $RESULT_DIR/log.$OMPI_COMM_WORLD_RANK | tail -1"', marks=pytest.mark.slow
+        ),
+        pytest.param("bash -c 'python program.py; echo done'", marks=pytest.mark.slow),
     ],
 )
 def test_a_program_that_fails_in_a_pipeline_or_a_script_fails_the_run(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 from ..faults import test_ranks
 from ..faults.page import Page
 from ..faults.store import S3Server
@@ -20,10 +22,12 @@ def test_an_operator_killed_with_9_leaves_a_whole_run_or_none(bench: Bench, tmp_
     assert ends == ["not begun", "completed", "completed"]
 
 
+@pytest.mark.slow
 def test_a_learners_container_that_is_killed_is_named(bench: Bench, tmp_path: Path) -> None:
     test_ranks.test_a_learners_container_that_is_killed_is_named(bench, tmp_path, Page())
 
 
+@pytest.mark.slow
 def test_a_store_that_is_down_for_a_while_loses_nothing(bench: Bench, tmp_path: Path) -> None:
     server = S3Server(tmp_path / "store", tmp_path / "keys")
     server.start()

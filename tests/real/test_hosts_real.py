@@ -446,6 +446,7 @@ def test_a_silent_command_outlives_the_deadline_of_a_lost_host(bench: Bench, hos
     shell.close()
 
 
+@pytest.mark.slow
 def test_sixty_four_hosts_behind_one_default_sshd_without_a_refusal(bench: Bench) -> None:
     gate = bench.start("gate", address="127.0.1.1")
     sshds = [bench.start(f"host-{index:02}", address=f"127.0.2.{index}") for index in range(1, 65)]

@@ -94,6 +94,7 @@ def test_no_package_is_without_a_reason(bench: Bench, image: str) -> None:
             assert one["chains"], package
 
 
+@pytest.mark.slow
 def test_a_difference_is_told_and_is_status_1(bench: Bench, image: str, changed: str) -> None:
     done = bench.run("images", "diff", "--json", image, changed)
     assert done.returncode == 1
@@ -147,6 +148,7 @@ def tampered(bench: Bench, image: str, tmp_path: Path) -> Iterator[str]:
     subprocess.run(["docker", "image", "rm", name], check=True, capture_output=True)
 
 
+@pytest.mark.slow
 def test_verify_names_the_file_that_another_hand_changed(bench: Bench, tampered: str) -> None:
     done = bench.run("images", "verify", "--json", tampered, timeout=300)
     said = json.loads(done.stdout)

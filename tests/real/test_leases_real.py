@@ -123,6 +123,7 @@ def test_of_eight_at_once_exactly_one_wins_in_every_round(sh: str) -> None:
 
 @pytest.mark.usefixtures("none_left")
 @pytest.mark.parametrize("sh", SHELLS)
+@pytest.mark.slow
 def test_of_eight_heirs_of_a_dead_run_exactly_one_wins_in_every_round(sh: str) -> None:
     dead = lease("dead")
     assert Taking(sh, dead).status() == 0
@@ -137,6 +138,7 @@ def test_of_eight_heirs_of_a_dead_run_exactly_one_wins_in_every_round(sh: str) -
 
 @pytest.mark.usefixtures("none_left")
 @pytest.mark.parametrize("sh", SHELLS)
+@pytest.mark.slow
 def test_runs_that_want_overlapping_gpus_never_share_one(sh: str) -> None:
     chance = random.Random(5)  # noqa: S311
     for number in range(ROUNDS):
@@ -156,6 +158,7 @@ def test_runs_that_want_overlapping_gpus_never_share_one(sh: str) -> None:
 
 @pytest.mark.usefixtures("none_left")
 @pytest.mark.parametrize("sh", SHELLS)
+@pytest.mark.slow
 def test_takers_that_are_killed_at_any_moment_never_leave_two_holders_or_a_locked_host(sh: str) -> None:
     chance = random.Random(7)  # noqa: S311
     for number in range(ROUNDS // 2):
@@ -176,6 +179,7 @@ def test_takers_that_are_killed_at_any_moment_never_leave_two_holders_or_a_locke
 
 @pytest.mark.usefixtures("none_left")
 @pytest.mark.parametrize("sh", SHELLS)
+@pytest.mark.slow
 def test_a_lease_that_is_renewed_while_heirs_come_is_either_kept_or_lost(sh: str) -> None:
     for number in range(2 * ROUNDS):
         old = lease(f"old-{number}")

@@ -59,8 +59,15 @@ def inspected(noun: str, run: str) -> list[dict[str, Any]]:
     return found
 
 
+PROGRAMS = [
+    pytest.param(FOR_EVER, id="for ever", marks=pytest.mark.slow),
+    pytest.param(ONCE, id="once", marks=pytest.mark.slow),
+    pytest.param(THREADS, id="threads"),
+]
+
+
 @pytest.mark.parametrize("learner", [1, 2])
-@pytest.mark.parametrize("program", [FOR_EVER, ONCE, THREADS], ids=["for ever", "once", "threads"])
+@pytest.mark.parametrize("program", PROGRAMS)
 def test_a_program_that_starts_processes_without_end_ends_and_is_named(
     bench: Bench, tmp_path: Path, program: str, learner: int
 ) -> None:

@@ -79,6 +79,7 @@ def test_the_side_containers_image_holds_nothing_that_it_must_not(bench: Bench) 
     assert verdicts(proof) == {check: {"skipped"} if check in inside else {"ok"} for check in ALL_CHECKS}
 
 
+@pytest.mark.slow
 def test_an_image_that_is_not_what_was_asked_for(image: str, expected: Expectation) -> None:
     other = replace(expected, version="2.1", architectures=("sm_60",))
     failed = {finding.check: finding.said for finding in prove(image, other, silent).failed}
@@ -101,6 +102,7 @@ ENV https_proxy=http://proxy.site:3128 REGISTRY_PASSWORD=word
 """
 
 
+@pytest.mark.slow
 def test_every_sin_is_found(image: str, made: list[str]) -> None:
     """Also that an engine's export tells of set-user-id and of file capabilities."""
     proof = prove(on_top(image, SINS, made), TOOL_IMAGE, silent)

@@ -9,6 +9,7 @@ import pytest
 
 from .conftest import Bench
 
+SLOW = pytest.mark.slow
 pytestmark = pytest.mark.usefixtures("left_nothing")
 
 PROGRAM = """
@@ -46,12 +47,19 @@ HARMED = """if BAD and step == 120: model.trainable_variables[0].assign(model.tr
 @pytest.mark.parametrize(
     ("after", "train", "said"),
     [
-        (UNHOOKED, FIT, "by gradients of this rank alone: ddl did not average them"),
-        ("", BY_HAND, "rank 1 trains by itself: "),
-        (NOT_AVERAGED, FIT, "rank 1 has taken 1 steps, but gradients were averaged over all ranks 0 times"),
-        ("", HARMED, "ranks diverged in steps 101 to 200: sequential/dense/kernel differs by "),
+        pytest.param(
+            UNHOOKED, FIT, "by gradients of this rank alone: ddl did not average them", id="unhooked", marks=SLOW
+        ),
+        pytest.param("", BY_HAND, "rank 1 trains by itself: ", id="by hand"),
+        pytest.param(
+            *(NOT_AVERAGED, FIT, "rank 1 has taken 1 steps, but gradients were averaged over all ranks 0 times"),
+            id="not averaged",
+            marks=SLOW,
+        ),
+        pytest.param(
+            "", HARMED, "ranks diverged in steps 101 to 200: sequential/dense/kernel differs by ", id="harmed"
+        ),
     ],
-    ids=["unhooked", "by hand", "not averaged", "harmed"],
 )
 def test_a_run_whose_ranks_diverged_is_never_completed(
     bench: Bench, tmp_path: Path, after: str, train: str, said: str

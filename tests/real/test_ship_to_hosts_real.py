@@ -193,6 +193,7 @@ def test_a_full_disk_is_told_with_its_host_and_the_other_host_has_the_image(
         assert sent(image, hosts) == (Shipped(full, "operator", 1), Shipped(well, "there", 0))
 
 
+@pytest.mark.slow
 def test_a_cut_wire_is_told_with_its_host_and_leaves_nothing(
     lab: RealLab, cluster: Cluster, make: Callable[..., str], tmp_path: Path
 ) -> None:
@@ -233,6 +234,7 @@ with Hosts(cluster) as hosts:
 
 
 @pytest.mark.parametrize("when", ["sending layer", "from "])
+@pytest.mark.slow
 def test_a_ctrl_c_leaves_nothing_on_any_host(
     lab: RealLab, cluster: Cluster, make: Callable[..., str], buckets_image: str, tmp_path: Path, when: str
 ) -> None:
@@ -260,6 +262,7 @@ def test_a_ctrl_c_leaves_nothing_on_any_host(
     assert [there(lab, host, image) for host in lab.hosts] == [image_id(image)] * 2
 
 
+@pytest.mark.slow
 def test_a_large_image_passes_through_little_memory(
     lab: RealLab, cluster: Cluster, make: Callable[..., str], tmp_path: Path
 ) -> None:

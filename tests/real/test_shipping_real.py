@@ -281,6 +281,7 @@ def test_a_tag_that_the_registry_lacks_is_named(work: Path, start_registry: Call
 
 
 # a bundle
+@pytest.mark.slow
 def test_a_bundle_is_all_that_a_machine_without_a_network_needs(images: Images, work: Path) -> None:
     """The tool is installed from the bundle alone, in an environment of its own, and loads the rest of it."""
     name, pool, folder = images.make(), Pool(work / "pool"), work / "wheels"
