@@ -13,6 +13,8 @@ allow() { # NAME FOLDER
 rm -f /etc/ssh/ssh_host_*
 ssh-keygen -q -t ed25519 -N "" -C "$(hostname)" -f /etc/ssh/ssh_host_ed25519_key
 echo 'PasswordAuthentication no' > /etc/ssh/sshd_config.d/lab.conf
+# The learners' user is an image's; a host has no account with its uid.
+! id learner > /dev/null 2>&1 || userdel learner
 id operator > /dev/null 2>&1 ||
     useradd --create-home --uid 1001 --gid operator --groups docker --shell /bin/bash operator
 allow root /root

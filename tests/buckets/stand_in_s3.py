@@ -50,6 +50,7 @@ class StandInS3(ThreadingHTTPServer):
         refuses: by the beginnings of `bucket/key`, the status that writes get.
         encryption, kms_key: what it says of how it encrypts.
         asked_encryption: what each write asked for of that.
+        hides: objects, by `bucket/key`, that nobody may read.
         customer_key: that each object is encrypted with (SSE-C), base64: a request about one must name it.
         made: what each bucket was made with.
         turn: done before each request.
@@ -74,6 +75,7 @@ class StandInS3(ThreadingHTTPServer):
         self.refuses: dict[str, int] = {}
         self.encryption = self.kms_key = ""
         self.asked_encryption: list[tuple[str, str] | None] = []
+        self.hides: set[str] = set()
         self.made: dict[str, bytes] = {}
         self.turn: Callable[[], object] = lambda: None
         self.seen: list[str] = []
@@ -188,7 +190,7 @@ class Answer(BaseHTTPRequestHandler):
             named.append(self.headers.get("x-amz-copy-source-server-side-encryption-customer-key", ""))
         if all(one == self.server.customer_key for one in named):
             return True
-        if self.command == "PUT" or (self.command != "HEAD" and any(named)):
+        if self.command == "PUT" or (self.server.customer_key and any(named)):
             self._refuse(403, "AccessDenied")
         else:
             self._refuse(400, "InvalidRequest", message="The object was stored using a form of Server Side Encryption.")
@@ -293,6 +295,8 @@ class Answer(BaseHTTPRequestHandler):
             held = server.objects.get(f"{bucket}/{key}")
         if held is None:
             return self._refuse(404, "NoSuchKey")
+        if f"{bucket}/{key}" in server.hides:
+            return self._refuse(403, "AccessDenied")
         headers = {"ETag": f'"{held.etag}"', "Last-Modified": _MODIFIED, "Content-Type": "application/octet-stream"}
         headers |= (held.metadata if server.keeps_metadata else {}) | self._encryption()
         data, status = held.data, 200

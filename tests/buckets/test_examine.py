@@ -169,16 +169,35 @@ def test_a_customers_key_goes_with_every_object_of_both_clients(store: StandInS3
     assert store.objects["models/run/renamed"].data == store.objects["models/in-parts"].data == bytes(12 << 20)
 
 
-@pytest.mark.parametrize("named", [None, Secret(base64.b64encode(bytes(32)).decode())], ids=["none", "another"])
-def test_a_customers_key_that_is_missing_or_another_one_is_told(store: StandInS3, named: Secret | None) -> None:
-    store.customer_key = CUSTOMER_KEY
-    Store(access(store, customer_key=Secret(CUSTOMER_KEY))).write("models", "data/1", b"one")
-    with pytest.raises(ToolkitError, match=r"customer's key \(SSE-C\)") as caught:
-        examined(access(store, customer_key=named), "models")
+ANOTHER = base64.b64encode(bytes(32)).decode()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "named", "said"),
+    [
+        (CUSTOMER_KEY, "", r"with a customer's key \(SSE-C\), and none is named"),
+        (CUSTOMER_KEY, ANOTHER, r"the keys are refused \(403\)"),
+        ("", CUSTOMER_KEY, r"without the customer's key \(SSE-C\) that is named"),
+    ],
+    ids=["none", "another", "one too many"],
+)
+@pytest.mark.parametrize("size", [3, 2 << 20])
+def test_a_customers_key_that_is_not_the_objects_is_told(
+    store: StandInS3, wanted: str, named: str, said: str, size: int
+) -> None:
+    store.customer_key = wanted
+    Store(access(store, customer_key=Secret(wanted) if wanted else None)).write("models", "data/1", bytes(size))
+    with pytest.raises(ToolkitError, match=said) as caught:
+        examined(access(store, customer_key=Secret(named) if named else None), "models")
     assert caught.value.code.label == "C103"
     assert "sse_customer_key" in caught.value.mend
-    with pytest.raises(ToolkitError, match=r"customer's key \(SSE-C\)|keys are refused"):
-        Store(access(store, customer_key=named)).read("models", "data/1", 10)
+
+
+def test_an_object_that_may_not_be_read_keeps_no_run_from_the_others(store: StandInS3) -> None:
+    for name in ("data/1", "data/2"):
+        Store(access(store)).write("models", name, bytes(2 << 20))
+    store.hides = {"models/data/1"}
+    assert examined(access(store), "models").region == ""
 
 
 def test_without_that_rclone_would_store_nothing(store: StandInS3, tmp_path: Path) -> None:

@@ -19,14 +19,14 @@ def test_data_is_mounted_read_only() -> None:
     options = mount_options(Mount("data", "numbers", "mnt/data/numbers", read_only=True))
     assert options["fs"] == "data:numbers"
     assert options["mountPoint"] == "/run/host/mnt/data/numbers"
-    assert options["vfsOpt"] == {"UID": 1000, "GID": 1000, "DirPerms": 0o755, "FilePerms": 0o644, "ReadOnly": True}
+    assert options["vfsOpt"] == {"UID": 61000, "GID": 61000, "DirPerms": 0o755, "FilePerms": 0o644, "ReadOnly": True}
     assert options["mountOpt"] == {"AllowOther": True}
 
 
 def test_results_are_mounted_with_the_full_cache_and_nothing_ages_out_of_it() -> None:
     vfs = mount_options(Mount("results", "models", "mnt/results/models", read_only=False))["vfsOpt"]
     assert vfs == {
-        **{"UID": 1000, "GID": 1000, "DirPerms": 0o755, "FilePerms": 0o644},
+        **{"UID": 61000, "GID": 61000, "DirPerms": 0o755, "FilePerms": 0o644},
         **{
             "CacheMode": "full",
             "WriteBack": "1s",

@@ -336,3 +336,9 @@ def test_what_open_mpi_can_be_reached_on_besides_is_named(firewall: str, verdict
 def test_accounts_share_an_engine_that_limits_their_processes(changes: dict[str, bool], verdict: str) -> None:
     facts = replace(GOOD, engine=replace(GOOD.engine, **changes))
     assert checks.accounts(facts, asked()).verdict.value == verdict
+
+
+def test_an_account_that_is_the_learners_user_is_named() -> None:
+    finding = checks.accounts(replace(GOOD, learner_account="ada"), asked())
+    assert (finding.verdict.value, finding.mend) == ("warn", "give that account another uid")
+    assert finding.found == "account ada has uid 61000, as learners have: it can read and end them"

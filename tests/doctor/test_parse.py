@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import subprocess
 
 import pytest
@@ -203,6 +205,21 @@ def test_a_recording_that_is_cut_and_spoilt_is_read(recording: str, data: st.Dat
     cut = spoilt[: data.draw(st.integers(0, len(spoilt)))]
     for facts in (host_facts("h", Heard(spoilt, 0, 1)), host_facts("h", Heard(cut, 0, 1))):
         assert all(one.kind == kind_of(one.name) for one in facts.gpus)
+
+
+@pytest.mark.parametrize(
+    ("said", "account"), [("", ""), ("ada:x:61000:61000:Ada:/home/ada:/bin/sh", "ada"), ("\n", ""), (":x:61000", "")]
+)
+def test_who_has_the_learners_uid_is_read(said: str, account: str) -> None:
+    assert host_facts("h", Heard(f"@toolkit learner\n{said}\n@toolkit end\n", 0, 0)).learner_account == account
+
+
+def test_the_program_asks_for_the_account_with_the_learners_uid() -> None:
+    argv = question("docker", "")
+    asked = [*argv[:-1], str(os.getuid())]
+    done = subprocess.run(asked, capture_output=True, text=True, check=True)
+    assert host_facts("h", Heard(done.stdout, 0, 0)).learner_account == pwd.getpwuid(os.getuid()).pw_name
+    assert argv[-1] == "61000"
 
 
 def test_the_program_is_a_posix_shell_s() -> None:

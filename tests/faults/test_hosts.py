@@ -5,114 +5,36 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from ..real.conftest import EXAMPLE, MANIFEST, Bench
+from ..real.conftest import Bench
 from ..real.lab import RealLab, lab_of_two
-from .local import STOP
+from .lab_hosts import (
+    cluster,
+    cut_network,
+    heal,
+    healed,
+    kill_keeper,
+    kill_learner,
+    on,
+    stop_engine,
+    wait_until_empty,
+    wait_until_gone_here,
+)
 from .page import Page, Row
 from .program import WRITER, closed, stored
-from .shell import Shell, docker, processes_of, record_of
+from .shell import Shell, record_of
 
-__all__ = ["lab_of_two"]
+__all__ = ["cluster", "healed", "lab_of_two"]
 
 pytestmark = pytest.mark.timeout(900)
 
-EMPTY = {"containers": "", "volumes": "", "mounts": "", "files": "", "processes": ""}
-LOOK = {
-    "containers": "docker ps --all --format '{{.Names}}'",
-    "volumes": "docker volume ls --format '{{.Name}}'",
-    "mounts": "grep rclone /proc/mounts | cut -d' ' -f2; true",
-    "files": "find /tmp /var/tmp /root -newer /etc/hostname -type f -not -path '/root/.ssh/*'; true",
-    "processes": "ps -eo args | grep -E '[r]clone|[t]oolkit.keeper|[m]pirun|[o]rted|[p]rogram.py'; true",
-}
-SWEEP = """
-docker rm --force $(docker ps --all --quiet)
-grep rclone /proc/mounts | cut -d' ' -f2 | xargs --no-run-if-empty umount --force --lazy
-docker volume prune --all --force
-rm -rf /var/tmp/toolkit
-"""
-REPORT = {
-    **{"host": 1, "learners": [], "ranks": {}, "failure": "", "what": "", "evidence": "", "full": False},
-    **{"final": True, "number": 1 << 40, "signature": "0" * 64},
-}
 LARGE = WRITER + "if rank == '1':\n    close('large', os.urandom(1 << 20) * 400)\nelse:\n    time.sleep(8)\n"
-
-
-@pytest.fixture(scope="module")
-def cluster(lab: RealLab, bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The lab's cluster file with short deadlines; the digits in its own home; the images on its hosts."""
-    folder = tmp_path_factory.mktemp("cluster")
-    subprocess.run([sys.executable, EXAMPLE / "make_digits.py", folder / "digits"], check=True, capture_output=True)
-    lab.bench.ok("bucket", "put", MANIFEST, folder / "digits")
-    file = folder / "lab.yml"
-    text = lab.cluster_file.read_text()
-    file.write_text(f"{text}deadlines: {{start: 60, stop: {STOP}, store: 15, lost: 15}}\n")
-    lab.bench.ok("launch", lab.bench.manifest(folder / "first", "true"), "--cluster", file, timeout=580)
-    return file
-
-
-@pytest.fixture(autouse=True)
-def healed(lab: RealLab) -> Iterator[None]:
-    """Whatever was done to a host is undone; what a test that failed has left there is no other test's."""
-    yield
-    for host in lab.hosts:
-        heal(host)
-        if left_on(host) != EMPTY:
-            on(host, SWEEP, check=False)
-
-
-def container(host: str) -> str:
-    """A lab host's container on this machine."""
-    return f"toolkit-lab-{host}"
-
-
-def on(host: str, command: str, *, check: bool = True) -> str:
-    """A command on a lab host through this machine's engine: also where its network is cut."""
-    return docker("exec", container(host), "sh", "-c", command, check=check)
-
-
-def cut_network(host: str, run: str) -> None:
-    """Nothing comes in or goes out any more."""
-    on(host, "iptables -I INPUT -i eth0 -j DROP && iptables -I OUTPUT -o eth0 -j DROP")
-
-
-def stop_engine(host: str, run: str) -> None:
-    """As an operator does, or a package's upgrade."""
-    on(host, "service docker stop")
-
-
-def kill_learner(host: str, run: str) -> None:
-    """A learner's container."""
-    on(host, f"docker kill $(docker ps --quiet --filter name=toolkit-{run}-learner)")
-
-
-def kill_keeper(host: str, run: str) -> None:
-    """The container that mounts, stores and judges."""
-    on(host, f"docker kill toolkit-{run}-agent")
-
-
-def heal(host: str) -> None:
-    """The network is there again, and the engine."""
-    on(host, "while iptables -D INPUT -i eth0 -j DROP 2>/dev/null; do :; done", check=False)
-    on(host, "while iptables -D OUTPUT -o eth0 -j DROP 2>/dev/null; do :; done", check=False)
-    if not docker("exec", container(host), "docker", "version", "--format", "{{.Server.Version}}", check=False):
-        on(host, "service docker start")
-        deadline = time.monotonic() + 60
-        while not docker("exec", container(host), "docker", "version", "--format", "{{.Server.Version}}", check=False):
-            assert time.monotonic() < deadline, f"the engine of {host} does not start"
-            time.sleep(0.5)
-
-
-def left_on(host: str) -> dict[str, str]:
-    """Everything of runs that a host knows of."""
-    return {what: on(host, command, check=False) for what, command in LOOK.items()}
 
 
 @dataclass(frozen=True)
@@ -184,49 +106,6 @@ def test_a_lost_host_is_named_and_what_it_holds_comes_home(
     assert stored(results, files) == files
     wait_until_gone_here(shell.run)
     page.add(Row("3", loss.name, "FAILED, host lost", told, over, left))
-
-
-def wait_until_empty(host: str, timeout: float = 100) -> None:
-    """Nothing of any run is on the host, in the end."""
-    deadline = time.monotonic() + timeout
-    while (left := left_on(host)) != EMPTY:
-        assert time.monotonic() < deadline, f"{host}: {left}"
-        time.sleep(1)
-
-
-def wait_until_gone_here(run: str, timeout: float = 60) -> None:
-    """Nor is anything of it on the operator's machine: an embedded store, an ssh."""
-    deadline = time.monotonic() + timeout
-    while left := docker("ps", "--all", "--quiet", "--filter", f"label=toolkit.run={run}").split() + processes_of(run):
-        assert time.monotonic() < deadline, left
-        time.sleep(0.5)
-
-
-def test_a_report_of_a_host_that_no_agent_wrote_is_named(
-    lab: RealLab, cluster: Path, tmp_path: Path, page: Page
-) -> None:
-    """Who can write to the bucket says that the other host has stored all of its files; its learner failed."""
-    program = WRITER + "sys.exit(int(rank))\n"
-    shell = Shell(
-        lab.bench,
-        "launch",
-        lab.bench.manifest(tmp_path, "python program.py 20 0.2 2000", program),
-        "--cluster",
-        cluster,
-    )
-    shell.until("part-1-3")
-    forged = lab.bench.results("_toolkit") / shell.run / "host-1.json"
-    while shell.process.poll() is None:
-        forged.write_text(json.dumps(REPORT))
-        time.sleep(0.05)
-    record = record_of(lab.bench, shell.run)
-    said = f"{shell.said}\n{json.dumps(record, indent=1)}"
-    assert (record["state"], record["end"]) == ("FAILED", "forged report"), said
-    assert f"_toolkit/{shell.run}/host-1.json" in record["reason"], said
-    for host in lab.hosts:
-        wait_until_empty(host)
-    wait_until_gone_here(shell.run)
-    page.add(Row("11", "a report of the other host is forged in the bucket", "FAILED, forged report", None, None))
 
 
 STARTS = [

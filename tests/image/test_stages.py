@@ -130,7 +130,7 @@ def test_the_contexts_hold_wheels_trees_and_the_lock(recipe: Recipe) -> None:
 def test_the_image_runs_unprivileged_and_keeps_only_what_is_its_own(recipe: Recipe) -> None:
     _, image = stages(recipe)
     assert list(instructions(image)) == ["FROM", "LABEL", "COPY", "COPY", "ENV", "USER", "LABEL"]
-    assert "\nUSER 1000:1000\n" in image.dockerfile
+    assert "\nUSER 61000:61000\n" in image.dockerfile
     assert image.roots == ("/opt/ddl/ddl", "/usr/share/toolkit/lock.yml")
 
 
@@ -192,7 +192,7 @@ def test_the_base_is_made_of_the_locked_packages_alone() -> None:
     assert argv[:3] == ["mmdebstrap", "--variant=apt", "--include=python3,openmpi-bin"]
     assert argv[-3:] == ["bookworm", "/tmp/base.tar", "deb [trusted=yes] copy:/packages ./"]
     assert '--customize-hook=rm -f "$1"/etc/ssh/ssh_host_*' in argv
-    assert '--customize-hook=echo "learner:x:1000:1000::/home/learner:/bin/sh" >> "$1"/etc/passwd' in argv
+    assert '--customize-hook=echo "learner:x:61000:61000::/home/learner:/bin/sh" >> "$1"/etc/passwd' in argv
 
 
 def test_a_base_that_is_only_unpacked_runs_no_hook() -> None:

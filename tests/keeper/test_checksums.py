@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from toolkit.keeper.checksums import (
     digest_of,
+    digest_of_open,
     files_below,
     key_of,
     line,
@@ -153,3 +154,10 @@ def test_on_one_host_its_list_is_the_runs() -> None:
 
 def test_a_line_has_no_end_in_it() -> None:
     assert line("new\nline", A) == f"\\{A}  new\\nline"
+
+
+def test_a_file_that_goes_on_growing_is_hashed_as_far_as_it_was_stored(tmp_path: Path) -> None:
+    (tmp_path / "log").write_bytes(b"a line\nand another one\n")
+    with (tmp_path / "log").open("rb") as log:
+        log.read()
+        assert digest_of_open(log.fileno(), most=7).sha256 == hashlib.sha256(b"a line\n").hexdigest()

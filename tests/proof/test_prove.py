@@ -23,7 +23,7 @@ JSON = st.recursive(st.none() | st.booleans() | st.text(), lambda of: st.diction
 def test_what_runs_inside_has_no_rights_no_network_and_no_disk() -> None:
     assert run_inside("sha256:abc", "toolkit-proof-1", ("framework", '{"a": 1}')) == [
         *("docker", "run", "--rm", "--interactive", "--init", "--pull", "never"),
-        *("--name", "toolkit-proof-1", "--label", "toolkit.run=toolkit-proof-1", "--user", "1000:1000"),
+        *("--name", "toolkit-proof-1", "--label", "toolkit.run=toolkit-proof-1", "--user", "61000:61000"),
         *("--network", "none", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--pids-limit", "4096"),
         *("--read-only", "--tmpfs", "/tmp:mode=1777,size=1g", "--shm-size", "1g"),
         *("--env", "HOME=/tmp", "--env", "CUDA_VISIBLE_DEVICES=", "--workdir", "/tmp"),

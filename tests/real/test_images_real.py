@@ -40,7 +40,7 @@ def image_id(image: str, missing: str | None = None) -> str:
 def changed(image: str) -> Iterator[str]:
     """The image with one file more, one changed and a variable set."""
     name = "toolkit-test-changed:1"
-    lines = ["USER root", "RUN echo 1 > /opt/new && echo 2 >> /etc/shells", "ENV ADDED=yes", "USER 1000:1000"]
+    lines = ["USER root", "RUN echo 1 > /opt/new && echo 2 >> /etc/shells", "ENV ADDED=yes", "USER 61000:61000"]
     argv = ["docker", "build", "--quiet", "--tag", name, "-"]
     subprocess.run(argv, input="\n".join([f"FROM {image}", *lines]), check=True, capture_output=True, text=True)
     kept = f"{image_id(name).removeprefix('sha256:')}-*"

@@ -88,7 +88,7 @@ def test_the_data_is_there_and_read_only(seen: tuple[dict, list[dict]]) -> None:
 def test_learners_are_unprivileged(seen: tuple[dict, list[dict]]) -> None:
     _, found = seen
     for look in found:
-        assert look["uid"] == 1000
+        assert look["uid"] == 61000
         assert look["capabilities"] == ["CapEff:\t0000000000000000"]
 
 

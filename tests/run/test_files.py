@@ -70,7 +70,7 @@ def test_learner_1_drives_and_the_others_answer(entries: dict[str, Entry]) -> No
 
 
 def test_every_file_is_the_learners_alone(entries: dict[str, Entry]) -> None:
-    assert {(entry.mode, entry.uid) for entry in entries.values()} == {(0o600, 1000)}
+    assert {(entry.mode, entry.uid) for entry in entries.values()} == {(0o600, 61000)}
 
 
 def test_host_keys_are_pinned_and_the_private_ones_stay_apart(entries: dict[str, Entry]) -> None:

@@ -11,10 +11,15 @@ from toolkit.loopback import is_loopback
 from toolkit.secrets import Secret
 
 DEFAULT_REGION = "us-east-1"
-_WITH_CUSTOMER_KEY = (
-    *("PutObject", "GetObject", "HeadObject"),
-    *("CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"),
-)
+_ABOUT_OBJECTS = [
+    "PutObject",
+    "GetObject",
+    "HeadObject",
+    "CreateMultipartUpload",
+    "UploadPart",
+    "CompleteMultipartUpload",
+]
+"""Of the operations that `toolkit.buckets.store` uses, those that take a customer's key."""
 _ONE_AT_A_TIME = threading.Lock()
 
 
@@ -91,5 +96,5 @@ def _name_key(client: Any, key: Secret) -> None:
     def name_key(params: dict[str, Any], **_: object) -> None:
         params.update(SSECustomerAlgorithm="AES256", SSECustomerKey=base64.b64decode(key.reveal()))
 
-    for operation in _WITH_CUSTOMER_KEY:
+    for operation in _ABOUT_OBJECTS:
         client.meta.events.register_first(f"before-parameter-build.s3.{operation}", name_key)

@@ -141,7 +141,7 @@ def _looked_at(access: Access, store: Store, bucket: str) -> Access:
     small: list[StoredObject] = []
     for count, item in enumerate(store.objects(bucket)):
         if count == 0:
-            store.look_at(bucket, item.key)  # is it encrypted with a key that the manifest does not name?
+            store.check_customer_key(bucket, item.key)
         if count == _LOOKED_AT:
             break
         if item.md5 and item.size <= _SAMPLE_BYTES:

@@ -78,7 +78,6 @@ def _section(name: str, access: Access) -> str:
         "access_key_id": access.access_key_id.reveal(),
         "secret_access_key": access.secret_access_key.reveal(),
         **({"session_token": access.session_token.reveal()} if access.session_token else {}),
-        **_customer_key(access),
     }
     for key, value in values.items():
         if not value.isprintable():
@@ -90,26 +89,22 @@ def _section(name: str, access: Access) -> str:
     return "".join(f"{key} = {value}\n" for key, value in values.items())
 
 
-def _customer_key(access: Access) -> dict[str, str]:
-    """rclone adds the key's MD5 itself, and takes no ETag for an MD5 then."""
-    if not access.customer_key:
-        return {}
-    return {"sse_customer_algorithm": "AES256", "sse_customer_key_base64": access.customer_key.reveal()}
-
-
 def _ways(access: Access) -> dict[str, str]:
     """What rclone must know of the store beside its address.
 
     Where ETags are no MD5s it must not take them for that: it would call each upload corrupted, and remove it.
     `server_side_encryption` says so and asks for the very key that the store uses anyway; without a key to name,
-    `directory_bucket` says so and changes nothing but that no `Content-MD5` is sent (`NewFs` in rclone's s3.go).
+    `directory_bucket` says so and changes nothing but that no `Content-MD5` is sent (`NewFs` in rclone's s3.go). With a
+    customer's key rclone knows it by itself.
     """
     ways = {"force_path_style": str(not access.virtual_hosted).lower()}
     if access.region:
         ways["region"] = access.region
-    if not access.md5_etags and access.encryption == "aws:kms" and access.kms_key:
+    if access.customer_key:
+        ways |= {"sse_customer_algorithm": "AES256", "sse_customer_key_base64": access.customer_key.reveal()}
+    elif not access.md5_etags and access.encryption == "aws:kms" and access.kms_key:
         ways |= {"server_side_encryption": "aws:kms", "sse_kms_key_id": access.kms_key}
-    elif not access.md5_etags and not access.customer_key:
+    elif not access.md5_etags:
         ways["directory_bucket"] = "true"
     return ways
 

@@ -21,6 +21,7 @@ _ABSENT = {"404", "NoSuchBucket", "NotFound"}
 _ENCRYPTED = "Server Side Encryption"
 """In the message of S3's refusal (InvalidRequest) where an object is read without the customer's key, or named with one
 where none was used; to a HEAD it says 400 and nothing else."""
+_CUSTOMER_KEY = "customer key"
 _PIECE = 1 << 20
 _PART = 8 << 20
 _SHA256 = "toolkit-sha256"
@@ -172,9 +173,14 @@ class Store:
         while piece := self._call("read", bucket, partial(next, pieces, b"")):
             yield piece
 
-    def look_at(self, bucket: str, key: str) -> None:
-        """Raises `ToolkitError` where an object cannot be read: C103 where its encryption asks for another key."""
-        self._call("look into", bucket, partial(self._client.head_object, Bucket=bucket, Key=self._prefix + key))
+    def check_customer_key(self, bucket: str, key: str) -> None:
+        """Raises `ToolkitError` (C103) where an object is encrypted with a customer's key and none, or another one, is
+        named. Whatever else keeps it from being read is seen by who needs it."""
+        try:
+            self._call("look into", bucket, partial(self._client.head_object, Bucket=bucket, Key=self._prefix + key))
+        except ToolkitError as error:
+            if error.context.get("reason") in (_CUSTOMER_KEY, *(["denied"] if self._customer_key else [])):
+                raise
 
     def probe(self, bucket: str, key: str, data: bytes) -> dict[str, Any]:
         """Write a small object and remove it; what the store said of it. It may keep it: not all keys may remove."""
@@ -271,10 +277,13 @@ class Store:
     def _refused(self, verb: str, bucket: str, code: str, error: Exception) -> ToolkitError:
         what = f"cannot {verb} bucket {bucket} at {self._endpoint}"
         if code in _DENIED:
+            keys = "access_key_id and secret_access_key"
+            if self._customer_key:
+                keys = "access_key_id, secret_access_key and sse_customer_key (S3 says no more of a wrong one)"
             return ToolkitError(
                 Code.CREDENTIALS,
                 f"{what}: the keys are refused ({code})",
-                mend="look at access_key_id and secret_access_key in the manifest, and at the bucket's policy",
+                mend=f"look at {keys} in the manifest, and at the bucket's policy",
                 context={"reason": "denied"},
             )
         if code in _ABSENT:
@@ -285,13 +294,15 @@ class Store:
                 context={"reason": "absent"},
             )
         if code == "400" or (code == "InvalidRequest" and _ENCRYPTED in str(error)):
-            return ToolkitError(
-                Code.CREDENTIALS,
-                f"{what}: an object is encrypted with a customer's key (SSE-C), and not with the one that was named"
-                if self._customer_key
-                else f"{what}: an object seems to be encrypted with a customer's key (SSE-C), and none is named",
-                evidence=str(error),
-                mend="name that key in the manifest's connection: sse_customer_key: ${file:PATH}",
-                context={"reason": "customer key"},
-            )
+            return self._encrypted_otherwise(what, error)
         return ToolkitError(Code.LOADING_DATA, what, evidence=str(error), context={"reason": code})
+
+    def _encrypted_otherwise(self, what: str, error: Exception) -> ToolkitError:
+        if self._customer_key:
+            found = "an object seems to be encrypted without the customer's key (SSE-C) that is named"
+            mend = "leave sse_customer_key out of the manifest's connection"
+        else:
+            found = "an object seems to be encrypted with a customer's key (SSE-C), and none is named"
+            mend = "name that key in the manifest's connection: sse_customer_key: ${file:PATH}"
+        context = {"reason": _CUSTOMER_KEY}
+        return ToolkitError(Code.CREDENTIALS, f"{what}: {found}", evidence=str(error), mend=mend, context=context)

@@ -15,7 +15,7 @@ from toolkit.lock.model import DebPin, Lock
 from toolkit.whole_file import sha256_of
 
 HASH_LENGTH = 12
-BUILD_FORMAT = 3
+BUILD_FORMAT = 4
 """Counted up when the way of building changes in a manner that no input below shows."""
 BASE_NAME = "toolkit-base"
 BUNDLE_NAME = "toolkit-bundle"

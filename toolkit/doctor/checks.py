@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from packaging.version import Version
 
+from toolkit.catalogue.model import LEARNER_UID
 from toolkit.compatibility.model import version_of
 from toolkit.doctor import checks_gpu, checks_network
 from toolkit.doctor.asked import Asked
@@ -156,7 +157,8 @@ def sshd(facts: HostFacts, asked: Asked) -> Finding:
 
 
 def accounts(facts: HostFacts, _asked: Asked) -> Finding:
-    """Whether the host's accounts share the engine, which has their leases, and whether it limits their processes."""
+    """Whether the host's accounts share the engine, which has their leases; whether it limits their processes; whether
+    one of them is the learners' user."""
     if not facts.engine.version:
         return skipped(facts.name, "accounts", _NOT_KNOWN)
     if facts.engine.own:
@@ -166,6 +168,9 @@ def accounts(facts: HostFacts, _asked: Asked) -> Finding:
     if facts.engine.pids is False:
         mend = "give the engine the control group `pids`: without it a program that forks for ever takes the host"
         return warn(facts.name, "accounts", "the engine cannot limit a run's processes", mend)
+    if facts.learner_account:
+        found = f"account {facts.learner_account} has uid {LEARNER_UID}, as learners have: it can read and end them"
+        return warn(facts.name, "accounts", found, "give that account another uid")
     return ok(facts.name, "accounts", "they share the engine, which has their leases and limits their processes")
 
 

@@ -109,6 +109,7 @@ class HostFacts:
 
     Attributes:
         name: as the cluster's file has it.
+        learner_account: the account that has the learners' uid; empty where none has.
         whole: whether all that was asked has been answered.
         boot: what the kernel calls this start of it: the same for two names of one machine.
         clock_offset: seconds by which its clock is ahead of this machine's.
@@ -134,6 +135,7 @@ class HostFacts:
     user: str = ""
     uid: int | None = None
     groups: tuple[str, ...] = ()
+    learner_account: str = ""
     hostname: str = ""
     kernel: str = ""
     boot: str = ""

@@ -48,6 +48,7 @@ def host_facts(name: str, heard: Heard) -> HostFacts:
         user=user,
         uid=_number(uid),
         groups=tuple(groups.split()),
+        learner_account=_first(lines("learner")).partition(":")[0],
         hostname=_first(lines("hostname")),
         kernel=_first(lines("kernel")),
         boot=_first(lines("boot")),

@@ -6,6 +6,7 @@ What may hang (an engine, a driver) is given some seconds where the host has `ti
 
 from __future__ import annotations
 
+from toolkit.catalogue.model import LEARNER_UID
 from toolkit.engines.docker_argv import Argv
 
 MARK = "@toolkit "
@@ -26,12 +27,12 @@ grep -H . /sys/devices/system/node/node[0-9]*/cpulist
 
 def question(engine: str, scratch: str) -> Argv:
     """The command that prints a host's facts. `engine` is `docker` or `podman`; `scratch` may be empty."""
-    return ["sh", "-c", PROGRAM, "sh", engine, scratch, GPU_FIELDS]
+    return ["sh", "-c", PROGRAM, "sh", engine, scratch, GPU_FIELDS, str(LEARNER_UID)]
 
 
 PROGRAM = (
     r"""
-engine=$1 scratch=$2 fields=$3
+engine=$1 scratch=$2 fields=$3 learner=$4
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin LC_ALL=C
 export PATH LC_ALL
 exec 2>/dev/null </dev/null
@@ -59,6 +60,7 @@ configured() (
 
 at begin; now
 at user; id -un; id -u; id -Gn
+at learner; within 5 getent passwd "$learner" || grep "^[^:]*:[^:]*:$learner:" /etc/passwd
 at hostname; hostname || cat /proc/sys/kernel/hostname
 at kernel; uname -sr
 at boot; cat /proc/sys/kernel/random/boot_id

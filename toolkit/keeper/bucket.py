@@ -120,7 +120,7 @@ class Bucket:
                 os.lseek(file, 0, os.SEEK_SET)
                 done = rclone(*argv, file=file, seconds=seconds_for(size))
                 if done.returncode == 0:
-                    self._sums[key] = digest_of_open(file).sha256
+                    self._sums[key] = digest_of_open(file, most=size).sha256
                     return
                 if self._is_object(above):  # a store that keeps objects as files cannot have both
                     raise NotRegular(f"{above} in the bucket is a file of the program, where the run's own files go")

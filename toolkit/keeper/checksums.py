@@ -43,10 +43,11 @@ def digest_of(file: Path, *, md5: bool = True) -> Digest:
         os.close(descriptor)
 
 
-def digest_of_open(descriptor: int, *, md5: bool = False) -> Digest:
-    """The digest of a file that is open, from its beginning on, wherever it was read to. Raises `OSError`."""
+def digest_of_open(descriptor: int, *, md5: bool = False, most: int | None = None) -> Digest:
+    """The digest of the first `most` bytes of a file that is open, of all of it where there is no `most`; where it was
+    read to is no matter. Raises `OSError`."""
     sha256, also, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
-    while piece := os.pread(descriptor, _PIECE, size):
+    while piece := os.pread(descriptor, _PIECE if most is None else min(_PIECE, most - size), size):
         size += len(piece)
         sha256.update(piece)
         if md5:

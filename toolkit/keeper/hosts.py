@@ -29,7 +29,7 @@ class Reports:
 
     def __init__(self, job: Job, bucket: BucketClient) -> None:
         self._job, self._bucket = job, bucket
-        self._told = 0
+        self._sent = 0
         self.forged: tuple[str, ...] = ()
 
     def tell(self, report: HostReport, note: str = "") -> bool:
@@ -37,8 +37,8 @@ class Reports:
 
         Whether it is there.
         """
-        self._told += 1
-        body = asdict(report) | {"note": note, "at": time.time(), "number": self._told}
+        self._sent += 1
+        body = asdict(report) | {"note": note, "at": time.time(), "number": self._sent}
         return self._put(self._name(report.host), body, _TELL_SECONDS if report.final else 0)
 
     def begin(self, record: dict[str, Any]) -> None:

@@ -86,7 +86,7 @@ COMPUTE = {
 
 @dataclass(frozen=True)
 class Connection:
-    """An S3 endpoint and the sources of its two keys; of a pair (a profile's keys) both are the same source.
+    """An S3 endpoint and the sources of its keys; of a pair (a profile's keys) the first two are the same source.
 
     `region` is what requests are signed for; empty: found out. `customer_key` is the source of the key that objects are
     encrypted with by the store (SSE-C), base64; None: the store asks for none.

@@ -53,12 +53,10 @@ class Stage:
 
         Raises `ToolkitError`, once all of it has ended.
         """
-        subnets: list[str] = []
-        errands = [Errand(host.engine.host, partial(host.mount_buckets, access)) for host in self._hosts]
-        errands.append(Errand(self._hosts[0].engine.host, lambda: subnets.append(self._put_files(code))))
-        for answer in do_all(errands, at_once=_AT_ONCE + 1):
-            answer.get()
-        return subnets[0]
+        errands = [Errand[object](host.engine.host, partial(host.mount_buckets, access)) for host in self._hosts]
+        errands.append(Errand(self._hosts[0].engine.host, lambda: self._put_files(code)))
+        *_, subnet = [answer.get() for answer in do_all(errands, at_once=_AT_ONCE + 1)]
+        return str(subnet)
 
     def _put_files(self, code: tuple[CodeFile, ...]) -> str:
         """Make the network where it is the run's own, put code, keys and plans in place; the network's CIDR."""

@@ -6,13 +6,12 @@ from typing import Annotated, Any
 
 from pydantic import Field, Tag
 
-from toolkit.manifest.dialects.canonical import DEFINITION
+from toolkit.manifest.dialects.canonical import DEFINITION, StoreSection
 from toolkit.manifest.dialects.steps import steps_of
 from toolkit.manifest.dialects.wml import AuthorInWords, WatsonFramework
 from toolkit.manifest.fields import Bucket, Choice, Commands, Key, Name, Prose, Section, Url, by_shape
 from toolkit.manifest.model import BucketReference, Compute, Connection, Manifest
 from toolkit.manifest.told import Told
-from toolkit.secrets import parse_secret
 from toolkit.yaml_source import Path_
 
 _SIZES = {"small": 1, "medium": 2, "large": 4}
@@ -45,7 +44,7 @@ class Definition2017(Section):
     execution: ExecutionOfSize
 
 
-class UserConnection(Section):
+class UserConnection(StoreSection):
     """Object storage's words: `userId` is the access key, `password` the secret one."""
 
     auth_url: Url
@@ -53,7 +52,7 @@ class UserConnection(Section):
     password: Key
 
     def to_connection(self) -> Connection:
-        return Connection(self.auth_url, parse_secret(self.user_id), parse_secret(self.password))
+        return self.connection_with(self.auth_url, self.user_id, self.password)
 
 
 class ContainerSection(Section):
