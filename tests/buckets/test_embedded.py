@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.buckets.embedded import LEASH_SECONDS, SERVER_SCRIPT, embedded_keys
+from toolkit.buckets.embedded import embedded_keys
+from toolkit.buckets.store_server import LEASH_SECONDS, SERVER_SCRIPT
 from toolkit.errors import ToolkitError
 from toolkit.keeper.places import BEGAN
 
@@ -45,7 +46,9 @@ class Server:
             "/buckets", str(self.folder / "buckets")
         )
         environment = {**os.environ, "PATH": f"{self.folder}:{os.environ['PATH']}"}
-        return subprocess.Popen(["sh", "-c", script, "127.0.0.1"], cwd=self.folder, env=environment)
+        return subprocess.Popen(
+            ["sh", "-c", script, "127.0.0.1", str(self.folder / "leash")], cwd=self.folder, env=environment
+        )
 
     def run(self, tick: str = "", **more: str) -> int:
         """To its end; how many seconds it has counted. It leaves no server behind."""

@@ -70,7 +70,7 @@ def test_a_completed_run_is_told_with_its_commands_and_what_comes_next() -> None
         ("", "rank 0: status 0, 7.2 s"),
         ("command 2", "python x.py"),
         ("", "once, on learner 1: status 0, 1.0 s"),
-        ("stored", "3 files, 4.2 kB in models/training-abcd2345"),
+        ("stored", "3 files, 4.2 kB in bucket models/training-abcd2345"),
         ("metrics", "loss 0.5, kind cnn"),
         ("next", "toolkit collect training-abcd2345"),
     ]

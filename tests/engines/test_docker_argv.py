@@ -94,7 +94,7 @@ def test_the_agent_has_no_network_no_device_and_may_mount_nothing() -> None:
 
 
 def test_the_store_is_its_owners_and_read_only_but_for_its_folder() -> None:
-    argv = docker_argv.start_store("s", "r", "image", "/home/me/buckets", "1001:1001", ["x"])
+    argv = docker_argv.start_store("s", "r", "image", [Bind("/home/me/buckets", "/buckets")], "1001:1001", ["x"])
     assert argv == [
         *("docker", "run", "--detach", "--rm", "--init", "--name", "s", "--label", "toolkit.run=r"),
         *("--network", "host", "--user", "1001:1001", "--cap-drop", "ALL", *CONFINED, "--read-only"),
@@ -121,7 +121,8 @@ def test_every_resource_carries_the_runs_label() -> None:
         docker_argv.create_network("n", "r"),
         docker_argv.start_side_container("s", "r", "i", [], []),
         docker_argv.start_agent("a", "r", "i", Bind("/v", "/h"), [], []),
-        docker_argv.start_store("s", "r", "i", "/f", "0:0", []),
+        docker_argv.start_store("s", "r", "i", [], "0:0", []),
+        docker_argv.owner_of_folder(Bind("/f", "/b"), "r", "i"),
         docker_argv.check_in_image("i", "r", "0:0", [], {}, []),
     ):
         at = argv.index("--label")

@@ -10,7 +10,7 @@ import pytest
 
 from toolkit.doctor.deeds import Buckets, list_buckets, start_with_gpus
 from toolkit.engines import docker_argv
-from toolkit.engines.docker_argv import HOST_NETWORK, Network
+from toolkit.engines.docker_argv import HOST_NETWORK, Bind, Network
 from toolkit.engines.limits import Limits
 from toolkit.hosts.local import LocalShell
 from toolkit.leases.keep import acquire, holders, release, renew
@@ -108,7 +108,8 @@ def started() -> dict[str, list[str]]:
     return {
         "learner": learner,
         "agent": docker_argv.start_side_container("n", "r", "image", [], ["x"]),
-        "store": docker_argv.start_store("n", "r", "image", "/f", "1:1", ["x"]),
+        "store": docker_argv.start_store("n", "r", "image", [Bind("/f", "/b")], "1:1", ["x"]),
+        "results folder": docker_argv.owner_of_folder(Bind("/f", "/b"), "r", "image"),
         "check": docker_argv.check_in_image("image", "r", "1:1", [], {}, ["x"]),
         "volume's file": docker_argv.read_from_volume("v", "image", "name"),
         "doctor's GPUs": start_with_gpus("image", ["GPU-a"]),

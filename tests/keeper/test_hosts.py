@@ -200,6 +200,24 @@ def test_a_report_of_another_host_or_of_another_run_is_none_of_this_one(bucket: 
     assert heard.forged == tuple(f"_toolkit/{RUN}/host-{number}.json" for number in (1, 2))
 
 
+@pytest.mark.parametrize("seconds", [0.0, 3.0, 8.0])
+def test_in_a_folder_a_report_may_be_read_while_it_is_written_and_what_stays_so_is_forged(
+    bucket: StandInBucket, clock: Clock, seconds: float
+) -> None:
+    name = f"_toolkit/{RUN}/host-1.json"
+    reports(bucket, 1).tell(HostReport(1))
+    whole, bucket.objects[name] = bucket.objects[name], bucket.objects[name][:100] if seconds else b""
+
+    def write() -> None:
+        if clock.now >= seconds:
+            bucket.objects[name] = whole
+
+    clock.happens = write
+    heard = Reports(replace(job(THREE[:2]), place="folder /srv/results"), bucket)  # type: ignore[arg-type]
+    assert [report.host for report in heard.of_others(lambda _: None, patient=True)] == [1]
+    assert heard.forged == ((name,) if seconds > 5 else ())
+
+
 @pytest.mark.parametrize("written", ["garbage", "an old report"])
 def test_whoever_writes_to_the_bucket_cannot_make_the_run_wait_for_ever(
     bucket: StandInBucket, clock: Clock, told: list[tuple[int, ...]], written: str

@@ -22,6 +22,7 @@ from toolkit.keeper.strike import Things, strike
 from .jobs import RUN, job
 
 OWN, BUCKETS = f"toolkit-{RUN}-agent", f"toolkit-{RUN}-buckets"
+RESULTS = f"toolkit-{RUN}-results"
 
 
 def test_the_first_who_asks_for_a_stop_is_who_stopped_the_run(tmp_path: Path) -> None:
@@ -136,7 +137,8 @@ class StandInEngine:
     """A host's things; each that is in `busy` is gone only after so many tries. It refuses the first `away` lists."""
 
     def __init__(self, busy: dict[str, int] | None = None, away: int = 0) -> None:
-        self.things = [f"toolkit-{RUN}-learner-1", OWN, BUCKETS, f"network {RUN}", f"volume {RUN}"]
+        self.things = [f"toolkit-{RUN}-learner-1", OWN, BUCKETS, RESULTS]
+        self.things += [f"network {RUN}", f"volume {RUN}", f"volume {RUN}-export"]
         self.mounts, self.done = ["mount"], list[str]()
         self.busy, self._away = busy or {}, away
 
@@ -148,6 +150,9 @@ class StandInEngine:
 
     def networks(self, _run: str) -> list[str]:
         return [name for name in self.things if name.startswith("network")]
+
+    def volumes(self, _run: str) -> list[str]:
+        return [name for name in self.things if name.startswith("volume")]
 
     def settings(self, name: str) -> dict[str, str]:
         return {"like": name} if name in self.things else {}
@@ -191,7 +196,7 @@ class StandInClient:
 
 def left_by(engine: StandInEngine, *, keep_volume: bool = False) -> list[str]:
     StandInClient.engine = engine
-    strike(engine, Things(RUN, OWN, BUCKETS, f"volume {RUN}"), keep_volume=keep_volume)  # type: ignore[arg-type]
+    strike(engine, Things(RUN, OWN, BUCKETS, f"volume {RUN}", RESULTS), keep_volume=keep_volume)  # type: ignore[arg-type]
     return engine.things
 
 
@@ -203,6 +208,7 @@ def test_mounts_are_taken_down_before_the_container_that_serves_them_goes() -> N
     engine = StandInEngine()
     left_by(engine)
     assert f"{BUCKETS} with 0 mounts" in engine.done
+    assert f"{RESULTS} with 0 mounts" in engine.done
 
 
 def test_what_a_container_that_was_killed_has_mounted_is_taken_down_by_another_like_it(

@@ -200,16 +200,6 @@ def test_what_two_fields_say_of_one_another(
     assert words in problem.what
 
 
-def test_results_of_ffdl_on_a_volume_are_pointed_at(tmp_path: Path) -> None:
-    text = (GOOD / "ffdl-folder.yml").read_text()
-    file = tmp_path / "manifest.yml"
-    one = text[: text.index("  - id: models")]
-    file.write_text(one.replace("    connection:", "    training_results: {container: out}\n    connection:"))
-    with pytest.raises(ToolkitError) as caught:
-        read_manifest(file)
-    assert [problem.path for problem in caught.value.problems] == ["data_stores[0].training_results"]
-
-
 @pytest.mark.parametrize(
     ("old", "new", "where"),
     [

@@ -56,7 +56,7 @@ class StandInKeeper:
 
     def names(self, kind: str, _run: str) -> list[str]:
         """The host has the run's volume where something is in it: `volume`, the record as the keeper left it."""
-        return ["volume"] if kind == "volume" and self.volume else []
+        return [f"toolkit-{_run}"] if kind == "volume" and self.volume else []
 
     def run(self, _argv: list[str], **_: object) -> SimpleNamespace:
         return SimpleNamespace(ok=True, output=self.volume)

@@ -15,6 +15,7 @@ from toolkit.buckets.client import Access
 from toolkit.cluster.reader import read_cluster
 from toolkit.engines.engine import Engine
 from toolkit.errors import ToolkitError
+from toolkit.manifest.reader import read_manifest
 from toolkit.places import house
 from toolkit.run import rescue as module
 from toolkit.run.record import Record, State, StepResult
@@ -84,7 +85,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> StandInHost:
     for name, value in {
         "reached": reached,
         "open_access": open_access,
-        "manifest_of": lambda _: None,
+        "manifest_of": lambda _: read_manifest(house() / "examples" / "mnist" / "manifest.yml"),
         "cluster_of": lambda _: cluster,
         "Store": lambda _: SimpleNamespace(write=lambda *_: None),
         "_rescue_on": lambda *_: None,

@@ -11,11 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from toolkit.buckets.client import Access, load_boto3
-from toolkit.buckets.embedded import LOOPBACK, EmbeddedStore, embedded_keys
+from toolkit.buckets.embedded import EmbeddedStore, embedded_keys
 from toolkit.buckets.examine import examined
 from toolkit.buckets.leash import on_leash
+from toolkit.buckets.results_folder import served
+from toolkit.buckets.store_server import LOOPBACK
+from toolkit.engines.engine import LOCAL, Engine
 from toolkit.errors import Code, ToolkitError
 from toolkit.manifest.model import BucketReference, Connection, Manifest
+from toolkit.manifest.results import bucket_name
 from toolkit.secrets import PAIR_KINDS, Secret, resolve_pair, resolve_secret
 
 _CUSTOMER_KEY_BYTES = 32
@@ -36,10 +40,12 @@ class Opened:
     def examine(self, manifest: Manifest) -> None:
         """Find out the ways of both stores, for boto3 and rclone alike; raises `ToolkitError` as `examined` does."""
         load_boto3()
-        with ThreadPoolExecutor(len(manifest.buckets)) as pool:
+        buckets = {name: reference.bucket for name, reference in manifest.buckets.items()}
+        buckets["results"] = bucket_name(manifest.training_results)
+        with ThreadPoolExecutor(len(buckets)) as pool:
             under_way = {
-                name: pool.submit(examined, self.remotes[name], reference.bucket, write=name == "results")
-                for name, reference in manifest.buckets.items()
+                name: pool.submit(examined, self.remotes[name], bucket, write=name == "results")
+                for name, bucket in buckets.items()
             }
         self.remotes |= {name: found.result() for name, found in under_way.items()}
 
@@ -51,13 +57,27 @@ class Opened:
 
 
 @contextmanager
-def open_access(manifest: Manifest, home: Path, side_image: str, run: str, address: str = LOOPBACK) -> Iterator[Opened]:
+def open_access(
+    manifest: Manifest, home: Path, side_image: str, run: str, address: str = LOOPBACK, host: Engine | None = LOCAL
+) -> Iterator[Opened]:
     """Access to the stores, as `data` (unless the data is a folder) and `results`, while the context lasts.
 
-    An embedded store listens at `address`: this machine's, as those who need it see it.
+    An embedded store listens at `address`: this machine's, as those who need it see it. Results that are a folder are
+    those that `host` has; without one they are not among it.
 
     Raises `ToolkitError` (C103) for a reference that leads nowhere, before anything is started.
     """
+    with _opened_buckets(manifest, home, side_image, run, address) as opened:
+        if host is None or isinstance(manifest.training_results, BucketReference):
+            yield opened
+            return
+        with served(host, manifest.training_results, run, side_image) as access:
+            opened.remotes["results"] = access
+            yield opened
+
+
+@contextmanager
+def _opened_buckets(manifest: Manifest, home: Path, side_image: str, run: str, address: str) -> Iterator[Opened]:
     uses_embedded = any(reference.connection.is_embedded for reference in manifest.buckets.values())
     keys = embedded_keys(home) if uses_embedded else {}
     resolved = {remote: _resolve(reference, keys) for remote, reference in manifest.buckets.items()}
@@ -67,7 +87,7 @@ def open_access(manifest: Manifest, home: Path, side_image: str, run: str, addre
     store = EmbeddedStore(home, side_image, run, address)
     opened = None
     try:
-        url = store.start()
+        url = store.begin()
         opened = Opened({name: _at(access, url) for name, access in resolved.items()}, store)
         with on_leash(store.leash):
             yield opened

@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     side_image = read_inputs(buckets_recipe()).reference
     if any(reference.connection.is_embedded for reference in manifest.buckets.values()):
         ImageStore().get(side_image)
-    with open_access(manifest, home(), side_image, new_training_id()) as opened:
+    with open_access(manifest, home(), side_image, new_training_id(), host=None) as opened:
         if arguments.act == "list":
             return _list(manifest, opened.remotes, as_json=arguments.json)
         return _put(manifest, opened.remotes, files, as_json=arguments.json)

@@ -12,8 +12,8 @@ from pathlib import Path
 from rich.text import Text
 
 from toolkit.buckets.access import Opened, open_access
-from toolkit.buckets.embedded import LOOPBACK
 from toolkit.buckets.examine import differences_of, examined
+from toolkit.buckets.store_server import LOOPBACK
 from toolkit.catalogue.version import read_inputs
 from toolkit.cli.build import recipe_of
 from toolkit.cli.screen import SafeConsole, print_json
@@ -30,7 +30,7 @@ from toolkit.hosts.fan_out import Hosts
 from toolkit.hosts.local import LocalShell
 from toolkit.image.own import buckets_recipe
 from toolkit.image.store import ImageStore
-from toolkit.manifest.model import Manifest
+from toolkit.manifest.model import BucketReference, Manifest
 from toolkit.manifest.reader import read_manifest
 from toolkit.places import home, house
 
@@ -73,9 +73,10 @@ def _buckets(
         ImageStore().get(side_image)
     address = cluster.operator if cluster.engine == "ssh" else LOOPBACK
     names = {remote: reference.bucket for remote, reference in manifest.buckets.items()}
-    with open_access(manifest, home(), side_image, f"doctor-{secrets.token_hex(4)}", address) as opened:
+    with open_access(manifest, home(), side_image, f"doctor-{secrets.token_hex(4)}", address, None) as opened:
         own = _look_from_here(names, opened)
-        yield Buckets(side_image, names, opened.remotes), own, ""
+        folder = None if isinstance(manifest.training_results, BucketReference) else manifest.training_results
+        yield Buckets(side_image, names, opened.remotes, folder), own, ""
 
 
 def _look_from_here(names: dict[str, str], opened: Opened) -> tuple[Finding, ...]:

@@ -30,7 +30,7 @@ def told_end(record: Record, *, as_json: bool) -> int:
         return INTERRUPTED
     console.print(
         f"{record.training_id} {record.state.value}: {record.stored_files} files, {human_size(record.stored_bytes)}, "
-        f"in bucket {record.results_bucket}\nnext: toolkit collect {record.training_id}",
+        f"in {record.results_place}\nnext: toolkit collect {record.training_id}",
         soft_wrap=True,
     )
     return 0

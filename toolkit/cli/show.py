@@ -46,7 +46,7 @@ def lines(record: Record) -> Iterator[tuple[str, str]]:
         yield "hosts", ", ".join(record.hosts)
     yield from step_lines(record)
     if record.stored_files:
-        where = f"{record.results_bucket}/{record.training_id}"
+        where = f"{record.results_place}/{record.training_id}"
         yield "stored", f"{record.stored_files} files, {human_size(record.stored_bytes)} in {where}"
     if record.collected:
         yield "model", f"{record.collected}/model"

@@ -6,11 +6,14 @@ Nothing is brought to a host for it: where what is needed is not there, that is 
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from toolkit.buckets.client import Access
+from toolkit.buckets.results_folder import FolderServer
 from toolkit.buckets.side import rclone_config
+from toolkit.buckets.store_server import store_container
 from toolkit.doctor.checks_gpu import gpu_container
 from toolkit.doctor.checks_network import Probes, Target, is_reached
 from toolkit.doctor.facts import HostFacts
@@ -18,9 +21,13 @@ from toolkit.doctor.finding import Finding, fail, ok, skipped
 from toolkit.engines.docker_argv import Argv
 from toolkit.engines.engine import Engine
 from toolkit.engines.limits import confined
+from toolkit.errors import ToolkitError
 from toolkit.hosts.shell import Shell
+from toolkit.manifest.results import ServedFolder
 from toolkit.process import Result
 
+RESULTS_FOLDER = "results folder"
+"""The name of the check."""
 _QUICK = ("quick", "1")
 _EACH = ("each", "3")
 """How probes are made, and for how many seconds at most."""
@@ -77,7 +84,8 @@ _NO_SUCH_FOLDER = 3
 
 @dataclass(frozen=True)
 class Buckets:
-    """What each host is to reach: by `data` and `results` the bucket's name and the access to it.
+    """What each host is to reach: by `data` and `results` the bucket's name and the access to it; `folder` where the
+    results go to no bucket.
 
     `image` is the side container's; a host that lacks it cannot try.
     """
@@ -85,6 +93,7 @@ class Buckets:
     image: str
     names: Mapping[str, str]
     access: Mapping[str, Access]
+    folder: ServedFolder | None = None
 
 
 def probe(shell: Shell, targets: Sequence[Target]) -> Probes:
@@ -165,6 +174,22 @@ def try_buckets(engine: Engine, host: str, buckets: Buckets) -> Finding:
         what = f"the container that reaches buckets does not start: {_last(done)}"
         return fail(host, "bucket", what, "start any container there by hand: what the engine says is what to mend")
     return judge_buckets(host, buckets, done.output)
+
+
+def try_results_folder(engine: Engine, host: str, buckets: Buckets) -> Finding:
+    """Serve the folder for the results as a run does."""
+    assert buckets.folder is not None
+    label = f"doctor-{secrets.token_hex(4)}"
+    server = FolderServer(engine, buckets.folder, store_container(label), label, buckets.image)
+    try:
+        server.start()
+    except ToolkitError as error:
+        if _NOT_HERE.search(error.evidence):
+            return skipped(host, RESULTS_FOLDER, "the image that serves it is not on the host yet; a launch brings it")
+        return fail(host, RESULTS_FOLDER, error.what.removeprefix(f"{host}: "), error.mend)
+    finally:
+        server.remove()
+    return ok(host, RESULTS_FOLDER, f"{buckets.folder.place} is there, and its owner may write to it")
 
 
 def judge_buckets(host: str, buckets: Buckets, output: str) -> Finding:

@@ -93,6 +93,7 @@ class Examine:
             *self._reach(reached),
             *self._tried("gpu container", reached, self._gpus),
             *self._tried("bucket", reached, self._bucket),
+            *self._results_folder(reached),
         ]
         findings = [finding for answer in answers for finding in self._all_of(answer, later)]
         return Examination(tuple(findings), tuple(reached.values()), time.monotonic() - start)
@@ -141,6 +142,15 @@ class Examine:
         if self._asked.host(facts.name).gpu is None:
             return ok(facts.name, "gpu container", "the cluster's file names no GPU here")
         return deeds.try_gpus(engine, facts, self._images)
+
+    def _results_folder(self, reached: dict[str, HostFacts]) -> list[Finding]:
+        """Only of a manifest whose results go to one."""
+        buckets = self._buckets
+        if buckets is None or buckets.folder is None:
+            return []
+        return self._tried(
+            deeds.RESULTS_FOLDER, reached, lambda facts, engine: deeds.try_results_folder(engine, facts.name, buckets)
+        )
 
     def _bucket(self, facts: HostFacts, engine: Engine) -> Finding:
         if self._buckets is None:

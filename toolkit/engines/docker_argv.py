@@ -50,15 +50,17 @@ def _csv(fields: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class NamedVolume:
-    """A volume of the engine's in a container, read-only."""
+    """A volume of the engine's in a container."""
 
     name: str
     target: str
+    read_only: bool = True
 
     @property
     def argument(self) -> str:
         """As `--mount` takes it."""
-        return _csv(["type=volume", f"source={self.name}", f"target={self.target}", "readonly"])
+        fields = ["type=volume", f"source={self.name}", f"target={self.target}"]
+        return _csv([*fields, "readonly"] if self.read_only else fields)
 
 
 @dataclass(frozen=True)
@@ -84,9 +86,9 @@ def create_volume(name: str, run: str) -> Argv:
     return ["docker", "volume", "create", "--label", f"{RUN_LABEL}={run}", name]
 
 
-def create_export_volume(name: str, run: str, server: str, path: str) -> Argv:
+def create_export_volume(name: str, run: str, server: str, path: str, *, read_only: bool = True) -> Argv:
     """A volume that is `path` of an NFS server; the engine's host mounts it when a container first uses it."""
-    options = ("type=nfs", f"o=addr={server},ro", f"device=:{path}")
+    options = ("type=nfs", f"o=addr={server},{'ro' if read_only else 'rw'}", f"device=:{path}")
     labelled = ["docker", "volume", "create", "--label", f"{RUN_LABEL}={run}", "--driver", "local"]
     return [*labelled, *(word for option in options for word in ("--opt", option)), name]
 
@@ -175,8 +177,10 @@ def _lease(record: str) -> Argv:
     return ["--label", f"{LEASE_LABEL}={record}"] if record else []
 
 
-def start_store(name: str, run: str, image: str, folder: str, owner: str, command: Sequence[str]) -> Argv:
-    """The embedded S3 server: the user `owner` (uid:gid), no capability, the host's loopback, one folder.
+def start_store(
+    name: str, run: str, image: str, mounts: Sequence[Bind | NamedVolume], owner: str, command: Sequence[str]
+) -> Argv:
+    """An S3 server over folders: the user `owner` (uid:gid), no capability, the host's network.
 
     It goes when its command ends: no one else may be there to remove it.
     """
@@ -184,7 +188,7 @@ def start_store(name: str, run: str, image: str, folder: str, owner: str, comman
         *("docker", "run", "--detach", "--rm", "--init", "--name", name, "--label", f"{RUN_LABEL}={run}"),
         *("--network", "host", "--user", owner, "--cap-drop", "ALL", *confined()),
         *("--read-only", "--tmpfs", "/tmp:mode=1777", "--tmpfs", "/run/private:mode=1777"),
-        *("--mount", Bind(folder, "/buckets").argument),
+        *(word for mount in mounts for word in ("--mount", mount.argument)),
         image,
         *command,
     ]
@@ -249,6 +253,15 @@ def check_in_image(
         *(word for bind in binds for word in ("--mount", bind.argument)),
         image,
         *command,
+    ]
+
+
+def owner_of_folder(mount: Bind | NamedVolume, run: str, image: str) -> Argv:
+    """Prints `uid:gid` of a folder of the host; fails where it is not there."""
+    return [
+        *("docker", "run", "--rm", "--pull", "never", "--label", f"{RUN_LABEL}={run}", "--network", "none"),
+        *("--cap-drop", "ALL", *confined(), "--mount", mount.argument),
+        *("--entrypoint", "stat", image, "-c", "%u:%g", mount.target),
     ]
 
 

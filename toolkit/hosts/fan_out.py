@@ -118,6 +118,9 @@ class _Lent:
     def read(self, argv: Sequence[str]) -> AbstractContextManager[Iterator[bytes]]:
         return self._usable().read(argv)
 
+    def forward(self, port: int) -> AbstractContextManager[int]:
+        return self._usable().forward(port)
+
     def close(self) -> None:
         self.shell.close()
 

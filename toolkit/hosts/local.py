@@ -70,6 +70,11 @@ class LocalShell:
                 child.stdout.close()
                 _end(child)
 
+    @contextmanager
+    def forward(self, port: int) -> Iterator[int]:
+        """See `Shell.forward`."""
+        yield port
+
     def close(self) -> None:
         """There is no wire."""
 

@@ -50,6 +50,10 @@ class Shell(Protocol):
         """
         ...
 
+    def forward(self, port: int) -> AbstractContextManager[int]:
+        """The port of this machine's loopback that leads to `port` of the host's, while the context lasts."""
+        ...
+
     def close(self) -> None:
         """Let go of the wire; it is no error if there is none."""
         ...

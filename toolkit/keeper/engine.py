@@ -115,6 +115,10 @@ class KeeperEngine:
         found = self._object(status, data).get("Volumes") or []
         return {str(one["Name"]): str((one.get("Labels") or {}).get(label, "")) for one in found}
 
+    def volumes(self, run: str) -> list[str]:
+        """The names of the run's volumes."""
+        return [name for name, label in self.labelled_volumes(RUN_LABEL).items() if label == run]
+
     def remove_container(self, name: str) -> bool:
         """Kill and remove; true where it is gone."""
         status, _ = self._call("DELETE", f"/containers/{quote(name)}?force=1&v=1")

@@ -24,12 +24,15 @@ _SILENT_SECONDS = 20.0
 class Reports:
     """The reports of one run's hosts: this one's is told, the others' are heard.
 
-    `forged` names those objects that say to be such a report and were not written by an agent of the run.
+    `forged` names those objects that say to be such a report and were not written by an agent of the run: in a folder,
+    those that stay so.
     """
 
     def __init__(self, job: Job, bucket: BucketClient) -> None:
         self._job, self._bucket = job, bucket
         self._sent = 0
+        self._torn: dict[int, float] = {}
+        """Since when a host's report is none that an agent wrote."""
         self.forged: tuple[str, ...] = ()
 
     def tell(self, report: HostReport, note: str = "") -> bool:
@@ -92,8 +95,11 @@ class Reports:
         try:
             body = verified(data, self._job.key, name)
         except Forged:
-            self.forged = tuple(dict.fromkeys((*self.forged, self._key(name))))
+            now = time.monotonic()
+            if now - self._torn.setdefault(host, now) >= self._job.torn_seconds:
+                self.forged = tuple(dict.fromkeys((*self.forged, self._key(name))))
             return None, 0
+        self._torn.pop(host, None)
         report = read_report(body)
         return (report, int(body.get("number", 0))) if report and report.host == host else (None, 0)
 

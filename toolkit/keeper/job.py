@@ -36,6 +36,7 @@ class Job:
         hosts: the hosts' names, learner 1's first; one empty name for the operator's own machine.
         volume: the run's volume on each host.
         filesystem, folder: the results as rclone names them, and where they are mounted below the volume.
+        place: where they are kept, as a person reads it: `bucket oak-results`, `folder /srv/results`.
         stop, store, lost: the cluster's deadlines, in seconds.
         record: the run's record so far, which the keeper completes.
         key: of the run; it authenticates the objects by which the hosts report.
@@ -55,6 +56,7 @@ class Job:
     lost: int
     record: dict[str, Any] = field(default_factory=dict)
     key: str = field(default="", repr=False)
+    place: str = "bucket"
     rescue: bool = False
 
     @property
@@ -71,6 +73,17 @@ class Job:
     def name(self) -> str:
         """This host's name, as a person knows it."""
         return self.hosts[self.host] or "this machine"
+
+    @property
+    def kept_in(self) -> str:
+        """`the bucket`, `the folder` or `the export`."""
+        return f"the {self.place.partition(' ')[0]}"
+
+    @property
+    def torn_seconds(self) -> float:
+        """For how long what another host writes may be read half: a store has an object whole or not at all, a file in
+        a folder grows, and a host may see its old size for some seconds (`acregmin` of nfs(5) is 3)."""
+        return 0.0 if self.place.startswith("bucket") else 5.0
 
     def to_json(self) -> str:
         """As the operator sends it."""

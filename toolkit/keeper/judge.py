@@ -18,6 +18,7 @@ from toolkit.keeper.process_limit import MORE_PROCESSES
 
 _FIRST_SIGNAL = 129
 _LAST_SIGNAL = 128 + 64
+_OWN_KEYS = "Give them keys, or a folder, of their own"
 _NOT_STARTED = (126, 127)
 """A shell's statuses for a program that it cannot run, or find."""
 _BUCKET = (Reason.BUCKET_WRITE, Reason.BUCKET_CREDENTIALS, Reason.BUCKET_FULL)
@@ -29,8 +30,12 @@ def judge(job: Job, facts: Facts) -> End:
     failed = next((report for report in facts.reports if report.failure), None)
     if failed is None and not untold:
         if end is None:
-            return End(Reason.COMPLETED, "every command ended with 0, every byte is in the bucket")
-        return end if end.reason is not Reason.STOPPED else _stopped(facts.stopped_by, "what it wrote is in the bucket")
+            return End(Reason.COMPLETED, f"every command ended with 0, every byte is in {job.kept_in}")
+        return (
+            end
+            if end.reason is not Reason.STOPPED
+            else _stopped(facts.stopped_by, f"what it wrote is in {job.kept_in}")
+        )
     kept = tuple(
         name or "this machine"
         for number, name in enumerate(job.hosts)
@@ -40,12 +45,12 @@ def judge(job: Job, facts: Facts) -> End:
     if failed is None:
         assert end is not None  # a host that has not told is lost
         if end.reason is Reason.STOPPED:
-            what = f"{', '.join(kept)} has not told that everything it wrote is in the bucket"
+            what = f"{', '.join(kept)} has not told that everything it wrote is in {job.kept_in}"
             return _stopped(facts.stopped_by, what, "", _look_at(job), kept, Reason.HOST_LOST.code)
         return replace(end, kept=kept)
     rescue = f"what it wrote is kept on {', '.join(kept)}; mend the store, then: toolkit rescue {job.run}"
-    rescue = rescue if kept else f"all else is in the bucket; its log: toolkit logs {job.run}"
-    what = f"not every byte is in the bucket: {failed.what}"
+    rescue = rescue if kept else f"all else is in {job.kept_in}; its log: toolkit logs {job.run}"
+    what = f"not every byte is in {job.kept_in}: {failed.what}"
     if end is None:
         return End(Reason(failed.failure), what, failed.evidence, rescue, kept)
     if end.reason is Reason.STOPPED:
@@ -115,8 +120,8 @@ def _ends(job: Job, facts: Facts) -> Iterator[End]:
 
 def _tampered(job: Job, facts: Facts) -> Iterator[End]:
     if facts.forged:
-        what = f"a report in the bucket was not written by an agent of this run: {', '.join(facts.forged)}"
-        yield End(Reason.FORGED, what, facts.last_lines, "who may write to this bucket? Give them keys of their own")
+        what = f"a report in {job.kept_in} was not written by an agent of this run: {', '.join(facts.forged)}"
+        yield End(Reason.FORGED, what, facts.last_lines, f"who may write to {job.kept_in}? {_OWN_KEYS}")
     if found := [f"{one}{_on(job, report.host)}" for report in facts.reports for one in report.found]:
         what = f"the program put other things in place of the run's own files: {'; '.join(found)}"
         yield End(Reason.TAMPERED, what, facts.last_lines, "a program has no business in /run/logs")
@@ -148,7 +153,7 @@ def _lost(job: Job, facts: Facts) -> Iterator[End]:
         )
     if untold := _untold(job, facts):
         hosts = ", ".join(job.hosts[number] or "this machine" for number in sorted(untold))
-        what = f"{hosts} is lost: it has not told that everything it wrote is in the bucket"
+        what = f"{hosts} is lost: it has not told that everything it wrote is in {job.kept_in}"
         yield End(Reason.HOST_LOST, what, facts.last_lines, _look_at(job))
 
 

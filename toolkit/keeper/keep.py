@@ -56,7 +56,7 @@ class Keep:
         self._found = Replacements()
         self._learners = Learners(job, engine, self._bucket, self._state.waiting, self._found)
         self._kept = False
-        self._where = f"into bucket {job.filesystem.partition(':')[2]}"
+        self._where = f"into {job.place}"
 
     def run(self) -> bool:
         """From the word to go to the end. A fault of ours, too, leaves a run that has ended, and no learner behind."""
@@ -106,7 +106,7 @@ class Keep:
             kept = () if mine.unstorable else (self._job.name,)
             self._state.end(End(Reason(mine.failure), mine.what, mine.evidence, kept=kept))
         else:
-            self._state.end(End(Reason.COMPLETED, f"what was kept on {self._job.name} is in the bucket"))
+            self._state.end(End(Reason.COMPLETED, f"what was kept on {self._job.name} is in {self._job.kept_in}"))
 
     def _first_word(self, learners: tuple[LearnerEnd, ...]) -> str:
         """What went wrong, told before what may take long; of ranks elsewhere nothing is known yet."""
@@ -240,6 +240,11 @@ def own_container(run: str) -> str:
 def buckets_container(run: str) -> str:
     """The container that mounts the buckets: it holds their keys, and no socket."""
     return f"toolkit-{run}-buckets"
+
+
+def results_container(run: str) -> str:
+    """The container that serves results which are a folder of the host: it holds nothing but the folder."""
+    return f"toolkit-{run}-results"
 
 
 def with_process_limit(job: Job, end: LearnerEnd, ranks: RankEnds) -> LearnerEnd:

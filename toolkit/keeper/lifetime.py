@@ -9,7 +9,7 @@ from pathlib import Path
 from toolkit.keeper.engine import EngineRefused, KeeperEngine
 from toolkit.keeper.flush import NotStored
 from toolkit.keeper.heartbeat import heartbeat
-from toolkit.keeper.keep import Keep, buckets_container, own_container
+from toolkit.keeper.keep import Keep, buckets_container, own_container, results_container
 from toolkit.keeper.lease import give_back_lease
 from toolkit.keeper.places import BEAT, LEASH
 from toolkit.keeper.requests import make_own_folders
@@ -30,7 +30,7 @@ def keep(run: str, volume: str, *, holds: bool) -> None:
     engine = KeeperEngine()
     engine.create_volume(volume, run)
     make_own_folders()
-    things = Things(run, own_container(run), buckets_container(run), volume)
+    things = Things(run, own_container(run), buckets_container(run), volume, results_container(run))
     with heartbeat(Path(BEAT)):
         Path(LEASH).touch()
         job = wait_for_word()

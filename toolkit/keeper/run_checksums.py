@@ -6,6 +6,7 @@ host's report, and of the whole list with the run's record.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -15,6 +16,8 @@ from toolkit.keeper.ends import Reason
 from toolkit.keeper.facts import HostReport
 from toolkit.keeper.job import Job
 from toolkit.keeper.places import RUN_FOLDER
+
+_PAUSE_SECONDS = 0.5
 
 
 class Objects(Protocol):
@@ -45,19 +48,23 @@ def gathered(bucket: Objects, job: Job, reports: Sequence[HostReport]) -> tuple[
     if len(job.hosts) == 1:
         return tuple(reports), reports[0].checksums
     lists: list[dict[str, str]] = []
-    told = tuple(_added(lists, bucket, f"{list_of(job.run)}.{report.host}", report) for report in reports)
+    until = time.monotonic() + job.torn_seconds
+    told = tuple(_added(lists, bucket, f"{list_of(job.run)}.{report.host}", report, until) for report in reports)
     data = write_list(merged(lists))
     there = bool(lists) and bucket.put(list_of(job.run), data, short=False)
     return told, sha256_of(data) if there else ""
 
 
-def _added(lists: list[dict[str, str]], bucket: Objects, name: str, report: HostReport) -> HostReport:
-    """The report, once the host's list is among `lists`; a failure where that is not its own."""
+def _added(lists: list[dict[str, str]], bucket: Objects, name: str, report: HostReport, until: float) -> HostReport:
+    """The report, once the host's list is among `lists`; a failure where that is not its own at the time `until`."""
     if not report.checksums:
         return report
     try:
         lists.append(believed(bucket.get(name, MOST_BYTES) or b"", report.checksums))
     except ValueError as error:
+        if time.monotonic() < until:
+            time.sleep(_PAUSE_SECONDS)
+            return _added(lists, bucket, name, report, until)
         what = f"object {name} is refused: {error}"
         return replace(report, failure=report.failure or Reason.BUCKET_WRITE, what=report.what or what)
     return report

@@ -20,7 +20,8 @@ UNMOUNT = ("python3", "-m", "toolkit.keeper", "unmount")
 
 @dataclass(frozen=True)
 class Things:
-    """What a run has on this host: the agent's own container, the one with the mounts, the volume.
+    """What a run has on this host: the agent's own container, the one with the mounts, the volume, and the server of
+    results that are a folder, where it has one.
 
     `settings` are those of the container with the mounts (`KeeperEngine.settings`): where it was killed, another one
     like it takes its mounts down.
@@ -30,6 +31,7 @@ class Things:
     own: str
     buckets: str
     volume: str
+    store: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -51,12 +53,14 @@ def strike(engine: KeeperEngine, things: Things, *, keep_volume: bool) -> None:
 
 def _round(engine: KeeperEngine, things: Things, *, keep_volume: bool) -> bool:
     there = engine.containers(things.run)
-    gone = [engine.remove_container(name) for name in there if name not in (things.own, things.buckets)]
+    last = (things.buckets, things.store)  # what is mounted is served until it is no more
+    gone = [engine.remove_container(name) for name in there if name not in (things.own, *last)]
     _unmount(engine, things)
-    gone.append(engine.remove_container(things.buckets))
+    gone += [engine.remove_container(name) for name in last if name]
     gone += [engine.remove_network(name) for name in engine.networks(things.run)]
-    if not keep_volume:
-        gone.append(engine.remove_volume(things.volume))
+    for volume in {things.volume, *engine.volumes(things.run)}:
+        if not (keep_volume and volume == things.volume):
+            gone.append(engine.remove_volume(volume))
     return all(gone)
 
 

@@ -18,9 +18,6 @@ from toolkit.manifest.units import DURATION_PATTERN, DURATION_WRONG, SIZE_PATTER
 from toolkit.yaml_check import TAG
 
 MAX_NODES = 1024
-RESULTS_NEED_A_BUCKET = (
-    "results go to a bucket, where every byte is compared; the embedded store keeps one in a folder of this machine"
-)
 MAX_RETRIES = 10
 _NO_PLACEHOLDER = r"(?!\s*<[^<>]+>\s*$)"
 # `$` alone lets a line end through in Python; this ends where the text ends in Python and in JavaScript.

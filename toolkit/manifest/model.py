@@ -132,22 +132,34 @@ class BucketReference:
 
 @dataclass(frozen=True)
 class FolderReference:
-    """Data in a folder that every host of the run has under the same absolute `path`."""
+    """A folder that every host of the run has under the same absolute `path`."""
 
     name: str
     path: str
 
+    @property
+    def place(self) -> str:
+        """As a person reads it."""
+        return self.path
+
 
 @dataclass(frozen=True)
 class NfsReference:
-    """Data that an NFS server exports: its name or address, and the exported path."""
+    """What an NFS server exports: its name or address, and the exported path."""
 
     name: str
     server: str
     path: str
 
+    @property
+    def place(self) -> str:
+        """As a person reads it: `server:path`."""
+        return f"{self.server}:{self.path}"
+
 
 DataReference = BucketReference | FolderReference | NfsReference
+ResultsReference = BucketReference | FolderReference | NfsReference
+"""Of a folder or an export each run has a directory of its own, as of a bucket."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +182,7 @@ class Manifest:
     steps: tuple[Step, ...]
     compute: Compute
     training_data: DataReference
-    training_results: BucketReference
+    training_results: ResultsReference
     packages: tuple[str, ...] = ()
     email: str = ""
     environment: tuple[tuple[str, str], ...] = ()
@@ -181,6 +193,6 @@ class Manifest:
 
     @property
     def buckets(self) -> dict[str, BucketReference]:
-        """The buckets by what they are for: `data` (unless the data is a folder), then `results`."""
-        data = {"data": self.training_data} if isinstance(self.training_data, BucketReference) else {}
-        return {**data, "results": self.training_results}
+        """The buckets by what they are for, `data` and `results`; what is a folder is not among them."""
+        references = {"data": self.training_data, "results": self.training_results}
+        return {name: one for name, one in references.items() if isinstance(one, BucketReference)}

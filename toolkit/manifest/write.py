@@ -16,6 +16,7 @@ from toolkit.manifest.model import (
     Manifest,
     Step,
 )
+from toolkit.manifest.results import ServedFolder
 from toolkit.manifest.units import shown_duration, shown_size
 from toolkit.secrets import PAIR_KINDS, SecretSource
 
@@ -91,10 +92,8 @@ def _compute_data(compute: Compute) -> dict[str, Any]:
 
 
 def _data_reference(reference: DataReference) -> dict[str, Any]:
-    if isinstance(reference, FolderReference):
-        return _given(name=reference.name, source={"path": reference.path}, type="path")
     if not isinstance(reference, BucketReference):
-        return _given(name=reference.name, source={"server": reference.server, "path": reference.path}, type="nfs")
+        return _given(name=reference.name, source=_folder(reference), type=_folder_type(reference))
     return _given(
         name=reference.name,
         connection=_connection("data", reference.connection),
@@ -105,14 +104,27 @@ def _data_reference(reference: DataReference) -> dict[str, Any]:
 
 
 def _results_reference(manifest: Manifest) -> dict[str, Any]:
-    reference = manifest.training_results
+    reference, collect = manifest.training_results, list(manifest.collect)
+    if not isinstance(reference, BucketReference):
+        kind = _folder_type(reference)
+        return _given(name=reference.name, target=_folder(reference), collect=collect, type=kind)
     return _given(
         name=reference.name,
         connection=_connection("results", reference.connection),
         target=_given(bucket=reference.bucket, prefix=reference.prefix),
-        collect=list(manifest.collect),
+        collect=collect,
         type="s3",
     )
+
+
+def _folder(reference: ServedFolder) -> dict[str, str]:
+    if isinstance(reference, FolderReference):
+        return {"path": reference.path}
+    return {"server": reference.server, "path": reference.path}
+
+
+def _folder_type(reference: ServedFolder) -> str:
+    return "path" if isinstance(reference, FolderReference) else "nfs"
 
 
 def _connection(remote: str, connection: Connection) -> dict[str, str]:

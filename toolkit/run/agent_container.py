@@ -67,6 +67,10 @@ class AgentContainer:
         argv = docker_argv.execute(own_container(self._run), (*KEEPER, *words), stdin=data is not None)
         return self._engine.run(argv, data=data, timeout=60)
 
+    def make_folders(self) -> None:
+        """Make those of its folders that others bind, as it does itself: it may be starting still."""
+        self.put(())
+
     def put(self, entries: Iterable[Entry]) -> None:
         """Unpack files into the volume, with the modes and owners that they carry."""
         argv = docker_argv.execute(own_container(self._run), (*KEEPER, "unpack"), stdin=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from toolkit.buckets.embedded import store_container
+from toolkit.buckets.store_server import store_container
 from toolkit.cluster.model import Cluster
 from toolkit.engines import docker_argv
 from toolkit.engines.engine import LOCAL, Engine

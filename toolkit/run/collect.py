@@ -33,6 +33,7 @@ from toolkit.run.code_listing import load_listing, refuse_other_code
 from toolkit.run.digests import by_listed_key, refuse_damaged, stored_digests
 from toolkit.run.own_folder import MARKER, OwnFolder
 from toolkit.run.plan import CODE_FOLDER, HostFolder, data_of
+from toolkit.run.reach import results_host
 from toolkit.run.record import Record, plain_json
 from toolkit.run.training_id import new_label
 
@@ -88,7 +89,11 @@ class Collection:
 
     def run(self) -> Collected:
         """Fetch (unless it is here already, and whole), check; raises `ToolkitError` and keeps what was fetched."""
-        with open_access(self._manifest, self._home, self._side_image, self._check_id) as opened, self._cleaned():
+        with (
+            results_host(self._record, self._manifest) as host,
+            open_access(self._manifest, self._home, self._side_image, self._check_id, host=host) as opened,
+            self._cleaned(),
+        ):
             store = Store(examined(opened["results"], self._record.results_bucket))
             digests = stored_digests(store, self._record)
             if not self._own.is_whole():

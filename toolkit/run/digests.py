@@ -87,7 +87,7 @@ def refuse_damaged(
     more = [Problem(f"and {len(problems) - _NAMED} more")] if len(problems) > _NAMED else []
     raise ToolkitError(
         Code.LOADING_DATA,
-        f"bucket {record.results_bucket} does not hold what {record.training_id} wrote; nothing was collected",
+        f"{record.results_place} does not hold what {record.training_id} wrote; nothing was collected",
         (*problems[:_NAMED], *more),
         mend="an object that was damaged on the way comes whole when it is fetched again; one that was changed or "
         "removed in the bucket does not: who may write to it?",

@@ -33,7 +33,7 @@ def fact_lines(plan: RunPlan) -> Iterator[tuple[str, str]]:
     environment = run_environment(plan)
     yield (
         "results",
-        f"RESULT_DIR={environment['RESULT_DIR']}  bucket {plan.results_mount.place}, cached and flushed",
+        f"RESULT_DIR={environment['RESULT_DIR']}  {plan.results_place}, cached and flushed",
     )
     if plan.resume:
         yield "resume", f"RESUME_DIR={environment['RESUME_DIR']}"

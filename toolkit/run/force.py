@@ -16,9 +16,11 @@ from toolkit.errors import Code, ToolkitError
 from toolkit.keeper.ends import Reason
 from toolkit.keeper.keep import buckets_container
 from toolkit.leases.keep import release_run
+from toolkit.run.plan import volume_of
 from toolkit.run.reach import cluster_of, reached
 from toolkit.run.record import Record, State
 from toolkit.run.records import Records
+from toolkit.run.training_id import TrainingId
 
 _UNMOUNT_SECONDS = 30
 
@@ -34,7 +36,7 @@ def force_stop(record: Record, records: Records, who: str, report: Callable[[str
         for host, engine in engines.items():
             try:
                 left += _end_on(engine, record.training_id, report)
-                if engine.names("volume", record.training_id):
+                if volume_of(record.training_id) in engine.names("volume", record.training_id):
                     kept.append(host or "this machine")
             except ToolkitError as error:
                 left.append(f"what the run has on {engine.host} ({error.what})")
@@ -51,7 +53,7 @@ def force_stop(record: Record, records: Records, who: str, report: Callable[[str
     return ended
 
 
-def _end_on(engine: Engine, run: str, report: Callable[[str], None]) -> list[str]:
+def _end_on(engine: Engine, run: TrainingId, report: Callable[[str], None]) -> list[str]:
     """End what the run has on one host, the volume aside; what could not be removed. Raises `ToolkitError`."""
     containers = engine.run(docker_argv.list_of_run("container", run)).output.split()
     buckets = buckets_container(run)
@@ -63,6 +65,9 @@ def _end_on(engine: Engine, run: str, report: Callable[[str], None]) -> list[str
         left += _removed(engine, "container", name, report)
     for name in engine.names("network", run):
         left += _removed(engine, "network", name, report)
+    for name in engine.names("volume", run):
+        if name != volume_of(run):  # an NFS export, which holds nothing of its own
+            left += _removed(engine, "volume", name, report)
     return left
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from toolkit.buckets.client import Access
+from toolkit.buckets.results_folder import results_server
 from toolkit.buckets.side import SideContainer
 from toolkit.catalogue.model import LEARNER_UID
 from toolkit.engines import docker_argv
@@ -28,6 +29,8 @@ class HostStage:
         self.engine, self.learners = engine, learners
         self._plan, self._lease, self._volume = plan, lease, ""
         self.side = SideContainer(engine, plan.side_container, plan.training_id, plan.side_image, plan.volume)
+        self.results = results_server(engine, plan.results_folder, plan.training_id, plan.side_image)
+        """What serves results that are a folder, None where they go to a bucket."""
         self._agent = AgentContainer(engine, plan.training_id, plan.side_image, plan.volume)
 
     def start_agent(self) -> None:
@@ -41,10 +44,13 @@ class HostStage:
     def mount_buckets(self, access: dict[str, Access]) -> None:
         """Start what holds the keys, and mount the buckets; make the run's own folders.
 
-        Raises `ToolkitError` (S302) where data that is a folder is not on this host.
+        Raises `ToolkitError` (S302, S303) where data or results that are a folder are not on this host.
         """
         plan = self._plan
         self._find_data()
+        if self.results:
+            self._agent.make_folders()
+            access = access | {"results": self.results.start_for_run(self._volume, access["results"])}
         self.side.hold_for(plan.results_mount, self._volume, access)
         self.side.mount(*plan.mounts)
         results = plan.results_mount.folder

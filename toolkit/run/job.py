@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from toolkit.keeper.job import Job, KeptLearner, KeptStep
+from toolkit.manifest.results import place_at
 from toolkit.run.plan import RunPlan
 from toolkit.run.record import Record
 
@@ -28,6 +29,7 @@ def _job(plan: RunPlan, record: Record, key: str, number: int) -> Job:
         volume=plan.volume,
         filesystem=mount.filesystem,
         folder=mount.folder,
+        place=place_at(record.endpoint_url, mount.place),
         stop=times.stop,
         store=times.store,
         lost=times.lost,

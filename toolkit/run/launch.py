@@ -17,14 +17,15 @@ from typing import TypeVar
 
 from toolkit import interrupts
 from toolkit.buckets.access import Opened, open_access
-from toolkit.buckets.embedded import LOOPBACK
 from toolkit.buckets.leash import on_leash
 from toolkit.buckets.store import Store
+from toolkit.buckets.store_server import LOOPBACK
 from toolkit.engines.engine import LOCAL, Engine
 from toolkit.errors import Code, ToolkitError
 from toolkit.keeper.ends import Reason
 from toolkit.keeper.places import CONTROL_FOLDER
 from toolkit.manifest.model import Manifest
+from toolkit.manifest.results import address_of
 from toolkit.run.code import SubmittedCode
 from toolkit.run.code_listing import save_listing
 from toolkit.run.job import jobs_of
@@ -85,8 +86,9 @@ class Launch:
         `KeyboardInterrupt`; then nothing of it is left."""
         plan, manifest = self._plan, self._request.manifest
         address = plan.cluster.operator if plan.on_hosts else LOOPBACK
+        first = self._request.engines[plan.hosts[0]]
         with (
-            open_access(manifest, self._request.home, plan.side_image, plan.training_id, address) as opened,
+            open_access(manifest, self._request.home, plan.side_image, plan.training_id, address, first) as opened,
             self._struck(),
         ):
             self._check(opened)
@@ -181,7 +183,7 @@ def refuse_missing_resume(plan: RunPlan, results: Store) -> None:
     if plan.resume and next(results.objects(plan.results_bucket, f"{plan.resume}/"), None) is None:
         raise ToolkitError(
             Code.RESOURCES_ASKED,
-            f"nothing to resume from: bucket {plan.results_mount.place} holds nothing in {plan.resume}/",
+            f"nothing to resume from: {plan.results_place} holds nothing in {plan.resume}/",
             mend="name a run's id, or a folder such as _wml_checkpoints/NAME; toolkit bucket list MANIFEST shows them",
         )
 
@@ -201,7 +203,7 @@ def first_record(request: Request) -> Record:
         on_cpu=plan.cluster.gpu == "none",
         hosts=tuple(host for host in plan.hosts if host),
         placement=tuple((one.number, one.seat.host, one.ranks) for one in plan.learners),
-        endpoint_url=request.manifest.training_results.connection.endpoint_url,
+        endpoint_url=address_of(request.manifest.training_results),
         results_bucket=plan.results_bucket,
         data_bucket=plan.data_bucket,
         manifest_file=str(request.manifest_file.resolve()),

@@ -12,6 +12,7 @@ from toolkit.engines.limits import NO_LIMITS, Limits
 from toolkit.keeper.keep import buckets_container
 from toolkit.keeper.places import CHECKPOINTS
 from toolkit.manifest.model import BucketReference, DataReference, FolderReference, Manifest
+from toolkit.manifest.results import ServedFolder, bucket_name
 from toolkit.run.mounts import learner_mounts, results_mount
 from toolkit.run.training_id import TrainingId
 
@@ -140,8 +141,10 @@ class RunImage:
 class RunPlan:
     """The whole run.
 
-    `environment` is the manifest's, for every command; `limits` hold for each learner; `time_limit` is in seconds (0:
-    none); `retries` is how often a command that failed is run again; `resume` a folder of the results bucket.
+    `results_folder` is where the results go that are a folder of the hosts, None where they go to a bucket;
+    `results_bucket` is its name as programs see it. `environment` is the manifest's, for every command; `limits` hold
+    for each learner; `time_limit` is in seconds (0: none); `retries` is how often a command that failed is run again;
+    `resume` a folder of the results.
     """
 
     training_id: TrainingId
@@ -157,6 +160,7 @@ class RunPlan:
     results_bucket: str
     ssh_port: int = SSH_PORT
     results_prefix: str = ""
+    results_folder: ServedFolder | None = None
     environment: tuple[tuple[str, str], ...] = ()
     limits: Limits = NO_LIMITS
     time_limit: int = 0
@@ -198,6 +202,11 @@ class RunPlan:
     def results_mount(self) -> Mount:
         """The results as a whole, which no learner sees; see `learner_mounts`."""
         return results_mount(self.results_bucket, self.results_prefix)
+
+    @property
+    def results_place(self) -> str:
+        """Where the results go, as a person reads it."""
+        return self.results_folder.place if self.results_folder else f"bucket {self.results_mount.place}"
 
     @property
     def volume(self) -> str:
@@ -291,6 +300,7 @@ def make_plan(
         )
         for number, step in enumerate(manifest.steps, start=1)
     )
+    results = manifest.training_results
     return RunPlan(
         training_id=training_id,
         name=manifest.name,
@@ -302,9 +312,10 @@ def make_plan(
         gpu_kind=compute.gpu_kind,
         gpus_per_node=compute.gpus_per_node,
         data=data_of(manifest.training_data),
-        results_bucket=manifest.training_results.bucket,
+        results_bucket=bucket_name(results),
         ssh_port=ssh_port,
-        results_prefix=manifest.training_results.prefix,
+        results_prefix=results.prefix if isinstance(results, BucketReference) else "",
+        results_folder=None if isinstance(results, BucketReference) else results,
         environment=manifest.environment,
         limits=Limits(compute.memory, compute.cpus),
         time_limit=manifest.time_limit,

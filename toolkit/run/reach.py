@@ -11,6 +11,7 @@ from toolkit.cluster.reader import read_cluster
 from toolkit.engines.engine import LOCAL, Engine
 from toolkit.errors import Code, ToolkitError
 from toolkit.hosts.fan_out import Hosts
+from toolkit.manifest.model import BucketReference, Manifest
 from toolkit.places import house
 from toolkit.run.record import Record
 
@@ -28,6 +29,16 @@ def cluster_of(record: Record) -> Cluster:
             mend="put the hosts back into the cluster's file",
         )
     return cluster
+
+
+@contextmanager
+def results_host(record: Record, manifest: Manifest) -> Iterator[Engine]:
+    """The engine of a host that has the results, where they are a folder of the run's hosts; else this machine's."""
+    if isinstance(manifest.training_results, BucketReference):
+        yield LOCAL
+        return
+    with reached(record) as engines:
+        yield next(iter(engines.values()))
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter
 
 from toolkit.keeper.metrics import Metric
+from toolkit.manifest.results import place_at
 from toolkit.run.training_id import CheckedId
 
 Moment = Annotated[float, Field(ge=0, lt=253_402_300_800)]
@@ -121,6 +122,11 @@ class Record:
     def final(self) -> bool:
         """Whether it is over."""
         return self.state in (State.COMPLETED, State.FAILED, State.HALTED)
+
+    @property
+    def results_place(self) -> str:
+        """Where its results are, as a person reads it: `bucket oak-results`, `folder /srv/results`."""
+        return place_at(self.endpoint_url, self.results_bucket)
 
     @property
     def seconds(self) -> float | None:

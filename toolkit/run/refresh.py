@@ -15,6 +15,7 @@ from toolkit.keeper.ends import Reason
 from toolkit.run.kept import Presence, RemoteKeeper
 from toolkit.run.launcher import lives
 from toolkit.run.opened import stored_run
+from toolkit.run.plan import volume_of
 from toolkit.run.reach import reached
 from toolkit.run.record import Record, State
 from toolkit.run.records import Records
@@ -67,10 +68,10 @@ def _read(data: str, record: Record) -> Record | None:
 def from_volume(record: Record, engine: Engine) -> Record | None:
     """What the keeper wrote down before it left a volume behind, read by a container of the run's own image: also how
     a run ended whose record no bucket took."""
-    volumes = engine.names("volume", record.training_id)
-    if not volumes:
+    volume = volume_of(record.training_id)
+    if volume not in engine.names("volume", record.training_id):
         return None
-    told = engine.run(docker_argv.read_from_volume(volumes[0], record.image_id, "state.json"), check=False)
+    told = engine.run(docker_argv.read_from_volume(volume, record.image_id, "state.json"), check=False)
     return _read(told.output, record)
 
 

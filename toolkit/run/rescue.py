@@ -9,10 +9,11 @@ from dataclasses import asdict, replace
 from functools import partial
 
 from toolkit.buckets.access import Opened, open_access
-from toolkit.buckets.embedded import LOOPBACK
 from toolkit.buckets.leash import on_leash
+from toolkit.buckets.results_folder import FolderServer, results_server
 from toolkit.buckets.side import KEEPER, Mount, SideContainer
 from toolkit.buckets.store import Store
+from toolkit.buckets.store_server import LOOPBACK
 from toolkit.catalogue.version import read_inputs
 from toolkit.cluster.model import Cluster
 from toolkit.engines import docker_argv
@@ -24,6 +25,7 @@ from toolkit.keeper.keep import buckets_container
 from toolkit.keeper.places import CONTROL_FOLDER, RECORD
 from toolkit.keeper.signed import signed
 from toolkit.leases.keep import release_run
+from toolkit.manifest.results import place_at
 from toolkit.places import home
 from toolkit.run.agent_container import AgentContainer
 from toolkit.run.digests import store_digests, stored_digests
@@ -37,6 +39,7 @@ from toolkit.run.record import Record, State
 from toolkit.run.records import Records
 from toolkit.run.reported import read_report
 from toolkit.run.run_key import new_run_key
+from toolkit.run.training_id import TrainingId
 
 _POLL_SECONDS = 1.0
 _FINISH_SECONDS = 60
@@ -55,14 +58,18 @@ def rescue(record: Record, records: Records, tell: Callable[[str], None]) -> Rec
     manifest, cluster = manifest_of(record), cluster_of(record)
     side_image, run = read_inputs(buckets_recipe()).reference, record.training_id
     address = cluster.operator if record.hosts else LOOPBACK
-    with reached(record) as engines, open_access(manifest, home(), side_image, f"{run}-rescue", address) as opened:
+    with (
+        reached(record) as engines,
+        open_access(manifest, home(), side_image, f"{run}-rescue", address, next(iter(engines.values()))) as opened,
+    ):
         opened.examine(manifest)
         store = Store(opened["results"])
         lists = [_digests(store, record, tell)]
         for host, engine in engines.items():
             if _volume(engine, run):
                 tell(f"storing what {engine.host} keeps")
-                told = _rescue_on(record, cluster, host, engine, opened, side_image, tell)
+                results = results_server(engine, manifest.training_results, record.training_id, side_image)
+                told = _rescue_on(record, cluster, host, engine, opened, results, side_image, tell)
                 lists.append(_digests(store, told, tell) if told else {})
             left = engine.remove_run(run)
             if record.hosts:
@@ -104,9 +111,10 @@ def _digests(store: Store, record: Record, tell: Callable[[str], None]) -> dict[
         return {}
 
 
-def _volume(engine: Engine, run: str) -> str:
+def _volume(engine: Engine, run: TrainingId) -> str:
     """The run's volume on a host; empty where there is none. An engine that is away may hold one: that raises."""
-    return engine.run(docker_argv.list_of_run("volume", run)).output.strip()
+    volumes = engine.run(docker_argv.list_of_run("volume", run)).output.split()
+    return volume_of(run) if volume_of(run) in volumes else ""
 
 
 def _let_leave(keeper: RemoteKeeper, seconds: float) -> None:
@@ -122,6 +130,7 @@ def _rescue_on(
     host: str,
     engine: Engine,
     opened: Opened,
+    results: FolderServer | None,
     side_image: str,
     tell: Callable[[str], None],
 ) -> Record | None:
@@ -138,7 +147,11 @@ def _rescue_on(
     agent = AgentContainer(engine, run, side_image, volume_of(run))
     side = SideContainer(engine, buckets_container(run), run, side_image, volume_of(run))
     mount = results_mount(record.results_bucket, opened["results"].prefix)
-    side.hold_for(mount, agent.start(rescue=True), {"results": opened["results"]})
+    folder, access = agent.start(rescue=True), opened["results"]
+    if results:
+        agent.make_folders()
+        access = results.start_for_run(folder, access)
+    side.hold_for(mount, folder, {"results": access})
     with on_leash(partial(agent.say, "leash")):
         _salvage(side, mount, run)
         side.mount(*learner_mounts(mount, run))
@@ -180,6 +193,7 @@ def _job(record: Record, cluster: Cluster, host: str, mount: Mount) -> Job:
         volume=volume_of(record.training_id),
         filesystem=mount.filesystem,
         folder=mount.folder,
+        place=place_at(record.endpoint_url, mount.place),
         stop=times.stop,
         store=times.store,
         lost=times.lost,

@@ -56,7 +56,21 @@ class Stage:
         errands = [Errand[object](host.engine.host, partial(host.mount_buckets, access)) for host in self._hosts]
         errands.append(Errand(self._hosts[0].engine.host, lambda: self._put_files(code)))
         *_, subnet = [answer.get() for answer in do_all(errands, at_once=_AT_ONCE + 1)]
+        self._compare_results_folders()
         return str(subnet)
+
+    def _compare_results_folders(self) -> None:
+        """Results that are a folder go to one that all hosts share: a mark made on the first host is on the others."""
+        first, *others = self._hosts
+        if not first.results or not others:
+            return
+        first.results.mark()
+        try:
+            for host in others:
+                if host.results and not host.results.sees_mark():
+                    raise host.results.not_shared(first.engine.host)
+        finally:
+            first.results.remove_mark()
 
     def _put_files(self, code: tuple[CodeFile, ...]) -> str:
         """Make the network where it is the run's own, put code, keys and plans in place; the network's CIDR."""

@@ -71,6 +71,19 @@ class SessionPool:
                 channel.close()
                 self._give_back(shared, session)
 
+    def tunnel(self, port: int) -> Any:
+        """A channel to `port` of the host's loopback. Raises `ToolkitError` (S100), also where sshd allows none."""
+        shared = self._place()
+        try:
+            address = ("127.0.0.1", port)
+            return shared.wire.transport.open_channel("direct-tcpip", address, ("127.0.0.1", 0), timeout=_OPEN_SECONDS)
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            if not shared.wire.is_up:
+                raise trouble.cut(self._to, shared.wire.why_down()) from None
+            raise trouble.no_way_in(self._to, port, str(error)) from None
+        finally:
+            self._give_back(shared, None)
+
     def end_commands(self) -> None:
         """End every command that runs on the host through this pool; their sessions then end by themselves."""
         with self._change:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.dialler import Dialler
+from toolkit.hosts.ssh.forward import forwarded
 from toolkit.hosts.ssh.pool import SessionPool
 from toolkit.hosts.ssh.session import Session
 from toolkit.process import CommandFailed, Result
@@ -83,6 +84,12 @@ class SshShell:
         with self._pool.session(argv, keep_errors=_KEPT_ERRORS) as session:
             session.end_input()
             yield _checked(session, argv)
+
+    @contextmanager
+    def forward(self, port: int) -> Iterator[int]:
+        """See `Shell.forward`."""
+        with forwarded(port, self._pool.tunnel) as here:
+            yield here
 
     def end_commands(self) -> None:
         """End every command that this shell runs now; the calls that wait for them then return."""

@@ -43,6 +43,12 @@ def forwarding_refused(to: Destination, why: str) -> ToolkitError:
     return _error("unreachable", to, f"{gate} passes no connection on to it: {why}", mend=mend)
 
 
+def no_way_in(to: Destination, port: int, why: str) -> ToolkitError:
+    """Its sshd forwards no connection to the host's own loopback."""
+    mend = f"sshd_config on {to.host}: AllowTcpForwarding yes (or local), and PermitOpen for 127.0.0.1:*"
+    return _error("unreachable", to, f"opens no connection to its own port {port}: {why}", mend=mend)
+
+
 def key_unknown(to: Destination, kind: str, fingerprint: str) -> ToolkitError:
     """No file has a key of this host."""
     what = f"its host key is not known: {kind} {fingerprint}"

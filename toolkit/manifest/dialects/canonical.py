@@ -11,7 +11,6 @@ from pydantic import Field, Tag
 
 from toolkit.manifest.commands import MAX_STEPS
 from toolkit.manifest.fields import (
-    RESULTS_NEED_A_BUCKET,
     Absolute,
     Bucket,
     Choice,
@@ -46,6 +45,7 @@ from toolkit.manifest.model import (
     Framework,
     Manifest,
     NfsReference,
+    ResultsReference,
     Step,
 )
 from toolkit.manifest.names import sounds_secret
@@ -55,7 +55,7 @@ from toolkit.secrets import parse_secret
 from toolkit.yaml_source import Path_
 
 DEFINITION: Path_ = ("model_definition",)
-_DATA_TYPES = ("s3", "path", "nfs")
+_TYPES = ("s3", "path", "nfs")
 
 
 class Author(Section):
@@ -197,7 +197,7 @@ class BucketData(Section):
     connection: AnyConnection
     source: BucketSection
     access: Annotated[str, Choice("way of access", ("mount", "copy"))] = "mount"
-    type: Annotated[str, Choice("type", _DATA_TYPES, ("s3",))]
+    type: Annotated[str, Choice("type", _TYPES, ("s3",))]
 
     def to_reference(self) -> DataReference:
         return BucketReference(
@@ -227,15 +227,15 @@ class ExportData(Section):
         return NfsReference(self.name, self.source.server, self.source.path.rstrip("/"))
 
 
-def data_shape(value: Any) -> str:
+def reference_shape(value: Any) -> str:
     """By its `type`; whatever is none is told as a bucket's."""
     named = value.get("type") if isinstance(value, dict) else None
-    return named if isinstance(named, str) and named in _DATA_TYPES else "s3"
+    return named if isinstance(named, str) and named in _TYPES else "s3"
 
 
 AnyData = Annotated[
     Annotated[BucketData, Tag("~s3")] | Annotated[FolderData, Tag("~path")] | Annotated[ExportData, Tag("~nfs")],
-    by_shape(data_shape),
+    by_shape(reference_shape),
 ]
 
 
@@ -243,15 +243,42 @@ class Results(Section):
     """`collect` names what is brought home besides `model/`."""
 
     name: Name = ""
+    collect: list[Relative] = Field(default_factory=list)
+
+
+class BucketResults(Results):
     connection: AnyConnection
     target: BucketSection
-    collect: list[Relative] = Field(default_factory=list)
-    type: Annotated[str, Choice("type of results", ("s3",), note=RESULTS_NEED_A_BUCKET)]
+    type: Annotated[str, Choice("type", _TYPES, ("s3",))]
 
-    def to_reference(self) -> BucketReference:
+    def to_reference(self) -> ResultsReference:
         return BucketReference(
             self.name, self.connection.to_connection(), self.target.bucket, self.target.prefix.rstrip("/")
         )
+
+
+class FolderResults(Results):
+    target: FolderSection
+    type: Literal["path"]
+
+    def to_reference(self) -> ResultsReference:
+        return FolderReference(self.name, self.target.path.rstrip("/"))
+
+
+class ExportResults(Results):
+    target: ExportSection
+    type: Literal["nfs"]
+
+    def to_reference(self) -> ResultsReference:
+        return NfsReference(self.name, self.target.server, self.target.path.rstrip("/"))
+
+
+AnyResults = Annotated[
+    Annotated[BucketResults, Tag("~s3")]
+    | Annotated[FolderResults, Tag("~path")]
+    | Annotated[ExportResults, Tag("~nfs")],
+    by_shape(reference_shape),
+]
 
 
 class CanonicalManifest(Section):
@@ -259,7 +286,7 @@ class CanonicalManifest(Section):
 
     model_definition: ModelDefinition
     training_data_reference: AnyData
-    training_results_reference: Results
+    training_results_reference: AnyResults
 
     def to_manifest(self, told: Told) -> Manifest:
         """The canonical value."""

@@ -14,7 +14,6 @@ from toolkit.manifest.dialects.canonical import StoreSection
 from toolkit.manifest.dialects.steps import steps_of
 from toolkit.manifest.dialects.wml import spelled_out
 from toolkit.manifest.fields import (
-    RESULTS_NEED_A_BUCKET,
     Absolute,
     Bucket,
     Choice,
@@ -40,12 +39,12 @@ from toolkit.manifest.model import (
     FolderReference,
     Framework,
     Manifest,
+    ResultsReference,
     Step,
 )
 from toolkit.manifest.told import Told
 from toolkit.manifest.units import bytes_of
 from toolkit.manifest.write import steps_lines
-from toolkit.secrets import parse_secret
 from toolkit.yaml_source import Path_
 
 _KINDS = {"nvidia-TeslaK80": "k80", "nvidia-TeslaP100": "p100", "nvidia-TeslaV100": "v100"}
@@ -107,7 +106,7 @@ class BucketStore(Section):
         assert self.training_data is not None
         return self._reference(self.training_data.container, copied=self.type == "s3_datastore")
 
-    def results(self) -> BucketReference:
+    def results(self) -> ResultsReference:
         assert self.training_results is not None
         return self._reference(self.training_results.container, copied=False)
 
@@ -116,7 +115,7 @@ class BucketStore(Section):
 
 
 class FolderStore(Section):
-    """A folder of the hosts; its container is a folder in it."""
+    """A folder of the hosts; each container is a folder in it."""
 
     id: Name
     type: Annotated[str, Choice("type of store", _STORES, (_VOLUME,))]
@@ -126,7 +125,14 @@ class FolderStore(Section):
 
     def data(self) -> DataReference:
         assert self.training_data is not None
-        return FolderReference(self.id, f"{self.connection.path.rstrip('/')}/{self.training_data.container.strip('/')}")
+        return self._reference(self.training_data.container)
+
+    def results(self) -> ResultsReference:
+        assert self.training_results is not None
+        return self._reference(self.training_results.container)
+
+    def _reference(self, container: str) -> FolderReference:
+        return FolderReference(self.id, f"{self.connection.path.rstrip('/')}/{container.strip('/')}")
 
 
 AnyStore = Annotated[
@@ -202,16 +208,12 @@ class FfdlManifest(Section):
             return FolderReference("", "/")
         return found[0].data()
 
-    def _results(self, told: Told) -> BucketReference:
-        found = [(index, store) for index, store in enumerate(self.data_stores) if store.training_results]
-        if len(found) == 1 and isinstance(found[0][1], BucketStore):
-            return found[0][1].results()
-        if len(found) == 1:
-            told.refuse((*_STORES_PATH, found[0][0], "training_results"), RESULTS_NEED_A_BUCKET)
-        else:
+    def _results(self, told: Told) -> ResultsReference:
+        found = [store for store in self.data_stores if store.training_results]
+        if len(found) != 1:
             told.refuse(_STORES_PATH, f"expected one store with training_results, found {len(found)}")
-        nowhere = parse_secret("${env:NONE}")
-        return BucketReference("", Connection("", nowhere, nowhere), "")
+            return FolderReference("", "/")
+        return found[0].results()
 
 
 _STORES_PATH: Path_ = ("data_stores",)

@@ -12,16 +12,18 @@ from toolkit.manifest.dialects.canonical import (
     DEFINITION,
     Author,
     BucketData,
+    BucketResults,
     Execution,
     ExecutionOfSteps,
     ExportData,
+    ExportResults,
     FolderData,
+    FolderResults,
     KeysConnection,
     PairConnection,
-    Results,
     Runtime,
     StoreSection,
-    data_shape,
+    reference_shape,
     whole_definition,
 )
 from toolkit.manifest.dialects.steps import steps_of
@@ -129,12 +131,20 @@ class WatsonData(BucketData):
 
 AnyWatsonData = Annotated[
     Annotated[WatsonData, Tag("~s3")] | Annotated[FolderData, Tag("~path")] | Annotated[ExportData, Tag("~nfs")],
-    by_shape(data_shape),
+    by_shape(reference_shape),
 ]
 
 
-class WatsonResults(Results):
+class WatsonResults(BucketResults):
     connection: WatsonConnection  # type: ignore[assignment] # likewise
+
+
+AnyWatsonResults = Annotated[
+    Annotated[WatsonResults, Tag("~s3")]
+    | Annotated[FolderResults, Tag("~path")]
+    | Annotated[ExportResults, Tag("~nfs")],
+    by_shape(reference_shape),
+]
 
 
 class WmlManifest(Section):
@@ -142,7 +152,7 @@ class WmlManifest(Section):
 
     model_definition: WatsonDefinition
     training_data_reference: AnyWatsonData
-    training_results_reference: WatsonResults
+    training_results_reference: AnyWatsonResults
 
     def to_manifest(self, told: Told) -> Manifest:
         """The canonical value."""
