@@ -7,6 +7,7 @@ a proxy, and not AWS_SECRET_ACCESS_KEY, a token of CI or a password in a mirror'
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
@@ -26,12 +27,18 @@ _BY_PROGRAM = {
     "singularity": ("APPTAINER_*", "SINGULARITY_*", "XDG_*"),
 }
 """Besides, for who talks to a network, an index or an engine: names, or ends of them."""
+_OF_THE_PERSON = ("ssh",)
+_SECRET = re.compile(r"^AWS_|SECRET|TOKEN|PASSW|PASSPHRASE|CREDENTIAL|(ACCESS|API|PRIVATE)_?KEY", re.IGNORECASE)
+"""ssh runs what the person's own ssh_config says and nothing of others, and that may name any variable: `${LAB}` in
+a value, `$DISPLAY` in a `Match exec`. It sees all but those whose names sound of a secret."""
 
 
 def child_environment(program: str = "", environment: Mapping[str, str] | None = None) -> dict[str, str]:
     """The variables that `program` may see, of `environment` (default: this process's)."""
-    patterns = (*_EVERYONE, *_BY_PROGRAM.get(program, ()))
     given = os.environ if environment is None else environment
+    if program in _OF_THE_PERSON:
+        return {name: value for name, value in given.items() if not _SECRET.search(name)}
+    patterns = (*_EVERYONE, *_BY_PROGRAM.get(program, ()))
     return {name: value for name, value in given.items() if any(_fits(name, pattern) for pattern in patterns)}
 
 

@@ -95,7 +95,7 @@ def test_a_host_may_differ_from_the_others(tmp_path: Path) -> None:
         ("gpu: none", "gpu: {kind: p100, count: 0}", "gpu.count: input should be greater than or equal to 1"),
         ("gpu: none", "gpu: none\nports: 22", ":7:1: ports: unknown field; did you mean `port`?"),
         ("gpu: none", "gpu: none\nport: 70000", "port: input should be less than or equal to 65535"),
-        ("gpu: none", "gpu: none\njump: a@b@c", ":7:7: jump: expected user@host:port, found 'a@b@c'"),
+        ("gpu: none", "gpu: none\njump: a@b:c", ":7:7: jump: expected user@host:port, found 'a@b:c'"),
         ("gpu: none", "gpu: none\njump: gate:70000", "jump: expected user@host:port, found 'gate:70000'"),
         ("gpu: none", "gpu: none\noperator: here", "operator: expected an IP address, found 'here'"),
         ("gpu: none", "gpu: none\nregistry: http://x", "registry: expected host:port/name, found 'http://x'"),

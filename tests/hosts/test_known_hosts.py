@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import os
 import tempfile
 from pathlib import Path
 
@@ -132,3 +133,10 @@ def test_a_hashed_name_is_found_however_the_host_is_written(
     text = line(hashed(known_as("gpu01", port)), ED)
     stands = Standing.KNOWN if key is ED else Standing.CHANGED
     assert found(tmp_path, text, known_as(written, port), key) == (stands, 1)
+
+
+def test_a_file_that_is_no_regular_one_has_no_entries(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")  # reading it would wait for ever
+    (tmp_path / "known").write_text(line("h", ED))
+    files = [Path("/dev/null"), Path("/dev/zero"), tmp_path, tmp_path / "fifo", tmp_path / "none", tmp_path / "known"]
+    assert [entry.file.name for entry in read_entries(files)] == ["known"]

@@ -10,13 +10,15 @@ import pytest
 from toolkit.errors import ToolkitError
 from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.known_hosts import Entry, HostKey, Standing, read_entries
+from toolkit.hosts.ssh.trouble import key_unknown
 from toolkit.hosts.ssh.trust import Finding, file_of, record, refuse_changed, stages
 
 KEY, OTHER = HostKey("ssh-ed25519", b"one"), HostKey("ssh-ed25519", b"two")
 
 
 def to(name: str, through: Destination | None = None, files: tuple[Path, ...] = ()) -> Destination:
-    return Destination(name, f"{name}.lab", 22, "root", (), True, f"{name}.lab", files, through)
+    new_keys = files[0] if files else None
+    return Destination(name, f"{name}.lab", 22, "root", (), True, f"{name}.lab", files, through, new_keys)
 
 
 def test_jump_hosts_come_before_what_lies_behind_them_and_once() -> None:
@@ -35,8 +37,22 @@ def test_new_keys_are_added_once_to_the_first_file(tmp_path: Path) -> None:
 
 
 def test_without_a_file_there_is_nowhere_to_record() -> None:
-    with pytest.raises(ToolkitError, match="UserKnownHostsFile none"):
+    with pytest.raises(ToolkitError, match="host a: there is no file to record its key in") as caught:
         file_of(to("a"))
+    assert "name a file as `known_hosts` in the cluster's file" in caught.value.mend
+
+
+def test_an_unknown_key_is_recorded_only_where_a_file_keeps_it(tmp_path: Path) -> None:
+    assert "record it: toolkit cluster trust" in key_unknown(to("a", files=(tmp_path / "k",)), "ssh-ed25519", "x").mend
+    lost = key_unknown(replace(to("a"), known_hosts=(Path("/dev/null"),)), "ssh-ed25519", "x")
+    assert "name a file as `known_hosts` in the cluster's file" in lost.mend
+
+
+def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    finding = Finding(to("a", files=(tmp_path / "file" / "known",)), KEY, Standing.UNKNOWN, None)
+    with pytest.raises(ToolkitError, match="no key is recorded there"):
+        record([finding])
 
 
 def test_a_changed_or_revoked_key_is_refused_with_its_line(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from toolkit.cli.screen import print_json
 from toolkit.cluster.model import Cluster, Host
 from toolkit.cluster.reader import read_cluster
 from toolkit.errors import Code, ToolkitError
-from toolkit.hosts.ssh.config import destination, read_ssh_config
+from toolkit.hosts.ssh.config import destinations
 from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.dialler import Dialler
 from toolkit.hosts.ssh.known_hosts import Standing
@@ -26,13 +26,8 @@ def run(arguments: argparse.Namespace) -> int:
     return _trust(cluster, yes=arguments.yes, as_json=arguments.json)
 
 
-def _ways(cluster: Cluster) -> list[Destination]:
-    config = read_ssh_config()
-    return [destination(host, cluster.access, config) for host in cluster.hosts]
-
-
 def _show(cluster: Cluster, *, as_json: bool) -> int:
-    ways = _ways(cluster)
+    ways = destinations(cluster.hosts, cluster.access)
     if as_json:
         print_json(_facts(cluster, ways))
         return 0
@@ -86,7 +81,7 @@ def _trust(cluster: Cluster, *, yes: bool, as_json: bool) -> int:
     known: list[Finding] = []
     failed: list[ToolkitError] = []
     try:
-        for stage in stages(_ways(cluster)):
+        for stage in stages(destinations(cluster.hosts, cluster.access)):
             answers = look(stage, dialler)
             found = [answer.value for answer in answers if answer.value]
             failed += [answer.error for answer in answers if isinstance(answer.error, ToolkitError)]

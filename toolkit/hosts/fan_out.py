@@ -16,7 +16,7 @@ from toolkit.hosts.all_at_once import Answer, Job, do_all
 from toolkit.hosts.local import LocalShell
 from toolkit.hosts.shell import Shell
 from toolkit.hosts.ssh import trouble
-from toolkit.hosts.ssh.config import destination, read_ssh_config
+from toolkit.hosts.ssh.config import destinations
 from toolkit.hosts.ssh.dialler import Dialler
 from toolkit.hosts.ssh.shell import SshShell
 from toolkit.process import Result
@@ -34,7 +34,7 @@ class Hosts:
     """The shells of a cluster's hosts, with warm connections while the context lasts.
 
     Nothing is connected before the first command. A `local` cluster has one shell: this machine.
-    Raises `ToolkitError` (C104) for an ssh_config that cannot be followed.
+    Raises `ToolkitError` for an ssh_config that cannot be followed (C104), and where there is no `ssh` (S100).
 
     Attributes:
         shells: in the order of the cluster's file.
@@ -46,8 +46,7 @@ class Hosts:
         self._dialler = Dialler(connections=cluster.access.connections, connect=times.connect, lost=lost)
         self._ssh: tuple[SshShell, ...] = ()
         if cluster.engine == "ssh":
-            config = read_ssh_config()
-            ways = [destination(host, cluster.access, config) for host in cluster.hosts]
+            ways = destinations(cluster.hosts, cluster.access)
             self._ssh = tuple(SshShell(way, self._dialler) for way in ways)
         self.shells: tuple[Shell, ...] = self._ssh or (LocalShell(),)
 

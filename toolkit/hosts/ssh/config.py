@@ -1,133 +1,108 @@
-"""The person's ssh_config: which lines of it are followed, and what a `Destination` becomes by them.
+"""The ways to the hosts of a cluster: what its file says first, then ssh_config as ssh itself reads it.
 
-Paramiko reads the file. Followed: Host, Match (all, host, originalhost, user, localuser, final, canonical, exec),
-HostName, User, Port, IdentityFile, IdentitiesOnly, ProxyJump, HostKeyAlias, UserKnownHostsFile,
-GlobalKnownHostsFile, and Include above the first Host or Match. ProxyCommand is refused with an error, since a
-connection past it would go elsewhere.
+Jump hosts are followed as ssh follows them: of `ProxyJump a,b`, b is reached through a, and a by its own ProxyJump.
+ProxyCommand is refused with an error, since a connection past it would go elsewhere.
 """
 
 from __future__ import annotations
 
-import getpass
-import re
-import shlex
-from collections.abc import Iterator
+import stat
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-
-import paramiko
 
 from toolkit.cluster.model import Access, Host
 from toolkit.errors import Code, ToolkitError
-from toolkit.hosts.ssh.destination import Destination, Hop, parse_hop
-from toolkit.hosts.ssh.known_hosts import SSH_PORT, known_as
+from toolkit.hosts.all_at_once import Job, do_all
+from toolkit.hosts.ssh.destination import Destination, parse_hop
+from toolkit.hosts.ssh.known_hosts import known_as
+from toolkit.hosts.ssh.openssh import Answer, Question, ask
 
-_SYSTEM = Path("/etc/ssh")
+_AT_ONCE = 16
 _DEEPEST = 8
-_SETTING = re.compile(r"^\s*([^\s=]*)(?:\s*=\s*|\s*)(.*)$", re.DOTALL)
-"""A line's word, and what stands behind it: blanks or one equals sign between them."""
+_SECONDS = 30
+"""For all hosts together. One takes some milliseconds, but for what the person's `Match exec` does."""
 
 
-def read_ssh_config(folder: Path | None = None) -> paramiko.SSHConfig:
-    """The person's config (default `~/.ssh/config`), then the system's; raises `ToolkitError` where it is none."""
-    config = paramiko.SSHConfig()
-    own = folder or Path.home() / ".ssh"
-    for file in (*_with_includes(own / "config", own), *_with_includes(_SYSTEM / "ssh_config", _SYSTEM)):
-        try:
-            with file.open(errors="replace") as stream:
-                config.parse(stream)
-        except (paramiko.ConfigParseError, ValueError) as error:
-            raise ToolkitError(Code.RESOURCES_ASKED, f"{file}: {error}") from None
-    return config
+def destinations(hosts: Sequence[Host], access: Access, config: Path | None = None) -> tuple[Destination, ...]:
+    """The way to each of `hosts`, in their order.
 
+    Args:
+        config: in place of the person's and the system's ssh_config, as `ssh -F`. Default: these two.
 
-def _with_includes(file: Path, folder: Path, depth: int = 0) -> Iterator[Path]:
-    """The files that the head of `file` includes, in order, then `file`: the first value of a setting holds."""
-    if depth > _DEEPEST or not file.is_file():
-        return
-    for number, line in enumerate(file.read_text(errors="replace").splitlines(), 1):
-        name, rest = _SETTING.sub(r"\1\n\2", line).split("\n")
-        if name.lower() in ("host", "match"):
-            break
-        if name.lower() == "include":
-            try:
-                patterns = [Path(pattern).expanduser() for pattern in shlex.split(rest)]
-                found = [included for where in patterns for included in _matching(where, folder)]
-            except (ValueError, LookupError, RuntimeError, OSError) as error:
-                raise ToolkitError(Code.RESOURCES_ASKED, f"{file}, line {number}: Include: {error}") from None
-            for included in found:
-                yield from _with_includes(included, folder, depth + 1)
-    yield file
-
-
-def _matching(where: Path, folder: Path) -> list[Path]:
-    """The files that a pattern of Include means; a relative one is below `folder`."""
-    top = where.anchor or str(folder)
-    return sorted(Path(top).glob(str(where.relative_to(where.anchor))))
-
-
-def destination(host: Host, access: Access, config: paramiko.SSHConfig) -> Destination:
-    """The way to `host`: what the cluster's file says comes first, then ssh_config, then ssh's own defaults.
-
-    Raises `ToolkitError` (C104) for a ProxyCommand and for jump hosts that lead to each other.
+    Raises `ToolkitError`: S100 where there is no ssh; C104, with ssh's own words, where it cannot follow its
+    configuration, for a ProxyCommand, and for jump hosts that lead to each other.
     """
-    jumps = [access.jump] if access.jump else None
-    hop = Hop(host.name, host.user or access.user, host.port or access.port)
-    return _destination(hop, host.address, access, config, jumps, 0)
+    questions = [_question(host, access) for host in hosts]
+    until = time.monotonic() + _SECONDS
+    answers: dict[Question, Answer] = {}
+    waiting = set(questions)
+    for _ in range(_DEEPEST + 1):
+        answers |= _ask_all(waiting, config, until)
+        gates = {_gate(one, answers[one]) for one in waiting}
+        waiting = {gate for gate in gates if gate is not None and gate not in answers}
+    if waiting:
+        raise _circle(min(question.name for question in waiting))
+    return tuple(_way(question, answers, access) for question in questions)
 
 
-def _destination(
-    hop: Hop, address: str, access: Access, config: paramiko.SSHConfig, jumps: list[str] | None, depth: int
+def _question(host: Host, access: Access) -> Question:
+    jumps = str(parse_hop(access.jump)) if access.jump else ""
+    return Question(host.name, host.address, host.user or access.user, host.port or access.port, jumps)
+
+
+def _ask_all(questions: Iterable[Question], config: Path | None, until: float) -> dict[Question, Answer]:
+    """Each once, however many hosts are behind the same jump host."""
+    ordered = sorted(questions, key=lambda question: question.name)
+    jobs = [Job(question.name, partial(ask, question, config, until)) for question in ordered]
+    return {one: answer.get() for one, answer in zip(ordered, do_all(jobs, at_once=_AT_ONCE), strict=True)}
+
+
+def _gate(question: Question, answer: Answer) -> Question | None:
+    """The last of the jump hosts, reached through those before it; with none before it, by its own ProxyJump."""
+    if not answer.jumps:
+        return None
+    try:
+        hop = parse_hop(answer.jumps[-1])
+    except ValueError as error:
+        raise ToolkitError(Code.RESOURCES_ASKED, f"host {question.name}: ssh_config, ProxyJump: {error}") from None
+    return Question(hop.name, user=hop.user, port=hop.port, jumps=",".join(answer.jumps[:-1]))
+
+
+def _way(
+    question: Question, answers: Mapping[Question, Answer], access: Access, before: frozenset[Question] = frozenset()
 ) -> Destination:
-    found = config.lookup(hop.name)
-    if depth > _DEEPEST:
-        raise ToolkitError(Code.RESOURCES_ASKED, f"host {hop.name}: its jump hosts lead to each other (ssh_config)")
-    if jumps is None:
-        jumps = _jumps(hop.name, found)
-    address = address or found["hostname"]
-    port = hop.port or _port(hop.name, found)
-    named = (access.identity,) if access.identity else ()
-    listed = tuple(Path(file).expanduser() for file in found.get("identityfile", ()))
-    only = bool(named) or found.get("identitiesonly", "no").lower() == "yes"
+    if question in before:
+        raise _circle(question.name)
+    answer = answers[question]
+    if answer.command:
+        what = f"host {question.name}: ssh_config gives it a ProxyCommand, which is not followed here"
+        raise ToolkitError(Code.RESOURCES_ASKED, what, mend="use ProxyJump there, or `jump` in the cluster's file")
+    gate = _gate(question, answer)
+    own = (access.known_hosts,) if access.known_hosts else answer.own_known
     return Destination(
-        host=hop.name,
-        address=address,
-        port=port,
-        user=hop.user or found.get("user", "") or getpass.getuser(),
-        identities=named or listed,
-        any_key=not only,
-        known_as=found.get("hostkeyalias") or known_as(address, port),
-        known_hosts=(access.known_hosts,) if access.known_hosts else _known_hosts(found),
-        through=_through(jumps, access, config, depth) if jumps else None,
+        host=question.name,
+        address=answer.address,
+        port=answer.port,
+        user=answer.user,
+        identities=(access.identity,) if access.identity else answer.identities,
+        any_key=not (access.identity or answer.only),
+        known_as=answer.alias or known_as(answer.address, answer.port),
+        known_hosts=own if access.known_hosts else (*own, *answer.shared_known),
+        through=_way(gate, answers, access, before | {question}) if gate else None,
+        new_keys=own[0] if own and _keeps_keys(own[0]) else None,
+        agent=answer.agent,
     )
 
 
-def _port(name: str, found: paramiko.SSHConfigDict) -> int:
-    text = found.get("port", str(SSH_PORT))
-    if not (text.isascii() and text.isdecimal() and 0 < int(text[:9]) < 1 << 16):
-        raise ToolkitError(Code.RESOURCES_ASKED, f"host {name}: ssh_config gives it port {text[:20]!r}, which is none")
-    return int(text)
-
-
-def _through(jumps: list[str], access: Access, config: paramiko.SSHConfig, depth: int) -> Destination:
-    """The last of `jumps`, reached through those before it; the first one's own ProxyJump is followed."""
+def _keeps_keys(file: Path) -> bool:
+    """Whether a key that is appended to `file` is there afterwards: /dev/null is a file that keeps nothing."""
     try:
-        hop = parse_hop(jumps[-1])
-    except ValueError as error:
-        raise ToolkitError(Code.RESOURCES_ASKED, f"ssh_config, ProxyJump: {error}") from None
-    return _destination(hop, "", access, config, jumps[:-1] or None, depth + 1)
+        return stat.S_ISREG(file.stat().st_mode)
+    except OSError:
+        return True  # it is made, or what stands in the way is told then
 
 
-def _jumps(name: str, found: paramiko.SSHConfigDict) -> list[str]:
-    """ProxyJump's hosts; with ProxyCommand alone there is no way that could be followed here."""
-    jumps = found.get("proxyjump") or ""
-    if not jumps and found.get("proxycommand"):
-        what = f"host {name}: ssh_config gives it a ProxyCommand, which is not followed here"
-        raise ToolkitError(Code.RESOURCES_ASKED, what, mend="use ProxyJump there, or `jump` in the cluster's file")
-    return [] if jumps.lower() == "none" else [jump for jump in jumps.split(",") if jump.strip()]
-
-
-def _known_hosts(found: paramiko.SSHConfigDict) -> tuple[Path, ...]:
-    own = found.get("userknownhostsfile", "~/.ssh/known_hosts")
-    shared = found.get("globalknownhostsfile", f"{_SYSTEM}/ssh_known_hosts")
-    names = [*own.split(), *shared.split()]
-    return tuple(Path(name).expanduser() for name in names if name.lower() != "none")
+def _circle(name: str) -> ToolkitError:
+    return ToolkitError(Code.RESOURCES_ASKED, f"host {name}: its jump hosts lead to each other (ssh_config)")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote_plus
 
-_HOP = re.compile(r"(?:ssh://)?(?:(?P<user>[^@]+)@)?(?:\[(?P<six>[^]]+)\]|(?P<name>[^:@]+))(?::(?P<port>[0-9]+))?")
+_HOP = re.compile(r"(?:(?P<user>.+)@)?(?:\[(?P<six>[^]\s]+)\]|(?P<name>[^][:@/,\s]+))(?::(?P<port>[0-9]{1,5}))?")
+_SCHEME = "ssh://"
 
 
 @dataclass(frozen=True)
@@ -18,11 +20,13 @@ class Destination:
         address: what is connected to, a name or an IP address.
         port: TCP port.
         user: the account on the host.
-        identities: files of private keys, in the order in which they are tried.
-        any_key: whether keys that only the agent holds and `~/.ssh/id_*` are tried besides.
+        identities: files of keys, private or public, in the order in which they are tried.
+        any_key: whether keys that only the agent holds are tried besides.
         known_as: the name under which its key is looked up, `[name]:port` where the port is not 22.
         known_hosts: the files that are looked into.
         through: the jump host on the way, if any.
+        new_keys: the file that takes a new key of the host; None where no file keeps it.
+        agent: the agent's socket; empty: no agent is asked. Default None: that of SSH_AUTH_SOCK.
     """
 
     host: str
@@ -34,6 +38,8 @@ class Destination:
     known_as: str
     known_hosts: tuple[Path, ...]
     through: Destination | None = None
+    new_keys: Path | None = None
+    agent: str | None = None
 
     @property
     def socket_name(self) -> str:
@@ -49,11 +55,26 @@ class Hop:
     user: str = ""
     port: int = 0
 
+    def __str__(self) -> str:
+        name = f"[{self.name}]" if ":" in self.name else self.name
+        return (f"{self.user}@" if self.user else "") + name + (f":{self.port}" if self.port else "")
+
 
 def parse_hop(text: str) -> Hop:
-    """Read `[user@]host[:port]`; raises `ValueError`, whose text a person can read, where it is something else."""
-    match = _HOP.fullmatch(text.strip())
+    """Read `[user@]host[:port]` or `ssh://[user@]host[:port]`, as OpenSSH's misc.c does.
+
+    The last @ ends the user's name, which may have others in it; an address of IPv6 is in brackets. In a URI the
+    user's name may have `%40` for @, and what follows a `;` in it is passed over.
+
+    Raises `ValueError`, whose text a person can read, where it is something else.
+    """
+    bare = text.strip()
+    is_uri = bare.startswith(_SCHEME)
+    match = _HOP.fullmatch(bare.removeprefix(_SCHEME).removesuffix("/") if is_uri else bare)
     port = int(match["port"] or 0) if match else 0
-    if not match or port > 65535 or (match["port"] and not port):
+    user = (match["user"] or "") if match else ""
+    if is_uri and match and match["user"]:
+        user = unquote_plus(user.partition(";")[0])
+    if not match or port > 65535 or (match["port"] and not port) or (match["user"] and not user) or "\0" in user:
         raise ValueError(f"expected user@host:port, found {text!r}")
-    return Hop(match["six"] or match["name"], match["user"] or "", port)
+    return Hop(match["six"] or match["name"], user, port)

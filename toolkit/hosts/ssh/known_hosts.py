@@ -71,12 +71,15 @@ def known_as(name: str, port: int) -> str:
 
 
 def read_entries(files: Iterable[Path]) -> tuple[Entry, ...]:
-    """The lines of all `files`; one that is not there has none, and lines that are no entry are passed over."""
+    """The lines of all `files`; lines that are no entry are passed over.
+
+    As with ssh, a file has none that is not there, cannot be read or is no regular one, such as /dev/null.
+    """
     entries: list[Entry] = []
     for file in files:
         try:
-            lines = file.read_text(errors="replace").splitlines()
-        except FileNotFoundError:
+            lines = file.read_text(errors="replace").splitlines() if file.is_file() else []
+        except OSError:
             continue
         found = (_entry(text, file, number) for number, text in enumerate(lines, 1))
         entries += [entry for entry in found if entry]

@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from toolkit.errors import Code, Place, Problem, ToolkitError
 from toolkit.hosts.ssh.destination import Destination
 
+NAME_A_FILE = "name a file as `known_hosts` in the cluster's file, which keeps it; then: toolkit cluster trust FILE"
 _TRUST = "compare the fingerprint with the host's own, then record it: toolkit cluster trust FILE"
 
 
@@ -53,7 +55,7 @@ def key_unknown(to: Destination, kind: str, fingerprint: str) -> ToolkitError:
     """No file has a key of this host."""
     what = f"its host key is not known: {kind} {fingerprint}"
     problem = Problem(f"looked for {to.known_as} in {_files(to.known_hosts)}")
-    return _error("host key unknown", to, what, (problem,), mend=_TRUST)
+    return _error("host key unknown", to, what, (problem,), mend=_TRUST if to.new_keys else NAME_A_FILE)
 
 
 def key_changed(to: Destination, kind: str, fingerprint: str, file: Path, line: int, recorded: str) -> ToolkitError:
@@ -93,4 +95,4 @@ def interrupted(host: str) -> ToolkitError:
 
 
 def _files(files: Sequence[Path]) -> str:
-    return " and ".join(f"{file}{'' if file.exists() else ' (not there)'}" for file in files)
+    return " and ".join(f"{file}{'' if os.access(file, os.F_OK) else ' (not there)'}" for file in files) or "no file"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from toolkit.errors import Code, Place, Problem, ToolkitError
 from toolkit.hosts.all_at_once import Answer, Job, do_all
+from toolkit.hosts.ssh import trouble
 from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.dialler import Dialler
 from toolkit.hosts.ssh.known_hosts import Entry, HostKey, Standing, append, read_entries, standing
@@ -60,10 +61,10 @@ def refuse_changed(findings: Iterable[Finding]) -> None:
 
 def file_of(to: Destination) -> Path:
     """The file that takes new keys: the cluster's own, else the person's. Raises `ToolkitError` where there is none."""
-    if not to.known_hosts:
-        what = f"host {to.host}: ssh_config has `UserKnownHostsFile none`, so there is no file to record its key in"
-        raise ToolkitError(Code.RESOURCES_ASKED, what, mend="name a file as `known_hosts` in the cluster's file")
-    return to.known_hosts[0]
+    if to.new_keys is None:
+        what = f"host {to.host}: there is no file to record its key in (its known_hosts file is `none` or /dev/null)"
+        raise ToolkitError(Code.RESOURCES_ASKED, what, mend=trouble.NAME_A_FILE)
+    return to.new_keys
 
 
 def record(findings: Sequence[Finding]) -> tuple[Path, ...]:
@@ -72,7 +73,11 @@ def record(findings: Sequence[Finding]) -> tuple[Path, ...]:
     for found in findings:
         lines.setdefault(file_of(found.to), {})[found.to.known_as, found.key] = None
     for file, keys in lines.items():
-        append(file, list(keys))
+        try:
+            append(file, list(keys))
+        except OSError as error:
+            what = f"{file}: {error.strerror}; no key is recorded there"
+            raise ToolkitError(Code.RESOURCES_ASKED, what, mend=trouble.NAME_A_FILE) from None
     return tuple(lines)
 
 

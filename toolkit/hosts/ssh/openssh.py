@@ -1,0 +1,186 @@
+"""What the system's `ssh` makes of its configuration: `ssh -G`, asked for one host, and its answer read.
+
+ssh itself reads the files, so Include, Match, tokens, quotes and comments mean here what they mean there, whatever
+its version. `ssh -G` expands the tokens of UserKnownHostsFile, IdentityAgent and ControlPath, and leaves those of
+IdentityFile and ProxyJump as they are written (ssh.c, main); so these go through `-S`, which is ControlPath's option.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit.errors import Code, ToolkitError
+from toolkit.process import run
+
+_SHELL_VARIABLE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
+"""ProxyJump becomes a command line that a shell reads, so `$GATE` is a variable there, as `${GATE}` is."""
+
+Settings = Mapping[str, tuple[str, ...]]
+"""A setting's name in small letters, and its values in order."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A host as it is given to ssh: its name, and what counts before any file. Empty and 0: not given.
+
+    `jumps` is as ProxyJump's value: `none`, or hosts with commas between.
+    """
+
+    name: str
+    address: str = ""
+    user: str = ""
+    port: int = 0
+    jumps: str = ""
+
+    def argv(self, config: Path | None, *more: str) -> list[str]:
+        """The command line; `config` is read in place of the person's and the system's files."""
+        address = self.address.replace("%", "%%")  # HostName has tokens; an address may have a zone: fe80::1%eth0
+        return [
+            *("ssh", "-G", "-T"),
+            *(("-F", str(config)) if config else ()),
+            *(("-l", self.user) if self.user else ()),
+            *(("-p", str(self.port)) if self.port else ()),
+            *(("-o", f"HostName={address}") if address else ()),
+            *(("-J", self.jumps) if self.jumps else ()),
+            *more,
+            *("--", self.name),
+        ]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What ssh would do for a `Question`.
+
+    Attributes:
+        address: HostName, made canonical where the configuration asks for that.
+        identities: files of keys, in ssh's order; ssh's usual ones where none is named.
+        only: IdentitiesOnly.
+        alias: HostKeyAlias; empty: none.
+        own_known: UserKnownHostsFile; its first one takes new keys.
+        shared_known: GlobalKnownHostsFile.
+        agent: see `Destination`.
+        jumps: ProxyJump, its tokens expanded; the last one is the nearest to the host.
+        command: ProxyCommand; empty: none.
+    """
+
+    address: str
+    port: int
+    user: str
+    identities: tuple[Path, ...]
+    only: bool
+    alias: str
+    own_known: tuple[Path, ...]
+    shared_known: tuple[Path, ...]
+    agent: str | None
+    jumps: tuple[str, ...]
+    command: str
+
+
+def ask(question: Question, config: Path | None, until: float) -> Answer:
+    """Ask ssh; raises `ToolkitError` (S100 where there is no ssh, else C104) where it gives no answer.
+
+    Args:
+        config: in place of the person's and the system's files, as `ssh -F`.
+        until: on the clock of `time.monotonic`; an ssh that runs then (it may run a `Match exec`) is ended.
+    """
+
+    def expanded(text: str) -> str:
+        if text == "~" or (text.startswith("~/") and not set("%$") & set(text)):
+            return home() + text[1:]
+        return _first(_run(question, config, until, "-S", text), "controlpath") if set("%$~") & set(text) else text
+
+    settings = _run(question, config, until)
+    jumps = _first(settings, "proxyjump")
+    return Answer(
+        address=_first(settings, "hostname"),
+        port=int(_first(settings, "port")),
+        user=_first(settings, "user"),
+        identities=tuple(Path(expanded(file)) for file in settings.get("identityfile", ()) if not _is_none(file)),
+        only=_first(settings, "identitiesonly") == "yes",
+        alias=_first(settings, "hostkeyalias"),
+        own_known=tuple(Path(expanded(file)) for file in _files(settings, "userknownhostsfile")),
+        shared_known=tuple(map(Path, _files(settings, "globalknownhostsfile"))),
+        agent=agent_socket(_first(settings, "identityagent"), os.environ),
+        jumps=_jumps(expanded(_SHELL_VARIABLE.sub(r"${\1}", jumps))),
+        command="" if _is_none(_first(settings, "proxycommand")) else _first(settings, "proxycommand"),
+    )
+
+
+def home() -> str:
+    """The folder that ssh takes for `~`: that of the account, whatever HOME says."""
+    return pwd.getpwuid(os.getuid()).pw_dir
+
+
+def read_settings(text: str) -> Settings:
+    """The lines of `ssh -G`: a name, a blank, and the value, in which nothing is quoted."""
+    settings: dict[str, tuple[str, ...]] = {}
+    for line in text.split("\n"):
+        name, blank, value = line.partition(" ")
+        if blank:
+            settings[name.lower()] = (*settings.get(name.lower(), ()), value)
+    return settings
+
+
+def split_files(text: str, exists: Callable[[str], bool]) -> Iterator[str]:
+    """The files of a line of `ssh -G`, which puts blanks between them and quotes none that has blanks in its name.
+
+    The longest that exists is meant; where none does, a file ends before the next absolute one.
+    """
+    words = text.split(" ")
+    while words:
+        ends = range(len(words), 0, -1)
+        absolute = next((end for end in range(1, len(words)) if words[end].startswith("/")), len(words))
+        end = next((end for end in ends if exists(" ".join(words[:end]))), absolute)
+        yield " ".join(words[:end])
+        words = words[end:]
+
+
+def agent_socket(value: str, environment: Mapping[str, str]) -> str | None:
+    """What IdentityAgent means, as a `Destination` has it; `value` is empty where it is not set."""
+    if value in ("", "SSH_AUTH_SOCK"):
+        return None
+    if _is_none(value):
+        return ""
+    return environment.get(value[1:], "") if value.startswith("$") else value
+
+
+def _run(question: Question, config: Path | None, until: float, *more: str) -> Settings:
+    if shutil.which("ssh") is None:
+        mend = "install OpenSSH's client: apt-get install openssh-client (Debian, Ubuntu), dnf install openssh-clients"
+        raise ToolkitError(Code.RESOURCES, "this machine has no `ssh`, which reads ssh_config here", mend=mend)
+    result = run(question.argv(config, *more), check=False, timeout=max(until - time.monotonic(), 0.1))
+    if result.status == 124:
+        what = f"host {question.name}: ssh has not read its configuration in time"
+        mend = f"does a `Match exec` or a name server not answer? Try: ssh -G {question.name}"
+        raise ToolkitError(Code.RESOURCES_ASKED, what, evidence=result.errors, mend=mend)
+    settings = read_settings(result.output)
+    said = (result.errors or result.output).replace("\r\n", "\n")
+    if not result.ok or not {"hostname", "port", "user"} <= settings.keys():
+        what = f"host {question.name}: ssh cannot follow its configuration"
+        mend = f"mend what ssh names; this asks it again: ssh -G {question.name}"
+        raise ToolkitError(Code.RESOURCES_ASKED, what, evidence=said, mend=mend)
+    return settings
+
+
+def _first(settings: Settings, name: str) -> str:
+    return settings.get(name, ("",))[0]
+
+
+def _is_none(value: str) -> bool:
+    return value.lower() == "none"
+
+
+def _files(settings: Settings, name: str) -> Sequence[str]:
+    value = _first(settings, name)
+    return [] if not value or _is_none(value) else list(split_files(value, os.path.exists))
+
+
+def _jumps(text: str) -> tuple[str, ...]:
+    return () if not text or _is_none(text) else tuple(text.split(","))
