@@ -519,21 +519,65 @@ def test_a_ctrl_c_ends_the_commands_on_all_hosts_and_leaves_the_wires_for_cleani
     assert not running(seconds)
 
 
+def persons_config(bench: Bench, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """An ssh that reads `text` in place of the account's own file, which no HOME can change."""
+    (bench.folder / "config").write_text(text)
+    (bench.folder / "bin").mkdir()
+    ssh = bench.folder / "bin" / "ssh"
+    ssh.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {bench.folder}/config "$@"\n')
+    ssh.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{ssh.parent}{os.pathsep}{os.environ['PATH']}")
+
+
 def test_proxy_jump_and_names_of_the_persons_ssh_config_are_followed(
     bench: Bench, host: Sshd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = bench.start("gate")
-    (bench.folder / ".ssh").mkdir(mode=0o700)
-    (bench.folder / ".ssh" / "config").write_text(
+    persons_config(
+        bench,
+        monkeypatch,
         f"Host gate\n  HostName {gate.address}\n  Port {gate.port}\n"
         f"Host lab-*\n  HostName {host.address}\n  Port {host.port}\n  ProxyJump gate\n"
-        f"Host *\n  User {USER}\n  IdentityFile {bench.identity}\n  UserKnownHostsFile {bench.known_hosts}\n"
+        f"Host *\n  User {USER}\n  IdentityFile {bench.identity}\n  UserKnownHostsFile {bench.known_hosts}\n",
     )
-    monkeypatch.setenv("HOME", str(bench.folder))
     with Hosts(Cluster("bench", "ssh", "none", Deadlines(60, 10, 600), (Host("lab-1"),))) as hosts:
         (answer,) = hosts.each(lambda shell: shell.run(["echo", "through"]).output)
     assert answer.get() == "through\n"
     assert gate.log.count("Accepted publickey") == 1
+
+
+def test_an_agents_key_opens_where_ssh_config_names_its_public_half(
+    bench: Bench, host: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sock = bench.folder / "agent"
+    agent = subprocess.Popen(["ssh-agent", "-D", "-a", sock], stdout=subprocess.DEVNULL)
+    try:
+        assert wait_for(sock.exists)
+        subprocess.run(["ssh-add", "-q", bench.identity], env={**os.environ, "SSH_AUTH_SOCK": str(sock)}, check=True)
+        bench.identity.unlink()
+        persons_config(
+            bench,
+            monkeypatch,
+            f"Host host-1\n  HostName {host.address}\n  Port {host.port}\n  IdentityAgent {sock}\n"
+            f"  IdentityFile {bench.identity}.pub\n  IdentitiesOnly yes\n  UserKnownHostsFile {bench.known_hosts}\n",
+        )
+        with Hosts(Cluster("bench", "ssh", "none", Deadlines(60, 10, 600), (Host("host-1"),))) as hosts:
+            (answer,) = hosts.each(lambda shell: shell.run(["echo", "in"]).output)
+        assert answer.get() == "in\n"
+    finally:
+        agent.terminate()
+        agent.wait()
+
+
+def test_trust_records_nothing_in_a_file_that_keeps_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = bench.start("new", known=False)
+    persons_config(bench, monkeypatch, "Host *\n  UserKnownHostsFile /dev/null\n  StrictHostKeyChecking no\n")
+    file = bench.cluster_file(host)
+    file.write_text(file.read_text().replace("known_hosts: known_hosts\n", ""))
+    done = trust(file, "--yes")
+    assert done.returncode == 2
+    assert "recorded" not in done.stdout
+    assert "name a file as `known_hosts` in the cluster's file" in done.stderr
 
 
 def trust(file: Path, *words: str) -> subprocess.CompletedProcess[str]:
