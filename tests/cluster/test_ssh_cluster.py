@@ -109,6 +109,14 @@ def test_a_host_may_differ_from_the_others(tmp_path: Path) -> None:
         ('"p[1-2]"', "7", 'hosts[0].name: YAML reads 7 as a number; put it in quotes: "7"'),
         ('"p[1-2]"', '"p[1-2]", address: 10.0.0.1', "hosts[0].address: addresses: 1, names: 2; each name needs one"),
         ('"p[1-2]"', '"p[1-2]", adress: x', "hosts[0].adress: unknown field; did you mean `address`?"),
+        ('"p[1-2]"', "[p1, p2]", ':8:12: hosts[0].name: brackets make it a list: put a range in quotes, "node[1-8]"'),
+        ('"p[1-2]"', "p, address: [2001:db8::8]", "an IPv6 address stands without brackets"),
+        ('"p[1-2]"', 'p, address: "[2001:db8::8]"', "an IPv6 address stands without brackets here: 2001:db8::8"),
+        ('"p[1-2]"', 'p, address: "[fe80::1%eth0]:22"', "brackets here: fe80::1%eth0; the port has a field of its own"),
+        ('"p[1-2]"', 'p, address: "10.0.0.1:22"', "neither an IP address nor a host name; the port is `port`"),
+        ('"p[1-2]"', 'p, address: "ssh://me@oak:22"', "; without ssh://, the account is `user`, the port is `port`"),
+        ('"p[1-2]"', "me@oak", "and a letter or digit first; the account is `user`"),
+        ("gpu: none", 'gpu: none\noperator: "[::1]"', "operator: '[::1]': an IPv6 address stands without brackets"),
         ('  - {name: "p[1-2]"}', "  []", "hosts: list should have at least 1 item"),
         (
             '  - {name: "p[1-2]"}',
@@ -143,3 +151,20 @@ def test_paths_start_at_the_files_folder_or_at_home(tmp_path: Path) -> None:
     cluster = read(tmp_path, f"{SMALL}identity: keys/id\nknown_hosts: ~/hosts\n")
     assert cluster.access.identity == tmp_path / "keys" / "id"
     assert cluster.access.known_hosts == Path.home() / "hosts"
+
+
+@pytest.mark.parametrize("name", ["node[1-2]", "node[01-08], address: 10.0.0.1", "r[1-2]n[1,3]", "node{1..8}"])
+def test_a_range_in_braces_without_quotes_is_told_to_need_them(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "cluster.yml"
+    file.write_text(SMALL.replace('"p[1-2]"', name))
+    with pytest.raises(ToolkitError, match="is not valid YAML") as caught:
+        read_cluster(file)
+    assert caught.value.mend == 'inside { }, put a name that has a range in quotes: {name: "node[1-8]"}'
+
+
+def test_other_yaml_that_is_none_gets_no_such_hint(tmp_path: Path) -> None:
+    file = tmp_path / "cluster.yml"
+    file.write_text("name: a: b\n")
+    with pytest.raises(ToolkitError, match="is not valid YAML") as caught:
+        read_cluster(file)
+    assert caught.value.mend == ""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
@@ -15,11 +17,13 @@ from toolkit.yaml_check import validate
 from toolkit.yaml_source import Source, read_source
 
 _CODE = Code.RESOURCES_ASKED
+_BRACKET = re.compile(r"got '[\[{]'")
+"""PyYAML's words for a bracket in a text without quotes between braces, where it begins a list."""
 
 
 def read_cluster(file: Path) -> Cluster:
     """Read `file`; raises `ToolkitError` (C104) that lists every problem with its line, column and path."""
-    source = read_source(file, _CODE)
+    source = _source(file)
     if _engine(source) == "ssh":
         return _ssh_cluster(source, validate(source, sections.SshFile, _CODE))
     read = validate(source, sections.LocalFile, _CODE)
@@ -27,6 +31,17 @@ def read_cluster(file: Path) -> Cluster:
     deadlines = Deadlines(times.start, times.stop, times.store, quiet=times.quiet)
     limit = read.limits.processes
     return Cluster(read.name, read.engine, read.gpu, deadlines, binding=read.binding, processes=limit)
+
+
+def _source(file: Path) -> Source:
+    try:
+        return read_source(file, _CODE)
+    except ToolkitError as error:
+        if any(_BRACKET.search(problem.what) for problem in error.problems):
+            raise replace(
+                error, mend='inside { }, put a name that has a range in quotes: {name: "node[1-8]"}'
+            ) from None
+        raise
 
 
 def _engine(source: Source) -> str:

@@ -15,24 +15,51 @@ from toolkit.hosts.ssh.destination import parse_hop
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@\\-]*\$?")
+_SIX_IN_BRACKETS = re.compile(r"\[([0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[^]]*)?)\](:[0-9]+)?")
+_WITH_MORE = re.compile(r"(?P<scheme>ssh://)?(?P<user>[^@/]+@)?[^@:/]+(?P<port>:[0-9]+)?/?")
 _REGISTRY = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
+
+
+def _one_text(value: Any) -> Any:
+    if isinstance(value, list):
+        what = 'brackets make it a list: put a range in quotes, "node[1-8]"; an IPv6 address stands without brackets'
+        raise ValueError(what)
+    return value
 
 
 def _names(text: str) -> str:
     for name in expand(text):
         if not _NAME.fullmatch(name):
-            raise ValueError(f"{name!r} is no host name: letters, digits, dots, dashes, and a letter or digit first")
+            what = f"{name!r} is no host name: letters, digits, dots, dashes, and a letter or digit first"
+            raise ValueError(what + _own_fields(name))
     return text
 
 
 def _addresses(text: str) -> str:
+    _without_brackets(text)
     for address in expand(text):
         try:
             ipaddress.ip_address(address)
         except ValueError:
             if not _NAME.fullmatch(address):
-                raise ValueError(f"{address!r} is neither an IP address nor a host name") from None
+                what = f"{address!r} is neither an IP address nor a host name"
+                raise ValueError(what + _own_fields(address)) from None
     return text
+
+
+def _without_brackets(text: str) -> None:
+    """As with ssh's HostName, brackets set an address apart from a port only where both are written in one."""
+    if six := _SIX_IN_BRACKETS.search(text):
+        port = "; the port has a field of its own: `port`" if six[2] else ""
+        raise ValueError(f"{text!r}: an IPv6 address stands without brackets here: {six[1]}{port}")
+
+
+def _own_fields(text: str) -> str:
+    """Where `text` holds more than a host, which fields the rest has."""
+    match = _WITH_MORE.fullmatch(text)
+    parts = (("scheme", "without ssh://"), ("user", "the account is `user`"), ("port", "the port is `port`"))
+    told = [hint for part, hint in parts if match and match[part]]
+    return f"; {', '.join(told)}" if told else ""
 
 
 def _network(text: str) -> str:
@@ -48,6 +75,7 @@ def _network(text: str) -> str:
 
 
 def _ip_address(text: str) -> str:
+    _without_brackets(text)
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:
@@ -121,8 +149,8 @@ _Gpu = Annotated[GpuSection | None, BeforeValidator(_gpu)]
 
 
 class HostSection(_Section):
-    name: Annotated[str, AfterValidator(_names)]
-    address: Annotated[str, AfterValidator(_addresses)] = ""
+    name: Annotated[str, BeforeValidator(_one_text), AfterValidator(_names)]
+    address: Annotated[str, BeforeValidator(_one_text), AfterValidator(_addresses)] = ""
     user: _UserName = ""
     port: _Port = 0
     gpu: _Gpu = None
