@@ -100,7 +100,7 @@ ensure_engine() {
 }
 
 # What the real tests need besides an engine: a registry and sshds, which the tests start for themselves, another
-# reader of images, and mpirun, which ddlrun starts.
+# reader of images, and mpirun, which ddlrun starts. The quick ones ask ssh what an ssh_config means.
 ensure_test_programs() {
     set --
     command -v skopeo >/dev/null 2>&1 || set -- skopeo
