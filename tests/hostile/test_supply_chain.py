@@ -312,7 +312,14 @@ def test_a_proxy_reaches_who_talks_to_a_network_and_nobody_else() -> None:
 
 
 def test_ssh_sees_what_an_ssh_config_may_name_and_no_secret() -> None:
-    kept = {"SSH_AUTH_SOCK": "/a", "HOME": "/h", "LAB_KEY": "/k", "ON_SITE": "1", "XDG_RUNTIME_DIR": "/r", "LC_ALL": "C"}
+    kept = {
+        "SSH_AUTH_SOCK": "/a",
+        "HOME": "/h",
+        "LAB_KEY": "/k",
+        "ON_SITE": "1",
+        "XDG_RUNTIME_DIR": "/r",
+        "LC_ALL": "C",
+    }
     names = ("AWS_ACCESS_KEY_ID", "aws_secret_access_key", "CI_TOKEN", "DB_PASSWORD", "PASSWD", "MY_API_KEY", "APIKEY")
     names = (*names, "STORE_SECRET", "GPG_PASSPHRASE", "GOOGLE_APPLICATION_CREDENTIALS", "SIGNING_PRIVATE_KEY")
     assert child_environment("ssh", {**kept, **dict.fromkeys(names, CANARY)}) == kept

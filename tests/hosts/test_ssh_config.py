@@ -294,7 +294,7 @@ Host oak
   IdentityFile %d/%u
   IdentityFile none
   IdentityFile ~root/id
-  UserKnownHostsFile ${LAB}/known_%h "/lab/my known"
+  UserKnownHostsFile ${LAB}/known_%h "/lab/my known" ~/%%d
   GlobalKnownHostsFile none
   IdentityAgent ${LAB}/agent-%r
 """
@@ -306,7 +306,7 @@ Host oak
         Path(ACCOUNT.pw_dir, ACCOUNT.pw_name),
         Path(pwd.getpwnam("root").pw_dir, "id"),
     )
-    assert to.known_hosts == (Path("/lab/known_oak.lab"), Path("/lab/my known"))
+    assert to.known_hosts == (Path("/lab/known_oak.lab"), Path("/lab/my known"), Path(ACCOUNT.pw_dir, "%d"))
     assert to.agent == "/lab/agent-me"
 
 

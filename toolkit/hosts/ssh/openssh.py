@@ -92,8 +92,8 @@ def ask(question: Question, config: Path | None, until: float) -> Answer:
     """
 
     def expanded(text: str) -> str:
-        if text == "~" or (text.startswith("~/") and not set("%$") & set(text)):
-            return home() + text[1:]
+        if text.startswith("~/") and not set("%$") & set(text):
+            return _below_home(text)
         return _first(_run(question, config, until, "-S", text), "controlpath") if set("%$~") & set(text) else text
 
     settings = _run(question, config, until)
@@ -105,7 +105,7 @@ def ask(question: Question, config: Path | None, until: float) -> Answer:
         identities=tuple(Path(expanded(file)) for file in settings.get("identityfile", ()) if not _is_none(file)),
         only=_first(settings, "identitiesonly") == "yes",
         alias=_first(settings, "hostkeyalias"),
-        own_known=tuple(Path(expanded(file)) for file in _files(settings, "userknownhostsfile")),
+        own_known=tuple(Path(_below_home(file)) for file in _files(settings, "userknownhostsfile")),
         shared_known=tuple(map(Path, _files(settings, "globalknownhostsfile"))),
         agent=agent_socket(_first(settings, "identityagent"), os.environ),
         jumps=_jumps(expanded(_SHELL_VARIABLE.sub(r"${\1}", jumps))),
@@ -116,6 +116,10 @@ def ask(question: Question, config: Path | None, until: float) -> Answer:
 def home() -> str:
     """The folder that ssh takes for `~`: that of the account, whatever HOME says."""
     return pwd.getpwuid(os.getuid()).pw_dir
+
+
+def _below_home(text: str) -> str:
+    return home() + text[1:] if text.startswith("~/") else text
 
 
 def read_settings(text: str) -> Settings:
