@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -17,30 +18,44 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from toolkit.errors import ToolkitError
 from toolkit.hosts.ssh.destination import Destination
-from toolkit.hosts.ssh.keys import authenticate
+from toolkit.hosts.ssh.keys import OurKeys
 from toolkit.hosts.ssh.openssh import home
 
 TO = Destination("oak", "oak", 22, "me", (), False, "oak", ())
 
 
+REFUSED = paramiko.AuthenticationException("Authentication failed.")
+
+
 class Door:
-    """A transport that takes no key, and remembers the public half of each."""
+    """A transport that takes no key but as `answers` say, one for each try, and remembers the public half of each.
 
-    def __init__(self) -> None:
+    After the last answer it hangs up where `hangs_up` is true.
+    """
+
+    def __init__(self, *answers: Exception | list[str], hangs_up: bool = False) -> None:
         self.tried: list[bytes] = []
+        self.users: set[str] = set()
+        self.auth_timeout = 0.0
+        self._answers, self._hangs_up = list(answers), hangs_up
 
-    def auth_publickey(self, _user: str, key: Any) -> list[str]:
+    def auth_publickey(self, user: str, key: Any) -> list[str]:
         self.tried.append(key.asbytes())
-        raise paramiko.AuthenticationException("Authentication failed.")
+        self.users.add(user)
+        answer = self._answers.pop(0) if self._answers else REFUSED
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     def is_active(self) -> bool:
-        return True
+        return bool(self._answers) or not self._hangs_up
 
 
-def try_keys(to: Destination) -> tuple[list[bytes], list[str]]:
-    door = Door()
+def try_keys(to: Destination, door: Door | None = None, seconds: float = 10) -> tuple[list[bytes], list[str]]:
+    """The keys that were tried, and what the error says of each."""
+    door = door or Door()
     with pytest.raises(ToolkitError) as caught:
-        authenticate(door, to)
+        OurKeys(to, time.monotonic() + seconds).authenticate(door)
     return door.tried, [str(problem) for problem in caught.value.problems]
 
 
@@ -152,3 +167,68 @@ def test_what_is_no_key_is_told(tmp_path: Path) -> None:
 def test_a_usual_file_that_is_not_there_is_not_told() -> None:
     to = replace(TO, identities=(Path(home(), ".ssh", "id_xmss"), Path(home(), ".ssh", "id_of_no_one")), agent="")
     assert [line.split(": ")[0] for line in try_keys(to)[1]] == [f"{home()}/.ssh/id_of_no_one"]
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> Destination:
+    """Three keys of which each works."""
+    for name in ("a", "b", "c"):
+        make(tmp_path / name)
+    return replace(TO, identities=tuple(tmp_path / name for name in ("a", "b", "c")), agent="")
+
+
+def test_the_first_key_that_is_taken_is_the_last_one_tried(three: Destination) -> None:
+    door = Door(REFUSED, [])
+    OurKeys(three, time.monotonic() + 10).authenticate(door)
+    assert len(door.tried) == 2
+    assert door.users == {"me"}
+    assert 9 < door.auth_timeout <= 10
+
+
+def test_a_key_that_is_not_enough_does_not_count_as_a_login(three: Destination) -> None:
+    tried, said = try_keys(three, Door(["password", "keyboard-interactive"]))
+    assert len(tried) == 3
+    assert said[0].endswith("/a: accepted, but the host asks for more: password, keyboard-interactive")
+
+
+def test_a_host_that_takes_no_keys_is_shown_no_other(three: Destination) -> None:
+    tried, said = try_keys(three, Door(REFUSED, paramiko.BadAuthenticationType("Bad type", ["password"])))
+    assert len(tried) == 2
+    assert said[0].endswith("/a: not accepted")
+    assert said[1:] == ["the host takes no keys, only: password"]
+
+
+def test_a_host_that_hangs_up_after_many_keys_is_told(three: Destination) -> None:
+    gone = paramiko.AuthenticationException("Authentication failed: transport shut down or saw EOF")
+    tried, said = try_keys(three, Door(REFUSED, gone, hangs_up=True))
+    assert len(tried) == 2
+    assert said[2:] == ["then the host hung up: too many keys"]
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError("reset"), paramiko.SSHException("bad packet"), EOFError()])
+def test_a_connection_that_breaks_meanwhile_is_a_refused_one(three: Destination, error: Exception) -> None:
+    with pytest.raises(ToolkitError, match="it hung up while the key was checked") as caught:
+        OurKeys(three, time.monotonic() + 10).authenticate(Door(error, hangs_up=True))
+    assert caught.value.context["reason"] == "refused"
+
+
+def test_no_key_is_shown_after_the_time_to_connect(three: Destination) -> None:
+    tried, said = try_keys(three, Door(paramiko.AuthenticationException("Authentication timeout.")), seconds=0)
+    assert len(tried) == 1
+    assert [line.split(": ")[1] for line in said] == ["no answer in time"]
+
+
+def test_a_bug_is_no_refusal(three: Destination) -> None:
+    with pytest.raises(TypeError, match="mine"):
+        OurKeys(three, time.monotonic() + 10).authenticate(Door(TypeError("mine")))
+
+
+def test_an_agent_that_does_not_answer_holds_nothing(tmp_path: Path) -> None:
+    make(tmp_path / "file")
+    with socket.socket(socket.AF_UNIX) as mute:
+        mute.bind(str(tmp_path / "mute"))
+        mute.listen()
+        to = replace(TO, identities=(tmp_path / "file",), any_key=True, agent=str(tmp_path / "mute"))
+        begun = time.monotonic()
+        assert len(try_keys(to, seconds=0.5)[0]) == 1
+    assert time.monotonic() - begun < 5

@@ -10,12 +10,14 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from toolkit.errors import ToolkitError
 from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.known_hosts import HostKey
-from toolkit.hosts.ssh.wire import Wire, fetch_host_key, open_wire
+
+if TYPE_CHECKING:
+    from toolkit.hosts.ssh.connection import HostConnection
 
 T = TypeVar("T")
 _PER_GATE = 4
@@ -24,7 +26,7 @@ _chance = random.SystemRandom()
 
 
 class Dialler:
-    """Opens wires; making one does nothing.
+    """Opens connections; making one does nothing.
 
     Args:
         connections: how many are being opened at the same time. Default 8; through one jump host at most 4.
@@ -39,13 +41,17 @@ class Dialler:
         self._gates: dict[Destination, _Gate] = {}
         self._lock = threading.Lock()
 
-    def dial(self, to: Destination) -> Wire:
+    def dial(self, to: Destination) -> HostConnection:
         """A new connection to `to`; raises `ToolkitError` (S100). A refused one is tried once more."""
-        return self._with_way(to, lambda way: open_wire(to, way, connect=self._connect, lost=self._lost))
+        from toolkit.hosts.ssh.connection import connected  # loads Fabric
+
+        return self._with_way(to, lambda way: connected(to, way, connect=self._connect, lost=self._lost))
 
     def host_key(self, to: Destination) -> HostKey:
         """The key that `to` shows, without a login; raises `ToolkitError` (S100)."""
-        return self._with_way(to, lambda way: fetch_host_key(to, way, connect=self._connect))
+        from toolkit.hosts.ssh.connection import shown_key
+
+        return self._with_way(to, lambda way: shown_key(to, way, connect=self._connect))
 
     def close(self) -> None:
         """Hang up on the jump hosts, and with it on all that is reached through them."""
@@ -54,7 +60,7 @@ class Dialler:
         for gate in gates:
             gate.close()
 
-    def _with_way(self, to: Destination, act: Callable[[Wire | None], T]) -> T:
+    def _with_way(self, to: Destination, act: Callable[[HostConnection | None], T]) -> T:
         if to.through is None:
             with self._starts:
                 return _twice(lambda: act(None))
@@ -72,18 +78,18 @@ class _Gate:
 
     def __init__(self, to: Destination, starts: int) -> None:
         self._to = to
-        self._wire: Wire | None = None
+        self._wire: HostConnection | None = None
         self._lock = threading.Lock()
         self._failed: tuple[float, ToolkitError] | None = None
         self.starts = threading.BoundedSemaphore(starts)
 
-    def wire(self, dial: Callable[[Destination], Wire]) -> Wire:
+    def wire(self, dial: Callable[[Destination], HostConnection]) -> HostConnection:
         with self._lock:
-            if self._wire is None or not self._wire.is_up:
+            if self._wire is None or not self._wire.is_connected:
                 self._wire = self._open(dial)
             return self._wire
 
-    def _open(self, dial: Callable[[Destination], Wire]) -> Wire:
+    def _open(self, dial: Callable[[Destination], HostConnection]) -> HostConnection:
         """Sixty hosts behind a gate that is down shall not wait for it one after the other."""
         if self._failed and time.monotonic() < self._failed[0]:
             raise self._failed[1]

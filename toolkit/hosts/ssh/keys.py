@@ -9,46 +9,66 @@ import errno
 import io
 import os
 import socket
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import paramiko
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from paramiko.auth_strategy import AuthFailure, AuthResult, AuthSource, AuthStrategy
 
 from toolkit.hosts.ssh import trouble
 from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.openssh import home
+from toolkit.hosts.ssh.transport import left
 
 _OPENSSH = b"openssh-key-v1\0"
 _PKCS8 = b"-----BEGIN PRIVATE KEY-----"
 _MOST_BYTES = 1 << 20
+_PLAIN = {"Authentication failed": "not accepted", "Authentication timeout": "no answer in time"}
+"""What paramiko says, and what it means."""
 _USUAL = tuple(f"id_{kind}" for kind in ("rsa", "dsa", "ecdsa", "ecdsa_sk", "ed25519", "ed25519_sk", "xmss"))
 """ssh's, of any version."""
 
 
-@dataclass(frozen=True)
-class _Candidate:
+class _Source(AuthSource):
     """A key that may be tried; or, where `key` is None, why a file gave none."""
 
-    label: str
-    key: Any
-    why_not: str = ""
+    def __init__(self, label: str, key: Any, why_not: str = "") -> None:
+        super().__init__(username=None)  # `OurKeys` gives it, before it is asked
+        self.label, self.key, self.why_not = label, key, why_not
+        self.is_last = self.is_hung_up = False
+
+    def authenticate(self, transport: Any) -> list[str]:
+        """See paramiko's; says besides whether another key may follow."""
+        if self.key is None:
+            raise paramiko.AuthenticationException(self.why_not)
+        try:
+            more = transport.auth_publickey(self.username, self.key)
+        except paramiko.BadAuthenticationType:
+            self.is_last = True
+            raise
+        finally:
+            self.is_hung_up = not transport.is_active()
+        if more:  # `AuthStrategy` would take it for a success
+            raise paramiko.AuthenticationException(f"accepted, but the host asks for more: {', '.join(more)}")
+        return []
 
 
 @contextlib.contextmanager
-def _held_by_agent(path: str | None) -> Iterator[tuple[Any, ...]]:
-    """The keys of the agent behind a socket, while it is connected; none where no agent answers there.
+def _held_by_agent(path: str | None, until: float) -> Iterator[tuple[Any, ...]]:
+    """The keys of the agent behind a socket, while it is connected; none where no agent answers there in time.
 
     Paramiko's own `Agent` knows the socket of SSH_AUTH_SOCK alone.
     """
     path = os.environ.get("SSH_AUTH_SOCK", "") if path is None else path
     agent = paramiko.agent.AgentSSH()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as wire:
+        wire.settimeout(left(until))
         if path:
             with contextlib.suppress(OSError, paramiko.SSHException):
                 wire.connect(path)
@@ -56,31 +76,49 @@ def _held_by_agent(path: str | None) -> Iterator[tuple[Any, ...]]:
         yield agent.get_keys()
 
 
-def authenticate(transport: Any, to: Destination) -> None:
-    """Let `transport` in as `to.user`; raises `ToolkitError` that says what came of each key that was tried."""
-    tried: list[str] = []
-    with _held_by_agent(to.agent) as held:
-        for candidate in _candidates(to, held):
-            if candidate.key is None:
-                tried.append(f"{candidate.label}: {candidate.why_not}")
-                continue
-            try:
-                more = transport.auth_publickey(to.user, candidate.key)
-            except paramiko.BadAuthenticationType as error:
-                raise trouble.not_let_in(to, tried, error.allowed_types) from None
-            except paramiko.AuthenticationException as error:
-                said = str(error).rstrip(".")
-                tried.append(f"{candidate.label}: {'not accepted' if said == 'Authentication failed' else said}")
-                if not transport.is_active():  # MaxAuthTries: it has hung up
-                    raise trouble.not_let_in(to, [*tried, "then the host hung up: too many keys"]) from None
-                continue
-            if not more:
+class OurKeys(AuthStrategy):
+    """How paramiko's client logs in to `to`: by each key in turn, until `until` on the clock of `time.monotonic`."""
+
+    def __init__(self, to: Destination, until: float) -> None:
+        super().__init__(ssh_config={})
+        self._to, self._until = to, until
+
+    def get_sources(self) -> Iterator[_Source]:
+        """The keys that may be tried, as long as another one may follow."""
+        for source in _sources(self._to, self._held):
+            source.username, self._transport.auth_timeout = self._to.user, left(self._until)
+            yield source
+            if source.is_last or source.is_hung_up or time.monotonic() >= self._until:
                 return
-            tried.append(f"{candidate.label}: accepted, but the host asks for more: {', '.join(more)}")
-        raise trouble.not_let_in(to, tried)
+
+    def authenticate(self, transport: Any) -> AuthResult:
+        """Let `transport` in; raises `ToolkitError` (S100) that says what came of each key that was tried."""
+        with _held_by_agent(self._to.agent, self._until) as held:
+            self._held, self._transport = held, transport
+            try:
+                return super().authenticate(transport)
+            except AuthFailure as failure:
+                raise _failed(self._to, failure.result) from None
 
 
-def _candidates(to: Destination, held: Sequence[Any]) -> Iterator[_Candidate]:
+def _failed(to: Destination, results: Sequence[Any]) -> Exception:
+    """The error that says what came of each key; `AuthStrategy` has caught whatever was raised, bugs among it."""
+    tried: list[str] = []
+    for source, error in results:
+        if isinstance(error, paramiko.BadAuthenticationType):
+            return trouble.not_let_in(to, tried, error.allowed_types)
+        if not isinstance(error, (paramiko.SSHException, EOFError, OSError)):
+            return cast("Exception", error)
+        if source.is_hung_up and not isinstance(error, paramiko.AuthenticationException):
+            return trouble.refused(to, f"it hung up while the key was checked ({trouble.words(error)})")
+        said = trouble.words(error).rstrip(".")
+        tried.append(f"{source.label}: {_PLAIN.get(said, said)}")
+        if source.is_hung_up:  # MaxAuthTries
+            tried.append("then the host hung up: too many keys")
+    return trouble.not_let_in(to, tried)
+
+
+def _sources(to: Destination, held: Sequence[Any]) -> Iterator[_Source]:
     """Each key once, in the order of ssh's pubkey_prepare: what the agent holds of the files that are named, then
     what else it holds, then the files' other keys.
     """
@@ -97,36 +135,36 @@ def _candidates(to: Destination, held: Sequence[Any]) -> Iterator[_Candidate]:
             yield from _of_file(file, offered)
 
 
-def _of_file(file: Path, offered: set[bytes]) -> Iterator[_Candidate]:
+def _of_file(file: Path, offered: set[bytes]) -> Iterator[_Source]:
     if not os.access(file, os.F_OK) and file.parent == Path(home(), ".ssh") and file.name in _USUAL:
         return  # ssh looks for these where none is named
-    candidate = _from_file(file)
-    if candidate.key is None:
-        yield candidate
-    elif candidate.key.asbytes() not in offered:
-        offered.add(candidate.key.asbytes())
-        yield candidate
+    source = _from_file(file)
+    if source.key is None:
+        yield source
+    elif source.key.asbytes() not in offered:
+        offered.add(source.key.asbytes())
+        yield source
 
 
-def _held(key: Any, offered: set[bytes], file: str = "") -> _Candidate:
+def _held(key: Any, offered: set[bytes], file: str = "") -> _Source:
     offered.add(key.asbytes())
-    return _Candidate(f"{file or key.comment or key.get_name()} (held by the agent)", key)
+    return _Source(f"{file or key.comment or key.get_name()} (held by the agent)", key)
 
 
-def _from_file(file: Path) -> _Candidate:
+def _from_file(file: Path) -> _Source:
     locked = f"has a passphrase, and the agent does not hold it (ssh-add {file})"
     try:
         data = _bytes_of(file)
         if _public_line(data) is not None:
-            return _Candidate(str(file), None, "is a public key, and the agent does not hold its private half")
-        return _Candidate(str(file), _of_pkcs8(data) if _PKCS8 in data else paramiko.PKey.from_path(file))
+            return _Source(str(file), None, "is a public key, and the agent does not hold its private half")
+        return _Source(str(file), _of_pkcs8(data) if _PKCS8 in data else paramiko.PKey.from_path(file))
     except OSError as error:
-        return _Candidate(str(file), None, error.strerror or str(error))
+        return _Source(str(file), None, error.strerror or str(error))
     except (TypeError, paramiko.PasswordRequiredException):  # cryptography raises the first for a missing passphrase
-        return _Candidate(str(file), None, locked)
+        return _Source(str(file), None, locked)
     except (ValueError, UnsupportedAlgorithm, paramiko.SSHException, paramiko.pkey.UnknownKeyType) as error:
         said = (str(error).splitlines() or [type(error).__name__])[0]
-        return _Candidate(str(file), None, f"is no private key that can be read ({said})")
+        return _Source(str(file), None, f"is no private key that can be read ({said})")
 
 
 def _bytes_of(file: Path) -> bytes:

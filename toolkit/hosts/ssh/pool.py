@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import paramiko
 
@@ -15,7 +15,9 @@ from toolkit.hosts.ssh import trouble
 from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.dialler import Dialler
 from toolkit.hosts.ssh.session import Session, send_signal
-from toolkit.hosts.ssh.wire import Wire
+
+if TYPE_CHECKING:
+    from toolkit.hosts.ssh.connection import HostConnection
 
 _SESSIONS = 8
 """On one connection: sshd's MaxSessions is 10 by default, and one is kept free for ending the others."""
@@ -27,13 +29,13 @@ _OPEN_SECONDS = 10
 class _Shared:
     """A wire and its sessions; `most` shrinks where sshd allows fewer."""
 
-    wire: Wire
+    wire: HostConnection
     sessions: list[Session | None] = field(default_factory=list)
     most: int = _SESSIONS
 
     @property
     def is_free(self) -> bool:
-        return self.wire.is_up and len(self.sessions) < self.most
+        return self.wire.is_connected and len(self.sessions) < self.most
 
 
 @dataclass
@@ -78,7 +80,7 @@ class SessionPool:
             address = ("127.0.0.1", port)
             return shared.wire.transport.open_channel("direct-tcpip", address, ("127.0.0.1", 0), timeout=_OPEN_SECONDS)
         except (paramiko.SSHException, EOFError, OSError) as error:
-            if not shared.wire.is_up:
+            if not shared.wire.is_connected:
                 raise trouble.cut(self._to, shared.wire.why_down()) from None
             raise trouble.no_way_in(self._to, port, str(error)) from None
         finally:
@@ -89,7 +91,7 @@ class SessionPool:
         with self._change:
             wires = [(shared.wire, [s.pid for s in shared.sessions if s and s.pid]) for shared in self._wires]
         for wire, pids in wires:
-            if pids and wire.is_up:
+            if pids and wire.is_connected:
                 send_signal(wire, [pid for pid in pids if pid], "TERM")
 
     def close(self) -> None:
@@ -109,7 +111,7 @@ class SessionPool:
             except (paramiko.SSHException, EOFError, OSError) as error:
                 # On a wire that is up it is sshd's MaxSessions; a plain SSHException too, as of two refusals at the
                 # same time paramiko keeps the reason of one.
-                is_up = shared.wire.is_up
+                is_up = shared.wire.is_connected
                 self._give_back(shared, None, full=is_up)
                 downs += not is_up
                 if is_up and not shared.most:
@@ -124,7 +126,7 @@ class SessionPool:
         """A wire with room for one session more, which is taken; dials where there is none."""
         with self._change:
             while True:
-                self._wires = [shared for shared in self._wires if shared.wire.is_up]
+                self._wires = [shared for shared in self._wires if shared.wire.is_connected]
                 free = next((shared for shared in self._wires if shared.is_free), None)
                 if free:
                     free.sessions.append(None)

@@ -6,14 +6,16 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import paramiko
 
 from toolkit.errors import ToolkitError
 from toolkit.hosts.ssh import trouble
 from toolkit.hosts.ssh.remote_command import ANNOUNCED, signal_line, start_line
-from toolkit.hosts.ssh.wire import Wire
+
+if TYPE_CHECKING:
+    from toolkit.hosts.ssh.connection import HostConnection
 
 _PIECE = 1 << 16
 _GRACE_SECONDS = 5
@@ -26,7 +28,7 @@ class Session:
     """A command that runs on `channel`. Each method raises `ToolkitError` (S100) where the wire is cut."""
 
     def __init__(
-        self, wire: Wire, channel: Any, argv: Sequence[str], *, merged: bool = False, keep_errors: int = 0
+        self, wire: HostConnection, channel: Any, argv: Sequence[str], *, merged: bool = False, keep_errors: int = 0
     ) -> None:
         self._wire, self._channel, self._argv = wire, channel, tuple(argv)
         self._pid: int | None = None
@@ -47,7 +49,7 @@ class Session:
         try:
             self._channel.sendall(piece)
         except (paramiko.SSHException, EOFError, OSError):
-            if self._wire.is_up:
+            if self._wire.is_connected:
                 return False
             raise self._cut() from None
         return True
@@ -80,7 +82,7 @@ class Session:
         status = int(self._channel.recv_exit_status())
         if status != -1:
             return status
-        if not self._wire.is_up:
+        if not self._wire.is_connected:
             raise self._cut()
         return ENDED_BY_SIGNAL
 
@@ -90,7 +92,7 @@ class Session:
 
     def end(self, *, at_once: bool = False) -> None:
         """End the command on the host if it still runs: TERM, and KILL after 5 s; or KILL at once."""
-        if self._channel.status_event.is_set() or self._pid is None or not self._wire.is_up:
+        if self._channel.status_event.is_set() or self._pid is None or not self._wire.is_connected:
             return
         for signal in ("KILL",) if at_once else ("TERM", "KILL"):
             send_signal(self._wire, [self._pid], signal)
@@ -152,7 +154,7 @@ class _Drain(threading.Thread):
         return bytes(self._data).decode("utf-8", "replace")
 
 
-def send_signal(wire: Wire, pids: Sequence[int], signal: str) -> None:
+def send_signal(wire: HostConnection, pids: Sequence[int], signal: str) -> None:
     """Send `signal` to commands on the wire's host, within 5 s; a host that is gone runs none of them for us."""
     with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
         channel = wire.transport.open_session(timeout=_GRACE_SECONDS)

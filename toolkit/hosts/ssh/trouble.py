@@ -96,3 +96,11 @@ def interrupted(host: str) -> ToolkitError:
 
 def _files(files: Sequence[Path]) -> str:
     return " and ".join(f"{file}{'' if os.access(file, os.F_OK) else ' (not there)'}" for file in files) or "no file"
+
+
+def words(error: BaseException) -> str:
+    """What a library's error says, in a line; those of paramiko that say little are told anew."""
+    if isinstance(error, EOFError):
+        return "it hung up"
+    text = str(error).strip().replace("Error reading SSH protocol banner", "it hung up before it had greeted us")
+    return text.splitlines()[0] if text else type(error).__name__

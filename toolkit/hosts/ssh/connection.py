@@ -1,0 +1,141 @@
+"""One ssh connection, which Fabric opens and closes: its host's key checked by us, let in by our order of keys.
+
+Of Fabric that is all. Its runner keeps all output in memory, garbles what is not text, feeds a command 100 bytes a
+second and leaves it running after a time-out (Fabric 3.2, Invoke 2.2: runners.py); `session` runs commands instead.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from functools import partial
+from typing import Any, NoReturn
+
+import paramiko
+
+from toolkit.hosts.ssh import trouble
+from toolkit.hosts.ssh.destination import Destination
+from toolkit.hosts.ssh.host_keys import KeyShown, KeysOnRecord, OnlyLook
+from toolkit.hosts.ssh.isolated import Connection, own_config
+from toolkit.hosts.ssh.keys import OurKeys
+from toolkit.hosts.ssh.known_hosts import HostKey
+from toolkit.hosts.ssh.transport import WatchedTransport, left
+
+_ADMINISTRATIVELY_PROHIBITED = 1
+
+
+def connected(to: Destination, gate: HostConnection | None, *, connect: float, lost: float) -> HostConnection:
+    """A connection that is open; see `HostConnection.open` for its errors."""
+    connection = HostConnection(to, gate, KeysOnRecord(to), connect=connect, lost=lost)
+    connection.open()
+    return connection
+
+
+def shown_key(to: Destination, gate: HostConnection | None, *, connect: float) -> HostKey:
+    """The key that the host shows, without a login; raises `ToolkitError` (S100) where it shows none."""
+    try:
+        HostConnection(to, gate, OnlyLook(to), connect=connect, lost=connect).open()
+    except KeyShown as shown:
+        return shown.key
+    raise AssertionError("a connection was opened without a look at its host's key")
+
+
+class HostConnection(Connection):
+    """A connection to `to`, through `gate` where there is one; making it does nothing.
+
+    Args:
+        gate: an open connection to the jump host. Fabric would take one from ssh_config, and trust any key there.
+        policy: what decides about the host's key.
+        connect: seconds until the host has let us in.
+        lost: seconds; a host that owes an answer for so long counts as gone.
+    """
+
+    to: Destination
+    _policy: KeysOnRecord
+    _times: tuple[float, float]
+    _until = 0.0
+
+    def __init__(
+        self, to: Destination, gate: HostConnection | None, policy: KeysOnRecord, *, connect: float, lost: float
+    ) -> None:
+        self._set(to=to, _policy=policy, _times=(connect, lost))
+        way = False if gate is None else gate  # for None it would look into its configuration
+        super().__init__(to.address, user=to.user, port=to.port, config=own_config(), gateway=way, forward_agent=False)
+        self.client.set_missing_host_key_policy(policy)  # in place of Fabric's AutoAddPolicy
+
+    def derive_shorthand(self, host_string: str) -> dict[str, Any]:
+        """An address is no `user@host:port` to take apart."""
+        return {"user": None, "host": host_string, "port": None}
+
+    def open(self) -> None:
+        """Connect, verify the host's key, and be let in, all within `connect` seconds.
+
+        Raises `ToolkitError` (S100) that says which of these failed.
+        """
+        connect, lost = self._times
+        self._until = time.monotonic() + connect
+        try:
+            self.connect_kwargs = {
+                **({} if self.gateway else {"sock": _socket(self.to, self._until)}),
+                "transport_factory": partial(WatchedTransport, until=self._until, lost=lost, kinds=self._policy.kinds),
+                "auth_strategy": OurKeys(self.to, self._until),
+            }
+            super().open()
+            self.transport.keep_alive()
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            self.client.close()
+            if time.monotonic() >= self._until:
+                raise trouble.unreachable(self.to, f"no ssh greeting within {connect:g} s") from None
+            raise trouble.refused(self.to, trouble.words(error)) from None
+        except BaseException:
+            self.client.close()  # `close` does nothing for one that was never open
+            raise
+
+    def open_gateway(self) -> Any:
+        """A channel of the jump host's connection. Fabric's waits an hour for it, and opens a lost connection anew,
+        from as many threads as there are hosts behind it.
+        """
+        gate: HostConnection = self.gateway
+        try:
+            return gate.transport.open_channel(
+                "direct-tcpip", (self.to.address, self.to.port), ("127.0.0.1", 0), timeout=left(self._until)
+            )
+        except paramiko.ChannelException as error:
+            if error.code == _ADMINISTRATIVELY_PROHIBITED:
+                raise trouble.forwarding_refused(self.to, error.text) from None
+            raise trouble.refused(self.to, f"{gate.to.host} says: {error.text}") from None
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            if not gate.is_connected:
+                raise trouble.cut(gate.to, gate.why_down()) from None
+            if time.monotonic() >= self._until:
+                raise trouble.unreachable(self.to, f"{gate.to.host} could not connect to it in time") from None
+            # Where two are refused at the same time, paramiko keeps the reason of one of them only.
+            why = f"{gate.to.host} could not connect to it ({trouble.words(error)})"
+            raise trouble.refused(self.to, why) from None
+
+    def why_down(self) -> str:
+        """Why it is up no more, as far as it is known."""
+        return str(self.transport.why_down())
+
+    def _unused(self, *_: Any, **__: Any) -> NoReturn:
+        raise NotImplementedError("commands run in sessions, and tunnels are channels: see pool.py")
+
+    run = sudo = shell = local = put = get = sftp = create_session = forward_local = forward_remote = _unused
+
+
+def _socket(to: Destination, until: float) -> socket.socket:
+    """A TCP connection to any of a name's addresses. `SSHClient` goes on to the next one only after ECONNREFUSED or
+    EHOSTUNREACH (paramiko 5.1, client.py), not where the first has no route or does not answer.
+    """
+    try:
+        wire = socket.create_connection((to.address, to.port), timeout=left(until))
+    except socket.gaierror as error:
+        raise trouble.unreachable(to, f"{to.address}: {error.strerror}") from None
+    except TimeoutError:
+        raise trouble.unreachable(to, "no answer in time") from None
+    except ConnectionError as error:
+        raise trouble.refused(to, error.strerror or str(error)) from None
+    except OSError as error:
+        raise trouble.unreachable(to, error.strerror or str(error)) from None
+    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return wire

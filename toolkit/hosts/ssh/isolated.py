@@ -1,0 +1,43 @@
+"""Fabric, and a configuration for it that nothing outside of this program has a say in.
+
+Fabric reads /etc/fabric.yml, ~/.fabric.yml (and .py, which it runs), ~/.ssh/config and, in its own programs, variables
+named FABRIC_*. What a person has there is for other tools: of ssh_config, `ssh -G` has told us all that counts.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import paramiko
+
+
+@contextmanager
+def _without(name: str) -> Iterator[None]:
+    value = os.environ.pop(name, None)
+    try:
+        yield
+    finally:
+        if value is not None:
+            os.environ[name] = value
+
+
+# With it, importing Invoke prints the debug lines of every library from then on (util.py), boto3's headers among them.
+with _without("INVOKE_DEBUG"):
+    from fabric import Config, Connection
+
+__all__ = ["Connection", "own_config"]
+
+
+class _Nothing(paramiko.SSHConfig):
+    """An ssh_config that says nothing, not even what paramiko makes of `%h` in fe80::1%hsn0."""
+
+    def lookup(self, _hostname: str) -> dict[str, str]:
+        return {}
+
+
+def own_config() -> Any:
+    """Fabric's defaults alone. One for each connection: Fabric writes into it what it finds out about one."""
+    return Config(lazy=True, ssh_config=_Nothing())

@@ -1,0 +1,102 @@
+"""Paramiko's transport, with one deadline for all that comes before the login, and watched from then on."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import paramiko
+
+# Python prints what a library logs where no one listens; every failure is told by an error here.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
+
+_RSA_SIGNATURES = ("rsa-sha2-512", "rsa-sha2-256")
+
+
+class _Watched:
+    """A socket that knows how long its host has owed an answer; paramiko's reader comes by ten times a second."""
+
+    def __init__(self, wire: Any, patience: float) -> None:
+        self._wire = wire
+        self._patience = patience
+        self.heard = time.monotonic()
+        self.asked: float | None = None
+
+    def recv(self, size: int) -> bytes:
+        try:
+            data: bytes = self._wire.recv(size)
+        except TimeoutError:
+            if self.asked is not None and time.monotonic() - self.asked > self._patience:
+                raise ConnectionAbortedError(errno.ECONNABORTED, "no sign of life") from None
+            raise
+        self.heard, self.asked = time.monotonic(), None
+        return data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._wire, name)
+
+
+class WatchedTransport(paramiko.Transport):
+    """The protocol on `wire`. `SSHClient` makes it (its `transport_factory`), and gives each step its own time: here
+    greeting and key exchange have what is left until `until`, on the clock of `time.monotonic`.
+
+    Args:
+        kinds: the types of host key that come first.
+        lost: seconds; once `keep_alive` is called, a host that owes an answer for so long counts as gone.
+    """
+
+    def __init__(
+        self,
+        wire: Any,
+        disabled_algorithms: Any = None,
+        *,
+        until: float,
+        lost: float,
+        kinds: Sequence[str],
+    ) -> None:
+        # Asked after a third of the time, so two thirds are left to answer.
+        self._watched, self._until, self._lost = _Watched(wire, lost * 2 / 3), until, lost
+        super().__init__(self._watched, disabled_algorithms=disabled_algorithms)
+        self.banner_timeout = self.handshake_timeout = left(until)
+        options = self.get_security_options()
+        first = [name for kind in kinds for name in (_RSA_SIGNATURES if kind == "ssh-rsa" else (kind,))]
+        offered = tuple(options.key_types)
+        options.key_types = tuple(dict.fromkeys([*(name for name in first if name in offered), *offered]))
+
+    def start_client(self, event: threading.Event | None = None, timeout: float | None = None) -> None:
+        """See paramiko's; `timeout` is what is left."""
+        super().start_client(event, left(self._until) if timeout is None else min(timeout, left(self._until)))
+
+    def why_down(self) -> str:
+        """Why it is up no more, as far as it is known."""
+        if self._watched.asked is not None and time.monotonic() - self._watched.asked > self._lost / 3:
+            return f"no sign of life for {time.monotonic() - self._watched.heard:.0f} s"
+        return "the host closed it, or the network did"
+
+    def keep_alive(self) -> None:
+        """Ask a silent host for an answer every third of `lost`; TCP alone would take a quarter of an hour to notice.
+
+        Paramiko's own keepalives wait for no answer.
+        """
+        threading.Thread(target=self._ask, name="keepalive", daemon=True).start()
+
+    def _ask(self) -> None:
+        while self.is_active():
+            silent = time.monotonic() - self._watched.heard
+            if silent < self._lost / 3:
+                time.sleep(self._lost / 3 - silent)
+                continue
+            self._watched.asked = time.monotonic()
+            try:
+                self.global_request("keepalive@openssh.com", wait=True)
+            except (paramiko.SSHException, EOFError, OSError):
+                return
+
+
+def left(until: float) -> float:
+    """Seconds until then; never nothing, which paramiko takes for no limit."""
+    return max(until - time.monotonic(), 0.1)
