@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ("docker", "boto3", "rich", "pydantic", "yaml", "jinja2", "cryptography")
+HEAVY = ("docker", "boto3", "rich", "pydantic", "yaml", "jinja2", "cryptography", "paramiko", "fabric", "invoke")
 
 
 def toolkit(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -49,6 +49,16 @@ def test_the_help_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "LOADED []"
+
+
+def test_no_variable_turns_on_the_debug_lines_of_libraries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INVOKE_DEBUG", "1")
+    file = tmp_path / "cluster.yml"
+    lines = ["name: c", "engine: ssh", "network: 127.0.0.0/8", "container_engine: docker", "gpu: none", "jump: none"]
+    file.write_text("\n".join([*lines, "hosts: [{name: oak, address: 127.0.0.1, port: 1}]", ""]))
+    done = toolkit(tmp_path, "cluster", "trust", str(file))
+    assert "host oak (127.0.0.1:1): refused the connection" in done.stderr
+    assert not [line for line in done.stderr.splitlines() if line.startswith(("invoke", "paramiko", "fabric", "boto"))]
 
 
 def test_a_wrong_manifest_is_one_error_and_no_traceback(tmp_path: Path) -> None:

@@ -220,6 +220,8 @@ def _main(words: list[str] | None) -> int:
     from toolkit.loopback import direct_to_loopback
 
     os.environ.update(direct_to_loopback(os.environ))
+    # For Invoke, which paramiko loads, it means: print the debug lines of every library (invoke/util.py).
+    os.environ.pop("INVOKE_DEBUG", None)
     return dispatch(arguments)
 
 

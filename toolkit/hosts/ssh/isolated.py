@@ -6,33 +6,16 @@ named FABRIC_*. What a person has there is for other tools: of ssh_config, `ssh 
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import paramiko
-
-
-@contextmanager
-def _without(name: str) -> Iterator[None]:
-    value = os.environ.pop(name, None)
-    try:
-        yield
-    finally:
-        if value is not None:
-            os.environ[name] = value
-
-
-# With it, importing Invoke prints the debug lines of every library from then on (util.py), boto3's headers among them.
-with _without("INVOKE_DEBUG"):
-    from fabric import Config, Connection
+from fabric import Config, Connection
 
 __all__ = ["Connection", "own_config"]
 
 
 class _Nothing(paramiko.SSHConfig):
-    """An ssh_config that says nothing, not even what paramiko makes of `%h` in fe80::1%hsn0."""
+    """An ssh_config that says nothing: not even the address back, in which paramiko would expand `%h` and `~`."""
 
     def lookup(self, _hostname: str) -> dict[str, str]:
         return {}
