@@ -382,3 +382,11 @@ def test_a_fraction_of_a_second_is_a_time_too(tmp_path: Path, identity: Path) ->
         begun = time.monotonic()
         assert "within 0.5 s" in failure(way(mute.getsockname()[1], tmp_path, identity), seconds=0.5).what
         assert time.monotonic() - begun < 3
+
+
+def test_a_slow_host_has_all_of_a_long_time_to_connect(sshd: StandInSshd, tmp_path: Path, identity: Path) -> None:
+    """Paramiko's own limits are 15 s for the greeting, and 15 s more for the key exchange."""
+    with opened(way(sshd.port, tmp_path, identity), seconds=60) as connection:
+        assert 50 < connection.transport.banner_timeout <= 60
+        assert 50 < connection.transport.handshake_timeout <= 60
+        assert 50 < connection.transport.auth_timeout <= 60

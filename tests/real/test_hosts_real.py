@@ -387,6 +387,39 @@ def test_a_changed_host_key_is_told_with_the_line_on_record(bench: Bench, host: 
     assert f"{bench.known_hosts}:2:1" in str(error)
 
 
+def test_a_revoked_host_key_is_told_with_its_line(bench: Bench, host: Sshd) -> None:
+    kind, blob = host.known_line.split()[1:]
+    bench.known_hosts.write_text(f"{host.known_line}@revoked * {kind} {blob}\n")
+    error = failure(SshShell(bench.way(host)))
+    assert error.context["reason"] == "host key changed"
+    assert f"{bench.known_hosts}:2:1: marked @revoked" in str(error)
+    assert "Accepted" not in host.log
+
+
+def test_a_jump_host_whose_key_is_unknown_is_not_passed(bench: Bench, host: Sshd) -> None:
+    gate = bench.start("gate", known=False)
+    error = failure(SshShell(bench.way(host, through=bench.way(gate))))
+    assert error.context == {"host": "gate", "reason": "host key unknown"}
+    assert gate.fingerprint in error.what
+    assert "Accepted" not in gate.log
+    assert "Connection from" not in host.log
+
+
+def test_what_a_person_has_for_fabric_leads_nowhere_else(
+    bench: Bench, host: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = bench.folder / "home"
+    (home / ".ssh").mkdir(parents=True)
+    (home / ".fabric.yml").write_text("gateway: gate\nuser: mallory\nport: 1\nrun: {echo: true}\n")
+    (home / ".ssh" / "config").write_text("Host *\n  User mallory\n  ProxyJump gate\n  ProxyCommand false\n")
+    for name, value in {"HOME": str(home), "FABRIC_RUN_ECHO": "1", "FABRIC_GATEWAY": "gate"}.items():
+        monkeypatch.setenv(name, value)
+    shell = SshShell(bench.way(host))
+    assert shell.run(["echo", "$HOME is a word"]).output == "$HOME is a word\n"
+    shell.close()
+    assert f"Accepted publickey for {USER}" in host.log
+
+
 def test_nobody_listens(bench: Bench, host: Sshd) -> None:
     host.process.terminate()
     host.process.wait()
