@@ -362,19 +362,51 @@ def test_the_time_to_connect_begins_before_the_jump_hosts_channel(
         assert "gate could not connect to it in time" in error.what
 
 
-def test_a_name_with_an_address_that_leads_nowhere_is_reached_by_the_next(
+@contextmanager
+def deaf() -> Iterator[tuple[str, int]]:
+    """An address that answers no one: its queue is full, and Linux drops what else comes."""
+    with socket.socket() as server, socket.socket() as one, socket.socket() as two:
+        server.bind(("127.0.0.2", 0))
+        server.listen(0)
+        for client in (one, two):
+            client.setblocking(False)
+            client.connect_ex(server.getsockname())
+        yield server.getsockname()
+
+
+def names_mean(monkeypatch: pytest.MonkeyPatch, *addresses: tuple[str, int]) -> None:
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in addresses]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+
+
+def test_a_name_with_addresses_that_lead_nowhere_is_reached_by_the_next(
     sshd: StandInSshd, tmp_path: Path, identity: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first has no route to it: ENETUNREACH."""
+    with deaf() as silent_one:  # and one without a route: ENETUNREACH
+        names_mean(monkeypatch, ("255.255.255.255", 22), silent_one, ("127.0.0.1", sshd.port))
+        begun = time.monotonic()
+        with opened(way(sshd.port, tmp_path, identity), seconds=4) as connection:
+            assert connection.is_connected
+        assert time.monotonic() - begun < 4
 
-    def find(host: str, port: int, *_: Any, **__: Any) -> list[Any]:
-        return [
-            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in ("255.255.255.255", "127.0.0.1")
-        ]
 
-    monkeypatch.setattr(socket, "getaddrinfo", find)
-    with opened(way(sshd.port, tmp_path, identity)) as connection:
-        assert connection.is_connected
+def test_the_time_to_connect_is_one_for_all_addresses(
+    tmp_path: Path, identity: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with deaf() as silent_one:
+        names_mean(monkeypatch, *[silent_one] * 4)
+        begun = time.monotonic()
+        error = failure(way(1, tmp_path, identity), seconds=1)
+        assert time.monotonic() - begun < 2
+    assert error.context["reason"] == "unreachable"
+    assert error.what.endswith("not reachable: no answer in time")
+
+
+@pytest.mark.parametrize("address", ["no-such-host.invalid", "a..b", "x" * 70 + ".lab", "\u00e9" * 70])
+def test_a_name_that_is_none_is_told(tmp_path: Path, address: str) -> None:
+    error = failure(replace(way(1, tmp_path), address=address))
+    assert error.context["reason"] == "unreachable"
+    assert f"not reachable: {address}: " in error.what
 
 
 def test_a_fraction_of_a_second_is_a_time_too(tmp_path: Path, identity: Path) -> None:

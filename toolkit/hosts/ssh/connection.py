@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NoReturn
 
@@ -124,13 +125,17 @@ class HostConnection(Connection):
 
 
 def _socket(to: Destination, until: float) -> socket.socket:
-    """A TCP connection to any of a name's addresses. `SSHClient` goes on to the next one only after ECONNREFUSED or
-    EHOSTUNREACH (paramiko 5.1, client.py), not where the first has no route or does not answer.
+    """A TCP connection to the first of a name's addresses that answers; each has its share of the time.
+
+    `SSHClient` gives each all of it, and goes on to the next one only after ECONNREFUSED or EHOSTUNREACH, not where an
+    address has no route or does not answer (paramiko 5.1, client.py).
     """
     try:
-        wire = socket.create_connection((to.address, to.port), timeout=left(until))
+        wire = _first_that_answers(socket.getaddrinfo(to.address, to.port, type=socket.SOCK_STREAM), until)
     except socket.gaierror as error:
         raise trouble.unreachable(to, f"{to.address}: {error.strerror}") from None
+    except UnicodeError:  # of the codec `idna`: a part of the name is empty or too long
+        raise trouble.unreachable(to, f"{to.address}: no name of a host") from None
     except TimeoutError:
         raise trouble.unreachable(to, "no answer in time") from None
     except ConnectionError as error:
@@ -139,3 +144,19 @@ def _socket(to: Destination, until: float) -> socket.socket:
         raise trouble.unreachable(to, error.strerror or str(error)) from None
     wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return wire
+
+
+def _first_that_answers(addresses: Sequence[Any], until: float) -> socket.socket:
+    """Raises what the last address has raised, as `ssh` tells it."""
+    for rest, (family, kind, protocol, _, address) in zip(range(len(addresses), 0, -1), addresses, strict=True):
+        wire = socket.socket(family, kind, protocol)
+        try:
+            wire.settimeout(left(until) / rest)
+            wire.connect(address)
+        except BaseException as error:
+            wire.close()
+            if rest == 1 or not isinstance(error, OSError):
+                raise
+        else:
+            return wire
+    raise OSError("no address")

@@ -50,13 +50,7 @@ class WatchedTransport(paramiko.Transport):
     """
 
     def __init__(
-        self,
-        wire: Any,
-        disabled_algorithms: Any = None,
-        *,
-        until: float,
-        lost: float,
-        kinds: Sequence[str],
+        self, wire: Any, disabled_algorithms: Any = None, *, until: float, lost: float, kinds: Sequence[str]
     ) -> None:
         # Asked after a third of the time, so two thirds are left to answer.
         self._watched, self._until, self._lost = _Watched(wire, lost * 2 / 3), until, lost
@@ -67,9 +61,9 @@ class WatchedTransport(paramiko.Transport):
         offered = tuple(options.key_types)
         options.key_types = tuple(dict.fromkeys([*(name for name in first if name in offered), *offered]))
 
-    def start_client(self, event: threading.Event | None = None, timeout: float | None = None) -> None:
-        """See paramiko's; `timeout` is what is left."""
-        super().start_client(event, left(self._until) if timeout is None else min(timeout, left(self._until)))
+    def start_client(self, event: threading.Event | None = None, **_: Any) -> None:
+        """See paramiko's; a `timeout` does not count."""
+        super().start_client(event, left(self._until))
 
     def why_down(self) -> str:
         """Why it is up no more, as far as it is known."""
