@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from toolkit.hosts import local
 from toolkit.hosts.local import LocalShell
 from toolkit.process import CommandFailed, Result
 
@@ -38,10 +39,14 @@ def test_output_in_pieces_and_a_bad_end() -> None:
     assert (caught.value.result.status, caught.value.result.errors) == (6, "why\n")
 
 
-def test_leaving_early_ends_the_command_and_its_children() -> None:
+@pytest.mark.parametrize("late", [0, 0.3])
+def test_leaving_early_ends_the_command_and_its_children(monkeypatch: pytest.MonkeyPatch, late: float) -> None:
+    """Also where this process comes to it late: the command must not have ended by itself meanwhile."""
+    end = local._end
+    monkeypatch.setattr(local, "_end", lambda *words: (time.sleep(late), end(*words)))
     with SHELL.read(["sh", "-c", "sleep 600 & echo $!; cat /dev/zero"]) as pieces:
         child = int(next(pieces).split(b"\n")[0])
-    until = time.monotonic() + 30
+    until = time.monotonic() + 10
     while time.monotonic() < until:
         try:
             os.kill(child, 0)

@@ -67,8 +67,7 @@ class LocalShell:
             try:
                 yield _pieces(child, child.stdout, errors, argv)
             finally:
-                child.stdout.close()
-                _end(child)
+                _end(child, child.stdout)
 
     @contextmanager
     def forward(self, port: int) -> Iterator[int]:
@@ -93,11 +92,13 @@ def _pieces(
         raise CommandFailed(Result(tuple(argv), child.returncode, "", errors.read().decode("utf-8", "replace")))
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
+def _end(child: subprocess.Popen[bytes], output: IO[bytes]) -> None:
     """End the command with all that it started, in its own order where it does not take long."""
     if child.poll() is not None:
+        output.close()
         return
     os.killpg(child.pid, signal.SIGTERM)
+    output.close()  # not before: of a closed output a command may end by itself, and what it started would be left
     try:
         child.wait(_GRACE_SECONDS)
     except subprocess.TimeoutExpired:
