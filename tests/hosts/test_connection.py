@@ -350,11 +350,11 @@ def test_the_time_to_connect_begins_before_the_jump_hosts_channel(
         opened(way(sshd.port, tmp_path, identity, host="gate")) as gate,
         socket.create_server(("127.0.0.1", 0)) as mute,
     ):
-        sshd.slow = 0.8
+        sshd.slow = 2
         begun = time.monotonic()
-        error = failure(way(mute.getsockname()[1], tmp_path, identity, through=gate.to), gate, seconds=1)
-        assert time.monotonic() - begun < 1.7
-        assert error.what.endswith("not reachable: no ssh greeting within 1 s")
+        error = failure(way(mute.getsockname()[1], tmp_path, identity, through=gate.to), gate, seconds=2.5)
+        assert time.monotonic() - begun < 4
+        assert error.what.endswith("not reachable: no ssh greeting within 2.5 s")
         sshd.slow = 5
         begun = time.monotonic()
         error = failure(way(mute.getsockname()[1], tmp_path, identity, through=gate.to), gate, seconds=1)
@@ -397,7 +397,7 @@ def test_the_time_to_connect_is_one_for_all_addresses(
         names_mean(monkeypatch, *[silent_one] * 4)
         begun = time.monotonic()
         error = failure(way(1, tmp_path, identity), seconds=1)
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 3
     assert error.context["reason"] == "unreachable"
     assert error.what.endswith("not reachable: no answer in time")
 
