@@ -74,21 +74,24 @@ class WatchedTransport(paramiko.Transport):
     def keep_alive(self) -> None:
         """Ask a silent host for an answer every third of `lost`; TCP alone would take a quarter of an hour to notice.
 
-        Paramiko's own keepalives wait for no answer.
+        Waits for the first answer: until its child for us is up, sshd counts us among those that are not let in yet,
+        of which it bears ten (MaxStartups; sshd.c, startup_pipe). Paramiko's own keepalives wait for none.
         """
-        threading.Thread(target=self._ask, name="keepalive", daemon=True).start()
+        answered = threading.Event()
+        threading.Thread(target=self._ask, args=(answered,), name="keepalive", daemon=True).start()
+        answered.wait(left(self._until))
 
-    def _ask(self) -> None:
+    def _ask(self, answered: threading.Event) -> None:
         while self.is_active():
-            silent = time.monotonic() - self._watched.heard
-            if silent < self._lost / 3:
-                time.sleep(self._lost / 3 - silent)
-                continue
             self._watched.asked = time.monotonic()
             try:
                 self.global_request("keepalive@openssh.com", wait=True)
             except (paramiko.SSHException, EOFError, OSError):
                 return
+            finally:
+                answered.set()
+            while (silent := time.monotonic() - self._watched.heard) < self._lost / 3 and self.is_active():
+                time.sleep(self._lost / 3 - silent)
 
 
 def left(until: float) -> float:
