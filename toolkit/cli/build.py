@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from toolkit.additions.image import image_facts
 from toolkit.additions.question import stale_additions
 from toolkit.additions.read import read_additions
 from toolkit.catalogue.choose import NotInCatalogue, choose
@@ -29,6 +31,7 @@ from toolkit.places import cache, house, site
 from toolkit.proof.expect import expectation
 from toolkit.proof.model import TOOL_IMAGE, Expectation, refuse
 from toolkit.proof.prove import prove
+from toolkit.urls import redact_urls
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -87,14 +90,34 @@ def served_flavour(manifest: Manifest, file: Path, flavour: str) -> str:
     return "cpu" if row_of(manifest, file, flavour).recipe.lacks_bundle else flavour
 
 
-def recipe_of(manifest: Manifest, file: Path, code: Path | None = None, flavour: str = "cpu") -> Recipe:
+def tell_notes(notes: Sequence[str]) -> None:
+    """What is to be known of the files that ask for packages, a line each on standard error."""
+    for note in notes:
+        console.print(f"toolkit: {redact_urls(note)}", style="yellow", soft_wrap=True)
+
+
+def say_nothing(_notes: Sequence[str]) -> None:
+    """For commands that change nothing: whoever locks or launches is told."""
+
+
+def recipe_of(
+    manifest: Manifest,
+    file: Path,
+    code: Path | None = None,
+    flavour: str = "cpu",
+    tell: Callable[[Sequence[str]], None] = say_nothing,
+) -> Recipe:
     """The recipe of the image that `manifest` needs, with what the code in `code` adds (default: beside the manifest).
+
+    `tell` gets the notes on the files that ask for packages.
 
     Raises `ToolkitError` (C102) where it adds what is not locked, or whose lock is stale.
     """
     row = row_of(manifest, file, flavour)
     refuse_bundleless(row.recipe)
-    additions = read_additions(code or file.parent, manifest.packages, flavour)
+    needs = read_additions(code or file.parent, manifest.packages, image_facts(row.recipe), flavour)
+    tell(needs.notes)
+    additions = needs.additions
     locking = f"toolkit lock {file}" + (f" --flavour {flavour}" if flavour != "cpu" else "")
     if additions and not additions.lock.is_file():
         wanted = ", ".join([*additions.requirements, *additions.packages])
@@ -145,7 +168,7 @@ def _asked(arguments: argparse.Namespace) -> tuple[Recipe, FrameworkRow]:
     file = Path(arguments.manifest)
     manifest = read_manifest(file)
     flavour = served_flavour(manifest, file, arguments.flavour)
-    return recipe_of(manifest, file, flavour=flavour), row_of(manifest, file, flavour)
+    return recipe_of(manifest, file, flavour=flavour, tell=tell_notes), row_of(manifest, file, flavour)
 
 
 def _dry_run(recipe: Recipe, arguments: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 from toolkit.buckets.embedded import remove_store
 from toolkit.catalogue.model import DistributionBase, Recipe
 from toolkit.catalogue.version import read_inputs
-from toolkit.cli.build import recipe_of
+from toolkit.cli.build import recipe_of, tell_notes
 from toolkit.cli.manifest_words import read_and_tell
 from toolkit.cli.run_screen import Screen, told_end
 from toolkit.cli.screen import console, print_json, progress_bar
@@ -102,7 +102,7 @@ def read_order(arguments: argparse.Namespace, *, submitted: bool = False) -> Ord
     refuse_unreachable_store(manifest, cluster)
     code_folder = Path(arguments.code) if arguments.code else manifest_file.parent
     flavour = "cpu" if cluster.gpu == NO_GPU else "cuda"
-    recipe = recipe_of(manifest, manifest_file, code_folder, flavour)
+    recipe = recipe_of(manifest, manifest_file, code_folder, flavour, tell_notes)
     cluster_file = Path(arguments.cluster) if arguments.cluster else None
     code = (
         read_submitted(code_folder)

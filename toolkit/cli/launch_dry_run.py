@@ -9,7 +9,7 @@ from pathlib import Path
 
 from toolkit.catalogue.model import Recipe
 from toolkit.catalogue.version import read_inputs
-from toolkit.cli.build import recipe_of
+from toolkit.cli.build import recipe_of, tell_notes
 from toolkit.cli.launch import code_of, here, open_mpi_of, refuse_unreachable_store, run_image
 from toolkit.cli.manifest_words import read_and_tell
 from toolkit.cli.screen import print_json
@@ -37,7 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
     cluster = read_cluster(Path(arguments.cluster) if arguments.cluster else house() / "clusters" / "local.yml")
     refuse_unreachable_store(manifest, cluster)
     code_folder = Path(arguments.code) if arguments.code else file.parent
-    recipe = recipe_of(manifest, file, code_folder, "cpu" if cluster.gpu == NO_GPU else "cuda")
+    flavour = "cpu" if cluster.gpu == NO_GPU else "cuda"
+    recipe = recipe_of(manifest, file, code_folder, flavour, tell_notes)
     cluster_file = Path(arguments.cluster) if arguments.cluster else None
     code = code_of(code_folder, manifest, file, cluster, cluster_file)
     reference = read_inputs(recipe).reference

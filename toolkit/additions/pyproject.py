@@ -1,0 +1,167 @@
+"""`pyproject.toml`: a project's dependencies (PEP 621), with the extras and dependency groups (PEP 735) asked for.
+
+`[tool.toolkit]` says which: `extras = ["plots"]`, `groups = ["train"]`. What is not asked for is told.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from packaging.dependency_groups import resolve_dependency_groups
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+
+from toolkit.additions.model import Asked, ImageFacts
+from toolkit.additions.poetry import POETRY, read_poetry
+from toolkit.additions.requirement import VENDOR, problem, read_requirement, together
+from toolkit.additions.text import items, line_at, line_of, read_toml, table
+from toolkit.errors import Place
+
+FILE = "pyproject.toml"
+_SOURCES_THAT_LOCK = {"marker", "extra", "group"}
+_IGNORED_OF_UV = ("constraint-dependencies", "override-dependencies", "index", "find-links", "no-index", "index-url")
+_DIALECTS = {
+    "[tool.flit.metadata]": ("flit", "metadata", "requires"),
+    "[tool.pdm.dev-dependencies]": ("pdm", "dev-dependencies"),
+    "[tool.hatch.envs]": ("hatch", "envs"),
+    "[tool.pixi.dependencies]": ("pixi", "dependencies"),
+    "[tool.pixi.pypi-dependencies]": ("pixi", "pypi-dependencies"),
+}
+
+
+def asks(file: Path, code: Path) -> bool:
+    """Whether it names any dependency, in any of the forms that are read or told."""
+    values, _ = read_toml(file, code)
+    project, tool = table(values.get("project")), table(values.get("tool"))
+    named = any(project.get(key) for key in ("dependencies", "optional-dependencies", "dynamic"))
+    return bool(named or values.get("dependency-groups") or tool.get(POETRY) or _others(tool))
+
+
+def read_project(file: Path, code: Path, image: ImageFacts, extras: tuple[str, ...] = ()) -> Asked:
+    """What the project asks for, with its `extras`; raises `ToolkitError` (C102) where it is no TOML."""
+    values, text = read_toml(file, code)
+    project, tool = table(values.get("project")), table(values.get("tool"))
+    ours = table(tool.get("toolkit"))
+    extras = (*extras, *map(str, items(ours.get("extras"))))
+    groups = tuple(map(str, items(ours.get("groups"))))
+    reading = _Reading(file, text, image)
+    parts = [
+        reading.python(project.get("requires-python")),
+        reading.lines(items(project.get("dependencies"))),
+        reading.extras(project, extras),
+        reading.groups(values.get("dependency-groups"), groups),
+        reading.sources(table(tool.get("uv"))),
+        Asked(notes=tuple(_dynamic(file, project, tool)) + tuple(_others_told(file, tool))),
+    ]
+    if POETRY in tool:
+        has_project = bool(project.get("dependencies"))
+        parts.append(read_poetry(file, text, table(tool[POETRY]), image, extras, groups, has_project=has_project))
+    return together(parts)
+
+
+class _Reading:
+    """The parts of one project file; each gives what it asks."""
+
+    def __init__(self, file: Path, text: str, image: ImageFacts) -> None:
+        self._file, self._text, self._image = file, text, image
+
+    def place(self, *needles: str) -> Place:
+        line = line_of(self._text, *needles)
+        return Place(str(self._file), line, 1 if line else 0)
+
+    def python(self, wanted: Any) -> Asked:
+        if not isinstance(wanted, str):
+            return Asked()
+        try:
+            fits = SpecifierSet(wanted).contains(self._image.full_python, prereleases=True)
+        except InvalidSpecifier:
+            return problem(f"requires-python = {wanted!r} is no version", self.place("requires-python"))
+        said = f"{self._file.name} asks for Python {wanted}; the image has {self._image.full_python}"
+        return Asked(notes=() if fits else (said,))
+
+    def lines(self, lines: list[Any]) -> Asked:
+        return together([self._line(str(line)) for line in lines])
+
+    def _line(self, line: str) -> Asked:
+        place = self.place(line)
+        return read_requirement(line, place, self._image, source_line=line_at(self._text, place.line))
+
+    def extras(self, project: dict[str, Any], wanted: tuple[str, ...]) -> Asked:
+        """Those that are asked for, one that names another (`x[plots]`) with it; the others by name."""
+        there = {canonicalize_name(name): lines for name, lines in table(project.get("optional-dependencies")).items()}
+        name, parts, todo, done = canonicalize_name(str(project.get("name", ""))), [], list(wanted), set[str]()
+        while todo:
+            extra = canonicalize_name(todo.pop(0))
+            if extra in done:
+                continue
+            done.add(extra)
+            if extra not in there:
+                parts.append(problem(f"there is no extra `{extra}`: {_of(there)}", self.place("optional-dependencies")))
+            found = self.lines(items(there.get(extra)))
+            own = [one for one in found.wanted if one.name == name]
+            todo += [more for one in own for more in sorted(one.requirement.extras)]
+            rest = tuple(one for one in found.wanted if one not in own)
+            parts.append(Asked(rest, skipped=found.skipped, notes=found.notes, problems=found.problems))
+        return together([*parts, _unread(self._file, "extras", sorted(set(there) - done))])
+
+    def groups(self, there: Any, wanted: tuple[str, ...]) -> Asked:
+        known = {canonicalize_name(name) for name in table(there)}
+        asked = [canonicalize_name(name) for name in wanted if canonicalize_name(name) in known]
+        unread = _unread(self._file, "groups", sorted(known - set(asked)))
+        if not asked:
+            return unread
+        try:
+            lines = resolve_dependency_groups(table(there), *asked)
+        except (ValueError, LookupError, TypeError, ExceptionGroup) as error:
+            return problem(f"[dependency-groups]: {error}", self.place("dependency-groups"))
+        return together([self.lines(list(lines)), unread])
+
+    def sources(self, uv: dict[str, Any]) -> Asked:
+        """uv's own tables, which take a package from elsewhere than an index."""
+        parts = []
+        for name, source in table(uv.get("sources")).items():
+            kinds = {key for one in (source if isinstance(source, list) else [source]) for key in table(one)}
+            if elsewhere := sorted(kinds - _SOURCES_THAT_LOCK):
+                what = f"[tool.uv.sources] takes {name} from `{elsewhere[0]}`, which cannot be locked: {VENDOR}"
+                parts.append(problem(what, self.place(name, elsewhere[0])))
+        if ignored := [key for key in _IGNORED_OF_UV if uv.get(key)]:
+            parts.append(Asked(notes=(f"{self._file.name}: [tool.uv] {', '.join(ignored)}: not read",)))
+        return together(parts)
+
+
+def _of(there: Any) -> str:
+    return f"it has {', '.join(sorted(there))}" if there else "it has none"
+
+
+def _unread(file: Path, kind: str, names: list[str]) -> Asked:
+    if not names:
+        return Asked()
+    how = f'`{kind} = ["{names[0]}"]` in [tool.toolkit] asks for one'
+    return Asked(notes=(f"{file.name}: {kind} not asked for: {', '.join(names)} ({how})",))
+
+
+def _dynamic(file: Path, project: dict[str, Any], tool: dict[str, Any]) -> list[str]:
+    if "dependencies" not in items(project.get("dynamic")):
+        return []
+    dynamic = table(table(table(tool.get("setuptools")).get("dynamic")).get("dependencies"))
+    files = dynamic.get("file", [])
+    names = [files] if isinstance(files, str) else [str(name) for name in items(files)]
+    way = f"put `-r {names[0]}` into a requirements.txt" if names else "name them in a requirements.txt"
+    return [f"{file.name}: its dependencies are dynamic, and not read: {way}"]
+
+
+def _others(tool: dict[str, Any]) -> list[str]:
+    """The tables of other tools that name dependencies."""
+    found = []
+    for title, keys in _DIALECTS.items():
+        value: Any = tool
+        for key in keys:
+            value = table(value).get(key)
+        if value:
+            found.append(title)
+    return found
+
+
+def _others_told(file: Path, tool: dict[str, Any]) -> list[str]:
+    return [f"{file.name}: {title} is not read" for title in _others(tool)]
