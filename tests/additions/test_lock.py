@@ -20,6 +20,7 @@ from toolkit.errors import ToolkitError
 from toolkit.lock.file import write_lock
 from toolkit.lock.model import Lock
 from toolkit.lock.pool import Pool
+from toolkit.whole_file import sha256_of
 
 from ..lock.recipes import deb, row
 from .images import IMAGE, wheel, write
@@ -51,8 +52,8 @@ def test_a_requirement_of_a_requirement_that_the_image_excludes_is_told_in_its_w
     assert explain(SAID, IMAGE, needs.wanted, needs.constraints).splitlines()[1:] == [
         "  cause: Because tensorflow-text==2.15.0 depends on tensorflow>=2.15.0,<2.16 and the image has tensorflow-cpu"
         " 2.19.1, we can conclude that tensorflow-text==2.15.0 cannot be used.",
-        "         And because requirements.txt:2 asks for tensorflow-text==2.15.0, we can conclude that your requirements"
-        " are unsatisfiable.",
+        "         And because requirements.txt:2 asks for tensorflow-text==2.15.0, we can conclude that your"
+        " requirements are unsatisfiable.",
     ]
 
 
@@ -96,75 +97,78 @@ def test_the_images_python_is_that_of_its_package(recipe: Recipe) -> None:
     assert image_facts(replace(recipe, python="3.12")).full_python == "3.12.0"
 
 
-def index_of(folder: Path, *requires: str) -> None:
-    """A folder with one wheel, `leaf` 1.0, that requires the given."""
-    with zipfile.ZipFile(folder / "leaf-1.0-py3-none-any.whl", "w") as archive:
-        lines = ["Metadata-Version: 2.1", "Name: leaf", "Version: 1.0", *(f"Requires-Dist: {one}" for one in requires)]
-        archive.writestr("leaf-1.0.dist-info/METADATA", "\n".join(lines) + "\n")
-        archive.writestr("leaf-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr("leaf-1.0.dist-info/RECORD", "")
+def put(folder: Path, name: str, version: str, *requires: str) -> None:
+    """A wheel in the folder that is the index."""
+    stem = f"{name.replace('-', '_')}-{version}"
+    metadata = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}"]
+    metadata += [f"Requires-Dist: {one}" for one in requires]
+    with zipfile.ZipFile(folder / f"{stem}-py3-none-any.whl", "w") as archive:
+        archive.writestr(f"{stem}.dist-info/METADATA", "\n".join(metadata) + "\n")
+        archive.writestr(f"{stem}.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{stem}.dist-info/RECORD", "")
 
 
-def solve(folder: Path, recipe: Recipe, facts: ImageFacts, monkeypatch: pytest.MonkeyPatch, *requires: str) -> Lock:
-    """The lock of code that asks for `leaf`; uv has no index but a folder."""
-    wheels = folder / "index"
-    wheels.mkdir()
-    index_of(wheels, *requires)
-    for name, value in {"UV_NO_INDEX": "1", "UV_FIND_LINKS": str(wheels), "UV_NO_CACHE": "1"}.items():
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """All the index that uv has: a folder."""
+    folder = tmp_path / "index"
+    folder.mkdir()
+    for name, value in {"UV_OFFLINE": "1", "UV_FIND_LINKS": str(folder), "UV_NO_CACHE": "1"}.items():
         monkeypatch.setenv(name, value)
-    code = write(folder / "code", {"requirements.txt": "leaf\n"})
-    needs = read_additions(code, (), facts)
-    return lock_additions(
-        replace(recipe, additions=needs.additions), needs, facts, Pool(folder / "pool"), lambda _: None
-    )
+    return folder
+
+
+def lock_of(folder: Path, recipe: Recipe, facts: ImageFacts, lines: str) -> Lock:
+    """The lock of code with these requirements."""
+    needs = read_additions(write(folder / "code", {"requirements.txt": lines}), (), facts)
+    asking = replace(recipe, additions=needs.additions)
+    return lock_additions(asking, needs, facts, Pool(folder / "pool"), lambda _: None)
+
+
+FLOW = wheel("tensorflow-cpu", "2.19.1")
 
 
 def test_what_asks_for_the_framework_under_another_name_gets_no_second_one(
-    tmp_path: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, recipe: Recipe, index: Path
 ) -> None:
-    framework = wheel("tensorflow-cpu", "2.19.1")
-    facts = replace(image_facts(recipe), wheels=(framework,))
-    index_of(tmp_path)
-    with zipfile.ZipFile(tmp_path / "tensorflow_cpu-2.19.1-py3-none-any.whl", "w") as archive:
-        archive.writestr(
-            "tensorflow_cpu-2.19.1.dist-info/METADATA", "Metadata-Version: 2.1\nName: tensorflow-cpu\nVersion: 2.19.1\n"
-        )
-        archive.writestr("tensorflow_cpu-2.19.1.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
-        archive.writestr("tensorflow_cpu-2.19.1.dist-info/RECORD", "")
-    (tmp_path / "index").mkdir()
-    (tmp_path / "tensorflow_cpu-2.19.1-py3-none-any.whl").rename(
-        tmp_path / "index" / "tensorflow_cpu-2.19.1-py3-none-any.whl"
-    )
-    monkeypatch.setattr(Path, "mkdir", _mkdir_that_may_be_there)
-    lock = solve(tmp_path, recipe, facts, monkeypatch, "tensorflow[and-cuda]>=2.18,<2.20")
+    put(index, "tensorflow-cpu", "2.19.1")
+    put(index, "tensorflow", "2.19.1")
+    put(index, "leaf", "1.0", "tensorflow[and-cuda]>=2.18,<2.20")
+    lock = lock_of(tmp_path, recipe, replace(image_facts(recipe), wheels=(FLOW,)), "leaf\n")
     assert [(one.name, one.version) for one in lock.wheels] == [("leaf", "1.0")]
 
 
 def test_what_needs_another_framework_than_the_images_is_told_with_the_line_that_asks(
-    tmp_path: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, recipe: Recipe, index: Path
 ) -> None:
-    facts = replace(image_facts(recipe), wheels=(wheel("tensorflow-cpu", "2.19.1"),))
+    put(index, "tensorflow-cpu", "2.19.1")
+    put(index, "tensorflow", "2.15.0")
+    put(index, "leaf", "1.0", "tensorflow<2.16")
     with pytest.raises(ToolkitError) as caught:
-        solve(tmp_path, recipe, facts, monkeypatch, "tensorflow<2.16")
-    assert "no wheels answer requirements.txt for Python 3.11 on Twelve" in caught.value.what
-    assert "leaf" in caught.value.evidence
-    assert "the image has tensorflow-cpu 2.19.1" in caught.value.evidence
-    assert "+of.the.image" not in str(caught.value)
+        lock_of(tmp_path, recipe, replace(image_facts(recipe), wheels=(FLOW,)), "# leaves\nleaf\n")
+    assert (
+        caught.value.what == "no wheels answer requirements.txt for Python 3.11 on Twelve, beside flow-1.0-py3.11-cpu"
+    )
+    assert "leaf depend on tensorflow<2.16 and the image has tensorflow-cpu 2.19.1" in caught.value.evidence
+    assert "requirements.txt:2 asks for leaf" in caught.value.evidence
+    assert "of.the.image" not in str(caught.value)
 
 
-def test_a_wheel_whose_hash_is_not_among_those_given_is_refused(
-    tmp_path: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_constraints_and_another_tools_pins_choose_the_version(tmp_path: Path, recipe: Recipe, index: Path) -> None:
+    for version in ("1.0", "1.5", "2.0"):
+        put(index, "leaf", version)
+    write(tmp_path / "code", {"limits.txt": "leaf<2\n"})
+    lock = lock_of(tmp_path, recipe, image_facts(recipe), "leaf\n-c limits.txt\n")
+    assert [(one.name, one.version) for one in lock.wheels] == [("leaf", "1.5")]
+
+
+def test_a_wheel_must_have_one_of_the_hashes_that_are_given(tmp_path: Path, recipe: Recipe, index: Path) -> None:
+    put(index, "leaf", "1.0")
+    digest = sha256_of(index / "leaf-1.0-py3-none-any.whl")
     facts = image_facts(recipe)
-    (tmp_path / "index").mkdir()
-    index_of(tmp_path / "index")
-    for name, value in {"UV_NO_INDEX": "1", "UV_FIND_LINKS": str(tmp_path / "index"), "UV_NO_CACHE": "1"}.items():
-        monkeypatch.setenv(name, value)
-    code = write(tmp_path / "code", {"requirements.txt": f"leaf==1.0 --hash=sha256:{'1' * 64}\n"})
-    needs = read_additions(code, (), facts)
+    good = lock_of(tmp_path, recipe, facts, f"leaf==1.0 --hash=sha256:{'1' * 64} --hash=sha256:{digest}\n")
+    assert [one.sha256 for one in good.wheels] == [digest]
     with pytest.raises(ToolkitError, match="none of the hashes that are given for leaf") as caught:
-        lock_additions(
-            replace(recipe, additions=needs.additions), needs, facts, Pool(tmp_path / "pool"), lambda _: None
-        )
+        lock_of(tmp_path, recipe, facts, f"leaf==1.0 --hash=sha256:{'1' * 64}\n")
     assert caught.value.code.label == "C102"
-    assert "leaf-1.0-py3-none-any.whl" in caught.value.evidence
+    assert f"{digest[:12]}…  leaf-1.0-py3-none-any.whl" in caught.value.evidence

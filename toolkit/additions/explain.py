@@ -21,7 +21,7 @@ from toolkit.lock.wheels import LAST_LINES
 
 _YOU_REQUIRE = re.compile(r"\byou require\s+(.+?)(?=,\s+we\s|\.?$|\.\n)", re.DOTALL | re.MULTILINE)
 _DEPENDS_AND = re.compile(r"(\bdepends? on \S+ and )(\S+?)(?=,\s+we\b)")
-"""`numba==0.58.0 depends on numpy<1.26 and numpy==2.1.3, we can conclude`: the second is a constraint, which no one has."""
+"""`numba==0.58.0 depends on numpy<1.26 and numpy==2.1.3, we can conclude`: the second is a constraint."""
 _MARKER = re.compile(r"\{[^{}\n]*\}")
 _AND = re.compile(r"\s+and\s+")
 _WHEELS_ALONE = "building from source is disabled"

@@ -17,7 +17,7 @@ from toolkit.lock.model import WheelPin
 def fit(asked: Asked, image: ImageFacts) -> Asked:
     """`asked` without what the image answers, with notes on that, and with a problem for each version that it has not.
 
-    A constraint on what the image has must let its version pass. Pins of another tool's lock give way to the image's versions.
+    A constraint on what the image has must let its version pass; pins of another tool's lock give way to it.
     """
     holds = image.holds
     met = [(one, answers(one.name, holds)) for one in asked.wanted]

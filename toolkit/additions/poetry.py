@@ -48,11 +48,7 @@ def read_poetry(
     optional: dict[str, list[Any]] = {canonicalize_name(k): items(v) for k, v in table(poetry.get("extras")).items()}
     taken: set[str] = {canonicalize_name(str(name)) for extra in wanted for name in optional.get(extra, [])}
     parts = [reading.table(table(poetry.get("dependencies")), taken, only_sources=has_project)]
-    there: dict[str, dict[str, Any]] = {
-        canonicalize_name(name): table(group) for name, group in table(poetry.get("group")).items()
-    }
-    if poetry.get("dev-dependencies"):
-        there["dev"] = {"dependencies": poetry["dev-dependencies"]}
+    there = groups_of(poetry)
     asked: set[str] = {canonicalize_name(name) for name in groups}
     parts += [reading.table(table(there[name].get("dependencies")), taken) for name in there if name in asked]
     for kind, left in (("groups", set(there) - asked), ("extras", set(optional) - wanted)):
@@ -63,6 +59,16 @@ def read_poetry(
     if poetry.get("source"):
         parts.append(Asked(notes=(f"{file.name}: [[tool.poetry.source]]: wheels are this machine's index's",)))
     return together(parts)
+
+
+def groups_of(poetry: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Poetry's groups by normalised name; `dev-dependencies` of old are the group `dev`."""
+    there: dict[str, dict[str, Any]] = {}
+    for name, group in table(poetry.get("group")).items():
+        there[canonicalize_name(name)] = table(group)
+    if poetry.get("dev-dependencies"):
+        there["dev"] = {"dependencies": poetry["dev-dependencies"]}
+    return there
 
 
 def of_table(name: str, value: Any, place: Place, image: ImageFacts, source_line: str = "") -> Asked:

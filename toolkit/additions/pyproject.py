@@ -13,7 +13,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from toolkit.additions.model import Asked, ImageFacts
-from toolkit.additions.poetry import POETRY, read_poetry
+from toolkit.additions.poetry import POETRY, groups_of, read_poetry
 from toolkit.additions.requirement import VENDOR, problem, read_requirement, together
 from toolkit.additions.text import items, line_at, line_of, read_toml, table
 from toolkit.errors import Place
@@ -46,7 +46,10 @@ def read_project(file: Path, code: Path, image: ImageFacts, extras: tuple[str, .
     extras = (*extras, *map(str, items(ours.get("extras"))))
     groups = tuple(map(str, items(ours.get("groups"))))
     reading = _Reading(file, text, image)
+    poetry = table(tool.get(POETRY))
     parts = [
+        reading.unknown("extra", extras, (project.get("optional-dependencies"), poetry.get("extras"))),
+        reading.unknown("group", groups, (values.get("dependency-groups"), groups_of(poetry))),
         reading.python(project.get("requires-python")),
         reading.lines(items(project.get("dependencies"))),
         reading.extras(project, extras),
@@ -56,7 +59,7 @@ def read_project(file: Path, code: Path, image: ImageFacts, extras: tuple[str, .
     ]
     if POETRY in tool:
         has_project = bool(project.get("dependencies"))
-        parts.append(read_poetry(file, text, table(tool[POETRY]), image, extras, groups, has_project=has_project))
+        parts.append(read_poetry(file, text, poetry, image, extras, groups, has_project=has_project))
     return together(parts)
 
 
@@ -87,6 +90,12 @@ class _Reading:
         place = self.place(line)
         return read_requirement(line, place, self._image, source_line=line_at(self._text, place.line))
 
+    def unknown(self, kind: str, asked: tuple[str, ...], tables: tuple[Any, ...]) -> Asked:
+        """The names that are asked for and are in none of the `tables`."""
+        known = {canonicalize_name(name) for one in tables for name in table(one)}
+        strange = [name for name in asked if canonicalize_name(name) not in known]
+        return together([problem(f"there is no {kind} `{name}`: {_of(known)}", self.place(name)) for name in strange])
+
     def extras(self, project: dict[str, Any], wanted: tuple[str, ...]) -> Asked:
         """Those that are asked for, one that names another (`x[plots]`) with it; the others by name."""
         there = {canonicalize_name(name): lines for name, lines in table(project.get("optional-dependencies")).items()}
@@ -96,8 +105,6 @@ class _Reading:
             if extra in done:
                 continue
             done.add(extra)
-            if extra not in there:
-                parts.append(problem(f"there is no extra `{extra}`: {_of(there)}", self.place("optional-dependencies")))
             found = self.lines(items(there.get(extra)))
             own = [one for one in found.wanted if one.name == name]
             todo += [more for one in own for more in sorted(one.requirement.extras)]
@@ -114,7 +121,7 @@ class _Reading:
         try:
             lines = resolve_dependency_groups(table(there), *asked)
         except (ValueError, LookupError, TypeError, ExceptionGroup) as error:
-            return problem(f"[dependency-groups]: {error}", self.place("dependency-groups"))
+            return problem(f"[dependency-groups]: {_innermost(error)}", self.place("dependency-groups"))
         return together([self.lines(list(lines)), unread])
 
     def sources(self, uv: dict[str, Any]) -> Asked:
@@ -128,6 +135,13 @@ class _Reading:
         if ignored := [key for key in _IGNORED_OF_UV if uv.get(key)]:
             parts.append(Asked(notes=(f"{self._file.name}: [tool.uv] {', '.join(ignored)}: not read",)))
         return together(parts)
+
+
+def _innermost(error: Exception) -> Exception:
+    """packaging puts what is wrong into groups of exceptions; the first says it."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _of(there: Any) -> str:

@@ -34,10 +34,10 @@ class UnsolvedError(ToolkitError):
     said: str = ""
 
 
-def compile_argv(folder: Path, python: str, glibc: str, beside: Path | None = None) -> list[str]:
+def compile_argv(folder: Path, python: str, glibc: str) -> list[str]:
     """uv's command line, for `requirements.in` and `constraints.txt` in `folder`; the answer goes to `pylock.toml`.
 
-    What `pylock.toml` holds before is kept where it still serves. Wheels in `beside` serve, too.
+    What `pylock.toml` holds before is kept where it still serves.
     """
     newest = min(int(glibc.removeprefix("2.")), _NEWEST_GLIBC_OF_UV)
     return [
@@ -46,7 +46,6 @@ def compile_argv(folder: Path, python: str, glibc: str, beside: Path | None = No
         *("--format", "pylock.toml", "--only-binary", ":all:", "--generate-hashes", "--quiet"),
         *("--python", sys.executable, "--python-version", python),
         *("--python-platform", f"x86_64-manylinux_2_{newest}"),
-        *(("--find-links", str(beside)) if beside else ()),
     ]
 
 
@@ -78,12 +77,14 @@ def solve_wheels(
         return pinned_wheels(requirements, python, suite, environment, hashes)
     with tempfile.TemporaryDirectory(prefix="toolkit-lock-") as name:
         folder = Path(name)
-        (folder / "requirements.in").write_text("".join(f"{line}\n" for line in requirements))
+        # In the file it adds to what UV_FIND_LINKS names; as an option it would take its place.
+        more = [f"--find-links {beside}"] if beside else []
+        (folder / "requirements.in").write_text("".join(f"{line}\n" for line in [*more, *requirements]))
         (folder / "constraints.txt").write_text("".join(f"{line}\n" for line in constraints))
         if keep:
             (folder / "pylock.toml").write_text(_preferences(keep))
         argv, told = (
-            compile_argv(folder, python, suite.glibc, beside),
+            compile_argv(folder, python, suite.glibc),
             child_environment("uv", uv_environment(environment)),
         )
         result = run(argv, check=False, timeout=_SECONDS, environment=told)
