@@ -401,3 +401,7 @@ def test_a_link_out_of_the_code_is_never_read(tmp_path: Path, name: str) -> None
         said = str(error)
     assert "outside of the code's folder" in said
     assert "secret" not in said
+
+
+def test_an_environment_whose_pip_part_holds_no_lines_is_read(tmp_path: Path) -> None:
+    assert read(tmp_path, environment__yml="dependencies:\n  - pip: [[six], {a: b}, fire]\n").wanted != ()

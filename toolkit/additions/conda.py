@@ -35,8 +35,8 @@ def read_conda(file: Path, code: Path, image: ImageFacts, project: Project) -> A
         raise unreadable(file, error) from None
     root = read_source(file, Code.CODE, limit=_LARGEST, values=_MOST_VALUES).root
     entries = list(_items(_value(root, "dependencies")))
-    of_pip = [(line.start_mark.line + 1, line.value) for one in entries for line in _items(_value(one, "pip"))]
-    of_conda = [one.value for one in entries if isinstance(one, yaml.ScalarNode) and not _is_pip(one.value)]
+    of_pip = [line for one in entries for line in _texts(_value(one, "pip"))]
+    of_conda = [text for _, text in _texts(_value(root, "dependencies")) if not _is_pip(text)]
     found = read_lines(of_pip, file, code, image, project)
     if of_conda:
         more = f" and {len(of_conda) - _MOST_NAMED} more" if len(of_conda) > _MOST_NAMED else ""
@@ -52,6 +52,13 @@ def _value(node: yaml.Node, name: str) -> yaml.Node | None:
 
 def _items(node: yaml.Node | None) -> Iterator[yaml.Node]:
     yield from node.value if isinstance(node, yaml.SequenceNode) else ()
+
+
+def _texts(node: yaml.Node | None) -> Iterator[tuple[int, str]]:
+    """The texts of a list with their lines."""
+    for one in _items(node):
+        if isinstance(one, yaml.ScalarNode):
+            yield one.start_mark.line + 1, one.value
 
 
 def _is_pip(text: str) -> bool:
