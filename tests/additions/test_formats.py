@@ -58,6 +58,9 @@ def test_a_file_that_asks_for_nothing_is_passed_over_without_a_word(tmp_path: Pa
         ("requirements/base.txt", "six\n"),
         ("requirements-train.txt", "six\n"),
         ("dev-requirements.txt", "six\n"),
+        ("Requirements.TXT", "six\n"),
+        ("reqs.txt", "six\n"),
+        ("train.py", "# /// script\n# dependencies = ['six']\n# ///\nprint(1)\n"),
         ("pixi.toml", "[dependencies]\n"),
         ("uv.lock", "version = 1\n"),
         ("poetry.lock", ""),
@@ -71,6 +74,10 @@ def test_what_is_not_read_is_named(tmp_path: Path, name: str, text: str) -> None
     )
     found = read_asked(write(tmp_path, {"requirements.txt": "fire\n"}), IMAGE)
     assert found.notes == (f"requirements.txt is read; not read: {name}",)
+
+
+def test_a_folder_that_is_not_there_asks_for_nothing(tmp_path: Path) -> None:
+    assert read_asked(tmp_path / "none", IMAGE) == Asked()
 
 
 def test_a_file_that_another_names_is_read(tmp_path: Path) -> None:
@@ -95,7 +102,7 @@ EXTRAS = PROJECT + (
 
 def test_extras_and_groups_are_read_where_they_are_asked_for(tmp_path: Path) -> None:
     found = read(tmp_path, pyproject__toml=EXTRAS + '[tool.toolkit]\nextras = ["all"]\ngroups = ["train"]\n')
-    assert texts(found) == ["six", "attrs", "fire", "idna", "rich"]
+    assert texts(found) == ["six", "idna", "rich", "attrs", "fire"]
     assert found.notes == (
         'pyproject.toml: groups not asked for: base, dev (`groups = ["base"]` in [tool.toolkit] asks for one)',
     )
@@ -105,8 +112,8 @@ def test_extras_and_groups_that_are_not_asked_for_are_told(tmp_path: Path) -> No
     found = read(tmp_path, pyproject__toml=EXTRAS)
     assert texts(found) == ["six"]
     assert [note.partition(" (")[0] for note in found.notes] == [
-        "pyproject.toml: extras not asked for: all, plots",
         "pyproject.toml: groups not asked for: base, dev, train",
+        "pyproject.toml: extras not asked for: all, plots",
     ]
 
 
@@ -115,7 +122,7 @@ def test_extras_and_groups_that_are_not_asked_for_are_told(tmp_path: Path) -> No
     [
         ('[tool.toolkit]\nextras = ["none"]\n', "there is no extra `none`: it has none"),
         ('[tool.toolkit]\ngroups = ["none"]\n', "there is no group `none`: it has none"),
-        ('[tool.uv.sources]\nsix = {git = "https://x"}\n', "[tool.uv.sources] takes six from `git`"),
+        ('[tool.uv.sources]\nsix = {git = "https://x"}\n', "[tool.uv.sources]: six comes from `git`"),
         ('[dependency-groups]\na = [{include-group = "a"}]\n[tool.toolkit]\ngroups = ["a"]\n', "a includes itself"),
     ],
 )
@@ -139,6 +146,31 @@ def test_what_a_project_cannot_have_is_refused(tmp_path: Path, more: str, words:
 )
 def test_what_is_not_read_of_a_project_is_told(tmp_path: Path, text: str, note: str) -> None:
     assert note in " ".join(read(tmp_path, pyproject__toml=text).notes)
+
+
+def test_a_project_that_asks_for_nothing_that_is_read_leaves_the_word_to_others(tmp_path: Path) -> None:
+    groups = '[dependency-groups]\ndev = ["ruff"]\n'
+    assert read(tmp_path, pyproject__toml=groups).notes == (
+        'pyproject.toml: groups not asked for: dev (`groups = ["dev"]` in [tool.toolkit] asks for one)',
+    )
+    found = read(tmp_path, pyproject__toml=groups, Pipfile='[packages]\nsix = "*"\n')
+    assert (texts(found), found.notes) == (["six"], ("Pipfile is read; not read: pyproject.toml",))
+
+
+def test_a_project_that_asks_for_its_own_extras_is_not_taken_from_an_index(tmp_path: Path) -> None:
+    text = EXTRAS.replace('["six"]', '["six", "Leaf[plots]"]')
+    assert texts(read(tmp_path, pyproject__toml=text)) == ["six", "fire"]
+
+
+def test_uvs_sources_count_where_the_package_does(tmp_path: Path) -> None:
+    sources = (
+        '[tool.uv.sources]\nfire = {git = "https://x"}\nkeras = {path = "../keras"}\n'
+        "six = [{index = 'own', marker = \"sys_platform == 'darwin'\"}]\n"
+    )
+    project = PROJECT.replace('["six"]', '["six", "keras"]')
+    assert texts(read(tmp_path, pyproject__toml=project + sources)) == ["six", "keras"]
+    (problem,) = read(tmp_path, pyproject__toml=project + sources.replace("darwin", "linux")).problems
+    assert "[tool.uv.sources]: six comes from an index of its own (`index`)" in problem.what
 
 
 def test_a_project_file_that_is_no_toml_is_told(tmp_path: Path) -> None:
@@ -357,7 +389,7 @@ def test_a_pipfile_is_read_with_its_lock(tmp_path: Path) -> None:
 def test_a_pipfiles_other_sources_are_refused_or_told(tmp_path: Path) -> None:
     text = '[[source]]\nurl = "https://x.example"\nname = "x"\n[packages]\na = {version = "*", index = "x"}\n'
     found = read(tmp_path, Pipfile=text)
-    assert ["a comes from `source`" in one.what for one in found.problems] == [True]
+    assert ["a comes from an index of its own (`source`)" in one.what for one in found.problems] == [True]
     assert found.notes == ("Pipfile: [[source]] is not asked: wheels are this machine's index's",)
 
 

@@ -214,7 +214,9 @@ PLACE_ELSEWHERE = "the tool locks and fetches from this machine's own index"
         ("leaf-1.0.tar.gz", "a path is no package of an index"),
         ("-e ./vendor/leaf", "a path is no package of an index"),
         ("-e leaf", "`-e` takes a path or an address"),
-        ("leaf @ file:///srv/leaf.whl", "a URL cannot be locked by version"),
+        ("leaf @ file:///tmp/build/leaf_1/work", "a file of the machine where this was written: name the version"),
+        ("leaf @ whatever", "`whatever` is no address of a package"),
+        ("numpy=1.21.2=py39h_0", "a single `=` is conda's"),
         ("not a requirement", "no requirement"),
         ("--index-url https://x.example/simple", PLACE_ELSEWHERE),
         ("--extra-index-url https://pypi.org/simple https://x.example", "pip passes over it"),
@@ -272,7 +274,7 @@ def test_the_code_itself_brings_its_projects_dependencies(tmp_path: Path, line: 
     project = '[project]\nname = "leaf"\ndependencies = ["six"]\noptional-dependencies.plots = ["fire"]\n'
     found = read(tmp_path, f"{line}\n", pyproject__toml=project)
     assert texts(found) == (["six", "fire"] if "plots" in line else ["six"])
-    assert "`.` is not installed: the code's folder is on PYTHONPATH" in found.notes[-1]
+    assert "`.` is not installed, for the code's folder is on PYTHONPATH" in found.notes[-1]
 
 
 def test_a_password_in_an_index_is_in_no_message(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,22 +18,28 @@ from toolkit.additions.requirement import problem
 from toolkit.additions.requirements_txt import read_requirements
 from toolkit.errors import Place, ToolkitError
 
-_OF_A_PROJECT = re.compile(rb"install_requires")
-_LARGEST_LOOKED_AT = 1 << 20
-_PROGRAMS = ("setup.py", "setup.cfg")
-_OTHERS = (
-    *("requirements*.txt", "requirements*.in", "*-requirements.txt", "*_requirements.txt", "requirements/*.txt"),
-    *("requirements/*.in", "constraints*.txt", "pixi.toml", "pixi.lock", "conda-lock.yml"),
+_OTHERS = re.compile(
+    r"(.*[-_.])?(requirements?|reqs?|constraints?)([-_.].*)?\.(txt|in|pip)|pixi\.(toml|lock)|conda-lock\.yml",
+    re.IGNORECASE,
 )
+_FOLDER = re.compile(r"requirements?", re.IGNORECASE)
+_IN_PROGRAMS = re.compile(rb"install_requires|^# /// script\s*$", re.MULTILINE)
+"""setuptools' own, and the dependencies of a script in its comments (PEP 723)."""
+_LARGEST_LOOKED_AT = 1 << 20
+_MOST_NAMED = 12
 
 
 @dataclass(frozen=True)
 class Format:
-    """One way to say what code needs: the files' names, whether one asks for anything, how it is read, its locks."""
+    """One way to say what code needs: the files' names, how one is read, and the locks that may lie beside it.
+
+    A file counts where it `asks` for what is read, and is told where it `mentions` a dependency at all.
+    """
 
     names: tuple[str, ...]
     read: Callable[[Path, Path, ImageFacts], Asked]
     asks: Callable[[Path, Path], bool] = lambda _file, _code: True
+    mentions: Callable[[Path, Path], bool] = lambda _file, _code: True
     locks: tuple[str, ...] = ()
 
 
@@ -48,9 +54,9 @@ def _conda(file: Path, code: Path, image: ImageFacts) -> Asked:
 FORMATS = (
     Format(("requirements.txt",), _requirements),
     Format(("requirements.in",), _requirements),
-    Format((pyproject.FILE,), pyproject.read_project, pyproject.asks, pins.OF_A_PROJECT),
+    Format((pyproject.FILE,), pyproject.read_project, pyproject.asks, pyproject.mentions, pins.OF_A_PROJECT),
     Format((pipfile.FILE,), pipfile.read_pipfile, locks=pins.OF_A_PIPFILE),
-    Format(conda.FILES, _conda, conda.asks),
+    Format(conda.FILES, _conda, conda.asks, conda.asks),
 )
 
 
@@ -60,11 +66,11 @@ def read_asked(code: Path, image: ImageFacts) -> Asked:
     Raises `ToolkitError` (C102) where the file that counts cannot be read at all.
     """
     there = [(form, code / name) for form in FORMATS for name in form.names if _is_there(code / name)]
-    asking = [(form, file) for form, file in there if _asks(form, file, code)]
-    silent = tuple(file for one, file in there if (one, file) not in asking)
-    if not asking:
+    mentioning = [(form, file) for form, file in there if _does(form.mentions, file, code)]
+    silent = tuple(file for one, file in there if (one, file) not in mentioning)
+    if not mentioning:
         return Asked(notes=_left(code, silent, ()))
-    form, file = asking[0]
+    form, file = next((one for one in mentioning if _does(one[0].asks, one[1], code)), mentioning[0])
     lock = next((code / name for name in form.locks if _is_there(code / name)), None)
     asked = form.read(file, code, image)
     if lock:
@@ -82,14 +88,14 @@ def _itself(folder: Path, extras: tuple[str, ...], *, image: ImageFacts) -> Aske
         return problem(f"there is no {pyproject.FILE} that has the extras {', '.join(extras)}", Place(str(folder)))
     else:
         found = NOTHING
-    told = "`.` is not installed: the code's folder is on PYTHONPATH; its pyproject.toml's dependencies are"
+    told = "`.` is not installed, for the code's folder is on PYTHONPATH; what its pyproject.toml asks for is read"
     return found + Asked(notes=(told,))
 
 
-def _asks(form: Format, file: Path, code: Path) -> bool:
+def _does(look: Callable[[Path, Path], bool], file: Path, code: Path) -> bool:
     """A file that cannot be read may ask for something; where it counts, reading it says what is wrong."""
     try:
-        return form.asks(file, code)
+        return look(file, code)
     except ToolkitError:
         return True
 
@@ -102,19 +108,31 @@ def _is_there(file: Path) -> bool:
 def _left(code: Path, apart: tuple[Path, ...], read: tuple[Path, ...]) -> tuple[str, ...]:
     """The files that name dependencies and are not read, but for those `apart`, in a line."""
     files = [code / name for form in FORMATS for name in (*form.names, *form.locks) if _is_there(code / name)]
-    files += sorted(file for pattern in _OTHERS for file in code.glob(pattern) if file.is_file())
-    files += [code / name for name in _PROGRAMS if _names_packages(code / name)]
+    files += sorted(_others(code))
     known = {os.path.normpath(file) for file in apart}
     names = [str(file.relative_to(code)) for file in dict.fromkeys(files) if os.path.normpath(file) not in known]
     if not names:
         return ()
+    some = ", ".join(names[:_MOST_NAMED]) + (f" and {len(names) - _MOST_NAMED} more" if names[_MOST_NAMED:] else "")
     if not read:
-        return (f"{', '.join(names)}: not read; name what is needed in a requirements.txt (`-r FILE` reads another)",)
-    return (f"{' with '.join(file.name for file in read)} is read; not read: {', '.join(names)}",)
+        return (f"{some}: not read; name what is needed in a requirements.txt (`-r FILE` reads another)",)
+    return (f"{' with '.join(file.name for file in read)} is read; not read: {some}",)
+
+
+def _others(code: Path) -> Iterator[Path]:
+    """Files that name dependencies by their name or in their program, here and in a folder `requirements`."""
+    for file in code.iterdir() if code.is_dir() else ():
+        if _FOLDER.fullmatch(file.name) and file.is_dir():
+            yield from (one for one in file.iterdir() if one.suffix in (".txt", ".in") and one.is_file())
+        elif file.is_file() and (_OTHERS.fullmatch(file.name) or _names_packages(file)):
+            yield file
 
 
 def _names_packages(file: Path) -> bool:
-    if not file.is_file():
+    if file.suffix != ".py" and file.name != "setup.cfg":
         return False
-    with file.open("rb") as stream:
-        return bool(_OF_A_PROJECT.search(stream.read(_LARGEST_LOOKED_AT)))
+    try:
+        with file.open("rb") as stream:
+            return bool(_IN_PROGRAMS.search(stream.read(_LARGEST_LOOKED_AT)))
+    except OSError:
+        return False

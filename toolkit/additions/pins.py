@@ -18,10 +18,11 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from toolkit.additions.model import Asked, ImageFacts, Wanted
-from toolkit.additions.text import UnreadableError, items, line_of, read_text, read_toml, table, unreadable
+from toolkit.additions.text import UnreadableError, items, read_text, read_toml, table, unreadable
 from toolkit.errors import Code, Place, ToolkitError
 
 _SHA256 = re.compile(r"sha256:([0-9a-f]{64})$")
+_NAMED = re.compile(r"\s*(?:name\s*=\s*\"([^\"]+)\"|\"([^\"]+)\":\s*\{)")
 Entry = tuple[str, str, list[str]]
 """A package's name, its version, and the hashes of its files (`sha256:…`)."""
 
@@ -36,7 +37,8 @@ def read_pins(file: Path, code: Path, image: ImageFacts) -> Asked:
         raise ToolkitError(Code.CODE, what, mend="let its tool write it anew, or move it away") from None
     counts = Counter(name for name, _ in {entry[:2] for entry in entries})
     several = {name for name, count in counts.items() if count > 1}
-    pins = [_pin(entry, file, text) for entry in entries if entry[0] not in several]
+    lines = _lines(text)
+    pins = [_pin(entry, file, lines) for entry in entries if entry[0] not in several]
     notes = [f"{file.name}: more than one version of {name} may serve: none is held" for name in sorted(several)]
     return Asked(pins=tuple(pin for pin in pins if pin), notes=tuple(notes))
 
@@ -53,15 +55,24 @@ def _values(file: Path, code: Path) -> tuple[dict[str, Any], str]:
         raise ToolkitError(Code.CODE, f"{file} is not valid JSON: {error}") from None
 
 
-def _pin(entry: Entry, file: Path, text: str) -> Wanted | None:
+def _pin(entry: Entry, file: Path, lines: dict[str, int]) -> Wanted | None:
     name, version, hashes = entry
     try:
         requirement = Requirement(f"{name}=={version}")
     except InvalidRequirement:
         return None
     found = frozenset(match[1] for one in hashes if (match := _SHA256.match(one)))
-    line = line_of(text, f'"{name}"')
+    line = lines.get(name, 0)
     return Wanted(requirement, Place(str(file), line, 1 if line else 0), found)
+
+
+def _lines(text: str) -> dict[str, int]:
+    """By package, the first line that names it, in TOML or in JSON: `name = "six"`, `"six": {`."""
+    found: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if match := _NAMED.match(line):
+            found.setdefault(canonicalize_name(match[1] or match[2]), number)
+    return found
 
 
 def _uv(values: dict[str, Any], image: ImageFacts) -> Iterator[Entry]:

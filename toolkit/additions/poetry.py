@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from toolkit.additions.model import Asked, ImageFacts
-from toolkit.additions.requirement import VENDOR, problem, read_requirement, together
+from toolkit.additions.requirement import from_elsewhere, problem, read_requirement, together
 from toolkit.additions.text import items, line_at, line_of, table
 from toolkit.errors import Place
 
@@ -77,8 +77,7 @@ def of_table(name: str, value: Any, place: Place, image: ImageFacts, source_line
         return together([of_table(name, one, place, image, source_line) for one in value])
     entry = {"version": value} if isinstance(value, str) else table(value)
     if elsewhere := next((key for key in _NOT_OF_AN_INDEX if entry.get(key)), None):
-        what = f"{name} comes from `{elsewhere}`, which cannot be locked: {VENDOR}"
-        return problem(what, place, source_line)
+        return problem(from_elsewhere(name, elsewhere), place, source_line)
     try:
         if not _counts(entry, image):
             return Asked(skipped=(f"{name} ({place.file.rpartition('/')[2]}:{place.line})",))

@@ -5,21 +5,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from packaging.dependency_groups import resolve_dependency_groups
+from packaging.markers import InvalidMarker, Marker
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
+from toolkit.additions.frameworks import answers
 from toolkit.additions.model import Asked, ImageFacts
 from toolkit.additions.poetry import POETRY, groups_of, read_poetry
-from toolkit.additions.requirement import VENDOR, problem, read_requirement, together
+from toolkit.additions.requirement import from_elsewhere, holds, problem, read_requirement, together
 from toolkit.additions.text import items, line_at, line_of, read_toml, table
 from toolkit.errors import Place
 
 FILE = "pyproject.toml"
-_SOURCES_THAT_LOCK = {"marker", "extra", "group"}
+_NO_SOURCES = {"marker", "extra", "group"}
 _IGNORED_OF_UV = ("constraint-dependencies", "override-dependencies", "index", "find-links", "no-index", "index-url")
 _DIALECTS = {
     "[tool.flit.metadata]": ("flit", "metadata", "requires"),
@@ -31,6 +34,14 @@ _DIALECTS = {
 
 
 def asks(file: Path, code: Path) -> bool:
+    """Whether it names dependencies that are read."""
+    values, _ = read_toml(file, code)
+    project, tool = table(values.get("project")), table(values.get("tool"))
+    ours, poetry = table(tool.get("toolkit")), table(table(tool.get(POETRY)).get("dependencies"))
+    return bool(project.get("dependencies") or set(poetry) - {"python"} or ours.get("extras") or ours.get("groups"))
+
+
+def mentions(file: Path, code: Path) -> bool:
     """Whether it names any dependency, in any of the forms that are read or told."""
     values, _ = read_toml(file, code)
     project, tool = table(values.get("project")), table(values.get("tool"))
@@ -42,25 +53,23 @@ def read_project(file: Path, code: Path, image: ImageFacts, extras: tuple[str, .
     """What the project asks for, with its `extras`; raises `ToolkitError` (C102) where it is no TOML."""
     values, text = read_toml(file, code)
     project, tool = table(values.get("project")), table(values.get("tool"))
-    ours = table(tool.get("toolkit"))
+    ours, poetry = table(tool.get("toolkit")), table(tool.get(POETRY))
     extras = (*extras, *map(str, items(ours.get("extras"))))
     groups = tuple(map(str, items(ours.get("groups"))))
     reading = _Reading(file, text, image)
-    poetry = table(tool.get(POETRY))
     parts = [
         reading.unknown("extra", extras, (project.get("optional-dependencies"), poetry.get("extras"))),
         reading.unknown("group", groups, (values.get("dependency-groups"), groups_of(poetry))),
         reading.python(project.get("requires-python")),
         reading.lines(items(project.get("dependencies"))),
-        reading.extras(project, extras),
         reading.groups(values.get("dependency-groups"), groups),
-        reading.sources(table(tool.get("uv"))),
         Asked(notes=tuple(_dynamic(file, project, tool)) + tuple(_others_told(file, tool))),
     ]
     if POETRY in tool:
         has_project = bool(project.get("dependencies"))
         parts.append(read_poetry(file, text, poetry, image, extras, groups, has_project=has_project))
-    return together(parts)
+    found = reading.extras(project, together(parts), extras)
+    return found + reading.sources(table(tool.get("uv")), found)
 
 
 class _Reading:
@@ -96,21 +105,20 @@ class _Reading:
         strange = [name for name in asked if canonicalize_name(name) not in known]
         return together([problem(f"there is no {kind} `{name}`: {_of(known)}", self.place(name)) for name in strange])
 
-    def extras(self, project: dict[str, Any], wanted: tuple[str, ...]) -> Asked:
-        """Those that are asked for, one that names another (`x[plots]`) with it; the others by name."""
+    def extras(self, project: dict[str, Any], asked: Asked, wanted: tuple[str, ...]) -> Asked:
+        """`asked` with the extras that are `wanted`, or that it takes of the project itself (`leaf[plots]`); the
+        others by name."""
         there = {canonicalize_name(name): lines for name, lines in table(project.get("optional-dependencies")).items()}
-        name, parts, todo, done = canonicalize_name(str(project.get("name", ""))), [], list(wanted), set[str]()
+        name, done = canonicalize_name(str(project.get("name", ""))), set[str]()
+        asked, own = _without(asked, name)
+        todo = [*wanted, *own]
         while todo:
             extra = canonicalize_name(todo.pop(0))
-            if extra in done:
-                continue
-            done.add(extra)
-            found = self.lines(items(there.get(extra)))
-            own = [one for one in found.wanted if one.name == name]
-            todo += [more for one in own for more in sorted(one.requirement.extras)]
-            rest = tuple(one for one in found.wanted if one not in own)
-            parts.append(Asked(rest, skipped=found.skipped, notes=found.notes, problems=found.problems))
-        return together([*parts, _unread(self._file, "extras", sorted(set(there) - done))])
+            if extra not in done:
+                done.add(extra)
+                more, own = _without(self.lines(items(there.get(extra))), name)
+                asked, todo = asked + more, [*todo, *own]
+        return asked + _unread(self._file, "extras", sorted(set(there) - done))
 
     def groups(self, there: Any, wanted: tuple[str, ...]) -> Asked:
         known = {canonicalize_name(name) for name in table(there)}
@@ -124,17 +132,32 @@ class _Reading:
             return problem(f"[dependency-groups]: {_innermost(error)}", self.place("dependency-groups"))
         return together([self.lines(list(lines)), unread])
 
-    def sources(self, uv: dict[str, Any]) -> Asked:
-        """uv's own tables, which take a package from elsewhere than an index."""
+    def sources(self, uv: dict[str, Any], asked: Asked) -> Asked:
+        """uv's own tables, which take a package that is `asked` for from elsewhere than this machine's index."""
+        needed = {one.name for one in asked.wanted if not answers(one.name, self._image.holds)}
         parts = []
         for name, source in table(uv.get("sources")).items():
-            kinds = {key for one in (source if isinstance(source, list) else [source]) for key in table(one)}
-            if elsewhere := sorted(kinds - _SOURCES_THAT_LOCK):
-                what = f"[tool.uv.sources] takes {name} from `{elsewhere[0]}`, which cannot be locked: {VENDOR}"
-                parts.append(problem(what, self.place(name, elsewhere[0])))
+            entries = [table(one) for one in (source if isinstance(source, list) else [source])]
+            kinds = {kind for one in entries if self._counts(one) for kind in one} - _NO_SOURCES
+            if kinds and canonicalize_name(name) in needed:
+                kind = min(kinds)
+                parts.append(problem(f"[tool.uv.sources]: {from_elsewhere(name, kind)}", self.place(name, kind)))
         if ignored := [key for key in _IGNORED_OF_UV if uv.get(key)]:
             parts.append(Asked(notes=(f"{self._file.name}: [tool.uv] {', '.join(ignored)}: not read",)))
         return together(parts)
+
+    def _counts(self, source: dict[str, Any]) -> bool:
+        try:
+            return "marker" not in source or holds(Marker(str(source["marker"])), self._image)
+        except InvalidMarker:
+            return True
+
+
+def _without(asked: Asked, name: str) -> tuple[Asked, list[str]]:
+    """`asked` without the project `name` itself, and the extras that it asks of it."""
+    own = [one for one in asked.wanted if one.name == name]
+    rest = tuple(one for one in asked.wanted if one.name != name)
+    return replace(asked, wanted=rest), sorted({extra for one in own for extra in one.requirement.extras})
 
 
 def _innermost(error: Exception) -> Exception:

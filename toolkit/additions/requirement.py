@@ -21,6 +21,11 @@ _WRITTEN_VERSION_CONTROL = {"git": "git", "hg": "Mercurial", "svn": "Subversion"
 VENDOR = (
     "publish a wheel of it on your package index, or copy its source into the code's folder, which is on PYTHONPATH"
 )
+INDEX = (
+    "the tool locks and fetches from this machine's own index, and a file of requirements adds none: leave this out,"
+    " and name the index in UV_DEFAULT_INDEX (for `toolkit lock`) and PIP_INDEX_URL (for both)"
+)
+_CONDAS_EXPORT = re.compile(r"[A-Za-z0-9._-]+=[^=]")
 _OF_THE_KERNEL = ("platform_release", "platform_version")
 
 
@@ -36,9 +41,10 @@ def read_requirement(
     try:
         requirement = Requirement(text)
     except InvalidRequirement as error:
-        return problem(f"no requirement: {str(error).splitlines()[0]}", place, source_line)
-    if requirement.url and (refused := refusal(requirement.url)):
-        return problem(refused, place, source_line)
+        hint = "; a single `=` is conda's, and pip's is `==`" if _CONDAS_EXPORT.match(text) else ""
+        return problem(f"no requirement: {str(error).splitlines()[0]}{hint}", place, source_line)
+    if requirement.url:
+        return problem(_refused_direct(requirement.name, requirement.url), place, source_line)
     marker, requirement.marker = requirement.marker, None
     if marker and (kernel := [name for name in _OF_THE_KERNEL if name in str(marker)]):
         return problem(f"`{kernel[0]}` is a host's kernel, which no image knows", place, source_line)
@@ -64,6 +70,13 @@ def refusal(text: str) -> str:
     return ""
 
 
+def from_elsewhere(name: str, kind: str) -> str:
+    """The words for a package that a project takes from a `kind` of source (`git`, `path`, `index`) of its own."""
+    if kind in ("index", "source"):
+        return f"{name} comes from an index of its own (`{kind}`): {INDEX}"
+    return f"{name} comes from `{kind}`, which cannot be locked: {VENDOR}"
+
+
 def problem(what: str, place: Place, source_line: str = "") -> Asked:
     """One problem, and nothing asked."""
     return Asked(problems=(Problem(what, place, source_line=source_line),))
@@ -78,6 +91,13 @@ def _is_path(text: str) -> bool:
     """As pip has it: a slash before any `@`, or the name of an archive."""
     head = re.split(r"[@;]|\s", text, maxsplit=1)[0]
     return "/" in head or "\\" in head or bool(_ARCHIVE.search(head))
+
+
+def _refused_direct(name: str, url: str) -> str:
+    """The words for `name @ url`; what `pip freeze` writes of conda's packages is a file of that machine."""
+    if url.lower().startswith("file:"):
+        return f"a file of the machine where this was written: name the version in its place, {name}==VERSION"
+    return refusal(url) or f"`{url}` is no address of a package"
 
 
 def _refused_url(url: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from toolkit.additions.model import NOTHING, Asked, ImageFacts, Wanted, shown
 from toolkit.additions.pip_lines import VARIABLE, OptionError, PipLine, logical_lines, parse_line
-from toolkit.additions.requirement import problem, read_requirement, refusal, together
+from toolkit.additions.requirement import INDEX, problem, read_requirement, refusal, together
 from toolkit.additions.text import UnreadableError, read_text
 from toolkit.errors import Place, Problem
 
@@ -20,14 +20,10 @@ _OTHER_HASH = re.compile(r"sha(384|512):[0-9a-fA-F]+$")
 _ITSELF = re.compile(r"(?:file:)?\.?/*(?:\[([A-Za-z0-9._, -]*)\])?$")
 """`.` and `.[plots]`, joined to the file's folder."""
 
-_INDEX = (
-    "the tool locks and fetches from this machine's own index, and a file of requirements adds none: leave this out,"
-    " and name the index in UV_DEFAULT_INDEX (for `toolkit lock`) and PIP_INDEX_URL (for both)"
-)
 _WHEELS = "an image is made of wheels alone, and nothing is built for it"
 _PRE = "ask for the pre-release itself, by its version: NAME==2.0rc1"
 _REFUSED = {
-    **dict.fromkeys(("--index-url", "--extra-index-url", "--find-links", "--no-index"), _INDEX),
+    **dict.fromkeys(("--index-url", "--extra-index-url", "--find-links", "--no-index"), INDEX),
     **dict.fromkeys(("--no-binary", "--config-settings", "--global-option", "--install-option"), _WHEELS),
     **dict.fromkeys(("--pre", "--all-releases"), _PRE),
 }
