@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from packaging.utils import canonicalize_name
-
 from toolkit.lock.model import WheelPin
 
 _FAMILIES = (
@@ -14,7 +12,7 @@ _FAMILIES = (
         *("tensorflow-cpu-aws", "tensorflow-aarch64", "intel-tensorflow", "intel-tensorflow-avx512"),
         *("tf-nightly", "tf-nightly-cpu", "tf-nightly-gpu"),
     ),
-    ("torch", "torch-nightly"),
+    ("torch",),
 )
 """Each fills the same folder below site-packages. The first is what other packages ask for."""
 
@@ -42,5 +40,5 @@ def other_names(holds: Mapping[str, WheelPin]) -> dict[str, WheelPin]:
 
 
 def is_name_of_a_framework(name: str) -> bool:
-    """Whether a project of this name is a framework."""
-    return any(canonicalize_name(name) in names for names in _FAMILIES)
+    """Whether the project of this normalised name is a framework."""
+    return any(name in names for names in _FAMILIES)
