@@ -78,7 +78,7 @@ def solve_wheels(
     with tempfile.TemporaryDirectory(prefix="toolkit-lock-") as name:
         folder = Path(name)
         # In the file it adds to what UV_FIND_LINKS names; as an option it would take its place.
-        more = [f"--find-links {beside}"] if beside else []
+        more = [f"--find-links {beside.as_uri()}"] if beside else []
         (folder / "requirements.in").write_text("".join(f"{line}\n" for line in [*more, *requirements]))
         (folder / "constraints.txt").write_text("".join(f"{line}\n" for line in constraints))
         if keep:
