@@ -48,6 +48,21 @@ def test_a_run_that_has_not_begun_is_told_in_few_lines() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("compute", "on_cpu", "told"),
+    [
+        ("p100x2", True, "CPU, in place of GPUs"),
+        ("p100x2", False, "p100x2"),
+        ("cpux4", True, "CPU"),
+        ("", True, "CPU, in place of GPUs"),
+        ("", False, "GPU"),
+    ],
+)
+def test_what_ranks_ran_on(compute: str, on_cpu: bool, told: str) -> None:
+    record = replace(RECORD, compute=compute, on_cpu=on_cpu)
+    assert f"local: 2 learners, 2 ranks ({told})" in dict(lines(record)).values()
+
+
 def test_a_completed_run_is_told_with_its_commands_and_what_comes_next() -> None:
     record = replace(
         RECORD,

@@ -76,6 +76,13 @@ def test_a_lease_of_gpus_counts_them_and_one_of_the_host_takes_all() -> None:
         choose_hosts(GPUS, Compute("p100", 3), (), taken_by({"h2": (held(),)}))
 
 
+def test_a_run_without_gpus_is_given_none_and_leases_hosts_as_a_whole() -> None:
+    assert names(choose_hosts(GPUS, Compute("cpux4", 2), (), taken_by({"h2": (held("GPU-a"),)}))) == ["h1", "h3"]
+    facts = HostFacts("h1", gpus=(FoundGpu(0, "GPU-a", "Tesla P100-PCIE-16GB", 16384, 1, "0", 0),))
+    assert free_gpus(facts, GPUS.hosts[0], {}, Compute("cpux4", 2).gpus_per_node) == ()
+    assert new_lease("training-abcd2345", "me", "desk", ()).wanted == "*"
+
+
 def test_gpus_are_given_by_uuid_and_those_that_others_hold_are_not() -> None:
     found = tuple(FoundGpu(n, f"GPU-{n}", "Tesla P100-PCIE-16GB") for n in range(4))
     facts = HostFacts("h1", gpus=(*found, FoundGpu(4, "GPU-4", "Tesla V100-SXM2-16GB")))

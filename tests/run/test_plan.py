@@ -85,6 +85,15 @@ def test_the_environment_is_the_contracts_over_the_images() -> None:
     }
 
 
+def test_ranks_without_a_gpu_are_told_that_there_is_none() -> None:
+    plan = plan_for(Compute("cpux4", 2))
+    environment = run_environment(plan)
+    assert [learner.ranks for learner in plan.learners] == [(0, 1, 2, 3), (4, 5, 6, 7)]
+    assert (environment["GPU_COUNT"], environment["DDL_OPTIONS"]) == ("0", "-mode p:4x2")
+    assert environment["NVIDIA_VISIBLE_DEVICES"] == "void"
+    assert (plan.in_place_of_gpus, plan_for(Compute("p100", 2)).in_place_of_gpus) == (False, True)
+
+
 @pytest.mark.parametrize("open_mpi", ["4.1.4", "1.10.2"])
 def test_the_mpirun_line_of_the_example(open_mpi: str) -> None:
     plan = replace(plan_for(), image=replace(IMAGE, open_mpi=open_mpi))

@@ -129,7 +129,7 @@ def recipe_of(
     if additions and added and (why := stale_additions(recipe, added)):
         raise ToolkitError(Code.CODE, f"{additions.lock} is stale: {why}", mend=locking)
     wheels = [*read_lock(recipe.lock).wheels, *(added.wheels if added else ())]
-    refuse_impossible(row, wheels, manifest.compute.gpu_kind)
+    refuse_impossible(row, wheels, manifest.compute.kind)
     return recipe
 
 

@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not recipe.additions:
         console.print(f"{file} asks for nothing besides {recipe.name}: nothing to lock", soft_wrap=True)
         return 0
-    refuse_impossible(row, (), manifest.compute.gpu_kind, recipe.additions.requirements)
+    refuse_impossible(row, (), manifest.compute.kind, recipe.additions.requirements)
     old = read_lock(recipe.additions.lock) if recipe.additions.lock.is_file() else None
     why = stale_additions(recipe, old) if old else "there is no lock yet"
     if arguments.check:

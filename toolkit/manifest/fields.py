@@ -11,10 +11,13 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from toolkit.compatibility.reader import gpu_kinds
 from toolkit.manifest.commands import read_commands
-from toolkit.manifest.model import COMPUTE, EMBEDDED
+from toolkit.manifest.compute import name_pattern, read_configuration
+from toolkit.manifest.model import EMBEDDED
 from toolkit.manifest.names import MCA, MCA_VALUE, MCA_WRONG, ONE_LINE, VALUE, VARIABLE, VARIABLE_WRONG
 from toolkit.manifest.units import DURATION_PATTERN, DURATION_WRONG, SIZE_PATTERN, SIZE_WRONG, size_hint
+from toolkit.places import house
 from toolkit.yaml_check import TAG
 
 MAX_NODES = 1024
@@ -98,6 +101,23 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Configured:
+    """The name of a compute configuration, with a GPU kind of the compatibility table; `p100x1` is `p100`."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"type": "string", "pattern": f"^(?:{name_pattern(gpu_kinds(house() / 'images'))}){_END}"}
+
+    def _check(self, value: str) -> str:
+        try:
+            return read_configuration(value, gpu_kinds(house() / "images")).name
+        except ValueError as error:
+            raise invalid(str(error)) from None
+
+
+@dataclass(frozen=True)
 class Variables:
     """Names with values: its JSON Schema, which pydantic would make looser than what it checks."""
 
@@ -151,7 +171,7 @@ Name = Annotated[str, Text(rf"{ONE_LINE}{{1,200}}", "expected one line of text, 
 Prose = Annotated[str, Text(r"[\s\S]{0,10000}", "longer than 10000 characters")]
 Version = Annotated[str, Text(r"[0-9A-Za-z][0-9A-Za-z.-]{0,30}", "`{}` is no version")]
 Package = Annotated[str, Text(r"[a-z0-9][a-z0-9+.-]{1,100}", "`{}` is no Debian package's name, such as graphviz")]
-ComputeName = Annotated[str, Choice("compute configuration", tuple(COMPUTE))]
+ComputeName = Annotated[str, Configured()]
 Nodes = Annotated[int, Field(ge=1, le=MAX_NODES)]
 Cpus = Annotated[float, Field(gt=0, le=4096, allow_inf_nan=False)]
 Size = Annotated[str, Text(SIZE_PATTERN, SIZE_WRONG, hint=size_hint, only_text=True)]

@@ -33,7 +33,7 @@ def choose_hosts(
     findings of the hosts that would have been taken. Raises `ToolkitError` (S100, or C104 as `pick_hosts` does).
     """
     unfit = {finding.host for finding in findings if finding.verdict is Verdict.FAIL}
-    wanted = (compute.gpu_kind, compute.gpus_per_node, compute.nodes)
+    wanted = (compute.kind, compute.ranks_per_node, compute.nodes)
     first = pick_hosts(cluster, *wanted, taken=taken)
     if not unfit:
         return first
@@ -58,7 +58,7 @@ def seat_on(facts: HostFacts, cluster: Cluster, gpus: Sequence[str], compute: Co
     """The seat on a host; `gpus` are the UUIDs that it was leased for. Raises as `HostFacts.place_in` does."""
     interface, address = facts.place_in(cluster.network)
     folders = {str(PurePosixPath(device).parent) for device in facts.rdma_devices}
-    cpus = bind_on(facts, gpus, cluster.binding, compute.gpus_per_node, compute.cpus)
+    cpus = bind_on(facts, gpus, cluster.binding, compute.ranks_per_node, compute.cpus)
     spared = (facts.pid_max or 0) // 2
     return Seat(facts.name, address, interface.name, tuple(gpus), tuple(sorted(folders)), cpus, spared)
 
@@ -79,7 +79,8 @@ def taken_by(held: Mapping[str, Sequence[Holder]]) -> dict[str, int]:
 
 
 def free_gpus(facts: HostFacts, host: Host, held: Mapping[str, Sequence[Holder]], count: int) -> tuple[str, ...]:
-    """The first `count` GPUs of the host's kind that nobody holds, by UUID; none on a host without GPUs."""
+    """The first `count` GPUs of the host's kind that nobody holds, by UUID; none on a host without GPUs, and then
+    the host is leased as a whole, as it is for a run that asks for none."""
     if host.gpu is None:
         return ()
     gone = {gpu for holder in held.get(host.name, ()) for gpu in holder.lease.gpus}

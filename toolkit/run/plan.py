@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from toolkit.buckets.side import Mount
-from toolkit.cluster.model import Cluster
+from toolkit.cluster.model import NO_GPU, Cluster
 from toolkit.engines.limits import NO_LIMITS, Limits
 from toolkit.keeper.keep import buckets_container
 from toolkit.keeper.places import CHECKPOINTS
+from toolkit.manifest.compute import split
 from toolkit.manifest.model import BucketReference, DataReference, FolderReference, Manifest
 from toolkit.manifest.results import ServedFolder, bucket_name
 from toolkit.run.mounts import learner_mounts, results_mount
@@ -141,6 +142,7 @@ class RunImage:
 class RunPlan:
     """The whole run.
 
+    `compute` is what the manifest asks for, such as `p100x2`; where that is `cpu`, there are 0 `gpus_per_node`.
     `results_folder` is where the results go that are a folder of the hosts, None where they go to a bucket;
     `results_bucket` is its name as programs see it. `environment` is the manifest's, for every command; `limits` hold
     for each learner; `time_limit` is in seconds (0: none); `retries` is how often a command that failed is run again;
@@ -154,7 +156,8 @@ class RunPlan:
     cluster: Cluster
     learners: tuple[Learner, ...]
     steps: tuple[Step, ...]
-    gpu_kind: str
+    compute: str
+    ranks_per_node: int
     gpus_per_node: int
     data: Data
     results_bucket: str
@@ -166,6 +169,16 @@ class RunPlan:
     time_limit: int = 0
     retries: int = 0
     resume: str = ""
+
+    @property
+    def gpu_kind(self) -> str:
+        """`p100` of `p100x2`; `cpu` where no GPU was asked for."""
+        return split(self.compute).kind
+
+    @property
+    def in_place_of_gpus(self) -> bool:
+        """Whether ranks run on the CPU though the manifest asks for GPUs, as the cluster has none."""
+        return bool(self.gpus_per_node) and self.cluster.gpu == NO_GPU
 
     @property
     def on_hosts(self) -> bool:
@@ -283,7 +296,7 @@ def make_plan(
         Learner(
             number=node + 1,
             hostname=f"learner-{node + 1}",
-            ranks=tuple(range(node * compute.gpus_per_node, (node + 1) * compute.gpus_per_node)),
+            ranks=tuple(range(node * compute.ranks_per_node, (node + 1) * compute.ranks_per_node)),
             seat=seats[node] if seats else HERE,
         )
         for node in range(compute.nodes)
@@ -309,7 +322,8 @@ def make_plan(
         cluster=cluster,
         learners=learners,
         steps=steps,
-        gpu_kind=compute.gpu_kind,
+        compute=compute.name,
+        ranks_per_node=compute.ranks_per_node,
         gpus_per_node=compute.gpus_per_node,
         data=data_of(manifest.training_data),
         results_bucket=bucket_name(results),
@@ -345,8 +359,10 @@ def run_environment(plan: RunPlan) -> Mapping[str, str]:
         variables["TOOLKIT_GPUS"] = str(
             given
         )  # a framework that sees none of them is an error, and no reason for the CPU
+    if not plan.gpus_per_node:
+        variables["NVIDIA_VISIBLE_DEVICES"] = "void"  # where NVIDIA's is the engine's own runtime it gives all of them
     if plan.resume:
         variables["RESUME_DIR"] = f"{results}/{plan.resume}"
-    ddl = {"DDL_OPTIONS": f"-mode p:{plan.gpus_per_node}x{len(plan.learners)}"}  # the one that a person may choose
+    ddl = {"DDL_OPTIONS": f"-mode p:{plan.ranks_per_node}x{len(plan.learners)}"}  # the one that a person may choose
     # sshd starts its sessions with a clean environment: what the image sets must be handed on like the rest.
     return image | ddl | dict(plan.environment) | variables

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter
 
 from toolkit.keeper.metrics import Metric
+from toolkit.manifest.compute import CPU, split
 from toolkit.manifest.results import place_at
 from toolkit.run.training_id import CheckedId
 
@@ -78,6 +79,7 @@ class Record:
         resumed_from: the run that it continues, or repeats.
         placement: of each learner its number, its host (empty: this machine) and its ranks; empty in records of earlier
             versions.
+        compute: what its manifest asked for, such as `p100x2` or `cpu`; empty in records of earlier versions.
         code_digest: SHA-256 over the submitted files' paths, modes and contents (`toolkit.run.code_listing`).
         checksums: SHA-256 of the list of checksums of what its programs wrote (`toolkit.keeper.run_checksums`); empty
             where there is none.
@@ -117,6 +119,14 @@ class Record:
     placement: tuple[tuple[int, str, tuple[int, ...]], ...] = ()
     code_digest: str = ""
     checksums: str = ""
+    compute: str = ""
+
+    @property
+    def ran_on(self) -> str:
+        """`p100x2`, `CPU`, or that the CPU took the place of GPUs."""
+        if self.compute and split(self.compute).kind == CPU:
+            return "CPU"
+        return "CPU, in place of GPUs" if self.on_cpu else self.compute or "GPU"
 
     @property
     def final(self) -> bool:

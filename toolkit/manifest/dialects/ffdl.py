@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, Tag
 
+from toolkit.manifest.compute import CPU, MAX_GPUS, Configuration
 from toolkit.manifest.dialects.canonical import StoreSection
 from toolkit.manifest.dialects.steps import steps_of
 from toolkit.manifest.dialects.wml import spelled_out
@@ -31,7 +32,6 @@ from toolkit.manifest.fields import (
     by_shape,
 )
 from toolkit.manifest.model import (
-    COMPUTE,
     BucketReference,
     Compute,
     Connection,
@@ -47,7 +47,8 @@ from toolkit.manifest.units import bytes_of
 from toolkit.manifest.write import steps_lines
 from toolkit.yaml_source import Path_
 
-_KINDS = {"nvidia-TeslaK80": "k80", "nvidia-TeslaP100": "p100", "nvidia-TeslaV100": "v100"}
+# FfDL's own are K80, P100 and V100; it took any label of a node, and these are NVIDIA's other Teslas.
+_KINDS = {f"nvidia-Tesla{kind.upper()}": kind for kind in ("k80", "p100", "v100", "m40", "m60", "p4", "p40", "t4")}
 _DEFAULT_KIND = "nvidia-TeslaK80"
 _VOLUME = "mount_volume"
 _STORES = ("mount_cos", "s3_datastore", _VOLUME)
@@ -148,7 +149,7 @@ class FfdlManifest(Section):
     description: Prose = ""
     version: Name = ""
     learners: Nodes = 1
-    gpus: Annotated[int, Field(ge=0, le=16)] = 0
+    gpus: Annotated[int, Field(ge=0, le=MAX_GPUS)] = 0
     cpus: Cpus | None = None
     memory: Size = ""
     gpu_type: Annotated[str, Choice("GPU type", tuple(_KINDS))] = _DEFAULT_KIND
@@ -179,14 +180,11 @@ class FfdlManifest(Section):
         )
 
     def _compute(self, told: Told) -> Compute:
-        kind, gpus = _KINDS[self.gpu_type], self.gpus or 1
-        name = kind if gpus == 1 else f"{kind}x{gpus}"
-        if name not in COMPUTE:
-            told.refuse(("gpus",), f"{gpus} {kind} in one learner is no configuration; known: {', '.join(COMPUTE)}")
-            name = kind
+        kind = _KINDS[self.gpu_type] if self.gpus else CPU
+        name = Configuration(kind, self.gpus or 1).name
         here = ("compute_configuration:", f"  name: {name}", f"  nodes: {self.learners}")
         if not self.gpus:
-            told.warn(("gpus",), "no GPU: read as one rank in each learner, which a cluster without GPUs runs", *here)
+            told.warn(("gpus",), "no GPU: read as one rank in each learner, on the CPU", *here)
         elif "gpu_type" not in self.model_fields_set:
             told.warn(("gpus",), f"of no named type: read as {kind}", *here)
         return Compute(name, self.learners, bytes_of(self.memory) if self.memory else 0, self.cpus or 0)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, Tag
 
+from toolkit.manifest.compute import Configuration
 from toolkit.manifest.dialects.canonical import DEFINITION, StoreSection
 from toolkit.manifest.dialects.steps import steps_of
 from toolkit.manifest.dialects.wml import AuthorInWords, WatsonFramework
@@ -25,7 +26,7 @@ class ExecutionOfSize(Section):
 
     def to_compute(self, told: Told, path: Path_) -> Compute:
         gpus = _SIZES[self.resource_type]
-        name = _KIND if gpus == 1 else f"{_KIND}x{gpus}"
+        name = Configuration(_KIND, gpus).name
         told.warn(
             (*path, "resourceType"),
             f"`{self.resource_type}` is {gpus} GPUs of no named kind; read as {_KIND}",
