@@ -13,7 +13,7 @@ from toolkit.doctor.finding import Finding, fail, ok, warn
 from toolkit.errors import Code, ToolkitError
 from toolkit.leases.model import Holder, new_lease
 from toolkit.manifest.model import Compute
-from toolkit.run.board import choose_hosts, free_gpus, free_port, passed_over, seat_on, taken_by
+from toolkit.run.board import choose_hosts, free_gpus, free_port, master_port, passed_over, seat_on, taken_by
 from toolkit.run.boarding import with_holders
 from toolkit.run.plan import Seat
 
@@ -99,5 +99,14 @@ def test_who_holds_the_hosts_is_said_where_they_are_taken() -> None:
 
 
 def test_a_port_is_one_at_which_nobody_listens() -> None:
-    busy = [HostFacts("h1", ports_in_use=frozenset(range(20000, 31999))), HostFacts("h2")]
-    assert free_port(busy) == 31999
+    busy = [HostFacts("h1", ports_in_use=frozenset(range(20000, 29999))), HostFacts("h2")]
+    assert free_port(busy) == 29999
+
+
+def test_runs_that_share_a_host_meet_at_other_ports() -> None:
+    found = tuple(FoundGpu(n, f"GPU-{n}", "Tesla P100-PCIE-16GB") for n in range(8))
+    facts = HostFacts("h1", gpus=found)
+    assert [master_port(facts, (f"GPU-{n}", f"GPU-{n + 1}")) for n in (0, 2, 6)] == [30000, 30002, 30006]
+    assert master_port(facts, ()) == 30000
+    busy = replace(facts, ports_in_use=frozenset({30002, 30066}))
+    assert master_port(busy, ("GPU-3", "GPU-2")) == 30130

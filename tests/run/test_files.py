@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -330,3 +331,33 @@ def test_a_rank_that_sees_its_gpus_or_was_given_none_starts(
     tmp_path: Path, gpus: tuple[str, ...], devices: int, smi: str
 ) -> None:
     assert Rank(tmp_path).run(gpus, devices, smi)[:2] == (0, "trained\n")
+
+
+def told_of_torch(**more: str) -> dict[str, str]:
+    """What a rank's program finds for torch.distributed: rank 2 of 4, the first of learner 2."""
+    plan = replace(example(Compute("p100x2", 2)), master_port=30007)
+    made = {one.name: one for one in learner_entries(plan, "10.0.0.0/24", CLIENT, HOSTS, house() / "templates")}
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "ranks").mkdir()
+        script = Path(folder) / "rank.sh"
+        script.write_text(text(made["learner-2/rank.sh"]).replace("/run/logs", folder))
+        mpi = {"RANK": "2", "SIZE": "4", "LOCAL_RANK": "0", "LOCAL_SIZE": "2"}
+        environment = {**os.environ, **{f"OMPI_COMM_WORLD_{name}": value for name, value in mpi.items()}, **more}
+        argv = ["/bin/sh", str(script), "1", "env"]
+        done = subprocess.run(argv, env=environment, capture_output=True, timeout=30, check=True, text=True)
+    found = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "GROUP_RANK", "MASTER_ADDR", "MASTER_PORT")
+    return {name: found[name] for name in names}
+
+
+def test_every_rank_finds_what_torch_distributed_asks_for() -> None:
+    assert told_of_torch() == {
+        "RANK": "2",
+        "WORLD_SIZE": "4",
+        "LOCAL_RANK": "0",
+        "LOCAL_WORLD_SIZE": "2",
+        "GROUP_RANK": "1",
+        "MASTER_ADDR": "learner-1",
+        "MASTER_PORT": "30007",
+    }
+    assert told_of_torch(MASTER_PORT="6000")["MASTER_PORT"] == "6000"

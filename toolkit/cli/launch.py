@@ -164,7 +164,7 @@ def ready(order: Order, training_id: TrainingId, *, wait: bool) -> Iterator[Requ
             boarded = boarding.go_aboard(order.image, order.side_image, report, wait=wait)
         for note in boarded.notes:
             console.print(note, style="yellow", soft_wrap=True)
-        seats = (boarded.seats, boarded.ssh_port)
+        seats = (boarded.seats, boarded.ssh_port, boarded.master_port)
         plan = make_plan(manifest, cluster, order.image, order.side_image, training_id, *seats)
         yield Request(
             manifest,

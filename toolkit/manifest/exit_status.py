@@ -10,7 +10,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from toolkit.manifest.launchers import LAUNCHERS
 from toolkit.manifest.programs import BASH, SHELLS, program_name, refusal, script_index, started_by
 from toolkit.manifest.shell import AndOr, Pipeline, Simple, read_script
 from toolkit.manifest.words import SCRIPT, Word, is_from_outside, shown
@@ -77,8 +76,6 @@ def _started(words: tuple[Word, ...], level: int) -> Iterator[_Edit]:
     if started is None:
         return
     name, arguments = started.name, words[started.index + 1 :]
-    if name in LAUNCHERS:
-        raise ValueError(f"{name} may stand at a command's beginning alone; the tool starts it")
     if reason := refusal(words[started.index], arguments):
         raise ValueError(reason)
     if name == "eval":

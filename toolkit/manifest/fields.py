@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, GetCoreSchemaH
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from toolkit.compatibility.reader import gpu_kinds
-from toolkit.manifest.commands import read_commands
+from toolkit.manifest.commands import check_one_command, read_commands
 from toolkit.manifest.compute import name_pattern, read_configuration
 from toolkit.manifest.model import EMBEDDED
 from toolkit.manifest.names import MCA, MCA_VALUE, MCA_WRONG, ONE_LINE, VALUE, VARIABLE, VARIABLE_WRONG
@@ -155,15 +155,6 @@ def _key_reference(value: str) -> None:
         raise ValueError("not a reference that is read here: ${env:NAME}, ${file:PATH} or ${embedded:NAME}")
 
 
-def _one_step(value: str) -> None:
-    """A step is one command, and says outright what else belongs to it."""
-    commands = read_commands(value)
-    if len(commands) > 1:
-        raise ValueError("a step is one command: make each of these a step of its own")
-    if commands[0].front:
-        raise ValueError("the tool starts mpirun by itself: give `ranks`, `environment` and `mca` beside the command")
-
-
 _BUCKET_NAME = r"(?!xn--)(?!.*(?:\.\.|\.-|-\.))(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
 _HOST = r"(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])"
 
@@ -180,7 +171,7 @@ Retries = Annotated[int, Field(ge=0, le=MAX_RETRIES)]
 _ANY_COMMAND = (r"[\s\S]{0,10000}", "longer than 10000 characters")
 _SOME_COMMAND = r"(?=[\s\S]*[^\s;])[\s\S]{1,10000}"
 Commands = Annotated[str, Text(*_ANY_COMMAND, further=read_commands, schema=_SOME_COMMAND)]
-OneCommand = Annotated[str, Text(*_ANY_COMMAND, further=_one_step, schema=_SOME_COMMAND)]
+OneCommand = Annotated[str, Text(*_ANY_COMMAND, further=check_one_command, schema=_SOME_COMMAND)]
 Bucket = Annotated[
     str, Text(_BUCKET_NAME, "`{}` is no bucket name: 3-63 small letters, digits, dots and dashes (Amazon's rule)")
 ]

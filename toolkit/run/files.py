@@ -133,6 +133,8 @@ def _render(templates: Path, name: str, plan: RunPlan, learner: Learner) -> str:
         kind=plan.gpu_kind,
         where=f"{learner.hostname} on {learner.seat.host}" if learner.seat.host else learner.hostname,
         no_gpu=NO_GPU,
+        master=plan.learners[0].hostname,
+        master_port=plan.master_port,
         crowded=CROWDED,
         # The engine confines a learner to its ranks' CPUs; several ranks share those out.
         cpus=list(zip(learner.ranks, learner.seat.cpus.lists, strict=False)) if len(learner.ranks) > 1 else [],

@@ -19,6 +19,8 @@ from toolkit.run.training_id import TrainingId
 
 SSH_PORT = 2222
 """Where learners on a network of their own listen; on the hosts' own network each run has a port of its own."""
+MASTER_PORT = 29500
+"""Where ranks of torch.distributed meet, PyTorch's own default; on the hosts' own network each run has its own."""
 CODE_FOLDER = "/job/code"
 LEARNER_FOLDER = "/run/learner"
 LOG_FOLDER = "/run/logs"
@@ -162,6 +164,7 @@ class RunPlan:
     data: Data
     results_bucket: str
     ssh_port: int = SSH_PORT
+    master_port: int = MASTER_PORT
     results_prefix: str = ""
     results_folder: ServedFolder | None = None
     environment: tuple[tuple[str, str], ...] = ()
@@ -285,11 +288,12 @@ def make_plan(
     training_id: TrainingId,
     seats: Sequence[Seat] = (),
     ssh_port: int = SSH_PORT,
+    master_port: int = MASTER_PORT,
 ) -> RunPlan:
     """Place ranks host by host, and say for each command how it runs.
 
     `seats` are the learners' in their order; where none are given, all sit on this machine and are not bound. Their
-    sshd listens at `ssh_port`.
+    sshd listens at `ssh_port`, and rank 0's program, where it uses torch.distributed, at `master_port`.
     """
     compute = manifest.compute
     learners = tuple(
@@ -330,6 +334,7 @@ def make_plan(
         ssh_port=ssh_port,
         results_prefix=results.prefix if isinstance(results, BucketReference) else "",
         results_folder=None if isinstance(results, BucketReference) else results,
+        master_port=master_port,
         environment=manifest.environment,
         limits=Limits(compute.memory, compute.cpus),
         time_limit=manifest.time_limit,

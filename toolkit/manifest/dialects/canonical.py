@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, Tag
 
-from toolkit.manifest.commands import MAX_STEPS
+from toolkit.manifest.commands import MAX_STEPS, read_commands
 from toolkit.manifest.fields import (
     Absolute,
     Bucket,
@@ -102,6 +102,7 @@ class StepSection(Section):
         if self.mca and self.ranks == "one":
             told.refuse((*path, "mca"), "a command with `ranks: one` runs without Open MPI")
         warn_of_secrets(self.environment, told, (*path, "environment"))
+        self._refuse_launcher(told, (*path, "command"))
         return Step(
             command=self.command,
             parallel=self.ranks == "all",
@@ -110,6 +111,20 @@ class StepSection(Section):
             environment=tuple(self.environment.items()),
             mca=tuple(self.mca.items()),
         )
+
+    def _refuse_launcher(self, told: Told, path: Path_) -> None:
+        """A step says outright what a launcher's options say in the other dialects."""
+        try:
+            command = read_commands(self.command)[0]
+        except ValueError as error:
+            told.refuse(path, str(error))
+            return
+        if command.front:
+            told.refuse(
+                path,
+                f"the tool starts the ranks by itself: write `{command.text[:60]}`, and give `ranks`, "
+                "`environment` and `mca` beside it",
+            )
 
 
 class Execution(Section):

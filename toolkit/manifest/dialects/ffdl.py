@@ -190,7 +190,7 @@ class FfdlManifest(Section):
         return Compute(name, self.learners, bytes_of(self.memory) if self.memory else 0, self.cpus or 0)
 
     def _steps(self, compute: Compute, told: Told) -> tuple[Step, ...]:
-        steps = steps_of(self.framework.command, compute.ranks, told, ("framework", "command"))
+        steps = steps_of(self.framework.command, compute, told, ("framework", "command"))
         if compute.nodes > 1:
             told.warn(
                 ("framework", "command"),

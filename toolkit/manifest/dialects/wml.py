@@ -80,8 +80,7 @@ class ExecutionOfCommand(Execution):
     command: Commands
 
     def to_steps(self, told: Told, path: Path_) -> tuple[Step, ...]:
-        compute = self.compute_configuration.to_compute()
-        return steps_of(self.command, compute.ranks, told, (*path, "command"))
+        return steps_of(self.command, self.compute_configuration.to_compute(), told, (*path, "command"))
 
 
 AnyExecution = Annotated[

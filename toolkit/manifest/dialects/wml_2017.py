@@ -113,7 +113,7 @@ class Wml2017Manifest(Section):
             email=author.email if author and not isinstance(author, str) else "",
             description=definition.description,
             framework=definition.framework.to_framework(told),
-            steps=steps_of(definition.execution.command, compute.ranks, told, (*execution, "command")),
+            steps=steps_of(definition.execution.command, compute, told, (*execution, "command")),
             compute=compute,
             training_data=BucketReference(data.name, data.connection.to_connection(), data.source.container),
             training_results=BucketReference(
