@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -212,6 +213,47 @@ def test_a_variable_that_sounds_like_a_secret_is_warned_of(tmp_path: Path, old: 
     (warning,) = read_with_warnings(file).warnings
     assert warning.path == f"model_definition.{where}"
     assert "sounds like a secret" in warning.what
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["wml", "wml-v4", "ffdl"],
+)
+def test_a_launchers_program_runs_on_every_rank_and_that_is_told(tmp_path: Path, name: str) -> None:
+    text = (GOOD / f"{name}.yml").read_text()
+    line = next(line for line in text.splitlines() if "command:" in line)
+    file = tmp_path / "manifest.yml"
+    launched = f"{line.partition('command:')[0]}command: torchrun --nproc_per_node 8 --standalone fit.py -e 4"
+    file.write_text(text.replace(line, launched))
+    found = read_with_warnings(file)
+    assert found.manifest.steps == (Step("python fit.py -e 4", True),)
+    told = " ".join(warning.what for warning in found.warnings)
+    assert "left out, as the tool sets it by itself: --standalone" in told
+    assert "--nproc_per_node 8 is left out: ranks on each node here: " in told
+    assert "`torchrun` is left out: the tool starts the ranks by itself" in told
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (
+            "torchrun fit.py --epochs 4",
+            "the tool starts the ranks by itself: write `python fit.py --epochs 4`, and give",
+        ),
+        ("mpirun -np 2 python fit.py", "the tool starts the ranks by itself: write `python fit.py`, and give"),
+        ("-x A=b python fit.py", "the tool starts the ranks by itself: write `python fit.py`, and give"),
+        ("srun --multi-prog x", "several programs at once"),
+        ("bash -c 'torchrun fit.py'", "would start ranks in ranks"),
+    ],
+)
+def test_a_step_with_a_launcher_is_told_what_to_write(tmp_path: Path, command: str, words: str) -> None:
+    file = tmp_path / "manifest.yml"
+    file.write_text((GOOD / "canonical-short.yml").read_text().replace("python fit.py", json.dumps(command), 1))
+    with pytest.raises(ToolkitError) as caught:
+        read_manifest(file)
+    (problem,) = caught.value.problems
+    assert problem.path == "model_definition.execution.steps[0].command"
+    assert words in problem.what
 
 
 def test_lines_that_would_be_one_command_elsewhere_are_read_one_by_one(tmp_path: Path) -> None:

@@ -140,8 +140,8 @@ def test_counts_that_are_others_here_are_told() -> None:
     front = Front("torchrun", counts=[Count(*count) for count in shown])
     assert list(other_counts(front, Compute("p100x4", 1))) == []
     assert list(other_counts(front, Compute("p100x2", 8))) == [
-        "--nproc_per_node=4 is left out: there are 2 on each node",
-        "--nnodes 1:4 is left out: there are 8 nodes",
+        "--nproc_per_node=4 is left out: ranks on each node here: 2",
+        "--nnodes 1:4 is left out: nodes here: 8",
         "-np 4 is left out: there are 16 ranks, nodes × GPUs on each",
     ]
     assert list(other_counts(front, Compute("cpux2", 1)))[-1] == "-np 4 is left out: there are 2 ranks"

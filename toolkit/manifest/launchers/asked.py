@@ -10,12 +10,14 @@ from toolkit.manifest.model import Compute
 
 def other_counts(front: Front, compute: Compute) -> Iterator[str]:
     """A sentence for each count that is another one here."""
-    there_are = {
-        "ranks": (compute.ranks, "ranks, nodes × GPUs on each" if compute.gpus_per_node else "ranks"),
-        "per node": (compute.ranks_per_node, "on each node"),
-        "nodes": (compute.nodes, "nodes"),
+    each = ", nodes × GPUs on each" if compute.gpus_per_node else ""
+    numbers = {"ranks": compute.ranks, "per node": compute.ranks_per_node, "nodes": compute.nodes}
+    words = {
+        "ranks": f"there are {{}} ranks{each}",
+        "per node": "ranks on each node here: {}",
+        "nodes": "nodes here: {}",
     }
     for count in front.counts:
-        number, words = there_are[count.what]
+        number = numbers[count.what]
         if not count.least <= number <= count.most:
-            yield f"{count.shown} is left out: there are {number} {words}"
+            yield f"{count.shown} is left out: {words[count.what].format(number)}"
