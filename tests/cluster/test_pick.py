@@ -30,6 +30,8 @@ def test_the_first_hosts_of_the_file_that_have_kind_and_count() -> None:
     assert names(pick_hosts(MIXED, "p100", 1, 2)) == ["a", "c"]
     assert names(pick_hosts(MIXED, "p100", 4, 2)) == ["a", "e"]
     assert names(pick_hosts(MIXED, "V100", 4, 1)) == ["b"]
+    written = Cluster("lab", "ssh", "RTX-2080-Ti", TIMES, (Host("a", gpu=Gpu("rtx-2080-ti", 4)),))
+    assert names(pick_hosts(written, "rtx2080ti", 4, 1)) == ["a"]
 
 
 def test_gpus_that_others_hold_are_not_given_again() -> None:

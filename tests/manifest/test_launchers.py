@@ -52,6 +52,7 @@ def why(text: str) -> str:
         ("mpiexec -n 4 python train.py", "python train.py"),
         ("/usr/bin/mpirun.openmpi --map-by ppr:2:node python train.py", "python train.py"),
         ("srun --ntasks-per-node=1 torchrun --nproc_per_node 4 train.py", "python train.py"),
+        ("-x A=b torchrun --nproc_per_node 4 train.py", "python train.py"),
         ("srun env A=b torchrun train.py", "env A=b python train.py"),
         ("OMP_NUM_THREADS=4 torchrun train.py", "OMP_NUM_THREADS=4 python train.py"),
         ("MASTER_ADDR=localhost MASTER_PORT=1 RANK=0 torchrun train.py", "MASTER_PORT=1 python train.py"),
@@ -97,6 +98,7 @@ def test_the_launchers_program_is_what_each_rank_runs(text: str, command: str) -
             "accelerate launch --use_fsdp --fsdp_offload_params True --fsdp_version 2 t.py",
             {"ACCELERATE_USE_FSDP": "true", "FSDP_OFFLOAD_PARAMS": "true", "FSDP_VERSION": "2"},
         ),
+        ("-x A=b srun -n2 --export=C=d torchrun t.py", {"A": "b", "C": "d"}),
         ("mpirun -x MASTER_ADDR=a -x MASTER_PORT=7000 t", {"MASTER_PORT": "7000"}),
     ],
 )

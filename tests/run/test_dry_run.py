@@ -52,6 +52,13 @@ def test_a_person_sees_all_that_the_manifest_asks_for() -> None:
     ]
 
 
+def test_a_run_without_gpus_says_so() -> None:
+    assert ("GPUs", "none: the manifest asks for cpux4") in list(
+        fact_lines(plan_of(replace(EXAMPLE, compute=Compute("cpux4", 1))))
+    )
+    assert "GPUs" not in dict(fact_lines(plan_of(EXAMPLE)))
+
+
 def test_every_host_has_its_own_command_lines() -> None:
     found = host_commands(plan_of(ASKING, ("one", "two")))
     assert list(found) == ["one", "two"]

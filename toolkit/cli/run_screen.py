@@ -50,6 +50,8 @@ def show_plan(plan: RunPlan, code: SubmittedCode | None = None) -> None:
     for step in plan.steps:
         how = f"on {counted(plan.ranks, 'rank')}" if step.parallel else "once, on learner 1"
         console.print(f"  command {step.number}, {how}: {step.command}", soft_wrap=True)
+    if not plan.gpus_per_node:
+        console.print(f"  GPUs     none: the manifest asks for {plan.compute}", soft_wrap=True)
     if plan.in_place_of_gpus:
         console.print(
             f"  cluster {plan.cluster.name} has no GPU: each rank runs on the CPU in place of one {plan.gpu_kind}",

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from toolkit.cluster.model import NO_GPU, Cluster, Host
+from toolkit.doctor.facts import same_kind
 from toolkit.errors import Code, Problem, ToolkitError
 from toolkit.manifest.compute import CPU
 
@@ -44,7 +45,7 @@ def pick_hosts(
 
 
 def _has(host: Host, kind: str, count: int) -> bool:
-    return host.gpu is not None and host.gpu.kind.lower() == kind.lower() and host.gpu.count >= count
+    return host.gpu is not None and same_kind(host.gpu.kind, kind) and host.gpu.count >= count
 
 
 def _is_free(host: Host, held: int, gpus: int) -> bool:

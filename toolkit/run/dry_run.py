@@ -28,6 +28,8 @@ def fact_lines(plan: RunPlan) -> Iterator[tuple[str, str]]:
     for learner in plan.learners:
         at = f" on {learner.seat.host}" if learner.seat.host else ""
         yield "learner", f"{learner.hostname}{at}: {ranks_of(learner)}"
+    if not plan.gpus_per_node:
+        yield "GPUs", f"none: the manifest asks for {plan.compute}"
     yield "binding", binding_of(plan)
     yield "data", f"DATA_DIR={plan.data_folder}  {_data(plan)}, read-only"
     environment = run_environment(plan)

@@ -58,16 +58,18 @@ def translated(text: str, one: AndOr) -> Translated:
     beside it would run on every rank and is no preparation.
     """
     first = one.pipelines[0].parts[0]
-    found: Front | None = None
+    flags: Front | None = None
     edits: list[_Edit] = []
+    behind = 0
     if first.words and first.words[0].value.startswith("-"):
-        found, edits = _flags(text, first)
+        flags, behind, edits = _flags(text, first)
+    found = flags
     parts = [part for pipeline in one.pipelines for part in pipeline.parts]
     for part in parts:
-        front, more = _launched(text, part)
-        if front and found:
+        front, more = _launched(text, part, *((behind, flags) if part is first else (0, None)))
+        if front and found is not flags:
             raise ValueError(f"`{front.launcher}`: a command has one launcher; make each a step: execution.steps")
-        found, edits = found or front, [*edits, *more]
+        found, edits = front or found, [*edits, *more]
         if front:
             _refuse_company(text, one, [other for other in parts if other is not part], front.launcher)
     command = text[: one.end]
@@ -76,26 +78,26 @@ def translated(text: str, one: AndOr) -> Translated:
     return Translated(command[one.start :].lstrip() if edits else command[one.start :], found)
 
 
-def _flags(text: str, first: Simple) -> tuple[Front, list[_Edit]]:
-    """Flags of mpirun alone, behind which the program stands."""
+def _flags(text: str, first: Simple) -> tuple[Front, int, list[_Edit]]:
+    """Flags of mpirun alone, and the word behind them."""
     front = Front()
     reader = OptionReader(text, first.words, 0, mpirun.LAUNCHER, front)
     reader.read()
-    return front, [_cut(text, first.words, 0, reader.at, "")]
+    return front, reader.at, [_cut(text, first.words, 0, reader.at, "")]
 
 
-def _launched(text: str, part: Simple) -> tuple[Front | None, list[_Edit]]:
-    """The front of a simple command, and how its text changes; launchers may start launchers (`srun torchrun`)."""
+def _launched(text: str, part: Simple, at: int, flags: Front | None) -> tuple[Front | None, list[_Edit]]:
+    """The front of a simple command, and how its text changes; launchers may start launchers (`srun torchrun`), and
+    `flags` of mpirun may stand in front of them, up to the word `at`."""
     front: Front | None = None
     edits: list[_Edit] = []
-    at = 0
     while at < len(part.words) and (started := started_by(part.words[at:])):
         begin = at + started.index
         found = launcher_at(part.words, begin)
         if found is None:
             break
         _refuse_own_variables(text[part.start : part.end][:40], part.words[at:begin])
-        front, at, more = _read(text, part.words, begin, found, front)
+        front, at, more = _read(text, part.words, begin, found, front or flags)
         edits += more
     if front is not None:
         edits += _own_variables(text, part, front)
@@ -109,7 +111,7 @@ def _read(
     launcher = found.launcher
     front = Front(found.name, python=launcher.python, local_rank=launcher.local_rank)
     if outer:
-        front.launcher = f"{outer.launcher} {found.name}"
+        front.launcher = f"{outer.launcher} {found.name}".lstrip()
         front.environment, front.mca, front.folder = outer.environment, outer.mca, outer.folder
         front.left_out = [*outer.left_out, *(count.shown for count in outer.counts)]
     reader = OptionReader(text, words, found.behind, launcher, front)
