@@ -71,27 +71,27 @@ def test_the_machines_that_are_asked_for(name: str, compute: Compute) -> None:
 @pytest.mark.parametrize(
     ("name", "steps"),
     [
-        ("wml", (Step("python fit.py --epochs 4", True), Step("python export.py", False))),
-        ("wml-lines", (Step('python fit.py --out "$RESULT_DIR/a;b"', True), Step("python export.py", False))),
+        ("wml", (Step("python fit.py --epochs 4", "all"), Step("python export.py", "one"))),
+        ("wml-lines", (Step('python fit.py --out "$RESULT_DIR/a;b"', "all"), Step("python export.py", "one"))),
         (
             "wml-mpirun-flags",
             (
                 Step(
                     "python fit.py",
-                    True,
+                    "all",
                     environment=(("NCCL_DEBUG", "INFO"), ("WORDS", "two words")),
                     mca=(("btl_tcp_links", "2"),),
                 ),
             ),
         ),
-        ("wml-mpirun", (Step("python fit.py", True), Step("python export.py", False))),
-        ("wml-ddlrun", (Step("python fit.py", True, environment=(("DDL_OPTIONS", "-mode r:1x2"),)),)),
+        ("wml-mpirun", (Step("python fit.py", "all"), Step("python export.py", "one"))),
+        ("wml-ddlrun", (Step("python fit.py", "all", environment=(("DDL_OPTIONS", "-mode r:1x2"),)),)),
         (
             "canonical",
             (
-                Step('python cut.py --into "$MODEL_DIR/tiles"', False, "prepare/tiles", 1800),
-                Step("python fit.py", True, environment=(("OMP_NUM_THREADS", "4"),), mca=(("btl_tcp_links", "2"),)),
-                Step("python export.py | tee export.txt", False),
+                Step('python cut.py --into "$MODEL_DIR/tiles"', "one", "prepare/tiles", 1800),
+                Step("python fit.py", "all", environment=(("OMP_NUM_THREADS", "4"),), mca=(("btl_tcp_links", "2"),)),
+                Step("python export.py | tee export.txt", "one"),
             ),
         ),
     ],
@@ -230,5 +230,5 @@ def test_lines_that_would_be_one_command_elsewhere_are_read_one_by_one(tmp_path:
     old = "command: python fit.py --epochs 4 ; python export.py"
     file.write_text((GOOD / "wml.yml").read_text().replace(old, "command: |\n      time\n      mpirun python fit.py"))
     found = read_with_warnings(file)
-    assert found.manifest.steps == (Step("time", True), Step("python fit.py", True))
+    assert found.manifest.steps == (Step("time", "all"), Step("python fit.py", "all"))
     assert "each line is a command of its own here" in found.warnings[0].what

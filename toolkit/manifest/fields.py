@@ -138,12 +138,9 @@ def _key_reference(value: str) -> None:
         raise ValueError("not a reference that is read here: ${env:NAME}, ${file:PATH} or ${embedded:NAME}")
 
 
-def _one_step(value: str) -> None:
-    """A step is one command, and says outright what else belongs to it."""
-    commands = read_commands(value)
-    if len(commands) > 1:
-        raise ValueError("a step is one command: make each of these a step of its own")
-    if commands[0].front:
+def _step_command(value: str) -> None:
+    """A step is what one bash runs, and says outright what else belongs to it."""
+    if any(command.front for command in read_commands(value)):
         raise ValueError("the tool starts mpirun by itself: give `ranks`, `environment` and `mca` beside the command")
 
 
@@ -163,7 +160,7 @@ Retries = Annotated[int, Field(ge=0, le=MAX_RETRIES)]
 _ANY_COMMAND = (r"[\s\S]{0,10000}", "longer than 10000 characters")
 _SOME_COMMAND = r"(?=[\s\S]*[^\s;])[\s\S]{1,10000}"
 Commands = Annotated[str, Text(*_ANY_COMMAND, further=read_commands, schema=_SOME_COMMAND)]
-OneCommand = Annotated[str, Text(*_ANY_COMMAND, further=_one_step, schema=_SOME_COMMAND)]
+StepCommand = Annotated[str, Text(*_ANY_COMMAND, further=_step_command, schema=_SOME_COMMAND)]
 Bucket = Annotated[
     str, Text(_BUCKET_NAME, "`{}` is no bucket name: 3-63 small letters, digits, dots and dashes (Amazon's rule)")
 ]

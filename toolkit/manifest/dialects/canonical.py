@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, Tag
 
@@ -23,7 +23,6 @@ from toolkit.manifest.fields import (
     Mca,
     Name,
     Nodes,
-    OneCommand,
     Package,
     PairReference,
     Prose,
@@ -33,6 +32,7 @@ from toolkit.manifest.fields import (
     Section,
     Server,
     Size,
+    StepCommand,
     Url,
     Version,
     by_shape,
@@ -46,6 +46,7 @@ from toolkit.manifest.model import (
     Framework,
     Manifest,
     NfsReference,
+    Ranks,
     Step,
 )
 from toolkit.manifest.names import sounds_secret
@@ -91,20 +92,20 @@ class ComputeConfiguration(Section):
 
 
 class StepSection(Section):
-    command: OneCommand
-    ranks: Annotated[str, Choice("choice of ranks", ("all", "one"))]
+    command: StepCommand
+    ranks: Annotated[Ranks, Choice("choice of ranks", get_args(Ranks))]
     folder: Relative = ""
     timeout: Duration = ""
     environment: Environment = Field(default_factory=dict)
     mca: Mca = Field(default_factory=dict)
 
     def to_step(self, told: Told, path: Path_) -> Step:
-        if self.mca and self.ranks == "one":
-            told.refuse((*path, "mca"), "a command with `ranks: one` runs without Open MPI")
+        if self.mca and self.ranks != "all":
+            told.refuse((*path, "mca"), f"a command with `ranks: {self.ranks}` runs without Open MPI")
         warn_of_secrets(self.environment, told, (*path, "environment"))
         return Step(
             command=self.command,
-            parallel=self.ranks == "all",
+            ranks=self.ranks,
             folder=self.folder.rstrip("/"),
             timeout=seconds_of(self.timeout) if self.timeout else 0,
             environment=tuple(self.environment.items()),

@@ -27,10 +27,10 @@ def steps_of(text: str, ranks: int, told: Told, path: Path_) -> tuple[Step, ...]
 def _step(command: Command, *, first: bool) -> Step:
     front = command.front
     if front is None:
-        return Step(command.text, parallel=first)
+        return Step(command.text, "all" if first else "one")
     return Step(
         command.text,
-        parallel=first or bool(front.launcher),
+        "all" if first or front.launcher else "one",
         environment=tuple(front.environment.items()),
         mca=tuple(front.mca.items()) if first or front.launcher else (),
     )
@@ -47,9 +47,9 @@ def _notes(command: Command, step: Step, ranks: int) -> Iterator[str]:
             yield f"`{front.launcher}` is left out: the tool starts it by itself, on every rank"
         for name in filter(sounds_secret, front.environment):
             yield f"{name} sounds like a secret, and whoever may ask the engine sees every variable"
-        if front.mca and not step.parallel:
+        if front.mca and step.ranks != "all":
             yield f"left out, as it runs once and without Open MPI: {', '.join(front.mca)}"
-    if command.operators and step.parallel:
+    if command.operators and step.ranks == "all":
         yield (
             f"all of `{command.text[:60]}` runs on every rank; "
             f"in Watson ML only what stood before `{command.operators[0]}` did"
