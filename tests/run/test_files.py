@@ -184,9 +184,9 @@ def test_the_process_of_a_learner_is_no_rank_has_all_its_cpus_and_a_status_of_it
     environment = {"PATH": os.environ["PATH"], **kept, **gone, "DDL_OPTIONS": "-mode p:2x2"}
     argv = ["/bin/sh", str(tmp_path / "rank.sh"), "4", command, "node"]
     done = subprocess.run(argv, env=environment, capture_output=True, timeout=30, check=False, text=True)
-    mark, *seen, affinity = done.stdout.splitlines()
+    mark, *seen, affinity, _ = done.stdout.split("\n")
     assert (done.returncode, done.stderr, mark.encode() + b"\n", affinity) == (
-        *(3, "", MARK),
+        *(3, "", MARK + b"started\n"),
         str(os.sched_getaffinity(0)),
     )
     names = {line.partition("=")[0] for line in seen}

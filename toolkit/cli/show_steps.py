@@ -44,7 +44,8 @@ def _ranks(record: Record, step: StepResult) -> Iterator[str]:
             where = ""  # its name is where it ran
         yield f"{noun} {_short(spans({rank + first for rank in ranks}))}{where}: {_status(status)}{_times(step, ranks)}"
     if rest := ordered[_MOST_GROUPS:]:
-        yield f"{sum(len(ranks) for _, ranks in rest)} more {step.each}s, with {len(rest)} other statuses: toolkit show --json"
+        more = f"{sum(len(ranks) for _, ranks in rest)} more {step.each}s"
+        yield f"{more}, with {len(rest)} other statuses: toolkit show --json"
     if step.exit_status and not any(step.ranks):
         yield f"mpirun itself: {_status(step.exit_status)}, {step.seconds:.1f} s"
 

@@ -206,10 +206,8 @@ def _step_failed(job: Job, facts: Facts, step: Mapping[str, Any]) -> End:
         hint = f"{mend}; variables that are meant to differ are named by DDL_GUARD_EXCLUDE"
         return End(Reason.RANKS_DIVERGED, f"{name}: {divergence.why}", facts.last_lines, hint)
     if why == "start deadline":
-        late, processes = set(step.get("missing_ranks", [])), job.processes(step["number"])
-        missing = [
-            learner for learner in job.learners if any(processes[key] is learner for key in late & set(processes))
-        ]
+        late, processes = step.get("missing_ranks", []), job.processes(step["number"])
+        missing = [one for one in job.learners if any(processes.get(process) is one for process in late)]
         where = ", ".join(_where(job, one) for one in missing) or "mpirun"
         what = f"{name}: {where} did not start within {step.get('limit')} s"
         return End(Reason.START_DEADLINE, what, facts.last_lines, mend)
