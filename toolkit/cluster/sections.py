@@ -26,6 +26,7 @@ def _names(text: str) -> str:
 
 
 def _addresses(text: str) -> str:
+    _refuse_dressed(text)
     for address in expand(text):
         try:
             ipaddress.ip_address(address)
@@ -33,6 +34,17 @@ def _addresses(text: str) -> str:
             if not _NAME.fullmatch(address):
                 raise ValueError(f"{address!r} is neither an IP address nor a host name") from None
     return text
+
+
+def _refuse_dressed(text: str) -> None:
+    """An address as URLs and ssh have it: with its port, or in brackets."""
+    if found := re.fullmatch(r"\[([0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)\](?::(\d+))?", text):
+        what = f"an IPv6 address stands here without brackets: {found[1]}"
+    elif found := re.fullmatch(r"([A-Za-z0-9._-]+):(\d+)", text):
+        what = f"expected an address alone: {found[1]}"
+    else:
+        return
+    raise ValueError(f"{what}, and beside it `port: {found[2]}`" if found[2] else what)
 
 
 def _network(text: str) -> str:
@@ -48,6 +60,7 @@ def _network(text: str) -> str:
 
 
 def _ip_address(text: str) -> str:
+    _refuse_dressed(text)
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:

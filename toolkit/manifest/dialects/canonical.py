@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, Tag
 
+from toolkit.manifest.bucket_names import refused
 from toolkit.manifest.commands import MAX_STEPS
 from toolkit.manifest.fields import (
     RESULTS_NEED_A_BUCKET,
@@ -20,6 +21,7 @@ from toolkit.manifest.fields import (
     Duration,
     Environment,
     Key,
+    Label,
     Mca,
     Name,
     Nodes,
@@ -60,8 +62,8 @@ _DATA_TYPES = ("s3", "path", "nfs")
 
 
 class Author(Section):
-    name: Name
-    email: Name = ""
+    name: Label
+    email: Label | None = ""
 
 
 class Runtime(Section):
@@ -73,9 +75,9 @@ class FrameworkSection(Section):
     name: Name
     version: Version
     runtimes: Runtime
-    compat: Name = ""
+    compat: Label = ""
 
-    def to_framework(self, _told: Told) -> Framework:
+    def to_framework(self) -> Framework:
         return Framework(self.name, self.version, self.runtimes.version, self.compat)
 
 
@@ -194,7 +196,7 @@ class ExportSection(Section):
 
 
 class BucketData(Section):
-    name: Name = ""
+    name: Label = ""
     connection: AnyConnection
     source: BucketSection
     access: Annotated[str, Choice("way of access", ("mount", "copy"))] = "mount"
@@ -211,7 +213,7 @@ class BucketData(Section):
 
 
 class FolderData(Section):
-    name: Name = ""
+    name: Label = ""
     source: FolderSection
     type: Literal["path"]
 
@@ -220,7 +222,7 @@ class FolderData(Section):
 
 
 class ExportData(Section):
-    name: Name = ""
+    name: Label = ""
     source: ExportSection
     type: Literal["nfs"]
 
@@ -243,7 +245,7 @@ AnyData = Annotated[
 class Results(Section):
     """`collect` names what is brought home besides `model/`."""
 
-    name: Name = ""
+    name: Label = ""
     connection: AnyConnection
     target: BucketSection
     collect: list[Relative] = Field(default_factory=list)
@@ -264,16 +266,23 @@ class CanonicalManifest(Section):
 
     def to_manifest(self, told: Told) -> Manifest:
         """The canonical value."""
-        definition, results = self.model_definition, self.training_results_reference
+        data, results = self.training_data_reference, self.training_results_reference
+        refuse_bucket(data.to_reference(), told, ("training_data_reference", "source", "bucket"))
+        refuse_bucket(results.to_reference(), told, ("training_results_reference", "target", "bucket"))
         return Manifest(
-            **whole_definition(definition, told),
-            training_data=self.training_data_reference.to_reference(),
+            **self._definition(told),
+            training_data=data.to_reference(),
             training_results=results.to_reference(),
             collect=tuple(path.rstrip("/") for path in results.collect),
         )
 
+    def _definition(self, told: Told) -> dict[str, Any]:
+        definition = self.model_definition
+        steps = definition.execution.to_steps(told, (*DEFINITION, "execution"))
+        return whole_definition(definition, definition.framework.to_framework(), steps, told)
 
-def whole_definition(definition: Any, told: Told) -> dict[str, Any]:
+
+def whole_definition(definition: Any, framework: Framework, steps: tuple[Step, ...], told: Told) -> dict[str, Any]:
     """The fields of a `Manifest` that a `model_definition` of this form says; its author may be a text."""
     execution, author = definition.execution, definition.author
     author = Author(name=author) if isinstance(author, str) else author
@@ -282,17 +291,23 @@ def whole_definition(definition: Any, told: Told) -> dict[str, Any]:
     return {
         "name": definition.name,
         "author": author.name if author else "",
-        "email": author.email if author else "",
+        "email": (author.email or "") if author else "",
         "description": definition.description,
-        "framework": definition.framework.to_framework(told),
+        "framework": framework,
         "packages": tuple(definition.packages),
-        "steps": execution.to_steps(told, path),
+        "steps": steps,
         "compute": execution.compute_configuration.to_compute(),
         "environment": tuple(execution.environment.items()),
         "time_limit": seconds_of(execution.time_limit) if execution.time_limit else 0,
         "retries": execution.retries,
         "resume": execution.resume.rstrip("/"),
     }
+
+
+def refuse_bucket(reference: DataReference, told: Told, path: Path_) -> None:
+    """A bucket whose store has none of that name; `path` leads to where the file says it."""
+    if why := refused(reference):
+        told.refuse(path, why)
 
 
 def warn_of_secrets(environment: dict[str, str], told: Told, path: Path_) -> None:
