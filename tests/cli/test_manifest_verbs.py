@@ -44,7 +44,7 @@ def test_check_says_of_every_file_what_it_is(tmp_path: Path) -> None:
 def test_check_tells_machines_the_same(tmp_path: Path) -> None:
     done = toolkit(tmp_path, "manifest", "check", "--json", GOOD / "wml-2017.yml", BAD / "unknown-version.yml")
     good, bad = json.loads(done.stdout)["files"]
-    assert (good["dialect"], len(good["warnings"])) == ("wml-2017", 2)
+    assert (good["dialect"], len(good["warnings"])) == ("wml-2017", 3)
     assert (bad["error"], len(bad["problems"])) == ("C101", 1)
     assert done.returncode == 2
 
