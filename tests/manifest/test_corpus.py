@@ -23,7 +23,7 @@ from toolkit.yaml_check import validate
 from toolkit.yaml_source import read_source
 
 CORPUS = Path(__file__).parent / "corpus"
-GOOD = sorted((CORPUS / "good").glob("*.yml"))
+GOOD = sorted([*(CORPUS / "good").glob("*.yml"), *(CORPUS.parents[1] / "corpus").glob("*.yml")])
 BAD = sorted((CORPUS / "bad").glob("*.yml"))
 ROWS = catalogue()
 

@@ -55,7 +55,7 @@ def test_a_frameworks_name_or_version_says_whether_it_had_mpi(name: str, version
 @pytest.mark.parametrize(
     ("compute", "ranks", "told"),
     [
-        (ONE, "all", ""),
+        (ONE, "node", ""),
         (TWO_NODES, "node", "runs once on each of 2 nodes, with its GPU and no MPI"),
         (TWO_GPUS, "node", "runs once on the node, with all 2 GPUs of it and no MPI"),
     ],

@@ -31,16 +31,20 @@ _KEEPS_STATE = (*_STATE, "declare", "typeset", "readonly")
 _INSTALLERS = re.compile(r"(?:sudo )?(?:pip[0-9.]*|conda|apt|apt-get|python[0-9.]* -m pip) ")
 
 
-def steps_of(text: str, framework: Framework, compute: Compute, told: Told, path: Path_) -> tuple[Step, ...]:
-    """The steps of `text`, which was checked. Where it is not plain what runs where, a warning tells it, with them."""
+def steps_of(
+    text: str, framework: Framework, compute: Compute, told: Told, path: Path_, alone: Ranks = "node"
+) -> tuple[Step, ...]:
+    """The steps of `text`, which was checked. Where it is not plain what runs where, a warning tells it, with them.
+
+    `alone` is how the one process of a run is started whose framework has no MPI.
+    """
     commands = read_commands(text)
     launched = any(command.front for command in commands)
     if has_mpi(framework) or launched:
         first: Ranks = "all" if has_mpi(framework) or commands[0].front else "node"
         steps, notes = _one_by_one(text, commands, first, compute)
     else:
-        # One process either way; under mpirun a script that asks for OMPI_COMM_WORLD_RANK finds it, and is rank 0.
-        step = Step("; ".join(command.text for command in commands), "all" if compute.ranks == 1 else "node")
+        step = Step("; ".join(command.text for command in commands), alone if compute.ranks == 1 else "node")
         steps, notes = (step,), list(_where(commands, compute))
     if has_lines(text):
         notes.append("each line is a command of its own here; Watson ML made one line of them")

@@ -45,13 +45,16 @@ from toolkit.manifest.fields import (
     commands_in,
     only,
 )
-from toolkit.manifest.model import Compute, Connection, Framework, Manifest
+from toolkit.manifest.model import Compute, Connection, Framework, Manifest, Ranks
 from toolkit.manifest.told import Told
 from toolkit.manifest.units import bytes_of
 from toolkit.yaml_source import Path_
 
 _ANY_PYTHON_3 = "3"
 WatsonCommands = Annotated[str, commands_in(with_continued_lines)]
+ALONE: Ranks = "all"
+"""A single process is rank 0 under mpirun: people moved scripts between frameworks with DDL and without, and those ask
+for OMPI_COMM_WORLD_RANK before they write a model. To any other script it makes no difference."""
 _FRAMEWORK: Path_ = (*DEFINITION, "framework")
 
 AuthorInWords = Annotated[
@@ -137,7 +140,7 @@ def definition_of(definition: WatsonDefinition, told: Told) -> dict[str, Any]:
         warn_of_size(configuration.name, compute, told, (*path, "compute_configuration", "name"))
     if isinstance(execution, ExecutionOfCommand):
         command = with_continued_lines(execution.command)
-        steps = steps_of(command, framework, compute, told, (*path, "command"))
+        steps = steps_of(command, framework, compute, told, (*path, "command"), ALONE)
     else:
         steps = execution.to_steps(told, path)
     return whole_definition(definition, framework, steps, told)

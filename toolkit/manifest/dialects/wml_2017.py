@@ -10,6 +10,7 @@ from toolkit.manifest.dialects.canonical import DEFINITION, KeysConnection, Pair
 from toolkit.manifest.dialects.sizes import SIZES, compute_of, warn_of_size
 from toolkit.manifest.dialects.steps import steps_of, with_continued_lines
 from toolkit.manifest.dialects.wml import (
+    ALONE,
     AuthorInWords,
     AwsConnection,
     WatsonCommands,
@@ -144,7 +145,7 @@ class Wml2017Manifest(Section):
             email=(author.email or "") if author and not isinstance(author, str) else "",
             description=definition.description,
             framework=framework,
-            steps=steps_of(command, framework, compute, told, (*path, "command")),
+            steps=steps_of(command, framework, compute, told, (*path, "command"), ALONE),
             compute=compute,
             training_data=data.reference_to(data.source, told, (*data_path, "source")),
             training_results=results.reference_to(results.target, told, (*results_path, "target")),
