@@ -148,3 +148,10 @@ def test_a_dry_run_tells_machines_every_argument_list(tmp_path: Path) -> None:
     assert [step["argv"][-1] for step in found["steps"]] == ["python train.py", "python transform.py"]
     assert {line[0] for line in found["hosts"]["this machine"]} == {"docker"}
     assert [(one["number"], one["ranks"]) for one in found["learners"]] == [(1, [0]), (2, [1])]
+
+
+def test_what_builds_images_is_not_imported_to_check_a_manifest() -> None:
+    """It takes 30 MB, and a third of a second."""
+    words = "import sys, toolkit.cli.manifest; print([name for name in ('docker', 'paramiko') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "[]\n"

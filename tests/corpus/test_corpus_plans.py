@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from toolkit.cli.build import catalogue
+from toolkit.cli.catalogue import catalogue
 from toolkit.cli.manifest import checked, chosen
 from toolkit.cluster.pick import pick_hosts
 from toolkit.cluster.reader import read_cluster

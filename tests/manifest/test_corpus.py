@@ -10,7 +10,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from toolkit.cli.build import catalogue
+from toolkit.cli.catalogue import catalogue
 from toolkit.cli.manifest import checked
 from toolkit.errors import ToolkitError
 from toolkit.manifest.dialects.canonical import CanonicalManifest

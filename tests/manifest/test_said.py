@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.cli.build import catalogue
+from toolkit.cli.catalogue import catalogue
 from toolkit.cli.manifest import checked
 from toolkit.cluster.reader import read_cluster
 from toolkit.errors import ToolkitError
