@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import Field, Tag
+from pydantic import BeforeValidator, Field, Tag
 
 from toolkit.manifest.dialects.canonical import StoreSection, refuse_bucket
 from toolkit.manifest.dialects.steps import is_several_lines, one_line, steps_of
@@ -137,14 +137,19 @@ AnyStore = Annotated[
 ]
 
 
+def _whole(value: Any) -> Any:
+    """FfDL counted GPUs in floating point: `1.0`."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 class FfdlManifest(Section):
     """The whole file; `gpus`, `cpus` and `memory` are for each learner."""
 
     name: Name
     description: Prose = ""
-    version: Label = ""
+    version: Label | float = ""
     learners: Nodes = 1
-    gpus: Annotated[int, Field(ge=0, le=16)] = 0
+    gpus: Annotated[int, BeforeValidator(_whole), Field(ge=0, le=16)] = 0
     cpus: Cpus | None = None
     memory: SizeOfFfdl = ""
     storage: SizeOfFfdl = ""
@@ -158,7 +163,7 @@ class FfdlManifest(Section):
         compute, framework = self._compute(told), self.framework.to_framework(told)
         if self.storage:
             told.warn(("storage",), "left out: what a run writes is not limited here", at_key=True)
-        if self.version:
+        if self.version != "":
             told.warn(("version",), "left out: the manifest's own version means nothing to a run")
         if self.evaluation_metrics:
             told.warn(
