@@ -56,8 +56,8 @@ def test_a_frameworks_name_or_version_says_whether_it_had_mpi(name: str, version
     ("compute", "ranks", "told"),
     [
         (ONE, "node", ""),
-        (TWO_NODES, "node", "runs once on each of 2 nodes, with its GPU and no MPI"),
-        (TWO_GPUS, "node", "runs once on the node, with all 2 GPUs of it and no MPI"),
+        (TWO_NODES, "node", "runs once on each of 2 nodes, without MPI, as tensorflow without"),
+        (TWO_GPUS, "node", "runs once on the node, with its 2 GPUs, without MPI"),
     ],
 )
 def test_a_framework_without_mpi_gives_one_bash_on_each_node_the_whole_text(

@@ -45,7 +45,7 @@ def steps_of(
         steps, notes = _one_by_one(text, commands, first, compute)
     else:
         step = Step("; ".join(command.text for command in commands), alone if compute.ranks == 1 else "node")
-        steps, notes = (step,), list(_where(commands, compute))
+        steps, notes = (step,), list(_where(commands, framework, compute))
     if has_lines(text):
         notes.append("each line is a command of its own here; Watson ML made one line of them")
     if notes:
@@ -95,15 +95,15 @@ def with_continued_lines(text: str) -> str:
     return "".join(" " if index in ends else character for index, character in enumerate(line))
 
 
-def _where(commands: Sequence[Command], compute: Compute) -> Iterator[str]:
+def _where(commands: Sequence[Command], framework: Framework, compute: Compute) -> Iterator[str]:
     """What runs where, where several nodes or GPUs leave a doubt."""
     if compute.ranks == 1:
         return
     each = f"on each of {compute.nodes} nodes" if compute.nodes > 1 else "on the node"
-    gpus = f"all {compute.gpus_per_node} GPUs of it" if compute.gpus_per_node > 1 else "its GPU"
+    gpus = f", with its {compute.gpus_per_node} GPUs" if compute.gpus_per_node > 1 else ""
     what = "; ".join(command.text for command in commands)
     yield (
-        f"`{what[:60]}` runs once {each}, with {gpus} and no MPI, as for every framework without -ddl or -horovod; "
+        f"`{what[:60]}` runs once {each}{gpus}, without MPI, as {framework.name} without -ddl or -horovod did; "
         "for a rank on each GPU give steps with `ranks: all`"
     )
 
