@@ -36,6 +36,7 @@ def test_each_rank_has_its_colour_and_other_lines_are_dim() -> None:
     assert styles[0] == styles[2] != styles[1]
     assert styles[3] == "dim"
     assert rank_line("no rank").spans == []
+    assert str(rank_line("[learner-1] x").spans[0].style) == styles[1]
 
 
 def test_a_run_that_has_not_begun_is_told_in_few_lines() -> None:

@@ -72,27 +72,27 @@ def test_the_machines_that_are_asked_for(name: str, compute: Compute) -> None:
 @pytest.mark.parametrize(
     ("name", "steps"),
     [
-        ("wml", (Step("python fit.py --epochs 4", True), Step("python export.py", False))),
-        ("wml-lines", (Step('python fit.py --out "$RESULT_DIR/a;b"', True), Step("python export.py", False))),
+        ("wml", (Step("python fit.py --epochs 4", "all"), Step("python export.py", "one"))),
+        ("wml-lines", (Step('python fit.py --out "$RESULT_DIR/a;b"', "all"), Step("python export.py", "one"))),
         (
             "wml-mpirun-flags",
             (
                 Step(
                     "python fit.py",
-                    True,
+                    "all",
                     environment=(("NCCL_DEBUG", "INFO"), ("WORDS", "two words")),
                     mca=(("btl_tcp_links", "2"),),
                 ),
             ),
         ),
-        ("wml-mpirun", (Step("python fit.py", True), Step("python export.py", False))),
-        ("wml-ddlrun", (Step("python fit.py", True, environment=(("DDL_OPTIONS", "-mode r:1x2"),)),)),
+        ("wml-mpirun", (Step("python fit.py", "all"), Step("python export.py", "one"))),
+        ("wml-ddlrun", (Step("python fit.py", "all", environment=(("DDL_OPTIONS", "-mode r:1x2"),)),)),
         (
             "canonical",
             (
-                Step('python cut.py --into "$MODEL_DIR/tiles"', False, "prepare/tiles", 1800),
-                Step("python fit.py", True, environment=(("OMP_NUM_THREADS", "4"),), mca=(("btl_tcp_links", "2"),)),
-                Step("python export.py | tee export.txt", False),
+                Step('python cut.py --into "$MODEL_DIR/tiles"', "one", "prepare/tiles", 1800),
+                Step("python fit.py", "all", environment=(("OMP_NUM_THREADS", "4"),), mca=(("btl_tcp_links", "2"),)),
+                Step("python export.py | tee export.txt", "one"),
             ),
         ),
     ],
@@ -226,7 +226,7 @@ def test_a_launchers_program_runs_on_every_rank_and_that_is_told(tmp_path: Path,
     launched = f"{line.partition('command:')[0]}command: torchrun --nproc_per_node 8 --standalone fit.py -e 4"
     file.write_text(text.replace(line, launched))
     found = read_with_warnings(file)
-    assert found.manifest.steps == (Step("python fit.py -e 4", True),)
+    assert found.manifest.steps == (Step("python fit.py -e 4", "all"),)
     told = " ".join(warning.what for warning in found.warnings)
     assert "left out, as the tool sets it by itself: --standalone" in told
     assert "--nproc_per_node 8 is left out: ranks on each node here: " in told
@@ -261,5 +261,5 @@ def test_lines_that_would_be_one_command_elsewhere_are_read_one_by_one(tmp_path:
     old = "command: python fit.py --epochs 4 ; python export.py"
     file.write_text((GOOD / "wml.yml").read_text().replace(old, "command: |\n      time\n      mpirun python fit.py"))
     found = read_with_warnings(file)
-    assert found.manifest.steps == (Step("time", True), Step("python fit.py", True))
+    assert found.manifest.steps == (Step("time", "all"), Step("python fit.py", "all"))
     assert "each line is a command of its own here" in found.warnings[0].what

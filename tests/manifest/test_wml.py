@@ -43,7 +43,7 @@ def test_the_example_means_what_it_says(tmp_path: Path) -> None:
         description="A small convolutional network on handwritten digits, gradients averaged by ddl",
         framework=Framework("tensorflow-ddl", "2.19", "3.11"),
         email="toolkit@example.org",
-        steps=(Step("python train.py", parallel=True), Step("python transform.py", parallel=False)),
+        steps=(Step("python train.py", "all"), Step("python transform.py", "one")),
         compute=Compute("p100", 2),
         training_data=BucketReference("digits in MNIST's own files", EMBEDDED, "mnist-training-data"),
         training_results=BucketReference("trained models", EMBEDDED, "mnist-training-models"),

@@ -15,7 +15,7 @@ EXAMPLE = read_manifest(house() / "examples" / "mnist" / "manifest.yml")
 IMAGE = RunImage("tensorflow:1", "sha256:abc", ())
 ASKING = replace(
     EXAMPLE,
-    steps=(Step("python cut.py", False, "sub", 1800), Step("python train.py && date", True)),
+    steps=(Step("python cut.py", "one", "sub", 1800), Step("python train.py && date", "all")),
     compute=Compute("p100x2", 2, memory=24 << 30, cpus=8),
     training_data=NfsReference("", "filer", "/export/tiles"),
     environment=(("NCCL_DEBUG", "INFO"),),

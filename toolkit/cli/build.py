@@ -12,9 +12,8 @@ from toolkit.additions.question import stale_additions
 from toolkit.additions.read import read_additions
 from toolkit.catalogue.choose import NotInCatalogue, choose
 from toolkit.catalogue.model import FrameworkRow, Recipe
-from toolkit.catalogue.reader import read_frameworks
-from toolkit.catalogue.site import read_site
 from toolkit.cli.build_papers import keep_provenance, now
+from toolkit.cli.catalogue import catalogue
 from toolkit.cli.compatible import facts_against, refuse_impossible, why_cpu_alone
 from toolkit.cli.screen import console, human_size, print_json, progress_bar
 from toolkit.errors import Code, ToolkitError
@@ -27,7 +26,7 @@ from toolkit.image.store import ImageStore
 from toolkit.lock.file import read_lock
 from toolkit.manifest.model import Manifest
 from toolkit.manifest.reader import framework_error, read_manifest
-from toolkit.places import cache, house, site
+from toolkit.places import cache, site
 from toolkit.proof.expect import expectation
 from toolkit.proof.model import TOOL_IMAGE, Expectation, refuse
 from toolkit.proof.prove import prove
@@ -70,11 +69,6 @@ def build(recipe: Recipe, expected: Expectation, builder: str, report: Report) -
     if built.fresh:
         keep_provenance(recipe, built, started, store)
     return built
-
-
-def catalogue() -> tuple[FrameworkRow, ...]:
-    """Every row of the catalogue."""
-    return read_frameworks(house() / "images", house() / "templates", read_site(site()))
 
 
 def row_of(manifest: Manifest, file: Path, flavour: str = "cpu") -> FrameworkRow:

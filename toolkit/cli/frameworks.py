@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 from toolkit.catalogue.choose import CPU, CUDA
 from toolkit.catalogue.model import FrameworkRow
-from toolkit.cli.build import catalogue
+from toolkit.cli.catalogue import catalogue
 from toolkit.cli.screen import print_json
 from toolkit.compatibility.check import check
 from toolkit.compatibility.combine import combination_of

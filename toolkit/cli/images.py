@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 from toolkit.catalogue.model import FrameworkRow
 from toolkit.catalogue.version import read_inputs
-from toolkit.cli.build import catalogue
+from toolkit.cli.catalogue import catalogue
 from toolkit.cli.screen import human_size, print_json, progress_bar
 from toolkit.errors import ToolkitError
 from toolkit.image import labels as label

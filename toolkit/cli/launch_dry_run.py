@@ -115,7 +115,13 @@ def _facts(plan: RunPlan, told: list[tuple[str, str]]) -> dict[str, object]:
         "facts": [[name, text] for name, text in fact_lines(plan)],
         "hosts": host_commands(plan),
         "steps": [
-            {"number": step.number, "command": step.command, "parallel": step.parallel, "argv": argv}
+            {
+                "number": step.number,
+                "command": step.command,
+                "ranks": step.ranks,
+                "parallel": step.parallel,
+                "argv": argv,
+            }
             for step, argv in step_commands(plan)
         ],
     }

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.catalogue.model import FrameworkRow
-from toolkit.cli.build import catalogue
+from toolkit.cli.catalogue import catalogue
 from toolkit.cli.manifest import checked
 from toolkit.cli.screen import console, print_json
 from toolkit.errors import Code, ToolkitError

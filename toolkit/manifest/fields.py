@@ -6,19 +6,27 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, Tag
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from toolkit.compatibility.reader import gpu_kinds
-from toolkit.manifest.commands import check_one_command, read_commands
+from toolkit.manifest.commands import check_command, read_commands
 from toolkit.manifest.compute import name_pattern, read_configuration
 from toolkit.manifest.model import EMBEDDED
 from toolkit.manifest.names import MCA, MCA_VALUE, MCA_WRONG, ONE_LINE, VALUE, VARIABLE, VARIABLE_WRONG
-from toolkit.manifest.units import DURATION_PATTERN, DURATION_WRONG, SIZE_PATTERN, SIZE_WRONG, size_hint
+from toolkit.manifest.units import (
+    DURATION_PATTERN,
+    DURATION_WRONG,
+    FFDL_SIZE_PATTERN,
+    SIZE_PATTERN,
+    SIZE_WRONG,
+    size_hint,
+)
 from toolkit.places import house
 from toolkit.yaml_check import TAG
+from toolkit.yaml_source import Path_
 
 MAX_NODES = 1024
 MAX_RETRIES = 10
@@ -139,9 +147,24 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
 
 
+Item = TypeVar("Item")
+
+
 def by_shape(choose: Callable[[Any], str]) -> Discriminator:
     """Which of several shapes a value is meant to have: only that one's errors are told."""
     return Discriminator(lambda value: f"{TAG}{choose(value)}")
+
+
+OneOf = Annotated[
+    Annotated[Item, Tag("~one")] | Annotated[Annotated[list[Item], Field(min_length=1, max_length=1)], Tag("~list")],
+    by_shape(lambda value: "list" if isinstance(value, list) else "one"),
+]
+"""What people wrote with and without a `-` in front."""
+
+
+def only(found: Item | Sequence[Item], path: Path_) -> tuple[Item, Path_]:
+    """The one that there is, and where it stands."""
+    return (found[0], (*path, 0)) if isinstance(found, Sequence) else (found, path)
 
 
 def _key_reference(value: str) -> None:
@@ -155,10 +178,32 @@ def _key_reference(value: str) -> None:
         raise ValueError("not a reference that is read here: ${env:NAME}, ${file:PATH} or ${embedded:NAME}")
 
 
-_BUCKET_NAME = r"(?!xn--)(?!.*(?:\.\.|\.-|-\.))(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+# It becomes a folder's name, and a word of command lines. Swift, Ceph, Google and Amazon's buckets of before 2018 have
+# capitals and _ in theirs; whose rule is stricter, `toolkit.manifest.bucket_names` knows.
+_BUCKET_NAME = r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9._-]{0,253}[A-Za-z0-9_-]"
+
+
+def _url_hint(text: str) -> str:
+    """What is wrong with it, without a word of it."""
+    scheme, found, rest = text.rpartition("://")
+    if re.search(r"\s", text):
+        return "; it has a blank in it"
+    if "@" in rest:
+        return "; no user and no password stand in it: they have fields of their own"
+    if not found:
+        return "; it must begin with https:// or http://"
+    if scheme not in ("https", "http"):
+        return "; it must begin with https:// or http://, in small letters"
+    if re.search(r"[/?#].", rest):
+        return "; no path stands behind the host: the bucket has a field of its own"
+    return ""
+
+
 _HOST = r"(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])"
 
 Name = Annotated[str, Text(rf"{ONE_LINE}{{1,200}}", "expected one line of text, 200 characters at most")]
+Label = Annotated[str, Text(rf"{ONE_LINE}{{0,200}}", "expected one line of text, 200 characters at most")]
+"""What need not be given: an empty text says nothing."""
 Prose = Annotated[str, Text(r"[\s\S]{0,10000}", "longer than 10000 characters")]
 Version = Annotated[str, Text(r"[0-9A-Za-z][0-9A-Za-z.-]{0,30}", "`{}` is no version")]
 Package = Annotated[str, Text(r"[a-z0-9][a-z0-9+.-]{1,100}", "`{}` is no Debian package's name, such as graphviz")]
@@ -166,15 +211,20 @@ ComputeName = Annotated[str, Configured()]
 Nodes = Annotated[int, Field(ge=1, le=MAX_NODES)]
 Cpus = Annotated[float, Field(gt=0, le=4096, allow_inf_nan=False)]
 Size = Annotated[str, Text(SIZE_PATTERN, SIZE_WRONG, hint=size_hint, only_text=True)]
+SizeOfFfdl = Annotated[str, Text(FFDL_SIZE_PATTERN, SIZE_WRONG, hint=size_hint, only_text=True)]
 Duration = Annotated[str, Text(DURATION_PATTERN, DURATION_WRONG, only_text=True)]
 Retries = Annotated[int, Field(ge=0, le=MAX_RETRIES)]
 _ANY_COMMAND = (r"[\s\S]{0,10000}", "longer than 10000 characters")
 _SOME_COMMAND = r"(?=[\s\S]*[^\s;])[\s\S]{1,10000}"
-Commands = Annotated[str, Text(*_ANY_COMMAND, further=read_commands, schema=_SOME_COMMAND)]
-OneCommand = Annotated[str, Text(*_ANY_COMMAND, further=check_one_command, schema=_SOME_COMMAND)]
-Bucket = Annotated[
-    str, Text(_BUCKET_NAME, "`{}` is no bucket name: 3-63 small letters, digits, dots and dashes (Amazon's rule)")
-]
+
+
+def commands_in(read: Callable[[str], str]) -> Text:
+    """A command line of a dialect; `read` gives the one that is meant, such as that of several lines; it may refuse."""
+    return Text(*_ANY_COMMAND, further=lambda value: read_commands(read(value)), schema=_SOME_COMMAND)
+
+
+StepCommand = Annotated[str, Text(*_ANY_COMMAND, further=check_command, schema=_SOME_COMMAND)]
+Bucket = Annotated[str, Text(_BUCKET_NAME, "`{}` is no bucket name: letters, digits, dots, dashes and _")]
 Relative = Annotated[str, Text(rf"(?=.{{1,500}}$){_RELATIVE}", f"expected a path below it: {_PATH_WRONG}")]
 Absolute = Annotated[
     str, Text(rf"(?=.{{2,500}}$)/{_RELATIVE}", f"expected an absolute path of the hosts: {_PATH_WRONG}")
@@ -186,6 +236,7 @@ Url = Annotated[
     Text(
         rf"{EMBEDDED}|https?://{_HOST}(?::\d{{1,5}})?/?",
         f"expected a URL such as https://s3.example.org or http://10.0.0.1:9000, or `{EMBEDDED}`",
+        hint=_url_hint,
     ),
 ]
 Region = Annotated[

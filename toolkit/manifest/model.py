@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from toolkit.manifest.compute import CPU, split
 from toolkit.secrets import SecretSource
 
+Ranks = Literal["all", "node", "one"]
+"""Where a command runs: on every rank under mpirun; once on each node, not under MPI; once, on rank 0's host."""
 EMBEDDED = "embedded"
 """As `endpoint_url`: the S3 server that the tool itself runs on this machine, for people without a store."""
 
@@ -29,16 +32,16 @@ class Step:
     """One command of a training.
 
     Attributes:
-        command: given whole to a shell.
-        parallel: on every rank under mpirun; else once, on rank 0's host.
+        command: given whole to a shell; of several commands in it the next runs if the one before ended with 0.
+        ranks: where it runs.
         folder: where it runs, below the code's folder; empty: the code's folder itself.
         timeout: seconds after which it is stopped and has failed; 0: none.
         environment: variables for this command alone, over the manifest's.
-        mca: parameters for Open MPI; only a parallel command has them.
+        mca: parameters for Open MPI; only a command on every rank has them.
     """
 
     command: str
-    parallel: bool
+    ranks: Ranks
     folder: str = ""
     timeout: int = 0
     environment: tuple[tuple[str, str], ...] = ()

@@ -12,7 +12,7 @@ from toolkit.engines.limits import NO_LIMITS, Limits
 from toolkit.keeper.keep import buckets_container
 from toolkit.keeper.places import CHECKPOINTS
 from toolkit.manifest.compute import split
-from toolkit.manifest.model import BucketReference, DataReference, FolderReference, Manifest
+from toolkit.manifest.model import BucketReference, DataReference, FolderReference, Manifest, Ranks
 from toolkit.manifest.results import ServedFolder, bucket_name
 from toolkit.run.mounts import learner_mounts, results_mount
 from toolkit.run.training_id import TrainingId
@@ -82,7 +82,7 @@ class Learner:
 
 @dataclass(frozen=True)
 class Step:
-    """One command: its number from 1; on every rank under mpirun if `parallel`, else once on rank 0's host.
+    """One command: its number from 1, and where it runs, as in `toolkit.manifest.model.Step`.
 
     `folder` is where it runs; after `timeout` seconds it is stopped (0: never); `environment` is its own, over the
     run's; `mca` are parameters for Open MPI.
@@ -90,11 +90,16 @@ class Step:
 
     number: int
     command: str
-    parallel: bool
+    ranks: Ranks
     folder: str = CODE_FOLDER
     timeout: int = 0
     environment: tuple[tuple[str, str], ...] = ()
     mca: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def parallel(self) -> bool:
+        """Whether mpirun starts it: as ranks, or once on each learner."""
+        return self.ranks != "one"
 
 
 @dataclass(frozen=True)
@@ -265,6 +270,16 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def where_it_runs(plan: RunPlan, step: Step) -> str:
+    """`on 4 ranks`; `once on each of 2 learners, without MPI`; `once, on learner 1`."""
+    if step.ranks == "all":
+        return f"on {counted(plan.ranks, 'rank')}"
+    if step.ranks == "one":
+        return "once, on learner 1"
+    each = f"each of {len(plan.learners)} learners" if len(plan.learners) > 1 else "learner 1"
+    return f"once on {each}, without MPI"
+
+
 def data_of(reference: DataReference) -> Data:
     """The training data as every learner and every check sees it: read-only."""
     if isinstance(reference, BucketReference):
@@ -309,7 +324,7 @@ def make_plan(
         Step(
             number=number,
             command=step.command,
-            parallel=step.parallel,
+            ranks=step.ranks,
             folder=f"{CODE_FOLDER}/{step.folder}" if step.folder else CODE_FOLDER,
             timeout=step.timeout,
             environment=step.environment,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
@@ -39,7 +39,7 @@ class StepResult:
 
     Attributes:
         ranks: the statuses of the ranks that it ran on, in order, None where a rank left none; empty where it ran once,
-            on rank 0's host.
+            on rank 0's host. Where `each` is `learner`, it ran once on each, and these are the learners'.
         times: each rank's start and end (seconds since 1970), None where it was not started or left none.
         started, ended: of the whole command, the last of its `attempts`.
         folder, argv: as it was started; empty in records of earlier versions.
@@ -57,6 +57,7 @@ class StepResult:
     attempts: int = 1
     folder: str = ""
     argv: tuple[str, ...] = ()
+    each: Literal["rank", "learner"] = "rank"
 
     @property
     def ok(self) -> bool:

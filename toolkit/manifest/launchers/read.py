@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -9,6 +10,7 @@ from difflib import get_close_matches
 from toolkit.manifest.launchers.model import Front, Launcher, Option, Style, Value
 from toolkit.manifest.words import Word, has_expansion
 
+_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\[[^]]*\])?\+?=")
 _ABBREVIATED = (Style.ARGPARSE, Style.GETOPT)
 
 
@@ -38,8 +40,11 @@ class OptionReader:
             end = self.words[-1].end
             piece = self.text[self.words[begin - 1 if begin else 0].start : end][:40]
             raise ValueError(f"`{piece}`: no command behind the launcher and its flags")
+        program = self._shown(self.words[self.at])
         if self.words[self.at].value.startswith("-"):
-            raise ValueError(f"`{self._shown(self.words[self.at])}`: expected a program, and none begins with a dash")
+            raise ValueError(f"`{program}`: expected a program, and none begins with a dash")
+        if not self.launcher.python and _ASSIGNMENT.match(program):  # without the options bash would set it
+            raise ValueError(f"`{program}`: expected a program; a variable is set in front of the launcher")
 
     def _refuse_options_in_a_variable(self, word: Word) -> None:
         held = "".join(text for _, text in word.expansions)
