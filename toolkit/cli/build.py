@@ -1,4 +1,4 @@
-"""`toolkit build MANIFEST`, `toolkit build --image NAME`, `toolkit build --all`."""
+"""`toolkit build MANIFEST`, `toolkit build --image IMAGE`, `toolkit build --all`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from toolkit.urls import redact_urls
 def run(arguments: argparse.Namespace) -> int:
     """Build the image that mounts buckets, then the manifest's own; or those that are named."""
     if bool(arguments.manifest) + bool(arguments.image) + arguments.all != 1:
-        raise ToolkitError(Code.MANIFEST, "say what to build: MANIFEST, --image NAME or --all")
+        raise ToolkitError(Code.MANIFEST, "say what to build: MANIFEST, --image IMAGE or --all")
     if arguments.all or len(arguments.image) > 1:
         from toolkit.cli import build_matrix
 
