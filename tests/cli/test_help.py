@@ -9,9 +9,11 @@ import shlex
 
 import pytest
 
+from toolkit.cli.command_parser import ELSEWHERE
 from toolkit.cli.main import parser
 from toolkit.places import house
 
+REQUIRED = "the following arguments are required:"
 TOP = parser()
 COMMANDS = {command.prog: command for command in TOP.every()}
 LEAVES = {prog: command for prog, command in COMMANDS.items() if not command.commands}
@@ -117,6 +119,9 @@ def refused(*words: str) -> str:
         (["list"], "unknown command `list`", "did you mean `images list` or `bucket list`?"),
         (["verfiy", "REF"], "unknown command `verfiy`", "did you mean `images verify`?"),
         (["bundle_load", "f"], "unknown command `bundle_load`", "did you mean `bundle load`?"),
+        (["comp"], "unknown command `comp`", "did you mean `completion`?"),
+        (["bundle", "laod", "f"], f"bundle: {REQUIRED} -o/--output", "did you mean `bundle load`?"),
+        (["bundle", "m.yml"], f"bundle: {REQUIRED} -o/--output", "toolkit bundle --help"),
         (["xyzzy"], "unknown command `xyzzy`", "toolkit --help"),
         (["images", "lst"], "images: unknown command `lst`", "did you mean `list`?"),
         (["manifest", "chekc", "f"], "manifest: unknown command `chekc`", "did you mean `check`?"),
@@ -137,8 +142,8 @@ def refused(*words: str) -> str:
         (["build", "--flavour", "cdua"], "build: --flavour: `cdua` is not one of cpu, cuda", "did you mean `cuda`?"),
         (["build", "--flavour", "x"], "build: --flavour: `x` is not one of cpu, cuda", "one of: cpu, cuda"),
         (["completion", "bahs"], "completion: SHELL: `bahs` is not one of bash, zsh, fish", "did you mean `bash`?"),
-        (["images"], "images: the following arguments are required: COMMAND", "one of: list, show, "),
-        (["collect"], "collect: the following arguments are required: TRAINING_ID", "toolkit collect --help"),
+        (["images"], f"images: {REQUIRED} COMMAND", "one of: list, show, "),
+        (["collect"], f"collect: {REQUIRED} TRAINING_ID", "toolkit collect --help"),
         (["collect", "a", "b"], "collect: unexpected argument `b`", "toolkit collect --help"),
         (["launch", "--co", "x", "--c", "m"], "launch: ambiguous option: --c could match --code, --cluster", ""),
         (["logs", "x", "--rank", "z"], "logs: argument --rank: invalid int value: 'z'", "toolkit logs --help"),
@@ -165,3 +170,9 @@ def test_what_is_mistyped_is_named_with_the_nearest_that_there_is(words: list[st
 def test_what_only_looks_mistyped_is_taken(words: list[str], values: dict[str, object]) -> None:
     found = vars(parser().parse_args(words))
     assert {name: found[name] for name in values} == values
+
+
+def test_what_other_tools_call_a_verb_leads_to_one_that_there_is() -> None:
+    names = {command.prog.partition(" ")[2] for command in COMMANDS.values()}
+    assert sorted(set(ELSEWHERE.values()) - names) == []
+    assert sorted(ELSEWHERE.keys() & names) == []

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 _WIDEST = 110
 _NAME_COLUMN = 13
+_MOST_SUGGESTED = 2
 _NUMBER = re.compile(r"-\d+$|-\d*\.\d+$")
 JSON = "--json"
 
@@ -77,7 +78,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """What argparse itself finds wrong, such as an argument that is missing."""
-        self.refuse(message, f"one of: {', '.join(self.commands)}" if self.commands else "")
+        hint = f"one of: {', '.join(self.commands)}" if self.commands else self._alternative_like()
+        self.refuse(message, hint)
 
     def refuse(self, what: str, hint: str = "") -> NoReturn:
         """Usage and error on standard error; with --json, the error as one object on standard output; exit status 2."""
@@ -112,6 +114,12 @@ class Parser(argparse.ArgumentParser):
         if word not in called and known in called:
             return [known]
         return [name for near in _near(word, called)[:1] for name in called[near]]
+
+    def _alternative_like(self) -> str:
+        """`bundle laod FILE` lacks an option only if `laod` is a manifest."""
+        first = next((word for word in self._words if not word.startswith("-")), "")
+        group = self.prog.partition(" ")[2]
+        return _did_you_mean([f"{group} {name}" for name in _near(first, self.alternatives)])
 
     def _refuse_unknown_option(self) -> None:
         """argparse would first say which arguments are missing, or take an option's value for one of them."""
@@ -217,10 +225,13 @@ def _before_the_end_of_options(words: Sequence[str]) -> Sequence[str]:
 
 
 def _near(word: str, names: Iterable[str]) -> list[str]:
+    """The one or two names that begin with `word`, else the names that are spelled like it, the nearest first."""
     from difflib import get_close_matches
 
-    return get_close_matches(word.lower(), list(names))
+    names = list(names)
+    begun = [name for name in names if name.startswith(word.lower())]
+    return begun if 0 < len(begun) <= _MOST_SUGGESTED else get_close_matches(word.lower(), names)
 
 
 def _did_you_mean(names: Sequence[str]) -> str:
-    return f"did you mean {' or '.join(f'`{name}`' for name in names[:2])}?" if names else ""
+    return f"did you mean {' or '.join(f'`{name}`' for name in names[:_MOST_SUGGESTED])}?" if names else ""

@@ -152,7 +152,7 @@ def _takes_value(action: argparse.Action) -> bool:
 
 def _meaning(command: Parser) -> str:
     """The first sentence of its description."""
-    return (command.description or "").split("\n")[0].rstrip(".")
+    return (command.description or "").split("\n")[0].partition(". ")[0].rstrip(".")
 
 
 def _starting(beginning: str, candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
