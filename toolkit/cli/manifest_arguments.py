@@ -63,7 +63,7 @@ def _init(manifest: Commands) -> None:
     init.add_argument("--framework-version", metavar="VERSION", help="default: the newest of the catalogue")
     init.add_argument("--python", metavar="VERSION", help="default: the newest for that framework")
     init.add_argument("--command", metavar="COMMAND", help="what ranks run (default: python train.py)")
-    init.add_argument("--compute", metavar="KIND", help="kind of GPU (default: p100)")
+    init.add_argument("--compute", metavar="KIND", help="GPUs of a node, such as p100x2, or cpu (default: p100)")
     init.add_argument("--nodes", metavar="N", type=int, help="number of learners (default: 2)")
     init.add_argument("--endpoint", metavar="URL", help="S3 endpoint, or `embedded` (default)")
     init.add_argument("--data-bucket", metavar="BUCKET", help="default: NAME-data")
