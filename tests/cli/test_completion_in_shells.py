@@ -45,8 +45,11 @@ echo "GOT<$*>"
 """
 
 
-def needs(shell: str) -> pytest.MarkDecorator:
-    return pytest.mark.skipif(shutil.which(shell) is None, reason=f"{shell} is not installed")
+@pytest.fixture(scope="module", autouse=True)
+def shells() -> None:
+    """The real ones: `./check` installs them."""
+    missing = [shell for shell in ("bash", "zsh", "fish") if shutil.which(shell) is None]
+    assert not missing, f"apt-get install {' '.join(missing)}"
 
 
 @pytest.fixture
@@ -109,7 +112,7 @@ def terminal(argv: list[str], place: Path) -> Iterator[Terminal]:
             os.waitpid(process, 0)
 
 
-@pytest.mark.parametrize("shell", [pytest.param(name, marks=needs(name)) for name in SETUP])
+@pytest.mark.parametrize("shell", SETUP)
 def test_tab_completes(place: Path, shell: str) -> None:
     argv, setup = SETUP[shell]
     found = {}
@@ -123,7 +126,6 @@ def test_tab_completes(place: Path, shell: str) -> None:
     assert found == TYPED
 
 
-@needs("fish")
 def test_fish_completes(place: Path) -> None:
     script = "toolkit completion fish | source; for line in $argv; complete -C $line; echo END; end"
     done = subprocess.run(
@@ -144,7 +146,7 @@ def test_fish_completes(place: Path) -> None:
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("shell", [pytest.param(name, marks=needs(name)) for name in ("bash", "zsh", "fish")])
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_script_has_no_fault_of_syntax(shell: str) -> None:
     done = subprocess.run(
         [shell, "-n", str(house() / "toolkit" / "cli" / "shells" / f"toolkit.{shell}")],
@@ -155,7 +157,6 @@ def test_the_script_has_no_fault_of_syntax(shell: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@needs("zsh")
 def test_zsh_loads_the_script_from_its_path_of_functions(place: Path) -> None:
     script = (house() / "toolkit" / "cli" / "shells" / "toolkit.zsh").read_text()
     (place / "functions").mkdir()
