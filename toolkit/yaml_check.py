@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from datetime import date, datetime
 from difflib import get_close_matches
@@ -106,23 +107,29 @@ def _field_names(model: type[BaseModel], location: Path_) -> list[str]:
     for index, step in enumerate(location):
         if isinstance(step, int) or step.startswith(TAG):
             continue
-        tag = location[index + 1] if index + 1 < len(location) else None
+        tags = _tags_behind(location[index + 1 :])
         annotations = [
             field.annotation
             for one in models
             for name, field in one.model_fields.items()
             if step in (name, field.alias)
         ]
-        models = [found for annotation in annotations for found in _models_in(annotation, tag)]
+        models = [found for annotation in annotations for found in _models_in(annotation, tags)]
     return list(dict.fromkeys(field.alias or name for one in models for name, field in one.model_fields.items()))
 
 
-def _models_in(annotation: Any, tag: str | int | None) -> Iterator[type[BaseModel]]:
-    """The models that `annotation` is made of; of alternatives, the one with `tag`."""
+def _tags_behind(location: Path_) -> frozenset[str]:
+    """The tags up to the next name: an alternative may have alternatives."""
+    names = (step for step in location if isinstance(step, str))
+    return frozenset(itertools.takewhile(lambda name: name.startswith(TAG), names))
+
+
+def _models_in(annotation: Any, tags: frozenset[str]) -> Iterator[type[BaseModel]]:
+    """The models that `annotation` is made of; of alternatives, those with one of `tags`, if there are any."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
-    tags = [one.tag for one in getattr(annotation, "__metadata__", ()) if isinstance(one, Tag)]
-    if tags and isinstance(tag, str) and tag.startswith(TAG) and tag not in tags:
+    own = {one.tag for one in getattr(annotation, "__metadata__", ()) if isinstance(one, Tag)}
+    if own and tags and not own & tags:
         return
     for part in get_args(annotation):
-        yield from _models_in(part, tag)
+        yield from _models_in(part, tags)

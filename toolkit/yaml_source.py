@@ -40,6 +40,8 @@ _PLAIN_TAGS = {
 _STR_TAG = "tag:yaml.org,2002:str"
 _NODE_OF_TAG = {"tag:yaml.org,2002:map": yaml.MappingNode, "tag:yaml.org,2002:seq": yaml.SequenceNode}
 _SHORTEST_SECRET = 4
+_LETTERS = re.compile(r"[^\W\d_]+")
+_LONG_SECRET = 8
 _LONGEST = 800
 _Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # YAML's own
@@ -68,7 +70,7 @@ class Source:
         """The longest first: one may be part of another."""
         values = {node.value for node in _secret_nodes(self.root)}
         hidden = (value for value in values if len(value) >= _SHORTEST_SECRET and not _NO_SECRET.match(value))
-        return re.compile("|".join(map(re.escape, sorted(hidden, key=len, reverse=True))) or r"(?!)")
+        return re.compile("|".join(map(_hidden, sorted(hidden, key=len, reverse=True))) or r"(?!)")
 
     @cached_property
     def _secret_lines(self) -> frozenset[int]:
@@ -122,6 +124,16 @@ class Source:
             else:
                 return found
         return found
+
+
+def _hidden(secret: str) -> str:
+    """Where `secret` stands in a text: anywhere if no other text is like it, else as a whole word.
+
+    A short one, or one of letters alone, is part of words that say nothing of it: `test` of `latest`.
+    """
+    if len(secret) >= _LONG_SECRET and not _LETTERS.fullmatch(secret):
+        return re.escape(secret)
+    return rf"(?<![\w.-]){re.escape(secret)}(?![\w-]|\.\w)"
 
 
 def dotted(path: Path_) -> str:
@@ -230,7 +242,21 @@ def _yaml_problem(file: Path, error: yaml.MarkedYAMLError) -> Problem:
         return Problem("a second document (---) is not read here" if several else _ALIASES, place)
     if "'\\t'" in (error.problem or ""):
         return Problem("a tab: YAML sets its lines in by spaces", place)
-    return Problem(error.problem or "not valid", place)
+    return Problem((error.problem or "not valid") + _quotes_hint(error), place)
+
+
+def _quotes_hint(error: yaml.MarkedYAMLError) -> str:
+    """What to do about a value that YAML takes for something else; empty for any other fault."""
+    said, context = error.problem or "", error.context or ""
+    if re.search(r"but got '[\[{]'", said):
+        return ": a value with brackets or braces in it goes in quotes"
+    if "cannot start any token" in said or re.search("scanning an (?:alias|anchor)", context):
+        return ": a value that begins with this sign goes in quotes"
+    if "mapping values are not allowed" in said:
+        return ": a value with a colon and a blank in it goes in quotes; or the line is set in too far"
+    if re.search("found '<(?:scalar|block mapping start)>'", said):
+        return ": a value goes in quotes as a whole; or the line is not set in as those above it"
+    return ""
 
 
 def _secret_nodes(root: yaml.Node) -> Iterator[yaml.ScalarNode]:

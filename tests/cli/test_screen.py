@@ -36,6 +36,7 @@ def test_each_rank_has_its_colour_and_other_lines_are_dim() -> None:
     assert styles[0] == styles[2] != styles[1]
     assert styles[3] == "dim"
     assert rank_line("no rank").spans == []
+    assert str(rank_line("[learner-1] x").spans[0].style) == styles[1]
 
 
 def test_a_run_that_has_not_begun_is_told_in_few_lines() -> None:
@@ -46,6 +47,21 @@ def test_a_run_that_has_not_begun_is_told_in_few_lines() -> None:
         ("ran on", "local: 2 learners, 2 ranks (CPU, in place of GPUs)"),
         ("next", "toolkit logs -f training-abcd2345"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("compute", "on_cpu", "told"),
+    [
+        ("p100x2", True, "CPU, in place of GPUs"),
+        ("p100x2", False, "p100x2"),
+        ("cpux4", True, "CPU"),
+        ("", True, "CPU, in place of GPUs"),
+        ("", False, "GPU"),
+    ],
+)
+def test_what_ranks_ran_on(compute: str, on_cpu: bool, told: str) -> None:
+    record = replace(RECORD, compute=compute, on_cpu=on_cpu)
+    assert f"local: 2 learners, 2 ranks ({told})" in dict(lines(record)).values()
 
 
 def test_a_completed_run_is_told_with_its_commands_and_what_comes_next() -> None:

@@ -51,6 +51,16 @@ def test_on_this_machine_a_learner_stands_for_a_host() -> None:
     ]
 
 
+def test_what_ran_once_on_each_learner_is_told_by_learner() -> None:
+    each = replace(STEP, each="learner", ranks=(0, 3), times=((1.0, 14.8), (1.0, 2.0)))
+    assert told(each)[1:] == [
+        ("", "learner 1 on p100-01: status 0, 13.8 s"),
+        ("", "learner 2 on p100-02: status 3, 1.0 s"),
+    ]
+    here = replace(RECORD, placement=((1, "", (0, 1)), (2, "", (2, 3))))
+    assert told(replace(each, ranks=(0, 0)), record=here)[1:] == [("", "learners 1-2: status 0, 1.0 to 13.8 s")]
+
+
 def test_mpiruns_own_status_is_told_where_every_rank_ended_well() -> None:
     assert told(replace(STEP, exit_status=1))[-1] == ("", "mpirun itself: status 1, 14.0 s")
 

@@ -91,3 +91,33 @@ def test_a_run_that_is_not_recorded_is_bad_input(tmp_path: Path, words: list[str
     done = toolkit(tmp_path, *words)
     assert done.returncode == 2
     assert "toolkit: error C101 no run" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [(["lanch", "--json"], "unknown command `lanch`"), (["images", "lst", "--json"], "images: unknown command `lst`")],
+)
+def test_mistyped_words_can_be_had_as_json(tmp_path: Path, words: list[str], what: str) -> None:
+    done = toolkit(tmp_path, *words)
+    assert done.returncode == 2
+    said = json.loads(done.stdout)
+    assert (said["error"], said["what"]) == ("C101", what)
+    assert said["next"].startswith("did you mean")
+    assert f"toolkit: error C101 {what}" in done.stderr
+
+
+def test_mistyped_words_show_nothing_that_a_terminal_would_obey(tmp_path: Path) -> None:
+    done = toolkit(tmp_path, "\x1b[2Jlaunch")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "\x1b" not in done.stderr
+    assert "unknown command `\\x1b[2Jlaunch`" in done.stderr
+
+
+def test_completion_loads_nothing_heavy(tmp_path: Path) -> None:
+    program = (
+        "import sys\nfrom toolkit.cli.main import main\nmain(['completion', 'bash', '--', 'build', '--image', ''])\n"
+        f"print('LOADED', [name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "tensorflow-ddl-2.19-py3.11-cpu" in done.stdout
+    assert done.stdout.splitlines()[-1] == "LOADED []"

@@ -30,6 +30,8 @@ def test_the_first_hosts_of_the_file_that_have_kind_and_count() -> None:
     assert names(pick_hosts(MIXED, "p100", 1, 2)) == ["a", "c"]
     assert names(pick_hosts(MIXED, "p100", 4, 2)) == ["a", "e"]
     assert names(pick_hosts(MIXED, "V100", 4, 1)) == ["b"]
+    written = Cluster("lab", "ssh", "RTX-2080-Ti", TIMES, (Host("a", gpu=Gpu("rtx-2080-ti", 4)),))
+    assert names(pick_hosts(written, "rtx2080ti", 4, 1)) == ["a"]
 
 
 def test_gpus_that_others_hold_are_not_given_again() -> None:
@@ -63,6 +65,21 @@ def test_what_is_there_and_what_is_taken_is_told(
     assert caught.value.code.label == "C104"
     assert caught.value.what == what
     assert line in str(caught.value)
+
+
+def test_ranks_without_a_gpu_take_whole_hosts_those_without_gpus_first() -> None:
+    assert names(pick_hosts(MIXED, "cpu", 4, 3)) == ["d", "a", "b"]
+    assert names(pick_hosts(MIXED, "cpu", 1, 3, taken={"d": 1, "a": 1})) == ["b", "c", "e"]
+    assert names(pick_hosts(PLAIN, "cpu", 2, 2, taken={"a": 1})) == ["b", "c"]
+
+
+def test_what_is_said_where_too_few_hosts_are_free_for_ranks_without_a_gpu() -> None:
+    with pytest.raises(ToolkitError) as caught:
+        pick_hosts(MIXED, "cpu", 4, 5, taken={"a": 1 << 16})
+    assert caught.value.what == "cluster lab: 4 of the 5 hosts that 5 × 4 CPU ranks needs are free now"
+    assert "taken on a: 4 of 4 GPUs" in str(caught.value)
+    with pytest.raises(ToolkitError, match="cluster lab does not have 6 × 4 CPU ranks: 5 of its hosts fit"):
+        pick_hosts(MIXED, "cpu", 4, 6)
 
 
 HOSTS = st.lists(st.none() | st.builds(Gpu, st.sampled_from(["p100", "v100"]), st.integers(1, 8)), max_size=12)

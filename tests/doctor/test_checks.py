@@ -162,6 +162,16 @@ def test_gpus_as_the_inventory_says(wanted: Gpu | None, verdict: str, found: str
     assert told(checks_gpu.gpu(GOOD, asked("p100-1", gpu=wanted))) == (verdict, found)
 
 
+def test_a_run_without_gpus_asks_for_no_gpu() -> None:
+    question = replace(asked(), on_cpu=True)
+    assert told(checks_gpu.gpu(GOOD, question)) == (
+        "ok",
+        "the manifest asks for no GPU; it has 4 × p100, which this run does not get",
+    )
+    for check in (checks_gpu.driver, checks_gpu.gpu_errors, checks_gpu.gpu_memory):
+        assert told(check(replace(GOOD, gpus=(), driver=""), question)) == ("ok", "the manifest asks for no GPU")
+
+
 def test_gpus_that_are_not_there() -> None:
     facts = replace(GOOD, gpus=(), gpu_trouble="NVIDIA-SMI has failed")
     says = "no GPU, and the cluster's file says 4 × p100"

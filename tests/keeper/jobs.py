@@ -23,7 +23,7 @@ def job(hosts: tuple[str, ...] = ("p100-01", "p100-02"), **more: Any) -> Job:
             )
             for number, ranks in ((1, (0, 1)), (2, (2, 3)))
         ),
-        "steps": (KeptStep(1, "python train.py", True), KeptStep(2, "python transform.py", False)),
+        "steps": (KeptStep(1, "python train.py", "all"), KeptStep(2, "python transform.py", "one")),
         "volume": f"toolkit-{RUN}",
         "filesystem": "results:models",
         "folder": "mnt/results/models",

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from toolkit.keeper.divergence import divergence_of
 from toolkit.keeper.ends import End, Reason
 from toolkit.keeper.facts import Facts, HostReport, LearnerEnd
+from toolkit.keeper.job import KeptStep
 from toolkit.keeper.judge import first_word, judge, rank_statuses, status_words
 
 from .jobs import ALL_RANKS, RUN, facts, job, step
@@ -377,6 +378,53 @@ def test_ranks_belong_to_steps_that_run_on_every_rank() -> None:
     known = facts(ranks={"1.0": 0, "1.2": 5})
     assert rank_statuses(job(), known, step(1)) == [0, None, 5, None]
     assert rank_statuses(job(), known, step(2)) == []
+
+
+NODE_STEPS = (KeptStep(1, "python train.py", "node"), KeptStep(2, "python transform.py", "one"))
+
+
+def test_a_step_that_runs_once_on_each_learner_is_judged_by_its_learners() -> None:
+    each = job(steps=NODE_STEPS)
+    well = facts(
+        reports=(HostReport(0, (LearnerEnd(1, 0),), {"1.0": 0}), HostReport(1, (LearnerEnd(2, 0),), {"1.1": 0}))
+    )
+    assert rank_statuses(each, well, step(1)) == [0, 0]
+    assert judge(each, well).reason is Reason.COMPLETED
+    missing = replace(well, reports=(well.reports[0], replace(well.reports[1], ranks={})))
+    assert judge(each, missing).what.endswith(": no exit status from learner 2 (killed, or never started)")
+
+
+@pytest.mark.parametrize(
+    ("about", "report", "reason", "said"),
+    [
+        ({}, {"ranks": {"1.1": 3}}, Reason.PROGRAM_FAILED, "learner 2 exited with status 3 on p100-02"),
+        (
+            {},
+            {"ranks": {"1.1": 69}, "without_gpu": ("1.1",)},
+            Reason.GPU,
+            "learner 2 on p100-02 sees fewer GPUs than its learner was given",
+        ),
+        (
+            {"why": "start deadline", "missing_ranks": [1], "limit": 60},
+            {},
+            Reason.START_DEADLINE,
+            "learner-2 on p100-02 did not start within 60 s",
+        ),
+    ],
+)
+def test_what_went_wrong_on_a_learner_names_it(
+    about: dict[str, Any], report: dict[str, Any], reason: Reason, said: str
+) -> None:
+    reports = (HostReport(0, (LearnerEnd(1, 0),), {"1.0": 0}), HostReport(1, (LearnerEnd(2, 0),), **report))
+    end = judge(job(steps=NODE_STEPS), facts(step(1, 1, **about), reports=reports))
+    assert (end.reason, end.what) == (reason, f"command 1 of 2, `python train.py`: {said}")
+
+
+def test_memory_that_ran_out_on_a_learner_names_no_rank() -> None:
+    first = HostReport(0, (LearnerEnd(1, 0),), {"1.0": 0})
+    second = HostReport(1, (LearnerEnd(2, 0, oom=True),), {"1.1": 137})
+    end = judge(job(steps=NODE_STEPS), facts(step(1, 137), reports=(first, second)))
+    assert end.what == "learner-2 on p100-02 met its memory limit"
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from toolkit.keeper.engine import EngineRefused
+from toolkit.keeper.job import KeptStep
 from toolkit.keeper.judge import LearnerEnd
 from toolkit.keeper.keep import with_process_limit
 from toolkit.keeper.process_limit import ProcessLimits
@@ -58,3 +59,10 @@ def test_what_learners_and_ranks_say_of_their_limit_goes_into_how_the_learner_en
     assert with_process_limit(mine, LearnerEnd(here.number, 1), RankEnds(crowded={"1.999": 64})).processes == 0
     assert with_process_limit(mine, LearnerEnd(second.number, 77), RankEnds()).processes == -1
     assert with_process_limit(mine, LearnerEnd(1, 77), RankEnds()).processes == 0, "learner 1 may end with 77 by itself"
+
+
+def test_a_learner_says_so_too_where_it_ran_a_step_as_one_process() -> None:
+    mine = job(steps=(KeptStep(1, "python train.py", "node"), KeptStep(2, "python fit.py", "all")), host=1)
+    told = RankEnds(crowded={"1.1": 64, "2.1": 32})  # of command 2, rank 1 is learner 1's
+    assert with_process_limit(mine, LearnerEnd(2, 1), told).processes == 64
+    assert with_process_limit(mine, LearnerEnd(1, 1), told).processes == 32

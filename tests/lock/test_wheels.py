@@ -45,6 +45,16 @@ def test_a_package_that_has_no_wheel_to_take_is_named() -> None:
         pins_of(text, "3.12", SUITE)
 
 
+def test_of_a_package_with_hashes_only_those_files_serve() -> None:
+    assert pins_of(PYLOCK, "3.11", SUITE, {"grpc-io": frozenset({"b" * 64})}, apart=["absl-py"]) == (
+        WheelPin("grpc-io", "1.2", "grpcio-1.2-py3-none-any.whl", "b" * 64, 8),
+    )
+    with pytest.raises(ToolkitError, match="none of the hashes that are given for grpc-io") as caught:
+        pins_of(PYLOCK, "3.11", SUITE, {"grpc-io": frozenset({"c" * 64})})
+    assert caught.value.code.label == "C102"
+    assert "aaaaaaaaaaaa…  grpcio-1.2-cp311-cp311-manylinux1_x86_64.whl" in caught.value.evidence
+
+
 def test_uv_is_asked_for_the_images_python_and_glibc(tmp_path: Path) -> None:
     assert compile_argv(tmp_path, "3.13", "2.36") == [
         *(uv.find_uv_bin(), "pip", "compile", f"{tmp_path}/requirements.in"),
@@ -82,6 +92,14 @@ def test_an_old_python_takes_the_best_wheel_of_the_version_that_is_named() -> No
 def test_an_old_python_takes_a_wheel_of_python_3_where_there_is_no_other() -> None:
     pin = pin_of("a", Version("1.0"), listed("a-1.0.tar.gz", "a-1.0-py3-none-any.whl"), "2.7", SUITE)
     assert pin.file == "a-1.0-py3-none-any.whl"
+
+
+def test_an_old_pythons_wheel_has_one_of_the_hashes_that_are_given() -> None:
+    files = listed("a-1.0-py2-none-any.whl", "a-1.0-py2.py3-none-any.whl")
+    pin = pin_of("a", Version("1.0"), files, "2.7", SUITE, {"a": frozenset({f"{1:064}"})})
+    assert pin.file == "a-1.0-py2.py3-none-any.whl"
+    with pytest.raises(ToolkitError, match="none of the hashes that are given for a"):
+        pin_of("a", Version("1.0"), files, "2.7", SUITE, {"a": frozenset({f"{7:064}"})})
 
 
 def test_a_package_of_sources_alone_is_refused() -> None:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from toolkit.cli.build import catalogue
+from toolkit.cli.catalogue import catalogue
 from toolkit.cli.manifest import checked
 from toolkit.errors import ToolkitError
 from toolkit.manifest.dialects.canonical import CanonicalManifest
@@ -23,7 +23,7 @@ from toolkit.yaml_check import validate
 from toolkit.yaml_source import read_source
 
 CORPUS = Path(__file__).parent / "corpus"
-GOOD = sorted((CORPUS / "good").glob("*.yml"))
+GOOD = sorted([*(CORPUS / "good").glob("*.yml"), *(CORPUS.parents[1] / "corpus").glob("*.yml")])
 BAD = sorted((CORPUS / "bad").glob("*.yml"))
 ROWS = catalogue()
 
@@ -118,15 +118,24 @@ def test_a_conversion_holds_no_key(file: Path) -> None:
         ("wml-other-spelling", []),
         ("wml-mpirun-flags", []),
         ("wml-lines", ["each line is a command of its own here"]),
-        ("wml-without-runtimes", ["all of `python3 fit.py && echo fitted` runs on every rank"]),
+        (
+            "wml-without-runtimes",
+            ["`python3 fit.py && echo fitted` runs once on each of 2 nodes"],
+        ),
         ("wml-mpirun", ["--hostfile hosts; -np 4 is left out: there are 2 ranks"]),
         ("wml-ddlrun", ["`ddlrun` is left out"]),
-        ("wml-2017", ["`medium` is 2 GPUs of no named kind", "`bluemix_objectstore` is read as S3"]),
+        (
+            "wml-2017",
+            ["`medium` is 2 GPUs of no named kind", "runs once on the node", "is read as S3"],
+        ),
         ("wml-v4", []),
-        ("ffdl", ["the manifest's own version", "metrics.json", "2 ranks of one MPI job; FfDL started 2 copies"]),
-        ("ffdl-customer-key", ["the manifest's own version", "metrics.json", "2 ranks of one MPI job"]),
+        ("ffdl", ["the manifest's own version", "metrics.json", "once on each of 2 nodes, without MPI"]),
+        ("ffdl-customer-key", ["the manifest's own version", "metrics.json", "runs once on each of 2 nodes"]),
         ("canonical-customer-key", []),
-        ("ffdl-two-stores", ["no GPU: read as one rank in each learner"]),
+        (
+            "ffdl-two-stores",
+            ["no GPU: read as one rank in each learner", "read as 1.5GB; FfDL could not read it"],
+        ),
         ("ffdl-both-streams", ["of no named type: read as k80"]),
         ("ffdl-folder", ["of no named type: read as k80"]),
     ],

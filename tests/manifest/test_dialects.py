@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -60,7 +61,7 @@ def test_the_same_framework_in_every_spelling(name: str, framework: Framework) -
         ("wml-v4", Compute("p100x2", 2)),
         ("canonical", Compute("v100x2", 3, memory=48_000_000_000, cpus=26)),
         ("ffdl", Compute("p100", 2, memory=24 << 30, cpus=8)),
-        ("ffdl-two-stores", Compute("k80", 1, memory=1_500_000_000)),
+        ("ffdl-two-stores", Compute("cpu", 1, memory=1_500_000_000)),
         ("ffdl-folder", Compute("k80x2", 1)),
     ],
 )
@@ -71,27 +72,27 @@ def test_the_machines_that_are_asked_for(name: str, compute: Compute) -> None:
 @pytest.mark.parametrize(
     ("name", "steps"),
     [
-        ("wml", (Step("python fit.py --epochs 4", True), Step("python export.py", False))),
-        ("wml-lines", (Step('python fit.py --out "$RESULT_DIR/a;b"', True), Step("python export.py", False))),
+        ("wml", (Step("python fit.py --epochs 4", "all"), Step("python export.py", "one"))),
+        ("wml-lines", (Step('python fit.py --out "$RESULT_DIR/a;b"', "all"), Step("python export.py", "one"))),
         (
             "wml-mpirun-flags",
             (
                 Step(
                     "python fit.py",
-                    True,
+                    "all",
                     environment=(("NCCL_DEBUG", "INFO"), ("WORDS", "two words")),
                     mca=(("btl_tcp_links", "2"),),
                 ),
             ),
         ),
-        ("wml-mpirun", (Step("python fit.py", True), Step("python export.py", False))),
-        ("wml-ddlrun", (Step("python fit.py", True, environment=(("DDL_OPTIONS", "-mode r:1x2"),)),)),
+        ("wml-mpirun", (Step("python fit.py", "all"), Step("python export.py", "one"))),
+        ("wml-ddlrun", (Step("python fit.py", "all", environment=(("DDL_OPTIONS", "-mode r:1x2"),)),)),
         (
             "canonical",
             (
-                Step('python cut.py --into "$MODEL_DIR/tiles"', False, "prepare/tiles", 1800),
-                Step("python fit.py", True, environment=(("OMP_NUM_THREADS", "4"),), mca=(("btl_tcp_links", "2"),)),
-                Step("python export.py | tee export.txt", False),
+                Step('python cut.py --into "$MODEL_DIR/tiles"', "one", "prepare/tiles", 1800),
+                Step("python fit.py", "all", environment=(("OMP_NUM_THREADS", "4"),), mca=(("btl_tcp_links", "2"),)),
+                Step("python export.py | tee export.txt", "one"),
             ),
         ),
     ],
@@ -181,7 +182,6 @@ STORE = "    connection: {type"
         ),
         ("canonical", "folder: prepare", "mca: {btl: self}\n        folder: prepare", "mca", "without Open MPI"),
         ("ffdl", "2.15-gpu-py3", "latest-gpu", "framework.version", "another image tomorrow"),
-        ("ffdl", "gpus: 1", "gpus: 8", "gpus", "8 p100 in one learner"),
         ("ffdl", "    training_results:\n      container: canopy-models\n", "", "data_stores", "found 0"),
         ("ffdl-folder", STORE, f"    training_results: {{container: x}}\n{STORE}", "data_stores", "found 2"),
     ],
@@ -215,10 +215,51 @@ def test_a_variable_that_sounds_like_a_secret_is_warned_of(tmp_path: Path, old: 
     assert "sounds like a secret" in warning.what
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["wml", "wml-v4", "ffdl"],
+)
+def test_a_launchers_program_runs_on_every_rank_and_that_is_told(tmp_path: Path, name: str) -> None:
+    text = (GOOD / f"{name}.yml").read_text()
+    line = next(line for line in text.splitlines() if "command:" in line)
+    file = tmp_path / "manifest.yml"
+    launched = f"{line.partition('command:')[0]}command: torchrun --nproc_per_node 8 --standalone fit.py -e 4"
+    file.write_text(text.replace(line, launched))
+    found = read_with_warnings(file)
+    assert found.manifest.steps == (Step("python fit.py -e 4", "all"),)
+    told = " ".join(warning.what for warning in found.warnings)
+    assert "left out, as the tool sets it by itself: --standalone" in told
+    assert "--nproc_per_node 8 is left out: ranks on each node here: " in told
+    assert "`torchrun` is left out: the tool starts the ranks by itself" in told
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (
+            "torchrun fit.py --epochs 4",
+            "the tool starts the ranks by itself: write `python fit.py --epochs 4`, and give",
+        ),
+        ("mpirun -np 2 python fit.py", "the tool starts the ranks by itself: write `python fit.py`, and give"),
+        ("-x A=b python fit.py", "the tool starts the ranks by itself: write `python fit.py`, and give"),
+        ("srun --multi-prog x", "several programs at once"),
+        ("bash -c 'torchrun fit.py'", "would start ranks in ranks"),
+    ],
+)
+def test_a_step_with_a_launcher_is_told_what_to_write(tmp_path: Path, command: str, words: str) -> None:
+    file = tmp_path / "manifest.yml"
+    file.write_text((GOOD / "canonical-short.yml").read_text().replace("python fit.py", json.dumps(command), 1))
+    with pytest.raises(ToolkitError) as caught:
+        read_manifest(file)
+    (problem,) = caught.value.problems
+    assert problem.path == "model_definition.execution.steps[0].command"
+    assert words in problem.what
+
+
 def test_lines_that_would_be_one_command_elsewhere_are_read_one_by_one(tmp_path: Path) -> None:
     file = tmp_path / "manifest.yml"
     old = "command: python fit.py --epochs 4 ; python export.py"
     file.write_text((GOOD / "wml.yml").read_text().replace(old, "command: |\n      time\n      mpirun python fit.py"))
     found = read_with_warnings(file)
-    assert found.manifest.steps == (Step("time", True), Step("python fit.py", True))
+    assert found.manifest.steps == (Step("time", "all"), Step("python fit.py", "all"))
     assert "each line is a command of its own here" in found.warnings[0].what

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from toolkit.manifest.units import (
     DURATION_PATTERN,
+    FFDL_SIZE_PATTERN,
     SIZE_PATTERN,
     bytes_of,
+    ffdl_size,
     seconds_of,
     shown_duration,
     shown_size,
@@ -70,3 +72,29 @@ def test_what_is_no_duration(text: str) -> None:
 def test_a_duration_is_written_as_it_is_read(seconds: int) -> None:
     assert re.fullmatch(DURATION_PATTERN, shown_duration(seconds))
     assert seconds_of(shown_duration(seconds)) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "size", "known"),
+    [
+        ("16Gb", "16GB", True),
+        ("8gb", "8GB", True),
+        ("4gib", "4GiB", True),
+        ("1000MIB", "1000MiB", True),
+        ("2 tB", "2TB", True),
+        ("1.5GB", "1.5GB", False),
+        ("4Gi", "4Gi", False),
+        ("0.5gb", "0.5GB", False),
+        ("512mi", "512Mi", False),
+        ("1205812461B", "1205812461B", False),
+    ],
+)
+def test_ffdl_read_units_in_any_case_and_whole_numbers_alone(text: str, size: str, known: bool) -> None:
+    assert re.fullmatch(FFDL_SIZE_PATTERN, text)
+    assert ffdl_size(text) == (size, known)
+    assert re.fullmatch(SIZE_PATTERN, size)
+
+
+@pytest.mark.parametrize("text", ["8g", "8", "", "0GB", "8GBs", "1,5GB", "-8GB", "8 giga", "8kb", "8GB GB", "8b"])
+def test_what_ffdl_made_512_megabytes_of_and_nobody_can_read_is_no_size(text: str) -> None:
+    assert not re.fullmatch(FFDL_SIZE_PATTERN, text)

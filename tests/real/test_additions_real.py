@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.image.store import ImageStore
+from toolkit.lock.file import read_lock
 
 from .conftest import EXAMPLE, MANIFEST, Bench
 
@@ -56,3 +57,18 @@ def test_a_persons_packages_are_locked_built_and_used(bench: Bench, image: str, 
     below, ours, others = (store.get(name).config.diff_ids for name in (image, first, second))
     assert ours[: len(below)] == others[: len(below)] == below
     assert (len(ours), len(others)) == (len(below) + 2, len(below) + 1)
+
+
+def test_a_second_framework_is_never_locked_and_an_excluded_one_is_told(bench: Bench, tmp_path: Path) -> None:
+    shutil.copy(EXAMPLE / "train.py", tmp_path)
+    shutil.copy(MANIFEST, tmp_path / "manifest.yml")
+    (tmp_path / "requirements.txt").write_text("tensorflow>=2.10\ntf-keras\n")
+    said = bench.ok("lock", tmp_path / "manifest.yml", timeout=600).stderr
+    assert "is answered by the image's tensorflow-cpu" in said
+    locked = [wheel.name for wheel in read_lock(tmp_path / "toolkit.lock").wheels]
+    assert ("tf-keras" in locked, "tensorflow" in locked) == (True, False)
+    (tmp_path / "requirements.txt").write_text("# text\ntensorflow-text==2.15.0\n")
+    refused = bench.run("lock", tmp_path / "manifest.yml")
+    assert refused.returncode == 3
+    assert "requirements.txt:2 asks for tensorflow-text==2.15.0" in refused.stderr
+    assert "the image has tensorflow-cpu" in refused.stderr

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.catalogue.model import DistributionBase, FrameworkRow, Recipe, SiteBundle
+from toolkit.catalogue.model import LEARNER_UID, DistributionBase, FrameworkRow, Recipe, SiteBundle
 from toolkit.catalogue.version import read_inputs
 from toolkit.errors import ToolkitError
 from toolkit.image.base import make_base
@@ -55,7 +55,7 @@ def test_labels_say_what_went_in(bench: Bench, image: str, row: FrameworkRow) ->
 
 
 def test_the_image_is_unprivileged_and_holds_no_host_key_and_no_pip_cache(image: str) -> None:
-    assert in_image(image, "id", "-u").strip() == "1000"
+    assert in_image(image, "id", "-u").strip() == str(LEARNER_UID)
     look = "ls /etc/ssh/*key* /home/learner/.cache /root/.cache /wheels 2>/dev/null; true"
     assert in_image(image, "sh", "-c", look) == ""
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.catalogue.model import FrameworkRow
+from toolkit.catalogue.model import LEARNER_UID, FrameworkRow
 from toolkit.image.progress import silent
 from toolkit.proof import prove as module
 from toolkit.proof.expect import expectation
@@ -166,7 +166,7 @@ def test_nothing_inside_can_write_to_the_image(image: str, tmp_path: Path) -> No
     )
     argv = module.run_inside(image, f"toolkit-test-{uuid.uuid4().hex[:12]}", ())
     done = subprocess.run(argv, input=program.read_bytes(), capture_output=True, check=True, timeout=60)
-    assert json.loads(done.stdout) == {"said": [1000, [], ["lo"]]}
+    assert json.loads(done.stdout) == {"said": [LEARNER_UID, [], ["lo"]]}
 
 
 def wheel(folder: Path, requirement: str) -> Path:

@@ -13,7 +13,7 @@ from toolkit.doctor.finding import Finding, fail, ok, warn
 from toolkit.errors import Code, ToolkitError
 from toolkit.leases.model import Holder, new_lease
 from toolkit.manifest.model import Compute
-from toolkit.run.board import choose_hosts, free_gpus, free_port, passed_over, seat_on, taken_by
+from toolkit.run.board import choose_hosts, free_gpus, free_port, master_port, passed_over, seat_on, taken_by
 from toolkit.run.boarding import with_holders
 from toolkit.run.plan import Seat
 
@@ -76,6 +76,13 @@ def test_a_lease_of_gpus_counts_them_and_one_of_the_host_takes_all() -> None:
         choose_hosts(GPUS, Compute("p100", 3), (), taken_by({"h2": (held(),)}))
 
 
+def test_a_run_without_gpus_is_given_none_and_leases_hosts_as_a_whole() -> None:
+    assert names(choose_hosts(GPUS, Compute("cpux4", 2), (), taken_by({"h2": (held("GPU-a"),)}))) == ["h1", "h3"]
+    facts = HostFacts("h1", gpus=(FoundGpu(0, "GPU-a", "Tesla P100-PCIE-16GB", 16384, 1, "0", 0),))
+    assert free_gpus(facts, GPUS.hosts[0], {}, Compute("cpux4", 2).gpus_per_node) == ()
+    assert new_lease("training-abcd2345", "me", "desk", ()).wanted == "*"
+
+
 def test_gpus_are_given_by_uuid_and_those_that_others_hold_are_not() -> None:
     found = tuple(FoundGpu(n, f"GPU-{n}", "Tesla P100-PCIE-16GB") for n in range(4))
     facts = HostFacts("h1", gpus=(*found, FoundGpu(4, "GPU-4", "Tesla V100-SXM2-16GB")))
@@ -92,5 +99,14 @@ def test_who_holds_the_hosts_is_said_where_they_are_taken() -> None:
 
 
 def test_a_port_is_one_at_which_nobody_listens() -> None:
-    busy = [HostFacts("h1", ports_in_use=frozenset(range(20000, 31999))), HostFacts("h2")]
-    assert free_port(busy) == 31999
+    busy = [HostFacts("h1", ports_in_use=frozenset(range(20000, 29999))), HostFacts("h2")]
+    assert free_port(busy) == 29999
+
+
+def test_runs_that_share_a_host_meet_at_other_ports() -> None:
+    found = tuple(FoundGpu(n, f"GPU-{n}", "Tesla P100-PCIE-16GB") for n in range(8))
+    facts = HostFacts("h1", gpus=found)
+    assert [master_port(facts, (f"GPU-{n}", f"GPU-{n + 1}")) for n in (0, 2, 6)] == [30000, 30002, 30006]
+    assert master_port(facts, ()) == 30000
+    busy = replace(facts, ports_in_use=frozenset({30002, 30066}))
+    assert master_port(busy, ("GPU-3", "GPU-2")) == 30130

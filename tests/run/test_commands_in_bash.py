@@ -80,7 +80,7 @@ class Bench:
 
     def as_rank(self, number: int, command: str) -> tuple[Calls, int]:
         """A command as mpirun starts it for one rank, with the learner's own wrapper."""
-        argv = mpirun_argv(self.plan, Step(number, command, True), "10.0.0.0/24")[-4:]
+        argv = mpirun_argv(self.plan, Step(number, command, "all"), "10.0.0.0/24")[-4:]
         assert argv[1] == "/run/learner/rank.sh"
         calls, status = self.start([argv[0], str(self.folder / "rank.sh"), *argv[2:]])
         assert read_ranks(self.folder / "ranks", Replacements()).statuses[f"{number}.7"] == status
@@ -88,7 +88,7 @@ class Bench:
 
     def once(self, number: int, command: str) -> tuple[Calls, int]:
         """A command that runs once, as the supervisor starts it."""
-        return self.start(single_argv(Step(number, command, False)))
+        return self.start(single_argv(Step(number, command, "one")))
 
     def start(self, argv: list[str]) -> tuple[Calls, int]:
         log = Path(tempfile.mkdtemp(dir=self.folder))
@@ -243,6 +243,36 @@ def test_each_command_runs_what_bash_would_and_tells_the_status_of_all_of_it(
         assert status == expected.status
 
 
+@settings(max_examples=60)
+@given(line=lines())
+def test_several_commands_in_one_bash_stop_at_the_first_that_fails(bench: Bench, line: tuple[str, list[Made]]) -> None:
+    text, made = line
+    expected, status = until_one_fails(made)
+    calls, found = bench.as_rank(1, text)
+    assert (sorted(calls), found) == (sorted(expected), status)
+
+
+@pytest.mark.parametrize(
+    ("text", "calls", "status"),
+    [
+        ("cd sub; stub 0 $(( 1 + 1 )); pwd > ../here", [("0", "2")], 0),
+        ("cd nosuch; stub 0", [], 1),
+        ("stub 5 || true; export A=1; stub 0 $A;", [("5",), ("0", "1")], 0),
+        (" ; stub 0 a ;; stub 4 b # why\n; stub 0 c;", [("0", "a"), ("4", "b")], 4),
+        (". ./words; stub 0 $SAID", [("0", "said")], 0),
+        ("stub 3 | cat; stub 0", [("3",)], 3),
+        ("! stub 3; stub 0", [("3",), ("0",)], 0),
+        ("set +e; stub 1; stub 0", [("1",)], 1),
+        ("false && true; stub 0", [], 1),
+    ],
+)
+def test_one_bash_keeps_its_folder_and_its_variables(bench: Bench, text: str, calls: Calls, status: int) -> None:
+    (bench.folder / "sub").mkdir(exist_ok=True)
+    (bench.folder / "words").write_text("SAID=said\n")
+    found, ended = bench.as_rank(1, text)
+    assert (sorted(found), ended) == (sorted(calls), status)
+
+
 @settings(max_examples=30)
 @given(line=lines(st.just(0)))
 def test_where_nothing_fails_a_plain_bash_runs_the_same(bench: Bench, line: tuple[str, list[Made]]) -> None:
@@ -273,5 +303,11 @@ def test_what_is_read_is_bash_and_what_is_refused_has_a_reason(text: str) -> Non
         return
     for command in [one for one in commands if "[[" not in one.text]:  # what stands in it is bash's own business
         for script in (command.text, judgeable(command.text)):
-            done = subprocess.run(["/bin/bash", "-n", "-c", script], capture_output=True, timeout=60, check=False)
-            assert done.returncode == 0, done.stderr
+            assert_bash_reads(script)
+    if "[[" not in text and not any(command.front for command in commands):
+        assert_bash_reads(judgeable(text))
+
+
+def assert_bash_reads(script: str) -> None:
+    done = subprocess.run(["/bin/bash", "-n", "-c", script], capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr

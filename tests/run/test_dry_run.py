@@ -15,7 +15,7 @@ EXAMPLE = read_manifest(house() / "examples" / "mnist" / "manifest.yml")
 IMAGE = RunImage("tensorflow:1", "sha256:abc", ())
 ASKING = replace(
     EXAMPLE,
-    steps=(Step("python cut.py", False, "sub", 1800), Step("python train.py && date", True)),
+    steps=(Step("python cut.py", "one", "sub", 1800), Step("python train.py && date", "all")),
     compute=Compute("p100x2", 2, memory=24 << 30, cpus=8),
     training_data=NfsReference("", "filer", "/export/tiles"),
     environment=(("NCCL_DEBUG", "INFO"),),
@@ -50,6 +50,13 @@ def test_a_person_sees_all_that_the_manifest_asks_for() -> None:
         ("command", "1, once, on learner 1 in sub/, 30m at most: python cut.py"),
         ("command", "2, on 4 ranks: python train.py && date"),
     ]
+
+
+def test_a_run_without_gpus_says_so() -> None:
+    assert ("GPUs", "none: the manifest asks for cpux4") in list(
+        fact_lines(plan_of(replace(EXAMPLE, compute=Compute("cpux4", 1))))
+    )
+    assert "GPUs" not in dict(fact_lines(plan_of(EXAMPLE)))
 
 
 def test_every_host_has_its_own_command_lines() -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -170,6 +171,31 @@ def test_a_learner_of_several_ranks_binds_each_to_its_cpus(
     assert done.stderr.endswith(errors)
 
 
+def test_the_process_of_a_learner_is_no_rank_has_all_its_cpus_and_a_status_of_its_own(tmp_path: Path) -> None:
+    plan = example(Compute("p100x2", 2))
+    seats = (Seat(), Seat(cpus=RankCpus((str(FIRST), "4095"))))
+    plan = replace(plan, learners=tuple(replace(o, seat=s) for o, s in zip(plan.learners, seats, strict=True)))
+    made = learner_entries(plan, "10.0.0.0/24", CLIENT, HOSTS, house() / "templates")
+    scripts = {entry.name: text(entry).replace("/run/logs", str(tmp_path)) for entry in made}
+    (tmp_path / "ranks").mkdir()
+    (tmp_path / "rank.sh").write_text(scripts["learner-2/rank.sh"])
+    command = f"env; {sys.executable} -c 'import os; print(os.sched_getaffinity(0))'; exit 3"
+    kept = {"LEARNER_ID": "2", "NUM_LEARNERS": "2", "GPU_COUNT": "2", "NOT_OMPI_": "1", "LINES": "a\nOMPI_INSIDE=1"}
+    gone = {"OMPI_COMM_WORLD_RANK": "5", "OMPI_MCA_btl": "self", "PMIX_RANK": "1", "PMI_RANK": "1", "PRTE_X": "1"}
+    environment = {"PATH": os.environ["PATH"], **kept, **gone, "DDL_OPTIONS": "-mode p:2x2"}
+    argv = ["/bin/sh", str(tmp_path / "rank.sh"), "4", command, "node"]
+    done = subprocess.run(argv, env=environment, capture_output=True, timeout=30, check=False, text=True)
+    mark, *seen, affinity, _ = done.stdout.split("\n")
+    assert (done.returncode, done.stderr, mark.encode() + b"\n", affinity) == (
+        *(3, "", MARK + b"started\n"),
+        str(os.sched_getaffinity(0)),
+    )
+    names = {line.partition("=")[0] for line in seen}
+    assert not {*gone, "DDL_OPTIONS", "DDL_GUARD_FILE"} & names
+    assert {*kept, "OMPI_INSIDE"} <= names
+    assert read_ranks(tmp_path / "ranks", Replacements()).statuses == {"4.1": 3}
+
+
 def test_a_learner_of_one_rank_is_bound_by_its_container(entries: dict[str, Entry]) -> None:
     assert "taskset" not in text(entries["learner-1/rank.sh"])
 
@@ -237,6 +263,7 @@ def test_the_supervisor_is_told_all_that_it_needs() -> None:
                 "number": step.number,
                 "command": step.command,
                 "parallel": step.parallel,
+                "each": "rank",
                 "argv": argv,
                 "folder": "/job/code",
                 "timeout": 0,
@@ -330,3 +357,33 @@ def test_a_rank_that_sees_its_gpus_or_was_given_none_starts(
     tmp_path: Path, gpus: tuple[str, ...], devices: int, smi: str
 ) -> None:
     assert Rank(tmp_path).run(gpus, devices, smi)[:2] == (0, "trained\n")
+
+
+def told_of_torch(**more: str) -> dict[str, str]:
+    """What a rank's program finds for torch.distributed: rank 2 of 4, the first of learner 2."""
+    plan = replace(example(Compute("p100x2", 2)), master_port=30007)
+    made = {one.name: one for one in learner_entries(plan, "10.0.0.0/24", CLIENT, HOSTS, house() / "templates")}
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "ranks").mkdir()
+        script = Path(folder) / "rank.sh"
+        script.write_text(text(made["learner-2/rank.sh"]).replace("/run/logs", folder))
+        mpi = {"RANK": "2", "SIZE": "4", "LOCAL_RANK": "0", "LOCAL_SIZE": "2"}
+        environment = {**os.environ, **{f"OMPI_COMM_WORLD_{name}": value for name, value in mpi.items()}, **more}
+        argv = ["/bin/sh", str(script), "1", "env"]
+        done = subprocess.run(argv, env=environment, capture_output=True, timeout=30, check=True, text=True)
+    found = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "GROUP_RANK", "MASTER_ADDR", "MASTER_PORT")
+    return {name: found[name] for name in names}
+
+
+def test_every_rank_finds_what_torch_distributed_asks_for() -> None:
+    assert told_of_torch() == {
+        "RANK": "2",
+        "WORLD_SIZE": "4",
+        "LOCAL_RANK": "0",
+        "LOCAL_WORLD_SIZE": "2",
+        "GROUP_RANK": "1",
+        "MASTER_ADDR": "learner-1",
+        "MASTER_PORT": "30007",
+    }
+    assert told_of_torch(MASTER_PORT="6000")["MASTER_PORT"] == "6000"

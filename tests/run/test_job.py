@@ -33,7 +33,7 @@ def test_every_host_knows_the_whole_run_and_which_part_is_its_own() -> None:
         KeptLearner(1, "learner-1", f"toolkit-{RUN}-learner-1", (0, 1), 0),
         KeptLearner(2, "learner-2", f"toolkit-{RUN}-learner-2", (2, 3), 1),
     )
-    assert first.steps == (KeptStep(1, "python train.py", True), KeptStep(2, "python transform.py", False))
+    assert first.steps == (KeptStep(1, "python train.py", "all"), KeptStep(2, "python transform.py", "one"))
     assert (first.hosts, first.filesystem, first.folder, first.volume) == (
         ("one", "two"),
         "results:mnist-training-models",

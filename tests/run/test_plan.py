@@ -85,6 +85,15 @@ def test_the_environment_is_the_contracts_over_the_images() -> None:
     }
 
 
+def test_ranks_without_a_gpu_are_told_that_there_is_none() -> None:
+    plan = plan_for(Compute("cpux4", 2))
+    environment = run_environment(plan)
+    assert [learner.ranks for learner in plan.learners] == [(0, 1, 2, 3), (4, 5, 6, 7)]
+    assert (environment["GPU_COUNT"], environment["DDL_OPTIONS"]) == ("0", "-mode p:4x2")
+    assert environment["NVIDIA_VISIBLE_DEVICES"] == "void"
+    assert (plan.in_place_of_gpus, plan_for(Compute("p100", 2)).in_place_of_gpus) == (False, True)
+
+
 @pytest.mark.parametrize("open_mpi", ["4.1.4", "1.10.2"])
 def test_the_mpirun_line_of_the_example(open_mpi: str) -> None:
     plan = replace(plan_for(), image=replace(IMAGE, open_mpi=open_mpi))
@@ -133,6 +142,18 @@ def test_the_mpirun_line_for_open_mpi_5_speaks_to_its_runtime() -> None:
     ]
 
 
+@pytest.mark.parametrize("open_mpi", ["1.10.2", "4.1.4", "5.0.7"])
+def test_a_step_that_runs_once_on_each_learner_is_one_process_on_each(open_mpi: str) -> None:
+    plan = replace(plan_for(Compute("p100x2", 3)), image=replace(IMAGE, open_mpi=open_mpi))
+    argv = mpirun_argv(plan, PlannedStep(2, "cd src; python t.py", "node"), "10.0.0.0/16")
+    assert argv[1:9] == [
+        *("--noprefix", "--np", "3", "--hostfile", "/run/learner/hostfile"),
+        *("--map-by", "ppr:1:node", "--bind-to"),
+    ]
+    stop = "stop_if_failed() { set -- $?; [ $1 = 0 ] || exit $1; }; "
+    assert argv[-4:] == ["/run/learner/rank.sh", "2", f"{stop}cd src; stop_if_failed; python t.py", "node"]
+
+
 @pytest.mark.parametrize(("open_mpi", "transports"), [("4.1.4", "self,vader"), ("5.0.7", "self,sm")])
 def test_the_ranks_of_one_learner_need_no_network_and_listen_on_none(open_mpi: str, transports: str) -> None:
     plan = replace(plan_for(Compute("p100x2", 1)), image=replace(IMAGE, open_mpi=open_mpi))
@@ -158,14 +179,14 @@ def asking(**changes: object) -> RunPlan:
 
 
 def test_a_step_carries_what_it_was_told() -> None:
-    asked = Step("python t.py", False, "sub", 90, (("A", "1"),))
+    asked = Step("python t.py", "one", "sub", 90, (("A", "1"),))
     assert asking(steps=(asked,)).steps == (
-        PlannedStep(1, "python t.py", False, folder="/job/code/sub", timeout=90, environment=(("A", "1"),)),
+        PlannedStep(1, "python t.py", "one", folder="/job/code/sub", timeout=90, environment=(("A", "1"),)),
     )
 
 
 def test_the_mpirun_line_of_a_step_with_wishes_of_its_own() -> None:
-    asked = Step("t", True, "sub", environment=(("OWN", "v"),), mca=(("btl", "self,tcp"), ("btl_tcp_links", "2")))
+    asked = Step("t", "all", "sub", environment=(("OWN", "v"),), mca=(("btl", "self,tcp"), ("btl_tcp_links", "2")))
     plan = asking(steps=(asked,))
     argv = mpirun_argv(plan, plan.steps[0], "10.0.0.0/8")
     assert argv[argv.index("pml") + 2 : argv.index("-x")] == [

@@ -2,46 +2,82 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from toolkit.additions.explain import explain, files_of, mends
+from toolkit.additions.model import ImageFacts, Needs
 from toolkit.additions.question import additions_question
 from toolkit.additions.stages import packages_base
+from toolkit.additions.stand_ins import constraints_of, write_stand_ins
 from toolkit.catalogue.model import DistributionBase, Recipe
 from toolkit.catalogue.version import ADDITIONS_TEMPLATE
 from toolkit.errors import Code, ToolkitError
 from toolkit.lock.debs import solve_debs
-from toolkit.lock.file import read_lock
 from toolkit.lock.model import Lock, WheelPin
 from toolkit.lock.pool import Pool
-from toolkit.lock.wheels import solve_wheels
+from toolkit.lock.wheels import UnsolvedError, solve_wheels
 from toolkit.whole_file import sha256_of
 
 
-def lock_additions(recipe: Recipe, pool: Pool, on_step: Callable[[str], None]) -> Lock:
-    """The lock of the recipe's additions.
+def lock_additions(recipe: Recipe, needs: Needs, image: ImageFacts, pool: Pool, on_step: Callable[[str], None]) -> Lock:
+    """The lock of the recipe's additions, which are those of `needs`.
 
     Its wheels are those that the framework's image has not; its Debian packages are all of the base and the
-    additions together, as the base is made of them once more. Raises `ToolkitError` with the solver's words.
+    additions together, as the base is made of them once more. Raises `ToolkitError` with the solver's words, in which
+    those who ask are named.
     """
     assert recipe.additions
     wheels: tuple[WheelPin, ...] = ()
     if recipe.additions.requirements:
         on_step("asking the index for wheels")
-        wheels = _new_wheels(recipe)
+        wheels = _new_wheels(recipe, needs, image)
     debs = solve_debs(packages_base(recipe), pool, on_step) if recipe.additions.packages else ()
     template = sha256_of(recipe.template.parent / ADDITIONS_TEMPLATE)
     return Lock(additions_question(recipe), template, debs, wheels)
 
 
-def _new_wheels(recipe: Recipe) -> tuple[WheelPin, ...]:
+def _new_wheels(recipe: Recipe, needs: Needs, image: ImageFacts) -> tuple[WheelPin, ...]:
     assert recipe.additions
     if not isinstance(recipe.base, DistributionBase):
         raise ToolkitError(Code.MANIFEST, "requirements cannot be locked for an image of a registry")
-    there = {wheel.name: wheel.version for wheel in read_lock(recipe.lock).wheels}
-    constraints = [f"{name}=={version}" for name, version in there.items()]
-    solved = solve_wheels(recipe.additions.requirements, recipe.python, recipe.base.suite, constraints)
-    return tuple(wheel for wheel in solved if wheel.name not in there)
+    asked, holds = recipe.additions, image.holds
+    with tempfile.TemporaryDirectory(prefix="toolkit-lock-") as name:
+        stand_ins = write_stand_ins(holds, Path(name))
+        try:
+            solved = solve_wheels(
+                asked.requirements,
+                recipe.python,
+                recipe.base.suite,
+                [*constraints_of(holds), *asked.constraints],
+                hashes={package: frozenset(digests) for package, digests in asked.hashes},
+                beside=Path(name),
+                apart=stand_ins,
+            )
+        except UnsolvedError as error:
+            raise _unsolved(error, needs, image, recipe.base.suite.title) from None
+    wheels = tuple(wheel for wheel in solved if wheel.name not in holds)
+    _refuse_outside(wheels, needs)
+    return wheels
+
+
+def _refuse_outside(wheels: tuple[WheelPin, ...], needs: Needs) -> None:
+    """Raise `ToolkitError` (C102) where a wheel is outside of a constraint; an old Python has no resolver for them."""
+    versions = {wheel.name: wheel.version for wheel in wheels}
+    for one in needs.constraints:
+        version = versions.get(one.name)
+        if version and not one.requirement.specifier.contains(version, prereleases=True):
+            raise ToolkitError(Code.CODE, f"{one.place} allows only {one.text}, and {version} is asked for")
+
+
+def _unsolved(error: UnsolvedError, needs: Needs, image: ImageFacts, suite: str) -> ToolkitError:
+    return ToolkitError(
+        Code.IMAGE,
+        f"no wheels answer {files_of(needs.wanted)} for Python {image.python} on {suite}, beside {image.name}",
+        evidence=explain(error.said, image, needs.wanted, needs.constraints),
+        mend=mends(error.said) or error.mend,
+    )
 
 
 def title(manifest: Path) -> str:

@@ -9,7 +9,8 @@ from toolkit.catalogue.model import Recipe
 from toolkit.lock.model import Lock
 from toolkit.whole_file import sha256_of
 
-ADDITIONS_FORMAT = 1
+ADDITIONS_FORMAT = 2
+"""Counted up where the same files are read to mean something else: then every lock of additions is stale."""
 
 
 def additions_question(recipe: Recipe) -> str:
@@ -20,6 +21,8 @@ def additions_question(recipe: Recipe) -> str:
         sha256_of(recipe.lock),
         sorted(recipe.additions.requirements),
         sorted(recipe.additions.packages),
+        sorted(recipe.additions.constraints),
+        sorted(recipe.additions.hashes),
     ]
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
@@ -28,4 +31,4 @@ def stale_additions(recipe: Recipe, lock: Lock) -> str:
     """Why `lock` does not serve the recipe's additions any more, in words; empty where it does."""
     if lock.asked == additions_question(recipe):
         return ""
-    return "requirements, packages or the framework's lock are others than when it was made"
+    return "requirements, packages or the framework's lock are others than when it was made, or are read in another way"

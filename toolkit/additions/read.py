@@ -1,77 +1,62 @@
 """What a person's code needs besides the framework, read from the files that people already have.
 
-`requirements.txt` beside the code, or else the dependencies of its `pyproject.toml`; Debian packages from the manifest.
+Python packages from the file that counts of those beside the code (`toolkit.additions.formats`), Debian packages from
+the manifest.
 """
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
-from packaging.requirements import InvalidRequirement, Requirement
-
+from toolkit.additions.fits import fit
+from toolkit.additions.formats import read_asked
+from toolkit.additions.model import Asked, ImageFacts, Needs, Wanted
 from toolkit.catalogue.model import Additions
-from toolkit.errors import Code, Place, Problem, ToolkitError
+from toolkit.errors import Code, ToolkitError
 
-REQUIREMENTS, PROJECT = "requirements.txt", "pyproject.toml"
 LOCKS = {"cpu": "toolkit.lock", "cuda": "toolkit-cuda.lock"}
 """Beside the code, by flavour: what is locked stands on the versions of one flavour of the framework."""
 
 
-def read_additions(code: Path, packages: tuple[str, ...], flavour: str = "cpu") -> Additions | None:
-    """The additions of the code in the folder `code` with the manifest's `packages`; None where there are none.
+def read_additions(code: Path, packages: tuple[str, ...], image: ImageFacts, flavour: str = "cpu") -> Needs:
+    """What the code in the folder `code` with the manifest's `packages` needs on top of `image`.
 
-    Raises `ToolkitError` (C102) with file and line of a requirement that cannot be locked.
+    Raises `ToolkitError` (C102) with file and line of all that cannot be locked, or that the image excludes.
     """
-    requirements = _requirements(code)
-    if not requirements and not packages:
-        return None
-    return Additions(requirements, tuple(sorted(packages)), code / LOCKS[flavour])
+    asked = fit(read_asked(code, image), image)
+    if asked.problems:
+        raise _refused(code, asked)
+    constraints = (*asked.constraints, *asked.pins)
+    additions = Additions(
+        requirements=tuple(dict.fromkeys(one.text for one in asked.wanted)),
+        packages=tuple(sorted(packages)),
+        lock=code / LOCKS[flavour],
+        constraints=tuple(dict.fromkeys(one.text for one in constraints)) if asked.wanted else (),
+        hashes=_hashes((*asked.wanted, *constraints)) if asked.wanted else (),
+    )
+    empty = not additions.requirements and not additions.packages
+    return Needs(None if empty else additions, (*asked.notes, *_unhashed(asked)), asked.wanted, constraints)
 
 
-def _requirements(code: Path) -> tuple[str, ...]:
-    if (code / REQUIREMENTS).is_file():
-        return _from_lines(code / REQUIREMENTS)
-    if (code / PROJECT).is_file():
-        return _from_project(code / PROJECT)
-    return ()
+def _unhashed(asked: Asked) -> tuple[str, ...]:
+    """What has no hashes where others have: pip refuses it, and here it gets the index's."""
+    bare = dict.fromkeys(one.name for one in asked.wanted if not one.hashes)
+    some = any(one.hashes for one in asked.wanted)
+    return (f"no hashes are given for {', '.join(bare)}: the index's are locked",) if some and bare else ()
 
 
-def _from_lines(file: Path) -> tuple[str, ...]:
-    found, problems = [], []
-    for number, line in enumerate(file.read_text("utf-8").splitlines(), 1):
-        text = line.partition(" #")[0].strip()
-        if not text or text.startswith("#"):
-            continue
-        problem = _problem(text)
-        if problem:
-            problems.append(Problem(problem, Place(str(file), number, 1), source_line=line))
-        found.append(text)
-    return _checked(file, found, problems)
+def _hashes(wanted: tuple[Wanted, ...]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """By package, the files that all who give hashes for it let serve."""
+    found: dict[str, frozenset[str]] = {}
+    for one in wanted:
+        if one.hashes:
+            found[one.name] = found.get(one.name, one.hashes) & one.hashes
+    return tuple((name, tuple(sorted(found[name]))) for name in sorted(found))
 
 
-def _from_project(file: Path) -> tuple[str, ...]:
-    try:
-        project = tomllib.loads(file.read_text("utf-8")).get("project", {})
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ToolkitError(Code.CODE, f"{file} is not valid TOML: {error}") from None
-    found = [str(line) for line in project.get("dependencies", [])]
-    problems = [Problem(f"{line}: {problem}", Place(str(file), 1, 1)) for line in found if (problem := _problem(line))]
-    return _checked(file, found, problems)
-
-
-def _checked(file: Path, found: list[str], problems: list[Problem]) -> tuple[str, ...]:
-    if problems:
-        raise ToolkitError(Code.CODE, f"{file} asks for what cannot be locked", tuple(problems))
-    return tuple(found)
-
-
-def _problem(text: str) -> str:
-    """Why a requirement cannot be locked, or nothing."""
-    if text.startswith("-"):
-        return "options of pip are not read here: name packages and versions alone"
-    try:
-        requirement = Requirement(text)
-    except InvalidRequirement as error:
-        return f"no requirement: {str(error).splitlines()[0]}"
-    return "a URL cannot be locked by version: name a package of the index" if requirement.url else ""
+def _refused(code: Path, asked: Asked) -> ToolkitError:
+    files = dict.fromkeys(problem.place.file for problem in asked.problems if problem.place)
+    held = any("the image" in problem.what for problem in asked.problems)
+    mend = "leave out the version, or choose a framework that has it: toolkit frameworks" if held else ""
+    what = f"{' and '.join(files) or code} {'ask' if len(files) > 1 else 'asks'} for what cannot be locked"
+    return ToolkitError(Code.CODE, what, tuple(dict.fromkeys(asked.problems)), mend=mend)

@@ -47,7 +47,7 @@ def choose(rows: Sequence[FrameworkRow], wanted: Framework, flavour: str = CPU) 
     versions = sorted({row.version for row in same_name}, key=_numbers)
     if wanted.version not in versions:
         what = f"no recipe for {wanted.name} `{wanted.version}`; {_instead(wanted.version, versions)}"
-        raise NotInCatalogue("version", what)
+        raise NotInCatalogue("version", f"{what}{_elsewhere(rows, wanted)}")
     same_version = [row for row in same_name if row.version == wanted.version]
     same_python = [
         row for row in same_version if row.python == wanted.python or row.python.startswith(f"{wanted.python}.")
@@ -71,6 +71,19 @@ def _with_compat(rows: Sequence[FrameworkRow], wanted: Framework) -> Sequence[Fr
         what = f"{wanted.name} {wanted.version} has no compat `{wanted.compat}`"
         raise NotInCatalogue("compat", f"{what}; {_instead(wanted.compat, known) if known else 'it has none'}")
     return [row for row in rows if row.compat == wanted.compat] or rows
+
+
+def _elsewhere(rows: Sequence[FrameworkRow], wanted: Framework) -> str:
+    """Where a script for that major version runs though `wanted` itself is not there; empty where it does nowhere."""
+    major = wanted.version.partition(".")[0]
+    kin = [row for row in rows if row.framework == wanted.name or row.framework.startswith(f"{wanted.name}-")]
+    same = dict.fromkeys(f"`{row.framework}` has {row.version}" for row in kin if row.version.split(".")[0] == major)
+    newer = dict.fromkeys(
+        f"`{row.framework}` of today runs a script for {major}.x with `compat: {row.compat}`"
+        for row in kin
+        if row.compat.endswith(major) and row.version.split(".")[0] != major
+    )
+    return f"; {', and '.join([*same, *newer])} (docs/old-scripts.md)" if newer else ""
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -97,11 +97,17 @@ class Program:
 
 @dataclass(frozen=True)
 class Additions:
-    """What a person's code needs on top of a framework: Python requirements, Debian packages, and their own lock."""
+    """What a person's code needs on top of a framework: Python requirements, Debian packages, and their own lock.
+
+    `constraints` are bounds on packages that may be needed, and `hashes` the SHA-256 of the files that alone may serve
+    for a package, by its normalised name.
+    """
 
     requirements: tuple[str, ...]
     packages: tuple[str, ...]
     lock: Path
+    constraints: tuple[str, ...] = ()
+    hashes: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True)

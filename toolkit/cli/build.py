@@ -1,18 +1,19 @@
-"""`toolkit build MANIFEST`, `toolkit build --image NAME`, `toolkit build --all`."""
+"""`toolkit build MANIFEST`, `toolkit build --image IMAGE`, `toolkit build --all`."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from toolkit.additions.image import image_facts
 from toolkit.additions.question import stale_additions
 from toolkit.additions.read import read_additions
 from toolkit.catalogue.choose import NotInCatalogue, choose
 from toolkit.catalogue.model import FrameworkRow, Recipe
-from toolkit.catalogue.reader import read_frameworks
-from toolkit.catalogue.site import read_site
 from toolkit.cli.build_papers import keep_provenance, now
+from toolkit.cli.catalogue import catalogue
 from toolkit.cli.compatible import facts_against, refuse_impossible, why_cpu_alone
 from toolkit.cli.screen import console, human_size, print_json, progress_bar
 from toolkit.errors import Code, ToolkitError
@@ -25,16 +26,17 @@ from toolkit.image.store import ImageStore
 from toolkit.lock.file import read_lock
 from toolkit.manifest.model import Manifest
 from toolkit.manifest.reader import framework_error, read_manifest
-from toolkit.places import cache, house, site
+from toolkit.places import cache, site
 from toolkit.proof.expect import expectation
 from toolkit.proof.model import TOOL_IMAGE, Expectation, refuse
 from toolkit.proof.prove import prove
+from toolkit.urls import redact_urls
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Build the image that mounts buckets, then the manifest's own; or those that are named."""
     if bool(arguments.manifest) + bool(arguments.image) + arguments.all != 1:
-        raise ToolkitError(Code.MANIFEST, "say what to build: MANIFEST, --image NAME or --all")
+        raise ToolkitError(Code.MANIFEST, "say what to build: MANIFEST, --image IMAGE or --all")
     if arguments.all or len(arguments.image) > 1:
         from toolkit.cli import build_matrix
 
@@ -69,11 +71,6 @@ def build(recipe: Recipe, expected: Expectation, builder: str, report: Report) -
     return built
 
 
-def catalogue() -> tuple[FrameworkRow, ...]:
-    """Every row of the catalogue."""
-    return read_frameworks(house() / "images", house() / "templates", read_site(site()))
-
-
 def row_of(manifest: Manifest, file: Path, flavour: str = "cpu") -> FrameworkRow:
     """The catalogue's answer to the manifest in `file`; raises `ToolkitError` (C101) that points at the field."""
     try:
@@ -87,14 +84,34 @@ def served_flavour(manifest: Manifest, file: Path, flavour: str) -> str:
     return "cpu" if row_of(manifest, file, flavour).recipe.lacks_bundle else flavour
 
 
-def recipe_of(manifest: Manifest, file: Path, code: Path | None = None, flavour: str = "cpu") -> Recipe:
+def tell_notes(notes: Sequence[str]) -> None:
+    """What is to be known of the files that ask for packages, a line each on standard error."""
+    for note in notes:
+        console.print(f"toolkit: {redact_urls(note)}", style="yellow", soft_wrap=True)
+
+
+def say_nothing(_notes: Sequence[str]) -> None:
+    """For commands that change nothing: whoever locks or launches is told."""
+
+
+def recipe_of(
+    manifest: Manifest,
+    file: Path,
+    code: Path | None = None,
+    flavour: str = "cpu",
+    tell: Callable[[Sequence[str]], None] = say_nothing,
+) -> Recipe:
     """The recipe of the image that `manifest` needs, with what the code in `code` adds (default: beside the manifest).
+
+    `tell` gets the notes on the files that ask for packages.
 
     Raises `ToolkitError` (C102) where it adds what is not locked, or whose lock is stale.
     """
     row = row_of(manifest, file, flavour)
     refuse_bundleless(row.recipe)
-    additions = read_additions(code or file.parent, manifest.packages, flavour)
+    needs = read_additions(code or file.parent, manifest.packages, image_facts(row.recipe), flavour)
+    tell(needs.notes)
+    additions = needs.additions
     locking = f"toolkit lock {file}" + (f" --flavour {flavour}" if flavour != "cpu" else "")
     if additions and not additions.lock.is_file():
         wanted = ", ".join([*additions.requirements, *additions.packages])
@@ -106,7 +123,7 @@ def recipe_of(manifest: Manifest, file: Path, code: Path | None = None, flavour:
     if additions and added and (why := stale_additions(recipe, added)):
         raise ToolkitError(Code.CODE, f"{additions.lock} is stale: {why}", mend=locking)
     wheels = [*read_lock(recipe.lock).wheels, *(added.wheels if added else ())]
-    refuse_impossible(row, wheels, manifest.compute.gpu_kind)
+    refuse_impossible(row, wheels, manifest.compute.kind)
     return recipe
 
 
@@ -145,7 +162,7 @@ def _asked(arguments: argparse.Namespace) -> tuple[Recipe, FrameworkRow]:
     file = Path(arguments.manifest)
     manifest = read_manifest(file)
     flavour = served_flavour(manifest, file, arguments.flavour)
-    return recipe_of(manifest, file, flavour=flavour), row_of(manifest, file, flavour)
+    return recipe_of(manifest, file, flavour=flavour, tell=tell_notes), row_of(manifest, file, flavour)
 
 
 def _dry_run(recipe: Recipe, arguments: argparse.Namespace) -> int:

@@ -13,7 +13,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from toolkit.catalogue.model import Recipe
-from toolkit.cli.build import build, catalogue, named_row
+from toolkit.cli.build import build, named_row
+from toolkit.cli.catalogue import catalogue
 from toolkit.cli.screen import console, human_size, print_json, progress_bar
 from toolkit.image.matrix import Matrix, OnLine, Outcome, this_machines_workers
 from toolkit.image.own import buckets_recipe

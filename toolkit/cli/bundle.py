@@ -1,4 +1,4 @@
-"""`toolkit bundle MANIFEST… -o FILE`."""
+"""`toolkit bundle MANIFEST… -o FILE`, and `toolkit bundle load FILE`."""
 
 from __future__ import annotations
 
@@ -27,6 +27,15 @@ from toolkit.shipping.own_wheels import gather_wheels
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Make a bundle, or load one."""
+    if arguments.act == "load":
+        from toolkit.cli import bundle_load
+
+        return bundle_load.run(arguments)
+    return _make(arguments)
+
+
+def _make(arguments: argparse.Namespace) -> int:
     """Look whether every image is built, fetch what the pool lacks, make the tool's wheels, write it all."""
     manifests, target = [Path(word) for word in arguments.manifest], Path(arguments.output)
     store, pool = ImageStore(), Pool(cache() / "pool")

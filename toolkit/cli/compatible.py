@@ -13,22 +13,23 @@ from toolkit.compatibility.model import Combination
 from toolkit.compatibility.reader import read_table
 from toolkit.errors import Code
 from toolkit.lock.model import WheelPin
+from toolkit.manifest.compute import CPU as NO_GPU_ASKED
 from toolkit.manifest.model import Framework
 from toolkit.places import house
 
 
 def refuse_impossible(
-    row: FrameworkRow, wheels: Sequence[WheelPin], gpu_kind: str, requirements: Sequence[str] = ()
+    row: FrameworkRow, wheels: Sequence[WheelPin], kind: str, requirements: Sequence[str] = ()
 ) -> None:
-    """Raise `ToolkitError` (C101) where `row` with these wheels or requirements cannot work on `gpu_kind`.
+    """Raise `ToolkitError` (C101) where `row` with these wheels or requirements cannot work on `kind`.
 
-    A CPU image runs wherever it starts: then the GPU is no part of the question.
+    A CPU image runs wherever it starts, and a manifest may ask for no GPU (`cpu`): then it is no part of the question.
     """
     table = read_table(house() / "images")
-    architectures = [gpu_architecture(gpu_kind, table)] if row.flavour == CUDA else []
+    architectures = [gpu_architecture(kind, table)] if row.flavour == CUDA and kind != NO_GPU_ASKED else []
     conflicts = check(combination_of(row, wheels, architectures, requirements), table)
     if conflicts:
-        on = f" on {gpu_kind}" if architectures else ""
+        on = f" on {kind}" if architectures else ""
         raise as_error(f"{row.spelled}{on}", conflicts, Code.MANIFEST)
 
 

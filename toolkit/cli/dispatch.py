@@ -24,7 +24,7 @@ def dispatch(arguments: argparse.Namespace) -> int:
     try:
         return int(importlib.import_module(f"toolkit.cli.{arguments.verb}").run(arguments))
     except ToolkitError as error:
-        _tell(error, as_json=arguments.json)
+        print_error(error, as_json=arguments.json)
         return error.code.exit_status
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -35,11 +35,12 @@ def dispatch(arguments: argparse.Namespace) -> int:
         return 1
     except OSError as error:
         # A folder that cannot be written, a full disk: what the system says is what there is to say.
-        _tell(ToolkitError(Code.RESOURCES, str(error)), as_json=arguments.json)
+        print_error(ToolkitError(Code.RESOURCES, str(error)), as_json=arguments.json)
         return Code.RESOURCES.exit_status
 
 
-def _tell(error: ToolkitError, *, as_json: bool) -> None:
+def print_error(error: ToolkitError, *, as_json: bool) -> None:
+    """The error on standard error; with `as_json`, as one object on standard output too."""
     if as_json:
         print(json.dumps(error.as_json()).replace("\x7f", "\\u007f"))
     print(f"toolkit: error {error}", file=sys.stderr)

@@ -95,7 +95,7 @@ def _look_from_here(names: dict[str, str], opened: Opened) -> tuple[Finding, ...
 
 def _images(cluster: Cluster, manifest: Manifest | None, file: str | None) -> Sequence[str]:
     """The image that the manifest would run in: one to start with GPUs, where a host has it."""
-    if manifest is None or file is None or cluster.gpu == NO_GPU:
+    if manifest is None or file is None or cluster.gpu == NO_GPU or manifest.compute.on_cpu:
         return ()
     return (read_inputs(recipe_of(manifest, Path(file))).reference,)
 

@@ -8,14 +8,13 @@ from dataclasses import asdict, dataclass
 
 from toolkit.catalogue.choose import CPU, CUDA
 from toolkit.catalogue.model import FrameworkRow
-from toolkit.cli.build import catalogue
+from toolkit.cli.catalogue import catalogue
 from toolkit.cli.screen import print_json
 from toolkit.compatibility.check import check
 from toolkit.compatibility.combine import combination_of
 from toolkit.compatibility.model import Table, version_of
 from toolkit.compatibility.reader import read_table
 from toolkit.errors import Code, ToolkitError
-from toolkit.manifest.model import COMPUTE
 from toolkit.places import house
 
 
@@ -100,9 +99,9 @@ def _cuda(row: FrameworkRow, table: Table) -> str:
 
 def _gpus(row: FrameworkRow, table: Table) -> tuple[str, ...]:
     """The GPU kinds that a manifest can name, and that nothing in the table speaks against."""
-    kinds = dict.fromkeys(kind for kind, _ in COMPUTE.values())
-    architectures = {gpu.kind: gpu.architecture for gpu in table.gpus}
-    return tuple(kind for kind in kinds if not check(combination_of(row, (), [architectures[kind]]), table))
+    works = {gpu.architecture for gpu in table.gpus}
+    works -= {one for one in works if check(combination_of(row, (), [one]), table)}
+    return tuple(gpu.kind for gpu in table.gpus if gpu.architecture in works)
 
 
 def _instead(name: str) -> str:

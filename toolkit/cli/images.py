@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 from toolkit.catalogue.model import FrameworkRow
 from toolkit.catalogue.version import read_inputs
-from toolkit.cli.build import catalogue
+from toolkit.cli.catalogue import catalogue
 from toolkit.cli.screen import human_size, print_json, progress_bar
 from toolkit.errors import ToolkitError
 from toolkit.image import labels as label
@@ -132,7 +132,7 @@ def _offer_lines(offered: tuple[Offer, ...], names: set[str]) -> Iterator[str]:
     rest = [offer for offer in offered if offer.reference not in names or offer.missing]
     if not rest:
         return
-    yield "in the catalogue, not built (toolkit build --image NAME):"
+    yield "in the catalogue, not built (toolkit build --image IMAGE):"
     width = max(len(offer.reference or offer.row.recipe.name) for offer in rest)
     for offer in rest:
         missing = f"  ({offer.missing})" if offer.missing else ""

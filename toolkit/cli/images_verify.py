@@ -8,7 +8,7 @@ from itertools import islice
 
 from toolkit.catalogue.model import Recipe
 from toolkit.catalogue.version import read_inputs
-from toolkit.cli.build import catalogue
+from toolkit.cli.catalogue import catalogue
 from toolkit.cli.screen import console, print_json, progress_bar
 from toolkit.errors import Code, ToolkitError
 from toolkit.image import labels as label

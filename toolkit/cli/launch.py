@@ -11,9 +11,10 @@ from functools import partial
 from pathlib import Path
 
 from toolkit.buckets.embedded import remove_store
+from toolkit.catalogue.choose import CPU, CUDA
 from toolkit.catalogue.model import DistributionBase, Recipe
 from toolkit.catalogue.version import read_inputs
-from toolkit.cli.build import recipe_of
+from toolkit.cli.build import recipe_of, tell_notes
 from toolkit.cli.manifest_words import read_and_tell
 from toolkit.cli.run_screen import Screen, told_end
 from toolkit.cli.screen import console, print_json, progress_bar
@@ -101,8 +102,8 @@ def read_order(arguments: argparse.Namespace, *, submitted: bool = False) -> Ord
     cluster = read_cluster(Path(arguments.cluster) if arguments.cluster else house() / "clusters" / "local.yml")
     refuse_unreachable_store(manifest, cluster)
     code_folder = Path(arguments.code) if arguments.code else manifest_file.parent
-    flavour = "cpu" if cluster.gpu == NO_GPU else "cuda"
-    recipe = recipe_of(manifest, manifest_file, code_folder, flavour)
+    flavour = flavour_on(cluster, manifest.compute)
+    recipe = recipe_of(manifest, manifest_file, code_folder, flavour, tell_notes)
     cluster_file = Path(arguments.cluster) if arguments.cluster else None
     code = (
         read_submitted(code_folder)
@@ -115,10 +116,15 @@ def read_order(arguments: argparse.Namespace, *, submitted: bool = False) -> Ord
     reference = read_inputs(recipe).reference
     there = store.find(reference)
     if there is None:
-        building = f"toolkit build {manifest_file}" + (f" --flavour {flavour}" if flavour != "cpu" else "")
+        building = f"toolkit build {manifest_file}" + (f" --flavour {flavour}" if flavour != CPU else "")
         raise ToolkitError(Code.IMAGE, f"image {reference} is not here", mend=building)
     image = run_image(recipe, reference, there)
     return Order(manifest, manifest_file, cluster, code, image, side_image, cluster_file)
+
+
+def flavour_on(cluster: Cluster, compute: Compute) -> str:
+    """The image's flavour: for GPUs where they are asked for and the cluster has some."""
+    return CPU if compute.on_cpu or cluster.gpu == NO_GPU else CUDA
 
 
 def code_of(
@@ -158,7 +164,7 @@ def ready(order: Order, training_id: TrainingId, *, wait: bool) -> Iterator[Requ
             boarded = boarding.go_aboard(order.image, order.side_image, report, wait=wait)
         for note in boarded.notes:
             console.print(note, style="yellow", soft_wrap=True)
-        seats = (boarded.seats, boarded.ssh_port)
+        seats = (boarded.seats, boarded.ssh_port, boarded.master_port)
         plan = make_plan(manifest, cluster, order.image, order.side_image, training_id, *seats)
         yield Request(
             manifest,
@@ -176,7 +182,7 @@ def here(look_at: Callable[[], Machine], cluster: Cluster, compute: Compute) -> 
     """The learners' seats on this machine, which is looked at where their ranks are to be bound."""
     if cluster.binding == UNBOUND:
         return ()
-    cpus = bind_here(look_at(), compute.nodes, compute.gpus_per_node, compute.cpus)
+    cpus = bind_here(look_at(), compute.nodes, compute.ranks_per_node, compute.cpus)
     return tuple(Seat(cpus=one) for one in cpus)
 
 

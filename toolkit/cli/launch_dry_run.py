@@ -9,8 +9,8 @@ from pathlib import Path
 
 from toolkit.catalogue.model import Recipe
 from toolkit.catalogue.version import read_inputs
-from toolkit.cli.build import recipe_of
-from toolkit.cli.launch import code_of, here, open_mpi_of, refuse_unreachable_store, run_image
+from toolkit.cli.build import recipe_of, tell_notes
+from toolkit.cli.launch import code_of, flavour_on, here, open_mpi_of, refuse_unreachable_store, run_image
 from toolkit.cli.manifest_words import read_and_tell
 from toolkit.cli.screen import print_json
 from toolkit.cluster.model import NO_GPU, UNBOUND, Cluster
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     cluster = read_cluster(Path(arguments.cluster) if arguments.cluster else house() / "clusters" / "local.yml")
     refuse_unreachable_store(manifest, cluster)
     code_folder = Path(arguments.code) if arguments.code else file.parent
-    recipe = recipe_of(manifest, file, code_folder, "cpu" if cluster.gpu == NO_GPU else "cuda")
+    recipe = recipe_of(manifest, file, code_folder, flavour_on(cluster, manifest.compute), tell_notes)
     cluster_file = Path(arguments.cluster) if arguments.cluster else None
     code = code_of(code_folder, manifest, file, cluster, cluster_file)
     reference = read_inputs(recipe).reference
@@ -70,10 +70,10 @@ def _seats(cluster: Cluster, manifest: Manifest) -> tuple[Seat, ...]:
     compute = manifest.compute
     if cluster.engine == "local":
         return here(look_at_cores, cluster, compute)
-    hosts = pick_hosts(cluster, compute.gpu_kind, compute.gpus_per_node, compute.nodes)
+    hosts = pick_hosts(cluster, compute.kind, compute.ranks_per_node, compute.nodes)
     count = 0 if cluster.gpu == NO_GPU else compute.gpus_per_node
     gpus = tuple(f"GPU{number}" for number in range(count))
-    cpus = RankCpus(() if cluster.binding == UNBOUND else (CPUS,) * compute.gpus_per_node)
+    cpus = RankCpus(() if cluster.binding == UNBOUND else (CPUS,) * compute.ranks_per_node)
     return tuple(Seat(host.name, host.address or host.name, gpus=gpus, cpus=cpus) for host in hosts)
 
 
@@ -115,7 +115,13 @@ def _facts(plan: RunPlan, told: list[tuple[str, str]]) -> dict[str, object]:
         "facts": [[name, text] for name, text in fact_lines(plan)],
         "hosts": host_commands(plan),
         "steps": [
-            {"number": step.number, "command": step.command, "parallel": step.parallel, "argv": argv}
+            {
+                "number": step.number,
+                "command": step.command,
+                "ranks": step.ranks,
+                "parallel": step.parallel,
+                "argv": argv,
+            }
             for step, argv in step_commands(plan)
         ],
     }

@@ -6,7 +6,7 @@ import argparse
 
 from rich.table import Table
 
-from toolkit.cli.build import catalogue
+from toolkit.cli.catalogue import catalogue
 from toolkit.cli.screen import console, print_json, progress_bar
 from toolkit.errors import Code
 from toolkit.image.own import compiler_recipes, own_recipes

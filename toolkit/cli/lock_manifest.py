@@ -6,11 +6,13 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from toolkit.additions.image import image_facts
 from toolkit.additions.lock import lock_additions, title
+from toolkit.additions.model import ImageFacts, Needs
 from toolkit.additions.question import stale_additions
 from toolkit.additions.read import read_additions
 from toolkit.catalogue.model import Recipe
-from toolkit.cli.build import row_of
+from toolkit.cli.build import row_of, tell_notes
 from toolkit.cli.compatible import refuse_impossible
 from toolkit.cli.screen import console, print_json, progress_bar
 from toolkit.errors import Code, ToolkitError
@@ -30,31 +32,37 @@ def run(arguments: argparse.Namespace) -> int:
     file = Path(arguments.name[0])
     manifest = read_manifest(file)
     row = row_of(manifest, file, arguments.flavour)
-    recipe = replace(row.recipe, additions=read_additions(file.parent, manifest.packages, arguments.flavour))
+    image = image_facts(row.recipe)
+    needs = read_additions(file.parent, manifest.packages, image, arguments.flavour)
+    tell_notes(needs.notes)
+    recipe = replace(row.recipe, additions=needs.additions)
     if not recipe.additions:
         console.print(f"{file} asks for nothing besides {recipe.name}: nothing to lock", soft_wrap=True)
         return 0
-    refuse_impossible(row, (), manifest.compute.gpu_kind, recipe.additions.requirements)
+    refuse_impossible(row, (), manifest.compute.kind, recipe.additions.requirements)
     old = read_lock(recipe.additions.lock) if recipe.additions.lock.is_file() else None
     why = stale_additions(recipe, old) if old else "there is no lock yet"
     if arguments.check:
         console.print(f"{recipe.additions.lock}: {why or 'fresh'}", soft_wrap=True)
         return Code.MANIFEST.exit_status if why else 0
     if why or arguments.update:
-        _write(recipe, file, old, as_json=arguments.json)
+        _write(recipe, needs, image, file, old, as_json=arguments.json)
     else:
         console.print(f"{recipe.additions.lock}: left as it was", soft_wrap=True)
     return 0
 
 
-def _write(recipe: Recipe, file: Path, old: Lock | None, *, as_json: bool) -> None:
+def _write(recipe: Recipe, needs: Needs, image: ImageFacts, file: Path, old: Lock | None, *, as_json: bool) -> None:
     assert recipe.additions
     with progress_bar() as report:
-        lock = lock_additions(recipe, Pool(cache() / "pool"), lambda step: report(Progress("lock", step)))
+        pool = Pool(cache() / "pool")
+        lock = lock_additions(recipe, needs, image, pool, lambda step: report(Progress("lock", step)))
     write_lock(lock, recipe.additions.lock, title(file))
     if as_json:
         wheels = [{"name": wheel.name, "version": wheel.version} for wheel in lock.wheels]
-        print_json({"lock": str(recipe.additions.lock), "wheels": wheels, "packages": list(recipe.additions.packages)})
+        packages = list(recipe.additions.packages)
+        facts = {"lock": str(recipe.additions.lock), "wheels": wheels, "packages": packages}
+        print_json({**facts, "notes": list(needs.notes)})
     for change in changes_of_additions(read_lock(recipe.lock), old, lock):
         console.print(f"  {change.name}  {change.old or '–'} → {change.new or '–'}", soft_wrap=True)
     console.print(

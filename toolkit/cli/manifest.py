@@ -8,7 +8,7 @@ from pathlib import Path
 
 from toolkit.catalogue.choose import CPU, CUDA, NotInCatalogue, choose
 from toolkit.catalogue.model import FrameworkRow
-from toolkit.cli.build import catalogue
+from toolkit.cli.catalogue import catalogue
 from toolkit.cli.compatible import facts_against
 from toolkit.cli.manifest_words import tell_warnings
 from toolkit.cli.screen import console, print_json

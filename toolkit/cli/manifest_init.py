@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.catalogue.model import FrameworkRow
-from toolkit.cli.build import catalogue
+from toolkit.cli.catalogue import catalogue
 from toolkit.cli.manifest import checked
 from toolkit.cli.screen import console, print_json
 from toolkit.errors import Code, ToolkitError
@@ -24,7 +24,7 @@ _QUESTIONS = {
     "framework_version": "its version",
     "python": "Python",
     "command": "command that trains, on every rank",
-    "compute": "GPU kind x GPUs per node",
+    "compute": "GPU kind x GPUs per node, such as p100x2; or cpu",
     "nodes": "nodes",
     "endpoint": "S3 endpoint, or embedded",
     "data_bucket": "bucket of the training data",

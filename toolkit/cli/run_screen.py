@@ -16,7 +16,7 @@ from toolkit.run.code import SubmittedCode
 from toolkit.run.dry_run import binding_of, ranks_of
 from toolkit.run.events import Line
 from toolkit.run.outcome import raise_for
-from toolkit.run.plan import RunPlan, counted
+from toolkit.run.plan import RunPlan, where_it_runs
 from toolkit.run.record import Record, State
 from toolkit.run.view import Choice
 
@@ -48,9 +48,10 @@ def show_plan(plan: RunPlan, code: SubmittedCode | None = None) -> None:
         console.print(f"  {learner.hostname}{at}  {ranks_of(learner)}{gpus}", soft_wrap=True)
     console.print(f"  binding  {binding_of(plan)}", soft_wrap=True)
     for step in plan.steps:
-        how = f"on {counted(plan.ranks, 'rank')}" if step.parallel else "once, on learner 1"
-        console.print(f"  command {step.number}, {how}: {step.command}", soft_wrap=True)
-    if plan.cluster.gpu == "none":
+        console.print(f"  command {step.number}, {where_it_runs(plan, step)}: {step.command}", soft_wrap=True)
+    if not plan.gpus_per_node:
+        console.print(f"  GPUs     none: the manifest asks for {plan.compute}", soft_wrap=True)
+    if plan.in_place_of_gpus:
         console.print(
             f"  cluster {plan.cluster.name} has no GPU: each rank runs on the CPU in place of one {plan.gpu_kind}",
             style="yellow",

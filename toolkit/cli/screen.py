@@ -61,7 +61,7 @@ class SafeConsole(Console):
 
 console = SafeConsole(stderr=True)
 _SECONDS_BETWEEN_LINES = 2.0
-_RANK = re.compile(r"^\[([0-9]+|[0-9,-]+|mpirun|toolkit)\] ")
+_RANK = re.compile(r"^\[([0-9]+|[0-9,-]+|learner-[0-9]+|mpirun|toolkit)\] ")
 _COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
 
 
@@ -100,7 +100,8 @@ def rank_line(text: str, *, raw: bool = False) -> Text:
         return Text(text)
     if raw:
         return Text.assemble(match[0], Text.from_ansi(coloured(text[match.end() :])))
-    style = _COLOURS[int(match[1]) % len(_COLOURS)] if match[1].isdecimal() else "dim"
+    number = match[1].removeprefix("learner-")
+    style = _COLOURS[int(number) % len(_COLOURS)] if number.isdecimal() else "dim"
     return Text.assemble((match[0], style), text[match.end() :])
 
 

@@ -37,10 +37,9 @@ def lines(record: Record) -> Iterator[tuple[str, str]]:
     why = f"{record.end}: " if record.end and record.state is not State.COMPLETED else ""
     yield "state", f"{record.state.value}  {record.error_code} {why}{record.reason}".rstrip()
     yield "image", f"{record.image}  {record.image_id}"
-    where = "CPU, in place of GPUs" if record.on_cpu else "GPU"
     yield (
         "ran on",
-        f"{record.cluster}: {counted(record.learners, 'learner')}, {counted(record.ranks, 'rank')} ({where})",
+        f"{record.cluster}: {counted(record.learners, 'learner')}, {counted(record.ranks, 'rank')} ({record.ran_on})",
     )
     if record.hosts:
         yield "hosts", ", ".join(record.hosts)

@@ -32,17 +32,29 @@ def _ranks(record: Record, step: StepResult) -> Iterator[str]:
     groups: dict[int | None, list[int]] = {}
     for rank, status in enumerate(step.ranks):
         groups.setdefault(status, []).append(rank)
-    host_of = {rank: host for _, host, ranks in record.placement for rank in ranks}
-    learner_of = {rank: number for number, _, ranks in record.placement for rank in ranks}
+    placed = _places(record, step)
+    host_of = {rank: host for rank, (_, host) in placed.items()}
+    learner_of = {rank: number for rank, (number, _) in placed.items()}
+    first = 0 if step.each == "rank" else 1
     ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[1]))
     for status, ranks in ordered[:_MOST_GROUPS]:
         where = "" if status == 0 and len(groups) == 1 else _where(ranks, host_of, learner_of)
-        noun = "rank" if len(ranks) == 1 else "ranks"
-        yield f"{noun} {_short(spans(set(ranks)))}{where}: {_status(status)}{_times(step, ranks)}"
+        noun = step.each if len(ranks) == 1 else f"{step.each}s"
+        if step.each == "learner" and not any(host_of.values()):
+            where = ""  # its name is where it ran
+        yield f"{noun} {_short(spans({rank + first for rank in ranks}))}{where}: {_status(status)}{_times(step, ranks)}"
     if rest := ordered[_MOST_GROUPS:]:
-        yield f"{sum(len(ranks) for _, ranks in rest)} more ranks, with {len(rest)} other statuses: toolkit show --json"
+        more = f"{sum(len(ranks) for _, ranks in rest)} more {step.each}s"
+        yield f"{more}, with {len(rest)} other statuses: toolkit show --json"
     if step.exit_status and not any(step.ranks):
         yield f"mpirun itself: {_status(step.exit_status)}, {step.seconds:.1f} s"
+
+
+def _places(record: Record, step: StepResult) -> dict[int, tuple[int, str]]:
+    """Of each of the step's processes, in the order of its statuses, the learner's number and host."""
+    if step.each == "learner":
+        return {number - 1: (number, host) for number, host, _ in record.placement}
+    return {rank: (number, host) for number, host, ranks in record.placement for rank in ranks}
 
 
 def _where(ranks: Iterable[int], host_of: dict[int, str], learner_of: dict[int, int]) -> str:

@@ -6,50 +6,51 @@ from collections import Counter
 from collections.abc import Mapping
 
 from toolkit.cluster.model import NO_GPU, Cluster, Host
+from toolkit.doctor.facts import same_kind
 from toolkit.errors import Code, Problem, ToolkitError
+from toolkit.manifest.compute import CPU
 
 _NOTHING_TAKEN: Mapping[str, int] = {}
 
 
 def pick_hosts(
-    cluster: Cluster, gpu_kind: str, gpus_per_node: int, nodes: int, *, taken: Mapping[str, int] = _NOTHING_TAKEN
+    cluster: Cluster, kind: str, count: int, nodes: int, *, taken: Mapping[str, int] = _NOTHING_TAKEN
 ) -> tuple[Host, ...]:
-    """The first `nodes` hosts of the file that have `gpus_per_node` free GPUs of `gpu_kind`.
+    """The first `nodes` hosts of the file that have `count` free GPUs of `kind`.
 
     Where no host of the cluster has a GPU, ranks run on the CPU in their place, and a host is free as a whole or
-    not at all.
+    not at all. So it is where the kind is `cpu`, for `count` ranks on each host: any host does, those without GPUs
+    first. GPUs have their host's cores shared out among them, so ranks on the CPU would take theirs away.
 
     Args:
-        taken: how many GPUs of a host others hold, by the host's name; of a host without GPUs, how many CPU ranks.
+        taken: how many GPUs of a host others hold, by the host's name; more than it has where it is held as a whole.
 
     Raises `ToolkitError` (C104) that says what the cluster has, and what of it is taken.
     """
-    fitting = [host for host in cluster.hosts if _fits(cluster, host, gpu_kind, gpus_per_node)]
-    free = [host for host in fitting if _free(host, taken.get(host.name, 0)) >= _wanted(host, gpus_per_node)]
+    whole = kind == CPU or cluster.gpu == NO_GPU
+    fitting = [host for host in cluster.hosts if whole or _has(host, kind, count)]
+    if kind == CPU:
+        fitting.sort(key=lambda host: host.gpu is not None)
+    free = [host for host in fitting if _is_free(host, taken.get(host.name, 0), 0 if whole else count)]
     if len(free) >= nodes:
         return tuple(free[:nodes])
-    asked = f"{nodes} × {gpus_per_node} {gpu_kind}"
+    asked = f"{nodes} × {count} {'CPU ranks' if kind == CPU else kind}"
     if len(fitting) >= nodes:
         what = f"cluster {cluster.name}: {len(free)} of the {nodes} hosts that {asked} needs are free now"
         mend = "wait until they are given back, or ask for fewer nodes"
     else:
         what = f"cluster {cluster.name} does not have {asked}: {len(fitting)} of its hosts fit"
-        mend = "ask for fewer nodes, fewer GPUs on each, or a kind that it has"
+        mend = "ask for fewer nodes" + ("" if kind == CPU else ", fewer GPUs on each, or a kind that it has")
     raise ToolkitError(Code.RESOURCES_ASKED, what, _stock(cluster, taken), mend=mend)
 
 
-def _fits(cluster: Cluster, host: Host, gpu_kind: str, gpus_per_node: int) -> bool:
-    if cluster.gpu == NO_GPU:
-        return True
-    return host.gpu is not None and host.gpu.kind.lower() == gpu_kind.lower() and host.gpu.count >= gpus_per_node
+def _has(host: Host, kind: str, count: int) -> bool:
+    return host.gpu is not None and same_kind(host.gpu.kind, kind) and host.gpu.count >= count
 
 
-def _free(host: Host, held: int) -> int:
-    return (host.gpu.count if host.gpu else 1) - held
-
-
-def _wanted(host: Host, gpus_per_node: int) -> int:
-    return gpus_per_node if host.gpu else 1
+def _is_free(host: Host, held: int, gpus: int) -> bool:
+    """Whether `gpus` of the host are; 0: all of the host."""
+    return not held if not gpus or not host.gpu else host.gpu.count - held >= gpus
 
 
 def _stock(cluster: Cluster, taken: Mapping[str, int]) -> tuple[Problem, ...]:
@@ -59,6 +60,6 @@ def _stock(cluster: Cluster, taken: Mapping[str, int]) -> tuple[Problem, ...]:
     problems = [Problem(f"it has {', '.join(lines) or 'no hosts'}")]
     for host in cluster.hosts:
         if held := taken.get(host.name, 0):
-            of = f"{held} of {host.gpu.count} GPUs" if host.gpu else "all of it"
+            of = f"{min(held, host.gpu.count)} of {host.gpu.count} GPUs" if host.gpu else "all of it"
             problems.append(Problem(f"taken on {host.name}: {of}"))
     return tuple(problems)

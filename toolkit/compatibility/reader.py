@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
@@ -24,6 +26,7 @@ from toolkit.compatibility.model import (
     version_of,
 )
 from toolkit.errors import Code
+from toolkit.manifest.compute import KIND
 from toolkit.yaml_check import validate
 from toolkit.yaml_source import read_source
 
@@ -47,6 +50,12 @@ def _bounds(value: str) -> str:
         SpecifierSet(value)
     except InvalidSpecifier:
         raise _wrong(f'expected bounds such as ">=9.3,<10", found {value!r}') from None
+    return value
+
+
+def _kind(value: str) -> str:
+    if not re.fullmatch(KIND, value):
+        raise _wrong(f"expected a kind of GPU in small letters and digits, without a count, found {value!r}")
     return value
 
 
@@ -147,8 +156,10 @@ class GenerationSection(_Section):
 
 
 class GpuSection(_Section):
+    """`kinds` are what a manifest calls them."""
+
     architecture: str
-    kinds: list[str]
+    kinds: list[Annotated[str, AfterValidator(_kind)]]
     source: str
 
 
@@ -192,6 +203,12 @@ class TableFile(_Section):
         if unknown := sorted(used - set(self.sources)):
             raise _wrong(f"unknown sources: {', '.join(unknown)}; known: {', '.join(self.sources)}")
         return self
+
+
+@cache
+def gpu_kinds(images: Path) -> tuple[str, ...]:
+    """The kinds of GPU in the table of the folder `images`, read once; raises as `read_table`."""
+    return tuple(gpu.kind for gpu in read_table(images).gpus)
 
 
 def read_table(images: Path) -> Table:

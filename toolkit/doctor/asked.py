@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from packaging.version import Version
 
 from toolkit.catalogue.choose import canonical
-from toolkit.cluster.model import Cluster, Host
+from toolkit.cluster.model import Cluster, Gpu, Host
 from toolkit.compatibility.model import Table, version_of
 from toolkit.doctor.facts import same_kind
 from toolkit.manifest.model import Manifest
@@ -33,15 +33,25 @@ class LastDriver:
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked of every host of `cluster`."""
+    """What is asked of every host of `cluster`; with `on_cpu` no run's GPU, whatever the cluster's file says."""
 
     cluster: Cluster
     driver: DriverNeed | None = None
     last_drivers: tuple[LastDriver, ...] = ()
+    on_cpu: bool = False
 
     def host(self, name: str) -> Host:
         """The host as the cluster's file has it; this machine, where a cluster has no hosts."""
         return next((host for host in self.cluster.hosts if host.name == name), Host(name))
+
+    def gpu(self, name: str) -> Gpu | None:
+        """The GPUs that the host must have."""
+        return None if self.on_cpu else self.host(name).gpu
+
+    @property
+    def why_no_gpu(self) -> str:
+        """Why a host need not have any, where `gpu` is None."""
+        return "the manifest asks for no GPU" if self.on_cpu else "the cluster's file names no GPU here"
 
     def last_driver(self, kind: str) -> LastDriver | None:
         """The last driver for `kind`, where one is named."""
@@ -51,7 +61,7 @@ class Asked:
 def asked_of(cluster: Cluster, table: Table, manifest: Manifest | None = None) -> Asked:
     """What `manifest`, or without one any image at all, asks of the hosts of `cluster`."""
     cuda = cuda_of(manifest, table) if manifest else ""
-    return Asked(cluster, driver_need(table, cuda), last_drivers(table))
+    return Asked(cluster, driver_need(table, cuda), last_drivers(table), bool(manifest and manifest.compute.on_cpu))
 
 
 def cuda_of(manifest: Manifest, table: Table) -> str:

@@ -12,15 +12,15 @@ from toolkit.doctor.finding import Finding, fail, ok, skipped, warn
 
 _USED_MIB = 1024
 """An idle GPU shows some hundred MiB that the driver keeps for itself."""
-_NONE_ASKED = "the cluster's file names no GPU here"
 
 
 def gpu(facts: HostFacts, asked: Asked) -> Finding:
     """The kind and the count that the cluster's file says."""
-    wanted = asked.host(facts.name).gpu
+    wanted = asked.gpu(facts.name)
     if wanted is None:
-        has = f"; it has {described(facts.gpus)}, which no run gets" if facts.gpus else ""
-        return ok(facts.name, "gpu", f"{_NONE_ASKED}{has}")
+        who = "this run does not get" if asked.on_cpu else "no run gets"
+        has = f"; it has {described(facts.gpus)}, which {who}" if facts.gpus else ""
+        return ok(facts.name, "gpu", f"{asked.why_no_gpu}{has}")
     says = f"the cluster's file says {wanted.count} × {wanted.kind}"
     if not facts.gpus:
         why = facts.gpu_trouble or "there is no nvidia-smi that lists any"
@@ -39,9 +39,9 @@ def gpu(facts: HostFacts, asked: Asked) -> Finding:
 
 def driver(facts: HostFacts, asked: Asked) -> Finding:
     """Not too old for the CUDA, nor too new for the GPU."""
-    wanted, need = asked.host(facts.name).gpu, asked.driver
+    wanted, need = asked.gpu(facts.name), asked.driver
     if wanted is None:
-        return ok(facts.name, "driver", _NONE_ASKED)
+        return ok(facts.name, "driver", asked.why_no_gpu)
     has = version_of(facts.driver)
     if has is None:
         why = facts.gpu_trouble or "nothing tells its version"
@@ -111,6 +111,6 @@ def described(gpus: Sequence[Gpu]) -> str:
 
 
 def _no_gpu(facts: HostFacts, asked: Asked, check: str) -> Finding:
-    if asked.host(facts.name).gpu is None:
-        return ok(facts.name, check, _NONE_ASKED)
+    if asked.gpu(facts.name) is None:
+        return ok(facts.name, check, asked.why_no_gpu)
     return skipped(facts.name, check, "no GPU was found")

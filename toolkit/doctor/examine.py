@@ -139,8 +139,8 @@ class Examine:
         return dead + [answer.value or skipped(answer.host, check, _why(answer.error)) for answer in answers]
 
     def _gpus(self, facts: HostFacts, engine: Engine) -> Finding:
-        if self._asked.host(facts.name).gpu is None:
-            return ok(facts.name, "gpu container", "the cluster's file names no GPU here")
+        if self._asked.gpu(facts.name) is None:
+            return ok(facts.name, "gpu container", self._asked.why_no_gpu)
         return deeds.try_gpus(engine, facts, self._images)
 
     def _results_folder(self, reached: dict[str, HostFacts]) -> list[Finding]:

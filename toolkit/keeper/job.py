@@ -20,11 +20,11 @@ class KeptLearner:
 
 @dataclass(frozen=True)
 class KeptStep:
-    """A command of the run: its number from 1, its text, whether it runs on every rank."""
+    """A command of the run: its number from 1, its text, and where it runs: `all` ranks, each `node`, or `one`."""
 
     number: int
     command: str
-    parallel: bool
+    ranks: str
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,20 @@ class Job:
     def here(self) -> tuple[KeptLearner, ...]:
         """The learners on this host."""
         return tuple(learner for learner in self.learners if learner.host == self.host)
+
+    def processes(self, number: int) -> dict[int, KeptLearner]:
+        """By its number from 0, the learner of each process of command `number`: its ranks, or one on each learner.
+
+        They are the numbers by which mpirun knows them. Empty where the command runs once.
+        """
+        where = next((step.ranks for step in self.steps if step.number == number), "one")
+        if where == "node":
+            return {learner.number - 1: learner for learner in self.learners}
+        return {rank: learner for learner in self.learners for rank in learner.ranks} if where == "all" else {}
+
+    def noun(self, number: int) -> str:
+        """What the processes of command `number` are called."""
+        return "learner" if any(step.number == number and step.ranks == "node" for step in self.steps) else "rank"
 
     @property
     def name(self) -> str:

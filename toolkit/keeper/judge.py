@@ -66,11 +66,11 @@ def first_word(job: Job, facts: Facts) -> str:
 
     Ranks on other hosts are taken to be well: what they left is not known yet.
     """
-    elsewhere = [(one.host, rank) for one in job.learners for rank in one.ranks if one.host != job.host]
+    everywhere = [
+        (at.host, f"{one.number}.{key}") for one in job.steps for key, at in job.processes(one.number).items()
+    ]
     others = tuple(
-        HostReport(
-            host, ranks={f"{step.number}.{rank}": 0 for step in job.steps for at, rank in elsewhere if at == host}
-        )
+        HostReport(host, ranks={name: 0 for at, name in everywhere if at == host})
         for host in range(len(job.hosts))
         if host != job.host
     )
@@ -172,12 +172,12 @@ def _out_of_memory(job: Job, facts: Facts, whole: bool) -> Iterator[End]:
     if learners and not whole:
         ranks = [
             str(rank)
-            for learner in learners
-            for rank in learner.ranks
+            for rank, learner in job.processes(1).items()
             for report in facts.reports
-            if report.host == learner.host and report.ranks.get(f"1.{rank}") not in (0, None)
+            if learner in learners and report.host == learner.host
+            if report.ranks.get(f"1.{rank}") not in (0, None)
         ]
-        whose = f", rank {', '.join(ranks)}" if ranks else ""
+        whose = f", rank {', '.join(ranks)}" if ranks and job.noun(1) == "rank" else ""
         where = ", ".join(_where(job, one) for one in learners)
         mend = "give it more memory in the manifest, or let it need less"
         yield End(Reason.OUT_OF_MEMORY, f"{where}{whose} met its memory limit", facts.last_lines, mend)
@@ -211,7 +211,8 @@ def _step_failed(job: Job, facts: Facts, step: Mapping[str, Any]) -> End:
         hint = f"{mend}; variables that are meant to differ are named by DDL_GUARD_EXCLUDE"
         return End(Reason.RANKS_DIVERGED, f"{name}: {divergence.why}", facts.last_lines, hint)
     if why == "start deadline":
-        missing = [learner for learner in job.learners if set(learner.ranks) & set(step.get("missing_ranks", []))]
+        late, processes = step.get("missing_ranks", []), job.processes(step["number"])
+        missing = [one for one in job.learners if any(processes.get(process) is one for process in late)]
         where = ", ".join(_where(job, one) for one in missing) or "mpirun"
         what = f"{name}: {where} did not start within {step.get('limit')} s"
         return End(Reason.START_DEADLINE, what, facts.last_lines, mend)
@@ -223,7 +224,7 @@ def _step_failed(job: Job, facts: Facts, step: Mapping[str, Any]) -> End:
     if where := _without_gpu(job, facts, step):
         mend = "look at the host: toolkit doctor; without its GPUs a framework trains on the CPU and tells no error"
         return End(Reason.GPU, f"{name}: {where} sees fewer GPUs than its learner was given", facts.last_lines, mend)
-    how = _how_it_ended(job, rank_statuses(job, facts, step), step.get("exit_status"))
+    how = _how_it_ended(job, step, rank_statuses(job, facts, step))
     if why == "stopped":
         how = f"{_where(job, job.learners[0])} was told to end, by no one who left a name; {how}"
     if full := [job.hosts[report.host] or "this machine" for report in facts.reports if report.full]:
@@ -232,41 +233,38 @@ def _step_failed(job: Job, facts: Facts, step: Mapping[str, Any]) -> End:
 
 
 def rank_statuses(job: Job, facts: Facts, step: Mapping[str, Any]) -> list[int | None]:
-    """The exit status of each rank of a step on every rank, None where a rank left none; empty for another step."""
-    if not next((one.parallel for one in job.steps if one.number == step["number"]), False):
-        return []
+    """The exit status of each process of a step (ranks, or one on each learner), None where it left none; empty for a
+    step that runs once."""
     known = {key: status for report in facts.reports for key, status in report.ranks.items()}
-    ranks = sorted(rank for learner in job.learners for rank in learner.ranks)
-    return [known.get(f"{step['number']}.{rank}") for rank in ranks]
+    return [known.get(f"{step['number']}.{process}") for process in sorted(job.processes(step["number"]))]
 
 
 def rank_times(job: Job, facts: Facts, step: Mapping[str, Any]) -> list[tuple[float, float] | None]:
-    """When each rank of the run started and ended the step (seconds since 1970); None where a rank did not."""
+    """When each process of a step started and ended it (seconds since 1970); None where one did not."""
     known = {key: span for report in facts.reports for key, span in report.times.items()}
-    ranks = sorted(rank for learner in job.learners for rank in learner.ranks)
-    return [known.get(f"{step['number']}.{rank}") for rank in ranks]
+    return [known.get(f"{step['number']}.{process}") for process in sorted(job.processes(step["number"]))]
 
 
 def _without_gpu(job: Job, facts: Facts, step: Mapping[str, Any]) -> str:
-    """The ranks of a step that did not find their GPU; empty where all did."""
-    found = {key for report in facts.reports for key in report.without_gpu}
-    ranks = sorted(rank for learner in job.learners for rank in learner.ranks)
-    return ", ".join(f"rank {rank}{_at(job, rank)}" for rank in ranks if f"{step['number']}.{rank}" in found)
+    """The ranks (or learners) of a step that did not find their GPU; empty where all did."""
+    number, found = step["number"], {key for report in facts.reports for key in report.without_gpu}
+    without = [process for process in sorted(job.processes(number)) if f"{number}.{process}" in found]
+    return ", ".join(_named(job, number, process) for process in without)
 
 
-def _how_it_ended(job: Job, ranks: Sequence[int | None], status: int | None) -> str:
+def _how_it_ended(job: Job, step: Mapping[str, Any], statuses: Sequence[int | None]) -> str:
     """`rank 1 exited with status 3`, in the words of who ended first to blame."""
-    wrong = [(rank, status) for rank, status in enumerate(ranks) if status]
+    number = step["number"]
+    wrong = [(process, status) for process, status in enumerate(statuses) if status]
     if wrong:
-        return ", ".join(f"rank {rank} {_exited(status)}{_at(job, rank)}" for rank, status in wrong)
-    missing = [rank for rank, status in enumerate(ranks) if status is None]
+        return ", ".join(_named(job, number, process, f" exited with {status_words(one)}") for process, one in wrong)
+    missing = [process for process, status in enumerate(statuses) if status is None]
     if missing:
-        return f"no exit status from rank {', '.join(map(str, missing))} (killed, or never started)"
+        first = 0 if job.noun(number) == "rank" else 1
+        names = ", ".join(str(process + first) for process in missing)
+        return f"no exit status from {job.noun(number)} {names} (killed, or never started)"
+    status = step.get("exit_status")
     return "it was not run to its end" if status is None else f"exit status {status}"
-
-
-def _exited(status: int) -> str:
-    return f"exited with {status_words(status)}"
 
 
 def status_words(status: int) -> str:
@@ -279,10 +277,12 @@ def status_words(status: int) -> str:
     return f"status {status}"
 
 
-def _at(job: Job, rank: int) -> str:
-    """` on p100-02`, where the run is on hosts."""
-    host = next((job.hosts[learner.host] for learner in job.learners if rank in learner.ranks), "")
-    return f" on {host}" if host else ""
+def _named(job: Job, number: int, process: int, what: str = "") -> str:
+    """`rank 3 on p100-02`, or `learner 2 on p100-02` where the step runs once on each; `what` it did in between."""
+    learner = job.processes(number)[process]
+    host = job.hosts[learner.host]
+    name = f"learner {learner.number}" if job.noun(number) == "learner" else f"rank {process}"
+    return f"{name}{what} on {host}" if host else f"{name}{what}"
 
 
 def _where(job: Job, learner: KeptLearner) -> str:

@@ -249,8 +249,13 @@ def results_container(run: str) -> str:
 
 def with_process_limit(job: Job, end: LearnerEnd, ranks: RankEnds) -> LearnerEnd:
     """With the limit of processes that the learner says it has met, by its exit status or its ranks'."""
-    mine = {str(rank) for learner in job.here if learner.number == end.number for rank in learner.ranks}
-    met = max((limit for name, limit in ranks.crowded.items() if name.partition(".")[2] in mine), default=0)
+    mine = {
+        f"{step.number}.{process}"
+        for step in job.steps
+        for process, learner in job.processes(step.number).items()
+        if learner.number == end.number
+    }
+    met = max((limit for name, limit in ranks.crowded.items() if name in mine), default=0)
     if not met and end.number != 1 and end.exit_status == CROWDED:
         met = -1
     return replace(end, processes=end.processes or met)
@@ -263,6 +268,7 @@ def step_result(job: Job, facts: Facts, step: dict[str, Any]) -> dict[str, Any]:
         "number": step["number"],
         "command": step["command"],
         "parallel": bool(ranks),
+        "each": job.noun(step["number"]),
         "exit_status": step.get("exit_status"),
         "seconds": round(step.get("ended", step["started"]) - step["started"], 3),
         "ranks": ranks,

@@ -18,7 +18,7 @@ from packaging.version import Version
 from toolkit.catalogue.model import Suite
 from toolkit.errors import Code, ToolkitError
 from toolkit.lock.model import WheelPin
-from toolkit.lock.wheel_choice import FOREIGN, best_wheel, supported_tags
+from toolkit.lock.wheel_choice import FOREIGN, NO_HASHES, allowed_wheel, best_wheel, supported_tags
 
 _PYPI = "https://pypi.org/simple"
 _JSON = "application/vnd.pypi.simple.v1+json"
@@ -28,18 +28,24 @@ _TIMEOUT = (10, 60)
 
 
 def pinned_wheels(
-    requirements: Sequence[str], python: str, suite: Suite, environment: Mapping[str, str] = os.environ
+    requirements: Sequence[str],
+    python: str,
+    suite: Suite,
+    environment: Mapping[str, str] = os.environ,
+    hashes: Mapping[str, frozenset[str]] = NO_HASHES,
 ) -> tuple[WheelPin, ...]:
     """The wheel of each of `requirements`, which must all be `name==version`; nothing is added to them.
 
-    Raises `ToolkitError` (S103) for a requirement without a version, a package without a wheel that serves, or an
-    index that does not answer.
+    Of a package in `hashes` only the files with those SHA-256 serve. Raises `ToolkitError` (S103) for a requirement
+    without a version, a package without a wheel that serves, or an index that does not answer.
     """
     versions = exact_versions(requirements, python)
     index = environment.get("PIP_INDEX_URL") or _PYPI
     with requests.Session() as session:
         return tuple(
-            sorted(pin_of(name, versions[name], _files(session, index, name), python, suite) for name in versions)
+            sorted(
+                pin_of(name, versions[name], _files(session, index, name), python, suite, hashes) for name in versions
+            )
         )
 
 
@@ -62,12 +68,20 @@ def exact_versions(requirements: Sequence[str], python: str) -> dict[str, Versio
     return found
 
 
-def pin_of(name: str, version: Version, files: Sequence[Mapping[str, Any]], python: str, suite: Suite) -> WheelPin:
-    """The best of an index's `files` for this version; raises `ToolkitError` (S103) where none serves."""
+def pin_of(
+    name: str,
+    version: Version,
+    files: Sequence[Mapping[str, Any]],
+    python: str,
+    suite: Suite,
+    hashes: Mapping[str, frozenset[str]] = NO_HASHES,
+) -> WheelPin:
+    """The best of an index's `files` for this version; raises `ToolkitError` (S103) where none serves, (C102) where
+    none of them has one of its hashes."""
     wheels = {file["filename"]: file for file in files if _version(file["filename"]) == version}
-    tags = supported_tags(python, suite.glibc)
     # Some wheels say py3 in their names and Python 2.7 in what they say of themselves, as absl-py 0.10 to 0.12 do.
-    chosen = best_wheel(wheels, (*tags, FOREIGN))
+    tags = (*supported_tags(python, suite.glibc), FOREIGN)
+    chosen = best_wheel(wheels, tags)
     if chosen is None:
         raise ToolkitError(
             Code.IMAGE,
@@ -75,6 +89,8 @@ def pin_of(name: str, version: Version, files: Sequence[Mapping[str, Any]], pyth
             evidence="\n".join(sorted(wheels)),
             mend="name another version of it; an image is made of wheels alone",
         )
+    digests = {file: wheel["hashes"]["sha256"] for file, wheel in wheels.items()}
+    chosen = allowed_wheel(name, str(version), digests, tags, hashes)
     file = wheels[chosen]
     return WheelPin(name, str(version), chosen, file["hashes"]["sha256"], file.get("size") or 0)
 

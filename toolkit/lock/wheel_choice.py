@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+from toolkit.errors import Code, ToolkitError
 
 _OLDEST_GLIBC = 5
 _OLD_NAMES = {17: "manylinux2014_x86_64", 12: "manylinux2010_x86_64", 5: "manylinux1_x86_64"}
@@ -13,6 +15,10 @@ _OLD_NAMES = {17: "manylinux2014_x86_64", 12: "manylinux2010_x86_64", 5: "manyli
 _LAST_WITH_M = (3, 7)
 FOREIGN = Tag("py3", "none", "any")
 """What a wheel for Python 2.7 may be called by mistake: pip installs it only where it is told to look away."""
+
+NO_HASHES: Mapping[str, frozenset[str]] = {}
+_SHOWN = 12
+"""Digits of a hash in an error."""
 
 
 def platforms(glibc: str) -> Iterator[str]:
@@ -58,3 +64,22 @@ def best_wheel(files: Iterable[str], tags: tuple[Tag, ...]) -> str | None:
 
     merits = [found for file in files if (found := merit(file))]
     return max(merits)[2] if merits else None
+
+
+def allowed_wheel(
+    name: str, version: str, digests: Mapping[str, str], tags: tuple[Tag, ...], hashes: Mapping[str, frozenset[str]]
+) -> str:
+    """The best of the files (`digests`: each with its SHA-256) that may serve, where `hashes` says so for `name`.
+
+    Raises `ToolkitError` (C102) where none of them has one of the hashes that were given.
+    """
+    allowed = hashes.get(name)
+    chosen = best_wheel((file for file, digest in digests.items() if allowed is None or digest in allowed), tags)
+    if chosen is None:
+        raise ToolkitError(
+            Code.CODE,
+            f"none of the hashes that are given for {name} is that of a wheel of {name} {version} for this image",
+            evidence="\n".join(f"{digests[file][:_SHOWN]}…  {file}" for file in sorted(digests)),
+            mend="above is what the index has: compare, take the hashes of its wheels, or leave the hashes out",
+        )
+    return chosen

@@ -19,13 +19,19 @@ from toolkit.child_environment import child_environment
 from toolkit.errors import Code, ToolkitError
 from toolkit.lock.model import WheelPin
 from toolkit.lock.pinned import pinned_wheels
-from toolkit.lock.wheel_choice import best_wheel, supported_tags
+from toolkit.lock.wheel_choice import NO_HASHES, allowed_wheel, best_wheel, supported_tags
 from toolkit.process import run
 
 _OLDEST_PYTHON_OF_UV = (3, 6)
 _NEWEST_GLIBC_OF_UV = 40
 _SECONDS = 600
 LAST_LINES = 20
+
+
+class UnsolvedError(ToolkitError):
+    """There is no answer; `said` is the resolver's whole reason."""
+
+    said: str = ""
 
 
 def compile_argv(folder: Path, python: str, glibc: str) -> list[str]:
@@ -50,6 +56,9 @@ def solve_wheels(
     constraints: Sequence[str] = (),
     keep: Sequence[WheelPin] = (),
     environment: Mapping[str, str] = os.environ,
+    hashes: Mapping[str, frozenset[str]] = NO_HASHES,
+    beside: Path | None = None,
+    apart: Sequence[str] = (),
 ) -> tuple[WheelPin, ...]:
     """The wheels that `requirements` need on `python` and the suite's glibc, each the one file that pip would take.
 
@@ -57,48 +66,65 @@ def solve_wheels(
         requirements: for Python 2.7 and 3.5, which uv refuses, every package with its version (`toolkit.lock.pinned`).
         constraints: versions that hold where the package is needed, as in pip's constraint files.
         keep: pins of an older lock: their versions are kept where they still serve.
+        hashes: by package, the SHA-256 of the files that alone may serve for it.
+        beside: a folder with wheels that serve as the index's do.
+        apart: packages that are left out of the answer.
 
-    Raises `ToolkitError` (S103) with uv's words where there is no answer, or a package has no wheel.
+    Raises `UnsolvedError` (S103) with uv's words where there is no answer, `ToolkitError` (S103) where a package has
+    no wheel, (C102) where none of its wheels has one of its hashes.
     """
     if tuple(int(part) for part in python.split(".")) < _OLDEST_PYTHON_OF_UV:
-        return pinned_wheels(requirements, python, suite, environment)
+        return pinned_wheels(requirements, python, suite, environment, hashes)
     with tempfile.TemporaryDirectory(prefix="toolkit-lock-") as name:
         folder = Path(name)
-        (folder / "requirements.in").write_text("".join(f"{line}\n" for line in requirements))
+        # In the file it adds to what UV_FIND_LINKS names; as an option it would take its place.
+        more = [f"--find-links {beside.as_uri()}"] if beside else []
+        (folder / "requirements.in").write_text("".join(f"{line}\n" for line in [*more, *requirements]))
         (folder / "constraints.txt").write_text("".join(f"{line}\n" for line in constraints))
         if keep:
             (folder / "pylock.toml").write_text(_preferences(keep))
-        argv, told = compile_argv(folder, python, suite.glibc), child_environment("uv", uv_environment(environment))
+        argv, told = (
+            compile_argv(folder, python, suite.glibc),
+            child_environment("uv", uv_environment(environment)),
+        )
         result = run(argv, check=False, timeout=_SECONDS, environment=told)
         if not result.ok:
             raise _unsolved(requirements, python, suite, result.errors)
-        return pins_of((folder / "pylock.toml").read_text(), python, suite)
+        return pins_of((folder / "pylock.toml").read_text(), python, suite, hashes, apart)
 
 
-def pins_of(pylock: str, python: str, suite: Suite) -> tuple[WheelPin, ...]:
-    """A `pylock.toml` (PEP 751) as pins; raises `ToolkitError` (S103) for a package that has no wheel to take."""
+def pins_of(
+    pylock: str,
+    python: str,
+    suite: Suite,
+    hashes: Mapping[str, frozenset[str]] = NO_HASHES,
+    apart: Sequence[str] = (),
+) -> tuple[WheelPin, ...]:
+    """A `pylock.toml` (PEP 751) as pins, without the packages `apart`; of a package in `hashes` only those files serve.
+
+    Raises `ToolkitError` (S103) for a package that has no wheel to take, (C102) where no wheel has one of its hashes.
+    """
     tags = supported_tags(python, suite.glibc)
-    return tuple(sorted(_pin(package, tags, python, suite) for package in tomllib.loads(pylock).get("packages", [])))
+    packages = [one for one in tomllib.loads(pylock).get("packages", []) if canonicalize_name(one["name"]) not in apart]
+    return tuple(sorted(_pin(package, tags, python, suite, hashes) for package in packages))
 
 
-def _pin(package: dict[str, Any], tags: Any, python: str, suite: Suite) -> WheelPin:
+def _pin(
+    package: dict[str, Any], tags: Any, python: str, suite: Suite, hashes: Mapping[str, frozenset[str]]
+) -> WheelPin:
+    name, version = canonicalize_name(package["name"]), str(package.get("version", ""))
     wheels = {_file(wheel): wheel for wheel in package.get("wheels", [])}
+    digests = {file: wheel["hashes"]["sha256"] for file, wheel in wheels.items()}
     chosen = best_wheel(wheels, tags)
     if chosen is None:
         raise ToolkitError(
             Code.IMAGE,
-            f"{package['name']} {package.get('version', '')} has no wheel for Python {python} on {suite.title}",
+            f"{package['name']} {version} has no wheel for Python {python} on {suite.title}",
             evidence="\n".join(sorted(wheels)),
             mend="ask for another version of it; an image is made of wheels alone",
         )
-    wheel = wheels[chosen]
-    return WheelPin(
-        name=canonicalize_name(package["name"]),
-        version=package["version"],
-        file=chosen,
-        sha256=wheel["hashes"]["sha256"],
-        size=wheel.get("size", 0),
-    )
+    chosen = allowed_wheel(name, version, digests, tags, hashes)
+    return WheelPin(name, package["version"], chosen, digests[chosen], wheels[chosen].get("size", 0))
 
 
 def _file(wheel: dict[str, Any]) -> str:
@@ -121,10 +147,12 @@ def uv_environment(environment: Mapping[str, str]) -> dict[str, str]:
     return {**environment, **({"UV_DEFAULT_INDEX": index} if index else {})}
 
 
-def _unsolved(requirements: Sequence[str], python: str, suite: Suite, said: str) -> ToolkitError:
-    return ToolkitError(
+def _unsolved(requirements: Sequence[str], python: str, suite: Suite, said: str) -> UnsolvedError:
+    error = UnsolvedError(
         Code.IMAGE,
         f"no wheels answer {' '.join(requirements)} for Python {python} on {suite.title}",
         evidence="\n".join(said.strip().splitlines()[-LAST_LINES:]),
         mend="the lines above say why: versions that exclude each other, a package without wheels, or no network",
     )
+    error.said = said.strip()
+    return error

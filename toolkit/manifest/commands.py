@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from toolkit.manifest.exit_status import judgeable
-from toolkit.manifest.launchers import Front, read_front
+from toolkit.manifest.launchers.find import refuse_nested
+from toolkit.manifest.launchers.model import Front
+from toolkit.manifest.launchers.translate import translated
 from toolkit.manifest.shell import AndOr, read_script
 from toolkit.manifest.words import SCRIPT
 
@@ -27,12 +29,22 @@ class Command:
 
 def read_commands(text: str) -> tuple[Command, ...]:
     """The commands of `text`, in order, split at `;` and line ends; raises `ValueError` saying what is wrong."""
+    return tuple(_read_command(text, one) for one in _lists(text))
+
+
+def check_command(text: str) -> None:
+    """Raise `ValueError` where `text`, which one bash runs, is not read here. Launchers are not looked for."""
+    _lists(text)
+    judgeable(text)
+
+
+def _lists(text: str) -> tuple[AndOr, ...]:
     lists = read_script(text)
     if not lists:
         raise ValueError("empty; give the command that trains")
     if len(lists) > MAX_STEPS:
         raise ValueError(f"{len(lists)} commands, and a run has {MAX_STEPS} at most: {SCRIPT}")
-    return tuple(_read_command(text, one) for one in lists)
+    return lists
 
 
 def has_lines(text: str) -> bool:
@@ -41,25 +53,10 @@ def has_lines(text: str) -> bool:
 
 
 def _read_command(text: str, one: AndOr) -> Command:
-    front = read_front(text[one.start : one.end], _bare(text, one))
-    command = text[one.start + (front.length if front else 0) : one.end].lstrip()
-    operators = _operators(one)
-    if front and front.launcher and operators:
-        raise ValueError(
-            f"`{text[one.start : one.end][:40]}`: behind {front.launcher}, what `{operators[0]}` binds would run once; "
-            "give both as execution.steps, each with its `ranks`"
-        )
-    judgeable(command)
-    return Command(command, front, operators)
-
-
-def _bare(text: str, one: AndOr) -> str:
-    """The command's text, its first part's words made `q`: no blank and no operator that is left was quoted."""
-    bare = list(text)
-    first = one.pipelines[0].parts[0]
-    for word in (*first.assignments, *first.words):
-        bare[word.start : word.end] = ["q"] * (word.end - word.start)
-    return "".join(bare[one.start : one.end])
+    found = translated(text, one)
+    refuse_nested(found.text)
+    judgeable(found.text)
+    return Command(found.text, found.front, _operators(one))
 
 
 def _operators(one: AndOr) -> tuple[str, ...]:

@@ -1,16 +1,19 @@
 """A command's exit status: that of what ran, or the command is refused. Pure.
 
 bash tells the status of a pipeline's last part alone, and that of a script's last command. `judgeable` gives the text
-that bash runs in place of a command: it differs where there is a pipeline, and where a script in the command
-(`bash -c '…'`) has several commands. A script in a file is the program itself, and what it makes of statuses its own.
+that bash runs in place of a command: it differs where there is a pipeline, and where it, or a script in it
+(`bash -c '…'`), has several commands. A script in a file is the program itself, and what it makes of statuses its own.
+
+Neither `set -e` nor `&&` does for several commands: with the first bash goes on behind `cd nosuch && python a.py`, and
+a sourced script can put it off; the second makes `a || b; c` another command.
 """
 
 from __future__ import annotations
 
+import itertools
 import shlex
 from collections.abc import Iterator
 
-from toolkit.manifest.launchers import LAUNCHERS
 from toolkit.manifest.programs import BASH, SHELLS, program_name, refusal, script_index, started_by
 from toolkit.manifest.shell import AndOr, Pipeline, Simple, read_script
 from toolkit.manifest.words import SCRIPT, Word, is_from_outside, shown
@@ -42,9 +45,10 @@ def _script(text: str, level: int, dash: bool) -> str:
     functions = ""
     if any(len(pipeline.parts) > 1 for one in lists for pipeline in one.pipelines):
         functions += _PIPELINE_STATUS
-    if len(lists) > 1 and level:
-        # In front: of two insertions at one place the earlier in the list comes to stand behind the other.
-        edits = [*((one.end, one.end, "; stop_if_failed") for one in lists[:-1]), *edits]
+    if len(lists) > 1:
+        # In place of what stands between them, which may be a comment, or Watson ML's `;;`, no word of bash's here.
+        edits += [(one.end, later.start, "; stop_if_failed; ") for one, later in itertools.pairwise(lists)]
+        edits += [(lists[-1].end, len(text), ""), (0, lists[0].start, "")]
         functions += _STOP_IF_FAILED
     for start, end, new in sorted(edits, key=lambda edit: edit[:2], reverse=True):
         text = text[:start] + new + text[end:]
@@ -77,8 +81,6 @@ def _started(words: tuple[Word, ...], level: int) -> Iterator[_Edit]:
     if started is None:
         return
     name, arguments = started.name, words[started.index + 1 :]
-    if name in LAUNCHERS:
-        raise ValueError(f"{name} may stand at a command's beginning alone; the tool starts it")
     if reason := refusal(words[started.index], arguments):
         raise ValueError(reason)
     if name == "eval":

@@ -6,16 +6,27 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, Tag
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from toolkit.manifest.commands import read_commands
-from toolkit.manifest.model import COMPUTE, EMBEDDED
+from toolkit.compatibility.reader import gpu_kinds
+from toolkit.manifest.commands import check_command, read_commands
+from toolkit.manifest.compute import name_pattern, read_configuration
+from toolkit.manifest.model import EMBEDDED
 from toolkit.manifest.names import MCA, MCA_VALUE, MCA_WRONG, ONE_LINE, VALUE, VARIABLE, VARIABLE_WRONG
-from toolkit.manifest.units import DURATION_PATTERN, DURATION_WRONG, SIZE_PATTERN, SIZE_WRONG, size_hint
+from toolkit.manifest.units import (
+    DURATION_PATTERN,
+    DURATION_WRONG,
+    FFDL_SIZE_PATTERN,
+    SIZE_PATTERN,
+    SIZE_WRONG,
+    size_hint,
+)
+from toolkit.places import house
 from toolkit.yaml_check import TAG
+from toolkit.yaml_source import Path_
 
 MAX_NODES = 1024
 MAX_RETRIES = 10
@@ -98,6 +109,23 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Configured:
+    """The name of a compute configuration, with a GPU kind of the compatibility table; `p100x1` is `p100`."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"type": "string", "pattern": f"^(?:{name_pattern(gpu_kinds(house() / 'images'))}){_END}"}
+
+    def _check(self, value: str) -> str:
+        try:
+            return read_configuration(value, gpu_kinds(house() / "images")).name
+        except ValueError as error:
+            raise invalid(str(error)) from None
+
+
+@dataclass(frozen=True)
 class Variables:
     """Names with values: its JSON Schema, which pydantic would make looser than what it checks."""
 
@@ -119,9 +147,24 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
 
 
+Item = TypeVar("Item")
+
+
 def by_shape(choose: Callable[[Any], str]) -> Discriminator:
     """Which of several shapes a value is meant to have: only that one's errors are told."""
     return Discriminator(lambda value: f"{TAG}{choose(value)}")
+
+
+OneOf = Annotated[
+    Annotated[Item, Tag("~one")] | Annotated[Annotated[list[Item], Field(min_length=1, max_length=1)], Tag("~list")],
+    by_shape(lambda value: "list" if isinstance(value, list) else "one"),
+]
+"""What people wrote with and without a `-` in front."""
+
+
+def only(found: Item | Sequence[Item], path: Path_) -> tuple[Item, Path_]:
+    """The one that there is, and where it stands."""
+    return (found[0], (*path, 0)) if isinstance(found, Sequence) else (found, path)
 
 
 def _key_reference(value: str) -> None:
@@ -135,35 +178,53 @@ def _key_reference(value: str) -> None:
         raise ValueError("not a reference that is read here: ${env:NAME}, ${file:PATH} or ${embedded:NAME}")
 
 
-def _one_step(value: str) -> None:
-    """A step is one command, and says outright what else belongs to it."""
-    commands = read_commands(value)
-    if len(commands) > 1:
-        raise ValueError("a step is one command: make each of these a step of its own")
-    if commands[0].front:
-        raise ValueError("the tool starts mpirun by itself: give `ranks`, `environment` and `mca` beside the command")
+# It becomes a folder's name, and a word of command lines. Swift, Ceph, Google and Amazon's buckets of before 2018 have
+# capitals and _ in theirs; whose rule is stricter, `toolkit.manifest.bucket_names` knows.
+_BUCKET_NAME = r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9._-]{0,253}[A-Za-z0-9_-]"
 
 
-_BUCKET_NAME = r"(?!xn--)(?!.*(?:\.\.|\.-|-\.))(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+def _url_hint(text: str) -> str:
+    """What is wrong with it, without a word of it."""
+    scheme, found, rest = text.rpartition("://")
+    if re.search(r"\s", text):
+        return "; it has a blank in it"
+    if "@" in rest:
+        return "; no user and no password stand in it: they have fields of their own"
+    if not found:
+        return "; it must begin with https:// or http://"
+    if scheme not in ("https", "http"):
+        return "; it must begin with https:// or http://, in small letters"
+    if re.search(r"[/?#].", rest):
+        return "; no path stands behind the host: the bucket has a field of its own"
+    return ""
+
+
 _HOST = r"(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])"
 
 Name = Annotated[str, Text(rf"{ONE_LINE}{{1,200}}", "expected one line of text, 200 characters at most")]
+Label = Annotated[str, Text(rf"{ONE_LINE}{{0,200}}", "expected one line of text, 200 characters at most")]
+"""What need not be given: an empty text says nothing."""
 Prose = Annotated[str, Text(r"[\s\S]{0,10000}", "longer than 10000 characters")]
 Version = Annotated[str, Text(r"[0-9A-Za-z][0-9A-Za-z.-]{0,30}", "`{}` is no version")]
 Package = Annotated[str, Text(r"[a-z0-9][a-z0-9+.-]{1,100}", "`{}` is no Debian package's name, such as graphviz")]
-ComputeName = Annotated[str, Choice("compute configuration", tuple(COMPUTE))]
+ComputeName = Annotated[str, Configured()]
 Nodes = Annotated[int, Field(ge=1, le=MAX_NODES)]
 Cpus = Annotated[float, Field(gt=0, le=4096, allow_inf_nan=False)]
 Size = Annotated[str, Text(SIZE_PATTERN, SIZE_WRONG, hint=size_hint, only_text=True)]
+SizeOfFfdl = Annotated[str, Text(FFDL_SIZE_PATTERN, SIZE_WRONG, hint=size_hint, only_text=True)]
 Duration = Annotated[str, Text(DURATION_PATTERN, DURATION_WRONG, only_text=True)]
 Retries = Annotated[int, Field(ge=0, le=MAX_RETRIES)]
 _ANY_COMMAND = (r"[\s\S]{0,10000}", "longer than 10000 characters")
 _SOME_COMMAND = r"(?=[\s\S]*[^\s;])[\s\S]{1,10000}"
-Commands = Annotated[str, Text(*_ANY_COMMAND, further=read_commands, schema=_SOME_COMMAND)]
-OneCommand = Annotated[str, Text(*_ANY_COMMAND, further=_one_step, schema=_SOME_COMMAND)]
-Bucket = Annotated[
-    str, Text(_BUCKET_NAME, "`{}` is no bucket name: 3-63 small letters, digits, dots and dashes (Amazon's rule)")
-]
+
+
+def commands_in(read: Callable[[str], str]) -> Text:
+    """A command line of a dialect; `read` gives the one that is meant, such as that of several lines; it may refuse."""
+    return Text(*_ANY_COMMAND, further=lambda value: read_commands(read(value)), schema=_SOME_COMMAND)
+
+
+StepCommand = Annotated[str, Text(*_ANY_COMMAND, further=check_command, schema=_SOME_COMMAND)]
+Bucket = Annotated[str, Text(_BUCKET_NAME, "`{}` is no bucket name: letters, digits, dots, dashes and _")]
 Relative = Annotated[str, Text(rf"(?=.{{1,500}}$){_RELATIVE}", f"expected a path below it: {_PATH_WRONG}")]
 Absolute = Annotated[
     str, Text(rf"(?=.{{2,500}}$)/{_RELATIVE}", f"expected an absolute path of the hosts: {_PATH_WRONG}")
@@ -175,6 +236,7 @@ Url = Annotated[
     Text(
         rf"{EMBEDDED}|https?://{_HOST}(?::\d{{1,5}})?/?",
         f"expected a URL such as https://s3.example.org or http://10.0.0.1:9000, or `{EMBEDDED}`",
+        hint=_url_hint,
     ),
 ]
 Region = Annotated[

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
+from toolkit.manifest.compute import CPU, split
 from toolkit.secrets import SecretSource
 
+Ranks = Literal["all", "node", "one"]
+"""Where a command runs: on every rank under mpirun; once on each node, not under MPI; once, on rank 0's host."""
 EMBEDDED = "embedded"
 """As `endpoint_url`: the S3 server that the tool itself runs on this machine, for people without a store."""
 
@@ -28,16 +32,16 @@ class Step:
     """One command of a training.
 
     Attributes:
-        command: given whole to a shell.
-        parallel: on every rank under mpirun; else once, on rank 0's host.
+        command: given whole to a shell; of several commands in it the next runs if the one before ended with 0.
+        ranks: where it runs.
         folder: where it runs, below the code's folder; empty: the code's folder itself.
         timeout: seconds after which it is stopped and has failed; 0: none.
         environment: variables for this command alone, over the manifest's.
-        mca: parameters for Open MPI; only a parallel command has them.
+        mca: parameters for Open MPI; only a command on every rank has them.
     """
 
     command: str
-    parallel: bool
+    ranks: Ranks
     folder: str = ""
     timeout: int = 0
     environment: tuple[tuple[str, str], ...] = ()
@@ -46,7 +50,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Compute:
-    """What is asked for: a GPU kind × GPUs per node, such as `p100x2`, on how many nodes.
+    """What is asked for of each node, a GPU kind × GPUs (`p100x2`) or ranks without GPUs (`cpux4`), and how many nodes.
 
     `memory` (bytes) and `cpus` are what a node's container may use at most; 0: as much as its host has.
     """
@@ -57,31 +61,29 @@ class Compute:
     cpus: float = 0
 
     @property
-    def gpu_kind(self) -> str:
-        """`p100x2` → `p100`."""
-        return COMPUTE[self.name][0]
+    def kind(self) -> str:
+        """`p100x2` → `p100`, `cpux4` → `cpu`."""
+        return split(self.name).kind
+
+    @property
+    def on_cpu(self) -> bool:
+        """Whether no GPU is asked for."""
+        return self.kind == CPU
 
     @property
     def gpus_per_node(self) -> int:
-        """`p100x2` → 2."""
-        return COMPUTE[self.name][1]
+        """`p100x2` → 2, `cpux4` → 0."""
+        return split(self.name).gpus
+
+    @property
+    def ranks_per_node(self) -> int:
+        """One rank for each GPU: `p100x2` → 2; `cpux4` → 4."""
+        return split(self.name).count
 
     @property
     def ranks(self) -> int:
-        """One rank for each GPU."""
-        return self.nodes * self.gpus_per_node
-
-
-COMPUTE = {
-    "k80": ("k80", 1),
-    "k80x2": ("k80", 2),
-    "k80x4": ("k80", 4),
-    "p100": ("p100", 1),
-    "p100x2": ("p100", 2),
-    "v100": ("v100", 1),
-    "v100x2": ("v100", 2),
-}
-"""Watson ML's names: GPU kind and GPUs per node."""
+        """In all."""
+        return self.nodes * self.ranks_per_node
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,12 @@ RESERVED = (
     *("DATA_DIR", "RESULT_DIR", "CHECKPOINT_DIR", "MODEL_DIR", "LOG_DIR", "RESUME_DIR"),
     *("TRAINING_ID", "LEARNER_ID", "NUM_LEARNERS", "GPU_COUNT", "PYTHONPATH"),
 )
+RANK_VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR")
+"""Set for each rank, for torch.distributed's `env://`."""
+_OWN = (*RESERVED, *RANK_VARIABLES)
 """Variables whose values are the run's own; so is whatever begins with Open MPI's own prefixes."""
-VARIABLE = rf"(?!(?:{'|'.join(RESERVED)})$)(?!OMPI_|PMIX_|PRTE_|TOOLKIT_)[A-Za-z_][A-Za-z0-9_]{{0,99}}"
-VARIABLE_WRONG = f"letters, digits and _, and none of the run's own ({', '.join(RESERVED)}, OMPI_…, TOOLKIT_…)"
+VARIABLE = rf"(?!(?:{'|'.join(_OWN)})$)(?!OMPI_|PMIX_|PRTE_|TOOLKIT_)[A-Za-z_][A-Za-z0-9_]{{0,99}}"
+VARIABLE_WRONG = f"letters, digits and _, and none of the run's own ({', '.join(_OWN)}, OMPI_…, TOOLKIT_…)"
 ONE_LINE = r"[^\x00-\x1f\x7f]"
 VALUE = rf"(?!\$\{{(?:env|file|embedded|profile):){ONE_LINE}{{0,4000}}"
 # With another of these nothing starts, or something else does.

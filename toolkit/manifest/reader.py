@@ -13,6 +13,7 @@ from toolkit.manifest.dialects.wml import WmlManifest
 from toolkit.manifest.dialects.wml_2017 import Wml2017Manifest
 from toolkit.manifest.dialects.wml_v4 import WmlV4Manifest
 from toolkit.manifest.model import Manifest
+from toolkit.manifest.other_files import other_file
 from toolkit.manifest.told import Remark, Told
 from toolkit.yaml_check import validate
 from toolkit.yaml_source import Path_, Source, read_source, several
@@ -65,6 +66,9 @@ def read_manifest(file: Path) -> Manifest:
 def read_with_warnings(file: Path) -> ReadManifest:
     """As `read_manifest`, with what a person should know of the file."""
     source = read_source(file, limit=MAX_BYTES, values=MAX_VALUES)
+    if other := other_file(source):
+        what, name = other
+        raise ToolkitError(Code.MANIFEST, f"{file} has 1 problem", (source.problem(what, (name,), at_key=True),))
     dialect = dialect_of(source)
     told = Told()
     manifest = validate(source, DIALECTS[dialect]).to_manifest(told)

@@ -22,6 +22,9 @@ _SIZE = {
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 SIZE_PATTERN = rf"(?:[1-9]\d{{0,5}}(?:\.\d{{1,3}})?|0\.\d?[1-9]\d?) ?(?:{'|'.join(_SIZE)})|[1-9]\d{{0,14}}B"
 DURATION_PATTERN = r"[1-9]\d{0,5}[smhd]"
+FFDL_SIZE_PATTERN = r"(?:[1-9]\d{0,5}(?:\.\d{1,3})?|0\.\d?[1-9]\d?)\s{0,9}[MGTmgt](?:[Ii]?[Bb]|[Ii])|[1-9]\d{0,14}B"
+"""FfDL read units in any case, `16Gb` as 16 GB: convertMemoryFromManifest in restapi/api_v1/server/manifest.go."""
+_FFDL_READ = re.compile(r"\d+\s*[MGT]I?B", re.IGNORECASE)
 _AMBIGUOUS = re.compile(r"(\d+(?:\.\d+)?) ?([KMGTkmgt])([Ii]?[Bb]?)")
 SIZE_WRONG = "expected a size such as 24GB (powers of 1000) or 24GiB (powers of 1024)"
 DURATION_WRONG = "expected a whole number with its unit: 90s, 30m, 12h or 2d"
@@ -31,6 +34,14 @@ def bytes_of(text: str) -> int:
     """`1.5GB` → 1500000000; `text` must fit `SIZE_PATTERN`."""
     number = text.rstrip("MGTiB ")
     return int(Decimal(number) * _SIZE.get(text[len(number) :].strip(), 1))
+
+
+def ffdl_size(text: str) -> tuple[str, bool]:
+    """`16 Gb` as `bytes_of` reads it, `16GB`, and whether FfDL read it so; `text` must fit `FFDL_SIZE_PATTERN`."""
+    number = re.match(r"[\d.]+", text)
+    assert number
+    unit = text[number.end() :].strip().upper().replace("I", "i")
+    return number[0] + unit, bool(_FFDL_READ.fullmatch(text))
 
 
 def seconds_of(text: str) -> int:

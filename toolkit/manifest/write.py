@@ -67,7 +67,7 @@ def step_data(step: Step) -> dict[str, Any]:
     """One step, as the file says it."""
     return _given(
         command=step.command,
-        ranks="all" if step.parallel else "one",
+        ranks=step.ranks,
         folder=step.folder,
         timeout=shown_duration(step.timeout) if step.timeout else "",
         environment=dict(step.environment),

@@ -16,10 +16,11 @@ from toolkit.manifest.model import Compute
 from toolkit.run.binding import bind_on
 from toolkit.run.plan import Seat
 
-_RUN_PORTS = range(20000, 32000)
-"""Below what Linux gives to outgoing connections (32768 and up), above what services listen at."""
-
-
+_RUN_PORTS = range(20000, 30000)
+_MASTER_PORTS = range(30000, 32000)
+"""Both below what Linux gives to outgoing connections (32768 and up), above what services listen at."""
+_MOST_GPUS = 64
+"""On a host, as a cluster's file may say."""
 _EVERYTHING = 1 << 16
 """More GPUs than a host has: one that is leased as a whole has none left."""
 
@@ -33,7 +34,7 @@ def choose_hosts(
     findings of the hosts that would have been taken. Raises `ToolkitError` (S100, or C104 as `pick_hosts` does).
     """
     unfit = {finding.host for finding in findings if finding.verdict is Verdict.FAIL}
-    wanted = (compute.gpu_kind, compute.gpus_per_node, compute.nodes)
+    wanted = (compute.kind, compute.ranks_per_node, compute.nodes)
     first = pick_hosts(cluster, *wanted, taken=taken)
     if not unfit:
         return first
@@ -58,7 +59,7 @@ def seat_on(facts: HostFacts, cluster: Cluster, gpus: Sequence[str], compute: Co
     """The seat on a host; `gpus` are the UUIDs that it was leased for. Raises as `HostFacts.place_in` does."""
     interface, address = facts.place_in(cluster.network)
     folders = {str(PurePosixPath(device).parent) for device in facts.rdma_devices}
-    cpus = bind_on(facts, gpus, cluster.binding, compute.gpus_per_node, compute.cpus)
+    cpus = bind_on(facts, gpus, cluster.binding, compute.ranks_per_node, compute.cpus)
     spared = (facts.pid_max or 0) // 2
     return Seat(facts.name, address, interface.name, tuple(gpus), tuple(sorted(folders)), cpus, spared)
 
@@ -67,6 +68,17 @@ def free_port(facts: Iterable[HostFacts]) -> int:
     """A port for the learners' sshd at which nothing listens on any of the hosts."""
     busy = frozenset().union(*(one.ports_in_use for one in facts))
     return random.choice([port for port in _RUN_PORTS if port not in busy])  # noqa: S311 (no secret)
+
+
+def master_port(facts: HostFacts, gpus: Sequence[str]) -> int:
+    """Where rank 0's program may listen on learner 1's host, of which the run has leased `gpus`, or all.
+
+    Nothing listens there until a program does, so another run's launch cannot see it. But runs on one host have other
+    GPUs of it, and each GPU has ports of its own.
+    """
+    own = min((index for index, gpu in enumerate(facts.gpus) if gpu.uuid in gpus), default=0)
+    ports = _MASTER_PORTS[own % _MOST_GPUS :: _MOST_GPUS]
+    return next((port for port in ports if port not in facts.ports_in_use), ports[0])
 
 
 def taken_by(held: Mapping[str, Sequence[Holder]]) -> dict[str, int]:
@@ -79,7 +91,8 @@ def taken_by(held: Mapping[str, Sequence[Holder]]) -> dict[str, int]:
 
 
 def free_gpus(facts: HostFacts, host: Host, held: Mapping[str, Sequence[Holder]], count: int) -> tuple[str, ...]:
-    """The first `count` GPUs of the host's kind that nobody holds, by UUID; none on a host without GPUs."""
+    """The first `count` GPUs of the host's kind that nobody holds, by UUID; none on a host without GPUs, and then
+    the host is leased as a whole, as it is for a run that asks for none."""
     if host.gpu is None:
         return ()
     gone = {gpu for holder in held.get(host.name, ()) for gpu in holder.lease.gpus}

@@ -30,8 +30,8 @@ from toolkit.leases.keep import acquire_all, holders, kept, release_all, renew_a
 from toolkit.leases.model import Holder, Lease, Taken, new_lease
 from toolkit.manifest.model import Manifest
 from toolkit.places import house
-from toolkit.run.board import choose_hosts, free_gpus, free_port, passed_over, seat_on, taken_by
-from toolkit.run.plan import SSH_PORT, RunImage, Seat
+from toolkit.run.board import choose_hosts, free_gpus, free_port, master_port, passed_over, seat_on, taken_by
+from toolkit.run.plan import MASTER_PORT, SSH_PORT, RunImage, Seat
 from toolkit.shipping.hosts.ship import ship
 
 _POLL_SECONDS = 5.0
@@ -40,7 +40,7 @@ _STAGE = "hosts"
 
 @dataclass(frozen=True)
 class Boarded:
-    """Hosts that are the run's: the learners' seats, each host's engine, the port of the learners' sshd.
+    """Hosts that are the run's: the learners' seats, each host's engine, the ports of the learners' sshd and of rank 0.
 
     `notes` are what the operator should know, such as a host that was passed over; `leases` are the labels of the run's
     containers on each host, by which they hold it.
@@ -49,6 +49,7 @@ class Boarded:
     seats: tuple[Seat, ...]
     engines: Mapping[str, Engine]
     ssh_port: int = SSH_PORT
+    master_port: int = MASTER_PORT
     notes: tuple[str, ...] = ()
     leases: Mapping[str, str] = field(default_factory=dict)
 
@@ -89,6 +90,7 @@ class Boarding:
             seats=seats,
             engines=engines,
             ssh_port=free_port(mine),
+            master_port=master_port(mine[0], seats[0].gpus),
             leases=self._labels,
             notes=tuple(
                 f"passed over: {one.host}: {one.found}" for one in passed_over(self._cluster, chosen, findings)

@@ -17,7 +17,17 @@ from toolkit.manifest.units import shown_duration, shown_size
 from toolkit.run.agent_container import agent_argv, folder_of
 from toolkit.run.learner_argv import learner_argv
 from toolkit.run.mpirun import mpirun_argv, single_argv
-from toolkit.run.plan import CODE_FOLDER, Export, HostFolder, Learner, RunPlan, Step, counted, run_environment
+from toolkit.run.plan import (
+    CODE_FOLDER,
+    Export,
+    HostFolder,
+    Learner,
+    RunPlan,
+    Step,
+    counted,
+    run_environment,
+    where_it_runs,
+)
 
 SUBNET, VOLUME, VOLUMES, SOCKET, LEASE, CPUS = "SUBNET", "VOLUME", "VOLUMES", "SOCKET", "LEASE", "CPUS"
 THIS_MACHINE = "this machine"
@@ -28,6 +38,8 @@ def fact_lines(plan: RunPlan) -> Iterator[tuple[str, str]]:
     for learner in plan.learners:
         at = f" on {learner.seat.host}" if learner.seat.host else ""
         yield "learner", f"{learner.hostname}{at}: {ranks_of(learner)}"
+    if not plan.gpus_per_node:
+        yield "GPUs", f"none: the manifest asks for {plan.compute}"
     yield "binding", binding_of(plan)
     yield "data", f"DATA_DIR={plan.data_folder}  {_data(plan)}, read-only"
     environment = run_environment(plan)
@@ -121,6 +133,5 @@ def _data(plan: RunPlan) -> str:
 
 def _how(plan: RunPlan, step: Step) -> str:
     """`on 2 ranks in sub/, 30m at most`."""
-    where = f"on {counted(plan.ranks, 'rank')}" if step.parallel else "once, on learner 1"
     folder = f" in {step.folder.removeprefix(f'{CODE_FOLDER}/')}/" if step.folder != CODE_FOLDER else ""
-    return where + folder + (f", {shown_duration(step.timeout)} at most" if step.timeout else "")
+    return where_it_runs(plan, step) + folder + (f", {shown_duration(step.timeout)} at most" if step.timeout else "")

@@ -37,7 +37,8 @@ def learner_entries(
 
 
 def supervisor_plan(plan: RunPlan, subnet: str) -> dict[str, object]:
-    """What the supervisor inside learner 1 reads: each step's argv, and which learner holds which rank.
+    """What the supervisor inside learner 1 reads: each step's argv, and which learner holds which rank. Of a
+    parallel step `each` says whether its processes are ranks, or the learners', one each, in their order.
 
     A step is stopped after `timeout` seconds, all of them together after `time_limit`; 0 is no limit.
     """
@@ -67,6 +68,7 @@ def supervisor_plan(plan: RunPlan, subnet: str) -> dict[str, object]:
                 "number": step.number,
                 "command": step.command,
                 "parallel": step.parallel,
+                "each": "learner" if step.ranks == "node" else "rank",
                 "argv": mpirun_argv(plan, step, subnet) if step.parallel else single_argv(step),
                 "folder": step.folder,
                 "timeout": step.timeout,
@@ -133,6 +135,8 @@ def _render(templates: Path, name: str, plan: RunPlan, learner: Learner) -> str:
         kind=plan.gpu_kind,
         where=f"{learner.hostname} on {learner.seat.host}" if learner.seat.host else learner.hostname,
         no_gpu=NO_GPU,
+        master=plan.learners[0].hostname,
+        master_port=plan.master_port,
         crowded=CROWDED,
         # The engine confines a learner to its ranks' CPUs; several ranks share those out.
         cpus=list(zip(learner.ranks, learner.seat.cpus.lists, strict=False)) if len(learner.ranks) > 1 else [],

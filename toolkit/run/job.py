@@ -25,7 +25,7 @@ def _job(plan: RunPlan, record: Record, key: str, number: int) -> Job:
             KeptLearner(one.number, one.hostname, plan.container(one), one.ranks, plan.hosts.index(one.seat.host))
             for one in plan.learners
         ),
-        steps=tuple(KeptStep(step.number, step.command, step.parallel) for step in plan.steps),
+        steps=tuple(KeptStep(step.number, step.command, step.ranks) for step in plan.steps),
         volume=plan.volume,
         filesystem=mount.filesystem,
         folder=mount.folder,

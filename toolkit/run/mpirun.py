@@ -26,18 +26,26 @@ def ssh_agent() -> tuple[str, ...]:
 
 
 def mpirun_argv(plan: RunPlan, step: Step, subnet: str) -> list[str]:
-    """The line that starts `step` on every rank; `subnet` is the network (CIDR) that MPI shall use."""
+    """The line that starts `step` on every rank, or once on each learner; `subnet` is the network (CIDR) that MPI shall
+    use.
+
+    The processes of a step that runs once on each learner are no ranks: `rank.sh` takes from them what would make a
+    program think so. mpirun starts them because it reaches every learner and ends all where one fails; `ppr:1:node` is
+    one on each, in the hostfile's order, in Open MPI 1.10, 4.1 and 5.
+    """
     flags = _flags_5(plan, subnet) if plan.image.open_mpi_major >= 5 else _flags_4(plan, subnet)
+    once = step.ranks == "node"
     names = {*run_environment(plan), *(name for name, _ in step.environment)}
     return [
         # An absolute path alone would put /usr/bin in front of every rank's PATH, before the image's own Python.
         *("/usr/bin/mpirun", "--noprefix"),
-        *("--np", str(plan.ranks), "--hostfile", f"{LEARNER_FOLDER}/hostfile"),
-        *("--map-by", "slot", "--bind-to", "none"),
+        *("--np", str(len(plan.learners) if once else plan.ranks), "--hostfile", f"{LEARNER_FOLDER}/hostfile"),
+        *("--map-by", "ppr:1:node" if once else "slot", "--bind-to", "none"),
         *_with_own(flags, step),
         *(("--wdir", step.folder) if step.folder != CODE_FOLDER else ()),
         *(word for name in sorted(names) for word in ("-x", name)),
         *("/bin/sh", f"{LEARNER_FOLDER}/rank.sh", str(step.number), judgeable(step.command)),
+        *(("node",) if once else ()),
     ]
 
 

@@ -7,17 +7,20 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from toolkit.buckets.side import Mount
-from toolkit.cluster.model import Cluster
+from toolkit.cluster.model import NO_GPU, Cluster
 from toolkit.engines.limits import NO_LIMITS, Limits
 from toolkit.keeper.keep import buckets_container
 from toolkit.keeper.places import CHECKPOINTS
-from toolkit.manifest.model import BucketReference, DataReference, FolderReference, Manifest
+from toolkit.manifest.compute import split
+from toolkit.manifest.model import BucketReference, DataReference, FolderReference, Manifest, Ranks
 from toolkit.manifest.results import ServedFolder, bucket_name
 from toolkit.run.mounts import learner_mounts, results_mount
 from toolkit.run.training_id import TrainingId
 
 SSH_PORT = 2222
 """Where learners on a network of their own listen; on the hosts' own network each run has a port of its own."""
+MASTER_PORT = 29500
+"""Where ranks of torch.distributed meet, PyTorch's own default; on the hosts' own network each run has its own."""
 CODE_FOLDER = "/job/code"
 LEARNER_FOLDER = "/run/learner"
 LOG_FOLDER = "/run/logs"
@@ -79,7 +82,7 @@ class Learner:
 
 @dataclass(frozen=True)
 class Step:
-    """One command: its number from 1; on every rank under mpirun if `parallel`, else once on rank 0's host.
+    """One command: its number from 1, and where it runs, as in `toolkit.manifest.model.Step`.
 
     `folder` is where it runs; after `timeout` seconds it is stopped (0: never); `environment` is its own, over the
     run's; `mca` are parameters for Open MPI.
@@ -87,11 +90,16 @@ class Step:
 
     number: int
     command: str
-    parallel: bool
+    ranks: Ranks
     folder: str = CODE_FOLDER
     timeout: int = 0
     environment: tuple[tuple[str, str], ...] = ()
     mca: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def parallel(self) -> bool:
+        """Whether mpirun starts it: as ranks, or once on each learner."""
+        return self.ranks != "one"
 
 
 @dataclass(frozen=True)
@@ -141,6 +149,7 @@ class RunImage:
 class RunPlan:
     """The whole run.
 
+    `compute` is what the manifest asks for, such as `p100x2`; where that is `cpu`, there are 0 `gpus_per_node`.
     `results_folder` is where the results go that are a folder of the hosts, None where they go to a bucket;
     `results_bucket` is its name as programs see it. `environment` is the manifest's, for every command; `limits` hold
     for each learner; `time_limit` is in seconds (0: none); `retries` is how often a command that failed is run again;
@@ -154,11 +163,13 @@ class RunPlan:
     cluster: Cluster
     learners: tuple[Learner, ...]
     steps: tuple[Step, ...]
-    gpu_kind: str
+    compute: str
+    ranks_per_node: int
     gpus_per_node: int
     data: Data
     results_bucket: str
     ssh_port: int = SSH_PORT
+    master_port: int = MASTER_PORT
     results_prefix: str = ""
     results_folder: ServedFolder | None = None
     environment: tuple[tuple[str, str], ...] = ()
@@ -166,6 +177,16 @@ class RunPlan:
     time_limit: int = 0
     retries: int = 0
     resume: str = ""
+
+    @property
+    def gpu_kind(self) -> str:
+        """`p100` of `p100x2`; `cpu` where no GPU was asked for."""
+        return split(self.compute).kind
+
+    @property
+    def in_place_of_gpus(self) -> bool:
+        """Whether ranks run on the CPU though the manifest asks for GPUs, as the cluster has none."""
+        return bool(self.gpus_per_node) and self.cluster.gpu == NO_GPU
 
     @property
     def on_hosts(self) -> bool:
@@ -249,6 +270,16 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def where_it_runs(plan: RunPlan, step: Step) -> str:
+    """`on 4 ranks`; `once on each of 2 learners, without MPI`; `once, on learner 1`."""
+    if step.ranks == "all":
+        return f"on {counted(plan.ranks, 'rank')}"
+    if step.ranks == "one":
+        return "once, on learner 1"
+    each = f"each of {len(plan.learners)} learners" if len(plan.learners) > 1 else "learner 1"
+    return f"once on {each}, without MPI"
+
+
 def data_of(reference: DataReference) -> Data:
     """The training data as every learner and every check sees it: read-only."""
     if isinstance(reference, BucketReference):
@@ -272,18 +303,19 @@ def make_plan(
     training_id: TrainingId,
     seats: Sequence[Seat] = (),
     ssh_port: int = SSH_PORT,
+    master_port: int = MASTER_PORT,
 ) -> RunPlan:
     """Place ranks host by host, and say for each command how it runs.
 
     `seats` are the learners' in their order; where none are given, all sit on this machine and are not bound. Their
-    sshd listens at `ssh_port`.
+    sshd listens at `ssh_port`, and rank 0's program, where it uses torch.distributed, at `master_port`.
     """
     compute = manifest.compute
     learners = tuple(
         Learner(
             number=node + 1,
             hostname=f"learner-{node + 1}",
-            ranks=tuple(range(node * compute.gpus_per_node, (node + 1) * compute.gpus_per_node)),
+            ranks=tuple(range(node * compute.ranks_per_node, (node + 1) * compute.ranks_per_node)),
             seat=seats[node] if seats else HERE,
         )
         for node in range(compute.nodes)
@@ -292,7 +324,7 @@ def make_plan(
         Step(
             number=number,
             command=step.command,
-            parallel=step.parallel,
+            ranks=step.ranks,
             folder=f"{CODE_FOLDER}/{step.folder}" if step.folder else CODE_FOLDER,
             timeout=step.timeout,
             environment=step.environment,
@@ -309,13 +341,15 @@ def make_plan(
         cluster=cluster,
         learners=learners,
         steps=steps,
-        gpu_kind=compute.gpu_kind,
+        compute=compute.name,
+        ranks_per_node=compute.ranks_per_node,
         gpus_per_node=compute.gpus_per_node,
         data=data_of(manifest.training_data),
         results_bucket=bucket_name(results),
         ssh_port=ssh_port,
         results_prefix=results.prefix if isinstance(results, BucketReference) else "",
         results_folder=None if isinstance(results, BucketReference) else results,
+        master_port=master_port,
         environment=manifest.environment,
         limits=Limits(compute.memory, compute.cpus),
         time_limit=manifest.time_limit,
@@ -345,8 +379,10 @@ def run_environment(plan: RunPlan) -> Mapping[str, str]:
         variables["TOOLKIT_GPUS"] = str(
             given
         )  # a framework that sees none of them is an error, and no reason for the CPU
+    if not plan.gpus_per_node:
+        variables["NVIDIA_VISIBLE_DEVICES"] = "void"  # where NVIDIA's is the engine's own runtime it gives all of them
     if plan.resume:
         variables["RESUME_DIR"] = f"{results}/{plan.resume}"
-    ddl = {"DDL_OPTIONS": f"-mode p:{plan.gpus_per_node}x{len(plan.learners)}"}  # the one that a person may choose
+    ddl = {"DDL_OPTIONS": f"-mode p:{plan.ranks_per_node}x{len(plan.learners)}"}  # the one that a person may choose
     # sshd starts its sessions with a clean environment: what the image sets must be handed on like the rest.
     return image | ddl | dict(plan.environment) | variables

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
 from toolkit.keeper.metrics import Metric
+from toolkit.manifest.compute import CPU, split
 from toolkit.manifest.results import place_at
 from toolkit.run.training_id import CheckedId
 
@@ -38,7 +39,7 @@ class StepResult:
 
     Attributes:
         ranks: the statuses of the ranks that it ran on, in order, None where a rank left none; empty where it ran once,
-            on rank 0's host.
+            on rank 0's host. Where `each` is `learner`, it ran once on each, and these are the learners'.
         times: each rank's start and end (seconds since 1970), None where it was not started or left none.
         started, ended: of the whole command, the last of its `attempts`.
         folder, argv: as it was started; empty in records of earlier versions.
@@ -56,6 +57,7 @@ class StepResult:
     attempts: int = 1
     folder: str = ""
     argv: tuple[str, ...] = ()
+    each: Literal["rank", "learner"] = "rank"
 
     @property
     def ok(self) -> bool:
@@ -78,6 +80,7 @@ class Record:
         resumed_from: the run that it continues, or repeats.
         placement: of each learner its number, its host (empty: this machine) and its ranks; empty in records of earlier
             versions.
+        compute: what its manifest asked for, such as `p100x2` or `cpu`; empty in records of earlier versions.
         code_digest: SHA-256 over the submitted files' paths, modes and contents (`toolkit.run.code_listing`).
         checksums: SHA-256 of the list of checksums of what its programs wrote (`toolkit.keeper.run_checksums`); empty
             where there is none.
@@ -117,6 +120,14 @@ class Record:
     placement: tuple[tuple[int, str, tuple[int, ...]], ...] = ()
     code_digest: str = ""
     checksums: str = ""
+    compute: str = ""
+
+    @property
+    def ran_on(self) -> str:
+        """`p100x2`, `CPU`, or that the CPU took the place of GPUs."""
+        if self.compute and split(self.compute).kind == CPU:
+            return "CPU"
+        return "CPU, in place of GPUs" if self.on_cpu else self.compute or "GPU"
 
     @property
     def final(self) -> bool:

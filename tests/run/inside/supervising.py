@@ -29,8 +29,8 @@ def say(text: str, status: int = 0) -> list[str]:
     return [sys.executable, "-c", f"import sys; sys.stdout.write({text!r}); sys.stdout.flush(); sys.exit({status})"]
 
 
-def step(number: int, argv: list[str], *, parallel: bool = False) -> dict[str, Any]:
-    return {"number": number, "command": f"command-{number}", "argv": argv, "parallel": parallel}
+def step(number: int, argv: list[str], *, parallel: bool = False, each: str = "rank") -> dict[str, Any]:
+    return {"number": number, "command": f"command-{number}", "argv": argv, "parallel": parallel, "each": each}
 
 
 def start(folder: Path, steps: list[dict[str, Any]], learners: list[dict[str, Any]], **more: Any) -> Any:

@@ -93,6 +93,20 @@ def test_a_run_of_two_learners_keeps_a_log_for_each(tmp_path: Path, greeting: in
     assert [line for line in lines if "toolkit" not in line] == ["[1] one", "[0] zero", "[0] once"]
 
 
+@pytest.mark.parametrize("greeting", [b"SSH-2.0-OpenSSH_9.2\r\n"], indirect=True)
+def test_the_lines_of_a_step_that_runs_once_on_each_learner_carry_the_learner(tmp_path: Path, greeting: int) -> None:
+    learners = [{**one, "ranks": [2 * index, 2 * index + 1]} for index, one in enumerate(ANSWERING)]
+    marks = "[1,1]<stdout>:\x1etoolkit started\n[1,0]<stdout>:\x1etoolkit started\n"
+    each = step(1, say(f"{marks}[1,1]<stdout>:two\n[1,0]<stderr>:one\n"), parallel=True, each="learner")
+    ranks = step(2, say("[1,2]<stdout>:a rank\n"), parallel=True)
+    status, lines = supervised(tmp_path, [each, ranks], learners, port=greeting)
+    assert status == 0
+    assert (tmp_path / "learner-1" / "training-log.txt").read_text() == "[learner-1] one\n"
+    assert (tmp_path / "learner-2" / "training-log.txt").read_text() == "[learner-2] two\n[2] a rank\n"
+    assert [line for line in lines if "toolkit" not in line] == ["[learner-2] two", "[learner-1] one", "[2] a rank"]
+    assert [one["missing_ranks"] for one in status_of(tmp_path)["steps"]] == [[], [0, 1, 2, 3]]
+
+
 @pytest.mark.parametrize("greeting", [b"HTTP/1.1 400 Bad Request\r\n", b""], indirect=True)
 def test_a_port_that_is_no_ssh_is_no_learner(tmp_path: Path, greeting: int) -> None:
     assert supervised(tmp_path, [step(1, say("never\n"))], ANSWERING, port=greeting)[0] == 75

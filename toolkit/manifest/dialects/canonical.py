@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, Tag
 
-from toolkit.manifest.commands import MAX_STEPS
+from toolkit.manifest.bucket_names import refused
+from toolkit.manifest.commands import MAX_STEPS, read_commands
 from toolkit.manifest.fields import (
     Absolute,
     Bucket,
@@ -19,10 +20,10 @@ from toolkit.manifest.fields import (
     Duration,
     Environment,
     Key,
+    Label,
     Mca,
     Name,
     Nodes,
-    OneCommand,
     Package,
     PairReference,
     Prose,
@@ -32,6 +33,7 @@ from toolkit.manifest.fields import (
     Section,
     Server,
     Size,
+    StepCommand,
     Url,
     Version,
     by_shape,
@@ -45,6 +47,7 @@ from toolkit.manifest.model import (
     Framework,
     Manifest,
     NfsReference,
+    Ranks,
     ResultsReference,
     Step,
 )
@@ -59,8 +62,8 @@ _TYPES = ("s3", "path", "nfs")
 
 
 class Author(Section):
-    name: Name
-    email: Name = ""
+    name: Label
+    email: Label | None = ""
 
 
 class Runtime(Section):
@@ -72,9 +75,9 @@ class FrameworkSection(Section):
     name: Name
     version: Version
     runtimes: Runtime
-    compat: Name = ""
+    compat: Label = ""
 
-    def to_framework(self, _told: Told) -> Framework:
+    def to_framework(self) -> Framework:
         return Framework(self.name, self.version, self.runtimes.version, self.compat)
 
 
@@ -91,25 +94,44 @@ class ComputeConfiguration(Section):
 
 
 class StepSection(Section):
-    command: OneCommand
-    ranks: Annotated[str, Choice("choice of ranks", ("all", "one"))]
+    command: StepCommand
+    ranks: Annotated[Ranks, Choice("choice of ranks", get_args(Ranks))]
     folder: Relative = ""
     timeout: Duration = ""
     environment: Environment = Field(default_factory=dict)
     mca: Mca = Field(default_factory=dict)
 
     def to_step(self, told: Told, path: Path_) -> Step:
-        if self.mca and self.ranks == "one":
-            told.refuse((*path, "mca"), "a command with `ranks: one` runs without Open MPI")
+        if self.mca and self.ranks != "all":
+            told.refuse((*path, "mca"), f"a command with `ranks: {self.ranks}` runs without Open MPI")
         warn_of_secrets(self.environment, told, (*path, "environment"))
+        self._refuse_launcher(told, (*path, "command"))
         return Step(
             command=self.command,
-            parallel=self.ranks == "all",
+            ranks=self.ranks,
             folder=self.folder.rstrip("/"),
             timeout=seconds_of(self.timeout) if self.timeout else 0,
             environment=tuple(self.environment.items()),
             mca=tuple(self.mca.items()),
         )
+
+    def _refuse_launcher(self, told: Told, path: Path_) -> None:
+        """A step says outright what a launcher's options say in the other dialects. What runs once on each node may
+        start ranks of its own."""
+        if self.ranks == "node":
+            return
+        try:
+            commands = read_commands(self.command)
+        except ValueError as error:
+            told.refuse(path, str(error))
+            return
+        if any(command.front for command in commands):
+            plain = "; ".join(command.text for command in commands)
+            told.refuse(
+                path,
+                f"the tool starts the ranks by itself: write `{plain[:60]}`, and give `ranks`, `environment` and `mca` "
+                "beside it",
+            )
 
 
 class Execution(Section):
@@ -193,7 +215,7 @@ class ExportSection(Section):
 
 
 class BucketData(Section):
-    name: Name = ""
+    name: Label = ""
     connection: AnyConnection
     source: BucketSection
     access: Annotated[str, Choice("way of access", ("mount", "copy"))] = "mount"
@@ -210,7 +232,7 @@ class BucketData(Section):
 
 
 class FolderData(Section):
-    name: Name = ""
+    name: Label = ""
     source: FolderSection
     type: Literal["path"]
 
@@ -219,7 +241,7 @@ class FolderData(Section):
 
 
 class ExportData(Section):
-    name: Name = ""
+    name: Label = ""
     source: ExportSection
     type: Literal["nfs"]
 
@@ -242,7 +264,7 @@ AnyData = Annotated[
 class Results(Section):
     """`collect` names what is brought home besides `model/`."""
 
-    name: Name = ""
+    name: Label = ""
     collect: list[Relative] = Field(default_factory=list)
 
 
@@ -290,16 +312,23 @@ class CanonicalManifest(Section):
 
     def to_manifest(self, told: Told) -> Manifest:
         """The canonical value."""
-        definition, results = self.model_definition, self.training_results_reference
+        data, results = self.training_data_reference, self.training_results_reference
+        refuse_bucket(data.to_reference(), told, ("training_data_reference", "source", "bucket"))
+        refuse_bucket(results.to_reference(), told, ("training_results_reference", "target", "bucket"))
         return Manifest(
-            **whole_definition(definition, told),
-            training_data=self.training_data_reference.to_reference(),
+            **self._definition(told),
+            training_data=data.to_reference(),
             training_results=results.to_reference(),
             collect=tuple(path.rstrip("/") for path in results.collect),
         )
 
+    def _definition(self, told: Told) -> dict[str, Any]:
+        definition = self.model_definition
+        steps = definition.execution.to_steps(told, (*DEFINITION, "execution"))
+        return whole_definition(definition, definition.framework.to_framework(), steps, told)
 
-def whole_definition(definition: Any, told: Told) -> dict[str, Any]:
+
+def whole_definition(definition: Any, framework: Framework, steps: tuple[Step, ...], told: Told) -> dict[str, Any]:
     """The fields of a `Manifest` that a `model_definition` of this form says; its author may be a text."""
     execution, author = definition.execution, definition.author
     author = Author(name=author) if isinstance(author, str) else author
@@ -308,17 +337,23 @@ def whole_definition(definition: Any, told: Told) -> dict[str, Any]:
     return {
         "name": definition.name,
         "author": author.name if author else "",
-        "email": author.email if author else "",
+        "email": (author.email or "") if author else "",
         "description": definition.description,
-        "framework": definition.framework.to_framework(told),
+        "framework": framework,
         "packages": tuple(definition.packages),
-        "steps": execution.to_steps(told, path),
+        "steps": steps,
         "compute": execution.compute_configuration.to_compute(),
         "environment": tuple(execution.environment.items()),
         "time_limit": seconds_of(execution.time_limit) if execution.time_limit else 0,
         "retries": execution.retries,
         "resume": execution.resume.rstrip("/"),
     }
+
+
+def refuse_bucket(reference: DataReference, told: Told, path: Path_) -> None:
+    """A bucket whose store has none of that name; `path` leads to where the file says it."""
+    if why := refused(reference):
+        told.refuse(path, why)
 
 
 def warn_of_secrets(environment: dict[str, str], told: Told, path: Path_) -> None:

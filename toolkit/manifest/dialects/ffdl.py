@@ -1,6 +1,8 @@
 """FfDL's dialect, version 1: learners in place of nodes, one or two data stores with containers.
 
-FfDL dropped names that it did not know, and made 512 MB of memory that it could not read; here both are errors.
+Its names are those of `ManifestV1` in restapi/api_v1/server/manifest.go of IBM/FfDL. FfDL dropped names that it did not
+know, and made 512 MB of memory that it could not read; here the first is an error, and so is the second where what was
+meant is not plain.
 """
 
 from __future__ import annotations
@@ -8,30 +10,31 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import Field, Tag
+from pydantic import BeforeValidator, Field, Tag
 
-from toolkit.manifest.dialects.canonical import StoreSection
-from toolkit.manifest.dialects.steps import steps_of
+from toolkit.manifest.compute import CPU, MAX_GPUS, Configuration
+from toolkit.manifest.dialects.canonical import StoreSection, refuse_bucket
+from toolkit.manifest.dialects.steps import is_several_lines, one_line, steps_of
 from toolkit.manifest.dialects.wml import spelled_out
 from toolkit.manifest.fields import (
     Absolute,
     Bucket,
     Choice,
-    Commands,
     Cpus,
     Key,
+    Label,
     Name,
     Nodes,
     Prose,
     Relative,
     Section,
-    Size,
+    SizeOfFfdl,
     Url,
     Version,
     by_shape,
+    commands_in,
 )
 from toolkit.manifest.model import (
-    COMPUTE,
     BucketReference,
     Compute,
     Connection,
@@ -43,11 +46,11 @@ from toolkit.manifest.model import (
     Step,
 )
 from toolkit.manifest.told import Told
-from toolkit.manifest.units import bytes_of
-from toolkit.manifest.write import steps_lines
+from toolkit.manifest.units import bytes_of, ffdl_size
 from toolkit.yaml_source import Path_
 
-_KINDS = {"nvidia-TeslaK80": "k80", "nvidia-TeslaP100": "p100", "nvidia-TeslaV100": "v100"}
+# FfDL's own are K80, P100 and V100; it took any label of a node, and these are NVIDIA's other Teslas.
+_KINDS = {f"nvidia-Tesla{kind.upper()}": kind for kind in ("k80", "p100", "v100", "m40", "m60", "p4", "p40", "t4")}
 _DEFAULT_KIND = "nvidia-TeslaK80"
 _VOLUME = "mount_volume"
 _STORES = ("mount_cos", "s3_datastore", _VOLUME)
@@ -57,8 +60,8 @@ _GPU_TAG = re.compile(r"-gpu(?=-|$)")
 class FrameworkV1(Section):
     name: Name
     version: Version
-    image_tag: Name = ""
-    command: Commands
+    image_tag: Label = ""
+    command: Annotated[str, commands_in(one_line)]
 
     def to_framework(self, told: Told) -> Framework:
         """`1.5.0-gpu-py3` without its `gpu`: whether an image is for GPUs follows from the cluster."""
@@ -81,7 +84,7 @@ class StoreConnection(StoreSection):
     auth_url: Url
     user_name: Key
     password: Key
-    type: Name = "s3"
+    type: Label = "s3"
 
     def to_connection(self) -> Connection:
         return self.connection_with(self.auth_url, self.user_name, self.password)
@@ -89,7 +92,7 @@ class StoreConnection(StoreSection):
 
 class FolderConnection(Section):
     type: Name = "host_mount"
-    name: Name = ""
+    name: Label = ""
     path: Absolute
 
 
@@ -141,16 +144,22 @@ AnyStore = Annotated[
 ]
 
 
+def _whole(value: Any) -> Any:
+    """FfDL counted GPUs in floating point: `1.0`."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 class FfdlManifest(Section):
     """The whole file; `gpus`, `cpus` and `memory` are for each learner."""
 
     name: Name
     description: Prose = ""
-    version: Name = ""
+    version: Label | float = ""
     learners: Nodes = 1
-    gpus: Annotated[int, Field(ge=0, le=16)] = 0
+    gpus: Annotated[int, BeforeValidator(_whole), Field(ge=0, le=MAX_GPUS)] = 0
     cpus: Cpus | None = None
-    memory: Size = ""
+    memory: SizeOfFfdl = ""
+    storage: SizeOfFfdl = ""
     gpu_type: Annotated[str, Choice("GPU type", tuple(_KINDS))] = _DEFAULT_KIND
     framework: FrameworkV1
     data_stores: Annotated[list[AnyStore], Field(min_length=1, max_length=2)]
@@ -158,8 +167,10 @@ class FfdlManifest(Section):
 
     def to_manifest(self, told: Told) -> Manifest:
         """The canonical value. What a reader refuses leaves a value that is not used."""
-        compute = self._compute(told)
-        if self.version:
+        compute, framework = self._compute(told), self.framework.to_framework(told)
+        if self.storage:
+            told.warn(("storage",), "left out: what a run writes is not limited here", at_key=True)
+        if self.version != "":
             told.warn(("version",), "left out: the manifest's own version means nothing to a run")
         if self.evaluation_metrics:
             told.warn(
@@ -171,49 +182,56 @@ class FfdlManifest(Section):
             name=self.name,
             author="",
             description=self.description,
-            framework=self.framework.to_framework(told),
-            steps=self._steps(compute, told),
+            framework=framework,
+            steps=self._steps(framework, compute, told),
             compute=compute,
             training_data=self._data(told),
             training_results=self._results(told),
         )
 
     def _compute(self, told: Told) -> Compute:
-        kind, gpus = _KINDS[self.gpu_type], self.gpus or 1
-        name = kind if gpus == 1 else f"{kind}x{gpus}"
-        if name not in COMPUTE:
-            told.refuse(("gpus",), f"{gpus} {kind} in one learner is no configuration; known: {', '.join(COMPUTE)}")
-            name = kind
+        kind = _KINDS[self.gpu_type] if self.gpus else CPU
+        name = Configuration(kind, self.gpus or 1).name
         here = ("compute_configuration:", f"  name: {name}", f"  nodes: {self.learners}")
         if not self.gpus:
-            told.warn(("gpus",), "no GPU: read as one rank in each learner, which a cluster without GPUs runs", *here)
+            told.warn(("gpus",), "no GPU: read as one rank in each learner, on the CPU", *here)
         elif "gpu_type" not in self.model_fields_set:
             told.warn(("gpus",), f"of no named type: read as {kind}", *here)
-        return Compute(name, self.learners, bytes_of(self.memory) if self.memory else 0, self.cpus or 0)
+        return Compute(name, self.learners, self._memory(told), self.cpus or 0)
 
-    def _steps(self, compute: Compute, told: Told) -> tuple[Step, ...]:
-        steps = steps_of(self.framework.command, compute.ranks, told, ("framework", "command"))
-        if compute.nodes > 1:
-            told.warn(
-                ("framework", "command"),
-                f"the first command runs as {compute.ranks} ranks of one MPI job; FfDL started {self.learners} copies",
-                *steps_lines(steps),
-            )
-        return steps
+    def _memory(self, told: Told) -> int:
+        if not self.memory:
+            return 0
+        size, known = ffdl_size(self.memory)
+        if not known:
+            told.warn(("memory",), f"read as {size}; FfDL could not read it, and gave 512 MB", f"memory: {size}")
+        elif size != self.memory:
+            told.warn(("memory",), f"read as {size}, as FfDL did", f"memory: {size}")
+        return bytes_of(size)
+
+    def _steps(self, framework: Framework, compute: Compute, told: Told) -> tuple[Step, ...]:
+        command, path = self.framework.command, ("framework", "command")
+        if is_several_lines(command):
+            told.warn(path, "one command line: FfDL made a blank of each line end, and so does this")
+        return steps_of(one_line(command), framework, compute, told, path)
 
     def _data(self, told: Told) -> DataReference:
-        found = [store for store in self.data_stores if store.training_data]
+        found = [(index, store) for index, store in enumerate(self.data_stores) if store.training_data]
         if len(found) != 1:
             told.refuse(_STORES_PATH, f"expected one store with training_data, found {len(found)}")
             return FolderReference("", "/")
-        return found[0].data()
+        data = found[0][1].data()
+        refuse_bucket(data, told, (*_STORES_PATH, found[0][0], "training_data", "container"))
+        return data
 
     def _results(self, told: Told) -> ResultsReference:
-        found = [store for store in self.data_stores if store.training_results]
+        found = [(index, store) for index, store in enumerate(self.data_stores) if store.training_results]
         if len(found) != 1:
             told.refuse(_STORES_PATH, f"expected one store with training_results, found {len(found)}")
             return FolderReference("", "/")
-        return found[0].results()
+        results = found[0][1].results()
+        refuse_bucket(results, told, (*_STORES_PATH, found[0][0], "training_results", "container"))
+        return results
 
 
 _STORES_PATH: Path_ = ("data_stores",)

@@ -1,22 +1,53 @@
-"""From a command line of one of the older dialects to steps: the first on every rank, each later one once."""
+"""From a command line of one of the older dialects to steps.
+
+What the services of old did with one depended on the framework. Where it had MPI (`-ddl`, `-horovod`), they put mpirun
+in front of the whole text: its first command ran on every rank, each later one once. Another framework's text was given
+whole to one bash on each node (FfDL: `eval "$TRAINING_COMMAND"` in docs/helm-charts/ffdl-core/templates/services/
+learner-configmap.yml of IBM/FfDL), so that a `cd` held for what followed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from toolkit.manifest.commands import Command, has_lines, read_commands
-from toolkit.manifest.model import Step
+from toolkit.manifest.launchers.asked import other_counts
+from toolkit.manifest.model import Compute, Framework, Ranks, Step
 from toolkit.manifest.names import sounds_secret
+from toolkit.manifest.shell import AndOr, read_script
 from toolkit.manifest.told import Told
+from toolkit.manifest.words import shown
 from toolkit.manifest.write import steps_lines
 from toolkit.yaml_source import Path_
 
+_MPI_NAMES = ("horovod", "pytorchmpi")
+"""FfDL's frameworks that had mpirun put in front: lcm/service/lcm/container_helper_extensions.go."""
+_MPI_PART = re.compile(r"(?:^|-)(?:ddl|horovod)(?=-|$)", re.IGNORECASE)
+_STATE = ("cd", "pushd", "popd", "export", "unset", "source", ".", "set", "shopt", "umask", "ulimit", "alias")
+_KEEPS_STATE = (*_STATE, "declare", "typeset", "readonly")
+"""What changes the shell for the commands behind it."""
+_INSTALLERS = re.compile(r"(?:sudo )?(?:pip[0-9.]*|conda|apt|apt-get|python[0-9.]* -m pip) ")
 
-def steps_of(text: str, ranks: int, told: Told, path: Path_) -> tuple[Step, ...]:
-    """The steps of `text`, which was checked; what means something else than in Watson ML is told, with the steps."""
+
+def steps_of(
+    text: str, framework: Framework, compute: Compute, told: Told, path: Path_, alone: Ranks = "node"
+) -> tuple[Step, ...]:
+    """The steps of `text`, which was checked. Where it is not plain what runs where, a warning tells it, with them.
+
+    `alone` is how the one process of a run is started whose framework has no MPI.
+    """
     commands = read_commands(text)
-    steps = tuple(_step(command, first=not index) for index, command in enumerate(commands))
-    notes = [note for command, step in zip(commands, steps, strict=True) for note in _notes(command, step, ranks)]
+    launched = any(command.front for command in commands)
+    if has_mpi(framework) or launched:
+        first: Ranks = "all" if has_mpi(framework) or commands[0].front else "node"
+        steps, notes = _one_by_one(text, commands, first, compute)
+    else:
+        step = Step("; ".join(command.text for command in commands), alone if compute.ranks == 1 else "node")
+        steps, notes = (step,), list(_where(commands, framework, compute))
     if has_lines(text):
         notes.append("each line is a command of its own here; Watson ML made one line of them")
     if notes:
@@ -24,33 +55,133 @@ def steps_of(text: str, ranks: int, told: Told, path: Path_) -> tuple[Step, ...]
     return steps
 
 
-def _step(command: Command, *, first: bool) -> Step:
-    front = command.front
-    if front is None:
-        return Step(command.text, parallel=first)
-    return Step(
-        command.text,
-        parallel=first or bool(front.launcher),
-        environment=tuple(front.environment.items()),
-        mca=tuple(front.mca.items()) if first or front.launcher else (),
+def has_mpi(framework: Framework) -> bool:
+    """Whether the services of old started `framework` by mpirun; its name or its version says so."""
+    names = (framework.name, framework.version)
+    return framework.name in _MPI_NAMES or any(_MPI_PART.search(name) for name in names)
+
+
+def one_line(text: str) -> str:
+    """`text` as FfDL read it: a blank for each line end (trainer/trainer/trainer_impl.go of IBM/FfDL).
+
+    A backslash in front of the line end goes with it. Raises `ValueError` where a comment would swallow lines.
+    """
+    lines = text.replace("\r\n", "\n").strip()
+    line = lines.replace("\\\n", "  ").replace("\n", " ")
+    read = read_script(line)
+    comment = read[-1].end if read else 0
+    if "\n" in lines[comment:] and line[comment:].lstrip(" \t;").startswith("#"):
+        raise ValueError("FfDL made one line of all lines, and what follows `#` would be a comment: leave it out")
+    return line
+
+
+def is_several_lines(text: str) -> bool:
+    """Whether `one_line` joins what may have been meant as commands of their own."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    pairs = itertools.pairwise(lines)
+    return any(
+        one.rstrip()[-1] not in ";&|\\" and not (other[:1].isspace() or other[:1] == "-") for one, other in pairs
     )
 
 
-def _notes(command: Command, step: Step, ranks: int) -> Iterator[str]:
+def with_continued_lines(text: str) -> str:
+    """Watson ML's `command: >`: YAML keeps the ends of lines that are set in further, or begin with an option.
+
+    Such a line goes on with the command of the one before. Raises `ValueError` as `read_script` does.
+    """
+    line, ends = text.strip(), set[int]()
+    for before, one in itertools.pairwise(read_script(line)):
+        between = line[before.end : one.start]
+        if "\n" in between and not between.strip() and (between[-1] != "\n" or line[one.start] == "-"):
+            ends.update(range(before.end, one.start))
+    return "".join(" " if index in ends else character for index, character in enumerate(line))
+
+
+def _where(commands: Sequence[Command], framework: Framework, compute: Compute) -> Iterator[str]:
+    """What runs where, where several nodes or GPUs leave a doubt."""
+    if compute.ranks == 1:
+        return
+    each = f"on each of {compute.nodes} nodes" if compute.nodes > 1 else "on the node"
+    gpus = f", with its {compute.gpus_per_node} GPUs" if compute.gpus_per_node > 1 else ""
+    what = "; ".join(command.text for command in commands)
+    yield (
+        f"`{what[:60]}` runs once {each}{gpus}, without MPI, as {framework.name} without -ddl or -horovod did; "
+        f"for {'a rank on each GPU' if compute.gpus_per_node else 'several ranks'} give steps with `ranks: all`"
+    )
+
+
+def _one_by_one(
+    text: str, commands: Sequence[Command], first: Ranks, compute: Compute
+) -> tuple[tuple[Step, ...], list[str]]:
+    """A step for each command; what a `cd` and its like set is set in front of every later command, too."""
+    steps, notes, before, last = list[Step](), list[str](), list[str](), len(commands) - 1
+    for index, (command, one) in enumerate(zip(commands, read_script(text), strict=True)):
+        states = _states(text, one)
+        if len(states) == len(one.pipelines) and index != last:
+            before += states
+            continue
+        launched = any(earlier.front for earlier in commands[:index])
+        where: Ranks = first if not steps or (first == "node" and not launched) else "one"
+        step = _step(command, where)
+        notes += _notes(command, step, compute)
+        steps.append(_behind(before, step))
+        before += states if index != last else []
+    if before:
+        notes.append(f"each command has its own bash, and `{'; '.join(before)[:60]}` is run in front of each")
+    if len(steps) > 1 and steps[0].ranks == "all" and _INSTALLERS.match(steps[0].command):
+        once = steps[1].command[:60]
+        notes.append(f"`{steps[0].command[:60]}` runs on {compute.ranks} ranks, and `{once}` once, on the first node")
+    return tuple(steps), notes
+
+
+def _behind(before: Sequence[str], step: Step) -> Step:
+    """The step with `before` run in front of it. Its folder is then where these have led to."""
+    if not before:
+        return step
+    folder = [f"cd {shlex.quote(step.folder)}"] if step.folder else []
+    return replace(step, command="; ".join([*before, *folder, step.command]), folder="")
+
+
+def _states(text: str, one: AndOr) -> list[str]:
+    """The parts at its beginning that do nothing but change the shell for what follows."""
+    found = list[str]()
+    for pipeline, operator in zip(one.pipelines, (*one.operators, "&&"), strict=True):
+        part = pipeline.parts[0]
+        changes = part.words[0].value in _KEEPS_STATE if part.words else bool(part.assignments)
+        if len(pipeline.parts) > 1 or operator != "&&" or not changes:
+            break
+        found.append(text[pipeline.start : pipeline.end])
+    return found
+
+
+def _step(command: Command, where: Ranks) -> Step:
+    front = command.front
+    if front is None:
+        return Step(command.text, where)
+    ranks: Ranks = "all" if front.launcher else where
+    return Step(
+        command.text,
+        ranks,
+        folder=front.folder,
+        environment=tuple(front.environment.items()),
+        mca=tuple(front.mca.items()) if ranks == "all" else (),
+    )
+
+
+def _notes(command: Command, step: Step, compute: Compute) -> Iterator[str]:
     front = command.front
     if front:
         if front.left_out:
             yield f"left out, as the tool sets it by itself: {', '.join(front.left_out)}"
-        if front.ranks and front.ranks != ranks:
-            yield f"-np {front.ranks} is left out: there are {ranks} ranks, nodes × GPUs on each"
+        yield from other_counts(front, compute)
         if front.launcher:
-            yield f"`{front.launcher}` is left out: the tool starts it by itself, on every rank"
+            yield f"`{front.launcher}` is left out: the tool starts the ranks by itself"
         for name in filter(sounds_secret, front.environment):
             yield f"{name} sounds like a secret, and whoever may ask the engine sees every variable"
-        if front.mca and not step.parallel:
+        if front.mca and step.ranks != "all":
             yield f"left out, as it runs once and without Open MPI: {', '.join(front.mca)}"
-    if command.operators and step.parallel:
+    if command.operators and step.ranks == "all":
         yield (
-            f"all of `{command.text[:60]}` runs on every rank; "
+            f"all of `{shown(command.text)[:60]}` runs on every rank; "
             f"in Watson ML only what stood before `{command.operators[0]}` did"
         )

@@ -13,6 +13,8 @@ from toolkit.manifest.dialects.canonical import (
     Author,
     BucketData,
     BucketResults,
+    BucketSection,
+    ComputeConfiguration,
     Execution,
     ExecutionOfSteps,
     ExportData,
@@ -24,19 +26,40 @@ from toolkit.manifest.dialects.canonical import (
     Runtime,
     StoreSection,
     reference_shape,
+    refuse_bucket,
     whole_definition,
 )
-from toolkit.manifest.dialects.steps import steps_of
-from toolkit.manifest.fields import Commands, Key, Name, Package, Prose, Section, Url, Version, by_shape
-from toolkit.manifest.model import Connection, Framework, Manifest, Step
+from toolkit.manifest.dialects.sizes import SIZES, compute_of, warn_of_size
+from toolkit.manifest.dialects.steps import steps_of, with_continued_lines
+from toolkit.manifest.fields import (
+    Choice,
+    Key,
+    Label,
+    Name,
+    OneOf,
+    Package,
+    Prose,
+    Section,
+    Url,
+    Version,
+    by_shape,
+    commands_in,
+    only,
+)
+from toolkit.manifest.model import Compute, Connection, Framework, Manifest, Ranks
 from toolkit.manifest.told import Told
+from toolkit.manifest.units import bytes_of
 from toolkit.yaml_source import Path_
 
 _ANY_PYTHON_3 = "3"
+WatsonCommands = Annotated[str, commands_in(with_continued_lines)]
+ALONE: Ranks = "all"
+"""A single process is rank 0 under mpirun: people moved scripts between frameworks with DDL and without, and those ask
+for OMPI_COMM_WORLD_RANK before they write a model. To any other script it makes no difference."""
 _FRAMEWORK: Path_ = (*DEFINITION, "framework")
 
 AuthorInWords = Annotated[
-    Annotated[Author, Tag("~fields")] | Annotated[Name, Tag("~text")],
+    Annotated[Author, Tag("~fields")] | Annotated[Label, Tag("~text")],
     by_shape(lambda value: "text" if isinstance(value, str) else "fields"),
 ]
 
@@ -45,20 +68,13 @@ class WatsonRuntime(Runtime):
     version: Version = _ANY_PYTHON_3
 
 
-Runtimes = Annotated[
-    Annotated[WatsonRuntime, Tag("~one")]
-    | Annotated[Annotated[list[WatsonRuntime], Field(min_length=1, max_length=1)], Tag("~list")],
-    by_shape(lambda value: "list" if isinstance(value, list) else "one"),
-]
-
-
 class WatsonFramework(Section):
     """`tensorflow-ddl` `1.5`, or `tensorflow` `1.5-py3-ddl`; without `runtimes` it is Python 3."""
 
     name: Name
     version: Version
-    runtimes: Runtimes | None = None
-    compat: Name = ""
+    runtimes: OneOf[WatsonRuntime] | None = None
+    compat: Label = ""
 
     def to_framework(self, told: Told) -> Framework:
         runtime = self.runtimes[0] if isinstance(self.runtimes, list) else self.runtimes
@@ -76,16 +92,33 @@ def spelled_out(name: str, version: str, python: str, told: Told, path: Path_ = 
     return Framework(said.name, said.version, longest or _ANY_PYTHON_3)
 
 
-class ExecutionOfCommand(Execution):
-    command: Commands
+class SizeConfiguration(ComputeConfiguration):
+    """A machine by its size, as a few documents of 2018 still had it."""
 
-    def to_steps(self, told: Told, path: Path_) -> tuple[Step, ...]:
-        compute = self.compute_configuration.to_compute()
-        return steps_of(self.command, compute.ranks, told, (*path, "command"))
+    name: Annotated[str, Choice("size", tuple(SIZES))]
+
+    def to_compute(self) -> Compute:
+        memory = bytes_of(self.memory) if self.memory else 0
+        return compute_of(self.name, self.nodes, memory, self.cpus or 0)
+
+
+AnyCompute = Annotated[
+    Annotated[ComputeConfiguration, Tag("~kind")] | Annotated[SizeConfiguration, Tag("~size")],
+    by_shape(lambda value: "size" if isinstance(value, dict) and value.get("name") in (*SIZES,) else "kind"),
+]
+
+
+class ExecutionOfCommand(Execution):
+    command: WatsonCommands
+    compute_configuration: AnyCompute
+
+
+class WatsonExecutionOfSteps(ExecutionOfSteps):
+    compute_configuration: AnyCompute
 
 
 AnyExecution = Annotated[
-    Annotated[ExecutionOfCommand, Tag("~command")] | Annotated[ExecutionOfSteps, Tag("~steps")],
+    Annotated[ExecutionOfCommand, Tag("~command")] | Annotated[WatsonExecutionOfSteps, Tag("~steps")],
     by_shape(lambda value: "steps" if isinstance(value, dict) and "steps" in value else "command"),
 ]
 
@@ -99,6 +132,21 @@ class WatsonDefinition(Section):
     execution: AnyExecution
 
 
+def definition_of(definition: WatsonDefinition, told: Told) -> dict[str, Any]:
+    """The fields of a `Manifest` that it says."""
+    execution, path = definition.execution, (*DEFINITION, "execution")
+    configuration, framework = execution.compute_configuration, definition.framework.to_framework(told)
+    compute = configuration.to_compute()
+    if isinstance(configuration, SizeConfiguration):
+        warn_of_size(configuration.name, compute, told, (*path, "compute_configuration", "name"))
+    if isinstance(execution, ExecutionOfCommand):
+        command = with_continued_lines(execution.command)
+        steps = steps_of(command, framework, compute, told, (*path, "command"), ALONE)
+    else:
+        steps = execution.to_steps(told, path)
+    return whole_definition(definition, framework, steps, told)
+
+
 class AwsConnection(StoreSection):
     """The names that Amazon's own tools have for the keys."""
 
@@ -110,7 +158,8 @@ class AwsConnection(StoreSection):
         return self.connection_with(self.endpoint_url, self.aws_access_key_id, self.aws_secret_access_key)
 
 
-def _connection_shape(value: Any) -> str:
+def connection_shape(value: Any) -> str:
+    """Whose names a connection has for its keys."""
     names = value if isinstance(value, dict) else {}
     if "credentials" in names:
         return "pair"
@@ -121,17 +170,36 @@ WatsonConnection = Annotated[
     Annotated[KeysConnection, Tag("~keys")]
     | Annotated[AwsConnection, Tag("~aws")]
     | Annotated[PairConnection, Tag("~pair")],
-    by_shape(_connection_shape),
+    by_shape(connection_shape),
 ]
+
+
+class TypedBucketSection(BucketSection):
+    """A bucket beside which its type stands, and not above."""
+
+    type: Annotated[str, Choice("type", ("s3",))]
 
 
 class WatsonData(BucketData):
     connection: WatsonConnection  # type: ignore[assignment] # one shape more than the canonical form has
 
 
+class TypedWatsonData(WatsonData):
+    source: TypedBucketSection
+    type: Annotated[str, Choice("type", ("s3",))] = "s3"
+
+
+def _typed_below(name: str, value: Any) -> bool:
+    below = value.get(name) if isinstance(value, dict) else None
+    return isinstance(below, dict) and "type" in below
+
+
 AnyWatsonData = Annotated[
-    Annotated[WatsonData, Tag("~s3")] | Annotated[FolderData, Tag("~path")] | Annotated[ExportData, Tag("~nfs")],
-    by_shape(reference_shape),
+    Annotated[WatsonData, Tag("~s3")]
+    | Annotated[TypedWatsonData, Tag("~typed")]
+    | Annotated[FolderData, Tag("~path")]
+    | Annotated[ExportData, Tag("~nfs")],
+    by_shape(lambda value: "typed" if _typed_below("source", value) else reference_shape(value)),
 ]
 
 
@@ -139,11 +207,17 @@ class WatsonResults(BucketResults):
     connection: WatsonConnection  # type: ignore[assignment] # likewise
 
 
+class TypedWatsonResults(WatsonResults):
+    target: TypedBucketSection
+    type: Annotated[str, Choice("type", ("s3",))] = "s3"
+
+
 AnyWatsonResults = Annotated[
     Annotated[WatsonResults, Tag("~s3")]
+    | Annotated[TypedWatsonResults, Tag("~typed")]
     | Annotated[FolderResults, Tag("~path")]
     | Annotated[ExportResults, Tag("~nfs")],
-    by_shape(reference_shape),
+    by_shape(lambda value: "typed" if _typed_below("target", value) else reference_shape(value)),
 ]
 
 
@@ -151,15 +225,20 @@ class WmlManifest(Section):
     """The whole file."""
 
     model_definition: WatsonDefinition
-    training_data_reference: AnyWatsonData
-    training_results_reference: AnyWatsonResults
+    training_data_reference: OneOf[AnyWatsonData]
+    training_results_reference: OneOf[AnyWatsonResults]
 
     def to_manifest(self, told: Told) -> Manifest:
         """The canonical value."""
-        results = self.training_results_reference
+        data: WatsonData | FolderData | ExportData
+        results: WatsonResults | FolderResults | ExportResults
+        data, data_path = only(self.training_data_reference, ("training_data_reference",))
+        results, results_path = only(self.training_results_reference, ("training_results_reference",))
+        refuse_bucket(data.to_reference(), told, (*data_path, "source", "bucket"))
+        refuse_bucket(results.to_reference(), told, (*results_path, "target", "bucket"))
         return Manifest(
-            **whole_definition(self.model_definition, told),
-            training_data=self.training_data_reference.to_reference(),
+            **definition_of(self.model_definition, told),
+            training_data=data.to_reference(),
             training_results=results.to_reference(),
             collect=tuple(path.rstrip("/") for path in results.collect),
         )

@@ -1,4 +1,4 @@
-"""Watson ML's dialect of 2017: object storage with users and containers, and machines by their size."""
+"""Watson ML's dialect of 2017: machines by their size; object storage with users and containers, later S3."""
 
 from __future__ import annotations
 
@@ -6,34 +6,47 @@ from typing import Annotated, Any
 
 from pydantic import Field, Tag
 
-from toolkit.manifest.dialects.canonical import DEFINITION, StoreSection
-from toolkit.manifest.dialects.steps import steps_of
-from toolkit.manifest.dialects.wml import AuthorInWords, WatsonFramework
-from toolkit.manifest.fields import Bucket, Choice, Commands, Key, Name, Prose, Section, Url, by_shape
+from toolkit.manifest.dialects.canonical import DEFINITION, KeysConnection, PairConnection, StoreSection, refuse_bucket
+from toolkit.manifest.dialects.sizes import SIZES, compute_of, warn_of_size
+from toolkit.manifest.dialects.steps import steps_of, with_continued_lines
+from toolkit.manifest.dialects.wml import (
+    ALONE,
+    AuthorInWords,
+    AwsConnection,
+    WatsonCommands,
+    WatsonFramework,
+    connection_shape,
+)
+from toolkit.manifest.fields import Bucket, Choice, Key, Label, Name, OneOf, Prose, Section, Url, by_shape, only
 from toolkit.manifest.model import BucketReference, Compute, Connection, Manifest
 from toolkit.manifest.told import Told
 from toolkit.yaml_source import Path_
 
-_SIZES = {"small": 1, "medium": 2, "large": 4}
-_KIND = "k80"
 _S3 = "s3"
+_Size = Annotated[str, Choice("size", tuple(SIZES))]
 
 
 class ExecutionOfSize(Section):
-    command: Commands
-    resource_type: Annotated[str, Choice("resourceType", tuple(_SIZES)), Field(alias="resourceType")]
+    command: WatsonCommands
+    resource_type: Annotated[_Size, Field(alias="resourceType")]
 
     def to_compute(self, told: Told, path: Path_) -> Compute:
-        gpus = _SIZES[self.resource_type]
-        name = _KIND if gpus == 1 else f"{_KIND}x{gpus}"
-        told.warn(
-            (*path, "resourceType"),
-            f"`{self.resource_type}` is {gpus} GPUs of no named kind; read as {_KIND}",
-            "compute_configuration:",
-            f"  name: {name}",
-            "  nodes: 1",
-        )
-        return Compute(name, 1)
+        name = next(field.alias or "" for field in type(self).model_fields.values() if field.alias)
+        compute = compute_of(self.resource_type)
+        warn_of_size(self.resource_type, compute, told, (*path, name))
+        return compute
+
+
+class ExecutionOfResource(ExecutionOfSize):
+    """The same under the name that it had in the documents of November 2017."""
+
+    resource_type: Annotated[_Size, Field(alias="resource")]
+
+
+AnySizeExecution = Annotated[
+    Annotated[ExecutionOfSize, Tag("~resourceType")] | Annotated[ExecutionOfResource, Tag("~resource")],
+    by_shape(lambda value: "resource" if isinstance(value, dict) and "resource" in value else "resourceType"),
+]
 
 
 class Definition2017(Section):
@@ -41,7 +54,7 @@ class Definition2017(Section):
     author: AuthorInWords | None = None
     description: Prose = ""
     framework: WatsonFramework
-    execution: ExecutionOfSize
+    execution: AnySizeExecution
 
 
 class UserConnection(StoreSection):
@@ -55,67 +68,85 @@ class UserConnection(StoreSection):
         return self.connection_with(self.auth_url, self.user_id, self.password)
 
 
+def _connection_shape(value: Any) -> str:
+    s3 = isinstance(value, dict) and any("access_key" in str(name) for name in value)
+    s3 = s3 or (isinstance(value, dict) and ("endpoint_url" in value or "credentials" in value))
+    return connection_shape(value) if s3 else "user"
+
+
+Connection2017 = Annotated[
+    Annotated[UserConnection, Tag("~user")]
+    | Annotated[KeysConnection, Tag("~keys")]
+    | Annotated[AwsConnection, Tag("~aws")]
+    | Annotated[PairConnection, Tag("~pair")],
+    by_shape(_connection_shape),
+]
+
+
 class ContainerSection(Section):
     container: Bucket
-    type: Name = _S3
-
-    def warn_of_type(self, told: Told, path: Path_) -> None:
-        if self.type != _S3:
-            told.warn(
-                (*path, "type"), f"`{self.type}` is read as S3, the one kind of store that is spoken to", "type: s3"
-            )
+    type: Label = _S3
 
 
-class Data2017(Section):
-    name: Name = ""
-    connection: UserConnection
-    source: ContainerSection
+class BucketSection2017(ContainerSection):
+    container: Annotated[Bucket, Field(alias="bucket")]
 
 
-class Results2017(Section):
-    name: Name = ""
-    connection: UserConnection
-    target: ContainerSection
-
-
-OneData = Annotated[
-    Annotated[Data2017, Tag("~one")]
-    | Annotated[Annotated[list[Data2017], Field(min_length=1, max_length=1)], Tag("~list")],
-    by_shape(lambda value: "list" if isinstance(value, list) else "one"),
+Container = Annotated[
+    Annotated[ContainerSection, Tag("~container")] | Annotated[BucketSection2017, Tag("~bucket")],
+    by_shape(lambda value: "bucket" if isinstance(value, dict) and "bucket" in value else "container"),
 ]
+
+
+class Reference2017(Section):
+    name: Label = ""
+    connection: Connection2017
+    type: Label = _S3
+
+    def reference_to(self, place: ContainerSection, told: Told, path: Path_) -> BucketReference:
+        """The bucket that stands at `path`, whose other kinds of stores are told of."""
+        for said, where in ((self.type, path[:-1]), (place.type, path)):
+            if said not in ("", _S3):
+                what = f"`{said}` is read as S3, the one kind of store that is spoken to"
+                told.warn((*where, "type"), what, "type: s3")
+        reference = BucketReference(self.name, self.connection.to_connection(), place.container)
+        name = "bucket" if isinstance(place, BucketSection2017) else "container"
+        refuse_bucket(reference, told, (*path, name))
+        return reference
+
+
+class Data2017(Reference2017):
+    source: Container
+
+
+class Results2017(Reference2017):
+    target: Container
 
 
 class Wml2017Manifest(Section):
     """The whole file."""
 
     model_definition: Definition2017
-    training_data: OneData
-    training_results: Results2017
-
-    def _data(self) -> tuple[Data2017, Path_]:
-        """The one reference, and where it stands."""
-        found = self.training_data
-        return (found, ("training_data",)) if isinstance(found, Data2017) else (found[0], ("training_data", 0))
+    training_data: OneOf[Data2017]
+    training_results: OneOf[Results2017]
 
     def to_manifest(self, told: Told) -> Manifest:
         """The canonical value."""
-        definition, results = self.model_definition, self.training_results
+        definition, execution = self.model_definition, self.model_definition.execution
         author: Any = definition.author
-        execution = (*DEFINITION, "execution")
-        compute = definition.execution.to_compute(told, execution)
-        data, where = self._data()
-        data.source.warn_of_type(told, (*where, "source"))
-        results.target.warn_of_type(told, ("training_results", "target"))
+        path = (*DEFINITION, "execution")
+        compute, framework = execution.to_compute(told, path), definition.framework.to_framework(told)
+        data, data_path = only(self.training_data, ("training_data",))
+        results, results_path = only(self.training_results, ("training_results",))
+        command = with_continued_lines(execution.command)
         return Manifest(
             name=definition.name,
             author=author if isinstance(author, str) else author.name if author else "",
-            email=author.email if author and not isinstance(author, str) else "",
+            email=(author.email or "") if author and not isinstance(author, str) else "",
             description=definition.description,
-            framework=definition.framework.to_framework(told),
-            steps=steps_of(definition.execution.command, compute.ranks, told, (*execution, "command")),
+            framework=framework,
+            steps=steps_of(command, framework, compute, told, (*path, "command"), ALONE),
             compute=compute,
-            training_data=BucketReference(data.name, data.connection.to_connection(), data.source.container),
-            training_results=BucketReference(
-                results.name, results.connection.to_connection(), results.target.container
-            ),
+            training_data=data.reference_to(data.source, told, (*data_path, "source")),
+            training_results=results.reference_to(results.target, told, (*results_path, "target")),
         )

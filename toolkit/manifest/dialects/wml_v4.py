@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
-
-from toolkit.manifest.dialects.canonical import whole_definition
-from toolkit.manifest.dialects.wml import WatsonConnection, WatsonDefinition
-from toolkit.manifest.fields import Bucket, Choice, Name, Relative, Section
+from toolkit.manifest.dialects.canonical import refuse_bucket
+from toolkit.manifest.dialects.wml import WatsonConnection, WatsonDefinition, definition_of
+from toolkit.manifest.fields import Bucket, Choice, Label, OneOf, Relative, Section, only
 from toolkit.manifest.model import BucketReference, Manifest
 from toolkit.manifest.told import Told
 
@@ -21,8 +19,8 @@ class Location(Section):
 class ReferenceV4(Section):
     """A bucket, and the path in it."""
 
-    id: Name = ""
-    name: Name = ""
+    id: Label = ""
+    name: Label = ""
     connection: WatsonConnection
     location: Location
     type: Annotated[str, Choice("type", ("s3",))]
@@ -40,13 +38,17 @@ class WmlV4Manifest(Section):
     """The whole file."""
 
     model_definition: WatsonDefinition
-    training_data_references: Annotated[list[ReferenceV4], Field(min_length=1, max_length=1)]
-    results_reference: ReferenceV4
+    training_data_references: OneOf[ReferenceV4]
+    results_reference: OneOf[ReferenceV4]
 
     def to_manifest(self, told: Told) -> Manifest:
         """The canonical value."""
+        data, data_path = only(self.training_data_references, ("training_data_references",))
+        results, results_path = only(self.results_reference, ("results_reference",))
+        refuse_bucket(data.to_reference(), told, (*data_path, "location", "bucket"))
+        refuse_bucket(results.to_reference(), told, (*results_path, "location", "bucket"))
         return Manifest(
-            **whole_definition(self.model_definition, told),
-            training_data=self.training_data_references[0].to_reference(),
-            training_results=self.results_reference.to_reference(),
+            **definition_of(self.model_definition, told),
+            training_data=data.to_reference(),
+            training_results=results.to_reference(),
         )

@@ -66,18 +66,30 @@ class Logs:
     def __init__(self, folder: str, learners: List[Dict[str, Any]], open_mpi: int = 4) -> None:
         self._open_mpi, self._lost = open_mpi, 0
         self._reserve = Reserve(os.path.join(folder, ".reserve.logs"))
-        self._learner_of = {rank: learner["number"] for learner in learners for rank in learner["ranks"]}
+        self._learners = learners
         self._files = {}  # type: Dict[int, BinaryIO]
         self._open = {}  # type: Dict[Tuple[Optional[int], str], bytes]
         self._speaker = (None, "")  # type: Tuple[Optional[int], str]
-        self.last_line = time.monotonic()
-        self.started = set()  # type: Set[int]
-        self.unsynchronised = None  # type: Optional[Dict[str, Any]]
         for learner in learners:
             place = os.path.join(folder, "learner-%d" % learner["number"])
             os.makedirs(place, exist_ok=True)
             self._files[learner["number"]] = open(os.path.join(place, "training-log.txt"), "ab", buffering=0)
         self._whole = open(os.path.join(folder, "output.log"), "ab", buffering=0)
+        self.begin()
+
+    def begin(self, each_learner: bool = False) -> None:
+        """A step begins: of ranks, or of one process on each learner."""
+        if each_learner:
+            places = list(enumerate(learner["number"] for learner in self._learners))
+            self._names = {process: b"learner-%d" % number for process, number in places}
+        else:
+            places = [(rank, learner["number"]) for learner in self._learners for rank in learner["ranks"]]
+            self._names = {rank: b"%d" % rank for rank, _ in places}
+        self._learner_of = dict(places)
+        self.expected = set(self._learner_of)
+        self.last_line = time.monotonic()
+        self.started = set()  # type: Set[int]
+        self.unsynchronised = None  # type: Optional[Dict[str, Any]]
 
     def line(self, rank: Optional[int], text: bytes) -> None:
         """Write one whole line of a rank; what mpirun itself says goes to learner 1's log.
@@ -87,7 +99,7 @@ class Logs:
         if rank is not None and text.startswith(UNSYNCHRONISED) and len(text) <= LONGEST_CONTROL:
             self.unsynchronised = self.unsynchronised or read_unsynchronised(text, rank)
             return
-        prefix = b"[mpirun] " if rank is None else b"[%d] " % rank
+        prefix = b"[mpirun] " if rank is None else b"[%s] " % self._names.get(rank, b"%d" % rank)
         whole = prefix + as_shown(text)
         self.last_line = time.monotonic()
         self._append(self._files[self._learner_of.get(rank, 1) if rank is not None else 1], whole + b"\n")

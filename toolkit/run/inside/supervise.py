@@ -35,7 +35,6 @@ class Watch:
 
     def __init__(self, plan: Dict[str, Any], logs: Logs, beats: Beats) -> None:
         self._plan, self._logs, self._beats = plan, logs, beats
-        self._ranks = {rank for learner in plan["learners"] for rank in learner["ranks"]}
         self._run_began = self._keeper_at = time.monotonic()
         self._keeper_beat = ""
         self.stop, self.attempts = False, 1
@@ -45,15 +44,13 @@ class Watch:
     def begin(self, step: Dict[str, Any]) -> None:
         """A step begins now."""
         self._step, self._began, self.reason, self.limit = step, time.monotonic(), "", 0
-        self._logs.last_line = self._began
-        self._logs.started.clear()
-        self._logs.unsynchronised = None
+        self._logs.begin(step.get("each") == "learner")
         self._unsynchronised_at = None  # type: Optional[float]
 
     @property
     def missing_ranks(self) -> List[int]:
-        """Ranks of a parallel step that have not started."""
-        return sorted(self._ranks - self._logs.started) if self._step.get("parallel") else []
+        """Ranks (or the learners' processes, from 0) of a parallel step that have not started."""
+        return sorted(self._logs.expected - self._logs.started) if self._step.get("parallel") else []
 
     def asked(self) -> bool:
         """Whether the step must end now."""

@@ -1,0 +1,66 @@
+"""`ddlrun`, PowerAI DDL's: its options as this project's own `ddlrun` reads them (images/ddl/ddl/launcher/options.py),
+and Open MPI's, which it handed on.
+"""
+
+from __future__ import annotations
+
+import re
+
+from toolkit.manifest.launchers import mpirun
+from toolkit.manifest.launchers.model import (
+    STARTS_NOTHING,
+    Front,
+    Launcher,
+    Style,
+    Value,
+    counts,
+    each,
+    left_out,
+    refused,
+)
+from toolkit.manifest.launchers.read import OptionReader
+from toolkit.manifest.words import WordReader
+
+_MODE = re.compile(r"[bnrmp]:\d+(?:x\d+){0,3}")
+
+
+def _mode(front: Front, shown: str, values: tuple[Value, ...]) -> None:
+    """`b:2x4` sets DDL_OPTIONS."""
+    value = values[0].known
+    if not _MODE.fullmatch(value):
+        raise ValueError(f"`{shown}`: expected a mode such as b:2x4")
+    front.environment["DDL_OPTIONS"] = f"-mode {value}"
+
+
+def _mpi_arguments(front: Front, _shown: str, values: tuple[Value, ...]) -> None:
+    read_mpi_arguments(front, values[0])
+
+
+def read_mpi_arguments(front: Front, value: Value) -> None:
+    """Arguments for mpirun in one word, as if they stood on its own command line."""
+    reader, words = WordReader(f"{value.known} program"), []
+    while reader.at < len(reader.text):
+        if reader.text[reader.at].isspace():
+            reader.at += 1
+        else:
+            words.append(reader.word())
+    OptionReader(reader.text, words, 0, mpirun.LAUNCHER, front).read()
+
+
+LAUNCHER = Launcher(
+    programs=(("ddlrun",),),
+    options=(
+        *each(_mode, 1, "-m --mode"),
+        *each(_mpi_arguments, 1, "--mpiarg"),
+        *each(counts("per node"), 1, "--accelerators --gpus"),
+        *each(left_out, 1, "--nodes", "--racks", "--aisles", "-r --rf --rankfile", "-H --host --hosts", "--hostfile"),
+        *each(left_out, 0, "-t --tcp", "--skipchecks", "-v --verbose"),
+        *each(
+            refused("set DDL_OPTIONS whole: -x DDL_OPTIONS='-mode p:2x2 …'"), 1, "--ddlarg --ddloption --ddl_options"
+        ),
+        *each(refused("set DDL_OPTIONS in the program, or with -x"), 0, "--no_ddloptions"),
+        *each(STARTS_NOTHING, 0, "--dry_run --dry-run", "-h --help"),
+        *mpirun.OPTIONS,
+    ),
+    style=Style.OPEN_MPI,
+)

@@ -1,0 +1,134 @@
+"""Whether a program is a launcher, by its name, by its Python module, or by who starts it. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from toolkit.manifest.launchers import accelerate, ddlrun, deepspeed, horovodrun, mpirun, srun, torchrun
+from toolkit.manifest.launchers.model import Launcher
+from toolkit.manifest.programs import SHELLS, program_name, script_index, started_by
+from toolkit.manifest.shell import read_script
+from toolkit.manifest.words import Word
+
+LAUNCHERS = (
+    *(mpirun.LAUNCHER, ddlrun.LAUNCHER, torchrun.LAUNCHER, torchrun.LAUNCH),
+    *(accelerate.LAUNCHER, deepspeed.LAUNCHER, horovodrun.LAUNCHER, srun.LAUNCHER),
+)
+_OTHERS = (
+    *("jsrun", "aprun", "ibrun", "prun", "lrun", "mpirun_rsh", "mpiexec.hydra", "mpirun.mpich"),
+    *("mpiexec.mpich", "mpirun.lsf", "charmrun", "gasnetrun", "bfrun", "colossalai", "torchx", "lamboot", "pdsh"),
+    *("sbatch", "salloc", "qsub", "bsub", "msub"),
+)
+"""They start ranks, or hand a command to a batch system, and none of their options is read here."""
+_RUNNERS = (
+    *("sudo", "doas", "su", "runuser", "gosu", "chroot", "unshare", "setarch", "script", "watch", "flock", "tini"),
+    *("dumb-init", "busybox", "catchsegv", "find", "parallel", "ssh", "docker", "podman", "singularity", "apptainer"),
+    *("conda", "mamba", "micromamba", "poetry", "uv", "pipenv", "hatch", "pdm", "pixi", "nsys", "ncu", "nvprof"),
+    *("strace", "ltrace", "gdb", "valgrind", "perf", "vtune", "hpcrun", "likwid-pin", "coverage", "memray", "py-spy"),
+    *("scalene", "kernprof"),
+)
+"""Programs that start the program among their arguments."""
+_PYTHON = re.compile(r"(?:python|pypy)\d?(?:\.\d+)?")
+_PYTHON_OPTION = re.compile(r"-(?P<flags>[bBdEhiIOPqRsSuvVx?]*)(?:(?P<option>[mcWX])(?P<value>.*))?")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A launcher in a command: its name, and which word is the first behind it. `python` is who interprets it."""
+
+    launcher: Launcher
+    name: str
+    behind: int
+    python: Word | None = None
+
+
+def launcher_at(words: Sequence[Word], index: int) -> Found | None:
+    """The launcher that the word at `index` begins; None where that starts something else.
+
+    Raises `ValueError` for one whose options are not read here.
+    """
+    name = program_name(words[index])
+    if name in _OTHERS and not words[index].value.startswith("./"):
+        raise ValueError(
+            f"`{name}` is not read here: the tool starts the ranks: give the program alone, with `ranks: all`"
+        )
+    if _PYTHON.fullmatch(name):
+        return _python_at(words, index)
+    found = _named(words, index, name, "programs")
+    return Found(found[0], name, found[1]) if found else None
+
+
+def refuse_nested(text: str, level: int = 0, dash: bool = False) -> None:
+    """Raise `ValueError` where a launcher starts in `text`, in a script in it, or by another program: ranks would start
+    ranks."""
+    for one in read_script(text, level, dash):
+        for pipeline in one.pipelines:
+            for part in pipeline.parts:
+                _look_at(part.words, level)
+
+
+def _look_at(words: tuple[Word, ...], level: int) -> None:
+    started = started_by(words)
+    if started is None:
+        return
+    if found := launcher_at(words, started.index):
+        raise ValueError(f"`{found.name}` would start ranks in ranks: the tool starts them; give the program alone")
+    arguments = words[started.index + 1 :]
+    if started.name in SHELLS:
+        index = script_index(words, started.index)
+        if index is not None and not words[index].split:
+            refuse_nested(words[index].value, level + 1, started.name not in ("bash", "rbash"))
+    elif started.name == "eval" and not any(word.split for word in arguments):
+        refuse_nested(" ".join(word.value for word in arguments), level + 1)
+    elif started.name in _RUNNERS:
+        for index in range(len(arguments)):
+            if found := launcher_at(arguments, index):
+                raise ValueError(
+                    f"`{started.name}` would start `{found.name}`, and so ranks in ranks: the tool starts "
+                    "them; give the program alone"
+                )
+
+
+def _python_at(words: Sequence[Word], index: int) -> Found | None:
+    """`python -u -m torch.distributed.run`, `python /usr/bin/torchrun`."""
+    at = index + 1
+    while at < len(words) and words[at].literal:
+        option = _PYTHON_OPTION.fullmatch(words[at].value)
+        if not option or words[at].value == "-":
+            script = _named(words, at, program_name(words[at]), "programs")
+            return Found(script[0], program_name(words[at]), script[1], words[index]) if script else None
+        at += 1
+        if option["option"] in ("W", "X") and not option["value"]:
+            at += 1
+        elif option["option"] == "c":
+            return None
+        elif option["option"] == "m":
+            return _module_at(words, index, at, option["value"])
+    return None
+
+
+def _module_at(words: Sequence[Word], index: int, at: int, module: str) -> Found | None:
+    """The module is the value of `-m`, or the word at `at`."""
+    if module:
+        at -= 1
+    elif at < len(words) and words[at].literal:
+        module = words[at].value
+    found = _named(words, at, module, "modules")
+    return Found(found[0], module, found[1], words[index]) if found else None
+
+
+def _named(words: Sequence[Word], at: int, name: str, kind: str) -> tuple[Launcher, int] | None:
+    """The launcher of that name whose further words follow the one at `at`, and the first behind them."""
+    for launcher, entry in _entries(kind):
+        behind = words[at + 1 : at + len(entry)]
+        if entry[0] == name and tuple(word.value for word in behind if word.literal) == entry[1:]:
+            return launcher, at + len(entry)
+    return None
+
+
+def _entries(kind: str) -> Iterator[tuple[Launcher, tuple[str, ...]]]:
+    for launcher in LAUNCHERS:
+        for entry in launcher.programs if kind == "programs" else launcher.modules:
+            yield launcher, entry

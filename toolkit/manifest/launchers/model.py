@@ -1,0 +1,244 @@
+"""What a launcher's command line says, option by option: tables as values, and what becomes of each option. Pure.
+
+A launcher is a program that starts the ranks of a training. Here the run starts them, so of a launcher's command line
+its program is kept, some options are translated, and each of the others is left out or refused, by its name.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import PurePosixPath
+
+from toolkit.manifest.names import (
+    MCA,
+    MCA_VALUE,
+    MCA_WRONG,
+    RANK_VARIABLES,
+    VALUE,
+    VARIABLE,
+    VARIABLE_WRONG,
+)
+
+CODE_FOLDERS = ("$MODEL_DIR", "${MODEL_DIR}", "$PWD", "${PWD}", ".")
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many an option asks for: of `what` (`ranks` in all, `per node`, `nodes`), from `least` to `most`."""
+
+    shown: str
+    what: str
+    least: int
+    most: int
+
+
+@dataclass
+class Front:
+    """What stood in front of a program.
+
+    Attributes:
+        launcher: its name, `mpirun` or `torchrun`; empty where flags alone stood there.
+        environment: variables for every rank.
+        mca: Open MPI's parameters.
+        counts: what it was told of ranks and nodes.
+        left_out: options that the run decides by itself, as they were written.
+        folder: where the program runs, below the code's folder; empty: there.
+        python: whether the program is a script for Python; `module`: a module.
+        local_rank: whether the program is told its local rank as an argument.
+    """
+
+    launcher: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+    mca: dict[str, str] = field(default_factory=dict)
+    counts: list[Count] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    folder: str = ""
+    python: bool = False
+    module: bool = False
+    local_rank: bool = False
+
+
+@dataclass(frozen=True)
+class Value:
+    """An option's value: as it is written, and what it is; None where a variable or a pattern stands in it."""
+
+    shown: str
+    text: str | None
+
+    @property
+    def known(self) -> str:
+        """Its text; raises `ValueError` where it is not known before bash reads it."""
+        if self.text is None:
+            raise ValueError(f"`{self.shown[:40]}`: variables and operators are not read in a flag's value")
+        return self.text
+
+
+Act = Callable[[Front, str, tuple[Value, ...]], None]
+"""What becomes of an option: its effect on the front, from how it is written, whole, and from its values."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option: its spellings, how many words follow it, and what becomes of it.
+
+    With `attached` its value can only stand in the same word (`--x=1`, `-x1`), and may be missing.
+    """
+
+    names: tuple[str, ...]
+    act: Act
+    values: int = 1
+    attached: bool = False
+
+
+class Style(Enum):
+    """How a launcher's own parser reads a command line."""
+
+    ARGPARSE = "argparse"
+    """Python's: long options may be abbreviated, and be written with `_` for `-`."""
+    EXACT = "argparse, without abbreviations"
+    GETOPT = "getopt_long"
+    """GNU's: short options in one word (`-lu`), long ones abbreviated."""
+    OPEN_MPI = "Open MPI's"
+    """Each name with one dash or two."""
+
+
+@dataclass(frozen=True)
+class Launcher:
+    """A launcher.
+
+    Attributes:
+        programs: the names of its program, each with the words that must follow, such as `accelerate launch`.
+        modules: those of its Python module, likewise.
+        python: its program is a script for Python, unless an option says otherwise.
+        local_rank: its program gets `--local_rank=N`, unless an option says otherwise.
+    """
+
+    programs: tuple[tuple[str, ...], ...]
+    options: tuple[Option, ...]
+    style: Style
+    modules: tuple[tuple[str, ...], ...] = ()
+    python: bool = False
+    local_rank: bool = False
+
+
+def each(act: Act, values: int, *spellings: str, attached: bool = False) -> tuple[Option, ...]:
+    """Options that are alike; each is given by its spellings, with blanks between."""
+    return tuple(Option(tuple(names.split()), act, values, attached) for names in spellings)
+
+
+def left_out(front: Front, shown: str, _values: tuple[Value, ...]) -> None:
+    """The run decides it."""
+    if shown not in front.left_out[-1:]:  # several short options in one word
+        front.left_out.append(shown)
+
+
+def refused(why: str) -> Act:
+    """It means something that a run has not, or has in another place, which `why` names."""
+
+    def act(_front: Front, shown: str, _values: tuple[Value, ...]) -> None:
+        raise ValueError(f"`{shown[:60]}`: {why}")
+
+    return act
+
+
+def counts(what: str) -> Act:
+    """A number, or a range of them (`1:4`, `2-4`); what is no number (`auto`, a variable) is left out."""
+
+    def act(front: Front, shown: str, values: tuple[Value, ...]) -> None:
+        text = values[0].text
+        if text is None or text in ("auto", "gpu", "cpu", "xpu"):
+            front.left_out.append(shown)
+            return
+        numbers = re.fullmatch(r"([1-9]\d{0,6})(?:[:-]([1-9]\d{0,6}))?", text)
+        if not numbers:
+            raise ValueError(f"`{shown[:60]}`: expected a number of {'nodes' if what == 'nodes' else 'ranks'}")
+        front.counts.append(Count(shown, what, int(numbers[1]), int(numbers[2] or numbers[1])))
+
+    return act
+
+
+def one_per_node(front: Front, shown: str, _values: tuple[Value, ...]) -> None:
+    """A flag that asks for one rank on each node."""
+    front.counts.append(Count(shown, "per node", 1, 1))
+
+
+def export(front: Front, shown: str, variable: str) -> None:
+    """`NAME=VALUE`; left out are a `NAME` alone, as ranks see what the run sets, and the variables of each rank."""
+    name, equals, value = variable.partition("=")
+    if not equals or name in RANK_VARIABLES:
+        front.left_out.append(shown)
+        return
+    if not re.fullmatch(VARIABLE, name) or not re.fullmatch(VALUE, value):
+        raise ValueError(f"`{shown[:60]}`: {name} cannot be set: {VARIABLE_WRONG}; its value is one line")
+    front.environment[name] = value
+
+
+def exported(front: Front, shown: str, values: tuple[Value, ...]) -> None:
+    """A variable for every rank."""
+    export(front, shown, values[0].known)
+
+
+def exported_pair(front: Front, shown: str, values: tuple[Value, ...]) -> None:
+    """The same as two words."""
+    export(front, shown, f"{values[0].known}={values[1].known}")
+
+
+def sets(name: str, convert: Callable[[str], str] = str) -> Act:
+    """The variable by which the launcher tells its program this option; raises as `convert` does."""
+
+    def act(front: Front, shown: str, values: tuple[Value, ...]) -> None:
+        try:
+            front.environment[name] = convert(values[0].known if values else "")
+        except ValueError as error:
+            raise ValueError(f"`{shown[:60]}`: {error}") from None
+
+    return act
+
+
+def always(value: str) -> Callable[[str], str]:
+    """For `sets`, where an option has no value of its own."""
+    return lambda _text: value
+
+
+def mca(front: Front, shown: str, values: tuple[Value, ...]) -> None:
+    """One of Open MPI's parameters."""
+    name, value = values[0].known, values[1].known
+    if not re.fullmatch(MCA, name) or not re.fullmatch(MCA_VALUE, value):
+        raise ValueError(f"`{shown[:60]}`: {MCA_WRONG}")
+    front.mca[name] = value
+
+
+def folder(front: Front, shown: str, values: tuple[Value, ...]) -> None:
+    """Where the program runs: below the code's folder, which variables may stand for."""
+    path, written = values[0].text, values[0].shown.strip("\"'")
+    if path is None:
+        head, _, rest = written.partition("/")
+        path = rest or "." if head in CODE_FOLDERS and "$" not in rest else None
+    parts = PurePosixPath(path).parts if path is not None else ("..",)
+    if ".." in parts or parts[:1] == ("/",) or not re.fullmatch(r"[A-Za-z0-9._=@+,/-]+", path or ""):
+        raise ValueError(f"`{shown[:60]}`: a command runs in a folder of the code: name it from there, such as `src`")
+    front.folder = "/".join(parts)
+
+
+def marks(**fields: bool) -> Act:
+    """A flag that says what the program is."""
+
+    def act(front: Front, _shown: str, _values: tuple[Value, ...]) -> None:
+        for name, value in fields.items():
+            setattr(front, name, value)
+
+    return act
+
+
+def words_of(value: Value) -> list[str]:
+    """A value that is several words; raises `ValueError` where they are not known."""
+    return shlex.split(value.known)
+
+
+STARTS_NOTHING = refused("with it nothing is started: leave the option out")
+SEVERAL = refused("several programs at once are not run here: each command is one program, on every rank")
+OWN_LOGS = "each rank's output is kept: learner-<n>/training-log.txt"

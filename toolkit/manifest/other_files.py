@@ -1,0 +1,60 @@
+"""What a YAML file is that is no manifest: files that people have beside one, or took for one. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from toolkit.yaml_source import Source
+
+_REFERENCES = "training_data_reference and training_results_reference"
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A kind of file: all of `names` stand at its top, with the first of which the error is placed."""
+
+    what: str
+    names: tuple[str, ...]
+    instead: str = ""
+
+
+_KINDS = (
+    _Kind("a Kubernetes object", ("kind", "apiVersion")),
+    *(
+        _Kind("an experiment of Watson ML", names, "give each training of it a manifest of its own")
+        for names in (
+            ("training_references",),
+            ("hyper_parameters_optimization",),
+            ("optimization_method",),
+            ("settings", "training_results_reference"),
+        )
+    ),
+    _Kind(
+        "a training definition of Watson ML",
+        ("framework", "execution"),
+        f"put what it says of the training below `model_definition:`, and beside that {_REFERENCES}",
+    ),
+    _Kind(
+        "a training definition of Watson ML",
+        ("framework", "command"),
+        f"put its framework below `model_definition:`, its command below `execution:`, and beside that {_REFERENCES}",
+    ),
+    _Kind("a Compose file", ("services",)),
+    _Kind("a GitHub workflow", ("jobs",)),
+    _Kind("a conda environment", ("dependencies",)),
+    _Kind("an MLproject file", ("entry_points",)),
+    _Kind("a cluster file of this tool", ("hosts",), "give it with --cluster"),
+)
+_MANIFEST = ("model_definition", "data_stores", "training_data_references", "training_data", "training_results")
+
+
+def other_file(source: Source) -> tuple[str, str] | None:
+    """What `source` is, in words, and the name that shows it; None where it may be a manifest."""
+    names = {str(key.value) for key, _ in source.root.value}
+    if names.intersection(_MANIFEST):
+        return None
+    kind = next((one for one in _KINDS if names.issuperset(one.names)), None)
+    if kind is None:
+        return None
+    instead = f": {kind.instead}" if kind.instead else ""
+    return f"this is {kind.what}, not a training manifest{instead}", kind.names[0]
