@@ -29,15 +29,15 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from toolkit.catalogue.model import Tree
-from toolkit.catalogue.version import sha256_of
+from toolkit.catalogue.image_version import sha256_of
 from toolkit.cli.build import named_row
 from toolkit.image.build import Build
 from toolkit.image.builders import builder_named
-from toolkit.image.progress import silent
+from toolkit.progress import silent
 from toolkit.image.store import ImageStore
 from toolkit.lock.file import read_lock, write_lock
-from toolkit.lock.question import question
-from toolkit.places import cache
+from toolkit.lock.staleness import question
+from toolkit.paths import cache
 folder = Path(sys.argv[1])
 row = named_row("tensorflow-ddl-2.19-py3.11-cpu")
 recipe = replace(

@@ -21,10 +21,10 @@ from pathlib import Path
 from toolkit.catalogue.model import DistributionBase
 from toolkit.cli.build import named_row
 from toolkit.image.base import local_archive, mmdebstrap_argv
-from toolkit.image.settle import EPOCH
+from toolkit.image.normalize import EPOCH
 from toolkit.lock.file import read_lock
 from toolkit.lock.pool import Pool
-from toolkit.places import cache
+from toolkit.paths import cache
 
 BASE, ENVIRONMENT, IMAGE = "toolkit-benchmark-base", "toolkit-benchmark-environment", "toolkit-benchmark-image"
 NAMESPACE = "toolkit-benchmark/"
@@ -34,9 +34,9 @@ import resource, sys
 from toolkit.cli.build import named_row
 from toolkit.image.build import Build
 from toolkit.image.builders import builder_named
-from toolkit.image.progress import silent
+from toolkit.progress import silent
 from toolkit.image.store import ImageStore
-from toolkit.places import cache
+from toolkit.paths import cache
 store = ImageStore()
 recipe = named_row(sys.argv[1]).recipe
 Build(recipe, store, builder_named("classic", store), cache(), silent, namespace=sys.argv[2]).run()

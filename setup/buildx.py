@@ -16,7 +16,7 @@ from toolkit.catalogue.reader import read_suites
 from toolkit.fetch.debs import fetch_debs
 from toolkit.lock.model import DebPin
 from toolkit.lock.pool import Pool
-from toolkit.places import cache, house
+from toolkit.paths import cache, house
 
 BUILDX = DebPin(
     name="docker-buildx",

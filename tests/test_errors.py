@@ -45,7 +45,7 @@ def test_a_caret_stands_under_the_column() -> None:
 
 
 ERROR = ToolkitError(
-    Code.IMAGE, "it broke", (Problem("bad", Place("r.yml", 1, 1)),), "said one\nsaid two\n", "mend it", {"reason": "r"}
+    Code.IMAGE, "it broke", (Problem("bad", Place("r.yml", 1, 1)),), "said one\nsaid two\n", "fix it", {"reason": "r"}
 )
 
 
@@ -55,7 +55,7 @@ def test_an_error_tells_what_where_its_evidence_and_what_to_do_next() -> None:
         "  r.yml:1:1: bad",
         "  | said one",
         "  | said two",
-        "  next: mend it",
+        "  next: fix it",
     ]
     assert str(ToolkitError(Code.CODE, "only this")) == "C102 only this"
 
@@ -66,6 +66,6 @@ def test_an_error_is_the_same_for_machines() -> None:
         "what": "it broke",
         "problems": ["r.yml:1:1: bad"],
         "evidence": "said one\nsaid two\n",
-        "next": "mend it",
+        "hint": "fix it",
         "reason": "r",
     }

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.buckets.stand_in_s3 import Held, standing_in
-from toolkit.buckets.client import Access
-from toolkit.buckets.store import Store
+from tests.storage.stand_in_s3 import Held, standing_in
 from toolkit.loopback import direct_to_loopback, is_loopback
-from toolkit.places import house
+from toolkit.paths import house
 from toolkit.secrets import Secret
+from toolkit.storage.client import Access
+from toolkit.storage.s3 import Store
 
 DEAD = "http://127.0.0.1:9"
 PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.places import cache, home, house, private_folder
+from toolkit.paths import cache, home, house, private_folder
 
 
 def test_the_house_has_its_rooms() -> None:

@@ -1,4 +1,4 @@
-"""Faults that were found by trying odd things, each mended and kept from coming back."""
+"""Faults that were found by trying odd things, each fixed and kept from coming back."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from pathlib import Path
 
 import pytest
 
+from toolkit.agent.metrics import read_metrics
+from toolkit.catalogue.image_version import read_inputs
 from toolkit.catalogue.model import DistributionBase, Recipe, Tree
 from toolkit.catalogue.reader import read_suites
-from toolkit.catalogue.version import read_inputs
-from toolkit.cli.screen import human_size, rank_line
+from toolkit.cli.output import human_size, rank_line
 from toolkit.errors import ToolkitError
-from toolkit.keeper.metrics import read_metrics
 from toolkit.lock.file import write_lock
 from toolkit.lock.model import DebPin, Lock
 from toolkit.manifest.commands import read_commands
-from toolkit.places import house
+from toolkit.paths import house
 from toolkit.process import CommandFailed, feed, run
-from toolkit.run.code import read_code
-from toolkit.run.events import Line
-from toolkit.run.inside import supervise
-from toolkit.run.records import Records
-from toolkit.run.view import Unbreakable
+from toolkit.run.follow.events import Line
+from toolkit.run.follow.view import Unbreakable
+from toolkit.run.in_container import supervise
+from toolkit.run.plan.source_files import read_code
+from toolkit.run.records.record_store import Records
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_a_record_that_cannot_be_read_is_an_error(tmp_path: Path, text: str) -> 
         records.find("training-x")
 
 
-# keeper/metrics.py: at that point everything is stored, and the run ends in a traceback, its record in STORING
+# agent/metrics.py: at that point everything is stored, and the run ends in a traceback, its record in STORING
 @pytest.mark.parametrize("text", [b"[" * 60_000, b'{"loss": NaN}'])
 def test_metrics_that_are_no_json_are_none(text: bytes) -> None:
     assert read_metrics(text) == {}
@@ -189,7 +189,7 @@ def supervised(folder: Path, argv: list[str]) -> subprocess.CompletedProcess[str
     plan |= {"agent": ["false"], "lost": 10, "grace": 1}
     (folder / "run.json").write_text(json.dumps(plan))
     (folder / "go").touch()
-    program = [sys.executable, "-E", "-m", "inside.supervise", str(folder / "run.json")]
+    program = [sys.executable, "-E", "-m", "in_container.supervise", str(folder / "run.json")]
     place = Path(supervise.__file__).parent.parent
     return subprocess.run(program, cwd=place, capture_output=True, text=True, timeout=5, check=False)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from toolkit.tar_reading import LARGEST_HEADER, PieceReader, members
+from toolkit.tar.read import LARGEST_HEADER, PieceReader, members
 
 SIZE = 200 << 20
 

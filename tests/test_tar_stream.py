@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.tar_stream import Entry, tar_stream
+from toolkit.tar.write import Entry, tar_stream
 
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="/\\"), min_size=1, max_size=150)
 ENTRIES = st.lists(

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from toolkit import whole_file
-from toolkit.places import private_folder
-from toolkit.shipping.writing import new_file
-from toolkit.whole_file import write_once, write_output, write_whole
+from toolkit import atomic_file as whole_file
+from toolkit.atomic_file import write_once, write_output, write_whole
+from toolkit.paths import private_folder
+from toolkit.shipping.output_file import new_file
 
 
 def stream_to(target: Path, content: bytes) -> None:

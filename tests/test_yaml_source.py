@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.errors import ToolkitError
-from toolkit.yaml_source import MAX_PROBLEMS, dotted, read_source
+from toolkit.yaml.source import MAX_PROBLEMS, dotted, read_source
 
 
 @pytest.mark.parametrize(

@@ -102,19 +102,19 @@ class ToolkitError(Exception):
     what: str
     problems: tuple[Problem, ...] = ()
     evidence: str = ""
-    mend: str = ""
+    hint: str = ""
     context: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.what, self.evidence, self.mend = map(redact_urls, (self.what, self.evidence, self.mend))
+        self.what, self.evidence, self.hint = map(redact_urls, (self.what, self.evidence, self.hint))
 
     def __str__(self) -> str:
         first, *rest = self.what.split("\n")  # what others say shall not look like our own next line
         lines = [f"{self.code.label} {first}", *(f"  | {line}" for line in rest)]
         lines += [f"  {line}" for problem in self.problems for line in redact_urls(str(problem)).splitlines()]
         lines += [f"  | {line}" for line in cut(self.evidence.strip(), _LONGEST).splitlines()]
-        if self.mend:
-            lines.append(f"  next: {self.mend}")
+        if self.hint:
+            lines.append(f"  next: {self.hint}")
         return "\n".join(lines)
 
     def as_json(self) -> dict[str, object]:
@@ -124,6 +124,6 @@ class ToolkitError(Exception):
             "what": self.what,
             "problems": [redact_urls(str(problem)) for problem in self.problems],
             "evidence": self.evidence,
-            "next": self.mend,
+            "hint": self.hint,
             **self.context,
         }

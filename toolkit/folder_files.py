@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.errors import Problem
-from toolkit.yaml_source import printable
+from toolkit.yaml.source import printable
 
 Skip = Callable[[str, bool], bool]
 """Told a path below the folder and whether it is a folder; true where it is left out."""

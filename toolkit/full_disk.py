@@ -15,7 +15,7 @@ def cache_full(evidence: str) -> ToolkitError:
         Code.RESOURCES,
         "the disk of the cache is full",
         evidence=evidence,
-        mend="free some space there, or name another folder by TOOLKIT_CACHE; nothing half was kept",
+        hint="free some space there, or name another folder by TOOLKIT_CACHE; nothing half was kept",
     )
 
 

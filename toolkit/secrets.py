@@ -95,7 +95,7 @@ def resolve_pair(source: SecretSource) -> tuple[Secret, Secret, Secret | None]:
         raise ToolkitError(
             Code.CREDENTIALS,
             f"{source}: no keys were found",
-            mend="aws configure, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+            hint="aws configure, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
         )
     return Secret(keys.access_key), Secret(keys.secret_key), Secret(keys.token) if keys.token else None
 
@@ -106,7 +106,7 @@ def _look_up(source: SecretSource, environment: Mapping[str, str], embedded: Map
         return source.value
     if source.kind == "env":
         if name not in environment:
-            raise ToolkitError(Code.CREDENTIALS, f"{source}: no such environment variable", mend=f"export {name}=…")
+            raise ToolkitError(Code.CREDENTIALS, f"{source}: no such environment variable", hint=f"export {name}=…")
         return Secret(environment[name])
     if source.kind == "file":
         return _read_private(name, source)
@@ -125,7 +125,7 @@ def _read_private(name: str, source: SecretSource) -> Secret:
                 raise ToolkitError(
                     Code.CREDENTIALS,
                     f"{source}: others may read this file (mode {mode:04o})",
-                    mend=f"chmod 600 {path}",
+                    hint=f"chmod 600 {path}",
                 )
             return Secret(file.read().strip())
     except OSError as error:

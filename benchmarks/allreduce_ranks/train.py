@@ -65,8 +65,8 @@ def loss_of(trained, images, digits):
     hidden = tf.nn.max_pool2d(tf.nn.relu(tf.nn.conv2d(images, first, 1, "SAME") + first_bias), 2, 2, "SAME")
     hidden = tf.nn.max_pool2d(tf.nn.relu(tf.nn.conv2d(hidden, second, 1, "SAME") + second_bias), 2, 2, "SAME")
     hidden = tf.nn.relu(tf.reshape(hidden, [-1, 3136]) @ third + third_bias)
-    told = tf.nn.sparse_softmax_cross_entropy_with_logits(digits, hidden @ last + last_bias)
-    return tf.reduce_mean(told)
+    reported = tf.nn.sparse_softmax_cross_entropy_with_logits(digits, hidden @ last + last_bias)
+    return tf.reduce_mean(reported)
 
 
 if STRATEGY:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.places import cache, house
+from toolkit.paths import cache, house
 
 EXAMPLE = house() / "examples" / "mnist"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.places import cache, house
+from toolkit.paths import cache, house
 
 NAMES = ("tensorflow-ddl-1.5-py2.7-cpu", "tensorflow-ddl-2.21-py3.11-cpu", "tensorflow-2.19-py3.11-cuda")
 

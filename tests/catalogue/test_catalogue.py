@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 
+from toolkit.atomic_file import sha256_of
 from toolkit.catalogue.choose import NotInCatalogue, choose
+from toolkit.catalogue.image_version import base_inputs, environment_inputs, read_inputs
 from toolkit.catalogue.model import DistributionBase, FrameworkRow, Recipe, RegistryBase, Tree
 from toolkit.catalogue.reader import read_frameworks, read_suites, read_tool_recipe
-from toolkit.catalogue.version import base_inputs, environment_inputs, read_inputs
 from toolkit.errors import ToolkitError
 from toolkit.lock.file import write_lock
 from toolkit.lock.model import DebPin, Lock, WheelPin
 from toolkit.manifest.model import Framework
-from toolkit.places import house
-from toolkit.whole_file import sha256_of
+from toolkit.paths import house
 
 ROWS = read_frameworks(house() / "images", house() / "templates")
 SUITES = read_suites(house() / "images")

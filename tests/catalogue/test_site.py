@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from toolkit.catalogue.image_version import read_inputs
 from toolkit.catalogue.model import SiteBundle
 from toolkit.catalogue.reader import read_frameworks
 from toolkit.catalogue.site import read_site
-from toolkit.catalogue.version import read_inputs
 from toolkit.errors import ToolkitError
-from toolkit.places import house
+from toolkit.paths import house
 
 SHA256 = "5" * 64
 TEXT = f"bundles:\n  - name: cuda-9.0-cudnn-7\n    file: bundles/cuda.tar\n    sha256: '{SHA256}'\n"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.cli.main import parser
-from toolkit.places import house
+from toolkit.paths import house
 
 EXAMPLE = house() / "examples" / "mnist" / "manifest.yml"
 

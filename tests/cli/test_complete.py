@@ -21,8 +21,8 @@ from toolkit.cli.completion import (
     run_ids,
 )
 from toolkit.cli.main import parser
-from toolkit.places import house
-from toolkit.run.records import Records
+from toolkit.paths import house
+from toolkit.run.records.record_store import Records
 
 TOP = parser()
 NAMES = {

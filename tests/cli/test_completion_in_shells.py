@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.places import house
+from toolkit.paths import house
 
 SECONDS = 20.0
 SETUP = {

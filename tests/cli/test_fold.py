@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.cli.fold import HOLD_SECONDS, MOST_HELD, Fold, spans
+from toolkit.cli.fold_ranks import HOLD_SECONDS, MOST_HELD, Fold, spans
 
 
 def shown(fold: Fold, *lines: str, now: float = 0.0) -> list[str]:

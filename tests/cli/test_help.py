@@ -11,7 +11,7 @@ import pytest
 
 from toolkit.cli.command_parser import ELSEWHERE
 from toolkit.cli.main import parser
-from toolkit.places import house
+from toolkit.paths import house
 
 REQUIRED = "the following arguments are required:"
 TOP = parser()

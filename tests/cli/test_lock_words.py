@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.places import house
+from toolkit.paths import house
 
 EXAMPLE = house() / "examples" / "mnist" / "manifest.yml"
 

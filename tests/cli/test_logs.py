@@ -8,7 +8,7 @@ import pytest
 
 from toolkit.cli.logs import Wanted, since
 from toolkit.errors import ToolkitError
-from toolkit.run.events import Line
+from toolkit.run.follow.events import Line
 
 NOW = 1_764_100_000.0
 

@@ -13,7 +13,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from toolkit.manifest.reader import read_manifest, read_with_warnings
-from toolkit.places import house
+from toolkit.paths import house
 
 GOOD = house() / "tests" / "manifest" / "corpus" / "good"
 BAD = GOOD.parent / "bad"

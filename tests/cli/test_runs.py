@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.cli.runs import duration, row
-from toolkit.run.record import Record, State
+from toolkit.run.records.record import Record, State
 
 BEGAN = datetime.datetime(2026, 11, 25, 20, 15).timestamp()
 RECORD = Record(
@@ -46,9 +46,9 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 @given(st.integers(0, 10_000_000))
 def test_a_duration_is_never_more_than_it_was_and_less_by_no_whole_unit(seconds: int) -> None:
     words = duration(seconds).split()
-    told = sum(int(number) * UNITS[unit] for number, unit in zip(words[::2], words[1::2], strict=True))
+    reported = sum(int(number) * UNITS[unit] for number, unit in zip(words[::2], words[1::2], strict=True))
     after = {"d": 3600, "h": 60, "m": 1, "s": 1}[words[1]]
-    assert told <= seconds < told + after
+    assert reported <= seconds < reported + after
 
 
 def test_a_run_that_goes_on_has_taken_its_time_so_far() -> None:

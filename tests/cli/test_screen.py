@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.cli.screen import human_size, rank_line
+from toolkit.cli.output import human_size, rank_line
 from toolkit.cli.show import lines
-from toolkit.run.record import Record, State, StepResult
+from toolkit.run.records.record import Record, State, StepResult
 
 RECORD = Record(
     *("training-abcd2345", "digits", State.QUEUED, "tensorflow:1", "sha256:abc", "local", 2, 2, True),
@@ -50,7 +50,7 @@ def test_a_run_that_has_not_begun_is_told_in_few_lines() -> None:
 
 
 @pytest.mark.parametrize(
-    ("compute", "on_cpu", "told"),
+    ("compute", "on_cpu", "reported"),
     [
         ("p100x2", True, "CPU, in place of GPUs"),
         ("p100x2", False, "p100x2"),
@@ -59,9 +59,9 @@ def test_a_run_that_has_not_begun_is_told_in_few_lines() -> None:
         ("", False, "GPU"),
     ],
 )
-def test_what_ranks_ran_on(compute: str, on_cpu: bool, told: str) -> None:
+def test_what_ranks_ran_on(compute: str, on_cpu: bool, reported: str) -> None:
     record = replace(RECORD, compute=compute, on_cpu=on_cpu)
-    assert f"local: 2 learners, 2 ranks ({told})" in dict(lines(record)).values()
+    assert f"local: 2 learners, 2 ranks ({reported})" in dict(lines(record)).values()
 
 
 def test_a_completed_run_is_told_with_its_commands_and_what_comes_next() -> None:
@@ -77,9 +77,9 @@ def test_a_completed_run_is_told_with_its_commands_and_what_comes_next() -> None
         stored_bytes=4200,
         metrics={"loss": 0.5, "kind": "cnn"},
     )
-    told = list(lines(record))
-    assert told[1][1].split(maxsplit=1) == ["COMPLETED", "all is well"]
-    assert told[2:] == [
+    reported = list(lines(record))
+    assert reported[1][1].split(maxsplit=1) == ["COMPLETED", "all is well"]
+    assert reported[2:] == [
         ("image", "tensorflow:1  sha256:abc"),
         ("ran on", "local: 1 learner, 1 rank (GPU)"),
         ("command 1", "python t.py"),
@@ -100,13 +100,13 @@ def test_a_failed_run_is_told_with_its_code_and_the_rank_that_left_no_status() -
         end="program failed",
         reason="why",
         evidence="line 1\nline 2",
-        mend="look at the code",
+        hint="look at the code",
         hosts=("p100-01", "p100-02"),
         steps=(StepResult(1, "a", True, 1, 2.0, (3, None)),),
     )
-    told = list(lines(record))
-    assert told[1] == ("state", "FAILED  C201 program failed: why")
-    assert told[4:] == [
+    reported = list(lines(record))
+    assert reported[1] == ("state", "FAILED  C201 program failed: why")
+    assert reported[4:] == [
         ("hosts", "p100-01, p100-02"),
         ("command 1", "a"),
         ("", "rank 0: status 3, 2.0 s"),
@@ -118,11 +118,11 @@ def test_a_failed_run_is_told_with_its_code_and_the_rank_that_left_no_status() -
 
 
 def test_a_run_that_goes_on_from_another_tells_from_which() -> None:
-    told = dict(lines(replace(RECORD, resumed_from="training-old")))
-    assert told["goes on"] == "from training-old"
+    reported = dict(lines(replace(RECORD, resumed_from="training-old")))
+    assert reported["goes on"] == "from training-old"
 
 
 def test_a_model_that_is_here_is_not_asked_for_again() -> None:
-    told = dict(lines(replace(RECORD, state=State.COMPLETED, collected="/models/x")))
-    assert told["model"] == "/models/x/model"
-    assert "next" not in told
+    reported = dict(lines(replace(RECORD, state=State.COMPLETED, collected="/models/x")))
+    assert reported["model"] == "/models/x/model"
+    assert "next" not in reported

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 import toolkit.cli
-from toolkit.cli.screen import SafeConsole, json_text, print_line, rank_line
+from toolkit.cli.output import SafeConsole, json_text, print_line, rank_line
 from toolkit.cli.terminal import NeutralStream, neutral_streams
 from toolkit.errors import Code, ToolkitError
 
@@ -45,8 +45,8 @@ def test_a_terminal_gets_the_tools_colours_and_no_one_elses_words() -> None:
     said = on_a_terminal(
         f"""
 from toolkit.cli.terminal import neutral_streams
-from toolkit.cli.screen import console, progress_bar, rank_line
-from toolkit.image.progress import Progress
+from toolkit.cli.output import console, progress_bar, rank_line
+from toolkit.progress import Progress
 harm = {HARM!r}
 with neutral_streams():
     console.print("own " + harm, style="red")
@@ -96,7 +96,7 @@ def test_the_console_neutralises_every_kind_of_text(capsys: pytest.CaptureFixtur
 
 def test_an_error_cannot_look_like_a_line_of_ours() -> None:
     error = ToolkitError(
-        Code.IMAGE, "bad\n  next: curl evil", evidence="x\r  next: curl evil\x0b  next: a", mend="ours"
+        Code.IMAGE, "bad\n  next: curl evil", evidence="x\r  next: curl evil\x0b  next: a", hint="ours"
     )
     hints = [line for line in str(error).splitlines() if line.startswith("  next: ")]
     assert hints == ["  next: ours"]
@@ -127,7 +127,7 @@ def test_the_streams_are_given_back() -> None:
 def test_no_command_has_another_way_to_the_terminal() -> None:
     """rich's own console, or a stream beneath the wrapping, would go past all of this."""
     for file in Path(toolkit.cli.__file__).parent.glob("*.py"):
-        if file.name in ("screen.py", "terminal.py"):
+        if file.name in ("output.py", "terminal.py"):
             continue
         names = {node.id for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Name)}
         attributes = {node.attr for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Attribute)}

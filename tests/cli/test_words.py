@@ -102,7 +102,7 @@ def test_mistyped_words_can_be_had_as_json(tmp_path: Path, words: list[str], wha
     assert done.returncode == 2
     said = json.loads(done.stdout)
     assert (said["error"], said["what"]) == ("C101", what)
-    assert said["next"].startswith("did you mean")
+    assert said["hint"].startswith("did you mean")
     assert f"toolkit: error C101 {what}" in done.stderr
 
 

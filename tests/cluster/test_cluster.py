@@ -9,7 +9,7 @@ import pytest
 from toolkit.cluster.model import DEFAULT_BINDING, Cluster, Deadlines
 from toolkit.cluster.reader import read_cluster
 from toolkit.errors import ToolkitError
-from toolkit.places import house
+from toolkit.paths import house
 
 SMALL = "name: mine\nengine: local\ngpu: none\n"
 

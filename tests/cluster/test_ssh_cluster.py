@@ -10,7 +10,7 @@ from toolkit.cluster.model import DEFAULT_BINDING, Access, Cluster, Deadlines, G
 from toolkit.cluster.reader import read_cluster
 from toolkit.cluster.sections import HostSection, SshFile
 from toolkit.errors import ToolkitError
-from toolkit.places import house
+from toolkit.paths import house
 
 SMALL = """name: lab
 engine: ssh
@@ -159,7 +159,7 @@ def test_a_range_in_braces_without_quotes_is_told_to_need_them(tmp_path: Path, n
     file.write_text(SMALL.replace('"p[1-2]"', name))
     with pytest.raises(ToolkitError, match="is not valid YAML") as caught:
         read_cluster(file)
-    assert caught.value.mend == 'inside { }, put a name that has a range in quotes: {name: "node[1-8]"}'
+    assert caught.value.hint == 'inside { }, put a name that has a range in quotes: {name: "node[1-8]"}'
 
 
 def test_other_yaml_that_is_none_gets_no_such_hint(tmp_path: Path) -> None:
@@ -167,4 +167,4 @@ def test_other_yaml_that_is_none_gets_no_such_hint(tmp_path: Path) -> None:
     file.write_text("name: a: b\n")
     with pytest.raises(ToolkitError, match="is not valid YAML") as caught:
         read_cluster(file)
-    assert caught.value.mend == ""
+    assert caught.value.hint == ""

@@ -12,7 +12,7 @@ from toolkit.compatibility.check import as_error, check, gpu_architecture, notes
 from toolkit.compatibility.model import Combination, Conflict
 from toolkit.compatibility.reader import read_table
 from toolkit.errors import Code, ToolkitError
-from toolkit.places import house
+from toolkit.paths import house
 
 TABLE = read_table(house() / "images")
 ROWS = read_frameworks(house() / "images", house() / "templates")
@@ -320,7 +320,7 @@ def test_a_refusal_tells_fact_source_and_nearest() -> None:
         "      in: nvidia-cudnn-cu12 9.11.0.98 on P100",
         "      source: the fat binaries in the wheel's own libraries, read section by section",
         "      nearest: nvidia-cudnn-cu12<=9.10.2.21",
-        "  next: take the nearest, or mend images/compatibility.yml where it is wrong; nothing was downloaded",
+        "  next: take the nearest, or fix images/compatibility.yml where it is wrong; nothing was downloaded",
     ]
     assert as_error("x", (), Code.IMAGE).code is Code.IMAGE
 

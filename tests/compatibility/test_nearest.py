@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from toolkit.compatibility.check import NOTHING, check
 from toolkit.compatibility.model import Combination
 from toolkit.compatibility.reader import read_table
-from toolkit.places import house
+from toolkit.paths import house
 
 TABLE = read_table(house() / "images")
 VERSIONS = [str(end) for release in TABLE.frameworks[0].releases for end in (release.first, release.last)]

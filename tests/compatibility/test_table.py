@@ -11,7 +11,7 @@ from packaging.version import Version
 from toolkit.compatibility.model import Release, runs_on
 from toolkit.compatibility.reader import FILE, read_table
 from toolkit.errors import Code, ToolkitError
-from toolkit.places import house
+from toolkit.paths import house
 
 TEXT = (house() / "images" / FILE).read_text(encoding="utf-8")
 TABLE = read_table(house() / "images")

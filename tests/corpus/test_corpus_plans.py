@@ -21,9 +21,9 @@ from toolkit.cluster.reader import read_cluster
 from toolkit.manifest.model import BucketReference, FolderReference, Manifest, NfsReference
 from toolkit.manifest.reader import ReadManifest
 from toolkit.manifest.units import shown_size
-from toolkit.run.dry_run import step_commands
-from toolkit.run.learner_argv import learner_argv
-from toolkit.run.plan import RunImage, RunPlan, Seat, make_plan, run_environment
+from toolkit.run.plan.dry_run import step_commands
+from toolkit.run.plan.learner_command import learner_argv
+from toolkit.run.plan.run_plan import RunImage, RunPlan, Seat, make_plan, run_environment
 
 HERE = Path(__file__).parent
 FILES = sorted(HERE.glob("*.yml"))
@@ -54,7 +54,7 @@ def as_told(found: ReadManifest, plan: RunPlan) -> dict[str, Any]:
     """The plan in the words of a `.plan` file, read off the command lines that would be started."""
     manifest, compute = found.manifest, found.manifest.compute
     row = chosen(ROWS, manifest.framework)
-    told = {
+    reported = {
         "image": f"{row.framework} {row.version} {row.python}",
         "learners": f"{len(plan.learners)} × {compute.ranks_per_node} {compute.kind}",
         "steps": [step_told(*pair) for pair in step_commands(plan)],
@@ -64,7 +64,7 @@ def as_told(found: ReadManifest, plan: RunPlan) -> dict[str, Any]:
         "sets": dict(plan.environment),
         "limits": limits_told(plan),
     }
-    return {name: value for name, value in told.items() if value}
+    return {name: value for name, value in reported.items() if value}
 
 
 def step_told(step: Any, argv: list[str]) -> list[Any]:
@@ -109,10 +109,10 @@ def limits_told(plan: RunPlan) -> str:
 
 
 def expected(file: Path) -> dict[str, Any]:
-    told: dict[str, Any] = yaml.safe_load(file.with_suffix(".plan").read_text())
-    for step in told["steps"]:
+    reported: dict[str, Any] = yaml.safe_load(file.with_suffix(".plan").read_text())
+    for step in reported["steps"]:
         step[2] = step[2].replace("STOP", STOP, 1).replace("PIPE", PIPE, 1)
-    return told
+    return reported
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

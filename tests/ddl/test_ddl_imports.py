@@ -113,7 +113,7 @@ def modules(tmp_path: Path) -> str:
     return str(tmp_path)
 
 
-def told(program: str, *folders: str) -> list[str]:
+def reported(program: str, *folders: str) -> list[str]:
     done = run(START + program, *folders)
     assert done.stderr == ""
     return [line for line in done.stdout.splitlines() if line in ("imported", "acted 1", "before", "after")]
@@ -121,24 +121,24 @@ def told(program: str, *folders: str) -> list[str]:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_it_acts_once_on_a_module_imported(way: str, modules: str) -> None:
-    assert told(f"wait()\n{WAYS[way]}\nprint('after')", modules) == ["imported", "acted 1", "after"]
+    assert reported(f"wait()\n{WAYS[way]}\nprint('after')", modules) == ["imported", "acted 1", "after"]
 
 
 @pytest.mark.parametrize("way", [way for way in WAYS if "finder" not in way and "unregistered" not in way])
 def test_it_acts_once_where_the_module_was_there_before(way: str, modules: str) -> None:
-    assert told(f"{WAYS[way]}\nprint('before')\nwait()", modules) == ["imported", "before", "acted 1"]
+    assert reported(f"{WAYS[way]}\nprint('before')\nwait()", modules) == ["imported", "before", "acted 1"]
 
 
 @pytest.mark.parametrize(
     ("way", "next_way"), list(itertools.permutations(["plainly", "by name", "after a question"], 2))
 )
 def test_it_does_not_act_again_on_a_module_imported_again(way: str, next_way: str, modules: str) -> None:
-    assert told(f"wait()\n{WAYS[way]}\n{WAYS[next_way]}", modules) == ["imported", "acted 1"]
+    assert reported(f"wait()\n{WAYS[way]}\n{WAYS[next_way]}", modules) == ["imported", "acted 1"]
 
 
 def test_it_acts_on_each_module_that_is_executed(modules: str) -> None:
     program = "wait()\nimport late\ndel sys.modules['late']\nimport late\nimportlib.reload(late)"
-    assert told(program, modules) == ["imported", "acted 1"] * 3
+    assert reported(program, modules) == ["imported", "acted 1"] * 3
 
 
 def test_one_answer_executed_twice_is_two_modules(modules: str) -> None:
@@ -148,7 +148,7 @@ spec = importlib.util.find_spec('late')
 for _ in range(2):
     spec.loader.exec_module(importlib.util.module_from_spec(spec))
 """
-    assert told(program, modules) == ["imported", "acted 1"] * 2
+    assert reported(program, modules) == ["imported", "acted 1"] * 2
 
 
 def test_an_answer_from_before_is_acted_on_once_it_is_executed_to_its_end(modules: str) -> None:
@@ -161,7 +161,7 @@ spec.loader.exec_module(module)
 print('before')
 import wave
 """
-    assert told(program, modules) == ["imported", "before", "acted 1"]
+    assert reported(program, modules) == ["imported", "before", "acted 1"]
 
 
 def test_what_is_acted_on_while_another_is_being_imported_may_put_it_off(modules: str) -> None:
@@ -180,7 +180,7 @@ when_imported('late', act_on_both)
 when_imported('early', act_on_early)
 import late
 """
-    assert told(program, modules) == ["imported", "after", "acted 1"]
+    assert reported(program, modules) == ["imported", "after", "acted 1"]
 
 
 def test_a_module_that_is_not_there_stays_missing_and_may_come(modules: str) -> None:
@@ -212,19 +212,19 @@ open({str(file)!r}, 'w').write("value = 1; print('imported')  # longer than befo
 importlib.invalidate_caches()
 import late
 """
-    assert told(program, modules) == ["before", "before", "imported", "acted 1"]
+    assert reported(program, modules) == ["before", "before", "imported", "acted 1"]
 
 
 @pytest.mark.parametrize("value", ["None", "type(sys)('late')", "object()"])
 def test_what_a_program_puts_in_a_modules_place_is_left_alone(value: str, modules: str) -> None:
-    assert told(f"sys.modules['late'] = {value}\nwait()\nimport colorsys\nprint('after')", modules) == ["after"]
+    assert reported(f"sys.modules['late'] = {value}\nwait()\nimport colorsys\nprint('after')", modules) == ["after"]
 
 
 def test_a_module_that_another_one_takes_the_place_of(modules: str) -> None:
     Path(modules, "late", "__init__.py").write_text(
         "import sys\nclass Other(type(sys)):\n    value = 1\nprint('imported')\nsys.modules[__name__] = Other('late')"
     )
-    assert told("wait()\nimport late\nprint('after')", modules) == ["imported", "acted 1", "after"]
+    assert reported("wait()\nimport late\nprint('after')", modules) == ["imported", "acted 1", "after"]
 
 
 def test_a_module_keeps_what_its_own_loader_can_do(modules: str) -> None:
@@ -238,4 +238,4 @@ assert inspect.getsource(late).startswith('value = 1')
 assert late.__loader__.is_package('late') and late.__spec__.origin == late.__file__
 copy.copy(late.__loader__)
 """
-    assert told(program, modules) == ["imported", "acted 1"]
+    assert reported(program, modules) == ["imported", "acted 1"]

@@ -79,9 +79,9 @@ def test_what_ranks_differ_about_is_told_to_all(ranks: Ranks, way: str) -> None:
     assert done.stdout.count("WENT ON") == 3
     assert "NOTHING" not in done.stdout
     for what, words in DIFFERENCES[way].items():
-        told = re.findall(rf"^TOLD {what} \d (.*)$", done.stdout, re.MULTILINE)
-        assert len(told) == 3, done.stdout
-        assert all(word in line for line in told for word in words), (what, told)
+        reported = re.findall(rf"^TOLD {what} \d (.*)$", done.stdout, re.MULTILINE)
+        assert len(reported) == 3, done.stdout
+        assert all(word in line for line in reported for word in words), (what, reported)
 
 
 @pytest.mark.parametrize("number", [2, 3])

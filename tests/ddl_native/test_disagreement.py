@@ -12,7 +12,7 @@ Mpirun = Callable[..., CompletedProcess[str]]
 MISMATCH, LEFT = 3, 4
 
 
-def told(done: CompletedProcess[str]) -> dict[int, tuple[int, str]]:
+def reported(done: CompletedProcess[str]) -> dict[int, tuple[int, str]]:
     """What each rank was told: its number, the code and the words."""
     found = re.findall(r"^TOLD (\d+) (\d+) (.*)$", done.stdout, re.MULTILINE)
     return {int(rank): (int(code), words) for rank, code, words in found}
@@ -39,7 +39,7 @@ def test_a_difference_is_an_error_on_every_rank_that_names_the_tensor(
 ) -> None:
     done = mpirun(ranks, "differing.py", way)
     assert done.returncode == 0, done.stdout + done.stderr
-    said = told(done)
+    said = reported(done)
     assert sorted(said) == list(range(ranks))
     assert len(set(said.values())) == 1
     code, words = said[0]
@@ -53,12 +53,12 @@ def test_a_difference_is_an_error_on_every_rank_that_names_the_tensor(
 def test_a_root_that_is_no_rank_is_refused(mpirun: Mpirun) -> None:
     done = mpirun(2, "differing.py", "no-rank")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert told(done)[1][1] == "weights/of/a/layer: root 2 is no rank: there are 2, from 0 on"
+    assert reported(done)[1][1] == "weights/of/a/layer: root 2 is no rank: there are 2, from 0 on"
 
 
 def test_different_names_end_after_the_stall_time(mpirun: Mpirun) -> None:
     done = mpirun(2, "differing.py", "name")
-    said = told(done)
+    said = reported(done)
     assert {code for code, _ in said.values()} == {MISMATCH}
     assert "rank 0 waits with weights/of/a/layer; rank 1 waits with weights/of/another" in said[0][1]
     assert said[1][1].startswith("weights/of/another: ")
@@ -75,7 +75,7 @@ def test_a_rank_that_is_late_is_reported_and_waited_for(mpirun: Mpirun) -> None:
 def test_what_waits_for_a_rank_that_has_left_fails(mpirun: Mpirun) -> None:
     done = mpirun(3, "leaving.py", "leaves")
     assert done.returncode != 0
-    said = told(done)
+    said = reported(done)
     assert sorted(said) == [0, 1]
     assert {code for code, _ in said.values()} == {LEFT}
     assert all("rank 2 has left" in words for _, words in said.values())
@@ -84,7 +84,7 @@ def test_what_waits_for_a_rank_that_has_left_fails(mpirun: Mpirun) -> None:
 def test_a_rank_that_exits_with_a_status_ends_the_job_with_it(mpirun: Mpirun) -> None:
     done = mpirun(3, "leaving.py", "raises")
     assert done.returncode == 1
-    assert told(done) == {}
+    assert reported(done) == {}
     assert "ddl: rank 2 ends the job: it exits with status 1" in done.stderr
 
 

@@ -217,8 +217,8 @@ def test_who_waits_for_nccl_says_so_and_goes_on_when_it_comes(on_gpus: RunOnGpus
     done = on_gpus(3, plan, STAND_IN_NCCL_LATE="2 2.2")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("RIGHT") == 3
-    told = re.findall(r"^ddl: rank (\d) has waited (\d) s for NCCL to reduce (\w+)$", done.stderr, re.MULTILINE)
-    assert {(rank, name) for rank, _, name in told} == {(str(rank), "one") for rank in range(3)}, done.stderr
+    reported = re.findall(r"^ddl: rank (\d) has waited (\d) s for NCCL to reduce (\w+)$", done.stderr, re.MULTILINE)
+    assert {(rank, name) for rank, _, name in reported} == {(str(rank), "one") for rank in range(3)}, done.stderr
 
 
 def test_a_tensor_on_a_gpu_does_not_meet_one_on_a_host_in_nccl(on_gpus: RunOnGpus) -> None:

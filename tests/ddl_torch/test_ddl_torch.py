@@ -49,9 +49,9 @@ def test_what_ranks_differ_about_is_told_to_all(ranks: Callable) -> None:
         ("group", "broadcast from 1 float32[2,3]", "broadcast from 1 float32[3,2]"),
         ("gather", "float32[2]", "float32[3]"),
     ):
-        told = [line for line in done.stdout.splitlines() if line.startswith(f"TOLD {what} ")]
-        assert len(told) == 3, done.stdout
-        assert all(one in line and other in line for line in told), told
+        reported = [line for line in done.stdout.splitlines() if line.startswith(f"TOLD {what} ")]
+        assert len(reported) == 3, done.stdout
+        assert all(one in line and other in line for line in reported), reported
 
 
 @pytest.mark.parametrize("way", ["torch-named", "torch-ordered", "torch-short", "torch-unnamed-cross"])

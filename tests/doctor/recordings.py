@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from toolkit.cluster.model import Access, Cluster, Deadlines, Gpu, Host
-from toolkit.doctor.asked import Asked
 from toolkit.doctor.facts import HostFacts
 from toolkit.doctor.parse import Heard, host_facts
+from toolkit.doctor.requirements import Asked
 
 RECORDED = Path(__file__).parent / "recorded"
 P100 = Gpu("p100", 4)

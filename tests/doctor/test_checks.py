@@ -1,4 +1,4 @@
-"""What each check says of facts: the verdict, what was found, how to mend it."""
+"""What each check says of facts: the verdict, what was found, how to fix it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from packaging.version import Version
 from toolkit.cluster.model import Cluster, Deadlines, Gpu
 from toolkit.compatibility.reader import read_table
 from toolkit.doctor import checks, checks_gpu, checks_network
-from toolkit.doctor.asked import Asked, DriverNeed, LastDriver, driver_need, last_drivers
-from toolkit.doctor.checks_alike import alike
+from toolkit.doctor.checks_consistency import alike
 from toolkit.doctor.facts import EngineFacts, HostFacts, Interface, Room, SshdLimits
 from toolkit.doctor.finding import Finding, Verdict
-from toolkit.places import house
+from toolkit.doctor.requirements import Asked, DriverNeed, LastDriver, driver_need, last_drivers
+from toolkit.paths import house
 
 from .recordings import P100, asked, cluster_of, facts_of
 
@@ -23,7 +23,7 @@ NO_ANSWER = EngineFacts(said="Cannot connect to the Docker daemon")
 DENIED = EngineFacts(said="permission denied while trying to connect to the Docker daemon socket")
 
 
-def told(finding: Finding) -> tuple[str, str]:
+def reported(finding: Finding) -> tuple[str, str]:
     return finding.verdict.value, finding.found
 
 
@@ -32,7 +32,7 @@ def test_every_check_tells_its_own_name_and_the_host_s() -> None:
         for name, check in checks.ALL.items():
             finding = check(facts, asked(facts.name))
             assert (finding.check, finding.host) == (name, facts.name)
-            assert bool(finding.mend) == (finding.verdict in (Verdict.WARN, Verdict.FAIL))
+            assert bool(finding.hint) == (finding.verdict in (Verdict.WARN, Verdict.FAIL))
 
 
 def test_of_a_host_of_which_nothing_is_known_nothing_is_called_good_that_was_not_seen() -> None:
@@ -59,14 +59,14 @@ def test_engine_and_account(engine: EngineFacts, account: str, of_engine: str) -
 
 def test_podman_counts_otherwise() -> None:
     of_podman = asked("podman-1", engine="podman")
-    assert told(checks.engine(facts_of("podman"), of_podman))[0] == "ok"
-    assert told(checks.engine(replace(GOOD, engine=EngineFacts("3.4.4")), of_podman)) == ("fail", "podman 3.4.4")
+    assert reported(checks.engine(facts_of("podman"), of_podman))[0] == "ok"
+    assert reported(checks.engine(replace(GOOD, engine=EngineFacts("3.4.4")), of_podman)) == ("fail", "podman 3.4.4")
 
 
 def test_how_an_account_gets_leave_is_told() -> None:
     finding = checks.account(replace(GOOD, engine=DENIED), asked())
     assert finding.found.startswith("trainer may not use docker: permission denied")
-    assert "usermod -aG docker trainer" in finding.mend
+    assert "usermod -aG docker trainer" in finding.hint
 
 
 @pytest.mark.parametrize(
@@ -97,8 +97,8 @@ def test_room(free: int | None, verdict: str) -> None:
 def test_a_scratch_folder_that_may_not_be_written() -> None:
     facts = replace(GOOD, scratch=Room("/var", 100 * checks.GB, writable=False))
     finding = checks.disk_of_scratch(facts, asked())
-    assert told(finding) == ("fail", "trainer may not write in /var")
-    assert "install -d -o trainer /var/tmp/toolkit" in finding.mend
+    assert reported(finding) == ("fail", "trainer may not write in /var")
+    assert "install -d -o trainer /var/tmp/toolkit" in finding.hint
 
 
 @pytest.mark.parametrize(
@@ -114,11 +114,11 @@ def test_a_scratch_folder_that_may_not_be_written() -> None:
     ],
 )
 def test_clock(offset: float | None, verdict: str, found: str) -> None:
-    assert told(checks.clock(replace(GOOD, clock_offset=offset), asked())) == (verdict, found)
+    assert reported(checks.clock(replace(GOOD, clock_offset=offset), asked())) == (verdict, found)
 
 
 def test_locked_memory_matters_where_rdma_is() -> None:
-    assert told(checks.memlock(GOOD, asked())) == (
+    assert reported(checks.memlock(GOOD, asked())) == (
         "warn",
         "65536 KiB of memory may be locked, and there are RDMA devices",
     )
@@ -135,13 +135,13 @@ def test_shared_memory() -> None:
 def test_sshd_s_limits() -> None:
     names = tuple(f"p100-{number}" for number in range(1, 13))
     usual = replace(GOOD, sshd=SshdLimits("10:30:100", 10, effective=True))
-    assert told(checks.sshd(usual, asked(*names))) == ("ok", "MaxStartups 10:30:100, MaxSessions 10")
+    assert reported(checks.sshd(usual, asked(*names))) == ("ok", "MaxStartups 10:30:100, MaxSessions 10")
     gate = checks.sshd(usual, asked(*names, jump="me@p100-1:22"))
-    assert told(gate) == ("warn", "MaxStartups 10:30:100, MaxSessions 10, and it is the jump host of 11 hosts")
+    assert reported(gate) == ("warn", "MaxStartups 10:30:100, MaxSessions 10, and it is the jump host of 11 hosts")
     assert checks.sshd(usual, asked(*names[:11], jump="me@p100-1")).verdict is Verdict.OK
     assert checks.sshd(usual, asked(*names, jump="me@elsewhere")).verdict is Verdict.OK
     few = checks.sshd(GOOD, asked())
-    assert told(few) == (
+    assert reported(few) == (
         "warn",
         "MaxStartups 10:30:60, MaxSessions 4, as its configuration or OpenSSH's default has it",
     )
@@ -159,37 +159,37 @@ def test_sshd_s_limits() -> None:
     ],
 )
 def test_gpus_as_the_inventory_says(wanted: Gpu | None, verdict: str, found: str) -> None:
-    assert told(checks_gpu.gpu(GOOD, asked("p100-1", gpu=wanted))) == (verdict, found)
+    assert reported(checks_gpu.gpu(GOOD, asked("p100-1", gpu=wanted))) == (verdict, found)
 
 
 def test_a_run_without_gpus_asks_for_no_gpu() -> None:
     question = replace(asked(), on_cpu=True)
-    assert told(checks_gpu.gpu(GOOD, question)) == (
+    assert reported(checks_gpu.gpu(GOOD, question)) == (
         "ok",
         "the manifest asks for no GPU; it has 4 × p100, which this run does not get",
     )
     for check in (checks_gpu.driver, checks_gpu.gpu_errors, checks_gpu.gpu_memory):
-        assert told(check(replace(GOOD, gpus=(), driver=""), question)) == ("ok", "the manifest asks for no GPU")
+        assert reported(check(replace(GOOD, gpus=(), driver=""), question)) == ("ok", "the manifest asks for no GPU")
 
 
 def test_gpus_that_are_not_there() -> None:
     facts = replace(GOOD, gpus=(), gpu_trouble="NVIDIA-SMI has failed")
     says = "no GPU, and the cluster's file says 4 × p100"
-    assert told(checks_gpu.gpu(facts, asked())) == ("fail", f"{says}: NVIDIA-SMI has failed")
-    assert told(checks_gpu.gpu(replace(facts, gpu_trouble=""), asked())) == (
+    assert reported(checks_gpu.gpu(facts, asked())) == ("fail", f"{says}: NVIDIA-SMI has failed")
+    assert reported(checks_gpu.gpu(replace(facts, gpu_trouble=""), asked())) == (
         "fail",
         f"{says}: there is no nvidia-smi that lists any",
     )
 
 
 def test_memory_errors_and_memory_in_use_name_the_gpu() -> None:
-    assert told(checks_gpu.gpu_errors(GOOD, asked())) == ("fail", "GPU 3 has 2 uncorrected memory errors")
-    assert told(checks_gpu.gpu_memory(GOOD, asked())) == ("warn", "GPU 2: 9821 of 16384 MiB in use")
+    assert reported(checks_gpu.gpu_errors(GOOD, asked())) == ("fail", "GPU 3 has 2 uncorrected memory errors")
+    assert reported(checks_gpu.gpu_memory(GOOD, asked())) == ("warn", "GPU 2: 9821 of 16384 MiB in use")
     well = replace(GOOD, gpus=GOOD.gpus[:2])
-    assert told(checks_gpu.gpu_errors(well, asked())) == ("ok", "no uncorrected memory errors")
-    assert told(checks_gpu.gpu_memory(well, asked())) == ("ok", "free")
+    assert reported(checks_gpu.gpu_errors(well, asked())) == ("ok", "no uncorrected memory errors")
+    assert reported(checks_gpu.gpu_memory(well, asked())) == ("ok", "free")
     off = replace(GOOD, gpus=(replace(GOOD.gpus[0], ecc="Disabled", ecc_errors=None),))
-    assert told(checks_gpu.gpu_errors(off, asked())) == ("warn", "ECC is off on GPU 0")
+    assert reported(checks_gpu.gpu_errors(off, asked())) == ("warn", "ECC is off on GPU 0")
 
 
 NEED = DriverNeed(Version("525.60.13"), "CUDA 12.5", "NVIDIA")
@@ -207,7 +207,7 @@ NEED = DriverNeed(Version("525.60.13"), "CUDA 12.5", "NVIDIA")
 )
 def test_driver(driver: str, verdict: str, found: str) -> None:
     question = replace(asked(), driver=NEED, last_drivers=(LastDriver("p100", 580, "Pascal"),))
-    assert told(checks_gpu.driver(replace(GOOD, driver=driver), question)) == (verdict, found)
+    assert reported(checks_gpu.driver(replace(GOOD, driver=driver), question)) == (verdict, found)
 
 
 def test_what_the_table_asks_of_a_driver() -> None:
@@ -224,33 +224,33 @@ def test_what_the_table_asks_of_a_driver() -> None:
 
 def test_a_container_sees_the_gpus_or_it_is_said_why_not() -> None:
     listed = "".join(f"GPU {one.index}: {one.name} (UUID: {one.uuid})\n" for one in GOOD.gpus)
-    assert told(checks_gpu.gpu_container(GOOD, listed)) == ("ok", "a container sees 4 × p100")
-    assert told(checks_gpu.gpu_container(GOOD, listed.splitlines()[0])) == (
+    assert reported(checks_gpu.gpu_container(GOOD, listed)) == ("ok", "a container sees 4 × p100")
+    assert reported(checks_gpu.gpu_container(GOOD, listed.splitlines()[0])) == (
         "fail",
         "a container does not see GPU 1, 2, 3",
     )
     refused = "could not select device driver with capabilities: [[gpu]]"
-    assert told(checks_gpu.gpu_container(GOOD, "", refused)) == (
+    assert reported(checks_gpu.gpu_container(GOOD, "", refused)) == (
         "fail",
         f"a container with GPUs does not start: {refused}",
     )
-    assert told(checks_gpu.gpu_container(GOOD, None, "no image")) == ("skipped", "no image")
+    assert reported(checks_gpu.gpu_container(GOOD, None, "no image")) == ("skipped", "no image")
 
 
 def test_one_address_in_the_network() -> None:
-    assert told(checks_network.network(GOOD, asked())) == ("ok", "10.0.0.1 on enp130s0f0")
-    assert told(checks_network.link(GOOD, asked())) == ("ok", "enp130s0f0: MTU 9000, 100000 Mb/s")
+    assert reported(checks_network.network(GOOD, asked())) == ("ok", "10.0.0.1 on enp130s0f0")
+    assert reported(checks_network.link(GOOD, asked())) == ("ok", "enp130s0f0: MTU 9000, 100000 Mb/s")
     elsewhere = Asked(replace(cluster_of("p100-1"), network="10.1.0.0/16"))
     finding = checks_network.network(GOOD, elsewhere)
-    assert told(finding) == ("fail", "it needs one address in the cluster's network 10.1.0.0/16, and has none")
+    assert reported(finding) == ("fail", "it needs one address in the cluster's network 10.1.0.0/16, and has none")
     assert checks_network.link(GOOD, elsewhere).verdict is Verdict.SKIPPED
     slow = replace(GOOD, interfaces=(replace(GOOD.interfaces[2], speed=100),))
-    assert told(checks_network.link(slow, asked())) == ("warn", "enp130s0f0: MTU 9000, 100 Mb/s")
+    assert reported(checks_network.link(slow, asked())) == ("warn", "enp130s0f0: MTU 9000, 100 Mb/s")
 
 
 def test_adapters_without_device_files() -> None:
-    assert told(checks_network.rdma(GOOD, asked())) == ("ok", "mlx5_0")
-    assert told(checks_network.rdma(replace(GOOD, rdma_devices=()), asked())) == (
+    assert reported(checks_network.rdma(GOOD, asked())) == ("ok", "mlx5_0")
+    assert reported(checks_network.rdma(replace(GOOD, rdma_devices=()), asked())) == (
         "warn",
         "mlx5_0 without /dev/infiniband",
     )
@@ -269,7 +269,7 @@ def test_on_this_machine_alone_there_is_no_network_to_check() -> None:
 def test_hosts_that_are_alike_and_one_that_is_not() -> None:
     names = ("p100-1", "p100-2", "p100-3")
     same = [replace(GOOD, name=name) for name in names]
-    assert {told(one) for one in alike(same, asked(*names))} == {("ok", "as the others are")}
+    assert {reported(one) for one in alike(same, asked(*names))} == {("ok", "as the others are")}
     other = replace(
         same[2],
         cpus=28,
@@ -304,10 +304,13 @@ def test_hosts_are_compared_with_those_that_shall_be_the_same() -> None:
 def test_a_bridge_that_every_host_has_for_itself_is_no_network_that_they_share() -> None:
     first, second = replace(GOOD, name="h1"), replace(GOOD, name="h2", boot="another")
     found = checks_network.own_address([first, second], "172.17.0.0/16")
-    assert [told(one) for one in found] == [("ok", "172.17.0.1 is no other host's"), ("fail", "h1 has 172.17.0.1, too")]
+    assert [reported(one) for one in found] == [
+        ("ok", "172.17.0.1 is no other host's"),
+        ("fail", "h1 has 172.17.0.1, too"),
+    ]
     twice = checks_network.own_address([first, replace(GOOD, name="h2")], "172.17.0.0/16")
-    assert told(twice[1]) == ("warn", "h2 and h1 are one machine: 172.17.0.1")
-    assert {told(one)[0] for one in checks_network.own_address([first, second], "")} == {"ok"}
+    assert reported(twice[1]) == ("warn", "h2 and h1 are one machine: 172.17.0.1")
+    assert {reported(one)[0] for one in checks_network.own_address([first, second], "")} == {"ok"}
 
 
 def with_addresses(*found: tuple[str, str], firewall: str = "") -> HostFacts:
@@ -321,7 +324,7 @@ INSIDE = (("lo", "127.0.0.1"), ("lo", "::1"), ("eth0", "10.0.0.7"), ("eth0", "fe
 
 def test_a_host_that_is_reached_from_the_clusters_network_alone() -> None:
     found = checks_network.other_networks(with_addresses(*INSIDE, ("br-0a1b", "172.23.0.1")), asked())
-    assert told(found) == ("ok", "it has no address outside 10.0.0.0/16")
+    assert reported(found) == ("ok", "it has no address outside 10.0.0.0/16")
 
 
 @pytest.mark.parametrize(
@@ -350,5 +353,5 @@ def test_accounts_share_an_engine_that_limits_their_processes(changes: dict[str,
 
 def test_an_account_that_is_the_learners_user_is_named() -> None:
     finding = checks.accounts(replace(GOOD, learner_account="ada"), asked())
-    assert (finding.verdict.value, finding.mend) == ("warn", "give that account another uid")
+    assert (finding.verdict.value, finding.hint) == ("warn", "give that account another uid")
     assert finding.found == "account ada has uid 61000, as learners have: it can read and end them"

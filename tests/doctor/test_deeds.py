@@ -7,12 +7,12 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from toolkit.buckets.store import Access
+from toolkit.containers.engine import Engine
 from toolkit.doctor.checks_network import Probes, Target
-from toolkit.doctor.deeds import Buckets, judge_buckets, list_buckets, probe, start_with_gpus, try_buckets, try_gpus
-from toolkit.engines.engine import Engine
+from toolkit.doctor.probes import Buckets, bucket_finding, list_buckets, probe, start_with_gpus, try_buckets, try_gpus
 from toolkit.process import Result
 from toolkit.secrets import Secret
+from toolkit.storage.s3 import Access
 
 from .recordings import facts_of
 
@@ -70,7 +70,7 @@ def test_a_host_without_the_image_is_skipped_and_nothing_is_pulled() -> None:
 
 
 @pytest.mark.parametrize(
-    ("output", "found", "mend"),
+    ("output", "found", "hint"),
     [
         (
             "data 1 dial tcp: connection refused\nresults 0 \n",
@@ -83,11 +83,11 @@ def test_a_host_without_the_image_is_skipped_and_nothing_is_pulled() -> None:
         ("", "digits at http://10.0.0.9:9000: no answer; models at", "endpoint_url"),
     ],
 )
-def test_a_bucket_that_a_host_does_not_reach(output: str, found: str, mend: str) -> None:
-    finding = judge_buckets("h1", BUCKETS, output)
+def test_a_bucket_that_a_host_does_not_reach(output: str, found: str, hint: str) -> None:
+    finding = bucket_finding("h1", BUCKETS, output)
     assert (finding.verdict.value, finding.host) == ("fail", "h1")
     assert finding.found.startswith(found)
-    assert mend in finding.mend
+    assert hint in finding.hint
 
 
 def test_a_container_is_given_the_gpus_by_their_uuids() -> None:

@@ -6,9 +6,9 @@ import pytest
 
 from toolkit.doctor.examine import short
 from toolkit.doctor.finding import Verdict, counts, fail, ok, refuse, skipped, warn
-from toolkit.doctor.told import summary, told
+from toolkit.doctor.report import reported, summary
 from toolkit.errors import Code, ToolkitError
-from toolkit.hosts.fan_out import Answer
+from toolkit.hosts.cluster_hosts import Answer
 
 from .recordings import asked, facts_of
 
@@ -29,7 +29,7 @@ def test_every_verdict_is_counted() -> None:
 
 
 def test_what_is_not_ok_is_told_host_by_host() -> None:
-    assert [line for line, _ in told(MIXED)] == [
+    assert [line for line, _ in reported(MIXED)] == [
         "h1",
         "  warn     memlock          64 KiB",
         "           next:            more",
@@ -38,13 +38,13 @@ def test_what_is_not_ok_is_told_host_by_host() -> None:
         "h2",
         "  skipped  2 checks         no answer (reach, bucket)",
     ]
-    assert "  ok       clock            0.0 s ahead" in [line for line, _ in told(MIXED, verbose=True)]
+    assert "  ok       clock            0.0 s ahead" in [line for line, _ in reported(MIXED, verbose=True)]
 
 
 def test_hosts_of_which_all_is_the_same_are_told_together() -> None:
     both = [fail(host, "fuse", "/dev/fuse is missing", "modprobe fuse") for host in ("h1", "h2")]
-    assert next(line for line, _ in told(both)) == "h1, h2"
-    assert len(told(both)) == 3
+    assert next(line for line, _ in reported(both)) == "h1, h2"
+    assert len(reported(both)) == 3
 
 
 def test_a_launch_is_refused_with_every_failure_its_host_and_its_mend() -> None:
@@ -53,8 +53,8 @@ def test_a_launch_is_refused_with_every_failure_its_host_and_its_mend() -> None:
     error = caught.value
     assert (error.code, error.what) == (Code.RESOURCES, "cluster lab cannot run this: 2 checks failed on 2 hosts")
     assert [problem.what for problem in error.problems] == [
-        "h1: fuse: /dev/fuse is missing\n    mend: modprobe fuse",
-        "h2: clock: 90.0 s ahead\n    mend: run chrony",
+        "h1: fuse: /dev/fuse is missing\n    fix: modprobe fuse",
+        "h2: clock: 90.0 s ahead\n    fix: run chrony",
     ]
     refuse(MIXED[:2], "lab")
 
@@ -72,7 +72,7 @@ def test_before_a_launch_a_good_host_passes_and_a_bad_one_is_named() -> None:
 
 
 def test_a_host_that_does_not_answer_is_one_failure_in_ssh_s_words() -> None:
-    error = ToolkitError(Code.RESOURCES, "host p100-1 (10.0.0.1:22): not reachable: No route to host", mend="is it up?")
+    error = ToolkitError(Code.RESOURCES, "host p100-1 (10.0.0.1:22): not reachable: No route to host", hint="is it up?")
     found = short([Answer("p100-1", error=error)], asked())
     assert found[0] == fail("p100-1", "ssh", error.what, "is it up?")
     assert {one.verdict for one in found[1:]} == {Verdict.SKIPPED}

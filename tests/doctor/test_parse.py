@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from toolkit.doctor.fact_script import MARK, PROGRAM, question
 from toolkit.doctor.facts import Core, EngineFacts, Gpu, HostFacts, Interface, Room, SshdLimits, kind_of, same_kind
 from toolkit.doctor.parse import Heard, host_facts
-from toolkit.doctor.question import MARK, PROGRAM, question
 from toolkit.errors import ToolkitError
 
 from .recordings import facts_of, text_of

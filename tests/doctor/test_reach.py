@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from toolkit.doctor.checks_network import Probes, Target, reach
-from toolkit.doctor.deeds import heard
+from toolkit.doctor.probes import heard
 
 TARGETS = tuple(Target(f"h{number}", f"10.0.0.{number}", 22, 20000) for number in range(1, 5))
 HOSTS = tuple(target.host for target in TARGETS)
@@ -22,31 +22,31 @@ def answers(of: str, **other: Answers) -> Answers:
     return found
 
 
-def told(heard_by: dict[str, Probes]) -> dict[str, tuple[str, str]]:
+def reported(heard_by: dict[str, Probes]) -> dict[str, tuple[str, str]]:
     return {one.host: (one.verdict.value, one.found) for one in reach(TARGETS, heard_by)}
 
 
 def test_all_reach_all() -> None:
     well = {host: Probes(answers(host)) for host in HOSTS}
-    assert told(well) == dict.fromkeys(HOSTS, ("ok", "it reaches 3 of 3 others"))
+    assert reported(well) == dict.fromkeys(HOSTS, ("ok", "it reaches 3 of 3 others"))
 
 
 def test_a_run_s_port_where_something_listens_meanwhile_is_reached_too() -> None:
     listening = {("10.0.0.2", 20000): "open"}
     well = {host: Probes(answers(host, h2=listening)) for host in HOSTS}
-    assert told(well)["h1"] == ("ok", "it reaches 3 of 3 others")
+    assert reported(well)["h1"] == ("ok", "it reaches 3 of 3 others")
 
 
 def test_a_host_that_none_reaches_is_one_finding() -> None:
     lost = {host: Probes(answers(host, h3={("10.0.0.3", 20000): "No route to host"})) for host in HOSTS}
-    found = told(lost)
+    found = reported(lost)
     assert found["h3"] == ("fail", "no other host reaches it: 10.0.0.3 port 20000: No route to host")
     assert found["h1"] == found["h2"] == found["h4"] == ("ok", "it reaches 2 of 3 others")
 
 
 def test_a_firewall_before_the_ports_of_runs_is_seen() -> None:
     silent = {("10.0.0.3", 22): "open"}
-    found = told({host: Probes(answers(host, h3=silent)) for host in HOSTS})
+    found = reported({host: Probes(answers(host, h3=silent)) for host in HOSTS})
     assert found["h3"] == (
         "fail",
         "no other host reaches it: 10.0.0.3 port 20000: no answer, though its sshd answers: a firewall",
@@ -56,7 +56,7 @@ def test_a_firewall_before_the_ports_of_runs_is_seen() -> None:
 def test_one_pair_that_does_not_meet_is_told_of_the_one_who_tried() -> None:
     cut = {host: Probes(answers(host)) for host in HOSTS}
     cut["h1"] = Probes(answers("h1", h2={}))
-    found = told(cut)
+    found = reported(cut)
     assert found["h1"] == ("fail", "it does not reach h2 (10.0.0.2 port 20000: no answer)")
     assert [found[host][0] for host in HOSTS[1:]] == ["ok", "ok", "ok"]
 
@@ -71,7 +71,7 @@ def test_of_two_hosts_the_one_who_tried_is_told() -> None:
 def test_a_host_that_could_not_try_is_never_called_good() -> None:
     by = {host: Probes(answers(host)) for host in HOSTS}
     by["h4"] = Probes({}, "the host has neither bash nor nc to try it with")
-    assert told(by)["h4"] == ("skipped", "the host has neither bash nor nc to try it with")
+    assert reported(by)["h4"] == ("skipped", "the host has neither bash nor nc to try it with")
 
 
 def test_answers_are_read_line_by_line() -> None:

@@ -39,7 +39,7 @@ def plant(path):
 LINKS = {"keys": "/run/private", "key file": "/run/private/rclone.conf", "root": "/", "process": "/proc/1/root"}
 logs, checkpoints = Path("/run/logs"), Path(os.environ["CHECKPOINT_DIR"])
 if rank == "0":
-    own = ["output.log", "status.json", "ranks/1.0", "ranks/1.1", "weights/1.jsonl", "go", "heartbeat", "keeper"]
+    own = ["output.log", "status.json", "ranks/1.0", "ranks/1.1", "weights/1.jsonl", "go", "heartbeat", "agent"]
     for name in [*own, "learner-1/training-log.txt", "learner-2/training-log.txt", "beat.2"]:
         plant(str(logs / name))
     for place in (results / "x", results / "metrics.json", checkpoints / "x", Path("/job/code/program.py")):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from toolkit.places import house
+from toolkit.paths import house
 
 from ..real.conftest import bench, image, row
 from .page import Page

@@ -23,7 +23,7 @@ LOOK = {
     "volumes": "docker volume ls --format '{{.Name}}'",
     "mounts": "grep rclone /proc/mounts | cut -d' ' -f2; true",
     "files": "find /tmp /var/tmp /root -newer /etc/hostname -type f -not -path '/root/.ssh/*'; true",
-    "processes": "ps -eo args | grep -E '[r]clone|[t]oolkit.keeper|[m]pirun|[o]rted|[p]rogram.py'; true",
+    "processes": "ps -eo args | grep -E '[r]clone|[t]oolkit.agent|[m]pirun|[o]rted|[p]rogram.py'; true",
 }
 SWEEP = """
 docker rm --force $(docker ps --all --quiet)
@@ -81,7 +81,7 @@ def kill_learner(host: str, run: str) -> None:
     on(host, f"docker kill $(docker ps --quiet --filter name=toolkit-{run}-learner)")
 
 
-def kill_keeper(host: str, run: str) -> None:
+def kill_agent(host: str, run: str) -> None:
     """The container that mounts, stores and judges."""
     on(host, f"docker kill toolkit-{run}-agent")
 

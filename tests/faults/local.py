@@ -34,7 +34,7 @@ class Expected:
     state: str
     end: str
     names: str
-    told: str = ""
+    reported: str = ""
     lost: bool = False
 
 
@@ -78,8 +78,8 @@ class LocalRun:
         return f"toolkit-{self.shell.run}-learner-{number}"
 
     @property
-    def keeper(self) -> str:
-        """The keeper's container."""
+    def client(self) -> str:
+        """The agent's container."""
         return f"toolkit-{self.shell.run}-agent"
 
     @property
@@ -95,13 +95,13 @@ class LocalRun:
         assert (record["state"], record["end"]) == (expected.state, expected.end), said
         assert re.search(expected.names, record["reason"]), said
         assert "Traceback" not in self.shell.said, said
-        told = self.shell.when(expected.told or expected.names, self.at)
+        reported = self.shell.when(expected.reported or expected.names, self.at)
         self.must_leave_nothing()
         over = time.monotonic() - self.at
         self.must_have_stored(self.shell.said)
         if expected.lost:
-            page.lost(expected.fault, told)
-        page.add(Row(expected.number, expected.fault, f"{record['state']}, {record['end']}", told, over))
+            page.lost(expected.fault, reported)
+        page.add(Row(expected.number, expected.fault, f"{record['state']}, {record['end']}", reported, over))
         return record
 
     def must_leave_nothing(self, timeout: float = 60) -> None:

@@ -49,14 +49,14 @@ class Row:
     number: str
     fault: str
     ended: str
-    told: float | None
+    reported: float | None
     over: float | None
     left: str = "nothing"
 
     @property
     def cells(self) -> tuple[str, ...]:
-        told, over = ("–" if one is None else f"{one:.1f} s" for one in (self.told, self.over))
-        return self.number, self.fault, self.ended, told, over, self.left
+        reported, over = ("–" if one is None else f"{one:.1f} s" for one in (self.reported, self.over))
+        return self.number, self.fault, self.ended, reported, over, self.left
 
 
 class Page:
@@ -75,10 +75,10 @@ class Page:
         self.rows = [one for one in self.rows if one is not before] + [row]
         self.write()
 
-    def lost(self, fault: str, told: float) -> None:
+    def lost(self, fault: str, reported: float) -> None:
         """A host was lost: it must be told soon."""
-        if told > LOST_SECONDS:
-            self.loud.append(f"TOO LATE: {fault}: told after {told:.1f} s, wanted {LOST_SECONDS} s")
+        if reported > LOST_SECONDS:
+            self.loud.append(f"TOO LATE: {fault}: told after {reported:.1f} s, wanted {LOST_SECONDS} s")
 
     def stopped(self, fault: str, over: float, stop: int) -> None:
         """A run was stopped: it must be over soon."""

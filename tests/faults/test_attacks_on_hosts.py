@@ -86,7 +86,7 @@ def test_another_account_of_a_host_can_neither_read_nor_stop_a_run(
     for host in lab.hosts:
         said = on(host, f"setpriv --reuid {uid} --regid {uid} --clear-groups sh -c {attack} && echo nothing gained")
         assert said.splitlines()[-1] == "nothing gained", said
-        for name in ("python program.py", "rclone rcd", "python3 -m toolkit.keeper"):
+        for name in ("python program.py", "rclone rcd", "python3 -m toolkit.agent"):
             assert f"found {name}" in said, said
     assert shell.end() == 0, shell.said
     assert record_of(lab.bench, shell.run)["state"] == "COMPLETED"

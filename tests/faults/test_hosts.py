@@ -19,7 +19,7 @@ from .lab_hosts import (
     cut_network,
     heal,
     healed,
-    kill_keeper,
+    kill_agent,
     kill_learner,
     on,
     stop_engine,
@@ -64,9 +64,9 @@ LOSSES = [
     Loss("{}'s engine is stopped", stop_engine, 1, "STORING", "{1}"),
     Loss("{}'s learner is killed", kill_learner, 1, "part-1-3", "{1} is lost"),
     Loss("{}'s learner is killed", kill_learner, 0, "part-1-3", "{0} ended"),
-    Loss("{}'s keeper is killed", kill_keeper, 1, "part-1-3", "{1}"),
-    Loss("{}'s keeper is killed", kill_keeper, 0, "part-1-3", "{0}"),
-    Loss("{}'s keeper is killed", kill_keeper, 1, "STORING", "{1}"),
+    Loss("{}'s agent is killed", kill_agent, 1, "part-1-3", "{1}"),
+    Loss("{}'s agent is killed", kill_agent, 0, "part-1-3", "{0}"),
+    Loss("{}'s agent is killed", kill_agent, 1, "STORING", "{1}"),
 ]
 
 
@@ -89,8 +89,8 @@ def test_a_lost_host_is_named_and_what_it_holds_comes_home(
     assert (record["state"], record["end"]) == ("FAILED", "host lost"), said
     names = loss.names.format(*lab.hosts)
     assert re.search(names, record["reason"]), said
-    told = shell.when(names, at)
-    page.lost(loss.name, told)
+    reported = shell.when(names, at)
+    page.lost(loss.name, reported)
     files = closed(shell.said)
     results = lab.bench.results(shell.run)
     lacking = {name for name, digest in files.items() if stored(results, [name]).get(name) != digest}
@@ -105,13 +105,13 @@ def test_a_lost_host_is_named_and_what_it_holds_comes_home(
     wait_until_empty(host)
     assert stored(results, files) == files
     wait_until_gone_here(shell.run)
-    page.add(Row("3", loss.name, "FAILED, host lost", told, over, left))
+    page.add(Row("3", loss.name, "FAILED, host lost", reported, over, left))
 
 
 STARTS = [
     Loss("{}'s network is cut", cut_network, 1, "DOWNLOADING", "{1}"),
     Loss("{}'s engine is stopped", stop_engine, 0, "DOWNLOADING", "{0}"),
-    Loss("{}'s keeper is killed", kill_keeper, 1, "DOWNLOADING", "{1}"),
+    Loss("{}'s agent is killed", kill_agent, 1, "DOWNLOADING", "{1}"),
 ]
 
 
@@ -122,7 +122,7 @@ def test_a_host_lost_before_the_run_has_begun_leaves_no_run(
     shell = Shell(lab.bench, "launch", lab.bench.manifest(tmp_path, "sleep 100"), "--cluster", cluster)
     shell.until(loss.stage)
     host = lab.hosts[loss.host]
-    if loss.what is kill_keeper:
+    if loss.what is kill_agent:
         while not on(host, f"docker ps --quiet --filter name=toolkit-{shell.run}-agent"):
             time.sleep(0.1)
     at = time.monotonic()
@@ -131,14 +131,14 @@ def test_a_host_lost_before_the_run_has_begun_leaves_no_run(
     over = time.monotonic() - at
     record = record_of(lab.bench, shell.run)
     assert (record["state"], record["end"]) == ("FAILED", "host lost"), f"{shell.said}\n{json.dumps(record, indent=1)}"
-    told = shell.when(loss.names.format(*lab.hosts), at)
+    reported = shell.when(loss.names.format(*lab.hosts), at)
     heal(host)
     for one in lab.hosts:
         wait_until_empty(one)
     wait_until_gone_here(shell.run)
     results = lab.bench.results(shell.run)
     assert [file for file in results.rglob("*") if file.is_file()] == []
-    page.add(Row("3", loss.name, f"FAILED, {record['end']}", told, over))
+    page.add(Row("3", loss.name, f"FAILED, {record['end']}", reported, over))
 
 
 @pytest.mark.parametrize("rank", [0, 1])
@@ -161,7 +161,7 @@ def test_a_scratch_disk_that_is_full_is_named(
         for names in (f"rank {rank} exited with status 1 on {host}", f"volumes is full on {host}"):
             assert names in record["reason"], said
         assert "OSError" in record["evidence"], said
-        told = shell.when(f"full on {host}", at)
+        reported = shell.when(f"full on {host}", at)
         files = closed(shell.said)
         assert stored(lab.bench.results(shell.run), files) == files
         for one in lab.hosts:
@@ -169,7 +169,7 @@ def test_a_scratch_disk_that_is_full_is_named(
     finally:
         on(host, "umount /var/lib/docker/volumes")
     whose = ("the first host", "the other host")[rank]
-    page.add(Row("5", f"the scratch disk of {whose} is full", "FAILED, program failed", told, over))
+    page.add(Row("5", f"the scratch disk of {whose} is full", "FAILED, program failed", reported, over))
 
 
 def test_of_two_launches_that_race_one_runs(lab: RealLab, cluster: Path, tmp_path: Path, page: Page) -> None:

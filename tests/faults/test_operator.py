@@ -107,10 +107,10 @@ def kill_many(bench: Bench, folder: Path, page: Page, stage: str, seeds: int) ->
     with ThreadPoolExecutor(AT_ONCE) as pool:
         ends = list(pool.map(lambda seed: killed(bench, folder / f"{seed}", stage, seed), range(seeds)))
     words = [end for end, _ in ends]
-    told = ", ".join(f"{words.count(word)} {word}" for word in ("not begun", "completed") if word in words)
+    reported = ", ".join(f"{words.count(word)} {word}" for word in ("not begun", "completed") if word in words)
     when = f"after {stage.replace('part-1-5', 'some files')}" if stage else "at the very beginning"
     longest = max(over for _, over in ends)
-    page.add(Row("1", f"the operator is killed with -9 {when}, at {seeds} instants", told, None, longest))
+    page.add(Row("1", f"the operator is killed with -9 {when}, at {seeds} instants", reported, None, longest))
 
 
 STOPS = ("id", "DOWNLOADING", "PROCESSING", "part-1-5", "STORING")
@@ -131,17 +131,17 @@ def stop_twice(bench: Bench, folder: Path, page: Page, stage: str) -> None:
     stops = [bench.start("stop", shell.run) for _ in range(2)]
     said = [stop.communicate(timeout=120)[0] for stop in stops]
     over = time.monotonic() - run.at
-    told = f"{said}\n{shell.said}"
-    assert not any("Traceback" in words for words in said), told
+    reported = f"{said}\n{shell.said}"
+    assert not any("Traceback" in words for words in said), reported
     status = shell.end()
     record = record_of(bench, shell.run)
     ways = {("HALTED", "stopped", 130)}
     if stage == "STORING":
         ways.add(("COMPLETED", "completed", 0))
-    assert (record["state"], record["end"], status) in ways, told
+    assert (record["state"], record["end"], status) in ways, reported
     if stage not in ("id", "DOWNLOADING"):
-        assert [stop.returncode for stop in stops] == [0, 0], told
-        assert all(record["state"] in words for words in said), told
+        assert [stop.returncode for stop in stops] == [0, 0], reported
+        assert all(record["state"] in words for words in said), reported
     run.must_leave_nothing()
     run.must_have_stored(shell.said)
     names = {"id": "as soon as it has an id", "part-1-5": "in the middle of writing"}

@@ -59,8 +59,8 @@ def down_and_up(bench: Bench, tmp_path: Path, page: Page, server: S3Server, seco
     assert record["kept"] == []
 
 
-def kept_then_rescued(run: LocalRun, page: Page, expected: Expected, mend: threading.Thread) -> dict[str, Any]:
-    """The run fails and keeps what it wrote; once the store is mended, `toolkit rescue` stores it."""
+def kept_then_rescued(run: LocalRun, page: Page, expected: Expected, hint: threading.Thread) -> dict[str, Any]:
+    """The run fails and keeps what it wrote; once the store is fixed, `toolkit rescue` stores it."""
     bench, shell = run.bench, run.shell
     shell.end()
     over = time.monotonic() - run.at
@@ -68,13 +68,13 @@ def kept_then_rescued(run: LocalRun, page: Page, expected: Expected, mend: threa
     said = f"{shell.said}\n{record}"
     assert (record["state"], record["end"], record["error_code"]) == ("FAILED", expected.end, "S303"), said
     assert record["kept"] == ["this machine"], said
-    assert "kept on this machine" in record["mend"], said
+    assert "kept on this machine" in record["hint"], said
     assert f"toolkit rescue {shell.run}" in shell.said
-    told = shell.when(expected.names, run.at)
+    reported = shell.when(expected.names, run.at)
     volume = f"toolkit-{shell.run}"
     assert run.left() == {**NOTHING, "volumes": [volume], "processes": []}
-    mend.start()
-    mend.join()
+    hint.start()
+    hint.join()
     bench.ok("rescue", shell.run)
     rescued = record_of(bench, shell.run)
     whole = all(step["exit_status"] == 0 and not any(step["ranks"]) for step in record["steps"])
@@ -82,7 +82,14 @@ def kept_then_rescued(run: LocalRun, page: Page, expected: Expected, mend: threa
     run.must_have_stored(shell.said)
     run.must_leave_nothing()
     page.add(
-        Row(expected.number, expected.fault, f"FAILED, {record['end']}", told, over, "its volume; nothing once rescued")
+        Row(
+            expected.number,
+            expected.fault,
+            f"FAILED, {record['end']}",
+            reported,
+            over,
+            "its volume; nothing once rescued",
+        )
     )
     return record
 
@@ -103,11 +110,11 @@ def test_a_store_that_stays_away_keeps_the_data_here_until_it_is_rescued(
         "reached the store|could not be stored|not every byte",
     )
 
-    def mend() -> None:
+    def hint() -> None:
         lose_words(run)
         server.start()
 
-    kept_then_rescued(run, page, expected, threading.Thread(target=mend))
+    kept_then_rescued(run, page, expected, threading.Thread(target=hint))
 
 
 def lose_words(run: LocalRun) -> None:
@@ -131,7 +138,7 @@ def test_keys_that_are_revoked_in_the_middle_are_told_as_that(
     server.stop()
     server.start(secret="revoked-and-replaced")
 
-    def mend() -> None:
+    def hint() -> None:
         server.stop()
         server.start()
 
@@ -142,7 +149,7 @@ def test_keys_that_are_revoked_in_the_middle_are_told_as_that(
         "bucket credentials",
         "refuses|could not be stored|not every|reached the store",
     )
-    kept_then_rescued(run, page, expected, threading.Thread(target=mend))
+    kept_then_rescued(run, page, expected, threading.Thread(target=hint))
 
 
 def test_a_bucket_that_is_full_is_told_as_that(bench: Bench, tmp_path: Path, page: Page) -> None:
@@ -155,7 +162,7 @@ def test_a_bucket_that_is_full_is_told_as_that(bench: Bench, tmp_path: Path, pag
         run = run_on(bench, tmp_path / "run", server)
         run.at = run.launch().until("part-0-3")
 
-        def mend() -> None:
+        def hint() -> None:
             subprocess.run(["mount", "-o", "remount,size=100m", folder], check=True)
 
         # rclone's server says no more than 500 of it: so it is not told as full, as it is of a store that says so.
@@ -166,7 +173,7 @@ def test_a_bucket_that_is_full_is_told_as_that(bench: Bench, tmp_path: Path, pag
             "bucket write",
             "reached the store|could not be stored|not every",
         )
-        record = kept_then_rescued(run, page, expected, threading.Thread(target=mend))
+        record = kept_then_rescued(run, page, expected, threading.Thread(target=hint))
         assert "StatusCode: 500" in record["evidence"]
     finally:
         server.stop()

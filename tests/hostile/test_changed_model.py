@@ -9,12 +9,12 @@ from dataclasses import replace
 
 import pytest
 
+from toolkit.agent.checksums import sha256_of, write_list
 from toolkit.errors import ToolkitError
-from toolkit.keeper.checksums import sha256_of, write_list
 from toolkit.manifest.reader import read_manifest
-from toolkit.run.collect import Collected, Collection
-from toolkit.run.record import State
-from toolkit.run.records import Records
+from toolkit.run.finish.collect import Collected, Collection
+from toolkit.run.records.record import State
+from toolkit.run.records.record_store import Records
 
 from ..faults.store import BUCKETS
 from .conftest import RUN, Operator

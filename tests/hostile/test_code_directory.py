@@ -32,11 +32,11 @@ from toolkit.cli.bucket import files_to_put
 from toolkit.cluster.reader import read_cluster
 from toolkit.errors import ToolkitError
 from toolkit.manifest.reader import read_manifest
-from toolkit.places import house
-from toolkit.run.code import SubmittedCode, read_code
-from toolkit.run.code_listing import Listed, code_digest, listing_text, read_listing
-from toolkit.run.code_rules import default_reason
-from toolkit.run.code_secrets import WINDOW, known_to
+from toolkit.paths import house
+from toolkit.run.plan.code_listing import Listed, code_digest, listing_text, read_listing
+from toolkit.run.plan.code_rules import default_reason
+from toolkit.run.plan.code_secrets import WINDOW, known_to
+from toolkit.run.plan.source_files import SubmittedCode, read_code
 
 CANARY = "canaryQ7f3kd92Lx0pZ81m"
 EXAMPLE = house() / "examples" / "mnist" / "manifest.yml"
@@ -81,7 +81,7 @@ def refused(folder: Path, **more: dict[str, str]) -> list[str]:
     with pytest.raises(ToolkitError) as caught:
         submitted(folder, **more)
     assert (caught.value.code.label, caught.value.code.exit_status) == ("C102", 2)
-    assert ".toolkitignore" in caught.value.mend
+    assert ".toolkitignore" in caught.value.hint
     assert CANARY not in str(caught.value)
     assert CANARY not in json.dumps(caught.value.as_json())
     return [problem.what for problem in caught.value.problems]
@@ -354,12 +354,12 @@ def test_names_that_are_not_utf8_or_that_a_terminal_obeys_are_told_as_they_can_b
 def test_every_problem_is_told_at_once_and_never_more_than_a_screen(code: Path) -> None:
     for number in range(50):
         (code / f"broken-{number:02}").symlink_to("none")
-    told = refused(code)
-    assert (len(told), told[-1]) == (21, "and 30 more")
+    reported = refused(code)
+    assert (len(reported), reported[-1]) == (21, "and 30 more")
 
 
 def test_more_files_than_code_has_are_refused(code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("toolkit.run.code.MAX_FILES", 50)
+    monkeypatch.setattr("toolkit.run.plan.source_files.MAX_FILES", 50)
     (code / "data").mkdir()
     for number in range(50):
         (code / "data" / str(number)).touch()

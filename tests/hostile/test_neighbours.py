@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.doctor.deeds import Buckets, list_buckets, start_with_gpus
-from toolkit.engines import docker_argv
-from toolkit.engines.docker_argv import HOST_NETWORK, Bind, Network
-from toolkit.engines.limits import Limits
+from toolkit.containers import docker_commands as docker_argv
+from toolkit.containers.docker_commands import HOST_NETWORK, Bind, Network
+from toolkit.containers.limits import Limits
+from toolkit.doctor.probes import Buckets, list_buckets, start_with_gpus
 from toolkit.hosts.local import LocalShell
-from toolkit.leases.keep import acquire, holders, release, renew
+from toolkit.leases.client import acquire, holders, release, renew
 from toolkit.leases.model import Held, new_lease
 from toolkit.process import Result
-from toolkit.proof.prove import run_inside
-from toolkit.shipping.hosts.ship_argv import start_relay
+from toolkit.shipping.hosts.ship_commands import start_relay
+from toolkit.validation.validate import run_inside
 
 from ..leases.standin import StandIn
 

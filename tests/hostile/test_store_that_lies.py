@@ -10,10 +10,10 @@ from xml.sax.saxutils import escape
 
 import pytest
 
-from toolkit.buckets.object_paths import file_names
-from toolkit.buckets.store import Access, Store, StoredObject
 from toolkit.errors import ToolkitError
 from toolkit.secrets import Secret
+from toolkit.storage.object_paths import file_names
+from toolkit.storage.s3 import Access, Store, StoredObject
 
 
 class Liar(ThreadingHTTPServer):
@@ -106,9 +106,9 @@ def test_an_object_that_grows_does_not_fill_the_disk(liar: Liar, tmp_path: Path)
     assert liar.sent < 64 << 20
 
 
-@pytest.mark.parametrize("told", ["3, 3", "many", "-1"])
-def test_a_length_that_is_none_is_an_error_and_no_traceback(liar: Liar, tmp_path: Path, told: str) -> None:
-    liar.length_told = told
+@pytest.mark.parametrize("reported", ["3, 3", "many", "-1"])
+def test_a_length_that_is_none_is_an_error_and_no_traceback(liar: Liar, tmp_path: Path, reported: str) -> None:
+    liar.length_told = reported
     with pytest.raises(ToolkitError):
         liar.store.get("bucket", StoredObject("run/a", 100, ""), tmp_path / "a", lambda _: None)
 

@@ -20,9 +20,9 @@ from pathlib import Path
 
 import pytest
 
+from toolkit.catalogue.image_version import ENVIRONMENT_TEMPLATE, Inputs, read_inputs
 from toolkit.catalogue.model import Archive, DistributionBase, Program, Recipe, Suite, Tree
 from toolkit.catalogue.reader import read_suites
-from toolkit.catalogue.version import ENVIRONMENT_TEMPLATE, Inputs, read_inputs
 from toolkit.child_environment import child_environment
 from toolkit.errors import Code, ToolkitError
 from toolkit.fetch.debs import fetch_debs
@@ -31,13 +31,13 @@ from toolkit.hosts.local import LocalShell
 from toolkit.image.base import local_archive, mmdebstrap_argv, without_network
 from toolkit.image.builders import _feed as feed_builder
 from toolkit.image.dry_run import render
-from toolkit.image.own import buckets_recipe, locate
 from toolkit.image.stages import Stage, stages_of
+from toolkit.image.tool_images import buckets_recipe, locate
 from toolkit.lock.model import DebPin, Lock, WheelPin
 from toolkit.lock.pool import Pool
-from toolkit.places import house
+from toolkit.paths import house
 from toolkit.process import feed, run, stream
-from toolkit.tar_stream import Entry, tar_stream
+from toolkit.tar.write import Entry, tar_stream
 
 CANARY = "canary-4f1c9e"
 GOOD, POISON = b"pip that compares hashes\n" * 100, b"pip that compares nothing\n" * 100
@@ -156,15 +156,15 @@ def test_a_damaged_file_is_dropped_fetched_again_and_told_in_one_line(
 ) -> None:
     for name in ("http_proxy", "HTTP_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    file, told = pool.path(DEB), list[Fetching]()
+    file, reported = pool.path(DEB), list[Fetching]()
     if damage == "unreadable link":
         file.unlink()
         file.symlink_to("/proc/self/mem")
     else:
         file.write_bytes({"poisoned": POISON, "empty": b"", "cut off": GOOD[:-1]}[damage])
-    fetch_debs([DEB], archive, pool, told.append)
+    fetch_debs([DEB], archive, pool, reported.append)
     assert pool.path(DEB).read_bytes() == GOOD
-    assert [state.note for state in told if state.note] == [
+    assert [state.note for state in reported if state.note] == [
         "one_1_all.deb was damaged in the pool: dropped, and fetched again"
     ]
 
@@ -220,7 +220,7 @@ def test_another_rclone_in_this_environment_is_refused_by_name(tmp_path: Path) -
         ToolkitError, match=r"/rclone is not rclone 1.75.2 linux/amd64: nothing of it was used"
     ) as caught:
         read_inputs(replace(recipe, trees=tuple(other)))
-    assert "--require-hashes" in caught.value.mend
+    assert "--require-hashes" in caught.value.hint
 
 
 def test_a_program_whose_package_is_not_installed_is_not_looked_for_elsewhere() -> None:
@@ -333,7 +333,11 @@ def test_every_place_that_starts_a_process_says_what_it_sees() -> None:
     unsaid = []
     for file in sorted((house() / "toolkit").rglob("*.py")):
         name = str(file.relative_to(house()))
-        if "inside" in file.parts or name.startswith("toolkit/keeper/") or name == "toolkit/image/matrix.py":
+        if (
+            {"inside", "in_container"} & set(file.parts)
+            or name.startswith("toolkit/agent/")
+            or name == "toolkit/image/matrix.py"
+        ):
             continue
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _STARTERS:

@@ -11,8 +11,8 @@ import pytest
 
 from toolkit.cluster.model import Cluster, Deadlines
 from toolkit.errors import Code, ToolkitError
-from toolkit.hosts.all_at_once import Answer, Job, do_all
-from toolkit.hosts.fan_out import Hosts
+from toolkit.hosts.cluster_hosts import Hosts
+from toolkit.hosts.parallel import Answer, Job, do_all
 from toolkit.process import CommandFailed, Result
 
 BROKEN = ToolkitError(Code.RESOURCES, "broken")

@@ -119,14 +119,14 @@ def test_keys_are_tried_in_sshs_order(tmp_path: Path, agent: Path) -> None:
     assert try_keys(replace(to, any_key=False))[0] == [named, left, twice]
 
 
-@pytest.mark.parametrize(("told", "asked"), [(None, True), ("", False), ("there", True), ("nothing-there", False)])
+@pytest.mark.parametrize(("reported", "asked"), [(None, True), ("", False), ("there", True), ("nothing-there", False)])
 def test_the_agent_that_is_asked(
-    tmp_path: Path, agent: Path, monkeypatch: pytest.MonkeyPatch, told: str | None, asked: bool
+    tmp_path: Path, agent: Path, monkeypatch: pytest.MonkeyPatch, reported: str | None, asked: bool
 ) -> None:
     held = make(tmp_path / "held")
     add(agent, tmp_path / "held")
-    monkeypatch.setenv("SSH_AUTH_SOCK", str(agent) if told is None else str(tmp_path / "elsewhere"))
-    sock = str(agent) if told == "there" else told
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(agent) if reported is None else str(tmp_path / "elsewhere"))
+    sock = str(agent) if reported == "there" else reported
     assert try_keys(replace(TO, any_key=True, agent=sock))[0] == ([held] if asked else [])
 
 

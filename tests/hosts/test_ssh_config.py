@@ -258,7 +258,7 @@ def test_without_ssh_on_this_machine_it_is_told_what_to_install(
     with pytest.raises(ToolkitError, match="this machine has no `ssh`") as caught:
         destinations([Host("oak")], Access())
     assert caught.value.code.label == "S100"
-    assert "apt-get install openssh-client" in caught.value.mend
+    assert "apt-get install openssh-client" in caught.value.hint
 
 
 def test_a_match_exec_that_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

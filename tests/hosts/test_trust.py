@@ -9,8 +9,8 @@ import pytest
 
 from toolkit.errors import ToolkitError
 from toolkit.hosts.ssh.destination import Destination
+from toolkit.hosts.ssh.errors import key_unknown
 from toolkit.hosts.ssh.known_hosts import Entry, HostKey, Standing, read_entries
-from toolkit.hosts.ssh.trouble import key_unknown
 from toolkit.hosts.ssh.trust import Finding, file_of, record, refuse_changed, stages
 
 KEY, OTHER = HostKey("ssh-ed25519", b"one"), HostKey("ssh-ed25519", b"two")
@@ -39,13 +39,13 @@ def test_new_keys_are_added_once_to_the_first_file(tmp_path: Path) -> None:
 def test_without_a_file_there_is_nowhere_to_record() -> None:
     with pytest.raises(ToolkitError, match="host a: there is no file to record its key in") as caught:
         file_of(to("a"))
-    assert "name a file as `known_hosts` in the cluster's file" in caught.value.mend
+    assert "name a file as `known_hosts` in the cluster's file" in caught.value.hint
 
 
 def test_an_unknown_key_is_recorded_only_where_a_file_keeps_it(tmp_path: Path) -> None:
-    assert "record it: toolkit cluster trust" in key_unknown(to("a", files=(tmp_path / "k",)), "ssh-ed25519", "x").mend
+    assert "record it: toolkit cluster trust" in key_unknown(to("a", files=(tmp_path / "k",)), "ssh-ed25519", "x").hint
     lost = key_unknown(replace(to("a"), known_hosts=(Path("/dev/null"),)), "ssh-ed25519", "x")
-    assert "name a file as `known_hosts` in the cluster's file" in lost.mend
+    assert "name a file as `known_hosts` in the cluster's file" in lost.hint
 
 
 def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:

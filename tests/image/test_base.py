@@ -17,4 +17,4 @@ def test_a_machine_without_mmdebstrap_is_told_what_to_install(tmp_path: Path, mo
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ToolkitError, match="mmdebstrap is not installed") as caught:
         make_base(BASE, (), Pool(tmp_path / "pool"), tmp_path / "base.tar", lambda _: None)
-    assert "apt-get install mmdebstrap" in caught.value.mend
+    assert "apt-get install mmdebstrap" in caught.value.hint

@@ -67,7 +67,7 @@ def test_how_it_is_packed_leaves_no_trace(tmp_path: Path) -> None:
 def test_what_is_no_cuda_is_refused(tmp_path: Path, files: dict[str, bytes], why: str) -> None:
     with pytest.raises(ToolkitError, match=why) as caught:
         layer_of(bundle(tmp_path, files, top=""), tmp_path / "out")
-    assert "tar -C /usr/local/cuda" in caught.value.mend
+    assert "tar -C /usr/local/cuda" in caught.value.hint
 
 
 def test_another_file_than_the_site_says_is_refused(tmp_path: Path) -> None:

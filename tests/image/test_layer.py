@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.image.layer import Layer, LayerWriter
-from toolkit.image.settle import EPOCH
-from toolkit.tar_reading import PieceReader
+from toolkit.image.normalize import EPOCH
+from toolkit.tar.read import PieceReader
 
 NAMES = st.lists(
     st.lists(st.sampled_from(["a", "b", "a.b", "a-b", "lib"]), min_size=1, max_size=3).map("/".join),

@@ -17,15 +17,15 @@ def python(program: str) -> list[str]:
 
 
 def test_one_that_fails_does_not_stop_the_others() -> None:
-    told: list[tuple[str, str]] = []
+    reported: list[tuple[str, str]] = []
     commands = {
         "bad": python("import sys; print('first', file=sys.stderr); sys.exit('toolkit: error S103 no disk')"),
         "good": python("print('{}')"),
     }
-    bad, good = Matrix(commands, 1, lambda name, line: told.append((name, line))).run()
+    bad, good = Matrix(commands, 1, lambda name, line: reported.append((name, line))).run()
     assert (bad.name, bad.status, bad.last) == ("bad", 1, "first\ntoolkit: error S103 no disk")
     assert (good.name, good.status, good.output) == ("good", 0, "{}\n")
-    assert told == [("bad", "first"), ("bad", "toolkit: error S103 no disk")]
+    assert reported == [("bad", "first"), ("bad", "toolkit: error S103 no disk")]
 
 
 def test_an_interrupt_ends_every_build_and_begins_no_other() -> None:

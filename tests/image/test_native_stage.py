@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from toolkit.catalogue.image_version import base_reference, environment_inputs, native_inputs, read_inputs
 from toolkit.catalogue.model import DistributionBase, Recipe, SiteBundle
 from toolkit.catalogue.reader import NATIVE_TEMPLATE, read_frameworks
-from toolkit.catalogue.version import base_reference, environment_inputs, native_inputs, read_inputs
 from toolkit.image.config import with_variables
-from toolkit.image.own import compiler_recipes
 from toolkit.image.stages import Stage, stages_of
+from toolkit.image.tool_images import compiler_recipes
 from toolkit.lock.file import read_lock
 from toolkit.lock.model import Lock
 from toolkit.lock.pool import Pool
-from toolkit.lock.question import stale
-from toolkit.places import house
+from toolkit.lock.staleness import stale
+from toolkit.paths import house
 
 TEMPLATES = house() / "templates"
 ROWS = read_frameworks(house() / "images", TEMPLATES)

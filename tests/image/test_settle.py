@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.image.settle import EPOCH, is_rewritten, is_trace, settled_content, settled_member
+from toolkit.image.normalize import EPOCH, is_rewritten, is_trace, settled_content, settled_member
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_the_beginning_of_several_is_told_with_all_of_them() -> None:
 def test_a_mistyped_name_is_told_the_nearest(word: str) -> None:
     with pytest.raises(ToolkitError) as caught:
         pick(word, ALL)
-    assert caught.value.mend == f"did you mean {CUDA.reference}?"
+    assert caught.value.hint == f"did you mean {CUDA.reference}?"
 
 
 def test_an_empty_word_names_nothing() -> None:

@@ -12,8 +12,8 @@ from typing import IO, cast
 import pytest
 
 from toolkit.image.store import ImageStore
+from toolkit.inventory.cache import keep, load, look_into
 from toolkit.inventory.images import EngineImage
-from toolkit.inventory.kept import keep, load, look_into
 from toolkit.inventory.model import Contents
 
 from .conftest import SAMPLE, tar_of

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from toolkit.inventory.model import Contents, Distribution, File
 from toolkit.inventory.read import distribution_of, read_contents
-from toolkit.tar_reading import PieceReader
+from toolkit.tar.read import PieceReader
 
 from .conftest import SAMPLE, SITE, read, tar_of
 
@@ -93,9 +93,9 @@ def test_a_stream_that_is_cut_anywhere_is_an_error(data: st.DataObject) -> None:
 
 
 def test_progress_counts_bytes() -> None:
-    told: list[int] = []
-    read_contents(io.BytesIO(tar_of({"a": "xyz", "b": "12"}, {})), told.append)
-    assert told == [0, 3, 5]
+    reported: list[int] = []
+    read_contents(io.BytesIO(tar_of({"a": "xyz", "b": "12"}, {})), reported.append)
+    assert reported == [0, 3, 5]
 
 
 @settings(deadline=None)

@@ -26,25 +26,25 @@ def of(*packages: Package) -> Contents:
     return Contents({}, packages, Distribution())
 
 
-def told(name: str, contents: Contents, asked: Asked = ASKED) -> list[str]:
+def reported(name: str, contents: Contents, asked: Asked = ASKED) -> list[str]:
     (package,) = packages_named(name, contents)
     return [str(chain) for chain in chains_to(package, contents, graph_of(contents, asked))]
 
 
 def test_the_chain_leads_from_the_recipe_to_the_package(contents: Contents) -> None:
-    assert told("rich", contents) == [f"keras 3.15.1 ({BY_THE_RECIPE}) → rich 15.0.0"]
-    assert told("six", contents) == [f"keras 3.15.1 ({BY_THE_RECIPE}) → rich 15.0.0 → six 1.0"]
+    assert reported("rich", contents) == [f"keras 3.15.1 ({BY_THE_RECIPE}) → rich 15.0.0"]
+    assert reported("six", contents) == [f"keras 3.15.1 ({BY_THE_RECIPE}) → rich 15.0.0 → six 1.0"]
 
 
 def test_a_package_is_needed_under_a_name_that_it_provides(contents: Contents) -> None:
-    assert told("mawk", contents) == [
+    assert reported("mawk", contents) == [
         f"mawk 1.3.4 ({BY_THE_RECIPE})",
         f"bash 5.2.15-2+b13 ({ESSENTIAL}) → mawk 1.3.4",
     ]
 
 
 def test_each_root_tells_its_own_shortest_way_and_none_goes_through_another_root(contents: Contents) -> None:
-    assert told("libgcc-s1", contents) == [
+    assert reported("libgcc-s1", contents) == [
         f"bash 5.2.15-2+b13 ({ESSENTIAL}) → libc6 2.36-9 → libgcc-s1 12.2.0",
         f"mawk 1.3.4 ({BY_THE_RECIPE}) → libc6 2.36-9 → libgcc-s1 12.2.0",
     ]
@@ -52,7 +52,7 @@ def test_each_root_tells_its_own_shortest_way_and_none_goes_through_another_root
 
 def test_an_extra_is_followed_only_where_it_is_asked_for() -> None:
     contents = of(python("tf", Need(("cudnn",), (), "and-cuda")), python("cudnn"))
-    assert told("cudnn", contents, Asked(requirements=("tf[and_cuda]==1",))) == [
+    assert reported("cudnn", contents, Asked(requirements=("tf[and_cuda]==1",))) == [
         f"tf[and-cuda] 1 ({BY_THE_RECIPE}) → cudnn 1"
     ]
 
@@ -61,18 +61,18 @@ def test_all_shortest_chains_of_a_root_are_told() -> None:
     contents = of(
         python("a", Need(("b",)), Need(("c",))), python("b", Need(("d",))), python("c", Need(("d",))), python("d")
     )
-    assert told("d", contents, Asked(requirements=("a",))) == [
+    assert reported("d", contents, Asked(requirements=("a",))) == [
         f"a 1 ({BY_THE_RECIPE}) → b 1 → d 1",
         f"a 1 ({BY_THE_RECIPE}) → c 1 → d 1",
     ]
 
 
 def test_a_package_that_no_one_asks_for_says_so() -> None:
-    assert told("a", of(python("a")), Asked()) == [f"a 1 ({BY_NO_OTHER})"]
+    assert reported("a", of(python("a")), Asked()) == [f"a 1 ({BY_NO_OTHER})"]
 
 
 def test_a_circle_that_no_one_asks_for_has_no_chain() -> None:
-    assert told("a", of(python("a", Need(("b",))), python("b", Need(("a",)))), Asked()) == []
+    assert reported("a", of(python("a", Need(("b",))), python("b", Need(("a",)))), Asked()) == []
 
 
 def test_a_file_leads_to_its_package_through_links(contents: Contents) -> None:
@@ -92,13 +92,13 @@ def test_what_is_of_no_package_is_an_error(contents: Contents, name: str, what: 
 def test_a_mistyped_package_is_told_the_nearest(contents: Contents) -> None:
     with pytest.raises(ToolkitError) as caught:
         packages_named("kears", contents)
-    assert caught.value.mend == "did you mean keras?"
+    assert caught.value.hint == "did you mean keras?"
 
 
 def test_a_tree_of_the_recipe_is_a_root(contents: Contents) -> None:
     topped = with_trees(contents, ("/opt/ddl/ddl", "/opt/none"))
     (tree,) = [package for package in topped.packages if package.kind == "tree"]
-    assert told("/opt/ddl/ddl", topped) == [f"/opt/ddl/ddl {tree.version} ({BY_THE_RECIPE})"]
+    assert reported("/opt/ddl/ddl", topped) == [f"/opt/ddl/ddl {tree.version} ({BY_THE_RECIPE})"]
     assert topped.owners["/opt/ddl/ddl/__init__.py"] == tree
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from toolkit.errors import ToolkitError
-from toolkit.lab.look import read_hosts, read_net
+from toolkit.lab.inspect import read_hosts, read_net
 from toolkit.lab.model import LabHost, Net
 
 

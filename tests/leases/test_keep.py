@@ -15,9 +15,9 @@ import pytest
 
 from toolkit.errors import ToolkitError
 from toolkit.hosts.local import LocalShell
-from toolkit.leases.keep import acquire, acquire_all, holders, kept, release, release_all, renew, renew_all
+from toolkit.leases.client import acquire, acquire_all, holders, kept, release, release_all, renew, renew_all
+from toolkit.leases.host_script import acquire_argv
 from toolkit.leases.model import Held, Lease, Taken, new_lease
-from toolkit.leases.program import acquire_argv
 from toolkit.process import Result
 
 from .standin import StandIn

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from toolkit.leases.host_script import PROGRAM, acquire_argv, list_argv, release_argv, renew_argv
 from toolkit.leases.model import Lease
-from toolkit.leases.program import PROGRAM, acquire_argv, list_argv, release_argv, renew_argv
 
 TOKEN = "00aa00aa00aa00aa"
 LEASE = Lease("training-a", "$(reboot) é", "'; rm -rf /", ("GPU-2", "GPU-1"), TOKEN)

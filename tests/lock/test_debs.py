@@ -98,7 +98,7 @@ def test_a_machine_without_mmdebstrap_is_told_what_to_install(tmp_path: Path, mo
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ToolkitError, match="mmdebstrap is not installed") as caught:
         solve_debs(BASE, Pool(tmp_path / "pool"), lambda _: None, {})
-    assert "apt-get install mmdebstrap" in caught.value.mend
+    assert "apt-get install mmdebstrap" in caught.value.hint
 
 
 def test_what_mmdebstrap_said_is_told_where_it_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,7 +113,7 @@ def test_a_file_that_was_cut_is_no_lock_or_a_shorter_one(length: int) -> None:
 def test_a_lock_that_is_not_there_is_made_by_one_command(tmp_path: Path) -> None:
     with pytest.raises(ToolkitError, match="is missing") as caught:
         read_lock(tmp_path / "x.lock")
-    assert (caught.value.code, caught.value.mend) == (Code.IMAGE, "toolkit lock")
+    assert (caught.value.code, caught.value.hint) == (Code.IMAGE, "toolkit lock")
 
 
 def test_a_lock_is_written_whole_and_leaves_nothing_beside_it(tmp_path: Path) -> None:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.catalogue.version import ENVIRONMENT_TEMPLATE, Inputs
+from toolkit.catalogue.image_version import ENVIRONMENT_TEMPLATE, Inputs
 from toolkit.fetch.wheels import fetch_wheels
 from toolkit.image.base import mmdebstrap_argv
 from toolkit.image.stages import stages_of
 from toolkit.lock.model import Lock, WheelPin
 from toolkit.lock.pool import Pool
-from toolkit.places import house
+from toolkit.paths import house
 
 from .recipes import BASE, row
 

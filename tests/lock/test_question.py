@@ -9,7 +9,7 @@ import pytest
 
 from toolkit.catalogue.model import Archive, RegistryBase
 from toolkit.lock.model import Lock
-from toolkit.lock.question import deb_question, question, stale, template_digest
+from toolkit.lock.staleness import deb_question, question, stale, template_digest
 
 from .recipes import BASE, DEBIAN, SECURITY, SUITE, row
 

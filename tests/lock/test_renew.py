@@ -11,12 +11,12 @@ import pytest
 
 from toolkit.catalogue.model import FrameworkRow, RegistryBase
 from toolkit.errors import ToolkitError
-from toolkit.image.progress import silent
 from toolkit.lock.entries import LockEntry, chosen, lock_entries
 from toolkit.lock.file import read_lock
 from toolkit.lock.model import DebPin, WheelPin
 from toolkit.lock.pool import Pool
 from toolkit.lock.renew import Renewal, Renewed, state_of
+from toolkit.progress import silent
 
 from .recipes import BASE, deb, row, wheel
 

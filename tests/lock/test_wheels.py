@@ -121,4 +121,4 @@ def test_an_old_pythons_packages_are_named_with_their_versions() -> None:
 def test_an_old_python_has_no_resolver_to_find_a_version(line: str) -> None:
     with pytest.raises(ToolkitError, match="does not name one version") as caught:
         solve_wheels([line], "2.7", SUITE)
-    assert "NAME==VERSION" in caught.value.mend
+    assert "NAME==VERSION" in caught.value.hint

@@ -20,7 +20,7 @@ from toolkit.manifest.compute import (
     split,
 )
 from toolkit.manifest.model import Compute
-from toolkit.places import house
+from toolkit.paths import house
 
 KINDS = gpu_kinds(house() / "images")
 

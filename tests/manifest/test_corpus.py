@@ -19,8 +19,8 @@ from toolkit.manifest.reader import read_manifest, read_with_warnings
 from toolkit.manifest.schema import json_schema
 from toolkit.manifest.write import canonical_text, literal_keys
 from toolkit.secrets import parse_secret
-from toolkit.yaml_check import validate
-from toolkit.yaml_source import read_source
+from toolkit.yaml.source import read_source
+from toolkit.yaml.validate import validate
 
 CORPUS = Path(__file__).parent / "corpus"
 GOOD = sorted([*(CORPUS / "good").glob("*.yml"), *(CORPUS.parents[1] / "corpus").glob("*.yml")])

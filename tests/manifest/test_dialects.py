@@ -227,10 +227,10 @@ def test_a_launchers_program_runs_on_every_rank_and_that_is_told(tmp_path: Path,
     file.write_text(text.replace(line, launched))
     found = read_with_warnings(file)
     assert found.manifest.steps == (Step("python fit.py -e 4", "all"),)
-    told = " ".join(warning.what for warning in found.warnings)
-    assert "left out, as the tool sets it by itself: --standalone" in told
-    assert "--nproc_per_node 8 is left out: ranks on each node here: " in told
-    assert "`torchrun` is left out: the tool starts the ranks by itself" in told
+    diagnostics = " ".join(warning.what for warning in found.warnings)
+    assert "left out, as the tool sets it by itself: --standalone" in diagnostics
+    assert "--nproc_per_node 8 is left out: ranks on each node here: " in diagnostics
+    assert "`torchrun` is left out: the tool starts the ranks by itself" in diagnostics
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from toolkit.manifest.model import Connection, FolderReference
 from toolkit.manifest.reader import read_manifest
-from toolkit.places import house
+from toolkit.paths import house
 from toolkit.secrets import parse_secret
 
 EXAMPLE = read_manifest(house() / "examples" / "mnist" / "manifest.yml")

@@ -19,7 +19,7 @@ from toolkit.errors import ToolkitError
 from toolkit.manifest.model import Manifest
 from toolkit.manifest.reader import read_manifest
 from toolkit.manifest.write import canonical_text
-from toolkit.places import house
+from toolkit.paths import house
 
 EXAMPLE = yaml.safe_load((house() / "examples" / "mnist" / "manifest.yml").read_text())
 TEXTS = [file.read_text() for file in sorted((Path(__file__).parent / "corpus" / "good").glob("*.yml"))]

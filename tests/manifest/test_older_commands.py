@@ -16,12 +16,12 @@ ONE, TWO_NODES, TWO_GPUS = Compute("p100", 1), Compute("p100", 2), Compute("p100
 
 def read(text: str, framework: Framework = PLAIN, compute: Compute = TWO_NODES) -> tuple[list[Step], str]:
     """The steps, and the warning's words."""
-    from toolkit.manifest.told import Told
+    from toolkit.manifest.diagnostics import Diagnostics
 
-    told = Told()
-    steps = steps_of(text, framework, compute, told, ("command",))
-    assert len(told.warnings) <= 1
-    return list(steps), told.warnings[0].what if told.warnings else ""
+    diagnostics = Diagnostics()
+    steps = steps_of(text, framework, compute, diagnostics, ("command",))
+    assert len(diagnostics.warnings) <= 1
+    return list(steps), diagnostics.warnings[0].what if diagnostics.warnings else ""
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_frameworks_name_or_version_says_whether_it_had_mpi(name: str, version
     ],
 )
 @pytest.mark.parametrize(
-    ("compute", "ranks", "told"),
+    ("compute", "ranks", "diagnostics"),
     [
         (ONE, "node", ""),
         (TWO_NODES, "node", "runs once on each of 2 nodes, without MPI, as tensorflow without"),
@@ -61,17 +61,17 @@ def test_a_frameworks_name_or_version_says_whether_it_had_mpi(name: str, version
     ],
 )
 def test_a_framework_without_mpi_gives_one_bash_on_each_node_the_whole_text(
-    text: str, compute: Compute, ranks: str, told: str
+    text: str, compute: Compute, ranks: str, diagnostics: str
 ) -> None:
     (step,), words = read(text, PLAIN, compute)
     assert (step.command, step.ranks) == (text, ranks)
-    assert told in words
-    assert bool(words) == bool(told)
+    assert diagnostics in words
+    assert bool(words) == bool(diagnostics)
     assert "\n" not in words
 
 
 @pytest.mark.parametrize(
-    ("text", "steps", "told"),
+    ("text", "steps", "diagnostics"),
     [
         ("python a.py; python b.py", [("python a.py", "all"), ("python b.py", "one")], ""),
         (
@@ -99,12 +99,12 @@ def test_a_framework_without_mpi_gives_one_bash_on_each_node_the_whole_text(
     ],
 )
 def test_a_framework_with_mpi_has_its_first_command_on_every_rank(
-    text: str, steps: list[tuple[str, str]], told: str
+    text: str, steps: list[tuple[str, str]], diagnostics: str
 ) -> None:
     found, words = read(text, DDL)
     assert [(step.command, step.ranks) for step in found] == steps
-    assert told in words
-    assert bool(words) == bool(told)
+    assert diagnostics in words
+    assert bool(words) == bool(diagnostics)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from toolkit.manifest.model import BucketReference, Connection, FolderReference,
 from toolkit.manifest.reader import read_manifest
 from toolkit.manifest.results import address_of, bucket_name, place_at
 from toolkit.manifest.write import canonical_text
-from toolkit.places import house
+from toolkit.paths import house
 from toolkit.secrets import parse_secret
 
 EXAMPLE = house() / "examples" / "mnist" / "manifest.yml"

@@ -11,7 +11,7 @@ from toolkit.cli.manifest import checked
 from toolkit.errors import ToolkitError
 from toolkit.manifest.model import Manifest
 from toolkit.manifest.reader import read_manifest
-from toolkit.yaml_source import read_source
+from toolkit.yaml.source import read_source
 
 WML = """\
 model_definition:

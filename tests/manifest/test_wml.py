@@ -9,7 +9,7 @@ import pytest
 from toolkit.errors import ToolkitError
 from toolkit.manifest.model import BucketReference, Compute, Connection, Framework, Manifest, Step
 from toolkit.manifest.reader import framework_error, read_manifest
-from toolkit.places import house
+from toolkit.paths import house
 from toolkit.secrets import Secret, SecretSource
 
 EXAMPLE = (house() / "examples" / "mnist" / "manifest.yml").read_text()

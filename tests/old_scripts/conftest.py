@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from toolkit.places import cache, house
+from toolkit.paths import cache, house
 
 DOCUMENT = Path(os.environ.get("OLD_SCRIPTS_DOCUMENT") or house().parent / "shared" / "seed" / "ibm-wml-ddl-example.md")
 MANIFEST = "manifest.yml"

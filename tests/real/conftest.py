@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 
 from toolkit.catalogue.choose import choose
+from toolkit.catalogue.image_version import read_inputs
 from toolkit.catalogue.model import FrameworkRow
 from toolkit.catalogue.reader import read_frameworks
-from toolkit.catalogue.version import read_inputs
 from toolkit.manifest.reader import read_manifest
-from toolkit.places import cache, house
+from toolkit.paths import cache, house
 
 EXAMPLE = house() / "examples" / "mnist"
 MANIFEST = EXAMPLE / "manifest.yml"

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from toolkit.cli.build import build
-from toolkit.image.own import buckets_recipe
-from toolkit.image.progress import silent
-from toolkit.proof.model import TOOL_IMAGE
+from toolkit.image.tool_images import buckets_recipe
+from toolkit.progress import silent
+from toolkit.validation.model import TOOL_IMAGE
 
 from .conftest import Bench
 

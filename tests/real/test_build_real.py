@@ -16,21 +16,21 @@ from pathlib import Path
 
 import pytest
 
+from toolkit.atomic_file import sha256_of
+from toolkit.catalogue.image_version import read_inputs
 from toolkit.catalogue.model import LEARNER_UID, DistributionBase, FrameworkRow, Recipe, SiteBundle
-from toolkit.catalogue.version import read_inputs
 from toolkit.errors import ToolkitError
 from toolkit.image.base import make_base
 from toolkit.image.build import Build, BuiltImage
 from toolkit.image.builders import builder_named
-from toolkit.image.own import buckets_recipe
-from toolkit.image.progress import Report, silent
 from toolkit.image.store import ImageStore
+from toolkit.image.tool_images import buckets_recipe
 from toolkit.lock.file import read_lock, write_lock
 from toolkit.lock.model import WheelPin
 from toolkit.lock.pool import Pool
-from toolkit.lock.question import question
-from toolkit.places import cache, house
-from toolkit.whole_file import sha256_of
+from toolkit.lock.staleness import question
+from toolkit.paths import cache, house
+from toolkit.progress import Report, silent
 
 from .conftest import MANIFEST, Bench
 
@@ -174,7 +174,7 @@ def test_a_wheel_that_changes_after_it_was_checked_makes_no_image(
         poisoned(pool.path(pip))
         return []
 
-    monkeypatch.setattr("toolkit.image.workshop.fetch_wheels", whole_then_poisoned)
+    monkeypatch.setattr("toolkit.image.stage_builder.fetch_wheels", whole_then_poisoned)
     with pytest.raises(ToolkitError, match="has changed since it was checked"):
         build(recipe, tmp_path / "cache", namespace="toolkit-test-race/", builder=builder)
     assert not [name for name in ImageStore().names_in("toolkit-test-race/") if "environment" in name]

@@ -16,23 +16,23 @@ from typing import Any
 
 import pytest
 
-from toolkit.buckets.access import open_access
-from toolkit.buckets.embedded import LOOPBACK
-from toolkit.buckets.store import Access, Store
 from toolkit.cluster.model import Cluster
 from toolkit.cluster.reader import read_cluster
-from toolkit.doctor.asked import Asked
+from toolkit.containers.engine import LOCAL
 from toolkit.doctor.checks_network import Target
-from toolkit.doctor.deeds import Buckets, probe, try_buckets
 from toolkit.doctor.examine import Examination, Examine, gather, short
 from toolkit.doctor.finding import Finding, Verdict, refuse
-from toolkit.engines.engine import LOCAL
+from toolkit.doctor.probes import Buckets, probe, try_buckets
+from toolkit.doctor.requirements import Asked
 from toolkit.errors import ToolkitError
-from toolkit.hosts.fan_out import Hosts
+from toolkit.hosts.cluster_hosts import Hosts
 from toolkit.hosts.local import LocalShell
 from toolkit.manifest.reader import read_manifest
-from toolkit.places import house
+from toolkit.paths import house
 from toolkit.secrets import Secret
+from toolkit.storage.embedded_server import LOOPBACK
+from toolkit.storage.open_storage import open_access
+from toolkit.storage.s3 import Access, Store
 
 from .conftest import MANIFEST
 from .lab import RealLab, image_of_buckets, lab_of_two  # noqa: F401  fixtures
@@ -117,7 +117,7 @@ def test_an_engine_that_is_stopped(lab: RealLab) -> None:
         until_engine_answers(second)
     assert set(wrong) == {(second, "engine")}
     assert "Cannot connect to the Docker daemon" in wrong[second, "engine"]["found"]
-    assert "start" in wrong[second, "engine"]["mend"]
+    assert "start" in wrong[second, "engine"]["hint"]
 
 
 def test_a_full_scratch_disk_and_a_missing_fuse_are_refused_before_a_launch(lab: RealLab) -> None:
@@ -132,7 +132,7 @@ def test_a_full_scratch_disk_and_a_missing_fuse_are_refused_before_a_launch(lab:
         in_host(first, "umount /var/tmp/toolkit && rmdir /var/tmp/toolkit; mknod -m 666 /dev/fuse c 10 229")
     assert set(wrong) == {(first, "fuse"), (first, "disk of scratch")}
     assert wrong[first, "disk of scratch"]["found"] == "0.0 GB free in /var/tmp/toolkit; 5 GB are the least"
-    assert wrong[first, "fuse"]["mend"].startswith("on the host, as root: modprobe fuse")
+    assert wrong[first, "fuse"]["hint"].startswith("on the host, as root: modprobe fuse")
     assert caught.value.code.label == "S100"
     assert [str(problem).partition(":")[0] for problem in caught.value.problems] == [first, first]
     assert failures(doctor(lab)) == {}
@@ -169,7 +169,7 @@ def test_a_wrong_key_and_an_unknown_host_key_are_told_host_by_host(lab: RealLab,
     assert (done.returncode, set(failed)) == (3, {(host, "ssh") for host in lab.hosts})
     for one in failed.values():
         assert {"key": "does not let root in", "host key": "its host key is not known"}[wrong] in one["found"]
-        assert {"key": "ssh-copy-id", "host key": "toolkit cluster trust"}[wrong] in one["mend"]
+        assert {"key": "ssh-copy-id", "host key": "toolkit cluster trust"}[wrong] in one["hint"]
 
 
 def test_a_firewall_before_the_ports_of_runs_is_found_though_sshd_answers(lab: RealLab) -> None:
@@ -231,9 +231,9 @@ def test_wrong_keys_and_a_store_that_is_not_there(buckets_image: str, tmp_path: 
 
         assert tried(good).verdict is Verdict.OK
         wrong = tried(replace(good, secret_access_key=Secret("not-the-secret")))
-        assert (wrong.verdict, "keys" in wrong.mend) == (Verdict.FAIL, True)
+        assert (wrong.verdict, "keys" in wrong.hint) == (Verdict.FAIL, True)
         nowhere = tried(replace(good, endpoint_url="http://127.0.0.1:9"))
-        assert (nowhere.verdict, "endpoint_url" in nowhere.mend) == (Verdict.FAIL, True)
+        assert (nowhere.verdict, "endpoint_url" in nowhere.hint) == (Verdict.FAIL, True)
         assert "connection refused" in nowhere.found
 
 

@@ -22,9 +22,9 @@ import pytest
 
 from toolkit.cluster.model import Access, Cluster, Deadlines, Host
 from toolkit.errors import ToolkitError
-from toolkit.hosts.fan_out import Hosts
+from toolkit.hosts.cluster_hosts import Hosts
+from toolkit.hosts.ssh.connector import Dialler
 from toolkit.hosts.ssh.destination import Destination
-from toolkit.hosts.ssh.dialler import Dialler
 from toolkit.hosts.ssh.known_hosts import known_as
 from toolkit.hosts.ssh.shell import SshShell
 from toolkit.process import CommandFailed
@@ -372,7 +372,7 @@ def test_an_unknown_host_key_is_told_with_its_fingerprint_and_nothing_is_recorde
     assert error.context["reason"] == "host key unknown"
     assert host.fingerprint in error.what
     assert str(bench.known_hosts) in str(error)
-    assert "toolkit cluster trust FILE" in error.mend
+    assert "toolkit cluster trust FILE" in error.hint
     assert bench.known_hosts.read_text() == ""
     assert "Accepted" not in host.log
 
@@ -529,7 +529,7 @@ def test_a_ctrl_c_ends_the_commands_on_all_hosts_and_leaves_the_wires_for_cleani
         import sys
         from pathlib import Path
         from toolkit.cluster.reader import read_cluster
-        from toolkit.hosts.fan_out import Hosts
+        from toolkit.hosts.cluster_hosts import Hosts
         with Hosts(read_cluster(Path(sys.argv[1]))) as hosts:
             try:
                 hosts.each(lambda shell: [shell.run(["sleep", sys.argv[2]]) for _ in range(9)])

@@ -16,12 +16,12 @@ from spdx_tools.spdx.validation.document_validator import validate_full_spdx_doc
 
 from toolkit.catalogue.model import FrameworkRow
 from toolkit.lock.file import read_lock
-from toolkit.places import cache
+from toolkit.paths import cache
 
 from .conftest import MANIFEST, Bench
 
 
-def told(bench: Bench, *words: str) -> Any:
+def reported(bench: Bench, *words: str) -> Any:
     return json.loads(bench.ok("images", *words).stdout)
 
 
@@ -51,7 +51,7 @@ def changed(image: str) -> Iterator[str]:
 
 
 def test_the_list_has_the_image_and_the_rest_of_the_catalogue(bench: Bench, image: str) -> None:
-    said = told(bench, "list", "--json")
+    said = reported(bench, "list", "--json")
     (here,) = [one for one in said["here"] if one["reference"] == image]
     (row,) = [one for one in said["catalogue"] if one["reference"] == image]
     assert (here["current"], row["here"]) == (True, True)
@@ -60,7 +60,7 @@ def test_the_list_has_the_image_and_the_rest_of_the_catalogue(bench: Bench, imag
 
 def test_what_is_shown_is_what_is_locked(bench: Bench, image: str, row: FrameworkRow) -> None:
     before = containers(image)
-    said = told(bench, "show", "--json", image)
+    said = reported(bench, "show", "--json", image)
     assert containers(image) <= before
     lock = read_lock(row.recipe.lock)
     installed = {(p["kind"], p["name"], p["version"]) for p in said["packages"] if not p["carried_by"]}
@@ -73,13 +73,13 @@ def test_what_is_shown_is_what_is_locked(bench: Bench, image: str, row: Framewor
 def test_pips_own_list_is_the_same(bench: Bench, image: str) -> None:
     argv = ["docker", "run", "--rm", "--network", "none", image, "python", "-m", "pip", "list", "--format", "json"]
     listed = json.loads(subprocess.run(argv, check=True, capture_output=True, text=True).stdout)
-    said = told(bench, "show", "--json", image)
+    said = reported(bench, "show", "--json", image)
     ours = {(p["name"], p["version"]) for p in said["packages"] if p["kind"] == "python" and not p["carried_by"]}
     assert ours == {(p["name"].lower().replace("_", "-").replace(".", "-"), p["version"]) for p in listed}
 
 
 def test_why_leads_back_to_the_recipe(bench: Bench, image: str, row: FrameworkRow) -> None:
-    (rich,) = told(bench, "why", "--json", "rich", image)["packages"]
+    (rich,) = reported(bench, "why", "--json", "rich", image)["packages"]
     asked = {requirement.partition("==")[0].partition("[")[0] for requirement in row.recipe.requirements}
     for chain in rich["chains"]:
         assert chain["reason"] == "asked for by the recipe"
@@ -90,7 +90,7 @@ def test_why_leads_back_to_the_recipe(bench: Bench, image: str, row: FrameworkRo
 
 def test_no_package_is_without_a_reason(bench: Bench, image: str) -> None:
     for package in ("libc6", "numpy", "/usr/bin/mpirun"):
-        for one in told(bench, "why", "--json", package, image)["packages"]:
+        for one in reported(bench, "why", "--json", package, image)["packages"]:
             assert one["chains"], package
 
 
@@ -123,7 +123,7 @@ def test_papers_are_valid_and_the_same_each_time(bench: Bench, image: str, row: 
 
 
 def test_provenance_names_the_image_id_and_every_locked_file(bench: Bench, image: str, row: FrameworkRow) -> None:
-    said = told(bench, "provenance", image)
+    said = reported(bench, "provenance", image)
     assert f"sha256:{said['subject'][0]['digest']['sha256']}" == image_id(image)
     resolved = {one["digest"]["sha256"] for one in said["predicate"]["buildDefinition"]["resolvedDependencies"]}
     lock = read_lock(row.recipe.lock)

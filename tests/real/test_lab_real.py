@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.catalogue.version import read_inputs
+from toolkit.catalogue.image_version import read_inputs
 from toolkit.errors import ToolkitError
-from toolkit.image.own import lab_recipe
-from toolkit.image.progress import silent
+from toolkit.image.tool_images import lab_recipe
+from toolkit.lab.create import BringUp, take_down
 from toolkit.lab.model import lab_named
-from toolkit.lab.up import BringUp, take_down
-from toolkit.places import house
+from toolkit.paths import house
+from toolkit.progress import silent
 
 from .conftest import Bench, interrupt
 from .lab import NAME, RealLab, bring_up, image_of_buckets, lab_of_two  # noqa: F401  fixtures

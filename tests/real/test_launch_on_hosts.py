@@ -149,6 +149,6 @@ def test_a_stopped_engine_is_told_with_its_host_before_anything_starts(lab: Real
         lab.ok(last, "service docker start")
     assert done.returncode == 3
     assert f"{last}: engine" in done.stderr
-    assert "mend: start it" in done.stderr
+    assert "fix: start it" in done.stderr
     assert "Traceback" not in done.stderr
     assert left_on(lab, lab.hosts[0]) == EMPTY

@@ -20,10 +20,10 @@ import pytest
 from toolkit.cluster.model import Cluster
 from toolkit.cluster.reader import read_cluster
 from toolkit.errors import ToolkitError
-from toolkit.hosts.fan_out import Hosts
-from toolkit.leases.keep import acquire, acquire_all, holders, release, release_all, renew
+from toolkit.hosts.cluster_hosts import Hosts
+from toolkit.leases.client import acquire, acquire_all, holders, release, release_all, renew
+from toolkit.leases.host_script import TAKEN, acquire_argv, list_argv, release_argv, renew_argv
 from toolkit.leases.model import Held, Lease, Taken, new_lease, read_holders
-from toolkit.leases.program import TAKEN, acquire_argv, list_argv, release_argv, renew_argv
 
 from .lab import RealLab, image_of_buckets, lab_of_two  # noqa: F401  fixtures
 
@@ -319,7 +319,7 @@ def test_an_account_without_the_engine_can_neither_block_nor_forge_a_lease(lab: 
         acquire(hers.shells[0], lease("training-hers"))
     assert caught.value.what == f"the leases of host {host} cannot be kept in its engine"
     assert "permission denied" in caught.value.evidence
-    assert "may the account use it" in caught.value.mend
+    assert "may the account use it" in caught.value.hint
 
 
 def as_mallory(lab: RealLab) -> Cluster:

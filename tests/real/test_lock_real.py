@@ -15,7 +15,7 @@ from toolkit.image.base import make_base
 from toolkit.lock.debs import solve_debs
 from toolkit.lock.pool import Pool
 from toolkit.lock.wheels import solve_wheels
-from toolkit.places import house
+from toolkit.paths import house
 from toolkit.process import run
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.run.code_listing import code_digest, load_listing, save_listing
+from toolkit.run.plan.code_listing import code_digest, load_listing, save_listing
 
 from .conftest import MANIFEST, NOTHING, Bench, ours
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from toolkit.catalogue.version import read_inputs
-from toolkit.image.own import buckets_recipe
+from toolkit.catalogue.image_version import read_inputs
+from toolkit.image.tool_images import buckets_recipe
 
 from .conftest import NOTHING, Bench, ours
 
@@ -113,9 +113,9 @@ def watched(bench: Bench, connection: dict[str, str], folder: Path) -> Watched:
         )
         processes, containers = [], []
         while process.poll() is None:
-            processes.append(told("ps", "-ewwo", "args"))
+            processes.append(reported("ps", "-ewwo", "args"))
             if (folder / "id").exists() and (names := names_of((folder / "id").read_text().strip())):
-                containers.append(told("docker", "inspect", *names))
+                containers.append(reported("docker", "inspect", *names))
             time.sleep(0.3)
         said.seek(0)
         text = said.read()
@@ -125,12 +125,12 @@ def watched(bench: Bench, connection: dict[str, str], folder: Path) -> Watched:
     return Watched(bench.newest(), text, "\n".join(processes), "\n".join(containers))
 
 
-def told(*argv: str) -> str:
+def reported(*argv: str) -> str:
     return subprocess.run(argv, capture_output=True, text=True, check=False).stdout
 
 
 def names_of(run: str) -> list[str]:
-    return told("docker", "ps", "--all", "--format", "{{.Names}}", "--filter", f"label=toolkit.run={run}").split()
+    return reported("docker", "ps", "--all", "--format", "{{.Names}}", "--filter", f"label=toolkit.run={run}").split()
 
 
 def results(bench: Bench, run: str) -> Path:
@@ -192,8 +192,8 @@ def test_a_key_that_stands_in_the_manifest_is_nowhere_else(
         "record": (bench.home / "runs" / f"{watched.id}.json").read_text(),
         "plan": bench.ok("launch", "--dry-run", watched.record["manifest_file"]).stdout,
         "shown": bench.ok("show", watched.id).stdout,
-        "history": told("docker", "history", "--no-trunc", watched.record["image_id"]),
-        "image": told("docker", "image", "inspect", watched.record["image_id"]),
+        "history": reported("docker", "history", "--no-trunc", watched.record["image_id"]),
+        "image": reported("docker", "image", "inspect", watched.record["image_id"]),
         "layers": layers_of(side_image()),
         **{str(file): file.read_bytes().decode("latin-1") for file in stored},
     }

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from toolkit.places import house
+from toolkit.paths import house
 
 from .conftest import Bench
 

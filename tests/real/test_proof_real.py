@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 
 from toolkit.catalogue.model import LEARNER_UID, FrameworkRow
-from toolkit.image.progress import silent
-from toolkit.proof import prove as module
-from toolkit.proof.expect import expectation
-from toolkit.proof.gpu import judge, libraries_of
-from toolkit.proof.inside import fatbin
-from toolkit.proof.model import TOOL_IMAGE, Expectation, Proof
-from toolkit.proof.prove import prove
+from toolkit.progress import silent
+from toolkit.validation import validate as module
+from toolkit.validation.expectations import expectation
+from toolkit.validation.gpu_code import judge, libraries_of
+from toolkit.validation.in_container import fatbin
+from toolkit.validation.model import TOOL_IMAGE, Expectation, Proof
+from toolkit.validation.validate import prove
 
 from .conftest import MANIFEST, Bench
 

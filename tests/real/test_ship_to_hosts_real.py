@@ -14,11 +14,11 @@ import pytest
 
 from toolkit.cluster.model import Cluster
 from toolkit.cluster.reader import read_cluster
-from toolkit.engines.engine import Engine
+from toolkit.containers.engine import Engine
 from toolkit.errors import ToolkitError
-from toolkit.hosts.fan_out import Hosts
-from toolkit.image.progress import Progress, silent
+from toolkit.hosts.cluster_hosts import Hosts
 from toolkit.image.store import ImageStore
+from toolkit.progress import Progress, silent
 from toolkit.shipping.hosts.ship import Shipped, ship
 
 from .conftest import heed_signals, interrupt
@@ -98,14 +98,14 @@ def test_only_the_layers_that_a_host_lacks_travel(
     below = make(8, 8, folder=tmp_path)
     above = make(1, 1, on=below, folder=tmp_path)
     first = lab.hosts[0]
-    told: list[Progress] = []
+    reported: list[Progress] = []
     with engines(cluster) as hosts:
         sent(below, hosts[:1])
-        answer = sent(above, hosts, told.append)
+        answer = sent(above, hosts, reported.append)
     assert answer == (Shipped(first, "operator", 2), Shipped(lab.hosts[1], "operator", 4))
     assert [there(lab, host, above) for host in lab.hosts] == [image_id(above)] * 2
-    assert max(one.done for one in told if one.stage == first) < 3 * MIB
-    assert max(one.done for one in told if one.stage == lab.hosts[1]) > 18 * MIB
+    assert max(one.done for one in reported if one.stage == first) < 3 * MIB
+    assert max(one.done for one in reported if one.stage == lab.hosts[1]) > 18 * MIB
 
 
 def test_a_host_feeds_another_and_nothing_stays(
@@ -113,14 +113,14 @@ def test_a_host_feeds_another_and_nothing_stays(
 ) -> None:
     image = make(9, 4, folder=tmp_path)
     addresses = {host.name: host.address for host in cluster.hosts}
-    told: list[Progress] = []
+    reported: list[Progress] = []
     with engines(cluster) as hosts:
-        answer = sent(image, hosts, told.append, relay_image=buckets_image, addresses=addresses, tree_from=2)
+        answer = sent(image, hosts, reported.append, relay_image=buckets_image, addresses=addresses, tree_from=2)
     ways = {one.way for one in answer}
     (root,) = ways - {"operator"}
     assert root in lab.hosts
     assert [there(lab, host, image) for host in lab.hosts] == [image_id(image)] * 2
-    fed = [one for one in told if one.detail == f"from {root}"]
+    fed = [one for one in reported if one.detail == f"from {root}"]
     assert fed[-1].done == fed[-1].total > 13 * MIB
     assert left_by_shipping(lab) == []
 
@@ -154,12 +154,12 @@ def test_where_hosts_do_not_reach_each_other_each_is_fed_from_here(
     image = make(2, folder=tmp_path)
     # 127.0.0.1 is another machine on every host.
     addresses = dict.fromkeys(lab.hosts, "127.0.0.1")
-    told: list[Progress] = []
+    reported: list[Progress] = []
     with engines(cluster) as hosts:
-        answer = sent(image, hosts, told.append, relay_image=buckets_image, addresses=addresses, tree_from=2)
+        answer = sent(image, hosts, reported.append, relay_image=buckets_image, addresses=addresses, tree_from=2)
     assert {one.way for one in answer} == {"operator"}
     assert [there(lab, host, image) for host in lab.hosts] == [image_id(image)] * 2
-    assert any("failed, streaming from here" in one.detail for one in told)
+    assert any("failed, streaming from here" in one.detail for one in reported)
     assert left_by_shipping(lab) == []
 
 
@@ -167,11 +167,11 @@ def test_a_registry_that_does_not_answer_is_told_and_passed_by(
     lab: RealLab, cluster: Cluster, make: Callable[..., str], tmp_path: Path
 ) -> None:
     image = make(1, folder=tmp_path)
-    told: list[Progress] = []
+    reported: list[Progress] = []
     with engines(cluster) as hosts:
-        answer = sent(image, hosts[:1], told.append, registry="127.0.0.1:9/training")
+        answer = sent(image, hosts[:1], reported.append, registry="127.0.0.1:9/training")
     assert answer == (Shipped(lab.hosts[0], "operator", 1),)
-    assert any("127.0.0.1:9/training failed, streaming instead" in one.detail for one in told)
+    assert any("127.0.0.1:9/training failed, streaming instead" in one.detail for one in reported)
 
 
 def test_a_full_disk_is_told_with_its_host_and_the_other_host_has_the_image(
@@ -219,8 +219,8 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from toolkit.cluster.reader import read_cluster
-from toolkit.engines.engine import Engine
-from toolkit.hosts.fan_out import Hosts
+from toolkit.containers.engine import Engine
+from toolkit.hosts.cluster_hosts import Hosts
 from toolkit.image.store import ImageStore
 from toolkit.shipping.hosts.ship import ship
 

@@ -20,11 +20,11 @@ from typing import Any
 import pytest
 
 from toolkit.image.labels import INPUTS_SHA256, VERSION
-from toolkit.image.progress import silent
 from toolkit.image.store import ImageStore
 from toolkit.lock.model import WheelPin
 from toolkit.lock.pool import Pool
-from toolkit.places import house
+from toolkit.paths import house
+from toolkit.progress import silent
 from toolkit.shipping.bundle import Contents, make_bundle
 from toolkit.shipping.own_wheels import gather_wheels
 
@@ -323,9 +323,9 @@ def versions(program: str, folder: Path) -> str:
     """Every image's version, as the tool that `program` runs would have it."""
     script = (
         "from toolkit.catalogue.reader import read_frameworks\n"
-        "from toolkit.catalogue.version import read_inputs\n"
-        "from toolkit.image.own import buckets_recipe\n"
-        "from toolkit.places import house\n"
+        "from toolkit.catalogue.image_version import read_inputs\n"
+        "from toolkit.image.tool_images import buckets_recipe\n"
+        "from toolkit.paths import house\n"
         "recipes = [row.recipe for row in read_frameworks(house() / 'images', house() / 'templates')]\n"
         "recipes = [recipe for recipe in (buckets_recipe(), *recipes) if recipe.lock.is_file()]\n"
         "print(*(read_inputs(recipe).reference for recipe in recipes))\n"

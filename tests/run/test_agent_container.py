@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from toolkit.engines.engine import Engine
-from toolkit.run.agent_container import AgentContainer, agent_argv
+from toolkit.containers.engine import Engine
+from toolkit.run.launch.agent_container import AgentContainer, agent_argv
 
 from .engines import StandInHost
 

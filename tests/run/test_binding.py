@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from toolkit.doctor.facts import Core, EngineFacts, Gpu, HostFacts
 from toolkit.doctor.parse_cores import cpu_numbers
 from toolkit.manifest.model import Compute
-from toolkit.run.binding import Machine, bind_here, bind_on, even_shares, gpu_shares, machine_of
-from toolkit.run.learner_argv import learner_argv
-from toolkit.run.plan import ALL_CPUS, RankCpus, Seat
+from toolkit.run.plan.binding import Machine, bind_here, bind_on, even_shares, gpu_shares, machine_of
+from toolkit.run.plan.learner_command import learner_argv
+from toolkit.run.plan.run_plan import ALL_CPUS, RankCpus, Seat
 
 from .test_plan import asking
 

@@ -13,9 +13,9 @@ from toolkit.doctor.finding import Finding, fail, ok, warn
 from toolkit.errors import Code, ToolkitError
 from toolkit.leases.model import Holder, new_lease
 from toolkit.manifest.model import Compute
-from toolkit.run.board import choose_hosts, free_gpus, free_port, master_port, passed_over, seat_on, taken_by
-from toolkit.run.boarding import with_holders
-from toolkit.run.plan import Seat
+from toolkit.run.launch.placement import choose_hosts, free_gpus, free_port, master_port, passed_over, seat_on, taken_by
+from toolkit.run.launch.ssh_allocation import with_holders
+from toolkit.run.plan.run_plan import Seat
 
 HOSTS = tuple(Host(f"h{number}") for number in (1, 2, 3))
 CLUSTER = Cluster("lab", "ssh", "none", Deadlines(60, 10, 600), hosts=HOSTS, network="10.0.0.0/16")
@@ -37,7 +37,7 @@ def test_a_host_that_fails_is_passed_over_where_there_are_others_and_that_is_tol
     chosen = choose_hosts(CLUSTER, TWO, (*WELL, DOWN), {})
     assert names(chosen) == ["h2", "h3"]
     assert passed_over(CLUSTER, chosen, (*WELL, DOWN)) == (DOWN,)
-    assert passed_over(CLUSTER, HOSTS[:2], (fail("h3", "ssh", "down", "mend"),)) == ()
+    assert passed_over(CLUSTER, HOSTS[:2], (fail("h3", "ssh", "down", "hint"),)) == ()
 
 
 def test_where_too_few_are_fit_the_findings_are_the_error() -> None:
@@ -92,9 +92,9 @@ def test_gpus_are_given_by_uuid_and_those_that_others_hold_are_not() -> None:
 
 def test_who_holds_the_hosts_is_said_where_they_are_taken() -> None:
     error = ToolkitError(Code.RESOURCES_ASKED, "0 of the 2 hosts are free now")
-    told = with_holders(error, {"h1": (held(),), "h2": ()})
-    assert "h1: the whole host: run training-abcd2345 of ada (launched from desk)" in str(told)
-    assert (told.code, "--wait" in told.mend) == (Code.RESOURCES, True)
+    reported = with_holders(error, {"h1": (held(),), "h2": ()})
+    assert "h1: the whole host: run training-abcd2345 of ada (launched from desk)" in str(reported)
+    assert (reported.code, "--wait" in reported.hint) == (Code.RESOURCES, True)
     assert with_holders(error, {"h1": ()}) is error
 
 

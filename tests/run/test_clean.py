@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 
 from toolkit.cluster.reader import read_cluster
-from toolkit.engines.engine import Engine
-from toolkit.places import house
-from toolkit.run import clean as module
-from toolkit.run.clean import Cleaned, clean
-from toolkit.run.launcher import this_process
-from toolkit.run.record import Record, State
-from toolkit.run.records import Records
+from toolkit.containers.engine import Engine
+from toolkit.paths import house
+from toolkit.run.finish import clean as module
+from toolkit.run.finish.clean import Cleaned, clean
+from toolkit.run.launch.launcher_process import this_process
+from toolkit.run.records.record import Record, State
+from toolkit.run.records.record_store import Records
 
+from .clients import RECORD
 from .engines import StandInHost, things_of
-from .keepers import RECORD
 
 RUN = RECORD.training_id
 ENDED = replace(RECORD, end="completed").at(State.COMPLETED, 4.0)
@@ -73,7 +73,7 @@ def test_what_an_ended_run_has_left_goes(cleaning: Cleaning) -> None:
 
 @pytest.mark.parametrize("orphans", [False, True])
 @pytest.mark.parametrize("recorded", [False, True])
-def test_a_run_whose_keeper_is_there_goes_on(cleaning: Cleaning, orphans: bool, recorded: bool) -> None:
+def test_a_run_whose_agent_is_there_goes_on(cleaning: Cleaning, orphans: bool, recorded: bool) -> None:
     if recorded:
         cleaning.records.save(ENDED)
     host = cleaning.hosts[0]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.errors import ToolkitError
-from toolkit.run.code import MAX_BYTES, read_code
+from toolkit.run.plan.source_files import MAX_BYTES, read_code
 
 
 def names(folder: Path, manifest: str = "manifest.yml") -> list[str]:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.buckets.store import StoredObject
 from toolkit.errors import ToolkitError
 from toolkit.manifest.reader import read_manifest
-from toolkit.places import house
-from toolkit.run.code_listing import Listed, code_digest, load_listing, save_listing
-from toolkit.run.collect import Collection
-from toolkit.run.record import Record, State
+from toolkit.paths import house
+from toolkit.run.finish.collect import Collection
+from toolkit.run.plan.code_listing import Listed, code_digest, load_listing, save_listing
+from toolkit.run.records.record import Record, State
+from toolkit.storage.s3 import StoredObject
 
 EXAMPLE = read_manifest(house() / "examples" / "mnist" / "manifest.yml")
 RECORD = Record(

@@ -22,17 +22,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from toolkit.agent.ranks import read_ranks
+from toolkit.agent.untrusted import Replacements
 from toolkit.cluster.reader import read_cluster
-from toolkit.keeper.ranks import read_ranks
-from toolkit.keeper.untrusted import Replacements
 from toolkit.manifest.commands import read_commands
 from toolkit.manifest.exit_status import judgeable
 from toolkit.manifest.reader import read_manifest
-from toolkit.places import house
-from toolkit.run.files import learner_entries
-from toolkit.run.keys import new_key_pair
-from toolkit.run.mpirun import mpirun_argv, single_argv
-from toolkit.run.plan import RunImage, Step, make_plan
+from toolkit.paths import house
+from toolkit.run.plan.learner_files import learner_entries
+from toolkit.run.plan.mpirun import mpirun_argv, single_argv
+from toolkit.run.plan.run_plan import RunImage, Step, make_plan
+from toolkit.run.plan.ssh_keys import new_key_pair
 
 STUB = """#!/bin/bash
 printf '%s\\0' "$@" > "$STUB_LOG/$$"

@@ -7,15 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from tests.buckets.stand_in_s3 import Held, StandInS3, md5, standing_in
-from toolkit.buckets.client import Access
-from toolkit.buckets.store import Store
+from tests.storage.stand_in_s3 import Held, StandInS3, md5, standing_in
+from toolkit.agent.checksums import sha256_of, write_list
 from toolkit.errors import ToolkitError
-from toolkit.keeper.checksums import sha256_of, write_list
-from toolkit.run.digests import by_listed_key, refuse_damaged, store_digests, stored_digests
+from toolkit.run.finish.digests import by_listed_key, refuse_damaged, store_digests, stored_digests
 from toolkit.secrets import Secret
+from toolkit.storage.client import Access
+from toolkit.storage.s3 import Store
 
-from .keepers import RECORD
+from .clients import RECORD
 
 RUN = RECORD.training_id
 A, B = "a" * 64, "b" * 64

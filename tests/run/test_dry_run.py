@@ -7,9 +7,9 @@ from dataclasses import replace
 from toolkit.cluster.reader import read_cluster
 from toolkit.manifest.model import Compute, Manifest, NfsReference, Step
 from toolkit.manifest.reader import read_manifest
-from toolkit.places import house
-from toolkit.run.dry_run import fact_lines, host_commands, step_commands
-from toolkit.run.plan import RankCpus, RunImage, RunPlan, Seat, make_plan
+from toolkit.paths import house
+from toolkit.run.plan.dry_run import fact_lines, host_commands, step_commands
+from toolkit.run.plan.run_plan import RankCpus, RunImage, RunPlan, Seat, make_plan
 
 EXAMPLE = read_manifest(house() / "examples" / "mnist" / "manifest.yml")
 IMAGE = RunImage("tensorflow:1", "sha256:abc", ())
@@ -66,13 +66,13 @@ def test_every_host_has_its_own_command_lines() -> None:
         agent, buckets, export, learner = found[host]
         assert agent[:3] == buckets[:3] == ["docker", "run", "--detach"]
         assert agent[-6:] == [
-            *("python3", "-m", "toolkit.keeper", "keep", "training-abcd2345", "toolkit-training-abcd2345"),
+            *("python3", "-m", "toolkit.agent", "keep", "training-abcd2345", "toolkit-training-abcd2345"),
         ]
         assert "toolkit.lease=LEASE" in agent
         assert "toolkit.lease=LEASE" in learner
         assert "toolkit.lease=LEASE" not in buckets
         assert buckets[-7:] == [
-            *("python3", "-m", "toolkit.keeper", "buckets", "training-abcd2345", "results:mnist-training-models"),
+            *("python3", "-m", "toolkit.agent", "buckets", "training-abcd2345", "results:mnist-training-models"),
             "mnt/results/mnist-training-models",
         ]
         assert export[:3] == ["docker", "volume", "create"]

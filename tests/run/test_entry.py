@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from toolkit.agent.lifecycle import UNHEARD
 from toolkit.cluster.model import Deadlines
 from toolkit.cluster.reader import read_cluster
-from toolkit.keeper.keep import UNHEARD
 from toolkit.manifest.model import Compute
 from toolkit.manifest.reader import read_manifest
-from toolkit.places import house
-from toolkit.run.files import learner_entries
-from toolkit.run.keys import new_key_pair
-from toolkit.run.plan import RunImage, make_plan
+from toolkit.paths import house
+from toolkit.run.plan.learner_files import learner_entries
+from toolkit.run.plan.run_plan import RunImage, make_plan
+from toolkit.run.plan.ssh_keys import new_key_pair
 
 START, SILENT = 5, 3
 """Seconds until learner 1 must have been heard first, and then again."""
@@ -129,7 +129,7 @@ def test_each_sign_of_life_is_written_down_and_answered_until_the_end(follower: 
     assert (follower.folder / "beat.2").read_text() == "end\n"
 
 
-def test_no_sign_of_life_is_answered_where_the_keeper_gives_none(follower: Follower) -> None:
+def test_no_sign_of_life_is_answered_where_the_agent_gives_none(follower: Follower) -> None:
     (follower.folder / "heartbeat").write_text("7\n")
     argv = ["/bin/sh", str(follower.folder / "beat.sh")]
     done = subprocess.run(argv, input="1\n2\n3\n4\n5\n", capture_output=True, text=True, timeout=30, check=False)

@@ -12,18 +12,18 @@ from pathlib import Path
 
 import pytest
 
+from toolkit.agent.ranks import NO_GPU, read_ranks
+from toolkit.agent.untrusted import Replacements
 from toolkit.cluster.reader import read_cluster
-from toolkit.keeper.ranks import NO_GPU, read_ranks
-from toolkit.keeper.untrusted import Replacements
 from toolkit.manifest.model import Compute
 from toolkit.manifest.reader import read_manifest
-from toolkit.places import house
-from toolkit.run.files import learner_entries, supervisor_plan
-from toolkit.run.inside.logs import MARK
-from toolkit.run.keys import KeyPair, new_key_pair
-from toolkit.run.mpirun import mpirun_argv, single_argv
-from toolkit.run.plan import RankCpus, RunImage, RunPlan, Seat, make_plan
-from toolkit.tar_stream import Entry
+from toolkit.paths import house
+from toolkit.run.in_container.logs import MARK
+from toolkit.run.plan.learner_files import learner_entries, supervisor_plan
+from toolkit.run.plan.mpirun import mpirun_argv, single_argv
+from toolkit.run.plan.run_plan import RankCpus, RunImage, RunPlan, Seat, make_plan
+from toolkit.run.plan.ssh_keys import KeyPair, new_key_pair
+from toolkit.tar.write import Entry
 
 CLIENT, HOSTS = new_key_pair(), {number: new_key_pair() for number in (1, 2, 3)}
 
@@ -49,13 +49,13 @@ def text(entry: Entry) -> str:
 
 def test_learner_1_drives_and_the_others_answer(entries: dict[str, Entry]) -> None:
     common = {"entry.sh", "rank.sh"}
-    first = {"inside", "run.json", "hostfile", "ssh_config", "id_ed25519", "known_hosts"} | common
+    first = {"in_container", "run.json", "hostfile", "ssh_config", "id_ed25519", "known_hosts"} | common
     assert {name.split("/")[1] for name in entries if name.startswith("learner-1/")} == first
     assert {name.split("/")[1] for name in entries if name.startswith("learner-2/")} == (
         {"beat.sh", "sshd_config", "host_key", "authorized_keys"} | common
     )
-    assert {name for name in entries if name.startswith("learner-1/inside/")} == {
-        f"learner-1/inside/{name}"
+    assert {name for name in entries if name.startswith("learner-1/in_container/")} == {
+        f"learner-1/in_container/{name}"
         for name in (
             "__init__.py",
             "supervise.py",
@@ -66,7 +66,9 @@ def test_learner_1_drives_and_the_others_answer(entries: dict[str, Entry]) -> No
             "process_limit.py",
         )
     }
-    assert "exec /usr/bin/python3 -E -m inside.supervise /run/learner/run.json" in text(entries["learner-1/entry.sh"])
+    assert "exec /usr/bin/python3 -E -m in_container.supervise /run/learner/run.json" in text(
+        entries["learner-1/entry.sh"]
+    )
     assert "/usr/sbin/sshd -D -e -f $config $options &" in text(entries["learner-2/entry.sh"])
 
 
@@ -300,7 +302,7 @@ class Rank:
     folder: Path
 
     def run(self, gpus: tuple[str, ...], devices: int, smi: str = "", **more: str) -> tuple[int, str, str]:
-        """Its status, what it wrote and what it left for the keeper, where its learner was given `gpus`."""
+        """Its status, what it wrote and what it left for the agent, where its learner was given `gpus`."""
         seat = Seat("p100-02", "10.0.0.2", "eth0", gpus)
         plan = example(Compute("p100x2", 1))
         plan = replace(plan, learners=(replace(plan.learners[0], seat=seat),))

@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 
 from toolkit.cluster.reader import read_cluster
-from toolkit.engines.engine import Engine
+from toolkit.containers.engine import Engine
 from toolkit.errors import ToolkitError
-from toolkit.places import house
-from toolkit.run import force as module
-from toolkit.run.force import force_stop
-from toolkit.run.record import Record, State
-from toolkit.run.records import Records
+from toolkit.paths import house
+from toolkit.run.finish import force as module
+from toolkit.run.finish.force import force_stop
+from toolkit.run.records.record import Record, State
+from toolkit.run.records.record_store import Records
 
+from .clients import RECORD
 from .engines import StandInHost, things_of
-from .keepers import RECORD
 
 RUN = RECORD.training_id
 VOLUME = ("volume", RUN, f"toolkit-{RUN}")
@@ -62,7 +62,7 @@ def test_everything_goes_and_is_named_but_what_may_be_in_no_bucket(forcing: Forc
     assert [host.things for host in forcing.hosts] == [[VOLUME], [VOLUME]]
     assert (record.state, record.kept) == (State.HALTED, ("one", "two"))
     assert record.reason.startswith("stopped by ada@desk with --force")
-    assert record.mend == f"what it wrote is kept on one, two: toolkit rescue {RUN}"
+    assert record.hint == f"what it wrote is kept on one, two: toolkit rescue {RUN}"
     assert forcing.records.find(RUN) == record
     assert f"one: removed: container toolkit-{RUN}-agent" in forcing.done
 
@@ -70,7 +70,7 @@ def test_everything_goes_and_is_named_but_what_may_be_in_no_bucket(forcing: Forc
 def test_mounts_are_taken_down_before_their_container_goes(forcing: Forcing) -> None:
     forcing()
     assert [words[2:] for words in forcing.asked] == [
-        [f"toolkit-{RUN}-buckets", "python3", "-m", "toolkit.keeper", "unmount"]
+        [f"toolkit-{RUN}-buckets", "python3", "-m", "toolkit.agent", "unmount"]
     ] * 2
     assert forcing.done[2] == f"one: removed: container toolkit-{RUN}-buckets"
 

@@ -1,20 +1,20 @@
-"""From a plan to what each host's keeper knows."""
+"""From a plan to what each host's agent knows."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
 
+from toolkit.agent.job_spec import LearnerSpec, StepSpec, read_job
+from toolkit.agent.lifecycle import buckets_container
 from toolkit.cluster.reader import read_cluster
-from toolkit.keeper.job import KeptLearner, KeptStep, read_job
-from toolkit.keeper.keep import buckets_container
 from toolkit.manifest.model import Compute
 from toolkit.manifest.reader import read_manifest
-from toolkit.places import house
-from toolkit.run.job import jobs_of
-from toolkit.run.plan import RunImage, RunPlan, Seat, make_plan
+from toolkit.paths import house
+from toolkit.run.plan.job_specs import jobs_of
+from toolkit.run.plan.run_plan import RunImage, RunPlan, Seat, make_plan
 
-from .keepers import RECORD
+from .clients import RECORD
 
 RUN, KEY = RECORD.training_id, "0123456789abcdef" * 4
 
@@ -30,10 +30,10 @@ def test_every_host_knows_the_whole_run_and_which_part_is_its_own() -> None:
     on_hosts = plan(("one", "two"))
     first, second = jobs_of(on_hosts, RECORD, KEY)
     assert first.learners == (
-        KeptLearner(1, "learner-1", f"toolkit-{RUN}-learner-1", (0, 1), 0),
-        KeptLearner(2, "learner-2", f"toolkit-{RUN}-learner-2", (2, 3), 1),
+        LearnerSpec(1, "learner-1", f"toolkit-{RUN}-learner-1", (0, 1), 0),
+        LearnerSpec(2, "learner-2", f"toolkit-{RUN}-learner-2", (2, 3), 1),
     )
-    assert first.steps == (KeptStep(1, "python train.py", "all"), KeptStep(2, "python transform.py", "one"))
+    assert first.steps == (StepSpec(1, "python train.py", "all"), StepSpec(2, "python transform.py", "one"))
     assert (first.hosts, first.filesystem, first.folder, first.volume) == (
         ("one", "two"),
         "results:mnist-training-models",
@@ -44,7 +44,7 @@ def test_every_host_knows_the_whole_run_and_which_part_is_its_own() -> None:
     assert replace(second, host=0) == first
 
 
-def test_on_this_machine_one_keeper_has_every_learner() -> None:
+def test_on_this_machine_one_agent_has_every_learner() -> None:
     (job,) = jobs_of(plan(), RECORD, KEY)
     assert [learner.number for learner in job.here] == [1, 2]
 

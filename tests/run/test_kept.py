@@ -1,4 +1,4 @@
-"""A keeper from afar: there, gone, or nobody knows."""
+"""An agent from afar: there, gone, or nobody knows."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import json
 
 import pytest
 
-from toolkit.run.kept import Presence, RemoteKeeper
+from toolkit.run.follow.agent_client import AgentClient, Presence
 
+from .clients import RECORD
 from .engines import StandInHost, things_of
-from .keepers import RECORD
 
 RUN = RECORD.training_id
 OWN = f"toolkit-{RUN}-agent"
 
 
-def keeper(**host: object) -> RemoteKeeper:
-    return RemoteKeeper(StandInHost(**host).engine, RUN)  # type: ignore[arg-type]
+def client(**host: object) -> AgentClient:
+    return AgentClient(StandInHost(**host).engine, RUN)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -30,29 +30,29 @@ def keeper(**host: object) -> RemoteKeeper:
     ],
 )
 def test_only_an_engine_that_answers_says_that_it_has_gone(host: dict[str, object], presence: Presence) -> None:
-    assert keeper(**host).presence() is presence
+    assert client(**host).presence() is presence
 
 
 @pytest.mark.parametrize(
-    ("told", "state"), [('{"state": "STORING"}', {"state": "STORING"}), ("[]", {}), ("", {}), ("x", {})]
+    ("reported", "state"), [('{"state": "STORING"}', {"state": "STORING"}), ("[]", {}), ("", {}), ("x", {})]
 )
-def test_its_state_is_an_object_or_nothing(told: str, state: dict[str, str]) -> None:
-    assert keeper(says=lambda _: told).state() == state
+def test_its_state_is_an_object_or_nothing(reported: str, state: dict[str, str]) -> None:
+    assert client(says=lambda _: reported).state() == state
 
 
 @pytest.mark.parametrize("trouble", ["away", "stopped"])
 def test_of_a_host_that_does_not_answer_nothing_is_known(trouble: str) -> None:
-    assert keeper(**{trouble: True}).state() == {}
+    assert client(**{trouble: True}).state() == {}
 
 
 def test_a_stop_tells_who_had_asked_first() -> None:
     asked: list[list[str]] = []
-    one = keeper(says=lambda argv: asked.append(list(argv)) or "ada@desk\n")  # type: ignore[func-returns-value]
+    one = client(says=lambda argv: asked.append(list(argv)) or "ada@desk\n")  # type: ignore[func-returns-value]
     assert one.stop("bob@lab") == "ada@desk"
-    assert asked == [["docker", "exec", OWN, "python3", "-m", "toolkit.keeper", "stop", "bob@lab"]]
-    assert keeper(stopped=True).stop("bob@lab") == ""
+    assert asked == [["docker", "exec", OWN, "python3", "-m", "toolkit.agent", "stop", "bob@lab"]]
+    assert client(stopped=True).stop("bob@lab") == ""
 
 
 def test_it_is_followed_from_a_byte_on() -> None:
-    assert keeper().follow_argv(5120)[-2:] == ["follow", "5120"]
-    assert json.dumps(keeper().follow_argv(0)).count(OWN) == 1
+    assert client().follow_argv(5120)[-2:] == ["follow", "5120"]
+    assert json.dumps(client().follow_argv(0)).count(OWN) == 1

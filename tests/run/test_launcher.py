@@ -7,12 +7,12 @@ import signal
 import subprocess
 import sys
 
-from toolkit.run.launcher import interrupt, lives, this_process
+from toolkit.run.launch.launcher_process import interrupt, lives, this_process
 
 
 def started(*argv: str) -> tuple[subprocess.Popen[bytes], tuple[int, int]]:
     """A process, and how it names itself."""
-    program = "from toolkit.run.launcher import this_process; print(*this_process(), flush=True); "
+    program = "from toolkit.run.launch.launcher_process import this_process; print(*this_process(), flush=True); "
     process = subprocess.Popen(
         [sys.executable, "-c", program + " ".join(argv)], stdout=subprocess.PIPE, preexec_fn=heed_ctrl_c
     )

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from toolkit.engines.engine import LOCAL, engine_unreachable
+from toolkit.agent.end_reasons import Reason
+from toolkit.containers.engine import LOCAL, engine_unreachable
 from toolkit.errors import Code, ToolkitError
-from toolkit.keeper.ends import Reason
 from toolkit.process import Result
-from toolkit.run.outcome import raise_for, reason_of
-from toolkit.run.record import State
+from toolkit.run.launch.errors import raise_for, reason_of
+from toolkit.run.records.record import State
 
-from .keepers import RECORD
+from .clients import RECORD
 
 
 @pytest.mark.parametrize(
@@ -40,11 +40,11 @@ def test_what_has_not_failed_is_no_error(state: State) -> None:
 
 
 def test_a_failure_is_told_with_all_that_the_record_has() -> None:
-    failed = replace(RECORD, state=State.FAILED, end="bucket full", error_code="S303", reason="why", mend="mend it")
+    failed = replace(RECORD, state=State.FAILED, end="bucket full", error_code="S303", reason="why", hint="fix it")
     with pytest.raises(ToolkitError) as caught:
         raise_for(replace(failed, evidence="507"))
     error = caught.value
-    assert (error.code.label, error.what, error.evidence, error.mend) == ("S303", "why", "507", "mend it")
+    assert (error.code.label, error.what, error.evidence, error.hint) == ("S303", "why", "507", "fix it")
     assert error.context == {"training_id": RECORD.training_id, "reason": "bucket full"}
 
 

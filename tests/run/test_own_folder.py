@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from toolkit.agent.checksums import SUMS, line, parse_line
 from toolkit.errors import ToolkitError
-from toolkit.keeper.checksums import SUMS, line, parse_line
-from toolkit.run.own_folder import MARKER, OwnFolder
-from toolkit.run.training_id import TrainingId
+from toolkit.run.finish.own_folder import MARKER, OwnFolder
+from toolkit.run.plan.training_id import TrainingId
 
 RUN = TrainingId("training-abcd2345")
 NAMES = ("model/a", " b ", "#c", "new\nline", "back\\slash", "back\\nslash", "end\r")

@@ -7,15 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from toolkit.buckets.side import Mount
 from toolkit.cluster.reader import read_cluster
 from toolkit.manifest.model import Compute, FolderReference, NfsReference, Step
 from toolkit.manifest.reader import read_manifest
-from toolkit.places import house
-from toolkit.run.learner_argv import data_binds, learner_argv
-from toolkit.run.mounts import learner_mounts
-from toolkit.run.mpirun import hostfile, mpirun_argv, single_argv
-from toolkit.run.plan import (
+from toolkit.paths import house
+from toolkit.run.plan.learner_command import data_binds, learner_argv
+from toolkit.run.plan.mounts import learner_mounts
+from toolkit.run.plan.mpirun import hostfile, mpirun_argv, single_argv
+from toolkit.run.plan.run_plan import (
     Export,
     HostFolder,
     RunImage,
@@ -25,8 +24,9 @@ from toolkit.run.plan import (
     make_plan,
     run_environment,
 )
-from toolkit.run.plan import Step as PlannedStep
-from toolkit.run.training_id import new_training_id
+from toolkit.run.plan.run_plan import Step as PlannedStep
+from toolkit.run.plan.training_id import new_training_id
+from toolkit.storage.sidecar import Mount
 
 IMAGE = RunImage("tensorflow:1", "sha256:abc", (("PATH", "/opt/venv/bin:/usr/bin"), ("LD_LIBRARY_PATH", "/cuda")))
 

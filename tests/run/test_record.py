@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from toolkit.run.record import Record, State, StepResult, read_record
+from toolkit.run.records.record import Record, State, StepResult, read_record
 
 RECORD = Record(
     *("training-abcd2345", "digits", State.QUEUED, "tensorflow:1", "sha256:abc", "local", 2, 2, True),
@@ -52,7 +52,7 @@ def test_the_states_are_the_contracts() -> None:
     ]
 
 
-def test_what_a_keeper_adds_to_a_record_for_its_own_use_is_left_out() -> None:
+def test_what_a_agent_adds_to_a_record_for_its_own_use_is_left_out() -> None:
     assert read_record(asdict(RECORD) | {"note": "n", "waiting": {"queued": 1}}) == RECORD
 
 

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit.errors import ToolkitError
-from toolkit.run.record import Record, State, StepResult
-from toolkit.run.records import Records
+from toolkit.run.records.record import Record, State, StepResult
+from toolkit.run.records.record_store import Records
 
 RECORD = Record(
     *("training-abcd2345", "digits [1]", State.QUEUED, "tensorflow:1", "sha256:abc", "local", 2, 2, True),
@@ -76,7 +76,7 @@ def test_a_mistyped_id_is_met_with_the_nearest(tmp_path: Path) -> None:
 def test_an_id_is_no_path_and_no_pattern(tmp_path: Path, words: str) -> None:
     with pytest.raises(ToolkitError, match="is recorded here") as caught:
         recorded(tmp_path, "training-abcd2345").find(words)
-    assert "training-abcd2345" in caught.value.mend
+    assert "training-abcd2345" in caught.value.hint
 
 
 def test_where_no_run_is_recorded_that_is_said(tmp_path: Path) -> None:

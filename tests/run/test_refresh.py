@@ -10,19 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.engines.engine import Engine
+from toolkit.containers.engine import Engine
 from toolkit.errors import Code, ToolkitError
-from toolkit.run import refresh
-from toolkit.run.launcher import this_process
-from toolkit.run.record import Record, State
-from toolkit.run.records import Records
-from toolkit.run.refresh import refreshed
+from toolkit.run.launch.launcher_process import this_process
+from toolkit.run.records import reconcile as refresh
+from toolkit.run.records.reconcile import refreshed
+from toolkit.run.records.record import Record, State
+from toolkit.run.records.record_store import Records
 
+from .clients import RECORD, StandInStored
 from .engines import StandInHost, things_of
-from .keepers import RECORD, StandInStored
 
 RUN = RECORD.training_id
-KEEPER = f"toolkit-{RUN}-agent"
+AGENT_PROGRAM = f"toolkit-{RUN}-agent"
 STORING = RECORD.at(State.STORING, 3.0)
 DONE = STORING.at(State.COMPLETED, 4.0)
 GONE_LAUNCHER = (1 << 30, 1)
@@ -69,20 +69,20 @@ def test_a_run_that_is_being_launched_is_its_launchers(refreshing: Refreshing) -
     assert refreshing(record) is record
 
 
-def keeper_says(host: StandInHost, text: str) -> None:
-    host.things, host.running = things_of(RUN, "agent"), {KEEPER}
-    host.says = lambda argv: text if list(argv[1:3]) == ["exec", KEEPER] else None
+def agent_says(host: StandInHost, text: str) -> None:
+    host.things, host.running = things_of(RUN, "agent"), {AGENT_PROGRAM}
+    host.says = lambda argv: text if list(argv[1:3]) == ["exec", AGENT_PROGRAM] else None
 
 
-def test_the_keeper_knows_best(refreshing: Refreshing) -> None:
-    keeper_says(refreshing.host, json.dumps(asdict(STORING) | {"note": "n"}))
+def test_the_agent_knows_best(refreshing: Refreshing) -> None:
+    agent_says(refreshing.host, json.dumps(asdict(STORING) | {"note": "n"}))
     assert refreshing(RECORD) == STORING
     assert refreshing.saved == [STORING]
 
 
 @pytest.mark.parametrize("text", ["", "{}", "{", '"text"'])
-def test_a_keeper_that_has_nothing_to_tell_yet_changes_nothing(refreshing: Refreshing, text: str) -> None:
-    keeper_says(refreshing.host, text)
+def test_a_agent_that_has_nothing_to_tell_yet_changes_nothing(refreshing: Refreshing, text: str) -> None:
+    agent_says(refreshing.host, text)
     assert refreshing(RECORD) is RECORD
     assert refreshing.saved == []
 
@@ -106,7 +106,7 @@ def test_hosts_that_cannot_be_found_any_more_change_nothing(
     assert refreshing(RECORD) is RECORD
 
 
-def test_where_the_keeper_has_gone_the_bucket_tells_the_end(refreshing: Refreshing) -> None:
+def test_where_the_agent_has_gone_the_bucket_tells_the_end(refreshing: Refreshing) -> None:
     refreshing.stored = StandInStored(DONE)
     assert refreshing(RECORD) == DONE
     assert refreshing.saved == [DONE]
@@ -121,13 +121,13 @@ def test_where_the_bucket_does_not_the_volume_that_was_kept_does(refreshing: Ref
     assert refreshing(RECORD) == failed
 
 
-def test_a_keeper_that_left_no_word_was_killed(refreshing: Refreshing) -> None:
+def test_a_agent_that_left_no_word_was_killed(refreshing: Refreshing) -> None:
     found = refreshing(replace(RECORD, hosts=("p100-01", "p100-02")))
     assert (found.state, found.end, found.error_code, found.kept) == (
         *(State.FAILED, "host lost", "S100"),
         ("p100-01",),
     )
-    assert found.mend == f"what it still holds comes with: toolkit rescue {RUN}"
+    assert found.hint == f"what it still holds comes with: toolkit rescue {RUN}"
     assert refreshing.saved == [found]
 
 
@@ -137,5 +137,5 @@ def test_a_launch_that_was_killed_before_its_run_began_has_left_nothing(refreshi
 
 
 def test_a_run_that_outlived_its_killed_launcher_is_seen(refreshing: Refreshing) -> None:
-    keeper_says(refreshing.host, json.dumps(asdict(STORING)))
+    agent_says(refreshing.host, json.dumps(asdict(STORING)))
     assert refreshing(replace(RECORD, launcher=GONE_LAUNCHER)) == STORING

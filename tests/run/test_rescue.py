@@ -10,30 +10,30 @@ from types import SimpleNamespace
 
 import pytest
 
-from toolkit.buckets.access import Opened
-from toolkit.buckets.client import Access
 from toolkit.cluster.reader import read_cluster
-from toolkit.engines.engine import Engine
+from toolkit.containers.engine import Engine
 from toolkit.errors import ToolkitError
 from toolkit.manifest.reader import read_manifest
-from toolkit.places import house
-from toolkit.run import rescue as module
-from toolkit.run.record import Record, State, StepResult
-from toolkit.run.records import Records
-from toolkit.run.rescue import rescue, rescued
+from toolkit.paths import house
+from toolkit.run.finish import rescue as module
+from toolkit.run.finish.rescue import rescue, rescued
+from toolkit.run.records.record import Record, State, StepResult
+from toolkit.run.records.record_store import Records
 from toolkit.secrets import Secret
+from toolkit.storage.client import Access
+from toolkit.storage.open_storage import Opened
 
+from .clients import RECORD
 from .engines import StandInHost, things_of
-from .keepers import RECORD
 
-KEPT = replace(RECORD, kept=("p100-02",), mend="toolkit rescue", evidence="507").at(State.FAILED, 4.0)
+KEPT = replace(RECORD, kept=("p100-02",), hint="toolkit rescue", evidence="507").at(State.FAILED, 4.0)
 
 
 @pytest.mark.parametrize("end", ["bucket write", "bucket credentials", "bucket full"])
 def test_a_run_whose_only_fault_was_the_bucket_is_complete(end: str) -> None:
     record = rescued(replace(KEPT, end=end, error_code="S303", reason="not stored"), 9.0)
     assert (record.state, record.end, record.error_code) == (State.COMPLETED, "completed", "")
-    assert (record.kept, record.mend, record.evidence) == ((), "", "")
+    assert (record.kept, record.hint, record.evidence) == ((), "", "")
     assert record.states[-1] == ("COMPLETED", 9.0)
 
 
@@ -47,7 +47,7 @@ def test_a_command_that_failed_has_failed_though_its_bytes_are_stored_now() -> N
 def test_another_fault_stays_one(end: str) -> None:
     record = rescued(replace(KEPT, end=end, error_code="C201", reason="rank 1 exited with status 3"), 9.0)
     assert (record.state, record.end, record.error_code) == (State.FAILED, end, "C201")
-    assert (record.kept, record.mend, record.states) == ((), "", KEPT.states)
+    assert (record.kept, record.hint, record.states) == ((), "", KEPT.states)
     assert record.reason == "rank 1 exited with status 3; what its hosts kept is in the bucket now"
 
 
@@ -64,7 +64,7 @@ def test_rescued_twice_is_told_once() -> None:
 def test_a_run_that_goes_on_is_not_rescued(tmp_path: Path) -> None:
     with pytest.raises(ToolkitError) as caught:
         rescue(RECORD, Records(tmp_path), print)
-    assert (caught.value.code.label, caught.value.mend) == ("C101", f"toolkit stop {RECORD.training_id}")
+    assert (caught.value.code.label, caught.value.hint) == ("C101", f"toolkit stop {RECORD.training_id}")
 
 
 @pytest.fixture
@@ -95,9 +95,9 @@ def host(monkeypatch: pytest.MonkeyPatch) -> StandInHost:
 
 
 def test_what_was_stored_goes_from_the_host_and_is_recorded(tmp_path: Path, host: StandInHost) -> None:
-    told: list[str] = []
-    record = rescue(replace(KEPT, end="bucket full"), Records(tmp_path), told.append)
-    assert (record.state, host.things, told) == (State.COMPLETED, [], ["storing what p100-02 keeps"])
+    reported: list[str] = []
+    record = rescue(replace(KEPT, end="bucket full"), Records(tmp_path), reported.append)
+    assert (record.state, host.things, reported) == (State.COMPLETED, [], ["storing what p100-02 keeps"])
     assert Records(tmp_path).find(RECORD.training_id) == record
 
 

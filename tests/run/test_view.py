@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from toolkit.run.events import Line
-from toolkit.run.record import Record, State
-from toolkit.run.view import Choice, Unbreakable
+from toolkit.run.follow.events import Line
+from toolkit.run.follow.view import Choice, Unbreakable
+from toolkit.run.records.record import Record, State
 
 RECORD = Record(
     *("training-abcd2345", "digits", State.PENDING, "image:1", "sha256:1", "local", 1, 1, True),
@@ -18,28 +18,28 @@ class Notes:
     """A view that writes down what it is told, and fails with `failure` at a line `break`."""
 
     def __init__(self, failure: BaseException) -> None:
-        self.told: list[object] = []
+        self.reported: list[object] = []
         self._failure = failure
 
     def state(self, record: Record, note: str) -> None:
-        self.told.append((record.state, note))
+        self.reported.append((record.state, note))
 
     def line(self, line: Line) -> None:
         if line.text == "break":
             raise self._failure
-        self.told.append(line)
+        self.reported.append(line)
 
     def note(self, text: str) -> None:
-        self.told.append(text)
+        self.reported.append(text)
 
     def storing(self, queued: int, uploading: int, errored: int) -> None:
-        self.told.append((queued, uploading, errored))
+        self.reported.append((queued, uploading, errored))
 
     def beat(self) -> None:
-        self.told.append("beat")
+        self.reported.append("beat")
 
     def interrupted(self) -> Choice:
-        self.told.append("interrupted")
+        self.reported.append("interrupted")
         return Choice.STOP
 
 
@@ -54,7 +54,7 @@ def tell_all(view: Unbreakable) -> None:
 def test_a_view_is_told_everything_in_order() -> None:
     notes = Notes(OSError())
     tell_all(Unbreakable(notes))
-    assert notes.told == [(State.PENDING, "soon"), Line("[0] x", 1.0), "n", (1, 2, 3), "beat"]
+    assert notes.reported == [(State.PENDING, "soon"), Line("[0] x", 1.0), "n", (1, 2, 3), "beat"]
 
 
 @pytest.mark.parametrize("failure", [BrokenPipeError(), OSError(5, "Input/output error"), SystemExit(1)])
@@ -63,7 +63,7 @@ def test_a_view_that_has_gone_is_told_no_more_and_stops_nothing(failure: BaseExc
     view = Unbreakable(notes)
     view.line(Line("break", 0.0))
     tell_all(view)
-    assert notes.told == []
+    assert notes.reported == []
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt(), ValueError("a mistake of ours")])

@@ -14,14 +14,15 @@ import pytest
 
 from toolkit import interrupts
 from toolkit.errors import ToolkitError
-from toolkit.run import events, watch
-from toolkit.run.kept import Presence
-from toolkit.run.record import Record, State
-from toolkit.run.records import Records
-from toolkit.run.view import Choice
-from toolkit.run.watch import Detached, Watch, Watched
+from toolkit.run.follow import events
+from toolkit.run.follow import follow as watch
+from toolkit.run.follow.agent_client import Presence
+from toolkit.run.follow.follow import Detached, Watch, Watched
+from toolkit.run.follow.view import Choice
+from toolkit.run.records.record import Record, State
+from toolkit.run.records.record_store import Records
 
-from .keepers import CLOCK, RECORD, UNREACHABLE, Notes, StandInKeeper, StandInStored, line
+from .clients import CLOCK, RECORD, UNREACHABLE, Notes, StandInAgent, StandInStored, line
 
 THERE, GONE, UNKNOWN = Presence.THERE, Presence.GONE, Presence.UNKNOWN
 STORING = RECORD.at(State.STORING, 3.0)
@@ -43,11 +44,11 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         signal.signal(number, handler)
 
 
-def told(record: Record, **more: Any) -> dict[str, Any]:
+def reported(record: Record, **more: Any) -> dict[str, Any]:
     return {"record": asdict(record) | more}
 
 
-ENDING = [line("[0] last", 9), told(DONE), {"end": True}]
+ENDING = [line("[0] last", 9), reported(DONE), {"end": True}]
 
 
 class Watching:
@@ -56,16 +57,16 @@ class Watching:
     def __init__(
         self,
         home: Path,
-        *keepers: StandInKeeper,
+        *clients: StandInAgent,
         view: Notes | None = None,
         stored: StandInStored | None = None,
         lost: int = 15,
         record: Record = RECORD,
     ) -> None:
-        names = ("p100-01", "p100-02")[: len(keepers)] if len(keepers) > 1 else ("",)
+        names = ("p100-01", "p100-02")[: len(clients)] if len(clients) > 1 else ("",)
         self.view, self.records = view or Notes(), Records(home)
         self.stored = stored or StandInStored()
-        watched = Watched(record, dict(zip(names, keepers, strict=True)), self.stored, lost)  # type: ignore[arg-type]
+        watched = Watched(record, dict(zip(names, clients, strict=True)), self.stored, lost)  # type: ignore[arg-type]
         self.run = Watch(watched, self.records, self.view).run
 
     @property
@@ -74,8 +75,8 @@ class Watching:
 
 
 def test_a_run_is_seen_to_its_end_and_recorded(tmp_path: Path) -> None:
-    keeper = StandInKeeper([line("[0] a", 5), told(STORING, note="into bucket models"), {"beat": 1}, *ENDING])
-    watching = Watching(tmp_path, keeper)
+    client = StandInAgent([line("[0] a", 5), reported(STORING, note="into bucket models"), {"beat": 1}, *ENDING])
+    watching = Watching(tmp_path, client)
     assert watching.run() == watching.saved == DONE
     assert watching.view.lines == ["[0] a", "[0] last"]
     assert watching.view.states == [("STORING", "into bucket models"), ("COMPLETED", "all is well")]
@@ -83,7 +84,7 @@ def test_a_run_is_seen_to_its_end_and_recorded(tmp_path: Path) -> None:
 
 
 def test_a_state_that_was_known_before_is_not_told_again(tmp_path: Path) -> None:
-    watching = Watching(tmp_path, StandInKeeper([told(RECORD), *ENDING]))
+    watching = Watching(tmp_path, StandInAgent([reported(RECORD), *ENDING]))
     watching.run()
     assert [state for state, _ in watching.view.states] == ["COMPLETED"]
 
@@ -91,33 +92,33 @@ def test_a_state_that_was_known_before_is_not_told_again(tmp_path: Path) -> None
 @pytest.mark.parametrize("forged", [{"training_id": "training-zzzz2222"}, {"state": "DONE"}, {"steps": [[]]}])
 def test_a_report_that_is_none_is_refused_once_and_changes_nothing(tmp_path: Path, forged: dict[str, object]) -> None:
     refused = {"record": asdict(STORING) | forged}
-    watching = Watching(tmp_path, StandInKeeper([refused, refused, *ENDING]))
+    watching = Watching(tmp_path, StandInAgent([refused, refused, *ENDING]))
     assert watching.run() == DONE
-    assert [note.partition(": ")[0] for note in watching.view.notes] == ["a report of the run's keeper is refused"]
+    assert [note.partition(": ")[0] for note in watching.view.notes] == ["a report of the run's agent is refused"]
 
 
 def test_who_reports_cannot_say_what_the_run_is(tmp_path: Path) -> None:
     forged = {"manifest_file": "/evil.yml", "cluster_file": "/evil.yml", "image_id": "sha256:evil", "hosts": ["evil"]}
-    watching = Watching(tmp_path, StandInKeeper([{"record": asdict(DONE) | forged}, {"end": True}]))
+    watching = Watching(tmp_path, StandInAgent([{"record": asdict(DONE) | forged}, {"end": True}]))
     assert watching.run() == DONE
 
 
 def test_how_storing_goes_is_told(tmp_path: Path) -> None:
     waiting = {"queued": 3, "uploading": 1, "errored": 2}
-    watching = Watching(tmp_path, StandInKeeper([told(STORING, waiting=waiting), *ENDING]))
+    watching = Watching(tmp_path, StandInAgent([reported(STORING, waiting=waiting), *ENDING]))
     watching.run()
     assert watching.view.waiting == [(3, 1, 2)]
 
 
 def test_a_cut_connection_loses_no_line_and_says_nothing_about_it(tmp_path: Path) -> None:
-    watching = Watching(tmp_path, StandInKeeper([line("[0] a", 5)], ENDING, presences=[THERE, GONE]))
+    watching = Watching(tmp_path, StandInAgent([line("[0] a", 5)], ENDING, presences=[THERE, GONE]))
     assert watching.run() == DONE
     assert watching.view.lines == ["[0] a", "[0] last"]
 
 
-def test_where_the_keeper_has_gone_the_bucket_tells_the_rest(tmp_path: Path) -> None:
+def test_where_the_agent_has_gone_the_bucket_tells_the_rest(tmp_path: Path) -> None:
     stored = StandInStored(DONE, ["[0] b", "[0] c"])
-    watching = Watching(tmp_path, StandInKeeper([line("[0] a", 5)]), stored=stored)
+    watching = Watching(tmp_path, StandInAgent([line("[0] a", 5)]), stored=stored)
     assert watching.run() == watching.saved == DONE
     assert (stored.offsets, watching.view.lines) == ([5], ["[0] a", "[0] b", "[0] c"])
 
@@ -128,21 +129,21 @@ def test_an_end_that_is_known_counts_though_the_last_lines_cannot_be_read(tmp_pa
             yield from super().lines(offset)
             raise UNREACHABLE
 
-    watching = Watching(tmp_path, StandInKeeper(), stored=Torn(DONE, ["[0] a"]))
+    watching = Watching(tmp_path, StandInAgent(), stored=Torn(DONE, ["[0] a"]))
     assert watching.run() == DONE
     assert watching.view.notes == ["the bucket does not tell the run's last lines: p100-01 does not answer"]
 
 
 @pytest.mark.parametrize("away", [False, True])
-def test_where_neither_tells_an_end_the_keeper_was_killed(tmp_path: Path, away: bool) -> None:
-    watching = Watching(tmp_path, StandInKeeper(), stored=StandInStored(away=away))
+def test_where_neither_tells_an_end_the_agent_was_killed(tmp_path: Path, away: bool) -> None:
+    watching = Watching(tmp_path, StandInAgent(), stored=StandInStored(away=away))
     record = watching.run()
     assert (record.state, record.end, record.error_code, record.kept) == (
         *(State.FAILED, "host lost", "S100"),
         ("this machine",),
     )
-    assert record.reason.startswith("the run's keeper on this machine is gone")
-    assert record.mend.endswith("toolkit rescue training-abcd2345")
+    assert record.reason.startswith("the run's agent on this machine is gone")
+    assert record.hint.endswith("toolkit rescue training-abcd2345")
     assert watching.saved == record
 
 
@@ -151,23 +152,23 @@ def silent(count: int) -> list[list[Any]]:
 
 
 def test_a_run_whose_record_no_bucket_took_is_not_lost(tmp_path: Path) -> None:
-    keeper = StandInKeeper([])
-    kept = replace(DONE, kept=("this machine",), mend="toolkit rescue")
-    keeper.volume = json.dumps(asdict(kept))
-    watching = Watching(tmp_path, keeper)
+    client = StandInAgent([])
+    kept = replace(DONE, kept=("this machine",), hint="toolkit rescue")
+    client.volume = json.dumps(asdict(kept))
+    watching = Watching(tmp_path, client)
     assert watching.run() == watching.saved == kept
 
 
 def test_what_an_agent_that_was_killed_has_left_is_no_end(tmp_path: Path) -> None:
-    keeper = StandInKeeper([])
-    keeper.volume = json.dumps(asdict(STORING))
-    assert Watching(tmp_path, keeper).run().end == "host lost"
+    client = StandInAgent([])
+    client.volume = json.dumps(asdict(STORING))
+    assert Watching(tmp_path, client).run().end == "host lost"
 
 
 def test_a_host_that_answers_again_was_not_lost_and_its_silence_is_told_once_each_time(tmp_path: Path) -> None:
     connections = [*silent(3), [line("[0] a", 5)], *silent(3), ENDING]
-    first = StandInKeeper(*connections, presences=[*[UNKNOWN] * 7, GONE])
-    other = StandInKeeper(presences=[THERE] * 20 + [GONE])
+    first = StandInAgent(*connections, presences=[*[UNKNOWN] * 7, GONE])
+    other = StandInAgent(presences=[THERE] * 20 + [GONE])
     other.now = {"state": "PROCESSING"}
     watching = Watching(tmp_path, first, other, record=replace(RECORD, hosts=("p100-01", "p100-02")))
     assert watching.run() == replace(DONE, hosts=("p100-01", "p100-02"))
@@ -175,29 +176,29 @@ def test_a_host_that_answers_again_was_not_lost_and_its_silence_is_told_once_eac
 
 
 def test_a_first_host_that_the_others_do_not_hear_either_is_lost(tmp_path: Path) -> None:
-    other = StandInKeeper(presences=[THERE] * 3 + [GONE])
+    other = StandInAgent(presences=[THERE] * 3 + [GONE])
     other.now = {"state": "STORING", "unheard": True}
-    watching = Watching(tmp_path, StandInKeeper(*silent(99), presences=[UNKNOWN]), other)
+    watching = Watching(tmp_path, StandInAgent(*silent(99), presences=[UNKNOWN]), other)
     record = watching.run()
     assert (record.state, record.end, record.kept) == (State.FAILED, "host lost", ("p100-01",))
     assert record.reason == "p100-01 is lost: the other hosts have not heard it, nor have we"
 
 
 def test_a_first_host_that_the_others_hear_is_not_lost_though_they_store_already(tmp_path: Path) -> None:
-    other = StandInKeeper(presences=[THERE] * 9 + [GONE])
+    other = StandInAgent(presences=[THERE] * 9 + [GONE])
     other.now = {"state": "STORING"}
-    first = StandInKeeper(*silent(5), ENDING, presences=[*[UNKNOWN] * 5, GONE])
+    first = StandInAgent(*silent(5), ENDING, presences=[*[UNKNOWN] * 5, GONE])
     assert Watching(tmp_path, first, other).run() == DONE
 
 
 def test_before_a_host_is_called_lost_the_bucket_is_asked(tmp_path: Path) -> None:
-    first = StandInKeeper(*silent(99), presences=[UNKNOWN])
-    watching = Watching(tmp_path, first, StandInKeeper(presences=[GONE]), stored=StandInStored(DONE), lost=0)
+    first = StandInAgent(*silent(99), presences=[UNKNOWN])
+    watching = Watching(tmp_path, first, StandInAgent(presences=[GONE]), stored=StandInStored(DONE), lost=0)
     assert watching.run() == DONE
 
 
 def test_an_engine_of_this_machine_that_stays_silent_is_lost_after_the_clusters_time(tmp_path: Path) -> None:
-    watching = Watching(tmp_path, StandInKeeper(*silent(999), presences=[UNKNOWN]), lost=0)
+    watching = Watching(tmp_path, StandInAgent(*silent(999), presences=[UNKNOWN]), lost=0)
     assert watching.run().reason.startswith("the engine of this machine has not answered for ")
 
 
@@ -214,70 +215,70 @@ def interrupted_by(number: signal.Signals, *, times: int = 1) -> Any:
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
 def test_a_closed_terminal_and_a_kill_end_the_watching_alone(tmp_path: Path, number: signal.Signals) -> None:
-    keeper = StandInKeeper([line("[0] a", 5), *ENDING], presences=[THERE])
+    client = StandInAgent([line("[0] a", 5), *ENDING], presences=[THERE])
     view = Notes(Choice.STOP, interrupted_by(number))
     with pytest.raises(Detached):
-        Watching(tmp_path, keeper, view=view).run()
-    assert (view.asked, keeper.stopped_by) == (0, [])
+        Watching(tmp_path, client, view=view).run()
+    assert (view.asked, client.stopped_by) == (0, [])
 
 
 def test_a_ctrl_c_asks_and_who_detaches_leaves_the_run_alone(tmp_path: Path) -> None:
-    keeper = StandInKeeper([line("[0] a", 5), *ENDING], presences=[THERE])
+    client = StandInAgent([line("[0] a", 5), *ENDING], presences=[THERE])
     view = Notes(Choice.DETACH, interrupted_by(signal.SIGINT))
     with pytest.raises(Detached):
-        Watching(tmp_path, keeper, view=view).run()
-    assert (view.asked, keeper.stopped_by) == (1, [])
+        Watching(tmp_path, client, view=view).run()
+    assert (view.asked, client.stopped_by) == (1, [])
 
 
 def test_who_goes_on_watching_misses_no_line(tmp_path: Path) -> None:
-    lines = [line("[0] a", 5), line("[0] b", 10), line("[0] c", 15), told(DONE), {"end": True}]
+    lines = [line("[0] a", 5), line("[0] b", 10), line("[0] c", 15), reported(DONE), {"end": True}]
 
-    class Following(StandInKeeper):
+    class Following(StandInAgent):
         def follow_argv(self, offset: int) -> list[str]:
             self._connections = iter([[one for one in lines if one.get("next", 99) > offset]])
             return super().follow_argv(offset)
 
     view = Notes(Choice.GO_ON, interrupted_by(signal.SIGINT, times=2))
-    keeper = Following()
-    assert Watching(tmp_path, keeper, view=view).run() == DONE
+    client = Following()
+    assert Watching(tmp_path, client, view=view).run() == DONE
     assert view.asked == 2
     assert list(dict.fromkeys(view.lines)) == ["[0] a", "[0] b", "[0] c"]
 
 
 def test_who_stops_it_sees_it_end(tmp_path: Path) -> None:
     halted = replace(RECORD, end="stopped", reason="stopped by ada").at(State.HALTED, 5.0)
-    keeper = StandInKeeper([line("[0] a", 5)], [told(halted), {"end": True}], presences=[THERE, THERE, GONE])
+    client = StandInAgent([line("[0] a", 5)], [reported(halted), {"end": True}], presences=[THERE, THERE, GONE])
     view = Notes(Choice.STOP, interrupted_by(signal.SIGINT))
-    watching = Watching(tmp_path, keeper, view=view)
+    watching = Watching(tmp_path, client, view=view)
     assert watching.run() == watching.saved == halted
-    assert len(keeper.stopped_by) == 1
+    assert len(client.stopped_by) == 1
     assert view.notes[0].startswith("stopping")
 
 
 def test_who_is_in_a_hurry_leaves_the_stopping_to_the_run(tmp_path: Path) -> None:
-    keeper = StandInKeeper([line("[0] a", 5)], [line("[0] b", 10)], presences=[THERE])
+    client = StandInAgent([line("[0] a", 5)], [line("[0] b", 10)], presences=[THERE])
     view = Notes(Choice.STOP, interrupted_by(signal.SIGINT, times=2))
     with pytest.raises(Detached):
-        Watching(tmp_path, keeper, view=view).run()
-    assert (view.asked, len(keeper.stopped_by)) == (1, 1)
+        Watching(tmp_path, client, view=view).run()
+    assert (view.asked, len(client.stopped_by)) == (1, 1)
 
 
 def test_after_the_end_it_waits_until_nothing_is_left_but_not_for_ever(tmp_path: Path) -> None:
-    watching = Watching(tmp_path, StandInKeeper(ENDING, presences=[THERE]))
+    watching = Watching(tmp_path, StandInAgent(ENDING, presences=[THERE]))
     assert watching.run() == DONE
     assert watching.view.notes == ["still at work on this machine: what it has there is being taken away"]
 
 
-def test_a_stop_goes_to_the_first_keeper_that_answers() -> None:
-    deaf, gone, there = StandInKeeper(), StandInKeeper(), StandInKeeper(presences=[THERE])
+def test_a_stop_goes_to_the_first_agent_that_answers() -> None:
+    deaf, gone, there = StandInAgent(), StandInAgent(), StandInAgent(presences=[THERE])
     deaf.deaf = True
     who = watch.stop({"a": deaf, "b": gone, "c": there})  # type: ignore[dict-item]
     assert there.stopped_by == [who]
 
 
-def test_where_no_keeper_answers_a_stop_says_so() -> None:
-    deaf = StandInKeeper()
+def test_where_no_agent_answers_a_stop_says_so() -> None:
+    deaf = StandInAgent()
     deaf.deaf = True
-    with pytest.raises(ToolkitError, match="no keeper of the run answers") as caught:
-        watch.stop({"a": deaf, "b": StandInKeeper()})  # type: ignore[dict-item]
+    with pytest.raises(ToolkitError, match="no agent of the run answers") as caught:
+        watch.stop({"a": deaf, "b": StandInAgent()})  # type: ignore[dict-item]
     assert (caught.value.code.label, caught.value.evidence) == ("S100", "p100-01 does not answer")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.places import house
+from toolkit.paths import house
 
 SUITE = '<testsuites><testsuite tests="{}" failures="{}" errors="{}" skipped="{}"/></testsuites>'
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.places import house
+from toolkit.paths import house
 
 PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md")
 ALL_PAGES = (*PAGES, *sorted(f"docs/{page.name}" for page in (house() / "docs").glob("*.md")))
@@ -59,12 +59,12 @@ def test_paths_in_the_code_that_are_named_are_there(page: str) -> None:
 @pytest.mark.parametrize(
     ("path", "names"),
     [
-        ("toolkit/proof/inside/prove.py", ["PRODUCTS"]),
+        ("toolkit/validation/in_container/prove.py", ["PRODUCTS"]),
         ("toolkit/catalogue/reader.py", ["class FrameworkFile"]),
         ("toolkit/doctor/checks.py", ["ALL:", "SHORT:"]),
         ("toolkit/manifest/reader.py", ["DIALECTS", "_TITLES", "def dialect_of", "def framework_problem"]),
         ("toolkit/manifest/schema.py", ["_READ"]),
-        ("toolkit/engines/engine.py", ["def makes_bound_folders"]),
+        ("toolkit/containers/engine.py", ["def makes_bound_folders"]),
         ("toolkit/secrets.py", ["_REFERENCE", "def _look_up", "PAIR_KINDS", "def resolve_pair"]),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from toolkit.places import house
+from toolkit.paths import house
 
 FILES = ("tool", "examples", "test", "ddl")
 _HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")

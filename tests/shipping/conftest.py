@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from toolkit.image.config import ImageConfig
-from toolkit.image.progress import silent
 from toolkit.image.store import ImageStore, StoredImage
+from toolkit.progress import silent
 from toolkit.shipping.save import save_images
-from toolkit.tar_stream import Entry, tar_stream
+from toolkit.tar.write import Entry, tar_stream
 
 
 @dataclass(frozen=True)

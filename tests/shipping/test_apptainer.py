@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.errors import ToolkitError
-from toolkit.image.progress import silent
+from toolkit.progress import silent
 from toolkit.shipping.apptainer import build_argv, find_program, save_sif
 from toolkit.shipping.save import save_images
 
@@ -31,7 +31,7 @@ def test_apptainer_comes_before_singularity() -> None:
 def test_a_machine_without_either_is_told_what_to_do() -> None:
     with pytest.raises(ToolkitError, match="no apptainer or singularity on this machine") as caught:
         find_program(lambda _: None)
-    assert "apptainer build IMAGE.sif docker-archive:FILE.tar" in caught.value.mend
+    assert "apptainer build IMAGE.sif docker-archive:FILE.tar" in caught.value.hint
 
 
 @pytest.fixture

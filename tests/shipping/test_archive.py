@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from toolkit.errors import ToolkitError
 from toolkit.shipping.archive import MAX_DOCUMENT, Member, read_archive
-from toolkit.tar_stream import END, framed
+from toolkit.tar.write import END, framed
 
 from .conftest import Tar
 

@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from toolkit.errors import ToolkitError
-from toolkit.image.progress import Progress, silent
 from toolkit.lock.model import DebPin, WheelPin
 from toolkit.lock.pool import Pin, Pool
+from toolkit.progress import Progress, silent
 from toolkit.shipping.archive import read_archive
 from toolkit.shipping.bundle import Contents, make_bundle, pool_name, readme, sums_text
 from toolkit.shipping.load import load_images
@@ -87,8 +87,8 @@ def test_sha256sum_itself_finds_every_file_as_told(site: Path, tmp_path: Path) -
         tar.extractall(folder, filter="data")
     argv = [shutil.which("sha256sum") or "sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"]
     assert subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False).stdout == ""
-    told = {line.split("  ")[1] for line in (folder / "SHA256SUMS").read_text().splitlines()}
-    assert told == {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()} - {"SHA256SUMS"}
+    reported = {line.split("  ")[1] for line in (folder / "SHA256SUMS").read_text().splitlines()}
+    assert reported == {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()} - {"SHA256SUMS"}
 
 
 def test_the_readme_has_five_steps_and_names_the_file(contents: Contents) -> None:
@@ -224,10 +224,10 @@ def test_a_pool_file_that_was_damaged_is_dropped_and_told(
 
 
 def test_a_bundle_tells_how_far_it_is(engine: Engine, contents: Contents, pool: Pool, tmp_path: Path) -> None:
-    told: list[Progress] = []
-    make_bundle(contents, pool, tmp_path / "x.tar", engine, told.append)
-    assert told[-1].stage == "writing"
-    assert told[-1].done == told[-1].total == (tmp_path / "x.tar").stat().st_size
+    reported: list[Progress] = []
+    make_bundle(contents, pool, tmp_path / "x.tar", engine, reported.append)
+    assert reported[-1].stage == "writing"
+    assert reported[-1].done == reported[-1].total == (tmp_path / "x.tar").stat().st_size
 
 
 def test_a_full_disk_under_the_pool_is_one_clear_error(
@@ -261,7 +261,7 @@ def test_pip_is_asked_for_wheels_by_their_hashes_and_builds_with_what_is_here() 
 def test_a_tool_without_its_source_says_so(tmp_path: Path) -> None:
     with pytest.raises(ToolkitError, match="here is no source") as caught:
         gather_wheels(tmp_path, ["3.11"], tmp_path, silent)
-    assert "checkout" in caught.value.mend
+    assert "checkout" in caught.value.hint
 
 
 def test_what_pip_said_is_told_where_it_fails(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from toolkit.errors import ToolkitError
 from toolkit.image.config import ImageConfig
-from toolkit.image.progress import Progress, silent
 from toolkit.image.store import StoredImage
+from toolkit.progress import Progress, silent
 from toolkit.shipping.registry import Address, address_of, promised, pull, push, registry_error
 
 from .conftest import Engine
@@ -57,7 +57,7 @@ UNKNOWN = "manifest for x:1 not found: manifest unknown: manifest unknown"
 
 
 @pytest.mark.parametrize(
-    ("said", "code", "what", "mend"),
+    ("said", "code", "what", "hint"),
     [
         # Each as Engine 20.10 says it.
         (HTTP, "S100", "speaks http", "insecure-registries"),
@@ -74,11 +74,11 @@ UNKNOWN = "manifest for x:1 not found: manifest unknown: manifest unknown"
         ("something new", "S103", "could not be transferred", ""),
     ],
 )
-def test_what_the_engine_says_becomes_what_to_do(said: str, code: str, what: str, mend: str) -> None:
+def test_what_the_engine_says_becomes_what_to_do(said: str, code: str, what: str, hint: str) -> None:
     error = registry_error(AT, said)
     assert (error.code.label, error.evidence) == (code, said)
     assert what in error.what
-    assert mend in error.mend
+    assert hint in error.hint
 
 
 @given(st.text())
@@ -146,11 +146,11 @@ NAME = f"frame-1:{VERSION}"
 
 
 def test_a_push_leaves_no_name_and_tells_bytes() -> None:
-    registry, told = Registry({NAME: "id"}, {}, LABELS), list[Progress]()
-    pushed = push(NAME, AT, registry, told.append)
+    registry, reported = Registry({NAME: "id"}, {}, LABELS), list[Progress]()
+    pushed = push(NAME, AT, registry, reported.append)
     assert (pushed.digest, pushed.image_id) == ("sha256:d", "id")
     assert (registry.here, registry.there) == ({NAME: "id"}, {str(AT): "id"})
-    assert [(step.done, step.total) for step in told] == [(0, 0), (512, 1000), (1712, 2000)]
+    assert [(step.done, step.total) for step in reported] == [(0, 0), (512, 1000), (1712, 2000)]
 
 
 def test_a_push_gives_a_name_back_to_what_had_it() -> None:

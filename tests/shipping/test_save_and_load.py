@@ -17,13 +17,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from toolkit.errors import ToolkitError
-from toolkit.image.progress import Progress, silent
+from toolkit.progress import Progress, silent
 from toolkit.shipping import oci
 from toolkit.shipping.archive import Archive, read_archive
 from toolkit.shipping.load import ShippedImage, check_digests, load_images, read_layout
 from toolkit.shipping.save import save_images
 from toolkit.shipping.spool import Spool
-from toolkit.tar_stream import Entry, tar_stream
+from toolkit.tar.write import Entry, tar_stream
 
 from .conftest import BOTTOM, ONE, OTHER, TOP, TWO, Engine, TinyImage, files_of, rewritten
 
@@ -139,14 +139,14 @@ def test_what_the_engine_says_of_its_failure_is_told(saved: Path, monkeypatch: p
     with pytest.raises(ToolkitError, match="the engine refused the images of") as caught:
         load(saved, other)
     assert "no space left" in caught.value.evidence
-    assert "docker system df" in caught.value.mend
+    assert "docker system df" in caught.value.hint
 
 
 def test_progress_ends_at_its_total(engine: Engine, saved: Path) -> None:
-    told: list[Progress] = []
-    save_images([ONE], saved.with_name("x.tar"), engine, told.append)
-    assert {step.stage for step in told} == {"saving", "writing"}
-    assert told[-1].done == told[-1].total > 0
+    reported: list[Progress] = []
+    save_images([ONE], saved.with_name("x.tar"), engine, reported.append)
+    assert {step.stage for step in reported} == {"saving", "writing"}
+    assert reported[-1].done == reported[-1].total > 0
 
 
 @pytest.mark.parametrize("name", ["index_DOT_json", "manifest_DOT_json", "oci-layout", oci.blob_of(BOTTOM).name])

@@ -25,8 +25,8 @@ from toolkit.catalogue.model import (
     Tree,
 )
 from toolkit.errors import Code, ToolkitError
-from toolkit.yaml_check import validate
-from toolkit.yaml_source import Source, read_source
+from toolkit.yaml.source import Source, read_source
+from toolkit.yaml.validate import validate
 
 SUITES = "suites.yml"
 NATIVE_TEMPLATE = "native.Dockerfile.j2"

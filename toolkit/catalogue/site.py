@@ -11,8 +11,8 @@ from pydantic_core import PydanticCustomError
 
 from toolkit.catalogue.model import SiteBundle
 from toolkit.errors import Code
-from toolkit.yaml_check import validate
-from toolkit.yaml_source import read_source
+from toolkit.yaml.source import read_source
+from toolkit.yaml.validate import validate
 
 
 def _sha256(value: str) -> str:

@@ -10,14 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from toolkit.cli import launch
-from toolkit.cli.screen import console
+from toolkit.cli.output import console
 from toolkit.errors import Code, ToolkitError
-from toolkit.places import home
-from toolkit.run.code_listing import load_listing
-from toolkit.run.opened import stored_run
-from toolkit.run.record import Record
-from toolkit.run.records import Records
-from toolkit.run.refresh import refreshed
+from toolkit.paths import home
+from toolkit.run.plan.code_listing import load_listing
+from toolkit.run.records.reconcile import refreshed
+from toolkit.run.records.record import Record
+from toolkit.run.records.record_store import Records
+from toolkit.run.records.results_access import stored_run
 
 
 def run_again(arguments: argparse.Namespace, *, resume: bool) -> int:
@@ -26,7 +26,7 @@ def run_again(arguments: argparse.Namespace, *, resume: bool) -> int:
     own = records.find(arguments.training_id)  # what a bucket says of a run is not asked for its code
     record = refreshed(own, records)
     if resume and not record.final:
-        raise ToolkitError(Code.MANIFEST, f"{record.training_id} goes on", mend=f"toolkit stop {record.training_id}")
+        raise ToolkitError(Code.MANIFEST, f"{record.training_id} goes on", hint=f"toolkit stop {record.training_id}")
     with submitted_code(record, own.code_digest) as code:
         arguments.dry_run = False
         arguments.manifest, arguments.code = record.manifest_file, str(code)
@@ -36,7 +36,7 @@ def run_again(arguments: argparse.Namespace, *, resume: bool) -> int:
             raise ToolkitError(
                 Code.IMAGE,
                 f"{record.training_id} ran in {record.image}, and its manifest now asks for {order.image.reference}",
-                mend=f"toolkit launch {record.manifest_file} runs it in the new one",
+                hint=f"toolkit launch {record.manifest_file} runs it in the new one",
             )
         console.print(f"{record.training_id} again, with the code that was submitted then", soft_wrap=True)
         goes_on_from = record.training_id if resume else record.resumed_from
@@ -57,6 +57,6 @@ def submitted_code(record: Record, digest: str) -> Iterator[Path]:
             raise ToolkitError(
                 Code.CODE,
                 f"the bucket has no submitted code of {record.training_id}",
-                mend=f"toolkit launch {record.manifest_file} takes the code that lies beside it now",
+                hint=f"toolkit launch {record.manifest_file} takes the code that lies beside it now",
             )
         yield code

@@ -6,21 +6,21 @@ import argparse
 import os
 from pathlib import Path
 
-from toolkit.buckets.access import open_access
-from toolkit.buckets.client import Access
-from toolkit.buckets.examine import examined, located
-from toolkit.buckets.store import Store, StoredObject
-from toolkit.catalogue.version import read_inputs
-from toolkit.cli.screen import console, human_size, print_json, progress_bar
+from toolkit.catalogue.image_version import read_inputs
+from toolkit.cli.output import console, human_size, print_json, progress_bar
 from toolkit.errors import Code, Problem, ToolkitError
 from toolkit.folder_files import files_of, shown
-from toolkit.image.own import buckets_recipe
-from toolkit.image.progress import Progress
 from toolkit.image.store import ImageStore
+from toolkit.image.tool_images import buckets_recipe
 from toolkit.manifest.model import Manifest
 from toolkit.manifest.reader import read_manifest
-from toolkit.places import home
-from toolkit.run.training_id import new_training_id
+from toolkit.paths import home
+from toolkit.progress import Progress
+from toolkit.run.plan.training_id import new_training_id
+from toolkit.storage.client import Access
+from toolkit.storage.examine import examined, located
+from toolkit.storage.open_storage import open_access
+from toolkit.storage.s3 import Store, StoredObject
 
 _LONGEST_KEY = 1024
 """Bytes, of every S3 store."""
@@ -47,7 +47,7 @@ def files_to_put(folder: Path, prefix: str = "") -> list[tuple[str, Path]]:
     nothing or to a folder, a name that no bucket takes, a pipe or a device, what may not be read.
     """
     if not folder.is_dir():
-        raise ToolkitError(Code.CODE, f"{folder}: no such folder", mend="name the folder that holds the data")
+        raise ToolkitError(Code.CODE, f"{folder}: no such folder", hint="name the folder that holds the data")
     files: list[tuple[str, Path]] = []
     problems: list[Problem] = []
     for found in files_of(folder):
@@ -61,16 +61,16 @@ def files_to_put(folder: Path, prefix: str = "") -> list[tuple[str, Path]]:
             files.append((found.name, found.path))
     if problems:
         more = len(problems) - _MOST_PROBLEMS
-        told = problems[:_MOST_PROBLEMS] + ([Problem(f"and {more} more")] if more > 0 else [])
+        reported = problems[:_MOST_PROBLEMS] + ([Problem(f"and {more} more")] if more > 0 else [])
         raise ToolkitError(
             Code.CODE,
             f"{folder} holds what cannot be put: nothing was put",
-            tuple(told),
-            mend="put a copy in the place of a link, give it a name in UTF-8 (convmv renames whole folders), or "
+            tuple(reported),
+            hint="put a copy in the place of a link, give it a name in UTF-8 (convmv renames whole folders), or "
             "move it elsewhere",
         )
     if not files:
-        raise ToolkitError(Code.CODE, f"{folder} holds no files to put", mend="name the folder that holds the data")
+        raise ToolkitError(Code.CODE, f"{folder} holds no files to put", hint="name the folder that holds the data")
     return files
 
 

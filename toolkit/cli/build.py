@@ -7,30 +7,30 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from toolkit.additions.image import image_facts
-from toolkit.additions.question import stale_additions
-from toolkit.additions.read import read_additions
 from toolkit.catalogue.choose import NotInCatalogue, choose
 from toolkit.catalogue.model import FrameworkRow, Recipe
-from toolkit.cli.build_papers import keep_provenance, now
+from toolkit.cli.build_sbom import keep_provenance, now
 from toolkit.cli.catalogue import catalogue
 from toolkit.cli.compatible import facts_against, refuse_impossible, why_cpu_alone
-from toolkit.cli.screen import console, human_size, print_json, progress_bar
+from toolkit.cli.output import console, human_size, print_json, progress_bar
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.build import Build, BuiltImage
 from toolkit.image.builders import builder_named
 from toolkit.image.dry_run import render
-from toolkit.image.own import buckets_recipe
-from toolkit.image.progress import Report
 from toolkit.image.store import ImageStore
+from toolkit.image.tool_images import buckets_recipe
 from toolkit.lock.file import read_lock
 from toolkit.manifest.model import Manifest
 from toolkit.manifest.reader import framework_error, read_manifest
-from toolkit.places import cache, site
-from toolkit.proof.expect import expectation
-from toolkit.proof.model import TOOL_IMAGE, Expectation, refuse
-from toolkit.proof.prove import prove
+from toolkit.paths import cache, site
+from toolkit.progress import Report
 from toolkit.urls import redact_urls
+from toolkit.user_packages.image import image_facts
+from toolkit.user_packages.question import stale_additions
+from toolkit.user_packages.read import read_additions
+from toolkit.validation.expectations import expectation
+from toolkit.validation.model import TOOL_IMAGE, Expectation, refuse
+from toolkit.validation.validate import prove
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -84,7 +84,7 @@ def served_flavour(manifest: Manifest, file: Path, flavour: str) -> str:
     return "cpu" if row_of(manifest, file, flavour).recipe.lacks_bundle else flavour
 
 
-def tell_notes(notes: Sequence[str]) -> None:
+def report_notes(notes: Sequence[str]) -> None:
     """What is to be known of the files that ask for packages, a line each on standard error."""
     for note in notes:
         console.print(f"toolkit: {redact_urls(note)}", style="yellow", soft_wrap=True)
@@ -116,12 +116,12 @@ def recipe_of(
     if additions and not additions.lock.is_file():
         wanted = ", ".join([*additions.requirements, *additions.packages])
         raise ToolkitError(
-            Code.CODE, f"{wanted}: asked for, and not locked ({additions.lock} is missing)", mend=locking
+            Code.CODE, f"{wanted}: asked for, and not locked ({additions.lock} is missing)", hint=locking
         )
     recipe = replace(row.recipe, additions=additions)
     added = read_lock(additions.lock) if additions else None
     if additions and added and (why := stale_additions(recipe, added)):
-        raise ToolkitError(Code.CODE, f"{additions.lock} is stale: {why}", mend=locking)
+        raise ToolkitError(Code.CODE, f"{additions.lock} is stale: {why}", hint=locking)
     wheels = [*read_lock(recipe.lock).wheels, *(added.wheels if added else ())]
     refuse_impossible(row, wheels, manifest.compute.kind)
     return recipe
@@ -135,7 +135,7 @@ def named_row(name: str) -> FrameworkRow:
     if name not in rows:
         near = get_close_matches(name, rows, n=1)
         hint = f"did you mean {near[0]}?" if near else f"it has: {', '.join(rows)}"
-        raise ToolkitError(Code.MANIFEST, f"the catalogue has no image {name}", mend=hint)
+        raise ToolkitError(Code.MANIFEST, f"the catalogue has no image {name}", hint=hint)
     refuse_bundleless(rows[name].recipe)
     return rows[name]
 
@@ -146,7 +146,7 @@ def refuse_bundleless(recipe: Recipe) -> None:
         raise ToolkitError(
             Code.IMAGE,
             f"{recipe.name} needs the site's bundle {recipe.bundle.name}, which is on no package index",
-            mend=f"name it in {site()} with its file and sha256 (docs/build.md), or take the CPU image",
+            hint=f"name it in {site()} with its file and sha256 (docs/build.md), or take the CPU image",
         )
 
 
@@ -162,7 +162,7 @@ def _asked(arguments: argparse.Namespace) -> tuple[Recipe, FrameworkRow]:
     file = Path(arguments.manifest)
     manifest = read_manifest(file)
     flavour = served_flavour(manifest, file, arguments.flavour)
-    return recipe_of(manifest, file, flavour=flavour, tell=tell_notes), row_of(manifest, file, flavour)
+    return recipe_of(manifest, file, flavour=flavour, tell=report_notes), row_of(manifest, file, flavour)
 
 
 def _dry_run(recipe: Recipe, arguments: argparse.Namespace) -> int:

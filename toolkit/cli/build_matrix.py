@@ -15,10 +15,10 @@ from rich.table import Table
 from toolkit.catalogue.model import Recipe
 from toolkit.cli.build import build, named_row
 from toolkit.cli.catalogue import catalogue
-from toolkit.cli.screen import console, human_size, print_json, progress_bar
+from toolkit.cli.output import console, human_size, print_json, progress_bar
 from toolkit.image.matrix import Matrix, OnLine, Outcome, this_machines_workers
-from toolkit.image.own import buckets_recipe
-from toolkit.proof.model import TOOL_IMAGE
+from toolkit.image.tool_images import buckets_recipe
+from toolkit.validation.model import TOOL_IMAGE
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -44,7 +44,7 @@ def _buildable() -> Iterator[Recipe]:
 
 
 _PROGRESS = re.compile(r"\s*\d+\.\d s  ")
-"""How `toolkit.cli.screen` writes progress where there is no terminal."""
+"""How `toolkit.cli.output` writes progress where there is no terminal."""
 
 
 @contextmanager
@@ -101,5 +101,5 @@ def _image(outcome: Outcome) -> dict[str, object] | None:
 
 
 def _as_json(outcome: Outcome) -> dict[str, object]:
-    told = {"name": outcome.name, "status": outcome.status, "seconds": round(outcome.seconds, 1)}
-    return {**told, "image": _image(outcome), "error": "" if outcome.status == 0 else outcome.last}
+    reported = {"name": outcome.name, "status": outcome.status, "seconds": round(outcome.seconds, 1)}
+    return {**reported, "image": _image(outcome), "error": "" if outcome.status == 0 else outcome.last}

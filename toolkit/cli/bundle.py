@@ -8,20 +8,20 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from toolkit.catalogue.image_version import read_inputs
 from toolkit.catalogue.model import DistributionBase, Recipe
-from toolkit.catalogue.version import read_inputs
 from toolkit.cli.named import recipe_of
-from toolkit.cli.screen import console, human_size, print_json, progress_bar
+from toolkit.cli.output import console, human_size, print_json, progress_bar
 from toolkit.errors import Code, ToolkitError
 from toolkit.fetch.debs import fetch_debs
 from toolkit.fetch.progress import Fetching
 from toolkit.fetch.wheels import fetch_wheels
-from toolkit.image.own import buckets_recipe
-from toolkit.image.progress import Progress, Report
 from toolkit.image.store import ImageStore
+from toolkit.image.tool_images import buckets_recipe
 from toolkit.lock.file import read_lock
 from toolkit.lock.pool import Pin, Pool
-from toolkit.places import cache, house
+from toolkit.paths import cache, house
+from toolkit.progress import Progress, Report
 from toolkit.shipping.bundle import Contents, make_bundle
 from toolkit.shipping.own_wheels import gather_wheels
 
@@ -66,7 +66,7 @@ def _check_built(references: Sequence[str], arguments: argparse.Namespace, store
         raise ToolkitError(
             Code.IMAGE,
             f"image {', '.join(missing)} is not here",
-            mend=" && ".join(f"toolkit build {file} --flavour {arguments.flavour}" for file in arguments.manifest),
+            hint=" && ".join(f"toolkit build {file} --flavour {arguments.flavour}" for file in arguments.manifest),
         )
 
 
@@ -76,13 +76,13 @@ def _fetched(recipe: Recipe, pool: Pool, report: Report) -> tuple[Pin, ...]:
     for file in (recipe.lock, *([recipe.additions.lock] if recipe.additions else [])):
         lock = read_lock(file)
         if isinstance(recipe.base, DistributionBase):
-            fetch_debs(lock.debs, recipe.base.suite, pool, _told(report, "packages"))
-        fetch_wheels(lock.wheels, recipe.python, pool, _told(report, "wheels"))
+            fetch_debs(lock.debs, recipe.base.suite, pool, _reported(report, "packages"))
+        fetch_wheels(lock.wheels, recipe.python, pool, _reported(report, "wheels"))
         pins += [*lock.debs, *lock.wheels]
     if recipe.native:
         pins += _fetched(recipe.native.compiler, pool, report)
     return tuple(pins)
 
 
-def _told(report: Report, stage: str) -> Callable[[Fetching], None]:
+def _reported(report: Report, stage: str) -> Callable[[Fetching], None]:
     return lambda state: report(Progress(stage, state.file, state.position, state.count, note=state.note))

@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 
 from toolkit.cli import load
-from toolkit.cli.screen import console, print_json, progress_bar
+from toolkit.cli.output import console, print_json, progress_bar
 from toolkit.image.store import ImageStore
 from toolkit.lock.pool import Pool
-from toolkit.places import cache
+from toolkit.paths import cache
 from toolkit.shipping.archive import read_archive
 from toolkit.shipping.load import load_images
 from toolkit.shipping.unbundle import check_bundle, fill_pool

@@ -5,7 +5,7 @@ from __future__ import annotations
 from toolkit.catalogue.model import FrameworkRow
 from toolkit.catalogue.reader import read_frameworks
 from toolkit.catalogue.site import read_site
-from toolkit.places import house, site
+from toolkit.paths import house, site
 
 
 def catalogue() -> tuple[FrameworkRow, ...]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from toolkit.cli.screen import console, print_json
+from toolkit.cli.output import console, print_json
 from toolkit.cluster.reader import read_cluster
 from toolkit.errors import Code, ToolkitError
-from toolkit.places import home, house
-from toolkit.run.clean import clean
-from toolkit.run.records import Records
+from toolkit.paths import home, house
+from toolkit.run.finish.clean import clean
+from toolkit.run.records.record_store import Records
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -28,5 +28,5 @@ def run(arguments: argparse.Namespace) -> int:
     if not any((found.removed, found.kept, found.failed)):
         console.print(f"nothing is left on {cluster.name}")
     if found.failed:
-        raise ToolkitError(Code.RESOURCES, "not everything could be removed", mend="toolkit doctor, then clean again")
+        raise ToolkitError(Code.RESOURCES, "not everything could be removed", hint="toolkit doctor, then clean again")
     return 0

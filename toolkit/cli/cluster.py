@@ -7,13 +7,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from toolkit.cli.screen import print_json
+from toolkit.cli.output import print_json
 from toolkit.cluster.model import Cluster, Host
 from toolkit.cluster.reader import read_cluster
 from toolkit.errors import Code, ToolkitError
 from toolkit.hosts.ssh.config import destinations
+from toolkit.hosts.ssh.connector import Dialler
 from toolkit.hosts.ssh.destination import Destination
-from toolkit.hosts.ssh.dialler import Dialler
 from toolkit.hosts.ssh.known_hosts import Standing
 from toolkit.hosts.ssh.trust import Finding, file_of, look, record, refuse_changed, stages
 
@@ -108,14 +108,14 @@ def _confirm(count: int, files: Sequence[str], *, yes: bool) -> None:
     keys, where = _count(count, "key"), " and ".join(files)
     if yes:
         return
-    mend = (
+    hint = (
         "compare them with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on each host; --yes takes them as shown"
     )
     if not sys.stdin.isatty():
-        raise ToolkitError(Code.RESOURCES_ASKED, f"{keys} not recorded: there is no terminal to ask on", mend=mend)
+        raise ToolkitError(Code.RESOURCES_ASKED, f"{keys} not recorded: there is no terminal to ask on", hint=hint)
     print(f"Are these the hosts' own? Record {keys} in {where}? [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise ToolkitError(Code.RESOURCES_ASKED, f"{keys} not recorded", mend=mend)
+        raise ToolkitError(Code.RESOURCES_ASKED, f"{keys} not recorded", hint=hint)
 
 
 def _tell(

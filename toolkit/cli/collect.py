@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from toolkit.catalogue.version import read_inputs
-from toolkit.cli.screen import console, human_size, print_json, progress_bar
-from toolkit.image.own import buckets_recipe
-from toolkit.image.progress import Progress
+from toolkit.catalogue.image_version import read_inputs
+from toolkit.cli.output import console, human_size, print_json, progress_bar
 from toolkit.image.store import ImageStore
-from toolkit.places import home
-from toolkit.run.collect import Collection, with_result
-from toolkit.run.opened import manifest_of
-from toolkit.run.records import Records
-from toolkit.run.refresh import refreshed
+from toolkit.image.tool_images import buckets_recipe
+from toolkit.paths import home
+from toolkit.progress import Progress
+from toolkit.run.finish.collect import Collection, with_result
+from toolkit.run.records.reconcile import refreshed
+from toolkit.run.records.record_store import Records
+from toolkit.run.records.results_access import manifest_of
 
 _MOST = 20
 """Files without a checksum that are named."""

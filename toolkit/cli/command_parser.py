@@ -88,7 +88,7 @@ class Parser(argparse.ArgumentParser):
 
         self.print_usage(sys.stderr)
         verb = self.prog.partition(" ")[2]
-        error = ToolkitError(Code.MANIFEST, f"{verb}: {what}" if verb else what, mend=hint or f"{self.prog} --help")
+        error = ToolkitError(Code.MANIFEST, f"{verb}: {what}" if verb else what, hint=hint or f"{self.prog} --help")
         print_error(error, as_json=JSON in _before_the_end_of_options(self._words))
         self.exit(error.code.exit_status)
 

@@ -15,7 +15,7 @@ from toolkit.errors import Code
 from toolkit.lock.model import WheelPin
 from toolkit.manifest.compute import CPU as NO_GPU_ASKED
 from toolkit.manifest.model import Framework
-from toolkit.places import house
+from toolkit.paths import house
 
 
 def refuse_impossible(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from toolkit.cli.complete import FRAMEWORKS, IMAGES, RUNS, Completion, complete
 from toolkit.cli.main import parser
-from toolkit.places import home, house
+from toolkit.paths import home, house
 
 _SHELLS = Path(__file__).parent / "shells"
 _MOST_RUNS = 200

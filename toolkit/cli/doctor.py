@@ -1,4 +1,4 @@
-"""`toolkit doctor --cluster FILE [MANIFEST]`: every check on every host, and how to mend what is wrong."""
+"""`toolkit doctor --cluster FILE [MANIFEST]`: every check on every host, and how to fix what is wrong."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from pathlib import Path
 
 from rich.text import Text
 
-from toolkit.buckets.access import Opened, open_access
-from toolkit.buckets.examine import differences_of, examined
-from toolkit.buckets.store_server import LOOPBACK
-from toolkit.catalogue.version import read_inputs
+from toolkit.catalogue.image_version import read_inputs
 from toolkit.cli.build import recipe_of
-from toolkit.cli.screen import SafeConsole, print_json
+from toolkit.cli.output import SafeConsole, print_json
 from toolkit.cluster.model import NO_GPU, Cluster
 from toolkit.cluster.reader import read_cluster
 from toolkit.compatibility.reader import read_table
-from toolkit.doctor.asked import asked_of
-from toolkit.doctor.deeds import Buckets
 from toolkit.doctor.examine import Examination, Examine
 from toolkit.doctor.finding import Finding, Verdict, counts, fail, ok
-from toolkit.doctor.told import summary, told
+from toolkit.doctor.probes import Buckets
+from toolkit.doctor.report import reported, summary
+from toolkit.doctor.requirements import asked_of
 from toolkit.errors import Code, ToolkitError
-from toolkit.hosts.fan_out import Hosts
+from toolkit.hosts.cluster_hosts import Hosts
 from toolkit.hosts.local import LocalShell
-from toolkit.image.own import buckets_recipe
 from toolkit.image.store import ImageStore
+from toolkit.image.tool_images import buckets_recipe
 from toolkit.manifest.model import BucketReference, Manifest
 from toolkit.manifest.reader import read_manifest
-from toolkit.places import home, house
+from toolkit.paths import home, house
+from toolkit.storage.examine import differences_of, examined
+from toolkit.storage.open_storage import Opened, open_access
+from toolkit.storage.store_server import LOOPBACK
 
 _COLOURS = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red", Verdict.SKIPPED: "dim"}
 _HERE = LocalShell.name
@@ -65,9 +65,9 @@ def _buckets(
         return
     embedded = any(reference.connection.is_embedded for reference in manifest.buckets.values())
     if embedded and cluster.engine == "ssh" and not cluster.operator:
-        mend = "`operator: ADDRESS` in the cluster's file, this machine's address as the hosts see it"
+        hint = "`operator: ADDRESS` in the cluster's file, this machine's address as the hosts see it"
         what = "the embedded store runs on this machine, and the cluster's file does not say where hosts reach it"
-        yield None, (fail(_HERE, "bucket", what, mend),), "the embedded store has no address that hosts could reach"
+        yield None, (fail(_HERE, "bucket", what, hint),), "the embedded store has no address that hosts could reach"
         return
     if embedded:
         ImageStore().get(side_image)
@@ -87,7 +87,7 @@ def _look_from_here(names: dict[str, str], opened: Opened) -> tuple[Finding, ...
             opened.remotes[remote] = examined(opened[remote], bucket, write=remote == "results")
         except ToolkitError as error:
             said = error.evidence.strip().splitlines()
-            found.append(fail(_HERE, "bucket", "; ".join([error.what, *said[-1:]]), error.mend))
+            found.append(fail(_HERE, "bucket", "; ".join([error.what, *said[-1:]]), error.hint))
         else:
             found.append(ok(_HERE, "bucket", f"{bucket} answers{differences_of(opened[remote])}"))
     return tuple(found)
@@ -102,7 +102,7 @@ def _images(cluster: Cluster, manifest: Manifest | None, file: str | None) -> Se
 
 def _tell(findings: Sequence[Finding], hosts: int, *, verbose: bool) -> None:
     screen = SafeConsole()
-    for line, verdict in told(findings, verbose=verbose):
+    for line, verdict in reported(findings, verbose=verbose):
         style = _COLOURS[verdict] if verdict else ""
         screen.print(Text(line, style=style), soft_wrap=True)
     screen.print(Text(summary(findings, hosts), style="bold"), soft_wrap=True)

@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass
 from toolkit.catalogue.choose import CPU, CUDA
 from toolkit.catalogue.model import FrameworkRow
 from toolkit.cli.catalogue import catalogue
-from toolkit.cli.screen import print_json
+from toolkit.cli.output import print_json
 from toolkit.compatibility.check import check
 from toolkit.compatibility.combine import combination_of
 from toolkit.compatibility.model import Table, version_of
 from toolkit.compatibility.reader import read_table
 from toolkit.errors import Code, ToolkitError
-from toolkit.places import house
+from toolkit.paths import house
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
         found = tuple(one for one in found if one.framework == arguments.name)
         if not found:
             raise ToolkitError(
-                Code.MANIFEST, f"the catalogue has no framework {arguments.name}", mend=_instead(arguments.name)
+                Code.MANIFEST, f"the catalogue has no framework {arguments.name}", hint=_instead(arguments.name)
             )
     if arguments.json:
         print_json({"frameworks": [asdict(one) for one in found]})

@@ -6,20 +6,20 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
+from toolkit.catalogue.image_version import read_inputs
 from toolkit.catalogue.model import FrameworkRow
-from toolkit.catalogue.version import read_inputs
 from toolkit.cli.catalogue import catalogue
-from toolkit.cli.screen import human_size, print_json, progress_bar
+from toolkit.cli.output import human_size, print_json, progress_bar
 from toolkit.errors import ToolkitError
 from toolkit.image import labels as label
-from toolkit.image.own import own_recipes
-from toolkit.image.progress import Progress
 from toolkit.image.store import ImageStore
+from toolkit.image.tool_images import own_recipes
+from toolkit.inventory.cache import look_into
 from toolkit.inventory.images import EngineImage, LayerSize, engine_images, layers, pick
-from toolkit.inventory.kept import look_into
 from toolkit.inventory.lock import downloads_of
 from toolkit.inventory.model import DEB, PYTHON, Contents, Package
-from toolkit.places import cache
+from toolkit.paths import cache
+from toolkit.progress import Progress
 
 _BYTES_WORTH_TELLING = 1 << 27
 """Bytes read between two lines of progress."""
@@ -48,9 +48,9 @@ def run(arguments: argparse.Namespace) -> int:
         from toolkit.cli import images_verify
 
         return images_verify.run(arguments)
-    from toolkit.cli import images_papers
+    from toolkit.cli import images_sbom
 
-    return images_papers.run(arguments)
+    return images_sbom.run(arguments)
 
 
 def offers() -> tuple[Offer, ...]:
@@ -61,12 +61,12 @@ def offers() -> tuple[Offer, ...]:
 def contents_of(store: ImageStore, image: EngineImage) -> Contents:
     """What is in the image; tells how far it is, as it takes some seconds the first time."""
     with progress_bar() as report:
-        told = 0
+        reported = 0
 
         def tell(done: int) -> None:
-            nonlocal told
-            if done - told > _BYTES_WORTH_TELLING:
-                told = done
+            nonlocal reported
+            if done - reported > _BYTES_WORTH_TELLING:
+                reported = done
                 report(Progress("reading", image.reference, done, image.size, "bytes"))
 
         return look_into(store, image, cache(), tell)
@@ -188,12 +188,12 @@ def show_lines(image: EngineImage, contents: Contents, stack: tuple[LayerSize, .
 
 
 def _counted(contents: Contents) -> str:
-    def told(packages: list[Package], what: str) -> str:
+    def reported(packages: list[Package], what: str) -> str:
         size = sum(package.size for package in packages)
         return f"{len(packages)} {what}" + (f" ({human_size(size)})" if size else "")
 
     inside = sum(bool(package.carried_by) for package in contents.packages)
-    parts = [told(list(contents.of_kind(DEB)), "deb"), told(list(contents.of_kind(PYTHON)), "Python")]
+    parts = [reported(list(contents.of_kind(DEB)), "deb"), reported(list(contents.of_kind(PYTHON)), "Python")]
     return ", ".join([*parts, *([f"{inside} inside others"] if inside else [])])
 
 

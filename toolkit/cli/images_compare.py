@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 from toolkit.cli.images import contents_of, facts, offers
-from toolkit.cli.screen import console, human_size, print_json
+from toolkit.cli.output import console, human_size, print_json
 from toolkit.errors import Code, Problem, ToolkitError
 from toolkit.image.config import settled_settings
 from toolkit.image.store import ImageStore
@@ -66,10 +66,10 @@ def chosen(images: Sequence[EngineImage], current: set[str]) -> EngineImage:
     if len(candidates) == 1:
         return candidates[0]
     if not candidates:
-        raise ToolkitError(Code.IMAGE, "no image with a framework is here", mend="toolkit build MANIFEST")
+        raise ToolkitError(Code.IMAGE, "no image with a framework is here", hint="toolkit build MANIFEST")
     problems = tuple(Problem(image.reference) for image in candidates)
     raise ToolkitError(
-        Code.IMAGE, f"{len(candidates)} images are here", problems, mend="say which: toolkit images why PACKAGE REF"
+        Code.IMAGE, f"{len(candidates)} images are here", problems, hint="say which: toolkit images why PACKAGE REF"
     )
 
 
@@ -140,11 +140,11 @@ def _default(images: Sequence[EngineImage]) -> EngineImage:
 
 
 def _chain_facts(package: Package, chains: Sequence[Chain]) -> dict[str, object]:
-    told = [
+    reported = [
         {"reason": chain.reason, "links": [_link_facts(link.package, link.extra) for link in chain.links]}
         for chain in chains
     ]
-    return {**_link_facts(package, ""), "chains": told}
+    return {**_link_facts(package, ""), "chains": reported}
 
 
 def _link_facts(package: Package, extra: str) -> dict[str, str]:

@@ -6,19 +6,19 @@ import argparse
 from dataclasses import asdict
 from itertools import islice
 
+from toolkit.catalogue.image_version import read_inputs
 from toolkit.catalogue.model import Recipe
-from toolkit.catalogue.version import read_inputs
 from toolkit.cli.catalogue import catalogue
-from toolkit.cli.screen import console, print_json, progress_bar
+from toolkit.cli.output import console, print_json, progress_bar
 from toolkit.errors import Code, ToolkitError
 from toolkit.image import labels as label
 from toolkit.image.build import Build
 from toolkit.image.builders import builder_named
-from toolkit.image.own import own_recipes
 from toolkit.image.store import ImageStore, StoredImage
+from toolkit.image.tool_images import own_recipes
 from toolkit.image.verify import Difference, built_again, compare, config_differences, namespace
 from toolkit.inventory.images import engine_images, pick
-from toolkit.places import cache
+from toolkit.paths import cache
 
 _MOST_SHOWN = 50
 DIFFERENT = 3
@@ -68,6 +68,6 @@ def recipe_of(reference: str, image: StoredImage) -> Recipe:
         raise ToolkitError(
             Code.IMAGE,
             f"{reference} was made of other inputs than this catalogue has: {', '.join(changed) or 'the build format'}",
-            mend="check out the version of the tool that built it, and verify there",
+            hint="check out the version of the tool that built it, and verify there",
         )
     return recipe

@@ -8,11 +8,11 @@ import time
 
 from rich.table import Table
 
-from toolkit.cli.screen import console, print_json, progress_bar
-from toolkit.lab.look import hosts_of, lab_names
+from toolkit.cli.output import console, print_json, progress_bar
+from toolkit.lab.create import BringUp, LabUp, alone, take_down
+from toolkit.lab.inspect import hosts_of, lab_names
 from toolkit.lab.model import Lab, lab_named, wanted_hosts
-from toolkit.lab.up import BringUp, LabUp, alone, take_down
-from toolkit.places import home
+from toolkit.paths import home
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -27,8 +27,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _up(lab: Lab, hosts: int | None, *, as_json: bool) -> int:
     from toolkit.cli.build import build  # the whole workshop, which the other acts do without
-    from toolkit.image.own import lab_recipe
-    from toolkit.proof.model import TOOL_IMAGE
+    from toolkit.image.tool_images import lab_recipe
+    from toolkit.validation.model import TOOL_IMAGE
 
     wanted_hosts(hosts, 0)  # nothing is built for a number that is refused
     with progress_bar() as report:

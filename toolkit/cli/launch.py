@@ -10,34 +10,34 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from toolkit.buckets.embedded import remove_store
+from toolkit.atomic_file import write_output
 from toolkit.catalogue.choose import CPU, CUDA
+from toolkit.catalogue.image_version import read_inputs
 from toolkit.catalogue.model import DistributionBase, Recipe
-from toolkit.catalogue.version import read_inputs
-from toolkit.cli.build import recipe_of, tell_notes
-from toolkit.cli.manifest_words import read_and_tell
-from toolkit.cli.run_screen import Screen, told_end
-from toolkit.cli.screen import console, print_json, progress_bar
+from toolkit.cli.build import recipe_of, report_notes
+from toolkit.cli.manifest_output import read_and_report
+from toolkit.cli.output import console, print_json, progress_bar
+from toolkit.cli.run_output import Screen, report_end
 from toolkit.cluster.model import NO_GPU, UNBOUND, Cluster
 from toolkit.cluster.reader import read_cluster
 from toolkit.errors import Code, ToolkitError
-from toolkit.image.own import buckets_recipe
 from toolkit.image.store import ImageStore, StoredImage
+from toolkit.image.tool_images import buckets_recipe
 from toolkit.manifest.model import Compute, Manifest
-from toolkit.places import home, house
-from toolkit.run.binding import Machine, bind_here
-from toolkit.run.code import SubmittedCode, read_code, read_submitted
-from toolkit.run.code_secrets import known_to
-from toolkit.run.kept import RemoteKeeper
-from toolkit.run.launch import Launch, Request
-from toolkit.run.opened import stored_run
-from toolkit.run.plan import RunImage, Seat, make_plan
-from toolkit.run.record import Record
-from toolkit.run.records import Records
-from toolkit.run.this_machine import Turn
-from toolkit.run.training_id import TrainingId, new_training_id
-from toolkit.run.watch import Detached, Watch, Watched
-from toolkit.whole_file import write_output
+from toolkit.paths import home, house
+from toolkit.run.follow.agent_client import AgentClient
+from toolkit.run.follow.follow import Detached, Watch, Watched
+from toolkit.run.launch.launch import Launch, Request
+from toolkit.run.launch.this_machine import Turn
+from toolkit.run.plan.binding import Machine, bind_here
+from toolkit.run.plan.code_secrets import known_to
+from toolkit.run.plan.run_plan import RunImage, Seat, make_plan
+from toolkit.run.plan.source_files import SubmittedCode, read_code, read_submitted
+from toolkit.run.plan.training_id import TrainingId, new_training_id
+from toolkit.run.records.record import Record
+from toolkit.run.records.record_store import Records
+from toolkit.run.records.results_access import stored_run
+from toolkit.storage.embedded_server import remove_store
 
 
 @dataclass(frozen=True)
@@ -72,15 +72,15 @@ def launch(order: Order, arguments: argparse.Namespace) -> int:
         record = Launch(request, screen).run()
         if arguments.detach:
             return detached(record, as_json=arguments.json)
-        keepers = {host: RemoteKeeper(engine, training_id) for host, engine in request.engines.items()}
-        watched = Watched(record, keepers, partial(stored_run, record, order.manifest), order.cluster.deadlines.lost)
+        clients = {host: AgentClient(engine, training_id) for host, engine in request.engines.items()}
+        watched = Watched(record, clients, partial(stored_run, record, order.manifest), order.cluster.deadlines.lost)
         try:
             record = Watch(watched, Records(home()), screen).run()
         except Detached:
             return detached(record, as_json=arguments.json)
     if not record.kept:  # hosts that are lost to us may still be storing
         remove_store(training_id)
-    return told_end(record, as_json=arguments.json)
+    return report_end(record, as_json=arguments.json)
 
 
 def detached(record: Record, *, as_json: bool) -> int:
@@ -98,12 +98,12 @@ def read_order(arguments: argparse.Namespace, *, submitted: bool = False) -> Ord
     `submitted`: the code is a run's own, fetched and compared, and is taken as it is.
     """
     manifest_file = Path(arguments.manifest)
-    manifest = read_and_tell(manifest_file)
+    manifest = read_and_report(manifest_file)
     cluster = read_cluster(Path(arguments.cluster) if arguments.cluster else house() / "clusters" / "local.yml")
     refuse_unreachable_store(manifest, cluster)
     code_folder = Path(arguments.code) if arguments.code else manifest_file.parent
     flavour = flavour_on(cluster, manifest.compute)
-    recipe = recipe_of(manifest, manifest_file, code_folder, flavour, tell_notes)
+    recipe = recipe_of(manifest, manifest_file, code_folder, flavour, report_notes)
     cluster_file = Path(arguments.cluster) if arguments.cluster else None
     code = (
         read_submitted(code_folder)
@@ -117,7 +117,7 @@ def read_order(arguments: argparse.Namespace, *, submitted: bool = False) -> Ord
     there = store.find(reference)
     if there is None:
         building = f"toolkit build {manifest_file}" + (f" --flavour {flavour}" if flavour != CPU else "")
-        raise ToolkitError(Code.IMAGE, f"image {reference} is not here", mend=building)
+        raise ToolkitError(Code.IMAGE, f"image {reference} is not here", hint=building)
     image = run_image(recipe, reference, there)
     return Order(manifest, manifest_file, cluster, code, image, side_image, cluster_file)
 
@@ -142,7 +142,7 @@ def refuse_unreachable_store(manifest: Manifest, cluster: Cluster) -> None:
         raise ToolkitError(
             Code.RESOURCES_ASKED,
             f"the embedded store runs on this machine, and cluster {cluster.name} does not say where hosts reach it",
-            mend="`operator: ADDRESS` in the cluster's file, this machine's address as the hosts see it",
+            hint="`operator: ADDRESS` in the cluster's file, this machine's address as the hosts see it",
         )
 
 
@@ -157,7 +157,7 @@ def ready(order: Order, training_id: TrainingId, *, wait: bool) -> Iterator[Requ
             plan = make_plan(manifest, cluster, order.image, order.side_image, training_id, seats_here)
             yield Request(manifest, plan, *rest, cluster_file=order.cluster_file, confirm=turn.end)
         return
-    from toolkit.run.boarding import Boarding
+    from toolkit.run.launch.ssh_allocation import Boarding
 
     with Boarding(cluster, manifest, training_id) as boarding:
         with progress_bar(beside=True) as report:

@@ -7,25 +7,25 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+from toolkit.catalogue.image_version import read_inputs
 from toolkit.catalogue.model import Recipe
-from toolkit.catalogue.version import read_inputs
-from toolkit.cli.build import recipe_of, tell_notes
+from toolkit.cli.build import recipe_of, report_notes
 from toolkit.cli.launch import code_of, flavour_on, here, open_mpi_of, refuse_unreachable_store, run_image
-from toolkit.cli.manifest_words import read_and_tell
-from toolkit.cli.screen import print_json
+from toolkit.cli.manifest_output import read_and_report
+from toolkit.cli.output import print_json
 from toolkit.cluster.model import NO_GPU, UNBOUND, Cluster
 from toolkit.cluster.pick import pick_hosts
 from toolkit.cluster.reader import read_cluster
 from toolkit.errors import ToolkitError
-from toolkit.image.own import buckets_recipe
 from toolkit.image.store import ImageStore
+from toolkit.image.tool_images import buckets_recipe
 from toolkit.manifest.model import Manifest
-from toolkit.places import house
-from toolkit.run.code import SubmittedCode
-from toolkit.run.dry_run import CPUS, fact_lines, host_commands, step_commands
-from toolkit.run.plan import RankCpus, RunImage, RunPlan, Seat, make_plan
-from toolkit.run.this_machine import look_at_cores
-from toolkit.run.training_id import new_training_id
+from toolkit.paths import house
+from toolkit.run.launch.this_machine import look_at_cores
+from toolkit.run.plan.dry_run import CPUS, fact_lines, host_commands, step_commands
+from toolkit.run.plan.run_plan import RankCpus, RunImage, RunPlan, Seat, make_plan
+from toolkit.run.plan.source_files import SubmittedCode
+from toolkit.run.plan.training_id import new_training_id
 
 _NOT_BUILT = "not built here; the variables that it sets are not in the lines below"
 
@@ -33,22 +33,22 @@ _NOT_BUILT = "not built here; the variables that it sets are not in the lines be
 def run(arguments: argparse.Namespace) -> int:
     """Read what a launch reads, plan what it would plan, print it."""
     file = Path(arguments.manifest)
-    manifest = read_and_tell(file)
+    manifest = read_and_report(file)
     cluster = read_cluster(Path(arguments.cluster) if arguments.cluster else house() / "clusters" / "local.yml")
     refuse_unreachable_store(manifest, cluster)
     code_folder = Path(arguments.code) if arguments.code else file.parent
-    recipe = recipe_of(manifest, file, code_folder, flavour_on(cluster, manifest.compute), tell_notes)
+    recipe = recipe_of(manifest, file, code_folder, flavour_on(cluster, manifest.compute), report_notes)
     cluster_file = Path(arguments.cluster) if arguments.cluster else None
     code = code_of(code_folder, manifest, file, cluster, cluster_file)
     reference = read_inputs(recipe).reference
     image, note = _image(recipe, reference)
     side_image = read_inputs(buckets_recipe()).reference
     plan = make_plan(manifest, cluster, image, side_image, new_training_id(), _seats(cluster, manifest))
-    told = [("image", f"{reference}{f'  ({note})' if note else ''}"), *code.lines()]
+    reported = [("image", f"{reference}{f'  ({note})' if note else ''}"), *code.lines()]
     if arguments.json:
-        print_json(_facts(plan, told) | _code_facts(code))
+        print_json(_facts(plan, reported) | _code_facts(code))
     else:
-        print("\n".join(_lines(plan, told)))
+        print("\n".join(_lines(plan, reported)))
     return 0
 
 
@@ -77,9 +77,9 @@ def _seats(cluster: Cluster, manifest: Manifest) -> tuple[Seat, ...]:
     return tuple(Seat(host.name, host.address or host.name, gpus=gpus, cpus=cpus) for host in hosts)
 
 
-def _lines(plan: RunPlan, told: list[tuple[str, str]]) -> Iterator[str]:
+def _lines(plan: RunPlan, reported: list[tuple[str, str]]) -> Iterator[str]:
     yield f"{plan.training_id}  {plan.name}  (dry run: nothing is started)"
-    for name, text in [*told, *fact_lines(plan)]:
+    for name, text in [*reported, *fact_lines(plan)]:
         yield f"  {name:<8} {text}"
     for host, lines in host_commands(plan).items():
         yield f"{host}:"
@@ -97,11 +97,11 @@ def _code_facts(code: SubmittedCode) -> dict[str, object]:
     }
 
 
-def _facts(plan: RunPlan, told: list[tuple[str, str]]) -> dict[str, object]:
+def _facts(plan: RunPlan, reported: list[tuple[str, str]]) -> dict[str, object]:
     return {
         "training_id": plan.training_id,
         "name": plan.name,
-        **dict(told),
+        **dict(reported),
         "learners": [
             {
                 "number": one.number,

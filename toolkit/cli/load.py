@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from toolkit.cli.screen import console, print_json, progress_bar
+from toolkit.cli.output import console, print_json, progress_bar
 from toolkit.image.store import ImageStore
 from toolkit.shipping.archive import read_archive
 from toolkit.shipping.load import LoadedImage, check_digests, load_images, read_layout

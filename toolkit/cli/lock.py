@@ -7,14 +7,14 @@ import argparse
 from rich.table import Table
 
 from toolkit.cli.catalogue import catalogue
-from toolkit.cli.screen import console, print_json, progress_bar
+from toolkit.cli.output import console, print_json, progress_bar
 from toolkit.errors import Code
-from toolkit.image.own import compiler_recipes, own_recipes
+from toolkit.image.tool_images import compiler_recipes, own_recipes
 from toolkit.lock.changes import changes
 from toolkit.lock.entries import ALL, chosen, lock_entries
 from toolkit.lock.pool import Pool
 from toolkit.lock.renew import Renewal, Renewed, state_of
-from toolkit.places import cache
+from toolkit.paths import cache
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -6,35 +6,35 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from toolkit.additions.image import image_facts
-from toolkit.additions.lock import lock_additions, title
-from toolkit.additions.model import ImageFacts, Needs
-from toolkit.additions.question import stale_additions
-from toolkit.additions.read import read_additions
 from toolkit.catalogue.model import Recipe
-from toolkit.cli.build import row_of, tell_notes
+from toolkit.cli.build import report_notes, row_of
 from toolkit.cli.compatible import refuse_impossible
-from toolkit.cli.screen import console, print_json, progress_bar
+from toolkit.cli.output import console, print_json, progress_bar
 from toolkit.errors import Code, ToolkitError
-from toolkit.image.progress import Progress
 from toolkit.lock.changes import changes_of_additions
 from toolkit.lock.file import read_lock, write_lock
 from toolkit.lock.model import Lock
 from toolkit.lock.pool import Pool
 from toolkit.manifest.reader import read_manifest
-from toolkit.places import cache
+from toolkit.paths import cache
+from toolkit.progress import Progress
+from toolkit.user_packages.image import image_facts
+from toolkit.user_packages.lock import lock_additions, title
+from toolkit.user_packages.model import ImageFacts, Needs
+from toolkit.user_packages.question import stale_additions
+from toolkit.user_packages.read import read_additions
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Solve the manifest's additions, unless their lock is fresh."""
     if len(arguments.name) != 1:
-        raise ToolkitError(Code.MANIFEST, "one manifest at a time", mend="toolkit lock MANIFEST")
+        raise ToolkitError(Code.MANIFEST, "one manifest at a time", hint="toolkit lock MANIFEST")
     file = Path(arguments.name[0])
     manifest = read_manifest(file)
     row = row_of(manifest, file, arguments.flavour)
     image = image_facts(row.recipe)
     needs = read_additions(file.parent, manifest.packages, image, arguments.flavour)
-    tell_notes(needs.notes)
+    report_notes(needs.notes)
     recipe = replace(row.recipe, additions=needs.additions)
     if not recipe.additions:
         console.print(f"{file} asks for nothing besides {recipe.name}: nothing to lock", soft_wrap=True)

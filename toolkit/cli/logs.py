@@ -10,19 +10,19 @@ import time
 from collections.abc import Iterator
 from functools import partial
 
-from toolkit.cli.run_screen import Screen, told_end
-from toolkit.cli.screen import print_line
+from toolkit.cli.output import print_line
+from toolkit.cli.run_output import Screen, report_end
 from toolkit.errors import INTERRUPTED, Code, ToolkitError
-from toolkit.places import home
-from toolkit.run.events import Beat, Events, Gone, Line, Silence
-from toolkit.run.kept import RemoteKeeper
-from toolkit.run.opened import stored_run
-from toolkit.run.reach import cluster_of, reached
-from toolkit.run.record import Record
-from toolkit.run.records import Records
-from toolkit.run.refresh import refreshed
-from toolkit.run.view import Choice
-from toolkit.run.watch import Detached, Watch, Watched
+from toolkit.paths import home
+from toolkit.run.follow.agent_client import AgentClient
+from toolkit.run.follow.connect import cluster_of, reached
+from toolkit.run.follow.events import Beat, Events, Gone, Line, Silence
+from toolkit.run.follow.follow import Detached, Watch, Watched
+from toolkit.run.follow.view import Choice
+from toolkit.run.records.reconcile import refreshed
+from toolkit.run.records.record import Record
+from toolkit.run.records.record_store import Records
+from toolkit.run.records.results_access import stored_run
 
 _AGO = re.compile(r"(\d+)([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -55,7 +55,7 @@ def show_stored(record: Record, wanted: Wanted) -> None:
         raise ToolkitError(
             Code.STORING_RESULTS,
             f"{record.training_id}: its output is not in the bucket; it is kept on {', '.join(record.kept)}",
-            mend=f"toolkit rescue {record.training_id}",
+            hint=f"toolkit rescue {record.training_id}",
         )
 
 
@@ -97,21 +97,21 @@ class LogScreen(Screen):
 def follow(record: Record, records: Records, wanted: Wanted) -> int:
     """Every line from the first on, until the run has ended; then as `launch` ends."""
     with reached(record) as engines:
-        keepers = {host: RemoteKeeper(engine, record.training_id) for host, engine in engines.items()}
+        clients = {host: AgentClient(engine, record.training_id) for host, engine in engines.items()}
         lost = cluster_of(record).deadlines.lost
-        watched = Watched(record, keepers, partial(stored_run, record), lost)
+        watched = Watched(record, clients, partial(stored_run, record), lost)
         try:
             final = Watch(watched, records, LogScreen(record.ranks, wanted)).run()
         except Detached:
             return INTERRUPTED
-    return told_end(final, as_json=False)
+    return report_end(final, as_json=False)
 
 
 def lines_so_far(record: Record) -> Iterator[Line]:
     """What the run has printed up to now."""
     with reached(record) as engines:
-        keeper = RemoteKeeper(next(iter(engines.values())), record.training_id)
-        for event in Events(keeper):
+        client = AgentClient(next(iter(engines.values())), record.training_id)
+        for event in Events(client):
             match event:
                 case Line():
                     yield event
@@ -122,7 +122,7 @@ def lines_so_far(record: Record) -> Iterator[Line]:
                         yield from stored.lines(offset)
                     return
                 case Silence(_, why):
-                    raise ToolkitError(Code.RESOURCES, f"the run's host does not answer: {why}", mend="toolkit doctor")
+                    raise ToolkitError(Code.RESOURCES, f"the run's host does not answer: {why}", hint="toolkit doctor")
                 case _:
                     pass
 
@@ -137,4 +137,4 @@ def since(text: str, now: float) -> float:
     try:
         return datetime.datetime.fromisoformat(text).timestamp()
     except ValueError:
-        raise ToolkitError(Code.MANIFEST, f"--since {text}: no time", mend="10m, 2h, 1d, or 2026-11-25T20:00") from None
+        raise ToolkitError(Code.MANIFEST, f"--since {text}: no time", hint="10m, 2h, 1d, or 2026-11-25T20:00") from None

@@ -6,19 +6,19 @@ import argparse
 import sys
 from pathlib import Path
 
+from toolkit.atomic_file import write_once
 from toolkit.catalogue.choose import CPU, CUDA, NotInCatalogue, choose
 from toolkit.catalogue.model import FrameworkRow
 from toolkit.cli.catalogue import catalogue
 from toolkit.cli.compatible import facts_against
-from toolkit.cli.manifest_words import tell_warnings
-from toolkit.cli.screen import console, print_json
+from toolkit.cli.manifest_output import report_warnings
+from toolkit.cli.output import console, print_json
 from toolkit.errors import Code, ToolkitError
 from toolkit.manifest.model import Framework
 from toolkit.manifest.reader import ReadManifest, framework_error, read_with_warnings
 from toolkit.manifest.schema import json_schema
 from toolkit.manifest.write import canonical_text, literal_keys
-from toolkit.whole_file import write_once
-from toolkit.yaml_source import several
+from toolkit.yaml.source import several
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -69,7 +69,7 @@ def _check(arguments: argparse.Namespace) -> int:
             answers.append({"file": str(file), **error.as_json()})
             print(f"toolkit: error {error}", file=sys.stderr)
             continue
-        tell_warnings(found)
+        report_warnings(found)
         answers.append(
             {
                 "file": str(file),
@@ -78,8 +78,8 @@ def _check(arguments: argparse.Namespace) -> int:
             }
         )
         if not arguments.json:
-            told = f", {several(len(found.warnings), 'warning')}" if found.warnings else ""
-            print(f"{file}: a manifest ({found.title}{told})")
+            reported = f", {several(len(found.warnings), 'warning')}" if found.warnings else ""
+            print(f"{file}: a manifest ({found.title}{reported})")
     if arguments.json:
         print_json({"files": answers})
     return Code.MANIFEST.exit_status if any("error" in answer for answer in answers) else 0
@@ -89,12 +89,12 @@ def _convert(arguments: argparse.Namespace) -> int:
     """The canonical form, on standard output or into a file that is new."""
     file = Path(arguments.file)
     found = read_with_warnings(file)
-    tell_warnings(found)
+    report_warnings(found)
     text, keys = canonical_text(found.manifest), literal_keys(found.manifest)
     if arguments.output:
         target = Path(arguments.output)
         if not write_once(target, text.encode()):
-            raise ToolkitError(Code.MANIFEST, f"{target} is there already", mend="name a new file")
+            raise ToolkitError(Code.MANIFEST, f"{target} is there already", hint="name a new file")
     if arguments.json:
         print_json({"dialect": found.dialect, "manifest": text, "keys_asked_for": list(keys)})
     elif not arguments.output:

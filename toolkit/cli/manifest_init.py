@@ -9,14 +9,14 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from toolkit.atomic_file import write_once
 from toolkit.catalogue.model import FrameworkRow
 from toolkit.cli.catalogue import catalogue
 from toolkit.cli.manifest import checked
-from toolkit.cli.screen import console, print_json
+from toolkit.cli.output import console, print_json
 from toolkit.errors import Code, ToolkitError
 from toolkit.manifest.starter import Wishes, starter_text
-from toolkit.places import house
-from toolkit.whole_file import write_once
+from toolkit.paths import house
 
 _QUESTIONS = {
     "name": "name of the training",
@@ -38,13 +38,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the file; what is wrong with an answer is told as it would be of the file."""
     target = Path(arguments.file)
     if target.exists():
-        raise ToolkitError(Code.MANIFEST, f"{target} is there already", mend="name a new file")
+        raise ToolkitError(Code.MANIFEST, f"{target} is there already", hint="name a new file")
     rows = catalogue()
     wishes = _from_flags(arguments, rows)
     if sys.stdin.isatty() and not arguments.yes and not arguments.json:
         wishes = _asked(wishes, {name for name in _QUESTIONS if getattr(arguments, name) is None}, rows)
     if not write_once(target, starter_text(wishes, house() / "templates").encode()):
-        raise ToolkitError(Code.MANIFEST, f"{target} is there already", mend="name a new file")
+        raise ToolkitError(Code.MANIFEST, f"{target} is there already", hint="name a new file")
     try:
         checked(target, rows)
     except ToolkitError:
@@ -100,7 +100,7 @@ def _asked(wishes: Wishes, open_questions: set[str], rows: tuple[FrameworkRow, .
             continue
         if name == "nodes" and not answer.isdecimal():
             raise ToolkitError(Code.MANIFEST, f"nodes: expected a whole number, found `{answer}`")
-        told: dict[str, Any] = {name: int(answer) if name == "nodes" else answer}
-        told |= dict.fromkeys(open_questions.intersection(_FOLLOWS.get(name, ())), "")
-        wishes = with_newest(replace(wishes, **told), rows)
+        reported: dict[str, Any] = {name: int(answer) if name == "nodes" else answer}
+        reported |= dict.fromkeys(open_questions.intersection(_FOLLOWS.get(name, ())), "")
+        wishes = with_newest(replace(wishes, **reported), rows)
     return wishes

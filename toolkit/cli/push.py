@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from toolkit.cli.named import reference_of
-from toolkit.cli.screen import console, print_json, progress_bar
+from toolkit.cli.output import console, print_json, progress_bar
 from toolkit.image.store import ImageStore
 from toolkit.shipping.registry import address_of, push
 

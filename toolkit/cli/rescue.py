@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from toolkit.cli.screen import console, print_json
-from toolkit.places import home
-from toolkit.run.records import Records
-from toolkit.run.refresh import refreshed
-from toolkit.run.rescue import rescue
+from toolkit.cli.output import console, print_json
+from toolkit.paths import home
+from toolkit.run.finish.rescue import rescue
+from toolkit.run.records.reconcile import refreshed
+from toolkit.run.records.record_store import Records
 
 
 def run(arguments: argparse.Namespace) -> int:

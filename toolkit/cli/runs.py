@@ -10,14 +10,14 @@ from functools import partial
 
 from rich.table import Table
 
-from toolkit.cli.screen import SafeConsole, console, print_json
+from toolkit.cli.output import SafeConsole, console, print_json
 from toolkit.errors import ToolkitError
-from toolkit.hosts.all_at_once import Job, do_all
-from toolkit.places import home
+from toolkit.hosts.parallel import Job, do_all
+from toolkit.paths import home
 from toolkit.printable import neutral
-from toolkit.run.record import Record
-from toolkit.run.records import Records
-from toolkit.run.refresh import refreshed
+from toolkit.run.records.reconcile import refreshed
+from toolkit.run.records.record import Record
+from toolkit.run.records.record_store import Records
 
 _AT_ONCE = 8
 
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         table.add_row(training_id, "", "unreadable")
     SafeConsole().print(table)
     for why in unreadable.values():
-        console.print(f"{why.what}: {why.mend}", style="yellow", soft_wrap=True)
+        console.print(f"{why.what}: {why.hint}", style="yellow", soft_wrap=True)
     return 0
 
 

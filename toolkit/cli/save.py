@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from toolkit.cli.named import reference_of
-from toolkit.cli.screen import console, human_size, print_json, progress_bar
+from toolkit.cli.output import console, human_size, print_json, progress_bar
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.store import ImageStore
 from toolkit.shipping.apptainer import save_sif
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _apptainer(references: list[str], target: Path, store: ImageStore, *, as_json: bool) -> int:
     if len(references) != 1:
         raise ToolkitError(
-            Code.RESOURCES_ASKED, "a SIF file holds one image", mend="toolkit save --apptainer REF -o FILE"
+            Code.RESOURCES_ASKED, "a SIF file holds one image", hint="toolkit save --apptainer REF -o FILE"
         )
     with progress_bar() as report:
         size = save_sif(references[0], target, store, report)

@@ -6,14 +6,14 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from toolkit.cli.screen import human_size, print_json
+from toolkit.cli.output import human_size, print_json
 from toolkit.cli.show_steps import step_lines
 from toolkit.errors import Code, ToolkitError
-from toolkit.places import home
-from toolkit.run.plan import counted
-from toolkit.run.record import Record, State
-from toolkit.run.records import Records
-from toolkit.run.refresh import refreshed
+from toolkit.paths import home
+from toolkit.run.plan.run_plan import counted
+from toolkit.run.records.reconcile import refreshed
+from toolkit.run.records.record import Record, State
+from toolkit.run.records.record_store import Records
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
     records = Records(home())
     newest = records.newest()
     if not arguments.training_id and not newest:
-        raise ToolkitError(Code.MANIFEST, "no run is recorded here yet", mend="toolkit launch MANIFEST")
+        raise ToolkitError(Code.MANIFEST, "no run is recorded here yet", hint="toolkit launch MANIFEST")
     record = refreshed(records.find(arguments.training_id or newest[0]), records)
     if arguments.json:
         print_json(asdict(record))
@@ -55,8 +55,8 @@ def lines(record: Record) -> Iterator[tuple[str, str]]:
         yield "evidence", line
     if record.resumed_from:
         yield "goes on", f"from {record.resumed_from}"
-    if record.mend:
-        yield "next", record.mend
+    if record.hint:
+        yield "next", record.hint
     if not record.final:
         yield "next", f"toolkit logs -f {record.training_id}"
     if record.state is State.COMPLETED and not record.collected:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from toolkit.cli.fold import spans
-from toolkit.keeper.judge import status_words
-from toolkit.run.record import Record, StepResult
+from toolkit.agent.outcome import status_words
+from toolkit.cli.fold_ranks import spans
+from toolkit.run.records.record import Record, StepResult
 
 _MOST_GROUPS, _MOST_HOSTS = 12, 6
 

@@ -6,22 +6,22 @@ import argparse
 from dataclasses import asdict
 from functools import partial
 
-from toolkit.buckets.embedded import remove_store
-from toolkit.cli.run_screen import Screen
-from toolkit.cli.screen import console, print_json
+from toolkit.cli.output import console, print_json
+from toolkit.cli.run_output import Screen
 from toolkit.errors import Code, ToolkitError
-from toolkit.places import home
-from toolkit.run.events import Line
-from toolkit.run.force import force_stop
-from toolkit.run.kept import Presence, RemoteKeeper
-from toolkit.run.launcher import interrupt, lives
-from toolkit.run.opened import stored_run
-from toolkit.run.reach import cluster_of, reached
-from toolkit.run.record import Record
-from toolkit.run.records import Records
-from toolkit.run.refresh import refreshed
-from toolkit.run.view import Choice
-from toolkit.run.watch import Detached, Watch, Watched, stop, this_person
+from toolkit.paths import home
+from toolkit.run.finish.force import force_stop
+from toolkit.run.follow.agent_client import AgentClient, Presence
+from toolkit.run.follow.connect import cluster_of, reached
+from toolkit.run.follow.events import Line
+from toolkit.run.follow.follow import Detached, Watch, Watched, stop, this_person
+from toolkit.run.follow.view import Choice
+from toolkit.run.launch.launcher_process import interrupt, lives
+from toolkit.run.records.reconcile import refreshed
+from toolkit.run.records.record import Record
+from toolkit.run.records.record_store import Records
+from toolkit.run.records.results_access import stored_run
+from toolkit.storage.embedded_server import remove_store
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -45,18 +45,18 @@ def run(arguments: argparse.Namespace) -> int:
 def stopped(record: Record, records: Records) -> Record:
     """The record of the run once it has ended."""
     with reached(record) as engines:
-        keepers = {host: RemoteKeeper(engine, record.training_id) for host, engine in engines.items()}
-        first = next(iter(keepers.values()))
+        clients = {host: AgentClient(engine, record.training_id) for host, engine in engines.items()}
+        first = next(iter(clients.values()))
         if first.presence() is Presence.GONE and record.launcher and lives(record.launcher):
             interrupt(record.launcher)  # it has nothing on a host yet but a process here
             raise ToolkitError(
                 Code.RESOURCES,
                 f"{record.training_id} had not begun: its launch, process {record.launcher[0]} here, was interrupted",
-                mend=f"toolkit show {record.training_id}",
+                hint=f"toolkit show {record.training_id}",
             )
-        who = stop(keepers)
+        who = stop(clients)
         console.print(f"{record.training_id}: stopping, as {who} asked; what it has written is stored first")
-        watched = Watched(record, keepers, partial(stored_run, record), cluster_of(record).deadlines.lost)
+        watched = Watched(record, clients, partial(stored_run, record), cluster_of(record).deadlines.lost)
         try:
             final = Watch(watched, records, Quiet(record.ranks)).run()
         except Detached:

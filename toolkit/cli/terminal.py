@@ -1,7 +1,7 @@
 """The one way to the terminal: whatever is written, by whomever, has nothing in it that a terminal would obey.
 
 Standard output and standard error are wrapped while a command runs, so no `print` needs to know where its text is
-from. What the tool itself sends to a terminal (colours, a moving bar) comes from `toolkit.cli.screen`, which makes each
+from. What the tool itself sends to a terminal (colours, a moving bar) comes from `toolkit.cli.output`, which makes each
 text neutral and goes past the wrapping.
 """
 
@@ -51,8 +51,8 @@ def print_coloured(text: str, stream: TextIO) -> None:
 def neutral_streams() -> Iterator[None]:
     """Wrap standard output and standard error while the context lasts; tracebacks are wrapped for good."""
     before = sys.stdout, sys.stderr
-    sys.excepthook = _told
-    threading.excepthook = lambda args: _told(args.exc_type, args.exc_value or args.exc_type(), args.exc_traceback)
+    sys.excepthook = _reported
+    threading.excepthook = lambda args: _reported(args.exc_type, args.exc_value or args.exc_type(), args.exc_traceback)
     sys.stdout, sys.stderr = (cast("TextIO", NeutralStream(stream)) for stream in before)
     try:
         yield
@@ -60,6 +60,6 @@ def neutral_streams() -> Iterator[None]:
         sys.stdout, sys.stderr = before
 
 
-def _told(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+def _reported(kind: type[BaseException], error: BaseException, trace: Any) -> None:
     """A mistake of ours, whose traceback may quote anything."""
     sys.stderr.write(neutral("".join(traceback.format_exception(kind, error, trace))))

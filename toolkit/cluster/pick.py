@@ -37,11 +37,11 @@ def pick_hosts(
     asked = f"{nodes} × {count} {'CPU ranks' if kind == CPU else kind}"
     if len(fitting) >= nodes:
         what = f"cluster {cluster.name}: {len(free)} of the {nodes} hosts that {asked} needs are free now"
-        mend = "wait until they are given back, or ask for fewer nodes"
+        hint = "wait until they are given back, or ask for fewer nodes"
     else:
         what = f"cluster {cluster.name} does not have {asked}: {len(fitting)} of its hosts fit"
-        mend = "ask for fewer nodes" + ("" if kind == CPU else ", fewer GPUs on each, or a kind that it has")
-    raise ToolkitError(Code.RESOURCES_ASKED, what, _stock(cluster, taken), mend=mend)
+        hint = "ask for fewer nodes" + ("" if kind == CPU else ", fewer GPUs on each, or a kind that it has")
+    raise ToolkitError(Code.RESOURCES_ASKED, what, _stock(cluster, taken), hint=hint)
 
 
 def _has(host: Host, kind: str, count: int) -> bool:

@@ -13,8 +13,8 @@ from toolkit.cluster import sections
 from toolkit.cluster.model import NO_GPU, Access, Cluster, Deadlines, Gpu, Host
 from toolkit.cluster.ranges import MOST, expand
 from toolkit.errors import Code, Problem, ToolkitError
-from toolkit.yaml_check import validate
-from toolkit.yaml_source import Source, read_source
+from toolkit.yaml.source import Source, read_source
+from toolkit.yaml.validate import validate
 
 _CODE = Code.RESOURCES_ASKED
 _BRACKET = re.compile(r"got '[\[{]'")
@@ -39,7 +39,7 @@ def _source(file: Path) -> Source:
     except ToolkitError as error:
         if any(_BRACKET.search(problem.what) for problem in error.problems):
             raise replace(
-                error, mend='inside { }, put a name that has a range in quotes: {name: "node[1-8]"}'
+                error, hint='inside { }, put a name that has a range in quotes: {name: "node[1-8]"}'
             ) from None
         raise
 

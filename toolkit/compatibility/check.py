@@ -27,7 +27,7 @@ def check(combination: Combination, table: Table) -> tuple[Conflict, ...]:
     """
     requirements = parse(combination.requirements, combination.python)
     found = [
-        Conflict(one.what, one.fact, one.source, " or ".join(one.mends))
+        Conflict(one.what, one.fact, one.source, " or ".join(one.hints))
         for one in rules.open_mpi(combination, table, requirements)
     ]
     framework = table.framework(combination.framework)
@@ -40,7 +40,7 @@ def check(combination: Combination, table: Table) -> tuple[Conflict, ...]:
     others = _others(combination, table, framework, case.version) if any(one.releases for one in broken) else {}
     for one in broken:
         releases = _nearest_release(framework, case.version, others, one.rule) if one.releases else ""
-        nearest = ", or ".join(filter(None, (*one.mends, releases))) or NOTHING
+        nearest = ", or ".join(filter(None, (*one.hints, releases))) or NOTHING
         found.append(Conflict(one.what, one.fact, one.source, nearest))
     return tuple(found)
 
@@ -66,8 +66,8 @@ def as_error(what: str, conflicts: tuple[Conflict, ...], code: Code) -> ToolkitE
     return ToolkitError(
         code,
         f"{what} cannot work",
-        tuple(Problem(_told(one)) for one in conflicts),
-        mend=f"take the nearest, or mend images/{FILE} where it is wrong; nothing was downloaded",
+        tuple(Problem(_reported(one)) for one in conflicts),
+        hint=f"take the nearest, or fix images/{FILE} where it is wrong; nothing was downloaded",
     )
 
 
@@ -81,12 +81,12 @@ def gpu_architecture(kind: str, table: Table) -> str:
         raise ToolkitError(
             Code.RESOURCES_ASKED,
             f"unknown GPU `{kind}`",
-            mend=f"{hint}images/{FILE} has: {', '.join(known)}",
+            hint=f"{hint}images/{FILE} has: {', '.join(known)}",
         )
     return found
 
 
-def _told(conflict: Conflict) -> str:
+def _reported(conflict: Conflict) -> str:
     source = f"    source: {conflict.source}"
     return "\n".join((conflict.fact, f"    in: {conflict.what}", source, f"    nearest: {conflict.nearest}"))
 

@@ -27,8 +27,8 @@ from toolkit.compatibility.model import (
 )
 from toolkit.errors import Code
 from toolkit.manifest.compute import KIND
-from toolkit.yaml_check import validate
-from toolkit.yaml_source import read_source
+from toolkit.yaml.source import read_source
+from toolkit.yaml.validate import validate
 
 FILE = "compatibility.yml"
 _NO_CELLS = {"first", "last", "source"}

@@ -1,4 +1,4 @@
-"""The rules: each looks at one fact of the table, and says what breaks it and what would mend it. Pure."""
+"""The rules: each looks at one fact of the table, and says what breaks it and what would fix it. Pure."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ class Case:
 
 @dataclass(frozen=True)
 class Broken:
-    """A broken rule; `mends` are what would mend it in place, `releases` whether another release may do so too."""
+    """A broken rule; `fixes` are what would fix it in place, `releases` whether another release may do so too."""
 
     rule: str
     what: str
     fact: str
     source: str
-    mends: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
     releases: bool = False
 
 
@@ -134,13 +134,13 @@ def driver(case: Case) -> Iterator[Broken]:
     possible = not minimum or not last or minimum.at_least.major <= last.last_driver
     oldest = str(minimum.at_least) if minimum else ""
     if minimum and has < minimum.at_least:
-        mend = f"driver {oldest} or newer" + (f", up to branch {last.last_driver}" if last else "")
+        hint = f"driver {oldest} or newer" + (f", up to branch {last.last_driver}" if last else "")
         yield Broken(
             "oldest driver",
             f"driver {case.combination.driver} with {case.title}",
             f"CUDA {needed} needs a driver ≥ {oldest}",
             minimum.source,
-            (mend,) if possible else (),
+            (hint,) if possible else (),
             releases=not possible,
         )
     if last and has.major > last.last_driver:
@@ -195,7 +195,7 @@ def _library(case: Case, library: str, title: str, bound: str) -> Iterator[Broke
     if not bound or not major or int(major) < _FIRST_WITH_WHEELS:
         return
     package = f"nvidia-{library}-cu{major}"
-    mends = _mends(case, library, package, SpecifierSet(bound))
+    hints = _mends(case, library, package, SpecifierSet(bound))
     for other in _OTHER_MAJORS:
         wrong = f"nvidia-{library}-cu{other}"
         named = any(canonicalize_name(requirement.name) == wrong for requirement in case.requirements)
@@ -205,8 +205,8 @@ def _library(case: Case, library: str, title: str, bound: str) -> Iterator[Broke
                 f"{wrong} with {case.title}",
                 f"{case.title} is built with CUDA {case.release.cuda}, and {wrong} overwrites {package}",
                 case.release.source("cuda"),
-                mends,
-                releases=not mends,
+                hints,
+                releases=not hints,
             )
     yield from _within(case, library, title, package, SpecifierSet(bound))
 
@@ -216,7 +216,7 @@ def _within(case: Case, library: str, title: str, package: str, bound: Specifier
     lines = case.lines(library, package)
     locked = case.combination.locked(package)
     asked, by_url = asked_of(case.requirements, package)
-    mends = _mends(case, library, package, bound)
+    hints = _mends(case, library, package, bound)
     if locked is None and (case.combination.packages or by_url):
         return
     landmarks = [version for line in lines for version in (line.first, line.last) if version]
@@ -229,17 +229,17 @@ def _within(case: Case, library: str, title: str, package: str, bound: Specifier
             else f"{package}{as_requirement(asked)} with {case.title}",
             f"{case.title} needs {title} {spelled(bound)}",
             case.release.source(library),
-            mends,
-            releases=not mends,
+            hints,
+            releases=not hints,
         )
     else:
         pin = locked or exact(bound & asked)
         what = f"{package} {pin}" if pin else f"the newest of {package}{as_requirement(bound & asked)}"
-        yield from _covered(case, lines, version, what, mends, releases=not mends)
+        yield from _covered(case, lines, version, what, hints, releases=not hints)
 
 
 def _covered(
-    case: Case, lines: list[Line], version: Version, what: str, mends: tuple[str, ...], *, releases: bool
+    case: Case, lines: list[Line], version: Version, what: str, hints: tuple[str, ...], *, releases: bool
 ) -> Iterator[Broken]:
     """The line that `version` is in has code for each GPU; where no line is known, nothing is refused."""
     line = next((line for line in lines if version in line), None)
@@ -247,7 +247,7 @@ def _covered(
         if line and not runs_on(line.architectures, architecture):
             gpu = case.gpu(architecture)
             fact = _what_it_needs(gpu, architecture, line, lines)
-            yield Broken(f"{line.library} {architecture}", f"{what} on {gpu}", fact, line.source, mends, releases)
+            yield Broken(f"{line.library} {architecture}", f"{what} on {gpu}", fact, line.source, hints, releases)
 
 
 def _what_it_needs(gpu: str, architecture: str, line: Line, lines: list[Line]) -> str:

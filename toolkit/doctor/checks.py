@@ -9,9 +9,9 @@ from packaging.version import Version
 from toolkit.catalogue.model import LEARNER_UID
 from toolkit.compatibility.model import version_of
 from toolkit.doctor import checks_gpu, checks_network
-from toolkit.doctor.asked import Asked
 from toolkit.doctor.facts import HostFacts, Room
 from toolkit.doctor.finding import Finding, fail, ok, skipped, warn
+from toolkit.doctor.requirements import Asked
 
 GB = 1_000_000_000
 _ROOM_WARN, _ROOM_FAIL = 20 * GB, 5 * GB
@@ -29,8 +29,8 @@ def account(facts: HostFacts, asked: Asked) -> Finding:
     """The account may use the engine without sudo."""
     program = asked.cluster.container_engine
     if "permission denied" in facts.engine.said.lower():
-        mend = f"on the host, as root: usermod -aG docker {facts.user or 'USER'}; the next login is in the group"
-        return fail(facts.name, "account", f"{facts.user} may not use {program}: {facts.engine.said}", mend)
+        hint = f"on the host, as root: usermod -aG docker {facts.user or 'USER'}; the next login is in the group"
+        return fail(facts.name, "account", f"{facts.user} may not use {program}: {facts.engine.said}", hint)
     if not facts.engine.version:
         return skipped(facts.name, "account", f"{program} does not answer, so it is not known who may use it")
     return ok(facts.name, "account", f"{facts.user} (uid {facts.uid}) uses {program} without sudo")
@@ -45,10 +45,10 @@ def engine(facts: HostFacts, asked: Asked) -> Finding:
             facts.name, "engine", what, f"install it, or name the one there is in `container_engine` ({program})"
         )
     if not found.version:
-        mend = f"start it: systemctl start {program} (without an init system: dockerd &)"
+        hint = f"start it: systemctl start {program} (without an init system: dockerd &)"
         if "permission denied" in found.said.lower():
-            mend = f"let {facts.user or 'the account'} use it: see `account`"
-        return fail(facts.name, "engine", f"{program} does not answer: {found.said}", mend)
+            hint = f"let {facts.user or 'the account'} use it: see `account`"
+        return fail(facts.name, "engine", f"{program} does not answer: {found.said}", hint)
     version, oldest = version_of(found.version.partition("+")[0]), _OLDEST[program]
     if version and version < oldest:
         return fail(facts.name, "engine", f"{program} {found.version}", f"{program} {oldest} or newer is needed")
@@ -67,10 +67,10 @@ def fuse(facts: HostFacts, _asked: Asked) -> Finding:
 
 def disk_of_images(facts: HostFacts, _asked: Asked) -> Finding:
     """The engine's root: images, and the volumes of runs with their caches."""
-    mend = "make room there (docker image ls; docker image rm …), or move the engine's data-root"
+    hint = "make room there (docker image ls; docker image rm …), or move the engine's data-root"
     if facts.images is None:
         return skipped(facts.name, "disk of images", "the engine does not say where it keeps them")
-    return _room(facts.name, "disk of images", facts.images, mend)
+    return _room(facts.name, "disk of images", facts.images, hint)
 
 
 def disk_of_scratch(facts: HostFacts, asked: Asked) -> Finding:
@@ -81,20 +81,20 @@ def disk_of_scratch(facts: HostFacts, asked: Asked) -> Finding:
     if room is None:
         return skipped(facts.name, "disk of scratch", _NOT_KNOWN)
     if not room.writable:
-        mend = f"on the host, as root: install -d -o {facts.user or 'USER'} {folder}; or name another `scratch`"
-        return fail(facts.name, "disk of scratch", f"{facts.user} may not write in {room.path}", mend)
+        hint = f"on the host, as root: install -d -o {facts.user or 'USER'} {folder}; or name another `scratch`"
+        return fail(facts.name, "disk of scratch", f"{facts.user} may not write in {room.path}", hint)
     return _room(facts.name, "disk of scratch", room, f"make room, or name another `scratch` than {folder}")
 
 
-def _room(host: str, check: str, room: Room, mend: str) -> Finding:
+def _room(host: str, check: str, room: Room, hint: str) -> Finding:
     if room.free is None:
         return skipped(host, check, f"df says nothing of {room.path}")
     found = f"{room.free / GB:.1f} GB free in {room.path}"
     if room.free < _ROOM_FAIL:
-        return fail(host, check, f"{found}; {_ROOM_FAIL // GB} GB are the least", mend)
+        return fail(host, check, f"{found}; {_ROOM_FAIL // GB} GB are the least", hint)
     if room.free < _ROOM_WARN:
         return warn(
-            host, check, f"{found}; a GPU image with its layers on the way takes up to {_ROOM_WARN // GB}", mend
+            host, check, f"{found}; a GPU image with its layers on the way takes up to {_ROOM_WARN // GB}", hint
         )
     return ok(host, check, found)
 
@@ -102,8 +102,8 @@ def _room(host: str, check: str, room: Room, mend: str) -> Finding:
 def shared_memory(facts: HostFacts, _asked: Asked) -> Finding:
     """The host's own; learners get 1 GB of theirs, which comes from the same memory."""
     if facts.shm is None:
-        mend = "mount -t tmpfs tmpfs /dev/shm"
-        return warn(facts.name, "shared memory", "there is no /dev/shm", mend)
+        hint = "mount -t tmpfs tmpfs /dev/shm"
+        return warn(facts.name, "shared memory", "there is no /dev/shm", hint)
     found = f"{facts.shm / GB:.2f} GB in /dev/shm; learners get 1 GB of their own"
     if facts.shm < _SMALL_SHM:
         return warn(facts.name, "shared memory", found, "mount -o remount,size=1g /dev/shm")
@@ -117,8 +117,8 @@ def memlock(facts: HostFacts, _asked: Asked) -> Finding:
         return skipped(facts.name, "memlock", _NOT_KNOWN)
     found = "memory may be locked without limit" if limit < 0 else f"{limit >> 10} KiB of memory may be locked"
     if limit >= 0 and facts.rdma_devices:
-        mend = "LimitMEMLOCK=infinity for the engine's service, `* hard memlock unlimited` in /etc/security/limits.conf"
-        return warn(facts.name, "memlock", f"{found}, and there are RDMA devices", mend)
+        hint = "LimitMEMLOCK=infinity for the engine's service, `* hard memlock unlimited` in /etc/security/limits.conf"
+        return warn(facts.name, "memlock", f"{found}, and there are RDMA devices", hint)
     return ok(facts.name, "memlock", found)
 
 
@@ -142,17 +142,17 @@ def sshd(facts: HostFacts, asked: Asked) -> Finding:
         return ok(facts.name, "sshd", "nothing goes over ssh")
     if limits is None:
         return skipped(facts.name, "sshd", _NOT_KNOWN)
-    told = "" if limits.effective else ", as its configuration or OpenSSH's default has it"
-    found = f"MaxStartups {limits.max_startups}, MaxSessions {limits.max_sessions}{told}"
+    reported = "" if limits.effective else ", as its configuration or OpenSSH's default has it"
+    found = f"MaxStartups {limits.max_startups}, MaxSessions {limits.max_sessions}{reported}"
     behind = checks_network.hosts_behind(facts, asked.cluster)
     if limits.startups < behind:
-        mend = (
+        hint = (
             f"sshd_config: MaxStartups {behind * 2}:30:{behind * 4}; this tool opens a few at a time and does without"
         )
-        return warn(facts.name, "sshd", f"{found}, and it is the jump host of {behind} hosts", mend)
+        return warn(facts.name, "sshd", f"{found}, and it is the jump host of {behind} hosts", hint)
     if limits.max_sessions < _SESSIONS:
-        mend = "sshd_config: MaxSessions 10; with fewer the tool needs more connections"
-        return warn(facts.name, "sshd", found, mend)
+        hint = "sshd_config: MaxSessions 10; with fewer the tool needs more connections"
+        return warn(facts.name, "sshd", found, hint)
     return ok(facts.name, "sshd", found)
 
 
@@ -162,12 +162,12 @@ def accounts(facts: HostFacts, _asked: Asked) -> Finding:
     if not facts.engine.version:
         return skipped(facts.name, "accounts", _NOT_KNOWN)
     if facts.engine.own:
-        mend = "let one account launch here, or all of them by an engine of the host (a group such as `docker`)"
+        hint = "let one account launch here, or all of them by an engine of the host (a group such as `docker`)"
         found = "the engine is this account's own: leases and runs of other accounts are not seen"
-        return warn(facts.name, "accounts", found, mend)
+        return warn(facts.name, "accounts", found, hint)
     if facts.engine.pids is False:
-        mend = "give the engine the control group `pids`: without it a program that forks for ever takes the host"
-        return warn(facts.name, "accounts", "the engine cannot limit a run's processes", mend)
+        hint = "give the engine the control group `pids`: without it a program that forks for ever takes the host"
+        return warn(facts.name, "accounts", "the engine cannot limit a run's processes", hint)
     if facts.learner_account:
         found = f"account {facts.learner_account} has uid {LEARNER_UID}, as learners have: it can read and end them"
         return warn(facts.name, "accounts", found, "give that account another uid")

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from toolkit.compatibility.model import version_of
-from toolkit.doctor.asked import Asked
 from toolkit.doctor.facts import Gpu, HostFacts, same_kind
 from toolkit.doctor.finding import Finding, fail, ok, skipped, warn
+from toolkit.doctor.requirements import Asked
 
 _USED_MIB = 1024
 """An idle GPU shows some hundred MiB that the driver keeps for itself."""
@@ -24,15 +24,15 @@ def gpu(facts: HostFacts, asked: Asked) -> Finding:
     says = f"the cluster's file says {wanted.count} × {wanted.kind}"
     if not facts.gpus:
         why = facts.gpu_trouble or "there is no nvidia-smi that lists any"
-        mend = "install or reload NVIDIA's driver (nvidia-smi must list the GPUs), or say `gpu: none`"
-        return fail(facts.name, "gpu", f"no GPU, and {says}: {why}", mend)
+        hint = "install or reload NVIDIA's driver (nvidia-smi must list the GPUs), or say `gpu: none`"
+        return fail(facts.name, "gpu", f"no GPU, and {says}: {why}", hint)
     fitting = [one for one in facts.gpus if same_kind(one.kind, wanted.kind)]
     if len(fitting) < wanted.count:
-        mend = "mend the cluster's file; or a GPU has fallen off the bus: dmesg | grep -i nvrm, then reboot the host"
-        return fail(facts.name, "gpu", f"{described(facts.gpus)}; {says}", mend)
+        hint = "fix the cluster's file; or a GPU has fallen off the bus: dmesg | grep -i nvrm, then reboot the host"
+        return fail(facts.name, "gpu", f"{described(facts.gpus)}; {says}", hint)
     if len(fitting) > wanted.count or len(fitting) < len(facts.gpus):
         return warn(
-            facts.name, "gpu", f"{described(facts.gpus)}; {says}", "mend the cluster's file: no run gets the rest"
+            facts.name, "gpu", f"{described(facts.gpus)}; {says}", "fix the cluster's file: no run gets the rest"
         )
     return ok(facts.name, "gpu", described(facts.gpus))
 
@@ -45,13 +45,13 @@ def driver(facts: HostFacts, asked: Asked) -> Finding:
     has = version_of(facts.driver)
     if has is None:
         why = facts.gpu_trouble or "nothing tells its version"
-        mend = "install NVIDIA's driver, or reload it: modprobe nvidia"
-        return fail(facts.name, "driver", f"NVIDIA's driver is not loaded: {why}", mend)
+        hint = "install NVIDIA's driver, or reload it: modprobe nvidia"
+        return fail(facts.name, "driver", f"NVIDIA's driver is not loaded: {why}", hint)
     last = asked.last_driver(wanted.kind)
     if need and has < need.at_least:
         upto = f", up to branch {last.branch}" if last else ""
-        mend = f"install driver {need.at_least} or newer{upto} ({need.source})"
-        return fail(facts.name, "driver", f"driver {has}; {need.why} needs {need.at_least} or newer", mend)
+        hint = f"install driver {need.at_least} or newer{upto} ({need.source})"
+        return fail(facts.name, "driver", f"driver {has}; {need.why} needs {need.at_least} or newer", hint)
     if last and has.major > last.branch:
         what = f"driver {has}; {last.branch} is the last branch with {last.generation}, so with {wanted.kind}"
         return fail(facts.name, "driver", what, f"install branch {last.branch}")
@@ -64,12 +64,12 @@ def gpu_errors(facts: HostFacts, asked: Asked) -> Finding:
         return _no_gpu(facts, asked, "gpu errors")
     bad = [f"GPU {one.index} has {one.ecc_errors} uncorrected memory errors" for one in facts.gpus if one.ecc_errors]
     if bad:
-        mend = "reset it while it is idle (nvidia-smi --gpu-reset -i N) or reboot; where they come back, it is broken"
-        return fail(facts.name, "gpu errors", "; ".join(bad), mend)
+        hint = "reset it while it is idle (nvidia-smi --gpu-reset -i N) or reboot; where they come back, it is broken"
+        return fail(facts.name, "gpu errors", "; ".join(bad), hint)
     off = [str(one.index) for one in facts.gpus if one.ecc == "Disabled"]
     if off:
-        mend = "nvidia-smi --ecc-config=1, then reboot: without it a flipped bit goes unseen into the weights"
-        return warn(facts.name, "gpu errors", f"ECC is off on GPU {', '.join(off)}", mend)
+        hint = "nvidia-smi --ecc-config=1, then reboot: without it a flipped bit goes unseen into the weights"
+        return warn(facts.name, "gpu errors", f"ECC is off on GPU {', '.join(off)}", hint)
     if all(one.ecc_errors is None for one in facts.gpus):
         return ok(facts.name, "gpu errors", "these GPUs count no memory errors")
     return ok(facts.name, "gpu errors", "no uncorrected memory errors")
@@ -95,12 +95,12 @@ def gpu_container(facts: HostFacts, listed: str | None, trouble: str = "") -> Fi
     """`listed` is what `nvidia-smi -L` printed in a container that was given all GPUs; None: none could be started."""
     if listed is None:
         return skipped(facts.name, "gpu container", trouble)
-    mend = "install nvidia-container-toolkit, then: nvidia-ctk runtime configure --runtime=docker; restart the engine"
+    hint = "install nvidia-container-toolkit, then: nvidia-ctk runtime configure --runtime=docker; restart the engine"
     if trouble:
-        return fail(facts.name, "gpu container", f"a container with GPUs does not start: {trouble}", mend)
+        return fail(facts.name, "gpu container", f"a container with GPUs does not start: {trouble}", hint)
     missing = [str(one.index) for one in facts.gpus if one.uuid not in listed]
     if missing:
-        return fail(facts.name, "gpu container", f"a container does not see GPU {', '.join(missing)}", mend)
+        return fail(facts.name, "gpu container", f"a container does not see GPU {', '.join(missing)}", hint)
     return ok(facts.name, "gpu container", f"a container sees {described(facts.gpus)}")
 
 

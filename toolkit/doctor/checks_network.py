@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from toolkit.cluster.model import Cluster
-from toolkit.doctor.asked import Asked
 from toolkit.doctor.facts import HostFacts
 from toolkit.doctor.finding import Finding, fail, ok, skipped, warn
+from toolkit.doctor.requirements import Asked
 from toolkit.errors import ToolkitError
 from toolkit.hosts.ssh.destination import parse_hop
 
@@ -48,7 +48,7 @@ def network(facts: HostFacts, asked: Asked) -> Finding:
     try:
         interface, address = facts.place_in(asked.cluster.network)
     except ToolkitError as error:
-        return fail(facts.name, "network", error.what.partition(": ")[2], error.mend)
+        return fail(facts.name, "network", error.what.partition(": ")[2], error.hint)
     return ok(facts.name, "network", f"{address} on {interface.name}")
 
 
@@ -89,11 +89,11 @@ def other_networks(facts: HostFacts, asked: Asked) -> Finding:
     if facts.firewall == "closed":
         return ok(facts.name, check, f"{named}; its firewall refuses what no rule allows")
     known = "its firewall lets in what no rule refuses" if facts.firewall else "its firewall could not be read"
-    mend = (
+    hint = (
         "let the host's firewall refuse connections from those networks to TCP ports from 1024 on: Open MPI's daemons "
         "and ranks listen there while a run goes on (docs/security.md)"
     )
-    return warn(facts.name, check, f"runs can be reached on {named}, too; {known}", mend)
+    return warn(facts.name, check, f"runs can be reached on {named}, too; {known}", hint)
 
 
 def _is_elsewhere(address: str, network: str) -> bool:
@@ -136,8 +136,8 @@ def _own_address(facts: HostFacts, address: str, first: HostFacts) -> Finding:
     if facts.boot and facts.boot == first.boot:
         found = f"{facts.name} and {first.name} are one machine: {address}"
         return warn(facts.name, "own address", found, "list a machine once in the cluster's file")
-    mend = "`network` in the cluster's file is one that the hosts share, not a bridge that each has for itself"
-    return fail(facts.name, "own address", f"{first.name} has {address}, too", mend)
+    hint = "`network` in the cluster's file is one that the hosts share, not a bridge that each has for itself"
+    return fail(facts.name, "own address", f"{first.name} has {address}, too", hint)
 
 
 def reach(targets: Sequence[Target], heard: Mapping[str, Probes]) -> tuple[Finding, ...]:
@@ -165,19 +165,19 @@ def _reach_of(
     host: str, targets: Sequence[Target], own: Probes, wrong: Mapping[tuple[str, str], str], lost: set[str]
 ) -> Finding:
     others = [target for target in targets if target.host != host]
-    mend = (
+    hint = (
         "let the hosts reach each other on the cluster's network by TCP, any port from 1024 on: firewall, routes, VLAN"
     )
     if own.trouble:
         return skipped(host, "reach", own.trouble)
     if host in lost:
         said = next(what for (_, target), what in wrong.items() if target == host)
-        return fail(host, "reach", f"no other host reaches it: {said}", mend)
+        return fail(host, "reach", f"no other host reaches it: {said}", hint)
     said_of = [f"{target.host} ({what})" for target in others if (what := wrong.get((host, target.host), ""))]
     said_of = [one for one in said_of if one.partition(" ")[0] not in lost]
     if said_of:
         more = f", and {len(said_of) - _MOST_NAMED} more" if len(said_of) > _MOST_NAMED else ""
-        return fail(host, "reach", f"it does not reach {', '.join(said_of[:_MOST_NAMED])}{more}", mend)
+        return fail(host, "reach", f"it does not reach {', '.join(said_of[:_MOST_NAMED])}{more}", hint)
     if not others:
         return ok(host, "reach", "there is no other host to reach")
     return ok(host, "reach", f"it reaches {len(others) - len(lost)} of {len(others)} others")

@@ -7,19 +7,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from toolkit.doctor import deeds
-from toolkit.doctor.asked import Asked
+from toolkit.containers.engine import Engine
+from toolkit.doctor import probes
 from toolkit.doctor.checks import ALL, SHORT, Check
-from toolkit.doctor.checks_alike import alike
+from toolkit.doctor.checks_consistency import alike
 from toolkit.doctor.checks_network import Probes, Target, own_address, reach
-from toolkit.doctor.deeds import Buckets
+from toolkit.doctor.fact_script import SECONDS, question
 from toolkit.doctor.facts import HostFacts
 from toolkit.doctor.finding import Finding, fail, ok, skipped
 from toolkit.doctor.parse import Heard, host_facts
-from toolkit.doctor.question import SECONDS, question
-from toolkit.engines.engine import Engine
+from toolkit.doctor.probes import Buckets
+from toolkit.doctor.requirements import Asked
 from toolkit.errors import ToolkitError
-from toolkit.hosts.fan_out import Answer, Hosts
+from toolkit.hosts.cluster_hosts import Answer, Hosts
 from toolkit.hosts.shell import Shell
 from toolkit.hosts.ssh.shell import SshShell
 
@@ -111,7 +111,7 @@ class Examine:
         targets = [target for target in map(self._target, reached.values()) if target]
 
         def probe(shell: Shell) -> Probes:
-            return deeds.probe(shell, [target for target in targets if target.host != shell.name])
+            return probes.probe(shell, [target for target in targets if target.host != shell.name])
 
         answers = self._hosts.each(probe, list(reached))
         heard = {answer.host: answer.value or Probes({}, _why(answer.error)) for answer in answers}
@@ -141,7 +141,7 @@ class Examine:
     def _gpus(self, facts: HostFacts, engine: Engine) -> Finding:
         if self._asked.gpu(facts.name) is None:
             return ok(facts.name, "gpu container", self._asked.why_no_gpu)
-        return deeds.try_gpus(engine, facts, self._images)
+        return probes.try_gpus(engine, facts, self._images)
 
     def _results_folder(self, reached: dict[str, HostFacts]) -> list[Finding]:
         """Only of a manifest whose results go to one."""
@@ -149,21 +149,21 @@ class Examine:
         if buckets is None or buckets.folder is None:
             return []
         return self._tried(
-            deeds.RESULTS_FOLDER, reached, lambda facts, engine: deeds.try_results_folder(engine, facts.name, buckets)
+            probes.RESULTS_FOLDER, reached, lambda facts, engine: probes.try_results_folder(engine, facts.name, buckets)
         )
 
     def _bucket(self, facts: HostFacts, engine: Engine) -> Finding:
         if self._buckets is None:
             return skipped(facts.name, "bucket", self._why_no_buckets)
-        return deeds.try_buckets(engine, facts.name, self._buckets)
+        return probes.try_buckets(engine, facts.name, self._buckets)
 
 
 def _of_host(answer: Answer[HostFacts], asked: Asked, checks: dict[str, Check]) -> list[Finding]:
     if answer.value is None:
         error = answer.error
-        mend = error.mend if isinstance(error, ToolkitError) else ""
+        hint = error.hint if isinstance(error, ToolkitError) else ""
         return [
-            fail(answer.host, "ssh", _why(error), mend),
+            fail(answer.host, "ssh", _why(error), hint),
             *(skipped(answer.host, check, _NO_ANSWER) for check in checks),
         ]
     facts = answer.value
@@ -171,8 +171,8 @@ def _of_host(answer: Answer[HostFacts], asked: Asked, checks: dict[str, Check]) 
     here = "this is the machine that the tool runs on" if asked.cluster.engine != "ssh" else login
     found = [ok(facts.name, "ssh", here)]
     if not facts.whole:
-        mend = "is its login shell a POSIX sh, and does it end a command that it is given?"
-        found = [fail(facts.name, "ssh", f"it was let in and did not answer all questions in {SECONDS:.0f} s", mend)]
+        hint = "is its login shell a POSIX sh, and does it end a command that it is given?"
+        found = [fail(facts.name, "ssh", f"it was let in and did not answer all questions in {SECONDS:.0f} s", hint)]
     return [*found, *(check(facts, asked) for check in checks.values())]
 
 

@@ -180,8 +180,8 @@ class HostFacts:
             return found[0]
         has = ", ".join(f"{address} on {interface.name}" for interface, address in found) or "none"
         what = f"host {self.name}: it needs one address in the cluster's network {network}, and has {has}"
-        mend = "`network` in the cluster's file is the CIDR that each host has exactly one address in"
-        raise ToolkitError(Code.RESOURCES, what, mend=mend, context={"host": self.name})
+        hint = "`network` in the cluster's file is the CIDR that each host has exactly one address in"
+        raise ToolkitError(Code.RESOURCES, what, hint=hint, context={"host": self.name})
 
     def address_in(self, network: str) -> str:
         """Its address inside the CIDR `network`; raises as `place_in` does."""

@@ -1,4 +1,4 @@
-"""What the doctor says: one verdict for one host and one check, with what was found and how to mend it."""
+"""What the doctor says: one verdict for one host and one check, with what was found and how to fix it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found on a host. `mend` is empty where there is nothing to mend."""
+    """What a check found on a host. `hint` is empty where there is nothing to fix."""
 
     host: str
     check: str
     verdict: Verdict
     found: str
-    mend: str = ""
+    hint: str = ""
 
 
 def ok(host: str, check: str, found: str) -> Finding:
@@ -35,19 +35,19 @@ def ok(host: str, check: str, found: str) -> Finding:
     return Finding(host, check, Verdict.OK, found)
 
 
-def warn(host: str, check: str, found: str, mend: str) -> Finding:
+def warn(host: str, check: str, found: str, hint: str) -> Finding:
     """A run works, and something is not as it should be."""
-    return Finding(host, check, Verdict.WARN, found, mend)
+    return Finding(host, check, Verdict.WARN, found, hint)
 
 
-def fail(host: str, check: str, found: str, mend: str) -> Finding:
+def fail(host: str, check: str, found: str, hint: str) -> Finding:
     """A run would not work."""
-    return Finding(host, check, Verdict.FAIL, found, mend)
+    return Finding(host, check, Verdict.FAIL, found, hint)
 
 
-def skipped(host: str, check: str, why: str, mend: str = "") -> Finding:
+def skipped(host: str, check: str, why: str, hint: str = "") -> Finding:
     """The check was not made."""
-    return Finding(host, check, Verdict.SKIPPED, why, mend)
+    return Finding(host, check, Verdict.SKIPPED, why, hint)
 
 
 def counts(findings: Iterable[Finding]) -> dict[Verdict, int]:
@@ -68,11 +68,11 @@ def refuse(findings: Sequence[Finding], cluster: str) -> None:
         Code.RESOURCES,
         f"cluster {cluster} cannot run this: {checks} failed on {on}",
         tuple(map(_problem, failed)),
-        mend="mend what is named, then look again: toolkit doctor --cluster FILE; nothing was started",
+        hint="fix what is named, then look again: toolkit doctor --cluster FILE; nothing was started",
         context={"hosts": ", ".join(hosts)},
     )
 
 
 def _problem(finding: Finding) -> Problem:
-    mend = f"\n    mend: {finding.mend}" if finding.mend else ""
-    return Problem(f"{finding.host}: {finding.check}: {finding.found}{mend}")
+    hint = f"\n    fix: {finding.hint}" if finding.hint else ""
+    return Problem(f"{finding.host}: {finding.check}: {finding.found}{hint}")

@@ -6,11 +6,11 @@ import csv
 import re
 from dataclasses import dataclass
 
+from toolkit.doctor.fact_script import GPU_FIELDS, MARK
 from toolkit.doctor.facts import Gpu, HostFacts, Room, SshdLimits
 from toolkit.doctor.parse_cores import cores_of
 from toolkit.doctor.parse_engine import engine_facts
 from toolkit.doctor.parse_network import firewall, interfaces, listening
-from toolkit.doctor.question import GPU_FIELDS, MARK
 
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _CLOCK = re.compile(r"([0-9]{1,12})(\.[0-9]{1,9})?")

@@ -72,7 +72,7 @@ def _download(session: requests.Session, url: str, file: Path) -> None:
             Code.IMAGE,
             f"{url} could not be downloaded",
             evidence=str(error),
-            mend="no network, or a proxy? a site's mirror is named by TOOLKIT_MIRROR_<ARCHIVE>; "
+            hint="no network, or a proxy? a site's mirror is named by TOOLKIT_MIRROR_<ARCHIVE>; "
             "a bundle needs no network: toolkit bundle load",
         ) from None
 
@@ -81,7 +81,7 @@ def _gone(url: str) -> ToolkitError:
     return ToolkitError(
         Code.IMAGE,
         f"{url} is gone: the archive has a newer version",
-        mend="keep the same image: load a bundle that has it (toolkit bundle load), or name a mirror that keeps old "
+        hint="keep the same image: load a bundle that has it (toolkit bundle load), or name a mirror that keeps old "
         "packages (TOOLKIT_MIRROR_DEBIAN=http://snapshot.debian.org/archive/debian/<day>); "
         "or take the newer one, which is another image: toolkit lock --update",
     )

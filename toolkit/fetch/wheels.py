@@ -68,7 +68,7 @@ def _by_name(wheels: Sequence[WheelPin], python: str) -> Iterator[tuple[list[Whe
 def _take(wheel: WheelPin, folder: Path, pool: Pool) -> None:
     if not (folder / wheel.file).is_file():
         raise ToolkitError(
-            Code.IMAGE, f"pip brought another file than {wheel.file}", mend="`toolkit lock --update` names it anew"
+            Code.IMAGE, f"pip brought another file than {wheel.file}", hint="`toolkit lock --update` names it anew"
         )
     pool.take(folder / wheel.file, wheel)
 
@@ -100,5 +100,5 @@ def _download(argv: Sequence[str], count: int, on_progress: OnProgress) -> None:
             Code.IMAGE,
             "the lock's wheels could not be downloaded",
             evidence="\n".join(last),
-            mend="look at the lines above: no network, a proxy, or a wheel that is not what the lock says",
+            hint="look at the lines above: no network, a proxy, or a wheel that is not what the lock says",
         )

@@ -17,7 +17,7 @@ from pathlib import Path
 from toolkit.catalogue.model import LEARNER_UID, DistributionBase
 from toolkit.child_environment import child_environment
 from toolkit.errors import Code, ToolkitError
-from toolkit.image.settle import EPOCH, EPOCH_DAY
+from toolkit.image.normalize import EPOCH, EPOCH_DAY
 from toolkit.lock.model import DebPin
 from toolkit.lock.pool import Pool
 from toolkit.process import run, stream
@@ -90,8 +90,8 @@ def make_base(
     environment = {**child_environment(), "SOURCE_DATE_EPOCH": str(EPOCH), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
     for program, package in (("mmdebstrap", "mmdebstrap"), ("unshare", "util-linux")):
         if shutil.which(program) is None:
-            mend = f"sudo apt-get install {package} (Debian, Ubuntu)"
-            raise ToolkitError(Code.IMAGE, f"{program} is not installed", mend=mend)
+            hint = f"sudo apt-get install {package} (Debian, Ubuntu)"
+            raise ToolkitError(Code.IMAGE, f"{program} is not installed", hint=hint)
     with local_archive(debs, pool) as packages:
         argv = without_network(mmdebstrap_argv(base, packages, target), os.geteuid())
         status = stream(argv, on_line, environment=environment)
@@ -100,7 +100,7 @@ def make_base(
             Code.IMAGE,
             f"mmdebstrap could not make the base from {base.suite.name}",
             evidence="\n".join(last),
-            mend="the lines above say why: a full disk, or a lock that lacks a package (and without root: `uidmap`)",
+            hint="the lines above say why: a full disk, or a lock that lacks a package (and without root: `uidmap`)",
         )
 
 

@@ -9,11 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from toolkit.additions.question import stale_additions
-from toolkit.additions.stages import additions_stage, packages_base, packages_inputs, write_packages_layer
-from toolkit.catalogue.model import DistributionBase, Recipe, RegistryBase, SiteBundle
-from toolkit.catalogue.reader import NATIVE_TEMPLATE
-from toolkit.catalogue.version import (
+from toolkit.catalogue.image_version import (
     ADDITIONS_TEMPLATE,
     ENVIRONMENT_TEMPLATE,
     base_reference,
@@ -21,15 +17,19 @@ from toolkit.catalogue.version import (
     environment_inputs,
     read_inputs,
 )
+from toolkit.catalogue.model import DistributionBase, Recipe, RegistryBase, SiteBundle
+from toolkit.catalogue.reader import NATIVE_TEMPLATE
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.builders import Builder
 from toolkit.image.bundle_layer import LIBRARY_PATH, write_bundle_layer
-from toolkit.image.progress import Report
+from toolkit.image.stage_builder import Prove, Workshop
 from toolkit.image.stages import Stage, in_namespace, stages_of
 from toolkit.image.store import ImageStore
-from toolkit.image.workshop import Prove, Workshop
 from toolkit.lock.file import read_lock
-from toolkit.lock.question import stale
+from toolkit.lock.staleness import stale
+from toolkit.progress import Report
+from toolkit.user_packages.question import stale_additions
+from toolkit.user_packages.stages import additions_stage, packages_base, packages_inputs, write_packages_layer
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ class Build:
         for recipe, lock in ((self._framework, self._lock), *((one, read_lock(one.lock)) for one in compilers)):
             if why := stale(recipe, lock):
                 what = f"the lock of {recipe.name} is stale: {why}"
-                raise ToolkitError(Code.IMAGE, what, mend=f"toolkit lock {recipe.name}")
+                raise ToolkitError(Code.IMAGE, what, hint=f"toolkit lock {recipe.name}")
         if self._added and (why := stale_additions(self._recipe, self._added)):
             what = f"{self._recipe.additions.lock if self._recipe.additions else ''} is stale: {why}"
-            raise ToolkitError(Code.CODE, what, mend="toolkit lock MANIFEST")
+            raise ToolkitError(Code.CODE, what, hint="toolkit lock MANIFEST")

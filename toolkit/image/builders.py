@@ -17,10 +17,10 @@ import requests
 from toolkit.child_environment import child_environment
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.labels import STAGE
-from toolkit.image.progress import Progress, Report
 from toolkit.image.stages import Stage
 from toolkit.image.store import ImageStore
-from toolkit.tar_stream import tar_stream
+from toolkit.progress import Progress, Report
+from toolkit.tar.write import tar_stream
 
 _STEP = re.compile(r"^Step (\d+)/(\d+) : (.*)$", re.DOTALL)
 _BUILDKIT_STEP = re.compile(r"^#\d+ \[\s*(?:\S+ )?(\d+)/(\d+)\] (.*)$")
@@ -145,7 +145,7 @@ def _build_failed(stage: Stage, step: str, error: str, last: deque[str]) -> Tool
         Code.IMAGE,
         f"building {stage.reference} failed at: {step}",
         evidence="\n".join([*last, error]),
-        mend="free some disk (docker system df), then build again"
+        hint="free some disk (docker system df), then build again"
         if full
-        else "nothing was left under that name; mend the step and build again",
+        else "nothing was left under that name; fix the step and build again",
     )

@@ -7,11 +7,11 @@ import tarfile
 import zlib
 from pathlib import Path
 
+from toolkit.atomic_file import sha256_of
 from toolkit.catalogue.model import SiteBundle
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.layer import Layer, LayerWriter
-from toolkit.tar_reading import members, open_tar
-from toolkit.whole_file import sha256_of
+from toolkit.tar.read import members, open_tar
 
 FOLDER = "usr/local/cuda"
 LIBRARIES = f"/{FOLDER}/lib64"
@@ -65,5 +65,5 @@ def _unfit(bundle: SiteBundle, why: str) -> ToolkitError:
     return ToolkitError(
         Code.IMAGE,
         f"the site's bundle {bundle.name} cannot be used: {why}",
-        mend="its tar holds what lies in /usr/local/cuda, lib64/ among it: tar -C /usr/local/cuda -cf FILE .",
+        hint="its tar holds what lies in /usr/local/cuda, lib64/ among it: tar -C /usr/local/cuda -cf FILE .",
     )

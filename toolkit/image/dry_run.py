@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolkit.atomic_file import copy_of, sha256_of
 from toolkit.catalogue.model import DistributionBase, Recipe
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.base import mmdebstrap_argv, without_network
 from toolkit.image.stages import Stage
 from toolkit.lock.model import Lock
-from toolkit.tar_stream import Entry
-from toolkit.whole_file import copy_of, sha256_of
+from toolkit.tar.write import Entry
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def render(recipe: Recipe, lock: Lock, stages: Sequence[Stage], folder: Path) ->
     """
     if folder.exists() and any(folder.iterdir()):
         raise ToolkitError(
-            Code.MANIFEST, f"{folder} is not empty", mend="name an empty folder, or one that is not there"
+            Code.MANIFEST, f"{folder} is not empty", hint="name an empty folder, or one that is not there"
         )
     rendered = []
     if isinstance(recipe.base, DistributionBase):

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from toolkit.image.settle import MAX_PYC, is_rewritten, is_trace, settled_content, settled_member
-from toolkit.tar_reading import PIECE, PieceReader, members
-from toolkit.tar_stream import END
-from toolkit.whole_file import sha256_of
+from toolkit.atomic_file import sha256_of
+from toolkit.image.normalize import MAX_PYC, is_rewritten, is_trace, settled_content, settled_member
+from toolkit.tar.read import PIECE, PieceReader, members
+from toolkit.tar.write import END
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from toolkit.catalogue.model import LEARNER_UID, Native, Recipe, RegistryBase, Tree
-from toolkit.catalogue.reader import NATIVE_TEMPLATE
-from toolkit.catalogue.version import (
+from toolkit.catalogue.image_version import (
     COMPILE_PROGRAM,
     ENVIRONMENT_TEMPLATE,
     Inputs,
@@ -25,6 +23,8 @@ from toolkit.catalogue.version import (
     native_inputs,
     tree_files,
 )
+from toolkit.catalogue.model import LEARNER_UID, Native, Recipe, RegistryBase, Tree
+from toolkit.catalogue.reader import NATIVE_TEMPLATE
 from toolkit.errors import Code, ToolkitError
 from toolkit.fetch.wheels import requirements_text
 from toolkit.image import labels as label
@@ -33,7 +33,7 @@ from toolkit.lock.file import read_lock
 from toolkit.lock.model import Lock, WheelPin
 from toolkit.lock.pool import Pool
 from toolkit.lock.wheel_choice import is_foreign
-from toolkit.tar_stream import Entry
+from toolkit.tar.write import Entry
 
 _HEADERS = {
     "nvidia-cuda-nvcc-cu12": "cuda_nvcc",
@@ -201,7 +201,7 @@ def _pip(wheels: Sequence[WheelPin]) -> str:
     for wheel in wheels:
         if wheel.name == "pip":
             return wheel.file
-    raise ToolkitError(Code.IMAGE, "the lock has wheels, and no pip to install them", mend="ask for pip in the recipe")
+    raise ToolkitError(Code.IMAGE, "the lock has wheels, and no pip to install them", hint="ask for pip in the recipe")
 
 
 def _context_name(index: int) -> str:

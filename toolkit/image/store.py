@@ -15,12 +15,12 @@ import docker
 import docker.errors
 import requests
 
-from toolkit.engines.engine import engine_unreachable
+from toolkit.containers.engine import engine_unreachable
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.config import ImageConfig
 from toolkit.image.layer import Layer, LayerWriter
-from toolkit.tar_reading import PIECE, PieceReader, members
-from toolkit.tar_stream import Entry, tar_stream
+from toolkit.tar.read import PIECE, PieceReader, members
+from toolkit.tar.write import Entry, tar_stream
 
 _TIMEOUT = 600
 """Seconds without a byte from the engine: committing a layer of some GB is silent for minutes."""
@@ -75,8 +75,8 @@ class ImageStore:
         except docker.errors.ImageNotFound:
             return None
         diff_ids = tuple(image.attrs["RootFS"].get("Layers") or ())
-        told = [str(entry.get("CreatedBy", "")) for entry in reversed(image.history())]
-        origins = tuple(told) if len(told) == len(diff_ids) else (_UNKNOWN_ORIGIN,) * len(diff_ids)
+        reported = [str(entry.get("CreatedBy", "")) for entry in reversed(image.history())]
+        origins = tuple(reported) if len(reported) == len(diff_ids) else (_UNKNOWN_ORIGIN,) * len(diff_ids)
         config = ImageConfig(image.attrs["Config"] or {}, diff_ids, origins)
         return StoredImage(str(image.id), int(image.attrs["Size"]), config)
 
@@ -84,18 +84,18 @@ class ImageStore:
         """The image; raises `ToolkitError` (S103) where there is none."""
         found = self.find(reference)
         if not found:
-            raise ToolkitError(Code.IMAGE, f"image {reference} is not here", mend="toolkit build MANIFEST")
+            raise ToolkitError(Code.IMAGE, f"image {reference} is not here", hint="toolkit build MANIFEST")
         return found
 
     def pull(self, image: str) -> None:
         """Fetch a base from its registry, by digest, unless it is here."""
         if not self.find(image):
-            with _told(f"{image} could not be pulled"):
+            with _reported(f"{image} could not be pulled"):
                 self.engine.images.pull(image)
 
     def cut(self, image_id: str, roots: Sequence[str], file: Path, origin: str) -> Layer:
         """Write what lies at `roots` in the image as a layer to `file`; raises `ToolkitError` (S103)."""
-        with _told(f"the layer of {origin} could not be read"), self._container(image_id) as container:
+        with _reported(f"the layer of {origin} could not be read"), self._container(image_id) as container:
             writer = LayerWriter(file, origin)
             for root in sorted(roots):
                 writer.add_folders_above(root)
@@ -105,7 +105,7 @@ class ImageStore:
 
     def copy_layer(self, image: str, target: Path) -> None:
         """Write the tar of an image's one layer to `target`, the very bytes that its diff id is of."""
-        with _told(f"the layer of {image} could not be read"):
+        with _reported(f"the layer of {image} could not be read"):
             pieces = self.engine.api.get_image(image, chunk_size=PIECE)
             for _, _, content in members(PieceReader(pieces)):
                 # `<id>/layer.tar` up to Engine 24, a blob among others in the OCI layout of later ones.
@@ -120,7 +120,7 @@ class ImageStore:
     @contextmanager
     def exported(self, image: str) -> Iterator[PieceReader]:
         """The image's whole file system as the stream of a tar, while the context lasts."""
-        with _told(f"{image} could not be read"), self._container(image) as container:
+        with _reported(f"{image} could not be read"), self._container(image) as container:
             yield PieceReader(self.engine.api.export(container, chunk_size=PIECE))
 
     @contextmanager
@@ -139,7 +139,7 @@ class ImageStore:
         It has no name yet. Raises `ToolkitError` (S103), and where the engine names it by another id than its
         configuration's SHA-256.
         """
-        with _told("the engine could not take the image"):
+        with _reported("the engine could not take the image"):
             if not self.find(config.image_id):
                 for _ in self.engine.api.load_image(_archive(config, layers)):
                     pass
@@ -147,14 +147,14 @@ class ImageStore:
                 raise ToolkitError(
                     Code.IMAGE,
                     f"the engine does not know the image as {config.image_id}",
-                    mend="an engine with the containerd image store names images otherwise: switch it to overlay2",
+                    hint="an engine with the containerd image store names images otherwise: switch it to overlay2",
                 )
         return config.image_id
 
     def tag(self, image_id: str, reference: str) -> None:
         """Give the image its name: from now on it is there for everyone."""
         name, _, tag = reference.partition(":")
-        with _told(f"{image_id} could not be named {reference}"):
+        with _reported(f"{image_id} could not be named {reference}"):
             self.engine.api.tag(image_id, name, tag)
 
     def names_in(self, namespace: str) -> list[str]:
@@ -168,14 +168,14 @@ class ImageStore:
 
 
 @contextmanager
-def _told(what: str) -> Iterator[None]:
+def _reported(what: str) -> Iterator[None]:
     try:
         yield
     except (docker.errors.APIError, requests.RequestException, tarfile.TarError) as error:
         said = str(getattr(error, "explanation", "") or error)
         full = "no space left" in said
         raise ToolkitError(
-            Code.IMAGE, what, evidence=said, mend="free some of the engine's disk (docker system df)" if full else ""
+            Code.IMAGE, what, evidence=said, hint="free some of the engine's disk (docker system df)" if full else ""
         ) from error
 
 

@@ -7,7 +7,7 @@ import tarfile
 from dataclasses import dataclass
 from typing import IO
 
-from toolkit.tar_reading import PIECE, PieceReader, members
+from toolkit.tar.read import PIECE, PieceReader, members
 
 # What an engine puts into every container that it exports, and no image has.
 _ENGINES_OWN = ("dev", "proc", "sys", ".dockerenv", "etc/hostname", "etc/hosts", "etc/resolv.conf", "etc/mtab")

@@ -76,8 +76,8 @@ def differences(
 ) -> Difference:
     """From `old` to `new`; settings are as the engine has them. Files of a package that changed are told with it."""
     packages = tuple(_package_changes(old, new))
-    told = {(change.kind, change.name) for change in packages if not change.carried_by}
-    groups = (group for group in _file_groups(old, new) if (group.kind, group.name) not in told)
+    reported = {(change.kind, change.name) for change in packages if not change.carried_by}
+    groups = (group for group in _file_groups(old, new) if (group.kind, group.name) not in reported)
     return Difference(packages, tuple(groups), tuple(_setting_changes(old_settings, new_settings)), grown)
 
 

@@ -88,8 +88,8 @@ def engine_images(store: ImageStore) -> tuple[EngineImage, ...]:
 
 def layers(store: ImageStore, image_id: str) -> tuple[LayerSize, ...]:
     """The image's layers from the lowest up; those that hold no files are left out."""
-    told = reversed(store.engine.api.history(image_id))
-    sizes = (LayerSize(str(entry.get("CreatedBy", "")), int(entry["Size"])) for entry in told)
+    reported = reversed(store.engine.api.history(image_id))
+    sizes = (LayerSize(str(entry.get("CreatedBy", "")), int(entry["Size"])) for entry in reported)
     return tuple(layer for layer in sizes if layer.size)
 
 
@@ -109,7 +109,7 @@ def pick(word: str, images: Sequence[EngineImage]) -> EngineImage:
                 Code.IMAGE,
                 f"{word} is the beginning of {len(found)} images",
                 tuple(Problem(f"{image.reference}  {image.short_id}") for image in found),
-                mend="give more of the name",
+                hint="give more of the name",
             )
     raise _unknown(word, images)
 
@@ -139,4 +139,4 @@ def _unknown(word: str, images: Sequence[EngineImage]) -> ToolkitError:
     bare = {name.partition(":")[0]: name for name in names}
     near = get_close_matches(word, names, n=1) or [bare[name] for name in get_close_matches(word, bare, n=1)]
     hint = f"did you mean {near[0]}?" if near else "toolkit images list"
-    return ToolkitError(Code.IMAGE, f"no image {word} is here", mend=hint)
+    return ToolkitError(Code.IMAGE, f"no image {word} is here", hint=hint)

@@ -13,7 +13,7 @@ from toolkit.image.labels import LOCK_IN_IMAGE
 from toolkit.inventory.debian import DOCS, LISTS, STATUS, debian_packages
 from toolkit.inventory.model import DEB, Contents, Distribution, File, Package
 from toolkit.inventory.python import METADATA, RECORD, python_packages
-from toolkit.tar_reading import PIECE, PieceReader, members
+from toolkit.tar.read import PIECE, PieceReader, members
 
 _LONGEST_TEXT = 32 << 20
 """Bytes: the largest record that a package keeps (TensorFlow's) has 3 MB."""
@@ -32,11 +32,11 @@ _KINDS = {
     tarfile.FIFOTYPE: "pipe",
 }
 
-Told = Callable[[int], None]
+OnBytes = Callable[[int], None]
 """Called with the bytes read so far."""
 
 
-def read_contents(tar: IO[bytes] | PieceReader, told: Told = lambda _: None) -> Contents:
+def read_contents(tar: IO[bytes] | PieceReader, reported: OnBytes = lambda _: None) -> Contents:
     """Everything in the stream `tar`; contents are hashed as they pass, only packages' records are kept.
 
     Raises `tarfile.TarError` where the stream ends before the tar does.
@@ -58,7 +58,7 @@ def read_contents(tar: IO[bytes] | PieceReader, told: Told = lambda _: None) -> 
         kind = _KINDS.get(member.type, "other")
         files[path] = File(kind, member.mode & 0o7777, member.uid, member.gid, member.size, content)
         done += member.size
-        told(done)
+        reported(done)
     return contents_of(files, texts)
 
 

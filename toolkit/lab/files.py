@@ -10,11 +10,11 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_private_key
 
+from toolkit.atomic_file import write_whole
 from toolkit.errors import Code, ToolkitError
 from toolkit.lab.model import Lab, LabHost, Net
-from toolkit.places import house, private_folder
-from toolkit.run.keys import new_key_pair
-from toolkit.whole_file import write_whole
+from toolkit.paths import house, private_folder
+from toolkit.run.plan.ssh_keys import new_key_pair
 
 SCRATCH = "/var/tmp/toolkit"  # noqa: S108  a folder of the hosts, where each run has its own
 _MARK = "# Hosts of `toolkit lab up`; `toolkit lab down` removes this file."
@@ -68,7 +68,7 @@ def cluster_file(lab: Lab) -> Path:
         raise ToolkitError(
             Code.RESOURCES_ASKED,
             f"{file} is there, and is no lab's",
-            mend="name the lab otherwise: toolkit lab up --name NAME",
+            hint="name the lab otherwise: toolkit lab up --name NAME",
         )
     return file
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from toolkit.engines.docker_argv import Argv
+from toolkit.containers.docker_commands import Argv
 from toolkit.lab.model import Lab
 
 LAB_LABEL = "toolkit.lab"

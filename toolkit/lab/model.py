@@ -83,7 +83,7 @@ def lab_named(name: str, home: Path) -> Lab:
         raise ToolkitError(
             Code.RESOURCES_ASKED,
             f"a lab cannot be called `{name}`",
-            mend="2 to 40 small letters, digits and dashes, a letter first: its hosts are named after it",
+            hint="2 to 40 small letters, digits and dashes, a letter first: its hosts are named after it",
         )
     return Lab(name, home / "labs" / name)
 

@@ -115,7 +115,7 @@ class Taken:
             Code.RESOURCES,
             f"host {self.host} is taken",
             problems or (Problem(f"{self.host}: others ask for it at this moment"),),
-            mend="launch with --wait, or on other hosts",
+            hint="launch with --wait, or on other hosts",
             context={"host": self.host, "reason": "taken"},
         )
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
+from toolkit.atomic_file import sha256_of
 from toolkit.catalogue.model import Archive, DistributionBase
 from toolkit.child_environment import child_environment
 from toolkit.errors import Code, ToolkitError
@@ -21,7 +22,6 @@ from toolkit.lock.model import DebPin
 from toolkit.lock.pool import Pool
 from toolkit.process import stream
 from toolkit.urls import redact_urls
-from toolkit.whole_file import sha256_of
 
 LAST_LINES = 20
 _WIDEST = 300
@@ -101,14 +101,14 @@ def _run(argv: list[str], lines: list[str], base: DistributionBase, on_step: Cal
         status = stream(argv, on_line, environment=environment, data="\n".join([*lines, ""]))
     except FileNotFoundError:
         raise ToolkitError(
-            Code.IMAGE, "mmdebstrap is not installed", mend="sudo apt-get install mmdebstrap (Debian, Ubuntu)"
+            Code.IMAGE, "mmdebstrap is not installed", hint="sudo apt-get install mmdebstrap (Debian, Ubuntu)"
         ) from None
     if status != 0:
         raise ToolkitError(
             Code.IMAGE,
             f"mmdebstrap could not solve the packages of {base.suite.name}",
             evidence="\n".join(last),
-            mend="the lines above say why: no network, a proxy, a package that is not there; "
+            hint="the lines above say why: no network, a proxy, a package that is not there; "
             "a site's mirror is named by TOOLKIT_MIRROR_<ARCHIVE> (and without root: `uidmap`)",
         )
 
@@ -128,7 +128,7 @@ def _pins(base: DistributionBase, folder: Path, pool: Pool, environment: Mapping
         raise ToolkitError(
             Code.IMAGE,
             f"{', '.join(lost) or 'nothing'} was installed, and no index of {base.suite.name} names it",
-            mend="an archive changed meanwhile? try again",
+            hint="an archive changed meanwhile? try again",
         )
     for pin in pool.lacking(found.values()):
         pool.add(files[pin.sha256], pin)

@@ -48,7 +48,7 @@ def chosen(entries: Sequence[LockEntry], words: Iterable[str]) -> tuple[LockEntr
         raise ToolkitError(
             Code.MANIFEST,
             f"the catalogue has no `{word}`" + (f"; did you mean `{near[0]}`?" if near else ""),
-            mend="a combination (tensorflow-2.19-py3.11-cpu), a framework (tensorflow) or `all`",
+            hint="a combination (tensorflow-2.19-py3.11-cpu), a framework (tensorflow) or `all`",
         )
     return tuple(entry for entry in entries if entry.words & asked)
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from toolkit.atomic_file import write_whole
 from toolkit.errors import Code, Place, Problem, ToolkitError
 from toolkit.lock.model import DebPin, Lock, WheelPin
-from toolkit.lock.question import LOCK_FORMAT
-from toolkit.whole_file import write_whole
+from toolkit.lock.staleness import LOCK_FORMAT
 
 Pin = TypeVar("Pin", DebPin, WheelPin)
 
@@ -47,9 +47,9 @@ def read_lock(file: Path) -> Lock:
     try:
         text = file.read_text("utf-8")
     except FileNotFoundError:
-        raise ToolkitError(Code.IMAGE, f"{file} is missing", mend="toolkit lock") from None
+        raise ToolkitError(Code.IMAGE, f"{file} is missing", hint="toolkit lock") from None
     except UnicodeDecodeError:
-        raise ToolkitError(Code.IMAGE, f"{file} is no text", mend="toolkit lock --update") from None
+        raise ToolkitError(Code.IMAGE, f"{file} is no text", hint="toolkit lock --update") from None
     return parse_lock(text, str(file))
 
 
@@ -114,7 +114,7 @@ class _Reader:
         column = len(line) - len(line.lstrip()) + 1
         problem = Problem(what, Place(self._file, at, column), source_line=line)
         return ToolkitError(
-            Code.IMAGE, f"{self._file} has 1 problem", (problem,), mend="toolkit lock --update writes it anew"
+            Code.IMAGE, f"{self._file} has 1 problem", (problem,), hint="toolkit lock --update writes it anew"
         )
 
     def _peek(self) -> str:

@@ -43,7 +43,7 @@ def fetched_keyring(suite: Suite, environment: Mapping[str, str]) -> Iterator[Pa
             Code.IMAGE,
             f"the keys of {suite.title} could not be downloaded",
             evidence=str(error),
-            mend="no network, or a proxy? a site's mirror is named by TOOLKIT_MIRROR_<ARCHIVE>",
+            hint="no network, or a proxy? a site's mirror is named by TOOLKIT_MIRROR_<ARCHIVE>",
         ) from None
     found = hashlib.sha256(answer.content).hexdigest()
     if found != suite.keyring.sha256:
@@ -51,7 +51,7 @@ def fetched_keyring(suite: Suite, environment: Mapping[str, str]) -> Iterator[Pa
             Code.IMAGE,
             f"{url} is not the package of keys that images/suites.yml names",
             evidence=f"expected sha256 {suite.keyring.sha256}\nfound    sha256 {found}",
-            mend="another mirror; these keys decide which packages are trusted",
+            hint="another mirror; these keys decide which packages are trusted",
         )
     with tempfile.TemporaryDirectory(prefix="toolkit-keys-") as name:
         folder = Path(name)

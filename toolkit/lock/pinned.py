@@ -63,7 +63,7 @@ def exact_versions(requirements: Sequence[str], python: str) -> dict[str, Versio
             raise ToolkitError(
                 Code.IMAGE,
                 f"`{line}` does not name one version",
-                mend=f"Python {python} has no resolver any more: name every package that is needed, as NAME==VERSION",
+                hint=f"Python {python} has no resolver any more: name every package that is needed, as NAME==VERSION",
             ) from None
     return found
 
@@ -87,7 +87,7 @@ def pin_of(
             Code.IMAGE,
             f"{name} {version} has no wheel for Python {python} on {suite.title}",
             evidence="\n".join(sorted(wheels)),
-            mend="name another version of it; an image is made of wheels alone",
+            hint="name another version of it; an image is made of wheels alone",
         )
     digests = {file: wheel["hashes"]["sha256"] for file, wheel in wheels.items()}
     chosen = allowed_wheel(name, str(version), digests, tags, hashes)
@@ -107,7 +107,7 @@ def _files(session: requests.Session, index: str, name: str) -> list[dict[str, A
             Code.IMAGE,
             f"{url} does not tell its files",
             evidence=str(error),
-            mend="no network, or a proxy? an index must answer in JSON (PEP 691); PIP_INDEX_URL names another",
+            hint="no network, or a proxy? an index must answer in JSON (PEP 691); PIP_INDEX_URL names another",
         ) from None
 
 

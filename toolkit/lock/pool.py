@@ -15,11 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from toolkit.atomic_file import copy_of, sha256_of
 from toolkit.errors import Code, ToolkitError
 from toolkit.full_disk import cache_watched
 from toolkit.lock.model import DebPin, WheelPin
-from toolkit.places import private_folder
-from toolkit.whole_file import copy_of, sha256_of
+from toolkit.paths import private_folder
 
 Pin = DebPin | WheelPin
 AnyPin = TypeVar("AnyPin", DebPin, WheelPin, DebPin | WheelPin)
@@ -75,7 +75,7 @@ class Pool:
                 Code.IMAGE,
                 f"{pin.file} is not what the lock says",
                 evidence=f"expected sha256 {pin.sha256}\nfound    sha256 {found}",
-                mend="the mirror serves another file, or the download was damaged: try again, or another mirror",
+                hint="the mirror serves another file, or the download was damaged: try again, or another mirror",
             )
         return file.replace(private_folder(self.path(pin).parent) / pin.file)
 
@@ -103,5 +103,5 @@ class Pool:
                 raise ToolkitError(
                     Code.IMAGE,
                     f"the pool's {pin.file} is not what the lock says, and is dropped",
-                    mend="start again: it is fetched anew. Where it happens again, something writes to the cache",
+                    hint="start again: it is fetched anew. Where it happens again, something writes to the cache",
                 )

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 
 from toolkit.catalogue.model import DistributionBase, Recipe
 from toolkit.errors import Code, ToolkitError
-from toolkit.image.progress import Progress, Report
 from toolkit.lock.debs import solve_debs
 from toolkit.lock.entries import LockEntry
 from toolkit.lock.file import read_lock, write_lock
 from toolkit.lock.model import DebPin, Lock, WheelPin
 from toolkit.lock.pool import Pool
-from toolkit.lock.question import TEMPLATE_CHANGED, deb_question, question, stale, template_digest
+from toolkit.lock.staleness import TEMPLATE_CHANGED, deb_question, question, stale, template_digest
 from toolkit.lock.wheels import solve_wheels
+from toolkit.progress import Progress, Report
 
 MISSING = "there is no lock yet"
 UNREADABLE = "the lock cannot be read"
@@ -121,5 +121,5 @@ def _no_glibc(recipe: Recipe) -> ToolkitError:
     return ToolkitError(
         Code.IMAGE,
         f"{recipe.name} stands on a registry's image, whose glibc is not known: its wheels cannot be solved",
-        mend="give the row a `suite`",
+        hint="give the row a `suite`",
     )

@@ -80,6 +80,6 @@ def allowed_wheel(
             Code.CODE,
             f"none of the hashes that are given for {name} is that of a wheel of {name} {version} for this image",
             evidence="\n".join(f"{digests[file][:_SHOWN]}…  {file}" for file in sorted(digests)),
-            mend="above is what the index has: compare, take the hashes of its wheels, or leave the hashes out",
+            hint="above is what the index has: compare, take the hashes of its wheels, or leave the hashes out",
         )
     return chosen

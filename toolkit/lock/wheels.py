@@ -83,11 +83,11 @@ def solve_wheels(
         (folder / "constraints.txt").write_text("".join(f"{line}\n" for line in constraints))
         if keep:
             (folder / "pylock.toml").write_text(_preferences(keep))
-        argv, told = (
+        argv, reported = (
             compile_argv(folder, python, suite.glibc),
             child_environment("uv", uv_environment(environment)),
         )
-        result = run(argv, check=False, timeout=_SECONDS, environment=told)
+        result = run(argv, check=False, timeout=_SECONDS, environment=reported)
         if not result.ok:
             raise _unsolved(requirements, python, suite, result.errors)
         return pins_of((folder / "pylock.toml").read_text(), python, suite, hashes, apart)
@@ -121,7 +121,7 @@ def _pin(
             Code.IMAGE,
             f"{package['name']} {version} has no wheel for Python {python} on {suite.title}",
             evidence="\n".join(sorted(wheels)),
-            mend="ask for another version of it; an image is made of wheels alone",
+            hint="ask for another version of it; an image is made of wheels alone",
         )
     chosen = allowed_wheel(name, version, digests, tags, hashes)
     return WheelPin(name, package["version"], chosen, digests[chosen], wheels[chosen].get("size", 0))
@@ -142,8 +142,8 @@ def _preferences(pins: Sequence[WheelPin]) -> str:
 def uv_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """uv's variables: pip's own names the site's index to it, too, unless it has been told one. The URL may hold a
     password, and everyone can see an argv."""
-    told = any(environment.get(name) for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL"))
-    index = "" if told else environment.get("PIP_INDEX_URL", "")
+    reported = any(environment.get(name) for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL"))
+    index = "" if reported else environment.get("PIP_INDEX_URL", "")
     return {**environment, **({"UV_DEFAULT_INDEX": index} if index else {})}
 
 
@@ -152,7 +152,7 @@ def _unsolved(requirements: Sequence[str], python: str, suite: Suite, said: str)
         Code.IMAGE,
         f"no wheels answer {' '.join(requirements)} for Python {python} on {suite.title}",
         evidence="\n".join(said.strip().splitlines()[-LAST_LINES:]),
-        mend="the lines above say why: versions that exclude each other, a package without wheels, or no network",
+        hint="the lines above say why: versions that exclude each other, a package without wheels, or no network",
     )
     error.said = said.strip()
     return error

@@ -24,9 +24,9 @@ from toolkit.manifest.units import (
     SIZE_WRONG,
     size_hint,
 )
-from toolkit.places import house
-from toolkit.yaml_check import TAG
-from toolkit.yaml_source import Path_
+from toolkit.paths import house
+from toolkit.yaml.source import Path_
+from toolkit.yaml.validate import TAG
 
 MAX_NODES = 1024
 MAX_RETRIES = 10

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from toolkit.yaml_source import Source
+from toolkit.yaml.source import Source
 
 _REFERENCES = "training_data_reference and training_results_reference"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import Code, Problem, ToolkitError
+from toolkit.manifest.diagnostics import Diagnostics, Remark
 from toolkit.manifest.dialects.canonical import DEFINITION, CanonicalManifest
 from toolkit.manifest.dialects.ffdl import FfdlManifest
 from toolkit.manifest.dialects.wml import WmlManifest
@@ -14,9 +15,8 @@ from toolkit.manifest.dialects.wml_2017 import Wml2017Manifest
 from toolkit.manifest.dialects.wml_v4 import WmlV4Manifest
 from toolkit.manifest.model import Manifest
 from toolkit.manifest.other_files import other_file
-from toolkit.manifest.told import Remark, Told
-from toolkit.yaml_check import validate
-from toolkit.yaml_source import Path_, Source, read_source, several
+from toolkit.yaml.source import Path_, Source, read_source, several
+from toolkit.yaml.validate import validate
 
 MAX_BYTES = 64 << 10
 MAX_VALUES = 2000
@@ -70,12 +70,12 @@ def read_with_warnings(file: Path) -> ReadManifest:
         what, name = other
         raise ToolkitError(Code.MANIFEST, f"{file} has 1 problem", (source.problem(what, (name,), at_key=True),))
     dialect = dialect_of(source)
-    told = Told()
-    manifest = validate(source, DIALECTS[dialect]).to_manifest(told)
-    if told.refusals:
-        problems = tuple(_placed(source, remark) for remark in told.refusals)
+    diagnostics = Diagnostics()
+    manifest = validate(source, DIALECTS[dialect]).to_manifest(diagnostics)
+    if diagnostics.refusals:
+        problems = tuple(_placed(source, remark) for remark in diagnostics.refusals)
         raise ToolkitError(Code.MANIFEST, f"{file} has {several(len(problems))}", problems)
-    return ReadManifest(manifest, dialect, tuple(_placed(source, remark) for remark in told.warnings))
+    return ReadManifest(manifest, dialect, tuple(_placed(source, remark) for remark in diagnostics.warnings))
 
 
 def dialect_of(source: Source) -> str:

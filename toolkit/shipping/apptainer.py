@@ -10,11 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from toolkit.errors import Code, ToolkitError
-from toolkit.image.progress import Progress, Report
 from toolkit.image.store import ImageStore
 from toolkit.process import stream
+from toolkit.progress import Progress, Report
+from toolkit.shipping.output_file import full_disk_told
 from toolkit.shipping.save import save_images
-from toolkit.shipping.writing import full_disk_told
 
 PROGRAMS = ("apptainer", "singularity")
 LAST_LINES = 20
@@ -35,7 +35,7 @@ def find_program(which: Callable[[str], str | None] = shutil.which) -> str:
         raise ToolkitError(
             Code.RESOURCES,
             f"no {' or '.join(PROGRAMS)} on this machine: it is what makes a SIF file",
-            mend="install apptainer here; or `toolkit save REF -o FILE.tar`, and where apptainer is: "
+            hint="install apptainer here; or `toolkit save REF -o FILE.tar`, and where apptainer is: "
             "apptainer build IMAGE.sif docker-archive:FILE.tar",
         )
     return found

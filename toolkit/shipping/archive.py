@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.errors import Code, ToolkitError
-from toolkit.tar_reading import BoundedTarInfo
+from toolkit.tar.read import BoundedTarInfo
 
 _PIECE = 1 << 20
 _MOST_MEMBERS = 100_000
@@ -91,7 +91,7 @@ def damaged(file: Path, why: str) -> ToolkitError:
         Code.IMAGE,
         f"{file} is damaged, or was not made by this tool: nothing of it was used",
         evidence=why,
-        mend="copy it once more, and compare `sha256sum` on both machines",
+        hint="copy it once more, and compare `sha256sum` on both machines",
     )
 
 

@@ -12,16 +12,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolkit.atomic_file import sha256_of
 from toolkit.errors import Code, ToolkitError
-from toolkit.image.progress import Progress, Report
 from toolkit.image.store import ImageStore
 from toolkit.lock.pool import Pin, Pool
+from toolkit.progress import Progress, Report
 from toolkit.shipping.oci import OciImage
+from toolkit.shipping.output_file import new_file
 from toolkit.shipping.save import Saved, check_here, layout_blobs, layout_documents, layout_entries, spooled
 from toolkit.shipping.spool import Spool
-from toolkit.shipping.writing import new_file
-from toolkit.tar_stream import Entry, tar_stream
-from toolkit.whole_file import sha256_of
+from toolkit.tar.write import Entry, tar_stream
 
 README, SUMS, TOOL, POOL = "README.txt", "SHA256SUMS", "tool/", "pool/"
 
@@ -57,12 +57,12 @@ def make_bundle(contents: Contents, pool: Pool, target: Path, store: ImageStore,
 def check_pool(pins: Sequence[Pin], pool: Pool) -> None:
     """Whether the pool has every file, undamaged; raises `ToolkitError` (S103), and forgets one that was damaged."""
     if missing := pool.missing(pins):
-        raise ToolkitError(Code.IMAGE, f"the pool lacks {missing[0].file}", mend="toolkit build MANIFEST")
+        raise ToolkitError(Code.IMAGE, f"the pool lacks {missing[0].file}", hint="toolkit build MANIFEST")
     for pin in pins:
         if sha256_of(pool.path(pin)) != pin.sha256:
             pool.drop(pin)
             raise ToolkitError(
-                Code.IMAGE, f"the pool's {pin.file} was damaged, and is dropped", mend="start again: it is fetched anew"
+                Code.IMAGE, f"the pool's {pin.file} was damaged, and is dropped", hint="start again: it is fetched anew"
             )
 
 

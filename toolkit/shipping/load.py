@@ -14,11 +14,11 @@ import requests
 from pydantic import BaseModel, Field, ValidationError
 
 from toolkit.errors import Code, ToolkitError
-from toolkit.image.progress import Progress, Report
 from toolkit.image.store import ImageStore
+from toolkit.progress import Progress, Report
 from toolkit.shipping import oci
 from toolkit.shipping.archive import Archive, damaged
-from toolkit.tar_stream import END, framed
+from toolkit.tar.write import END, framed
 
 _REFERENCE = re.compile(
     r"(?:[A-Za-z0-9.-]{1,200}(?::[0-9]{1,5})?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
@@ -127,7 +127,7 @@ def _missing(archive: Archive, image: ShippedImage, store: ImageStore) -> bool:
             Code.IMAGE,
             f"the engine has another {image.reference} than {archive.file}",
             evidence=f"in the engine {found.image_id}\nin the file   {image.image_id}",
-            mend=f"one name is one image: `docker rmi {image.reference}`, and load again, if you want the file's",
+            hint=f"one name is one image: `docker rmi {image.reference}`, and load again, if you want the file's",
         )
     return found is None
 
@@ -212,11 +212,13 @@ def _check_docker_manifest(archive: Archive, images: Sequence[ShippedImage]) -> 
     """Both documents say what is what: one that was changed differs from the other."""
     try:
         entries = json.loads(archive.document(oci.DOCKER_FILE))
-        told = sorted((tag, entry["Config"], entry["Layers"]) for entry in entries for tag in entry["RepoTags"] or [""])
+        reported = sorted(
+            (tag, entry["Config"], entry["Layers"]) for entry in entries for tag in entry["RepoTags"] or [""]
+        )
     except (ValueError, TypeError, KeyError, RecursionError):
         raise damaged(archive.file, f"{oci.DOCKER_FILE} cannot be read") from None
     expected = json.loads(_docker_manifest(images))
-    if told != [(entry["RepoTags"][0], entry["Config"], entry["Layers"]) for entry in expected]:
+    if reported != [(entry["RepoTags"][0], entry["Config"], entry["Layers"]) for entry in expected]:
         raise damaged(archive.file, f"{oci.INDEX_FILE} and {oci.DOCKER_FILE} do not agree")
 
 
@@ -235,5 +237,5 @@ def _refused(archive: Archive, said: str) -> ToolkitError:
         Code.IMAGE,
         f"the engine refused the images of {archive.file}",
         evidence=said,
-        mend="free some of the engine's disk (docker system df)" if full else "",
+        hint="free some of the engine's disk (docker system df)" if full else "",
     )

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from toolkit.errors import Code, ToolkitError
-from toolkit.image.progress import Progress, Report
 from toolkit.process import stream
+from toolkit.progress import Progress, Report
 
 REQUIREMENTS = Path("requirements") / "tool.txt"
 """In the tool's source: what it needs, with hashes."""
@@ -46,13 +46,13 @@ def gather_wheels(house: Path, pythons: Sequence[str], folder: Path, report: Rep
         raise ToolkitError(
             Code.RESOURCES,
             "a bundle holds the tool itself, and here is no source to make it from",
-            mend="make the bundle from a checkout of the tool (git clone, ./quickstart)",
+            hint="make the bundle from a checkout of the tool (git clone, ./quickstart)",
         )
     if importlib.util.find_spec("hatchling") is None:
         raise ToolkitError(
             Code.RESOURCES,
             "hatchling, which makes the tool's wheel, is not installed here",
-            mend=f"pip install --require-hashes -r {house / 'requirements' / 'examples.txt'}",
+            hint=f"pip install --require-hashes -r {house / 'requirements' / 'examples.txt'}",
         )
     _pip(wheel_argv(house, folder), report)
     for python in pythons:
@@ -72,5 +72,5 @@ def _pip(argv: Sequence[str], report: Report) -> None:
             Code.IMAGE,
             "the tool's own wheels could not be had",
             evidence="\n".join(last),
-            mend="look at pip's lines above: no network, a proxy, or no wheel for that Python",
+            hint="look at pip's lines above: no network, a proxy, or no wheel for that Python",
         )

@@ -12,11 +12,11 @@ from typing import Any
 import docker.errors
 import requests
 
-from toolkit.catalogue.version import HASH_LENGTH
+from toolkit.catalogue.image_version import HASH_LENGTH
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.labels import INPUTS_SHA256, VERSION
-from toolkit.image.progress import Progress, Report
 from toolkit.image.store import ImageStore
+from toolkit.progress import Progress, Report
 from toolkit.shipping.oci import is_host
 
 _NAME = re.compile(r"[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(?::[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?")
@@ -65,12 +65,12 @@ def address_of(text: str, tag: str = "") -> Address:
         raise ToolkitError(
             Code.RESOURCES_ASKED,
             f"`{text}` is no place in a registry",
-            mend="HOST:PORT/NAME, such as registry.site:5000/training; docker.io/NAME for Docker Hub",
+            hint="HOST:PORT/NAME, such as registry.site:5000/training; docker.io/NAME for Docker Hub",
         )
     name, _, given = rest.partition(":")
     if not (given or tag):
         raise ToolkitError(
-            Code.RESOURCES_ASKED, f"`{text}` has no tag", mend=f"{text}:TAG, as `toolkit push` printed it"
+            Code.RESOURCES_ASKED, f"`{text}` has no tag", hint=f"{text}:TAG, as `toolkit push` printed it"
         )
     return Address(host, name, given or tag)
 
@@ -79,7 +79,7 @@ def push(reference: str, address: Address, store: ImageStore, report: Report) ->
     """Give the image to a registry; raises `ToolkitError`: S103, S100 for an unreachable registry, C103 for a login."""
     image, there = store.get(reference), store.find(str(address))
     digest = ""
-    with _told(address):
+    with _reported(address):
         store.engine.api.tag(image.image_id, address.repository, address.tag)
     try:
         start = partial(store.engine.api.push, address.repository, address.tag, stream=True, decode=True)
@@ -139,13 +139,13 @@ def promised(address: Address, labels: dict[str, str]) -> str:
 
 def registry_error(address: Address, said: str) -> ToolkitError:
     """What an engine says of a registry, as an error that tells a closed door from a missing house. Pure."""
-    for words, code, what, mend in _REASONS:
+    for words, code, what, hint in _REASONS:
         if any(word in said for word in words):
             return ToolkitError(
                 code,
                 what.format(host=address.host, image=f"{address.name}:{address.tag}"),
                 evidence=said[-1000:],
-                mend=mend.format(host=address.host),
+                hint=hint.format(host=address.host),
             )
     return ToolkitError(Code.IMAGE, f"{address} could not be transferred", evidence=said[-1000:])
 
@@ -206,7 +206,7 @@ def _transfer(
     """The engine's events, told as bytes over all layers; raises `ToolkitError` for the one that is an error."""
     layers: dict[str, tuple[int, int]] = {}
     report(Progress(stage, str(address)))
-    with _told(address):
+    with _reported(address):
         for event in start():
             if "error" in event:
                 raise registry_error(address, str(event["error"]))
@@ -219,7 +219,7 @@ def _transfer(
 
 
 @contextmanager
-def _told(address: Address) -> Iterator[None]:
+def _reported(address: Address) -> Iterator[None]:
     try:
         yield
     except (docker.errors.DockerException, requests.RequestException) as error:
@@ -231,5 +231,5 @@ def _other(address: Address, evidence: str) -> ToolkitError:
         Code.IMAGE,
         f"{address} is not the image that its name promises",
         evidence=evidence,
-        mend="ask who pushed it; `toolkit build MANIFEST` makes the image from its lock",
+        hint="ask who pushed it; `toolkit build MANIFEST` makes the image from its lock",
     )

@@ -12,12 +12,12 @@ import docker.errors
 import requests
 
 from toolkit.errors import Code, ToolkitError
-from toolkit.image.progress import Progress, Report
 from toolkit.image.store import ImageStore
+from toolkit.progress import Progress, Report
 from toolkit.shipping.oci import DOCKER_FILE, INDEX_FILE, LAYOUT, LAYOUT_FILE, Blob, OciImage, docker_manifest, index
+from toolkit.shipping.output_file import full_disk_told, new_file
 from toolkit.shipping.spool import Spool
-from toolkit.shipping.writing import full_disk_told, new_file
-from toolkit.tar_stream import Entry, tar_stream
+from toolkit.tar.write import Entry, tar_stream
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from typing import IO
 
 from toolkit.errors import Code, ToolkitError
 from toolkit.shipping.oci import DOCKER_FILE, Blob, OciImage
-from toolkit.tar_reading import PIECE, PieceReader, members
+from toolkit.tar.read import PIECE, PieceReader, members
 
 _GZIP = b"\x1f\x8b"
 _MOST_LINKS = 100
@@ -106,5 +106,5 @@ def _contradiction(reference: str, evidence: str) -> ToolkitError:
         Code.IMAGE,
         f"the engine did not save {reference} whole",
         evidence=evidence,
-        mend="try again; see the engine's log",
+        hint="try again; see the engine's log",
     )

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from toolkit.image.progress import Progress, Report
 from toolkit.lock.model import DebPin, WheelPin
 from toolkit.lock.pool import Pin, Pool
+from toolkit.progress import Progress, Report
 from toolkit.shipping.archive import Archive, damaged
 from toolkit.shipping.bundle import POOL, SUMS
 from toolkit.shipping.load import ShippedImage, check_digests, read_layout
-from toolkit.shipping.writing import full_disk_told
+from toolkit.shipping.output_file import full_disk_told
 
 _SUM = re.compile(r"([0-9a-f]{64})  (\S.*)")
 _POOL_FILE = re.compile(r"pool/([0-9a-f]{64})/([A-Za-z0-9][A-Za-z0-9._+~!%-]{0,250}\.(?:deb|whl))")
@@ -28,11 +28,11 @@ class CheckedBundle:
 
 def check_bundle(archive: Archive, report: Report) -> CheckedBundle:
     """Compare all of it; raises `ToolkitError` (S103) with what differs, before anything of it is used."""
-    told = read_sums(archive)
+    reported = read_sums(archive)
     found = check_digests(archive, report)
     del found[SUMS]
-    if differing := sorted(name for name in told.keys() | found.keys() if told.get(name) != found.get(name)):
-        shown = "\n".join(f"{name}: {_difference(told.get(name), found.get(name))}" for name in differing[:5])
+    if differing := sorted(name for name in reported.keys() | found.keys() if reported.get(name) != found.get(name)):
+        shown = "\n".join(f"{name}: {_difference(reported.get(name), found.get(name))}" for name in differing[:5])
         raise damaged(archive.file, shown + (f"\nand {len(differing) - 5} more" if len(differing) > 5 else ""))
     pins = tuple(_pin(archive, name) for name in sorted(archive.members) if name.startswith(POOL))
     return CheckedBundle(archive, read_layout(archive), pins)
@@ -79,7 +79,7 @@ def _pin(archive: Archive, name: str) -> Pin:
     return DebPin("", "", "", "", match[2], match[1], size)
 
 
-def _difference(told: str | None, found: str | None) -> str:
-    if told is None:
+def _difference(reported: str | None, found: str | None) -> str:
+    if reported is None:
         return f"not in {SUMS}"
-    return "not there" if found is None else f"SHA-256 {found}, expected {told}"
+    return "not there" if found is None else f"SHA-256 {found}, expected {reported}"

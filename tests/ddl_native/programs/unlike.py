@@ -11,26 +11,26 @@ import numpy as np
 LAST = ddl.rank() == ddl.size() - 1
 
 
-def told(what, act):
+def reported(what, act):
     try:
         found = act()
     except Exception as error:
-        told = str(error).replace("\n", " ")
-        print(f"\nTOLD {what} {ddl.rank()} {type(error).__name__} {told}", flush=True)
+        reported = str(error).replace("\n", " ")
+        print(f"\nTOLD {what} {ddl.rank()} {type(error).__name__} {reported}", flush=True)
     else:
         print(f"\nNOTHING {what} {ddl.rank()} {found}", flush=True)
 
 
 def of_arrays():
-    told("shape", lambda: ddl.bcast(np.zeros((3, 2) if LAST else (2, 3))))
-    told("dtype", lambda: ddl.bcast(np.zeros(2, "i4" if LAST else "f4")))
+    reported("shape", lambda: ddl.bcast(np.zeros((3, 2) if LAST else (2, 3))))
+    reported("dtype", lambda: ddl.bcast(np.zeros(2, "i4" if LAST else "f4")))
     fields = [("a", "i4"), ("c" if LAST else "b", "f4")]
-    told("fields", lambda: ddl.bcast(np.zeros(2, fields)))
-    told("root", lambda: ddl.bcast(np.zeros(2), root=1 if LAST else 0))
-    told("number", lambda: ddl.allreduce_n([1.0]) if LAST else ddl.allreduce_n([1.0, 2.0]))
-    told("sum", lambda: ddl.allreduce_n([np.ones(2, "i4" if LAST else "u1")], average=False))
-    told("complex", lambda: ddl.allreduce_n([np.ones((3, 2) if LAST else (2, 3), "c8")]))
-    told("name", lambda: ddl.bcast(np.zeros(3 if LAST else 2), name="the weights"))
+    reported("fields", lambda: ddl.bcast(np.zeros(2, fields)))
+    reported("root", lambda: ddl.bcast(np.zeros(2), root=1 if LAST else 0))
+    reported("number", lambda: ddl.allreduce_n([1.0]) if LAST else ddl.allreduce_n([1.0, 2.0]))
+    reported("sum", lambda: ddl.allreduce_n([np.ones(2, "i4" if LAST else "u1")], average=False))
+    reported("complex", lambda: ddl.allreduce_n([np.ones((3, 2) if LAST else (2, 3), "c8")]))
+    reported("name", lambda: ddl.bcast(np.zeros(3 if LAST else 2), name="the weights"))
 
 
 def of_tensorflow():
@@ -48,31 +48,31 @@ def of_tensorflow():
             tf.reduce_sum(v)
         return v.numpy()
 
-    told("variable", lambda: variable("w", (3, 2) if LAST else (2, 3)))
-    told("read", lambda: read("r", (3, 2) if LAST else (2, 3)))
-    told("tensor", lambda: ddl.bcast(tf.zeros([3, 2] if LAST else [2, 3])))
-    told("dtype", lambda: ddl.bcast(tf.zeros([2], tf.int32 if LAST else tf.float32)))
-    told("bool", lambda: ddl.bcast(tf.zeros([2], tf.bool if LAST else tf.uint8)))
-    told("complex", lambda: ddl.bcast(tf.zeros([1], tf.complex64) if LAST else tf.zeros([1], tf.float64)))
-    told("root", lambda: ddl.bcast(tf.zeros([2]), root=1 if LAST else 0))
-    told("function", tf.function(lambda: ddl.bcast(tf.zeros([3, 2] if LAST else [2, 3]))))
-    told("sum", lambda: ddl.allreduce_n([tf.ones([2], tf.int32 if LAST else tf.uint8)], average=False))
-    told("kind", lambda: ddl.bcast([1.0] if LAST else tf.zeros([2])))
+    reported("variable", lambda: variable("w", (3, 2) if LAST else (2, 3)))
+    reported("read", lambda: read("r", (3, 2) if LAST else (2, 3)))
+    reported("tensor", lambda: ddl.bcast(tf.zeros([3, 2] if LAST else [2, 3])))
+    reported("dtype", lambda: ddl.bcast(tf.zeros([2], tf.int32 if LAST else tf.float32)))
+    reported("bool", lambda: ddl.bcast(tf.zeros([2], tf.bool if LAST else tf.uint8)))
+    reported("complex", lambda: ddl.bcast(tf.zeros([1], tf.complex64) if LAST else tf.zeros([1], tf.float64)))
+    reported("root", lambda: ddl.bcast(tf.zeros([2]), root=1 if LAST else 0))
+    reported("function", tf.function(lambda: ddl.bcast(tf.zeros([3, 2] if LAST else [2, 3]))))
+    reported("sum", lambda: ddl.allreduce_n([tf.ones([2], tf.int32 if LAST else tf.uint8)], average=False))
+    reported("kind", lambda: ddl.bcast([1.0] if LAST else tf.zeros([2])))
 
 
 def of_torch():
     import torch
     import torch.distributed as dist
 
-    told("dtype", lambda: ddl.bcast(torch.tensor([7, 8], dtype=torch.int32) if LAST else torch.tensor([1.5, 2.5])))
-    told("shape", lambda: ddl.bcast(torch.zeros(3, 2) if LAST else torch.zeros(2, 3)))
-    told("root", lambda: ddl.bcast(torch.zeros(2), root=1 if LAST else 0))
-    told("sum", lambda: ddl.allreduce_n([torch.ones(2, dtype=torch.int32 if LAST else torch.uint8)], average=False))
+    reported("dtype", lambda: ddl.bcast(torch.tensor([7, 8], dtype=torch.int32) if LAST else torch.tensor([1.5, 2.5])))
+    reported("shape", lambda: ddl.bcast(torch.zeros(3, 2) if LAST else torch.zeros(2, 3)))
+    reported("root", lambda: ddl.bcast(torch.zeros(2), root=1 if LAST else 0))
+    reported("sum", lambda: ddl.allreduce_n([torch.ones(2, dtype=torch.int32 if LAST else torch.uint8)], average=False))
     model = torch.nn.Linear(2, 3) if LAST else torch.nn.Linear(3, 2)
-    told("model", lambda: ddl.torch.broadcast(model))
+    reported("model", lambda: ddl.torch.broadcast(model))
     dist.init_process_group("ddl")
-    told("group", lambda: dist.broadcast(torch.zeros(3, 2) if LAST else torch.zeros(2, 3), 1))
-    told("gather", lambda: dist.all_gather([torch.zeros(2 + LAST)] * ddl.size(), torch.zeros(2 + LAST)))
+    reported("group", lambda: dist.broadcast(torch.zeros(3, 2) if LAST else torch.zeros(2, 3), 1))
+    reported("gather", lambda: dist.all_gather([torch.zeros(2 + LAST)] * ddl.size(), torch.zeros(2 + LAST)))
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ import pytest
 from toolkit.image.config import ImageConfig
 from toolkit.image.store import ImageStore, StoredImage
 from toolkit.process import Result
-from toolkit.shipping.hosts.lacking import chain_ids
-from toolkit.tar_stream import END, Entry, tar_stream
+from toolkit.shipping.hosts.missing_layers import chain_ids
+from toolkit.tar.write import END, Entry, tar_stream
 
 
 def digits(content: bytes) -> str:

@@ -8,7 +8,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.shipping.hosts.lacking import LayerNames, chain_ids, prefix_there
+from toolkit.shipping.hosts.missing_layers import LayerNames, chain_ids, prefix_there
 
 LAYERS = st.lists(st.sampled_from("abc"), max_size=5)
 

@@ -11,7 +11,7 @@ import pytest
 from cryptography import x509
 
 from toolkit.shipping.hosts.outgoing import registry_place
-from toolkit.shipping.hosts.pair import new_pair
+from toolkit.shipping.hosts.tls_pair import new_pair
 
 
 def test_a_registry_is_asked_by_digest_where_it_is_known_and_else_by_version() -> None:

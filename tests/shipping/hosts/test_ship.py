@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from toolkit.engines.engine import Engine
+from toolkit.containers.engine import Engine
 from toolkit.errors import Code, ToolkitError
-from toolkit.image.progress import Progress
+from toolkit.progress import Progress
 from toolkit.shipping.hosts.ship import Shipped, ship
 
 BASE, MIDDLE, TOP = b"b" * 3000, b"m" * 2000, b"t" * 1000
@@ -127,25 +127,25 @@ def test_from_a_registry_where_there_is_one(world: Any) -> None:
 
 @pytest.mark.parametrize("there", [None, b"another"])
 def test_a_registry_that_has_it_not_or_another_is_told_and_passed_by(world: Any, there: bytes | None) -> None:
-    image, told = world.image("x:1", (BASE,)), []
+    image, reported = world.image("x:1", (BASE,)), []
     registry = {"reg:5000/training:1": world.image("x:1", (there,))} if there else {}
     host = world.host("h", registry=registry)
 
     def report(progress: Progress) -> None:
-        told.append(progress.detail)
+        reported.append(progress.detail)
 
     answer = shipped(world, [host], image, registry="reg:5000/training", report=report)
     assert answer == (Shipped("h", "operator", 1),)
     assert host.names == {"x:1": image.image_id}
-    (said,) = [line for line in told if "streaming instead" in line]
+    (said,) = [line for line in reported if "streaming instead" in line]
     assert said.startswith("reg:5000/training failed, streaming instead: ")
 
 
 def test_it_is_told_how_far_it_is(world: Any) -> None:
-    image, told = world.image("x:1", (BASE, TOP)), []
-    shipped(world, [world.host("h")], image, report=told.append)
-    assert told[0] == Progress("h", "looking for the image")
-    sent = [one for one in told if one.total]
+    image, reported = world.image("x:1", (BASE, TOP)), []
+    shipped(world, [world.host("h")], image, report=reported.append)
+    assert reported[0] == Progress("h", "looking for the image")
+    sent = [one for one in reported if one.total]
     assert {one.detail for one in sent} == {"sending layer 1 of 2", "sending layer 2 of 2"}
     assert (sent[-1].done, sent[-1].total, sent[-1].unit) == (4000, 4000, "bytes")
 

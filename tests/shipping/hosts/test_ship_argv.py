@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from toolkit.shipping.hosts import ship_argv
-from toolkit.shipping.hosts.ship_argv import There
+from toolkit.shipping.hosts import ship_commands as ship_argv
+from toolkit.shipping.hosts.ship_commands import There
 
 QUIET = ["--config", "/run/private/none", "--cache-dir", "/run/private/cache"]
 STATS = ["--use-json-log", "--stats", "1s", "--stats-log-level", "NOTICE"]

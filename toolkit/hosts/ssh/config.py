@@ -14,7 +14,7 @@ from pathlib import Path
 
 from toolkit.cluster.model import Access, Host
 from toolkit.errors import Code, ToolkitError
-from toolkit.hosts.all_at_once import Job, do_all
+from toolkit.hosts.parallel import Job, do_all
 from toolkit.hosts.ssh.destination import Destination, parse_hop
 from toolkit.hosts.ssh.known_hosts import known_as
 from toolkit.hosts.ssh.openssh import Answer, Question, ask
@@ -78,7 +78,7 @@ def _way(
     answer = answers[question]
     if answer.command:
         what = f"host {question.name}: ssh_config gives it a ProxyCommand, which is not followed here"
-        raise ToolkitError(Code.RESOURCES_ASKED, what, mend="use ProxyJump there, or `jump` in the cluster's file")
+        raise ToolkitError(Code.RESOURCES_ASKED, what, hint="use ProxyJump there, or `jump` in the cluster's file")
     gate = _gate(question, answer)
     own = (access.known_hosts,) if access.known_hosts else answer.own_known
     return Destination(

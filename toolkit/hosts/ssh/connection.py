@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import paramiko
 
-from toolkit.hosts.ssh import trouble
+from toolkit.hosts.ssh import errors as trouble
 from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.host_keys import KeyShown, KeysOnRecord, OnlyLook
 from toolkit.hosts.ssh.isolated import Connection, own_config

@@ -10,7 +10,7 @@ from typing import Any
 
 import paramiko
 
-from toolkit.hosts.ssh import trouble
+from toolkit.hosts.ssh import errors as trouble
 from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.known_hosts import HostKey, Standing, kinds_on_record, read_entries, standing
 

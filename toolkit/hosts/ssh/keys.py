@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from paramiko.auth_strategy import AuthFailure, AuthResult, AuthSource, AuthStrategy
 
-from toolkit.hosts.ssh import trouble
+from toolkit.hosts.ssh import errors as trouble
 from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.openssh import home
 from toolkit.hosts.ssh.transport import left

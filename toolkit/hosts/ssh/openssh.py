@@ -157,19 +157,19 @@ def agent_socket(value: str, environment: Mapping[str, str]) -> str | None:
 
 def _run(question: Question, config: Path | None, until: float, *more: str) -> Settings:
     if shutil.which("ssh") is None:
-        mend = "install OpenSSH's client: apt-get install openssh-client (Debian, Ubuntu), dnf install openssh-clients"
-        raise ToolkitError(Code.RESOURCES, "this machine has no `ssh`, which reads ssh_config here", mend=mend)
+        hint = "install OpenSSH's client: apt-get install openssh-client (Debian, Ubuntu), dnf install openssh-clients"
+        raise ToolkitError(Code.RESOURCES, "this machine has no `ssh`, which reads ssh_config here", hint=hint)
     result = run(question.argv(config, *more), check=False, timeout=max(until - time.monotonic(), 0.1))
     if result.status == 124:
         what = f"host {question.name}: ssh has not read its configuration in time"
-        mend = f"does a `Match exec` or a name server not answer? Try: ssh -G {question.name}"
-        raise ToolkitError(Code.RESOURCES_ASKED, what, evidence=result.errors, mend=mend)
+        hint = f"does a `Match exec` or a name server not answer? Try: ssh -G {question.name}"
+        raise ToolkitError(Code.RESOURCES_ASKED, what, evidence=result.errors, hint=hint)
     settings = read_settings(result.output)
     said = (result.errors or result.output).replace("\r\n", "\n")
     if not result.ok or not {"hostname", "port", "user"} <= settings.keys():
         what = f"host {question.name}: ssh cannot follow its configuration"
-        mend = f"mend what ssh names; this asks it again: ssh -G {question.name}"
-        raise ToolkitError(Code.RESOURCES_ASKED, what, evidence=said, mend=mend)
+        hint = f"fix what ssh names; this asks it again: ssh -G {question.name}"
+        raise ToolkitError(Code.RESOURCES_ASKED, what, evidence=said, hint=hint)
     return settings
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import paramiko
 
 from toolkit.errors import ToolkitError
-from toolkit.hosts.ssh import trouble
+from toolkit.hosts.ssh import errors as trouble
 from toolkit.hosts.ssh.remote_command import ANNOUNCED, signal_line, start_line
 
 if TYPE_CHECKING:

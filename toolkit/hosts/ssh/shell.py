@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
+from toolkit.hosts.ssh.connector import Dialler
 from toolkit.hosts.ssh.destination import Destination
-from toolkit.hosts.ssh.dialler import Dialler
 from toolkit.hosts.ssh.forward import forwarded
-from toolkit.hosts.ssh.pool import SessionPool
 from toolkit.hosts.ssh.session import Session
+from toolkit.hosts.ssh.session_pool import SessionPool
 from toolkit.process import CommandFailed, Result
 
 _TIMED_OUT = 124

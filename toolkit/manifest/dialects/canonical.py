@@ -11,6 +11,7 @@ from pydantic import Field, Tag
 
 from toolkit.manifest.bucket_names import refused
 from toolkit.manifest.commands import MAX_STEPS, read_commands
+from toolkit.manifest.diagnostics import Diagnostics
 from toolkit.manifest.fields import (
     Absolute,
     Bucket,
@@ -52,10 +53,9 @@ from toolkit.manifest.model import (
     Step,
 )
 from toolkit.manifest.names import sounds_secret
-from toolkit.manifest.told import Told
 from toolkit.manifest.units import bytes_of, seconds_of
 from toolkit.secrets import parse_secret
-from toolkit.yaml_source import Path_
+from toolkit.yaml.source import Path_
 
 DEFINITION: Path_ = ("model_definition",)
 _TYPES = ("s3", "path", "nfs")
@@ -101,11 +101,11 @@ class StepSection(Section):
     environment: Environment = Field(default_factory=dict)
     mca: Mca = Field(default_factory=dict)
 
-    def to_step(self, told: Told, path: Path_) -> Step:
+    def to_step(self, diagnostics: Diagnostics, path: Path_) -> Step:
         if self.mca and self.ranks != "all":
-            told.refuse((*path, "mca"), f"a command with `ranks: {self.ranks}` runs without Open MPI")
-        warn_of_secrets(self.environment, told, (*path, "environment"))
-        self._refuse_launcher(told, (*path, "command"))
+            diagnostics.refuse((*path, "mca"), f"a command with `ranks: {self.ranks}` runs without Open MPI")
+        warn_of_secrets(self.environment, diagnostics, (*path, "environment"))
+        self._refuse_launcher(diagnostics, (*path, "command"))
         return Step(
             command=self.command,
             ranks=self.ranks,
@@ -115,7 +115,7 @@ class StepSection(Section):
             mca=tuple(self.mca.items()),
         )
 
-    def _refuse_launcher(self, told: Told, path: Path_) -> None:
+    def _refuse_launcher(self, diagnostics: Diagnostics, path: Path_) -> None:
         """A step says outright what a launcher's options say in the other dialects. What runs once on each node may
         start ranks of its own."""
         if self.ranks == "node":
@@ -123,11 +123,11 @@ class StepSection(Section):
         try:
             commands = read_commands(self.command)
         except ValueError as error:
-            told.refuse(path, str(error))
+            diagnostics.refuse(path, str(error))
             return
         if any(command.front for command in commands):
             plain = "; ".join(command.text for command in commands)
-            told.refuse(
+            diagnostics.refuse(
                 path,
                 f"the tool starts the ranks by itself: write `{plain[:60]}`, and give `ranks`, `environment` and `mca` "
                 "beside it",
@@ -147,8 +147,8 @@ class Execution(Section):
 class ExecutionOfSteps(Execution):
     steps: Annotated[list[StepSection], Field(min_length=1, max_length=MAX_STEPS)]
 
-    def to_steps(self, told: Told, path: Path_) -> tuple[Step, ...]:
-        return tuple(step.to_step(told, (*path, "steps", index)) for index, step in enumerate(self.steps))
+    def to_steps(self, diagnostics: Diagnostics, path: Path_) -> tuple[Step, ...]:
+        return tuple(step.to_step(diagnostics, (*path, "steps", index)) for index, step in enumerate(self.steps))
 
 
 class ModelDefinition(Section):
@@ -310,30 +310,32 @@ class CanonicalManifest(Section):
     training_data_reference: AnyData
     training_results_reference: AnyResults
 
-    def to_manifest(self, told: Told) -> Manifest:
+    def to_manifest(self, diagnostics: Diagnostics) -> Manifest:
         """The canonical value."""
         data, results = self.training_data_reference, self.training_results_reference
-        refuse_bucket(data.to_reference(), told, ("training_data_reference", "source", "bucket"))
-        refuse_bucket(results.to_reference(), told, ("training_results_reference", "target", "bucket"))
+        refuse_bucket(data.to_reference(), diagnostics, ("training_data_reference", "source", "bucket"))
+        refuse_bucket(results.to_reference(), diagnostics, ("training_results_reference", "target", "bucket"))
         return Manifest(
-            **self._definition(told),
+            **self._definition(diagnostics),
             training_data=data.to_reference(),
             training_results=results.to_reference(),
             collect=tuple(path.rstrip("/") for path in results.collect),
         )
 
-    def _definition(self, told: Told) -> dict[str, Any]:
+    def _definition(self, diagnostics: Diagnostics) -> dict[str, Any]:
         definition = self.model_definition
-        steps = definition.execution.to_steps(told, (*DEFINITION, "execution"))
-        return whole_definition(definition, definition.framework.to_framework(), steps, told)
+        steps = definition.execution.to_steps(diagnostics, (*DEFINITION, "execution"))
+        return whole_definition(definition, definition.framework.to_framework(), steps, diagnostics)
 
 
-def whole_definition(definition: Any, framework: Framework, steps: tuple[Step, ...], told: Told) -> dict[str, Any]:
+def whole_definition(
+    definition: Any, framework: Framework, steps: tuple[Step, ...], diagnostics: Diagnostics
+) -> dict[str, Any]:
     """The fields of a `Manifest` that a `model_definition` of this form says; its author may be a text."""
     execution, author = definition.execution, definition.author
     author = Author(name=author) if isinstance(author, str) else author
     path = (*DEFINITION, "execution")
-    warn_of_secrets(execution.environment, told, (*path, "environment"))
+    warn_of_secrets(execution.environment, diagnostics, (*path, "environment"))
     return {
         "name": definition.name,
         "author": author.name if author else "",
@@ -350,14 +352,14 @@ def whole_definition(definition: Any, framework: Framework, steps: tuple[Step, .
     }
 
 
-def refuse_bucket(reference: DataReference, told: Told, path: Path_) -> None:
+def refuse_bucket(reference: DataReference, diagnostics: Diagnostics, path: Path_) -> None:
     """A bucket whose store has none of that name; `path` leads to where the file says it."""
     if why := refused(reference):
-        told.refuse(path, why)
+        diagnostics.refuse(path, why)
 
 
-def warn_of_secrets(environment: dict[str, str], told: Told, path: Path_) -> None:
+def warn_of_secrets(environment: dict[str, str], diagnostics: Diagnostics, path: Path_) -> None:
     """A variable is no place for a secret: whoever may ask the engine sees it."""
     for name in filter(sounds_secret, environment):
         what = f"{name} sounds like a secret, and `docker inspect`, the plan and `--dry-run` show every variable"
-        told.warn((*path, name), what, at_key=True)
+        diagnostics.warn((*path, name), what, at_key=True)

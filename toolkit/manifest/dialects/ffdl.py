@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, Tag
 
 from toolkit.manifest.compute import CPU, MAX_GPUS, Configuration
+from toolkit.manifest.diagnostics import Diagnostics
 from toolkit.manifest.dialects.canonical import StoreSection, refuse_bucket
 from toolkit.manifest.dialects.steps import is_several_lines, one_line, steps_of
 from toolkit.manifest.dialects.wml import spelled_out
@@ -45,9 +46,8 @@ from toolkit.manifest.model import (
     ResultsReference,
     Step,
 )
-from toolkit.manifest.told import Told
 from toolkit.manifest.units import bytes_of, ffdl_size
-from toolkit.yaml_source import Path_
+from toolkit.yaml.source import Path_
 
 # FfDL's own are K80, P100 and V100; it took any label of a node, and these are NVIDIA's other Teslas.
 _KINDS = {f"nvidia-Tesla{kind.upper()}": kind for kind in ("k80", "p100", "v100", "m40", "m60", "p4", "p40", "t4")}
@@ -63,13 +63,15 @@ class FrameworkV1(Section):
     image_tag: Label = ""
     command: Annotated[str, commands_in(one_line)]
 
-    def to_framework(self, told: Told) -> Framework:
+    def to_framework(self, diagnostics: Diagnostics) -> Framework:
         """`1.5.0-gpu-py3` without its `gpu`: whether an image is for GPUs follows from the cluster."""
         if self.version.startswith("latest"):
-            told.refuse(("framework", "version"), "`latest` is another image tomorrow: name a version")
+            diagnostics.refuse(("framework", "version"), "`latest` is another image tomorrow: name a version")
         if self.image_tag:
-            told.warn(("framework", "image_tag"), "left out: images come from the catalogue, by name and version")
-        return spelled_out(self.name, _GPU_TAG.sub("", self.version), "", told, ("framework",))
+            diagnostics.warn(
+                ("framework", "image_tag"), "left out: images come from the catalogue, by name and version"
+            )
+        return spelled_out(self.name, _GPU_TAG.sub("", self.version), "", diagnostics, ("framework",))
 
 
 class BucketContainer(Section):
@@ -165,15 +167,15 @@ class FfdlManifest(Section):
     data_stores: Annotated[list[AnyStore], Field(min_length=1, max_length=2)]
     evaluation_metrics: dict[str, Any] = Field(default_factory=dict)
 
-    def to_manifest(self, told: Told) -> Manifest:
+    def to_manifest(self, diagnostics: Diagnostics) -> Manifest:
         """The canonical value. What a reader refuses leaves a value that is not used."""
-        compute, framework = self._compute(told), self.framework.to_framework(told)
+        compute, framework = self._compute(diagnostics), self.framework.to_framework(diagnostics)
         if self.storage:
-            told.warn(("storage",), "left out: what a run writes is not limited here", at_key=True)
+            diagnostics.warn(("storage",), "left out: what a run writes is not limited here", at_key=True)
         if self.version != "":
-            told.warn(("version",), "left out: the manifest's own version means nothing to a run")
+            diagnostics.warn(("version",), "left out: the manifest's own version means nothing to a run")
         if self.evaluation_metrics:
-            told.warn(
+            diagnostics.warn(
                 ("evaluation_metrics",),
                 "left out: write RESULT_DIR/metrics.json, an object of numbers, and `toolkit show` prints it",
                 at_key=True,
@@ -183,54 +185,54 @@ class FfdlManifest(Section):
             author="",
             description=self.description,
             framework=framework,
-            steps=self._steps(framework, compute, told),
+            steps=self._steps(framework, compute, diagnostics),
             compute=compute,
-            training_data=self._data(told),
-            training_results=self._results(told),
+            training_data=self._data(diagnostics),
+            training_results=self._results(diagnostics),
         )
 
-    def _compute(self, told: Told) -> Compute:
+    def _compute(self, diagnostics: Diagnostics) -> Compute:
         kind = _KINDS[self.gpu_type] if self.gpus else CPU
         name = Configuration(kind, self.gpus or 1).name
         here = ("compute_configuration:", f"  name: {name}", f"  nodes: {self.learners}")
         if not self.gpus:
-            told.warn(("gpus",), "no GPU: read as one rank in each learner, on the CPU", *here)
+            diagnostics.warn(("gpus",), "no GPU: read as one rank in each learner, on the CPU", *here)
         elif "gpu_type" not in self.model_fields_set:
-            told.warn(("gpus",), f"of no named type: read as {kind}", *here)
-        return Compute(name, self.learners, self._memory(told), self.cpus or 0)
+            diagnostics.warn(("gpus",), f"of no named type: read as {kind}", *here)
+        return Compute(name, self.learners, self._memory(diagnostics), self.cpus or 0)
 
-    def _memory(self, told: Told) -> int:
+    def _memory(self, diagnostics: Diagnostics) -> int:
         if not self.memory:
             return 0
         size, known = ffdl_size(self.memory)
         if not known:
-            told.warn(("memory",), f"read as {size}; FfDL could not read it, and gave 512 MB", f"memory: {size}")
+            diagnostics.warn(("memory",), f"read as {size}; FfDL could not read it, and gave 512 MB", f"memory: {size}")
         elif size != self.memory:
-            told.warn(("memory",), f"read as {size}, as FfDL did", f"memory: {size}")
+            diagnostics.warn(("memory",), f"read as {size}, as FfDL did", f"memory: {size}")
         return bytes_of(size)
 
-    def _steps(self, framework: Framework, compute: Compute, told: Told) -> tuple[Step, ...]:
+    def _steps(self, framework: Framework, compute: Compute, diagnostics: Diagnostics) -> tuple[Step, ...]:
         command, path = self.framework.command, ("framework", "command")
         if is_several_lines(command):
-            told.warn(path, "one command line: FfDL made a blank of each line end, and so does this")
-        return steps_of(one_line(command), framework, compute, told, path)
+            diagnostics.warn(path, "one command line: FfDL made a blank of each line end, and so does this")
+        return steps_of(one_line(command), framework, compute, diagnostics, path)
 
-    def _data(self, told: Told) -> DataReference:
+    def _data(self, diagnostics: Diagnostics) -> DataReference:
         found = [(index, store) for index, store in enumerate(self.data_stores) if store.training_data]
         if len(found) != 1:
-            told.refuse(_STORES_PATH, f"expected one store with training_data, found {len(found)}")
+            diagnostics.refuse(_STORES_PATH, f"expected one store with training_data, found {len(found)}")
             return FolderReference("", "/")
         data = found[0][1].data()
-        refuse_bucket(data, told, (*_STORES_PATH, found[0][0], "training_data", "container"))
+        refuse_bucket(data, diagnostics, (*_STORES_PATH, found[0][0], "training_data", "container"))
         return data
 
-    def _results(self, told: Told) -> ResultsReference:
+    def _results(self, diagnostics: Diagnostics) -> ResultsReference:
         found = [(index, store) for index, store in enumerate(self.data_stores) if store.training_results]
         if len(found) != 1:
-            told.refuse(_STORES_PATH, f"expected one store with training_results, found {len(found)}")
+            diagnostics.refuse(_STORES_PATH, f"expected one store with training_results, found {len(found)}")
             return FolderReference("", "/")
         results = found[0][1].results()
-        refuse_bucket(results, told, (*_STORES_PATH, found[0][0], "training_results", "container"))
+        refuse_bucket(results, diagnostics, (*_STORES_PATH, found[0][0], "training_results", "container"))
         return results
 
 

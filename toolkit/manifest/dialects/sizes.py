@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from toolkit.manifest.diagnostics import Diagnostics
 from toolkit.manifest.model import Compute
-from toolkit.manifest.told import Told
-from toolkit.yaml_source import Path_
+from toolkit.yaml.source import Path_
 
 SIZES = {"small": 1, "medium": 2, "large": 4}
 _KIND = "k80"
@@ -16,8 +16,8 @@ def compute_of(size: str, nodes: int = 1, memory: int = 0, cpus: float = 0) -> C
     return Compute(_KIND if gpus == 1 else f"{_KIND}x{gpus}", nodes, memory, cpus)
 
 
-def warn_of_size(size: str, compute: Compute, told: Told, path: Path_) -> None:
+def warn_of_size(size: str, compute: Compute, diagnostics: Diagnostics, path: Path_) -> None:
     """No document says which GPUs they had."""
     gpus = "1 GPU" if SIZES[size] == 1 else f"{SIZES[size]} GPUs"
     here = ("compute_configuration:", f"  name: {compute.name}", f"  nodes: {compute.nodes}")
-    told.warn(path, f"`{size}` is {gpus} of no named kind; read as {_KIND}", *here)
+    diagnostics.warn(path, f"`{size}` is {gpus} of no named kind; read as {_KIND}", *here)

@@ -15,14 +15,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from toolkit.manifest.commands import Command, has_lines, read_commands
+from toolkit.manifest.diagnostics import Diagnostics
 from toolkit.manifest.launchers.asked import other_counts
 from toolkit.manifest.model import Compute, Framework, Ranks, Step
 from toolkit.manifest.names import sounds_secret
 from toolkit.manifest.shell import AndOr, read_script
-from toolkit.manifest.told import Told
 from toolkit.manifest.words import shown
 from toolkit.manifest.write import steps_lines
-from toolkit.yaml_source import Path_
+from toolkit.yaml.source import Path_
 
 _MPI_NAMES = ("horovod", "pytorchmpi")
 """FfDL's frameworks that had mpirun put in front: lcm/service/lcm/container_helper_extensions.go."""
@@ -34,7 +34,7 @@ _INSTALLERS = re.compile(r"(?:sudo )?(?:pip[0-9.]*|conda|apt|apt-get|python[0-9.
 
 
 def steps_of(
-    text: str, framework: Framework, compute: Compute, told: Told, path: Path_, alone: Ranks = "node"
+    text: str, framework: Framework, compute: Compute, diagnostics: Diagnostics, path: Path_, alone: Ranks = "node"
 ) -> tuple[Step, ...]:
     """The steps of `text`, which was checked. Where it is not plain what runs where, a warning tells it, with them.
 
@@ -51,7 +51,7 @@ def steps_of(
     if has_lines(text):
         notes.append("each line is a command of its own here; Watson ML made one line of them")
     if notes:
-        told.warn(path, "; ".join(notes), *steps_lines(steps))
+        diagnostics.warn(path, "; ".join(notes), *steps_lines(steps))
     return steps
 
 

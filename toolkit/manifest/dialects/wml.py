@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, Tag
 
 from toolkit.catalogue.choose import canonical
+from toolkit.manifest.diagnostics import Diagnostics
 from toolkit.manifest.dialects.canonical import (
     DEFINITION,
     Author,
@@ -47,9 +48,8 @@ from toolkit.manifest.fields import (
     only,
 )
 from toolkit.manifest.model import Compute, Connection, Framework, Manifest, Ranks
-from toolkit.manifest.told import Told
 from toolkit.manifest.units import bytes_of
-from toolkit.yaml_source import Path_
+from toolkit.yaml.source import Path_
 
 _ANY_PYTHON_3 = "3"
 WatsonCommands = Annotated[str, commands_in(with_continued_lines)]
@@ -76,18 +76,18 @@ class WatsonFramework(Section):
     runtimes: OneOf[WatsonRuntime] | None = None
     compat: Label = ""
 
-    def to_framework(self, told: Told) -> Framework:
+    def to_framework(self, diagnostics: Diagnostics) -> Framework:
         runtime = self.runtimes[0] if isinstance(self.runtimes, list) else self.runtimes
-        framework = spelled_out(self.name, self.version, runtime.version if runtime else "", told)
+        framework = spelled_out(self.name, self.version, runtime.version if runtime else "", diagnostics)
         return replace(framework, compat=self.compat)
 
 
-def spelled_out(name: str, version: str, python: str, told: Told, path: Path_ = _FRAMEWORK) -> Framework:
+def spelled_out(name: str, version: str, python: str, diagnostics: Diagnostics, path: Path_ = _FRAMEWORK) -> Framework:
     """Both spellings as one; refuses a version that says another Python than `runtimes`."""
     said = canonical(Framework(name, version, ""))
     inside = said.python if said.python != _ANY_PYTHON_3 or "-py" in version else ""
     if python and inside and not (f"{python}.".startswith(f"{inside}.") or f"{inside}.".startswith(f"{python}.")):
-        told.refuse((*path, "version"), f"`{version}` says Python {inside}, and runtimes says {python}")
+        diagnostics.refuse((*path, "version"), f"`{version}` says Python {inside}, and runtimes says {python}")
     longest = max(python, inside, key=len)
     return Framework(said.name, said.version, longest or _ANY_PYTHON_3)
 
@@ -132,19 +132,19 @@ class WatsonDefinition(Section):
     execution: AnyExecution
 
 
-def definition_of(definition: WatsonDefinition, told: Told) -> dict[str, Any]:
+def definition_of(definition: WatsonDefinition, diagnostics: Diagnostics) -> dict[str, Any]:
     """The fields of a `Manifest` that it says."""
     execution, path = definition.execution, (*DEFINITION, "execution")
-    configuration, framework = execution.compute_configuration, definition.framework.to_framework(told)
+    configuration, framework = execution.compute_configuration, definition.framework.to_framework(diagnostics)
     compute = configuration.to_compute()
     if isinstance(configuration, SizeConfiguration):
-        warn_of_size(configuration.name, compute, told, (*path, "compute_configuration", "name"))
+        warn_of_size(configuration.name, compute, diagnostics, (*path, "compute_configuration", "name"))
     if isinstance(execution, ExecutionOfCommand):
         command = with_continued_lines(execution.command)
-        steps = steps_of(command, framework, compute, told, (*path, "command"), ALONE)
+        steps = steps_of(command, framework, compute, diagnostics, (*path, "command"), ALONE)
     else:
-        steps = execution.to_steps(told, path)
-    return whole_definition(definition, framework, steps, told)
+        steps = execution.to_steps(diagnostics, path)
+    return whole_definition(definition, framework, steps, diagnostics)
 
 
 class AwsConnection(StoreSection):
@@ -228,16 +228,16 @@ class WmlManifest(Section):
     training_data_reference: OneOf[AnyWatsonData]
     training_results_reference: OneOf[AnyWatsonResults]
 
-    def to_manifest(self, told: Told) -> Manifest:
+    def to_manifest(self, diagnostics: Diagnostics) -> Manifest:
         """The canonical value."""
         data: WatsonData | FolderData | ExportData
         results: WatsonResults | FolderResults | ExportResults
         data, data_path = only(self.training_data_reference, ("training_data_reference",))
         results, results_path = only(self.training_results_reference, ("training_results_reference",))
-        refuse_bucket(data.to_reference(), told, (*data_path, "source", "bucket"))
-        refuse_bucket(results.to_reference(), told, (*results_path, "target", "bucket"))
+        refuse_bucket(data.to_reference(), diagnostics, (*data_path, "source", "bucket"))
+        refuse_bucket(results.to_reference(), diagnostics, (*results_path, "target", "bucket"))
         return Manifest(
-            **definition_of(self.model_definition, told),
+            **definition_of(self.model_definition, diagnostics),
             training_data=data.to_reference(),
             training_results=results.to_reference(),
             collect=tuple(path.rstrip("/") for path in results.collect),

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, Tag
 
+from toolkit.manifest.diagnostics import Diagnostics
 from toolkit.manifest.dialects.canonical import DEFINITION, KeysConnection, PairConnection, StoreSection, refuse_bucket
 from toolkit.manifest.dialects.sizes import SIZES, compute_of, warn_of_size
 from toolkit.manifest.dialects.steps import steps_of, with_continued_lines
@@ -19,8 +20,7 @@ from toolkit.manifest.dialects.wml import (
 )
 from toolkit.manifest.fields import Bucket, Choice, Key, Label, Name, OneOf, Prose, Section, Url, by_shape, only
 from toolkit.manifest.model import BucketReference, Compute, Connection, Manifest
-from toolkit.manifest.told import Told
-from toolkit.yaml_source import Path_
+from toolkit.yaml.source import Path_
 
 _S3 = "s3"
 _Size = Annotated[str, Choice("size", tuple(SIZES))]
@@ -30,10 +30,10 @@ class ExecutionOfSize(Section):
     command: WatsonCommands
     resource_type: Annotated[_Size, Field(alias="resourceType")]
 
-    def to_compute(self, told: Told, path: Path_) -> Compute:
+    def to_compute(self, diagnostics: Diagnostics, path: Path_) -> Compute:
         name = next(field.alias or "" for field in type(self).model_fields.values() if field.alias)
         compute = compute_of(self.resource_type)
-        warn_of_size(self.resource_type, compute, told, (*path, name))
+        warn_of_size(self.resource_type, compute, diagnostics, (*path, name))
         return compute
 
 
@@ -103,15 +103,15 @@ class Reference2017(Section):
     connection: Connection2017
     type: Label = _S3
 
-    def reference_to(self, place: ContainerSection, told: Told, path: Path_) -> BucketReference:
+    def reference_to(self, place: ContainerSection, diagnostics: Diagnostics, path: Path_) -> BucketReference:
         """The bucket that stands at `path`, whose other kinds of stores are told of."""
         for said, where in ((self.type, path[:-1]), (place.type, path)):
             if said not in ("", _S3):
                 what = f"`{said}` is read as S3, the one kind of store that is spoken to"
-                told.warn((*where, "type"), what, "type: s3")
+                diagnostics.warn((*where, "type"), what, "type: s3")
         reference = BucketReference(self.name, self.connection.to_connection(), place.container)
         name = "bucket" if isinstance(place, BucketSection2017) else "container"
-        refuse_bucket(reference, told, (*path, name))
+        refuse_bucket(reference, diagnostics, (*path, name))
         return reference
 
 
@@ -130,12 +130,12 @@ class Wml2017Manifest(Section):
     training_data: OneOf[Data2017]
     training_results: OneOf[Results2017]
 
-    def to_manifest(self, told: Told) -> Manifest:
+    def to_manifest(self, diagnostics: Diagnostics) -> Manifest:
         """The canonical value."""
         definition, execution = self.model_definition, self.model_definition.execution
         author: Any = definition.author
         path = (*DEFINITION, "execution")
-        compute, framework = execution.to_compute(told, path), definition.framework.to_framework(told)
+        compute, framework = execution.to_compute(diagnostics, path), definition.framework.to_framework(diagnostics)
         data, data_path = only(self.training_data, ("training_data",))
         results, results_path = only(self.training_results, ("training_results",))
         command = with_continued_lines(execution.command)
@@ -145,8 +145,8 @@ class Wml2017Manifest(Section):
             email=(author.email or "") if author and not isinstance(author, str) else "",
             description=definition.description,
             framework=framework,
-            steps=steps_of(command, framework, compute, told, (*path, "command"), ALONE),
+            steps=steps_of(command, framework, compute, diagnostics, (*path, "command"), ALONE),
             compute=compute,
-            training_data=data.reference_to(data.source, told, (*data_path, "source")),
-            training_results=results.reference_to(results.target, told, (*results_path, "target")),
+            training_data=data.reference_to(data.source, diagnostics, (*data_path, "source")),
+            training_results=results.reference_to(results.target, diagnostics, (*results_path, "target")),
         )

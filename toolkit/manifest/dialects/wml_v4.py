@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from toolkit.manifest.diagnostics import Diagnostics
 from toolkit.manifest.dialects.canonical import refuse_bucket
 from toolkit.manifest.dialects.wml import WatsonConnection, WatsonDefinition, definition_of
 from toolkit.manifest.fields import Bucket, Choice, Label, OneOf, Relative, Section, only
 from toolkit.manifest.model import BucketReference, Manifest
-from toolkit.manifest.told import Told
 
 
 class Location(Section):
@@ -41,14 +41,14 @@ class WmlV4Manifest(Section):
     training_data_references: OneOf[ReferenceV4]
     results_reference: OneOf[ReferenceV4]
 
-    def to_manifest(self, told: Told) -> Manifest:
+    def to_manifest(self, diagnostics: Diagnostics) -> Manifest:
         """The canonical value."""
         data, data_path = only(self.training_data_references, ("training_data_references",))
         results, results_path = only(self.results_reference, ("results_reference",))
-        refuse_bucket(data.to_reference(), told, (*data_path, "location", "bucket"))
-        refuse_bucket(results.to_reference(), told, (*results_path, "location", "bucket"))
+        refuse_bucket(data.to_reference(), diagnostics, (*data_path, "location", "bucket"))
+        refuse_bucket(results.to_reference(), diagnostics, (*results_path, "location", "bucket"))
         return Manifest(
-            **definition_of(self.model_definition, told),
+            **definition_of(self.model_definition, diagnostics),
             training_data=data.to_reference(),
             training_results=results.to_reference(),
         )

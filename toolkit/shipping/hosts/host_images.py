@@ -6,12 +6,12 @@ import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from toolkit.engines.engine import Engine
+from toolkit.containers.engine import Engine
 from toolkit.errors import Code, ToolkitError
 from toolkit.process import Result
-from toolkit.shipping.hosts import ship_argv
-from toolkit.shipping.hosts.lacking import prefix_there
-from toolkit.shipping.hosts.ship_argv import There
+from toolkit.shipping.hosts import ship_commands as ship_argv
+from toolkit.shipping.hosts.missing_layers import prefix_there
+from toolkit.shipping.hosts.ship_commands import There
 
 _MOST_IMAGES = 500
 """Of a host's images the newest are looked through: a command line has a bound."""
@@ -41,7 +41,7 @@ class HostImages:
                 Code.IMAGE,
                 f"host {self.host} has another {reference}",
                 evidence=f"on the host     {other.image_id}\nto be shipped   {image_id}",
-                mend=f"one name is one image: `docker image rm {reference}` on {self.host}, if you want this one there",
+                hint=f"one name is one image: `docker image rm {reference}` on {self.host}, if you want this one there",
                 context={"host": self.host},
             )
         if own and reference not in own.names:
@@ -55,7 +55,7 @@ class HostImages:
 
     def load(self, pieces: Iterable[bytes]) -> None:
         """Take in an archive as it comes."""
-        with self.told():
+        with self.reported():
             self.engine.feed(ship_argv.load(), pieces)
 
     def name(self, image_id: str, reference: str) -> None:
@@ -64,7 +64,7 @@ class HostImages:
             raise ToolkitError(
                 Code.IMAGE,
                 f"host {self.host} has no {image_id} after all of it came",
-                mend="an engine with the containerd image store names images otherwise: switch it to overlay2",
+                hint="an engine with the containerd image store names images otherwise: switch it to overlay2",
                 context={"host": self.host},
             )
         self.engine.run(ship_argv.tag(image_id, reference))
@@ -82,7 +82,7 @@ class HostImages:
             raise ToolkitError(Code.IMAGE, f"{place} is not the image that was promised", evidence=f"it is {ids}")
 
     @contextmanager
-    def told(self) -> Iterator[None]:
+    def reported(self) -> Iterator[None]:
         """Raise what the engine says of a full disk as an error that says so; everything else passes."""
         try:
             yield
@@ -101,7 +101,7 @@ class HostImages:
             Code.RESOURCES,
             f"the disk of {self.host}'s engine is full",
             evidence=evidence[-1000:],
-            mend=f"see `docker system df` on {self.host}, and free some; nothing of the image stayed there",
+            hint=f"see `docker system df` on {self.host}, and free some; nothing of the image stayed there",
             context={"host": self.host},
         )
 

@@ -10,11 +10,11 @@ import docker.errors
 import requests
 
 from toolkit.errors import Code, ToolkitError
-from toolkit.hosts.ssh import trouble
-from toolkit.image.progress import Progress, Report
+from toolkit.hosts.ssh import errors as trouble
 from toolkit.image.store import ImageStore
-from toolkit.shipping.hosts.cut import Cut, compressed
-from toolkit.tar_reading import PIECE
+from toolkit.progress import Progress, Report
+from toolkit.shipping.hosts.layer_filter import Cut, compressed
+from toolkit.tar.read import PIECE
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Outgoing:
                 Code.IMAGE,
                 f"this machine's engine could not save {self.reference}",
                 evidence=said,
-                mend="free some of its disk (docker system df)" if "no space left" in said else "see the engine's log",
+                hint="free some of its disk (docker system df)" if "no space left" in said else "see the engine's log",
             ) from None
 
 
@@ -65,13 +65,13 @@ def outgoing(image_id: str, reference: str, store: ImageStore, stop: threading.E
     """Look the image up; raises `ToolkitError` (S103) where it is not on this machine."""
     image = store.get(image_id)
     attributes = store.engine.images.get(image.image_id)
-    told = [int(entry.get("Size", 0)) for entry in reversed(attributes.history())]
+    reported = [int(entry.get("Size", 0)) for entry in reversed(attributes.history())]
     diff_ids = image.config.diff_ids
     return Outgoing(
         image.image_id,
         reference,
         diff_ids,
-        _sizes(told, len(diff_ids), image.size),
+        _sizes(reported, len(diff_ids), image.size),
         tuple(attributes.attrs.get("RepoDigests") or ()),
         store,
         stop,
@@ -84,9 +84,9 @@ def registry_place(registry: str, reference: str, places: Sequence[str]) -> str:
     return by_digest or f"{registry}:{reference.rpartition(':')[2]}"
 
 
-def _sizes(told: Sequence[int], count: int, whole: int) -> tuple[int, ...]:
+def _sizes(reported: Sequence[int], count: int, whole: int) -> tuple[int, ...]:
     """The history's sizes where it has one entry for each layer; else all of it is expected of the top one."""
-    if len(told) == count:
-        return tuple(told)
-    filled = [size for size in told if size]
+    if len(reported) == count:
+        return tuple(reported)
+    filled = [size for size in reported if size]
     return tuple(filled) if len(filled) == count else (*(0,) * (count - 1), whole)[:count]

@@ -7,11 +7,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
-from toolkit.engines import docker_argv
+from toolkit.containers import docker_commands as docker_argv
 from toolkit.errors import Code, ToolkitError
 from toolkit.process import Result
 from toolkit.secrets import Secret
-from toolkit.shipping.hosts import ship_argv
+from toolkit.shipping.hosts import ship_commands as ship_argv
 from toolkit.shipping.hosts.host_images import HostImages
 
 _SERVES = re.compile(r"https://\S+:([0-9]+)/")
@@ -50,7 +50,7 @@ class Relay:
 
     def receive(self, pieces: Iterable[bytes]) -> None:
         """Take the archive as it comes from the operator."""
-        with self._images.told():
+        with self._images.reported():
             self._engine.feed(docker_argv.execute(self._name, ship_argv.RECEIVE_ARCHIVE, stdin=True), pieces)
 
     def fetch(self, url: str, on_stats: OnStats) -> None:

@@ -9,15 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from toolkit.engines.engine import Engine
+from toolkit.containers.engine import Engine
 from toolkit.errors import Code, Problem, ToolkitError
-from toolkit.hosts.all_at_once import Answer, Job, do_all
+from toolkit.hosts.parallel import Answer, Job, do_all
 from toolkit.hosts.ssh.shell import SshShell
-from toolkit.image.progress import Progress, Report, silent
 from toolkit.image.store import ImageStore
+from toolkit.progress import Progress, Report, silent
 from toolkit.shipping.hosts.host_images import HostImages
 from toolkit.shipping.hosts.outgoing import Outgoing, outgoing, registry_place
-from toolkit.shipping.hosts.pass_on import DIRECT_AT_ONCE, Passing
+from toolkit.shipping.hosts.peer_transfer import DIRECT_AT_ONCE, Passing
 
 AT_ONCE = 64
 _TREE_FROM = 3
@@ -186,11 +186,11 @@ def _end_commands(hosts: Sequence[HostImages]) -> None:
 def _one_at_a_time(report: Report) -> Report:
     lock = threading.Lock()
 
-    def told(progress: Progress) -> None:
+    def reported(progress: Progress) -> None:
         with lock:
             report(progress)
 
-    return told
+    return reported
 
 
 def _several(reference: str, failed: Sequence[Answer[Shipped]], count: int) -> ToolkitError:
@@ -204,5 +204,5 @@ def _several(reference: str, failed: Sequence[Answer[Shipped]], count: int) -> T
         Code.RESOURCES,
         f"{reference} could not be shipped to {len(failed)} of {count} hosts",
         tuple(problems),
-        mend="the others have it; mend these and try again: it goes only where it is missing",
+        hint="the others have it; fix these and try again: it goes only where it is missing",
     )

@@ -1,0 +1,45 @@
+"""What docker says when it fails, as an error that says whether the engine or the request is to blame."""
+
+from __future__ import annotations
+
+import pytest
+
+from toolkit.containers.engine import LOCAL
+from toolkit.errors import ToolkitError
+from toolkit.process import Result
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
+        "permission denied while trying to connect to the Docker daemon socket",
+        "docker: no such command on this machine",
+        "docker: unknown server OS: .\nSee 'docker run --help'.",
+        'error during connect: Post "http://docker/v1.41/containers/create": EOF',
+    ],
+)
+def test_an_engine_that_does_not_answer_is_told_with_how_to_start_it(said: str) -> None:
+    error = LOCAL.failed(Result(("docker", "ps"), 1, "", said))
+    assert (error.code.label, error.what) == ("S100", "no container engine answers on this machine")
+    assert error.evidence == said
+    assert "sudo systemctl start docker" in error.hint
+
+
+def test_a_refused_request_is_named_by_its_verb_alone() -> None:
+    argv = ("docker", "volume", "create", "--label", "x", "name")
+    error = LOCAL.failed(Result(argv, 1, "said on stdout", ""))
+    assert error.what == "`docker volume create` failed on this machine"
+    assert (error.code.label, error.evidence) == ("S100", "said on stdout")
+
+
+def test_the_end_of_a_long_story_is_kept() -> None:
+    error = LOCAL.failed(Result(("docker", "run"), 1, "", "x" * 5000 + "the reason"))
+    assert error.evidence.endswith("the reason")
+    assert len(error.evidence) == 2000
+
+
+def test_a_failure_is_raised_only_where_it_matters() -> None:
+    assert LOCAL.run(["docker", "no-such-verb"], check=False).status == 1
+    with pytest.raises(ToolkitError, match="`docker no-such-verb` failed on this machine"):
+        LOCAL.run(["docker", "no-such-verb"])

@@ -1,0 +1,75 @@
+"""Taking everything of a run away from this host, the agent's own container last (it removes itself at its end)."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from toolkit.agent.docker_api import DockerApi, EngineRefused
+from toolkit.agent.flush import NotStored
+from toolkit.agent.service import BucketClient
+
+_ROUNDS = 120
+_PAUSE_SECONDS = 0.5
+_UNMOUNT_SECONDS = 60
+UNMOUNT = ("python3", "-m", "toolkit.agent", "unmount")
+
+
+@dataclass(frozen=True)
+class Things:
+    """What a run has on this host: the agent's own container, the one with the mounts, the volume, and the server of
+    results that are a folder, where it has one.
+
+    `settings` are those of the container with the mounts (`KeeperEngine.settings`): where it was killed, another one
+    like it takes its mounts down.
+    """
+
+    run: str
+    own: str
+    buckets: str
+    volume: str
+    store: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+def cleanup(engine: DockerApi, things: Things, *, keep_volume: bool) -> None:
+    """Remove the run's other containers, its mounts and networks, and its volume unless it holds what no bucket has.
+
+    It tries for a minute and more: an engine may still be finishing what an operator who was killed had asked for, or
+    be starting anew. What it could not remove then has the run's label still, for `toolkit clean`.
+    """
+    for _ in range(_ROUNDS):
+        try:
+            if _round(engine, things, keep_volume=keep_volume):
+                return
+        except EngineRefused:
+            pass
+        time.sleep(_PAUSE_SECONDS)
+    print(f"not everything of {things.run} could be removed: toolkit clean", file=sys.stderr)
+
+
+def _round(engine: DockerApi, things: Things, *, keep_volume: bool) -> bool:
+    there = engine.containers(things.run)
+    last = (things.buckets, things.store)  # what is mounted is served until it is no more
+    gone = [engine.remove_container(name) for name in there if name not in (things.own, *last)]
+    _unmount(engine, things)
+    gone += [engine.remove_container(name) for name in last if name]
+    gone += [engine.remove_network(name) for name in engine.networks(things.run)]
+    for volume in {things.volume, *engine.volumes(things.run)}:
+        if not (keep_volume and volume == things.volume):
+            gone.append(engine.remove_volume(volume))
+    return all(gone)
+
+
+def _unmount(engine: DockerApi, things: Things) -> None:
+    """Take the mounts down: what is mounted when its process ends stays mounted, and keeps the volume from going."""
+    try:
+        BucketClient().unmount()
+    except NotStored:
+        settings = engine.settings(things.buckets) or things.settings
+        engine.remove_container(things.buckets)
+        if settings:
+            engine.run_like(settings, f"{things.buckets}-cleanup", UNMOUNT, _UNMOUNT_SECONDS)

@@ -1,0 +1,227 @@
+"""Comparing what was written here with what the bucket holds: by a fresh reader, name by name, whatever the names.
+
+The store's own MD5 is believed for what it tells: an object that was put whole, in a bucket whose ETags are MD5s. What
+was uploaded in parts carries the MD5 that its uploader gave it, which says nothing of what is stored; so does all of a
+bucket whose ETags are something else. Those objects are read again, whole, and their SHA-256 is compared.
+"""
+
+from __future__ import annotations
+
+import configparser
+import json
+import os
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from toolkit.agent.checksums import Digest, digest_of, files_below, plain
+from toolkit.agent.paths import CACHE, CONFIG
+from toolkit.agent.rclone import LIST_SECONDS, rclone, seconds_for
+from toolkit.agent.uploads import is_marked, root_of
+
+WHOLE_BYTES = 200 << 20
+"""rclone's `--s3-upload-cutoff`: from this size on it uploads in parts."""
+_NAMED = 20
+_NO_SUCH_FOLDER = 3
+_QUOTED = re.compile("‛(.)|([␀-␟])|(␡)|(／)", re.DOTALL)
+_HASHED = re.compile(r"([0-9a-f]{64})  (.*)", re.DOTALL)
+
+
+class NotRead(Exception):
+    """The store does not tell what it holds; in its own words."""
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """An object: rclone's own way of writing its name, its size, and its MD5 as far as the store tells one."""
+
+    path: str
+    size: int
+    md5: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What came of it: the SHA-256 of each object that holds what was written here, and what is wrong, a line each."""
+
+    sums: Mapping[str, str]
+    wrong: tuple[str, ...] = ()
+
+    @property
+    def summary(self) -> str:
+        """What is wrong, of much the first; empty where nothing is."""
+        more = [f"and {len(self.wrong) - _NAMED} more"] if len(self.wrong) > _NAMED else []
+        return "\n".join([*self.wrong[:_NAMED], *more])
+
+
+def compare(
+    filesystem: str, folder: str, *, shared: bool, cache: Path = Path(CACHE), config: str = CONFIG, retry: bool = True
+) -> Comparison:
+    """Compare what programs wrote here in a folder of `filesystem` ("results:bucket/prefix") with the bucket.
+
+    Args:
+        shared: whether others write to the folder, too. What someone else has written over is no fault then, and gets
+            no digest from here.
+        retry: upload what is missing or differs once more, from the cache, and compare again.
+    Raises:
+        NotRead: the store does not tell.
+        OSError: a cached file cannot be read.
+    """
+    root = root_of(filesystem, cache) / folder
+    written = {key: file for key, file in files_below(root) if is_marked(file)}
+    if not written:
+        return Comparison({})
+    place = f"{raw(filesystem)}/{folder}"
+    there = _by_key(written, dict(_listed(place, config)))
+    believed = etags_are_md5(filesystem, config)
+    digests = {key: digest_of(file, md5=believed and _in_one(file)) for key, file in written.items()}
+    again = {key: there[key].path for key, digest in digests.items() if _must_be_read(digest, there.get(key))}
+    stored = read_again(place, again.values(), config, sum(digests[key].size for key in again))
+    sums: dict[str, str] = {}
+    wrong: dict[str, str] = {}
+    for key, digest in sorted(digests.items()):
+        found = there.get(key)
+        fault = _fault(digest, found, stored.get(again.get(key, "")))
+        if not fault:
+            sums[f"{folder}/{key}"] = digest.sha256
+        elif not (shared and found and _is_anothers(place, found, _written_at(cache, written[key]), config)):
+            wrong[key] = fault
+    if wrong and retry:
+        for key in wrong:
+            _put(place, path_of(key), written[key], config)
+        return compare(filesystem, folder, shared=shared, cache=cache, config=config, retry=False)
+    return Comparison(sums, tuple(f"{f'{folder}/{key}'!r}: {fault}" for key, fault in wrong.items()))
+
+
+def _by_key(wanted: Iterable[str], listed: Mapping[str, RemoteFile]) -> dict[str, RemoteFile]:
+    """Each object that is wanted and there, by its own key: not every store lists it under that."""
+    others = {plain(key): found for key, found in listed.items()}
+    found = {key: listed.get(key) or others.get(plain(key)) for key in wanted}
+    return {key: one for key, one in found.items() if one}
+
+
+def etags_are_md5(filesystem: str, config: str = CONFIG) -> bool:
+    """Whether the store's ETags are MD5s, as whoever wrote rclone's configuration has found."""
+    parser = configparser.RawConfigParser()
+    parser.read(config, "utf-8")
+    section = filesystem.partition(":")[0]
+    facts = parser[section] if parser.has_section(section) else {}
+    encrypted = facts.get("server_side_encryption") or facts.get("sse_customer_algorithm")
+    return facts.get("directory_bucket") != "true" and not encrypted
+
+
+def _fault(digest: Digest, found: RemoteFile | None, stored: str | None) -> str:
+    """What is wrong with an object, in a few words; empty where it holds what was written."""
+    if found is None:
+        return "is not in the bucket"
+    if found.size != digest.size:
+        return f"has {found.size} bytes there, and {digest.size} were written"
+    if stored is not None:
+        return "" if stored == digest.sha256 else f"holds other bytes: SHA-256 {stored or 'unknown'}"
+    return "" if found.md5 == digest.md5 else f"holds other bytes: MD5 {found.md5}"
+
+
+def _must_be_read(digest: Digest, found: RemoteFile | None) -> bool:
+    """Whether nothing that the store says of an object is about the bytes that it holds."""
+    return found is not None and found.size == digest.size and not (digest.md5 and found.md5)
+
+
+def _in_one(file: Path) -> bool:
+    """Whether rclone uploads the file whole, and not in parts."""
+    return file.stat().st_size < WHOLE_BYTES
+
+
+def raw(filesystem: str) -> str:
+    """The same place with each object's own key: a name is not unfolded into what a program had called its file."""
+    remote, _, place = filesystem.partition(":")
+    return f"{remote},encoding=Raw:{place}"
+
+
+def _listed(place: str, config: str) -> Iterator[tuple[str, RemoteFile]]:
+    """The objects below a folder of the bucket, by their keys below it."""
+    words = ("lsjson", "--recursive", "--files-only", "--hash", "--hash-type", "md5", "--no-modtime", "--no-mimetype")
+    done = rclone(*words, place, seconds=LIST_SECONDS, config=config)
+    if done.returncode == _NO_SUCH_FOLDER:
+        return
+    if done.returncode != 0:
+        raise NotRead(done.stderr.decode("utf-8", "replace")[-2000:])
+    for text in done.stdout.decode("utf-8", "surrogateescape").split("\n"):  # an object a line, as rclone prints it
+        if text.startswith("{"):
+            found = json.loads(text.rstrip(","))
+            md5 = str((found.get("Hashes") or {}).get("md5", ""))
+            yield key_of_path(found["Path"]), RemoteFile(found["Path"], int(found["Size"]), md5)
+
+
+def key_of_path(path: str) -> str:
+    """The key that rclone writes as `path`, where it was told to leave keys as they are: it has control characters as
+    symbols, and a quote before what looks like one."""
+    return _QUOTED.sub(_unquoted, path)
+
+
+def path_of(key: str) -> str:
+    """How rclone writes a key; see `key_of_path`."""
+    return "".join(map(_written_as, key))
+
+
+def _written_as(one: str) -> str:
+    if one == "‛" or _QUOTED.fullmatch(one):
+        return f"‛{one}"
+    if one == "\x7f":
+        return "␡"
+    return chr(ord("␀") + ord(one)) if one < " " else one
+
+
+def _put(place: str, path: str, file: Path, config: str) -> None:
+    """Upload a cached file under its own name; whether it arrived is seen when it is compared."""
+    with file.open("rb") as stream:
+        size = os.fstat(stream.fileno()).st_size
+        words = ("rcat", "--size", str(size), f"{place}/{path}")
+        rclone(*words, file=stream.fileno(), seconds=seconds_for(size), config=config)
+
+
+def _unquoted(match: re.Match[str]) -> str:
+    quoted, control, delete, _ = match.groups()
+    if quoted:
+        return str(quoted)
+    return chr(ord(control) - ord("␀")) if control else "\x7f" if delete else "/"
+
+
+def read_again(place: str, paths: Collection[str], config: str, size: int) -> dict[str, str]:
+    """The SHA-256 of what the store really holds, by `RemoteFile.path`: each object is fetched, none is kept. `size` is
+    that of all of them, in bytes."""
+    if not paths:
+        return {}
+    words = ("hashsum", "sha256", "--download", "--files-from-raw", "-", place)
+    names = "".join(f"{path}\n" for path in paths).encode()
+    done = rclone(*words, data=names, seconds=seconds_for(size, LIST_SECONDS), config=config)
+    if done.returncode != 0:
+        raise NotRead(done.stderr.decode("utf-8", "replace")[-2000:])
+    lines = done.stdout.decode("utf-8", "surrogateescape").split("\n")
+    return dict.fromkeys(paths, "") | {match[2]: match[1] for text in lines if (match := _HASHED.fullmatch(text))}
+
+
+def _is_anothers(place: str, found: RemoteFile, mine: str, config: str) -> bool:
+    """Whether someone else has uploaded an object since: it has another time than the file that is cached here."""
+    done = rclone("lsjson", "--stat", f"{place}/{found.path}", seconds=LIST_SECONDS, config=config)
+    if done.returncode != 0:
+        raise NotRead(done.stderr.decode("utf-8", "replace")[-2000:])
+    return _moment(json.loads(done.stdout).get("ModTime", "")) != _moment(mine)
+
+
+def _written_at(cache: Path, file: Path) -> str:
+    """When a cached file was last written, as rclone keeps it beside the cache; it gives its upload that time."""
+    try:
+        reported = json.loads((cache / "vfsMeta" / file.relative_to(cache / "vfs")).read_text("utf-8", "replace"))
+        return str(reported.get("ModTime", ""))
+    except (OSError, ValueError, AttributeError):
+        return ""
+
+
+def _moment(text: str) -> float | None:
+    """Seconds since 1970, to the microsecond, of a time as rclone writes it."""
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        return None

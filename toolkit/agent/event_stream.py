@@ -1,0 +1,109 @@
+"""A run as a stream of events, for whoever watches: JSON lines on standard output, until the run has ended.
+
+{"line": "...", "at": 1764100000.1, "next": 5120}   a line of the output; `next` is where to go on from
+{"record": {...}}                                   the record, each time it has changed
+{"beat": 7}                                         every second, so that silence means a lost connection
+{"end": true}                                       after the last line and the final record
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+from toolkit.agent.paths import OUTPUT, STATE, VIEWS
+from toolkit.agent.untrusted import opened
+
+FINAL = ("COMPLETED", "FAILED", "HALTED")
+_POLL_SECONDS = 0.1
+_BEAT_SECONDS = 1.0
+_PIECE = 1 << 18
+_LONGEST = 1 << 20
+"""Bytes of a line; the supervisor cuts its lines far earlier (`LONG` in `toolkit/run/in_container/logs.py`)."""
+_TIME = re.compile(r"[0-9]+\.[0-9]{3}")
+
+
+def follow(offset: int, out: TextIO = sys.stdout) -> None:
+    """Write events from byte `offset` of the output on, until the run has ended."""
+    sign = Path(VIEWS) / str(os.getpid())
+    sign.parent.mkdir(parents=True, exist_ok=True)
+    sign.touch()
+    try:
+        for event in events(offset, Path(OUTPUT), Path(STATE)):
+            out.write(json.dumps(event) + "\n")
+            if "beat" in event or "end" in event or "record" in event:
+                out.flush()
+    finally:
+        sign.unlink(missing_ok=True)
+
+
+def events(offset: int, output: Path, state: Path) -> Iterator[dict[str, Any]]:
+    """The events; ends after the final record."""
+    seen, beat, beats = "", 0.0, 0
+    while True:
+        text = _text(state)
+        record = json.loads(text) if text and text != seen else None
+        final = record is not None and record.get("state") in FINAL
+        if record is not None and not final:
+            yield {"record": record}
+        for line in lines_from(output, offset):
+            offset = int(line["next"])
+            yield line
+        if final:
+            yield {"record": record}
+            yield {"end": True}
+            return
+        seen = text
+        if time.monotonic() - beat > _BEAT_SECONDS:
+            beat, beats = time.monotonic(), beats + 1
+            yield {"beat": beats}
+        time.sleep(_POLL_SECONDS)
+
+
+def lines_from(output: Path, offset: int) -> Iterator[dict[str, Any]]:
+    """Whole lines of the output from `offset` on; what has no end yet is left for later.
+
+    Of a line that is longer than any that the supervisor writes, its parts come. Nothing comes of what is no regular
+    file: a program has put it there.
+    """
+    try:
+        with opened(output.parent, output.name) as file:
+            left = os.fstat(file).st_size - os.lseek(file, offset, os.SEEK_SET)
+            rest = b""
+            while left > 0 and (piece := os.read(file, min(left, _PIECE))):
+                left -= len(piece)
+                *whole, rest = (rest + piece).split(b"\n")
+                for line in whole:
+                    offset += len(line) + 1
+                    yield parse_line(line, offset)
+                if len(rest) > _LONGEST:
+                    offset += len(rest)
+                    yield parse_line(rest, offset)
+                    rest = b""
+    except OSError:
+        return
+
+
+def parse_line(line: bytes, following: int) -> dict[str, Any]:
+    """A line of the output, `<seconds since 1970> <text>`, as an event; `following` is the next one's offset.
+
+    What has no time (a disk that was full cuts lines anywhere) is shown as it is.
+    """
+    whole = line.decode("utf-8", "replace")
+    at, _, text = whole.partition(" ")
+    if _TIME.fullmatch(at):
+        return {"line": text, "at": float(at), "next": following}
+    return {"line": whole, "at": 0.0, "next": following}
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except FileNotFoundError:
+        return ""

@@ -1,0 +1,75 @@
+"""What is known of a run when its commands are over: from supervisor, engines and hosts. Values alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class LearnerEnd:
+    """How a learner's container ended: its exit status (None: unknown), whether its memory limit was met.
+
+    `processes` is its limit of processes, where that was met; 0 where it was not, -1 where it was and is not known.
+    """
+
+    number: int
+    exit_status: int | None = None
+    oom: bool = False
+    processes: int = 0
+
+
+@dataclass(frozen=True)
+class HostReport:
+    """What one host's agent says at the end.
+
+    Attributes:
+        host: its number, from 0.
+        learners: how those on it ended.
+        ranks: exit statuses by `step.rank`, of ranks that ended there.
+        failure: why not everything is in the bucket, in the words of `Reason`; empty where it is.
+        what, evidence: of that failure.
+        full: its disk has no room any more.
+        final: false while it still stores.
+        times: start and end by `step.rank`, seconds since 1970.
+        without_gpu: of `ranks`, those whose command was not started because they see fewer GPUs than they were given.
+        checksums: SHA-256 of the list of checksums of what its programs wrote (`toolkit.agent.run_checksums`).
+        found: what lay there in place of the run's own files.
+        unstorable: what failed there can never be stored, so nothing is kept for another try.
+    """
+
+    host: int
+    learners: tuple[LearnerEnd, ...] = ()
+    ranks: Mapping[str, int] = field(default_factory=dict)
+    failure: str = ""
+    what: str = ""
+    evidence: str = ""
+    full: bool = False
+    final: bool = True
+    times: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    without_gpu: tuple[str, ...] = ()
+    checksums: str = ""
+    found: tuple[str, ...] = ()
+    unstorable: bool = False
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that is known when the commands are over.
+
+    Attributes:
+        status: what learner 1's supervisor wrote; empty where it wrote nothing.
+        reports: of every host that told.
+        stopped_by: who asked for a stop; empty.
+        last_lines: of the run's output.
+        gave_up: why this host's learners were stopped because nothing could be stored: reason, what, evidence.
+        forged: objects in the bucket that say to be reports of this run's hosts, and are not.
+    """
+
+    status: Mapping[str, Any]
+    reports: tuple[HostReport, ...]
+    stopped_by: str = ""
+    last_lines: str = ""
+    gave_up: tuple[str, str, str] | None = None
+    forged: tuple[str, ...] = ()

@@ -1,0 +1,41 @@
+"""The agent's heartbeat: learners, and the container with the keys, end where it stays the same."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from toolkit.agent.repeating import repeating
+
+
+@contextmanager
+def heartbeat(file: Path, every: float = 1.0) -> Iterator[None]:
+    """Change `file` every `every` seconds while the context lasts, whatever else its thread waits for."""
+    counts = itertools.count()
+
+    def beat() -> None:
+        with suppress(OSError), file.open("r+b" if file.exists() else "wb", buffering=0) as stream:
+            stream.write(b"%020d\n" % next(counts))  # over the last one: a disk that is full has room for that
+
+    with repeating("heartbeat", beat, every):
+        yield
+
+
+class Silence:
+    """How long a heartbeat has stayed the same. What counts is that it changes: clocks are set, and differ."""
+
+    def __init__(self, file: Path) -> None:
+        self._file, self._last, self._since = file, b"", time.monotonic()
+
+    def seconds(self) -> float:
+        """Since it changed for the last time, as far as this was called."""
+        try:
+            now = self._file.read_bytes()
+        except OSError:
+            now = b""
+        if now != self._last:
+            self._last, self._since = now, time.monotonic()
+        return time.monotonic() - self._since

@@ -1,0 +1,299 @@
+"""The story of a run as its agent tells it: wait for the learners, store what they wrote, judge, tell, leave."""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from toolkit.agent.docker_api import DockerApi, EngineRefused
+from toolkit.agent.end_reasons import End, Reason
+from toolkit.agent.event_stream import parse_line
+from toolkit.agent.facts import Facts, HostReport, LearnerEnd
+from toolkit.agent.flush import NotStored, flush
+from toolkit.agent.host_reports import Reports
+from toolkit.agent.job_spec import Job
+from toolkit.agent.learners import Learners
+from toolkit.agent.metrics import read_metrics
+from toolkit.agent.outcome import first_word, judge, rank_statuses, rank_times
+from toolkit.agent.paths import CHECKPOINTS, GO, HOST, LOGS, OUTPUT, STOP, VIEWS, WEIGHTS
+from toolkit.agent.process_limit import CROWDED
+from toolkit.agent.ranks import RankEnds, read_ranks
+from toolkit.agent.requests import stopped_by
+from toolkit.agent.run_checksums import gathered, own_list
+from toolkit.agent.run_state import RunState
+from toolkit.agent.service import BucketClient
+from toolkit.agent.status import read_status
+from toolkit.agent.untrusted import NotRegular, Replacements, read_tail
+from toolkit.agent.upload_progress import Waiting
+from toolkit.agent.weights import put_weights
+
+_POLL_SECONDS = 0.25
+_ASK_SECONDS = 3.0
+_LAST_LINES = 15
+_TAIL_BYTES = 1 << 16
+_LINGER_SECONDS = 5.0
+_ROOM = 1 << 20
+"""Bytes; with less a disk is full."""
+_SURE_SECONDS = 10
+"""For a store that has already been waited for."""
+UNHEARD = 71
+"""A learner's exit status where it has not heard learner 1 for too long (`learner.entry.sh.j2`)."""
+
+
+class RunLifecycle:
+    """One run on this host. `run` is the story; it returns whether the run's volume must be kept."""
+
+    def __init__(self, job: Job, engine: DockerApi) -> None:
+        self._job, self._engine = job, engine
+        self._bucket = BucketClient()
+        self._state = RunState(job.record)
+        self._reports = Reports(job, self._bucket)
+        self._found = Replacements()
+        self._learners = Learners(job, engine, self._bucket, self._state.waiting, self._found)
+        self._kept = False
+        self._where = f"into {job.place}"
+
+    def run(self) -> bool:
+        """From the word to go to the end. A fault of ours, too, leaves a run that has ended, and no learner behind."""
+        try:
+            if self._job.rescue:
+                self._rescue()
+            else:
+                self._see_through()
+        except Exception as error:
+            self._failed(error)
+        self._linger()
+        return self._kept
+
+    def _see_through(self) -> None:
+        self._state.enter("PROCESSING", "the ranks' output follows, each line with its rank")
+        if self._job.leads:
+            self._reports.begin(self._state.record)
+        Path(GO).touch()
+        self._learners.wait()
+        ends = self._learners.ends()
+        if any(end.exit_status == UNHEARD for end in ends):
+            self._state.results(unheard=True)
+        self._state.enter("STORING", self._first_word(ends) or self._where)
+        mine = self._store(ends)
+        if self._job.leads:
+            self._finish(mine)
+        elif not self._reports.tell(mine):
+            self._kept = True  # nobody has heard that all is stored: this host is taken for lost, and looked at
+
+    def _failed(self, error: Exception) -> None:
+        job, said = self._job, traceback.format_exc()
+        self._kept = True
+        what = f"the agent on {job.name} itself failed: {error!r}"
+        if not job.leads:
+            self._reports.tell(HostReport(job.host, failure=Reason.SYSTEM, what=what, evidence=said))
+            return
+        self._state.end(End(Reason.SYSTEM, what, said, f"toolkit rescue {job.run}", (job.name,)))
+        if not job.rescue:
+            self._reports.publish(self._state.record)
+
+    def _rescue(self) -> None:
+        """What an earlier agent could not store lies in the volume: mounted again, it is uploaded."""
+        self._state.enter("STORING", self._where)
+        mine = self._store(())
+        self._state.results(checksums=mine.checksums)
+        if mine.failure:
+            kept = () if mine.unstorable else (self._job.name,)
+            self._state.end(End(Reason(mine.failure), mine.what, mine.evidence, kept=kept))
+        else:
+            self._state.end(End(Reason.COMPLETED, f"what was kept on {self._job.name} is in {self._job.kept_in}"))
+
+    def _first_word(self, learners: tuple[LearnerEnd, ...]) -> str:
+        """What went wrong, told before what may take long; of ranks elsewhere nothing is known yet."""
+        job = self._job
+        if not job.leads:
+            return ""
+        report = self._report(learners)
+        return first_word(job, self._facts((report,)))
+
+    def _facts(self, reports: tuple[HostReport, ...]) -> Facts:
+        error = self._learners.gave_up
+        gave_up = (error.reason.value, error.what, error.evidence) if error else None
+        status, last = dict[str, Any](), ""
+        with self._found.noting():
+            status = read_status(Path(LOGS), self._job)
+        with self._found.noting():
+            last = last_lines(Path(OUTPUT))
+        mine = tuple(
+            replace(report, found=self._found.what) if report.host == self._job.host else report for report in reports
+        )
+        return Facts(status, mine, stopped_by(Path(STOP)), last, gave_up, self._reports.forged)
+
+    def _store(self, learners: tuple[LearnerEnd, ...]) -> HostReport:
+        """Wait until all is uploaded, put the logs beside it, compare folder and bucket."""
+        job, report = self._job, self._report(learners)
+        reported = time.monotonic()
+
+        def on_state(waiting: Waiting) -> None:
+            nonlocal reported
+            self._state.waiting(waiting)
+            if not job.leads and time.monotonic() - reported > _ASK_SECONDS:
+                reported = time.monotonic()
+                self._reports.tell(replace(report, final=False, full=False), note=str(waiting))
+
+        try:
+            report = replace(report, checksums=self._store_all(on_state))
+        except (NotStored, OSError) as error:
+            failure = error if isinstance(error, NotStored) else NotStored(Reason.SYSTEM, str(error))
+            self._kept = not failure.final
+            evidence = failure.evidence or self._own_words()
+            report = replace(
+                report, failure=failure.reason, what=failure.what, evidence=evidence, unstorable=failure.final
+            )
+        return replace(report, found=self._found.what)
+
+    def _store_all(self, on_state: Callable[[Waiting], None]) -> str:
+        """Store everything; the SHA-256 of the list of checksums, empty where there is none.
+
+        Raises `NotStored`. What no later try can store keeps nothing else from being stored now.
+        """
+        job, never = self._job, None
+        try:
+            flush(self._bucket, _SURE_SECONDS if self._learners.gave_up else job.store, on_state)
+        except NotStored as error:
+            if not error.final:
+                raise
+            never = error
+        replaced = self._bucket.put_logs()
+        for what in replaced:
+            self._found.add(what)
+        if job.leads and not replaced:
+            put_weights(self._bucket, job, Path(WEIGHTS), self._found)
+        if never:
+            raise never
+        said = self._bucket.differences(job.run, shared=len(job.hosts) > 1)
+        said += self._bucket.differences(CHECKPOINTS)
+        if said:
+            raise NotStored(Reason.BUCKET_WRITE, "folder and bucket differ", said)
+        return "" if replaced else self._bucket.put_checksums(own_list(job))
+
+    def _report(self, learners: tuple[LearnerEnd, ...]) -> HostReport:
+        ranks = read_ranks(Path(LOGS) / "ranks", self._found)
+        learners = tuple(with_process_limit(self._job, one, ranks) for one in learners)
+        full = is_full(Path(HOST))
+        return HostReport(
+            self._job.host,
+            learners,
+            ranks.statuses,
+            full=full,
+            times=ranks.times,
+            without_gpu=ranks.without_gpu,
+            found=self._found.what,
+        )
+
+    def _finish(self, mine: HostReport) -> None:
+        """Learner 1's agent alone: hear the others, judge, write the record where everyone finds it."""
+        job = self._job
+        reports = (mine, *self._reports.of_others(self._unheard, patient=not mine.failure))
+        reports, checksums = gathered(self._bucket, job, reports)
+        facts = self._facts(reports)
+        count, size = (0, 0) if mine.failure else self._bucket.size()
+        metrics = {} if mine.failure else read_metrics(self._bucket.get(f"{job.run}/metrics.json", 64 << 10))
+        self._state.results(
+            steps=[step_result(job, facts, step) for step in facts.status.get("steps", [])],
+            stored_files=count,
+            stored_bytes=size,
+            metrics=self._state.record.get("metrics", {}) | metrics,
+            checksums=checksums,
+        )
+        self._state.end(judge(job, facts))
+        self._publish()
+
+    def _publish(self) -> None:
+        """A record that is not in the bucket is in the volume, which stays: a rescue puts it there."""
+        if not self._reports.publish(self._state.record):
+            self._kept = True
+            kept = dict.fromkeys((*self._state.record["kept"], self._job.name))
+            self._state.results(kept=list(kept), hint=f"toolkit rescue {self._job.run}")
+
+    def _unheard(self, hosts: tuple[int, ...]) -> None:
+        self._state.results(silent=[self._job.hosts[number] for number in hosts])
+
+    def _linger(self) -> None:
+        """Let those who watch see the end."""
+        until = time.monotonic() + _LINGER_SECONDS
+        while time.monotonic() < until and Path(VIEWS).is_dir() and any(Path(VIEWS).iterdir()):
+            time.sleep(_POLL_SECONDS)
+
+    def _own_words(self) -> str:
+        try:
+            return self._engine.output(buckets_container(self._job.run))
+        except EngineRefused:
+            return ""
+
+
+def own_container(run: str) -> str:
+    """The agent's own container, which holds the engine's socket and no key."""
+    return f"toolkit-{run}-agent"
+
+
+def buckets_container(run: str) -> str:
+    """The container that mounts the buckets: it holds their keys, and no socket."""
+    return f"toolkit-{run}-buckets"
+
+
+def results_container(run: str) -> str:
+    """The container that serves results which are a folder of the host: it holds nothing but the folder."""
+    return f"toolkit-{run}-results"
+
+
+def with_process_limit(job: Job, end: LearnerEnd, ranks: RankEnds) -> LearnerEnd:
+    """With the limit of processes that the learner says it has met, by its exit status or its ranks'."""
+    mine = {
+        f"{step.number}.{process}"
+        for step in job.steps
+        for process, learner in job.processes(step.number).items()
+        if learner.number == end.number
+    }
+    met = max((limit for name, limit in ranks.crowded.items() if name in mine), default=0)
+    if not met and end.number != 1 and end.exit_status == CROWDED:
+        met = -1
+    return replace(end, processes=end.processes or met)
+
+
+def step_result(job: Job, facts: Facts, step: dict[str, Any]) -> dict[str, Any]:
+    """A step as the record has it."""
+    ranks = rank_statuses(job, facts, step)
+    return {
+        "number": step["number"],
+        "command": step["command"],
+        "parallel": bool(ranks),
+        "each": job.noun(step["number"]),
+        "exit_status": step.get("exit_status"),
+        "seconds": round(step.get("ended", step["started"]) - step["started"], 3),
+        "ranks": ranks,
+        "times": rank_times(job, facts, step) if ranks else [],
+        "started": step["started"],
+        "ended": step.get("ended"),
+        "attempts": step.get("attempts", 1),
+        "folder": step.get("folder", ""),
+        "argv": step.get("argv", []),
+    }
+
+
+def is_full(folder: Path) -> bool:
+    """Whether the disk that the folder is on has no room left."""
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize < _ROOM
+
+
+def last_lines(output: Path, count: int = _LAST_LINES) -> str:
+    """The last whole lines of the run's output, without their times. Raises `NotRegular`."""
+    try:
+        tail, cut = read_tail(output.parent, output.name, _TAIL_BYTES)
+    except NotRegular:
+        raise
+    except OSError:
+        return ""
+    whole = tail.split(b"\n")[1 if cut else 0 : -1]
+    return "\n".join(parse_line(line, 0)["line"] for line in whole[-count:])

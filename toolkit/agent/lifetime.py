@@ -1,0 +1,44 @@
+"""What a run's agent does on a host, from its start to its end."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from toolkit.agent.cleanup import Things, cleanup
+from toolkit.agent.docker_api import DockerApi, EngineRefused
+from toolkit.agent.flush import NotStored
+from toolkit.agent.heartbeat import heartbeat
+from toolkit.agent.lease import give_back_lease
+from toolkit.agent.lifecycle import RunLifecycle, buckets_container, own_container, results_container
+from toolkit.agent.paths import BEAT, OPERATOR_HEARTBEAT
+from toolkit.agent.requests import make_own_folders
+from toolkit.agent.service import BucketClient
+from toolkit.agent.wait_for_start import wait_for_word
+
+
+def keep(run: str, volume: str, *, holds: bool) -> None:
+    """Own the run on this host from before its first file to after its last.
+
+    `holds`: its volume has what no bucket has, from before, and stays where no start signal comes. The operator says
+    so; what lies in the volume does not tell, as a launch may have put files there before this container came up.
+
+    The volume's folder is bound into this container before the volume is one: so there is never anything of a run
+    that no one takes away.
+    """
+    engine = DockerApi()
+    engine.create_volume(volume, run)
+    make_own_folders()
+    things = Things(run, own_container(run), buckets_container(run), volume, results_container(run))
+    with heartbeat(Path(BEAT)):
+        Path(OPERATOR_HEARTBEAT).touch()
+        job = wait_for_word()
+        with suppress(EngineRefused):
+            things = replace(things, settings=engine.settings(things.buckets))
+        if job is None and not holds:
+            with suppress(NotStored):
+                BucketClient().discard_code()
+        kept = RunLifecycle(job, engine).run() if job else holds
+        cleanup(engine, things, keep_volume=kept)
+    give_back_lease(engine, run)

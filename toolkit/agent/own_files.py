@@ -1,0 +1,46 @@
+"""The run's own files in the folder of logs, looked at while commands run: the program can write there, too.
+
+A program that puts something else in their place gains nothing by it, but may keep the run from coming to its end: a
+rank's wrapper that writes its status into a FIFO waits for ever.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import stat
+from pathlib import Path
+
+from toolkit.agent.untrusted import NotRegular, Replacements, check_regular, opened_folder
+
+_MOST = 1 << 16
+_OWN = (
+    ("", re.compile(r"output\.log|status\.json")),
+    ("ranks", re.compile(r"\d{1,6}\.\d{1,6}")),
+    ("weights", re.compile(r"\d{1,6}\.jsonl")),
+)
+_LEARNER = re.compile(r"learner-\d{1,6}")
+_LOG = re.compile(r"training-log\.txt")
+
+
+def look(logs: Path, found: Replacements) -> None:
+    """Note what lies below `logs` in place of the run's own files."""
+    for folder, names in (*_OWN, *((one, _LOG) for one in learners_in(logs, found))):
+        with found.noting(), opened_folder(logs, folder) as above, os.scandir(above) as entries:
+            for entry in itertools.islice((one.name for one in entries if names.fullmatch(one.name)), _MOST):
+                with found.noting():
+                    about = os.stat(entry, dir_fd=above, follow_symlinks=False)
+                    check_regular(f"{folder}/{entry}".lstrip("/"), about)
+
+
+def learners_in(logs: Path, found: Replacements) -> list[str]:
+    """The folders of learners' logs; what is named so and is no folder is noted."""
+    learners: list[str] = []
+    with found.noting(), opened_folder(logs) as above, os.scandir(above) as entries:
+        for name in itertools.islice((one.name for one in entries if _LEARNER.fullmatch(one.name)), _MOST):
+            with found.noting():
+                if not stat.S_ISDIR(os.stat(name, dir_fd=above, follow_symlinks=False).st_mode):
+                    raise NotRegular(f"{name} is not a directory")
+                learners.append(name)
+    return sorted(learners)

@@ -1,0 +1,73 @@
+"""What each rank's wrapper (`learner.rank.sh.j2`) left on this host: its exit status, and when it started and ended."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from toolkit.agent.untrusted import Replacements, opened, opened_folder
+
+NO_GPU = 69
+"""EX_UNAVAILABLE of sysexits.h: a rank's status where its command was not started for lack of a GPU."""
+_NAME = re.compile(r"\d{1,6}\.\d{1,6}")
+_BYTES = 100
+_MOST = 1 << 20
+"""Files: more ranks than any run has, each with some commands."""
+
+
+@dataclass(frozen=True)
+class RankEnds:
+    """By `step.rank`: `statuses`, and `times` of start and end (seconds since 1970) where the command was started.
+
+    `without_gpu` are those whose command was not started, because they see fewer GPUs than they were given; `crowded`
+    those that failed after their learner had met its limit of processes, with that limit.
+    """
+
+    statuses: dict[str, int] = field(default_factory=dict)
+    times: dict[str, tuple[float, float]] = field(default_factory=dict)
+    without_gpu: tuple[str, ...] = ()
+    crowded: dict[str, int] = field(default_factory=dict)
+
+
+def read_ranks(folder: Path, found: Replacements) -> RankEnds:
+    """The ranks that ended on this host. What lies there that is no such file goes to `found`."""
+    statuses, times, without = dict[str, int](), dict[str, tuple[float, float]](), list[str]()
+    crowded = dict[str, int]()
+    for name in sorted(_names(folder, found)):
+        words = _content(folder, name, found).split()
+        if not words or not words[0].isdigit() or int(words[0]) > 255:
+            continue
+        statuses[name] = int(words[0])
+        if len(words) == 3 and (span := _span(words[1], words[2])):
+            times[name] = span
+        elif words[1:] == [b"gpu"]:
+            without.append(name)
+        elif len(words) == 3 and words[1] == b"processes" and words[2].isdigit():
+            crowded[name] = int(words[2])
+    return RankEnds(statuses, times, tuple(without), crowded)
+
+
+def _names(folder: Path, found: Replacements) -> Iterable[str]:
+    with found.noting(), opened_folder(folder.parent, folder.name) as above, os.scandir(above) as entries:
+        names = (entry.name for entry in entries if _NAME.fullmatch(entry.name))
+        return list(itertools.islice(names, _MOST))
+    return ()
+
+
+def _content(folder: Path, name: str, found: Replacements) -> bytes:
+    with found.noting(), opened(folder.parent, f"{folder.name}/{name}") as file:
+        return os.read(file, _BYTES)
+    return b""
+
+
+def _span(start: bytes, end: bytes) -> tuple[float, float] | None:
+    try:
+        span = (float(start), float(end))
+    except ValueError:
+        return None
+    return span if all(math.isfinite(one) and 0 < one < 1e11 for one in span) else None

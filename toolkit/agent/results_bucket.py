@@ -1,0 +1,212 @@
+"""The results bucket, in the container that has its keys: what waits to be uploaded, what is there, small objects.
+
+rclone does all of it: the daemon that mounts (over its socket), and fresh processes for what must not believe a cache.
+The agent, which has no key, asks for it by `toolkit.agent.service`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from toolkit.agent import rc
+from toolkit.agent.cache_recovery import read_recovered
+from toolkit.agent.checksums import digest_of_open, sha256_of, write_list
+from toolkit.agent.compare import NotRead, compare
+from toolkit.agent.end_reasons import Reason
+from toolkit.agent.flush import NotStored
+from toolkit.agent.own_files import learners_in
+from toolkit.agent.paths import CHECKPOINTS, HOST, LOGS, RUN_FOLDER
+from toolkit.agent.rclone import LIST_SECONDS, rclone, seconds_for
+from toolkit.agent.untrusted import NotRegular, Replacements, hole, opened
+from toolkit.agent.upload_progress import Waiting, meaning
+from toolkit.agent.uploads import last_failure
+
+_UNMOUNT_SECONDS = 10.0
+_TRIES = 3
+_MAX_HOLE = 64 << 30
+"""Bytes: of a file in the results. Checkpoints with holes are small beside it."""
+_SOME_RETRIES = ("--retries", "1", "--low-level-retries", "4")
+_SHORT = ("--retries", "1", "--low-level-retries", "1", "--contimeout", "5s", "--timeout", "10s")
+
+
+class Bucket:
+    """The results bucket of `run`, or the prefix of it that is meant.
+
+    `filesystem` is its name in rclone's configuration. `folder`, below the volume, has a mount for each of its
+    directories that learners write to: the run's own, and the one for checkpoints.
+    """
+
+    def __init__(self, run: str, filesystem: str, folder: str) -> None:
+        self._run, self._filesystem, self._folder = run, filesystem, folder
+        self._mounted = (run, CHECKPOINTS)
+        self._sums: dict[str, str] = {}
+        """SHA-256 by key, of what is known to be stored as it was written here."""
+
+    def differences(self, folder: str, *, shared: bool = True) -> str:
+        """Compare what programs wrote here in `folder` with the bucket, by a fresh reader (`toolkit.agent.compare`).
+
+        Returns what is missing or differs; empty where all is the same. `shared`: others write to it, too. Raises
+        `NotStored` where the store does not tell.
+        """
+        try:
+            compared = compare(self._filesystem, folder, shared=shared)
+        except NotRead as error:
+            reason = meaning(str(error)) or Reason.BUCKET_READ
+            raise NotStored(reason, f"what is stored in {folder} could not be read again", str(error)) from None
+        self._sums |= compared.sums
+        return compared.summary
+
+    def put_checksums(self, name: str) -> str:
+        """Store the SHA-256 of all that was written here, compared and found the same, as object `name`: results,
+        checkpoints, logs, and what was recovered. Returns the list's own SHA-256; raises `NotStored`.
+        """
+        data = write_list(read_recovered() | self._sums)
+        if not self._write(name, data, short=False):
+            raise NotStored(Reason.BUCKET_WRITE, f"{name} could not be stored")
+        return sha256_of(data)
+
+    def put(self, name: str, data: bytes, *, short: bool = True) -> bool:
+        """Write a small object; whether it is there. One in the run's folder is listed with its checksum."""
+        there = self._write(name, data, short=short)
+        if there and name.startswith(f"{self._run}/"):
+            self._sums[name] = sha256_of(data)
+        return there
+
+    def _write(self, name: str, data: bytes, *, short: bool) -> bool:
+        words = ("rcat", *(_SHORT if short else ()), f"{self._filesystem}/{name}")
+        return rclone(*words, data=data, seconds=seconds_for(len(data))).returncode == 0
+
+    def get(self, name: str, most: int = 1 << 20) -> bytes | None:
+        """A small object, or None where it is not there or nobody answers."""
+        words = ("cat", *_SHORT, "--count", str(most), f"{self._filesystem}/{name}")
+        done = rclone(*words, seconds=seconds_for(most))
+        return done.stdout if done.returncode == 0 and done.stdout else None
+
+    def submit_code(self) -> None:
+        """Store the run's code, before anything of it runs. Raises `NotStored`."""
+        name = f"{self._run}/_submitted_code"
+        done = rclone("copy", f"{HOST}/code", f"{self._filesystem}/{name}", seconds=LIST_SECONDS)
+        if done.returncode != 0:
+            said = done.stderr.decode("utf-8", "replace")
+            raise NotStored(meaning(said) or Reason.BUCKET_WRITE, f"{name} could not be stored", said)
+
+    def discard_code(self) -> None:
+        """Remove the code of a run that does not begin."""
+        rclone("purge", *_SHORT, f"{self._filesystem}/{self._run}/_submitted_code", seconds=seconds_for(0))
+
+    def put_logs(self) -> tuple[str, ...]:
+        """Store each learner's log that lies on this host, and the whole output.
+
+        Returns what lay there in place of such a file; that is not stored. Raises `NotStored`.
+        """
+        found = Replacements()
+        for log in (f"{learner}/training-log.txt" for learner in learners_in(Path(LOGS), found)):
+            with found.noting():
+                self._put_file(log, f"{self._run}/{log}")
+        with found.noting():
+            self._put_file("output.log", f"{self._run}/{RUN_FOLDER}/output.log")
+        return found.what
+
+    def _put_file(self, name: str, key: str) -> None:
+        """Store a file of the logs, which its program could have replaced: it is handed over as it was opened."""
+        with opened(Path(LOGS), name) as file:
+            size = os.fstat(file).st_size
+            argv = ("rcat", *_SOME_RETRIES, "--size", str(size), f"{self._filesystem}/{key}")
+            above = key.rpartition("/")[0]
+            for _ in range(_TRIES):
+                os.lseek(file, 0, os.SEEK_SET)
+                done = rclone(*argv, file=file, seconds=seconds_for(size))
+                if done.returncode == 0:
+                    self._sums[key] = digest_of_open(file, most=size).sha256
+                    return
+                if self._is_object(above):  # a store that keeps objects as files cannot have both
+                    raise NotRegular(f"{above} in the bucket is a file of the program, where the run's own files go")
+        said = done.stderr.decode("utf-8", "replace")
+        raise NotStored(meaning(said) or Reason.BUCKET_WRITE, f"{key} could not be stored", said)
+
+    def _is_object(self, name: str) -> bool:
+        done = rclone("lsjson", "--stat", *_SHORT, f"{self._filesystem}/{name}", seconds=seconds_for(0))
+        try:
+            return done.returncode == 0 and json.loads(done.stdout).get("IsDir") is False
+        except (ValueError, AttributeError):
+            return False
+
+    @staticmethod
+    def abort() -> None:
+        """Give up mounts that do not answer: whoever waits for them gets an error, and can be ended.
+
+        What programs had written stays in the mount's cache, and the daemon goes on storing it. The folder does not
+        become an ordinary one: nobody shall write into it unseen.
+        """
+        rc.unmount("--force")
+
+    def size(self, folder: str) -> tuple[int, int]:
+        """Objects and bytes of a run's folder, without what the agent itself writes there."""
+        words = ("size", "--json", "--exclude", f"/{RUN_FOLDER}/**", f"{self._filesystem}/{folder}")
+        done = rclone(*words, seconds=LIST_SECONDS)
+        found = json.loads(done.stdout or b"{}")
+        return int(found.get("count", 0)), int(found.get("bytes", 0))
+
+    @staticmethod
+    def unmount() -> None:
+        """Take down every mount, also one whose daemon does not answer or is gone; no error if there is none."""
+        rc.ask("mount/unmountall", {}, seconds=_UNMOUNT_SECONDS)
+        rc.unmount("--force", "--lazy")
+
+    def waiting(self) -> Waiting:
+        """What is still to be uploaded; raises `NotStored` where the mount's own process does not answer.
+
+        `vfs/stats` would tell it, too, but waits itself while the mount reads a folder from a store that is away.
+        """
+        queue: list[dict[str, Any]] = []
+        for number, name in enumerate(self._mounted):
+            waits = rc.ask("vfs/queue", {"fs": f"{self._filesystem}/{name}"}).get("queue")
+            if waits is None:
+                raise NotStored(Reason.SYSTEM, "the mount's own process does not answer")
+            queue += [one | {"id": one["id"] << 1 | number, "name": f"{name}/{one['name']}"} for one in waits]
+        uploading = sum(one["uploading"] for one in queue)
+        errored = sum(one["tries"] > one["uploading"] for one in queue)
+        under_way = (rc.ask("core/stats", {}).get("transferring") or ()) if queue else ()
+        sent = {str(one.get("name")): int(one.get("bytes", 0)) for one in under_way}
+        files = {one["id"]: one["name"] for one in queue}
+        sparse = tuple(self._sparse(name) for name in files.values() if self._sparse(name))
+        return Waiting(len(queue) - uploading, uploading, errored, files, sent, sparse)
+
+    def _sparse(self, name: str) -> str:
+        """The file and its hole, where it has one that no upload would come to the end of; else empty."""
+        try:
+            missing = hole(Path(self._cache, name).lstat())
+        except OSError:
+            return ""
+        return f"{name} ({missing:,} bytes never written)" if missing > _MAX_HOLE else ""
+
+    @property
+    def _cache(self) -> str:
+        return f"{HOST}/cache/vfs/{self._filesystem.replace(':', '/')}"
+
+    def whole(self) -> bool:
+        """Whether no file of the mounts' caches is in error; asked when nothing waits."""
+        each = [rc.ask("vfs/stats", {"fs": f"{self._filesystem}/{name}"}) for name in self._mounted]
+        return all(not one.get("diskCache", {}).get("erroredFiles", 1) for one in each)
+
+    def refusal(self) -> tuple[Reason, str]:
+        """Why the store takes nothing now, as it says itself."""
+        said = "\n".join(filter(None, (self.probe(), last_failure())))
+        return meaning(said) or Reason.BUCKET_WRITE, said
+
+    def probe(self) -> str:
+        """Write an object; what the store says against it, empty where it takes it. One that is nearly full takes a
+        very small one."""
+        size = str(len(_PROBE))
+        words = ("rcat", *_SHORT, "--size", size, f"{self._filesystem}/{_PROBE_NAME}")
+        done = rclone(*words, data=_PROBE, seconds=seconds_for(len(_PROBE)))
+        if done.returncode != 0:
+            return done.stderr.decode("utf-8", "replace")
+        rclone("deletefile", *_SHORT, f"{self._filesystem}/{_PROBE_NAME}", seconds=seconds_for(0))
+        return ""
+
+
+_PROBE_NAME, _PROBE = ".toolkit-probe", bytes(1 << 20)

@@ -1,0 +1,71 @@
+"""The run as its agent sees it now: one file, replaced in one move, which followers look at."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from toolkit.agent.end_reasons import End
+from toolkit.agent.paths import STATE
+from toolkit.agent.upload_progress import Waiting
+
+
+class RunState:
+    """The run's record in the making. `record` is what the operator began; each method saves what it changes."""
+
+    def __init__(self, record: dict[str, Any], file: Path = Path(STATE)) -> None:
+        self._record, self._file = record, file
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The record as it is now."""
+        return self._record
+
+    def enter(self, state: str, note: str) -> None:
+        """The run has reached `state`."""
+        states = [*self._record.get("states", []), [state, time.time()]]
+        self._save(state=state, states=states, note=note)
+
+    def waiting(self, waiting: Waiting) -> None:
+        """What is still to be uploaded here."""
+        now = {"queued": waiting.queued, "uploading": waiting.uploading, "errored": waiting.errored}
+        if now != self._record.get("waiting"):
+            self._save(waiting=now)
+
+    def results(self, **facts: Any) -> None:
+        """What the run has left: its steps, what is stored, metrics."""
+        self._save(**facts)
+
+    def end(self, end: End) -> None:
+        """The run has ended."""
+        facts = {
+            "end": end.reason.value,
+            "reason": end.what,
+            "error_code": end.error_code,
+            "evidence": end.evidence,
+            "hint": end.hint,
+            "kept": list(end.kept),
+        }
+        self._record = self._record | facts
+        for passing in ("waiting", "silent"):
+            self._record.pop(passing, None)
+        self.enter(end.reason.state, end.what)
+
+    def _save(self, **facts: Any) -> None:
+        self._record = self._record | facts
+        with suppress(OSError):  # a disk that is full keeps it from those who watch now; the end goes to the bucket
+            write_whole(self._file, json.dumps(self._record, indent=1).encode())
+
+
+def write_whole(file: Path, content: bytes) -> None:
+    """Replace a file in one move, its content on disk first: a reader never sees half of it."""
+    new = file.with_name(f".{file.name}.new")
+    with new.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    new.replace(file)

@@ -1,0 +1,240 @@
+"""The narrow interface between a run's two side containers: the one with the keys answers, the agent asks.
+
+They meet at a socket in the run's volume, in a directory that no learner mounts. What may be asked for is listed in
+`_CALLS`: nothing in it reads a key, runs a command, or names a file of the container.
+
+A request is a line of JSON, `{"call": name, "with": [arguments], "bytes": n}`, and n bytes; so is an answer,
+`{"value": ..., "bytes": n}` or `{"fault": {...}}`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import socketserver
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol
+
+from toolkit.agent.end_reasons import Reason
+from toolkit.agent.flush import NotStored
+from toolkit.agent.paths import BUCKETS, CHECKPOINTS, CONTROL_FOLDER
+from toolkit.agent.results_bucket import Bucket
+from toolkit.agent.upload_progress import Waiting
+
+_MAX_LINE = 1 << 24
+_MAX_BYTES = 1 << 28
+_SECONDS = 600.0
+"""For an answer: longer than whoever gives it waits for rclone's own process, or for a small object."""
+_LONG_SECONDS = 24 * 3600.0
+_LONG = ("differences", "put_logs", "put_checksums")
+"""These take their time with terabytes; each of their steps has a deadline of its own (`toolkit.agent.rclone`)."""
+
+
+class Stream(Protocol):
+    """What a message is read from, and written to."""
+
+    def readline(self, size: int, /) -> bytes:
+        """A line."""
+
+    def read(self, size: int, /) -> bytes:
+        """So many bytes, or fewer at the end."""
+
+    def write(self, data: bytes, /) -> int:
+        """Write."""
+
+    def flush(self) -> None:
+        """Send."""
+
+
+class Refused(Exception):
+    """What was asked for is not among what may be."""
+
+
+class Service:
+    """Answers for one run's bucket. Names of objects and directories are those of that run, and no others."""
+
+    def __init__(self, run: str, bucket: Bucket) -> None:
+        self._run, self._bucket = run, bucket
+        self._calls: dict[str, Callable[..., Any]] = {
+            "waiting": lambda: _plain(bucket.waiting()),
+            "whole": bucket.whole,
+            "refusal": lambda: [*map(str, bucket.refusal())],
+            "probe": bucket.probe,
+            "differences": lambda folder, shared: bucket.differences(self._directory(folder), shared=bool(shared)),
+            "put_checksums": lambda name: bucket.put_checksums(self._object(name)),
+            "put_logs": lambda: list(bucket.put_logs()),
+            "size": lambda: list(bucket.size(run)),
+            "discard_code": bucket.discard_code,
+            "abort": bucket.abort,
+            "unmount": bucket.unmount,
+        }
+
+    def answer(self, request: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
+        """The answer to a request, and the bytes that go with it."""
+        call, words = str(request.get("call")), request.get("with", [])
+        try:
+            if call == "put":
+                name, short = words
+                return {"value": self._bucket.put(self._object(name), data, short=bool(short))}, b""
+            if call == "get":
+                name, most = words
+                found = self._bucket.get(self._object(name), min(int(most), _MAX_BYTES))
+                return {"value": found is not None}, found or b""
+            if call not in self._calls:
+                raise Refused(f"{call!r} is no request")
+            return {"value": self._calls[call](*words)}, b""
+        except NotStored as error:
+            said = {"reason": error.reason.value, "what": error.what, "evidence": error.evidence, "final": error.final}
+            return {"fault": said}, b""
+        except (Refused, TypeError, ValueError) as error:
+            return {"fault": {"reason": Reason.SYSTEM.value, "what": f"{call}: {error}"}}, b""
+
+    def _object(self, name: str) -> str:
+        """A name of an object of this run. Raises `Refused`."""
+        parts = str(name).split("/")
+        own = parts[:1] == [self._run] or parts[:2] == [CONTROL_FOLDER, self._run]
+        if not own or any(part in ("", ".", "..") for part in parts):
+            raise Refused(f"{name!r} is no object of {self._run}")
+        return "/".join(parts)
+
+    def _directory(self, name: str) -> str:
+        if name not in (self._run, CHECKPOINTS):
+            raise Refused(f"{name!r} is no directory that {self._run} writes to")
+        return str(name)
+
+
+def serve(service: Service, place: str = BUCKETS) -> socketserver.BaseServer:
+    """A server that listens at `place`, which only root can reach; `serve_forever` runs it."""
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            request, data = read_message(self.rfile)
+            write_message(self.wfile, *service.answer(request, data))
+
+    Path(place).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    Path(place).unlink(missing_ok=True)
+    before = os.umask(0o077)
+    try:
+        server = socketserver.ThreadingUnixStreamServer(place, Handler)
+    finally:
+        os.umask(before)
+    server.daemon_threads = True
+    return server
+
+
+class BucketClient:
+    """The bucket as the agent has it: each method asks the container with the keys, as `Bucket` says what it does."""
+
+    def __init__(self, place: str = BUCKETS) -> None:
+        self._place = place
+
+    def waiting(self) -> Waiting:
+        """See `Bucket`."""
+        found = self._ask("waiting")
+        files = {int(number): str(name) for number, name in found.pop("files").items()}
+        return Waiting(**{**found, "files": files, "sparse": tuple(found["sparse"])})
+
+    def whole(self) -> bool:
+        """See `Bucket`."""
+        return self._ask("whole") is True
+
+    def refusal(self) -> tuple[Reason, str]:
+        """See `Bucket`."""
+        reason, said = self._ask("refusal")
+        return Reason(reason), str(said)
+
+    def probe(self) -> str:
+        """See `Bucket`."""
+        return str(self._ask("probe"))
+
+    def differences(self, folder: str, *, shared: bool = True) -> str:
+        """See `Bucket`."""
+        return str(self._ask("differences", folder, shared))
+
+    def put_checksums(self, name: str) -> str:
+        """See `Bucket`."""
+        return str(self._ask("put_checksums", name))
+
+    def put(self, name: str, data: bytes, *, short: bool = True) -> bool:
+        """See `Bucket`; false also where nobody answers."""
+        try:
+            return self._ask("put", name, short, data=data) is True
+        except NotStored:
+            return False
+
+    def get(self, name: str, most: int = 1 << 20) -> bytes | None:
+        """See `Bucket`; none also where nobody answers."""
+        try:
+            value, data = self._exchange({"call": "get", "with": [name, most]}, b"")
+        except NotStored:
+            return None
+        return data if value else None
+
+    def put_logs(self) -> tuple[str, ...]:
+        """See `Bucket`."""
+        return tuple(map(str, self._ask("put_logs")))
+
+    def size(self) -> tuple[int, int]:
+        """Objects and bytes of the run's folder."""
+        count, size = self._ask("size")
+        return int(count), int(size)
+
+    def discard_code(self) -> None:
+        """See `Bucket`."""
+        self._ask("discard_code")
+
+    def abort(self) -> None:
+        """See `Bucket`."""
+        self._ask("abort")
+
+    def unmount(self) -> None:
+        """See `Bucket`. Raises `NotStored` where nobody answers."""
+        self._ask("unmount")
+
+    def _ask(self, call: str, *words: Any, data: bytes = b"") -> Any:
+        return self._exchange({"call": call, "with": list(words)}, data)[0]
+
+    def _exchange(self, request: dict[str, Any], data: bytes) -> tuple[Any, bytes]:
+        """Raises `NotStored`: with what the other side says, or because it does not answer."""
+        try:
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(_LONG_SECONDS if request["call"] in _LONG else _SECONDS)
+                connection.connect(self._place)
+                with connection.makefile("rwb") as stream:
+                    write_message(stream, request, data)
+                    answer, found = read_message(stream)
+        except (OSError, ValueError, RecursionError) as error:
+            what = "the container that mounts the buckets does not answer"
+            raise NotStored(Reason.SYSTEM, what, str(error)) from None
+        if fault := answer.get("fault"):
+            final = fault.get("final") is True
+            raise NotStored(Reason(fault["reason"]), str(fault["what"]), str(fault.get("evidence", "")), final=final)
+        return answer.get("value"), found
+
+
+def read_message(stream: Stream) -> tuple[dict[str, Any], bytes]:
+    """A message and its bytes. Raises `ValueError` where it is none, or too large."""
+    line = stream.readline(_MAX_LINE)
+    message = json.loads(line)
+    if not isinstance(message, dict):
+        raise ValueError("no message")
+    size = message.get("bytes", 0)
+    if type(size) is not int or not 0 <= size <= _MAX_BYTES:
+        raise ValueError("too many bytes")
+    data = stream.read(size)
+    if len(data) != size:
+        raise ValueError("cut short")
+    return message, data
+
+
+def write_message(stream: Stream, message: dict[str, Any], data: bytes) -> None:
+    """Write a message and its bytes."""
+    stream.write(json.dumps(message | {"bytes": len(data)}).encode() + b"\n" + data)
+    stream.flush()
+
+
+def _plain(waiting: Waiting) -> dict[str, Any]:
+    return asdict(waiting)

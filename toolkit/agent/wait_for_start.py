@@ -1,0 +1,31 @@
+"""Before the run: an agent on its operator's heartbeat. It is told to go, or nothing of the run stays."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from toolkit.agent.job_spec import Job, read_job
+from toolkit.agent.paths import JOB, OPERATOR_HEARTBEAT
+
+HEARTBEAT_SECONDS = 30
+"""An operator who has been silent for so long is gone. He touches the heartbeat every 5 s."""
+_POLL_SECONDS = 0.1
+
+
+def wait_for_word(
+    heartbeat: Path = Path(OPERATOR_HEARTBEAT), job: Path = Path(JOB), patience: float = HEARTBEAT_SECONDS
+) -> Job | None:
+    """The job, once the operator gives it; None where he is gone.
+
+    What counts is that the heartbeat's time changes, not what it is: a clock may be set while we wait.
+    """
+    seen, since = 0, time.monotonic()
+    while not job.exists():
+        touched = heartbeat.stat().st_mtime_ns if heartbeat.exists() else 0
+        if touched != seen:
+            seen, since = touched, time.monotonic()
+        if time.monotonic() - since > patience:
+            return None
+        time.sleep(_POLL_SECONDS)
+    return read_job(job.read_text("utf-8"))

@@ -1,0 +1,163 @@
+"""An image's version: one hash over everything that goes into it, so that equal names mean equal inputs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit.atomic_file import sha256_of
+from toolkit.catalogue.model import Base, DistributionBase, Recipe, RegistryBase, Tree
+from toolkit.errors import Code, ToolkitError
+from toolkit.lock.file import read_lock
+from toolkit.lock.model import DebPin, Lock
+
+HASH_LENGTH = 12
+BUILD_FORMAT = 4
+"""Counted up when the way of building changes in a manner that no input below shows."""
+BASE_NAME = "toolkit-base"
+BUNDLE_NAME = "toolkit-bundle"
+ENVIRONMENT_NAME = "toolkit-environment"
+NATIVE_NAME = "toolkit-native"
+ENVIRONMENT_TEMPLATE = "environment.Dockerfile.j2"
+ADDITIONS_TEMPLATE = "additions.Dockerfile.j2"
+COMPILE_PROGRAM = Path(__file__).parents[1] / "image" / "inside" / "compile.py"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What went in: each input's name and its SHA-256."""
+
+    name: str
+    digests: tuple[tuple[str, str], ...]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all of them, in hexadecimal."""
+        return hashlib.sha256(json.dumps([BUILD_FORMAT, *self.digests]).encode()).hexdigest()
+
+    @property
+    def reference(self) -> str:
+        """The image's name and version, `<name>:<12 hex digits>`."""
+        return f"{self.name}:{self.digest[:HASH_LENGTH]}"
+
+    @property
+    def summary(self) -> str:
+        """`name=digest` of each, the digests cut to 16 digits, for people who compare two images."""
+        return " ".join(f"{name}={digest[:16]}" for name, digest in self.digests)
+
+
+def base_inputs(base: DistributionBase, debs: tuple[DebPin, ...]) -> Inputs:
+    """The inputs of a base image, which many recipes share: its packages, and what is asked of mmdebstrap."""
+    asked = json.dumps([base.suite.name, base.variant, sorted(base.packages)])
+    files = "".join(f"{deb.sha256}\n" for deb in sorted(debs))
+    return Inputs(BASE_NAME, (("asked", _sha256(asked.encode())), ("debs", _sha256(files.encode()))))
+
+
+def base_reference(base: Base, lock: Lock) -> str:
+    """The image that everything else stands on: made here, or a registry's, pinned by digest."""
+    return base.image if isinstance(base, RegistryBase) else base_inputs(base, lock.debs).reference
+
+
+def environment_inputs(recipe: Recipe, lock: Lock) -> Inputs:
+    """The inputs of the environment, which every framework on the same lock shares."""
+    files = "".join(f"{wheel.sha256}\n" for wheel in sorted(lock.wheels))
+    return Inputs(
+        ENVIRONMENT_NAME,
+        (
+            ("base", _sha256(base_reference(recipe.base, lock).encode())),
+            ("template", sha256_of(recipe.template.parent / ENVIRONMENT_TEMPLATE)),
+            ("compile", sha256_of(COMPILE_PROGRAM)),
+            ("python", _sha256(recipe.python.encode())),
+            ("wheels", _sha256(files.encode())),
+        ),
+    )
+
+
+def bundle_inputs(recipe: Recipe, lock: Lock) -> Inputs:
+    """The inputs of the environment with the site's bundle on top."""
+    assert recipe.bundle
+    below = environment_inputs(recipe, lock).digest
+    return Inputs(BUNDLE_NAME, (("below", below), ("bundle", recipe.bundle.sha256)))
+
+
+def native_inputs(recipe: Recipe, lock: Lock) -> Inputs:
+    """The inputs of the environment with what was compiled for it on top."""
+    native = recipe.native
+    assert native
+    compiler = base_reference(native.compiler.base, read_lock(native.compiler.lock))
+    sources = tree_files(Tree(native.source, native.target))
+    return Inputs(
+        NATIVE_NAME,
+        (
+            ("below", _below_sources(recipe, lock)),
+            ("compiler", _sha256(compiler.encode())),
+            ("template", sha256_of(native.compiler.template)),
+            *((f"{native.target}/{name}", sha256_of(file)) for name, file in sources),
+        ),
+    )
+
+
+def _below_sources(recipe: Recipe, lock: Lock) -> str:
+    """The digest of what the tool's own sources stand on: a bundle, the environment, or the base alone."""
+    if recipe.bundle:
+        return bundle_inputs(recipe, lock).digest
+    if lock.wheels:
+        return environment_inputs(recipe, lock).digest
+    return _sha256(base_reference(recipe.base, lock).encode())
+
+
+def read_inputs(recipe: Recipe) -> Inputs:
+    """Read every file that `recipe` names, and hash it; raises `ToolkitError` (S103) for one that is not there, or is
+    not what the catalogue pins."""
+    files = [recipe.template, *(tree.source for tree in recipe.trees)]
+    files += [recipe.native.source, recipe.native.compiler.template] if recipe.native else []
+    missing = [str(file) for file in files if not file.exists()]
+    if missing:
+        raise ToolkitError(Code.IMAGE, f"recipe {recipe.name} names what is not there: {', '.join(missing)}")
+    lock = read_lock(recipe.lock)
+    below = native_inputs(recipe, lock).digest if recipe.native else _below_sources(recipe, lock)
+    digests = [("below", below), ("template", sha256_of(recipe.template)), ("lock", sha256_of(recipe.lock))]
+    digests.append(("labels", _sha256(json.dumps([recipe.title, recipe.facts, *recipe.architectures]).encode())))
+    for tree in recipe.trees:
+        found = [
+            (f"{tree.target}/{name}".rstrip("/") + _mode(file), sha256_of(file)) for name, file in tree_files(tree)
+        ]
+        if tree.sha256 and [digest for _, digest in found] != [tree.sha256]:
+            raise _other_program(tree, found)
+        digests += found
+    if recipe.additions:
+        digests.append(("additions", sha256_of(recipe.additions.lock)))
+        digests.append(("additions template", sha256_of(recipe.template.parent / ADDITIONS_TEMPLATE)))
+    return Inputs(recipe.name, tuple(digests))
+
+
+def _other_program(tree: Tree, found: list[tuple[str, str]]) -> ToolkitError:
+    return ToolkitError(
+        Code.IMAGE,
+        f"{tree.source} is not {tree.release}: nothing of it was used",
+        evidence="\n".join([f"expected sha256 {tree.sha256}", *(f"found    sha256 {digest}" for _, digest in found)]),
+        hint="install the tool's packages anew, by their hashes: pip install --force-reinstall --require-hashes "
+        "-r requirements/tool.txt",
+    )
+
+
+def tree_files(tree: Tree) -> Iterator[tuple[str, Path]]:
+    """The files of `tree` in a fixed order, each with its path below the tree; one file has the path ``""``."""
+    if tree.source.is_file():
+        yield "", tree.source
+        return
+    for file in sorted(tree.source.rglob("*")):
+        if file.is_file() and "__pycache__" not in file.parts:
+            yield file.relative_to(tree.source).as_posix(), file
+
+
+def _mode(file: Path) -> str:
+    """As `ls -F` marks it: whether a file may be executed is part of a layer, too."""
+    return "*" if file.stat().st_mode & 0o100 else ""
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,22 @@
+"""A manifest read for a person: what means something else here than in its dialect is told on the way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from toolkit.cli.output import console
+from toolkit.manifest.model import Manifest
+from toolkit.manifest.reader import ReadManifest, read_with_warnings
+
+
+def read_and_report(file: Path) -> Manifest:
+    """As `read_manifest`; warnings go to standard error."""
+    found = read_with_warnings(file)
+    report_warnings(found)
+    return found.manifest
+
+
+def report_warnings(found: ReadManifest) -> None:
+    """Each warning where it stands in the file, with the canonical form of what was meant."""
+    for warning in found.warnings:
+        console.print(f"toolkit: warning {warning}", style="yellow", soft_wrap=True)

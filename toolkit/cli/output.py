@@ -1,0 +1,164 @@
+"""The screen: progress on standard error, what a command found on standard output."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import IO, Any, TextIO
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.progress import Task as BarTask
+from rich.segment import Segment
+from rich.text import Text
+
+from toolkit.cli.terminal import beneath, print_coloured
+from toolkit.printable import coloured, cut, neutral
+from toolkit.progress import Progress as Step
+from toolkit.progress import Report
+from toolkit.urls import redact_urls
+
+
+class SafeConsole(Console):
+    """rich's console, for texts from anywhere: no markup in them, no link, nothing that a terminal would obey."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        # No markup: names and paths are the user's, and `[a]` in them is no colour.
+        super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
+
+    @property
+    def file(self) -> IO[str]:
+        """Where it writes: past the wrapping, as colours and the bar's movements are its own."""
+        return beneath(super().file)
+
+    @file.setter
+    def file(self, new_file: IO[str]) -> None:
+        Console.file.__set__(self, new_file)  # type: ignore[attr-defined]
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """rich's own, each text made neutral."""
+        for segment in super().render(renderable, options):
+            text, style, control = segment
+            if control:
+                yield segment
+            else:
+                plain = style.update_link(None) if style and style.link else style
+                yield Segment(neutral(cut(text)), plain)
+
+
+console = SafeConsole(stderr=True)
+_SECONDS_BETWEEN_LINES = 2.0
+_RANK = re.compile(r"^\[([0-9]+|[0-9,-]+|learner-[0-9]+|mpirun|toolkit)\] ")
+_COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
+
+
+def human_size(size: float) -> str:
+    """Bytes as a person reads them, in powers of 1000: `1.7 GB`."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 999.95:  # what rounds to 1000.0 is the next unit's 1.0
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """One object on standard output, in ASCII: what a terminal would obey is escaped as JSON has it."""
+    print(json_text(value, indent=1))
+
+
+def json_text(value: Mapping[str, Any], indent: int | None = None) -> str:
+    """The object as JSON in printable ASCII, and no password of a URL in it."""
+    return redact_urls(json.dumps(value, indent=indent)).replace("\x7f", "\\u007f")
+
+
+def print_line(text: str, stream: TextIO, *, raw: bool = False) -> None:
+    """A line of the run; `raw`: with the colours that its program sets."""
+    if raw:
+        print_coloured(text, stream)
+    else:
+        print(text, file=stream)
+
+
+def rank_line(text: str, *, raw: bool = False) -> Text:
+    """A line of the run with its `[rank]` coloured, so that the eye finds a rank's lines; `raw`: the rest as its
+    program colours it."""
+    match = _RANK.match(text)
+    if not match:
+        return Text(text)
+    if raw:
+        return Text.assemble(match[0], Text.from_ansi(coloured(text[match.end() :])))
+    number = match[1].removeprefix("learner-")
+    style = _COLOURS[int(number) % len(_COLOURS)] if number.isdecimal() else "dim"
+    return Text.assemble((match[0], style), text[match.end() :])
+
+
+class _Amount(ProgressColumn):
+    """Bytes or steps, whichever the task counts; nothing where nothing is known."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._bytes, self._steps = DownloadColumn(), MofNCompleteColumn()
+
+    def render(self, task: BarTask) -> Text:
+        if not task.total:
+            return Text("")
+        return self._bytes.render(task) if task.fields["unit"] == "bytes" else self._steps.render(task)
+
+
+@contextmanager
+def progress_bar(*, beside: bool = False) -> Iterator[Report]:
+    """A bar on a terminal; where there is none (a log), a line for each stage now and then.
+
+    One stage follows the other, and its bar takes the other's place; `beside`: they go on at the same time.
+    """
+    if not console.is_terminal:
+        yield _Lines().report
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description:<14.14}"), BarColumn(24), _Amount(), TimeElapsedColumn())
+    with Progress(*columns, TextColumn("{task.fields[detail]:.48}"), console=console, transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def report(step: Step) -> None:
+            if step.note:
+                console.print(step.note, style="yellow", soft_wrap=True, markup=False, highlight=False)
+                return
+            if step.stage not in tasks:
+                for done in () if beside else tasks.values():
+                    bars.update(done, visible=False)
+                tasks[step.stage] = bars.add_task(step.stage, total=None, detail="", unit=step.unit)
+            detail = " ".join(step.detail.split())
+            total = step.total or None
+            bars.update(tasks[step.stage], completed=step.done, total=total, detail=detail, unit=step.unit)
+
+        yield report
+
+
+class _Lines:
+    """Progress as lines: a log is read by people too, so it gets a line now and then, not every step."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+        self._reported: dict[str, float] = {}
+
+    def report(self, step: Step) -> None:
+        if step.note:
+            print(step.note, file=sys.stderr, flush=True)
+            return
+        now = time.monotonic()
+        if now - self._reported.get(step.stage, -_SECONDS_BETWEEN_LINES) > _SECONDS_BETWEEN_LINES:
+            self._reported[step.stage] = now
+            detail = " ".join(step.detail.split())[:90]
+            print(f"{now - self._start:7.1f} s  {step.stage}: {detail}", file=sys.stderr, flush=True)

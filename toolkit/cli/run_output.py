@@ -1,0 +1,125 @@
+"""A run on the screen: its plan, its states, the ranks' lines, and how it ended."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import asdict
+
+from rich.text import Text
+
+from toolkit.cli.fold_ranks import Fold
+from toolkit.cli.output import console, human_size, print_json, print_line, rank_line
+from toolkit.errors import INTERRUPTED
+from toolkit.run.follow.events import Line
+from toolkit.run.follow.view import Choice
+from toolkit.run.launch.errors import raise_for
+from toolkit.run.plan.dry_run import binding_of, ranks_of
+from toolkit.run.plan.run_plan import RunPlan, where_it_runs
+from toolkit.run.plan.source_files import SubmittedCode
+from toolkit.run.records.record import Record, State
+
+
+def report_end(record: Record, *, as_json: bool) -> int:
+    """How it ended, for the screen, a machine and the shell. Raises `ToolkitError` where the run failed."""
+    raise_for(record)
+    if as_json:
+        print_json(asdict(record))
+    if record.state is State.HALTED:
+        return INTERRUPTED
+    console.print(
+        f"{record.training_id} {record.state.value}: {record.stored_files} files, {human_size(record.stored_bytes)}, "
+        f"in {record.results_place}\nnext: toolkit collect {record.training_id}",
+        soft_wrap=True,
+    )
+    return 0
+
+
+def show_plan(plan: RunPlan, code: SubmittedCode | None = None) -> None:
+    """What will run where, before it does."""
+    console.print(f"{plan.training_id}  {plan.name}", style="bold", soft_wrap=True)
+    console.print(f"  image    {plan.image.reference}", soft_wrap=True)
+    for name, text in code.lines() if code else ():
+        console.print(f"  {name:<8} {text}", soft_wrap=True, markup=False, highlight=False)
+    for learner in plan.learners:
+        at = f" on {learner.seat.host} ({learner.seat.address})" if learner.seat.host else ""
+        gpus = f", GPU {', '.join(learner.seat.gpus)}" if learner.seat.gpus else ""
+        console.print(f"  {learner.hostname}{at}  {ranks_of(learner)}{gpus}", soft_wrap=True)
+    console.print(f"  binding  {binding_of(plan)}", soft_wrap=True)
+    for step in plan.steps:
+        console.print(f"  command {step.number}, {where_it_runs(plan, step)}: {step.command}", soft_wrap=True)
+    if not plan.gpus_per_node:
+        console.print(f"  GPUs     none: the manifest asks for {plan.compute}", soft_wrap=True)
+    if plan.in_place_of_gpus:
+        console.print(
+            f"  cluster {plan.cluster.name} has no GPU: each rank runs on the CPU in place of one {plan.gpu_kind}",
+            style="yellow",
+            soft_wrap=True,
+        )
+
+
+class Screen:
+    """The run as it is seen on a terminal. `raw`: with the colours that its program sets."""
+
+    def __init__(
+        self,
+        ranks: int,
+        plan: RunPlan | None = None,
+        code: SubmittedCode | None = None,
+        *,
+        lines_to_stderr: bool = False,
+        raw: bool = False,
+    ) -> None:
+        self._plan, self._code, self._raw = plan, code, raw
+        self._to_stderr = lines_to_stderr
+        self._folded = sys.stdout.isatty() and not lines_to_stderr
+        self._fold = Fold(ranks)
+        self._waiting = (0, 0)
+
+    def state(self, record: Record, note: str) -> None:
+        """One line for each state; the plan with the first, once keys and buckets are known to be good."""
+        self._show(self._fold.rest())
+        if record.state is State.PENDING and self._plan:
+            show_plan(self._plan, self._code)
+        colour = {State.COMPLETED: "green", State.FAILED: "red", State.HALTED: "yellow"}.get(record.state, "blue")
+        console.print(Text.assemble((f"{record.state.value:<12}", colour), note), soft_wrap=True)
+
+    def line(self, line: Line) -> None:
+        """A rank's line: on standard output, so that it can be piped; folded and coloured on a terminal."""
+        if self._folded:
+            self._show(self._fold.line(line.text, time.monotonic()))
+        else:
+            print_line(line.text, sys.stderr if self._to_stderr else sys.stdout, raw=self._raw)
+
+    def beat(self) -> None:
+        """Show what has waited for other ranks; let what is piped go."""
+        self._show(self._fold.due(time.monotonic()))
+        (sys.stderr if self._to_stderr else sys.stdout).flush()
+
+    def note(self, text: str) -> None:
+        """A line of the tool's own, apart from the ranks'."""
+        console.print(text, style="yellow", soft_wrap=True)
+
+    def storing(self, queued: int, uploading: int, errored: int) -> None:
+        """What is still on its way, told when it changes."""
+        now = (queued + uploading, errored)
+        if now != self._waiting and any(now):
+            self._waiting = now
+            failed = f", {errored} failed and are tried again" if errored else ""
+            console.print(f"  {queued} files wait, {uploading} on their way{failed}")
+
+    def interrupted(self) -> Choice:
+        """Ctrl-C: a person is asked; a script that sends it wants the run to stop."""
+        if not (sys.stdin.isatty() and console.is_terminal):
+            return Choice.STOP
+        console.print("\n[d]etach: the run goes on, [s]top: store what it wrote and end it, [Enter]: go on watching")
+        try:
+            answer = input("> ").strip().lower()
+        except (EOFError, KeyboardInterrupt):
+            return Choice.DETACH
+        return {"d": Choice.DETACH, "s": Choice.STOP}.get(answer[:1], Choice.GO_ON)
+
+    def _show(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            console.print(rank_line(line, raw=self._raw), soft_wrap=True)

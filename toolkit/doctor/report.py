@@ -1,0 +1,58 @@
+"""Findings as lines that a person reads: grouped by host, hosts that all say the same as one. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from toolkit.doctor.finding import Finding, Verdict, counts
+
+_WORDS = {Verdict.OK: "ok", Verdict.WARN: "warning", Verdict.FAIL: "failure", Verdict.SKIPPED: "skipped"}
+
+
+def reported(findings: Sequence[Finding], *, verbose: bool = False) -> list[tuple[str, Verdict | None]]:
+    """Lines with the verdict that they tell, none for a heading; what is ok only where `verbose` is set."""
+    lines: list[tuple[str, Verdict | None]] = []
+    by_host: dict[str, list[Finding]] = {}
+    for finding in findings:
+        by_host.setdefault(finding.host, [])
+        if verbose or finding.verdict is not Verdict.OK:
+            by_host[finding.host].append(finding)
+    alike: dict[tuple[tuple[str, ...], ...], list[str]] = {}
+    for host, those in by_host.items():
+        alike.setdefault(tuple((one.check, one.verdict, one.found, one.hint) for one in those), []).append(host)
+    for hosts in alike.values():
+        if those := by_host[hosts[0]]:
+            lines.append((", ".join(hosts), None))
+            lines += _of_host(those)
+    return lines
+
+
+def summary(findings: Sequence[Finding], hosts: int) -> str:
+    """`32 hosts: 700 ok, 2 warnings, 1 failure`; what was skipped is said where something was."""
+    found = counts(findings)
+    parts = [f"{found[Verdict.OK]} ok", _counted(found, Verdict.WARN), _counted(found, Verdict.FAIL)]
+    parts += [f"{found[Verdict.SKIPPED]} skipped"] if found[Verdict.SKIPPED] else []
+    return f"{hosts} {'host' if hosts == 1 else 'hosts'}: {', '.join(parts)}"
+
+
+def _counted(found: dict[Verdict, int], verdict: Verdict) -> str:
+    return f"{found[verdict]} {_WORDS[verdict]}{'' if found[verdict] == 1 else 's'}"
+
+
+def _of_host(findings: Sequence[Finding]) -> list[tuple[str, Verdict | None]]:
+    """What was skipped for one reason is one line."""
+    why: dict[tuple[str, str], list[str]] = {}
+    for one in findings:
+        if one.verdict is Verdict.SKIPPED:
+            why.setdefault((one.found, one.hint), []).append(one.check)
+    lines: list[tuple[str, Verdict | None]] = []
+    for one in findings:
+        if one.verdict is not Verdict.SKIPPED:
+            lines.append((f"  {one.verdict:<7}  {one.check:<15}  {one.found}", one.verdict))
+            lines += [(f"{'':<11}{'next:':<15}  {one.hint}", None)] if one.hint else []
+    for (found, hint), checks in why.items():
+        name = checks[0] if len(checks) == 1 else f"{len(checks)} checks"
+        which = f" ({', '.join(checks)})" if len(checks) > 1 else ""
+        lines.append((f"  {Verdict.SKIPPED:<7}  {name:<15}  {found}{which}", Verdict.SKIPPED))
+        lines += [(f"{'':<11}{'next:':<15}  {hint}", None)] if hint else []
+    return lines

@@ -1,0 +1,163 @@
+"""What every build does with its hands: fetch what a lock names, make a base, make a stage, one build at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from toolkit.catalogue.model import DistributionBase, Suite
+from toolkit.fetch.debs import fetch_debs
+from toolkit.fetch.progress import Fetching
+from toolkit.fetch.wheels import fetch_wheels
+from toolkit.full_disk import cache_watched
+from toolkit.image.base import make_base
+from toolkit.image.builders import Builder
+from toolkit.image.config import ImageConfig, base_config, settled_settings, with_variables
+from toolkit.image.layer import Layer, LayerWriter
+from toolkit.image.stages import Stage
+from toolkit.image.store import ImageStore
+from toolkit.lock.model import DebPin, WheelPin
+from toolkit.lock.pool import Pool
+from toolkit.paths import private_folder
+from toolkit.progress import Progress, Report
+
+Prove = Callable[[str], None]
+"""Looks at an image, by its id, before it gets its name; raises `ToolkitError` where it is not as it must be."""
+
+
+class Workshop:
+    """The engine, a builder, and this machine's cache."""
+
+    def __init__(self, store: ImageStore, builder: Builder, cache: Path, report: Report) -> None:
+        self.store, self.report = store, report
+        self._builder, self._cache = builder, private_folder(cache)
+        self.pool = Pool(self._cache / "pool")
+
+    def make_base(self, base: DistributionBase, debs: tuple[DebPin, ...], reference: str) -> None:
+        """Make the base `reference` unless it is there."""
+        with self._alone(reference) as there, self.scratch() as folder:
+            if there:
+                return
+            origin = f"toolkit base: {base.suite.title}, {len(debs)} packages"
+            layer = self.base_layer(base, debs, folder / "layer.tar", reference, origin)
+            config = base_config(layer)
+            self.report(Progress(reference, "loading into the engine"))
+            self.store.tag(self.store.load(config, [layer]), reference)
+
+    def base_layer(
+        self, base: DistributionBase, debs: tuple[DebPin, ...], file: Path, reference: str, origin: str
+    ) -> Layer:
+        """The file system of `base`, settled, in `file`."""
+        self._fetch_debs(debs, base.suite)
+        tar = file.with_name(f"raw-{file.stem}.tar")  # mmdebstrap goes by the ending
+        make_base(base, debs, self.pool, tar, lambda step: self.report(Progress(reference, step)))
+        self.report(Progress(reference, "settling"))
+        writer = LayerWriter(file, origin)
+        with tar.open("rb") as stream:
+            writer.add(stream)
+        tar.unlink()
+        return writer.finish()
+
+    def make_stage(self, stage: Stage, wheels: tuple[WheelPin, ...], python: str, prove: Prove | None) -> bool:
+        """Build the stage unless it is there; whether it was made just now. `wheels` are in its context."""
+        with self._alone(stage.reference) as there:
+            if there:
+                return False
+            self._fetch_wheels(wheels, python)
+            parent = self.store.get(stage.parent).config
+            built = self._builder.build(stage, self.report)
+            try:
+                with self.scratch() as folder:
+                    self.report(Progress(stage.reference, "settling"))
+                    layer = self.store.cut(built, stage.roots, folder / "layer.tar", stage.origin)
+                    settings = settled_settings(self.store.get(built).config.settings)
+                    if stage.apart:
+                        settings = with_variables(settled_settings(parent.settings), stage.variables)
+                    self._load(stage.reference, parent.on_top(settings, layer), layer, prove)
+            finally:
+                self.store.remove(built)
+        return True
+
+    def make_layer(
+        self, parent: str, reference: str, write: Callable[[Path], Layer], variables: Sequence[str] = ()
+    ) -> None:
+        """Make `reference` unless it is there: `parent` with one layer on top, which `write` puts into a folder.
+
+        `variables` (`NAME=value`) are set besides the parent's.
+        """
+        with self._alone(reference) as there, self.scratch() as folder:
+            if not there:
+                below = self.store.get(parent).config
+                layer = write(folder)
+                settings = with_variables(settled_settings(below.settings), variables)
+                self._load(reference, below.on_top(settings, layer), layer, None)
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A folder for layers on their way into the engine; what a killed build left is removed first."""
+        scratch = private_folder(self._cache / "layers")
+        for left in scratch.iterdir():
+            if not _is_alive(int(left.name.partition("-")[0])):
+                shutil.rmtree(left, ignore_errors=True)
+        with cache_watched(), tempfile.TemporaryDirectory(dir=scratch, prefix=f"{os.getpid()}-") as folder:
+            yield Path(folder)
+
+    def _load(self, reference: str, config: ImageConfig, layer: Layer, prove: Prove | None) -> None:
+        self.report(Progress(reference, "loading into the engine"))
+        image_id = self.store.load(config, [layer])
+        if prove:
+            try:
+                prove(image_id)
+            except BaseException:
+                self.store.remove(image_id)
+                raise
+        self.store.tag(image_id, reference)
+
+    def _fetch_debs(self, debs: tuple[DebPin, ...], suite: Suite) -> None:
+        with self._alone("packages"):
+            fetch_debs(debs, suite, self.pool, self._tell_fetching("packages"))
+
+    def _fetch_wheels(self, wheels: tuple[WheelPin, ...], python: str) -> None:
+        with self._alone("wheels"):
+            fetch_wheels(wheels, python, self.pool, self._tell_fetching("wheels"))
+
+    def _tell_fetching(self, what: str) -> Callable[[Fetching], None]:
+        def tell(state: Fetching) -> None:
+            if state.note:
+                self.report(Progress(what, note=state.note))
+                return
+            detail = f"{state.file} ({state.position} of {state.count})" if state.file else "asking the index"
+            if state.total:
+                self.report(Progress(what, detail, state.done, state.total, "bytes"))
+            else:
+                self.report(Progress(what, detail, state.position, state.count))
+
+        return tell
+
+    @contextmanager
+    def _alone(self, what: str) -> Iterator[bool]:
+        """One build at a time makes `what`: a second one waits, and then is told whether the image is there."""
+        file = private_folder(self._cache / "locks") / what.replace("/", "_").replace(":", "_")
+        # The cache may be shared: what has its name is neither followed elsewhere nor cut off.
+        with os.fdopen(os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666), "rb+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self.report(Progress(what, "another build on this machine makes it: waiting"))
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield ":" in what and self.store.find(what) is not None
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

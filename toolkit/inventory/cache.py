@@ -1,0 +1,50 @@
+"""What was read out of an image, kept: an image never changes, so one reading of it serves for good."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from toolkit.atomic_file import write_whole
+from toolkit.image.store import ImageStore
+from toolkit.inventory.images import EngineImage
+from toolkit.inventory.model import Contents
+from toolkit.inventory.read import OnBytes, read_contents
+from toolkit.inventory.trees import with_trees
+from toolkit.paths import private_folder
+
+_FORMAT = 1
+"""Counted up when a reading finds more than it did: what older versions of the tool kept is then read anew."""
+
+
+def look_into(store: ImageStore, image: EngineImage, cache: Path, reported: OnBytes = lambda _: None) -> Contents:
+    """What is in the image; its file system leaves the engine once, later calls take what is kept in `cache`.
+
+    Raises `ToolkitError` (S103) where the engine does not give it. Reading leaves no container behind.
+    """
+    file = cache / "inventory" / f"{image.image_id.removeprefix('sha256:')}-{_FORMAT}.json.gz"
+    contents = load(file)
+    if contents is None:
+        with store.exported(image.image_id) as stream:
+            contents = read_contents(stream, reported)
+        keep(contents, file)
+    return with_trees(contents, image.asked.trees)
+
+
+def keep(contents: Contents, file: Path) -> None:
+    """Write `contents` to `file`, whole or not at all."""
+    private_folder(file.parent)
+    write_whole(file, gzip.compress(_CONTENTS.dump_json(contents), compresslevel=1, mtime=0), mode=0o600)
+
+
+def load(file: Path) -> Contents | None:
+    """What `keep` wrote; None where there is nothing, or where it is damaged."""
+    try:
+        return _CONTENTS.validate_json(gzip.decompress(file.read_bytes()))
+    except (FileNotFoundError, gzip.BadGzipFile, EOFError, ValidationError):
+        return None
+
+
+_CONTENTS = TypeAdapter(Contents)

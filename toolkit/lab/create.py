@@ -1,0 +1,182 @@
+"""Bringing a lab up, told as a story; and taking it down. What is begun and not finished is taken away again."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+from toolkit.containers import docker_commands as docker_argv
+from toolkit.containers.docker_commands import Argv
+from toolkit.containers.engine import LOCAL
+from toolkit.errors import Code, ToolkitError
+from toolkit.lab import lab_argv
+from toolkit.lab.files import cluster_file, public_key, remove_files, write_files
+from toolkit.lab.host import Answering, GivenUp, switch_off, switch_on, wait_for
+from toolkit.lab.inspect import NOUNS, folders_of, hosts_of, net_of
+from toolkit.lab.model import Change, Lab, Net, changes, foreign_folder, wanted_hosts
+from toolkit.paths import private_folder
+from toolkit.progress import Progress, Report
+
+_AT_ONCE = 8
+"""Hosts that start at a time: each is an engine, and all of them share this machine's cores."""
+_ROUNDS = 4
+_PAUSE_SECONDS = 0.5
+_REMOVALS: dict[str, Callable[[str], Argv]] = {
+    "container": docker_argv.remove_container,
+    "network": docker_argv.remove_network,
+    "volume": docker_argv.remove_volume,
+}
+
+
+@dataclass(frozen=True)
+class LabUp:
+    """A lab that is up: its hosts, its network, its cluster file, and what was changed to get there."""
+
+    lab: Lab
+    hosts: tuple[Answering, ...]
+    net: Net
+    cluster_file: Path
+    change: Change
+
+
+class BringUp:
+    """One `toolkit lab up`. `run` is the story."""
+
+    def __init__(self, lab: Lab, hosts: int | None, image: str, report: Report) -> None:
+        self._lab, self._hosts, self._image, self._report = lab, hosts, image, report
+        self._stop = Event()
+
+    def run(self) -> LabUp:
+        """Make the lab as asked; raises `ToolkitError` (S100) with the last lines of a host that does not answer."""
+        lab = self._lab
+        with alone(lab, self._report):
+            refuse_foreign(lab)
+            cluster_file(lab)
+            found = hosts_of(lab.name)
+            wanted = wanted_hosts(self._hosts, len(found))
+            change = changes(found, wanted, self._image, key_is_here=lab.identity.is_file())
+            try:
+                return self._carry_out(change)
+            except BaseException:
+                with undisturbed():
+                    self._take_back(change)
+                raise
+
+    def _carry_out(self, change: Change) -> LabUp:
+        lab = self._lab
+        for number in change.remove:
+            switch_off(lab, number)
+        key = public_key(lab)
+        if not LOCAL.run(lab_argv.list_labelled("network", lab.name)).output.split():
+            LOCAL.run(lab_argv.create_network(lab))
+
+        def bring(number: int) -> Answering:
+            if number in change.make:
+                switch_on(lab, number, self._image, key)
+            return wait_for(lab, number, self._stop)
+
+        answering = self._at_once(bring, sorted((*change.make, *change.keep)))
+        return self._written(answering, change)
+
+    def _at_once(self, bring: Callable[[int], Answering], numbers: Sequence[int]) -> tuple[Answering, ...]:
+        """`bring` for every host, some at a time; the first error ends the others."""
+        pool = ThreadPoolExecutor(_AT_ONCE)
+        try:
+            futures: list[Future[Answering]] = [pool.submit(bring, number) for number in numbers]
+            for done, future in enumerate(as_completed(futures), 1):
+                name = future.result().host.name
+                self._report(Progress(self._lab.name, f"{name} answers", done, len(numbers)))
+            return tuple(future.result() for future in futures)
+        finally:
+            self._stop.set()
+            with undisturbed():  # what is being started is taken back only once it is there
+                pool.shutdown(cancel_futures=True)
+
+    def _written(self, answering: Sequence[Answering], change: Change) -> LabUp:
+        net = net_of(self._lab)
+        keys = {one.host.container: one.key for one in answering}
+        file = write_files(self._lab, [one.host for one in answering], keys, net)
+        return LabUp(self._lab, tuple(answering), net, file, change)
+
+    def _take_back(self, change: Change) -> None:
+        """What this made goes; where hosts were up before, they stay, and the files name them alone."""
+        if not change.keep:
+            take_down(self._lab)
+            return
+        for number in change.make:
+            switch_off(self._lab, number)
+        try:
+            kept = [wait_for(self._lab, number, self._stop) for number in change.keep]
+        except (ToolkitError, GivenUp):
+            return  # they do not answer either: the error that is on its way says so
+        self._written(kept, change)
+
+
+def take_down(lab: Lab) -> list[str]:
+    """Remove every container, network, volume and file of `lab`, whoever's it is; what was removed, by name.
+
+    It looks more than once: a client that was interrupted may leave the engine finishing what it asked for.
+    Raises `ToolkitError` (S100) where something could not be removed.
+    """
+    labs = [lab, *(Lab(lab.name, folder) for folder in sorted(folders_of(lab.name) - {lab.folder}))]
+    gone: list[str] = []
+    failed: list[str] = []
+    for _ in range(_ROUNDS):
+        found = [
+            (noun, name) for noun in NOUNS for name in LOCAL.run(lab_argv.list_labelled(noun, lab.name)).output.split()
+        ]
+        results = {one: LOCAL.run(_REMOVALS[one[0]](one[1]), check=False) for one in found}
+        gone += [f"{noun} {name}" for (noun, name), result in results.items() if result.ok]
+        failed = [result.errors.strip() for result in results.values() if not result.ok]
+        if not found:
+            break
+        if failed:
+            time.sleep(_PAUSE_SECONDS)
+    if failed:
+        raise ToolkitError(Code.RESOURCES, f"lab {lab.name} could not be removed", evidence="\n".join(failed))
+    return gone + [str(file) for one in labs for file in remove_files(one)]
+
+
+def refuse_foreign(lab: Lab) -> None:
+    """Raise `ToolkitError` (C104) where the hosts of this name let in a key that lies in another folder."""
+    if folder := foreign_folder(lab, folders_of(lab.name)):
+        raise ToolkitError(
+            Code.RESOURCES_ASKED,
+            f"a lab `{lab.name}` is up already, whose key lies in {folder}",
+            hint=f"take another --name, or remove that one: toolkit lab down --name {lab.name}",
+        )
+
+
+@contextmanager
+def alone(lab: Lab, report: Report) -> Iterator[None]:
+    """One `toolkit lab` at a time changes a person's labs; a second one waits."""
+    handle = os.open(private_folder(lab.folder.parent.parent), os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            report(Progress(lab.name, "another `toolkit lab` is at work: waiting"))
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """A second Ctrl-C does not stop the cleaning up of the first."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

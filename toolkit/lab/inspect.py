@@ -1,0 +1,87 @@
+"""What the engine knows of labs; changes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+from toolkit.containers.engine import LOCAL
+from toolkit.errors import Code, ToolkitError
+from toolkit.lab import lab_argv
+from toolkit.lab.model import Lab, LabHost, Net
+
+NOUNS = ("container", "network", "volume")
+"""In the order in which they can be removed."""
+
+
+def lab_names() -> tuple[str, ...]:
+    """Every lab of which this machine's engine has anything, whoever's it is."""
+    return tuple(sorted({name for noun in NOUNS for name in LOCAL.run(lab_argv.list_labs(noun)).output.split()}))
+
+
+def hosts_of(name: str) -> tuple[LabHost, ...]:
+    """The hosts of lab `name`, running or not, by number."""
+    containers = LOCAL.run(lab_argv.list_labelled("container", name)).output.split()
+    return read_hosts(_inspected("container", containers), name)
+
+
+def host_of(lab: Lab, number: int) -> LabHost | None:
+    """One host of `lab`, running or not; None where there is none."""
+    return next(iter(read_hosts(_inspected("container", [lab.container(number)]), lab.name)), None)
+
+
+def folders_of(name: str) -> frozenset[Path]:
+    """The folders in which whoever made lab `name` keeps its key: one, or none."""
+    return frozenset(folder for noun in NOUNS for folder in _folders(noun, name))
+
+
+def net_of(lab: Lab) -> Net:
+    """The lab's network; raises `ToolkitError` (S100) where there is none."""
+    return read_net(json.loads(LOCAL.run(lab_argv.inspect("network", [lab.network])).output)[0])
+
+
+def read_hosts(inspected: Sequence[dict[str, Any]], name: str) -> tuple[LabHost, ...]:
+    """`docker container inspect`'s objects as hosts. Pure."""
+    return tuple(sorted((_host(one, name) for one in inspected), key=lambda host: host.number))
+
+
+def read_net(inspected: dict[str, Any]) -> Net:
+    """`docker network inspect`'s object. Pure. Raises `ToolkitError` (S100) where it has no IPv4 subnet."""
+    for config in inspected["IPAM"]["Config"] or []:
+        subnet = ip_network(config["Subnet"])
+        if subnet.version == 4:
+            # An engine that picked the subnet itself took its first address for the bridge.
+            return Net(str(subnet), config.get("Gateway") or str(subnet[1]))
+    raise ToolkitError(Code.RESOURCES, f"network {inspected['Name']} has no IPv4 subnet")
+
+
+def _host(one: dict[str, Any], name: str) -> LabHost:
+    labels, networks = one["Config"]["Labels"], one["NetworkSettings"]["Networks"]
+    number = int(labels[lab_argv.NUMBER_LABEL])
+    return LabHost(
+        number=number,
+        name=f"{name}-{number}",
+        container=one["Name"].removeprefix("/"),
+        running=one["State"]["Running"],
+        image=one["Config"]["Image"],
+        address=next((network["IPAddress"] for network in networks.values()), ""),
+        folder=Path(labels[lab_argv.FOLDER_LABEL]),
+    )
+
+
+def _folders(noun: str, name: str) -> list[Path]:
+    names = LOCAL.run(lab_argv.list_labelled(noun, name)).output.split()
+    labels = [one["Config"]["Labels"] if noun == "container" else one["Labels"] for one in _inspected(noun, names)]
+    return [Path(label[lab_argv.FOLDER_LABEL]) for label in labels if lab_argv.FOLDER_LABEL in label]
+
+
+def _inspected(noun: str, names: Sequence[str]) -> list[dict[str, Any]]:
+    if not names:
+        return []
+    # What has gone since it was listed is left out of the answer, with a status of its own.
+    result = LOCAL.run(lab_argv.inspect(noun, names), check=False)
+    objects: list[dict[str, Any]] = json.loads(result.output or "[]")
+    return objects

@@ -1,0 +1,185 @@
+"""What runs have left on hosts: found by its label, removed where its run is over and its bytes are in the bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from toolkit.cluster.model import Cluster
+from toolkit.containers import docker_commands as docker_argv
+from toolkit.containers.engine import LOCAL, Engine
+from toolkit.errors import ToolkitError
+from toolkit.hosts.cluster_hosts import Hosts
+from toolkit.leases.client import holders, release
+from toolkit.run.follow.agent_client import AgentClient, Presence
+from toolkit.run.launch.launcher_process import lives
+from toolkit.run.plan.training_id import run_of_label
+from toolkit.run.records.reconcile import refreshed
+from toolkit.run.records.record import Record
+from toolkit.run.records.record_store import Records
+from toolkit.storage.store_server import store_container
+
+
+@dataclass(frozen=True)
+class Found:
+    """Something of `run` on `host`, in words."""
+
+    host: str
+    run: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """What was removed, what was kept because no bucket has it, and what could not be looked at or removed."""
+
+    removed: tuple[Found, ...]
+    kept: tuple[Found, ...]
+    failed: tuple[Found, ...]
+
+
+def clean(cluster: Cluster, records: Records, *, orphans: bool) -> Cleaned:
+    """Clean every host of `cluster`. Everything that the tool has there and that stays is named.
+
+    A run that goes on is left alone, also one that others have launched. Of runs that are not recorded here, things
+    are removed only with `orphans`; a volume of theirs never, as nobody here knows what is in it.
+    """
+    work = _Cleaning(records, orphans=orphans)
+    with _engines(cluster) as engines:
+        for engine in engines:
+            try:
+                for label in _labels_on(engine):
+                    work.clean(engine, label)
+                if cluster.engine != "local":
+                    work.give_back_leases(engine, cluster)
+            except ToolkitError as error:
+                work.failed.append(Found(engine.host, "", error.what))
+    return Cleaned(tuple(work.removed), tuple(work.kept), tuple(work.failed))
+
+
+@contextmanager
+def _engines(cluster: Cluster) -> Iterator[tuple[Engine, ...]]:
+    if cluster.engine == "local":
+        yield (LOCAL,)
+        return
+    with Hosts(cluster) as hosts:
+        yield tuple(Engine(shell, cluster.container_engine) for shell in hosts.shells)
+
+
+def _labels_on(engine: Engine) -> list[str]:
+    """The labels of all that runs and commands have here."""
+    found: set[str] = set()
+    for noun in _NOUNS:
+        found.update(engine.run(docker_argv.runs_of(noun)).output.splitlines())
+    return sorted(found - {""})
+
+
+_NOUNS = ("container", "volume", "network")
+_Things = dict[str, list[str]]
+
+
+class _Cleaning:
+    """One cleaning of some hosts; `clean` is the story of one label on one of them."""
+
+    def __init__(self, records: Records, *, orphans: bool) -> None:
+        self.removed, self.kept, self.failed = list[Found](), list[Found](), list[Found]()
+        self._records, self._orphans = records, orphans
+        self._known = {record.training_id: record for record in records.all()}
+
+    def clean(self, engine: Engine, label: str) -> None:
+        """Take away what may go of what carries `label`, and name what stays."""
+        run = run_of_label(label)
+        record = self._known.get(run) if run else None
+        if run != label:
+            self._clean_beside(engine, label, record)
+            return
+        presence = AgentClient(engine, run).presence()
+        if presence is Presence.UNKNOWN:
+            self.failed.append(Found(engine.host, run, f"its agent does not answer; toolkit stop --force {run}"))
+        elif presence is Presence.THERE:
+            force = " --force" if record and record.final else ""
+            how = f"toolkit stop{force} {run}" if record else "its launcher can stop it"
+            self.kept.append(Found(engine.host, run, f"the run is still at work; {how}"))
+        elif record and lives(record.launcher):
+            self.kept.append(Found(engine.host, run, "the run is being launched"))
+        elif record:
+            self._clean_own(engine, refreshed(record, self._records))
+        else:
+            self._clean_orphan(engine, run)
+
+    def give_back_leases(self, engine: Engine, cluster: Cluster) -> None:
+        """Of runs that have ended and that nothing sees through any more."""
+        for holder in holders(engine.shell, engine=cluster.container_engine):
+            if holder.by_container:
+                continue  # it goes with the container
+            run = run_of_label(holder.lease.run)
+            record = self._known.get(run) if run else None
+            if record is None or AgentClient(engine, record.training_id).presence() is not Presence.GONE:
+                continue
+            if not lives(record.launcher) and refreshed(record, self._records).final:
+                release(engine.shell, holder.lease, engine=cluster.container_engine)
+                self.removed.append(Found(engine.host, record.training_id, "its lease"))
+
+    def _clean_own(self, engine: Engine, record: Record) -> None:
+        run, things = record.training_id, _things(engine, record.training_id)
+        if not record.final:  # it goes on elsewhere, or nobody could be asked
+            self._keep(engine, run, things, "as the run has not ended")
+            return
+        if record.kept:
+            for volume in things.pop("volume"):
+                what = f"volume {volume}, which holds what may be in no bucket; toolkit rescue {run}"
+                self.kept.append(Found(engine.host, run, what))
+        self._remove(engine, run, things)
+
+    def _clean_orphan(self, engine: Engine, run: str) -> None:
+        things = _things(engine, run)
+        for volume in things.pop("volume"):
+            what = f"volume {volume}, which holds what may be in no bucket; its launcher has its record: toolkit rescue"
+            self.kept.append(Found(engine.host, run, f"{what} there"))
+        if store_container(run) in things["container"]:
+            self.kept.append(Found(engine.host, run, "an embedded store, which ends by itself when no run needs it"))
+            things["container"].remove(store_container(run))
+        if self._orphans:
+            self._remove(engine, run, things)
+        else:
+            self._keep(engine, run, things, "of a run that is not recorded here; toolkit clean --orphans")
+
+    def _clean_beside(self, engine: Engine, label: str, record: Record | None) -> None:
+        """What a command has beside runs: a check of a model, a store that was opened again, a relay of a shipment.
+
+        Its containers end by themselves; what runs may be at work now, for whomever.
+        """
+        things = _things(engine, label)
+        for container in [name for name in things["container"] if _is_at_work(engine, name)]:
+            if not (record and self._orphans):
+                what = f"container {container}, in which a command is at work, or was when it was killed"
+                self.kept.append(Found(engine.host, label, f"{what}; it ends by itself"))
+                things["container"].remove(container)
+        if record is None and not self._orphans:
+            self._keep(engine, label, things, "of a command, maybe someone else's; toolkit clean --orphans")
+        elif record is None:
+            self._keep(engine, label, {"volume": things.pop("volume")}, "of a command, maybe someone else's")
+            self._remove(engine, label, things)
+        else:
+            self._remove(engine, label, things)
+
+    def _keep(self, engine: Engine, run: str, things: _Things, why: str) -> None:
+        self.kept += [Found(engine.host, run, f"{noun} {name}, {why}") for noun in things for name in things[noun]]
+
+    def _remove(self, engine: Engine, run: str, things: _Things) -> None:
+        for noun in ("container", "network", "volume"):
+            for name in things.get(noun, ()):
+                gone = engine.remove(noun, name)
+                (self.removed if gone else self.failed).append(Found(engine.host, run, f"{noun} {name}"))
+
+
+def _things(engine: Engine, label: str) -> _Things:
+    """What carries the label, by its noun. Raises `ToolkitError` where the engine does not answer."""
+    return {noun: engine.run(docker_argv.list_of_run(noun, label)).output.split() for noun in _NOUNS}
+
+
+def _is_at_work(engine: Engine, container: str) -> bool:
+    """Whether it runs, or may be about to: one that was made a moment ago is no one's remains."""
+    result = engine.run(docker_argv.status_of(container), check=False)
+    return result.ok and result.output.strip() not in ("exited", "dead")

@@ -1,0 +1,243 @@
+"""Bringing a model home: from the results bucket to a folder here, every byte checked, then asked for predictions.
+
+The check runs inside the image that trained the model, so this machine needs no TensorFlow. Where the submitted
+code has a `check_model.py`, it is run there too, with the model's folder as its argument and the training data in
+DATA_DIR; it fails the collection by a status other than 0, and may print a JSON object of metrics as its last line.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from toolkit.agent.checksums import SUMS, plain
+from toolkit.agent.metrics import Metric, read_metrics
+from toolkit.containers import docker_commands as docker_argv
+from toolkit.containers.docker_commands import Bind
+from toolkit.containers.engine import LOCAL
+from toolkit.errors import Code, ToolkitError
+from toolkit.manifest.model import Manifest
+from toolkit.run.finish.digests import by_listed_key, refuse_damaged, stored_digests
+from toolkit.run.finish.own_folder import MARKER, OwnFolder
+from toolkit.run.follow.connect import results_host
+from toolkit.run.plan.code_listing import load_listing, refuse_other_code
+from toolkit.run.plan.run_plan import CODE_FOLDER, HostFolder, data_of
+from toolkit.run.plan.training_id import new_label
+from toolkit.run.records.record import Record, plain_json
+from toolkit.storage.client import Access
+from toolkit.storage.examine import examined
+from toolkit.storage.object_paths import file_names
+from toolkit.storage.open_storage import open_access
+from toolkit.storage.s3 import Store, StoredObject
+from toolkit.storage.sidecar import Mount, SideContainer
+
+CHECK_PROGRAM = "check_model.py"
+_LOADER = Path(__file__).parents[1] / "in_container" / "load_model.py"
+_FETCHED = {"model": "model", "_submitted_code": "code"}
+"""Folders of the run's prefix, and what they are called at home."""
+_BESIDES = "files"
+"""The folder at home for what the manifest wants collected besides."""
+
+Report = Callable[[str, int, int], None]
+"""Told what is fetched, the bytes so far and the bytes in all."""
+
+
+@dataclass(frozen=True)
+class Collected:
+    """A model at home: its folder, how many files and bytes, and what the check said.
+
+    `missing` are files that the manifest wants collected, and the run did not write. `unchecked` are files that nobody
+    has a checksum of but the store.
+    """
+
+    folder: Path
+    files: int
+    size: int
+    signatures: dict[str, Any]
+    metrics: dict[str, Metric]
+    said: str
+    missing: tuple[str, ...] = ()
+    unchecked: tuple[str, ...] = ()
+
+
+class _Answer(BaseModel):
+    """What the check in the image says of the model: of code and weights that came out of a bucket."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
+
+    signatures: dict[str, Any]
+    said: list[str]
+
+
+class Collection:
+    """One run's model brought home. `run` is the story."""
+
+    def __init__(
+        self, record: Record, manifest: Manifest, home: Path, target: Path, side_image: str, report: Report
+    ) -> None:
+        self._record, self._manifest, self._home = record, manifest, home
+        self._own = OwnFolder(target.absolute() / record.training_id, record.training_id)
+        self._folder = self._own.path
+        self._side_image, self._report = side_image, report
+        self._check_id = new_label(record.training_id)
+
+    def run(self) -> Collected:
+        """Fetch (unless it is here already, and whole), check; raises `ToolkitError` and keeps what was fetched."""
+        with (
+            results_host(self._record, self._manifest) as host,
+            open_access(self._manifest, self._home, self._side_image, self._check_id, host=host) as opened,
+            self._cleaned(),
+        ):
+            store = Store(examined(opened["results"], self._record.results_bucket))
+            digests = stored_digests(store, self._record)
+            if not self._own.is_whole():
+                self._own.refuse_foreign()
+                self._fetch(store, digests)
+            answer = self._check(opened.remotes)
+        files = [file for file in self._folder.rglob("*") if file.is_file() and file.name not in (SUMS, MARKER)]
+        size = sum(file.stat().st_size for file in files)
+        *said, last = answer.said or [""]
+        metrics = read_metrics(last)
+        reported = "\n".join(said if metrics else answer.said)
+        missing = tuple(path for path in self._manifest.collect if not (self._folder / _BESIDES / path).exists())
+        names = sorted(file.relative_to(self._folder).as_posix() for file in files)
+        plainly = {plain(key) for key in digests}
+        unchecked = tuple(name for name in names if not self._has_digest(name, plainly))
+        return Collected(self._folder, len(files), size, answer.signatures, metrics, reported, missing, unchecked)
+
+    def _has_digest(self, name: str, plainly: set[str]) -> bool:
+        """Whether someone other than the store says what a collected file holds: the run's agent, or who submitted."""
+        folder, _, rest = name.partition("/")
+        if folder == _FETCHED["_submitted_code"]:
+            return bool(self._record.code_digest)
+        return plain(f"{self._record.training_id}/{rest if folder == _BESIDES else name}") in plainly
+
+    def _fetch(self, store: Store, digests: Mapping[str, str]) -> None:
+        """Fetch into a folder beside the target, and move it there when it is whole."""
+        wanted = self._wanted(store)
+        if not any(name.startswith("model/") for name, _ in wanted):
+            raise ToolkitError(
+                Code.MODEL_CHECK,
+                f"{self._record.results_bucket}/{self._record.training_id}/ has no folder model/",
+                hint=f"the run ended as {self._record.state.value}; its program must write RESULT_DIR/model",
+            )
+        digests = by_listed_key(digests, (item.key for _, item in wanted))
+        total, done = sum(item.size for _, item in wanted), 0
+
+        def on_bytes(count: int) -> None:
+            nonlocal done
+            done += count
+            self._report(name, done, total)
+
+        with self._own.replaced() as (folder, put):
+            sums: dict[str, str] = {}
+            keys: dict[str, str] = {}
+            for name, item in wanted:
+                file = folder / name
+                file.parent.mkdir(parents=True, exist_ok=True)
+                known = item.key in digests  # then what the store says of it is no matter
+                sums[name] = store.get(self._record.results_bucket, item, file, on_bytes, compare=not known)
+                keys[item.key] = sums[name]
+            refuse_damaged(self._record, digests, keys, self._places)
+            self._compare_code(folder, sums)
+            put(sums)
+
+    def _compare_code(self, folder: Path, sums: Mapping[str, str]) -> None:
+        """Raise where the code is not what was submitted, before any of it runs; set the modes that no bucket keeps."""
+        listing = load_listing(self._home, self._record.training_id, self._record.code_digest)
+        if not listing:
+            return
+        found = {name.removeprefix("code/"): sha for name, sha in sums.items() if name.startswith("code/")}
+        refuse_other_code(self._record.training_id, listing, found)
+        for file in listing:
+            (folder / "code" / file.name).chmod(0o755 if file.executable else 0o644)
+
+    def _wanted(self, store: Store) -> list[tuple[str, StoredObject]]:
+        return file_names(self._named(store))
+
+    @property
+    def _places(self) -> list[str]:
+        """The folders and objects of the run that come home."""
+        return [f"{self._record.training_id}/{remote}" for remote in (*_FETCHED, *self._manifest.collect)]
+
+    def _named(self, store: Store) -> Iterator[tuple[str, StoredObject]]:
+        besides = {path: f"{_BESIDES}/{path}" for path in self._manifest.collect}
+        for remote, local in (_FETCHED | besides).items():
+            whole = f"{self._record.training_id}/{remote}"
+            for item in store.objects(self._record.results_bucket, whole):
+                if item.key == whole or item.key.startswith(f"{whole}/"):  # not one that only begins with its letters
+                    yield f"{local}{item.key.removeprefix(whole)}", item
+
+    def _check(self, access: dict[str, Access]) -> _Answer:
+        """Load the model where it was trained, and run the user's own check."""
+        code, own_check = self._folder / "code", self._folder / "code" / CHECK_PROGRAM
+        binds = [Bind(str(self._folder / "model"), "/model", True), Bind(str(_LOADER), "/load_model.py", True)]
+        command = ["python", "/load_model.py", "/model"]
+        environment = {"HOME": "/tmp", "TF_CPP_MIN_LOG_LEVEL": "2"}
+        if not own_check.is_file():
+            return self._ask(binds, environment, command)
+        binds.append(Bind(str(code), CODE_FOLDER, read_only=True))
+        command.append(f"{CODE_FOLDER}/{CHECK_PROGRAM}")
+        environment |= {"PYTHONPATH": CODE_FOLDER, "MODEL_DIR": CODE_FOLDER}
+        data = data_of(self._manifest.training_data)
+        if isinstance(data, HostFolder) and Path(data.path).is_dir():
+            binds.append(Bind(data.path, f"/mnt/data/{data.name}", read_only=True))
+            return self._ask(binds, environment | {"DATA_DIR": f"/mnt/data/{data.name}"}, command)
+        if not isinstance(data, Mount):  # it is not on this machine: a check that needs it says so
+            return self._ask(binds, environment, command)
+        with self._mounted_data(access, data) as folder:
+            binds.append(Bind(f"{folder}/mnt", "/mnt", propagation="rslave"))
+            return self._ask(binds, environment | {"DATA_DIR": f"/mnt/data/{data.bucket}"}, command)
+
+    def _ask(self, binds: list[Bind], environment: dict[str, str], command: list[str]) -> _Answer:
+        owner = f"{os.getuid()}:{os.getgid()}"
+        argv = docker_argv.check_in_image(self._record.image_id, self._check_id, owner, binds, environment, command)
+        self._report("asking it for predictions in the image that trained it", 0, 0)
+        result = LOCAL.run(argv, check=False, timeout=None)
+        if not result.ok:
+            raise ToolkitError(
+                Code.MODEL_CHECK,
+                f"the model of {self._record.training_id} does not pass its check (status {result.status})",
+                evidence="\n".join([*result.output.splitlines(), *result.errors.splitlines()][-15:]),
+                hint=f"it lies in {self._folder / 'model'}",
+            )
+        try:
+            return _Answer.model_validate_json(plain_json((result.output.splitlines() or [""])[-1]))
+        except (ValueError, RecursionError):
+            raise ToolkitError(
+                Code.MODEL_CHECK,
+                f"the check of {self._record.training_id}'s model ended with 0, and did not say what it found",
+                evidence="\n".join(result.output.splitlines()[-15:]),
+                hint=f"the model, or its {CHECK_PROGRAM}, ended the check by itself; it lies in {self._folder}",
+            ) from None
+
+    @contextmanager
+    def _mounted_data(self, access: dict[str, Access], data: Mount) -> Iterator[str]:
+        """The training data as a folder, by a side container of its own that is gone afterwards."""
+        name = f"toolkit-{self._check_id}"
+        side = SideContainer(LOCAL, f"{name}-buckets", self._check_id, self._side_image, name)
+        try:
+            side.start({"data": examined(access["data"], data.bucket)})
+            side.mount(data)
+            yield side.folder
+        finally:
+            side.unmount()
+
+    @contextmanager
+    def _cleaned(self) -> Iterator[None]:
+        """Leave no container or volume behind, interrupted or not."""
+        try:
+            yield
+        finally:
+            LOCAL.remove_run(self._check_id)
+
+
+def with_result(record: Record, collected: Collected) -> Record:
+    """The record, with where the model is and what its check gave."""
+    return replace(record, collected=str(collected.folder), metrics=record.metrics | collected.metrics)

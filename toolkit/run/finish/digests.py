@@ -1,0 +1,95 @@
+"""The checksums of what a run's programs wrote, as an operator reads them: a list in the bucket that the record vouches
+for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from toolkit.agent.checksums import MOST_BYTES, plain, sha256_of, write_list
+from toolkit.agent.run_checksums import believed, list_of
+from toolkit.errors import Code, Problem, ToolkitError
+from toolkit.run.records.record import Record
+from toolkit.storage.s3 import Store
+
+_NAMED = 20
+
+
+def stored_digests(store: Store, record: Record) -> dict[str, str]:
+    """SHA-256 by key of what the run's programs wrote; none where the record vouches for no list.
+
+    Raises `ToolkitError` (S302) that names the list where it is missing or not the one that the run's agent wrote.
+    """
+    if not record.checksums:
+        return {}
+    key = list_of(record.training_id)
+    try:
+        return believed(store.read(record.results_bucket, key, MOST_BYTES), record.checksums)
+    except (ValueError, RecursionError) as error:
+        why = str(error)
+    except ToolkitError as error:
+        if error.context.get("reason") not in ("NoSuchKey", "404", "absent"):
+            raise
+        why = "it is missing"
+    raise ToolkitError(
+        Code.LOADING_DATA,
+        f"object {record.results_bucket}/{key} is refused: {why}",
+        hint="without it nobody can tell whether the model is the one that was trained: who may write to this bucket?",
+        context={"reason": "refused"},
+    )
+
+
+def by_listed_key(digests: Mapping[str, str], listed: Iterable[str]) -> dict[str, str]:
+    """The same, by the keys under which the store lists its objects: not every store lists one under its own."""
+    keys = list(listed)
+    missing = {plain(key): key for key in digests.keys() - set(keys)}
+    names = {missing[plain(key)]: key for key in keys if key not in digests and plain(key) in missing}
+    return {names.get(key, key): sha256 for key, sha256 in digests.items()}
+
+
+def store_digests(store: Store, record: Record, lists: Iterable[Mapping[str, str]]) -> str:
+    """Store one list in place of several, what a later one says of an object before an earlier one; its SHA-256.
+
+    Empty where there is nothing to list: the object in the bucket is left as it is, and nobody believes it.
+    """
+    sums: dict[str, str] = {}
+    for one in lists:
+        sums |= one
+    if not sums:
+        return ""
+    data = write_list(sums)
+    store.write(record.results_bucket, list_of(record.training_id), data)
+    return sha256_of(data)
+
+
+def refuse_damaged(
+    record: Record, wanted: Mapping[str, str], found: Mapping[str, str], prefixes: Iterable[str]
+) -> None:
+    """Raise `ToolkitError` (S302) that names each object which is not what was written.
+
+    Args:
+        wanted: SHA-256 by key, as the run's agent has it.
+        found: the same of what was fetched; what has no digest is passed over.
+        prefixes: the folders and objects that were fetched: what is wanted there must have come.
+    """
+    below = tuple(prefixes)
+    problems = [
+        Problem(f"{key!r}: SHA-256 {sha256}, and {wanted[key]} was written")
+        for key, sha256 in found.items()
+        if wanted.get(key, sha256) != sha256
+    ]
+    problems += [
+        Problem(f"{key!r}: missing")
+        for key in wanted
+        if key not in found and any(key == one or key.startswith(f"{one}/") for one in below)
+    ]
+    if not problems:
+        return
+    more = [Problem(f"and {len(problems) - _NAMED} more")] if len(problems) > _NAMED else []
+    raise ToolkitError(
+        Code.LOADING_DATA,
+        f"{record.results_place} does not hold what {record.training_id} wrote; nothing was collected",
+        (*problems[:_NAMED], *more),
+        hint="an object that was damaged on the way comes whole when it is fetched again; one that was changed or "
+        "removed in the bucket does not: who may write to it?",
+        context={"reason": "damaged"},
+    )

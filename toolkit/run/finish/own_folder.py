@@ -1,0 +1,118 @@
+"""A folder that the tool made and may replace: it carries our own manifest of what is in it, and nothing besides.
+
+The manifest is `SHA256SUMS`, in the form of sha256sum(1), and a marker beside it that names the run. Whatever lacks
+one of them, or holds a file that they do not name, is someone else's: it is neither replaced nor removed.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from toolkit.agent.checksums import MOST_BYTES, SUMS, line, parse_line
+from toolkit.atomic_file import sha256_of
+from toolkit.errors import Code, ToolkitError
+from toolkit.run.plan.training_id import TrainingId
+
+MARKER = ".toolkit-collected"
+
+
+class OwnFolder:
+    """The folder `path` for what was collected of `run`. It need not be there."""
+
+    def __init__(self, path: Path, run: TrainingId) -> None:
+        self.path, self._run = path, run
+
+    def refuse_foreign(self) -> None:
+        """Raise `ToolkitError` (C202) that names the folder, and what is in it, where it may not be replaced."""
+        if os.path.lexists(self.path) and (fault := self._fault(self.path)):
+            raise self._foreign(fault)
+
+    def is_whole(self) -> bool:
+        """Whether an earlier collection of this run lies here and every file still has its checksum."""
+        if self.path.is_symlink() or not self.path.is_dir() or not self._is_marked(self.path):
+            return False
+        sums = _sums(self.path)
+        return bool(sums) and all(self._holds(name, sha256) for name, sha256 in sums.items())
+
+    @contextmanager
+    def replaced(self) -> Iterator[tuple[Path, Callable[[Mapping[str, str]], None]]]:
+        """An empty folder beside it, and what puts that in its place once it is filled: to be called with each file's
+        SHA-256 by its name. Whatever ends first, nothing else is left behind."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        hidden = Path(tempfile.mkdtemp(prefix=".toolkit-collect-", dir=self.path.parent))
+        new, old = hidden / "new", hidden / "old"
+
+        def put(sums: Mapping[str, str]) -> None:
+            (new / SUMS).write_text("".join(f"{line(name, sha256)}\n" for name, sha256 in sums.items()), "utf-8")
+            (new / MARKER).write_text(f"{self._run}\n")
+            if os.path.lexists(self.path):
+                self.path.rename(old)
+                if fault := self._fault(old):  # looked at where no one can change it any more
+                    raise self._foreign(fault)
+            try:
+                new.rename(self.path)
+            except OSError as error:
+                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+                    raise
+                raise self._foreign("appeared meanwhile") from None
+
+        try:
+            new.mkdir()
+            yield new, put
+        finally:
+            if os.path.lexists(old) and not os.path.lexists(self.path):
+                old.rename(self.path)
+            shutil.rmtree(hidden, ignore_errors=True)
+
+    def _fault(self, at: Path) -> str:
+        """Why what lies at `at` is not ours to replace; empty where it is."""
+        if at.is_symlink() or not at.is_dir():
+            return "is no folder"
+        if not self._is_marked(at):
+            return f"was not made by toolkit collect for this run: it has no {MARKER} that names it"
+        known = _sums(at).keys() | {SUMS, MARKER}
+        other = next((name for name in _files(at) if name not in known), None)
+        return "" if other is None else f"holds {other!r}, which toolkit collect did not write"
+
+    def _is_marked(self, at: Path) -> bool:
+        marker, sums = at / MARKER, at / SUMS
+        if any(file.is_symlink() or not file.is_file() for file in (marker, sums)):
+            return False
+        with marker.open("rb") as stream:
+            return stream.read(100) == f"{self._run}\n".encode()
+
+    def _holds(self, name: str, sha256: str) -> bool:
+        file = self.path / name
+        inside = ".." not in file.parts and file.is_relative_to(self.path)
+        return inside and not file.is_symlink() and file.is_file() and sha256_of(file) == sha256
+
+    def _foreign(self, why: str) -> ToolkitError:
+        return ToolkitError(
+            Code.MODEL_CHECK,
+            f"{self.path} {why}; it is left as it is",
+            hint="move it away, or collect into another folder: toolkit collect --to FOLDER",
+            context={"reason": "not ours"},
+        )
+
+
+def _sums(at: Path) -> dict[str, str]:
+    """Each file's SHA-256; none where the list is damaged."""
+    with (at / SUMS).open("rb") as stream:
+        text = stream.read(MOST_BYTES).decode("utf-8", "replace")
+    try:
+        return dict(parse_line(one) for one in text.split("\n") if one)
+    except ValueError:
+        return {}
+
+
+def _files(at: Path) -> Iterator[str]:
+    """Everything in a folder but folders, by its path below."""
+    for folder, folders, files in os.walk(at):
+        for name in (*files, *(one for one in folders if (Path(folder) / one).is_symlink())):
+            yield (Path(folder) / name).relative_to(at).as_posix()

@@ -1,0 +1,218 @@
+"""What a run could not store lies in its volume on a host: an agent of its own mounts it again, and stores it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, replace
+from functools import partial
+
+from toolkit.agent.job_spec import Job
+from toolkit.agent.lifecycle import buckets_container
+from toolkit.agent.paths import CONTROL_FOLDER, RECORD
+from toolkit.agent.signed import signed
+from toolkit.catalogue.image_version import read_inputs
+from toolkit.cluster.model import Cluster
+from toolkit.containers import docker_commands as docker_argv
+from toolkit.containers.engine import Engine
+from toolkit.errors import Code, ToolkitError
+from toolkit.image.tool_images import buckets_recipe
+from toolkit.leases.client import release_run
+from toolkit.manifest.results import place_at
+from toolkit.paths import home
+from toolkit.run.finish.digests import store_digests, stored_digests
+from toolkit.run.follow.agent_client import AgentClient, Presence
+from toolkit.run.follow.connect import cluster_of, reached
+from toolkit.run.follow.events import Events, Gone, Reported
+from toolkit.run.follow.reported import read_report
+from toolkit.run.launch.agent_container import AgentContainer
+from toolkit.run.plan.mounts import learner_mounts, results_mount
+from toolkit.run.plan.run_plan import volume_of
+from toolkit.run.plan.training_id import TrainingId
+from toolkit.run.records.record import Record, State
+from toolkit.run.records.record_store import Records
+from toolkit.run.records.results_access import manifest_of
+from toolkit.run.records.run_key import new_run_key
+from toolkit.storage.heartbeat import with_heartbeat
+from toolkit.storage.open_storage import Opened, open_access
+from toolkit.storage.results_folder import FolderServer, results_server
+from toolkit.storage.s3 import Store
+from toolkit.storage.sidecar import AGENT_PROGRAM, Mount, SideContainer
+from toolkit.storage.store_server import LOOPBACK
+
+_POLL_SECONDS = 1.0
+_FINISH_SECONDS = 60
+_STORING = ("bucket write", "bucket credentials", "bucket full")
+
+
+def rescue(record: Record, records: Records, tell: Callable[[str], None]) -> Record:
+    """Store what the run's hosts still hold; the new record, saved here and in the bucket.
+
+    Raises `ToolkitError` where the run goes on, where a host does not answer, or where the bucket still refuses.
+    """
+    if not record.final:
+        raise ToolkitError(
+            Code.MANIFEST, f"{record.training_id} has not ended", hint=f"toolkit stop {record.training_id}"
+        )
+    manifest, cluster = manifest_of(record), cluster_of(record)
+    side_image, run = read_inputs(buckets_recipe()).reference, record.training_id
+    address = cluster.operator if record.hosts else LOOPBACK
+    with (
+        reached(record) as engines,
+        open_access(manifest, home(), side_image, f"{run}-rescue", address, next(iter(engines.values()))) as opened,
+    ):
+        opened.examine(manifest)
+        store = Store(opened["results"])
+        lists = [_digests(store, record, tell)]
+        for host, engine in engines.items():
+            if _volume(engine, run):
+                tell(f"storing what {engine.host} keeps")
+                results = results_server(engine, manifest.training_results, record.training_id, side_image)
+                reported = _rescue_on(record, cluster, host, engine, opened, results, side_image, tell)
+                lists.append(_digests(store, reported, tell) if reported else {})
+            left = engine.remove_run(run)
+            if record.hosts:
+                release_run(engine.shell, run, engine=cluster.container_engine)
+            if left:
+                tell(f"could not be removed on {engine.host}: {', '.join(left)}")
+        record = replace(rescued(record, time.time()), checksums=store_digests(store, record, lists))
+        store.write(
+            record.results_bucket,
+            f"{CONTROL_FOLDER}/{run}/{RECORD}",
+            signed(asdict(record), new_run_key(home(), run), RECORD),
+        )
+    records.save(record)
+    return record
+
+
+def rescued(record: Record, now: float) -> Record:
+    """The record once nothing is kept any more. A run whose only fault was that is complete."""
+    record = replace(record, kept=(), hint="")
+    if record.end in _STORING and all(step.ok for step in record.steps):
+        what = "every command ended with 0; what could not be stored then is in the bucket now"
+        return replace(record, end="completed", error_code="", evidence="", reason=what).at(State.COMPLETED, now)
+    if record.reason.endswith(_RESCUED):
+        return record
+    return replace(record, reason=record.reason + _RESCUED)
+
+
+_RESCUED = "; what its hosts kept is in the bucket now"
+
+
+def _digests(store: Store, record: Record, tell: Callable[[str], None]) -> dict[str, str]:
+    """The list of checksums so far; one that is not to be believed keeps nothing from being stored."""
+    try:
+        return stored_digests(store, record)
+    except ToolkitError as error:
+        if error.context.get("reason") != "refused":
+            raise
+        tell(f"{error.what}; what it listed has no checksum now")
+        return {}
+
+
+def _volume(engine: Engine, run: TrainingId) -> str:
+    """The run's volume on a host; empty where there is none. An engine that is away may hold one: that raises."""
+    volumes = engine.run(docker_argv.list_of_run("volume", run)).output.split()
+    return volume_of(run) if volume_of(run) in volumes else ""
+
+
+def _let_leave(client: AgentClient, seconds: float) -> None:
+    """Wait until the agent is gone, which it is by itself once it has stored everything or given up."""
+    until = time.monotonic() + seconds
+    while client.presence() is Presence.THERE and time.monotonic() < until:
+        time.sleep(_POLL_SECONDS)
+
+
+def _rescue_on(
+    record: Record,
+    cluster: Cluster,
+    host: str,
+    engine: Engine,
+    opened: Opened,
+    results: FolderServer | None,
+    side_image: str,
+    tell: Callable[[str], None],
+) -> Record | None:
+    """Store what one host keeps; the run's record with what its agent says of that, None where it was not heard."""
+    run = record.training_id
+    client = AgentClient(engine, run)
+    if client.presence() is Presence.THERE:
+        tell(f"the run's agent on {engine.host} is still at work; waiting for it")
+        _let_leave(client, cluster.deadlines.store + _FINISH_SECONDS)
+        if not _volume(engine, run):
+            return None  # an agent takes the volume with it only where all of it is stored
+    for name in engine.names("container", run):  # what an engine that was stopped in the middle has left
+        engine.remove("container", name)
+    agent = AgentContainer(engine, run, side_image, volume_of(run))
+    side = SideContainer(engine, buckets_container(run), run, side_image, volume_of(run))
+    mount = results_mount(record.results_bucket, opened["results"].prefix)
+    folder, access = agent.start(rescue=True), opened["results"]
+    if results:
+        agent.make_folders()
+        access = results.start_for_run(folder, access)
+    side.hold_for(mount, folder, {"results": access})
+    with with_heartbeat(partial(agent.say, "heartbeat")):
+        _recover(side, mount, run)
+        side.mount(*learner_mounts(mount, run))
+        agent.say("go", data=_job(record, cluster, host, mount).to_json().encode())
+    end = _end(client, record)
+    _let_leave(client, _FINISH_SECONDS)  # it unmounts; killed before, it would leave a mount that no one serves
+    if end is None and not _volume(engine, run):
+        return None  # it was gone before anyone heard it
+    if end is None or end.state is not State.COMPLETED:
+        raise ToolkitError(
+            Code.STORING_RESULTS,
+            f"{engine.host}: {end.reason if end else 'the rescue was cut short'}",
+            evidence=end.evidence if end else "",
+            hint=f"it is kept there; toolkit rescue {run} tries again",
+        )
+    return end
+
+
+def _recover(side: SideContainer, mount: Mount, run: str) -> None:
+    """Store what the mount that we are about to make would throw away."""
+    done = side.run((*AGENT_PROGRAM, "recover", mount.filesystem), check=False)
+    if not done.ok:
+        raise ToolkitError(
+            Code.STORING_RESULTS,
+            f"{side.engine.host}: the store does not take what is kept there",
+            evidence=done.errors[-2000:],
+            hint=f"it is kept there; toolkit rescue {run} tries again",
+        )
+
+
+def _job(record: Record, cluster: Cluster, host: str, mount: Mount) -> Job:
+    times = cluster.deadlines
+    return Job(
+        run=record.training_id,
+        host=0,
+        hosts=(host,),
+        learners=(),
+        steps=(),
+        volume=volume_of(record.training_id),
+        filesystem=mount.filesystem,
+        folder=mount.folder,
+        place=place_at(record.endpoint_url, mount.place),
+        stop=times.stop,
+        store=times.store,
+        lost=times.lost,
+        record=asdict(replace(record, state=State.STORING)),
+        key=new_run_key(home(), record.training_id),
+        rescue=True,
+    )
+
+
+def _end(client: AgentClient, record: Record) -> Record | None:
+    """The rescue's own end, as its agent tells it; a report that is none is passed over."""
+    last: Record | None = None
+    for event in Events(client):
+        match event:
+            case Reported(data):
+                with suppress(ValueError):
+                    last = read_report(data, record).record
+            case Gone():
+                return None
+            case _:
+                pass
+    return last

@@ -1,0 +1,71 @@
+"""A run's agents, as an operator talks to them: one word at a time, each on a host that may not answer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from toolkit.agent.lifecycle import own_container
+from toolkit.containers import docker_commands as docker_argv
+from toolkit.containers.engine import Engine
+from toolkit.errors import ToolkitError
+from toolkit.process import Result
+from toolkit.storage.sidecar import AGENT_PROGRAM
+
+_TIMEOUT = 20
+
+
+class Presence(Enum):
+    """Whether a run's agent is on its host."""
+
+    THERE = "there"
+    GONE = "gone"
+    UNKNOWN = "unknown"
+    """The host, or its engine, does not answer."""
+
+
+@dataclass(frozen=True)
+class AgentClient:
+    """The agent of `run` on the host of `engine`."""
+
+    engine: Engine
+    run: str
+
+    @property
+    def container(self) -> str:
+        """Its container."""
+        return own_container(self.run)
+
+    def presence(self) -> Presence:
+        """Whether it is there."""
+        argv = docker_argv.is_running(self.container)
+        try:
+            result = self.engine.run(argv, check=False, timeout=_TIMEOUT)
+        except ToolkitError:
+            return Presence.UNKNOWN
+        if result.ok:
+            return Presence.THERE if result.output.strip() == "true" else Presence.GONE
+        return Presence.GONE if "no such" in result.errors.lower() else Presence.UNKNOWN
+
+    def state(self) -> dict[str, Any]:
+        """The record as the agent has it now; empty where it does not tell."""
+        try:
+            found = json.loads(self._say("state").output or "{}")
+        except (ToolkitError, ValueError, RecursionError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def stop(self, who: str) -> str:
+        """Ask it to stop the run; who had asked first. Empty where it is not there."""
+        result = self._say("stop", who)
+        return result.output.strip() if result.ok else ""
+
+    def follow_argv(self, offset: int) -> list[str]:
+        """The argv that prints events from byte `offset` of the output on."""
+        return docker_argv.execute(self.container, (*AGENT_PROGRAM, "follow", str(offset)))
+
+    def _say(self, *words: str) -> Result:
+        argv = docker_argv.execute(self.container, (*AGENT_PROGRAM, *words))
+        return self.engine.run(argv, check=False, timeout=_TIMEOUT)

@@ -1,0 +1,52 @@
+"""From a record to the engines of the run's hosts: how another shell, on another day, comes back to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from toolkit.cluster.model import Cluster
+from toolkit.cluster.reader import read_cluster
+from toolkit.containers.engine import LOCAL, Engine
+from toolkit.errors import Code, ToolkitError
+from toolkit.hosts.cluster_hosts import Hosts
+from toolkit.manifest.model import BucketReference, Manifest
+from toolkit.paths import house
+from toolkit.run.records.record import Record
+
+
+def cluster_of(record: Record) -> Cluster:
+    """The cluster that the run is on; raises `ToolkitError` (C104) where its file no longer knows the run's hosts."""
+    if not record.hosts:
+        return read_cluster(Path(record.cluster_file) if record.cluster_file else house() / "clusters" / "local.yml")
+    cluster = read_cluster(Path(record.cluster_file))
+    missing = set(record.hosts) - {host.name for host in cluster.hosts}
+    if missing:
+        raise ToolkitError(
+            Code.RESOURCES_ASKED,
+            f"{record.cluster_file} no longer has {', '.join(sorted(missing))}, where {record.training_id} ran",
+            hint="put the hosts back into the cluster's file",
+        )
+    return cluster
+
+
+@contextmanager
+def results_host(record: Record, manifest: Manifest) -> Iterator[Engine]:
+    """The engine of a host that has the results, where they are a folder of the run's hosts; else this machine's."""
+    if isinstance(manifest.training_results, BucketReference):
+        yield LOCAL
+        return
+    with reached(record) as engines:
+        yield next(iter(engines.values()))
+
+
+@contextmanager
+def reached(record: Record) -> Iterator[Mapping[str, Engine]]:
+    """The engine of each of the run's hosts by its name, learner 1's first; nothing is connected before it is used."""
+    if not record.hosts:
+        yield {"": LOCAL}
+        return
+    cluster = cluster_of(record)
+    with Hosts(cluster) as hosts:
+        yield {name: Engine(hosts.shell(name), cluster.container_engine) for name in record.hosts}

@@ -1,0 +1,145 @@
+"""A run's events as they come from its first agent, whatever happens to the connection: no line twice, none lost."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from queue import Empty, Queue
+from typing import Any
+
+from toolkit.errors import ToolkitError
+from toolkit.run.follow.agent_client import AgentClient, Presence
+
+_LOOK_SECONDS = 0.5
+_SILENT_SECONDS = 5.0
+_WHY = 500
+"""Characters of what a connection says instead of events."""
+_AHEAD = 4096
+"""Lines that may wait for a slow reader; then the connection waits, and memory stays flat."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the run's output; `at` is its time in seconds since 1970, `following` the next one's offset."""
+
+    text: str
+    at: float
+    following: int = 0
+
+
+@dataclass(frozen=True)
+class Reported:
+    """The record as the agent has it now."""
+
+    record: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Silence:
+    """Nothing has come for `seconds`; `why` is what the connection says."""
+
+    seconds: float
+    why: str
+
+
+@dataclass(frozen=True)
+class Beat:
+    """The agent lives, and has told all that there is up to now."""
+
+
+@dataclass(frozen=True)
+class Over:
+    """The agent has told the end."""
+
+
+@dataclass(frozen=True)
+class Gone:
+    """The agent is no longer there, and has not told the end; the output goes on at byte `offset` elsewhere."""
+
+    offset: int
+
+
+Event = Line | Reported | Beat | Silence | Over | Gone
+
+
+class Events:
+    """The events of the run that `agent` keeps, from byte `offset` of its output on."""
+
+    def __init__(self, client: AgentClient, offset: int = 0, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._agent, self._offset, self._clock = client, offset, clock
+
+    def __iter__(self) -> Iterator[Event]:
+        heard = self._clock()
+        while True:
+            connection = _Connection(self._agent, self._offset)
+            for raw in connection.events():
+                if raw is None:
+                    if self._clock() - heard > _SILENT_SECONDS:
+                        yield Silence(self._clock() - heard, "no sign of life")
+                    continue
+                heard = self._clock()
+                if line := _line(raw):
+                    self._offset = line.following
+                    yield line
+                elif isinstance(raw.get("record"), dict):
+                    yield Reported(raw["record"])
+                elif "beat" in raw:
+                    yield Beat()
+                elif "end" in raw:
+                    yield Over()
+                    return
+            if self._agent.presence() is Presence.GONE:
+                yield Gone(self._offset)
+                return
+            if self._clock() - heard > _SILENT_SECONDS:
+                yield Silence(self._clock() - heard, connection.why)
+            time.sleep(_LOOK_SECONDS)
+
+
+def _line(raw: dict[str, Any]) -> Line | None:
+    """The event as a line of output; None where it is none."""
+    text, at, following = raw.get("line"), raw.get("at"), raw.get("next")
+    if not isinstance(text, str) or not isinstance(at, int | float) or not isinstance(following, int):
+        return None
+    return Line(text, at, following)
+
+
+class _Connection:
+    """One connection to the agent. It is read in a thread of its own, so that a Ctrl-C finds the reader free."""
+
+    def __init__(self, client: AgentClient, offset: int) -> None:
+        self.why = ""
+        self._agent, self._queue = client, Queue[dict[str, Any] | None](_AHEAD)
+        argv = client.follow_argv(offset)
+        threading.Thread(target=self._read, args=(argv,), name="follow", daemon=True).start()
+
+    def events(self) -> Iterator[dict[str, Any] | None]:
+        """What comes, until the connection ends; None where nothing has come for a while."""
+        while True:
+            try:
+                event = self._queue.get(timeout=_LOOK_SECONDS)
+            except Empty:
+                yield None
+                continue
+            if event is None:
+                return
+            yield event
+
+    def _read(self, argv: list[str]) -> None:
+        try:
+            self._agent.engine.stream(argv, self._take)
+        except ToolkitError as error:
+            self.why = error.what
+        self._queue.put(None)
+
+    def _take(self, line: str) -> None:
+        try:
+            event = json.loads(line)
+        except (ValueError, RecursionError):
+            self.why = line[:_WHY]  # the engine's own words
+            return
+        if isinstance(event, dict):
+            self._queue.put(event)

@@ -1,0 +1,268 @@
+"""Watching a run: what its agents tell, on somebody's screen and in his records. The run does not need it.
+
+Whoever watches may go at any time. He learns of the end from learner 1's agent; where that is gone, from the bucket;
+where its host is lost, from what the other hosts' agents have come to.
+"""
+
+from __future__ import annotations
+
+import getpass
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from toolkit import interrupts
+from toolkit.agent.end_reasons import Reason
+from toolkit.errors import Code, ToolkitError
+from toolkit.run.follow.agent_client import AgentClient, Presence
+from toolkit.run.follow.events import Beat, Event, Events, Gone, Line, Over, Reported, Silence
+from toolkit.run.follow.reported import read_report
+from toolkit.run.follow.view import Choice, Unbreakable, View
+from toolkit.run.launch.launcher_process import lives
+from toolkit.run.records.reconcile import from_volume, never_began
+from toolkit.run.records.record import Record, State
+from toolkit.run.records.record_store import Records
+from toolkit.run.records.stored_run import StoredRun
+
+_AGAIN_SECONDS = 2.0
+_GONE_SECONDS = 20.0
+_POLL_SECONDS = 0.2
+
+
+class Detached(Exception):
+    """The watcher goes, the run stays."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What is watched.
+
+    Attributes:
+        agents: the run's, by host, learner 1's first.
+        stored: opens the run as its bucket has it.
+        lost: seconds of silence until a host counts as lost.
+    """
+
+    record: Record
+    clients: Mapping[str, AgentClient]
+    stored: Callable[[], AbstractContextManager[StoredRun]]
+    lost: int = 15
+
+
+class Watch:
+    """One watcher of one run. `run` is the story."""
+
+    def __init__(self, watched: Watched, records: Records, view: View, offset: int = 0) -> None:
+        self._watched, self._records, self._view = watched, records, Unbreakable(view)
+        self._record = watched.record
+        self._offset = offset
+        self._states = len(watched.record.states)
+        self._stopping = False
+        self._silent = self._asked = 0.0
+        self._unheard: tuple[str, ...] = ()
+        self._refused = False
+
+    def run(self) -> Record:
+        """Watch to the end; the final record. Raises `Detached` where the watcher goes before."""
+        events = self._events()
+        while not self._record.final:
+            try:
+                event = next(events, None)
+                if event is None:
+                    break
+                self._take(event)
+                interrupts.check()
+            except KeyboardInterrupt:
+                interrupts.answered()
+                self._interrupted()
+                events = self._events()  # a generator that was interrupted is over
+        self._wait_until_gone()
+        return self._record
+
+    def _wait_until_gone(self) -> None:
+        """The agents take everything away after the end; who sees the end sees that, too, unless it takes long."""
+        until = time.monotonic() + _GONE_SECONDS
+        waiting = dict(self._watched.clients)
+        while waiting and time.monotonic() < until:
+            waiting = {host: one for host, one in waiting.items() if one.presence() is Presence.THERE}
+            if waiting:
+                time.sleep(_POLL_SECONDS)
+        if waiting:
+            hosts = ", ".join(host or "this machine" for host in waiting)
+            self._view.note(f"still at work on {hosts}: what it has there is being taken away")
+
+    def _events(self) -> Iterator[Event]:
+        return iter(Events(next(iter(self._watched.clients.values())), self._offset))
+
+    def _take(self, event: Event) -> None:
+        if not isinstance(event, Silence):
+            self._silent = 0.0
+        match event:
+            case Line():
+                self._view.line(event)
+                self._offset = event.following
+            case Reported(data):
+                self._reported(data)
+            case Silence(seconds, why):
+                self._silence(seconds, why)
+            case Gone(offset):
+                self._from_bucket(offset)
+            case Beat():
+                self._view.beat()
+            case Over():
+                pass
+
+    def _reported(self, data: Mapping[str, Any]) -> None:
+        """What learner 1's agent says of the run. What is no such report is told once, and changes nothing."""
+        try:
+            report = read_report(data, self._watched.record)
+        except ValueError as error:
+            if not self._refused:
+                self._view.note(f"a report of the run's agent is refused: {error}")
+            self._refused = True
+            return
+        self._update(report.record, report.note)
+        self._tell_unheard(report.silent)
+        if report.waiting:
+            self._view.storing(*report.waiting)
+
+    def _tell_unheard(self, hosts: Sequence[str]) -> None:
+        if new := [host for host in hosts if host not in self._unheard]:
+            self._view.note(f"no word from {', '.join(new)}, which has to store what it holds; waiting for it")
+        self._unheard = tuple(hosts)
+
+    def _update(self, record: Record, note: str) -> None:
+        """A new record: its new states are told and saved."""
+        new = record.states[self._states :]
+        self._record, self._states = record, max(len(record.states), self._states)
+        if new:
+            self._records.save(record)
+            self._view.state(record, record.reason if record.final else note)
+
+    def _from_bucket(self, offset: int) -> None:
+        """The agent has gone without a word to us: it has ended between two looks, or was killed."""
+        if self._stored_end(offset):
+            return
+        if unbegun := self._launchers_word():
+            self._update(unbegun, unbegun.reason)
+            return
+        if ended := self._left_behind():
+            self._update(ended, ended.reason)
+            return
+        host = next(iter(self._watched.clients)) or "this machine"
+        self._lost(f"the run's agent on {host} is gone: it was killed, or the host's engine was stopped", host)
+
+    def _left_behind(self) -> Record | None:
+        """The end as the run's volume has it, which stays where the record could not be published."""
+        try:
+            found = from_volume(self._record, next(iter(self._watched.clients.values())).engine)
+        except ToolkitError:
+            return None
+        return found if found and found.final else None
+
+    def _stored_end(self, offset: int) -> bool:
+        """Tell the run's last lines and end as the bucket has them; false where it has no end of it."""
+        record = None
+        try:
+            with self._watched.stored() as stored:
+                record = stored.record()
+                for line in stored.lines(offset) if record else ():
+                    self._view.line(line)
+        except ToolkitError as error:
+            missing = "the run's last lines" if record else "how the run ended"
+            self._view.note(f"the bucket does not tell {missing}: {error.what}")
+        if record:
+            self._update(record, record.reason)
+        return record is not None
+
+    def _launchers_word(self) -> Record | None:
+        """How a run ended that has not begun: its launcher, here, is about to write that down. None where it has begun,
+        or where the launcher is elsewhere."""
+        until = time.monotonic() + _GONE_SECONDS
+        while time.monotonic() < until:
+            try:
+                known = self._records.find(self._record.training_id)
+            except ToolkitError:
+                return None
+            if known.final or known.launcher is None:
+                return known if known.final else None
+            if not lives(known.launcher):
+                known = self._records.find(known.training_id)  # it may have been its last act
+                return known if known.final else never_began(known)
+            time.sleep(_POLL_SECONDS)
+        return None
+
+    def _silence(self, seconds: float, why: str) -> None:
+        """No word from learner 1's host: is it lost, or are we cut off? The other hosts know."""
+        hosts = [name or "this machine" for name in self._watched.clients]
+        if not self._silent:
+            self._view.note(f"no word from {hosts[0]} for {seconds:.0f} s ({why}); trying again, the run goes on")
+        self._silent = seconds
+        now = time.monotonic()
+        if now - self._asked < _AGAIN_SECONDS:
+            return
+        self._asked = now
+        others = list(self._watched.clients.values())[1:]
+        if others:
+            presences = [(client, client.presence()) for client in others]
+            unheard = any(client.state().get("unheard") for client, there in presences if there is Presence.THERE)
+            ended = seconds > self._watched.lost and any(there is Presence.GONE for _, there in presences)
+            if (unheard or ended) and not self._stored_end(self._offset):
+                self._lost(f"{hosts[0]} is lost: the other hosts have not heard it, nor have we", hosts[0])
+        elif seconds > self._watched.lost and not self._watched.record.hosts:
+            self._lost(f"the engine of {hosts[0]} has not answered for {seconds:.0f} s", hosts[0])
+
+    def _lost(self, what: str, host: str) -> None:
+        """Nobody is left who could judge; so it is judged here."""
+        hint = f"look at it (toolkit doctor); what it still holds comes with: toolkit rescue {self._record.training_id}"
+        record = replace(
+            self._record,
+            end=Reason.HOST_LOST.value,
+            error_code=Reason.HOST_LOST.code,
+            reason=what,
+            hint=hint,
+            kept=(host,),
+        ).at(State.FAILED, time.time())
+        self._update(record, what)
+
+    def _interrupted(self) -> None:
+        """Ctrl-C asks; a closed terminal or a `kill` ends the watching alone."""
+        if interrupts.number() in (signal.SIGHUP, signal.SIGTERM) or self._stopping:
+            raise Detached
+        choice = self._view.interrupted()
+        if choice is Choice.DETACH:
+            raise Detached
+        if choice is Choice.STOP:
+            self._stopping = True
+            self._view.note("stopping; what the run has written is stored first (Ctrl-C again: leave that to the run)")
+            stop(self._watched.clients)
+
+
+def this_person() -> str:
+    """Who asks, in the words of the record: `ada@desk`."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+def stop(clients: Mapping[str, AgentClient]) -> str:
+    """Ask the run to stop: learner 1's agent, or where that does not answer all the others; who had asked first.
+
+    Raises `ToolkitError` (S100) where none of them answers.
+    """
+    who = this_person()
+    errors = []
+    for client in clients.values():
+        try:
+            if asked := client.stop(who):
+                return asked
+        except ToolkitError as error:
+            errors.append(error.what)
+    raise ToolkitError(
+        Code.RESOURCES,
+        "no agent of the run answers",
+        evidence="\n".join(errors),
+        hint="toolkit show says what is known; toolkit stop --force ends a run whose agents hang",
+    )

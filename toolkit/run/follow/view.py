@@ -1,0 +1,89 @@
+"""What a run tells while it goes: the screen, a test or nobody may listen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Protocol
+
+from toolkit.run.follow.events import Line
+from toolkit.run.records.record import Record
+
+
+class Choice(Enum):
+    """What a watcher wants who has pressed Ctrl-C."""
+
+    STOP = "stop"
+    DETACH = "detach"
+    GO_ON = "go on"
+
+
+class View(Protocol):
+    """Told of each state, each line of output, and how storing goes."""
+
+    def state(self, record: Record, note: str) -> None:
+        """The run has reached `record.state`."""
+
+    def line(self, line: Line) -> None:
+        """One line of a rank's output, `[rank] text`, with its time."""
+
+    def note(self, text: str) -> None:
+        """Something that the operator should know now."""
+
+    def storing(self, queued: int, uploading: int, errored: int) -> None:
+        """Files still to be uploaded: waiting, under way, and failed so far."""
+
+    def beat(self) -> None:
+        """Every second: nothing more has come so far."""
+
+    def interrupted(self) -> Choice:
+        """Ctrl-C was pressed: what shall be done?"""
+
+
+class Unbreakable:
+    """A view that may fail without harm: a run must be recorded though its terminal has gone.
+
+    rich turns a broken pipe into `SystemExit`; a closed terminal gives an `OSError`. After the first, nothing is told.
+    """
+
+    def __init__(self, view: View) -> None:
+        self._view: View | None = view
+
+    def state(self, record: Record, note: str) -> None:
+        """As `View.state`."""
+        self._tell(lambda view: view.state(record, note))
+
+    def line(self, line: Line) -> None:
+        """As `View.line`."""
+        self._tell(lambda view: view.line(line))
+
+    def note(self, text: str) -> None:
+        """As `View.note`."""
+        self._tell(lambda view: view.note(text))
+
+    def storing(self, queued: int, uploading: int, errored: int) -> None:
+        """As `View.storing`."""
+        self._tell(lambda view: view.storing(queued, uploading, errored))
+
+    def beat(self) -> None:
+        """As `View.beat`."""
+        self._tell(lambda view: view.beat())
+
+    def interrupted(self) -> Choice:
+        """As `View.interrupted`; where nobody can be asked, a run goes on."""
+        choice = Choice.DETACH
+
+        def ask(view: View) -> None:
+            nonlocal choice
+            choice = view.interrupted()
+
+        self._tell(ask)
+        return choice
+
+    def _tell(self, what: Callable[[View], None]) -> None:
+        if self._view is None:
+            return
+        try:
+            what(self._view)
+        except (OSError, UnicodeError, SystemExit):
+            self._view = None

@@ -1,0 +1,77 @@
+"""A run's agent on a host, as its launch starts it: the engine's socket, the run's volume and lease, and no key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from toolkit.agent.lifecycle import own_container
+from toolkit.agent.paths import ENGINE, HOST
+from toolkit.containers import docker_commands as docker_argv
+from toolkit.containers.docker_commands import Argv, Bind
+from toolkit.containers.engine import Engine
+from toolkit.process import Result
+from toolkit.storage.sidecar import AGENT_PROGRAM
+from toolkit.tar.write import Entry, tar_stream
+
+
+def agent_argv(
+    run: str,
+    image: str,
+    volume: str,
+    volumes: str,
+    socket: str,
+    lease: str = "",
+    cpus: str = "",
+    *,
+    rescue: bool = False,
+) -> Argv:
+    """The command line that starts a run's agent on a host.
+
+    Args:
+        volume: the run's volume, which the agent makes.
+        volumes, socket: where the host's engine keeps its volumes, and where it listens.
+        lease: the record of what the run has leased on the host, as its label; empty where there is none. The lease
+            is held as long as a container with it runs, so there is nothing to give back.
+        cpus: those that the run's ranks on this host are bound to; empty where they are not.
+        rescue: the volume holds what no bucket has; without a start signal it stays.
+    """
+    folder = Bind(folder_of(volumes, volume), HOST)
+    command = (*AGENT_PROGRAM, "rescue" if rescue else "keep", run, volume)
+    return docker_argv.start_agent(own_container(run), run, image, folder, [Bind(socket, ENGINE)], command, cpus, lease)
+
+
+def folder_of(volumes: str, volume: str) -> str:
+    """The folder of a volume on its host, below the engine's folder of all volumes."""
+    return f"{volumes}/{volume}/_data"
+
+
+class AgentContainer:
+    """The agent of `run` on the host of `engine`, over the run's `volume`."""
+
+    def __init__(self, engine: Engine, run: str, image: str, volume: str) -> None:
+        self._engine, self._run, self._image, self._volume = engine, run, image, volume
+
+    def start(self, lease: str = "", cpus: str = "", *, rescue: bool = False) -> str:
+        """Start it; the volume's folder on the host. It makes the volume itself, so that there is never anything of a
+        run that no one takes away. The parameters are those of `agent_argv`.
+        """
+        volumes, socket = self._engine.volumes_folder(), self._engine.socket()
+        if not self._engine.makes_bound_folders:
+            self._engine.run(docker_argv.create_volume(self._volume, self._run))
+        names = (self._run, self._image, self._volume)
+        self._engine.run(agent_argv(*names, volumes, socket, lease, cpus, rescue=rescue))
+        return folder_of(volumes, self._volume)
+
+    def say(self, *words: str, data: bytes | None = None) -> Result:
+        """One of the agent's words, run beside it."""
+        argv = docker_argv.execute(own_container(self._run), (*AGENT_PROGRAM, *words), stdin=data is not None)
+        return self._engine.run(argv, data=data, timeout=60)
+
+    def make_folders(self) -> None:
+        """Make those of its folders that others bind, as it does itself: it may be starting still."""
+        self.put(())
+
+    def put(self, entries: Iterable[Entry]) -> None:
+        """Unpack files into the volume, with the modes and owners that they carry."""
+        argv = docker_argv.execute(own_container(self._run), (*AGENT_PROGRAM, "unpack"), stdin=True)
+        self._engine.feed(argv, tar_stream(entries))

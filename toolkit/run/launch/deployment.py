@@ -1,0 +1,117 @@
+"""A run's containers, mounts and files on all its hosts: the acts that `Launch` sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from toolkit.agent.job_spec import Job
+from toolkit.containers.engine import Engine
+from toolkit.errors import ToolkitError
+from toolkit.hosts.parallel import Job as Errand
+from toolkit.hosts.parallel import do_all
+from toolkit.run.launch.host_deployment import HostStage
+from toolkit.run.plan.learner_files import learner_entries
+from toolkit.run.plan.run_plan import RunPlan
+from toolkit.run.plan.source_files import CodeFile
+from toolkit.run.plan.ssh_keys import new_key_pair
+from toolkit.storage.client import Access
+
+T = TypeVar("T")
+_AT_ONCE = 16
+
+
+class Stage:
+    """Everything of one run. Each method is one act, on every host at once; `cleanup` takes all of it away."""
+
+    def __init__(
+        self, plan: RunPlan, engines: Mapping[str, Engine], templates: Path, leases: Mapping[str, str]
+    ) -> None:
+        self._plan, self._templates = plan, templates
+        self._hosts = tuple(
+            HostStage(
+                plan,
+                engines[host],
+                tuple(one for one in plan.learners if one.seat.host == host),
+                leases.get(host, ""),
+            )
+            for host in plan.hosts
+        )
+
+    def start_agents(self) -> None:
+        """Start what sees the run through on each host: the first thing of a run, and the last."""
+        self._each(HostStage.start_agent)
+
+    def heartbeat(self) -> str:
+        """Tell every agent that the operator lives; who wants the run to stop, if anyone does."""
+        return next(filter(None, self._each(HostStage.heartbeat)), "")
+
+    def fill(self, access: dict[str, Access], code: tuple[CodeFile, ...]) -> str:
+        """Mount the buckets on each host, and put the run's files in place meanwhile; the network's CIDR.
+
+        Raises `ToolkitError`, once all of it has ended.
+        """
+        errands = [Errand[object](host.engine.host, partial(host.mount_buckets, access)) for host in self._hosts]
+        errands.append(Errand(self._hosts[0].engine.host, lambda: self._put_files(code)))
+        *_, subnet = [answer.get() for answer in do_all(errands, at_once=_AT_ONCE + 1)]
+        self._compare_results_folders()
+        return str(subnet)
+
+    def _compare_results_folders(self) -> None:
+        """Results that are a folder go to one that all hosts share: a mark made on the first host is on the others."""
+        first, *others = self._hosts
+        if not first.results or not others:
+            return
+        first.results.mark()
+        try:
+            for host in others:
+                if host.results and not host.results.sees_mark():
+                    raise host.results.not_shared(first.engine.host)
+        finally:
+            first.results.remove_mark()
+
+    def _put_files(self, code: tuple[CodeFile, ...]) -> str:
+        """Make the network where it is the run's own, put code, keys and plans in place; the network's CIDR."""
+        plan = self._plan
+        subnet = plan.cluster.network if plan.on_hosts else self._hosts[0].make_network()
+        host_keys = {learner.number: new_key_pair() for learner in plan.learners}
+        entries = tuple(learner_entries(plan, subnet, new_key_pair(), host_keys, self._templates))
+        self._each(lambda host: host.put(code, entries))
+        return subnet
+
+    def start_learners(self) -> None:
+        """Start every learner, which waits for the start signal; store the code meanwhile. Raises `ToolkitError`."""
+        errands = [Errand(host.engine.host, host.start_learners) for host in self._hosts]
+        errands.append(Errand(self._hosts[0].engine.host, self._hosts[0].submit_code))
+        for answer in do_all(errands, at_once=_AT_ONCE):
+            answer.get()
+
+    def go(self, jobs: Sequence[Job]) -> None:
+        """Tell every agent to go, learner 1's last: with it the run has begun."""
+        first, *others = zip(self._hosts, jobs, strict=True)
+        do = [Errand(host.engine.host, partial(host.go, job)) for host, job in others]
+        for answer in do_all(do, at_once=_AT_ONCE):
+            answer.get()
+        first[0].go(first[1])
+
+    def cleanup(self) -> list[str]:
+        """Remove containers, mounts, network and volumes of a run that did not begin; what could not be, by name."""
+        left: list[str] = []
+
+        def cleanup(host: HostStage) -> None:
+            try:
+                left.extend(host.cleanup())
+            except ToolkitError as error:  # a host that is gone keeps the others from nothing
+                left.append(f"what the run has on {host.engine.host} ({error.what})")
+
+        self._each(cleanup)
+        return left
+
+    def _each(self, act: Callable[[HostStage], T]) -> list[T]:
+        """Do one thing on every host; the first error, once all have ended."""
+        if len(self._hosts) == 1:
+            return [act(self._hosts[0])]
+        errands = [Errand(host.engine.host, partial(act, host)) for host in self._hosts]
+        return [answer.get() for answer in do_all(errands, at_once=_AT_ONCE)]

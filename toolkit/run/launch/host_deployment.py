@@ -1,0 +1,111 @@
+"""What a run has on one host: its volume, its side container, its learners. The acts that `Stage` sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from toolkit.agent.job_spec import Job
+from toolkit.catalogue.model import LEARNER_UID
+from toolkit.containers import docker_commands as docker_argv
+from toolkit.containers.engine import Engine
+from toolkit.errors import Code, ToolkitError
+from toolkit.run.launch.agent_container import AgentContainer
+from toolkit.run.plan.learner_command import learner_argv
+from toolkit.run.plan.run_plan import Export, HostFolder, Learner, RunPlan
+from toolkit.run.plan.source_files import CodeFile
+from toolkit.storage.client import Access
+from toolkit.storage.results_folder import results_server
+from toolkit.storage.sidecar import SideContainer
+from toolkit.tar.write import Entry
+
+
+class HostStage:
+    """One run on the host of `engine`. Each method is one act; `cleanup` takes all of it away.
+
+    `lease` is the label of the run's lease there, empty where there is none.
+    """
+
+    def __init__(self, plan: RunPlan, engine: Engine, learners: tuple[Learner, ...], lease: str = "") -> None:
+        self.engine, self.learners = engine, learners
+        self._plan, self._lease, self._volume = plan, lease, ""
+        self.side = SideContainer(engine, plan.side_container, plan.training_id, plan.side_image, plan.volume)
+        self.results = results_server(engine, plan.results_folder, plan.training_id, plan.side_image)
+        """What serves results that are a folder, None where they go to a bucket."""
+        self._agent = AgentContainer(engine, plan.training_id, plan.side_image, plan.volume)
+
+    def start_agent(self) -> None:
+        """Start what sees the run through here, which takes everything away where it is not told to go."""
+        self._volume = self._agent.start(self._lease, self._plan.cpus_on(self.learners[0].seat.host))
+
+    def heartbeat(self) -> str:
+        """Tell the agent that the operator lives; who wants the run to stop, if anyone does."""
+        return self._agent.say("heartbeat").output.strip()
+
+    def mount_buckets(self, access: dict[str, Access]) -> None:
+        """Start what holds the keys, and mount the buckets; make the run's own folders.
+
+        Raises `ToolkitError` (S302, S303) where data or results that are a folder are not on this host.
+        """
+        plan = self._plan
+        self._find_data()
+        if self.results:
+            self._agent.make_folders()
+            access = access | {"results": self.results.start_for_run(self._volume, access["results"])}
+        self.side.hold_for(plan.results_mount, self._volume, access)
+        self.side.mount(*plan.mounts)
+        results = plan.results_mount.folder
+        folders = [f"{results}/{plan.training_id}/logs", "logs", "logs/ranks", "logs/weights", "code"]
+        self.side.make_folders([*folders, *(learner.hostname for learner in self.learners)])
+
+    def put(self, code: tuple[CodeFile, ...], entries: Iterable[Entry]) -> None:
+        """Put the code and this host's learners' own files in place."""
+        own = tuple(f"{learner.hostname}/" for learner in self.learners)
+        self._agent.put([*_code_entries(code), *(entry for entry in entries if entry.name.startswith(own))])
+
+    def submit_code(self) -> None:
+        """Store the code in the bucket, before anything of it runs. Raises `ToolkitError` (S303)."""
+        self.side.submit_code(self._plan.results_mount)
+
+    def make_network(self) -> str:
+        """Make the run's private network; its CIDR."""
+        plan = self._plan
+        self.engine.run(docker_argv.create_network(plan.network, plan.training_id))
+        return self.engine.run(docker_argv.network_subnet(plan.network)).output.strip()
+
+    def start_learners(self) -> None:
+        """Start its learners, the first one last: it looks for the others."""
+        for learner in reversed(self.learners):
+            self.engine.run(learner_argv(self._plan, learner, self._volume, self._lease))
+
+    def go(self, job: Job) -> None:
+        """Tell the agent to go; from now on the run needs no operator."""
+        self._agent.say("go", data=job.to_json().encode())
+
+    def cleanup(self) -> list[str]:
+        """Remove containers, mounts, network, volume and the code in the bucket; what could not be removed, by name."""
+        if self.learners[0].number == 1:
+            self.side.discard_code(self._plan.results_mount)
+        for learner in self.learners:
+            self.engine.run(docker_argv.remove_container(self._plan.container(learner)), check=False)
+        self.side.unmount()
+        return self.engine.remove_run(self._plan.training_id)
+
+    def _find_data(self) -> None:
+        """Data that is a folder of this host must be there; an export becomes a volume."""
+        plan = self._plan
+        if isinstance(plan.data, HostFolder) and not self.engine.shell.run(["test", "-d", plan.data.path]).ok:
+            raise ToolkitError(
+                Code.LOADING_DATA,
+                f"{self.engine.host} has no folder {plan.data.path}",
+                hint="every host of the run needs the training data under this path",
+            )
+        if isinstance(plan.data, Export):
+            export = (plan.data.server, plan.data.path)
+            self.engine.run(docker_argv.create_export_volume(plan.export_volume, plan.training_id, *export))
+
+
+def _code_entries(code: tuple[CodeFile, ...]) -> list[Entry]:
+    return [
+        Entry(f"code/{file.name}", file.content, 0o755 if file.executable else 0o644, LEARNER_UID, file.sha256)
+        for file in code
+    ]

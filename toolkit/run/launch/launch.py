@@ -1,0 +1,230 @@
+"""A launch, told as a story: check, prepare, go.
+
+Up to the word to go, everything hangs on this process: if it fails, is interrupted or killed, nothing of the run stays.
+From there on the run is its agents' (`toolkit.agent`), and whoever likes may watch it (`toolkit.run.follow.follow`).
+"""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeVar
+
+from toolkit import interrupts
+from toolkit.agent.end_reasons import Reason
+from toolkit.agent.paths import CONTROL_FOLDER
+from toolkit.containers.engine import LOCAL, Engine
+from toolkit.errors import Code, ToolkitError
+from toolkit.manifest.model import Manifest
+from toolkit.manifest.results import address_of
+from toolkit.run.follow.view import Unbreakable, View
+from toolkit.run.launch.deployment import Stage
+from toolkit.run.launch.errors import reason_of
+from toolkit.run.launch.launcher_process import this_process
+from toolkit.run.plan.code_listing import save_listing
+from toolkit.run.plan.job_specs import jobs_of
+from toolkit.run.plan.mpirun import mpirun_argv
+from toolkit.run.plan.run_plan import RunPlan, counted
+from toolkit.run.plan.source_files import SubmittedCode
+from toolkit.run.records.record import Record, State
+from toolkit.run.records.record_store import Records
+from toolkit.run.records.run_key import new_run_key
+from toolkit.storage.heartbeat import with_heartbeat
+from toolkit.storage.open_storage import Opened, open_access
+from toolkit.storage.s3 import Store
+from toolkit.storage.store_server import LOOPBACK
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is launched, where its files lie on this machine, and the engine of each host that the plan names.
+
+    Attributes:
+        leases: the labels of the run's leases, by host.
+        confirm: called once the run has a container on each host: raises where one of its leases was lost before.
+        hand_over: called when the run has its own life: what was held for it is its agents' now.
+    """
+
+    manifest: Manifest
+    plan: RunPlan
+    manifest_file: Path
+    code: SubmittedCode
+    home: Path
+    templates: Path
+    engines: Mapping[str, Engine] = field(default_factory=lambda: {"": LOCAL})
+    cluster_file: Path | None = None
+    leases: Mapping[str, str] = field(default_factory=dict)
+    confirm: Callable[[], None] = lambda: None
+    hand_over: Callable[[], None] = lambda: None
+
+
+T = TypeVar("T")
+
+
+class Stopped(Exception):
+    """Someone asked for a stop from another shell."""
+
+
+class Launch:
+    """One run, from its check to the word to go. `run` is the story."""
+
+    def __init__(self, request: Request, view: View) -> None:
+        self._request, self._plan, self._view = request, request.plan, Unbreakable(view)
+        self._records = Records(request.home)
+        self._stage = Stage(request.plan, request.engines, request.templates, request.leases)
+        self._record = first_record(request)
+        self._on_stage = self._gone = False
+        self._stopped_by = ""
+
+    def run(self) -> Record:
+        """Bring the run on its way; its record then. Raises `ToolkitError` where it could not begin, and
+        `KeyboardInterrupt`; then nothing of it is left."""
+        plan, manifest = self._plan, self._request.manifest
+        address = plan.cluster.operator if plan.on_hosts else LOOPBACK
+        first = self._request.engines[plan.hosts[0]]
+        with (
+            open_access(manifest, self._request.home, plan.side_image, plan.training_id, address, first) as opened,
+            self._cleaned_up(),
+        ):
+            self._check(opened)
+            try:
+                self._prepare(opened)
+                self._go(opened)
+            except ToolkitError as error:
+                self._end(State.FAILED, error.what, reason_of(error), error.code.label)
+                raise
+            except (KeyboardInterrupt, Stopped):
+                interrupts.answered()
+                who = self._stopped_by or "its operator"
+                self._end(State.HALTED, f"stopped by {who} before a command was run", Reason.STOPPED)
+                raise KeyboardInterrupt from None
+            except Exception as error:  # a fault of ours: the traceback is for us, the state for the operator
+                self._end(State.FAILED, f"toolkit itself failed: {error!r}", Reason.SYSTEM, "S100")
+                raise
+        return self._record
+
+    def _check(self, opened: Opened) -> None:
+        """Are the keys good and the buckets there? Nothing is recorded or started before that is known."""
+        opened.examine(self._request.manifest)
+        results = Store(opened["results"])
+        refuse_missing_resume(self._plan, results)
+        save_listing(self._request.home, self._plan.training_id, (file.listed for file in self._request.code.files))
+        self._enter(
+            State.PENDING, f"{counted(len(self._plan.learners), 'learner')}, {counted(self._plan.ranks, 'rank')}"
+        )
+
+    def _prepare(self, opened: Opened) -> None:
+        self._enter(State.DOWNLOADING, "mounting buckets, placing code")
+        self._on_stage = True
+        self._stage.start_agents()
+        with with_heartbeat(self._heartbeat):
+            self._act(self._request.confirm)
+            subnet = self._act(lambda: self._stage.fill(opened.remotes, self._request.code.files))
+            lines = [shlex.join(mpirun_argv(self._plan, step, subnet)) for step in self._plan.steps if step.parallel]
+            self._record = replace(self._record, mpirun=lines[0] if lines else "")
+            self._act(self._stage.start_learners)
+
+    def _go(self, opened: Opened) -> None:
+        """From here on the run lives by itself."""
+        self._act(lambda: None)
+        plan = self._plan
+        record = replace(self._record, launcher=None)
+        with deaf_to_interrupts():
+            opened.outlive(f"{plan.results_mount.place}/{CONTROL_FOLDER}/{plan.training_id}")
+            try:
+                self._stage.go(jobs_of(plan, record, new_run_key(self._request.home, plan.training_id)))
+            except ToolkitError:
+                opened.outlives = False
+                raise
+            self._gone = True
+            self._request.hand_over()
+            self._record = record
+            self._records.save(record)
+
+    def _act(self, act: Callable[[], T]) -> T:
+        """One act, unless someone wants the run to stop."""
+        interrupts.check()
+        if self._stopped_by:
+            raise Stopped
+        return act()
+
+    def _heartbeat(self) -> None:
+        self._stopped_by = self._stage.heartbeat() or self._stopped_by
+
+    def _enter(self, state: State, note: str) -> None:
+        self._record = self._record.at(state, time.time())
+        self._records.save(self._record)
+        self._view.state(self._record, note)
+
+    def _end(self, state: State, what: str, reason: Reason, code: str = "") -> None:
+        self._record = replace(self._record, reason=what, end=reason.value, error_code=code, launcher=None)
+        self._enter(state, what)
+
+    @contextmanager
+    def _cleaned_up(self) -> Iterator[None]:
+        """Leave nothing behind of a run that did not begin; a Ctrl-C cannot stop that half way."""
+        try:
+            yield
+        finally:
+            if self._on_stage and not self._gone:
+                with deaf_to_interrupts():
+                    left = self._stage.cleanup()
+                if left:
+                    self._view.note(f"could not be removed: {', '.join(left)}")
+
+
+def refuse_missing_resume(plan: RunPlan, results: Store) -> None:
+    """Raise `ToolkitError` (C104) where there is nothing that this run could go on from."""
+    if plan.resume and next(results.objects(plan.results_bucket, f"{plan.resume}/"), None) is None:
+        raise ToolkitError(
+            Code.RESOURCES_ASKED,
+            f"nothing to resume from: {plan.results_place} holds nothing in {plan.resume}/",
+            hint="name a run's id, or a folder such as _wml_checkpoints/NAME; toolkit bucket list MANIFEST shows them",
+        )
+
+
+def first_record(request: Request) -> Record:
+    """The record of a run that has not begun."""
+    plan = request.plan
+    return Record(
+        training_id=plan.training_id,
+        name=plan.name,
+        state=State.QUEUED,
+        image=plan.image.reference,
+        image_id=plan.image.image_id,
+        cluster=plan.cluster.name,
+        learners=len(plan.learners),
+        ranks=plan.ranks,
+        compute=plan.compute,
+        on_cpu=plan.in_place_of_gpus or not plan.gpus_per_node,
+        hosts=tuple(host for host in plan.hosts if host),
+        placement=tuple((one.number, one.seat.host, one.ranks) for one in plan.learners),
+        endpoint_url=address_of(request.manifest.training_results),
+        results_bucket=plan.results_bucket,
+        data_bucket=plan.data_bucket,
+        manifest_file=str(request.manifest_file.resolve()),
+        code_folder=str(request.code.folder.resolve()),
+        code_digest=request.code.digest,
+        cluster_file=str(request.cluster_file.resolve()) if request.cluster_file else "",
+        launcher=this_process(),
+        resumed_from=plan.resume,
+    ).at(State.QUEUED, time.time())
+
+
+@contextmanager
+def deaf_to_interrupts() -> Iterator[None]:
+    """Go on to the end: what is begun here must not be left half done."""
+    before = {}
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        with suppress(ValueError):  # not in the main thread, which alone gets signals
+            before[number] = signal.signal(number, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

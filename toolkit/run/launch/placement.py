@@ -1,0 +1,100 @@
+"""Placement: which of a cluster's hosts a run takes, and their GPUs. Pure; `ssh_allocation` asks the hosts."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
+
+from toolkit.cluster.model import Cluster, Host
+from toolkit.cluster.pick import pick_hosts
+from toolkit.doctor.facts import HostFacts, same_kind
+from toolkit.doctor.finding import Finding, Verdict, refuse
+from toolkit.errors import ToolkitError
+from toolkit.leases.model import Holder
+from toolkit.manifest.model import Compute
+from toolkit.run.plan.binding import bind_on
+from toolkit.run.plan.run_plan import Seat
+
+_RUN_PORTS = range(20000, 30000)
+_MASTER_PORTS = range(30000, 32000)
+"""Both below what Linux gives to outgoing connections (32768 and up), above what services listen at."""
+_MOST_GPUS = 64
+"""On a host, as a cluster's file may say."""
+_EVERYTHING = 1 << 16
+"""More GPUs than a host has: one that is leased as a whole has none left."""
+
+
+def choose_hosts(
+    cluster: Cluster, compute: Compute, findings: Sequence[Finding], taken: Mapping[str, int]
+) -> tuple[Host, ...]:
+    """The hosts that `compute` gets: those that are fit, in the file's order.
+
+    A host that has failed a check is passed over where there are others; where there are not, that is the error: all
+    findings of the hosts that would have been taken. Raises `ToolkitError` (S100, or C104 as `pick_hosts` does).
+    """
+    unfit = {finding.host for finding in findings if finding.verdict is Verdict.FAIL}
+    wanted = (compute.kind, compute.ranks_per_node, compute.nodes)
+    first = pick_hosts(cluster, *wanted, taken=taken)
+    if not unfit:
+        return first
+    try:
+        return pick_hosts(cluster, *wanted, taken={**taken, **dict.fromkeys(unfit, _EVERYTHING)})
+    except ToolkitError:
+        names = {host.name for host in first}
+        refuse([finding for finding in findings if finding.host in names], cluster.name)
+        refuse(findings, cluster.name)
+        raise
+
+
+def passed_over(cluster: Cluster, chosen: Sequence[Host], findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """What kept hosts out that stand before the last chosen one in the cluster's file: the operator should know."""
+    names = [host.name for host in cluster.hosts]
+    last = max(names.index(host.name) for host in chosen)
+    earlier = set(names[:last]) - {host.name for host in chosen}
+    return tuple(one for one in findings if one.host in earlier and one.verdict is Verdict.FAIL)
+
+
+def seat_on(facts: HostFacts, cluster: Cluster, gpus: Sequence[str], compute: Compute) -> Seat:
+    """The seat on a host; `gpus` are the UUIDs that it was leased for. Raises as `HostFacts.place_in` does."""
+    interface, address = facts.place_in(cluster.network)
+    folders = {str(PurePosixPath(device).parent) for device in facts.rdma_devices}
+    cpus = bind_on(facts, gpus, cluster.binding, compute.ranks_per_node, compute.cpus)
+    spared = (facts.pid_max or 0) // 2
+    return Seat(facts.name, address, interface.name, tuple(gpus), tuple(sorted(folders)), cpus, spared)
+
+
+def free_port(facts: Iterable[HostFacts]) -> int:
+    """A port for the learners' sshd at which nothing listens on any of the hosts."""
+    busy = frozenset().union(*(one.ports_in_use for one in facts))
+    return random.choice([port for port in _RUN_PORTS if port not in busy])  # noqa: S311 (no secret)
+
+
+def master_port(facts: HostFacts, gpus: Sequence[str]) -> int:
+    """Where rank 0's program may listen on learner 1's host, of which the run has leased `gpus`, or all.
+
+    Nothing listens there until a program does, so another run's launch cannot see it. But runs on one host have other
+    GPUs of it, and each GPU has ports of its own.
+    """
+    own = min((index for index, gpu in enumerate(facts.gpus) if gpu.uuid in gpus), default=0)
+    ports = _MASTER_PORTS[own % _MOST_GPUS :: _MOST_GPUS]
+    return next((port for port in ports if port not in facts.ports_in_use), ports[0])
+
+
+def taken_by(held: Mapping[str, Sequence[Holder]]) -> dict[str, int]:
+    """How much of each host others hold, as `pick_hosts` counts it: GPUs, or all of it."""
+    return {
+        host: sum(len(holder.lease.gpus) or _EVERYTHING for holder in holders)
+        for host, holders in held.items()
+        if holders
+    }
+
+
+def free_gpus(facts: HostFacts, host: Host, held: Mapping[str, Sequence[Holder]], count: int) -> tuple[str, ...]:
+    """The first `count` GPUs of the host's kind that nobody holds, by UUID; none on a host without GPUs, and then
+    the host is leased as a whole, as it is for a run that asks for none."""
+    if host.gpu is None:
+        return ()
+    gone = {gpu for holder in held.get(host.name, ()) for gpu in holder.lease.gpus}
+    free = [gpu.uuid for gpu in facts.gpus if same_kind(gpu.kind, host.gpu.kind) and gpu.uuid not in gone]
+    return tuple(free[:count])

@@ -1,0 +1,204 @@
+"""Getting on board, told as a story: look at the hosts, take those that are fit and free, give them the images.
+
+Whatever happens, the leases are given back when the context ends, and nothing is started before all is there.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from types import TracebackType
+
+from toolkit.cluster.model import Cluster, Host
+from toolkit.compatibility.reader import read_table
+from toolkit.containers.engine import Engine
+from toolkit.doctor.examine import gather, short
+from toolkit.doctor.facts import HostFacts
+from toolkit.doctor.finding import Finding
+from toolkit.doctor.requirements import asked_of
+from toolkit.errors import Code, Problem, ToolkitError
+from toolkit.hosts.cluster_hosts import Hosts
+from toolkit.hosts.shell import Shell
+from toolkit.image.store import ImageStore
+from toolkit.leases.client import acquire_all, holders, kept, release_all, renew_all
+from toolkit.leases.model import Holder, Lease, Taken, new_lease
+from toolkit.manifest.model import Manifest
+from toolkit.paths import house
+from toolkit.progress import Progress, Report
+from toolkit.run.launch.placement import choose_hosts, free_gpus, free_port, master_port, passed_over, seat_on, taken_by
+from toolkit.run.plan.run_plan import MASTER_PORT, SSH_PORT, RunImage, Seat
+from toolkit.shipping.hosts.ship import ship
+
+_POLL_SECONDS = 5.0
+_STAGE = "hosts"
+
+
+@dataclass(frozen=True)
+class Boarded:
+    """Hosts that are the run's: the learners' seats, each host's engine, the ports of the learners' sshd and of rank 0.
+
+    `notes` are what the operator should know, such as a host that was passed over; `leases` are the labels of the run's
+    containers on each host, by which they hold it.
+    """
+
+    seats: tuple[Seat, ...]
+    engines: Mapping[str, Engine]
+    ssh_port: int = SSH_PORT
+    master_port: int = MASTER_PORT
+    notes: tuple[str, ...] = ()
+    leases: Mapping[str, str] = field(default_factory=dict)
+
+
+class Boarding:
+    """Hosts of `cluster` for one run, its own while the context lasts. `go_aboard` is the story."""
+
+    def __init__(self, cluster: Cluster, manifest: Manifest, training_id: str) -> None:
+        self._cluster, self._manifest, self._run = cluster, manifest, training_id
+        self._stack, self._leases = ExitStack(), list[tuple[Shell, Lease]]()
+        self._labels: dict[str, str] = {}
+
+    def __enter__(self) -> Boarding:
+        self._hosts = self._stack.enter_context(Hosts(self._cluster))
+        self._stack.callback(self._give_back)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def go_aboard(self, image: RunImage, side_image: str, report: Report, *, wait: bool) -> Boarded:
+        """Examine, take, ship. Raises `ToolkitError`: a host that is not fit, all of them taken, an image not shipped.
+
+        With `wait`, it waits until others give back what this run needs.
+        """
+        facts, findings = self._look(report)
+        chosen, gpus = self._take(facts, findings, report, wait=wait)
+        self._stack.enter_context(kept(self._leases, engine=self._cluster.container_engine))
+        engines = {host.name: self._engine(host.name) for host in chosen}
+        mine = [facts[host.name] for host in chosen]
+        compute = self._manifest.compute
+        seats = tuple(seat_on(one, self._cluster, gpus[one.name], compute) for one in mine)
+        self._ship(image, side_image, engines, seats, report)
+        self.confirm()
+        return Boarded(
+            seats=seats,
+            engines=engines,
+            ssh_port=free_port(mine),
+            master_port=master_port(mine[0], seats[0].gpus),
+            leases=self._labels,
+            notes=tuple(
+                f"passed over: {one.host}: {one.found}" for one in passed_over(self._cluster, chosen, findings)
+            ),
+        )
+
+    def confirm(self) -> None:
+        """The leases are ours still; raises `ToolkitError` (S100) where someone took one over meanwhile."""
+        renew_all(self._leases, engine=self._cluster.container_engine)
+
+    def hand_over(self) -> None:
+        """The run has its own life: its containers hold its hosts, as long as they run."""
+        leases = tuple(self._leases)
+        self._leases.clear()
+        release_all(leases, engine=self._cluster.container_engine)
+
+    def _look(self, report: Report) -> tuple[dict[str, HostFacts], tuple[Finding, ...]]:
+        report(Progress(_STAGE, f"looking at {len(self._cluster.hosts)}"))
+        asked = asked_of(self._cluster, read_table(house() / "images"), self._manifest)
+        answers = gather(self._hosts, asked)
+        return {answer.host: answer.value for answer in answers if answer.value}, short(answers, asked)
+
+    def _take(
+        self, facts: Mapping[str, HostFacts], findings: Sequence[Finding], report: Report, *, wait: bool
+    ) -> tuple[tuple[Host, ...], dict[str, tuple[str, ...]]]:
+        """The hosts and, of each, the GPUs by UUID; leased."""
+        compute = self._manifest.compute
+        choose_hosts(self._cluster, compute, findings, {})  # what can never be had is told now, and not waited for
+        while True:
+            held = self._held(tuple(facts))
+            try:
+                chosen = choose_hosts(self._cluster, compute, findings, taken_by(held))
+            except ToolkitError as error:
+                if not wait:
+                    raise with_holders(error, held) from None
+                self._wait(held, report)
+                continue
+            gpus = {host.name: free_gpus(facts[host.name], host, held, compute.gpus_per_node) for host in chosen}
+            if self._acquire(gpus):
+                return chosen, gpus
+
+    def _acquire(self, gpus: Mapping[str, tuple[str, ...]]) -> bool:
+        """Whether all of it is ours now; another launch may have been quicker, and then who it is shows."""
+        user, operator = _account(), socket.gethostname()
+        wanted = [(self._hosts.shell(name), new_lease(self._run, user, operator, ours)) for name, ours in gpus.items()]
+        held = acquire_all(wanted, engine=self._cluster.container_engine)
+        if isinstance(held, Taken):
+            return False
+        self._leases += wanted
+        self._labels = {one.host: one.label for one in held}
+        return True
+
+    def _held(self, names: Sequence[str]) -> dict[str, tuple[Holder, ...]]:
+        """Who holds what now, by host; a lease whose run no longer lives holds nothing.
+
+        A host that does not tell is as if nobody held it: taking it then raises its own error.
+        """
+        engine = self._cluster.container_engine
+        answers = self._hosts.each(lambda shell: holders(shell, engine=engine), names)
+        return {answer.host: tuple(one for one in answer.value or () if one.state == "held") for answer in answers}
+
+    def _wait(self, held: Mapping[str, Sequence[Holder]], report: Report) -> None:
+        runs = sorted({f"{one.lease.run} of {one.lease.user}" for ones in held.values() for one in ones})
+        report(Progress(_STAGE, f"waiting for {', '.join(runs) or 'others'}"))
+        time.sleep(_POLL_SECONDS)
+
+    def _ship(
+        self, image: RunImage, side_image: str, engines: Mapping[str, Engine], seats: Sequence[Seat], report: Report
+    ) -> None:
+        """The side container's image first: hosts pass the other one on by it."""
+        store = ImageStore()
+        addresses = {seat.host: seat.address for seat in seats}
+        for image_id, reference in (
+            (store.get(side_image).image_id, side_image),
+            (image.image_id, image.reference),
+        ):
+            ship(
+                image_id,
+                reference,
+                store,
+                list(engines.values()),
+                report,
+                program=self._cluster.container_engine,
+                registry=self._cluster.registry,
+                relay_image=side_image,
+                addresses=addresses,
+            )
+
+    def _engine(self, name: str) -> Engine:
+        return Engine(self._hosts.shell(name), self._cluster.container_engine)
+
+    def _give_back(self) -> None:
+        release_all(self._leases, engine=self._cluster.container_engine)
+
+
+def _account() -> str:
+    """This process's account by its number: LOGNAME says whatever one likes."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's user need have no name
+        return str(os.getuid())
+
+
+def with_holders(error: ToolkitError, held: Mapping[str, Sequence[Holder]]) -> ToolkitError:
+    """The error with who holds what: the operator may know them."""
+    reported = tuple(Problem(f"{host}: {holder}") for host, ones in held.items() for holder in ones)
+    if not reported:
+        return error
+    return ToolkitError(
+        Code.RESOURCES, error.what, reported, hint="launch with --wait, or on other hosts", context=error.context
+    )

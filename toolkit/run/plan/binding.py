@@ -1,0 +1,143 @@
+"""Which CPUs each rank runs on: pure, from a host's cores, the GPUs that its ranks have, and what others use.
+
+A rank's share is whole cores, with all their hardware threads, as long as there are enough of them. Shares of one host
+are disjoint, differ by one core at most, and leave no core out. A learner's container is confined to its ranks' CPUs by
+the engine (`docker run --cpuset-cpus`); where it has several ranks, `rank.sh` binds each to its own. mpirun binds
+nothing: it would share out cores evenly over all hosts, in its own order, whatever GPU a rank has, and fails where
+ranks outnumber cores.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from toolkit.cluster.model import UNBOUND
+from toolkit.doctor.facts import Core, EngineFacts, HostFacts
+from toolkit.doctor.parse_cores import cpu_list, cpu_numbers
+from toolkit.run.plan.run_plan import ALL_CPUS, RankCpus, counted
+
+Cores = tuple[Core, ...]
+NO_CPUSET = "its engine cannot confine containers to CPUs: it has no cpuset controller"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """This machine: its cores, why its engine cannot confine a container to some of them (empty: it can), and the CPUs
+    of the learners that other runs have here."""
+
+    cores: Cores
+    why_not: str = ""
+    taken: frozenset[int] = frozenset()
+
+
+def machine_of(cores: Cores, engine: EngineFacts, kernel: str, used: str) -> Machine:
+    """This machine, whose kernel's release is `kernel`; `used` has a list of CPUs a line, each another learner's."""
+    why_not = ""
+    if engine.kernel != kernel:
+        why_not = f"its engine runs on another kernel ({engine.kernel or 'unknown'}), whose CPUs are not these"
+    elif not engine.cpuset:
+        why_not = NO_CPUSET
+    return Machine(cores, why_not, frozenset().union(*map(cpu_numbers, used.splitlines())))
+
+
+def bind_here(machine: Machine, learners: int, ranks: int, cpus: float) -> tuple[RankCpus, ...]:
+    """Shares for `learners` on this machine with `ranks` each, which may use `cpus` CPUs each (0: no limit).
+
+    What learners of other runs are bound to is left to them; where too little is left, nothing is bound.
+    """
+    if machine.why_not:
+        return (RankCpus(why_not=machine.why_not),) * learners
+    free = _without(machine.cores, machine.taken)
+    found = even_shares(free, learners * ranks)
+    if not found:
+        return (_unshared("rank", learners * ranks, machine.cores, machine.taken),) * learners
+    lists = _limited(found, cpus / ranks)
+    return tuple(RankCpus(lists[start : start + ranks]) for start in range(0, learners * ranks, ranks))
+
+
+def bind_on(facts: HostFacts, gpus: Sequence[str], binding: str, ranks: int, cpus: float) -> RankCpus:
+    """Shares for the learner of a host: with the GPUs `gpus` (UUIDs), each rank has its GPU's share of the cores.
+
+    GPUs share a host's cores out among themselves, taken or not: runs that have different GPUs have different cores.
+    """
+    if binding == UNBOUND:
+        return ALL_CPUS
+    if not facts.engine.cpuset:
+        return RankCpus(why_not=NO_CPUSET)
+    if gpus:
+        shares = dict(zip((gpu.uuid for gpu in facts.gpus), gpu_shares(facts), strict=False))
+        found = tuple(shares[gpu] for gpu in gpus if gpu in shares)
+    else:
+        found = even_shares(facts.cores, ranks)
+    if len(found) != ranks:
+        return _unshared(*(("GPU", len(facts.gpus)) if gpus else ("rank", ranks)), facts.cores)
+    return RankCpus(_limited(found, cpus / ranks))
+
+
+def even_shares(cores: Sequence[Core], count: int) -> tuple[Cores, ...]:
+    """`count` shares of neighbouring cores; single CPUs are shared out where there are fewer cores than that.
+
+    None at all where there are fewer CPUs than shares.
+    """
+    units = _units(cores, count)
+    if len(units) < count:
+        return ()
+    return tuple(units[len(units) * n // count : len(units) * (n + 1) // count] for n in range(count))
+
+
+def gpu_shares(facts: HostFacts) -> tuple[Cores, ...]:
+    """For each GPU of the host its share of the cores, those of its own NUMA node first. None as `even_shares`."""
+    count = len(facts.gpus)
+    units = _units(facts.cores, count)
+    if len(units) < count:
+        return ()
+    sizes = [len(units) * (n + 1) // count - len(units) * n // count for n in range(count)]
+    near: list[Cores] = []
+    left = list(units)
+    for gpu, size in zip(facts.gpus, sizes, strict=True):
+        near.append(tuple(unit for unit in left if unit.node == gpu.node)[:size])
+        used = set(near[-1])
+        left = [unit for unit in left if unit not in used]
+    shares = []
+    for own, size in zip(near, sizes, strict=True):
+        lacking = size - len(own)
+        shares.append((*own, *left[:lacking]))
+        left = left[lacking:]
+    return tuple(shares)
+
+
+def _units(cores: Sequence[Core], count: int) -> Cores:
+    """What is shared out: cores, or their CPUs where cores are fewer than `count`."""
+    if len(cores) >= count:
+        return tuple(cores)
+    return tuple(Core((cpu,), core.node) for core in cores for cpu in core.cpus)
+
+
+def _limited(shares: Iterable[Cores], cpus: float) -> tuple[str, ...]:
+    """Each share as a list of CPUs; no more cores of it than a limit of `cpus` on each rank can use (0: no limit).
+
+    A program that sees more CPUs than it may use starts a thread for each, and they use its time up early in each of
+    the scheduler's periods.
+    """
+    lists = []
+    for share in shares:
+        numbers: list[int] = []
+        for core in share:
+            if not cpus or len(numbers) < math.ceil(cpus):
+                numbers += core.cpus
+        lists.append(cpu_list(numbers))
+    return tuple(lists)
+
+
+def _without(cores: Iterable[Core], taken: frozenset[int]) -> Cores:
+    """The cores of which nobody uses a CPU."""
+    return tuple(core for core in cores if not taken & set(core.cpus))
+
+
+def _unshared(noun: str, count: int, cores: Sequence[Core], taken: frozenset[int] = frozenset()) -> RankCpus:
+    """Too few CPUs for a share each."""
+    cpus = counted(sum(len(core.cpus) for core in cores), "CPU")
+    others = f", of which other runs use {cpu_list(taken)}" if taken else ""
+    return RankCpus(why_not=f"{counted(count, noun)} on {cpus}{others}" if cores else "its CPUs are not known")

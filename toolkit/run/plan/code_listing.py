@@ -1,0 +1,106 @@
+"""The submitted code as a list: every file's name, whether it may be executed, and the SHA-256 of its bytes.
+
+The list's own SHA-256 is the run's `code_digest`. It is kept with the run's record on the operator's machine, so that
+what a bucket says later was submitted can be compared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit.atomic_file import write_whole
+from toolkit.errors import Code, Problem, ToolkitError
+
+_MODES = {True: "755", False: "644"}
+_MOST_SHOWN = 20
+
+
+@dataclass(frozen=True, order=True)
+class Listed:
+    """One file: its path below the code's folder, the SHA-256 of its bytes, whether it may be executed."""
+
+    name: str
+    sha256: str
+    executable: bool
+
+
+def listing_text(files: Iterable[Listed]) -> str:
+    """A line for each file, in the names' order; equal code gives equal text, whatever lies where."""
+    return "".join(f"{_MODES[file.executable]} {file.sha256} {json.dumps(file.name)}\n" for file in sorted(files))
+
+
+def code_digest(files: Iterable[Listed]) -> str:
+    """SHA-256 over paths, modes and contents. Pure."""
+    return hashlib.sha256(listing_text(files).encode()).hexdigest()
+
+
+def read_listing(text: str) -> tuple[Listed, ...]:
+    """What `listing_text` wrote; raises `ValueError` where it is none."""
+    found = []
+    for line in text.splitlines():
+        mode, sha256, name = line.split(" ", 2)
+        found.append(Listed(json.loads(name), sha256, {"755": True, "644": False}[mode]))
+    return tuple(found)
+
+
+def save_listing(home: Path, training_id: str, files: Iterable[Listed]) -> None:
+    """Keep the list beside the run's record."""
+    write_whole(_file(home, training_id), listing_text(files).encode(), mode=0o600)
+
+
+def load_listing(home: Path, training_id: str, digest: str) -> tuple[Listed, ...]:
+    """The list of a run whose record has `digest`; empty where the run has none (an earlier version launched it).
+
+    Raises `ToolkitError` (S100) where the list was lost, or is not the one that the record means.
+    """
+    if not digest:
+        return ()
+    file = _file(home, training_id)
+    try:
+        files = read_listing(file.read_text("utf-8"))
+    except (OSError, ValueError, KeyError):
+        files = ()
+    if code_digest(files) != digest:
+        raise ToolkitError(
+            Code.RESOURCES,
+            f"{file}, the list of the code that {training_id} was given, is missing or damaged",
+            hint="the code in the bucket cannot be compared; launch the run anew from your own code",
+        )
+    return files
+
+
+def refuse_other_code(training_id: str, expected: Iterable[Listed], found: Mapping[str, str]) -> None:
+    """Raise `ToolkitError` (C102) naming each file of a bucket that is not what was submitted.
+
+    `found` are the SHA-256 by name.
+    """
+    problems = [Problem(f"{name!r}: {what}") for name, what in _differences(expected, found)]
+    if problems:
+        more = len(problems) - _MOST_SHOWN
+        shown = problems[:_MOST_SHOWN] + ([Problem(f"and {more} more")] if more > 0 else [])
+        raise ToolkitError(
+            Code.CODE,
+            f"the bucket's code of {training_id} is not what was submitted: nothing of it was used",
+            tuple(shown),
+            hint="someone who may write to the bucket changed it: do not trust what lies there, and launch your own "
+            "code anew",
+        )
+
+
+def _differences(expected: Iterable[Listed], found: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    submitted = {file.name: file.sha256 for file in expected}
+    for name in sorted(submitted.keys() | found.keys()):
+        if name not in found:
+            yield name, "missing"
+        elif name not in submitted:
+            yield name, "never submitted"
+        elif submitted[name] != found[name]:
+            yield name, "other bytes"
+
+
+def _file(home: Path, training_id: str) -> Path:
+    return home / "runs" / f"{training_id}.code"

@@ -1,0 +1,103 @@
+"""What is no code, by its name: history and caches, editors' copies, places where keys are kept. Pure.
+
+A person says more in `.toolkitignore`, in gitignore's syntax; its `!pattern` submits what is left out here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from pathspec import GitIgnoreSpec
+
+from toolkit.errors import Code, Place, Problem, ToolkitError
+from toolkit.validation.leaks import keeps_credentials
+
+IGNORE_FILE = ".toolkitignore"
+NO_CODE, COPY, KEYS, IGNORED = "no code", "an editor's copy", "keys are kept there", IGNORE_FILE
+MAX_BYTES = 64 << 10
+
+_BY_REASON = {
+    NO_CODE: (
+        *(".git", ".hg", ".svn", ".venv", ".tox", ".nox", "__pycache__", "node_modules", ".ipynb_checkpoints"),
+        *(".mypy_cache", ".pytest_cache", ".ruff_cache", ".ds_store"),
+    ),
+    COPY: ("*~", ".*.sw[a-p]", r"\#*#", ".#*", "*.bak", "*.orig"),
+    KEYS: (
+        *(".env", ".env.*", ".env[-_]*", "*.env", ".envrc", ".aws", ".azure", ".ssh", ".gnupg", ".kube"),
+        *(".toolkit", ".gcloud", ".kaggle", ".huggingface", "**/.config/gcloud", "**/.config/rclone"),
+        *(".netrc", "_netrc", ".git-credentials", ".dockercfg", ".dockerconfigjson", ".pypirc", ".npmrc", ".pgpass"),
+        *(".my.cnf", ".s3cfg", ".boto", "rclone.conf", "kubeconfig", "*.kubeconfig", "kaggle.json"),
+        *("credentials", "credentials.json", "credentials.csv", "accesskeys.csv", "rootkey.csv"),
+        *("application_default_credentials.json", "secrets.yml", "secrets.yaml", "secrets.json", "secrets.toml"),
+        *("*.key", "*.ppk", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.kdbx"),
+        *("id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", "ssh_host_*_key", "!*.pub"),
+    ),
+}
+"""In lower case, whatever the case of a file's name."""
+_SPECS = {reason: GitIgnoreSpec.from_lines(patterns) for reason, patterns in _BY_REASON.items()}
+_SSH_KEY = re.compile(r"id_[^.]+")
+
+
+class Rules:
+    """What is left out of a folder, and why. `lines` are its `.toolkitignore`'s."""
+
+    def __init__(self, lines: Sequence[str] = ()) -> None:
+        self._own = GitIgnoreSpec.from_lines(lines)
+        self._takes_back = any(line.startswith("!") for line in lines)
+
+    def reason(self, name: str, *, is_folder: bool = False) -> str:
+        """Why the file or folder `name` (below the code's) is left out; empty where it is submitted."""
+        own = self._own.check_file(f"{name}/" if is_folder else name).include
+        if own is not None:
+            # What is in a folder may be taken back by a later line.
+            return IGNORED if own and not (is_folder and self._takes_back) else ""
+        if is_folder and self._takes_back and default_reason(name, is_folder=True) != NO_CODE:
+            return ""
+        return default_reason(name, is_folder=is_folder)
+
+    def submits(self, name: str) -> bool:
+        """Whether a person asked for this very file by a `!pattern`."""
+        return self._own.check_file(name).include is False
+
+
+def default_reason(name: str, *, is_folder: bool = False) -> str:
+    """Why `name` is left out where nobody says otherwise; empty where it is submitted."""
+    folded = name.lower()
+    shape = f"{folded}/" if is_folder else folded
+    for reason, spec in _SPECS.items():
+        if spec.match_file(shape):
+            return reason
+    if is_folder:
+        return ""
+    return KEYS if _SSH_KEY.fullmatch(folded.rpartition("/")[2]) or keeps_credentials(folded) else ""
+
+
+def read_rules(folder: Path) -> Rules:
+    """The rules of a folder of code; raises `ToolkitError` (C102) where its `.toolkitignore` cannot be read."""
+    file = folder / IGNORE_FILE
+    if not file.is_file():
+        return Rules()
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+        lines = data.decode("utf-8-sig").splitlines()
+    except OSError as error:
+        raise ToolkitError(Code.CODE, f"{file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ToolkitError(Code.CODE, f"{file} is not UTF-8 text") from None
+    if len(data) > MAX_BYTES:
+        raise ToolkitError(Code.CODE, f"{file}: larger than {MAX_BYTES >> 10} KiB; is it the right file?")
+    problems = tuple(filter(None, (_problem(file, number, line) for number, line in enumerate(lines, 1))))
+    if problems:
+        raise ToolkitError(Code.CODE, f"{file} has lines that are no patterns", problems)
+    return Rules(lines)
+
+
+def _problem(file: Path, number: int, line: str) -> Problem | None:
+    try:
+        GitIgnoreSpec.from_lines([line])
+    except ValueError:
+        return Problem("no pattern of gitignore's", Place(str(file), number, 1), source_line=line)
+    return None

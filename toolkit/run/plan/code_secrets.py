@@ -1,0 +1,160 @@
+"""Keys in the submitted code: what a run's own manifest and cluster name, and what looks like a key in any file."""
+
+from __future__ import annotations
+
+import base64
+import configparser
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from urllib.parse import quote_from_bytes
+
+from toolkit.cluster.model import Cluster
+from toolkit.manifest.model import Manifest
+from toolkit.secrets import Secret, SecretSource
+from toolkit.validation.leaks import holds_private_key, known_secrets
+
+WINDOW, OVERLAP = 4 << 20, 16 << 10
+"""Bytes that are looked at together; a secret and what gives it away are shorter than the overlap."""
+_SHORTEST_KEY, _SHORTEST_ID = 8, 16
+_LARGEST_KEY_FILE = 64 << 10
+_LOOKED_AT = 8 << 10
+"""Bytes at the beginning, in which a text has no NUL, as git has it."""
+_ENVIRONMENT = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+_MANIFEST = re.compile(
+    rb"(?m)(?:^|[{,])\s*[\"']?(?:model_definition|training_data_references?|training_results_reference|results_reference"
+    rb"|data_stores|training_data|training_results)[\"']?\s*:"
+)
+_LITERAL = re.compile(
+    rb"(?i)[\"']?\b(?:(?:aws_)?access_key_id|(?:aws_)?secret_access_key|secret_key|password|passwd|user_?id|user_?name"
+    rb"|sse_customer_key|session_token|token|api_?key)"
+    rb"[\"']?[ \t]*:[ \t]*[\"']?(?!\$\{|<|embedded\b|null\b|~|[\"'\s,}#])[^\s\"',}]"
+)
+_INI_SECTION = re.compile(rb"(?m)^\[[^\]\n]{1,100}\]\s*$")
+_ASSIGNED = re.compile(
+    rb"(?im)^[ \t]*(?:export[ \t]+)?(?:aws_secret_access_key|aws_session_token|secret_access_key|secret_key)"
+    rb"[ \t]*=[ \t]*(?P<value>[^\s,()\[\]{}$<\"']{8,})[ \t]*$"
+)
+_QUOTED = re.compile(
+    rb"(?i)\b(?:aws_)?secret_?(?:access_?)?key[\"']?\s*[:=]\s*(?P<quote>[\"'])(?P<value>[A-Za-z0-9/+=_-]{16,})(?P=quote)"
+)
+_UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+
+
+@dataclass(frozen=True)
+class Known:
+    """What this run itself could give away: the key files that its manifest and cluster name, the keys' own values."""
+
+    files: tuple[Path, ...] = ()
+    values: tuple[Secret, ...] = ()
+
+    def holds(self, status: os.stat_result) -> bool:
+        """Whether a file is one of the key files, under whatever name."""
+        return any(_is_same(file, status) for file in self.files)
+
+
+NOTHING_KNOWN = Known()
+
+
+def known_to(
+    manifest: Manifest, manifest_file: Path, cluster: Cluster, environment: Mapping[str, str], home: Path
+) -> Known:
+    """What `manifest` and `cluster` lead to, as far as it is here: nobody is asked for a key, none needs to exist."""
+    sources = [
+        (source, _SHORTEST_ID if field == "access_key_id" else _SHORTEST_KEY)
+        for reference in manifest.buckets.values()
+        for field, source in reference.connection.secrets.items()
+    ]
+    folders = (Path(), manifest_file.parent)
+    files = [folder / Path(name).expanduser() for name in _key_files(sources) for folder in folders]
+    files += [file for file in (cluster.access.identity,) if file]
+    found = [(Secret(environment[name]), _SHORTEST_KEY) for name in _ENVIRONMENT if environment.get(name)]
+    for source, shortest in sources:
+        found += [(value, shortest) for value in _values(source, folders, environment, home)]
+    return Known(tuple(files), tuple({value for value, shortest in found if len(value.reveal()) >= shortest}))
+
+
+def secrets_in_code(content: bytes, values: tuple[Secret, ...]) -> Iterator[str]:
+    """What in a piece of a file is a key, in words; no finding quotes it."""
+    text = content
+    for mark, encoding in _UTF16.items():
+        if content.startswith(mark):
+            text = content.decode(encoding, "replace").encode("utf-8", "replace")
+    is_text = b"\0" not in text[:_LOOKED_AT]
+    spelled = (_spellings(value.reveal().encode()) if is_text else (value.reveal().encode(),) for value in values)
+    if any(spelling in text for spellings in spelled for spelling in spellings):
+        yield "a key of this very run"
+    if holds_private_key(text):
+        yield "a private key"
+    if not is_text:  # weights, archives: hundreds of megabytes, in which any three letters stand somewhere
+        return
+    yield from known_secrets(text)
+    if b"ecret" in text or b"ECRET" in text or b"oken" in text or b"OKEN" in text:
+        if _INI_SECTION.search(text) and _ASSIGNED.search(text):
+            yield "a secret key in a file of settings"
+        elif _QUOTED.search(text):
+            yield "a secret key"
+
+
+@lru_cache(maxsize=64)
+def _spellings(value: bytes) -> tuple[bytes, ...]:
+    """A key as it is, in a URL, in hexadecimal, and what base64 makes of it wherever it begins in a longer text."""
+    inner = tuple(
+        base64.b64encode(bytes(shift) + value)[4 if shift else 0 : (len(value) + shift) // 3 * 4] for shift in range(3)
+    )
+    whole = (value, quote_from_bytes(value, safe="").encode(), value.hex().encode(), value.hex().upper().encode())
+    return tuple(dict.fromkeys((*whole, *(one for one in inner if len(one) >= _SHORTEST_KEY))))
+
+
+def is_manifest_with_keys(content: bytes) -> bool:
+    """Whether a file is a manifest whose keys stand in it."""
+    return bool(_MANIFEST.search(content) and _LITERAL.search(content))
+
+
+def _key_files(sources: list[tuple[SecretSource, int]]) -> Iterator[str]:
+    return (source.value.reveal() for source, _ in sources if source.kind == "file")
+
+
+def _values(
+    source: SecretSource, folders: tuple[Path, ...], environment: Mapping[str, str], home: Path
+) -> Iterator[Secret]:
+    name = source.value.reveal()
+    if source.kind == "literal":
+        yield source.value
+    elif source.kind == "env" and environment.get(name):
+        yield Secret(environment[name])
+    elif source.kind == "file":
+        yield from (Secret(text) for folder in folders if (text := _short_text(folder / Path(name).expanduser())))
+    elif source.kind == "embedded":
+        try:
+            yield from map(Secret, json.loads(_short_text(home / "embedded-keys.json")).values())
+        except (ValueError, AttributeError):
+            return
+    elif source.kind == "profile":
+        file = Path(environment.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials").expanduser()
+        profiles = configparser.RawConfigParser()
+        try:
+            profiles.read_string(_short_text(file))
+            yield from map(Secret, dict(profiles.items(name)).values())
+        except configparser.Error:
+            return
+
+
+def _short_text(file: Path) -> str:
+    """What a small file holds; nothing where it cannot be read."""
+    try:
+        with file.open("rb") as stream:
+            return stream.read(_LARGEST_KEY_FILE).decode("utf-8", "replace").strip()
+    except OSError:
+        return ""
+
+
+def _is_same(file: Path, status: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(file.stat(), status)
+    except OSError:
+        return False

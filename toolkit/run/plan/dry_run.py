@@ -1,0 +1,137 @@
+"""What a launch would do, as values: facts of the plan, and every command line by the host that it runs on. Pure.
+
+What only the run itself learns has a name in capitals: SUBNET is that of its private network, VOLUMES the folder of a
+host's engine's volumes and VOLUME the run's own in it, SOCKET where that engine listens, CPUS a rank's
+share of the host's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from toolkit.agent.paths import HOST
+from toolkit.containers import docker_commands as docker_argv
+from toolkit.containers.docker_commands import Argv
+from toolkit.manifest.units import shown_duration, shown_size
+from toolkit.run.launch.agent_container import agent_argv, folder_of
+from toolkit.run.plan.learner_command import learner_argv
+from toolkit.run.plan.mpirun import mpirun_argv, single_argv
+from toolkit.run.plan.run_plan import (
+    CODE_FOLDER,
+    Export,
+    HostFolder,
+    Learner,
+    RunPlan,
+    Step,
+    counted,
+    run_environment,
+    where_it_runs,
+)
+from toolkit.storage.sidecar import Mount, buckets_argv
+
+SUBNET, VOLUME, VOLUMES, SOCKET, LEASE, CPUS = "SUBNET", "VOLUME", "VOLUMES", "SOCKET", "LEASE", "CPUS"
+THIS_MACHINE = "this machine"
+
+
+def fact_lines(plan: RunPlan) -> Iterator[tuple[str, str]]:
+    """A name and a text for each thing that a person wants to know before a run."""
+    for learner in plan.learners:
+        at = f" on {learner.seat.host}" if learner.seat.host else ""
+        yield "learner", f"{learner.hostname}{at}: {ranks_of(learner)}"
+    if not plan.gpus_per_node:
+        yield "GPUs", f"none: the manifest asks for {plan.compute}"
+    yield "binding", binding_of(plan)
+    yield "data", f"DATA_DIR={plan.data_folder}  {_data(plan)}, read-only"
+    environment = run_environment(plan)
+    yield (
+        "results",
+        f"RESULT_DIR={environment['RESULT_DIR']}  {plan.results_place}, cached and flushed",
+    )
+    if plan.resume:
+        yield "resume", f"RESUME_DIR={environment['RESUME_DIR']}"
+    for name, value in plan.environment:
+        yield "sets", f"{name}={value}"
+    if plan.limits.memory or plan.limits.cpus:
+        memory = f"{shown_size(plan.limits.memory)} of memory" if plan.limits.memory else ""
+        cpus = f"{plan.limits.cpus:g} CPUs" if plan.limits.cpus else ""
+        yield "limits", f"{', '.join(filter(None, [memory, cpus]))} for each learner"
+    if plan.time_limit:
+        yield "limit", f"{shown_duration(plan.time_limit)} for all commands"
+    if plan.retries:
+        yield "retries", f"a command that fails is run again, {counted(plan.retries, 'time')} at most"
+    for step in plan.steps:
+        yield "command", f"{step.number}, {_how(plan, step)}: {step.command}"
+
+
+def host_commands(plan: RunPlan) -> dict[str, list[Argv]]:
+    """The engine's command lines on each host, in their order."""
+    made = {}
+    for host in plan.hosts:
+        lines = [_agent(plan, host), _buckets(plan)]
+        if isinstance(plan.data, Export):
+            export = (plan.data.server, plan.data.path)
+            lines.append(docker_argv.create_export_volume(plan.export_volume, plan.training_id, *export))
+        lines += [_fetch(plan, mount) for mount in plan.mounts if mount.copied]
+        if not plan.on_hosts:
+            lines.append(docker_argv.create_network(plan.network, plan.training_id))
+        learners = [learner for learner in plan.learners if learner.seat.host == host]
+        lines += [learner_argv(plan, learner, VOLUME, LEASE if plan.on_hosts else "") for learner in reversed(learners)]
+        made[host or THIS_MACHINE] = lines
+    return made
+
+
+def step_commands(plan: RunPlan) -> list[tuple[Step, Argv]]:
+    """What learner 1 starts for each command."""
+    subnet = plan.cluster.network if plan.on_hosts else SUBNET
+    return [(step, mpirun_argv(plan, step, subnet) if step.parallel else single_argv(step)) for step in plan.steps]
+
+
+def _agent(plan: RunPlan, host: str) -> Argv:
+    names = (plan.training_id, plan.side_image, plan.volume)
+    lease = LEASE if plan.on_hosts else ""
+    return agent_argv(*names, VOLUMES, SOCKET, lease, plan.cpus_on(host))
+
+
+def _buckets(plan: RunPlan) -> Argv:
+    names = (plan.side_container, plan.training_id, plan.side_image)
+    return buckets_argv(*names, folder_of(VOLUMES, plan.volume), plan.results_mount)
+
+
+def _fetch(plan: RunPlan, mount: Mount) -> Argv:
+    return docker_argv.execute(plan.side_container, ("rclone", "copy", mount.filesystem, f"{HOST}/{mount.folder}"))
+
+
+def ranks_of(learner: Learner) -> str:
+    """`ranks 0, 1`; where they are bound, `rank 0 on CPUs 0-3, rank 1 on CPUs 4-7`."""
+    ranks, lists = learner.ranks, learner.seat.cpus.lists
+    if not lists:
+        return f"{'rank' if len(ranks) == 1 else 'ranks'} {', '.join(map(str, ranks))}"
+    return ", ".join(f"rank {rank} on {_named(cpus)}" for rank, cpus in zip(ranks, lists, strict=True))
+
+
+def _named(cpus: str) -> str:
+    return cpus if cpus == CPUS else f"{'CPU' if cpus.isdigit() else 'CPUs'} {cpus}"
+
+
+def binding_of(plan: RunPlan) -> str:
+    """How ranks are bound, in one line; and why they are not where the cluster's file asks for it."""
+    seats = [learner.seat for learner in plan.learners]
+    bound = "cores: a rank runs on its share of its host's cores" if any(seat.cpus.lists for seat in seats) else ""
+    unbound = {
+        f"not bound on {seat.host or THIS_MACHINE}: {seat.cpus.why_not}": None for seat in seats if seat.cpus.why_not
+    }
+    return "; ".join(filter(None, [bound, *unbound])) or "none: a rank runs on any core of its host"
+
+
+def _data(plan: RunPlan) -> str:
+    if isinstance(plan.data, HostFolder):
+        return f"the hosts' own {plan.data.path}"
+    if isinstance(plan.data, Export):
+        return f"NFS {plan.data.server}:{plan.data.path}"
+    return f"bucket {plan.data.place}, {'copied first' if plan.data.copied else 'mounted'}"
+
+
+def _how(plan: RunPlan, step: Step) -> str:
+    """`on 2 ranks in sub/, 30m at most`."""
+    folder = f" in {step.folder.removeprefix(f'{CODE_FOLDER}/')}/" if step.folder != CODE_FOLDER else ""
+    return where_it_runs(plan, step) + folder + (f", {shown_duration(step.timeout)} at most" if step.timeout else "")

@@ -1,0 +1,54 @@
+"""The command line that starts a learner. Pure: what a dry run prints is what a run does."""
+
+from __future__ import annotations
+
+from toolkit.containers.docker_commands import HOST_NETWORK, Bind, NamedVolume, Network, start_learner
+from toolkit.run.plan.run_plan import (
+    AGENT_FOLDER,
+    CODE_FOLDER,
+    LEARNER_FOLDER,
+    LOG_FOLDER,
+    Export,
+    HostFolder,
+    Learner,
+    RunPlan,
+    run_environment,
+)
+
+
+def learner_argv(plan: RunPlan, learner: Learner, volume: str, lease: str = "") -> list[str]:
+    """`docker run` for `learner`; `volume` is the folder of the run's volume on its host, `lease` the label of what the
+    run has leased there."""
+    known = tuple((one.hostname, one.seat.address) for one in plan.learners)
+    return start_learner(
+        plan.container(learner),
+        plan.training_id,
+        plan.image.image_id,
+        hostname=learner.hostname,
+        network=Network(HOST_NETWORK, known) if plan.on_hosts else Network(plan.network),
+        binds=(*_own_binds(volume, learner), *data_binds(plan)),
+        environment={**run_environment(plan), "LEARNER_ID": str(learner.number)},
+        folder=CODE_FOLDER,
+        command=("/bin/sh", f"{LEARNER_FOLDER}/entry.sh"),
+        gpus=learner.seat.gpus,
+        devices=learner.seat.devices,
+        limits=plan.limits_of(learner),
+        lease=lease,
+    )
+
+
+def data_binds(plan: RunPlan) -> tuple[Bind | NamedVolume, ...]:
+    """Training data that no bucket holds, read-only; what a bucket holds comes with the run's own mounts."""
+    if isinstance(plan.data, HostFolder):
+        return (Bind(plan.data.path, plan.data_folder, read_only=True),)
+    return (NamedVolume(plan.export_volume, plan.data_folder),) if isinstance(plan.data, Export) else ()
+
+
+def _own_binds(volume: str, learner: Learner) -> tuple[Bind, ...]:
+    return (
+        Bind(f"{volume}/mnt", "/mnt", propagation="rslave"),
+        Bind(f"{volume}/code", CODE_FOLDER),
+        Bind(f"{volume}/logs", LOG_FOLDER),
+        Bind(f"{volume}/agent", AGENT_FOLDER, read_only=True),
+        Bind(f"{volume}/{learner.hostname}", LEARNER_FOLDER, read_only=True),
+    )

@@ -1,0 +1,388 @@
+"""What a run will be: a value, computed from manifest, cluster and image before anything acts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+
+from toolkit.agent.lifecycle import buckets_container
+from toolkit.agent.paths import CHECKPOINTS
+from toolkit.cluster.model import NO_GPU, Cluster
+from toolkit.containers.limits import NO_LIMITS, Limits
+from toolkit.manifest.compute import split
+from toolkit.manifest.model import BucketReference, DataReference, FolderReference, Manifest, Ranks
+from toolkit.manifest.results import ServedFolder, bucket_name
+from toolkit.run.plan.mounts import learner_mounts, results_mount
+from toolkit.run.plan.training_id import TrainingId
+from toolkit.storage.sidecar import Mount
+
+SSH_PORT = 2222
+"""Where learners on a network of their own listen; on the hosts' own network each run has a port of its own."""
+MASTER_PORT = 29500
+"""Where ranks of torch.distributed meet, PyTorch's own default; on the hosts' own network each run has its own."""
+CODE_FOLDER = "/job/code"
+LEARNER_FOLDER = "/run/learner"
+LOG_FOLDER = "/run/logs"
+AGENT_FOLDER = "/run/agent"
+"""The start signal and the heartbeat of the host's agent, read-only."""
+
+
+@dataclass(frozen=True)
+class RankCpus:
+    """What the ranks of one learner run on: for each a list of CPUs such as `0-3,8`; none where they are not bound.
+
+    `why_not` says why they are not, though the cluster's file asks for it.
+    """
+
+    lists: tuple[str, ...] = ()
+    why_not: str = ""
+
+    @property
+    def cpuset(self) -> str:
+        """All of them as one list; empty where the ranks are not bound."""
+        return ",".join(dict.fromkeys(self.lists))
+
+
+ALL_CPUS = RankCpus()
+"""Ranks that are not bound."""
+
+
+@dataclass(frozen=True)
+class Seat:
+    """Where a learner sits: the host (empty: this machine), its address on the network of the ranks and the interface
+    that has it, its GPUs by UUID, its ranks' CPUs.
+
+    `devices` are the host's that it is given besides, such as `/dev/infiniband`. `processes` is how many processes and
+    threads the host can spare a learner (0: not known).
+    """
+
+    host: str = ""
+    address: str = ""
+    interface: str = "eth0"
+    gpus: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    cpus: RankCpus = ALL_CPUS
+    processes: int = 0
+
+
+HERE = Seat()
+"""A container on this machine's engine, whose address the run's private network gives."""
+
+
+@dataclass(frozen=True)
+class Learner:
+    """One learner: its number from 1, its name on the run's network, the ranks that it holds, and its seat."""
+
+    number: int
+    hostname: str
+    ranks: tuple[int, ...]
+    seat: Seat = HERE
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command: its number from 1, and where it runs, as in `toolkit.manifest.model.Step`.
+
+    `folder` is where it runs; after `timeout` seconds it is stopped (0: never); `environment` is its own, over the
+    run's; `mca` are parameters for Open MPI.
+    """
+
+    number: int
+    command: str
+    ranks: Ranks
+    folder: str = CODE_FOLDER
+    timeout: int = 0
+    environment: tuple[tuple[str, str], ...] = ()
+    mca: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def parallel(self) -> bool:
+        """Whether mpirun starts it: as ranks, or once on each learner."""
+        return self.ranks != "one"
+
+
+@dataclass(frozen=True)
+class HostFolder:
+    """Training data in a folder of every host."""
+
+    path: str
+
+    @property
+    def name(self) -> str:
+        """What the learners see it as, below /mnt/data."""
+        return PurePosixPath(self.path).name
+
+
+@dataclass(frozen=True)
+class Export:
+    """Training data that an NFS server exports."""
+
+    server: str
+    path: str
+
+    @property
+    def name(self) -> str:
+        """What the learners see it as, below /mnt/data."""
+        return PurePosixPath(self.path).name
+
+
+Data = Mount | HostFolder | Export
+
+
+@dataclass(frozen=True)
+class RunImage:
+    """The image that a run uses: its name and version, its id, the environment that it sets, its Open MPI's version."""
+
+    reference: str
+    image_id: str
+    environment: tuple[tuple[str, str], ...]
+    open_mpi: str = "4.1.4"
+
+    @property
+    def open_mpi_major(self) -> int:
+        """Its options changed with 5."""
+        return int(self.open_mpi.partition(".")[0])
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """The whole run.
+
+    `compute` is what the manifest asks for, such as `p100x2`; where that is `cpu`, there are 0 `gpus_per_node`.
+    `results_folder` is where the results go that are a folder of the hosts, None where they go to a bucket;
+    `results_bucket` is its name as programs see it. `environment` is the manifest's, for every command; `limits` hold
+    for each learner; `time_limit` is in seconds (0: none); `retries` is how often a command that failed is run again;
+    `resume` a folder of the results.
+    """
+
+    training_id: TrainingId
+    name: str
+    image: RunImage
+    side_image: str
+    cluster: Cluster
+    learners: tuple[Learner, ...]
+    steps: tuple[Step, ...]
+    compute: str
+    ranks_per_node: int
+    gpus_per_node: int
+    data: Data
+    results_bucket: str
+    ssh_port: int = SSH_PORT
+    master_port: int = MASTER_PORT
+    results_prefix: str = ""
+    results_folder: ServedFolder | None = None
+    environment: tuple[tuple[str, str], ...] = ()
+    limits: Limits = NO_LIMITS
+    time_limit: int = 0
+    retries: int = 0
+    resume: str = ""
+
+    @property
+    def gpu_kind(self) -> str:
+        """`p100` of `p100x2`; `cpu` where no GPU was asked for."""
+        return split(self.compute).kind
+
+    @property
+    def in_place_of_gpus(self) -> bool:
+        """Whether ranks run on the CPU though the manifest asks for GPUs, as the cluster has none."""
+        return bool(self.gpus_per_node) and self.cluster.gpu == NO_GPU
+
+    @property
+    def on_hosts(self) -> bool:
+        """Whether its learners sit on hosts of a cluster, on those hosts' own network."""
+        return any(learner.seat.host for learner in self.learners)
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts that it uses, learner 1's first; one empty name for this machine."""
+        return tuple(dict.fromkeys(learner.seat.host for learner in self.learners))
+
+    @property
+    def ranks(self) -> int:
+        """Ranks in all."""
+        return sum(len(learner.ranks) for learner in self.learners)
+
+    @property
+    def data_bucket(self) -> str:
+        """The bucket of the training data; empty where it is a folder."""
+        return self.data.bucket if isinstance(self.data, Mount) else ""
+
+    @property
+    def data_folder(self) -> str:
+        """DATA_DIR."""
+        return f"/mnt/data/{self.data.bucket if isinstance(self.data, Mount) else self.data.name}"
+
+    @property
+    def mounts(self) -> tuple[Mount, ...]:
+        """The buckets that each host's side container mounts."""
+        data = (self.data,) if isinstance(self.data, Mount) else ()
+        return (*data, *learner_mounts(self.results_mount, self.training_id, self.resume))
+
+    @property
+    def results_mount(self) -> Mount:
+        """The results as a whole, which no learner sees; see `learner_mounts`."""
+        return results_mount(self.results_bucket, self.results_prefix)
+
+    @property
+    def results_place(self) -> str:
+        """Where the results go, as a person reads it."""
+        return self.results_folder.place if self.results_folder else f"bucket {self.results_mount.place}"
+
+    @property
+    def volume(self) -> str:
+        """The run's volume on each host."""
+        return volume_of(self.training_id)
+
+    @property
+    def export_volume(self) -> str:
+        """The volume that stands for an NFS server's export."""
+        return f"toolkit-{self.training_id}-data"
+
+    @property
+    def network(self) -> str:
+        """The run's private network."""
+        return f"toolkit-{self.training_id}"
+
+    @property
+    def side_container(self) -> str:
+        """The container that holds the keys and mounts the buckets."""
+        return buckets_container(self.training_id)
+
+    def cpus_on(self, host: str) -> str:
+        """The CPUs that its ranks on `host` are bound to, as one list; empty where they are not."""
+        return ",".join(filter(None, (one.seat.cpus.cpuset for one in self.learners if one.seat.host == host)))
+
+    def limits_of(self, learner: Learner) -> Limits:
+        """What the learner may use at most: so many processes and threads for each of its ranks, and not so many that
+        its host has none left."""
+        wanted, seat = self.cluster.processes * len(learner.ranks), learner.seat
+        processes = min(wanted, seat.processes) if seat.processes else wanted
+        return replace(self.limits, cpuset=seat.cpus.cpuset, processes=processes)
+
+    def container(self, learner: Learner) -> str:
+        """The learner's container."""
+        return f"toolkit-{self.training_id}-{learner.hostname}"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 rank`, `2 ranks`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def where_it_runs(plan: RunPlan, step: Step) -> str:
+    """`on 4 ranks`; `once on each of 2 learners, without MPI`; `once, on learner 1`."""
+    if step.ranks == "all":
+        return f"on {counted(plan.ranks, 'rank')}"
+    if step.ranks == "one":
+        return "once, on learner 1"
+    each = f"each of {len(plan.learners)} learners" if len(plan.learners) > 1 else "learner 1"
+    return f"once on {each}, without MPI"
+
+
+def data_of(reference: DataReference) -> Data:
+    """The training data as every learner and every check sees it: read-only."""
+    if isinstance(reference, BucketReference):
+        bucket = reference.bucket
+        return Mount("data", bucket, f"mnt/data/{bucket}", True, reference.prefix, reference.copied)
+    if isinstance(reference, FolderReference):
+        return HostFolder(reference.path)
+    return Export(reference.server, reference.path)
+
+
+def volume_of(training_id: TrainingId) -> str:
+    """The name of a run's volume on each host."""
+    return f"toolkit-{training_id}"
+
+
+def make_plan(
+    manifest: Manifest,
+    cluster: Cluster,
+    image: RunImage,
+    side_image: str,
+    training_id: TrainingId,
+    seats: Sequence[Seat] = (),
+    ssh_port: int = SSH_PORT,
+    master_port: int = MASTER_PORT,
+) -> RunPlan:
+    """Place ranks host by host, and say for each command how it runs.
+
+    `seats` are the learners' in their order; where none are given, all sit on this machine and are not bound. Their
+    sshd listens at `ssh_port`, and rank 0's program, where it uses torch.distributed, at `master_port`.
+    """
+    compute = manifest.compute
+    learners = tuple(
+        Learner(
+            number=node + 1,
+            hostname=f"learner-{node + 1}",
+            ranks=tuple(range(node * compute.ranks_per_node, (node + 1) * compute.ranks_per_node)),
+            seat=seats[node] if seats else HERE,
+        )
+        for node in range(compute.nodes)
+    )
+    steps = tuple(
+        Step(
+            number=number,
+            command=step.command,
+            ranks=step.ranks,
+            folder=f"{CODE_FOLDER}/{step.folder}" if step.folder else CODE_FOLDER,
+            timeout=step.timeout,
+            environment=step.environment,
+            mca=step.mca,
+        )
+        for number, step in enumerate(manifest.steps, start=1)
+    )
+    results = manifest.training_results
+    return RunPlan(
+        training_id=training_id,
+        name=manifest.name,
+        image=image,
+        side_image=side_image,
+        cluster=cluster,
+        learners=learners,
+        steps=steps,
+        compute=compute.name,
+        ranks_per_node=compute.ranks_per_node,
+        gpus_per_node=compute.gpus_per_node,
+        data=data_of(manifest.training_data),
+        results_bucket=bucket_name(results),
+        ssh_port=ssh_port,
+        results_prefix=results.prefix if isinstance(results, BucketReference) else "",
+        results_folder=None if isinstance(results, BucketReference) else results,
+        master_port=master_port,
+        environment=manifest.environment,
+        limits=Limits(compute.memory, compute.cpus),
+        time_limit=manifest.time_limit,
+        retries=manifest.retries,
+        resume=manifest.resume,
+    )
+
+
+def run_environment(plan: RunPlan) -> Mapping[str, str]:
+    """What every rank sees, the same on every learner: the image's own variables, the manifest's, and those that a run
+    promises, each over the ones before."""
+    image = dict(plan.image.environment)
+    results = f"/mnt/results/{plan.results_bucket}"
+    variables = {
+        "DATA_DIR": plan.data_folder,
+        "RESULT_DIR": f"{results}/{plan.training_id}",
+        "CHECKPOINT_DIR": f"{results}/{CHECKPOINTS}",
+        "MODEL_DIR": CODE_FOLDER,
+        "LOG_DIR": f"{results}/{plan.training_id}/logs",
+        "TRAINING_ID": plan.training_id,
+        "NUM_LEARNERS": str(len(plan.learners)),
+        "GPU_COUNT": str(plan.gpus_per_node),
+        "PYTHONPATH": ":".join(filter(None, [CODE_FOLDER, image.get("PYTHONPATH", "")])),
+        "PYTHONUNBUFFERED": "1",
+    }
+    if given := min(len(learner.seat.gpus) for learner in plan.learners):
+        variables["TOOLKIT_GPUS"] = str(
+            given
+        )  # a framework that sees none of them is an error, and no reason for the CPU
+    if not plan.gpus_per_node:
+        variables["NVIDIA_VISIBLE_DEVICES"] = "void"  # where NVIDIA's is the engine's own runtime it gives all of them
+    if plan.resume:
+        variables["RESUME_DIR"] = f"{results}/{plan.resume}"
+    ddl = {"DDL_OPTIONS": f"-mode p:{plan.ranks_per_node}x{len(plan.learners)}"}  # the one that a person may choose
+    # sshd starts its sessions with a clean environment: what the image sets must be handed on like the rest.
+    return image | ddl | dict(plan.environment) | variables

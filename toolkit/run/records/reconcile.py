@@ -1,0 +1,95 @@
+"""Bringing a record up to date: what has become of a run since somebody here last watched it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+
+from toolkit.agent.end_reasons import Reason
+from toolkit.containers import docker_commands as docker_argv
+from toolkit.containers.engine import Engine
+from toolkit.errors import ToolkitError
+from toolkit.run.follow.agent_client import AgentClient, Presence
+from toolkit.run.follow.connect import reached
+from toolkit.run.follow.reported import read_outcome
+from toolkit.run.launch.launcher_process import lives
+from toolkit.run.plan.run_plan import volume_of
+from toolkit.run.records.record import Record, State
+from toolkit.run.records.record_store import Records
+from toolkit.run.records.results_access import stored_run
+
+
+def refreshed(record: Record, records: Records) -> Record:
+    """The record as it is now, saved where that is new; as it was where nobody who knows more can be reached."""
+    if record.final or lives(record.launcher):
+        return record
+    try:
+        with reached(record) as engines:
+            now = _now(record, engines)
+    except ToolkitError:
+        return record
+    if now == record:
+        return record
+    with suppress(ToolkitError):
+        saved = records.find(record.training_id)
+        if saved.final:  # its launcher, or who else watches, was quicker, and knows better
+            return saved
+    records.save(now)
+    return now
+
+
+def _now(record: Record, engines: Mapping[str, Engine]) -> Record:
+    """From learner 1's agent; else from the bucket; else from the volume that the agent left; else it never began."""
+    first = next(iter(engines.values()))
+    client = AgentClient(first, record.training_id)
+    presence = client.presence()
+    if presence is Presence.UNKNOWN:
+        return record
+    if presence is Presence.THERE:
+        return _read(json.dumps(client.state()), record) or record
+    try:
+        with stored_run(record) as stored:
+            ended, trouble = stored.record(), ""
+    except ToolkitError as error:
+        ended, trouble = None, error.what
+    return ended or from_volume(record, first) or _judged(record, first, trouble)
+
+
+def _read(data: str, record: Record) -> Record | None:
+    try:
+        return read_outcome(data, record).onto(record)
+    except ValueError:
+        return None
+
+
+def from_volume(record: Record, engine: Engine) -> Record | None:
+    """What the agent wrote down before it left a volume behind, read by a container of the run's own image: also how
+    a run ended whose record no bucket took."""
+    volume = volume_of(record.training_id)
+    if volume not in engine.names("volume", record.training_id):
+        return None
+    reported = engine.run(docker_argv.read_from_volume(volume, record.image_id, "state.json"), check=False)
+    return _read(reported.output, record)
+
+
+def _judged(record: Record, engine: Engine, trouble: str) -> Record:
+    """No agent, no word from it: either the launch died before the run began, or the agent itself was killed.
+
+    `trouble` is why the bucket could not be asked, or is not believed; empty where it knows of no end.
+    """
+    if record.launcher is not None:
+        return never_began(record)
+    what = f"the run's agent on {engine.host} is gone: it was killed, or the host's engine was stopped"
+    hint = f"what it still holds comes with: toolkit rescue {record.training_id}"
+    lost = replace(record, end=Reason.HOST_LOST.value, error_code=Reason.HOST_LOST.code, reason=what, hint=hint)
+    lost = replace(lost, evidence=trouble or record.evidence)
+    return replace(lost, kept=(next(iter(record.hosts), ""),)).at(State.FAILED, time.time())
+
+
+def never_began(record: Record) -> Record:
+    """A run whose launcher was killed before the word to go: its agents have left nothing of it."""
+    what = "its launch was killed before a command was run; nothing of it is left"
+    return replace(record, launcher=None, end=Reason.STOPPED.value, reason=what).at(State.HALTED, time.time())

@@ -1,0 +1,179 @@
+"""The record of a run: what was asked, what happened, how it ended. A value."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from functools import cache
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter
+
+from toolkit.agent.metrics import Metric
+from toolkit.manifest.compute import CPU, split
+from toolkit.manifest.results import place_at
+from toolkit.run.plan.training_id import CheckedId
+
+Moment = Annotated[float, Field(ge=0, lt=253_402_300_800)]
+"""Seconds since 1970, before the year 10000: what a date can be made of."""
+
+
+class State(StrEnum):
+    """The states of Watson ML and FfDL; the last three are final."""
+
+    QUEUED = "QUEUED"
+    PENDING = "PENDING"
+    DOWNLOADING = "DOWNLOADING"
+    PROCESSING = "PROCESSING"
+    STORING = "STORING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    HALTED = "HALTED"
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """A command's own status, and what ran.
+
+    Attributes:
+        ranks: the statuses of the ranks that it ran on, in order, None where a rank left none; empty where it ran once,
+            on rank 0's host. Where `each` is `learner`, it ran once on each, and these are the learners'.
+        times: each rank's start and end (seconds since 1970), None where it was not started or left none.
+        started, ended: of the whole command, the last of its `attempts`.
+        folder, argv: as it was started; empty in records of earlier versions.
+    """
+
+    number: int
+    command: str
+    parallel: bool
+    exit_status: int | None
+    seconds: float
+    ranks: tuple[int | None, ...] = ()
+    times: tuple[tuple[Moment, Moment] | None, ...] = ()
+    started: Moment | None = None
+    ended: Moment | None = None
+    attempts: int = 1
+    folder: str = ""
+    argv: tuple[str, ...] = ()
+    each: Literal["rank", "learner"] = "rank"
+
+    @property
+    def ok(self) -> bool:
+        """Whether the command and every one of its ranks ended with 0."""
+        return self.exit_status == 0 and all(status == 0 for status in self.ranks)
+
+
+@dataclass(frozen=True)
+class Record:
+    """A run.
+
+    Attributes:
+        reason: why it ended as it did, in a sentence; `end` is its `toolkit.agent.end_reasons.Reason`.
+        error_code: the contract's.
+        evidence, hint: the last lines of what went wrong, and what to do next.
+        kept: hosts that keep something of it that is not in the bucket, or may.
+        hosts: those that it ran on, learner 1's first; none on this machine.
+        cluster_file: where its hosts are described; empty on this machine.
+        launcher: process id and start time (clock ticks since boot) of who launches it, while it is being launched.
+        resumed_from: the run that it continues, or repeats.
+        placement: of each learner its number, its host (empty: this machine) and its ranks; empty in records of earlier
+            versions.
+        compute: what its manifest asked for, such as `p100x2` or `cpu`; empty in records of earlier versions.
+        code_digest: SHA-256 over the submitted files' paths, modes and contents (`toolkit.run.plan.code_listing`).
+        checksums: SHA-256 of the list of checksums of what its programs wrote (`toolkit.agent.run_checksums`); empty
+            where there is none.
+    """
+
+    training_id: CheckedId
+    name: str
+    state: State
+    image: str
+    image_id: str
+    cluster: str
+    learners: int
+    ranks: int
+    on_cpu: bool
+    endpoint_url: str
+    results_bucket: str
+    data_bucket: str
+    manifest_file: str
+    code_folder: str
+    mpirun: str = ""
+    states: tuple[tuple[str, Moment], ...] = ()
+    steps: tuple[StepResult, ...] = ()
+    stored_files: int = 0
+    stored_bytes: int = 0
+    reason: str = ""
+    error_code: str = ""
+    collected: str = ""
+    metrics: dict[str, Metric] = field(default_factory=dict)
+    hosts: tuple[str, ...] = ()
+    cluster_file: str = ""
+    end: str = ""
+    evidence: str = ""
+    hint: str = ""
+    kept: tuple[str, ...] = ()
+    launcher: tuple[int, int] | None = None
+    resumed_from: str = ""
+    placement: tuple[tuple[int, str, tuple[int, ...]], ...] = ()
+    code_digest: str = ""
+    checksums: str = ""
+    compute: str = ""
+
+    @property
+    def ran_on(self) -> str:
+        """`p100x2`, `CPU`, or that the CPU took the place of GPUs."""
+        if self.compute and split(self.compute).kind == CPU:
+            return "CPU"
+        return "CPU, in place of GPUs" if self.on_cpu else self.compute or "GPU"
+
+    @property
+    def final(self) -> bool:
+        """Whether it is over."""
+        return self.state in (State.COMPLETED, State.FAILED, State.HALTED)
+
+    @property
+    def results_place(self) -> str:
+        """Where its results are, as a person reads it: `bucket oak-results`, `folder /srv/results`."""
+        return place_at(self.endpoint_url, self.results_bucket)
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took, or None where it is not over."""
+        return self.states[-1][1] - self.states[0][1] if self.final and self.states else None
+
+    def at(self, state: State, now: float) -> Record:
+        """The same run, `state` reached at `now` (seconds since 1970)."""
+        return replace(self, state=state, states=(*self.states, (state.value, now)))
+
+
+def read_record(data: Mapping[str, Any] | bytes) -> Record:
+    """A record as `asdict` gives it, or the JSON of one; what else is in it is left out.
+
+    Raises `ValueError` where it is none.
+    """
+    try:
+        found = json.loads(plain_json(data if isinstance(data, bytes) else json.dumps(data)))
+        if "mend" in found:  # the name of `hint` in earlier development versions
+            found["hint"] = found.pop("mend")
+        text = json.dumps(found)
+        if missing := sorted({"states", "steps"} - found.keys()):
+            raise ValueError(f"it has no {missing[0]}")
+        return _adapter().validate_json(text)
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"no record: {error}") from None
+
+
+def plain_json(data: bytes | str) -> bytes:
+    """JSON that pydantic reads: Python's own reader takes halves of characters, which programs write into metrics.
+
+    Raises `ValueError` where it is no JSON, and `RecursionError` where it is nested too deeply.
+    """
+    return json.dumps(json.loads(data), ensure_ascii=False).encode("utf-8", "replace")
+
+
+@cache
+def _adapter() -> TypeAdapter[Record]:
+    return TypeAdapter(Record)

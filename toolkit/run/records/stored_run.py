@@ -1,0 +1,113 @@
+"""A run as its bucket has it: the final record and the whole output, when no agent is there to be asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from toolkit.agent.event_stream import parse_line
+from toolkit.agent.paths import CONTROL_FOLDER, RECORD, RUN_FOLDER
+from toolkit.agent.signed import verified
+from toolkit.errors import Code, ToolkitError
+from toolkit.run.follow.events import Line
+from toolkit.run.follow.reported import MAX_BYTES, hint_of, read_outcome
+from toolkit.run.plan.code_listing import Listed, refuse_other_code
+from toolkit.run.plan.source_files import MAX_BYTES as MAX_CODE_BYTES
+from toolkit.run.plan.source_files import MAX_FILES as MAX_CODE_FILES
+from toolkit.run.records.record import Record
+from toolkit.storage.object_paths import file_names
+from toolkit.storage.s3 import Store, StoredObject
+
+_MAX_LINE = 1 << 20
+"""Bytes of a line of output that are held in memory; a longer one is told in several."""
+
+
+class StoredRun:
+    """What `store` holds in `bucket` of the run that `record` describes here."""
+
+    def __init__(self, store: Store, bucket: str, record: Record, key: str) -> None:
+        """`key` is the run's, by which its own agents are known."""
+        self._store, self._bucket, self._record, self._run_key = store, bucket, record, key
+        self._folder = f"{record.training_id}/{RUN_FOLDER}"
+
+    def record(self) -> Record | None:
+        """The record with the end that the bucket tells; None where it tells none yet.
+
+        Raises `ToolkitError` (S302) where the store does not answer, and where the object is not such an end, or was
+        not written by an agent of the run.
+        """
+        key = f"{CONTROL_FOLDER}/{self._record.training_id}/{RECORD}"
+        if not any(item.key == key for item in self._store.objects(self._bucket, key)):
+            return None
+        try:
+            reported = verified(self._store.read(self._bucket, key, MAX_BYTES), self._run_key, RECORD)
+            outcome = read_outcome(json.dumps(reported), self._record)
+            if not outcome.final:
+                raise ValueError(f"state {outcome.state.value} is no end")
+        except ValueError as error:
+            raise ToolkitError(
+                Code.LOADING_DATA,
+                f"object {self._bucket}/{key} is refused: {error}",
+                hint="it was damaged, or written by someone else: who may write to this bucket?",
+                context={"reason": "refused"},
+            ) from None
+        ended = outcome.onto(self._record)
+        return replace(ended, hint=hint_of(ended))
+
+    def fetch_code(self, folder: Path, listing: Sequence[Listed] = ()) -> int:
+        """Fetch the code that was submitted into `folder`, which is empty or not there; how many files there are.
+
+        `listing` is the operator's own: what in the bucket differs is named, and nothing of it is used. Without one,
+        of a run that an earlier version launched, the bucket is believed. Raises `ToolkitError`, too where an object
+        could not be a file below the folder, or all are more than code can be.
+        """
+        prefix = f"{self._record.training_id}/_submitted_code/"
+        there = [(item.key.removeprefix(prefix), item) for item in self._bounded(prefix)]
+        listed, found = {file.name: file for file in listing}, dict[str, str]()
+        if listing:  # what was never submitted is refused below, and not fetched
+            found = {name: "" for name, _ in there if name not in listed}
+            there = [(name, item) for name, item in there if name in listed]
+        for name, item in file_names(there):
+            file = folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            found[name] = self._store.get(self._bucket, item, file, lambda _: None)
+            if listing:
+                file.chmod(0o755 if listed[name].executable else 0o644)
+        if listing:
+            refuse_other_code(self._record.training_id, listing, found)
+        return len(found)
+
+    def _bounded(self, prefix: str) -> Iterator[StoredObject]:
+        """The objects of the code; raises `ToolkitError` (C102) where they are more than any submitted code."""
+        total = 0
+        for count, item in enumerate(self._store.objects(self._bucket, prefix), 1):
+            total += item.size
+            if count > MAX_CODE_FILES or total > MAX_CODE_BYTES:
+                raise ToolkitError(
+                    Code.CODE, f"the bucket holds more below {prefix} than any submitted code; not fetched"
+                )
+            yield item
+
+    def lines(self, offset: int = 0) -> Iterator[Line]:
+        """The output from byte `offset` on; nothing where none is stored."""
+        rest, position = b"", offset
+        try:
+            for piece in self._store.pieces(self._bucket, f"{self._folder}/output.log", offset):
+                *whole, rest = (rest + piece).split(b"\n")
+                for line in whole:
+                    position += len(line) + 1
+                    yield _line(line, position)
+                while len(rest) > _MAX_LINE:
+                    line, rest = rest[:_MAX_LINE], rest[_MAX_LINE:]
+                    position += len(line)
+                    yield _line(line, position)
+        except ToolkitError as error:
+            if error.context.get("reason") not in ("absent", "NoSuchKey", "404", "InvalidRange", "416"):
+                raise
+
+
+def _line(text: bytes, following: int) -> Line:
+    event = parse_line(text, following)
+    return Line(event["line"], event["at"], following)

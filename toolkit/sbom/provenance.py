@@ -1,0 +1,107 @@
+"""Where an image comes from: an in-toto statement (v1) with SLSA's provenance (v1) as its predicate. Pure.
+
+What went in is read from the image's labels and its lock. When and where it was built are no part of the image's bits:
+they are given as a `BuildRun`, and are left out where no one knows them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from toolkit import __version__
+from toolkit.image import labels as label
+from toolkit.inventory.images import EngineImage
+from toolkit.lock.model import Lock
+from toolkit.sbom.subject import deb_url, pypi_url
+
+STATEMENT = "https://in-toto.io/Statement/v1"
+PREDICATE = "https://slsa.dev/provenance/v1"
+BUILD_TYPE = "urn:toolkit:image-build:1"
+"""Names the meaning of the parameters below; counted up when it changes."""
+BUILDER = "urn:toolkit:builder"
+
+
+@dataclass(frozen=True)
+class BuildRun:
+    """One building of an image: an id of its own, start and end (UTC, as in `2026-03-04T05:06:07Z`), the versions.
+
+    `engine` is the container engine's version, `tool` this tool's.
+    """
+
+    invocation: str
+    started: str
+    finished: str
+    engine: str
+    tool: str = __version__
+
+
+def provenance(image: EngineImage, lock: Lock | None, distribution: str, run: BuildRun | None = None) -> str:
+    """The statement's text.
+
+    Args:
+        lock: the lock that lies in the image; without one, no dependency is resolved.
+        distribution: the name in the packages' URLs, as os-release has it.
+        run: when and by what it was built, where that is known.
+    """
+    statement = {
+        "_type": STATEMENT,
+        "subject": [{"name": image.own_name, "digest": {"sha256": image.image_id.removeprefix("sha256:")}}],
+        "predicateType": PREDICATE,
+        "predicate": {"buildDefinition": _definition(image, lock, distribution), "runDetails": _details(run)},
+    }
+    return json.dumps(statement, indent=1, ensure_ascii=False) + "\n"
+
+
+def read_run(text: str) -> BuildRun | None:
+    """The `BuildRun` in a statement that `provenance` wrote; None where it knew none, or where it is no statement."""
+    try:
+        details = json.loads(text)["predicate"]["runDetails"]
+        reported, versions = details["metadata"], details["builder"]["version"]
+        words = (
+            reported["invocationId"],
+            reported["startedOn"],
+            reported["finishedOn"],
+            versions["engine"],
+            versions["toolkit"],
+        )
+    except (ValueError, KeyError, TypeError):
+        return None
+    return BuildRun(*map(str, words))
+
+
+def _definition(image: EngineImage, lock: Lock | None, distribution: str) -> dict[str, Any]:
+    inputs = dict(pair.rpartition("=")[::2] for pair in image.labels.get(label.INPUTS, "").split())
+    return {
+        "buildType": BUILD_TYPE,
+        "externalParameters": {"combination": image.labels.get(label.COMBINATION, ""), "recipe": _recipe(image.labels)},
+        "internalParameters": {"inputs": inputs, "inputsSha256": image.labels.get(label.INPUTS_SHA256, "")},
+        "resolvedDependencies": list(_dependencies(lock, distribution)) if lock else [],
+    }
+
+
+def _recipe(labels: Mapping[str, str]) -> Any:
+    try:
+        return json.loads(labels.get(label.RECIPE, "{}"))
+    except ValueError:
+        return {}
+
+
+def _dependencies(lock: Lock, distribution: str) -> Iterator[dict[str, Any]]:
+    yield {"name": "template", "digest": {"sha256": lock.template}}
+    for deb in lock.debs:
+        url = deb_url(deb.name, deb.version, deb.architecture, distribution).to_string()
+        place = {"archive": deb.archive, "path": deb.path}
+        yield {"name": deb.file, "uri": url, "digest": {"sha256": deb.sha256}, "annotations": place}
+    for wheel in lock.wheels:
+        url = pypi_url(wheel.name, wheel.version).to_string()
+        yield {"name": wheel.file, "uri": url, "digest": {"sha256": wheel.sha256}}
+
+
+def _details(run: BuildRun | None) -> dict[str, Any]:
+    if run is None:
+        return {"builder": {"id": BUILDER}}
+    times = {"invocationId": run.invocation, "startedOn": run.started, "finishedOn": run.finished}
+    return {"builder": {"id": BUILDER, "version": {"toolkit": run.tool, "engine": run.engine}}, "metadata": times}

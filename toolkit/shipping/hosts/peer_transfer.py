@@ -1,0 +1,108 @@
+"""One archive to many hosts that lack the same: the operator's uplink carries it once, hosts feed each other."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Mapping, Sequence
+
+from toolkit.errors import ToolkitError
+from toolkit.hosts.ssh import errors as trouble
+from toolkit.progress import Progress, Report
+from toolkit.shipping.hosts.feeders import OPERATOR, Feeders, Turn
+from toolkit.shipping.hosts.host_images import HostImages
+from toolkit.shipping.hosts.outgoing import Outgoing
+from toolkit.shipping.hosts.relay import OnStats, Relay
+from toolkit.shipping.hosts.tls_pair import new_pair
+
+DIRECT_AT_ONCE = 4
+"""Hosts that this machine streams to at the same time."""
+
+
+class Passing:
+    """One archive on its way to `hosts`, each of which calls `take` in a thread of its own, all at the same time.
+
+    Args:
+        prefix: how many of the image's layers, from the lowest up, all of them have.
+        relay_image: the tool's bucket image; all of them have it.
+        addresses: by host, its IP address in the network that hosts reach each other by.
+    """
+
+    def __init__(
+        self,
+        image: Outgoing,
+        prefix: int,
+        hosts: Sequence[HostImages],
+        *,
+        relay_image: str,
+        addresses: Mapping[str, str],
+        program: str,
+        report: Report,
+    ) -> None:
+        self.shipment = f"ship-{secrets.token_hex(6)}"
+        """The label of all that this leaves on hosts until it is cleaned."""
+        self._image, self._prefix, self._relay_image, self._program = image, prefix, relay_image, program
+        self._addresses, self._report = addresses, report
+        self._pair = new_pair(addresses[images.host] for images in hosts)
+        self._feeders = Feeders(len(hosts))
+        self._direct = threading.BoundedSemaphore(DIRECT_AT_ONCE)
+        self._urls: dict[str, str] = {}
+
+    def take(self, images: HostImages) -> str:
+        """Load the image on a host, in its turn; who fed it: `operator`, or a host's name.
+
+        Where passing on fails, the host is fed from this machine, and that is said.
+        """
+        relay = Relay(images, self.shipment, self._relay_image, self._program)
+        with self._feeders.turn(images.host, self._image.stop) as turn:
+            if turn is None:
+                raise trouble.interrupted(images.host)
+            if turn == Turn(OPERATOR, keep=False):
+                self._stream(images)
+                return "operator"
+            try:
+                self._receive(images, relay, turn)
+            except ToolkitError as error:
+                return self._fallen_back(images, turn, error)
+        try:
+            if turn.keep:
+                relay.load()
+        except ToolkitError as error:
+            return self._fallen_back(images, turn, error)
+        return turn.feeder or "operator"
+
+    def _receive(self, images: HostImages, relay: Relay, turn: Turn) -> None:
+        """Take the archive; with `keep` it stays, and the host feeds others from then on, else it is loaded."""
+        host, address = images.host, self._addresses[images.host]
+        relay.start(self._pair, address if turn.keep else "")
+        if turn.feeder == OPERATOR:
+            relay.receive(self._image.archive(host, self._prefix, self._report))
+        elif turn.keep:
+            relay.fetch(self._urls[turn.feeder], self._reported(host, turn.feeder))
+        else:
+            relay.load_from(self._urls[turn.feeder], self._reported(host, turn.feeder))
+        if turn.keep:
+            self._urls[host] = relay.url(address)
+            self._feeders.offer(host)
+
+    def _fallen_back(self, images: HostImages, turn: Turn, error: ToolkitError) -> str:
+        if self._image.stop.is_set():
+            raise error
+        said = (error.evidence.strip() or error.what).splitlines()[-1]
+        whom = turn.feeder or "this machine"
+        self._report(Progress(images.host, f"passing on from {whom} failed, streaming from here: {said}"))
+        self._stream(images)
+        if turn.feeder == OPERATOR:
+            # The host is well, so it is the passing on that is not: the others shall not come one after the other.
+            self._feeders.widen(DIRECT_AT_ONCE - 1)
+        return "operator"
+
+    def _stream(self, images: HostImages) -> None:
+        with self._direct:
+            images.load(self._image.archive(images.host, self._prefix, self._report))
+
+    def _reported(self, host: str, feeder: str) -> OnStats:
+        def on_stats(done: int, total: int) -> None:
+            self._report(Progress(host, f"from {feeder}", done, max(done, total), "bytes"))
+
+        return on_stats

@@ -1,0 +1,144 @@
+"""The command lines of shipping, as values; and how an engine's answers to them are read. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from toolkit.containers.docker_commands import RUN_LABEL, Argv
+from toolkit.containers.limits import confined
+
+ARCHIVE = "/archive/image"
+PRIVATE = "/run/private"
+_PAIR = f"{PRIVATE}/pair.pem"
+_LIFETIME = "7200"
+"""Seconds after which a relay ends by itself, if no one is left to end it."""
+_QUIET = ("--config", f"{PRIVATE}/none", "--cache-dir", f"{PRIVATE}/cache")
+_STATS = ("--use-json-log", "--stats", "1s", "--stats-log-level", "NOTICE")
+_AS_CLIENT = ("--ca-cert", _PAIR, "--client-cert", _PAIR, "--client-key", _PAIR)
+RECEIVE_PAIR = ("sh", "-c", f"umask 077; cat > {PRIVATE}/new && mv {PRIVATE}/new {_PAIR}")
+RECEIVE_ARCHIVE = ("sh", "-c", f"cat > {ARCHIVE}")
+# In a shell's words nothing is filled in: engine, container and command come as words of their own.
+_PIPE = 'engine=$1 container=$2; shift 2; "$engine" exec "$container" "$@" | "$engine" load --quiet'
+
+
+@dataclass(frozen=True)
+class There:
+    """One image of a host: its id, its names, its layers' diff ids from the lowest up."""
+
+    image_id: str
+    names: tuple[str, ...]
+    layers: tuple[str, ...]
+
+
+def inspect_images(images: Sequence[str]) -> Argv:
+    """Prints a line of JSON for each of `images` that is there; the status is 1 where one is not."""
+    text = '{"id":{{json .Id}},"names":{{json .RepoTags}},"layers":{{json .RootFS.Layers}}}'
+    return ["docker", "image", "inspect", "--format", text, *images]
+
+
+def list_images() -> Argv:
+    """Prints the ids of all images, the newest first."""
+    return ["docker", "image", "ls", "--quiet", "--no-trunc"]
+
+
+def load() -> Argv:
+    """Takes in the image that it reads."""
+    return ["docker", "load", "--quiet"]
+
+
+def tag(image: str, name: str) -> Argv:
+    """Gives an image one name more."""
+    return ["docker", "tag", image, name]
+
+
+def untag(name: str) -> Argv:
+    """Takes a name away, and the image where it was its last."""
+    return ["docker", "image", "rm", name]
+
+
+def pull(name: str) -> Argv:
+    """Fetches an image from its registry."""
+    return ["docker", "pull", "--quiet", name]
+
+
+def start_relay(name: str, shipment: str, image: str, address: str) -> Argv:
+    """A container that takes an archive and, at `address` if that is given, gives it to who has the pair's key.
+
+    Its disk is an anonymous volume, which goes with it; the key lies in its memory.
+    """
+    serve = (
+        "rclone",
+        "serve",
+        "http",
+        "/archive",
+        "--addr",
+        f"{in_url(address)}:0",
+        "--read-only",
+        "--dir-cache-time",
+        "1s",
+    )
+    secured = ("--cert", _PAIR, "--key", _PAIR, "--client-ca", _PAIR, "--min-tls-version", "tls1.3")
+    act = (*serve, *secured, *_QUIET) if address else ("sleep", _LIFETIME)
+    return [
+        *("docker", "run", "--detach", "--rm", "--init", "--name", name, "--label", f"{RUN_LABEL}={shipment}"),
+        *("--network", "host", "--cap-drop", "ALL", *confined(), "--read-only"),
+        *("--tmpfs", f"{PRIVATE}:mode=0700", "--mount", "type=volume,target=/archive"),
+        image,
+        *("sh", "-c", f'until [ -s {_PAIR} ]; do sleep 0.05; done; exec "$@"', "relay"),
+        *("timeout", _LIFETIME, *act),
+    ]
+
+
+def fetch(url: str) -> Argv:
+    """In a relay: takes the archive from the relay at `url` into its own."""
+    return [*("rclone", "copyto", ":http:image", ARCHIVE, "--http-url", url), *_AS_CLIENT, *_QUIET, *_STATS]
+
+
+def fetch_through(url: str) -> Argv:
+    """In a relay: prints the archive of the relay at `url`, and keeps nothing."""
+    return [*("rclone", "cat", ":http:image", "--http-url", url), *_AS_CLIENT, *_QUIET, *_STATS]
+
+
+def load_from(program: str, container: str, command: Sequence[str]) -> Argv:
+    """On a host: loads what `command` prints in a container of its engine."""
+    return ["sh", "-c", _PIPE, "load", program, container, *command]
+
+
+def in_url(address: str) -> str:
+    """An IP address as it stands before a port."""
+    return f"[{address}]" if ":" in address else address
+
+
+def read_images(text: str) -> tuple[There, ...]:
+    """What `inspect_images` printed."""
+    images = (json.loads(line) for line in text.splitlines() if line.startswith("{"))
+    return tuple(_there(image) for image in images)
+
+
+def read_stats(line: str) -> tuple[int, int] | None:
+    """Bytes done and in all, from a line of rclone's log; None where the line says something else."""
+    try:
+        stats = json.loads(line)["stats"]
+        return int(stats["bytes"]), int(stats["totalBytes"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def read_message(line: str) -> str:
+    """What a line of rclone's log says; any other line as it is."""
+    try:
+        return str(json.loads(line)["msg"]).strip()
+    except (ValueError, KeyError, TypeError):
+        return line
+
+
+def full_id(image_id: str) -> str:
+    """An image's id with its algorithm, which podman leaves out."""
+    return image_id if ":" in image_id else f"sha256:{image_id}"
+
+
+def _there(image: dict[str, Any]) -> There:
+    return There(full_id(image["id"]), tuple(image["names"] or ()), tuple(image["layers"] or ()))

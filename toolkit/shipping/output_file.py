@@ -1,0 +1,57 @@
+"""Writing a large file so that it is whole or not there."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from toolkit.atomic_file import open_beside, sync_folder
+from toolkit.errors import Code, ToolkitError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextmanager
+def new_file(target: Path) -> Iterator[IO[bytes]]:
+    """A stream for `target`'s bytes. The name appears, or is replaced, when they are all there and on the disk.
+
+    Until then they lie beside it under a hidden name, which is gone after an error or a Ctrl-C. The mode is what the
+    person's umask says: nothing in it is secret. Raises `ToolkitError` (S100) where the disk is full.
+    """
+    if target.exists() and not target.is_file():
+        raise ToolkitError(Code.RESOURCES, f"{target} is there and is no file", hint="give another name with -o")
+    if not target.absolute().parent.is_dir():
+        raise ToolkitError(
+            Code.RESOURCES, f"{target}: there is no folder {target.parent}", hint="make it, or name another"
+        )
+    with full_disk_told(target.absolute().parent):
+        handle, part = open_beside(target)
+        try:
+            with os.fdopen(handle, "w+b") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            part.replace(target)
+            sync_folder(target.absolute().parent)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+@contextmanager
+def full_disk_told(folder: Path) -> Iterator[None]:
+    """What the system says of a full disk, as an error that names the disk; everything else passes."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise ToolkitError(
+            Code.RESOURCES,
+            f"the disk of {folder} is full",
+            evidence=str(error),
+            hint="nothing was left behind; free some space (df -h), or name a file on another disk",
+        ) from None

@@ -1,0 +1,96 @@
+"""The embedded S3 server: `rclone serve s3` over a folder of this machine, for people without a store.
+
+It listens on one address alone: this machine's loopback, unless hosts of a cluster must reach it; at a port that the
+kernel picks, with keys that were made here and never leave. It lives as long as the command that needs it, and where
+that command was killed, for half a minute more; or, once it was told so, as long as a run.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import stat
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from toolkit.atomic_file import write_once
+from toolkit.containers import docker_commands as docker_argv
+from toolkit.containers.docker_commands import Bind
+from toolkit.containers.engine import LOCAL
+from toolkit.errors import Code, ToolkitError
+from toolkit.paths import private_folder
+from toolkit.secrets import Secret
+from toolkit.storage.store_server import BUCKETS_FOLDER, LOOPBACK, StoreKeys, StoreServer, random_text, store_container
+
+_LARGEST = 4096
+
+
+def embedded_folder(home: Path) -> Path:
+    """Where the embedded store's buckets lie as folders."""
+    return private_folder(home / "buckets")
+
+
+def embedded_keys(home: Path) -> dict[str, Secret]:
+    """The embedded store's two keys, made at their first use: a file for its owner alone."""
+    file = private_folder(home) / "embedded-keys.json"
+    if not os.path.lexists(file):
+        new = _Keys(access_key_id=random_text(20), secret_access_key=random_text(40))
+        write_once(file, new.model_dump_json().encode(), mode=0o600)  # of several commands at once, one is first
+    try:
+        keys = _Keys.model_validate_json(_read_own(file))
+    except (OSError, ValueError) as error:
+        raise ToolkitError(
+            Code.CREDENTIALS,
+            f"{file} does not hold the keys of the embedded store: {_why(error)}",
+            hint=f"no other program knows these keys; new ones are made after: rm {shlex.quote(str(file))}",
+        ) from None
+    return {name: Secret(value) for name, value in keys.model_dump().items()}
+
+
+class _Keys(BaseModel):
+    """The file's content."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
+
+    access_key_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9]{16,64}$")]
+    secret_access_key: Annotated[str, Field(pattern=r"^[A-Za-z0-9]{32,64}$")]
+
+
+def _read_own(file: Path) -> bytes:
+    """A small file for us alone. Raises `ValueError` where it is something else, `OSError` where there is none."""
+    handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as stream:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            raise ValueError("it is no file")
+        if found.st_mode & 0o077:
+            raise ValueError(f"others may read it (mode {stat.S_IMODE(found.st_mode):04o})")
+        return stream.read(_LARGEST)
+
+
+def _why(error: OSError | ValueError) -> str:
+    """In a few words, none of them a key."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return "it is damaged" if isinstance(error, ValidationError) else str(error)
+
+
+class EmbeddedStore(StoreServer):
+    """The server of one run or command, on this machine."""
+
+    def __init__(self, home: Path, image: str, run: str, address: str = LOOPBACK) -> None:
+        super().__init__(LOCAL, store_container(run), run, image)
+        self._home, self._address = home, address
+
+    def begin(self) -> str:
+        """Start it over this person's buckets; its URL once it answers. Raises as `start` does."""
+        keys, folder = embedded_keys(self._home), str(embedded_folder(self._home))
+        owner = f"{os.getuid()}:{os.getgid()}"
+        return self.start(StoreKeys(**keys), [Bind(folder, BUCKETS_FOLDER)], owner, self._address)
+
+
+def remove_store(run: str) -> None:
+    """Remove the server of a run that is over; by itself it goes some seconds later."""
+    LOCAL.run(docker_argv.remove_container(store_container(run)), check=False)

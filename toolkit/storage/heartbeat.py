@@ -1,0 +1,23 @@
+"""A sign of life, given now and then while a context lasts: what it is given to ends by itself where it stays out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from toolkit.agent.repeating import repeating
+from toolkit.errors import ToolkitError
+
+_EVERY_SECONDS = 5.0
+
+
+@contextmanager
+def with_heartbeat(act: Callable[[], object], every: float = _EVERY_SECONDS) -> Iterator[None]:
+    """Do `act` at once and every `every` seconds, in a thread of its own; what it raises is no matter of ours."""
+
+    def act_quietly() -> None:
+        with suppress(ToolkitError):
+            act()
+
+    with repeating("heartbeat", act_quietly, every):
+        yield

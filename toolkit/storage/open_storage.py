@@ -1,0 +1,138 @@
+"""From a manifest's references to stores that answer: keys resolved, the embedded server started if it is meant."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+from toolkit.containers.engine import LOCAL, Engine
+from toolkit.errors import Code, ToolkitError
+from toolkit.manifest.model import BucketReference, Connection, Manifest
+from toolkit.manifest.results import bucket_name
+from toolkit.secrets import PAIR_KINDS, Secret, resolve_pair, resolve_secret
+from toolkit.storage.client import Access, load_boto3
+from toolkit.storage.embedded_server import EmbeddedStore, embedded_keys
+from toolkit.storage.examine import examined
+from toolkit.storage.heartbeat import with_heartbeat
+from toolkit.storage.results_folder import served
+from toolkit.storage.store_server import LOOPBACK
+
+_CUSTOMER_KEY_BYTES = 32
+"""S3 knows AES-256 alone: https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustomerKeys.html"""
+
+
+class Opened:
+    """Access to both stores: `opened["data"]`, `opened["results"]`."""
+
+    def __init__(self, remotes: Mapping[str, Access], store: EmbeddedStore | None = None) -> None:
+        self.remotes = dict(remotes)
+        self._store = store
+        self.outlives = False
+
+    def __getitem__(self, name: str) -> Access:
+        return self.remotes[name]
+
+    def examine(self, manifest: Manifest) -> None:
+        """Find out the ways of both stores, for boto3 and rclone alike; raises `ToolkitError` as `examined` does."""
+        load_boto3()
+        buckets = {name: reference.bucket for name, reference in manifest.buckets.items()}
+        buckets["results"] = bucket_name(manifest.training_results)
+        with ThreadPoolExecutor(len(buckets)) as pool:
+            under_way = {
+                name: pool.submit(examined, self.remotes[name], bucket, write=name == "results")
+                for name, bucket in buckets.items()
+            }
+        self.remotes |= {name: found.result() for name, found in under_way.items()}
+
+    def outlive(self, folder: str) -> None:
+        """Leave an embedded store to the run: it ends when the run's record is in `folder` (`bucket/key`)."""
+        if self._store:
+            self._store.outlive(folder)
+        self.outlives = True
+
+
+@contextmanager
+def open_access(
+    manifest: Manifest, home: Path, side_image: str, run: str, address: str = LOOPBACK, host: Engine | None = LOCAL
+) -> Iterator[Opened]:
+    """Access to the stores, as `data` (unless the data is a folder) and `results`, while the context lasts.
+
+    An embedded store listens at `address`: this machine's, as those who need it see it. Results that are a folder are
+    those that `host` has; without one they are not among it.
+
+    Raises `ToolkitError` (C103) for a reference that leads nowhere, before anything is started.
+    """
+    with _opened_buckets(manifest, home, side_image, run, address) as opened:
+        if host is None or isinstance(manifest.training_results, BucketReference):
+            yield opened
+            return
+        with served(host, manifest.training_results, run, side_image) as access:
+            opened.remotes["results"] = access
+            yield opened
+
+
+@contextmanager
+def _opened_buckets(manifest: Manifest, home: Path, side_image: str, run: str, address: str) -> Iterator[Opened]:
+    uses_embedded = any(reference.connection.is_embedded for reference in manifest.buckets.values())
+    keys = embedded_keys(home) if uses_embedded else {}
+    resolved = {remote: _resolve(reference, keys) for remote, reference in manifest.buckets.items()}
+    if not uses_embedded:
+        yield Opened(resolved)
+        return
+    store = EmbeddedStore(home, side_image, run, address)
+    opened = None
+    try:
+        url = store.begin()
+        opened = Opened({name: _at(access, url) for name, access in resolved.items()}, store)
+        with with_heartbeat(store.heartbeat):
+            yield opened
+    finally:
+        if opened is None or not opened.outlives:
+            store.remove()
+
+
+def _resolve(reference: BucketReference, embedded: dict[str, Secret]) -> Access:
+    connection = reference.connection
+    url = "" if connection.is_embedded else connection.endpoint_url
+    if connection.access_key_id.kind in PAIR_KINDS:
+        access_key, secret_key, token = resolve_pair(connection.access_key_id)
+    else:
+        access_key = resolve_secret(connection.access_key_id, os.environ, embedded)
+        secret_key, token = resolve_secret(connection.secret_access_key, os.environ, embedded), None
+    return Access(
+        endpoint_url=url,
+        access_key_id=access_key,
+        secret_access_key=secret_key,
+        prefix=reference.prefix,
+        session_token=token,
+        region=connection.region,
+        customer_key=_customer_key(connection, embedded),
+    )
+
+
+def _customer_key(connection: Connection, embedded: dict[str, Secret]) -> Secret | None:
+    """The key of SSE-C; raises `ToolkitError` (C103) where it is none."""
+    if connection.customer_key is None:
+        return None
+    if connection.is_embedded:
+        raise ToolkitError(
+            Code.CREDENTIALS, "sse_customer_key: the embedded store encrypts nothing", hint="leave it out"
+        )
+    key = resolve_secret(connection.customer_key, os.environ, embedded)
+    with suppress(ValueError):
+        if len(base64.b64decode(key.reveal(), validate=True)) == _CUSTOMER_KEY_BYTES:
+            return key
+    raise ToolkitError(
+        Code.CREDENTIALS,
+        f"sse_customer_key, {connection.customer_key}: not {_CUSTOMER_KEY_BYTES} bytes in base64",
+        hint="a key that is one: openssl rand -base64 32",
+    )
+
+
+def _at(access: Access, embedded_url: str) -> Access:
+    return access if access.endpoint_url else replace(access, endpoint_url=embedded_url, direct=True)

@@ -1,0 +1,151 @@
+"""Results that go to a folder of the hosts, or to an NFS server's export: served to the run as a bucket.
+
+Each host serves the folder to itself, on its loopback. So a run stores, compares and reports as with any bucket, and a
+learner never has the folder itself. The server runs as the folder's owner without any capability: what it writes is
+the owner's, also where an NFS server takes root's rights away (root_squash).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from toolkit.agent.lifecycle import results_container
+from toolkit.agent.paths import BEAT
+from toolkit.containers import docker_commands as docker_argv
+from toolkit.containers.docker_commands import Bind, NamedVolume
+from toolkit.containers.engine import Engine
+from toolkit.errors import Code, ToolkitError
+from toolkit.manifest.model import BucketReference, NfsReference, ResultsReference
+from toolkit.manifest.results import ServedFolder, bucket_name
+from toolkit.process import Result
+from toolkit.storage.client import Access
+from toolkit.storage.heartbeat import with_heartbeat
+from toolkit.storage.store_server import BUCKETS_FOLDER, TOUCHED, StoreKeys, StoreServer, new_keys, store_container
+
+_AGENT = "/run/agent"
+_HEARTBEAT = f"{_AGENT}/{Path(BEAT).name}"
+_MARKS = ".toolkit-hosts"
+"""In the folder, for a moment: whether all hosts see the same one."""
+
+
+class FolderServer:
+    """Serves `reference` on the host of `engine`, by a container `name` with the label of `run`."""
+
+    def __init__(self, engine: Engine, reference: ServedFolder, name: str, run: str, image: str) -> None:
+        self._engine, self._reference, self._run, self._image = engine, reference, run, image
+        self._volume = f"{name}-export"
+        self.server = StoreServer(engine, name, run, image)
+
+    def start(self, watched: str = TOUCHED, mounts: Sequence[Bind] = ()) -> Access:
+        """Start it, as the folder's owner; how it is reached on its host. `watched` and `mounts` as `StoreServer.start`
+        has them.
+
+        Raises `ToolkitError` (S303) where the host has no such folder, its owner may not write there, or an export
+        cannot be mounted.
+        """
+        if isinstance(self._reference, NfsReference):
+            export = (self._reference.server, self._reference.path)
+            argv = docker_argv.create_export_volume(self._volume, self._run, *export, read_only=False)
+            self._engine.run(argv)
+        keys, folder = new_keys(), self._mount
+        owner = self._owner(folder)
+        url = self.server.start(keys, [folder, *mounts], owner, watched=watched)
+        if not self._execute("test", "-w", folder.target).ok:
+            self.server.remove()
+            raise self._unusable(f"is not writable for its owner (uid {owner.partition(':')[0]})")
+        return access_to(url, keys)
+
+    def start_for_run(self, volume: str, like: Access) -> Access:
+        """The same, for a run whose agent's heartbeat keeps it alive; `volume` is the folder of the run's volume. What
+        is known of such a server is that of `like`."""
+        own = self.start(_HEARTBEAT, [Bind(f"{volume}/agent", _AGENT, read_only=True)])
+        return replace(
+            like,
+            endpoint_url=own.endpoint_url,
+            access_key_id=own.access_key_id,
+            secret_access_key=own.secret_access_key,
+        )
+
+    def mark(self) -> None:
+        """Leave a mark of the run in the folder, for `sees_mark` on another host."""
+        if not self._execute("sh", "-c", 'mkdir -p "${1%/*}" && : > "$1"', "sh", self._mark).ok:
+            raise self._unusable("takes no files")
+
+    def sees_mark(self) -> bool:
+        """Whether the mark is in the folder of this host, too."""
+        return self._execute("test", "-e", self._mark).ok
+
+    def remove_mark(self) -> None:
+        """Take it away again."""
+        self._execute("sh", "-c", 'rm -f "$1"; rmdir "${1%/*}"', "sh", self._mark)
+
+    def not_shared(self, first: str) -> ToolkitError:
+        """This host's folder is not the one that host `first` has."""
+        return self._unusable(
+            f"is another one than on {first}", "results in a folder need a file system that all hosts of the run share"
+        )
+
+    def remove(self) -> None:
+        """End it, and unmount an export."""
+        self.server.remove()
+        if isinstance(self._reference, NfsReference):
+            self._engine.run(docker_argv.remove_volume(self._volume), check=False)
+
+    @property
+    def _mount(self) -> Bind | NamedVolume:
+        target = f"{BUCKETS_FOLDER}/{bucket_name(self._reference)}"
+        if isinstance(self._reference, NfsReference):
+            return NamedVolume(self._volume, target, read_only=False)
+        return Bind(self._reference.path, target)
+
+    @property
+    def _mark(self) -> str:
+        return f"{self._mount.target}/{_MARKS}/{self._run}"
+
+    def _owner(self, folder: Bind | NamedVolume) -> str:
+        done = self._engine.run(docker_argv.owner_of_folder(folder, self._run, self._image), check=False)
+        if done.ok:
+            return done.output.strip()
+        if "does not exist" in done.errors or "no such file" in done.errors.lower():
+            raise self._unusable("is not there", "every host of the run needs the folder for the results at this path")
+        raise self._engine.failed(done)
+
+    def _execute(self, *command: str) -> Result:
+        return self._engine.run(docker_argv.execute(self.server.name, command), check=False)
+
+    def _unusable(self, why: str, hint: str = "") -> ToolkitError:
+        return ToolkitError(
+            Code.STORING_RESULTS,
+            f"{self._engine.host}: {self._reference.place}, where the results go, {why}",
+            hint=hint or "make it its owner's to write: the run writes with the rights of the folder's owner",
+        )
+
+
+def results_server(engine: Engine, results: ResultsReference | None, run: str, image: str) -> FolderServer | None:
+    """What serves a run's results on the host of `engine`, where they are a folder; None where they go to a bucket."""
+    if results is None or isinstance(results, BucketReference):
+        return None
+    return FolderServer(engine, results, results_container(run), run, image)
+
+
+def access_to(url: str, keys: StoreKeys) -> Access:
+    """The access to a server of ours at `url`."""
+    return Access(url, keys.access_key_id, keys.secret_access_key, direct=True)
+
+
+@contextmanager
+def served(engine: Engine, reference: ServedFolder, run: str, image: str) -> Iterator[Access]:
+    """Access from this machine to the folder as the host of `engine` has it, while the context lasts."""
+    server = FolderServer(engine, reference, f"{store_container(run)}-results", run, image)
+    try:
+        access = server.start()
+        port = urlsplit(access.endpoint_url).port or 0
+        with with_heartbeat(server.server.heartbeat), engine.shell.forward(port) as here:
+            url = f"http://127.0.0.1:{here}"
+            yield Access(url, access.access_key_id, access.secret_access_key, direct=True)
+    finally:
+        server.remove()

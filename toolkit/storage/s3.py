@@ -1,0 +1,308 @@
+"""An S3 store as its users need it: is the bucket there, put a folder, list, get. boto3 does the talking."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from toolkit.agent.checksums import digest_of
+from toolkit.errors import Code, ToolkitError
+from toolkit.storage.client import DEFAULT_REGION, Access, client_of
+
+_DENIED = {"403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "Forbidden"}
+_ABSENT = {"404", "NoSuchBucket", "NotFound"}
+_ENCRYPTED = "Server Side Encryption"
+"""In the message of S3's refusal (InvalidRequest) where an object is read without the customer's key, or named with one
+where none was used; to a HEAD it says 400 and nothing else."""
+_CUSTOMER_KEY = "customer key"
+_PIECE = 1 << 20
+_PART = 8 << 20
+_SHA256 = "toolkit-sha256"
+"""The name of the metadata in which an object that was put by us carries its SHA-256."""
+_RCLONE_MD5 = "md5chksum"
+"""That in which rclone tells the MD5 of what it uploads in parts, or encrypted: base64."""
+_MD5 = re.compile("[0-9a-f]{32}")
+
+OnBytes = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """An object: its key, size in bytes, and its ETag, which is the MD5 of its bytes where it has no dash."""
+
+    key: str
+    size: int
+    etag: str
+
+    @property
+    def md5(self) -> str | None:
+        """The MD5 of the bytes, where the store tells it."""
+        return self.etag if _MD5.fullmatch(self.etag) else None
+
+
+def is_encrypted(answer: Mapping[str, Any]) -> bool:
+    """Whether an object's ETag is no MD5, as the store itself says: it was encrypted with a key of KMS or a customer's.
+
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/API/RESTCommonResponseHeaders.html
+    """
+    return str(answer.get("ServerSideEncryption", "")).startswith("aws:kms") or bool(answer.get("SSECustomerAlgorithm"))
+
+
+class Store:
+    """The buckets that `access` leads to. Every failure is a `ToolkitError` that names bucket and endpoint."""
+
+    def __init__(self, access: Access) -> None:
+        # All of it now: Python loses a Ctrl-C that comes while a module is imported (a lock's callback swallows it),
+        # and this is before anything is started.
+        self._endpoint = access.endpoint_url
+        self._prefix = f"{access.prefix}/" if access.prefix else ""
+        self._md5_etags = access.md5_etags
+        self._region = "" if access.region == DEFAULT_REGION else access.region
+        self._customer_key = access.customer_key is not None
+        self._client: Any = client_of(access)
+
+    def check_bucket(self, bucket: str) -> None:
+        """Raises C103 where the keys are refused or the bucket is missing, S302 where nobody answers."""
+        self._call("look into", bucket, partial(self._client.list_objects_v2, Bucket=bucket, MaxKeys=1))
+
+    def create_bucket(self, bucket: str) -> bool:
+        """Make the bucket unless it is there; whether it was made."""
+        try:
+            self.check_bucket(bucket)
+        except ToolkitError as error:
+            if error.context.get("reason") != "absent":
+                raise
+            where = {"CreateBucketConfiguration": {"LocationConstraint": self._region}} if self._region else {}
+            self._call("create", bucket, partial(self._client.create_bucket, Bucket=bucket, **where))
+            return True
+        return False
+
+    def objects(self, bucket: str, prefix: str = "") -> Iterator[StoredObject]:
+        """The objects below `prefix`, by key without the access's own; folder markers (`…/`) are left out."""
+        token: dict[str, str] = {}
+        while True:
+            request = {"Bucket": bucket, "Prefix": self._prefix + prefix, **token}
+            page = self._call("list", bucket, partial(self._client.list_objects_v2, **request))
+            for item in page.get("Contents", []):
+                if not item["Key"].startswith(request["Prefix"]):
+                    raise self._odd(bucket, f"asked for what begins with {prefix!r}, it lists {item['Key'][:300]!r}")
+                if not item["Key"].endswith("/"):
+                    yield StoredObject(
+                        item["Key"].removeprefix(self._prefix), int(item["Size"]), item.get("ETag", "-").strip('"')
+                    )
+            if not page.get("IsTruncated"):
+                return
+            if token == (token := {"ContinuationToken": page.get("NextContinuationToken", "")}):
+                raise self._odd(bucket, "its listing has no end")
+
+    def put(self, bucket: str, key: str, file: Path, on_bytes: OnBytes | None = None) -> None:
+        """Upload one file, in parts of 8 MiB where it has more; its SHA-256 goes with it, for `holds`.
+
+        Raises S303 where the store does not hold as many bytes afterwards.
+        """
+        from boto3.s3.transfer import TransferConfig
+
+        whole, size = self._prefix + key, file.stat().st_size
+        metadata = {_SHA256: digest_of(file, md5=False).sha256}
+        if size < _PART:
+            with file.open("rb") as stream:
+                data = stream.read(_PART)
+            # The store itself refuses what arrives otherwise.
+            md5 = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+            words = {"Bucket": bucket, "Key": whole, "Body": data, "ContentMD5": md5, "Metadata": metadata}
+            self._call("write to", bucket, partial(self._client.put_object, **words))
+            if on_bytes:
+                on_bytes(len(data))
+            return
+        config = TransferConfig(multipart_threshold=_PART, multipart_chunksize=_PART, max_concurrency=2)
+        words = dict[str, Any](ExtraArgs={"Metadata": metadata}, Callback=on_bytes, Config=config)
+        self._call("write to", bucket, partial(self._client.upload_file, str(file), bucket, whole, **words))
+        there = self._call("look into", bucket, partial(self._client.head_object, Bucket=bucket, Key=whole))
+        if there.get("ContentLength") != size:
+            raise ToolkitError(
+                Code.STORING_RESULTS,
+                f"{bucket}/{key} was put damaged: {there.get('ContentLength')} of {size} bytes are there",
+                hint="put it again; a file that is written to meanwhile cannot be put whole",
+            )
+
+    def holds(self, bucket: str, item: StoredObject, file: Path) -> bool:
+        """Whether the bucket has this file already, by its MD5 or by the SHA-256 that it was put with."""
+        if item.size != file.stat().st_size:
+            return False
+        digest = digest_of(file, md5=self._md5_etags and item.md5 is not None)
+        if digest.md5 and digest.md5 == item.md5:
+            return True
+        ask = partial(self._client.head_object, Bucket=bucket, Key=self._prefix + item.key)
+        answer = self._call("look into", bucket, ask)
+        if digest.md5 and not is_encrypted(answer):
+            return False  # its ETag is the MD5 of other bytes, whatever its metadata says
+        return bool((answer.get("Metadata") or {}).get(_SHA256) == digest.sha256)
+
+    def read(self, bucket: str, key: str, limit: int) -> bytes:
+        """A small object, whole; raises `ToolkitError` (S302) where it has more than `limit` bytes."""
+
+        def fetch() -> bytes:
+            body: bytes = self._client.get_object(Bucket=bucket, Key=self._prefix + key)["Body"].read(limit + 1)
+            return body
+
+        whole: bytes = self._call("read", bucket, fetch)
+        if len(whole) > limit:
+            raise ToolkitError(
+                Code.LOADING_DATA,
+                f"object {bucket}/{key} is refused: larger than {limit} bytes",
+                hint="it was damaged, or written by someone else: who may write to this bucket?",
+                context={"reason": "refused"},
+            )
+        return whole
+
+    def pieces(self, bucket: str, key: str, offset: int = 0) -> Iterator[bytes]:
+        """An object from byte `offset` on, in pieces of at most 1 MiB; nothing where it is no longer than that."""
+
+        def fetch() -> Any:
+            return self._client.get_object(Bucket=bucket, Key=self._prefix + key, Range=f"bytes={offset}-")["Body"]
+
+        body = self._call("read", bucket, fetch)
+        pieces = body.iter_chunks(_PIECE)
+        while piece := self._call("read", bucket, partial(next, pieces, b"")):
+            yield piece
+
+    def check_customer_key(self, bucket: str, key: str) -> None:
+        """Raises `ToolkitError` (C103) where an object is encrypted with a customer's key and none, or another one, is
+        named. Whatever else keeps it from being read is seen by who needs it."""
+        try:
+            self._call("look into", bucket, partial(self._client.head_object, Bucket=bucket, Key=self._prefix + key))
+        except ToolkitError as error:
+            if error.context.get("reason") in (_CUSTOMER_KEY, *(["denied"] if self._customer_key else [])):
+                raise
+
+    def probe(self, bucket: str, key: str, data: bytes) -> dict[str, Any]:
+        """Write a small object and remove it; what the store said of it. It may keep it: not all keys may remove."""
+        words = {"Bucket": bucket, "Key": self._prefix + key}
+        answer: dict[str, Any] = self._call("write to", bucket, partial(self._client.put_object, **words, Body=data))
+        with suppress(ToolkitError):
+            self._call("write to", bucket, partial(self._client.delete_object, **words))
+        return answer
+
+    def write(self, bucket: str, key: str, data: bytes) -> None:
+        """Write a small object."""
+        self._call(
+            "write to", bucket, partial(self._client.put_object, Bucket=bucket, Key=self._prefix + key, Body=data)
+        )
+
+    def get(self, bucket: str, item: StoredObject, target: Path, on_bytes: OnBytes, *, compare: bool = True) -> str:
+        """Download `item` to `target`; the SHA-256 of its bytes.
+
+        Raises S302 where its size is not what the store says; with `compare` also where the bytes are not those that
+        the store, or its uploader, tells the MD5 or SHA-256 of: a model must not come home damaged.
+        """
+        sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
+        answer: dict[str, Any] = {}
+
+        def fetch() -> None:
+            nonlocal size
+            answer.update(self._client.get_object(Bucket=bucket, Key=self._prefix + item.key))
+            with target.open("xb") as file:
+                for piece in answer["Body"].iter_chunks(_PIECE):
+                    size += len(piece)
+                    if size > item.size:
+                        break  # it has grown since it was listed, or has no end: this disk has one
+                    file.write(piece)
+                    sha256.update(piece)
+                    md5.update(piece)
+                    on_bytes(len(piece))
+
+        self._call("read", bucket, fetch)
+        reported = self._reported(item, answer) if compare else {}
+        wrong = [
+            f"{name} {found}"
+            for name, found in (("MD5", md5.hexdigest()), ("SHA-256", sha256.hexdigest()))
+            if reported.get(name, found) != found
+        ]
+        if size != item.size or wrong:
+            raise ToolkitError(
+                Code.LOADING_DATA,
+                f"{bucket}/{item.key} came home damaged: {', '.join([f'{size} of {item.size} bytes', *wrong])}",
+                hint="collect again; where it stays so, it is damaged in the bucket",
+                context={"reason": "damaged"},
+            )
+        return sha256.hexdigest()
+
+    def _reported(self, item: StoredObject, answer: Mapping[str, Any]) -> dict[str, str]:
+        """What is said of an object's bytes: by the store, where its ETags are MD5s, and by who has put it there."""
+        metadata = answer.get("Metadata") or {}
+        reported: dict[str, str] = {}
+        with suppress(ValueError):
+            reported["MD5"] = base64.b64decode(metadata.get(_RCLONE_MD5, ""), validate=True).hex()
+        if self._md5_etags and item.md5 and not is_encrypted(answer):
+            reported["MD5"] = item.md5
+        reported["SHA-256"] = str(metadata.get(_SHA256, ""))
+        return {name: value for name, value in reported.items() if value}
+
+    def _call(self, verb: str, bucket: str, action: Callable[[], Any]) -> Any:
+        from boto3.exceptions import Boto3Error
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            return action()
+        except ClientError as error:
+            raise self._refused(verb, bucket, str(error.response.get("Error", {}).get("Code", "")), error) from None
+        except UnicodeError as error:
+            what = f"cannot {verb} bucket {bucket} at {self._endpoint}: a name in it is not UTF-8"
+            raise ToolkitError(Code.LOADING_DATA, what, evidence=str(error)) from None
+        except ValueError as error:  # a number that is none, in an answer's headers
+            raise self._odd(bucket, f"its answer cannot be read: {error}") from None
+        except (BotoCoreError, Boto3Error) as error:
+            raise ToolkitError(
+                Code.LOADING_DATA,
+                f"cannot {verb} bucket {bucket}: {self._endpoint} does not answer",
+                evidence=str(error),
+                hint="is endpoint_url right, and is the store reachable from this machine?",
+                context={"reason": "unreachable"},
+            ) from None
+
+    def _odd(self, bucket: str, what: str) -> ToolkitError:
+        return ToolkitError(
+            Code.LOADING_DATA,
+            f"{self._endpoint} is no S3 store that can be believed: bucket {bucket}: {what}",
+            hint="is endpoint_url right?",
+        )
+
+    def _refused(self, verb: str, bucket: str, code: str, error: Exception) -> ToolkitError:
+        what = f"cannot {verb} bucket {bucket} at {self._endpoint}"
+        if code in _DENIED:
+            keys = "access_key_id and secret_access_key"
+            if self._customer_key:
+                keys = "access_key_id, secret_access_key and sse_customer_key (S3 says no more of a wrong one)"
+            return ToolkitError(
+                Code.CREDENTIALS,
+                f"{what}: the keys are refused ({code})",
+                hint=f"look at {keys} in the manifest, and at the bucket's policy",
+                context={"reason": "denied"},
+            )
+        if code in _ABSENT:
+            return ToolkitError(
+                Code.CREDENTIALS,
+                f"{what}: there is no such bucket",
+                hint="look at the bucket's name in the manifest, or make it: toolkit bucket put MANIFEST FOLDER",
+                context={"reason": "absent"},
+            )
+        if code == "400" or (code == "InvalidRequest" and _ENCRYPTED in str(error)):
+            return self._encrypted_otherwise(what, error)
+        return ToolkitError(Code.LOADING_DATA, what, evidence=str(error), context={"reason": code})
+
+    def _encrypted_otherwise(self, what: str, error: Exception) -> ToolkitError:
+        if self._customer_key:
+            found = "an object seems to be encrypted without the customer's key (SSE-C) that is named"
+            hint = "leave sse_customer_key out of the manifest's connection"
+        else:
+            found = "an object seems to be encrypted with a customer's key (SSE-C), and none is named"
+            hint = "name that key in the manifest's connection: sse_customer_key: ${file:PATH}"
+        context = {"reason": _CUSTOMER_KEY}
+        return ToolkitError(Code.CREDENTIALS, f"{what}: {found}", evidence=str(error), hint=hint, context=context)

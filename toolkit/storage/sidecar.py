@@ -1,0 +1,255 @@
+"""The side container: mounts a run's buckets through FUSE so that learners see folders and never a key.
+
+It lies over the run's volume. The volume's folder is below the engine's own root, which the engine makes a shared
+mount (moby `setupDaemonRootPropagation`); so what is mounted here appears in the learners even where `/` of
+the host is private, and no one needs root on the host for it.
+
+In a run it answers the run's agent (`toolkit.agent`), which sees the run through and has no key; a model's check needs
+the mounts alone.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from toolkit.agent.paths import CONFIG, HOST, PRIVATE, SOCKET
+from toolkit.catalogue.model import LEARNER_UID
+from toolkit.containers import docker_commands as docker_argv
+from toolkit.containers.docker_commands import Argv, Bind
+from toolkit.containers.engine import Engine
+from toolkit.errors import Code, ToolkitError
+from toolkit.process import Result
+from toolkit.storage.client import Access
+
+_COMMAND = (
+    f"until [ -s {CONFIG} ]; do sleep 0.05; done; exec rclone rcd --rc-addr unix://{SOCKET} --rc-no-auth "
+    f"--config {CONFIG} --cache-dir {HOST}/cache --use-server-modtime --verbose"
+)
+_RECEIVE_CONFIG = ("sh", "-c", f"umask 077; cat > {PRIVATE}/new && mv {PRIVATE}/new {CONFIG}")
+_START_SECONDS = 15.0
+AGENT_PROGRAM = ("python3", "-m", "toolkit.agent")
+"""The words of both side containers begin so, see `toolkit.agent.__main__`."""
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A bucket as a folder: `remote` names the section of rclone's configuration, `folder` is below `HOST`.
+
+    `prefix` is the part of the bucket that is meant; `copied`: its files are fetched, and not mounted.
+    """
+
+    remote: str
+    bucket: str
+    folder: str
+    read_only: bool
+    prefix: str = ""
+    copied: bool = False
+
+    @property
+    def filesystem(self) -> str:
+        """As rclone names it."""
+        return f"{self.remote}:{self.place}"
+
+    @property
+    def place(self) -> str:
+        """The bucket, or the part of it that is meant."""
+        return f"{self.bucket}/{self.prefix}" if self.prefix else self.bucket
+
+
+def rclone_config(remotes: dict[str, Access]) -> str:
+    """rclone's configuration with the keys in it: it goes through a pipe into the container's memory.
+
+    Raises `ToolkitError` (C103) where a value would be more than its line.
+    """
+    return "\n".join(f"[{name}]\n{_section(name, access)}" for name, access in remotes.items())
+
+
+def _section(name: str, access: Access) -> str:
+    values = {
+        "type": "s3",
+        "provider": "Other",
+        "no_check_bucket": "true",
+        **_ways(access),
+        "endpoint": access.endpoint_url,
+        "access_key_id": access.access_key_id.reveal(),
+        "secret_access_key": access.secret_access_key.reveal(),
+        **({"session_token": access.session_token.reveal()} if access.session_token else {}),
+    }
+    for key, value in values.items():
+        if not value.isprintable():
+            raise ToolkitError(
+                Code.CREDENTIALS,
+                f"{key} of the {name} store has a line end or another character that no key and no address has",
+                hint="look at the manifest, and at the file or variable that it names",
+            )
+    return "".join(f"{key} = {value}\n" for key, value in values.items())
+
+
+def _ways(access: Access) -> dict[str, str]:
+    """What rclone must know of the store beside its address.
+
+    Where ETags are no MD5s it must not take them for that: it would call each upload corrupted, and remove it.
+    `server_side_encryption` says so and asks for the very key that the store uses anyway; without a key to name,
+    `directory_bucket` says so and changes nothing but that no `Content-MD5` is sent (`NewFs` in rclone's s3.go). With a
+    customer's key rclone knows it by itself.
+    """
+    ways = {"force_path_style": str(not access.virtual_hosted).lower()}
+    if access.region:
+        ways["region"] = access.region
+    if access.customer_key:
+        ways |= {"sse_customer_algorithm": "AES256", "sse_customer_key_base64": access.customer_key.reveal()}
+    elif not access.md5_etags and access.encryption == "aws:kms" and access.kms_key:
+        ways |= {"server_side_encryption": "aws:kms", "sse_kms_key_id": access.kms_key}
+    elif not access.md5_etags:
+        ways["directory_bucket"] = "true"
+    return ways
+
+
+def mount_options(mount: Mount) -> dict[str, Any]:
+    """What `mount/mount` is asked for."""
+    cache = {
+        # TensorFlow's saver renames and rewrites: that needs the full cache.
+        "CacheMode": "full",
+        "WriteBack": "1s",
+        # Nothing leaves the cache by age: a month of checkpoints must be comparable with the bucket at the end.
+        "CacheMaxAge": "87600h",
+        "DirCacheTime": "5s",
+        # What was written stays in the cache when it is read again. Else it would be dropped where a store gives its
+        # time to the second in one answer and to the millisecond in another, and what came back has no checksum.
+        "FastFingerprint": True,
+    }
+    options = {"UID": LEARNER_UID, "GID": LEARNER_UID, "DirPerms": 0o755, "FilePerms": 0o644}
+    return {
+        "fs": mount.filesystem,
+        "mountPoint": f"{HOST}/{mount.folder}",
+        "vfsOpt": options | ({"ReadOnly": True} if mount.read_only else cache),
+        "mountOpt": {"AllowOther": True},
+    }
+
+
+def buckets_argv(name: str, run: str, image: str, folder: str, results: Mount) -> Argv:
+    """The command line that starts the container with a run's keys and mounts; `folder` is that of the volume."""
+    binds = [Bind(folder, HOST, propagation="rshared")]
+    return docker_argv.start_side_container(
+        name, run, image, binds, (*AGENT_PROGRAM, "buckets", *words_of(run, results))
+    )
+
+
+def words_of(run: str, results: Mount) -> tuple[str, str, str]:
+    """How the container with the keys is told which bucket a run writes to."""
+    return (run, results.filesystem, results.folder)
+
+
+class SideContainer:
+    """The container on the host of `engine` that holds a run's keys and mounts."""
+
+    def __init__(self, engine: Engine, name: str, run: str, image: str, volume: str) -> None:
+        self.engine = engine
+        self.name, self._run, self._image, self._volume = name, run, image, volume
+        self.folder = ""
+        """The volume's folder on the host, once started."""
+
+    def start(self, remotes: dict[str, Access]) -> None:
+        """Create the volume and the container, and hand it its keys: for mounts alone, without an agent."""
+        self.engine.run(docker_argv.create_volume(self._volume, self._run))
+        self.folder = self.engine.run(docker_argv.volume_folder(self._volume)).output.strip()
+        binds = [Bind(self.folder, HOST, propagation="rshared")]
+        self.engine.run(
+            docker_argv.start_side_container(self.name, self._run, self._image, binds, ("sh", "-c", _COMMAND))
+        )
+        self._give_keys(remotes)
+
+    def hold_for(self, results: Mount, folder: str, remotes: dict[str, Access]) -> None:
+        """Start the container for a run, whose agent has made the volume in `folder`; hand it its keys."""
+        self.folder = folder
+        self.engine.run(buckets_argv(self.name, self._run, self._image, folder, results))
+        self._give_keys(remotes)
+
+    def submit_code(self, results: Mount) -> None:
+        """Store the run's code; raises `ToolkitError` (S303) with the store's own words."""
+        done = self.run((*AGENT_PROGRAM, "submit", *words_of(self._run, results)), check=False)
+        if not done.ok:
+            raise ToolkitError(
+                Code.STORING_RESULTS,
+                f"the code could not be stored in bucket {results.place}",
+                evidence=done.errors[-2000:],
+                hint="are the keys allowed to write there?",
+                context={"reason": "bucket write"},
+            )
+
+    def discard_code(self, results: Mount) -> None:
+        """Remove the code of a run that does not begin from the bucket; it is no error if none is there."""
+        self.run((*AGENT_PROGRAM, "discard", *words_of(self._run, results)), check=False, timeout=60)
+
+    def mount(self, *mounts: Mount) -> None:
+        """Mount buckets, or copy what is in them; raises `ToolkitError` (S302) with what rclone said."""
+        for mount in mounts:
+            if mount.copied:
+                self._copy(mount)
+        requests = [mount_options(mount) for mount in mounts if not mount.copied]
+        if not requests:
+            return
+        # Nothing in the requests is secret: the remotes are named, their keys are in the configuration.
+        result = self.run((*AGENT_PROGRAM, "mount"), data=json.dumps(requests).encode(), check=False, timeout=180)
+        if not result.ok:
+            raise ToolkitError(
+                Code.LOADING_DATA,
+                f"buckets could not be mounted on {self.engine.host}",
+                evidence=f"{result.output}\n{result.errors}".strip()[-2000:],
+                hint="is /dev/fuse there (modprobe fuse), and may the engine's containers use it?",
+            )
+
+    def _copy(self, mount: Mount) -> None:
+        """Each file is compared with the bucket's checksum as it arrives; they belong to root, so no learner writes."""
+        self.run(("mkdir", "-p", f"{HOST}/{mount.folder}"))
+        command = ("rclone", "--config", CONFIG, "copy", "--quiet", mount.filesystem, f"{HOST}/{mount.folder}")
+        result = self.run(command, check=False)
+        if not result.ok:
+            raise ToolkitError(
+                Code.LOADING_DATA,
+                f"bucket {mount.place} could not be copied to {self.engine.host}",
+                evidence=result.errors[-2000:],
+            )
+
+    def make_folders(self, folders: Sequence[str]) -> None:
+        """Make folders below `HOST` that belong to the learners' user."""
+        owner = str(LEARNER_UID)
+        self.run(("install", "-d", "-o", owner, "-g", owner, *(f"{HOST}/{folder}" for folder in folders)))
+
+    def run(
+        self, command: Sequence[str], *, data: bytes | None = None, check: bool = True, timeout: float | None = None
+    ) -> Result:
+        """Run a command in the container; `data` is what it reads."""
+        argv = docker_argv.execute(self.name, command, stdin=data is not None)
+        return self.engine.run(argv, data=data, check=check, timeout=timeout)
+
+    def unmount(self) -> None:
+        """Take down every mount, so that the volume can be removed; it is no error if there is none."""
+        self._rc("mount/unmountall", {}, check=False)
+
+    def _give_keys(self, remotes: dict[str, Access]) -> None:
+        self.run(_RECEIVE_CONFIG, data=rclone_config(remotes).encode())
+        deadline = time.monotonic() + _START_SECONDS
+        while not (said := self._rc("core/pid", {}, check=False)).ok:
+            if not self.engine.run(docker_argv.is_running(self.name), check=False).ok:
+                raise ToolkitError(
+                    Code.RESOURCES,
+                    f"the run's container on {self.engine.host} is gone: it was killed, or the engine was stopped",
+                    context={"host": self.engine.host, "reason": "container gone"},
+                )
+            if time.monotonic() > deadline:
+                raise ToolkitError(
+                    Code.LOADING_DATA,
+                    f"the side container did not start on {self.engine.host}",
+                    evidence=f"{said.errors}\n{self.engine.run(docker_argv.logs(self.name), check=False).errors}",
+                )
+            time.sleep(0.05)
+
+    def _rc(self, call: str, parameters: dict[str, Any], *, check: bool = True) -> Result:
+        # Nothing in the parameters is secret: the remotes are named, their keys are in the configuration.
+        command = ("rclone", "rc", "--unix-socket", SOCKET, "--json", json.dumps(parameters), call)
+        return self.run(command, check=check, timeout=60)

@@ -1,0 +1,87 @@
+"""uv's words for why there is no answer, with those who ask named: a file's line, or the image. Pure.
+
+uv takes all that it is given for `your requirements`, the image's own versions among them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+
+from toolkit.lock.wheels import LAST_LINES
+from toolkit.user_packages.fits import held_words
+from toolkit.user_packages.frameworks import other_names
+from toolkit.user_packages.model import ImageFacts, Wanted, shown
+from toolkit.user_packages.stand_ins import LOCAL
+
+_YOU_REQUIRE = re.compile(r"\byou require\s+(.+?)(?=,\s+we\s|\.?$|\.\n)", re.DOTALL | re.MULTILINE)
+_DEPENDS_AND = re.compile(r"(\bdepends? on \S+ and )(\S+?)(?=,\s+we\b)")
+"""`numba==0.58.0 depends on numpy<1.26 and numpy==2.1.3, we can conclude`: the second is a constraint."""
+_MARKER = re.compile(r"\{[^{}\n]*\}")
+_AND = re.compile(r"\s+and\s+")
+_WHEELS_ALONE = "building from source is disabled"
+_NO_WHEELS = "have no usable wheels", "has no usable wheels"
+_BUILD_LABEL = re.compile(r"no version of ([A-Za-z0-9._-]+)==\S+\+(?:cu\d+|cpu|rocm)", re.IGNORECASE)
+
+Speakers = dict[tuple[str, SpecifierSet], str]
+
+
+def explain(said: str, image: ImageFacts, wanted: Iterable[Wanted], constraints: Iterable[Wanted]) -> str:
+    """`said` with `you require A and B` in the words of those who require A and B."""
+    speakers = _speakers(image, wanted, constraints)
+    text = _YOU_REQUIRE.sub(lambda match: _attributed(match[1], speakers, "you require "), _MARKER.sub("", said))
+    text = _DEPENDS_AND.sub(lambda match: match[1] + _attributed(match[2], speakers), text)
+    return "\n".join(text.replace(LOCAL, "").splitlines()[-LAST_LINES:])
+
+
+def hints(said: str) -> str:
+    """What to do about it, as far as uv's words tell."""
+    found = []
+    if match := _BUILD_LABEL.search(said):
+        found.append(
+            f"builds of {match[1]} with a label (`+cu118`, `+cpu`) are on its makers' own index alone: leave out the"
+            " label, or set UV_DEFAULT_INDEX and PIP_INDEX_URL to an index that has them"
+        )
+    if any(words in said for words in _NO_WHEELS) or _WHEELS_ALONE in said:
+        found.append(
+            "an image is made of wheels alone: ask for a version that has wheels for its Python, or build one with"
+            " `pip wheel` and publish it on your index"
+        )
+    return "; ".join(found)
+
+
+def _attributed(required: str, speakers: Speakers, otherwise: str = "") -> str:
+    parts = []
+    for part in _AND.split(" ".join(required.split())):
+        words = speakers.get(key) if (key := _key(part)) else None
+        parts.append(words or f"{otherwise}{part}")
+    return " and ".join(parts)
+
+
+def _speakers(image: ImageFacts, wanted: Iterable[Wanted], constraints: Iterable[Wanted]) -> Speakers:
+    """By package and bounds, whose they are; a person's own words come before the image's."""
+    held = [(wheel.name, f"=={wheel.version}", wheel) for wheel in image.wheels]
+    held += [(name, f"=={wheel.version}{LOCAL}", wheel) for name, wheel in other_names(image.holds).items()]
+    found = {(name, SpecifierSet(version)): held_words(wheel, image) for name, version, wheel in held}
+    for verb, many in (("allows only", constraints), ("asks for", wanted)):
+        for one in many:
+            found[one.name, one.requirement.specifier] = f"{shown(one.place)} {verb} {one.text}"
+    return found
+
+
+def _key(text: str) -> tuple[str, SpecifierSet] | None:
+    try:
+        requirement = Requirement(text)
+        return canonicalize_name(requirement.name), requirement.specifier
+    except (InvalidRequirement, InvalidSpecifier):
+        return None
+
+
+def files_of(wanted: Iterable[Wanted]) -> str:
+    """The names of the files that ask, for the first line of an error."""
+    return " and ".join(dict.fromkeys(Path(one.place.file).name for one in wanted)) or "the manifest"

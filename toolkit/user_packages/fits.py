@@ -1,0 +1,96 @@
+"""What is asked for, held against the framework's image: what it has already, and what it cannot become. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from packaging.version import Version
+
+from toolkit.errors import Problem
+from toolkit.lock.model import WheelPin
+from toolkit.user_packages.frameworks import answers, framework_of, is_name_of_a_framework
+from toolkit.user_packages.model import Asked, ImageFacts, Wanted, shown
+
+
+def fit(asked: Asked, image: ImageFacts) -> Asked:
+    """`asked` without what the image answers, with notes on that, and with a problem for each version that it has not.
+
+    A constraint on what the image has must let its version pass; pins of another tool's lock give way to it.
+    """
+    holds = image.holds
+    met = [(one, answers(one.name, holds)) for one in asked.wanted]
+    problems = [_conflict(one, wheel, image) for one, wheel in met if wheel and not _serves(one, wheel)]
+    limits = [(one, answers(one.name, holds)) for one in asked.constraints]
+    problems += [
+        _conflict(one, wheel, image, "allows only") for one, wheel in limits if wheel and not _serves(one, wheel)
+    ]
+    frameworks = [(one, wheel) for one, wheel in met if wheel and is_name_of_a_framework(one.name)]
+    # One that has extras is asked for still: the extras' packages are not the image's.
+    plain = [(one, wheel) for one, wheel in met if wheel and not one.requirement.extras]
+    there = [pair for pair in plain if pair not in frameworks]
+    left_out = {id(one) for one, _ in (*frameworks, *there)}
+    pins = tuple(pin for pin in asked.pins if answers(pin.name, holds) is None)
+    notes = [_about_framework(one, wheel) for one, wheel in frameworks if _serves(one, wheel)]
+    notes += [*_has_already(there), *_give_way(asked.pins, holds), *_skipped(asked.skipped, image)]
+    return replace(
+        asked,
+        wanted=tuple(one for one in asked.wanted if id(one) not in left_out),
+        constraints=tuple(one for one, wheel in limits if wheel is None),
+        pins=pins,
+        notes=(*asked.notes, *dict.fromkeys(notes)),
+        problems=(*asked.problems, *problems),
+    )
+
+
+def held_words(wheel: WheelPin, image: ImageFacts) -> str:
+    """`the image's tensorflow-cpu 2.19.1 holds keras at 3.15.1`."""
+    framework = framework_of(image.holds)
+    if framework is None or framework.name == wheel.name:
+        return f"the image has {wheel.name} {wheel.version}"
+    return f"the image's {framework.name} {framework.version} holds {wheel.name} at {wheel.version}"
+
+
+def _serves(wanted: Wanted, wheel: WheelPin) -> bool:
+    if not wanted.requirement.specifier.contains(Version(wheel.version), prereleases=True):
+        return False
+    # The same version under another name is another file.
+    return not wanted.hashes or wanted.name != wheel.name or wheel.sha256 in wanted.hashes
+
+
+def _conflict(wanted: Wanted, wheel: WheelPin, image: ImageFacts, verb: str = "asks for") -> Problem:
+    if wanted.requirement.specifier.contains(Version(wheel.version), prereleases=True):
+        what = f"{wanted.text}: {held_words(wheel, image)}, by a file whose SHA-256 is none of the hashes given"
+    else:
+        what = f"{verb} {wanted.text}; {held_words(wheel, image)}"
+    return Problem(what, wanted.place)
+
+
+def _about_framework(wanted: Wanted, wheel: WheelPin) -> str:
+    extras = f", and its extras ({', '.join(sorted(wanted.requirement.extras))}) are left out with it"
+    return (
+        f"{shown(wanted.place)}: {wanted.text} is answered by the image's {wheel.name} {wheel.version}; it is not"
+        f" installed again{extras if wanted.requirement.extras else ''}"
+    )
+
+
+def _has_already(there: Iterable[tuple[Wanted, WheelPin]]) -> list[str]:
+    names = [f"{wheel.name} {wheel.version}" for one, wheel in there if _serves(one, wheel)]
+    return [f"the image has already: {', '.join(dict.fromkeys(names))}"] if names else []
+
+
+def _give_way(pins: Iterable[Wanted], holds: Mapping[str, WheelPin]) -> list[str]:
+    """The packages that the image has at another version than the other tool's lock."""
+    met = [(pin, answers(pin.name, holds)) for pin in pins]
+    others = [(pin, wheel) for pin, wheel in met if wheel and not pin.requirement.specifier.contains(wheel.version)]
+    if not others:
+        return []
+    names = ", ".join(f"{pin.text} ({wheel.version})" for pin, wheel in others)
+    return [f"{Path(others[0][0].place.file).name} gives way to the image's versions: {names}"]
+
+
+def _skipped(skipped: tuple[str, ...], image: ImageFacts) -> list[str]:
+    if not skipped:
+        return []
+    return [f"not for Python {image.python} on Linux (x86_64), left out: {', '.join(skipped)}"]

@@ -1,0 +1,138 @@
+"""Which file of a code's folder says what it needs: the first of `FORMATS` that is there. The others are told.
+
+A format more is a file of this package and a row here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from toolkit.errors import Place, ToolkitError
+from toolkit.user_packages import conda, pins, pipfile, pyproject
+from toolkit.user_packages.model import NOTHING, Asked, ImageFacts
+from toolkit.user_packages.requirement import problem
+from toolkit.user_packages.requirements_txt import read_requirements
+
+_OTHERS = re.compile(
+    r"(.*[-_.])?(requirements?|reqs?|constraints?)([-_.].*)?\.(txt|in|pip)|pixi\.(toml|lock)|conda-lock\.yml",
+    re.IGNORECASE,
+)
+_FOLDER = re.compile(r"requirements?", re.IGNORECASE)
+_IN_PROGRAMS = re.compile(rb"install_requires|^# /// script\s*$", re.MULTILINE)
+"""setuptools' own, and the dependencies of a script in its comments (PEP 723)."""
+_LARGEST_LOOKED_AT = 1 << 20
+_MOST_NAMED = 12
+
+
+@dataclass(frozen=True)
+class Format:
+    """One way to say what code needs: the files' names, how one is read, and the locks that may lie beside it.
+
+    A file counts where it `asks` for what is read, and is told where it `mentions` a dependency at all.
+    """
+
+    names: tuple[str, ...]
+    read: Callable[[Path, Path, ImageFacts], Asked]
+    asks: Callable[[Path, Path], bool] = lambda _file, _code: True
+    mentions: Callable[[Path, Path], bool] = lambda _file, _code: True
+    locks: tuple[str, ...] = ()
+
+
+def _requirements(file: Path, code: Path, image: ImageFacts) -> Asked:
+    return read_requirements(file, code, image, partial(_itself, image=image))
+
+
+def _conda(file: Path, code: Path, image: ImageFacts) -> Asked:
+    return conda.read_conda(file, code, image, partial(_itself, image=image))
+
+
+FORMATS = (
+    Format(("requirements.txt",), _requirements),
+    Format(("requirements.in",), _requirements),
+    Format((pyproject.FILE,), pyproject.read_project, pyproject.asks, pyproject.mentions, pins.OF_A_PROJECT),
+    Format((pipfile.FILE,), pipfile.read_pipfile, locks=pins.OF_A_PIPFILE),
+    Format(conda.FILES, _conda, conda.asks, conda.asks),
+)
+
+
+def read_asked(code: Path, image: ImageFacts) -> Asked:
+    """What the code in the folder `code` asks for, and what files there are not read, in words.
+
+    Raises `ToolkitError` (C102) where the file that counts cannot be read at all.
+    """
+    there = [(form, code / name) for form in FORMATS for name in form.names if _is_there(code / name)]
+    mentioning = [(form, file) for form, file in there if _does(form.mentions, file, code)]
+    silent = tuple(file for one, file in there if (one, file) not in mentioning)
+    if not mentioning:
+        return Asked(notes=_left(code, silent, ()))
+    form, file = next((one for one in mentioning if _does(one[0].asks, one[1], code)), mentioning[0])
+    lock = next((code / name for name in form.locks if _is_there(code / name)), None)
+    asked = form.read(file, code, image)
+    if lock:
+        asked += pins.read_pins(lock, code, image)
+    read = (file, *([lock] if lock else ()))
+    return asked + Asked(notes=_left(code, (*read, *asked.files, *silent), read))
+
+
+def _itself(folder: Path, extras: tuple[str, ...], *, image: ImageFacts) -> Asked:
+    """What `-e .[extras]` asks for: the project's dependencies. The folder itself is on PYTHONPATH."""
+    file = folder / pyproject.FILE
+    if file.is_file():
+        found = pyproject.read_project(file, folder, image, extras) + Asked(files=(file,))
+    elif extras:
+        return problem(f"there is no {pyproject.FILE} that has the extras {', '.join(extras)}", Place(str(folder)))
+    else:
+        found = NOTHING
+    reported = "`.` is not installed, for the code's folder is on PYTHONPATH; what its pyproject.toml asks for is read"
+    return found + Asked(notes=(reported,))
+
+
+def _does(look: Callable[[Path, Path], bool], file: Path, code: Path) -> bool:
+    """A file that cannot be read may ask for something; where it counts, reading it says what is wrong."""
+    try:
+        return look(file, code)
+    except ToolkitError:
+        return True
+
+
+def _is_there(file: Path) -> bool:
+    """A broken link is there, too: reading it says so."""
+    return file.is_file() or file.is_symlink()
+
+
+def _left(code: Path, apart: tuple[Path, ...], read: tuple[Path, ...]) -> tuple[str, ...]:
+    """The files that name dependencies and are not read, but for those `apart`, in a line."""
+    files = [code / name for form in FORMATS for name in (*form.names, *form.locks) if _is_there(code / name)]
+    files += sorted(_others(code))
+    known = {os.path.normpath(file) for file in apart}
+    names = [str(file.relative_to(code)) for file in dict.fromkeys(files) if os.path.normpath(file) not in known]
+    if not names:
+        return ()
+    some = ", ".join(names[:_MOST_NAMED]) + (f" and {len(names) - _MOST_NAMED} more" if names[_MOST_NAMED:] else "")
+    if not read:
+        return (f"{some}: not read; name what is needed in a requirements.txt (`-r FILE` reads another)",)
+    return (f"{' with '.join(file.name for file in read)} is read; not read: {some}",)
+
+
+def _others(code: Path) -> Iterator[Path]:
+    """Files that name dependencies by their name or in their program, here and in a folder `requirements`."""
+    for file in code.iterdir() if code.is_dir() else ():
+        if _FOLDER.fullmatch(file.name) and file.is_dir():
+            yield from (one for one in file.iterdir() if one.suffix in (".txt", ".in") and one.is_file())
+        elif file.is_file() and (_OTHERS.fullmatch(file.name) or _names_packages(file)):
+            yield file
+
+
+def _names_packages(file: Path) -> bool:
+    if file.suffix != ".py" and file.name != "setup.cfg":
+        return False
+    try:
+        with file.open("rb") as stream:
+            return bool(_IN_PROGRAMS.search(stream.read(_LARGEST_LOOKED_AT)))
+    except OSError:
+        return False

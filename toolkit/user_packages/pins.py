@@ -1,0 +1,140 @@
+"""Locks of other tools beside a project file: uv.lock, poetry.lock, pdm.lock, pylock.toml (PEP 751), Pipfile.lock.
+
+What the project file asks for counts; the lock says which versions, and which files may serve. Its versions give way
+where the framework's image has the package already.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from packaging.markers import InvalidMarker, Marker
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from toolkit.errors import Code, Place, ToolkitError
+from toolkit.user_packages.model import Asked, ImageFacts, Wanted
+from toolkit.user_packages.text import UnreadableError, items, read_text, read_toml, table, unreadable
+
+_SHA256 = re.compile(r"sha256:([0-9a-f]{64})$")
+_NAMED = re.compile(r"\s*(?:name\s*=\s*\"([^\"]+)\"|\"([^\"]+)\":\s*\{)")
+Entry = tuple[str, str, list[str]]
+"""A package's name, its version, and the hashes of its files (`sha256:…`)."""
+
+
+def read_pins(file: Path, code: Path, image: ImageFacts) -> Asked:
+    """The versions that the lock `file` holds for the image; raises `ToolkitError` (C102) where it is no such file."""
+    try:
+        values, text = _values(file, code)
+        entries = list(_KINDS[file.name](values, image))
+    except (TypeError, AttributeError, KeyError, InvalidMarker) as error:
+        what = f"{file} is not as its tool writes it: {error}"
+        raise ToolkitError(Code.CODE, what, hint="let its tool write it anew, or move it away") from None
+    counts = Counter(name for name, _ in {entry[:2] for entry in entries})
+    several = {name for name, count in counts.items() if count > 1}
+    lines = _lines(text)
+    pins = [_pin(entry, file, lines) for entry in entries if entry[0] not in several]
+    notes = [f"{file.name}: more than one version of {name} may serve: none is held" for name in sorted(several)]
+    return Asked(pins=tuple(pin for pin in pins if pin), notes=tuple(notes))
+
+
+def _values(file: Path, code: Path) -> tuple[dict[str, Any], str]:
+    if file.suffix != ".lock" or file.name != "Pipfile.lock":
+        return read_toml(file, code)
+    try:
+        text = read_text(file, code)
+        return table(json.loads(text)), text
+    except UnreadableError as error:
+        raise unreadable(file, error) from None
+    except (ValueError, RecursionError) as error:
+        raise ToolkitError(Code.CODE, f"{file} is not valid JSON: {error}") from None
+
+
+def _pin(entry: Entry, file: Path, lines: dict[str, int]) -> Wanted | None:
+    name, version, hashes = entry
+    try:
+        requirement = Requirement(f"{name}=={version}")
+    except InvalidRequirement:
+        return None
+    found = frozenset(match[1] for one in hashes if (match := _SHA256.match(one)))
+    line = lines.get(name, 0)
+    return Wanted(requirement, Place(str(file), line, 1 if line else 0), found)
+
+
+def _lines(text: str) -> dict[str, int]:
+    """By package, the first line that names it, in TOML or in JSON: `name = "six"`, `"six": {`."""
+    found: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if match := _NAMED.match(line):
+            found.setdefault(canonicalize_name(match[1] or match[2]), number)
+    return found
+
+
+def _uv(values: dict[str, Any], image: ImageFacts) -> Iterator[Entry]:
+    for package in items(values.get("package")):
+        if "registry" not in table(package.get("source")):
+            continue
+        markers = items(package.get("resolution-markers"))
+        if markers and not any(_holds(marker, image) for marker in markers):
+            continue
+        files = [*items(package.get("wheels")), package.get("sdist")]
+        yield _name(package), str(package["version"]), [str(table(one).get("hash", "")) for one in files]
+
+
+def _poetry(values: dict[str, Any], image: ImageFacts) -> Iterator[Entry]:
+    """Poetry's and PDM's; old ones of Poetry have the files in `[metadata.files]`."""
+    elsewhere = table(table(values.get("metadata")).get("files"))
+    for package in items(values.get("package")):
+        if package.get("source", {}).get("type", "legacy") != "legacy" or package.get("git") or package.get("path"):
+            continue
+        marker = package.get("markers") or package.get("marker")
+        if isinstance(marker, str) and not _holds(marker, image):
+            continue
+        files = package.get("files") or elsewhere.get(package["name"], [])
+        yield _name(package), str(package["version"]), [str(table(one).get("hash", "")) for one in items(files)]
+
+
+def _pylock(values: dict[str, Any], image: ImageFacts) -> Iterator[Entry]:
+    for package in items(values.get("packages")):
+        if "version" not in package or any(key in package for key in ("vcs", "directory", "archive")):
+            continue
+        if package.get("marker") and not Marker(package["marker"]).evaluate(
+            {**image.markers, "extras": frozenset(), "dependency_groups": frozenset()}, context="lock_file"
+        ):
+            continue
+        files = [*items(package.get("wheels")), package.get("sdist")]
+        digests = [f"sha256:{table(table(one).get('hashes')).get('sha256', '')}" for one in files if one]
+        yield _name(package), str(package["version"]), digests
+
+
+def _pipenv(values: dict[str, Any], image: ImageFacts) -> Iterator[Entry]:
+    for name, entry in table(values.get("default")).items():
+        version = str(entry.get("version", ""))
+        if not version.startswith("==") or (entry.get("markers") and not _holds(entry["markers"], image)):
+            continue
+        yield canonicalize_name(name), version[2:], [str(one) for one in items(entry.get("hashes"))]
+
+
+def _name(package: dict[str, Any]) -> str:
+    return canonicalize_name(str(package["name"]))
+
+
+def _holds(marker: str, image: ImageFacts) -> bool:
+    return Marker(marker).evaluate(dict(image.markers))
+
+
+_KINDS: dict[str, Callable[[dict[str, Any], ImageFacts], Iterator[Entry]]] = {
+    "uv.lock": _uv,
+    "poetry.lock": _poetry,
+    "pdm.lock": _poetry,
+    "pylock.toml": _pylock,
+    "Pipfile.lock": _pipenv,
+}
+OF_A_PROJECT = ("uv.lock", "poetry.lock", "pdm.lock", "pylock.toml")
+"""Beside a pyproject.toml: the first that is there holds the versions."""
+OF_A_PIPFILE = ("Pipfile.lock",)

@@ -1,0 +1,45 @@
+"""Pipenv's `Pipfile`: its `[packages]`; `[dev-packages]` are told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from toolkit.errors import Place
+from toolkit.user_packages.model import Asked, ImageFacts
+from toolkit.user_packages.poetry import of_table
+from toolkit.user_packages.requirement import together
+from toolkit.user_packages.text import items, line_at, line_of, read_toml, table
+
+FILE = "Pipfile"
+_OF_MARKERS = ("os_name", "sys_platform", "platform_machine", "platform_system", "python_version")
+_PYPI = "https://pypi.org/simple"
+
+
+def read_pipfile(file: Path, code: Path, image: ImageFacts) -> Asked:
+    """What the Pipfile asks for; raises `ToolkitError` (C102) where it is no TOML."""
+    values, text = read_toml(file, code)
+    parts = []
+    for name, value in table(values.get("packages")).items():
+        line = line_of(text, name)
+        place = Place(str(file), line, 1 if line else 0)
+        parts.append(of_table(name, _in_poetrys_words(value), place, image, line_at(text, line)))
+    notes = []
+    if dev := table(values.get("dev-packages")):
+        notes.append(f"{file.name}: [dev-packages] are not read: {', '.join(dev)}")
+    requires = table(values.get("requires"))
+    python = str(requires.get("python_full_version") or requires.get("python_version") or image.python)
+    if python not in (image.python, image.full_python):
+        notes.append(f"{file.name} asks for Python {python}; the image has {image.full_python}")
+    if any(str(table(one).get("url", "")).rstrip("/") != _PYPI for one in items(values.get("source"))):
+        notes.append(f"{file.name}: [[source]] is not asked: wheels are this machine's index's")
+    return together([*parts, Asked(notes=tuple(notes))])
+
+
+def _in_poetrys_words(value: object) -> object:
+    """An entry's markers, which Pipenv may write as keys of their own, as one; another index as a source."""
+    if not isinstance(value, dict):
+        return value
+    markers = [str(value["markers"])] if value.get("markers") else []
+    markers += [f"{name} {value[name]}" for name in _OF_MARKERS if value.get(name)]
+    joined = " and ".join(f"({one})" for one in markers)
+    return {**value, "markers": joined, "source": value.get("index") if value.get("index") != "pypi" else None}

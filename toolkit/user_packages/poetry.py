@@ -1,0 +1,178 @@
+"""Poetry's dependencies in `pyproject.toml`: its constraints in PEP 440's words, its tables in PEP 508's."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from packaging.markers import InvalidMarker, Marker
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from toolkit.errors import Place
+from toolkit.user_packages.model import Asked, ImageFacts
+from toolkit.user_packages.requirement import from_elsewhere, problem, read_requirement, together
+from toolkit.user_packages.text import items, line_at, line_of, table
+
+POETRY = "poetry"
+_NOT_OF_AN_INDEX = ("git", "path", "url", "file", "source")
+_PART = re.compile(r"(\^|~=|~|===|==|!=|<=|>=|=|<|>)?\s*v?([^\s,<>=!~^]+)")
+
+
+def specifiers(constraint: str) -> tuple[SpecifierSet, ...]:
+    """Poetry's version constraint as the alternatives of its `||`; raises ValueError for what is none.
+
+    `^1.2` is `>=1.2,<2`, `~1.2` is `>=1.2,<1.3`, `1.2.*` and `1.2` are what they say, `*` is anything.
+    """
+    return tuple(_all_of(part) for part in re.split(r"\s*\|\|?\s*", constraint.strip()))
+
+
+def read_poetry(
+    file: Path,
+    text: str,
+    poetry: dict[str, Any],
+    image: ImageFacts,
+    extras: tuple[str, ...] = (),
+    groups: tuple[str, ...] = (),
+    *,
+    has_project: bool = False,
+) -> Asked:
+    """What `[tool.poetry]` asks for: its dependencies, with the `extras` and `groups` that are asked for.
+
+    `has_project`: PEP 621's table names the dependencies, and Poetry's only says where they come from.
+    """
+    reading = _Reading(file, text, image)
+    wanted: set[str] = {canonicalize_name(extra) for extra in extras}
+    optional: dict[str, list[Any]] = {canonicalize_name(k): items(v) for k, v in table(poetry.get("extras")).items()}
+    taken: set[str] = {canonicalize_name(str(name)) for extra in wanted for name in optional.get(extra, [])}
+    parts = [reading.table(table(poetry.get("dependencies")), taken, only_sources=has_project)]
+    there = groups_of(poetry)
+    asked: set[str] = {canonicalize_name(name) for name in groups}
+    parts += [reading.table(table(there[name].get("dependencies")), taken) for name in there if name in asked]
+    for kind, left in (("groups", set(there) - asked), ("extras", set(optional) - wanted)):
+        if left:
+            names = sorted(left)
+            how = f'`{kind} = ["{names[0]}"]` in [tool.toolkit] asks for one'
+            parts.append(Asked(notes=(f"{file.name}: Poetry's {kind} not asked for: {', '.join(names)} ({how})",)))
+    if poetry.get("source"):
+        parts.append(Asked(notes=(f"{file.name}: [[tool.poetry.source]]: wheels are this machine's index's",)))
+    return together(parts)
+
+
+def groups_of(poetry: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Poetry's groups by normalised name; `dev-dependencies` of old are the group `dev`."""
+    there: dict[str, dict[str, Any]] = {}
+    for name, group in table(poetry.get("group")).items():
+        there[canonicalize_name(name)] = table(group)
+    if poetry.get("dev-dependencies"):
+        there["dev"] = {"dependencies": poetry["dev-dependencies"]}
+    return there
+
+
+def of_table(name: str, value: Any, place: Place, image: ImageFacts, source_line: str = "") -> Asked:
+    """One entry: a version, a table (`{version, extras, markers, python, …}`), or a list of either."""
+    if isinstance(value, list):
+        return together([of_table(name, one, place, image, source_line) for one in value])
+    entry = {"version": value} if isinstance(value, str) else table(value)
+    if elsewhere := next((key for key in _NOT_OF_AN_INDEX if entry.get(key)), None):
+        return problem(from_elsewhere(name, elsewhere), place, source_line)
+    try:
+        if not _counts(entry, image):
+            return Asked(skipped=(f"{name} ({place.file.rpartition('/')[2]}:{place.line})",))
+        alternatives = specifiers(str(entry.get("version", "*")))
+    except (ValueError, InvalidMarker) as error:
+        return problem(f"{name}: {error}", place, source_line)
+    if len(alternatives) > 1:
+        what = f"{name}: `{entry['version']}` has alternatives, which the resolver cannot be told: name one"
+        return problem(what, place, source_line)
+    extras = f"[{','.join(map(str, items(entry.get('extras'))))}]" if entry.get("extras") else ""
+    found = read_requirement(f"{name}{extras}{alternatives[0]}", place, image, source_line=source_line)
+    if entry.get("allow-prereleases"):
+        found += Asked(notes=(f"{name}: `allow-prereleases` is not followed: ask for one by its version",))
+    return found
+
+
+class _Reading:
+    def __init__(self, file: Path, text: str, image: ImageFacts) -> None:
+        self._file, self._text, self._image = file, text, image
+
+    def table(self, entries: dict[str, Any], taken: set[str], *, only_sources: bool = False) -> Asked:
+        """A table of dependencies; an optional one where `taken` has it. `python` is the image's."""
+        parts = []
+        for name, value in entries.items():
+            line = self._line(name)
+            place = Place(str(self._file), line, 1 if line else 0)
+            source = line_at(self._text, line)
+            optional = bool(table(value).get("optional")) and canonicalize_name(name) not in taken
+            if name.lower() == "python":
+                parts.append(self._python(str(value), place))
+            elif optional or (only_sources and not any(key in table(value) for key in _NOT_OF_AN_INDEX)):
+                continue
+            else:
+                parts.append(of_table(name, value, place, self._image, source))
+        return together(parts)
+
+    def _python(self, wanted: str, place: Place) -> Asked:
+        try:
+            fits = any(one.contains(self._image.full_python, prereleases=True) for one in specifiers(wanted))
+        except ValueError as error:
+            return problem(f"python: {error}", place)
+        said = f"{self._file.name} asks for Python {wanted}; the image has {self._image.full_python}"
+        return Asked(notes=() if fits else (said,))
+
+    def _line(self, name: str) -> int:
+        entry = re.compile(rf"\s*[\"']?{re.escape(name)}[\"']?\s*[=.]")
+        headed = re.compile(rf"\s*\[+tool\.poetry\..*\.[\"']?{re.escape(name)}[\"']?\]")
+        lines = enumerate(self._text.splitlines(), 1)
+        return next((at for at, line in lines if entry.match(line) or headed.match(line)), line_of(self._text, name))
+
+
+def _counts(entry: dict[str, Any], image: ImageFacts) -> bool:
+    """Whether the entry's marker, Python and platform are the image's."""
+    if entry.get("markers") and not Marker(str(entry["markers"])).evaluate(dict(image.markers)):
+        return False
+    if entry.get("platform") and entry["platform"] != "linux":
+        return False
+    bounds = specifiers(str(entry.get("python", "*")))
+    return any(one.contains(image.full_python, prereleases=True) for one in bounds)
+
+
+def _all_of(text: str) -> SpecifierSet:
+    if not text:
+        raise ValueError("a version is missing")
+    found, at = SpecifierSet(), 0
+    while at < len(text):
+        match = _PART.match(text, at)
+        if not match:
+            raise ValueError(f"`{text}` is no version constraint")
+        found &= _one(match[1] or "", match[2])
+        at = match.end()
+        at += len(re.match(r"[\s,]*", text[at:])[0])  # type: ignore[index]
+    return found
+
+
+def _one(sign: str, version: str) -> SpecifierSet:
+    try:
+        if version == "*":
+            return SpecifierSet()
+        if version.endswith(".*"):
+            return SpecifierSet(f"{'!=' if sign == '!=' else '=='}{version}")
+        if sign in ("^", "~"):
+            release = Version(version).release
+            return SpecifierSet(f">={version},<{_caret(release) if sign == '^' else _tilde(release)}")
+        return SpecifierSet(f"{sign if sign not in ('', '=') else '=='}{version}")
+    except (InvalidSpecifier, InvalidVersion) as error:
+        raise ValueError(str(error)) from None
+
+
+def _caret(release: tuple[int, ...]) -> str:
+    """The first version that changes the leftmost number that is not 0, or the last one that is written."""
+    at = next((place for place, number in enumerate(release) if number), len(release) - 1)
+    return ".".join(map(str, (*release[:at], release[at] + 1)))
+
+
+def _tilde(release: tuple[int, ...]) -> str:
+    kept = release[:2]
+    return ".".join(map(str, (*kept[:-1], kept[-1] + 1)))

@@ -1,0 +1,204 @@
+"""`pyproject.toml`: a project's dependencies (PEP 621), with the extras and dependency groups (PEP 735) asked for.
+
+`[tool.toolkit]` says which: `extras = ["plots"]`, `groups = ["train"]`. What is not asked for is told.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from packaging.dependency_groups import resolve_dependency_groups
+from packaging.markers import InvalidMarker, Marker
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+
+from toolkit.errors import Place
+from toolkit.user_packages.frameworks import answers
+from toolkit.user_packages.model import Asked, ImageFacts
+from toolkit.user_packages.poetry import POETRY, groups_of, read_poetry
+from toolkit.user_packages.requirement import from_elsewhere, holds, problem, read_requirement, together
+from toolkit.user_packages.text import items, line_at, line_of, read_toml, table
+
+FILE = "pyproject.toml"
+_NO_SOURCES = {"marker", "extra", "group"}
+_IGNORED_OF_UV = ("constraint-dependencies", "override-dependencies", "index", "find-links", "no-index", "index-url")
+_DIALECTS = {
+    "[tool.flit.metadata]": ("flit", "metadata", "requires"),
+    "[tool.pdm.dev-dependencies]": ("pdm", "dev-dependencies"),
+    "[tool.hatch.envs]": ("hatch", "envs"),
+    "[tool.pixi.dependencies]": ("pixi", "dependencies"),
+    "[tool.pixi.pypi-dependencies]": ("pixi", "pypi-dependencies"),
+}
+
+
+def asks(file: Path, code: Path) -> bool:
+    """Whether it names dependencies that are read."""
+    values, _ = read_toml(file, code)
+    project, tool = table(values.get("project")), table(values.get("tool"))
+    ours, poetry = table(tool.get("toolkit")), table(table(tool.get(POETRY)).get("dependencies"))
+    return bool(project.get("dependencies") or set(poetry) - {"python"} or ours.get("extras") or ours.get("groups"))
+
+
+def mentions(file: Path, code: Path) -> bool:
+    """Whether it names any dependency, in any of the forms that are read or told."""
+    values, _ = read_toml(file, code)
+    project, tool = table(values.get("project")), table(values.get("tool"))
+    named = any(project.get(key) for key in ("dependencies", "optional-dependencies", "dynamic"))
+    return bool(named or values.get("dependency-groups") or tool.get(POETRY) or _others(tool))
+
+
+def read_project(file: Path, code: Path, image: ImageFacts, extras: tuple[str, ...] = ()) -> Asked:
+    """What the project asks for, with its `extras`; raises `ToolkitError` (C102) where it is no TOML."""
+    values, text = read_toml(file, code)
+    project, tool = table(values.get("project")), table(values.get("tool"))
+    ours, poetry = table(tool.get("toolkit")), table(tool.get(POETRY))
+    extras = (*extras, *map(str, items(ours.get("extras"))))
+    groups = tuple(map(str, items(ours.get("groups"))))
+    reading = _Reading(file, text, image)
+    parts = [
+        reading.unknown("extra", extras, (project.get("optional-dependencies"), poetry.get("extras"))),
+        reading.unknown("group", groups, (values.get("dependency-groups"), groups_of(poetry))),
+        reading.python(project.get("requires-python")),
+        reading.lines(items(project.get("dependencies"))),
+        reading.groups(values.get("dependency-groups"), groups),
+        Asked(notes=tuple(_dynamic(file, project, tool)) + tuple(_others_told(file, tool))),
+    ]
+    if POETRY in tool:
+        has_project = bool(project.get("dependencies"))
+        parts.append(read_poetry(file, text, poetry, image, extras, groups, has_project=has_project))
+    found = reading.extras(project, together(parts), extras)
+    return found + reading.sources(table(tool.get("uv")), found)
+
+
+class _Reading:
+    """The parts of one project file; each gives what it asks."""
+
+    def __init__(self, file: Path, text: str, image: ImageFacts) -> None:
+        self._file, self._text, self._image = file, text, image
+
+    def place(self, *needles: str) -> Place:
+        line = line_of(self._text, *needles)
+        return Place(str(self._file), line, 1 if line else 0)
+
+    def python(self, wanted: Any) -> Asked:
+        if not isinstance(wanted, str):
+            return Asked()
+        try:
+            fits = SpecifierSet(wanted).contains(self._image.full_python, prereleases=True)
+        except InvalidSpecifier:
+            return problem(f"requires-python = {wanted!r} is no version", self.place("requires-python"))
+        said = f"{self._file.name} asks for Python {wanted}; the image has {self._image.full_python}"
+        return Asked(notes=() if fits else (said,))
+
+    def lines(self, lines: list[Any]) -> Asked:
+        return together([self._line(str(line)) for line in lines])
+
+    def _line(self, line: str) -> Asked:
+        place = self.place(line)
+        return read_requirement(line, place, self._image, source_line=line_at(self._text, place.line))
+
+    def unknown(self, kind: str, asked: tuple[str, ...], tables: tuple[Any, ...]) -> Asked:
+        """The names that are asked for and are in none of the `tables`."""
+        known = {canonicalize_name(name) for one in tables for name in table(one)}
+        strange = [name for name in asked if canonicalize_name(name) not in known]
+        return together([problem(f"there is no {kind} `{name}`: {_of(known)}", self.place(name)) for name in strange])
+
+    def extras(self, project: dict[str, Any], asked: Asked, wanted: tuple[str, ...]) -> Asked:
+        """`asked` with the extras that are `wanted`, or that it takes of the project itself (`leaf[plots]`); the
+        others by name."""
+        there = {canonicalize_name(name): lines for name, lines in table(project.get("optional-dependencies")).items()}
+        name, done = canonicalize_name(str(project.get("name", ""))), set[str]()
+        asked, own = _without(asked, name)
+        todo = [*wanted, *own]
+        while todo:
+            extra = canonicalize_name(todo.pop(0))
+            if extra not in done:
+                done.add(extra)
+                more, own = _without(self.lines(items(there.get(extra))), name)
+                asked, todo = asked + more, [*todo, *own]
+        return asked + _unread(self._file, "extras", sorted(set(there) - done))
+
+    def groups(self, there: Any, wanted: tuple[str, ...]) -> Asked:
+        known = {canonicalize_name(name) for name in table(there)}
+        asked = [canonicalize_name(name) for name in wanted if canonicalize_name(name) in known]
+        unread = _unread(self._file, "groups", sorted(known - set(asked)))
+        if not asked:
+            return unread
+        try:
+            lines = resolve_dependency_groups(table(there), *asked)
+        except (ValueError, LookupError, TypeError, ExceptionGroup) as error:
+            return problem(f"[dependency-groups]: {_innermost(error)}", self.place("dependency-groups"))
+        return together([self.lines(list(lines)), unread])
+
+    def sources(self, uv: dict[str, Any], asked: Asked) -> Asked:
+        """uv's own tables, which take a package that is `asked` for from elsewhere than this machine's index."""
+        needed = {one.name for one in asked.wanted if not answers(one.name, self._image.holds)}
+        parts = []
+        for name, source in table(uv.get("sources")).items():
+            entries = [table(one) for one in (source if isinstance(source, list) else [source])]
+            kinds = {kind for one in entries if self._counts(one) for kind in one} - _NO_SOURCES
+            if kinds and canonicalize_name(name) in needed:
+                kind = min(kinds)
+                parts.append(problem(f"[tool.uv.sources]: {from_elsewhere(name, kind)}", self.place(name, kind)))
+        if ignored := [key for key in _IGNORED_OF_UV if uv.get(key)]:
+            parts.append(Asked(notes=(f"{self._file.name}: [tool.uv] {', '.join(ignored)}: not read",)))
+        return together(parts)
+
+    def _counts(self, source: dict[str, Any]) -> bool:
+        try:
+            return "marker" not in source or holds(Marker(str(source["marker"])), self._image)
+        except InvalidMarker:
+            return True
+
+
+def _without(asked: Asked, name: str) -> tuple[Asked, list[str]]:
+    """`asked` without the project `name` itself, and the extras that it asks of it."""
+    own = [one for one in asked.wanted if one.name == name]
+    rest = tuple(one for one in asked.wanted if one.name != name)
+    return replace(asked, wanted=rest), sorted({extra for one in own for extra in one.requirement.extras})
+
+
+def _innermost(error: Exception) -> Exception:
+    """packaging puts what is wrong into groups of exceptions; the first says it."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _of(there: Any) -> str:
+    return f"it has {', '.join(sorted(there))}" if there else "it has none"
+
+
+def _unread(file: Path, kind: str, names: list[str]) -> Asked:
+    if not names:
+        return Asked()
+    how = f'`{kind} = ["{names[0]}"]` in [tool.toolkit] asks for one'
+    return Asked(notes=(f"{file.name}: {kind} not asked for: {', '.join(names)} ({how})",))
+
+
+def _dynamic(file: Path, project: dict[str, Any], tool: dict[str, Any]) -> list[str]:
+    if "dependencies" not in items(project.get("dynamic")):
+        return []
+    dynamic = table(table(table(tool.get("setuptools")).get("dynamic")).get("dependencies"))
+    files = dynamic.get("file", [])
+    names = [files] if isinstance(files, str) else [str(name) for name in items(files)]
+    way = f"put `-r {names[0]}` into a requirements.txt" if names else "name them in a requirements.txt"
+    return [f"{file.name}: its dependencies are dynamic, and not read: {way}"]
+
+
+def _others(tool: dict[str, Any]) -> list[str]:
+    """The tables of other tools that name dependencies."""
+    found = []
+    for title, keys in _DIALECTS.items():
+        value: Any = tool
+        for key in keys:
+            value = table(value).get(key)
+        if value:
+            found.append(title)
+    return found
+
+
+def _others_told(file: Path, tool: dict[str, Any]) -> list[str]:
+    return [f"{file.name}: {title} is not read" for title in _others(tool)]

@@ -1,0 +1,61 @@
+"""What a person's code needs besides the framework, read from the files that people already have.
+
+Python packages from the file that counts of those beside the code (`formats`), Debian packages from the manifest.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from toolkit.catalogue.model import Additions
+from toolkit.errors import Code, ToolkitError
+from toolkit.user_packages.fits import fit
+from toolkit.user_packages.formats import read_asked
+from toolkit.user_packages.model import Asked, ImageFacts, Needs, Wanted
+
+LOCKS = {"cpu": "toolkit.lock", "cuda": "toolkit-cuda.lock"}
+"""Beside the code, by flavour: what is locked stands on the versions of one flavour of the framework."""
+
+
+def read_additions(code: Path, packages: tuple[str, ...], image: ImageFacts, flavour: str = "cpu") -> Needs:
+    """What the code in the folder `code` with the manifest's `packages` needs on top of `image`.
+
+    Raises `ToolkitError` (C102) with file and line of all that cannot be locked, or that the image excludes.
+    """
+    asked = fit(read_asked(code, image), image)
+    if asked.problems:
+        raise _refused(code, asked)
+    constraints = (*asked.constraints, *asked.pins)
+    additions = Additions(
+        requirements=tuple(dict.fromkeys(one.text for one in asked.wanted)),
+        packages=tuple(sorted(packages)),
+        lock=code / LOCKS[flavour],
+        constraints=tuple(dict.fromkeys(one.text for one in constraints)) if asked.wanted else (),
+        hashes=_hashes((*asked.wanted, *constraints)) if asked.wanted else (),
+    )
+    empty = not additions.requirements and not additions.packages
+    return Needs(None if empty else additions, (*asked.notes, *_unhashed(asked)), asked.wanted, constraints)
+
+
+def _unhashed(asked: Asked) -> tuple[str, ...]:
+    """What has no hashes where others have: pip refuses it, and here it gets the index's."""
+    bare = dict.fromkeys(one.name for one in asked.wanted if not one.hashes)
+    some = any(one.hashes for one in asked.wanted)
+    return (f"no hashes are given for {', '.join(bare)}: the index's are locked",) if some and bare else ()
+
+
+def _hashes(wanted: tuple[Wanted, ...]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """By package, the files that all who give hashes for it let serve."""
+    found: dict[str, frozenset[str]] = {}
+    for one in wanted:
+        if one.hashes:
+            found[one.name] = found.get(one.name, one.hashes) & one.hashes
+    return tuple((name, tuple(sorted(found[name]))) for name in sorted(found))
+
+
+def _refused(code: Path, asked: Asked) -> ToolkitError:
+    files = dict.fromkeys(problem.place.file for problem in asked.problems if problem.place)
+    held = any("the image" in problem.what for problem in asked.problems)
+    hint = "leave out the version, or choose a framework that has it: toolkit frameworks" if held else ""
+    what = f"{' and '.join(files) or code} {'ask' if len(files) > 1 else 'asks'} for what cannot be locked"
+    return ToolkitError(Code.CODE, what, tuple(dict.fromkeys(asked.problems)), hint=hint)

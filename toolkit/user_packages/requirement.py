@@ -1,0 +1,112 @@
+"""One requirement, in whichever file it stands: what is asked, whether it counts in the image, or why it cannot be
+locked. Pure."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from packaging.markers import Marker
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+from toolkit.errors import Place, Problem
+from toolkit.user_packages.model import NOTHING, Asked, ImageFacts, Wanted, shown
+
+_VERSION_CONTROL = re.compile(r"(git|hg|svn|bzr)(\+|@|://)", re.IGNORECASE)
+_URL = re.compile(r"(https?|ftp|s3|file):", re.IGNORECASE)
+_ARCHIVE = re.compile(r"\.(whl|zip|tar|tgz|tbz|txz|tar\.[a-z0-9]+)$", re.IGNORECASE)
+_WRITTEN_VERSION_CONTROL = {"git": "git", "hg": "Mercurial", "svn": "Subversion", "bzr": "Bazaar"}
+VENDOR = (
+    "publish a wheel of it on your package index, or copy its source into the code's folder, which is on PYTHONPATH"
+)
+INDEX = (
+    "the tool locks and fetches from this machine's own index, and a file of requirements adds none: leave this out,"
+    " and name the index in UV_DEFAULT_INDEX (for `toolkit lock`) and PIP_INDEX_URL (for both)"
+)
+_CONDAS_EXPORT = re.compile(r"[A-Za-z0-9._-]+=[^=]")
+_OF_THE_KERNEL = ("platform_release", "platform_version")
+
+
+def read_requirement(
+    text: str, place: Place, image: ImageFacts, hashes: frozenset[str] = frozenset(), source_line: str = ""
+) -> Asked:
+    """What the requirement `text` (PEP 508) asks of `image`.
+
+    A marker that does not hold in the image makes it skipped; what cannot be locked makes a problem.
+    """
+    if refused := refusal(text):
+        return problem(refused, place, source_line)
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement as error:
+        hint = "; a single `=` is conda's, and pip's is `==`" if _CONDAS_EXPORT.match(text) else ""
+        return problem(f"no requirement: {str(error).splitlines()[0]}{hint}", place, source_line)
+    if requirement.url:
+        return problem(_refused_direct(requirement.name, requirement.url), place, source_line)
+    marker, requirement.marker = requirement.marker, None
+    if marker and (kernel := [name for name in _OF_THE_KERNEL if name in str(marker)]):
+        return problem(f"`{kernel[0]}` is a host's kernel, which no image knows", place, source_line)
+    if marker and not holds(marker, image):
+        return Asked(skipped=(f"{requirement.name} ({shown(place)})",))
+    return Asked(wanted=(Wanted(requirement, place, hashes),))
+
+
+def holds(marker: Marker, image: ImageFacts) -> bool:
+    """Whether the marker holds in the image."""
+    return marker.evaluate(dict(image.markers))
+
+
+def refusal(text: str) -> str:
+    """Why an address or a path in place of a name cannot be locked; empty for what is neither."""
+    if match := _VERSION_CONTROL.match(text):
+        kind = _WRITTEN_VERSION_CONTROL[match[1].lower()]
+        return f"a {kind} address cannot be locked to bytes: {VENDOR}"
+    if _URL.match(text):
+        return _refused_url(text)
+    if text.startswith(".") or _is_path(text):
+        return f"a path is no package of an index, and cannot be locked by version: {VENDOR}"
+    return ""
+
+
+def from_elsewhere(name: str, kind: str) -> str:
+    """The words for a package that a project takes from a `kind` of source (`git`, `path`, `index`) of its own."""
+    if kind in ("index", "source"):
+        return f"{name} comes from an index of its own (`{kind}`): {INDEX}"
+    return f"{name} comes from `{kind}`, which cannot be locked: {VENDOR}"
+
+
+def problem(what: str, place: Place, source_line: str = "") -> Asked:
+    """One problem, and nothing asked."""
+    return Asked(problems=(Problem(what, place, source_line=source_line),))
+
+
+def together(parts: list[Asked]) -> Asked:
+    """All of them, in their order."""
+    return sum(parts, NOTHING)
+
+
+def _is_path(text: str) -> bool:
+    """As pip has it: a slash before any `@`, or the name of an archive."""
+    head = re.split(r"[@;]|\s", text, maxsplit=1)[0]
+    return "/" in head or "\\" in head or bool(_ARCHIVE.search(head))
+
+
+def _refused_direct(name: str, url: str) -> str:
+    """The words for `name @ url`; what `pip freeze` writes of conda's packages is a file of that machine."""
+    if url.lower().startswith("file:"):
+        return f"a file of the machine where this was written: name the version in its place, {name}==VERSION"
+    return refusal(url) or f"`{url}` is no address of a package"
+
+
+def _refused_url(url: str) -> str:
+    """The words for a URL; a wheel's says which version it is."""
+    file = PurePosixPath(unquote(urlsplit(url).path)).name
+    hint = ""
+    try:
+        name, version, *_ = parse_wheel_filename(file)
+        hint = f" (where that index has it: {name}=={version})"
+    except InvalidWheelFilename:
+        pass
+    return f"a URL cannot be locked by version, and this tool takes wheels from its own index alone{hint}: {VENDOR}"

@@ -1,0 +1,60 @@
+"""What only tells of the build: caches, temporary files, logs, and the building site's own names and servers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from toolkit.validation.file_scan import Seen
+
+_CACHES = {
+    "a list of packages, from a package archive": r"var/lib/apt/lists/.+",
+    "a cache of apt": r"var/cache/apt/.+",
+    "a cache of its user": r"(root|home/[^/]+)/\.(cache|npm|conda/pkgs)/.+",
+    "a temporary file": r"(var/)?tmp/.+",
+    "a log": r"var/log/.+",
+    "a wheel": r"(?!.*/ensurepip/|usr/share/python-wheels/).*\.whl",  # Python's own bring pip to a new environment
+}
+_COMPILED = {what: re.compile(pattern) for what, pattern in _CACHES.items()}
+_OF_ONE_MACHINE = {
+    "etc/hostname": "the building machine's name",
+    "etc/resolv.conf": "the building site's name servers",
+    "etc/machine-id": "a number that only one machine has",
+    "var/lib/dbus/machine-id": "a number that only one machine has",
+}
+_SETTINGS = {
+    "a proxy": (
+        re.compile(
+            r"etc/(environment|profile|wgetrc|apt/apt\.conf)(\.d/.+)?|(root|home/[^/]+)/\.(curlrc|wgetrc|profile)"
+        ),
+        re.compile(rb"(?i)(?:\b|_)proxy\b[^\n]{0,60}?[\"'= ](?:https?|socks[45]?h?)://"),
+    ),
+    "a package index of the building site": (
+        re.compile(r"(.*/)?(pip\.conf|\.pydistutils\.cfg|uv\.toml)"),
+        re.compile(rb"(?im)^[ \t]*(?:extra-)?(?:index-url|find-links|proxy|cert|trusted-host)[ \t]*="),
+    ),
+}
+
+
+def caches_in(file: Seen) -> Iterator[str]:
+    """What `file` is, where it is of no use to whoever runs the image."""
+    if file.kind == "file" and (file.size or file.path.startswith(("tmp/", "var/tmp/"))):
+        yield from (f"/{file.path} is {what}" for what, pattern in _COMPILED.items() if pattern.fullmatch(file.path))
+
+
+def site_in(file: Seen) -> Iterator[str]:
+    """What `file` says of the place where the image was built."""
+    if file.kind == "file" and file.size and file.path in _OF_ONE_MACHINE:
+        yield f"/{file.path} holds {_OF_ONE_MACHINE[file.path]}"
+    for what, (paths, words) in _SETTINGS.items():
+        if paths.fullmatch(file.path) and words.search(file.effective):
+            yield f"/{file.path} names {what}"
+
+
+def site_in_settings(settings: Mapping[str, Any]) -> Iterator[str]:
+    """The same of the image's variables."""
+    for variable in settings.get("Env") or ():
+        name, _, value = variable.partition("=")
+        if value and re.fullmatch(r"(?i)(https?|ftp|all|no)_proxy|(pip|uv)_\w*index_url", name):
+            yield f"the image sets {name}, which only the building site knows"

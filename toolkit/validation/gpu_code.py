@@ -1,0 +1,80 @@
+"""Does every library serve every GPU that the recipe names? Decided from what `inside/fatbin.py` read: pure.
+
+One library without a GPU's code is enough to fail a training on it: cuDNN 9.11 and later have no sm_60 in `ops`, `cnn`
+and `adv`, while its `engines_precompiled` still has.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from toolkit.validation.model import Expectation, Finding
+
+CHECK = "GPU code"
+_NEEDED = re.compile(r"lib(cudnn|cublas|cufft|cusolver|cusparse|nccl|curand)[A-Za-z0-9_]*\.so(\.[0-9.]+)?")
+"""What a framework calls for any GPU. Others, such as a profiler's or a just-in-time linker's, may carry less."""
+
+
+@dataclass(frozen=True)
+class Library:
+    """A library with GPU code: the architectures of its cubins and of its PTX (60 for sm_60), both empty where it is
+    `damaged`, which says how."""
+
+    path: str
+    cubins: tuple[int, ...] = ()
+    ptx: tuple[int, ...] = ()
+    damaged: str = ""
+
+    def serves(self, architecture: int) -> bool:
+        """Whether a GPU of `architecture` runs its code.
+
+        A cubin runs on the same major number with the same or a higher minor one; PTX is compiled for any GPU that
+        is not older (CUDA C++ Programming Guide, "Application Compatibility").
+        """
+        major, minor = divmod(architecture, 10)
+        fits = any(cubin // 10 == major and cubin % 10 <= minor for cubin in self.cubins)
+        return fits or any(ptx <= architecture for ptx in self.ptx)
+
+    def wrong(self, asked: Sequence[str]) -> str:
+        """What is wrong with it where `asked` are the GPUs to serve (`sm_60`); empty where nothing is."""
+        if self.damaged:
+            return f"{self.path} cannot be read: {self.damaged}"
+        lacking = [name for name in asked if not self.serves(int(name.removeprefix("sm_")))]
+        if not lacking:
+            return ""
+        has = [f"sm_{number}" for number in self.cubins] + [f"PTX {number}" for number in self.ptx]
+        return f"{self.path} has no code for {', '.join(lacking)}; it has {', '.join(has) or 'none'}"
+
+
+def libraries_of(reply: dict[str, Any]) -> tuple[Library, ...]:
+    """What `inside/fatbin.py` said."""
+    return tuple(
+        Library(str(one["path"]), tuple(one["cubins"]), tuple(one["ptx"]), str(one["damaged"]))
+        for one in reply["libraries"]
+    )
+
+
+def is_needed(path: str, framework: str) -> bool:
+    """Whether a training on a GPU cannot do without this library: the framework's own, or one of NVIDIA's it calls."""
+    *folders, name = path.split("/")
+    return framework in folders or _NEEDED.fullmatch(name) is not None
+
+
+def judge(libraries: Iterable[Library], expectation: Expectation) -> tuple[Finding, ...]:
+    """One failed finding for each library that is needed and lacks something; what others lack is told beside it."""
+    asked = expectation.architectures
+    needed: list[Library] = []
+    others: list[Library] = []
+    for library in libraries:
+        (needed if is_needed(library.path, expectation.framework) else others).append(library)
+    if not any(library.cubins or library.ptx for library in needed):
+        return (Finding(CHECK, "fail", f"no library of {expectation.framework} or CUDA has code for any GPU"),)
+    reported = "".join(f"\nnot counted: {wrong}" for library in others if (wrong := library.wrong(asked)))
+    failed = tuple(Finding(CHECK, "fail", wrong) for library in needed if (wrong := library.wrong(asked)))
+    if failed:
+        return (*failed[:-1], Finding(CHECK, "fail", failed[-1].said + reported))
+    said = f"{len(needed)} libraries with GPU code serve {', '.join(asked)}"
+    return (Finding(CHECK, "ok", said + reported),)

@@ -1,0 +1,46 @@
+"""What packages brought: their own lists of their files' digests, RECORD of a wheel and md5sums of a Debian package.
+
+A file whose content is in such a list has been published: everyone has it, and no building site put it there.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from dataclasses import dataclass, field
+
+from toolkit.validation.file_scan import Seen
+
+_RECORD = re.compile(r"(.*/)?[^/]+\.dist-info/RECORD")
+_SUMS = re.compile(r"var/lib/dpkg/info/[^/]+\.md5sums")
+
+
+@dataclass
+class Published:
+    """The digests of all that was published. `look` takes every file of an image, in any order; then ask `has`."""
+
+    _digests: set[str] = field(default_factory=set)
+
+    def look(self, file: Seen) -> None:
+        """Keep what `file` lists."""
+        if _RECORD.fullmatch(file.path):
+            for line in _lines(file):
+                self._digests.add(line.rpartition(",")[0].rpartition(",")[2])
+        elif _SUMS.fullmatch(file.path):
+            self._digests.update(line.partition(" ")[0] for line in _lines(file))
+        self._digests.discard("")  # a RECORD has none of itself
+
+    def has(self, digests: frozenset[str]) -> bool:
+        """Whether the content with these digests is in a list."""
+        return not self._digests.isdisjoint(digests)
+
+
+def digests_of(content: bytes) -> frozenset[str]:
+    """As a RECORD (PEP 376, PEP 427) and as dpkg's md5sums write them."""
+    sha256 = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
+    return frozenset((f"sha256={sha256}", hashlib.md5(content, usedforsecurity=False).hexdigest()))
+
+
+def _lines(file: Seen) -> list[str]:
+    return file.content.decode("utf-8", "replace").splitlines()
