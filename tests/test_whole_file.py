@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit import atomic_file as whole_file
+from toolkit import atomic_file
 from toolkit.atomic_file import write_once, write_output, write_whole
 from toolkit.paths import private_folder
 from toolkit.shipping.output_file import new_file
@@ -53,7 +53,7 @@ def test_what_is_half_written_has_a_name_that_no_one_can_foresee_and_is_made_ane
         seen.append(Path(path).name)
         return real(path, flags, mode, **more)
 
-    monkeypatch.setattr(whole_file.os, "open", planted)
+    monkeypatch.setattr(atomic_file.os, "open", planted)
     with pytest.raises(OSError, match="File exists"):
         write(tmp_path / "out", b"new")
     assert (tmp_path / "precious").read_bytes() == b"mine"
@@ -66,7 +66,7 @@ def test_what_is_half_written_has_a_name_that_no_one_can_foresee_and_is_made_ane
 def test_a_secret_is_never_readable_by_others(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        handle, new = whole_file.open_beside(tmp_path / "key", 0o600)
+        handle, new = atomic_file.open_beside(tmp_path / "key", 0o600)
         os.close(handle)
         assert stat.S_IMODE(new.stat().st_mode) == 0o600
         write_output(tmp_path / "report", b"x")
@@ -116,7 +116,7 @@ def test_content_and_name_are_on_the_disk(tmp_path: Path, monkeypatch: pytest.Mo
         synced.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file")
         real(handle)
 
-    monkeypatch.setattr(whole_file.os, "fsync", fsync)
+    monkeypatch.setattr(atomic_file.os, "fsync", fsync)
     for write in (write_whole, write_once):
         synced.clear()
         write(tmp_path / write.__name__, b"x")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit.agent import event_stream as follow
+from toolkit.agent import event_stream
 from toolkit.agent.event_stream import events, lines_from, parse_line
 
 TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n"), max_size=40), max_size=20)
@@ -19,7 +19,7 @@ TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_charac
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(follow, "_POLL_SECONDS", 0)
+    monkeypatch.setattr(event_stream, "_POLL_SECONDS", 0)
 
 
 def log_of(folder: Path, texts: list[str]) -> Path:
@@ -64,7 +64,7 @@ def test_lines_longer_than_a_piece_are_whole(
     texts = ["x" * length for length in lengths]
     file = log_of(tmp_path_factory.mktemp("log"), texts)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(follow, "_PIECE", piece)
+        patch.setattr(event_stream, "_PIECE", piece)
         assert [line["line"] for line in lines_from(file, 0)] == texts
 
 
@@ -139,9 +139,9 @@ def test_before_there_is_a_record_the_agent_says_that_it_lives(tmp_path: Path) -
 def test_a_follower_is_known_until_it_has_seen_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import io
 
-    monkeypatch.setattr(follow, "VIEWS", str(tmp_path / "views"))
-    monkeypatch.setattr(follow, "OUTPUT", str(log_of(tmp_path, ["a"])))
-    monkeypatch.setattr(follow, "STATE", str(write(tmp_path / "state.json", {"state": "HALTED"})))
+    monkeypatch.setattr(event_stream, "VIEWS", str(tmp_path / "views"))
+    monkeypatch.setattr(event_stream, "OUTPUT", str(log_of(tmp_path, ["a"])))
+    monkeypatch.setattr(event_stream, "STATE", str(write(tmp_path / "state.json", {"state": "HALTED"})))
     seen = []
 
     class Screen(io.StringIO):
@@ -150,7 +150,7 @@ def test_a_follower_is_known_until_it_has_seen_the_end(tmp_path: Path, monkeypat
             return super().write(text)
 
     screen = Screen()
-    follow.follow(0, screen)
+    event_stream.follow(0, screen)
     assert set(seen) == {1}
     assert list((tmp_path / "views").iterdir()) == []
     assert kinds(map(json.loads, screen.getvalue().splitlines())) == ["line", "record", "end"]

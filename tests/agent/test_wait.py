@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.agent import wait_for_start as wait
+from toolkit.agent import wait_for_start
 from toolkit.agent.wait_for_start import wait_for_word
 
 from .jobs import job
@@ -34,7 +34,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(wait, "time", clock)
+    monkeypatch.setattr(wait_for_start, "time", clock)
     return clock
 
 

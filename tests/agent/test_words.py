@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from toolkit.agent import __main__ as main_module
-from toolkit.agent import cache_recovery as salvage_module
+from toolkit.agent import cache_recovery, lifetime, requests
 from toolkit.agent import cleanup as module
-from toolkit.agent import lifetime, requests
 from toolkit.agent.__main__ import main
 from toolkit.agent.cleanup import Things, cleanup
 from toolkit.agent.docker_api import EngineRefused
@@ -80,7 +79,7 @@ def test_a_store_that_does_not_take_what_is_salvaged_is_told(
     def refuse(_filesystem: str) -> int:
         raise OSError("AccessDenied")
 
-    monkeypatch.setattr(salvage_module, "recover", refuse)
+    monkeypatch.setattr(cache_recovery, "recover", refuse)
     assert main(["recover", "results:bucket"]) == 1
     assert capsys.readouterr().err == "AccessDenied\n"
 

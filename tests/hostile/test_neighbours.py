@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.containers import docker_commands as docker_argv
+from toolkit.containers import docker_commands
 from toolkit.containers.docker_commands import HOST_NETWORK, Bind, Network
 from toolkit.containers.limits import Limits
 from toolkit.doctor.probes import Buckets, list_buckets, start_with_gpus
@@ -92,7 +92,7 @@ def test_what_a_holder_calls_itself_reaches_no_terminal_and_no_record(engine: St
 
 def started() -> dict[str, list[str]]:
     """Every command line of the tool's that starts a container, but those of a lab."""
-    learner = docker_argv.start_learner(
+    learner = docker_commands.start_learner(
         "n",
         "r",
         "image",
@@ -107,11 +107,11 @@ def started() -> dict[str, list[str]]:
     buckets = Buckets("image", {}, {})
     return {
         "learner": learner,
-        "agent": docker_argv.start_side_container("n", "r", "image", [], ["x"]),
-        "store": docker_argv.start_store("n", "r", "image", [Bind("/f", "/b")], "1:1", ["x"]),
-        "results folder": docker_argv.owner_of_folder(Bind("/f", "/b"), "r", "image"),
-        "check": docker_argv.check_in_image("image", "r", "1:1", [], {}, ["x"]),
-        "volume's file": docker_argv.read_from_volume("v", "image", "name"),
+        "agent": docker_commands.start_side_container("n", "r", "image", [], ["x"]),
+        "store": docker_commands.start_store("n", "r", "image", [Bind("/f", "/b")], "1:1", ["x"]),
+        "results folder": docker_commands.owner_of_folder(Bind("/f", "/b"), "r", "image"),
+        "check": docker_commands.check_in_image("image", "r", "1:1", [], {}, ["x"]),
+        "volume's file": docker_commands.read_from_volume("v", "image", "name"),
         "doctor's GPUs": start_with_gpus("image", ["GPU-a"]),
         "doctor's buckets": list_buckets(buckets),
         "proof": run_inside("image", "n", ()),

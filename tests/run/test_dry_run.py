@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from toolkit.cluster.reader import read_cluster
-from toolkit.manifest.model import Compute, Manifest, NfsReference, Step
+from toolkit.manifest.model import Compute, FolderReference, Manifest, NfsReference, Step
 from toolkit.manifest.reader import read_manifest
 from toolkit.paths import house
 from toolkit.run.plan.dry_run import fact_lines, host_commands, step_commands
@@ -50,6 +52,35 @@ def test_a_person_sees_all_that_the_manifest_asks_for() -> None:
         ("command", "1, once, on learner 1 in sub/, 30m at most: python cut.py"),
         ("command", "2, on 4 ranks: python train.py && date"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("results", "place", "mounted"),
+    [
+        (FolderReference("", "/srv/Oak"), "/srv/Oak", "type=bind,source=/srv/Oak,target=/buckets/oak"),
+        (
+            NfsReference("", "filer", "/export/oak"),
+            "filer:/export/oak",
+            "type=volume,source=toolkit-training-abcd2345-results-export,target=/buckets/oak",
+        ),
+    ],
+)
+def test_results_in_a_folder_are_served_on_each_host(
+    results: FolderReference | NfsReference, place: str, mounted: str
+) -> None:
+    asking = replace(ASKING, training_data=EXAMPLE.training_data, training_results=results)
+    plan = plan_of(asking, ("one", "two"))
+    said = f"RESULT_DIR=/mnt/results/oak/training-abcd2345  {place}, cached and flushed"
+    assert ("results", said) in list(fact_lines(plan))
+    exports = [["o=addr=filer,rw", "device=:/export/oak"]] if isinstance(results, NfsReference) else []
+    for lines in host_commands(plan).values():
+        (owner,) = [argv for argv in lines if "stat" in argv]
+        (server,) = [argv for argv in lines if "OWNER" in argv]
+        assert lines.index(owner) < lines.index(server)
+        assert mounted in owner
+        assert mounted in server
+        made = [argv for argv in lines if argv[:3] == ["docker", "volume", "create"]]
+        assert [[word for word in argv if word.startswith(("o=", "device="))] for argv in made] == exports
 
 
 def test_a_run_without_gpus_says_so() -> None:

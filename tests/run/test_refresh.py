@@ -13,7 +13,7 @@ import pytest
 from toolkit.containers.engine import Engine
 from toolkit.errors import Code, ToolkitError
 from toolkit.run.launch.launcher_process import this_process
-from toolkit.run.records import reconcile as refresh
+from toolkit.run.records import reconcile
 from toolkit.run.records.reconcile import refreshed
 from toolkit.run.records.record import Record, State
 from toolkit.run.records.record_store import Records
@@ -43,8 +43,8 @@ class Refreshing:
             with self.stored() as stored:
                 yield stored
 
-        patch.setattr(refresh, "reached", reached)
-        patch.setattr(refresh, "stored_run", stored_run)
+        patch.setattr(reconcile, "reached", reached)
+        patch.setattr(reconcile, "stored_run", stored_run)
 
     def __call__(self, record: Record) -> Record:
         return refreshed(record, self.records)
@@ -102,7 +102,7 @@ def test_hosts_that_cannot_be_found_any_more_change_nothing(
         raise ToolkitError(Code.RESOURCES_ASKED, "the cluster's file is gone")
         yield {}
 
-    monkeypatch.setattr(refresh, "reached", nowhere)
+    monkeypatch.setattr(reconcile, "reached", nowhere)
     assert refreshing(RECORD) is RECORD
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from toolkit.containers import docker_commands as docker_argv
+from toolkit.containers import docker_commands
 from toolkit.containers.docker_commands import Argv
 from toolkit.errors import Code, ToolkitError
 from toolkit.hosts.local import LocalShell
@@ -20,9 +20,9 @@ _CONTAINER_GONE = ("No such container", "is not running")
 _TIMEOUT = 120
 """Seconds for a command that is short by its nature: an engine that takes longer does not answer."""
 _REMOVALS = {
-    "container": docker_argv.remove_container,
-    "network": docker_argv.remove_network,
-    "volume": docker_argv.remove_volume,
+    "container": docker_commands.remove_container,
+    "network": docker_commands.remove_network,
+    "volume": docker_commands.remove_volume,
 }
 _ROUNDS = 4
 _PAUSE_SECONDS = 0.5
@@ -70,11 +70,11 @@ class Engine:
 
     def volumes_folder(self) -> str:
         """The host's folder below which the engine keeps all volumes."""
-        return self.run(docker_argv.volumes_folder(self._program)).output.strip()
+        return self.run(docker_commands.volumes_folder(self._program)).output.strip()
 
     def socket(self) -> str:
         """The engine's socket on its host; raises `ToolkitError` (S100) where it is none of that machine."""
-        reported = self.run(docker_argv.engine_socket(self._program)).output.strip()
+        reported = self.run(docker_commands.engine_socket(self._program)).output.strip()
         path = reported.removeprefix("unix://")
         if not path.startswith("/"):
             raise ToolkitError(
@@ -116,7 +116,7 @@ class Engine:
 
     def names(self, noun: str, run_id: str) -> list[str]:
         """The run's containers, volumes or networks (`noun`); none where the engine does not answer."""
-        return self.run(docker_argv.list_of_run(noun, run_id), check=False).output.split()
+        return self.run(docker_commands.list_of_run(noun, run_id), check=False).output.split()
 
     def _own(self, argv: Sequence[str]) -> Argv:
         return [self._program, *argv[1:]]

@@ -15,7 +15,7 @@ from toolkit.cluster.model import Cluster
 from toolkit.hosts.local import LocalShell
 from toolkit.hosts.parallel import Answer, Job, do_all
 from toolkit.hosts.shell import Shell
-from toolkit.hosts.ssh import errors as trouble
+from toolkit.hosts.ssh import errors as ssh_errors
 from toolkit.hosts.ssh.config import destinations
 from toolkit.hosts.ssh.connector import Dialler
 from toolkit.hosts.ssh.shell import SshShell
@@ -125,5 +125,5 @@ class _Lent:
 
     def _usable(self) -> Shell:
         if self.stop.is_set():
-            raise trouble.interrupted(self.name)
+            raise ssh_errors.interrupted(self.name)
         return self.shell

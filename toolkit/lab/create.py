@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from toolkit.containers import docker_commands as docker_argv
+from toolkit.containers import docker_commands
 from toolkit.containers.docker_commands import Argv
 from toolkit.containers.engine import LOCAL
 from toolkit.errors import Code, ToolkitError
@@ -30,9 +30,9 @@ _AT_ONCE = 8
 _ROUNDS = 4
 _PAUSE_SECONDS = 0.5
 _REMOVALS: dict[str, Callable[[str], Argv]] = {
-    "container": docker_argv.remove_container,
-    "network": docker_argv.remove_network,
-    "volume": docker_argv.remove_volume,
+    "container": docker_commands.remove_container,
+    "network": docker_commands.remove_network,
+    "volume": docker_commands.remove_volume,
 }
 
 

@@ -16,7 +16,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from toolkit.atomic_file import write_once
-from toolkit.containers import docker_commands as docker_argv
+from toolkit.containers import docker_commands
 from toolkit.containers.docker_commands import Bind
 from toolkit.containers.engine import LOCAL
 from toolkit.errors import Code, ToolkitError
@@ -93,4 +93,4 @@ class EmbeddedStore(StoreServer):
 
 def remove_store(run: str) -> None:
     """Remove the server of a run that is over; by itself it goes some seconds later."""
-    LOCAL.run(docker_argv.remove_container(store_container(run)), check=False)
+    LOCAL.run(docker_commands.remove_container(store_container(run)), check=False)

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 from toolkit.agent.lifecycle import results_container
 from toolkit.agent.paths import BEAT
-from toolkit.containers import docker_commands as docker_argv
-from toolkit.containers.docker_commands import Bind, NamedVolume
+from toolkit.containers import docker_commands
+from toolkit.containers.docker_commands import Argv, Bind, NamedVolume
 from toolkit.containers.engine import Engine
 from toolkit.errors import Code, ToolkitError
 from toolkit.manifest.model import BucketReference, NfsReference, ResultsReference
@@ -24,7 +24,15 @@ from toolkit.manifest.results import ServedFolder, bucket_name
 from toolkit.process import Result
 from toolkit.storage.client import Access
 from toolkit.storage.heartbeat import with_heartbeat
-from toolkit.storage.store_server import BUCKETS_FOLDER, TOUCHED, StoreKeys, StoreServer, new_keys, store_container
+from toolkit.storage.store_server import (
+    BUCKETS_FOLDER,
+    LOOPBACK,
+    TOUCHED,
+    StoreKeys,
+    StoreServer,
+    new_keys,
+    store_container,
+)
 
 _AGENT = "/run/agent"
 _HEARTBEAT = f"{_AGENT}/{Path(BEAT).name}"
@@ -32,12 +40,42 @@ _MARKS = ".toolkit-hosts"
 """In the folder, for a moment: whether all hosts see the same one."""
 
 
+def folder_mount(reference: ServedFolder, volume: str) -> Bind | NamedVolume:
+    """The folder in its server's container; `volume` stands for an export there."""
+    target = f"{BUCKETS_FOLDER}/{bucket_name(reference)}"
+    if isinstance(reference, NfsReference):
+        return NamedVolume(volume, target, read_only=False)
+    return Bind(reference.path, target)
+
+
+def agent_mount(volume: str) -> Bind:
+    """What the agent of a run tells, for its server; `volume` is the folder of the run's volume."""
+    return Bind(f"{volume}/agent", _AGENT, read_only=True)
+
+
+def planned_commands(reference: ServedFolder, run: str, image: str, volume: str) -> list[Argv]:
+    """The command lines of `start_for_run`: OWNER is the folder's, SCRIPT the server's."""
+    name = results_container(run)
+    export, folder = export_volume(name), folder_mount(reference, export_volume(name))
+    lines = [docker_commands.owner_of_folder(folder, run, image)]
+    if isinstance(reference, NfsReference):
+        place = (reference.server, reference.path)
+        lines.insert(0, docker_commands.create_export_volume(export, run, *place, read_only=False))
+    command = ("sh", "-c", "SCRIPT", LOOPBACK, _HEARTBEAT)
+    return [*lines, docker_commands.start_store(name, run, image, [folder, agent_mount(volume)], "OWNER", command)]
+
+
+def export_volume(name: str) -> str:
+    """The volume of the server `name` that stands for an export."""
+    return f"{name}-export"
+
+
 class FolderServer:
     """Serves `reference` on the host of `engine`, by a container `name` with the label of `run`."""
 
     def __init__(self, engine: Engine, reference: ServedFolder, name: str, run: str, image: str) -> None:
         self._engine, self._reference, self._run, self._image = engine, reference, run, image
-        self._volume = f"{name}-export"
+        self._volume = export_volume(name)
         self.server = StoreServer(engine, name, run, image)
 
     def start(self, watched: str = TOUCHED, mounts: Sequence[Bind] = ()) -> Access:
@@ -49,9 +87,9 @@ class FolderServer:
         """
         if isinstance(self._reference, NfsReference):
             export = (self._reference.server, self._reference.path)
-            argv = docker_argv.create_export_volume(self._volume, self._run, *export, read_only=False)
+            argv = docker_commands.create_export_volume(self._volume, self._run, *export, read_only=False)
             self._engine.run(argv)
-        keys, folder = new_keys(), self._mount
+        keys, folder = new_keys(), folder_mount(self._reference, self._volume)
         owner = self._owner(folder)
         url = self.server.start(keys, [folder, *mounts], owner, watched=watched)
         if not self._execute("test", "-w", folder.target).ok:
@@ -62,7 +100,7 @@ class FolderServer:
     def start_for_run(self, volume: str, like: Access) -> Access:
         """The same, for a run whose agent's heartbeat keeps it alive; `volume` is the folder of the run's volume. What
         is known of such a server is that of `like`."""
-        own = self.start(_HEARTBEAT, [Bind(f"{volume}/agent", _AGENT, read_only=True)])
+        own = self.start(_HEARTBEAT, [agent_mount(volume)])
         return replace(
             like,
             endpoint_url=own.endpoint_url,
@@ -93,21 +131,14 @@ class FolderServer:
         """End it, and unmount an export."""
         self.server.remove()
         if isinstance(self._reference, NfsReference):
-            self._engine.run(docker_argv.remove_volume(self._volume), check=False)
-
-    @property
-    def _mount(self) -> Bind | NamedVolume:
-        target = f"{BUCKETS_FOLDER}/{bucket_name(self._reference)}"
-        if isinstance(self._reference, NfsReference):
-            return NamedVolume(self._volume, target, read_only=False)
-        return Bind(self._reference.path, target)
+            self._engine.run(docker_commands.remove_volume(self._volume), check=False)
 
     @property
     def _mark(self) -> str:
-        return f"{self._mount.target}/{_MARKS}/{self._run}"
+        return f"{BUCKETS_FOLDER}/{bucket_name(self._reference)}/{_MARKS}/{self._run}"
 
     def _owner(self, folder: Bind | NamedVolume) -> str:
-        done = self._engine.run(docker_argv.owner_of_folder(folder, self._run, self._image), check=False)
+        done = self._engine.run(docker_commands.owner_of_folder(folder, self._run, self._image), check=False)
         if done.ok:
             return done.output.strip()
         if "does not exist" in done.errors or "no such file" in done.errors.lower():
@@ -115,7 +146,7 @@ class FolderServer:
         raise self._engine.failed(done)
 
     def _execute(self, *command: str) -> Result:
-        return self._engine.run(docker_argv.execute(self.server.name, command), check=False)
+        return self._engine.run(docker_commands.execute(self.server.name, command), check=False)
 
     def _unusable(self, why: str, hint: str = "") -> ToolkitError:
         return ToolkitError(

@@ -18,7 +18,7 @@ from typing import Any
 
 from toolkit.agent.paths import CONFIG, HOST, PRIVATE, SOCKET
 from toolkit.catalogue.model import LEARNER_UID
-from toolkit.containers import docker_commands as docker_argv
+from toolkit.containers import docker_commands
 from toolkit.containers.docker_commands import Argv, Bind
 from toolkit.containers.engine import Engine
 from toolkit.errors import Code, ToolkitError
@@ -134,7 +134,7 @@ def mount_options(mount: Mount) -> dict[str, Any]:
 def buckets_argv(name: str, run: str, image: str, folder: str, results: Mount) -> Argv:
     """The command line that starts the container with a run's keys and mounts; `folder` is that of the volume."""
     binds = [Bind(folder, HOST, propagation="rshared")]
-    return docker_argv.start_side_container(
+    return docker_commands.start_side_container(
         name, run, image, binds, (*AGENT_PROGRAM, "buckets", *words_of(run, results))
     )
 
@@ -155,11 +155,11 @@ class SideContainer:
 
     def start(self, remotes: dict[str, Access]) -> None:
         """Create the volume and the container, and hand it its keys: for mounts alone, without an agent."""
-        self.engine.run(docker_argv.create_volume(self._volume, self._run))
-        self.folder = self.engine.run(docker_argv.volume_folder(self._volume)).output.strip()
+        self.engine.run(docker_commands.create_volume(self._volume, self._run))
+        self.folder = self.engine.run(docker_commands.volume_folder(self._volume)).output.strip()
         binds = [Bind(self.folder, HOST, propagation="rshared")]
         self.engine.run(
-            docker_argv.start_side_container(self.name, self._run, self._image, binds, ("sh", "-c", _COMMAND))
+            docker_commands.start_side_container(self.name, self._run, self._image, binds, ("sh", "-c", _COMMAND))
         )
         self._give_keys(remotes)
 
@@ -224,7 +224,7 @@ class SideContainer:
         self, command: Sequence[str], *, data: bytes | None = None, check: bool = True, timeout: float | None = None
     ) -> Result:
         """Run a command in the container; `data` is what it reads."""
-        argv = docker_argv.execute(self.name, command, stdin=data is not None)
+        argv = docker_commands.execute(self.name, command, stdin=data is not None)
         return self.engine.run(argv, data=data, check=check, timeout=timeout)
 
     def unmount(self) -> None:
@@ -235,7 +235,7 @@ class SideContainer:
         self.run(_RECEIVE_CONFIG, data=rclone_config(remotes).encode())
         deadline = time.monotonic() + _START_SECONDS
         while not (said := self._rc("core/pid", {}, check=False)).ok:
-            if not self.engine.run(docker_argv.is_running(self.name), check=False).ok:
+            if not self.engine.run(docker_commands.is_running(self.name), check=False).ok:
                 raise ToolkitError(
                     Code.RESOURCES,
                     f"the run's container on {self.engine.host} is gone: it was killed, or the engine was stopped",
@@ -245,7 +245,7 @@ class SideContainer:
                 raise ToolkitError(
                     Code.LOADING_DATA,
                     f"the side container did not start on {self.engine.host}",
-                    evidence=f"{said.errors}\n{self.engine.run(docker_argv.logs(self.name), check=False).errors}",
+                    evidence=f"{said.errors}\n{self.engine.run(docker_commands.logs(self.name), check=False).errors}",
                 )
             time.sleep(0.05)
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from toolkit.agent.paths import BEGAN
-from toolkit.containers import docker_commands as docker_argv
+from toolkit.containers import docker_commands
 from toolkit.containers.docker_commands import Bind, NamedVolume
 from toolkit.containers.engine import Engine
 from toolkit.errors import Code, ToolkitError
@@ -105,14 +105,14 @@ class StoreServer:
             watched: the file in the container whose changes keep it alive; by default that of `heartbeat`.
         """
         command = ("sh", "-c", SERVER_SCRIPT, address, watched)
-        self.engine.run(docker_argv.start_store(self.name, self._run, self._image, mounts, owner, command))
+        self.engine.run(docker_commands.start_store(self.name, self._run, self._image, mounts, owner, command))
         auth = f'"{keys.access_key_id.reveal()},{keys.secret_access_key.reveal()}"'
         self._execute(RECEIVE_AUTH, auth)
         return self._wait_until_ready()
 
     def heartbeat(self) -> None:
         """Say that who needs it lives; without that it ends in half a minute."""
-        self.engine.run(docker_argv.execute(self.name, ("touch", TOUCHED)), check=False)
+        self.engine.run(docker_commands.execute(self.name, ("touch", TOUCHED)), check=False)
 
     def outlive(self, folder: str) -> None:
         """It belongs to a run now: once that has begun, it lives until the run's record is in `folder` (`bucket/key`).
@@ -121,16 +121,16 @@ class StoreServer:
 
     def remove(self) -> None:
         """End it; it is no error if it is gone."""
-        self.engine.run(docker_argv.remove_container(self.name), check=False)
+        self.engine.run(docker_commands.remove_container(self.name), check=False)
 
     def _execute(self, command: Sequence[str], data: str) -> None:
-        self.engine.run(docker_argv.execute(self.name, command, stdin=True), data=data.encode())
+        self.engine.run(docker_commands.execute(self.name, command, stdin=True), data=data.encode())
 
     def _wait_until_ready(self) -> str:
         deadline = time.monotonic() + _START_SECONDS
         said = ""
         while time.monotonic() < deadline:
-            result = self.engine.run(docker_argv.logs(self.name))
+            result = self.engine.run(docker_commands.logs(self.name))
             said = result.output + result.errors
             if match := _READY.search(said):
                 return match[1]

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.catalogue.model import LEARNER_UID
-from toolkit.containers import docker_commands as docker_argv
+from toolkit.containers import docker_commands
 from toolkit.containers.docker_commands import RUN_LABEL, Argv
 from toolkit.containers.engine import LOCAL
 from toolkit.containers.limits import confined
 from toolkit.image.store import ImageStore
 from toolkit.process import Result
 from toolkit.progress import Progress, Report
-from toolkit.validation import gpu_code as gpu
+from toolkit.validation import gpu_code
 from toolkit.validation.file_checks import judge_files
 from toolkit.validation.file_scan import Seen, seen_in
 from toolkit.validation.model import Expectation, Finding, Proof
@@ -87,13 +87,13 @@ def checks(expectation: Expectation) -> Iterator[Check]:
     if expectation.has_ops:
         yield Check("ddl ops", "prove.py", ("ops", said), _RANK_SECONDS + 30)
     if expectation.architectures:
-        yield Check(gpu.CHECK, "fatbin.py", ("/",), 300, "libraries")
+        yield Check(gpu_code.CHECK, "fatbin.py", ("/",), 300, "libraries")
 
 
 def skipped(expectation: Expectation) -> Iterator[Finding]:
     """What the recipe has no use for, and why."""
     if not expectation.framework:
-        for name in ("framework", "ranks", "ddl", "ddl ops", gpu.CHECK):
+        for name in ("framework", "ranks", "ddl", "ddl ops", gpu_code.CHECK):
             yield Finding(name, "skipped", "an image of the tool's own has no framework")
         return
     if not expectation.has_ddl:
@@ -101,7 +101,7 @@ def skipped(expectation: Expectation) -> Iterator[Finding]:
     if not expectation.has_ops:
         yield Finding("ddl ops", "skipped", "the recipe has no native library")
     if not expectation.architectures:
-        yield Finding(gpu.CHECK, "skipped", "the recipe names no GPU: its image is for the CPU")
+        yield Finding(gpu_code.CHECK, "skipped", "the recipe names no GPU: its image is for the CPU")
 
 
 def run_inside(image: str, name: str, arguments: tuple[str, ...], library_path: str = "") -> Argv:
@@ -143,8 +143,8 @@ def finding_of(check: Check, reply: dict[str, Any] | str, expectation: Expectati
     """The reply as findings. Pure."""
     if isinstance(reply, str):
         return (Finding(check.name, "fail", reply),)
-    if check.name == gpu.CHECK:
-        return gpu.judge(gpu.libraries_of(reply), expectation)
+    if check.name == gpu_code.CHECK:
+        return gpu_code.judge(gpu_code.libraries_of(reply), expectation)
     return (Finding(check.name, "ok" if reply.get("ok") is True else "fail", str(reply["said"])),)
 
 
@@ -160,7 +160,7 @@ def carry_out(check: Check, image: str, expectation: Expectation) -> tuple[Findi
         result = LOCAL.run(argv, data=program, check=False, timeout=check.seconds)
     finally:
         # A client that was killed leaves its container running.
-        LOCAL.run(docker_argv.remove_container(name), check=False)
+        LOCAL.run(docker_commands.remove_container(name), check=False)
     if result.status == _FROM_DOCKER:
         raise LOCAL.failed(result)
     return finding_of(check, read_reply(check, result), expectation)

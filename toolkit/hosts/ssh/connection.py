@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import paramiko
 
-from toolkit.hosts.ssh import errors as trouble
+from toolkit.hosts.ssh import errors as ssh_errors
 from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.host_keys import KeyShown, KeysOnRecord, OnlyLook
 from toolkit.hosts.ssh.isolated import Connection, own_config
@@ -86,8 +86,8 @@ class HostConnection(Connection):
         except (paramiko.SSHException, EOFError, OSError) as error:
             self.client.close()
             if time.monotonic() >= self._until:
-                raise trouble.unreachable(self.to, f"no ssh greeting within {connect:g} s") from None
-            raise trouble.refused(self.to, trouble.words(error)) from None
+                raise ssh_errors.unreachable(self.to, f"no ssh greeting within {connect:g} s") from None
+            raise ssh_errors.refused(self.to, ssh_errors.words(error)) from None
         except BaseException:
             self.client.close()  # `close` does nothing for one that was never open
             raise
@@ -103,16 +103,16 @@ class HostConnection(Connection):
             )
         except paramiko.ChannelException as error:
             if error.code == _ADMINISTRATIVELY_PROHIBITED:
-                raise trouble.forwarding_refused(self.to, error.text) from None
-            raise trouble.refused(self.to, f"{gate.to.host} says: {error.text}") from None
+                raise ssh_errors.forwarding_refused(self.to, error.text) from None
+            raise ssh_errors.refused(self.to, f"{gate.to.host} says: {error.text}") from None
         except (paramiko.SSHException, EOFError, OSError) as error:
             if not gate.is_connected:
-                raise trouble.cut(gate.to, gate.why_down()) from None
+                raise ssh_errors.cut(gate.to, gate.why_down()) from None
             if time.monotonic() >= self._until:
-                raise trouble.unreachable(self.to, f"{gate.to.host} could not connect to it in time") from None
+                raise ssh_errors.unreachable(self.to, f"{gate.to.host} could not connect to it in time") from None
             # Where two are refused at the same time, paramiko keeps the reason of one of them only.
-            why = f"{gate.to.host} could not connect to it ({trouble.words(error)})"
-            raise trouble.refused(self.to, why) from None
+            why = f"{gate.to.host} could not connect to it ({ssh_errors.words(error)})"
+            raise ssh_errors.refused(self.to, why) from None
 
     def why_down(self) -> str:
         """Why it is up no more, as far as it is known."""
@@ -133,15 +133,15 @@ def _socket(to: Destination, until: float) -> socket.socket:
     try:
         wire = _first_that_answers(socket.getaddrinfo(to.address, to.port, type=socket.SOCK_STREAM), until)
     except socket.gaierror as error:
-        raise trouble.unreachable(to, f"{to.address}: {error.strerror}") from None
+        raise ssh_errors.unreachable(to, f"{to.address}: {error.strerror}") from None
     except UnicodeError:  # of the codec `idna`: a part of the name is empty or too long
-        raise trouble.unreachable(to, f"{to.address}: no name of a host") from None
+        raise ssh_errors.unreachable(to, f"{to.address}: no name of a host") from None
     except TimeoutError:
-        raise trouble.unreachable(to, "no answer in time") from None
+        raise ssh_errors.unreachable(to, "no answer in time") from None
     except ConnectionError as error:
-        raise trouble.refused(to, error.strerror or str(error)) from None
+        raise ssh_errors.refused(to, error.strerror or str(error)) from None
     except OSError as error:
-        raise trouble.unreachable(to, error.strerror or str(error)) from None
+        raise ssh_errors.unreachable(to, error.strerror or str(error)) from None
     wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return wire
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import paramiko
 
-from toolkit.hosts.ssh import errors as trouble
+from toolkit.hosts.ssh import errors as ssh_errors
 from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.known_hosts import HostKey, Standing, kinds_on_record, read_entries, standing
 
@@ -33,11 +33,11 @@ class KeysOnRecord(paramiko.MissingHostKeyPolicy):
         if stands is Standing.KNOWN:
             return
         if entry is None:
-            raise trouble.key_unknown(self._to, key.kind, key.fingerprint)
+            raise ssh_errors.key_unknown(self._to, key.kind, key.fingerprint)
         if stands is Standing.REVOKED:
-            raise trouble.key_revoked(self._to, key.kind, key.fingerprint, entry.file, entry.line)
+            raise ssh_errors.key_revoked(self._to, key.kind, key.fingerprint, entry.file, entry.line)
         recorded = f"{entry.key.kind} {entry.key.fingerprint}"
-        raise trouble.key_changed(self._to, key.kind, key.fingerprint, entry.file, entry.line, recorded)
+        raise ssh_errors.key_changed(self._to, key.kind, key.fingerprint, entry.file, entry.line, recorded)
 
 
 class KeyShown(Exception):

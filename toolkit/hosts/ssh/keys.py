@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from paramiko.auth_strategy import AuthFailure, AuthResult, AuthSource, AuthStrategy
 
-from toolkit.hosts.ssh import errors as trouble
+from toolkit.hosts.ssh import errors as ssh_errors
 from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.openssh import home
 from toolkit.hosts.ssh.transport import left
@@ -106,16 +106,16 @@ def _failed(to: Destination, results: Sequence[Any]) -> Exception:
     tried: list[str] = []
     for source, error in results:
         if isinstance(error, paramiko.BadAuthenticationType):
-            return trouble.not_let_in(to, tried, error.allowed_types)
+            return ssh_errors.not_let_in(to, tried, error.allowed_types)
         if not isinstance(error, (paramiko.SSHException, EOFError, OSError)):
             return cast("Exception", error)
         if source.is_hung_up and not isinstance(error, paramiko.AuthenticationException):
-            return trouble.refused(to, f"it hung up while the key was checked ({trouble.words(error)})")
-        said = trouble.words(error).rstrip(".")
+            return ssh_errors.refused(to, f"it hung up while the key was checked ({ssh_errors.words(error)})")
+        said = ssh_errors.words(error).rstrip(".")
         tried.append(f"{source.label}: {_PLAIN.get(said, said)}")
         if source.is_hung_up:  # MaxAuthTries
             tried.append("then the host hung up: too many keys")
-    return trouble.not_let_in(to, tried)
+    return ssh_errors.not_let_in(to, tried)
 
 
 def _sources(to: Destination, held: Sequence[Any]) -> Iterator[_Source]:

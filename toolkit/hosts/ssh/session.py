@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import paramiko
 
 from toolkit.errors import ToolkitError
-from toolkit.hosts.ssh import errors as trouble
+from toolkit.hosts.ssh import errors as ssh_errors
 from toolkit.hosts.ssh.remote_command import ANNOUNCED, signal_line, start_line
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class Session:
             return True
 
     def _cut(self) -> ToolkitError:
-        return trouble.cut(self._wire.to, self._wire.why_down(), " ".join(self._argv)[:60])
+        return ssh_errors.cut(self._wire.to, self._wire.why_down(), " ".join(self._argv)[:60])
 
 
 class _Drain(threading.Thread):

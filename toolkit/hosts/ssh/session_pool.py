@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import paramiko
 
 from toolkit.errors import ToolkitError
-from toolkit.hosts.ssh import errors as trouble
+from toolkit.hosts.ssh import errors as ssh_errors
 from toolkit.hosts.ssh.connector import Dialler
 from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.session import Session, send_signal
@@ -81,8 +81,8 @@ class SessionPool:
             return shared.wire.transport.open_channel("direct-tcpip", address, ("127.0.0.1", 0), timeout=_OPEN_SECONDS)
         except (paramiko.SSHException, EOFError, OSError) as error:
             if not shared.wire.is_connected:
-                raise trouble.cut(self._to, shared.wire.why_down()) from None
-            raise trouble.no_way_in(self._to, port, str(error)) from None
+                raise ssh_errors.cut(self._to, shared.wire.why_down()) from None
+            raise ssh_errors.no_way_in(self._to, port, str(error)) from None
         finally:
             self._give_back(shared, None)
 
@@ -115,9 +115,9 @@ class SessionPool:
                 self._give_back(shared, None, full=is_up)
                 downs += not is_up
                 if is_up and not shared.most:
-                    raise trouble.refused(self._to, f"it opens no session ({error}); its MaxSessions?") from None
+                    raise ssh_errors.refused(self._to, f"it opens no session ({error}); its MaxSessions?") from None
                 if downs > 1:
-                    raise trouble.cut(self._to, shared.wire.why_down()) from None
+                    raise ssh_errors.cut(self._to, shared.wire.why_down()) from None
             except BaseException:
                 self._give_back(shared, None)
                 raise

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from toolkit.errors import Code, Place, Problem, ToolkitError
 from toolkit.hosts.parallel import Answer, Job, do_all
-from toolkit.hosts.ssh import errors as trouble
+from toolkit.hosts.ssh import errors as ssh_errors
 from toolkit.hosts.ssh.connector import Dialler
 from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.known_hosts import Entry, HostKey, Standing, append, read_entries, standing
@@ -63,7 +63,7 @@ def file_of(to: Destination) -> Path:
     """The file that takes new keys: the cluster's own, else the person's. Raises `ToolkitError` where there is none."""
     if to.new_keys is None:
         what = f"host {to.host}: there is no file to record its key in (its known_hosts file is `none` or /dev/null)"
-        raise ToolkitError(Code.RESOURCES_ASKED, what, hint=trouble.NAME_A_FILE)
+        raise ToolkitError(Code.RESOURCES_ASKED, what, hint=ssh_errors.NAME_A_FILE)
     return to.new_keys
 
 
@@ -77,7 +77,7 @@ def record(findings: Sequence[Finding]) -> tuple[Path, ...]:
             append(file, list(keys))
         except OSError as error:
             what = f"{file}: {error.strerror}; no key is recorded there"
-            raise ToolkitError(Code.RESOURCES_ASKED, what, hint=trouble.NAME_A_FILE) from None
+            raise ToolkitError(Code.RESOURCES_ASKED, what, hint=ssh_errors.NAME_A_FILE) from None
     return tuple(lines)
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from toolkit.cluster.model import Cluster
-from toolkit.containers import docker_commands as docker_argv
+from toolkit.containers import docker_commands
 from toolkit.containers.engine import LOCAL, Engine
 from toolkit.errors import ToolkitError
 from toolkit.hosts.cluster_hosts import Hosts
@@ -71,7 +71,7 @@ def _labels_on(engine: Engine) -> list[str]:
     """The labels of all that runs and commands have here."""
     found: set[str] = set()
     for noun in _NOUNS:
-        found.update(engine.run(docker_argv.runs_of(noun)).output.splitlines())
+        found.update(engine.run(docker_commands.runs_of(noun)).output.splitlines())
     return sorted(found - {""})
 
 
@@ -176,10 +176,10 @@ class _Cleaning:
 
 def _things(engine: Engine, label: str) -> _Things:
     """What carries the label, by its noun. Raises `ToolkitError` where the engine does not answer."""
-    return {noun: engine.run(docker_argv.list_of_run(noun, label)).output.split() for noun in _NOUNS}
+    return {noun: engine.run(docker_commands.list_of_run(noun, label)).output.split() for noun in _NOUNS}
 
 
 def _is_at_work(engine: Engine, container: str) -> bool:
     """Whether it runs, or may be about to: one that was made a moment ago is no one's remains."""
-    result = engine.run(docker_argv.status_of(container), check=False)
+    result = engine.run(docker_commands.status_of(container), check=False)
     return result.ok and result.output.strip() not in ("exited", "dead")

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 
 from toolkit.agent.checksums import SUMS, plain
 from toolkit.agent.metrics import Metric, read_metrics
-from toolkit.containers import docker_commands as docker_argv
+from toolkit.containers import docker_commands
 from toolkit.containers.docker_commands import Bind
 from toolkit.containers.engine import LOCAL
 from toolkit.errors import Code, ToolkitError
@@ -197,7 +197,7 @@ class Collection:
 
     def _ask(self, binds: list[Bind], environment: dict[str, str], command: list[str]) -> _Answer:
         owner = f"{os.getuid()}:{os.getgid()}"
-        argv = docker_argv.check_in_image(self._record.image_id, self._check_id, owner, binds, environment, command)
+        argv = docker_commands.check_in_image(self._record.image_id, self._check_id, owner, binds, environment, command)
         self._report("asking it for predictions in the image that trained it", 0, 0)
         result = LOCAL.run(argv, check=False, timeout=None)
         if not result.ok:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from toolkit.agent.end_reasons import Reason
 from toolkit.agent.lifecycle import buckets_container
-from toolkit.containers import docker_commands as docker_argv
+from toolkit.containers import docker_commands
 from toolkit.containers.engine import Engine
 from toolkit.errors import Code, ToolkitError
 from toolkit.leases.client import release_run
@@ -55,12 +55,12 @@ def force_stop(record: Record, records: Records, who: str, report: Callable[[str
 
 def _end_on(engine: Engine, run: TrainingId, report: Callable[[str], None]) -> list[str]:
     """End what the run has on one host, the volume aside; what could not be removed. Raises `ToolkitError`."""
-    containers = engine.run(docker_argv.list_of_run("container", run)).output.split()
+    containers = engine.run(docker_commands.list_of_run("container", run)).output.split()
     buckets = buckets_container(run)
     left = []
     for name in sorted(containers, key=lambda one: one == buckets):  # its mounts go when nobody uses them any more
         if name == buckets:
-            unmount = docker_argv.execute(name, (*AGENT_PROGRAM, "unmount"))
+            unmount = docker_commands.execute(name, (*AGENT_PROGRAM, "unmount"))
             engine.run(unmount, check=False, timeout=_UNMOUNT_SECONDS)
         left += _removed(engine, "container", name, report)
     for name in engine.names("network", run):

@@ -14,7 +14,7 @@ from toolkit.agent.paths import CONTROL_FOLDER, RECORD
 from toolkit.agent.signed import signed
 from toolkit.catalogue.image_version import read_inputs
 from toolkit.cluster.model import Cluster
-from toolkit.containers import docker_commands as docker_argv
+from toolkit.containers import docker_commands
 from toolkit.containers.engine import Engine
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.tool_images import buckets_recipe
@@ -113,7 +113,7 @@ def _digests(store: Store, record: Record, tell: Callable[[str], None]) -> dict[
 
 def _volume(engine: Engine, run: TrainingId) -> str:
     """The run's volume on a host; empty where there is none. An engine that is away may hold one: that raises."""
-    volumes = engine.run(docker_argv.list_of_run("volume", run)).output.split()
+    volumes = engine.run(docker_commands.list_of_run("volume", run)).output.split()
     return volume_of(run) if volume_of(run) in volumes else ""
 
 

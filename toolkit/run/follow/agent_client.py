@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 
 from toolkit.agent.lifecycle import own_container
-from toolkit.containers import docker_commands as docker_argv
+from toolkit.containers import docker_commands
 from toolkit.containers.engine import Engine
 from toolkit.errors import ToolkitError
 from toolkit.process import Result
@@ -40,7 +40,7 @@ class AgentClient:
 
     def presence(self) -> Presence:
         """Whether it is there."""
-        argv = docker_argv.is_running(self.container)
+        argv = docker_commands.is_running(self.container)
         try:
             result = self.engine.run(argv, check=False, timeout=_TIMEOUT)
         except ToolkitError:
@@ -64,8 +64,8 @@ class AgentClient:
 
     def follow_argv(self, offset: int) -> list[str]:
         """The argv that prints events from byte `offset` of the output on."""
-        return docker_argv.execute(self.container, (*AGENT_PROGRAM, "follow", str(offset)))
+        return docker_commands.execute(self.container, (*AGENT_PROGRAM, "follow", str(offset)))
 
     def _say(self, *words: str) -> Result:
-        argv = docker_argv.execute(self.container, (*AGENT_PROGRAM, *words))
+        argv = docker_commands.execute(self.container, (*AGENT_PROGRAM, *words))
         return self.engine.run(argv, check=False, timeout=_TIMEOUT)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from toolkit.agent.lifecycle import own_container
 from toolkit.agent.paths import ENGINE, HOST
-from toolkit.containers import docker_commands as docker_argv
+from toolkit.containers import docker_commands
 from toolkit.containers.docker_commands import Argv, Bind
 from toolkit.containers.engine import Engine
 from toolkit.process import Result
@@ -37,7 +37,9 @@ def agent_argv(
     """
     folder = Bind(folder_of(volumes, volume), HOST)
     command = (*AGENT_PROGRAM, "rescue" if rescue else "keep", run, volume)
-    return docker_argv.start_agent(own_container(run), run, image, folder, [Bind(socket, ENGINE)], command, cpus, lease)
+    return docker_commands.start_agent(
+        own_container(run), run, image, folder, [Bind(socket, ENGINE)], command, cpus, lease
+    )
 
 
 def folder_of(volumes: str, volume: str) -> str:
@@ -57,14 +59,14 @@ class AgentContainer:
         """
         volumes, socket = self._engine.volumes_folder(), self._engine.socket()
         if not self._engine.makes_bound_folders:
-            self._engine.run(docker_argv.create_volume(self._volume, self._run))
+            self._engine.run(docker_commands.create_volume(self._volume, self._run))
         names = (self._run, self._image, self._volume)
         self._engine.run(agent_argv(*names, volumes, socket, lease, cpus, rescue=rescue))
         return folder_of(volumes, self._volume)
 
     def say(self, *words: str, data: bytes | None = None) -> Result:
         """One of the agent's words, run beside it."""
-        argv = docker_argv.execute(own_container(self._run), (*AGENT_PROGRAM, *words), stdin=data is not None)
+        argv = docker_commands.execute(own_container(self._run), (*AGENT_PROGRAM, *words), stdin=data is not None)
         return self._engine.run(argv, data=data, timeout=60)
 
     def make_folders(self) -> None:
@@ -73,5 +75,5 @@ class AgentContainer:
 
     def put(self, entries: Iterable[Entry]) -> None:
         """Unpack files into the volume, with the modes and owners that they carry."""
-        argv = docker_argv.execute(own_container(self._run), (*AGENT_PROGRAM, "unpack"), stdin=True)
+        argv = docker_commands.execute(own_container(self._run), (*AGENT_PROGRAM, "unpack"), stdin=True)
         self._engine.feed(argv, tar_stream(entries))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from toolkit.agent.job_spec import Job
 from toolkit.catalogue.model import LEARNER_UID
-from toolkit.containers import docker_commands as docker_argv
+from toolkit.containers import docker_commands
 from toolkit.containers.engine import Engine
 from toolkit.errors import Code, ToolkitError
 from toolkit.run.launch.agent_container import AgentContainer
@@ -69,8 +69,8 @@ class HostStage:
     def make_network(self) -> str:
         """Make the run's private network; its CIDR."""
         plan = self._plan
-        self.engine.run(docker_argv.create_network(plan.network, plan.training_id))
-        return self.engine.run(docker_argv.network_subnet(plan.network)).output.strip()
+        self.engine.run(docker_commands.create_network(plan.network, plan.training_id))
+        return self.engine.run(docker_commands.network_subnet(plan.network)).output.strip()
 
     def start_learners(self) -> None:
         """Start its learners, the first one last: it looks for the others."""
@@ -86,7 +86,7 @@ class HostStage:
         if self.learners[0].number == 1:
             self.side.discard_code(self._plan.results_mount)
         for learner in self.learners:
-            self.engine.run(docker_argv.remove_container(self._plan.container(learner)), check=False)
+            self.engine.run(docker_commands.remove_container(self._plan.container(learner)), check=False)
         self.side.unmount()
         return self.engine.remove_run(self._plan.training_id)
 
@@ -101,7 +101,7 @@ class HostStage:
             )
         if isinstance(plan.data, Export):
             export = (plan.data.server, plan.data.path)
-            self.engine.run(docker_argv.create_export_volume(plan.export_volume, plan.training_id, *export))
+            self.engine.run(docker_commands.create_export_volume(plan.export_volume, plan.training_id, *export))
 
 
 def _code_entries(code: tuple[CodeFile, ...]) -> list[Entry]:

@@ -2,7 +2,7 @@
 
 What only the run itself learns has a name in capitals: SUBNET is that of its private network, VOLUMES the folder of a
 host's engine's volumes and VOLUME the run's own in it, SOCKET where that engine listens, CPUS a rank's
-share of the host's.
+share of the host's, OWNER that of a folder for the results, and SCRIPT what serves it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from toolkit.agent.paths import HOST
-from toolkit.containers import docker_commands as docker_argv
+from toolkit.containers import docker_commands
 from toolkit.containers.docker_commands import Argv
 from toolkit.manifest.units import shown_duration, shown_size
 from toolkit.run.launch.agent_container import agent_argv, folder_of
@@ -27,6 +27,7 @@ from toolkit.run.plan.run_plan import (
     run_environment,
     where_it_runs,
 )
+from toolkit.storage.results_folder import planned_commands
 from toolkit.storage.sidecar import Mount, buckets_argv
 
 SUBNET, VOLUME, VOLUMES, SOCKET, LEASE, CPUS = "SUBNET", "VOLUME", "VOLUMES", "SOCKET", "LEASE", "CPUS"
@@ -67,13 +68,13 @@ def host_commands(plan: RunPlan) -> dict[str, list[Argv]]:
     """The engine's command lines on each host, in their order."""
     made = {}
     for host in plan.hosts:
-        lines = [_agent(plan, host), _buckets(plan)]
+        lines = [_agent(plan, host), *_results(plan), _buckets(plan)]
         if isinstance(plan.data, Export):
             export = (plan.data.server, plan.data.path)
-            lines.append(docker_argv.create_export_volume(plan.export_volume, plan.training_id, *export))
+            lines.append(docker_commands.create_export_volume(plan.export_volume, plan.training_id, *export))
         lines += [_fetch(plan, mount) for mount in plan.mounts if mount.copied]
         if not plan.on_hosts:
-            lines.append(docker_argv.create_network(plan.network, plan.training_id))
+            lines.append(docker_commands.create_network(plan.network, plan.training_id))
         learners = [learner for learner in plan.learners if learner.seat.host == host]
         lines += [learner_argv(plan, learner, VOLUME, LEASE if plan.on_hosts else "") for learner in reversed(learners)]
         made[host or THIS_MACHINE] = lines
@@ -92,13 +93,21 @@ def _agent(plan: RunPlan, host: str) -> Argv:
     return agent_argv(*names, VOLUMES, SOCKET, lease, plan.cpus_on(host))
 
 
+def _results(plan: RunPlan) -> list[Argv]:
+    """What serves results that are a folder."""
+    if plan.results_folder is None:
+        return []
+    volume = folder_of(VOLUMES, plan.volume)
+    return planned_commands(plan.results_folder, plan.training_id, plan.side_image, volume)
+
+
 def _buckets(plan: RunPlan) -> Argv:
     names = (plan.side_container, plan.training_id, plan.side_image)
     return buckets_argv(*names, folder_of(VOLUMES, plan.volume), plan.results_mount)
 
 
 def _fetch(plan: RunPlan, mount: Mount) -> Argv:
-    return docker_argv.execute(plan.side_container, ("rclone", "copy", mount.filesystem, f"{HOST}/{mount.folder}"))
+    return docker_commands.execute(plan.side_container, ("rclone", "copy", mount.filesystem, f"{HOST}/{mount.folder}"))
 
 
 def ranks_of(learner: Learner) -> str:

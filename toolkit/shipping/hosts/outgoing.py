@@ -10,7 +10,7 @@ import docker.errors
 import requests
 
 from toolkit.errors import Code, ToolkitError
-from toolkit.hosts.ssh import errors as trouble
+from toolkit.hosts.ssh import errors as ssh_errors
 from toolkit.image.store import ImageStore
 from toolkit.progress import Progress, Report
 from toolkit.shipping.hosts.layer_filter import Cut, compressed
@@ -45,7 +45,7 @@ class Outgoing:
 
         for piece in compressed(Cut(self.image_id, self.diff_ids, prefix, on_bytes).pieces(self._saved())):
             if self.stop.is_set():
-                raise trouble.interrupted(host)
+                raise ssh_errors.interrupted(host)
             yield piece
 
     def _saved(self) -> Iterator[bytes]:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping, Sequence
 
 from toolkit.errors import ToolkitError
-from toolkit.hosts.ssh import errors as trouble
+from toolkit.hosts.ssh import errors as ssh_errors
 from toolkit.progress import Progress, Report
 from toolkit.shipping.hosts.feeders import OPERATOR, Feeders, Turn
 from toolkit.shipping.hosts.host_images import HostImages
@@ -56,7 +56,7 @@ class Passing:
         relay = Relay(images, self.shipment, self._relay_image, self._program)
         with self._feeders.turn(images.host, self._image.stop) as turn:
             if turn is None:
-                raise trouble.interrupted(images.host)
+                raise ssh_errors.interrupted(images.host)
             if turn == Turn(OPERATOR, keep=False):
                 self._stream(images)
                 return "operator"

@@ -7,11 +7,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
-from toolkit.containers import docker_commands as docker_argv
+from toolkit.containers import docker_commands
 from toolkit.errors import Code, ToolkitError
 from toolkit.process import Result
 from toolkit.secrets import Secret
-from toolkit.shipping.hosts import ship_commands as ship_argv
+from toolkit.shipping.hosts import ship_commands
 from toolkit.shipping.hosts.host_images import HostImages
 
 _SERVES = re.compile(r"https://\S+:([0-9]+)/")
@@ -30,17 +30,17 @@ class Relay:
 
     def start(self, pair: Secret, address: str) -> None:
         """Start it, listening at `address` if that is given, and hand it the pair through a pipe."""
-        self._engine.run(ship_argv.start_relay(self._name, self._shipment, self._image, address))
-        receive = docker_argv.execute(self._name, ship_argv.RECEIVE_PAIR, stdin=True)
+        self._engine.run(ship_commands.start_relay(self._name, self._shipment, self._image, address))
+        receive = docker_commands.execute(self._name, ship_commands.RECEIVE_PAIR, stdin=True)
         self._engine.run(receive, data=pair.reveal().encode())
 
     def url(self, address: str) -> str:
         """Where it serves, once it does; raises `ToolkitError` (S100)."""
         deadline = time.monotonic() + _START_SECONDS
         while True:
-            said = self._engine.run(docker_argv.logs(self._name), check=False)
+            said = self._engine.run(docker_commands.logs(self._name), check=False)
             if found := _SERVES.search(said.output + said.errors):
-                return f"https://{ship_argv.in_url(address)}:{found[1]}"
+                return f"https://{ship_commands.in_url(address)}:{found[1]}"
             if time.monotonic() > deadline:
                 evidence = (said.output + said.errors)[-1000:]
                 raise ToolkitError(
@@ -51,19 +51,19 @@ class Relay:
     def receive(self, pieces: Iterable[bytes]) -> None:
         """Take the archive as it comes from the operator."""
         with self._images.reported():
-            self._engine.feed(docker_argv.execute(self._name, ship_argv.RECEIVE_ARCHIVE, stdin=True), pieces)
+            self._engine.feed(docker_commands.execute(self._name, ship_commands.RECEIVE_ARCHIVE, stdin=True), pieces)
 
     def fetch(self, url: str, on_stats: OnStats) -> None:
         """Take the archive from another host's relay, and keep it."""
-        self._watch(docker_argv.execute(self._name, ship_argv.fetch(url)), on_stats)
+        self._watch(docker_commands.execute(self._name, ship_commands.fetch(url)), on_stats)
 
     def load(self) -> None:
         """Load the archive that is here."""
-        self._watch(ship_argv.load_from(self._program, self._name, ("cat", ship_argv.ARCHIVE)), lambda *_: None)
+        self._watch(ship_commands.load_from(self._program, self._name, ("cat", ship_commands.ARCHIVE)), lambda *_: None)
 
     def load_from(self, url: str, on_stats: OnStats) -> None:
         """Load the archive of another host's relay as it comes."""
-        self._watch(ship_argv.load_from(self._program, self._name, ship_argv.fetch_through(url)), on_stats)
+        self._watch(ship_commands.load_from(self._program, self._name, ship_commands.fetch_through(url)), on_stats)
 
     def stop(self) -> list[str]:
         """Take it away; what could not be removed, by name."""
@@ -73,11 +73,11 @@ class Relay:
         last = deque[str](maxlen=_LAST_LINES)
 
         def on_line(line: str) -> None:
-            stats = ship_argv.read_stats(line)
+            stats = ship_commands.read_stats(line)
             if stats:
                 on_stats(*stats)
             else:
-                last.append(ship_argv.read_message(line))
+                last.append(ship_commands.read_message(line))
 
         run = self._engine.stream if argv[0] == "docker" else self._images.engine.shell.stream
         status = run(argv, on_line)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.containers import docker_commands as docker_argv
+from toolkit.containers import docker_commands
 from toolkit.containers.docker_commands import HOST_NETWORK, Bind, Network
 from toolkit.containers.limits import Limits
 
@@ -18,7 +18,7 @@ NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1)
 
 
 def test_a_learner_is_unprivileged_and_on_the_runs_network() -> None:
-    argv = docker_argv.start_learner(
+    argv = docker_commands.start_learner(
         "toolkit-r-learner-2",
         "r",
         "sha256:abc",
@@ -41,7 +41,7 @@ def test_a_learner_is_unprivileged_and_on_the_runs_network() -> None:
 
 
 def test_on_a_hosts_own_network_a_learner_knows_the_others_and_has_its_gpus_and_adapters() -> None:
-    argv = docker_argv.start_learner(
+    argv = docker_commands.start_learner(
         "toolkit-r-learner-1",
         "r",
         "sha256:abc",
@@ -65,7 +65,9 @@ def test_on_a_hosts_own_network_a_learner_knows_the_others_and_has_its_gpus_and_
 
 
 def test_the_side_container_may_mount_and_nothing_more() -> None:
-    argv = docker_argv.start_side_container("s", "r", "image", [Bind("/v", "/run/host", propagation="rshared")], ["x"])
+    argv = docker_commands.start_side_container(
+        "s", "r", "image", [Bind("/v", "/run/host", propagation="rshared")], ["x"]
+    )
     assert argv == [
         *("docker", "run", "--detach", "--rm", "--init", "--name", "s", "--label", "toolkit.run=r"),
         *("--cap-drop", "ALL", *CONFINED, "--cap-add", "SYS_ADMIN"),
@@ -79,7 +81,7 @@ def test_the_side_container_may_mount_and_nothing_more() -> None:
 
 def test_the_agent_has_no_network_no_device_and_may_mount_nothing() -> None:
     folder = Bind("/volumes/v/_data", "/run/host")
-    argv = docker_argv.start_agent(
+    argv = docker_commands.start_agent(
         "a", "r", "image", folder, [Bind("/s", "/run/engine.sock")], ["x"], "0-3,8", "a record"
     )
     assert argv == [
@@ -90,11 +92,11 @@ def test_the_agent_has_no_network_no_device_and_may_mount_nothing() -> None:
         *("--volume", "/volumes/v/_data:/run/host"),
         *("--mount", "type=bind,source=/s,target=/run/engine.sock", "image", "x"),
     ]
-    assert "toolkit.cpus" not in " ".join(docker_argv.start_agent("a", "r", "image", folder, [], ["x"]))
+    assert "toolkit.cpus" not in " ".join(docker_commands.start_agent("a", "r", "image", folder, [], ["x"]))
 
 
 def test_the_store_is_its_owners_and_read_only_but_for_its_folder() -> None:
-    argv = docker_argv.start_store("s", "r", "image", [Bind("/home/me/buckets", "/buckets")], "1001:1001", ["x"])
+    argv = docker_commands.start_store("s", "r", "image", [Bind("/home/me/buckets", "/buckets")], "1001:1001", ["x"])
     assert argv == [
         *("docker", "run", "--detach", "--rm", "--init", "--name", "s", "--label", "toolkit.run=r"),
         *("--network", "host", "--user", "1001:1001", "--cap-drop", "ALL", *CONFINED, "--read-only"),
@@ -105,7 +107,7 @@ def test_the_store_is_its_owners_and_read_only_but_for_its_folder() -> None:
 
 def test_a_check_has_no_network_and_leaves_no_container() -> None:
     binds, environment = [Bind("/m", "/model", True)], {"HOME": "/tmp", "A": "1"}
-    assert docker_argv.check_in_image("image", "r", "1001:1001", binds, environment, ["python"]) == [
+    assert docker_commands.check_in_image("image", "r", "1001:1001", binds, environment, ["python"]) == [
         *("docker", "run", "--rm", "--init", "--label", "toolkit.run=r", "--user", "1001:1001", "--network", "none"),
         *("--cap-drop", "ALL", *CONFINED, "--tmpfs", "/tmp"),
         *("--env", "A=1", "--env", "HOME=/tmp"),
@@ -116,31 +118,31 @@ def test_a_check_has_no_network_and_leaves_no_container() -> None:
 def test_every_resource_carries_the_runs_label() -> None:
     label = ["--label", "toolkit.run=r"]
     for argv in (
-        docker_argv.create_volume("v", "r"),
-        docker_argv.create_export_volume("v", "r", "filer", "/x"),
-        docker_argv.create_network("n", "r"),
-        docker_argv.start_side_container("s", "r", "i", [], []),
-        docker_argv.start_agent("a", "r", "i", Bind("/v", "/h"), [], []),
-        docker_argv.start_store("s", "r", "i", [], "0:0", []),
-        docker_argv.owner_of_folder(Bind("/f", "/b"), "r", "i"),
-        docker_argv.check_in_image("i", "r", "0:0", [], {}, []),
+        docker_commands.create_volume("v", "r"),
+        docker_commands.create_export_volume("v", "r", "filer", "/x"),
+        docker_commands.create_network("n", "r"),
+        docker_commands.start_side_container("s", "r", "i", [], []),
+        docker_commands.start_agent("a", "r", "i", Bind("/v", "/h"), [], []),
+        docker_commands.start_store("s", "r", "i", [], "0:0", []),
+        docker_commands.owner_of_folder(Bind("/f", "/b"), "r", "i"),
+        docker_commands.check_in_image("i", "r", "0:0", [], {}, []),
     ):
         at = argv.index("--label")
         assert argv[at : at + 2] == label
 
 
 def test_the_runs_own_are_listed_by_label() -> None:
-    assert docker_argv.list_of_run("container", "r") == [
+    assert docker_commands.list_of_run("container", "r") == [
         *("docker", "container", "ls", "--all", "--filter", "label=toolkit.run=r", "--format", "{{.Names}}"),
     ]
-    assert docker_argv.list_of_run("volume", "r") == [
+    assert docker_commands.list_of_run("volume", "r") == [
         *("docker", "volume", "ls", "--filter", "label=toolkit.run=r", "--format", "{{.Name}}"),
     ]
 
 
 def test_an_nfs_servers_export_is_a_volume_that_is_only_read() -> None:
     """The engine's own words: no NFS server was at hand to mount one from."""
-    assert docker_argv.create_export_volume("v", "r", "filer.example.org", "/export/a b") == [
+    assert docker_commands.create_export_volume("v", "r", "filer.example.org", "/export/a b") == [
         *("docker", "volume", "create", "--label", "toolkit.run=r", "--driver", "local"),
         *("--opt", "type=nfs", "--opt", "o=addr=filer.example.org,ro", "--opt", "device=:/export/a b", "v"),
     ]
@@ -168,26 +170,29 @@ def test_a_folder_of_any_name_survives_as_a_mount(source: str, target: str) -> N
 
 
 def test_stdin_is_passed_on_only_where_it_is_wanted() -> None:
-    assert docker_argv.execute("c", ["cat"]) == ["docker", "exec", "c", "cat"]
-    assert docker_argv.execute("c", ["cat"], stdin=True) == ["docker", "exec", "--interactive", "c", "cat"]
+    assert docker_commands.execute("c", ["cat"]) == ["docker", "exec", "c", "cat"]
+    assert docker_commands.execute("c", ["cat"], stdin=True) == ["docker", "exec", "--interactive", "c", "cat"]
 
 
 @pytest.mark.parametrize(
     ("argv", "line"),
     [
-        (docker_argv.create_volume("v", "r"), "docker volume create --label toolkit.run=r v"),
-        (docker_argv.volume_folder("v"), "docker volume inspect --format {{.Mountpoint}} v"),
-        (docker_argv.create_network("n", "r"), "docker network create --driver bridge --label toolkit.run=r n"),
-        (docker_argv.logs("c"), "docker logs c"),
-        (docker_argv.is_running("c"), "docker container inspect --format {{.State.Running}} c"),
-        (docker_argv.volumes_folder("docker"), "docker info --format {{.DockerRootDir}}/volumes"),
-        (docker_argv.volumes_folder("podman"), "docker info --format {{.Store.VolumePath}}"),
-        (docker_argv.engine_socket("docker"), "docker context inspect --format {{.Endpoints.docker.Host}}"),
-        (docker_argv.engine_socket("podman"), "docker info --format {{.Host.RemoteSocket.Path}}"),
-        (docker_argv.remove_container("c"), "docker rm --force --volumes c"),
-        (docker_argv.remove_volume("v"), "docker volume rm v"),
-        (docker_argv.remove_network("n"), "docker network rm n"),
-        (docker_argv.list_of_run("network", "r"), "docker network ls --filter label=toolkit.run=r --format {{.Name}}"),
+        (docker_commands.create_volume("v", "r"), "docker volume create --label toolkit.run=r v"),
+        (docker_commands.volume_folder("v"), "docker volume inspect --format {{.Mountpoint}} v"),
+        (docker_commands.create_network("n", "r"), "docker network create --driver bridge --label toolkit.run=r n"),
+        (docker_commands.logs("c"), "docker logs c"),
+        (docker_commands.is_running("c"), "docker container inspect --format {{.State.Running}} c"),
+        (docker_commands.volumes_folder("docker"), "docker info --format {{.DockerRootDir}}/volumes"),
+        (docker_commands.volumes_folder("podman"), "docker info --format {{.Store.VolumePath}}"),
+        (docker_commands.engine_socket("docker"), "docker context inspect --format {{.Endpoints.docker.Host}}"),
+        (docker_commands.engine_socket("podman"), "docker info --format {{.Host.RemoteSocket.Path}}"),
+        (docker_commands.remove_container("c"), "docker rm --force --volumes c"),
+        (docker_commands.remove_volume("v"), "docker volume rm v"),
+        (docker_commands.remove_network("n"), "docker network rm n"),
+        (
+            docker_commands.list_of_run("network", "r"),
+            "docker network ls --filter label=toolkit.run=r --format {{.Name}}",
+        ),
     ],
 )
 def test_short_lines_are_what_a_person_would_type(argv: list[str], line: str) -> None:
@@ -195,15 +200,15 @@ def test_short_lines_are_what_a_person_would_type(argv: list[str], line: str) ->
 
 
 def test_the_runs_on_a_host_are_found_by_their_label() -> None:
-    assert docker_argv.runs_of("container") == [
+    assert docker_commands.runs_of("container") == [
         *("docker", "container", "ls", "--all", "--filter", "label=toolkit.run"),
         *("--format", '{{.Label "toolkit.run"}}'),
     ]
-    assert "--all" not in docker_argv.runs_of("volume")
+    assert "--all" not in docker_commands.runs_of("volume")
 
 
 def test_a_file_of_a_volume_is_read_by_someone_without_network_or_rights() -> None:
-    assert docker_argv.read_from_volume("v", "sha256:abc", "state.json") == [
+    assert docker_commands.read_from_volume("v", "sha256:abc", "state.json") == [
         *("docker", "run", "--rm", "--network", "none", "--cap-drop", "ALL", *CONFINED),
         *("--mount", "type=volume,source=v,target=/volume,readonly"),
         *("--entrypoint", "cat", "sha256:abc", "/volume/state.json"),
@@ -211,14 +216,14 @@ def test_a_file_of_a_volume_is_read_by_someone_without_network_or_rights() -> No
 
 
 def test_a_subnet_is_asked_for_in_one_word() -> None:
-    assert docker_argv.network_subnet("n") == [
+    assert docker_commands.network_subnet("n") == [
         *("docker", "network", "inspect", "--format", "{{(index .IPAM.Config 0).Subnet}}", "n"),
     ]
 
 
 @given(st.text(), st.text())
 def test_a_value_stays_one_word_whatever_it_holds(value: str, folder: str) -> None:
-    argv = docker_argv.start_learner(
+    argv = docker_commands.start_learner(
         "c",
         "r",
         "i",
