@@ -29,7 +29,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from toolkit.catalogue.model import Tree
-from toolkit.catalogue.image_version import sha256_of
+from toolkit.image.version import sha256_of
 from toolkit.cli.build import named_row
 from toolkit.image.build import Build
 from toolkit.image.builders import builder_named

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from toolkit.agent.metrics import read_metrics
-from toolkit.catalogue.image_version import read_inputs
 from toolkit.catalogue.model import DistributionBase, Recipe, Tree
 from toolkit.catalogue.reader import read_suites
 from toolkit.cli.output import human_size, rank_line
 from toolkit.errors import ToolkitError
+from toolkit.image.version import read_inputs
 from toolkit.lock.file import write_lock
 from toolkit.lock.model import DebPin, Lock
 from toolkit.manifest.commands import read_commands

@@ -14,13 +14,12 @@ import pytest
 
 from toolkit.atomic_file import sha256_of
 from toolkit.catalogue.choose import NotInCatalogue, choose
-from toolkit.catalogue.image_version import base_inputs, environment_inputs, read_inputs
-from toolkit.catalogue.model import DistributionBase, FrameworkRow, Recipe, RegistryBase, Tree
+from toolkit.catalogue.model import DistributionBase, Framework, FrameworkRow, Recipe, RegistryBase, Tree
 from toolkit.catalogue.reader import read_frameworks, read_suites, read_tool_recipe
 from toolkit.errors import ToolkitError
+from toolkit.image.version import base_inputs, environment_inputs, read_inputs
 from toolkit.lock.file import write_lock
 from toolkit.lock.model import DebPin, Lock, WheelPin
-from toolkit.manifest.model import Framework
 from toolkit.paths import house
 
 ROWS = read_frameworks(house() / "images", house() / "templates")

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.catalogue.image_version import read_inputs
 from toolkit.catalogue.model import SiteBundle
 from toolkit.catalogue.reader import read_frameworks
 from toolkit.catalogue.site import read_site
 from toolkit.errors import ToolkitError
+from toolkit.image.version import read_inputs
 from toolkit.paths import house
 
 SHA256 = "5" * 64

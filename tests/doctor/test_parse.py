@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from toolkit.cluster.gpu_kinds import kind_of, same_kind
 from toolkit.doctor.fact_script import MARK, PROGRAM, question
-from toolkit.doctor.facts import Core, EngineFacts, Gpu, HostFacts, Interface, Room, SshdLimits, kind_of, same_kind
+from toolkit.doctor.facts import Core, EngineFacts, Gpu, HostFacts, Interface, Room, SshdLimits
 from toolkit.doctor.parse import Heard, host_facts
 from toolkit.errors import ToolkitError
 

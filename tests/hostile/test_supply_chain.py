@@ -20,9 +20,8 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.catalogue.image_version import ENVIRONMENT_TEMPLATE, Inputs, read_inputs
 from toolkit.catalogue.model import Archive, DistributionBase, Program, Recipe, Suite, Tree
-from toolkit.catalogue.reader import read_suites
+from toolkit.catalogue.reader import ENVIRONMENT_TEMPLATE, read_suites
 from toolkit.child_environment import child_environment
 from toolkit.errors import Code, ToolkitError
 from toolkit.fetch.debs import fetch_debs
@@ -33,6 +32,7 @@ from toolkit.image.builders import _feed as feed_builder
 from toolkit.image.dry_run import render
 from toolkit.image.stages import Stage, stages_of
 from toolkit.image.tool_images import buckets_recipe, locate
+from toolkit.image.version import Inputs, read_inputs
 from toolkit.lock.model import DebPin, Lock, WheelPin
 from toolkit.lock.pool import Pool
 from toolkit.paths import house

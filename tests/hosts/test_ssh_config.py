@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from toolkit.cluster.jump import Hop, parse_hop
 from toolkit.cluster.model import Access, Host
 from toolkit.errors import ToolkitError
 from toolkit.hosts.ssh import config as ssh_config
 from toolkit.hosts.ssh.config import destinations
-from toolkit.hosts.ssh.destination import Destination, Hop, parse_hop
+from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.openssh import agent_socket, read_settings, split_files
 
 ACCOUNT = pwd.getpwuid(os.getuid())

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.catalogue.image_version import base_reference, environment_inputs, native_inputs, read_inputs
 from toolkit.catalogue.model import DistributionBase, Recipe, SiteBundle
 from toolkit.catalogue.reader import NATIVE_TEMPLATE, read_frameworks
 from toolkit.image.config import with_variables
 from toolkit.image.stages import Stage, stages_of
 from toolkit.image.tool_images import compiler_recipes
+from toolkit.image.version import base_reference, environment_inputs, native_inputs, read_inputs
 from toolkit.lock.file import read_lock
 from toolkit.lock.model import Lock
 from toolkit.lock.pool import Pool

@@ -10,11 +10,12 @@ from pathlib import Path
 import jinja2
 import pytest
 
-from toolkit.catalogue.image_version import ENVIRONMENT_TEMPLATE, Inputs, base_inputs, environment_inputs
 from toolkit.catalogue.model import Archive, DistributionBase, Recipe, RegistryBase, Suite, Tree
+from toolkit.catalogue.reader import ENVIRONMENT_TEMPLATE
 from toolkit.errors import ToolkitError
 from toolkit.image.base import mmdebstrap_argv
 from toolkit.image.stages import Stage, labels, stages_of
+from toolkit.image.version import Inputs, base_inputs, environment_inputs
 from toolkit.lock.model import DebPin, Lock, WheelPin
 from toolkit.lock.pool import Pool
 from toolkit.paths import house

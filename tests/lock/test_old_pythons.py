@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.catalogue.image_version import ENVIRONMENT_TEMPLATE, Inputs
+from toolkit.catalogue.reader import ENVIRONMENT_TEMPLATE
 from toolkit.fetch.wheels import fetch_wheels
 from toolkit.image.base import mmdebstrap_argv
 from toolkit.image.stages import stages_of
+from toolkit.image.version import Inputs
 from toolkit.lock.model import Lock, WheelPin
 from toolkit.lock.pool import Pool
 from toolkit.paths import house

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from toolkit.compatibility.reader import gpu_kinds
+from toolkit.compatibility.reader import KIND, gpu_kinds
 from toolkit.manifest.compute import (
     CPU,
-    KIND,
     MAX_CPU_RANKS,
     MAX_GPUS,
     Configuration,

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from toolkit.catalogue.model import Framework
 from toolkit.errors import ToolkitError
 from toolkit.manifest.model import (
     BucketReference,
     Compute,
     Connection,
     FolderReference,
-    Framework,
     Manifest,
     NfsReference,
     Step,

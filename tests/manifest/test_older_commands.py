@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from toolkit.catalogue.model import Framework
 from toolkit.manifest.commands import read_commands
 from toolkit.manifest.dialects.steps import has_mpi, is_several_lines, one_line, steps_of, with_continued_lines
-from toolkit.manifest.model import Compute, Framework, Step
+from toolkit.manifest.model import Compute, Step
 
 PLAIN, DDL = Framework("tensorflow", "2.19", "3"), Framework("tensorflow-ddl", "2.19", "3")
 ONE, TWO_NODES, TWO_GPUS = Compute("p100", 1), Compute("p100", 2), Compute("p100x2", 1)

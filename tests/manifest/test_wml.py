@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from toolkit.catalogue.model import Framework
 from toolkit.errors import ToolkitError
-from toolkit.manifest.model import BucketReference, Compute, Connection, Framework, Manifest, Step
+from toolkit.manifest.model import BucketReference, Compute, Connection, Manifest, Step
 from toolkit.manifest.reader import framework_error, read_manifest
 from toolkit.paths import house
 from toolkit.secrets import Secret, SecretSource

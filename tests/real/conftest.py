@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from toolkit.catalogue.choose import choose
-from toolkit.catalogue.image_version import read_inputs
 from toolkit.catalogue.model import FrameworkRow
 from toolkit.catalogue.reader import read_frameworks
+from toolkit.image.version import read_inputs
 from toolkit.manifest.reader import read_manifest
 from toolkit.paths import cache, house
 

@@ -27,7 +27,7 @@ def manifest(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path / "manifest.yml"
     store = ImageStore()
     for name in store.names_in(""):
-        if "toolkit.user_packages" in store.get(name).labels or name.startswith("toolkit-packages:"):
+        if "toolkit.additions" in store.get(name).labels or name.startswith("toolkit-packages:"):
             store.remove(name)
 
 

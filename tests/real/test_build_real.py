@@ -17,7 +17,6 @@ from pathlib import Path
 import pytest
 
 from toolkit.atomic_file import sha256_of
-from toolkit.catalogue.image_version import read_inputs
 from toolkit.catalogue.model import LEARNER_UID, DistributionBase, FrameworkRow, Recipe, SiteBundle
 from toolkit.errors import ToolkitError
 from toolkit.image.base import make_base
@@ -25,6 +24,7 @@ from toolkit.image.build import Build, BuiltImage
 from toolkit.image.builders import builder_named
 from toolkit.image.store import ImageStore
 from toolkit.image.tool_images import buckets_recipe
+from toolkit.image.version import read_inputs
 from toolkit.lock.file import read_lock, write_lock
 from toolkit.lock.model import WheelPin
 from toolkit.lock.pool import Pool

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.catalogue.image_version import read_inputs
 from toolkit.errors import ToolkitError
 from toolkit.image.tool_images import lab_recipe
+from toolkit.image.version import read_inputs
 from toolkit.lab.create import BringUp, take_down
 from toolkit.lab.model import lab_named
 from toolkit.paths import house

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from toolkit.catalogue.image_version import read_inputs
 from toolkit.image.tool_images import buckets_recipe
+from toolkit.image.version import read_inputs
 
 from .conftest import NOTHING, Bench, ours
 

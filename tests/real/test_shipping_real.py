@@ -323,7 +323,7 @@ def versions(program: str, folder: Path) -> str:
     """Every image's version, as the tool that `program` runs would have it."""
     script = (
         "from toolkit.catalogue.reader import read_frameworks\n"
-        "from toolkit.catalogue.image_version import read_inputs\n"
+        "from toolkit.image.version import read_inputs\n"
         "from toolkit.image.tool_images import buckets_recipe\n"
         "from toolkit.paths import house\n"
         "recipes = [row.recipe for row in read_frameworks(house() / 'images', house() / 'templates')]\n"

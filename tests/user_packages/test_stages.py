@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from toolkit.image.tree_facts import FileFacts
-from toolkit.user_packages.stages import changed, whiteouts
+from toolkit.image.user_packages import changed, whiteouts
 
 
 def facts(mode: int = 0o644) -> FileFacts:

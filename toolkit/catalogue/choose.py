@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 
-from toolkit.catalogue.model import FrameworkRow
-from toolkit.manifest.model import Framework
+from toolkit.catalogue.model import Framework, FrameworkRow
 
 CPU, CUDA = "cpu", "cuda"
 _WATSON_VERSION = re.compile(r"(?P<version>\d+(?:\.\d+)*)(?:-py(?P<python>\d(?:\.\d+)?))?(?:-(?P<extension>[a-z]+))?")

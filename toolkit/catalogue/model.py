@@ -14,6 +14,19 @@ on most hosts; no distribution gives a person one above 60000 by itself (Debian'
 
 
 @dataclass(frozen=True)
+class Framework:
+    """A framework as the catalogue names it, such as `tensorflow-ddl` `2.19` on Python `3.11`.
+
+    `compat` asks for what lets older scripts run on it, such as `tf1`; empty: nothing.
+    """
+
+    name: str
+    version: str
+    python: str
+    compat: str = ""
+
+
+@dataclass(frozen=True)
 class Archive:
     """A package archive: its name, its URL (overridden by a site's mirror), the suites and components taken from it."""
 

@@ -28,6 +28,9 @@ from toolkit.errors import Code, ToolkitError
 from toolkit.yaml.source import Source, read_source
 from toolkit.yaml.validate import validate
 
+ENVIRONMENT_TEMPLATE = "environment.Dockerfile.j2"
+ADDITIONS_TEMPLATE = "additions.Dockerfile.j2"
+"""Of the stages that every framework's image has in common."""
 SUITES = "suites.yml"
 NATIVE_TEMPLATE = "native.Dockerfile.j2"
 

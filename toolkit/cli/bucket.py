@@ -6,12 +6,12 @@ import argparse
 import os
 from pathlib import Path
 
-from toolkit.catalogue.image_version import read_inputs
 from toolkit.cli.output import console, human_size, print_json, progress_bar
 from toolkit.errors import Code, Problem, ToolkitError
 from toolkit.folder_files import files_of, shown
 from toolkit.image.store import ImageStore
 from toolkit.image.tool_images import buckets_recipe
+from toolkit.image.version import read_inputs
 from toolkit.manifest.model import Manifest
 from toolkit.manifest.reader import read_manifest
 from toolkit.paths import home

@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from toolkit.catalogue.image_version import read_inputs
 from toolkit.catalogue.model import DistributionBase, Recipe
 from toolkit.cli.named import recipe_of
 from toolkit.cli.output import console, human_size, print_json, progress_bar
@@ -18,6 +17,7 @@ from toolkit.fetch.progress import Fetching
 from toolkit.fetch.wheels import fetch_wheels
 from toolkit.image.store import ImageStore
 from toolkit.image.tool_images import buckets_recipe
+from toolkit.image.version import read_inputs
 from toolkit.lock.file import read_lock
 from toolkit.lock.pool import Pin, Pool
 from toolkit.paths import cache, house

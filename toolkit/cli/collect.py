@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from toolkit.catalogue.image_version import read_inputs
 from toolkit.cli.output import console, human_size, print_json, progress_bar
 from toolkit.image.store import ImageStore
 from toolkit.image.tool_images import buckets_recipe
+from toolkit.image.version import read_inputs
 from toolkit.paths import home
 from toolkit.progress import Progress
 from toolkit.run.finish.collect import Collection, with_result

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from toolkit.catalogue.choose import CUDA, canonical
-from toolkit.catalogue.model import FrameworkRow
+from toolkit.catalogue.model import Framework, FrameworkRow
 from toolkit.compatibility.check import as_error, check, gpu_architecture, notes
 from toolkit.compatibility.combine import combination_of
 from toolkit.compatibility.model import Combination
@@ -14,7 +14,6 @@ from toolkit.compatibility.reader import read_table
 from toolkit.errors import Code
 from toolkit.lock.model import WheelPin
 from toolkit.manifest.compute import CPU as NO_GPU_ASKED
-from toolkit.manifest.model import Framework
 from toolkit.paths import house
 
 

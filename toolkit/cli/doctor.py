@@ -11,7 +11,6 @@ from pathlib import Path
 
 from rich.text import Text
 
-from toolkit.catalogue.image_version import read_inputs
 from toolkit.cli.build import recipe_of
 from toolkit.cli.output import SafeConsole, print_json
 from toolkit.cluster.model import NO_GPU, Cluster
@@ -27,6 +26,7 @@ from toolkit.hosts.cluster_hosts import Hosts
 from toolkit.hosts.local import LocalShell
 from toolkit.image.store import ImageStore
 from toolkit.image.tool_images import buckets_recipe
+from toolkit.image.version import read_inputs
 from toolkit.manifest.model import BucketReference, Manifest
 from toolkit.manifest.reader import read_manifest
 from toolkit.paths import home, house

@@ -6,7 +6,6 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from toolkit.catalogue.image_version import read_inputs
 from toolkit.catalogue.model import FrameworkRow
 from toolkit.cli.catalogue import catalogue
 from toolkit.cli.output import human_size, print_json, progress_bar
@@ -14,6 +13,7 @@ from toolkit.errors import ToolkitError
 from toolkit.image import labels as label
 from toolkit.image.store import ImageStore
 from toolkit.image.tool_images import own_recipes
+from toolkit.image.version import read_inputs
 from toolkit.inventory.cache import look_into
 from toolkit.inventory.images import EngineImage, LayerSize, engine_images, layers, pick
 from toolkit.inventory.lock import downloads_of

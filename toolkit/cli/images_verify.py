@@ -6,7 +6,6 @@ import argparse
 from dataclasses import asdict
 from itertools import islice
 
-from toolkit.catalogue.image_version import read_inputs
 from toolkit.catalogue.model import Recipe
 from toolkit.cli.catalogue import catalogue
 from toolkit.cli.output import console, print_json, progress_bar
@@ -17,6 +16,7 @@ from toolkit.image.builders import builder_named
 from toolkit.image.store import ImageStore, StoredImage
 from toolkit.image.tool_images import own_recipes
 from toolkit.image.verify import Difference, built_again, compare, config_differences, namespace
+from toolkit.image.version import read_inputs
 from toolkit.inventory.images import engine_images, pick
 from toolkit.paths import cache
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from toolkit.atomic_file import write_output
 from toolkit.catalogue.choose import CPU, CUDA
-from toolkit.catalogue.image_version import read_inputs
 from toolkit.catalogue.model import DistributionBase, Recipe
 from toolkit.cli.build import recipe_of, report_notes
 from toolkit.cli.manifest_output import read_and_report
@@ -23,6 +22,7 @@ from toolkit.cluster.reader import read_cluster
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.store import ImageStore, StoredImage
 from toolkit.image.tool_images import buckets_recipe
+from toolkit.image.version import read_inputs
 from toolkit.manifest.model import Compute, Manifest
 from toolkit.paths import home, house
 from toolkit.run.follow.agent_client import AgentClient

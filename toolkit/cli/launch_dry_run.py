@@ -7,7 +7,6 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from toolkit.catalogue.image_version import read_inputs
 from toolkit.catalogue.model import Recipe
 from toolkit.cli.build import recipe_of, report_notes
 from toolkit.cli.launch import code_of, flavour_on, here, open_mpi_of, refuse_unreachable_store, run_image
@@ -19,6 +18,7 @@ from toolkit.cluster.reader import read_cluster
 from toolkit.errors import ToolkitError
 from toolkit.image.store import ImageStore
 from toolkit.image.tool_images import buckets_recipe
+from toolkit.image.version import read_inputs
 from toolkit.manifest.model import Manifest
 from toolkit.paths import house
 from toolkit.run.launch.this_machine import look_at_cores

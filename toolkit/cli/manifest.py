@@ -8,13 +8,12 @@ from pathlib import Path
 
 from toolkit.atomic_file import write_once
 from toolkit.catalogue.choose import CPU, CUDA, NotInCatalogue, choose
-from toolkit.catalogue.model import FrameworkRow
+from toolkit.catalogue.model import Framework, FrameworkRow
 from toolkit.cli.catalogue import catalogue
 from toolkit.cli.compatible import facts_against
 from toolkit.cli.manifest_output import report_warnings
 from toolkit.cli.output import console, print_json
 from toolkit.errors import Code, ToolkitError
-from toolkit.manifest.model import Framework
 from toolkit.manifest.reader import ReadManifest, framework_error, read_with_warnings
 from toolkit.manifest.schema import json_schema
 from toolkit.manifest.write import canonical_text, literal_keys

@@ -13,7 +13,7 @@ def reference_of(word: str, flavour: str) -> str:
     file = Path(word)
     if not file.is_file() and file.suffix not in (".yml", ".yaml"):
         return with_tag(word)
-    from toolkit.catalogue.image_version import read_inputs
+    from toolkit.image.version import read_inputs
 
     return read_inputs(recipe_of(file, flavour)).reference
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
+from toolkit.cluster.gpu_kinds import same_kind
 from toolkit.cluster.model import NO_GPU, Cluster, Host
-from toolkit.doctor.facts import same_kind
 from toolkit.errors import Code, Problem, ToolkitError
 from toolkit.manifest.compute import CPU
 

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from toolkit.cluster.jump import parse_hop
 from toolkit.cluster.model import DEFAULT_BINDING, DEFAULT_PROCESSES, Binding
 from toolkit.cluster.ranges import expand
-from toolkit.hosts.ssh.destination import parse_hop
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@\\-]*\$?")

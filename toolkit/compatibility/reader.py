@@ -26,10 +26,11 @@ from toolkit.compatibility.model import (
     version_of,
 )
 from toolkit.errors import Code
-from toolkit.manifest.compute import KIND
 from toolkit.yaml.source import read_source
 from toolkit.yaml.validate import validate
 
+KIND = r"(?!cpu$)[a-z][a-z0-9]*(?<!x\d)(?<!x\d\d)(?<!x\d\d\d)"
+"""How a kind may be called: its end must not look like a count."""
 FILE = "compatibility.yml"
 _NO_CELLS = {"first", "last", "source"}
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from toolkit.cluster.gpu_kinds import same_kind
 from toolkit.compatibility.model import version_of
-from toolkit.doctor.facts import Gpu, HostFacts, same_kind
+from toolkit.doctor.facts import Gpu, HostFacts
 from toolkit.doctor.finding import Finding, fail, ok, skipped, warn
 from toolkit.doctor.requirements import Asked
 

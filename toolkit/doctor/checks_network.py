@@ -6,12 +6,12 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from toolkit.cluster.jump import parse_hop
 from toolkit.cluster.model import Cluster
 from toolkit.doctor.facts import HostFacts
 from toolkit.doctor.finding import Finding, fail, ok, skipped, warn
 from toolkit.doctor.requirements import Asked
 from toolkit.errors import ToolkitError
-from toolkit.hosts.ssh.destination import parse_hop
 
 _AT_HOME = "runs have a network of their own on this machine"
 _MOST_NAMED = 4

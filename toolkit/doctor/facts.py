@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from dataclasses import dataclass
 
+from toolkit.cluster.gpu_kinds import kind_of
 from toolkit.errors import Code, ToolkitError
-
-_MAKERS = {"nvidia", "tesla", "geforce", "quadro"}
-_FORM = re.compile(r"sxm\d*|pcie?|nvl\d*|hbm\d\w*|\d+[gt]b|mig|max")
-_NO_PART_OF_A_KIND = re.compile(r"[^a-z0-9]+")
 
 
 @dataclass(frozen=True)
@@ -186,20 +182,3 @@ class HostFacts:
     def address_in(self, network: str) -> str:
         """Its address inside the CIDR `network`; raises as `place_in` does."""
         return self.place_in(network)[1]
-
-
-def kind_of(name: str) -> str:
-    """`p100` for `Tesla P100-PCIE-16GB`, `rtx2080ti` for `NVIDIA GeForce RTX 2080 Ti`."""
-    words = [word for word in _NO_PART_OF_A_KIND.split(name.lower()) if word]
-    kept: list[str] = []
-    for word in words:
-        if _FORM.fullmatch(word) and kept:
-            break
-        if word not in _MAKERS:
-            kept.append(word)
-    return "".join(kept)
-
-
-def same_kind(one: str, other: str) -> bool:
-    """Whether two names mean the same kind: `RTX-2080-Ti` is `rtx2080ti`."""
-    return _NO_PART_OF_A_KIND.sub("", one.lower()) == _NO_PART_OF_A_KIND.sub("", other.lower())

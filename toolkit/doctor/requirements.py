@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from packaging.version import Version
 
 from toolkit.catalogue.choose import canonical
+from toolkit.cluster.gpu_kinds import same_kind
 from toolkit.cluster.model import Cluster, Gpu, Host
 from toolkit.compatibility.model import Table, version_of
-from toolkit.doctor.facts import same_kind
 from toolkit.manifest.model import Manifest
 
 

@@ -9,27 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from toolkit.catalogue.image_version import (
-    ADDITIONS_TEMPLATE,
-    ENVIRONMENT_TEMPLATE,
-    base_reference,
-    bundle_inputs,
-    environment_inputs,
-    read_inputs,
-)
 from toolkit.catalogue.model import DistributionBase, Recipe, RegistryBase, SiteBundle
-from toolkit.catalogue.reader import NATIVE_TEMPLATE
+from toolkit.catalogue.reader import ADDITIONS_TEMPLATE, ENVIRONMENT_TEMPLATE, NATIVE_TEMPLATE
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.builders import Builder
 from toolkit.image.bundle_layer import LIBRARY_PATH, write_bundle_layer
 from toolkit.image.stage_builder import Prove, Workshop
 from toolkit.image.stages import Stage, in_namespace, stages_of
 from toolkit.image.store import ImageStore
+from toolkit.image.user_packages import additions_stage, packages_inputs, write_packages_layer
+from toolkit.image.version import base_reference, bundle_inputs, environment_inputs, read_inputs
 from toolkit.lock.file import read_lock
 from toolkit.lock.staleness import stale
 from toolkit.progress import Report
+from toolkit.user_packages.lock import packages_base
 from toolkit.user_packages.question import stale_additions
-from toolkit.user_packages.stages import additions_stage, packages_base, packages_inputs, write_packages_layer
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,14 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from toolkit.catalogue.image_version import (
+from toolkit.catalogue.model import LEARNER_UID, Native, Recipe, RegistryBase, Tree
+from toolkit.catalogue.reader import ENVIRONMENT_TEMPLATE, NATIVE_TEMPLATE
+from toolkit.errors import Code, ToolkitError
+from toolkit.fetch.wheels import requirements_text
+from toolkit.image import labels as label
+from toolkit.image.bundle_layer import LIBRARIES
+from toolkit.image.version import (
     COMPILE_PROGRAM,
-    ENVIRONMENT_TEMPLATE,
     Inputs,
     base_reference,
     bundle_inputs,
@@ -23,12 +28,6 @@ from toolkit.catalogue.image_version import (
     native_inputs,
     tree_files,
 )
-from toolkit.catalogue.model import LEARNER_UID, Native, Recipe, RegistryBase, Tree
-from toolkit.catalogue.reader import NATIVE_TEMPLATE
-from toolkit.errors import Code, ToolkitError
-from toolkit.fetch.wheels import requirements_text
-from toolkit.image import labels as label
-from toolkit.image.bundle_layer import LIBRARIES
 from toolkit.lock.file import read_lock
 from toolkit.lock.model import Lock, WheelPin
 from toolkit.lock.pool import Pool

@@ -16,8 +16,6 @@ MAX_GPUS = 16
 """In one node: as many as the largest machines have (NVIDIA's DGX-2)."""
 MAX_CPU_RANKS = 256
 """In one node: as many as the largest hosts have cores, and no more than a count that is meant."""
-KIND = r"(?!cpu$)[a-z][a-z0-9]*(?<!x\d)(?<!x\d\d)(?<!x\d\d\d)"
-"""How a kind may be called: its end must not look like a count."""
 _COUNTED = re.compile(r"(.+)x(\d{1,3})")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from toolkit.catalogue.model import Framework
 from toolkit.manifest.compute import CPU, split
 from toolkit.secrets import SecretSource
 
@@ -12,19 +13,6 @@ Ranks = Literal["all", "node", "one"]
 """Where a command runs: on every rank under mpirun; once on each node, not under MPI; once, on rank 0's host."""
 EMBEDDED = "embedded"
 """As `endpoint_url`: the S3 server that the tool itself runs on this machine, for people without a store."""
-
-
-@dataclass(frozen=True)
-class Framework:
-    """A framework as the catalogue names it, such as `tensorflow-ddl` `2.19` on Python `3.11`.
-
-    `compat` asks for what lets older scripts run on it, such as `tf1`; empty: nothing.
-    """
-
-    name: str
-    version: str
-    python: str
-    compat: str = ""
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from typing import Any
 import docker.errors
 import requests
 
-from toolkit.catalogue.image_version import HASH_LENGTH
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.labels import INPUTS_SHA256, VERSION
 from toolkit.image.store import ImageStore
+from toolkit.image.version import HASH_LENGTH
 from toolkit.progress import Progress, Report
 from toolkit.shipping.oci import is_host
 

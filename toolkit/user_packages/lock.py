@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from toolkit.atomic_file import sha256_of
-from toolkit.catalogue.image_version import ADDITIONS_TEMPLATE
 from toolkit.catalogue.model import DistributionBase, Recipe
+from toolkit.catalogue.reader import ADDITIONS_TEMPLATE
 from toolkit.errors import Code, ToolkitError
 from toolkit.lock.debs import solve_debs
 from toolkit.lock.model import Lock, WheelPin
@@ -17,7 +18,6 @@ from toolkit.lock.wheels import UnsolvedError, solve_wheels
 from toolkit.user_packages.explain import explain, files_of, hints
 from toolkit.user_packages.model import ImageFacts, Needs
 from toolkit.user_packages.question import additions_question
-from toolkit.user_packages.stages import packages_base
 from toolkit.user_packages.stand_ins import constraints_of, write_stand_ins
 
 
@@ -83,3 +83,11 @@ def _unsolved(error: UnsolvedError, needs: Needs, image: ImageFacts, suite: str)
 def title(manifest: Path) -> str:
     """What the lock's file says of itself."""
     return f"additions of {manifest.name}"
+
+
+def packages_base(recipe: Recipe) -> DistributionBase:
+    """The recipe's base with the person's packages in it; raises `ToolkitError` (C101) where there is no mmdebstrap."""
+    if not isinstance(recipe.base, DistributionBase):
+        raise ToolkitError(Code.MANIFEST, "Debian packages cannot be added to an image of a registry")
+    assert recipe.additions
+    return replace(recipe.base, packages=(*recipe.base.packages, *recipe.additions.packages))

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from toolkit.cluster.jump import parse_hop
 from toolkit.cluster.model import Access, Host
 from toolkit.errors import Code, ToolkitError
 from toolkit.hosts.parallel import Job, do_all
-from toolkit.hosts.ssh.destination import Destination, parse_hop
+from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.known_hosts import known_as
 from toolkit.hosts.ssh.openssh import Answer, Question, ask
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, Tag
 
+from toolkit.catalogue.model import Framework
 from toolkit.manifest.bucket_names import refused
 from toolkit.manifest.commands import MAX_STEPS, read_commands
 from toolkit.manifest.diagnostics import Diagnostics
@@ -45,7 +46,6 @@ from toolkit.manifest.model import (
     Connection,
     DataReference,
     FolderReference,
-    Framework,
     Manifest,
     NfsReference,
     Ranks,

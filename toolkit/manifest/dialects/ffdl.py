@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, Tag
 
+from toolkit.catalogue.model import Framework
 from toolkit.manifest.compute import CPU, MAX_GPUS, Configuration
 from toolkit.manifest.diagnostics import Diagnostics
 from toolkit.manifest.dialects.canonical import StoreSection, refuse_bucket
@@ -41,7 +42,6 @@ from toolkit.manifest.model import (
     Connection,
     DataReference,
     FolderReference,
-    Framework,
     Manifest,
     ResultsReference,
     Step,

@@ -14,10 +14,11 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from toolkit.catalogue.model import Framework
 from toolkit.manifest.commands import Command, has_lines, read_commands
 from toolkit.manifest.diagnostics import Diagnostics
 from toolkit.manifest.launchers.asked import other_counts
-from toolkit.manifest.model import Compute, Framework, Ranks, Step
+from toolkit.manifest.model import Compute, Ranks, Step
 from toolkit.manifest.names import sounds_secret
 from toolkit.manifest.shell import AndOr, read_script
 from toolkit.manifest.words import shown

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, Tag
 
 from toolkit.catalogue.choose import canonical
+from toolkit.catalogue.model import Framework
 from toolkit.manifest.diagnostics import Diagnostics
 from toolkit.manifest.dialects.canonical import (
     DEFINITION,
@@ -47,7 +48,7 @@ from toolkit.manifest.fields import (
     commands_in,
     only,
 )
-from toolkit.manifest.model import Compute, Connection, Framework, Manifest, Ranks
+from toolkit.manifest.model import Compute, Connection, Manifest, Ranks
 from toolkit.manifest.units import bytes_of
 from toolkit.yaml.source import Path_
 

@@ -12,12 +12,12 @@ from toolkit.agent.job_spec import Job
 from toolkit.agent.lifecycle import buckets_container
 from toolkit.agent.paths import CONTROL_FOLDER, RECORD
 from toolkit.agent.signed import signed
-from toolkit.catalogue.image_version import read_inputs
 from toolkit.cluster.model import Cluster
 from toolkit.containers import docker_commands
 from toolkit.containers.engine import Engine
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.tool_images import buckets_recipe
+from toolkit.image.version import read_inputs
 from toolkit.leases.client import release_run
 from toolkit.manifest.results import place_at
 from toolkit.paths import home

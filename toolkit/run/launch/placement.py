@@ -6,9 +6,10 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
+from toolkit.cluster.gpu_kinds import same_kind
 from toolkit.cluster.model import Cluster, Host
 from toolkit.cluster.pick import pick_hosts
-from toolkit.doctor.facts import HostFacts, same_kind
+from toolkit.doctor.facts import HostFacts
 from toolkit.doctor.finding import Finding, Verdict, refuse
 from toolkit.errors import ToolkitError
 from toolkit.leases.model import Holder

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from toolkit.catalogue.image_version import read_inputs
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.tool_images import buckets_recipe
+from toolkit.image.version import read_inputs
 from toolkit.manifest.model import Manifest
 from toolkit.manifest.reader import read_manifest
 from toolkit.manifest.results import address_of, bucket_name, place_at

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from toolkit.catalogue.image_version import COMPILE_PROGRAM, Inputs, read_inputs
 from toolkit.catalogue.model import LEARNER_UID, DistributionBase, Recipe
-from toolkit.errors import Code, ToolkitError
 from toolkit.fetch.wheels import requirements_text
 from toolkit.image import labels as label
 from toolkit.image.layer import Layer, LayerWriter
 from toolkit.image.stage_builder import Workshop
 from toolkit.image.stages import Stage, render
 from toolkit.image.tree_facts import FileFacts, read_files
+from toolkit.image.version import COMPILE_PROGRAM, Inputs, read_inputs
 from toolkit.lock.model import DebPin, Lock
 from toolkit.lock.pool import Pool
 from toolkit.tar.write import Entry
@@ -28,14 +26,6 @@ PACKAGES_NAME = "toolkit-packages"
 LOCK_IN_IMAGE = "/usr/share/toolkit/additions.yml"
 _WHITEOUT = ".wh."
 """OCI's prefix for a file that a layer takes away."""
-
-
-def packages_base(recipe: Recipe) -> DistributionBase:
-    """The recipe's base with the person's packages in it; raises `ToolkitError` (C101) where there is no mmdebstrap."""
-    if not isinstance(recipe.base, DistributionBase):
-        raise ToolkitError(Code.MANIFEST, "Debian packages cannot be added to an image of a registry")
-    assert recipe.additions
-    return replace(recipe.base, packages=(*recipe.base.packages, *recipe.additions.packages))
 
 
 def packages_inputs(framework: Recipe, added: Lock) -> Inputs:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from toolkit.atomic_file import sha256_of
 from toolkit.catalogue.model import Base, DistributionBase, Recipe, RegistryBase, Tree
+from toolkit.catalogue.reader import ADDITIONS_TEMPLATE, ENVIRONMENT_TEMPLATE
 from toolkit.errors import Code, ToolkitError
 from toolkit.lock.file import read_lock
 from toolkit.lock.model import DebPin, Lock
@@ -21,8 +22,6 @@ BASE_NAME = "toolkit-base"
 BUNDLE_NAME = "toolkit-bundle"
 ENVIRONMENT_NAME = "toolkit-environment"
 NATIVE_NAME = "toolkit-native"
-ENVIRONMENT_TEMPLATE = "environment.Dockerfile.j2"
-ADDITIONS_TEMPLATE = "additions.Dockerfile.j2"
 COMPILE_PROGRAM = Path(__file__).parents[1] / "image" / "inside" / "compile.py"
 
 
