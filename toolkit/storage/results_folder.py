@@ -152,7 +152,7 @@ class FolderServer:
         return ToolkitError(
             Code.STORING_RESULTS,
             f"{self._engine.host}: {self._reference.place}, where the results go, {why}",
-            hint=hint or "make it its owner's to write: the run writes with the rights of the folder's owner",
+            hint=hint or "let its owner write there (chmod u+w): the run writes with the rights of the folder's owner",
         )
 
 

@@ -90,14 +90,15 @@ def rescued(record: Record, now: float) -> Record:
     """The record once nothing is kept any more. A run whose only fault was that is complete."""
     record = replace(record, kept=(), hint="")
     if record.end in _STORING and all(step.ok for step in record.steps):
-        what = "every command ended with 0; what could not be stored then is in the bucket now"
+        what = f"every command ended with 0; what could not be stored then is in {_store_of(record)} now"
         return replace(record, end="completed", error_code="", evidence="", reason=what).at(State.COMPLETED, now)
-    if record.reason.endswith(_RESCUED):
-        return record
-    return replace(record, reason=record.reason + _RESCUED)
+    uploaded = f"; what its hosts kept is in {_store_of(record)} now"
+    return record if record.reason.endswith(uploaded) else replace(record, reason=record.reason + uploaded)
 
 
-_RESCUED = "; what its hosts kept is in the bucket now"
+def _store_of(record: Record) -> str:
+    """`the bucket`, `the folder` or `the export`."""
+    return f"the {record.results_place.partition(' ')[0]}"
 
 
 def _digests(store: Store, record: Record, tell: Callable[[str], None]) -> dict[str, str]:
