@@ -36,7 +36,10 @@ NAMES = st.sampled_from(
     ]
 )
 TEXTS = st.sampled_from(
-    ["", "*", "^1.2", "six", "six==1", "six[x]", "a b", "^1||^2", "python_version > '3'", ">=3", "sha256:" + "0" * 64]
+    [
+        *("", "*", "^1.2", "six", "six==1", "six[x]", "a b", "^1||^2", ">=3", ">=3.*", "sha256:" + "0" * 64),
+        *("python_version > '3'", "os_name ~= 'x'", "'x' in extras", "six; os_name ~= 'x'", "six; 'x' in extras"),
+    ]
 )
 VALUES = st.recursive(
     TEXTS | st.integers(0, 3) | st.booleans(),

@@ -352,12 +352,21 @@ def test_one_lock_counts_and_the_others_are_told(tmp_path: Path) -> None:
         ("uv.lock", "package = [1]\n"),
         ("uv.lock", "[[package]\n"),
         ("poetry.lock", "[[package]]\nname = 'x'\nversion = '1'\nmarkers = 'no marker'\n"),
+        ("poetry.lock", "[[package]]\nname = 'x'\nversion = '1'\nmarkers = 'os_name ~= \"1\"'\n"),
+        ("uv.lock", "[[package]]\nname = 'x'\nsource = {registry = 'y'}\nresolution-markers = [\"'a' in extras\"]\n"),
+        ("pylock.toml", "[[packages]]\nname = 'x'\nversion = '1'\nmarker = 'os_name ~= \"1\"'\n"),
     ],
 )
 def test_a_lock_that_is_none_is_told(tmp_path: Path, name: str, text: str) -> None:
     with pytest.raises(ToolkitError, match=name) as caught:
         read_asked(write(tmp_path, {"pyproject.toml": PROJECT, name: text}), IMAGE)
     assert caught.value.code.label == "C102"
+
+
+@pytest.mark.parametrize("text", ["[1]", '{"default": [1]}', '{"default": {"six": 1}}'])
+def test_a_lock_of_pipenvs_in_another_shape_is_told(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ToolkitError, match=r"Pipfile\.lock is not as its tool writes it"):
+        read(tmp_path, Pipfile='[packages]\nsix = "*"\n', Pipfile__lock=text)
 
 
 PIPFILE = """[[source]]

@@ -234,6 +234,10 @@ PLACE_ELSEWHERE = "the tool locks and fetches from this machine's own index"
         ("six --hash=sha256:short", "is no hash that pip takes"),
         ("six --hash=sha512:ab", "a lock compares SHA-256"),
         ("six; platform_release == '5'", "is a host's kernel"),
+        ("six; os_name ~= 'x'", 'the marker `os_name ~= "x"` has no answer'),
+        ("six; python_version ~= 'x'", "has no answer: it compares what cannot be compared"),
+        ("six; platform_machine === '3'", "has no answer"),
+        ("six; 'a' in extras", "has no answer"),
     ],
 )
 def test_what_cannot_be_locked_is_refused_in_its_own_words(

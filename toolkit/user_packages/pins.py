@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from packaging.markers import InvalidMarker, Marker
+from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from toolkit.errors import Code, Place, ToolkitError
 from toolkit.user_packages.model import Asked, ImageFacts, Wanted
+from toolkit.user_packages.requirement import holds
 from toolkit.user_packages.text import UnreadableError, items, read_text, read_toml, table, unreadable
 
 _SHA256 = re.compile(r"sha256:([0-9a-f]{64})$")
@@ -32,7 +33,7 @@ def read_pins(file: Path, code: Path, image: ImageFacts) -> Asked:
     try:
         values, text = _values(file, code)
         entries = list(_KINDS[file.name](values, image))
-    except (TypeError, AttributeError, KeyError, InvalidMarker) as error:
+    except (TypeError, AttributeError, KeyError, ValueError) as error:  # InvalidMarker is one
         what = f"{file} is not as its tool writes it: {error}"
         raise ToolkitError(Code.CODE, what, hint="let its tool write it anew, or move it away") from None
     counts = Counter(name for name, _ in {entry[:2] for entry in entries})
@@ -48,7 +49,7 @@ def _values(file: Path, code: Path) -> tuple[dict[str, Any], str]:
         return read_toml(file, code)
     try:
         text = read_text(file, code)
-        return table(json.loads(text)), text
+        return json.loads(text), text
     except UnreadableError as error:
         raise unreadable(file, error) from None
     except (ValueError, RecursionError) as error:
@@ -103,9 +104,7 @@ def _pylock(values: dict[str, Any], image: ImageFacts) -> Iterator[Entry]:
     for package in items(values.get("packages")):
         if "version" not in package or any(key in package for key in ("vcs", "directory", "archive")):
             continue
-        if package.get("marker") and not Marker(package["marker"]).evaluate(
-            {**image.markers, "extras": frozenset(), "dependency_groups": frozenset()}, context="lock_file"
-        ):
+        if package.get("marker") and not holds(Marker(package["marker"]), image, of_a_lock=True):
             continue
         files = [*items(package.get("wheels")), package.get("sdist")]
         digests = [f"sha256:{table(table(one).get('hashes')).get('sha256', '')}" for one in files if one]
@@ -113,7 +112,7 @@ def _pylock(values: dict[str, Any], image: ImageFacts) -> Iterator[Entry]:
 
 
 def _pipenv(values: dict[str, Any], image: ImageFacts) -> Iterator[Entry]:
-    for name, entry in table(values.get("default")).items():
+    for name, entry in values.get("default", {}).items():
         version = str(entry.get("version", ""))
         if not version.startswith("==") or (entry.get("markers") and not _holds(entry["markers"], image)):
             continue
@@ -125,7 +124,7 @@ def _name(package: dict[str, Any]) -> str:
 
 
 def _holds(marker: str, image: ImageFacts) -> bool:
-    return Marker(marker).evaluate(dict(image.markers))
+    return holds(Marker(marker), image)
 
 
 _KINDS: dict[str, Callable[[dict[str, Any], ImageFacts], Iterator[Entry]]] = {

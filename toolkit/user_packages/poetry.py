@@ -6,14 +6,14 @@ import re
 from pathlib import Path
 from typing import Any
 
-from packaging.markers import InvalidMarker, Marker
+from packaging.markers import Marker
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from toolkit.errors import Place
 from toolkit.user_packages.model import Asked, ImageFacts
-from toolkit.user_packages.requirement import from_elsewhere, problem, read_requirement, together
+from toolkit.user_packages.requirement import from_elsewhere, holds, problem, read_requirement, together
 from toolkit.user_packages.text import items, line_at, line_of, table
 
 POETRY = "poetry"
@@ -82,7 +82,7 @@ def of_table(name: str, value: Any, place: Place, image: ImageFacts, source_line
         if not _counts(entry, image):
             return Asked(skipped=(f"{name} ({place.file.rpartition('/')[2]}:{place.line})",))
         alternatives = specifiers(str(entry.get("version", "*")))
-    except (ValueError, InvalidMarker) as error:
+    except ValueError as error:  # InvalidMarker is one
         return problem(f"{name}: {error}", place, source_line)
     if len(alternatives) > 1:
         what = f"{name}: `{entry['version']}` has alternatives, which the resolver cannot be told: name one"
@@ -131,7 +131,7 @@ class _Reading:
 
 def _counts(entry: dict[str, Any], image: ImageFacts) -> bool:
     """Whether the entry's marker, Python and platform are the image's."""
-    if entry.get("markers") and not Marker(str(entry["markers"])).evaluate(dict(image.markers)):
+    if entry.get("markers") and not holds(Marker(str(entry["markers"])), image):
         return False
     if entry.get("platform") and entry["platform"] != "linux":
         return False

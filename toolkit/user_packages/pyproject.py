@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from packaging.dependency_groups import resolve_dependency_groups
-from packaging.markers import InvalidMarker, Marker
+from packaging.markers import Marker
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
@@ -149,7 +149,7 @@ class _Reading:
     def _counts(self, source: dict[str, Any]) -> bool:
         try:
             return "marker" not in source or holds(Marker(str(source["marker"])), self._image)
-        except InvalidMarker:
+        except ValueError:  # no marker, or one without an answer
             return True
 
 

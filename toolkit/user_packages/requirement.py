@@ -7,7 +7,7 @@ import re
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from packaging.markers import Marker
+from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
@@ -48,14 +48,30 @@ def read_requirement(
     marker, requirement.marker = requirement.marker, None
     if marker and (kernel := [name for name in _OF_THE_KERNEL if name in str(marker)]):
         return problem(f"`{kernel[0]}` is a host's kernel, which no image knows", place, source_line)
-    if marker and not holds(marker, image):
+    try:
+        counts = marker is None or holds(marker, image)
+    except ValueError as error:
+        return problem(str(error), place, source_line)
+    if not counts:
         return Asked(skipped=(f"{requirement.name} ({shown(place)})",))
     return Asked(wanted=(Wanted(requirement, place, hashes),))
 
 
-def holds(marker: Marker, image: ImageFacts) -> bool:
-    """Whether the marker holds in the image."""
-    return marker.evaluate(dict(image.markers))
+def holds(marker: Marker, image: ImageFacts, *, of_a_lock: bool = False) -> bool:
+    """Whether the marker holds in the image.
+
+    Args:
+        of_a_lock: it stands in a pylock.toml, whose markers know extras and groups besides (PEP 751). Default false.
+
+    Raises `ValueError`, in words, for one that has no answer: it compares names by `~=`, or knows no such name.
+    """
+    try:
+        if of_a_lock:
+            unasked = {"extras": frozenset[str](), "dependency_groups": frozenset[str]()}
+            return marker.evaluate({**image.markers, **unasked}, context="lock_file")
+        return marker.evaluate(dict(image.markers))
+    except (UndefinedComparison, UndefinedEnvironmentName):
+        raise ValueError(f"the marker `{marker}` has no answer: it compares what cannot be compared") from None
 
 
 def refusal(text: str) -> str:
