@@ -444,5 +444,47 @@ def test_a_link_out_of_the_code_is_never_read(tmp_path: Path, name: str) -> None
     assert "secret" not in said
 
 
-def test_an_environment_whose_pip_part_holds_no_lines_is_read(tmp_path: Path) -> None:
-    assert read(tmp_path, environment__yml="dependencies:\n  - pip: [[six], {a: b}, fire]\n").wanted != ()
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("dependencies:\n  - pip: fire\n", 2, "expected a list"),
+        ("dependencies:\n  pip: [fire]\n", 2, "expected a list"),
+        ("dependencies: fire\n", 1, "expected a list"),
+        ("dependencies:\n  - pip:\n    - fire: 1\n", 3, "expected a package in one line"),
+        ("dependencies:\n  - pip:\n    - fire\n    - [six]\n", 4, "expected a package in one line"),
+        ("dependencies:\n  - [six]\n", 2, "expected a package in one line"),
+    ],
+)
+def test_an_environment_in_another_shape_is_told(tmp_path: Path, text: str, line: int, words: str) -> None:
+    (found,) = read(tmp_path, environment__yml=text).problems
+    assert (found.place and found.place.line, words in found.what) == (line, True)
+
+
+def test_an_environments_other_parts_are_told_and_pip_itself_is_not(tmp_path: Path) -> None:
+    text = "dependencies:\n  - conda-forge::pip>=20\n  - pip-tools\n  - pip:\n  - npm: [x]\n"
+    (note,) = read(tmp_path, environment__yml=text).notes
+    assert note.endswith("conda's packages are not installed: pip-tools, those of `npm`")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[project]\ndependencies = "six"\n', "project.dependencies: expected a list of texts"),
+        ("[project]\ndependencies = [{six = '1'}]\n", "project.dependencies: expected a list of texts"),
+        ("[project.dependencies]\nsix = '1'\n", "project.dependencies: expected a list of texts"),
+        ("[project]\noptional-dependencies = ['six']\n", "expected names with lists of texts"),
+        ("dependency-groups = ['six']\n", "dependency-groups: expected a table"),
+        ("[tool.poetry]\ndependencies = ['six']\n", "tool.poetry.dependencies: expected a table"),
+        (f'{PROJECT}[tool.toolkit]\nextras = "plots"\n', "tool.toolkit.extras: expected a list of texts"),
+        (f'{PROJECT}[tool.toolkit]\nextra = ["plots"]\n', "tool.toolkit.extra: unknown"),
+        (f"{POETRY}six = 1\n", "six: expected a version in quotes, or a table"),
+    ],
+)
+def test_a_project_in_another_shape_is_told_and_not_passed_over(tmp_path: Path, text: str, words: str) -> None:
+    (found,) = read(tmp_path, pyproject__toml=text).problems
+    assert words in found.what
+
+
+def test_a_pipfile_in_another_shape_is_told(tmp_path: Path) -> None:
+    (found,) = read(tmp_path, Pipfile='packages = ["six"]\n').problems
+    assert found.what == "packages: expected a table"

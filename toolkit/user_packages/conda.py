@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
 
-from toolkit.errors import Code
-from toolkit.user_packages.model import Asked, ImageFacts
+from toolkit.errors import Code, Place
+from toolkit.user_packages.model import NOTHING, Asked, ImageFacts
+from toolkit.user_packages.requirement import problem, together
 from toolkit.user_packages.requirements_txt import Project, read_lines
 from toolkit.user_packages.text import UnreadableError, read_text, unreadable
 from toolkit.yaml.source import read_source
@@ -34,10 +36,15 @@ def read_conda(file: Path, code: Path, image: ImageFacts, project: Project) -> A
     except UnreadableError as error:
         raise unreadable(file, error) from None
     root = read_source(file, Code.CODE, limit=_LARGEST, values=_MOST_VALUES).root
-    entries = list(_items(_value(root, "dependencies")))
-    of_pip = [line for one in entries for line in _texts(_value(one, "pip"))]
-    of_conda = [text for _, text in _texts(_value(root, "dependencies")) if not _is_pip(text)]
-    found = read_lines(of_pip, file, code, image, project)
+    dependencies = _value(root, "dependencies")
+    parts = [part for one in _items(dependencies) for part in _parts(one)]
+    of_pip = [part for name, part in parts if name == "pip"]
+    of_conda = [text for _, text in _texts(dependencies) if not _is_pip(text)]
+    of_conda += [f"those of `{name}`" for name, _ in parts if name != "pip"]
+    found = read_lines([line for one in of_pip for line in _texts(one)], file, code, image, project)
+    found += together([_no_list(one, file) for one in (dependencies, *of_pip)])
+    found += together([_no_text(one, file) for part in of_pip for one in _items(part)])
+    found += together([_no_text(one, file) for one in _items(dependencies) if not isinstance(one, yaml.MappingNode)])
     if of_conda:
         more = f" and {len(of_conda) - _MOST_NAMED} more" if len(of_conda) > _MOST_NAMED else ""
         some = ", ".join(of_conda[:_MOST_NAMED]) + more
@@ -61,5 +68,27 @@ def _texts(node: yaml.Node | None) -> Iterator[tuple[int, str]]:
             yield one.start_mark.line + 1, one.value
 
 
+def _parts(node: yaml.Node) -> list[tuple[str, yaml.Node]]:
+    """What stands under a name in the list of packages: `pip`, and what other tools would install."""
+    return [(str(key.value), value) for key, value in node.value] if isinstance(node, yaml.MappingNode) else []
+
+
+def _no_list(node: yaml.Node | None, file: Path) -> Asked:
+    """The problem where packages are no list; nothing at all under a name is none."""
+    if node is None or isinstance(node, yaml.SequenceNode) or not node.value:
+        return NOTHING
+    return problem("expected a list: each package on a line of its own, behind `- `", _place(node, file))
+
+
+def _no_text(node: yaml.Node, file: Path) -> Asked:
+    if isinstance(node, yaml.ScalarNode):
+        return NOTHING
+    return problem("expected a package in one line of text", _place(node, file))
+
+
+def _place(node: yaml.Node, file: Path) -> Place:
+    return Place(str(file), node.start_mark.line + 1, node.start_mark.column + 1)
+
+
 def _is_pip(text: str) -> bool:
-    return text.replace("=", " ").split()[:1] == ["pip"]
+    return re.match(r"(?:[^\s:]+::)?pip\b(?!-)", text) is not None

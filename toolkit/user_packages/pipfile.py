@@ -7,18 +7,20 @@ from pathlib import Path
 from toolkit.errors import Place
 from toolkit.user_packages.model import Asked, ImageFacts
 from toolkit.user_packages.poetry import of_table
-from toolkit.user_packages.requirement import together
+from toolkit.user_packages.requirement import problem, together
+from toolkit.user_packages.shapes import Shape, misshapen
 from toolkit.user_packages.text import items, line_at, line_of, read_toml, table
 
 FILE = "Pipfile"
 _OF_MARKERS = ("os_name", "sys_platform", "platform_machine", "platform_system", "python_version")
+_SHAPES: dict[str, Shape] = dict.fromkeys(("packages", "dev-packages", "requires"), "table")
 _PYPI = "https://pypi.org/simple"
 
 
 def read_pipfile(file: Path, code: Path, image: ImageFacts) -> Asked:
     """What the Pipfile asks for; raises `ToolkitError` (C102) where it is no TOML."""
     values, text = read_toml(file, code)
-    parts = []
+    parts = [problem(f"{name}: {what}", Place(str(file))) for name, what in misshapen(values, _SHAPES)]
     for name, value in table(values.get("packages")).items():
         line = line_of(text, name)
         place = Place(str(file), line, 1 if line else 0)

@@ -75,7 +75,9 @@ def of_table(name: str, value: Any, place: Place, image: ImageFacts, source_line
     """One entry: a version, a table (`{version, extras, markers, python, …}`), or a list of either."""
     if isinstance(value, list):
         return together([of_table(name, one, place, image, source_line) for one in value])
-    entry = {"version": value} if isinstance(value, str) else table(value)
+    if not isinstance(value, (str, dict)):
+        return problem(f"{name}: expected a version in quotes, or a table", place, source_line)
+    entry = {"version": value} if isinstance(value, str) else value
     if elsewhere := next((key for key in _NOT_OF_AN_INDEX if entry.get(key)), None):
         return problem(from_elsewhere(name, elsewhere), place, source_line)
     try:

@@ -19,6 +19,7 @@ from toolkit.user_packages.frameworks import answers
 from toolkit.user_packages.model import Asked, ImageFacts
 from toolkit.user_packages.poetry import POETRY, groups_of, read_poetry
 from toolkit.user_packages.requirement import from_elsewhere, holds, problem, read_requirement, together
+from toolkit.user_packages.shapes import Shape, misshapen
 from toolkit.user_packages.text import items, line_at, line_of, read_toml, table
 
 FILE = "pyproject.toml"
@@ -31,6 +32,14 @@ _DIALECTS = {
     "[tool.pixi.dependencies]": ("pixi", "dependencies"),
     "[tool.pixi.pypi-dependencies]": ("pixi", "pypi-dependencies"),
 }
+_SHAPES: dict[str, Shape] = {
+    **dict.fromkeys(("project", "dependency-groups", "tool", "tool.toolkit", "tool.uv", "tool.uv.sources"), "table"),
+    **dict.fromkeys(("tool.poetry", "tool.poetry.dependencies", "tool.poetry.group"), "table"),
+    **dict.fromkeys(("project.dependencies", "project.dynamic", "tool.toolkit.extras", "tool.toolkit.groups"), "texts"),
+    **dict.fromkeys(("project.optional-dependencies", "tool.poetry.extras"), "tables of texts"),
+}
+_OURS = {"extras", "groups"}
+_NOT_OURS = "unknown; `extras` and `groups` are known here"
 
 
 def asks(file: Path, code: Path) -> bool:
@@ -38,6 +47,8 @@ def asks(file: Path, code: Path) -> bool:
     values, _ = read_toml(file, code)
     project, tool = table(values.get("project")), table(values.get("tool"))
     ours, poetry = table(tool.get("toolkit")), table(table(tool.get(POETRY)).get("dependencies"))
+    if any(misshapen(values, _SHAPES)):
+        return True  # reading it says what is wrong
     return bool(project.get("dependencies") or set(poetry) - {"python"} or ours.get("extras") or ours.get("groups"))
 
 
@@ -45,6 +56,8 @@ def mentions(file: Path, code: Path) -> bool:
     """Whether it names any dependency, in any of the forms that are read or told."""
     values, _ = read_toml(file, code)
     project, tool = table(values.get("project")), table(values.get("tool"))
+    if any(misshapen(values, _SHAPES)):
+        return True
     named = any(project.get(key) for key in ("dependencies", "optional-dependencies", "dynamic"))
     return bool(named or values.get("dependency-groups") or tool.get(POETRY) or _others(tool))
 
@@ -57,6 +70,8 @@ def read_project(file: Path, code: Path, image: ImageFacts, extras: tuple[str, .
     extras = (*extras, *map(str, items(ours.get("extras"))))
     groups = tuple(map(str, items(ours.get("groups"))))
     reading = _Reading(file, text, image)
+    if wrong := [*misshapen(values, _SHAPES), *((f"tool.toolkit.{name}", _NOT_OURS) for name in set(ours) - _OURS)]:
+        return together([problem(f"{name}: {what}", reading.place(name.rpartition(".")[2])) for name, what in wrong])
     parts = [
         reading.unknown("extra", extras, (project.get("optional-dependencies"), poetry.get("extras"))),
         reading.unknown("group", groups, (values.get("dependency-groups"), groups_of(poetry))),
