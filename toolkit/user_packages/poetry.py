@@ -18,13 +18,15 @@ from toolkit.user_packages.text import items, line_at, line_of, table
 
 POETRY = "poetry"
 _NOT_OF_AN_INDEX = ("git", "path", "url", "file", "source")
+_ANY_BEHIND = re.compile(r"(\d+(?:\.\d+)*)(?:\.[*xX])+")
 _PART = re.compile(r"(\^|~=|~|===|==|!=|<=|>=|=|<|>)?\s*v?([^\s,<>=!~^]+)")
 
 
 def specifiers(constraint: str) -> tuple[SpecifierSet, ...]:
     """Poetry's version constraint as the alternatives of its `||`; raises ValueError for what is none.
 
-    `^1.2` is `>=1.2,<2`, `~1.2` is `>=1.2,<1.3`, `1.2.*` and `1.2` are what they say, `*` is anything.
+    `^1.2` is `>=1.2,<2`, `~1.2` is `>=1.2,<1.3`, `1.2.*` (`1.2.x`) and `1.2` are what they say, `*` is anything. A `.*`
+    behind another sign than `==` and `!=`, as old projects have it (`>=3.6.*`), says nothing more.
     """
     return tuple(_all_of(part) for part in re.split(r"\s*\|\|?\s*", constraint.strip()))
 
@@ -159,8 +161,10 @@ def _one(sign: str, version: str) -> SpecifierSet:
     try:
         if version == "*":
             return SpecifierSet()
-        if version.endswith(".*"):
-            return SpecifierSet(f"{'!=' if sign == '!=' else '=='}{version}")
+        if match := _ANY_BEHIND.fullmatch(version):
+            if sign in ("", "=", "==", "===", "!="):
+                return SpecifierSet(f"{'!=' if sign == '!=' else '=='}{match[1]}.*")
+            version = match[1]
         if sign in ("^", "~"):
             release = Version(version).release
             return SpecifierSet(f">={version},<{_caret(release) if sign == '^' else _tilde(release)}")
