@@ -409,6 +409,18 @@ def test_a_pipfiles_other_sources_are_refused_or_told(tmp_path: Path) -> None:
     assert found.notes == ("Pipfile: [[source]] is not asked: wheels are this machine's index's",)
 
 
+def test_a_pipfiles_own_folder_brings_its_projects_dependencies(tmp_path: Path) -> None:
+    text = '[packages]\nleaf = {path = ".", editable = true, extras = ["plots"]}\n'
+    project = f'{PROJECT}[project.optional-dependencies]\nplots = ["fire"]\n'
+    assert texts(read(tmp_path, Pipfile=text, pyproject__toml=project.replace('["six"]', "[]"))) == ["fire"]
+
+
+def test_a_pipfiles_entries_are_told_at_their_own_lines(tmp_path: Path) -> None:
+    text = "[[source]]\nurl = 'https://pypi.org/simple'\n[packages]\nabc = '*'\nb = {git = 'https://x'}\n"
+    found = read(tmp_path, Pipfile=text + "[packages.c]\npath = '../c'\n")
+    assert [one.place and one.place.line for one in found.problems] == [5, 6]
+
+
 CONDA = """name: leaf
 channels: [conda-forge]
 dependencies:

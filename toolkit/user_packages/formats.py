@@ -51,11 +51,15 @@ def _conda(file: Path, code: Path, image: ImageFacts) -> Asked:
     return conda.read_conda(file, code, image, partial(_itself, image=image))
 
 
+def _pipfile(file: Path, code: Path, image: ImageFacts) -> Asked:
+    return pipfile.read_pipfile(file, code, image, partial(_itself, image=image))
+
+
 FORMATS = (
     Format(("requirements.txt",), _requirements),
     Format(("requirements.in",), _requirements),
     Format((pyproject.FILE,), pyproject.read_project, pyproject.asks, pyproject.mentions, pins.OF_A_PROJECT),
-    Format((pipfile.FILE,), pipfile.read_pipfile, locks=pins.OF_A_PIPFILE),
+    Format((pipfile.FILE,), _pipfile, locks=pins.OF_A_PIPFILE),
     Format(conda.FILES, _conda, conda.asks, conda.asks),
 )
 

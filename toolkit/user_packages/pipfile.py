@@ -8,8 +8,9 @@ from toolkit.errors import Place
 from toolkit.user_packages.model import Asked, ImageFacts
 from toolkit.user_packages.poetry import of_table
 from toolkit.user_packages.requirement import problem, together
+from toolkit.user_packages.requirements_txt import Project
 from toolkit.user_packages.shapes import Shape, misshapen
-from toolkit.user_packages.text import items, line_at, line_of, read_toml, table
+from toolkit.user_packages.text import items, line_at, line_of_entry, read_toml, table
 
 FILE = "Pipfile"
 _OF_MARKERS = ("os_name", "sys_platform", "platform_machine", "platform_system", "python_version")
@@ -17,13 +18,19 @@ _SHAPES: dict[str, Shape] = dict.fromkeys(("packages", "dev-packages", "requires
 _PYPI = "https://pypi.org/simple"
 
 
-def read_pipfile(file: Path, code: Path, image: ImageFacts) -> Asked:
-    """What the Pipfile asks for; raises `ToolkitError` (C102) where it is no TOML."""
+def read_pipfile(file: Path, code: Path, image: ImageFacts, project: Project) -> Asked:
+    """What the Pipfile asks for, with what `project` says where it names the code's own folder.
+
+    Raises `ToolkitError` (C102) where it is no TOML.
+    """
     values, text = read_toml(file, code)
     parts = [problem(f"{name}: {what}", Place(str(file))) for name, what in misshapen(values, _SHAPES)]
     for name, value in table(values.get("packages")).items():
-        line = line_of(text, name)
+        line = line_of_entry(text, name)
         place = Place(str(file), line, 1 if line else 0)
+        if (extras := _itself(value)) is not None:
+            parts.append(project(file.parent, extras))
+            continue
         parts.append(of_table(name, _in_poetrys_words(value), place, image, line_at(text, line)))
     notes = []
     if dev := table(values.get("dev-packages")):
@@ -35,6 +42,13 @@ def read_pipfile(file: Path, code: Path, image: ImageFacts) -> Asked:
     if any(str(table(one).get("url", "")).rstrip("/") != _PYPI for one in items(values.get("source"))):
         notes.append(f"{file.name}: [[source]] is not asked: wheels are this machine's index's")
     return together([*parts, Asked(notes=tuple(notes))])
+
+
+def _itself(value: object) -> tuple[str, ...] | None:
+    """The extras of `{path = ".", editable = true}`, the code's own folder; None for everything else."""
+    if not isinstance(value, dict) or not isinstance(value.get("path"), str) or Path(value["path"]) != Path():
+        return None
+    return tuple(map(str, items(value.get("extras"))))
 
 
 def _in_poetrys_words(value: object) -> object:

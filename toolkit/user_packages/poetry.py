@@ -14,7 +14,7 @@ from packaging.version import InvalidVersion, Version
 from toolkit.errors import Place
 from toolkit.user_packages.model import Asked, ImageFacts
 from toolkit.user_packages.requirement import from_elsewhere, holds, problem, read_requirement, together
-from toolkit.user_packages.text import items, line_at, line_of, table
+from toolkit.user_packages.text import items, line_at, line_of_entry, table
 
 POETRY = "poetry"
 _NOT_OF_AN_INDEX = ("git", "path", "url", "file", "source")
@@ -106,7 +106,7 @@ class _Reading:
         """A table of dependencies; an optional one where `taken` has it. `python` is the image's."""
         parts = []
         for name, value in entries.items():
-            line = self._line(name)
+            line = line_of_entry(self._text, name)
             place = Place(str(self._file), line, 1 if line else 0)
             source = line_at(self._text, line)
             optional = bool(table(value).get("optional")) and canonicalize_name(name) not in taken
@@ -125,12 +125,6 @@ class _Reading:
             return problem(f"python: {error}", place)
         said = f"{self._file.name} asks for Python {wanted}; the image has {self._image.full_python}"
         return Asked(notes=() if fits else (said,))
-
-    def _line(self, name: str) -> int:
-        entry = re.compile(rf"\s*[\"']?{re.escape(name)}[\"']?\s*[=.]")
-        headed = re.compile(rf"\s*\[+tool\.poetry\..*\.[\"']?{re.escape(name)}[\"']?\]")
-        lines = enumerate(self._text.splitlines(), 1)
-        return next((at for at, line in lines if entry.match(line) or headed.match(line)), line_of(self._text, name))
 
 
 def _counts(entry: dict[str, Any], image: ImageFacts) -> bool:

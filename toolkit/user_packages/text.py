@@ -96,6 +96,14 @@ def line_of(text: str, *needles: str) -> int:
     return 0
 
 
+def line_of_entry(text: str, name: str) -> int:
+    """The number of the line where TOML's entry `name` begins (`name = …`, `[x.name]`), or that holds the name."""
+    quoted = rf"[\"']?{re.escape(name)}[\"']?"
+    begins = re.compile(rf"\s*(?:{quoted}\s*[=.]|\[[^]]*\.\s*{quoted}\s*\])")
+    lines = enumerate(text.splitlines(), 1)
+    return next((at for at, line in lines if begins.match(line)), line_of(text, name))
+
+
 def line_at(text: str, number: int) -> str:
     """That line of `text`; empty for 0, a line that is not known."""
     return text.splitlines()[number - 1] if number else ""
