@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -62,6 +65,10 @@ def test_a_file_that_asks_for_nothing_is_passed_over_without_a_word(tmp_path: Pa
         ("reqs.txt", "six\n"),
         ("train.py", "# /// script\n# dependencies = ['six']\n# ///\nprint(1)\n"),
         ("pixi.toml", "[dependencies]\n"),
+        ("requirements", "six\n"),
+        ("environment-gpu.yml", "name: x\ndependencies:\n  - six\n"),
+        ("env.yaml", "dependencies: [six]\n"),
+        ("pylock.dev.toml", "lock-version = '1.0'\n"),
         ("uv.lock", "version = 1\n"),
         ("poetry.lock", ""),
         ("Pipfile.lock", "{}"),
@@ -74,6 +81,32 @@ def test_what_is_not_read_is_named(tmp_path: Path, name: str, text: str) -> None
     )
     found = read_asked(write(tmp_path, {"requirements.txt": "fire\n"}), IMAGE)
     assert found.notes == (f"requirements.txt is read; not read: {name}",)
+
+
+def test_a_file_that_only_has_the_name_of_an_environment_is_not_named(tmp_path: Path) -> None:
+    assert read_asked(write(tmp_path, {"env.yml": "LEVEL: debug\n"}), IMAGE) == Asked()
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "pyproject.toml", "Pipfile", "environment.yml"])
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_what_has_the_name_and_is_no_file_is_told(tmp_path: Path, name: str, make: Callable[[Path], None]) -> None:
+    make(tmp_path / name)
+    try:
+        said = " ".join(one.what for one in read_asked(tmp_path, IMAGE).problems)
+    except ToolkitError as error:
+        said = str(error)
+    assert f"{name} is no file" in said
+
+
+def test_a_folder_that_may_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(folder: Path) -> Iterator[Path]:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+
+    write(tmp_path, {"requirements.txt": "six\n"})
+    monkeypatch.setattr(Path, "iterdir", refuse)  # root may read everything
+    with pytest.raises(ToolkitError, match="Permission denied") as caught:
+        read_asked(tmp_path, IMAGE)
+    assert caught.value.code.label == "C102"
 
 
 def test_a_folder_that_is_not_there_asks_for_nothing(tmp_path: Path) -> None:

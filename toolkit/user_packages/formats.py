@@ -12,19 +12,22 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from toolkit.errors import Place, ToolkitError
+from toolkit.errors import Code, Place, ToolkitError
 from toolkit.user_packages import conda, pins, pipfile, pyproject
 from toolkit.user_packages.model import NOTHING, Asked, ImageFacts
 from toolkit.user_packages.requirement import problem
 from toolkit.user_packages.requirements_txt import read_requirements
 
 _OTHERS = re.compile(
-    r"(.*[-_.])?(requirements?|reqs?|constraints?)([-_.].*)?\.(txt|in|pip)|pixi\.(toml|lock)|conda-lock\.yml",
+    r"(.*[-_.])?(requirements?|reqs?|constraints?)([-_.].*)?\.(txt|in|pip)|requirements?|pixi\.(toml|lock)"
+    r"|conda-lock\.yml|pylock\..+\.toml",
     re.IGNORECASE,
 )
+_ENVIRONMENT = re.compile(r"(.*[-_.])?(conda|env|environment)([-_.].*)?\.ya?ml", re.IGNORECASE)
 _FOLDER = re.compile(r"requirements?", re.IGNORECASE)
 _IN_PROGRAMS = re.compile(rb"install_requires|^# /// script\s*$", re.MULTILINE)
 """setuptools' own, and the dependencies of a script in its comments (PEP 723)."""
+_IN_ENVIRONMENTS = re.compile(rb"^dependencies\s*:", re.MULTILINE)
 _LARGEST_LOOKED_AT = 1 << 20
 _MOST_NAMED = 12
 
@@ -67,8 +70,15 @@ FORMATS = (
 def read_asked(code: Path, image: ImageFacts) -> Asked:
     """What the code in the folder `code` asks for, and what files there are not read, in words.
 
-    Raises `ToolkitError` (C102) where the file that counts cannot be read at all.
+    Raises `ToolkitError` (C102) where the file that counts cannot be read at all, or the folder cannot.
     """
+    try:
+        return _read_asked(code, image)
+    except OSError as error:
+        raise ToolkitError(Code.CODE, f"{error.filename}: {error.strerror}") from None
+
+
+def _read_asked(code: Path, image: ImageFacts) -> Asked:
     there = [(form, code / name) for form in FORMATS for name in form.names if _is_there(code / name)]
     mentioning = [(form, file) for form, file in there if _does(form.mentions, file, code)]
     silent = tuple(file for one, file in there if (one, file) not in mentioning)
@@ -105,8 +115,12 @@ def _does(look: Callable[[Path, Path], bool], file: Path, code: Path) -> bool:
 
 
 def _is_there(file: Path) -> bool:
-    """A broken link is there, too: reading it says so."""
-    return file.is_file() or file.is_symlink()
+    """A broken link, a folder and a pipe are there, too: reading it says so."""
+    try:
+        file.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def _left(code: Path, apart: tuple[Path, ...], read: tuple[Path, ...]) -> tuple[str, ...]:
@@ -133,10 +147,14 @@ def _others(code: Path) -> Iterator[Path]:
 
 
 def _names_packages(file: Path) -> bool:
-    if file.suffix != ".py" and file.name != "setup.cfg":
+    if _ENVIRONMENT.fullmatch(file.name):
+        words = _IN_ENVIRONMENTS
+    elif file.suffix == ".py" or file.name == "setup.cfg":
+        words = _IN_PROGRAMS
+    else:
         return False
     try:
         with file.open("rb") as stream:
-            return bool(_IN_PROGRAMS.search(stream.read(_LARGEST_LOOKED_AT)))
+            return bool(words.search(stream.read(_LARGEST_LOOKED_AT)))
     except OSError:
         return False
