@@ -400,6 +400,12 @@ def test_an_ignore_file_that_is_none_is_an_error(code: Path, text: bytes) -> Non
         submitted(code)
 
 
+def test_a_folder_of_the_ignore_files_name_is_an_error(code: Path) -> None:
+    (code / ".toolkitignore").mkdir()
+    with pytest.raises(ToolkitError, match=r"\.toolkitignore: Is a directory"):
+        submitted(code)
+
+
 # what is told before a run
 def test_a_dry_run_tells_the_code_what_is_hidden_and_what_is_left_out(code: Path, tmp_path: Path) -> None:
     write(code, ".flake8", "[flake8]\n")

@@ -77,8 +77,8 @@ def default_reason(name: str, *, is_folder: bool = False) -> str:
 def read_rules(folder: Path) -> Rules:
     """The rules of a folder of code; raises `ToolkitError` (C102) where its `.toolkitignore` cannot be read."""
     file = folder / IGNORE_FILE
-    if not file.is_file():
-        return Rules()
+    if not file.is_file() and not file.is_dir():
+        return Rules()  # of a broken link or a pipe, the code's own check says what it is
     try:
         with file.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
