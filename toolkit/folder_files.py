@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from toolkit.errors import Problem
@@ -33,6 +33,8 @@ class FolderFile:
 
 
 Found = FolderFile | Problem
+_LONGEST_SHOWN = 900
+"""Characters of a folder's name in a message: only one that is too long for the system has more."""
 
 
 def all_of(_name: str, _is_folder: bool) -> bool:
@@ -45,7 +47,29 @@ def files_of(folder: Path, skip: Skip = all_of) -> Iterator[Found]:
 
     A link within the folder is the file that it leads to; where `skip` leaves out that one, the link is left out, too.
     """
-    yield from _files(folder, os.path.realpath(folder), "", skip, private=False)
+    top = os.path.realpath(folder)
+    opened: _Open | Problem | None = _open(folder, "", private=False)
+    stack: list[_Open] = []  # of our own: folders may be nested deeper than calls
+    while True:
+        if isinstance(opened, Problem):
+            yield opened
+        elif opened:
+            stack.append(opened)
+        if not stack:
+            return
+        opened, inside = None, stack[-1]
+        entry = next(inside.entries, None)
+        if entry is None:
+            stack.pop()
+            continue
+        name, path = f"{inside.below}{entry.name}", Path(entry.path)
+        if entry.is_dir(follow_symlinks=False):
+            if not skip(name, True):
+                opened = _open(path, f"{name}/", private=inside.private)
+        elif not skip(name, False):
+            found = _linked(name, path, top, skip) if entry.is_symlink() else _file(name, path)
+            if found:
+                yield replace(found, private=True) if inside.private and isinstance(found, FolderFile) else found
 
 
 def shown(name: str) -> str:
@@ -53,25 +77,26 @@ def shown(name: str) -> str:
     return printable(os.fsencode(name).decode("utf-8", "backslashreplace"))
 
 
-def _files(folder: Path, top: str, below: str, skip: Skip, *, private: bool) -> Iterator[Found]:
+@dataclass(frozen=True)
+class _Open:
+    """A folder that is being gone through: its name with a `/`, what is left of it, whether its owner alone gets in."""
+
+    below: str
+    entries: Iterator[os.DirEntry[str]]
+    private: bool
+
+
+def _open(folder: Path, below: str, *, private: bool) -> _Open | Problem:
+    """`private`: one of the folders above is."""
     try:
+        private = private or (bool(below) and _is_private(folder.stat()))
         with os.scandir(folder) as entries:
             found = sorted(entries, key=lambda entry: os.fsencode(entry.name))
     except OSError as error:
-        yield Problem(f"{shown(below) or shown(str(folder))}: {error.strerror}")
-        return
-    for entry in found:
-        name, path = f"{below}{entry.name}", folder / entry.name
-        if entry.is_dir(follow_symlinks=False):
-            if not skip(name, True):
-                closed = private or _is_private(entry.stat(follow_symlinks=False))
-                yield from _files(path, top, f"{name}/", skip, private=closed)
-        elif not skip(name, False):
-            result = _linked(name, path, top, skip) if entry.is_symlink() else _file(name, path)
-            if isinstance(result, FolderFile) and private:
-                result = FolderFile(result.name, result.path, result.status, private=True)
-            if result:
-                yield result
+        name = shown(below or str(folder))
+        name = name if len(name) <= _LONGEST_SHOWN else f"{name[:60]}…"
+        return Problem(f"{name}: {error.strerror}")
+    return _Open(below, iter(found), private)
 
 
 def _linked(name: str, path: Path, top: str, skip: Skip) -> Found | None:

@@ -335,6 +335,25 @@ def test_links_to_nothing_to_folders_and_in_circles_are_named(code: Path) -> Non
     ]
 
 
+@pytest.mark.parametrize(("depth", "what"), [(1200, "its path has more than 900 bytes"), (2500, "File name too long")])
+def test_folders_nested_deeper_than_any_name_are_refused(code: Path, depth: int, what: str) -> None:
+    here = os.open(code, os.O_RDONLY)
+    for _ in range(depth):
+        os.mkdir("d", dir_fd=here)
+        inner = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    os.close(os.open("x", os.O_CREAT, 0o644, dir_fd=here))
+    os.close(here)
+    try:
+        (problem,) = refused(code)
+        assert problem == f"{'d/' * 30}…: {what}"
+        with pytest.raises(ToolkitError, match=r"d/…: "):
+            files_to_put(code)
+    finally:
+        subprocess.run(["rm", "-rf", code], check=True)  # shutil, and so pytest, cannot
+
+
 def test_pipes_and_sockets_are_named_and_never_opened(code: Path) -> None:
     os.mkfifo(code / "pipe")
     with socket.socket(socket.AF_UNIX) as listener:
