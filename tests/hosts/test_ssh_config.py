@@ -244,6 +244,27 @@ def test_what_ssh_cannot_read_is_told_in_its_own_words(tmp_path: Path, text: str
     assert said.lower() in str(caught.value).lower()
 
 
+def test_what_ssh_does_only_without_a_command_keeps_no_one_out(tmp_path: Path) -> None:
+    text = "Host oak\n  ForkAfterAuthentication yes\n  RequestTTY force\n  Port 2222\n"
+    assert way(tmp_path, text, "oak").port == 2222
+    assert way(tmp_path, f"{text}  RemoteCommand tmux\n", "oak").port == 2222
+
+
+@pytest.mark.parametrize("name", ["User", "IdentityFile", "UserKnownHostsFile", "HostKeyAlias"])
+def test_a_setting_that_is_no_utf8_is_told_and_not_changed(tmp_path: Path, name: str) -> None:
+    (tmp_path / "config").write_bytes(f"{name} caf\xe9\n".encode("latin-1"))
+    with pytest.raises(ToolkitError, match=f"ssh_config, {name.lower()}: not UTF-8"):
+        destinations([Host("oak")], Access(), tmp_path / "config")
+
+
+def test_an_answer_that_is_not_sshs_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ssh").write_text("#!/bin/sh\nprintf 'hostname oak\\nuser me\\nport x\\n'\n")
+    (tmp_path / "ssh").chmod(0o700)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    with pytest.raises(ToolkitError, match="ssh cannot follow its configuration"):
+        destinations([Host("oak")], Access())
+
+
 def test_a_name_that_looks_like_an_option_is_none(tmp_path: Path) -> None:
     with pytest.raises(ToolkitError):
         way(tmp_path, "", f"-oProxyCommand=touch {tmp_path}/made")

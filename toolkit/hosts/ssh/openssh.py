@@ -22,6 +22,13 @@ from toolkit.process import run
 _SHELL_VARIABLE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 """ProxyJump becomes a command line that a shell reads, so `$GATE` is a variable there, as `${GATE}` is."""
 
+_TEXTS = (
+    *("user", "hostname", "hostkeyalias", "proxyjump"),
+    *("identityfile", "identityagent", "userknownhostsfile", "globalknownhostsfile"),
+)
+"""The settings that are followed here, as texts."""
+_NOT_UTF8 = "\N{REPLACEMENT CHARACTER}"
+
 Settings = Mapping[str, tuple[str, ...]]
 """A setting's name in small letters, and its values in order."""
 
@@ -43,7 +50,8 @@ class Question:
         """The command line; `config` is read in place of the person's and the system's files."""
         address = self.address.replace("%", "%%")  # HostName has tokens; an address may have a zone: fe80::1%eth0
         return [
-            *("ssh", "-G", "-T"),
+            # -N: for a shell, ssh refuses ForkAfterAuthentication (ssh.c, main); it is none that is started here.
+            *("ssh", "-G", "-T", "-N"),
             *(("-F", str(config)) if config else ()),
             *(("-l", self.user) if self.user else ()),
             *(("-p", str(self.port)) if self.port else ()),
@@ -166,10 +174,14 @@ def _run(question: Question, config: Path | None, until: float, *more: str) -> S
         raise ToolkitError(Code.RESOURCES_ASKED, what, evidence=result.errors, hint=hint)
     settings = read_settings(result.output)
     said = (result.errors or result.output).replace("\r\n", "\n")
-    if not result.ok or not {"hostname", "port", "user"} <= settings.keys():
+    understood = {"hostname", "user"} <= settings.keys() and _first(settings, "port").isdecimal()
+    if not result.ok or not understood:
         what = f"host {question.name}: ssh cannot follow its configuration"
         hint = f"fix what ssh names; this asks it again: ssh -G {question.name}"
         raise ToolkitError(Code.RESOURCES_ASKED, what, evidence=said, hint=hint)
+    if strange := [name for name in _TEXTS if any(_NOT_UTF8 in value for value in settings.get(name, ()))]:
+        what = f"host {question.name}: ssh_config, {strange[0]}: not UTF-8, so it would mean something else here"
+        raise ToolkitError(Code.RESOURCES_ASKED, what, hint="save the file of ssh_config as UTF-8")
     return settings
 
 
