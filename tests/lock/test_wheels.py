@@ -59,7 +59,7 @@ def test_uv_is_asked_for_the_images_python_and_glibc(tmp_path: Path) -> None:
     assert compile_argv(tmp_path, "3.13", "2.36") == [
         *(uv.find_uv_bin(), "pip", "compile", f"{tmp_path}/requirements.in"),
         *("--constraints", f"{tmp_path}/constraints.txt", "--output-file", f"{tmp_path}/pylock.toml"),
-        *("--format", "pylock.toml", "--only-binary", ":all:", "--generate-hashes", "--quiet"),
+        *("--format", "pylock.toml", "--only-binary", ":all:", "--generate-hashes"),
         *("--python", sys.executable, "--python-version", "3.13", "--python-platform", "x86_64-manylinux_2_36"),
     ]
     assert compile_argv(tmp_path, "3.13", "2.41")[-1] == "x86_64-manylinux_2_40"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from toolkit.errors import ToolkitError
 from toolkit.lock.file import write_lock
 from toolkit.lock.model import Lock
 from toolkit.lock.pool import Pool
+from toolkit.lock.wheels import ignored
 from toolkit.user_packages.explain import explain, hints
 from toolkit.user_packages.frameworks import framework_of
 from toolkit.user_packages.image import image_facts
@@ -118,11 +120,13 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def lock_of(folder: Path, recipe: Recipe, facts: ImageFacts, lines: str) -> Lock:
+def lock_of(
+    folder: Path, recipe: Recipe, facts: ImageFacts, lines: str, on_warning: Callable[[str], None] = ignored
+) -> Lock:
     """The lock of code with these requirements."""
     needs = read_additions(write(folder / "code", {"requirements.txt": lines}), (), facts)
     asking = replace(recipe, additions=needs.additions)
-    return lock_additions(asking, needs, facts, Pool(folder / "pool"), lambda _: None)
+    return lock_additions(asking, needs, facts, Pool(folder / "pool"), lambda _: None, on_warning)
 
 
 FLOW = wheel("tensorflow-cpu", "2.19.1")
@@ -172,3 +176,11 @@ def test_a_wheel_must_have_one_of_the_hashes_that_are_given(tmp_path: Path, reci
         lock_of(tmp_path, recipe, facts, f"leaf==1.0 --hash=sha256:{'1' * 64}\n")
     assert caught.value.code.label == "C102"
     assert f"{digest[:12]}…  leaf-1.0-py3-none-any.whl" in caught.value.evidence
+
+
+def test_an_extra_that_a_package_has_not_is_told(tmp_path: Path, recipe: Recipe, index: Path) -> None:
+    put(index, "leaf", "1.0")
+    said: list[str] = []
+    lock = lock_of(tmp_path, recipe, image_facts(recipe), "leaf[plots]\n", said.append)
+    assert [(one.name, one.version) for one in lock.wheels] == [("leaf", "1.0")]
+    assert said == ["The package `leaf==1.0` does not have an extra named `plots`"]

@@ -54,15 +54,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _write(recipe: Recipe, needs: Needs, image: ImageFacts, file: Path, old: Lock | None, *, as_json: bool) -> None:
     assert recipe.additions
+    warnings: list[str] = []
     with progress_bar() as report:
         pool = Pool(cache() / "pool")
-        lock = lock_additions(recipe, needs, image, pool, lambda step: report(Progress("lock", step)))
+        lock = lock_additions(recipe, needs, image, pool, lambda step: report(Progress("lock", step)), warnings.append)
+    report_notes(warnings)
     write_lock(lock, recipe.additions.lock, title(file))
     if as_json:
         wheels = [{"name": wheel.name, "version": wheel.version} for wheel in lock.wheels]
         packages = list(recipe.additions.packages)
         facts = {"lock": str(recipe.additions.lock), "wheels": wheels, "packages": packages}
-        print_json({**facts, "notes": list(needs.notes)})
+        print_json({**facts, "notes": [*needs.notes, *warnings]})
     for change in changes_of_additions(read_lock(recipe.lock), old, lock):
         console.print(f"  {change.name}  {change.old or '–'} → {change.new or '–'}", soft_wrap=True)
     console.print(

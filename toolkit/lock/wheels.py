@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tempfile
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -26,12 +27,20 @@ _OLDEST_PYTHON_OF_UV = (3, 6)
 _NEWEST_GLIBC_OF_UV = 40
 _SECONDS = 600
 LAST_LINES = 20
+_WARNING = re.compile(r"^warning: (.+ (?:does not have an extra named|is yanked).*)$", re.MULTILINE)
+"""Of uv's warnings, those that say something of the answer."""
+_ABOUT_BUILDING = re.compile(r"^warning: The requested Python version .*\n?", re.MULTILINE)
+"""uv's words on which Python would build what has no wheel; nothing is built."""
 
 
 class UnsolvedError(ToolkitError):
     """There is no answer; `said` is the resolver's whole reason."""
 
     said: str = ""
+
+
+def ignored(_warning: str) -> None:
+    """Nobody hears of it."""
 
 
 def compile_argv(folder: Path, python: str, glibc: str) -> list[str]:
@@ -43,7 +52,7 @@ def compile_argv(folder: Path, python: str, glibc: str) -> list[str]:
     return [
         *(uv.find_uv_bin(), "pip", "compile", str(folder / "requirements.in")),
         *("--constraints", str(folder / "constraints.txt"), "--output-file", str(folder / "pylock.toml")),
-        *("--format", "pylock.toml", "--only-binary", ":all:", "--generate-hashes", "--quiet"),
+        *("--format", "pylock.toml", "--only-binary", ":all:", "--generate-hashes"),
         *("--python", sys.executable, "--python-version", python),
         *("--python-platform", f"x86_64-manylinux_2_{newest}"),
     ]
@@ -59,6 +68,7 @@ def solve_wheels(
     hashes: Mapping[str, frozenset[str]] = NO_HASHES,
     beside: Path | None = None,
     apart: Sequence[str] = (),
+    on_warning: Callable[[str], None] = ignored,
 ) -> tuple[WheelPin, ...]:
     """The wheels that `requirements` need on `python` and the suite's glibc, each the one file that pip would take.
 
@@ -69,6 +79,8 @@ def solve_wheels(
         hashes: by package, the SHA-256 of the files that alone may serve for it.
         beside: a folder with wheels that serve as the index's do.
         apart: packages that are left out of the answer.
+        on_warning: hears of an extra that a package has not, and of a version that its makers took back. Default:
+            nobody does.
 
     Raises `UnsolvedError` (S103) with uv's words where there is no answer, `ToolkitError` (S103) where a package has
     no wheel, (C102) where none of its wheels has one of its hashes.
@@ -89,7 +101,9 @@ def solve_wheels(
         )
         result = run(argv, check=False, timeout=_SECONDS, environment=reported)
         if not result.ok:
-            raise _unsolved(requirements, python, suite, result.errors)
+            raise _unsolved(requirements, python, suite, _ABOUT_BUILDING.sub("", result.errors))
+        for warning in _WARNING.findall(result.errors):
+            on_warning(warning)
         return pins_of((folder / "pylock.toml").read_text(), python, suite, hashes, apart)
 
 

@@ -21,24 +21,34 @@ from toolkit.user_packages.question import additions_question
 from toolkit.user_packages.stand_ins import constraints_of, write_stand_ins
 
 
-def lock_additions(recipe: Recipe, needs: Needs, image: ImageFacts, pool: Pool, on_step: Callable[[str], None]) -> Lock:
+def lock_additions(
+    recipe: Recipe,
+    needs: Needs,
+    image: ImageFacts,
+    pool: Pool,
+    on_step: Callable[[str], None],
+    on_warning: Callable[[str], None],
+) -> Lock:
     """The lock of the recipe's additions, which are those of `needs`.
 
     Its wheels are those that the framework's image has not; its Debian packages are all of the base and the
-    additions together, as the base is made of them once more. Raises `ToolkitError` with the solver's words, in which
+    additions together, as the base is made of them once more. `on_warning` hears of what the resolver passes over, such
+    as an extra that a package has not. Raises `ToolkitError` with the solver's words, in which
     those who ask are named.
     """
     assert recipe.additions
     wheels: tuple[WheelPin, ...] = ()
     if recipe.additions.requirements:
         on_step("asking the index for wheels")
-        wheels = _new_wheels(recipe, needs, image)
+        wheels = _new_wheels(recipe, needs, image, on_warning)
     debs = solve_debs(packages_base(recipe), pool, on_step) if recipe.additions.packages else ()
     template = sha256_of(recipe.template.parent / ADDITIONS_TEMPLATE)
     return Lock(additions_question(recipe), template, debs, wheels)
 
 
-def _new_wheels(recipe: Recipe, needs: Needs, image: ImageFacts) -> tuple[WheelPin, ...]:
+def _new_wheels(
+    recipe: Recipe, needs: Needs, image: ImageFacts, on_warning: Callable[[str], None]
+) -> tuple[WheelPin, ...]:
     assert recipe.additions
     if not isinstance(recipe.base, DistributionBase):
         raise ToolkitError(Code.MANIFEST, "requirements cannot be locked for an image of a registry")
@@ -54,6 +64,7 @@ def _new_wheels(recipe: Recipe, needs: Needs, image: ImageFacts) -> tuple[WheelP
                 hashes={package: frozenset(digests) for package, digests in asked.hashes},
                 beside=Path(name),
                 apart=stand_ins,
+                on_warning=on_warning,
             )
         except UnsolvedError as error:
             raise _unsolved(error, needs, image, recipe.base.suite.title) from None
