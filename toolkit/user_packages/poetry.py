@@ -87,7 +87,7 @@ def of_table(name: str, value: Any, place: Place, image: ImageFacts, source_line
             return Asked(skipped=(f"{name} ({place.file.rpartition('/')[2]}:{place.line})",))
         alternatives = specifiers(str(entry.get("version", "*")))
     except ValueError as error:  # InvalidMarker is one
-        return problem(f"{name}: {error}", place, source_line)
+        return problem(f"{name}: {str(error).splitlines()[0]}", place, source_line)
     if len(alternatives) > 1:
         what = f"{name}: `{entry['version']}` has alternatives, which the resolver cannot be told: name one"
         return problem(what, place, source_line)
