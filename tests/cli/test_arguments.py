@@ -24,7 +24,10 @@ def toolkit(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize(
     "words",
-    [["biuld", "m.yml"], ["bucket"], ["bucket", "put", "m.yml"], ["launch", "m.yml", "--nodes", "2"]],
+    [
+        *(["biuld", "m.yml"], ["bucket"], ["bucket", "put", "m.yml"], ["launch", "m.yml", "--nodes", "2"]),
+        *(["bucket", "put", "m.yml", ""], ["launch", "m.yml", "--code", ""]),
+    ],
 )
 def test_words_that_are_no_command_are_bad_input(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:

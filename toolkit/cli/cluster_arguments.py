@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from toolkit.cli.command_parser import Commands
+from toolkit.cli.command_parser import Commands, folder_name
 
 
 def add_cluster_verbs(commands: Commands) -> None:
@@ -29,7 +29,7 @@ def add_data_verbs(commands: Commands) -> None:
     listed = bucket.add("list", "list the objects of both buckets", "examples/mnist/manifest.yml")
     for verb in (put, listed):
         verb.add_argument("manifest", metavar="MANIFEST")
-    put.add_argument("folder", metavar="FOLDER")
+    put.add_argument("folder", metavar="FOLDER", type=folder_name)
 
 
 def _cluster(commands: Commands) -> None:

@@ -201,6 +201,16 @@ def show_examples(verb: Parser, *lines: str) -> None:
     verb.epilog = "\n  ".join([f"example{'s' if len(lines) > 1 else ''}:", *lines])
 
 
+def folder_name(text: str) -> str:
+    """The name of a folder as an argument; an empty one, which a shell makes of a variable that is not set, is none.
+
+    It would mean the folder that the person is in.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("expected a folder, found an empty name: is a variable of the shell not set?")
+    return text
+
+
 def sentence(text: str) -> str:
     """`text` as a sentence of its own."""
     return f"{text[0].upper()}{text[1:]}."

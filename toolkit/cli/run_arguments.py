@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from toolkit.cli.command_parser import Commands, Parser
+from toolkit.cli.command_parser import Commands, Parser, folder_name
 
 _RAW = "keep the colours that programs print (default: escape sequences are shown as \\x1b)"
 _ID = "training-9itkb8gw"
@@ -18,7 +18,9 @@ def add_run_verbs(commands: Commands) -> None:
         "examples/mnist/manifest.yml --dry-run",
     )
     launch.add_argument("manifest", metavar="MANIFEST")
-    launch.add_argument("--code", metavar="FOLDER", help="the code to submit (default: the manifest's folder)")
+    launch.add_argument(
+        "--code", metavar="FOLDER", type=folder_name, help="the code to submit (default: the manifest's folder)"
+    )
     launch.add_argument(
         "--dry-run", action="store_true", help="print hosts, ranks, mounts and command lines; start nothing"
     )
