@@ -62,7 +62,8 @@ def refuse_changed(findings: Iterable[Finding]) -> None:
 def file_of(to: Destination) -> Path:
     """The file that takes new keys: the cluster's own, else the person's. Raises `ToolkitError` where there is none."""
     if to.new_keys is None:
-        what = f"host {to.host}: there is no file to record its key in (its known_hosts file is `none` or /dev/null)"
+        why = "its known_hosts file is `none`, /dev/null or a folder"
+        what = f"host {to.host}: there is no file to record its key in ({why})"
         raise ToolkitError(Code.RESOURCES_ASKED, what, hint=ssh_errors.NAME_A_FILE)
     return to.new_keys
 
