@@ -419,6 +419,15 @@ def test_an_ignore_file_that_is_none_is_an_error(code: Path, text: bytes) -> Non
         submitted(code)
 
 
+def test_where_all_is_left_out_it_is_told_why(code: Path) -> None:
+    write(code, ".toolkitignore", "*\n")
+    with pytest.raises(ToolkitError) as caught:
+        submitted(code)
+    assert "holds no code: left out are .toolkitignore (.toolkitignore), manifest.yml" in caught.value.what
+    assert "train.py (.toolkitignore)" in caught.value.what
+    assert "`!NAME` in .toolkitignore" in caught.value.hint
+
+
 def test_a_folder_of_the_ignore_files_name_is_an_error(code: Path) -> None:
     (code / ".toolkitignore").mkdir()
     with pytest.raises(ToolkitError, match=r"\.toolkitignore: Is a directory"):

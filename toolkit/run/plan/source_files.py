@@ -118,8 +118,11 @@ class _Reading:
         if self._problems:
             raise self._refused()
         if not files:
+            out = _some([f"{shown(name)} ({why})" for name, why in sorted(self._left_out.items())])
             raise ToolkitError(
-                Code.CODE, f"{self._folder} holds no code", hint="name the code's folder with --code FOLDER"
+                Code.CODE,
+                f"{self._folder} holds no code{f': left out are {out}' if out else ''}",
+                hint="name the code's folder with --code FOLDER, or ask for a file by `!NAME` in .toolkitignore",
             )
         return SubmittedCode(self._folder, files, tuple(sorted(self._left_out.items())))
 
