@@ -395,6 +395,7 @@ def test_one_lock_counts_and_the_others_are_told(tmp_path: Path) -> None:
         ("poetry.lock", "[[package]]\nname = 'x'\nversion = '1'\nmarkers = 'os_name ~= \"1\"'\n"),
         ("uv.lock", "[[package]]\nname = 'x'\nsource = {registry = 'y'}\nresolution-markers = [\"'a' in extras\"]\n"),
         ("pylock.toml", "[[packages]]\nname = 'x'\nversion = '1'\nmarker = 'os_name ~= \"1\"'\n"),
+        ("poetry.lock", f"[[package]]\nname = 'x'\nversion = '1'\nmarkers = '{'(' * 3000}'\n"),
     ],
 )
 def test_a_lock_that_is_none_is_told(tmp_path: Path, name: str, text: str) -> None:

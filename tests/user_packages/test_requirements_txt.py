@@ -238,6 +238,7 @@ PLACE_ELSEWHERE = "the tool locks and fetches from this machine's own index"
         ("six; python_version ~= 'x'", "has no answer: it compares what cannot be compared"),
         ("six; platform_machine === '3'", "has no answer"),
         ("six; 'a' in extras", "has no answer"),
+        (f"six; {'(' * 3000}os_name == 'posix'{')' * 3000}", "its parentheses are nested too deeply"),
     ],
 )
 def test_what_cannot_be_locked_is_refused_in_its_own_words(

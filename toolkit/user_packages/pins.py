@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
@@ -81,7 +80,7 @@ def _uv(values: dict[str, Any], image: ImageFacts) -> Iterator[Entry]:
         if "registry" not in table(package.get("source")):
             continue
         markers = items(package.get("resolution-markers"))
-        if markers and not any(_holds(marker, image) for marker in markers):
+        if markers and not any(holds(marker, image) for marker in markers):
             continue
         files = [*items(package.get("wheels")), package.get("sdist")]
         yield _name(package), str(package["version"]), [str(table(one).get("hash", "")) for one in files]
@@ -94,7 +93,7 @@ def _poetry(values: dict[str, Any], image: ImageFacts) -> Iterator[Entry]:
         if package.get("source", {}).get("type", "legacy") != "legacy" or package.get("git") or package.get("path"):
             continue
         marker = package.get("markers") or package.get("marker")
-        if isinstance(marker, str) and not _holds(marker, image):
+        if isinstance(marker, str) and not holds(marker, image):
             continue
         files = package.get("files") or elsewhere.get(package["name"], [])
         yield _name(package), str(package["version"]), [str(table(one).get("hash", "")) for one in items(files)]
@@ -104,7 +103,7 @@ def _pylock(values: dict[str, Any], image: ImageFacts) -> Iterator[Entry]:
     for package in items(values.get("packages")):
         if "version" not in package or any(key in package for key in ("vcs", "directory", "archive")):
             continue
-        if package.get("marker") and not holds(Marker(package["marker"]), image, of_a_lock=True):
+        if package.get("marker") and not holds(package["marker"], image, of_a_lock=True):
             continue
         files = [*items(package.get("wheels")), package.get("sdist")]
         digests = [f"sha256:{table(table(one).get('hashes')).get('sha256', '')}" for one in files if one]
@@ -114,17 +113,13 @@ def _pylock(values: dict[str, Any], image: ImageFacts) -> Iterator[Entry]:
 def _pipenv(values: dict[str, Any], image: ImageFacts) -> Iterator[Entry]:
     for name, entry in values.get("default", {}).items():
         version = str(entry.get("version", ""))
-        if not version.startswith("==") or (entry.get("markers") and not _holds(entry["markers"], image)):
+        if not version.startswith("==") or (entry.get("markers") and not holds(entry["markers"], image)):
             continue
         yield canonicalize_name(name), version[2:], [str(one) for one in items(entry.get("hashes"))]
 
 
 def _name(package: dict[str, Any]) -> str:
     return canonicalize_name(str(package["name"]))
-
-
-def _holds(marker: str, image: ImageFacts) -> bool:
-    return holds(Marker(marker), image)
 
 
 _KINDS: dict[str, Callable[[dict[str, Any], ImageFacts], Iterator[Entry]]] = {

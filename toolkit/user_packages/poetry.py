@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-from packaging.markers import Marker
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
@@ -129,7 +128,7 @@ class _Reading:
 
 def _counts(entry: dict[str, Any], image: ImageFacts) -> bool:
     """Whether the entry's marker, Python and platform are the image's."""
-    if entry.get("markers") and not holds(Marker(str(entry["markers"])), image):
+    if entry.get("markers") and not holds(str(entry["markers"]), image):
         return False
     if entry.get("platform") and entry["platform"] != "linux":
         return False

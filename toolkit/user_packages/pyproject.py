@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from packaging.dependency_groups import resolve_dependency_groups
-from packaging.markers import Marker
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
@@ -163,7 +162,7 @@ class _Reading:
 
     def _counts(self, source: dict[str, Any]) -> bool:
         try:
-            return "marker" not in source or holds(Marker(str(source["marker"])), self._image)
+            return "marker" not in source or holds(str(source["marker"]), self._image)
         except ValueError:  # no marker, or one without an answer
             return True
 

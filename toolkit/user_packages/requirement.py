@@ -26,6 +26,7 @@ INDEX = (
     " and name the index in UV_DEFAULT_INDEX (for `toolkit lock`) and PIP_INDEX_URL (for both)"
 )
 _CONDAS_EXPORT = re.compile(r"[A-Za-z0-9._-]+=[^=]")
+_TOO_DEEP = "its parentheses are nested too deeply"
 _OF_THE_KERNEL = ("platform_release", "platform_version")
 
 
@@ -40,6 +41,8 @@ def read_requirement(
         return problem(refused, place, source_line)
     try:
         requirement = Requirement(text)
+    except RecursionError:
+        return problem(f"no requirement: {_TOO_DEEP}", place, source_line)
     except InvalidRequirement as error:
         hint = "; a single `=` is conda's, and pip's is `==`" if _CONDAS_EXPORT.match(text) else ""
         return problem(f"no requirement: {str(error).splitlines()[0]}{hint}", place, source_line)
@@ -57,14 +60,19 @@ def read_requirement(
     return Asked(wanted=(Wanted(requirement, place, hashes),))
 
 
-def holds(marker: Marker, image: ImageFacts, *, of_a_lock: bool = False) -> bool:
+def holds(written: Marker | str, image: ImageFacts, *, of_a_lock: bool = False) -> bool:
     """Whether the marker holds in the image.
 
     Args:
         of_a_lock: it stands in a pylock.toml, whose markers know extras and groups besides (PEP 751). Default false.
 
-    Raises `ValueError`, in words, for one that has no answer: it compares names by `~=`, or knows no such name.
+    Raises `ValueError`, in words, for what is no marker, and for one that has no answer: it compares names by `~=`, or
+    a name that it does not have.
     """
+    try:
+        marker = Marker(written) if isinstance(written, str) else written
+    except RecursionError:
+        raise ValueError(f"no marker: {_TOO_DEEP}") from None
     try:
         if of_a_lock:
             unasked = {"extras": frozenset[str](), "dependency_groups": frozenset[str]()}
