@@ -404,6 +404,12 @@ def test_a_lock_that_is_none_is_told(tmp_path: Path, name: str, text: str) -> No
     assert caught.value.code.label == "C102"
 
 
+def test_a_version_that_is_none_is_not_held_and_told(tmp_path: Path) -> None:
+    lock = "[[package]]\nname = 'six'\nversion = 'newest'\n"
+    found = read(tmp_path, pyproject__toml=PROJECT, poetry__lock=lock)
+    assert (found.pins, found.notes) == ((), ("poetry.lock: six newest: no version; it is not held",))
+
+
 @pytest.mark.parametrize("text", ["[1]", '{"default": [1]}', '{"default": {"six": 1}}'])
 def test_a_lock_of_pipenvs_in_another_shape_is_told(tmp_path: Path, text: str) -> None:
     with pytest.raises(ToolkitError, match=r"Pipfile\.lock is not as its tool writes it"):

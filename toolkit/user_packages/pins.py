@@ -38,9 +38,11 @@ def read_pins(file: Path, code: Path, image: ImageFacts) -> Asked:
     counts = Counter(name for name, _ in {entry[:2] for entry in entries})
     several = {name for name, count in counts.items() if count > 1}
     lines = _lines(text)
-    pins = [_pin(entry, file, lines) for entry in entries if entry[0] not in several]
-    notes = [f"{file.name}: more than one version of {name} may serve: none is held" for name in sorted(several)]
-    return Asked(pins=tuple(pin for pin in pins if pin), notes=tuple(notes))
+    pins = [(entry, _pin(entry, file, lines)) for entry in entries if entry[0] not in several]
+    none = [f"{name} {version}" for (name, version, _), pin in pins if not pin]
+    notes = [f"{file.name}: {one}: no version; it is not held" for one in none]
+    notes += [f"{file.name}: more than one version of {name} may serve: none is held" for name in sorted(several)]
+    return Asked(pins=tuple(pin for _, pin in pins if pin), notes=tuple(notes))
 
 
 def _values(file: Path, code: Path) -> tuple[dict[str, Any], str]:
