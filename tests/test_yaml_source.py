@@ -26,13 +26,32 @@ from toolkit.yaml.source import MAX_PROBLEMS, dotted, read_source
         (b"just text", "expected `name: value` lines"),
         (b"? [a, b]\n: 1\n", "a field's name must be plain text"),
         (b"a: 1\n---\nb: 2\n", "not valid YAML"),
-        (b"a:\n  no: 1\n", ":2:3: a.no: YAML reads this name as a bool, not as text: put it in quotes"),
-        (b"1.5: x\n", ":1:1: 1.5: YAML reads this name as a float"),
+        (b"a:\n  no: 1\n", ":2:3: a.no: YAML reads this name as a boolean, not as text: put it in quotes"),
+        (b"1.5: x\n", ":1:1: 1.5: YAML reads this name as a number, not"),
         (b"a: " + b"[" * 10_000, ":1:53: deeper than 50 levels"),
         (b"a: " + b"{a: " * 10_000, "deeper than 50 levels"),
         (b'a: "\\UFFFFFFFF"\n', "not valid YAML"),
         (b"a: !!python/object:os.system x\n", "tags (!name)"),
         (b"#" * (1 << 20) + b"\n", "larger than 1 MiB"),
+        (b"a: &x {b: 1}\nc:\n- 1\n- *x\n", ":4:3: c[1]: aliases (*name)"),
+        (b"a: *py\n", ":1:4: a: aliases (*name) are not read here: write the value out; a text that begins with `*`"),
+        (b"*x : 1\n", ":1:1: aliases (*name)"),
+        (b"a: &x {b: 1}\nc:\n  <<: *x\n", ":3:3: c: tags (!name), merges (<<)"),
+        (b"!!map a: 1\n", "YAML reads this name as something else"),
+        (b"a: {{ b }}\n", ":1:5: a: a field's name must be plain text; a text that begins with `{` goes in quotes"),
+        (b"a: 010\n", ":1:4: a: YAML reads 010 as 8: write a number in plain decimals"),
+        (b"a: 0x1F\n", "YAML reads 0x1F as 31"),
+        (b"a: 0b11\n", "YAML reads 0b11 as 3"),
+        (b"a: 1_000\n", "YAML reads 1_000 as 1000"),
+        (b"a: 1:30\n", "YAML reads 1:30 as 90"),
+        (b"a: 1:30.5\n", "YAML reads 1:30.5 as 90.5"),
+        (b"password: 010020\n", "YAML reads [redacted] as another number"),
+        (b'a: 1\nb: "two\nc: 3\n', ":2:4: a quote is opened here and never closed"),
+        (b"a: 1\nb: 'two\n", ":2:4: a quote is opened here and never closed"),
+        (b"a: [1, 2\nb: 3\nc: 4\n", ":1:4: a bracket or brace is opened here and never closed"),
+        (b"a: {b: 2\nc: 3\n", ":1:4: a bracket or brace is opened here and never closed"),
+        (b"a: 1\nb:2\nc: 3\n", ":2:1: expected `name: value`, with a blank behind the colon"),
+        ("a:\n  b: 1\n\u00a0\u00a0c: 2\n  d: 3\n".encode(), ":3:1: a blank that is no space (U+00A0)"),
     ],
 )
 def test_what_is_no_plain_yaml_is_an_error_that_says_why(tmp_path: Path, content: bytes, words: str) -> None:
@@ -41,6 +60,15 @@ def test_what_is_no_plain_yaml_is_an_error_that_says_why(tmp_path: Path, content
     with pytest.raises(ToolkitError) as caught:
         read_source(file)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "number", ["0", "-3", "+3", "12", "0.5", ".5", "1.", "-0.25", "1.5e+3", "00.5", ".inf", "-.INF", ".NaN"]
+)
+def test_a_number_in_plain_decimals_is_taken(tmp_path: Path, number: str) -> None:
+    file = tmp_path / "x.yml"
+    file.write_text(f"a: {number}\n")
+    assert read_source(file).root.value[0][1].tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 
 def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 from toolkit.errors import Code, Place, Problem, ToolkitError
 from toolkit.printable import neutral
+from toolkit.yaml.syntax import syntax_problem
 
 Model = TypeVar("Model", bound=BaseModel)
 Path_ = tuple[str | int, ...]
@@ -45,7 +46,25 @@ _LONG_SECRET = 8
 _LONGEST = 800
 _Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # YAML's own
-_ALIASES = "aliases (*name) are not read here: write the value out"
+_ALIAS_TAG = "alias"
+_ALIASES = "aliases (*name) are not read here: write the value out; a text that begins with `*` goes in quotes"
+_TAGS = "tags (!name), merges (<<) and a bare `=` are not read here: write the value out, a text in quotes"
+_KINDS = {"bool": "a boolean", "int": "a number", "float": "a number", "null": "nothing", "timestamp": "a date"}
+_DECIMAL = re.compile(
+    r"[-+]?(?:0|[1-9]\d*|\d+\.\d*(?:[eE][-+]\d+)?|\.\d+(?:[eE][-+]\d+)?|\.(?:inf|nan))", re.IGNORECASE
+)
+"""YAML 1.1, PyYAML's, reads more: `010` is 8, `1:30` is 90."""
+
+
+class _Composer(yaml.SafeLoader):
+    """An alias becomes a scalar of its own: it is told where it stands, and the tree stays a tree."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if not self.check_event(yaml.AliasEvent):
+            node: yaml.Node | None = super().compose_node(parent, index)
+            return node
+        event = self.get_event()  # type: ignore[no-untyped-call] # so are the stubs
+        return yaml.ScalarNode(_ALIAS_TAG, f"*{event.anchor}", event.start_mark, event.end_mark)
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,9 +180,9 @@ def read_source(file: Path, code: Code = Code.MANIFEST, *, limit: int = MAX_BYTE
     if problem := _too_much(file, text, values):
         raise ToolkitError(code, f"{file} has 1 problem", (problem,))
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = yaml.compose(text, Loader=_Composer)
     except yaml.MarkedYAMLError as error:
-        raise ToolkitError(code, f"{file} is not valid YAML", (_yaml_problem(file, error),)) from None
+        raise ToolkitError(code, f"{file} is not valid YAML", (syntax_problem(str(file), text, error),)) from None
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         place = Place(str(file), before.count("\n") + 1, error.position - before.rfind("\n"))
@@ -233,43 +252,11 @@ def raise_if_any(source: Source, problems: list[Problem], code: Code, more: int 
     raise ToolkitError(code, f"{source.file} has {several(total)}", tuple(shown))
 
 
-def _yaml_problem(file: Path, error: yaml.MarkedYAMLError) -> Problem:
-    """Where it is no YAML, its lines are not shown: without its structure, no one knows which of them hold a key."""
-    mark = error.problem_mark or error.context_mark
-    place = Place(str(file), mark.line + 1, mark.column + 1) if mark else Place(str(file))
-    if isinstance(error, yaml.composer.ComposerError):
-        several = "single document" in (error.context or "")
-        return Problem("a second document (---) is not read here" if several else _ALIASES, place)
-    if "'\\t'" in (error.problem or ""):
-        return Problem("a tab: YAML sets its lines in by spaces", place)
-    return Problem((error.problem or "not valid") + _quotes_hint(error), place)
-
-
-def _quotes_hint(error: yaml.MarkedYAMLError) -> str:
-    """What to do about a value that YAML takes for something else; empty for any other fault."""
-    said, context = error.problem or "", error.context or ""
-    if re.search(r"but got '[\[{]'", said):
-        return ": a value with brackets or braces in it goes in quotes"
-    if "cannot start any token" in said or re.search("scanning an (?:alias|anchor)", context):
-        return ": a value that begins with this sign goes in quotes"
-    if "mapping values are not allowed" in said:
-        return ": a value with a colon and a blank in it goes in quotes; or the line is set in too far"
-    if re.search("found '<(?:scalar|block mapping start)>'", said):
-        return ": a value goes in quotes as a whole; or the line is not set in as those above it"
-    return ""
-
-
 def _secret_nodes(root: yaml.Node) -> Iterator[yaml.ScalarNode]:
-    """The scalars whose text no error may show: whatever stands below a name that sounds of keys or connections.
-
-    Each node is looked at once in each role: aliases, which are refused later, can make a file's tree endless.
-    """
-    waiting, seen = [(root, False)], set()
+    """The scalars whose text no error may show: whatever stands below a name that sounds of keys or connections."""
+    waiting = [(root, False)]
     while waiting:
         node, inside = waiting.pop()
-        if (id(node), inside) in seen:
-            continue
-        seen.add((id(node), inside))
         if isinstance(node, yaml.ScalarNode):
             if inside:
                 yield node
@@ -281,51 +268,52 @@ def _secret_nodes(root: yaml.Node) -> Iterator[yaml.ScalarNode]:
                 waiting.append((value, inside or bool(sounds)))
 
 
-def _structure_problems(
-    source: Source, node: yaml.Node, path: Path_ = (), seen: set[int] | None = None
-) -> Iterator[Problem]:
+def _structure_problems(source: Source, node: yaml.Node, path: Path_ = ()) -> Iterator[Problem]:
     """Duplicate keys, keys that are no names, and aliases (which can blow up in size and hide what is meant)."""
-    seen = set() if seen is None else seen
-    if id(node) in seen:
-        yield source.problem(_ALIASES, path)
-        return
     if node.tag not in _PLAIN_TAGS or not isinstance(node, _NODE_OF_TAG.get(node.tag, yaml.ScalarNode)):
-        yield source.at(
-            "tags (!name), merges (<<) and a bare `=` are not read here: write the value in quotes", node, path
-        )
-        return
-    if isinstance(node, yaml.ScalarNode):
+        yield source.at(_ALIASES if node.tag == _ALIAS_TAG else _TAGS, node, path)
+    elif isinstance(node, yaml.ScalarNode):
         yield from _scalar_problems(source, node, path)
-        return
-    seen.add(id(node))
-    if isinstance(node, yaml.MappingNode):
+    elif isinstance(node, yaml.MappingNode):
         names: set[str] = set()
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode) or key.tag not in _PLAIN_TAGS:
-                yield source.at("a field's name must be plain text", key, path)
+                yield source.at(_no_name(key), key, path)
                 continue
             if key.tag != _STR_TAG:
-                kind = key.tag.rpartition(":")[2]
+                kind = _KINDS.get(key.tag.rpartition(":")[2], "something else")
                 yield source.at(
-                    f"YAML reads this name as a {kind}, not as text: put it in quotes", key, (*path, key.value)
+                    f"YAML reads this name as {kind}, not as text: put it in quotes", key, (*path, key.value)
                 )
             yield from _scalar_problems(source, key, path)
             if key.value in names:
                 yield source.at(f"`{key.value}` is given twice", key, (*path, key.value))
             names.add(key.value)
-            yield from _structure_problems(source, value, (*path, key.value), seen)
+            yield from _structure_problems(source, value, (*path, key.value))
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
-            yield from _structure_problems(source, item, (*path, index), seen)
+            yield from _structure_problems(source, item, (*path, index))
+
+
+def _no_name(key: yaml.Node) -> str:
+    if isinstance(key, yaml.ScalarNode):
+        return _ALIASES if key.tag == _ALIAS_TAG else _TAGS
+    template = isinstance(key, yaml.MappingNode) and key.flow_style  # `name: {{ name }}`
+    return "a field's name must be plain text" + ("; a text that begins with `{` goes in quotes" if template else "")
 
 
 def _scalar_problems(source: Source, node: yaml.ScalarNode, path: Path_) -> Iterator[Problem]:
-    """A scalar that YAML takes for a number, a date or the like, and that is none; or that no screen can show."""
+    """A scalar that YAML takes for a number, a date or the like, and that is none, or another than a person reads; or
+    that no screen can show."""
     try:
         value = yaml.constructor.SafeConstructor().construct_document(node)
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, OverflowError):
-        kind = node.tag.rpartition(":")[2]
-        yield source.at(f"YAML takes this for a {kind}, and it is none: put it in quotes", node, path)
+        kind = _KINDS.get(node.tag.rpartition(":")[2], "something else")
+        yield source.at(f"YAML takes this for {kind}, and it is none: put it in quotes", node, path)
         return
+    if isinstance(value, int | float) and not isinstance(value, bool) and not _DECIMAL.fullmatch(node.value):
+        read = "another number" if node.start_mark.line in source._secret_lines else value
+        what = f"YAML reads {node.value} as {read}: write a number in plain decimals, a text in quotes"
+        yield source.at(what, node, path)
     if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
         yield source.at("holds half a character (a surrogate)", node, path)

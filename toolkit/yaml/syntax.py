@@ -1,0 +1,71 @@
+"""What is wrong with a text that is no YAML, in words that help. Pure.
+
+PyYAML says where it noticed. Where a quote or a bracket was opened, or a line began, is often what a person must see.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import yaml
+
+from toolkit.errors import Place, Problem
+
+_OTHER_BLANK = re.compile("[ \t]*[\u00a0\u1680\u2000-\u200b\u202f\u205f\u2060\u3000\ufeff]")
+"""At a line's beginning: a blank that is not YAML's, as it comes from web pages and word processors."""
+
+
+def syntax_problem(file: str, text: str, error: yaml.MarkedYAMLError) -> Problem:
+    """Where it is no YAML, its lines are not shown: without its structure, no one knows which of them hold a key."""
+    mark = error.problem_mark or error.context_mark
+    lines = text.split("\n")
+    for number in (
+        range(mark.line, mark.line + 2) if mark else ()
+    ):  # the line before, too: it may hide where this one belongs
+        if number and (blank := _OTHER_BLANK.match(lines[number - 1])):
+            what = f"a blank that is no space (U+{ord(blank[0][-1]):04X}): YAML sets its lines in by spaces"
+            return Problem(what, Place(file, number, blank.end()))
+    if opened := _never_closed(error):
+        return Problem(opened, _place(file, error.context_mark))
+    if isinstance(error, yaml.composer.ComposerError):
+        return Problem("a second document (---) is not read here", _place(file, mark))
+    if "'\\t'" in (error.problem or ""):
+        return Problem("a tab: YAML sets its lines in by spaces", _place(file, mark))
+    return Problem((error.problem or "not valid") + _quotes_hint(error), _place(file, mark))
+
+
+def _place(file: str, mark: Any) -> Place:
+    return Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
+
+
+def _never_closed(error: yaml.MarkedYAMLError) -> str:
+    """What begins where PyYAML's context is, and has no end; empty for any other fault."""
+    said, context, begun, noticed = error.problem or "", error.context or "", error.context_mark, error.problem_mark
+    if begun is None or noticed is None:
+        return ""
+    if "quoted scalar" in context and "unexpected" in said:
+        return "a quote is opened here and never closed"
+    if "simple key" in context and "could not find expected ':'" in said:
+        return "expected `name: value`, with a blank behind the colon"
+    if (
+        re.search("flow (?:sequence|mapping)", context)
+        and said.startswith("expected ','")
+        and begun.line < noticed.line
+    ):
+        return "a bracket or brace is opened here and never closed: a text with one goes in quotes"
+    return ""
+
+
+def _quotes_hint(error: yaml.MarkedYAMLError) -> str:
+    """What to do about a value that YAML takes for something else; empty for any other fault."""
+    said, context = error.problem or "", error.context or ""
+    if re.search(r"but got '[\[{]'", said):
+        return ": a value with brackets or braces in it goes in quotes"
+    if "cannot start any token" in said or re.search("scanning an (?:alias|anchor)", context):
+        return ": a value that begins with this sign goes in quotes"
+    if "mapping values are not allowed" in said:
+        return ": a value with a colon and a blank in it goes in quotes; or the line is set in too far"
+    if re.search("found '<(?:scalar|block mapping start)>'", said):
+        return ": a value goes in quotes as a whole; or the line is not set in as those above it"
+    return ""
