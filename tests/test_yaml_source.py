@@ -47,6 +47,8 @@ from toolkit.yaml.source import MAX_PROBLEMS, dotted, read_source
         (b"a: 1:30.5\n", "YAML reads 1:30.5 as 90.5"),
         (b"password: 010020\n", "YAML reads [redacted] as another number"),
         (b'a: 1\nb: "two\nc: 3\n', ":2:4: a quote is opened here and never closed"),
+        (b"a: 1\rb: 'two\r\r", ":2:4: a quote"),
+        (b"a: 1\r\r\rb: }\r", ":4:4: "),
         (b"a: 1\nb: 'two\n", ":2:4: a quote is opened here and never closed"),
         (b"a: [1, 2\nb: 3\nc: 4\n", ":1:4: a bracket or brace is opened here and never closed"),
         (b"a: {b: 2\nc: 3\n", ":1:4: a bracket or brace is opened here and never closed"),

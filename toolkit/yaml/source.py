@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from toolkit.errors import Code, Place, Problem, ToolkitError
 from toolkit.printable import neutral
-from toolkit.yaml.syntax import syntax_problem
+from toolkit.yaml.syntax import LINE_END, syntax_problem
 
 Model = TypeVar("Model", bound=BaseModel)
 Path_ = tuple[str | int, ...]
@@ -45,7 +45,6 @@ _LETTERS = re.compile(r"[^\W\d_]+")
 _LONG_SECRET = 8
 _LONGEST = 800
 _Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # YAML's own
 _ALIAS_TAG = "alias"
 _ALIASES = "aliases (*name) are not read here: write the value out; a text that begins with `*` goes in quotes"
 _TAGS = "tags (!name), merges (<<) and a bare `=` are not read here: write the value out, a text in quotes"
@@ -77,7 +76,7 @@ class Source:
 
     @cached_property
     def _lines(self) -> list[str]:
-        return _LINE_END.split(self.text)
+        return LINE_END.split(self.text)
 
     @cached_property
     def _indexes(self) -> dict[int, dict[str, tuple[yaml.Node, yaml.Node]]]:

@@ -12,6 +12,8 @@ import yaml
 
 from toolkit.errors import Place, Problem
 
+LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+"""YAML's own."""
 _OTHER_BLANK = re.compile("[ \t]*[\u00a0\u1680\u2000-\u200b\u202f\u205f\u2060\u3000\ufeff]")
 """At a line's beginning: a blank that is not YAML's, as it comes from web pages and word processors."""
 
@@ -19,11 +21,10 @@ _OTHER_BLANK = re.compile("[ \t]*[\u00a0\u1680\u2000-\u200b\u202f\u205f\u2060\u3
 def syntax_problem(file: str, text: str, error: yaml.MarkedYAMLError) -> Problem:
     """Where it is no YAML, its lines are not shown: without its structure, no one knows which of them hold a key."""
     mark = error.problem_mark or error.context_mark
-    lines = text.split("\n")
-    for number in (
-        range(mark.line, mark.line + 2) if mark else ()
-    ):  # the line before, too: it may hide where this one belongs
-        if number and (blank := _OTHER_BLANK.match(lines[number - 1])):
+    last = mark.line + 1 if mark else 0
+    near = LINE_END.split(text)[:last][-2:]  # the line before, too: it may hide where this one belongs
+    for number, line in enumerate(near, start=last - len(near) + 1):
+        if blank := _OTHER_BLANK.match(line):
             what = f"a blank that is no space (U+{ord(blank[0][-1]):04X}): YAML sets its lines in by spaces"
             return Problem(what, Place(file, number, blank.end()))
     if opened := _never_closed(error):
