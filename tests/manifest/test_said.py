@@ -173,3 +173,65 @@ def test_what_yaml_took_for_something_else_is_said_to_go_in_quotes(tmp_path: Pat
     with pytest.raises(ToolkitError) as caught:
         read_source(file)
     assert words in caught.value.problems[0].what
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("nvidia-TeslaK80", "nvidia-teslap100", "did you mean `nvidia-TeslaP100`?"),
+        ("nvidia-TeslaK80", "P100", "did you mean `nvidia-TeslaP100`?"),
+        ("nvidia-TeslaK80", "v100", "did you mean `nvidia-TeslaV100`?"),
+        ("nvidia-TeslaK80", "nvidia-tesla-p4", "did you mean `nvidia-TeslaP4`?"),
+        ("nvidia-TeslaK80", "nvidia-TeslaV100-SXM2-16GB", "did you mean `nvidia-TeslaV100`?"),
+        ("nvidia-TeslaK80", "nvidia-Telsa-K80", "did you mean `nvidia-TeslaK80`?"),
+        ("nvidia-TeslaK80", "nvidia-GTX1080", "unknown GPU type `nvidia-GTX1080`; known"),
+        ("nvidia-TeslaK80", "nvidia-TeslaP1000", "unknown GPU type `nvidia-TeslaP1000`; known"),
+        ("nvidia-TeslaK80", "nvidia", "unknown GPU type `nvidia`; known"),
+        ("nvidia-TeslaK80", "'???'", "unknown GPU type `???`; known"),
+        ("type: mount_cos", "type: MOUNT_COS", "did you mean `mount_cos`?"),
+        ("type: mount_cos", "type: S3", "did you mean `s3_datastore`?"),
+        ('version: "1.0"', "version:", "version: expected text, found nothing"),
+        ("cpus: 2", 'cpus: "2"', "cpus: expected a number, without quotes, found '2'"),
+        ("cpus: 2", "cpus: 500m", "cpus: expected a number, found '500m'"),
+        ("learners: 1", 'learners: "2"', "learners: expected a whole number, without quotes, found '2'"),
+        ("container: dune", "container: s3://dune", "give the name alone: the store is named by the URL"),
+        ("container: dune", "container: dune/a", "give the name alone, without the path in the bucket"),
+        ("container: dune", "container: d", "2-255 letters"),
+        ('version: "2.19"', "version: latest-gpu-py3", "name a version that `toolkit frameworks` lists"),
+        ('version: "2.19"', "version: dune/trainer:latest", "is no version, but an image"),
+        ('version: "2.19"', "version: trainer:0925", "is no version, but an image"),
+        (
+            "command: python3 t.py",
+            "command: |\n    # first\n    python3 t.py",
+            "command: FfDL made one line of all lines",
+        ),
+    ],
+)
+def test_what_ffdls_manifest_meant_is_told(tmp_path: Path, old: str, new: str, words: str) -> None:
+    text = """name: dune
+version: "1.0"
+learners: 1
+gpus: 1
+cpus: 2
+memory: 1GB
+gpu_type: nvidia-TeslaK80
+framework: {name: tensorflow, version: "2.19"}
+data_stores:
+  - id: a
+    type: mount_cos
+    training_data: {container: dune}
+    training_results: {container: out}
+    connection: {auth_url: "https://s3.dune.example", user_name: test, password: test}
+""".replace('{name: tensorflow, version: "2.19"}', '\n  name: tensorflow\n  version: "2.19"\n  command: python3 t.py')
+    assert old in text
+    file = tmp_path / "manifest.yml"
+    file.write_text(text.replace(old, new))
+    with pytest.raises(ToolkitError) as caught:
+        read_manifest(file)
+    assert len(caught.value.problems) == 1
+    assert words in str(caught.value)
+
+
+def test_a_version_may_be_as_long_as_ffdls_horovod(tmp_path: Path) -> None:
+    found = read(tmp_path, FFDL.replace("2.19-py3", "0.13.10-tf1.9.0-torch0.4.0-py3.5"))
+    assert found.framework.version == "0.13.10-tf1.9.0-torch0.4.0-py3.5"

@@ -26,7 +26,7 @@ from toolkit.manifest.units import (
 )
 from toolkit.paths import house
 from toolkit.yaml.source import Path_
-from toolkit.yaml.validate import TAG
+from toolkit.yaml.validate import OWN_ERROR, TAG
 
 MAX_NODES = 1024
 MAX_RETRIES = 10
@@ -40,7 +40,7 @@ _PATH_WRONG = "letters, digits and ._=@+,- between slashes, without `..` and spa
 
 def invalid(message: str) -> PydanticCustomError:
     """An error whose words are shown as they are."""
-    return PydanticCustomError("manifest", "{message}", {"message": message})
+    return PydanticCustomError(OWN_ERROR, "{message}", {"message": message})
 
 
 @dataclass(frozen=True)
@@ -101,11 +101,27 @@ class Choice:
 
     def _check(self, value: str) -> str:
         if value not in self.known:
-            near = get_close_matches(value, self.known, n=1)
-            hint = f"did you mean `{near[0]}`? " if near else ""
+            near = _nearest(value, self.known)
+            hint = f"did you mean `{near}`? " if near else ""
             note = f"; {self.note}" if self.note else ""
             raise invalid(f"unknown {self.noun} `{value}`; {hint}known: {', '.join(self.known)}{note}")
         return value
+
+
+def _nearest(value: str, known: Sequence[str]) -> str:
+    """The one that was meant, or nothing: capitals and signs do not count, `P100` will do, another number will not."""
+    plain = {re.sub(r"[\W_]", "", one.lower()): one for one in known}
+    asked = re.sub(r"[\W_]", "", value.lower())
+    part = re.compile(rf"{asked}.*|.*(?<!\d){asked}")
+    whole = [
+        one
+        for name, one in plain.items()
+        if len(asked) > 1 and (part.fullmatch(name) or re.match(rf"{name}(?!\d)", asked))
+    ]
+    if asked in plain or len(whole) == 1:
+        return plain.get(asked) or whole[0]
+    alike = [name for name in plain if re.findall(r"\d+", name) == re.findall(r"\d+", asked)]
+    return next((plain[name] for name in get_close_matches(asked, alike, n=1)), "")
 
 
 @dataclass(frozen=True)
@@ -183,6 +199,19 @@ def _key_reference(value: str) -> None:
 _BUCKET_NAME = r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9._-]{0,253}[A-Za-z0-9_-]"
 
 
+def _bucket_hint(text: str) -> str:
+    """What stands around the name of a bucket, as other tools have it."""
+    if "://" in text:
+        return "; give the name alone: the store is named by the URL of its `connection`"
+    return "; give the name alone, without the path in the bucket" if "/" in text else ""
+
+
+def _image_hint(text: str) -> str:
+    """FfDL's own frameworks, `custom` and others, had an image for a version."""
+    image = re.fullmatch(r"[\w.-]+(?:/[\w.-]+)+(?::[\w.-]+)?|[\w.-]+:[\w.-]+", text)
+    return ", but an image: those come from the catalogue, by name and version (`toolkit frameworks`)" if image else ""
+
+
 def _url_hint(text: str) -> str:
     """What is wrong with it, without a word of it."""
     scheme, found, rest = text.rpartition("://")
@@ -205,7 +234,7 @@ Name = Annotated[str, Text(rf"{ONE_LINE}{{1,200}}", "expected one line of text, 
 Label = Annotated[str, Text(rf"{ONE_LINE}{{0,200}}", "expected one line of text, 200 characters at most")]
 """What need not be given: an empty text says nothing."""
 Prose = Annotated[str, Text(r"[\s\S]{0,10000}", "longer than 10000 characters")]
-Version = Annotated[str, Text(r"[0-9A-Za-z][0-9A-Za-z.-]{0,30}", "`{}` is no version")]
+Version = Annotated[str, Text(r"[0-9A-Za-z][0-9A-Za-z.-]{0,60}", "`{}` is no version", hint=_image_hint)]
 Package = Annotated[str, Text(r"[a-z0-9][a-z0-9+.-]{1,100}", "`{}` is no Debian package's name, such as graphviz")]
 ComputeName = Annotated[str, Configured()]
 Nodes = Annotated[int, Field(ge=1, le=MAX_NODES)]
@@ -224,7 +253,9 @@ def commands_in(read: Callable[[str], str]) -> Text:
 
 
 StepCommand = Annotated[str, Text(*_ANY_COMMAND, further=check_command, schema=_SOME_COMMAND)]
-Bucket = Annotated[str, Text(_BUCKET_NAME, "`{}` is no bucket name: letters, digits, dots, dashes and _")]
+Bucket = Annotated[
+    str, Text(_BUCKET_NAME, "`{}` is no bucket name: 2-255 letters, digits, dots, dashes and _", hint=_bucket_hint)
+]
 Relative = Annotated[str, Text(rf"(?=.{{1,500}}$){_RELATIVE}", f"expected a path below it: {_PATH_WRONG}")]
 Absolute = Annotated[
     str, Text(rf"(?=.{{2,500}}$)/{_RELATIVE}", f"expected an absolute path of the hosts: {_PATH_WRONG}")

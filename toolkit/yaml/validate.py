@@ -18,6 +18,8 @@ Model = TypeVar("Model", bound=BaseModel)
 
 TAG = "~"
 """What the tag of a model's alternative begins with: it is no name in the file."""
+OWN_ERROR = "manifest"
+"""The type of an error whose words are shown as they are."""
 
 
 def validate(source: Source, model: type[Model], code: Code = Code.MANIFEST) -> Model:
@@ -70,8 +72,10 @@ def _pydantic_problem(source: Source, model: type[BaseModel], detail: Any) -> Pr
         shown = source.find(path)
         raw = shown.value if isinstance(shown, yaml.ScalarNode) else given
         return source.problem(f'YAML reads {raw} as {_kind(given)}; put it in quotes: "{raw}"', path)
-    if kind in ("int_type", "int_parsing"):
-        return source.problem(f"expected a whole number, found {_shown(given)}", path)
+    if kind in ("int_type", "int_parsing", "int_from_float", "float_type", "float_parsing"):
+        what = "a whole number" if kind.startswith("int") else "a number"
+        quotes = ", without quotes" if isinstance(given, str) and given.strip("-.").isdigit() else ""
+        return source.problem(f"expected {what}{quotes}, found {_shown(given)}", path)
     if kind in ("model_type", "dict_type"):
         below = ", ".join(_field_names(model, location))
         what = f"fields below this name ({below})" if below else "names with values below this name"
@@ -82,6 +86,8 @@ def _pydantic_problem(source: Source, model: type[BaseModel], detail: Any) -> Pr
         return source.problem(f"expected a list (`- …` lines), found {_kind(given)}", path)
     if kind == "too_long" and detail["ctx"].get("max_length") == 1:
         return source.problem(f"expected one, found {detail['ctx']['actual_length']}: more are not read here", path)
+    if kind == OWN_ERROR:
+        return source.problem(detail["msg"], path)
     message = detail["msg"].removeprefix("Value error, ")
     return source.problem(message[0].lower() + message[1:], path)
 

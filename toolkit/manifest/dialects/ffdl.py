@@ -66,7 +66,10 @@ class FrameworkV1(Section):
     def to_framework(self, diagnostics: Diagnostics) -> Framework:
         """`1.5.0-gpu-py3` without its `gpu`: whether an image is for GPUs follows from the cluster."""
         if self.version.startswith("latest"):
-            diagnostics.refuse(("framework", "version"), "`latest` is another image tomorrow: name a version")
+            diagnostics.refuse(
+                ("framework", "version"),
+                "`latest` is another image tomorrow: name a version that `toolkit frameworks` lists",
+            )
         if self.image_tag:
             diagnostics.warn(
                 ("framework", "image_tag"), "left out: images come from the catalogue, by name and version"
@@ -156,7 +159,10 @@ class FfdlManifest(Section):
 
     name: Name
     description: Prose = ""
-    version: Label | float = ""
+    version: Annotated[
+        Annotated[Label, Tag("~text")] | Annotated[float, Tag("~number")],
+        by_shape(lambda value: "number" if isinstance(value, int | float) else "text"),
+    ] = ""
     learners: Nodes = 1
     gpus: Annotated[int, BeforeValidator(_whole), Field(ge=0, le=MAX_GPUS)] = 0
     cpus: Cpus | None = None
