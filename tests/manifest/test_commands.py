@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.manifest.commands import read_commands
+from toolkit.manifest.commands import check_command, read_commands
 from toolkit.manifest.exit_status import judgeable
 
 
@@ -218,3 +218,40 @@ def test_a_nested_scripts_variables_stay_those_of_the_shell_around_it() -> None:
     given = judgeable('bash -c "python a.py --out \\$1 | tee $LOG_DIR/x"')
     assert given.startswith("bash -c 'pipeline_status() {")
     assert "{ python a.py --out $1 | tee '\"$LOG_DIR\"'/x; pipeline_status" in given
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("python t.py \u2013epochs 5", "`\u2013epochs 5`: U+2013 is a letter to bash, and no `-`: type it anew"),
+        ("python t.py \u2014\u2014epochs 5", "U+2014 is a letter to bash, and no `-`"),
+        ("python t.py \u2212n 5", "U+2212 is a letter to bash, and no `-`"),
+        ("python t.py \u2013-epochs 5", "U+2013 is a letter to bash, and no `-`"),
+        ("python\u00a0t.py", "U+00A0 is a letter to bash, and no blank"),
+        ("python t.py\u200b --x", "U+200B is a letter to bash, and no blank"),
+        ("\ufeffpython t.py", "U+FEFF is a letter to bash, and no blank"),
+        ("python t.py --name \u201coak\u201d", "U+201C is a letter to bash, and no quote"),
+        ("python t.py --name=\u2018oak\u2019", "U+2018 is a letter to bash, and no quote"),
+        ("bash -c 'python t.py \u2013x'", "U+2013 is a letter to bash, and no `-`"),
+    ],
+)
+def test_what_was_set_for_print_is_refused(command: str, words: str) -> None:
+    for check in (read_commands, check_command):
+        with pytest.raises(ValueError) as caught:
+            check(command)
+        assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "python t.py --name 'oak \u2013 ash'",
+        'python t.py --name "\u201coak\u201d\u00a0"',
+        "echo don\u2019t",
+        "echo 1 \u2013 2",
+        "python t.py --years 2017\u20132018",
+        "python b\u00e4ume.py --name \u6728",
+    ],
+)
+def test_it_is_a_text_in_quotes_or_between_words(command: str) -> None:
+    assert [one.text for one in read_commands(command)] == [command]

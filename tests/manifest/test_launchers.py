@@ -360,3 +360,53 @@ def test_torchruns_own_table_has_each_option_in_both_spellings() -> None:
     assert one("torchrun --rdzv-id=1 t.py")[1].left_out == ["--rdzv-id=1"]
     assert one("torchrun --rdzv_id 1 t.py")[1].left_out == ["--rdzv_id 1"]
     assert mpirun.LAUNCHER.style is Style.OPEN_MPI
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("srun python train.py --rank $SLURM_PROCID", "`$SLURM_PROCID`: nothing sets it"),
+        ("srun python train.py --rank $SLURM_PROCID", "the run sets $RANK"),
+        ("srun python train.py --rank=${SLURM_PROCID:-0}", "the run sets $RANK"),
+        ("srun bash -c 'python train.py --gpu $SLURM_LOCALID'", "the run sets $LOCAL_RANK"),
+        ('srun bash -c "python train.py --of \\$SLURM_NTASKS"', "the run sets $WORLD_SIZE"),
+        (
+            "cd src && srun -n 4 python train.py --node $SLURM_NODEID",
+            "the run sets $LEARNER_ID, the first of which is 1",
+        ),
+        ("mpirun -np 4 python train.py --rank $PMI_RANK", "the run sets $RANK"),
+        ("mpiexec -n 4 python train.py --rank $MV2_COMM_WORLD_LOCAL_RANK", "the run sets $LOCAL_RANK"),
+        ("srun python train.py --job $SLURM_JOB_ID", "leave it out, or set it in `environment`"),
+    ],
+)
+def test_a_variable_that_only_the_launcher_would_have_set_is_refused(text: str, words: str) -> None:
+    assert words in why(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "torchrun --node_rank=$SLURM_NODEID --rdzv_endpoint $SLURM_LAUNCH_NODE_IPADDR:1 train.py",
+        "srun --nodelist=$SLURM_NODELIST python train.py",
+        "srun python train.py --rank $RANK",
+    ],
+)
+def test_such_a_variable_in_an_option_that_is_left_out_is_no_matter(text: str) -> None:
+    assert "SLURM" not in one(text)[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("poe python t.py", "bpslaunch python3 t.py", "composer -n 2 t.py", "flux run -n 4 python t.py"),
+        *("lightning run model t.py", "fabric run model t.py", "ray job submit -- python t.py", "/opt/bin/flux run t"),
+    ],
+)
+def test_other_launchers_are_refused_by_their_names(text: str) -> None:
+    assert "is not read here: the tool starts the ranks" in why(text)
+
+
+@pytest.mark.parametrize("text", ["flux.py run", "python lightning run", "./composer t.py", "ray --version", "fabric"])
+def test_what_only_looks_like_one_is_a_program(text: str) -> None:
+    (command,) = read_commands(text)
+    assert (command.text, command.front) == (text, None)

@@ -13,6 +13,13 @@ _FIRST, _ROOM = 0xD800, 400
 _SIMPLE_NAME = re.compile(r"\$(?:[A-Za-z_]\w*|[0-9@*#?$!-])")
 _BRACED = re.compile(r"\$\{[^\s|{}'\"\\`$](?:[^{}'\"\\`$]|\$[A-Za-z_]\w*|\$\{\w+\})*\}")
 _ARITHMETIC = re.compile(r"[\w\s+\-*/%<>=!&|^~?:,$()]*")
+_TYPESET = re.compile("[\u2010-\u2015\u2212](?=[\u2010-\u2015\u2212A-Za-z-])")
+"""Behind a blank, what word processors and web pages make of the `-` or `--` of an option."""
+_TYPESET_ANYWHERE = {
+    **dict.fromkeys("\u00a0\u1680\u2007\u200b\u202f\u2060\u3000\ufeff", "a blank"),
+    **dict.fromkeys("\u2018\u201c\u201d\u201e", "a quote"),
+}
+"""Of a blank and of quotes: bash takes each for a letter."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +81,20 @@ class WordReader:
                 value.append(expansions[-1][0])
                 split = True
             else:
+                self.refuse_typeset(character, start)
                 value.append(character)
                 split = split or character in "*?[{" or (character == "~" and self.at == start)
                 self.at += 1
         return Word(start, self.at, "".join(value), tuple(expansions), split)
+
+    def refuse_typeset(self, character: str, start: int) -> None:
+        """What was `-`, a blank or a quote before a text was set for print, and is a letter to bash."""
+        what = _TYPESET_ANYWHERE.get(character, "")
+        if self.at == start and _TYPESET.match(self.text, start):
+            what = "`-`"
+        if what:
+            number = f"U+{ord(character):04X}"
+            raise self.refuse(f"{number} is a letter to bash, and no {what.removeprefix('a ')}: type it anew", start)
 
     def placeholder(self, expansions: list[tuple[str, str]]) -> str:
         if len(expansions) >= _ROOM:

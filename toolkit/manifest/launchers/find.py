@@ -19,9 +19,18 @@ LAUNCHERS = (
 _OTHERS = (
     *("jsrun", "aprun", "ibrun", "prun", "lrun", "mpirun_rsh", "mpiexec.hydra", "mpirun.mpich"),
     *("mpiexec.mpich", "mpirun.lsf", "charmrun", "gasnetrun", "bfrun", "colossalai", "torchx", "lamboot", "pdsh"),
-    *("sbatch", "salloc", "qsub", "bsub", "msub"),
+    *("sbatch", "salloc", "qsub", "bsub", "msub", "oarsub", "poe", "yhrun", "ccc_mprun", "upcrun"),
+    *("bpslaunch", "smddprun", "dmlc-submit", "composer"),
 )
 """They start ranks, or hand a command to a batch system, and none of their options is read here."""
+_OTHERS_BY_VERB = {
+    ("flux", "run"),
+    ("flux", "submit"),
+    ("lightning", "run"),
+    ("fabric", "run"),
+    ("ray", "job"),
+    ("ray", "submit"),
+}
 _RUNNERS = (
     *("sudo", "doas", "su", "runuser", "gosu", "chroot", "unshare", "setarch", "script", "watch", "flock", "tini"),
     *("dumb-init", "busybox", "catchsegv", "find", "parallel", "ssh", "docker", "podman", "singularity", "apptainer"),
@@ -50,7 +59,8 @@ def launcher_at(words: Sequence[Word], index: int) -> Found | None:
     Raises `ValueError` for one whose options are not read here.
     """
     name = program_name(words[index])
-    if name in _OTHERS and not words[index].value.startswith("./"):
+    verb = words[index + 1].value if index + 1 < len(words) else ""
+    if (name in _OTHERS or (name, verb) in _OTHERS_BY_VERB) and not words[index].value.startswith("./"):
         raise ValueError(
             f"`{name}` is not read here: the tool starts the ranks: give the program alone, with `ranks: all`"
         )

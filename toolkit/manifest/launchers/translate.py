@@ -37,6 +37,16 @@ _ON_EVERY_RANK = (
     *("printf", "hostname", "date", "env", "printenv", "nvidia-smi", "ls", "mkdir", "which", "module", "ml", "conda"),
 )
 """What may run on every rank beside the program: it prepares the shell that it runs in, or tells something."""
+_OF_LAUNCHERS = re.compile(r"\$\{?((?:SLURM_|MV2_COMM_WORLD_)\w+|PMI_(?:RANK|SIZE|LOCAL_RANK)|MPI_LOCALRANKID)")
+_INSTEAD = {
+    ("SLURM_PROCID", "PMI_RANK", "MV2_COMM_WORLD_RANK"): "$RANK",
+    ("SLURM_LOCALID", "PMI_LOCAL_RANK", "MV2_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID"): "$LOCAL_RANK",
+    ("SLURM_NTASKS", "SLURM_NPROCS", "PMI_SIZE", "MV2_COMM_WORLD_SIZE"): "$WORLD_SIZE",
+    ("SLURM_NTASKS_PER_NODE", "SLURM_TASKS_PER_NODE", "MV2_COMM_WORLD_LOCAL_SIZE"): "$LOCAL_WORLD_SIZE",
+    ("SLURM_NNODES", "SLURM_JOB_NUM_NODES"): "$NUM_LEARNERS",
+    ("SLURM_NODEID",): "$LEARNER_ID, the first of which is 1",
+    ("SLURM_GPUS_ON_NODE",): "$GPU_COUNT",
+}
 
 _BOTH = "give both as execution.steps, each with its `ranks`"
 
@@ -75,7 +85,18 @@ def translated(text: str, one: AndOr) -> Translated:
     command = text[: one.end]
     for start, end, new in sorted(edits, reverse=True):
         command = command[:start] + new + command[end:]
-    return Translated(command[one.start :].lstrip() if edits else command[one.start :], found)
+    command = command[one.start :].lstrip() if edits else command[one.start :]
+    if found and found.launcher:
+        _refuse_variables_of_launchers(command)
+    return Translated(command, found)
+
+
+def _refuse_variables_of_launchers(command: str) -> None:
+    """Raise `ValueError` where `command` reads what its launcher would have set for each rank: it would be empty."""
+    if match := _OF_LAUNCHERS.search(command):
+        instead = next((new for names, new in _INSTEAD.items() if match[1] in names), "")
+        hint = f"the run sets {instead}" if instead else "leave it out, or set it in `environment`"
+        raise ValueError(f"`{match[0]}`: nothing sets it, as the tool starts the ranks: {hint}")
 
 
 def _flags(text: str, first: Simple) -> tuple[Front, int, list[_Edit]]:
