@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -34,6 +35,7 @@ from toolkit.manifest.dialects.canonical import (
 from toolkit.manifest.dialects.sizes import SIZES, compute_of, warn_of_size
 from toolkit.manifest.dialects.steps import steps_of, with_continued_lines
 from toolkit.manifest.fields import (
+    Bucket,
     Choice,
     Key,
     Label,
@@ -41,6 +43,7 @@ from toolkit.manifest.fields import (
     OneOf,
     Package,
     Prose,
+    Relative,
     Section,
     Url,
     Version,
@@ -48,7 +51,7 @@ from toolkit.manifest.fields import (
     commands_in,
     only,
 )
-from toolkit.manifest.model import Compute, Connection, Manifest, Ranks
+from toolkit.manifest.model import BucketReference, Compute, Connection, Manifest, Ranks
 from toolkit.manifest.units import bytes_of
 from toolkit.yaml.source import Path_
 
@@ -195,12 +198,47 @@ def _typed_below(name: str, value: Any) -> bool:
     return isinstance(below, dict) and "type" in below
 
 
+class Location(Section):
+    bucket: Bucket
+    path: Relative = ""
+
+
+class LocatedReference(Section):
+    """A bucket, and the path in it, in the words of API 4; clients of 2019 wrote them in the form of 2018, too."""
+
+    id: Label = ""
+    name: Label = ""
+    connection: WatsonConnection
+    location: Location
+    type: Annotated[str, Choice("type", ("s3",))]
+
+    def to_reference(self) -> BucketReference:
+        return BucketReference(
+            self.name or self.id,
+            self.connection.to_connection(),
+            self.location.bucket,
+            self.location.path.rstrip("/"),
+        )
+
+
+def _watson_shape(below: str) -> Callable[[Any], str]:
+    """The shape of a reference whose bucket stands below the name `below`, or below `location`."""
+
+    def shape(value: Any) -> str:
+        if isinstance(value, dict) and "location" in value and below not in value:
+            return "located"
+        return "typed" if _typed_below(below, value) else reference_shape(value)
+
+    return shape
+
+
 AnyWatsonData = Annotated[
     Annotated[WatsonData, Tag("~s3")]
     | Annotated[TypedWatsonData, Tag("~typed")]
+    | Annotated[LocatedReference, Tag("~located")]
     | Annotated[FolderData, Tag("~path")]
     | Annotated[ExportData, Tag("~nfs")],
-    by_shape(lambda value: "typed" if _typed_below("source", value) else reference_shape(value)),
+    by_shape(_watson_shape("source")),
 ]
 
 
@@ -216,9 +254,10 @@ class TypedWatsonResults(WatsonResults):
 AnyWatsonResults = Annotated[
     Annotated[WatsonResults, Tag("~s3")]
     | Annotated[TypedWatsonResults, Tag("~typed")]
+    | Annotated[LocatedReference, Tag("~located")]
     | Annotated[FolderResults, Tag("~path")]
     | Annotated[ExportResults, Tag("~nfs")],
-    by_shape(lambda value: "typed" if _typed_below("target", value) else reference_shape(value)),
+    by_shape(_watson_shape("target")),
 ]
 
 
@@ -231,15 +270,20 @@ class WmlManifest(Section):
 
     def to_manifest(self, diagnostics: Diagnostics) -> Manifest:
         """The canonical value."""
-        data: WatsonData | FolderData | ExportData
-        results: WatsonResults | FolderResults | ExportResults
+        data: WatsonData | LocatedReference | FolderData | ExportData
+        results: WatsonResults | LocatedReference | FolderResults | ExportResults
         data, data_path = only(self.training_data_reference, ("training_data_reference",))
         results, results_path = only(self.training_results_reference, ("training_results_reference",))
-        refuse_bucket(data.to_reference(), diagnostics, (*data_path, "source", "bucket"))
-        refuse_bucket(results.to_reference(), diagnostics, (*results_path, "target", "bucket"))
+        refuse_bucket(data.to_reference(), diagnostics, (*data_path, _bucket_below(data, "source"), "bucket"))
+        refuse_bucket(results.to_reference(), diagnostics, (*results_path, _bucket_below(results, "target"), "bucket"))
+        collect = () if isinstance(results, LocatedReference) else results.collect
         return Manifest(
             **definition_of(self.model_definition, diagnostics),
             training_data=data.to_reference(),
             training_results=results.to_reference(),
-            collect=tuple(path.rstrip("/") for path in results.collect),
+            collect=tuple(path.rstrip("/") for path in collect),
         )
+
+
+def _bucket_below(reference: object, name: str) -> str:
+    return "location" if isinstance(reference, LocatedReference) else name

@@ -2,44 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from toolkit.manifest.diagnostics import Diagnostics
 from toolkit.manifest.dialects.canonical import refuse_bucket
-from toolkit.manifest.dialects.wml import WatsonConnection, WatsonDefinition, definition_of
-from toolkit.manifest.fields import Bucket, Choice, Label, OneOf, Relative, Section, only
-from toolkit.manifest.model import BucketReference, Manifest
-
-
-class Location(Section):
-    bucket: Bucket
-    path: Relative = ""
-
-
-class ReferenceV4(Section):
-    """A bucket, and the path in it."""
-
-    id: Label = ""
-    name: Label = ""
-    connection: WatsonConnection
-    location: Location
-    type: Annotated[str, Choice("type", ("s3",))]
-
-    def to_reference(self) -> BucketReference:
-        return BucketReference(
-            self.name or self.id,
-            self.connection.to_connection(),
-            self.location.bucket,
-            self.location.path.rstrip("/"),
-        )
+from toolkit.manifest.dialects.wml import LocatedReference, WatsonDefinition, definition_of
+from toolkit.manifest.fields import OneOf, Section, only
+from toolkit.manifest.model import Manifest
 
 
 class WmlV4Manifest(Section):
     """The whole file."""
 
     model_definition: WatsonDefinition
-    training_data_references: OneOf[ReferenceV4]
-    results_reference: OneOf[ReferenceV4]
+    training_data_references: OneOf[LocatedReference]
+    results_reference: OneOf[LocatedReference]
 
     def to_manifest(self, diagnostics: Diagnostics) -> Manifest:
         """The canonical value."""
