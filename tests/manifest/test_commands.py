@@ -141,7 +141,7 @@ def test_what_cannot_be_split_is_refused_with_a_reason(text: str, why: str) -> N
         ("mpirun -np 4 python t.py", "python t.py", "mpirun", {}, {}, 4, []),
         ("/usr/bin/mpirun --allow-run-as-root -H a,b t", "t", "mpirun", {}, {}, 0, ["--allow-run-as-root", "-H a,b"]),
         ("mpiexec t", "t", "mpiexec", {}, {}, 0, []),
-        ("ddlrun --mode b:2x2 t -x 1", "t -x 1", "ddlrun", {"DDL_OPTIONS": "-mode b:2x2"}, {}, 0, []),
+        ("ddlrun --mode b:2x2 t -x 1", "t -x 1", "ddlrun", {}, {}, 4, []),
     ],
 )
 def test_what_stands_in_front_of_a_command_is_read(
@@ -164,7 +164,7 @@ def test_what_stands_in_front_of_a_command_is_read(
         ("-x A=1", "no command behind"),
         ("mpirun", "no command behind"),
         ("mpirun -np two t", "expected a number of ranks"),
-        ("-x A=$B t", "variables and operators are not read"),
+        ("-x A=$B t", "variables are not read here: put `export A=…;` in front of it all"),
         ("-x RESULT_DIR=/x t", "cannot be set"),
         ("-x 1A=2 t", "cannot be set"),
         ("--mca plm_rsh_agent evil t", "the run's own business"),

@@ -6,7 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from toolkit.catalogue.model import Framework
 from toolkit.manifest.commands import read_commands
+from toolkit.manifest.diagnostics import Diagnostics
+from toolkit.manifest.dialects.steps import steps_of
 from toolkit.manifest.launchers import ddlrun, horovodrun, model, mpirun, srun, torchrun
 from toolkit.manifest.launchers.asked import other_counts
 from toolkit.manifest.launchers.find import LAUNCHERS
@@ -89,7 +92,13 @@ def test_the_launchers_program_is_what_each_rank_runs(text: str, command: str) -
             {"HOROVOD_FUSION_THRESHOLD": "33554432", "HOROVOD_AUTOTUNE": "0", "NCCL_IB_DISABLE": "1"},
         ),
         ('horovodrun --mpi-args="-x A=b --map-by slot" t', {"A": "b"}),
-        ("ddlrun --mode b:2x4 --mpiarg '-x A=b' t", {"DDL_OPTIONS": "-mode b:2x4", "A": "b"}),
+        ("ddlrun --mode b:2x4 --mpiarg '-x A=b' t", {"A": "b"}),
+        ("mpirun -gpu -pami_noib -x A=b t", {"A": "b"}),
+        ("ddlrun --mpiarg -pami_noib --accelerators 4 -m b ./t.sh", {}),
+        ("mpirun -x A=$A -x LD_LIBRARY_PATH=${LD_LIBRARY_PATH} -x B=c t", {"B": "c"}),
+        ('mpirun -x "A=$A" t', {}),
+        ('mpirun -x A="$A" t', {}),
+        ("mpirun -x 'A=$A' t", {"A": "$A"}),
         (
             "accelerate launch --mixed-precision=bf16 --num_cpu_threads_per_process 4 t.py",
             {"ACCELERATE_MIXED_PRECISION": "bf16", "OMP_NUM_THREADS": "4"},
@@ -410,3 +419,55 @@ def test_other_launchers_are_refused_by_their_names(text: str) -> None:
 def test_what_only_looks_like_one_is_a_program(text: str) -> None:
     (command,) = read_commands(text)
     assert (command.text, command.front) == (text, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("ddlrun -m b t", "-mode b:2x4"),
+        ("ddlrun --mode=r:2x4 t", "-mode r:2x4"),
+        ("ddlrun -mode n:2x2x2 t", "-mode n:2x2x2"),
+        ("ddlrun -mode p:4x4 t", "-mode p:2x4"),
+        ("srun ddlrun -m b t", "-mode b:2x4"),
+        ("ddlrun t", ""),
+    ],
+)
+def test_ddls_mode_is_for_as_many_ranks_as_the_run_has(text: str, options: str) -> None:
+    framework, compute = Framework("tensorflow-ddl", "2.19", "3"), Compute("p100x2", 4)
+    diagnostics = Diagnostics()
+    (step,) = steps_of(text, framework, compute, diagnostics, ("command",))
+    assert dict(step.environment).get("DDL_OPTIONS", "") == options
+    assert ("p:4x4 is left out: there are 8 ranks" in diagnostics.warnings[0].what) == ("4x4" in text)
+
+
+@pytest.mark.parametrize("text", ["ddlrun -m x t", "ddlrun -m b: t", "ddlrun -m b:0x2 t", "ddlrun -m b:1x2x3x4x5 t"])
+def test_what_is_no_mode_of_ddls_is_refused(text: str) -> None:
+    assert "expected a mode, one of b, n, r, m, p" in why(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        ("python /opt/lib/torch/distributed/launch.py --nproc_per_node 2 t.py", "python t.py --local_rank=$LOCAL_RANK"),
+        ("python3 -u /x/torch/distributed/run.py t.py", "python3 t.py"),
+        ("python /x/accelerate/commands/launch.py t.py", "python t.py"),
+    ],
+)
+def test_a_launchers_module_is_known_by_its_file(text: str, command: str) -> None:
+    assert one(text)[0] == command
+
+
+def test_a_script_of_that_name_elsewhere_is_a_program() -> None:
+    (command,) = read_commands("python distributed/launch.py t.py")
+    assert command.front is None
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("mpirun -x LD_LIBRARY_PATH=/a:$LD_LIBRARY_PATH t", "put `export LD_LIBRARY_PATH=…;` in front of it all"),
+        ("deepspeed --launcher openmpi --launcher_args '-x A=b' t.py", "give its variables as `export A=b;` in front"),
+    ],
+)
+def test_variables_that_are_not_read_are_told_where_they_go(text: str, words: str) -> None:
+    assert words in why(text)

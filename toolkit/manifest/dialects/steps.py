@@ -18,6 +18,7 @@ from toolkit.catalogue.model import Framework
 from toolkit.manifest.commands import Command, has_lines, read_commands
 from toolkit.manifest.diagnostics import Diagnostics
 from toolkit.manifest.launchers.asked import other_counts
+from toolkit.manifest.launchers.ddlrun import ddl_options
 from toolkit.manifest.model import Compute, Ranks, Step
 from toolkit.manifest.names import sounds_secret
 from toolkit.manifest.shell import AndOr, read_script
@@ -123,7 +124,7 @@ def _one_by_one(
             continue
         launched = any(earlier.front for earlier in commands[:index])
         where: Ranks = first if not steps or (first == "node" and not launched) else "one"
-        step = _step(command, where)
+        step = _step(command, where, compute)
         notes += _notes(command, step, compute)
         steps.append(_behind(before, step))
         before += states if index != last else []
@@ -155,16 +156,17 @@ def _states(text: str, one: AndOr) -> list[str]:
     return found
 
 
-def _step(command: Command, where: Ranks) -> Step:
+def _step(command: Command, where: Ranks, compute: Compute) -> Step:
     front = command.front
     if front is None:
         return Step(command.text, where)
     ranks: Ranks = "all" if front.launcher else where
+    ddl = {"DDL_OPTIONS": ddl_options(front.ddl_mode, compute)} if front.ddl_mode else {}
     return Step(
         command.text,
         ranks,
         folder=front.folder,
-        environment=tuple(front.environment.items()),
+        environment=tuple((front.environment | ddl).items()),
         mca=tuple(front.mca.items()) if ranks == "all" else (),
     )
 

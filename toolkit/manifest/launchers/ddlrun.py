@@ -4,11 +4,13 @@ and Open MPI's, which it handed on.
 
 from __future__ import annotations
 
+import math
 import re
 
 from toolkit.manifest.launchers import mpirun
 from toolkit.manifest.launchers.model import (
     STARTS_NOTHING,
+    Count,
     Front,
     Launcher,
     Style,
@@ -19,17 +21,29 @@ from toolkit.manifest.launchers.model import (
     refused,
 )
 from toolkit.manifest.launchers.read import OptionReader
+from toolkit.manifest.model import Compute
 from toolkit.manifest.words import WordReader
 
-_MODE = re.compile(r"[bnrmp]:\d+(?:x\d+){0,3}")
+_MODE = re.compile(r"([bnrmp])(?::([1-9]\d{0,3}(?:x[1-9]\d{0,3}){0,3}))?")
 
 
 def _mode(front: Front, shown: str, values: tuple[Value, ...]) -> None:
-    """`b:2x4` sets DDL_OPTIONS."""
-    value = values[0].known
-    if not _MODE.fullmatch(value):
-        raise ValueError(f"`{shown}`: expected a mode such as b:2x4")
-    front.environment["DDL_OPTIONS"] = f"-mode {value}"
+    """`b`, of which ddlrun counted the rest, or `b:2x4`."""
+    match = _MODE.fullmatch(values[0].known)
+    if not match:
+        raise ValueError(f"`{shown}`: expected a mode, one of b, n, r, m, p")
+    front.ddl_mode = match[0]
+    if match[2]:
+        ranks = math.prod(map(int, match[2].split("x")))
+        front.counts.append(Count(shown, "ranks", ranks, ranks))
+
+
+def ddl_options(mode: str, compute: Compute) -> str:
+    """DDL_OPTIONS of a `mode`; for another number of ranks than the run has DDL would not start."""
+    letter, _, dims = mode.partition(":")
+    if not dims or math.prod(map(int, dims.split("x"))) != compute.ranks:
+        dims = f"{compute.ranks_per_node}x{compute.nodes}"
+    return f"-mode {letter}:{dims}"
 
 
 def _mpi_arguments(front: Front, _shown: str, values: tuple[Value, ...]) -> None:

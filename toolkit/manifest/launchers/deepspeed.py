@@ -16,7 +16,10 @@ LAUNCHER = Launcher(
         *each(counts("nodes"), 1, "--num_nodes"),
         *each(counts("per node"), 1, "--num_gpus --num_accelerators"),
         *each(left_out, 1, "-H --hostfile", "-i --include", "-e --exclude", "--node_rank", "--ssh_port"),
-        *each(left_out, 1, "--master_port", "--master_addr", "--launcher", "--launcher_args"),
+        *each(left_out, 1, "--master_port", "--master_addr", "--launcher"),
+        *each(
+            refused("they are another launcher's: give its variables as `export A=b;` in front"), 1, "--launcher_args"
+        ),
         *each(left_out, 1, "--enable_each_rank_log", "--log_level", "--bind_core_list"),
         *each(left_out, 0, "--no_ssh", "--no_ssh_check", "--force_multi", "--save_pid", "--bind_cores_to_rank"),
         *each(left_out, 0, "-q --quiet"),

@@ -107,8 +107,10 @@ def _python_at(words: Sequence[Word], index: int) -> Found | None:
     while at < len(words) and words[at].literal:
         option = _PYTHON_OPTION.fullmatch(words[at].value)
         if not option or words[at].value == "-":
-            script = _named(words, at, program_name(words[at]), "programs")
-            return Found(script[0], program_name(words[at]), script[1], words[index]) if script else None
+            name = program_name(words[at])
+            if script := _named(words, at, name, "programs") or _module_file(words, at):
+                return Found(script[0], name, script[1], words[index])
+            return None
         at += 1
         if option["option"] in ("W", "X") and not option["value"]:
             at += 1
@@ -117,6 +119,13 @@ def _python_at(words: Sequence[Word], index: int) -> Found | None:
         elif option["option"] == "m":
             return _module_at(words, index, at, option["value"])
     return None
+
+
+def _module_file(words: Sequence[Word], at: int) -> tuple[Launcher, int] | None:
+    """A launcher's module by its file: `/opt/lib/python3.6/site-packages/torch/distributed/launch.py`."""
+    parts = words[at].value.removesuffix(".py").split("/")
+    names = (".".join(parts[-count:]) for count in (2, 3) if len(parts) > count)
+    return next((found for name in names if (found := _named(words, at, name, "modules"))), None)
 
 
 def _module_at(words: Sequence[Word], index: int, at: int, module: str) -> Found | None:

@@ -49,6 +49,7 @@ class Front:
         folder: where the program runs, below the code's folder; empty: there.
         python: whether the program is a script for Python; `module`: a module.
         local_rank: whether the program is told its local rank as an argument.
+        ddl_mode: how ddl reduces, `b`, and maybe over what, `b:2x4`; empty: as the run says.
     """
 
     launcher: str = ""
@@ -60,6 +61,7 @@ class Front:
     python: bool = False
     module: bool = False
     local_rank: bool = False
+    ddl_mode: str = ""
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,13 @@ def export(front: Front, shown: str, variable: str) -> None:
 
 
 def exported(front: Front, shown: str, values: tuple[Value, ...]) -> None:
-    """A variable for every rank."""
+    """A variable for every rank. `-x A=$A` is `-x A`."""
+    name, equals, _ = values[0].shown.strip("\"'").partition("=")
+    if values[0].text is None and equals and re.fullmatch(r"\w+", name):
+        if values[0].shown.replace('"', "") not in (f"{name}=${name}", f"{name}=${{{name}}}"):
+            raise ValueError(f"`{shown[:60]}`: variables are not read here: put `export {name}=…;` in front of it all")
+        front.left_out.append(shown)
+        return
     export(front, shown, values[0].known)
 
 

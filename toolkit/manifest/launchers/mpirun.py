@@ -39,6 +39,10 @@ OPTIONS = (
     *each(exported_pair, 2, "-env -genv"),
     *each(left_out, 0, "-genvall -envall -genvnone -envnone"),
     *each(left_out, 1, "-genvlist -envlist", "-f", "-hosts", "-bootstrap", "-launcher", "-iface"),
+    # Of IBM's Spectrum MPI, as PowerAI had it.
+    *each(left_out, 0, "-gpu", "-async", "-prot", "-pami_noib", "-PAMI -pami", "-MXM -mxm", "-TCP", "-IBV -ibv"),
+    *each(left_out, 1, "-aff", "-intra", attached=True),
+    *each(left_out, 1, "-smpiargs", "-netaddr", "-stdio"),
     # Hosts, and how they are reached.
     *each(left_out, 1, "-H --host", "--hostfile", "--machinefile", "--default-hostfile", "--add-host --add-hostfile"),
     *each(left_out, 1, "--launch-agent", "--prefix", "--app-pmix-prefix", "--max-vm-size", "--tmpdir", "--personality"),

@@ -134,6 +134,7 @@ def _read(
     if outer:
         front.launcher = f"{outer.launcher} {found.name}".lstrip()
         front.environment, front.mca, front.folder = outer.environment, outer.mca, outer.folder
+        front.ddl_mode = outer.ddl_mode
         front.left_out = [*outer.left_out, *(count.shown for count in outer.counts)]
     reader = OptionReader(text, words, found.behind, launcher, front)
     reader.read()
