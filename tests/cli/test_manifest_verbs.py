@@ -60,6 +60,13 @@ def test_convert_writes_the_canonical_form_without_keys(tmp_path: Path) -> None:
     assert (again.returncode, "is there already" in again.stderr) == (2, True)
 
 
+@pytest.mark.parametrize("act", [("convert", GOOD / "ffdl.yml", "-o"), ("init", "--yes")])
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path, act: tuple[object, ...]) -> None:
+    done = toolkit(tmp_path, "manifest", *act, "none/new.yml")
+    assert done.returncode == 2
+    assert "error C101 none/new.yml cannot be written: No such file or directory" in done.stderr
+
+
 def test_schema_is_a_json_schema(tmp_path: Path) -> None:
     Draft202012Validator.check_schema(json.loads(toolkit(tmp_path, "manifest", "schema").stdout))
 

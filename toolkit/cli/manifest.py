@@ -6,12 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from toolkit.atomic_file import write_once
 from toolkit.catalogue.choose import CPU, CUDA, NotInCatalogue, choose
 from toolkit.catalogue.model import Framework, FrameworkRow
 from toolkit.cli.catalogue import catalogue
 from toolkit.cli.compatible import facts_against
-from toolkit.cli.manifest_output import report_warnings
+from toolkit.cli.manifest_output import report_warnings, write_new
 from toolkit.cli.output import console, print_json
 from toolkit.errors import Code, ToolkitError
 from toolkit.manifest.reader import ReadManifest, framework_error, read_with_warnings
@@ -91,9 +90,7 @@ def _convert(arguments: argparse.Namespace) -> int:
     report_warnings(found)
     text, keys = canonical_text(found.manifest), literal_keys(found.manifest)
     if arguments.output:
-        target = Path(arguments.output)
-        if not write_once(target, text.encode()):
-            raise ToolkitError(Code.MANIFEST, f"{target} is there already", hint="name a new file")
+        write_new(Path(arguments.output), text)
     if arguments.json:
         print_json({"dialect": found.dialect, "manifest": text, "keys_asked_for": list(keys)})
     elif not arguments.output:

@@ -9,10 +9,10 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from toolkit.atomic_file import write_once
 from toolkit.catalogue.model import FrameworkRow
 from toolkit.cli.catalogue import catalogue
 from toolkit.cli.manifest import checked
+from toolkit.cli.manifest_output import write_new
 from toolkit.cli.output import console, print_json
 from toolkit.errors import Code, ToolkitError
 from toolkit.manifest.starter import Wishes, starter_text
@@ -43,8 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     wishes = _from_flags(arguments, rows)
     if sys.stdin.isatty() and not arguments.yes and not arguments.json:
         wishes = _asked(wishes, {name for name in _QUESTIONS if getattr(arguments, name) is None}, rows)
-    if not write_once(target, starter_text(wishes, house() / "templates").encode()):
-        raise ToolkitError(Code.MANIFEST, f"{target} is there already", hint="name a new file")
+    write_new(target, starter_text(wishes, house() / "templates"))
     try:
         checked(target, rows)
     except ToolkitError:
