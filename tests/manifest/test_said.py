@@ -10,7 +10,7 @@ from toolkit.cli.catalogue import catalogue
 from toolkit.cli.manifest import checked
 from toolkit.errors import ToolkitError
 from toolkit.manifest.model import Manifest
-from toolkit.manifest.reader import read_manifest
+from toolkit.manifest.reader import read_manifest, read_with_warnings
 from toolkit.yaml.source import read_source
 
 WML = """\
@@ -235,3 +235,22 @@ data_stores:
 def test_a_version_may_be_as_long_as_ffdls_horovod(tmp_path: Path) -> None:
     found = read(tmp_path, FFDL.replace("2.19-py3", "0.13.10-tf1.9.0-torch0.4.0-py3.5"))
     assert found.framework.version == "0.13.10-tf1.9.0-torch0.4.0-py3.5"
+
+
+@pytest.mark.parametrize(
+    ("command", "names"),
+    [
+        ("python3 count.py --logs $JOB_STATE_DIR/logs/tb", ["JOB_STATE_DIR"]),
+        (
+            "python3 count.py --logs ${JOB_STATE_DIR}/tb --id $DLAAS_JOB_ID -a $JOB_STATE_DIR",
+            ["DLAAS_JOB_ID", "JOB_STATE_DIR"],
+        ),
+        ("python3 count.py --logs $LOG_DIR --other $JOB_STATE_DIRS", []),
+    ],
+)
+def test_a_variable_that_only_ffdl_set_is_warned_of(tmp_path: Path, command: str, names: list[str]) -> None:
+    file = tmp_path / "manifest.yml"
+    file.write_text(FFDL.replace("python3 count.py", f'"{command}"'))
+    warned = [one for one in read_with_warnings(file).warnings if "is not set here" in one.what]
+    assert [one.what.split()[0] for one in warned] == names
+    assert {one.path for one in warned} <= {"framework.command"}

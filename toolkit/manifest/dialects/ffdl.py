@@ -54,6 +54,9 @@ _KINDS = {f"nvidia-Tesla{kind.upper()}": kind for kind in ("k80", "p100", "v100"
 _DEFAULT_KIND = "nvidia-TeslaK80"
 _VOLUME = "mount_volume"
 _STORES = ("mount_cos", "s3_datastore", _VOLUME)
+_UNSET = re.compile(r"\$\{?(JOB_STATE_DIR|RESULT_BUCKET_DIR|JOB_BASE_PATH|DLAAS_JOB_ID)\b")
+"""Variables of FfDL's learners that a run has not: lcm/service/lcm of IBM/FfDL."""
+_INSTEAD = "LOG_DIR is the folder of logs, RESULT_DIR that of results, TRAINING_ID the run's"
 _GPU_TAG = re.compile(r"-gpu(?=-|$)")
 
 
@@ -221,6 +224,8 @@ class FfdlManifest(Section):
         command, path = self.framework.command, ("framework", "command")
         if is_several_lines(command):
             diagnostics.warn(path, "one command line: FfDL made a blank of each line end, and so does this")
+        for name in sorted(set(_UNSET.findall(command))):
+            diagnostics.warn(path, f"{name} is not set here: {_INSTEAD}")
         return steps_of(one_line(command), framework, compute, diagnostics, path)
 
     def _data(self, diagnostics: Diagnostics) -> DataReference:
