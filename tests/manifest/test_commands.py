@@ -255,3 +255,19 @@ def test_what_was_set_for_print_is_refused(command: str, words: str) -> None:
 )
 def test_it_is_a_text_in_quotes_or_between_words(command: str) -> None:
     assert [one.text for one in read_commands(command)] == [command]
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("python t.py &&", "a command is missing behind `&&`: write it, or leave the sign out"),
+        ("python t.py ||  ", "a command is missing behind `||`"),
+        ("python t.py | ; python u.py", "a command is missing behind `|`"),
+        ("python t.py |&", "a command is missing behind `|&`"),
+        ("&& python t.py", "a command is missing here"),
+    ],
+)
+def test_a_sign_with_no_command_behind_it_is_named(command: str, words: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        read_commands(command)
+    assert words in str(caught.value)

@@ -158,7 +158,9 @@ class _Reader(WordReader):
                 raise self.refuse("`!` stands in front of a whole pipeline", start)
             words.append(word)
         if end == start:
-            raise self.refuse(f"a command is missing here: {SCRIPT}")
+            sign = re.search(r"(?:&&|\|\||\|&|\||!)(?=\s*$)", self.text[: self.at])
+            where = f"behind `{sign[0]}`" if sign else "here"
+            raise self.refuse(f"a command is missing {where}: write it, or leave the sign out")
         return Simple(start, end, tuple(assignments), tuple(words))
 
     def redirection(self, sign: str, start: int) -> bool:
