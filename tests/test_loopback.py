@@ -82,7 +82,7 @@ def test_what_is_this_machine(url: str, loopback: bool) -> None:
         ({"NO_PROXY": "a.example"}, None),
     ],
 )
-def test_what_else_uses_the_environment_is_told(given: dict[str, str], value: str | None) -> None:
+def test_what_else_uses_the_environment_is_reported(given: dict[str, str], value: str | None) -> None:
     assert direct_to_loopback(given) == ({"no_proxy": value, "NO_PROXY": value} if value else {})
 
 

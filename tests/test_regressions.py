@@ -116,7 +116,7 @@ def test_a_line_that_is_no_ranks_is_shown_as_it_is(text: str) -> None:
     assert rank_line(text).plain == text
 
 
-def test_a_thousand_is_told_in_the_next_unit() -> None:
+def test_a_thousand_is_shown_in_the_next_unit() -> None:
     assert human_size(999_999) == "1.0 MB"
 
 

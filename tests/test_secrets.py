@@ -59,7 +59,7 @@ def test_a_secret_gives_its_value_when_asked() -> None:
         ("x${env:KEY}", "literal", "x${env:KEY}", "[redacted]"),
     ],
 )
-def test_a_reference_is_told_from_a_key(text: str, kind: str, value: str, shown: str) -> None:
+def test_a_reference_is_distinguished_from_a_key(text: str, kind: str, value: str, shown: str) -> None:
     source = parse_secret(text)
     assert source == SecretSource(kind, Secret(value))
     assert str(source) == shown

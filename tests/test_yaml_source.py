@@ -52,7 +52,7 @@ from toolkit.yaml.source import MAX_PROBLEMS, dotted, read_source
         (b"a: 1\nb: 'two\n", ":2:4: a quote is opened here and never closed"),
         (b"a: [1, 2\nb: 3\nc: 4\n", ":1:4: a bracket or brace is opened here and never closed"),
         (b"a: {b: 2\nc: 3\n", ":1:4: a bracket or brace is opened here and never closed"),
-        (b"a: 1\nb:2\nc: 3\n", ":2:1: expected `name: value`, with a blank behind the colon"),
+        (b"a: 1\nb:2\nc: 3\n", ":2:1: expected `name: value`, with a space after the colon"),
         ("a:\n  b: 1\n\u00a0\u00a0c: 2\n  d: 3\n".encode(), ":3:1: a blank that is no space (U+00A0)"),
     ],
 )

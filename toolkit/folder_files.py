@@ -16,7 +16,7 @@ from toolkit.errors import Problem
 from toolkit.yaml.source import printable
 
 Skip = Callable[[str, bool], bool]
-"""Told a path below the folder and whether it is a folder; true where it is left out."""
+"""Takes a path below the folder and whether it is a folder; true where it is left out."""
 
 
 @dataclass(frozen=True)

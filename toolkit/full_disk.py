@@ -1,4 +1,4 @@
-"""A full disk, told the same whoever meets it first: the download, the pool, or a layer on its way."""
+"""A full disk, reported the same whoever meets it first: the download, the pool, or a layer on its way."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Python raises `KeyboardInterrupt` between two steps of whatever runs; where that is a callback of its own (of a weak
 reference, of an import's lock) the exception is printed and dropped, and the program goes on. So it is remembered, too,
-and asked for where it would be a pity: before the next act of a long story.
+and asked for where it would be a pity: before the next step of a long command.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ def test_a_container_that_is_gone_is_no_error(engine: DockerApi) -> None:
     assert engine.state("c") == ContainerState(there=False)
 
 
-def test_an_engine_in_trouble_is_told_in_its_own_words(stand_in: StandInEngine, engine: DockerApi) -> None:
+def test_an_engine_in_trouble_is_reported_in_its_own_words(stand_in: StandInEngine, engine: DockerApi) -> None:
     stand_in.answers["GET /containers/c/json"] = Answer(500, b'{"message": "cannot read the disk"}')
     with pytest.raises(EngineRefused, match="cannot read the disk"):
         engine.state("c")
@@ -113,7 +113,7 @@ def test_a_volume_carries_the_runs_label(stand_in: StandInEngine, engine: Docker
     assert json.loads(stand_in.asked[-1][1]) == {"Name": "v", "Labels": {"toolkit.run": "r"}}
 
 
-def test_a_volume_that_cannot_be_made_is_told(stand_in: StandInEngine, engine: DockerApi) -> None:
+def test_a_volume_that_cannot_be_made_is_reported(stand_in: StandInEngine, engine: DockerApi) -> None:
     stand_in.answers["POST /volumes/create"] = Answer(500, b"no space")
     with pytest.raises(EngineRefused, match="no space"):
         engine.create_volume("v", "r")
@@ -177,7 +177,7 @@ def test_how_many_processes_a_container_has_and_may_have(
     assert question(stand_in) == {"stream": "false"}
 
 
-def test_volumes_are_found_by_a_label_and_told_with_its_value(stand_in: StandInEngine, engine: DockerApi) -> None:
+def test_volumes_are_found_by_a_label_and_reported_with_its_value(stand_in: StandInEngine, engine: DockerApi) -> None:
     volumes = [{"Name": "a", "Labels": {"toolkit.lease": "a record"}}, {"Name": "b", "Labels": None}]
     stand_in.answers["GET /volumes"] = Answer(200, said({"Volumes": volumes}))
     assert engine.labelled_volumes("toolkit.lease") == {"a": "a record", "b": ""}

@@ -40,7 +40,7 @@ class Mounts:
 
 @pytest.fixture
 def flushed(monkeypatch: pytest.MonkeyPatch) -> Callable[[Mounts], list[Waiting]]:
-    """Flush some mounts; what was told meanwhile."""
+    """Flush some mounts; what was reported meanwhile."""
 
     def run(mounts: Mounts) -> list[Waiting]:
         monkeypatch.setattr(module, "time", mounts)

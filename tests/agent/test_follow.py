@@ -107,7 +107,7 @@ def test_after_the_last_line_comes_the_final_record_and_then_the_end(tmp_path: P
     assert kinds(events(0, output, record)) == ["line", "line", "record", "end"]
 
 
-def test_a_run_that_goes_on_is_told_as_it_goes(tmp_path: Path) -> None:
+def test_a_run_that_goes_on_is_reported_as_it_goes(tmp_path: Path) -> None:
     output, record = log_of(tmp_path, ["a"]), write(tmp_path / "state.json", {"state": "PROCESSING"})
     stream = events(0, output, record)
     assert [next(stream) for _ in range(3)] == [
@@ -124,7 +124,7 @@ def test_a_run_that_goes_on_is_told_as_it_goes(tmp_path: Path) -> None:
     assert list(stream) == [{"line": "c", "at": 2.0, "next": 24}, {"record": {"state": "FAILED"}}, {"end": True}]
 
 
-def test_a_record_is_told_once(tmp_path: Path) -> None:
+def test_a_record_is_reported_once(tmp_path: Path) -> None:
     output, record = log_of(tmp_path, []), write(tmp_path / "state.json", {"state": "STORING", "waiting": 1})
     stream = events(0, output, record)
     assert [next(stream) for _ in range(2)] == [{"record": {"state": "STORING", "waiting": 1}}, {"beat": 1}]

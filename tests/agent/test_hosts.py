@@ -81,13 +81,13 @@ def reports(bucket: StandInBucket, host: int = 0, names: tuple[str, ...] = THREE
     return Reports(job(names, host=host), bucket)  # type: ignore[arg-type]
 
 
-def test_a_report_is_heard_as_it_was_told(bucket: StandInBucket, clock: Clock, reported: list[tuple[int, ...]]) -> None:
+def test_a_report_is_heard_as_it_was_sent(bucket: StandInBucket, clock: Clock, reported: list[tuple[int, ...]]) -> None:
     reports(bucket, 1).tell(REPORT)
     assert list(bucket.objects) == [f"_toolkit/{RUN}/host-1.json"]
     assert list(reports(bucket).of_others(reported.append, patient=True)) == [REPORT]
 
 
-def test_a_final_report_is_told_again_until_the_bucket_takes_it(bucket: StandInBucket, clock: Clock) -> None:
+def test_a_final_report_is_reported_again_until_the_bucket_takes_it(bucket: StandInBucket, clock: Clock) -> None:
     bucket.takes = lambda: clock.now > 20
     reports(bucket, 1).tell(REPORT)
     assert len(bucket.objects) == 1
@@ -99,7 +99,7 @@ def test_a_bucket_that_takes_nothing_is_given_up_after_a_minute(bucket: StandInB
     assert clock.now == pytest.approx(60, abs=1)
 
 
-def test_how_storing_goes_is_told_once(bucket: StandInBucket, clock: Clock) -> None:
+def test_how_storing_goes_is_reported_once(bucket: StandInBucket, clock: Clock) -> None:
     bucket.takes = lambda: False
     reports(bucket, 1).tell(HostReport(1, final=False), note="3 files wait")
     assert clock.now == 0
@@ -128,7 +128,7 @@ def test_a_host_that_has_fallen_silent_has_no_report_and_keeps_no_other_from_bei
     assert clock.now == pytest.approx(15 + 20, abs=1.5)
 
 
-def test_a_silent_host_is_told_soon_and_again_when_it_is_heard(
+def test_a_silent_host_is_reported_soon_and_again_when_it_is_heard(
     bucket: StandInBucket, clock: Clock, reported: list[tuple[int, ...]]
 ) -> None:
     times = []

@@ -1,4 +1,4 @@
-"""What an agent is told of its run, and how it asks for it."""
+"""What an agent knows of its run, and how it asks for it."""
 
 from __future__ import annotations
 

@@ -17,21 +17,21 @@ from .jobs import job
 class Counts:
     """An engine that tells one count after the other; None: it does not answer."""
 
-    def __init__(self, *reported: tuple[int, int] | None) -> None:
-        self.reported = list(reported)
+    def __init__(self, *counts: tuple[int, int] | None) -> None:
+        self.counts = list(counts)
 
     def processes(self, _container: str) -> tuple[int, int]:
-        reported = self.reported.pop(0)
-        if reported is None:
+        counts = self.counts.pop(0)
+        if counts is None:
             raise EngineRefused("away")
-        return reported
+        return counts
 
 
 FULL, ALMOST = (64, 64), (63, 64)
 
 
 @pytest.mark.parametrize(
-    ("reported", "met"),
+    ("counts", "met"),
     [
         ((FULL, FULL, FULL), {1: 64}),
         (((70, 64), (64, 64), (64, 64)), {1: 64}),
@@ -42,10 +42,10 @@ FULL, ALMOST = (64, 64), (63, 64)
     ],
 )
 def test_a_learner_is_stuck_that_stays_at_its_limit(
-    reported: tuple[tuple[int, int] | None, ...], met: dict[int, int]
+    counts: tuple[tuple[int, int] | None, ...], met: dict[int, int]
 ) -> None:
-    limits = ProcessLimits({1: "learner-1"}, Counts(*reported))  # type: ignore[arg-type]
-    for _ in reported:
+    limits = ProcessLimits({1: "learner-1"}, Counts(*counts))  # type: ignore[arg-type]
+    for _ in counts:
         limits.look()
     assert limits.met == met
 
@@ -63,6 +63,6 @@ def test_what_learners_and_ranks_say_of_their_limit_goes_into_how_the_learner_en
 
 def test_a_learner_says_so_too_where_it_ran_a_step_as_one_process() -> None:
     mine = job(steps=(StepSpec(1, "python train.py", "node"), StepSpec(2, "python fit.py", "all")), host=1)
-    reported = RankEnds(crowded={"1.1": 64, "2.1": 32})  # of command 2, rank 1 is learner 1's
-    assert with_process_limit(mine, LearnerEnd(2, 1), reported).processes == 64
-    assert with_process_limit(mine, LearnerEnd(1, 1), reported).processes == 32
+    ends = RankEnds(crowded={"1.1": 64, "2.1": 32})  # of command 2, rank 1 is learner 1's
+    assert with_process_limit(mine, LearnerEnd(2, 1), ends).processes == 64
+    assert with_process_limit(mine, LearnerEnd(1, 1), ends).processes == 32

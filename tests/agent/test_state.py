@@ -40,7 +40,7 @@ def test_each_state_is_added_to_what_the_operator_began(tmp_path: Path) -> None:
     }
 
 
-def test_what_waits_is_told_when_it_changes(tmp_path: Path) -> None:
+def test_what_waits_is_reported_when_it_changes(tmp_path: Path) -> None:
     file = tmp_path / "state.json"
     run = RunState({}, file)
     run.waiting(Waiting(2, 1, 0))

@@ -70,7 +70,7 @@ def test_a_status_that_is_none_has_no_steps(tmp_path: Path, text: str) -> None:
     assert read_status(tmp_path, job()).get("steps", []) == []
 
 
-def test_something_else_in_its_place_is_told_apart(tmp_path: Path) -> None:
+def test_something_else_in_its_place_is_distinguished(tmp_path: Path) -> None:
     assert read_status(tmp_path, job()) == {}
     os.mkfifo(tmp_path / "status.json")
     with pytest.raises(NotRegular, match=r"status\.json is a FIFO"):

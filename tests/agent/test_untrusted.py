@@ -26,7 +26,7 @@ def test_a_regular_file_is_read_where_it_is_not_too_large(
             read_regular(folder, "file", most)
 
 
-def test_a_file_that_is_not_there_is_told_apart(tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_is_distinguished(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_regular(tmp_path, "file", 10)
 

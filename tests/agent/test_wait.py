@@ -1,4 +1,4 @@
-"""An agent on its operator's heartbeat: told to go, or alone after a while, whatever the clock does."""
+"""An agent on its operator's heartbeat: with its start signal, or alone after a while, whatever the clock does."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def test_a_leash_is_touched_and_tells_who_wants_the_run_to_stop(
     assert (tmp_path / "heartbeat").exists()
 
 
-def test_a_store_that_does_not_take_what_is_salvaged_is_told(
+def test_a_store_that_does_not_take_what_is_salvaged_is_reported(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def refuse(_filesystem: str) -> int:
@@ -85,7 +85,7 @@ def test_a_store_that_does_not_take_what_is_salvaged_is_told(
 
 
 class AgentHost:
-    """A host whose agent never gets its start signal; `cleaned` is whether it was told to keep the volume."""
+    """A host whose agent never gets its start signal; `cleaned` is whether it was to keep the volume."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.volume = folder / "volume"

@@ -115,14 +115,14 @@ def test_watson_mls_spellings_lead_to_the_same_rows(name: str, version: str, pyt
         (Framework("tensorflow", "2.19", "3.11", "tf1"), "compat", "has no compat `tf1`; it has none"),
     ],
 )
-def test_what_is_not_there_is_told_with_what_is(wanted: Framework, field: str, words: str) -> None:
+def test_what_is_not_there_is_reported_with_what_is(wanted: Framework, field: str, words: str) -> None:
     with pytest.raises(NotInCatalogue) as caught:
         choose(ROWS, wanted)
     assert caught.value.field == field
     assert words in str(caught.value)
 
 
-def test_a_flavour_that_a_version_lacks_is_told() -> None:
+def test_a_flavour_that_a_version_lacks_is_reported() -> None:
     cpu_alone = [row for row in ROWS if row.flavour == "cpu"]
     with pytest.raises(NotInCatalogue, match=r"1.5 on Python 3.5 has no cuda image; it has: cpu"):
         choose(cpu_alone, Framework("tensorflow-ddl", "1.5", "3.5"), "cuda")

@@ -22,7 +22,7 @@ def test_a_site_without_a_file_has_no_bundles(tmp_path: Path) -> None:
     assert read_site(tmp_path / "site.yml") == {}
 
 
-def test_a_bundles_file_is_told_from_the_sites_own(tmp_path: Path) -> None:
+def test_a_bundles_file_is_relative_to_the_sites_own(tmp_path: Path) -> None:
     (tmp_path / "site.yml").write_text(TEXT)
     assert read_site(tmp_path / "site.yml") == {
         "cuda-9.0-cudnn-7": SiteBundle("cuda-9.0-cudnn-7", tmp_path / "bundles/cuda.tar", SHA256)

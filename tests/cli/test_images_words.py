@@ -62,7 +62,7 @@ def test_words_that_are_no_act_are_bad_input(words: list[str], capsys: pytest.Ca
     assert "usage: toolkit images" in capsys.readouterr().err
 
 
-def test_an_image_is_told_line_by_line() -> None:
+def test_an_image_is_reported_line_by_line() -> None:
     assert list(show_lines(image("tf"), CONTENTS, (LayerSize("base", 1200), LayerSize("wheels", 800)))) == [
         ("image", "tf:1"),
         ("id", "sha256:" + "a" * 64),
@@ -78,7 +78,7 @@ def test_an_image_is_told_line_by_line() -> None:
     ]
 
 
-def test_a_difference_is_told_in_words() -> None:
+def test_a_difference_is_reported_in_words() -> None:
     difference = Difference(
         packages=(
             PackageChange("python", "keras", ("3.14",), ("3.15",), -1500),
@@ -115,7 +115,7 @@ def test_images_that_differ_in_times_alone_say_so() -> None:
     assert line.startswith("the same packages, files and settings")
 
 
-def test_chains_are_told_below_the_package() -> None:
+def test_chains_are_reported_below_the_package() -> None:
     chain = Chain("asked for by the recipe", (Link(replace(KERAS, name="tf"), "gpu"), Link(KERAS)))
     assert list(why_lines(KERAS, [chain])) == [
         "keras 3.15.1 (python, in /site)",

@@ -39,7 +39,7 @@ def code(tmp_path: Path) -> Path:
     return folder
 
 
-def test_what_the_image_answers_is_told_by_lock_and_by_a_dry_run(code: Path, tmp_path: Path) -> None:
+def test_what_the_image_answers_is_reported_by_lock_and_by_a_dry_run(code: Path, tmp_path: Path) -> None:
     (code / "requirements.txt").write_text("tensorflow>=2.10\nnumpy\n")
     (code / "setup.py").write_text("setup(install_requires=['six'])\n")
     locked = toolkit(tmp_path, "lock", code / "manifest.yml")

@@ -28,7 +28,7 @@ def test_a_time_with_a_zone_is_that_zones() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "10", "m", "-5m", "10 m", "5w", "2026-13-01"])
-def test_what_is_no_time_is_told(text: str) -> None:
+def test_what_is_no_time_is_reported(text: str) -> None:
     with pytest.raises(ToolkitError) as caught:
         since(text, NOW)
     assert (caught.value.code.label, caught.value.what) == ("C101", f"--since {text}: no time")

@@ -61,7 +61,7 @@ def test_convert_writes_the_canonical_form_without_keys(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("act", [("convert", GOOD / "ffdl.yml", "-o"), ("init", "--yes")])
-def test_a_folder_that_is_not_there_is_told(tmp_path: Path, act: tuple[object, ...]) -> None:
+def test_a_folder_that_is_not_there_is_reported(tmp_path: Path, act: tuple[object, ...]) -> None:
     done = toolkit(tmp_path, "manifest", *act, "none/new.yml")
     assert done.returncode == 2
     assert "error C101 none/new.yml cannot be written: No such file or directory" in done.stderr
@@ -134,7 +134,7 @@ def test_frameworks_are_listed_with_python_cuda_and_gpus(tmp_path: Path) -> None
     assert "cuda-9.0-cudnn-7" in next(line for line in lines if " 3.5 " in line)
 
 
-def test_a_framework_that_is_mistyped_is_told_the_nearest(tmp_path: Path) -> None:
+def test_a_framework_that_is_mistyped_gets_the_nearest_as_a_hint(tmp_path: Path) -> None:
     done = toolkit(tmp_path, "frameworks", "tensorflow-dll")
     assert (done.returncode, "did you mean tensorflow-ddl?" in done.stderr) == (2, True)
 

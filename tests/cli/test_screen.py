@@ -39,7 +39,7 @@ def test_each_rank_has_its_colour_and_other_lines_are_dim() -> None:
     assert str(rank_line("[learner-1] x").spans[0].style) == styles[1]
 
 
-def test_a_run_that_has_not_begun_is_told_in_few_lines() -> None:
+def test_a_run_that_has_not_begun_is_reported_in_few_lines() -> None:
     assert list(lines(RECORD)) == [
         ("run", "training-abcd2345  digits"),
         ("state", "QUEUED"),
@@ -64,7 +64,7 @@ def test_what_ranks_ran_on(compute: str, on_cpu: bool, reported: str) -> None:
     assert f"local: 2 learners, 2 ranks ({reported})" in dict(lines(record)).values()
 
 
-def test_a_completed_run_is_told_with_its_commands_and_what_comes_next() -> None:
+def test_a_completed_run_is_reported_with_its_commands_and_what_comes_next() -> None:
     record = replace(
         RECORD,
         state=State.COMPLETED,
@@ -92,7 +92,7 @@ def test_a_completed_run_is_told_with_its_commands_and_what_comes_next() -> None
     ]
 
 
-def test_a_failed_run_is_told_with_its_code_and_the_rank_that_left_no_status() -> None:
+def test_a_failed_run_is_reported_with_its_code_and_the_rank_that_left_no_status() -> None:
     record = replace(
         RECORD,
         state=State.FAILED,

@@ -31,7 +31,7 @@ def test_ranks_that_all_ended_well_are_one_line() -> None:
     ]
 
 
-def test_ranks_that_differ_are_told_with_their_hosts_and_statuses() -> None:
+def test_ranks_that_differ_are_reported_with_their_hosts_and_statuses() -> None:
     failed = replace(STEP, exit_status=1, ranks=(0, 0, 137, None), times=((1.0, 2.0), (1.0, 2.0), (1.0, 2.5), None))
     assert reported(replace(failed, attempts=3, folder="/job/code/src")) == [
         ("command 1", "python train.py  (in src/)"),
@@ -51,7 +51,7 @@ def test_on_this_machine_a_learner_stands_for_a_host() -> None:
     ]
 
 
-def test_what_ran_once_on_each_learner_is_told_by_learner() -> None:
+def test_what_ran_once_on_each_learner_is_reported_by_learner() -> None:
     each = replace(STEP, each="learner", ranks=(0, 3), times=((1.0, 14.8), (1.0, 2.0)))
     assert reported(each)[1:] == [
         ("", "learner 1 on p100-01: status 0, 13.8 s"),
@@ -61,7 +61,7 @@ def test_what_ran_once_on_each_learner_is_told_by_learner() -> None:
     assert reported(replace(each, ranks=(0, 0)), record=here)[1:] == [("", "learners 1-2: status 0, 1.0 to 13.8 s")]
 
 
-def test_mpiruns_own_status_is_told_where_every_rank_ended_well() -> None:
+def test_mpiruns_own_status_is_reported_where_every_rank_ended_well() -> None:
     assert reported(replace(STEP, exit_status=1))[-1] == ("", "mpirun itself: status 1, 14.0 s")
 
 

@@ -109,7 +109,7 @@ def test_json_is_printable_ascii_and_says_the_same() -> None:
     assert json.loads(text) == {HARM: [HARM, "\x7f\xad\udce9"], "url": "http://[redacted]@mirror/x"}
 
 
-def test_a_mistake_of_ours_is_told_neutrally_too() -> None:
+def test_a_mistake_of_ours_is_reported_neutrally_too() -> None:
     program = f"from toolkit.cli import terminal\nwith terminal.neutral_streams():\n    raise RuntimeError({HARM!r})\n"
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False).stderr
     assert "\\x1b]52" in said

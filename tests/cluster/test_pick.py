@@ -57,7 +57,7 @@ def test_without_gpus_the_cpu_takes_their_place_and_a_host_is_taken_whole() -> N
         ),
     ],
 )
-def test_what_is_there_and_what_is_taken_is_told(
+def test_what_is_there_and_what_is_taken_is_reported(
     taken: dict[str, int], nodes: int, gpus: int, what: str, line: str
 ) -> None:
     with pytest.raises(ToolkitError) as caught:

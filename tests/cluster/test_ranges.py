@@ -50,7 +50,7 @@ def test_a_range_stands_for_its_names_in_order(text: str, names: list[str]) -> N
         ("p[1-4000],q[1-97]", "more than 4096 names"),
     ],
 )
-def test_what_is_no_range_is_told(text: str, words: str) -> None:
+def test_what_is_no_range_is_reported(text: str, words: str) -> None:
     with pytest.raises(ValueError, match=re.escape(words)):
         expand(text)
 
@@ -86,7 +86,7 @@ LONG = ("a" * 250_000, "[" * 250_000, "a," * 100_000, "p[1," * 60_000, "]," * 10
 
 
 @pytest.mark.parametrize("text", LONG, ids=range(len(LONG)))
-def test_a_long_text_is_told_shortly_and_at_once(text: str) -> None:
+def test_a_long_text_is_reported_shortly_and_at_once(text: str) -> None:
     try:
         names = expand(text)
     except ValueError as error:

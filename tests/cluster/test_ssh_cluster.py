@@ -133,7 +133,7 @@ def test_a_mistake_is_pointed_at(tmp_path: Path, old: str, new: str, words: str)
     assert words in str(caught.value)
 
 
-def test_a_host_that_is_listed_twice_is_told_with_both_lines(tmp_path: Path) -> None:
+def test_a_host_that_is_listed_twice_is_reported_with_both_lines(tmp_path: Path) -> None:
     with pytest.raises(ToolkitError) as caught:
         read(tmp_path, f'{SMALL}  - {{name: "p[2-4]"}}\n  - {{name: "q,q"}}\n')
     assert [str(problem).splitlines()[0] for problem in caught.value.problems] == [
@@ -154,7 +154,7 @@ def test_paths_start_at_the_files_folder_or_at_home(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["node[1-2]", "node[01-08], address: 10.0.0.1", "r[1-2]n[1,3]", "node{1..8}"])
-def test_a_range_in_braces_without_quotes_is_told_to_need_them(tmp_path: Path, name: str) -> None:
+def test_a_range_in_braces_without_quotes_gets_a_hint_to_quote_it(tmp_path: Path, name: str) -> None:
     file = tmp_path / "cluster.yml"
     file.write_text(SMALL.replace('"p[1-2]"', name))
     with pytest.raises(ToolkitError, match="is not valid YAML") as caught:

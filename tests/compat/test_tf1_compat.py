@@ -30,7 +30,7 @@ def one_rank_that_has_said_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"__name__": "ours", "__file__": str(Path(asking.__file__).parents[2] / "ddl" / "hook.py")}, False),
     ],
 )
-def test_a_script_is_told_from_a_library(whose: dict[str, str] | None, scripts: bool) -> None:
+def test_a_script_is_distinguished_from_a_library(whose: dict[str, str] | None, scripts: bool) -> None:
     assert asking.is_the_scripts(whose) is scripts
 
 
@@ -77,7 +77,7 @@ def test_a_replaced_init_makes_the_variable_with_the_one_that_it_found(capsys: p
     assert "tf.Variable.__init__ was replaced by" in capsys.readouterr().err
 
 
-def test_an_init_that_makes_no_variable_is_told() -> None:
+def test_an_init_that_makes_no_variable_is_reported() -> None:
     cls = variable_class()
     cls.__init__ = lambda _: None
     with pytest.raises(AttributeError, match="did not call the one that it took the place of"):

@@ -307,7 +307,7 @@ def test_legacy_cuda_needs_a_bundle_and_is_no_conflict() -> None:
     assert notes(replace(legacy, flavour="cpu"), TABLE) == notes(replace(legacy, version="2.21"), TABLE) == ()
 
 
-def test_what_is_known_of_an_open_mpi_is_told() -> None:
+def test_what_is_known_of_an_open_mpi_is_reported() -> None:
     (note,) = notes(replace(PLAIN, open_mpi="5.0.7"), TABLE)
     assert note.fact == "Open MPI 5.0.7: a lost host is noticed after 4 s, and mpirun then exits 0"
 
@@ -330,7 +330,7 @@ def test_a_gpus_architecture(kind: str, architecture: str) -> None:
     assert gpu_architecture(kind, TABLE) == architecture
 
 
-def test_an_unknown_gpu_is_told_with_the_nearest() -> None:
+def test_an_unknown_gpu_is_reported_with_the_nearest() -> None:
     with pytest.raises(ToolkitError, match=r"did you mean `p100`\?") as caught:
         gpu_architecture("p1000", TABLE)
     assert caught.value.code is Code.RESOURCES_ASKED

@@ -19,7 +19,7 @@ from toolkit.process import Result
         'error during connect: Post "http://docker/v1.41/containers/create": EOF',
     ],
 )
-def test_an_engine_that_does_not_answer_is_told_with_how_to_start_it(said: str) -> None:
+def test_an_engine_that_does_not_answer_is_reported_with_how_to_start_it(said: str) -> None:
     error = LOCAL.failed(Result(("docker", "ps"), 1, "", said))
     assert (error.code.label, error.what) == ("S100", "no container engine answers on this machine")
     assert error.evidence == said

@@ -22,8 +22,10 @@ from toolkit.manifest.model import BucketReference, FolderReference, Manifest, N
 from toolkit.manifest.reader import ReadManifest
 from toolkit.manifest.units import shown_size
 from toolkit.run.plan.dry_run import step_commands
+from toolkit.run.plan.environment import run_environment
 from toolkit.run.plan.learner_command import learner_argv
-from toolkit.run.plan.run_plan import RunImage, RunPlan, Seat, make_plan, run_environment
+from toolkit.run.plan.make_plan import make_plan
+from toolkit.run.plan.run_plan import RunImage, RunPlan, Seat
 
 HERE = Path(__file__).parent
 FILES = sorted(HERE.glob("*.yml"))
@@ -50,24 +52,24 @@ def plan_of(manifest: Manifest, folder: Path) -> RunPlan:
     return make_plan(manifest, cluster, RunImage("i", "sha256:i", ()), "buckets", "training-abcd2345", seats)
 
 
-def as_told(found: ReadManifest, plan: RunPlan) -> dict[str, Any]:
+def as_plan_file(found: ReadManifest, plan: RunPlan) -> dict[str, Any]:
     """The plan in the words of a `.plan` file, read off the command lines that would be started."""
     manifest, compute = found.manifest, found.manifest.compute
     row = chosen(ROWS, manifest.framework)
-    reported = {
+    found_plan = {
         "image": f"{row.framework} {row.version} {row.python}",
         "learners": f"{len(plan.learners)} × {compute.ranks_per_node} {compute.kind}",
-        "steps": [step_told(*pair) for pair in step_commands(plan)],
-        "data": data_told(manifest),
-        "results": results_told(manifest),
+        "steps": [step_line(*pair) for pair in step_commands(plan)],
+        "data": data_line(manifest),
+        "results": results_line(manifest),
         "warns": [warning.path for warning in found.warnings],
         "sets": dict(plan.environment),
-        "limits": limits_told(plan),
+        "limits": limits_line(plan),
     }
-    return {name: value for name, value in reported.items() if value}
+    return {name: value for name, value in found_plan.items() if value}
 
 
-def step_told(step: Any, argv: list[str]) -> list[Any]:
+def step_line(step: Any, argv: list[str]) -> list[Any]:
     variables, mca = dict(step.environment), dict(step.mca)
     if argv[0] != "/usr/bin/mpirun":
         assert argv[:-1] == ["/bin/bash", "--norc", "-c"]
@@ -86,7 +88,7 @@ def step_told(step: Any, argv: list[str]) -> list[Any]:
     return [where, processes, text, *more]
 
 
-def data_told(manifest: Manifest) -> str:
+def data_line(manifest: Manifest) -> str:
     data = manifest.training_data
     if isinstance(data, FolderReference):
         return f"folder {data.path}"
@@ -96,30 +98,30 @@ def data_told(manifest: Manifest) -> str:
     return f"{data.place} of {data.connection.endpoint_url}, {'copied' if data.copied else 'mounted'}"
 
 
-def results_told(manifest: Manifest) -> str:
+def results_line(manifest: Manifest) -> str:
     results = manifest.training_results
     if isinstance(results, BucketReference):
         return f"{results.place} of {results.connection.endpoint_url}"
     return f"folder {results.place}" if isinstance(results, FolderReference) else f"NFS {results.place}"
 
 
-def limits_told(plan: RunPlan) -> str:
+def limits_line(plan: RunPlan) -> str:
     memory = shown_size(plan.limits.memory) if plan.limits.memory else ""
     return ", ".join(filter(None, [memory, f"{plan.limits.cpus:g} CPUs" if plan.limits.cpus else ""]))
 
 
 def expected(file: Path) -> dict[str, Any]:
-    reported: dict[str, Any] = yaml.safe_load(file.with_suffix(".plan").read_text())
-    for step in reported["steps"]:
+    written: dict[str, Any] = yaml.safe_load(file.with_suffix(".plan").read_text())
+    for step in written["steps"]:
         step[2] = step[2].replace("STOP", STOP, 1).replace("PIPE", PIPE, 1)
-    return reported
+    return written
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_an_old_manifest_runs_as_it_ran(file: Path, tmp_path: Path) -> None:
     found = checked(file, ROWS)
     plan = plan_of(found.manifest, tmp_path)
-    assert as_told(found, plan) == expected(file)
+    assert as_plan_file(found, plan) == expected(file)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

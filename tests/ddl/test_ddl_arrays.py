@@ -70,7 +70,7 @@ def test_nothing_is_reduced_without_a_word_to_the_engine() -> None:
     assert engine.messages == []
 
 
-def test_what_an_element_stands_for_is_told_where_it_travels_as_something_else() -> None:
+def test_what_an_element_stands_for_is_reported_where_it_travels_as_something_else() -> None:
     engine = TwinEngine()
     reduce_arrays(engine, "mixed", make([((2,), "float16"), ((3,), "uint8"), ((2, 2), "complex64")]), average=False)
     assert engine.elements == ["", "uint8", "complex64"]

@@ -1,4 +1,4 @@
-"""What a process is told of the others, and what importing `ddl` does about it: each in a process of its own."""
+"""What a process knows of the others, and what importing `ddl` does about it: each in a process of its own."""
 
 import pytest
 from ddl.environment import Place, read_place

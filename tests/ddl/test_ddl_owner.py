@@ -1,4 +1,4 @@
-"""Which process of a rank has the engine: what is recorded, and who is told what. Real processes of this machine."""
+"""Which process of a rank has the engine: what is recorded, and who gets which error. Real processes."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ def no_callbacks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
 
 
-def test_callbacks_are_told_in_their_order_and_may_change_what_is_returned() -> None:
+def test_callbacks_are_reported_in_their_order_and_may_change_what_is_returned() -> None:
     seen: list[Any] = []
 
     def look(*given: Any) -> None:

@@ -22,7 +22,7 @@ def kind() -> str:
 
 
 class Worker:
-    """A thread that does one thing after the other for others, and ends when it is told."""
+    """A thread that does one thing after the other for others, and ends when it is asked to."""
 
     def __init__(self, name: str | None = None) -> None:
         self._turn, self._done = threading.Semaphore(0), threading.Semaphore(0)
@@ -59,7 +59,7 @@ def test_what_cannot_be_a_name_is_refused(kind: str, name: str) -> None:
         threads.key(kind, name)
 
 
-def test_one_thread_after_another_is_told_by_its_name_without_numbers(kind: str) -> None:
+def test_one_thread_after_another_is_known_by_its_name_without_numbers(kind: str) -> None:
     found = [threads.key(kind)]
     for name in ("Thread-8 (work)", "Thread-21 (work)"):
         worker = Worker(name)
@@ -71,7 +71,7 @@ def test_one_thread_after_another_is_told_by_its_name_without_numbers(kind: str)
 
 
 @pytest.mark.parametrize(("first", "second"), [(9, 10), (99, 100), (2, 3)])
-def test_threads_of_one_name_are_told_by_their_order_whoever_comes_first(kind: str, first: int, second: int) -> None:
+def test_threads_of_one_name_are_known_by_their_order_whoever_is_first(kind: str, first: int, second: int) -> None:
     workers = [Worker(f"Thread-{number} (work)") for number in (second, first)]
     found = [worker(lambda at=at: threads.key(f"{kind} {at}")) for at, worker in enumerate(workers)]
     for worker in workers:

@@ -44,7 +44,7 @@ def test_hosts_of_one_kind_are_fit() -> None:
         ({"machine": "ppc64le"}, "b: processors differ: ppc64le; a has x86_64"),
     ],
 )
-def test_what_does_not_fit_is_told_with_what_to_do(other: dict, says: str) -> None:
+def test_what_does_not_fit_is_reported_with_what_to_do(other: dict, says: str) -> None:
     (fault,) = faults([GOOD, replace(GOOD, name="b", **other)])
     assert says in fault
     assert "\n  next: " in fault

@@ -35,7 +35,7 @@ def test_broadcasts_from_every_rank_are_exact_and_so_is_gathering(ranks: Callabl
     assert done.stdout.count("RIGHT") == 3
 
 
-def test_what_ranks_differ_about_is_told_to_all(ranks: Callable) -> None:
+def test_what_ranks_differ_about_is_reported_to_all(ranks: Callable) -> None:
     done = ranks(3, "unlike.py", "torch")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("WENT ON") == 3
@@ -93,7 +93,7 @@ def test_workers_that_load_data_may_import_ddl(ranks: Callable, way: str) -> Non
     assert done.stderr.count("ddl: rank ") == 2, done.stderr
 
 
-def test_a_forked_child_that_trains_its_ranks_model_is_told_and_alone_fails(ranks: Callable) -> None:
+def test_a_forked_child_that_trains_its_ranks_model_is_reported_and_alone_fails(ranks: Callable) -> None:
     done = ranks(2, "workers.py", "child")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("right") == 2

@@ -23,7 +23,7 @@ NO_ANSWER = EngineFacts(said="Cannot connect to the Docker daemon")
 DENIED = EngineFacts(said="permission denied while trying to connect to the Docker daemon socket")
 
 
-def reported(finding: Finding) -> tuple[str, str]:
+def verdict_and_found(finding: Finding) -> tuple[str, str]:
     return finding.verdict.value, finding.found
 
 
@@ -59,11 +59,14 @@ def test_engine_and_account(engine: EngineFacts, account: str, of_engine: str) -
 
 def test_podman_counts_otherwise() -> None:
     of_podman = asked("podman-1", engine="podman")
-    assert reported(checks.engine(facts_of("podman"), of_podman))[0] == "ok"
-    assert reported(checks.engine(replace(GOOD, engine=EngineFacts("3.4.4")), of_podman)) == ("fail", "podman 3.4.4")
+    assert verdict_and_found(checks.engine(facts_of("podman"), of_podman))[0] == "ok"
+    assert verdict_and_found(checks.engine(replace(GOOD, engine=EngineFacts("3.4.4")), of_podman)) == (
+        "fail",
+        "podman 3.4.4",
+    )
 
 
-def test_how_an_account_gets_leave_is_told() -> None:
+def test_the_hint_says_how_an_account_gets_leave() -> None:
     finding = checks.account(replace(GOOD, engine=DENIED), asked())
     assert finding.found.startswith("trainer may not use docker: permission denied")
     assert "usermod -aG docker trainer" in finding.hint
@@ -97,7 +100,7 @@ def test_room(free: int | None, verdict: str) -> None:
 def test_a_scratch_folder_that_may_not_be_written() -> None:
     facts = replace(GOOD, scratch=Room("/var", 100 * checks.GB, writable=False))
     finding = checks.disk_of_scratch(facts, asked())
-    assert reported(finding) == ("fail", "trainer may not write in /var")
+    assert verdict_and_found(finding) == ("fail", "trainer may not write in /var")
     assert "install -d -o trainer /var/tmp/toolkit" in finding.hint
 
 
@@ -114,11 +117,11 @@ def test_a_scratch_folder_that_may_not_be_written() -> None:
     ],
 )
 def test_clock(offset: float | None, verdict: str, found: str) -> None:
-    assert reported(checks.clock(replace(GOOD, clock_offset=offset), asked())) == (verdict, found)
+    assert verdict_and_found(checks.clock(replace(GOOD, clock_offset=offset), asked())) == (verdict, found)
 
 
 def test_locked_memory_matters_where_rdma_is() -> None:
-    assert reported(checks.memlock(GOOD, asked())) == (
+    assert verdict_and_found(checks.memlock(GOOD, asked())) == (
         "warn",
         "65536 KiB of memory may be locked, and there are RDMA devices",
     )
@@ -135,13 +138,16 @@ def test_shared_memory() -> None:
 def test_sshd_s_limits() -> None:
     names = tuple(f"p100-{number}" for number in range(1, 13))
     usual = replace(GOOD, sshd=SshdLimits("10:30:100", 10, effective=True))
-    assert reported(checks.sshd(usual, asked(*names))) == ("ok", "MaxStartups 10:30:100, MaxSessions 10")
+    assert verdict_and_found(checks.sshd(usual, asked(*names))) == ("ok", "MaxStartups 10:30:100, MaxSessions 10")
     gate = checks.sshd(usual, asked(*names, jump="me@p100-1:22"))
-    assert reported(gate) == ("warn", "MaxStartups 10:30:100, MaxSessions 10, and it is the jump host of 11 hosts")
+    assert verdict_and_found(gate) == (
+        "warn",
+        "MaxStartups 10:30:100, MaxSessions 10, and it is the jump host of 11 hosts",
+    )
     assert checks.sshd(usual, asked(*names[:11], jump="me@p100-1")).verdict is Verdict.OK
     assert checks.sshd(usual, asked(*names, jump="me@elsewhere")).verdict is Verdict.OK
     few = checks.sshd(GOOD, asked())
-    assert reported(few) == (
+    assert verdict_and_found(few) == (
         "warn",
         "MaxStartups 10:30:60, MaxSessions 4, as its configuration or OpenSSH's default has it",
     )
@@ -159,37 +165,40 @@ def test_sshd_s_limits() -> None:
     ],
 )
 def test_gpus_as_the_inventory_says(wanted: Gpu | None, verdict: str, found: str) -> None:
-    assert reported(checks_gpu.gpu(GOOD, asked("p100-1", gpu=wanted))) == (verdict, found)
+    assert verdict_and_found(checks_gpu.gpu(GOOD, asked("p100-1", gpu=wanted))) == (verdict, found)
 
 
 def test_a_run_without_gpus_asks_for_no_gpu() -> None:
     question = replace(asked(), on_cpu=True)
-    assert reported(checks_gpu.gpu(GOOD, question)) == (
+    assert verdict_and_found(checks_gpu.gpu(GOOD, question)) == (
         "ok",
         "the manifest asks for no GPU; it has 4 × p100, which this run does not get",
     )
     for check in (checks_gpu.driver, checks_gpu.gpu_errors, checks_gpu.gpu_memory):
-        assert reported(check(replace(GOOD, gpus=(), driver=""), question)) == ("ok", "the manifest asks for no GPU")
+        assert verdict_and_found(check(replace(GOOD, gpus=(), driver=""), question)) == (
+            "ok",
+            "the manifest asks for no GPU",
+        )
 
 
 def test_gpus_that_are_not_there() -> None:
     facts = replace(GOOD, gpus=(), gpu_trouble="NVIDIA-SMI has failed")
     says = "no GPU, and the cluster's file says 4 × p100"
-    assert reported(checks_gpu.gpu(facts, asked())) == ("fail", f"{says}: NVIDIA-SMI has failed")
-    assert reported(checks_gpu.gpu(replace(facts, gpu_trouble=""), asked())) == (
+    assert verdict_and_found(checks_gpu.gpu(facts, asked())) == ("fail", f"{says}: NVIDIA-SMI has failed")
+    assert verdict_and_found(checks_gpu.gpu(replace(facts, gpu_trouble=""), asked())) == (
         "fail",
         f"{says}: there is no nvidia-smi that lists any",
     )
 
 
 def test_memory_errors_and_memory_in_use_name_the_gpu() -> None:
-    assert reported(checks_gpu.gpu_errors(GOOD, asked())) == ("fail", "GPU 3 has 2 uncorrected memory errors")
-    assert reported(checks_gpu.gpu_memory(GOOD, asked())) == ("warn", "GPU 2: 9821 of 16384 MiB in use")
+    assert verdict_and_found(checks_gpu.gpu_errors(GOOD, asked())) == ("fail", "GPU 3 has 2 uncorrected memory errors")
+    assert verdict_and_found(checks_gpu.gpu_memory(GOOD, asked())) == ("warn", "GPU 2: 9821 of 16384 MiB in use")
     well = replace(GOOD, gpus=GOOD.gpus[:2])
-    assert reported(checks_gpu.gpu_errors(well, asked())) == ("ok", "no uncorrected memory errors")
-    assert reported(checks_gpu.gpu_memory(well, asked())) == ("ok", "free")
+    assert verdict_and_found(checks_gpu.gpu_errors(well, asked())) == ("ok", "no uncorrected memory errors")
+    assert verdict_and_found(checks_gpu.gpu_memory(well, asked())) == ("ok", "free")
     off = replace(GOOD, gpus=(replace(GOOD.gpus[0], ecc="Disabled", ecc_errors=None),))
-    assert reported(checks_gpu.gpu_errors(off, asked())) == ("warn", "ECC is off on GPU 0")
+    assert verdict_and_found(checks_gpu.gpu_errors(off, asked())) == ("warn", "ECC is off on GPU 0")
 
 
 NEED = DriverNeed(Version("525.60.13"), "CUDA 12.5", "NVIDIA")
@@ -207,7 +216,7 @@ NEED = DriverNeed(Version("525.60.13"), "CUDA 12.5", "NVIDIA")
 )
 def test_driver(driver: str, verdict: str, found: str) -> None:
     question = replace(asked(), driver=NEED, last_drivers=(LastDriver("p100", 580, "Pascal"),))
-    assert reported(checks_gpu.driver(replace(GOOD, driver=driver), question)) == (verdict, found)
+    assert verdict_and_found(checks_gpu.driver(replace(GOOD, driver=driver), question)) == (verdict, found)
 
 
 def test_what_the_table_asks_of_a_driver() -> None:
@@ -224,33 +233,36 @@ def test_what_the_table_asks_of_a_driver() -> None:
 
 def test_a_container_sees_the_gpus_or_it_is_said_why_not() -> None:
     listed = "".join(f"GPU {one.index}: {one.name} (UUID: {one.uuid})\n" for one in GOOD.gpus)
-    assert reported(checks_gpu.gpu_container(GOOD, listed)) == ("ok", "a container sees 4 × p100")
-    assert reported(checks_gpu.gpu_container(GOOD, listed.splitlines()[0])) == (
+    assert verdict_and_found(checks_gpu.gpu_container(GOOD, listed)) == ("ok", "a container sees 4 × p100")
+    assert verdict_and_found(checks_gpu.gpu_container(GOOD, listed.splitlines()[0])) == (
         "fail",
         "a container does not see GPU 1, 2, 3",
     )
     refused = "could not select device driver with capabilities: [[gpu]]"
-    assert reported(checks_gpu.gpu_container(GOOD, "", refused)) == (
+    assert verdict_and_found(checks_gpu.gpu_container(GOOD, "", refused)) == (
         "fail",
         f"a container with GPUs does not start: {refused}",
     )
-    assert reported(checks_gpu.gpu_container(GOOD, None, "no image")) == ("skipped", "no image")
+    assert verdict_and_found(checks_gpu.gpu_container(GOOD, None, "no image")) == ("skipped", "no image")
 
 
 def test_one_address_in_the_network() -> None:
-    assert reported(checks_network.network(GOOD, asked())) == ("ok", "10.0.0.1 on enp130s0f0")
-    assert reported(checks_network.link(GOOD, asked())) == ("ok", "enp130s0f0: MTU 9000, 100000 Mb/s")
+    assert verdict_and_found(checks_network.network(GOOD, asked())) == ("ok", "10.0.0.1 on enp130s0f0")
+    assert verdict_and_found(checks_network.link(GOOD, asked())) == ("ok", "enp130s0f0: MTU 9000, 100000 Mb/s")
     elsewhere = Asked(replace(cluster_of("p100-1"), network="10.1.0.0/16"))
     finding = checks_network.network(GOOD, elsewhere)
-    assert reported(finding) == ("fail", "it needs one address in the cluster's network 10.1.0.0/16, and has none")
+    assert verdict_and_found(finding) == (
+        "fail",
+        "it needs one address in the cluster's network 10.1.0.0/16, and has none",
+    )
     assert checks_network.link(GOOD, elsewhere).verdict is Verdict.SKIPPED
     slow = replace(GOOD, interfaces=(replace(GOOD.interfaces[2], speed=100),))
-    assert reported(checks_network.link(slow, asked())) == ("warn", "enp130s0f0: MTU 9000, 100 Mb/s")
+    assert verdict_and_found(checks_network.link(slow, asked())) == ("warn", "enp130s0f0: MTU 9000, 100 Mb/s")
 
 
 def test_adapters_without_device_files() -> None:
-    assert reported(checks_network.rdma(GOOD, asked())) == ("ok", "mlx5_0")
-    assert reported(checks_network.rdma(replace(GOOD, rdma_devices=()), asked())) == (
+    assert verdict_and_found(checks_network.rdma(GOOD, asked())) == ("ok", "mlx5_0")
+    assert verdict_and_found(checks_network.rdma(replace(GOOD, rdma_devices=()), asked())) == (
         "warn",
         "mlx5_0 without /dev/infiniband",
     )
@@ -269,7 +281,7 @@ def test_on_this_machine_alone_there_is_no_network_to_check() -> None:
 def test_hosts_that_are_alike_and_one_that_is_not() -> None:
     names = ("p100-1", "p100-2", "p100-3")
     same = [replace(GOOD, name=name) for name in names]
-    assert {reported(one) for one in alike(same, asked(*names))} == {("ok", "as the others are")}
+    assert {verdict_and_found(one) for one in alike(same, asked(*names))} == {("ok", "as the others are")}
     other = replace(
         same[2],
         cpus=28,
@@ -304,13 +316,13 @@ def test_hosts_are_compared_with_those_that_shall_be_the_same() -> None:
 def test_a_bridge_that_every_host_has_for_itself_is_no_network_that_they_share() -> None:
     first, second = replace(GOOD, name="h1"), replace(GOOD, name="h2", boot="another")
     found = checks_network.own_address([first, second], "172.17.0.0/16")
-    assert [reported(one) for one in found] == [
+    assert [verdict_and_found(one) for one in found] == [
         ("ok", "172.17.0.1 is no other host's"),
         ("fail", "h1 has 172.17.0.1, too"),
     ]
     twice = checks_network.own_address([first, replace(GOOD, name="h2")], "172.17.0.0/16")
-    assert reported(twice[1]) == ("warn", "h2 and h1 are one machine: 172.17.0.1")
-    assert {reported(one)[0] for one in checks_network.own_address([first, second], "")} == {"ok"}
+    assert verdict_and_found(twice[1]) == ("warn", "h2 and h1 are one machine: 172.17.0.1")
+    assert {verdict_and_found(one)[0] for one in checks_network.own_address([first, second], "")} == {"ok"}
 
 
 def with_addresses(*found: tuple[str, str], firewall: str = "") -> HostFacts:
@@ -324,7 +336,7 @@ INSIDE = (("lo", "127.0.0.1"), ("lo", "::1"), ("eth0", "10.0.0.7"), ("eth0", "fe
 
 def test_a_host_that_is_reached_from_the_clusters_network_alone() -> None:
     found = checks_network.other_networks(with_addresses(*INSIDE, ("br-0a1b", "172.23.0.1")), asked())
-    assert reported(found) == ("ok", "it has no address outside 10.0.0.0/16")
+    assert verdict_and_found(found) == ("ok", "it has no address outside 10.0.0.0/16")
 
 
 @pytest.mark.parametrize(

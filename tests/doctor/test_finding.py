@@ -6,7 +6,7 @@ import pytest
 
 from toolkit.doctor.examine import short
 from toolkit.doctor.finding import Verdict, counts, fail, ok, refuse, skipped, warn
-from toolkit.doctor.report import reported, summary
+from toolkit.doctor.report import report_lines, summary
 from toolkit.errors import Code, ToolkitError
 from toolkit.hosts.cluster_hosts import Answer
 
@@ -28,8 +28,8 @@ def test_every_verdict_is_counted() -> None:
     assert summary(MIXED[:1] * 2, 1) == "1 host: 2 ok, 0 warnings, 0 failures"
 
 
-def test_what_is_not_ok_is_told_host_by_host() -> None:
-    assert [line for line, _ in reported(MIXED)] == [
+def test_what_is_not_ok_is_reported_host_by_host() -> None:
+    assert [line for line, _ in report_lines(MIXED)] == [
         "h1",
         "  warn     memlock          64 KiB",
         "           next:            more",
@@ -38,13 +38,13 @@ def test_what_is_not_ok_is_told_host_by_host() -> None:
         "h2",
         "  skipped  2 checks         no answer (reach, bucket)",
     ]
-    assert "  ok       clock            0.0 s ahead" in [line for line, _ in reported(MIXED, verbose=True)]
+    assert "  ok       clock            0.0 s ahead" in [line for line, _ in report_lines(MIXED, verbose=True)]
 
 
-def test_hosts_of_which_all_is_the_same_are_told_together() -> None:
+def test_hosts_of_which_all_is_the_same_are_reported_together() -> None:
     both = [fail(host, "fuse", "/dev/fuse is missing", "modprobe fuse") for host in ("h1", "h2")]
-    assert next(line for line, _ in reported(both)) == "h1, h2"
-    assert len(reported(both)) == 3
+    assert next(line for line, _ in report_lines(both)) == "h1, h2"
+    assert len(report_lines(both)) == 3
 
 
 def test_a_launch_is_refused_with_every_failure_its_host_and_its_mend() -> None:

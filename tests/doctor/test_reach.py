@@ -53,7 +53,7 @@ def test_a_firewall_before_the_ports_of_runs_is_seen() -> None:
     )
 
 
-def test_one_pair_that_does_not_meet_is_told_of_the_one_who_tried() -> None:
+def test_one_pair_that_does_not_meet_is_reported_of_the_one_who_tried() -> None:
     cut = {host: Probes(answers(host)) for host in HOSTS}
     cut["h1"] = Probes(answers("h1", h2={}))
     found = reported(cut)
@@ -61,7 +61,7 @@ def test_one_pair_that_does_not_meet_is_told_of_the_one_who_tried() -> None:
     assert [found[host][0] for host in HOSTS[1:]] == ["ok", "ok", "ok"]
 
 
-def test_of_two_hosts_the_one_who_tried_is_told() -> None:
+def test_of_two_hosts_the_one_who_tried_is_reported() -> None:
     two = TARGETS[:2]
     by = {"h1": Probes({("10.0.0.2", 20000): "No route to host"}), "h2": Probes(answers("h2"))}
     found = {one.host: one.verdict.value for one in reach(two, by)}

@@ -27,7 +27,7 @@ deadlines: {{start: 60, stop: {stop}, store: {store}}}
 
 @dataclass(frozen=True)
 class Expected:
-    """How the run must end. `names` is found in its reason, and on the screen first in a line of `told`."""
+    """How the run must end. `names` is found in its reason, and on the screen first in a line of `reported`."""
 
     number: str
     fault: str

@@ -15,7 +15,7 @@ from pathlib import Path
 
 LOST_SECONDS = 15
 STOP_SECONDS = 5
-_COLUMNS = ("#", "what was done to the run", "it ended", "told after", "over after", "left behind")
+_COLUMNS = ("#", "what was done to the run", "it ended", "reported after", "over after", "left behind")
 _TEXT = """# Faults: what was done to runs, and what became of them
 
 Each row was written by its test of `tox -e faults`, which may be run in parts: a row may be older than its neighbour.
@@ -23,7 +23,7 @@ A test does its fault to a real run (real engines, S3 servers, sshd, mpirun) and
 leaves anything behind that is not named here, or a file that a program had closed is neither in the bucket with the
 right checksum nor named as not stored. Do not edit it by hand.
 
-`told after` is from the fault to the first line on a follower's screen that names it, host or rank included; `over
+`reported after` is from the fault to the first line on a follower's screen that names it, host or rank included; `over
 after` until the command had ended and nothing more of the run was there. Seconds, of one run each, on a machine that
 did other things too; where there were several runs, the longest. Numbers are those of the table in the tests'
 modules.
@@ -44,7 +44,7 @@ _ATTACKS = 11
 
 @dataclass(frozen=True)
 class Row:
-    """One fault. `told` and `over` in seconds; None where there is nothing to tell."""
+    """One fault. `reported` and `over` in seconds; None where there is nothing to tell."""
 
     number: str
     fault: str
@@ -60,7 +60,7 @@ class Row:
 
 
 class Page:
-    """The page at `file`; one without a file keeps what is told to itself."""
+    """The page at `file`; one without a file prints nothing."""
 
     def __init__(self, file: Path | None = None) -> None:
         self._file = file
@@ -76,9 +76,9 @@ class Page:
         self.write()
 
     def lost(self, fault: str, reported: float) -> None:
-        """A host was lost: it must be told soon."""
+        """A host was lost: it must be reported soon."""
         if reported > LOST_SECONDS:
-            self.loud.append(f"TOO LATE: {fault}: told after {reported:.1f} s, wanted {LOST_SECONDS} s")
+            self.loud.append(f"TOO LATE: {fault}: reported after {reported:.1f} s, wanted {LOST_SECONDS} s")
 
     def stopped(self, fault: str, over: float, stop: int) -> None:
         """A run was stopped: it must be over soon."""

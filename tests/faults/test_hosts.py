@@ -146,7 +146,7 @@ def test_a_scratch_disk_that_is_full_is_named(
     lab: RealLab, cluster: Path, tmp_path: Path, page: Page, rank: int
 ) -> None:
     """5: the engine's volumes lie on a file system of 150 MB, and the rank there writes 400. What it had closed is
-    stored, its last words are told, though nothing can be written there any more."""
+    stored, its last report arrives, though nothing can be written there any more."""
     host = lab.hosts[rank]
     on(host, "mount -t tmpfs -o size=150m tmpfs /var/lib/docker/volumes")
     try:

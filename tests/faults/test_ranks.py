@@ -57,7 +57,7 @@ def memory_can_be_limited() -> bool:
 
 
 @pytest.mark.skipif(not memory_can_be_limited(), reason="this machine's engine has no memory limits")
-def test_a_rank_that_meets_its_memory_limit_is_told_as_that(bench: Bench, tmp_path: Path, page: Page) -> None:
+def test_a_rank_that_meets_its_memory_limit_is_reported_as_that(bench: Bench, tmp_path: Path, page: Page) -> None:
     run = LocalRun(bench, tmp_path / "run", "python program.py 10 0.1 20000", EATS)
     run.launch().until("learner-2")
     run.shell.until("part-1-0")

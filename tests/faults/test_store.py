@@ -128,7 +128,7 @@ def lose_words(run: LocalRun) -> None:
         file.unlink()
 
 
-def test_keys_that_are_revoked_in_the_middle_are_told_as_that(
+def test_keys_that_are_revoked_in_the_middle_are_reported_as_that(
     bench: Bench, tmp_path: Path, page: Page, server: S3Server
 ) -> None:
     run = run_on(bench, tmp_path / "run", server)
@@ -152,7 +152,7 @@ def test_keys_that_are_revoked_in_the_middle_are_told_as_that(
     kept_then_rescued(run, page, expected, threading.Thread(target=hint))
 
 
-def test_a_bucket_that_is_full_is_told_as_that(bench: Bench, tmp_path: Path, page: Page) -> None:
+def test_a_bucket_that_is_full_is_reported_as_that(bench: Bench, tmp_path: Path, page: Page) -> None:
     folder = tmp_path / "store"
     folder.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", folder], check=True)
@@ -165,7 +165,7 @@ def test_a_bucket_that_is_full_is_told_as_that(bench: Bench, tmp_path: Path, pag
         def hint() -> None:
             subprocess.run(["mount", "-o", "remount,size=100m", folder], check=True)
 
-        # rclone's server says no more than 500 of it: so it is not told as full, as it is of a store that says so.
+        # rclone's server says no more than 500 of it: so it is not reported as full, as it is of a store that says so.
         expected = Expected(
             "5",
             "the bucket's disk is full",

@@ -60,7 +60,7 @@ def pin(name: str, archive: str = "debian") -> DebPin:
     )
 
 
-def test_what_the_pool_lacks_is_fetched_and_told(tmp_path: Path, archive: str) -> None:
+def test_what_the_pool_lacks_is_fetched_and_reported(tmp_path: Path, archive: str) -> None:
     pool, reported, debs = Pool(tmp_path / "pool"), list[Fetching](), [pin("one"), pin("two")]
     fetch_debs(debs, suite(archive), pool, reported.append)
     assert [pool.path(deb).read_bytes()[:3] for deb in debs] == [b"one", b"two"]

@@ -75,7 +75,7 @@ def test_a_wheel_that_is_not_what_the_lock_says_is_refused(tmp_path: Path, shop:
     assert list(pool.folder.iterdir()) == []
 
 
-def test_a_wheel_that_is_gone_is_told_with_pips_words(tmp_path: Path, shop: Path) -> None:
+def test_a_wheel_that_is_gone_is_reported_with_pips_words(tmp_path: Path, shop: Path) -> None:
     wanted = replace(pin(shop), version="1.1", file="tiny-1.1-py3-none-any.whl")
     with pytest.raises(ToolkitError) as caught:
         fetch_wheels([wanted], "3.11", Pool(tmp_path / "pool"), lambda _: None)

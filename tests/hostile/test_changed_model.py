@@ -80,7 +80,7 @@ def test_a_changed_object_is_refused_by_name(trained: Operator, key: str, change
 def test_an_object_that_the_run_did_not_write_is_named(trained: Operator) -> None:
     trained.put(f"{RUN}/model/assets/planted", b"planted")
     assert collect(trained).unchecked == ("model/assets/planted",)
-    assert collect(trained).unchecked == ("model/assets/planted",), "it is told each time"
+    assert collect(trained).unchecked == ("model/assets/planted",), "it is reported each time"
 
 
 @pytest.mark.parametrize("forgery", ["gone", "another", "more", "empty", "huge line"])

@@ -124,7 +124,7 @@ def test_the_key_files_that_the_manifest_names_are_left_out(code: Path) -> None:
         *(".git/config", "__pycache__/train.cpython-311.pyc", ".venv/bin/python", ".hg/hgrc"),
     ],
 )
-def test_places_of_keys_history_and_editors_copies_are_left_out_and_told(code: Path, name: str) -> None:
+def test_places_of_keys_history_and_editors_copies_are_left_out_and_reported(code: Path, name: str) -> None:
     write(code, name, CANARY)
     found = submitted(code)
     assert names(found) == ["train.py"]
@@ -361,7 +361,7 @@ def test_pipes_and_sockets_are_named_and_never_opened(code: Path) -> None:
     assert refused(code) == ["listener: neither a file nor a folder", "pipe: neither a file nor a folder"]
 
 
-def test_names_that_are_not_utf8_or_that_a_terminal_obeys_are_told_as_they_can_be_shown(code: Path) -> None:
+def test_names_that_are_not_utf8_or_that_a_terminal_obeys_are_reported_as_they_can_be_shown(code: Path) -> None:
     Path(os.fsdecode(os.fsencode(code) + b"/caf\xe9.py")).write_text("x")
     (code / "lib\x1b[2J").symlink_to("none")
     assert refused(code) == [
@@ -370,7 +370,7 @@ def test_names_that_are_not_utf8_or_that_a_terminal_obeys_are_told_as_they_can_b
     ]
 
 
-def test_every_problem_is_told_at_once_and_never_more_than_a_screen(code: Path) -> None:
+def test_every_problem_is_reported_at_once_and_never_more_than_a_screen(code: Path) -> None:
     for number in range(50):
         (code / f"broken-{number:02}").symlink_to("none")
     reported = refused(code)
@@ -419,7 +419,7 @@ def test_an_ignore_file_that_is_none_is_an_error(code: Path, text: bytes) -> Non
         submitted(code)
 
 
-def test_where_all_is_left_out_it_is_told_why(code: Path) -> None:
+def test_where_all_is_left_out_the_reason_is_reported(code: Path) -> None:
     write(code, ".toolkitignore", "*\n")
     with pytest.raises(ToolkitError) as caught:
         submitted(code)
@@ -434,7 +434,7 @@ def test_a_folder_of_the_ignore_files_name_is_an_error(code: Path) -> None:
         submitted(code)
 
 
-# what is told before a run
+# what is reported before a run
 def test_a_dry_run_tells_the_code_what_is_hidden_and_what_is_left_out(code: Path, tmp_path: Path) -> None:
     write(code, ".flake8", "[flake8]\n")
     write(code, ".env", f"KEY={CANARY}\n")

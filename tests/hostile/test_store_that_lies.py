@@ -26,7 +26,7 @@ class Liar(ThreadingHTTPServer):
         self.keys: list[str] = []
         self.endless = ""
         self.length = 1
-        self.length_told = ""
+        self.length_claimed = ""
         self.sent = 0
 
     @property
@@ -45,7 +45,7 @@ class Answer(BaseHTTPRequestHandler):
             self._send(f"<ListBucketResult>{more}{items}</ListBucketResult>".encode())
             return
         self.send_response(200)
-        self.send_header("Content-Length", self.server.length_told or str(self.server.length))
+        self.send_header("Content-Length", self.server.length_claimed or str(self.server.length))
         self.end_headers()
         try:
             while self.server.sent < self.server.length:
@@ -106,9 +106,9 @@ def test_an_object_that_grows_does_not_fill_the_disk(liar: Liar, tmp_path: Path)
     assert liar.sent < 64 << 20
 
 
-@pytest.mark.parametrize("reported", ["3, 3", "many", "-1"])
-def test_a_length_that_is_none_is_an_error_and_no_traceback(liar: Liar, tmp_path: Path, reported: str) -> None:
-    liar.length_told = reported
+@pytest.mark.parametrize("length", ["3, 3", "many", "-1"])
+def test_a_length_that_is_none_is_an_error_and_no_traceback(liar: Liar, tmp_path: Path, length: str) -> None:
+    liar.length_claimed = length
     with pytest.raises(ToolkitError):
         liar.store.get("bucket", StoredObject("run/a", 100, ""), tmp_path / "a", lambda _: None)
 

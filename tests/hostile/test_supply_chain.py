@@ -151,7 +151,7 @@ def archive(tmp_path: Path) -> Iterator[Suite]:
 
 
 @pytest.mark.parametrize("damage", ["poisoned", "empty", "cut off", "unreadable link"])
-def test_a_damaged_file_is_dropped_fetched_again_and_told_in_one_line(
+def test_a_damaged_file_is_dropped_fetched_again_and_reported_in_one_line(
     archive: Suite, pool: Pool, damage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("http_proxy", "HTTP_PROXY"):

@@ -403,7 +403,7 @@ def test_the_time_to_connect_is_one_for_all_addresses(
 
 
 @pytest.mark.parametrize("address", ["no-such-host.invalid", "a..b", "x" * 70 + ".lab", "\u00e9" * 70])
-def test_a_name_that_is_none_is_told(tmp_path: Path, address: str) -> None:
+def test_a_name_that_is_none_is_reported(tmp_path: Path, address: str) -> None:
     error = failure(replace(way(1, tmp_path), address=address))
     assert error.context["reason"] == "unreachable"
     assert f"not reachable: {address}: " in error.what

@@ -100,7 +100,7 @@ def test_a_public_key_file_means_the_agents_key(tmp_path: Path, agent: Path) -> 
         assert try_keys(to) == ([own], [f"{tmp_path / name} (held by the agent): not accepted"])
 
 
-def test_a_public_key_file_whose_key_no_agent_holds_is_told(tmp_path: Path) -> None:
+def test_a_public_key_file_whose_key_no_agent_holds_is_reported(tmp_path: Path) -> None:
     make(tmp_path / "own")
     said = f"{tmp_path}/own.pub: is a public key, and the agent does not hold its private half"
     assert try_keys(replace(TO, identities=(tmp_path / "own.pub",), agent="")) == ([], [said])
@@ -119,14 +119,14 @@ def test_keys_are_tried_in_sshs_order(tmp_path: Path, agent: Path) -> None:
     assert try_keys(replace(to, any_key=False))[0] == [named, left, twice]
 
 
-@pytest.mark.parametrize(("reported", "asked"), [(None, True), ("", False), ("there", True), ("nothing-there", False)])
+@pytest.mark.parametrize(("setting", "asked"), [(None, True), ("", False), ("there", True), ("nothing-there", False)])
 def test_the_agent_that_is_asked(
-    tmp_path: Path, agent: Path, monkeypatch: pytest.MonkeyPatch, reported: str | None, asked: bool
+    tmp_path: Path, agent: Path, monkeypatch: pytest.MonkeyPatch, setting: str | None, asked: bool
 ) -> None:
     held = make(tmp_path / "held")
     add(agent, tmp_path / "held")
-    monkeypatch.setenv("SSH_AUTH_SOCK", str(agent) if reported is None else str(tmp_path / "elsewhere"))
-    sock = str(agent) if reported == "there" else reported
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(agent) if setting is None else str(tmp_path / "elsewhere"))
+    sock = str(agent) if setting == "there" else setting
     assert try_keys(replace(TO, any_key=True, agent=sock))[0] == ([held] if asked else [])
 
 
@@ -147,7 +147,7 @@ def test_an_ed25519_key_of_openssl_is_read(tmp_path: Path) -> None:
     assert len(try_keys(replace(TO, identities=(tmp_path / "id",)))[0]) == 1
 
 
-def test_what_is_no_key_is_told(tmp_path: Path) -> None:
+def test_what_is_no_key_is_reported(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "text").write_text("hello\n")
     (tmp_path / "large").write_bytes(bytes(2 << 20))
@@ -164,7 +164,7 @@ def test_what_is_no_key_is_told(tmp_path: Path) -> None:
     ]
 
 
-def test_a_usual_file_that_is_not_there_is_not_told() -> None:
+def test_a_usual_file_that_is_not_there_is_not_reported() -> None:
     to = replace(TO, identities=(Path(home(), ".ssh", "id_xmss"), Path(home(), ".ssh", "id_of_no_one")), agent="")
     assert [line.split(": ")[0] for line in try_keys(to)[1]] == [f"{home()}/.ssh/id_of_no_one"]
 
@@ -198,7 +198,7 @@ def test_a_host_that_takes_no_keys_is_shown_no_other(three: Destination) -> None
     assert said[1:] == ["the host takes no keys, only: password"]
 
 
-def test_a_host_that_hangs_up_after_many_keys_is_told(three: Destination) -> None:
+def test_a_host_that_hangs_up_after_many_keys_is_reported(three: Destination) -> None:
     gone = paramiko.AuthenticationException("Authentication failed: transport shut down or saw EOF")
     tried, said = try_keys(three, Door(REFUSED, gone, hangs_up=True))
     assert len(tried) == 2

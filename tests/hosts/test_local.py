@@ -62,8 +62,8 @@ def test_leaving_early_ends_the_command_and_its_children(monkeypatch: pytest.Mon
 def test_a_program_that_is_not_there_is_a_status_everywhere() -> None:
     lines: list[str] = []
     words = ["no-such-program"]
-    reported = "no-such-program: no such command on this machine"
+    expected = "no-such-program: no such command on this machine"
     assert (SHELL.run(words).status, SHELL.stream(words, lines.append), SHELL.feed(words, []).status) == (127, 127, 127)
-    assert lines == [reported]
-    with pytest.raises(CommandFailed, match=reported), SHELL.read(words) as pieces:
+    assert lines == [expected]
+    with pytest.raises(CommandFailed, match=expected), SHELL.read(words) as pieces:
         list(pieces)

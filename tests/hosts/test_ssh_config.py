@@ -237,7 +237,7 @@ def test_what_cannot_be_followed_is_an_error(tmp_path: Path) -> None:
         ("Host oak\n  ProxyJump -oProxyCommand=id\n", "invalid"),
     ],
 )
-def test_what_ssh_cannot_read_is_told_in_its_own_words(tmp_path: Path, text: str, said: str) -> None:
+def test_what_ssh_cannot_read_is_reported_in_its_own_words(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(ToolkitError) as caught:
         way(tmp_path, text, "oak")
     assert caught.value.code.label == "C104"
@@ -251,13 +251,13 @@ def test_what_ssh_does_only_without_a_command_keeps_no_one_out(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("name", ["User", "IdentityFile", "UserKnownHostsFile", "HostKeyAlias"])
-def test_a_setting_that_is_no_utf8_is_told_and_not_changed(tmp_path: Path, name: str) -> None:
+def test_a_setting_that_is_no_utf8_is_reported_and_not_changed(tmp_path: Path, name: str) -> None:
     (tmp_path / "config").write_bytes(f"{name} caf\xe9\n".encode("latin-1"))
     with pytest.raises(ToolkitError, match=f"ssh_config, {name.lower()}: not UTF-8"):
         destinations([Host("oak")], Access(), tmp_path / "config")
 
 
-def test_an_answer_that_is_not_sshs_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_is_not_sshs_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "ssh").write_text("#!/bin/sh\nprintf 'hostname oak\\nuser me\\nport x\\n'\n")
     (tmp_path / "ssh").chmod(0o700)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
@@ -273,7 +273,7 @@ def test_a_name_that_looks_like_an_option_is_none(tmp_path: Path) -> None:
     assert not (tmp_path / "made").exists()
 
 
-def test_without_ssh_on_this_machine_it_is_told_what_to_install(
+def test_without_ssh_on_this_machine_the_hint_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -368,12 +368,12 @@ def test_the_agent_is_the_one_that_ssh_config_names(value: str, socket: str | No
         ("/a  b", set(), ["/a  b"]),
     ],
 )
-def test_the_files_of_one_line_are_told_apart(text: str, there: set[str], files: list[str]) -> None:
+def test_the_files_of_one_line_are_distinguished(text: str, there: set[str], files: list[str]) -> None:
     assert list(split_files(text, there.__contains__)) == files
 
 
 @given(st.lists(st.from_regex(r"/[a-z]+( [a-z]+)*", fullmatch=True), min_size=1, max_size=5))
-def test_absolute_files_are_told_apart_whatever_blanks_they_have(files: list[str]) -> None:
+def test_absolute_files_are_distinguished_whatever_blanks_they_have(files: list[str]) -> None:
     assert list(split_files(" ".join(files), lambda _: False)) == files
 
 
@@ -398,7 +398,7 @@ def test_a_jump_host_is_read(text: str, hop: Hop) -> None:
     "text",
     ["", "@gate", "gate:", "gate:0", "gate:65536", "gate:22:22", "fe80::1", "[]", "a b", "gate/22", "a,b", "ssh://@g"],
 )
-def test_what_is_no_jump_host_is_told(text: str) -> None:
+def test_what_is_no_jump_host_is_reported(text: str) -> None:
     with pytest.raises(ValueError, match="expected user@host:port"):
         parse_hop(text)
 

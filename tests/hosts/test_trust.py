@@ -48,7 +48,7 @@ def test_an_unknown_key_is_recorded_only_where_a_file_keeps_it(tmp_path: Path) -
     assert "name a file as `known_hosts` in the cluster's file" in lost.hint
 
 
-def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     finding = Finding(to("a", files=(tmp_path / "file" / "known",)), KEY, Standing.UNKNOWN, None)
     with pytest.raises(ToolkitError, match="no key is recorded there"):

@@ -13,7 +13,7 @@ from toolkit.lock.pool import Pool
 from .test_stages import BASE
 
 
-def test_a_machine_without_mmdebstrap_is_told_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_mmdebstrap_the_hint_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ToolkitError, match="mmdebstrap is not installed") as caught:
         make_base(BASE, (), Pool(tmp_path / "pool"), tmp_path / "base.tar", lambda _: None)

@@ -79,7 +79,7 @@ def test_another_file_than_the_site_says_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"no tar at all", b"\x1f\x8b\x08\x00damaged", b"\xfd7zXZ\x00damaged"])
-def test_what_cannot_be_read_is_told_apart(tmp_path: Path, content: bytes) -> None:
+def test_what_cannot_be_read_is_distinguished(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "cuda.tar"
     file.write_bytes(content)
     with pytest.raises(ToolkitError, match="it cannot be read"):

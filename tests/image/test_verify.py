@@ -68,7 +68,7 @@ def test_the_instruction_that_made_a_file(path: str, instruction: str) -> None:
     assert instruction_of(path, STAGES) == instruction
 
 
-def test_settings_that_differ_are_told_and_nothing_is_the_same_as_none() -> None:
+def test_settings_that_differ_are_reported_and_nothing_is_the_same_as_none() -> None:
     one = StoredImage("sha256:a", 1, ImageConfig({"Env": ["A=1"], "Volumes": None}, (), ()))
     other = StoredImage("sha256:b", 1, ImageConfig({"Env": ["A=2"], "Volumes": {}}, (), ()))
     assert list(config_differences(one, other)) == ["configuration Env: ['A=1'], in the second build ['A=2']"]

@@ -41,7 +41,7 @@ def test_a_new_version_is_one_change_with_its_files(contents: Contents) -> None:
     ]
 
 
-def test_an_added_package_is_told_with_its_size(contents: Contents) -> None:
+def test_an_added_package_is_reported_with_its_size(contents: Contents) -> None:
     (change,) = differences(read(without("keras")), contents, {}, {}, 0).packages
     assert (change.what, change.old, change.new) == (ADDED, (), ("3.15.1",))
     assert change.grown == contents.by_key[f"python:keras:/{SITE}"].size
@@ -54,7 +54,7 @@ def test_files_of_a_package_that_kept_its_version_are_counted(contents: Contents
     )
 
 
-def test_files_of_no_package_are_told_by_folder(contents: Contents) -> None:
+def test_files_of_no_package_are_reported_by_folder(contents: Contents) -> None:
     files = {**without("motd"), "srv/a/b/c/d/e": "12345", "top": "1"}
     found = differences(contents, read(files), {}, {}, 0).files
     assert found == (
@@ -94,7 +94,7 @@ def test_settings_are_compared_one_by_one(contents: Contents) -> None:
     )
 
 
-def test_a_folder_that_came_with_its_files_is_not_told_and_an_empty_one_is(contents: Contents) -> None:
+def test_a_folder_that_came_with_its_files_is_not_reported_and_an_empty_one_is(contents: Contents) -> None:
     folder = contents.files["/opt"]
     file = contents.files["/etc/motd"]
     other = replace(

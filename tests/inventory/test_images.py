@@ -37,14 +37,14 @@ def test_the_beginning_of_one_images_name_or_id_is_enough(word: str, found: Engi
     assert pick(word, ALL) == found
 
 
-def test_the_beginning_of_several_is_told_with_all_of_them() -> None:
+def test_the_beginning_of_several_is_reported_with_all_of_them() -> None:
     with pytest.raises(ToolkitError) as caught:
         pick("tensorflow-2.19", ALL)
     assert [problem.what.split()[0] for problem in caught.value.problems] == [CPU.reference, CUDA.reference]
 
 
 @pytest.mark.parametrize("word", ["tensorflow-2.19-py3.11-cdua", "tensorflw-2.19-py3.11-cuda:222222222222"])
-def test_a_mistyped_name_is_told_the_nearest(word: str) -> None:
+def test_a_mistyped_name_gets_the_nearest_as_a_hint(word: str) -> None:
     with pytest.raises(ToolkitError) as caught:
         pick(word, ALL)
     assert caught.value.hint == f"did you mean {CUDA.reference}?"

@@ -57,7 +57,7 @@ def test_an_extra_is_followed_only_where_it_is_asked_for() -> None:
     ]
 
 
-def test_all_shortest_chains_of_a_root_are_told() -> None:
+def test_all_shortest_chains_of_a_root_are_reported() -> None:
     contents = of(
         python("a", Need(("b",)), Need(("c",))), python("b", Need(("d",))), python("c", Need(("d",))), python("d")
     )
@@ -89,7 +89,7 @@ def test_what_is_of_no_package_is_an_error(contents: Contents, name: str, what: 
         packages_named(name, contents)
 
 
-def test_a_mistyped_package_is_told_the_nearest(contents: Contents) -> None:
+def test_a_mistyped_package_gets_the_nearest_as_a_hint(contents: Contents) -> None:
     with pytest.raises(ToolkitError) as caught:
         packages_named("kears", contents)
     assert caught.value.hint == "did you mean keras?"

@@ -23,7 +23,7 @@ def inspected(number: int, *, running: bool = True, address: str = "172.20.0.2")
     }
 
 
-def test_hosts_are_told_in_the_order_of_their_numbers() -> None:
+def test_hosts_are_reported_in_the_order_of_their_numbers() -> None:
     found = read_hosts([inspected(number) for number in (10, 2, 1)], "lab")
     assert [host.name for host in found] == ["lab-1", "lab-2", "lab-10"]
 

@@ -91,7 +91,7 @@ def test_whatever_is_there_the_end_is_hosts_1_to_n(found: list[LabHost], wanted:
     assert asked(again, wanted) == Change((), (), tuple(range(1, wanted + 1)))
 
 
-def test_another_persons_lab_is_told_by_its_folder() -> None:
+def test_another_persons_lab_is_known_by_its_folder() -> None:
     other = Path("/home/you/.toolkit/labs/lab")
     assert foreign_folder(LAB, {LAB.folder}) is None
     assert foreign_folder(LAB, frozenset()) is None

@@ -80,7 +80,7 @@ def held(answer: Held | Taken) -> Held:
     return answer
 
 
-def test_a_second_run_is_told_who_has_the_host_and_since_when(bench: Bench) -> None:
+def test_a_second_run_learns_who_has_the_host_and_since_when(bench: Bench) -> None:
     first = lease("one")
     mine = held(bench.take(first))
     assert (mine.host, mine.lease) == ("h1", first)
@@ -300,7 +300,7 @@ def test_of_racing_heirs_exactly_one_takes_a_dead_runs_lease(bench: Bench) -> No
     assert bench.runs() == {one.lease.run: "held"}
 
 
-def test_a_taker_that_is_told_to_end_leaves_nothing(bench: Bench) -> None:
+def test_a_taker_that_is_stopped_leaves_nothing(bench: Bench) -> None:
     first, second = lease("one"), lease("two")
     at = int(time.time()) + 5  # asks for ever, so both wait
     record = f"{first.token} 000000 {at} 2026-01-02T03:04:05Z one * ann ann desk"

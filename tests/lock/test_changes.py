@@ -10,7 +10,7 @@ from .recipes import deb, wheel
 OLD = Lock("1", "2", (deb("bash"), deb("dash"), deb("gone")), (wheel("six"), wheel("absl")))
 
 
-def test_each_package_that_is_other_than_before_is_told() -> None:
+def test_each_package_that_is_other_than_before_is_reported() -> None:
     new = Lock("3", "2", (deb("bash", "2.0", "c" * 64), deb("dash"), deb("new")), (wheel("six", "1.1", "d" * 64),))
     assert changes(OLD, new) == (
         Change("deb", "bash", "1.0", "2.0"),
@@ -53,7 +53,7 @@ def test_without_added_debian_packages_the_image_has_the_frameworks_again() -> N
     assert changes_of_additions(FRAMEWORK, WITH_BC, alone) == (Change("deb", "bc", "1.0", ""),)
 
 
-def test_a_package_of_the_base_that_comes_newer_with_an_added_one_is_told() -> None:
+def test_a_package_of_the_base_that_comes_newer_with_an_added_one_is_reported() -> None:
     newer = Lock("1", "2", (deb("bash", "2.0", "c" * 64), deb("bc"), deb("dash")), ())
     assert changes_of_additions(FRAMEWORK, None, newer) == (
         Change("deb", "bash", "1.0", "2.0"),

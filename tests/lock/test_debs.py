@@ -94,14 +94,14 @@ def test_a_base_that_is_only_unpacked_gives_its_files_out_before() -> None:
     assert not [word for word in argv if word.startswith(("--keyring", "--customize-hook"))]
 
 
-def test_a_machine_without_mmdebstrap_is_told_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_mmdebstrap_the_hint_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ToolkitError, match="mmdebstrap is not installed") as caught:
         solve_debs(BASE, Pool(tmp_path / "pool"), lambda _: None, {})
     assert "apt-get install mmdebstrap" in caught.value.hint
 
 
-def test_what_mmdebstrap_said_is_told_where_it_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_mmdebstrap_said_is_reported_where_it_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake = tmp_path / "mmdebstrap"
     fake.write_text("#!/bin/sh\necho 'I: starting'\necho 'E: no such package: pithon3'\nexit 25\n")
     fake.chmod(0o755)

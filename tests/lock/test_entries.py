@@ -27,7 +27,7 @@ def test_a_combination_a_framework_or_all_names_locks(tmp_path: Path) -> None:
     assert chosen(entries, ["all"]) == entries
 
 
-def test_a_name_that_is_not_there_is_told_with_the_nearest(tmp_path: Path) -> None:
+def test_a_name_that_is_not_there_is_reported_with_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(
         ToolkitError, match=r"no `flow-1\.0-py3\.11-cpy`; did you mean `flow-1\.0-py3\.11-cpu`"
     ) as caught:

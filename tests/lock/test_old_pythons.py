@@ -52,7 +52,7 @@ def test_no_other_environment_has_such_wheels(tmp_path: Path, python: str, wheel
     assert "--target" not in dockerfile
 
 
-def test_pip_is_told_the_python_that_each_wheel_is_named_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pip_gets_the_python_that_each_wheel_is_named_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, str]] = []
     hashes = {pin.file: pin.sha256 for pin in (OWN, FOREIGN)}
 

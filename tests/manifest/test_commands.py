@@ -161,8 +161,8 @@ def test_what_stands_in_front_of_a_command_is_read(
         ("-y 1 t", "unknown here"),
         ("--mac btl self t", "did you mean `--mca`?"),
         ("-x", "its value is missing"),
-        ("-x A=1", "no command behind"),
-        ("mpirun", "no command behind"),
+        ("-x A=1", "no command after"),
+        ("mpirun", "no command after"),
         ("mpirun -np two t", "expected a number of ranks"),
         ("-x A=$B t", "variables are not read here: put `export A=…;` in front of it all"),
         ("-x RESULT_DIR=/x t", "cannot be set"),
@@ -260,10 +260,10 @@ def test_it_is_a_text_in_quotes_or_between_words(command: str) -> None:
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        ("python t.py &&", "a command is missing behind `&&`: write it, or leave the sign out"),
-        ("python t.py ||  ", "a command is missing behind `||`"),
-        ("python t.py | ; python u.py", "a command is missing behind `|`"),
-        ("python t.py |&", "a command is missing behind `|&`"),
+        ("python t.py &&", "a command is missing after `&&`: write it, or leave the sign out"),
+        ("python t.py ||  ", "a command is missing after `||`"),
+        ("python t.py | ; python u.py", "a command is missing after `|`"),
+        ("python t.py |&", "a command is missing after `|&`"),
         ("&& python t.py", "a command is missing here"),
     ],
 )

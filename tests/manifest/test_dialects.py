@@ -219,7 +219,7 @@ def test_a_variable_that_sounds_like_a_secret_is_warned_of(tmp_path: Path, old: 
     "name",
     ["wml", "wml-v4", "ffdl"],
 )
-def test_a_launchers_program_runs_on_every_rank_and_that_is_told(tmp_path: Path, name: str) -> None:
+def test_a_launchers_program_runs_on_every_rank_and_that_is_reported(tmp_path: Path, name: str) -> None:
     text = (GOOD / f"{name}.yml").read_text()
     line = next(line for line in text.splitlines() if "command:" in line)
     file = tmp_path / "manifest.yml"
@@ -246,7 +246,7 @@ def test_a_launchers_program_runs_on_every_rank_and_that_is_told(tmp_path: Path,
         ("bash -c 'torchrun fit.py'", "would start ranks in ranks"),
     ],
 )
-def test_a_step_with_a_launcher_is_told_what_to_write(tmp_path: Path, command: str, words: str) -> None:
+def test_a_step_with_a_launcher_gets_a_hint(tmp_path: Path, command: str, words: str) -> None:
     file = tmp_path / "manifest.yml"
     file.write_text((GOOD / "canonical-short.yml").read_text().replace("python fit.py", json.dumps(command), 1))
     with pytest.raises(ToolkitError) as caught:

@@ -146,7 +146,7 @@ def test_counts_are_kept(text: str, counts: list[tuple[str, int, int]]) -> None:
     assert [(count.what, count.least, count.most) for count in one(text)[1].counts] == counts
 
 
-def test_counts_that_are_others_here_are_told() -> None:
+def test_counts_that_are_others_here_are_reported() -> None:
     shown = ("--nproc_per_node=4", "per node", 4, 4), ("--nnodes 1:4", "nodes", 1, 4), ("-np 4", "ranks", 4, 4)
     front = Front("torchrun", counts=[Count(*count) for count in shown])
     assert list(other_counts(front, Compute("p100x4", 1))) == []
@@ -161,8 +161,8 @@ def test_counts_that_are_others_here_are_told() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("torchrun", "no command behind"),
-        ("accelerate launch --cpu", "no command behind"),
+        ("torchrun", "no command after"),
+        ("accelerate launch --cpu", "no command after"),
         ("torchrun --bogus t.py", "`torchrun --bogus`: unknown here"),
         ("torchrun --nproc_per_nod2 t.py", "did you mean `--nproc"),
         ("torchrun --nproc_per_node two t.py", "expected a number of ranks"),
@@ -469,5 +469,5 @@ def test_a_script_of_that_name_elsewhere_is_a_program() -> None:
         ("deepspeed --launcher openmpi --launcher_args '-x A=b' t.py", "give its variables as `export A=b;` in front"),
     ],
 )
-def test_variables_that_are_not_read_are_told_where_they_go(text: str, words: str) -> None:
+def test_variables_that_are_not_read_are_reported_where_they_go(text: str, words: str) -> None:
     assert words in why(text)

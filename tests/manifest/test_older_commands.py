@@ -1,4 +1,4 @@
-"""A command line of FfDL or Watson ML as steps: what runs where, in one bash or several, and what is told of it."""
+"""A command line of FfDL or Watson ML as steps: what runs where, in one bash or several, and the warnings about it."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def test_ffdls_own_are_no_training_definitions(tmp_path: Path) -> None:
         ("s3.fern.example:9000", "it must begin with https:// or http://"),
         ("s3://fern", "it must begin with https:// or http://"),
         ("HTTPS://s3.fern.example", "in small letters"),
-        ("https://s3.fern.example/leaves", "no path stands behind the host"),
+        ("https://s3.fern.example/leaves", "no path after the host"),
         ("https://s3.fern.example?x=1", "no path"),
         ("https://ada:rake@s3.fern.example", "no user and no password"),
         ("https://s3 .fern.example", "it has a blank in it"),
@@ -134,7 +134,7 @@ def test_a_long_key_is_hidden_inside_other_words_too(tmp_path: Path) -> None:
         ("tensorflow-ddl", "1.13", ["the catalogue has: 1.5,", "`tensorflow-ddl` of today runs a script for 1.x"]),
     ],
 )
-def test_an_old_tensorflow_is_told_where_its_scripts_run(
+def test_an_old_tensorflow_gets_a_hint_where_its_scripts_run(
     tmp_path: Path, name: str, version: str, words: list[str]
 ) -> None:
     file = tmp_path / "manifest.yml"
@@ -145,7 +145,7 @@ def test_an_old_tensorflow_is_told_where_its_scripts_run(
     assert all(word in problem.what for word in words), problem.what
 
 
-def test_a_newer_version_is_not_told_of_old_scripts(tmp_path: Path) -> None:
+def test_a_newer_version_gets_no_hint_of_old_scripts(tmp_path: Path) -> None:
     file = tmp_path / "manifest.yml"
     file.write_text(WML.replace('"2.19"', '"2.99"'))
     with pytest.raises(ToolkitError) as caught:
@@ -207,7 +207,7 @@ def test_what_yaml_took_for_something_else_is_said_to_go_in_quotes(tmp_path: Pat
         ),
     ],
 )
-def test_what_ffdls_manifest_meant_is_told(tmp_path: Path, old: str, new: str, words: str) -> None:
+def test_what_ffdls_manifest_meant_is_reported(tmp_path: Path, old: str, new: str, words: str) -> None:
     text = """name: dune
 version: "1.0"
 learners: 1

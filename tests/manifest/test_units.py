@@ -47,7 +47,7 @@ def test_what_can_be_read_in_two_ways_or_none_is_no_size(text: str) -> None:
     assert not re.fullmatch(SIZE_PATTERN, text)
 
 
-def test_a_size_in_two_ways_is_told_with_both() -> None:
+def test_a_size_in_two_ways_is_reported_with_both() -> None:
     assert size_hint("8g") == "; `8g` could be 8GB or 8GiB"
     assert (size_hint("many"), size_hint("0GB"), size_hint("4k")) == ("", "", "")
 

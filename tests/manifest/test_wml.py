@@ -137,7 +137,7 @@ def test_an_endpoint_is_a_plain_url(tmp_path: Path, url: str) -> None:
     assert [path for _, _, path, _ in problems(tmp_path, text)] == ["training_data_reference.connection.endpoint_url"]
 
 
-def test_all_mistakes_are_told_at_once_in_the_files_order(tmp_path: Path) -> None:
+def test_all_mistakes_are_reported_at_once_in_the_files_order(tmp_path: Path) -> None:
     text = EXAMPLE.replace("nodes: 2", "nodes: two").replace('"2.19"', "2.19").replace("  type: s3", "  type: s4", 1)
     assert [line for line, *_ in problems(tmp_path, text)] == [12, 21, 32]
 

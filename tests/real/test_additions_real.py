@@ -59,7 +59,7 @@ def test_a_persons_packages_are_locked_built_and_used(bench: Bench, image: str, 
     assert (len(ours), len(others)) == (len(below) + 2, len(below) + 1)
 
 
-def test_a_second_framework_is_never_locked_and_an_excluded_one_is_told(bench: Bench, tmp_path: Path) -> None:
+def test_a_second_framework_is_never_locked_and_an_excluded_one_is_reported(bench: Bench, tmp_path: Path) -> None:
     shutil.copy(EXAMPLE / "train.py", tmp_path)
     shutil.copy(MANIFEST, tmp_path / "manifest.yml")
     (tmp_path / "requirements.txt").write_text("tensorflow>=2.10\ntf-keras\n")

@@ -72,7 +72,7 @@ def test_a_rank_on_each_of_two_hosts(environ: dict[str, str]) -> None:
     assert "rank 1=neighbour slot=" in done.stderr
 
 
-def test_a_host_that_refuses_is_told_and_nothing_is_run(environ: dict[str, str], tmp_path: Path) -> None:
+def test_a_host_that_refuses_is_reported_and_nothing_is_run(environ: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "user.pub").write_text("")
     done = ddlrun(environ, "-H", f"{socket.gethostname()},neighbour", "sh", "-c", "echo ran")
     assert done.returncode == 3

@@ -155,7 +155,7 @@ def test_a_host_that_is_down_is_one_failure_and_the_rest_of_it_is_skipped(lab: R
 
 
 @pytest.mark.parametrize("wrong", ["key", "host key"])
-def test_a_wrong_key_and_an_unknown_host_key_are_told_host_by_host(lab: RealLab, tmp_path: Path, wrong: str) -> None:
+def test_a_wrong_key_and_an_unknown_key_are_reported_by_host(lab: RealLab, tmp_path: Path, wrong: str) -> None:
     make_key(tmp_path / "other")
     (tmp_path / "empty").touch()
     old, new = {

@@ -253,7 +253,7 @@ def test_an_error_while_lines_are_read_ends_the_command_on_the_host(shell: SshSh
     assert not running(seconds)
 
 
-def test_leaving_a_read_early_ends_the_command_and_a_bad_end_is_told(shell: SshShell) -> None:
+def test_leaving_a_read_early_ends_the_command_and_a_bad_end_is_reported(shell: SshShell) -> None:
     seconds = unique_seconds()
     with shell.read(["sh", "-c", f"sleep {seconds} & cat /dev/zero"]) as pieces:
         assert set(next(pieces)) == {0}
@@ -263,7 +263,7 @@ def test_leaving_a_read_early_ends_the_command_and_a_bad_end_is_told(shell: SshS
     assert (caught.value.result.status, caught.value.result.errors) == (4, "why\n")
 
 
-def test_a_fed_command_may_end_early_and_its_status_is_told(shell: SshShell) -> None:
+def test_a_fed_command_may_end_early_and_its_status_is_reported(shell: SshShell) -> None:
     done = shell.feed(["sh", "-c", "head -c 5; echo no >&2; exit 7"], (b"x" * 65536 for _ in range(2000)))
     assert (done.status, done.output, done.errors) == (7, "xxxxx", "no\n")
 
@@ -366,7 +366,7 @@ def test_a_key_with_a_passphrase_opens_only_through_an_agent(
         agent.wait()
 
 
-def test_an_unknown_host_key_is_told_with_its_fingerprint_and_nothing_is_recorded(bench: Bench) -> None:
+def test_an_unknown_host_key_is_reported_with_its_fingerprint_and_nothing_is_recorded(bench: Bench) -> None:
     host = bench.start("new", known=False)
     error = failure(SshShell(bench.way(host)))
     assert error.context["reason"] == "host key unknown"
@@ -377,7 +377,7 @@ def test_an_unknown_host_key_is_told_with_its_fingerprint_and_nothing_is_recorde
     assert "Accepted" not in host.log
 
 
-def test_a_changed_host_key_is_told_with_the_line_on_record(bench: Bench, host: Sshd) -> None:
+def test_a_changed_host_key_is_reported_with_the_line_on_record(bench: Bench, host: Sshd) -> None:
     make_key(bench.folder / "other")
     kind, blob = (bench.folder / "other.pub").read_text().split()[:2]
     bench.known_hosts.write_text(f"# a comment\n{known_as(host.address, host.port)} {kind} {blob}\n")
@@ -387,7 +387,7 @@ def test_a_changed_host_key_is_told_with_the_line_on_record(bench: Bench, host: 
     assert f"{bench.known_hosts}:2:1" in str(error)
 
 
-def test_a_revoked_host_key_is_told_with_its_line(bench: Bench, host: Sshd) -> None:
+def test_a_revoked_host_key_is_reported_with_its_line(bench: Bench, host: Sshd) -> None:
     kind, blob = host.known_line.split()[1:]
     bench.known_hosts.write_text(f"{host.known_line}@revoked * {kind} {blob}\n")
     error = failure(SshShell(bench.way(host)))
@@ -440,7 +440,7 @@ def test_an_address_that_no_one_knows(bench: Bench, host: Sshd) -> None:
     assert "no-such-host.invalid" in failure(SshShell(way)).what
 
 
-def test_a_wire_that_is_cut_in_the_middle_is_told_and_the_next_command_connects_anew(
+def test_a_wire_that_is_cut_in_the_middle_is_reported_and_the_next_command_connects_anew(
     shell: SshShell, host: Sshd
 ) -> None:
     seconds = unique_seconds()

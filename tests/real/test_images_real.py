@@ -95,7 +95,7 @@ def test_no_package_is_without_a_reason(bench: Bench, image: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_difference_is_told_and_is_status_1(bench: Bench, image: str, changed: str) -> None:
+def test_a_difference_is_reported_and_is_status_1(bench: Bench, image: str, changed: str) -> None:
     done = bench.run("images", "diff", "--json", image, changed)
     assert done.returncode == 1
     said = json.loads(done.stdout)
@@ -110,7 +110,9 @@ def test_an_image_does_not_differ_from_itself(bench: Bench, image: str) -> None:
     assert bench.ok("images", "diff", image, image).stdout.splitlines()[-1] == "the same image"
 
 
-def test_papers_are_valid_and_the_same_each_time(bench: Bench, image: str, row: FrameworkRow, tmp_path: Path) -> None:
+def test_documents_are_valid_and_the_same_each_time(
+    bench: Bench, image: str, row: FrameworkRow, tmp_path: Path
+) -> None:
     spdx = bench.ok("images", "sbom", image).stdout
     assert spdx == bench.ok("images", "sbom", image).stdout
     (tmp_path / "x.spdx.json").write_text(spdx, "utf-8")
@@ -130,7 +132,7 @@ def test_provenance_names_the_image_id_and_every_locked_file(bench: Bench, image
     assert resolved == {lock.template, *(pin.sha256 for pin in (*lock.debs, *lock.wheels))}
 
 
-def test_an_image_that_is_not_here_is_told_the_nearest(bench: Bench, image: str) -> None:
+def test_an_image_that_is_not_here_gets_the_nearest_as_a_hint(bench: Bench, image: str) -> None:
     done = bench.run("images", "show", image[1:])
     assert done.returncode == 3
     assert f"did you mean {image}?" in done.stderr

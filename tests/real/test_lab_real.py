@@ -1,4 +1,4 @@
-"""A lab for real: hosts that are told from iron by nothing, and no trace of them afterwards."""
+"""A lab for real: hosts that behave like bare metal, and no trace of them afterwards."""
 
 from __future__ import annotations
 
@@ -212,8 +212,8 @@ def test_what_a_killed_up_left_is_taken_over_by_the_next_and_by_down(lab: RealLa
         until(lambda: things(OTHER)["containers"])
         process.kill()
         process.wait()
-        mended = bring_up(other, OTHER)
-        assert [mended.ok(host, "hostname") for host in mended.hosts] == mended.hosts
+        repaired = bring_up(other, OTHER)
+        assert [repaired.ok(host, "hostname") for host in repaired.hosts] == repaired.hosts
     other.ok("lab", "down", "--name", OTHER)
     assert things(OTHER) == NOTHING
     assert not (other.home / "labs").exists()

@@ -108,7 +108,7 @@ def test_a_rank_that_fails_on_the_other_host_is_named_and_nothing_stays(lab: Rea
     assert {host: left_on(lab, host) for host in lab.hosts} == dict.fromkeys(lab.hosts, EMPTY)
 
 
-def test_of_two_launches_at_once_one_runs_and_one_is_told_who_holds_the_hosts(lab: RealLab, tmp_path: Path) -> None:
+def test_of_two_launches_at_once_one_runs_and_one_learns_who_holds_the_hosts(lab: RealLab, tmp_path: Path) -> None:
     one = lab.bench.manifest(tmp_path / "one", "sleep 15")
     other = lab.bench.manifest(tmp_path / "other", "echo done")
     first = lab.bench.start("launch", one, "--cluster", lab.cluster_file)
@@ -140,7 +140,7 @@ def test_ctrl_c_halts_on_every_host(lab: RealLab, tmp_path: Path) -> None:
     assert {host: left_on(lab, host) for host in lab.hosts} == dict.fromkeys(lab.hosts, EMPTY)
 
 
-def test_a_stopped_engine_is_told_with_its_host_before_anything_starts(lab: RealLab, tmp_path: Path) -> None:
+def test_a_stopped_engine_is_reported_with_its_host_before_anything_starts(lab: RealLab, tmp_path: Path) -> None:
     last = lab.hosts[-1]
     lab.ok(last, "service docker stop")
     try:

@@ -152,7 +152,7 @@ def seen(bench: Bench, watched: Watched, rank: str) -> dict[str, Any]:
     return found
 
 
-def test_steps_run_where_and_as_they_are_told_to(bench: Bench, watched: Watched) -> None:
+def test_steps_run_where_and_as_the_manifest_says(bench: Bench, watched: Watched) -> None:
     statuses = [(step["parallel"], step["exit_status"], step["ranks"]) for step in watched.record["steps"]]
     assert statuses == [(False, 0, []), (True, 0, [0, 0]), (True, 0, [0, 0])]
     once, both = seen(bench, watched, "none"), [seen(bench, watched, rank) for rank in "01"]

@@ -98,7 +98,7 @@ def test_a_learner_sees_its_own_results_alone_and_a_run_can_be_repeated(
 @pytest.mark.parametrize(
     ("mode", "words"), [(None, "is not there"), (0o555, f"is not writable for its owner (uid {OWNER})")]
 )
-def test_a_folder_that_takes_nothing_is_told_before_anything_is_started(
+def test_a_folder_that_takes_nothing_is_reported_before_anything_is_started(
     bench: Bench, tmp_path: Path, folder: Path, left_nothing: None, mode: int | None, words: str
 ) -> None:
     folder.rmdir() if mode is None else folder.chmod(mode)

@@ -163,7 +163,7 @@ def test_where_hosts_do_not_reach_each_other_each_is_fed_from_here(
     assert left_by_shipping(lab) == []
 
 
-def test_a_registry_that_does_not_answer_is_told_and_passed_by(
+def test_a_registry_that_does_not_answer_is_reported_and_passed_by(
     lab: RealLab, cluster: Cluster, make: Callable[..., str], tmp_path: Path
 ) -> None:
     image = make(1, folder=tmp_path)
@@ -174,7 +174,7 @@ def test_a_registry_that_does_not_answer_is_told_and_passed_by(
     assert any("127.0.0.1:9/training failed, streaming instead" in one.detail for one in reported)
 
 
-def test_a_full_disk_is_told_with_its_host_and_the_other_host_has_the_image(
+def test_a_full_disk_is_reported_with_its_host_and_the_other_host_has_the_image(
     lab: RealLab, cluster: Cluster, make: Callable[..., str], tmp_path: Path
 ) -> None:
     image = make(30, folder=tmp_path)
@@ -194,7 +194,7 @@ def test_a_full_disk_is_told_with_its_host_and_the_other_host_has_the_image(
 
 
 @pytest.mark.slow
-def test_a_cut_wire_is_told_with_its_host_and_leaves_nothing(
+def test_a_cut_wire_is_reported_with_its_host_and_leaves_nothing(
     lab: RealLab, cluster: Cluster, make: Callable[..., str], tmp_path: Path
 ) -> None:
     image = make(200, folder=tmp_path)

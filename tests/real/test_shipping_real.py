@@ -240,7 +240,7 @@ def test_a_tag_that_names_another_version_is_refused(
     assert f"the tag says {'0' * 12}, the image in it says {name.partition(':')[2]}" in done.stderr
 
 
-def test_a_registry_that_asks_for_a_login_is_told_apart(
+def test_a_registry_that_asks_for_a_login_is_distinguished(
     images: Images, work: Path, start_registry: Callable[..., Registry]
 ) -> None:
     registry = start_registry("auth: {{htpasswd: {{realm: site, path: {folder}/htpasswd}}}}\n")
@@ -250,7 +250,7 @@ def test_a_registry_that_asks_for_a_login_is_told_apart(
     assert f"next: docker login {registry.host}" in done.stderr
 
 
-def test_http_where_https_is_expected_is_told_apart(
+def test_http_where_https_is_expected_is_distinguished(
     images: Images, work: Path, start_registry: Callable[..., Registry]
 ) -> None:
     """The engine takes http from 127.0.0.0/8 alone: this machine's bridge is another address."""
@@ -265,7 +265,7 @@ def test_http_where_https_is_expected_is_told_apart(
 
 
 @pytest.mark.parametrize("words", [["pull"], ["push", "--to"]])
-def test_a_registry_that_is_not_there_is_told_apart(images: Images, work: Path, words: list[str]) -> None:
+def test_a_registry_that_is_not_there_is_distinguished(images: Images, work: Path, words: list[str]) -> None:
     host = f"127.0.0.1:{free_port()}"
     given = [words[0], images.make(), words[1]] if words[1:] else words
     done = toolkit(work, *given, f"{host}/x:1")

@@ -100,7 +100,7 @@ def test_several_commands_of_one_step_share_a_shell_and_stop_at_the_first_that_f
     assert [word for word in ("trained", "fails", "never") if any(word in line for line in log)] == ["trained", "fails"]
 
 
-def test_torchruns_program_runs_on_every_rank_and_the_ranks_meet_where_they_are_told(
+def test_torchruns_program_runs_on_every_rank_and_the_ranks_meet_where_the_run_says(
     bench: Bench, tmp_path: Path, left_nothing: None
 ) -> None:
     manifest = bench.manifest(tmp_path, "torchrun --nproc_per_node=2 --nnodes=2 --rdzv_backend=c10d program.py", MEETS)

@@ -1,4 +1,4 @@
-"""Stand-ins for a run's agents, and a view that writes down what it is told."""
+"""Stand-ins for a run's agents, and a view that writes down what it gets."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class StandInAgent:
 
 
 class Notes:
-    """A view that writes down what it is told; `on_line` is called with each line."""
+    """A view that writes down what it gets; `on_line` is called with each line."""
 
     def __init__(self, choice: Choice = Choice.DETACH, on_line: Callable[[str], object] = str) -> None:
         self.states: list[tuple[str, str]] = []

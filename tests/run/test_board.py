@@ -33,7 +33,7 @@ def test_the_first_fit_hosts_are_taken_and_a_warning_keeps_none_out() -> None:
     assert names(choose_hosts(CLUSTER, TWO, WELL, {})) == ["h1", "h2"]
 
 
-def test_a_host_that_fails_is_passed_over_where_there_are_others_and_that_is_told() -> None:
+def test_a_host_that_fails_is_passed_over_where_there_are_others_and_that_is_reported() -> None:
     chosen = choose_hosts(CLUSTER, TWO, (*WELL, DOWN), {})
     assert names(chosen) == ["h2", "h3"]
     assert passed_over(CLUSTER, chosen, (*WELL, DOWN)) == (DOWN,)

@@ -100,7 +100,7 @@ def test_a_run_that_goes_on_on_other_hosts_keeps_the_store_that_it_has_here(clea
     assert cleaning.left == before
 
 
-def test_what_is_in_no_bucket_stays_and_how_to_store_it_is_told(cleaning: Cleaning) -> None:
+def test_what_is_in_no_bucket_stays_and_how_to_store_it_is_reported(cleaning: Cleaning) -> None:
     cleaning.records.save(replace(ENDED, state=State.FAILED, kept=("p100-01",)))
     cleaning.hosts[0].things = things_of(RUN, "learner-1")
     removed, kept, _ = whats(cleaning(orphans=True))

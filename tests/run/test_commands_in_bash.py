@@ -30,8 +30,9 @@ from toolkit.manifest.exit_status import judgeable
 from toolkit.manifest.reader import read_manifest
 from toolkit.paths import house
 from toolkit.run.plan.learner_files import learner_entries
+from toolkit.run.plan.make_plan import make_plan
 from toolkit.run.plan.mpirun import mpirun_argv, single_argv
-from toolkit.run.plan.run_plan import RunImage, Step, make_plan
+from toolkit.run.plan.run_plan import RunImage, Step
 from toolkit.run.plan.ssh_keys import new_key_pair
 
 STUB = """#!/bin/bash

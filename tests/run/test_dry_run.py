@@ -11,7 +11,8 @@ from toolkit.manifest.model import Compute, FolderReference, Manifest, NfsRefere
 from toolkit.manifest.reader import read_manifest
 from toolkit.paths import house
 from toolkit.run.plan.dry_run import fact_lines, host_commands, step_commands
-from toolkit.run.plan.run_plan import RankCpus, RunImage, RunPlan, Seat, make_plan
+from toolkit.run.plan.make_plan import make_plan
+from toolkit.run.plan.run_plan import RankCpus, RunImage, RunPlan, Seat
 
 EXAMPLE = read_manifest(house() / "examples" / "mnist" / "manifest.yml")
 IMAGE = RunImage("tensorflow:1", "sha256:abc", ())

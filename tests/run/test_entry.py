@@ -18,7 +18,8 @@ from toolkit.manifest.model import Compute
 from toolkit.manifest.reader import read_manifest
 from toolkit.paths import house
 from toolkit.run.plan.learner_files import learner_entries
-from toolkit.run.plan.run_plan import RunImage, make_plan
+from toolkit.run.plan.make_plan import make_plan
+from toolkit.run.plan.run_plan import RunImage
 from toolkit.run.plan.ssh_keys import new_key_pair
 
 START, SILENT = 5, 3
@@ -56,7 +57,7 @@ class Follower:
         )
 
     def sshd_ends(self) -> bool:
-        """It was told to, which takes effect in a moment."""
+        """It was asked to, which takes effect in a moment."""
         stat = Path("/proc", (self.folder / "sshd.pid").read_text().strip(), "stat")
         return any(not stat.exists() or stat.read_text().split()[2] == "Z" or time.sleep(0.01) for _ in range(500))
 
@@ -105,7 +106,7 @@ def test_until_the_first_beat_it_waits_as_long_as_a_start_may_take(follower: Fol
     assert follower.run([]) == (UNHEARD, START + SILENT + 1)
 
 
-def test_an_sshd_that_ends_is_told_from_a_silent_learner(follower: Follower) -> None:
+def test_an_sshd_that_ends_is_distinguished_from_a_silent_learner(follower: Follower) -> None:
     status, _ = follower.run(["1"], sshd="exit 1")
     assert status == 72
 

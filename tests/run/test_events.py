@@ -102,7 +102,7 @@ def test_a_agent_that_has_gone_without_the_end_says_where_the_output_goes_on() -
     assert heard(StandInAgent([line("a", 10)], presences=[GONE])) == [Line("a", 1.0, 10), Gone(10)]
 
 
-def test_a_host_that_does_not_answer_is_tried_again_and_its_silence_told() -> None:
+def test_a_host_that_does_not_answer_is_tried_again_and_its_silence_reported() -> None:
     client = StandInAgent(
         [UNREACHABLE], [UNREACHABLE], [UNREACHABLE], [UNREACHABLE], [{"end": True}], presences=[UNKNOWN]
     )

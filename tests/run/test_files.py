@@ -20,8 +20,9 @@ from toolkit.manifest.reader import read_manifest
 from toolkit.paths import house
 from toolkit.run.in_container.logs import MARK
 from toolkit.run.plan.learner_files import learner_entries, supervisor_plan
+from toolkit.run.plan.make_plan import make_plan
 from toolkit.run.plan.mpirun import mpirun_argv, single_argv
-from toolkit.run.plan.run_plan import RankCpus, RunImage, RunPlan, Seat, make_plan
+from toolkit.run.plan.run_plan import RankCpus, RunImage, RunPlan, Seat
 from toolkit.run.plan.ssh_keys import KeyPair, new_key_pair
 from toolkit.tar.write import Entry
 
@@ -241,7 +242,7 @@ def test_ssh_knows_one_key_and_trusts_no_stranger(entries: dict[str, Entry]) -> 
     }
 
 
-def test_the_supervisor_is_told_all_that_it_needs() -> None:
+def test_the_supervisor_gets_all_that_it_needs() -> None:
     plan = example(Compute("p100x2", 2))
     first, second = plan.steps
     assert supervisor_plan(plan, "10.0.0.0/24") == {
@@ -361,7 +362,7 @@ def test_a_rank_that_sees_its_gpus_or_was_given_none_starts(
     assert Rank(tmp_path).run(gpus, devices, smi)[:2] == (0, "trained\n")
 
 
-def told_of_torch(**more: str) -> dict[str, str]:
+def torch_variables(**more: str) -> dict[str, str]:
     """What a rank's program finds for torch.distributed: rank 2 of 4, the first of learner 2."""
     plan = replace(example(Compute("p100x2", 2)), master_port=30007)
     made = {one.name: one for one in learner_entries(plan, "10.0.0.0/24", CLIENT, HOSTS, house() / "templates")}
@@ -379,7 +380,7 @@ def told_of_torch(**more: str) -> dict[str, str]:
 
 
 def test_every_rank_finds_what_torch_distributed_asks_for() -> None:
-    assert told_of_torch() == {
+    assert torch_variables() == {
         "RANK": "2",
         "WORLD_SIZE": "4",
         "LOCAL_RANK": "0",
@@ -388,4 +389,4 @@ def test_every_rank_finds_what_torch_distributed_asks_for() -> None:
         "MASTER_ADDR": "learner-1",
         "MASTER_PORT": "30007",
     }
-    assert told_of_torch(MASTER_PORT="6000")["MASTER_PORT"] == "6000"
+    assert torch_variables(MASTER_PORT="6000")["MASTER_PORT"] == "6000"

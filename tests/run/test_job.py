@@ -12,7 +12,8 @@ from toolkit.manifest.model import Compute
 from toolkit.manifest.reader import read_manifest
 from toolkit.paths import house
 from toolkit.run.plan.job_specs import jobs_of
-from toolkit.run.plan.run_plan import RunImage, RunPlan, Seat, make_plan
+from toolkit.run.plan.make_plan import make_plan
+from toolkit.run.plan.run_plan import RunImage, RunPlan, Seat
 
 from .clients import RECORD
 

@@ -39,7 +39,7 @@ def test_what_has_not_failed_is_no_error(state: State) -> None:
     raise_for(replace(RECORD, state=state, error_code="S303"))
 
 
-def test_a_failure_is_told_with_all_that_the_record_has() -> None:
+def test_a_failure_is_reported_with_all_that_the_record_has() -> None:
     failed = replace(RECORD, state=State.FAILED, end="bucket full", error_code="S303", reason="why", hint="fix it")
     with pytest.raises(ToolkitError) as caught:
         raise_for(replace(failed, evidence="507"))

@@ -11,19 +11,13 @@ from toolkit.cluster.reader import read_cluster
 from toolkit.manifest.model import Compute, FolderReference, NfsReference, Step
 from toolkit.manifest.reader import read_manifest
 from toolkit.paths import house
+from toolkit.plural import counted
+from toolkit.run.plan.environment import run_environment
 from toolkit.run.plan.learner_command import data_binds, learner_argv
+from toolkit.run.plan.make_plan import make_plan
 from toolkit.run.plan.mounts import learner_mounts
 from toolkit.run.plan.mpirun import hostfile, mpirun_argv, single_argv
-from toolkit.run.plan.run_plan import (
-    Export,
-    HostFolder,
-    RunImage,
-    RunPlan,
-    Seat,
-    counted,
-    make_plan,
-    run_environment,
-)
+from toolkit.run.plan.run_plan import Export, HostFolder, RunImage, RunPlan, Seat
 from toolkit.run.plan.run_plan import Step as PlannedStep
 from toolkit.run.plan.training_id import new_training_id
 from toolkit.storage.sidecar import Mount
@@ -85,7 +79,7 @@ def test_the_environment_is_the_contracts_over_the_images() -> None:
     }
 
 
-def test_ranks_without_a_gpu_are_told_that_there_is_none() -> None:
+def test_ranks_without_a_gpu_see_that_there_is_none() -> None:
     plan = plan_for(Compute("cpux4", 2))
     environment = run_environment(plan)
     assert [learner.ranks for learner in plan.learners] == [(0, 1, 2, 3), (4, 5, 6, 7)]
@@ -178,7 +172,7 @@ def asking(**changes: object) -> RunPlan:
     return make_plan(replace(manifest, **changes), cluster, IMAGE, "buckets:1", "training-abcd2345")
 
 
-def test_a_step_carries_what_it_was_told() -> None:
+def test_a_step_carries_its_settings() -> None:
     asked = Step("python t.py", "one", "sub", 90, (("A", "1"),))
     assert asking(steps=(asked,)).steps == (
         PlannedStep(1, "python t.py", "one", folder="/job/code/sub", timeout=90, environment=(("A", "1"),)),

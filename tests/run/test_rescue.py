@@ -56,7 +56,7 @@ def test_a_stop_stays_a_stop() -> None:
     assert rescued(halted, 9.0).state is State.HALTED
 
 
-def test_rescued_twice_is_told_once() -> None:
+def test_rescued_twice_is_reported_once() -> None:
     once = rescued(replace(KEPT, end="host lost", reason="p100-02 is lost"), 9.0)
     assert rescued(once, 10.0) == once
 

@@ -176,7 +176,7 @@ def test_an_output_that_is_not_there_or_no_longer_has_no_line(refusal: str) -> N
     assert list(stored({}, refusal=refusal).lines()) == []
 
 
-def test_a_store_that_does_not_answer_is_told() -> None:
+def test_a_store_that_does_not_answer_is_reported() -> None:
     with pytest.raises(ToolkitError, match="cannot read"):
         list(stored({}, refusal="unreachable").lines())
 

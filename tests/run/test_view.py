@@ -15,7 +15,7 @@ RECORD = Record(
 
 
 class Notes:
-    """A view that writes down what it is told, and fails with `failure` at a line `break`."""
+    """A view that writes down what it gets, and fails with `failure` at a line `break`."""
 
     def __init__(self, failure: BaseException) -> None:
         self.reported: list[object] = []
@@ -51,14 +51,14 @@ def tell_all(view: Unbreakable) -> None:
     view.beat()
 
 
-def test_a_view_is_told_everything_in_order() -> None:
+def test_a_view_gets_everything_in_order() -> None:
     notes = Notes(OSError())
     tell_all(Unbreakable(notes))
     assert notes.reported == [(State.PENDING, "soon"), Line("[0] x", 1.0), "n", (1, 2, 3), "beat"]
 
 
 @pytest.mark.parametrize("failure", [BrokenPipeError(), OSError(5, "Input/output error"), SystemExit(1)])
-def test_a_view_that_has_gone_is_told_no_more_and_stops_nothing(failure: BaseException) -> None:
+def test_a_view_that_has_gone_gets_no_more_and_stops_nothing(failure: BaseException) -> None:
     notes = Notes(failure)
     view = Unbreakable(notes)
     view.line(Line("break", 0.0))

@@ -1,4 +1,4 @@
-"""Watching a run: to its end, from wherever that is told; and going away from it."""
+"""Watching a run: to its end, from wherever that is reported; and going away from it."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ ENDING = [line("[0] last", 9), reported(DONE), {"end": True}]
 
 
 class Watching:
-    """One watcher, with all that he is told."""
+    """One watcher, with all that it gets."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ def test_a_run_is_seen_to_its_end_and_recorded(tmp_path: Path) -> None:
     assert watching.view.notes == []
 
 
-def test_a_state_that_was_known_before_is_not_told_again(tmp_path: Path) -> None:
+def test_a_state_that_was_known_before_is_not_reported_again(tmp_path: Path) -> None:
     watching = Watching(tmp_path, StandInAgent([reported(RECORD), *ENDING]))
     watching.run()
     assert [state for state, _ in watching.view.states] == ["COMPLETED"]
@@ -103,7 +103,7 @@ def test_who_reports_cannot_say_what_the_run_is(tmp_path: Path) -> None:
     assert watching.run() == DONE
 
 
-def test_how_storing_goes_is_told(tmp_path: Path) -> None:
+def test_how_storing_goes_is_reported(tmp_path: Path) -> None:
     waiting = {"queued": 3, "uploading": 1, "errored": 2}
     watching = Watching(tmp_path, StandInAgent([reported(STORING, waiting=waiting), *ENDING]))
     watching.run()
@@ -165,7 +165,7 @@ def test_what_an_agent_that_was_killed_has_left_is_no_end(tmp_path: Path) -> Non
     assert Watching(tmp_path, client).run().end == "host lost"
 
 
-def test_a_host_that_answers_again_was_not_lost_and_its_silence_is_told_once_each_time(tmp_path: Path) -> None:
+def test_a_host_that_answers_again_was_not_lost_and_its_silence_is_reported_once_each_time(tmp_path: Path) -> None:
     connections = [*silent(3), [line("[0] a", 5)], *silent(3), ENDING]
     first = StandInAgent(*connections, presences=[*[UNKNOWN] * 7, GONE])
     other = StandInAgent(presences=[THERE] * 20 + [GONE])

@@ -55,7 +55,7 @@ def test_an_image_that_says_nothing_of_itself_is_called_by_its_id(tmp_path: Path
     assert validate_full_spdx_document(parse_file(str(tmp_path / "sbom.spdx.json"))) == []
 
 
-def test_papers_lie_below_the_images_id(subject: Subject, tmp_path: Path) -> None:
+def test_documents_lie_below_the_images_id(subject: Subject, tmp_path: Path) -> None:
     folder = sbom_folder(tmp_path, IMAGE)
     write_sbom_files(sbom_files(subject), folder)
     assert folder == tmp_path / "documents" / ("0123456789abcdef" * 4)

@@ -68,7 +68,7 @@ def test_paths_in_the_code_that_are_named_are_there(page: str) -> None:
         ("toolkit/secrets.py", ["_REFERENCE", "def _look_up", "PAIR_KINDS", "def resolve_pair"]),
     ],
 )
-def test_names_in_the_code_that_contributors_are_told_of_are_there(path: str, names: list[str]) -> None:
+def test_names_in_the_code_that_contributors_read_of_are_there(path: str, names: list[str]) -> None:
     page, code = text_of("CONTRIBUTING.md"), text_of(path)
     assert path in page
     assert [name for name in names if name not in code or name.split()[-1].rstrip(":") not in page] == []

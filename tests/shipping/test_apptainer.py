@@ -28,7 +28,7 @@ def test_apptainer_comes_before_singularity() -> None:
     assert find_program({"singularity": "/opt/singularity"}.get) == "/opt/singularity"
 
 
-def test_a_machine_without_either_is_told_what_to_do() -> None:
+def test_without_either_the_hint_says_what_to_do() -> None:
     with pytest.raises(ToolkitError, match="no apptainer or singularity on this machine") as caught:
         find_program(lambda _: None)
     assert "apptainer build IMAGE.sif docker-archive:FILE.tar" in caught.value.hint

@@ -81,7 +81,7 @@ def test_the_same_contents_give_the_same_bytes(engine: Engine, contents: Content
     assert again.file.read_bytes() == site.read_bytes()
 
 
-def test_sha256sum_itself_finds_every_file_as_told(site: Path, tmp_path: Path) -> None:
+def test_sha256sum_itself_finds_every_file_as_listed(site: Path, tmp_path: Path) -> None:
     folder = tmp_path / "unpacked"
     with tarfile.open(site) as tar:
         tar.extractall(folder, filter="data")
@@ -213,7 +213,7 @@ def test_a_pool_that_lacks_a_file_makes_no_bundle(
     assert not (tmp_path / "x.tar").exists()
 
 
-def test_a_pool_file_that_was_damaged_is_dropped_and_told(
+def test_a_pool_file_that_was_damaged_is_dropped_and_reported(
     engine: Engine, contents: Contents, pool: Pool, tmp_path: Path
 ) -> None:
     pool.path(WHEEL).write_bytes(b"other")
@@ -264,7 +264,7 @@ def test_a_tool_without_its_source_says_so(tmp_path: Path) -> None:
     assert "checkout" in caught.value.hint
 
 
-def test_what_pip_said_is_told_where_it_fails(tmp_path: Path) -> None:
+def test_what_pip_said_is_reported_where_it_fails(tmp_path: Path) -> None:
     (tmp_path / "requirements").mkdir()
     (tmp_path / "requirements" / "tool.txt").write_text("")
     with pytest.raises(ToolkitError, match="the tool's own wheels could not be had") as caught:

@@ -181,6 +181,6 @@ def test_an_image_of_others_is_pulled_under_its_own_name_alone() -> None:
     assert registry.here == {str(AT): "id"}
 
 
-def test_a_tag_that_is_not_there_is_told() -> None:
+def test_a_tag_that_is_not_there_is_reported() -> None:
     with pytest.raises(ToolkitError, match=f"host:5000 has no site/frame:{VERSION}"):
         pull(AT, Registry({}, {}, LABELS), silent)

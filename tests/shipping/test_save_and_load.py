@@ -133,7 +133,7 @@ def test_an_engine_that_ends_with_another_image_is_an_error(saved: Path, monkeyp
         load(saved, other)
 
 
-def test_what_the_engine_says_of_its_failure_is_told(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_engine_says_of_its_failure_is_reported(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = Engine()
     monkeypatch.setattr(other, "load_image", lambda _: iter([{"error": "write /x: no space left on device"}]))
     with pytest.raises(ToolkitError, match="the engine refused the images of") as caught:
@@ -318,13 +318,13 @@ def test_the_oci_form_of_newer_engines_is_read_and_layers_are_unpacked(tmp_path:
         {"manifest.json": manifest_of("c.json", ["l"]), "c.json": TinyImage((TOP,)).config, "l": BOTTOM},
     ],
 )
-def test_an_engine_that_contradicts_itself_is_told(tmp_path: Path, files: dict[str, bytes]) -> None:
+def test_an_engine_that_contradicts_itself_is_reported(tmp_path: Path, files: dict[str, bytes]) -> None:
     with pytest.raises(ToolkitError, match=f"the engine did not save {ONE} whole"):
         Spool(tmp_path).take(ONE, [tar_of(files)])
 
 
 @pytest.mark.parametrize("length", [0, 100, 700])
-def test_an_engine_that_stops_half_way_is_told(tmp_path: Path, length: int) -> None:
+def test_an_engine_that_stops_half_way_is_reported(tmp_path: Path, length: int) -> None:
     with pytest.raises(ToolkitError, match="whole"):
         Spool(tmp_path).take(ONE, [TinyImage((BOTTOM, TOP)).classic(ONE)[:length]])
 

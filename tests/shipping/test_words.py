@@ -56,7 +56,7 @@ def test_words_and_what_they_default_to(words: list[str], values: dict[str, obje
         (["pull", "h:5/x"], "`h:5/x` has no tag"),
     ],
 )
-def test_bad_input_is_told_before_an_engine_is_asked(tmp_path: Path, words: list[str], said: str) -> None:
+def test_bad_input_is_reported_before_an_engine_is_asked(tmp_path: Path, words: list[str], said: str) -> None:
     done = toolkit(tmp_path, *words)
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr

@@ -1,6 +1,6 @@
 """A stand-in S3 server: real HTTP and S3's own answers, with a store's ways that no store here has.
 
-It checks no signature. What it can be told to do: give ETags that are no MD5, as SSE-KMS, DSSE and SSE-C do; insist on
+It checks no signature. What it can be set to do: give ETags that are no MD5, as SSE-KMS, DSSE and SSE-C do; insist on
 a region; damage what is stored, whole objects or uploads in parts, and say nothing of it; keep no metadata; refuse.
 """
 
@@ -170,9 +170,9 @@ class Answer(BaseHTTPRequestHandler):
         if signed:
             self.server.regions.append(signed[1])
         if wanted and signed and signed[1] != wanted and "location" not in query:
-            reported = f"<Region>{wanted}</Region>" if self.server.tells_region else ""
+            content = f"<Region>{wanted}</Region>" if self.server.tells_region else ""
             header = {"x-amz-bucket-region": wanted} if self.server.tells_region else {}
-            self._refuse(400, "AuthorizationHeaderMalformed", reported, header)
+            self._refuse(400, "AuthorizationHeaderMalformed", content, header)
             return None
         if self.command in ("PUT", "POST") and "delete" not in query:
             for beginning, status in self.server.refuses.items():
@@ -199,11 +199,11 @@ class Answer(BaseHTTPRequestHandler):
     def _encryption(self) -> dict[str, str]:
         if self.server.customer_key:
             return {"x-amz-server-side-encryption-customer-algorithm": "AES256"}
-        reported = {
+        content = {
             "x-amz-server-side-encryption": self.server.encryption,
             "x-amz-server-side-encryption-aws-kms-key-id": self.server.kms_key,
         }
-        return reported if self.server.encryption else {}
+        return content if self.server.encryption else {}
 
     def _metadata(self) -> dict[str, str]:
         found = {name.lower(): value for name, value in self.headers.items()}
@@ -229,8 +229,8 @@ class Answer(BaseHTTPRequestHandler):
                 replaced = self.headers.get("x-amz-metadata-directive") == "REPLACE"
                 copy = Held(held.data, server.etag(held.data), self._metadata() if replaced else held.metadata)
                 server.objects[name] = copy
-                reported = f"<ETag>&quot;{copy.etag}&quot;</ETag><LastModified>2026-01-01T00:00:00.000Z</LastModified>"
-                return self._say(200, f"{_XML}<CopyObjectResult>{reported}</CopyObjectResult>".encode())
+                content = f"<ETag>&quot;{copy.etag}&quot;</ETag><LastModified>2026-01-01T00:00:00.000Z</LastModified>"
+                return self._say(200, f"{_XML}<CopyObjectResult>{content}</CopyObjectResult>".encode())
             held = Held(server.damaged(name, body, in_parts=False), server.etag(body), self._metadata())
             server.objects[name] = held
             asked = self.headers.get("x-amz-server-side-encryption")
@@ -247,8 +247,8 @@ class Answer(BaseHTTPRequestHandler):
             if "uploads" in query:
                 number = os.urandom(8).hex()
                 server.uploads[number], server.upload_metadata[number] = {}, self._metadata()
-                reported = f"<Bucket>{bucket}</Bucket><Key>{escape(key)}</Key><UploadId>{number}</UploadId>"
-                text = f"{_XML}<InitiateMultipartUploadResult>{reported}</InitiateMultipartUploadResult>"
+                content = f"<Bucket>{bucket}</Bucket><Key>{escape(key)}</Key><UploadId>{number}</UploadId>"
+                text = f"{_XML}<InitiateMultipartUploadResult>{content}</InitiateMultipartUploadResult>"
                 return self._say(200, text.encode())
             if "uploadId" in query:
                 parts = [part for _, part in sorted(server.uploads.pop(query["uploadId"]).items())]
@@ -259,8 +259,8 @@ class Answer(BaseHTTPRequestHandler):
                     server.upload_metadata.pop(query["uploadId"]),
                 )
                 server.objects[name] = held
-                reported = f"<Bucket>{bucket}</Bucket><Key>{escape(key)}</Key><ETag>&quot;{held.etag}&quot;</ETag>"
-                text = f"{_XML}<CompleteMultipartUploadResult>{reported}</CompleteMultipartUploadResult>"
+                content = f"<Bucket>{bucket}</Bucket><Key>{escape(key)}</Key><ETag>&quot;{held.etag}&quot;</ETag>"
+                text = f"{_XML}<CompleteMultipartUploadResult>{content}</CompleteMultipartUploadResult>"
                 return self._say(200, text.encode())
             if "delete" in query:
                 for found in re.findall(r"<Key>([^<]*)</Key>", body.decode()):

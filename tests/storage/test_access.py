@@ -44,7 +44,7 @@ def test_each_reference_has_its_own_store_and_keys(monkeypatch: pytest.MonkeyPat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_reference_that_leads_nowhere_is_told_before_anything_is_started(tmp_path: Path) -> None:
+def test_a_reference_that_leads_nowhere_is_reported_before_anything_is_started(tmp_path: Path) -> None:
     with (
         pytest.raises(ToolkitError, match=r"\$\{file:/no/key\}: No such file"),
         open_access(manifest("literal", "${file:/no/key}"), tmp_path, "side", "run"),
@@ -68,7 +68,7 @@ def test_a_customers_key_is_resolved_as_the_others_are(tmp_path: Path, monkeypat
 
 
 @pytest.mark.parametrize("key", ["c2hvcnQ=", "no-base64-at-all!", "A" * 32])
-def test_a_customers_key_that_is_none_is_told_and_not_shown(tmp_path: Path, key: str) -> None:
+def test_a_customers_key_that_is_none_is_reported_and_not_shown(tmp_path: Path, key: str) -> None:
     with (
         pytest.raises(ToolkitError, match=r"sse_customer_key, \[redacted\]: not 32 bytes in base64"),
         open_access(customer(key), tmp_path, "side", "run"),

@@ -63,7 +63,7 @@ class Server:
         return found.exists() and found.read_text().split()[2] != "Z"
 
     def rclone_ends(self) -> bool:
-        """It was told to, which takes effect in a moment."""
+        """It was asked to, which takes effect in a moment."""
         return any(not self.rclone_lives or time.sleep(0.01) for _ in range(500))
 
     def _program(self, name: str, text: str) -> None:
@@ -161,7 +161,7 @@ KEYS = '{"access_key_id": "' + "a" * 20 + '", "secret_access_key": "' + "CANARY7
     ],
     ids=range(9),
 )
-def test_keys_that_are_damaged_are_told_and_not_shown(tmp_path: Path, text: str) -> None:
+def test_keys_that_are_damaged_are_reported_and_not_shown(tmp_path: Path, text: str) -> None:
     file = tmp_path / "embedded-keys.json"
     file.write_text(text)
     file.chmod(0o600)

@@ -1,4 +1,4 @@
-"""A store's ways, found out against a stand-in S3 server; rclone and boto3 are real, and told the same."""
+"""A store's ways, found out against a stand-in S3 server; rclone and boto3 are real, and get the same."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_plain_store_is_left_as_it_is(store: StandInS3, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("reports", [True, False])
-def test_the_region_that_a_store_insists_on_is_found_and_told_to_both(
+def test_the_region_that_a_store_insists_on_is_found_and_reported_to_both(
     store: StandInS3, tmp_path: Path, reports: bool
 ) -> None:
     store.region, store.tells_region = "eu-south-2", reports
@@ -95,7 +95,7 @@ def test_a_key_or_an_encryption_that_is_none_reaches_no_configuration() -> None:
 
 
 def configured(found: Access) -> list[str]:
-    """What rclone is told of encryption, in the one section that there is."""
+    """What rclone gets of encryption, in the one section that there is."""
     parser = configparser.RawConfigParser()
     parser.read_string(rclone_config({"results": found}))
     assert parser.sections() == ["results"]
@@ -182,7 +182,7 @@ ANOTHER = base64.b64encode(bytes(32)).decode()
     ids=["none", "another", "one too many"],
 )
 @pytest.mark.parametrize("size", [3, 2 << 20])
-def test_a_customers_key_that_is_not_the_objects_is_told(
+def test_a_customers_key_that_is_not_the_objects_is_reported(
     store: StandInS3, wanted: str, named: str, said: str, size: int
 ) -> None:
     store.customer_key = wanted
@@ -228,13 +228,13 @@ def test_one_damaged_object_does_not_make_etags_something_else(store: StandInS3)
     assert examined(access(store), "models").md5_etags
 
 
-def test_a_bucket_that_takes_nothing_is_told_before_anything_is_started(store: StandInS3) -> None:
+def test_a_bucket_that_takes_nothing_is_reported_before_anything_is_started(store: StandInS3) -> None:
     store.refuses = {"models/": 403}
     with pytest.raises(ToolkitError, match="cannot write to bucket models") as caught:
         examined(access(store), "models", write=True)
     assert caught.value.code.label == "C103"
 
 
-def test_a_bucket_that_is_not_there_is_told(store: StandInS3) -> None:
+def test_a_bucket_that_is_not_there_is_reported(store: StandInS3) -> None:
     with pytest.raises(ToolkitError, match="there is no such bucket"):
         examined(access(store), "absent")

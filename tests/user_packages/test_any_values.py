@@ -1,4 +1,4 @@
-"""Files of other tools may hold anything: they are read, or told; nothing breaks."""
+"""Files of other tools may hold anything: they are read, or reported; nothing breaks."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def toml(value: Any) -> str:
 )
 @settings(deadline=None, max_examples=100)
 @given(values=st.dictionaries(NAMES, VALUES, max_size=4) | DEEP)
-def test_any_values_are_read_or_told(file: str, beside: dict[str, str], values: dict[str, Any]) -> None:
+def test_any_values_are_read_or_reported(file: str, beside: dict[str, str], values: dict[str, Any]) -> None:
     as_json = file in ("Pipfile.lock", "environment.yml")
     text = json.dumps(values) if as_json else "".join(f"{name} = {toml(one)}\n" for name, one in values.items())
     with tempfile.TemporaryDirectory() as folder:

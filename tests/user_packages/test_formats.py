@@ -37,7 +37,7 @@ PROJECT = '[project]\nname = "leaf"\ndependencies = ["six"]\n'
 POETRY = '[tool.poetry]\nname = "leaf"\n[tool.poetry.dependencies]\npython = "^3.11"\n'
 
 
-def test_the_first_file_counts_and_the_others_are_told(tmp_path: Path) -> None:
+def test_the_first_file_counts_and_the_others_are_reported(tmp_path: Path) -> None:
     others = {"pyproject__toml": PROJECT, "environment__yml": "dependencies: [numpy]\n", "Pipfile": "[packages]\n"}
     found = read(tmp_path, requirements__txt="fire\n", requirements__in="fire\n", **others)
     assert texts(found) == ["fire"]
@@ -89,7 +89,7 @@ def test_a_file_that_only_has_the_name_of_an_environment_is_not_named(tmp_path: 
 
 @pytest.mark.parametrize("name", ["requirements.txt", "pyproject.toml", "Pipfile", "environment.yml"])
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
-def test_what_has_the_name_and_is_no_file_is_told(tmp_path: Path, name: str, make: Callable[[Path], None]) -> None:
+def test_what_has_the_name_and_is_no_file_is_reported(tmp_path: Path, name: str, make: Callable[[Path], None]) -> None:
     make(tmp_path / name)
     try:
         said = " ".join(one.what for one in read_asked(tmp_path, IMAGE).problems)
@@ -98,7 +98,7 @@ def test_what_has_the_name_and_is_no_file_is_told(tmp_path: Path, name: str, mak
     assert f"{name} is no file" in said
 
 
-def test_a_folder_that_may_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_may_not_be_read_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(folder: Path) -> Iterator[Path]:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
 
@@ -141,7 +141,7 @@ def test_extras_and_groups_are_read_where_they_are_asked_for(tmp_path: Path) -> 
     )
 
 
-def test_extras_and_groups_that_are_not_asked_for_are_told(tmp_path: Path) -> None:
+def test_extras_and_groups_that_are_not_asked_for_are_reported(tmp_path: Path) -> None:
     found = read(tmp_path, pyproject__toml=EXTRAS)
     assert texts(found) == ["six"]
     assert [note.partition(" (")[0] for note in found.notes] == [
@@ -177,7 +177,7 @@ def test_what_a_project_cannot_have_is_refused(tmp_path: Path, more: str, words:
         ('[tool.uv]\noverride-dependencies = ["six"]\n' + PROJECT, "[tool.uv] override-dependencies: not read"),
     ],
 )
-def test_what_is_not_read_of_a_project_is_told(tmp_path: Path, text: str, note: str) -> None:
+def test_what_is_not_read_of_a_project_is_reported(tmp_path: Path, text: str, note: str) -> None:
     assert note in " ".join(read(tmp_path, pyproject__toml=text).notes)
 
 
@@ -206,7 +206,7 @@ def test_uvs_sources_count_where_the_package_does(tmp_path: Path) -> None:
     assert "[tool.uv.sources]: six comes from an index of its own (`index`)" in problem.what
 
 
-def test_a_project_file_that_is_no_toml_is_told(tmp_path: Path) -> None:
+def test_a_project_file_that_is_no_toml_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ToolkitError, match="is not valid TOML") as caught:
         read(tmp_path, pyproject__toml="[project\n")
     assert caught.value.code.label == "C102"
@@ -380,7 +380,7 @@ def test_another_tools_lock_says_versions_and_hashes(tmp_path: Path, name: str, 
     assert found.notes == (several if name == "uv.lock" else ())
 
 
-def test_one_lock_counts_and_the_others_are_told(tmp_path: Path) -> None:
+def test_one_lock_counts_and_the_others_are_reported(tmp_path: Path) -> None:
     found = read(tmp_path, pyproject__toml=PROJECT, uv__lock=UV_LOCK, poetry__lock=POETRY_LOCK)
     assert found.notes[-1] == "pyproject.toml with uv.lock is read; not read: poetry.lock"
 
@@ -398,20 +398,20 @@ def test_one_lock_counts_and_the_others_are_told(tmp_path: Path) -> None:
         ("poetry.lock", f"[[package]]\nname = 'x'\nversion = '1'\nmarkers = '{'(' * 3000}'\n"),
     ],
 )
-def test_a_lock_that_is_none_is_told(tmp_path: Path, name: str, text: str) -> None:
+def test_a_lock_that_is_none_is_reported(tmp_path: Path, name: str, text: str) -> None:
     with pytest.raises(ToolkitError, match=name) as caught:
         read_asked(write(tmp_path, {"pyproject.toml": PROJECT, name: text}), IMAGE)
     assert caught.value.code.label == "C102"
 
 
-def test_a_version_that_is_none_is_not_held_and_told(tmp_path: Path) -> None:
+def test_a_version_that_is_none_is_not_held_and_reported(tmp_path: Path) -> None:
     lock = "[[package]]\nname = 'six'\nversion = 'newest'\n"
     found = read(tmp_path, pyproject__toml=PROJECT, poetry__lock=lock)
     assert (found.pins, found.notes) == ((), ("poetry.lock: six newest: no version; it is not held",))
 
 
 @pytest.mark.parametrize("text", ["[1]", '{"default": [1]}', '{"default": {"six": 1}}'])
-def test_a_lock_of_pipenvs_in_another_shape_is_told(tmp_path: Path, text: str) -> None:
+def test_a_lock_of_pipenvs_in_another_shape_is_reported(tmp_path: Path, text: str) -> None:
     with pytest.raises(ToolkitError, match=r"Pipfile\.lock is not as its tool writes it"):
         read(tmp_path, Pipfile='[packages]\nsix = "*"\n', Pipfile__lock=text)
 
@@ -442,7 +442,7 @@ def test_a_pipfile_is_read_with_its_lock(tmp_path: Path) -> None:
     )
 
 
-def test_a_pipfiles_other_sources_are_refused_or_told(tmp_path: Path) -> None:
+def test_a_pipfiles_other_sources_are_refused_or_reported(tmp_path: Path) -> None:
     text = '[[source]]\nurl = "https://x.example"\nname = "x"\n[packages]\na = {version = "*", index = "x"}\n'
     found = read(tmp_path, Pipfile=text)
     assert ["a comes from an index of its own (`source`)" in one.what for one in found.problems] == [True]
@@ -455,7 +455,7 @@ def test_a_pipfiles_own_folder_brings_its_projects_dependencies(tmp_path: Path) 
     assert texts(read(tmp_path, Pipfile=text, pyproject__toml=project.replace('["six"]', "[]"))) == ["fire"]
 
 
-def test_a_pipfiles_entries_are_told_at_their_own_lines(tmp_path: Path) -> None:
+def test_a_pipfiles_entries_are_reported_at_their_own_lines(tmp_path: Path) -> None:
     text = "[[source]]\nurl = 'https://pypi.org/simple'\n[packages]\nabc = '*'\nb = {git = 'https://x'}\n"
     found = read(tmp_path, Pipfile=text + "[packages.c]\npath = '../c'\n")
     assert [one.place and one.place.line for one in found.problems] == [5, 6]
@@ -474,7 +474,7 @@ dependencies:
 """
 
 
-def test_condas_pip_part_is_read_and_its_own_packages_are_told(tmp_path: Path) -> None:
+def test_condas_pip_part_is_read_and_its_own_packages_are_reported(tmp_path: Path) -> None:
     found = read(tmp_path, environment__yml=CONDA, more__txt="fire\n")
     assert [(one.text, one.place.line) for one in found.wanted] == [("six==1.17", 8), ("fire", 1)]
     assert [(one.place and one.place.line, "a git address" in one.what) for one in found.problems] == [(10, True)]
@@ -483,7 +483,7 @@ def test_condas_pip_part_is_read_and_its_own_packages_are_told(tmp_path: Path) -
     )
 
 
-def test_an_environment_that_is_no_yaml_is_told(tmp_path: Path) -> None:
+def test_an_environment_that_is_no_yaml_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ToolkitError, match=r"environment\.yml is not valid YAML") as caught:
         read(tmp_path, environment__yml="dependencies: [\n")
     assert caught.value.code.label == "C102"
@@ -514,12 +514,12 @@ def test_a_link_out_of_the_code_is_never_read(tmp_path: Path, name: str) -> None
         ("dependencies:\n  - [six]\n", 2, "expected a package in one line"),
     ],
 )
-def test_an_environment_in_another_shape_is_told(tmp_path: Path, text: str, line: int, words: str) -> None:
+def test_an_environment_in_another_shape_is_reported(tmp_path: Path, text: str, line: int, words: str) -> None:
     (found,) = read(tmp_path, environment__yml=text).problems
     assert (found.place and found.place.line, words in found.what) == (line, True)
 
 
-def test_an_environments_other_parts_are_told_and_pip_itself_is_not(tmp_path: Path) -> None:
+def test_an_environments_other_parts_are_reported_and_pip_itself_is_not(tmp_path: Path) -> None:
     text = "dependencies:\n  - conda-forge::pip>=20\n  - pip-tools\n  - pip:\n  - npm: [x]\n"
     (note,) = read(tmp_path, environment__yml=text).notes
     assert note.endswith("conda's packages are not installed: pip-tools, those of `npm`")
@@ -539,11 +539,11 @@ def test_an_environments_other_parts_are_told_and_pip_itself_is_not(tmp_path: Pa
         (f"{POETRY}six = 1\n", "six: expected a version in quotes, or a table"),
     ],
 )
-def test_a_project_in_another_shape_is_told_and_not_passed_over(tmp_path: Path, text: str, words: str) -> None:
+def test_a_project_in_another_shape_is_reported_and_not_passed_over(tmp_path: Path, text: str, words: str) -> None:
     (found,) = read(tmp_path, pyproject__toml=text).problems
     assert words in found.what
 
 
-def test_a_pipfile_in_another_shape_is_told(tmp_path: Path) -> None:
+def test_a_pipfile_in_another_shape_is_reported(tmp_path: Path) -> None:
     (found,) = read(tmp_path, Pipfile='packages = ["six"]\n').problems
     assert found.what == "packages: expected a table"

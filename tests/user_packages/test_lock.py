@@ -49,7 +49,7 @@ tensorflow{sys_platform != 'darwin'}==2.19.1+of.the.image, we can conclude that 
          And because you require tensorflow-text==2.15.0, we can conclude that your requirements are unsatisfiable."""
 
 
-def test_a_requirement_of_a_requirement_that_the_image_excludes_is_told_in_its_words(tmp_path: Path) -> None:
+def test_a_requirement_of_a_requirement_that_the_image_excludes_is_reported_in_its_words(tmp_path: Path) -> None:
     needs = read_additions(write(tmp_path, {"requirements.txt": "six\ntensorflow-text==2.15.0\n"}), (), IMAGE)
     assert explain(SAID, IMAGE, needs.wanted, needs.constraints).splitlines()[1:] == [
         "  cause: Because tensorflow-text==2.15.0 depends on tensorflow>=2.15.0,<2.16 and the image has tensorflow-cpu"
@@ -77,7 +77,7 @@ def test_who_requires_is_named(tmp_path: Path, required: str, words: str) -> Non
     assert explain(said, IMAGE, needs.wanted, needs.constraints).startswith(f"Because {words}")
 
 
-def test_what_to_do_is_told_where_the_words_say_it() -> None:
+def test_the_hint_follows_from_the_error() -> None:
     assert "`pip wheel`" in hints("Because all versions of horovod have no usable wheels and you require horovod, we")
     assert "UV_DEFAULT_INDEX" in hints("Because there is no version of torch==2.1.0+cu118 and you require it")
     assert hints("Because you require six==1 and six==2") == ""
@@ -142,7 +142,7 @@ def test_what_asks_for_the_framework_under_another_name_gets_no_second_one(
     assert [(one.name, one.version) for one in lock.wheels] == [("leaf", "1.0")]
 
 
-def test_what_needs_another_framework_than_the_images_is_told_with_the_line_that_asks(
+def test_what_needs_another_framework_than_the_images_is_reported_with_the_line_that_asks(
     tmp_path: Path, recipe: Recipe, index: Path
 ) -> None:
     put(index, "tensorflow-cpu", "2.19.1")
@@ -178,7 +178,7 @@ def test_a_wheel_must_have_one_of_the_hashes_that_are_given(tmp_path: Path, reci
     assert f"{digest[:12]}…  leaf-1.0-py3-none-any.whl" in caught.value.evidence
 
 
-def test_an_extra_that_a_package_has_not_is_told(tmp_path: Path, recipe: Recipe, index: Path) -> None:
+def test_an_extra_that_a_package_has_not_is_reported(tmp_path: Path, recipe: Recipe, index: Path) -> None:
     put(index, "leaf", "1.0")
     said: list[str] = []
     lock = lock_of(tmp_path, recipe, image_facts(recipe), "leaf[plots]\n", said.append)

@@ -44,7 +44,7 @@ def test_hashes_that_several_lines_give_must_all_let_a_file_serve(tmp_path: Path
     assert found.hashes == (("six", (other,)),)
 
 
-def test_what_has_no_hash_beside_others_is_told(tmp_path: Path) -> None:
+def test_what_has_no_hash_beside_others_is_reported(tmp_path: Path) -> None:
     lines = f"six==1.17 --hash=sha256:{HASH}\nfire\n"
     needs = read_additions(write(tmp_path, {"requirements.txt": lines}), (), IMAGE)
     assert needs.notes == ("no hashes are given for fire: the index's are locked",)
@@ -85,7 +85,7 @@ def test_a_version_that_the_image_has_not_is_refused_with_who_asks(tmp_path: Pat
     assert "toolkit frameworks" in caught.value.hint
 
 
-def test_what_the_image_has_already_is_told_and_not_asked_for(tmp_path: Path) -> None:
+def test_what_the_image_has_already_is_reported_and_not_asked_for(tmp_path: Path) -> None:
     lines = f"numpy>=1.20\nkeras==3.15.1 --hash=sha256:{KERAS_SHA256}\n"
     needs = read_additions(write(tmp_path, {"requirements.txt": lines}), (), IMAGE)
     assert needs == Needs(None, ("the image has already: numpy 2.1.3, keras 3.15.1",))
@@ -96,7 +96,7 @@ def test_extras_of_what_the_image_has_are_asked_for(tmp_path: Path) -> None:
     assert needs.additions == Additions(("keras[extra]",), (), tmp_path / "toolkit.lock")
 
 
-def test_pins_of_another_lock_give_way_to_the_image_and_are_told(tmp_path: Path) -> None:
+def test_pins_of_another_lock_give_way_to_the_image_and_are_reported(tmp_path: Path) -> None:
     lock = '[[package]]\nname = "{}"\nversion = "{}"\nsource = {{ registry = "https://pypi.org/simple" }}\n'
     files = {
         "pyproject.toml": '[project]\nname = "leaf"\ndependencies = ["six", "numpy"]\n',

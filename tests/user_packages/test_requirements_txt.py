@@ -60,7 +60,7 @@ def test_lines_are_those_that_pip_reads(text: str) -> None:
         try:
             found = parse_line(line)
         except OptionError as error:
-            assert "behind the options: pip passes over it" in str(error)  # we tell what pip drops
+            assert "after the options: pip passes over it" in str(error)  # we tell what pip drops
             continue
         assert found.requirement == arguments
         assert found.options.get("--editable", ()) == tuple(options.editables)
@@ -116,7 +116,7 @@ def test_a_file_is_read_in_every_encoding_that_pip_reads(tmp_path: Path, data: b
         (b"# coding: undefined\nsix\n", 1, "its coding line names `undefined`"),
     ],
 )
-def test_what_is_no_text_is_told_with_its_line(
+def test_what_is_no_text_is_reported_with_its_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, line: int, words: str
 ) -> None:
     monkeypatch.setattr("locale.getpreferredencoding", lambda _: "utf-8")
@@ -126,7 +126,7 @@ def test_what_is_no_text_is_told_with_its_line(
 
 
 @given(st.binary(max_size=60))
-def test_any_bytes_are_text_or_told(data: bytes) -> None:
+def test_any_bytes_are_text_or_reported(data: bytes) -> None:
     try:
         assert decode(data) == req_file._decode_req_file(data, "x")
     except UnreadableError as error:
@@ -179,7 +179,7 @@ def test_files_that_are_named_are_read_from_where_they_are_named(tmp_path: Path)
         ("six -r other.txt", "`--requirement` beside a requirement: pip passes over it"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_told_where_it_is_named(tmp_path: Path, line: str, words: str) -> None:
+def test_a_file_that_cannot_be_read_is_reported_where_it_is_named(tmp_path: Path, line: str, words: str) -> None:
     code = tmp_path / "code"
     write(tmp_path, {"outside.txt": "six\n", "code/loop.txt": "-r requirements.txt\n"})
     (code / "link.txt").symlink_to(tmp_path / "outside.txt")
@@ -260,7 +260,7 @@ def test_options_that_a_lock_fulfils_anyway_are_taken(tmp_path: Path, line: str)
     assert found.notes == ()
 
 
-def test_options_that_mean_nothing_here_are_told(tmp_path: Path) -> None:
+def test_options_that_mean_nothing_here_are_reported(tmp_path: Path) -> None:
     found = read(tmp_path, "--trusted-host x.example\nsix\n")
     assert texts(found) == ["six"]
     assert found.notes == ("requirements.txt:1: `--trusted-host`: hosts are trusted as this machine's index is set up",)

@@ -32,7 +32,7 @@ def test_a_stream_gives_every_member_with_what_decides(tar: io.BytesIO) -> None:
     assert len(seen["etc/ssl/certs/ca-certificates.crt"].content) == 200_000
 
 
-def test_an_image_in_order_is_told_so_check_by_check() -> None:
+def test_an_image_in_order_is_reported_check_by_check() -> None:
     findings = judge_files([Seen("usr/bin/su", mode=0o4755)], {"Env": ["PATH=/usr/bin"]})
     assert [(finding.check, finding.verdict) for finding in findings] == [
         (check, "ok") for check in ("privileges", "private keys", "secrets", "caches", "building site", "certificates")
@@ -143,7 +143,7 @@ def test_settings_as_packages_bring_them(path: str, content: str) -> None:
     assert reported(text(path, content)) == []
 
 
-def test_a_forgotten_cache_is_not_told_file_by_file() -> None:
+def test_a_forgotten_cache_is_not_reported_file_by_file() -> None:
     said = reported(*(text(f"root/.cache/pip/{number}", "x") for number in range(1000)))
     assert len(said) == 21
     assert said[-1] == "caches: and 980 more"

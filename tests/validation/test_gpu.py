@@ -90,7 +90,7 @@ def test_one_library_of_cudnn_without_pascal_fails_the_image() -> None:
     assert findings[1].said.startswith(f"{CUDNN}_ops.so.9 has no code for sm_60, sm_70; ")
 
 
-def test_what_others_lack_is_told_and_not_counted() -> None:
+def test_what_others_lack_is_reported_and_not_counted() -> None:
     other = Library("/x/libnvshmem.so.3", (70, 90))
     (finding,) = judge([TENSORFLOW, other], PASCAL)
     assert finding.verdict == "ok"

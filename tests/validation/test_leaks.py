@@ -58,7 +58,7 @@ def test_a_key_that_a_package_published_is_no_secret(first: bool) -> None:
     ]
 
 
-def test_a_host_key_is_told_once_and_its_public_half_as_well() -> None:
+def test_a_host_key_is_reported_once_and_its_public_half_as_well() -> None:
     assert reported(
         text("etc/ssh/ssh_host_ed25519_key", PRIVATE_KEY.format("OPENSSH ")),
         text("etc/ssh/ssh_host_ed25519_key.pub", "ssh-ed25519 AAAA"),

@@ -26,7 +26,7 @@ def test_a_proof_of_nothing_holds_nothing() -> None:
         refuse(Proof("i", ()))
 
 
-def test_every_failed_finding_is_told() -> None:
+def test_every_failed_finding_is_reported() -> None:
     with pytest.raises(ToolkitError) as raised:
         refuse(Proof("tensorflow:1", (FINE, BAD, SKIPPED, WORSE)))
     assert raised.value.code is Code.IMAGE

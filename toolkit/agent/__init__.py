@@ -2,7 +2,8 @@
 
 One of them runs in each host's side container. It is started before anything else of the run and is the last to go: it
 owns the run's volume, mounts, learners and lease there, and takes all of it away at the end, whatever that end is. Once
-it was told to go, it needs no operator: it waits for the learners, stores what they wrote, judges, tells, and leaves.
+it got its start signal, it needs no operator: it waits for the learners, stores what they wrote, determines the
+outcome, reports it and exits.
 
     operator ── start ──► agent ── heartbeat ──► files, mounts, learners ── go ──► agent alone ──► record in the bucket
 

@@ -22,12 +22,12 @@ def orphans(cache: Path, place: str) -> tuple[list[str], list[str]]:
 
     Returns those that are whole and those with holes: what a program had only read in parts, or had written so.
     """
-    files, reported = cache / "vfs" / place, cache / "vfsMeta" / place
+    files, metadata = cache / "vfs" / place, cache / "vfsMeta" / place
     whole: list[str] = []
     holed: list[str] = []
     for file in sorted(files.rglob("*")):
         name = file.relative_to(files)
-        if file.is_file() and not _is_metadata(reported / name):
+        if file.is_file() and not _is_metadata(metadata / name):
             facts = file.stat()
             (whole if facts.st_blocks * 512 >= facts.st_size else holed).append(str(name))
     return whole, holed
@@ -52,7 +52,7 @@ def recover(
 
 
 def read_recovered(sums: Path = Path(RECOVERED)) -> dict[str, str]:
-    """The SHA-256, by key, of what a recover has stored; none where there was nothing."""
+    """The SHA-256, by key, of what a recovery has stored; none where there was nothing."""
     try:
         return {str(key): str(sha256) for key, sha256 in json.loads(sums.read_text()).items()}
     except FileNotFoundError:

@@ -155,7 +155,7 @@ def _listed(place: str, config: str) -> Iterator[tuple[str, RemoteFile]]:
 
 
 def key_of_path(path: str) -> str:
-    """The key that rclone writes as `path`, where it was told to leave keys as they are: it has control characters as
+    """The key that rclone writes as `path`, where its flags say to leave keys as they are: it has control characters as
     symbols, and a quote before what looks like one."""
     return _QUOTED.sub(_unquoted, path)
 
@@ -213,8 +213,8 @@ def _is_anothers(place: str, found: RemoteFile, mine: str, config: str) -> bool:
 def _written_at(cache: Path, file: Path) -> str:
     """When a cached file was last written, as rclone keeps it beside the cache; it gives its upload that time."""
     try:
-        reported = json.loads((cache / "vfsMeta" / file.relative_to(cache / "vfs")).read_text("utf-8", "replace"))
-        return str(reported.get("ModTime", ""))
+        metadata = json.loads((cache / "vfsMeta" / file.relative_to(cache / "vfs")).read_text("utf-8", "replace"))
+        return str(metadata.get("ModTime", ""))
     except (OSError, ValueError, AttributeError):
         return ""
 

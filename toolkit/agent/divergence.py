@@ -15,7 +15,7 @@ _LARGEST = 1 << 53
 
 @dataclass(frozen=True)
 class Divergence:
-    """Ranks that do not train one model, as one of them told it.
+    """Ranks that do not train one model, as one of them reported it.
 
     Attributes:
         why: in a sentence.

@@ -74,7 +74,7 @@ class End:
     Attributes:
         what: one sentence: which command, rank, host, status or signal.
         evidence: the last lines of the run, or what an engine or a store said.
-        fix: what to do next.
+        hint: what to do next.
         kept: the hosts on which something is kept that is not in the bucket, or may be.
         code: the contract's; by default the reason's own. A stop whose results could not be stored has one, too.
     """

@@ -60,7 +60,7 @@ class Facts:
 
     Attributes:
         status: what learner 1's supervisor wrote; empty where it wrote nothing.
-        reports: of every host that told.
+        reports: of every host that sent one.
         stopped_by: who asked for a stop; empty.
         last_lines: of the run's output.
         gave_up: why this host's learners were stopped because nothing could be stored: reason, what, evidence.

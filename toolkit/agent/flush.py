@@ -1,4 +1,4 @@
-"""Waiting until all that programs wrote has reached the store: told from what the mounts say, and bounded."""
+"""Waiting until all that programs wrote has reached the store: known from what the mounts say, and bounded."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ _SILENT_SECONDS = 20.0
 
 
 class Reports:
-    """The reports of one run's hosts: this one's is told, the others' are heard.
+    """The reports of one run's hosts: this one's is sent, the others' are received.
 
     `forged` names those objects that say to be such a report and were not written by an agent of the run: in a folder,
     those that stay so.
@@ -51,7 +51,7 @@ class Reports:
     def of_others(self, on_silent: Callable[[tuple[int, ...]], None], *, patient: bool) -> Iterator[HostReport]:
         """The final report of each other host; without one of a host that has been silent for too long.
 
-        A host that stores tells so every 3 s. `on_silent` is told soon which hosts have not, each time that changes.
+        A host that stores reports it every 3 s. `on_silent` soon gets the hosts that have not, each time that changes.
         What counts is a report with a higher number: whoever can write to the bucket can put an old one there, or any
         bytes, as often as they like. With `patient` false, the bucket does not answer us either: then they are asked
         once.

@@ -21,7 +21,7 @@ from toolkit.agent.upload_progress import Progress, Waiting
 _POLL_SECONDS = 0.25
 _STORE_SECONDS = 2.0
 _TELL_SECONDS = 8.0
-"""So long nothing reaches the store, and whoever follows is told how many files wait."""
+"""So long nothing reaches the store, and followers see how many files wait."""
 _OWN_SECONDS = 2
 """A learner's supervisor ends its command within the time to stop, and then has so long to write down how it went."""
 

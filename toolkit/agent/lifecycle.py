@@ -1,4 +1,4 @@
-"""The story of a run as its agent tells it: wait for the learners, store what they wrote, judge, tell, leave."""
+"""One run on one host, seen through by its agent: wait for the learners, store what they wrote, decide, report."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ UNHEARD = 71
 
 
 class RunLifecycle:
-    """One run on this host. `run` is the story; it returns whether the run's volume must be kept."""
+    """One run on this host. `run` does it all; it returns whether the run's volume must be kept."""
 
     def __init__(self, job: Job, engine: DockerApi) -> None:
         self._job, self._engine = job, engine
@@ -59,7 +59,7 @@ class RunLifecycle:
         self._where = f"into {job.place}"
 
     def run(self) -> bool:
-        """From the word to go to the end. A fault of ours, too, leaves a run that has ended, and no learner behind."""
+        """From the start signal to the end. A fault of ours, too, ends the run and its learners."""
         try:
             if self._job.rescue:
                 self._rescue()
@@ -109,7 +109,7 @@ class RunLifecycle:
             self._state.end(End(Reason.COMPLETED, f"what was kept on {self._job.name} is in {self._job.kept_in}"))
 
     def _first_word(self, learners: tuple[LearnerEnd, ...]) -> str:
-        """What went wrong, told before what may take long; of ranks elsewhere nothing is known yet."""
+        """What went wrong, reported before what may take long; of ranks elsewhere nothing is known yet."""
         job = self._job
         if not job.leads:
             return ""
@@ -132,13 +132,13 @@ class RunLifecycle:
     def _store(self, learners: tuple[LearnerEnd, ...]) -> HostReport:
         """Wait until all is uploaded, put the logs beside it, compare folder and bucket."""
         job, report = self._job, self._report(learners)
-        reported = time.monotonic()
+        last_report = time.monotonic()
 
         def on_state(waiting: Waiting) -> None:
-            nonlocal reported
+            nonlocal last_report
             self._state.waiting(waiting)
-            if not job.leads and time.monotonic() - reported > _ASK_SECONDS:
-                reported = time.monotonic()
+            if not job.leads and time.monotonic() - last_report > _ASK_SECONDS:
+                last_report = time.monotonic()
                 self._reports.tell(replace(report, final=False, full=False), note=str(waiting))
 
         try:

@@ -43,9 +43,9 @@ def judge(job: Job, facts: Facts) -> End:
         or any(report.host == number and report.failure and not report.unstorable for report in facts.reports)
     )
     if failed is None:
-        assert end is not None  # a host that has not told is lost
+        assert end is not None  # a host that has not reported is lost
         if end.reason is Reason.STOPPED:
-            what = f"{', '.join(kept)} has not told that everything it wrote is in {job.kept_in}"
+            what = f"{', '.join(kept)} has not reported that everything it wrote is in {job.kept_in}"
             return _stopped(facts.stopped_by, what, "", _look_at(job), kept, Reason.HOST_LOST.code)
         return replace(end, kept=kept)
     rescue = f"what it wrote is kept on {', '.join(kept)}; fix the store, then: toolkit rescue {job.run}"
@@ -153,12 +153,12 @@ def _lost(job: Job, facts: Facts) -> Iterator[End]:
         )
     if untold := _untold(job, facts):
         hosts = ", ".join(job.hosts[number] or "this machine" for number in sorted(untold))
-        what = f"{hosts} is lost: it has not told that everything it wrote is in {job.kept_in}"
+        what = f"{hosts} is lost: it has not reported that everything it wrote is in {job.kept_in}"
         yield End(Reason.HOST_LOST, what, facts.last_lines, _look_at(job))
 
 
 def _untold(job: Job, facts: Facts) -> set[int]:
-    """The numbers of the hosts that have not told how they ended: nobody knows what they still hold."""
+    """The numbers of the hosts that have not reported how they ended: nobody knows what they still hold."""
     return set(range(len(job.hosts))) - {report.host for report in facts.reports}
 
 
@@ -198,7 +198,7 @@ def _out_of_processes(job: Job, facts: Facts, whole: bool) -> Iterator[End]:
 
 
 def _step_ok(job: Job, facts: Facts, step: Mapping[str, Any]) -> bool:
-    """A program that was told to end may do so with 0; it was not run to its end for all that."""
+    """A program that was stopped may exit with 0; it did not run to its end for all that."""
     ended_by_itself = step.get("exit_status") == 0 and not step.get("why") and divergence_of(step) is None
     return ended_by_itself and all(status == 0 for status in rank_statuses(job, facts, step))
 
@@ -226,7 +226,7 @@ def _step_failed(job: Job, facts: Facts, step: Mapping[str, Any]) -> End:
         return End(Reason.GPU, f"{name}: {where} sees fewer GPUs than its learner was given", facts.last_lines, hint)
     how = _how_it_ended(job, step, rank_statuses(job, facts, step))
     if why == "stopped":
-        how = f"{_where(job, job.learners[0])} was told to end, by no one who left a name; {how}"
+        how = f"{_where(job, job.learners[0])} was stopped, by no one who left a name; {how}"
     if full := [job.hosts[report.host] or "this machine" for report in facts.reports if report.full]:
         how += f"; the disk of the engine's volumes is full on {', '.join(full)}"
     return End(Reason.PROGRAM_FAILED, f"{name}: {how}", facts.last_lines, hint)

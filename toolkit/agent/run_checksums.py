@@ -43,16 +43,16 @@ def own_list(job: Job) -> str:
 def gathered(bucket: Objects, job: Job, reports: Sequence[HostReport]) -> tuple[tuple[HostReport, ...], str]:
     """Make one list of the hosts', store it; its SHA-256, empty where there is none or it could not be stored.
 
-    A host whose list is not the one that it told of has failed: someone else has written it.
+    A host whose list is not the one that it reported has failed: someone else has written it.
     """
     if len(job.hosts) == 1:
         return tuple(reports), reports[0].checksums
     lists: list[dict[str, str]] = []
     until = time.monotonic() + job.torn_seconds
-    reported = tuple(_added(lists, bucket, f"{list_of(job.run)}.{report.host}", report, until) for report in reports)
+    checked = tuple(_added(lists, bucket, f"{list_of(job.run)}.{report.host}", report, until) for report in reports)
     data = write_list(merged(lists))
     there = bool(lists) and bucket.put(list_of(job.run), data, short=False)
-    return reported, sha256_of(data) if there else ""
+    return checked, sha256_of(data) if there else ""
 
 
 def _added(lists: list[dict[str, str]], bucket: Objects, name: str, report: HostReport, until: float) -> HostReport:

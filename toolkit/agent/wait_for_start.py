@@ -1,4 +1,4 @@
-"""Before the run: an agent on its operator's heartbeat. It is told to go, or nothing of the run stays."""
+"""Before the run: an agent on its operator's heartbeat. It gets its start signal, or nothing of the run stays."""
 
 from __future__ import annotations
 

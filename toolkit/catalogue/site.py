@@ -38,7 +38,7 @@ class SiteFile(_Section):
 
 
 def read_site(file: Path) -> dict[str, SiteBundle]:
-    """The site's bundles by name, none where there is no `file`; a bundle's own file may be told from there.
+    """The site's bundles by name, none where there is no `file`; a bundle's own file may be relative to it.
 
     Raises `ToolkitError` (S103) that lists every problem with its line, column and path.
     """

@@ -21,7 +21,7 @@ from toolkit.run.records.results_access import stored_run
 
 
 def run_again(arguments: argparse.Namespace, *, resume: bool) -> int:
-    """Launch the run anew; with `resume`, it is told the folder of the old one's results."""
+    """Launch the run anew; with `resume`, it gets the folder of the old one's results."""
     records = Records(home())
     own = records.find(arguments.training_id)  # what a bucket says of a run is not asked for its code
     record = refreshed(own, records)

@@ -61,11 +61,11 @@ def files_to_put(folder: Path, prefix: str = "") -> list[tuple[str, Path]]:
             files.append((found.name, found.path))
     if problems:
         more = len(problems) - _MOST_PROBLEMS
-        reported = problems[:_MOST_PROBLEMS] + ([Problem(f"and {more} more")] if more > 0 else [])
+        listed = problems[:_MOST_PROBLEMS] + ([Problem(f"and {more} more")] if more > 0 else [])
         raise ToolkitError(
             Code.CODE,
             f"{folder} holds what cannot be put: nothing was put",
-            tuple(reported),
+            tuple(listed),
             hint="put a copy in the place of a link, give it a name in UTF-8 (convmv renames whole folders), or "
             "move it elsewhere",
         )

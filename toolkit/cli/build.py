@@ -91,7 +91,7 @@ def report_notes(notes: Sequence[str]) -> None:
 
 
 def say_nothing(_notes: Sequence[str]) -> None:
-    """For commands that change nothing: whoever locks or launches is told."""
+    """For commands that change nothing: `lock` and `launch` say what they do with them."""
 
 
 def recipe_of(

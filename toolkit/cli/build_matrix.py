@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Build them all; the status of the first that failed."""
     names = list(dict.fromkeys(arguments.image)) or [recipe.name for recipe in _buildable()]
     for name in names:
-        named_row(name)  # a mistyped name is told before anything begins
+        named_row(name)  # a mistyped name is an error before anything begins
     with progress_bar() as report:
         build(buckets_recipe(), TOOL_IMAGE, arguments.builder, report)  # every one of them would wait for it
     own = [sys.executable, "-m", "toolkit", "build", "--json", "--builder", arguments.builder]
@@ -101,5 +101,5 @@ def _image(outcome: Outcome) -> dict[str, object] | None:
 
 
 def _as_json(outcome: Outcome) -> dict[str, object]:
-    reported = {"name": outcome.name, "status": outcome.status, "seconds": round(outcome.seconds, 1)}
-    return {**reported, "image": _image(outcome), "error": "" if outcome.status == 0 else outcome.last}
+    facts = {"name": outcome.name, "status": outcome.status, "seconds": round(outcome.seconds, 1)}
+    return {**facts, "image": _image(outcome), "error": "" if outcome.status == 0 else outcome.last}

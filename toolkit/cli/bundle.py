@@ -76,13 +76,13 @@ def _fetched(recipe: Recipe, pool: Pool, report: Report) -> tuple[Pin, ...]:
     for file in (recipe.lock, *([recipe.additions.lock] if recipe.additions else [])):
         lock = read_lock(file)
         if isinstance(recipe.base, DistributionBase):
-            fetch_debs(lock.debs, recipe.base.suite, pool, _reported(report, "packages"))
-        fetch_wheels(lock.wheels, recipe.python, pool, _reported(report, "wheels"))
+            fetch_debs(lock.debs, recipe.base.suite, pool, _as_progress(report, "packages"))
+        fetch_wheels(lock.wheels, recipe.python, pool, _as_progress(report, "wheels"))
         pins += [*lock.debs, *lock.wheels]
     if recipe.native:
         pins += _fetched(recipe.native.compiler, pool, report)
     return tuple(pins)
 
 
-def _reported(report: Report, stage: str) -> Callable[[Fetching], None]:
+def _as_progress(report: Report, stage: str) -> Callable[[Fetching], None]:
     return lambda state: report(Progress(stage, state.file, state.position, state.count, note=state.note))

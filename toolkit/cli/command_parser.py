@@ -217,7 +217,7 @@ def sentence(text: str) -> str:
 
 
 class Formatter(argparse.RawDescriptionHelpFormatter):
-    """argparse's own, which loads shutil (5 ms) to learn the terminal's width where it is not told."""
+    """argparse's own, which loads shutil (5 ms) to learn the terminal's width where none is given."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=28, width=_width())

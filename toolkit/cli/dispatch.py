@@ -1,4 +1,4 @@
-"""Running one verb: its module is loaded now, its errors are told, its end becomes a status for the shell."""
+"""Running one verb: its module is loaded now, its errors are printed, its end becomes an exit status."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from toolkit.errors import INTERRUPTED, Code, ToolkitError
 
 
 def dispatch(arguments: argparse.Namespace) -> int:
-    """Run `toolkit.cli.<verb>`; a person's mistake is told without a traceback, a mistake of ours with one."""
+    """Run `toolkit.cli.<verb>`; a person's mistake is printed without a traceback, a mistake of ours with one."""
     # A terminal that closes or a `kill` shall clean up as a Ctrl-C does.
     interrupts.heed()
     for stream in (sys.stdout, sys.stderr):

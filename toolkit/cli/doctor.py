@@ -19,7 +19,7 @@ from toolkit.compatibility.reader import read_table
 from toolkit.doctor.examine import Examination, Examine
 from toolkit.doctor.finding import Finding, Verdict, counts, fail, ok
 from toolkit.doctor.probes import Buckets
-from toolkit.doctor.report import reported, summary
+from toolkit.doctor.report import report_lines, summary
 from toolkit.doctor.requirements import asked_of
 from toolkit.errors import Code, ToolkitError
 from toolkit.hosts.cluster_hosts import Hosts
@@ -102,7 +102,7 @@ def _images(cluster: Cluster, manifest: Manifest | None, file: str | None) -> Se
 
 def _tell(findings: Sequence[Finding], hosts: int, *, verbose: bool) -> None:
     screen = SafeConsole()
-    for line, verdict in reported(findings, verbose=verbose):
+    for line, verdict in report_lines(findings, verbose=verbose):
         style = _COLOURS[verdict] if verdict else ""
         screen.print(Text(line, style=style), soft_wrap=True)
     screen.print(Text(summary(findings, hosts), style="bold"), soft_wrap=True)

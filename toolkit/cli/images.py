@@ -61,12 +61,12 @@ def offers() -> tuple[Offer, ...]:
 def contents_of(store: ImageStore, image: EngineImage) -> Contents:
     """What is in the image; tells how far it is, as it takes some seconds the first time."""
     with progress_bar() as report:
-        reported = 0
+        last_shown = 0
 
         def tell(done: int) -> None:
-            nonlocal reported
-            if done - reported > _BYTES_WORTH_TELLING:
-                reported = done
+            nonlocal last_shown
+            if done - last_shown > _BYTES_WORTH_TELLING:
+                last_shown = done
                 report(Progress("reading", image.reference, done, image.size, "bytes"))
 
         return look_into(store, image, cache(), tell)
@@ -188,12 +188,12 @@ def show_lines(image: EngineImage, contents: Contents, stack: tuple[LayerSize, .
 
 
 def _counted(contents: Contents) -> str:
-    def reported(packages: list[Package], what: str) -> str:
+    def counted(packages: list[Package], what: str) -> str:
         size = sum(package.size for package in packages)
         return f"{len(packages)} {what}" + (f" ({human_size(size)})" if size else "")
 
     inside = sum(bool(package.carried_by) for package in contents.packages)
-    parts = [reported(list(contents.of_kind(DEB)), "deb"), reported(list(contents.of_kind(PYTHON)), "Python")]
+    parts = [counted(list(contents.of_kind(DEB)), "deb"), counted(list(contents.of_kind(PYTHON)), "Python")]
     return ", ".join([*parts, *([f"{inside} inside others"] if inside else [])])
 
 

@@ -18,7 +18,7 @@ from toolkit.inventory.model import Package
 from toolkit.inventory.why import Chain, chains_to, packages_named
 
 DIFFERENT = 1
-"""As `diff` has it: 0 the same, 1 different, more where it could not be told."""
+"""As `diff` has it: 0 the same, 1 different, more on an error."""
 _MOST_LINES = 40
 _MOST_CHAINS = 12
 _LONGEST_VALUE = 90
@@ -140,11 +140,11 @@ def _default(images: Sequence[EngineImage]) -> EngineImage:
 
 
 def _chain_facts(package: Package, chains: Sequence[Chain]) -> dict[str, object]:
-    reported = [
+    shown = [
         {"reason": chain.reason, "links": [_link_facts(link.package, link.extra) for link in chain.links]}
         for chain in chains
     ]
-    return {**_link_facts(package, ""), "chains": reported}
+    return {**_link_facts(package, ""), "chains": shown}
 
 
 def _link_facts(package: Package, extra: str) -> dict[str, str]:

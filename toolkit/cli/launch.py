@@ -31,7 +31,8 @@ from toolkit.run.launch.launch import Launch, Request
 from toolkit.run.launch.this_machine import Turn
 from toolkit.run.plan.binding import Machine, bind_here
 from toolkit.run.plan.code_secrets import known_to
-from toolkit.run.plan.run_plan import RunImage, Seat, make_plan
+from toolkit.run.plan.make_plan import make_plan
+from toolkit.run.plan.run_plan import RunImage, Seat
 from toolkit.run.plan.source_files import SubmittedCode, read_code, read_submitted
 from toolkit.run.plan.training_id import TrainingId, new_training_id
 from toolkit.run.records.record import Record

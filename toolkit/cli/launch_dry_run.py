@@ -23,7 +23,8 @@ from toolkit.manifest.model import Manifest
 from toolkit.paths import house
 from toolkit.run.launch.this_machine import look_at_cores
 from toolkit.run.plan.dry_run import CPUS, fact_lines, host_commands, step_commands
-from toolkit.run.plan.run_plan import RankCpus, RunImage, RunPlan, Seat, make_plan
+from toolkit.run.plan.make_plan import make_plan
+from toolkit.run.plan.run_plan import RankCpus, RunImage, RunPlan, Seat
 from toolkit.run.plan.source_files import SubmittedCode
 from toolkit.run.plan.training_id import new_training_id
 
@@ -44,11 +45,11 @@ def run(arguments: argparse.Namespace) -> int:
     image, note = _image(recipe, reference)
     side_image = read_inputs(buckets_recipe()).reference
     plan = make_plan(manifest, cluster, image, side_image, new_training_id(), _seats(cluster, manifest))
-    reported = [("image", f"{reference}{f'  ({note})' if note else ''}"), *code.lines()]
+    facts = [("image", f"{reference}{f'  ({note})' if note else ''}"), *code.lines()]
     if arguments.json:
-        print_json(_facts(plan, reported) | _code_facts(code))
+        print_json(_facts(plan, facts) | _code_facts(code))
     else:
-        print("\n".join(_lines(plan, reported)))
+        print("\n".join(_lines(plan, facts)))
     return 0
 
 
@@ -77,9 +78,9 @@ def _seats(cluster: Cluster, manifest: Manifest) -> tuple[Seat, ...]:
     return tuple(Seat(host.name, host.address or host.name, gpus=gpus, cpus=cpus) for host in hosts)
 
 
-def _lines(plan: RunPlan, reported: list[tuple[str, str]]) -> Iterator[str]:
+def _lines(plan: RunPlan, facts: list[tuple[str, str]]) -> Iterator[str]:
     yield f"{plan.training_id}  {plan.name}  (dry run: nothing is started)"
-    for name, text in [*reported, *fact_lines(plan)]:
+    for name, text in [*facts, *fact_lines(plan)]:
         yield f"  {name:<8} {text}"
     for host, lines in host_commands(plan).items():
         yield f"{host}:"
@@ -97,11 +98,11 @@ def _code_facts(code: SubmittedCode) -> dict[str, object]:
     }
 
 
-def _facts(plan: RunPlan, reported: list[tuple[str, str]]) -> dict[str, object]:
+def _facts(plan: RunPlan, facts: list[tuple[str, str]]) -> dict[str, object]:
     return {
         "training_id": plan.training_id,
         "name": plan.name,
-        **dict(reported),
+        **dict(facts),
         "learners": [
             {
                 "number": one.number,

@@ -16,7 +16,7 @@ from toolkit.errors import Code, ToolkitError
 from toolkit.manifest.reader import ReadManifest, framework_error, read_with_warnings
 from toolkit.manifest.schema import json_schema
 from toolkit.manifest.write import canonical_text, literal_keys
-from toolkit.yaml.source import several
+from toolkit.plural import counted
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -76,8 +76,8 @@ def _check(arguments: argparse.Namespace) -> int:
             }
         )
         if not arguments.json:
-            reported = f", {several(len(found.warnings), 'warning')}" if found.warnings else ""
-            print(f"{file}: a manifest ({found.title}{reported})")
+            warnings = f", {counted(len(found.warnings), 'warning')}" if found.warnings else ""
+            print(f"{file}: a manifest ({found.title}{warnings})")
     if arguments.json:
         print_json({"files": answers})
     return Code.MANIFEST.exit_status if any("error" in answer for answer in answers) else 0

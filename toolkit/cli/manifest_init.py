@@ -1,4 +1,4 @@
-"""`toolkit manifest init`: a first manifest, asked for on a terminal or told by flags."""
+"""`toolkit manifest init`: a first manifest, asked for on a terminal or given by flags."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _FOLLOWS = {"framework": ("framework_version", "python"), "framework_version": (
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the file; what is wrong with an answer is told as it would be of the file."""
+    """Write the file; what is wrong with an answer is reported as it would be of the file."""
     target = Path(arguments.file)
     if target.exists():
         raise ToolkitError(Code.MANIFEST, f"{target} is there already", hint="name a new file")
@@ -99,7 +99,7 @@ def _asked(wishes: Wishes, open_questions: set[str], rows: tuple[FrameworkRow, .
             continue
         if name == "nodes" and not answer.isdecimal():
             raise ToolkitError(Code.MANIFEST, f"nodes: expected a whole number, found `{answer}`")
-        reported: dict[str, Any] = {name: int(answer) if name == "nodes" else answer}
-        reported |= dict.fromkeys(open_questions.intersection(_FOLLOWS.get(name, ())), "")
-        wishes = with_newest(replace(wishes, **reported), rows)
+        answered: dict[str, Any] = {name: int(answer) if name == "nodes" else answer}
+        answered |= dict.fromkeys(open_questions.intersection(_FOLLOWS.get(name, ())), "")
+        wishes = with_newest(replace(wishes, **answered), rows)
     return wishes

@@ -1,4 +1,4 @@
-"""A manifest read and written for a person: what means something else here than in its dialect is told on the way."""
+"""A manifest read and written for a person: what means something else here than in its dialect is a warning."""
 
 from __future__ import annotations
 

@@ -151,14 +151,14 @@ class _Lines:
 
     def __init__(self) -> None:
         self._start = time.monotonic()
-        self._reported: dict[str, float] = {}
+        self._last_shown: dict[str, float] = {}
 
     def report(self, step: Step) -> None:
         if step.note:
             print(step.note, file=sys.stderr, flush=True)
             return
         now = time.monotonic()
-        if now - self._reported.get(step.stage, -_SECONDS_BETWEEN_LINES) > _SECONDS_BETWEEN_LINES:
-            self._reported[step.stage] = now
+        if now - self._last_shown.get(step.stage, -_SECONDS_BETWEEN_LINES) > _SECONDS_BETWEEN_LINES:
+            self._last_shown[step.stage] = now
             detail = " ".join(step.detail.split())[:90]
             print(f"{now - self._start:7.1f} s  {step.stage}: {detail}", file=sys.stderr, flush=True)

@@ -102,7 +102,7 @@ class Screen:
         console.print(text, style="yellow", soft_wrap=True)
 
     def storing(self, queued: int, uploading: int, errored: int) -> None:
-        """What is still on its way, told when it changes."""
+        """What is still on its way, printed when it changes."""
         now = (queued + uploading, errored)
         if now != self._waiting and any(now):
             self._waiting = now

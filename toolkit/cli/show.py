@@ -10,7 +10,7 @@ from toolkit.cli.output import human_size, print_json
 from toolkit.cli.show_steps import step_lines
 from toolkit.errors import Code, ToolkitError
 from toolkit.paths import home
-from toolkit.run.plan.run_plan import counted
+from toolkit.plural import counted
 from toolkit.run.records.reconcile import refreshed
 from toolkit.run.records.record import Record, State
 from toolkit.run.records.record_store import Records

@@ -51,8 +51,10 @@ def print_coloured(text: str, stream: TextIO) -> None:
 def neutral_streams() -> Iterator[None]:
     """Wrap standard output and standard error while the context lasts; tracebacks are wrapped for good."""
     before = sys.stdout, sys.stderr
-    sys.excepthook = _reported
-    threading.excepthook = lambda args: _reported(args.exc_type, args.exc_value or args.exc_type(), args.exc_traceback)
+    sys.excepthook = _report_error
+    threading.excepthook = lambda args: _report_error(
+        args.exc_type, args.exc_value or args.exc_type(), args.exc_traceback
+    )
     sys.stdout, sys.stderr = (cast("TextIO", NeutralStream(stream)) for stream in before)
     try:
         yield
@@ -60,6 +62,6 @@ def neutral_streams() -> Iterator[None]:
         sys.stdout, sys.stderr = before
 
 
-def _reported(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+def _report_error(kind: type[BaseException], error: BaseException, trace: Any) -> None:
     """A mistake of ours, whose traceback may quote anything."""
     sys.stderr.write(neutral("".join(traceback.format_exception(kind, error, trace))))

@@ -58,8 +58,8 @@ def _own_fields(text: str) -> str:
     """Where `text` holds more than a host, which fields the rest has."""
     match = _WITH_MORE.fullmatch(text)
     parts = (("scheme", "without ssh://"), ("user", "the account is `user`"), ("port", "the port is `port`"))
-    reported = [hint for part, hint in parts if match and match[part]]
-    return f"; {', '.join(reported)}" if reported else ""
+    hints = [hint for part, hint in parts if match and match[part]]
+    return f"; {', '.join(hints)}" if hints else ""
 
 
 def _network(text: str) -> str:

@@ -66,7 +66,7 @@ def as_error(what: str, conflicts: tuple[Conflict, ...], code: Code) -> ToolkitE
     return ToolkitError(
         code,
         f"{what} cannot work",
-        tuple(Problem(_reported(one)) for one in conflicts),
+        tuple(Problem(_sentence(one)) for one in conflicts),
         hint=f"take the nearest, or fix images/{FILE} where it is wrong; nothing was downloaded",
     )
 
@@ -86,7 +86,7 @@ def gpu_architecture(kind: str, table: Table) -> str:
     return found
 
 
-def _reported(conflict: Conflict) -> str:
+def _sentence(conflict: Conflict) -> str:
     source = f"    source: {conflict.source}"
     return "\n".join((conflict.fact, f"    in: {conflict.what}", source, f"    nearest: {conflict.nearest}"))
 

@@ -74,12 +74,12 @@ class Engine:
 
     def socket(self) -> str:
         """The engine's socket on its host; raises `ToolkitError` (S100) where it is none of that machine."""
-        reported = self.run(docker_commands.engine_socket(self._program)).output.strip()
-        path = reported.removeprefix("unix://")
+        address = self.run(docker_commands.engine_socket(self._program)).output.strip()
+        path = address.removeprefix("unix://")
         if not path.startswith("/"):
             raise ToolkitError(
                 Code.RESOURCES,
-                f"the engine of {self.host} listens at {reported}: a run's agent needs a socket of its own machine",
+                f"the engine of {self.host} listens at {address}: a run's agent needs a socket of its own machine",
                 hint="unset DOCKER_HOST, or reach that machine as a host of a cluster",
             )
         return path

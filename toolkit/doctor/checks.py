@@ -142,8 +142,8 @@ def sshd(facts: HostFacts, asked: Asked) -> Finding:
         return ok(facts.name, "sshd", "nothing goes over ssh")
     if limits is None:
         return skipped(facts.name, "sshd", _NOT_KNOWN)
-    reported = "" if limits.effective else ", as its configuration or OpenSSH's default has it"
-    found = f"MaxStartups {limits.max_startups}, MaxSessions {limits.max_sessions}{reported}"
+    source = "" if limits.effective else ", as its configuration or OpenSSH's default has it"
+    found = f"MaxStartups {limits.max_startups}, MaxSessions {limits.max_sessions}{source}"
     behind = checks_network.hosts_behind(facts, asked.cluster)
     if limits.startups < behind:
         hint = (

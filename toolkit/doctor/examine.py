@@ -1,4 +1,4 @@
-"""The examination, told as a story: ask every host for its facts at once, try what must be tried, judge."""
+"""The examination, step by step: ask every host for its facts at once, try what must be tried, judge."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def short(answers: Sequence[Answer[HostFacts]], asked: Asked) -> tuple[Finding, 
 
 
 class Examine:
-    """The whole examination. `run` is the story.
+    """The whole examination. `run` does it all.
 
     Args:
         images: references, of which the first that is on a host is started to see its GPUs.

@@ -87,7 +87,7 @@ class EngineFacts:
 
 @dataclass(frozen=True)
 class SshdLimits:
-    """sshd's limits. `effective`: told by sshd itself, not read from its configuration. Defaults are OpenSSH's."""
+    """sshd's limits. `effective`: as sshd itself reports them; else from its configuration. Defaults are OpenSSH's."""
 
     max_startups: str = "10:30:100"
     max_sessions: int = 10

@@ -179,7 +179,7 @@ def _sshd(lines: list[str]) -> SshdLimits:
 
 
 def _clock(text: str) -> float | None:
-    """Seconds since 1970; a clock that is told in whole seconds is on average half a second further."""
+    """Seconds since 1970; a clock that is read in whole seconds is on average half a second further."""
     match = _CLOCK.match(text.strip())
     if not match:
         return None

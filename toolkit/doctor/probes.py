@@ -1,6 +1,6 @@
 """What has to be tried on a host to be known: reaching the others, a container with GPUs, the buckets. Decides nothing.
 
-Nothing is brought to a host for it: where what is needed is not there, that is what is told.
+Nothing is brought to a host for it: where what is needed is not there, that is what is reported.
 """
 
 from __future__ import annotations

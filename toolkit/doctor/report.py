@@ -9,7 +9,7 @@ from toolkit.doctor.finding import Finding, Verdict, counts
 _WORDS = {Verdict.OK: "ok", Verdict.WARN: "warning", Verdict.FAIL: "failure", Verdict.SKIPPED: "skipped"}
 
 
-def reported(findings: Sequence[Finding], *, verbose: bool = False) -> list[tuple[str, Verdict | None]]:
+def report_lines(findings: Sequence[Finding], *, verbose: bool = False) -> list[tuple[str, Verdict | None]]:
     """Lines with the verdict that they tell, none for a heading; what is ok only where `verbose` is set."""
     lines: list[tuple[str, Verdict | None]] = []
     by_host: dict[str, list[Finding]] = {}

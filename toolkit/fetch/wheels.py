@@ -58,7 +58,7 @@ def fetch_wheels(wheels: Sequence[WheelPin], python: str, pool: Pool, on_progres
 
 
 def _by_name(wheels: Sequence[WheelPin], python: str) -> Iterator[tuple[list[WheelPin], str]]:
-    """The wheels with the Python that pip must be told: what is named for another, it brings for no other."""
+    """The wheels with the Python that pip must get as a flag: what is named for another, it brings for no other."""
     for named_for, foreign in ((python, False), ("3", True)):
         group = [wheel for wheel in wheels if is_foreign(wheel.file, python) is foreign]
         if group:

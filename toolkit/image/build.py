@@ -1,4 +1,4 @@
-"""Building an image: the story, in the order in which it is told.
+"""Building an image, step by step.
 
 An image that is there is not built again. A name appears only when the whole image is there; a build that
 fails or is killed leaves no image under the name.

@@ -141,7 +141,7 @@ class Workshop:
 
     @contextmanager
     def _alone(self, what: str) -> Iterator[bool]:
-        """One build at a time makes `what`: a second one waits, and then is told whether the image is there."""
+        """One build at a time makes `what`: a second one waits, and then learns whether the image is there."""
         file = private_folder(self._cache / "locks") / what.replace("/", "_").replace(":", "_")
         # The cache may be shared: what has its name is neither followed elsewhere nor cut off.
         with os.fdopen(os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666), "rb+") as lock:

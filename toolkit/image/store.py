@@ -75,8 +75,8 @@ class ImageStore:
         except docker.errors.ImageNotFound:
             return None
         diff_ids = tuple(image.attrs["RootFS"].get("Layers") or ())
-        reported = [str(entry.get("CreatedBy", "")) for entry in reversed(image.history())]
-        origins = tuple(reported) if len(reported) == len(diff_ids) else (_UNKNOWN_ORIGIN,) * len(diff_ids)
+        created_by = [str(entry.get("CreatedBy", "")) for entry in reversed(image.history())]
+        origins = tuple(created_by) if len(created_by) == len(diff_ids) else (_UNKNOWN_ORIGIN,) * len(diff_ids)
         config = ImageConfig(image.attrs["Config"] or {}, diff_ids, origins)
         return StoredImage(str(image.id), int(image.attrs["Size"]), config)
 
@@ -90,12 +90,12 @@ class ImageStore:
     def pull(self, image: str) -> None:
         """Fetch a base from its registry, by digest, unless it is here."""
         if not self.find(image):
-            with _reported(f"{image} could not be pulled"):
+            with _translated_errors(f"{image} could not be pulled"):
                 self.engine.images.pull(image)
 
     def cut(self, image_id: str, roots: Sequence[str], file: Path, origin: str) -> Layer:
         """Write what lies at `roots` in the image as a layer to `file`; raises `ToolkitError` (S103)."""
-        with _reported(f"the layer of {origin} could not be read"), self._container(image_id) as container:
+        with _translated_errors(f"the layer of {origin} could not be read"), self._container(image_id) as container:
             writer = LayerWriter(file, origin)
             for root in sorted(roots):
                 writer.add_folders_above(root)
@@ -105,7 +105,7 @@ class ImageStore:
 
     def copy_layer(self, image: str, target: Path) -> None:
         """Write the tar of an image's one layer to `target`, the very bytes that its diff id is of."""
-        with _reported(f"the layer of {image} could not be read"):
+        with _translated_errors(f"the layer of {image} could not be read"):
             pieces = self.engine.api.get_image(image, chunk_size=PIECE)
             for _, _, content in members(PieceReader(pieces)):
                 # `<id>/layer.tar` up to Engine 24, a blob among others in the OCI layout of later ones.
@@ -120,7 +120,7 @@ class ImageStore:
     @contextmanager
     def exported(self, image: str) -> Iterator[PieceReader]:
         """The image's whole file system as the stream of a tar, while the context lasts."""
-        with _reported(f"{image} could not be read"), self._container(image) as container:
+        with _translated_errors(f"{image} could not be read"), self._container(image) as container:
             yield PieceReader(self.engine.api.export(container, chunk_size=PIECE))
 
     @contextmanager
@@ -139,7 +139,7 @@ class ImageStore:
         It has no name yet. Raises `ToolkitError` (S103), and where the engine names it by another id than its
         configuration's SHA-256.
         """
-        with _reported("the engine could not take the image"):
+        with _translated_errors("the engine could not take the image"):
             if not self.find(config.image_id):
                 for _ in self.engine.api.load_image(_archive(config, layers)):
                     pass
@@ -154,7 +154,7 @@ class ImageStore:
     def tag(self, image_id: str, reference: str) -> None:
         """Give the image its name: from now on it is there for everyone."""
         name, _, tag = reference.partition(":")
-        with _reported(f"{image_id} could not be named {reference}"):
+        with _translated_errors(f"{image_id} could not be named {reference}"):
             self.engine.api.tag(image_id, name, tag)
 
     def names_in(self, namespace: str) -> list[str]:
@@ -168,7 +168,7 @@ class ImageStore:
 
 
 @contextmanager
-def _reported(what: str) -> Iterator[None]:
+def _translated_errors(what: str) -> Iterator[None]:
     try:
         yield
     except (docker.errors.APIError, requests.RequestException, tarfile.TarError) as error:

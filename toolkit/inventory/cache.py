@@ -19,7 +19,7 @@ _FORMAT = 1
 """Counted up when a reading finds more than it did: what older versions of the tool kept is then read anew."""
 
 
-def look_into(store: ImageStore, image: EngineImage, cache: Path, reported: OnBytes = lambda _: None) -> Contents:
+def look_into(store: ImageStore, image: EngineImage, cache: Path, on_bytes: OnBytes = lambda _: None) -> Contents:
     """What is in the image; its file system leaves the engine once, later calls take what is kept in `cache`.
 
     Raises `ToolkitError` (S103) where the engine does not give it. Reading leaves no container behind.
@@ -28,7 +28,7 @@ def look_into(store: ImageStore, image: EngineImage, cache: Path, reported: OnBy
     contents = load(file)
     if contents is None:
         with store.exported(image.image_id) as stream:
-            contents = read_contents(stream, reported)
+            contents = read_contents(stream, on_bytes)
         keep(contents, file)
     return with_trees(contents, image.asked.trees)
 

@@ -13,7 +13,7 @@ from toolkit.inventory.model import Contents, Package
 
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
 _DEEPEST_FOLDER = 3
-"""Files of no package are told by folder, no deeper than `/var/lib/dpkg`."""
+"""Files of no package are listed by folder, no deeper than `/var/lib/dpkg`."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +74,10 @@ class Difference:
 def differences(
     old: Contents, new: Contents, old_settings: Mapping[str, Any], new_settings: Mapping[str, Any], grown: int
 ) -> Difference:
-    """From `old` to `new`; settings are as the engine has them. Files of a package that changed are told with it."""
+    """From `old` to `new`; settings are as the engine has them. Files of a package that changed are listed with it."""
     packages = tuple(_package_changes(old, new))
-    reported = {(change.kind, change.name) for change in packages if not change.carried_by}
-    groups = (group for group in _file_groups(old, new) if (group.kind, group.name) not in reported)
+    named = {(change.kind, change.name) for change in packages if not change.carried_by}
+    groups = (group for group in _file_groups(old, new) if (group.kind, group.name) not in named)
     return Difference(packages, tuple(groups), tuple(_setting_changes(old_settings, new_settings)), grown)
 
 
@@ -121,7 +121,7 @@ def _file_groups(old: Contents, new: Contents) -> Iterator[FileGroup]:
 
 
 def _folders_with_files(contents: Contents) -> set[str]:
-    """Folders that something lies in: that such a one came or went is told by its files."""
+    """Folders that something lies in: its files show that such a one came or went."""
     found: set[str] = set()
     for path, file in contents.files.items():
         folder = posixpath.dirname(path)

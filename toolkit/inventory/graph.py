@@ -98,7 +98,7 @@ def _with_extras(packages: Iterable[Package], extras: Iterable[str]) -> Iterator
 
 
 def _asked_for(contents: Contents, asked: Asked, finder: _Finder) -> Iterator[tuple[Node, str]]:
-    """The first reason that is given for a node is the last one told here: the recipe's word comes last."""
+    """The first reason that is given for a node is the last one reported here: the recipe's word comes last."""
     for package in contents.packages:
         if package.kind == DEB and package.essential:
             yield (package.key, ""), ESSENTIAL

@@ -88,8 +88,8 @@ def engine_images(store: ImageStore) -> tuple[EngineImage, ...]:
 
 def layers(store: ImageStore, image_id: str) -> tuple[LayerSize, ...]:
     """The image's layers from the lowest up; those that hold no files are left out."""
-    reported = reversed(store.engine.api.history(image_id))
-    sizes = (LayerSize(str(entry.get("CreatedBy", "")), int(entry["Size"])) for entry in reported)
+    history = reversed(store.engine.api.history(image_id))
+    sizes = (LayerSize(str(entry.get("CreatedBy", "")), int(entry["Size"])) for entry in history)
     return tuple(layer for layer in sizes if layer.size)
 
 

@@ -36,7 +36,7 @@ OnBytes = Callable[[int], None]
 """Called with the bytes read so far."""
 
 
-def read_contents(tar: IO[bytes] | PieceReader, reported: OnBytes = lambda _: None) -> Contents:
+def read_contents(tar: IO[bytes] | PieceReader, on_bytes: OnBytes = lambda _: None) -> Contents:
     """Everything in the stream `tar`; contents are hashed as they pass, only packages' records are kept.
 
     Raises `tarfile.TarError` where the stream ends before the tar does.
@@ -58,7 +58,7 @@ def read_contents(tar: IO[bytes] | PieceReader, reported: OnBytes = lambda _: No
         kind = _KINDS.get(member.type, "other")
         files[path] = File(kind, member.mode & 0o7777, member.uid, member.gid, member.size, content)
         done += member.size
-        reported(done)
+        on_bytes(done)
     return contents_of(files, texts)
 
 

@@ -1,4 +1,4 @@
-"""Bringing a lab up, told as a story; and taking it down. What is begun and not finished is taken away again."""
+"""Bringing a lab up, step by step; and taking it down. What is begun and not finished is taken away again."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class LabUp:
 
 
 class BringUp:
-    """One `toolkit lab up`. `run` is the story."""
+    """One `toolkit lab up`. `run` does it all."""
 
     def __init__(self, lab: Lab, hosts: int | None, image: str, report: Report) -> None:
         self._lab, self._hosts, self._image, self._report = lab, hosts, image, report

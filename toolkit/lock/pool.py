@@ -40,7 +40,7 @@ class Pool:
         return [pin for pin in pins if not self.path(pin).is_file()]
 
     def lacking(self, pins: Iterable[AnyPin], on_dropped: Callable[[AnyPin], None] = lambda _: None) -> list[AnyPin]:
-        """The pins whose files are not here, or are damaged: those are dropped, and `on_dropped` is told each."""
+        """The pins whose files are not here, or are damaged: those are dropped, and `on_dropped` gets each."""
         found = []
         for pin in dict.fromkeys(pins):
             if self.is_whole(pin):

@@ -63,7 +63,7 @@ def shared_debs(entry: LockEntry, states: Sequence[State]) -> tuple[DebPin, ...]
 
 
 class Renewal:
-    """Renewing some of the catalogue's locks. `run` is the story."""
+    """Renewing some of the catalogue's locks. `run` does it all."""
 
     def __init__(
         self, entries: Sequence[LockEntry], pool: Pool, report: Report, environment: Mapping[str, str] = os.environ

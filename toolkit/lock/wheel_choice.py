@@ -14,7 +14,7 @@ _OLD_NAMES = {17: "manylinux2014_x86_64", 12: "manylinux2010_x86_64", 5: "manyli
 """PEP 513, 571 and 599: the names that glibc 2.5, 2.12 and 2.17 had before PEP 600."""
 _LAST_WITH_M = (3, 7)
 FOREIGN = Tag("py3", "none", "any")
-"""What a wheel for Python 2.7 may be called by mistake: pip installs it only where it is told to look away."""
+"""What a wheel for Python 2.7 may be called by mistake: pip installs it only where a flag says so."""
 
 NO_HASHES: Mapping[str, frozenset[str]] = {}
 _SHOWN = 12

@@ -95,11 +95,11 @@ def solve_wheels(
         (folder / "constraints.txt").write_text("".join(f"{line}\n" for line in constraints))
         if keep:
             (folder / "pylock.toml").write_text(_preferences(keep))
-        argv, reported = (
+        argv, variables = (
             compile_argv(folder, python, suite.glibc),
             child_environment("uv", uv_environment(environment)),
         )
-        result = run(argv, check=False, timeout=_SECONDS, environment=reported)
+        result = run(argv, check=False, timeout=_SECONDS, environment=variables)
         if not result.ok:
             raise _unsolved(requirements, python, suite, _ABOUT_BUILDING.sub("", result.errors))
         for warning in _WARNING.findall(result.errors):
@@ -154,10 +154,10 @@ def _preferences(pins: Sequence[WheelPin]) -> str:
 
 
 def uv_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """uv's variables: pip's own names the site's index to it, too, unless it has been told one. The URL may hold a
+    """uv's variables: pip's own names the site's index to it, too, unless it has one. The URL may hold a
     password, and everyone can see an argv."""
-    reported = any(environment.get(name) for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL"))
-    index = "" if reported else environment.get("PIP_INDEX_URL", "")
+    has_index = any(environment.get(name) for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL"))
+    index = "" if has_index else environment.get("PIP_INDEX_URL", "")
     return {**environment, **({"UV_DEFAULT_INDEX": index} if index else {})}
 
 

@@ -83,7 +83,7 @@ def _parts(name: str, kinds: Sequence[str]) -> tuple[str | None, int]:
 
 
 def _nearest(name: str, kinds: Sequence[str]) -> str:
-    """The name that was meant: in capitals, the count in front or behind another sign, a letter wrong."""
+    """The name that was meant: in capitals, the count in front or after another sign, a letter wrong."""
     plain = re.sub(r"[\s_-]", "", name.lower()).replace("*", "x").replace("×", "x").replace(":", "x")
     turned = re.sub(r"^(\d{1,2})x(.+)$", r"\2x\1", plain).removeprefix("nvidia").removeprefix("tesla")
     kind, count = _parts(turned, kinds)

@@ -4,7 +4,7 @@ bash tells the status of a pipeline's last part alone, and that of a script's la
 that bash runs in place of a command: it differs where there is a pipeline, and where it, or a script in it
 (`bash -c '…'`), has several commands. A script in a file is the program itself, and what it makes of statuses its own.
 
-Neither `set -e` nor `&&` does for several commands: with the first bash goes on behind `cd nosuch && python a.py`, and
+Neither `set -e` nor `&&` does for several commands: with the first bash goes on after `cd nosuch && python a.py`, and
 a sourced script can put it off; the second makes `a || b; c` another command.
 """
 

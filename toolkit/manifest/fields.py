@@ -47,7 +47,7 @@ def invalid(message: str) -> PydanticCustomError:
 class Text:
     """A text that fits `pattern` as a whole; `wrong` are the words where it does not, `{}` in them the value.
 
-    `further` looks where a pattern cannot; it raises `ValueError`. `hint` is put behind the words. With `only_text`
+    `further` looks where a pattern cannot; it raises `ValueError`. `hint` is put after the words. With `only_text`
     the words hold for what is no text, too: a number that lacks its unit. `schema` is the pattern for the JSON Schema
     where `further` decides.
     """
@@ -167,7 +167,7 @@ Item = TypeVar("Item")
 
 
 def by_shape(choose: Callable[[Any], str]) -> Discriminator:
-    """Which of several shapes a value is meant to have: only that one's errors are told."""
+    """Which of several shapes a value is meant to have: only that one's errors are reported."""
     return Discriminator(lambda value: f"{TAG}{choose(value)}")
 
 
@@ -224,7 +224,7 @@ def _url_hint(text: str) -> str:
     if scheme not in ("https", "http"):
         return "; it must begin with https:// or http://, in small letters"
     if re.search(r"[/?#].", rest):
-        return "; no path stands behind the host: the bucket has a field of its own"
+        return "; no path after the host: the bucket has a field of its own"
     return ""
 
 

@@ -15,7 +15,8 @@ from toolkit.manifest.dialects.wml_2017 import Wml2017Manifest
 from toolkit.manifest.dialects.wml_v4 import WmlV4Manifest
 from toolkit.manifest.model import Manifest
 from toolkit.manifest.other_files import other_file
-from toolkit.yaml.source import Path_, Source, read_source, several
+from toolkit.plural import counted
+from toolkit.yaml.source import Path_, Source, read_source
 from toolkit.yaml.validate import validate
 
 MAX_BYTES = 64 << 10
@@ -74,7 +75,7 @@ def read_with_warnings(file: Path) -> ReadManifest:
     manifest = validate(source, DIALECTS[dialect]).to_manifest(diagnostics)
     if diagnostics.refusals:
         problems = tuple(_placed(source, remark) for remark in diagnostics.refusals)
-        raise ToolkitError(Code.MANIFEST, f"{file} has {several(len(problems))}", problems)
+        raise ToolkitError(Code.MANIFEST, f"{file} has {counted(len(problems), 'problem')}", problems)
     return ReadManifest(manifest, dialect, tuple(_placed(source, remark) for remark in diagnostics.warnings))
 
 
@@ -90,7 +91,7 @@ def dialect_of(source: Source) -> str:
 
 
 def _is_canonical(source: Source) -> bool:
-    """Whether the strict form takes it; where not, Watson ML's other spellings are read, and its errors told."""
+    """Whether the strict form takes it; where not, Watson ML's other spellings are read, and its errors reported."""
     try:
         validate(source, CanonicalManifest)
     except ToolkitError:

@@ -1,6 +1,6 @@
 """The JSON Schema of a manifest, for editors: every dialect, and the frameworks that the catalogue has.
 
-It is made from the same models that check a file, so that both take the same. What no schema can say is told in
+It is made from the same models that check a file, so that both take the same. What no schema can say is in
 docs/manifest.md: YAML's own faults, a shell's grammar, and what two fields say of one another.
 """
 

@@ -38,7 +38,7 @@ class Simple:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """`body` is where its first part begins, behind `!` and `time`; `joints` are `|` and `|&`."""
+    """`body` is where its first part begins, after `!` and `time`; `joints` are `|` and `|&`."""
 
     start: int
     body: int
@@ -146,7 +146,7 @@ class _Reader(WordReader):
             if character == "" or character in META:
                 break
             if whole:
-                raise self.refuse(f"a word behind `]]` is not read here: {SCRIPT}", start)
+                raise self.refuse(f"a word after `]]` is not read here: {SCRIPT}", start)
             word = self.word()
             raw, end = self.text[word.start : word.end], word.end
             if not words and _ASSIGNMENT.match(raw):
@@ -159,7 +159,7 @@ class _Reader(WordReader):
             words.append(word)
         if end == start:
             sign = re.search(r"(?:&&|\|\||\|&|\||!)(?=\s*$)", self.text[: self.at])
-            where = f"behind `{sign[0]}`" if sign else "here"
+            where = f"after `{sign[0]}`" if sign else "here"
             raise self.refuse(f"a command is missing {where}: write it, or leave the sign out")
         return Simple(start, end, tuple(assignments), tuple(words))
 
@@ -178,7 +178,7 @@ class _Reader(WordReader):
         if self.at >= len(self.text) or self.text[self.at] in META or _FILE_NUMBER.match(self.text, self.at):
             if re.compile(r"[<>]\(").match(self.text, self.at):
                 raise self.refuse(f"`>(`: the status of what runs in it is lost; use a pipeline, or {SCRIPT}", start)
-            raise self.refuse(f"no file behind `{sign}`", start)
+            raise self.refuse(f"no file after `{sign}`", start)
         self.word()
         return True
 

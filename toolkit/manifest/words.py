@@ -117,7 +117,7 @@ class WordReader:
         return "\\" in match[1]
 
     def quoted(self, value: list[str], expansions: list[tuple[str, str]], start: int) -> None:
-        """From behind a `"` to behind the one that closes it."""
+        """From after a `"` to after the one that closes it."""
         while self.at < len(self.text) and self.text[self.at] != '"':
             if self.text[self.at] == "\\" and self.text[self.at + 1 : self.at + 2] in tuple('$`"\\\n'):
                 value.append(self.text[self.at + 1].replace("\n", ""))

@@ -59,11 +59,11 @@ def read_run(text: str) -> BuildRun | None:
     """The `BuildRun` in a statement that `provenance` wrote; None where it knew none, or where it is no statement."""
     try:
         details = json.loads(text)["predicate"]["runDetails"]
-        reported, versions = details["metadata"], details["builder"]["version"]
+        metadata, versions = details["metadata"], details["builder"]["version"]
         words = (
-            reported["invocationId"],
-            reported["startedOn"],
-            reported["finishedOn"],
+            metadata["invocationId"],
+            metadata["startedOn"],
+            metadata["finishedOn"],
             versions["engine"],
             versions["toolkit"],
         )

@@ -13,7 +13,7 @@ from toolkit.errors import Code, ToolkitError
 from toolkit.image.store import ImageStore
 from toolkit.process import stream
 from toolkit.progress import Progress, Report
-from toolkit.shipping.output_file import full_disk_told
+from toolkit.shipping.output_file import full_disk_translated
 from toolkit.shipping.save import save_images
 
 PROGRAMS = ("apptainer", "singularity")
@@ -54,7 +54,7 @@ def save_sif(reference: str, target: Path, store: ImageStore, report: Report) ->
         last.append(line)
         report(Progress("apptainer", line))
 
-    with full_disk_told(folder), tempfile.TemporaryDirectory(dir=folder, prefix=".toolkit-") as scratch:
+    with full_disk_translated(folder), tempfile.TemporaryDirectory(dir=folder, prefix=".toolkit-") as scratch:
         archive, sif = Path(scratch, "image.tar"), Path(scratch, "image.sif")
         save_images([reference], archive, store, report)
         if stream(build_argv(program, str(sif), str(archive)), on_line, environment=dict(os.environ)) != 0:

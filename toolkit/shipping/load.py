@@ -212,13 +212,13 @@ def _check_docker_manifest(archive: Archive, images: Sequence[ShippedImage]) -> 
     """Both documents say what is what: one that was changed differs from the other."""
     try:
         entries = json.loads(archive.document(oci.DOCKER_FILE))
-        reported = sorted(
+        named = sorted(
             (tag, entry["Config"], entry["Layers"]) for entry in entries for tag in entry["RepoTags"] or [""]
         )
     except (ValueError, TypeError, KeyError, RecursionError):
         raise damaged(archive.file, f"{oci.DOCKER_FILE} cannot be read") from None
     expected = json.loads(_docker_manifest(images))
-    if reported != [(entry["RepoTags"][0], entry["Config"], entry["Layers"]) for entry in expected]:
+    if named != [(entry["RepoTags"][0], entry["Config"], entry["Layers"]) for entry in expected]:
         raise damaged(archive.file, f"{oci.INDEX_FILE} and {oci.DOCKER_FILE} do not agree")
 
 

@@ -28,7 +28,7 @@ def new_file(target: Path) -> Iterator[IO[bytes]]:
         raise ToolkitError(
             Code.RESOURCES, f"{target}: there is no folder {target.parent}", hint="make it, or name another"
         )
-    with full_disk_told(target.absolute().parent):
+    with full_disk_translated(target.absolute().parent):
         handle, part = open_beside(target)
         try:
             with os.fdopen(handle, "w+b") as stream:
@@ -42,7 +42,7 @@ def new_file(target: Path) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def full_disk_told(folder: Path) -> Iterator[None]:
+def full_disk_translated(folder: Path) -> Iterator[None]:
     """What the system says of a full disk, as an error that names the disk; everything else passes."""
     try:
         yield

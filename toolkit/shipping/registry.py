@@ -79,7 +79,7 @@ def push(reference: str, address: Address, store: ImageStore, report: Report) ->
     """Give the image to a registry; raises `ToolkitError`: S103, S100 for an unreachable registry, C103 for a login."""
     image, there = store.get(reference), store.find(str(address))
     digest = ""
-    with _reported(address):
+    with _translated_errors(address):
         store.engine.api.tag(image.image_id, address.repository, address.tag)
     try:
         start = partial(store.engine.api.push, address.repository, address.tag, stream=True, decode=True)
@@ -203,10 +203,10 @@ _REASONS: tuple[tuple[tuple[str, ...], Code, str, str], ...] = (
 def _transfer(
     start: Callable[[], Iterator[dict[str, Any]]], address: Address, stage: str, report: Report
 ) -> Iterator[dict[str, Any]]:
-    """The engine's events, told as bytes over all layers; raises `ToolkitError` for the one that is an error."""
+    """The engine's events as bytes over all layers; raises `ToolkitError` for the one that is an error."""
     layers: dict[str, tuple[int, int]] = {}
     report(Progress(stage, str(address)))
-    with _reported(address):
+    with _translated_errors(address):
         for event in start():
             if "error" in event:
                 raise registry_error(address, str(event["error"]))
@@ -219,7 +219,7 @@ def _transfer(
 
 
 @contextmanager
-def _reported(address: Address) -> Iterator[None]:
+def _translated_errors(address: Address) -> Iterator[None]:
     try:
         yield
     except (docker.errors.DockerException, requests.RequestException) as error:

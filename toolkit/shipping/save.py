@@ -15,7 +15,7 @@ from toolkit.errors import Code, ToolkitError
 from toolkit.image.store import ImageStore
 from toolkit.progress import Progress, Report
 from toolkit.shipping.oci import DOCKER_FILE, INDEX_FILE, LAYOUT, LAYOUT_FILE, Blob, OciImage, docker_manifest, index
-from toolkit.shipping.output_file import full_disk_told, new_file
+from toolkit.shipping.output_file import full_disk_translated, new_file
 from toolkit.shipping.spool import Spool
 from toolkit.tar.write import Entry, tar_stream
 
@@ -56,7 +56,7 @@ def spooled(
     references: Sequence[str], folder: Path, store: ImageStore, report: Report
 ) -> Iterator[tuple[tuple[OciImage, ...], Spool]]:
     """The images' blobs, in a hidden folder below `folder` that is gone afterwards."""
-    with full_disk_told(folder), tempfile.TemporaryDirectory(dir=folder, prefix=".toolkit-") as scratch:
+    with full_disk_translated(folder), tempfile.TemporaryDirectory(dir=folder, prefix=".toolkit-") as scratch:
         spool = Spool(Path(scratch))
         yield tuple(_take(name, spool, store, report) for name in sorted(set(references))), spool
 

@@ -11,7 +11,7 @@ from toolkit.progress import Progress, Report
 from toolkit.shipping.archive import Archive, damaged
 from toolkit.shipping.bundle import POOL, SUMS
 from toolkit.shipping.load import ShippedImage, check_digests, read_layout
-from toolkit.shipping.output_file import full_disk_told
+from toolkit.shipping.output_file import full_disk_translated
 
 _SUM = re.compile(r"([0-9a-f]{64})  (\S.*)")
 _POOL_FILE = re.compile(r"pool/([0-9a-f]{64})/([A-Za-z0-9][A-Za-z0-9._+~!%-]{0,250}\.(?:deb|whl))")
@@ -28,11 +28,11 @@ class CheckedBundle:
 
 def check_bundle(archive: Archive, report: Report) -> CheckedBundle:
     """Compare all of it; raises `ToolkitError` (S103) with what differs, before anything of it is used."""
-    reported = read_sums(archive)
+    expected = read_sums(archive)
     found = check_digests(archive, report)
     del found[SUMS]
-    if differing := sorted(name for name in reported.keys() | found.keys() if reported.get(name) != found.get(name)):
-        shown = "\n".join(f"{name}: {_difference(reported.get(name), found.get(name))}" for name in differing[:5])
+    if differing := sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name)):
+        shown = "\n".join(f"{name}: {_difference(expected.get(name), found.get(name))}" for name in differing[:5])
         raise damaged(archive.file, shown + (f"\nand {len(differing) - 5} more" if len(differing) > 5 else ""))
     pins = tuple(_pin(archive, name) for name in sorted(archive.members) if name.startswith(POOL))
     return CheckedBundle(archive, read_layout(archive), pins)
@@ -60,7 +60,7 @@ def fill_pool(bundle: CheckedBundle, pool: Pool, report: Report) -> int:
     missing = pool.lacking(bundle.pins)
     if not missing:
         return 0
-    with pool.scratch() as folder, full_disk_told(pool.folder):
+    with pool.scratch() as folder, full_disk_translated(pool.folder):
         for count, pin in enumerate(missing, 1):
             report(Progress("pool", pin.file, count, len(missing)))
             with (folder / pin.file).open("xb") as target:
@@ -79,7 +79,7 @@ def _pin(archive: Archive, name: str) -> Pin:
     return DebPin("", "", "", "", match[2], match[1], size)
 
 
-def _difference(reported: str | None, found: str | None) -> str:
-    if reported is None:
+def _difference(expected: str | None, found: str | None) -> str:
+    if expected is None:
         return f"not in {SUMS}"
-    return "not there" if found is None else f"SHA-256 {found}, expected {reported}"
+    return "not there" if found is None else f"SHA-256 {found}, expected {expected}"

@@ -2,7 +2,7 @@
 
 It listens on one address alone: this machine's loopback, unless hosts of a cluster must reach it; at a port that the
 kernel picks, with keys that were made here and never leave. It lives as long as the command that needs it, and where
-that command was killed, for half a minute more; or, once it was told so, as long as a run.
+that command was killed, for half a minute more; or, once it belongs to a run, as long as that.
 """
 
 from __future__ import annotations

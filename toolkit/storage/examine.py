@@ -1,5 +1,5 @@
 """Finding out a store's ways before a run relies on them: the region that it wants requests signed for, how a bucket
-is addressed, and whether an ETag is an MD5. boto3 and rclone are then told the same (`toolkit.storage.sidecar`)."""
+is addressed, and whether an ETag is an MD5. boto3 and rclone then get the same (`toolkit.storage.sidecar`)."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _located(access: Access, bucket: str) -> tuple[Access, bool]:
 
 
 def differences_of(access: Access) -> str:
-    """What is not as everywhere, to be put behind `it answers`; empty where all is."""
+    """What is not as everywhere, to be put after `it answers`; empty where all is."""
     ways = [f"region {access.region}"] if access.region not in ("", DEFAULT_REGION) else []
     if access.virtual_hosted:
         ways.append("its name is part of the host's")
@@ -108,11 +108,11 @@ def _wanted(client: Any, tried: Access, bucket: str, answer: dict[str, Any]) -> 
     if code in _NO_PATHS and not tried.virtual_hosted:
         return replace(tried, virtual_hosted=True)
     message = _IN_MESSAGE.search(str(error.get("Message", "")))
-    reported = str(error.get("Region") or headers.get("x-amz-bucket-region") or (message[1] if message else ""))
-    if not reported and code in _WRONG_REGION:
+    named = str(error.get("Region") or headers.get("x-amz-bucket-region") or (message[1] if message else ""))
+    if not named and code in _WRONG_REGION:
         with suppress(BotoCoreError, ClientError):
-            reported = client.get_bucket_location(Bucket=bucket).get("LocationConstraint") or DEFAULT_REGION
-    region = {"EU": "eu-west-1"}.get(reported, reported)
+            named = client.get_bucket_location(Bucket=bucket).get("LocationConstraint") or DEFAULT_REGION
+    region = {"EU": "eu-west-1"}.get(named, named)
     return replace(tried, region=region) if _REGION.fullmatch(region) else None
 
 

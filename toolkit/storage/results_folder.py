@@ -26,11 +26,11 @@ from toolkit.storage.client import Access
 from toolkit.storage.heartbeat import with_heartbeat
 from toolkit.storage.store_server import (
     BUCKETS_FOLDER,
-    LOOPBACK,
     TOUCHED,
     StoreKeys,
     StoreServer,
     new_keys,
+    store_argv,
     store_container,
 )
 
@@ -49,25 +49,32 @@ def folder_mount(reference: ServedFolder, volume: str) -> Bind | NamedVolume:
 
 
 def agent_mount(volume: str) -> Bind:
-    """What the agent of a run tells, for its server; `volume` is the folder of the run's volume."""
+    """The heartbeat of a run's agent, for its server; `volume` is the folder of the run's volume."""
     return Bind(f"{volume}/agent", _AGENT, read_only=True)
 
 
 def planned_commands(reference: ServedFolder, run: str, image: str, volume: str) -> list[Argv]:
     """The command lines of `start_for_run`: OWNER is the folder's, SCRIPT the server's."""
     name = results_container(run)
-    export, folder = export_volume(name), folder_mount(reference, export_volume(name))
-    lines = [docker_commands.owner_of_folder(folder, run, image)]
-    if isinstance(reference, NfsReference):
-        place = (reference.server, reference.path)
-        lines.insert(0, docker_commands.create_export_volume(export, run, *place, read_only=False))
-    command = ("sh", "-c", "SCRIPT", LOOPBACK, _HEARTBEAT)
-    return [*lines, docker_commands.start_store(name, run, image, [folder, agent_mount(volume)], "OWNER", command)]
+    folder = folder_mount(reference, _export_volume(name))
+    return [
+        *_export_commands(reference, name, run),
+        docker_commands.owner_of_folder(folder, run, image),
+        store_argv(name, run, image, [folder, agent_mount(volume)], "OWNER", watched=_HEARTBEAT, script="SCRIPT"),
+    ]
 
 
-def export_volume(name: str) -> str:
+def _export_volume(name: str) -> str:
     """The volume of the server `name` that stands for an export."""
     return f"{name}-export"
+
+
+def _export_commands(reference: ServedFolder, name: str, run: str) -> list[Argv]:
+    """What makes that volume; nothing for a folder."""
+    if not isinstance(reference, NfsReference):
+        return []
+    export = (reference.server, reference.path)
+    return [docker_commands.create_export_volume(_export_volume(name), run, *export, read_only=False)]
 
 
 class FolderServer:
@@ -75,7 +82,7 @@ class FolderServer:
 
     def __init__(self, engine: Engine, reference: ServedFolder, name: str, run: str, image: str) -> None:
         self._engine, self._reference, self._run, self._image = engine, reference, run, image
-        self._volume = export_volume(name)
+        self._volume = _export_volume(name)
         self.server = StoreServer(engine, name, run, image)
 
     def start(self, watched: str = TOUCHED, mounts: Sequence[Bind] = ()) -> Access:
@@ -85,9 +92,7 @@ class FolderServer:
         Raises `ToolkitError` (S303) where the host has no such folder, its owner may not write there, or an export
         cannot be mounted.
         """
-        if isinstance(self._reference, NfsReference):
-            export = (self._reference.server, self._reference.path)
-            argv = docker_commands.create_export_volume(self._volume, self._run, *export, read_only=False)
+        for argv in _export_commands(self._reference, self.server.name, self._run):
             self._engine.run(argv)
         keys, folder = new_keys(), folder_mount(self._reference, self._volume)
         owner = self._owner(folder)

@@ -219,11 +219,11 @@ class Store:
                     on_bytes(len(piece))
 
         self._call("read", bucket, fetch)
-        reported = self._reported(item, answer) if compare else {}
+        expected = self._expected(item, answer) if compare else {}
         wrong = [
             f"{name} {found}"
             for name, found in (("MD5", md5.hexdigest()), ("SHA-256", sha256.hexdigest()))
-            if reported.get(name, found) != found
+            if expected.get(name, found) != found
         ]
         if size != item.size or wrong:
             raise ToolkitError(
@@ -234,16 +234,16 @@ class Store:
             )
         return sha256.hexdigest()
 
-    def _reported(self, item: StoredObject, answer: Mapping[str, Any]) -> dict[str, str]:
+    def _expected(self, item: StoredObject, answer: Mapping[str, Any]) -> dict[str, str]:
         """What is said of an object's bytes: by the store, where its ETags are MD5s, and by who has put it there."""
         metadata = answer.get("Metadata") or {}
-        reported: dict[str, str] = {}
+        expected: dict[str, str] = {}
         with suppress(ValueError):
-            reported["MD5"] = base64.b64decode(metadata.get(_RCLONE_MD5, ""), validate=True).hex()
+            expected["MD5"] = base64.b64decode(metadata.get(_RCLONE_MD5, ""), validate=True).hex()
         if self._md5_etags and item.md5 and not is_encrypted(answer):
-            reported["MD5"] = item.md5
-        reported["SHA-256"] = str(metadata.get(_SHA256, ""))
-        return {name: value for name, value in reported.items() if value}
+            expected["MD5"] = item.md5
+        expected["SHA-256"] = str(metadata.get(_SHA256, ""))
+        return {name: value for name, value in expected.items() if value}
 
     def _call(self, verb: str, bucket: str, action: Callable[[], Any]) -> Any:
         from boto3.exceptions import Boto3Error

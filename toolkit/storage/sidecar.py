@@ -140,7 +140,7 @@ def buckets_argv(name: str, run: str, image: str, folder: str, results: Mount) -
 
 
 def words_of(run: str, results: Mount) -> tuple[str, str, str]:
-    """How the container with the keys is told which bucket a run writes to."""
+    """How the container with the keys learns which bucket a run writes to."""
     return (run, results.filesystem, results.folder)
 
 

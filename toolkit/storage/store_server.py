@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from toolkit.agent.paths import BEGAN
 from toolkit.containers import docker_commands
-from toolkit.containers.docker_commands import Bind, NamedVolume
+from toolkit.containers.docker_commands import Argv, Bind, NamedVolume
 from toolkit.containers.engine import Engine
 from toolkit.errors import Code, ToolkitError
 from toolkit.secrets import Secret
@@ -104,8 +104,7 @@ class StoreServer:
             owner: `uid:gid` that it runs as.
             watched: the file in the container whose changes keep it alive; by default that of `heartbeat`.
         """
-        command = ("sh", "-c", SERVER_SCRIPT, address, watched)
-        self.engine.run(docker_commands.start_store(self.name, self._run, self._image, mounts, owner, command))
+        self.engine.run(store_argv(self.name, self._run, self._image, mounts, owner, address, watched))
         auth = f'"{keys.access_key_id.reveal()},{keys.secret_access_key.reveal()}"'
         self._execute(RECEIVE_AUTH, auth)
         return self._wait_until_ready()
@@ -138,6 +137,21 @@ class StoreServer:
         raise ToolkitError(
             Code.LOADING_DATA, f"the S3 server {self.name} did not start on {self.engine.host}", evidence=said[-2000:]
         )
+
+
+def store_argv(
+    name: str,
+    run: str,
+    image: str,
+    mounts: Sequence[Bind | NamedVolume],
+    owner: str,
+    address: str = LOOPBACK,
+    watched: str = TOUCHED,
+    script: str = SERVER_SCRIPT,
+) -> Argv:
+    """The command line that starts a server; see `StoreServer.start`. A dry run shows it without the `script`."""
+    command = ("sh", "-c", script, address, watched)
+    return docker_commands.start_store(name, run, image, mounts, owner, command)
 
 
 def store_container(run: str) -> str:

@@ -1,4 +1,4 @@
-"""Conda's `environment.yml`: its pip part is read as pip's own lines; what conda itself would install is told."""
+"""Conda's `environment.yml`: its pip part is read as pip's own lines; what conda itself would install is reported."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _no_list(node: yaml.Node | None, file: Path) -> Asked:
     """The problem where packages are no list; nothing at all under a name is none."""
     if node is None or isinstance(node, yaml.SequenceNode) or not node.value:
         return NOTHING
-    return problem("expected a list: each package on a line of its own, behind `- `", _place(node, file))
+    return problem("expected a list: each package on a line of its own, after `- `", _place(node, file))
 
 
 def _no_text(node: yaml.Node, file: Path) -> Asked:

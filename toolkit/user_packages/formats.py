@@ -1,4 +1,4 @@
-"""Which file of a code's folder says what it needs: the first of `FORMATS` that is there. The others are told.
+"""Which file of a code's folder says what it needs: the first of `FORMATS` that is there. The others are reported.
 
 A format more is a file of this package and a row here.
 """
@@ -36,7 +36,7 @@ _MOST_NAMED = 12
 class Format:
     """One way to say what code needs: the files' names, how one is read, and the locks that may lie beside it.
 
-    A file counts where it `asks` for what is read, and is told where it `mentions` a dependency at all.
+    A file counts where it `asks` for what is read, and is reported where it `mentions` a dependency at all.
     """
 
     names: tuple[str, ...]
@@ -102,8 +102,8 @@ def _itself(folder: Path, extras: tuple[str, ...], *, image: ImageFacts) -> Aske
         return problem(f"there is no {pyproject.FILE} that has the extras {', '.join(extras)}", Place(str(folder)))
     else:
         found = NOTHING
-    reported = "`.` is not installed, for the code's folder is on PYTHONPATH; what its pyproject.toml asks for is read"
-    return found + Asked(notes=(reported,))
+    note = "`.` is not installed, for the code's folder is on PYTHONPATH; what its pyproject.toml asks for is read"
+    return found + Asked(notes=(note,))
 
 
 def _does(look: Callable[[Path, Path], bool], file: Path, code: Path) -> bool:

@@ -101,7 +101,7 @@ NOTHING = Asked()
 
 @dataclass(frozen=True)
 class Needs:
-    """What a person's code needs besides the framework: None where that is nothing; and what is to be told of it.
+    """What a person's code needs besides the framework: None where that is nothing; and the notes about it.
 
     `wanted` and `constraints` are what `additions` says, with their places.
     """

@@ -56,7 +56,7 @@ def parse_line(line: str) -> PipLine:
         raise OptionError(f"its options have no end: {error}") from None
     values, left = _parser().parse_args(rest)
     if left:
-        raise OptionError(f"`{left[0]}` behind the options: pip passes over it")
+        raise OptionError(f"`{left[0]}` after the options: pip passes over it")
     options = {f"--{name.replace('_', '-')}": _texts(value) for name, value in vars(values).items() if value}
     return PipLine(line, " ".join(words[:count]), options)
 

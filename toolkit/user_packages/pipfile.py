@@ -1,4 +1,4 @@
-"""Pipenv's `Pipfile`: its `[packages]`; `[dev-packages]` are told."""
+"""Pipenv's `Pipfile`: its `[packages]`; `[dev-packages]` are reported."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def specifiers(constraint: str) -> tuple[SpecifierSet, ...]:
     """Poetry's version constraint as the alternatives of its `||`; raises ValueError for what is none.
 
     `^1.2` is `>=1.2,<2`, `~1.2` is `>=1.2,<1.3`, `1.2.*` (`1.2.x`) and `1.2` are what they say, `*` is anything. A `.*`
-    behind another sign than `==` and `!=`, as old projects have it (`>=3.6.*`), says nothing more.
+    after another sign than `==` and `!=`, as old projects have it (`>=3.6.*`), says nothing more.
     """
     return tuple(_all_of(part) for part in re.split(r"\s*\|\|?\s*", constraint.strip()))
 
@@ -88,7 +88,7 @@ def of_table(name: str, value: Any, place: Place, image: ImageFacts, source_line
     except ValueError as error:  # InvalidMarker is one
         return problem(f"{name}: {str(error).splitlines()[0]}", place, source_line)
     if len(alternatives) > 1:
-        what = f"{name}: `{entry['version']}` has alternatives, which the resolver cannot be told: name one"
+        what = f"{name}: `{entry['version']}` has alternatives, which the resolver does not take: name one"
         return problem(what, place, source_line)
     extras = f"[{','.join(map(str, items(entry.get('extras'))))}]" if entry.get("extras") else ""
     found = read_requirement(f"{name}{extras}{alternatives[0]}", place, image, source_line=source_line)

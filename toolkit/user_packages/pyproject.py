@@ -1,6 +1,6 @@
 """`pyproject.toml`: a project's dependencies (PEP 621), with the extras and dependency groups (PEP 735) asked for.
 
-`[tool.toolkit]` says which: `extras = ["plots"]`, `groups = ["train"]`. What is not asked for is told.
+`[tool.toolkit]` says which: `extras = ["plots"]`, `groups = ["train"]`. What is not asked for is reported.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def asks(file: Path, code: Path) -> bool:
 
 
 def mentions(file: Path, code: Path) -> bool:
-    """Whether it names any dependency, in any of the forms that are read or told."""
+    """Whether it names any dependency, in any of the forms that are read or reported."""
     values, _ = read_toml(file, code)
     project, tool = table(values.get("project")), table(values.get("tool"))
     if any(misshapen(values, _SHAPES)):
@@ -77,7 +77,7 @@ def read_project(file: Path, code: Path, image: ImageFacts, extras: tuple[str, .
         reading.python(project.get("requires-python")),
         reading.lines(items(project.get("dependencies"))),
         reading.groups(values.get("dependency-groups"), groups),
-        Asked(notes=tuple(_dynamic(file, project, tool)) + tuple(_others_told(file, tool))),
+        Asked(notes=tuple(_dynamic(file, project, tool)) + tuple(_other_tables(file, tool))),
     ]
     if POETRY in tool:
         has_project = bool(project.get("dependencies"))
@@ -214,5 +214,5 @@ def _others(tool: dict[str, Any]) -> list[str]:
     return found
 
 
-def _others_told(file: Path, tool: dict[str, Any]) -> list[str]:
+def _other_tables(file: Path, tool: dict[str, Any]) -> list[str]:
     return [f"{file.name}: {title} is not read" for title in _others(tool)]

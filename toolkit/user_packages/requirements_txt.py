@@ -27,7 +27,7 @@ _REFUSED = {
     **dict.fromkeys(("--no-binary", "--config-settings", "--global-option", "--install-option"), _WHEELS),
     **dict.fromkeys(("--pre", "--all-releases"), _PRE),
 }
-_TOLD = {
+_NOTED = {
     "--trusted-host": "hosts are trusted as this machine's index is set up",
     "--use-feature": "features of pip mean nothing to a lock",
     "--no-require-hashes": "every wheel is locked by its hash",
@@ -51,7 +51,7 @@ def read_lines(lines: list[tuple[int, str]], file: Path, code: Path, image: Imag
 
 
 class _Reading:
-    """One file with those that it names; `whole` is the story."""
+    """One file with those that it names; `whole` reads them all."""
 
     def __init__(self, code: Path, image: ImageFacts, project: Project) -> None:
         self._code, self._image, self._project = code, image, project
@@ -96,15 +96,15 @@ class _Reading:
             return together([problem(f"`{name}`: {_REFUSED[name]}", place, source) for name in refused])
         if "--require-hashes" in options:
             self._hashes_required = place
-        reported = [Asked(notes=(f"{shown(place)}: `{name}`: {_TOLD[name]}",)) for name in options if name in _TOLD]
+        notes = [Asked(notes=(f"{shown(place)}: `{name}`: {_NOTED[name]}",)) for name in options if name in _NOTED]
         if line.requirement or "--editable" in options:
-            return together([*reported, self._requirement(line, place, source, files[-1], constraint)])
+            return together([*notes, self._requirement(line, place, source, files[-1], constraint)])
         if "--hash" in options:
             return problem("`--hash` without a requirement", place, source)
-        return together([*reported, self._named_file(options, place, source, files)])
+        return together([*notes, self._named_file(options, place, source, files)])
 
     def _requirement(self, line: PipLine, place: Place, source: str, file: Path, constraint: bool) -> Asked:
-        beside = [name for name in line.options if name not in (*_OF_A_REQUIREMENT, *_FULFILLED, *_TOLD, "--editable")]
+        beside = [name for name in line.options if name not in (*_OF_A_REQUIREMENT, *_FULFILLED, *_NOTED, "--editable")]
         if beside:
             return problem(f"`{beside[0]}` beside a requirement: pip passes over it; give it a line", place, source)
         editable = line.options.get("--editable", ())

@@ -1,4 +1,4 @@
-"""Whether a TOML file's values have the shapes that its format gives them: what has another is told, not passed over.
+"""Whether a TOML file's values have the shapes that its format gives them: what has another is reported.
 Pure."""
 
 from __future__ import annotations

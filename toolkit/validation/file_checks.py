@@ -13,8 +13,8 @@ from toolkit.validation.model import Finding
 from toolkit.validation.privileges import excess_privileges
 from toolkit.validation.published import Published
 
-_MOST_TOLD = 20
-"""Findings of one check that are told one by one: a forgotten cache has thousands of files."""
+_MOST_LISTED = 20
+"""Findings of one check that are listed one by one: a forgotten cache has thousands of files."""
 _FINE = {
     "privileges": "no file gives rights that nothing needs",
     "private keys": "no private key, no host key",
@@ -47,13 +47,13 @@ def judge_files(files: Iterable[Seen], settings: Mapping[str, Any]) -> tuple[Fin
     complaints["secrets"] += secrets_in_settings(settings)
     complaints["building site"] += site_in_settings(settings)
     complaints["certificates"] += certificates.foreign(published)
-    return tuple(finding for check, fine in _FINE.items() for finding in _reported(check, complaints[check], fine))
+    return tuple(finding for check, fine in _FINE.items() for finding in _findings(check, complaints[check], fine))
 
 
-def _reported(check: str, complaints: list[str], fine: str) -> Iterator[Finding]:
+def _findings(check: str, complaints: list[str], fine: str) -> Iterator[Finding]:
     if not complaints:
         yield Finding(check, "ok", fine)
-    for said in complaints[:_MOST_TOLD]:
+    for said in complaints[:_MOST_LISTED]:
         yield Finding(check, "fail", said)
-    if len(complaints) > _MOST_TOLD:
-        yield Finding(check, "fail", f"and {len(complaints) - _MOST_TOLD} more")
+    if len(complaints) > _MOST_LISTED:
+        yield Finding(check, "fail", f"and {len(complaints) - _MOST_LISTED} more")

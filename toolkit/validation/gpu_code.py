@@ -64,7 +64,7 @@ def is_needed(path: str, framework: str) -> bool:
 
 
 def judge(libraries: Iterable[Library], expectation: Expectation) -> tuple[Finding, ...]:
-    """One failed finding for each library that is needed and lacks something; what others lack is told beside it."""
+    """One failed finding for each library that is needed and lacks something; what others lack is added to it."""
     asked = expectation.architectures
     needed: list[Library] = []
     others: list[Library] = []
@@ -72,9 +72,9 @@ def judge(libraries: Iterable[Library], expectation: Expectation) -> tuple[Findi
         (needed if is_needed(library.path, expectation.framework) else others).append(library)
     if not any(library.cubins or library.ptx for library in needed):
         return (Finding(CHECK, "fail", f"no library of {expectation.framework} or CUDA has code for any GPU"),)
-    reported = "".join(f"\nnot counted: {wrong}" for library in others if (wrong := library.wrong(asked)))
+    not_counted = "".join(f"\nnot counted: {wrong}" for library in others if (wrong := library.wrong(asked)))
     failed = tuple(Finding(CHECK, "fail", wrong) for library in needed if (wrong := library.wrong(asked)))
     if failed:
-        return (*failed[:-1], Finding(CHECK, "fail", failed[-1].said + reported))
+        return (*failed[:-1], Finding(CHECK, "fail", failed[-1].said + not_counted))
     said = f"{len(needed)} libraries with GPU code serve {', '.join(asked)}"
-    return (Finding(CHECK, "ok", said + reported),)
+    return (Finding(CHECK, "ok", said + not_counted),)

@@ -63,7 +63,7 @@ def prove(image: str, expectation: Expectation, report: Report, store: ImageStor
         findings += carry_out(check, image, expectation)
     report(Progress(_STAGE, "reading every file"))
     with store.exported(image) as tar:
-        findings += judge_files(_reported(seen_in(tar), report), settings)
+        findings += judge_files(_with_progress(seen_in(tar), report), settings)
     return Proof(image, tuple(findings))
 
 
@@ -166,7 +166,7 @@ def carry_out(check: Check, image: str, expectation: Expectation) -> tuple[Findi
     return finding_of(check, read_reply(check, result), expectation)
 
 
-def _reported(files: Iterator[Seen], report: Report) -> Iterator[Seen]:
+def _with_progress(files: Iterator[Seen], report: Report) -> Iterator[Seen]:
     done = 0
     for count, file in enumerate(files, 1):
         done += file.size

@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel
 
 from toolkit.errors import Code, Place, Problem, ToolkitError
+from toolkit.plural import counted
 from toolkit.printable import neutral
 from toolkit.yaml.syntax import LINE_END, syntax_problem
 
@@ -33,7 +34,7 @@ MAX_PROBLEMS = 50
 """A screen's worth; who has more has another file in hand."""
 PLACEHOLDER = re.compile(r"^\s*<[^<>]+>\s*$")
 _NO_SECRET = re.compile(r"^\s*(?:<[^<>]+>|\$\{\w+(?::[^}]*)?\}|embedded)\s*$")
-"""A placeholder, a reference to where a secret is, the embedded store: what may stand below such a name and be told."""
+"""A placeholder, a reference to where a secret is, the embedded store: what may be shown below such a name."""
 _SECRET_NAME = re.compile("connection|credential|key|secret|pass|token", re.IGNORECASE)
 _PLAIN_TAGS = {
     f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "timestamp", "map", "seq")
@@ -56,7 +57,7 @@ _DECIMAL = re.compile(
 
 
 class _Composer(yaml.SafeLoader):
-    """An alias becomes a scalar of its own: it is told where it stands, and the tree stays a tree."""
+    """An alias becomes a scalar of its own: it is reported where it stands, and the tree stays a tree."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if not self.check_event(yaml.AliasEvent):
@@ -165,11 +166,6 @@ def printable(text: str) -> str:
     return neutral(text).replace("\t", "\\t")
 
 
-def several(count: int, noun: str = "problem") -> str:
-    """`1 problem`, `2 problems`."""
-    return f"1 {noun}" if count == 1 else f"{count} {noun}s"
-
-
 def read_source(file: Path, code: Code = Code.MANIFEST, *, limit: int = MAX_BYTES, values: int = MAX_VALUES) -> Source:
     """Read and compose `file`, at most `limit` bytes and so many names and values.
 
@@ -248,7 +244,7 @@ def raise_if_any(source: Source, problems: list[Problem], code: Code, more: int 
     shown, total = problems[:MAX_PROBLEMS], len(problems) + more
     if total > len(shown):
         shown.append(Problem(f"and {total - len(shown)} more"))
-    raise ToolkitError(code, f"{source.file} has {several(total)}", tuple(shown))
+    raise ToolkitError(code, f"{source.file} has {counted(total, 'problem')}", tuple(shown))
 
 
 def _secret_nodes(root: yaml.Node) -> Iterator[yaml.ScalarNode]:

@@ -48,7 +48,7 @@ def _never_closed(error: yaml.MarkedYAMLError) -> str:
     if "quoted scalar" in context and "unexpected" in said:
         return "a quote is opened here and never closed"
     if "simple key" in context and "could not find expected ':'" in said:
-        return "expected `name: value`, with a blank behind the colon"
+        return "expected `name: value`, with a space after the colon"
     if (
         re.search("flow (?:sequence|mapping)", context)
         and said.startswith("expected ','")

@@ -34,7 +34,7 @@ def step(number: int, argv: list[str], *, parallel: bool = False, each: str = "r
 
 
 def start(folder: Path, steps: list[dict[str, Any]], learners: list[dict[str, Any]], **more: Any) -> Any:
-    """The supervisor as a program, told to go."""
+    """The supervisor as a program, with its start signal."""
     plan: dict[str, Any] = {"logs": str(folder), "control": str(folder), "learners": learners, "steps": steps}
     plan |= {"port": 1, "open_mpi": 4, "start_deadline": 0.3}
     plan |= {"agent": ANSWERING_AGENT, "lost": 10, "grace": 5} | more

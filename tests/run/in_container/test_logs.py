@@ -164,7 +164,7 @@ def logs_on(disk: SmallDisk, folder: Path) -> Logs:
     return logs
 
 
-def test_a_full_disk_loses_whole_lines_ends_nothing_and_is_told_once_there_is_room(tmp_path: Path) -> None:
+def test_a_full_disk_loses_whole_lines_ends_nothing_and_is_reported_once_there_is_room(tmp_path: Path) -> None:
     disk = SmallDisk(room=60)
     logs = logs_on(disk, tmp_path)
     for number in range(10):

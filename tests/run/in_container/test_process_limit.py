@@ -20,7 +20,7 @@ from toolkit.run.in_container.process_limit import limit_met
         ("max\n", "64\n", 0),
     ],
 )
-def test_the_limit_is_told_where_something_was_refused(tmp_path: Path, events: str, limit: str, met: int) -> None:
+def test_the_limit_is_reported_where_something_was_refused(tmp_path: Path, events: str, limit: str, met: int) -> None:
     (tmp_path / "pids.events").write_text(events)
     (tmp_path / "pids.max").write_text(limit)
     assert limit_met((str(tmp_path / "none"), str(tmp_path))) == met

@@ -36,7 +36,7 @@ def test_steps_run_in_order_and_leave_their_status(tmp_path: Path) -> None:
     assert [before - 1, *times] == sorted([before - 1, *times])
 
 
-def test_a_command_of_several_lines_is_told_in_as_many(tmp_path: Path) -> None:
+def test_a_command_of_several_lines_is_reported_in_as_many(tmp_path: Path) -> None:
     several = {**step(1, ["/bin/sh", "-c", "true"], parallel=False), "command": "if true\nthen echo\nfi"}
     assert supervised(tmp_path, [several]) == (
         0,
@@ -67,7 +67,7 @@ def test_the_first_failure_stops_the_rest(tmp_path: Path) -> None:
     assert "[0] two" not in lines
 
 
-def test_a_signal_is_told_as_a_shell_does(tmp_path: Path) -> None:
+def test_a_signal_is_reported_as_a_shell_does(tmp_path: Path) -> None:
     killed = [sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"]
     assert supervised(tmp_path, [step(1, killed)])[0] == 137
 

@@ -37,7 +37,7 @@ def test_only_the_layers_that_a_host_lacks_travel(world: Any, form: str) -> None
     assert len(members) == 3  # one layer, the configuration, the manifest
 
 
-def test_layers_that_cannot_be_told_apart_all_travel(world: Any) -> None:
+def test_layers_that_cannot_be_distinguished_all_travel(world: Any) -> None:
     image, other = world.image("x:1", (BASE, TOP)), world.image("y:1", (BASE,))
     host = world.host("h", [other])
     shipped(world, [host], image, world.store(image, form="odd"))
@@ -126,7 +126,7 @@ def test_from_a_registry_where_there_is_one(world: Any) -> None:
 
 
 @pytest.mark.parametrize("there", [None, b"another"])
-def test_a_registry_that_has_it_not_or_another_is_told_and_passed_by(world: Any, there: bytes | None) -> None:
+def test_a_registry_that_has_it_not_or_another_is_reported_and_passed_by(world: Any, there: bytes | None) -> None:
     image, reported = world.image("x:1", (BASE,)), []
     registry = {"reg:5000/training:1": world.image("x:1", (there,))} if there else {}
     host = world.host("h", registry=registry)
@@ -141,7 +141,7 @@ def test_a_registry_that_has_it_not_or_another_is_told_and_passed_by(world: Any,
     assert said.startswith("reg:5000/training failed, streaming instead: ")
 
 
-def test_it_is_told_how_far_it_is(world: Any) -> None:
+def test_progress_is_reported(world: Any) -> None:
     image, reported = world.image("x:1", (BASE, TOP)), []
     shipped(world, [world.host("h")], image, report=reported.append)
     assert reported[0] == Progress("h", "looking for the image")

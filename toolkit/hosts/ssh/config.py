@@ -102,7 +102,7 @@ def _keeps_keys(file: Path) -> bool:
     try:
         return stat.S_ISREG(file.stat().st_mode)
     except OSError:
-        return True  # it is made, or what stands in the way is told then
+        return True  # it is created, or what stands in the way is reported then
 
 
 def _circle(name: str) -> ToolkitError:

@@ -99,7 +99,7 @@ def _files(files: Sequence[Path]) -> str:
 
 
 def words(error: BaseException) -> str:
-    """What a library's error says, in a line; those of paramiko that say little are told anew."""
+    """What a library's error says, in a line; those of paramiko that say little are replaced."""
     if isinstance(error, EOFError):
         return "it hung up"
     text = str(error).strip().replace("Error reading SSH protocol banner", "it hung up before it had greeted us")

@@ -1,7 +1,7 @@
 """Fabric, and a configuration for it that nothing outside of this program has a say in.
 
 Fabric reads /etc/fabric.yml, ~/.fabric.yml (and .py, which it runs), ~/.ssh/config and, in its own programs, variables
-named FABRIC_*. What a person has there is for other tools: of ssh_config, `ssh -G` has told us all that counts.
+named FABRIC_*. What a person has there is for other tools: of ssh_config, `ssh -G` has given us all that counts.
 """
 
 from __future__ import annotations

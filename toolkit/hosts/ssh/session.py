@@ -41,7 +41,7 @@ class Session:
 
     @property
     def pid(self) -> int | None:
-        """The command's process on the host, its group's leader; None before it was told."""
+        """The command's process on the host, its group's leader; None before it is known."""
         return self._pid
 
     def write(self, piece: bytes) -> bool:

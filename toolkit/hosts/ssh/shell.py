@@ -128,7 +128,7 @@ class _Output:
         try:
             for piece in self._session.pieces():
                 self._data += piece
-        except BaseException as error:  # told by `text` to whoever waits for it
+        except BaseException as error:  # raised by `text` where someone waits for it
             self._error = error
 
     def text(self) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import paramiko
 
-# Python prints what a library logs where no one listens; every failure is told by an error here.
+# Python prints what a library logs where no one listens; every failure is an error here.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 _RSA_SIGNATURES = ("rsa-sha2-512", "rsa-sha2-256")

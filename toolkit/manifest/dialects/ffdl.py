@@ -15,8 +15,8 @@ from pydantic import BeforeValidator, Field, Tag
 from toolkit.catalogue.model import Framework
 from toolkit.manifest.compute import CPU, MAX_GPUS, Configuration
 from toolkit.manifest.diagnostics import Diagnostics
-from toolkit.manifest.dialects.canonical import StoreSection, refuse_bucket
 from toolkit.manifest.dialects.steps import is_several_lines, one_line, steps_of
+from toolkit.manifest.dialects.stores import StoreSection, refuse_bucket
 from toolkit.manifest.dialects.wml import spelled_out
 from toolkit.manifest.fields import (
     Absolute,

@@ -31,7 +31,7 @@ _MPI_NAMES = ("horovod", "pytorchmpi")
 _MPI_PART = re.compile(r"(?:^|-)(?:ddl|horovod)(?=-|$)", re.IGNORECASE)
 _STATE = ("cd", "pushd", "popd", "export", "unset", "source", ".", "set", "shopt", "umask", "ulimit", "alias")
 _KEEPS_STATE = (*_STATE, "declare", "typeset", "readonly")
-"""What changes the shell for the commands behind it."""
+"""What changes the shell for the commands after it."""
 _INSTALLERS = re.compile(r"(?:sudo )?(?:pip[0-9.]*|conda|apt|apt-get|python[0-9.]* -m pip) ")
 
 

@@ -14,26 +14,28 @@ from toolkit.manifest.diagnostics import Diagnostics
 from toolkit.manifest.dialects.canonical import (
     DEFINITION,
     Author,
-    BucketData,
-    BucketResults,
-    BucketSection,
     ComputeConfiguration,
     Execution,
     ExecutionOfSteps,
+    Runtime,
+    whole_definition,
+)
+from toolkit.manifest.dialects.sizes import SIZES, compute_of, warn_of_size
+from toolkit.manifest.dialects.steps import steps_of, with_continued_lines
+from toolkit.manifest.dialects.stores import (
+    BucketData,
+    BucketResults,
+    BucketSection,
     ExportData,
     ExportResults,
     FolderData,
     FolderResults,
     KeysConnection,
     PairConnection,
-    Runtime,
     StoreSection,
     reference_shape,
     refuse_bucket,
-    whole_definition,
 )
-from toolkit.manifest.dialects.sizes import SIZES, compute_of, warn_of_size
-from toolkit.manifest.dialects.steps import steps_of, with_continued_lines
 from toolkit.manifest.fields import (
     Bucket,
     Choice,

@@ -7,9 +7,10 @@ from typing import Annotated, Any
 from pydantic import Field, Tag
 
 from toolkit.manifest.diagnostics import Diagnostics
-from toolkit.manifest.dialects.canonical import DEFINITION, KeysConnection, PairConnection, StoreSection, refuse_bucket
+from toolkit.manifest.dialects.canonical import DEFINITION
 from toolkit.manifest.dialects.sizes import SIZES, compute_of, warn_of_size
 from toolkit.manifest.dialects.steps import steps_of, with_continued_lines
+from toolkit.manifest.dialects.stores import KeysConnection, PairConnection, StoreSection, refuse_bucket
 from toolkit.manifest.dialects.wml import (
     ALONE,
     AuthorInWords,
@@ -104,7 +105,7 @@ class Reference2017(Section):
     type: Label = _S3
 
     def reference_to(self, place: ContainerSection, diagnostics: Diagnostics, path: Path_) -> BucketReference:
-        """The bucket that stands at `path`, whose other kinds of stores are told of."""
+        """The bucket that stands at `path`, whose other kinds of stores are warned of."""
         for said, where in ((self.type, path[:-1]), (place.type, path)):
             if said not in ("", _S3):
                 what = f"`{said}` is read as S3, the one kind of store that is spoken to"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from toolkit.manifest.diagnostics import Diagnostics
-from toolkit.manifest.dialects.canonical import refuse_bucket
+from toolkit.manifest.dialects.stores import refuse_bucket
 from toolkit.manifest.dialects.wml import LocatedReference, WatsonDefinition, definition_of
 from toolkit.manifest.fields import OneOf, Section, only
 from toolkit.manifest.model import Manifest

@@ -108,7 +108,7 @@ LAUNCHER = Launcher(
         *each(left_out, 1, "--gpu_ids", "--machine_rank", "--main_process_ip", "--main_process_port", "--role"),
         *each(left_out, 1, "-t --tee", "--log_dir", "--rdzv_backend", "--rdzv_conf", "--max_restarts"),
         *each(left_out, 1, "--monitor_interval", "--mpirun_hostfile", "--mpirun_ccl"),
-        # What the program is told.
+        # Variables for the program.
         *each(sets("ACCELERATE_MIXED_PRECISION"), 1, "--mixed_precision"),
         *each(sets("OMP_NUM_THREADS", _number), 1, "--num_cpu_threads_per_process"),
         *each(sets("ACCELERATE_USE_CPU", always("true")), 0, "--cpu"),

@@ -1,4 +1,4 @@
-"""What a launcher was told of ranks and nodes, against those that the manifest asks for. Pure."""
+"""The ranks and nodes of a launcher's flags, against those that the manifest asks for. Pure."""
 
 from __future__ import annotations
 

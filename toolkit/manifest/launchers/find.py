@@ -45,11 +45,11 @@ _PYTHON_OPTION = re.compile(r"-(?P<flags>[bBdEhiIOPqRsSuvVx?]*)(?:(?P<option>[mc
 
 @dataclass(frozen=True)
 class Found:
-    """A launcher in a command: its name, and which word is the first behind it. `python` is who interprets it."""
+    """A launcher in a command: its name, and which word is the first after it. `python` is who interprets it."""
 
     launcher: Launcher
     name: str
-    behind: int
+    after: int
     python: Word | None = None
 
 
@@ -139,10 +139,10 @@ def _module_at(words: Sequence[Word], index: int, at: int, module: str) -> Found
 
 
 def _named(words: Sequence[Word], at: int, name: str, kind: str) -> tuple[Launcher, int] | None:
-    """The launcher of that name whose further words follow the one at `at`, and the first behind them."""
+    """The launcher of that name whose further words follow the one at `at`, and the first after them."""
     for launcher, entry in _entries(kind):
-        behind = words[at + 1 : at + len(entry)]
-        if entry[0] == name and tuple(word.value for word in behind if word.literal) == entry[1:]:
+        following = words[at + 1 : at + len(entry)]
+        if entry[0] == name and tuple(word.value for word in following if word.literal) == entry[1:]:
             return launcher, at + len(entry)
     return None
 

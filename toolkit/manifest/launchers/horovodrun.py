@@ -60,7 +60,7 @@ LAUNCHER = Launcher(
         *each(left_out, 1, "--output-filename", "--binding-args"),
         *each(left_out, 0, "--disable-cache", "--verbose", "--mpi", "--jsrun"),
         *each(left_out, 0, "-prefix-timestamp --prefix-output-with-timestamp"),
-        # What Horovod is told.
+        # Variables for Horovod.
         *each(sets("HOROVOD_FUSION_THRESHOLD", _megabytes), 1, "--fusion-threshold-mb"),
         *each(sets("HOROVOD_CYCLE_TIME"), 1, "--cycle-time-ms"),
         *each(sets("HOROVOD_CACHE_CAPACITY"), 1, "--cache-capacity"),

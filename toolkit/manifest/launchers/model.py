@@ -44,11 +44,11 @@ class Front:
         launcher: its name, `mpirun` or `torchrun`; empty where flags alone stood there.
         environment: variables for every rank.
         mca: Open MPI's parameters.
-        counts: what it was told of ranks and nodes.
+        counts: its flags for ranks and nodes.
         left_out: options that the run decides by itself, as they were written.
         folder: where the program runs, below the code's folder; empty: there.
         python: whether the program is a script for Python; `module`: a module.
-        local_rank: whether the program is told its local rank as an argument.
+        local_rank: whether the program gets its local rank as an argument.
         ddl_mode: how ddl reduces, `b`, and maybe over what, `b:2x4`; empty: as the run says.
     """
 

@@ -58,7 +58,7 @@ OPTIONS = (
     *each(left_out, 1, "-cf --cartofile"),
     *each(left_out, 0, "--oversubscribe", "--nooversubscribe", "--use-hwthread-cpus", "--bycore", "--bynode"),
     *each(left_out, 0, "--byslot", "--bind-to-core", "--bind-to-socket", "--bind-to-none"),
-    # What is told.
+    # Output of mpirun itself.
     *each(left_out, 1, "--output", "--output-filename", "--output-directory", "--xml-file", "--display", "--stdin"),
     *each(left_out, 1, "--report-events", "--display-topo"),
     *each(

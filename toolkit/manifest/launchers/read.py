@@ -39,7 +39,7 @@ class OptionReader:
         if self.at >= len(self.words):
             end = self.words[-1].end
             piece = self.text[self.words[begin - 1 if begin else 0].start : end][:40]
-            raise ValueError(f"`{piece}`: no command behind the launcher and its flags")
+            raise ValueError(f"`{piece}`: no command after the launcher and its flags")
         program = self._shown(self.words[self.at])
         if self.words[self.at].value.startswith("-"):
             raise ValueError(f"`{program}`: expected a program, and none begins with a dash")

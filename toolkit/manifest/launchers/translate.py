@@ -17,26 +17,11 @@ from toolkit.manifest.words import Word
 
 LOCAL_RANK = "--local_rank=$LOCAL_RANK"
 _ON_EVERY_RANK = (
-    *(
-        "cd",
-        "pwd",
-        "export",
-        "unset",
-        "set",
-        "shopt",
-        "ulimit",
-        "umask",
-        ".",
-        "source",
-        "true",
-        ":",
-        "test",
-        "[",
-        "echo",
-    ),
-    *("printf", "hostname", "date", "env", "printenv", "nvidia-smi", "ls", "mkdir", "which", "module", "ml", "conda"),
+    *("cd", "pwd", "export", "unset", "set", "shopt", "ulimit", "umask", ".", "source", "true", ":", "test"),
+    *("[", "echo", "printf", "hostname", "date", "env", "printenv", "nvidia-smi", "ls", "mkdir", "which"),
+    *("module", "ml", "conda"),
 )
-"""What may run on every rank beside the program: it prepares the shell that it runs in, or tells something."""
+"""What may run on every rank beside the program: it prepares the shell that it runs in, or prints something."""
 _OF_LAUNCHERS = re.compile(r"\$\{?((?:SLURM_|MV2_COMM_WORLD_)\w+|PMI_(?:RANK|SIZE|LOCAL_RANK)|MPI_LOCALRANKID)")
 _INSTEAD = {
     ("SLURM_PROCID", "PMI_RANK", "MV2_COMM_WORLD_RANK"): "$RANK",
@@ -70,13 +55,13 @@ def translated(text: str, one: AndOr) -> Translated:
     first = one.pipelines[0].parts[0]
     flags: Front | None = None
     edits: list[_Edit] = []
-    behind = 0
+    after = 0
     if first.words and first.words[0].value.startswith("-"):
-        flags, behind, edits = _flags(text, first)
+        flags, after, edits = _flags(text, first)
     found = flags
     parts = [part for pipeline in one.pipelines for part in pipeline.parts]
     for part in parts:
-        front, more = _launched(text, part, *((behind, flags) if part is first else (0, None)))
+        front, more = _launched(text, part, *((after, flags) if part is first else (0, None)))
         if front and found is not flags:
             raise ValueError(f"`{front.launcher}`: a command has one launcher; make each a step: execution.steps")
         found, edits = front or found, [*edits, *more]
@@ -100,7 +85,7 @@ def _refuse_variables_of_launchers(command: str) -> None:
 
 
 def _flags(text: str, first: Simple) -> tuple[Front, int, list[_Edit]]:
-    """Flags of mpirun alone, and the word behind them."""
+    """Flags of mpirun alone, and the word after them."""
     front = Front()
     reader = OptionReader(text, first.words, 0, mpirun.LAUNCHER, front)
     reader.read()
@@ -136,7 +121,7 @@ def _read(
         front.environment, front.mca, front.folder = outer.environment, outer.mca, outer.folder
         front.ddl_mode = outer.ddl_mode
         front.left_out = [*outer.left_out, *(count.shown for count in outer.counts)]
-    reader = OptionReader(text, words, found.behind, launcher, front)
+    reader = OptionReader(text, words, found.after, launcher, front)
     reader.read()
     if any(word.literal and word.value == ":" for word in words[reader.at :]):
         raise ValueError(
@@ -156,9 +141,7 @@ def _cut(text: str, words: Sequence[Word], begin: int, end: int, new: str) -> _E
     for word, following in zip(words[begin:end], words[begin + 1 : end + 1], strict=True):
         between = text[word.end : following.start].replace("\\\n", "")
         if between.strip():
-            raise ValueError(
-                f"`{between.strip()[:40]}` stands among the options: put it behind the program's arguments"
-            )
+            raise ValueError(f"`{between.strip()[:40]}` stands among the options: put it after the program's arguments")
     return words[begin].start, words[end].start, new
 
 
@@ -176,7 +159,7 @@ def _refuse_company(text: str, one: AndOr, others: Sequence[Simple], launcher: s
     """What `&&` and `|` bind to a launcher ran once; on every rank it may only prepare."""
     if any(pipeline.joints for pipeline in one.pipelines):
         raise ValueError(
-            f"`{text[one.start : one.end][:40]}`: behind {launcher}, what `|` binds would run once; leave it out, as "
+            f"`{text[one.start : one.end][:40]}`: after {launcher}, what `|` binds would run once; leave it out, as "
             f"the ranks' output is kept (learner-<n>/training-log.txt), or {_BOTH}"
         )
     for other in others:

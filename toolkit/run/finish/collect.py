@@ -27,7 +27,8 @@ from toolkit.run.finish.digests import by_listed_key, refuse_damaged, stored_dig
 from toolkit.run.finish.own_folder import MARKER, OwnFolder
 from toolkit.run.follow.connect import results_host
 from toolkit.run.plan.code_listing import load_listing, refuse_other_code
-from toolkit.run.plan.run_plan import CODE_FOLDER, HostFolder, data_of
+from toolkit.run.plan.make_plan import data_of
+from toolkit.run.plan.run_plan import CODE_FOLDER, HostFolder
 from toolkit.run.plan.training_id import new_label
 from toolkit.run.records.record import Record, plain_json
 from toolkit.storage.client import Access
@@ -45,7 +46,7 @@ _BESIDES = "files"
 """The folder at home for what the manifest wants collected besides."""
 
 Report = Callable[[str, int, int], None]
-"""Told what is fetched, the bytes so far and the bytes in all."""
+"""Gets what is fetched, the bytes so far and the bytes in all."""
 
 
 @dataclass(frozen=True)
@@ -104,12 +105,12 @@ class Collection:
         size = sum(file.stat().st_size for file in files)
         *said, last = answer.said or [""]
         metrics = read_metrics(last)
-        reported = "\n".join(said if metrics else answer.said)
+        report = "\n".join(said if metrics else answer.said)
         missing = tuple(path for path in self._manifest.collect if not (self._folder / _BESIDES / path).exists())
         names = sorted(file.relative_to(self._folder).as_posix() for file in files)
         plainly = {plain(key) for key in digests}
         unchecked = tuple(name for name in names if not self._has_digest(name, plainly))
-        return Collected(self._folder, len(files), size, answer.signatures, metrics, reported, missing, unchecked)
+        return Collected(self._folder, len(files), size, answer.signatures, metrics, report, missing, unchecked)
 
     def _has_digest(self, name: str, plainly: set[str]) -> bool:
         """Whether someone other than the store says what a collected file holds: the run's agent, or who submitted."""

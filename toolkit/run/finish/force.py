@@ -28,7 +28,7 @@ _UNMOUNT_SECONDS = 30
 def force_stop(record: Record, records: Records, who: str, report: Callable[[str], None]) -> Record:
     """End `record`'s run on every host without asking its agents; the new record, saved.
 
-    `report` is told each thing that was removed, and what could not be. Raises `ToolkitError` (S100) where something
+    `report` gets each thing that was removed, and what could not be. Raises `ToolkitError` (S100) where something
     is left; all else is removed by then.
     """
     left, kept = list[str](), list[str]()

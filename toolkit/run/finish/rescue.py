@@ -69,8 +69,8 @@ def rescue(record: Record, records: Records, tell: Callable[[str], None]) -> Rec
             if _volume(engine, run):
                 tell(f"storing what {engine.host} keeps")
                 results = results_server(engine, manifest.training_results, record.training_id, side_image)
-                reported = _rescue_on(record, cluster, host, engine, opened, results, side_image, tell)
-                lists.append(_digests(store, reported, tell) if reported else {})
+                host_record = _rescue_on(record, cluster, host, engine, opened, results, side_image, tell)
+                lists.append(_digests(store, host_record, tell) if host_record else {})
             left = engine.remove_run(run)
             if record.hosts:
                 release_run(engine.shell, run, engine=cluster.container_engine)

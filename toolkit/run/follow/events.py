@@ -47,17 +47,17 @@ class Silence:
 
 @dataclass(frozen=True)
 class Beat:
-    """The agent lives, and has told all that there is up to now."""
+    """The agent lives, and has sent all that there is up to now."""
 
 
 @dataclass(frozen=True)
 class Over:
-    """The agent has told the end."""
+    """The agent has sent the end."""
 
 
 @dataclass(frozen=True)
 class Gone:
-    """The agent is no longer there, and has not told the end; the output goes on at byte `offset` elsewhere."""
+    """The agent is no longer there, and has not sent the end; the output goes on at byte `offset` elsewhere."""
 
     offset: int
 
@@ -66,7 +66,7 @@ Event = Line | Reported | Beat | Silence | Over | Gone
 
 
 class Events:
-    """The events of the run that `agent` keeps, from byte `offset` of its output on."""
+    """The events of the run of `client`'s agent, from byte `offset` of its output on."""
 
     def __init__(self, client: AgentClient, offset: int = 0, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._agent, self._offset, self._clock = client, offset, clock

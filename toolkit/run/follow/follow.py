@@ -42,7 +42,7 @@ class Watched:
     """What is watched.
 
     Attributes:
-        agents: the run's, by host, learner 1's first.
+        clients: of the run's agents, by host, learner 1's first.
         stored: opens the run as its bucket has it.
         lost: seconds of silence until a host counts as lost.
     """
@@ -54,7 +54,7 @@ class Watched:
 
 
 class Watch:
-    """One watcher of one run. `run` is the story."""
+    """One watcher of one run; `run` watches to the end."""
 
     def __init__(self, watched: Watched, records: Records, view: View, offset: int = 0) -> None:
         self._watched, self._records, self._view = watched, records, Unbreakable(view)
@@ -106,7 +106,7 @@ class Watch:
                 self._view.line(event)
                 self._offset = event.following
             case Reported(data):
-                self._reported(data)
+                self._on_report(data)
             case Silence(seconds, why):
                 self._silence(seconds, why)
             case Gone(offset):
@@ -116,8 +116,8 @@ class Watch:
             case Over():
                 pass
 
-    def _reported(self, data: Mapping[str, Any]) -> None:
-        """What learner 1's agent says of the run. What is no such report is told once, and changes nothing."""
+    def _on_report(self, data: Mapping[str, Any]) -> None:
+        """What learner 1's agent says of the run. What is no such report is an error line once, and changes nothing."""
         try:
             report = read_report(data, self._watched.record)
         except ValueError as error:
@@ -136,7 +136,7 @@ class Watch:
         self._unheard = tuple(hosts)
 
     def _update(self, record: Record, note: str) -> None:
-        """A new record: its new states are told and saved."""
+        """A new record: its new states are shown and saved."""
         new = record.states[self._states :]
         self._record, self._states = record, max(len(record.states), self._states)
         if new:

@@ -19,7 +19,7 @@ class Choice(Enum):
 
 
 class View(Protocol):
-    """Told of each state, each line of output, and how storing goes."""
+    """Gets each state, each line of output, and how storing goes."""
 
     def state(self, record: Record, note: str) -> None:
         """The run has reached `record.state`."""
@@ -43,7 +43,7 @@ class View(Protocol):
 class Unbreakable:
     """A view that may fail without harm: a run must be recorded though its terminal has gone.
 
-    rich turns a broken pipe into `SystemExit`; a closed terminal gives an `OSError`. After the first, nothing is told.
+    rich turns a broken pipe into `SystemExit`; a closed terminal gives an `OSError`. After the first, nothing is shown.
     """
 
     def __init__(self, view: View) -> None:

@@ -65,8 +65,8 @@ class Beats:
 
     def _keep_asking(self, name: str, agent: List[str]) -> None:
         """Ask over one connection after the other: one that is cut is no proof that the learner is gone."""
-        reported = False
-        while not reported:
+        answered = False
+        while not answered:
             process = subprocess.Popen(
                 agent + [name, "/bin/sh", "/run/learner/beat.sh"],
                 stdin=subprocess.PIPE,
@@ -75,7 +75,7 @@ class Beats:
                 start_new_session=True,  # a signal to the supervisor's group is none to its connections
             )
             threading.Thread(target=self._listen, args=(name, process), daemon=True).start()
-            reported = self._ask(process)
+            answered = self._ask(process)
             process.kill()
             process.wait()
             if self._over.is_set():
@@ -83,7 +83,7 @@ class Beats:
             time.sleep(_BEAT_SECONDS)
 
     def _ask(self, process: Any) -> bool:
-        """Send beats until the connection is cut; true once the learner was told that the run is over."""
+        """Send beats until the connection is cut; true once the learner knows that the run is over."""
         beat = 0
         try:
             while process.poll() is None:

@@ -73,7 +73,7 @@ class Watch:
         return False
 
     def look_for_lost(self) -> None:
-        """Is a learner lost? Whoever follows is told at once: ending what the others do may take a while."""
+        """Is a learner lost? Followers see it at once: ending what the others do may take a while."""
         if not self.lost:
             self.lost = self._beats.lost()
             for name in self.lost:

@@ -22,7 +22,7 @@ def reason_of(error: ToolkitError) -> Reason:
 
 
 def raise_for(record: Record) -> None:
-    """Raise what kept the run from completing, as `ToolkitError` with the record's own code, evidence and fix."""
+    """Raise what kept the run from completing, as `ToolkitError` with the record's own code, evidence and hint."""
     if record.state is not State.FAILED:
         return
     code = next((code for code in Code if code.label == record.error_code), Code.RESOURCES)

@@ -34,7 +34,7 @@ class HostStage:
         self._agent = AgentContainer(engine, plan.training_id, plan.side_image, plan.volume)
 
     def start_agent(self) -> None:
-        """Start what sees the run through here, which takes everything away where it is not told to go."""
+        """Start what sees the run through here, which takes everything away where it gets no start signal."""
         self._volume = self._agent.start(self._lease, self._plan.cpus_on(self.learners[0].seat.host))
 
     def heartbeat(self) -> str:

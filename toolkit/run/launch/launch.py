@@ -1,4 +1,4 @@
-"""A launch, told as a story: check, prepare, go.
+"""A launch, step by step: check, prepare, go.
 
 Up to the word to go, everything hangs on this process: if it fails, is interrupted or killed, nothing of the run stays.
 From there on the run is its agents' (`toolkit.agent`), and whoever likes may watch it (`toolkit.run.follow.follow`).
@@ -22,6 +22,7 @@ from toolkit.containers.engine import LOCAL, Engine
 from toolkit.errors import Code, ToolkitError
 from toolkit.manifest.model import Manifest
 from toolkit.manifest.results import address_of
+from toolkit.plural import counted
 from toolkit.run.follow.view import Unbreakable, View
 from toolkit.run.launch.deployment import Stage
 from toolkit.run.launch.errors import reason_of
@@ -29,7 +30,7 @@ from toolkit.run.launch.launcher_process import this_process
 from toolkit.run.plan.code_listing import save_listing
 from toolkit.run.plan.job_specs import jobs_of
 from toolkit.run.plan.mpirun import mpirun_argv
-from toolkit.run.plan.run_plan import RunPlan, counted
+from toolkit.run.plan.run_plan import RunPlan
 from toolkit.run.plan.source_files import SubmittedCode
 from toolkit.run.records.record import Record, State
 from toolkit.run.records.record_store import Records

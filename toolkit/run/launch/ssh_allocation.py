@@ -1,4 +1,4 @@
-"""Getting on board, told as a story: look at the hosts, take those that are fit and free, give them the images.
+"""Allocating hosts, step by step: look at the hosts, take those that are fit and free, give them the images.
 
 Whatever happens, the leases are given back when the context ends, and nothing is started before all is there.
 """
@@ -118,7 +118,7 @@ class Boarding:
     ) -> tuple[tuple[Host, ...], dict[str, tuple[str, ...]]]:
         """The hosts and, of each, the GPUs by UUID; leased."""
         compute = self._manifest.compute
-        choose_hosts(self._cluster, compute, findings, {})  # what can never be had is told now, and not waited for
+        choose_hosts(self._cluster, compute, findings, {})  # what can never be had is an error now, and not waited for
         while True:
             held = self._held(tuple(facts))
             try:
@@ -196,9 +196,9 @@ def _account() -> str:
 
 def with_holders(error: ToolkitError, held: Mapping[str, Sequence[Holder]]) -> ToolkitError:
     """The error with who holds what: the operator may know them."""
-    reported = tuple(Problem(f"{host}: {holder}") for host, ones in held.items() for holder in ones)
-    if not reported:
+    problems = tuple(Problem(f"{host}: {holder}") for host, ones in held.items() for holder in ones)
+    if not problems:
         return error
     return ToolkitError(
-        Code.RESOURCES, error.what, reported, hint="launch with --wait, or on other hosts", context=error.context
+        Code.RESOURCES, error.what, problems, hint="launch with --wait, or on other hosts", context=error.context
     )

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from toolkit.cluster.model import UNBOUND
 from toolkit.doctor.facts import Core, EngineFacts, HostFacts
 from toolkit.doctor.parse_cores import cpu_list, cpu_numbers
-from toolkit.run.plan.run_plan import ALL_CPUS, RankCpus, counted
+from toolkit.plural import counted
+from toolkit.run.plan.run_plan import ALL_CPUS, RankCpus
 
 Cores = tuple[Core, ...]
 NO_CPUSET = "its engine cannot confine containers to CPUs: it has no cpuset controller"

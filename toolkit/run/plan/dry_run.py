@@ -13,20 +13,12 @@ from toolkit.agent.paths import HOST
 from toolkit.containers import docker_commands
 from toolkit.containers.docker_commands import Argv
 from toolkit.manifest.units import shown_duration, shown_size
+from toolkit.plural import counted
 from toolkit.run.launch.agent_container import agent_argv, folder_of
+from toolkit.run.plan.environment import run_environment
 from toolkit.run.plan.learner_command import learner_argv
 from toolkit.run.plan.mpirun import mpirun_argv, single_argv
-from toolkit.run.plan.run_plan import (
-    CODE_FOLDER,
-    Export,
-    HostFolder,
-    Learner,
-    RunPlan,
-    Step,
-    counted,
-    run_environment,
-    where_it_runs,
-)
+from toolkit.run.plan.run_plan import CODE_FOLDER, Export, HostFolder, Learner, RunPlan, Step, where_it_runs
 from toolkit.storage.results_folder import planned_commands
 from toolkit.storage.sidecar import Mount, buckets_argv
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from toolkit.containers.docker_commands import HOST_NETWORK, Bind, NamedVolume, Network, start_learner
+from toolkit.run.plan.environment import run_environment
 from toolkit.run.plan.run_plan import (
     AGENT_FOLDER,
     CODE_FOLDER,
@@ -12,7 +13,6 @@ from toolkit.run.plan.run_plan import (
     HostFolder,
     Learner,
     RunPlan,
-    run_environment,
 )
 
 

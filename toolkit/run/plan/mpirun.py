@@ -14,7 +14,8 @@ ranks of one learner have no TCP at all. For the rest see docs/security.md and t
 from __future__ import annotations
 
 from toolkit.manifest.exit_status import judgeable
-from toolkit.run.plan.run_plan import CODE_FOLDER, LEARNER_FOLDER, RunPlan, Step, run_environment
+from toolkit.run.plan.environment import run_environment
+from toolkit.run.plan.run_plan import CODE_FOLDER, LEARNER_FOLDER, RunPlan, Step
 
 _AGENT = f"ssh -F {LEARNER_FOLDER}/ssh_config"
 _KEEPALIVE = {"oob_tcp_keepalive_time": "10", "oob_tcp_keepalive_intvl": "5", "oob_tcp_keepalive_probes": "3"}

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from toolkit.agent.lifecycle import buckets_container
-from toolkit.agent.paths import CHECKPOINTS
 from toolkit.cluster.model import NO_GPU, Cluster
 from toolkit.containers.limits import NO_LIMITS, Limits
 from toolkit.manifest.compute import split
-from toolkit.manifest.model import BucketReference, DataReference, FolderReference, Manifest, Ranks
-from toolkit.manifest.results import ServedFolder, bucket_name
+from toolkit.manifest.model import Ranks
+from toolkit.manifest.results import ServedFolder
+from toolkit.plural import counted
 from toolkit.run.plan.mounts import learner_mounts, results_mount
 from toolkit.run.plan.training_id import TrainingId
 from toolkit.storage.sidecar import Mount
@@ -265,11 +264,6 @@ class RunPlan:
         return f"toolkit-{self.training_id}-{learner.hostname}"
 
 
-def counted(count: int, noun: str) -> str:
-    """`1 rank`, `2 ranks`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
 def where_it_runs(plan: RunPlan, step: Step) -> str:
     """`on 4 ranks`; `once on each of 2 learners, without MPI`; `once, on learner 1`."""
     if step.ranks == "all":
@@ -280,109 +274,6 @@ def where_it_runs(plan: RunPlan, step: Step) -> str:
     return f"once on {each}, without MPI"
 
 
-def data_of(reference: DataReference) -> Data:
-    """The training data as every learner and every check sees it: read-only."""
-    if isinstance(reference, BucketReference):
-        bucket = reference.bucket
-        return Mount("data", bucket, f"mnt/data/{bucket}", True, reference.prefix, reference.copied)
-    if isinstance(reference, FolderReference):
-        return HostFolder(reference.path)
-    return Export(reference.server, reference.path)
-
-
 def volume_of(training_id: TrainingId) -> str:
     """The name of a run's volume on each host."""
     return f"toolkit-{training_id}"
-
-
-def make_plan(
-    manifest: Manifest,
-    cluster: Cluster,
-    image: RunImage,
-    side_image: str,
-    training_id: TrainingId,
-    seats: Sequence[Seat] = (),
-    ssh_port: int = SSH_PORT,
-    master_port: int = MASTER_PORT,
-) -> RunPlan:
-    """Place ranks host by host, and say for each command how it runs.
-
-    `seats` are the learners' in their order; where none are given, all sit on this machine and are not bound. Their
-    sshd listens at `ssh_port`, and rank 0's program, where it uses torch.distributed, at `master_port`.
-    """
-    compute = manifest.compute
-    learners = tuple(
-        Learner(
-            number=node + 1,
-            hostname=f"learner-{node + 1}",
-            ranks=tuple(range(node * compute.ranks_per_node, (node + 1) * compute.ranks_per_node)),
-            seat=seats[node] if seats else HERE,
-        )
-        for node in range(compute.nodes)
-    )
-    steps = tuple(
-        Step(
-            number=number,
-            command=step.command,
-            ranks=step.ranks,
-            folder=f"{CODE_FOLDER}/{step.folder}" if step.folder else CODE_FOLDER,
-            timeout=step.timeout,
-            environment=step.environment,
-            mca=step.mca,
-        )
-        for number, step in enumerate(manifest.steps, start=1)
-    )
-    results = manifest.training_results
-    return RunPlan(
-        training_id=training_id,
-        name=manifest.name,
-        image=image,
-        side_image=side_image,
-        cluster=cluster,
-        learners=learners,
-        steps=steps,
-        compute=compute.name,
-        ranks_per_node=compute.ranks_per_node,
-        gpus_per_node=compute.gpus_per_node,
-        data=data_of(manifest.training_data),
-        results_bucket=bucket_name(results),
-        ssh_port=ssh_port,
-        results_prefix=results.prefix if isinstance(results, BucketReference) else "",
-        results_folder=None if isinstance(results, BucketReference) else results,
-        master_port=master_port,
-        environment=manifest.environment,
-        limits=Limits(compute.memory, compute.cpus),
-        time_limit=manifest.time_limit,
-        retries=manifest.retries,
-        resume=manifest.resume,
-    )
-
-
-def run_environment(plan: RunPlan) -> Mapping[str, str]:
-    """What every rank sees, the same on every learner: the image's own variables, the manifest's, and those that a run
-    promises, each over the ones before."""
-    image = dict(plan.image.environment)
-    results = f"/mnt/results/{plan.results_bucket}"
-    variables = {
-        "DATA_DIR": plan.data_folder,
-        "RESULT_DIR": f"{results}/{plan.training_id}",
-        "CHECKPOINT_DIR": f"{results}/{CHECKPOINTS}",
-        "MODEL_DIR": CODE_FOLDER,
-        "LOG_DIR": f"{results}/{plan.training_id}/logs",
-        "TRAINING_ID": plan.training_id,
-        "NUM_LEARNERS": str(len(plan.learners)),
-        "GPU_COUNT": str(plan.gpus_per_node),
-        "PYTHONPATH": ":".join(filter(None, [CODE_FOLDER, image.get("PYTHONPATH", "")])),
-        "PYTHONUNBUFFERED": "1",
-    }
-    if given := min(len(learner.seat.gpus) for learner in plan.learners):
-        variables["TOOLKIT_GPUS"] = str(
-            given
-        )  # a framework that sees none of them is an error, and no reason for the CPU
-    if not plan.gpus_per_node:
-        variables["NVIDIA_VISIBLE_DEVICES"] = "void"  # where NVIDIA's is the engine's own runtime it gives all of them
-    if plan.resume:
-        variables["RESUME_DIR"] = f"{results}/{plan.resume}"
-    ddl = {"DDL_OPTIONS": f"-mode p:{plan.ranks_per_node}x{len(plan.learners)}"}  # the one that a person may choose
-    # sshd starts its sessions with a clean environment: what the image sets must be handed on like the rest.
-    return image | ddl | dict(plan.environment) | variables

@@ -71,8 +71,8 @@ def from_volume(record: Record, engine: Engine) -> Record | None:
     volume = volume_of(record.training_id)
     if volume not in engine.names("volume", record.training_id):
         return None
-    reported = engine.run(docker_commands.read_from_volume(volume, record.image_id, "state.json"), check=False)
-    return _read(reported.output, record)
+    read = engine.run(docker_commands.read_from_volume(volume, record.image_id, "state.json"), check=False)
+    return _read(read.output, record)
 
 
 def _judged(record: Record, engine: Engine, trouble: str) -> Record:

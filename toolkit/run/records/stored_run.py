@@ -21,7 +21,7 @@ from toolkit.storage.object_paths import file_names
 from toolkit.storage.s3 import Store, StoredObject
 
 _MAX_LINE = 1 << 20
-"""Bytes of a line of output that are held in memory; a longer one is told in several."""
+"""Bytes of a line of output that are held in memory; a longer one is split into several."""
 
 
 class StoredRun:
@@ -42,8 +42,8 @@ class StoredRun:
         if not any(item.key == key for item in self._store.objects(self._bucket, key)):
             return None
         try:
-            reported = verified(self._store.read(self._bucket, key, MAX_BYTES), self._run_key, RECORD)
-            outcome = read_outcome(json.dumps(reported), self._record)
+            stored = verified(self._store.read(self._bucket, key, MAX_BYTES), self._run_key, RECORD)
+            outcome = read_outcome(json.dumps(stored), self._record)
             if not outcome.final:
                 raise ValueError(f"state {outcome.state.value} is no end")
         except ValueError as error:

@@ -55,7 +55,7 @@ class HostImages:
 
     def load(self, pieces: Iterable[bytes]) -> None:
         """Take in an archive as it comes."""
-        with self.reported():
+        with self.translated_errors():
             self.engine.feed(ship_commands.load(), pieces)
 
     def name(self, image_id: str, reference: str) -> None:
@@ -82,7 +82,7 @@ class HostImages:
             raise ToolkitError(Code.IMAGE, f"{place} is not the image that was promised", evidence=f"it is {ids}")
 
     @contextmanager
-    def reported(self) -> Iterator[None]:
+    def translated_errors(self) -> Iterator[None]:
         """Raise what the engine says of a full disk as an error that says so; everything else passes."""
         try:
             yield

@@ -18,7 +18,7 @@ from toolkit.tar.write import Entry, framed, tar_stream
 
 _MAX_DOCUMENT = 4 << 20
 OnBytes = Callable[[int, int], None]
-"""Told the number of the layer that is being sent, from 1, and of how many bytes a piece of it is."""
+"""Gets the number of the layer that is being sent, from 1, and of how many bytes a piece of it is."""
 
 
 class Cut:
@@ -87,8 +87,8 @@ class Cut:
         wanted = {name for name, diff_id in zip(layers, self._diff_ids, strict=True) if diff_id in self._needed}
         if missing := wanted - self._sent:
             raise self._not_whole(f"it did not send {', '.join(sorted(missing))}")
-        reported = [{"Config": manifest["Config"], "RepoTags": None, "Layers": layers}]
-        yield from tar_stream([Entry(manifest["Config"], config), Entry(DOCKER_FILE, json.dumps(reported).encode())])
+        shorter = [{"Config": manifest["Config"], "RepoTags": None, "Layers": layers}]
+        yield from tar_stream([Entry(manifest["Config"], config), Entry(DOCKER_FILE, json.dumps(shorter).encode())])
 
     def _not_whole(self, evidence: str) -> ToolkitError:
         return ToolkitError(

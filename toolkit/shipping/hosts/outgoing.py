@@ -1,4 +1,4 @@
-"""The image as it leaves this machine: its archive for a host, and what is told of it on the way."""
+"""The image as it leaves this machine: its archive for a host, and what is known of it on the way."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ def outgoing(image_id: str, reference: str, store: ImageStore, stop: threading.E
     """Look the image up; raises `ToolkitError` (S103) where it is not on this machine."""
     image = store.get(image_id)
     attributes = store.engine.images.get(image.image_id)
-    reported = [int(entry.get("Size", 0)) for entry in reversed(attributes.history())]
+    from_history = [int(entry.get("Size", 0)) for entry in reversed(attributes.history())]
     diff_ids = image.config.diff_ids
     return Outgoing(
         image.image_id,
         reference,
         diff_ids,
-        _sizes(reported, len(diff_ids), image.size),
+        _sizes(from_history, len(diff_ids), image.size),
         tuple(attributes.attrs.get("RepoDigests") or ()),
         store,
         stop,
@@ -84,9 +84,9 @@ def registry_place(registry: str, reference: str, places: Sequence[str]) -> str:
     return by_digest or f"{registry}:{reference.rpartition(':')[2]}"
 
 
-def _sizes(reported: Sequence[int], count: int, whole: int) -> tuple[int, ...]:
+def _sizes(from_history: Sequence[int], count: int, whole: int) -> tuple[int, ...]:
     """The history's sizes where it has one entry for each layer; else all of it is expected of the top one."""
-    if len(reported) == count:
-        return tuple(reported)
-    filled = [size for size in reported if size]
+    if len(from_history) == count:
+        return tuple(from_history)
+    filled = [size for size in from_history if size]
     return tuple(filled) if len(filled) == count else (*(0,) * (count - 1), whole)[:count]

@@ -78,9 +78,9 @@ class Passing:
         if turn.feeder == OPERATOR:
             relay.receive(self._image.archive(host, self._prefix, self._report))
         elif turn.keep:
-            relay.fetch(self._urls[turn.feeder], self._reported(host, turn.feeder))
+            relay.fetch(self._urls[turn.feeder], self._on_stats(host, turn.feeder))
         else:
-            relay.load_from(self._urls[turn.feeder], self._reported(host, turn.feeder))
+            relay.load_from(self._urls[turn.feeder], self._on_stats(host, turn.feeder))
         if turn.keep:
             self._urls[host] = relay.url(address)
             self._feeders.offer(host)
@@ -101,7 +101,7 @@ class Passing:
         with self._direct:
             images.load(self._image.archive(images.host, self._prefix, self._report))
 
-    def _reported(self, host: str, feeder: str) -> OnStats:
+    def _on_stats(self, host: str, feeder: str) -> OnStats:
         def on_stats(done: int, total: int) -> None:
             self._report(Progress(host, f"from {feeder}", done, max(done, total), "bytes"))
 

@@ -50,7 +50,7 @@ class Relay:
 
     def receive(self, pieces: Iterable[bytes]) -> None:
         """Take the archive as it comes from the operator."""
-        with self._images.reported():
+        with self._images.translated_errors():
             self._engine.feed(docker_commands.execute(self._name, ship_commands.RECEIVE_ARCHIVE, stdin=True), pieces)
 
     def fetch(self, url: str, on_stats: OnStats) -> None:

@@ -50,7 +50,7 @@ def ship(
 
     Args:
         source: this machine's images, the one among them.
-        report: told how it goes; a `Progress`'s stage is the host's name.
+        report: gets the progress; a `Progress`'s stage is the host's name.
         program: the hosts' engine. `podman` gets all layers of an image: it takes no archive without some of them.
         registry: `host:port/name` that has the image, if any; where that fails, the image is streamed, and it is said.
         relay_image: the tool's bucket image, `toolkit-buckets:…`, of this machine; hosts that pass the image on lack
@@ -186,11 +186,11 @@ def _end_commands(hosts: Sequence[HostImages]) -> None:
 def _one_at_a_time(report: Report) -> Report:
     lock = threading.Lock()
 
-    def reported(progress: Progress) -> None:
+    def on_progress(progress: Progress) -> None:
         with lock:
             report(progress)
 
-    return reported
+    return on_progress
 
 
 def _several(reference: str, failed: Sequence[Answer[Shipped]], count: int) -> ToolkitError:

@@ -11,7 +11,7 @@ The last line of the output is one JSON object, `{"libraries": [...]}`, each of 
 (60 stands for sm_60), and `damaged`: why it could not be read, or empty.
 
 It is one file and needs nothing but Python 2.7 or 3.5: the image is old where the framework is. What cannot be read
-is told, never raised: a damaged library must not hide the others.
+is reported, never raised: a damaged library must not hide the others.
 """
 
 import json

@@ -158,7 +158,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
 HERE = ("",)
 
 
-def test_a_run_that_goes_well_is_told_state_by_state_and_leaves_nothing_to_keep(host: Host) -> None:
+def test_a_run_that_goes_well_is_reported_state_by_state_and_leaves_nothing_to_keep(host: Host) -> None:
     host.bucket.objects[f"{RUN}/metrics.json"] = b'{"loss": 0.5}'
     assert host.keep(job(HERE)) is False
     assert [state for state, _ in host.state["states"]] == ["PROCESSING", "STORING", "COMPLETED"]
@@ -267,7 +267,7 @@ def test_a_fault_of_the_agents_own_ends_the_run_and_keeps_what_it_wrote(host: Ho
     assert host.object("record.json")["end"] == "system"
 
 
-def test_elsewhere_a_fault_of_the_agents_own_is_told_to_the_first_one(host: Host) -> None:
+def test_elsewhere_a_fault_of_the_agents_own_is_reported_to_the_first_one(host: Host) -> None:
     host.bucket.fault = ValueError("a mistake of ours")
     assert host.keep(job(host=1)) is True
     report = host.object("host-1.json")
@@ -295,7 +295,7 @@ def test_the_record_vouches_for_the_list_of_checksums(host: Host) -> None:
 
 
 @pytest.mark.parametrize(("status", "unheard"), [(UNHEARD, True), (0, False), (137, False)])
-def test_a_learner_that_did_not_hear_the_first_one_is_told_of(host: Host, status: int, unheard: bool) -> None:
+def test_a_learner_that_did_not_hear_the_first_one_is_reported(host: Host, status: int, unheard: bool) -> None:
     host.engine.states = [RUNNING, ContainerState(there=True, exit_status=status)]
     assert host.keep(job(host=1)) is False
     assert bool(host.state.get("unheard")) is unheard

@@ -65,10 +65,10 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cache:
 def test_a_file_that_no_metadata_tells_of_is_stored_and_what_a_mount_knows_is_left_to_it(cache: Cache) -> None:
     cache.file("run/known", b"abc", META)
     cache.file("run/alone", b"abcd", None)
-    cache.file("run/half told", b"abcde", META[:20])
-    cache.file("run/#told by nothing ", b"abcdef", "")
+    cache.file("run/half known", b"abcde", META[:20])
+    cache.file("run/#known by nothing ", b"abcdef", "")
     assert cache.recover() == 3
-    assert cache.stored == {"run/alone": b"abcd", "run/half told": b"abcde", "run/#told by nothing ": b"abcdef"}
+    assert cache.stored == {"run/alone": b"abcd", "run/half known": b"abcde", "run/#known by nothing ": b"abcdef"}
     assert (cache.folder / "vfs" / PLACE / "run" / "known").read_bytes() == b"abc"
     assert cache.sums == {name: sha256(data) for name, data in cache.stored.items()}
 
@@ -96,7 +96,7 @@ def test_without_a_cache_there_is_nothing_to_do(cache: Cache) -> None:
     assert cache.stored == cache.sums == {}
 
 
-def test_a_store_that_refuses_is_told_in_its_own_words(cache: Cache) -> None:
+def test_a_store_that_refuses_is_reported_in_its_own_words(cache: Cache) -> None:
     cache.file("alone", b"abc", None)
     cache.config.write_text("[other]\ntype = alias\nremote = /nowhere\n")
     with pytest.raises(OSError, match="didn't find section in config file"):

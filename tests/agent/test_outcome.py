@@ -34,7 +34,7 @@ def test_a_run_is_completed_when_all_is_well() -> None:
         ({"1.2": 137}, "rank 2 exited with status 137 (SIGKILL) on p100-02"),
     ],
 )
-def test_a_failed_program_is_told_by_the_ranks_to_blame(wrong: dict[str, int], said: str) -> None:
+def test_a_failed_program_is_reported_by_the_ranks_to_blame(wrong: dict[str, int], said: str) -> None:
     assert judge(job(), facts(step(1, 1), ranks=ALL_RANKS | wrong)) == End(
         Reason.PROGRAM_FAILED, f"command 1 of 2, `python train.py`: {said}", "the last line", LOG
     )
@@ -79,7 +79,7 @@ def test_mpiruns_own_status_is_not_believed() -> None:
     assert judge(job(), facts(ranks=ALL_RANKS | {"1.1": 3})).reason is Reason.PROGRAM_FAILED
 
 
-def test_a_later_command_is_told_by_its_own_status() -> None:
+def test_a_later_command_is_reported_by_its_own_status() -> None:
     end = judge(job(), facts(step(1), step(2, 9)))
     assert (end.reason, end.what) == (
         Reason.PROGRAM_FAILED,
@@ -107,12 +107,12 @@ def test_a_supervisor_that_did_not_write_down_how_a_command_ended_was_killed_its
         ({"why": "no progress", "limit": 90}, Reason.NO_PROGRESS, "no rank has printed a line for 90 s"),
     ],
 )
-def test_a_step_that_was_ended_is_told_by_what_ended_it(why: dict[str, Any], reason: Reason, said: str) -> None:
+def test_a_step_that_was_ended_is_reported_by_what_ended_it(why: dict[str, Any], reason: Reason, said: str) -> None:
     end = judge(job(), facts(step(1, 143, **why)))
     assert (end.reason, end.what) == (reason, f"command 1 of 2, `python train.py`: {said}")
 
 
-def test_a_time_limit_is_told_with_its_seconds() -> None:
+def test_a_time_limit_is_reported_with_its_seconds() -> None:
     end = judge(job(), facts(step(1, 143, why="time limit", limit=3600)))
     assert (end.reason, end.what) == (
         Reason.TIME_LIMIT,
@@ -126,7 +126,7 @@ def test_learners_that_never_answered_are_named() -> None:
     assert (end.reason, end.what) == (Reason.START_DEADLINE, "learner-2 on p100-02 did not answer within 60 s")
 
 
-def test_a_learner_that_met_its_memory_limit_is_told_with_its_ranks_before_the_programs_failure() -> None:
+def test_a_learner_that_met_its_memory_limit_is_reported_with_its_ranks_before_the_programs_failure() -> None:
     reports = (
         HostReport(0, (LearnerEnd(1, 0),), {"1.0": 0, "1.1": 1}),
         HostReport(1, (LearnerEnd(2, 137, oom=True),), {"1.2": 0, "1.3": 137}),
@@ -197,11 +197,11 @@ def test_a_lost_learner_whose_host_has_stored_all_leaves_nothing_to_rescue() -> 
     assert (end.reason, end.kept) == (Reason.HOST_LOST, ())
 
 
-def test_a_host_that_has_not_told_is_lost_though_every_command_ended_well() -> None:
+def test_a_host_that_has_not_reported_is_lost_though_every_command_ended_well() -> None:
     alone = facts(reports=(HostReport(0, (LearnerEnd(1, 0),), ALL_RANKS),))
     assert judge(job(), alone) == End(
         Reason.HOST_LOST,
-        "p100-02 is lost: it has not told that everything it wrote is in the bucket",
+        "p100-02 is lost: it has not reported that everything it wrote is in the bucket",
         "the last line",
         RESCUE,
         ("p100-02",),
@@ -218,7 +218,7 @@ def test_a_first_learner_that_ended_before_its_commands_is_named(status: int | N
     )
 
 
-def test_a_disk_that_is_full_is_told_beside_the_command_that_failed() -> None:
+def test_a_disk_that_is_full_is_reported_beside_the_command_that_failed() -> None:
     well = facts(ranks=ALL_RANKS | {"1.2": 1})
     end = judge(job(), replace(well, reports=(well.reports[0], replace(well.reports[1], full=True))))
     assert (end.reason, end.what) == (
@@ -228,7 +228,7 @@ def test_a_disk_that_is_full_is_told_beside_the_command_that_failed() -> None:
     )
 
 
-def test_an_image_that_lacks_what_a_learner_needs_is_told_as_that() -> None:
+def test_an_image_that_lacks_what_a_learner_needs_is_reported_as_that() -> None:
     reports = (HostReport(0, (LearnerEnd(1, 127),)), HostReport(1, (LearnerEnd(2, 0),)))
     end = judge(job(), facts(status={}, reports=reports))
     assert (end.reason, end.error_code, end.what) == (
@@ -270,7 +270,7 @@ def test_a_supervisor_that_failed_contradicts_a_status_file_that_says_all_is_wel
     assert "learner-1 on p100-01 ended with status 137 (SIGKILL), though its status file says" in end.what
 
 
-def test_a_lost_host_is_told_as_that_though_every_command_ended_with_0() -> None:
+def test_a_lost_host_is_reported_as_that_though_every_command_ended_with_0() -> None:
     known = facts()
     status = {**known.status, "lost_learners": ["learner-2"], "lost_seconds": 15}
     ends = replace(known.reports[0], learners=(LearnerEnd(1, 75),))
@@ -278,7 +278,7 @@ def test_a_lost_host_is_told_as_that_though_every_command_ended_with_0() -> None
     assert end.reason is Reason.HOST_LOST
 
 
-def test_of_two_faults_that_have_nothing_to_do_with_each_other_both_are_told() -> None:
+def test_of_two_faults_that_have_nothing_to_do_with_each_other_both_are_reported() -> None:
     both = facts(step(1, 1), ranks={"1.0": 3, "1.1": 0})
     torn = replace(FULL, ranks={"1.2": 0, "1.3": 0}, failure=Reason.SYSTEM, what="the mount is gone")
     end = judge(job(), replace(both, reports=(both.reports[0], torn)))
@@ -311,7 +311,7 @@ def test_what_went_wrong_is_known_before_anything_is_stored(known: Facts, word: 
         ({"1.0": 0}, f"{COMMAND_1}: no exit status from rank 1 (killed, or never started)"),
     ],
 )
-def test_before_the_other_hosts_have_told_their_ranks_are_taken_to_be_well(own: dict[str, int], word: str) -> None:
+def test_before_the_other_hosts_have_reported_their_ranks_are_taken_to_be_well(own: dict[str, int], word: str) -> None:
     alone = facts(step(1, 1 if word else 0), *(() if word else (step(2),)), reports=(HostReport(0, (), own),))
     assert first_word(job(), alone) == word
 
@@ -335,10 +335,10 @@ def test_a_stop_whose_results_were_not_stored_has_the_stores_code() -> None:
     assert end.what == "stopped by ada@desk; not every byte is in the bucket: 3 files could not be stored"
 
 
-def test_a_stop_does_not_claim_what_a_silent_host_has_not_told() -> None:
+def test_a_stop_does_not_claim_what_a_silent_host_has_not_reported() -> None:
     end = judge(job(), stopped(HostReport(0)))
     assert (end.reason, end.error_code, end.kept, end.hint) == (Reason.STOPPED, "S100", ("p100-02",), RESCUE)
-    assert end.what == "stopped by ada@desk; p100-02 has not told that everything it wrote is in the bucket"
+    assert end.what == "stopped by ada@desk; p100-02 has not reported that everything it wrote is in the bucket"
 
 
 def test_a_stop_that_came_when_all_was_done_changes_nothing() -> None:
@@ -349,7 +349,7 @@ def test_a_step_that_a_stranger_ended_has_failed() -> None:
     end = judge(job(), facts(step(1, 143, why="stopped"), ranks=ALL_RANKS | {"1.0": 143}))
     assert (end.reason, end.what.rpartition(": ")[2]) == (
         Reason.PROGRAM_FAILED,
-        "learner-1 on p100-01 was told to end, by no one who left a name; "
+        "learner-1 on p100-01 was stopped, by no one who left a name; "
         "rank 0 exited with status 143 (SIGTERM) on p100-01",
     )
 
@@ -359,7 +359,7 @@ def test_a_step_that_a_stranger_ended_has_failed() -> None:
     [("time limit", Reason.TIME_LIMIT), ("no progress", Reason.NO_PROGRESS), ("stopped", Reason.STOPPED)],
 )
 @pytest.mark.parametrize("steps", [[step(1)], [step(1), step(2)]])
-def test_a_program_that_ends_with_0_because_it_was_told_to_is_not_complete(
+def test_a_program_that_ends_with_0_because_it_was_stopped_is_not_complete(
     steps: list[dict[str, Any]], why: str, reason: Reason
 ) -> None:
     ended = facts(*steps[:-1], steps[-1] | {"why": why}, stopped_by="ada@desk" if why == "stopped" else "")

@@ -22,7 +22,7 @@ NOT_HERE = "Unable to find image 'buckets:1' locally\ndocker: Error response fro
 
 
 class Scripted:
-    """A shell that answers what it was told to, one answer after the other."""
+    """A shell that answers what it was given, one answer after the other."""
 
     name = "h1"
 

@@ -1,0 +1,185 @@
+"""Where a manifest's data are and its results go: the canonical form's sections, of which other dialects have some."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, Tag
+
+from toolkit.manifest.bucket_names import refused
+from toolkit.manifest.diagnostics import Diagnostics
+from toolkit.manifest.fields import (
+    Absolute,
+    Bucket,
+    Choice,
+    Key,
+    Label,
+    PairReference,
+    Region,
+    Relative,
+    Section,
+    Server,
+    Url,
+    by_shape,
+)
+from toolkit.manifest.model import (
+    BucketReference,
+    Connection,
+    DataReference,
+    FolderReference,
+    NfsReference,
+    ResultsReference,
+)
+from toolkit.secrets import parse_secret
+from toolkit.yaml.source import Path_
+
+_TYPES = ("s3", "path", "nfs")
+
+
+class StoreSection(Section):
+    """What a connection may say of its store, whatever its other fields are called."""
+
+    region: Region | None = None
+    sse_customer_key: Key | None = None
+
+    def connection_with(self, endpoint_url: str, access_key_id: str, secret_access_key: str) -> Connection:
+        customer_key = parse_secret(self.sse_customer_key) if self.sse_customer_key else None
+        keys = parse_secret(access_key_id), parse_secret(secret_access_key)
+        return Connection(endpoint_url, *keys, self.region or "", customer_key)
+
+
+class KeysConnection(StoreSection):
+    endpoint_url: Url
+    access_key_id: Key
+    secret_access_key: Key
+
+    def to_connection(self) -> Connection:
+        return self.connection_with(self.endpoint_url, self.access_key_id, self.secret_access_key)
+
+
+class PairConnection(StoreSection):
+    """Both keys from one place: a profile, or the standard chain."""
+
+    endpoint_url: Url
+    credentials: PairReference
+
+    def to_connection(self) -> Connection:
+        return self.connection_with(self.endpoint_url, self.credentials, self.credentials)
+
+
+def _connection_shape(value: Any) -> str:
+    return "pair" if isinstance(value, dict) and "credentials" in value else "keys"
+
+
+AnyConnection = Annotated[
+    Annotated[KeysConnection, Tag("~keys")] | Annotated[PairConnection, Tag("~pair")], by_shape(_connection_shape)
+]
+
+
+class BucketSection(Section):
+    bucket: Bucket
+    prefix: Relative = ""
+
+
+class FolderSection(Section):
+    path: Absolute
+
+
+class ExportSection(Section):
+    server: Server
+    path: Absolute
+
+
+class BucketData(Section):
+    name: Label = ""
+    connection: AnyConnection
+    source: BucketSection
+    access: Annotated[str, Choice("way of access", ("mount", "copy"))] = "mount"
+    type: Annotated[str, Choice("type", _TYPES, ("s3",))]
+
+    def to_reference(self) -> DataReference:
+        return BucketReference(
+            name=self.name,
+            connection=self.connection.to_connection(),
+            bucket=self.source.bucket,
+            prefix=self.source.prefix.rstrip("/"),
+            copied=self.access == "copy",
+        )
+
+
+class FolderData(Section):
+    name: Label = ""
+    source: FolderSection
+    type: Literal["path"]
+
+    def to_reference(self) -> DataReference:
+        return FolderReference(self.name, self.source.path.rstrip("/"))
+
+
+class ExportData(Section):
+    name: Label = ""
+    source: ExportSection
+    type: Literal["nfs"]
+
+    def to_reference(self) -> DataReference:
+        return NfsReference(self.name, self.source.server, self.source.path.rstrip("/"))
+
+
+def reference_shape(value: Any) -> str:
+    """By its `type`; errors of whatever is none are a bucket's."""
+    named = value.get("type") if isinstance(value, dict) else None
+    return named if isinstance(named, str) and named in _TYPES else "s3"
+
+
+AnyData = Annotated[
+    Annotated[BucketData, Tag("~s3")] | Annotated[FolderData, Tag("~path")] | Annotated[ExportData, Tag("~nfs")],
+    by_shape(reference_shape),
+]
+
+
+class Results(Section):
+    """`collect` names what is brought home besides `model/`."""
+
+    name: Label = ""
+    collect: list[Relative] = Field(default_factory=list)
+
+
+class BucketResults(Results):
+    connection: AnyConnection
+    target: BucketSection
+    type: Annotated[str, Choice("type", _TYPES, ("s3",))]
+
+    def to_reference(self) -> ResultsReference:
+        return BucketReference(
+            self.name, self.connection.to_connection(), self.target.bucket, self.target.prefix.rstrip("/")
+        )
+
+
+class FolderResults(Results):
+    target: FolderSection
+    type: Literal["path"]
+
+    def to_reference(self) -> ResultsReference:
+        return FolderReference(self.name, self.target.path.rstrip("/"))
+
+
+class ExportResults(Results):
+    target: ExportSection
+    type: Literal["nfs"]
+
+    def to_reference(self) -> ResultsReference:
+        return NfsReference(self.name, self.target.server, self.target.path.rstrip("/"))
+
+
+AnyResults = Annotated[
+    Annotated[BucketResults, Tag("~s3")]
+    | Annotated[FolderResults, Tag("~path")]
+    | Annotated[ExportResults, Tag("~nfs")],
+    by_shape(reference_shape),
+]
+
+
+def refuse_bucket(reference: DataReference, diagnostics: Diagnostics, path: Path_) -> None:
+    """A bucket whose store has none of that name; `path` leads to where the file says it."""
+    if why := refused(reference):
+        diagnostics.refuse(path, why)

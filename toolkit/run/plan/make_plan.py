@@ -1,0 +1,99 @@
+"""From manifest, cluster and image to the plan of a run. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from toolkit.cluster.model import Cluster
+from toolkit.containers.limits import Limits
+from toolkit.manifest.model import BucketReference, DataReference, FolderReference, Manifest
+from toolkit.manifest.results import bucket_name
+from toolkit.run.plan.run_plan import (
+    CODE_FOLDER,
+    HERE,
+    MASTER_PORT,
+    SSH_PORT,
+    Data,
+    Export,
+    HostFolder,
+    Learner,
+    RunImage,
+    RunPlan,
+    Seat,
+    Step,
+)
+from toolkit.run.plan.training_id import TrainingId
+from toolkit.storage.sidecar import Mount
+
+
+def make_plan(
+    manifest: Manifest,
+    cluster: Cluster,
+    image: RunImage,
+    side_image: str,
+    training_id: TrainingId,
+    seats: Sequence[Seat] = (),
+    ssh_port: int = SSH_PORT,
+    master_port: int = MASTER_PORT,
+) -> RunPlan:
+    """Place ranks host by host, and say for each command how it runs.
+
+    `seats` are the learners' in their order; where none are given, all sit on this machine and are not bound. Their
+    sshd listens at `ssh_port`, and rank 0's program, where it uses torch.distributed, at `master_port`.
+    """
+    compute = manifest.compute
+    learners = tuple(
+        Learner(
+            number=node + 1,
+            hostname=f"learner-{node + 1}",
+            ranks=tuple(range(node * compute.ranks_per_node, (node + 1) * compute.ranks_per_node)),
+            seat=seats[node] if seats else HERE,
+        )
+        for node in range(compute.nodes)
+    )
+    steps = tuple(
+        Step(
+            number=number,
+            command=step.command,
+            ranks=step.ranks,
+            folder=f"{CODE_FOLDER}/{step.folder}" if step.folder else CODE_FOLDER,
+            timeout=step.timeout,
+            environment=step.environment,
+            mca=step.mca,
+        )
+        for number, step in enumerate(manifest.steps, start=1)
+    )
+    results = manifest.training_results
+    return RunPlan(
+        training_id=training_id,
+        name=manifest.name,
+        image=image,
+        side_image=side_image,
+        cluster=cluster,
+        learners=learners,
+        steps=steps,
+        compute=compute.name,
+        ranks_per_node=compute.ranks_per_node,
+        gpus_per_node=compute.gpus_per_node,
+        data=data_of(manifest.training_data),
+        results_bucket=bucket_name(results),
+        ssh_port=ssh_port,
+        results_prefix=results.prefix if isinstance(results, BucketReference) else "",
+        results_folder=None if isinstance(results, BucketReference) else results,
+        master_port=master_port,
+        environment=manifest.environment,
+        limits=Limits(compute.memory, compute.cpus),
+        time_limit=manifest.time_limit,
+        retries=manifest.retries,
+        resume=manifest.resume,
+    )
+
+
+def data_of(reference: DataReference) -> Data:
+    """The training data as every learner and every check sees it: read-only."""
+    if isinstance(reference, BucketReference):
+        bucket = reference.bucket
+        return Mount("data", bucket, f"mnt/data/{bucket}", True, reference.prefix, reference.copied)
+    if isinstance(reference, FolderReference):
+        return HostFolder(reference.path)
+    return Export(reference.server, reference.path)
