@@ -30,7 +30,7 @@ from dataclasses import replace
 from pathlib import Path
 from toolkit.catalogue.model import Tree
 from toolkit.image.version import sha256_of
-from toolkit.cli.build import named_row
+from toolkit.api.resolve import named_row
 from toolkit.image.build import Build
 from toolkit.image.builders import builder_named
 from toolkit.progress import silent

@@ -18,8 +18,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from toolkit.api.resolve import named_row
 from toolkit.catalogue.model import DistributionBase
-from toolkit.cli.build import named_row
 from toolkit.image.base import local_archive, mmdebstrap_argv
 from toolkit.image.normalize import EPOCH
 from toolkit.lock.file import read_lock
@@ -31,7 +31,7 @@ NAMESPACE = "toolkit-benchmark/"
 
 BUILD = """
 import resource, sys
-from toolkit.cli.build import named_row
+from toolkit.api.resolve import named_row
 from toolkit.image.build import Build
 from toolkit.image.builders import builder_named
 from toolkit.progress import silent

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.cli.build import catalogue
+from toolkit.api.catalogue import catalogue
 from toolkit.cli.complete import FILES, FOLDERS, FRAMEWORKS, IMAGES, KINDS, RUNS, Completion, complete
 from toolkit.cli.completion import (
     as_lines,

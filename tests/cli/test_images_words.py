@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from toolkit.api.images import only_image
 from toolkit.cli.images import show_lines
-from toolkit.cli.images_compare import chosen, diff_lines, why_lines
+from toolkit.cli.images_compare import diff_lines, why_lines
 from toolkit.cli.main import parser
 from toolkit.errors import ToolkitError
 from toolkit.image import labels as label
@@ -127,11 +128,11 @@ def test_chains_are_reported_below_the_package() -> None:
 
 def test_where_no_image_is_named_the_only_one_of_todays_catalogue_is_meant() -> None:
     here = [image("old"), image("new"), image("toolkit-buckets", python="")]
-    assert chosen(here, {"new:1", "other:1"}).reference == "new:1"
-    assert chosen(here[1:], set()).reference == "new:1"
+    assert only_image(here, {"new:1", "other:1"}).reference == "new:1"
+    assert only_image(here[1:], set()).reference == "new:1"
 
 
 @pytest.mark.parametrize(("count", "what"), [(0, "no image with a framework"), (2, "2 images are here")])
 def test_where_none_or_several_could_be_meant_it_is_an_error(count: int, what: str) -> None:
     with pytest.raises(ToolkitError, match=what):
-        chosen([image(f"i{number}") for number in range(count)], set())
+        only_image([image(f"i{number}") for number in range(count)], set())

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
-from toolkit.cli.catalogue import catalogue
-from toolkit.cli.manifest import checked, chosen
+from toolkit.api.catalogue import catalogue
+from toolkit.api.resolve import any_flavour, checked
 from toolkit.cluster.pick import pick_hosts
 from toolkit.cluster.reader import read_cluster
 from toolkit.manifest.model import BucketReference, FolderReference, Manifest, NfsReference
@@ -55,7 +55,7 @@ def plan_of(manifest: Manifest, folder: Path) -> RunPlan:
 def as_plan_file(found: ReadManifest, plan: RunPlan) -> dict[str, Any]:
     """The plan in the words of a `.plan` file, read off the command lines that would be started."""
     manifest, compute = found.manifest, found.manifest.compute
-    row = chosen(ROWS, manifest.framework)
+    row = any_flavour(ROWS, manifest.framework)
     found_plan = {
         "image": f"{row.framework} {row.version} {row.python}",
         "learners": f"{len(plan.learners)} × {compute.ranks_per_node} {compute.kind}",

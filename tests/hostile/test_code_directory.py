@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit.cli.bucket import files_to_put
+from toolkit.api.buckets import files_to_put
 from toolkit.cluster.reader import read_cluster
 from toolkit.errors import ToolkitError
 from toolkit.manifest.reader import read_manifest

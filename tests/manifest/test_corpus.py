@@ -10,8 +10,8 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from toolkit.cli.catalogue import catalogue
-from toolkit.cli.manifest import checked
+from toolkit.api.catalogue import catalogue
+from toolkit.api.resolve import checked
 from toolkit.errors import ToolkitError
 from toolkit.manifest.dialects.canonical import CanonicalManifest
 from toolkit.manifest.model import BucketReference, Connection, Manifest

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.cli.catalogue import catalogue
-from toolkit.cli.manifest import checked
+from toolkit.api.catalogue import catalogue
+from toolkit.api.resolve import checked
 from toolkit.errors import ToolkitError
 from toolkit.manifest.model import Manifest
 from toolkit.manifest.reader import read_manifest, read_with_warnings

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from toolkit.cli.build import build
+from toolkit.api.builds import build_recipe
 from toolkit.image.tool_images import buckets_recipe
 from toolkit.progress import silent
 from toolkit.validation.model import TOOL_IMAGE
@@ -96,4 +96,4 @@ def lab_of_two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealLab]:
 @pytest.fixture(scope="session", name="buckets_image")
 def image_of_buckets() -> str:
     """The image that mounts buckets, built."""
-    return build(buckets_recipe(), TOOL_IMAGE, "classic", silent).reference
+    return build_recipe(buckets_recipe(), TOOL_IMAGE, "classic", silent).reference

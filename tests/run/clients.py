@@ -12,6 +12,8 @@ from toolkit.errors import Code, ToolkitError
 from toolkit.run.follow.agent_client import Presence
 from toolkit.run.follow.events import Line
 from toolkit.run.follow.view import Choice
+from toolkit.run.plan.run_plan import RunPlan
+from toolkit.run.plan.source_files import SubmittedCode
 from toolkit.run.records.record import Record, State
 
 RECORD = Record(
@@ -103,6 +105,8 @@ class Notes:
     def line(self, line: Line) -> None:
         self.lines.append(line.text)
         self._on_line(line.text)
+
+    def planned(self, plan: RunPlan, code: SubmittedCode) -> None: ...
 
     def note(self, text: str) -> None:
         self.notes.append(text)

@@ -6,6 +6,8 @@ import pytest
 
 from toolkit.run.follow.events import Line
 from toolkit.run.follow.view import Choice, Unbreakable
+from toolkit.run.plan.run_plan import RunPlan
+from toolkit.run.plan.source_files import SubmittedCode
 from toolkit.run.records.record import Record, State
 
 RECORD = Record(
@@ -28,6 +30,9 @@ class Notes:
         if line.text == "break":
             raise self._failure
         self.reported.append(line)
+
+    def planned(self, plan: RunPlan, code: SubmittedCode) -> None:
+        self.reported.append("planned")
 
     def note(self, text: str) -> None:
         self.reported.append(text)

@@ -12,26 +12,18 @@ from contextlib import contextmanager
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from toolkit.catalogue.model import Recipe
-from toolkit.cli.build import build, named_row
-from toolkit.cli.catalogue import catalogue
+from toolkit.api.builds import build_all, names_to_build
 from toolkit.cli.output import console, human_size, print_json, progress_bar
-from toolkit.image.matrix import Matrix, OnLine, Outcome, this_machines_workers
-from toolkit.image.tool_images import buckets_recipe
-from toolkit.validation.model import TOOL_IMAGE
+from toolkit.image.matrix import OnLine, Outcome
+from toolkit.progress import Report
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Build them all; the status of the first that failed."""
-    names = list(dict.fromkeys(arguments.image)) or [recipe.name for recipe in _buildable()]
-    for name in names:
-        named_row(name)  # a mistyped name is an error before anything begins
-    with progress_bar() as report:
-        build(buckets_recipe(), TOOL_IMAGE, arguments.builder, report)  # every one of them would wait for it
-    own = [sys.executable, "-m", "toolkit", "build", "--json", "--builder", arguments.builder]
-    commands: dict[str, Sequence[str]] = {name: [*own, "--image", name] for name in names}
-    with _bars(names) as on_line:
-        outcomes = Matrix(commands, arguments.jobs or this_machines_workers(), on_line).run()
+    names = names_to_build(arguments.image)
+    builder, jobs = arguments.builder, arguments.jobs
+    with _bars(names) as (on_line, report):
+        outcomes = build_all(names, builder=builder, at_once=jobs, on_line=on_line, report=report)
     if arguments.json:
         print_json({"images": [_as_json(outcome) for outcome in outcomes]})
     _show(outcomes)
@@ -39,34 +31,35 @@ def run(arguments: argparse.Namespace) -> int:
     return failed[0].status if failed else 0
 
 
-def _buildable() -> Iterator[Recipe]:
-    return (row.recipe for row in catalogue() if not row.recipe.lacks_bundle)
-
-
+_BUCKETS = "toolkit-buckets"
 _PROGRESS = re.compile(r"\s*\d+\.\d s  ")
 """How `toolkit.cli.output` writes progress where there is no terminal."""
 
 
 @contextmanager
-def _bars(names: list[str]) -> Iterator[OnLine]:
-    """A line of the screen for each image on a terminal; in a log, its progress with its name before it."""
+def _bars(names: Sequence[str]) -> Iterator[tuple[OnLine, Report]]:
+    """A line of the screen for each image on a terminal; in a log, its progress with its name before it.
+
+    The report is for the buckets image, which is built first.
+    """
     if not console.is_terminal:
-        yield _print_progress
+        with progress_bar() as report:
+            yield _print_progress, report
         return
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[said]:.60}"),
+        TextColumn("{task.fields[last]:.60}"),
     )
     with Progress(*columns, console=console, transient=True) as bars:
-        tasks = {name: bars.add_task(name, total=None, said="waiting", start=False) for name in names}
+        tasks = {name: bars.add_task(name, total=None, last="waiting", start=False) for name in (_BUCKETS, *names)}
 
         def on_line(name: str, line: str) -> None:
             bars.start_task(tasks[name])
-            bars.update(tasks[name], said=line.partition(" s  ")[2] or line)
+            bars.update(tasks[name], last=line.partition(" s  ")[2] or line)
 
-        yield on_line
+        yield on_line, lambda step: on_line(_BUCKETS, step.note or f"{step.stage}: {step.detail}")
 
 
 def _print_progress(name: str, line: str) -> None:

@@ -5,53 +5,49 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
+from toolkit.api.clusters import ClusterHosts, Trusted, read_hosts, trust_hosts
 from toolkit.cli.output import print_json
-from toolkit.cluster.model import Cluster, Host
-from toolkit.cluster.reader import read_cluster
+from toolkit.cluster.model import Host
 from toolkit.errors import Code, ToolkitError
-from toolkit.hosts.ssh.config import destinations
-from toolkit.hosts.ssh.connector import Dialler
-from toolkit.hosts.ssh.destination import Destination
-from toolkit.hosts.ssh.known_hosts import Standing
-from toolkit.hosts.ssh.trust import Finding, file_of, look, record, refuse_changed, stages
+from toolkit.hosts.ssh.trust import Finding, file_of
+from toolkit.plural import counted
 
 
 def run(arguments: argparse.Namespace) -> int:
     """One act."""
-    cluster = read_cluster(Path(arguments.file))
     if arguments.act == "show":
-        return _show(cluster, as_json=arguments.json)
-    return _trust(cluster, yes=arguments.yes, as_json=arguments.json)
+        return _show(read_hosts(arguments.file), as_json=arguments.json)
+    return _trust(arguments)
 
 
-def _show(cluster: Cluster, *, as_json: bool) -> int:
-    ways = destinations(cluster.hosts, cluster.access)
+def _show(found: ClusterHosts, *, as_json: bool) -> int:
     if as_json:
-        print_json(_facts(cluster, ways))
+        print_json(_facts(found))
         return 0
-    hosts = _count(len(cluster.hosts), "host")
+    cluster, ways = found.cluster, [one.way for one in found.hosts]
+    hosts = counted(len(found.hosts), "host")
     print(f"{cluster.name}: engine {cluster.engine}, {hosts}, GPU {cluster.gpu}, binding {cluster.binding}")
     jumps = [f"through {to.through.socket_name}" if to.through else "" for to in ways]
     places = [f"{to.user}@{to.socket_name}" for to in ways]
-    names = [host.name for host in cluster.hosts]
+    names = [one.host.name for one in found.hosts]
     _print_columns(list(zip(names, places, jumps, map(_gpu, cluster.hosts), strict=True)))
     return 0
 
 
-def _facts(cluster: Cluster, ways: Sequence[Destination]) -> dict[str, object]:
+def _facts(found: ClusterHosts) -> dict[str, object]:
+    cluster = found.cluster
     hosts = [
         {
-            "name": host.name,
-            "address": to.address,
-            "port": to.port,
-            "user": to.user,
-            "jump": to.through.socket_name if to.through else None,
-            "known_hosts": [str(file) for file in to.known_hosts],
-            "gpu": {"kind": host.gpu.kind, "count": host.gpu.count} if host.gpu else None,
+            "name": one.host.name,
+            "address": one.way.address,
+            "port": one.way.port,
+            "user": one.way.user,
+            "jump": one.way.through.socket_name if one.way.through else None,
+            "known_hosts": [str(file) for file in one.way.known_hosts],
+            "gpu": {"kind": one.host.gpu.kind, "count": one.host.gpu.count} if one.host.gpu else None,
         }
-        for host, to in zip(cluster.hosts, ways, strict=True)
+        for one in found.hosts
     ]
     return {
         "name": cluster.name,
@@ -71,32 +67,14 @@ def _gpu(host: Host) -> str:
     return f"{host.gpu.count} × {host.gpu.kind}" if host.gpu else "no GPU"
 
 
-def _trust(cluster: Cluster, *, yes: bool, as_json: bool) -> int:
-    """Stage by stage, as a jump host's key must be on record before anything behind it can be reached."""
-    if not cluster.hosts:
-        raise ToolkitError(Code.RESOURCES_ASKED, f"cluster {cluster.name} has no hosts over ssh: there is no key")
-    times = cluster.deadlines
-    dialler = Dialler(connections=cluster.access.connections, connect=times.connect, lost=times.lost)
-    recorded: list[Finding] = []
-    known: list[Finding] = []
-    failed: list[ToolkitError] = []
-    try:
-        for stage in stages(destinations(cluster.hosts, cluster.access)):
-            answers = look(stage, dialler)
-            found = [answer.value for answer in answers if answer.value]
-            failed += [answer.error for answer in answers if isinstance(answer.error, ToolkitError)]
-            refuse_changed(found)
-            known += [one for one in found if one.standing is Standing.KNOWN]
-            new = [one for one in found if one.standing is Standing.UNKNOWN]
-            if new:
-                _print_columns([_row(one) for one in new], to_errors=as_json)
-                _confirm(len(new), sorted({str(file_of(one.to)) for one in new}), yes=yes)
-                record(new)
-                recorded += new
-    finally:
-        dialler.close()
-    _tell(recorded, known, failed, as_json=as_json)
-    return Code.RESOURCES.exit_status if failed else 0
+def _trust(arguments: argparse.Namespace) -> int:
+    def confirm(new: Sequence[Finding]) -> None:
+        _print_columns([_row(one) for one in new], to_errors=arguments.json)
+        _confirm(len(new), sorted({str(file_of(one.to)) for one in new}), yes=arguments.yes)
+
+    trusted = trust_hosts(arguments.file, confirm)
+    _show_trusted(trusted, as_json=arguments.json)
+    return Code.RESOURCES.exit_status if trusted.failed else 0
 
 
 def _row(found: Finding) -> tuple[str, ...]:
@@ -105,7 +83,7 @@ def _row(found: Finding) -> tuple[str, ...]:
 
 def _confirm(count: int, files: Sequence[str], *, yes: bool) -> None:
     """Go on only where a person says so; raises `ToolkitError` (C104) otherwise."""
-    keys, where = _count(count, "key"), " and ".join(files)
+    keys, where = counted(count, "key"), " and ".join(files)
     if yes:
         return
     hint = (
@@ -118,9 +96,8 @@ def _confirm(count: int, files: Sequence[str], *, yes: bool) -> None:
         raise ToolkitError(Code.RESOURCES_ASKED, f"{keys} not recorded", hint=hint)
 
 
-def _tell(
-    recorded: Sequence[Finding], known: Sequence[Finding], failed: Sequence[ToolkitError], *, as_json: bool
-) -> None:
+def _show_trusted(trusted: Trusted, *, as_json: bool) -> None:
+    recorded, known, failed = trusted.recorded, trusted.known, trusted.failed
     if as_json:
         names = ("host", "address", "type", "fingerprint")
         print_json(
@@ -131,7 +108,7 @@ def _tell(
             }
         )
     else:
-        print(f"{_count(len(recorded), 'key')} recorded, {len(known)} known before, {len(failed)} failed")
+        print(f"{counted(len(recorded), 'key')} recorded, {len(known)} known before, {len(failed)} failed")
     for error in failed:
         print(f"toolkit: error {error}", file=sys.stderr)
 
@@ -141,7 +118,3 @@ def _print_columns(rows: Sequence[Sequence[str]], *, to_errors: bool = False) ->
     for row in rows:
         line = "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True) if width)
         print(f"  {line}".rstrip(), file=sys.stderr if to_errors else sys.stdout, flush=True)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
+from toolkit.api.models import collect
+from toolkit.api.runs import find_run
 from toolkit.cli.output import console, human_size, print_json, progress_bar
-from toolkit.image.store import ImageStore
-from toolkit.image.tool_images import buckets_recipe
-from toolkit.image.version import read_inputs
-from toolkit.paths import home
-from toolkit.progress import Progress
-from toolkit.run.finish.collect import Collection, with_result
-from toolkit.run.records.reconcile import refreshed
-from toolkit.run.records.record_store import Records
-from toolkit.run.records.results_access import manifest_of
 
 _MOST = 20
 """Files without a checksum that are named."""
@@ -22,21 +14,9 @@ _MOST = 20
 
 def run(arguments: argparse.Namespace) -> int:
     """Fetch the model of a run and check it."""
-    records = Records(home())
-    record = refreshed(records.find(arguments.training_id), records)
-    manifest = manifest_of(record)
-    side_image = read_inputs(buckets_recipe()).reference
-    store = ImageStore()
-    for image in (side_image, record.image_id):
-        store.get(image)
+    record = find_run(arguments.training_id)
     with progress_bar() as report:
-
-        def on_progress(what: str, done: int, total: int) -> None:
-            report(Progress("collecting", what, done, total, "bytes"))
-
-        target = Path(arguments.to)
-        collected = Collection(record, manifest, home(), target, side_image, on_progress).run()
-    records.save(with_result(record, collected))
+        collected = collect(record, to=arguments.to, report=report)
     if arguments.json:
         facts = {"folder": str(collected.folder), "files": collected.files, "bytes": collected.size}
         facts |= {"signatures": collected.signatures, "metrics": collected.metrics, "missing": list(collected.missing)}

@@ -4,58 +4,20 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
-from toolkit.catalogue.choose import CPU, CUDA
-from toolkit.catalogue.model import FrameworkRow
-from toolkit.cli.catalogue import catalogue
+from toolkit.api.frameworks import Offered, list_frameworks
 from toolkit.cli.output import print_json
-from toolkit.compatibility.check import check
-from toolkit.compatibility.combine import combination_of
-from toolkit.compatibility.model import Table, version_of
-from toolkit.compatibility.reader import read_table
-from toolkit.errors import Code, ToolkitError
-from toolkit.paths import house
-
-
-@dataclass(frozen=True)
-class Offered:
-    """One framework on one Python: its flavours, the CUDA it was built with, the GPU kinds that it has code for.
-
-    `needs` is what a site must supply for its GPU image.
-    """
-
-    framework: str
-    version: str
-    python: str
-    flavours: tuple[str, ...]
-    cuda: str
-    gpus: tuple[str, ...]
-    needs: str
 
 
 def run(arguments: argparse.Namespace) -> int:
     """A line for each framework, version and Python."""
-    found = offered(catalogue(), read_table(house() / "images"))
-    if arguments.name:
-        found = tuple(one for one in found if one.framework == arguments.name)
-        if not found:
-            raise ToolkitError(
-                Code.MANIFEST, f"the catalogue has no framework {arguments.name}", hint=_instead(arguments.name)
-            )
+    found = list_frameworks(arguments.name or "")
     if arguments.json:
         print_json({"frameworks": [asdict(one) for one in found]})
     else:
         print("\n".join(lines(found)))
     return 0
-
-
-def offered(rows: Sequence[FrameworkRow], table: Table) -> tuple[Offered, ...]:
-    """The catalogue's rows, one for each framework, version and Python. Pure."""
-    groups: dict[tuple[str, str, str], list[FrameworkRow]] = {}
-    for row in rows:
-        groups.setdefault((row.framework, row.version, row.python), []).append(row)
-    return tuple(_one(group, table) for group in groups.values())
 
 
 def lines(found: Sequence[Offered]) -> Iterator[str]:
@@ -75,38 +37,3 @@ def lines(found: Sequence[Offered]) -> Iterator[str]:
     widths = [max(len(row[column]) for row in table) for column in range(5)]
     for row in table:
         yield "  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[5]]).rstrip()
-
-
-def _one(rows: list[FrameworkRow], table: Table) -> Offered:
-    first, cuda = rows[0], next((row for row in rows if row.flavour == CUDA), None)
-    bundle = cuda.recipe.bundle if cuda else None
-    return Offered(
-        framework=first.framework,
-        version=first.version,
-        python=first.python,
-        flavours=tuple(sorted({row.flavour for row in rows}, key=(CPU, CUDA).index)),
-        cuda=_cuda(first, table) if cuda else "",
-        gpus=_gpus(cuda, table) if cuda else (),
-        needs=bundle.name if bundle else "",
-    )
-
-
-def _cuda(row: FrameworkRow, table: Table) -> str:
-    framework, version = table.framework(row.framework), version_of(row.version)
-    release = framework.release(version) if framework and version else None
-    return release.cuda if release else ""
-
-
-def _gpus(row: FrameworkRow, table: Table) -> tuple[str, ...]:
-    """The GPU kinds that a manifest can name, and that nothing in the table speaks against."""
-    works = {gpu.architecture for gpu in table.gpus}
-    works -= {one for one in works if check(combination_of(row, (), [one]), table)}
-    return tuple(gpu.kind for gpu in table.gpus if gpu.architecture in works)
-
-
-def _instead(name: str) -> str:
-    from difflib import get_close_matches
-
-    known = sorted({row.framework for row in catalogue()})
-    near = get_close_matches(name, known, n=1)
-    return f"did you mean {near[0]}?" if near else f"it has: {', '.join(known)}"

@@ -3,35 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict
 
-from toolkit.catalogue.model import FrameworkRow
-from toolkit.cli.catalogue import catalogue
+from toolkit.api.images import Offer, image_details, list_images
 from toolkit.cli.output import human_size, print_json, progress_bar
-from toolkit.errors import ToolkitError
 from toolkit.image import labels as label
-from toolkit.image.store import ImageStore
-from toolkit.image.tool_images import own_recipes
-from toolkit.image.version import read_inputs
-from toolkit.inventory.cache import look_into
-from toolkit.inventory.images import EngineImage, LayerSize, engine_images, layers, pick
+from toolkit.inventory.images import EngineImage, LayerSize
 from toolkit.inventory.lock import downloads_of
 from toolkit.inventory.model import DEB, PYTHON, Contents, Package
-from toolkit.paths import cache
-from toolkit.progress import Progress
-
-_BYTES_WORTH_TELLING = 1 << 27
-"""Bytes read between two lines of progress."""
-
-
-@dataclass(frozen=True)
-class Offer:
-    """A row of the catalogue, and the reference that it makes today; `missing` says why there is none."""
-
-    row: FrameworkRow
-    reference: str
-    missing: str = ""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -53,43 +33,14 @@ def run(arguments: argparse.Namespace) -> int:
     return images_sbom.run(arguments)
 
 
-def offers() -> tuple[Offer, ...]:
-    """Every row of the catalogue, with what it would be called if it were built now."""
-    return tuple(_offer(row) for row in catalogue())
-
-
-def contents_of(store: ImageStore, image: EngineImage) -> Contents:
-    """What is in the image; tells how far it is, as it takes some seconds the first time."""
-    with progress_bar() as report:
-        last_shown = 0
-
-        def tell(done: int) -> None:
-            nonlocal last_shown
-            if done - last_shown > _BYTES_WORTH_TELLING:
-                last_shown = done
-                report(Progress("reading", image.reference, done, image.size, "bytes"))
-
-        return look_into(store, image, cache(), tell)
-
-
 def facts(image: EngineImage) -> dict[str, object]:
     """As `--json` names an image."""
     return {"reference": image.reference, "id": image.image_id, "bytes": image.size}
 
 
-def _offer(row: FrameworkRow) -> Offer:
-    if row.recipe.bundle and row.recipe.lacks_bundle:
-        return Offer(row, "", f"needs the site's bundle {row.recipe.bundle.name}")
-    try:
-        return Offer(row, read_inputs(row.recipe).reference)
-    except ToolkitError as error:
-        return Offer(row, "", error.what)
-
-
 def _list(arguments: argparse.Namespace) -> int:
-    here = [image for image in engine_images(ImageStore()) if image.ours]
-    offered = offers()
-    current = {offer.reference for offer in offered} | {read_inputs(recipe).reference for recipe in own_recipes()}
+    images = list_images()
+    here, offered, current = images.here, images.catalogue, images.current
     names = {name for image in here for name in image.references}
     if arguments.json:
         print_json(
@@ -118,7 +69,7 @@ def _list(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _here_lines(images: list[EngineImage], current: set[str]) -> Iterator[str]:
+def _here_lines(images: Sequence[EngineImage], current: Collection[str]) -> Iterator[str]:
     yield "here:" if images else "here: no image of the tool's"
     width = max((len(image.reference) for image in images), default=0)
     for image in images:
@@ -140,9 +91,9 @@ def _offer_lines(offered: tuple[Offer, ...], names: set[str]) -> Iterator[str]:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    store = ImageStore()
-    image = pick(arguments.reference, engine_images(store))
-    contents, stack = contents_of(store, image), layers(store, image.image_id)
+    with progress_bar() as report:
+        details = image_details(arguments.reference, report=report)
+    image, contents, stack = details.image, details.contents, details.layers
     if arguments.json:
         print_json(
             {

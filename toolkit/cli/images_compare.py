@@ -6,16 +6,12 @@ import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
-from toolkit.cli.images import contents_of, facts, offers
-from toolkit.cli.output import console, human_size, print_json
-from toolkit.errors import Code, Problem, ToolkitError
-from toolkit.image.config import settled_settings
-from toolkit.image.store import ImageStore
-from toolkit.inventory.difference import ADDED, CHANGED, REMOVED, Difference, FileGroup, PackageChange, differences
-from toolkit.inventory.graph import graph_of
-from toolkit.inventory.images import EngineImage, engine_images, pick
+from toolkit.api.images import compare_images, why_installed
+from toolkit.cli.images import facts
+from toolkit.cli.output import console, human_size, print_json, progress_bar
+from toolkit.inventory.difference import ADDED, CHANGED, REMOVED, Difference, FileGroup, PackageChange
 from toolkit.inventory.model import Package
-from toolkit.inventory.why import Chain, chains_to, packages_named
+from toolkit.inventory.why import Chain
 
 DIFFERENT = 1
 """As `diff` has it: 0 the same, 1 different, more on an error."""
@@ -30,16 +26,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _diff(arguments: argparse.Namespace) -> int:
-    store = ImageStore()
-    images = engine_images(store)
-    old, new = pick(arguments.old, images), pick(arguments.new, images)
-    same = old.image_id == new.image_id
-    found = Difference((), (), (), 0) if same else _difference(store, old, new)
+    with progress_bar() as report:
+        found = compare_images(arguments.old, arguments.new, report=report)
+    old, new, same = found.old, found.new, found.same
     if arguments.json:
-        print_json({"old": facts(old), "new": facts(new), "same": same, **asdict(found)})
+        print_json({"old": facts(old), "new": facts(new), "same": same, **asdict(found.difference)})
     else:
         print(f"{old.reference}  {old.short_id}\n{new.reference}  {new.short_id}")
-        print("\n".join(["the same image"] if same else diff_lines(found)))
+        print("\n".join(["the same image"] if same else diff_lines(found.difference)))
     return 0 if same else DIFFERENT
 
 
@@ -54,29 +48,6 @@ def diff_lines(difference: Difference) -> Iterator[str]:
         "settings", [f"{one.name}: {_value(one.old)} → {_value(one.new)}" for one in difference.settings]
     )
     yield f"size: {_grown(difference.grown)}"
-
-
-def chosen(images: Sequence[EngineImage], current: set[str]) -> EngineImage:
-    """The image that is meant where none is named: the only one of today's catalogue, else the only one. Pure.
-
-    Raises `ToolkitError` (S103) with those that it could be.
-    """
-    trained = [image for image in images if image.ours and image.asked.python]
-    candidates = [image for image in trained if image.reference in current] or trained
-    if len(candidates) == 1:
-        return candidates[0]
-    if not candidates:
-        raise ToolkitError(Code.IMAGE, "no image with a framework is here", hint="toolkit build MANIFEST")
-    problems = tuple(Problem(image.reference) for image in candidates)
-    raise ToolkitError(
-        Code.IMAGE, f"{len(candidates)} images are here", problems, hint="say which: toolkit images why PACKAGE REF"
-    )
-
-
-def _difference(store: ImageStore, old: EngineImage, new: EngineImage) -> Difference:
-    settings = [settled_settings(store.get(image.image_id).config.settings) for image in (old, new)]
-    contents = [contents_of(store, image) for image in (old, new)]
-    return differences(contents[0], contents[1], settings[0], settings[1], new.size - old.size)
 
 
 def _section(title: str, lines: list[str]) -> Iterator[str]:
@@ -108,17 +79,15 @@ def _grown(size: int) -> str:
 
 
 def _why(arguments: argparse.Namespace) -> int:
-    store = ImageStore()
-    images = engine_images(store)
-    image = pick(arguments.reference, images) if arguments.reference else _default(images)
-    contents = contents_of(store, image)
-    packages = packages_named(arguments.package, contents)
-    graph = graph_of(contents, image.asked)
-    found = [(package, chains_to(package, contents, graph)) for package in packages]
+    with progress_bar() as report:
+        found = why_installed(arguments.package, arguments.reference, report=report)
+    if not arguments.reference:
+        console.print(f"in {found.image.reference}:", soft_wrap=True)
     if arguments.json:
-        print_json({"image": facts(image), "packages": [_chain_facts(package, chains) for package, chains in found]})
+        packages = [_chain_facts(package, chains) for package, chains in found.packages]
+        print_json({"image": facts(found.image), "packages": packages})
         return 0
-    for package, chains in found:
+    for package, chains in found.packages:
         print("\n".join(why_lines(package, chains)))
     return 0
 
@@ -131,12 +100,6 @@ def why_lines(package: Package, chains: Sequence[Chain]) -> Iterator[str]:
     yield from (f"  {chain}" for chain in chains[:_MOST_CHAINS])
     if len(chains) > _MOST_CHAINS:
         yield f"  and {len(chains) - _MOST_CHAINS} more: --json names them all"
-
-
-def _default(images: Sequence[EngineImage]) -> EngineImage:
-    image = chosen(images, {offer.reference for offer in offers()})
-    console.print(f"in {image.reference}:", soft_wrap=True)
-    return image
 
 
 def _chain_facts(package: Package, chains: Sequence[Chain]) -> dict[str, object]:

@@ -6,51 +6,35 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
+from toolkit.api.documents import Form, image_document, image_licences
 from toolkit.atomic_file import write_output
-from toolkit.cli.images import contents_of, facts
-from toolkit.cli.output import console, print_json
-from toolkit.image.store import ImageStore
-from toolkit.inventory.images import engine_images, pick
-from toolkit.paths import cache
-from toolkit.sbom.cyclonedx import cyclonedx_document
-from toolkit.sbom.licence_list import licence_lines, licence_text
-from toolkit.sbom.provenance import provenance, read_run
-from toolkit.sbom.spdx import spdx_document
-from toolkit.sbom.subject import Subject
-from toolkit.sbom.write import PROVENANCE, sbom_folder
-
-SBOM = {"spdx": spdx_document, "cyclonedx": cyclonedx_document}
+from toolkit.cli.images import facts
+from toolkit.cli.output import console, print_json, progress_bar
+from toolkit.sbom.licence_list import licence_text
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the paper, or write it to the file that is named."""
-    store = ImageStore()
-    image = pick(arguments.reference, engine_images(store))
-    subject = Subject(image, contents_of(store, image))
+    """Print the document, or write it to the file that is named."""
     if arguments.act == "licences":
-        return _licences(subject, arguments)
-    text = SBOM[arguments.form](subject) if arguments.act == "sbom" else _provenance(subject)
+        return _licences(arguments)
+    form: Form = arguments.form if arguments.act == "sbom" else "provenance"
+    with progress_bar() as report:
+        document = image_document(arguments.reference, form, report=report)
     if not arguments.output:
-        print(text, end="")
+        print(document.text, end="")
         return 0
-    write_output(Path(arguments.output), text.encode())
-    console.print(f"{image.reference}: {arguments.output}", soft_wrap=True)
+    write_output(Path(arguments.output), document.text.encode())
+    console.print(f"{document.image.reference}: {arguments.output}", soft_wrap=True)
     if arguments.json:
-        print_json({**facts(image), "file": arguments.output})
+        print_json({**facts(document.image), "file": arguments.output})
     return 0
 
 
-def _licences(subject: Subject, arguments: argparse.Namespace) -> int:
-    lines = licence_lines(subject.contents)
+def _licences(arguments: argparse.Namespace) -> int:
+    with progress_bar() as report:
+        image, lines = image_licences(arguments.reference, report=report)
     if arguments.json:
-        print_json({**facts(subject.image), "packages": [asdict(line) for line in lines]})
+        print_json({**facts(image), "packages": [asdict(line) for line in lines]})
     else:
         print(licence_text(lines), end="")
     return 0
-
-
-def _provenance(subject: Subject) -> str:
-    """With the times of its building where it was built here."""
-    file = sbom_folder(cache(), subject.image) / PROVENANCE
-    run_here = read_run(file.read_text("utf-8")) if file.is_file() else None
-    return provenance(subject.image, subject.downloads.lock, subject.distribution, run_here)

@@ -8,34 +8,25 @@ import time
 
 from rich.table import Table
 
+from toolkit.api.labs import create_lab, list_labs, remove_lab
 from toolkit.cli.output import console, print_json, progress_bar
-from toolkit.lab.create import BringUp, LabUp, alone, take_down
-from toolkit.lab.inspect import hosts_of, lab_names
-from toolkit.lab.model import Lab, lab_named, wanted_hosts
-from toolkit.paths import home
+from toolkit.lab.create import LabUp
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Up, down or show."""
     if arguments.act == "show":
         return _show(as_json=arguments.json)
-    lab = lab_named(arguments.name, home())
     if arguments.act == "down":
-        return _down(lab, as_json=arguments.json)
-    return _up(lab, arguments.hosts, as_json=arguments.json)
+        return _down(arguments.name, as_json=arguments.json)
+    return _up(arguments.name, arguments.hosts, as_json=arguments.json)
 
 
-def _up(lab: Lab, hosts: int | None, *, as_json: bool) -> int:
-    from toolkit.cli.build import build  # the whole workshop, which the other acts do without
-    from toolkit.image.tool_images import lab_recipe
-    from toolkit.validation.model import TOOL_IMAGE
-
-    wanted_hosts(hosts, 0)  # nothing is built for a number that is refused
+def _up(name: str, hosts: int | None, *, as_json: bool) -> int:
+    start = time.monotonic()
     with progress_bar() as report:
-        image = build(lab_recipe(), TOOL_IMAGE, "classic", report)
-        start = time.monotonic()
-        up = BringUp(lab, hosts, image.reference, report).run()
-        seconds = time.monotonic() - start
+        up = create_lab(name, hosts, report=report)
+    seconds, lab = time.monotonic() - start, up.lab
     if as_json:
         print_json(_facts(up, seconds))
         return 0
@@ -50,21 +41,21 @@ def _up(lab: Lab, hosts: int | None, *, as_json: bool) -> int:
     return 0
 
 
-def _down(lab: Lab, *, as_json: bool) -> int:
-    with progress_bar() as report, alone(lab, report):
-        gone = take_down(lab)
+def _down(name: str, *, as_json: bool) -> int:
+    with progress_bar() as report:
+        gone = remove_lab(name, report=report)
     if as_json:
-        print_json({"name": lab.name, "removed": gone})
+        print_json({"name": name, "removed": gone})
         return 0
     for what in gone:
         console.print(f"removed {what}", soft_wrap=True)
     if not gone:
-        console.print(f"there is no lab `{lab.name}`", soft_wrap=True)
+        console.print(f"there is no lab `{name}`", soft_wrap=True)
     return 0
 
 
 def _show(*, as_json: bool) -> int:
-    labs = {name: hosts_of(name) for name in lab_names()}
+    labs = list_labs()
     if as_json:
         facts = {
             name: [{"name": h.name, "address": h.address, "running": h.running, "image": h.image} for h in hosts]

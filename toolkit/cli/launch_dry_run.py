@@ -5,77 +5,24 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Iterator
-from pathlib import Path
 
-from toolkit.catalogue.model import Recipe
-from toolkit.cli.build import recipe_of, report_notes
-from toolkit.cli.launch import code_of, flavour_on, here, open_mpi_of, refuse_unreachable_store, run_image
-from toolkit.cli.manifest_output import read_and_report
-from toolkit.cli.output import print_json
-from toolkit.cluster.model import NO_GPU, UNBOUND, Cluster
-from toolkit.cluster.pick import pick_hosts
-from toolkit.cluster.reader import read_cluster
-from toolkit.errors import ToolkitError
-from toolkit.image.store import ImageStore
-from toolkit.image.tool_images import buckets_recipe
-from toolkit.image.version import read_inputs
-from toolkit.manifest.model import Manifest
-from toolkit.paths import house
-from toolkit.run.launch.this_machine import look_at_cores
-from toolkit.run.plan.dry_run import CPUS, fact_lines, host_commands, step_commands
-from toolkit.run.plan.make_plan import make_plan
-from toolkit.run.plan.run_plan import RankCpus, RunImage, RunPlan, Seat
+from toolkit.api.launch_plan import plan_launch
+from toolkit.cli.output import print_json, show_note
+from toolkit.run.plan.dry_run import fact_lines, host_commands, step_commands
+from toolkit.run.plan.run_plan import RunPlan
 from toolkit.run.plan.source_files import SubmittedCode
-from toolkit.run.plan.training_id import new_training_id
-
-_NOT_BUILT = "not built here; the variables that it sets are not in the lines below"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Read what a launch reads, plan what it would plan, print it."""
-    file = Path(arguments.manifest)
-    manifest = read_and_report(file)
-    cluster = read_cluster(Path(arguments.cluster) if arguments.cluster else house() / "clusters" / "local.yml")
-    refuse_unreachable_store(manifest, cluster)
-    code_folder = Path(arguments.code) if arguments.code else file.parent
-    recipe = recipe_of(manifest, file, code_folder, flavour_on(cluster, manifest.compute), report_notes)
-    cluster_file = Path(arguments.cluster) if arguments.cluster else None
-    code = code_of(code_folder, manifest, file, cluster, cluster_file)
-    reference = read_inputs(recipe).reference
-    image, note = _image(recipe, reference)
-    side_image = read_inputs(buckets_recipe()).reference
-    plan = make_plan(manifest, cluster, image, side_image, new_training_id(), _seats(cluster, manifest))
-    facts = [("image", f"{reference}{f'  ({note})' if note else ''}"), *code.lines()]
+    """Plan what a launch would plan, print it."""
+    planned = plan_launch(arguments.manifest, cluster=arguments.cluster, code=arguments.code, report=show_note)
+    note = f"  ({planned.image_note})" if planned.image_note else ""
+    facts = [("image", f"{planned.image}{note}"), *planned.code.lines()]
     if arguments.json:
-        print_json(_facts(plan, facts) | _code_facts(code))
+        print_json(_facts(planned.plan, facts) | _code_facts(planned.code))
     else:
-        print("\n".join(_lines(plan, facts)))
+        print("\n".join(_lines(planned.plan, facts)))
     return 0
-
-
-def _image(recipe: Recipe, reference: str) -> tuple[RunImage, str]:
-    """The image, and what is to be said of it; it need not be built, nor an engine be there."""
-    try:
-        found = ImageStore().find(reference)
-    except ToolkitError as error:
-        return _unbuilt(recipe, reference), f"{error.what}; {_NOT_BUILT}"
-    return (run_image(recipe, reference, found), "") if found else (_unbuilt(recipe, reference), _NOT_BUILT)
-
-
-def _unbuilt(recipe: Recipe, reference: str) -> RunImage:
-    return RunImage(reference, reference, (), open_mpi_of(recipe))
-
-
-def _seats(cluster: Cluster, manifest: Manifest) -> tuple[Seat, ...]:
-    """The first hosts of the file that fit; which of them are free, and their addresses, only a launch asks."""
-    compute = manifest.compute
-    if cluster.engine == "local":
-        return here(look_at_cores, cluster, compute)
-    hosts = pick_hosts(cluster, compute.kind, compute.ranks_per_node, compute.nodes)
-    count = 0 if cluster.gpu == NO_GPU else compute.gpus_per_node
-    gpus = tuple(f"GPU{number}" for number in range(count))
-    cpus = RankCpus(() if cluster.binding == UNBOUND else (CPUS,) * compute.ranks_per_node)
-    return tuple(Seat(host.name, host.address or host.name, gpus=gpus, cpus=cpus) for host in hosts)
 
 
 def _lines(plan: RunPlan, facts: list[tuple[str, str]]) -> Iterator[str]:

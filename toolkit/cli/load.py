@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
+from toolkit.api.transfer import load_images
 from toolkit.cli.output import console, print_json, progress_bar
-from toolkit.image.store import ImageStore
-from toolkit.shipping.archive import read_archive
-from toolkit.shipping.load import LoadedImage, check_digests, load_images, read_layout
+from toolkit.shipping.load import LoadedImage
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Check the file, then give its images to the engine."""
     with progress_bar() as report:
-        archive = read_archive(Path(arguments.file))
-        check_digests(archive, report)
-        loaded = load_images(archive, read_layout(archive), ImageStore(), report)
+        loaded = load_images(arguments.file, report=report)
     if arguments.json:
         print_json({"images": facts(loaded)})
     show(loaded)

@@ -6,15 +6,11 @@ import argparse
 
 from rich.table import Table
 
-from toolkit.cli.catalogue import catalogue
+from toolkit.api.locks import lock_images, lock_states
 from toolkit.cli.output import console, print_json, progress_bar
 from toolkit.errors import Code
-from toolkit.image.tool_images import compiler_recipes, own_recipes
 from toolkit.lock.changes import changes
-from toolkit.lock.entries import ALL, chosen, lock_entries
-from toolkit.lock.pool import Pool
-from toolkit.lock.renew import Renewal, Renewed, state_of
-from toolkit.paths import cache
+from toolkit.lock.renew import Renewed
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -23,28 +19,32 @@ def run(arguments: argparse.Namespace) -> int:
         from toolkit.cli import lock_manifest
 
         return lock_manifest.run(arguments)
-    rows = catalogue()
-    entries = lock_entries(rows, (*own_recipes(), *compiler_recipes(rows)))
-    asked = chosen(entries, arguments.name or [ALL])
     if arguments.check:
-        stale = {state.entry.name: state.why for state in map(state_of, asked) if state.why}
-        if arguments.json:
-            print_json({"stale": stale, "fresh": len(asked) - len(stale)})
-        for name, why in stale.items():
-            console.print(f"{name}: {why}", soft_wrap=True)
-        console.print(f"{len(asked) - len(stale)} of {len(asked)} locks are fresh")
-        return Code.MANIFEST.exit_status if stale else 0
+        return _check(arguments)
     with progress_bar() as report:
-        renewed = Renewal(entries, Pool(cache() / "pool"), report).run(asked, update=arguments.update)
+        locked = lock_images(arguments.name, update=arguments.update, report=report)
+    count, renewed = locked.count, locked.renewed
     if arguments.json:
-        print_json({"renewed": [_facts(one) for one in renewed], "fresh": len(asked) - len(renewed)})
+        print_json({"renewed": [_facts(one) for one in renewed], "fresh": count - len(renewed)})
     for one in renewed:
-        _tell(one)
-    console.print(f"{len(asked)} locks: {len(renewed)} written, {len(asked) - len(renewed)} left as they were")
+        _show(one)
+    console.print(f"{count} locks: {len(renewed)} written, {count - len(renewed)} left as they were")
     return 0
 
 
-def _tell(one: Renewed) -> None:
+def _check(arguments: argparse.Namespace) -> int:
+    states = lock_states(arguments.name)
+    stale = {state.entry.name: state.why for state in states if state.why}
+    fresh = len(states) - len(stale)
+    if arguments.json:
+        print_json({"stale": stale, "fresh": fresh})
+    for name, why in stale.items():
+        console.print(f"{name}: {why}", soft_wrap=True)
+    console.print(f"{fresh} of {len(states)} locks are fresh")
+    return Code.MANIFEST.exit_status if stale else 0
+
+
+def _show(one: Renewed) -> None:
     """A new lock in one line; what changed in an old one as a table."""
     console.print(
         f"{one.entry.name} ({one.why}): {len(one.new.debs)} Debian packages, {len(one.new.wheels)} wheels",

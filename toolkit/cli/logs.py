@@ -7,22 +7,13 @@ import datetime
 import re
 import sys
 import time
-from collections.abc import Iterator
-from functools import partial
 
+from toolkit.api.runs import find_run, follow, log_lines
 from toolkit.cli.output import print_line
-from toolkit.cli.run_output import Screen, report_end
+from toolkit.cli.run_output import Screen, show_end
 from toolkit.errors import INTERRUPTED, Code, ToolkitError
-from toolkit.paths import home
-from toolkit.run.follow.agent_client import AgentClient
-from toolkit.run.follow.connect import cluster_of, reached
-from toolkit.run.follow.events import Beat, Events, Gone, Line, Silence
-from toolkit.run.follow.follow import Detached, Watch, Watched
+from toolkit.run.follow.events import Line
 from toolkit.run.follow.view import Choice
-from toolkit.run.records.reconcile import refreshed
-from toolkit.run.records.record import Record
-from toolkit.run.records.record_store import Records
-from toolkit.run.records.results_access import stored_run
 
 _AGO = re.compile(r"(\d+)([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -31,32 +22,15 @@ _RANK = re.compile(r"^\[(\d+)\] ")
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the run's output; with `--follow`, until its end."""
-    records = Records(home())
-    record = refreshed(records.find(arguments.training_id), records)
     begin = since(arguments.since, time.time()) if arguments.since else 0.0
     wanted = Wanted(arguments.rank, begin, raw=arguments.raw)
-    if record.final:
-        show_stored(record, wanted)
-        return 0
-    if arguments.follow:
-        return follow(record, records, wanted)
-    for line in lines_so_far(record):
+    record = find_run(arguments.training_id)
+    if arguments.follow and not record.final:
+        record = follow(record, view=LogScreen(record.ranks, wanted))
+        return show_end(record, as_json=False) if record.final else INTERRUPTED
+    for line in log_lines(record):
         wanted.show(line)
     return 0
-
-
-def show_stored(record: Record, wanted: Wanted) -> None:
-    """The lines of a run that has ended. Raises `ToolkitError` (S303) where they wait on a host to be rescued."""
-    count = 0
-    with stored_run(record) as stored:
-        for count, line in enumerate(stored.lines(), 1):  # noqa: B007 - how many there were
-            wanted.show(line)
-    if not count and record.kept:
-        raise ToolkitError(
-            Code.STORING_RESULTS,
-            f"{record.training_id}: its output is not in the bucket; it is kept on {', '.join(record.kept)}",
-            hint=f"toolkit rescue {record.training_id}",
-        )
 
 
 class Wanted:
@@ -92,39 +66,6 @@ class LogScreen(Screen):
     def interrupted(self) -> Choice:
         """See `View.interrupted`."""
         return Choice.DETACH
-
-
-def follow(record: Record, records: Records, wanted: Wanted) -> int:
-    """Every line from the first on, until the run has ended; then as `launch` ends."""
-    with reached(record) as engines:
-        clients = {host: AgentClient(engine, record.training_id) for host, engine in engines.items()}
-        lost = cluster_of(record).deadlines.lost
-        watched = Watched(record, clients, partial(stored_run, record), lost)
-        try:
-            final = Watch(watched, records, LogScreen(record.ranks, wanted)).run()
-        except Detached:
-            return INTERRUPTED
-    return report_end(final, as_json=False)
-
-
-def lines_so_far(record: Record) -> Iterator[Line]:
-    """What the run has printed up to now."""
-    with reached(record) as engines:
-        client = AgentClient(next(iter(engines.values())), record.training_id)
-        for event in Events(client):
-            match event:
-                case Line():
-                    yield event
-                case Beat():
-                    return
-                case Gone(offset):
-                    with stored_run(record) as stored:
-                        yield from stored.lines(offset)
-                    return
-                case Silence(_, why):
-                    raise ToolkitError(Code.RESOURCES, f"the run's host does not answer: {why}", hint="toolkit doctor")
-                case _:
-                    pass
 
 
 def since(text: str, now: float) -> float:

@@ -9,14 +9,12 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from toolkit.api.catalogue import catalogue
+from toolkit.api.manifests import write_manifest
 from toolkit.catalogue.model import FrameworkRow
-from toolkit.cli.catalogue import catalogue
-from toolkit.cli.manifest import checked
-from toolkit.cli.manifest_output import write_new
 from toolkit.cli.output import console, print_json
 from toolkit.errors import Code, ToolkitError
-from toolkit.manifest.starter import Wishes, starter_text
-from toolkit.paths import house
+from toolkit.manifest.starter import Wishes
 
 _QUESTIONS = {
     "name": "name of the training",
@@ -43,12 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     wishes = _from_flags(arguments, rows)
     if sys.stdin.isatty() and not arguments.yes and not arguments.json:
         wishes = _asked(wishes, {name for name in _QUESTIONS if getattr(arguments, name) is None}, rows)
-    write_new(target, starter_text(wishes, house() / "templates"))
-    try:
-        checked(target, rows)
-    except ToolkitError:
-        target.unlink(missing_ok=True)
-        raise
+    write_manifest(target, wishes)
     if arguments.json:
         print_json({"file": str(target)})
     console.print(f"{target} written\nnext: toolkit build {target}", soft_wrap=True)

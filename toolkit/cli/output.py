@@ -8,7 +8,8 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import IO, Any, TextIO
+from types import TracebackType
+from typing import IO, Any, Self, TextIO
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import (
@@ -118,32 +119,77 @@ class _Amount(ProgressColumn):
         return self._bytes.render(task) if task.fields["unit"] == "bytes" else self._steps.render(task)
 
 
-@contextmanager
-def progress_bar(*, beside: bool = False) -> Iterator[Report]:
-    """A bar on a terminal; where there is none (a log), a line for each stage now and then.
+class ProgressBar:
+    """A bar on a terminal; where there is none (a log), a line for each stage now and then. Notes stay on the screen.
 
-    One stage follows the other, and its bar takes the other's place; `beside`: they go on at the same time.
+    One stage follows the other, and its bar takes the other's place; `beside`: they go on at the same time. It appears
+    with the first progress, and is gone when it is closed.
     """
-    if not console.is_terminal:
-        yield _Lines().report
-        return
-    columns = (SpinnerColumn(), TextColumn("{task.description:<14.14}"), BarColumn(24), _Amount(), TimeElapsedColumn())
-    with Progress(*columns, TextColumn("{task.fields[detail]:.48}"), console=console, transient=True) as bars:
-        tasks: dict[str, Any] = {}
 
-        def report(step: Step) -> None:
-            if step.note:
-                console.print(step.note, style="yellow", soft_wrap=True, markup=False, highlight=False)
-                return
-            if step.stage not in tasks:
-                for done in () if beside else tasks.values():
-                    bars.update(done, visible=False)
-                tasks[step.stage] = bars.add_task(step.stage, total=None, detail="", unit=step.unit)
-            detail = " ".join(step.detail.split())
-            total = step.total or None
-            bars.update(tasks[step.stage], completed=step.done, total=total, detail=detail, unit=step.unit)
+    def __init__(self, *, beside: bool = False) -> None:
+        self._beside = beside
+        self._bars: Progress | None = None
+        self._tasks: dict[str, Any] = {}
+        self._lines = _Lines()
 
-        yield report
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take the bar off the screen."""
+        if self._bars:
+            self._bars.stop()
+        self._bars = None
+
+    def report(self, step: Step) -> None:
+        """Show progress, or a note."""
+        if step.note:
+            show_note(step)
+        elif console.is_terminal:
+            self._advance(step)
+        else:
+            self._lines.report(step)
+
+    def _advance(self, step: Step) -> None:
+        if self._bars is None:
+            self._bars, self._tasks = Progress(*_columns(), console=console, transient=True), {}
+            self._bars.start()
+        if step.stage not in self._tasks:
+            for done in () if self._beside else self._tasks.values():
+                self._bars.update(done, visible=False)
+            self._tasks[step.stage] = self._bars.add_task(step.stage, total=None, detail="", unit=step.unit)
+        detail, total = " ".join(step.detail.split()), step.total or None
+        task = self._tasks[step.stage]
+        self._bars.update(task, completed=step.done, total=total, detail=detail, unit=step.unit)
+
+
+def _columns() -> tuple[ProgressColumn, ...]:
+    return (
+        SpinnerColumn(),
+        TextColumn("{task.description:<14.14}"),
+        BarColumn(24),
+        _Amount(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[detail]:.48}"),
+    )
+
+
+@contextmanager
+def progress_bar() -> Iterator[Report]:
+    """A `ProgressBar` while the context lasts."""
+    with ProgressBar() as bar:
+        yield bar.report
+
+
+def show_note(step: Step) -> None:
+    """For reports of which only the notes are shown."""
+    if step.note:
+        console.print(f"toolkit: {step.note}", style="yellow", soft_wrap=True)
 
 
 class _Lines:
@@ -154,9 +200,6 @@ class _Lines:
         self._last_shown: dict[str, float] = {}
 
     def report(self, step: Step) -> None:
-        if step.note:
-            print(step.note, file=sys.stderr, flush=True)
-            return
         now = time.monotonic()
         if now - self._last_shown.get(step.stage, -_SECONDS_BETWEEN_LINES) > _SECONDS_BETWEEN_LINES:
             self._last_shown[step.stage] = now

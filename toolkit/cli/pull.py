@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 
+from toolkit.api.transfer import pull_image
 from toolkit.cli.output import console, print_json, progress_bar
-from toolkit.image.store import ImageStore
-from toolkit.shipping.registry import address_of, pull
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Fetch the image, compare it with what its tag promises, give it the name that a launch looks for."""
-    address = address_of(arguments.address)
     with progress_bar() as report:
-        pulled = pull(address, ImageStore(), report)
+        pulled = pull_image(arguments.address, report=report)
+    address = pulled.address
     if arguments.json:
         print_json({"address": str(address), "reference": pulled.reference or None, "id": pulled.image_id})
     console.print(f"{address}\n  {pulled.image_id}", soft_wrap=True)

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import argparse
 
-from toolkit.cli.named import reference_of
+from toolkit.api.transfer import push_image
 from toolkit.cli.output import console, print_json, progress_bar
-from toolkit.image.store import ImageStore
-from toolkit.shipping.registry import address_of, push
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Give the image to a registry, under its own version."""
-    reference = reference_of(arguments.image, arguments.flavour)
-    address = address_of(arguments.to, tag=reference.rpartition(":")[2])
     with progress_bar() as report:
-        pushed = push(reference, address, ImageStore(), report)
+        reference, pushed = push_image(arguments.image, arguments.to, flavour=arguments.flavour, report=report)
+    address = pushed.address
     if arguments.json:
         print_json({"address": str(address), "digest": pushed.digest, "id": pushed.image_id})
     console.print(f"{reference}\n  {pushed.image_id}", soft_wrap=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from toolkit.cli.again import run_again
+from toolkit.cli.launch import run_again
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 
 from rich.text import Text
@@ -14,16 +14,14 @@ from toolkit.cli.output import console, human_size, print_json, print_line, rank
 from toolkit.errors import INTERRUPTED
 from toolkit.run.follow.events import Line
 from toolkit.run.follow.view import Choice
-from toolkit.run.launch.errors import raise_for
 from toolkit.run.plan.dry_run import binding_of, ranks_of
 from toolkit.run.plan.run_plan import RunPlan, where_it_runs
 from toolkit.run.plan.source_files import SubmittedCode
 from toolkit.run.records.record import Record, State
 
 
-def report_end(record: Record, *, as_json: bool) -> int:
-    """How it ended, for the screen, a machine and the shell. Raises `ToolkitError` where the run failed."""
-    raise_for(record)
+def show_end(record: Record, *, as_json: bool) -> int:
+    """How it ended, for the screen, a machine and the shell."""
     if as_json:
         print_json(asdict(record))
     if record.state is State.HALTED:
@@ -36,11 +34,18 @@ def report_end(record: Record, *, as_json: bool) -> int:
     return 0
 
 
-def show_plan(plan: RunPlan, code: SubmittedCode | None = None) -> None:
+def show_record(record: Record, *, as_json: bool) -> None:
+    """A run's state and the reason of it, in a line; with `as_json`, its record too."""
+    if as_json:
+        print_json(asdict(record))
+    console.print(f"{record.training_id} {record.state.value}: {record.reason}", soft_wrap=True)
+
+
+def show_plan(plan: RunPlan, code: SubmittedCode) -> None:
     """What will run where, before it does."""
     console.print(f"{plan.training_id}  {plan.name}", style="bold", soft_wrap=True)
     console.print(f"  image    {plan.image.reference}", soft_wrap=True)
-    for name, text in code.lines() if code else ():
+    for name, text in code.lines():
         console.print(f"  {name:<8} {text}", soft_wrap=True, markup=False, highlight=False)
     for learner in plan.learners:
         at = f" on {learner.seat.host} ({learner.seat.address})" if learner.seat.host else ""
@@ -60,28 +65,37 @@ def show_plan(plan: RunPlan, code: SubmittedCode | None = None) -> None:
 
 
 class Screen:
-    """The run as it is seen on a terminal. `raw`: with the colours that its program sets."""
+    """The run as it is seen on a terminal.
+
+    Args:
+        ranks: how many there are, until the plan says it.
+        raw: with the colours that its program sets.
+        before_plan: called before the plan is shown.
+    """
 
     def __init__(
         self,
-        ranks: int,
-        plan: RunPlan | None = None,
-        code: SubmittedCode | None = None,
+        ranks: int = 1,
         *,
         lines_to_stderr: bool = False,
         raw: bool = False,
+        before_plan: Callable[[], None] = lambda: None,
     ) -> None:
-        self._plan, self._code, self._raw = plan, code, raw
+        self._raw, self._before_plan = raw, before_plan
         self._to_stderr = lines_to_stderr
         self._folded = sys.stdout.isatty() and not lines_to_stderr
         self._fold = Fold(ranks)
         self._waiting = (0, 0)
 
+    def planned(self, plan: RunPlan, code: SubmittedCode) -> None:
+        """The plan, below the progress of what came before it."""
+        self._before_plan()
+        self._fold = Fold(plan.ranks)
+        show_plan(plan, code)
+
     def state(self, record: Record, note: str) -> None:
-        """One line for each state; the plan with the first, once keys and buckets are known to be good."""
+        """One line for each state."""
         self._show(self._fold.rest())
-        if record.state is State.PENDING and self._plan:
-            show_plan(self._plan, self._code)
         colour = {State.COMPLETED: "green", State.FAILED: "red", State.HALTED: "yellow"}.get(record.state, "blue")
         console.print(Text.assemble((f"{record.state.value:<12}", colour), note), soft_wrap=True)
 

@@ -6,30 +6,19 @@ import argparse
 import datetime
 import time
 from dataclasses import asdict
-from functools import partial
 
 from rich.table import Table
 
+from toolkit.api.runs import list_runs
 from toolkit.cli.output import SafeConsole, console, print_json
-from toolkit.errors import ToolkitError
-from toolkit.hosts.parallel import Job, do_all
-from toolkit.paths import home
 from toolkit.printable import neutral
-from toolkit.run.records.reconcile import refreshed
 from toolkit.run.records.record import Record
-from toolkit.run.records.record_store import Records
-
-_AT_ONCE = 8
 
 
 def run(arguments: argparse.Namespace) -> int:
     """List the runs that were launched from here, the newest first; of those that go on, how they are now."""
-    records = Records(home())
-    found = list(records.each())
-    unreadable = {training_id: why for training_id, why in found if isinstance(why, ToolkitError)}
-    known = [one for _, one in found if isinstance(one, Record) and not (arguments.active and one.final)]
-    jobs = [Job(record.training_id, partial(refreshed, record, records)) for record in known]
-    now = [answer.value or record for answer, record in zip(do_all(jobs, at_once=_AT_ONCE), known, strict=True)]
+    found = list_runs(active=arguments.active)
+    now, unreadable = found.runs, found.unreadable
     if arguments.json:
         damaged = [{"training_id": training_id, "what": why.what} for training_id, why in unreadable.items()]
         print_json({"runs": [asdict(record) for record in now], "unreadable": damaged})

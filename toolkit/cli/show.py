@@ -6,23 +6,16 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import asdict
 
+from toolkit.api.runs import find_run
 from toolkit.cli.output import human_size, print_json
 from toolkit.cli.show_steps import step_lines
-from toolkit.errors import Code, ToolkitError
-from toolkit.paths import home
 from toolkit.plural import counted
-from toolkit.run.records.reconcile import refreshed
 from toolkit.run.records.record import Record, State
-from toolkit.run.records.record_store import Records
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print one run's record."""
-    records = Records(home())
-    newest = records.newest()
-    if not arguments.training_id and not newest:
-        raise ToolkitError(Code.MANIFEST, "no run is recorded here yet", hint="toolkit launch MANIFEST")
-    record = refreshed(records.find(arguments.training_id or newest[0]), records)
+    record = find_run(arguments.training_id)
     if arguments.json:
         print_json(asdict(record))
     else:

@@ -7,6 +7,8 @@ from enum import Enum
 from typing import Protocol
 
 from toolkit.run.follow.events import Line
+from toolkit.run.plan.run_plan import RunPlan
+from toolkit.run.plan.source_files import SubmittedCode
 from toolkit.run.records.record import Record
 
 
@@ -19,7 +21,10 @@ class Choice(Enum):
 
 
 class View(Protocol):
-    """Gets each state, each line of output, and how storing goes."""
+    """Gets the plan, each state, each line of output, and how storing goes."""
+
+    def planned(self, plan: RunPlan, code: SubmittedCode) -> None:
+        """What will run where, once keys and buckets are known to be good."""
 
     def state(self, record: Record, note: str) -> None:
         """The run has reached `record.state`."""
@@ -40,6 +45,35 @@ class View(Protocol):
         """Ctrl-C was pressed: what shall be done?"""
 
 
+class SilentView:
+    """Shows nothing; at a Ctrl-C it answers `on_interrupt`."""
+
+    def __init__(self, on_interrupt: Choice = Choice.STOP) -> None:
+        self._on_interrupt = on_interrupt
+
+    def planned(self, plan: RunPlan, code: SubmittedCode) -> None:
+        """See `View.planned`."""
+
+    def state(self, record: Record, note: str) -> None:
+        """See `View.state`."""
+
+    def line(self, line: Line) -> None:
+        """See `View.line`."""
+
+    def note(self, text: str) -> None:
+        """See `View.note`."""
+
+    def storing(self, queued: int, uploading: int, errored: int) -> None:
+        """See `View.storing`."""
+
+    def beat(self) -> None:
+        """See `View.beat`."""
+
+    def interrupted(self) -> Choice:
+        """See `View.interrupted`."""
+        return self._on_interrupt
+
+
 class Unbreakable:
     """A view that may fail without harm: a run must be recorded though its terminal has gone.
 
@@ -49,25 +83,29 @@ class Unbreakable:
     def __init__(self, view: View) -> None:
         self._view: View | None = view
 
+    def planned(self, plan: RunPlan, code: SubmittedCode) -> None:
+        """As `View.planned`."""
+        self._call(lambda view: view.planned(plan, code))
+
     def state(self, record: Record, note: str) -> None:
         """As `View.state`."""
-        self._tell(lambda view: view.state(record, note))
+        self._call(lambda view: view.state(record, note))
 
     def line(self, line: Line) -> None:
         """As `View.line`."""
-        self._tell(lambda view: view.line(line))
+        self._call(lambda view: view.line(line))
 
     def note(self, text: str) -> None:
         """As `View.note`."""
-        self._tell(lambda view: view.note(text))
+        self._call(lambda view: view.note(text))
 
     def storing(self, queued: int, uploading: int, errored: int) -> None:
         """As `View.storing`."""
-        self._tell(lambda view: view.storing(queued, uploading, errored))
+        self._call(lambda view: view.storing(queued, uploading, errored))
 
     def beat(self) -> None:
         """As `View.beat`."""
-        self._tell(lambda view: view.beat())
+        self._call(lambda view: view.beat())
 
     def interrupted(self) -> Choice:
         """As `View.interrupted`; where nobody can be asked, a run goes on."""
@@ -77,10 +115,10 @@ class Unbreakable:
             nonlocal choice
             choice = view.interrupted()
 
-        self._tell(ask)
+        self._call(ask)
         return choice
 
-    def _tell(self, what: Callable[[View], None]) -> None:
+    def _call(self, what: Callable[[View], None]) -> None:
         if self._view is None:
             return
         try:

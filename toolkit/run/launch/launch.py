@@ -115,6 +115,7 @@ class Launch:
         results = Store(opened["results"])
         refuse_missing_resume(self._plan, results)
         save_listing(self._request.home, self._plan.training_id, (file.listed for file in self._request.code.files))
+        self._view.planned(self._plan, self._request.code)
         self._enter(
             State.PENDING, f"{counted(len(self._plan.learners), 'learner')}, {counted(self._plan.ranks, 'rank')}"
         )

@@ -1,4 +1,4 @@
-"""The catalogue as the verbs read it. A module of its own: what builds images takes 30 MB to import."""
+"""The catalogue as every use case reads it. A module of its own: what builds images takes 30 MB to import."""
 
 from __future__ import annotations
 

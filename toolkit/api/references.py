@@ -15,13 +15,13 @@ def reference_of(word: str, flavour: str) -> str:
         return with_tag(word)
     from toolkit.image.version import read_inputs
 
-    return read_inputs(recipe_of(file, flavour)).reference
+    return read_inputs(recipe_in(file, flavour)).reference
 
 
-def recipe_of(file: Path, flavour: str) -> Recipe:
+def recipe_in(file: Path, flavour: str) -> Recipe:
     """The recipe of the image that the manifest in `file` asks for."""
     # A name needs none of this: only a manifest loads the catalogue.
-    from toolkit.cli import build
+    from toolkit.api import resolve
     from toolkit.manifest.reader import read_manifest
 
-    return build.recipe_of(read_manifest(file), file, flavour=flavour)
+    return resolve.recipe_of(read_manifest(file), file, flavour=flavour)

@@ -1,0 +1,123 @@
+"""The tool as a library: one function for each thing that `toolkit` does, for notebooks and scripts.
+
+    from toolkit import api
+
+    api.build("examples/mnist/manifest.yml")
+    run = api.launch("examples/mnist/manifest.yml")
+    model = api.collect(run)
+
+Every function reads its files anew, does its work, and returns a frozen value. What goes wrong is a
+`toolkit.errors.ToolkitError`, which says what happened, where, why, and what to do next. Nothing is printed: progress
+and notes go to `report` (`toolkit.progress.Report`), a run's states and output to `view`
+(`toolkit.run.follow.view.View`).
+
+A function's module is imported when the function is first used: what builds images takes 30 MB.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from toolkit.api.buckets import list_buckets, put_data
+    from toolkit.api.builds import build, build_all, build_image, render_build
+    from toolkit.api.bundles import load_bundle, make_bundle
+    from toolkit.api.clusters import read_hosts, trust_hosts
+    from toolkit.api.documents import image_document, image_licences
+    from toolkit.api.frameworks import list_frameworks
+    from toolkit.api.host_checks import doctor
+    from toolkit.api.images import compare_images, image_details, list_images, why_installed
+    from toolkit.api.labs import create_lab, list_labs, remove_lab
+    from toolkit.api.launch_plan import plan_launch
+    from toolkit.api.launches import launch, launch_again
+    from toolkit.api.locks import lock, lock_images, lock_states
+    from toolkit.api.manifests import check_manifest, check_manifests, convert_manifest, manifest_schema, write_manifest
+    from toolkit.api.models import collect
+    from toolkit.api.runs import clean_hosts, find_run, follow, list_runs, log_lines, rescue_run, stop_run
+    from toolkit.api.transfer import load_images, pull_image, push_image, save_as_sif, save_images
+    from toolkit.api.verification import verify_image
+
+_MODULES = {
+    "buckets": ("list_buckets", "put_data"),
+    "builds": ("build", "build_all", "build_image", "render_build"),
+    "bundles": ("load_bundle", "make_bundle"),
+    "clusters": ("read_hosts", "trust_hosts"),
+    "documents": ("image_document", "image_licences"),
+    "frameworks": ("list_frameworks",),
+    "host_checks": ("doctor",),
+    "images": ("compare_images", "image_details", "list_images", "why_installed"),
+    "labs": ("create_lab", "list_labs", "remove_lab"),
+    "launch_plan": ("plan_launch",),
+    "launches": ("launch", "launch_again"),
+    "locks": ("lock", "lock_images", "lock_states"),
+    "manifests": ("check_manifest", "check_manifests", "convert_manifest", "manifest_schema", "write_manifest"),
+    "models": ("collect",),
+    "runs": ("clean_hosts", "find_run", "follow", "list_runs", "log_lines", "rescue_run", "stop_run"),
+    "transfer": ("load_images", "pull_image", "push_image", "save_as_sif", "save_images"),
+    "verification": ("verify_image",),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = [
+    "build",
+    "build_all",
+    "build_image",
+    "check_manifest",
+    "check_manifests",
+    "clean_hosts",
+    "collect",
+    "compare_images",
+    "convert_manifest",
+    "create_lab",
+    "doctor",
+    "find_run",
+    "follow",
+    "image_details",
+    "image_document",
+    "image_licences",
+    "launch",
+    "launch_again",
+    "list_buckets",
+    "list_frameworks",
+    "list_images",
+    "list_labs",
+    "list_runs",
+    "load_bundle",
+    "load_images",
+    "lock",
+    "lock_images",
+    "lock_states",
+    "log_lines",
+    "make_bundle",
+    "manifest_schema",
+    "plan_launch",
+    "pull_image",
+    "push_image",
+    "put_data",
+    "read_hosts",
+    "remove_lab",
+    "render_build",
+    "rescue_run",
+    "save_as_sif",
+    "save_images",
+    "stop_run",
+    "trust_hosts",
+    "verify_image",
+    "why_installed",
+    "write_manifest",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """The function `name`, from its module."""
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"toolkit.api.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """What there is, loaded or not."""
+    return sorted(__all__)

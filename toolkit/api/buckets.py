@@ -1,0 +1,144 @@
+"""The buckets of a manifest: putting training data into one, listing both."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit.errors import Code, Problem, ToolkitError
+from toolkit.folder_files import files_of, shown
+from toolkit.image.store import ImageStore
+from toolkit.image.tool_images import buckets_recipe
+from toolkit.image.version import read_inputs
+from toolkit.manifest.model import Manifest
+from toolkit.manifest.reader import read_manifest
+from toolkit.paths import home
+from toolkit.progress import Progress, Report, silent
+from toolkit.run.plan.training_id import new_training_id
+from toolkit.storage.client import Access
+from toolkit.storage.examine import examined, located
+from toolkit.storage.open_storage import open_access
+from toolkit.storage.s3 import Store, StoredObject
+
+_LONGEST_KEY = 1024
+"""Bytes, of every S3 store."""
+_MOST_PROBLEMS = 20
+
+
+@dataclass(frozen=True)
+class Put:
+    """What was put: the keys and bytes that the bucket did not have, and how many files it had already."""
+
+    bucket: str
+    keys: tuple[str, ...]
+    size: int
+    there_already: int
+
+
+def put_data(manifest: str | Path, folder: str | Path, *, report: Report = silent) -> Put:
+    """Put the files of `folder` into the manifest's data bucket; make its buckets where they are not there.
+
+    A file that the bucket holds already, byte for byte, is not sent again.
+
+    Raises:
+        ToolkitError: C101 where the manifest's data is in no bucket, C102 for files that no bucket takes, C103 for keys
+            that the store refuses.
+
+    Example:
+        >>> api.put_data("manifest.yml", "data").keys
+    """
+    read = read_manifest(Path(manifest))
+    files = files_to_put(Path(folder), _prefix(read))
+    with _opened(read) as access:
+        return _put(read, access, files, report)
+
+
+def list_buckets(manifest: str | Path) -> dict[str, list[StoredObject]]:
+    """The objects of the manifest's buckets, by the bucket's name and prefix.
+
+    Example:
+        >>> [item.key for items in api.list_buckets("manifest.yml").values() for item in items]
+    """
+    read = read_manifest(Path(manifest))
+    with _opened(read) as access:
+        return {
+            reference.place: list(Store(located(access[name], reference.bucket)).objects(reference.bucket))
+            for name, reference in read.buckets.items()
+        }
+
+
+@contextmanager
+def _opened(manifest: Manifest) -> Iterator[dict[str, Access]]:
+    side_image = read_inputs(buckets_recipe()).reference
+    if any(reference.connection.is_embedded for reference in manifest.buckets.values()):
+        ImageStore().get(side_image)
+    with open_access(manifest, home(), side_image, new_training_id(), host=None) as opened:
+        yield opened.remotes
+
+
+def files_to_put(folder: Path, prefix: str = "") -> list[tuple[str, Path]]:
+    """Every file of `folder` by its key below `prefix`.
+
+    Raises `ToolkitError` (C102), before anything is put, that names each file that cannot be: a link that leads out, to
+    nothing or to a folder, a name that no bucket takes, a pipe or a device, what may not be read.
+    """
+    if not folder.is_dir():
+        raise ToolkitError(Code.CODE, f"{folder}: no such folder", hint="name the folder that holds the data")
+    files: list[tuple[str, Path]] = []
+    problems: list[Problem] = []
+    for found in files_of(folder):
+        if isinstance(found, Problem):
+            problems.append(found)
+        elif len(f"{prefix}/{found.name}".lstrip("/").encode()) > _LONGEST_KEY:
+            problems.append(Problem(f"{shown(found.name)[:60]}…: a bucket's key has at most {_LONGEST_KEY} bytes"))
+        elif not os.access(found.path, os.R_OK):
+            problems.append(Problem(f"{shown(found.name)}: Permission denied"))
+        else:
+            files.append((found.name, found.path))
+    if problems:
+        more = len(problems) - _MOST_PROBLEMS
+        listed = problems[:_MOST_PROBLEMS] + ([Problem(f"and {more} more")] if more > 0 else [])
+        raise ToolkitError(
+            Code.CODE,
+            f"{folder} holds what cannot be put: nothing was put",
+            tuple(listed),
+            hint="put a copy in the place of a link, give it a name in UTF-8 (convmv renames whole folders), or "
+            "move it elsewhere",
+        )
+    if not files:
+        raise ToolkitError(Code.CODE, f"{folder} holds no files to put", hint="name the folder that holds the data")
+    return files
+
+
+def _prefix(manifest: Manifest) -> str:
+    return manifest.buckets["data"].prefix if "data" in manifest.buckets else ""
+
+
+def _put(manifest: Manifest, access: dict[str, Access], files: list[tuple[str, Path]], report: Report) -> Put:
+    if "data" not in manifest.buckets:
+        raise ToolkitError(Code.MANIFEST, "this manifest's training data is a folder and no bucket: nothing to put")
+    bucket = manifest.buckets["data"].bucket
+    for name, reference in manifest.buckets.items():
+        if Store(located(access[name], reference.bucket)).create_bucket(reference.bucket):
+            report(Progress("putting", note=f"bucket {reference.bucket} made"))
+    store = Store(examined(access["data"], bucket, write=True))
+    there = {item.key: item for item in store.objects(bucket)}
+    wanted = [(key, file) for key, file in files if not _same(store, bucket, there.get(key), file)]
+    total, done = sum(file.stat().st_size for _, file in wanted), 0
+
+    def on_bytes(count: int) -> None:
+        nonlocal done
+        done += count
+        report(Progress("putting", key, done, total, "bytes"))
+
+    for key, file in wanted:
+        store.put(bucket, key, file, on_bytes)
+    return Put(bucket, tuple(key for key, _ in wanted), total, len(files) - len(wanted))
+
+
+def _same(store: Store, bucket: str, item: StoredObject | None, file: Path) -> bool:
+    """Whether the bucket holds these bytes already; a size alone proves nothing."""
+    return item is not None and store.holds(bucket, item, file)

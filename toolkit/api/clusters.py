@@ -1,0 +1,92 @@
+"""Clusters: which hosts a file names, and recording their keys once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit.cluster.model import Cluster, Host
+from toolkit.cluster.reader import read_cluster
+from toolkit.errors import Code, ToolkitError
+from toolkit.hosts.ssh.config import destinations
+from toolkit.hosts.ssh.connector import Dialler
+from toolkit.hosts.ssh.destination import Destination
+from toolkit.hosts.ssh.known_hosts import Standing
+from toolkit.hosts.ssh.trust import Finding, look, record, refuse_changed, stages
+
+Confirm = Callable[[Sequence[Finding]], None]
+"""Gets new keys before they are recorded; raises `ToolkitError` where they are not to be."""
+
+
+@dataclass(frozen=True)
+class HostWay:
+    """A host of a cluster, and the way to it: address, port, user, jump host, known_hosts files."""
+
+    host: Host
+    way: Destination
+
+
+@dataclass(frozen=True)
+class ClusterHosts:
+    """A cluster and the ways to its hosts, as the cluster's file and ssh_config give them."""
+
+    cluster: Cluster
+    hosts: tuple[HostWay, ...]
+
+
+@dataclass(frozen=True)
+class Trusted:
+    """The keys that were recorded now, those that were on record, and the hosts that gave none."""
+
+    recorded: tuple[Finding, ...]
+    known: tuple[Finding, ...]
+    failed: tuple[ToolkitError, ...]
+
+
+def read_hosts(cluster: str | Path) -> ClusterHosts:
+    """The hosts of a cluster's file; nothing is connected to.
+
+    Raises:
+        ToolkitError: C104 where the file, or what ssh_config says of a host, is wrong.
+
+    Example:
+        >>> [one.way.address for one in api.read_hosts("clusters/lab-p100.yml").hosts]
+    """
+    read = read_cluster(Path(cluster))
+    ways = destinations(read.hosts, read.access)
+    return ClusterHosts(read, tuple(HostWay(host, way) for host, way in zip(read.hosts, ways, strict=True)))
+
+
+def trust_hosts(cluster: str | Path, confirm: Confirm) -> Trusted:
+    """Record the key of each host that has none on record, jump hosts first; `confirm` sees new keys before.
+
+    Raises:
+        ToolkitError: S100 where a host shows another key than the one on record, C104 where `confirm` refuses.
+
+    Example:
+        >>> api.trust_hosts("cluster.yml", confirm=lambda new: print([one.key.fingerprint for one in new]))
+    """
+    read = read_cluster(Path(cluster))
+    if not read.hosts:
+        raise ToolkitError(Code.RESOURCES_ASKED, f"cluster {read.name} has no hosts over ssh: there is no key")
+    times = read.deadlines
+    dialler = Dialler(connections=read.access.connections, connect=times.connect, lost=times.lost)
+    recorded: list[Finding] = []
+    known: list[Finding] = []
+    failed: list[ToolkitError] = []
+    try:
+        for stage in stages(destinations(read.hosts, read.access)):
+            answers = look(stage, dialler)
+            found = [answer.value for answer in answers if answer.value]
+            failed += [answer.error for answer in answers if isinstance(answer.error, ToolkitError)]
+            refuse_changed(found)
+            known += [one for one in found if one.standing is Standing.KNOWN]
+            new = [one for one in found if one.standing is Standing.UNKNOWN]
+            if new:
+                confirm(new)
+                record(new)
+                recorded += new
+    finally:
+        dialler.close()
+    return Trusted(tuple(recorded), tuple(known), tuple(failed))

@@ -1,0 +1,92 @@
+"""What the catalogue offers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from toolkit.api.catalogue import catalogue
+from toolkit.catalogue.choose import CPU, CUDA
+from toolkit.catalogue.model import FrameworkRow
+from toolkit.compatibility.check import check
+from toolkit.compatibility.combine import combination_of
+from toolkit.compatibility.model import Table, version_of
+from toolkit.compatibility.reader import read_table
+from toolkit.errors import Code, ToolkitError
+from toolkit.paths import house
+
+
+@dataclass(frozen=True)
+class Offered:
+    """One framework on one Python: its flavours, the CUDA it was built with, the GPU kinds that it has code for.
+
+    `needs` is what a site must supply for its GPU image.
+    """
+
+    framework: str
+    version: str
+    python: str
+    flavours: tuple[str, ...]
+    cuda: str
+    gpus: tuple[str, ...]
+    needs: str
+
+
+def list_frameworks(name: str = "") -> tuple[Offered, ...]:
+    """What the catalogue offers, one for each framework, version and Python; of the framework `name` alone if given.
+
+    Raises:
+        ToolkitError: C101 with the nearest name where the catalogue has no such framework.
+
+    Example:
+        >>> [one.version for one in api.list_frameworks("tensorflow-ddl")]
+    """
+    found = offered(catalogue(), read_table(house() / "images"))
+    if not name:
+        return found
+    found = tuple(one for one in found if one.framework == name)
+    if not found:
+        raise ToolkitError(Code.MANIFEST, f"the catalogue has no framework {name}", hint=_instead(name))
+    return found
+
+
+def offered(rows: Sequence[FrameworkRow], table: Table) -> tuple[Offered, ...]:
+    """The catalogue's rows, one for each framework, version and Python. Pure."""
+    groups: dict[tuple[str, str, str], list[FrameworkRow]] = {}
+    for row in rows:
+        groups.setdefault((row.framework, row.version, row.python), []).append(row)
+    return tuple(_one(group, table) for group in groups.values())
+
+
+def _one(rows: list[FrameworkRow], table: Table) -> Offered:
+    first, cuda = rows[0], next((row for row in rows if row.flavour == CUDA), None)
+    bundle = cuda.recipe.bundle if cuda else None
+    return Offered(
+        framework=first.framework,
+        version=first.version,
+        python=first.python,
+        flavours=tuple(sorted({row.flavour for row in rows}, key=(CPU, CUDA).index)),
+        cuda=_cuda(first, table) if cuda else "",
+        gpus=_gpus(cuda, table) if cuda else (),
+        needs=bundle.name if bundle else "",
+    )
+
+
+def _cuda(row: FrameworkRow, table: Table) -> str:
+    framework, version = table.framework(row.framework), version_of(row.version)
+    release = framework.release(version) if framework and version else None
+    return release.cuda if release else ""
+
+
+def _gpus(row: FrameworkRow, table: Table) -> tuple[str, ...]:
+    """The GPU kinds that a manifest can name, and that nothing in the table speaks against."""
+    works = {gpu.architecture for gpu in table.gpus}
+    works -= {one for one in works if check(combination_of(row, (), [one]), table)}
+    return tuple(gpu.kind for gpu in table.gpus if gpu.architecture in works)
+
+
+def _instead(name: str) -> str:
+    known = sorted({row.framework for row in catalogue()})
+    near = get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]}?" if near else f"it has: {', '.join(known)}"

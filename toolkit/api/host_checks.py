@@ -1,0 +1,110 @@
+"""Checking the hosts of a cluster, and what a manifest needs of them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit.api.resolve import recipe_of
+from toolkit.cluster.model import NO_GPU, Cluster
+from toolkit.cluster.reader import read_cluster
+from toolkit.compatibility.reader import read_table
+from toolkit.doctor.examine import Examine
+from toolkit.doctor.finding import Finding, Verdict, counts, fail, ok
+from toolkit.doctor.probes import Buckets
+from toolkit.doctor.requirements import asked_of
+from toolkit.errors import ToolkitError
+from toolkit.hosts.cluster_hosts import Hosts
+from toolkit.hosts.local import LocalShell
+from toolkit.image.store import ImageStore
+from toolkit.image.tool_images import buckets_recipe
+from toolkit.image.version import read_inputs
+from toolkit.manifest.model import BucketReference, Manifest
+from toolkit.manifest.reader import read_manifest
+from toolkit.paths import home, house
+from toolkit.storage.examine import differences_of, examined
+from toolkit.storage.open_storage import Opened, open_access
+from toolkit.storage.store_server import LOOPBACK
+
+_HERE = LocalShell.name
+
+
+@dataclass(frozen=True)
+class Checkup:
+    """What the checks found on a cluster's hosts, and the seconds they took."""
+
+    cluster: Cluster
+    findings: tuple[Finding, ...]
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether no check failed."""
+        return not counts(self.findings)[Verdict.FAIL]
+
+
+def doctor(cluster: str | Path | None = None, manifest: str | Path | None = None) -> Checkup:
+    """Check every host of a cluster (default: this machine), and whether hosts can do what `manifest` asks.
+
+    Raises:
+        ToolkitError: where one of the files is wrong; what is wrong with a host is a finding.
+
+    Example:
+        >>> [found.hint for found in api.doctor("clusters/lab-p100.yml").findings]
+    """
+    read = read_cluster(Path(cluster) if cluster else house() / "clusters" / "local.yml")
+    wanted = read_manifest(Path(manifest)) if manifest else None
+    asked = asked_of(read, read_table(house() / "images"), wanted)
+    side_image = read_inputs(buckets_recipe()).reference
+    with Hosts(read) as hosts, _buckets(wanted, read, side_image) as (buckets, own, why):
+        images = [*_images(read, wanted, manifest), side_image]
+        found = Examine(hosts, asked, images, buckets, why).run()
+    return Checkup(read, (*own, *found.findings), found.seconds)
+
+
+@contextmanager
+def _buckets(
+    manifest: Manifest | None, cluster: Cluster, side_image: str
+) -> Iterator[tuple[Buckets | None, tuple[Finding, ...], str]]:
+    """What hosts are to reach, what this machine found when it looked there itself, and why hosts need not try."""
+    if manifest is None:
+        yield None, (), "no manifest was given, so there is no bucket to try"
+        return
+    embedded = any(reference.connection.is_embedded for reference in manifest.buckets.values())
+    if embedded and cluster.engine == "ssh" and not cluster.operator:
+        hint = "`operator: ADDRESS` in the cluster's file, this machine's address as the hosts see it"
+        what = "the embedded store runs on this machine, and the cluster's file does not say where hosts reach it"
+        yield None, (fail(_HERE, "bucket", what, hint),), "the embedded store has no address that hosts could reach"
+        return
+    if embedded:
+        ImageStore().get(side_image)
+    address = cluster.operator if cluster.engine == "ssh" else LOOPBACK
+    names = {remote: reference.bucket for remote, reference in manifest.buckets.items()}
+    with open_access(manifest, home(), side_image, f"doctor-{secrets.token_hex(4)}", address, None) as opened:
+        own = _look_from_here(names, opened)
+        folder = None if isinstance(manifest.training_results, BucketReference) else manifest.training_results
+        yield Buckets(side_image, names, opened.remotes, folder), own, ""
+
+
+def _look_from_here(names: dict[str, str], opened: Opened) -> tuple[Finding, ...]:
+    """Whether the buckets are there, and what their store wants and does: one answer holds for all hosts."""
+    found: list[Finding] = []
+    for remote, bucket in names.items():
+        try:
+            opened.remotes[remote] = examined(opened[remote], bucket, write=remote == "results")
+        except ToolkitError as error:
+            said = error.evidence.strip().splitlines()
+            found.append(fail(_HERE, "bucket", "; ".join([error.what, *said[-1:]]), error.hint))
+        else:
+            found.append(ok(_HERE, "bucket", f"{bucket} answers{differences_of(opened[remote])}"))
+    return tuple(found)
+
+
+def _images(cluster: Cluster, manifest: Manifest | None, file: str | Path | None) -> Sequence[str]:
+    """The image that the manifest would run in: one to start with GPUs, where a host has it."""
+    if manifest is None or file is None or cluster.gpu == NO_GPU or manifest.compute.on_cpu:
+        return ()
+    return (read_inputs(recipe_of(manifest, Path(file))).reference,)

@@ -1,0 +1,167 @@
+"""Launching runs."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from toolkit.api.orders import Files, Order, built_images, read_order, ready
+from toolkit.atomic_file import write_output
+from toolkit.errors import Code, ToolkitError
+from toolkit.paths import home
+from toolkit.progress import Progress, Report, silent
+from toolkit.run.follow.agent_client import AgentClient
+from toolkit.run.follow.follow import Detached, Watch, Watched
+from toolkit.run.follow.view import SilentView, View
+from toolkit.run.launch.errors import raise_for
+from toolkit.run.launch.launch import Launch
+from toolkit.run.plan.code_listing import load_listing
+from toolkit.run.plan.run_plan import RunImage
+from toolkit.run.plan.training_id import new_training_id
+from toolkit.run.records.reconcile import refreshed
+from toolkit.run.records.record import Record
+from toolkit.run.records.record_store import Records
+from toolkit.run.records.results_access import stored_run
+from toolkit.storage.embedded_server import remove_store
+
+
+def launch(
+    manifest: str | Path,
+    *,
+    cluster: str | Path | None = None,
+    code: str | Path | None = None,
+    wait: bool = False,
+    follow: bool = True,
+    id_file: str | Path | None = None,
+    report: Report = silent,
+    view: View | None = None,
+) -> Record:
+    """Run a manifest's commands on a cluster and store the results.
+
+    Args:
+        cluster: the cluster's file (default: this machine).
+        code: the folder of the code to submit (default: the manifest's).
+        wait: wait until hosts of the cluster are free.
+        follow: return when the run has ended; else as soon as it has been submitted.
+        id_file: gets the training ID before anything begins.
+        report: gets progress and notes until the run is planned.
+        view: gets the run's plan, states and output, and is asked at a Ctrl-C (default: shows nothing, stops the run).
+
+    Returns:
+        The run's record: COMPLETED or HALTED; where it goes on (`follow=False`, or the view detached), not final.
+
+    Raises:
+        ToolkitError: where the run cannot begin, or FAILED; its code says whose fault it is.
+        KeyboardInterrupt: interrupted before the run was submitted; nothing of it is left.
+
+    Example:
+        >>> api.launch("manifest.yml", cluster="cluster.yml", wait=True).state
+    """
+    order = read_order(_files(manifest, cluster, code), report)
+    return _start(order, built_images(order), wait=wait, follow=follow, id_file=id_file, report=report, view=view)
+
+
+def launch_again(
+    training_id: str,
+    *,
+    resume: bool = False,
+    cluster: str | Path | None = None,
+    wait: bool = False,
+    follow: bool = True,
+    id_file: str | Path | None = None,
+    report: Report = silent,
+    view: View | None = None,
+) -> Record:
+    """Launch a run again: the same manifest and image, the code that was submitted then.
+
+    With `resume` the new run starts from the old one's checkpoints. `cluster` defaults to where it ran; the rest is as
+    for `launch`.
+
+    Raises:
+        ToolkitError: C102 where the code in the bucket is not what was submitted, S103 where the manifest now asks for
+            another image, else as `launch`.
+
+    Example:
+        >>> api.launch_again("training-9itkb8gw", resume=True).training_id
+    """
+    records = Records(home())
+    own = records.find(training_id)  # what a bucket says of a run is not asked for its code
+    record = refreshed(own, records)
+    if resume and not record.final:
+        raise ToolkitError(Code.MANIFEST, f"{record.training_id} goes on", hint=f"toolkit stop {record.training_id}")
+    with _submitted_code(record, own.code_digest) as code:
+        files = _files(record.manifest_file, cluster or record.cluster_file or None, code)
+        order = read_order(files, report, submitted=True)
+        images = built_images(order)
+        _refuse_other_image(record, images[0])
+        note = f"{record.training_id} again, with the code that was submitted then"
+        report(Progress("launch", note=note))
+        source = record.training_id if resume else record.resumed_from
+        order = replace(order, manifest=replace(order.manifest, resume=source))
+        return _start(order, images, wait=wait, follow=follow, id_file=id_file, report=report, view=view)
+
+
+def _files(manifest: str | Path, cluster: str | Path | None, code: str | Path | None) -> Files:
+    return Files(Path(manifest), Path(cluster) if cluster else None, Path(code) if code else None)
+
+
+def _start(
+    order: Order,
+    images: tuple[RunImage, str],
+    *,
+    wait: bool,
+    follow: bool,
+    id_file: str | Path | None,
+    report: Report,
+    view: View | None,
+) -> Record:
+    """Take the hosts, plan, submit the run, follow it."""
+    training_id = new_training_id()
+    if id_file:
+        write_output(Path(id_file), f"{training_id}\n".encode())
+    view = view or SilentView()
+    with ready(order, images, training_id, report, wait=wait) as request:
+        record = Launch(request, view).run()
+        if not follow:
+            return record
+        clients = {host: AgentClient(engine, training_id) for host, engine in request.engines.items()}
+        watched = Watched(record, clients, partial(stored_run, record, order.manifest), order.cluster.deadlines.lost)
+        try:
+            record = Watch(watched, Records(home()), view).run()
+        except Detached:
+            return record
+    if not record.kept:  # hosts that are lost to us may still be storing
+        remove_store(training_id)
+    raise_for(record)
+    return record
+
+
+def _refuse_other_image(record: Record, image: RunImage) -> None:
+    if image.image_id != record.image_id:
+        raise ToolkitError(
+            Code.IMAGE,
+            f"{record.training_id} ran in {record.image}, and its manifest now asks for {image.reference}",
+            hint=f"toolkit launch {record.manifest_file} runs it in the new one",
+        )
+
+
+@contextmanager
+def _submitted_code(record: Record, digest: str) -> Iterator[Path]:
+    """The code as the run was given it, from its bucket, in a folder that goes afterwards.
+
+    Raises `ToolkitError` (C102) naming what is not what the run's own list, whose digest is `digest`, says.
+    """
+    listing = load_listing(home(), record.training_id, digest)
+    with tempfile.TemporaryDirectory(prefix="toolkit-code-") as folder, stored_run(record) as stored:
+        code = Path(folder)
+        if not stored.fetch_code(code, listing):
+            raise ToolkitError(
+                Code.CODE,
+                f"the bucket has no submitted code of {record.training_id}",
+                hint=f"toolkit launch {record.manifest_file} takes the code that lies beside it now",
+            )
+        yield code

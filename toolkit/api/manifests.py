@@ -1,0 +1,106 @@
+"""Manifests: validating them, writing them in the canonical form, a first one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolkit.api.catalogue import catalogue
+from toolkit.api.resolve import checked
+from toolkit.atomic_file import write_once
+from toolkit.errors import Code, ToolkitError
+from toolkit.manifest.reader import ReadManifest, read_with_warnings
+from toolkit.manifest.schema import json_schema
+from toolkit.manifest.starter import Wishes, starter_text
+from toolkit.manifest.write import canonical_text, literal_keys
+from toolkit.paths import house
+
+
+@dataclass(frozen=True)
+class Canonical:
+    """A manifest in the canonical form. `keys` are the variables that it asks for in place of keys in the file."""
+
+    read: ReadManifest
+    text: str
+    keys: tuple[str, ...]
+
+
+def check_manifest(file: str | Path) -> ReadManifest:
+    """A manifest of any dialect, whose framework the catalogue has; its warnings are what means something else here.
+
+    Raises:
+        ToolkitError: C101 with every problem at its line and column.
+
+    Example:
+        >>> api.check_manifest("manifest.yml").warnings
+    """
+    return checked(Path(file), catalogue())
+
+
+def check_manifests(files: Iterable[str | Path]) -> Iterator[tuple[Path, ReadManifest | ToolkitError]]:
+    """As `check_manifest`, for many files: each with what it means, or what is wrong with it.
+
+    Example:
+        >>> [file for file, found in api.check_manifests(["a.yml", "b.yml"]) if isinstance(found, Exception)]
+    """
+    rows = catalogue()
+    for file in map(Path, files):
+        try:
+            yield file, checked(file, rows)
+        except ToolkitError as error:
+            yield file, error
+
+
+def convert_manifest(file: str | Path, output: str | Path | None = None) -> Canonical:
+    """A manifest of any dialect in the canonical form; written to `output`, which must be new, where that is given.
+
+    Raises:
+        ToolkitError: C101 for a wrong manifest, or an `output` that is there already.
+
+    Example:
+        >>> api.convert_manifest("ffdl.yml").text
+    """
+    found = read_with_warnings(Path(file))
+    text, keys = canonical_text(found.manifest), literal_keys(found.manifest)
+    if output:
+        write_new(Path(output), text)
+    return Canonical(found, text, tuple(keys))
+
+
+def manifest_schema() -> dict[str, Any]:
+    """The JSON Schema of a manifest, with the frameworks of this catalogue.
+
+    Example:
+        >>> api.manifest_schema()["properties"]
+    """
+    return json_schema(catalogue())
+
+
+def write_manifest(file: str | Path, wishes: Wishes) -> None:
+    """Write a first manifest to `file`, which must be new; nothing is left of it where a value is wrong.
+
+    Raises:
+        ToolkitError: C101 as it would be of the file.
+
+    Example:
+        >>> api.write_manifest("manifest.yml", wishes)
+    """
+    target = Path(file)
+    write_new(target, starter_text(wishes, house() / "templates"))
+    try:
+        check_manifest(target)
+    except ToolkitError:
+        target.unlink(missing_ok=True)
+        raise
+
+
+def write_new(file: Path, text: str) -> None:
+    """Write `text` to `file`, which must be new; raises `ToolkitError` (C101) where it is not, or cannot be written."""
+    try:
+        is_new = write_once(file, text.encode())
+    except OSError as error:
+        raise ToolkitError(Code.MANIFEST, f"{file} cannot be written: {error.strerror}") from None
+    if not is_new:
+        raise ToolkitError(Code.MANIFEST, f"{file} is there already", hint="name a new file")

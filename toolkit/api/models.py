@@ -1,0 +1,42 @@
+"""Collecting models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from toolkit.api.runs import find_run
+from toolkit.image.store import ImageStore
+from toolkit.image.tool_images import buckets_recipe
+from toolkit.image.version import read_inputs
+from toolkit.paths import home
+from toolkit.progress import Progress, Report, silent
+from toolkit.run.finish.collect import Collected, Collection, with_result
+from toolkit.run.records.record import Record
+from toolkit.run.records.record_store import Records
+from toolkit.run.records.results_access import manifest_of
+
+
+def collect(run: str | Record, *, to: str | Path = "models", report: Report = silent) -> Collected:
+    """Download a run's model to a folder of its own in `to`, verify every byte, load it in the image that trained it.
+
+    A model that is there already, whole, is not downloaded again.
+
+    Raises:
+        ToolkitError: C202 where the model does not pass, S303 where a byte is not what the run wrote.
+
+    Example:
+        >>> api.collect("training-9itkb8gw", to="models").folder
+    """
+    record = run if isinstance(run, Record) else find_run(run)
+    manifest = manifest_of(record)
+    side_image = read_inputs(buckets_recipe()).reference
+    store = ImageStore()
+    for image in (side_image, record.image_id):
+        store.get(image)
+
+    def on_progress(what: str, done: int, total: int) -> None:
+        report(Progress("collecting", what, done, total, "bytes"))
+
+    collected = Collection(record, manifest, home(), Path(to), side_image, on_progress).run()
+    Records(home()).save(with_result(record, collected))
+    return collected

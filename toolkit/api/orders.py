@@ -1,0 +1,161 @@
+"""What is to be launched: every file that a launch names, read and checked; nothing is started yet."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit.api.resolve import read_and_report, recipe_of
+from toolkit.catalogue.choose import CPU, CUDA
+from toolkit.catalogue.model import DistributionBase, Recipe
+from toolkit.cluster.model import NO_GPU, UNBOUND, Cluster
+from toolkit.cluster.reader import read_cluster
+from toolkit.errors import Code, ToolkitError
+from toolkit.image.store import ImageStore, StoredImage
+from toolkit.image.tool_images import buckets_recipe
+from toolkit.image.version import read_inputs
+from toolkit.manifest.model import Compute, Manifest
+from toolkit.paths import home, house
+from toolkit.progress import Progress, Report
+from toolkit.run.launch.launch import Request
+from toolkit.run.launch.this_machine import Turn
+from toolkit.run.plan.binding import Machine, bind_here
+from toolkit.run.plan.code_secrets import known_to
+from toolkit.run.plan.make_plan import make_plan
+from toolkit.run.plan.run_plan import RunImage, Seat
+from toolkit.run.plan.source_files import SubmittedCode, read_code, read_submitted
+from toolkit.run.plan.training_id import TrainingId
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files that a launch names: the manifest, the cluster's file (default: this machine's), the code's folder
+    (default: beside the manifest)."""
+
+    manifest: Path
+    cluster: Path | None = None
+    code: Path | None = None
+
+    @property
+    def code_folder(self) -> Path:
+        """Where the code is."""
+        return self.code or self.manifest.parent
+
+
+@dataclass(frozen=True)
+class Order:
+    """The manifest, the cluster and the code of a launch, and the recipe of the image that it runs in."""
+
+    files: Files
+    manifest: Manifest
+    cluster: Cluster
+    code: SubmittedCode
+    recipe: Recipe
+    flavour: str
+
+    @property
+    def reference(self) -> str:
+        """The image's name and version."""
+        return read_inputs(self.recipe).reference
+
+
+def read_order(files: Files, report: Report, *, submitted: bool = False) -> Order:
+    """Every file that a launch names; raises `ToolkitError` where one is wrong.
+
+    `submitted`: the code is a run's own, fetched and compared, and is taken as it is.
+    """
+    manifest = read_and_report(files.manifest, report)
+    cluster = read_cluster(files.cluster or house() / "clusters" / "local.yml")
+    refuse_unreachable_store(manifest, cluster)
+    flavour = CPU if manifest.compute.on_cpu or cluster.gpu == NO_GPU else CUDA
+    recipe = recipe_of(manifest, files.manifest, files.code_folder, flavour, report)
+    code = read_submitted(files.code_folder) if submitted else _code_of(files, manifest, cluster)
+    return Order(files, manifest, cluster, code, recipe, flavour)
+
+
+def built_images(order: Order) -> tuple[RunImage, str]:
+    """The image of the run, and the reference of the one that mounts buckets.
+
+    Raises `ToolkitError` (S103) where one of them is not here.
+    """
+    store = ImageStore()
+    side_image = read_inputs(buckets_recipe()).reference
+    store.get(side_image)
+    there = store.find(order.reference)
+    if there is None:
+        flavour = f" --flavour {order.flavour}" if order.flavour != CPU else ""
+        building = f"toolkit build {order.files.manifest}{flavour}"
+        raise ToolkitError(Code.IMAGE, f"image {order.reference} is not here", hint=building)
+    return run_image(order.recipe, order.reference, there), side_image
+
+
+def refuse_unreachable_store(manifest: Manifest, cluster: Cluster) -> None:
+    """Raise `ToolkitError` (C104) where the embedded store would have no address that the cluster's hosts can reach."""
+    embedded = any(reference.connection.is_embedded for reference in manifest.buckets.values())
+    if embedded and cluster.engine == "ssh" and not cluster.operator:
+        raise ToolkitError(
+            Code.RESOURCES_ASKED,
+            f"the embedded store runs on this machine, and cluster {cluster.name} does not say where hosts reach it",
+            hint="`operator: ADDRESS` in the cluster's file, this machine's address as the hosts see it",
+        )
+
+
+@contextmanager
+def ready(
+    order: Order, images: tuple[RunImage, str], training_id: TrainingId, report: Report, *, wait: bool
+) -> Iterator[Request]:
+    """The run planned, on hosts that are its own while the context lasts; on this machine there is nothing to take."""
+    manifest, cluster = order.manifest, order.cluster
+    image, side_image = images
+    rest = (order.files.manifest, order.code, home(), house() / "templates")
+    if cluster.engine == "local":
+        with Turn() as turn:
+            seats_here = here(turn.look, cluster, manifest.compute)
+            plan = make_plan(manifest, cluster, image, side_image, training_id, seats_here)
+            yield Request(manifest, plan, *rest, cluster_file=order.files.cluster, confirm=turn.end)
+        return
+    from toolkit.run.launch.ssh_allocation import Boarding
+
+    with Boarding(cluster, manifest, training_id) as boarding:
+        boarded = boarding.go_aboard(image, side_image, report, wait=wait)
+        for note in boarded.notes:
+            report(Progress("hosts", note=note))
+        seats = (boarded.seats, boarded.ssh_port, boarded.master_port)
+        plan = make_plan(manifest, cluster, image, side_image, training_id, *seats)
+        yield Request(
+            manifest,
+            plan,
+            *rest,
+            engines=boarded.engines,
+            cluster_file=order.files.cluster,
+            leases=boarded.leases,
+            confirm=boarding.confirm,
+            hand_over=boarding.hand_over,
+        )
+
+
+def here(look_at: Callable[[], Machine], cluster: Cluster, compute: Compute) -> tuple[Seat, ...]:
+    """The learners' seats on this machine, which is looked at where their ranks are to be bound."""
+    if cluster.binding == UNBOUND:
+        return ()
+    cpus = bind_here(look_at(), compute.nodes, compute.ranks_per_node, compute.cpus)
+    return tuple(Seat(cpus=one) for one in cpus)
+
+
+def run_image(recipe: Recipe, reference: str, image: StoredImage) -> RunImage:
+    """The image as a run needs to know it."""
+    return RunImage(reference, image.image_id, image.environment, open_mpi_of(recipe))
+
+
+def open_mpi_of(recipe: Recipe) -> str:
+    """The version of Open MPI in an image; what a registry's base brings is not known: 4's words are used."""
+    return recipe.base.suite.open_mpi if isinstance(recipe.base, DistributionBase) else "4"
+
+
+def _code_of(files: Files, manifest: Manifest, cluster: Cluster) -> SubmittedCode:
+    """The code, without the files and the keys that manifest and cluster name."""
+    known = known_to(manifest, files.manifest, cluster, os.environ, home())
+    return read_code(files.code_folder, files.manifest, known, (files.cluster,) if files.cluster else ())

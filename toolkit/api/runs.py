@@ -1,0 +1,225 @@
+"""Runs that were launched from this machine: following them, stopping them, what comes after."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from toolkit.cluster.reader import read_cluster
+from toolkit.errors import Code, ToolkitError
+from toolkit.hosts.parallel import Job, do_all
+from toolkit.paths import home, house
+from toolkit.progress import Progress, Report, silent
+from toolkit.run.finish.clean import Cleaned, clean
+from toolkit.run.finish.force import force_stop
+from toolkit.run.finish.rescue import rescue
+from toolkit.run.follow.agent_client import AgentClient, Presence
+from toolkit.run.follow.connect import cluster_of, reached
+from toolkit.run.follow.events import Beat, Events, Gone, Line, Silence
+from toolkit.run.follow.follow import Detached, Watch, Watched, stop, this_person
+from toolkit.run.follow.view import Choice, SilentView, View
+from toolkit.run.launch.errors import raise_for
+from toolkit.run.launch.launcher_process import interrupt, lives
+from toolkit.run.plan.training_id import TrainingId
+from toolkit.run.records.reconcile import refreshed
+from toolkit.run.records.record import Record
+from toolkit.run.records.record_store import Records
+from toolkit.run.records.results_access import stored_run
+from toolkit.storage.embedded_server import remove_store
+
+_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class RunList:
+    """Runs, the newest first; `unreadable` says by training ID why a record could not be read."""
+
+    runs: tuple[Record, ...]
+    unreadable: Mapping[TrainingId, ToolkitError]
+
+
+def find_run(training_id: str | None = None) -> Record:
+    """A run's record, brought up to date; the newest run's where no ID is given.
+
+    `training_id` may be its first characters, and its `training-` may be left out.
+
+    Raises:
+        ToolkitError: C101 where no run, or more than one, is meant.
+
+    Example:
+        >>> api.find_run().state
+    """
+    records = Records(home())
+    newest = records.newest()
+    if not training_id and not newest:
+        raise ToolkitError(Code.MANIFEST, "no run is recorded here yet", hint="toolkit launch MANIFEST")
+    return refreshed(records.find(training_id or newest[0]), records)
+
+
+def list_runs(*, active: bool = False) -> RunList:
+    """The runs that were launched from here, each brought up to date; with `active`, those that have not ended.
+
+    Example:
+        >>> [run.training_id for run in api.list_runs(active=True).runs]
+    """
+    records = Records(home())
+    found = list(records.each())
+    unreadable = {training_id: why for training_id, why in found if isinstance(why, ToolkitError)}
+    known = [one for _, one in found if isinstance(one, Record) and not (active and one.final)]
+    jobs = [Job(record.training_id, partial(refreshed, record, records)) for record in known]
+    answers = zip(do_all(jobs, at_once=_AT_ONCE), known, strict=True)
+    return RunList(tuple(answer.value or record for answer, record in answers), unreadable)
+
+
+def follow(run: str | Record, *, view: View | None = None) -> Record:
+    """Follow a run to its end, from its first line on; its record.
+
+    The view (default: shows nothing) may detach: then the record is not final, and the run goes on.
+
+    Raises:
+        ToolkitError: where the run FAILED.
+
+    Example:
+        >>> api.follow("training-9itkb8gw").state
+    """
+    record = _record(run)
+    if not record.final:
+        with _clients(record) as clients:
+            record = _followed(record, clients, view)
+    raise_for(record)
+    return record
+
+
+def stop_run(run: str | Record, *, force: bool = False, report: Report = silent, view: View | None = None) -> Record:
+    """Stop a run, and wait until what it wrote is stored and nothing of it is left on its hosts.
+
+    With `force` its agents are not asked: everything of it is removed, host by host, and reported.
+
+    Raises:
+        ToolkitError: S100 where no agent answers, or something could not be removed.
+
+    Example:
+        >>> api.stop_run("training-9itkb8gw").reason
+    """
+    record = _record(run)
+    if force:
+        record = force_stop(record, Records(home()), this_person(), _notes(report, "stop"))
+        remove_store(record.training_id)
+        return record
+    if record.final:
+        return record
+    with _clients(record) as clients:
+        _refuse_not_begun(record, next(iter(clients.values())))
+        who = stop(clients)
+        note = f"{record.training_id}: stopping, as {who} asked; what it has written is stored first"
+        report(Progress("stop", note=note))
+        record = _followed(record, clients, view)
+    if record.final and not record.kept:  # hosts that are lost to us may still be storing
+        remove_store(record.training_id)
+    return record
+
+
+def log_lines(run: str | Record) -> Iterator[Line]:
+    """What a run's ranks have printed up to now, in order.
+
+    Raises:
+        ToolkitError: S100 where its host does not answer, S303 where its output waits on a host to be rescued.
+
+    Example:
+        >>> [line.text for line in api.log_lines("training-9itkb8gw")]
+    """
+    record = _record(run)
+    return _stored_lines(record) if record.final else _lines_so_far(record)
+
+
+def rescue_run(run: str | Record, *, report: Report = silent) -> Record:
+    """Upload what a run's hosts still hold of its results; its new record.
+
+    Raises:
+        ToolkitError: C101 where it has not ended, S100 where a host does not answer, S303 where the bucket refuses.
+
+    Example:
+        >>> api.rescue_run("training-9itkb8gw").state
+    """
+    return rescue(_record(run), Records(home()), _notes(report, "rescue"))
+
+
+def clean_hosts(cluster: str | Path | None = None, *, orphans: bool = False) -> tuple[str, Cleaned]:
+    """Remove what ended runs have left on a cluster's hosts (default: this machine); what is in no bucket is kept.
+
+    With `orphans`, also of runs that are not recorded here. Returns the cluster's name and what was found.
+
+    Example:
+        >>> api.clean_hosts("clusters/lab-p100.yml", orphans=True)
+    """
+    read = read_cluster(Path(cluster) if cluster else house() / "clusters" / "local.yml")
+    return read.name, clean(read, Records(home()), orphans=orphans)
+
+
+def _record(run: str | Record) -> Record:
+    return run if isinstance(run, Record) else find_run(run)
+
+
+@contextmanager
+def _clients(record: Record) -> Iterator[dict[str, AgentClient]]:
+    """The run's agents by host, learner 1's first."""
+    with reached(record) as engines:
+        yield {host: AgentClient(engine, record.training_id) for host, engine in engines.items()}
+
+
+def _followed(record: Record, clients: dict[str, AgentClient], view: View | None) -> Record:
+    watched = Watched(record, clients, partial(stored_run, record), cluster_of(record).deadlines.lost)
+    try:
+        return Watch(watched, Records(home()), view or SilentView(Choice.DETACH)).run()
+    except Detached:
+        return record
+
+
+def _refuse_not_begun(record: Record, first: AgentClient) -> None:
+    """Interrupt the launch of a run that has nothing on a host yet but a process here; raises `ToolkitError` then."""
+    if record.launcher and first.presence() is Presence.GONE and lives(record.launcher):
+        interrupt(record.launcher)
+        raise ToolkitError(
+            Code.RESOURCES,
+            f"{record.training_id} had not begun: its launch, process {record.launcher[0]} here, was interrupted",
+            hint=f"toolkit show {record.training_id}",
+        )
+
+
+def _stored_lines(record: Record) -> Iterator[Line]:
+    count = 0
+    with stored_run(record) as stored:
+        for count, line in enumerate(stored.lines(), 1):  # noqa: B007 - how many there were
+            yield line
+    if not count and record.kept:
+        raise ToolkitError(
+            Code.STORING_RESULTS,
+            f"{record.training_id}: its output is not in the bucket; it is kept on {', '.join(record.kept)}",
+            hint=f"toolkit rescue {record.training_id}",
+        )
+
+
+def _lines_so_far(record: Record) -> Iterator[Line]:
+    with reached(record) as engines:
+        client = AgentClient(next(iter(engines.values())), record.training_id)
+        for event in Events(client):
+            match event:
+                case Line():
+                    yield event
+                case Beat():
+                    return
+                case Gone(offset):
+                    with stored_run(record) as stored:
+                        yield from stored.lines(offset)
+                    return
+                case Silence(_, why):
+                    raise ToolkitError(Code.RESOURCES, f"the run's host does not answer: {why}", hint="toolkit doctor")
+                case _:
+                    pass
+
+
+def _notes(report: Report, stage: str) -> Callable[[str], None]:
+    return lambda text: report(Progress(stage, note=text))
