@@ -19,12 +19,17 @@ def cache_full(evidence: str) -> ToolkitError:
     )
 
 
+def is_full(error: OSError) -> bool:
+    """Whether there is no space left, or no quota."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 @contextmanager
 def cache_watched() -> Iterator[None]:
     """Raise `cache_full` where what is written meanwhile finds no space; other errors pass."""
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if not is_full(error):
             raise
         raise cache_full(str(error)) from None

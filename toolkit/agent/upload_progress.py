@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from toolkit.agent.end_reasons import Reason
+from toolkit.agent.s3_refusals import DENIAL
 
 _PROBE_SECONDS = 5.0
 _NAMED = 20
@@ -15,10 +16,7 @@ _FINAL_PROBES = 3
 # A store's refusal, in rclone's words or the store's; the first that matches is meant.
 _REFUSALS = (
     (Reason.BUCKET_FULL, re.compile(r"no space left|quota|insufficient ?storage|StorageFull|\b507\b", re.IGNORECASE)),
-    (
-        Reason.BUCKET_CREDENTIALS,
-        re.compile(r"AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken|Forbidden|\b403\b"),
-    ),
+    (Reason.BUCKET_CREDENTIALS, DENIAL),
     (Reason.BUCKET_WRITE, re.compile(r"NoSuchBucket|directory not found")),
 )
 

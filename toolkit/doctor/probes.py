@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from toolkit.agent.s3_refusals import DENIAL
 from toolkit.containers.docker_commands import Argv
 from toolkit.containers.engine import Engine
 from toolkit.containers.limits import confined
@@ -78,7 +79,6 @@ while [ $# -gt 1 ]; do
   shift 2
 done
 """
-_DENIED = ("403", "AccessDenied", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch")
 _NO_SUCH_FOLDER = 3
 
 
@@ -200,7 +200,7 @@ def bucket_finding(host: str, buckets: Buckets, output: str) -> Finding:
     for remote, bucket in buckets.names.items():
         status, _, words = said.get(remote, " no answer").partition(" ")
         if status not in ("0", str(_NO_SUCH_FOLDER)):
-            denied = denied or any(word in words for word in _DENIED)
+            denied = denied or DENIAL.search(words) is not None
             wrong.append(f"{bucket} at {buckets.access[remote].endpoint_url}: {words or f'status {status}'}")
     if not wrong:
         return ok(host, "bucket", f"{' and '.join(dict.fromkeys(buckets.names.values()))} answer")

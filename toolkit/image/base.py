@@ -8,7 +8,6 @@ is kept; the learners' user is written in.
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,15 +15,14 @@ from pathlib import Path
 
 from toolkit.catalogue.model import LEARNER_UID, DistributionBase
 from toolkit.child_environment import child_environment
-from toolkit.errors import Code, ToolkitError
 from toolkit.image.normalize import EPOCH, EPOCH_DAY
+from toolkit.lock.mmdebstrap import run_mmdebstrap
 from toolkit.lock.model import DebPin
 from toolkit.lock.pool import Pool
-from toolkit.process import run, stream
+from toolkit.process import run
 
 _STEPS = ("running apt-get", "downloading", "extracting", "installing", "cleaning", "creating")
 """mmdebstrap's steps that take time; what else it says is kept for the case that it fails."""
-LAST_LINES = 20
 _USER = {
     "passwd": f"learner:x:{LEARNER_UID}:{LEARNER_UID}::/home/learner:/bin/sh",
     "group": f"learner:x:{LEARNER_UID}:",
@@ -78,29 +76,19 @@ def make_base(
     base: DistributionBase, debs: tuple[DebPin, ...], pool: Pool, target: Path, on_step: Callable[[str], None]
 ) -> None:
     """Write the base's tar to `target`; raises `ToolkitError` (S103) with mmdebstrap's last lines."""
-    last: list[str] = []
 
-    def on_line(line: str) -> None:
-        last.append(line)
-        del last[:-LAST_LINES]
-        step = line.removeprefix("I: ").rstrip(".")
+    def on_named_step(step: str) -> None:
         if step.startswith(_STEPS):
             on_step(step)
 
-    environment = {**child_environment(), "SOURCE_DATE_EPOCH": str(EPOCH), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
-    for program, package in (("mmdebstrap", "mmdebstrap"), ("unshare", "util-linux")):
-        if shutil.which(program) is None:
-            hint = f"sudo apt-get install {package} (Debian, Ubuntu)"
-            raise ToolkitError(Code.IMAGE, f"{program} is not installed", hint=hint)
+    environment = {**child_environment(), "SOURCE_DATE_EPOCH": str(EPOCH), "TZ": "UTC"}
     with local_archive(debs, pool) as packages:
-        argv = without_network(mmdebstrap_argv(base, packages, target), os.geteuid())
-        status = stream(argv, on_line, environment=environment)
-    if status != 0:
-        raise ToolkitError(
-            Code.IMAGE,
-            f"mmdebstrap could not make the base from {base.suite.name}",
-            evidence="\n".join(last),
-            hint="the lines above say why: a full disk, or a lock that lacks a package (and without root: `uidmap`)",
+        run_mmdebstrap(
+            without_network(mmdebstrap_argv(base, packages, target), os.geteuid()),
+            environment,
+            on_named_step,
+            failed=f"mmdebstrap could not make the base from {base.suite.name}",
+            hint="the lines above say why: a full disk, or a lock that lacks a package",
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import tempfile
@@ -14,6 +13,7 @@ from toolkit.catalogue.model import DistributionBase, Suite
 from toolkit.fetch.debs import fetch_debs
 from toolkit.fetch.progress import Fetching
 from toolkit.fetch.wheels import fetch_wheels
+from toolkit.file_lock import lock
 from toolkit.full_disk import cache_watched
 from toolkit.image.base import make_base
 from toolkit.image.builders import Builder
@@ -144,12 +144,8 @@ class Workshop:
         """One build at a time makes `what`: a second one waits, and then learns whether the image is there."""
         file = private_folder(self._cache / "locks") / what.replace("/", "_").replace(":", "_")
         # The cache may be shared: what has its name is neither followed elsewhere nor cut off.
-        with os.fdopen(os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666), "rb+") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                self.report(Progress(what, "another build on this machine makes it: waiting"))
-                fcntl.flock(lock, fcntl.LOCK_EX)
+        with os.fdopen(os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666), "rb+") as opened:
+            lock(opened, lambda: self.report(Progress(what, "another build on this machine makes it: waiting")))
             yield ":" in what and self.store.find(what) is not None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import time
@@ -17,6 +16,7 @@ from toolkit.containers import docker_commands
 from toolkit.containers.docker_commands import Argv
 from toolkit.containers.engine import LOCAL
 from toolkit.errors import Code, ToolkitError
+from toolkit.file_lock import lock
 from toolkit.lab import lab_argv
 from toolkit.lab.files import cluster_file, public_key, remove_files, write_files
 from toolkit.lab.host import Answering, GivenUp, switch_off, switch_on, wait_for
@@ -160,11 +160,7 @@ def alone(lab: Lab, report: Report) -> Iterator[None]:
     """One `toolkit lab` at a time changes a person's labs; a second one waits."""
     handle = os.open(private_folder(lab.folder.parent.parent), os.O_RDONLY | os.O_DIRECTORY)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            report(Progress(lab.name, "another `toolkit lab` is at work: waiting"))
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        lock(handle, lambda: report(Progress(lab.name, "another `toolkit lab` is at work: waiting")))
         yield
     finally:
         os.close(handle)

@@ -18,14 +18,10 @@ from toolkit.errors import Code, ToolkitError
 from toolkit.lock.deb_index import lists_prefix, packages_with
 from toolkit.lock.keyring import fetched_keyring
 from toolkit.lock.mirrors import archive_url
+from toolkit.lock.mmdebstrap import run_mmdebstrap
 from toolkit.lock.model import DebPin
 from toolkit.lock.pool import Pool
-from toolkit.process import stream
-from toolkit.urls import redact_urls
 
-LAST_LINES = 20
-_WIDEST = 300
-"""Characters of a line that are shown: mmdebstrap repeats a command with all its packages when it fails."""
 _NO_INIT = r"Package: init\nPin: release *\nPin-Priority: -1\n"
 """No init system comes into an image, whose first process is another. Ubuntu 16.04 has it among the essential
 packages, and it cannot be installed where none runs (systemd's own installation fails)."""
@@ -83,34 +79,16 @@ def solve_debs(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="toolkit-lock-")))
         folder.chmod(0o755)
         keyring = stack.enter_context(fetched_keyring(base.suite, environment)) if base.suite.keyring else None
-        _run(solving_argv(base, keyring, folder), sources(base, environment), base, on_step)
-        return _pins(base, folder, pool, environment)
-
-
-def _run(argv: list[str], lines: list[str], base: DistributionBase, on_step: Callable[[str], None]) -> None:
-    last: list[str] = []
-
-    def on_line(line: str) -> None:
-        last.append(line[:_WIDEST])
-        del last[:-LAST_LINES]
-        if line.startswith("I: "):
-            on_step(redact_urls(line.removeprefix("I: ").rstrip(".")))
-
-    try:
-        environment = {**child_environment("apt"), "LC_ALL": "C.UTF-8"}
-        status = stream(argv, on_line, environment=environment, data="\n".join([*lines, ""]))
-    except FileNotFoundError:
-        raise ToolkitError(
-            Code.IMAGE, "mmdebstrap is not installed", hint="sudo apt-get install mmdebstrap (Debian, Ubuntu)"
-        ) from None
-    if status != 0:
-        raise ToolkitError(
-            Code.IMAGE,
-            f"mmdebstrap could not solve the packages of {base.suite.name}",
-            evidence="\n".join(last),
+        run_mmdebstrap(
+            solving_argv(base, keyring, folder),
+            child_environment("apt"),
+            on_step,
+            failed=f"mmdebstrap could not solve the packages of {base.suite.name}",
             hint="the lines above say why: no network, a proxy, a package that is not there; "
-            "a site's mirror is named by TOOLKIT_MIRROR_<ARCHIVE> (and without root: `uidmap`)",
+            "a site's mirror is named by TOOLKIT_MIRROR_<ARCHIVE>",
+            data="\n".join([*sources(base, environment), ""]),
         )
+        return _pins(base, folder, pool, environment)
 
 
 def _pins(base: DistributionBase, folder: Path, pool: Pool, environment: Mapping[str, str]) -> tuple[DebPin, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +10,7 @@ from typing import IO
 
 from toolkit.atomic_file import open_beside, sync_folder
 from toolkit.errors import Code, ToolkitError
-
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+from toolkit.full_disk import is_full
 
 
 @contextmanager
@@ -47,7 +45,7 @@ def full_disk_translated(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _FULL:
+        if not is_full(error):
             raise
         raise ToolkitError(
             Code.RESOURCES,

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.agent.checksums import digest_of
+from toolkit.agent.s3_refusals import DENIED
 from toolkit.errors import Code, ToolkitError
 from toolkit.storage.client import DEFAULT_REGION, Access, client_of
 
-_DENIED = {"403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "Forbidden"}
 _ABSENT = {"404", "NoSuchBucket", "NotFound"}
 _ENCRYPTED = "Server Side Encryption"
 """In the message of S3's refusal (InvalidRequest) where an object is read without the customer's key, or named with one
@@ -276,7 +276,7 @@ class Store:
 
     def _refused(self, verb: str, bucket: str, code: str, error: Exception) -> ToolkitError:
         what = f"cannot {verb} bucket {bucket} at {self._endpoint}"
-        if code in _DENIED:
+        if code in DENIED:
             keys = "access_key_id and secret_access_key"
             if self._customer_key:
                 keys = "access_key_id, secret_access_key and sse_customer_key (S3 says no more of a wrong one)"

@@ -1,0 +1,16 @@
+"""A lock between processes of this machine, held with an open file. Whoever is killed gives it back."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Callable
+from typing import IO
+
+
+def lock(file: int | IO[bytes], on_wait: Callable[[], None]) -> None:
+    """Take the lock of `file` until it is closed; `on_wait` is called once where another process has it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        on_wait()
+        fcntl.flock(file, fcntl.LOCK_EX)
