@@ -155,10 +155,8 @@ def read_record(data: Mapping[str, Any] | bytes) -> Record:
     Raises `ValueError` where it is none.
     """
     try:
-        found = json.loads(plain_json(data if isinstance(data, bytes) else json.dumps(data)))
-        if "mend" in found:  # the name of `hint` in earlier development versions
-            found["hint"] = found.pop("mend")
-        text = json.dumps(found)
+        text = plain_json(data if isinstance(data, bytes) else json.dumps(data))
+        found = json.loads(text)
         if missing := sorted({"states", "steps"} - found.keys()):
             raise ValueError(f"it has no {missing[0]}")
         return _adapter().validate_json(text)
