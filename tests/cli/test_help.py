@@ -68,10 +68,9 @@ def test_no_name_from_inside_the_code_is_shown(prog: str) -> None:
 
 
 @pytest.mark.parametrize("prog", LEAVES)
-def test_every_option_is_explained(prog: str) -> None:
-    assert [
-        action.option_strings for action in LEAVES[prog]._actions if action.option_strings and not action.help
-    ] == []
+def test_every_argument_is_explained(prog: str) -> None:
+    unexplained = [action.option_strings or action.metavar for action in LEAVES[prog]._actions if not action.help]
+    assert unexplained == []
 
 
 def test_the_verbs_are_listed_in_groups() -> None:

@@ -15,18 +15,17 @@ from pathlib import Path
 
 LOST_SECONDS = 15
 STOP_SECONDS = 5
-_COLUMNS = ("#", "what was done to the run", "it ended", "reported after", "over after", "left behind")
-_TEXT = """# Faults: what was done to runs, and what became of them
+_COLUMNS = ("#", "fault", "outcome", "reported after", "over after", "left behind")
+_TEXT = """# Faults: what happens to a run
 
-Each row was written by its test of `tox -e faults`, which may be run in parts: a row may be older than its neighbour.
-A test does its fault to a real run (real engines, S3 servers, sshd, mpirun) and fails where the run ends otherwise,
-leaves anything behind that is not named here, or a file that a program had closed is neither in the bucket with the
-right checksum nor named as not stored. Do not edit it by hand.
+Each row was written by its test in `tox -e faults`. The tests may be run in parts, so a row may be older than its
+neighbours. A test injects its fault into a real run (real engines, S3 servers, sshd, mpirun). It fails if the run ends
+in another way, if anything is left behind that is not listed here, or if a file that a program had closed is neither in
+the bucket with the right checksum nor reported as not stored. Do not edit this page by hand.
 
-`reported after` is from the fault to the first line on a follower's screen that names it, host or rank included; `over
-after` until the command had ended and nothing more of the run was there. Seconds, of one run each, on a machine that
-did other things too; where there were several runs, the longest. Numbers are those of the table in the tests'
-modules.
+`reported after` is the time from the fault to the first line on a follower's screen that names it, with host or rank;
+`over after` the time until the command had ended and nothing of the run was left. Each is one measurement in seconds,
+on a machine with other load; of several, the longest. The numbers refer to the table in the tests' modules.
 
 Measured {date} on {machine}.
 
@@ -34,7 +33,7 @@ Measured {date} on {machine}.
 
 ## Attacks
 
-Programs that attack the run that they are part of, and what became of that ([security](security.md)).
+Programs, accounts and bucket writers that attack a run, and the outcome ([security](security.md)).
 
 {attacks}
 """

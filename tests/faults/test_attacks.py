@@ -27,7 +27,7 @@ def test_what_a_program_plants_ends_its_run_and_gains_nothing(
     run.at = shell.until("part-0-2")
     seen = seen_by_the_engine(shell.run)
     record = run.must_end(
-        page, Expected("11", f"a program plants over everything: {kind}", "FAILED", "tampered", REASON)
+        page, Expected("11", f"a program replaces the run's files: {kind}", "FAILED", "tampered", REASON)
     )
     for key in canaries(bench).values():
         assert places_of(bench, key, shell.said, json.dumps(record), seen) == []
@@ -46,7 +46,15 @@ def test_json_however_deep_in_place_of_the_runs_files_is_text_like_any_other(
     assert record["metrics"] == {}
     run.must_leave_nothing()
     run.must_have_stored(shell.said)
-    page.add(Row("11", "a program writes deep JSON over everything", f"{record['state']}, {record['end']}", None, None))
+    page.add(
+        Row(
+            "11",
+            "a program overwrites the run's files with deep JSON",
+            f"{record['state']}, {record['end']}",
+            None,
+            None,
+        )
+    )
 
 
 def test_a_program_finds_no_key_in_all_that_it_can_read(bench: Bench, tmp_path: Path, page: Page) -> None:
@@ -61,7 +69,7 @@ def test_a_program_finds_no_key_in_all_that_it_can_read(bench: Bench, tmp_path: 
     assert b"BEGIN OPENSSH PRIVATE KEY" in loot, "the run's own key for ssh between its learners: the search works"
     for key in canaries(bench).values():
         assert places_of(bench, key, shell.said, seen) == []
-    page.add(Row("11", "a program reads all that it can", "COMPLETED, completed", None, None, "no key was in it"))
+    page.add(Row("11", "a program reads everything that it can", "COMPLETED, completed", None, None, "no key found"))
 
 
 def test_the_container_with_the_keys_has_no_socket_and_the_one_with_the_socket_no_key(
@@ -103,7 +111,7 @@ def test_the_container_with_the_keys_has_no_socket_and_the_one_with_the_socket_n
         bench.ok("stop", shell.run)
         shell.end()
     run.must_leave_nothing()
-    page.add(Row("11", "each side container is searched for the other's power", "HALTED, stopped", None, None))
+    page.add(Row("11", "each side container is checked for the other's privileges", "HALTED, stopped", None, None))
 
 
 NOSY = (
@@ -146,7 +154,7 @@ def test_a_program_sees_no_other_run_no_control_object_and_its_code_is_compared(
     assert "program.py" in retried.stdout + retried.stderr
     assert "NEVER SUBMITTED" not in retried.stdout
     run.must_leave_nothing()
-    page.add(Row("11", "a program reaches for other runs and its own code", "COMPLETED, completed", None, None))
+    page.add(Row("11", "a program tries to access other runs and its own code", "COMPLETED, completed", None, None))
 
 
 def test_a_run_whose_agent_hangs_is_ended_by_force_and_what_it_wrote_comes_with_a_rescue(

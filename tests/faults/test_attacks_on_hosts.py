@@ -95,4 +95,4 @@ def test_another_account_of_a_host_can_neither_read_nor_stop_a_run(
     for host in lab.hosts:
         wait_until_empty(host)
     wait_until_gone_here(shell.run)
-    page.add(Row("11", f"account {account}, uid {uid}, reaches for a run", "COMPLETED, completed", None, None))
+    page.add(Row("11", f"account {account}, uid {uid}, tries to access a run", "COMPLETED, completed", None, None))

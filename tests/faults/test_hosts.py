@@ -207,16 +207,14 @@ def test_a_stale_lease_keeps_nobody_from_the_hosts(lab: RealLab, cluster: Path, 
     for host in lab.hosts:
         wait_until_empty(host)
     over = time.monotonic() - at
-    page.add(
-        Row("8", "a lease is left by a launcher that was killed", "the next launch waits and COMPLETED", None, over)
-    )
+    page.add(Row("8", "a killed launcher leaves a lease", "the next launch waits and COMPLETED", None, over))
 
 
 @pytest.mark.parametrize(("offset", "how"), [("+10m", "behind"), ("-10m", "ahead of")])
 def test_a_clock_that_is_10_minutes_off_is_refused_before_anything_is_done(
     lab: RealLab, cluster: Path, tmp_path: Path, page: Page, offset: str, how: str
 ) -> None:
-    """Signatures of S3 requests have times in them: with so little left until stores refuse them, it is not begun."""
+    """Signatures of S3 requests have times in them: with so little left until stores refuse them, it is not started."""
     manifest = lab.bench.manifest(tmp_path, "python program.py 20 0.2 20000", WRITER)
     at = time.monotonic()
     done = with_clock(lab.bench, offset, "launch", manifest, "--cluster", cluster)
@@ -225,7 +223,7 @@ def test_a_clock_that_is_10_minutes_off_is_refused_before_anything_is_done(
     for host in lab.hosts:
         assert re.search(rf"{host}: clock: 60\d\.\d s {how} this machine's", done.stderr), done.stderr
         wait_until_empty(host)
-    page.add(Row("8", f"the operator's clock is off by {offset}", "refused, nothing begun", over, over))
+    page.add(Row("8", f"the operator's clock is off by {offset}", "refused, nothing started", over, over))
 
 
 @pytest.mark.parametrize("offset", ["+10m", "-10m"])
@@ -244,7 +242,7 @@ def test_a_run_does_not_care_for_the_clock_of_who_follows_it(
     assert stored(lab.bench.results(record["training_id"]), files) == files
     for host in lab.hosts:
         wait_until_empty(host)
-    page.add(Row("8", f"the clock of who follows the run is off by {offset}", "COMPLETED, completed", None, over))
+    page.add(Row("8", f"the follower's clock is off by {offset}", "COMPLETED, completed", None, over))
 
 
 def with_clock(bench: Bench, offset: str, *words: object) -> subprocess.CompletedProcess[str]:

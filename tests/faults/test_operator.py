@@ -62,11 +62,11 @@ def killed(bench: Bench, folder: Path, stage: str, seed: int, within: float | No
     run.fault()
     shell.kill()
     if not id_file.exists() or not id_file.read_text().strip():
-        return "not begun", 0.0
+        return "not started", 0.0
     training = id_file.read_text().strip()
     if not (bench.home / "runs" / f"{training}.json").exists():
         wait_until_gone(bench, training)
-        return "not begun", time.monotonic() - run.at
+        return "not started", time.monotonic() - run.at
     record = wait_for_end(bench, training)
     wait_until_gone(bench, training)
     over = time.monotonic() - run.at
@@ -74,7 +74,7 @@ def killed(bench: Bench, folder: Path, stage: str, seed: int, within: float | No
     if record["state"] == "HALTED":
         assert (record["end"], "killed before a command was run" in record["reason"]) == ("stopped", True)
         assert [file for file in results.rglob("*") if file.is_file()] == []
-        return "not begun", over
+        return "not started", over
     assert (record["state"], record["end"]) == ("COMPLETED", "completed"), record
     said = bench.ok("logs", training).stdout
     files = closed(said)
@@ -107,8 +107,8 @@ def kill_many(bench: Bench, folder: Path, page: Page, stage: str, seeds: int) ->
     with ThreadPoolExecutor(AT_ONCE) as pool:
         ends = list(pool.map(lambda seed: killed(bench, folder / f"{seed}", stage, seed), range(seeds)))
     words = [end for end, _ in ends]
-    reported = ", ".join(f"{words.count(word)} {word}" for word in ("not begun", "completed") if word in words)
-    when = f"after {stage.replace('part-1-5', 'some files')}" if stage else "at the very beginning"
+    reported = ", ".join(f"{words.count(word)} {word}" for word in ("not started", "completed") if word in words)
+    when = f"after {stage.replace('part-1-5', 'some files')}" if stage else "right after the start"
     longest = max(over for _, over in ends)
     page.add(Row("1", f"the operator is killed with -9 {when}, at {seeds} instants", reported, None, longest))
 

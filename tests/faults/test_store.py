@@ -88,7 +88,7 @@ def kept_then_rescued(run: LocalRun, page: Page, expected: Expected, hint: threa
             f"FAILED, {record['end']}",
             reported,
             over,
-            "its volume; nothing once rescued",
+            "its volume, until `toolkit rescue`",
         )
     )
     return record

@@ -19,7 +19,7 @@ def test_an_operator_killed_with_9_leaves_a_whole_run_or_none(bench: Bench, tmp_
     stages = ("DOWNLOADING", "PROCESSING", "STORING")
     with ThreadPoolExecutor(len(stages)) as pool:
         ends = list(pool.map(lambda stage: killed(bench, tmp_path / stage, stage, seed=1, within=0.5)[0], stages))
-    assert ends == ["not begun", "completed", "completed"]
+    assert ends == ["not started", "completed", "completed"]
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
-"""argparse with what a person expects of a command: groups of verbs, checked examples, "did you mean".
+"""argparse with groups of commands, checked examples and "did you mean".
 
-It loads what `toolkit --help` needs and no more: an error may take longer than a help text.
+It imports only what `toolkit --help` needs; errors may import more.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ ELSEWHERE = {
     "upload": "bucket put",
     "validate": "manifest check",
 }
-"""What Docker, Slurm, Kubernetes, Watson ML and FfDL call what a verb of this tool does."""
+"""Names in Docker, Slurm, Kubernetes, Watson ML and FfDL for what a command of this tool does."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -51,6 +51,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**{"formatter_class": Formatter, **settings})
+        self._positionals.title = "arguments"
         self.examples: tuple[str, ...] = ()
         self.commands: dict[str, Parser] = {}
         self.alternatives: dict[str, Parser] = {}
@@ -189,7 +190,7 @@ class Commands:
 def finish(verb: Parser, *examples: str, json: bool = True) -> None:
     """Give `verb` the option that all have, and its examples."""
     if json:
-        verb.add_argument(JSON, action="store_true", help="print one JSON object on standard output")
+        verb.add_argument(JSON, action="store_true", help="print one JSON object to standard output")
     else:
         verb.set_defaults(json=False)
     show_examples(verb, *(f"{verb.prog} {words}".strip() for words in examples))
@@ -207,7 +208,7 @@ def folder_name(text: str) -> str:
     It would mean the folder that the person is in.
     """
     if not text:
-        raise argparse.ArgumentTypeError("expected a folder, found an empty name: is a variable of the shell not set?")
+        raise argparse.ArgumentTypeError("expected a folder, found an empty name: is a shell variable unset?")
     return text
 
 

@@ -1,4 +1,4 @@
-"""The command line. It loads what `toolkit --help` needs: argparse, and nothing that it does not."""
+"""The command line. It imports only what `toolkit --help` needs, which is argparse."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from toolkit.cli.manifest_arguments import add_manifest_verbs, add_shell_verbs
 from toolkit.cli.run_arguments import add_run_verbs
 from toolkit.cli.terminal import neutral_streams
 
-_ABOUT = "Run the same training twice: a manifest in; a versioned image, a run and a verified model out."
+_ABOUT = "Run the same training twice: from a manifest to an image, a run and a verified model."
 _FIRST_RUN = ("build examples/mnist/manifest.yml", "launch examples/mnist/manifest.yml", "collect training-9itkb8gw")
 _EPILOG = """exit status:
-  0 success, 1 the program failed, 2 bad input, 3 the system (engine, image,
+  0 success, 1 the program failed, 2 invalid input, 3 system error (engine, image,
   storage), 4 credentials or bucket, 5 the model failed its check, 130 interrupted
 
 a first run:"""
@@ -63,6 +63,6 @@ def _main(words: list[str] | None) -> int:
     from toolkit.loopback import direct_to_loopback
 
     os.environ.update(direct_to_loopback(os.environ))
-    # For Invoke, which paramiko loads, it means: print the debug lines of every library (invoke/util.py).
+    # Invoke, which paramiko imports, would print the debug output of every library (invoke/util.py).
     os.environ.pop("INVOKE_DEBUG", None)
     return dispatch(arguments)

@@ -13,27 +13,30 @@ def add_manifest_verbs(commands: Commands) -> None:
     """Manifests of every dialect, and what they may ask for."""
     manifest = commands.nested("manifest", "create, check and convert manifests; print their schema")
     check = manifest.add(
-        "check", "validate; list what differs from the dialect", "examples/mnist/manifest.yml", "old.yml new.yml"
+        "check",
+        "validate manifests; list differences from their dialect",
+        "examples/mnist/manifest.yml",
+        "old.yml new.yml",
     )
-    check.add_argument("file", metavar="FILE", nargs="+")
+    check.add_argument("file", metavar="FILE", nargs="+", help="manifests of any dialect")
     manifest.add("schema", "print the JSON Schema of a manifest, for editors", "")
     convert = manifest.add("convert", "convert any dialect to the canonical form", "old.yml -o new.yml")
-    convert.description = "Convert a manifest of any dialect to the canonical form. Keys in it are not copied."
-    convert.add_argument("file", metavar="FILE")
-    convert.add_argument("-o", "--output", metavar="NEW_FILE", help="default: standard output")
+    convert.description = "Convert a manifest of any dialect to the canonical form. Literal keys are not copied."
+    convert.add_argument("file", metavar="FILE", help="manifest of any dialect")
+    convert.add_argument("-o", "--output", metavar="NEW_FILE", help="write to NEW_FILE (default: standard output)")
     _init(manifest)
 
     frameworks = commands.add(
-        "frameworks", "list what the catalogue offers: version, Python, CUDA, GPUs", "", "tensorflow-ddl"
+        "frameworks", "list available frameworks: version, Python, CUDA, GPUs", "", "tensorflow-ddl"
     )
-    frameworks.add_argument("name", metavar="FRAMEWORK", nargs="?", help="default: all of them")
+    frameworks.add_argument("name", metavar="FRAMEWORK", nargs="?", help="show only this one")
 
 
 def add_shell_verbs(commands: Commands) -> None:
     """The tool in a person's shell."""
     completion = commands.add(
         "completion",
-        "print a script that completes commands in your shell",
+        "print a completion script for your shell",
         "bash > ~/.local/share/bash-completion/completions/toolkit",
         "zsh > ~/.zfunc/_toolkit",
         "fish > ~/.config/fish/completions/toolkit.fish",
@@ -44,27 +47,31 @@ def add_shell_verbs(commands: Commands) -> None:
         "words",
         metavar="-- WORD",
         nargs=argparse.REMAINDER,
-        help="print completions of the last WORD instead; the scripts run this",
+        help="print completions of the last WORD instead (used by the scripts)",
     )
 
 
 def _init(manifest: Commands) -> None:
     init = manifest.add(
         "init",
-        "write a first manifest with comments",
+        "create a manifest with comments",
         "",
         "--yes --framework tensorflow-ddl --nodes 2 manifest.yml",
     )
-    init.description = "Write a first manifest with comments. On a terminal it asks for what no option gives."
-    init.add_argument("file", metavar="NEW_FILE", nargs="?", default="manifest.yml", help="default: manifest.yml")
-    init.add_argument("--yes", action="store_true", help="do not ask: use defaults for what no option gives")
+    init.description = "Create a manifest with comments. On a terminal, asks for values not given as options."
+    init.add_argument(
+        "file", metavar="NEW_FILE", nargs="?", default="manifest.yml", help="file to write (default: manifest.yml)"
+    )
+    init.add_argument("--yes", action="store_true", help="do not ask; use the defaults")
     init.add_argument("--name", metavar="NAME", help="name of the training (default: the folder's)")
-    init.add_argument("--framework", metavar="FRAMEWORK", help="default: tensorflow-ddl")
-    init.add_argument("--framework-version", metavar="VERSION", help="default: the newest of the catalogue")
-    init.add_argument("--python", metavar="VERSION", help="default: the newest for that framework")
-    init.add_argument("--command", metavar="COMMAND", help="what ranks run (default: python train.py)")
-    init.add_argument("--compute", metavar="KIND", help="GPUs of a node, such as p100x2, or cpu (default: p100)")
-    init.add_argument("--nodes", metavar="N", type=int, help="number of learners (default: 2)")
+    init.add_argument("--framework", metavar="FRAMEWORK", help="framework (default: tensorflow-ddl)")
+    init.add_argument(
+        "--framework-version", metavar="VERSION", help="its version (default: the newest in the catalogue)"
+    )
+    init.add_argument("--python", metavar="VERSION", help="Python version (default: the newest for that framework)")
+    init.add_argument("--command", metavar="COMMAND", help="command to run on every rank (default: python train.py)")
+    init.add_argument("--compute", metavar="KIND", help="GPUs per node, such as p100x2, or cpu (default: p100)")
+    init.add_argument("--nodes", metavar="N", type=int, help="number of nodes (default: 2)")
     init.add_argument("--endpoint", metavar="URL", help="S3 endpoint, or `embedded` (default)")
-    init.add_argument("--data-bucket", metavar="BUCKET", help="default: NAME-data")
-    init.add_argument("--results-bucket", metavar="BUCKET", help="default: NAME-results")
+    init.add_argument("--data-bucket", metavar="BUCKET", help="bucket with the training data (default: NAME-data)")
+    init.add_argument("--results-bucket", metavar="BUCKET", help="bucket for the results (default: NAME-results)")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from toolkit.cli.command_parser import Commands, Parser, folder_name
 
-_RAW = "keep the colours that programs print (default: escape sequences are shown as \\x1b)"
+_RAW = "keep colours in the output (default: show escape sequences as \\x1b)"
 _ID = "training-9itkb8gw"
 
 
@@ -17,60 +17,66 @@ def add_run_verbs(commands: Commands) -> None:
         "examples/mnist/manifest.yml --cluster clusters/lab-p100.yml --detach",
         "examples/mnist/manifest.yml --dry-run",
     )
-    launch.add_argument("manifest", metavar="MANIFEST")
+    launch.add_argument("manifest", metavar="MANIFEST", help="what to run")
     launch.add_argument(
-        "--code", metavar="FOLDER", type=folder_name, help="the code to submit (default: the manifest's folder)"
+        "--code", metavar="FOLDER", type=folder_name, help="code to submit (default: the manifest's folder)"
     )
     launch.add_argument(
-        "--dry-run", action="store_true", help="print hosts, ranks, mounts and command lines; start nothing"
+        "--dry-run", action="store_true", help="print the plan (hosts, ranks, mounts, command lines) and exit"
     )
     _where(launch, "clusters/local.yml, this machine")
 
-    runs = commands.add("runs", "list the runs that were launched from this machine", "", "--active")
-    runs.add_argument("--active", action="store_true", help="only runs that have not ended")
+    runs = commands.add("runs", "list the runs launched from this machine", "", "--active")
+    runs.add_argument("--active", action="store_true", help="list only runs that have not ended")
 
-    show = commands.add("show", "show what a run did, where, and how it ended", "", _ID)
-    show.add_argument("training_id", metavar="TRAINING_ID", nargs="?", help="default: the newest run")
+    show = commands.add("show", "show a run: commands, hosts, outcome", "", _ID)
+    show.add_argument(
+        "training_id", metavar="TRAINING_ID", nargs="?", help="ID or unique prefix (default: the newest run)"
+    )
 
     logs = commands.add("logs", "print the output of a run's ranks", f"-f {_ID}", f"--rank 0 --since 10m {_ID}")
     _run(logs)
     logs.add_argument("-f", "--follow", action="store_true", help="follow the output until the run ends")
-    logs.add_argument("--rank", metavar="N", type=int, help="only the output of this rank")
+    logs.add_argument("--rank", metavar="N", type=int, help="show only this rank")
     logs.add_argument("--raw", action="store_true", help=_RAW)
-    logs.add_argument("--since", metavar="TIME", help="only newer lines: 10m (ago), or 2026-11-25T20:00")
+    logs.add_argument("--since", metavar="TIME", help="show only lines since a time: 10m (ago), or 2026-11-25T20:00")
 
-    stop = commands.add("stop", "store what a run has written so far, then end it", _ID, f"--force {_ID}")
+    stop = commands.add("stop", "stop a run and store its results so far", _ID, f"--force {_ID}")
     _run(stop)
-    stop.add_argument("--force", action="store_true", help="end it without its agents, where they hang")
+    stop.add_argument(
+        "--force", action="store_true", help="bypass agents that hang; unsaved results stay on the hosts, for `rescue`"
+    )
 
-    retry = commands.add("retry", "launch a run again: same manifest, image and submitted code", _ID)
-    resume = commands.add("resume", "launch a new run from the checkpoints of an earlier one", f"{_ID} --detach")
+    retry = commands.add("retry", "run again with the same manifest, image and submitted code", _ID)
+    resume = commands.add("resume", "start a new run from the checkpoints of an earlier one", f"{_ID} --detach")
     for again in (retry, resume):
         _run(again)
-        _where(again, "where it ran")
+        _where(again, "the run's own")
 
     collect = commands.add("collect", "download, verify and smoke-test a run's model", _ID, f"{_ID} --to models")
     _run(collect)
-    collect.add_argument("--to", metavar="FOLDER", default="models", help="where models go (default: ./models)")
+    collect.add_argument(
+        "--to", metavar="FOLDER", default="models", help="parent folder of the model's folder (default: ./models)"
+    )
 
     _run(commands.add("rescue", "upload results that are still on the hosts", _ID))
 
     clean = commands.add(
-        "clean", "remove what ended runs have left on hosts", "", "--cluster clusters/lab-p100.yml --orphans"
+        "clean", "remove leftovers of ended runs from hosts", "", "--cluster clusters/lab-p100.yml --orphans"
     )
-    clean.add_argument("--cluster", metavar="FILE", help="whose hosts (default: clusters/local.yml, this machine)")
-    clean.add_argument("--orphans", action="store_true", help="also of runs that are not recorded here")
+    clean.add_argument("--cluster", metavar="FILE", help="cluster to clean (default: clusters/local.yml, this machine)")
+    clean.add_argument(
+        "--orphans", action="store_true", help="also remove leftovers of runs that are not recorded here"
+    )
 
 
 def _run(verb: Parser) -> None:
-    verb.add_argument(
-        "training_id", metavar="TRAINING_ID", help="or the first characters of one; `training-` may be left out"
-    )
+    verb.add_argument("training_id", metavar="TRAINING_ID", help="ID or unique prefix, with or without `training-`")
 
 
 def _where(verb: Parser, default: str) -> None:
-    verb.add_argument("--cluster", metavar="FILE", help=f"where to run (default: {default})")
-    verb.add_argument("--wait", action="store_true", help="wait until hosts of the cluster are free")
+    verb.add_argument("--cluster", metavar="FILE", help=f"cluster to run on (default: {default})")
+    verb.add_argument("--wait", action="store_true", help="wait until enough hosts are free")
     verb.add_argument("--detach", action="store_true", help="submit the run and exit")
     verb.add_argument("--raw", action="store_true", help=_RAW)
     verb.add_argument("--id-file", metavar="FILE", help="write the training ID to FILE as soon as it is known")
