@@ -49,23 +49,18 @@ class Engine(ImageStore):
     """The store of such an engine; `given` is every tar that was loaded into it."""
 
     def __init__(self) -> None:
-        super().__init__()
         self.images: dict[str, TinyImage] = {}
         self.given: list[bytes] = []
-        self.api = self
-
-    @property
-    def engine(self) -> Any:
-        return self
+        self.engine: Any = self
 
     def find(self, reference: str) -> StoredImage | None:
         image = self.images.get(reference)
         return image and StoredImage(image.image_id, sum(map(len, image.layers)), ImageConfig({}, (), ()))
 
-    def get_image(self, reference: str) -> Iterator[bytes]:
+    def save(self, reference: str) -> Iterator[bytes]:
         yield self.images[reference].classic(reference)
 
-    def load_image(self, pieces: Iterable[bytes]) -> Iterator[dict[str, str]]:
+    def load(self, pieces: Iterable[bytes]) -> Iterator[dict[str, str]]:
         self.given.append(b"".join(pieces))
         with tarfile.open(fileobj=io.BytesIO(self.given[-1])) as tar:
             files = {member.name: tar.extractfile(member).read() for member in tar}  # type: ignore[union-attr]

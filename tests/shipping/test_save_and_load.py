@@ -114,7 +114,7 @@ def test_an_engine_that_takes_a_file_and_has_no_image_is_an_error(
         other.images |= {name: engine.images[name] for name in names}
         yield {"stream": "Loaded"}
 
-    monkeypatch.setattr(other, "load_image", forgetful)
+    monkeypatch.setattr(other, "load", forgetful)
     with pytest.raises(ToolkitError, match="the engine refused the images of") as caught:
         load(saved, other)
     assert "and has no " in caught.value.evidence
@@ -128,14 +128,14 @@ def test_an_engine_that_ends_with_another_image_is_an_error(saved: Path, monkeyp
         other.images |= {ONE: TinyImage((b"else",)), TWO: TinyImage((b"else",))}
         yield {"stream": "Loaded"}
 
-    monkeypatch.setattr(other, "load_image", swapped)
+    monkeypatch.setattr(other, "load", swapped)
     with pytest.raises(ToolkitError, match=f"the engine has another {ONE} than"):
         load(saved, other)
 
 
 def test_what_the_engine_says_of_its_failure_is_reported(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = Engine()
-    monkeypatch.setattr(other, "load_image", lambda _: iter([{"error": "write /x: no space left on device"}]))
+    monkeypatch.setattr(other, "load", lambda _: iter([{"error": "write /x: no space left on device"}]))
     with pytest.raises(ToolkitError, match="the engine refused the images of") as caught:
         load(saved, other)
     assert "no space left" in caught.value.evidence
@@ -240,7 +240,7 @@ def test_what_fails_half_way_leaves_what_was_there(
         yield engine.images[reference].classic(reference)[:700]
         raise failure
 
-    monkeypatch.setattr(engine, "get_image", broken)
+    monkeypatch.setattr(engine, "save", broken)
     expected = ToolkitError if getattr(failure, "errno", 0) == errno.ENOSPC else type(failure)
     with pytest.raises(expected) as caught:
         save_images([ONE], saved, engine, silent)

@@ -23,7 +23,7 @@ def now() -> str:
 def keep_provenance(recipe: Recipe, built: BuiltImage, started: str, store: ImageStore) -> None:
     """Write the provenance of an image that was built just now to the cache."""
     image = pick(built.reference, engine_images(store))
-    run = BuildRun(str(uuid.uuid4()), started, now(), engine=str(store.engine.version()["Version"]))
+    run = BuildRun(str(uuid.uuid4()), started, now(), engine=store.engine.version())
     text = provenance(image, read_lock(recipe.lock), _distribution(recipe), run)
     write_sbom_files({PROVENANCE: text}, sbom_folder(cache(), image))
 

@@ -11,10 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-import docker.errors
-import requests
-
 from toolkit.child_environment import child_environment
+from toolkit.containers.images_api import EngineFailure
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.labels import STAGE
 from toolkit.image.stages import Stage
@@ -49,11 +47,10 @@ class ClassicBuilder:
         last: deque[str] = deque(maxlen=LAST_LINES)
         step, done, total, made = "sending the context", 0, 0, ""
         report(Progress(stage.reference, step))
-        options = {"network_mode": "none", "rm": True, "forcerm": True, "nocache": True, "decode": True}
         context = tar_stream(stage.entries())
         self._drop_leftovers(stage)
         try:
-            for event in self._store.engine.api.build(fileobj=context, custom_context=True, **options):
+            for event in self._store.engine.build(context):
                 made = event.get("aux", {}).get("ID", made)
                 if "error" in event:
                     raise _build_failed(stage, step, str(event["error"]), last)
@@ -64,7 +61,7 @@ class ClassicBuilder:
                     last.clear()
                 elif text and not text.startswith((" ---> ", "Removing intermediate")):
                     last.extend(text.splitlines())
-        except (docker.errors.APIError, requests.RequestException, OSError) as error:
+        except (EngineFailure, OSError) as error:
             self._drop_leftovers(stage)
             raise _build_failed(stage, step, str(error), last) from error
         except BaseException:
@@ -74,9 +71,7 @@ class ClassicBuilder:
 
     def _drop_leftovers(self, stage: Stage) -> None:
         """What a build that failed or was killed left of this very stage: its context may be gigabytes."""
-        self._store.engine.images.prune(
-            filters={"dangling": True, "label": f"{STAGE}={stage.reference}"},
-        )
+        self._store.engine.prune_dangling(f"{STAGE}={stage.reference}")
 
 
 class BuildKitBuilder:

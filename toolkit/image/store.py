@@ -11,19 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import docker
-import docker.errors
-import requests
-
-from toolkit.containers.engine import engine_unreachable
+from toolkit.containers.images_api import EngineFailure, EngineImages
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.config import ImageConfig
 from toolkit.image.layer import Layer, LayerWriter
 from toolkit.tar.read import PIECE, PieceReader, members
 from toolkit.tar.write import Entry, tar_stream
 
-_TIMEOUT = 600
-"""Seconds without a byte from the engine: committing a layer of some GB is silent for minutes."""
 _USTAR_AT = 257
 """Where a tar's first header says that it is one (POSIX)."""
 _UNKNOWN_ORIGIN = "a layer of the registry's image"
@@ -54,31 +48,18 @@ class ImageStore:
     """The images of the engine on this machine. Making one does nothing; the wire opens on first use."""
 
     def __init__(self) -> None:
-        self._client: docker.DockerClient | None = None
-
-    @property
-    def engine(self) -> docker.DockerClient:
-        """docker-py's client; raises `ToolkitError` (S100) where no engine answers."""
-        if self._client is None:
-            try:
-                client = docker.from_env(timeout=_TIMEOUT)
-                client.ping()
-            except (docker.errors.DockerException, requests.RequestException) as error:
-                raise engine_unreachable(str(error)) from None
-            self._client = client
-        return self._client
+        self.engine = EngineImages()
 
     def find(self, reference: str) -> StoredImage | None:
         """The image, or None where there is none."""
-        try:
-            image = self.engine.images.get(reference)
-        except docker.errors.ImageNotFound:
+        image = self.engine.inspect(reference)
+        if image is None:
             return None
-        diff_ids = tuple(image.attrs["RootFS"].get("Layers") or ())
-        created_by = [str(entry.get("CreatedBy", "")) for entry in reversed(image.history())]
+        diff_ids = tuple(image["RootFS"].get("Layers") or ())
+        created_by = [str(entry.get("CreatedBy", "")) for entry in reversed(self.engine.history(image["Id"]))]
         origins = tuple(created_by) if len(created_by) == len(diff_ids) else (_UNKNOWN_ORIGIN,) * len(diff_ids)
-        config = ImageConfig(image.attrs["Config"] or {}, diff_ids, origins)
-        return StoredImage(str(image.id), int(image.attrs["Size"]), config)
+        config = ImageConfig(image["Config"] or {}, diff_ids, origins)
+        return StoredImage(str(image["Id"]), int(image["Size"]), config)
 
     def get(self, reference: str) -> StoredImage:
         """The image; raises `ToolkitError` (S103) where there is none."""
@@ -91,7 +72,9 @@ class ImageStore:
         """Fetch a base from its registry, by digest, unless it is here."""
         if not self.find(image):
             with _translated_errors(f"{image} could not be pulled"):
-                self.engine.images.pull(image)
+                for event in self.engine.pull(image):
+                    if "error" in event:
+                        raise EngineFailure(str(event["error"]))
 
     def cut(self, image_id: str, roots: Sequence[str], file: Path, origin: str) -> Layer:
         """Write what lies at `roots` in the image as a layer to `file`; raises `ToolkitError` (S103)."""
@@ -99,15 +82,13 @@ class ImageStore:
             writer = LayerWriter(file, origin)
             for root in sorted(roots):
                 writer.add_folders_above(root)
-                pieces, _ = self.engine.api.get_archive(container, root, chunk_size=PIECE)
-                writer.add(PieceReader(pieces), root.strip("/").rpartition("/")[0] + "/")
+                writer.add(PieceReader(self.engine.archive(container, root)), root.strip("/").rpartition("/")[0] + "/")
             return writer.finish()
 
     def copy_layer(self, image: str, target: Path) -> None:
         """Write the tar of an image's one layer to `target`, the very bytes that its diff id is of."""
         with _translated_errors(f"the layer of {image} could not be read"):
-            pieces = self.engine.api.get_image(image, chunk_size=PIECE)
-            for _, _, content in members(PieceReader(pieces)):
+            for _, _, content in members(PieceReader(self.engine.save(image))):
                 # `<id>/layer.tar` up to Engine 24, a blob among others in the OCI layout of later ones.
                 head = content.read(tarfile.BLOCKSIZE) if content else b""
                 if content and head[_USTAR_AT : _USTAR_AT + 5] == b"ustar":
@@ -121,17 +102,16 @@ class ImageStore:
     def exported(self, image: str) -> Iterator[PieceReader]:
         """The image's whole file system as the stream of a tar, while the context lasts."""
         with _translated_errors(f"{image} could not be read"), self._container(image) as container:
-            yield PieceReader(self.engine.api.export(container, chunk_size=PIECE))
+            yield PieceReader(self.engine.export(container))
 
     @contextmanager
     def _container(self, image: str) -> Iterator[str]:
         """A container of the image that never runs, to read from."""
-        container = self.engine.api.create_container(image, ["true"])["Id"]
+        container = self.engine.create_container(image)
         try:
             yield container
         finally:
-            with suppress(docker.errors.NotFound):
-                self.engine.api.remove_container(container, force=True)
+            self.engine.remove_container(container)
 
     def load(self, config: ImageConfig, layers: Sequence[Layer]) -> str:
         """Put the image together from layers that the engine has and `layers` on top of them; the image id.
@@ -141,7 +121,7 @@ class ImageStore:
         """
         with _translated_errors("the engine could not take the image"):
             if not self.find(config.image_id):
-                for _ in self.engine.api.load_image(_archive(config, layers)):
+                for _ in self.engine.load(_archive(config, layers)):
                     pass
             if not self.find(config.image_id):
                 raise ToolkitError(
@@ -155,28 +135,27 @@ class ImageStore:
         """Give the image its name: from now on it is there for everyone."""
         name, _, tag = reference.partition(":")
         with _translated_errors(f"{image_id} could not be named {reference}"):
-            self.engine.api.tag(image_id, name, tag)
+            self.engine.tag(image_id, name, tag)
 
     def names_in(self, namespace: str) -> list[str]:
         """Every name that begins with `namespace`."""
-        return sorted(name for image in self.engine.images.list() for name in image.tags if name.startswith(namespace))
+        names = (name for image in self.engine.each() for name in image.get("RepoTags") or ())
+        return sorted(name for name in names if name.startswith(namespace))
 
     def remove(self, image: str) -> None:
         """Remove a name, or an image that has none; what is not there or in use is left as it is."""
-        with suppress(docker.errors.APIError):
-            self.engine.api.remove_image(image)
+        with suppress(EngineFailure):
+            self.engine.remove(image)
 
 
 @contextmanager
 def _translated_errors(what: str) -> Iterator[None]:
     try:
         yield
-    except (docker.errors.APIError, requests.RequestException, tarfile.TarError) as error:
-        said = str(getattr(error, "explanation", "") or error)
-        full = "no space left" in said
-        raise ToolkitError(
-            Code.IMAGE, what, evidence=said, hint="free some of the engine's disk (docker system df)" if full else ""
-        ) from error
+    except (EngineFailure, tarfile.TarError) as error:
+        full = isinstance(error, EngineFailure) and error.full_disk
+        hint = "free some of the engine's disk (docker system df)" if full else ""
+        raise ToolkitError(Code.IMAGE, what, evidence=str(error), hint=hint) from error
 
 
 def _archive(config: ImageConfig, layers: Sequence[Layer]) -> Iterator[bytes]:

@@ -81,14 +81,14 @@ def engine_images(store: ImageStore) -> tuple[EngineImage, ...]:
             created=datetime.fromtimestamp(int(entry["Created"]), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             labels=entry.get("Labels") or {},
         )
-        for entry in store.engine.api.images()
+        for entry in store.engine.each()
     ]
     return tuple(sorted((image for image in found if image.references or image.ours), key=lambda one: one.reference))
 
 
 def layers(store: ImageStore, image_id: str) -> tuple[LayerSize, ...]:
     """The image's layers from the lowest up; those that hold no files are left out."""
-    history = reversed(store.engine.api.history(image_id))
+    history = reversed(store.engine.history(image_id))
     sizes = (LayerSize(str(entry.get("CreatedBy", "")), int(entry["Size"])) for entry in history)
     return tuple(layer for layer in sizes if layer.size)
 

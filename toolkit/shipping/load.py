@@ -9,10 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, TypeVar
 
-import docker.errors
-import requests
 from pydantic import BaseModel, Field, ValidationError
 
+from toolkit.containers.images_api import EngineFailure
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.store import ImageStore
 from toolkit.progress import Progress, Report
@@ -144,11 +143,11 @@ def _send(archive: Archive, images: Sequence[ShippedImage], store: ImageStore, r
             yield piece
 
     try:
-        for event in store.engine.api.load_image(counted()):
+        for event in store.engine.load(counted()):
             if "error" in event:
                 raise _refused(archive, str(event["error"]))
-    except (docker.errors.APIError, requests.RequestException) as error:
-        raise _refused(archive, str(getattr(error, "explanation", None) or error)) from error
+    except EngineFailure as error:
+        raise _refused(archive, str(error)) from error
 
 
 def _layout(archive: Archive, images: Sequence[ShippedImage], blobs: Sequence[str]) -> Iterator[bytes]:

@@ -7,11 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
-import docker.errors
-import requests
-
+from toolkit.containers.images_api import EngineFailure, Event
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.labels import INPUTS_SHA256, VERSION
 from toolkit.image.store import ImageStore
@@ -80,9 +77,9 @@ def push(reference: str, address: Address, store: ImageStore, report: Report) ->
     image, there = store.get(reference), store.find(str(address))
     digest = ""
     with _translated_errors(address):
-        store.engine.api.tag(image.image_id, address.repository, address.tag)
+        store.engine.tag(image.image_id, address.repository, address.tag)
     try:
-        start = partial(store.engine.api.push, address.repository, address.tag, stream=True, decode=True)
+        start = partial(store.engine.push, address.repository, address.tag)
         for event in _transfer(start, address, "pushing", report):
             digest = str(event.get("aux", {}).get("Digest", digest))
     finally:
@@ -90,7 +87,7 @@ def push(reference: str, address: Address, store: ImageStore, report: Report) ->
         if there is None:
             store.remove(str(address))
         elif there.image_id != image.image_id:
-            store.engine.api.tag(there.image_id, address.repository, address.tag)
+            store.engine.tag(there.image_id, address.repository, address.tag)
     return Pushed(address, digest, image.image_id)
 
 
@@ -101,7 +98,7 @@ def pull(address: Address, store: ImageStore, report: Report) -> Pulled:
     image than the one that has its name here; then the name is as it was.
     """
     before = store.find(str(address))
-    start = partial(store.engine.api.pull, address.repository, address.tag, stream=True, decode=True)
+    start = partial(store.engine.pull, address.repository, address.tag)
     for _ in _transfer(start, address, "pulling", report):
         pass
     image = store.get(str(address))
@@ -114,7 +111,7 @@ def pull(address: Address, store: ImageStore, report: Report) -> Pulled:
         if before is None:
             store.remove(str(address))
         else:
-            store.engine.api.tag(before.image_id, address.repository, address.tag)
+            store.engine.tag(before.image_id, address.repository, address.tag)
         raise
     if reference and not here:
         store.tag(image.image_id, reference)
@@ -200,9 +197,7 @@ _REASONS: tuple[tuple[tuple[str, ...], Code, str, str], ...] = (
 )
 
 
-def _transfer(
-    start: Callable[[], Iterator[dict[str, Any]]], address: Address, stage: str, report: Report
-) -> Iterator[dict[str, Any]]:
+def _transfer(start: Callable[[], Iterator[Event]], address: Address, stage: str, report: Report) -> Iterator[Event]:
     """The engine's events as bytes over all layers; raises `ToolkitError` for the one that is an error."""
     layers: dict[str, tuple[int, int]] = {}
     report(Progress(stage, str(address)))
@@ -222,8 +217,8 @@ def _transfer(
 def _translated_errors(address: Address) -> Iterator[None]:
     try:
         yield
-    except (docker.errors.DockerException, requests.RequestException) as error:
-        raise registry_error(address, str(getattr(error, "explanation", None) or error)) from error
+    except EngineFailure as error:
+        raise registry_error(address, str(error)) from error
 
 
 def _other(address: Address, evidence: str) -> ToolkitError:

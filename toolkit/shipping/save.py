@@ -8,9 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import docker.errors
-import requests
-
+from toolkit.containers.images_api import EngineFailure
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.store import ImageStore
 from toolkit.progress import Progress, Report
@@ -103,6 +101,6 @@ def _take(reference: str, spool: Spool, store: ImageStore, report: Report) -> Oc
 
     report(Progress("saving", reference, 0, size, "bytes"))
     try:
-        return spool.take(reference, counted(store.engine.api.get_image(reference)))
-    except (docker.errors.APIError, requests.RequestException) as error:
+        return spool.take(reference, counted(store.engine.save(reference)))
+    except EngineFailure as error:
         raise ToolkitError(Code.IMAGE, f"the engine could not save {reference}", evidence=str(error)) from error

@@ -98,20 +98,8 @@ class Store(ImageStore):
     """This machine's images, saved in the form of `form`."""
 
     def __init__(self, *images: Image, form: str = "20") -> None:
-        super().__init__()
+        self.engine: Any = self
         self._all, self.form, self.saved = images, form, 0
-
-    @property
-    def engine(self) -> Any:
-        return self
-
-    @property
-    def api(self) -> Any:
-        return self
-
-    @property
-    def images(self) -> Any:
-        return self
 
     def _image(self, reference: str) -> Image:
         return next(image for image in self._all if reference in (image.name, image.image_id))
@@ -121,31 +109,16 @@ class Store(ImageStore):
         config = ImageConfig({}, tuple(image.diff_ids), ("made",) * len(image.layers))
         return StoredImage(image.image_id, sum(map(len, image.layers)), config)
 
-    def get_image(self, reference: str, chunk_size: int) -> Iterator[bytes]:
-        """docker-py's."""
+    def save(self, reference: str) -> Iterator[bytes]:
         self.saved += 1
         data = self._image(reference).saved(self.form)
         yield from (data[start : start + 700] for start in range(0, len(data), 700))
 
-    def get(self, reference: str) -> Any:
-        """The store's, and docker-py's: an image, with both their attributes."""
-        return _Both(super().get(reference), self._image(reference))
-
-
-@dataclass(frozen=True)
-class _Both:
-    stored: StoredImage
-    image: Image
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.stored, name)
-
-    @property
-    def attrs(self) -> dict[str, Any]:
+    def inspect(self, reference: str) -> dict[str, Any]:
         return {"RepoDigests": []}
 
-    def history(self) -> list[dict[str, Any]]:
-        return [{"Size": len(layer)} for layer in reversed(self.image.layers)]
+    def history(self, reference: str) -> list[dict[str, Any]]:
+        return [{"Size": len(layer)} for layer in reversed(self._image(reference).layers)]
 
 
 @dataclass

@@ -155,7 +155,7 @@ def test_an_engine_that_saves_half_an_image_gives_no_one_anything(world: Any, cu
     image, host = world.image("x:1", (BASE, TOP)), world.host("h")
 
     class Half(world.store):  # type: ignore[misc]
-        def get_image(self, reference: str, chunk_size: int) -> Any:
+        def save(self, reference: str) -> Any:
             yield image.saved("20")[:cut]
 
     with pytest.raises(ToolkitError, match=r"did not save .* whole"):

@@ -6,15 +6,12 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import docker.errors
-import requests
-
+from toolkit.containers.images_api import EngineFailure
 from toolkit.errors import Code, ToolkitError
 from toolkit.hosts.ssh import errors as ssh_errors
 from toolkit.image.store import ImageStore
 from toolkit.progress import Progress, Report
 from toolkit.shipping.hosts.layer_filter import Cut, compressed
-from toolkit.tar.read import PIECE
 
 
 @dataclass(frozen=True)
@@ -50,29 +47,28 @@ class Outgoing:
 
     def _saved(self) -> Iterator[bytes]:
         try:
-            yield from self.store.engine.api.get_image(self.image_id, chunk_size=PIECE)
-        except (docker.errors.APIError, requests.RequestException) as error:
-            said = str(getattr(error, "explanation", "") or error)
+            yield from self.store.engine.save(self.image_id)
+        except EngineFailure as error:
             raise ToolkitError(
                 Code.IMAGE,
                 f"this machine's engine could not save {self.reference}",
-                evidence=said,
-                hint="free some of its disk (docker system df)" if "no space left" in said else "see the engine's log",
+                evidence=str(error),
+                hint="free some of its disk (docker system df)" if error.full_disk else "see the engine's log",
             ) from None
 
 
 def outgoing(image_id: str, reference: str, store: ImageStore, stop: threading.Event) -> Outgoing:
     """Look the image up; raises `ToolkitError` (S103) where it is not on this machine."""
     image = store.get(image_id)
-    attributes = store.engine.images.get(image.image_id)
-    from_history = [int(entry.get("Size", 0)) for entry in reversed(attributes.history())]
+    attributes = store.engine.inspect(image.image_id) or {}
+    from_history = [int(entry.get("Size", 0)) for entry in reversed(store.engine.history(image.image_id))]
     diff_ids = image.config.diff_ids
     return Outgoing(
         image.image_id,
         reference,
         diff_ids,
         _sizes(from_history, len(diff_ids), image.size),
-        tuple(attributes.attrs.get("RepoDigests") or ()),
+        tuple(attributes.get("RepoDigests") or ()),
         store,
         stop,
     )
