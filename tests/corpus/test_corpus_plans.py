@@ -26,6 +26,7 @@ from toolkit.run.plan.environment import run_environment
 from toolkit.run.plan.learner_command import learner_argv
 from toolkit.run.plan.make_plan import make_plan
 from toolkit.run.plan.run_plan import RunImage, RunPlan, Seat
+from toolkit.runtimes.docker import Docker
 
 HERE = Path(__file__).parent
 FILES = sorted(HERE.glob("*.yml"))
@@ -136,7 +137,7 @@ def test_every_process_finds_its_data_its_results_and_how_many_there_are(file: P
     assert seen["RESULT_DIR"] == f"/mnt/results/{bucket}/training-abcd2345"
     assert (seen["NUM_LEARNERS"], seen["GPU_COUNT"]) == (str(compute.nodes), str(compute.gpus_per_node))
     for learner in plan.learners:
-        assert f"LEARNER_ID={learner.number}" in " ".join(learner_argv(plan, learner, "volume"))
+        assert f"LEARNER_ID={learner.number}" in " ".join(learner_argv(Docker(), plan, learner, "volume"))
 
 
 def test_there_are_as_many_as_were_promised_and_each_has_its_plan() -> None:

@@ -99,7 +99,7 @@ class Cluster:
         access: how the hosts are reached.
         network: the CIDR that MPI and NCCL shall use, such as `10.0.0.0/16`.
         operator: the address under which the hosts reach the machine that the tool runs on; may be empty.
-        container_engine: `docker` or `podman`.
+        container_engine: a name of `toolkit.runtimes.registry.RUNTIMES`, such as `docker`.
         scratch: a folder on each host, for which the doctor looks whether it has room; runs keep nothing there. May be
             empty.
         registry: where hosts pull images from, `host:port/name`; may be empty.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -12,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from toolkit.cluster.jump import parse_hop
 from toolkit.cluster.model import DEFAULT_BINDING, DEFAULT_PROCESSES, Binding
 from toolkit.cluster.ranges import expand
+from toolkit.runtimes.registry import RUNTIMES
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@\\-]*\$?")
@@ -106,6 +108,18 @@ def _registry(text: str) -> str:
     return text
 
 
+def _runtime(name: str) -> str:
+    if name not in RUNTIMES:
+        raise ValueError(f"input should be {_one_of(RUNTIMES)}")
+    return name
+
+
+def _one_of(names: Iterable[str]) -> str:
+    """`'a', 'b' or 'c'`, as pydantic has it."""
+    *others, last = (repr(name) for name in names)
+    return f"{', '.join(others)} or {last}" if others else last
+
+
 def _gpu(value: Any) -> Any:
     if value == "none":
         return None
@@ -179,7 +193,7 @@ class SshFile(_Section):
     jump: Annotated[str, AfterValidator(_jump)] = ""
     network: Annotated[str, AfterValidator(_network)]
     operator: Annotated[str, AfterValidator(_ip_address)] = ""
-    container_engine: Literal["docker", "podman"]
+    container_engine: Annotated[str, AfterValidator(_runtime)]
     scratch: Annotated[str, AfterValidator(_absolute)] = ""
     registry: Annotated[str, AfterValidator(_registry)] = ""
     gpu: _Gpu

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from toolkit.cluster.model import Cluster
-from toolkit.containers import docker_commands
 from toolkit.containers.engine import LOCAL, Engine
 from toolkit.errors import ToolkitError
 from toolkit.hosts.cluster_hosts import Hosts
@@ -18,6 +17,7 @@ from toolkit.run.plan.training_id import run_of_label
 from toolkit.run.records.reconcile import refreshed
 from toolkit.run.records.record import Record
 from toolkit.run.records.record_store import Records
+from toolkit.runtimes.specs import NOUNS, Noun
 from toolkit.storage.store_server import store_container
 
 
@@ -70,13 +70,13 @@ def _engines(cluster: Cluster) -> Iterator[tuple[Engine, ...]]:
 def _labels_on(engine: Engine) -> list[str]:
     """The labels of all that runs and commands have here."""
     found: set[str] = set()
-    for noun in _NOUNS:
-        found.update(engine.run(docker_commands.runs_of(noun)).output.splitlines())
+    for noun in NOUNS:
+        found.update(engine.run(engine.runtime.runs_of(noun)).output.splitlines())
     return sorted(found - {""})
 
 
-_NOUNS = ("container", "volume", "network")
-_Things = dict[str, list[str]]
+_LISTED: tuple[Noun, ...] = ("container", "volume", "network")
+_Things = dict[Noun, list[str]]
 
 
 class _Cleaning:
@@ -168,7 +168,7 @@ class _Cleaning:
         self.kept += [Found(engine.host, run, f"{noun} {name}, {why}") for noun in things for name in things[noun]]
 
     def _remove(self, engine: Engine, run: str, things: _Things) -> None:
-        for noun in ("container", "network", "volume"):
+        for noun in NOUNS:
             for name in things.get(noun, ()):
                 gone = engine.remove(noun, name)
                 (self.removed if gone else self.failed).append(Found(engine.host, run, f"{noun} {name}"))
@@ -176,10 +176,12 @@ class _Cleaning:
 
 def _things(engine: Engine, label: str) -> _Things:
     """What carries the label, by its noun. Raises `ToolkitError` where the engine does not answer."""
-    return {noun: engine.run(docker_commands.list_of_run(noun, label)).output.split() for noun in _NOUNS}
+    return {noun: engine.names(noun, label, check=True) for noun in _LISTED}
 
 
 def _is_at_work(engine: Engine, container: str) -> bool:
     """Whether it runs, or may be about to: one that was made a moment ago is no one's remains."""
-    result = engine.run(docker_commands.status_of(container), check=False)
-    return result.ok and result.output.strip() not in ("exited", "dead")
+    try:
+        return engine.status(container) not in ("", "exited", "dead")
+    except ToolkitError:
+        return False

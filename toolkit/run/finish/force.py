@@ -11,7 +11,6 @@ from dataclasses import replace
 
 from toolkit.agent.end_reasons import Reason
 from toolkit.agent.lifecycle import buckets_container
-from toolkit.containers import docker_commands
 from toolkit.containers.engine import Engine
 from toolkit.errors import Code, ToolkitError
 from toolkit.leases.client import release_run
@@ -20,6 +19,7 @@ from toolkit.run.plan.run_plan import volume_of
 from toolkit.run.plan.training_id import TrainingId
 from toolkit.run.records.record import Record, State
 from toolkit.run.records.record_store import Records
+from toolkit.runtimes.specs import Noun
 from toolkit.storage.sidecar import AGENT_PROGRAM
 
 _UNMOUNT_SECONDS = 30
@@ -55,12 +55,12 @@ def force_stop(record: Record, records: Records, who: str, report: Callable[[str
 
 def _end_on(engine: Engine, run: TrainingId, report: Callable[[str], None]) -> list[str]:
     """End what the run has on one host, the volume aside; what could not be removed. Raises `ToolkitError`."""
-    containers = engine.run(docker_commands.list_of_run("container", run)).output.split()
+    containers = engine.names("container", run, check=True)
     buckets = buckets_container(run)
     left = []
     for name in sorted(containers, key=lambda one: one == buckets):  # its mounts go when nobody uses them any more
         if name == buckets:
-            unmount = docker_commands.execute(name, (*AGENT_PROGRAM, "unmount"))
+            unmount = engine.runtime.execute(name, (*AGENT_PROGRAM, "unmount"))
             engine.run(unmount, check=False, timeout=_UNMOUNT_SECONDS)
         left += _removed(engine, "container", name, report)
     for name in engine.names("network", run):
@@ -71,7 +71,7 @@ def _end_on(engine: Engine, run: TrainingId, report: Callable[[str], None]) -> l
     return left
 
 
-def _removed(engine: Engine, noun: str, name: str, report: Callable[[str], None]) -> list[str]:
+def _removed(engine: Engine, noun: Noun, name: str, report: Callable[[str], None]) -> list[str]:
     if engine.remove(noun, name):
         report(f"{engine.host}: removed: {noun} {name}")
         return []

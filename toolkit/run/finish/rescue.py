@@ -13,7 +13,6 @@ from toolkit.agent.lifecycle import buckets_container
 from toolkit.agent.paths import CONTROL_FOLDER, RECORD
 from toolkit.agent.signed import signed
 from toolkit.cluster.model import Cluster
-from toolkit.containers import docker_commands
 from toolkit.containers.engine import Engine
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.tool_images import buckets_recipe
@@ -114,7 +113,7 @@ def _digests(store: Store, record: Record, tell: Callable[[str], None]) -> dict[
 
 def _volume(engine: Engine, run: TrainingId) -> str:
     """The run's volume on a host; empty where there is none. An engine that is away may hold one: that raises."""
-    volumes = engine.run(docker_commands.list_of_run("volume", run)).output.split()
+    volumes = engine.names("volume", run, check=True)
     return volume_of(run) if volume_of(run) in volumes else ""
 
 

@@ -173,7 +173,6 @@ class Boarding:
                 store,
                 list(engines.values()),
                 report,
-                program=self._cluster.container_engine,
                 registry=self._cluster.registry,
                 relay_image=side_image,
                 addresses=addresses,

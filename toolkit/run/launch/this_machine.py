@@ -9,7 +9,6 @@ import time
 from types import TracebackType
 from typing import Self
 
-from toolkit.containers import docker_commands
 from toolkit.containers.engine import LOCAL, Engine
 from toolkit.doctor.fact_script import CORES
 from toolkit.doctor.parse_cores import cores_of
@@ -40,8 +39,8 @@ class Turn:
     def look(self, engine: Engine = LOCAL) -> Machine:
         """This machine, once it is our turn. Raises `ToolkitError` (S100) where no engine answers."""
         self._wait()
-        said = engine.run(docker_commands.describe_engine()).output.splitlines()
-        used = engine.run(docker_commands.cpus_in_use()).output
+        said = engine.run(engine.runtime.describe()).output.splitlines()
+        used = engine.run(engine.runtime.cpus_in_use()).output
         return machine_of(look_at_cores(engine).cores, engine_facts(said), platform.release(), used)
 
     def _wait(self) -> None:

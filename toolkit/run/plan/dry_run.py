@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from toolkit.agent.paths import HOST
-from toolkit.containers import docker_commands
-from toolkit.containers.docker_commands import Argv
 from toolkit.manifest.units import shown_duration, shown_size
 from toolkit.plural import counted
 from toolkit.run.launch.agent_container import agent_argv, folder_of
@@ -19,6 +17,9 @@ from toolkit.run.plan.environment import run_environment
 from toolkit.run.plan.learner_command import learner_argv
 from toolkit.run.plan.mpirun import mpirun_argv, single_argv
 from toolkit.run.plan.run_plan import CODE_FOLDER, Export, HostFolder, Learner, RunPlan, Step, where_it_runs
+from toolkit.runtimes.registry import runtime_named
+from toolkit.runtimes.runtime import ContainerRuntime
+from toolkit.runtimes.specs import Argv
 from toolkit.storage.results_folder import planned_commands
 from toolkit.storage.sidecar import Mount, buckets_argv
 
@@ -58,17 +59,18 @@ def fact_lines(plan: RunPlan) -> Iterator[tuple[str, str]]:
 
 def host_commands(plan: RunPlan) -> dict[str, list[Argv]]:
     """The engine's command lines on each host, in their order."""
-    made = {}
+    made, runtime = {}, runtime_named(plan.cluster.container_engine)
     for host in plan.hosts:
-        lines = [_agent(plan, host), *_results(plan), _buckets(plan)]
+        lines = [_agent(runtime, plan, host), *_results(runtime, plan), _buckets(runtime, plan)]
         if isinstance(plan.data, Export):
             export = (plan.data.server, plan.data.path)
-            lines.append(docker_commands.create_export_volume(plan.export_volume, plan.training_id, *export))
-        lines += [_fetch(plan, mount) for mount in plan.mounts if mount.copied]
+            lines.append(runtime.create_export_volume(plan.export_volume, plan.training_id, *export))
+        lines += [_fetch(runtime, plan, mount) for mount in plan.mounts if mount.copied]
         if not plan.on_hosts:
-            lines.append(docker_commands.create_network(plan.network, plan.training_id))
+            lines.append(runtime.create_network(plan.network, plan.training_id))
         learners = [learner for learner in plan.learners if learner.seat.host == host]
-        lines += [learner_argv(plan, learner, VOLUME, LEASE if plan.on_hosts else "") for learner in reversed(learners)]
+        lease = LEASE if plan.on_hosts else ""
+        lines += [learner_argv(runtime, plan, learner, VOLUME, lease) for learner in reversed(learners)]
         made[host or THIS_MACHINE] = lines
     return made
 
@@ -79,27 +81,27 @@ def step_commands(plan: RunPlan) -> list[tuple[Step, Argv]]:
     return [(step, mpirun_argv(plan, step, subnet) if step.parallel else single_argv(step)) for step in plan.steps]
 
 
-def _agent(plan: RunPlan, host: str) -> Argv:
+def _agent(runtime: ContainerRuntime, plan: RunPlan, host: str) -> Argv:
     names = (plan.training_id, plan.side_image, plan.volume)
     lease = LEASE if plan.on_hosts else ""
-    return agent_argv(*names, VOLUMES, SOCKET, lease, plan.cpus_on(host))
+    return agent_argv(runtime, *names, VOLUMES, SOCKET, lease, plan.cpus_on(host))
 
 
-def _results(plan: RunPlan) -> list[Argv]:
+def _results(runtime: ContainerRuntime, plan: RunPlan) -> list[Argv]:
     """What serves results that are a folder."""
     if plan.results_folder is None:
         return []
     volume = folder_of(VOLUMES, plan.volume)
-    return planned_commands(plan.results_folder, plan.training_id, plan.side_image, volume)
+    return planned_commands(runtime, plan.results_folder, plan.training_id, plan.side_image, volume)
 
 
-def _buckets(plan: RunPlan) -> Argv:
+def _buckets(runtime: ContainerRuntime, plan: RunPlan) -> Argv:
     names = (plan.side_container, plan.training_id, plan.side_image)
-    return buckets_argv(*names, folder_of(VOLUMES, plan.volume), plan.results_mount)
+    return buckets_argv(runtime, *names, folder_of(VOLUMES, plan.volume), plan.results_mount)
 
 
-def _fetch(plan: RunPlan, mount: Mount) -> Argv:
-    return docker_commands.execute(plan.side_container, ("rclone", "copy", mount.filesystem, f"{HOST}/{mount.folder}"))
+def _fetch(runtime: ContainerRuntime, plan: RunPlan, mount: Mount) -> Argv:
+    return runtime.execute(plan.side_container, ("rclone", "copy", mount.filesystem, f"{HOST}/{mount.folder}"))
 
 
 def ranks_of(learner: Learner) -> str:

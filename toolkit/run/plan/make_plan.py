@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from toolkit.cluster.model import Cluster
-from toolkit.containers.limits import Limits
 from toolkit.manifest.model import BucketReference, DataReference, FolderReference, Manifest
 from toolkit.manifest.results import bucket_name
 from toolkit.run.plan.run_plan import (
@@ -23,6 +22,7 @@ from toolkit.run.plan.run_plan import (
     Step,
 )
 from toolkit.run.plan.training_id import TrainingId
+from toolkit.runtimes.specs import Limits
 from toolkit.storage.sidecar import Mount
 
 

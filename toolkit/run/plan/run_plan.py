@@ -7,13 +7,13 @@ from pathlib import PurePosixPath
 
 from toolkit.agent.lifecycle import buckets_container
 from toolkit.cluster.model import NO_GPU, Cluster
-from toolkit.containers.limits import NO_LIMITS, Limits
 from toolkit.manifest.compute import split
 from toolkit.manifest.model import Ranks
 from toolkit.manifest.results import ServedFolder
 from toolkit.plural import counted
 from toolkit.run.plan.mounts import learner_mounts, results_mount
 from toolkit.run.plan.training_id import TrainingId
+from toolkit.runtimes.specs import NO_LIMITS, Limits
 from toolkit.storage.sidecar import Mount
 
 SSH_PORT = 2222
