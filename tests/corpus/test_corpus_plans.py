@@ -25,7 +25,7 @@ from toolkit.run.plan.dry_run import step_commands
 from toolkit.run.plan.environment import run_environment
 from toolkit.run.plan.learner_command import learner_argv
 from toolkit.run.plan.make_plan import make_plan
-from toolkit.run.plan.run_plan import RunImage, RunPlan, Seat
+from toolkit.run.plan.run_plan import Placement, RunImage, RunPlan
 from toolkit.runtimes.docker import Docker
 
 HERE = Path(__file__).parent
@@ -49,8 +49,8 @@ def plan_of(manifest: Manifest, folder: Path) -> RunPlan:
     cluster = read_cluster(file)
     hosts_taken = pick_hosts(cluster, compute.kind, compute.ranks_per_node, compute.nodes)
     gpus = tuple(f"GPU{number}" for number in range(compute.gpus_per_node))
-    seats = [Seat(host.name, host.address, gpus=gpus) for host in hosts_taken]
-    return make_plan(manifest, cluster, RunImage("i", "sha256:i", ()), "buckets", "training-abcd2345", seats)
+    placements = [Placement(host.name, host.address, gpus=gpus) for host in hosts_taken]
+    return make_plan(manifest, cluster, RunImage("i", "sha256:i", ()), "buckets", "training-abcd2345", placements)
 
 
 def as_plan_file(found: ReadManifest, plan: RunPlan) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from toolkit.run.plan.learner_command import data_binds, learner_argv
 from toolkit.run.plan.make_plan import make_plan
 from toolkit.run.plan.mounts import learner_mounts
 from toolkit.run.plan.mpirun import hostfile, mpirun_argv, single_argv
-from toolkit.run.plan.run_plan import Export, HostFolder, RunImage, RunPlan, Seat
+from toolkit.run.plan.run_plan import Export, HostFolder, Placement, RunImage, RunPlan
 from toolkit.run.plan.run_plan import Step as PlannedStep
 from toolkit.run.plan.training_id import new_training_id
 from toolkit.runtimes.docker import Docker
@@ -324,5 +324,7 @@ def test_a_number_of_things_is_said_in_words() -> None:
 @pytest.mark.parametrize(("given", "said"), [(((), ()), None), ((("a",), ("b",)), "1"), ((("a", "b"), ("c",)), "1")])
 def test_ranks_know_how_many_gpus_their_learner_was_given(given: tuple[tuple[str, ...], ...], said: str | None) -> None:
     plan = plan_for()
-    learners = [replace(one, seat=Seat("h", gpus=gpus)) for one, gpus in zip(plan.learners, given, strict=True)]
+    learners = [
+        replace(one, placement=Placement("h", gpus=gpus)) for one, gpus in zip(plan.learners, given, strict=True)
+    ]
     assert run_environment(replace(plan, learners=tuple(learners))).get("TOOLKIT_GPUS") == said

@@ -19,7 +19,7 @@ from toolkit.run.launch.deployment import Stage
 from toolkit.run.plan.dry_run import host_commands
 from toolkit.run.plan.job_specs import jobs_of
 from toolkit.run.plan.make_plan import make_plan
-from toolkit.run.plan.run_plan import RunImage, RunPlan, Seat
+from toolkit.run.plan.run_plan import Placement, RunImage, RunPlan
 from toolkit.run.plan.training_id import TrainingId
 from toolkit.run.records.record import Record, State
 from toolkit.runtimes.registry import RUNTIMES, runtime_named
@@ -57,8 +57,8 @@ def cluster(tmp_path: Path) -> Cluster:
 @pytest.fixture
 def plan(cluster: Cluster) -> RunPlan:
     manifest = replace(read_manifest(house() / "examples" / "mnist" / "manifest.yml"), compute=Compute("cpux1", 2))
-    seats = [Seat("box-1", "10.0.0.1"), Seat("box-2", "10.0.0.2")]
-    return make_plan(manifest, cluster, RunImage("tensorflow:1", "sha256:abc", ()), "buckets:1", RUN, seats)
+    placements = [Placement("box-1", "10.0.0.1"), Placement("box-2", "10.0.0.2")]
+    return make_plan(manifest, cluster, RunImage("tensorflow:1", "sha256:abc", ()), "buckets:1", RUN, placements)
 
 
 def access() -> dict[str, Access]:

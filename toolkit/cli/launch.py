@@ -32,7 +32,7 @@ from toolkit.run.launch.this_machine import Turn
 from toolkit.run.plan.binding import Machine, bind_here
 from toolkit.run.plan.code_secrets import known_to
 from toolkit.run.plan.make_plan import make_plan
-from toolkit.run.plan.run_plan import RunImage, Seat
+from toolkit.run.plan.run_plan import Placement, RunImage
 from toolkit.run.plan.source_files import SubmittedCode, read_code, read_submitted
 from toolkit.run.plan.training_id import TrainingId, new_training_id
 from toolkit.run.records.record import Record
@@ -154,8 +154,8 @@ def ready(order: Order, training_id: TrainingId, *, wait: bool) -> Iterator[Requ
     rest = (order.manifest_file, order.code, home(), house() / "templates")
     if cluster.engine == "local":
         with Turn() as turn:
-            seats_here = here(turn.look, cluster, manifest.compute)
-            plan = make_plan(manifest, cluster, order.image, order.side_image, training_id, seats_here)
+            placements_here = here(turn.look, cluster, manifest.compute)
+            plan = make_plan(manifest, cluster, order.image, order.side_image, training_id, placements_here)
             yield Request(manifest, plan, *rest, cluster_file=order.cluster_file, confirm=turn.end)
         return
     from toolkit.run.launch.ssh_allocation import Boarding
@@ -165,8 +165,8 @@ def ready(order: Order, training_id: TrainingId, *, wait: bool) -> Iterator[Requ
             boarded = boarding.go_aboard(order.image, order.side_image, report, wait=wait)
         for note in boarded.notes:
             console.print(note, style="yellow", soft_wrap=True)
-        seats = (boarded.seats, boarded.ssh_port, boarded.master_port)
-        plan = make_plan(manifest, cluster, order.image, order.side_image, training_id, *seats)
+        placements = (boarded.placements, boarded.ssh_port, boarded.master_port)
+        plan = make_plan(manifest, cluster, order.image, order.side_image, training_id, *placements)
         yield Request(
             manifest,
             plan,
@@ -179,12 +179,12 @@ def ready(order: Order, training_id: TrainingId, *, wait: bool) -> Iterator[Requ
         )
 
 
-def here(look_at: Callable[[], Machine], cluster: Cluster, compute: Compute) -> tuple[Seat, ...]:
-    """The learners' seats on this machine, which is looked at where their ranks are to be bound."""
+def here(look_at: Callable[[], Machine], cluster: Cluster, compute: Compute) -> tuple[Placement, ...]:
+    """The learners' placements on this machine, which is looked at where their ranks are to be bound."""
     if cluster.binding == UNBOUND:
         return ()
     cpus = bind_here(look_at(), compute.nodes, compute.ranks_per_node, compute.cpus)
-    return tuple(Seat(cpus=one) for one in cpus)
+    return tuple(Placement(cpus=one) for one in cpus)
 
 
 def run_image(recipe: Recipe, reference: str, image: StoredImage) -> RunImage:

@@ -24,7 +24,7 @@ from toolkit.paths import house
 from toolkit.run.launch.this_machine import look_at_cores
 from toolkit.run.plan.dry_run import CPUS, fact_lines, host_commands, step_commands
 from toolkit.run.plan.make_plan import make_plan
-from toolkit.run.plan.run_plan import RankCpus, RunImage, RunPlan, Seat
+from toolkit.run.plan.run_plan import Placement, RankCpus, RunImage, RunPlan
 from toolkit.run.plan.source_files import SubmittedCode
 from toolkit.run.plan.training_id import new_training_id
 
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     reference = read_inputs(recipe).reference
     image, note = _image(recipe, reference)
     side_image = read_inputs(buckets_recipe()).reference
-    plan = make_plan(manifest, cluster, image, side_image, new_training_id(), _seats(cluster, manifest))
+    plan = make_plan(manifest, cluster, image, side_image, new_training_id(), _placements(cluster, manifest))
     facts = [("image", f"{reference}{f'  ({note})' if note else ''}"), *code.lines()]
     if arguments.json:
         print_json(_facts(plan, facts) | _code_facts(code))
@@ -66,7 +66,7 @@ def _unbuilt(recipe: Recipe, reference: str) -> RunImage:
     return RunImage(reference, reference, (), open_mpi_of(recipe))
 
 
-def _seats(cluster: Cluster, manifest: Manifest) -> tuple[Seat, ...]:
+def _placements(cluster: Cluster, manifest: Manifest) -> tuple[Placement, ...]:
     """The first hosts of the file that fit; which of them are free, and their addresses, only a launch asks."""
     compute = manifest.compute
     if cluster.engine == "local":
@@ -75,7 +75,7 @@ def _seats(cluster: Cluster, manifest: Manifest) -> tuple[Seat, ...]:
     count = 0 if cluster.gpu == NO_GPU else compute.gpus_per_node
     gpus = tuple(f"GPU{number}" for number in range(count))
     cpus = RankCpus(() if cluster.binding == UNBOUND else (CPUS,) * compute.ranks_per_node)
-    return tuple(Seat(host.name, host.address or host.name, gpus=gpus, cpus=cpus) for host in hosts)
+    return tuple(Placement(host.name, host.address or host.name, gpus=gpus, cpus=cpus) for host in hosts)
 
 
 def _lines(plan: RunPlan, facts: list[tuple[str, str]]) -> Iterator[str]:
@@ -107,9 +107,9 @@ def _facts(plan: RunPlan, facts: list[tuple[str, str]]) -> dict[str, object]:
             {
                 "number": one.number,
                 "hostname": one.hostname,
-                "host": one.seat.host,
+                "host": one.placement.host,
                 "ranks": list(one.ranks),
-                "cpus": list(one.seat.cpus.lists),
+                "cpus": list(one.placement.cpus.lists),
             }
             for one in plan.learners
         ],

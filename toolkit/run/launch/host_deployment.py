@@ -34,7 +34,7 @@ class HostStage:
 
     def start_agent(self) -> None:
         """Start what sees the run through here, which takes everything away where it gets no start signal."""
-        self._volume = self._agent.start(self._lease, self._plan.cpus_on(self.learners[0].seat.host))
+        self._volume = self._agent.start(self._lease, self._plan.cpus_on(self.learners[0].placement.host))
 
     def heartbeat(self) -> str:
         """Tell the agent that the operator lives; who wants the run to stop, if anyone does."""

@@ -203,7 +203,7 @@ def first_record(request: Request) -> Record:
         compute=plan.compute,
         on_cpu=plan.in_place_of_gpus or not plan.gpus_per_node,
         hosts=tuple(host for host in plan.hosts if host),
-        placement=tuple((one.number, one.seat.host, one.ranks) for one in plan.learners),
+        placement=tuple((one.number, one.placement.host, one.ranks) for one in plan.learners),
         endpoint_url=address_of(request.manifest.training_results),
         results_bucket=plan.results_bucket,
         data_bucket=plan.data_bucket,

@@ -15,7 +15,7 @@ from toolkit.errors import ToolkitError
 from toolkit.leases.model import Holder
 from toolkit.manifest.model import Compute
 from toolkit.run.plan.binding import bind_on
-from toolkit.run.plan.run_plan import Seat
+from toolkit.run.plan.run_plan import Placement
 
 _RUN_PORTS = range(20000, 30000)
 _MASTER_PORTS = range(30000, 32000)
@@ -56,13 +56,13 @@ def passed_over(cluster: Cluster, chosen: Sequence[Host], findings: Sequence[Fin
     return tuple(one for one in findings if one.host in earlier and one.verdict is Verdict.FAIL)
 
 
-def seat_on(facts: HostFacts, cluster: Cluster, gpus: Sequence[str], compute: Compute) -> Seat:
-    """The seat on a host; `gpus` are the UUIDs that it was leased for. Raises as `HostFacts.place_in` does."""
+def placement_on(facts: HostFacts, cluster: Cluster, gpus: Sequence[str], compute: Compute) -> Placement:
+    """The placement on a host; `gpus` are the UUIDs that it was leased for. Raises as `HostFacts.place_in` does."""
     interface, address = facts.place_in(cluster.network)
     folders = {str(PurePosixPath(device).parent) for device in facts.rdma_devices}
     cpus = bind_on(facts, gpus, cluster.binding, compute.ranks_per_node, compute.cpus)
     spared = (facts.pid_max or 0) // 2
-    return Seat(facts.name, address, interface.name, tuple(gpus), tuple(sorted(folders)), cpus, spared)
+    return Placement(facts.name, address, interface.name, tuple(gpus), tuple(sorted(folders)), cpus, spared)
 
 
 def free_port(facts: Iterable[HostFacts]) -> int:

@@ -30,8 +30,16 @@ from toolkit.leases.model import Holder, Lease, Taken, new_lease
 from toolkit.manifest.model import Manifest
 from toolkit.paths import house
 from toolkit.progress import Progress, Report
-from toolkit.run.launch.placement import choose_hosts, free_gpus, free_port, master_port, passed_over, seat_on, taken_by
-from toolkit.run.plan.run_plan import MASTER_PORT, SSH_PORT, RunImage, Seat
+from toolkit.run.launch.placement import (
+    choose_hosts,
+    free_gpus,
+    free_port,
+    master_port,
+    passed_over,
+    placement_on,
+    taken_by,
+)
+from toolkit.run.plan.run_plan import MASTER_PORT, SSH_PORT, Placement, RunImage
 from toolkit.shipping.hosts.ship import ship
 
 _POLL_SECONDS = 5.0
@@ -40,13 +48,13 @@ _STAGE = "hosts"
 
 @dataclass(frozen=True)
 class Boarded:
-    """Hosts that are the run's: the learners' seats, each host's engine, the ports of the learners' sshd and of rank 0.
+    """Hosts that are the run's: the learners' placements, each host's engine, the ports of sshd and rank 0.
 
     `notes` are what the operator should know, such as a host that was passed over; `leases` are the labels of the run's
     containers on each host, by which they hold it.
     """
 
-    seats: tuple[Seat, ...]
+    placements: tuple[Placement, ...]
     engines: Mapping[str, Engine]
     ssh_port: int = SSH_PORT
     master_port: int = MASTER_PORT
@@ -83,14 +91,14 @@ class Boarding:
         engines = {host.name: self._engine(host.name) for host in chosen}
         mine = [facts[host.name] for host in chosen]
         compute = self._manifest.compute
-        seats = tuple(seat_on(one, self._cluster, gpus[one.name], compute) for one in mine)
-        self._ship(image, side_image, engines, seats, report)
+        placements = tuple(placement_on(one, self._cluster, gpus[one.name], compute) for one in mine)
+        self._ship(image, side_image, engines, placements, report)
         self.confirm()
         return Boarded(
-            seats=seats,
+            placements=placements,
             engines=engines,
             ssh_port=free_port(mine),
-            master_port=master_port(mine[0], seats[0].gpus),
+            master_port=master_port(mine[0], placements[0].gpus),
             leases=self._labels,
             notes=tuple(
                 f"passed over: {one.host}: {one.found}" for one in passed_over(self._cluster, chosen, findings)
@@ -158,11 +166,16 @@ class Boarding:
         time.sleep(_POLL_SECONDS)
 
     def _ship(
-        self, image: RunImage, side_image: str, engines: Mapping[str, Engine], seats: Sequence[Seat], report: Report
+        self,
+        image: RunImage,
+        side_image: str,
+        engines: Mapping[str, Engine],
+        placements: Sequence[Placement],
+        report: Report,
     ) -> None:
         """The side container's image first: hosts pass the other one on by it."""
         store = ImageStore()
-        addresses = {seat.host: seat.address for seat in seats}
+        addresses = {placement.host: placement.address for placement in placements}
         for image_id, reference in (
             (store.get(side_image).image_id, side_image),
             (image.image_id, image.reference),

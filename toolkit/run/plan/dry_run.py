@@ -30,7 +30,7 @@ THIS_MACHINE = "this machine"
 def fact_lines(plan: RunPlan) -> Iterator[tuple[str, str]]:
     """A name and a text for each thing that a person wants to know before a run."""
     for learner in plan.learners:
-        at = f" on {learner.seat.host}" if learner.seat.host else ""
+        at = f" on {learner.placement.host}" if learner.placement.host else ""
         yield "learner", f"{learner.hostname}{at}: {ranks_of(learner)}"
     if not plan.gpus_per_node:
         yield "GPUs", f"none: the manifest asks for {plan.compute}"
@@ -68,7 +68,7 @@ def host_commands(plan: RunPlan) -> dict[str, list[Argv]]:
         lines += [_fetch(runtime, plan, mount) for mount in plan.mounts if mount.copied]
         if not plan.on_hosts:
             lines.append(runtime.create_network(plan.network, plan.training_id))
-        learners = [learner for learner in plan.learners if learner.seat.host == host]
+        learners = [learner for learner in plan.learners if learner.placement.host == host]
         lease = LEASE if plan.on_hosts else ""
         lines += [learner_argv(runtime, plan, learner, VOLUME, lease) for learner in reversed(learners)]
         made[host or THIS_MACHINE] = lines
@@ -106,7 +106,7 @@ def _fetch(runtime: ContainerRuntime, plan: RunPlan, mount: Mount) -> Argv:
 
 def ranks_of(learner: Learner) -> str:
     """`ranks 0, 1`; where they are bound, `rank 0 on CPUs 0-3, rank 1 on CPUs 4-7`."""
-    ranks, lists = learner.ranks, learner.seat.cpus.lists
+    ranks, lists = learner.ranks, learner.placement.cpus.lists
     if not lists:
         return f"{'rank' if len(ranks) == 1 else 'ranks'} {', '.join(map(str, ranks))}"
     return ", ".join(f"rank {rank} on {_named(cpus)}" for rank, cpus in zip(ranks, lists, strict=True))
@@ -118,10 +118,16 @@ def _named(cpus: str) -> str:
 
 def binding_of(plan: RunPlan) -> str:
     """How ranks are bound, in one line; and why they are not where the cluster's file asks for it."""
-    seats = [learner.seat for learner in plan.learners]
-    bound = "cores: a rank runs on its share of its host's cores" if any(seat.cpus.lists for seat in seats) else ""
+    placements = [learner.placement for learner in plan.learners]
+    bound = (
+        "cores: a rank runs on its share of its host's cores"
+        if any(placement.cpus.lists for placement in placements)
+        else ""
+    )
     unbound = {
-        f"not bound on {seat.host or THIS_MACHINE}: {seat.cpus.why_not}": None for seat in seats if seat.cpus.why_not
+        f"not bound on {placement.host or THIS_MACHINE}: {placement.cpus.why_not}": None
+        for placement in placements
+        if placement.cpus.why_not
     }
     return "; ".join(filter(None, [bound, *unbound])) or "none: a rank runs on any core of its host"
 

@@ -24,7 +24,7 @@ def learner_argv(runtime: ContainerRuntime, plan: RunPlan, learner: Learner, vol
 
 
 def _container(plan: RunPlan, learner: Learner, volume: str, lease: str) -> LearnerContainerSpec:
-    known = tuple((one.hostname, one.seat.address) for one in plan.learners)
+    known = tuple((one.hostname, one.placement.address) for one in plan.learners)
     return LearnerContainerSpec(
         name=plan.container(learner),
         run=plan.training_id,
@@ -35,8 +35,8 @@ def _container(plan: RunPlan, learner: Learner, volume: str, lease: str) -> Lear
         environment={**run_environment(plan), "LEARNER_ID": str(learner.number)},
         folder=CODE_FOLDER,
         command=("/bin/sh", f"{LEARNER_FOLDER}/entry.sh"),
-        gpus=learner.seat.gpus,
-        devices=learner.seat.devices,
+        gpus=learner.placement.gpus,
+        devices=learner.placement.devices,
         limits=plan.limits_of(learner),
         lease=lease,
     )
