@@ -54,6 +54,9 @@ class Box:
     def list_of_run(self, noun: Noun, run: str) -> Argv:
         return ["box", "list", noun, run]
 
+    def runs_of(self, noun: Noun) -> Argv:
+        return ["box", "runs", noun]
+
     def remove(self, noun: Noun, name: str) -> Argv:
         return ["box", "remove", noun, name]
 
@@ -107,6 +110,8 @@ class BoxHost:
                 return 0, "".join(
                     f"{name}\n" for (one, name), (of, _) in self.things.items() if (one, of) == (noun, run)
                 )
+            case ["runs", noun]:
+                return 0, "\n".join(of for (one, _), (of, _) in self.things.items() if one == noun)
             case ["remove", noun, name]:
                 return (0, "") if self.things.pop((noun, name), None) else (1, f"no box {name}")
             case _:

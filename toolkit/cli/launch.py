@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from toolkit.cli.build import recipe_of, report_notes
 from toolkit.cli.manifest_output import read_and_report
 from toolkit.cli.output import console, print_json, progress_bar
 from toolkit.cli.run_output import Screen, report_end
-from toolkit.cluster.model import NO_GPU, UNBOUND, Cluster
+from toolkit.cluster.model import NO_GPU, Cluster
 from toolkit.cluster.reader import read_cluster
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.store import ImageStore, StoredImage
@@ -27,12 +27,11 @@ from toolkit.manifest.model import Compute, Manifest
 from toolkit.paths import home, house
 from toolkit.run.follow.agent_client import AgentClient
 from toolkit.run.follow.follow import Detached, Watch, Watched
+from toolkit.run.launch.allocator import AllocationRequest, allocator_of
 from toolkit.run.launch.launch import Launch, Request
-from toolkit.run.launch.this_machine import Turn
-from toolkit.run.plan.binding import Machine, bind_here
 from toolkit.run.plan.code_secrets import known_to
 from toolkit.run.plan.make_plan import make_plan
-from toolkit.run.plan.run_plan import Placement, RunImage
+from toolkit.run.plan.run_plan import RunImage
 from toolkit.run.plan.source_files import SubmittedCode, read_code, read_submitted
 from toolkit.run.plan.training_id import TrainingId, new_training_id
 from toolkit.run.records.record import Record
@@ -139,7 +138,7 @@ def code_of(
 def refuse_unreachable_store(manifest: Manifest, cluster: Cluster) -> None:
     """Raise `ToolkitError` (C104) where the embedded store would have no address that the cluster's hosts can reach."""
     embedded = any(reference.connection.is_embedded for reference in manifest.buckets.values())
-    if embedded and cluster.engine == "ssh" and not cluster.operator:
+    if embedded and cluster.remote and not cluster.operator:
         raise ToolkitError(
             Code.RESOURCES_ASKED,
             f"the embedded store runs on this machine, and cluster {cluster.name} does not say where hosts reach it",
@@ -149,42 +148,29 @@ def refuse_unreachable_store(manifest: Manifest, cluster: Cluster) -> None:
 
 @contextmanager
 def ready(order: Order, training_id: TrainingId, *, wait: bool) -> Iterator[Request]:
-    """The run planned, on hosts that are its own while the context lasts; on this machine there is nothing to take."""
+    """The run planned, on hosts that are its own while the context lasts."""
     manifest, cluster = order.manifest, order.cluster
-    rest = (order.manifest_file, order.code, home(), house() / "templates")
-    if cluster.engine == "local":
-        with Turn() as turn:
-            placements_here = here(turn.look, cluster, manifest.compute)
-            plan = make_plan(manifest, cluster, order.image, order.side_image, training_id, placements_here)
-            yield Request(manifest, plan, *rest, cluster_file=order.cluster_file, confirm=turn.end)
-        return
-    from toolkit.run.launch.ssh_allocation import Boarding
-
-    with Boarding(cluster, manifest, training_id) as boarding:
+    wanted = AllocationRequest(manifest, order.image, order.side_image, training_id, wait)
+    with ExitStack() as stack:
         with progress_bar(beside=True) as report:
-            boarded = boarding.go_aboard(order.image, order.side_image, report, wait=wait)
-        for note in boarded.notes:
+            allocation = stack.enter_context(allocator_of(cluster).allocate(wanted, report))
+        for note in allocation.notes:
             console.print(note, style="yellow", soft_wrap=True)
-        placements = (boarded.placements, boarded.ssh_port, boarded.master_port)
-        plan = make_plan(manifest, cluster, order.image, order.side_image, training_id, *placements)
+        where = (allocation.placements, allocation.ssh_port, allocation.master_port)
+        plan = make_plan(manifest, cluster, order.image, order.side_image, training_id, *where)
         yield Request(
             manifest,
             plan,
-            *rest,
-            engines=boarded.engines,
+            order.manifest_file,
+            order.code,
+            home(),
+            house() / "templates",
+            engines=allocation.engines,
             cluster_file=order.cluster_file,
-            leases=boarded.leases,
-            confirm=boarding.confirm,
-            hand_over=boarding.hand_over,
+            leases=allocation.leases,
+            confirm=allocation.confirm,
+            hand_over=allocation.hand_over,
         )
-
-
-def here(look_at: Callable[[], Machine], cluster: Cluster, compute: Compute) -> tuple[Placement, ...]:
-    """The learners' placements on this machine, which is looked at where their ranks are to be bound."""
-    if cluster.binding == UNBOUND:
-        return ()
-    cpus = bind_here(look_at(), compute.nodes, compute.ranks_per_node, compute.cpus)
-    return tuple(Placement(cpus=one) for one in cpus)
 
 
 def run_image(recipe: Recipe, reference: str, image: StoredImage) -> RunImage:

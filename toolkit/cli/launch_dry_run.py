@@ -9,22 +9,19 @@ from pathlib import Path
 
 from toolkit.catalogue.model import Recipe
 from toolkit.cli.build import recipe_of, report_notes
-from toolkit.cli.launch import code_of, flavour_on, here, open_mpi_of, refuse_unreachable_store, run_image
+from toolkit.cli.launch import code_of, flavour_on, open_mpi_of, refuse_unreachable_store, run_image
 from toolkit.cli.manifest_output import read_and_report
 from toolkit.cli.output import print_json
-from toolkit.cluster.model import NO_GPU, UNBOUND, Cluster
-from toolkit.cluster.pick import pick_hosts
 from toolkit.cluster.reader import read_cluster
 from toolkit.errors import ToolkitError
 from toolkit.image.store import ImageStore
 from toolkit.image.tool_images import buckets_recipe
 from toolkit.image.version import read_inputs
-from toolkit.manifest.model import Manifest
 from toolkit.paths import house
-from toolkit.run.launch.this_machine import look_at_cores
-from toolkit.run.plan.dry_run import CPUS, fact_lines, host_commands, step_commands
+from toolkit.run.launch.allocator import allocator_of
+from toolkit.run.plan.dry_run import fact_lines, host_commands, step_commands
 from toolkit.run.plan.make_plan import make_plan
-from toolkit.run.plan.run_plan import Placement, RankCpus, RunImage, RunPlan
+from toolkit.run.plan.run_plan import RunImage, RunPlan
 from toolkit.run.plan.source_files import SubmittedCode
 from toolkit.run.plan.training_id import new_training_id
 
@@ -44,7 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
     reference = read_inputs(recipe).reference
     image, note = _image(recipe, reference)
     side_image = read_inputs(buckets_recipe()).reference
-    plan = make_plan(manifest, cluster, image, side_image, new_training_id(), _placements(cluster, manifest))
+    placements = allocator_of(cluster).plan(manifest.compute)
+    plan = make_plan(manifest, cluster, image, side_image, new_training_id(), placements)
     facts = [("image", f"{reference}{f'  ({note})' if note else ''}"), *code.lines()]
     if arguments.json:
         print_json(_facts(plan, facts) | _code_facts(code))
@@ -64,18 +62,6 @@ def _image(recipe: Recipe, reference: str) -> tuple[RunImage, str]:
 
 def _unbuilt(recipe: Recipe, reference: str) -> RunImage:
     return RunImage(reference, reference, (), open_mpi_of(recipe))
-
-
-def _placements(cluster: Cluster, manifest: Manifest) -> tuple[Placement, ...]:
-    """The first hosts of the file that fit; which of them are free, and their addresses, only a launch asks."""
-    compute = manifest.compute
-    if cluster.engine == "local":
-        return here(look_at_cores, cluster, compute)
-    hosts = pick_hosts(cluster, compute.kind, compute.ranks_per_node, compute.nodes)
-    count = 0 if cluster.gpu == NO_GPU else compute.gpus_per_node
-    gpus = tuple(f"GPU{number}" for number in range(count))
-    cpus = RankCpus(() if cluster.binding == UNBOUND else (CPUS,) * compute.ranks_per_node)
-    return tuple(Placement(host.name, host.address or host.name, gpus=gpus, cpus=cpus) for host in hosts)
 
 
 def _lines(plan: RunPlan, facts: list[tuple[str, str]]) -> Iterator[str]:

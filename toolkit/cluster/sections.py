@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from toolkit.cluster.jump import parse_hop
+from toolkit.cluster.kinds import KINDS
 from toolkit.cluster.model import DEFAULT_BINDING, DEFAULT_PROCESSES, Binding
 from toolkit.cluster.ranges import expand
 from toolkit.runtimes.registry import RUNTIMES
@@ -108,6 +109,12 @@ def _registry(text: str) -> str:
     return text
 
 
+def _kind(name: str) -> str:
+    if name not in KINDS:
+        raise ValueError(f"input should be {_one_of(KINDS)}")
+    return name
+
+
 def _runtime(name: str) -> str:
     if name not in RUNTIMES:
         raise ValueError(f"input should be {_one_of(RUNTIMES)}")
@@ -174,7 +181,7 @@ class LocalFile(_Section):
     """A file with `engine: local`, or with an engine that is none."""
 
     name: str
-    engine: Literal["local", "ssh"]
+    engine: Annotated[str, AfterValidator(_kind)]
     gpu: Literal["none"]
     binding: Binding = DEFAULT_BINDING
     limits: LocalLimitsSection = LocalLimitsSection()

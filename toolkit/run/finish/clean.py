@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from toolkit.cluster.model import Cluster
-from toolkit.containers.engine import LOCAL, Engine
+from toolkit.containers.engine import Engine
 from toolkit.errors import ToolkitError
-from toolkit.hosts.cluster_hosts import Hosts
-from toolkit.leases.client import holders, release
 from toolkit.run.follow.agent_client import AgentClient, Presence
+from toolkit.run.launch.allocator import Allocator, allocator_of
 from toolkit.run.launch.launcher_process import lives
 from toolkit.run.plan.training_id import run_of_label
 from toolkit.run.records.reconcile import refreshed
@@ -45,26 +42,16 @@ def clean(cluster: Cluster, records: Records, *, orphans: bool) -> Cleaned:
     A run that goes on is left alone, also one that others have launched. Of runs that are not recorded here, things
     are removed only with `orphans`; a volume of theirs never, as nobody here knows what is in it.
     """
-    work = _Cleaning(records, orphans=orphans)
-    with _engines(cluster) as engines:
-        for engine in engines:
+    work, allocator = _Cleaning(records, orphans=orphans), allocator_of(cluster)
+    with allocator.connect() as engines:
+        for engine in engines.values():
             try:
                 for label in _labels_on(engine):
                     work.clean(engine, label)
-                if cluster.engine != "local":
-                    work.give_back_leases(engine, cluster)
+                work.give_back_leases(engine, allocator)
             except ToolkitError as error:
                 work.failed.append(Found(engine.host, "", error.what))
     return Cleaned(tuple(work.removed), tuple(work.kept), tuple(work.failed))
-
-
-@contextmanager
-def _engines(cluster: Cluster) -> Iterator[tuple[Engine, ...]]:
-    if cluster.engine == "local":
-        yield (LOCAL,)
-        return
-    with Hosts(cluster) as hosts:
-        yield tuple(Engine(shell, cluster.container_engine) for shell in hosts.shells)
 
 
 def _labels_on(engine: Engine) -> list[str]:
@@ -108,9 +95,9 @@ class _Cleaning:
         else:
             self._clean_orphan(engine, run)
 
-    def give_back_leases(self, engine: Engine, cluster: Cluster) -> None:
+    def give_back_leases(self, engine: Engine, allocator: Allocator) -> None:
         """Of runs that have ended and that nothing sees through any more."""
-        for holder in holders(engine.shell, engine=cluster.container_engine):
+        for holder in allocator.leases(engine):
             if holder.by_container:
                 continue  # it goes with the container
             run = run_of_label(holder.lease.run)
@@ -118,7 +105,7 @@ class _Cleaning:
             if record is None or AgentClient(engine, record.training_id).presence() is not Presence.GONE:
                 continue
             if not lives(record.launcher) and refreshed(record, self._records).final:
-                release(engine.shell, holder.lease, engine=cluster.container_engine)
+                allocator.release(engine, holder.lease)
                 self.removed.append(Found(engine.host, record.training_id, "its lease"))
 
     def _clean_own(self, engine: Engine, record: Record) -> None:

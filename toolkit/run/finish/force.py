@@ -13,8 +13,8 @@ from toolkit.agent.end_reasons import Reason
 from toolkit.agent.lifecycle import buckets_container
 from toolkit.containers.engine import Engine
 from toolkit.errors import Code, ToolkitError
-from toolkit.leases.client import release_run
 from toolkit.run.follow.connect import cluster_of, reached
+from toolkit.run.launch.allocator import allocator_of, release_run
 from toolkit.run.plan.run_plan import volume_of
 from toolkit.run.plan.training_id import TrainingId
 from toolkit.run.records.record import Record, State
@@ -81,10 +81,10 @@ def _removed(engine: Engine, noun: Noun, name: str, report: Callable[[str], None
 def _release_leases(record: Record, engines: Mapping[str, Engine], left: list[str]) -> None:
     if not record.hosts:
         return
-    program = cluster_of(record).container_engine
+    allocator = allocator_of(cluster_of(record))
     for engine in engines.values():
         try:
-            release_run(engine.shell, record.training_id, engine=program)
+            release_run(allocator, engine, record.training_id)
         except ToolkitError as error:
             left.append(f"the lease on {engine.host} ({error.what})")
 

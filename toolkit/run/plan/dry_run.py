@@ -16,14 +16,14 @@ from toolkit.run.launch.agent_container import agent_argv, folder_of
 from toolkit.run.plan.environment import run_environment
 from toolkit.run.plan.learner_command import learner_argv
 from toolkit.run.plan.mpirun import mpirun_argv, single_argv
-from toolkit.run.plan.run_plan import CODE_FOLDER, Export, HostFolder, Learner, RunPlan, Step, where_it_runs
+from toolkit.run.plan.run_plan import CODE_FOLDER, CPUS, Export, HostFolder, Learner, RunPlan, Step, where_it_runs
 from toolkit.runtimes.registry import runtime_named
 from toolkit.runtimes.runtime import ContainerRuntime
 from toolkit.runtimes.specs import Argv
 from toolkit.storage.results_folder import planned_commands
 from toolkit.storage.sidecar import Mount, buckets_argv
 
-SUBNET, VOLUME, VOLUMES, SOCKET, LEASE, CPUS = "SUBNET", "VOLUME", "VOLUMES", "SOCKET", "LEASE", "CPUS"
+SUBNET, VOLUME, VOLUMES, SOCKET, LEASE = "SUBNET", "VOLUME", "VOLUMES", "SOCKET", "LEASE"
 THIS_MACHINE = "this machine"
 
 

@@ -45,6 +45,8 @@ class RankCpus:
 
 ALL_CPUS = RankCpus()
 """Ranks that are not bound."""
+CPUS = "CPUS"
+"""In a dry run, the CPUs of a rank: only its host knows them."""
 
 
 @dataclass(frozen=True)
