@@ -25,7 +25,8 @@ from toolkit.run.plan.dry_run import step_commands
 from toolkit.run.plan.environment import run_environment
 from toolkit.run.plan.learner_command import learner_argv
 from toolkit.run.plan.make_plan import make_plan
-from toolkit.run.plan.run_plan import RunImage, RunPlan, Seat
+from toolkit.run.plan.run_plan import Placement, RunImage, RunPlan
+from toolkit.runtimes.docker import Docker
 
 HERE = Path(__file__).parent
 FILES = sorted(HERE.glob("*.yml"))
@@ -48,8 +49,8 @@ def plan_of(manifest: Manifest, folder: Path) -> RunPlan:
     cluster = read_cluster(file)
     hosts_taken = pick_hosts(cluster, compute.kind, compute.ranks_per_node, compute.nodes)
     gpus = tuple(f"GPU{number}" for number in range(compute.gpus_per_node))
-    seats = [Seat(host.name, host.address, gpus=gpus) for host in hosts_taken]
-    return make_plan(manifest, cluster, RunImage("i", "sha256:i", ()), "buckets", "training-abcd2345", seats)
+    placements = [Placement(host.name, host.address, gpus=gpus) for host in hosts_taken]
+    return make_plan(manifest, cluster, RunImage("i", "sha256:i", ()), "buckets", "training-abcd2345", placements)
 
 
 def as_plan_file(found: ReadManifest, plan: RunPlan) -> dict[str, Any]:
@@ -136,7 +137,7 @@ def test_every_process_finds_its_data_its_results_and_how_many_there_are(file: P
     assert seen["RESULT_DIR"] == f"/mnt/results/{bucket}/training-abcd2345"
     assert (seen["NUM_LEARNERS"], seen["GPU_COUNT"]) == (str(compute.nodes), str(compute.gpus_per_node))
     for learner in plan.learners:
-        assert f"LEARNER_ID={learner.number}" in " ".join(learner_argv(plan, learner, "volume"))
+        assert f"LEARNER_ID={learner.number}" in " ".join(learner_argv(Docker(), plan, learner, "volume"))
 
 
 def test_there_are_as_many_as_were_promised_and_each_has_its_plan() -> None:

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.containers import docker_commands
-from toolkit.containers.docker_commands import HOST_NETWORK, Bind, Network
-from toolkit.containers.limits import Limits
 from toolkit.doctor.probes import Buckets, list_buckets, start_with_gpus
 from toolkit.hosts.local import LocalShell
 from toolkit.leases.client import acquire, holders, release, renew
 from toolkit.leases.model import Held, new_lease
 from toolkit.process import Result
+from toolkit.runtimes.docker import Docker
+from toolkit.runtimes.specs import HOST_NETWORK, AgentContainerSpec, Bind, LearnerContainerSpec, Limits, Network
 from toolkit.shipping.hosts.ship_commands import start_relay
 from toolkit.validation.validate import run_inside
 
@@ -92,30 +91,22 @@ def test_what_a_holder_calls_itself_reaches_no_terminal_and_no_record(engine: St
 
 def started() -> dict[str, list[str]]:
     """Every command line of the tool's that starts a container, but those of a lab."""
-    learner = docker_commands.start_learner(
-        "n",
-        "r",
-        "image",
-        hostname="h",
-        network=Network(HOST_NETWORK),
-        binds=(),
-        environment={},
-        folder="/f",
-        command=("x",),
-        limits=Limits(processes=4096),
-    )
+    docker, limits, folder = Docker(), Limits(processes=4096), Bind("/f", "/b")
+    agent = AgentContainerSpec("n", "r", "image", folder, [], ["x"])
+    learner = LearnerContainerSpec("n", "r", "image", "h", Network(HOST_NETWORK), "/f", ("x",), limits=limits)
     buckets = Buckets("image", {}, {})
     return {
-        "learner": learner,
-        "agent": docker_commands.start_side_container("n", "r", "image", [], ["x"]),
-        "store": docker_commands.start_store("n", "r", "image", [Bind("/f", "/b")], "1:1", ["x"]),
-        "results folder": docker_commands.owner_of_folder(Bind("/f", "/b"), "r", "image"),
-        "check": docker_commands.check_in_image("image", "r", "1:1", [], {}, ["x"]),
-        "volume's file": docker_commands.read_from_volume("v", "image", "name"),
+        "learner": docker.start_learner(learner),
+        "agent": docker.start_agent(agent),
+        "buckets": docker.start_side_container("n", "r", "image", [], ["x"]),
+        "store": docker.start_store("n", "r", "image", [folder], "1:1", ["x"]),
+        "results folder": docker.owner_of_folder(folder, "r", "image"),
+        "check": docker.check_in_image("image", "r", "1:1", [], {}, ["x"]),
+        "volume's file": docker.read_from_volume("v", "image", "name"),
         "doctor's GPUs": start_with_gpus("image", ["GPU-a"]),
         "doctor's buckets": list_buckets(buckets),
         "proof": run_inside("image", "n", ()),
-        "relay": start_relay("n", "s", "image", ""),
+        "relay": start_relay(docker, "n", "s", "image", ""),
     }
 
 

@@ -15,6 +15,7 @@ from toolkit.run.follow.view import Choice
 from toolkit.run.plan.run_plan import RunPlan
 from toolkit.run.plan.source_files import SubmittedCode
 from toolkit.run.records.record import Record, State
+from toolkit.runtimes.docker import Docker
 
 RECORD = Record(
     *("training-abcd2345", "digits", State.PROCESSING, "tensorflow:1", "sha256:abc", "local", 2, 2, True),
@@ -41,6 +42,8 @@ class StandInAgent:
 
     `presences` are what a look for it finds, the last one for ever.
     """
+
+    runtime = Docker()
 
     def __init__(
         self, *connections: Iterable[dict[str, Any] | ToolkitError], presences: Iterable[Presence] = (Presence.GONE,)

@@ -8,6 +8,7 @@ import pytest
 
 from toolkit.containers.engine import Engine
 from toolkit.run.launch.agent_container import AgentContainer, agent_argv
+from toolkit.runtimes.docker import Docker
 
 from .engines import StandInHost
 
@@ -39,13 +40,13 @@ def test_podman_is_given_the_volume_as_it_makes_no_folder_of_the_host() -> None:
 
 
 def test_the_agent_of_a_rescue_knows_that_its_volume_holds_what_no_bucket_has() -> None:
-    argv = agent_argv(RUN, "image", "volume", "/volumes", "/run/docker.sock", rescue=True)
+    argv = agent_argv(Docker(), RUN, "image", "volume", "/volumes", "/run/docker.sock", rescue=True)
     assert argv[-3:] == ["rescue", RUN, "volume"]
 
 
 @pytest.mark.parametrize("lease", ["", "a record"])
 def test_an_agent_holds_its_runs_lease_and_sees_nothing_else_of_the_host(lease: str) -> None:
-    argv = agent_argv(RUN, "image", "volume", "/volumes", "/run/docker.sock", lease)
+    argv = agent_argv(Docker(), RUN, "image", "volume", "/volumes", "/run/docker.sock", lease)
     assert argv[argv.index("keep") + 1 :] == [RUN, "volume"]
     assert ("toolkit.lease=a record" in argv) is bool(lease)
     assert [word for word in argv if word.startswith("type=bind")] == [

@@ -13,7 +13,8 @@ from toolkit.doctor.parse_cores import cpu_numbers
 from toolkit.manifest.model import Compute
 from toolkit.run.plan.binding import Machine, bind_here, bind_on, even_shares, gpu_shares, machine_of
 from toolkit.run.plan.learner_command import learner_argv
-from toolkit.run.plan.run_plan import ALL_CPUS, RankCpus, Seat
+from toolkit.run.plan.run_plan import ALL_CPUS, Placement, RankCpus
+from toolkit.runtimes.docker import Docker
 
 from .test_plan import asking
 
@@ -184,9 +185,9 @@ def test_a_limit_and_other_runs_are_respected(
 )
 def test_the_engine_confines_a_learner_to_its_ranks_cpus(cpus: RankCpus, words: list[str]) -> None:
     plan = asking(compute=Compute("p100x2", 2))
-    plan = replace(plan, learners=tuple(replace(one, seat=Seat(cpus=cpus)) for one in plan.learners))
+    plan = replace(plan, learners=tuple(replace(one, placement=Placement(cpus=cpus)) for one in plan.learners))
     assert plan.cpus_on("") == ",".join([*words[1:], *words[1:]])
-    argv = learner_argv(plan, plan.learners[0], "/volume")
+    argv = learner_argv(Docker(), plan, plan.learners[0], "/volume")
     first = argv.index("--shm-size") + 2
     assert argv[first : first + len(words)] == words
     assert ("--cpuset-cpus" in argv) == bool(words)

@@ -13,9 +13,17 @@ from toolkit.doctor.finding import Finding, fail, ok, warn
 from toolkit.errors import Code, ToolkitError
 from toolkit.leases.model import Holder, new_lease
 from toolkit.manifest.model import Compute
-from toolkit.run.launch.placement import choose_hosts, free_gpus, free_port, master_port, passed_over, seat_on, taken_by
+from toolkit.run.launch.placement import (
+    choose_hosts,
+    free_gpus,
+    free_port,
+    master_port,
+    passed_over,
+    placement_on,
+    taken_by,
+)
 from toolkit.run.launch.ssh_allocation import with_holders
-from toolkit.run.plan.run_plan import Seat
+from toolkit.run.plan.run_plan import Placement
 
 HOSTS = tuple(Host(f"h{number}") for number in (1, 2, 3))
 CLUSTER = Cluster("lab", "ssh", "none", Deadlines(60, 10, 600), hosts=HOSTS, network="10.0.0.0/16")
@@ -55,13 +63,13 @@ def test_what_others_hold_is_not_taken() -> None:
     assert caught.value.code is Code.RESOURCES_ASKED
 
 
-def test_a_seat_has_the_address_in_the_clusters_network_and_the_adapters_folder() -> None:
+def test_a_placement_has_the_address_in_the_clusters_network_and_the_adapters_folder() -> None:
     facts = HostFacts(
         "h1",
         rdma_devices=("/dev/infiniband/uverbs0", "/dev/infiniband/rdma_cm"),
         interfaces=(Interface("eno1", addresses=("192.168.1.5",)), Interface("ib0", addresses=("10.0.3.4",))),
     )
-    assert seat_on(facts, replace(CLUSTER, binding="none"), ["GPU-a"], TWO) == Seat(
+    assert placement_on(facts, replace(CLUSTER, binding="none"), ["GPU-a"], TWO) == Placement(
         *("h1", "10.0.3.4", "ib0", ("GPU-a",), ("/dev/infiniband",))
     )
 

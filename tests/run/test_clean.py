@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -36,10 +37,11 @@ class Cleaning:
         self.refreshed: Record | None = None
 
         @contextmanager
-        def engines(_: object) -> Iterator[tuple[Engine, ...]]:
-            yield tuple(host.engine for host in self.hosts)
+        def connect() -> Iterator[Mapping[str, Engine]]:
+            yield {host.name: host.engine for host in self.hosts}
 
-        patch.setattr(module, "_engines", engines)
+        allocator = SimpleNamespace(connect=connect, leases=lambda _: ())
+        patch.setattr(module, "allocator_of", lambda _: allocator)
         patch.setattr(module, "refreshed", lambda record, _: self.refreshed or record)
 
     def __call__(self, *, orphans: bool = False) -> Cleaned:

@@ -12,7 +12,7 @@ from toolkit.manifest.reader import read_manifest
 from toolkit.paths import house
 from toolkit.run.plan.dry_run import fact_lines, host_commands, step_commands
 from toolkit.run.plan.make_plan import make_plan
-from toolkit.run.plan.run_plan import RankCpus, RunImage, RunPlan, Seat
+from toolkit.run.plan.run_plan import Placement, RankCpus, RunImage, RunPlan
 
 EXAMPLE = read_manifest(house() / "examples" / "mnist" / "manifest.yml")
 IMAGE = RunImage("tensorflow:1", "sha256:abc", ())
@@ -31,10 +31,10 @@ ASKING = replace(
 def plan_of(manifest: Manifest, hosts: tuple[str, ...] = ()) -> RunPlan:
     cluster = read_cluster(house() / "clusters" / ("lab-p100.yml" if hosts else "local.yml"))
     cpus = (RankCpus(("0-3,8", "4")), RankCpus(why_not="2 ranks on 1 CPU"))
-    seats = tuple(
-        Seat(host, f"10.0.0.{number}", cpus=cpus[number % 2 - 1]) for number, host in enumerate(hosts, start=1)
+    placements = tuple(
+        Placement(host, f"10.0.0.{number}", cpus=cpus[number % 2 - 1]) for number, host in enumerate(hosts, start=1)
     )
-    return make_plan(manifest, cluster, IMAGE, "buckets:1", "training-abcd2345", seats)
+    return make_plan(manifest, cluster, IMAGE, "buckets:1", "training-abcd2345", placements)
 
 
 def test_a_person_sees_all_that_the_manifest_asks_for() -> None:

@@ -22,7 +22,7 @@ from toolkit.run.in_container.logs import MARK
 from toolkit.run.plan.learner_files import learner_entries, supervisor_plan
 from toolkit.run.plan.make_plan import make_plan
 from toolkit.run.plan.mpirun import mpirun_argv, single_argv
-from toolkit.run.plan.run_plan import RankCpus, RunImage, RunPlan, Seat
+from toolkit.run.plan.run_plan import Placement, RankCpus, RunImage, RunPlan
 from toolkit.run.plan.ssh_keys import KeyPair, new_key_pair
 from toolkit.tar.write import Entry
 
@@ -159,8 +159,10 @@ def test_a_learner_of_several_ranks_binds_each_to_its_cpus(
     tmp_path: Path, rank: int, affinity: set[int], errors: str
 ) -> None:
     plan = example(Compute("p100x2", 2))
-    seats = (Seat(), Seat(cpus=RankCpus((str(FIRST), "4095"))))
-    plan = replace(plan, learners=tuple(replace(o, seat=s) for o, s in zip(plan.learners, seats, strict=True)))
+    placements = (Placement(), Placement(cpus=RankCpus((str(FIRST), "4095"))))
+    plan = replace(
+        plan, learners=tuple(replace(o, placement=s) for o, s in zip(plan.learners, placements, strict=True))
+    )
     made = learner_entries(plan, "10.0.0.0/24", CLIENT, HOSTS, house() / "templates")
     scripts = {entry.name: text(entry).replace("/run/logs", str(tmp_path)) for entry in made}
     assert "taskset" not in scripts["learner-1/rank.sh"]
@@ -176,8 +178,10 @@ def test_a_learner_of_several_ranks_binds_each_to_its_cpus(
 
 def test_the_process_of_a_learner_is_no_rank_has_all_its_cpus_and_a_status_of_its_own(tmp_path: Path) -> None:
     plan = example(Compute("p100x2", 2))
-    seats = (Seat(), Seat(cpus=RankCpus((str(FIRST), "4095"))))
-    plan = replace(plan, learners=tuple(replace(o, seat=s) for o, s in zip(plan.learners, seats, strict=True)))
+    placements = (Placement(), Placement(cpus=RankCpus((str(FIRST), "4095"))))
+    plan = replace(
+        plan, learners=tuple(replace(o, placement=s) for o, s in zip(plan.learners, placements, strict=True))
+    )
     made = learner_entries(plan, "10.0.0.0/24", CLIENT, HOSTS, house() / "templates")
     scripts = {entry.name: text(entry).replace("/run/logs", str(tmp_path)) for entry in made}
     (tmp_path / "ranks").mkdir()
@@ -304,9 +308,9 @@ class Rank:
 
     def run(self, gpus: tuple[str, ...], devices: int, smi: str = "", **more: str) -> tuple[int, str, str]:
         """Its status, what it wrote and what it left for the agent, where its learner was given `gpus`."""
-        seat = Seat("p100-02", "10.0.0.2", "eth0", gpus)
+        placement = Placement("p100-02", "10.0.0.2", "eth0", gpus)
         plan = example(Compute("p100x2", 1))
-        plan = replace(plan, learners=(replace(plan.learners[0], seat=seat),))
+        plan = replace(plan, learners=(replace(plan.learners[0], placement=placement),))
         made = {one.name: one for one in learner_entries(plan, "10.0.0.0/24", CLIENT, HOSTS, house() / "templates")}
         (self.folder / "ranks").mkdir(exist_ok=True)
         for number in range(devices):

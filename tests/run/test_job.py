@@ -13,7 +13,7 @@ from toolkit.manifest.reader import read_manifest
 from toolkit.paths import house
 from toolkit.run.plan.job_specs import jobs_of
 from toolkit.run.plan.make_plan import make_plan
-from toolkit.run.plan.run_plan import RunImage, RunPlan, Seat
+from toolkit.run.plan.run_plan import Placement, RunImage, RunPlan
 
 from .clients import RECORD
 
@@ -23,8 +23,8 @@ RUN, KEY = RECORD.training_id, "0123456789abcdef" * 4
 def plan(hosts: tuple[str, ...] = ()) -> RunPlan:
     manifest = replace(read_manifest(house() / "examples" / "mnist" / "manifest.yml"), compute=Compute("p100x2", 2))
     cluster = read_cluster(house() / "clusters" / ("lab-p100.yml" if hosts else "local.yml"))
-    seats = tuple(Seat(host, f"10.0.0.{number}") for number, host in enumerate(hosts))
-    return make_plan(manifest, cluster, RunImage("i", "sha256:i", ()), "buckets", RUN, seats)
+    placements = tuple(Placement(host, f"10.0.0.{number}") for number, host in enumerate(hosts))
+    return make_plan(manifest, cluster, RunImage("i", "sha256:i", ()), "buckets", RUN, placements)
 
 
 def test_every_host_knows_the_whole_run_and_which_part_is_its_own() -> None:

@@ -17,9 +17,11 @@ from toolkit.run.plan.learner_command import data_binds, learner_argv
 from toolkit.run.plan.make_plan import make_plan
 from toolkit.run.plan.mounts import learner_mounts
 from toolkit.run.plan.mpirun import hostfile, mpirun_argv, single_argv
-from toolkit.run.plan.run_plan import Export, HostFolder, RunImage, RunPlan, Seat
+from toolkit.run.plan.run_plan import Export, HostFolder, Placement, RunImage, RunPlan
 from toolkit.run.plan.run_plan import Step as PlannedStep
 from toolkit.run.plan.training_id import new_training_id
+from toolkit.runtimes.docker import Docker
+from toolkit.runtimes.docker_run import mount_argument
 from toolkit.storage.sidecar import Mount
 
 IMAGE = RunImage("tensorflow:1", "sha256:abc", (("PATH", "/opt/venv/bin:/usr/bin"), ("LD_LIBRARY_PATH", "/cuda")))
@@ -226,8 +228,8 @@ def test_data_that_is_no_bucket_is_bound_into_each_learner(
         "mnist-training-models/training-abcd2345",
         "mnist-training-models/_wml_checkpoints",
     ]
-    assert [bind.argument for bind in data_binds(plan)] == binds
-    argv = learner_argv(plan, plan.learners[0], "/volume")
+    assert [mount_argument(bind) for bind in data_binds(plan)] == binds
+    argv = learner_argv(Docker(), plan, plan.learners[0], "/volume")
     assert argv[argv.index("--workdir") - 1] == binds[0]
     assert f"DATA_DIR={seen_as}" in argv
 
@@ -246,11 +248,11 @@ def test_part_of_a_bucket_and_a_copy_of_it() -> None:
 def test_limits_hold_for_each_learner() -> None:
     plan = asking(compute=Compute("p100", 2, memory=1 << 30, cpus=1.5), time_limit=60, retries=2)
     for learner in plan.learners:
-        argv = learner_argv(plan, learner, "/volume")
+        argv = learner_argv(Docker(), plan, learner, "/volume")
         first = argv.index("--memory")
         assert argv[first : first + 6] == ["--memory", "1073741824", "--memory-swap", "1073741824", "--cpus", "1.5"]
     assert (plan.time_limit, plan.retries) == (60, 2)
-    assert "--memory" not in learner_argv(asking(), asking().learners[0], "/volume")
+    assert "--memory" not in learner_argv(Docker(), asking(), asking().learners[0], "/volume")
 
 
 def test_the_hostfile_counts_slots() -> None:
@@ -322,5 +324,7 @@ def test_a_number_of_things_is_said_in_words() -> None:
 @pytest.mark.parametrize(("given", "said"), [(((), ()), None), ((("a",), ("b",)), "1"), ((("a", "b"), ("c",)), "1")])
 def test_ranks_know_how_many_gpus_their_learner_was_given(given: tuple[tuple[str, ...], ...], said: str | None) -> None:
     plan = plan_for()
-    learners = [replace(one, seat=Seat("h", gpus=gpus)) for one, gpus in zip(plan.learners, given, strict=True)]
+    learners = [
+        replace(one, placement=Placement("h", gpus=gpus)) for one, gpus in zip(plan.learners, given, strict=True)
+    ]
     assert run_environment(replace(plan, learners=tuple(learners))).get("TOOLKIT_GPUS") == said

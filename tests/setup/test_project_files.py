@@ -64,7 +64,9 @@ def test_paths_in_the_code_that_are_named_are_there(page: str) -> None:
         ("toolkit/doctor/checks.py", ["ALL:", "SHORT:"]),
         ("toolkit/manifest/reader.py", ["DIALECTS", "_TITLES", "def dialect_of", "def framework_problem"]),
         ("toolkit/manifest/schema.py", ["_READ"]),
-        ("toolkit/containers/engine.py", ["def makes_bound_folders"]),
+        ("toolkit/cluster/kinds.py", ["KINDS"]),
+        ("toolkit/runtimes/registry.py", ["RUNTIMES"]),
+        ("toolkit/runtimes/runtime.py", ["class ContainerRuntime"]),
         ("toolkit/secrets.py", ["_REFERENCE", "def _look_up", "PAIR_KINDS", "def resolve_pair"]),
     ],
 )

@@ -74,14 +74,14 @@ def _buckets(
         yield None, (), "no manifest was given, so there is no bucket to try"
         return
     embedded = any(reference.connection.is_embedded for reference in manifest.buckets.values())
-    if embedded and cluster.engine == "ssh" and not cluster.operator:
+    if embedded and cluster.remote and not cluster.operator:
         hint = "`operator: ADDRESS` in the cluster's file, this machine's address as the hosts see it"
         what = "the embedded store runs on this machine, and the cluster's file does not say where hosts reach it"
         yield None, (fail(_HERE, "bucket", what, hint),), "the embedded store has no address that hosts could reach"
         return
     if embedded:
         ImageStore().get(side_image)
-    address = cluster.operator if cluster.engine == "ssh" else LOOPBACK
+    address = cluster.operator if cluster.remote else LOOPBACK
     names = {remote: reference.bucket for remote, reference in manifest.buckets.items()}
     with open_access(manifest, home(), side_image, f"doctor-{secrets.token_hex(4)}", address, None) as opened:
         own = _look_from_here(names, opened)

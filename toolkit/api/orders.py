@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,21 +11,20 @@ from pathlib import Path
 from toolkit.api.resolve import read_and_report, recipe_of
 from toolkit.catalogue.choose import CPU, CUDA
 from toolkit.catalogue.model import DistributionBase, Recipe
-from toolkit.cluster.model import NO_GPU, UNBOUND, Cluster
+from toolkit.cluster.model import NO_GPU, Cluster
 from toolkit.cluster.reader import read_cluster
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.store import ImageStore, StoredImage
 from toolkit.image.tool_images import buckets_recipe
 from toolkit.image.version import read_inputs
-from toolkit.manifest.model import Compute, Manifest
+from toolkit.manifest.model import Manifest
 from toolkit.paths import home, house
 from toolkit.progress import Progress, Report
+from toolkit.run.launch.allocator import AllocationRequest, allocator_of
 from toolkit.run.launch.launch import Request
-from toolkit.run.launch.this_machine import Turn
-from toolkit.run.plan.binding import Machine, bind_here
 from toolkit.run.plan.code_secrets import known_to
 from toolkit.run.plan.make_plan import make_plan
-from toolkit.run.plan.run_plan import RunImage, Seat
+from toolkit.run.plan.run_plan import RunImage
 from toolkit.run.plan.source_files import SubmittedCode, read_code, read_submitted
 from toolkit.run.plan.training_id import TrainingId
 
@@ -95,7 +94,7 @@ def built_images(order: Order) -> tuple[RunImage, str]:
 def refuse_unreachable_store(manifest: Manifest, cluster: Cluster) -> None:
     """Raise `ToolkitError` (C104) where the embedded store would have no address that the cluster's hosts can reach."""
     embedded = any(reference.connection.is_embedded for reference in manifest.buckets.values())
-    if embedded and cluster.engine == "ssh" and not cluster.operator:
+    if embedded and cluster.remote and not cluster.operator:
         raise ToolkitError(
             Code.RESOURCES_ASKED,
             f"the embedded store runs on this machine, and cluster {cluster.name} does not say where hosts reach it",
@@ -107,42 +106,27 @@ def refuse_unreachable_store(manifest: Manifest, cluster: Cluster) -> None:
 def ready(
     order: Order, images: tuple[RunImage, str], training_id: TrainingId, report: Report, *, wait: bool
 ) -> Iterator[Request]:
-    """The run planned, on hosts that are its own while the context lasts; on this machine there is nothing to take."""
+    """The run planned, on hosts that are its own while the context lasts."""
     manifest, cluster = order.manifest, order.cluster
     image, side_image = images
-    rest = (order.files.manifest, order.code, home(), house() / "templates")
-    if cluster.engine == "local":
-        with Turn() as turn:
-            seats_here = here(turn.look, cluster, manifest.compute)
-            plan = make_plan(manifest, cluster, image, side_image, training_id, seats_here)
-            yield Request(manifest, plan, *rest, cluster_file=order.files.cluster, confirm=turn.end)
-        return
-    from toolkit.run.launch.ssh_allocation import Boarding
-
-    with Boarding(cluster, manifest, training_id) as boarding:
-        boarded = boarding.go_aboard(image, side_image, report, wait=wait)
-        for note in boarded.notes:
+    wanted = AllocationRequest(manifest, image, side_image, training_id, wait)
+    with allocator_of(cluster).allocate(wanted, report) as allocation:
+        for note in allocation.notes:
             report(Progress("hosts", note=note))
-        seats = (boarded.seats, boarded.ssh_port, boarded.master_port)
-        plan = make_plan(manifest, cluster, image, side_image, training_id, *seats)
+        where = (allocation.placements, allocation.ssh_port, allocation.master_port)
         yield Request(
             manifest,
-            plan,
-            *rest,
-            engines=boarded.engines,
+            make_plan(manifest, cluster, image, side_image, training_id, *where),
+            order.files.manifest,
+            order.code,
+            home(),
+            house() / "templates",
+            engines=allocation.engines,
             cluster_file=order.files.cluster,
-            leases=boarded.leases,
-            confirm=boarding.confirm,
-            hand_over=boarding.hand_over,
+            leases=allocation.leases,
+            confirm=allocation.confirm,
+            hand_over=allocation.hand_over,
         )
-
-
-def here(look_at: Callable[[], Machine], cluster: Cluster, compute: Compute) -> tuple[Seat, ...]:
-    """The learners' seats on this machine, which is looked at where their ranks are to be bound."""
-    if cluster.binding == UNBOUND:
-        return ()
-    cpus = bind_here(look_at(), compute.nodes, compute.ranks_per_node, compute.cpus)
-    return tuple(Seat(cpus=one) for one in cpus)
 
 
 def run_image(recipe: Recipe, reference: str, image: StoredImage) -> RunImage:

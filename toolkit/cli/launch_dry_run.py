@@ -54,9 +54,9 @@ def _facts(plan: RunPlan, facts: list[tuple[str, str]]) -> dict[str, object]:
             {
                 "number": one.number,
                 "hostname": one.hostname,
-                "host": one.seat.host,
+                "host": one.placement.host,
                 "ranks": list(one.ranks),
-                "cpus": list(one.seat.cpus.lists),
+                "cpus": list(one.placement.cpus.lists),
             }
             for one in plan.learners
         ],

@@ -48,8 +48,8 @@ def show_plan(plan: RunPlan, code: SubmittedCode) -> None:
     for name, text in code.lines():
         console.print(f"  {name:<8} {text}", soft_wrap=True, markup=False, highlight=False)
     for learner in plan.learners:
-        at = f" on {learner.seat.host} ({learner.seat.address})" if learner.seat.host else ""
-        gpus = f", GPU {', '.join(learner.seat.gpus)}" if learner.seat.gpus else ""
+        at = f" on {learner.placement.host} ({learner.placement.address})" if learner.placement.host else ""
+        gpus = f", GPU {', '.join(learner.placement.gpus)}" if learner.placement.gpus else ""
         console.print(f"  {learner.hostname}{at}  {ranks_of(learner)}{gpus}", soft_wrap=True)
     console.print(f"  binding  {binding_of(plan)}", soft_wrap=True)
     for step in plan.steps:

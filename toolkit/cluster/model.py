@@ -88,18 +88,18 @@ class Access:
 
 @dataclass(frozen=True)
 class Cluster:
-    """Where runs go: this machine's engine (`engine: local`), or hosts over ssh.
+    """Where runs go: this machine's container engine, or hosts of some kind.
 
     Attributes:
         name: as its file has it.
-        engine: `local` or `ssh`.
+        engine: its kind, a name of `toolkit.cluster.kinds.KINDS`, such as `ssh`; `local` is this machine.
         gpu: the kind of GPU that its hosts have, several with commas between, or `none`.
         deadlines: how long each thing may take.
-        hosts: in the file's order, ranges expanded; none for `local`.
+        hosts: in the file's order, ranges expanded; none for `local`, nor where a scheduler knows them.
         access: how the hosts are reached.
         network: the CIDR that MPI and NCCL shall use, such as `10.0.0.0/16`.
         operator: the address under which the hosts reach the machine that the tool runs on; may be empty.
-        container_engine: `docker` or `podman`.
+        container_engine: a name of `toolkit.runtimes.registry.RUNTIMES`, such as `docker`.
         scratch: a folder on each host, for which the doctor looks whether it has room; runs keep nothing there. May be
             empty.
         registry: where hosts pull images from, `host:port/name`; may be empty.
@@ -120,3 +120,8 @@ class Cluster:
     registry: str = ""
     processes: int = DEFAULT_PROCESSES
     binding: Binding = DEFAULT_BINDING
+
+    @property
+    def remote(self) -> bool:
+        """Whether runs go to other machines, which reach this one by `operator`."""
+        return self.engine != "local"

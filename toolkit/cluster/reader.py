@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 from toolkit.cluster import sections
+from toolkit.cluster.kinds import KINDS, loaded
 from toolkit.cluster.model import NO_GPU, Access, Cluster, Deadlines, Gpu, Host
 from toolkit.cluster.ranges import MOST, expand
 from toolkit.errors import Code, Problem, ToolkitError
@@ -24,13 +25,23 @@ _BRACKET = re.compile(r"got '[\[{]'")
 def read_cluster(file: Path) -> Cluster:
     """Read `file`; raises `ToolkitError` (C104) that lists every problem with its line, column and path."""
     source = _source(file)
-    if _engine(source) == "ssh":
-        return _ssh_cluster(source, validate(source, sections.SshFile, _CODE))
+    kind = KINDS.get(_engine(source), KINDS["local"])  # a file of no kind is refused there
+    cluster: Cluster = loaded(kind.read)(source)
+    return cluster
+
+
+def read_local(source: Source) -> Cluster:
+    """A file with `engine: local`; raises as `read_cluster` does."""
     read = validate(source, sections.LocalFile, _CODE)
     times = read.deadlines
     deadlines = Deadlines(times.start, times.stop, times.store, quiet=times.quiet)
     limit = read.limits.processes
     return Cluster(read.name, read.engine, read.gpu, deadlines, binding=read.binding, processes=limit)
+
+
+def read_ssh(source: Source) -> Cluster:
+    """A file with `engine: ssh`; raises as `read_cluster` does."""
+    return _ssh_cluster(source, validate(source, sections.SshFile, _CODE))
 
 
 def _source(file: Path) -> Source:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from toolkit.cluster.jump import parse_hop
+from toolkit.cluster.kinds import KINDS
 from toolkit.cluster.model import DEFAULT_BINDING, DEFAULT_PROCESSES, Binding
 from toolkit.cluster.ranges import expand
+from toolkit.runtimes.registry import RUNTIMES
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@\\-]*\$?")
@@ -106,6 +109,24 @@ def _registry(text: str) -> str:
     return text
 
 
+def _kind(name: str) -> str:
+    if name not in KINDS:
+        raise ValueError(f"input should be {_one_of(KINDS)}")
+    return name
+
+
+def _runtime(name: str) -> str:
+    if name not in RUNTIMES:
+        raise ValueError(f"input should be {_one_of(RUNTIMES)}")
+    return name
+
+
+def _one_of(names: Iterable[str]) -> str:
+    """`'a', 'b' or 'c'`, as pydantic has it."""
+    *others, last = (repr(name) for name in names)
+    return f"{', '.join(others)} or {last}" if others else last
+
+
 def _gpu(value: Any) -> Any:
     if value == "none":
         return None
@@ -160,7 +181,7 @@ class LocalFile(_Section):
     """A file with `engine: local`, or with an engine that is none."""
 
     name: str
-    engine: Literal["local", "ssh"]
+    engine: Annotated[str, AfterValidator(_kind)]
     gpu: Literal["none"]
     binding: Binding = DEFAULT_BINDING
     limits: LocalLimitsSection = LocalLimitsSection()
@@ -179,7 +200,7 @@ class SshFile(_Section):
     jump: Annotated[str, AfterValidator(_jump)] = ""
     network: Annotated[str, AfterValidator(_network)]
     operator: Annotated[str, AfterValidator(_ip_address)] = ""
-    container_engine: Literal["docker", "podman"]
+    container_engine: Annotated[str, AfterValidator(_runtime)]
     scratch: Annotated[str, AfterValidator(_absolute)] = ""
     registry: Annotated[str, AfterValidator(_registry)] = ""
     gpu: _Gpu

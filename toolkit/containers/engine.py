@@ -1,39 +1,41 @@
-"""One host's container engine, driven by its own command line over the host's shell; decides nothing."""
+"""One host's container runtime, driven by its command lines over the host's shell; decides nothing."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from toolkit.containers import docker_commands
-from toolkit.containers.docker_commands import Argv
 from toolkit.errors import Code, ToolkitError
 from toolkit.hosts.local import LocalShell
 from toolkit.hosts.shell import Shell
 from toolkit.process import Result
+from toolkit.runtimes.registry import runtime_named
+from toolkit.runtimes.specs import NOUNS, Argv, Noun
 
-_UNREACHABLE = (
-    *("Cannot connect to the Docker daemon", "permission denied while trying to connect", "no such command"),
-    *("error during connect", "unknown server OS: ."),  # what a client says whose engine is just being stopped
-)
-_CONTAINER_GONE = ("No such container", "is not running")
 _TIMEOUT = 120
 """Seconds for a command that is short by its nature: an engine that takes longer does not answer."""
-_REMOVALS = {
-    "container": docker_commands.remove_container,
-    "network": docker_commands.remove_network,
-    "volume": docker_commands.remove_volume,
-}
 _ROUNDS = 4
 _PAUSE_SECONDS = 0.5
 
 
-class Engine:
-    """The engine of the machine that `shell` leads to. `program` is its command: `docker`, or podman, which takes the
-    same words."""
+@dataclass(frozen=True)
+class Removed:
+    """Things such as `volume NAME`: those that are gone, and of those that are left what the engine said."""
 
-    def __init__(self, shell: Shell, program: str = "docker") -> None:
-        self.shell, self._program = shell, program
+    gone: tuple[str, ...]
+    left: Mapping[str, str]
+
+
+class Engine:
+    """The container engine of the machine that `shell` leads to.
+
+    Attributes:
+        runtime: its command lines; `name` is how `toolkit.runtimes.registry` has it. Default `docker`.
+    """
+
+    def __init__(self, shell: Shell, name: str = "docker") -> None:
+        self.shell, self.runtime = shell, runtime_named(name)
 
     @property
     def host(self) -> str:
@@ -43,7 +45,8 @@ class Engine:
     def run(
         self, argv: Sequence[str], *, data: bytes | None = None, check: bool = True, timeout: float | None = _TIMEOUT
     ) -> Result:
-        """Run `argv`, which begins with `docker`; `data` is what it reads.
+        """Run `argv`, one of the runtime's; `data` is what it reads. Its first word may be `docker` with any runtime
+        whose program takes Docker's words.
 
         Raises `ToolkitError` (S100) with the engine's own words where `check` is set and it failed.
         """
@@ -63,18 +66,13 @@ class Engine:
         """Run `argv`, each line of its output to `on_line`; the status."""
         return self.shell.stream(self._own(argv), on_line)
 
-    @property
-    def makes_bound_folders(self) -> bool:
-        """Whether `--volume` makes a folder of the host that is not there. Docker does; podman refuses it."""
-        return self._program != "podman"
-
     def volumes_folder(self) -> str:
         """The host's folder below which the engine keeps all volumes."""
-        return self.run(docker_commands.volumes_folder(self._program)).output.strip()
+        return self.run(self.runtime.volumes_folder()).output.strip()
 
     def socket(self) -> str:
         """The engine's socket on its host; raises `ToolkitError` (S100) where it is none of that machine."""
-        address = self.run(docker_commands.engine_socket(self._program)).output.strip()
+        address = self.run(self.runtime.socket()).output.strip()
         path = address.removeprefix("unix://")
         if not path.startswith("/"):
             raise ToolkitError(
@@ -87,39 +85,58 @@ class Engine:
     def failed(self, result: Result) -> ToolkitError:
         """What the engine said, as an error that tells a stopped engine from a refused command."""
         said = (result.errors or result.output).strip()
-        if any(words in said for words in _UNREACHABLE):
+        failure = self.runtime.failure(said)
+        if failure == "away":
             return engine_unreachable(said, self.host)
         what = f"`{' '.join(result.argv[:3])}` failed on {self.host}" + ("" if said else ", without a word")
-        # An engine that is being stopped leaves its client without one; a container that others killed is no more.
-        gone = any(words in said for words in _CONTAINER_GONE)
-        reason = "engine away" if not said else "container gone" if gone else ""
+        reason = {"silent": "engine away", "container gone": "container gone"}.get(failure, "")
         return ToolkitError(Code.RESOURCES, what, evidence=said[-2000:], context={"host": self.host, "reason": reason})
+
+    def status(self, container: str, *, timeout: float | None = _TIMEOUT) -> str:
+        """`running`, `exited` and the like; empty where there is no such container.
+
+        Raises `ToolkitError` (S100) where the engine does not answer within `timeout` seconds.
+        """
+        result = self.run(self.runtime.status_of(container), check=False, timeout=timeout)
+        if result.ok:
+            return result.output.strip()
+        if self.runtime.is_absent(result.errors):
+            return ""
+        raise self.failed(result)
 
     def remove_run(self, run_id: str) -> list[str]:
         """Remove every container, network and volume with the run's label; what could not be removed, by name.
 
         It looks more than once: a client that was interrupted may leave the engine finishing what it asked for.
         """
-        left: list[str] = []
+        return list(self.remove_all(lambda noun: self.names(noun, run_id)).left)
+
+    def remove_all(self, names: Callable[[Noun], Sequence[str]]) -> Removed:
+        """Remove what `names` finds of containers, networks and volumes; what was removed, and what could not be."""
+        gone: list[str] = []
+        left: dict[str, str] = {}
         for _ in range(_ROUNDS):
-            found = [(noun, name) for noun in _REMOVALS for name in self.names(noun, run_id)]
+            found = [(noun, name) for noun in NOUNS for name in names(noun)]
+            results = {f"{noun} {name}": self.run(self.runtime.remove(noun, name), check=False) for noun, name in found}
+            gone += [thing for thing, result in results.items() if result.ok]
+            left = {thing: result.errors.strip() for thing, result in results.items() if not result.ok}
             if not found:
-                return []
-            left = [f"{noun} {name}" for noun, name in found if not self.remove(noun, name)]
+                break
             if left:
                 time.sleep(_PAUSE_SECONDS)
-        return left
+        return Removed(tuple(gone), left)
 
-    def remove(self, noun: str, name: str) -> bool:
+    def remove(self, noun: Noun, name: str) -> bool:
         """Remove a container (killing it), volume or network (`noun`); whether it is gone."""
-        return self.run(_REMOVALS[noun](name), check=False).ok
+        return self.run(self.runtime.remove(noun, name), check=False).ok
 
-    def names(self, noun: str, run_id: str) -> list[str]:
-        """The run's containers, volumes or networks (`noun`); none where the engine does not answer."""
-        return self.run(docker_commands.list_of_run(noun, run_id), check=False).output.split()
+    def names(self, noun: Noun, run_id: str, *, check: bool = False) -> list[str]:
+        """The run's containers, volumes or networks (`noun`). Where the engine does not answer: none, or with `check`
+        a `ToolkitError` (S100)."""
+        return self.run(self.runtime.list_of_run(noun, run_id), check=check).output.split()
 
     def _own(self, argv: Sequence[str]) -> Argv:
-        return [self._program, *argv[1:]]
+        return [self.runtime.program, *argv[1:]] if argv[0] == "docker" else list(argv)
 
 
 LOCAL = Engine(LocalShell())

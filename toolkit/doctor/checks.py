@@ -12,12 +12,12 @@ from toolkit.doctor import checks_gpu, checks_network
 from toolkit.doctor.facts import HostFacts, Room
 from toolkit.doctor.finding import Finding, fail, ok, skipped, warn
 from toolkit.doctor.requirements import Asked
+from toolkit.runtimes.registry import runtime_named
 
 GB = 1_000_000_000
 _ROOM_WARN, _ROOM_FAIL = 20 * GB, 5 * GB
 _CLOCK_WARN, _CLOCK_FAIL = 2.0, 60.0
 _SMALL_SHM = 64 << 20
-_OLDEST = {"docker": Version("20.10"), "podman": Version("4.0")}
 _SESSIONS = 8
 """As many as the tool opens on one connection; where sshd allows fewer, it opens more connections."""
 _NOT_KNOWN = "could not be learnt"
@@ -49,7 +49,7 @@ def engine(facts: HostFacts, asked: Asked) -> Finding:
         if "permission denied" in found.said.lower():
             hint = f"let {facts.user or 'the account'} use it: see `account`"
         return fail(facts.name, "engine", f"{program} does not answer: {found.said}", hint)
-    version, oldest = version_of(found.version.partition("+")[0]), _OLDEST[program]
+    version, oldest = version_of(found.version.partition("+")[0]), Version(runtime_named(program).oldest)
     if version and version < oldest:
         return fail(facts.name, "engine", f"{program} {found.version}", f"{program} {oldest} or newer is needed")
     return ok(facts.name, "engine", f"{program} {found.version}, {found.driver}, images in {found.root}")

@@ -7,7 +7,7 @@ What may hang (an engine, a driver) is given some seconds where the host has `ti
 from __future__ import annotations
 
 from toolkit.catalogue.model import LEARNER_UID
-from toolkit.containers.docker_commands import Argv
+from toolkit.runtimes.specs import Argv
 
 MARK = "@toolkit "
 SECONDS = 25.0

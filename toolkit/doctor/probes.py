@@ -11,9 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from toolkit.agent.s3_refusals import DENIAL
-from toolkit.containers.docker_commands import Argv
 from toolkit.containers.engine import Engine
-from toolkit.containers.limits import confined
 from toolkit.doctor.checks_gpu import gpu_container
 from toolkit.doctor.checks_network import Probes, Target, is_reached
 from toolkit.doctor.facts import HostFacts
@@ -22,6 +20,8 @@ from toolkit.errors import ToolkitError
 from toolkit.hosts.shell import Shell
 from toolkit.manifest.results import ServedFolder
 from toolkit.process import Result
+from toolkit.runtimes.docker_run import confined
+from toolkit.runtimes.specs import Argv
 from toolkit.storage.client import Access
 from toolkit.storage.results_folder import FolderServer
 from toolkit.storage.sidecar import rclone_config

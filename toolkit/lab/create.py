@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -12,28 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from toolkit.containers import docker_commands
-from toolkit.containers.docker_commands import Argv
+from toolkit import interrupts
 from toolkit.containers.engine import LOCAL
 from toolkit.errors import Code, ToolkitError
 from toolkit.file_lock import lock
 from toolkit.lab import lab_argv
 from toolkit.lab.files import cluster_file, public_key, remove_files, write_files
 from toolkit.lab.host import Answering, GivenUp, switch_off, switch_on, wait_for
-from toolkit.lab.inspect import NOUNS, folders_of, hosts_of, net_of
+from toolkit.lab.inspect import folders_of, hosts_of, names_of, net_of
 from toolkit.lab.model import Change, Lab, Net, changes, foreign_folder, wanted_hosts
 from toolkit.paths import private_folder
 from toolkit.progress import Progress, Report
 
 _AT_ONCE = 8
 """Hosts that start at a time: each is an engine, and all of them share this machine's cores."""
-_ROUNDS = 4
-_PAUSE_SECONDS = 0.5
-_REMOVALS: dict[str, Callable[[str], Argv]] = {
-    "container": docker_commands.remove_container,
-    "network": docker_commands.remove_network,
-    "volume": docker_commands.remove_volume,
-}
 
 
 @dataclass(frozen=True)
@@ -66,7 +56,7 @@ class BringUp:
             try:
                 return self._carry_out(change)
             except BaseException:
-                with undisturbed():
+                with interrupts.ignored():
                     self._take_back(change)
                 raise
 
@@ -75,7 +65,7 @@ class BringUp:
         for number in change.remove:
             switch_off(lab, number)
         key = public_key(lab)
-        if not LOCAL.run(lab_argv.list_labelled("network", lab.name)).output.split():
+        if not names_of("network", lab.name):
             LOCAL.run(lab_argv.create_network(lab))
 
         def bring(number: int) -> Answering:
@@ -97,7 +87,7 @@ class BringUp:
             return tuple(future.result() for future in futures)
         finally:
             self._stop.set()
-            with undisturbed():  # what is being started is taken back only once it is there
+            with interrupts.ignored():  # what is being started is taken back only once it is there
                 pool.shutdown(cancel_futures=True)
 
     def _written(self, answering: Sequence[Answering], change: Change) -> LabUp:
@@ -127,22 +117,11 @@ def take_down(lab: Lab) -> list[str]:
     Raises `ToolkitError` (S100) where something could not be removed.
     """
     labs = [lab, *(Lab(lab.name, folder) for folder in sorted(folders_of(lab.name) - {lab.folder}))]
-    gone: list[str] = []
-    failed: list[str] = []
-    for _ in range(_ROUNDS):
-        found = [
-            (noun, name) for noun in NOUNS for name in LOCAL.run(lab_argv.list_labelled(noun, lab.name)).output.split()
-        ]
-        results = {one: LOCAL.run(_REMOVALS[one[0]](one[1]), check=False) for one in found}
-        gone += [f"{noun} {name}" for (noun, name), result in results.items() if result.ok]
-        failed = [result.errors.strip() for result in results.values() if not result.ok]
-        if not found:
-            break
-        if failed:
-            time.sleep(_PAUSE_SECONDS)
-    if failed:
-        raise ToolkitError(Code.RESOURCES, f"lab {lab.name} could not be removed", evidence="\n".join(failed))
-    return gone + [str(file) for one in labs for file in remove_files(one)]
+    removed = LOCAL.remove_all(lambda noun: names_of(noun, lab.name))
+    if removed.left:
+        evidence = "\n".join(removed.left.values())
+        raise ToolkitError(Code.RESOURCES, f"lab {lab.name} could not be removed", evidence=evidence)
+    return [*removed.gone, *(str(file) for one in labs for file in remove_files(one))]
 
 
 def refuse_foreign(lab: Lab) -> None:
@@ -164,15 +143,3 @@ def alone(lab: Lab, report: Report) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """A second Ctrl-C does not stop the cleaning up of the first."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

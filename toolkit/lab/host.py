@@ -7,7 +7,6 @@ import time
 from dataclasses import dataclass
 from threading import Event
 
-from toolkit.containers import docker_commands
 from toolkit.containers.engine import LOCAL
 from toolkit.errors import Code, ToolkitError
 from toolkit.lab import lab_argv
@@ -43,8 +42,8 @@ def switch_on(lab: Lab, number: int, image: str, public_key: str) -> None:
 
 def switch_off(lab: Lab, number: int) -> None:
     """Remove a host and its disk; it is no error if there is none."""
-    LOCAL.run(docker_commands.remove_container(lab.container(number)), check=False)
-    LOCAL.run(docker_commands.remove_volume(lab.container(number)), check=False)
+    LOCAL.remove("container", lab.container(number))
+    LOCAL.remove("volume", lab.container(number))
 
 
 def wait_for(lab: Lab, number: int, stop: Event) -> Answering:

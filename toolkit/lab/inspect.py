@@ -12,9 +12,7 @@ from toolkit.containers.engine import LOCAL
 from toolkit.errors import Code, ToolkitError
 from toolkit.lab import lab_argv
 from toolkit.lab.model import Lab, LabHost, Net
-
-NOUNS = ("container", "network", "volume")
-"""In the order in which they can be removed."""
+from toolkit.runtimes.specs import NOUNS, Noun
 
 
 def lab_names() -> tuple[str, ...]:
@@ -24,8 +22,12 @@ def lab_names() -> tuple[str, ...]:
 
 def hosts_of(name: str) -> tuple[LabHost, ...]:
     """The hosts of lab `name`, running or not, by number."""
-    containers = LOCAL.run(lab_argv.list_labelled("container", name)).output.split()
-    return read_hosts(_inspected("container", containers), name)
+    return read_hosts(_inspected("container", names_of("container", name)), name)
+
+
+def names_of(noun: Noun, lab: str) -> list[str]:
+    """The containers, networks or volumes of the lab `lab`. Raises `ToolkitError` (S100) without an engine."""
+    return LOCAL.run(lab_argv.list_labelled(noun, lab)).output.split()
 
 
 def host_of(lab: Lab, number: int) -> LabHost | None:
@@ -72,9 +74,9 @@ def _host(one: dict[str, Any], name: str) -> LabHost:
     )
 
 
-def _folders(noun: str, name: str) -> list[Path]:
-    names = LOCAL.run(lab_argv.list_labelled(noun, name)).output.split()
-    labels = [one["Config"]["Labels"] if noun == "container" else one["Labels"] for one in _inspected(noun, names)]
+def _folders(noun: Noun, name: str) -> list[Path]:
+    found = _inspected(noun, names_of(noun, name))
+    labels = [one["Config"]["Labels"] if noun == "container" else one["Labels"] for one in found]
     return [Path(label[lab_argv.FOLDER_LABEL]) for label in labels if lab_argv.FOLDER_LABEL in label]
 
 

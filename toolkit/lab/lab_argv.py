@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from toolkit.containers.docker_commands import Argv
 from toolkit.lab.model import Lab
+from toolkit.runtimes.specs import Argv
 
 LAB_LABEL = "toolkit.lab"
 FOLDER_LABEL = "toolkit.lab.folder"

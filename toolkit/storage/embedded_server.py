@@ -16,11 +16,10 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from toolkit.atomic_file import write_once
-from toolkit.containers import docker_commands
-from toolkit.containers.docker_commands import Bind
 from toolkit.containers.engine import LOCAL
 from toolkit.errors import Code, ToolkitError
 from toolkit.paths import private_folder
+from toolkit.runtimes.specs import Bind
 from toolkit.secrets import Secret
 from toolkit.storage.store_server import BUCKETS_FOLDER, LOOPBACK, StoreKeys, StoreServer, random_text, store_container
 
@@ -93,4 +92,4 @@ class EmbeddedStore(StoreServer):
 
 def remove_store(run: str) -> None:
     """Remove the server of a run that is over; by itself it goes some seconds later."""
-    LOCAL.run(docker_commands.remove_container(store_container(run)), check=False)
+    LOCAL.remove("container", store_container(run))

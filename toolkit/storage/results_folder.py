@@ -15,13 +15,13 @@ from urllib.parse import urlsplit
 
 from toolkit.agent.lifecycle import results_container
 from toolkit.agent.paths import BEAT
-from toolkit.containers import docker_commands
-from toolkit.containers.docker_commands import Argv, Bind, NamedVolume
 from toolkit.containers.engine import Engine
 from toolkit.errors import Code, ToolkitError
 from toolkit.manifest.model import BucketReference, NfsReference, ResultsReference
 from toolkit.manifest.results import ServedFolder, bucket_name
 from toolkit.process import Result
+from toolkit.runtimes.runtime import ContainerRuntime
+from toolkit.runtimes.specs import Argv, Bind, NamedVolume
 from toolkit.storage.client import Access
 from toolkit.storage.heartbeat import with_heartbeat
 from toolkit.storage.store_server import (
@@ -53,14 +53,17 @@ def agent_mount(volume: str) -> Bind:
     return Bind(f"{volume}/agent", _AGENT, read_only=True)
 
 
-def planned_commands(reference: ServedFolder, run: str, image: str, volume: str) -> list[Argv]:
+def planned_commands(
+    runtime: ContainerRuntime, reference: ServedFolder, run: str, image: str, volume: str
+) -> list[Argv]:
     """The command lines of `start_for_run`: OWNER is the folder's, SCRIPT the server's."""
     name = results_container(run)
     folder = folder_mount(reference, _export_volume(name))
+    mounts = [folder, agent_mount(volume)]
     return [
-        *_export_commands(reference, name, run),
-        docker_commands.owner_of_folder(folder, run, image),
-        store_argv(name, run, image, [folder, agent_mount(volume)], "OWNER", watched=_HEARTBEAT, script="SCRIPT"),
+        *_export_commands(runtime, reference, name, run),
+        runtime.owner_of_folder(folder, run, image),
+        store_argv(runtime, name, run, image, mounts, "OWNER", watched=_HEARTBEAT, script="SCRIPT"),
     ]
 
 
@@ -69,12 +72,12 @@ def _export_volume(name: str) -> str:
     return f"{name}-export"
 
 
-def _export_commands(reference: ServedFolder, name: str, run: str) -> list[Argv]:
+def _export_commands(runtime: ContainerRuntime, reference: ServedFolder, name: str, run: str) -> list[Argv]:
     """What makes that volume; nothing for a folder."""
     if not isinstance(reference, NfsReference):
         return []
     export = (reference.server, reference.path)
-    return [docker_commands.create_export_volume(_export_volume(name), run, *export, read_only=False)]
+    return [runtime.create_export_volume(_export_volume(name), run, *export, read_only=False)]
 
 
 class FolderServer:
@@ -92,7 +95,7 @@ class FolderServer:
         Raises `ToolkitError` (S303) where the host has no such folder, its owner may not write there, or an export
         cannot be mounted.
         """
-        for argv in _export_commands(self._reference, self.server.name, self._run):
+        for argv in _export_commands(self._engine.runtime, self._reference, self.server.name, self._run):
             self._engine.run(argv)
         keys, folder = new_keys(), folder_mount(self._reference, self._volume)
         owner = self._owner(folder)
@@ -136,14 +139,14 @@ class FolderServer:
         """End it, and unmount an export."""
         self.server.remove()
         if isinstance(self._reference, NfsReference):
-            self._engine.run(docker_commands.remove_volume(self._volume), check=False)
+            self._engine.remove("volume", self._volume)
 
     @property
     def _mark(self) -> str:
         return f"{BUCKETS_FOLDER}/{bucket_name(self._reference)}/{_MARKS}/{self._run}"
 
     def _owner(self, folder: Bind | NamedVolume) -> str:
-        done = self._engine.run(docker_commands.owner_of_folder(folder, self._run, self._image), check=False)
+        done = self._engine.run(self._engine.runtime.owner_of_folder(folder, self._run, self._image), check=False)
         if done.ok:
             return done.output.strip()
         if "does not exist" in done.errors or "no such file" in done.errors.lower():
@@ -151,7 +154,7 @@ class FolderServer:
         raise self._engine.failed(done)
 
     def _execute(self, *command: str) -> Result:
-        return self._engine.run(docker_commands.execute(self.server.name, command), check=False)
+        return self._engine.run(self._engine.runtime.execute(self.server.name, command), check=False)
 
     def _unusable(self, why: str, hint: str = "") -> ToolkitError:
         return ToolkitError(

@@ -18,11 +18,11 @@ from typing import Any
 
 from toolkit.agent.paths import CONFIG, HOST, PRIVATE, SOCKET
 from toolkit.catalogue.model import LEARNER_UID
-from toolkit.containers import docker_commands
-from toolkit.containers.docker_commands import Argv, Bind
 from toolkit.containers.engine import Engine
 from toolkit.errors import Code, ToolkitError
 from toolkit.process import Result
+from toolkit.runtimes.runtime import ContainerRuntime
+from toolkit.runtimes.specs import Argv, Bind
 from toolkit.storage.client import Access
 
 _COMMAND = (
@@ -131,12 +131,10 @@ def mount_options(mount: Mount) -> dict[str, Any]:
     }
 
 
-def buckets_argv(name: str, run: str, image: str, folder: str, results: Mount) -> Argv:
+def buckets_argv(runtime: ContainerRuntime, name: str, run: str, image: str, folder: str, results: Mount) -> Argv:
     """The command line that starts the container with a run's keys and mounts; `folder` is that of the volume."""
     binds = [Bind(folder, HOST, propagation="rshared")]
-    return docker_commands.start_side_container(
-        name, run, image, binds, (*AGENT_PROGRAM, "buckets", *words_of(run, results))
-    )
+    return runtime.start_side_container(name, run, image, binds, (*AGENT_PROGRAM, "buckets", *words_of(run, results)))
 
 
 def words_of(run: str, results: Mount) -> tuple[str, str, str]:
@@ -155,18 +153,18 @@ class SideContainer:
 
     def start(self, remotes: dict[str, Access]) -> None:
         """Create the volume and the container, and hand it its keys: for mounts alone, without an agent."""
-        self.engine.run(docker_commands.create_volume(self._volume, self._run))
-        self.folder = self.engine.run(docker_commands.volume_folder(self._volume)).output.strip()
+        runtime = self.engine.runtime
+        self.engine.run(runtime.create_volume(self._volume, self._run))
+        self.folder = self.engine.run(runtime.volume_folder(self._volume)).output.strip()
         binds = [Bind(self.folder, HOST, propagation="rshared")]
-        self.engine.run(
-            docker_commands.start_side_container(self.name, self._run, self._image, binds, ("sh", "-c", _COMMAND))
-        )
+        command = ("sh", "-c", _COMMAND)
+        self.engine.run(runtime.start_side_container(self.name, self._run, self._image, binds, command))
         self._give_keys(remotes)
 
     def hold_for(self, results: Mount, folder: str, remotes: dict[str, Access]) -> None:
         """Start the container for a run, whose agent has made the volume in `folder`; hand it its keys."""
         self.folder = folder
-        self.engine.run(buckets_argv(self.name, self._run, self._image, folder, results))
+        self.engine.run(buckets_argv(self.engine.runtime, self.name, self._run, self._image, folder, results))
         self._give_keys(remotes)
 
     def submit_code(self, results: Mount) -> None:
@@ -224,7 +222,7 @@ class SideContainer:
         self, command: Sequence[str], *, data: bytes | None = None, check: bool = True, timeout: float | None = None
     ) -> Result:
         """Run a command in the container; `data` is what it reads."""
-        argv = docker_commands.execute(self.name, command, stdin=data is not None)
+        argv = self.engine.runtime.execute(self.name, command, stdin=data is not None)
         return self.engine.run(argv, data=data, check=check, timeout=timeout)
 
     def unmount(self) -> None:
@@ -235,7 +233,7 @@ class SideContainer:
         self.run(_RECEIVE_CONFIG, data=rclone_config(remotes).encode())
         deadline = time.monotonic() + _START_SECONDS
         while not (said := self._rc("core/pid", {}, check=False)).ok:
-            if not self.engine.run(docker_commands.is_running(self.name), check=False).ok:
+            if not self._is_there():
                 raise ToolkitError(
                     Code.RESOURCES,
                     f"the run's container on {self.engine.host} is gone: it was killed, or the engine was stopped",
@@ -245,9 +243,16 @@ class SideContainer:
                 raise ToolkitError(
                     Code.LOADING_DATA,
                     f"the side container did not start on {self.engine.host}",
-                    evidence=f"{said.errors}\n{self.engine.run(docker_commands.logs(self.name), check=False).errors}",
+                    evidence=f"{said.errors}\n{self._logs()}",
                 )
             time.sleep(0.05)
+
+    def _is_there(self) -> bool:
+        """Whether the container is, as far as the engine says: it goes when its command ends."""
+        return self.engine.run(self.engine.runtime.status_of(self.name), check=False).ok
+
+    def _logs(self) -> str:
+        return self.engine.run(self.engine.runtime.logs(self.name), check=False).errors
 
     def _rc(self, call: str, parameters: dict[str, Any], *, check: bool = True) -> Result:
         # Nothing in the parameters is secret: the remotes are named, their keys are in the configuration.

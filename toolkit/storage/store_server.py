@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from toolkit.agent.paths import BEGAN
-from toolkit.containers import docker_commands
-from toolkit.containers.docker_commands import Argv, Bind, NamedVolume
 from toolkit.containers.engine import Engine
 from toolkit.errors import Code, ToolkitError
+from toolkit.runtimes.runtime import ContainerRuntime
+from toolkit.runtimes.specs import Argv, Bind, NamedVolume
 from toolkit.secrets import Secret
 
 LOOPBACK = "127.0.0.1"
@@ -104,14 +104,15 @@ class StoreServer:
             owner: `uid:gid` that it runs as.
             watched: the file in the container whose changes keep it alive; by default that of `heartbeat`.
         """
-        self.engine.run(store_argv(self.name, self._run, self._image, mounts, owner, address, watched))
+        names = (self.name, self._run, self._image)
+        self.engine.run(store_argv(self.engine.runtime, *names, mounts, owner, address, watched))
         auth = f'"{keys.access_key_id.reveal()},{keys.secret_access_key.reveal()}"'
         self._execute(RECEIVE_AUTH, auth)
         return self._wait_until_ready()
 
     def heartbeat(self) -> None:
         """Say that who needs it lives; without that it ends in half a minute."""
-        self.engine.run(docker_commands.execute(self.name, ("touch", TOUCHED)), check=False)
+        self.engine.run(self.engine.runtime.execute(self.name, ("touch", TOUCHED)), check=False)
 
     def outlive(self, folder: str) -> None:
         """It belongs to a run now: once that has begun, it lives until the run's record is in `folder` (`bucket/key`).
@@ -120,16 +121,16 @@ class StoreServer:
 
     def remove(self) -> None:
         """End it; it is no error if it is gone."""
-        self.engine.run(docker_commands.remove_container(self.name), check=False)
+        self.engine.run(self.engine.runtime.remove("container", self.name), check=False)
 
     def _execute(self, command: Sequence[str], data: str) -> None:
-        self.engine.run(docker_commands.execute(self.name, command, stdin=True), data=data.encode())
+        self.engine.run(self.engine.runtime.execute(self.name, command, stdin=True), data=data.encode())
 
     def _wait_until_ready(self) -> str:
         deadline = time.monotonic() + _START_SECONDS
         said = ""
         while time.monotonic() < deadline:
-            result = self.engine.run(docker_commands.logs(self.name))
+            result = self.engine.run(self.engine.runtime.logs(self.name))
             said = result.output + result.errors
             if match := _READY.search(said):
                 return match[1]
@@ -140,6 +141,7 @@ class StoreServer:
 
 
 def store_argv(
+    runtime: ContainerRuntime,
     name: str,
     run: str,
     image: str,
@@ -151,7 +153,7 @@ def store_argv(
 ) -> Argv:
     """The command line that starts a server; see `StoreServer.start`. A dry run shows it without the `script`."""
     command = ("sh", "-c", script, address, watched)
-    return docker_commands.start_store(name, run, image, mounts, owner, command)
+    return runtime.start_store(name, run, image, mounts, owner, command)
 
 
 def store_container(run: str) -> str:

@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.catalogue.model import LEARNER_UID
-from toolkit.containers import docker_commands
-from toolkit.containers.docker_commands import RUN_LABEL, Argv
 from toolkit.containers.engine import LOCAL
-from toolkit.containers.limits import confined
 from toolkit.image.store import ImageStore
 from toolkit.process import Result
 from toolkit.progress import Progress, Report
+from toolkit.runtimes.docker_run import confined
+from toolkit.runtimes.specs import RUN_LABEL, Argv
 from toolkit.validation import gpu_code
 from toolkit.validation.file_checks import judge_files
 from toolkit.validation.file_scan import Seen, seen_in
@@ -160,7 +159,7 @@ def carry_out(check: Check, image: str, expectation: Expectation) -> tuple[Findi
         result = LOCAL.run(argv, data=program, check=False, timeout=check.seconds)
     finally:
         # A client that was killed leaves its container running.
-        LOCAL.run(docker_commands.remove_container(name), check=False)
+        LOCAL.remove("container", name)
     if result.status == _FROM_DOCKER:
         raise LOCAL.failed(result)
     return finding_of(check, read_reply(check, result), expectation)

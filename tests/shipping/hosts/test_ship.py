@@ -14,9 +14,11 @@ from toolkit.shipping.hosts.ship import Shipped, ship
 BASE, MIDDLE, TOP = b"b" * 3000, b"m" * 2000, b"t" * 1000
 
 
-def shipped(world: Any, hosts: list[Any], image: Any, store: Any = None, **options: Any) -> tuple[Shipped, ...]:
+def shipped(
+    world: Any, hosts: list[Any], image: Any, store: Any = None, runtime: str = "docker", **options: Any
+) -> tuple[Shipped, ...]:
     store = store or world.store(image)
-    return ship(image.image_id, image.name, store, [Engine(host) for host in hosts], **options)
+    return ship(image.image_id, image.name, store, [Engine(host, runtime) for host in hosts], **options)
 
 
 @pytest.mark.parametrize("form", ["20", "25", "podman", "odd"])
@@ -166,5 +168,5 @@ def test_an_engine_that_saves_half_an_image_gives_no_one_anything(world: Any, cu
 def test_a_podman_gets_every_layer(world: Any) -> None:
     image, other = world.image("x:1", (BASE, TOP)), world.image("y:1", (BASE,))
     host = world.host("h", [other])
-    assert shipped(world, [host], image, program="podman") == (Shipped("h", "operator", 2),)
+    assert shipped(world, [host], image, runtime="podman") == (Shipped("h", "operator", 2),)
     assert len(host.given[0]) == 4

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from toolkit.runtimes.docker import Docker
+from toolkit.runtimes.podman import Podman
 from toolkit.shipping.hosts import ship_commands
 from toolkit.shipping.hosts.ship_commands import There
 
@@ -12,7 +14,7 @@ CLIENT = ["--ca-cert", PAIR, "--client-cert", PAIR, "--client-key", PAIR]
 
 
 def test_a_relay_has_no_capability_and_serves_only_who_shows_the_pairs_certificate() -> None:
-    assert ship_commands.start_relay("toolkit-ship-1", "ship-1", "img", "10.0.0.7") == [
+    assert ship_commands.start_relay(Docker(), "toolkit-ship-1", "ship-1", "img", "10.0.0.7") == [
         *("docker", "run", "--detach", "--rm", "--init", "--name", "toolkit-ship-1", "--label", "toolkit.run=ship-1"),
         *("--network", "host", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--pids-limit", "4096"),
         *("--read-only",),
@@ -25,12 +27,12 @@ def test_a_relay_has_no_capability_and_serves_only_who_shows_the_pairs_certifica
 
 
 def test_a_relay_that_feeds_no_one_listens_nowhere() -> None:
-    argv = ship_commands.start_relay("toolkit-ship-1", "ship-1", "img", "")
+    argv = ship_commands.start_relay(Docker(), "toolkit-ship-1", "ship-1", "img", "")
     assert argv[-4:] == ["timeout", "7200", "sleep", "7200"]
 
 
 def test_an_ipv6_address_stands_in_brackets_before_its_port() -> None:
-    argv = ship_commands.start_relay("toolkit-ship-1", "ship-1", "img", "fd00::7")
+    argv = ship_commands.start_relay(Docker(), "toolkit-ship-1", "ship-1", "img", "fd00::7")
     assert argv[argv.index("--addr") + 1] == "[fd00::7]:0"
 
 
@@ -42,7 +44,7 @@ def test_a_host_takes_the_archive_from_another_as_one_that_has_the_pair() -> Non
 
 
 def test_what_a_container_prints_goes_into_the_engine_with_nothing_filled_in() -> None:
-    assert ship_commands.load_from("podman", "a'b", ("cat", "$(reboot)")) == [
+    assert Podman().load_image_from("a'b", ("cat", "$(reboot)")) == [
         *("sh", "-c", 'engine=$1 container=$2; shift 2; "$engine" exec "$container" "$@" | "$engine" load --quiet'),
         *("load", "podman", "a'b", "cat", "$(reboot)"),
     ]

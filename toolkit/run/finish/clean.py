@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from toolkit.cluster.model import Cluster
-from toolkit.containers import docker_commands
-from toolkit.containers.engine import LOCAL, Engine
+from toolkit.containers.engine import Engine
 from toolkit.errors import ToolkitError
-from toolkit.hosts.cluster_hosts import Hosts
-from toolkit.leases.client import holders, release
 from toolkit.run.follow.agent_client import AgentClient, Presence
+from toolkit.run.launch.allocator import Allocator, allocator_of
 from toolkit.run.launch.launcher_process import lives
 from toolkit.run.plan.training_id import run_of_label
 from toolkit.run.records.reconcile import refreshed
 from toolkit.run.records.record import Record
 from toolkit.run.records.record_store import Records
+from toolkit.runtimes.specs import NOUNS, Noun
 from toolkit.storage.store_server import store_container
 
 
@@ -45,38 +42,28 @@ def clean(cluster: Cluster, records: Records, *, orphans: bool) -> Cleaned:
     A run that goes on is left alone, also one that others have launched. Of runs that are not recorded here, things
     are removed only with `orphans`; a volume of theirs never, as nobody here knows what is in it.
     """
-    work = _Cleaning(records, orphans=orphans)
-    with _engines(cluster) as engines:
-        for engine in engines:
+    work, allocator = _Cleaning(records, orphans=orphans), allocator_of(cluster)
+    with allocator.connect() as engines:
+        for engine in engines.values():
             try:
                 for label in _labels_on(engine):
                     work.clean(engine, label)
-                if cluster.engine != "local":
-                    work.give_back_leases(engine, cluster)
+                work.give_back_leases(engine, allocator)
             except ToolkitError as error:
                 work.failed.append(Found(engine.host, "", error.what))
     return Cleaned(tuple(work.removed), tuple(work.kept), tuple(work.failed))
 
 
-@contextmanager
-def _engines(cluster: Cluster) -> Iterator[tuple[Engine, ...]]:
-    if cluster.engine == "local":
-        yield (LOCAL,)
-        return
-    with Hosts(cluster) as hosts:
-        yield tuple(Engine(shell, cluster.container_engine) for shell in hosts.shells)
-
-
 def _labels_on(engine: Engine) -> list[str]:
     """The labels of all that runs and commands have here."""
     found: set[str] = set()
-    for noun in _NOUNS:
-        found.update(engine.run(docker_commands.runs_of(noun)).output.splitlines())
+    for noun in NOUNS:
+        found.update(engine.run(engine.runtime.runs_of(noun)).output.splitlines())
     return sorted(found - {""})
 
 
-_NOUNS = ("container", "volume", "network")
-_Things = dict[str, list[str]]
+_LISTED: tuple[Noun, ...] = ("container", "volume", "network")
+_Things = dict[Noun, list[str]]
 
 
 class _Cleaning:
@@ -108,9 +95,9 @@ class _Cleaning:
         else:
             self._clean_orphan(engine, run)
 
-    def give_back_leases(self, engine: Engine, cluster: Cluster) -> None:
+    def give_back_leases(self, engine: Engine, allocator: Allocator) -> None:
         """Of runs that have ended and that nothing sees through any more."""
-        for holder in holders(engine.shell, engine=cluster.container_engine):
+        for holder in allocator.leases(engine):
             if holder.by_container:
                 continue  # it goes with the container
             run = run_of_label(holder.lease.run)
@@ -118,7 +105,7 @@ class _Cleaning:
             if record is None or AgentClient(engine, record.training_id).presence() is not Presence.GONE:
                 continue
             if not lives(record.launcher) and refreshed(record, self._records).final:
-                release(engine.shell, holder.lease, engine=cluster.container_engine)
+                allocator.release(engine, holder.lease)
                 self.removed.append(Found(engine.host, record.training_id, "its lease"))
 
     def _clean_own(self, engine: Engine, record: Record) -> None:
@@ -168,7 +155,7 @@ class _Cleaning:
         self.kept += [Found(engine.host, run, f"{noun} {name}, {why}") for noun in things for name in things[noun]]
 
     def _remove(self, engine: Engine, run: str, things: _Things) -> None:
-        for noun in ("container", "network", "volume"):
+        for noun in NOUNS:
             for name in things.get(noun, ()):
                 gone = engine.remove(noun, name)
                 (self.removed if gone else self.failed).append(Found(engine.host, run, f"{noun} {name}"))
@@ -176,10 +163,12 @@ class _Cleaning:
 
 def _things(engine: Engine, label: str) -> _Things:
     """What carries the label, by its noun. Raises `ToolkitError` where the engine does not answer."""
-    return {noun: engine.run(docker_commands.list_of_run(noun, label)).output.split() for noun in _NOUNS}
+    return {noun: engine.names(noun, label, check=True) for noun in _LISTED}
 
 
 def _is_at_work(engine: Engine, container: str) -> bool:
     """Whether it runs, or may be about to: one that was made a moment ago is no one's remains."""
-    result = engine.run(docker_commands.status_of(container), check=False)
-    return result.ok and result.output.strip() not in ("exited", "dead")
+    try:
+        return engine.status(container) not in ("", "exited", "dead")
+    except ToolkitError:
+        return False

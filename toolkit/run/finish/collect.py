@@ -18,8 +18,6 @@ from pydantic import BaseModel, ConfigDict
 
 from toolkit.agent.checksums import SUMS, plain
 from toolkit.agent.metrics import Metric, read_metrics
-from toolkit.containers import docker_commands
-from toolkit.containers.docker_commands import Bind
 from toolkit.containers.engine import LOCAL
 from toolkit.errors import Code, ToolkitError
 from toolkit.manifest.model import Manifest
@@ -31,6 +29,7 @@ from toolkit.run.plan.make_plan import data_of
 from toolkit.run.plan.run_plan import CODE_FOLDER, HostFolder
 from toolkit.run.plan.training_id import new_label
 from toolkit.run.records.record import Record, plain_json
+from toolkit.runtimes.specs import Bind
 from toolkit.storage.client import Access
 from toolkit.storage.examine import examined
 from toolkit.storage.object_paths import file_names
@@ -198,7 +197,8 @@ class Collection:
 
     def _ask(self, binds: list[Bind], environment: dict[str, str], command: list[str]) -> _Answer:
         owner = f"{os.getuid()}:{os.getgid()}"
-        argv = docker_commands.check_in_image(self._record.image_id, self._check_id, owner, binds, environment, command)
+        names = (self._record.image_id, self._check_id, owner)
+        argv = LOCAL.runtime.check_in_image(*names, binds, environment, command)
         self._report("asking it for predictions in the image that trained it", 0, 0)
         result = LOCAL.run(argv, check=False, timeout=None)
         if not result.ok:

@@ -11,15 +11,15 @@ from dataclasses import replace
 
 from toolkit.agent.end_reasons import Reason
 from toolkit.agent.lifecycle import buckets_container
-from toolkit.containers import docker_commands
 from toolkit.containers.engine import Engine
 from toolkit.errors import Code, ToolkitError
-from toolkit.leases.client import release_run
 from toolkit.run.follow.connect import cluster_of, reached
+from toolkit.run.launch.allocator import allocator_of, release_run
 from toolkit.run.plan.run_plan import volume_of
 from toolkit.run.plan.training_id import TrainingId
 from toolkit.run.records.record import Record, State
 from toolkit.run.records.record_store import Records
+from toolkit.runtimes.specs import Noun
 from toolkit.storage.sidecar import AGENT_PROGRAM
 
 _UNMOUNT_SECONDS = 30
@@ -55,12 +55,12 @@ def force_stop(record: Record, records: Records, who: str, report: Callable[[str
 
 def _end_on(engine: Engine, run: TrainingId, report: Callable[[str], None]) -> list[str]:
     """End what the run has on one host, the volume aside; what could not be removed. Raises `ToolkitError`."""
-    containers = engine.run(docker_commands.list_of_run("container", run)).output.split()
+    containers = engine.names("container", run, check=True)
     buckets = buckets_container(run)
     left = []
     for name in sorted(containers, key=lambda one: one == buckets):  # its mounts go when nobody uses them any more
         if name == buckets:
-            unmount = docker_commands.execute(name, (*AGENT_PROGRAM, "unmount"))
+            unmount = engine.runtime.execute(name, (*AGENT_PROGRAM, "unmount"))
             engine.run(unmount, check=False, timeout=_UNMOUNT_SECONDS)
         left += _removed(engine, "container", name, report)
     for name in engine.names("network", run):
@@ -71,7 +71,7 @@ def _end_on(engine: Engine, run: TrainingId, report: Callable[[str], None]) -> l
     return left
 
 
-def _removed(engine: Engine, noun: str, name: str, report: Callable[[str], None]) -> list[str]:
+def _removed(engine: Engine, noun: Noun, name: str, report: Callable[[str], None]) -> list[str]:
     if engine.remove(noun, name):
         report(f"{engine.host}: removed: {noun} {name}")
         return []
@@ -81,10 +81,10 @@ def _removed(engine: Engine, noun: str, name: str, report: Callable[[str], None]
 def _release_leases(record: Record, engines: Mapping[str, Engine], left: list[str]) -> None:
     if not record.hosts:
         return
-    program = cluster_of(record).container_engine
+    allocator = allocator_of(cluster_of(record))
     for engine in engines.values():
         try:
-            release_run(engine.shell, record.training_id, engine=program)
+            release_run(allocator, engine, record.training_id)
         except ToolkitError as error:
             left.append(f"the lease on {engine.host} ({error.what})")
 

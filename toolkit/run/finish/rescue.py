@@ -13,12 +13,10 @@ from toolkit.agent.lifecycle import buckets_container
 from toolkit.agent.paths import CONTROL_FOLDER, RECORD
 from toolkit.agent.signed import signed
 from toolkit.cluster.model import Cluster
-from toolkit.containers import docker_commands
 from toolkit.containers.engine import Engine
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.tool_images import buckets_recipe
 from toolkit.image.version import read_inputs
-from toolkit.leases.client import release_run
 from toolkit.manifest.results import place_at
 from toolkit.paths import home
 from toolkit.run.finish.digests import store_digests, stored_digests
@@ -27,6 +25,7 @@ from toolkit.run.follow.connect import cluster_of, reached
 from toolkit.run.follow.events import Events, Gone, Reported
 from toolkit.run.follow.reported import read_report
 from toolkit.run.launch.agent_container import AgentContainer
+from toolkit.run.launch.allocator import allocator_of, release_run
 from toolkit.run.plan.mounts import learner_mounts, results_mount
 from toolkit.run.plan.run_plan import volume_of
 from toolkit.run.plan.training_id import TrainingId
@@ -72,8 +71,7 @@ def rescue(record: Record, records: Records, tell: Callable[[str], None]) -> Rec
                 host_record = _rescue_on(record, cluster, host, engine, opened, results, side_image, tell)
                 lists.append(_digests(store, host_record, tell) if host_record else {})
             left = engine.remove_run(run)
-            if record.hosts:
-                release_run(engine.shell, run, engine=cluster.container_engine)
+            release_run(allocator_of(cluster), engine, run)
             if left:
                 tell(f"could not be removed on {engine.host}: {', '.join(left)}")
         record = replace(rescued(record, time.time()), checksums=store_digests(store, record, lists))
@@ -114,7 +112,7 @@ def _digests(store: Store, record: Record, tell: Callable[[str], None]) -> dict[
 
 def _volume(engine: Engine, run: TrainingId) -> str:
     """The run's volume on a host; empty where there is none. An engine that is away may hold one: that raises."""
-    volumes = engine.run(docker_commands.list_of_run("volume", run)).output.split()
+    volumes = engine.names("volume", run, check=True)
     return volume_of(run) if volume_of(run) in volumes else ""
 
 

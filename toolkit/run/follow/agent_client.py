@@ -8,13 +8,13 @@ from enum import Enum
 from typing import Any
 
 from toolkit.agent.lifecycle import own_container
-from toolkit.containers import docker_commands
 from toolkit.containers.engine import Engine
 from toolkit.errors import ToolkitError
 from toolkit.process import Result
 from toolkit.storage.sidecar import AGENT_PROGRAM
 
 _TIMEOUT = 20
+_ALIVE = ("running", "paused", "restarting")
 
 
 class Presence(Enum):
@@ -40,14 +40,11 @@ class AgentClient:
 
     def presence(self) -> Presence:
         """Whether it is there."""
-        argv = docker_commands.is_running(self.container)
         try:
-            result = self.engine.run(argv, check=False, timeout=_TIMEOUT)
+            status = self.engine.status(self.container, timeout=_TIMEOUT)
         except ToolkitError:
             return Presence.UNKNOWN
-        if result.ok:
-            return Presence.THERE if result.output.strip() == "true" else Presence.GONE
-        return Presence.GONE if "no such" in result.errors.lower() else Presence.UNKNOWN
+        return Presence.THERE if status in _ALIVE else Presence.GONE
 
     def state(self) -> dict[str, Any]:
         """The record as the agent has it now; empty where it does not tell."""
@@ -64,8 +61,8 @@ class AgentClient:
 
     def follow_argv(self, offset: int) -> list[str]:
         """The argv that prints events from byte `offset` of the output on."""
-        return docker_commands.execute(self.container, (*AGENT_PROGRAM, "follow", str(offset)))
+        return self.engine.runtime.execute(self.container, (*AGENT_PROGRAM, "follow", str(offset)))
 
     def _say(self, *words: str) -> Result:
-        argv = docker_commands.execute(self.container, (*AGENT_PROGRAM, *words))
+        argv = self.engine.runtime.execute(self.container, (*AGENT_PROGRAM, *words))
         return self.engine.run(argv, check=False, timeout=_TIMEOUT)

@@ -10,9 +10,9 @@ from toolkit.cluster.model import Cluster
 from toolkit.cluster.reader import read_cluster
 from toolkit.containers.engine import LOCAL, Engine
 from toolkit.errors import Code, ToolkitError
-from toolkit.hosts.cluster_hosts import Hosts
 from toolkit.manifest.model import BucketReference, Manifest
 from toolkit.paths import house
+from toolkit.run.launch.allocator import allocator_of
 from toolkit.run.records.record import Record
 
 
@@ -22,7 +22,7 @@ def cluster_of(record: Record) -> Cluster:
         return read_cluster(Path(record.cluster_file) if record.cluster_file else house() / "clusters" / "local.yml")
     cluster = read_cluster(Path(record.cluster_file))
     missing = set(record.hosts) - {host.name for host in cluster.hosts}
-    if missing:
+    if cluster.hosts and missing:  # a scheduler's hosts are in no file
         raise ToolkitError(
             Code.RESOURCES_ASKED,
             f"{record.cluster_file} no longer has {', '.join(sorted(missing))}, where {record.training_id} ran",
@@ -47,6 +47,5 @@ def reached(record: Record) -> Iterator[Mapping[str, Engine]]:
     if not record.hosts:
         yield {"": LOCAL}
         return
-    cluster = cluster_of(record)
-    with Hosts(cluster) as hosts:
-        yield {name: Engine(hosts.shell(name), cluster.container_engine) for name in record.hosts}
+    with allocator_of(cluster_of(record)).connect(record.hosts) as engines:
+        yield engines

@@ -6,15 +6,16 @@ from collections.abc import Iterable
 
 from toolkit.agent.lifecycle import own_container
 from toolkit.agent.paths import ENGINE, HOST
-from toolkit.containers import docker_commands
-from toolkit.containers.docker_commands import Argv, Bind
 from toolkit.containers.engine import Engine
 from toolkit.process import Result
+from toolkit.runtimes.runtime import ContainerRuntime
+from toolkit.runtimes.specs import AgentContainerSpec, Argv, Bind
 from toolkit.storage.sidecar import AGENT_PROGRAM
 from toolkit.tar.write import Entry, tar_stream
 
 
 def agent_argv(
+    runtime: ContainerRuntime,
     run: str,
     image: str,
     volume: str,
@@ -37,9 +38,8 @@ def agent_argv(
     """
     folder = Bind(folder_of(volumes, volume), HOST)
     command = (*AGENT_PROGRAM, "rescue" if rescue else "keep", run, volume)
-    return docker_commands.start_agent(
-        own_container(run), run, image, folder, [Bind(socket, ENGINE)], command, cpus, lease
-    )
+    binds = [Bind(socket, ENGINE)]
+    return runtime.start_agent(AgentContainerSpec(own_container(run), run, image, folder, binds, command, cpus, lease))
 
 
 def folder_of(volumes: str, volume: str) -> str:
@@ -58,16 +58,16 @@ class AgentContainer:
         run that no one takes away. The parameters are those of `agent_argv`.
         """
         volumes, socket = self._engine.volumes_folder(), self._engine.socket()
-        if not self._engine.makes_bound_folders:
-            self._engine.run(docker_commands.create_volume(self._volume, self._run))
+        runtime = self._engine.runtime
+        if not runtime.makes_bound_folders:
+            self._engine.run(runtime.create_volume(self._volume, self._run))
         names = (self._run, self._image, self._volume)
-        self._engine.run(agent_argv(*names, volumes, socket, lease, cpus, rescue=rescue))
+        self._engine.run(agent_argv(runtime, *names, volumes, socket, lease, cpus, rescue=rescue))
         return folder_of(volumes, self._volume)
 
     def say(self, *words: str, data: bytes | None = None) -> Result:
         """One of the agent's words, run beside it."""
-        argv = docker_commands.execute(own_container(self._run), (*AGENT_PROGRAM, *words), stdin=data is not None)
-        return self._engine.run(argv, data=data, timeout=60)
+        return self._engine.run(self._execute(*words, stdin=data is not None), data=data, timeout=60)
 
     def make_folders(self) -> None:
         """Make those of its folders that others bind, as it does itself: it may be starting still."""
@@ -75,5 +75,7 @@ class AgentContainer:
 
     def put(self, entries: Iterable[Entry]) -> None:
         """Unpack files into the volume, with the modes and owners that they carry."""
-        argv = docker_commands.execute(own_container(self._run), (*AGENT_PROGRAM, "unpack"), stdin=True)
-        self._engine.feed(argv, tar_stream(entries))
+        self._engine.feed(self._execute("unpack", stdin=True), tar_stream(entries))
+
+    def _execute(self, *words: str, stdin: bool) -> Argv:
+        return self._engine.runtime.execute(own_container(self._run), (*AGENT_PROGRAM, *words), stdin=stdin)

@@ -34,7 +34,7 @@ class Stage:
             HostStage(
                 plan,
                 engines[host],
-                tuple(one for one in plan.learners if one.seat.host == host),
+                tuple(one for one in plan.learners if one.placement.host == host),
                 leases.get(host, ""),
             )
             for host in plan.hosts

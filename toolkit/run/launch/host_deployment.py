@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from toolkit.agent.job_spec import Job
 from toolkit.catalogue.model import LEARNER_UID
-from toolkit.containers import docker_commands
 from toolkit.containers.engine import Engine
 from toolkit.errors import Code, ToolkitError
 from toolkit.run.launch.agent_container import AgentContainer
@@ -35,7 +34,7 @@ class HostStage:
 
     def start_agent(self) -> None:
         """Start what sees the run through here, which takes everything away where it gets no start signal."""
-        self._volume = self._agent.start(self._lease, self._plan.cpus_on(self.learners[0].seat.host))
+        self._volume = self._agent.start(self._lease, self._plan.cpus_on(self.learners[0].placement.host))
 
     def heartbeat(self) -> str:
         """Tell the agent that the operator lives; who wants the run to stop, if anyone does."""
@@ -69,13 +68,13 @@ class HostStage:
     def make_network(self) -> str:
         """Make the run's private network; its CIDR."""
         plan = self._plan
-        self.engine.run(docker_commands.create_network(plan.network, plan.training_id))
-        return self.engine.run(docker_commands.network_subnet(plan.network)).output.strip()
+        self.engine.run(self.engine.runtime.create_network(plan.network, plan.training_id))
+        return self.engine.run(self.engine.runtime.network_subnet(plan.network)).output.strip()
 
     def start_learners(self) -> None:
         """Start its learners, the first one last: it looks for the others."""
         for learner in reversed(self.learners):
-            self.engine.run(learner_argv(self._plan, learner, self._volume, self._lease))
+            self.engine.run(learner_argv(self.engine.runtime, self._plan, learner, self._volume, self._lease))
 
     def go(self, job: Job) -> None:
         """Tell the agent to go; from now on the run needs no operator."""
@@ -86,7 +85,7 @@ class HostStage:
         if self.learners[0].number == 1:
             self.side.discard_code(self._plan.results_mount)
         for learner in self.learners:
-            self.engine.run(docker_commands.remove_container(self._plan.container(learner)), check=False)
+            self.engine.remove("container", self._plan.container(learner))
         self.side.unmount()
         return self.engine.remove_run(self._plan.training_id)
 
@@ -101,7 +100,7 @@ class HostStage:
             )
         if isinstance(plan.data, Export):
             export = (plan.data.server, plan.data.path)
-            self.engine.run(docker_commands.create_export_volume(plan.export_volume, plan.training_id, *export))
+            self.engine.run(self.engine.runtime.create_export_volume(plan.export_volume, plan.training_id, *export))
 
 
 def _code_entries(code: tuple[CodeFile, ...]) -> list[Entry]:

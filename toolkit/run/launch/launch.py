@@ -7,10 +7,9 @@ From there on the run is its agents' (`toolkit.agent`), and whoever likes may wa
 from __future__ import annotations
 
 import shlex
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -136,7 +135,7 @@ class Launch:
         self._act(lambda: None)
         plan = self._plan
         record = replace(self._record, launcher=None)
-        with deaf_to_interrupts():
+        with interrupts.ignored():
             opened.outlive(f"{plan.results_mount.place}/{CONTROL_FOLDER}/{plan.training_id}")
             try:
                 self._stage.go(jobs_of(plan, record, new_run_key(self._request.home, plan.training_id)))
@@ -174,7 +173,7 @@ class Launch:
             yield
         finally:
             if self._on_stage and not self._gone:
-                with deaf_to_interrupts():
+                with interrupts.ignored():
                     left = self._stage.cleanup()
                 if left:
                     self._view.note(f"could not be removed: {', '.join(left)}")
@@ -205,7 +204,7 @@ def first_record(request: Request) -> Record:
         compute=plan.compute,
         on_cpu=plan.in_place_of_gpus or not plan.gpus_per_node,
         hosts=tuple(host for host in plan.hosts if host),
-        placement=tuple((one.number, one.seat.host, one.ranks) for one in plan.learners),
+        placement=tuple((one.number, one.placement.host, one.ranks) for one in plan.learners),
         endpoint_url=address_of(request.manifest.training_results),
         results_bucket=plan.results_bucket,
         data_bucket=plan.data_bucket,
@@ -216,17 +215,3 @@ def first_record(request: Request) -> Record:
         launcher=this_process(),
         resumed_from=plan.resume,
     ).at(State.QUEUED, time.time())
-
-
-@contextmanager
-def deaf_to_interrupts() -> Iterator[None]:
-    """Go on to the end: what is begun here must not be left half done."""
-    before = {}
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        with suppress(ValueError):  # not in the main thread, which alone gets signals
-            before[number] = signal.signal(number, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from toolkit.cluster.gpu_kinds import same_kind
-from toolkit.cluster.model import Cluster, Host
+from toolkit.cluster.model import NO_GPU, UNBOUND, Cluster, Host
 from toolkit.cluster.pick import pick_hosts
 from toolkit.doctor.facts import HostFacts
 from toolkit.doctor.finding import Finding, Verdict, refuse
@@ -15,7 +15,7 @@ from toolkit.errors import ToolkitError
 from toolkit.leases.model import Holder
 from toolkit.manifest.model import Compute
 from toolkit.run.plan.binding import bind_on
-from toolkit.run.plan.run_plan import Seat
+from toolkit.run.plan.run_plan import CPUS, Placement, RankCpus
 
 _RUN_PORTS = range(20000, 30000)
 _MASTER_PORTS = range(30000, 32000)
@@ -48,6 +48,18 @@ def choose_hosts(
         raise
 
 
+def planned_on(cluster: Cluster, compute: Compute) -> tuple[Placement, ...]:
+    """Where a run's learners would be on hosts that nobody else uses: the first ones of the file that fit.
+
+    Their addresses, GPUs and CPUs are known to the hosts alone. Raises `ToolkitError` (C104) as `pick_hosts` does.
+    """
+    hosts = pick_hosts(cluster, compute.kind, compute.ranks_per_node, compute.nodes)
+    count = 0 if cluster.gpu == NO_GPU else compute.gpus_per_node
+    gpus = tuple(f"GPU{number}" for number in range(count))
+    cpus = RankCpus(() if cluster.binding == UNBOUND else (CPUS,) * compute.ranks_per_node)
+    return tuple(Placement(host.name, host.address or host.name, gpus=gpus, cpus=cpus) for host in hosts)
+
+
 def passed_over(cluster: Cluster, chosen: Sequence[Host], findings: Sequence[Finding]) -> tuple[Finding, ...]:
     """What kept hosts out that stand before the last chosen one in the cluster's file: the operator should know."""
     names = [host.name for host in cluster.hosts]
@@ -56,13 +68,13 @@ def passed_over(cluster: Cluster, chosen: Sequence[Host], findings: Sequence[Fin
     return tuple(one for one in findings if one.host in earlier and one.verdict is Verdict.FAIL)
 
 
-def seat_on(facts: HostFacts, cluster: Cluster, gpus: Sequence[str], compute: Compute) -> Seat:
-    """The seat on a host; `gpus` are the UUIDs that it was leased for. Raises as `HostFacts.place_in` does."""
+def placement_on(facts: HostFacts, cluster: Cluster, gpus: Sequence[str], compute: Compute) -> Placement:
+    """The placement on a host; `gpus` are the UUIDs that it was leased for. Raises as `HostFacts.place_in` does."""
     interface, address = facts.place_in(cluster.network)
     folders = {str(PurePosixPath(device).parent) for device in facts.rdma_devices}
     cpus = bind_on(facts, gpus, cluster.binding, compute.ranks_per_node, compute.cpus)
     spared = (facts.pid_max or 0) // 2
-    return Seat(facts.name, address, interface.name, tuple(gpus), tuple(sorted(folders)), cpus, spared)
+    return Placement(facts.name, address, interface.name, tuple(gpus), tuple(sorted(folders)), cpus, spared)
 
 
 def free_port(facts: Iterable[HostFacts]) -> int:

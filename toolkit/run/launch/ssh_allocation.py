@@ -9,9 +9,8 @@ import os
 import pwd
 import socket
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 
 from toolkit.cluster.model import Cluster, Host
@@ -25,44 +24,73 @@ from toolkit.errors import Code, Problem, ToolkitError
 from toolkit.hosts.cluster_hosts import Hosts
 from toolkit.hosts.shell import Shell
 from toolkit.image.store import ImageStore
-from toolkit.leases.client import acquire_all, holders, kept, release_all, renew_all
+from toolkit.leases.client import acquire_all, holders, kept, release, release_all, renew_all
 from toolkit.leases.model import Holder, Lease, Taken, new_lease
-from toolkit.manifest.model import Manifest
+from toolkit.manifest.model import Compute
 from toolkit.paths import house
 from toolkit.progress import Progress, Report
-from toolkit.run.launch.placement import choose_hosts, free_gpus, free_port, master_port, passed_over, seat_on, taken_by
-from toolkit.run.plan.run_plan import MASTER_PORT, SSH_PORT, RunImage, Seat
+from toolkit.run.launch.allocator import Allocation, AllocationRequest, Allocator
+from toolkit.run.launch.placement import (
+    choose_hosts,
+    free_gpus,
+    free_port,
+    master_port,
+    passed_over,
+    placement_on,
+    planned_on,
+    taken_by,
+)
+from toolkit.run.plan.run_plan import Placement
+from toolkit.runtimes.registry import runtime_named
 from toolkit.shipping.hosts.ship import ship
 
 _POLL_SECONDS = 5.0
 _STAGE = "hosts"
 
 
-@dataclass(frozen=True)
-class Boarded:
-    """Hosts that are the run's: the learners' seats, each host's engine, the ports of the learners' sshd and of rank 0.
+class SshAllocator(Allocator):
+    """Hosts that are reached over ssh, as the cluster's file lists them; leases in their engines say who has them."""
 
-    `notes` are what the operator should know, such as a host that was passed over; `leases` are the labels of the run's
-    containers on each host, by which they hold it.
-    """
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster, self._program = cluster, runtime_named(cluster.container_engine).program
 
-    seats: tuple[Seat, ...]
-    engines: Mapping[str, Engine]
-    ssh_port: int = SSH_PORT
-    master_port: int = MASTER_PORT
-    notes: tuple[str, ...] = ()
-    leases: Mapping[str, str] = field(default_factory=dict)
+    def plan(self, compute: Compute) -> tuple[Placement, ...]:
+        """See `Allocator.plan`."""
+        return planned_on(self._cluster, compute)
+
+    @contextmanager
+    def allocate(self, request: AllocationRequest, report: Report) -> Iterator[Allocation]:
+        """See `Allocator.allocate`."""
+        with _Allocating(self._cluster, request, report) as allocating:
+            yield allocating.run()
+
+    @contextmanager
+    def connect(self, hosts: Sequence[str] = ()) -> Iterator[Mapping[str, Engine]]:
+        """See `Allocator.connect`."""
+        with Hosts(self._cluster) as found:
+            names = hosts or [shell.name for shell in found.shells]
+            yield {name: Engine(found.shell(name), self._cluster.container_engine) for name in names}
+
+    def leases(self, engine: Engine) -> tuple[Holder, ...]:
+        """See `Allocator.leases`."""
+        return holders(engine.shell, engine=self._program)
+
+    def release(self, engine: Engine, lease: Lease) -> None:
+        """See `Allocator.release`."""
+        release(engine.shell, lease, engine=self._program)
 
 
-class Boarding:
-    """Hosts of `cluster` for one run, its own while the context lasts. `go_aboard` is the story."""
+class _Allocating:
+    """Hosts of `cluster` for one run, its own while the context lasts. `run` is the workflow."""
 
-    def __init__(self, cluster: Cluster, manifest: Manifest, training_id: str) -> None:
-        self._cluster, self._manifest, self._run = cluster, manifest, training_id
+    def __init__(self, cluster: Cluster, request: AllocationRequest, report: Report) -> None:
+        self._cluster, self._request, self._report = cluster, request, report
+        self._compute = request.manifest.compute
+        self._program = runtime_named(cluster.container_engine).program
         self._stack, self._leases = ExitStack(), list[tuple[Shell, Lease]]()
         self._labels: dict[str, str] = {}
 
-    def __enter__(self) -> Boarding:
+    def __enter__(self) -> _Allocating:
         self._hosts = self._stack.enter_context(Hosts(self._cluster))
         self._stack.callback(self._give_back)
         return self
@@ -72,61 +100,62 @@ class Boarding:
     ) -> None:
         self._stack.__exit__(kind, error, trace)
 
-    def go_aboard(self, image: RunImage, side_image: str, report: Report, *, wait: bool) -> Boarded:
+    def run(self) -> Allocation:
         """Examine, take, ship. Raises `ToolkitError`: a host that is not fit, all of them taken, an image not shipped.
 
-        With `wait`, it waits until others give back what this run needs.
+        Where the request says so, it waits until others give back what this run needs.
         """
-        facts, findings = self._look(report)
-        chosen, gpus = self._take(facts, findings, report, wait=wait)
-        self._stack.enter_context(kept(self._leases, engine=self._cluster.container_engine))
+        facts, findings = self._look()
+        chosen, gpus = self._take(facts, findings)
+        self._stack.enter_context(kept(self._leases, engine=self._program))
         engines = {host.name: self._engine(host.name) for host in chosen}
         mine = [facts[host.name] for host in chosen]
-        compute = self._manifest.compute
-        seats = tuple(seat_on(one, self._cluster, gpus[one.name], compute) for one in mine)
-        self._ship(image, side_image, engines, seats, report)
-        self.confirm()
-        return Boarded(
-            seats=seats,
+        placements = tuple(placement_on(one, self._cluster, gpus[one.name], self._compute) for one in mine)
+        self._ship(engines, placements)
+        self._confirm()
+        return Allocation(
+            placements=placements,
             engines=engines,
             ssh_port=free_port(mine),
-            master_port=master_port(mine[0], seats[0].gpus),
-            leases=self._labels,
+            master_port=master_port(mine[0], placements[0].gpus),
             notes=tuple(
                 f"passed over: {one.host}: {one.found}" for one in passed_over(self._cluster, chosen, findings)
             ),
+            leases=self._labels,
+            confirm=self._confirm,
+            hand_over=self._hand_over,
         )
 
-    def confirm(self) -> None:
+    def _confirm(self) -> None:
         """The leases are ours still; raises `ToolkitError` (S100) where someone took one over meanwhile."""
-        renew_all(self._leases, engine=self._cluster.container_engine)
+        renew_all(self._leases, engine=self._program)
 
-    def hand_over(self) -> None:
+    def _hand_over(self) -> None:
         """The run has its own life: its containers hold its hosts, as long as they run."""
         leases = tuple(self._leases)
         self._leases.clear()
-        release_all(leases, engine=self._cluster.container_engine)
+        release_all(leases, engine=self._program)
 
-    def _look(self, report: Report) -> tuple[dict[str, HostFacts], tuple[Finding, ...]]:
-        report(Progress(_STAGE, f"looking at {len(self._cluster.hosts)}"))
-        asked = asked_of(self._cluster, read_table(house() / "images"), self._manifest)
+    def _look(self) -> tuple[dict[str, HostFacts], tuple[Finding, ...]]:
+        self._report(Progress(_STAGE, f"looking at {len(self._cluster.hosts)}"))
+        asked = asked_of(self._cluster, read_table(house() / "images"), self._request.manifest)
         answers = gather(self._hosts, asked)
         return {answer.host: answer.value for answer in answers if answer.value}, short(answers, asked)
 
     def _take(
-        self, facts: Mapping[str, HostFacts], findings: Sequence[Finding], report: Report, *, wait: bool
+        self, facts: Mapping[str, HostFacts], findings: Sequence[Finding]
     ) -> tuple[tuple[Host, ...], dict[str, tuple[str, ...]]]:
         """The hosts and, of each, the GPUs by UUID; leased."""
-        compute = self._manifest.compute
+        compute = self._compute
         choose_hosts(self._cluster, compute, findings, {})  # what can never be had is an error now, and not waited for
         while True:
             held = self._held(tuple(facts))
             try:
                 chosen = choose_hosts(self._cluster, compute, findings, taken_by(held))
             except ToolkitError as error:
-                if not wait:
+                if not self._request.wait:
                     raise with_holders(error, held) from None
-                self._wait(held, report)
+                self._wait(held)
                 continue
             gpus = {host.name: free_gpus(facts[host.name], host, held, compute.gpus_per_node) for host in chosen}
             if self._acquire(gpus):
@@ -135,8 +164,11 @@ class Boarding:
     def _acquire(self, gpus: Mapping[str, tuple[str, ...]]) -> bool:
         """Whether all of it is ours now; another launch may have been quicker, and then who it is shows."""
         user, operator = _account(), socket.gethostname()
-        wanted = [(self._hosts.shell(name), new_lease(self._run, user, operator, ours)) for name, ours in gpus.items()]
-        held = acquire_all(wanted, engine=self._cluster.container_engine)
+        wanted = [
+            (self._hosts.shell(name), new_lease(self._request.training_id, user, operator, ours))
+            for name, ours in gpus.items()
+        ]
+        held = acquire_all(wanted, engine=self._program)
         if isinstance(held, Taken):
             return False
         self._leases += wanted
@@ -148,32 +180,26 @@ class Boarding:
 
         A host that does not tell is as if nobody held it: taking it then raises its own error.
         """
-        engine = self._cluster.container_engine
+        engine = self._program
         answers = self._hosts.each(lambda shell: holders(shell, engine=engine), names)
         return {answer.host: tuple(one for one in answer.value or () if one.state == "held") for answer in answers}
 
-    def _wait(self, held: Mapping[str, Sequence[Holder]], report: Report) -> None:
+    def _wait(self, held: Mapping[str, Sequence[Holder]]) -> None:
         runs = sorted({f"{one.lease.run} of {one.lease.user}" for ones in held.values() for one in ones})
-        report(Progress(_STAGE, f"waiting for {', '.join(runs) or 'others'}"))
+        self._report(Progress(_STAGE, f"waiting for {', '.join(runs) or 'others'}"))
         time.sleep(_POLL_SECONDS)
 
-    def _ship(
-        self, image: RunImage, side_image: str, engines: Mapping[str, Engine], seats: Sequence[Seat], report: Report
-    ) -> None:
+    def _ship(self, engines: Mapping[str, Engine], placements: Sequence[Placement]) -> None:
         """The side container's image first: hosts pass the other one on by it."""
-        store = ImageStore()
-        addresses = {seat.host: seat.address for seat in seats}
-        for image_id, reference in (
-            (store.get(side_image).image_id, side_image),
-            (image.image_id, image.reference),
-        ):
+        store, image, side_image = ImageStore(), self._request.image, self._request.side_image
+        addresses = {placement.host: placement.address for placement in placements}
+        for image_id, reference in ((store.get(side_image).image_id, side_image), (image.image_id, image.reference)):
             ship(
                 image_id,
                 reference,
                 store,
                 list(engines.values()),
-                report,
-                program=self._cluster.container_engine,
+                self._report,
                 registry=self._cluster.registry,
                 relay_image=side_image,
                 addresses=addresses,
@@ -183,7 +209,7 @@ class Boarding:
         return Engine(self._hosts.shell(name), self._cluster.container_engine)
 
     def _give_back(self) -> None:
-        release_all(self._leases, engine=self._cluster.container_engine)
+        release_all(self._leases, engine=self._program)
 
 
 def _account() -> str:

@@ -1,4 +1,4 @@
-"""Looking at this machine for a run on it: its cores, its engine, what other runs are bound to. Decides nothing."""
+"""This machine as a cluster: its cores, its engine, what other runs are bound to."""
 
 from __future__ import annotations
 
@@ -6,15 +6,22 @@ import errno
 import platform
 import socket
 import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
-from toolkit.containers import docker_commands
+from toolkit.cluster.model import UNBOUND, Cluster
 from toolkit.containers.engine import LOCAL, Engine
 from toolkit.doctor.fact_script import CORES
 from toolkit.doctor.parse_cores import cores_of
 from toolkit.doctor.parse_engine import engine_facts
-from toolkit.run.plan.binding import Machine, machine_of
+from toolkit.leases.model import Holder, Lease
+from toolkit.manifest.model import Compute
+from toolkit.progress import Report
+from toolkit.run.launch.allocator import Allocation, AllocationRequest, Allocator
+from toolkit.run.plan.binding import Machine, bind_here, machine_of
+from toolkit.run.plan.run_plan import ON_THIS_MACHINE, Placement
 
 _NAME = "\0toolkit-launch-cpus"
 """In Linux's abstract namespace: no file, whoever is killed leaves nothing, and all users share it."""
@@ -40,8 +47,8 @@ class Turn:
     def look(self, engine: Engine = LOCAL) -> Machine:
         """This machine, once it is our turn. Raises `ToolkitError` (S100) where no engine answers."""
         self._wait()
-        said = engine.run(docker_commands.describe_engine()).output.splitlines()
-        used = engine.run(docker_commands.cpus_in_use()).output
+        said = engine.run(engine.runtime.describe()).output.splitlines()
+        used = engine.run(engine.runtime.cpus_in_use()).output
         return machine_of(look_at_cores(engine).cores, engine_facts(said), platform.release(), used)
 
     def _wait(self) -> None:
@@ -63,3 +70,41 @@ class Turn:
 def look_at_cores(engine: Engine = LOCAL) -> Machine:
     """Its cores alone: no engine is asked."""
     return Machine(cores_of(engine.shell.run(["sh", "-c", CORES]).output))
+
+
+class LocalAllocator(Allocator):
+    """Runs on this machine share its engine and its cores: nothing is taken, and nothing given back."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    def plan(self, compute: Compute) -> tuple[Placement, ...]:
+        """See `Allocator.plan`. The cores are looked at; what other runs use of them, only a launch asks."""
+        return self._placements(compute, look_at_cores)
+
+    @contextmanager
+    def allocate(self, request: AllocationRequest, report: Report) -> Iterator[Allocation]:  # noqa: ARG002 (quick)
+        """See `Allocator.allocate`. Other launches wait until the run's containers say which CPUs it took."""
+        with Turn() as turn:
+            placements = self._placements(request.manifest.compute, turn.look)
+            yield Allocation(placements, {"": LOCAL}, confirm=turn.end)
+
+    @contextmanager
+    def connect(self, hosts: Sequence[str] = ()) -> Iterator[Mapping[str, Engine]]:  # noqa: ARG002 (it has one)
+        """See `Allocator.connect`."""
+        yield {"": LOCAL}
+
+    def leases(self, engine: Engine) -> tuple[Holder, ...]:  # noqa: ARG002 (it has none)
+        """See `Allocator.leases`."""
+        return ()
+
+    def release(self, engine: Engine, lease: Lease) -> None:
+        """See `Allocator.release`."""
+
+    def _placements(self, compute: Compute, look: Callable[[], Machine]) -> tuple[Placement, ...]:
+        """The machine is looked at where ranks are to be bound."""
+        if self._cluster.binding == UNBOUND:
+            return (ON_THIS_MACHINE,) * compute.nodes
+        return tuple(
+            Placement(cpus=one) for one in bind_here(look(), compute.nodes, compute.ranks_per_node, compute.cpus)
+        )

@@ -10,26 +10,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from toolkit.agent.paths import HOST
-from toolkit.containers import docker_commands
-from toolkit.containers.docker_commands import Argv
 from toolkit.manifest.units import shown_duration, shown_size
 from toolkit.plural import counted
 from toolkit.run.launch.agent_container import agent_argv, folder_of
 from toolkit.run.plan.environment import run_environment
 from toolkit.run.plan.learner_command import learner_argv
 from toolkit.run.plan.mpirun import mpirun_argv, single_argv
-from toolkit.run.plan.run_plan import CODE_FOLDER, Export, HostFolder, Learner, RunPlan, Step, where_it_runs
+from toolkit.run.plan.run_plan import CODE_FOLDER, CPUS, Export, HostFolder, Learner, RunPlan, Step, where_it_runs
+from toolkit.runtimes.registry import runtime_named
+from toolkit.runtimes.runtime import ContainerRuntime
+from toolkit.runtimes.specs import Argv
 from toolkit.storage.results_folder import planned_commands
 from toolkit.storage.sidecar import Mount, buckets_argv
 
-SUBNET, VOLUME, VOLUMES, SOCKET, LEASE, CPUS = "SUBNET", "VOLUME", "VOLUMES", "SOCKET", "LEASE", "CPUS"
+SUBNET, VOLUME, VOLUMES, SOCKET, LEASE = "SUBNET", "VOLUME", "VOLUMES", "SOCKET", "LEASE"
 THIS_MACHINE = "this machine"
 
 
 def fact_lines(plan: RunPlan) -> Iterator[tuple[str, str]]:
     """A name and a text for each thing that a person wants to know before a run."""
     for learner in plan.learners:
-        at = f" on {learner.seat.host}" if learner.seat.host else ""
+        at = f" on {learner.placement.host}" if learner.placement.host else ""
         yield "learner", f"{learner.hostname}{at}: {ranks_of(learner)}"
     if not plan.gpus_per_node:
         yield "GPUs", f"none: the manifest asks for {plan.compute}"
@@ -58,17 +59,18 @@ def fact_lines(plan: RunPlan) -> Iterator[tuple[str, str]]:
 
 def host_commands(plan: RunPlan) -> dict[str, list[Argv]]:
     """The engine's command lines on each host, in their order."""
-    made = {}
+    made, runtime = {}, runtime_named(plan.cluster.container_engine)
     for host in plan.hosts:
-        lines = [_agent(plan, host), *_results(plan), _buckets(plan)]
+        lines = [_agent(runtime, plan, host), *_results(runtime, plan), _buckets(runtime, plan)]
         if isinstance(plan.data, Export):
             export = (plan.data.server, plan.data.path)
-            lines.append(docker_commands.create_export_volume(plan.export_volume, plan.training_id, *export))
-        lines += [_fetch(plan, mount) for mount in plan.mounts if mount.copied]
+            lines.append(runtime.create_export_volume(plan.export_volume, plan.training_id, *export))
+        lines += [_fetch(runtime, plan, mount) for mount in plan.mounts if mount.copied]
         if not plan.on_hosts:
-            lines.append(docker_commands.create_network(plan.network, plan.training_id))
-        learners = [learner for learner in plan.learners if learner.seat.host == host]
-        lines += [learner_argv(plan, learner, VOLUME, LEASE if plan.on_hosts else "") for learner in reversed(learners)]
+            lines.append(runtime.create_network(plan.network, plan.training_id))
+        learners = [learner for learner in plan.learners if learner.placement.host == host]
+        lease = LEASE if plan.on_hosts else ""
+        lines += [learner_argv(runtime, plan, learner, VOLUME, lease) for learner in reversed(learners)]
         made[host or THIS_MACHINE] = lines
     return made
 
@@ -79,32 +81,32 @@ def step_commands(plan: RunPlan) -> list[tuple[Step, Argv]]:
     return [(step, mpirun_argv(plan, step, subnet) if step.parallel else single_argv(step)) for step in plan.steps]
 
 
-def _agent(plan: RunPlan, host: str) -> Argv:
+def _agent(runtime: ContainerRuntime, plan: RunPlan, host: str) -> Argv:
     names = (plan.training_id, plan.side_image, plan.volume)
     lease = LEASE if plan.on_hosts else ""
-    return agent_argv(*names, VOLUMES, SOCKET, lease, plan.cpus_on(host))
+    return agent_argv(runtime, *names, VOLUMES, SOCKET, lease, plan.cpus_on(host))
 
 
-def _results(plan: RunPlan) -> list[Argv]:
+def _results(runtime: ContainerRuntime, plan: RunPlan) -> list[Argv]:
     """What serves results that are a folder."""
     if plan.results_folder is None:
         return []
     volume = folder_of(VOLUMES, plan.volume)
-    return planned_commands(plan.results_folder, plan.training_id, plan.side_image, volume)
+    return planned_commands(runtime, plan.results_folder, plan.training_id, plan.side_image, volume)
 
 
-def _buckets(plan: RunPlan) -> Argv:
+def _buckets(runtime: ContainerRuntime, plan: RunPlan) -> Argv:
     names = (plan.side_container, plan.training_id, plan.side_image)
-    return buckets_argv(*names, folder_of(VOLUMES, plan.volume), plan.results_mount)
+    return buckets_argv(runtime, *names, folder_of(VOLUMES, plan.volume), plan.results_mount)
 
 
-def _fetch(plan: RunPlan, mount: Mount) -> Argv:
-    return docker_commands.execute(plan.side_container, ("rclone", "copy", mount.filesystem, f"{HOST}/{mount.folder}"))
+def _fetch(runtime: ContainerRuntime, plan: RunPlan, mount: Mount) -> Argv:
+    return runtime.execute(plan.side_container, ("rclone", "copy", mount.filesystem, f"{HOST}/{mount.folder}"))
 
 
 def ranks_of(learner: Learner) -> str:
     """`ranks 0, 1`; where they are bound, `rank 0 on CPUs 0-3, rank 1 on CPUs 4-7`."""
-    ranks, lists = learner.ranks, learner.seat.cpus.lists
+    ranks, lists = learner.ranks, learner.placement.cpus.lists
     if not lists:
         return f"{'rank' if len(ranks) == 1 else 'ranks'} {', '.join(map(str, ranks))}"
     return ", ".join(f"rank {rank} on {_named(cpus)}" for rank, cpus in zip(ranks, lists, strict=True))
@@ -116,10 +118,16 @@ def _named(cpus: str) -> str:
 
 def binding_of(plan: RunPlan) -> str:
     """How ranks are bound, in one line; and why they are not where the cluster's file asks for it."""
-    seats = [learner.seat for learner in plan.learners]
-    bound = "cores: a rank runs on its share of its host's cores" if any(seat.cpus.lists for seat in seats) else ""
+    placements = [learner.placement for learner in plan.learners]
+    bound = (
+        "cores: a rank runs on its share of its host's cores"
+        if any(placement.cpus.lists for placement in placements)
+        else ""
+    )
     unbound = {
-        f"not bound on {seat.host or THIS_MACHINE}: {seat.cpus.why_not}": None for seat in seats if seat.cpus.why_not
+        f"not bound on {placement.host or THIS_MACHINE}: {placement.cpus.why_not}": None
+        for placement in placements
+        if placement.cpus.why_not
     }
     return "; ".join(filter(None, [bound, *unbound])) or "none: a rank runs on any core of its host"
 

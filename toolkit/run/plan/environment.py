@@ -25,7 +25,7 @@ def run_environment(plan: RunPlan) -> Mapping[str, str]:
         "PYTHONPATH": ":".join(filter(None, [CODE_FOLDER, image.get("PYTHONPATH", "")])),
         "PYTHONUNBUFFERED": "1",
     }
-    if given := min(len(learner.seat.gpus) for learner in plan.learners):
+    if given := min(len(learner.placement.gpus) for learner in plan.learners):
         # A framework that sees none of them is an error, and no reason for the CPU.
         variables["TOOLKIT_GPUS"] = str(given)
     if not plan.gpus_per_node:

@@ -22,7 +22,7 @@ def _job(plan: RunPlan, record: Record, key: str, number: int) -> Job:
         host=number,
         hosts=plan.hosts,
         learners=tuple(
-            LearnerSpec(one.number, one.hostname, plan.container(one), one.ranks, plan.hosts.index(one.seat.host))
+            LearnerSpec(one.number, one.hostname, plan.container(one), one.ranks, plan.hosts.index(one.placement.host))
             for one in plan.learners
         ),
         steps=tuple(StepSpec(step.number, step.command, step.ranks) for step in plan.steps),

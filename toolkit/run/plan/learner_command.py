@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from toolkit.containers.docker_commands import HOST_NETWORK, Bind, NamedVolume, Network, start_learner
 from toolkit.run.plan.environment import run_environment
 from toolkit.run.plan.run_plan import (
     AGENT_FOLDER,
@@ -14,24 +13,30 @@ from toolkit.run.plan.run_plan import (
     Learner,
     RunPlan,
 )
+from toolkit.runtimes.runtime import ContainerRuntime
+from toolkit.runtimes.specs import HOST_NETWORK, Argv, Bind, LearnerContainerSpec, NamedVolume, Network
 
 
-def learner_argv(plan: RunPlan, learner: Learner, volume: str, lease: str = "") -> list[str]:
-    """`docker run` for `learner`; `volume` is the folder of the run's volume on its host, `lease` the label of what the
+def learner_argv(runtime: ContainerRuntime, plan: RunPlan, learner: Learner, volume: str, lease: str = "") -> Argv:
+    """What starts `learner`; `volume` is the folder of the run's volume on its host, `lease` the label of what the
     run has leased there."""
-    known = tuple((one.hostname, one.seat.address) for one in plan.learners)
-    return start_learner(
-        plan.container(learner),
-        plan.training_id,
-        plan.image.image_id,
+    return runtime.start_learner(_container(plan, learner, volume, lease))
+
+
+def _container(plan: RunPlan, learner: Learner, volume: str, lease: str) -> LearnerContainerSpec:
+    known = tuple((one.hostname, one.placement.address) for one in plan.learners)
+    return LearnerContainerSpec(
+        name=plan.container(learner),
+        run=plan.training_id,
+        image=plan.image.image_id,
         hostname=learner.hostname,
         network=Network(HOST_NETWORK, known) if plan.on_hosts else Network(plan.network),
         binds=(*_own_binds(volume, learner), *data_binds(plan)),
         environment={**run_environment(plan), "LEARNER_ID": str(learner.number)},
         folder=CODE_FOLDER,
         command=("/bin/sh", f"{LEARNER_FOLDER}/entry.sh"),
-        gpus=learner.seat.gpus,
-        devices=learner.seat.devices,
+        gpus=learner.placement.gpus,
+        devices=learner.placement.devices,
         limits=plan.limits_of(learner),
         lease=lease,
     )

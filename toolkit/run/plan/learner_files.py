@@ -58,7 +58,7 @@ def supervisor_plan(plan: RunPlan, subnet: str) -> dict[str, object]:
             {
                 "number": learner.number,
                 "hostname": learner.hostname,
-                "host": learner.seat.host,
+                "host": learner.placement.host,
                 "ranks": list(learner.ranks),
             }
             for learner in plan.learners
@@ -124,20 +124,20 @@ def _render(templates: Path, name: str, plan: RunPlan, learner: Learner) -> str:
     )
     return environment.get_template(name).render(
         number=learner.number,
-        address=learner.seat.address,
+        address=learner.placement.address,
         port=plan.ssh_port,
         folder=LEARNER_FOLDER,
         logs=LOG_FOLDER,
         agent=AGENT_FOLDER,
         start=plan.cluster.deadlines.start,
         lost=_silent_seconds(plan),
-        gpus=len(learner.seat.gpus),
+        gpus=len(learner.placement.gpus),
         kind=plan.gpu_kind,
-        where=f"{learner.hostname} on {learner.seat.host}" if learner.seat.host else learner.hostname,
+        where=f"{learner.hostname} on {learner.placement.host}" if learner.placement.host else learner.hostname,
         no_gpu=NO_GPU,
         master=plan.learners[0].hostname,
         master_port=plan.master_port,
         crowded=CROWDED,
         # The engine confines a learner to its ranks' CPUs; several ranks share those out.
-        cpus=list(zip(learner.ranks, learner.seat.cpus.lists, strict=False)) if len(learner.ranks) > 1 else [],
+        cpus=list(zip(learner.ranks, learner.placement.cpus.lists, strict=False)) if len(learner.ranks) > 1 else [],
     )

@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from toolkit.cluster.model import Cluster
-from toolkit.containers.limits import Limits
 from toolkit.manifest.model import BucketReference, DataReference, FolderReference, Manifest
 from toolkit.manifest.results import bucket_name
 from toolkit.run.plan.run_plan import (
     CODE_FOLDER,
-    HERE,
     MASTER_PORT,
+    ON_THIS_MACHINE,
     SSH_PORT,
     Data,
     Export,
     HostFolder,
     Learner,
+    Placement,
     RunImage,
     RunPlan,
-    Seat,
     Step,
 )
 from toolkit.run.plan.training_id import TrainingId
+from toolkit.runtimes.specs import Limits
 from toolkit.storage.sidecar import Mount
 
 
@@ -32,14 +32,14 @@ def make_plan(
     image: RunImage,
     side_image: str,
     training_id: TrainingId,
-    seats: Sequence[Seat] = (),
+    placements: Sequence[Placement] = (),
     ssh_port: int = SSH_PORT,
     master_port: int = MASTER_PORT,
 ) -> RunPlan:
     """Place ranks host by host, and say for each command how it runs.
 
-    `seats` are the learners' in their order; where none are given, all sit on this machine and are not bound. Their
-    sshd listens at `ssh_port`, and rank 0's program, where it uses torch.distributed, at `master_port`.
+    `placements` are the learners' in their order; where none are given, all run on this machine and are not bound.
+    Their sshd listens at `ssh_port`, and rank 0's program, where it uses torch.distributed, at `master_port`.
     """
     compute = manifest.compute
     learners = tuple(
@@ -47,7 +47,7 @@ def make_plan(
             number=node + 1,
             hostname=f"learner-{node + 1}",
             ranks=tuple(range(node * compute.ranks_per_node, (node + 1) * compute.ranks_per_node)),
-            seat=seats[node] if seats else HERE,
+            placement=placements[node] if placements else ON_THIS_MACHINE,
         )
         for node in range(compute.nodes)
     )

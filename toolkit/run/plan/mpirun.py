@@ -86,7 +86,7 @@ def _flags_5(plan: RunPlan, subnet: str) -> list[str]:
     }
     # PRRTE 3.0 finds no interface by a subnet, only by name (seen with 5.0.7; openpmix pull request 4031): where the
     # hosts' names differ, it takes what it finds, and the ranks' own traffic still keeps to the subnet.
-    interfaces = {learner.seat.interface for learner in plan.learners}
+    interfaces = {learner.placement.interface for learner in plan.learners}
     if len(interfaces) == 1:
         runtime["prte_if_include"] = interfaces.pop()
     return [

@@ -7,13 +7,13 @@ from pathlib import PurePosixPath
 
 from toolkit.agent.lifecycle import buckets_container
 from toolkit.cluster.model import NO_GPU, Cluster
-from toolkit.containers.limits import NO_LIMITS, Limits
 from toolkit.manifest.compute import split
 from toolkit.manifest.model import Ranks
 from toolkit.manifest.results import ServedFolder
 from toolkit.plural import counted
 from toolkit.run.plan.mounts import learner_mounts, results_mount
 from toolkit.run.plan.training_id import TrainingId
+from toolkit.runtimes.specs import NO_LIMITS, Limits
 from toolkit.storage.sidecar import Mount
 
 SSH_PORT = 2222
@@ -45,11 +45,13 @@ class RankCpus:
 
 ALL_CPUS = RankCpus()
 """Ranks that are not bound."""
+CPUS = "CPUS"
+"""In a dry run, the CPUs of a rank: only its host knows them."""
 
 
 @dataclass(frozen=True)
-class Seat:
-    """Where a learner sits: the host (empty: this machine), its address on the network of the ranks and the interface
+class Placement:
+    """Where a learner runs: the host (empty: this machine), its address on the network of the ranks and the interface
     that has it, its GPUs by UUID, its ranks' CPUs.
 
     `devices` are the host's that it is given besides, such as `/dev/infiniband`. `processes` is how many processes and
@@ -65,18 +67,18 @@ class Seat:
     processes: int = 0
 
 
-HERE = Seat()
+ON_THIS_MACHINE = Placement()
 """A container on this machine's engine, whose address the run's private network gives."""
 
 
 @dataclass(frozen=True)
 class Learner:
-    """One learner: its number from 1, its name on the run's network, the ranks that it holds, and its seat."""
+    """One learner: its number from 1, its name on the run's network, the ranks that it holds, and its placement."""
 
     number: int
     hostname: str
     ranks: tuple[int, ...]
-    seat: Seat = HERE
+    placement: Placement = ON_THIS_MACHINE
 
 
 @dataclass(frozen=True)
@@ -189,13 +191,13 @@ class RunPlan:
 
     @property
     def on_hosts(self) -> bool:
-        """Whether its learners sit on hosts of a cluster, on those hosts' own network."""
-        return any(learner.seat.host for learner in self.learners)
+        """Whether its learners run on hosts of a cluster, on those hosts' own network."""
+        return any(learner.placement.host for learner in self.learners)
 
     @property
     def hosts(self) -> tuple[str, ...]:
         """The hosts that it uses, learner 1's first; one empty name for this machine."""
-        return tuple(dict.fromkeys(learner.seat.host for learner in self.learners))
+        return tuple(dict.fromkeys(learner.placement.host for learner in self.learners))
 
     @property
     def ranks(self) -> int:
@@ -250,14 +252,16 @@ class RunPlan:
 
     def cpus_on(self, host: str) -> str:
         """The CPUs that its ranks on `host` are bound to, as one list; empty where they are not."""
-        return ",".join(filter(None, (one.seat.cpus.cpuset for one in self.learners if one.seat.host == host)))
+        return ",".join(
+            filter(None, (one.placement.cpus.cpuset for one in self.learners if one.placement.host == host))
+        )
 
     def limits_of(self, learner: Learner) -> Limits:
         """What the learner may use at most: so many processes and threads for each of its ranks, and not so many that
         its host has none left."""
-        wanted, seat = self.cluster.processes * len(learner.ranks), learner.seat
-        processes = min(wanted, seat.processes) if seat.processes else wanted
-        return replace(self.limits, cpuset=seat.cpus.cpuset, processes=processes)
+        wanted, placement = self.cluster.processes * len(learner.ranks), learner.placement
+        processes = min(wanted, placement.processes) if placement.processes else wanted
+        return replace(self.limits, cpuset=placement.cpus.cpuset, processes=processes)
 
     def container(self, learner: Learner) -> str:
         """The learner's container."""

@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import replace
 
 from toolkit.agent.end_reasons import Reason
-from toolkit.containers import docker_commands
 from toolkit.containers.engine import Engine
 from toolkit.errors import ToolkitError
 from toolkit.run.follow.agent_client import AgentClient, Presence
@@ -71,7 +70,7 @@ def from_volume(record: Record, engine: Engine) -> Record | None:
     volume = volume_of(record.training_id)
     if volume not in engine.names("volume", record.training_id):
         return None
-    read = engine.run(docker_commands.read_from_volume(volume, record.image_id, "state.json"), check=False)
+    read = engine.run(engine.runtime.read_from_volume(volume, record.image_id, "state.json"), check=False)
     return _read(read.output, record)
 
 

@@ -45,18 +45,18 @@ class HostImages:
                 context={"host": self.host},
             )
         if own and reference not in own.names:
-            self.engine.run(ship_commands.tag(image_id, reference))
+            self.engine.run(self.engine.runtime.tag_image(image_id, reference))
         return own is not None
 
     def prefix(self, diff_ids: Sequence[str]) -> int:
         """How many of these layers, from the lowest up, the host has."""
-        ids = list(dict.fromkeys(self.engine.run(ship_commands.list_images()).output.split()))
+        ids = list(dict.fromkeys(self.engine.run(self.engine.runtime.list_images()).output.split()))
         return prefix_there(diff_ids, (image.layers for image in self._inspect(ids[:_MOST_IMAGES])))
 
     def load(self, pieces: Iterable[bytes]) -> None:
         """Take in an archive as it comes."""
         with self.translated_errors():
-            self.engine.feed(ship_commands.load(), pieces)
+            self.engine.feed(self.engine.runtime.load_image(), pieces)
 
     def name(self, image_id: str, reference: str) -> None:
         """Name what came, if it is what was promised; raises `ToolkitError` (S103) where that is not there."""
@@ -67,17 +67,17 @@ class HostImages:
                 hint="an engine with the containerd image store names images otherwise: switch it to overlay2",
                 context={"host": self.host},
             )
-        self.engine.run(ship_commands.tag(image_id, reference))
+        self.engine.run(self.engine.runtime.tag_image(image_id, reference))
 
     def pull(self, place: str, image_id: str) -> None:
         """Fetch the image from `place`, `host:port/name@digest` or with a tag.
 
         Raises `ToolkitError` where that fails, or it is another image; then nothing of that name stays.
         """
-        self.engine.run(ship_commands.pull(place), timeout=None)
+        self.engine.run(self.engine.runtime.pull_image(place), timeout=None)
         came = self._inspect([place])
         if not any(image.image_id == image_id for image in came):
-            self.engine.run(ship_commands.untag(place), check=False)
+            self.engine.run(self.engine.runtime.untag_image(place), check=False)
             ids = ", ".join(image.image_id for image in came)
             raise ToolkitError(Code.IMAGE, f"{place} is not the image that was promised", evidence=f"it is {ids}")
 
@@ -108,12 +108,12 @@ class HostImages:
     def _inspect(self, images: Sequence[str]) -> tuple[There, ...]:
         if not images:
             return ()
-        result = self.engine.run(ship_commands.inspect_images(images), check=False)
-        if not result.ok and "no such" not in result.errors.lower():
+        result = self.engine.run(self.engine.runtime.inspect_images(images), check=False)
+        if not result.ok and not self.engine.runtime.is_absent(result.errors):
             raise self.engine.failed(result)
         return ship_commands.read_images(result.output)
 
     def forget(self, name: str) -> None:
         """Take a name away; it is no error if it is not there."""
         with contextlib.suppress(ToolkitError):
-            self.engine.run(ship_commands.untag(name), check=False)
+            self.engine.run(self.engine.runtime.untag_image(name), check=False)

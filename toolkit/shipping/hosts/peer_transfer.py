@@ -36,12 +36,11 @@ class Passing:
         *,
         relay_image: str,
         addresses: Mapping[str, str],
-        program: str,
         report: Report,
     ) -> None:
         self.shipment = f"ship-{secrets.token_hex(6)}"
         """The label of all that this leaves on hosts until it is cleaned."""
-        self._image, self._prefix, self._relay_image, self._program = image, prefix, relay_image, program
+        self._image, self._prefix, self._relay_image = image, prefix, relay_image
         self._addresses, self._report = addresses, report
         self._pair = new_pair(addresses[images.host] for images in hosts)
         self._feeders = Feeders(len(hosts))
@@ -53,7 +52,7 @@ class Passing:
 
         Where passing on fails, the host is fed from this machine, and that is said.
         """
-        relay = Relay(images, self.shipment, self._relay_image, self._program)
+        relay = Relay(images, self.shipment, self._relay_image)
         with self._feeders.turn(images.host, self._image.stop) as turn:
             if turn is None:
                 raise ssh_errors.interrupted(images.host)

@@ -7,7 +7,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
-from toolkit.containers import docker_commands
 from toolkit.errors import Code, ToolkitError
 from toolkit.process import Result
 from toolkit.secrets import Secret
@@ -23,22 +22,22 @@ OnStats = Callable[[int, int], None]
 class Relay:
     """The relay of one shipment on one host; `stop` takes it away with all that it holds."""
 
-    def __init__(self, images: HostImages, shipment: str, image: str, program: str) -> None:
+    def __init__(self, images: HostImages, shipment: str, image: str) -> None:
         self._images, self._engine = images, images.engine
-        self._shipment, self._image, self._program = shipment, image, program
+        self._shipment, self._image, self._runtime = shipment, image, images.engine.runtime
         self._name = f"toolkit-ship-{shipment}"
 
     def start(self, pair: Secret, address: str) -> None:
         """Start it, listening at `address` if that is given, and hand it the pair through a pipe."""
-        self._engine.run(ship_commands.start_relay(self._name, self._shipment, self._image, address))
-        receive = docker_commands.execute(self._name, ship_commands.RECEIVE_PAIR, stdin=True)
+        self._engine.run(ship_commands.start_relay(self._runtime, self._name, self._shipment, self._image, address))
+        receive = self._runtime.execute(self._name, ship_commands.RECEIVE_PAIR, stdin=True)
         self._engine.run(receive, data=pair.reveal().encode())
 
     def url(self, address: str) -> str:
         """Where it serves, once it does; raises `ToolkitError` (S100)."""
         deadline = time.monotonic() + _START_SECONDS
         while True:
-            said = self._engine.run(docker_commands.logs(self._name), check=False)
+            said = self._engine.run(self._runtime.logs(self._name), check=False)
             if found := _SERVES.search(said.output + said.errors):
                 return f"https://{ship_commands.in_url(address)}:{found[1]}"
             if time.monotonic() > deadline:
@@ -51,19 +50,19 @@ class Relay:
     def receive(self, pieces: Iterable[bytes]) -> None:
         """Take the archive as it comes from the operator."""
         with self._images.translated_errors():
-            self._engine.feed(docker_commands.execute(self._name, ship_commands.RECEIVE_ARCHIVE, stdin=True), pieces)
+            self._engine.feed(self._runtime.execute(self._name, ship_commands.RECEIVE_ARCHIVE, stdin=True), pieces)
 
     def fetch(self, url: str, on_stats: OnStats) -> None:
         """Take the archive from another host's relay, and keep it."""
-        self._watch(docker_commands.execute(self._name, ship_commands.fetch(url)), on_stats)
+        self._watch(self._runtime.execute(self._name, ship_commands.fetch(url)), on_stats)
 
     def load(self) -> None:
         """Load the archive that is here."""
-        self._watch(ship_commands.load_from(self._program, self._name, ("cat", ship_commands.ARCHIVE)), lambda *_: None)
+        self._watch(self._runtime.load_image_from(self._name, ("cat", ship_commands.ARCHIVE)), lambda *_: None)
 
     def load_from(self, url: str, on_stats: OnStats) -> None:
         """Load the archive of another host's relay as it comes."""
-        self._watch(ship_commands.load_from(self._program, self._name, ship_commands.fetch_through(url)), on_stats)
+        self._watch(self._runtime.load_image_from(self._name, ship_commands.fetch_through(url)), on_stats)
 
     def stop(self) -> list[str]:
         """Take it away; what could not be removed, by name."""
@@ -79,7 +78,6 @@ class Relay:
             else:
                 last.append(ship_commands.read_message(line))
 
-        run = self._engine.stream if argv[0] == "docker" else self._images.engine.shell.stream
-        status = run(argv, on_line)
+        status = self._engine.stream(argv, on_line)
         if status != 0:
             raise self._images.failed(Result(("docker", "load"), status, "", "\n".join(last)))

@@ -40,7 +40,6 @@ def ship(
     hosts: Sequence[Engine],
     report: Report = silent,
     *,
-    program: str = "docker",
     registry: str = "",
     relay_image: str = "",
     addresses: Mapping[str, str] = _NO_ADDRESSES,
@@ -51,7 +50,6 @@ def ship(
     Args:
         source: this machine's images, the one among them.
         report: gets the progress; a `Progress`'s stage is the host's name.
-        program: the hosts' engine. `podman` gets all layers of an image: it takes no archive without some of them.
         registry: `host:port/name` that has the image, if any; where that fails, the image is streamed, and it is said.
         relay_image: the tool's bucket image, `toolkit-buckets:…`, of this machine; hosts that pass the image on lack
             nothing else. Empty: each host is fed from this machine.
@@ -63,7 +61,7 @@ def ship(
     """
     stop = threading.Event()
     image = outgoing(image_id, reference, source, stop)
-    work = _Work(image, tuple(HostImages(engine) for engine in hosts), _one_at_a_time(report), program, stop)
+    work = _Work(image, tuple(HostImages(engine) for engine in hosts), _one_at_a_time(report), stop)
     work.look(registry)
     groups = work.lacking()
     for prefix, group in groups.items():
@@ -78,10 +76,8 @@ def ship(
 class _Work:
     """One call of `ship`: what came of each host so far."""
 
-    def __init__(
-        self, image: Outgoing, hosts: tuple[HostImages, ...], report: Report, program: str, stop: threading.Event
-    ) -> None:
-        self._image, self._hosts, self._report, self._program, self._stop = image, hosts, report, program, stop
+    def __init__(self, image: Outgoing, hosts: tuple[HostImages, ...], report: Report, stop: threading.Event) -> None:
+        self._image, self._hosts, self._report, self._stop = image, hosts, report, stop
         self._answers: dict[str, Answer[Shipped]] = {}
         self._prefixes: dict[str, int] = {}
 
@@ -108,7 +104,6 @@ class _Work:
             hosts,
             relay_image=relay,
             addresses=addresses,
-            program=self._program,
             report=self._report,
         )
         try:
@@ -121,7 +116,7 @@ class _Work:
         """A host that cannot get even this is fed from this machine later, and gets its own error there."""
         store, engines = self._image.store, [images.engine for images in hosts]
         with contextlib.suppress(ToolkitError):
-            ship(store.get(relay).image_id, relay, store, engines, self._report, program=self._program)
+            ship(store.get(relay).image_id, relay, store, engines, self._report)
 
     def done(self) -> tuple[Shipped, ...]:
         """What came of all; raises the error of the one that failed, or one for all that did."""
@@ -138,7 +133,8 @@ class _Work:
             return Shipped(host, "there", 0)
         if registry and self._pull(registry, images):
             return Shipped(host, "registry", 0)
-        self._prefixes[host] = 0 if self._program == "podman" else images.prefix(image.diff_ids)
+        in_parts = images.engine.runtime.takes_partial_images
+        self._prefixes[host] = images.prefix(image.diff_ids) if in_parts else 0
         return None
 
     def _pull(self, registry: str, images: HostImages) -> bool:

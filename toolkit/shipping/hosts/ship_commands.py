@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from toolkit.containers.docker_commands import RUN_LABEL, Argv
-from toolkit.containers.limits import confined
+from toolkit.runtimes.runtime import ContainerRuntime
+from toolkit.runtimes.specs import Argv
 
 ARCHIVE = "/archive/image"
 PRIVATE = "/run/private"
@@ -20,8 +19,6 @@ _STATS = ("--use-json-log", "--stats", "1s", "--stats-log-level", "NOTICE")
 _AS_CLIENT = ("--ca-cert", _PAIR, "--client-cert", _PAIR, "--client-key", _PAIR)
 RECEIVE_PAIR = ("sh", "-c", f"umask 077; cat > {PRIVATE}/new && mv {PRIVATE}/new {_PAIR}")
 RECEIVE_ARCHIVE = ("sh", "-c", f"cat > {ARCHIVE}")
-# In a shell's words nothing is filled in: engine, container and command come as words of their own.
-_PIPE = 'engine=$1 container=$2; shift 2; "$engine" exec "$container" "$@" | "$engine" load --quiet'
 
 
 @dataclass(frozen=True)
@@ -33,38 +30,7 @@ class There:
     layers: tuple[str, ...]
 
 
-def inspect_images(images: Sequence[str]) -> Argv:
-    """Prints a line of JSON for each of `images` that is there; the status is 1 where one is not."""
-    text = '{"id":{{json .Id}},"names":{{json .RepoTags}},"layers":{{json .RootFS.Layers}}}'
-    return ["docker", "image", "inspect", "--format", text, *images]
-
-
-def list_images() -> Argv:
-    """Prints the ids of all images, the newest first."""
-    return ["docker", "image", "ls", "--quiet", "--no-trunc"]
-
-
-def load() -> Argv:
-    """Takes in the image that it reads."""
-    return ["docker", "load", "--quiet"]
-
-
-def tag(image: str, name: str) -> Argv:
-    """Gives an image one name more."""
-    return ["docker", "tag", image, name]
-
-
-def untag(name: str) -> Argv:
-    """Takes a name away, and the image where it was its last."""
-    return ["docker", "image", "rm", name]
-
-
-def pull(name: str) -> Argv:
-    """Fetches an image from its registry."""
-    return ["docker", "pull", "--quiet", name]
-
-
-def start_relay(name: str, shipment: str, image: str, address: str) -> Argv:
+def start_relay(runtime: ContainerRuntime, name: str, shipment: str, image: str, address: str) -> Argv:
     """A container that takes an archive and, at `address` if that is given, gives it to who has the pair's key.
 
     Its disk is an anonymous volume, which goes with it; the key lies in its memory.
@@ -82,14 +48,8 @@ def start_relay(name: str, shipment: str, image: str, address: str) -> Argv:
     )
     secured = ("--cert", _PAIR, "--key", _PAIR, "--client-ca", _PAIR, "--min-tls-version", "tls1.3")
     act = (*serve, *secured, *_QUIET) if address else ("sleep", _LIFETIME)
-    return [
-        *("docker", "run", "--detach", "--rm", "--init", "--name", name, "--label", f"{RUN_LABEL}={shipment}"),
-        *("--network", "host", "--cap-drop", "ALL", *confined(), "--read-only"),
-        *("--tmpfs", f"{PRIVATE}:mode=0700", "--mount", "type=volume,target=/archive"),
-        image,
-        *("sh", "-c", f'until [ -s {_PAIR} ]; do sleep 0.05; done; exec "$@"', "relay"),
-        *("timeout", _LIFETIME, *act),
-    ]
+    wait = ("sh", "-c", f'until [ -s {_PAIR} ]; do sleep 0.05; done; exec "$@"', "relay")
+    return runtime.start_relay(name, shipment, image, PRIVATE, (*wait, "timeout", _LIFETIME, *act))
 
 
 def fetch(url: str) -> Argv:
@@ -102,18 +62,13 @@ def fetch_through(url: str) -> Argv:
     return [*("rclone", "cat", ":http:image", "--http-url", url), *_AS_CLIENT, *_QUIET, *_STATS]
 
 
-def load_from(program: str, container: str, command: Sequence[str]) -> Argv:
-    """On a host: loads what `command` prints in a container of its engine."""
-    return ["sh", "-c", _PIPE, "load", program, container, *command]
-
-
 def in_url(address: str) -> str:
     """An IP address as it stands before a port."""
     return f"[{address}]" if ":" in address else address
 
 
 def read_images(text: str) -> tuple[There, ...]:
-    """What `inspect_images` printed."""
+    """What `ContainerRuntime.inspect_images` printed."""
     images = (json.loads(line) for line in text.splitlines() if line.startswith("{"))
     return tuple(_there(image) for image in images)
 

@@ -1,0 +1,33 @@
+"""The kinds of cluster that there are, by what a cluster's file says as `engine`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ClusterKind:
+    """What makes a kind of cluster, each as `module:name`: loaded where it is needed, the second from a layer above.
+
+    Attributes:
+        read: a function from a file's `Source` to the `Cluster`; raises `ToolkitError` (C104) with every problem.
+        allocator: a `toolkit.run.launch.allocator.Allocator`, made of the `Cluster`.
+    """
+
+    read: str
+    allocator: str
+
+
+KINDS: dict[str, ClusterKind] = {
+    "local": ClusterKind("toolkit.cluster.reader:read_local", "toolkit.run.launch.this_machine:LocalAllocator"),
+    "ssh": ClusterKind("toolkit.cluster.reader:read_ssh", "toolkit.run.launch.ssh_allocation:SshAllocator"),
+}
+"""A new kind is its modules and its line here."""
+
+
+def loaded(place: str) -> Any:
+    """What `place` (`module:name`) names."""
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)
