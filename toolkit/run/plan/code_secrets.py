@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import quote_from_bytes
 
 from toolkit.cluster.model import Cluster
+from toolkit.manifest.dialects import registry
 from toolkit.manifest.model import Manifest
 from toolkit.secrets import Secret, SecretSource
 from toolkit.validation.leaks import holds_private_key, known_secrets
@@ -25,10 +26,6 @@ _LARGEST_KEY_FILE = 64 << 10
 _LOOKED_AT = 8 << 10
 """Bytes at the beginning, in which a text has no NUL, as git has it."""
 _ENVIRONMENT = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-_MANIFEST = re.compile(
-    rb"(?m)(?:^|[{,])\s*[\"']?(?:model_definition|training_data_references?|training_results_reference|results_reference"
-    rb"|data_stores|training_data|training_results)[\"']?\s*:"
-)
 _LITERAL = re.compile(
     rb"(?i)[\"']?\b(?:(?:aws_)?access_key_id|(?:aws_)?secret_access_key|secret_key|password|passwd|user_?id|user_?name"
     rb"|sse_customer_key|session_token|token|api_?key)"
@@ -112,7 +109,16 @@ def _spellings(value: bytes) -> tuple[bytes, ...]:
 
 def is_manifest_with_keys(content: bytes) -> bool:
     """Whether a file is a manifest whose keys stand in it."""
-    return bool(_MANIFEST.search(content) and _LITERAL.search(content))
+    names = tuple(name for dialect in registry.DIALECTS for name in (*dialect.signs, *dialect.references))
+    return bool(_any_at_top(names).search(content) and _LITERAL.search(content))
+
+
+@lru_cache(maxsize=4)
+def _any_at_top(names: tuple[str, ...]) -> re.Pattern[bytes]:
+    """Any of `names` as a key of YAML or JSON, at the beginning of a line or of what stands in braces."""
+    return re.compile(
+        rb"(?m)(?:^|[{,])\s*[\"']?(?:%s)[\"']?\s*:" % "|".join(map(re.escape, dict.fromkeys(names))).encode()
+    )
 
 
 def _key_files(sources: list[tuple[SecretSource, int]]) -> Iterator[str]:
