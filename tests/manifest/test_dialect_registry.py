@@ -15,7 +15,8 @@ from toolkit.errors import ToolkitError
 from toolkit.manifest.diagnostics import Diagnostics
 from toolkit.manifest.dialect import Dialect, ManifestFile, names_at_top
 from toolkit.manifest.dialects import registry
-from toolkit.manifest.fields import Absolute, Key, Name, Section, Version
+from toolkit.manifest.fields import Absolute, Name, Section, Version
+from toolkit.manifest.key_fields import Key
 from toolkit.manifest.model import BucketReference, Compute, Connection, FolderReference, Manifest, Step
 from toolkit.manifest.reader import framework_error, read_with_warnings
 from toolkit.manifest.schema import json_schema

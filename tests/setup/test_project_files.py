@@ -65,7 +65,11 @@ def test_paths_in_the_code_that_are_named_are_there(page: str) -> None:
         ("toolkit/manifest/dialect.py", ["class Dialect", "class ManifestFile"]),
         ("toolkit/manifest/dialects/registry.py", ["DIALECTS:"]),
         ("toolkit/containers/engine.py", ["def makes_bound_folders"]),
-        ("toolkit/secrets.py", ["_REFERENCE", "def _look_up", "PAIR_KINDS", "def resolve_pair"]),
+        (
+            "toolkit/secrets/source.py",
+            ["class SecretSource", "class KeySource", "class PairSource", "def leads_nowhere", "def within_reach"],
+        ),
+        ("toolkit/secrets/registry.py", ["KEY_SOURCES:", "PAIR_SOURCES:"]),
     ],
 )
 def test_names_in_the_code_that_contributors_read_of_are_there(path: str, names: list[str]) -> None:

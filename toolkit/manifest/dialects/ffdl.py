@@ -24,7 +24,6 @@ from toolkit.manifest.fields import (
     Bucket,
     Choice,
     Cpus,
-    Key,
     Label,
     Name,
     Nodes,
@@ -37,6 +36,7 @@ from toolkit.manifest.fields import (
     by_shape,
     commands_in,
 )
+from toolkit.manifest.key_fields import Key
 from toolkit.manifest.model import (
     BucketReference,
     Compute,

@@ -41,7 +41,6 @@ from toolkit.manifest.dialects.stores import (
 from toolkit.manifest.fields import (
     Bucket,
     Choice,
-    Key,
     Label,
     Name,
     OneOf,
@@ -55,6 +54,7 @@ from toolkit.manifest.fields import (
     commands_in,
     only,
 )
+from toolkit.manifest.key_fields import Key
 from toolkit.manifest.model import BucketReference, Compute, Connection, Manifest, Ranks
 from toolkit.manifest.units import bytes_of
 from toolkit.yaml.source import Path_
