@@ -11,7 +11,9 @@ import pytest
 from toolkit.containers import docker_commands
 from toolkit.containers.docker_commands import HOST_NETWORK, Bind, Network
 from toolkit.containers.limits import Limits
-from toolkit.doctor.probes import Buckets, list_buckets, start_with_gpus
+from toolkit.doctor.probes import Buckets
+from toolkit.doctor.topics.gpu import start_with_gpus
+from toolkit.doctor.topics.storage import list_buckets
 from toolkit.hosts.local import LocalShell
 from toolkit.leases.client import acquire, holders, release, renew
 from toolkit.leases.model import Held, new_lease

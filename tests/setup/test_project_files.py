@@ -61,7 +61,9 @@ def test_paths_in_the_code_that_are_named_are_there(page: str) -> None:
     [
         ("toolkit/validation/in_container/prove.py", ["PRODUCTS"]),
         ("toolkit/catalogue/reader.py", ["class FrameworkFile"]),
-        ("toolkit/doctor/checks.py", ["ALL:", "SHORT:"]),
+        ("toolkit/doctor/topic.py", ["class Topic", "before_launch:", "checks:", "compared:", "tried:"]),
+        ("toolkit/doctor/topics/registry.py", ["TOPICS:"]),
+        ("toolkit/doctor/facts.py", ["class HostFacts", "more:"]),
         ("toolkit/manifest/dialect.py", ["class Dialect", "class ManifestFile"]),
         ("toolkit/manifest/dialects/registry.py", ["DIALECTS:"]),
         ("toolkit/containers/engine.py", ["def makes_bound_folders"]),

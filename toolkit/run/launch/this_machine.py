@@ -11,9 +11,9 @@ from typing import Self
 
 from toolkit.containers import docker_commands
 from toolkit.containers.engine import LOCAL, Engine
-from toolkit.doctor.fact_script import CORES
-from toolkit.doctor.parse_cores import cores_of
-from toolkit.doctor.parse_engine import engine_facts
+from toolkit.doctor.topics.cores import cores_of
+from toolkit.doctor.topics.engine import engine_facts
+from toolkit.doctor.topics.machine import CORES
 from toolkit.run.plan.binding import Machine, machine_of
 
 _NAME = "\0toolkit-launch-cpus"
