@@ -9,6 +9,8 @@ from typing import Any
 
 from toolkit.containers.docker_commands import RUN_LABEL, Argv
 from toolkit.containers.limits import confined
+from toolkit.containers.programs import receive_file, start_when_there
+from toolkit.shell_files import shell_program
 
 ARCHIVE = "/archive/image"
 PRIVATE = "/run/private"
@@ -18,10 +20,9 @@ _LIFETIME = "7200"
 _QUIET = ("--config", f"{PRIVATE}/none", "--cache-dir", f"{PRIVATE}/cache")
 _STATS = ("--use-json-log", "--stats", "1s", "--stats-log-level", "NOTICE")
 _AS_CLIENT = ("--ca-cert", _PAIR, "--client-cert", _PAIR, "--client-key", _PAIR)
-RECEIVE_PAIR = ("sh", "-c", f"umask 077; cat > {PRIVATE}/new && mv {PRIVATE}/new {_PAIR}")
-RECEIVE_ARCHIVE = ("sh", "-c", f"cat > {ARCHIVE}")
-# In a shell's words nothing is filled in: engine, container and command come as words of their own.
-_PIPE = 'engine=$1 container=$2; shift 2; "$engine" exec "$container" "$@" | "$engine" load --quiet'
+RECEIVE_PAIR = receive_file(_PAIR)
+RECEIVE_ARCHIVE = ("sh", "-c", shell_program("toolkit.shipping.hosts", "receive_archive.sh"), "receive", ARCHIVE)
+_PIPE = shell_program("toolkit.shipping.hosts", "load_from.sh")
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,7 @@ def start_relay(name: str, shipment: str, image: str, address: str) -> Argv:
         *("--network", "host", "--cap-drop", "ALL", *confined(), "--read-only"),
         *("--tmpfs", f"{PRIVATE}:mode=0700", "--mount", "type=volume,target=/archive"),
         image,
-        *("sh", "-c", f'until [ -s {_PAIR} ]; do sleep 0.05; done; exec "$@"', "relay"),
-        *("timeout", _LIFETIME, *act),
+        *start_when_there(_PAIR, ("timeout", _LIFETIME, *act)),
     ]
 
 
