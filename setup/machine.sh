@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Sourced by ./quickstart and ./check: what a fresh Debian or Ubuntu needs. It installs only what is missing, says
 # so before it does, and starts the engine where no init system would.
 

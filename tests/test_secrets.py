@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.errors import ToolkitError
-from toolkit.secrets import Secret, SecretSource, parse_secret, resolve_pair, resolve_secret
+from toolkit.secrets import Secret, SecretReference, parse_secret, resolve_pair, resolve_secret
 
 VALUE = "wJalrXUtnFEMI"
 SECRET = Secret(VALUE)
@@ -61,7 +61,7 @@ def test_a_secret_gives_its_value_when_asked() -> None:
 )
 def test_a_reference_is_distinguished_from_a_key(text: str, kind: str, value: str, shown: str) -> None:
     source = parse_secret(text)
-    assert source == SecretSource(kind, Secret(value))
+    assert source == SecretReference(kind, Secret(value))
     assert str(source) == shown
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from toolkit.cluster.model import Access, Cluster, Deadlines, Gpu, Host
+from toolkit.doctor.fact_script import host_facts
 from toolkit.doctor.facts import HostFacts
-from toolkit.doctor.parse import Heard, host_facts
+from toolkit.doctor.printed import Printed
 from toolkit.doctor.requirements import Asked
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -25,7 +26,7 @@ def facts_of(recording: str, name: str = "", **changes: str) -> HostFacts:
     for old, new in changes.items():
         assert old in text
         text = text.replace(old, new)
-    return host_facts(name or f"{recording}-1", Heard(text, ASKED, ANSWERED))
+    return host_facts(name or f"{recording}-1", Printed(text, ASKED, ANSWERED))
 
 
 def cluster_of(*names: str, gpu: Gpu | None = P100, engine: str = "docker", jump: str = "") -> Cluster:

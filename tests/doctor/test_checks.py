@@ -9,11 +9,11 @@ from packaging.version import Version
 
 from toolkit.cluster.model import Cluster, Deadlines, Gpu
 from toolkit.compatibility.reader import read_table
-from toolkit.doctor import checks, checks_gpu, checks_network
-from toolkit.doctor.checks_consistency import alike
 from toolkit.doctor.facts import EngineFacts, HostFacts, Interface, Room, SshdLimits
 from toolkit.doctor.finding import Finding, Verdict
 from toolkit.doctor.requirements import Asked, DriverNeed, LastDriver, driver_need, last_drivers
+from toolkit.doctor.topics import accounts, clock, disk, engine, fuse, gpu, memory, network, rdma, registry, sshd
+from toolkit.doctor.topics.alike import alike
 from toolkit.paths import house
 
 from .recordings import P100, asked, cluster_of, facts_of
@@ -29,19 +29,19 @@ def verdict_and_found(finding: Finding) -> tuple[str, str]:
 
 def test_every_check_tells_its_own_name_and_the_host_s() -> None:
     for facts in (GOOD, facts_of("busybox"), HostFacts("nothing known")):
-        for name, check in checks.ALL.items():
+        for name, check in registry.checks().items():
             finding = check(facts, asked(facts.name))
             assert (finding.check, finding.host) == (name, facts.name)
             assert bool(finding.hint) == (finding.verdict in (Verdict.WARN, Verdict.FAIL))
 
 
 def test_of_a_host_of_which_nothing_is_known_nothing_is_called_good_that_was_not_seen() -> None:
-    verdicts = {name: check(HostFacts("h"), asked("h")).verdict.value for name, check in checks.ALL.items()}
+    verdicts = {name: check(HostFacts("h"), asked("h")).verdict.value for name, check in registry.checks().items()}
     assert {name for name, verdict in verdicts.items() if verdict == "ok"} == set()
 
 
 @pytest.mark.parametrize(
-    ("engine", "account", "of_engine"),
+    ("found", "account", "of_engine"),
     [
         (EngineFacts("20.10.24+dfsg1", "/d", "overlay2"), "ok", "ok"),
         (EngineFacts("20.10"), "ok", "ok"),
@@ -51,29 +51,29 @@ def test_of_a_host_of_which_nothing_is_known_nothing_is_called_good_that_was_not
         (EngineFacts(missing=True, said="no such command"), "skipped", "fail"),
     ],
 )
-def test_engine_and_account(engine: EngineFacts, account: str, of_engine: str) -> None:
-    facts = replace(GOOD, engine=engine)
-    assert checks.account(facts, asked()).verdict.value == account
-    assert checks.engine(facts, asked()).verdict.value == of_engine
+def test_engine_and_account(found: EngineFacts, account: str, of_engine: str) -> None:
+    facts = replace(GOOD, engine=found)
+    assert engine.account(facts, asked()).verdict.value == account
+    assert engine.engine(facts, asked()).verdict.value == of_engine
 
 
 def test_podman_counts_otherwise() -> None:
     of_podman = asked("podman-1", engine="podman")
-    assert verdict_and_found(checks.engine(facts_of("podman"), of_podman))[0] == "ok"
-    assert verdict_and_found(checks.engine(replace(GOOD, engine=EngineFacts("3.4.4")), of_podman)) == (
+    assert verdict_and_found(engine.engine(facts_of("podman"), of_podman))[0] == "ok"
+    assert verdict_and_found(engine.engine(replace(GOOD, engine=EngineFacts("3.4.4")), of_podman)) == (
         "fail",
         "podman 3.4.4",
     )
 
 
 def test_the_hint_says_how_an_account_gets_leave() -> None:
-    finding = checks.account(replace(GOOD, engine=DENIED), asked())
+    finding = engine.account(replace(GOOD, engine=DENIED), asked())
     assert finding.found.startswith("trainer may not use docker: permission denied")
     assert "usermod -aG docker trainer" in finding.hint
 
 
 @pytest.mark.parametrize(
-    ("uid", "fuse", "verdict"),
+    ("uid", "opened", "verdict"),
     [
         (0, "opens", "ok"),
         (0, "missing", "fail"),
@@ -83,23 +83,23 @@ def test_the_hint_says_how_an_account_gets_leave() -> None:
         (0, "", "skipped"),
     ],
 )
-def test_fuse(uid: int, fuse: str, verdict: str) -> None:
-    assert checks.fuse(replace(GOOD, uid=uid, fuse=fuse), asked()).verdict.value == verdict
+def test_fuse(uid: int, opened: str, verdict: str) -> None:
+    assert fuse.fuse(replace(GOOD, uid=uid, fuse=opened), asked()).verdict.value == verdict
 
 
 @pytest.mark.parametrize(
     ("free", "verdict"),
-    [(0, "fail"), (5 * checks.GB - 1, "fail"), (5 * checks.GB, "warn"), (20 * checks.GB, "ok"), (None, "skipped")],
+    [(0, "fail"), (5 * disk.GB - 1, "fail"), (5 * disk.GB, "warn"), (20 * disk.GB, "ok"), (None, "skipped")],
 )
 def test_room(free: int | None, verdict: str) -> None:
     facts = replace(GOOD, images=Room("/data", free), scratch=Room("/var/tmp", free, writable=True))
-    assert checks.disk_of_images(facts, asked()).verdict.value == verdict
-    assert checks.disk_of_scratch(facts, asked()).verdict.value == verdict
+    assert disk.disk_of_images(facts, asked()).verdict.value == verdict
+    assert disk.disk_of_scratch(facts, asked()).verdict.value == verdict
 
 
 def test_a_scratch_folder_that_may_not_be_written() -> None:
-    facts = replace(GOOD, scratch=Room("/var", 100 * checks.GB, writable=False))
-    finding = checks.disk_of_scratch(facts, asked())
+    facts = replace(GOOD, scratch=Room("/var", 100 * disk.GB, writable=False))
+    finding = disk.disk_of_scratch(facts, asked())
     assert verdict_and_found(finding) == ("fail", "trainer may not write in /var")
     assert "install -d -o trainer /var/tmp/toolkit" in finding.hint
 
@@ -117,36 +117,36 @@ def test_a_scratch_folder_that_may_not_be_written() -> None:
     ],
 )
 def test_clock(offset: float | None, verdict: str, found: str) -> None:
-    assert verdict_and_found(checks.clock(replace(GOOD, clock_offset=offset), asked())) == (verdict, found)
+    assert verdict_and_found(clock.clock(replace(GOOD, clock_offset=offset), asked())) == (verdict, found)
 
 
 def test_locked_memory_matters_where_rdma_is() -> None:
-    assert verdict_and_found(checks.memlock(GOOD, asked())) == (
+    assert verdict_and_found(rdma.memlock(GOOD, asked())) == (
         "warn",
         "65536 KiB of memory may be locked, and there are RDMA devices",
     )
-    assert checks.memlock(replace(GOOD, rdma_devices=()), asked()).verdict is Verdict.OK
-    assert checks.memlock(replace(GOOD, memlock=-1), asked()).verdict is Verdict.OK
+    assert rdma.memlock(replace(GOOD, rdma_devices=()), asked()).verdict is Verdict.OK
+    assert rdma.memlock(replace(GOOD, memlock=-1), asked()).verdict is Verdict.OK
 
 
 def test_shared_memory() -> None:
-    assert checks.shared_memory(GOOD, asked()).verdict is Verdict.OK
-    assert checks.shared_memory(replace(GOOD, shm=1 << 20), asked()).verdict is Verdict.WARN
-    assert checks.shared_memory(replace(GOOD, shm=None), asked()).verdict is Verdict.WARN
+    assert memory.shared_memory(GOOD, asked()).verdict is Verdict.OK
+    assert memory.shared_memory(replace(GOOD, shm=1 << 20), asked()).verdict is Verdict.WARN
+    assert memory.shared_memory(replace(GOOD, shm=None), asked()).verdict is Verdict.WARN
 
 
 def test_sshd_s_limits() -> None:
     names = tuple(f"p100-{number}" for number in range(1, 13))
     usual = replace(GOOD, sshd=SshdLimits("10:30:100", 10, effective=True))
-    assert verdict_and_found(checks.sshd(usual, asked(*names))) == ("ok", "MaxStartups 10:30:100, MaxSessions 10")
-    gate = checks.sshd(usual, asked(*names, jump="me@p100-1:22"))
+    assert verdict_and_found(sshd.sshd(usual, asked(*names))) == ("ok", "MaxStartups 10:30:100, MaxSessions 10")
+    gate = sshd.sshd(usual, asked(*names, jump="me@p100-1:22"))
     assert verdict_and_found(gate) == (
         "warn",
         "MaxStartups 10:30:100, MaxSessions 10, and it is the jump host of 11 hosts",
     )
-    assert checks.sshd(usual, asked(*names[:11], jump="me@p100-1")).verdict is Verdict.OK
-    assert checks.sshd(usual, asked(*names, jump="me@elsewhere")).verdict is Verdict.OK
-    few = checks.sshd(GOOD, asked())
+    assert sshd.sshd(usual, asked(*names[:11], jump="me@p100-1")).verdict is Verdict.OK
+    assert sshd.sshd(usual, asked(*names, jump="me@elsewhere")).verdict is Verdict.OK
+    few = sshd.sshd(GOOD, asked())
     assert verdict_and_found(few) == (
         "warn",
         "MaxStartups 10:30:60, MaxSessions 4, as its configuration or OpenSSH's default has it",
@@ -165,16 +165,16 @@ def test_sshd_s_limits() -> None:
     ],
 )
 def test_gpus_as_the_inventory_says(wanted: Gpu | None, verdict: str, found: str) -> None:
-    assert verdict_and_found(checks_gpu.gpu(GOOD, asked("p100-1", gpu=wanted))) == (verdict, found)
+    assert verdict_and_found(gpu.gpu(GOOD, asked("p100-1", gpu=wanted))) == (verdict, found)
 
 
 def test_a_run_without_gpus_asks_for_no_gpu() -> None:
     question = replace(asked(), on_cpu=True)
-    assert verdict_and_found(checks_gpu.gpu(GOOD, question)) == (
+    assert verdict_and_found(gpu.gpu(GOOD, question)) == (
         "ok",
         "the manifest asks for no GPU; it has 4 × p100, which this run does not get",
     )
-    for check in (checks_gpu.driver, checks_gpu.gpu_errors, checks_gpu.gpu_memory):
+    for check in (gpu.driver, gpu.gpu_errors, gpu.gpu_memory):
         assert verdict_and_found(check(replace(GOOD, gpus=(), driver=""), question)) == (
             "ok",
             "the manifest asks for no GPU",
@@ -184,21 +184,21 @@ def test_a_run_without_gpus_asks_for_no_gpu() -> None:
 def test_gpus_that_are_not_there() -> None:
     facts = replace(GOOD, gpus=(), gpu_trouble="NVIDIA-SMI has failed")
     says = "no GPU, and the cluster's file says 4 × p100"
-    assert verdict_and_found(checks_gpu.gpu(facts, asked())) == ("fail", f"{says}: NVIDIA-SMI has failed")
-    assert verdict_and_found(checks_gpu.gpu(replace(facts, gpu_trouble=""), asked())) == (
+    assert verdict_and_found(gpu.gpu(facts, asked())) == ("fail", f"{says}: NVIDIA-SMI has failed")
+    assert verdict_and_found(gpu.gpu(replace(facts, gpu_trouble=""), asked())) == (
         "fail",
         f"{says}: there is no nvidia-smi that lists any",
     )
 
 
 def test_memory_errors_and_memory_in_use_name_the_gpu() -> None:
-    assert verdict_and_found(checks_gpu.gpu_errors(GOOD, asked())) == ("fail", "GPU 3 has 2 uncorrected memory errors")
-    assert verdict_and_found(checks_gpu.gpu_memory(GOOD, asked())) == ("warn", "GPU 2: 9821 of 16384 MiB in use")
+    assert verdict_and_found(gpu.gpu_errors(GOOD, asked())) == ("fail", "GPU 3 has 2 uncorrected memory errors")
+    assert verdict_and_found(gpu.gpu_memory(GOOD, asked())) == ("warn", "GPU 2: 9821 of 16384 MiB in use")
     well = replace(GOOD, gpus=GOOD.gpus[:2])
-    assert verdict_and_found(checks_gpu.gpu_errors(well, asked())) == ("ok", "no uncorrected memory errors")
-    assert verdict_and_found(checks_gpu.gpu_memory(well, asked())) == ("ok", "free")
+    assert verdict_and_found(gpu.gpu_errors(well, asked())) == ("ok", "no uncorrected memory errors")
+    assert verdict_and_found(gpu.gpu_memory(well, asked())) == ("ok", "free")
     off = replace(GOOD, gpus=(replace(GOOD.gpus[0], ecc="Disabled", ecc_errors=None),))
-    assert verdict_and_found(checks_gpu.gpu_errors(off, asked())) == ("warn", "ECC is off on GPU 0")
+    assert verdict_and_found(gpu.gpu_errors(off, asked())) == ("warn", "ECC is off on GPU 0")
 
 
 NEED = DriverNeed(Version("525.60.13"), "CUDA 12.5", "NVIDIA")
@@ -216,7 +216,7 @@ NEED = DriverNeed(Version("525.60.13"), "CUDA 12.5", "NVIDIA")
 )
 def test_driver(driver: str, verdict: str, found: str) -> None:
     question = replace(asked(), driver=NEED, last_drivers=(LastDriver("p100", 580, "Pascal"),))
-    assert verdict_and_found(checks_gpu.driver(replace(GOOD, driver=driver), question)) == (verdict, found)
+    assert verdict_and_found(gpu.driver(replace(GOOD, driver=driver), question)) == (verdict, found)
 
 
 def test_what_the_table_asks_of_a_driver() -> None:
@@ -233,36 +233,36 @@ def test_what_the_table_asks_of_a_driver() -> None:
 
 def test_a_container_sees_the_gpus_or_it_is_said_why_not() -> None:
     listed = "".join(f"GPU {one.index}: {one.name} (UUID: {one.uuid})\n" for one in GOOD.gpus)
-    assert verdict_and_found(checks_gpu.gpu_container(GOOD, listed)) == ("ok", "a container sees 4 × p100")
-    assert verdict_and_found(checks_gpu.gpu_container(GOOD, listed.splitlines()[0])) == (
+    assert verdict_and_found(gpu.gpu_container(GOOD, listed)) == ("ok", "a container sees 4 × p100")
+    assert verdict_and_found(gpu.gpu_container(GOOD, listed.splitlines()[0])) == (
         "fail",
         "a container does not see GPU 1, 2, 3",
     )
     refused = "could not select device driver with capabilities: [[gpu]]"
-    assert verdict_and_found(checks_gpu.gpu_container(GOOD, "", refused)) == (
+    assert verdict_and_found(gpu.gpu_container(GOOD, "", refused)) == (
         "fail",
         f"a container with GPUs does not start: {refused}",
     )
-    assert verdict_and_found(checks_gpu.gpu_container(GOOD, None, "no image")) == ("skipped", "no image")
+    assert verdict_and_found(gpu.gpu_container(GOOD, None, "no image")) == ("skipped", "no image")
 
 
 def test_one_address_in_the_network() -> None:
-    assert verdict_and_found(checks_network.network(GOOD, asked())) == ("ok", "10.0.0.1 on enp130s0f0")
-    assert verdict_and_found(checks_network.link(GOOD, asked())) == ("ok", "enp130s0f0: MTU 9000, 100000 Mb/s")
+    assert verdict_and_found(network.network(GOOD, asked())) == ("ok", "10.0.0.1 on enp130s0f0")
+    assert verdict_and_found(network.link(GOOD, asked())) == ("ok", "enp130s0f0: MTU 9000, 100000 Mb/s")
     elsewhere = Asked(replace(cluster_of("p100-1"), network="10.1.0.0/16"))
-    finding = checks_network.network(GOOD, elsewhere)
+    finding = network.network(GOOD, elsewhere)
     assert verdict_and_found(finding) == (
         "fail",
         "it needs one address in the cluster's network 10.1.0.0/16, and has none",
     )
-    assert checks_network.link(GOOD, elsewhere).verdict is Verdict.SKIPPED
+    assert network.link(GOOD, elsewhere).verdict is Verdict.SKIPPED
     slow = replace(GOOD, interfaces=(replace(GOOD.interfaces[2], speed=100),))
-    assert verdict_and_found(checks_network.link(slow, asked())) == ("warn", "enp130s0f0: MTU 9000, 100 Mb/s")
+    assert verdict_and_found(network.link(slow, asked())) == ("warn", "enp130s0f0: MTU 9000, 100 Mb/s")
 
 
 def test_adapters_without_device_files() -> None:
-    assert verdict_and_found(checks_network.rdma(GOOD, asked())) == ("ok", "mlx5_0")
-    assert verdict_and_found(checks_network.rdma(replace(GOOD, rdma_devices=()), asked())) == (
+    assert verdict_and_found(rdma.rdma(GOOD, asked())) == ("ok", "mlx5_0")
+    assert verdict_and_found(rdma.rdma(replace(GOOD, rdma_devices=()), asked())) == (
         "warn",
         "mlx5_0 without /dev/infiniband",
     )
@@ -271,7 +271,7 @@ def test_adapters_without_device_files() -> None:
 def test_on_this_machine_alone_there_is_no_network_to_check() -> None:
     local = Asked(Cluster("local", "local", "none", Deadlines(60, 10, 600)))
     facts = replace(GOOD, name="this machine")
-    assert {name for name, check in checks.ALL.items() if check(facts, local).verdict is not Verdict.OK} == {
+    assert {name for name, check in registry.checks().items() if check(facts, local).verdict is not Verdict.OK} == {
         "gpu errors",
         "gpu memory",
         "memlock",
@@ -315,14 +315,14 @@ def test_hosts_are_compared_with_those_that_shall_be_the_same() -> None:
 
 def test_a_bridge_that_every_host_has_for_itself_is_no_network_that_they_share() -> None:
     first, second = replace(GOOD, name="h1"), replace(GOOD, name="h2", boot="another")
-    found = checks_network.own_address([first, second], "172.17.0.0/16")
+    found = network.own_address([first, second], "172.17.0.0/16")
     assert [verdict_and_found(one) for one in found] == [
         ("ok", "172.17.0.1 is no other host's"),
         ("fail", "h1 has 172.17.0.1, too"),
     ]
-    twice = checks_network.own_address([first, replace(GOOD, name="h2")], "172.17.0.0/16")
+    twice = network.own_address([first, replace(GOOD, name="h2")], "172.17.0.0/16")
     assert verdict_and_found(twice[1]) == ("warn", "h2 and h1 are one machine: 172.17.0.1")
-    assert {verdict_and_found(one)[0] for one in checks_network.own_address([first, second], "")} == {"ok"}
+    assert {verdict_and_found(one)[0] for one in network.own_address([first, second], "")} == {"ok"}
 
 
 def with_addresses(*found: tuple[str, str], firewall: str = "") -> HostFacts:
@@ -335,7 +335,7 @@ INSIDE = (("lo", "127.0.0.1"), ("lo", "::1"), ("eth0", "10.0.0.7"), ("eth0", "fe
 
 
 def test_a_host_that_is_reached_from_the_clusters_network_alone() -> None:
-    found = checks_network.other_networks(with_addresses(*INSIDE, ("br-0a1b", "172.23.0.1")), asked())
+    found = network.other_networks(with_addresses(*INSIDE, ("br-0a1b", "172.23.0.1")), asked())
     assert verdict_and_found(found) == ("ok", "it has no address outside 10.0.0.0/16")
 
 
@@ -349,7 +349,7 @@ def test_a_host_that_is_reached_from_the_clusters_network_alone() -> None:
 )
 def test_what_open_mpi_can_be_reached_on_besides_is_named(firewall: str, verdict: str, said: str) -> None:
     facts = with_addresses(*INSIDE, ("eth0", "2001:db8::7"), ("wlan0", "192.0.2.7"), firewall=firewall)
-    finding = checks_network.other_networks(facts, asked())
+    finding = network.other_networks(facts, asked())
     assert finding.verdict.value == verdict
     assert "2001:db8::7 on eth0, 192.0.2.7 on wlan0" in finding.found
     assert finding.found.endswith(said)
@@ -360,10 +360,10 @@ def test_what_open_mpi_can_be_reached_on_besides_is_named(firewall: str, verdict
 )
 def test_accounts_share_an_engine_that_limits_their_processes(changes: dict[str, bool], verdict: str) -> None:
     facts = replace(GOOD, engine=replace(GOOD.engine, **changes))
-    assert checks.accounts(facts, asked()).verdict.value == verdict
+    assert accounts.accounts(facts, asked()).verdict.value == verdict
 
 
 def test_an_account_that_is_the_learners_user_is_named() -> None:
-    finding = checks.accounts(replace(GOOD, learner_account="ada"), asked())
+    finding = accounts.accounts(replace(GOOD, learner_account="ada"), asked())
     assert (finding.verdict.value, finding.hint) == ("warn", "give that account another uid")
     assert finding.found == "account ada has uid 61000, as learners have: it can read and end them"

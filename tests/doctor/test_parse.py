@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.cluster.gpu_kinds import kind_of, same_kind
-from toolkit.doctor.fact_script import MARK, PROGRAM, question
+from toolkit.doctor.fact_script import host_facts, program, question
 from toolkit.doctor.facts import Core, EngineFacts, Gpu, HostFacts, Interface, Room, SshdLimits
-from toolkit.doctor.parse import Heard, host_facts
+from toolkit.doctor.printed import MARK, Printed
 from toolkit.errors import ToolkitError
 
 from .recordings import facts_of, text_of
@@ -107,7 +107,7 @@ def test_a_host_with_podman() -> None:
     ],
 )
 def test_why_no_gpu_is_listed(printed: str, trouble: str) -> None:
-    facts = host_facts("h", Heard(f"@toolkit gpus\n{printed}", 0, 0))
+    facts = host_facts("h", Printed(f"@toolkit gpus\n{printed}", 0, 0))
     assert facts.gpus == ()
     assert facts.gpu_trouble.startswith(trouble)
     assert bool(facts.gpu_trouble) == bool(trouble)
@@ -115,7 +115,7 @@ def test_why_no_gpu_is_listed(printed: str, trouble: str) -> None:
 
 def test_gpus_that_count_no_errors() -> None:
     line = "0, GPU-1, NVIDIA GeForce RTX 2080 Ti, 550.54.14, 11264, 1, [N/A], [N/A], 00000000:01:00.0"
-    facts = host_facts("h", Heard(f"@toolkit gpus\n{line}\nstatus 0\n", 0, 0))
+    facts = host_facts("h", Printed(f"@toolkit gpus\n{line}\nstatus 0\n", 0, 0))
     assert facts.gpus == (Gpu(0, "GPU-1", "NVIDIA GeForce RTX 2080 Ti", 11264, 1, "[N/A]", None),)
     assert facts.driver == "550.54.14"
 
@@ -124,12 +124,12 @@ def test_gpus_that_count_no_errors() -> None:
 def test_the_numa_node_of_a_gpu(printed: str, node: int | None) -> None:
     line = "0, GPU-1, Tesla V100-PCIE-32GB, 550.54.14, 32768, 1, Enabled, 0, 00000000:3B:00.0"
     text = f"@toolkit gpus\n{line}\nstatus 0\n@toolkit gpu_nodes\n{printed}\n0000:3c:00.0 2\nnonsense\n"
-    assert [gpu.node for gpu in host_facts("h", Heard(text, 0, 0)).gpus] == [node]
+    assert [gpu.node for gpu in host_facts("h", Printed(text, 0, 0)).gpus] == [node]
 
 
 def test_the_driver_of_open_kernel_modules_is_read_without_nvidia_smi() -> None:
     text = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  570.86.15  Release Build  (dvs-builder)\n"
-    assert host_facts("h", Heard(f"@toolkit driver\n{text}", 0, 0)).driver == "570.86.15"
+    assert host_facts("h", Printed(f"@toolkit driver\n{text}", 0, 0)).driver == "570.86.15"
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_the_one_address_in_a_network() -> None:
 def test_a_clock_is_compared_in_the_middle_of_the_way() -> None:
     def offset(begin: str, end: str) -> float | None:
         text = f"@toolkit begin\n{begin}\n@toolkit end\n{end}\n"
-        return host_facts("h", Heard(text, 1000.0, 1002.0)).clock_offset
+        return host_facts("h", Printed(text, 1000.0, 1002.0)).clock_offset
 
     assert offset("1000.5", "1001.5") == 0.0
     assert offset("1070.5", "1071.5") == 70.0
@@ -181,18 +181,18 @@ def test_a_clock_is_compared_in_the_middle_of_the_way() -> None:
 
 def test_what_a_login_shell_says_first_is_no_fact() -> None:
     assert facts_of("p100").whole
-    assert not host_facts("h", Heard("Welcome\nNLP node\n", 0, 0)).whole
+    assert not host_facts("h", Printed("Welcome\nNLP node\n", 0, 0)).whole
 
 
 @given(st.text())
 def test_any_text_is_read(text: str) -> None:
-    assert host_facts("h", Heard(text, 0.0, 1.0)).name == "h"
+    assert host_facts("h", Printed(text, 0.0, 1.0)).name == "h"
 
 
 @given(st.dictionaries(st.sampled_from(SECTIONS), st.text()))
 def test_any_text_in_sections_is_read(sections: dict[str, str]) -> None:
     text = "".join(f"{MARK}{name}\n{body}\n" for name, body in sections.items())
-    facts = host_facts("h", Heard(text, 0.0, 1.0))
+    facts = host_facts("h", Printed(text, 0.0, 1.0))
     assert facts.addresses_in("0.0.0.0/0") is not None
     assert facts.sshd is None or facts.sshd.startups >= 0
 
@@ -204,7 +204,7 @@ def test_a_recording_that_is_cut_and_spoilt_is_read(recording: str, data: st.Dat
     length = data.draw(st.integers(0, 80))
     spoilt = text[:at] + data.draw(st.text(max_size=40)) + text[at + length :]
     cut = spoilt[: data.draw(st.integers(0, len(spoilt)))]
-    for facts in (host_facts("h", Heard(spoilt, 0, 1)), host_facts("h", Heard(cut, 0, 1))):
+    for facts in (host_facts("h", Printed(spoilt, 0, 1)), host_facts("h", Printed(cut, 0, 1))):
         assert all(one.kind == kind_of(one.name) for one in facts.gpus)
 
 
@@ -212,22 +212,22 @@ def test_a_recording_that_is_cut_and_spoilt_is_read(recording: str, data: st.Dat
     ("said", "account"), [("", ""), ("ada:x:61000:61000:Ada:/home/ada:/bin/sh", "ada"), ("\n", ""), (":x:61000", "")]
 )
 def test_who_has_the_learners_uid_is_read(said: str, account: str) -> None:
-    assert host_facts("h", Heard(f"@toolkit learner\n{said}\n@toolkit end\n", 0, 0)).learner_account == account
+    assert host_facts("h", Printed(f"@toolkit learner\n{said}\n@toolkit end\n", 0, 0)).learner_account == account
 
 
 def test_the_program_asks_for_the_account_with_the_learners_uid() -> None:
     argv = question("docker", "")
-    asked = [*argv[:-1], str(os.getuid())]
+    assert "learner_uid=61000" in argv
+    asked = [word.replace("learner_uid=61000", f"learner_uid={os.getuid()}") for word in argv]
     done = subprocess.run(asked, capture_output=True, text=True, check=True)
-    assert host_facts("h", Heard(done.stdout, 0, 0)).learner_account == pwd.getpwuid(os.getuid()).pw_name
-    assert argv[-1] == "61000"
+    assert host_facts("h", Printed(done.stdout, 0, 0)).learner_account == pwd.getpwuid(os.getuid()).pw_name
 
 
 def test_the_program_is_a_posix_shell_s() -> None:
     argv = question("docker", "/var/tmp/a b")
-    assert argv[:4] == ["sh", "-c", PROGRAM, "sh"]
+    assert argv[:4] == ["sh", "-c", program(), "sh"]
     assert argv[4:6] == ["docker", "/var/tmp/a b"]
-    done = subprocess.run(["sh", "-n", "-c", PROGRAM], capture_output=True, text=True, check=False)
+    done = subprocess.run(["sh", "-n", "-c", program()], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -246,4 +246,4 @@ def test_the_program_is_a_posix_shell_s() -> None:
     ],
 )
 def test_a_firewall_is_closed_where_one_of_its_chains_is(said: str, found: str) -> None:
-    assert host_facts("h", Heard(f"@toolkit firewall\n{said}\n@toolkit end\n", 0, 0)).firewall == found
+    assert host_facts("h", Printed(f"@toolkit firewall\n{said}\n@toolkit end\n", 0, 0)).firewall == found

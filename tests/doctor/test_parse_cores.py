@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.doctor.fact_script import CORES
 from toolkit.doctor.facts import Core
-from toolkit.doctor.parse_cores import cores_of, cpu_list, cpu_numbers
+from toolkit.doctor.topics.cores import cores_of, cpu_list, cpu_numbers
+from toolkit.doctor.topics.machine import CORES
 
 SMT = """Cpus_allowed_list:\t0-7
 /sys/devices/system/cpu/online:0-7

@@ -8,8 +8,10 @@ from contextlib import AbstractContextManager
 import pytest
 
 from toolkit.containers.engine import Engine
-from toolkit.doctor.checks_network import Probes, Target
-from toolkit.doctor.probes import Buckets, bucket_finding, list_buckets, probe, start_with_gpus, try_buckets, try_gpus
+from toolkit.doctor.probes import Buckets
+from toolkit.doctor.topics.gpu import start_with_gpus, try_gpus
+from toolkit.doctor.topics.reach import Probes, Target, probe
+from toolkit.doctor.topics.storage import bucket_finding, list_buckets, try_buckets
 from toolkit.process import Result
 from toolkit.secrets import Secret
 from toolkit.storage.s3 import Access

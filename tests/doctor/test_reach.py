@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from toolkit.doctor.checks_network import Probes, Target, reach
-from toolkit.doctor.probes import heard
+from toolkit.doctor.topics.reach import Probes, Target, heard, reach
 
 TARGETS = tuple(Target(f"h{number}", f"10.0.0.{number}", 22, 20000) for number in range(1, 5))
 HOSTS = tuple(target.host for target in TARGETS)

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.doctor.probes import Buckets, list_buckets, start_with_gpus
+from toolkit.doctor.probes import Buckets
+from toolkit.doctor.topics.gpu import start_with_gpus
+from toolkit.doctor.topics.storage import list_buckets
 from toolkit.hosts.local import LocalShell
 from toolkit.leases.client import acquire, holders, release, renew
 from toolkit.leases.model import Held, new_lease

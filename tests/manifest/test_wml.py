@@ -11,14 +11,14 @@ from toolkit.errors import ToolkitError
 from toolkit.manifest.model import BucketReference, Compute, Connection, Manifest, Step
 from toolkit.manifest.reader import framework_error, read_manifest
 from toolkit.paths import house
-from toolkit.secrets import Secret, SecretSource
+from toolkit.secrets import Secret, SecretReference
 
 EXAMPLE = (house() / "examples" / "mnist" / "manifest.yml").read_text()
 CANARY = "CANARY0123456789"
 EMBEDDED = Connection(
     "embedded",
-    SecretSource("embedded", Secret("access_key_id")),
-    SecretSource("embedded", Secret("secret_access_key")),
+    SecretReference("embedded", Secret("access_key_id")),
+    SecretReference("embedded", Secret("secret_access_key")),
 )
 COMPUTE = "model_definition.execution.compute_configuration"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.doctor.parse_cores import cpu_numbers
+from toolkit.doctor.topics.cores import cpu_numbers
 
 from .conftest import Bench
 

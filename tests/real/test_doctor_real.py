@@ -19,11 +19,12 @@ import pytest
 from toolkit.cluster.model import Cluster
 from toolkit.cluster.reader import read_cluster
 from toolkit.containers.engine import LOCAL
-from toolkit.doctor.checks_network import Target
 from toolkit.doctor.examine import Examination, Examine, gather, short
 from toolkit.doctor.finding import Finding, Verdict, refuse
-from toolkit.doctor.probes import Buckets, probe, try_buckets
+from toolkit.doctor.probes import Buckets
 from toolkit.doctor.requirements import Asked
+from toolkit.doctor.topics.reach import Target, probe
+from toolkit.doctor.topics.storage import try_buckets
 from toolkit.errors import ToolkitError
 from toolkit.hosts.cluster_hosts import Hosts
 from toolkit.hosts.local import LocalShell

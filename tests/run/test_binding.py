@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from toolkit.doctor.facts import Core, EngineFacts, Gpu, HostFacts
-from toolkit.doctor.parse_cores import cpu_numbers
+from toolkit.doctor.topics.cores import cpu_numbers
 from toolkit.manifest.model import Compute
 from toolkit.run.plan.binding import Machine, bind_here, bind_on, even_shares, gpu_shares, machine_of
 from toolkit.run.plan.learner_command import learner_argv

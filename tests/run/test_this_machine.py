@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from toolkit.doctor.fact_script import CORES
+from toolkit.doctor.topics.machine import CORES
 from toolkit.errors import ToolkitError
 from toolkit.run.launch import this_machine
 from toolkit.run.launch.this_machine import Turn, look_at_cores

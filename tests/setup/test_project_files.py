@@ -61,13 +61,19 @@ def test_paths_in_the_code_that_are_named_are_there(page: str) -> None:
     [
         ("toolkit/validation/in_container/prove.py", ["PRODUCTS"]),
         ("toolkit/catalogue/reader.py", ["class FrameworkFile"]),
-        ("toolkit/doctor/checks.py", ["ALL:", "SHORT:"]),
-        ("toolkit/manifest/reader.py", ["DIALECTS", "_TITLES", "def dialect_of", "def framework_problem"]),
-        ("toolkit/manifest/schema.py", ["_READ"]),
+        ("toolkit/doctor/topic.py", ["class Topic", "before_launch:", "checks:", "compared:", "tried:"]),
+        ("toolkit/doctor/topics/registry.py", ["TOPICS:"]),
+        ("toolkit/doctor/facts.py", ["class HostFacts", "more:"]),
+        ("toolkit/manifest/dialect.py", ["class Dialect", "class ManifestFile"]),
+        ("toolkit/manifest/dialects/registry.py", ["DIALECTS:"]),
         ("toolkit/cluster/kinds.py", ["KINDS"]),
         ("toolkit/runtimes/registry.py", ["RUNTIMES"]),
         ("toolkit/runtimes/runtime.py", ["class ContainerRuntime"]),
-        ("toolkit/secrets.py", ["_REFERENCE", "def _look_up", "PAIR_KINDS", "def resolve_pair"]),
+        (
+            "toolkit/secrets/source.py",
+            ["class SecretSource", "class KeySource", "class PairSource", "def leads_nowhere", "def within_reach"],
+        ),
+        ("toolkit/secrets/registry.py", ["KEY_SOURCES:", "PAIR_SOURCES:"]),
     ],
 )
 def test_names_in_the_code_that_contributors_read_of_are_there(path: str, names: list[str]) -> None:

@@ -16,7 +16,7 @@ import pytest
 from toolkit.agent.paths import BEGAN
 from toolkit.errors import ToolkitError
 from toolkit.storage.embedded_server import embedded_keys
-from toolkit.storage.store_server import HEARTBEAT_SECONDS, SERVER_SCRIPT
+from toolkit.storage.store_server import HEARTBEAT_SECONDS, SERVER_SCRIPT, store_argv
 
 
 def test_keys_are_made_once_and_are_their_owners_alone(tmp_path: Path) -> None:
@@ -42,13 +42,11 @@ class Server:
         self._program("sleep", f'n=$(wc -c < seconds); printf . >> seconds; [ "$1" != 3 ] || exit 0\n{tick}')
         self._program("rclone", f"echo $$ > rclone.pid; {rclone}")
         (self.folder / "seconds").touch()
-        script = SERVER_SCRIPT.replace("/run/private", str(self.folder)).replace(
-            "/buckets", str(self.folder / "buckets")
-        )
+        words = store_argv("name", "run", "image", [], "0:0", watched=str(self.folder / "heartbeat"))
+        command = [word.replace("/run/private", str(self.folder)) for word in words[words.index("sh") :]]
+        command[command.index("/buckets")] = str(self.folder / "buckets")
         environment = {**os.environ, "PATH": f"{self.folder}:{os.environ['PATH']}"}
-        return subprocess.Popen(
-            ["sh", "-c", script, "127.0.0.1", str(self.folder / "heartbeat")], cwd=self.folder, env=environment
-        )
+        return subprocess.Popen(command, cwd=self.folder, env=environment)
 
     def run(self, tick: str = "", **more: str) -> int:
         """To its end; how many seconds it has counted. It leaves no server behind."""

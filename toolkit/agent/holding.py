@@ -18,16 +18,16 @@ _RETRIES = 60
 and sees no error. The agent decides when that has lasted too long (`toolkit.agent.learners`)."""
 _SILENT_SECONDS, _LOOK_SECONDS = 30.0, 1.0
 _MOUNT_DAEMON = (
-    f"umask 077; until [ -s {CONFIG} ]; do sleep 0.05; done; exec rclone rcd --rc-addr unix://{SOCKET} --rc-no-auth "
-    f"--config {CONFIG} --cache-dir {HOST}/cache --use-server-modtime {LOG_OPTIONS} "
-    f"--low-level-retries {_RETRIES} --contimeout 10s"
+    *("sh", str(Path(__file__).with_name("start_when_there.sh")), CONFIG, "rclone", "rcd"),
+    *("--rc-addr", f"unix://{SOCKET}", "--rc-no-auth", "--config", CONFIG, "--cache-dir", f"{HOST}/cache"),
+    *("--use-server-modtime", *LOG_OPTIONS, "--low-level-retries", str(_RETRIES), "--contimeout", "10s"),
 )
 
 
 def hold_buckets(run: str, filesystem: str, folder: str) -> None:
     """Hold the mounts and answer the agent. Without its heartbeat nobody would end this, which holds keys: it ends."""
     rc.unmount("--force", "--lazy")  # what one that was killed has left: it would keep it from being mounted again
-    daemon = subprocess.Popen(("sh", "-c", _MOUNT_DAEMON), stderr=subprocess.PIPE)
+    daemon = subprocess.Popen(_MOUNT_DAEMON, stderr=subprocess.PIPE, umask=0o077)
     from toolkit.agent.heartbeat import Silence
     from toolkit.agent.results_bucket import Bucket
     from toolkit.agent.service import Service, serve

@@ -6,7 +6,7 @@ PRIVATE = "/run/private"
 """In memory, for one container alone: in the agent's what the operator asked, in the buckets' the keys."""
 CONFIG = f"{PRIVATE}/rclone.conf"
 SOCKET = f"{PRIVATE}/rc.sock"
-LOG_OPTIONS = "--use-json-log --log-level INFO"
+LOG_OPTIONS = ("--use-json-log", "--log-level", "INFO")
 """Of the mounts' process, whose log `toolkit.agent.uploads` reads."""
 UPLOAD_ERROR = f"{PRIVATE}/upload-error"
 """Why an upload failed last, in rclone's words."""

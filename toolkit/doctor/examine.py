@@ -1,32 +1,27 @@
-"""The examination, step by step: ask every host for its facts at once, try what must be tried, judge."""
+"""The examination, step by step: ask every host for its facts at once, try what must be tried, judge.
+
+What is asked, checked and tried is the topics': `toolkit.doctor.topics`.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
-from toolkit.containers.engine import Engine
-from toolkit.doctor import probes
-from toolkit.doctor.checks import ALL, SHORT, Check
-from toolkit.doctor.checks_consistency import alike
-from toolkit.doctor.checks_network import Probes, Target, own_address, reach
-from toolkit.doctor.fact_script import SECONDS, question
+from toolkit.doctor.fact_script import SECONDS, host_facts, question
 from toolkit.doctor.facts import HostFacts
 from toolkit.doctor.finding import Finding, fail, ok, skipped
-from toolkit.doctor.parse import Heard, host_facts
-from toolkit.doctor.probes import Buckets
+from toolkit.doctor.printed import Printed
+from toolkit.doctor.probes import Buckets, Trial, why
 from toolkit.doctor.requirements import Asked
+from toolkit.doctor.topic import Check, Comparison
+from toolkit.doctor.topics import registry
 from toolkit.errors import ToolkitError
 from toolkit.hosts.cluster_hosts import Answer, Hosts
 from toolkit.hosts.shell import Shell
-from toolkit.hosts.ssh.shell import SshShell
 
-T = TypeVar("T")
 _NO_ANSWER = "the host does not answer"
-_RUN_PORTS = range(20000, 32000)
-_LATER = ("own address", "alike", "reach", "gpu container", "bucket")
 
 
 @dataclass(frozen=True)
@@ -47,7 +42,7 @@ def gather(hosts: Hosts, asked: Asked, names: Sequence[str] | None = None) -> tu
         shell.run(["true"])  # opens the connection, so that the way there and back are alike: the clock is compared
         before = time.time()
         done = shell.run(argv, timeout=SECONDS)
-        return host_facts(shell.name, Heard(done.output, before, time.time()))
+        return host_facts(shell.name, Printed(done.output, before, time.time()))
 
     return hosts.each(ask, names)
 
@@ -55,11 +50,12 @@ def gather(hosts: Hosts, asked: Asked, names: Sequence[str] | None = None) -> tu
 def short(answers: Sequence[Answer[HostFacts]], asked: Asked) -> tuple[Finding, ...]:
     """What must not fail before a launch, from facts alone; `toolkit.doctor.finding.refuse` takes it."""
     reached = [answer.value for answer in answers if answer.value]
-    apart = {finding.host: finding for finding in own_address(reached, asked.cluster.network)}
+    comparisons = registry.compared_before_launch()
+    compared = _compared(comparisons, reached, asked)
     found: list[Finding] = []
     for answer in answers:
-        found += _of_host(answer, asked, SHORT)
-        found.append(apart.get(answer.host) or skipped(answer.host, "own address", _NO_ANSWER))
+        found += _of_host(answer, asked, registry.before_launch())
+        found += _later(answer, compared, comparisons)
     return tuple(found)
 
 
@@ -87,83 +83,37 @@ class Examine:
         start = time.monotonic()
         answers = gather(self._hosts, self._asked)
         reached = {answer.host: answer.value for answer in answers if answer.value}
+        trial = Trial(self._hosts, self._asked, reached, self._images, self._buckets, self._why_no_buckets)
+        comparisons, probes = registry.compared(), registry.tried()
         later = [
-            *own_address(list(reached.values()), self._asked.cluster.network),
-            *alike(list(reached.values()), self._asked),
-            *self._reach(reached),
-            *self._tried("gpu container", reached, self._gpus),
-            *self._tried("bucket", reached, self._bucket),
-            *self._results_folder(reached),
+            *_compared(comparisons, list(reached.values()), self._asked),
+            *(finding for probe in probes.values() for finding in probe(trial)),
+            *(finding for probe in registry.tried_where_asked().values() for finding in probe(trial)),
         ]
-        findings = [finding for answer in answers for finding in self._all_of(answer, later)]
+        findings: list[Finding] = []
+        for answer in answers:
+            findings += _of_host(answer, self._asked, registry.checks())
+            findings += _later(answer, later, (*comparisons, *probes))
         return Examination(tuple(findings), tuple(reached.values()), time.monotonic() - start)
 
-    def _all_of(self, answer: Answer[HostFacts], later: Sequence[Finding]) -> list[Finding]:
-        now = _of_host(answer, self._asked, ALL)
-        if answer.value is None:
-            return [*now, *(skipped(answer.host, check, _NO_ANSWER) for check in _LATER)]
-        return [*now, *(finding for finding in later if finding.host == answer.host)]
 
-    def _reach(self, reached: dict[str, HostFacts]) -> tuple[Finding, ...]:
-        """Every host tries every other one, all at the same time."""
-        if not self._asked.cluster.network:
-            return tuple(ok(name, "reach", "there is no other host to reach") for name in reached)
-        targets = [target for target in map(self._target, reached.values()) if target]
-
-        def probe(shell: Shell) -> Probes:
-            return probes.probe(shell, [target for target in targets if target.host != shell.name])
-
-        answers = self._hosts.each(probe, list(reached))
-        heard = {answer.host: answer.value or Probes({}, _why(answer.error)) for answer in answers}
-        return reach(targets, heard)
-
-    def _target(self, facts: HostFacts) -> Target | None:
-        """None where it has no one address that others could use; that is a finding of its own."""
-        try:
-            address = facts.address_in(self._asked.cluster.network)
-        except ToolkitError:
-            return None
-        shell = self._hosts.shell(facts.name)
-        port = shell.to.port if isinstance(shell, SshShell) else 22
-        free = next(port for port in _RUN_PORTS if port not in facts.ports_in_use)
-        return Target(facts.name, address, port, free)
-
-    def _tried(
-        self, check: str, reached: dict[str, HostFacts], act: Callable[[HostFacts, Engine], Finding]
-    ) -> list[Finding]:
-        """One deed on every host whose engine answers."""
-        program = self._asked.cluster.container_engine
-        names = [name for name, facts in reached.items() if facts.engine.version]
-        answers = self._hosts.each(lambda shell: act(reached[shell.name], Engine(shell, program)), names)
-        dead = [skipped(name, check, "the engine does not answer") for name in reached if name not in names]
-        return dead + [answer.value or skipped(answer.host, check, _why(answer.error)) for answer in answers]
-
-    def _gpus(self, facts: HostFacts, engine: Engine) -> Finding:
-        if self._asked.gpu(facts.name) is None:
-            return ok(facts.name, "gpu container", self._asked.why_no_gpu)
-        return probes.try_gpus(engine, facts, self._images)
-
-    def _results_folder(self, reached: dict[str, HostFacts]) -> list[Finding]:
-        """Only of a manifest whose results go to one."""
-        buckets = self._buckets
-        if buckets is None or buckets.folder is None:
-            return []
-        return self._tried(
-            probes.RESULTS_FOLDER, reached, lambda facts, engine: probes.try_results_folder(engine, facts.name, buckets)
-        )
-
-    def _bucket(self, facts: HostFacts, engine: Engine) -> Finding:
-        if self._buckets is None:
-            return skipped(facts.name, "bucket", self._why_no_buckets)
-        return probes.try_buckets(engine, facts.name, self._buckets)
+def _compared(checks: Mapping[str, Comparison], every: Sequence[HostFacts], asked: Asked) -> list[Finding]:
+    return [finding for compare in checks.values() for finding in compare(every, asked)]
 
 
-def _of_host(answer: Answer[HostFacts], asked: Asked, checks: dict[str, Check]) -> list[Finding]:
+def _later(answer: Answer[HostFacts], found: Sequence[Finding], checks: Iterable[str]) -> list[Finding]:
+    """What was found of the host once all had answered; where it did not, these checks were not made."""
+    if answer.value is None:
+        return [skipped(answer.host, check, _NO_ANSWER) for check in checks]
+    return [finding for finding in found if finding.host == answer.host]
+
+
+def _of_host(answer: Answer[HostFacts], asked: Asked, checks: Mapping[str, Check]) -> list[Finding]:
     if answer.value is None:
         error = answer.error
         hint = error.hint if isinstance(error, ToolkitError) else ""
         return [
-            fail(answer.host, "ssh", _why(error), hint),
+            fail(answer.host, "ssh", why(error), hint),
             *(skipped(answer.host, check, _NO_ANSWER) for check in checks),
         ]
     facts = answer.value
@@ -174,10 +124,3 @@ def _of_host(answer: Answer[HostFacts], asked: Asked, checks: dict[str, Check]) 
         hint = "is its login shell a POSIX sh, and does it end a command that it is given?"
         found = [fail(facts.name, "ssh", f"it was let in and did not answer all questions in {SECONDS:.0f} s", hint)]
     return [*found, *(check(facts, asked) for check in checks.values())]
-
-
-def _why(error: Exception | None) -> str:
-    """An ssh error in its own words, without the name of the host that stands before each finding."""
-    if isinstance(error, ToolkitError):
-        return "; ".join([error.what, *(problem.what for problem in error.problems)])
-    return str(error)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 
 from toolkit.cluster.gpu_kinds import kind_of
 from toolkit.errors import Code, ToolkitError
@@ -124,6 +125,7 @@ class HostFacts:
         ports_in_use: TCP ports that something listens at.
         firewall: `closed` where it refuses what no rule of it allows, `open` where it does not; empty: not known, which
             is so for accounts but root.
+        more: what topics of the doctor found besides, for their own checks alone.
     """
 
     name: str
@@ -155,6 +157,7 @@ class HostFacts:
     driver: str = ""
     gpus: tuple[Gpu, ...] = ()
     gpu_trouble: str = ""
+    more: Mapping[str, object] = field(default_factory=dict, hash=False)
 
     def addresses_in(self, network: str) -> tuple[tuple[Interface, str], ...]:
         """Each address inside the CIDR `network`, with the interface that has it."""
@@ -182,3 +185,7 @@ class HostFacts:
     def address_in(self, network: str) -> str:
         """Its address inside the CIDR `network`; raises as `place_in` does."""
         return self.place_in(network)[1]
+
+
+FIELDS = frozenset(one.name for one in fields(HostFacts)) - {"name", "whole", "more"}
+"""The names of the facts that a topic may give."""

@@ -17,16 +17,10 @@ from collections.abc import Iterator
 from toolkit.manifest.programs import BASH, SHELLS, program_name, refusal, script_index, started_by
 from toolkit.manifest.shell import AndOr, Pipeline, Simple, read_script
 from toolkit.manifest.words import SCRIPT, Word, is_from_outside, shown
+from toolkit.shell_files import shell_line
 
-SIGPIPE = 141
-"""128 + 13: the status of a part that was ended because the next one reads no more."""
-# The rightmost part that failed, as with bash's pipefail; but a part before the last may end by SIGPIPE.
-_PIPELINE_STATUS = (
-    "pipeline_status() { local last=${!#} status=0 part; "
-    f'for part in "${{@:1:$#-1}}"; do case $part in 0|{SIGPIPE}) ;; *) status=$part ;; esac; done; '
-    "[ $last = 0 ] || status=$last; return $status; }; "
-)
-_STOP_IF_FAILED = "stop_if_failed() { set -- $?; [ $1 = 0 ] || exit $1; }; "
+_PIPELINE_STATUS = f"{shell_line('toolkit.manifest', 'pipeline_status.bash')}; "
+_STOP_IF_FAILED = f"{shell_line('toolkit.manifest', 'stop_if_failed.bash')}; "
 
 _Edit = tuple[int, int, str]
 

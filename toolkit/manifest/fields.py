@@ -49,7 +49,7 @@ class Text:
 
     `further` looks where a pattern cannot; it raises `ValueError`. `hint` is put after the words. With `only_text`
     the words hold for what is no text, too: a number that lacks its unit. `schema` is the pattern for the JSON Schema
-    where `further` decides.
+    where `further` decides, or what makes it.
     """
 
     pattern: str
@@ -57,14 +57,15 @@ class Text:
     further: Callable[[str], object] | None = None
     hint: Callable[[str], str] | None = None
     only_text: bool = False
-    schema: str = ""
+    schema: str | Callable[[], str] = ""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         inner = core_schema.no_info_after_validator_function(self._check, handler(source))
         return core_schema.no_info_before_validator_function(self._refuse_other, inner) if self.only_text else inner
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"type": "string", "pattern": f"^{_NO_PLACEHOLDER}(?:{self.schema or self.pattern}){_END}"}
+        allowed = self.schema() if callable(self.schema) else self.schema or self.pattern
+        return {"type": "string", "pattern": f"^{_NO_PLACEHOLDER}(?:{allowed}){_END}"}
 
     def _check(self, value: str) -> str:
         if not re.fullmatch(self.pattern, value):
@@ -183,17 +184,6 @@ def only(found: Item | Sequence[Item], path: Path_) -> tuple[Item, Path_]:
     return (found[0], (*path, 0)) if isinstance(found, Sequence) else (found, path)
 
 
-def _key_reference(value: str) -> None:
-    from toolkit.secrets import parse_secret
-
-    if not value.strip():
-        raise ValueError("empty; give the key or a reference such as ${env:AWS_ACCESS_KEY_ID}")
-    if any(ord(character) < 33 or ord(character) > 126 for character in value):
-        raise ValueError("a key has no spaces and no characters outside ASCII")
-    if value.startswith("${") and parse_secret(value).kind not in ("env", "file", "embedded"):
-        raise ValueError("not a reference that is read here: ${env:NAME}, ${file:PATH} or ${embedded:NAME}")
-
-
 # It becomes a folder's name, and a word of command lines. Swift, Ceph, Google and Amazon's buckets of before 2018 have
 # capitals and _ in theirs; whose rule is stricter, `toolkit.manifest.bucket_names` knows.
 _BUCKET_NAME = r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9._-]{0,253}[A-Za-z0-9_-]"
@@ -272,22 +262,6 @@ Url = Annotated[
 ]
 Region = Annotated[
     str, Text("[a-z0-9][a-z0-9-]{0,62}", "`{}` is no name of a region: small letters, digits and dashes")
-]
-Key = Annotated[
-    str,
-    Text(
-        r"[\s\S]{0,4000}",
-        "too long for a key",
-        further=_key_reference,
-        schema=r"\$\{(?:env|file|embedded):[!-|~]{1,1000}\}|(?!\$\{)[!-~]{1,4000}",
-    ),
-]
-PairReference = Annotated[
-    str,
-    Text(
-        r"\$\{chain\}|\$\{profile:[^}\x00-\x1f\x7f]{1,100}\}",
-        "expected ${profile:NAME}, a profile of ~/.aws, or ${chain}, the standard chain of credentials",
-    ),
 ]
 _VariableName = Annotated[str, Text(VARIABLE, f"`{{}}` cannot be set: {VARIABLE_WRONG}")]
 _VariableValue = Annotated[

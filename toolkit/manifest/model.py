@@ -7,7 +7,7 @@ from typing import Literal
 
 from toolkit.catalogue.model import Framework
 from toolkit.manifest.compute import CPU, split
-from toolkit.secrets import SecretSource
+from toolkit.secrets import SecretReference
 
 Ranks = Literal["all", "node", "one"]
 """Where a command runs: on every rank under mpirun; once on each node, not under MPI; once, on rank 0's host."""
@@ -83,13 +83,13 @@ class Connection:
     """
 
     endpoint_url: str
-    access_key_id: SecretSource
-    secret_access_key: SecretSource
+    access_key_id: SecretReference
+    secret_access_key: SecretReference
     region: str = ""
-    customer_key: SecretSource | None = None
+    customer_key: SecretReference | None = None
 
     @property
-    def secrets(self) -> dict[str, SecretSource]:
+    def secrets(self) -> dict[str, SecretReference]:
         """The sources of all that is secret, by the name that a manifest has for it."""
         keys = {"access_key_id": self.access_key_id, "secret_access_key": self.secret_access_key}
         return keys | ({"sse_customer_key": self.customer_key} if self.customer_key else {})

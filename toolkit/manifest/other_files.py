@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from toolkit.manifest.dialect import names_at_top
+from toolkit.manifest.dialects import registry
 from toolkit.yaml.source import Source
 
 _REFERENCES = "training_data_reference and training_results_reference"
@@ -45,13 +47,12 @@ _KINDS = (
     _Kind("an MLproject file", ("entry_points",)),
     _Kind("a cluster file of this tool", ("hosts",), "give it with --cluster"),
 )
-_MANIFEST = ("model_definition", "data_stores", "training_data_references", "training_data", "training_results")
 
 
 def other_file(source: Source) -> tuple[str, str] | None:
     """What `source` is, in words, and the name that shows it; None where it may be a manifest."""
-    names = {str(key.value) for key, _ in source.root.value}
-    if names.intersection(_MANIFEST):
+    names = names_at_top(source)
+    if any(not names.isdisjoint(dialect.signs) for dialect in registry.DIALECTS):
         return None
     kind = next((one for one in _KINDS if names.issuperset(one.names)), None)
     if kind is None:

@@ -11,30 +11,30 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from toolkit.catalogue.model import FrameworkRow
-from toolkit.manifest.reader import DIALECTS
+from toolkit.manifest.dialect import Dialect
+from toolkit.manifest.dialects import registry
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
-_READ = ("wml", "wml-2017", "wml-v4", "ffdl")
-"""Watson ML's takes all that the canonical form may say."""
 
 
 def json_schema(rows: Sequence[FrameworkRow]) -> dict[str, Any]:
     """One schema for every dialect, with the names and versions of `rows`."""
     definitions: dict[str, Any] = {"Framework": _frameworks(rows)}
     shapes = []
-    for dialect in _READ:
-        model = DIALECTS[dialect]
-        schema = model.model_json_schema(by_alias=True, ref_template=f"#/$defs/{dialect}.{{model}}")
+    for dialect in reversed(registry.DIALECTS):  # the most general first: editors complete the first that fits
+        if not dialect.in_schema:
+            continue
+        schema = dialect.model.model_json_schema(by_alias=True, ref_template=f"#/$defs/{dialect.name}.{{model}}")
         for name, definition in schema.pop("$defs", {}).items():
-            definitions[f"{dialect}.{name}"] = _with_frameworks(name, definition)
-        shapes.append({"$ref": f"#/$defs/{dialect}"})
-        definitions[dialect] = schema
+            definitions[f"{dialect.name}.{name}"] = _with_frameworks(dialect, name, definition)
+        shapes.append({"$ref": f"#/$defs/{dialect.name}"})
+        definitions[dialect.name] = schema
     return {"$schema": _DRAFT, "title": "A manifest of toolkit", "anyOf": shapes, "$defs": definitions}
 
 
-def _with_frameworks(name: str, definition: dict[str, Any]) -> dict[str, Any]:
+def _with_frameworks(dialect: Dialect, name: str, definition: dict[str, Any]) -> dict[str, Any]:
     """A dialect's framework is one that the catalogue has; FfDL's `-gpu` says nothing about which."""
-    if name not in ("WatsonFramework", "FrameworkV1"):
+    if name != dialect.framework_model.__name__:
         return definition
     return {"allOf": [definition, {"$ref": "#/$defs/Framework"}]}
 

@@ -18,7 +18,7 @@ from toolkit.manifest.model import (
 )
 from toolkit.manifest.results import ServedFolder
 from toolkit.manifest.units import shown_duration, shown_size
-from toolkit.secrets import PAIR_KINDS, SecretSource
+from toolkit.secrets import SecretReference, gives_pair
 
 _WIDTH = 110
 
@@ -129,12 +129,12 @@ def _folder_type(reference: ServedFolder) -> str:
 
 def _connection(remote: str, connection: Connection) -> dict[str, str]:
     keys = {field: _key(source, remote, field) for field, source in connection.secrets.items()}
-    if connection.access_key_id.kind in PAIR_KINDS:
+    if gives_pair(connection.access_key_id):
         keys = {"credentials": str(connection.access_key_id), "sse_customer_key": keys.get("sse_customer_key", "")}
     return _given(endpoint_url=connection.endpoint_url, **keys, region=connection.region)
 
 
-def _key(source: SecretSource, remote: str, field: str) -> str:
+def _key(source: SecretReference, remote: str, field: str) -> str:
     return f"${{env:{_variable(remote, field)}}}" if source.kind == "literal" else str(source)
 
 

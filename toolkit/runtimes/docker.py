@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from toolkit.runtimes.docker_run import DockerRun
 from toolkit.runtimes.runtime import Failure
 from toolkit.runtimes.specs import CPUS_LABEL, RUN_LABEL, Argv, Noun
+from toolkit.shell_files import shell_program
 
 _AWAY = (
     *("Cannot connect to the Docker daemon", "permission denied while trying to connect", "no such command"),
@@ -14,7 +15,7 @@ _AWAY = (
 )
 _CONTAINER_GONE = ("No such container", "is not running")
 # In a shell's words nothing is filled in: engine, container and command come as words of their own.
-_PIPE = 'engine=$1 container=$2; shift 2; "$engine" exec "$container" "$@" | "$engine" load --quiet'
+_PIPE = shell_program("toolkit.runtimes", "load_image_from.sh")
 
 
 class Docker(DockerRun):

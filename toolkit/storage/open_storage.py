@@ -14,7 +14,7 @@ from toolkit.containers.engine import LOCAL, Engine
 from toolkit.errors import Code, ToolkitError
 from toolkit.manifest.model import BucketReference, Connection, Manifest
 from toolkit.manifest.results import bucket_name
-from toolkit.secrets import PAIR_KINDS, Secret, resolve_pair, resolve_secret
+from toolkit.secrets import Secret, gives_pair, resolve_pair, resolve_secret
 from toolkit.storage.client import Access, load_boto3
 from toolkit.storage.embedded_server import EmbeddedStore, embedded_keys
 from toolkit.storage.examine import examined
@@ -99,7 +99,7 @@ def _opened_buckets(manifest: Manifest, home: Path, side_image: str, run: str, a
 def _resolve(reference: BucketReference, embedded: dict[str, Secret]) -> Access:
     connection = reference.connection
     url = "" if connection.is_embedded else connection.endpoint_url
-    if connection.access_key_id.kind in PAIR_KINDS:
+    if gives_pair(connection.access_key_id):
         access_key, secret_key, token = resolve_pair(connection.access_key_id)
     else:
         access_key = resolve_secret(connection.access_key_id, os.environ, embedded)

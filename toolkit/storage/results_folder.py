@@ -22,6 +22,7 @@ from toolkit.manifest.results import ServedFolder, bucket_name
 from toolkit.process import Result
 from toolkit.runtimes.runtime import ContainerRuntime
 from toolkit.runtimes.specs import Argv, Bind, NamedVolume
+from toolkit.shell_files import shell_program
 from toolkit.storage.client import Access
 from toolkit.storage.heartbeat import with_heartbeat
 from toolkit.storage.store_server import (
@@ -36,6 +37,8 @@ from toolkit.storage.store_server import (
 
 _AGENT = "/run/agent"
 _HEARTBEAT = f"{_AGENT}/{Path(BEAT).name}"
+_MARK = shell_program("toolkit.storage", "mark.sh")
+_REMOVE_MARK = shell_program("toolkit.storage", "remove_mark.sh")
 _MARKS = ".toolkit-hosts"
 """In the folder, for a moment: whether all hosts see the same one."""
 
@@ -118,7 +121,7 @@ class FolderServer:
 
     def mark(self) -> None:
         """Leave a mark of the run in the folder, for `sees_mark` on another host."""
-        if not self._execute("sh", "-c", 'mkdir -p "${1%/*}" && : > "$1"', "sh", self._mark).ok:
+        if not self._execute("sh", "-c", _MARK, "sh", self._mark).ok:
             raise self._unusable("takes no files")
 
     def sees_mark(self) -> bool:
@@ -127,7 +130,7 @@ class FolderServer:
 
     def remove_mark(self) -> None:
         """Take it away again."""
-        self._execute("sh", "-c", 'rm -f "$1"; rmdir "${1%/*}"', "sh", self._mark)
+        self._execute("sh", "-c", _REMOVE_MARK, "sh", self._mark)
 
     def not_shared(self, first: str) -> ToolkitError:
         """This host's folder is not the one that host `first` has."""

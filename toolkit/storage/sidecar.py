@@ -16,20 +16,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from toolkit.agent.paths import CONFIG, HOST, PRIVATE, SOCKET
+from toolkit.agent.paths import CONFIG, HOST, SOCKET
 from toolkit.catalogue.model import LEARNER_UID
 from toolkit.containers.engine import Engine
+from toolkit.containers.programs import receive_file, start_when_there
 from toolkit.errors import Code, ToolkitError
 from toolkit.process import Result
 from toolkit.runtimes.runtime import ContainerRuntime
 from toolkit.runtimes.specs import Argv, Bind
 from toolkit.storage.client import Access
 
-_COMMAND = (
-    f"until [ -s {CONFIG} ]; do sleep 0.05; done; exec rclone rcd --rc-addr unix://{SOCKET} --rc-no-auth "
-    f"--config {CONFIG} --cache-dir {HOST}/cache --use-server-modtime --verbose"
+_MOUNT_DAEMON = (
+    *("rclone", "rcd", "--rc-addr", f"unix://{SOCKET}", "--rc-no-auth", "--config", CONFIG),
+    *("--cache-dir", f"{HOST}/cache", "--use-server-modtime", "--verbose"),
 )
-_RECEIVE_CONFIG = ("sh", "-c", f"umask 077; cat > {PRIVATE}/new && mv {PRIVATE}/new {CONFIG}")
+_RECEIVE_CONFIG = receive_file(CONFIG)
 _START_SECONDS = 15.0
 AGENT_PROGRAM = ("python3", "-m", "toolkit.agent")
 """The words of both side containers begin so, see `toolkit.agent.__main__`."""
@@ -157,7 +158,7 @@ class SideContainer:
         self.engine.run(runtime.create_volume(self._volume, self._run))
         self.folder = self.engine.run(runtime.volume_folder(self._volume)).output.strip()
         binds = [Bind(self.folder, HOST, propagation="rshared")]
-        command = ("sh", "-c", _COMMAND)
+        command = start_when_there(CONFIG, _MOUNT_DAEMON)
         self.engine.run(runtime.start_side_container(self.name, self._run, self._image, binds, command))
         self._give_keys(remotes)
 

@@ -16,10 +16,12 @@ from dataclasses import dataclass
 
 from toolkit.agent.paths import BEGAN
 from toolkit.containers.engine import Engine
+from toolkit.containers.programs import receive_file
 from toolkit.errors import Code, ToolkitError
 from toolkit.runtimes.runtime import ContainerRuntime
 from toolkit.runtimes.specs import Argv, Bind, NamedVolume
 from toolkit.secrets import Secret
+from toolkit.shell_files import shell_program
 
 LOOPBACK = "127.0.0.1"
 BUCKETS_FOLDER = "/buckets"
@@ -29,38 +31,9 @@ _ALPHABET = string.ascii_letters + string.digits
 _PRIVATE = "/run/private"
 TOUCHED = f"{_PRIVATE}/heartbeat"
 HEARTBEAT_SECONDS = 30
-# A server reads RCLONE_AUTH_KEY as CSV, hence the quotes; it comes through a file in memory, so that neither
-# the command line nor `docker inspect` shows it. Seconds are counted, not read from a clock: that may be set meanwhile.
-SERVER_SCRIPT = f"""
-silent=0 last=
-watch() {{
-  if [ -e {_PRIVATE}/outlive ]; then
-    run="{BUCKETS_FOLDER}/$(cat {_PRIVATE}/outlive)"
-    if [ -e "$run/record.json" ]; then over=yes; fi
-    if [ -e "$run/{BEGAN}" ]; then return; fi
-  fi
-  now=$(stat -c %y "$watched" 2>/dev/null)
-  if [ "$now" = "$last" ]; then silent=$((silent + 1)); else silent=0 last=$now; fi
-  [ $silent -lt {HEARTBEAT_SECONDS} ] || over=yes
-}}
-watched=$1
-over=
-waited=0
-until [ -s {_PRIVATE}/auth ]; do
-  sleep 0.1
-  waited=$((waited + 1))
-  [ $waited -lt 300 ] || exit 1
-done
-RCLONE_AUTH_KEY="$(cat {_PRIVATE}/auth)" RCLONE_CONFIG=/dev/null rclone serve s3 \\
-  --addr "$0:0" --dir-cache-time 1s --cache-dir /tmp {BUCKETS_FOLDER} &
-server=$!
-trap 'kill $server' TERM
-while [ -z "$over" ] && kill -0 $server 2>/dev/null; do sleep 1 & wait $!; watch; done
-sleep 3
-kill $server
-"""
-RECEIVE_AUTH = ("sh", "-c", f"umask 077; cat > {_PRIVATE}/new && mv {_PRIVATE}/new {_PRIVATE}/auth")
-_RECEIVE_OUTLIVE = ("sh", "-c", f"cat > {_PRIVATE}/folder && mv {_PRIVATE}/folder {_PRIVATE}/outlive")
+SERVER_SCRIPT = shell_program("toolkit.storage", "store_server.sh")
+RECEIVE_AUTH = receive_file(f"{_PRIVATE}/auth")
+_RECEIVE_OUTLIVE = receive_file(f"{_PRIVATE}/outlive")
 _START_SECONDS = 15.0
 
 
@@ -106,6 +79,7 @@ class StoreServer:
         """
         names = (self.name, self._run, self._image)
         self.engine.run(store_argv(self.engine.runtime, *names, mounts, owner, address, watched))
+        # As CSV, hence the quotes.
         auth = f'"{keys.access_key_id.reveal()},{keys.secret_access_key.reveal()}"'
         self._execute(RECEIVE_AUTH, auth)
         return self._wait_until_ready()
@@ -152,7 +126,8 @@ def store_argv(
     script: str = SERVER_SCRIPT,
 ) -> Argv:
     """The command line that starts a server; see `StoreServer.start`. A dry run shows it without the `script`."""
-    command = ("sh", "-c", script, address, watched)
+    places = (_PRIVATE, BUCKETS_FOLDER, BEGAN, str(HEARTBEAT_SECONDS))
+    command = ("sh", "-c", script, "store", address, watched, *places)
     return runtime.start_store(name, run, image, mounts, owner, command)
 
 

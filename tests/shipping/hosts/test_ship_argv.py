@@ -19,8 +19,20 @@ def test_a_relay_has_no_capability_and_serves_only_who_shows_the_pairs_certifica
         *("--network", "host", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--pids-limit", "4096"),
         *("--read-only",),
         *("--tmpfs", "/run/private:mode=0700", "--mount", "type=volume,target=/archive", "img", "sh", "-c"),
-        'until [ -s /run/private/pair.pem ]; do sleep 0.05; done; exec "$@"',
-        *("relay", "timeout", "7200", "rclone", "serve", "http", "/archive", "--addr", "10.0.0.7:0", "--read-only"),
+        'until [ -s "$1" ]; do sleep 0.05; done\nshift\nexec "$@"\n',
+        *(
+            "start",
+            PAIR,
+            "timeout",
+            "7200",
+            "rclone",
+            "serve",
+            "http",
+            "/archive",
+            "--addr",
+            "10.0.0.7:0",
+            "--read-only",
+        ),
         *("--dir-cache-time", "1s", "--cert", PAIR, "--key", PAIR, "--client-ca", PAIR, "--min-tls-version", "tls1.3"),
         *QUIET,
     ]
@@ -45,7 +57,7 @@ def test_a_host_takes_the_archive_from_another_as_one_that_has_the_pair() -> Non
 
 def test_what_a_container_prints_goes_into_the_engine_with_nothing_filled_in() -> None:
     assert Podman().load_image_from("a'b", ("cat", "$(reboot)")) == [
-        *("sh", "-c", 'engine=$1 container=$2; shift 2; "$engine" exec "$container" "$@" | "$engine" load --quiet'),
+        *("sh", "-c", 'engine=$1 container=$2\nshift 2\n"$engine" exec "$container" "$@" | "$engine" load --quiet\n'),
         *("load", "podman", "a'b", "cat", "$(reboot)"),
     ]
 

@@ -13,13 +13,15 @@ import re
 import shlex
 from collections.abc import Iterable, Sequence
 
+from toolkit.shell_files import shell_line
+
 ANNOUNCED = re.compile(rb"toolkit-command ([0-9]+)\n")
 """The line that comes before any output of the command; what stands before it is the login shell's own."""
 
-_START = 'echo "toolkit-command $$"; "$@"; exit $?'
-# One pipe for both: their order is the command's own then, and no line of one stands in the middle of the other's.
-_START_MERGED = 'echo "toolkit-command $$"; "$@" 2>&1; exit $?'
-_SIGNAL = 'signal=$1; shift; for one; do kill -s "$signal" -- "-$one" || kill -s "$signal" "$one"; done 2>/dev/null'
+# One line each: csh as a login shell takes no line end in a word.
+_START = shell_line("toolkit.hosts.ssh", "start.sh")
+_START_MERGED = shell_line("toolkit.hosts.ssh", "start_merged.sh")
+_SIGNAL = shell_line("toolkit.hosts.ssh", "signal.sh")
 
 
 def start_line(argv: Sequence[str], *, merged: bool = False) -> str:

@@ -10,8 +10,10 @@ from typing import Annotated, Any, get_args
 from pydantic import Field
 
 from toolkit.catalogue.model import Framework
+from toolkit.errors import ToolkitError
 from toolkit.manifest.commands import MAX_STEPS, read_commands
 from toolkit.manifest.diagnostics import Diagnostics
+from toolkit.manifest.dialect import Dialect, ManifestFile
 from toolkit.manifest.dialects.stores import AnyData, AnyResults, refuse_bucket
 from toolkit.manifest.fields import (
     Choice,
@@ -40,9 +42,11 @@ from toolkit.manifest.model import (
 )
 from toolkit.manifest.names import sounds_secret
 from toolkit.manifest.units import bytes_of, seconds_of
-from toolkit.yaml.source import Path_
+from toolkit.yaml.source import Path_, Source
+from toolkit.yaml.validate import validate
 
 DEFINITION: Path_ = ("model_definition",)
+FRAMEWORK: Path_ = (*DEFINITION, "framework")
 
 
 class Author(Section):
@@ -144,7 +148,7 @@ class ModelDefinition(Section):
     execution: ExecutionOfSteps
 
 
-class CanonicalManifest(Section):
+class CanonicalManifest(ManifestFile):
     """The whole file."""
 
     model_definition: ModelDefinition
@@ -198,3 +202,27 @@ def warn_of_secrets(environment: dict[str, str], diagnostics: Diagnostics, path:
     for name in filter(sounds_secret, environment):
         what = f"{name} sounds like a secret, and `docker inspect`, the plan and `--dry-run` show every variable"
         diagnostics.warn((*path, name), what, at_key=True)
+
+
+def _matches(source: Source) -> bool:
+    """Whether the strict form takes it; where not, Watson ML's other spellings are read, and its errors reported."""
+    if not source.has((*DEFINITION, "execution", "steps")):
+        return False
+    try:
+        validate(source, CanonicalManifest)
+    except ToolkitError:
+        return False
+    return True
+
+
+DIALECT = Dialect(
+    name="canonical",
+    title="the canonical form",
+    model=CanonicalManifest,
+    matches=_matches,
+    framework=FRAMEWORK,
+    framework_model=FrameworkSection,
+    signs=("model_definition",),
+    references=("training_data_reference", "training_results_reference"),
+    in_schema=False,  # Watson ML's takes all that it may say
+)

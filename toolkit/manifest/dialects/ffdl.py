@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, Tag
 from toolkit.catalogue.model import Framework
 from toolkit.manifest.compute import CPU, MAX_GPUS, Configuration
 from toolkit.manifest.diagnostics import Diagnostics
+from toolkit.manifest.dialect import Dialect, ManifestFile, names_at_top
 from toolkit.manifest.dialects.steps import is_several_lines, one_line, steps_of
 from toolkit.manifest.dialects.stores import StoreSection, refuse_bucket
 from toolkit.manifest.dialects.wml import spelled_out
@@ -23,7 +24,6 @@ from toolkit.manifest.fields import (
     Bucket,
     Choice,
     Cpus,
-    Key,
     Label,
     Name,
     Nodes,
@@ -36,6 +36,7 @@ from toolkit.manifest.fields import (
     by_shape,
     commands_in,
 )
+from toolkit.manifest.key_fields import Key
 from toolkit.manifest.model import (
     BucketReference,
     Compute,
@@ -47,7 +48,7 @@ from toolkit.manifest.model import (
     Step,
 )
 from toolkit.manifest.units import bytes_of, ffdl_size
-from toolkit.yaml.source import Path_
+from toolkit.yaml.source import Path_, Source
 
 # FfDL's own are K80, P100 and V100; it took any label of a node, and these are NVIDIA's other Teslas.
 _KINDS = {f"nvidia-Tesla{kind.upper()}": kind for kind in ("k80", "p100", "v100", "m40", "m60", "p4", "p40", "t4")}
@@ -157,7 +158,7 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-class FfdlManifest(Section):
+class FfdlManifest(ManifestFile):
     """The whole file; `gpus`, `cpus` and `memory` are for each learner."""
 
     name: Name
@@ -248,3 +249,21 @@ class FfdlManifest(Section):
 
 
 _STORES_PATH: Path_ = ("data_stores",)
+_NAMES = ("data_stores", "learners", "gpus", "gpu_type", "evaluation_metrics", "framework")
+
+
+def _matches(source: Source) -> bool:
+    names = names_at_top(source)
+    return "model_definition" not in names and not names.isdisjoint(_NAMES)
+
+
+DIALECT = Dialect(
+    name="ffdl",
+    title="FfDL",
+    model=FfdlManifest,
+    matches=_matches,
+    framework=("framework",),
+    framework_model=FrameworkV1,
+    signs=("data_stores",),
+    references=("data_stores",),
+)

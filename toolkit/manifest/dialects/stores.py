@@ -12,9 +12,7 @@ from toolkit.manifest.fields import (
     Absolute,
     Bucket,
     Choice,
-    Key,
     Label,
-    PairReference,
     Region,
     Relative,
     Section,
@@ -22,6 +20,7 @@ from toolkit.manifest.fields import (
     Url,
     by_shape,
 )
+from toolkit.manifest.key_fields import Key, PairReference
 from toolkit.manifest.model import (
     BucketReference,
     Connection,

@@ -11,8 +11,10 @@ from pydantic import Field, Tag
 from toolkit.catalogue.choose import canonical
 from toolkit.catalogue.model import Framework
 from toolkit.manifest.diagnostics import Diagnostics
+from toolkit.manifest.dialect import Dialect, ManifestFile
 from toolkit.manifest.dialects.canonical import (
     DEFINITION,
+    FRAMEWORK,
     Author,
     ComputeConfiguration,
     Execution,
@@ -39,7 +41,6 @@ from toolkit.manifest.dialects.stores import (
 from toolkit.manifest.fields import (
     Bucket,
     Choice,
-    Key,
     Label,
     Name,
     OneOf,
@@ -53,6 +54,7 @@ from toolkit.manifest.fields import (
     commands_in,
     only,
 )
+from toolkit.manifest.key_fields import Key
 from toolkit.manifest.model import BucketReference, Compute, Connection, Manifest, Ranks
 from toolkit.manifest.units import bytes_of
 from toolkit.yaml.source import Path_
@@ -62,7 +64,6 @@ WatsonCommands = Annotated[str, commands_in(with_continued_lines)]
 ALONE: Ranks = "all"
 """A single process is rank 0 under mpirun: people moved scripts between frameworks with DDL and without, and those ask
 for OMPI_COMM_WORLD_RANK before they write a model. To any other script it makes no difference."""
-_FRAMEWORK: Path_ = (*DEFINITION, "framework")
 
 AuthorInWords = Annotated[
     Annotated[Author, Tag("~fields")] | Annotated[Label, Tag("~text")],
@@ -88,7 +89,7 @@ class WatsonFramework(Section):
         return replace(framework, compat=self.compat)
 
 
-def spelled_out(name: str, version: str, python: str, diagnostics: Diagnostics, path: Path_ = _FRAMEWORK) -> Framework:
+def spelled_out(name: str, version: str, python: str, diagnostics: Diagnostics, path: Path_ = FRAMEWORK) -> Framework:
     """Both spellings as one; refuses a version that says another Python than `runtimes`."""
     said = canonical(Framework(name, version, ""))
     inside = said.python if said.python != _ANY_PYTHON_3 or "-py" in version else ""
@@ -263,7 +264,7 @@ AnyWatsonResults = Annotated[
 ]
 
 
-class WmlManifest(Section):
+class WmlManifest(ManifestFile):
     """The whole file."""
 
     model_definition: WatsonDefinition
@@ -289,3 +290,15 @@ class WmlManifest(Section):
 
 def _bucket_below(reference: object, name: str) -> str:
     return "location" if isinstance(reference, LocatedReference) else name
+
+
+DIALECT = Dialect(
+    name="wml",
+    title="Watson ML",
+    model=WmlManifest,
+    matches=lambda _: True,
+    framework=FRAMEWORK,
+    framework_model=WatsonFramework,
+    signs=("model_definition",),
+    references=("training_data_reference", "training_results_reference"),
+)

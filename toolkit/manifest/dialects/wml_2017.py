@@ -7,7 +7,8 @@ from typing import Annotated, Any
 from pydantic import Field, Tag
 
 from toolkit.manifest.diagnostics import Diagnostics
-from toolkit.manifest.dialects.canonical import DEFINITION
+from toolkit.manifest.dialect import Dialect, ManifestFile, names_at_top
+from toolkit.manifest.dialects.canonical import DEFINITION, FRAMEWORK
 from toolkit.manifest.dialects.sizes import SIZES, compute_of, warn_of_size
 from toolkit.manifest.dialects.steps import steps_of, with_continued_lines
 from toolkit.manifest.dialects.stores import KeysConnection, PairConnection, StoreSection, refuse_bucket
@@ -19,11 +20,13 @@ from toolkit.manifest.dialects.wml import (
     WatsonFramework,
     connection_shape,
 )
-from toolkit.manifest.fields import Bucket, Choice, Key, Label, Name, OneOf, Prose, Section, Url, by_shape, only
+from toolkit.manifest.fields import Bucket, Choice, Label, Name, OneOf, Prose, Section, Url, by_shape, only
+from toolkit.manifest.key_fields import Key
 from toolkit.manifest.model import BucketReference, Compute, Connection, Manifest
 from toolkit.yaml.source import Path_
 
 _S3 = "s3"
+_REFERENCES = ("training_data", "training_results")
 _Size = Annotated[str, Choice("size", tuple(SIZES))]
 
 
@@ -124,7 +127,7 @@ class Results2017(Reference2017):
     target: Container
 
 
-class Wml2017Manifest(Section):
+class Wml2017Manifest(ManifestFile):
     """The whole file."""
 
     model_definition: Definition2017
@@ -151,3 +154,15 @@ class Wml2017Manifest(Section):
             training_data=data.reference_to(data.source, diagnostics, (*data_path, "source")),
             training_results=results.reference_to(results.target, diagnostics, (*results_path, "target")),
         )
+
+
+DIALECT = Dialect(
+    name="wml-2017",
+    title="Watson ML of 2017",
+    model=Wml2017Manifest,
+    matches=lambda source: not names_at_top(source).isdisjoint(_REFERENCES),
+    framework=FRAMEWORK,
+    framework_model=WatsonFramework,
+    signs=_REFERENCES,
+    references=_REFERENCES,
+)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from toolkit.manifest.diagnostics import Diagnostics
+from toolkit.manifest.dialect import Dialect, ManifestFile, names_at_top
+from toolkit.manifest.dialects.canonical import FRAMEWORK
 from toolkit.manifest.dialects.stores import refuse_bucket
-from toolkit.manifest.dialects.wml import LocatedReference, WatsonDefinition, definition_of
-from toolkit.manifest.fields import OneOf, Section, only
+from toolkit.manifest.dialects.wml import LocatedReference, WatsonDefinition, WatsonFramework, definition_of
+from toolkit.manifest.fields import OneOf, only
 from toolkit.manifest.model import Manifest
 
+_REFERENCES = ("training_data_references", "results_reference")
 
-class WmlV4Manifest(Section):
+
+class WmlV4Manifest(ManifestFile):
     """The whole file."""
 
     model_definition: WatsonDefinition
@@ -27,3 +31,15 @@ class WmlV4Manifest(Section):
             training_data=data.to_reference(),
             training_results=results.to_reference(),
         )
+
+
+DIALECT = Dialect(
+    name="wml-v4",
+    title="Watson ML, API version 4",
+    model=WmlV4Manifest,
+    matches=lambda source: not names_at_top(source).isdisjoint(_REFERENCES),
+    framework=FRAMEWORK,
+    framework_model=WatsonFramework,
+    signs=("training_data_references",),
+    references=_REFERENCES,
+)

@@ -13,9 +13,9 @@ from typing import Self
 
 from toolkit.cluster.model import UNBOUND, Cluster
 from toolkit.containers.engine import LOCAL, Engine
-from toolkit.doctor.fact_script import CORES
-from toolkit.doctor.parse_cores import cores_of
-from toolkit.doctor.parse_engine import engine_facts
+from toolkit.doctor.topics.cores import cores_of
+from toolkit.doctor.topics.engine import engine_facts
+from toolkit.doctor.topics.machine import CORES
 from toolkit.leases.model import Holder, Lease
 from toolkit.manifest.model import Compute
 from toolkit.progress import Report

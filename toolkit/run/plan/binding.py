@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from toolkit.cluster.model import UNBOUND
 from toolkit.doctor.facts import Core, EngineFacts, HostFacts
-from toolkit.doctor.parse_cores import cpu_list, cpu_numbers
+from toolkit.doctor.topics.cores import cpu_list, cpu_numbers
 from toolkit.plural import counted
 from toolkit.run.plan.run_plan import ALL_CPUS, RankCpus
 

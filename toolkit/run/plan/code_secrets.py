@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import base64
-import configparser
-import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote_from_bytes
 
 from toolkit.cluster.model import Cluster
+from toolkit.manifest.dialects import registry
 from toolkit.manifest.model import Manifest
-from toolkit.secrets import Secret, SecretSource
+from toolkit.secrets import Secret, SecretReference
+from toolkit.secrets import registry as secret_sources
+from toolkit.secrets.source import Surroundings
 from toolkit.validation.leaks import holds_private_key, known_secrets
 
 WINDOW, OVERLAP = 4 << 20, 16 << 10
 """Bytes that are looked at together; a secret and what gives it away are shorter than the overlap."""
 _SHORTEST_KEY, _SHORTEST_ID = 8, 16
-_LARGEST_KEY_FILE = 64 << 10
 _LOOKED_AT = 8 << 10
 """Bytes at the beginning, in which a text has no NUL, as git has it."""
 _ENVIRONMENT = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-_MANIFEST = re.compile(
-    rb"(?m)(?:^|[{,])\s*[\"']?(?:model_definition|training_data_references?|training_results_reference|results_reference"
-    rb"|data_stores|training_data|training_results)[\"']?\s*:"
-)
 _LITERAL = re.compile(
     rb"(?i)[\"']?\b(?:(?:aws_)?access_key_id|(?:aws_)?secret_access_key|secret_key|password|passwd|user_?id|user_?name"
     rb"|sse_customer_key|session_token|token|api_?key)"
@@ -64,17 +60,18 @@ def known_to(
     manifest: Manifest, manifest_file: Path, cluster: Cluster, environment: Mapping[str, str], home: Path
 ) -> Known:
     """What `manifest` and `cluster` lead to, as far as it is here: nobody is asked for a key, none needs to exist."""
-    sources = [
-        (source, _SHORTEST_ID if field == "access_key_id" else _SHORTEST_KEY)
+    references = [
+        (key, _SHORTEST_ID if field == "access_key_id" else _SHORTEST_KEY)
         for reference in manifest.buckets.values()
-        for field, source in reference.connection.secrets.items()
+        for field, key in reference.connection.secrets.items()
     ]
     folders = (Path(), manifest_file.parent)
-    files = [folder / Path(name).expanduser() for name in _key_files(sources) for folder in folders]
+    files = [folder / Path(name).expanduser() for name in _key_files(references) for folder in folders]
     files += [file for file in (cluster.access.identity,) if file]
     found = [(Secret(environment[name]), _SHORTEST_KEY) for name in _ENVIRONMENT if environment.get(name)]
-    for source, shortest in sources:
-        found += [(value, shortest) for value in _values(source, folders, environment, home)]
+    around = Surroundings(folders, environment, home)
+    for key, shortest in references:
+        found += [(value, shortest) for value in _values(key, around)]
     return Known(tuple(files), tuple({value for value, shortest in found if len(value.reveal()) >= shortest}))
 
 
@@ -112,45 +109,27 @@ def _spellings(value: bytes) -> tuple[bytes, ...]:
 
 def is_manifest_with_keys(content: bytes) -> bool:
     """Whether a file is a manifest whose keys stand in it."""
-    return bool(_MANIFEST.search(content) and _LITERAL.search(content))
+    names = tuple(name for dialect in registry.DIALECTS for name in (*dialect.signs, *dialect.references))
+    return bool(_any_at_top(names).search(content) and _LITERAL.search(content))
 
 
-def _key_files(sources: list[tuple[SecretSource, int]]) -> Iterator[str]:
-    return (source.value.reveal() for source, _ in sources if source.kind == "file")
+@lru_cache(maxsize=4)
+def _any_at_top(names: tuple[str, ...]) -> re.Pattern[bytes]:
+    """Any of `names` as a key of YAML or JSON, at the beginning of a line or of what stands in braces."""
+    return re.compile(
+        rb"(?m)(?:^|[{,])\s*[\"']?(?:%s)[\"']?\s*:" % "|".join(map(re.escape, dict.fromkeys(names))).encode()
+    )
 
 
-def _values(
-    source: SecretSource, folders: tuple[Path, ...], environment: Mapping[str, str], home: Path
-) -> Iterator[Secret]:
-    name = source.value.reveal()
-    if source.kind == "literal":
-        yield source.value
-    elif source.kind == "env" and environment.get(name):
-        yield Secret(environment[name])
-    elif source.kind == "file":
-        yield from (Secret(text) for folder in folders if (text := _short_text(folder / Path(name).expanduser())))
-    elif source.kind == "embedded":
-        try:
-            yield from map(Secret, json.loads(_short_text(home / "embedded-keys.json")).values())
-        except (ValueError, AttributeError):
-            return
-    elif source.kind == "profile":
-        file = Path(environment.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials").expanduser()
-        profiles = configparser.RawConfigParser()
-        try:
-            profiles.read_string(_short_text(file))
-            yield from map(Secret, dict(profiles.items(name)).values())
-        except configparser.Error:
-            return
+def _key_files(references: list[tuple[SecretReference, int]]) -> Iterator[str]:
+    for reference, _ in references:
+        if source := secret_sources.source(reference.kind):
+            yield from source.key_files(reference.value.reveal())
 
 
-def _short_text(file: Path) -> str:
-    """What a small file holds; nothing where it cannot be read."""
-    try:
-        with file.open("rb") as stream:
-            return stream.read(_LARGEST_KEY_FILE).decode("utf-8", "replace").strip()
-    except OSError:
-        return ""
+def _values(reference: SecretReference, around: Surroundings) -> Iterable[Secret]:
+    source = secret_sources.source(reference.kind)
+    return source.within_reach(reference.value.reveal(), around) if source else (reference.value,)
 
 
 def _is_same(file: Path, status: os.stat_result) -> bool:

@@ -6,8 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from toolkit.containers.programs import receive_file, start_when_there
 from toolkit.runtimes.runtime import ContainerRuntime
 from toolkit.runtimes.specs import Argv
+from toolkit.shell_files import shell_program
 
 ARCHIVE = "/archive/image"
 PRIVATE = "/run/private"
@@ -17,8 +19,8 @@ _LIFETIME = "7200"
 _QUIET = ("--config", f"{PRIVATE}/none", "--cache-dir", f"{PRIVATE}/cache")
 _STATS = ("--use-json-log", "--stats", "1s", "--stats-log-level", "NOTICE")
 _AS_CLIENT = ("--ca-cert", _PAIR, "--client-cert", _PAIR, "--client-key", _PAIR)
-RECEIVE_PAIR = ("sh", "-c", f"umask 077; cat > {PRIVATE}/new && mv {PRIVATE}/new {_PAIR}")
-RECEIVE_ARCHIVE = ("sh", "-c", f"cat > {ARCHIVE}")
+RECEIVE_PAIR = receive_file(_PAIR)
+RECEIVE_ARCHIVE = ("sh", "-c", shell_program("toolkit.shipping.hosts", "receive_archive.sh"), "receive", ARCHIVE)
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,7 @@ def start_relay(runtime: ContainerRuntime, name: str, shipment: str, image: str,
     )
     secured = ("--cert", _PAIR, "--key", _PAIR, "--client-ca", _PAIR, "--min-tls-version", "tls1.3")
     act = (*serve, *secured, *_QUIET) if address else ("sleep", _LIFETIME)
-    wait = ("sh", "-c", f'until [ -s {_PAIR} ]; do sleep 0.05; done; exec "$@"', "relay")
-    return runtime.start_relay(name, shipment, image, PRIVATE, (*wait, "timeout", _LIFETIME, *act))
+    return runtime.start_relay(name, shipment, image, PRIVATE, start_when_there(_PAIR, ("timeout", _LIFETIME, *act)))
 
 
 def fetch(url: str) -> Argv:

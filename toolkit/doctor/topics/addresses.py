@@ -1,4 +1,4 @@
-"""A host's interfaces, addresses, listening ports and firewall, from what it printed of `ip` or /proc/net. Pure."""
+"""A host's interfaces, addresses and firewall, from what it printed of `ip` or /proc/net. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from toolkit.doctor.facts import Interface
 
 _LINK = re.compile(r"(\S+) ([0-9]{1,7}) (-?[0-9]{1,9})")
 _ADDRESS = re.compile(r"[0-9]+:\s+(\S+?)(?:@\S+)?\s+inet6?\s+([0-9a-fA-F.:]+)")
-_LISTENS = re.compile(r"\s*[0-9]+: [0-9A-Fa-f]+:([0-9A-Fa-f]{4}) \S+ 0A ")
 _FIB_ADDRESS = re.compile(r"\|--\s+([0-9.]+)")
 _CLOSED = re.compile(r"-P INPUT DROP|type filter hook input .*policy drop;.*")
 _OPEN = re.compile(r"-P INPUT ACCEPT|type filter hook input .*policy accept;.*")
@@ -33,11 +32,6 @@ def interfaces(sections: Mapping[str, str]) -> tuple[Interface, ...]:
         link = found.get(name, Interface(name))
         found[name] = Interface(name, link.mtu, link.speed, tuple(those))
     return tuple(found[name] for name in sorted(found))
-
-
-def listening(lines: Iterable[str]) -> frozenset[int]:
-    """The ports of the lines of /proc/net/tcp and tcp6 whose state is 0A."""
-    return frozenset(int(match[1], 16) for match in map(_LISTENS.match, lines) if match)
 
 
 def firewall(lines: Sequence[str]) -> str:

@@ -1,17 +1,18 @@
-"""The checks of what lies between hosts: pure, from facts and from what probes answered to findings."""
+"""The host's place in the cluster's network: addresses, link, other networks, firewall."""
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from toolkit.cluster.jump import parse_hop
-from toolkit.cluster.model import Cluster
 from toolkit.doctor.facts import HostFacts
 from toolkit.doctor.finding import Finding, fail, ok, skipped, warn
+from toolkit.doctor.printed import Printed
 from toolkit.doctor.requirements import Asked
+from toolkit.doctor.topic import Topic
+from toolkit.doctor.topics.addresses import firewall, interfaces
 from toolkit.errors import ToolkitError
+from toolkit.shell_files import shell_program
 
 _AT_HOME = "runs have a network of their own on this machine"
 _MOST_NAMED = 4
@@ -19,26 +20,9 @@ _ENGINES_OWN = ("docker", "br-", "veth", "virbr", "cni", "podman", "lxc", "lxd")
 """Bridges of engines and virtual machines: what is behind them is on the host itself."""
 
 
-@dataclass(frozen=True)
-class Target:
-    """A host as others reach it: `run_port` is one of those that runs use, where nothing listens now; `open_port` is
-    its sshd's, which may well be for another network alone."""
-
-    host: str
-    address: str
-    open_port: int
-    run_port: int
-
-
-@dataclass(frozen=True)
-class Probes:
-    """What a host heard from `(address, port)`: `open`, or the system's words, `Connection refused`.
-
-    One that is not there gave no answer within the time. `trouble`: why the host could not try at all.
-    """
-
-    answers: Mapping[tuple[str, int], str]
-    trouble: str = ""
+def read(printed: Printed) -> dict[str, object]:
+    """Interfaces with their addresses, and the firewall."""
+    return {"interfaces": interfaces(printed.sections), "firewall": firewall(printed.lines("firewall"))}
 
 
 def network(facts: HostFacts, asked: Asked) -> Finding:
@@ -101,25 +85,6 @@ def _is_elsewhere(address: str, network: str) -> bool:
     return not (one.is_loopback or one.is_link_local or one in ipaddress.ip_network(network))
 
 
-def rdma(facts: HostFacts, _asked: Asked) -> Finding:
-    """Adapters in the kernel have device files that a container can be given."""
-    if facts.rdma_adapters and not facts.rdma_devices:
-        found = f"{', '.join(facts.rdma_adapters)} without /dev/infiniband"
-        return warn(facts.name, "rdma", found, "on the host, as root: modprobe ib_uverbs rdma_ucm")
-    if not facts.rdma_adapters and not facts.whole:
-        return skipped(facts.name, "rdma", "could not be learnt")
-    return ok(facts.name, "rdma", ", ".join(facts.rdma_adapters) or "no RDMA adapter")
-
-
-def hosts_behind(facts: HostFacts, cluster: Cluster) -> int:
-    """How many hosts are reached through this one, where the cluster's file names it as the jump host."""
-    if not cluster.access.jump:
-        return 0
-    gate = parse_hop(cluster.access.jump).name
-    own = {facts.name, facts.hostname, *(host.address for host in cluster.hosts if host.name == facts.name)}
-    return len(cluster.hosts) - 1 if gate in own - {""} else 0
-
-
 def own_address(every: Sequence[HostFacts], network: str) -> tuple[Finding, ...]:
     """No two hosts have the same address in the network, as with a bridge that each engine made for itself."""
     addresses: dict[str, list[HostFacts]] = {}
@@ -140,59 +105,10 @@ def _own_address(facts: HostFacts, address: str, first: HostFacts) -> Finding:
     return fail(facts.name, "own address", f"{first.name} has {address}, too", hint)
 
 
-def reach(targets: Sequence[Target], heard: Mapping[str, Probes]) -> tuple[Finding, ...]:
-    """Whether each host reaches each other one; a host that none reaches is one finding, its own.
-
-    A port where nothing listens refuses at once, so a refusal is an answer of the host; a firewall's silence is none.
-    """
-    sources = [host for host in heard if not heard[host].trouble]
-    wrong = {
-        (source, target.host): what
-        for source in sources
-        for target in targets
-        if source != target.host and (what := _wrong(target, heard[source]))
-    }
-    lost = {
-        target.host
-        for target in targets
-        if sum(source != target.host for source in sources) > 1
-        and all((source, target.host) in wrong for source in sources if source != target.host)
-    }
-    return tuple(_reach_of(host, targets, heard[host], wrong, lost) for host in heard)
-
-
-def _reach_of(
-    host: str, targets: Sequence[Target], own: Probes, wrong: Mapping[tuple[str, str], str], lost: set[str]
-) -> Finding:
-    others = [target for target in targets if target.host != host]
-    hint = (
-        "let the hosts reach each other on the cluster's network by TCP, any port from 1024 on: firewall, routes, VLAN"
-    )
-    if own.trouble:
-        return skipped(host, "reach", own.trouble)
-    if host in lost:
-        said = next(what for (_, target), what in wrong.items() if target == host)
-        return fail(host, "reach", f"no other host reaches it: {said}", hint)
-    said_of = [f"{target.host} ({what})" for target in others if (what := wrong.get((host, target.host), ""))]
-    said_of = [one for one in said_of if one.partition(" ")[0] not in lost]
-    if said_of:
-        more = f", and {len(said_of) - _MOST_NAMED} more" if len(said_of) > _MOST_NAMED else ""
-        return fail(host, "reach", f"it does not reach {', '.join(said_of[:_MOST_NAMED])}{more}", hint)
-    if not others:
-        return ok(host, "reach", "there is no other host to reach")
-    return ok(host, "reach", f"it reaches {len(others) - len(lost)} of {len(others)} others")
-
-
-def is_reached(said: str) -> bool:
-    """Whether a host that answered `said` on a run's port is reached there: it refuses at once, or lets in."""
-    return said == "open" or "refused" in said.lower()
-
-
-def _wrong(target: Target, heard: Probes) -> str:
-    """What is wrong on the way to `target`; empty where nothing is."""
-    said = heard.answers.get((target.address, target.run_port), "no answer")
-    if is_reached(said):
-        return ""
-    at_sshd = heard.answers.get((target.address, target.open_port), "no answer")
-    besides = ", though its sshd answers: a firewall" if at_sshd == "open" else ""
-    return f"{target.address} port {target.run_port}: {said}{besides}"
+TOPIC = Topic(
+    script=shell_program("toolkit.doctor.topics", "network.sh"),
+    read=read,
+    before_launch={"network": network},
+    checks={"link": link, "other networks": other_networks},
+    compared_before_launch={"own address": lambda every, asked: own_address(every, asked.cluster.network)},
+)

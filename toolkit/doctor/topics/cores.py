@@ -20,7 +20,7 @@ _NODE = re.compile(r"/node([0-9]{1,6})/cpulist:(\S+)")
 
 
 def cores_of(text: str) -> tuple[Core, ...]:
-    """The cores of what `toolkit.doctor.fact_script.CORES` printed, by NUMA node and then by their first CPU.
+    """The cores of what `cores.sh` printed, by NUMA node and then by their first CPU.
 
     Only CPUs that are online and allowed count. Where the kernel says nothing of siblings, each CPU is a core.
     """

@@ -1,18 +1,79 @@
-"""The checks of a host's GPUs: pure, from its facts to findings."""
+"""The GPUs and NVIDIA's driver."""
 
 from __future__ import annotations
 
+import csv
+import re
 from collections import Counter
 from collections.abc import Sequence
 
 from toolkit.cluster.gpu_kinds import same_kind
 from toolkit.compatibility.model import version_of
+from toolkit.containers.engine import Engine
 from toolkit.doctor.facts import Gpu, HostFacts
 from toolkit.doctor.finding import Finding, fail, ok, skipped, warn
+from toolkit.doctor.printed import Printed, number
+from toolkit.doctor.probes import CONTAINER_SECONDS, NOT_HERE, Trial, last_line
 from toolkit.doctor.requirements import Asked
+from toolkit.doctor.topic import Topic
+from toolkit.runtimes.docker_run import confined
+from toolkit.runtimes.specs import Argv
+from toolkit.shell_files import shell_program
 
+_FIELDS = (
+    "index,uuid,name,driver_version,memory.total,memory.used,ecc.mode.current,ecc.errors.uncorrected.volatile.total,"
+    "pci.bus_id"
+)
+_DRIVER = re.compile(r"NVRM version:.*?\s{2}([0-9]{2,4}\.[0-9.]{1,16})\s")
+_DRIVER_VERSION = re.compile(r"[0-9]{2,4}(\.[0-9]{1,8}){0,3}")
 _USED_MIB = 1024
 """An idle GPU shows some hundred MiB that the driver keeps for itself."""
+
+
+def read(printed: Printed) -> dict[str, object]:
+    """The GPUs that nvidia-smi lists, and the driver, which the kernel knows where nvidia-smi does not answer."""
+    driver, gpus, trouble = gpu_facts(printed.section("gpus"), printed.section("gpu_nodes"))
+    loaded = _DRIVER.search(printed.section("driver"))
+    return {"driver": driver or (loaded[1] if loaded else ""), "gpus": gpus, "gpu_trouble": trouble}
+
+
+def gpu_facts(text: str, nodes: str = "") -> tuple[str, tuple[Gpu, ...], str]:
+    """nvidia-smi's driver version, its GPUs, and what it said besides where it failed or was not in order.
+
+    `nodes` has a line for each PCI device of NVIDIA's: its address and its NUMA node, -1 where there is none.
+    """
+    node_of = dict(line.lower().split() for line in nodes.splitlines() if len(line.split()) == 2)
+    driver, gpus, said, status = "", [], [], ""
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in _cells(line)]
+        if line.startswith("status "):
+            status = line.removeprefix("status ").strip()
+        elif len(cells) == _FIELDS.count(",") + 1 and (index := number(cells[0])) is not None:
+            driver = driver or (cells[3] if _DRIVER_VERSION.fullmatch(cells[3]) else "")
+            gpus.append(
+                Gpu(
+                    index,
+                    uuid=cells[1],
+                    name=cells[2],
+                    memory_total=number(cells[4]),
+                    memory_used=number(cells[5]),
+                    ecc=cells[6],
+                    ecc_errors=number(cells[7]),
+                    node=number(node_of.get(cells[8].lower()[-len("0000:00:00.0") :], "")),
+                )
+            )
+        elif line.strip() and line.strip() != "missing":
+            said.append(line.strip())
+    if status == "124":
+        said.append("nvidia-smi does not answer")
+    return driver, tuple(gpus), " ".join(said) if status not in ("", "0") or not gpus else ""
+
+
+def _cells(line: str) -> list[str]:
+    try:
+        return next(csv.reader([line]), [])
+    except csv.Error:
+        return []
 
 
 def gpu(facts: HostFacts, asked: Asked) -> Finding:
@@ -92,6 +153,29 @@ def gpu_memory(facts: HostFacts, asked: Asked) -> Finding:
     return ok(facts.name, "gpu memory", "free")
 
 
+def start_with_gpus(image: str, uuids: Sequence[str]) -> Argv:
+    """A container that lists the GPUs it sees, and ends; the container toolkit gives it nvidia-smi."""
+    return [
+        *("docker", "run", "--rm", "--pull", "never", "--network", "none", "--cap-drop", "ALL"),
+        *(*confined(), "--gpus", f'"device={",".join(uuids)}"'),
+        *("--env", "NVIDIA_DRIVER_CAPABILITIES=utility", "--entrypoint", "nvidia-smi", image, "-L"),
+    ]
+
+
+def try_gpus(engine: Engine, facts: HostFacts, images: Sequence[str]) -> Finding:
+    """Start a container of the first of `images` that is on the host, with all of its GPUs."""
+    if not facts.gpus:
+        return skipped(facts.name, "gpu container", "no GPU was found")
+    for image in images:
+        argv = start_with_gpus(image, [one.uuid for one in facts.gpus])
+        done = engine.run(argv, check=False, timeout=CONTAINER_SECONDS)
+        if done.ok:
+            return gpu_container(facts, done.output)
+        if not NOT_HERE.search(done.errors):
+            return gpu_container(facts, done.output, last_line(done))
+    return gpu_container(facts, None, "no image of the tool's is there to start one of; a launch brings it")
+
+
 def gpu_container(facts: HostFacts, listed: str | None, trouble: str = "") -> Finding:
     """`listed` is what `nvidia-smi -L` printed in a container that was given all GPUs; None: none could be started."""
     if listed is None:
@@ -115,3 +199,22 @@ def _no_gpu(facts: HostFacts, asked: Asked, check: str) -> Finding:
     if asked.gpu(facts.name) is None:
         return ok(facts.name, check, asked.why_no_gpu)
     return skipped(facts.name, check, "no GPU was found")
+
+
+def _tried(trial: Trial) -> Sequence[Finding]:
+    def act(facts: HostFacts, engine: Engine) -> Finding:
+        if trial.asked.gpu(facts.name) is None:
+            return ok(facts.name, "gpu container", trial.asked.why_no_gpu)
+        return try_gpus(engine, facts, trial.images)
+
+    return trial.on_engines("gpu container", act)
+
+
+TOPIC = Topic(
+    script=shell_program("toolkit.doctor.topics", "gpu.sh"),
+    variables={"gpu_fields": _FIELDS},
+    read=read,
+    before_launch={"gpu": gpu, "driver": driver},
+    checks={"gpu errors": gpu_errors, "gpu memory": gpu_memory},
+    tried={"gpu container": _tried},
+)

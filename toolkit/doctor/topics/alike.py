@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from toolkit.doctor.checks_gpu import described
 from toolkit.doctor.facts import HostFacts, Interface
 from toolkit.doctor.finding import Finding, ok, warn
 from toolkit.doctor.requirements import Asked
+from toolkit.doctor.topic import Topic
+from toolkit.doctor.topics.gpu import described
 from toolkit.errors import ToolkitError
 
 Feature = Callable[[HostFacts], str]
@@ -75,3 +76,5 @@ _LINK: dict[str, Callable[[Interface], str]] = {
     "MTU": lambda link: str(link.mtu or ""),
     "link speed in Mb/s": lambda link: str(link.speed or ""),
 }
+
+TOPIC = Topic(compared={"alike": alike})

@@ -1,0 +1,51 @@
+"""A topic of the doctor: what it asks a host, how it reads the answer, and the checks on it, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from toolkit.doctor.facts import HostFacts
+from toolkit.doctor.finding import Finding
+from toolkit.doctor.printed import Printed
+from toolkit.doctor.probes import Trial
+from toolkit.doctor.requirements import Asked
+
+Check = Callable[[HostFacts, Asked], Finding]
+"""A check of one host by itself. Pure."""
+Comparison = Callable[[Sequence[HostFacts], Asked], Sequence[Finding]]
+"""A check of all hosts that answered against each other: a finding for each of them. Pure."""
+Probe = Callable[[Trial], Sequence[Finding]]
+"""A check that has to try something on the hosts that answered: a finding for each of them."""
+
+
+def _no_facts(_printed: Printed) -> Mapping[str, object]:
+    return {}
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic. `toolkit.doctor.topics.registry` lists those that there are.
+
+    Attributes:
+        script: its part of the sh program that every host runs: lines that begin with `at SECTION`. It must not write,
+            hang, exit, or need a program that may be missing. `toolkit/doctor/fact_script.sh` says what it may use.
+        variables: what the script has as variables besides.
+        read: from what the host printed to facts by name: a field of `HostFacts`, or a name of its own that
+            `HostFacts.more` then has. What makes no sense is None or empty, and nothing is raised.
+        before_launch: checks by name that every launch makes, too.
+        checks: those that only the doctor makes.
+        compared_before_launch, compared: the same of checks that compare hosts.
+        tried: checks that have to try something.
+        tried_where_asked: those of them that a report has only where the manifest asks for it.
+    """
+
+    script: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    read: Callable[[Printed], Mapping[str, object]] = _no_facts
+    before_launch: Mapping[str, Check] = field(default_factory=dict)
+    checks: Mapping[str, Check] = field(default_factory=dict)
+    compared_before_launch: Mapping[str, Comparison] = field(default_factory=dict)
+    compared: Mapping[str, Comparison] = field(default_factory=dict)
+    tried: Mapping[str, Probe] = field(default_factory=dict)
+    tried_where_asked: Mapping[str, Probe] = field(default_factory=dict)

@@ -1,0 +1,28 @@
+"""/dev/fuse, through which buckets are mounted."""
+
+from __future__ import annotations
+
+from toolkit.doctor.facts import HostFacts
+from toolkit.doctor.finding import Finding, fail, ok, skipped
+from toolkit.doctor.printed import Printed
+from toolkit.doctor.requirements import Asked
+from toolkit.doctor.topic import Topic
+from toolkit.shell_files import shell_program
+
+
+def read(printed: Printed) -> dict[str, object]:
+    """What opening it came to."""
+    return {"fuse": next(iter(printed.lines("fuse")[-1:]), "")}
+
+
+def fuse(facts: HostFacts, _asked: Asked) -> Finding:
+    """Buckets are mounted through it, by a container that is root."""
+    if facts.fuse == "opens" or (facts.uid and "permission denied" in facts.fuse.lower()):
+        return ok(facts.name, "fuse", "/dev/fuse is there")
+    if not facts.fuse:
+        return skipped(facts.name, "fuse", "could not be learnt")
+    what = "/dev/fuse is missing" if facts.fuse == "missing" else f"/dev/fuse does not open: {facts.fuse}"
+    return fail(facts.name, "fuse", what, "on the host, as root: modprobe fuse; and again at boot: /etc/modules-load.d")
+
+
+TOPIC = Topic(script=shell_program("toolkit.doctor.topics", "fuse.sh"), read=read, before_launch={"fuse": fuse})

@@ -1,0 +1,3 @@
+# shellcheck shell=sh
+at memory; grep '^MemTotal:' /proc/meminfo
+at shm; df -Pk /dev/shm

@@ -1,0 +1,76 @@
+"""`${profile:NAME}`, a profile of Amazon's own files, and `${chain}`, the standard chain of credentials."""
+
+from __future__ import annotations
+
+import configparser
+from collections.abc import Iterable
+from pathlib import Path
+
+from toolkit.secrets.secret import Secret
+from toolkit.secrets.source import Surroundings, leads_nowhere, short_text
+
+
+class Profile:
+    """A profile by its name."""
+
+    kind = "profile"
+    takes_name = True
+    spelling = "${profile:NAME}"
+    means = "a profile of ~/.aws"
+    name_pattern = r"[^}\x00-\x1f\x7f]{1,100}"
+
+    def pair(self, name: str) -> tuple[Secret, Secret, Secret | None]:
+        """The profile's keys, as Amazon's own tools would find them."""
+        return _pair(self.kind, name)
+
+    def key_files(self, _name: str) -> Iterable[str]:
+        """None: Amazon's files lie in the operator's home, and are no code."""
+        return ()
+
+    def within_reach(self, name: str, around: Surroundings) -> Iterable[Secret]:
+        """All that the profile says in the file of credentials."""
+        file = Path(around.environment.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials").expanduser()
+        profiles = configparser.RawConfigParser()
+        try:
+            profiles.read_string(short_text(file))
+            return [Secret(value) for value in dict(profiles.items(name)).values()]
+        except configparser.Error:
+            return []
+
+
+class Chain:
+    """Environment, files, and what a machine of Amazon's is told of itself, in the order that Amazon's tools have."""
+
+    kind = "chain"
+    takes_name = False
+    spelling = "${chain}"
+    means = "the standard chain of credentials"
+    name_pattern = ""
+
+    def pair(self, name: str) -> tuple[Secret, Secret, Secret | None]:
+        """The first keys that the chain finds."""
+        return _pair(self.kind, name)
+
+    def key_files(self, _name: str) -> Iterable[str]:
+        """None."""
+        return ()
+
+    def within_reach(self, _name: str, _around: Surroundings) -> Iterable[Secret]:
+        """None: to know them the chain would have to be asked."""
+        return ()
+
+
+def _pair(kind: str, name: str) -> tuple[Secret, Secret, Secret | None]:
+    from botocore.exceptions import BotoCoreError
+    from botocore.session import Session
+
+    try:
+        session = Session(profile=name or None)
+        found = session.get_credentials()
+        keys = found.get_frozen_credentials() if found else None
+    except BotoCoreError as error:
+        raise leads_nowhere(kind, name, str(error)) from None
+    if keys is None or not keys.access_key or not keys.secret_key:
+        hint = "aws configure, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        raise leads_nowhere(kind, name, "no keys were found", hint)
+    return Secret(keys.access_key), Secret(keys.secret_key), Secret(keys.token) if keys.token else None

@@ -1,0 +1,46 @@
+"""`${file:PATH}`: a file that only its owner may read."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from toolkit.secrets.secret import Secret
+from toolkit.secrets.source import Lookup, Surroundings, leads_nowhere, short_text
+
+
+class PrivateFile:
+    """A file with one key in it; `~` is the operator's home."""
+
+    kind = "file"
+    takes_name = True
+    spelling = "${file:PATH}"
+
+    def secret(self, name: str, _lookup: Lookup) -> Secret:
+        """What the file holds, without blanks around it; refuses a file that others may read."""
+        try:
+            path = Path(name).expanduser()
+            with path.open(encoding="ascii") as file:
+                mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+                if mode & 0o077:
+                    why = f"others may read this file (mode {mode:04o})"
+                    raise leads_nowhere(self.kind, name, why, f"chmod 600 {path}")
+                return Secret(file.read().strip())
+        except OSError as error:
+            raise leads_nowhere(self.kind, name, str(error.strerror)) from None
+        except UnicodeDecodeError:
+            why = "the file holds more than a key: it is no ASCII text"
+            raise leads_nowhere(self.kind, name, why) from None
+        except RuntimeError as error:  # of expanduser: no such user
+            raise leads_nowhere(self.kind, name, str(error)) from None
+
+    def key_files(self, name: str) -> Iterable[str]:
+        """The file."""
+        return (name,)
+
+    def within_reach(self, name: str, around: Surroundings) -> Iterable[Secret]:
+        """What the file holds, wherever a relative name may be meant to start."""
+        texts = (short_text(folder / Path(name).expanduser()) for folder in around.folders)
+        return [Secret(text) for text in texts if text]

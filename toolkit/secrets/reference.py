@@ -1,0 +1,36 @@
+"""What a manifest says of a secret: the secret itself, or a reference to where it is, `${env:NAME}`. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from toolkit.secrets import registry
+from toolkit.secrets.secret import Secret
+
+LITERAL = "literal"
+"""The kind of what is no reference: the secret stands in the manifest."""
+_REFERENCE = re.compile(r"\$\{([a-z0-9-]+)(?::([^}]+))?\}")
+
+
+@dataclass(frozen=True)
+class SecretReference:
+    """Where a secret comes from: `literal` (it stands in the manifest), or the kind of its source and a name there."""
+
+    kind: str
+    value: Secret
+
+    def __str__(self) -> str:
+        if self.kind == LITERAL:
+            return "[redacted]"
+        name = self.value.reveal()
+        return f"${{{self.kind}:{name}}}" if name else f"${{{self.kind}}}"
+
+
+def parse_secret(text: str) -> SecretReference:
+    """Read `${env:NAME}`, `${chain}` and the like, or take the text itself as the secret."""
+    match = _REFERENCE.fullmatch(text)
+    source = registry.source(match[1]) if match else None
+    if match and source and source.takes_name == bool(match[2]):
+        return SecretReference(source.kind, Secret(match[2] or ""))
+    return SecretReference(LITERAL, Secret(text))
