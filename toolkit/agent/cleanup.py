@@ -48,7 +48,7 @@ def cleanup(engine: DockerApi, things: Things, *, keep_volume: bool) -> None:
         except EngineRefused:
             pass
         time.sleep(_PAUSE_SECONDS)
-    print(f"not everything of {things.run} could be removed: toolkit clean", file=sys.stderr)
+    print(f"some of {things.run} could not be removed: toolkit clean", file=sys.stderr)
 
 
 def _round(engine: DockerApi, things: Things, *, keep_volume: bool) -> bool:

@@ -117,10 +117,10 @@ def _fault(digest: Digest, found: RemoteFile | None, stored: str | None) -> str:
     if found is None:
         return "is not in the bucket"
     if found.size != digest.size:
-        return f"has {found.size} bytes there, and {digest.size} were written"
+        return f"has {found.size} bytes there, but {digest.size} were written"
     if stored is not None:
-        return "" if stored == digest.sha256 else f"holds other bytes: SHA-256 {stored or 'unknown'}"
-    return "" if found.md5 == digest.md5 else f"holds other bytes: MD5 {found.md5}"
+        return "" if stored == digest.sha256 else f"has other contents: SHA-256 {stored or 'unknown'}"
+    return "" if found.md5 == digest.md5 else f"has other contents: MD5 {found.md5}"
 
 
 def _must_be_read(digest: Digest, found: RemoteFile | None) -> bool:

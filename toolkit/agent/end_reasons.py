@@ -27,7 +27,7 @@ class Reason(StrEnum):
     BUCKET_FULL = "bucket full"
     LEASE = "lease"
     TAMPERED = "tampered"
-    """The program put other things in place of the run's own files."""
+    """The program replaced the run's own files."""
     FORGED = "forged report"
     """The bucket holds a report of a host of this run that no agent of this run wrote."""
     SYSTEM = "system"

@@ -56,7 +56,7 @@ def flush(mounts: Mounts, patience: float, on_state: Callable[[Waiting], None]) 
         if watch.moved(now, waiting):
             pass
         elif watch.refused(now, mounts.probe):
-            what = f"the store refuses what is written ({watch.reason}), {waiting.count} files wait"
+            what = f"the store refuses writes ({watch.reason}), {waiting.count} files are waiting"
             raise NotStored(watch.reason, what, f"{watch.said}\n{waiting.named}")
         elif watch.silent(now) > patience:
             reason, said = mounts.refusal()

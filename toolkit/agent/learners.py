@@ -21,7 +21,7 @@ from toolkit.agent.upload_progress import Progress, Waiting
 _POLL_SECONDS = 0.25
 _STORE_SECONDS = 2.0
 _TELL_SECONDS = 8.0
-"""So long nothing reaches the store, and followers see how many files wait."""
+"""After so long without an upload, followers see how many files are waiting."""
 _OWN_SECONDS = 2
 """A learner's supervisor ends its command within the time to stop, and then has so long to write down how it went."""
 
@@ -90,7 +90,7 @@ class Learners:
         return bool(self._found.what) or self._must_give_up(now)
 
     def _must_give_up(self, now: float) -> bool:
-        """Whether nothing has reached the store for so long that going on would be for nothing."""
+        """Whether no upload has succeeded for so long that the run must end."""
         try:
             waiting = self._bucket.waiting()
         except NotStored as error:
@@ -104,7 +104,7 @@ class Learners:
             self._tell(waiting)
         if silent > self._job.store:
             reason, said = self._bucket.refusal()
-            what = f"nothing has reached the store for {silent:.0f} s, {waiting.count} files wait ({reason})"
+            what = f"no upload has succeeded for {silent:.0f} s, {waiting.count} files are waiting ({reason})"
             self.gave_up = NotStored(reason, what, f"{said}\n{waiting.named}")
         return self.gave_up is not None
 

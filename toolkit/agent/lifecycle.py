@@ -89,7 +89,7 @@ class RunLifecycle:
     def _failed(self, error: Exception) -> None:
         job, said = self._job, traceback.format_exc()
         self._kept = True
-        what = f"the agent on {job.name} itself failed: {error!r}"
+        what = f"the agent on {job.name} failed: {error!r}"
         if not job.leads:
             self._reports.tell(HostReport(job.host, failure=Reason.SYSTEM, what=what, evidence=said))
             return
@@ -106,7 +106,7 @@ class RunLifecycle:
             kept = () if mine.unstorable else (self._job.name,)
             self._state.end(End(Reason(mine.failure), mine.what, mine.evidence, kept=kept))
         else:
-            self._state.end(End(Reason.COMPLETED, f"what was kept on {self._job.name} is in {self._job.kept_in}"))
+            self._state.end(End(Reason.COMPLETED, f"the results kept on {self._job.name} are in {self._job.kept_in}"))
 
     def _first_word(self, learners: tuple[LearnerEnd, ...]) -> str:
         """What went wrong, reported before what may take long; of ranks elsewhere nothing is known yet."""

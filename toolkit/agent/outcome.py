@@ -30,11 +30,9 @@ def judge(job: Job, facts: Facts) -> End:
     failed = next((report for report in facts.reports if report.failure), None)
     if failed is None and not untold:
         if end is None:
-            return End(Reason.COMPLETED, f"every command ended with 0, every byte is in {job.kept_in}")
+            return End(Reason.COMPLETED, f"all commands exited with 0; all results verified in {job.kept_in}")
         return (
-            end
-            if end.reason is not Reason.STOPPED
-            else _stopped(facts.stopped_by, f"what it wrote is in {job.kept_in}")
+            end if end.reason is not Reason.STOPPED else _stopped(facts.stopped_by, f"its results are in {job.kept_in}")
         )
     kept = tuple(
         name or "this machine"
@@ -45,12 +43,12 @@ def judge(job: Job, facts: Facts) -> End:
     if failed is None:
         assert end is not None  # a host that has not reported is lost
         if end.reason is Reason.STOPPED:
-            what = f"{', '.join(kept)} has not reported that everything it wrote is in {job.kept_in}"
+            what = f"{', '.join(kept)} has not reported that all its results are in {job.kept_in}"
             return _stopped(facts.stopped_by, what, "", _look_at(job), kept, Reason.HOST_LOST.code)
         return replace(end, kept=kept)
-    rescue = f"what it wrote is kept on {', '.join(kept)}; fix the store, then: toolkit rescue {job.run}"
-    rescue = rescue if kept else f"all else is in {job.kept_in}; its log: toolkit logs {job.run}"
-    what = f"not every byte is in {job.kept_in}: {failed.what}"
+    rescue = f"its results are still on {', '.join(kept)}; fix the store, then: toolkit rescue {job.run}"
+    rescue = rescue if kept else f"everything else is in {job.kept_in}; log: toolkit logs {job.run}"
+    what = f"not all results are in {job.kept_in}: {failed.what}"
     if end is None:
         return End(Reason(failed.failure), what, failed.evidence, rescue, kept)
     if end.reason is Reason.STOPPED:
@@ -113,9 +111,9 @@ def _ends(job: Job, facts: Facts) -> Iterator[End]:
         how = status_words(first.exit_status) if first and first.exit_status is not None else "gone"
         where = _where(job, job.learners[0])
         if not steps and first and first.exit_status in _NOT_STARTED:
-            hint = "the image needs /usr/bin/python3, /bin/bash and sshd; those of toolkit build have them"
+            hint = "the image needs /usr/bin/python3, /bin/bash and sshd; images from toolkit build have them"
             yield End(Reason.IMAGE, f"{where} cannot run what a learner needs ({how})", facts.last_lines, hint)
-        yield End(Reason.HOST_LOST, f"{where} ended ({how}) before every command was run", facts.last_lines)
+        yield End(Reason.HOST_LOST, f"{where} ended ({how}) before all commands had run", facts.last_lines)
 
 
 def _tampered(job: Job, facts: Facts) -> Iterator[End]:
@@ -123,8 +121,8 @@ def _tampered(job: Job, facts: Facts) -> Iterator[End]:
         what = f"a report in {job.kept_in} was not written by an agent of this run: {', '.join(facts.forged)}"
         yield End(Reason.FORGED, what, facts.last_lines, f"who may write to {job.kept_in}? {_OWN_KEYS}")
     if found := [f"{one}{_on(job, report.host)}" for report in facts.reports for one in report.found]:
-        what = f"the program put other things in place of the run's own files: {'; '.join(found)}"
-        yield End(Reason.TAMPERED, what, facts.last_lines, "a program has no business in /run/logs")
+        what = f"the program replaced the run's own files: {'; '.join(found)}"
+        yield End(Reason.TAMPERED, what, facts.last_lines, "programs must not use /run/logs")
 
 
 def _contradicted(job: Job, facts: Facts) -> Iterator[End]:
@@ -133,8 +131,8 @@ def _contradicted(job: Job, facts: Facts) -> Iterator[End]:
     if first and first.exit_status:
         how = status_words(first.exit_status)
         where = _where(job, job.learners[0])
-        what = f"{where} ended with {how}, though its status file says that every command ended with 0"
-        yield End(Reason.TAMPERED, what, facts.last_lines, f"its whole log: toolkit logs {job.run}")
+        what = f"{where} ended with {how}, but its status file says that every command exited with 0"
+        yield End(Reason.TAMPERED, what, facts.last_lines, f"full log: toolkit logs {job.run}")
 
 
 def _on(job: Job, host: int) -> str:
@@ -153,7 +151,7 @@ def _lost(job: Job, facts: Facts) -> Iterator[End]:
         )
     if untold := _untold(job, facts):
         hosts = ", ".join(job.hosts[number] or "this machine" for number in sorted(untold))
-        what = f"{hosts} is lost: it has not reported that everything it wrote is in {job.kept_in}"
+        what = f"{hosts} is lost: it has not reported that all its results are in {job.kept_in}"
         yield End(Reason.HOST_LOST, what, facts.last_lines, _look_at(job))
 
 
@@ -163,7 +161,7 @@ def _untold(job: Job, facts: Facts) -> set[int]:
 
 
 def _look_at(job: Job) -> str:
-    return f"look at the host (toolkit doctor); what it holds comes with: toolkit rescue {job.run}"
+    return f"check the host (toolkit doctor); recover its results with: toolkit rescue {job.run}"
 
 
 def _out_of_memory(job: Job, facts: Facts, whole: bool) -> Iterator[End]:
@@ -179,8 +177,8 @@ def _out_of_memory(job: Job, facts: Facts, whole: bool) -> Iterator[End]:
         ]
         whose = f", rank {', '.join(ranks)}" if ranks and job.noun(1) == "rank" else ""
         where = ", ".join(_where(job, one) for one in learners)
-        hint = "give it more memory in the manifest, or let it need less"
-        yield End(Reason.OUT_OF_MEMORY, f"{where}{whose} met its memory limit", facts.last_lines, hint)
+        hint = "raise the memory limit in the manifest, or use less memory"
+        yield End(Reason.OUT_OF_MEMORY, f"{where}{whose} reached its memory limit", facts.last_lines, hint)
 
 
 def _out_of_processes(job: Job, facts: Facts, whole: bool) -> Iterator[End]:
@@ -206,9 +204,9 @@ def _step_ok(job: Job, facts: Facts, step: Mapping[str, Any]) -> bool:
 def _step_failed(job: Job, facts: Facts, step: Mapping[str, Any]) -> End:
     name = f"command {step['number']} of {len(job.steps)}, `{step['command']}`"
     why = step.get("why")
-    hint = f"its whole log: toolkit logs {job.run}"
+    hint = f"full log: toolkit logs {job.run}"
     if divergence := divergence_of(step):
-        hint = f"{hint}; variables that are meant to differ are named by DDL_GUARD_EXCLUDE"
+        hint = f"{hint}; list variables that are meant to differ in DDL_GUARD_EXCLUDE"
         return End(Reason.RANKS_DIVERGED, f"{name}: {divergence.why}", facts.last_lines, hint)
     if why == "start deadline":
         late, processes = step.get("missing_ranks", []), job.processes(step["number"])
@@ -217,16 +215,18 @@ def _step_failed(job: Job, facts: Facts, step: Mapping[str, Any]) -> End:
         what = f"{name}: {where} did not start within {step.get('limit')} s"
         return End(Reason.START_DEADLINE, what, facts.last_lines, hint)
     if why == "time limit":
-        return End(Reason.TIME_LIMIT, f"{name} ran into its time limit, {step.get('limit')} s", facts.last_lines, hint)
+        return End(
+            Reason.TIME_LIMIT, f"{name} exceeded its time limit of {step.get('limit')} s", facts.last_lines, hint
+        )
     if why == "no progress":
         what = f"{name}: no rank has printed a line for {step.get('limit')} s"
         return End(Reason.NO_PROGRESS, what, facts.last_lines, hint)
     if where := _without_gpu(job, facts, step):
-        hint = "look at the host: toolkit doctor; without its GPUs a framework trains on the CPU and tells no error"
+        hint = "check the host: toolkit doctor; without GPUs, frameworks silently train on the CPU"
         return End(Reason.GPU, f"{name}: {where} sees fewer GPUs than its learner was given", facts.last_lines, hint)
     how = _how_it_ended(job, step, rank_statuses(job, facts, step))
     if why == "stopped":
-        how = f"{_where(job, job.learners[0])} was stopped, by no one who left a name; {how}"
+        how = f"{_where(job, job.learners[0])} was stopped by someone unknown; {how}"
     if full := [job.hosts[report.host] or "this machine" for report in facts.reports if report.full]:
         how += f"; the disk of the engine's volumes is full on {', '.join(full)}"
     return End(Reason.PROGRAM_FAILED, f"{name}: {how}", facts.last_lines, hint)
@@ -264,7 +264,7 @@ def _how_it_ended(job: Job, step: Mapping[str, Any], statuses: Sequence[int | No
         names = ", ".join(str(process + first) for process in missing)
         return f"no exit status from {job.noun(number)} {names} (killed, or never started)"
     status = step.get("exit_status")
-    return "it was not run to its end" if status is None else f"exit status {status}"
+    return "it did not run to completion" if status is None else f"exit status {status}"
 
 
 def status_words(status: int) -> str:

@@ -29,4 +29,4 @@ def rclone(
             return subprocess.run(argv, input=data, capture_output=True, check=False, timeout=seconds)
         return subprocess.run(argv, stdin=file, capture_output=True, check=False, timeout=seconds)
     except subprocess.TimeoutExpired:
-        return subprocess.CompletedProcess(argv, 1, b"", f"rclone {words[0]}: no end within {seconds:.0f} s".encode())
+        return subprocess.CompletedProcess(argv, 1, b"", f"rclone {words[0]}: timed out after {seconds:.0f} s".encode())

@@ -55,7 +55,7 @@ class Bucket:
             compared = compare(self._filesystem, folder, shared=shared)
         except NotRead as error:
             reason = meaning(str(error)) or Reason.BUCKET_READ
-            raise NotStored(reason, f"what is stored in {folder} could not be read again", str(error)) from None
+            raise NotStored(reason, f"the results in {folder} could not be read back", str(error)) from None
         self._sums |= compared.sums
         return compared.summary
 
@@ -123,7 +123,7 @@ class Bucket:
                     self._sums[key] = digest_of_open(file, most=size).sha256
                     return
                 if self._is_object(above):  # a store that keeps objects as files cannot have both
-                    raise NotRegular(f"{above} in the bucket is a file of the program, where the run's own files go")
+                    raise NotRegular(f"{above} in the bucket is a file of the program, in place of the run's own")
         said = done.stderr.decode("utf-8", "replace")
         raise NotStored(meaning(said) or Reason.BUCKET_WRITE, f"{key} could not be stored", said)
 

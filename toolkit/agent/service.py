@@ -84,7 +84,7 @@ class Service:
                 found = self._bucket.get(self._object(name), min(int(most), _MAX_BYTES))
                 return {"value": found is not None}, found or b""
             if call not in self._calls:
-                raise Refused(f"{call!r} is no request")
+                raise Refused(f"{call!r} is not a request")
             return {"value": self._calls[call](*words)}, b""
         except NotStored as error:
             said = {"reason": error.reason.value, "what": error.what, "evidence": error.evidence, "final": error.final}
@@ -97,12 +97,12 @@ class Service:
         parts = str(name).split("/")
         own = parts[:1] == [self._run] or parts[:2] == [CONTROL_FOLDER, self._run]
         if not own or any(part in ("", ".", "..") for part in parts):
-            raise Refused(f"{name!r} is no object of {self._run}")
+            raise Refused(f"{name!r} is not an object of {self._run}")
         return "/".join(parts)
 
     def _directory(self, name: str) -> str:
         if name not in (self._run, CHECKPOINTS):
-            raise Refused(f"{name!r} is no directory that {self._run} writes to")
+            raise Refused(f"{name!r} is not a directory that {self._run} writes to")
         return str(name)
 
 

@@ -25,7 +25,7 @@ _REFUSALS = (
 
 @dataclass(frozen=True)
 class Waiting:
-    """What a mount has still to upload: files waiting, under way, and failed so far."""
+    """What a mount has still to upload: files waiting, in progress, and failed so far."""
 
     queued: int = 0
     uploading: int = 0
