@@ -98,9 +98,9 @@ def make_base(
     if status != 0:
         raise ToolkitError(
             Code.IMAGE,
-            f"mmdebstrap could not make the base from {base.suite.name}",
+            f"mmdebstrap could not build the base from {base.suite.name}",
             evidence="\n".join(last),
-            hint="the lines above say why: a full disk, or a lock that lacks a package (and without root: `uidmap`)",
+            hint="see the lines above: a full disk, or a lock that lacks a package (and without root: `uidmap`)",
         )
 
 

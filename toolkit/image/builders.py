@@ -145,7 +145,7 @@ def _build_failed(stage: Stage, step: str, error: str, last: deque[str]) -> Tool
         Code.IMAGE,
         f"building {stage.reference} failed at: {step}",
         evidence="\n".join([*last, error]),
-        hint="free some disk (docker system df), then build again"
+        hint="free some disk space (docker system df), then build again"
         if full
-        else "nothing was left under that name; fix the step and build again",
+        else "the image was not tagged; fix the step and build again",
     )

@@ -50,7 +50,7 @@ def _checked(bundle: SiteBundle) -> Path:
         raise _unfit(bundle, f"{bundle.file or 'its file'} is not there")
     found = sha256_of(bundle.file)
     if found != bundle.sha256:
-        raise _unfit(bundle, f"{bundle.file} has the SHA-256 {found}, and the site's file says {bundle.sha256}")
+        raise _unfit(bundle, f"{bundle.file} has the SHA-256 {found}, but the site's file says {bundle.sha256}")
     return bundle.file
 
 
@@ -65,5 +65,5 @@ def _unfit(bundle: SiteBundle, why: str) -> ToolkitError:
     return ToolkitError(
         Code.IMAGE,
         f"the site's bundle {bundle.name} cannot be used: {why}",
-        hint="its tar holds what lies in /usr/local/cuda, lib64/ among it: tar -C /usr/local/cuda -cf FILE .",
+        hint="the tar must contain the files of /usr/local/cuda, including lib64/: tar -C /usr/local/cuda -cf FILE .",
     )

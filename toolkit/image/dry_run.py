@@ -32,7 +32,7 @@ def render(recipe: Recipe, lock: Lock, stages: Sequence[Stage], folder: Path) ->
     """
     if folder.exists() and any(folder.iterdir()):
         raise ToolkitError(
-            Code.MANIFEST, f"{folder} is not empty", hint="name an empty folder, or one that is not there"
+            Code.MANIFEST, f"{folder} is not empty", hint="use an empty folder, or one that does not exist"
         )
     rendered = []
     if isinstance(recipe.base, DistributionBase):

@@ -148,7 +148,7 @@ class Workshop:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                self.report(Progress(what, "another build on this machine makes it: waiting"))
+                self.report(Progress(what, "waiting for another build on this machine"))
                 fcntl.flock(lock, fcntl.LOCK_EX)
             yield ":" in what and self.store.find(what) is not None
 

@@ -200,7 +200,7 @@ def _pip(wheels: Sequence[WheelPin]) -> str:
     for wheel in wheels:
         if wheel.name == "pip":
             return wheel.file
-    raise ToolkitError(Code.IMAGE, "the lock has wheels, and no pip to install them", hint="ask for pip in the recipe")
+    raise ToolkitError(Code.IMAGE, "the lock has wheels, but no pip to install them", hint="add pip to the recipe")
 
 
 def _context_name(index: int) -> str:

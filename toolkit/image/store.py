@@ -139,7 +139,7 @@ class ImageStore:
         It has no name yet. Raises `ToolkitError` (S103), and where the engine names it by another id than its
         configuration's SHA-256.
         """
-        with _translated_errors("the engine could not take the image"):
+        with _translated_errors("the engine could not load the image"):
             if not self.find(config.image_id):
                 for _ in self.engine.api.load_image(_archive(config, layers)):
                     pass
@@ -147,14 +147,15 @@ class ImageStore:
                 raise ToolkitError(
                     Code.IMAGE,
                     f"the engine does not know the image as {config.image_id}",
-                    hint="an engine with the containerd image store names images otherwise: switch it to overlay2",
+                    hint="an engine with the containerd image store identifies images differently: "
+                    "switch it to overlay2",
                 )
         return config.image_id
 
     def tag(self, image_id: str, reference: str) -> None:
         """Give the image its name: from now on it is there for everyone."""
         name, _, tag = reference.partition(":")
-        with _translated_errors(f"{image_id} could not be named {reference}"):
+        with _translated_errors(f"{image_id} could not be tagged {reference}"):
             self.engine.api.tag(image_id, name, tag)
 
     def names_in(self, namespace: str) -> list[str]:
@@ -175,7 +176,10 @@ def _translated_errors(what: str) -> Iterator[None]:
         said = str(getattr(error, "explanation", "") or error)
         full = "no space left" in said
         raise ToolkitError(
-            Code.IMAGE, what, evidence=said, hint="free some of the engine's disk (docker system df)" if full else ""
+            Code.IMAGE,
+            what,
+            evidence=said,
+            hint="free some of the engine's disk space (docker system df)" if full else "",
         ) from error
 
 

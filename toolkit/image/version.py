@@ -115,7 +115,7 @@ def read_inputs(recipe: Recipe) -> Inputs:
     files += [recipe.native.source, recipe.native.compiler.template] if recipe.native else []
     missing = [str(file) for file in files if not file.exists()]
     if missing:
-        raise ToolkitError(Code.IMAGE, f"recipe {recipe.name} names what is not there: {', '.join(missing)}")
+        raise ToolkitError(Code.IMAGE, f"recipe {recipe.name} names missing files: {', '.join(missing)}")
     lock = read_lock(recipe.lock)
     below = native_inputs(recipe, lock).digest if recipe.native else _below_sources(recipe, lock)
     digests = [("below", below), ("template", sha256_of(recipe.template)), ("lock", sha256_of(recipe.lock))]
@@ -136,9 +136,9 @@ def read_inputs(recipe: Recipe) -> Inputs:
 def _other_program(tree: Tree, found: list[tuple[str, str]]) -> ToolkitError:
     return ToolkitError(
         Code.IMAGE,
-        f"{tree.source} is not {tree.release}: nothing of it was used",
+        f"{tree.source} is not {tree.release}: it was not used",
         evidence="\n".join([f"expected sha256 {tree.sha256}", *(f"found    sha256 {digest}" for _, digest in found)]),
-        hint="install the tool's packages anew, by their hashes: pip install --force-reinstall --require-hashes "
+        hint="reinstall the tool's packages by hash: pip install --force-reinstall --require-hashes "
         "-r requirements/tool.txt",
     )
 

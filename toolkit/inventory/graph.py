@@ -17,9 +17,9 @@ from toolkit.inventory.model import DEB, PYTHON, Contents, Need, Package
 from toolkit.inventory.trees import TREE
 
 Node = tuple[str, str]
-BY_THE_RECIPE = "asked for by the recipe"
+BY_THE_RECIPE = "requested by the recipe"
 ESSENTIAL = "essential to the distribution"
-BY_NO_OTHER = "no other package asks for it"
+BY_NO_OTHER = "no other package requires it"
 
 
 @dataclass(frozen=True)

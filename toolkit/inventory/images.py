@@ -107,9 +107,9 @@ def pick(word: str, images: Sequence[EngineImage]) -> EngineImage:
         if found:
             raise ToolkitError(
                 Code.IMAGE,
-                f"{word} is the beginning of {len(found)} images",
+                f"{word} matches {len(found)} images",
                 tuple(Problem(f"{image.reference}  {image.short_id}") for image in found),
-                hint="give more of the name",
+                hint="use a longer prefix",
             )
     raise _unknown(word, images)
 
@@ -139,4 +139,4 @@ def _unknown(word: str, images: Sequence[EngineImage]) -> ToolkitError:
     bare = {name.partition(":")[0]: name for name in names}
     near = get_close_matches(word, names, n=1) or [bare[name] for name in get_close_matches(word, bare, n=1)]
     hint = f"did you mean {near[0]}?" if near else "toolkit images list"
-    return ToolkitError(Code.IMAGE, f"no image {word} is here", hint=hint)
+    return ToolkitError(Code.IMAGE, f"no such image: {word}", hint=hint)

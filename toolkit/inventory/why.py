@@ -58,7 +58,7 @@ def packages_named(name: str, contents: Contents) -> tuple[Package, ...]:
     if not found:
         near = get_close_matches(name, {one.name for one in contents.packages}, n=1)
         hint = f"did you mean {near[0]}?" if near else "toolkit images licences REF lists every package"
-        raise ToolkitError(Code.IMAGE, f"no package {name} is in the image", hint=hint)
+        raise ToolkitError(Code.IMAGE, f"no package {name} in the image", hint=hint)
     return found
 
 

@@ -34,7 +34,7 @@ def find_program(which: Callable[[str], str | None] = shutil.which) -> str:
     if found is None:
         raise ToolkitError(
             Code.RESOURCES,
-            f"no {' or '.join(PROGRAMS)} on this machine: it is what makes a SIF file",
+            f"no {' or '.join(PROGRAMS)} on this machine, which is needed to write a SIF file",
             hint="install apptainer here; or `toolkit save REF -o FILE.tar`, and where apptainer is: "
             "apptainer build IMAGE.sif docker-archive:FILE.tar",
         )
@@ -58,6 +58,6 @@ def save_sif(reference: str, target: Path, store: ImageStore, report: Report) ->
         archive, sif = Path(scratch, "image.tar"), Path(scratch, "image.sif")
         save_images([reference], archive, store, report)
         if stream(build_argv(program, str(sif), str(archive)), on_line, environment=dict(os.environ)) != 0:
-            raise ToolkitError(Code.IMAGE, f"{Path(program).name} could not make {target}", evidence="\n".join(last))
+            raise ToolkitError(Code.IMAGE, f"{Path(program).name} could not write {target}", evidence="\n".join(last))
         sif.replace(target)
     return target.stat().st_size

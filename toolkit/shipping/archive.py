@@ -57,7 +57,7 @@ class Archive:
         if member is None:
             raise damaged(self.file, f"it has no {name}")
         if member.size > MAX_DOCUMENT:
-            raise damaged(self.file, f"{name} has {member.size} bytes: more than any of its kind")
+            raise damaged(self.file, f"{name} has {member.size} bytes, which is too large")
         return b"".join(self.pieces(name))
 
 
@@ -75,7 +75,7 @@ def read_archive(file: Path) -> Archive:
                     raise damaged(file, f"it has more than {_MOST_MEMBERS} entries")
                 _check(file, member, members)
                 if member.offset_data + member.size > length:
-                    raise damaged(file, f"it is cut short in {member.name}")
+                    raise damaged(file, f"it is truncated in {member.name}")
                 if not member.isdir():
                     members[member.name] = Member(member.offset_data, member.size)
     except tarfile.TarError as error:
@@ -89,22 +89,22 @@ def damaged(file: Path, why: str) -> ToolkitError:
     """The one error for a file that is not what it should be."""
     return ToolkitError(
         Code.IMAGE,
-        f"{file} is damaged, or was not made by this tool: nothing of it was used",
+        f"{file} is damaged, or was not made by this tool: it was not used",
         evidence=why,
-        hint="copy it once more, and compare `sha256sum` on both machines",
+        hint="copy it again, and compare `sha256sum` on both machines",
     )
 
 
 def _check(file: Path, member: tarfile.TarInfo, seen: dict[str, Member]) -> None:
     if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE) or member.issparse():
-        raise damaged(file, f"{member.name!r} is {_kind(member)}: only plain files belong there")
+        raise damaged(file, f"{member.name!r} is {_kind(member)}: only regular files are allowed")
     parts = member.name.split("/")
     if {"", ".", ".."} & set(parts) or not member.name.isprintable() or "\\" in member.name:
-        raise damaged(file, f"{member.name!r} is no plain relative path")
+        raise damaged(file, f"{member.name!r} is not a plain relative path")
     if member.size < 0:
         raise damaged(file, f"{member.name!r} has {member.size} bytes")
     if member.name in seen:
-        raise damaged(file, f"{member.name!r} is there twice")
+        raise damaged(file, f"{member.name!r} occurs twice")
 
 
 def _kind(member: tarfile.TarInfo) -> str:

@@ -62,7 +62,9 @@ def check_pool(pins: Sequence[Pin], pool: Pool) -> None:
         if sha256_of(pool.path(pin)) != pin.sha256:
             pool.drop(pin)
             raise ToolkitError(
-                Code.IMAGE, f"the pool's {pin.file} was damaged, and is dropped", hint="start again: it is fetched anew"
+                Code.IMAGE,
+                f"the pool's {pin.file} was damaged and was dropped",
+                hint="try again: it will be fetched again",
             )
 
 

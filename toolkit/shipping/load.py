@@ -91,11 +91,11 @@ def check_digests(archive: Archive, report: Report) -> dict[str, str]:
 def read_layout(archive: Archive) -> tuple[ShippedImage, ...]:
     """The images of a layout whose blobs were checked; raises `ToolkitError` (S103) where something does not agree."""
     if oci.LAYOUT_FILE not in archive.members:
-        raise damaged(archive.file, f"it has no {oci.LAYOUT_FILE}; a file of `docker save` is read by `docker load`")
+        raise damaged(archive.file, f"it has no {oci.LAYOUT_FILE}; use `docker load` for a file from `docker save`")
     index = _parsed(archive, oci.INDEX_FILE, _Index)
     images = tuple(_image(archive, descriptor) for descriptor in index.manifests)
     if len({image.reference for image in images}) < len(images):
-        raise damaged(archive.file, "two of its images have one name")
+        raise damaged(archive.file, "two of its images have the same name")
     if oci.DOCKER_FILE in archive.members:
         _check_docker_manifest(archive, images)
     return images
@@ -114,7 +114,7 @@ def load_images(
         _send(archive, missing, store, report)
     for image in missing:
         if _missing(archive, image, store):
-            raise _refused(archive, f"it took the file, and has no {image.reference}")
+            raise _refused(archive, f"it accepted the file, but has no {image.reference}")
     return tuple(LoadedImage(image.reference, image.image_id, image in missing) for image in images)
 
 
@@ -125,9 +125,9 @@ def _missing(archive: Archive, image: ShippedImage, store: ImageStore) -> bool:
     if found and found.image_id not in (image.image_id, image.manifest):
         raise ToolkitError(
             Code.IMAGE,
-            f"the engine has another {image.reference} than {archive.file}",
+            f"the engine has a different {image.reference} than {archive.file}",
             evidence=f"in the engine {found.image_id}\nin the file   {image.image_id}",
-            hint=f"one name is one image: `docker rmi {image.reference}`, and load again, if you want the file's",
+            hint=f"to use the file's, run `docker rmi {image.reference}` and load again",
         )
     return found is None
 
@@ -204,7 +204,7 @@ def _reference(archive: Archive, annotations: dict[str, str]) -> str:
         raise damaged(archive.file, f"an image is called both {name!r} and {full!r}")
     reference = oci.short_name(full) if full else name
     if not _REFERENCE.fullmatch(reference):
-        raise damaged(archive.file, f"{reference!r} is no image's name and version")
+        raise damaged(archive.file, f"{reference!r} is not an image name and version")
     return reference
 
 
@@ -237,5 +237,5 @@ def _refused(archive: Archive, said: str) -> ToolkitError:
         Code.IMAGE,
         f"the engine refused the images of {archive.file}",
         evidence=said,
-        hint="free some of the engine's disk (docker system df)" if full else "",
+        hint="free some of the engine's disk space (docker system df)" if full else "",
     )

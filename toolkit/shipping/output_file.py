@@ -23,10 +23,10 @@ def new_file(target: Path) -> Iterator[IO[bytes]]:
     person's umask says: nothing in it is secret. Raises `ToolkitError` (S100) where the disk is full.
     """
     if target.exists() and not target.is_file():
-        raise ToolkitError(Code.RESOURCES, f"{target} is there and is no file", hint="give another name with -o")
+        raise ToolkitError(Code.RESOURCES, f"{target} exists and is not a file", hint="give another name with -o")
     if not target.absolute().parent.is_dir():
         raise ToolkitError(
-            Code.RESOURCES, f"{target}: there is no folder {target.parent}", hint="make it, or name another"
+            Code.RESOURCES, f"{target}: there is no folder {target.parent}", hint="create it, or choose another"
         )
     with full_disk_translated(target.absolute().parent):
         handle, part = open_beside(target)
@@ -53,5 +53,5 @@ def full_disk_translated(folder: Path) -> Iterator[None]:
             Code.RESOURCES,
             f"the disk of {folder} is full",
             evidence=str(error),
-            hint="nothing was left behind; free some space (df -h), or name a file on another disk",
+            hint="partial files were removed; free some space (df -h), or choose a file on another disk",
         ) from None

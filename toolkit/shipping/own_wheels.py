@@ -45,7 +45,7 @@ def gather_wheels(house: Path, pythons: Sequence[str], folder: Path, report: Rep
     if not requirements.is_file():
         raise ToolkitError(
             Code.RESOURCES,
-            "a bundle holds the tool itself, and here is no source to make it from",
+            "a bundle contains the tool itself, but its source is not here",
             hint="make the bundle from a checkout of the tool (git clone, ./quickstart)",
         )
     if importlib.util.find_spec("hatchling") is None:
@@ -70,7 +70,7 @@ def _pip(argv: Sequence[str], report: Report) -> None:
     if stream(argv, on_line) != 0:
         raise ToolkitError(
             Code.IMAGE,
-            "the tool's own wheels could not be had",
+            "the tool's own wheels could not be downloaded",
             evidence="\n".join(last),
-            hint="look at pip's lines above: no network, a proxy, or no wheel for that Python",
+            hint="see pip's output above: no network, a proxy, or no wheel for that Python",
         )

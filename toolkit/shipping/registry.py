@@ -64,7 +64,7 @@ def address_of(text: str, tag: str = "") -> Address:
     if not slash or not is_host(host) or not _NAME.fullmatch(rest):
         raise ToolkitError(
             Code.RESOURCES_ASKED,
-            f"`{text}` is no place in a registry",
+            f"`{text}` is not a registry address",
             hint="HOST:PORT/NAME, such as registry.site:5000/training; docker.io/NAME for Docker Hub",
         )
     name, _, given = rest.partition(":")
@@ -167,14 +167,14 @@ _REASONS: tuple[tuple[tuple[str, ...], Code, str, str], ...] = (
     (
         ("no basic auth credentials", "unauthorized", "authentication required", "denied", "Credentials store error"),
         Code.CREDENTIALS,
-        "{host} refuses {image} without another login",
-        "docker login {host}; it may also be that this user may not use that name",
+        "{host} denied access to {image}",
+        "docker login {host}; or the user lacks permission for that name",
     ),
     (
         ("manifest unknown", "name unknown", "not found", "does not exist"),
         Code.IMAGE,
         "{host} has no {image}",
-        "look at the name and the tag; `toolkit push` prints both",
+        "check the name and the tag; `toolkit push` prints both",
     ),
     (
         (
@@ -189,7 +189,7 @@ _REASONS: tuple[tuple[tuple[str, ...], Code, str, str], ...] = (
         ),
         Code.RESOURCES,
         "no registry answers at {host}",
-        "is it started, is the port right, does a proxy or firewall stand between? curl https://{host}/v2/",
+        "is it running, is the port right, is there a proxy or firewall in between? curl https://{host}/v2/",
     ),
     (
         ("no space left",),
@@ -229,7 +229,7 @@ def _translated_errors(address: Address) -> Iterator[None]:
 def _other(address: Address, evidence: str) -> ToolkitError:
     return ToolkitError(
         Code.IMAGE,
-        f"{address} is not the image that its name promises",
+        f"{address} is not the image that its name says",
         evidence=evidence,
-        hint="ask who pushed it; `toolkit build MANIFEST` makes the image from its lock",
+        hint="ask who pushed it; `toolkit build MANIFEST` builds the image from its lock",
     )

@@ -104,7 +104,7 @@ def _resolved(name: str, links: dict[str, str]) -> str:
 def _contradiction(reference: str, evidence: str) -> ToolkitError:
     return ToolkitError(
         Code.IMAGE,
-        f"the engine did not save {reference} whole",
+        f"the engine did not save all of {reference}",
         evidence=evidence,
         hint="try again; see the engine's log",
     )

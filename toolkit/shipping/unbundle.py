@@ -41,13 +41,13 @@ def check_bundle(archive: Archive, report: Report) -> CheckedBundle:
 def read_sums(archive: Archive) -> dict[str, str]:
     """SHA256SUMS as digests by name; raises `ToolkitError` (S103) where it is missing or is none."""
     if SUMS not in archive.members:
-        raise damaged(archive.file, f"it has no {SUMS}; a file of `toolkit save` is read by `toolkit load`")
+        raise damaged(archive.file, f"it has no {SUMS}; use `toolkit load` for a file from `toolkit save`")
     sums: dict[str, str] = {}
     *lines, end = archive.document(SUMS).decode("utf-8", "replace").split("\n")
     for line in lines + [end] * bool(end):
         match = _SUM.fullmatch(line)
         if not match or match[2] in sums:
-            raise damaged(archive.file, f"{SUMS} has a line that is none: {line[:100]!r}")
+            raise damaged(archive.file, f"{SUMS} has an invalid line: {line[:100]!r}")
         sums[match[2]] = match[1]
     return sums
 
@@ -73,7 +73,7 @@ def _pin(archive: Archive, name: str) -> Pin:
     """The pin by its place alone: what the pool asks of one is its hash and its file's name."""
     match, size = _POOL_FILE.fullmatch(name), archive.members[name].size
     if not match:
-        raise damaged(archive.file, f"{name!r} is no file of a pool")
+        raise damaged(archive.file, f"{name!r} is not a file of a pool")
     if match[2].endswith(".whl"):
         return WheelPin("", "", match[2], match[1], size)
     return DebPin("", "", "", "", match[2], match[1], size)

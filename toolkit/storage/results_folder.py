@@ -1,8 +1,8 @@
-"""Results that go to a folder of the hosts, or to an NFS server's export: served to the run as a bucket.
+"""Results in a folder of the hosts, or in an NFS server's export: served to the run as a bucket.
 
 Each host serves the folder to itself, on its loopback. So a run stores, compares and reports as with any bucket, and a
-learner never has the folder itself. The server runs as the folder's owner without any capability: what it writes is
-the owner's, also where an NFS server takes root's rights away (root_squash).
+learner never has the folder itself. The server runs as the folder's owner without capabilities: what it writes belongs
+to the owner, also if an NFS server squashes root (root_squash).
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ from toolkit.storage.store_server import (
 _AGENT = "/run/agent"
 _HEARTBEAT = f"{_AGENT}/{Path(BEAT).name}"
 _MARKS = ".toolkit-hosts"
-"""In the folder, for a moment: whether all hosts see the same one."""
+"""A temporary marker in the folder, to test whether all hosts see the same one."""
 
 
 def folder_mount(reference: ServedFolder, volume: str) -> Bind | NamedVolume:
-    """The folder in its server's container; `volume` stands for an export there."""
+    """The folder in its server's container; `volume` is used for an export."""
     target = f"{BUCKETS_FOLDER}/{bucket_name(reference)}"
     if isinstance(reference, NfsReference):
         return NamedVolume(volume, target, read_only=False)
@@ -54,7 +54,7 @@ def agent_mount(volume: str) -> Bind:
 
 
 def planned_commands(reference: ServedFolder, run: str, image: str, volume: str) -> list[Argv]:
-    """The command lines of `start_for_run`: OWNER is the folder's, SCRIPT the server's."""
+    """The command lines of `start_for_run`: OWNER stands for the folder's owner, SCRIPT for the server's script."""
     name = results_container(run)
     folder = folder_mount(reference, _export_volume(name))
     return [
@@ -65,12 +65,12 @@ def planned_commands(reference: ServedFolder, run: str, image: str, volume: str)
 
 
 def _export_volume(name: str) -> str:
-    """The volume of the server `name` that stands for an export."""
+    """The volume of the server `name` for an export."""
     return f"{name}-export"
 
 
 def _export_commands(reference: ServedFolder, name: str, run: str) -> list[Argv]:
-    """What makes that volume; nothing for a folder."""
+    """The command that creates that volume; none for a folder."""
     if not isinstance(reference, NfsReference):
         return []
     export = (reference.server, reference.path)
@@ -86,11 +86,11 @@ class FolderServer:
         self.server = StoreServer(engine, name, run, image)
 
     def start(self, watched: str = TOUCHED, mounts: Sequence[Bind] = ()) -> Access:
-        """Start it, as the folder's owner; how it is reached on its host. `watched` and `mounts` as `StoreServer.start`
-        has them.
+        """Start it, as the folder's owner; returns how it is reached on its host. `watched` and `mounts` as in
+        `StoreServer.start`.
 
-        Raises `ToolkitError` (S303) where the host has no such folder, its owner may not write there, or an export
-        cannot be mounted.
+        Raises `ToolkitError` (S303) if the host has no such folder, its owner may not write there, or an export cannot
+        be mounted.
         """
         for argv in _export_commands(self._reference, self.server.name, self._run):
             self._engine.run(argv)
@@ -103,8 +103,8 @@ class FolderServer:
         return access_to(url, keys)
 
     def start_for_run(self, volume: str, like: Access) -> Access:
-        """The same, for a run whose agent's heartbeat keeps it alive; `volume` is the folder of the run's volume. What
-        is known of such a server is that of `like`."""
+        """The same, for a run whose agent's heartbeat keeps it alive; `volume` is the folder of the run's volume. The
+        properties of such a server are those of `like`."""
         own = self.start(_HEARTBEAT, [agent_mount(volume)])
         return replace(
             like,
@@ -114,26 +114,26 @@ class FolderServer:
         )
 
     def mark(self) -> None:
-        """Leave a mark of the run in the folder, for `sees_mark` on another host."""
+        """Create a marker of the run in the folder, for `sees_mark` on another host."""
         if not self._execute("sh", "-c", 'mkdir -p "${1%/*}" && : > "$1"', "sh", self._mark).ok:
             raise self._unusable("takes no files")
 
     def sees_mark(self) -> bool:
-        """Whether the mark is in the folder of this host, too."""
+        """Whether the marker is also in the folder of this host."""
         return self._execute("test", "-e", self._mark).ok
 
     def remove_mark(self) -> None:
-        """Take it away again."""
+        """Remove it."""
         self._execute("sh", "-c", 'rm -f "$1"; rmdir "${1%/*}"', "sh", self._mark)
 
     def not_shared(self, first: str) -> ToolkitError:
-        """This host's folder is not the one that host `first` has."""
+        """This host's folder is not the same as host `first`'s."""
         return self._unusable(
-            f"is another one than on {first}", "results in a folder need a file system that all hosts of the run share"
+            f"is not the same as on {first}", "results in a folder need a file system that all hosts of the run share"
         )
 
     def remove(self) -> None:
-        """End it, and unmount an export."""
+        """Stop it, and unmount an export."""
         self.server.remove()
         if isinstance(self._reference, NfsReference):
             self._engine.run(docker_commands.remove_volume(self._volume), check=False)
@@ -162,20 +162,20 @@ class FolderServer:
 
 
 def results_server(engine: Engine, results: ResultsReference | None, run: str, image: str) -> FolderServer | None:
-    """What serves a run's results on the host of `engine`, where they are a folder; None where they go to a bucket."""
+    """The server of a run's results on the host of `engine`, if they are a folder; None if they go to a bucket."""
     if results is None or isinstance(results, BucketReference):
         return None
     return FolderServer(engine, results, results_container(run), run, image)
 
 
 def access_to(url: str, keys: StoreKeys) -> Access:
-    """The access to a server of ours at `url`."""
+    """The access to one of our servers at `url`."""
     return Access(url, keys.access_key_id, keys.secret_access_key, direct=True)
 
 
 @contextmanager
 def served(engine: Engine, reference: ServedFolder, run: str, image: str) -> Iterator[Access]:
-    """Access from this machine to the folder as the host of `engine` has it, while the context lasts."""
+    """Access from this machine to the folder of the host of `engine`, while the context lasts."""
     server = FolderServer(engine, reference, f"{store_container(run)}-results", run, image)
     try:
         access = server.start()

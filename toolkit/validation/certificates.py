@@ -50,20 +50,20 @@ class Certificates:
     def foreign(self, published: Published) -> Iterator[str]:
         """Each certificate that no package brought, by its place and its owner's name."""
         for path in self._added:
-            yield f"/{path} was added to those that the distribution trusts"
+            yield f"/{path} was added to the CAs that the distribution trusts"
         known: set[bytes] = set()
         for path, content in self._brought.items():
             if self._is_the_packages(path, content):
                 known.update(_bodies(content))
             else:
-                yield f"/{path} is not as the package ca-certificates brings it"
+                yield f"/{path} differs from the package ca-certificates"
         for path, content in self._trusted.items():
             for body in _bodies(content):
                 if body not in known:
-                    yield f"/{path} trusts {_owner(body)}, which the package ca-certificates does not bring"
+                    yield f"/{path} trusts {_owner(body)}, which the package ca-certificates does not contain"
         for path, digests in self._bundles.items():
             if not published.has(digests):
-                yield f"/{path} is not as the package that it is part of brings it"
+                yield f"/{path} differs from its package"
 
     def _is_the_packages(self, path: str, content: bytes) -> bool:
         """By the package's own sums; where packages were only unpacked there are none, and the place must do."""
@@ -84,4 +84,4 @@ def _owner(body: bytes) -> str:
     try:
         return f"`{x509.load_der_x509_certificate(base64.b64decode(body)).subject.rfc4514_string()}`"
     except ValueError:
-        return f"something that is no certificate (SHA-256 of its text {hashlib.sha256(body).hexdigest()[:16]})"
+        return f"something that is not a certificate (SHA-256 of its text {hashlib.sha256(body).hexdigest()[:16]})"

@@ -16,12 +16,12 @@ from toolkit.validation.published import Published
 _MOST_LISTED = 20
 """Findings of one check that are listed one by one: a forgotten cache has thousands of files."""
 _FINE = {
-    "privileges": "no file gives rights that nothing needs",
+    "privileges": "no file has unnecessary privileges",
     "private keys": "no private key, no host key",
     "secrets": "no password, access key or token in files or configuration",
     "caches": "no cache, log or temporary file",
-    "building site": "nothing of the building site's names, servers and proxies",
-    "certificates": "no certificate authority but those that packages brought",
+    "building site": "no names, servers or proxies of the build site",
+    "certificates": "no certificate authorities except those from packages",
 }
 _BY_FILE: dict[str, Callable[[Seen], Iterator[str]]] = {
     "privileges": excess_privileges,
@@ -42,7 +42,7 @@ def judge_files(files: Iterable[Seen], settings: Mapping[str, Any]) -> tuple[Fin
         for check, look in _BY_FILE.items():
             complaints[check] += look(file)
     if not count:
-        return (Finding("files", "fail", "the image was read and has no file"),)
+        return (Finding("files", "fail", "the image has no files"),)
     complaints["private keys"] += keys.private(published)
     complaints["secrets"] += secrets_in_settings(settings)
     complaints["building site"] += site_in_settings(settings)

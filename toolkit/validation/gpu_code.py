@@ -76,5 +76,5 @@ def judge(libraries: Iterable[Library], expectation: Expectation) -> tuple[Findi
     failed = tuple(Finding(CHECK, "fail", wrong) for library in needed if (wrong := library.wrong(asked)))
     if failed:
         return (*failed[:-1], Finding(CHECK, "fail", failed[-1].said + not_counted))
-    said = f"{len(needed)} libraries with GPU code serve {', '.join(asked)}"
+    said = f"{len(needed)} libraries with GPU code support {', '.join(asked)}"
     return (Finding(CHECK, "ok", said + not_counted),)

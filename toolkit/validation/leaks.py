@@ -32,27 +32,27 @@ _SECRET_FILES = re.compile(
 _SETTINGS = re.compile(r"(etc|root|home)/.*|.*/(pip\.conf|\.npmrc|\.condarc|\.env)")
 """Where a person's or a site's own settings lie; the rest is packages, whose documentation shows examples."""
 _PATTERNS = {
-    "an access key of AWS": rb"(?<![A-Z0-9])(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Z0-9])",
-    "a secret key of AWS": rb"(?i)aws_?secret_?(?:access_?)?key[\"']?\s*[:=]\s*[\"']?[A-Za-z0-9/+=]{40}",
-    "a token of GitHub": rb"(?<![A-Za-z0-9_])(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{36})",
-    "a token of GitLab": rb"(?<![A-Za-z0-9_])glpat-[A-Za-z0-9_-]{20}",
-    "a token of PyPI": rb"pypi-AgE[A-Za-z0-9_-]{50}",
-    "a token of Hugging Face": rb"(?<![A-Za-z0-9_])hf_[A-Za-z0-9]{34}",
-    "a token of Slack": rb"xox[abeprs]-[A-Za-z0-9-]{20}",
+    "an AWS access key": rb"(?<![A-Z0-9])(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Z0-9])",
+    "an AWS secret key": rb"(?i)aws_?secret_?(?:access_?)?key[\"']?\s*[:=]\s*[\"']?[A-Za-z0-9/+=]{40}",
+    "a GitHub token": rb"(?<![A-Za-z0-9_])(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{36})",
+    "a GitLab token": rb"(?<![A-Za-z0-9_])glpat-[A-Za-z0-9_-]{20}",
+    "a PyPI token": rb"pypi-AgE[A-Za-z0-9_-]{50}",
+    "a Hugging Face token": rb"(?<![A-Za-z0-9_])hf_[A-Za-z0-9]{34}",
+    "a Slack token": rb"xox[abeprs]-[A-Za-z0-9-]{20}",
     "a password in a URL": rb"://[^/\s:@\"'$<{]{1,100}:[^/\s@\"'$<{]{1,200}@[A-Za-z0-9]",
-    "a token of npm": rb"_authToken\s*=\s*[^\s$]+",
+    "an npm token": rb"_authToken\s*=\s*[^\s$]+",
 }
 _COMPILED = {what: re.compile(pattern) for what, pattern in _PATTERNS.items()}
 _MARKS = {
-    "an access key of AWS": (b"AKIA", b"ASIA"),
-    "a secret key of AWS": (b"ecret", b"ECRET"),
-    "a token of GitHub": (b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_"),
-    "a token of GitLab": (b"glpat-",),
-    "a token of PyPI": (b"pypi-AgE",),
-    "a token of Hugging Face": (b"hf_",),
-    "a token of Slack": (b"xox",),
+    "an AWS access key": (b"AKIA", b"ASIA"),
+    "an AWS secret key": (b"ecret", b"ECRET"),
+    "a GitHub token": (b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_"),
+    "a GitLab token": (b"glpat-",),
+    "a PyPI token": (b"pypi-AgE",),
+    "a Hugging Face token": (b"hf_",),
+    "a Slack token": (b"xox",),
     "a password in a URL": (b"://",),
-    "a token of npm": (b"_authToken",),
+    "an npm token": (b"_authToken",),
 }
 """What such a text has in it: looking for that first is ten times as fast as the patterns."""
 _KEY_FILE = re.compile(rb"\A\s*-{4,5} ?BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)? ?-{4,5}")
@@ -95,7 +95,7 @@ class Keys:
 def secrets_in(file: Seen) -> Iterator[str]:
     """Each password, access key or token in `file`, by its place and what it is."""
     if file.kind == "file" and file.size and _SECRET_FILES.fullmatch(file.path):
-        yield f"/{file.path} is where credentials are kept"
+        yield f"/{file.path} is a credentials file"
     elif _SETTINGS.fullmatch(file.path):
         yield from (f"/{file.path} holds {what}" for what in known_secrets(file.effective))
 

@@ -81,7 +81,7 @@ def refuse(proof: Proof) -> None:
     count = len(proof.failed)
     raise ToolkitError(
         Code.IMAGE,
-        f"{proof.image} is not as it must be: {count} finding{'' if count == 1 else 's'}",
+        f"{proof.image} failed validation: {count} finding{'' if count == 1 else 's'}",
         tuple(Problem(str(finding)) for finding in proof.failed),
-        hint="fix the recipe, its lock or the template that made it, and build again: it has got no name",
+        hint="the image was not tagged; fix the recipe, its lock or its template, and build again",
     )

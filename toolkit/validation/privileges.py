@@ -52,8 +52,8 @@ def excess_privileges(file: Seen) -> Iterator[str]:
         yield f"/{file.path} is set-group-id (mode {file.mode:04o})"
     if file.mode & (stat.S_ISUID | stat.S_ISGID):
         if file.uid != 0:
-            yield f"/{file.path} runs with more rights and belongs to user {file.uid}, not to root"
+            yield f"/{file.path} runs with elevated privileges and belongs to user {file.uid}, not to root"
         if file.mode & (stat.S_IWGRP | stat.S_IWOTH):
-            yield f"/{file.path} runs with more rights and others may write to it (mode {file.mode:04o})"
+            yield f"/{file.path} runs with elevated privileges and is writable by others (mode {file.mode:04o})"
     if file.capable and name not in _CAPABLE:
         yield f"/{file.path} has file capabilities"

@@ -94,7 +94,7 @@ def skipped(expectation: Expectation) -> Iterator[Finding]:
     """What the recipe has no use for, and why."""
     if not expectation.framework:
         for name in ("framework", "ranks", "ddl", "ddl ops", gpu_code.CHECK):
-            yield Finding(name, "skipped", "an image of the tool's own has no framework")
+            yield Finding(name, "skipped", "a tool image has no framework")
         return
     if not expectation.has_ddl:
         yield Finding("ddl", "skipped", "the recipe has no ddl")
@@ -136,7 +136,7 @@ def read_reply(check: Check, result: Result) -> dict[str, Any] | str:
                 continue
             if isinstance(reply, dict) and check.answer in reply:
                 return reply
-    return _with_evidence(f"Python ended with status {status} and said nothing", result)
+    return _with_evidence(f"Python ended with status {status} (no output)", result)
 
 
 def finding_of(check: Check, reply: dict[str, Any] | str, expectation: Expectation) -> tuple[Finding, ...]:

@@ -39,9 +39,9 @@ class HostImages:
         if other:
             raise ToolkitError(
                 Code.IMAGE,
-                f"host {self.host} has another {reference}",
+                f"host {self.host} has a different image named {reference}",
                 evidence=f"on the host     {other.image_id}\nto be shipped   {image_id}",
-                hint=f"one name is one image: `docker image rm {reference}` on {self.host}, if you want this one there",
+                hint=f"to replace it, run `docker image rm {reference}` on {self.host}",
                 context={"host": self.host},
             )
         if own and reference not in own.names:
@@ -63,8 +63,8 @@ class HostImages:
         if not any(image.image_id == image_id for image in self._inspect([image_id])):
             raise ToolkitError(
                 Code.IMAGE,
-                f"host {self.host} has no {image_id} after all of it came",
-                hint="an engine with the containerd image store names images otherwise: switch it to overlay2",
+                f"host {self.host} has no {image_id} after the transfer",
+                hint="an engine with the containerd image store identifies images differently: switch it to overlay2",
                 context={"host": self.host},
             )
         self.engine.run(ship_commands.tag(image_id, reference))
@@ -79,7 +79,7 @@ class HostImages:
         if not any(image.image_id == image_id for image in came):
             self.engine.run(ship_commands.untag(place), check=False)
             ids = ", ".join(image.image_id for image in came)
-            raise ToolkitError(Code.IMAGE, f"{place} is not the image that was promised", evidence=f"it is {ids}")
+            raise ToolkitError(Code.IMAGE, f"{place} is not the expected image", evidence=f"it is {ids}")
 
     @contextmanager
     def translated_errors(self) -> Iterator[None]:
@@ -101,7 +101,7 @@ class HostImages:
             Code.RESOURCES,
             f"the disk of {self.host}'s engine is full",
             evidence=evidence[-1000:],
-            hint=f"see `docker system df` on {self.host}, and free some; nothing of the image stayed there",
+            hint=f"see `docker system df` on {self.host}, and free some space; nothing of the image was kept there",
             context={"host": self.host},
         )
 

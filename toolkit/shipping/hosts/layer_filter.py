@@ -93,7 +93,7 @@ class Cut:
     def _not_whole(self, evidence: str) -> ToolkitError:
         return ToolkitError(
             Code.IMAGE,
-            f"this machine's engine did not save {self._image_id} whole",
+            f"this machine's engine did not save all of {self._image_id}",
             evidence=evidence,
             hint="try again; see the engine's log",
         )

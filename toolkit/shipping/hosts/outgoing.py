@@ -57,7 +57,9 @@ class Outgoing:
                 Code.IMAGE,
                 f"this machine's engine could not save {self.reference}",
                 evidence=said,
-                hint="free some of its disk (docker system df)" if "no space left" in said else "see the engine's log",
+                hint="free some of its disk space (docker system df)"
+                if "no space left" in said
+                else "see the engine's log",
             ) from None
 
 

@@ -90,7 +90,7 @@ class Passing:
             raise error
         said = (error.evidence.strip() or error.what).splitlines()[-1]
         whom = turn.feeder or "this machine"
-        self._report(Progress(images.host, f"passing on from {whom} failed, streaming from here: {said}"))
+        self._report(Progress(images.host, f"transfer from {whom} failed, sending from this machine: {said}"))
         self._stream(images)
         if turn.feeder == OPERATOR:
             # The host is well, so it is the passing on that is not: the others shall not come one after the other.

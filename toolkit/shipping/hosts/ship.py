@@ -133,7 +133,7 @@ class _Work:
 
     def _look(self, registry: str, images: HostImages) -> Shipped | None:
         image, host = self._image, images.host
-        self._report(Progress(host, "looking for the image"))
+        self._report(Progress(host, "checking for the image"))
         if images.has(image.image_id, image.reference):
             return Shipped(host, "there", 0)
         if registry and self._pull(registry, images):
@@ -149,7 +149,7 @@ class _Work:
             images.pull(place, image.image_id)
         except ToolkitError as error:
             said = (error.evidence or error.what).strip().splitlines()[-1]
-            self._report(Progress(images.host, f"{registry} failed, streaming instead: {said}"))
+            self._report(Progress(images.host, f"{registry} failed, sending over ssh instead: {said}"))
             return False
         images.name(image.image_id, image.reference)
         if "@" not in place:
@@ -202,7 +202,7 @@ def _several(reference: str, failed: Sequence[Answer[Shipped]], count: int) -> T
         problems.append(Problem(": ".join([answer.host, what, *said])))
     return ToolkitError(
         Code.RESOURCES,
-        f"{reference} could not be shipped to {len(failed)} of {count} hosts",
+        f"{reference} could not be sent to {len(failed)} of {count} hosts",
         tuple(problems),
-        hint="the others have it; fix these and try again: it goes only where it is missing",
+        hint="the other hosts have it; fix these and try again: it is only sent where it is missing",
     )
