@@ -1,4 +1,4 @@
-"""The images of a local engine, through docker-py: look one up, cut layers out of one, load one, remove one."""
+"""The images of a local engine, through docker-py: look up, extract layers, load, remove."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from toolkit.tar.read import PIECE, PieceReader, members
 from toolkit.tar.write import Entry, tar_stream
 
 _TIMEOUT = 600
-"""Seconds without a byte from the engine: committing a layer of some GB is silent for minutes."""
+"""Timeout in seconds without data from the engine: committing a layer of some GB is silent for minutes."""
 _USTAR_AT = 257
-"""Where a tar's first header says that it is one (POSIX)."""
+"""The offset of the magic in a tar's first header (POSIX)."""
 _UNKNOWN_ORIGIN = "a layer of the registry's image"
 
 
 @dataclass(frozen=True)
 class StoredImage:
-    """An image of the engine: its id (digest of its configuration), its size in bytes, its configuration."""
+    """An image of the engine: its ID (digest of its configuration), its size in bytes, its configuration."""
 
     image_id: str
     size: int
@@ -39,26 +39,26 @@ class StoredImage:
 
     @property
     def environment(self) -> tuple[tuple[str, str], ...]:
-        """The variables that it sets, name and value."""
+        """Its variables, by name."""
         return tuple(
             (name, value) for name, _, value in (v.partition("=") for v in self.config.settings.get("Env", ()))
         )
 
     @property
     def labels(self) -> Mapping[str, str]:
-        """What it says of itself."""
+        """Its labels."""
         return self.config.settings.get("Labels") or {}
 
 
 class ImageStore:
-    """The images of the engine on this machine. Making one does nothing; the wire opens on first use."""
+    """The images of the engine on this machine. The connection is opened on first use."""
 
     def __init__(self) -> None:
         self._client: docker.DockerClient | None = None
 
     @property
     def engine(self) -> docker.DockerClient:
-        """docker-py's client; raises `ToolkitError` (S100) where no engine answers."""
+        """docker-py's client; raises `ToolkitError` (S100) if no engine answers."""
         if self._client is None:
             try:
                 client = docker.from_env(timeout=_TIMEOUT)
@@ -69,7 +69,7 @@ class ImageStore:
         return self._client
 
     def find(self, reference: str) -> StoredImage | None:
-        """The image, or None where there is none."""
+        """The image, or None if it does not exist."""
         try:
             image = self.engine.images.get(reference)
         except docker.errors.ImageNotFound:
@@ -81,20 +81,20 @@ class ImageStore:
         return StoredImage(str(image.id), int(image.attrs["Size"]), config)
 
     def get(self, reference: str) -> StoredImage:
-        """The image; raises `ToolkitError` (S103) where there is none."""
+        """The image; raises `ToolkitError` (S103) if it does not exist."""
         found = self.find(reference)
         if not found:
             raise ToolkitError(Code.IMAGE, f"image {reference} is not here", hint="toolkit build MANIFEST")
         return found
 
     def pull(self, image: str) -> None:
-        """Fetch a base from its registry, by digest, unless it is here."""
+        """Pull a base from its registry, by digest, unless it exists."""
         if not self.find(image):
             with _translated_errors(f"{image} could not be pulled"):
                 self.engine.images.pull(image)
 
     def cut(self, image_id: str, roots: Sequence[str], file: Path, origin: str) -> Layer:
-        """Write what lies at `roots` in the image as a layer to `file`; raises `ToolkitError` (S103)."""
+        """Write the files at `roots` in the image as a layer to `file`; raises `ToolkitError` (S103)."""
         with _translated_errors(f"the layer of {origin} could not be read"), self._container(image_id) as container:
             writer = LayerWriter(file, origin)
             for root in sorted(roots):
@@ -104,7 +104,7 @@ class ImageStore:
             return writer.finish()
 
     def copy_layer(self, image: str, target: Path) -> None:
-        """Write the tar of an image's one layer to `target`, the very bytes that its diff id is of."""
+        """Write the tar of an image's only layer to `target`: the bytes that its diff ID covers."""
         with _translated_errors(f"the layer of {image} could not be read"):
             pieces = self.engine.api.get_image(image, chunk_size=PIECE)
             for _, _, content in members(PieceReader(pieces)):
@@ -119,13 +119,13 @@ class ImageStore:
 
     @contextmanager
     def exported(self, image: str) -> Iterator[PieceReader]:
-        """The image's whole file system as the stream of a tar, while the context lasts."""
+        """The image's complete file system as a tar stream, while the context lasts."""
         with _translated_errors(f"{image} could not be read"), self._container(image) as container:
             yield PieceReader(self.engine.api.export(container, chunk_size=PIECE))
 
     @contextmanager
     def _container(self, image: str) -> Iterator[str]:
-        """A container of the image that never runs, to read from."""
+        """A container of the image that is never started, for reading."""
         container = self.engine.api.create_container(image, ["true"])["Id"]
         try:
             yield container
@@ -134,10 +134,10 @@ class ImageStore:
                 self.engine.api.remove_container(container, force=True)
 
     def load(self, config: ImageConfig, layers: Sequence[Layer]) -> str:
-        """Put the image together from layers that the engine has and `layers` on top of them; the image id.
+        """Assemble the image from layers that the engine has and `layers` on top of them; returns the image ID.
 
-        It has no name yet. Raises `ToolkitError` (S103), and where the engine names it by another id than its
-        configuration's SHA-256.
+        It is not tagged yet. Raises `ToolkitError` (S103), also if the engine's ID differs from the configuration's
+        SHA-256.
         """
         with _translated_errors("the engine could not load the image"):
             if not self.find(config.image_id):
@@ -153,7 +153,7 @@ class ImageStore:
         return config.image_id
 
     def tag(self, image_id: str, reference: str) -> None:
-        """Give the image its name: from now on it is there for everyone."""
+        """Tag the image: from now on everyone can see it."""
         name, _, tag = reference.partition(":")
         with _translated_errors(f"{image_id} could not be tagged {reference}"):
             self.engine.api.tag(image_id, name, tag)
@@ -163,7 +163,7 @@ class ImageStore:
         return sorted(name for image in self.engine.images.list() for name in image.tags if name.startswith(namespace))
 
     def remove(self, image: str) -> None:
-        """Remove a name, or an image that has none; what is not there or in use is left as it is."""
+        """Remove a name, or an untagged image; ignored if it does not exist or is in use."""
         with suppress(docker.errors.APIError):
             self.engine.api.remove_image(image)
 
@@ -184,9 +184,9 @@ def _translated_errors(what: str) -> Iterator[None]:
 
 
 def _archive(config: ImageConfig, layers: Sequence[Layer]) -> Iterator[bytes]:
-    """`docker load`'s format. Layers that the engine has are named and left out: it takes its own.
+    """`docker load`'s format. Layers that the engine has are named and omitted: it uses its own.
 
-    Only new layers travel; the engine looks a layer up by its place in the chain before it looks into the archive.
+    Only new layers are transferred; the engine looks a layer up by its chain ID before it reads the archive.
     """
     names = [f"{diff_id.removeprefix('sha256:')}/layer.tar" for diff_id in config.diff_ids]
     file = f"{config.image_id.removeprefix('sha256:')}.json"

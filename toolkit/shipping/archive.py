@@ -1,4 +1,4 @@
-"""A tar that came from elsewhere: looked through before anything of it is used, and never unpacked by its own names."""
+"""A tar from elsewhere: scanned before any of it is used, and never unpacked by its own names."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from toolkit.tar.read import BoundedTarInfo
 _PIECE = 1 << 20
 _MOST_MEMBERS = 100_000
 MAX_DOCUMENT = 4 << 20
-"""Bytes; no manifest, configuration or list of checksums comes near."""
+"""Maximum size in bytes of a manifest, configuration or list of checksums."""
 OnBytes = Callable[[int], None]
 
 
 @dataclass(frozen=True)
 class Member:
-    """A regular file of the tar: where its bytes begin, and how many they are."""
+    """A regular file of the tar: the offset and number of its bytes."""
 
     offset: int
     size: int
@@ -34,7 +34,7 @@ class Archive:
     members: dict[str, Member]
 
     def pieces(self, name: str) -> Iterator[bytes]:
-        """The bytes of one file, a piece at a time; fewer than its size where the tar is cut short."""
+        """The bytes of one file, in chunks; fewer than its size if the tar is truncated."""
         member = self.members[name]
         with self.file.open("rb") as stream:
             stream.seek(member.offset)
@@ -44,7 +44,7 @@ class Archive:
                 yield piece
 
     def digest(self, name: str, on_bytes: OnBytes) -> str:
-        """The SHA-256 of one file, in hexadecimal; `on_bytes` hears of each piece's length."""
+        """The SHA-256 of one file, in hexadecimal; `on_bytes` is called with each chunk's length."""
         found = hashlib.sha256()
         for piece in self.pieces(name):
             found.update(piece)
@@ -52,7 +52,7 @@ class Archive:
         return found.hexdigest()
 
     def document(self, name: str) -> bytes:
-        """A small file whole; raises `ToolkitError` (S103) where it is missing or too large to be one."""
+        """A complete small file; raises `ToolkitError` (S103) if it is missing or too large."""
         member = self.members.get(name)
         if member is None:
             raise damaged(self.file, f"it has no {name}")
@@ -62,9 +62,9 @@ class Archive:
 
 
 def read_archive(file: Path) -> Archive:
-    """Look through `file`; raises `ToolkitError` (S103) for what no file of ours holds.
+    """Scan `file`; raises `ToolkitError` (S103) for anything that our files never contain.
 
-    That is: links, devices, pipes, sparse files; absolute names and names with `..`; one name twice; a cut end.
+    That is: links, devices, pipes, sparse files; absolute names and names with `..`; duplicate names; truncation.
     """
     members: dict[str, Member] = {}
     try:
@@ -86,7 +86,7 @@ def read_archive(file: Path) -> Archive:
 
 
 def damaged(file: Path, why: str) -> ToolkitError:
-    """The one error for a file that is not what it should be."""
+    """The error for a damaged or foreign file."""
     return ToolkitError(
         Code.IMAGE,
         f"{file} is damaged, or was not made by this tool: it was not used",

@@ -1,4 +1,4 @@
-"""Writing a large file so that it is whole or not there."""
+"""Writes a large file atomically."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 @contextmanager
 def new_file(target: Path) -> Iterator[IO[bytes]]:
-    """A stream for `target`'s bytes. The name appears, or is replaced, when they are all there and on the disk.
+    """A stream for `target`'s bytes. The name appears, or is replaced, once they are all written and synced.
 
-    Until then they lie beside it under a hidden name, which is gone after an error or a Ctrl-C. The mode is what the
-    person's umask says: nothing in it is secret. Raises `ToolkitError` (S100) where the disk is full.
+    Until then they are beside it under a hidden name, which is removed after an error or a Ctrl-C. The mode follows the
+    umask: nothing in it is secret. Raises `ToolkitError` (S100) if the disk is full.
     """
     if target.exists() and not target.is_file():
         raise ToolkitError(Code.RESOURCES, f"{target} exists and is not a file", hint="give another name with -o")
@@ -43,7 +43,7 @@ def new_file(target: Path) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def full_disk_translated(folder: Path) -> Iterator[None]:
-    """What the system says of a full disk, as an error that names the disk; everything else passes."""
+    """The system's error about a full disk, as one that names the disk; other errors are ignored."""
     try:
         yield
     except OSError as error:

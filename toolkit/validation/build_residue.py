@@ -1,4 +1,4 @@
-"""What only tells of the build: caches, temporary files, logs, and the building site's own names and servers."""
+"""Build residue: caches, temporary files, logs, and names and servers of the build site."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ _SETTINGS = {
 
 
 def caches_in(file: Seen) -> Iterator[str]:
-    """What `file` is, where it is of no use to whoever runs the image."""
+    """What `file` is, if it is of no use in an image."""
     if file.kind == "file" and (file.size or file.path.startswith(("tmp/", "var/tmp/"))):
         yield from (f"/{file.path} is {what}" for what, pattern in _COMPILED.items() if pattern.fullmatch(file.path))
 
 
 def site_in(file: Seen) -> Iterator[str]:
-    """What `file` says of the place where the image was built."""
+    """What `file` reveals about the place where the image was built."""
     if file.kind == "file" and file.size and file.path in _OF_ONE_MACHINE:
         yield f"/{file.path} holds {_OF_ONE_MACHINE[file.path]}"
     for what, (paths, words) in _SETTINGS.items():
@@ -53,7 +53,7 @@ def site_in(file: Seen) -> Iterator[str]:
 
 
 def site_in_settings(settings: Mapping[str, Any]) -> Iterator[str]:
-    """The same of the image's variables."""
+    """The same for the image's variables."""
     for variable in settings.get("Env") or ():
         name, _, value = variable.partition("=")
         if value and re.fullmatch(r"(?i)(https?|ftp|all|no)_proxy|(pip|uv)_\w*index_url", name):

@@ -1,4 +1,4 @@
-"""What an image must not hold: every check that looks at its files and its configuration. Pure."""
+"""What an image must not contain: every check of its files and its configuration. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from toolkit.validation.privileges import excess_privileges
 from toolkit.validation.published import Published
 
 _MOST_LISTED = 20
-"""Findings of one check that are listed one by one: a forgotten cache has thousands of files."""
+"""Maximum number of listed problems per check: a forgotten cache has thousands of files."""
 _FINE = {
     "privileges": "no file has unnecessary privileges",
     "private keys": "no private key, no host key",
@@ -32,7 +32,7 @@ _BY_FILE: dict[str, Callable[[Seen], Iterator[str]]] = {
 
 
 def judge_files(files: Iterable[Seen], settings: Mapping[str, Any]) -> tuple[Finding, ...]:
-    """Look at every file once; `settings` is the image's configuration. One finding for each thing that is wrong."""
+    """Check every file once; `settings` is the image's configuration. One finding per check."""
     complaints: dict[str, list[str]] = {check: [] for check in _FINE}
     published, certificates, keys, count = Published(), Certificates(), Keys(), 0
     for file in files:

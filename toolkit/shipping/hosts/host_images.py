@@ -1,4 +1,4 @@
-"""The images of one host: what is there, what lacks, and the acts that change it. An image is named last of all."""
+"""The images of one host: what exists, what is missing, and the operations that change it. An image is tagged last."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from toolkit.shipping.hosts.missing_layers import prefix_there
 from toolkit.shipping.hosts.ship_commands import There
 
 _MOST_IMAGES = 500
-"""Of a host's images the newest are looked through: a command line has a bound."""
+"""Only the newest of a host's images are inspected: a command line has a maximum length."""
 
 
 class HostImages:
@@ -29,9 +29,9 @@ class HostImages:
         return self.engine.host
 
     def has(self, image_id: str, reference: str) -> bool:
-        """Whether the image is there under its id and its name; one that lacks the name alone gets it.
+        """Whether the image exists under its ID and its name; if only the name is missing, it is added.
 
-        Raises `ToolkitError` (S103) where the name belongs to another image there.
+        Raises `ToolkitError` (S103) if the name belongs to another image there.
         """
         found = self._inspect([image_id, reference])
         own = next((image for image in found if image.image_id == image_id), None)
@@ -54,12 +54,12 @@ class HostImages:
         return prefix_there(diff_ids, (image.layers for image in self._inspect(ids[:_MOST_IMAGES])))
 
     def load(self, pieces: Iterable[bytes]) -> None:
-        """Take in an archive as it comes."""
+        """Load an archive as a stream."""
         with self.translated_errors():
             self.engine.feed(ship_commands.load(), pieces)
 
     def name(self, image_id: str, reference: str) -> None:
-        """Name what came, if it is what was promised; raises `ToolkitError` (S103) where that is not there."""
+        """Tag the loaded image if it is the expected one; raises `ToolkitError` (S103) if that is missing."""
         if not any(image.image_id == image_id for image in self._inspect([image_id])):
             raise ToolkitError(
                 Code.IMAGE,
@@ -70,9 +70,9 @@ class HostImages:
         self.engine.run(ship_commands.tag(image_id, reference))
 
     def pull(self, place: str, image_id: str) -> None:
-        """Fetch the image from `place`, `host:port/name@digest` or with a tag.
+        """Pull the image from `place`, `host:port/name@digest` or with a tag.
 
-        Raises `ToolkitError` where that fails, or it is another image; then nothing of that name stays.
+        Raises `ToolkitError` if that fails, or if it is another image; then nothing keeps that name.
         """
         self.engine.run(ship_commands.pull(place), timeout=None)
         came = self._inspect([place])
@@ -83,7 +83,7 @@ class HostImages:
 
     @contextmanager
     def translated_errors(self) -> Iterator[None]:
-        """Raise what the engine says of a full disk as an error that says so; everything else passes."""
+        """Raise the engine's message about a full disk as an error that says so; other messages are ignored."""
         try:
             yield
         except ToolkitError as error:
@@ -114,6 +114,6 @@ class HostImages:
         return ship_commands.read_images(result.output)
 
     def forget(self, name: str) -> None:
-        """Take a name away; it is no error if it is not there."""
+        """Remove a name; no error if it does not exist."""
         with contextlib.suppress(ToolkitError):
             self.engine.run(ship_commands.untag(name), check=False)

@@ -1,4 +1,5 @@
-"""A relay on a host: a container of the tool's own bucket image that takes an archive and gives it to other relays."""
+"""A relay on a host: a container of the tool's own bucket image that receives an archive and serves it to other
+relays."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ OnStats = Callable[[int, int], None]
 
 
 class Relay:
-    """The relay of one shipment on one host; `stop` takes it away with all that it holds."""
+    """The relay of one transfer on one host; `stop` removes it with all its data."""
 
     def __init__(self, images: HostImages, shipment: str, image: str, program: str) -> None:
         self._images, self._engine = images, images.engine
@@ -29,13 +30,13 @@ class Relay:
         self._name = f"toolkit-ship-{shipment}"
 
     def start(self, pair: Secret, address: str) -> None:
-        """Start it, listening at `address` if that is given, and hand it the pair through a pipe."""
+        """Start it, listening at `address` if that is given, and send it the key pair through a pipe."""
         self._engine.run(ship_commands.start_relay(self._name, self._shipment, self._image, address))
         receive = docker_commands.execute(self._name, ship_commands.RECEIVE_PAIR, stdin=True)
         self._engine.run(receive, data=pair.reveal().encode())
 
     def url(self, address: str) -> str:
-        """Where it serves, once it does; raises `ToolkitError` (S100)."""
+        """Its URL, once it serves; raises `ToolkitError` (S100)."""
         deadline = time.monotonic() + _START_SECONDS
         while True:
             said = self._engine.run(docker_commands.logs(self._name), check=False)
@@ -49,24 +50,24 @@ class Relay:
             time.sleep(0.05)
 
     def receive(self, pieces: Iterable[bytes]) -> None:
-        """Take the archive as it comes from the operator."""
+        """Receive the archive as a stream from the operator."""
         with self._images.translated_errors():
             self._engine.feed(docker_commands.execute(self._name, ship_commands.RECEIVE_ARCHIVE, stdin=True), pieces)
 
     def fetch(self, url: str, on_stats: OnStats) -> None:
-        """Take the archive from another host's relay, and keep it."""
+        """Receive the archive from another host's relay, and keep it."""
         self._watch(docker_commands.execute(self._name, ship_commands.fetch(url)), on_stats)
 
     def load(self) -> None:
-        """Load the archive that is here."""
+        """Load the local archive."""
         self._watch(ship_commands.load_from(self._program, self._name, ("cat", ship_commands.ARCHIVE)), lambda *_: None)
 
     def load_from(self, url: str, on_stats: OnStats) -> None:
-        """Load the archive of another host's relay as it comes."""
+        """Load the archive of another host's relay as a stream."""
         self._watch(ship_commands.load_from(self._program, self._name, ship_commands.fetch_through(url)), on_stats)
 
     def stop(self) -> list[str]:
-        """Take it away; what could not be removed, by name."""
+        """Remove it; returns the names of what could not be removed."""
         return self._engine.remove_run(self._shipment)
 
     def _watch(self, argv: Sequence[str], on_stats: OnStats) -> None:

@@ -1,4 +1,4 @@
-"""The command lines of shipping, as values; and how an engine's answers to them are read. Pure."""
+"""The command lines for transfers, as values, and the parsers of an engine's output. Pure."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ ARCHIVE = "/archive/image"
 PRIVATE = "/run/private"
 _PAIR = f"{PRIVATE}/pair.pem"
 _LIFETIME = "7200"
-"""Seconds after which a relay ends by itself, if no one is left to end it."""
+"""Seconds after which a relay exits by itself, if nobody stops it."""
 _QUIET = ("--config", f"{PRIVATE}/none", "--cache-dir", f"{PRIVATE}/cache")
 _STATS = ("--use-json-log", "--stats", "1s", "--stats-log-level", "NOTICE")
 _AS_CLIENT = ("--ca-cert", _PAIR, "--client-cert", _PAIR, "--client-key", _PAIR)
 RECEIVE_PAIR = ("sh", "-c", f"umask 077; cat > {PRIVATE}/new && mv {PRIVATE}/new {_PAIR}")
 RECEIVE_ARCHIVE = ("sh", "-c", f"cat > {ARCHIVE}")
-# In a shell's words nothing is filled in: engine, container and command come as words of their own.
+# Nothing is interpolated into the shell's text: engine, container and command are passed as arguments.
 _PIPE = 'engine=$1 container=$2; shift 2; "$engine" exec "$container" "$@" | "$engine" load --quiet'
 
 
 @dataclass(frozen=True)
 class There:
-    """One image of a host: its id, its names, its layers' diff ids from the lowest up."""
+    """One image of a host: its ID, its names, its layers' diff IDs from the lowest up."""
 
     image_id: str
     names: tuple[str, ...]
@@ -34,40 +34,40 @@ class There:
 
 
 def inspect_images(images: Sequence[str]) -> Argv:
-    """Prints a line of JSON for each of `images` that is there; the status is 1 where one is not."""
+    """Prints a line of JSON for each existing one of `images`; the exit status is 1 if one does not exist."""
     text = '{"id":{{json .Id}},"names":{{json .RepoTags}},"layers":{{json .RootFS.Layers}}}'
     return ["docker", "image", "inspect", "--format", text, *images]
 
 
 def list_images() -> Argv:
-    """Prints the ids of all images, the newest first."""
+    """Prints the IDs of all images, the newest first."""
     return ["docker", "image", "ls", "--quiet", "--no-trunc"]
 
 
 def load() -> Argv:
-    """Takes in the image that it reads."""
+    """Loads the image on its standard input."""
     return ["docker", "load", "--quiet"]
 
 
 def tag(image: str, name: str) -> Argv:
-    """Gives an image one name more."""
+    """Adds a name to an image."""
     return ["docker", "tag", image, name]
 
 
 def untag(name: str) -> Argv:
-    """Takes a name away, and the image where it was its last."""
+    """Removes a name, and the image if it was its last."""
     return ["docker", "image", "rm", name]
 
 
 def pull(name: str) -> Argv:
-    """Fetches an image from its registry."""
+    """Pulls an image from its registry."""
     return ["docker", "pull", "--quiet", name]
 
 
 def start_relay(name: str, shipment: str, image: str, address: str) -> Argv:
-    """A container that takes an archive and, at `address` if that is given, gives it to who has the pair's key.
+    """A container that receives an archive and, at `address` if that is given, serves it to holders of the key pair.
 
-    Its disk is an anonymous volume, which goes with it; the key lies in its memory.
+    Its disk is an anonymous volume, which is removed with it; the key is in its memory.
     """
     serve = (
         "rclone",
@@ -93,7 +93,7 @@ def start_relay(name: str, shipment: str, image: str, address: str) -> Argv:
 
 
 def fetch(url: str) -> Argv:
-    """In a relay: takes the archive from the relay at `url` into its own."""
+    """In a relay: downloads the archive of the relay at `url`."""
     return [*("rclone", "copyto", ":http:image", ARCHIVE, "--http-url", url), *_AS_CLIENT, *_QUIET, *_STATS]
 
 
@@ -103,23 +103,23 @@ def fetch_through(url: str) -> Argv:
 
 
 def load_from(program: str, container: str, command: Sequence[str]) -> Argv:
-    """On a host: loads what `command` prints in a container of its engine."""
+    """On a host: loads the output of `command` in a container of its engine."""
     return ["sh", "-c", _PIPE, "load", program, container, *command]
 
 
 def in_url(address: str) -> str:
-    """An IP address as it stands before a port."""
+    """An IP address as written before a port."""
     return f"[{address}]" if ":" in address else address
 
 
 def read_images(text: str) -> tuple[There, ...]:
-    """What `inspect_images` printed."""
+    """The output of `inspect_images`."""
     images = (json.loads(line) for line in text.splitlines() if line.startswith("{"))
     return tuple(_there(image) for image in images)
 
 
 def read_stats(line: str) -> tuple[int, int] | None:
-    """Bytes done and in all, from a line of rclone's log; None where the line says something else."""
+    """Bytes done and total, from a line of rclone's log; None if the line says something else."""
     try:
         stats = json.loads(line)["stats"]
         return int(stats["bytes"]), int(stats["totalBytes"])
@@ -128,7 +128,7 @@ def read_stats(line: str) -> tuple[int, int] | None:
 
 
 def read_message(line: str) -> str:
-    """What a line of rclone's log says; any other line as it is."""
+    """The message in a line of rclone's log; any other line unchanged."""
     try:
         return str(json.loads(line)["msg"]).strip()
     except (ValueError, KeyError, TypeError):
@@ -136,7 +136,7 @@ def read_message(line: str) -> str:
 
 
 def full_id(image_id: str) -> str:
-    """An image's id with its algorithm, which podman leaves out."""
+    """An image's ID with its algorithm, which podman omits."""
     return image_id if ":" in image_id else f"sha256:{image_id}"
 
 
