@@ -1,10 +1,15 @@
 """Commands of a run's two side containers: `keep` is the agent's main process, `buckets` that of the container with the
 keys; operators execute the others in these containers.
 
-In the agent's container: keep RUN VOLUME supervise a run on this host rescue RUN VOLUME the same, for what an ended run
-left in its volume go read the job from standard input unpack unpack files of the run, a tar file on standard input
-heartbeat the operator is alive; prints who wants the run to stop, if anyone does follow OFFSET print events until the
-run has ended state print the current record stop WHO ask the run to stop; prints who asked first
+In the agent's container:
+keep RUN VOLUME      supervise a run on this host
+rescue RUN VOLUME    the same, for what an ended run left in its volume
+go                   read the job from standard input
+unpack               unpack files of the run, a tar file on standard input
+heartbeat            the operator is alive; prints who wants the run to stop, if anyone does
+follow OFFSET        print events until the run has ended
+state                print the current record
+stop WHO             ask the run to stop; prints who asked first
 
 In the container with the keys:
 buckets RUN FILESYSTEM FOLDER
