@@ -74,17 +74,17 @@ def readme(contents: Contents, file: str) -> str:
     images = "\n".join(f"  {reference}" for reference in contents.references)
     file = shlex.quote(file)
     return f"""\
-This file brings `toolkit` and what it needs to a machine without a network. There: Docker Engine, and Python {
+This bundle installs `toolkit` on a machine without a network. That machine needs Docker Engine and Python {
         " or ".join(contents.pythons)
     }.
 
 1. tar -xf {file} tool
 2. python3 -m venv toolkit-venv && . toolkit-venv/bin/activate
 3. pip install --no-index --find-links tool toolkit
-4. toolkit bundle load {file}      (checks every byte against SHA256SUMS first)
+4. toolkit bundle load {file}      (verifies SHA256SUMS first)
 5. toolkit launch MANIFEST
 
-Images in it:
+Images in this bundle:
 {images}
 """
 
