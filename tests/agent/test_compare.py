@@ -215,7 +215,7 @@ def test_what_another_host_has_written_over_is_its_own_and_no_fault(mount: Mount
     later = {"x-amz-meta-mtime": "1795906176.205939165"}
     mount.server.objects["models/part/run/shared"] = Held(b"theirs", md5(b"theirs").hex(), later)
     assert mount.compare(shared=True) == module.Comparison({})
-    assert "has 6 bytes there, and 4 were written" in mount.compare(shared=False).summary
+    assert "has 6 bytes there, but 4 were written" in mount.compare(shared=False).summary
 
 
 def test_a_renamed_file_keeps_its_digest(mount: Mounted) -> None:
@@ -253,7 +253,7 @@ def test_where_etags_are_no_md5s_what_is_stored_is_read_again(
         mount.settle(4)
         found = mount.compare()
         assert len(found.sums) == (3 if damages else 4)
-        assert found.summary.startswith("'run/weights': holds other bytes: SHA-256" if damages else "")
+        assert found.summary.startswith("'run/weights': has other contents: SHA-256" if damages else "")
 
 
 @pytest.mark.parametrize("damages", ["", "parts"])
@@ -270,7 +270,7 @@ def test_what_went_up_in_parts_is_read_again(mount: Mounted, monkeypatch: pytest
     )
     found = mount.compare()
     assert found.sums == ({} if damages else {"run/weights": sha256(data)})
-    assert ("holds other bytes: SHA-256" in found.summary) is bool(damages)
+    assert ("has other contents: SHA-256" in found.summary) is bool(damages)
 
 
 def test_why_nothing_arrives_is_kept_in_rclones_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

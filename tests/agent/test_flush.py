@@ -74,7 +74,7 @@ def test_without_progress_it_gives_up_and_says_what_waits(flushed: Callable[[Mou
 def test_a_refusal_for_good_is_not_waited_for(flushed: Callable[[Mounts], list[Waiting]]) -> None:
     mounts = Mounts(ONE)
     mounts.said = "AccessDenied"
-    with pytest.raises(NotStored, match="refuses what is written"):
+    with pytest.raises(NotStored, match="refuses writes"):
         flushed(mounts)
     assert mounts.now < 30
 

@@ -101,7 +101,7 @@ def test_a_bucket_that_takes_nothing_is_given_up_after_a_minute(bucket: StandInB
 
 def test_how_storing_goes_is_reported_once(bucket: StandInBucket, clock: Clock) -> None:
     bucket.takes = lambda: False
-    reports(bucket, 1).tell(HostReport(1, final=False), note="3 files wait")
+    reports(bucket, 1).tell(HostReport(1, final=False), note="3 files are waiting")
     assert clock.now == 0
 
 

@@ -230,7 +230,7 @@ def test_a_stop_is_handed_on_to_every_learner(host: Host) -> None:
     assert set(host.engine.stops) == {one.container for one in job().learners}
     assert (host.state["state"], host.state["reason"]) == (
         "HALTED",
-        "stopped by ada@desk; what it wrote is in the bucket",
+        "stopped by ada@desk; its results are in the bucket",
     )
 
 

@@ -17,13 +17,15 @@ from toolkit.agent.outcome import first_word, judge, rank_statuses, status_words
 
 from .jobs import ALL_RANKS, RUN, facts, job, step
 
-LOG = f"its whole log: toolkit logs {RUN}"
-RESCUE = f"look at the host (toolkit doctor); what it holds comes with: toolkit rescue {RUN}"
+LOG = f"full log: toolkit logs {RUN}"
+RESCUE = f"check the host (toolkit doctor); recover its results with: toolkit rescue {RUN}"
 FULL = HostReport(1, (LearnerEnd(2, 0),), {}, Reason.BUCKET_FULL, "3 files could not be stored", "507")
 
 
 def test_a_run_is_completed_when_all_is_well() -> None:
-    assert judge(job(), facts()) == End(Reason.COMPLETED, "every command ended with 0, every byte is in the bucket")
+    assert judge(job(), facts()) == End(
+        Reason.COMPLETED, "all commands exited with 0; all results verified in the bucket"
+    )
 
 
 @pytest.mark.parametrize(
@@ -91,7 +93,7 @@ def test_a_supervisor_that_did_not_write_down_how_a_command_ended_was_killed_its
     end = judge(job(), facts(step(1), step(2, None)))
     assert (end.reason, end.what) == (
         Reason.HOST_LOST,
-        "learner-1 on p100-01 ended (status 0) before every command was run",
+        "learner-1 on p100-01 ended (status 0) before all commands had run",
     )
 
 
@@ -116,7 +118,7 @@ def test_a_time_limit_is_reported_with_its_seconds() -> None:
     end = judge(job(), facts(step(1, 143, why="time limit", limit=3600)))
     assert (end.reason, end.what) == (
         Reason.TIME_LIMIT,
-        "command 1 of 2, `python train.py` ran into its time limit, 3600 s",
+        "command 1 of 2, `python train.py` exceeded its time limit of 3600 s",
     )
 
 
@@ -134,7 +136,7 @@ def test_a_learner_that_met_its_memory_limit_is_reported_with_its_ranks_before_t
     end = judge(job(), facts(step(1, 1), reports=reports))
     assert (end.reason, end.what, end.error_code) == (
         Reason.OUT_OF_MEMORY,
-        "learner-2 on p100-02, rank 3 met its memory limit",
+        "learner-2 on p100-02, rank 3 reached its memory limit",
         "C201",
     )
 
@@ -201,7 +203,7 @@ def test_a_host_that_has_not_reported_is_lost_though_every_command_ended_well() 
     alone = facts(reports=(HostReport(0, (LearnerEnd(1, 0),), ALL_RANKS),))
     assert judge(job(), alone) == End(
         Reason.HOST_LOST,
-        "p100-02 is lost: it has not reported that everything it wrote is in the bucket",
+        "p100-02 is lost: it has not reported that all its results are in the bucket",
         "the last line",
         RESCUE,
         ("p100-02",),
@@ -214,7 +216,7 @@ def test_a_first_learner_that_ended_before_its_commands_is_named(status: int | N
     end = judge(job(), facts(status={}, reports=reports))
     assert (end.reason, end.what) == (
         Reason.HOST_LOST,
-        f"learner-1 on p100-01 ended ({how}) before every command was run",
+        f"learner-1 on p100-01 ended ({how}) before all commands had run",
     )
 
 
@@ -242,9 +244,9 @@ def test_what_could_not_be_stored_is_the_end_of_a_run_that_was_well() -> None:
     well = facts()
     assert judge(job(), replace(well, reports=(well.reports[0], replace(FULL, ranks=well.reports[1].ranks)))) == End(
         Reason.BUCKET_FULL,
-        "not every byte is in the bucket: 3 files could not be stored",
+        "not all results are in the bucket: 3 files could not be stored",
         "507",
-        f"what it wrote is kept on p100-02; fix the store, then: toolkit rescue {RUN}",
+        f"its results are still on p100-02; fix the store, then: toolkit rescue {RUN}",
         ("p100-02",),
     )
 
@@ -267,7 +269,7 @@ def test_a_supervisor_that_failed_contradicts_a_status_file_that_says_all_is_wel
     ends = replace(known.reports[0], learners=(LearnerEnd(1, 137),))
     end = judge(job(), replace(known, reports=(ends, known.reports[1])))
     assert end.reason is Reason.TAMPERED
-    assert "learner-1 on p100-01 ended with status 137 (SIGKILL), though its status file says" in end.what
+    assert "learner-1 on p100-01 ended with status 137 (SIGKILL), but its status file says" in end.what
 
 
 def test_a_lost_host_is_reported_as_that_though_every_command_ended_with_0() -> None:
@@ -286,7 +288,7 @@ def test_of_two_faults_that_have_nothing_to_do_with_each_other_both_are_reported
 
 
 def test_a_run_that_was_ended_because_nothing_could_be_stored_tells_that() -> None:
-    gave_up = (Reason.BUCKET_WRITE.value, "nothing has reached the store for 60 s", "connection refused")
+    gave_up = (Reason.BUCKET_WRITE.value, "no upload has succeeded for 60 s", "connection refused")
     end = judge(job(), facts(step(1, 143, why="stopped"), gave_up=gave_up))
     assert (end.reason, end.what, end.evidence) == (Reason.BUCKET_WRITE, *gave_up[1:])
 
@@ -326,19 +328,19 @@ def stopped(*reports: HostReport) -> Facts:
 
 
 def test_a_stop_is_no_fault_and_tells_who_asked() -> None:
-    assert judge(job(), stopped()) == End(Reason.STOPPED, "stopped by ada@desk; what it wrote is in the bucket")
+    assert judge(job(), stopped()) == End(Reason.STOPPED, "stopped by ada@desk; its results are in the bucket")
 
 
 def test_a_stop_whose_results_were_not_stored_has_the_stores_code() -> None:
     end = judge(job(), stopped(HostReport(0), FULL))
     assert (end.reason, end.error_code, end.kept, end.evidence) == (Reason.STOPPED, "S303", ("p100-02",), "507")
-    assert end.what == "stopped by ada@desk; not every byte is in the bucket: 3 files could not be stored"
+    assert end.what == "stopped by ada@desk; not all results are in the bucket: 3 files could not be stored"
 
 
 def test_a_stop_does_not_claim_what_a_silent_host_has_not_reported() -> None:
     end = judge(job(), stopped(HostReport(0)))
     assert (end.reason, end.error_code, end.kept, end.hint) == (Reason.STOPPED, "S100", ("p100-02",), RESCUE)
-    assert end.what == "stopped by ada@desk; p100-02 has not reported that everything it wrote is in the bucket"
+    assert end.what == "stopped by ada@desk; p100-02 has not reported that all its results are in the bucket"
 
 
 def test_a_stop_that_came_when_all_was_done_changes_nothing() -> None:
@@ -349,8 +351,7 @@ def test_a_step_that_a_stranger_ended_has_failed() -> None:
     end = judge(job(), facts(step(1, 143, why="stopped"), ranks=ALL_RANKS | {"1.0": 143}))
     assert (end.reason, end.what.rpartition(": ")[2]) == (
         Reason.PROGRAM_FAILED,
-        "learner-1 on p100-01 was stopped, by no one who left a name; "
-        "rank 0 exited with status 143 (SIGTERM) on p100-01",
+        "learner-1 on p100-01 was stopped by someone unknown; rank 0 exited with status 143 (SIGTERM) on p100-01",
     )
 
 
@@ -424,7 +425,7 @@ def test_memory_that_ran_out_on_a_learner_names_no_rank() -> None:
     first = HostReport(0, (LearnerEnd(1, 0),), {"1.0": 0})
     second = HostReport(1, (LearnerEnd(2, 0, oom=True),), {"1.1": 137})
     end = judge(job(steps=NODE_STEPS), facts(step(1, 137), reports=(first, second)))
-    assert end.what == "learner-2 on p100-02 met its memory limit"
+    assert end.what == "learner-2 on p100-02 reached its memory limit"
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ def test_an_object_that_is_not_of_the_run_is_refused(bucket: Bucket, name: objec
     service = Service(RUN, bucket)  # type: ignore[arg-type]
     for request in ({"call": "put", "with": [name, True]}, {"call": "get", "with": [name, 9]}):
         answer, _ = service.answer(request, b"x")
-        assert "is no object of" in answer["fault"]["what"]
+        assert "is not an object of" in answer["fault"]["what"]
     assert bucket.objects == {}
 
 

@@ -117,10 +117,10 @@ def test_images_that_differ_in_times_alone_say_so() -> None:
 
 
 def test_chains_are_reported_below_the_package() -> None:
-    chain = Chain("asked for by the recipe", (Link(replace(KERAS, name="tf"), "gpu"), Link(KERAS)))
+    chain = Chain("requested by the recipe", (Link(replace(KERAS, name="tf"), "gpu"), Link(KERAS)))
     assert list(why_lines(KERAS, [chain])) == [
         "keras 3.15.1 (python, in /site)",
-        "  tf[gpu] 3.15.1 (asked for by the recipe) → keras 3.15.1",
+        "  tf[gpu] 3.15.1 (requested by the recipe) → keras 3.15.1",
     ]
     assert list(why_lines(KERAS, [chain] * 14))[-1] == "  and 2 more: --json names them all"
     assert "circle" in list(why_lines(KERAS, []))[1]

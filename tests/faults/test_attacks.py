@@ -14,7 +14,7 @@ from .page import Page, Row
 from .program import WRITER
 from .shell import docker
 
-REASON = r"the program put other things in place of the run's own files: .*(output\.log|status\.json|ranks/1\.[01])"
+REASON = r"the program replaced the run's own files: .*(output\.log|status\.json|ranks/1\.[01])"
 OTHER = "training-zzzz9999"
 
 

@@ -63,7 +63,7 @@ def test_a_rank_that_meets_its_memory_limit_is_reported_as_that(bench: Bench, tm
     run.shell.until("part-1-0")
     docker("update", "--memory", "200m", "--memory-swap", "200m", run.learner(2))
     run.at = run.shell.until("[1] about to eat")
-    names = "learner-2, rank 1 met its memory limit"
+    names = "learner-2, rank 1 reached its memory limit"
     run.must_end(page, Expected("2", "a rank reaches its memory limit", "FAILED", "out of memory", names))
 
 

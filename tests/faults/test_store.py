@@ -55,7 +55,7 @@ def down_and_up(bench: Bench, tmp_path: Path, page: Page, server: S3Server, seco
     time.sleep(seconds)
     server.start()
     fault = f"the store is down for {seconds:.0f} s in the middle of writing"
-    record = run.must_end(page, Expected("4", fault, "COMPLETED", "completed", "every byte is in the bucket"))
+    record = run.must_end(page, Expected("4", fault, "COMPLETED", "completed", "all results verified in the bucket"))
     assert record["kept"] == []
 
 
@@ -107,7 +107,7 @@ def test_a_store_that_stays_away_keeps_the_data_here_until_it_is_rescued(
         "the store is down for good",
         "FAILED",
         "bucket write",
-        "reached the store|could not be stored|not every byte",
+        "no upload has succeeded|could not be stored|not all results",
     )
 
     def hint() -> None:
@@ -147,7 +147,7 @@ def test_keys_that_are_revoked_in_the_middle_are_reported_as_that(
         "the keys are revoked in the middle",
         "FAILED",
         "bucket credentials",
-        "refuses|could not be stored|not every|reached the store",
+        "refuses|could not be stored|not all results|no upload has succeeded",
     )
     kept_then_rescued(run, page, expected, threading.Thread(target=hint))
 
@@ -171,7 +171,7 @@ def test_a_bucket_that_is_full_is_reported_as_that(bench: Bench, tmp_path: Path,
             "the bucket's disk is full",
             "FAILED",
             "bucket write",
-            "reached the store|could not be stored|not every",
+            "no upload has succeeded|could not be stored|not all results",
         )
         record = kept_then_rescued(run, page, expected, threading.Thread(target=hint))
         assert "StatusCode: 500" in record["evidence"]

@@ -250,11 +250,11 @@ def test_a_private_key_is_refused_under_any_name(code: Path, kind: str) -> None:
     [
         (AWS_FILE, "a secret key in a file of settings"),
         (f'boto3.client("s3", aws_secret_access_key="{CANARY}")', "a secret key"),
-        ("KEY_ID = 'AKIA" + "Q" * 16 + "'", "an access key of AWS"),
-        ("token = 'ghp_" + "a1" * 18 + "'", "a token of GitHub"),
-        ("login('hf_" + "a" * 34 + "')", "a token of Hugging Face"),
+        ("KEY_ID = 'AKIA" + "Q" * 16 + "'", "an AWS access key"),
+        ("token = 'ghp_" + "a1" * 18 + "'", "a GitHub token"),
+        ("login('hf_" + "a" * 34 + "')", "a Hugging Face token"),
         ("https://me:" + CANARY + "@index.example.org/simple", "a password in a URL"),
-        ("AWS_SECRET_ACCESS_KEY=" + "a/B1" * 10, "a secret key of AWS"),
+        ("AWS_SECRET_ACCESS_KEY=" + "a/B1" * 10, "an AWS secret key"),
     ],
 )
 def test_what_looks_like_a_key_is_refused_by_name(code: Path, content: str, what: str) -> None:

@@ -74,7 +74,7 @@ def test_another_file_than_the_site_says_is_refused(tmp_path: Path) -> None:
     one = bundle(tmp_path, LIBRARIES)
     assert one.file
     one.file.write_bytes(one.file.read_bytes() + b"\0")
-    with pytest.raises(ToolkitError, match="and the site's file says"):
+    with pytest.raises(ToolkitError, match="but the site's file says"):
         layer_of(one, tmp_path / "out")
 
 

@@ -51,7 +51,7 @@ def test_a_mistyped_name_gets_the_nearest_as_a_hint(word: str) -> None:
 
 
 def test_an_empty_word_names_nothing() -> None:
-    with pytest.raises(ToolkitError, match="no image"):
+    with pytest.raises(ToolkitError, match="no such image"):
         pick("", ALL)
 
 

@@ -107,7 +107,7 @@ def test_what_mmdebstrap_said_is_reported_where_it_fails(tmp_path: Path, monkeyp
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
     steps: list[str] = []
-    with pytest.raises(ToolkitError, match="could not solve the packages of twelve") as caught:
+    with pytest.raises(ToolkitError, match="could not resolve the packages of twelve") as caught:
         solve_debs(BASE, Pool(tmp_path / "pool"), steps.append, {})
     assert caught.value.evidence.splitlines() == ["I: starting", "E: no such package: pithon3"]
     assert steps == ["starting"]

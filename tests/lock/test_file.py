@@ -84,9 +84,9 @@ def test_each_file_of_an_image_has_a_line_of_its_own() -> None:
         (9, LINES[9], "dash is given twice", 3),
         (9, f"  - a 1 all debian /etc/x {'a' * 64} 1", "a package's path must stay below its archive", 3),
         (9, f"  - a 1 all debian x/../../y {'a' * 64} 1", "a package's path must stay below its archive", 3),
-        (9, f"  - a 1 all debian x {'a' * 63} 1", "last word but one must be a SHA-256", 3),
+        (9, f"  - a 1 all debian x {'a' * 63} 1", "second to last word must be a SHA-256", 3),
         (9, f"  - a 1 all debian x {'a' * 64} -1", "the last word must be the size in bytes", 3),
-        (12, f"  - a 1 ../x {'a' * 64} 1", "a wheel is named by its file's name alone", 3),
+        (12, f"  - a 1 ../x {'a' * 64} 1", "a wheel is given by its file name only", 3),
         (12, "<<<<<<< mine", "expected nothing more, or a line that begins with `  - `", 1),
     ],
 )

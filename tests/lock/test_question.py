@@ -61,6 +61,6 @@ def test_a_lock_says_in_words_why_it_is_stale(tmp_path: Path) -> None:
     recipe = row(tmp_path).recipe
     lock = Lock(question(recipe), template_digest(recipe), (), ())
     assert stale(recipe, lock) == ""
-    assert stale(replace(recipe, python="3.12"), lock) == "the recipe asks something else now"
+    assert stale(replace(recipe, python="3.12"), lock) == "the recipe changed"
     recipe.template.write_text("FROM {{ parent }} AS other\n")
     assert stale(recipe, lock) == "the template changed"

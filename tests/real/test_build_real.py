@@ -151,7 +151,7 @@ def test_a_poisoned_pip_in_the_pool_is_never_run(
     store = ImageStore()
     report: Report = lambda state: notes.append(state.note)  # noqa: E731
     Build(recipe, store, builder_named("classic", store), tmp_path / "cache", report, namespace="toolkit-test-p/").run()
-    assert [note for note in notes if note] == [f"{pip.file} was damaged in the pool: dropped, and fetched again"]
+    assert [note for note in notes if note] == [f"{pip.file} was damaged in the pool: dropped and fetched again"]
     assert pool.is_whole(pip)
     (made,) = [name for name in store.names_in("toolkit-test-p/") if "poison" in name]
     site = in_image(made, "ls", "/opt/venv/lib/python3.11/site-packages")
@@ -191,7 +191,7 @@ def test_a_base_that_cannot_be_made_comes_with_mmdebstraps_last_lines(row: Frame
     assert isinstance(base, DistributionBase)
     with pytest.raises(ToolkitError) as caught:
         make_base(replace(base, packages=("no-such",)), (), Pool(tmp_path), tmp_path / "base.tar", lambda _: None)
-    assert (caught.value.code.label, caught.value.what) == ("S103", "mmdebstrap could not make the base from bookworm")
+    assert (caught.value.code.label, caught.value.what) == ("S103", "mmdebstrap could not build the base from bookworm")
     assert "E: " in caught.value.evidence
 
 

@@ -108,7 +108,7 @@ def test_ctrl_c_of_a_script_halts_stores_and_cleans(bench: Bench, tmp_path: Path
     record = bench.newest()
     assert process.returncode == 130, said
     assert (record["state"], record["end"]) == ("HALTED", "stopped")
-    assert "what it wrote is in the bucket" in record["reason"]
+    assert "its results are in the bucket" in record["reason"]
     results = bench.results(record["training_id"])
     assert [(results / f"by-{rank}").read_text() for rank in (0, 1)] == ["early", "early"]
     assert "[1] begun" in bench.log(record["training_id"], 2)

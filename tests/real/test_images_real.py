@@ -82,7 +82,7 @@ def test_why_leads_back_to_the_recipe(bench: Bench, image: str, row: FrameworkRo
     (rich,) = reported(bench, "why", "--json", "rich", image)["packages"]
     asked = {requirement.partition("==")[0].partition("[")[0] for requirement in row.recipe.requirements}
     for chain in rich["chains"]:
-        assert chain["reason"] == "asked for by the recipe"
+        assert chain["reason"] == "requested by the recipe"
         assert chain["links"][0]["name"] in asked
         assert chain["links"][-1]["name"] == "rich"
     assert rich["chains"]

@@ -41,7 +41,7 @@ def test_the_packages_that_mmdebstrap_takes_are_locked_and_make_the_base_again(b
 
 def test_a_package_that_no_archive_has_is_reported_in_the_words_of_apt(bookworm: Suite, tmp_path: Path) -> None:
     base = DistributionBase(bookworm, ("dash", "no-such-package-anywhere"), "extract")
-    with pytest.raises(ToolkitError, match="could not solve the packages of bookworm") as caught:
+    with pytest.raises(ToolkitError, match="could not resolve the packages of bookworm") as caught:
         solve_debs(base, Pool(tmp_path / "pool"), lambda _: None)
     assert "Unable to locate package no-such-package-anywhere" in caught.value.evidence
 
@@ -63,7 +63,7 @@ def test_wheels_are_solved_for_the_images_python_and_no_other(bookworm: Suite) -
 
 
 def test_versions_that_exclude_each_other_are_reported_in_the_words_of_uv(bookworm: Suite) -> None:
-    with pytest.raises(ToolkitError, match=r"no wheels answer requests==2\.31\.0 idna==2\.0") as caught:
+    with pytest.raises(ToolkitError, match=r"no wheels satisfy requests==2\.31\.0 idna==2\.0") as caught:
         solve_wheels(["requests==2.31.0", "idna==2.0"], "3.11", bookworm)
     assert "requests==2.31.0 depends on idna>=2.5,<4" in caught.value.evidence
 

@@ -219,7 +219,7 @@ def test_a_folder_of_the_host_a_resumed_run_and_a_time_limit(
     assert done.returncode == 1, done.stderr
     assert [step["exit_status"] == 0 for step in record["steps"]] == [True, True, False]
     assert record["end"] == "time limit"
-    assert "command 3 of 3, `sleep 600` ran into its time limit, 3 s" in done.stderr
+    assert "command 3 of 3, `sleep 600` exceeded its time limit of 3 s" in done.stderr
     found = json.loads((results(bench, record["training_id"]) / "seen-none.json").read_text())
     assert (found["data"], found["read_only"]) == (["tile"], True)
     assert (results(bench, record["training_id"]) / "went-on").read_text() == "x"

@@ -112,7 +112,7 @@ def test_what_a_store_damages_while_it_takes_it_is_kept_on_the_host_until_it_tak
         bench.run("launch", "--id-file", id_file, store.manifest)
         record = json.loads(bench.ok("show", "--json", id_file.read_text().strip()).stdout)
         assert (record["state"], record["end"], record["kept"]) == ("FAILED", "bucket write", ["this machine"])
-        assert "/model/weights': holds other bytes: SHA-256" in record["evidence"]
+        assert "/model/weights': has other contents: SHA-256" in record["evidence"]
         again = bench.run("rescue", record["training_id"])
         assert again.returncode == 3
         assert "model/weights" in again.stdout + again.stderr

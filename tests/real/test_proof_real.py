@@ -108,17 +108,17 @@ def test_every_sin_is_found(image: str, made: list[str]) -> None:
     proof = prove(on_top(image, SINS, made), TOOL_IMAGE, silent)
     assert sorted(str(finding) for finding in proof.failed) == [
         "building site: /etc/apt/apt.conf.d/80proxy names a proxy",
-        "building site: the image sets https_proxy, which only the building site knows",
-        "caches: /root/.cache/pip/x is a cache of its user",
+        "building site: the image sets https_proxy, which only the build site knows",
+        "caches: /root/.cache/pip/x is a user's cache",
         "caches: /var/log/apt.log is a log",
-        "certificates: /usr/local/share/ca-certificates/site.crt was added to those that the distribution trusts",
+        "certificates: /usr/local/share/ca-certificates/site.crt was added to the CAs that the distribution trusts",
         "private keys: /etc/ssh/ssh_host_ed25519_key is a host key: every container of this image would answer with it",
         "private keys: /etc/ssh/ssh_host_ed25519_key.pub is a host key: "
         "every container of this image would answer with it",
         "private keys: /opt/key holds a private key",
         "privileges: /usr/bin/capable has file capabilities",
         "privileges: /usr/bin/reader is set-user-id (mode 4755, user 0)",
-        "secrets: /root/.docker/config.json is where credentials are kept",
+        "secrets: /root/.docker/config.json is a credentials file",
         "secrets: the image sets REGISTRY_PASSWORD",
     ]
 

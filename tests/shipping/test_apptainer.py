@@ -61,7 +61,7 @@ def test_a_program_that_fails_is_heard_and_leaves_no_file(engine: Engine, progra
     program.write_text("#!/bin/sh\necho FATAL: no user namespaces >&2\nexit 255\n")
     target = tmp_path / "out" / "image.sif"
     target.parent.mkdir()
-    with pytest.raises(ToolkitError, match="apptainer could not make") as caught:
+    with pytest.raises(ToolkitError, match="apptainer could not write") as caught:
         save_sif(ONE, target, engine, silent)
     assert caught.value.evidence == "FATAL: no user namespaces"
     assert list(target.parent.iterdir()) == []

@@ -113,7 +113,7 @@ def test_a_bundle_fills_the_pool_and_brings_the_images(site: Path, engine: Engin
 def test_a_file_that_is_not_what_the_sums_say_is_refused(
     site: Path, tmp_path: Path, name: str, content: bytes | None
 ) -> None:
-    with pytest.raises(ToolkitError, match="nothing of it was used") as caught:
+    with pytest.raises(ToolkitError, match="it was not used") as caught:
         checked(rewritten(site, tmp_path / "x.tar", **{name: content}))
     assert name.replace("_DOT_", ".") in caught.value.evidence
     assert ("not there" if content is None else sha256(b"something else")) in caught.value.evidence
@@ -148,13 +148,13 @@ def with_sums(site: Path, target: Path, name: str, content: bytes) -> Path:
 def test_a_pool_file_of_another_form_is_refused(site: Path, tmp_path: Path, name: str) -> None:
     with pytest.raises(ToolkitError) as caught:
         checked(with_sums(site, tmp_path / "x.tar", name, b"x"))
-    assert f"{name!r} is no file of a pool" in caught.value.evidence
+    assert f"{name!r} is not a file of a pool" in caught.value.evidence
 
 
 def test_a_pool_file_that_is_not_its_hash_never_gets_there(site: Path, tmp_path: Path) -> None:
     name = f"pool/{sha256(b'good')}/good.whl"
     bundle, pool = checked(with_sums(site, tmp_path / "x.tar", name, b"bad")), Pool(tmp_path / "other")
-    with pytest.raises(ToolkitError, match=r"good\.whl is not what the lock says"):
+    with pytest.raises(ToolkitError, match=r"good\.whl does not match the lock"):
         fill_pool(bundle, pool, silent)
     assert not (pool.folder / sha256(b"good") / "good.whl").exists()
     assert not [path for path in pool.folder.iterdir() if path.name.startswith(".")]
@@ -164,9 +164,9 @@ def test_a_pool_file_that_is_not_its_hash_never_gets_there(site: Path, tmp_path:
     ("text", "why"),
     [
         (None, "it has no SHA256SUMS"),
-        (b"no sums", "a line that is none: 'no sums'"),
-        (b"\xff\xfe", "a line that is none"),
-        (f"{'0' * 64}  a\n{'1' * 64}  a\n".encode(), "a line that is none"),
+        (b"no sums", "an invalid line: 'no sums'"),
+        (b"\xff\xfe", "an invalid line"),
+        (f"{'0' * 64}  a\n{'1' * 64}  a\n".encode(), "an invalid line"),
     ],
 )
 def test_sums_that_are_none_are_refused(site: Path, tmp_path: Path, text: bytes | None, why: str) -> None:
@@ -217,7 +217,7 @@ def test_a_pool_file_that_was_damaged_is_dropped_and_reported(
     engine: Engine, contents: Contents, pool: Pool, tmp_path: Path
 ) -> None:
     pool.path(WHEEL).write_bytes(b"other")
-    with pytest.raises(ToolkitError, match="was damaged, and is dropped"):
+    with pytest.raises(ToolkitError, match="was damaged and was dropped"):
         make_bundle(contents, pool, tmp_path / "x.tar", engine, silent)
     assert pool.missing([WHEEL, DEB]) == [WHEEL]
     assert not (tmp_path / "x.tar").exists()
@@ -259,7 +259,7 @@ def test_pip_is_asked_for_wheels_by_their_hashes_and_builds_with_what_is_here() 
 
 
 def test_a_tool_without_its_source_says_so(tmp_path: Path) -> None:
-    with pytest.raises(ToolkitError, match="here is no source") as caught:
+    with pytest.raises(ToolkitError, match="its source is not here") as caught:
         gather_wheels(tmp_path, ["3.11"], tmp_path, silent)
     assert "checkout" in caught.value.hint
 
@@ -267,6 +267,6 @@ def test_a_tool_without_its_source_says_so(tmp_path: Path) -> None:
 def test_what_pip_said_is_reported_where_it_fails(tmp_path: Path) -> None:
     (tmp_path / "requirements").mkdir()
     (tmp_path / "requirements" / "tool.txt").write_text("")
-    with pytest.raises(ToolkitError, match="the tool's own wheels could not be had") as caught:
+    with pytest.raises(ToolkitError, match="the tool's own wheels could not be downloaded") as caught:
         gather_wheels(tmp_path, ["3.11"], tmp_path, silent)
     assert "is not installable" in caught.value.evidence

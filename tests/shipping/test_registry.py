@@ -40,7 +40,7 @@ def test_an_address_is_host_name_and_tag(text: str, tag: str, address: Address) 
     "text", ["", "x:1", "me/x:1", "host:5000/", "host:5000/X:1", "host:5/x:1/y", "https://host/x", "h.t/x y"]
 )
 def test_what_is_no_address_is_bad_input(text: str) -> None:
-    with pytest.raises(ToolkitError, match="is no place in a registry") as caught:
+    with pytest.raises(ToolkitError, match="is not a registry address") as caught:
         address_of(text, "1")
     assert caught.value.code.exit_status == 2
 
@@ -62,9 +62,9 @@ UNKNOWN = "manifest for x:1 not found: manifest unknown: manifest unknown"
         # Each as Engine 20.10 says it.
         (HTTP, "S100", "speaks http", "insecure-registries"),
         (CERTIFICATE, "S100", "does not trust", "certs.d/host:5000/ca.crt"),
-        ("no basic auth credentials", "C103", "another login", "docker login host:5000"),
-        ("unauthorized: authentication required", "C103", "another login", "docker login host:5000"),
-        ("denied: requested access to the resource is denied", "C103", "another login", "docker login"),
+        ("no basic auth credentials", "C103", "denied access", "docker login host:5000"),
+        ("unauthorized: authentication required", "C103", "denied access", "docker login host:5000"),
+        ("denied: requested access to the resource is denied", "C103", "denied access", "docker login"),
         (UNKNOWN, "S103", f"has no site/frame:{VERSION}", "the tag"),
         (REFUSED, "S100", "no registry answers at host:5000", "/v2/"),
         ("dial tcp: lookup host on 1.1.1.1:53: no such host", "S100", "no registry answers", "firewall"),
@@ -106,7 +106,7 @@ def test_an_image_of_no_version_promises_nothing() -> None:
     ],
 )
 def test_an_image_that_is_not_its_tag_is_refused(tag: str, changes: dict[str, str], why: str) -> None:
-    with pytest.raises(ToolkitError, match="is not the image that its name promises") as caught:
+    with pytest.raises(ToolkitError, match="is not the image that its name says") as caught:
         promised(Address("h.t", "x", tag), LABELS | changes)
     assert why in caught.value.evidence
 
@@ -169,7 +169,7 @@ def test_a_pull_gives_the_image_its_name() -> None:
 @pytest.mark.parametrize("before", [{}, {str(AT): "older"}])
 def test_another_image_than_the_one_here_is_refused_and_names_stay(before: dict[str, str]) -> None:
     registry = Registry({NAME: "mine", **before}, {str(AT): "theirs"}, LABELS)
-    with pytest.raises(ToolkitError, match="is not the image that its name promises") as caught:
+    with pytest.raises(ToolkitError, match="is not the image that its name says") as caught:
         pull(AT, registry, silent)
     assert f"{NAME} is here as mine" in caught.value.evidence
     assert registry.here == {NAME: "mine", **before}

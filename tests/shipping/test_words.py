@@ -52,7 +52,7 @@ def test_words_and_what_they_default_to(words: list[str], values: dict[str, obje
         (["bundle", "none.yml", "-o", "f"], "none.yml: No such file"),
         (["save", "--apptainer", "a:1", "b:1", "-o", "f"], "a SIF file holds one image"),
         (["save", "none.yml", "-o", "f"], "none.yml: No such file"),
-        (["push", "a:1", "--to", "x"], "`x` is no place in a registry"),
+        (["push", "a:1", "--to", "x"], "`x` is not a registry address"),
         (["pull", "h:5/x"], "`h:5/x` has no tag"),
     ],
 )

@@ -141,7 +141,7 @@ def test_etags_that_are_no_md5s_are_found_out_and_rclone_stores(
     store.md5_etags, store.encryption, store.kms_key = False, encryption, "arn:aws:kms:eu-south-2:1:key/x"
     found = examined(access(store), "models", write=True)
     assert not found.md5_etags
-    assert "ETags are no MD5s" in differences_of(found)
+    assert "ETags are not MD5s" in differences_of(found)
     round_trip(tmp_path, found)
     (tmp_path / "weights").write_bytes(b"w" * 100_000)
     done = rclone(tmp_path, found, "copy", str(tmp_path), "results:models/run", "--include", "weights")
@@ -175,9 +175,9 @@ ANOTHER = base64.b64encode(bytes(32)).decode()
 @pytest.mark.parametrize(
     ("wanted", "named", "said"),
     [
-        (CUSTOMER_KEY, "", r"with a customer's key \(SSE-C\), and none is named"),
+        (CUSTOMER_KEY, "", r"with a customer's key \(SSE-C\), but the manifest names none"),
         (CUSTOMER_KEY, ANOTHER, r"the keys are refused \(403\)"),
-        ("", CUSTOMER_KEY, r"without the customer's key \(SSE-C\) that is named"),
+        ("", CUSTOMER_KEY, r"not to be encrypted with a customer's key \(SSE-C\), but the manifest names one"),
     ],
     ids=["none", "another", "one too many"],
 )

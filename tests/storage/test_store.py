@@ -72,7 +72,7 @@ def test_what_comes_damaged_is_named_whatever_its_etag(
     (tmp_path / "file").write_bytes(os.urandom(size))
     server.damages = "weights"
     store.put("data", "weights", tmp_path / "file")
-    with pytest.raises(ToolkitError, match=r"data/weights came home damaged: .*SHA-256"):
+    with pytest.raises(ToolkitError, match=r"data/weights was damaged during the download: .*SHA-256"):
         store.get("data", there(store)["weights"], tmp_path / "home", lambda _: None)
 
 
@@ -80,7 +80,7 @@ def test_rclones_word_for_its_upload_is_compared(server: StandInS3, store: Store
     store.write("data", "weights", b"damaged")
     server.objects["data/weights"].metadata["x-amz-meta-md5chksum"] = base64.b64encode(md5(b"written")).decode()
     server.objects["data/weights"].etag = "0" * 32 + "-2"
-    with pytest.raises(ToolkitError, match="came home damaged"):
+    with pytest.raises(ToolkitError, match="was damaged during the download"):
         store.get("data", there(store)["weights"], tmp_path / "home", lambda _: None)
 
 

@@ -151,7 +151,7 @@ def test_what_needs_another_framework_than_the_images_is_reported_with_the_line_
     with pytest.raises(ToolkitError) as caught:
         lock_of(tmp_path, recipe, replace(image_facts(recipe), wheels=(FLOW,)), "# leaves\nleaf\n")
     assert (
-        caught.value.what == "no wheels answer requirements.txt for Python 3.11 on Twelve, beside flow-1.0-py3.11-cpu"
+        caught.value.what == "no wheels satisfy requirements.txt for Python 3.11 on Twelve, beside flow-1.0-py3.11-cpu"
     )
     assert "leaf depend on tensorflow<2.16 and the image has tensorflow-cpu 2.19.1" in caught.value.evidence
     assert "requirements.txt:2 asks for leaf" in caught.value.evidence
@@ -172,7 +172,7 @@ def test_a_wheel_must_have_one_of_the_hashes_that_are_given(tmp_path: Path, reci
     facts = image_facts(recipe)
     good = lock_of(tmp_path, recipe, facts, f"leaf==1.0 --hash=sha256:{'1' * 64} --hash=sha256:{digest}\n")
     assert [one.sha256 for one in good.wheels] == [digest]
-    with pytest.raises(ToolkitError, match="none of the hashes that are given for leaf") as caught:
+    with pytest.raises(ToolkitError, match="none of the hashes given for leaf") as caught:
         lock_of(tmp_path, recipe, facts, f"leaf==1.0 --hash=sha256:{'1' * 64}\n")
     assert caught.value.code.label == "C102"
     assert f"{digest[:12]}…  leaf-1.0-py3-none-any.whl" in caught.value.evidence

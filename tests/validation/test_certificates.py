@@ -52,46 +52,46 @@ def test_the_bundle_of_a_distribution_is_its_packages(first: bool) -> None:
 
 def test_an_authority_of_the_site_is_named() -> None:
     assert reported(*DEBIAN, text(BUNDLE, KNOWN + SITE + OTHER)) == [
-        f"certificates: /{BUNDLE} trusts `CN=Site CA`, which the package ca-certificates does not bring"
+        f"certificates: /{BUNDLE} trusts `CN=Site CA`, which the package ca-certificates does not contain"
     ]
 
 
 def test_a_certificate_beside_the_bundle_counts_as_well() -> None:
     assert reported(*DEBIAN, text("etc/ssl/certs/site.pem", SITE)) == [
-        "certificates: /etc/ssl/certs/site.pem trusts `CN=Site CA`, which the package ca-certificates does not bring"
+        "certificates: /etc/ssl/certs/site.pem trusts `CN=Site CA`, which the package ca-certificates does not contain"
     ]
 
 
 def test_the_folder_for_local_authorities_must_be_empty() -> None:
     assert reported(text("usr/local/share/ca-certificates/site.crt", SITE)) == [
-        "certificates: /usr/local/share/ca-certificates/site.crt was added to those that the distribution trusts"
+        "certificates: /usr/local/share/ca-certificates/site.crt was added to the CAs that the distribution trusts"
     ]
 
 
 def test_a_file_among_the_packages_that_it_did_not_bring() -> None:
     said = reported(*DEBIAN, text(f"{SHARED}site.crt", SITE), text(BUNDLE, KNOWN + SITE))
     assert said == [
-        f"certificates: /{SHARED}site.crt is not as the package ca-certificates brings it",
-        f"certificates: /{BUNDLE} trusts `CN=Site CA`, which the package ca-certificates does not bring",
+        f"certificates: /{SHARED}site.crt differs from the package ca-certificates",
+        f"certificates: /{BUNDLE} trusts `CN=Site CA`, which the package ca-certificates does not contain",
     ]
 
 
 def test_a_file_of_the_package_that_was_changed() -> None:
     files = (sums(known=KNOWN), text(f"{SHARED}known.crt", KNOWN + SITE))
-    assert reported(*files) == [f"certificates: /{SHARED}known.crt is not as the package ca-certificates brings it"]
+    assert reported(*files) == [f"certificates: /{SHARED}known.crt differs from the package ca-certificates"]
 
 
 def test_packages_that_were_only_unpacked_have_no_sums() -> None:
     """As the side container's image has them."""
     assert reported(text(f"{SHARED}known.crt", KNOWN), text(BUNDLE, KNOWN)) == []
     assert reported(text("usr/share/ca-certificates/site/a.crt", SITE)) == [
-        "certificates: /usr/share/ca-certificates/site/a.crt is not as the package ca-certificates brings it"
+        "certificates: /usr/share/ca-certificates/site/a.crt differs from the package ca-certificates"
     ]
 
 
 def test_what_is_no_certificate_has_a_name_too() -> None:
     (said,) = reported(*DEBIAN, text(BUNDLE, b"-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n"))
-    assert "something that is no certificate" in said
+    assert "something that is not a certificate" in said
 
 
 CERTIFI = "opt/venv/lib/python3.11/site-packages/"
@@ -106,5 +106,5 @@ def record(content: bytes) -> Seen:
 def test_pythons_own_bundle_is_as_its_wheel_brought_it() -> None:
     assert reported(text(f"{CERTIFI}certifi/cacert.pem", KNOWN), record(KNOWN)) == []
     assert reported(text(f"{CERTIFI}certifi/cacert.pem", KNOWN + SITE), record(KNOWN)) == [
-        f"certificates: /{CERTIFI}certifi/cacert.pem is not as the package that it is part of brings it"
+        f"certificates: /{CERTIFI}certifi/cacert.pem differs from its package"
     ]

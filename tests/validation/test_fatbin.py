@@ -115,7 +115,7 @@ def test_what_is_no_64_bit_elf_has_no_code(tmp_path: Path, content: bytes) -> No
         (lambda whole: whole[:-64], "it ends at byte"),
         (
             lambda whole: whole.replace(b"\x10\0" + struct.pack("<Q", 4160), b"\x10\0" + struct.pack("<Q", 1 << 40)),
-            "is none",
+            "is invalid",
         ),
         (lambda whole: whole.replace(struct.pack("<IQ", 64, 4096), struct.pack("<IQ", 64, 1 << 40)), "larger than its"),
         (lambda whole: whole.replace(struct.pack("<IQ", 64, 4096), struct.pack("<IQ", 0, 4096)), "larger than its"),

@@ -52,11 +52,11 @@ def test_an_image_without_a_file_proves_nothing() -> None:
         (Seen("usr/bin/wall", mode=0o4755), ["/usr/bin/wall is set-user-id (mode 4755, user 0)"]),
         (
             Seen("bin/su", mode=0o4755, uid=1000),
-            ["/bin/su runs with more rights and belongs to user 1000, not to root"],
+            ["/bin/su runs with elevated privileges and belongs to user 1000, not to root"],
         ),
         (
             Seen("bin/su", mode=0o4757),
-            ["/bin/su runs with more rights and others may write to it (mode 4757)"],
+            ["/bin/su runs with elevated privileges and is writable by others (mode 4757)"],
         ),
         (Seen("usr/bin/tcpdump", capable=True), ["/usr/bin/tcpdump has file capabilities"]),
         (Seen("opt/disk", "device"), ["/opt/disk is a device"]),
@@ -77,10 +77,10 @@ def test_rights_that_nothing_needs(file: Seen, said: list[str]) -> None:
     ("path", "what"),
     [
         ("var/lib/apt/lists/deb.debian.org_dists_bookworm_InRelease", "a list of packages, from a package archive"),
-        ("var/cache/apt/archives/x_1_amd64.deb", "a cache of apt"),
-        ("var/cache/apt/pkgcache.bin", "a cache of apt"),
-        ("root/.cache/pip/http/a/b", "a cache of its user"),
-        ("home/learner/.cache/x", "a cache of its user"),
+        ("var/cache/apt/archives/x_1_amd64.deb", "an apt cache"),
+        ("var/cache/apt/pkgcache.bin", "an apt cache"),
+        ("root/.cache/pip/http/a/b", "a user's cache"),
+        ("home/learner/.cache/x", "a user's cache"),
         ("tmp/x", "a temporary file"),
         ("var/tmp/a/b", "a temporary file"),
         ("var/log/dpkg.log", "a log"),
@@ -114,15 +114,15 @@ def test_an_empty_temporary_file_is_one() -> None:
 @pytest.mark.parametrize(
     ("path", "content", "said"),
     [
-        ("etc/hostname", "builder-7\n", "holds the building machine's name"),
-        ("etc/resolv.conf", "nameserver 10.0.0.1\n", "holds the building site's name servers"),
-        ("etc/machine-id", "0123456789abcdef\n", "holds a number that only one machine has"),
+        ("etc/hostname", "builder-7\n", "holds the build machine's name"),
+        ("etc/resolv.conf", "nameserver 10.0.0.1\n", "holds the build site's name servers"),
+        ("etc/machine-id", "0123456789abcdef\n", "holds an ID of a single machine"),
         ("etc/apt/apt.conf.d/80proxy", 'Acquire::http::Proxy "http://proxy:3128";\n', "names a proxy"),
         ("etc/environment", "https_proxy=http://proxy.site:3128\n", "names a proxy"),
         (
             "etc/pip.conf",
             "[global]\nindex-url = https://pypi.site/simple\n",
-            "names a package index of the building site",
+            "names a package index of the build site",
         ),
     ],
 )

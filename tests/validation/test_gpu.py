@@ -70,7 +70,7 @@ def test_what_a_training_cannot_do_without(path: str, needed: bool) -> None:
 
 def test_every_library_serves_every_gpu() -> None:
     (finding,) = judge([TENSORFLOW, Library(f"{CUDNN}_ops.so.9", (60, 70), (90,))], PASCAL)
-    assert (finding.verdict, finding.said) == ("ok", "2 libraries with GPU code serve sm_60, sm_70")
+    assert (finding.verdict, finding.said) == ("ok", "2 libraries with GPU code support sm_60, sm_70")
 
 
 def test_one_library_of_cudnn_without_pascal_fails_the_image() -> None:

@@ -74,7 +74,7 @@ def put_mpirun(folder: Path, text: str = MPIRUN) -> None:
 def test_a_right_product_is_said(tmp_path: Path, version: str, text: str) -> None:
     (tmp_path / "tensorflow.py").write_text(f"__version__ = {version!r}\n{text}")
     reply = said(tmp_path, "framework", version=version[:-2])
-    assert reply == {"ok": True, "said": f"tensorflow {version} on Python {PYTHON} multiplies two matrices right"}
+    assert reply == {"ok": True, "said": f"tensorflow {version} on Python {PYTHON} multiplies two matrices correctly"}
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_an_allreduce_must_give_the_sum(tmp_path: Path, total: str, ok: bool) ->
     (tmp_path / "mpi4py.py").write_text(MPI4PY.format(sum=total))
     reply = said(tmp_path, "ranks", has_mpi4py=True)
     assert reply["ok"] is ok
-    assert ("allreduce is right" if ok else "an allreduce of mpi4py gave 1 in rank 0, not 3") in reply["said"]
+    assert ("allreduce is correct" if ok else "an allreduce of mpi4py gave 1 in rank 0, not 3") in reply["said"]
 
 
 @pytest.mark.parametrize(
@@ -136,9 +136,9 @@ def test_an_allreduce_must_give_the_sum(tmp_path: Path, total: str, ok: bool) ->
         (MPIRUN.replace("0 1;", "0 0;"), "[(0, 2), (0, 2)]"),
         (MPIRUN + "exit 7\n", "ended with status 7"),
         ("#!/bin/sh\necho 'not enough slots'; exit 1\n", "answered (number, of how many): none\nnot enough slots"),
-        ("#!/bin/sh\necho started; exec sleep 60\n", "did not end in 1 s"),
+        ("#!/bin/sh\necho started; exec sleep 60\n", "did not finish in 1 s"),
         # What a killed mpirun leaves behind holds its output open.
-        ("#!/bin/sh\nsleep 30 &\nsleep 60\n", "did not end in 1 s"),
+        ("#!/bin/sh\nsleep 30 &\nsleep 60\n", "did not finish in 1 s"),
     ],
 )
 def test_ranks_that_do_not_find_each_other_are_said(tmp_path: Path, mpirun: str, words: str) -> None:
@@ -181,4 +181,4 @@ def test_a_ddl_that_does_not_load_shows_its_own_words(tmp_path: Path) -> None:
 def test_an_image_without_bash_is_said_to_lack_it(tmp_path: Path) -> None:
     put_mpirun(tmp_path)
     reply = said(tmp_path, "ranks", bash=str(tmp_path / "bash"))
-    assert (reply["ok"], "no /bin/bash, in which a manifest's commands run" in reply["said"]) == (False, True)
+    assert (reply["ok"], "/bin/bash, which runs a manifest's commands, is missing" in reply["said"]) == (False, True)

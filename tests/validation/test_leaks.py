@@ -86,7 +86,7 @@ def test_a_host_key_is_reported_once_and_its_public_half_as_well() -> None:
     ],
 )
 def test_where_credentials_are_kept(path: str) -> None:
-    assert reported(text(path, "x")) == [f"secrets: /{path} is where credentials are kept"]
+    assert reported(text(path, "x")) == [f"secrets: /{path} is a credentials file"]
     assert reported(text(path, "")) == []
 
 
@@ -97,13 +97,13 @@ GITHUB = "ghp_" + "a1B2" * 9
 @pytest.mark.parametrize(
     ("path", "content", "what"),
     [
-        ("etc/environment", f"AWS_ACCESS_KEY_ID={AWS}\n", "an access key of AWS"),
-        ("root/.profile", "export AWS_SECRET_ACCESS_KEY=" + "aB3/" * 10, "a secret key of AWS"),
-        ("home/learner/notes", f"token {GITHUB}\n", "a token of GitHub"),
-        ("etc/x.conf", "pypi-AgEIcHlwaS5vcmc" + "x" * 50, "a token of PyPI"),
+        ("etc/environment", f"AWS_ACCESS_KEY_ID={AWS}\n", "an AWS access key"),
+        ("root/.profile", "export AWS_SECRET_ACCESS_KEY=" + "aB3/" * 10, "an AWS secret key"),
+        ("home/learner/notes", f"token {GITHUB}\n", "a GitHub token"),
+        ("etc/x.conf", "pypi-AgEIcHlwaS5vcmc" + "x" * 50, "a PyPI token"),
         ("etc/pip.conf", "[global]\nextra = https://me:word@index.example/simple\n", "a password in a URL"),
         ("opt/venv/pip.conf", "[global]\nextra = https://me:word@index.example/simple\n", "a password in a URL"),
-        ("root/.npmrc", "//registry.example/:_authToken=abc\n", "a token of npm"),
+        ("root/.npmrc", "//registry.example/:_authToken=abc\n", "an npm token"),
     ],
 )
 def test_secrets_in_settings_are_named_and_not_quoted(path: str, content: str, what: str) -> None:
@@ -126,22 +126,22 @@ def test_what_only_looks_like_a_secret(path: str, content: str) -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"Env": [f"X={AWS}"]}, ["secrets: the image's configuration holds an access key of AWS"]),
+        ({"Env": [f"X={AWS}"]}, ["secrets: the image's configuration holds an AWS access key"]),
         ({"Env": ["DB_PASSWORD=x"]}, ["secrets: the image sets DB_PASSWORD"]),
         ({"Env": ["API_TOKEN=x", "TOKENIZERS_PARALLELISM=false"]}, ["secrets: the image sets API_TOKEN"]),
         ({"Env": ["API_TOKEN="]}, []),
-        ({"Labels": {"a": GITHUB}}, ["secrets: the image's configuration holds a token of GitHub"]),
+        ({"Labels": {"a": GITHUB}}, ["secrets: the image's configuration holds a GitHub token"]),
         (
             {"Cmd": ["sh", "-c", "curl https://me:word@example.org/x"]},
             ["secrets: the image's configuration holds a password in a URL"],
         ),
         (
             {"Env": ["https_proxy=http://proxy:3128", "PATH=/bin"]},
-            ["building site: the image sets https_proxy, which only the building site knows"],
+            ["building site: the image sets https_proxy, which only the build site knows"],
         ),
         (
             {"Env": ["PIP_EXTRA_INDEX_URL=https://pypi.site.example"]},
-            ["building site: the image sets PIP_EXTRA_INDEX_URL, which only the building site knows"],
+            ["building site: the image sets PIP_EXTRA_INDEX_URL, which only the build site knows"],
         ),
         ({"Env": None, "Labels": {"x": "sha256:abc@1"}}, []),
     ],

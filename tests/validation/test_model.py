@@ -31,7 +31,7 @@ def test_every_failed_finding_is_reported() -> None:
         refuse(Proof("tensorflow:1", (FINE, BAD, SKIPPED, WORSE)))
     assert raised.value.code is Code.IMAGE
     assert str(raised.value).splitlines()[:4] == [
-        "S103 tensorflow:1 is not as it must be: 2 findings",
+        "S103 tensorflow:1 failed validation: 2 findings",
         "  private keys: /x holds a private key",
         "  ranks: mpirun ended",
         "  no slots",

@@ -81,8 +81,8 @@ def test_the_last_line_that_is_an_object_is_the_reply() -> None:
         ("loading\n", 132, "", "Python was ended by SIGILL\nloading"),
         ("", 137, "", "Python was ended by SIGKILL"),
         ("", 255, "", "Python was ended by signal 127"),
-        ("", 1, "SyntaxError: x\n", "Python ended with status 1 and said nothing\nSyntaxError: x"),
-        ("[1, 2]\n", 0, "", "Python ended with status 0 and said nothing\n[1, 2]"),
+        ("", 1, "SyntaxError: x\n", "Python ended with status 1 (no output)\nSyntaxError: x"),
+        ("[1, 2]\n", 0, "", "Python ended with status 0 (no output)\n[1, 2]"),
     ],
 )
 def test_no_reply_is_a_failure_with_its_evidence(output: str, status: int, errors: str, said: str) -> None:

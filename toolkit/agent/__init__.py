@@ -1,11 +1,11 @@
-"""The agent: what sees a run through on its hosts when nobody watches.
+"""The agent: supervises a run on its hosts, with or without an operator.
 
-One of them runs in each host's side container. It is started before anything else of the run and is the last to go: it
-owns the run's volume, mounts, learners and lease there, and takes all of it away at the end, whatever that end is. Once
-it got its start signal, it needs no operator: it waits for the learners, stores what they wrote, determines the
+One agent runs on each host, in the image of the side containers. It is the first container of a run and the last to be
+removed: it owns the run's volume, mounts, learners and lease on its host, and removes them all at the end, whatever the
+outcome. After the start signal it needs no operator: it waits for the learners, stores their results, determines the
 outcome, reports it and exits.
 
     operator ── start ──► agent ── heartbeat ──► files, mounts, learners ── go ──► agent alone ──► record in the bucket
 
-It runs in the side container's image, on Python's standard library alone; nothing here imports the rest of the tool.
+It uses only Python's standard library; nothing here imports the rest of the tool.
 """

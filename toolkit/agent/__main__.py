@@ -1,26 +1,26 @@
-"""The words of a run's two side containers: `keep` is what the agent's runs, `buckets` the one's with the keys; the
-others are run beside them by an operator.
+"""Commands of a run's two side containers: `keep` is the agent's main process, `buckets` that of the container with the
+keys; operators execute the others in these containers.
 
 In the agent's container:
-keep RUN VOLUME      see a run through on this host
-rescue RUN VOLUME    likewise, with what a run that has ended left in its volume
-go                   the job comes on standard input
-unpack               files of the run come on standard input, as a tar file
-heartbeat                say that the operator lives; prints who wants the run to stop, if anyone does
-follow OFFSET        events, until the run has ended
-state                the record as it is now
-stop WHO             ask the run to stop; prints who had asked first
+keep RUN VOLUME      supervise a run on this host
+rescue RUN VOLUME    the same, for what an ended run left in its volume
+go                   read the job from standard input
+unpack               unpack files of the run, a tar file on standard input
+heartbeat            the operator is alive; prints who wants the run to stop, if anyone does
+follow OFFSET        print events until the run has ended
+state                print the current record
+stop WHO             ask the run to stop; prints who asked first
 
 In the container with the keys:
 buckets RUN FILESYSTEM FOLDER
-                     hold the mounts and answer the agent, for as long as its heartbeat is heard
+                     hold the mounts and answer the agent, as long as there is a heartbeat
 submit RUN FILESYSTEM FOLDER
                      store the code of the run
 discard RUN FILESYSTEM FOLDER
-                     remove it from the bucket: the run does not begin
-recover FILESYSTEM   before a rescue mounts: store what an earlier mount has left without a word about it
-mount                mount buckets; rclone's requests come on standard input
-unmount              take down what a container that was killed has left mounted
+                     remove it from the bucket: the run does not start
+recover FILESYSTEM   before a rescue mounts: store cached files that an earlier mount left without metadata
+mount                mount buckets; reads rclone's requests from standard input
+unmount              remove the mounts of a container that was killed
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from toolkit.agent.paths import STATE, STOP
 
 
 def main(words: list[str]) -> int:
-    """Carry out one word. What it needs is imported then, see `toolkit.agent.requests`."""
+    """Run one command. Its imports are local, see `toolkit.agent.requests`."""
     match words:
         case ["keep" | "rescue" as word, run, volume]:
             from toolkit.agent.lifetime import keep
@@ -61,7 +61,7 @@ def main(words: list[str]) -> int:
 
 
 def with_keys(words: list[str]) -> int:
-    """Carry out one of those words that the container with the keys knows."""
+    """Run one of the commands of the container with the keys."""
     match words:
         case ["mount"]:
             from toolkit.agent.rc import mount
@@ -84,7 +84,7 @@ def with_keys(words: list[str]) -> int:
 
 
 def of_bucket(word: str, run: str, filesystem: str, folder: str) -> int:
-    """Carry out one of the words about a run's bucket."""
+    """Run one of the commands about a run's bucket."""
     if word == "buckets":
         from toolkit.agent.holding import hold_buckets
 
@@ -97,7 +97,7 @@ def of_bucket(word: str, run: str, filesystem: str, folder: str) -> int:
 
 
 def with_status(act: Callable[[], object]) -> int:
-    """An exit status; the store's own words where it does not take what it is given."""
+    """An exit status; prints the store's message if it refuses."""
     from toolkit.agent.flush import NotStored
 
     try:

@@ -1,8 +1,8 @@
-"""What a mount that was killed has left in its cache and does not know of any more: stored before it is thrown away.
+"""Cached files that a killed mount left and no longer knows of: they are stored before the cache is deleted.
 
-rclone keeps a small file beside each cached one that says whether it still must be uploaded, and writes it in place.
-A mount that is killed just then, or between the two renames of a renamed file, leaves a cached file without a word
-about it; the next mount removes it (`newItem` in rclone's vfs/vfscache/item.go: "metadata doesn't exist").
+rclone keeps a small metadata file for each cached file, which says whether it must still be uploaded, and writes it in
+place. A mount killed at that moment, or between the two renames of a renamed file, leaves a cached file without
+metadata; the next mount removes it (`newItem` in rclone's vfs/vfscache/item.go: "metadata doesn't exist").
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from toolkit.agent.rclone import LIST_SECONDS, rclone, seconds_for
 
 
 def orphans(cache: Path, place: str) -> tuple[list[str], list[str]]:
-    """The cached files that no metadata tells of, by their names below `place` ("results/bucket/prefix").
+    """The cached files without metadata, by their names below `place` ("results/bucket/prefix").
 
-    Returns those that are whole and those with holes: what a program had only read in parts, or had written so.
+    Returns complete files and files with holes: those that a program had read or written only in parts.
     """
     files, metadata = cache / "vfs" / place, cache / "vfsMeta" / place
     whole: list[str] = []
@@ -36,11 +36,11 @@ def orphans(cache: Path, place: str) -> tuple[list[str], list[str]]:
 def recover(
     filesystem: str, cache: Path = Path(HOST) / "cache", config: str = CONFIG, sums: Path = Path(RECOVERED)
 ) -> int:
-    """Upload the orphans of a mount of `filesystem` ("results:bucket/prefix"); how many there were.
+    """Upload the orphans of a mount of `filesystem` ("results:bucket/prefix"); returns their number.
 
-    An object that is newer than the cached file stays; so does any where the cached file has holes, as it may lack
-    what was never read. The SHA-256 of each that the bucket then holds, as it is read again, is kept in `sums`. Raises
-    `OSError` with rclone's words where the store does not take them, or does not tell.
+    A newer object is kept, and any object whose cached file has holes, because the file may lack parts that were never
+    read. The SHA-256 of each object, as read back from the bucket, is added to `sums`. Raises `OSError` with rclone's
+    message if the store refuses them or cannot be read.
     """
     place = filesystem.replace(":", "/")
     whole, holed = orphans(cache, place)
@@ -52,7 +52,7 @@ def recover(
 
 
 def read_recovered(sums: Path = Path(RECOVERED)) -> dict[str, str]:
-    """The SHA-256, by key, of what a recovery has stored; none where there was nothing."""
+    """The SHA-256, by key, of the files stored by a recovery; empty if there were none."""
     try:
         return {str(key): str(sha256) for key, sha256 in json.loads(sums.read_text()).items()}
     except FileNotFoundError:
@@ -60,7 +60,7 @@ def read_recovered(sums: Path = Path(RECOVERED)) -> dict[str, str]:
 
 
 def _stored(filesystem: str, config: str, digests: Mapping[str, Digest]) -> dict[str, str]:
-    """The SHA-256, by key, of those whose object holds the same bytes."""
+    """The SHA-256, by key, of the objects with the same contents."""
     paths = {key: path_of(key) for key in digests}
     size = sum(digest.size for digest in digests.values())
     try:

@@ -1,7 +1,7 @@
-"""SHA-256 of what programs wrote, and the list of them: one line for each object, in the form of sha256sum(1).
+"""SHA-256 of the files that programs wrote, and the list of them: one line per object, in the format of sha256sum(1).
 
-The bytes are those of the mount's cache, which is what a program wrote; never what came back from the store. A file
-that was only read here lies in the cache, too: what was written has a mark (`toolkit.agent.uploads`).
+The digests are computed from the mount's cache, which holds what a program wrote; never from data read back from the
+store. The cache also contains files that were only read: files that were written have a mark (`toolkit.agent.uploads`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 SUMS = "SHA256SUMS"
 """The list's name beside the run's record. Names in it are the objects' keys below the results' bucket and prefix."""
 MOST_BYTES = 256 << 20
-"""Of a list that is read: a million objects with long names."""
+"""Maximum size of a list: a million objects with long names."""
 _PIECE = 1 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r"}
@@ -27,7 +27,7 @@ _ESCAPE = re.compile(r"\\[\\nr]")
 
 @dataclass(frozen=True)
 class Digest:
-    """A file's bytes: how many, their SHA-256, and their MD5 (empty where it was not asked for), in hexadecimal."""
+    """A file's size in bytes, SHA-256 and MD5 (empty if not requested), in hexadecimal."""
 
     size: int
     sha256: str
@@ -35,7 +35,7 @@ class Digest:
 
 
 def digest_of(file: Path, *, md5: bool = True) -> Digest:
-    """The digest of a file, read once, in pieces of 1 MiB. Raises `OSError`; no link is followed."""
+    """The digest of a file, read once, in chunks of 1 MiB. Raises `OSError`; links are not followed."""
     descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         return digest_of_open(descriptor, md5=md5)
@@ -44,8 +44,8 @@ def digest_of(file: Path, *, md5: bool = True) -> Digest:
 
 
 def digest_of_open(descriptor: int, *, md5: bool = False, most: int | None = None) -> Digest:
-    """The digest of the first `most` bytes of a file that is open, of all of it where there is no `most`; where it was
-    read to is no matter. Raises `OSError`."""
+    """The digest of the first `most` bytes of an open file, by default of all of it, whatever its current offset.
+    Raises `OSError`."""
     sha256, also, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
     while piece := os.pread(descriptor, _PIECE if most is None else min(_PIECE, most - size), size):
         size += len(piece)
@@ -56,7 +56,7 @@ def digest_of_open(descriptor: int, *, md5: bool = False, most: int | None = Non
 
 
 def files_below(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Every regular file below `folder` with the key of its object there, folder by folder; links are passed over."""
+    """Every regular file below `folder` with the key of its object, folder by folder; links are skipped."""
     waiting = [("", folder)]
     while waiting:
         above, here = waiting.pop()
@@ -73,13 +73,13 @@ def files_below(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def key_of(name: str) -> str:
-    """A cached file's name as the store has it: rclone writes a byte that is no UTF-8 as `‛` and two digits."""
+    """A cached file's name in the store: rclone writes a byte that is not UTF-8 as `‛` and two digits."""
     return "".join(f"‛{ord(one) - 0xDC00:02X}" if 0xDC80 <= ord(one) <= 0xDCFF else one for one in name)
 
 
 def plain(key: str) -> str:
-    """A key without rclone's quotes and symbols. Stores that keep objects as files list some keys (those with control
-    characters, and what `key_of` writes) otherwise than they take them; the embedded one does."""
+    """A key without rclone's quotes and symbols. Stores that keep objects as files list some keys (with control
+    characters, or written by `key_of`) differently from how they were uploaded; so does the embedded store."""
     return "".join(_SYMBOLS.get(one, one) for one in key)
 
 
@@ -90,22 +90,22 @@ def line(name: str, sha256: str) -> str:
 
 
 def parse_line(text: str) -> tuple[str, str]:
-    """Name and SHA-256 of such a line. Raises `ValueError` where it is none."""
+    """Name and SHA-256 of such a line. Raises `ValueError` if it is malformed."""
     sha256, _, name = text.removeprefix("\\").partition("  ")
     if text.startswith("\\"):
         name = _ESCAPE.sub(lambda match: _PLAIN[match[0]], name)
     if not _SHA256.fullmatch(sha256) or not name:
-        raise ValueError(f"no line of a list of checksums: {text[:100]!r}")
+        raise ValueError(f"not a line of a list of checksums: {text[:100]!r}")
     return name, sha256
 
 
 def write_list(sums: Mapping[str, str]) -> bytes:
-    """The list of `sums`, SHA-256 by key, in the keys' order: the same for the same files."""
+    """The list for `sums`, SHA-256 by key, sorted by key: the same files give the same list."""
     return "".join(f"{line(name, sha256)}\n" for name, sha256 in sorted(sums.items())).encode("utf-8")
 
 
 def read_list(data: bytes) -> dict[str, str]:
-    """SHA-256 by key. Raises `ValueError` where it is no such list, or names an object twice."""
+    """SHA-256 by key. Raises `ValueError` if it is malformed or contains an object twice."""
     sums: dict[str, str] = {}
     for text in data.decode("utf-8").split("\n"):
         if text:
@@ -116,7 +116,7 @@ def read_list(data: bytes) -> dict[str, str]:
 
 
 def merged(lists: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """One list of several hosts'. An object of which two say different things has no digest."""
+    """Merge the lists of several hosts. An object with two different digests gets none."""
     sums: dict[str, str] = {}
     disputed: set[str] = set()
     for one in lists:
@@ -127,5 +127,5 @@ def merged(lists: Iterable[Mapping[str, str]]) -> dict[str, str]:
 
 
 def sha256_of(data: bytes) -> str:
-    """Of a list: what the record says of it."""
+    """SHA-256 of a list, for the record."""
     return hashlib.sha256(data).hexdigest()

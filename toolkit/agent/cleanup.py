@@ -1,4 +1,4 @@
-"""Taking everything of a run away from this host, the agent's own container last (it removes itself at its end)."""
+"""Removes everything of a run from this host, the agent's own container last (it is removed when it exits)."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ UNMOUNT = ("python3", "-m", "toolkit.agent", "unmount")
 
 @dataclass(frozen=True)
 class Things:
-    """What a run has on this host: the agent's own container, the one with the mounts, the volume, and the server of
-    results that are a folder, where it has one.
+    """What a run has on this host: the agent's container, the one with the mounts, the volume, and the server of a
+    results folder, if any.
 
-    `settings` are those of the container with the mounts (`KeeperEngine.settings`): where it was killed, another one
-    like it takes its mounts down.
+    `settings` are those of the container with the mounts (`KeeperEngine.settings`): if it was killed, another one with
+    the same settings unmounts.
     """
 
     run: str
@@ -36,10 +36,11 @@ class Things:
 
 
 def cleanup(engine: DockerApi, things: Things, *, keep_volume: bool) -> None:
-    """Remove the run's other containers, its mounts and networks, and its volume unless it holds what no bucket has.
+    """Remove the run's other containers, mounts and networks, and its volume unless it holds results that are in no
+    bucket.
 
-    It tries for a minute and more: an engine may still be finishing what an operator who was killed had asked for, or
-    be starting anew. What it could not remove then has the run's label still, for `toolkit clean`.
+    Retries for more than a minute: the engine may still be working on requests of a killed operator, or be restarting.
+    What could not be removed keeps the run's label, for `toolkit clean`.
     """
     for _ in range(_ROUNDS):
         try:
@@ -48,12 +49,12 @@ def cleanup(engine: DockerApi, things: Things, *, keep_volume: bool) -> None:
         except EngineRefused:
             pass
         time.sleep(_PAUSE_SECONDS)
-    print(f"not everything of {things.run} could be removed: toolkit clean", file=sys.stderr)
+    print(f"some of {things.run} could not be removed: toolkit clean", file=sys.stderr)
 
 
 def _round(engine: DockerApi, things: Things, *, keep_volume: bool) -> bool:
     there = engine.containers(things.run)
-    last = (things.buckets, things.store)  # what is mounted is served until it is no more
+    last = (things.buckets, things.store)  # a mount is served until it is unmounted
     gone = [engine.remove_container(name) for name in there if name not in (things.own, *last)]
     _unmount(engine, things)
     gone += [engine.remove_container(name) for name in last if name]
@@ -65,7 +66,7 @@ def _round(engine: DockerApi, things: Things, *, keep_volume: bool) -> bool:
 
 
 def _unmount(engine: DockerApi, things: Things) -> None:
-    """Take the mounts down: what is mounted when its process ends stays mounted, and keeps the volume from going."""
+    """Unmount: a mount outlives its process, and keeps the volume from being removed."""
     try:
         BucketClient().unmount()
     except NotStored:

@@ -1,8 +1,8 @@
-"""Comparing what was written here with what the bucket holds: by a fresh reader, name by name, whatever the names.
+"""Compares the files written here with the objects in the bucket, through an independent reader, for any file name.
 
-The store's own MD5 is believed for what it tells: an object that was put whole, in a bucket whose ETags are MD5s. What
-was uploaded in parts carries the MD5 that its uploader gave it, which says nothing of what is stored; so does all of a
-bucket whose ETags are something else. Those objects are read again, whole, and their SHA-256 is compared.
+The store's MD5 is accepted for an object uploaded in one piece, in a bucket whose ETags are MD5s. For a multipart
+upload the MD5 is only what its uploader claimed, which proves nothing about the stored bytes; the same holds for all
+objects in a bucket with other ETags. Those objects are read back completely, and their SHA-256 is compared.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _HASHED = re.compile(r"([0-9a-f]{64})  (.*)", re.DOTALL)
 
 
 class NotRead(Exception):
-    """The store does not tell what it holds; in its own words."""
+    """The store's contents cannot be read; with its message."""
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """An object: rclone's own way of writing its name, its size, and its MD5 as far as the store tells one."""
+    """An object: rclone's encoding of its name, its size, and its MD5 if the store reports one."""
 
     path: str
     size: int
@@ -44,14 +44,14 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What came of it: the SHA-256 of each object that holds what was written here, and what is wrong, a line each."""
+    """The result: the SHA-256 of each object that matches, and the problems, one line each."""
 
     sums: Mapping[str, str]
     wrong: tuple[str, ...] = ()
 
     @property
     def summary(self) -> str:
-        """What is wrong, of much the first; empty where nothing is."""
+        """The first problems, in one text; empty if there are none."""
         more = [f"and {len(self.wrong) - _NAMED} more"] if len(self.wrong) > _NAMED else []
         return "\n".join([*self.wrong[:_NAMED], *more])
 
@@ -62,11 +62,11 @@ def compare(
     """Compare what programs wrote here in a folder of `filesystem` ("results:bucket/prefix") with the bucket.
 
     Args:
-        shared: whether others write to the folder, too. What someone else has written over is no fault then, and gets
-            no digest from here.
-        retry: upload what is missing or differs once more, from the cache, and compare again.
+        shared: whether others write to the folder, too. An object overwritten by someone else is then not an error, and
+            gets no digest from here.
+        retry: upload missing or different files once more, from the cache, and compare again.
     Raises:
-        NotRead: the store does not tell.
+        NotRead: the store cannot be read.
         OSError: a cached file cannot be read.
     """
     root = root_of(filesystem, cache) / folder
@@ -96,14 +96,14 @@ def compare(
 
 
 def _by_key(wanted: Iterable[str], listed: Mapping[str, RemoteFile]) -> dict[str, RemoteFile]:
-    """Each object that is wanted and there, by its own key: not every store lists it under that."""
+    """The requested objects that exist, by their own key: not every store lists them under it."""
     others = {plain(key): found for key, found in listed.items()}
     found = {key: listed.get(key) or others.get(plain(key)) for key in wanted}
     return {key: one for key, one in found.items() if one}
 
 
 def etags_are_md5(filesystem: str, config: str = CONFIG) -> bool:
-    """Whether the store's ETags are MD5s, as whoever wrote rclone's configuration has found."""
+    """Whether the store's ETags are MD5s, as detected when rclone's configuration was written."""
     parser = configparser.RawConfigParser()
     parser.read(config, "utf-8")
     section = filesystem.partition(":")[0]
@@ -113,28 +113,28 @@ def etags_are_md5(filesystem: str, config: str = CONFIG) -> bool:
 
 
 def _fault(digest: Digest, found: RemoteFile | None, stored: str | None) -> str:
-    """What is wrong with an object, in a few words; empty where it holds what was written."""
+    """What is wrong with an object, briefly; empty if it holds what was written."""
     if found is None:
         return "is not in the bucket"
     if found.size != digest.size:
-        return f"has {found.size} bytes there, and {digest.size} were written"
+        return f"has {found.size} bytes there, but {digest.size} were written"
     if stored is not None:
-        return "" if stored == digest.sha256 else f"holds other bytes: SHA-256 {stored or 'unknown'}"
-    return "" if found.md5 == digest.md5 else f"holds other bytes: MD5 {found.md5}"
+        return "" if stored == digest.sha256 else f"has other contents: SHA-256 {stored or 'unknown'}"
+    return "" if found.md5 == digest.md5 else f"has other contents: MD5 {found.md5}"
 
 
 def _must_be_read(digest: Digest, found: RemoteFile | None) -> bool:
-    """Whether nothing that the store says of an object is about the bytes that it holds."""
+    """Whether nothing that the store reports proves the object's contents."""
     return found is not None and found.size == digest.size and not (digest.md5 and found.md5)
 
 
 def _in_one(file: Path) -> bool:
-    """Whether rclone uploads the file whole, and not in parts."""
+    """Whether rclone uploads the file in one piece."""
     return file.stat().st_size < WHOLE_BYTES
 
 
 def raw(filesystem: str) -> str:
-    """The same place with each object's own key: a name is not unfolded into what a program had called its file."""
+    """The same place with literal object keys: names are not decoded to the program's file names."""
     remote, _, place = filesystem.partition(":")
     return f"{remote},encoding=Raw:{place}"
 
@@ -147,7 +147,7 @@ def _listed(place: str, config: str) -> Iterator[tuple[str, RemoteFile]]:
         return
     if done.returncode != 0:
         raise NotRead(done.stderr.decode("utf-8", "replace")[-2000:])
-    for text in done.stdout.decode("utf-8", "surrogateescape").split("\n"):  # an object a line, as rclone prints it
+    for text in done.stdout.decode("utf-8", "surrogateescape").split("\n"):  # one object per line, as rclone prints it
         if text.startswith("{"):
             found = json.loads(text.rstrip(","))
             md5 = str((found.get("Hashes") or {}).get("md5", ""))
@@ -155,13 +155,13 @@ def _listed(place: str, config: str) -> Iterator[tuple[str, RemoteFile]]:
 
 
 def key_of_path(path: str) -> str:
-    """The key that rclone writes as `path`, where its flags say to leave keys as they are: it has control characters as
-    symbols, and a quote before what looks like one."""
+    """The key that rclone prints as `path` when its flags say to keep keys as they are: control characters are printed
+    as symbols, with a quote before characters that look like one."""
     return _QUOTED.sub(_unquoted, path)
 
 
 def path_of(key: str) -> str:
-    """How rclone writes a key; see `key_of_path`."""
+    """How rclone prints a key; see `key_of_path`."""
     return "".join(map(_written_as, key))
 
 
@@ -174,7 +174,7 @@ def _written_as(one: str) -> str:
 
 
 def _put(place: str, path: str, file: Path, config: str) -> None:
-    """Upload a cached file under its own name; whether it arrived is seen when it is compared."""
+    """Upload a cached file under its own name; the following comparison shows whether it arrived."""
     with file.open("rb") as stream:
         size = os.fstat(stream.fileno()).st_size
         words = ("rcat", "--size", str(size), f"{place}/{path}")
@@ -189,8 +189,8 @@ def _unquoted(match: re.Match[str]) -> str:
 
 
 def read_again(place: str, paths: Collection[str], config: str, size: int) -> dict[str, str]:
-    """The SHA-256 of what the store really holds, by `RemoteFile.path`: each object is fetched, none is kept. `size` is
-    that of all of them, in bytes."""
+    """The SHA-256 of the objects' contents in the store, by `RemoteFile.path`: each object is downloaded, none is kept.
+    `size` is their total size in bytes."""
     if not paths:
         return {}
     words = ("hashsum", "sha256", "--download", "--files-from-raw", "-", place)
@@ -203,7 +203,7 @@ def read_again(place: str, paths: Collection[str], config: str, size: int) -> di
 
 
 def _is_anothers(place: str, found: RemoteFile, mine: str, config: str) -> bool:
-    """Whether someone else has uploaded an object since: it has another time than the file that is cached here."""
+    """Whether someone else has uploaded an object since: its time differs from that of the file cached here."""
     done = rclone("lsjson", "--stat", f"{place}/{found.path}", seconds=LIST_SECONDS, config=config)
     if done.returncode != 0:
         raise NotRead(done.stderr.decode("utf-8", "replace")[-2000:])
@@ -211,7 +211,7 @@ def _is_anothers(place: str, found: RemoteFile, mine: str, config: str) -> bool:
 
 
 def _written_at(cache: Path, file: Path) -> str:
-    """When a cached file was last written, as rclone keeps it beside the cache; it gives its upload that time."""
+    """When a cached file was last written, from rclone's metadata; its upload carries the same time."""
     try:
         metadata = json.loads((cache / "vfsMeta" / file.relative_to(cache / "vfs")).read_text("utf-8", "replace"))
         return str(metadata.get("ModTime", ""))
@@ -220,7 +220,7 @@ def _written_at(cache: Path, file: Path) -> str:
 
 
 def _moment(text: str) -> float | None:
-    """Seconds since 1970, to the microsecond, of a time as rclone writes it."""
+    """Seconds since 1970, to the microsecond, from a time in rclone's format."""
     try:
         return datetime.fromisoformat(text).timestamp()
     except ValueError:

@@ -1,6 +1,6 @@
-"""What a step's status says of ranks that were not synchronised.
+"""The part of a step's status about ranks that diverged.
 
-The supervisor wrote it, in a folder that the program can write to: nothing in it is believed without bounds.
+The supervisor wrote it, in a folder that the program can write to: it is validated and bounded.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ _LARGEST = 1 << 53
 
 @dataclass(frozen=True)
 class Divergence:
-    """Ranks that do not train one model, as one of them reported it.
+    """Ranks that do not train one model, as reported by one of them.
 
     Attributes:
         why: in a sentence.
-        first_step, last_step: the steps in which it came about; None where that is not known.
-        variable, difference: of the first variable that differs, by how much of its size; empty and None likewise.
+        first_step, last_step: the steps in which they diverged; None if unknown.
+        variable, difference: the first variable that differs, and its relative difference; empty and None if unknown.
     """
 
     why: str
@@ -31,7 +31,7 @@ class Divergence:
 
 
 def divergence_of(step: Mapping[str, Any]) -> Divergence | None:
-    """What `status.json` has of a step; None where its ranks were synchronised, as far as is known."""
+    """The divergence in `status.json` for a step; None if no rank reported one."""
     said = step.get("unsynchronised")
     if not said:
         return None

@@ -1,6 +1,6 @@
-"""The host's container engine over its socket: the few calls that an agent needs, in the engine's own HTTP.
+"""The host's container engine over its socket: the few calls that an agent needs, over the engine's HTTP API.
 
-API version 1.40 is understood by Docker Engine 19.03 and later, and by podman's compatible service.
+API version 1.40 is supported by Docker Engine 19.03 and later, and by podman's compatible service.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _TIMEOUT = 120
 
 
 class EngineRefused(Exception):
-    """The engine does not answer, or says no; carries its own words."""
+    """The engine does not answer, or refuses; with its message."""
 
 
 @dataclass(frozen=True)
 class ContainerState:
-    """A container as the engine sees it. `there` is false where it is gone; `oom` where its memory limit was met."""
+    """A container's state. `there` is false if it does not exist; `oom` is true if it reached its memory limit."""
 
     there: bool
     running: bool = False
@@ -35,13 +35,13 @@ class ContainerState:
 
 
 class DockerApi:
-    """The engine of the agent's own host, which listens at `place`."""
+    """The engine of the agent's host, which listens at `place`."""
 
     def __init__(self, place: str = ENGINE) -> None:
         self._place = place
 
     def state(self, container: str) -> ContainerState:
-        """How a container is; raises `EngineRefused` where the engine does not answer."""
+        """A container's state; raises `EngineRefused` if the engine does not answer."""
         status, data = self._call("GET", f"/containers/{quote(container)}/json")
         if status == http.client.NOT_FOUND:
             return ContainerState(there=False)
@@ -55,9 +55,9 @@ class DockerApi:
         )
 
     def oom_since(self, container: str, since: float, until: float) -> bool:
-        """Whether the engine saw a process of the container killed for memory, between two times (seconds since 1970).
+        """Whether a process of the container was OOM-killed between two times (seconds since 1970).
 
-        `State.OOMKilled` tells it of the first process alone on some versions; the events tell it of any.
+        On some versions, `State.OOMKilled` covers only the first process; the events cover any.
         """
         filters = json.dumps({"container": [container], "event": ["oom"]})
         query = urlencode({"since": f"{since:.3f}", "until": f"{until:.3f}", "filters": filters})
@@ -65,29 +65,29 @@ class DockerApi:
         return status == http.client.OK and bool(data.strip())
 
     def processes(self, container: str) -> tuple[int, int]:
-        """How many processes and threads a container has, and may have (0: the engine does not say)."""
+        """A container's current number and limit of processes and threads (0: unknown)."""
         status, data = self._call("GET", f"/containers/{quote(container)}/stats?stream=false")
         found = self._object(status, data).get("pids_stats") or {}
         return int(found.get("current") or 0), int(found.get("limit") or 0)
 
     def stop(self, container: str, seconds: int) -> None:
-        """Ask the container to end, and kill it after `seconds`; returns when it has ended."""
+        """Ask the container to exit, kill it after `seconds`; returns once it has exited."""
         self._call("POST", f"/containers/{quote(container)}/stop?t={seconds}", timeout=seconds + _TIMEOUT)
 
     def output(self, container: str, lines: int = 20) -> str:
-        """The last lines that the container printed."""
+        """The last lines of the container's output."""
         query = urlencode({"stdout": 1, "stderr": 1, "tail": lines})
         status, data = self._call("GET", f"/containers/{quote(container)}/logs?{query}")
         return _unframed(data) if status == http.client.OK else ""
 
     def create_volume(self, name: str, run: str) -> None:
-        """Make a volume with the run's label."""
+        """Create a volume with the run's label."""
         body = {"Name": name, "Labels": {RUN_LABEL: run}}
         status, data = self._call("POST", "/volumes/create", body)
         self._object(status, data)
 
     def settings(self, container: str) -> dict[str, Any]:
-        """How a container was made, for `run_like`; empty where it is gone."""
+        """How a container was created, for `run_like`; empty if it does not exist."""
         status, data = self._call("GET", f"/containers/{quote(container)}/json")
         if status == http.client.NOT_FOUND:
             return {}
@@ -99,7 +99,7 @@ class DockerApi:
         }
 
     def run_like(self, settings: Mapping[str, Any], name: str, command: Sequence[str], seconds: int) -> None:
-        """Run a command in a new container that is made as another was, and remove it."""
+        """Run a command in a new container with the settings of another, and remove it."""
         body = dict(settings) | {"Cmd": list(command)}
         status, data = self._call("POST", f"/containers/create?name={quote(name)}", body)
         self._object(status, data)
@@ -110,7 +110,7 @@ class DockerApi:
             self.remove_container(name)
 
     def labelled_volumes(self, label: str) -> dict[str, str]:
-        """The names of all volumes that carry `label`, with its value."""
+        """The names of all volumes with `label`, with its value."""
         status, data = self._call("GET", f"/volumes?{urlencode({'filters': json.dumps({'label': [label]})})}")
         found = self._object(status, data).get("Volumes") or []
         return {str(one["Name"]): str((one.get("Labels") or {}).get(label, "")) for one in found}
@@ -120,17 +120,17 @@ class DockerApi:
         return [name for name, label in self.labelled_volumes(RUN_LABEL).items() if label == run]
 
     def remove_container(self, name: str) -> bool:
-        """Kill and remove; true where it is gone."""
+        """Kill and remove; true if it is gone."""
         status, _ = self._call("DELETE", f"/containers/{quote(name)}?force=1&v=1")
         return status in (http.client.NO_CONTENT, http.client.NOT_FOUND)
 
     def remove_network(self, name: str) -> bool:
-        """True where it is gone."""
+        """True if it is gone."""
         status, _ = self._call("DELETE", f"/networks/{quote(name)}")
         return status in (http.client.NO_CONTENT, http.client.NOT_FOUND)
 
     def remove_volume(self, name: str) -> bool:
-        """True where it is gone."""
+        """True if it is gone."""
         status, _ = self._call("DELETE", f"/volumes/{quote(name)}?force=1")
         return status in (http.client.NO_CONTENT, http.client.NOT_FOUND)
 
@@ -177,7 +177,8 @@ class DockerApi:
 
 
 def _unframed(data: bytes) -> str:
-    """The text of a container's output, which the engine sends in frames: 8 bytes of head, the last 4 the length."""
+    """The text of a container's output, which the engine sends in frames: an 8-byte header, whose last 4 bytes are the
+    length."""
     text, position = b"", 0
     while position + 8 <= len(data):
         length = int.from_bytes(data[position + 4 : position + 8], "big")

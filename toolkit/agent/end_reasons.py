@@ -1,4 +1,4 @@
-"""How a run can end: a closed list of reasons, each with the state and the error code that go with it, and evidence."""
+"""How a run can end: a closed list of reasons, each with its state and error code, and evidence."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Why a run ended. A machine may rely on these words."""
+    """Why a run ended. These strings are part of the interface."""
 
     COMPLETED = "completed"
     STOPPED = "stopped"
@@ -27,14 +27,14 @@ class Reason(StrEnum):
     BUCKET_FULL = "bucket full"
     LEASE = "lease"
     TAMPERED = "tampered"
-    """The program put other things in place of the run's own files."""
+    """The program replaced the run's own files."""
     FORGED = "forged report"
     """The bucket holds a report of a host of this run that no agent of this run wrote."""
     SYSTEM = "system"
 
     @property
     def code(self) -> str:
-        """The contract's error code; empty where nothing is wrong."""
+        """The contract's error code; empty on success."""
         return _CODES[self]
 
     @property
@@ -73,9 +73,9 @@ class End:
 
     Attributes:
         what: one sentence: which command, rank, host, status or signal.
-        evidence: the last lines of the run, or what an engine or a store said.
+        evidence: the last lines of the run, or a message of an engine or a store.
         hint: what to do next.
-        kept: the hosts on which something is kept that is not in the bucket, or may be.
+        kept: the hosts that have, or may have, results that are not in the bucket.
         code: the contract's; by default the reason's own. A stop whose results could not be stored has one, too.
     """
 

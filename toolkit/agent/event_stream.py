@@ -1,7 +1,7 @@
-"""A run as a stream of events, for whoever watches: JSON lines on standard output, until the run has ended.
+"""A run as a stream of events for its followers: JSON lines on standard output, until the run has ended.
 
-{"line": "...", "at": 1764100000.1, "next": 5120}   a line of the output; `next` is where to go on from
-{"record": {...}}                                   the record, each time it has changed
+{"line": "...", "at": 1764100000.1, "next": 5120}   a line of the output; `next` is the offset to continue from
+{"record": {...}}                                   the record, whenever it changes
 {"beat": 7}                                         every second, so that silence means a lost connection
 {"end": true}                                       after the last line and the final record
 """
@@ -25,7 +25,8 @@ _POLL_SECONDS = 0.1
 _BEAT_SECONDS = 1.0
 _PIECE = 1 << 18
 _LONGEST = 1 << 20
-"""Bytes of a line; the supervisor cuts its lines far earlier (`LONG` in `toolkit/run/in_container/logs.py`)."""
+"""Maximum line length in bytes; the supervisor cuts lines much earlier (`LONG` in
+`toolkit/run/in_container/logs.py`)."""
 _TIME = re.compile(r"[0-9]+\.[0-9]{3}")
 
 
@@ -67,10 +68,10 @@ def events(offset: int, output: Path, state: Path) -> Iterator[dict[str, Any]]:
 
 
 def lines_from(output: Path, offset: int) -> Iterator[dict[str, Any]]:
-    """Whole lines of the output from `offset` on; what has no end yet is left for later.
+    """Complete lines of the output from `offset` on; an incomplete last line is left for later.
 
-    Of a line that is longer than any that the supervisor writes, its parts come. Nothing comes of what is no regular
-    file: a program has put it there.
+    A line longer than any that the supervisor writes is returned in parts. Nothing is returned if the file is not a
+    regular file: then a program has replaced it.
     """
     try:
         with opened(output.parent, output.name) as file:
@@ -91,9 +92,9 @@ def lines_from(output: Path, offset: int) -> Iterator[dict[str, Any]]:
 
 
 def parse_line(line: bytes, following: int) -> dict[str, Any]:
-    """A line of the output, `<seconds since 1970> <text>`, as an event; `following` is the next one's offset.
+    """A line of the output, `<seconds since 1970> <text>`, as an event; `following` is the offset of the next line.
 
-    What has no time (a disk that was full cuts lines anywhere) is shown as it is.
+    A line without a time (a full disk truncates lines anywhere) is shown as it is.
     """
     whole = line.decode("utf-8", "replace")
     at, _, text = whole.partition(" ")

@@ -1,4 +1,4 @@
-"""What is known of a run when its commands are over: from supervisor, engines and hosts. Values alone."""
+"""What is known of a run when its commands have ended: from supervisor, engines and hosts. Values only."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 @dataclass(frozen=True)
 class LearnerEnd:
-    """How a learner's container ended: its exit status (None: unknown), whether its memory limit was met.
+    """How a learner's container ended: its exit status (None: unknown), and whether it reached its memory limit.
 
-    `processes` is its limit of processes, where that was met; 0 where it was not, -1 where it was and is not known.
+    `processes` is its process limit if it was reached; 0 if it was not, -1 if it was but is unknown.
     """
 
     number: int
@@ -22,21 +22,21 @@ class LearnerEnd:
 
 @dataclass(frozen=True)
 class HostReport:
-    """What one host's agent says at the end.
+    """The final report of one host's agent.
 
     Attributes:
         host: its number, from 0.
         learners: how those on it ended.
         ranks: exit statuses by `step.rank`, of ranks that ended there.
-        failure: why not everything is in the bucket, in the words of `Reason`; empty where it is.
+        failure: why some results are not in the bucket, as a `Reason`; empty if all are.
         what, evidence: of that failure.
-        full: its disk has no room any more.
+        full: its disk is full.
         final: false while it still stores.
         times: start and end by `step.rank`, seconds since 1970.
         without_gpu: of `ranks`, those whose command was not started because they see fewer GPUs than they were given.
         checksums: SHA-256 of the list of checksums of what its programs wrote (`toolkit.agent.run_checksums`).
-        found: what lay there in place of the run's own files.
-        unstorable: what failed there can never be stored, so nothing is kept for another try.
+        found: what replaced the run's own files there.
+        unstorable: what failed there can never be stored, so nothing is kept for another attempt.
     """
 
     host: int
@@ -56,15 +56,15 @@ class HostReport:
 
 @dataclass(frozen=True)
 class Facts:
-    """All that is known when the commands are over.
+    """All that is known when the commands have ended.
 
     Attributes:
-        status: what learner 1's supervisor wrote; empty where it wrote nothing.
+        status: what learner 1's supervisor wrote; empty if it wrote nothing.
         reports: of every host that sent one.
-        stopped_by: who asked for a stop; empty.
+        stopped_by: who asked for a stop; empty if no one did.
         last_lines: of the run's output.
         gave_up: why this host's learners were stopped because nothing could be stored: reason, what, evidence.
-        forged: objects in the bucket that say to be reports of this run's hosts, and are not.
+        forged: objects in the bucket that claim to be reports of this run's hosts, and are not.
     """
 
     status: Mapping[str, Any]

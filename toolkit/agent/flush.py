@@ -1,4 +1,4 @@
-"""Waiting until all that programs wrote has reached the store: known from what the mounts say, and bounded."""
+"""Waits, within limits, until everything that programs wrote has been uploaded, as reported by the mounts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ POLL_SECONDS = 0.25
 
 
 class NotStored(Exception):
-    """Something that the run wrote is not in the bucket. With `final`, no later try can store it either."""
+    """Something that the run wrote is not in the bucket. With `final`, no later attempt can store it either."""
 
     def __init__(self, reason: Reason, what: str, evidence: str = "", *, final: bool = False) -> None:
         super().__init__(what)
@@ -21,27 +21,27 @@ class NotStored(Exception):
 
 
 class Mounts(Protocol):
-    """What is asked of the mounts; see `toolkit.agent.results_bucket.Bucket`."""
+    """Queries to the mounts; see `toolkit.agent.results_bucket.Bucket`."""
 
     def waiting(self) -> Waiting:
         """What is still to be uploaded."""
 
     def whole(self) -> bool:
-        """Whether no file of the mounts' caches is in error."""
+        """Whether no file in the mounts' caches has an error."""
 
     def refusal(self) -> tuple[Reason, str]:
-        """Why the store takes nothing now."""
+        """Why the store accepts nothing now."""
 
     def probe(self) -> str:
-        """What the store says against an object of ours; empty where it takes it."""
+        """The store's message if it refuses one of our objects; empty if it accepts it."""
 
 
 def flush(mounts: Mounts, patience: float, on_state: Callable[[Waiting], None]) -> None:
     """Wait until the mounts have nothing left to upload.
 
-    rclone writes back some seconds after a file is closed, so an unmount proves nothing. Raises `NotStored` once
-    `patience` seconds pass in which nothing moved; earlier where the store itself refuses for good, and where all that
-    waits are sparse files that would never end.
+    rclone uploads some seconds after a file is closed, so an unmount proves nothing. Raises `NotStored` after
+    `patience` seconds without progress; earlier if the store refuses permanently, or if only sparse files that would
+    never finish are waiting.
     """
     watch = Progress(time.monotonic())
     while True:
@@ -56,7 +56,7 @@ def flush(mounts: Mounts, patience: float, on_state: Callable[[Waiting], None]) 
         if watch.moved(now, waiting):
             pass
         elif watch.refused(now, mounts.probe):
-            what = f"the store refuses what is written ({watch.reason}), {waiting.count} files wait"
+            what = f"the store refuses writes ({watch.reason}), {waiting.count} files are waiting"
             raise NotStored(watch.reason, what, f"{watch.said}\n{waiting.named}")
         elif watch.silent(now) > patience:
             reason, said = mounts.refusal()

@@ -1,4 +1,4 @@
-"""The agent's heartbeat: learners, and the container with the keys, end where it stays the same."""
+"""The agent's heartbeat: learners, and the container with the keys, exit if it stops changing."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from toolkit.agent.repeating import repeating
 
 @contextmanager
 def heartbeat(file: Path, every: float = 1.0) -> Iterator[None]:
-    """Change `file` every `every` seconds while the context lasts, whatever else its thread waits for."""
+    """Change `file` every `every` seconds while the context lasts, independently of its thread."""
     counts = itertools.count()
 
     def beat() -> None:
         with suppress(OSError), file.open("r+b" if file.exists() else "wb", buffering=0) as stream:
-            stream.write(b"%020d\n" % next(counts))  # over the last one: a disk that is full has room for that
+            stream.write(b"%020d\n" % next(counts))  # in place: works on a full disk
 
     with repeating("heartbeat", beat, every):
         yield
 
 
 class Silence:
-    """How long a heartbeat has stayed the same. What counts is that it changes: clocks are set, and differ."""
+    """How long a heartbeat has not changed. Only changes count: clocks are adjusted, and differ between hosts."""
 
     def __init__(self, file: Path) -> None:
         self._file, self._last, self._since = file, b"", time.monotonic()
 
     def seconds(self) -> float:
-        """Since it changed for the last time, as far as this was called."""
+        """Seconds since its last change, as seen by calls of this method."""
         try:
             now = self._file.read_bytes()
         except OSError:

@@ -1,6 +1,6 @@
-"""What the container with the keys does: hold the mounts, and answer the agent.
+"""The main process of the container with the keys: holds the mounts, and answers the agent.
 
-A launch waits for rclone's own process, so it is started before what else is needed here is imported.
+A launch waits for rclone's own process, so that is started before this module's other imports.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from toolkit.agent import rc
 from toolkit.agent.paths import BEAT, CONFIG, HOST, LOG_OPTIONS, SOCKET
 
 _RETRIES = 60
-"""Of each call to the store, with up to 2 s between them: a program waits while a store is away for a minute or two,
-and sees no error. The agent decides when that has lasted too long (`toolkit.agent.learners`)."""
+"""Retries of each request to the store, up to 2 s apart: a program waits while a store is unavailable for a minute or
+two, and sees no error. The agent decides when that has lasted too long (`toolkit.agent.learners`)."""
 _SILENT_SECONDS, _LOOK_SECONDS = 30.0, 1.0
 _MOUNT_DAEMON = (
     *("sh", str(Path(__file__).with_name("start_when_there.sh")), CONFIG, "rclone", "rcd"),

@@ -1,4 +1,4 @@
-"""What a run's hosts tell each other at the end. They meet in the bucket: all of them reach it."""
+"""What a run's hosts report to each other at the end, through the bucket, which all of them reach."""
 
 from __future__ import annotations
 
@@ -15,46 +15,46 @@ from toolkit.agent.signed import Forged, signed, verified
 
 _POLL_SECONDS = 0.5
 _SOON = 2 / 3
-"""Of the time after which a host is lost in training."""
+"""Fraction of the cluster's `lost` after which a silent host is reported."""
 _TELL_SECONDS = 60.0
 _SILENT_SECONDS = 20.0
-"""So much longer than a host may be silent in training: a store that is busy with it may be slow with its word, too."""
+"""Added to the cluster's `lost` while storing: a store busy with a host's uploads may also delay its report."""
 
 
 class Reports:
     """The reports of one run's hosts: this one's is sent, the others' are received.
 
-    `forged` names those objects that say to be such a report and were not written by an agent of the run: in a folder,
-    those that stay so.
+    `forged` names objects that claim to be such a report but were not written by an agent of the run; in a folder,
+    those that remain so.
     """
 
     def __init__(self, job: Job, bucket: BucketClient) -> None:
         self._job, self._bucket = job, bucket
         self._sent = 0
         self._torn: dict[int, float] = {}
-        """Since when a host's report is none that an agent wrote."""
+        """Since when a host's report has been invalid."""
         self.forged: tuple[str, ...] = ()
 
     def tell(self, report: HostReport, note: str = "") -> bool:
-        """Put this host's report into the bucket; a final one is tried for a minute, as all depends on it.
+        """Store this host's report in the bucket; retries a final one for a minute, because everything depends on it.
 
-        Whether it is there.
+        Returns whether it is stored.
         """
         self._sent += 1
         body = asdict(report) | {"note": note, "at": time.time(), "number": self._sent}
         return self._put(self._name(report.host), body, _TELL_SECONDS if report.final else 0)
 
     def begin(self, record: dict[str, Any]) -> None:
-        """Say in the bucket that the run goes by itself."""
+        """Record in the bucket that the run has started."""
         self._put(BEGAN, record, 0)
 
     def of_others(self, on_silent: Callable[[tuple[int, ...]], None], *, patient: bool) -> Iterator[HostReport]:
-        """The final report of each other host; without one of a host that has been silent for too long.
+        """The final report of each other host; missing for a host that has been silent for too long.
 
-        A host that stores reports it every 3 s. `on_silent` soon gets the hosts that have not, each time that changes.
-        What counts is a report with a higher number: whoever can write to the bucket can put an old one there, or any
-        bytes, as often as they like. With `patient` false, the bucket does not answer us either: then they are asked
-        once.
+        A host that is storing reports every 3 s. `on_silent` is called with the hosts that have not, whenever that
+        changes. Only a report with a higher number counts: anyone with write access to the bucket can put an old one
+        there, or any bytes, at any time. If `patient` is false, the bucket does not answer this host either: then it is
+        read once.
         """
         silent: tuple[int, ...] = ()
         waiting = {host: (0, time.monotonic()) for host in range(len(self._job.hosts)) if host != self._job.host}
@@ -77,18 +77,18 @@ class Reports:
                 time.sleep(_POLL_SECONDS)
 
     def publish(self, record: dict[str, Any]) -> bool:
-        """Put the final record into the bucket, where it says that the run is over; whether it is there."""
+        """Store the final record, which says that the run is over, in the bucket; returns whether it is there."""
         return self._put(RECORD, record, _TELL_SECONDS if not record.get("kept") else 0)
 
     def _put(self, name: str, body: dict[str, Any], seconds: float) -> bool:
-        """Sign and store a control object; it is tried again for `seconds`. Whether the bucket has it."""
+        """Sign and store a control object, with retries for `seconds`. Returns whether it is stored."""
         data, until = signed(body, self._job.key, name), time.monotonic() + seconds
         while not (there := self._bucket.put(self._key(name), data)) and time.monotonic() < until:
             time.sleep(_POLL_SECONDS)
         return there
 
     def _read(self, data: bytes, host: int) -> tuple[HostReport | None, int]:
-        """A host's report and its number; none where there is none yet, or one that no agent wrote: that is noted."""
+        """A host's report and its number; none if there is none yet, or if no agent wrote it, which is noted."""
         name = self._name(host)
         if not data:
             return None, 0
@@ -112,7 +112,7 @@ class Reports:
 
 
 def read_report(found: dict[str, Any]) -> HostReport | None:
-    """A report as `tell` wrote it; None where it is none."""
+    """A report written by `tell`; None if it is invalid."""
     try:
         return HostReport(
             host=found["host"],

@@ -1,4 +1,4 @@
-"""What an agent must know of its run: one JSON object, written by the operator, read here. Values alone."""
+"""What an agent must know of its run: one JSON object, written by the operator, read here. Values only."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ class Job:
     """A run, as the agent on host number `host` (from 0; learner 1's) has it.
 
     Attributes:
-        run: the training id.
+        run: the training ID.
         hosts: the hosts' names, learner 1's first; one empty name for the operator's own machine.
         volume: the run's volume on each host.
-        filesystem, folder: the results as rclone names them, and where they are mounted below the volume.
-        place: where they are kept, as a person reads it: `bucket oak-results`, `folder /srv/results`.
+        filesystem, folder: the results' name in rclone, and their mount point below the volume.
+        place: where they are kept, for people: `bucket oak-results`, `folder /srv/results`.
         stop, store, lost: the cluster's deadlines, in seconds.
         record: the run's record so far, which the agent completes.
         key: of the run; it authenticates the objects by which the hosts report.
-        rescue: nothing ran here now: what an earlier agent could not store is tried again.
+        rescue: nothing ran here now: retry to store what an earlier agent could not.
     """
 
     run: str
@@ -72,7 +72,7 @@ class Job:
     def processes(self, number: int) -> dict[int, LearnerSpec]:
         """By its number from 0, the learner of each process of command `number`: its ranks, or one on each learner.
 
-        They are the numbers by which mpirun knows them. Empty where the command runs once.
+        These are mpirun's numbers for them. Empty if the command runs once.
         """
         where = next((step.ranks for step in self.steps if step.number == number), "one")
         if where == "node":
@@ -85,7 +85,7 @@ class Job:
 
     @property
     def name(self) -> str:
-        """This host's name, as a person knows it."""
+        """This host's name, for people."""
         return self.hosts[self.host] or "this machine"
 
     @property
@@ -95,8 +95,8 @@ class Job:
 
     @property
     def torn_seconds(self) -> float:
-        """For how long what another host writes may be read half: a store has an object whole or not at all, a file in
-        a folder grows, and a host may see its old size for some seconds (`acregmin` of nfs(5) is 3)."""
+        """How long a file written by another host may be seen incomplete: a store has an object completely or not at
+        all, a file in a folder grows, and a host may see its old size for some seconds (`acregmin` of nfs(5) is 3)."""
         return 0.0 if self.place.startswith("bucket") else 5.0
 
     def to_json(self) -> str:

@@ -1,4 +1,4 @@
-"""The run's learners on this host: waited for, stopped, looked at; and the store watched meanwhile."""
+"""The run's learners on this host: wait for, stop and inspect them, and monitor the store meanwhile."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from toolkit.agent.upload_progress import Progress, Waiting
 _POLL_SECONDS = 0.25
 _STORE_SECONDS = 2.0
 _TELL_SECONDS = 8.0
-"""So long nothing reaches the store, and followers see how many files wait."""
+"""After so long without an upload, followers see how many files are waiting."""
 _OWN_SECONDS = 2
-"""A learner's supervisor ends its command within the time to stop, and then has so long to write down how it went."""
+"""Time for a learner's supervisor to record how its command ended, after the time to stop."""
 
 
 class Learners:
-    """The learners of `job` that are here. `gave_up` says why they were stopped where the store left no choice."""
+    """The learners of `job` on this host. `gave_up` says why they were stopped, if because of the store."""
 
     def __init__(
         self, job: Job, engine: DockerApi, bucket: BucketClient, tell: Callable[[Waiting], None], found: Replacements
@@ -39,7 +39,7 @@ class Learners:
         self._limits = ProcessLimits({one.number: one.container for one in job.here}, engine)
 
     def wait(self) -> None:
-        """Until learner 1 has ended (elsewhere: this host's learners). A stop is handed on."""
+        """Wait until learner 1 has ended (elsewhere: this host's learners). Forwards a stop request."""
         first = self._job.here[:1] if self._job.leads else self._job.here
         stopping = False
         with self._limits.watched():
@@ -63,7 +63,7 @@ class Learners:
         return tuple(found)
 
     def _stop(self) -> None:
-        """End all of them; who waits for a store that does not answer can be ended only without its mount."""
+        """Stop all of them; a process waiting for a store that does not answer can only be ended without its mount."""
         for learner in self._job.here:
             self._ask(learner.container, self._job.stop + _OWN_SECONDS)
             if self._look(learner.container).running:
@@ -72,12 +72,12 @@ class Learners:
                 self._ask(learner.container, 0)
 
     def _ask(self, container: str, seconds: int) -> None:
-        """Ask it to end; once more where the engine was away, which proves nothing about the learner."""
+        """Ask it to exit; retry once if the engine did not answer, which says nothing about the learner."""
         for _ in range(2):
             try:
                 return self._engine.stop(container, seconds)
             except EngineRefused:
-                if not self._look(container).running:  # this waits for the engine
+                if not self._look(container).running:  # waits for the engine
                     return None
         return None
 
@@ -90,7 +90,7 @@ class Learners:
         return bool(self._found.what) or self._must_give_up(now)
 
     def _must_give_up(self, now: float) -> bool:
-        """Whether nothing has reached the store for so long that going on would be for nothing."""
+        """Whether no upload has succeeded for so long that the run must end."""
         try:
             waiting = self._bucket.waiting()
         except NotStored as error:
@@ -104,12 +104,12 @@ class Learners:
             self._tell(waiting)
         if silent > self._job.store:
             reason, said = self._bucket.refusal()
-            what = f"nothing has reached the store for {silent:.0f} s, {waiting.count} files wait ({reason})"
+            what = f"no upload has succeeded for {silent:.0f} s, {waiting.count} files are waiting ({reason})"
             self.gave_up = NotStored(reason, what, f"{said}\n{waiting.named}")
         return self.gave_up is not None
 
     def _look(self, container: str) -> ContainerState:
-        """How a container is; an engine that does not answer now is asked again, for it may be starting anew."""
+        """A container's state; retries if the engine does not answer, because it may be restarting."""
         until = time.monotonic() + self._job.lost
         while True:
             try:

@@ -1,4 +1,5 @@
-"""One run on one host, seen through by its agent: wait for the learners, store what they wrote, decide, report."""
+"""One run on one host, supervised by its agent: wait for the learners, store their results, determine the outcome,
+report."""
 
 from __future__ import annotations
 
@@ -38,15 +39,15 @@ _LAST_LINES = 15
 _TAIL_BYTES = 1 << 16
 _LINGER_SECONDS = 5.0
 _ROOM = 1 << 20
-"""Bytes; with less a disk is full."""
+"""Bytes; a disk with less free space counts as full."""
 _SURE_SECONDS = 10
-"""For a store that has already been waited for."""
+"""Seconds, for a store that was already waited for."""
 UNHEARD = 71
-"""A learner's exit status where it has not heard learner 1 for too long (`learner.entry.sh.j2`)."""
+"""A learner's exit status if it has not heard learner 1 for too long (`learner.entry.sh.j2`)."""
 
 
 class RunLifecycle:
-    """One run on this host. `run` does it all; it returns whether the run's volume must be kept."""
+    """One run on this host. `run` does everything; it returns whether the run's volume must be kept."""
 
     def __init__(self, job: Job, engine: DockerApi) -> None:
         self._job, self._engine = job, engine
@@ -59,7 +60,7 @@ class RunLifecycle:
         self._where = f"into {job.place}"
 
     def run(self) -> bool:
-        """From the start signal to the end. A fault of ours, too, ends the run and its learners."""
+        """From the start signal to the end. An error of this tool also ends the run and its learners."""
         try:
             if self._job.rescue:
                 self._rescue()
@@ -84,12 +85,12 @@ class RunLifecycle:
         if self._job.leads:
             self._finish(mine)
         elif not self._reports.tell(mine):
-            self._kept = True  # nobody has heard that all is stored: this host is taken for lost, and looked at
+            self._kept = True  # nobody has heard that everything is stored: this host is considered lost, and inspected
 
     def _failed(self, error: Exception) -> None:
         job, said = self._job, traceback.format_exc()
         self._kept = True
-        what = f"the agent on {job.name} itself failed: {error!r}"
+        what = f"the agent on {job.name} failed: {error!r}"
         if not job.leads:
             self._reports.tell(HostReport(job.host, failure=Reason.SYSTEM, what=what, evidence=said))
             return
@@ -98,7 +99,7 @@ class RunLifecycle:
             self._reports.publish(self._state.record)
 
     def _rescue(self) -> None:
-        """What an earlier agent could not store lies in the volume: mounted again, it is uploaded."""
+        """Results that an earlier agent could not store are in the volume: mounted again, they are uploaded."""
         self._state.enter("STORING", self._where)
         mine = self._store(())
         self._state.results(checksums=mine.checksums)
@@ -106,10 +107,10 @@ class RunLifecycle:
             kept = () if mine.unstorable else (self._job.name,)
             self._state.end(End(Reason(mine.failure), mine.what, mine.evidence, kept=kept))
         else:
-            self._state.end(End(Reason.COMPLETED, f"what was kept on {self._job.name} is in {self._job.kept_in}"))
+            self._state.end(End(Reason.COMPLETED, f"the results kept on {self._job.name} are in {self._job.kept_in}"))
 
     def _first_word(self, learners: tuple[LearnerEnd, ...]) -> str:
-        """What went wrong, reported before what may take long; of ranks elsewhere nothing is known yet."""
+        """The error so far, reported before steps that may take long; ranks elsewhere are not known yet."""
         job = self._job
         if not job.leads:
             return ""
@@ -130,7 +131,7 @@ class RunLifecycle:
         return Facts(status, mine, stopped_by(Path(STOP)), last, gave_up, self._reports.forged)
 
     def _store(self, learners: tuple[LearnerEnd, ...]) -> HostReport:
-        """Wait until all is uploaded, put the logs beside it, compare folder and bucket."""
+        """Wait until everything is uploaded, store the logs, compare folder and bucket."""
         job, report = self._job, self._report(learners)
         last_report = time.monotonic()
 
@@ -153,9 +154,9 @@ class RunLifecycle:
         return replace(report, found=self._found.what)
 
     def _store_all(self, on_state: Callable[[Waiting], None]) -> str:
-        """Store everything; the SHA-256 of the list of checksums, empty where there is none.
+        """Store everything; returns the SHA-256 of the list of checksums, empty if there is none.
 
-        Raises `NotStored`. What no later try can store keeps nothing else from being stored now.
+        Raises `NotStored`. Files that can never be stored do not keep others from being stored.
         """
         job, never = self._job, None
         try:
@@ -192,7 +193,7 @@ class RunLifecycle:
         )
 
     def _finish(self, mine: HostReport) -> None:
-        """Learner 1's agent alone: hear the others, judge, write the record where everyone finds it."""
+        """On learner 1's host only: collect the other hosts' reports, determine the outcome, publish the record."""
         job = self._job
         reports = (mine, *self._reports.of_others(self._unheard, patient=not mine.failure))
         reports, checksums = gathered(self._bucket, job, reports)
@@ -210,7 +211,7 @@ class RunLifecycle:
         self._publish()
 
     def _publish(self) -> None:
-        """A record that is not in the bucket is in the volume, which stays: a rescue puts it there."""
+        """A record that is not in the bucket is in the volume, which is kept: a rescue publishes it."""
         if not self._reports.publish(self._state.record):
             self._kept = True
             kept = dict.fromkeys((*self._state.record["kept"], self._job.name))
@@ -220,7 +221,7 @@ class RunLifecycle:
         self._state.results(silent=[self._job.hosts[number] for number in hosts])
 
     def _linger(self) -> None:
-        """Let those who watch see the end."""
+        """Let followers see the end."""
         until = time.monotonic() + _LINGER_SECONDS
         while time.monotonic() < until and Path(VIEWS).is_dir() and any(Path(VIEWS).iterdir()):
             time.sleep(_POLL_SECONDS)
@@ -233,7 +234,7 @@ class RunLifecycle:
 
 
 def own_container(run: str) -> str:
-    """The agent's own container, which holds the engine's socket and no key."""
+    """The agent's own container, which holds the engine's socket and no keys."""
     return f"toolkit-{run}-agent"
 
 
@@ -243,12 +244,12 @@ def buckets_container(run: str) -> str:
 
 
 def results_container(run: str) -> str:
-    """The container that serves results which are a folder of the host: it holds nothing but the folder."""
+    """The container that serves a results folder of the host: it holds nothing but the folder."""
     return f"toolkit-{run}-results"
 
 
 def with_process_limit(job: Job, end: LearnerEnd, ranks: RankEnds) -> LearnerEnd:
-    """With the limit of processes that the learner says it has met, by its exit status or its ranks'."""
+    """With the process limit that the learner reports as reached, by its exit status or its ranks'."""
     mine = {
         f"{step.number}.{process}"
         for step in job.steps
@@ -262,7 +263,7 @@ def with_process_limit(job: Job, end: LearnerEnd, ranks: RankEnds) -> LearnerEnd
 
 
 def step_result(job: Job, facts: Facts, step: dict[str, Any]) -> dict[str, Any]:
-    """A step as the record has it."""
+    """A step for the record."""
     ranks = rank_statuses(job, facts, step)
     return {
         "number": step["number"],
@@ -282,13 +283,13 @@ def step_result(job: Job, facts: Facts, step: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_full(folder: Path) -> bool:
-    """Whether the disk that the folder is on has no room left."""
+    """Whether the folder's disk is full."""
     disk = os.statvfs(folder)
     return disk.f_bavail * disk.f_frsize < _ROOM
 
 
 def last_lines(output: Path, count: int = _LAST_LINES) -> str:
-    """The last whole lines of the run's output, without their times. Raises `NotRegular`."""
+    """The last complete lines of the run's output, without their times. Raises `NotRegular`."""
     try:
         tail, cut = read_tail(output.parent, output.name, _TAIL_BYTES)
     except NotRegular:

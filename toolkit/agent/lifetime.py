@@ -1,4 +1,4 @@
-"""What a run's agent does on a host, from its start to its end."""
+"""An agent's main function, from its start to its exit."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from toolkit.agent.wait_for_start import wait_for_word
 def keep(run: str, volume: str, *, holds: bool) -> None:
     """Own the run on this host from before its first file to after its last.
 
-    `holds`: its volume has what no bucket has, from before, and stays where no start signal comes. The operator says
-    so; what lies in the volume does not tell, as a launch may have put files there before this container came up.
+    `holds`: its volume already has results that are in no bucket, and is kept if no start signal comes. The operator
+    says so; the volume's contents do not tell, because a launch may have put files there before this container came up.
 
-    The volume's folder is bound into this container before the volume is one: so there is never anything of a run
-    that no one takes away.
+    The volume's folder is bound into this container before the volume exists, so that nothing of a run is ever without
+    an owner that cleans up.
     """
     engine = DockerApi()
     engine.create_volume(volume, run)

@@ -1,4 +1,4 @@
-"""What a program says of its model in `RESULT_DIR/metrics.json`."""
+"""A program's metrics, from `RESULT_DIR/metrics.json`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ Metric = int | float | str
 
 
 def read_metrics(text: str | bytes | None) -> dict[str, Metric]:
-    """The numbers and short texts of a JSON object that a program wrote; nothing where it is none."""
+    """The numbers and short strings of a JSON object that a program wrote; empty if it is invalid."""
     try:
         found = json.loads(text or "", parse_constant=lambda _: None)
     except (ValueError, RecursionError):

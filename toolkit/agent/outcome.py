@@ -1,6 +1,6 @@
-"""Judging a run: from what supervisor, engines, hosts and bucket say to how it ended. Pure.
+"""Determines how a run ended, from the reports of supervisor, engines, hosts and bucket. Pure.
 
-mpirun's exit status alone is never believed: Open MPI 5.0 was seen to exit 0 after it had lost a host.
+mpirun's exit status is never trusted alone: Open MPI 5.0 has exited with 0 after losing a host.
 """
 
 from __future__ import annotations
@@ -20,21 +20,19 @@ _FIRST_SIGNAL = 129
 _LAST_SIGNAL = 128 + 64
 _OWN_KEYS = "Give them keys, or a folder, of their own"
 _NOT_STARTED = (126, 127)
-"""A shell's statuses for a program that it cannot run, or find."""
+"""A shell's exit statuses for a program that it cannot run or find."""
 _BUCKET = (Reason.BUCKET_WRITE, Reason.BUCKET_CREDENTIALS, Reason.BUCKET_FULL)
 
 
 def judge(job: Job, facts: Facts) -> End:
-    """How the run ended, the first that is true: stopped, host lost, deadline, memory, ranks, program, storing."""
+    """How the run ended, the first that applies: stopped, host lost, deadline, memory, ranks, program, storing."""
     end, untold = next(_ends(job, facts), None), _untold(job, facts)
     failed = next((report for report in facts.reports if report.failure), None)
     if failed is None and not untold:
         if end is None:
-            return End(Reason.COMPLETED, f"every command ended with 0, every byte is in {job.kept_in}")
+            return End(Reason.COMPLETED, f"all commands exited with 0; all results verified in {job.kept_in}")
         return (
-            end
-            if end.reason is not Reason.STOPPED
-            else _stopped(facts.stopped_by, f"what it wrote is in {job.kept_in}")
+            end if end.reason is not Reason.STOPPED else _stopped(facts.stopped_by, f"its results are in {job.kept_in}")
         )
     kept = tuple(
         name or "this machine"
@@ -45,26 +43,26 @@ def judge(job: Job, facts: Facts) -> End:
     if failed is None:
         assert end is not None  # a host that has not reported is lost
         if end.reason is Reason.STOPPED:
-            what = f"{', '.join(kept)} has not reported that everything it wrote is in {job.kept_in}"
+            what = f"{', '.join(kept)} has not reported that all its results are in {job.kept_in}"
             return _stopped(facts.stopped_by, what, "", _look_at(job), kept, Reason.HOST_LOST.code)
         return replace(end, kept=kept)
-    rescue = f"what it wrote is kept on {', '.join(kept)}; fix the store, then: toolkit rescue {job.run}"
-    rescue = rescue if kept else f"all else is in {job.kept_in}; its log: toolkit logs {job.run}"
-    what = f"not every byte is in {job.kept_in}: {failed.what}"
+    rescue = f"its results are still on {', '.join(kept)}; fix the store, then: toolkit rescue {job.run}"
+    rescue = rescue if kept else f"everything else is in {job.kept_in}; log: toolkit logs {job.run}"
+    what = f"not all results are in {job.kept_in}: {failed.what}"
     if end is None:
         return End(Reason(failed.failure), what, failed.evidence, rescue, kept)
     if end.reason is Reason.STOPPED:
         return _stopped(facts.stopped_by, what, failed.evidence, rescue, kept, Reason(failed.failure).code)
     if end.reason is Reason.PROGRAM_FAILED and Reason(failed.failure) in _BUCKET:
-        # A program fails where it cannot write: what is wrong with the store comes first, and must be fixed first.
+        # A program fails if it cannot write: the store's error comes first, because it must be fixed first.
         return End(Reason(failed.failure), f"{failed.what}; and {end.what}", failed.evidence, rescue, kept)
     return End(end.reason, f"{end.what}; and {failed.what}", end.evidence, rescue, kept)
 
 
 def first_word(job: Job, facts: Facts) -> str:
-    """What is known to be wrong before anything is stored, in a sentence; empty where nothing is.
+    """The error that is known before anything is stored, in a sentence; empty if there is none.
 
-    Ranks on other hosts are taken to be well: what they left is not known yet.
+    Ranks on other hosts are assumed to have succeeded: their reports are not known yet.
     """
     everywhere = [
         (at.host, f"{one.number}.{key}") for one in job.steps for key, at in job.processes(one.number).items()
@@ -87,7 +85,7 @@ def _stopped(
 
 
 def _ends(job: Job, facts: Facts) -> Iterator[End]:
-    """What is wrong with the run itself, the most telling first."""
+    """The errors of the run itself, the most significant first."""
     steps = facts.status.get("steps", [])
     whole = len(steps) == len(job.steps) and all(_step_ok(job, facts, step) for step in steps)
     if facts.stopped_by and not whole:
@@ -108,14 +106,14 @@ def _ends(job: Job, facts: Facts) -> Iterator[End]:
             yield _step_failed(job, facts, step)
     if whole:
         yield from _contradicted(job, facts)
-    else:  # the supervisor itself did not come to write down how the last step ended
+    else:  # the supervisor could not record how the last step ended
         first = next((one for one in _learner_ends(facts) if one.number == 1), None)
         how = status_words(first.exit_status) if first and first.exit_status is not None else "gone"
         where = _where(job, job.learners[0])
         if not steps and first and first.exit_status in _NOT_STARTED:
-            hint = "the image needs /usr/bin/python3, /bin/bash and sshd; those of toolkit build have them"
+            hint = "the image needs /usr/bin/python3, /bin/bash and sshd; images from toolkit build have them"
             yield End(Reason.IMAGE, f"{where} cannot run what a learner needs ({how})", facts.last_lines, hint)
-        yield End(Reason.HOST_LOST, f"{where} ended ({how}) before every command was run", facts.last_lines)
+        yield End(Reason.HOST_LOST, f"{where} ended ({how}) before all commands had run", facts.last_lines)
 
 
 def _tampered(job: Job, facts: Facts) -> Iterator[End]:
@@ -123,18 +121,19 @@ def _tampered(job: Job, facts: Facts) -> Iterator[End]:
         what = f"a report in {job.kept_in} was not written by an agent of this run: {', '.join(facts.forged)}"
         yield End(Reason.FORGED, what, facts.last_lines, f"who may write to {job.kept_in}? {_OWN_KEYS}")
     if found := [f"{one}{_on(job, report.host)}" for report in facts.reports for one in report.found]:
-        what = f"the program put other things in place of the run's own files: {'; '.join(found)}"
-        yield End(Reason.TAMPERED, what, facts.last_lines, "a program has no business in /run/logs")
+        what = f"the program replaced the run's own files: {'; '.join(found)}"
+        yield End(Reason.TAMPERED, what, facts.last_lines, "programs must not use /run/logs")
 
 
 def _contradicted(job: Job, facts: Facts) -> Iterator[End]:
-    """All is well by the status file, and the supervisor that writes it has failed: then another has written it."""
+    """The status file reports success although the supervisor that writes it has failed: someone else has written
+    it."""
     first = next((one for one in _learner_ends(facts) if one.number == 1), None)
     if first and first.exit_status:
         how = status_words(first.exit_status)
         where = _where(job, job.learners[0])
-        what = f"{where} ended with {how}, though its status file says that every command ended with 0"
-        yield End(Reason.TAMPERED, what, facts.last_lines, f"its whole log: toolkit logs {job.run}")
+        what = f"{where} ended with {how}, but its status file says that every command exited with 0"
+        yield End(Reason.TAMPERED, what, facts.last_lines, f"full log: toolkit logs {job.run}")
 
 
 def _on(job: Job, host: int) -> str:
@@ -153,17 +152,17 @@ def _lost(job: Job, facts: Facts) -> Iterator[End]:
         )
     if untold := _untold(job, facts):
         hosts = ", ".join(job.hosts[number] or "this machine" for number in sorted(untold))
-        what = f"{hosts} is lost: it has not reported that everything it wrote is in {job.kept_in}"
+        what = f"{hosts} is lost: it has not reported that all its results are in {job.kept_in}"
         yield End(Reason.HOST_LOST, what, facts.last_lines, _look_at(job))
 
 
 def _untold(job: Job, facts: Facts) -> set[int]:
-    """The numbers of the hosts that have not reported how they ended: nobody knows what they still hold."""
+    """The numbers of the hosts without a final report: nobody knows what they still hold."""
     return set(range(len(job.hosts))) - {report.host for report in facts.reports}
 
 
 def _look_at(job: Job) -> str:
-    return f"look at the host (toolkit doctor); what it holds comes with: toolkit rescue {job.run}"
+    return f"check the host (toolkit doctor); recover its results with: toolkit rescue {job.run}"
 
 
 def _out_of_memory(job: Job, facts: Facts, whole: bool) -> Iterator[End]:
@@ -179,12 +178,12 @@ def _out_of_memory(job: Job, facts: Facts, whole: bool) -> Iterator[End]:
         ]
         whose = f", rank {', '.join(ranks)}" if ranks and job.noun(1) == "rank" else ""
         where = ", ".join(_where(job, one) for one in learners)
-        hint = "give it more memory in the manifest, or let it need less"
-        yield End(Reason.OUT_OF_MEMORY, f"{where}{whose} met its memory limit", facts.last_lines, hint)
+        hint = "raise the memory limit in the manifest, or use less memory"
+        yield End(Reason.OUT_OF_MEMORY, f"{where}{whose} reached its memory limit", facts.last_lines, hint)
 
 
 def _out_of_processes(job: Job, facts: Facts, whole: bool) -> Iterator[End]:
-    """Before all that comes of it: a learner that cannot start a process can neither answer nor end in order."""
+    """Checked before its consequences: a learner that cannot start a process can neither answer nor exit cleanly."""
     said = facts.status.get("processes_met")  # by learner 1's supervisor
     first = (LearnerEnd(1, processes=said if isinstance(said, int) else 0),)
     met = {one.number: one.processes for one in (*first, *_learner_ends(facts)) if one.processes}
@@ -198,7 +197,7 @@ def _out_of_processes(job: Job, facts: Facts, whole: bool) -> Iterator[End]:
 
 
 def _step_ok(job: Job, facts: Facts, step: Mapping[str, Any]) -> bool:
-    """A program that was stopped may exit with 0; it did not run to its end for all that."""
+    """A program that was stopped may exit with 0, but it did not run to completion."""
     ended_by_itself = step.get("exit_status") == 0 and not step.get("why") and divergence_of(step) is None
     return ended_by_itself and all(status == 0 for status in rank_statuses(job, facts, step))
 
@@ -206,9 +205,9 @@ def _step_ok(job: Job, facts: Facts, step: Mapping[str, Any]) -> bool:
 def _step_failed(job: Job, facts: Facts, step: Mapping[str, Any]) -> End:
     name = f"command {step['number']} of {len(job.steps)}, `{step['command']}`"
     why = step.get("why")
-    hint = f"its whole log: toolkit logs {job.run}"
+    hint = f"full log: toolkit logs {job.run}"
     if divergence := divergence_of(step):
-        hint = f"{hint}; variables that are meant to differ are named by DDL_GUARD_EXCLUDE"
+        hint = f"{hint}; list variables that are meant to differ in DDL_GUARD_EXCLUDE"
         return End(Reason.RANKS_DIVERGED, f"{name}: {divergence.why}", facts.last_lines, hint)
     if why == "start deadline":
         late, processes = step.get("missing_ranks", []), job.processes(step["number"])
@@ -217,43 +216,45 @@ def _step_failed(job: Job, facts: Facts, step: Mapping[str, Any]) -> End:
         what = f"{name}: {where} did not start within {step.get('limit')} s"
         return End(Reason.START_DEADLINE, what, facts.last_lines, hint)
     if why == "time limit":
-        return End(Reason.TIME_LIMIT, f"{name} ran into its time limit, {step.get('limit')} s", facts.last_lines, hint)
+        return End(
+            Reason.TIME_LIMIT, f"{name} exceeded its time limit of {step.get('limit')} s", facts.last_lines, hint
+        )
     if why == "no progress":
         what = f"{name}: no rank has printed a line for {step.get('limit')} s"
         return End(Reason.NO_PROGRESS, what, facts.last_lines, hint)
     if where := _without_gpu(job, facts, step):
-        hint = "look at the host: toolkit doctor; without its GPUs a framework trains on the CPU and tells no error"
+        hint = "check the host: toolkit doctor; without GPUs, frameworks silently train on the CPU"
         return End(Reason.GPU, f"{name}: {where} sees fewer GPUs than its learner was given", facts.last_lines, hint)
     how = _how_it_ended(job, step, rank_statuses(job, facts, step))
     if why == "stopped":
-        how = f"{_where(job, job.learners[0])} was stopped, by no one who left a name; {how}"
+        how = f"{_where(job, job.learners[0])} was stopped by someone unknown; {how}"
     if full := [job.hosts[report.host] or "this machine" for report in facts.reports if report.full]:
         how += f"; the disk of the engine's volumes is full on {', '.join(full)}"
     return End(Reason.PROGRAM_FAILED, f"{name}: {how}", facts.last_lines, hint)
 
 
 def rank_statuses(job: Job, facts: Facts, step: Mapping[str, Any]) -> list[int | None]:
-    """The exit status of each process of a step (ranks, or one on each learner), None where it left none; empty for a
-    step that runs once."""
+    """The exit status of each process of a step (ranks, or one on each learner), None if it left none; empty for a step
+    that runs once."""
     known = {key: status for report in facts.reports for key, status in report.ranks.items()}
     return [known.get(f"{step['number']}.{process}") for process in sorted(job.processes(step["number"]))]
 
 
 def rank_times(job: Job, facts: Facts, step: Mapping[str, Any]) -> list[tuple[float, float] | None]:
-    """When each process of a step started and ended it (seconds since 1970); None where one did not."""
+    """When each process of a step started and ended it (seconds since 1970); None if one did not."""
     known = {key: span for report in facts.reports for key, span in report.times.items()}
     return [known.get(f"{step['number']}.{process}") for process in sorted(job.processes(step["number"]))]
 
 
 def _without_gpu(job: Job, facts: Facts, step: Mapping[str, Any]) -> str:
-    """The ranks (or learners) of a step that did not find their GPU; empty where all did."""
+    """The ranks (or learners) of a step that did not find their GPU; empty if all did."""
     number, found = step["number"], {key for report in facts.reports for key in report.without_gpu}
     without = [process for process in sorted(job.processes(number)) if f"{number}.{process}" in found]
     return ", ".join(_named(job, number, process) for process in without)
 
 
 def _how_it_ended(job: Job, step: Mapping[str, Any], statuses: Sequence[int | None]) -> str:
-    """`rank 1 exited with status 3`, in the words of who ended first to blame."""
+    """`rank 1 exited with status 3`, for the first process that failed."""
     number = step["number"]
     wrong = [(process, status) for process, status in enumerate(statuses) if status]
     if wrong:
@@ -264,7 +265,7 @@ def _how_it_ended(job: Job, step: Mapping[str, Any], statuses: Sequence[int | No
         names = ", ".join(str(process + first) for process in missing)
         return f"no exit status from {job.noun(number)} {names} (killed, or never started)"
     status = step.get("exit_status")
-    return "it was not run to its end" if status is None else f"exit status {status}"
+    return "it did not run to completion" if status is None else f"exit status {status}"
 
 
 def status_words(status: int) -> str:
@@ -278,7 +279,7 @@ def status_words(status: int) -> str:
 
 
 def _named(job: Job, number: int, process: int, what: str = "") -> str:
-    """`rank 3 on p100-02`, or `learner 2 on p100-02` where the step runs once on each; `what` it did in between."""
+    """`rank 3 on p100-02`, or `learner 2 on p100-02` if the step runs once on each; `what` is put in between."""
     learner = job.processes(number)[process]
     host = job.hosts[learner.host]
     name = f"learner {learner.number}" if job.noun(number) == "learner" else f"rank {process}"
@@ -286,7 +287,7 @@ def _named(job: Job, number: int, process: int, what: str = "") -> str:
 
 
 def _where(job: Job, learner: LearnerSpec) -> str:
-    """`learner-2 on p100-02`, or the learner alone on the operator's own machine."""
+    """`learner-2 on p100-02`, or only the learner on the operator's own machine."""
     host = job.hosts[learner.host]
     return f"{learner.hostname} on {host}" if host else learner.hostname
 

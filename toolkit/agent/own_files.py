@@ -1,7 +1,7 @@
-"""The run's own files in the folder of logs, looked at while commands run: the program can write there, too.
+"""Checks the run's own files in the folder of logs while commands run, because the program can write there too.
 
-A program that puts something else in their place gains nothing by it, but may keep the run from coming to its end: a
-rank's wrapper that writes its status into a FIFO waits for ever.
+A program that replaces them gains nothing, but may keep the run from ending: a rank's wrapper that writes its status
+into a FIFO blocks forever.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _LOG = re.compile(r"training-log\.txt")
 
 
 def look(logs: Path, found: Replacements) -> None:
-    """Note what lies below `logs` in place of the run's own files."""
+    """Note whatever has replaced the run's own files below `logs`."""
     for folder, names in (*_OWN, *((one, _LOG) for one in learners_in(logs, found))):
         with found.noting(), opened_folder(logs, folder) as above, os.scandir(above) as entries:
             for entry in itertools.islice((one.name for one in entries if names.fullmatch(one.name)), _MOST):
@@ -35,7 +35,7 @@ def look(logs: Path, found: Replacements) -> None:
 
 
 def learners_in(logs: Path, found: Replacements) -> list[str]:
-    """The folders of learners' logs; what is named so and is no folder is noted."""
+    """The folders of learners' logs; notes anything of that name that is not a folder."""
     learners: list[str] = []
     with found.noting(), opened_folder(logs) as above, os.scandir(above) as entries:
         for name in itertools.islice((one.name for one in entries if _LEARNER.fullmatch(one.name)), _MOST):

@@ -1,6 +1,6 @@
-"""Learners that have as many processes and threads as they may: nothing new starts in them, and they go on for ever.
+"""Detects learners at their limit of processes and threads: nothing new starts in them, and they may never end.
 
-What a learner itself sees of it is in its exit status and its ranks' (`learner.entry.sh.j2`, `learner.rank.sh.j2`).
+What a learner itself notices is in its exit status and its ranks' (`learner.entry.sh.j2`, `learner.rank.sh.j2`).
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from toolkit.agent.docker_api import DockerApi, EngineRefused
 from toolkit.agent.repeating import repeating
 
 CROWDED = 77
-"""A learner's exit status where it could not start a process (`learner.entry.sh.j2`)."""
+"""A learner's exit status if it could not start a process (`learner.entry.sh.j2`)."""
 MORE_PROCESSES = (
     "does the program start more and more of them? "
     "Where it needs so many: `limits: {processes: NUMBER}` in the cluster's file, for each rank"
 )
 _LOOK_SECONDS = 2.0
 _SURE = 3
-"""Looks, one after the other, that find it at its limit: a program that meets it for a moment may go on."""
+"""Consecutive samples at the limit: a program that reaches it only for a moment may continue."""
 
 
 class ProcessLimits:
@@ -31,11 +31,11 @@ class ProcessLimits:
         self.met: dict[int, int] = {}
 
     def watched(self) -> AbstractContextManager[None]:
-        """Look while the context lasts, in a thread of its own: an engine takes a second or two for its answer."""
+        """Sample while the context lasts, in a thread of its own: an engine takes a second or two to answer."""
         return repeating("process limits", self.look, _LOOK_SECONDS, wait=False)
 
     def look(self) -> None:
-        """Look once."""
+        """Sample once."""
         for number, container in self._containers.items():
             count, limit = 0, 0
             with suppress(EngineRefused):

@@ -1,4 +1,4 @@
-"""What each rank's wrapper (`learner.rank.sh.j2`) left on this host: its exit status, and when it started and ended."""
+"""What each rank's wrapper (`learner.rank.sh.j2`) wrote on this host: exit status, start and end."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from pathlib import Path
 from toolkit.agent.untrusted import Replacements, opened, opened_folder
 
 NO_GPU = 69
-"""EX_UNAVAILABLE of sysexits.h: a rank's status where its command was not started for lack of a GPU."""
+"""EX_UNAVAILABLE of sysexits.h: a rank's status if its command was not started for lack of a GPU."""
 _NAME = re.compile(r"\d{1,6}\.\d{1,6}")
 _BYTES = 100
 _MOST = 1 << 20
-"""Files: more ranks than any run has, each with some commands."""
+"""Maximum number of files: more ranks than any run has, each with some commands."""
 
 
 @dataclass(frozen=True)
 class RankEnds:
-    """By `step.rank`: `statuses`, and `times` of start and end (seconds since 1970) where the command was started.
+    """By `step.rank`: `statuses`, and `times` of start and end (seconds since 1970) if the command was started.
 
     `without_gpu` are those whose command was not started, because they see fewer GPUs than they were given; `crowded`
-    those that failed after their learner had met its limit of processes, with that limit.
+    those that failed after their learner had reached its limit of processes, with that limit.
     """
 
     statuses: dict[str, int] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class RankEnds:
 
 
 def read_ranks(folder: Path, found: Replacements) -> RankEnds:
-    """The ranks that ended on this host. What lies there that is no such file goes to `found`."""
+    """The ranks that ended on this host. Anything else in their place is added to `found`."""
     statuses, times, without = dict[str, int](), dict[str, tuple[float, float]](), list[str]()
     crowded = dict[str, int]()
     for name in sorted(_names(folder, found)):

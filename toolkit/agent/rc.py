@@ -1,4 +1,4 @@
-"""rclone's own process, which mounts: asked over its socket, in the container that has the keys."""
+"""Requests to rclone's mount process over its socket, in the container that has the keys."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DAEMON_SECONDS = 60.0
 
 
 def ask(call: str, parameters: Mapping[str, Any], seconds: float = _DAEMON_SECONDS) -> dict[str, Any]:
-    """What the daemon answers; an empty object where it does not. Where it refuses, `error` has its words."""
+    """The daemon's response; empty if it does not answer. If it refuses, `error` has its message."""
     connection = UnixConnection(SOCKET, seconds)
     try:
         connection.request("POST", f"/{call}", json.dumps(parameters), {"Content-Type": "application/json"})
@@ -29,7 +29,7 @@ def ask(call: str, parameters: Mapping[str, Any], seconds: float = _DAEMON_SECON
 
 
 def mount(requests: Sequence[Mapping[str, Any]]) -> None:
-    """Mount buckets, each as `mount/mount` of rclone's manual has it. Raises `OSError` with rclone's words."""
+    """Mount buckets, each given as for `mount/mount` in rclone's manual. Raises `OSError` with rclone's message."""
     for request in requests:
         Path(request["mountPoint"]).mkdir(parents=True, exist_ok=True)
     for request in requests:
@@ -42,7 +42,7 @@ def mount(requests: Sequence[Mapping[str, Any]]) -> None:
 
 
 def unmount(*how: str) -> None:
-    """Unmount all that rclone has mounted in the run's volume."""
+    """Unmount everything that rclone has mounted in the run's volume."""
     for line in Path("/proc/self/mounts").read_text().splitlines():
         _, folder, kind = line.split()[:3]
         if kind == "fuse.rclone" and folder.startswith(f"{HOST}/"):

@@ -1,4 +1,4 @@
-"""Running rclone, in the container that has the keys: each command has a deadline."""
+"""Runs rclone, in the container that has the keys: each command has a deadline."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ import subprocess
 from toolkit.agent.paths import CONFIG
 
 LIST_SECONDS = 900.0
-"""For a list of all objects of a run, 1,000 of them a request."""
+"""For a list of all objects of a run, 1,000 per request."""
 _SHORT_SECONDS = 120.0
 _SLOWEST = 1 << 20
-"""Bytes a second of what is read or written, below which a store is taken not to answer."""
+"""Bytes per second read or written; a slower store counts as not answering."""
 
 
 def seconds_for(size: int, besides: float = _SHORT_SECONDS) -> float:
-    """For `size` bytes, and what is to be done besides."""
+    """Deadline for `size` bytes plus overhead."""
     return besides + size / _SLOWEST
 
 
 def rclone(
     *words: str, seconds: float, data: bytes = b"", file: int | None = None, config: str = CONFIG
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run rclone; it reads `data`, or the descriptor `file`. One that takes longer than `seconds` is killed, and has
-    failed."""
+    """Run rclone; its input is `data`, or the descriptor `file`. A command that takes longer than `seconds` is killed,
+    and has failed."""
     argv = ("rclone", "--config", config, *words)
     try:
         if file is None:
             return subprocess.run(argv, input=data, capture_output=True, check=False, timeout=seconds)
         return subprocess.run(argv, stdin=file, capture_output=True, check=False, timeout=seconds)
     except subprocess.TimeoutExpired:
-        return subprocess.CompletedProcess(argv, 1, b"", f"rclone {words[0]}: no end within {seconds:.0f} s".encode())
+        return subprocess.CompletedProcess(argv, 1, b"", f"rclone {words[0]}: timed out after {seconds:.0f} s".encode())

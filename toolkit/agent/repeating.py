@@ -1,4 +1,4 @@
-"""Something that is done again and again, in a thread of its own, while a context lasts."""
+"""Repeats something in a thread of its own while a context lasts."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from contextlib import contextmanager
 
 @contextmanager
 def repeating(name: str, act: Callable[[], object], every: float, *, wait: bool = True) -> Iterator[None]:
-    """Do `act`, which raises nothing, at once and then every `every` seconds.
+    """Call `act`, which must not raise, at once and then every `every` seconds.
 
     Args:
         name: the thread's.
-        wait: for an `act` that is under way when the context ends; false for one that may take long.
+        wait: for a call in progress when the context ends; false for one that may take long.
     """
     over = threading.Event()
 

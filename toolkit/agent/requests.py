@@ -1,7 +1,7 @@
-"""What an operator asks of a run's agent, by commands that run beside it and leave it files.
+"""Requests of an operator to a run's agent, by commands executed beside it that leave it files.
 
-Python compiles all that it imports anew in these containers, and a launch waits for these commands: so this module
-imports little, and what needs more imports it itself.
+Python compiles every imported module anew in these containers, and a launch waits for these commands: so this module
+imports little; further imports are local.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from toolkit.agent.paths import AGENT, CONTROL, HOST, JOB, OPERATOR_HEARTBEAT, S
 
 
 def make_own_folders() -> None:
-    """Make the agent's own folders in the volume. Who is first does: a learner's container needs one of them."""
+    """Create the agent's own folders in the volume. Whoever is first does: a learner's container needs one of them."""
     Path(AGENT).mkdir(mode=0o755, exist_ok=True)
     Path(CONTROL).mkdir(mode=0o700, exist_ok=True)
 
@@ -27,13 +27,13 @@ def unpack() -> NoReturn:
 
 
 def heartbeat_of_operator() -> str:
-    """Say that the operator lives; who wants the run to stop, if anyone does."""
+    """The operator is alive; returns who wants the run to stop, if anyone does."""
     Path(OPERATOR_HEARTBEAT).touch()
     return stopped_by(Path(STOP))
 
 
 def go(text: str) -> None:
-    """Take the job; from now on the operator is not needed."""
+    """Accept the job; from now on the operator is not needed."""
     from toolkit.agent.job_spec import read_job
 
     job = read_job(text)
@@ -43,11 +43,11 @@ def go(text: str) -> None:
 
 
 def ask_to_stop(who: str, file: Path) -> str:
-    """Write down who wants the run to stop, unless someone has before; the first one's name."""
+    """Record who wants the run to stop, unless someone already has; returns the first one's name."""
     new = file.with_name(f".stop.{os.getpid()}")
     new.write_text(json.dumps({"by": who}))
     try:
-        os.link(new, file)  # fails where it is there: the first one is who stopped the run
+        os.link(new, file)  # fails if it exists: the first one is who stopped the run
     except FileExistsError:
         pass
     finally:
@@ -56,12 +56,12 @@ def ask_to_stop(who: str, file: Path) -> str:
 
 
 def stopped_by(file: Path) -> str:
-    """Who asked for a stop; empty where no one did."""
+    """Who asked for a stop; empty if no one did."""
     return str(read_json(file).get("by", ""))
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """An object in a file of the agent's own; an empty one where there is none."""
+    """An object in a file of the agent's own; empty if there is none."""
     try:
         found = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError):

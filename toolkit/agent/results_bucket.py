@@ -1,7 +1,7 @@
-"""The results bucket, in the container that has its keys: what waits to be uploaded, what is there, small objects.
+"""The results bucket, in the container that has its keys: pending uploads, listings, small objects.
 
-rclone does all of it: the daemon that mounts (over its socket), and fresh processes for what must not believe a cache.
-The agent, which has no key, asks for it by `toolkit.agent.service`.
+rclone does all of it: the mount daemon (over its socket), and separate processes for what must bypass its cache. The
+agent, which has no keys, uses it through `toolkit.agent.service`.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from toolkit.agent.uploads import last_failure
 _UNMOUNT_SECONDS = 10.0
 _TRIES = 3
 _MAX_HOLE = 64 << 30
-"""Bytes: of a file in the results. Checkpoints with holes are small beside it."""
+"""Maximum hole of a result file in bytes. Holes in checkpoints are small compared to it."""
 _SOME_RETRIES = ("--retries", "1", "--low-level-retries", "4")
 _SHORT = ("--retries", "1", "--low-level-retries", "1", "--contimeout", "5s", "--timeout", "10s")
 
 
 class Bucket:
-    """The results bucket of `run`, or the prefix of it that is meant.
+    """The results bucket of `run`, or a prefix of it.
 
-    `filesystem` is its name in rclone's configuration. `folder`, below the volume, has a mount for each of its
-    directories that learners write to: the run's own, and the one for checkpoints.
+    `filesystem` is its name in rclone's configuration. `folder`, below the volume, has a mount for each directory that
+    learners write to: the run's own, and the one for checkpoints.
     """
 
     def __init__(self, run: str, filesystem: str, folder: str) -> None:
@@ -46,30 +46,30 @@ class Bucket:
         """SHA-256 by key, of what is known to be stored as it was written here."""
 
     def differences(self, folder: str, *, shared: bool = True) -> str:
-        """Compare what programs wrote here in `folder` with the bucket, by a fresh reader (`toolkit.agent.compare`).
+        """Compare what programs wrote here in `folder` with the bucket, through an independent reader
+        (`toolkit.agent.compare`).
 
-        Returns what is missing or differs; empty where all is the same. `shared`: others write to it, too. Raises
-        `NotStored` where the store does not tell.
+        Returns what is missing or differs; empty if nothing does. `shared`: others write to it, too. Raises `NotStored`
+        if the store cannot be read.
         """
         try:
             compared = compare(self._filesystem, folder, shared=shared)
         except NotRead as error:
             reason = meaning(str(error)) or Reason.BUCKET_READ
-            raise NotStored(reason, f"what is stored in {folder} could not be read again", str(error)) from None
+            raise NotStored(reason, f"the results in {folder} could not be read back", str(error)) from None
         self._sums |= compared.sums
         return compared.summary
 
     def put_checksums(self, name: str) -> str:
-        """Store the SHA-256 of all that was written here, compared and found the same, as object `name`: results,
-        checkpoints, logs, and what was recovered. Returns the list's own SHA-256; raises `NotStored`.
-        """
+        """Store the SHA-256 of everything written here that matches the bucket, as object `name`: results, checkpoints,
+        logs, and recovered files. Returns the list's own SHA-256; raises `NotStored`."""
         data = write_list(read_recovered() | self._sums)
         if not self._write(name, data, short=False):
             raise NotStored(Reason.BUCKET_WRITE, f"{name} could not be stored")
         return sha256_of(data)
 
     def put(self, name: str, data: bytes, *, short: bool = True) -> bool:
-        """Write a small object; whether it is there. One in the run's folder is listed with its checksum."""
+        """Write a small object; returns whether it is stored. One in the run's folder is listed with its checksum."""
         there = self._write(name, data, short=short)
         if there and name.startswith(f"{self._run}/"):
             self._sums[name] = sha256_of(data)
@@ -80,13 +80,13 @@ class Bucket:
         return rclone(*words, data=data, seconds=seconds_for(len(data))).returncode == 0
 
     def get(self, name: str, most: int = 1 << 20) -> bytes | None:
-        """A small object, or None where it is not there or nobody answers."""
+        """A small object, or None if it does not exist or nobody answers."""
         words = ("cat", *_SHORT, "--count", str(most), f"{self._filesystem}/{name}")
         done = rclone(*words, seconds=seconds_for(most))
         return done.stdout if done.returncode == 0 and done.stdout else None
 
     def submit_code(self) -> None:
-        """Store the run's code, before anything of it runs. Raises `NotStored`."""
+        """Store the run's code, before any of it runs. Raises `NotStored`."""
         name = f"{self._run}/_submitted_code"
         done = rclone("copy", f"{HOST}/code", f"{self._filesystem}/{name}", seconds=LIST_SECONDS)
         if done.returncode != 0:
@@ -94,13 +94,13 @@ class Bucket:
             raise NotStored(meaning(said) or Reason.BUCKET_WRITE, f"{name} could not be stored", said)
 
     def discard_code(self) -> None:
-        """Remove the code of a run that does not begin."""
+        """Remove the code of a run that does not start."""
         rclone("purge", *_SHORT, f"{self._filesystem}/{self._run}/_submitted_code", seconds=seconds_for(0))
 
     def put_logs(self) -> tuple[str, ...]:
-        """Store each learner's log that lies on this host, and the whole output.
+        """Store the log of each learner on this host, and the complete output.
 
-        Returns what lay there in place of such a file; that is not stored. Raises `NotStored`.
+        Returns what replaced such a file; that is not stored. Raises `NotStored`.
         """
         found = Replacements()
         for log in (f"{learner}/training-log.txt" for learner in learners_in(Path(LOGS), found)):
@@ -111,7 +111,7 @@ class Bucket:
         return found.what
 
     def _put_file(self, name: str, key: str) -> None:
-        """Store a file of the logs, which its program could have replaced: it is handed over as it was opened."""
+        """Store a log file, which its program could replace: it is passed on by its open descriptor."""
         with opened(Path(LOGS), name) as file:
             size = os.fstat(file).st_size
             argv = ("rcat", *_SOME_RETRIES, "--size", str(size), f"{self._filesystem}/{key}")
@@ -123,7 +123,7 @@ class Bucket:
                     self._sums[key] = digest_of_open(file, most=size).sha256
                     return
                 if self._is_object(above):  # a store that keeps objects as files cannot have both
-                    raise NotRegular(f"{above} in the bucket is a file of the program, where the run's own files go")
+                    raise NotRegular(f"{above} in the bucket is a file of the program, in place of the run's own")
         said = done.stderr.decode("utf-8", "replace")
         raise NotStored(meaning(said) or Reason.BUCKET_WRITE, f"{key} could not be stored", said)
 
@@ -136,10 +136,10 @@ class Bucket:
 
     @staticmethod
     def abort() -> None:
-        """Give up mounts that do not answer: whoever waits for them gets an error, and can be ended.
+        """Abandon mounts that do not answer: processes waiting for them get an error, and can be ended.
 
-        What programs had written stays in the mount's cache, and the daemon goes on storing it. The folder does not
-        become an ordinary one: nobody shall write into it unseen.
+        What programs had written stays in the mount's cache, and the daemon continues to upload it. The mount point
+        does not become an ordinary folder: nobody must write into it unnoticed.
         """
         rc.unmount("--force")
 
@@ -152,14 +152,14 @@ class Bucket:
 
     @staticmethod
     def unmount() -> None:
-        """Take down every mount, also one whose daemon does not answer or is gone; no error if there is none."""
+        """Unmount everything, even if its daemon hangs or is gone; no error if there is nothing."""
         rc.ask("mount/unmountall", {}, seconds=_UNMOUNT_SECONDS)
         rc.unmount("--force", "--lazy")
 
     def waiting(self) -> Waiting:
-        """What is still to be uploaded; raises `NotStored` where the mount's own process does not answer.
+        """What is still to be uploaded; raises `NotStored` if the mount process does not answer.
 
-        `vfs/stats` would tell it, too, but waits itself while the mount reads a folder from a store that is away.
+        `vfs/stats` would report it, too, but blocks while the mount reads a folder from an unreachable store.
         """
         queue: list[dict[str, Any]] = []
         for number, name in enumerate(self._mounted):
@@ -176,7 +176,7 @@ class Bucket:
         return Waiting(len(queue) - uploading, uploading, errored, files, sent, sparse)
 
     def _sparse(self, name: str) -> str:
-        """The file and its hole, where it has one that no upload would come to the end of; else empty."""
+        """The file and its hole, if no upload of it would ever finish; else empty."""
         try:
             missing = hole(Path(self._cache, name).lstat())
         except OSError:
@@ -188,18 +188,18 @@ class Bucket:
         return f"{HOST}/cache/vfs/{self._filesystem.replace(':', '/')}"
 
     def whole(self) -> bool:
-        """Whether no file of the mounts' caches is in error; asked when nothing waits."""
+        """Whether no file in the mounts' caches has an error; asked when nothing is waiting."""
         each = [rc.ask("vfs/stats", {"fs": f"{self._filesystem}/{name}"}) for name in self._mounted]
         return all(not one.get("diskCache", {}).get("erroredFiles", 1) for one in each)
 
     def refusal(self) -> tuple[Reason, str]:
-        """Why the store takes nothing now, as it says itself."""
+        """Why the store accepts nothing now, from its own message."""
         said = "\n".join(filter(None, (self.probe(), last_failure())))
         return meaning(said) or Reason.BUCKET_WRITE, said
 
     def probe(self) -> str:
-        """Write an object; what the store says against it, empty where it takes it. One that is nearly full takes a
-        very small one."""
+        """Write an object; returns the store's message if it refuses, else empty. A nearly full store accepts a very
+        small one."""
         size = str(len(_PROBE))
         words = ("rcat", *_SHORT, "--size", size, f"{self._filesystem}/{_PROBE_NAME}")
         done = rclone(*words, data=_PROBE, seconds=seconds_for(len(_PROBE)))

@@ -1,7 +1,7 @@
-"""The list of checksums of a run: each host's agent writes its own, learner 1's makes one of them.
+"""A run's list of checksums: each host's agent writes its own, learner 1's merges them.
 
-A list lies in the bucket, where whoever can write to it may change it. So its own SHA-256 goes another way: with the
-host's report, and of the whole list with the run's record.
+A list is in the bucket, where anyone with write access can change it. Its own SHA-256 therefore takes another path: in
+the host's report, and for the merged list in the run's record.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class Objects(Protocol):
     """Small objects of the results bucket; see `toolkit.agent.results_bucket.Bucket`."""
 
     def put(self, name: str, data: bytes, *, short: bool = True) -> bool:
-        """Write one; whether it is there."""
+        """Write one; returns whether it is stored."""
 
     def get(self, name: str, most: int = 1 << 20) -> bytes | None:
-        """Read one; None where it is not there."""
+        """Read one; None if it does not exist."""
 
 
 def list_of(run: str) -> str:
@@ -36,12 +36,13 @@ def list_of(run: str) -> str:
 
 
 def own_list(job: Job) -> str:
-    """The object with the checksums of what this host's programs wrote: on one host it is the run's."""
+    """The object with the checksums of what this host's programs wrote: with one host, it is the run's."""
     return list_of(job.run) if len(job.hosts) == 1 else f"{list_of(job.run)}.{job.host}"
 
 
 def gathered(bucket: Objects, job: Job, reports: Sequence[HostReport]) -> tuple[tuple[HostReport, ...], str]:
-    """Make one list of the hosts', store it; its SHA-256, empty where there is none or it could not be stored.
+    """Merge the hosts' lists into one and store it; returns its SHA-256, empty if there is none or it could not be
+    stored.
 
     A host whose list is not the one that it reported has failed: someone else has written it.
     """
@@ -56,7 +57,7 @@ def gathered(bucket: Objects, job: Job, reports: Sequence[HostReport]) -> tuple[
 
 
 def _added(lists: list[dict[str, str]], bucket: Objects, name: str, report: HostReport, until: float) -> HostReport:
-    """The report, once the host's list is among `lists`; a failure where that is not its own at the time `until`."""
+    """The report, once the host's list is in `lists`; a failure if it does not match by the time `until`."""
     if not report.checksums:
         return report
     try:
@@ -71,7 +72,7 @@ def _added(lists: list[dict[str, str]], bucket: Objects, name: str, report: Host
 
 
 def believed(data: bytes, checksum: str) -> dict[str, str]:
-    """SHA-256 by key, of a list whose own SHA-256 is known. Raises `ValueError` where it is another."""
+    """SHA-256 by key, of a list whose own SHA-256 is known. Raises `ValueError` if it does not match."""
     if sha256_of(data) != checksum:
         raise ValueError(f"it is not what the run's agent wrote (SHA-256 {checksum})")
     return read_list(data)

@@ -1,4 +1,4 @@
-"""The run as its agent sees it now: one file, replaced in one move, which followers look at."""
+"""The current state of the run, as its agent sees it: one file, replaced atomically, which followers read."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from toolkit.agent.upload_progress import Waiting
 
 
 class RunState:
-    """The run's record in the making. `record` is what the operator began; each method saves what it changes."""
+    """The run's record in progress. `record` is what the operator began; each method saves its change."""
 
     def __init__(self, record: dict[str, Any], file: Path = Path(STATE)) -> None:
         self._record, self._file = record, file
 
     @property
     def record(self) -> dict[str, Any]:
-        """The record as it is now."""
+        """The current record."""
         return self._record
 
     def enter(self, state: str, note: str) -> None:
@@ -37,7 +37,7 @@ class RunState:
             self._save(waiting=now)
 
     def results(self, **facts: Any) -> None:
-        """What the run has left: its steps, what is stored, metrics."""
+        """The run's results: its steps, what is stored, metrics."""
         self._save(**facts)
 
     def end(self, end: End) -> None:
@@ -57,12 +57,12 @@ class RunState:
 
     def _save(self, **facts: Any) -> None:
         self._record = self._record | facts
-        with suppress(OSError):  # a disk that is full keeps it from those who watch now; the end goes to the bucket
+        with suppress(OSError):  # on a full disk, current followers do not see it; the end is also stored in the bucket
             write_whole(self._file, json.dumps(self._record, indent=1).encode())
 
 
 def write_whole(file: Path, content: bytes) -> None:
-    """Replace a file in one move, its content on disk first: a reader never sees half of it."""
+    """Replace a file atomically, after an fsync: a reader never sees a partial file."""
     new = file.with_name(f".{file.name}.new")
     with new.open("wb") as stream:
         stream.write(content)

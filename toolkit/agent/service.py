@@ -1,9 +1,9 @@
 """The narrow interface between a run's two side containers: the one with the keys answers, the agent asks.
 
-They meet at a socket in the run's volume, in a directory that no learner mounts. What may be asked for is listed in
-`_CALLS`: nothing in it reads a key, runs a command, or names a file of the container.
+They communicate over a socket in the run's volume, in a directory that no learner mounts. The permitted requests are
+listed in `_CALLS`: none of them reads a key, runs a command, or names a file of the container.
 
-A request is a line of JSON, `{"call": name, "with": [arguments], "bytes": n}`, and n bytes; so is an answer,
+A request is a line of JSON, `{"call": name, "with": [arguments], "bytes": n}`, and n bytes; so is a response,
 `{"value": ..., "bytes": n}` or `{"fault": {...}}`.
 """
 
@@ -27,10 +27,10 @@ from toolkit.agent.upload_progress import Waiting
 _MAX_LINE = 1 << 24
 _MAX_BYTES = 1 << 28
 _SECONDS = 600.0
-"""For an answer: longer than whoever gives it waits for rclone's own process, or for a small object."""
+"""For a response: longer than the other side waits for rclone's own process, or for a small object."""
 _LONG_SECONDS = 24 * 3600.0
 _LONG = ("differences", "put_logs", "put_checksums")
-"""These take their time with terabytes; each of their steps has a deadline of its own (`toolkit.agent.rclone`)."""
+"""These take long with terabytes; each of their steps has its own deadline (`toolkit.agent.rclone`)."""
 
 
 class Stream(Protocol):
@@ -50,11 +50,11 @@ class Stream(Protocol):
 
 
 class Refused(Exception):
-    """What was asked for is not among what may be."""
+    """The request is not permitted."""
 
 
 class Service:
-    """Answers for one run's bucket. Names of objects and directories are those of that run, and no others."""
+    """Answers requests about one run's bucket. Names of objects and directories must be that run's."""
 
     def __init__(self, run: str, bucket: Bucket) -> None:
         self._run, self._bucket = run, bucket
@@ -73,7 +73,7 @@ class Service:
         }
 
     def answer(self, request: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
-        """The answer to a request, and the bytes that go with it."""
+        """The response to a request, and the bytes that go with it."""
         call, words = str(request.get("call")), request.get("with", [])
         try:
             if call == "put":
@@ -84,7 +84,7 @@ class Service:
                 found = self._bucket.get(self._object(name), min(int(most), _MAX_BYTES))
                 return {"value": found is not None}, found or b""
             if call not in self._calls:
-                raise Refused(f"{call!r} is no request")
+                raise Refused(f"{call!r} is not a request")
             return {"value": self._calls[call](*words)}, b""
         except NotStored as error:
             said = {"reason": error.reason.value, "what": error.what, "evidence": error.evidence, "final": error.final}
@@ -97,17 +97,17 @@ class Service:
         parts = str(name).split("/")
         own = parts[:1] == [self._run] or parts[:2] == [CONTROL_FOLDER, self._run]
         if not own or any(part in ("", ".", "..") for part in parts):
-            raise Refused(f"{name!r} is no object of {self._run}")
+            raise Refused(f"{name!r} is not an object of {self._run}")
         return "/".join(parts)
 
     def _directory(self, name: str) -> str:
         if name not in (self._run, CHECKPOINTS):
-            raise Refused(f"{name!r} is no directory that {self._run} writes to")
+            raise Refused(f"{name!r} is not a directory that {self._run} writes to")
         return str(name)
 
 
 def serve(service: Service, place: str = BUCKETS) -> socketserver.BaseServer:
-    """A server that listens at `place`, which only root can reach; `serve_forever` runs it."""
+    """A server that listens at `place`, which only root can access; `serve_forever` runs it."""
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
@@ -126,7 +126,7 @@ def serve(service: Service, place: str = BUCKETS) -> socketserver.BaseServer:
 
 
 class BucketClient:
-    """The bucket as the agent has it: each method asks the container with the keys, as `Bucket` says what it does."""
+    """The bucket as the agent sees it: each method asks the container with the keys; `Bucket` documents them."""
 
     def __init__(self, place: str = BUCKETS) -> None:
         self._place = place
@@ -159,14 +159,14 @@ class BucketClient:
         return str(self._ask("put_checksums", name))
 
     def put(self, name: str, data: bytes, *, short: bool = True) -> bool:
-        """See `Bucket`; false also where nobody answers."""
+        """See `Bucket`; also false if nobody answers."""
         try:
             return self._ask("put", name, short, data=data) is True
         except NotStored:
             return False
 
     def get(self, name: str, most: int = 1 << 20) -> bytes | None:
-        """See `Bucket`; none also where nobody answers."""
+        """See `Bucket`; also None if nobody answers."""
         try:
             value, data = self._exchange({"call": "get", "with": [name, most]}, b"")
         except NotStored:
@@ -191,14 +191,14 @@ class BucketClient:
         self._ask("abort")
 
     def unmount(self) -> None:
-        """See `Bucket`. Raises `NotStored` where nobody answers."""
+        """See `Bucket`. Raises `NotStored` if nobody answers."""
         self._ask("unmount")
 
     def _ask(self, call: str, *words: Any, data: bytes = b"") -> Any:
         return self._exchange({"call": call, "with": list(words)}, data)[0]
 
     def _exchange(self, request: dict[str, Any], data: bytes) -> tuple[Any, bytes]:
-        """Raises `NotStored`: with what the other side says, or because it does not answer."""
+        """Raises `NotStored`: with the other side's message, or because it does not answer."""
         try:
             with socket.socket(socket.AF_UNIX) as connection:
                 connection.settimeout(_LONG_SECONDS if request["call"] in _LONG else _SECONDS)
@@ -216,7 +216,7 @@ class BucketClient:
 
 
 def read_message(stream: Stream) -> tuple[dict[str, Any], bytes]:
-    """A message and its bytes. Raises `ValueError` where it is none, or too large."""
+    """A message and its bytes. Raises `ValueError` if it is invalid, or too large."""
     line = stream.readline(_MAX_LINE)
     message = json.loads(line)
     if not isinstance(message, dict):

@@ -1,6 +1,6 @@
-"""Control objects of a run, authenticated with a key of the run: whoever can write to the bucket cannot make one.
+"""Control objects of a run, authenticated with a key of the run: write access to the bucket is not enough to forge one.
 
-The operator makes the key, hands it to the agents with the start signal, and keeps it beside the run's record. No
+The operator creates the key, sends it to the agents with the start signal, and keeps it beside the run's record. No
 learner and no bucket has it.
 """
 
@@ -25,7 +25,7 @@ def signed(body: dict[str, Any], key: str, name: str) -> bytes:
 
 
 def verified(data: bytes, key: str, name: str) -> dict[str, Any]:
-    """The body of such an object. Raises `Forged` where it was written without the key, or for another name."""
+    """The body of such an object. Raises `Forged` if it was written without the key, or for another name."""
     try:
         found = json.loads(data)
         mac = found.pop(_FIELD)

@@ -1,6 +1,6 @@
-"""What learner 1's supervisor says of each command: `status.json`, in a folder that the program can write to.
+"""Learner 1's supervisor's report of each command: `status.json`, in a folder that the program can write to.
 
-Only what has the right form is taken from it. What a command is stands in the agent's own job.
+Only well-formed parts are used. What a command is comes from the agent's own job.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _MOST, _LONGEST, _LARGEST = 4096, 1 << 15, 1 << 53
 
 
 def read_status(folder: Path, job: Job) -> dict[str, Any]:
-    """The status in `folder`; empty where there is none yet. Raises `NotRegular` where something else lies there."""
+    """The status in `folder`; empty if there is none yet. Raises `NotRegular` if something has replaced it."""
     return checked(read_object(folder, "status.json", MAX_BYTES), job)
 
 
 def checked(found: Mapping[str, Any], job: Job) -> dict[str, Any]:
-    """The parts of a status that have the right form; commands only as far as they are those of `job`, in order."""
+    """The well-formed parts of a status; commands only as far as they are those of `job`, in order."""
     if not found:
         return {}
     steps: list[dict[str, Any]] = []

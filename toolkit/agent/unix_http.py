@@ -7,7 +7,7 @@ import socket
 
 
 class UnixConnection(http.client.HTTPConnection):
-    """A connection to who listens at `place`; `timeout` is in seconds, for each wait."""
+    """A connection to the server at `place`; `timeout` is in seconds, for each wait."""
 
     def __init__(self, place: str, timeout: float) -> None:
         super().__init__("localhost", timeout=timeout)

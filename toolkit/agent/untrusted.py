@@ -1,7 +1,7 @@
-"""Reading files that a training program could have put there: standard library alone.
+"""Reads files that a training program could have replaced; standard library only.
 
 The program shares folders with the tool, so a name in them may be anything by now: a link to the tool's own keys, a
-pipe on which a reader waits for ever, a device, a file without end.
+pipe that blocks its reader forever, a device, an endless file.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 MAX_HOLE = 1 << 30
-"""Bytes of a log file that were never written. The supervisor writes logs from the start to the end, without holes."""
+"""Maximum number of unwritten bytes in a log file. The supervisor writes logs sequentially, without holes."""
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _KINDS = (
     (stat.S_ISLNK, "a symbolic link"),
@@ -29,11 +29,11 @@ _KINDS = (
 
 
 class NotRegular(OSError):
-    """A name that is no regular file of its own, or a file that is larger than it may be."""
+    """Not a regular file, or larger than permitted."""
 
 
 class Replacements:
-    """What was found in place of the run's own files, in a few words each."""
+    """What was found in place of the run's own files, described briefly."""
 
     MOST = 20
 
@@ -42,7 +42,7 @@ class Replacements:
 
     @property
     def what(self) -> tuple[str, ...]:
-        """Each once, at most `MOST` of them."""
+        """Without duplicates, at most `MOST`."""
         return tuple(itertools.islice(self._what, self.MOST))
 
     def add(self, what: str) -> None:
@@ -52,7 +52,8 @@ class Replacements:
 
     @contextmanager
     def noting(self) -> Iterator[None]:
-        """Leave the context where a file is not what it must be, and note that; or is not there, which is no fault."""
+        """Leave the context if a file is not what it must be, and note that; or if it does not exist, which is not an
+        error."""
         try:
             yield
         except NotRegular as error:
@@ -65,13 +66,13 @@ class Replacements:
 def opened(folder: Path, name: str) -> Iterator[int]:
     """A descriptor of the regular file `name` below `folder`, for reading.
 
-    No part of the way from `folder` on may be a link, and nothing is waited for.
+    No component of the path from `folder` on may be a link, and the call never blocks.
 
     Args:
         name: relative, without `.` or `..`.
     Raises:
-        FileNotFoundError: it is not there.
-        NotRegular: it is a link, FIFO, device or directory, or one is in the way; or it has a hole of `MAX_HOLE`.
+        FileNotFoundError: it does not exist.
+        NotRegular: it is a link, FIFO, device or directory, or one is in its path; or it has a hole of `MAX_HOLE`.
         OSError: it cannot be opened.
     """
     *way, last = name.split("/")
@@ -104,7 +105,7 @@ def opened_folder(folder: Path, name: str = "") -> Iterator[int]:
 
 
 def check_regular(name: str, about: os.stat_result) -> None:
-    """Raise `NotRegular` where `about` is not that of a regular file, or of one with a hole of `MAX_HOLE`."""
+    """Raise `NotRegular` if `about` is not a regular file's, or that of one with a hole of `MAX_HOLE`."""
     if not stat.S_ISREG(about.st_mode):
         raise NotRegular(f"{name} is {kind_of(about.st_mode)}")
     if (missing := hole(about)) > MAX_HOLE:
@@ -112,12 +113,12 @@ def check_regular(name: str, about: os.stat_result) -> None:
 
 
 def hole(about: os.stat_result) -> int:
-    """Bytes of a file that take no room on the disk."""
+    """The bytes of a file that take no space on disk."""
     return max(0, about.st_size - about.st_blocks * 512)
 
 
 def kind_of(mode: int) -> str:
-    """What a file is that is not a regular one."""
+    """The kind of a file that is not a regular one."""
     return next((kind for test, kind in _KINDS if test(mode)), "a regular file")
 
 
@@ -136,7 +137,7 @@ def read_tail(folder: Path, name: str, most: int) -> tuple[bytes, bool]:
 
 
 def read_object(folder: Path, name: str, most: int) -> dict[str, Any]:
-    """The JSON object in a file; empty where it is not there or holds none. Raises `NotRegular` as `opened` does."""
+    """The JSON object in a file; empty if it does not exist or holds none. Raises `NotRegular` as `opened` does."""
     try:
         found = json.loads(read_regular(folder, name, most))
     except NotRegular:
@@ -156,7 +157,7 @@ def _open(part: str, flags: int, above: int, name: str) -> int:
 
 
 def _why(part: str, name: str, above: int) -> str:
-    """What `part` is, where that is why it could not be opened."""
+    """What `part` is, if that is why it could not be opened."""
     try:
         mode = os.stat(part, dir_fd=above, follow_symlinks=False).st_mode
     except OSError:

@@ -1,4 +1,4 @@
-"""Whether storing goes on: what waits to be uploaded, what has moved since, and what a store's refusal means. Pure."""
+"""Whether uploads make progress: what is waiting, what has moved since, and what a store's refusal means. Pure."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from toolkit.agent.s3_refusals import DENIAL
 _PROBE_SECONDS = 5.0
 _NAMED = 20
 _FINAL_PROBES = 3
-"""So many probes that say the same, and what they say is believed: about 15 s."""
-# A store's refusal, in rclone's words or the store's; the first that matches is meant.
+"""Consecutive probes with the same result that make it final: about 15 s."""
+# A store's refusal, in rclone's message or the store's; the first match applies.
 _REFUSALS = (
     (Reason.BUCKET_FULL, re.compile(r"no space left|quota|insufficient ?storage|StorageFull|\b507\b", re.IGNORECASE)),
     (Reason.BUCKET_CREDENTIALS, DENIAL),
@@ -23,18 +23,18 @@ _REFUSALS = (
 
 @dataclass(frozen=True)
 class Waiting:
-    """What a mount has still to upload: files waiting, under way, and failed so far."""
+    """What a mount has still to upload: files waiting, in progress, and failed so far."""
 
     queued: int = 0
     uploading: int = 0
     errored: int = 0
-    """Of those that wait, how many have been tried before."""
+    """Of those waiting, how many have been tried before."""
     files: Mapping[int, str] = field(default_factory=dict, compare=False)
     """The name of each, by the mount's own number for it."""
     sent: Mapping[str, int] = field(default_factory=dict, compare=False)
-    """Bytes of each file that is under way, of this try."""
+    """Bytes of each file in progress, in this attempt."""
     sparse: tuple[str, ...] = field(default=(), compare=False)
-    """Of those that wait, the ones that have a hole which would take for ever to upload."""
+    """Of those waiting, the ones with a hole that would take forever to upload."""
 
     @property
     def count(self) -> int:
@@ -43,17 +43,17 @@ class Waiting:
 
     @property
     def named(self) -> str:
-        """Their names, a line each; of many the first."""
+        """Their names, one per line; only the first of many."""
         names = sorted(self.files.values())
         more = [f"and {len(names) - _NAMED} more"] if len(names) > _NAMED else []
         return "\n".join([*names[:_NAMED], *more])
 
 
 class Progress:
-    """Whether storing goes on: files that are done, or one that has come further than it ever has.
+    """Whether uploads make progress: files that are done, or one that has come further than ever before.
 
     Bytes alone prove nothing: what a full store refuses is sent again and again. Nor do, once files have been refused,
-    the first bytes of yet another: a program that goes on writing would hide for ever that nothing arrives.
+    the first bytes of yet another: a program that keeps writing would hide forever that nothing arrives.
     """
 
     def __init__(self, now: float) -> None:
@@ -64,7 +64,7 @@ class Progress:
         self.reason, self.said = Reason.BUCKET_WRITE, ""
 
     def moved(self, now: float, waiting: Waiting) -> bool:
-        """Take what the mount says now; whether that is progress."""
+        """Record the mount's current report; returns whether it is progress."""
         further = {name: sent for name, sent in waiting.sent.items() if sent > self._furthest.get(name, 0)}
         telling = [name for name in further if not waiting.errored or name in self._furthest]
         forward = not waiting.files or bool(telling) or not self._files <= waiting.files.keys()
@@ -79,7 +79,7 @@ class Progress:
         return now - self._since
 
     def refused(self, now: float, probe: Callable[[], str]) -> bool:
-        """Ask the store now and then why; whether it has refused for good, in the same way several times."""
+        """Ask the store occasionally why; returns whether it has refused for good, in the same way several times."""
         if self.silent(now) < _PROBE_SECONDS or now - self._probed < _PROBE_SECONDS:
             return False
         self._probed, self.said = now, probe()
@@ -92,5 +92,5 @@ class Progress:
 
 
 def meaning(said: str) -> Reason | None:
-    """Why a store refuses, for good; None where it takes, or does not answer: that may pass."""
+    """Why a store refuses for good; None if it accepts, or does not answer: that may pass."""
     return next((reason for reason, pattern in _REFUSALS if pattern.search(said)), None)

@@ -1,8 +1,8 @@
-"""What the mounts' process says of its uploads: which cached files programs wrote, and why one could not be uploaded.
+"""Reads the mount process's log about uploads: which cached files programs wrote, and why one could not be uploaded.
 
-rclone's cache holds what was written here beside what was only read, and does not tell them apart. Its log does: a
-file that is queued for upload was written. Each gets a mark, an extended attribute, which goes with it when it is
-renamed, goes away with it, and is still there for a rescue.
+rclone's cache holds files written here beside files only read, and does not distinguish them. Its log does: a file that
+is queued for upload was written. Each gets a mark, an extended attribute, which follows it when it is renamed,
+disappears with it, and is still there for a rescue.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _LONGEST = 4000
 
 
 def watch(log: IO[bytes], said: Path = Path(UPLOAD_ERROR), roots: Iterable[Path] | None = None) -> None:
-    """Read the log to its end: mark what was written, keep the last failure, hand on what is worth a person's eye.
+    """Read the log to its end: mark written files, keep the last failure, pass on messages for people.
 
-    Nothing stops it: the process would wait for ever for whoever reads its log.
+    It must not stop early: the process would block on a log that nobody reads.
 
     Args:
         said: gets the last failure.
-        roots: where in the cache the files of each mount lie; by default those of the mounts that there are.
+        roots: the cache folder of each mount's files; by default those of the existing mounts.
     """
     for text in log:
         with suppress(OSError, ValueError, AttributeError, TypeError, RecursionError):
@@ -44,7 +44,7 @@ def _take(text: bytes, said: Path, roots: Iterable[Path] | None) -> None:
     written = any(words.encode() in text for words in _WRITTEN)
     if b'"level":"info"' in text and not written:
         return
-    if not text.startswith(b"{"):  # a panic, or the words of the shell
+    if not text.startswith(b"{"):  # a panic, or a message of the shell
         print(text.decode("utf-8", "replace")[:_LONGEST].rstrip(), file=sys.stderr, flush=True)
         return
     event = json.loads(text)
@@ -60,25 +60,25 @@ def _take(text: bytes, said: Path, roots: Iterable[Path] | None) -> None:
 
 
 def last_failure(said: Path = Path(UPLOAD_ERROR)) -> str:
-    """Why an upload failed last, in rclone's words; empty where none did."""
+    """Why an upload failed last, in rclone's words; empty if none did."""
     with suppress(OSError):
         return said.read_text("utf-8", "replace").strip()
     return ""
 
 
 def mounted(cache: Path = Path(CACHE), mounts: Path = Path("/proc/self/mounts")) -> list[Path]:
-    """Where in the cache the files of each mount lie: a mount's device is the name that rclone has for it."""
+    """The cache folder of each mount's files: a mount's device is its name in rclone."""
     lines = [text.split(" ") for text in mounts.read_text("utf-8", "surrogateescape").splitlines()]
     return [root_of(line[0], cache) for line in lines if len(line) > 2 and line[2] == "fuse.rclone"]
 
 
 def root_of(filesystem: str, cache: Path = Path(CACHE)) -> Path:
-    """Where in the cache the files of `filesystem` ("results:bucket/prefix") lie."""
+    """The cache folder of the files of `filesystem` ("results:bucket/prefix")."""
     return cache / "vfs" / filesystem.replace(":", "/", 1)
 
 
 def mark_named(name: str, roots: Iterable[Path]) -> None:
-    """Mark the files that the mounts' process calls `name`."""
+    """Mark the files that the mount process calls `name`."""
     parts = name.split("/")
     if not {"", ".", ".."} & set(parts):
         for root in roots:
@@ -87,13 +87,13 @@ def mark_named(name: str, roots: Iterable[Path]) -> None:
 
 
 def mark(file: Path) -> None:
-    """Say of a cached file that it was written here."""
+    """Mark a cached file as written here."""
     with suppress(FileNotFoundError):  # renamed meanwhile: it is queued again, or was marked before
         os.setxattr(file, _MARK, b"1", follow_symlinks=False)
 
 
 def is_marked(file: Path) -> bool:
-    """Whether a cached file was written here. Where the volume keeps no such marks, each counts as written."""
+    """Whether a cached file was written here. If the volume cannot store such marks, each counts as written."""
     try:
         os.getxattr(file, _MARK, follow_symlinks=False)
     except OSError as error:
@@ -102,7 +102,7 @@ def is_marked(file: Path) -> bool:
 
 
 def _found(folder: Path, parts: list[str]) -> Iterator[Path]:
-    """The files whose path below `folder` the log gives as `parts`: odd characters are not given as they are."""
+    """The files whose path below `folder` the log gives as `parts`: unusual characters are not logged literally."""
     first, rest = parts[0], parts[1:]
     names = [first]
     if not os.path.lexists(folder / first):
@@ -116,7 +116,7 @@ def _found(folder: Path, parts: list[str]) -> Iterator[Path]:
 
 
 def _listed(folder: Path) -> list[str]:
-    """What lies in a folder; nothing where it is not there: a mount without a cache, or a folder that was renamed."""
+    """A folder's entries; empty if it does not exist: a mount without a cache, or a folder that was renamed."""
     try:
         return [entry.name for entry in folder.iterdir()]
     except OSError:
@@ -124,6 +124,6 @@ def _listed(folder: Path) -> list[str]:
 
 
 def _normalized(name: str) -> str:
-    """A name without what log and cache write in different ways: quotes of rclone's, symbols of control characters,
-    bytes that are no UTF-8."""
+    """A name without what log and cache write in different ways: rclone's quotes, symbols for control characters, bytes
+    that are not UTF-8."""
     return plain("".join("�" if 0xDC80 <= ord(one) <= 0xDCFF else one for one in name))

@@ -1,4 +1,5 @@
-"""Before the run: an agent on its operator's heartbeat. It gets its start signal, or nothing of the run stays."""
+"""Before the run: an agent with its operator's heartbeat. It gets its start signal, or everything of the run is
+removed."""
 
 from __future__ import annotations
 
@@ -9,16 +10,16 @@ from toolkit.agent.job_spec import Job, read_job
 from toolkit.agent.paths import JOB, OPERATOR_HEARTBEAT
 
 HEARTBEAT_SECONDS = 30
-"""An operator who has been silent for so long is gone. He touches the heartbeat every 5 s."""
+"""Seconds after which a silent operator counts as gone. The launch touches the heartbeat every 5 s."""
 _POLL_SECONDS = 0.1
 
 
 def wait_for_word(
     heartbeat: Path = Path(OPERATOR_HEARTBEAT), job: Path = Path(JOB), patience: float = HEARTBEAT_SECONDS
 ) -> Job | None:
-    """The job, once the operator gives it; None where he is gone.
+    """The job, once the operator sends it; None if they are gone.
 
-    What counts is that the heartbeat's time changes, not what it is: a clock may be set while we wait.
+    Only changes of the heartbeat's time count, not its value: a clock may be adjusted while waiting.
     """
     seen, since = 0, time.monotonic()
     while not job.exists():

@@ -1,4 +1,4 @@
-"""The digests of a training's weights, which ddl kept: stored with the run."""
+"""The digests of a training's weights, kept by ddl: stored with the run."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from toolkit.agent.service import BucketClient
 from toolkit.agent.untrusted import Replacements, read_regular
 
 MOST_BYTES = 64 << 20
-"""Of one command; ddl keeps less."""
+"""Maximum per command; ddl keeps less."""
 
 
 def put_weights(bucket: BucketClient, job: Job, folder: Path, found: Replacements) -> None:
     """Store what each command's program has left, as `_run/weights.<command>.jsonl`. Raises `NotStored`.
 
-    What lies there that is no such file goes to `found`: the folder is the program's, too.
+    Anything else in their place is added to `found`: the folder is also the program's.
     """
     for step in job.steps:
         data = None
-        with found.noting():  # there is none where it trained nothing with ddl, on more than one rank
+        with found.noting():  # none if it trained nothing with ddl on more than one rank
             data = read_regular(folder.parent, f"{folder.name}/{step.number}.jsonl", MOST_BYTES)
         if data is None:
             continue

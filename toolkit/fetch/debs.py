@@ -1,4 +1,4 @@
-"""Filling the pool with Debian packages: the lock's very files, from their archive or a site's mirror of it."""
+"""Fills the pool with the lock's Debian packages, from their archive or a site's mirror of it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from toolkit.lock.pool import Pool
 
 _AT_ONCE = 4
 _TIMEOUT = (10, 60)
-"""Seconds to connect, and without a byte."""
+"""Timeout in seconds to connect, and between bytes."""
 _PIECE = 1 << 16
 _GONE = 404
 
 
 def deb_urls(debs: Sequence[DebPin], suite: Suite, environment: dict[str, str]) -> dict[DebPin, str]:
-    """Where each package lies; raises `ToolkitError` (S103) for an archive that the suite does not have."""
+    """The URL of each package; raises `ToolkitError` (S103) for an archive that the suite does not have."""
     roots = {archive.name: archive_url(archive, environment) for archive in suite.archives}
     unknown = sorted({deb.archive for deb in debs} - roots.keys())
     if unknown:
@@ -34,9 +34,9 @@ def deb_urls(debs: Sequence[DebPin], suite: Suite, environment: dict[str, str]) 
 
 
 def fetch_debs(debs: Sequence[DebPin], suite: Suite, pool: Pool, on_progress: OnProgress) -> None:
-    """Download what the pool lacks, or has damaged.
+    """Download the files that are missing or damaged in the pool.
 
-    Raises `ToolkitError` (S103) for what the archive has no more, has damaged, or where it does not answer.
+    Raises `ToolkitError` (S103) if the archive no longer has a file, serves another one, or does not answer.
     """
     missing = pool.lacking(debs, lambda pin: on_progress(dropped(pin)))
     if not missing:
@@ -72,7 +72,7 @@ def _download(session: requests.Session, url: str, file: Path) -> None:
             Code.IMAGE,
             f"{url} could not be downloaded",
             evidence=str(error),
-            hint="no network, or a proxy? a site's mirror is named by TOOLKIT_MIRROR_<ARCHIVE>; "
+            hint="no network, or a proxy? set a mirror with TOOLKIT_MIRROR_<ARCHIVE>; "
             "a bundle needs no network: toolkit bundle load",
         ) from None
 

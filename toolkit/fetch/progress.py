@@ -1,4 +1,4 @@
-"""How far a download is: a value, so that a screen, a log or a test can take it."""
+"""A download's progress, as a value for a screen, a log or a test."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from toolkit.lock.pool import Pin
 
 @dataclass(frozen=True)
 class Fetching:
-    """`file` is the `position`th of `count`; `done` of its `total` bytes are here, 0 of 0 where unknown.
+    """`file` is the `position`th of `count`; `done` of its `total` bytes are here, 0 of 0 if unknown.
 
-    `note` is a line that a person should see and that stays: what was wrong with the file.
+    `note` is a line to print and keep: what was wrong with the file.
     """
 
     file: str
@@ -25,7 +25,7 @@ class Fetching:
 
 def dropped(pin: Pin) -> Fetching:
     """The pool's file of `pin` was damaged."""
-    return Fetching(pin.file, 0, 0, 0, 0, f"{pin.file} was damaged in the pool: dropped, and fetched again")
+    return Fetching(pin.file, 0, 0, 0, 0, f"{pin.file} was damaged in the pool: dropped and fetched again")
 
 
 OnProgress = Callable[[Fetching], None]

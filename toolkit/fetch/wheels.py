@@ -1,4 +1,4 @@
-"""Filling the pool with wheels: pip downloads what a lock names, so that a site's index and proxy settings hold."""
+"""Fills the pool with wheels: pip downloads what a lock names, so that a site's index and proxy settings apply."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ LAST_LINES = 12
 
 
 def requirements_text(wheels: Sequence[WheelPin]) -> str:
-    """The pins as pip reads them: one line each, with the one hash that may serve."""
+    """The pins for pip: one line each, with its one permitted hash."""
     return "".join(f"{wheel.name}=={wheel.version} --hash=sha256:{wheel.sha256}\n" for wheel in wheels)
 
 
 def download_argv(wheels: Sequence[WheelPin], requirements: Path, folder: Path, python: str) -> list[str]:
-    """pip's command line: these very wheels for the image's Python, whatever Python and machine this is."""
+    """pip's command line: these wheels for the image's Python, whatever this machine and its Python are."""
     return [
         *(sys.executable, "-m", "pip", "download", "--require-hashes", "--no-deps", "--only-binary", ":all:"),
         *("--python-version", python, "--implementation", "cp"),
@@ -41,7 +41,7 @@ def download_argv(wheels: Sequence[WheelPin], requirements: Path, folder: Path, 
 
 
 def fetch_wheels(wheels: Sequence[WheelPin], python: str, pool: Pool, on_progress: OnProgress) -> None:
-    """Download what the pool lacks or has damaged.
+    """Download the files that are missing or damaged in the pool.
 
     Raises `ToolkitError` (S103) with pip's last lines, or for a wrong hash.
     """
@@ -58,7 +58,7 @@ def fetch_wheels(wheels: Sequence[WheelPin], python: str, pool: Pool, on_progres
 
 
 def _by_name(wheels: Sequence[WheelPin], python: str) -> Iterator[tuple[list[WheelPin], str]]:
-    """The wheels with the Python that pip must get as a flag: what is named for another, it brings for no other."""
+    """The wheels by the Python flag that pip needs: it does not download a wheel for another version otherwise."""
     for named_for, foreign in ((python, False), ("3", True)):
         group = [wheel for wheel in wheels if is_foreign(wheel.file, python) is foreign]
         if group:
@@ -68,13 +68,13 @@ def _by_name(wheels: Sequence[WheelPin], python: str) -> Iterator[tuple[list[Whe
 def _take(wheel: WheelPin, folder: Path, pool: Pool) -> None:
     if not (folder / wheel.file).is_file():
         raise ToolkitError(
-            Code.IMAGE, f"pip brought another file than {wheel.file}", hint="`toolkit lock --update` names it anew"
+            Code.IMAGE, f"pip downloaded another file than {wheel.file}", hint="run `toolkit lock --update`"
         )
     pool.take(folder / wheel.file, wheel)
 
 
 def _tags(wheels: Sequence[WheelPin], part: int) -> list[str]:
-    """The ABI (2) or platform (3) tags of the wheels' own names: what the lock took must be what pip may take."""
+    """The ABI (2) or platform (3) tags in the wheels' own names: pip must accept what the lock chose."""
     return sorted({tag for wheel in wheels if (match := _TAGS.search(wheel.file)) for tag in match[part].split(".")})
 
 
@@ -100,5 +100,5 @@ def _download(argv: Sequence[str], count: int, on_progress: OnProgress) -> None:
             Code.IMAGE,
             "the lock's wheels could not be downloaded",
             evidence="\n".join(last),
-            hint="look at the lines above: no network, a proxy, or a wheel that is not what the lock says",
+            hint="see the lines above: no network, a proxy, or a wheel that does not match the lock",
         )

@@ -1,4 +1,4 @@
-"""Many jobs at once, each for one host: bounded threads, answers in order, and a Ctrl-C that ends all quickly."""
+"""Many jobs in parallel, each for one host: bounded threads, results in order, quick cancellation on Ctrl-C."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _NUDGE_SECONDS = 0.25
 
 @dataclass(frozen=True)
 class Answer(Generic[T]):
-    """What came of a host: a value, or the error that stood in its way."""
+    """A host's result: a value, or its error."""
 
     host: str
     value: T | None = None
     error: ToolkitError | CommandFailed | None = None
 
     def get(self) -> T:
-        """The value; raises the error where there is one."""
+        """The value; raises the error if there is one."""
         if self.error is not None:
             raise self.error
         return self.value  # type: ignore[return-value] # None is a value where T allows it
@@ -47,14 +47,14 @@ def do_all(
     stop: threading.Event | None = None,
     hurry: Callable[[], None] | None = None,
 ) -> tuple[Answer[T], ...]:
-    """Do `jobs`, at most `at_once` at the same time.
+    """Run `jobs`, at most `at_once` at the same time.
 
-    A `ToolkitError` or `CommandFailed` becomes its host's answer, and the others go on; any other exception is a
-    mistake of ours and is raised.
+    A `ToolkitError` or `CommandFailed` becomes its host's result, and the others continue; any other exception is a bug
+    and is raised.
 
     Args:
-        stop: set on a Ctrl-C, before anything else; jobs that heed it start nothing more.
-        hurry: then called again and again, for up to 8 s, until all jobs have ended; `KeyboardInterrupt` goes on.
+        stop: set on a Ctrl-C, before anything else; jobs that respect it start nothing more.
+        hurry: then called repeatedly, for up to 8 s, until all jobs have ended; then `KeyboardInterrupt` is raised.
     """
     return _Round(jobs, stop or threading.Event(), hurry or (lambda: None)).run(at_once)
 
@@ -69,7 +69,7 @@ class _Round(Generic[T]):
     def run(self, at_once: int) -> tuple[Answer[T], ...]:
         for index in range(len(self._jobs)):
             self._waiting.put(index)
-        # Daemons: one that waits for a host's answer keeps no one from leaving.
+        # Daemons: one that waits for a host's answer must not block the exit.
         threads = [threading.Thread(target=self._work, daemon=True) for _ in range(min(at_once, len(self._jobs)))]
         try:
             for thread in threads:
@@ -99,7 +99,7 @@ class _Round(Generic[T]):
                 self._stop.set()
 
     def _give_up(self, threads: Sequence[threading.Thread]) -> None:
-        """Again and again: a job may just have started something."""
+        """Repeatedly: a job may just have started something."""
         self._stop.set()
         until = time.monotonic() + _PATIENCE_SECONDS
         while any(thread.is_alive() for thread in threads) and time.monotonic() < until:

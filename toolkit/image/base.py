@@ -1,8 +1,7 @@
-"""The base's file system: the locked packages of a distribution, put together by mmdebstrap with no network.
+"""The base's file system: the locked packages of a distribution, installed by mmdebstrap without a network.
 
-The packages come from a folder of this machine that holds the locked files and an index of them, so mmdebstrap's
-own resolver has nothing to choose from. Host keys, which sshd's installation makes, are removed before anything
-is kept; the learners' user is written in.
+The packages come from a local folder with the locked files and an index of them, so mmdebstrap's own resolver has no
+choice. Host keys, created by sshd's installation, are removed before anything is kept; the learners' user is added.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ def mmdebstrap_argv(base: DistributionBase, packages: Path, target: Path) -> lis
         "--dpkgopt=path-exclude=/usr/share/locale/*",
         base.suite.name,
         str(target),
-        # `copy`: apt of the new system must not look for the folder inside it. The hashes were compared before.
+        # `copy`: the new system's apt must not look for the folder inside it. The hashes were compared before.
         f"deb [trusted=yes] copy:{packages} ./",
     ]
 
@@ -57,14 +56,14 @@ def _hooks(base: DistributionBase) -> list[str]:
         'rm -rf "$1"/usr/share/man/man1',
         *_compile_again(base),
     ]
-    # Ubuntu 16.04's dash writes a link there before anything is installed.
+    # Ubuntu 16.04's dash creates a link there before anything is installed.
     return ['--setup-hook=mkdir -p "$1"/usr/share/man/man1', *(f"--customize-hook={hook}" for hook in customize)]
 
 
 def _compile_again(base: DistributionBase) -> list[str]:
-    """Before 3.11, sets in compiled modules are in the order of hashes, whose seed the packages leave to chance.
+    """Before 3.11, sets in compiled modules are in hash order, and the packages do not fix the hash seed.
 
-    Where a suite's old Python is 2.7, which has no such sets, there is a Python 3 beside it that has.
+    If a suite's old Python is 2.7, which has no such sets, there is also a Python 3 that does.
     """
     if "python3" not in base.packages or tuple(int(part) for part in base.suite.python.split(".")) >= (3, 11):
         return []
@@ -87,23 +86,23 @@ def make_base(
             without_network(mmdebstrap_argv(base, packages, target), os.geteuid()),
             environment,
             on_named_step,
-            failed=f"mmdebstrap could not make the base from {base.suite.name}",
-            hint="the lines above say why: a full disk, or a lock that lacks a package",
+            failed=f"mmdebstrap could not build the base from {base.suite.name}",
+            hint="see the lines above: a full disk, or a lock that lacks a package",
         )
 
 
 def without_network(argv: list[str], user: int) -> list[str]:
-    """The command line in a network namespace of its own, where not even loopback is up: packages run scripts.
+    """The command line in a new network namespace without even a loopback interface: packages run scripts.
 
-    Only root may make one. For any other user mmdebstrap makes namespaces by itself, but none of the network: what the
-    packages run can reach it then, and still sees nothing of the operator's environment.
+    Only root may create one. For other users, mmdebstrap creates namespaces itself, but not of the network: then the
+    packages' scripts can reach it, but still see nothing of the operator's environment.
     """
     return ["unshare", "--net", "--", *argv] if user == 0 else argv
 
 
 @contextmanager
 def local_archive(debs: tuple[DebPin, ...], pool: Pool) -> Iterator[Path]:
-    """A folder with the locked packages and their index, for apt; readable by the user whom mmdebstrap becomes."""
+    """A folder with the locked packages and their index, for apt; readable by mmdebstrap's user."""
     with tempfile.TemporaryDirectory(prefix="toolkit-debs-") as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -115,6 +114,6 @@ def local_archive(debs: tuple[DebPin, ...], pool: Pool) -> Iterator[Path]:
 
 
 def _stanza(deb: DebPin, folder: Path) -> str:
-    """The package's entry in the index: its own control fields, and where its file lies."""
+    """The package's entry in the index: its own control fields, and its file's path."""
     control = run(["dpkg-deb", "--field", str(folder / deb.file)]).output.strip("\n")
     return f"{control}\nFilename: ./{deb.file}\nSize: {deb.size}\nSHA256: {deb.sha256}\n\n"

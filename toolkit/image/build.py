@@ -1,7 +1,7 @@
-"""Building an image, step by step.
+"""Builds an image, step by step.
 
-An image that is there is not built again. A name appears only when the whole image is there; a build that
-fails or is killed leaves no image under the name.
+An existing image is not built again. A name appears only once the image is complete; a build that fails or is killed
+leaves no image under the name.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from toolkit.user_packages.question import stale_additions
 
 @dataclass(frozen=True)
 class BuiltImage:
-    """An image that is in the engine: its name and version, its id, its size in bytes; `fresh` if built just now."""
+    """An image in the engine: its name and version, its ID, its size in bytes; `fresh` if it was built just now."""
 
     reference: str
     image_id: str
@@ -37,10 +37,10 @@ class BuiltImage:
 
 
 class Build:
-    """One recipe made into one image. `run` is the story.
+    """Builds one image from one recipe. `run` is the workflow.
 
-    `namespace` comes before every name, so that a second build of the same things does not find the first;
-    `prove` looks at the image before it gets its name.
+    `namespace` is prepended to every name, so that a second build of the same inputs does not find the first; `prove`
+    validates the image before it is tagged.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Build:
         """The image's name and version."""
 
     def run(self) -> BuiltImage:
-        """Build the image unless it is there; raises `ToolkitError` (S103) naming the step that failed."""
+        """Build the image unless it exists; raises `ToolkitError` (S103) naming the step that failed."""
         self._refuse_stale()
         there = self._store.find(self.reference)
         if there:
@@ -75,7 +75,7 @@ class Build:
         return BuiltImage(self.reference, image.image_id, image.size, fresh=made)
 
     def stages(self) -> tuple[Stage, ...]:
-        """What is built on top of the base, from the lowest up."""
+        """The stages on top of the base, from the lowest up."""
         folder = self._recipe.template.parent
         names = [self._recipe.template.name]
         names += [ENVIRONMENT_TEMPLATE] if self._lock.wheels else []
@@ -93,7 +93,7 @@ class Build:
 
     @property
     def _packages_reference(self) -> str:
-        """The image with the person's Debian packages."""
+        """The image with the user's Debian packages."""
         assert self._added
         return self._namespace + packages_inputs(self._framework, self._added).reference
 

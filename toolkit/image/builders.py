@@ -1,4 +1,4 @@
-"""The two builders of Docker: the classic one through docker-py, BuildKit through the CLI. The same files come out."""
+"""Docker's two builders: the classic one through docker-py, BuildKit through the CLI. Both give the same files."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ LAST_LINES = 20
 
 
 class Builder(Protocol):
-    """Builds a stage with no network, whatever was built before, and gives the id of what came out.
+    """Builds a stage without a network, without a cache, and returns the ID of the result.
 
     Raises `ToolkitError` (S103) with the last lines of the step that failed; leaves no name behind.
     """
 
     def build(self, stage: Stage, report: Report) -> str:
-        """The id of the image that the builder made."""
+        """The ID of the image that the builder created."""
         ...
 
 
@@ -75,7 +75,7 @@ class ClassicBuilder:
 
 
 class BuildKitBuilder:
-    """BuildKit, which the engine has built in since 18.09 and only the CLI can drive."""
+    """BuildKit, part of the engine since 18.09, which only the CLI can use."""
 
     def build(self, stage: Stage, report: Report) -> str:
         """See `Builder`."""
@@ -106,7 +106,7 @@ def builder_named(name: str, store: ImageStore) -> Builder:
 
 
 def _feed(argv: list[str], pieces: Iterator[bytes], on_line: Callable[[str], None]) -> int:
-    """Run `argv` with `pieces` as its input; its lines are read from a file as they come, so neither side waits."""
+    """Run `argv` with `pieces` as its input; its output is read from a file, so neither side blocks."""
     environment = {**child_environment("docker"), "DOCKER_BUILDKIT": "1"}
     with tempfile.TemporaryFile("w+b") as said:
         process = subprocess.Popen(
@@ -120,7 +120,7 @@ def _feed(argv: list[str], pieces: Iterator[bytes], on_line: Callable[[str], Non
                 process.stdin.close()
             status = process.wait()
         finally:
-            if process.poll() is None:  # before its input is closed: half a context must not look like a whole one
+            if process.poll() is None:  # before its input is closed: a partial context must not look complete
                 process.kill()
                 process.wait()
         said.seek(0)
@@ -140,7 +140,7 @@ def _build_failed(stage: Stage, step: str, error: str, last: deque[str]) -> Tool
         Code.IMAGE,
         f"building {stage.reference} failed at: {step}",
         evidence="\n".join([*last, error]),
-        hint="free some disk (docker system df), then build again"
+        hint="free some disk space (docker system df), then build again"
         if full
-        else "nothing was left under that name; fix the step and build again",
+        else "the image was not tagged; fix the step and build again",
     )

@@ -1,4 +1,4 @@
-"""A site's bundle as a layer: what no package index carries, such as CUDA 9.0 with cuDNN 7, below `/usr/local/cuda`."""
+"""A site's bundle as a layer: what no package index has, such as CUDA 9.0 with cuDNN 7, below `/usr/local/cuda`."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ FOLDER = "usr/local/cuda"
 LIBRARIES = f"/{FOLDER}/lib64"
 LIBRARY_PATH = f"LD_LIBRARY_PATH={LIBRARIES}"
 STUBS = f"{LIBRARIES}/stubs"
-"""CUDA's own stand-in for the driver's library: what links with the driver can be loaded where there is none."""
+"""CUDA's own stub of the driver's library: programs linked with the driver can be loaded without one."""
 _STUB, _STUB_AS_ASKED = f"{FOLDER}/lib64/stubs/libcuda.so", f"{FOLDER}/lib64/stubs/libcuda.so.1"
 
 
 def write_bundle_layer(bundle: SiteBundle, folder: Path) -> Layer:
-    """The layer of `bundle` in `folder`, the same bytes for the same content, however it was packed.
+    """The layer of `bundle` in `folder`: the same bytes for the same content, however it was packed.
 
-    Raises `ToolkitError` (S103) where the file is gone, is not what the site's SHA-256 says, or holds no `lib64/`.
+    Raises `ToolkitError` (S103) if the file is missing, does not have the site's SHA-256, or contains no `lib64/`.
     """
     file = _checked(bundle)
     writer = LayerWriter(folder / "layer.tar", f"toolkit bundle: {bundle.name}")
@@ -40,7 +40,7 @@ def write_bundle_layer(bundle: SiteBundle, folder: Path) -> Layer:
     except (tarfile.TarError, OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         raise _unfit(bundle, f"it cannot be read: {error}") from None
     if _STUB.removeprefix(f"{FOLDER}/") in names:
-        # CUDA ships the stub under the name that a linker wants; a program asks for the driver's own.
+        # CUDA names the stub for linkers; programs load the driver's own name.
         writer.add_link(_STUB_AS_ASKED, "libcuda.so")
     return writer.finish()
 
@@ -50,7 +50,7 @@ def _checked(bundle: SiteBundle) -> Path:
         raise _unfit(bundle, f"{bundle.file or 'its file'} is not there")
     found = sha256_of(bundle.file)
     if found != bundle.sha256:
-        raise _unfit(bundle, f"{bundle.file} has the SHA-256 {found}, and the site's file says {bundle.sha256}")
+        raise _unfit(bundle, f"{bundle.file} has the SHA-256 {found}, but the site's file says {bundle.sha256}")
     return bundle.file
 
 
@@ -65,5 +65,5 @@ def _unfit(bundle: SiteBundle, why: str) -> ToolkitError:
     return ToolkitError(
         Code.IMAGE,
         f"the site's bundle {bundle.name} cannot be used: {why}",
-        hint="its tar holds what lies in /usr/local/cuda, lib64/ among it: tar -C /usr/local/cuda -cf FILE .",
+        hint="the tar must contain the files of /usr/local/cuda, including lib64/: tar -C /usr/local/cuda -cf FILE .",
     )

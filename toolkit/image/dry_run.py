@@ -1,4 +1,4 @@
-"""What a build would do, written into a folder to be read: one folder for each stage, in their order."""
+"""Writes what a build would do to a folder, for reading: one folder for each stage, in their order."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from toolkit.tar.write import Entry
 
 @dataclass(frozen=True)
 class Rendered:
-    """A stage as it lies in `folder`; `missing` are the files of its context that a build would fetch first."""
+    """A stage in `folder`; `missing` are the files of its context that a build would fetch first."""
 
     folder: Path
     missing: tuple[str, ...]
 
 
 def render(recipe: Recipe, lock: Lock, stages: Sequence[Stage], folder: Path) -> tuple[Rendered, ...]:
-    """Write base and stages to `folder`, which must be empty or not there; nothing is downloaded or built.
+    """Write base and stages to `folder`, which must be empty or not exist; nothing is downloaded or built.
 
-    Raises `ToolkitError` (C101) where something lies in the folder already.
+    Raises `ToolkitError` (C101) if the folder is not empty.
     """
     if folder.exists() and any(folder.iterdir()):
         raise ToolkitError(
-            Code.MANIFEST, f"{folder} is not empty", hint="name an empty folder, or one that is not there"
+            Code.MANIFEST, f"{folder} is not empty", hint="use an empty folder, or one that does not exist"
         )
     rendered = []
     if isinstance(recipe.base, DistributionBase):
@@ -68,13 +68,13 @@ def _render_stage(stage: Stage, folder: Path) -> Rendered:
 
 
 def _write_new(file: Path, content: bytes) -> None:
-    """Nothing that someone has put there meanwhile is followed or written over."""
+    """Files that someone has created there meanwhile are neither followed nor overwritten."""
     with file.open("xb") as stream:
         stream.write(content)
 
 
 def _is_as_locked(entry: Entry) -> bool:
-    """Whether a build would use the file as it is; it fetches what is not here, and what is damaged."""
+    """Whether a build would use the file as it is; it fetches missing and damaged files."""
     if not isinstance(entry.content, Path) or not entry.content.is_file():
         return False
     return not entry.sha256 or sha256_of(entry.content) == entry.sha256

@@ -1,4 +1,4 @@
-"""Writing a layer: a tar whose bytes depend on the files alone, streamed, and never whole in memory."""
+"""Writes a layer: a tar whose bytes depend only on the files, streamed, and never completely in memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from toolkit.tar.write import END
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer on this machine's disk: its tar, the tar's SHA-256 (OCI's diff id), and how it came to be."""
+    """A layer on this machine's disk: its tar, the tar's SHA-256 (OCI's diff ID), and its origin."""
 
     file: Path
     diff_id: str
@@ -26,7 +26,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class _Written:
-    """Where an entry lies in the tar."""
+    """An entry's position in the tar."""
 
     order: tuple[str, ...]
     offset: int
@@ -34,9 +34,9 @@ class _Written:
 
 
 class LayerWriter:
-    """One layer in the making. Entries may come in any order; the layer is sorted by path.
+    """One layer in progress. Entries may come in any order; the layer is sorted by path.
 
-    `add` takes one tar at a time, `finish` gives the layer.
+    `add` reads one tar at a time, `finish` returns the layer.
     """
 
     def __init__(self, file: Path, origin: str) -> None:
@@ -46,9 +46,9 @@ class LayerWriter:
         self._names: set[str] = set()
 
     def add(self, tar: IO[bytes] | PieceReader, prefix: str = "", keep: Callable[[str], bool] = lambda _: True) -> None:
-        """Settle every member of the stream `tar` that `keep` wants, and write it below `prefix` (such as `opt/`).
+        """Normalize every member of the stream `tar` that `keep` selects, and write it below `prefix` (such as `opt/`).
 
-        Raises `tarfile.TarError` where the stream is cut.
+        Raises `tarfile.TarError` if the stream is truncated.
         """
         for name, member, content in members(tar):
             path = prefix + name
@@ -59,20 +59,20 @@ class LayerWriter:
             self._write(settled_member(member, path), content)
 
     def add_bytes(self, name: str, content: bytes) -> None:
-        """Write one file of root's, readable to all."""
+        """Write one file of root's, readable for all."""
         info = tarfile.TarInfo(name)
         info.size = len(content)
         self._write(settled_member(info, name), io.BytesIO(content))
 
     def add_link(self, name: str, target: str) -> None:
-        """Write a symbolic link to `target`, unless `name` is there."""
+        """Write a symbolic link to `target`, unless `name` exists."""
         info = tarfile.TarInfo(name)
         info.type, info.linkname, info.mode = tarfile.SYMTYPE, target, 0o777
         if name not in self._names:
             self._write(settled_member(info, name), None)
 
     def add_folders_above(self, path: str) -> None:
-        """Write the folders above `path`: an engine that meets a file without its folder makes one of today."""
+        """Write the folders above `path`: an engine creates missing ones with the current time."""
         parts = path.strip("/").split("/")[:-1]
         for count in range(1, len(parts) + 1):
             info = tarfile.TarInfo("/".join(parts[:count]))
@@ -81,7 +81,7 @@ class LayerWriter:
                 self._write(settled_member(info, info.name), None)
 
     def finish(self) -> Layer:
-        """End the tar, in order; its hash is of the bytes as they lie on the disk."""
+        """Finish the tar, in order; its hash is computed from the bytes on disk."""
         self._stream.close()
         ordered = sorted(self._entries, key=lambda entry: entry.order)
         if ordered != self._entries:

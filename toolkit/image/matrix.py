@@ -1,4 +1,4 @@
-"""Building many images: each in a process of its own, some at a time; one that fails does not stop the others."""
+"""Builds many images: each in a process of its own, several in parallel; a failure does not stop the others."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OnLine = Callable[[str, str], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one image's build ended: exit status, seconds, what it printed and its last lines of progress or error."""
+    """The result of one image's build: exit status, seconds, its output and its last lines of progress or error."""
 
     name: str
     status: int
@@ -30,12 +30,12 @@ class Outcome:
 
 
 def workers(processors: int, memory: int) -> int:
-    """How many builds at once this machine bears: one for each two processors, as far as memory (bytes) goes."""
+    """The number of parallel builds for this machine: one for every two processors, limited by memory (bytes)."""
     return max(1, min((processors + 1) // 2, memory // _MEMORY_OF_A_BUILD))
 
 
 def this_machines_workers() -> int:
-    """`workers` of the processors and the memory that this process may use."""
+    """`workers` for the processors and the memory that this process may use."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
     return workers(len(os.sched_getaffinity(0)), memory)
 
@@ -50,11 +50,11 @@ class Matrix:
 
     @property
     def running(self) -> tuple[str, ...]:
-        """The images that are being built now."""
+        """The images being built now."""
         return tuple(self._running)
 
     def run(self) -> tuple[Outcome, ...]:
-        """Run them all; on a Ctrl-C every one is asked to end and waited for, then the interrupt goes on."""
+        """Run them all; on a Ctrl-C all are asked to exit and waited for, then the interrupt is raised."""
         with ThreadPoolExecutor(self._at_once) as pool:
             futures = [pool.submit(self._run_one, name) for name in self._commands]
             try:

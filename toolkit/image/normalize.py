@@ -1,8 +1,7 @@
-"""Deciding what of a file system belongs into a layer, and how it looks there: pure.
+"""Decides which files of a file system belong in a layer, and normalizes them: pure.
 
-Two builds of the same files differ in traces of when and where: times, logs, caches, locks, backups, the name and
-the resolver of the building machine, the time stamped into compiled Python. What is such a trace is dropped or
-set to the one value that it has everywhere.
+Two builds of the same files differ in build residue: times, logs, caches, lock files, backups, the name and the
+resolver of the build machine, the time stamped into compiled Python. Residue is dropped, or set to a fixed value.
 """
 
 from __future__ import annotations
@@ -12,10 +11,10 @@ import struct
 import tarfile
 
 EPOCH = 1577836800
-"""2020-01-01 in seconds: the time of every file, so that no day and no program's way with times leaves a trace."""
+"""2020-01-01 in seconds: the timestamp of every file, independent of the date and of how programs set times."""
 EPOCH_DAY = EPOCH // 86400
 MAX_PYC = 64 << 20
-"""Bytes; a compiled module beyond it would be read into memory whole."""
+"""Bytes; a larger compiled module would be read into memory completely."""
 
 _TRACES = re.compile(
     r"""
@@ -41,12 +40,12 @@ _MAGIC_BEFORE_FLAGS = (*range(3170, 3390), *range(62000, 63000))
 
 
 def is_trace(name: str) -> bool:
-    """Whether the member `name` (relative, without a leading `./`) only tells of the build."""
+    """Whether the member `name` (relative, without a leading `./`) is build residue."""
     return _TRACES.fullmatch(name) is not None
 
 
 def settled_member(member: tarfile.TarInfo, name: str) -> tarfile.TarInfo:
-    """The header under `name`, with what depends on the build set to fixed values."""
+    """The header under `name`, with build-dependent fields set to fixed values."""
     info = tarfile.TarInfo(name)
     info.type, info.size, info.mode, info.linkname = member.type, member.size, member.mode & 0o7777, member.linkname
     info.uid, info.gid = member.uid, member.gid
@@ -57,12 +56,12 @@ def settled_member(member: tarfile.TarInfo, name: str) -> tarfile.TarInfo:
 
 
 def is_rewritten(name: str) -> bool:
-    """Whether the content of `name` may hold a trace, so that it must pass `settled_content`."""
+    """Whether the content of `name` may contain residue, so that it must pass `settled_content`."""
     return name.endswith((".pyc", ".pyo")) or name in ("etc/shadow", _DIVERSIONS)
 
 
 def settled_content(name: str, content: bytes) -> bytes:
-    """The same file without the build's time in it; never longer or shorter for compiled Python."""
+    """The same file without the build's time in it; the size of compiled Python never changes."""
     if name == "etc/shadow":
         return _settled_shadow(content)
     if name == _DIVERSIONS:
@@ -71,13 +70,13 @@ def settled_content(name: str, content: bytes) -> bytes:
 
 
 def _settled_pyc(content: bytes) -> bytes:
-    """Compiled Python names its source's time, which `settled_member` sets: the two must stay equal."""
+    """Compiled Python contains its source's time, which `settled_member` sets: the two must stay equal."""
     if len(content) < 16:
         return content
     magic = struct.unpack_from("<H", content)[0]
     if magic in _MAGIC_WITH_FLAGS:
         if struct.unpack_from("<I", content, 4)[0] != 0:
-            return content  # named by the source's hash, not by its time
+            return content  # refers to the source by hash, not by time
         offset = 8
     elif magic in _MAGIC_BEFORE_FLAGS:
         offset = 4
@@ -87,7 +86,7 @@ def _settled_pyc(content: bytes) -> bytes:
 
 
 def _settled_shadow(content: bytes) -> bytes:
-    """The day of each account's last change of password is the day of the build."""
+    """The day of each account's last password change is the day of the build."""
     return re.sub(rb"(?m)^([^:\n]*:[^:\n]*:)\d+:", rb"\g<1>%d:" % EPOCH_DAY, content)
 
 

@@ -1,4 +1,4 @@
-"""What every build does with its hands: fetch what a lock names, make a base, make a stage, one build at a time."""
+"""The side effects common to all builds: fetch a lock's files, build a base, build a stage, one build at a time."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from toolkit.paths import private_folder
 from toolkit.progress import Progress, Report
 
 Prove = Callable[[str], None]
-"""Looks at an image, by its id, before it gets its name; raises `ToolkitError` where it is not as it must be."""
+"""Validates an image, by its ID, before it is tagged; raises `ToolkitError` if it fails."""
 
 
 class Workshop:
@@ -39,7 +39,7 @@ class Workshop:
         self.pool = Pool(self._cache / "pool")
 
     def make_base(self, base: DistributionBase, debs: tuple[DebPin, ...], reference: str) -> None:
-        """Make the base `reference` unless it is there."""
+        """Build the base `reference` unless it exists."""
         with self._alone(reference) as there, self.scratch() as folder:
             if there:
                 return
@@ -52,9 +52,9 @@ class Workshop:
     def base_layer(
         self, base: DistributionBase, debs: tuple[DebPin, ...], file: Path, reference: str, origin: str
     ) -> Layer:
-        """The file system of `base`, settled, in `file`."""
+        """The normalized file system of `base`, in `file`."""
         self._fetch_debs(debs, base.suite)
-        tar = file.with_name(f"raw-{file.stem}.tar")  # mmdebstrap goes by the ending
+        tar = file.with_name(f"raw-{file.stem}.tar")  # mmdebstrap chooses the format by the suffix
         make_base(base, debs, self.pool, tar, lambda step: self.report(Progress(reference, step)))
         self.report(Progress(reference, "settling"))
         writer = LayerWriter(file, origin)
@@ -64,7 +64,7 @@ class Workshop:
         return writer.finish()
 
     def make_stage(self, stage: Stage, wheels: tuple[WheelPin, ...], python: str, prove: Prove | None) -> bool:
-        """Build the stage unless it is there; whether it was made just now. `wheels` are in its context."""
+        """Build the stage unless it exists; returns whether it was built now. `wheels` are in its context."""
         with self._alone(stage.reference) as there:
             if there:
                 return False
@@ -86,9 +86,9 @@ class Workshop:
     def make_layer(
         self, parent: str, reference: str, write: Callable[[Path], Layer], variables: Sequence[str] = ()
     ) -> None:
-        """Make `reference` unless it is there: `parent` with one layer on top, which `write` puts into a folder.
+        """Create `reference` unless it exists: `parent` with one layer on top, which `write` puts into a folder.
 
-        `variables` (`NAME=value`) are set besides the parent's.
+        `variables` (`NAME=value`) are added to the parent's.
         """
         with self._alone(reference) as there, self.scratch() as folder:
             if not there:
@@ -99,7 +99,7 @@ class Workshop:
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """A folder for layers on their way into the engine; what a killed build left is removed first."""
+        """A temporary folder for layers; leftovers of a killed build are removed first."""
         scratch = private_folder(self._cache / "layers")
         for left in scratch.iterdir():
             if not _is_alive(int(left.name.partition("-")[0])):
@@ -141,11 +141,11 @@ class Workshop:
 
     @contextmanager
     def _alone(self, what: str) -> Iterator[bool]:
-        """One build at a time makes `what`: a second one waits, and then learns whether the image is there."""
+        """One build at a time creates `what`: a second one waits, and then checks whether the image exists."""
         file = private_folder(self._cache / "locks") / what.replace("/", "_").replace(":", "_")
-        # The cache may be shared: what has its name is neither followed elsewhere nor cut off.
+        # The cache may be shared: an existing file of that name is neither followed nor truncated.
         with os.fdopen(os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666), "rb+") as opened:
-            lock(opened, lambda: self.report(Progress(what, "another build on this machine makes it: waiting")))
+            lock(opened, lambda: self.report(Progress(what, "waiting for another build on this machine")))
             yield ":" in what and self.store.find(what) is not None
 
 

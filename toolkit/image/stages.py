@@ -1,7 +1,7 @@
-"""An image as the stages that make it: what each stands on, its Dockerfile, its context, what is kept of it. Pure.
+"""An image as its stages: each one's parent, Dockerfile, context, and the paths kept of it. Pure.
 
-base (mmdebstrap) → environment (the lock's wheels) → the image itself. Each has a reference that names its inputs,
-so a stage that is in the engine is not made again, and images that share a stage share its layers.
+base (mmdebstrap) → environment (the lock's wheels) → the image itself. Each has a reference that is a hash of its
+inputs, so an existing stage is not rebuilt, and images that share a stage share its layers.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _HEADERS = {
     "nvidia-cuda-runtime-cu12": "cuda_runtime",
     "nvidia-nccl-cu12": "nccl",
 }
-"""NVIDIA's wheels whose headers native libraries are compiled with, and their folders in `nvidia`."""
+"""NVIDIA's wheels whose headers are needed to compile native libraries, and their folders in `nvidia`."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,12 @@ class Stage:
     roots: tuple[str, ...]
     origin: str
     apart: bool = False
-    """Made in another image than `parent`: of that one only the files at `roots` come, and none of its settings."""
+    """Built in another image than `parent`: only the files at `roots` are taken from it, and none of its settings."""
     variables: tuple[str, ...] = ()
-    """`NAME=value` that are set besides the parent's, where it is made apart."""
+    """`NAME=value` added to the parent's settings, if it is built in another image."""
 
     def entries(self) -> Iterator[Entry]:
-        """The build context: the Dockerfile and all that it copies."""
+        """The build context: the Dockerfile and everything that it copies."""
         yield Entry("Dockerfile", self.dockerfile.encode())
         yield from self.context
 
@@ -70,7 +70,7 @@ def stages_of(
 
     Args:
         templates: the templates' texts by file name.
-        namespace: put before every name, so that a second build of the same things does not find the first.
+        namespace: prepended to every name, so that a second build of the same inputs does not find the first.
     """
     stages: list[Stage] = []
     parent = in_namespace(namespace, recipe, base_reference(recipe.base, lock))
@@ -90,17 +90,17 @@ def stages_of(
 
 
 def in_namespace(namespace: str, recipe: Recipe, reference: str) -> str:
-    """The base's name in `namespace`; a registry's image has the name that it has."""
+    """The base's name in `namespace`; a registry's image keeps its name."""
     return reference if isinstance(recipe.base, RegistryBase) else namespace + reference
 
 
 def import_paths(recipe: Recipe) -> tuple[str, ...]:
-    """Folders that Python looks into besides the environment: the tool's own library, the user's own packages."""
+    """Python's search path besides the environment: the tool's own library, the user's own packages."""
     return ("/opt/ddl", f"/opt/user/lib/python{recipe.python}/site-packages")
 
 
 def labels(recipe: Recipe, inputs: Inputs, lock: Lock) -> dict[str, str]:
-    """What the image says of itself, whole; nothing here depends on when or where it is built."""
+    """All labels of the image; nothing here depends on when or where it is built."""
     base = recipe.base
     facts = {
         "base": base.image if isinstance(base, RegistryBase) else base.suite.title,
@@ -133,7 +133,7 @@ def native_stage(
     reference: str,
     namespace: str = "",
 ) -> Stage:
-    """What is compiled for the environment `parent` of `wheels`, in a base that has the compilers."""
+    """The native libraries for the environment `parent` of `wheels`, compiled in a base that has the compilers."""
     compiler = native.compiler
     dockerfile = render(
         template,
@@ -200,7 +200,7 @@ def _pip(wheels: Sequence[WheelPin]) -> str:
     for wheel in wheels:
         if wheel.name == "pip":
             return wheel.file
-    raise ToolkitError(Code.IMAGE, "the lock has wheels, and no pip to install them", hint="ask for pip in the recipe")
+    raise ToolkitError(Code.IMAGE, "the lock has wheels, but no pip to install them", hint="add pip to the recipe")
 
 
 def _context_name(index: int) -> str:
@@ -208,13 +208,13 @@ def _context_name(index: int) -> str:
 
 
 def render(template: str, **values: Any) -> str:
-    """A Dockerfile; a name that the template uses and no one gave is an error, never an empty string."""
-    # A Dockerfile is no HTML: autoescape would turn quotes into entities.
+    """A Dockerfile; an undefined name in the template is an error, never an empty string."""
+    # A Dockerfile is not HTML: autoescape would turn quotes into entities.
     environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)  # noqa: S701
     environment.filters["quoted"] = _quoted
     return environment.from_string(template).render(values)
 
 
 def _quoted(value: str) -> str:
-    """A value in a Dockerfile's double quotes, where `$` would name a variable."""
+    """A value in a Dockerfile's double quotes, where `$` would start a variable."""
     return json.dumps(value, ensure_ascii=False).replace("$", "\\$")

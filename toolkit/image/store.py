@@ -1,4 +1,4 @@
-"""The images of a local engine, through docker-py: look one up, cut layers out of one, load one, remove one."""
+"""The images of a local engine, through docker-py: look up, extract layers, load, remove."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from toolkit.tar.read import PIECE, PieceReader, members
 from toolkit.tar.write import Entry, tar_stream
 
 _USTAR_AT = 257
-"""Where a tar's first header says that it is one (POSIX)."""
+"""The offset of the magic in a tar's first header (POSIX)."""
 _UNKNOWN_ORIGIN = "a layer of the registry's image"
 
 
 @dataclass(frozen=True)
 class StoredImage:
-    """An image of the engine: its id (digest of its configuration), its size in bytes, its configuration."""
+    """An image of the engine: its ID (digest of its configuration), its size in bytes, its configuration."""
 
     image_id: str
     size: int
@@ -33,25 +33,25 @@ class StoredImage:
 
     @property
     def environment(self) -> tuple[tuple[str, str], ...]:
-        """The variables that it sets, name and value."""
+        """Its variables, by name."""
         return tuple(
             (name, value) for name, _, value in (v.partition("=") for v in self.config.settings.get("Env", ()))
         )
 
     @property
     def labels(self) -> Mapping[str, str]:
-        """What it says of itself."""
+        """Its labels."""
         return self.config.settings.get("Labels") or {}
 
 
 class ImageStore:
-    """The images of the engine on this machine. Making one does nothing; the wire opens on first use."""
+    """The images of the engine on this machine. The connection is opened on first use."""
 
     def __init__(self) -> None:
         self.engine = EngineImages()
 
     def find(self, reference: str) -> StoredImage | None:
-        """The image, or None where there is none."""
+        """The image, or None if it does not exist."""
         image = self.engine.inspect(reference)
         if image is None:
             return None
@@ -62,14 +62,14 @@ class ImageStore:
         return StoredImage(str(image["Id"]), int(image["Size"]), config)
 
     def get(self, reference: str) -> StoredImage:
-        """The image; raises `ToolkitError` (S103) where there is none."""
+        """The image; raises `ToolkitError` (S103) if it does not exist."""
         found = self.find(reference)
         if not found:
             raise ToolkitError(Code.IMAGE, f"image {reference} is not here", hint="toolkit build MANIFEST")
         return found
 
     def pull(self, image: str) -> None:
-        """Fetch a base from its registry, by digest, unless it is here."""
+        """Pull a base from its registry, by digest, unless it exists."""
         if not self.find(image):
             with _translated_errors(f"{image} could not be pulled"):
                 for event in self.engine.pull(image):
@@ -77,7 +77,7 @@ class ImageStore:
                         raise EngineFailure(str(event["error"]))
 
     def cut(self, image_id: str, roots: Sequence[str], file: Path, origin: str) -> Layer:
-        """Write what lies at `roots` in the image as a layer to `file`; raises `ToolkitError` (S103)."""
+        """Write the files at `roots` in the image as a layer to `file`; raises `ToolkitError` (S103)."""
         with _translated_errors(f"the layer of {origin} could not be read"), self._container(image_id) as container:
             writer = LayerWriter(file, origin)
             for root in sorted(roots):
@@ -86,7 +86,7 @@ class ImageStore:
             return writer.finish()
 
     def copy_layer(self, image: str, target: Path) -> None:
-        """Write the tar of an image's one layer to `target`, the very bytes that its diff id is of."""
+        """Write the tar of an image's only layer to `target`: the bytes that its diff ID covers."""
         with _translated_errors(f"the layer of {image} could not be read"):
             for _, _, content in members(PieceReader(self.engine.save(image))):
                 # `<id>/layer.tar` up to Engine 24, a blob among others in the OCI layout of later ones.
@@ -100,13 +100,13 @@ class ImageStore:
 
     @contextmanager
     def exported(self, image: str) -> Iterator[PieceReader]:
-        """The image's whole file system as the stream of a tar, while the context lasts."""
+        """The image's complete file system as a tar stream, while the context lasts."""
         with _translated_errors(f"{image} could not be read"), self._container(image) as container:
             yield PieceReader(self.engine.export(container))
 
     @contextmanager
     def _container(self, image: str) -> Iterator[str]:
-        """A container of the image that never runs, to read from."""
+        """A container of the image that is never started, for reading."""
         container = self.engine.create_container(image)
         try:
             yield container
@@ -114,12 +114,12 @@ class ImageStore:
             self.engine.remove_container(container)
 
     def load(self, config: ImageConfig, layers: Sequence[Layer]) -> str:
-        """Put the image together from layers that the engine has and `layers` on top of them; the image id.
+        """Assemble the image from layers that the engine has and `layers` on top of them; returns the image ID.
 
-        It has no name yet. Raises `ToolkitError` (S103), and where the engine names it by another id than its
-        configuration's SHA-256.
+        It is not tagged yet. Raises `ToolkitError` (S103), also if the engine's ID differs from the configuration's
+        SHA-256.
         """
-        with _translated_errors("the engine could not take the image"):
+        with _translated_errors("the engine could not load the image"):
             if not self.find(config.image_id):
                 for _ in self.engine.load(_archive(config, layers)):
                     pass
@@ -127,14 +127,15 @@ class ImageStore:
                 raise ToolkitError(
                     Code.IMAGE,
                     f"the engine does not know the image as {config.image_id}",
-                    hint="an engine with the containerd image store names images otherwise: switch it to overlay2",
+                    hint="an engine with the containerd image store identifies images differently: "
+                    "switch it to overlay2",
                 )
         return config.image_id
 
     def tag(self, image_id: str, reference: str) -> None:
-        """Give the image its name: from now on it is there for everyone."""
+        """Tag the image: from now on everyone can see it."""
         name, _, tag = reference.partition(":")
-        with _translated_errors(f"{image_id} could not be named {reference}"):
+        with _translated_errors(f"{image_id} could not be tagged {reference}"):
             self.engine.tag(image_id, name, tag)
 
     def names_in(self, namespace: str) -> list[str]:
@@ -143,7 +144,7 @@ class ImageStore:
         return sorted(name for name in names if name.startswith(namespace))
 
     def remove(self, image: str) -> None:
-        """Remove a name, or an image that has none; what is not there or in use is left as it is."""
+        """Remove a name, or an untagged image; ignored if it does not exist or is in use."""
         with suppress(EngineFailure):
             self.engine.remove(image)
 
@@ -154,14 +155,14 @@ def _translated_errors(what: str) -> Iterator[None]:
         yield
     except (EngineFailure, tarfile.TarError) as error:
         full = isinstance(error, EngineFailure) and error.full_disk
-        hint = "free some of the engine's disk (docker system df)" if full else ""
+        hint = "free some of the engine's disk space (docker system df)" if full else ""
         raise ToolkitError(Code.IMAGE, what, evidence=str(error), hint=hint) from error
 
 
 def _archive(config: ImageConfig, layers: Sequence[Layer]) -> Iterator[bytes]:
-    """`docker load`'s format. Layers that the engine has are named and left out: it takes its own.
+    """`docker load`'s format. Layers that the engine has are named and omitted: it uses its own.
 
-    Only new layers travel; the engine looks a layer up by its place in the chain before it looks into the archive.
+    Only new layers are transferred; the engine looks a layer up by its chain ID before it reads the archive.
     """
     names = [f"{diff_id.removeprefix('sha256:')}/layer.tar" for diff_id in config.diff_ids]
     file = f"{config.image_id.removeprefix('sha256:')}.json"

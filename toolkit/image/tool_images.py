@@ -1,4 +1,4 @@
-"""The tool's own images: the side container (mounts, the agent of runs, the embedded S3 server), and a lab's host."""
+"""The tool's own images: the bucket container (mounts, runs' agent, embedded S3 server), and a lab's host."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ def own_recipes() -> tuple[Recipe, ...]:
 
 
 def compiler_recipes(rows: Iterable[FrameworkRow]) -> tuple[Recipe, ...]:
-    """The bases in which the rows' native libraries are compiled, each once."""
+    """The bases in which the entries' native libraries are compiled, without duplicates."""
     natives = [row.recipe.native for row in rows if row.recipe.native]
     return tuple({native.compiler.name: native.compiler for native in natives}.values())
 
 
 def locate(program: Program) -> Path:
-    """Where the Python package that brings `program` has put it in this environment; PATH is not looked at.
+    """The path of `program` from its Python package in this environment; PATH is not searched.
 
-    Raises `ToolkitError` (S103) where the package is not installed. Whether the file is the pinned one is found where
-    it is hashed: for the image's version, and again on its way into the image.
+    Raises `ToolkitError` (S103) if the package is not installed. Whether the file is the pinned one is checked when it
+    is hashed: for the image's version, and again on its way into the image.
     """
     try:
         files = metadata.distribution(program.distribution).files or []

@@ -1,4 +1,4 @@
-"""Every file of a tar as a value, so that two file systems can be compared."""
+"""Every file of a tar as a value, for comparing two file systems."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import IO
 
 from toolkit.tar.read import PIECE, PieceReader, members
 
-# What an engine puts into every container that it exports, and no image has.
+# Files that an engine puts into every container that it exports, and that no image has.
 _ENGINES_OWN = ("dev", "proc", "sys", ".dockerenv", "etc/hostname", "etc/hosts", "etc/resolv.conf", "etc/mtab")
 
 
 @dataclass(frozen=True)
 class FileFacts:
-    """All of a file that a layer keeps, its content as a SHA-256."""
+    """Everything of a file that a layer keeps, its content as a SHA-256."""
 
     kind: str
     mode: int

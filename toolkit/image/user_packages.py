@@ -1,7 +1,6 @@
-"""A person's additions as stages on top of a framework's image: Debian packages, then Python's.
+"""User packages as stages on top of a framework's image: Debian packages, then Python's.
 
-Debian packages come without a builder: mmdebstrap makes the base once more with them in it, and what is new or
-other than in the base is their layer.
+Debian packages need no builder: mmdebstrap builds the base once more with them, and the differences are their layer.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from toolkit.tar.write import Entry
 PACKAGES_NAME = "toolkit-packages"
 LOCK_IN_IMAGE = "/usr/share/toolkit/additions.yml"
 _WHITEOUT = ".wh."
-"""OCI's prefix for a file that a layer takes away."""
+"""OCI's prefix for a file that a layer removes (whiteout)."""
 
 
 def packages_inputs(framework: Recipe, added: Lock) -> Inputs:
@@ -38,7 +37,7 @@ def packages_inputs(framework: Recipe, added: Lock) -> Inputs:
 def additions_stage(
     recipe: Recipe, inputs: Inputs, added: Lock, template: str, pool: Pool, parent: str, reference: str
 ) -> Stage:
-    """The stage that makes the image itself: the person's wheels, and the lock that they come from."""
+    """The stage of the image itself: the user's wheels, and the lock that they come from."""
     assert recipe.additions
     context = [Entry("lock.yml", recipe.additions.lock)]
     roots = [LOCK_IN_IMAGE]
@@ -92,13 +91,13 @@ def write_packages_layer(
 
 
 def changed(old: dict[str, FileFacts], new: dict[str, FileFacts]) -> set[str]:
-    """What is new or other in `new`, with the folders above it as they are there. Pure."""
+    """What is new or changed in `new`, with its parent folders. Pure."""
     found = {path for path, facts in new.items() if old.get(path) != facts}
     return found | {str(folder) for path in found for folder in PurePosixPath(path).parents if str(folder) != "."}
 
 
 def whiteouts(old: dict[str, FileFacts], new: dict[str, FileFacts]) -> Iterator[str]:
-    """OCI's marks for what is in `old` and not in `new`; a folder that is gone takes all below it with it. Pure."""
+    """OCI's whiteouts for what is in `old` and not in `new`; that of a folder covers everything below it. Pure."""
     gone = old.keys() - new.keys()
     for path in sorted(gone):
         parent, _, name = path.rpartition("/")

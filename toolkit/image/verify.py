@@ -1,4 +1,4 @@
-"""Building an image again from nothing, and saying where it differs: which file, how, and made by what."""
+"""Rebuilds an image from scratch and reports the differences: which file, how, and what created it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from toolkit.image.tree_facts import FileFacts, read_files
 
 @dataclass(frozen=True)
 class Difference:
-    """One file that is not the same: `kinds` says how, `instruction` what made it."""
+    """One file that differs: `kinds` says how, `instruction` what created it."""
 
     path: str
     kinds: tuple[str, ...]
@@ -23,14 +23,14 @@ class Difference:
 
 
 def namespace() -> str:
-    """A namespace of this process's own for the second build."""
+    """A namespace of this process for the second build."""
     return f"toolkit-verify-{os.getpid()}/"
 
 
 def differences(
     one: Mapping[str, FileFacts], other: Mapping[str, FileFacts], stages: Sequence[Stage]
 ) -> Iterator[Difference]:
-    """Where `other` is not `one`, by path. Pure."""
+    """The differences of `other` from `one`, by path. Pure."""
     for path in sorted(one.keys() | other.keys()):
         if path not in other:
             kinds: tuple[str, ...] = ("missing in the second build",)
@@ -43,7 +43,7 @@ def differences(
 
 
 def config_differences(one: StoredImage, other: StoredImage) -> Iterator[str]:
-    """What the two images set differently."""
+    """Different settings of the two images."""
     ours, theirs = one.config.settings, other.config.settings
     for name in sorted(ours.keys() | theirs.keys()):
         if (ours.get(name) or None) != (theirs.get(name) or None):
@@ -51,7 +51,7 @@ def config_differences(one: StoredImage, other: StoredImage) -> Iterator[str]:
 
 
 def instruction_of(path: str, stages: Sequence[Stage]) -> str:
-    """What made the file at `path`: the last stage that keeps it, and that stage's instruction; else mmdebstrap."""
+    """What created the file at `path`: the last stage that keeps it, and that stage's instruction; else mmdebstrap."""
     for stage in reversed(stages):
         if any(path == root or path.startswith(f"{root}/") for root in stage.roots):
             lines = [line for line in stage.dockerfile.splitlines() if line.startswith(("COPY", "RUN"))]
@@ -62,7 +62,7 @@ def instruction_of(path: str, stages: Sequence[Stage]) -> str:
 
 @contextmanager
 def built_again(build: Build, store: ImageStore) -> Iterator[StoredImage]:
-    """Carry out `build`, which has `namespace`; what came out, while the context lasts."""
+    """Run `build`, which has `namespace`; gives the result while the context lasts."""
     try:
         yield store.get(build.run().reference)
     finally:
@@ -71,7 +71,7 @@ def built_again(build: Build, store: ImageStore) -> Iterator[StoredImage]:
 
 
 def compare(store: ImageStore, one: StoredImage, other: StoredImage, stages: Sequence[Stage]) -> Iterator[Difference]:
-    """Every file of both images that is not the same."""
+    """Every file that differs between the images."""
     with store.exported(one.image_id) as stream:
         ours = read_files(stream)
     with store.exported(other.image_id) as stream:

@@ -1,4 +1,4 @@
-"""An image's version: one hash over everything that goes into it, so that equal names mean equal inputs."""
+"""An image's version: a hash over all of its inputs, so that equal names mean equal inputs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from toolkit.lock.model import DebPin, Lock
 
 HASH_LENGTH = 12
 BUILD_FORMAT = 4
-"""Counted up when the way of building changes in a manner that no input below shows."""
+"""Incremented when the build changes in a way that no input below shows."""
 BASE_NAME = "toolkit-base"
 BUNDLE_NAME = "toolkit-bundle"
 ENVIRONMENT_NAME = "toolkit-environment"
@@ -27,7 +27,7 @@ COMPILE_PROGRAM = Path(__file__).parents[1] / "image" / "inside" / "compile.py"
 
 @dataclass(frozen=True)
 class Inputs:
-    """What went in: each input's name and its SHA-256."""
+    """The inputs: each one's name and SHA-256."""
 
     name: str
     digests: tuple[tuple[str, str], ...]
@@ -44,24 +44,24 @@ class Inputs:
 
     @property
     def summary(self) -> str:
-        """`name=digest` of each, the digests cut to 16 digits, for people who compare two images."""
+        """`name=digest` of each, with digests cut to 16 digits, for people who compare two images."""
         return " ".join(f"{name}={digest[:16]}" for name, digest in self.digests)
 
 
 def base_inputs(base: DistributionBase, debs: tuple[DebPin, ...]) -> Inputs:
-    """The inputs of a base image, which many recipes share: its packages, and what is asked of mmdebstrap."""
+    """The inputs of a base image, which many recipes share: its packages, and mmdebstrap's options."""
     asked = json.dumps([base.suite.name, base.variant, sorted(base.packages)])
     files = "".join(f"{deb.sha256}\n" for deb in sorted(debs))
     return Inputs(BASE_NAME, (("asked", _sha256(asked.encode())), ("debs", _sha256(files.encode()))))
 
 
 def base_reference(base: Base, lock: Lock) -> str:
-    """The image that everything else stands on: made here, or a registry's, pinned by digest."""
+    """The base image of everything else: built here, or a registry's, pinned by digest."""
     return base.image if isinstance(base, RegistryBase) else base_inputs(base, lock.debs).reference
 
 
 def environment_inputs(recipe: Recipe, lock: Lock) -> Inputs:
-    """The inputs of the environment, which every framework on the same lock shares."""
+    """The inputs of the environment, which every framework with the same lock shares."""
     files = "".join(f"{wheel.sha256}\n" for wheel in sorted(lock.wheels))
     return Inputs(
         ENVIRONMENT_NAME,
@@ -83,7 +83,7 @@ def bundle_inputs(recipe: Recipe, lock: Lock) -> Inputs:
 
 
 def native_inputs(recipe: Recipe, lock: Lock) -> Inputs:
-    """The inputs of the environment with what was compiled for it on top."""
+    """The inputs of the environment with its compiled libraries on top."""
     native = recipe.native
     assert native
     compiler = base_reference(native.compiler.base, read_lock(native.compiler.lock))
@@ -100,7 +100,7 @@ def native_inputs(recipe: Recipe, lock: Lock) -> Inputs:
 
 
 def _below_sources(recipe: Recipe, lock: Lock) -> str:
-    """The digest of what the tool's own sources stand on: a bundle, the environment, or the base alone."""
+    """The digest of the parent of the tool's own sources: a bundle, the environment, or only the base."""
     if recipe.bundle:
         return bundle_inputs(recipe, lock).digest
     if lock.wheels:
@@ -109,13 +109,13 @@ def _below_sources(recipe: Recipe, lock: Lock) -> str:
 
 
 def read_inputs(recipe: Recipe) -> Inputs:
-    """Read every file that `recipe` names, and hash it; raises `ToolkitError` (S103) for one that is not there, or is
-    not what the catalogue pins."""
+    """Read and hash every file of `recipe`; raises `ToolkitError` (S103) for one that is missing, or is not what the
+    catalogue pins."""
     files = [recipe.template, *(tree.source for tree in recipe.trees)]
     files += [recipe.native.source, recipe.native.compiler.template] if recipe.native else []
     missing = [str(file) for file in files if not file.exists()]
     if missing:
-        raise ToolkitError(Code.IMAGE, f"recipe {recipe.name} names what is not there: {', '.join(missing)}")
+        raise ToolkitError(Code.IMAGE, f"recipe {recipe.name} names missing files: {', '.join(missing)}")
     lock = read_lock(recipe.lock)
     below = native_inputs(recipe, lock).digest if recipe.native else _below_sources(recipe, lock)
     digests = [("below", below), ("template", sha256_of(recipe.template)), ("lock", sha256_of(recipe.lock))]
@@ -136,15 +136,15 @@ def read_inputs(recipe: Recipe) -> Inputs:
 def _other_program(tree: Tree, found: list[tuple[str, str]]) -> ToolkitError:
     return ToolkitError(
         Code.IMAGE,
-        f"{tree.source} is not {tree.release}: nothing of it was used",
+        f"{tree.source} is not {tree.release}: it was not used",
         evidence="\n".join([f"expected sha256 {tree.sha256}", *(f"found    sha256 {digest}" for _, digest in found)]),
-        hint="install the tool's packages anew, by their hashes: pip install --force-reinstall --require-hashes "
+        hint="reinstall the tool's packages by hash: pip install --force-reinstall --require-hashes "
         "-r requirements/tool.txt",
     )
 
 
 def tree_files(tree: Tree) -> Iterator[tuple[str, Path]]:
-    """The files of `tree` in a fixed order, each with its path below the tree; one file has the path ``""``."""
+    """The files of `tree` in a fixed order, each with its path below the tree; a single file has the path ``""``."""
     if tree.source.is_file():
         yield "", tree.source
         return
@@ -154,7 +154,7 @@ def tree_files(tree: Tree) -> Iterator[tuple[str, Path]]:
 
 
 def _mode(file: Path) -> str:
-    """As `ls -F` marks it: whether a file may be executed is part of a layer, too."""
+    """As in `ls -F`: whether a file is executable is part of a layer, too."""
     return "*" if file.stat().st_mode & 0o100 else ""
 
 

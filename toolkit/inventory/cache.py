@@ -1,4 +1,4 @@
-"""What was read out of an image, kept: an image never changes, so one reading of it serves for good."""
+"""Cached inventories: an image never changes, so it is read only once."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from toolkit.inventory.trees import with_trees
 from toolkit.paths import private_folder
 
 _FORMAT = 1
-"""Counted up when a reading finds more than it did: what older versions of the tool kept is then read anew."""
+"""Incremented when a reading finds more than before; entries of older versions are then read again."""
 
 
 def look_into(store: ImageStore, image: EngineImage, cache: Path, on_bytes: OnBytes = lambda _: None) -> Contents:
-    """What is in the image; its file system leaves the engine once, later calls take what is kept in `cache`.
+    """The image's contents; its file system is read from the engine once, later calls use `cache`.
 
-    Raises `ToolkitError` (S103) where the engine does not give it. Reading leaves no container behind.
+    Raises `ToolkitError` (S103) if the engine does not provide it. Leaves no container behind.
     """
     file = cache / "inventory" / f"{image.image_id.removeprefix('sha256:')}-{_FORMAT}.json.gz"
     contents = load(file)
@@ -34,13 +34,13 @@ def look_into(store: ImageStore, image: EngineImage, cache: Path, on_bytes: OnBy
 
 
 def keep(contents: Contents, file: Path) -> None:
-    """Write `contents` to `file`, whole or not at all."""
+    """Write `contents` to `file` atomically."""
     private_folder(file.parent)
     write_whole(file, gzip.compress(_CONTENTS.dump_json(contents), compresslevel=1, mtime=0), mode=0o600)
 
 
 def load(file: Path) -> Contents | None:
-    """What `keep` wrote; None where there is nothing, or where it is damaged."""
+    """What `keep` wrote; None if there is nothing, or if it is damaged."""
     try:
         return _CONTENTS.validate_json(gzip.decompress(file.read_bytes()))
     except (FileNotFoundError, gzip.BadGzipFile, EOFError, ValidationError):

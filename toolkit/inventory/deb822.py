@@ -10,7 +10,7 @@ _NAME = re.compile(r"\s*([a-z0-9][a-z0-9+.-]*)", re.IGNORECASE)
 
 
 def paragraphs(text: str) -> Iterator[Mapping[str, str]]:
-    """Each paragraph's fields, names in lower case; the lines of a field's value stay apart."""
+    """Each paragraph's fields, names in lower case; the lines of a field's value are kept separate."""
     for block in _BLANK.split(text.replace("\r\n", "\n")):
         fields: dict[str, str] = {}
         name = ""
@@ -29,7 +29,7 @@ def paragraphs(text: str) -> Iterator[Mapping[str, str]]:
 
 
 def relations(value: str) -> tuple[tuple[str, ...], ...]:
-    """What `Depends` asks for: for each entry, the names that serve; versions and architectures are left out."""
+    """The requirements in `Depends`: for each entry, the alternative names; versions and architectures are omitted."""
     entries = (entry.split("|") for entry in value.split(",") if entry.strip())
     named = (tuple(match[1] for part in entry if (match := _NAME.match(part))) for entry in entries)
     return tuple(names for names in named if names)

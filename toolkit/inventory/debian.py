@@ -19,10 +19,10 @@ _INSTALLED = "installed"
 
 
 def debian_packages(texts: Mapping[str, str], files: Mapping[str, File]) -> Iterator[Package]:
-    """Every package that `status` calls installed.
+    """Every package that is installed according to `status`.
 
-    Where packages were only unpacked, as for an image that needs no dpkg, there is no `status`: the lock in the image
-    names them, and what they ask for and which files are theirs is not known.
+    If packages were only unpacked, as for an image that needs no dpkg, there is no `status`: the lock in the image
+    lists them, without their dependencies and files.
 
     Args:
         texts: dpkg's records and the copyright files, by their paths.
@@ -51,9 +51,9 @@ def debian_packages(texts: Mapping[str, str], files: Mapping[str, File]) -> Iter
 
 
 def declared_licences(copyright_file: str) -> tuple[str, ...]:
-    """The names in a machine-readable copyright file (DEP-5): those of its files' paragraphs, each once.
+    """The names in a machine-readable copyright file (DEP-5): those of its files' paragraphs, without duplicates.
 
-    Nothing where the file is for people alone.
+    Empty if the file is not machine-readable.
     """
     head, *rest = list(paragraphs(copyright_file)) or [{}]
     if _FORMAT not in head.get("format", ""):
@@ -83,7 +83,7 @@ def _licences(name: str, texts: Mapping[str, str], files: Mapping[str, File]) ->
 
 
 def _own_files(name: str, architecture: str, texts: Mapping[str, str], files: Mapping[str, File]) -> Iterator[str]:
-    """The package's files that are there; folders are everyone's."""
+    """The package's files that exist; folders belong to all."""
     listed = texts.get(f"{LISTS}{name}:{architecture}.list") or texts.get(f"{LISTS}{name}.list", "")
     for line in listed.splitlines():
         path = _real(line, files)
@@ -92,7 +92,7 @@ def _own_files(name: str, architecture: str, texts: Mapping[str, str], files: Ma
 
 
 def _real(path: str, files: Mapping[str, File]) -> str:
-    """`/bin/sh` as `/usr/bin/sh`, where `/bin` is a link: dpkg's lists have the path of before."""
+    """`/bin/sh` as `/usr/bin/sh`, if `/bin` is a link: dpkg's lists have the former path."""
     top, slash, rest = path[1:].partition("/")
     link = files.get(f"/{top}")
     return f"/{link.content.strip('/')}/{rest}" if slash and link and link.kind == "link" else path

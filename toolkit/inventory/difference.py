@@ -1,4 +1,4 @@
-"""What changed from one image to another: packages, files, settings. Pure."""
+"""Differences between two images: packages, files, settings. Pure."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from toolkit.inventory.model import Contents, Package
 
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
 _DEEPEST_FOLDER = 3
-"""Files of no package are listed by folder, no deeper than `/var/lib/dpkg`."""
+"""Files without a package are listed by folder, no deeper than `/var/lib/dpkg`."""
 
 
 @dataclass(frozen=True)
 class PackageChange:
-    """A package that is not the same: its versions before and after, none where it was not there, and bytes more."""
+    """A package that differs: its versions before and after, none if it was not there, and the growth in bytes."""
 
     kind: str
     name: str
@@ -35,7 +35,7 @@ class PackageChange:
 
 @dataclass(frozen=True)
 class FileGroup:
-    """Files of one package (its `kind` and name) or, without a kind, of one folder; each with what happened to it."""
+    """Files of one package (its `kind` and name) or, without a kind, of one folder; each with its kind of change."""
 
     kind: str
     name: str
@@ -49,7 +49,7 @@ class FileGroup:
 
 @dataclass(frozen=True)
 class SettingChange:
-    """A setting of the image: what it said before and after, empty where it said nothing."""
+    """A setting of the image: its value before and after, empty if it had none."""
 
     name: str
     old: str
@@ -58,7 +58,7 @@ class SettingChange:
 
 @dataclass(frozen=True)
 class Difference:
-    """All that is not the same in two images; `grown` is how many bytes more the second one takes."""
+    """All differences between two images; `grown` is how many bytes larger the second is."""
 
     packages: tuple[PackageChange, ...]
     files: tuple[FileGroup, ...]
@@ -67,14 +67,14 @@ class Difference:
 
     @property
     def nothing(self) -> bool:
-        """Whether neither packages nor files nor settings differ."""
+        """Whether packages, files and settings are the same."""
         return not (self.packages or self.files or self.settings)
 
 
 def differences(
     old: Contents, new: Contents, old_settings: Mapping[str, Any], new_settings: Mapping[str, Any], grown: int
 ) -> Difference:
-    """From `old` to `new`; settings are as the engine has them. Files of a package that changed are listed with it."""
+    """From `old` to `new`; settings as given by the engine. Files of a changed package are listed with it."""
     packages = tuple(_package_changes(old, new))
     named = {(change.kind, change.name) for change in packages if not change.carried_by}
     groups = (group for group in _file_groups(old, new) if (group.kind, group.name) not in named)
@@ -121,7 +121,7 @@ def _file_groups(old: Contents, new: Contents) -> Iterator[FileGroup]:
 
 
 def _folders_with_files(contents: Contents) -> set[str]:
-    """Folders that something lies in: its files show that such a one came or went."""
+    """Non-empty folders: their files show that such a folder was added or removed."""
     found: set[str] = set()
     for path, file in contents.files.items():
         folder = posixpath.dirname(path)
@@ -147,7 +147,7 @@ def _setting_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator
 
 
 def _flat(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """`variable PATH`, `label toolkit.facts`, `User`: one line each, nothing for what is not set."""
+    """`variable PATH`, `label toolkit.facts`, `User`: one line each, nothing for unset ones."""
     for name, value in settings.items():
         if name == "Env":
             yield from ((f"variable {one.partition('=')[0]}", one.partition("=")[2]) for one in value or ())
@@ -160,7 +160,7 @@ def _flat(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _label(name: str, text: str) -> Iterator[tuple[str, str]]:
-    """A label; one that lists what went in gives a line for each part, one that sums them up gives none."""
+    """A label; one that lists inputs gives a line for each, one that summarizes them gives none."""
     if name == INPUTS_SHA256:
         return
     if name == INPUTS:

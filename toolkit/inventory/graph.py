@@ -1,7 +1,7 @@
-"""Which package asks for which: the image's packages as a graph. Pure.
+"""The image's packages as a dependency graph. Pure.
 
-A node is a package's key and an extra of it, empty for the package itself: what `tensorflow[and-cuda]` asks for is not
-what `tensorflow` asks for.
+A node is a package's key and an extra of it, empty for the package itself: the dependencies of `tensorflow[and-cuda]`
+are not those of `tensorflow`.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from toolkit.inventory.model import DEB, PYTHON, Contents, Need, Package
 from toolkit.inventory.trees import TREE
 
 Node = tuple[str, str]
-BY_THE_RECIPE = "asked for by the recipe"
+BY_THE_RECIPE = "requested by the recipe"
 ESSENTIAL = "essential to the distribution"
-BY_NO_OTHER = "no other package asks for it"
+BY_NO_OTHER = "no other package requires it"
 
 
 @dataclass(frozen=True)
 class Graph:
-    """`asks[node]` are the nodes that it asks for; `roots` are those that no package has to ask for, and why."""
+    """`asks[node]` are its dependencies; `roots` are the nodes that are installed on their own account, and why."""
 
     asks: Mapping[Node, tuple[Node, ...]]
     roots: Mapping[Node, str]
 
     def active(self) -> set[Node]:
-        """Every node that is really asked for: the packages themselves, and the extras that something wants."""
+        """Every required node: the packages themselves, and the extras that something requires."""
         seen = {node for node in self.asks if not node[1]} | set(self.roots)
         waiting = list(seen)
         while waiting:
@@ -41,7 +41,7 @@ class Graph:
         return seen
 
     def dependencies(self) -> dict[str, tuple[str, ...]]:
-        """For each package's key the keys that it asks for, its wanted extras' included; sorted."""
+        """For each package's key the keys of its dependencies, including those of its required extras; sorted."""
         found: dict[str, set[str]] = {}
         for node in self.active():
             found.setdefault(node[0], set()).update(key for key, _ in self.asks.get(node, ()) if key != node[0])
@@ -63,7 +63,7 @@ def graph_of(contents: Contents, asked: Asked) -> Graph:
 
 
 class _Finder:
-    """Finds the packages that serve a need."""
+    """Finds the packages that satisfy a requirement."""
 
     def __init__(self, contents: Contents) -> None:
         self._carried: dict[str, list[Package]] = {}
@@ -75,18 +75,18 @@ class _Finder:
                 self._named.setdefault((package.kind, name), []).append(package)
 
     def inside(self, package: Package) -> list[Package]:
-        """Those that the package carries."""
+        """Those that the package vendors."""
         return self._carried.get(package.key, [])
 
     def serving(self, asker: Package, need: Need) -> Iterator[Node]:
-        """Who gives `asker` what it needs: for Python whoever lies beside it, and else whoever is installed."""
+        """Who satisfies `asker`'s requirement: for Python a package in the same place, else any installed one."""
         found = [one for name in need.any_of for one in self._named.get((asker.kind, name), ())]
         if asker.kind == PYTHON:
             found = [one for one in found if one.place == asker.place] or [one for one in found if not one.carried_by]
         yield from _with_extras(found, need.extras)
 
     def named(self, kind: str, name: str, extras: Iterable[str] = ()) -> Iterator[Node]:
-        """The nodes of what is installed under that name."""
+        """The nodes installed under that name."""
         yield from _with_extras([one for one in self._named.get((kind, name), ()) if not one.carried_by], extras)
 
 
@@ -98,7 +98,7 @@ def _with_extras(packages: Iterable[Package], extras: Iterable[str]) -> Iterator
 
 
 def _asked_for(contents: Contents, asked: Asked, finder: _Finder) -> Iterator[tuple[Node, str]]:
-    """The first reason that is given for a node is the last one reported here: the recipe's word comes last."""
+    """The first reason given for a node is the last one here: the recipe's comes last."""
     for package in contents.packages:
         if package.kind == DEB and package.essential:
             yield (package.key, ""), ESSENTIAL
@@ -116,6 +116,6 @@ def _asked_for(contents: Contents, asked: Asked, finder: _Finder) -> Iterator[tu
 
 
 def _left(asks: Mapping[Node, tuple[Node, ...]], roots: Mapping[Node, str]) -> Iterator[Node]:
-    """Packages that no one asks for, and that are no roots yet."""
+    """Packages that nothing requires, and that are not roots yet."""
     wanted = {node for asker, nodes in asks.items() for node in nodes if node[0] != asker[0]}
     return (node for node in asks if not node[1] and node not in wanted and node not in roots)

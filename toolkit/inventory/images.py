@@ -1,4 +1,4 @@
-"""The images of the engine as a person names them, and what their labels say: nothing is read out of them here."""
+"""The images of the engine by name, and the contents of their labels; nothing is read out of the images here."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SHORT = 12
 
 @dataclass(frozen=True)
 class Asked:
-    """What the recipe asked for, as the image's label `toolkit.recipe` tells it; empty where there is no label."""
+    """The recipe's requests in the image's label `toolkit.recipe`; empty if there is no label."""
 
     base: str = ""
     packages: tuple[str, ...] = ()
@@ -39,17 +39,17 @@ class EngineImage:
 
     @property
     def reference(self) -> str:
-        """The name that it was built under, if it still has that one; else its first; else its id."""
+        """The name that it was built under, if it still has that one; else its first; else its ID."""
         return self.own_name if self.own_name in self.references else next(iter(self.references), self.image_id)
 
     @property
     def own_name(self) -> str:
-        """The name that it was built under, whatever it is called in this engine; its id where it does not say."""
+        """The name that it was built under, whatever its name in this engine; its ID if its label does not say."""
         return self.labels.get(VERSION, "") or self.image_id
 
     @property
     def short_id(self) -> str:
-        """The id's first 12 digits, as `docker images` shows it."""
+        """The ID's first 12 digits, as `docker images` shows it."""
         return self.image_id.removeprefix("sha256:")[:_SHORT]
 
     @property
@@ -59,20 +59,20 @@ class EngineImage:
 
     @property
     def asked(self) -> Asked:
-        """What its recipe asked for."""
+        """What its recipe requested."""
         return asked_of(self.labels.get(RECIPE, ""))
 
 
 @dataclass(frozen=True)
 class LayerSize:
-    """A layer: what made it, and its size in bytes."""
+    """A layer: what created it, and its size in bytes."""
 
     origin: str
     size: int
 
 
 def engine_images(store: ImageStore) -> tuple[EngineImage, ...]:
-    """Every image of the engine that has a name, and every one of the tool's; asks the engine once."""
+    """Every image of the engine that has a name, and every one of the tool's; queries the engine once."""
     found = [
         EngineImage(
             image_id=str(entry["Id"]),
@@ -94,10 +94,10 @@ def layers(store: ImageStore, image_id: str) -> tuple[LayerSize, ...]:
 
 
 def pick(word: str, images: Sequence[EngineImage]) -> EngineImage:
-    """The image that `word` names: a reference, or the beginning of one image's reference or id.
+    """The image for `word`: a reference, or a unique prefix of one image's reference or ID.
 
-    The tool's own images come first; where none fits, every image of the engine is looked at. Raises `ToolkitError`
-    (S103) with the nearest name where there is none, and with the candidates where there are several.
+    The tool's own images take precedence; if none matches, every image of the engine is considered. Raises
+    `ToolkitError` (S103) with the nearest name if there is none, and with the candidates if there are several.
     """
     for candidates in ([image for image in images if image.ours], list(images)):
         exact = [image for image in candidates if word in (*image.references, image.image_id)]
@@ -107,15 +107,15 @@ def pick(word: str, images: Sequence[EngineImage]) -> EngineImage:
         if found:
             raise ToolkitError(
                 Code.IMAGE,
-                f"{word} is the beginning of {len(found)} images",
+                f"{word} matches {len(found)} images",
                 tuple(Problem(f"{image.reference}  {image.short_id}") for image in found),
-                hint="give more of the name",
+                hint="use a longer prefix",
             )
     raise _unknown(word, images)
 
 
 def asked_of(label: str) -> Asked:
-    """The label `toolkit.recipe` read; what cannot be read says nothing."""
+    """The parsed label `toolkit.recipe`; empty if it cannot be parsed."""
     try:
         said = json.loads(label or "{}")
         return Asked(
@@ -139,4 +139,4 @@ def _unknown(word: str, images: Sequence[EngineImage]) -> ToolkitError:
     bare = {name.partition(":")[0]: name for name in names}
     near = get_close_matches(word, names, n=1) or [bare[name] for name in get_close_matches(word, bare, n=1)]
     hint = f"did you mean {near[0]}?" if near else "toolkit images list"
-    return ToolkitError(Code.IMAGE, f"no image {word} is here", hint=hint)
+    return ToolkitError(Code.IMAGE, f"no such image: {word}", hint=hint)

@@ -1,4 +1,4 @@
-"""The lock that lies in an image: the hashes of what was downloaded for it."""
+"""The lock inside an image: the hashes of what was downloaded for it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from toolkit.lock.model import DebPin, Lock, WheelPin
 
 @dataclass(frozen=True)
 class Downloads:
-    """What each package was downloaded as; `lock` is None where the image carries none that can be read."""
+    """The download of each package; `lock` is None if the image has none that can be read."""
 
     lock: Lock | None
 
     def of(self, package: Package) -> DebPin | WheelPin | None:
-        """The file that the package came in, if the lock names it."""
+        """The file that the package came in, if the lock lists it."""
         if package.carried_by:
             return None
         return self._pins.get((package.kind, package.name, package.version, package.architecture))
@@ -37,12 +37,12 @@ class Downloads:
 
 
 def downloads_of(contents: Contents) -> Downloads:
-    """What the lock in the image says."""
+    """The contents of the lock in the image."""
     return Downloads(lock_of(contents.lock))
 
 
 def lock_of(text: str) -> Lock | None:
-    """The lock in an image, read; an image of an older version of the tool has none, or one that is not read now."""
+    """The lock in an image; one built by an older version of the tool has none, or one that can no longer be read."""
     try:
         return parse_lock(text, LOCK_IN_IMAGE) if text else None
     except ToolkitError:

@@ -1,4 +1,4 @@
-"""What is in an image: its files, and the packages that they belong to."""
+"""An image's contents: its files, and the packages that they belong to."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from functools import cached_property
 DEB = "deb"
 PYTHON = "python"
 
-"""Where an image carries its lock."""
+"""The path of the lock in an image."""
 UNNAMED_LICENCE = "(a text without a name)"
-"""What stands for a licence that a package gives as its text alone."""
+"""Placeholder for a licence that a package gives only as text."""
 
 
 @dataclass(frozen=True)
 class File:
-    """One entry of the file system. `content` is a file's SHA-256, or where a link leads; `size` is in bytes."""
+    """One entry of the file system. `content` is a file's SHA-256, or a link's target; `size` is in bytes."""
 
     kind: str
     mode: int
@@ -28,7 +28,7 @@ class File:
 
 @dataclass(frozen=True)
 class Need:
-    """What a package asks for: one of the names `any_of`, with its `extras`; only for its own extra `when`, if set."""
+    """A requirement: one of the names `any_of`, with its `extras`; only for its own extra `when`, if set."""
 
     any_of: tuple[str, ...]
     extras: tuple[str, ...] = ()
@@ -39,9 +39,9 @@ class Need:
 class Package:
     """A Debian package, or a Python distribution.
 
-    `licences` are as declared, in the package's own words. `place` is the folder that a Python distribution lies in.
-    `carried_by` is the key of the package whose files this one is among, as those that setuptools has inside itself.
-    `size` is that of its files in the image, in bytes; `source` is a Debian package's source package.
+    `licences` are as declared, in the package's own words. `place` is the folder of a Python distribution. `carried_by`
+    is the key of the package that vendors this one, as setuptools does. `size` is that of its files in the image, in
+    bytes; `source` is a Debian package's source package.
     """
 
     kind: str
@@ -61,18 +61,18 @@ class Package:
 
     @property
     def key(self) -> str:
-        """Names it within one image."""
+        """Identifies it within one image."""
         return f"{self.kind}:{self.name}:{self.architecture or self.place}"
 
     @property
     def title(self) -> str:
-        """As a person reads it."""
+        """For people."""
         return f"{self.name} {self.version}"
 
 
 @dataclass(frozen=True)
 class Distribution:
-    """What `/etc/os-release` says: `debian`, `12`, `Debian GNU/Linux 12 (bookworm)`; empty where there is none."""
+    """From `/etc/os-release`: `debian`, `12`, `Debian GNU/Linux 12 (bookworm)`; empty if there is none."""
 
     name: str = ""
     version: str = ""
@@ -81,7 +81,7 @@ class Distribution:
 
 @dataclass(frozen=True)
 class Contents:
-    """The whole of an image's file system. `lock` is the text of the lock in it, empty where there is none."""
+    """The whole of an image's file system. `lock` is the text of the lock in it, empty if there is none."""
 
     files: Mapping[str, File]
     packages: tuple[Package, ...]
@@ -95,10 +95,10 @@ class Contents:
 
     @cached_property
     def owners(self) -> Mapping[str, Package]:
-        """Which package a file belongs to: of one inside another, the outer one."""
+        """The package that a file belongs to: of a vendored one, the outer one."""
         outer_last = sorted(self.packages, key=lambda package: not package.carried_by)
         return {path: package for package in outer_last for path in package.files}
 
     def of_kind(self, kind: str) -> Iterator[Package]:
-        """The packages of one kind that are installed themselves, not inside another one."""
+        """The packages of one kind that are installed themselves, not vendored."""
         return (package for package in self.packages if package.kind == kind and not package.carried_by)

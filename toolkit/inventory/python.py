@@ -1,4 +1,4 @@
-"""The Python distributions of an image, from what pip leaves: `*.dist-info/METADATA` and `RECORD`."""
+"""The Python distributions of an image, from pip's records: `*.dist-info/METADATA` and `RECORD`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def python_packages(texts: Mapping[str, str], files: Mapping[str, File]) -> Iter
 
 
 def declared_licences(metadata: Message) -> tuple[str, ...]:
-    """The expression (PEP 639) where there is one; else the `License` field, if it is a name, and the classifiers."""
+    """The expression (PEP 639) if there is one; else the `License` field, if it is a name, and the classifiers."""
     if expression := _word(metadata, "License-Expression"):
         return (expression,)
     classifiers = [str(line) for line in metadata.get_all("Classifier", []) if str(line).startswith(_CLASSIFIER)]
@@ -42,7 +42,7 @@ def declared_licences(metadata: Message) -> tuple[str, ...]:
 
 
 def needs(lines: list[str], python: str) -> Iterator[Need]:
-    """What `Requires-Dist` asks for on this Python, on Linux; an extra's needs are marked with it."""
+    """The requirements in `Requires-Dist` for this Python, on Linux; an extra's are marked with it."""
     for line in lines:
         try:
             requirement = Requirement(line)
@@ -62,7 +62,7 @@ def needs(lines: list[str], python: str) -> Iterator[Need]:
 
 
 def environment(python: str) -> dict[str, str]:
-    """What markers are asked of: an image's machine, not this one."""
+    """The environment that markers are evaluated in: an image's machine, not this one."""
     return {
         "implementation_name": "cpython",
         "implementation_version": f"{python}.0",

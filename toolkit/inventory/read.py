@@ -1,4 +1,4 @@
-"""Reading an image: its file system as the stream of a tar, once through, into `Contents`."""
+"""Reads an image: its file system as a tar stream, in one pass, into `Contents`."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from toolkit.inventory.python import METADATA, RECORD, python_packages
 from toolkit.tar.read import PIECE, PieceReader, members
 
 _LONGEST_TEXT = 32 << 20
-"""Bytes: the largest record that a package keeps (TensorFlow's) has 3 MB."""
+"""Bytes: the largest package record (TensorFlow's) has 3 MB."""
 _OS_RELEASE = ("/usr/lib/os-release", "/etc/os-release")
 _ENGINES_OWN = re.compile(r"/(dev|proc|sys)(/.*)?|/\.dockerenv|/etc/(hostname|hosts|resolv\.conf|mtab)")
-"""What an engine puts into every container that it exports, whatever the image has there."""
+"""Files that an engine puts into every container that it exports, whatever the image has there."""
 _COMPILED = re.compile(r"(.*/)__pycache__/([^/]+?)\.[^./]+(?:\.opt-[12])?\.pyc")
 _KINDS = {
     tarfile.REGTYPE: "file",
@@ -39,7 +39,7 @@ OnBytes = Callable[[int], None]
 def read_contents(tar: IO[bytes] | PieceReader, on_bytes: OnBytes = lambda _: None) -> Contents:
     """Everything in the stream `tar`; contents are hashed as they pass, only packages' records are kept.
 
-    Raises `tarfile.TarError` where the stream ends before the tar does.
+    Raises `tarfile.TarError` if the stream is truncated.
     """
     files: dict[str, File] = {}
     texts: dict[str, str] = {}
@@ -63,7 +63,7 @@ def read_contents(tar: IO[bytes] | PieceReader, on_bytes: OnBytes = lambda _: No
 
 
 def contents_of(files: Mapping[str, File], texts: Mapping[str, str]) -> Contents:
-    """The packages that the records `texts` speak of, each with its files. Pure."""
+    """The packages in the records `texts`, each with its files. Pure."""
     found = [*debian_packages(texts, files), *python_packages(texts, files)]
     with_compiled = list(_with_compiled(found, files))
     owners = _owners(with_compiled)
@@ -74,7 +74,7 @@ def contents_of(files: Mapping[str, File], texts: Mapping[str, str]) -> Contents
 
 
 def distribution_of(os_release: str) -> Distribution:
-    """What os-release(5) says."""
+    """The values of os-release(5)."""
     pairs = (line.partition("=") for line in os_release.splitlines() if "=" in line)
     values = {name.strip(): value.strip().strip("\"'") for name, _, value in pairs}
     return Distribution(values.get("ID", ""), values.get("VERSION_ID", ""), values.get("PRETTY_NAME", ""))
@@ -98,7 +98,7 @@ def _read(stream: IO[bytes], *, keep: bool) -> tuple[str, str | None]:
 
 
 def _with_compiled(packages: Iterable[Package], files: Mapping[str, File]) -> Iterable[Package]:
-    """Python writes `__pycache__/x.cpython-311.pyc` beside `x.py`, which no package's list has to know."""
+    """Python writes `__pycache__/x.cpython-311.pyc` beside `x.py`, which packages need not list."""
     compiled: dict[str, list[str]] = {}
     for path in files:
         if match := _COMPILED.fullmatch(path):
@@ -121,7 +121,7 @@ def _sized(package: Package, files: Mapping[str, File]) -> Package:
 
 
 def _carried(package: Package, owners: Mapping[str, list[Package]]) -> Package:
-    """A distribution whose own records are among another package's files is part of that one."""
+    """A distribution whose own records are among another package's files is vendored by that one."""
     if package.kind == DEB:
         return package
     record = next((path for path in package.files if path.endswith(METADATA)), "")

@@ -1,4 +1,4 @@
-"""The folders that a recipe copies into its image: what is in them belongs to no package, so each counts as one."""
+"""The folders that a recipe copies into its image: their files belong to no package, so each folder counts as one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who asked for a package: the chains that lead from a recipe's wishes to it. Pure."""
+"""Why a package is installed: the chains of requirements from the roots to it. Pure."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from toolkit.inventory.graph import Graph, Node
 from toolkit.inventory.model import Contents, Package
 
 MOST_CHAINS = 1000
-"""A library that half of a distribution asks for has more shortest chains than anyone reads."""
+"""A library that half of a distribution requires has more shortest chains than anyone reads."""
 _MOST_LINKS = 40
-"""As Linux has it: a longer way is a circle."""
+"""As in Linux: a longer path is a loop."""
 
 
 @dataclass(frozen=True)
 class Link:
-    """One package of a chain, with the extra of it that the next one is needed for, if it is one."""
+    """One package of a chain, with its extra that requires the next one, if any."""
 
     package: Package
     extra: str = ""
@@ -33,7 +33,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Chain:
-    """From a root to the package: why the root is there, and one link after the other."""
+    """From a root to the package: the root's reason, and one link after the other."""
 
     reason: str
     links: tuple[Link, ...]
@@ -44,9 +44,9 @@ class Chain:
 
 
 def packages_named(name: str, contents: Contents) -> tuple[Package, ...]:
-    """The packages called `name`, or, for a file's path, the one that it belongs to; links are followed.
+    """The packages called `name` or, for a file's path, the one that it belongs to; links are followed.
 
-    Raises `ToolkitError` (S103) where there is none, with the nearest name.
+    Raises `ToolkitError` (S103) if there is none, with the nearest name.
     """
     if name.startswith("/") and name not in {one.name for one in contents.packages}:
         owner = next((contents.owners[path] for path in _followed(name, contents) if path in contents.owners), None)
@@ -58,14 +58,14 @@ def packages_named(name: str, contents: Contents) -> tuple[Package, ...]:
     if not found:
         near = get_close_matches(name, {one.name for one in contents.packages}, n=1)
         hint = f"did you mean {near[0]}?" if near else "toolkit images licences REF lists every package"
-        raise ToolkitError(Code.IMAGE, f"no package {name} is in the image", hint=hint)
+        raise ToolkitError(Code.IMAGE, f"no package {name} in the image", hint=hint)
     return found
 
 
 def chains_to(package: Package, contents: Contents, graph: Graph) -> tuple[Chain, ...]:
-    """From every root the shortest chains to `package`, shorter ones first, at most `MOST_CHAINS` of them.
+    """The shortest chains from every root to `package`, shorter ones first, at most `MOST_CHAINS` of them.
 
-    A chain that goes through another root is left out: that root has a shorter one of its own.
+    A chain through another root is omitted: that root has a shorter one of its own.
     """
     distances = _distances(package.key, graph)
     starts = sorted((distance, node) for node, distance in distances.items() if node in graph.roots)
@@ -78,7 +78,7 @@ def chains_to(package: Package, contents: Contents, graph: Graph) -> tuple[Chain
 
 
 def _followed(path: str, contents: Contents) -> Iterator[str]:
-    """`path`, and where it leads: `mpirun` is a link to an alternative, which is a link to Open MPI's program."""
+    """`path`, and its link targets: `mpirun` is a link to an alternative, which is a link to Open MPI's program."""
     for _ in range(_MOST_LINKS):
         yield path
         file = contents.files.get(path)
@@ -88,7 +88,7 @@ def _followed(path: str, contents: Contents) -> Iterator[str]:
 
 
 def _distances(key: str, graph: Graph) -> dict[Node, int]:
-    """How far every node that leads to `key` is from it; no path goes through a root."""
+    """The distance of every node from `key`; no path goes through a root."""
     askers: dict[Node, list[Node]] = {}
     for asker, nodes in graph.asks.items():
         for node in nodes:

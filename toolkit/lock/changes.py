@@ -10,7 +10,7 @@ from toolkit.lock.model import DebPin, Lock, WheelPin
 
 @dataclass(frozen=True, order=True)
 class Change:
-    """One package of a `kind` ("deb" or "wheel"): its version before and now, empty where it was or is not there."""
+    """One package of a `kind` ("deb" or "wheel"): its version before and now, empty if it was or is not there."""
 
     kind: str
     name: str
@@ -19,16 +19,16 @@ class Change:
 
 
 def changes(old: Lock | None, new: Lock) -> tuple[Change, ...]:
-    """What differs, sorted by kind and name; a file that changed under the same version counts, too."""
+    """The differences, sorted by kind and name; includes a file that changed under the same version."""
     before = old or Lock("", "", (), ())
     return (*_changes("deb", before.debs, new.debs), *_changes("wheel", before.wheels, new.wheels))
 
 
 def changes_of_additions(framework: Lock, old: Lock | None, new: Lock) -> tuple[Change, ...]:
-    """What a renewed lock of additions to `framework` changes in the image.
+    """What a renewed lock of user packages on `framework` changes in the image.
 
-    A lock of additions holds all of the base's Debian packages, or, where none are added, none of them: the image then
-    has those of the framework's own lock.
+    Such a lock holds all of the base's Debian packages or, if none are added, none of them: the image then has those of
+    the framework's own lock.
     """
     before = old or replace(framework, debs=(), wheels=())
     return changes(*(replace(lock, debs=lock.debs or framework.debs) for lock in (before, new)))

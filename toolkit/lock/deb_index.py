@@ -1,4 +1,4 @@
-"""An archive's index of packages, as apt keeps it: which file has this hash, and where does it lie?"""
+"""An archive's package index, as kept by apt: finds the file with a given hash."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _QUOTED = re.compile(r"[^!-~]|[\\|{}\[\]<>\"^~_=!@#$%&*]")
 
 
 def lists_prefix(url: str) -> str:
-    """How the names of the files begin that apt keeps for the archive at `url`: `deb.debian.org_debian_dists_`.
+    """The prefix of the names of apt's files for the archive at `url`: `deb.debian.org_debian_dists_`.
 
-    As `URItoFileName` of apt has it: no scheme, no user; what could confuse a file system is written as `%xx`.
+    As in apt's `URItoFileName`: no scheme, no user; unsafe characters are written as `%xx`.
     """
     parts = urlsplit(url)
     bare = parts.netloc.rpartition("@")[2] + parts.path.rstrip("/")

@@ -1,6 +1,6 @@
-"""Solving a base's packages: mmdebstrap itself makes the base once, and what it installed becomes the pins.
+"""Resolves a base's packages: mmdebstrap itself builds the base once, and what it installed becomes the pins.
 
-So the lock holds exactly what mmdebstrap takes, and not what another resolver believes that it would take.
+So the lock holds exactly what mmdebstrap chooses, not what another resolver would.
 """
 
 from __future__ import annotations
@@ -23,36 +23,36 @@ from toolkit.lock.model import DebPin
 from toolkit.lock.pool import Pool
 
 _NO_INIT = r"Package: init\nPin: release *\nPin-Priority: -1\n"
-"""No init system comes into an image, whose first process is another. Ubuntu 16.04 has it among the essential
-packages, and it cannot be installed where none runs (systemd's own installation fails)."""
+"""Images contain no init system: their first process is another. Ubuntu 16.04 lists it as essential, and it cannot be
+installed where none runs (systemd's own installation fails)."""
 _CACHE, _LISTS = "/var/cache/apt/archives", "/var/lib/apt/lists"
 
 
 def sources(base: DistributionBase, environment: Mapping[str, str]) -> list[str]:
-    """The archives as lines of apt's sources.list, from the site's mirrors where `environment` names them."""
+    """The archives as lines of apt's sources.list, with the site's mirrors from `environment`."""
     return [_line(archive, suite, environment) for archive in base.suite.archives for suite in archive.suites]
 
 
 def _line(archive: Archive, suite: str, environment: Mapping[str, str]) -> str:
     url = archive_url(archive, environment)
-    # A mirror may keep a day long past, as snapshot.debian.org does: its index is signed, and out of date.
+    # A mirror may serve a past day, as snapshot.debian.org does: its index is signed, and out of date.
     options = "" if url == archive.url.rstrip("/") else "[check-valid-until=no] "
     return f"deb {options}{url} {suite} {' '.join(archive.components)}"
 
 
 def solving_argv(base: DistributionBase, keyring: Path | None, folder: Path) -> list[str]:
-    """mmdebstrap's command line: make `base` and throw it away, but copy its packages and indexes to `folder`.
+    """mmdebstrap's command line: build `base` and discard it, but copy its packages and indexes to `folder`.
 
-    It reads the archives from its standard input: a mirror's URL may hold a password, and everyone can see an argv.
+    It reads the archives from its standard input: a mirror's URL may contain a password, and argv is public.
     """
     return [
         "mmdebstrap",
         f"--variant={base.variant}",
         f"--include={','.join(base.packages)}",
-        # What it downloaded must still be there at the end, and nothing else.
+        # Its downloads must still be there at the end, and nothing else.
         "--skip=download/empty,essential/unlink,cleanup/apt",
         f'--setup-hook=mkdir -p "$1"/etc/apt/preferences.d; printf "{_NO_INIT}" > "$1"/etc/apt/preferences.d/no-init',
-        # `copy-out` works in every mode of mmdebstrap; a plain `cp` does not where it has a user namespace.
+        # `copy-out` works in every mode of mmdebstrap; a plain `cp` does not in a user namespace.
         f"--{_hook(base.variant)}-hook=copy-out {_CACHE} {_LISTS} {folder}",
         '--aptopt=Acquire::GzipIndexes "false"',
         *([f"--keyring={keyring}"] if keyring else []),
@@ -64,14 +64,14 @@ def solving_argv(base: DistributionBase, keyring: Path | None, folder: Path) -> 
 
 
 def _hook(variant: str) -> str:
-    """When all is downloaded: these two variants download before they extract, the others install some more later."""
+    """The hook after the last download: these two variants download before they extract, others install more later."""
     return "extract" if variant in ("extract", "custom") else "customize"
 
 
 def solve_debs(
     base: DistributionBase, pool: Pool, on_step: Callable[[str], None], environment: Mapping[str, str] = os.environ
 ) -> tuple[DebPin, ...]:
-    """The packages that mmdebstrap installs for `base` today; their files lie in `pool` afterwards.
+    """The packages that mmdebstrap installs for `base` today; their files are in `pool` afterwards.
 
     Raises `ToolkitError` (S103) with mmdebstrap's last lines.
     """
@@ -83,16 +83,16 @@ def solve_debs(
             solving_argv(base, keyring, folder),
             child_environment("apt"),
             on_step,
-            failed=f"mmdebstrap could not solve the packages of {base.suite.name}",
-            hint="the lines above say why: no network, a proxy, a package that is not there; "
-            "a site's mirror is named by TOOLKIT_MIRROR_<ARCHIVE>",
+            failed=f"mmdebstrap could not resolve the packages of {base.suite.name}",
+            hint="see the lines above: no network, a proxy, a missing package; "
+            "set a mirror with TOOLKIT_MIRROR_<ARCHIVE>",
             data="\n".join([*sources(base, environment), ""]),
         )
         return _pins(base, folder, pool, environment)
 
 
 def _pins(base: DistributionBase, folder: Path, pool: Pool, environment: Mapping[str, str]) -> tuple[DebPin, ...]:
-    """What mmdebstrap downloaded, found again by its hash in the archives' indexes, and taken into the pool."""
+    """mmdebstrap's downloads, identified by hash in the archives' indexes, and added to the pool."""
     files = {sha256_of(file): file for file in sorted((folder / "archives").glob("*.deb"))}
     found: dict[str, DebPin] = {}
     for archive in base.suite.archives:
@@ -105,8 +105,8 @@ def _pins(base: DistributionBase, folder: Path, pool: Pool, environment: Mapping
     if lost or not found:
         raise ToolkitError(
             Code.IMAGE,
-            f"{', '.join(lost) or 'nothing'} was installed, and no index of {base.suite.name} names it",
-            hint="an archive changed meanwhile? try again",
+            f"{', '.join(lost) or 'nothing'} was installed, but no index of {base.suite.name} lists it",
+            hint="did an archive change in the meantime? try again",
         )
     for pin in pool.lacking(found.values()):
         pool.add(files[pin.sha256], pin)

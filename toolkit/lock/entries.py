@@ -1,4 +1,4 @@
-"""The locks of the catalogue: which file answers which recipes, and what a person calls it by. Pure."""
+"""The locks of the catalogue: which file belongs to which recipes, and by what names. Pure."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class LockEntry:
-    """One lock file (`recipe.lock`): the recipe that asks for it, and the words that name it.
+    """One lock file (`recipe.lock`): its recipe, and the names that select it.
 
-    Frameworks that extend another stand on its locks, so one file may have several names.
+    Frameworks that extend another use its locks, so one file may have several names.
     """
 
     recipe: Recipe
@@ -25,7 +25,7 @@ class LockEntry:
 
     @property
     def name(self) -> str:
-        """The combination that owns the file, such as `tensorflow-2.19-py3.11-cpu`."""
+        """The target that owns the file, such as `tensorflow-2.19-py3.11-cpu`."""
         return self.recipe.name
 
 
@@ -40,7 +40,7 @@ def lock_entries(rows: Iterable[FrameworkRow], tools: Iterable[Recipe]) -> tuple
 
 
 def chosen(entries: Sequence[LockEntry], words: Iterable[str]) -> tuple[LockEntry, ...]:
-    """The entries that `words` name, in their own order; raises `ToolkitError` (C101) for a word that names none."""
+    """The entries for `words`, in their own order; raises `ToolkitError` (C101) for an unknown word."""
     asked = set(words)
     known = frozenset[str]().union(*(entry.words for entry in entries))
     for word in sorted(asked - known):
@@ -48,13 +48,13 @@ def chosen(entries: Sequence[LockEntry], words: Iterable[str]) -> tuple[LockEntr
         raise ToolkitError(
             Code.MANIFEST,
             f"the catalogue has no `{word}`" + (f"; did you mean `{near[0]}`?" if near else ""),
-            hint="a combination (tensorflow-2.19-py3.11-cpu), a framework (tensorflow) or `all`",
+            hint="an image (tensorflow-2.19-py3.11-cpu), a framework (tensorflow) or `all`",
         )
     return tuple(entry for entry in entries if entry.words & asked)
 
 
 def _entry(sharing: Sequence[FrameworkRow]) -> LockEntry:
-    """The rows on one file; its owner is the framework in whose folder it lies."""
+    """The entries of one file; its owner is the framework in whose folder it is."""
     folder = sharing[0].recipe.lock.parent.parent.name
     owner = next((row for row in sharing if row.framework == folder), sharing[0])
     words = {word for row in sharing for word in (row.recipe.name, row.framework)}

@@ -1,6 +1,6 @@
-"""A lock's file: one line for each file of an image, so that a diff shows what changed. Also plain YAML.
+"""A lock's file: one line for each file of an image, so that a diff shows what changed. It is also valid YAML.
 
-It is read by lines: `build` reads it each time, and a YAML parser takes 50 times as long.
+It is read line by line: `build` reads it each time, and a YAML parser takes 50 times as long.
 """
 
 from __future__ import annotations
@@ -37,24 +37,24 @@ def lock_text(lock: Lock, title: str) -> str:
 
 
 def write_lock(lock: Lock, file: Path, title: str) -> None:
-    """Write `lock` to `file`, whole or not at all."""
+    """Write `lock` to `file` atomically."""
     file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(file, lock_text(lock, title).encode())
 
 
 def read_lock(file: Path) -> Lock:
-    """Read `file`; raises `ToolkitError` (S103) where it is missing, or points at the line that is wrong."""
+    """Read `file`; raises `ToolkitError` (S103) if it is missing or, with its position, for an invalid line."""
     try:
         text = file.read_text("utf-8")
     except FileNotFoundError:
         raise ToolkitError(Code.IMAGE, f"{file} is missing", hint="toolkit lock") from None
     except UnicodeDecodeError:
-        raise ToolkitError(Code.IMAGE, f"{file} is no text", hint="toolkit lock --update") from None
+        raise ToolkitError(Code.IMAGE, f"{file} is not a text file", hint="toolkit lock --update") from None
     return parse_lock(text, str(file))
 
 
 def parse_lock(text: str, file: str) -> Lock:
-    """The lock that `text` holds; `file` is what errors call it. Raises `ToolkitError` (S103)."""
+    """The lock in `text`; errors call it `file`. Raises `ToolkitError` (S103)."""
     reader = _Reader(file, text.splitlines())
     head = dict(zip(_HEAD, (reader.field(name) for name in _HEAD), strict=True))
     if head["lock"] != str(LOCK_FORMAT):
@@ -69,7 +69,7 @@ def parse_lock(text: str, file: str) -> Lock:
 
 
 class _Reader:
-    """The lines that matter, one after the other, each with its number for errors."""
+    """The relevant lines, one after the other, each with its number for errors."""
 
     def __init__(self, file: str, lines: Sequence[str]) -> None:
         self._file, self._all = file, lines
@@ -108,13 +108,13 @@ class _Reader:
             raise self.wrong("expected nothing more, or a line that begins with `  - `")
 
     def wrong(self, what: str, back: int = 0) -> ToolkitError:
-        """The error, placed at the next line, or at one `back` lines before it."""
+        """The error, at the next line or at one `back` lines before it."""
         at = self._lines[self._next - back][0] if self._next - back < len(self._lines) else len(self._all) + 1
         line = self._all[at - 1] if at <= len(self._all) else ""
         column = len(line) - len(line.lstrip()) + 1
         problem = Problem(what, Place(self._file, at, column), source_line=line)
         return ToolkitError(
-            Code.IMAGE, f"{self._file} has 1 problem", (problem,), hint="toolkit lock --update writes it anew"
+            Code.IMAGE, f"{self._file} has 1 problem", (problem,), hint="toolkit lock --update rewrites it"
         )
 
     def _peek(self) -> str:
@@ -146,11 +146,11 @@ def _deb(words: list[str]) -> DebPin | str:
 def _wheel(words: list[str]) -> WheelPin | str:
     name, version, file, sha256, size = words
     if "/" in file:
-        return "a wheel is named by its file's name alone"
+        return "a wheel is given by its file name only"
     return _hash_or_size(sha256, size) or WheelPin(name, version, file, sha256, int(size))
 
 
 def _hash_or_size(sha256: str, size: str) -> str:
     if not _SHA256.fullmatch(sha256):
-        return "the last word but one must be a SHA-256 (64 hexadecimal digits)"
+        return "the second to last word must be a SHA-256 (64 hexadecimal digits)"
     return "" if _DIGITS.fullmatch(size) else "the last word must be the size in bytes"

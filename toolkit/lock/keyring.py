@@ -1,4 +1,4 @@
-"""The keys of an archive that this machine's own distribution does not know: a package of that archive, pinned."""
+"""The keys of an archive that this machine's own distribution does not have: a pinned package of that archive."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from toolkit.lock.mirrors import archive_url
 from toolkit.process import run
 
 _TIMEOUT = (10, 60)
-"""Seconds to connect, and without a byte."""
+"""Timeout in seconds to connect, and between bytes."""
 
 
 def keyring_url(suite: Suite, environment: Mapping[str, str]) -> str:
-    """Where the keyring's package lies: below the site's mirror of the archive, where there is one."""
+    """The URL of the keyring's package: below the site's mirror of the archive, if there is one."""
     assert suite.keyring is not None
     url = suite.keyring.url
     for archive in suite.archives:
@@ -43,15 +43,15 @@ def fetched_keyring(suite: Suite, environment: Mapping[str, str]) -> Iterator[Pa
             Code.IMAGE,
             f"the keys of {suite.title} could not be downloaded",
             evidence=str(error),
-            hint="no network, or a proxy? a site's mirror is named by TOOLKIT_MIRROR_<ARCHIVE>",
+            hint="no network, or a proxy? set a mirror with TOOLKIT_MIRROR_<ARCHIVE>",
         ) from None
     found = hashlib.sha256(answer.content).hexdigest()
     if found != suite.keyring.sha256:
         raise ToolkitError(
             Code.IMAGE,
-            f"{url} is not the package of keys that images/suites.yml names",
+            f"{url} is not the keyring package that images/suites.yml names",
             evidence=f"expected sha256 {suite.keyring.sha256}\nfound    sha256 {found}",
-            hint="another mirror; these keys decide which packages are trusted",
+            hint="use another mirror; these keys decide which packages are trusted",
         )
     with tempfile.TemporaryDirectory(prefix="toolkit-keys-") as name:
         folder = Path(name)

@@ -1,4 +1,4 @@
-"""A site's own mirrors: an environment variable takes the place of an archive's URL."""
+"""A site's own mirrors: an environment variable replaces an archive's URL."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ PREFIX = "TOOLKIT_MIRROR_"
 
 
 def mirror_variable(archive: Archive) -> str:
-    """The variable that names a mirror of `archive`: `TOOLKIT_MIRROR_DEBIAN_SECURITY` for `debian-security`."""
+    """The variable for a mirror of `archive`: `TOOLKIT_MIRROR_DEBIAN_SECURITY` for `debian-security`."""
     return PREFIX + re.sub(r"[^A-Z0-9]", "_", archive.name.upper())
 
 
 def archive_url(archive: Archive, environment: Mapping[str, str]) -> str:
-    """Where `archive` is taken from, with no slash at its end: the site's mirror where `environment` names one."""
+    """The URL of `archive`, without a trailing slash: the site's mirror if `environment` names one."""
     return (environment.get(mirror_variable(archive)) or archive.url).rstrip("/")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, order=True)
 class DebPin:
-    """One Debian package: `archive` is the name of the suite's archive, `path` the file's place below its URL."""
+    """One Debian package: `archive` is the name of the suite's archive, `path` the file's path below its URL."""
 
     name: str
     version: str
@@ -25,7 +25,7 @@ class DebPin:
 
 @dataclass(frozen=True, order=True)
 class WheelPin:
-    """One wheel: the project's name as PyPI normalises it, and the one file that serves."""
+    """One wheel: the project's normalized name, and its one file."""
 
     name: str
     version: str
@@ -36,10 +36,10 @@ class WheelPin:
 
 @dataclass(frozen=True)
 class Lock:
-    """What goes into one combination.
+    """What goes into one target.
 
-    `asked` is the SHA-256 of the question that the lock answers (suite, packages, requirements, Python, platform):
-    where a recipe asks something else now, the lock is stale. `template` is the Dockerfile template's own SHA-256.
+    `asked` is the SHA-256 of the requirements that the lock satisfies (suite, packages, requirements, Python,
+    platform): if a recipe's differ, the lock is stale. `template` is the SHA-256 of the Dockerfile template.
     """
 
     asked: str

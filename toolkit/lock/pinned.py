@@ -1,7 +1,7 @@
-"""Wheels for Pythons that no resolver of today knows (2.7, 3.5): every package is named with its version.
+"""Wheels for Pythons that no current resolver supports (2.7, 3.5): every package is listed with its version.
 
-What TensorFlow 1.5 asks for cannot be had as wheels alone (tensorboard 1.5 insists on html5lib 0.9999999, which has
-none), so a resolver would find no answer; a recipe names what works instead, and the index tells the files.
+TensorFlow 1.5's requirements cannot be met with wheels only (tensorboard 1.5 requires html5lib 0.9999999, which has
+none), so a resolver would fail; a recipe lists what works instead, and the index provides the files.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _PYPI = "https://pypi.org/simple"
 _JSON = "application/vnd.pypi.simple.v1+json"
 """PEP 691: the index's files with their hashes and sizes."""
 _TIMEOUT = (10, 60)
-"""Seconds to connect, and without a byte."""
+"""Timeout in seconds to connect, and between bytes."""
 
 
 def pinned_wheels(
@@ -36,8 +36,8 @@ def pinned_wheels(
 ) -> tuple[WheelPin, ...]:
     """The wheel of each of `requirements`, which must all be `name==version`; nothing is added to them.
 
-    Of a package in `hashes` only the files with those SHA-256 serve. Raises `ToolkitError` (S103) for a requirement
-    without a version, a package without a wheel that serves, or an index that does not answer.
+    For a package in `hashes`, only files with those SHA-256 are permitted. Raises `ToolkitError` (S103) for a
+    requirement without a version, a package without a suitable wheel, or an index that does not answer.
     """
     versions = exact_versions(requirements, python)
     index = environment.get("PIP_INDEX_URL") or _PYPI
@@ -50,7 +50,7 @@ def pinned_wheels(
 
 
 def exact_versions(requirements: Sequence[str], python: str) -> dict[str, Version]:
-    """Each package's version; raises `ToolkitError` (S103) where one is not named."""
+    """Each package's version; raises `ToolkitError` (S103) if one is missing."""
     found: dict[str, Version] = {}
     for line in requirements:
         try:
@@ -62,8 +62,8 @@ def exact_versions(requirements: Sequence[str], python: str) -> dict[str, Versio
         except (InvalidRequirement, ValueError):
             raise ToolkitError(
                 Code.IMAGE,
-                f"`{line}` does not name one version",
-                hint=f"Python {python} has no resolver any more: name every package that is needed, as NAME==VERSION",
+                f"`{line}` does not pin one version",
+                hint=f"Python {python} has no resolver any more: list every required package as NAME==VERSION",
             ) from None
     return found
 
@@ -76,10 +76,10 @@ def pin_of(
     suite: Suite,
     hashes: Mapping[str, frozenset[str]] = NO_HASHES,
 ) -> WheelPin:
-    """The best of an index's `files` for this version; raises `ToolkitError` (S103) where none serves, (C102) where
-    none of them has one of its hashes."""
+    """The best of an index's `files` for this version; raises `ToolkitError` (S103) if none is suitable, (C102) if none
+    has one of its hashes."""
     wheels = {file["filename"]: file for file in files if _version(file["filename"]) == version}
-    # Some wheels say py3 in their names and Python 2.7 in what they say of themselves, as absl-py 0.10 to 0.12 do.
+    # Some wheels are py3 by their names and Python 2.7 by their metadata, as absl-py 0.10 to 0.12.
     tags = (*supported_tags(python, suite.glibc), FOREIGN)
     chosen = best_wheel(wheels, tags)
     if chosen is None:
@@ -87,7 +87,7 @@ def pin_of(
             Code.IMAGE,
             f"{name} {version} has no wheel for Python {python} on {suite.title}",
             evidence="\n".join(sorted(wheels)),
-            hint="name another version of it; an image is made of wheels alone",
+            hint="use another version; images are built from wheels only",
         )
     digests = {file: wheel["hashes"]["sha256"] for file, wheel in wheels.items()}
     chosen = allowed_wheel(name, str(version), digests, tags, hashes)
@@ -105,7 +105,7 @@ def _files(session: requests.Session, index: str, name: str) -> list[dict[str, A
     except (requests.RequestException, KeyError, TypeError) as error:
         raise ToolkitError(
             Code.IMAGE,
-            f"{url} does not tell its files",
+            f"{url} does not list its files",
             evidence=str(error),
             hint="no network, or a proxy? an index must answer in JSON (PEP 691); PIP_INDEX_URL names another",
         ) from None

@@ -1,4 +1,4 @@
-"""Renewing locks: what is fresh stays, what another lock has solved is taken from there, the rest is solved."""
+"""Renews locks: up-to-date ones are kept, packages that another lock has resolved are reused, the rest is resolved."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ UPDATE = "asked for"
 
 @dataclass(frozen=True)
 class State:
-    """A lock as it is found: `why` says in words what is stale about it, empty where it is fresh."""
+    """An existing lock: `why` says why it is stale, empty if it is up to date."""
 
     entry: LockEntry
     lock: Lock | None
@@ -33,7 +33,7 @@ class State:
 
 @dataclass(frozen=True)
 class Renewed:
-    """A lock that was written: what was there before, why that did not do, and what is there now."""
+    """A lock that was written: what was there before, why it was stale, and what is there now."""
 
     entry: LockEntry
     why: str
@@ -42,7 +42,7 @@ class Renewed:
 
 
 def state_of(entry: LockEntry) -> State:
-    """Read the entry's lock and compare it with what its recipe asks."""
+    """Read the entry's lock and compare it with its recipe."""
     if not entry.recipe.lock.exists():
         return State(entry, None, MISSING)
     try:
@@ -53,7 +53,7 @@ def state_of(entry: LockEntry) -> State:
 
 
 def shared_debs(entry: LockEntry, states: Sequence[State]) -> tuple[DebPin, ...] | None:
-    """The packages of another lock that answers the same question about them; None where there is none."""
+    """The packages of another lock with the same requirements for them; None if there is none."""
     asked = deb_question(entry.recipe)
     for state in states:
         recipe, lock = state.entry.recipe, state.lock
@@ -63,7 +63,7 @@ def shared_debs(entry: LockEntry, states: Sequence[State]) -> tuple[DebPin, ...]
 
 
 class Renewal:
-    """Renewing some of the catalogue's locks. `run` does it all."""
+    """Renews some of the catalogue's locks. `run` does it all."""
 
     def __init__(
         self, entries: Sequence[LockEntry], pool: Pool, report: Report, environment: Mapping[str, str] = os.environ
@@ -72,9 +72,9 @@ class Renewal:
         self._solved: dict[str, tuple[DebPin, ...]] = {}
 
     def run(self, chosen: Sequence[LockEntry], *, update: bool = False) -> tuple[Renewed, ...]:
-        """Renew what is stale among `chosen`, or with `update` all of it; each lock is written once it is whole.
+        """Renew the stale locks among `chosen`, or with `update` all of them; each is written once it is complete.
 
-        Raises `ToolkitError` (S103) at the first that has no answer; what was written before stays.
+        Raises `ToolkitError` (S103) at the first that cannot be resolved; locks written before are kept.
         """
         states = [state_of(entry) for entry in chosen]
         if update:
@@ -120,6 +120,6 @@ class Renewal:
 def _no_glibc(recipe: Recipe) -> ToolkitError:
     return ToolkitError(
         Code.IMAGE,
-        f"{recipe.name} stands on a registry's image, whose glibc is not known: its wheels cannot be solved",
+        f"{recipe.name} is based on a registry image of unknown glibc: its wheels cannot be resolved",
         hint="give the row a `suite`",
     )

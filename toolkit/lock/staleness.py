@@ -1,6 +1,6 @@
-"""What a lock answers: the question that a recipe asks, as a hash; and whether a lock still answers it. Pure.
+"""A lock's requirements as a hash, and whether a lock still matches its recipe. Pure.
 
-The Dockerfile's template is no part of the question: where it alone changed, every pin still holds.
+The Dockerfile's template is not part of the requirements: if only it changed, every pin is still valid.
 """
 
 from __future__ import annotations
@@ -13,28 +13,29 @@ from toolkit.catalogue.model import DistributionBase, Recipe
 from toolkit.lock.model import Lock
 
 LOCK_FORMAT = 1
-"""Counted up when a lock is written in another way; then every lock is stale."""
-ASKS_ELSE = "the recipe asks something else now"
+"""Incremented when the format of locks changes; then every lock is stale."""
+ASKS_ELSE = "the recipe changed"
 TEMPLATE_CHANGED = "the template changed"
 
 
 def question(recipe: Recipe) -> str:
-    """SHA-256 of all that decides which files `recipe` needs: suite, packages, requirements, Python, platform."""
+    """SHA-256 of everything that decides which files `recipe` needs: suite, packages, requirements, Python,
+    platform."""
     return _sha256([LOCK_FORMAT, _debs_asked(recipe), sorted(recipe.requirements), recipe.python, _platform(recipe)])
 
 
 def deb_question(recipe: Recipe) -> str:
-    """SHA-256 of what decides the Debian packages alone: recipes that agree in it share one base."""
+    """SHA-256 of what decides the Debian packages: recipes that agree in it share one base."""
     return _sha256([LOCK_FORMAT, _debs_asked(recipe)])
 
 
 def template_digest(recipe: Recipe) -> str:
-    """SHA-256 of the template's bytes; raises OSError where it is not there."""
+    """SHA-256 of the template's bytes; raises OSError if it does not exist."""
     return hashlib.sha256(recipe.template.read_bytes()).hexdigest()
 
 
 def stale(recipe: Recipe, lock: Lock) -> str:
-    """Why `lock` does not serve `recipe` any more, in words; empty where it does."""
+    """Why `lock` no longer matches `recipe`, in words; empty if it does."""
     if lock.asked != question(recipe):
         return ASKS_ELSE
     if lock.template != template_digest(recipe):
@@ -46,7 +47,7 @@ def _debs_asked(recipe: Recipe) -> Any:
     base = recipe.base
     if not isinstance(base, DistributionBase):
         return {"image": base.image}
-    # URLs are no part of it: a site's mirror gives the same files. The order of a list means nothing to apt.
+    # URLs are not included: a site's mirror gives the same files. apt ignores the order of a list.
     archives = [[a.name, sorted(a.suites), sorted(a.components)] for a in base.suite.archives]
     return {
         "suite": base.suite.name,

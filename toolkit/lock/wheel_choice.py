@@ -1,4 +1,4 @@
-"""Which one of a release's wheels an interpreter takes: the best of those that its platform can load. Pure."""
+"""Which of a release's wheels an interpreter uses: the best of those that its platform supports. Pure."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from toolkit.errors import Code, ToolkitError
 
 _OLDEST_GLIBC = 5
 _OLD_NAMES = {17: "manylinux2014_x86_64", 12: "manylinux2010_x86_64", 5: "manylinux1_x86_64"}
-"""PEP 513, 571 and 599: the names that glibc 2.5, 2.12 and 2.17 had before PEP 600."""
+"""PEP 513, 571 and 599: the names of glibc 2.5, 2.12 and 2.17 before PEP 600."""
 _LAST_WITH_M = (3, 7)
 FOREIGN = Tag("py3", "none", "any")
-"""What a wheel for Python 2.7 may be called by mistake: pip installs it only where a flag says so."""
+"""How a wheel for Python 2.7 may be misnamed: pip installs it only with a flag."""
 
 NO_HASHES: Mapping[str, frozenset[str]] = {}
 _SHOWN = 12
@@ -30,7 +30,7 @@ def platforms(glibc: str) -> Iterator[str]:
 
 
 def supported_tags(python: str, glibc: str) -> tuple[Tag, ...]:
-    """What CPython `python` (such as `3.11`) can load on `glibc`, the best first, as pip orders it."""
+    """What CPython `python` (such as `3.11`) supports on `glibc`, the best first, in pip's order."""
     major, minor = (int(part) for part in python.split("."))
     interpreter, names = f"cp{major}{minor}", list(platforms(glibc))
     own = cpython_tags((major, minor), abis=[interpreter + _abi_letters(major, minor)], platforms=names)
@@ -38,19 +38,19 @@ def supported_tags(python: str, glibc: str) -> tuple[Tag, ...]:
 
 
 def is_foreign(file: str, python: str) -> bool:
-    """Whether the wheel called `file` is for another major version of Python than its name says."""
+    """Whether the wheel `file` is for another major version of Python than its name says."""
     return python.startswith("2.") and parse_wheel_filename(file)[3] == {FOREIGN}
 
 
 def _abi_letters(major: int, minor: int) -> str:
-    """PEP 3149: `m` for pymalloc until 3.7; Linux distributions had Python 2 with wide characters, `u`."""
+    """PEP 3149: `m` for pymalloc until 3.7; Linux distributions built Python 2 with wide characters, `u`."""
     if major == 2:
         return "mu"
     return "m" if (major, minor) <= _LAST_WITH_M else ""
 
 
 def best_wheel(files: Iterable[str], tags: tuple[Tag, ...]) -> str | None:
-    """The file name that pip would take for an interpreter with `tags`; None where no file serves."""
+    """The file name that pip would choose for an interpreter with `tags`; None if no file is suitable."""
     rank = {tag: place for place, tag in enumerate(tags)}
 
     def merit(file: str) -> tuple[int, tuple[int, str], str] | None:
@@ -69,17 +69,17 @@ def best_wheel(files: Iterable[str], tags: tuple[Tag, ...]) -> str | None:
 def allowed_wheel(
     name: str, version: str, digests: Mapping[str, str], tags: tuple[Tag, ...], hashes: Mapping[str, frozenset[str]]
 ) -> str:
-    """The best of the files (`digests`: each with its SHA-256) that may serve, where `hashes` says so for `name`.
+    """The best of the suitable files (`digests`: each with its SHA-256), restricted to the `hashes` of `name` if given.
 
-    Raises `ToolkitError` (C102) where none of them has one of the hashes that were given.
+    Raises `ToolkitError` (C102) if none of them has one of the given hashes.
     """
     allowed = hashes.get(name)
     chosen = best_wheel((file for file, digest in digests.items() if allowed is None or digest in allowed), tags)
     if chosen is None:
         raise ToolkitError(
             Code.CODE,
-            f"none of the hashes that are given for {name} is that of a wheel of {name} {version} for this image",
+            f"none of the hashes given for {name} matches a wheel of {name} {version} for this image",
             evidence="\n".join(f"{digests[file][:_SHOWN]}…  {file}" for file in sorted(digests)),
-            hint="above is what the index has: compare, take the hashes of its wheels, or leave the hashes out",
+            hint="the index has the files above: use the hashes of its wheels, or remove the hashes",
         )
     return chosen

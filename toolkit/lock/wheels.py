@@ -1,4 +1,4 @@
-"""Solving wheels: uv resolves for the image's Python and platform, whatever this machine has; wheels only."""
+"""Resolves wheels: uv resolves for the image's Python and platform, whatever this machine's are; wheels only."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ _NEWEST_GLIBC_OF_UV = 40
 _SECONDS = 600
 LAST_LINES = 20
 _WARNING = re.compile(r"^warning: (.+ (?:does not have an extra named|is yanked).*)$", re.MULTILINE)
-"""Of uv's warnings, those that say something of the answer."""
+"""The relevant ones of uv's warnings."""
 _ABOUT_BUILDING = re.compile(r"^warning: The requested Python version .*\n?", re.MULTILINE)
-"""uv's words on which Python would build what has no wheel; nothing is built."""
+"""uv's message about the Python that would build packages without a wheel; nothing is built."""
 
 
 class UnsolvedError(ToolkitError):
-    """There is no answer; `said` is the resolver's whole reason."""
+    """No resolution; `said` is the resolver's complete reason."""
 
     said: str = ""
 
 
 def ignored(_warning: str) -> None:
-    """Nobody hears of it."""
+    """Ignored."""
 
 
 def compile_argv(folder: Path, python: str, glibc: str) -> list[str]:
-    """uv's command line, for `requirements.in` and `constraints.txt` in `folder`; the answer goes to `pylock.toml`.
+    """uv's command line, for `requirements.in` and `constraints.txt` in `folder`; the result goes to `pylock.toml`.
 
-    What `pylock.toml` holds before is kept where it still serves.
+    Pins in an existing `pylock.toml` are kept if they still fit.
     """
     newest = min(int(glibc.removeprefix("2.")), _NEWEST_GLIBC_OF_UV)
     return [
@@ -70,26 +70,26 @@ def solve_wheels(
     apart: Sequence[str] = (),
     on_warning: Callable[[str], None] = ignored,
 ) -> tuple[WheelPin, ...]:
-    """The wheels that `requirements` need on `python` and the suite's glibc, each the one file that pip would take.
+    """The wheels for `requirements` on `python` and the suite's glibc, each the one file that pip would choose.
 
     Args:
-        requirements: for Python 2.7 and 3.5, which uv refuses, every package with its version (`toolkit.lock.pinned`).
-        constraints: versions that hold where the package is needed, as in pip's constraint files.
-        keep: pins of an older lock: their versions are kept where they still serve.
-        hashes: by package, the SHA-256 of the files that alone may serve for it.
-        beside: a folder with wheels that serve as the index's do.
-        apart: packages that are left out of the answer.
-        on_warning: hears of an extra that a package has not, and of a version that its makers took back. Default:
-            nobody does.
+        requirements: for Python 2.7 and 3.5, which uv does not support, every package with its version
+            (`toolkit.lock.pinned`).
+        constraints: versions that apply if the package is needed, as in pip's constraint files.
+        keep: pins of an older lock: their versions are kept if they still fit.
+        hashes: by package, the SHA-256 of its only permitted files.
+        beside: a folder with wheels that are used like the index's.
+        apart: packages to leave out of the result.
+        on_warning: called for an extra that a package does not have, and for a yanked version. Default: ignored.
 
-    Raises `UnsolvedError` (S103) with uv's words where there is no answer, `ToolkitError` (S103) where a package has
-    no wheel, (C102) where none of its wheels has one of its hashes.
+    Raises `UnsolvedError` (S103) with uv's message if there is no resolution, `ToolkitError` (S103) if a package has no
+    wheel, (C102) if none of its wheels has one of its hashes.
     """
     if tuple(int(part) for part in python.split(".")) < _OLDEST_PYTHON_OF_UV:
         return pinned_wheels(requirements, python, suite, environment, hashes)
     with tempfile.TemporaryDirectory(prefix="toolkit-lock-") as name:
         folder = Path(name)
-        # In the file it adds to what UV_FIND_LINKS names; as an option it would take its place.
+        # In the file it adds to UV_FIND_LINKS; as an option it would replace it.
         more = [f"--find-links {beside.as_uri()}"] if beside else []
         (folder / "requirements.in").write_text("".join(f"{line}\n" for line in [*more, *requirements]))
         (folder / "constraints.txt").write_text("".join(f"{line}\n" for line in constraints))
@@ -114,9 +114,9 @@ def pins_of(
     hashes: Mapping[str, frozenset[str]] = NO_HASHES,
     apart: Sequence[str] = (),
 ) -> tuple[WheelPin, ...]:
-    """A `pylock.toml` (PEP 751) as pins, without the packages `apart`; of a package in `hashes` only those files serve.
+    """A `pylock.toml` (PEP 751) as pins, without the packages `apart`; for a package in `hashes`, only those files.
 
-    Raises `ToolkitError` (S103) for a package that has no wheel to take, (C102) where no wheel has one of its hashes.
+    Raises `ToolkitError` (S103) for a package without a suitable wheel, (C102) if no wheel has one of its hashes.
     """
     tags = supported_tags(python, suite.glibc)
     packages = [one for one in tomllib.loads(pylock).get("packages", []) if canonicalize_name(one["name"]) not in apart]
@@ -135,27 +135,27 @@ def _pin(
             Code.IMAGE,
             f"{package['name']} {version} has no wheel for Python {python} on {suite.title}",
             evidence="\n".join(sorted(wheels)),
-            hint="ask for another version of it; an image is made of wheels alone",
+            hint="use another version; images are built from wheels only",
         )
     chosen = allowed_wheel(name, version, digests, tags, hashes)
     return WheelPin(name, package["version"], chosen, digests[chosen], wheels[chosen].get("size", 0))
 
 
 def _file(wheel: dict[str, Any]) -> str:
-    """PEP 751 has the file's name, or a URL or path that ends with it."""
+    """PEP 751 gives the file's name, or a URL or path that ends with it."""
     place = wheel.get("name") or urlsplit(wheel.get("url", "")).path or wheel.get("path", "")
     return unquote(str(place)).rpartition("/")[2]
 
 
 def _preferences(pins: Sequence[WheelPin]) -> str:
-    """The pins as uv reads its own earlier answer."""
+    """The pins in the format of uv's own earlier result."""
     packages = [f'\n[[packages]]\nname = "{pin.name}"\nversion = "{pin.version}"\n' for pin in pins]
     return 'lock-version = "1.0"\ncreated-by = "toolkit"\n' + "".join(packages)
 
 
 def uv_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """uv's variables: pip's own names the site's index to it, too, unless it has one. The URL may hold a
-    password, and everyone can see an argv."""
+    """uv's environment variables: pip's also set the site's index, unless uv's own are set. The URL may contain a
+    password, and argv is public."""
     has_index = any(environment.get(name) for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL"))
     index = "" if has_index else environment.get("PIP_INDEX_URL", "")
     return {**environment, **({"UV_DEFAULT_INDEX": index} if index else {})}
@@ -164,9 +164,9 @@ def uv_environment(environment: Mapping[str, str]) -> dict[str, str]:
 def _unsolved(requirements: Sequence[str], python: str, suite: Suite, said: str) -> UnsolvedError:
     error = UnsolvedError(
         Code.IMAGE,
-        f"no wheels answer {' '.join(requirements)} for Python {python} on {suite.title}",
+        f"no wheels satisfy {' '.join(requirements)} for Python {python} on {suite.title}",
         evidence="\n".join(said.strip().splitlines()[-LAST_LINES:]),
-        hint="the lines above say why: versions that exclude each other, a package without wheels, or no network",
+        hint="see the lines above: conflicting versions, a package without wheels, or no network",
     )
     error.said = said.strip()
     return error

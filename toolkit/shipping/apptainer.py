@@ -1,4 +1,4 @@
-"""One image as a SIF file, for sites that run Apptainer (or Singularity) and no engine."""
+"""Writes an image as a SIF file, for sites that run Apptainer (or Singularity) instead of a container engine."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ LAST_LINES = 20
 
 
 def build_argv(program: str, sif: str, archive: str) -> list[str]:
-    """The command line that makes `sif` from a file of `toolkit save`.
+    """The command line that builds `sif` from a file of `toolkit save`.
 
-    Its form is from apptainer.org/docs/user/main/docker_and_oci.html; it has been compared, and not been run.
+    Written after apptainer.org/docs/user/main/docker_and_oci.html; compared with it, but not run.
     """
     return [program, "build", sif, f"docker-archive:{archive}"]
 
 
 def find_program(which: Callable[[str], str | None] = shutil.which) -> str:
-    """The path of the first of `PROGRAMS` that is here; raises `ToolkitError` (S100) where none is."""
+    """The path of the first installed one of `PROGRAMS`; raises `ToolkitError` (S100) if there is none."""
     found = next((path for path in map(which, PROGRAMS) if path), None)
     if found is None:
         raise ToolkitError(
             Code.RESOURCES,
-            f"no {' or '.join(PROGRAMS)} on this machine: it is what makes a SIF file",
+            f"no {' or '.join(PROGRAMS)} on this machine, which is needed to write a SIF file",
             hint="install apptainer here; or `toolkit save REF -o FILE.tar`, and where apptainer is: "
             "apptainer build IMAGE.sif docker-archive:FILE.tar",
         )
@@ -42,10 +42,10 @@ def find_program(which: Callable[[str], str | None] = shutil.which) -> str:
 
 
 def save_sif(reference: str, target: Path, store: ImageStore, report: Report) -> int:
-    """Write the image to `target` as a SIF file; its size in bytes. `target` appears when it is whole.
+    """Write the image to `target` as a SIF file; returns its size in bytes. `target` appears once it is complete.
 
-    Raises `ToolkitError`: S100 where no program makes it or the disk is full, S103 where the image is not here or
-    the program fails, with its last lines.
+    Raises `ToolkitError`: S100 if no program can build it or the disk is full, S103 if the image does not exist or the
+    program fails, with its last lines.
     """
     program, last = find_program(), deque[str](maxlen=LAST_LINES)
     folder = target.absolute().parent
@@ -58,6 +58,6 @@ def save_sif(reference: str, target: Path, store: ImageStore, report: Report) ->
         archive, sif = Path(scratch, "image.tar"), Path(scratch, "image.sif")
         save_images([reference], archive, store, report)
         if stream(build_argv(program, str(sif), str(archive)), on_line, environment=dict(os.environ)) != 0:
-            raise ToolkitError(Code.IMAGE, f"{Path(program).name} could not make {target}", evidence="\n".join(last))
+            raise ToolkitError(Code.IMAGE, f"{Path(program).name} could not write {target}", evidence="\n".join(last))
         sif.replace(target)
     return target.stat().st_size

@@ -1,4 +1,4 @@
-"""A tar that came from elsewhere: looked through before anything of it is used, and never unpacked by its own names."""
+"""A tar from elsewhere: scanned before any of it is used, and never unpacked by its own names."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from toolkit.tar.read import BoundedTarInfo
 _PIECE = 1 << 20
 _MOST_MEMBERS = 100_000
 MAX_DOCUMENT = 4 << 20
-"""Bytes; no manifest, configuration or list of checksums comes near."""
+"""Maximum size in bytes of a manifest, configuration or list of checksums."""
 OnBytes = Callable[[int], None]
 
 
 @dataclass(frozen=True)
 class Member:
-    """A regular file of the tar: where its bytes begin, and how many they are."""
+    """A regular file of the tar: the offset and number of its bytes."""
 
     offset: int
     size: int
@@ -34,7 +34,7 @@ class Archive:
     members: dict[str, Member]
 
     def pieces(self, name: str) -> Iterator[bytes]:
-        """The bytes of one file, a piece at a time; fewer than its size where the tar is cut short."""
+        """The bytes of one file, in chunks; fewer than its size if the tar is truncated."""
         member = self.members[name]
         with self.file.open("rb") as stream:
             stream.seek(member.offset)
@@ -44,7 +44,7 @@ class Archive:
                 yield piece
 
     def digest(self, name: str, on_bytes: OnBytes) -> str:
-        """The SHA-256 of one file, in hexadecimal; `on_bytes` hears of each piece's length."""
+        """The SHA-256 of one file, in hexadecimal; `on_bytes` is called with each chunk's length."""
         found = hashlib.sha256()
         for piece in self.pieces(name):
             found.update(piece)
@@ -52,19 +52,19 @@ class Archive:
         return found.hexdigest()
 
     def document(self, name: str) -> bytes:
-        """A small file whole; raises `ToolkitError` (S103) where it is missing or too large to be one."""
+        """A complete small file; raises `ToolkitError` (S103) if it is missing or too large."""
         member = self.members.get(name)
         if member is None:
             raise damaged(self.file, f"it has no {name}")
         if member.size > MAX_DOCUMENT:
-            raise damaged(self.file, f"{name} has {member.size} bytes: more than any of its kind")
+            raise damaged(self.file, f"{name} has {member.size} bytes, which is too large")
         return b"".join(self.pieces(name))
 
 
 def read_archive(file: Path) -> Archive:
-    """Look through `file`; raises `ToolkitError` (S103) for what no file of ours holds.
+    """Scan `file`; raises `ToolkitError` (S103) for anything that our files never contain.
 
-    That is: links, devices, pipes, sparse files; absolute names and names with `..`; one name twice; a cut end.
+    That is: links, devices, pipes, sparse files; absolute names and names with `..`; duplicate names; truncation.
     """
     members: dict[str, Member] = {}
     try:
@@ -75,7 +75,7 @@ def read_archive(file: Path) -> Archive:
                     raise damaged(file, f"it has more than {_MOST_MEMBERS} entries")
                 _check(file, member, members)
                 if member.offset_data + member.size > length:
-                    raise damaged(file, f"it is cut short in {member.name}")
+                    raise damaged(file, f"it is truncated in {member.name}")
                 if not member.isdir():
                     members[member.name] = Member(member.offset_data, member.size)
     except tarfile.TarError as error:
@@ -86,25 +86,25 @@ def read_archive(file: Path) -> Archive:
 
 
 def damaged(file: Path, why: str) -> ToolkitError:
-    """The one error for a file that is not what it should be."""
+    """The error for a damaged or foreign file."""
     return ToolkitError(
         Code.IMAGE,
-        f"{file} is damaged, or was not made by this tool: nothing of it was used",
+        f"{file} is damaged, or was not made by this tool: it was not used",
         evidence=why,
-        hint="copy it once more, and compare `sha256sum` on both machines",
+        hint="copy it again, and compare `sha256sum` on both machines",
     )
 
 
 def _check(file: Path, member: tarfile.TarInfo, seen: dict[str, Member]) -> None:
     if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE) or member.issparse():
-        raise damaged(file, f"{member.name!r} is {_kind(member)}: only plain files belong there")
+        raise damaged(file, f"{member.name!r} is {_kind(member)}: only regular files are allowed")
     parts = member.name.split("/")
     if {"", ".", ".."} & set(parts) or not member.name.isprintable() or "\\" in member.name:
-        raise damaged(file, f"{member.name!r} is no plain relative path")
+        raise damaged(file, f"{member.name!r} is not a plain relative path")
     if member.size < 0:
         raise damaged(file, f"{member.name!r} has {member.size} bytes")
     if member.name in seen:
-        raise damaged(file, f"{member.name!r} is there twice")
+        raise damaged(file, f"{member.name!r} occurs twice")
 
 
 def _kind(member: tarfile.TarInfo) -> str:

@@ -1,7 +1,7 @@
 """A bundle: images, the packages of their locks and the tool itself in one file, for machines without a network.
 
-It is an OCI layout, as `toolkit save` writes it, with more beside it: `tool/` (wheels), `pool/<sha256>/<file>` (the
-locks' files), README.txt, and SHA256SUMS over everything. So `docker load` and `tar` read it, too.
+It is an OCI layout, as `toolkit save` writes it, plus `tool/` (wheels), `pool/<sha256>/<file>` (the locks' files),
+README.txt, and SHA256SUMS over everything. So `docker load` and `tar` can read it, too.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ README, SUMS, TOOL, POOL = "README.txt", "SHA256SUMS", "tool/", "pool/"
 
 @dataclass(frozen=True)
 class Contents:
-    """What goes into a bundle: images by name, the pins of their locks, the wheels of the tool, for which Pythons."""
+    """The contents of a bundle: images by name, the pins of their locks, the wheels of the tool, and for which
+    Pythons."""
 
     references: tuple[str, ...]
     pins: tuple[Pin, ...]
@@ -37,9 +38,9 @@ class Contents:
 
 
 def make_bundle(contents: Contents, pool: Pool, target: Path, store: ImageStore, report: Report) -> Saved:
-    """Write `contents` to `target`, which appears when it is whole; equal contents give equal bytes.
+    """Write `contents` to `target`, which appears once it is complete; equal contents give equal bytes.
 
-    Raises `ToolkitError`: S103 for an image or a pool file that is not here, S100 for a full disk.
+    Raises `ToolkitError`: S103 for a missing image or pool file, S100 for a full disk.
     """
     check_here(contents.references, store)
     check_pool(contents.pins, pool)
@@ -55,49 +56,51 @@ def make_bundle(contents: Contents, pool: Pool, target: Path, store: ImageStore,
 
 
 def check_pool(pins: Sequence[Pin], pool: Pool) -> None:
-    """Whether the pool has every file, undamaged; raises `ToolkitError` (S103), and forgets one that was damaged."""
+    """Check that the pool has every file, undamaged; raises `ToolkitError` (S103), and drops a damaged one."""
     if missing := pool.missing(pins):
         raise ToolkitError(Code.IMAGE, f"the pool lacks {missing[0].file}", hint="toolkit build MANIFEST")
     for pin in pins:
         if sha256_of(pool.path(pin)) != pin.sha256:
             pool.drop(pin)
             raise ToolkitError(
-                Code.IMAGE, f"the pool's {pin.file} was damaged, and is dropped", hint="start again: it is fetched anew"
+                Code.IMAGE,
+                f"the pool's {pin.file} was damaged and was dropped",
+                hint="try again: it will be fetched again",
             )
 
 
 def readme(contents: Contents, file: str) -> str:
-    """What a person does who has this file and no network. Pure."""
+    """Instructions for a person with this file and no network. Pure."""
     images = "\n".join(f"  {reference}" for reference in contents.references)
     file = shlex.quote(file)
     return f"""\
-This file brings `toolkit` and what it needs to a machine without a network. There: Docker Engine, and Python {
+This bundle installs `toolkit` on a machine without a network. That machine needs Docker Engine and Python {
         " or ".join(contents.pythons)
     }.
 
 1. tar -xf {file} tool
 2. python3 -m venv toolkit-venv && . toolkit-venv/bin/activate
 3. pip install --no-index --find-links tool toolkit
-4. toolkit bundle load {file}      (checks every byte against SHA256SUMS first)
+4. toolkit bundle load {file}      (verifies SHA256SUMS first)
 5. toolkit launch MANIFEST
 
-Images in it:
+Images in this bundle:
 {images}
 """
 
 
 def sums_text(digests: Mapping[str, str]) -> str:
-    """As `sha256sum` writes and checks them, in the names' order."""
+    """In the format of `sha256sum`, sorted by name."""
     return "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
 
 
 def pool_name(pin: Pin) -> str:
-    """Where a bundle keeps the pin's file."""
+    """The path of the pin's file in a bundle."""
     return f"{POOL}{pin.sha256}/{pin.file}"
 
 
 def _entries(contents: Contents, images: Sequence[OciImage], spool: Spool, pool: Pool, file: str) -> Iterator[Entry]:
-    """The bundle's files; what a person reads comes first."""
+    """The bundle's files; those for people come first."""
     text = readme(contents, file).encode()
     pins = sorted(set(contents.pins), key=pool_name)
     wheels = sorted(contents.wheels, key=lambda wheel: wheel.name)

@@ -1,4 +1,4 @@
-"""An OCI layout in a tar → images of the engine: everything is checked before the engine sees a byte."""
+"""Loads the images of an OCI layout in a tar: everything is checked before anything is passed to the engine."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class _Config(BaseModel):
 
 @dataclass(frozen=True)
 class ShippedImage:
-    """An image of a checked file: its name, its id, its manifest's digest, its layers' digests from the lowest up."""
+    """An image of a checked file: its name, its ID, its manifest's digest, its layers' digests from the lowest up."""
 
     reference: str
     image_id: str
@@ -63,7 +63,7 @@ class ShippedImage:
 
 @dataclass(frozen=True)
 class LoadedImage:
-    """An image that the engine has now; `fresh` if it was not here before."""
+    """An image that the engine has now; `fresh` if it did not exist before."""
 
     reference: str
     image_id: str
@@ -71,7 +71,7 @@ class LoadedImage:
 
 
 def check_digests(archive: Archive, report: Report) -> dict[str, str]:
-    """The SHA-256 of every file in `archive` by name; raises `ToolkitError` (S103) for a blob that is not its name."""
+    """The SHA-256 of every file in `archive` by name; raises `ToolkitError` (S103) for a blob with another digest."""
     total, done, name = sum(member.size for member in archive.members.values()), 0, ""
 
     def on_bytes(count: int) -> None:
@@ -88,13 +88,13 @@ def check_digests(archive: Archive, report: Report) -> dict[str, str]:
 
 
 def read_layout(archive: Archive) -> tuple[ShippedImage, ...]:
-    """The images of a layout whose blobs were checked; raises `ToolkitError` (S103) where something does not agree."""
+    """The images of a layout with verified blobs; raises `ToolkitError` (S103) if its documents disagree."""
     if oci.LAYOUT_FILE not in archive.members:
-        raise damaged(archive.file, f"it has no {oci.LAYOUT_FILE}; a file of `docker save` is read by `docker load`")
+        raise damaged(archive.file, f"it has no {oci.LAYOUT_FILE}; use `docker load` for a file from `docker save`")
     index = _parsed(archive, oci.INDEX_FILE, _Index)
     images = tuple(_image(archive, descriptor) for descriptor in index.manifests)
     if len({image.reference for image in images}) < len(images):
-        raise damaged(archive.file, "two of its images have one name")
+        raise damaged(archive.file, "two of its images have the same name")
     if oci.DOCKER_FILE in archive.members:
         _check_docker_manifest(archive, images)
     return images
@@ -103,30 +103,30 @@ def read_layout(archive: Archive) -> tuple[ShippedImage, ...]:
 def load_images(
     archive: Archive, images: Sequence[ShippedImage], store: ImageStore, report: Report
 ) -> tuple[LoadedImage, ...]:
-    """Give the engine what it lacks of `images`.
+    """Load the missing ones of `images` into the engine.
 
-    Raises `ToolkitError` (S103) where a name belongs to another image here (then the engine has got nothing), and
-    where the engine does not end with the file's ids.
+    Raises `ToolkitError` (S103) if a name belongs to another image here (then nothing was loaded), and if the engine
+    does not end up with the file's IDs.
     """
     missing = [image for image in images if _missing(archive, image, store)]
     if missing:
         _send(archive, missing, store, report)
     for image in missing:
         if _missing(archive, image, store):
-            raise _refused(archive, f"it took the file, and has no {image.reference}")
+            raise _refused(archive, f"it accepted the file, but has no {image.reference}")
     return tuple(LoadedImage(image.reference, image.image_id, image in missing) for image in images)
 
 
 def _missing(archive: Archive, image: ShippedImage, store: ImageStore) -> bool:
-    """Whether the engine lacks the image; raises `ToolkitError` (S103) where it has another one by that name."""
+    """Whether the engine lacks the image; raises `ToolkitError` (S103) if it has another one by that name."""
     found = store.find(image.reference)
-    # An engine with the containerd image store calls an image by its manifest's digest.
+    # An engine with the containerd image store identifies an image by its manifest's digest.
     if found and found.image_id not in (image.image_id, image.manifest):
         raise ToolkitError(
             Code.IMAGE,
-            f"the engine has another {image.reference} than {archive.file}",
+            f"the engine has a different {image.reference} than {archive.file}",
             evidence=f"in the engine {found.image_id}\nin the file   {image.image_id}",
-            hint=f"one name is one image: `docker rmi {image.reference}`, and load again, if you want the file's",
+            hint=f"to use the file's, run `docker rmi {image.reference}` and load again",
         )
     return found is None
 
@@ -151,7 +151,7 @@ def _send(archive: Archive, images: Sequence[ShippedImage], store: ImageStore, r
 
 
 def _layout(archive: Archive, images: Sequence[ShippedImage], blobs: Sequence[str]) -> Iterator[bytes]:
-    """What the engine gets: documents of ours, and of the file only blobs whose digest was compared."""
+    """The engine's input: documents of ours, and from the file only blobs whose digest was compared."""
     for name, text in (
         (oci.LAYOUT_FILE, oci.LAYOUT),
         (oci.INDEX_FILE, _index(archive, images)),
@@ -190,25 +190,25 @@ def _image(archive: Archive, descriptor: _Descriptor) -> ShippedImage:
     config = _parsed(archive, oci.blob_name(manifest.config.digest), _Config)
     layers = tuple(layer.digest for layer in manifest.layers)
     plain = all(layer.mediaType == oci.LAYER_TYPE for layer in manifest.layers)
-    # A compressed layer's digest says nothing of what is in it; the engine itself compares that.
+    # A compressed layer's digest does not cover its uncompressed contents; the engine itself compares those.
     if len(layers) != len(config.rootfs.diff_ids) or (plain and list(layers) != config.rootfs.diff_ids):
         raise damaged(archive.file, f"{reference}: its layers are not those that its configuration names")
     return ShippedImage(reference, manifest.config.digest, descriptor.digest, layers)
 
 
 def _reference(archive: Archive, annotations: dict[str, str]) -> str:
-    """What the image is called, by either of the two annotations; where there are both, they must agree."""
+    """The image's name, from either of the two annotations; if there are both, they must agree."""
     name, full = annotations.get(oci.REF_NAME, ""), annotations.get(oci.CONTAINERD_NAME, "")
     if full and name and full not in (oci.full_name(name), f"{full.rpartition(':')[0]}:{name}"):
         raise damaged(archive.file, f"an image is called both {name!r} and {full!r}")
     reference = oci.short_name(full) if full else name
     if not _REFERENCE.fullmatch(reference):
-        raise damaged(archive.file, f"{reference!r} is no image's name and version")
+        raise damaged(archive.file, f"{reference!r} is not an image name and version")
     return reference
 
 
 def _check_docker_manifest(archive: Archive, images: Sequence[ShippedImage]) -> None:
-    """Both documents say what is what: one that was changed differs from the other."""
+    """Both documents describe the layout: if one was changed, it differs from the other."""
     try:
         entries = json.loads(archive.document(oci.DOCKER_FILE))
         named = sorted(
@@ -236,5 +236,5 @@ def _refused(archive: Archive, said: str) -> ToolkitError:
         Code.IMAGE,
         f"the engine refused the images of {archive.file}",
         evidence=said,
-        hint="free some of the engine's disk (docker system df)" if full else "",
+        hint="free some of the engine's disk space (docker system df)" if full else "",
     )

@@ -1,8 +1,8 @@
 """An OCI image layout's documents, written so that equal images give equal bytes. Pure.
 
-The layout (github.com/opencontainers/image-spec, image-layout.md) gets docker's own `manifest.json` beside it: that is
-what Engine 20.10 reads, newer engines and skopeo read either. The configuration keeps the engine's very bytes, so the
-image id stays what it is.
+The layout (github.com/opencontainers/image-spec, image-layout.md) also gets docker's own `manifest.json`, which Engine
+20.10 reads; newer engines and skopeo read either. The configuration is copied byte for byte, so the image ID is
+unchanged.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
 REF_NAME = "org.opencontainers.image.ref.name"
 CONTAINERD_NAME = "io.containerd.image.name"
-"""An engine with the containerd image store takes the image's name from here."""
+"""An engine with the containerd image store reads the image's name from here."""
 _HUB, _HUB_LIBRARY = "docker.io/", "docker.io/library/"
 
 
 @dataclass(frozen=True, order=True)
 class Blob:
-    """A file that is named by its content: its digest, `sha256:` and 64 hexadecimal digits, and its size in bytes."""
+    """A file named by its content: its digest, `sha256:` and 64 hexadecimal digits, and its size in bytes."""
 
     digest: str
     size: int
@@ -42,7 +42,7 @@ class Blob:
 
 @dataclass(frozen=True)
 class OciImage:
-    """One image of a layout: what it is called, and its parts; layers from the lowest up."""
+    """One image of a layout: its name and its parts; layers from the lowest up."""
 
     reference: str
     config: Blob
@@ -50,7 +50,7 @@ class OciImage:
 
     @property
     def image_id(self) -> str:
-        """As the engine names it: the digest of its configuration."""
+        """The engine's ID for it: the digest of its configuration."""
         return self.config.digest
 
     @property
@@ -72,17 +72,17 @@ class OciImage:
 
 
 def blob_name(digest: str) -> str:
-    """Where a layout keeps the blob."""
+    """The blob's path in the layout."""
     return BLOBS + digest.removeprefix("sha256:")
 
 
 def blob_of(content: bytes) -> Blob:
-    """The blob that `content` is."""
+    """The blob with `content`."""
     return Blob(f"sha256:{hashlib.sha256(content).hexdigest()}", len(content))
 
 
 def index(manifests: Iterable[tuple[str, Blob]]) -> bytes:
-    """`index.json`: every image's manifest by the image's name, in the names' order."""
+    """`index.json`: every image's manifest by the image's name, sorted."""
     entries = [
         {
             **_descriptor(MANIFEST_TYPE, manifest),
@@ -104,7 +104,7 @@ def docker_manifest(images: Iterable[tuple[str, str, Sequence[str]]]) -> bytes:
 
 
 def full_name(reference: str) -> str:
-    """A reference with its registry, as containerd has it: `x:1` is `docker.io/library/x:1`."""
+    """A reference with its registry, in containerd's form: `x:1` is `docker.io/library/x:1`."""
     host, slash, _ = reference.partition("/")
     if slash and is_host(host):
         return reference
@@ -122,7 +122,7 @@ def is_host(part: str) -> bool:
 
 
 def with_tag(reference: str) -> str:
-    """The reference with its tag; `latest` where it has none."""
+    """The reference with its tag; `latest` if it has none."""
     return reference if ":" in reference.rpartition("/")[2] else f"{reference}:latest"
 
 

@@ -1,4 +1,4 @@
-"""Writing a large file so that it is whole or not there."""
+"""Writes a large file atomically."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from toolkit.full_disk import is_full
 
 @contextmanager
 def new_file(target: Path) -> Iterator[IO[bytes]]:
-    """A stream for `target`'s bytes. The name appears, or is replaced, when they are all there and on the disk.
+    """A stream for `target`'s bytes. The name appears, or is replaced, once they are all written and synced.
 
-    Until then they lie beside it under a hidden name, which is gone after an error or a Ctrl-C. The mode is what the
-    person's umask says: nothing in it is secret. Raises `ToolkitError` (S100) where the disk is full.
+    Until then they are beside it under a hidden name, which is removed after an error or a Ctrl-C. The mode follows the
+    umask: nothing in it is secret. Raises `ToolkitError` (S100) if the disk is full.
     """
     if target.exists() and not target.is_file():
-        raise ToolkitError(Code.RESOURCES, f"{target} is there and is no file", hint="give another name with -o")
+        raise ToolkitError(Code.RESOURCES, f"{target} exists and is not a file", hint="give another name with -o")
     if not target.absolute().parent.is_dir():
         raise ToolkitError(
-            Code.RESOURCES, f"{target}: there is no folder {target.parent}", hint="make it, or name another"
+            Code.RESOURCES, f"{target}: there is no folder {target.parent}", hint="create it, or choose another"
         )
     with full_disk_translated(target.absolute().parent):
         handle, part = open_beside(target)
@@ -41,7 +41,7 @@ def new_file(target: Path) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def full_disk_translated(folder: Path) -> Iterator[None]:
-    """What the system says of a full disk, as an error that names the disk; everything else passes."""
+    """The system's error about a full disk, as one that names the disk; other errors are ignored."""
     try:
         yield
     except OSError as error:
@@ -51,5 +51,5 @@ def full_disk_translated(folder: Path) -> Iterator[None]:
             Code.RESOURCES,
             f"the disk of {folder} is full",
             evidence=str(error),
-            hint="nothing was left behind; free some space (df -h), or name a file on another disk",
+            hint="partial files were removed; free some space (df -h), or choose a file on another disk",
         ) from None

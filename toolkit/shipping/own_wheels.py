@@ -1,4 +1,4 @@
-"""The tool itself as wheels, with all that it needs: what a machine without a network installs it from."""
+"""The tool itself and its dependencies as wheels, for installation on a machine without a network."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from toolkit.process import stream
 from toolkit.progress import Progress, Report
 
 REQUIREMENTS = Path("requirements") / "tool.txt"
-"""In the tool's source: what it needs, with hashes."""
+"""In the tool's source: its requirements, with hashes."""
 LAST_LINES = 12
 _QUIET = ("--disable-pip-version-check", "--no-input", "--progress-bar", "off")
 
 
 def wheel_argv(house: Path, folder: Path) -> list[str]:
-    """pip's command line that makes the tool's own wheel from its source, by the hatchling of this environment.
+    """pip's command line that builds the tool's own wheel from its source, with this environment's hatchling.
 
-    A build in isolation would fetch hatchling from the index, without a hash, and run it.
+    An isolated build would download hatchling from the index, without a hash, and run it.
     """
     words = ("--no-deps", "--no-build-isolation", "--wheel-dir", str(folder))
     return [sys.executable, "-m", "pip", "wheel", *words, *_QUIET, str(house)]
 
 
 def download_argv(requirements: Path, python: str, folder: Path) -> list[str]:
-    """pip's command line that brings the wheels of `requirements` for `python` (such as `3.11`), each by its hash."""
+    """pip's command line that downloads the wheels of `requirements` for `python` (such as `3.11`), each by its
+    hash."""
     return [
         *(sys.executable, "-m", "pip", "download", "--only-binary", ":all:", "--python-version", python),
         *("--require-hashes", "--requirement", str(requirements), "--dest", str(folder), *_QUIET),
@@ -36,16 +37,16 @@ def download_argv(requirements: Path, python: str, folder: Path) -> list[str]:
 
 
 def gather_wheels(house: Path, pythons: Sequence[str], folder: Path, report: Report) -> tuple[Path, ...]:
-    """Fill `folder` with the tool's wheel and every dependency's, for each of `pythons`; the files, sorted.
+    """Fill `folder` with the tool's wheel and every dependency's, for each of `pythons`; returns the files, sorted.
 
-    It asks the package index. Raises `ToolkitError`: S100 where the tool was installed without its source or without
-    what makes its wheel, S103 with pip's last lines.
+    Uses the package index. Raises `ToolkitError`: S100 if the tool was installed without its source or without
+    hatchling, S103 with pip's last lines.
     """
     requirements = house / REQUIREMENTS
     if not requirements.is_file():
         raise ToolkitError(
             Code.RESOURCES,
-            "a bundle holds the tool itself, and here is no source to make it from",
+            "a bundle contains the tool itself, but its source is not here",
             hint="make the bundle from a checkout of the tool (git clone, ./quickstart)",
         )
     if importlib.util.find_spec("hatchling") is None:
@@ -70,7 +71,7 @@ def _pip(argv: Sequence[str], report: Report) -> None:
     if stream(argv, on_line) != 0:
         raise ToolkitError(
             Code.IMAGE,
-            "the tool's own wheels could not be had",
+            "the tool's own wheels could not be downloaded",
             evidence="\n".join(last),
-            hint="look at pip's lines above: no network, a proxy, or no wheel for that Python",
+            hint="see pip's output above: no network, a proxy, or no wheel for that Python",
         )

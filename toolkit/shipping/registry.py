@@ -1,4 +1,4 @@
-"""Images to a registry and back, by the engine of this machine. Who may, docker's own configuration says."""
+"""Transfers images to and from a registry, with this machine's engine. Docker's own configuration has the logins."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OWN_NAME = re.compile(rf"[a-z0-9]+(?:[._-]+[a-z0-9]+)*:[0-9a-f]{{{HASH_LENGTH}}
 
 @dataclass(frozen=True)
 class Address:
-    """An image's place in a registry: `HOST:PORT`, the name there, the tag."""
+    """An image's address in a registry: `HOST:PORT`, the name there, the tag."""
 
     host: str
     name: str
@@ -39,7 +39,7 @@ class Address:
 
 @dataclass(frozen=True)
 class Pushed:
-    """What the registry has now: where, the digest it names the manifest by, and the image's id, which it keeps."""
+    """A pushed image: its address, its manifest's digest there, and its unchanged ID."""
 
     address: Address
     digest: str
@@ -48,7 +48,7 @@ class Pushed:
 
 @dataclass(frozen=True)
 class Pulled:
-    """What came: from where, its id, and the name that its label gives it here; none where it is no image of ours."""
+    """A pulled image: its address, its ID, and the name in its label; none if it is not one of ours."""
 
     address: Address
     image_id: str
@@ -56,12 +56,12 @@ class Pulled:
 
 
 def address_of(text: str, tag: str = "") -> Address:
-    """Read `HOST[:PORT]/NAME[:TAG]`; `tag` where it has none. Raises `ToolkitError` (C104) for anything else."""
+    """Read `HOST[:PORT]/NAME[:TAG]`; `tag` is the default tag. Raises `ToolkitError` (C104) for anything else."""
     host, slash, rest = text.partition("/")
     if not slash or not is_host(host) or not _NAME.fullmatch(rest):
         raise ToolkitError(
             Code.RESOURCES_ASKED,
-            f"`{text}` is no place in a registry",
+            f"`{text}` is not a registry address",
             hint="HOST:PORT/NAME, such as registry.site:5000/training; docker.io/NAME for Docker Hub",
         )
     name, _, given = rest.partition(":")
@@ -73,7 +73,7 @@ def address_of(text: str, tag: str = "") -> Address:
 
 
 def push(reference: str, address: Address, store: ImageStore, report: Report) -> Pushed:
-    """Give the image to a registry; raises `ToolkitError`: S103, S100 for an unreachable registry, C103 for a login."""
+    """Push the image to a registry; raises `ToolkitError`: S103, S100 for an unreachable registry, C103 for a login."""
     image, there = store.get(reference), store.find(str(address))
     digest = ""
     with _translated_errors(address):
@@ -83,7 +83,7 @@ def push(reference: str, address: Address, store: ImageStore, report: Report) ->
         for event in _transfer(start, address, "pushing", report):
             digest = str(event.get("aux", {}).get("Digest", digest))
     finally:
-        # The name was only for the way; what had it before gets it back.
+        # The name was only for the push; an image that had it before gets it back.
         if there is None:
             store.remove(str(address))
         elif there.image_id != image.image_id:
@@ -92,10 +92,10 @@ def push(reference: str, address: Address, store: ImageStore, report: Report) ->
 
 
 def pull(address: Address, store: ImageStore, report: Report) -> Pulled:
-    """Fetch an image and give it the name that its label says, so that a launch finds it.
+    """Pull an image and tag it with the name in its label, so that a launch finds it.
 
-    Raises `ToolkitError`: S100, C103 and S103 as `push`; S103, too, where it is not what its tag promises, or another
-    image than the one that has its name here; then the name is as it was.
+    Raises `ToolkitError`: S100, C103 and S103 as `push`; S103 also if it does not match its tag, or differs from the
+    image with its name here; then the name is unchanged.
     """
     before = store.find(str(address))
     start = partial(store.engine.pull, address.repository, address.tag)
@@ -119,9 +119,9 @@ def pull(address: Address, store: ImageStore, report: Report) -> Pulled:
 
 
 def promised(address: Address, labels: dict[str, str]) -> str:
-    """The name and version that an image's labels give it, none where it is no image of ours.
+    """The name and version in an image's labels, none if it is not one of ours.
 
-    Raises `ToolkitError` (S103) where the version is not the hash of its inputs, or the tag is another version.
+    Raises `ToolkitError` (S103) if the version is not the hash of its inputs, or the tag is another version.
     """
     reference, inputs = labels.get(VERSION, ""), labels.get(INPUTS_SHA256, "")
     if not inputs:
@@ -135,7 +135,7 @@ def promised(address: Address, labels: dict[str, str]) -> str:
 
 
 def registry_error(address: Address, said: str) -> ToolkitError:
-    """What an engine says of a registry, as an error that tells a closed door from a missing house. Pure."""
+    """An engine's message about a registry as an error that distinguishes refusal from absence. Pure."""
     for words, code, what, hint in _REASONS:
         if any(word in said for word in words):
             return ToolkitError(
@@ -164,14 +164,14 @@ _REASONS: tuple[tuple[tuple[str, ...], Code, str, str], ...] = (
     (
         ("no basic auth credentials", "unauthorized", "authentication required", "denied", "Credentials store error"),
         Code.CREDENTIALS,
-        "{host} refuses {image} without another login",
-        "docker login {host}; it may also be that this user may not use that name",
+        "{host} denied access to {image}",
+        "docker login {host}; or the user lacks permission for that name",
     ),
     (
         ("manifest unknown", "name unknown", "not found", "does not exist"),
         Code.IMAGE,
         "{host} has no {image}",
-        "look at the name and the tag; `toolkit push` prints both",
+        "check the name and the tag; `toolkit push` prints both",
     ),
     (
         (
@@ -186,7 +186,7 @@ _REASONS: tuple[tuple[tuple[str, ...], Code, str, str], ...] = (
         ),
         Code.RESOURCES,
         "no registry answers at {host}",
-        "is it started, is the port right, does a proxy or firewall stand between? curl https://{host}/v2/",
+        "is it running, is the port right, is there a proxy or firewall in between? curl https://{host}/v2/",
     ),
     (
         ("no space left",),
@@ -224,7 +224,7 @@ def _translated_errors(address: Address) -> Iterator[None]:
 def _other(address: Address, evidence: str) -> ToolkitError:
     return ToolkitError(
         Code.IMAGE,
-        f"{address} is not the image that its name promises",
+        f"{address} is not the image that its name says",
         evidence=evidence,
-        hint="ask who pushed it; `toolkit build MANIFEST` makes the image from its lock",
+        hint="ask who pushed it; `toolkit build MANIFEST` builds the image from its lock",
     )

@@ -1,4 +1,4 @@
-"""Images of the engine into one file, whose bytes depend on the images alone."""
+"""Saves images of the engine to one file, whose bytes depend only on the images."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from toolkit.tar.write import Entry, tar_stream
 
 @dataclass(frozen=True)
 class Saved:
-    """What was written: the file, its size in bytes, the images in it."""
+    """What was written: the file, its size in bytes, its images."""
 
     file: Path
     size: int
@@ -30,7 +30,7 @@ class Saved:
 def save_images(references: Sequence[str], target: Path, store: ImageStore, report: Report) -> Saved:
     """Write the images to `target` as an OCI layout with docker's `manifest.json`.
 
-    Raises `ToolkitError`: S103 for an image that is not here, S100 for a full disk; then there is no `target`.
+    Raises `ToolkitError`: S103 for a missing image, S100 for a full disk; then there is no `target`.
     """
     check_here(references, store)
     with new_file(target) as stream, spooled(references, target.absolute().parent, store, report) as (images, spool):
@@ -44,7 +44,7 @@ def save_images(references: Sequence[str], target: Path, store: ImageStore, repo
 
 
 def check_here(references: Sequence[str], store: ImageStore) -> None:
-    """Whether the engine has all of them; raises `ToolkitError` (S103) for the first that it has not."""
+    """Check that the engine has all of them; raises `ToolkitError` (S103) for the first that is missing."""
     for reference in references:
         store.get(reference)
 
@@ -53,14 +53,14 @@ def check_here(references: Sequence[str], store: ImageStore) -> None:
 def spooled(
     references: Sequence[str], folder: Path, store: ImageStore, report: Report
 ) -> Iterator[tuple[tuple[OciImage, ...], Spool]]:
-    """The images' blobs, in a hidden folder below `folder` that is gone afterwards."""
+    """The images' blobs, in a hidden folder below `folder` that is removed afterwards."""
     with full_disk_translated(folder), tempfile.TemporaryDirectory(dir=folder, prefix=".toolkit-") as scratch:
         spool = Spool(Path(scratch))
         yield tuple(_take(name, spool, store, report) for name in sorted(set(references))), spool
 
 
 def layout_documents(images: Sequence[OciImage]) -> dict[str, bytes]:
-    """The layout's files that are no blobs, by name."""
+    """The layout's files other than blobs, by name."""
     return {
         LAYOUT_FILE: LAYOUT,
         INDEX_FILE: index((image.reference, image.manifest_blob) for image in images),
@@ -71,12 +71,13 @@ def layout_documents(images: Sequence[OciImage]) -> dict[str, bytes]:
 
 
 def layout_blobs(images: Sequence[OciImage]) -> list[Blob]:
-    """Every blob of the layout once, in the order of their names."""
+    """Every blob of the layout once, sorted by name."""
     return sorted({blob for image in images for blob in (image.manifest_blob, image.config, *image.layers)})
 
 
 def layout_entries(images: Sequence[OciImage], spool: Spool) -> Iterator[Entry]:
-    """The layout's files in a fixed order. Each blob is removed from the spool once it is written: disks are finite."""
+    """The layout's files in a fixed order. Each blob is removed from the spool once it is written, to save disk
+    space."""
     for name, text in layout_documents(images).items():
         yield Entry(name, text)
     manifests = {image.manifest_blob: image.manifest for image in images}

@@ -1,7 +1,7 @@
-"""What the engine saves, taken apart into blobs on this machine's disk; no layer is ever whole in memory.
+"""Splits the engine's export into blobs on this machine's disk; no layer is ever completely in memory.
 
 Engine 20.10 sends `<id>.json` and `<layer>/layer.tar`, newer ones an OCI layout; both add docker's `manifest.json`,
-which says what is what. Layers come uncompressed, or are uncompressed here: a layer's digest is its diff id.
+which describes it. Layers come uncompressed, or are uncompressed here: a layer's digest is its diff ID.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ _MOST_LINKS = 100
 
 
 class Spool:
-    """A folder of blobs, each named by its digest's hexadecimal digits; what several images share is there once."""
+    """A folder of blobs, each named by its digest's hexadecimal digits; shared ones are stored once."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def path(self, blob: Blob) -> Path:
-        """Where the blob lies."""
+        """The blob's path."""
         return self._folder / blob.digest.removeprefix("sha256:")
 
     def take(self, reference: str, pieces: Iterable[bytes]) -> OciImage:
-        """Take in what the engine sends for `reference`; raises `ToolkitError` (S103) where it contradicts itself."""
+        """Store the engine's export of `reference`; raises `ToolkitError` (S103) if it contradicts itself."""
         files: dict[str, Blob] = {}
         links: dict[str, str] = {}
         try:
             for name, member, content in members(PieceReader(pieces)):
-                if member.issym():  # a layer that lies in the image twice, sent once
+                if member.issym():  # a layer that occurs twice in the image, sent once
                     links[name] = posixpath.normpath(f"{posixpath.dirname(name)}/{member.linkname}")
                 elif member.islnk():
                     links[name] = member.linkname
@@ -104,7 +104,7 @@ def _resolved(name: str, links: dict[str, str]) -> str:
 def _contradiction(reference: str, evidence: str) -> ToolkitError:
     return ToolkitError(
         Code.IMAGE,
-        f"the engine did not save {reference} whole",
+        f"the engine did not save all of {reference}",
         evidence=evidence,
         hint="try again; see the engine's log",
     )

@@ -1,4 +1,4 @@
-"""A bundle where it was meant to go: everything is checked, then the pool is filled and images are loaded."""
+"""Loads a bundle at its destination: everything is checked, then the pool is filled and images are loaded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _POOL_FILE = re.compile(r"pool/([0-9a-f]{64})/([A-Za-z0-9][A-Za-z0-9._+~!%-]{0,2
 
 @dataclass(frozen=True)
 class CheckedBundle:
-    """A bundle whose every byte was compared: the file, its images, the files for the pool."""
+    """A verified bundle: the file, its images, the files for the pool."""
 
     archive: Archive
     images: tuple[ShippedImage, ...]
@@ -27,7 +27,7 @@ class CheckedBundle:
 
 
 def check_bundle(archive: Archive, report: Report) -> CheckedBundle:
-    """Compare all of it; raises `ToolkitError` (S103) with what differs, before anything of it is used."""
+    """Verify all of it; raises `ToolkitError` (S103) with the differences, before any of it is used."""
     expected = read_sums(archive)
     found = check_digests(archive, report)
     del found[SUMS]
@@ -39,23 +39,23 @@ def check_bundle(archive: Archive, report: Report) -> CheckedBundle:
 
 
 def read_sums(archive: Archive) -> dict[str, str]:
-    """SHA256SUMS as digests by name; raises `ToolkitError` (S103) where it is missing or is none."""
+    """SHA256SUMS as digests by name; raises `ToolkitError` (S103) if it is missing or invalid."""
     if SUMS not in archive.members:
-        raise damaged(archive.file, f"it has no {SUMS}; a file of `toolkit save` is read by `toolkit load`")
+        raise damaged(archive.file, f"it has no {SUMS}; use `toolkit load` for a file from `toolkit save`")
     sums: dict[str, str] = {}
     *lines, end = archive.document(SUMS).decode("utf-8", "replace").split("\n")
     for line in lines + [end] * bool(end):
         match = _SUM.fullmatch(line)
         if not match or match[2] in sums:
-            raise damaged(archive.file, f"{SUMS} has a line that is none: {line[:100]!r}")
+            raise damaged(archive.file, f"{SUMS} has an invalid line: {line[:100]!r}")
         sums[match[2]] = match[1]
     return sums
 
 
 def fill_pool(bundle: CheckedBundle, pool: Pool, report: Report) -> int:
-    """Take into `pool` what it lacks of the bundle's files, each compared once more; how many came.
+    """Add the bundle's files that `pool` lacks, each compared once more; returns their number.
 
-    Raises `ToolkitError`: S103 where the file changed meanwhile, S100 where the disk is full.
+    Raises `ToolkitError`: S103 if the file changed meanwhile, S100 if the disk is full.
     """
     missing = pool.lacking(bundle.pins)
     if not missing:
@@ -70,10 +70,10 @@ def fill_pool(bundle: CheckedBundle, pool: Pool, report: Report) -> int:
 
 
 def _pin(archive: Archive, name: str) -> Pin:
-    """The pin by its place alone: what the pool asks of one is its hash and its file's name."""
+    """A pin made from a path only: the pool needs just its hash and its file's name."""
     match, size = _POOL_FILE.fullmatch(name), archive.members[name].size
     if not match:
-        raise damaged(archive.file, f"{name!r} is no file of a pool")
+        raise damaged(archive.file, f"{name!r} is not a file of a pool")
     if match[2].endswith(".whl"):
         return WheelPin("", "", match[2], match[1], size)
     return DebPin("", "", "", "", match[2], match[1], size)

@@ -1,4 +1,4 @@
-"""An S3 store's endpoint, its keys and its ways, and boto3's client of it."""
+"""Access to an S3 store: endpoint, keys, properties, and boto3's client."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ABOUT_OBJECTS = [
     "UploadPart",
     "CompleteMultipartUpload",
 ]
-"""Of the operations that `toolkit.storage.s3` uses, those that take a customer's key."""
+"""Of the operations that `toolkit.storage.s3` uses, those that accept a customer's key."""
 _ONE_AT_A_TIME = threading.Lock()
 
 
@@ -28,14 +28,14 @@ class Access:
     """An endpoint and its keys, resolved.
 
     Attributes:
-        prefix: the part of the bucket that is meant; it begins every key.
-        region: that requests are signed for; empty where it is not known yet, which is `us-east-1` to begin with.
-        virtual_hosted: whether the bucket's name is part of the host's, and not of the path.
-        md5_etags: whether the ETag of an object that was put whole is its MD5.
-        encryption, kms_key: how the store encrypts what is put there without a word, and with which key, as it says
-            itself; empty where it does not.
-        customer_key: what the store encrypts each object with because the request says so (SSE-C): 32 bytes, base64.
-        direct: whether it is reached without a proxy whatever the environment says: the tool's own server.
+        prefix: the part of the bucket to use; every key begins with it.
+        region: that requests are signed for; empty if not known yet, which means `us-east-1` at first.
+        virtual_hosted: whether the bucket's name is part of the host name instead of the path.
+        md5_etags: whether the ETag of an object uploaded in one piece is its MD5.
+        encryption, kms_key: the store's default encryption and its key, as the store reports them; empty if there is
+            none.
+        customer_key: the key that each request names for encryption (SSE-C): 32 bytes, base64.
+        direct: whether it is reached without a proxy, whatever the environment says: the tool's own server.
     """
 
     endpoint_url: str
@@ -53,8 +53,8 @@ class Access:
 
 
 def load_boto3() -> None:
-    """Import all of it, before anything is started: Python loses a Ctrl-C that comes while a module is imported, as a
-    lock's callback swallows it."""
+    """Import everything before anything is started: Python loses a Ctrl-C during an import, because a lock's callback
+    swallows it."""
     import boto3
     import boto3.s3.transfer  # noqa: F401
 
@@ -75,7 +75,7 @@ def client_of(access: Access) -> Any:
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
-    with _ONE_AT_A_TIME:  # making a client is not safe in threads, using it is
+    with _ONE_AT_A_TIME:  # creating a client is not thread-safe, using it is
         client = boto3.client(
             "s3",
             endpoint_url=access.endpoint_url,
@@ -91,7 +91,7 @@ def client_of(access: Access) -> Any:
 
 
 def _name_key(client: Any, key: Secret) -> None:
-    """Name the customer's key in every request that may; botocore itself adds the key's MD5."""
+    """Add the customer's key to every request that accepts it; botocore itself adds the key's MD5."""
 
     def name_key(params: dict[str, Any], **_: object) -> None:
         params.update(SSECustomerAlgorithm="AES256", SSECustomerKey=base64.b64decode(key.reveal()))

@@ -1,8 +1,8 @@
 """The embedded S3 server: `rclone serve s3` over a folder of this machine, for people without a store.
 
-It listens on one address alone: this machine's loopback, unless hosts of a cluster must reach it; at a port that the
-kernel picks, with keys that were made here and never leave. It lives as long as the command that needs it, and where
-that command was killed, for half a minute more; or, once it belongs to a run, as long as that.
+It listens on one address only: this machine's loopback, unless hosts of a cluster must reach it; on a port chosen by
+the kernel, with keys that were generated here and never leave. It lives as long as the command that needs it, and half
+a minute longer if that command was killed; or, once it belongs to a run, as long as the run.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ _LARGEST = 4096
 
 
 def embedded_folder(home: Path) -> Path:
-    """Where the embedded store's buckets lie as folders."""
+    """The folder of the embedded store's buckets."""
     return private_folder(home / "buckets")
 
 
 def embedded_keys(home: Path) -> dict[str, Secret]:
-    """The embedded store's two keys, made at their first use: a file for its owner alone."""
+    """The embedded store's two keys, created at their first use: a file with mode 0600."""
     file = private_folder(home) / "embedded-keys.json"
     if not os.path.lexists(file):
         new = _Keys(access_key_id=random_text(20), secret_access_key=random_text(40))
-        write_once(file, new.model_dump_json().encode(), mode=0o600)  # of several commands at once, one is first
+        write_once(file, new.model_dump_json().encode(), mode=0o600)  # of several concurrent commands, one is first
     try:
         keys = _Keys.model_validate_json(_read_own(file))
     except (OSError, ValueError) as error:
         raise ToolkitError(
             Code.CREDENTIALS,
             f"{file} does not hold the keys of the embedded store: {_why(error)}",
-            hint=f"no other program knows these keys; new ones are made after: rm {shlex.quote(str(file))}",
+            hint=f"no other program uses these keys; to generate new ones: rm {shlex.quote(str(file))}",
         ) from None
     return {name: Secret(value) for name, value in keys.model_dump().items()}
 
@@ -58,19 +58,19 @@ class _Keys(BaseModel):
 
 
 def _read_own(file: Path) -> bytes:
-    """A small file for us alone. Raises `ValueError` where it is something else, `OSError` where there is none."""
+    """A small private file. Raises `ValueError` if it is something else, `OSError` if it does not exist."""
     handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(handle, "rb") as stream:
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode):
-            raise ValueError("it is no file")
+            raise ValueError("it is not a file")
         if found.st_mode & 0o077:
-            raise ValueError(f"others may read it (mode {stat.S_IMODE(found.st_mode):04o})")
+            raise ValueError(f"other users can read it (mode {stat.S_IMODE(found.st_mode):04o})")
         return stream.read(_LARGEST)
 
 
 def _why(error: OSError | ValueError) -> str:
-    """In a few words, none of them a key."""
+    """The error, briefly and without a key."""
     if isinstance(error, OSError):
         return error.strerror or str(error)
     return "it is damaged" if isinstance(error, ValidationError) else str(error)
@@ -84,7 +84,7 @@ class EmbeddedStore(StoreServer):
         self._home, self._address = home, address
 
     def begin(self) -> str:
-        """Start it over this person's buckets; its URL once it answers. Raises as `start` does."""
+        """Start it over this person's buckets; returns its URL once it answers. Raises as `start` does."""
         keys, folder = embedded_keys(self._home), str(embedded_folder(self._home))
         owner = f"{os.getuid()}:{os.getgid()}"
         return self.start(StoreKeys(**keys), [Bind(folder, BUCKETS_FOLDER)], owner, self._address)

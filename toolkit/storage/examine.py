@@ -1,5 +1,5 @@
-"""Finding out a store's ways before a run relies on them: the region that it wants requests signed for, how a bucket
-is addressed, and whether an ETag is an MD5. boto3 and rclone then get the same (`toolkit.storage.sidecar`)."""
+"""Detects a store's properties before a run relies on them: the region that it wants requests signed for, how a bucket
+is addressed, and whether an ETag is an MD5. boto3 and rclone get the same settings (`toolkit.storage.sidecar`)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from toolkit.storage.client import DEFAULT_REGION, Access, client_of
 from toolkit.storage.s3 import Store, StoredObject, is_encrypted
 
 PROBE = ".toolkit-etag"
-"""The object that is put below the bucket's prefix and removed again."""
+"""The object that is written below the bucket's prefix and removed again."""
 _TRIES = 4
 _SAMPLES = 3
 _SAMPLE_BYTES = 1 << 20
@@ -33,18 +33,18 @@ _WRONG_REGION = {
 _REGION = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _KMS_KEY = re.compile(r"[A-Za-z0-9:/_+=.@-]{1,2048}")
 _ENCRYPTIONS = ("AES256", "aws:kms", "aws:kms:dsse", "aws:fsx")
-"""What a store says of itself is a line of rclone's configuration later: only what has this form is taken from it."""
+"""A store's response becomes a line of rclone's configuration: only values of this form are accepted."""
 _NO_PATHS = {"SecondLevelDomainForbidden", "PathStyleDomainForbidden", "InvalidPathStyleAccess"}
-"""What stores say that take a bucket's name only as part of the host's (Alibaba's, Tencent's)."""
+"""Error codes of stores that accept a bucket's name only as part of the host name (Alibaba's, Tencent's)."""
 
 
 def examined(access: Access, bucket: str, *, write: bool = False) -> Access:
-    """The access, with what the store wants and does.
+    """The access, completed with the store's properties.
 
-    With `write` a small object is put and removed again, and how the store says that it encrypted it is kept; without,
-    nothing is written: the ETags of a few small objects are looked at, if there are any.
+    With `write`, a small object is written and removed, and the encryption that the store reports for it is recorded;
+    without, nothing is written: the ETags of a few small objects are examined, if there are any.
 
-    Raises `ToolkitError` (C103, S302, S303) as `Store.check_bucket` does, and where the bucket takes no object.
+    Raises `ToolkitError` (C103, S302, S303) as `Store.check_bucket` does, and if the bucket is not writable.
     """
     access, answered = _located(access, bucket)
     store = Store(access)
@@ -54,12 +54,12 @@ def examined(access: Access, bucket: str, *, write: bool = False) -> Access:
 
 
 def located(access: Access, bucket: str) -> Access:
-    """The access, with the region and the way of addressing that the store wants; unchanged where it tells neither."""
+    """The access, with the store's region and addressing style; unchanged if it reports neither."""
     return _located(access, bucket)[0]
 
 
 def _located(access: Access, bucket: str) -> tuple[Access, bool]:
-    """The same, and whether the store has answered well."""
+    """The same, and whether the store answered successfully."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     tried = replace(access, region=access.region or region_in(access.endpoint_url))
@@ -75,31 +75,31 @@ def _located(access: Access, bucket: str) -> tuple[Access, bool]:
             tried = found
         except BotoCoreError:
             return tried, False
-        else:  # boto3 follows by itself where Amazon says so
+        else:  # boto3 follows Amazon's redirects itself
             region = next((one for one in reversed(signed) if one), "")
             return replace(tried, region=tried.region if region in ("", DEFAULT_REGION) else region), True
     return tried, False
 
 
 def differences_of(access: Access) -> str:
-    """What is not as everywhere, to be put after `it answers`; empty where all is."""
+    """Unusual properties of the store, to be appended to `it answers`; empty if there are none."""
     ways = [f"region {access.region}"] if access.region not in ("", DEFAULT_REGION) else []
     if access.virtual_hosted:
         ways.append("its name is part of the host's")
     if not access.md5_etags:
         how = f" ({access.encryption})" if access.encryption else ""
-        ways.append(f"its ETags are no MD5s{how}: what is stored is read again, whole, and compared by SHA-256")
+        ways.append(f"its ETags are not MD5s{how}: results are read back completely and compared by SHA-256")
     return "".join(f"; {way}" for way in ways)
 
 
 def region_in(endpoint: str) -> str:
-    """The region that an endpoint of Amazon's names; empty where there is none."""
+    """The region in an Amazon endpoint; empty if there is none."""
     match = _IN_ENDPOINT.search(endpoint)
     return match[1] if match else ""
 
 
 def _wanted(client: Any, tried: Access, bucket: str, answer: dict[str, Any]) -> Access | None:
-    """What to try next, after the store has refused; None where it is no matter of region or address."""
+    """What to try next, after the store has refused; None if it is not about region or addressing."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     error = answer.get("Error", {})
@@ -117,14 +117,14 @@ def _wanted(client: Any, tried: Access, bucket: str, answer: dict[str, Any]) -> 
 
 
 def _note_region(signed: list[str], request: Any, **_: object) -> None:
-    """Keep what a request is signed for."""
+    """Record what a request is signed for."""
     words = request.headers.get("Authorization", b"")
     match = _IN_SIGNATURE.search(words.decode("ascii", "replace") if isinstance(words, bytes) else str(words))
     signed.append(match[1] if match and _REGION.fullmatch(match[1]) else "")
 
 
 def _written(access: Access, store: Store, bucket: str) -> Access:
-    data = secrets.token_bytes(64)  # new each time: what an earlier one left has another ETag
+    data = secrets.token_bytes(64)  # new each time: a leftover of an earlier one has another ETag
     answer = store.probe(bucket, PROBE, data)
     etag = str(answer.get("ETag", "")).strip('"').lower()
     encryption, kms_key = str(answer.get("ServerSideEncryption", "")), str(answer.get("SSEKMSKeyId", ""))
@@ -137,7 +137,7 @@ def _written(access: Access, store: Store, bucket: str) -> Access:
 
 
 def _looked_at(access: Access, store: Store, bucket: str) -> Access:
-    """Of a few small objects one whose ETag is its MD5 is enough: others may be damaged, or encrypted by themselves."""
+    """Of a few small objects, one whose ETag is its MD5 is enough: others may be damaged, or encrypted individually."""
     small: list[StoredObject] = []
     for count, item in enumerate(store.objects(bucket)):
         if count == 0:

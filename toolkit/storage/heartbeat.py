@@ -1,4 +1,4 @@
-"""A sign of life, given now and then while a context lasts: what it is given to ends by itself where it stays out."""
+"""Sends a heartbeat at intervals while a context lasts: the receiver exits when it stops."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _EVERY_SECONDS = 5.0
 
 @contextmanager
 def with_heartbeat(act: Callable[[], object], every: float = _EVERY_SECONDS) -> Iterator[None]:
-    """Do `act` at once and every `every` seconds, in a thread of its own; what it raises is no matter of ours."""
+    """Call `act` at once and every `every` seconds, in a thread of its own; its exceptions are ignored."""
 
     def act_quietly() -> None:
         with suppress(ToolkitError):

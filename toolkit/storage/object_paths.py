@@ -1,4 +1,4 @@
-"""From an object's key to a file below a folder here. Keys are whatever someone could write into a bucket. Pure."""
+"""Maps an object's key to a file below a local folder. Anyone with write access to a bucket chooses its keys. Pure."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from toolkit.errors import Code, ToolkitError
 from toolkit.storage.s3 import StoredObject
 
 MOST = 1_000_000
-"""Objects that are fetched at once."""
+"""Number of parallel downloads."""
 _LONGEST_NAME = 255
 _LONGEST_PATH = 3072
-"""Bytes of UTF-8; Linux takes 4096, the folder's own path among them."""
+"""Bytes of UTF-8; Linux allows 4096, including the folder's own path."""
 
 
 def file_names(found: Iterable[tuple[str, StoredObject]]) -> list[tuple[str, StoredObject]]:
-    """The objects with the paths that they get below one folder.
+    """The objects with their paths below one folder.
 
-    Raises `ToolkitError` (S302) that names the object whose path no file here can have, which would leave the folder,
-    or which another's excludes.
+    Raises `ToolkitError` (S302) that names an object whose path cannot be a file here, leads out of the folder, or
+    conflicts with another's.
     """
     names: dict[str, StoredObject] = {}
     for name, item in found:
@@ -38,20 +38,20 @@ def file_names(found: Iterable[tuple[str, StoredObject]]) -> list[tuple[str, Sto
 
 
 def _fault(name: str) -> str:
-    """What is wrong with a relative path; empty where nothing is."""
+    """What is wrong with a relative path; empty if nothing is."""
     parts = name.split("/")
     if name.startswith("/") or ".." in parts:
-        return "it would leave the folder"
+        return "it leads out of the folder"
     if "" in parts or "." in parts:
-        return "a part of its path has no name"
+        return "a component of its path is empty or `.`"
     if "\0" in name:
-        return "its name holds a NUL"
+        return "its name contains a NUL"
     try:
         sizes = [len(part.encode("utf-8")) for part in parts]
     except UnicodeEncodeError:
         return "its name is not UTF-8"
     if max(sizes) > _LONGEST_NAME:
-        return f"a part of its path is longer than {_LONGEST_NAME} bytes"
+        return f"a component of its path is longer than {_LONGEST_NAME} bytes"
     if sum(sizes) + len(parts) > _LONGEST_PATH:
         return f"its path is longer than {_LONGEST_PATH} bytes"
     return ""
@@ -61,7 +61,7 @@ def _refused(item: StoredObject, why: str) -> ToolkitError:
     key = item.key if len(item.key) <= 300 else f"{item.key[:300]} …"
     return ToolkitError(
         Code.LOADING_DATA,
-        f"object {key!r} cannot be a file here: {why}; nothing was fetched",
+        f"object {key!r} cannot be a file here: {why}; nothing was downloaded",
         hint="rename or remove it in the bucket",
         context={"reason": "refused"},
     )

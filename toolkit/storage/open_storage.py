@@ -1,4 +1,4 @@
-"""From a manifest's references to stores that answer: keys resolved, the embedded server started if it is meant."""
+"""Opens the stores of a manifest's references: resolves keys, starts the embedded server if it is used."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from toolkit.storage.results_folder import served
 from toolkit.storage.store_server import LOOPBACK
 
 _CUSTOMER_KEY_BYTES = 32
-"""S3 knows AES-256 alone: https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustomerKeys.html"""
+"""S3 supports only AES-256:
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustomerKeys.html"""
 
 
 class Opened:
@@ -38,7 +39,8 @@ class Opened:
         return self.remotes[name]
 
     def examine(self, manifest: Manifest) -> None:
-        """Find out the ways of both stores, for boto3 and rclone alike; raises `ToolkitError` as `examined` does."""
+        """Detect the properties of both stores, for boto3 and rclone alike; raises `ToolkitError` as `examined`
+        does."""
         load_boto3()
         buckets = {name: reference.bucket for name, reference in manifest.buckets.items()}
         buckets["results"] = bucket_name(manifest.training_results)
@@ -50,7 +52,7 @@ class Opened:
         self.remotes |= {name: found.result() for name, found in under_way.items()}
 
     def outlive(self, folder: str) -> None:
-        """Leave an embedded store to the run: it ends when the run's record is in `folder` (`bucket/key`)."""
+        """Hand an embedded store over to the run: it exits when the run's record is in `folder` (`bucket/key`)."""
         if self._store:
             self._store.outlive(folder)
         self.outlives = True
@@ -62,10 +64,10 @@ def open_access(
 ) -> Iterator[Opened]:
     """Access to the stores, as `data` (unless the data is a folder) and `results`, while the context lasts.
 
-    An embedded store listens at `address`: this machine's, as those who need it see it. Results that are a folder are
-    those that `host` has; without one they are not among it.
+    An embedded store listens on `address`: this machine's, as its clients see it. Results in a folder are those of
+    `host`; without a host, they are not included.
 
-    Raises `ToolkitError` (C103) for a reference that leads nowhere, before anything is started.
+    Raises `ToolkitError` (C103) for a reference that cannot be resolved, before anything is started.
     """
     with _opened_buckets(manifest, home, side_image, run, address) as opened:
         if host is None or isinstance(manifest.training_results, BucketReference):
@@ -116,12 +118,12 @@ def _resolve(reference: BucketReference, embedded: dict[str, Secret]) -> Access:
 
 
 def _customer_key(connection: Connection, embedded: dict[str, Secret]) -> Secret | None:
-    """The key of SSE-C; raises `ToolkitError` (C103) where it is none."""
+    """The key of SSE-C; raises `ToolkitError` (C103) if it is invalid."""
     if connection.customer_key is None:
         return None
     if connection.is_embedded:
         raise ToolkitError(
-            Code.CREDENTIALS, "sse_customer_key: the embedded store encrypts nothing", hint="leave it out"
+            Code.CREDENTIALS, "sse_customer_key: the embedded store does not encrypt", hint="leave it out"
         )
     key = resolve_secret(connection.customer_key, os.environ, embedded)
     with suppress(ValueError):
@@ -130,7 +132,7 @@ def _customer_key(connection: Connection, embedded: dict[str, Secret]) -> Secret
     raise ToolkitError(
         Code.CREDENTIALS,
         f"sse_customer_key, {connection.customer_key}: not {_CUSTOMER_KEY_BYTES} bytes in base64",
-        hint="a key that is one: openssl rand -base64 32",
+        hint="to generate a key: openssl rand -base64 32",
     )
 
 

@@ -1,8 +1,8 @@
-"""Results that go to a folder of the hosts, or to an NFS server's export: served to the run as a bucket.
+"""Results in a folder of the hosts, or in an NFS server's export: served to the run as a bucket.
 
 Each host serves the folder to itself, on its loopback. So a run stores, compares and reports as with any bucket, and a
-learner never has the folder itself. The server runs as the folder's owner without any capability: what it writes is
-the owner's, also where an NFS server takes root's rights away (root_squash).
+learner never has the folder itself. The server runs as the folder's owner without capabilities: what it writes belongs
+to the owner, also if an NFS server squashes root (root_squash).
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ _HEARTBEAT = f"{_AGENT}/{Path(BEAT).name}"
 _MARK = shell_program("toolkit.storage", "mark.sh")
 _REMOVE_MARK = shell_program("toolkit.storage", "remove_mark.sh")
 _MARKS = ".toolkit-hosts"
-"""In the folder, for a moment: whether all hosts see the same one."""
+"""A temporary marker in the folder, to test whether all hosts see the same one."""
 
 
 def folder_mount(reference: ServedFolder, volume: str) -> Bind | NamedVolume:
-    """The folder in its server's container; `volume` stands for an export there."""
+    """The folder in its server's container; `volume` is used for an export."""
     target = f"{BUCKETS_FOLDER}/{bucket_name(reference)}"
     if isinstance(reference, NfsReference):
         return NamedVolume(volume, target, read_only=False)
@@ -71,7 +71,7 @@ def planned_commands(
 
 
 def _export_volume(name: str) -> str:
-    """The volume of the server `name` that stands for an export."""
+    """The volume of the server `name` for an export."""
     return f"{name}-export"
 
 
@@ -92,11 +92,11 @@ class FolderServer:
         self.server = StoreServer(engine, name, run, image)
 
     def start(self, watched: str = TOUCHED, mounts: Sequence[Bind] = ()) -> Access:
-        """Start it, as the folder's owner; how it is reached on its host. `watched` and `mounts` as `StoreServer.start`
-        has them.
+        """Start it, as the folder's owner; returns how it is reached on its host. `watched` and `mounts` as in
+        `StoreServer.start`.
 
-        Raises `ToolkitError` (S303) where the host has no such folder, its owner may not write there, or an export
-        cannot be mounted.
+        Raises `ToolkitError` (S303) if the host has no such folder, its owner may not write there, or an export cannot
+        be mounted.
         """
         for argv in _export_commands(self._engine.runtime, self._reference, self.server.name, self._run):
             self._engine.run(argv)
@@ -109,8 +109,8 @@ class FolderServer:
         return access_to(url, keys)
 
     def start_for_run(self, volume: str, like: Access) -> Access:
-        """The same, for a run whose agent's heartbeat keeps it alive; `volume` is the folder of the run's volume. What
-        is known of such a server is that of `like`."""
+        """The same, for a run whose agent's heartbeat keeps it alive; `volume` is the folder of the run's volume. The
+        properties of such a server are those of `like`."""
         own = self.start(_HEARTBEAT, [agent_mount(volume)])
         return replace(
             like,
@@ -125,7 +125,7 @@ class FolderServer:
             raise self._unusable("takes no files")
 
     def sees_mark(self) -> bool:
-        """Whether the mark is in the folder of this host, too."""
+        """Whether the marker is also in the folder of this host."""
         return self._execute("test", "-e", self._mark).ok
 
     def remove_mark(self) -> None:
@@ -133,13 +133,13 @@ class FolderServer:
         self._execute("sh", "-c", _REMOVE_MARK, "sh", self._mark)
 
     def not_shared(self, first: str) -> ToolkitError:
-        """This host's folder is not the one that host `first` has."""
+        """This host's folder is not the same as host `first`'s."""
         return self._unusable(
-            f"is another one than on {first}", "results in a folder need a file system that all hosts of the run share"
+            f"is not the same as on {first}", "results in a folder need a file system that all hosts of the run share"
         )
 
     def remove(self) -> None:
-        """End it, and unmount an export."""
+        """Stop it, and unmount an export."""
         self.server.remove()
         if isinstance(self._reference, NfsReference):
             self._engine.remove("volume", self._volume)
@@ -168,20 +168,20 @@ class FolderServer:
 
 
 def results_server(engine: Engine, results: ResultsReference | None, run: str, image: str) -> FolderServer | None:
-    """What serves a run's results on the host of `engine`, where they are a folder; None where they go to a bucket."""
+    """The server of a run's results on the host of `engine`, if they are a folder; None if they go to a bucket."""
     if results is None or isinstance(results, BucketReference):
         return None
     return FolderServer(engine, results, results_container(run), run, image)
 
 
 def access_to(url: str, keys: StoreKeys) -> Access:
-    """The access to a server of ours at `url`."""
+    """The access to one of our servers at `url`."""
     return Access(url, keys.access_key_id, keys.secret_access_key, direct=True)
 
 
 @contextmanager
 def served(engine: Engine, reference: ServedFolder, run: str, image: str) -> Iterator[Access]:
-    """Access from this machine to the folder as the host of `engine` has it, while the context lasts."""
+    """Access from this machine to the folder of the host of `engine`, while the context lasts."""
     server = FolderServer(engine, reference, f"{store_container(run)}-results", run, image)
     try:
         access = server.start()

@@ -1,4 +1,4 @@
-"""An S3 store as its users need it: is the bucket there, put a folder, list, get. boto3 does the talking."""
+"""The operations on an S3 store that the tool needs: check a bucket, upload, list, download. Uses boto3."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from toolkit.storage.client import DEFAULT_REGION, Access, client_of
 
 _ABSENT = {"404", "NoSuchBucket", "NotFound"}
 _ENCRYPTED = "Server Side Encryption"
-"""In the message of S3's refusal (InvalidRequest) where an object is read without the customer's key, or named with one
-where none was used; to a HEAD it says 400 and nothing else."""
+"""In the message of S3's refusal (InvalidRequest) if an object is read without the customer's key, or with one although
+none was used; a HEAD request only gets 400."""
 _CUSTOMER_KEY = "customer key"
 _PIECE = 1 << 20
 _PART = 8 << 20
 _SHA256 = "toolkit-sha256"
-"""The name of the metadata in which an object that was put by us carries its SHA-256."""
+"""The metadata key of the SHA-256 of an object that we uploaded."""
 _RCLONE_MD5 = "md5chksum"
-"""That in which rclone tells the MD5 of what it uploads in parts, or encrypted: base64."""
+"""The metadata key of the MD5 of an object that rclone uploaded in parts or encrypted: base64."""
 _MD5 = re.compile("[0-9a-f]{32}")
 
 OnBytes = Callable[[int], None]
@@ -35,7 +35,7 @@ OnBytes = Callable[[int], None]
 
 @dataclass(frozen=True)
 class StoredObject:
-    """An object: its key, size in bytes, and its ETag, which is the MD5 of its bytes where it has no dash."""
+    """An object: its key, size in bytes, and its ETag, which is the MD5 of its bytes if it has no dash."""
 
     key: str
     size: int
@@ -43,12 +43,13 @@ class StoredObject:
 
     @property
     def md5(self) -> str | None:
-        """The MD5 of the bytes, where the store tells it."""
+        """The MD5 of the bytes, if the store reports it."""
         return self.etag if _MD5.fullmatch(self.etag) else None
 
 
 def is_encrypted(answer: Mapping[str, Any]) -> bool:
-    """Whether an object's ETag is no MD5, as the store itself says: it was encrypted with a key of KMS or a customer's.
+    """Whether an object's ETag is not an MD5, by the store's own headers: it was encrypted with a key of KMS or a
+    customer's.
 
     Source: https://docs.aws.amazon.com/AmazonS3/latest/API/RESTCommonResponseHeaders.html
     """
@@ -56,11 +57,11 @@ def is_encrypted(answer: Mapping[str, Any]) -> bool:
 
 
 class Store:
-    """The buckets that `access` leads to. Every failure is a `ToolkitError` that names bucket and endpoint."""
+    """The buckets of `access`. Every failure is a `ToolkitError` that names bucket and endpoint."""
 
     def __init__(self, access: Access) -> None:
-        # All of it now: Python loses a Ctrl-C that comes while a module is imported (a lock's callback swallows it),
-        # and this is before anything is started.
+        # All of it now: Python loses a Ctrl-C during an import (a lock's callback swallows it),
+        # and at this point nothing has been started.
         self._endpoint = access.endpoint_url
         self._prefix = f"{access.prefix}/" if access.prefix else ""
         self._md5_etags = access.md5_etags
@@ -69,11 +70,11 @@ class Store:
         self._client: Any = client_of(access)
 
     def check_bucket(self, bucket: str) -> None:
-        """Raises C103 where the keys are refused or the bucket is missing, S302 where nobody answers."""
+        """Raises C103 if the keys are refused or the bucket is missing, S302 if nobody answers."""
         self._call("look into", bucket, partial(self._client.list_objects_v2, Bucket=bucket, MaxKeys=1))
 
     def create_bucket(self, bucket: str) -> bool:
-        """Make the bucket unless it is there; whether it was made."""
+        """Create the bucket unless it exists; returns whether it was created."""
         try:
             self.check_bucket(bucket)
         except ToolkitError as error:
@@ -85,7 +86,7 @@ class Store:
         return False
 
     def objects(self, bucket: str, prefix: str = "") -> Iterator[StoredObject]:
-        """The objects below `prefix`, by key without the access's own; folder markers (`…/`) are left out."""
+        """The objects below `prefix`, by key without the access's own prefix; folder markers (`…/`) are skipped."""
         token: dict[str, str] = {}
         while True:
             request = {"Bucket": bucket, "Prefix": self._prefix + prefix, **token}
@@ -100,12 +101,12 @@ class Store:
             if not page.get("IsTruncated"):
                 return
             if token == (token := {"ContinuationToken": page.get("NextContinuationToken", "")}):
-                raise self._odd(bucket, "its listing has no end")
+                raise self._odd(bucket, "its listing does not end")
 
     def put(self, bucket: str, key: str, file: Path, on_bytes: OnBytes | None = None) -> None:
-        """Upload one file, in parts of 8 MiB where it has more; its SHA-256 goes with it, for `holds`.
+        """Upload one file, in parts of 8 MiB if it is larger; its SHA-256 is stored with it, for `holds`.
 
-        Raises S303 where the store does not hold as many bytes afterwards.
+        Raises S303 if the object does not have the same size afterwards.
         """
         from boto3.s3.transfer import TransferConfig
 
@@ -114,7 +115,7 @@ class Store:
         if size < _PART:
             with file.open("rb") as stream:
                 data = stream.read(_PART)
-            # The store itself refuses what arrives otherwise.
+            # The store itself refuses data that was changed in transit.
             md5 = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
             words = {"Bucket": bucket, "Key": whole, "Body": data, "ContentMD5": md5, "Metadata": metadata}
             self._call("write to", bucket, partial(self._client.put_object, **words))
@@ -128,12 +129,12 @@ class Store:
         if there.get("ContentLength") != size:
             raise ToolkitError(
                 Code.STORING_RESULTS,
-                f"{bucket}/{key} was put damaged: {there.get('ContentLength')} of {size} bytes are there",
-                hint="put it again; a file that is written to meanwhile cannot be put whole",
+                f"{bucket}/{key} was damaged during the upload: {there.get('ContentLength')} of {size} bytes are there",
+                hint="upload it again; the file must not change meanwhile",
             )
 
     def holds(self, bucket: str, item: StoredObject, file: Path) -> bool:
-        """Whether the bucket has this file already, by its MD5 or by the SHA-256 that it was put with."""
+        """Whether the bucket has this file already, by its MD5 or by the SHA-256 stored with it."""
         if item.size != file.stat().st_size:
             return False
         digest = digest_of(file, md5=self._md5_etags and item.md5 is not None)
@@ -146,7 +147,7 @@ class Store:
         return bool((answer.get("Metadata") or {}).get(_SHA256) == digest.sha256)
 
     def read(self, bucket: str, key: str, limit: int) -> bytes:
-        """A small object, whole; raises `ToolkitError` (S302) where it has more than `limit` bytes."""
+        """A complete small object; raises `ToolkitError` (S302) if it has more than `limit` bytes."""
 
         def fetch() -> bytes:
             body: bytes = self._client.get_object(Bucket=bucket, Key=self._prefix + key)["Body"].read(limit + 1)
@@ -163,7 +164,7 @@ class Store:
         return whole
 
     def pieces(self, bucket: str, key: str, offset: int = 0) -> Iterator[bytes]:
-        """An object from byte `offset` on, in pieces of at most 1 MiB; nothing where it is no longer than that."""
+        """An object from byte `offset` on, in chunks of at most 1 MiB; nothing if it is not longer than that."""
 
         def fetch() -> Any:
             return self._client.get_object(Bucket=bucket, Key=self._prefix + key, Range=f"bytes={offset}-")["Body"]
@@ -174,8 +175,8 @@ class Store:
             yield piece
 
     def check_customer_key(self, bucket: str, key: str) -> None:
-        """Raises `ToolkitError` (C103) where an object is encrypted with a customer's key and none, or another one, is
-        named. Whatever else keeps it from being read is seen by who needs it."""
+        """Raises `ToolkitError` (C103) if an object is encrypted with a customer's key and none, or another one, is
+        given. Other errors are left to the caller's own read."""
         try:
             self._call("look into", bucket, partial(self._client.head_object, Bucket=bucket, Key=self._prefix + key))
         except ToolkitError as error:
@@ -183,7 +184,7 @@ class Store:
                 raise
 
     def probe(self, bucket: str, key: str, data: bytes) -> dict[str, Any]:
-        """Write a small object and remove it; what the store said of it. It may keep it: not all keys may remove."""
+        """Write a small object and remove it; returns the store's response. It may remain: not all keys may delete."""
         words = {"Bucket": bucket, "Key": self._prefix + key}
         answer: dict[str, Any] = self._call("write to", bucket, partial(self._client.put_object, **words, Body=data))
         with suppress(ToolkitError):
@@ -197,10 +198,10 @@ class Store:
         )
 
     def get(self, bucket: str, item: StoredObject, target: Path, on_bytes: OnBytes, *, compare: bool = True) -> str:
-        """Download `item` to `target`; the SHA-256 of its bytes.
+        """Download `item` to `target`; returns the SHA-256 of its bytes.
 
-        Raises S302 where its size is not what the store says; with `compare` also where the bytes are not those that
-        the store, or its uploader, tells the MD5 or SHA-256 of: a model must not come home damaged.
+        Raises S302 if its size is not what the store says; with `compare` also if the bytes do not match the MD5 or
+        SHA-256 given by the store or its uploader: a damaged model must never be accepted.
         """
         sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
         answer: dict[str, Any] = {}
@@ -212,7 +213,7 @@ class Store:
                 for piece in answer["Body"].iter_chunks(_PIECE):
                     size += len(piece)
                     if size > item.size:
-                        break  # it has grown since it was listed, or has no end: this disk has one
+                        break  # it has grown since it was listed, or is endless: the disk is not
                     file.write(piece)
                     sha256.update(piece)
                     md5.update(piece)
@@ -228,14 +229,15 @@ class Store:
         if size != item.size or wrong:
             raise ToolkitError(
                 Code.LOADING_DATA,
-                f"{bucket}/{item.key} came home damaged: {', '.join([f'{size} of {item.size} bytes', *wrong])}",
-                hint="collect again; where it stays so, it is damaged in the bucket",
+                f"{bucket}/{item.key} was damaged during the download: "
+                f"{', '.join([f'{size} of {item.size} bytes', *wrong])}",
+                hint="collect again; if it is still damaged, so is the object in the bucket",
                 context={"reason": "damaged"},
             )
         return sha256.hexdigest()
 
     def _expected(self, item: StoredObject, answer: Mapping[str, Any]) -> dict[str, str]:
-        """What is said of an object's bytes: by the store, where its ETags are MD5s, and by who has put it there."""
+        """The checksums of an object's bytes: from the store, if its ETags are MD5s, and from its uploader."""
         metadata = answer.get("Metadata") or {}
         expected: dict[str, str] = {}
         with suppress(ValueError):
@@ -256,8 +258,8 @@ class Store:
         except UnicodeError as error:
             what = f"cannot {verb} bucket {bucket} at {self._endpoint}: a name in it is not UTF-8"
             raise ToolkitError(Code.LOADING_DATA, what, evidence=str(error)) from None
-        except ValueError as error:  # a number that is none, in an answer's headers
-            raise self._odd(bucket, f"its answer cannot be read: {error}") from None
+        except ValueError as error:  # an invalid number in a response's headers
+            raise self._odd(bucket, f"its response cannot be parsed: {error}") from None
         except (BotoCoreError, Boto3Error) as error:
             raise ToolkitError(
                 Code.LOADING_DATA,
@@ -270,7 +272,7 @@ class Store:
     def _odd(self, bucket: str, what: str) -> ToolkitError:
         return ToolkitError(
             Code.LOADING_DATA,
-            f"{self._endpoint} is no S3 store that can be believed: bucket {bucket}: {what}",
+            f"{self._endpoint} does not behave like an S3 store: bucket {bucket}: {what}",
             hint="is endpoint_url right?",
         )
 
@@ -279,18 +281,18 @@ class Store:
         if code in DENIED:
             keys = "access_key_id and secret_access_key"
             if self._customer_key:
-                keys = "access_key_id, secret_access_key and sse_customer_key (S3 says no more of a wrong one)"
+                keys = "access_key_id, secret_access_key and sse_customer_key (S3 does not say which is wrong)"
             return ToolkitError(
                 Code.CREDENTIALS,
                 f"{what}: the keys are refused ({code})",
-                hint=f"look at {keys} in the manifest, and at the bucket's policy",
+                hint=f"check {keys} in the manifest, and the bucket's policy",
                 context={"reason": "denied"},
             )
         if code in _ABSENT:
             return ToolkitError(
                 Code.CREDENTIALS,
                 f"{what}: there is no such bucket",
-                hint="look at the bucket's name in the manifest, or make it: toolkit bucket put MANIFEST FOLDER",
+                hint="check the bucket's name in the manifest, or create it: toolkit bucket put MANIFEST FOLDER",
                 context={"reason": "absent"},
             )
         if code == "400" or (code == "InvalidRequest" and _ENCRYPTED in str(error)):
@@ -299,10 +301,10 @@ class Store:
 
     def _encrypted_otherwise(self, what: str, error: Exception) -> ToolkitError:
         if self._customer_key:
-            found = "an object seems to be encrypted without the customer's key (SSE-C) that is named"
+            found = "an object seems not to be encrypted with a customer's key (SSE-C), but the manifest names one"
             hint = "leave sse_customer_key out of the manifest's connection"
         else:
-            found = "an object seems to be encrypted with a customer's key (SSE-C), and none is named"
+            found = "an object seems to be encrypted with a customer's key (SSE-C), but the manifest names none"
             hint = "name that key in the manifest's connection: sse_customer_key: ${file:PATH}"
         context = {"reason": _CUSTOMER_KEY}
         return ToolkitError(Code.CREDENTIALS, f"{what}: {found}", evidence=str(error), hint=hint, context=context)

@@ -1,11 +1,11 @@
-"""The side container: mounts a run's buckets through FUSE so that learners see folders and never a key.
+"""The bucket container (sidecar): mounts a run's buckets through FUSE so that learners see folders and never a key.
 
-It lies over the run's volume. The volume's folder is below the engine's own root, which the engine makes a shared
-mount (moby `setupDaemonRootPropagation`); so what is mounted here appears in the learners even where `/` of
-the host is private, and no one needs root on the host for it.
+It uses the run's volume. The volume's folder is below the engine's own root, which the engine makes a shared mount
+(moby `setupDaemonRootPropagation`); so what is mounted here appears in the learners even if `/` of the host is private,
+and nobody needs root on the host for it.
 
-In a run it answers the run's agent (`toolkit.agent`), which sees the run through and has no key; a model's check needs
-the mounts alone.
+In a run it answers the run's agent (`toolkit.agent`), which supervises the run and has no keys; a model's check needs
+only the mounts.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ _MOUNT_DAEMON = (
 _RECEIVE_CONFIG = receive_file(CONFIG)
 _START_SECONDS = 15.0
 AGENT_PROGRAM = ("python3", "-m", "toolkit.agent")
-"""The words of both side containers begin so, see `toolkit.agent.__main__`."""
+"""The command prefix of both side containers, see `toolkit.agent.__main__`."""
 
 
 @dataclass(frozen=True)
 class Mount:
     """A bucket as a folder: `remote` names the section of rclone's configuration, `folder` is below `HOST`.
 
-    `prefix` is the part of the bucket that is meant; `copied`: its files are fetched, and not mounted.
+    `prefix` is the part of the bucket to use; `copied`: its files are downloaded instead of mounted.
     """
 
     remote: str
@@ -52,19 +52,19 @@ class Mount:
 
     @property
     def filesystem(self) -> str:
-        """As rclone names it."""
+        """rclone's name for it."""
         return f"{self.remote}:{self.place}"
 
     @property
     def place(self) -> str:
-        """The bucket, or the part of it that is meant."""
+        """The bucket, or the part of it to use."""
         return f"{self.bucket}/{self.prefix}" if self.prefix else self.bucket
 
 
 def rclone_config(remotes: dict[str, Access]) -> str:
-    """rclone's configuration with the keys in it: it goes through a pipe into the container's memory.
+    """rclone's configuration with the keys: it is piped into the container's memory.
 
-    Raises `ToolkitError` (C103) where a value would be more than its line.
+    Raises `ToolkitError` (C103) if a value contains a newline.
     """
     return "\n".join(f"[{name}]\n{_section(name, access)}" for name, access in remotes.items())
 
@@ -84,19 +84,19 @@ def _section(name: str, access: Access) -> str:
         if not value.isprintable():
             raise ToolkitError(
                 Code.CREDENTIALS,
-                f"{key} of the {name} store has a line end or another character that no key and no address has",
-                hint="look at the manifest, and at the file or variable that it names",
+                f"{key} of the {name} store contains a newline or another character that no key or address has",
+                hint="check the manifest, and the file or variable that it names",
             )
     return "".join(f"{key} = {value}\n" for key, value in values.items())
 
 
 def _ways(access: Access) -> dict[str, str]:
-    """What rclone must know of the store beside its address.
+    """rclone's settings for the store besides its address.
 
-    Where ETags are no MD5s it must not take them for that: it would call each upload corrupted, and remove it.
-    `server_side_encryption` says so and asks for the very key that the store uses anyway; without a key to name,
-    `directory_bucket` says so and changes nothing but that no `Content-MD5` is sent (`NewFs` in rclone's s3.go). With a
-    customer's key rclone knows it by itself.
+    If ETags are not MD5s, rclone must not take them for that: it would consider each upload corrupted, and remove it.
+    `server_side_encryption` tells it, and requests the very key that the store uses anyway; without a key to name,
+    `directory_bucket` tells it, and changes nothing except that no `Content-MD5` is sent (`NewFs` in rclone's s3.go).
+    With a customer's key rclone knows it by itself.
     """
     ways = {"force_path_style": str(not access.virtual_hosted).lower()}
     if access.region:
@@ -111,16 +111,16 @@ def _ways(access: Access) -> dict[str, str]:
 
 
 def mount_options(mount: Mount) -> dict[str, Any]:
-    """What `mount/mount` is asked for."""
+    """The parameters of `mount/mount`."""
     cache = {
         # TensorFlow's saver renames and rewrites: that needs the full cache.
         "CacheMode": "full",
         "WriteBack": "1s",
-        # Nothing leaves the cache by age: a month of checkpoints must be comparable with the bucket at the end.
+        # Nothing expires from the cache: a month of checkpoints must be comparable with the bucket at the end.
         "CacheMaxAge": "87600h",
         "DirCacheTime": "5s",
-        # What was written stays in the cache when it is read again. Else it would be dropped where a store gives its
-        # time to the second in one answer and to the millisecond in another, and what came back has no checksum.
+        # Written files stay in the cache when they are read again. Otherwise they would be dropped if a store reports a
+        # time to the second in one response and to the millisecond in another, and a re-read file has no checksum.
         "FastFingerprint": True,
     }
     options = {"UID": LEARNER_UID, "GID": LEARNER_UID, "DirPerms": 0o755, "FilePerms": 0o644}
@@ -139,7 +139,7 @@ def buckets_argv(runtime: ContainerRuntime, name: str, run: str, image: str, fol
 
 
 def words_of(run: str, results: Mount) -> tuple[str, str, str]:
-    """How the container with the keys learns which bucket a run writes to."""
+    """The arguments that tell the container with the keys which bucket a run writes to."""
     return (run, results.filesystem, results.folder)
 
 
@@ -163,13 +163,13 @@ class SideContainer:
         self._give_keys(remotes)
 
     def hold_for(self, results: Mount, folder: str, remotes: dict[str, Access]) -> None:
-        """Start the container for a run, whose agent has made the volume in `folder`; hand it its keys."""
+        """Start the container for a run, whose agent has created the volume in `folder`; send it its keys."""
         self.folder = folder
         self.engine.run(buckets_argv(self.engine.runtime, self.name, self._run, self._image, folder, results))
         self._give_keys(remotes)
 
     def submit_code(self, results: Mount) -> None:
-        """Store the run's code; raises `ToolkitError` (S303) with the store's own words."""
+        """Store the run's code; raises `ToolkitError` (S303) with the store's message."""
         done = self.run((*AGENT_PROGRAM, "submit", *words_of(self._run, results)), check=False)
         if not done.ok:
             raise ToolkitError(
@@ -181,18 +181,18 @@ class SideContainer:
             )
 
     def discard_code(self, results: Mount) -> None:
-        """Remove the code of a run that does not begin from the bucket; it is no error if none is there."""
+        """Remove the code of a run that does not start from the bucket; no error if there is none."""
         self.run((*AGENT_PROGRAM, "discard", *words_of(self._run, results)), check=False, timeout=60)
 
     def mount(self, *mounts: Mount) -> None:
-        """Mount buckets, or copy what is in them; raises `ToolkitError` (S302) with what rclone said."""
+        """Mount buckets, or copy their contents; raises `ToolkitError` (S302) with rclone's message."""
         for mount in mounts:
             if mount.copied:
                 self._copy(mount)
         requests = [mount_options(mount) for mount in mounts if not mount.copied]
         if not requests:
             return
-        # Nothing in the requests is secret: the remotes are named, their keys are in the configuration.
+        # Nothing in the requests is secret: they name the remotes, whose keys are in the configuration.
         result = self.run((*AGENT_PROGRAM, "mount"), data=json.dumps(requests).encode(), check=False, timeout=180)
         if not result.ok:
             raise ToolkitError(
@@ -203,7 +203,8 @@ class SideContainer:
             )
 
     def _copy(self, mount: Mount) -> None:
-        """Each file is compared with the bucket's checksum as it arrives; they belong to root, so no learner writes."""
+        """Each file is compared with the bucket's checksum as it arrives; they belong to root, so learners cannot
+        write."""
         self.run(("mkdir", "-p", f"{HOST}/{mount.folder}"))
         command = ("rclone", "--config", CONFIG, "copy", "--quiet", mount.filesystem, f"{HOST}/{mount.folder}")
         result = self.run(command, check=False)
@@ -215,7 +216,7 @@ class SideContainer:
             )
 
     def make_folders(self, folders: Sequence[str]) -> None:
-        """Make folders below `HOST` that belong to the learners' user."""
+        """Create folders below `HOST` that belong to the learners' user."""
         owner = str(LEARNER_UID)
         self.run(("install", "-d", "-o", owner, "-g", owner, *(f"{HOST}/{folder}" for folder in folders)))
 
@@ -227,7 +228,7 @@ class SideContainer:
         return self.engine.run(argv, data=data, check=check, timeout=timeout)
 
     def unmount(self) -> None:
-        """Take down every mount, so that the volume can be removed; it is no error if there is none."""
+        """Unmount everything, so that the volume can be removed; no error if there is nothing."""
         self._rc("mount/unmountall", {}, check=False)
 
     def _give_keys(self, remotes: dict[str, Access]) -> None:
@@ -256,6 +257,6 @@ class SideContainer:
         return self.engine.run(self.engine.runtime.logs(self.name), check=False).errors
 
     def _rc(self, call: str, parameters: dict[str, Any], *, check: bool = True) -> Result:
-        # Nothing in the parameters is secret: the remotes are named, their keys are in the configuration.
+        # Nothing in the parameters is secret: they name the remotes, whose keys are in the configuration.
         command = ("rclone", "rc", "--unix-socket", SOCKET, "--json", json.dumps(parameters), call)
         return self.run(command, check=check, timeout=60)

@@ -1,8 +1,7 @@
-"""`rclone serve s3` over folders, in a container of its own: behind the embedded store, and behind results that are a
-folder.
+"""`rclone serve s3` over folders, in a container of its own: for the embedded store, and for results in a folder.
 
-It listens on one address alone, at a port that the kernel picks, and lives for as long as a file changes: one that
-whoever needs it touches, or the heartbeat of a run's agent.
+It listens on one address only, on a port chosen by the kernel, and lives as long as a file keeps changing: one that its
+user touches, or the heartbeat of a run's agent.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ class StoreKeys:
 
 
 def new_keys() -> StoreKeys:
-    """Keys for one server, which nobody else knows."""
+    """New keys for one server."""
     return StoreKeys(Secret(random_text(20)), Secret(random_text(40)))
 
 
@@ -70,7 +69,7 @@ class StoreServer:
         address: str = LOOPBACK,
         watched: str = TOUCHED,
     ) -> str:
-        """Start it; its URL once it answers. Raises `ToolkitError` (S302) if it does not.
+        """Start it; returns its URL once it answers. Raises `ToolkitError` (S302) if it does not.
 
         Args:
             mounts: folders at or below `BUCKETS_FOLDER`, and whatever else it must see.
@@ -89,8 +88,8 @@ class StoreServer:
         self.engine.run(self.engine.runtime.execute(self.name, ("touch", TOUCHED)), check=False)
 
     def outlive(self, folder: str) -> None:
-        """It belongs to a run now: once that has begun, it lives until the run's record is in `folder` (`bucket/key`).
-        Where the run does not begin, it stays on its heartbeat."""
+        """It belongs to a run now: once the run has started, it lives until the run's record is in `folder`
+        (`bucket/key`). If the run does not start, it continues to depend on its heartbeat."""
         self._execute(_RECEIVE_OUTLIVE, folder)
 
     def remove(self) -> None:
@@ -132,5 +131,5 @@ def store_argv(
 
 
 def store_container(run: str) -> str:
-    """The name of the container of a server that one command needs, or a run from the machine that launched it."""
+    """The name of the container of a server for one command, or for a run on the machine that launched it."""
     return f"toolkit-store-{run}"

@@ -70,7 +70,7 @@ def _checked(entry: Entry, pieces: Iterator[bytes]) -> Iterator[bytes]:
             Code.RESOURCES,
             f"{entry.name if isinstance(entry.content, bytes) else entry.content} has changed since it was checked",
             evidence=f"expected sha256 {entry.sha256}\nfound    sha256 {digest.hexdigest()}",
-            hint="nothing of it was used; start again when nothing writes to it any more",
+            hint="it was not used; start again when nothing writes to it any more",
         )
     if held:
         yield held

@@ -85,7 +85,7 @@ def _refuse_outside(wheels: tuple[WheelPin, ...], needs: Needs) -> None:
 def _unsolved(error: UnsolvedError, needs: Needs, image: ImageFacts, suite: str) -> ToolkitError:
     return ToolkitError(
         Code.IMAGE,
-        f"no wheels answer {files_of(needs.wanted)} for Python {image.python} on {suite}, beside {image.name}",
+        f"no wheels satisfy {files_of(needs.wanted)} for Python {image.python} on {suite}, beside {image.name}",
         evidence=explain(error.said, image, needs.wanted, needs.constraints),
         hint=hints(error.said) or error.hint,
     )

@@ -1,4 +1,4 @@
-"""What only tells of the build: caches, temporary files, logs, and the building site's own names and servers."""
+"""Build residue: caches, temporary files, logs, and names and servers of the build site."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from toolkit.validation.file_scan import Seen
 
 _CACHES = {
     "a list of packages, from a package archive": r"var/lib/apt/lists/.+",
-    "a cache of apt": r"var/cache/apt/.+",
-    "a cache of its user": r"(root|home/[^/]+)/\.(cache|npm|conda/pkgs)/.+",
+    "an apt cache": r"var/cache/apt/.+",
+    "a user's cache": r"(root|home/[^/]+)/\.(cache|npm|conda/pkgs)/.+",
     "a temporary file": r"(var/)?tmp/.+",
     "a log": r"var/log/.+",
     "a wheel": r"(?!.*/ensurepip/|usr/share/python-wheels/).*\.whl",  # Python's own bring pip to a new environment
 }
 _COMPILED = {what: re.compile(pattern) for what, pattern in _CACHES.items()}
 _OF_ONE_MACHINE = {
-    "etc/hostname": "the building machine's name",
-    "etc/resolv.conf": "the building site's name servers",
-    "etc/machine-id": "a number that only one machine has",
-    "var/lib/dbus/machine-id": "a number that only one machine has",
+    "etc/hostname": "the build machine's name",
+    "etc/resolv.conf": "the build site's name servers",
+    "etc/machine-id": "an ID of a single machine",
+    "var/lib/dbus/machine-id": "an ID of a single machine",
 }
 _SETTINGS = {
     "a proxy": (
@@ -30,7 +30,7 @@ _SETTINGS = {
         ),
         re.compile(rb"(?i)(?:\b|_)proxy\b[^\n]{0,60}?[\"'= ](?:https?|socks[45]?h?)://"),
     ),
-    "a package index of the building site": (
+    "a package index of the build site": (
         re.compile(r"(.*/)?(pip\.conf|\.pydistutils\.cfg|uv\.toml)"),
         re.compile(rb"(?im)^[ \t]*(?:extra-)?(?:index-url|find-links|proxy|cert|trusted-host)[ \t]*="),
     ),
@@ -38,13 +38,13 @@ _SETTINGS = {
 
 
 def caches_in(file: Seen) -> Iterator[str]:
-    """What `file` is, where it is of no use to whoever runs the image."""
+    """What `file` is, if it is of no use in an image."""
     if file.kind == "file" and (file.size or file.path.startswith(("tmp/", "var/tmp/"))):
         yield from (f"/{file.path} is {what}" for what, pattern in _COMPILED.items() if pattern.fullmatch(file.path))
 
 
 def site_in(file: Seen) -> Iterator[str]:
-    """What `file` says of the place where the image was built."""
+    """What `file` reveals about the place where the image was built."""
     if file.kind == "file" and file.size and file.path in _OF_ONE_MACHINE:
         yield f"/{file.path} holds {_OF_ONE_MACHINE[file.path]}"
     for what, (paths, words) in _SETTINGS.items():
@@ -53,8 +53,8 @@ def site_in(file: Seen) -> Iterator[str]:
 
 
 def site_in_settings(settings: Mapping[str, Any]) -> Iterator[str]:
-    """The same of the image's variables."""
+    """The same for the image's variables."""
     for variable in settings.get("Env") or ():
         name, _, value = variable.partition("=")
         if value and re.fullmatch(r"(?i)(https?|ftp|all|no)_proxy|(pip|uv)_\w*index_url", name):
-            yield f"the image sets {name}, which only the building site knows"
+            yield f"the image sets {name}, which only the build site knows"

@@ -1,4 +1,4 @@
-"""Whom an image trusts: only certificate authorities that a package brought, none of the building site."""
+"""An image's trusted certificate authorities: only those from packages, none of the build site."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BUNDLE = re.compile(r"(.*/)?cacert\.pem")
 
 @dataclass
 class Certificates:
-    """What was seen of them. `look` takes every file of an image, in any order; `foreign` then says what is wrong."""
+    """The certificates seen. Pass every file of an image to `look`, in any order; `foreign` then lists the problems."""
 
     _package: dict[str, set[str]] = field(default_factory=dict)
     _brought: dict[str, bytes] = field(default_factory=dict)
@@ -31,7 +31,7 @@ class Certificates:
     _bundles: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def look(self, file: Seen) -> None:
-        """Keep what `file` says of certificates."""
+        """Record the certificates in `file`."""
         if file.kind != "file":
             return
         if _ADDED.fullmatch(file.path):
@@ -48,40 +48,40 @@ class Certificates:
             self._bundles[file.path] = digests_of(file.content)
 
     def foreign(self, published: Published) -> Iterator[str]:
-        """Each certificate that no package brought, by its place and its owner's name."""
+        """Each certificate that is in no package, by its path and its owner's name."""
         for path in self._added:
-            yield f"/{path} was added to those that the distribution trusts"
+            yield f"/{path} was added to the CAs that the distribution trusts"
         known: set[bytes] = set()
         for path, content in self._brought.items():
             if self._is_the_packages(path, content):
                 known.update(_bodies(content))
             else:
-                yield f"/{path} is not as the package ca-certificates brings it"
+                yield f"/{path} differs from the package ca-certificates"
         for path, content in self._trusted.items():
             for body in _bodies(content):
                 if body not in known:
-                    yield f"/{path} trusts {_owner(body)}, which the package ca-certificates does not bring"
+                    yield f"/{path} trusts {_owner(body)}, which the package ca-certificates does not contain"
         for path, digests in self._bundles.items():
             if not published.has(digests):
-                yield f"/{path} is not as the package that it is part of brings it"
+                yield f"/{path} differs from its package"
 
     def _is_the_packages(self, path: str, content: bytes) -> bool:
-        """By the package's own sums; where packages were only unpacked there are none, and the place must do."""
+        """By the package's own checksums; if packages were only unpacked there are none, and the path has to do."""
         if not self._package:
             return path.startswith(_MOZILLA)
         return hashlib.md5(content, usedforsecurity=False).hexdigest() in self._package.get(path, ())
 
 
 def _bodies(content: bytes) -> Iterator[bytes]:
-    """Each certificate's base64 text without its line ends."""
+    """Each certificate's base64 text without newlines."""
     return (b"".join(match[1].split()) for match in _PEM.finditer(content))
 
 
 def _owner(body: bytes) -> str:
-    """Whose it is, as a person reads it; what does not parse is named by its digest."""
+    """Its owner, for people; what cannot be parsed is named by its digest."""
     from cryptography import x509
 
     try:
         return f"`{x509.load_der_x509_certificate(base64.b64decode(body)).subject.rfc4514_string()}`"
     except ValueError:
-        return f"something that is no certificate (SHA-256 of its text {hashlib.sha256(body).hexdigest()[:16]})"
+        return f"something that is not a certificate (SHA-256 of its text {hashlib.sha256(body).hexdigest()[:16]})"

@@ -1,4 +1,4 @@
-"""What a row of the catalogue promises of its image: pure."""
+"""What an entry of the catalogue promises of its image: pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MODULES = {"pytorch": "torch"}
 
 
 def expectation(row: FrameworkRow) -> Expectation:
-    """What the image of `row` is expected to be; raises `ToolkitError` (S103) where a GPU is not like `sm_60`."""
+    """What the image of `row` must be; raises `ToolkitError` (S103) if a GPU is not like `sm_60`."""
     recipe = row.recipe
     for architecture in recipe.architectures:
         if not re.fullmatch(r"sm_[1-9]\d+", architecture):

@@ -1,4 +1,4 @@
-"""What an image must not hold: every check that looks at its files and its configuration. Pure."""
+"""What an image must not contain: every check of its files and its configuration. Pure."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from toolkit.validation.privileges import excess_privileges
 from toolkit.validation.published import Published
 
 _MOST_LISTED = 20
-"""Findings of one check that are listed one by one: a forgotten cache has thousands of files."""
+"""Maximum number of listed problems per check: a forgotten cache has thousands of files."""
 _FINE = {
-    "privileges": "no file gives rights that nothing needs",
+    "privileges": "no file has unnecessary privileges",
     "private keys": "no private key, no host key",
     "secrets": "no password, access key or token in files or configuration",
     "caches": "no cache, log or temporary file",
-    "building site": "nothing of the building site's names, servers and proxies",
-    "certificates": "no certificate authority but those that packages brought",
+    "building site": "no names, servers or proxies of the build site",
+    "certificates": "no certificate authorities except those from packages",
 }
 _BY_FILE: dict[str, Callable[[Seen], Iterator[str]]] = {
     "privileges": excess_privileges,
@@ -32,7 +32,7 @@ _BY_FILE: dict[str, Callable[[Seen], Iterator[str]]] = {
 
 
 def judge_files(files: Iterable[Seen], settings: Mapping[str, Any]) -> tuple[Finding, ...]:
-    """Look at every file once; `settings` is the image's configuration. One finding for each thing that is wrong."""
+    """Check every file once; `settings` is the image's configuration. One finding per check."""
     complaints: dict[str, list[str]] = {check: [] for check in _FINE}
     published, certificates, keys, count = Published(), Certificates(), Keys(), 0
     for file in files:
@@ -42,7 +42,7 @@ def judge_files(files: Iterable[Seen], settings: Mapping[str, Any]) -> tuple[Fin
         for check, look in _BY_FILE.items():
             complaints[check] += look(file)
     if not count:
-        return (Finding("files", "fail", "the image was read and has no file"),)
+        return (Finding("files", "fail", "the image has no files"),)
     complaints["private keys"] += keys.private(published)
     complaints["secrets"] += secrets_in_settings(settings)
     complaints["building site"] += site_in_settings(settings)

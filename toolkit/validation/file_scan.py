@@ -1,4 +1,4 @@
-"""An image's files as a stream: each member of the exported tar once, with the content of those that are small."""
+"""An image's files as a stream: each member of the exported tar once, with the content of small ones."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import IO, Literal
 from toolkit.tar.read import PieceReader, members
 
 _SMALL = 128 << 10
-"""Bytes up to which any file is read: keys and settings are smaller."""
+"""Maximum size in bytes of files that are read: keys and settings are smaller."""
 _LARGEST_LIST = 32 << 20
 _LISTS = re.compile(r"(.*/)?[^/]+\.dist-info/RECORD|var/lib/dpkg/info/[^/]+\.md5sums|(.*/)?[^/]+\.(pem|crt)|etc/ssl/.*")
-"""Read up to `_LARGEST_LIST` bytes: bundles of certificates, and the lists that say what packages brought."""
+"""Files read up to `_LARGEST_LIST` bytes: certificate bundles, and packages' file lists."""
 _COMMENT = re.compile(rb"(?m)^[ \t]*[#;][^\n]*")
 _CAPABILITY = "SCHILY.xattr.security.capability"
 
@@ -25,8 +25,8 @@ Kind = Literal["file", "link", "folder", "device", "other"]
 class Seen:
     """One file of an image: its path without a leading slash, its kind, mode and owner.
 
-    `content` is empty where the file is larger than anything that is looked into; `capable` where it has file
-    capabilities (the extended attribute `security.capability`).
+    `content` is empty if the file is larger than any that is inspected; `capable` if it has file capabilities (the
+    extended attribute `security.capability`).
     """
 
     path: str
@@ -39,7 +39,7 @@ class Seen:
 
     @property
     def effective(self) -> bytes:
-        """The content as a file of settings is read, without the lines that are comments."""
+        """The content as a settings file, without comment lines."""
         return _COMMENT.sub(b"", self.content)
 
 

@@ -1,7 +1,7 @@
-"""Does every library serve every GPU that the recipe names? Decided from what `inside/fatbin.py` read: pure.
+"""Whether every library supports every GPU of the recipe, from the output of `in_container/fatbin.py`: pure.
 
 One library without a GPU's code is enough to fail a training on it: cuDNN 9.11 and later have no sm_60 in `ops`, `cnn`
-and `adv`, while its `engines_precompiled` still has.
+and `adv`, while their `engines_precompiled` still has.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from toolkit.validation.model import Expectation, Finding
 
 CHECK = "GPU code"
 _NEEDED = re.compile(r"lib(cudnn|cublas|cufft|cusolver|cusparse|nccl|curand)[A-Za-z0-9_]*\.so(\.[0-9.]+)?")
-"""What a framework calls for any GPU. Others, such as a profiler's or a just-in-time linker's, may carry less."""
+"""Libraries that a framework calls on any GPU. Others, such as a profiler's or a JIT linker's, may have less."""
 
 
 @dataclass(frozen=True)
 class Library:
-    """A library with GPU code: the architectures of its cubins and of its PTX (60 for sm_60), both empty where it is
+    """A library with GPU code: the architectures of its cubins and of its PTX (60 for sm_60), both empty if it is
     `damaged`, which says how."""
 
     path: str
@@ -29,17 +29,17 @@ class Library:
     damaged: str = ""
 
     def serves(self, architecture: int) -> bool:
-        """Whether a GPU of `architecture` runs its code.
+        """Whether a GPU of `architecture` can run its code.
 
-        A cubin runs on the same major number with the same or a higher minor one; PTX is compiled for any GPU that
-        is not older (CUDA C++ Programming Guide, "Application Compatibility").
+        A cubin runs on the same major version with the same or a higher minor one; PTX is compiled for any GPU that is
+        not older (CUDA C++ Programming Guide, "Application Compatibility").
         """
         major, minor = divmod(architecture, 10)
         fits = any(cubin // 10 == major and cubin % 10 <= minor for cubin in self.cubins)
         return fits or any(ptx <= architecture for ptx in self.ptx)
 
     def wrong(self, asked: Sequence[str]) -> str:
-        """What is wrong with it where `asked` are the GPUs to serve (`sm_60`); empty where nothing is."""
+        """What is wrong with it if `asked` are the GPUs to support (`sm_60`); empty if nothing is."""
         if self.damaged:
             return f"{self.path} cannot be read: {self.damaged}"
         lacking = [name for name in asked if not self.serves(int(name.removeprefix("sm_")))]
@@ -50,7 +50,7 @@ class Library:
 
 
 def libraries_of(reply: dict[str, Any]) -> tuple[Library, ...]:
-    """What `inside/fatbin.py` said."""
+    """The output of `in_container/fatbin.py`."""
     return tuple(
         Library(str(one["path"]), tuple(one["cubins"]), tuple(one["ptx"]), str(one["damaged"]))
         for one in reply["libraries"]
@@ -58,13 +58,13 @@ def libraries_of(reply: dict[str, Any]) -> tuple[Library, ...]:
 
 
 def is_needed(path: str, framework: str) -> bool:
-    """Whether a training on a GPU cannot do without this library: the framework's own, or one of NVIDIA's it calls."""
+    """Whether a training on a GPU needs this library: the framework's own, or one of NVIDIA's that it calls."""
     *folders, name = path.split("/")
     return framework in folders or _NEEDED.fullmatch(name) is not None
 
 
 def judge(libraries: Iterable[Library], expectation: Expectation) -> tuple[Finding, ...]:
-    """One failed finding for each library that is needed and lacks something; what others lack is added to it."""
+    """One failed finding for each required library that lacks something; others are added to it."""
     asked = expectation.architectures
     needed: list[Library] = []
     others: list[Library] = []
@@ -76,5 +76,5 @@ def judge(libraries: Iterable[Library], expectation: Expectation) -> tuple[Findi
     failed = tuple(Finding(CHECK, "fail", wrong) for library in needed if (wrong := library.wrong(asked)))
     if failed:
         return (*failed[:-1], Finding(CHECK, "fail", failed[-1].said + not_counted))
-    said = f"{len(needed)} libraries with GPU code serve {', '.join(asked)}"
+    said = f"{len(needed)} libraries with GPU code support {', '.join(asked)}"
     return (Finding(CHECK, "ok", said + not_counted),)

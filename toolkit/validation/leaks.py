@@ -1,4 +1,4 @@
-"""What no image, and no submitted code, may give away: private keys, passwords, access keys. No finding quotes one."""
+"""Private keys, passwords and access keys that no image and no submitted code may contain. No finding quotes one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from toolkit.validation.published import Published, digests_of
 
 _HOST_KEY = re.compile(r"etc/ssh/ssh_host_.*")
 _PRIVATE_KEY = re.compile(
-    # The key itself must follow: a program that writes or reads keys has the first line alone among its words.
+    # The key itself must follow: programs that write or read keys contain only the first line.
     rb"-----BEGIN (?:[A-Z0-9]+ ){0,2}PRIVATE KEY(?: BLOCK)?-----(?:\r?\n|\\n)"
     rb"(?:[A-Za-z-]+: [^\n]*\r?\n)*\s*[A-Za-z0-9+/=\\\r\n]{40}"
 )
@@ -30,33 +30,33 @@ _SECRET_FILES = re.compile(
     re.VERBOSE,
 )
 _SETTINGS = re.compile(r"(etc|root|home)/.*|.*/(pip\.conf|\.npmrc|\.condarc|\.env)")
-"""Where a person's or a site's own settings lie; the rest is packages, whose documentation shows examples."""
+"""Paths of a person's or a site's own settings; the rest is packages, whose documentation shows examples."""
 _PATTERNS = {
-    "an access key of AWS": rb"(?<![A-Z0-9])(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Z0-9])",
-    "a secret key of AWS": rb"(?i)aws_?secret_?(?:access_?)?key[\"']?\s*[:=]\s*[\"']?[A-Za-z0-9/+=]{40}",
-    "a token of GitHub": rb"(?<![A-Za-z0-9_])(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{36})",
-    "a token of GitLab": rb"(?<![A-Za-z0-9_])glpat-[A-Za-z0-9_-]{20}",
-    "a token of PyPI": rb"pypi-AgE[A-Za-z0-9_-]{50}",
-    "a token of Hugging Face": rb"(?<![A-Za-z0-9_])hf_[A-Za-z0-9]{34}",
-    "a token of Slack": rb"xox[abeprs]-[A-Za-z0-9-]{20}",
+    "an AWS access key": rb"(?<![A-Z0-9])(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Z0-9])",
+    "an AWS secret key": rb"(?i)aws_?secret_?(?:access_?)?key[\"']?\s*[:=]\s*[\"']?[A-Za-z0-9/+=]{40}",
+    "a GitHub token": rb"(?<![A-Za-z0-9_])(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{36})",
+    "a GitLab token": rb"(?<![A-Za-z0-9_])glpat-[A-Za-z0-9_-]{20}",
+    "a PyPI token": rb"pypi-AgE[A-Za-z0-9_-]{50}",
+    "a Hugging Face token": rb"(?<![A-Za-z0-9_])hf_[A-Za-z0-9]{34}",
+    "a Slack token": rb"xox[abeprs]-[A-Za-z0-9-]{20}",
     "a password in a URL": rb"://[^/\s:@\"'$<{]{1,100}:[^/\s@\"'$<{]{1,200}@[A-Za-z0-9]",
-    "a token of npm": rb"_authToken\s*=\s*[^\s$]+",
+    "an npm token": rb"_authToken\s*=\s*[^\s$]+",
 }
 _COMPILED = {what: re.compile(pattern) for what, pattern in _PATTERNS.items()}
 _MARKS = {
-    "an access key of AWS": (b"AKIA", b"ASIA"),
-    "a secret key of AWS": (b"ecret", b"ECRET"),
-    "a token of GitHub": (b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_"),
-    "a token of GitLab": (b"glpat-",),
-    "a token of PyPI": (b"pypi-AgE",),
-    "a token of Hugging Face": (b"hf_",),
-    "a token of Slack": (b"xox",),
+    "an AWS access key": (b"AKIA", b"ASIA"),
+    "an AWS secret key": (b"ecret", b"ECRET"),
+    "a GitHub token": (b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_"),
+    "a GitLab token": (b"glpat-",),
+    "a PyPI token": (b"pypi-AgE",),
+    "a Hugging Face token": (b"hf_",),
+    "a Slack token": (b"xox",),
     "a password in a URL": (b"://",),
-    "a token of npm": (b"_authToken",),
+    "an npm token": (b"_authToken",),
 }
-"""What such a text has in it: looking for that first is ten times as fast as the patterns."""
+"""Substrings of such texts: searching for them first is ten times as fast as the patterns."""
 _KEY_FILE = re.compile(rb"\A\s*-{4,5} ?BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)? ?-{4,5}")
-"""A file that begins so is a key, whatever follows."""
+"""A file that begins like this is a key, whatever follows."""
 _OTHER_KEYS = re.compile(rb"AGE-SECRET-KEY-1[0-9A-Z]{58}|(?m:^PrivateKey\s*=\s*[A-Za-z0-9+/]{43}=)")
 """age's, WireGuard's."""
 _BINARY_KEY = re.compile(
@@ -71,20 +71,20 @@ _SECRET_NAME = re.compile(r"(?i)(^|_)(password|passwd|secret|token|api_?key|acce
 
 @dataclass
 class Keys:
-    """The private keys of an image. `look` takes every file, in any order; `private` then says what is wrong."""
+    """The private keys of an image. Pass every file to `look`, in any order; `private` then lists the problems."""
 
     _host: list[str] = field(default_factory=list)
     _found: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def look(self, file: Seen) -> None:
-        """Keep where `file` holds one."""
+        """Record whether `file` contains one."""
         if file.kind == "file" and _HOST_KEY.fullmatch(file.path):
             self._host.append(file.path)
         elif _PRIVATE_KEY.search(file.content) or _PUTTY_KEY.search(file.content):
             self._found[file.path] = digests_of(file.content)
 
     def private(self, published: Published) -> Iterator[str]:
-        """Each key that no package published; the tests of some wheels bring a key with them, which is no secret."""
+        """Each key that is in no package; the tests of some wheels contain a key, which is not secret."""
         for path in self._host:
             yield f"/{path} is a host key: every container of this image would answer with it"
         for path, digests in self._found.items():
@@ -93,15 +93,15 @@ class Keys:
 
 
 def secrets_in(file: Seen) -> Iterator[str]:
-    """Each password, access key or token in `file`, by its place and what it is."""
+    """Each password, access key or token in `file`, by its path and kind."""
     if file.kind == "file" and file.size and _SECRET_FILES.fullmatch(file.path):
-        yield f"/{file.path} is where credentials are kept"
+        yield f"/{file.path} is a credentials file"
     elif _SETTINGS.fullmatch(file.path):
         yield from (f"/{file.path} holds {what}" for what in known_secrets(file.effective))
 
 
 def secrets_in_settings(settings: Mapping[str, Any]) -> Iterator[str]:
-    """The same of the image's configuration: its variables, its labels, its command."""
+    """The same for the image's configuration: its variables, its labels, its command."""
     for variable in settings.get("Env") or ():
         name, _, value = variable.partition("=")
         if value and _SECRET_NAME.search(name):
@@ -111,14 +111,14 @@ def secrets_in_settings(settings: Mapping[str, Any]) -> Iterator[str]:
 
 
 def known_secrets(content: bytes) -> Iterator[str]:
-    """The access keys, passwords and tokens of well-known forms in `content`, by what they are."""
+    """The kinds of access keys, passwords and tokens of well-known forms in `content`."""
     for what, pattern in _COMPILED.items():
         if any(mark in content for mark in _MARKS[what]) and pattern.search(content):
             yield what
 
 
 def holds_private_key(content: bytes) -> bool:
-    """Whether a private key stands in `content`: PEM, OpenSSH, PuTTY, DER, key stores."""
+    """Whether `content` contains a private key: PEM, OpenSSH, PuTTY, DER, key stores."""
     if _BINARY_KEY.match(content) or _PUTTY_KEY.match(content):
         return True
     if b"PRIVATE KEY" in content and (_KEY_FILE.match(content) or _PRIVATE_KEY.search(content)):
@@ -127,5 +127,5 @@ def holds_private_key(content: bytes) -> bool:
 
 
 def keeps_credentials(path: str) -> bool:
-    """Whether programs keep credentials in the file `path`, by its name."""
+    """Whether the file `path` is a credentials file, by its name."""
     return bool(_SECRET_FILES.fullmatch(path))

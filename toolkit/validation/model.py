@@ -1,4 +1,4 @@
-"""What an image is expected to be, and what was found: values."""
+"""What an image must be, and what was found: values."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ Verdict = Literal["ok", "fail", "skipped"]
 class Expectation:
     """What a recipe promises of its image.
 
-    `framework` is the Python module to import, empty for an image of the tool's own, which has none; `version` is
-    how its version begins, empty for any; `python` likewise. `has_ops`: it carries ddl's native library.
-    `architectures` are the GPUs that the CUDA code must serve (`sm_60`), none for a CPU image. `library_path` is where
-    libraries are looked for instead of the image's own choice: with a stand-in for the driver, where the framework
-    links with it.
+    `framework` is the Python module to import, empty for a tool image, which has none; `version` is a prefix of its
+    version, empty for any; `python` likewise. `has_ops`: it contains ddl's native library. `architectures` are the GPUs
+    that the CUDA code must support (`sm_60`), none for a CPU image. `library_path` overrides the library search path,
+    for a stand-in for the driver if the framework links with it.
     """
 
     framework: str = ""
@@ -32,15 +31,15 @@ class Expectation:
 
 
 TOOL_IMAGE = Expectation()
-"""What is expected of an image of the tool's own, such as the one that mounts buckets: only that it holds nothing
-that it must not hold."""
+"""What a tool image, such as the one that mounts buckets, must be: only that it contains nothing that it must not
+contain."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at: which check, its verdict, and what there is to say, in one or more lines.
+    """The result of one check: its name, its verdict, and one or more lines of text.
 
-    `skipped` is only what the recipe has no use for; a check that could not be carried out has failed.
+    `skipped` means that the recipe does not need it; a check that could not be carried out has failed.
     """
 
     check: str
@@ -60,12 +59,12 @@ class Proof:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing failed; a proof without a finding proves nothing."""
+        """Whether nothing failed; without a finding nothing is proved."""
         return bool(self.findings) and not self.failed
 
     @property
     def failed(self) -> tuple[Finding, ...]:
-        """What is not as it must be."""
+        """The failed findings."""
         return tuple(finding for finding in self.findings if finding.verdict == "fail")
 
     def as_json(self) -> dict[str, Any]:
@@ -75,13 +74,13 @@ class Proof:
 
 
 def refuse(proof: Proof) -> None:
-    """Raise `ToolkitError` (S103) with every failed finding, unless the proof holds."""
+    """Raise `ToolkitError` (S103) with every failed finding, unless validation succeeded."""
     if proof.ok:
         return
     count = len(proof.failed)
     raise ToolkitError(
         Code.IMAGE,
-        f"{proof.image} is not as it must be: {count} finding{'' if count == 1 else 's'}",
+        f"{proof.image} failed validation: {count} finding{'' if count == 1 else 's'}",
         tuple(Problem(str(finding)) for finding in proof.failed),
-        hint="fix the recipe, its lock or the template that made it, and build again: it has got no name",
+        hint="the image was not tagged; fix the recipe, its lock or its template, and build again",
     )

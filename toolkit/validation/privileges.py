@@ -1,7 +1,7 @@
-"""Which files give whoever runs them more rights than he has: set-user-id, set-group-id, file capabilities, devices.
+"""Files that elevate privileges: set-user-id, set-group-id, file capabilities, devices.
 
 A learner runs with `no-new-privileges`, so none of them works there; an image that is used in another way must not
-hold a surprise either. What distributions bring is allowed by name, each for a reason.
+contain a surprise either. Files from distributions are allowed by name, each for a reason.
 """
 
 from __future__ import annotations
@@ -40,20 +40,20 @@ _CAPABLE = {"bin/ping": "iputils-ping: cap_net_raw, for which it once was set-us
 
 
 def excess_privileges(file: Seen) -> Iterator[str]:
-    """What `file` gives that nothing is known to need, one sentence each."""
-    name = file.path.removeprefix("usr/")  # /bin is /usr/bin where the two were merged
+    """The unnecessary privileges of `file`, one sentence each."""
+    name = file.path.removeprefix("usr/")  # /bin is /usr/bin if the two were merged
     if file.kind == "device" and not file.path.startswith("dev/"):
         yield f"/{file.path} is a device"
     if file.kind != "file":
-        return  # on a folder the bit says which group new files get, and gives no rights
+        return  # on a folder the bit sets the group of new files, and gives no privileges
     if file.mode & stat.S_ISUID and name not in _SETUID:
         yield f"/{file.path} is set-user-id (mode {file.mode:04o}, user {file.uid})"
     if file.mode & stat.S_ISGID and name not in _SETGID:
         yield f"/{file.path} is set-group-id (mode {file.mode:04o})"
     if file.mode & (stat.S_ISUID | stat.S_ISGID):
         if file.uid != 0:
-            yield f"/{file.path} runs with more rights and belongs to user {file.uid}, not to root"
+            yield f"/{file.path} runs with elevated privileges and belongs to user {file.uid}, not to root"
         if file.mode & (stat.S_IWGRP | stat.S_IWOTH):
-            yield f"/{file.path} runs with more rights and others may write to it (mode {file.mode:04o})"
+            yield f"/{file.path} runs with elevated privileges and is writable by others (mode {file.mode:04o})"
     if file.capable and name not in _CAPABLE:
         yield f"/{file.path} has file capabilities"

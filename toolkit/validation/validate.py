@@ -1,7 +1,7 @@
-"""Proving an image: the inside programs run in it, its files are read from outside, and all findings are kept.
+"""Validates an image: programs run inside it, its files are read from outside, and all findings are kept.
 
-What runs inside gets its program by standard input, so neither the image nor the engine's machine needs a file of
-ours; it has no network, no capability, and can write to its own /tmp alone.
+Programs are passed on standard input, so neither the image nor the engine's machine needs a file of ours; the container
+has no network, no capabilities, and can write only to its own /tmp.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from toolkit.validation.model import Expectation, Finding, Proof
 _INSIDE = Path(__file__).parent / "in_container"
 _STAGE = "proof"
 _RANK_SECONDS = 120
-"""Until both ranks of a very short program have answered: Open MPI's own deadline is none."""
+"""Until both ranks of a very short program have answered: Open MPI itself has no deadline."""
 _TIMED_OUT, _NOT_STARTED, _FROM_SIGNAL = 124, (126, 127), 128
 _FROM_DOCKER = 125
 _LINES_OF_EVIDENCE = 12
@@ -37,9 +37,9 @@ _LINES_OF_EVIDENCE = 12
 
 @dataclass(frozen=True)
 class Check:
-    """One program to run in the image: `name` as a finding has it, its file, its arguments, its deadline in seconds.
+    """One program to run in the image: `name` for its finding, its file, its arguments, its deadline in seconds.
 
-    `answer` is what the object that it prints must have: a framework may print objects of its own.
+    `answer` are the required keys of the object that it prints: a framework may print objects of its own.
     """
 
     name: str
@@ -50,9 +50,9 @@ class Check:
 
 
 def prove(image: str, expectation: Expectation, report: Report, store: ImageStore | None = None) -> Proof:
-    """Look at `image`, a name or an id, in every way that `expectation` asks for.
+    """Check `image`, a name or an ID, in every way that `expectation` requires.
 
-    Raises `ToolkitError` where it could not be looked at: S100 no engine, S103 no such image or no way to read it.
+    Raises `ToolkitError` if it could not be checked: S100 no engine, S103 no such image or no way to read it.
     """
     store = store or ImageStore()
     settings = store.get(image).config.settings
@@ -67,7 +67,7 @@ def prove(image: str, expectation: Expectation, report: Report, store: ImageStor
 
 
 def checks(expectation: Expectation) -> Iterator[Check]:
-    """What to run in the image. Pure, but for the inside programs' own texts."""
+    """The programs to run in the image. Pure, except for the programs' own texts."""
     if not expectation.framework:
         return
     asked = {
@@ -90,10 +90,10 @@ def checks(expectation: Expectation) -> Iterator[Check]:
 
 
 def skipped(expectation: Expectation) -> Iterator[Finding]:
-    """What the recipe has no use for, and why."""
+    """The checks that the recipe does not need, and why."""
     if not expectation.framework:
         for name in ("framework", "ranks", "ddl", "ddl ops", gpu_code.CHECK):
-            yield Finding(name, "skipped", "an image of the tool's own has no framework")
+            yield Finding(name, "skipped", "a tool image has no framework")
         return
     if not expectation.has_ddl:
         yield Finding("ddl", "skipped", "the recipe has no ddl")
@@ -104,14 +104,15 @@ def skipped(expectation: Expectation) -> Iterator[Finding]:
 
 
 def run_inside(image: str, name: str, arguments: tuple[str, ...], library_path: str = "") -> Argv:
-    """The container `name` in which `image`'s own Python runs the program that it reads, as the learners' user."""
+    """The container `name` in which `image`'s own Python runs the program on its standard input, as the learners'
+    user."""
     return [
         *("docker", "run", "--rm", "--interactive", "--init", "--pull", "never"),
         *("--name", name, "--label", f"{RUN_LABEL}={name}", "--user", f"{LEARNER_UID}:{LEARNER_UID}"),
         *("--network", "none", "--cap-drop", "ALL", *confined()),
-        # Open MPI keeps its session and what its ranks share there.
+        # Open MPI keeps its session and the ranks' shared memory there.
         *("--read-only", "--tmpfs", "/tmp:mode=1777,size=1g", "--shm-size", "1g"),
-        # The proof is of what every machine can do: one with a GPU must not see it.
+        # Validation must give the same result on every machine: one with a GPU must not see it.
         *("--env", "HOME=/tmp", "--env", "CUDA_VISIBLE_DEVICES=", "--workdir", "/tmp"),
         *(("--env", f"LD_LIBRARY_PATH={library_path}") if library_path else ()),
         *("--entrypoint", "python", image, "-", *arguments),
@@ -119,7 +120,7 @@ def run_inside(image: str, name: str, arguments: tuple[str, ...], library_path: 
 
 
 def read_reply(check: Check, result: Result) -> dict[str, Any] | str:
-    """What the program said; a sentence on why it said nothing. Pure."""
+    """The program's reply, or why there is none. Pure."""
     status = result.status
     if status == _TIMED_OUT:
         return _with_evidence(f"no answer in {check.seconds} s", result)
@@ -135,7 +136,7 @@ def read_reply(check: Check, result: Result) -> dict[str, Any] | str:
                 continue
             if isinstance(reply, dict) and check.answer in reply:
                 return reply
-    return _with_evidence(f"Python ended with status {status} and said nothing", result)
+    return _with_evidence(f"Python ended with status {status} (no output)", result)
 
 
 def finding_of(check: Check, reply: dict[str, Any] | str, expectation: Expectation) -> tuple[Finding, ...]:
@@ -148,9 +149,9 @@ def finding_of(check: Check, reply: dict[str, Any] | str, expectation: Expectati
 
 
 def carry_out(check: Check, image: str, expectation: Expectation) -> tuple[Finding, ...]:
-    """Run one check in the image; its container is gone afterwards, whatever became of it.
+    """Run one check in the image; its container is removed afterwards in any case.
 
-    Raises `ToolkitError` (S100) where the engine would not start it.
+    Raises `ToolkitError` (S100) if the engine did not start it.
     """
     name = f"toolkit-proof-{secrets.token_hex(6)}"
     program = _text(check.program).encode()

@@ -91,7 +91,7 @@ def _release_leases(record: Record, engines: Mapping[str, Engine], left: list[st
 
 def _ended(record: Record, who: str, kept: tuple[str, ...]) -> Record:
     """The record then: a run that has an end keeps it."""
-    rescue = f"what it wrote is kept on {', '.join(kept)}: toolkit rescue {record.training_id}" if kept else ""
+    rescue = f"its results are still on {', '.join(kept)}: toolkit rescue {record.training_id}" if kept else ""
     if record.final:
         return replace(record, kept=kept, hint=rescue or record.hint)
     what = f"stopped by {who} with --force; what it wrote last may not be in the bucket"

@@ -156,12 +156,12 @@ def read_report(data: Mapping[str, Any], record: Record) -> Report:
 def hint_of(record: Record) -> str:
     """What to do next, made here: whoever can write to a bucket shall not tell the operator what to type."""
     if record.kept:
-        return f"what it wrote is kept on {', '.join(record.kept)}; toolkit rescue {record.training_id}"
+        return f"its results are still on {', '.join(record.kept)}; toolkit rescue {record.training_id}"
     if record.end == Reason.OUT_OF_MEMORY.value:
-        return "give it more memory in the manifest, or let it need less"
+        return "raise the memory limit in the manifest, or use less memory"
     if record.end == Reason.OUT_OF_PROCESSES.value:
         return MORE_PROCESSES
-    return f"its whole log: toolkit logs {record.training_id}" if record.state is State.FAILED else ""
+    return f"full log: toolkit logs {record.training_id}" if record.state is State.FAILED else ""
 
 
 def _waiting(found: Mapping[str, Any]) -> tuple[int, int, int] | None:

@@ -84,7 +84,7 @@ def refuse_other_code(training_id: str, expected: Iterable[Listed], found: Mappi
         shown = problems[:_MOST_SHOWN] + ([Problem(f"and {more} more")] if more > 0 else [])
         raise ToolkitError(
             Code.CODE,
-            f"the bucket's code of {training_id} is not what was submitted: nothing of it was used",
+            f"the bucket's code of {training_id} is not what was submitted: it was not used",
             tuple(shown),
             hint="someone who may write to the bucket changed it: do not trust what lies there, and launch your own "
             "code anew",

@@ -1,1 +1,2 @@
-"""An image to the hosts of a cluster: what they lack of it, once over the operator's uplink, verified by its id."""
+"""Transfers an image to the hosts of a cluster: only missing layers, once over the operator's uplink, verified by
+ID."""

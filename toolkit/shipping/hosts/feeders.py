@@ -1,4 +1,4 @@
-"""Who feeds whom: the operator's uplink carries an archive once, each host that has it serves a few others."""
+"""Schedules the transfer: the operator's uplink carries an archive once, each host that has it serves a few others."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ OPERATOR = ""
 
 @dataclass(frozen=True)
 class Turn:
-    """A host's turn: from whom it takes the archive (`OPERATOR` or a host), and whether others wait for it."""
+    """A host's turn: its source (`OPERATOR` or a host), and whether others wait for it."""
 
     feeder: str
     keep: bool
 
 
 class Feeders:
-    """Turns for as many hosts as `hosts` says, which all take one archive.
+    """Turns for the number of hosts in `hosts`, which all take one archive.
 
     Args:
         uplink: how many hosts the operator feeds. Default 1.
@@ -34,9 +34,10 @@ class Feeders:
 
     @contextmanager
     def turn(self, host: str, stop: threading.Event) -> Iterator[Turn | None]:
-        """The turn of `host`, once someone is free to feed it; None where `stop` is set.
+        """The turn of `host`, once a source is free; None if `stop` is set.
 
-        Leaving frees the feeder; the operator only where `host` now feeds no one, as else no one would feed the rest.
+        Leaving frees the source; the operator only if `host` does not feed others now, because otherwise nobody would
+        feed the rest.
         """
         turn = self._take(stop)
         try:
@@ -48,13 +49,13 @@ class Feeders:
                 self._change.notify_all()
 
     def offer(self, host: str) -> None:
-        """`host` has the archive whole, and feeds others from now on."""
+        """`host` has the complete archive, and feeds others from now on."""
         with self._change:
             self._free[host] = self._serves
             self._change.notify_all()
 
     def widen(self, by: int) -> None:
-        """The operator feeds so many hosts more, as hosts cannot feed each other; once."""
+        """The operator feeds so many more hosts, because hosts cannot feed each other; once."""
         with self._change:
             if not self._widened:
                 self._free[OPERATOR] += by
@@ -64,7 +65,7 @@ class Feeders:
     def _take(self, stop: threading.Event) -> Turn | None:
         with self._change:
             while not stop.is_set():
-                # Rather a neighbour than the operator's uplink; of neighbours, the one with the most room.
+                # Prefer a neighbour to the operator's uplink; of neighbours, the least busy one.
                 feeder = max(self._free, key=lambda name: (self._free[name] > 0, name != OPERATOR, self._free[name]))
                 if self._free[feeder] > 0:
                     self._waiting -= 1

@@ -1,4 +1,4 @@
-"""The images of one host: what is there, what lacks, and the acts that change it. An image is named last of all."""
+"""The images of one host: what exists, what is missing, and the operations that change it. An image is tagged last."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from toolkit.shipping.hosts.missing_layers import prefix_there
 from toolkit.shipping.hosts.ship_commands import There
 
 _MOST_IMAGES = 500
-"""Of a host's images the newest are looked through: a command line has a bound."""
+"""Only the newest of a host's images are inspected: a command line has a maximum length."""
 
 
 class HostImages:
@@ -29,9 +29,9 @@ class HostImages:
         return self.engine.host
 
     def has(self, image_id: str, reference: str) -> bool:
-        """Whether the image is there under its id and its name; one that lacks the name alone gets it.
+        """Whether the image exists under its ID and its name; if only the name is missing, it is added.
 
-        Raises `ToolkitError` (S103) where the name belongs to another image there.
+        Raises `ToolkitError` (S103) if the name belongs to another image there.
         """
         found = self._inspect([image_id, reference])
         own = next((image for image in found if image.image_id == image_id), None)
@@ -39,9 +39,9 @@ class HostImages:
         if other:
             raise ToolkitError(
                 Code.IMAGE,
-                f"host {self.host} has another {reference}",
+                f"host {self.host} has a different image named {reference}",
                 evidence=f"on the host     {other.image_id}\nto be shipped   {image_id}",
-                hint=f"one name is one image: `docker image rm {reference}` on {self.host}, if you want this one there",
+                hint=f"to replace it, run `docker image rm {reference}` on {self.host}",
                 context={"host": self.host},
             )
         if own and reference not in own.names:
@@ -54,36 +54,36 @@ class HostImages:
         return prefix_there(diff_ids, (image.layers for image in self._inspect(ids[:_MOST_IMAGES])))
 
     def load(self, pieces: Iterable[bytes]) -> None:
-        """Take in an archive as it comes."""
+        """Load an archive as a stream."""
         with self.translated_errors():
             self.engine.feed(self.engine.runtime.load_image(), pieces)
 
     def name(self, image_id: str, reference: str) -> None:
-        """Name what came, if it is what was promised; raises `ToolkitError` (S103) where that is not there."""
+        """Tag the loaded image if it is the expected one; raises `ToolkitError` (S103) if that is missing."""
         if not any(image.image_id == image_id for image in self._inspect([image_id])):
             raise ToolkitError(
                 Code.IMAGE,
-                f"host {self.host} has no {image_id} after all of it came",
-                hint="an engine with the containerd image store names images otherwise: switch it to overlay2",
+                f"host {self.host} has no {image_id} after the transfer",
+                hint="an engine with the containerd image store identifies images differently: switch it to overlay2",
                 context={"host": self.host},
             )
         self.engine.run(self.engine.runtime.tag_image(image_id, reference))
 
     def pull(self, place: str, image_id: str) -> None:
-        """Fetch the image from `place`, `host:port/name@digest` or with a tag.
+        """Pull the image from `place`, `host:port/name@digest` or with a tag.
 
-        Raises `ToolkitError` where that fails, or it is another image; then nothing of that name stays.
+        Raises `ToolkitError` if that fails, or if it is another image; then nothing keeps that name.
         """
         self.engine.run(self.engine.runtime.pull_image(place), timeout=None)
         came = self._inspect([place])
         if not any(image.image_id == image_id for image in came):
             self.engine.run(self.engine.runtime.untag_image(place), check=False)
             ids = ", ".join(image.image_id for image in came)
-            raise ToolkitError(Code.IMAGE, f"{place} is not the image that was promised", evidence=f"it is {ids}")
+            raise ToolkitError(Code.IMAGE, f"{place} is not the expected image", evidence=f"it is {ids}")
 
     @contextmanager
     def translated_errors(self) -> Iterator[None]:
-        """Raise what the engine says of a full disk as an error that says so; everything else passes."""
+        """Raise the engine's message about a full disk as an error that says so; other messages are ignored."""
         try:
             yield
         except ToolkitError as error:
@@ -101,7 +101,7 @@ class HostImages:
             Code.RESOURCES,
             f"the disk of {self.host}'s engine is full",
             evidence=evidence[-1000:],
-            hint=f"see `docker system df` on {self.host}, and free some; nothing of the image stayed there",
+            hint=f"see `docker system df` on {self.host}, and free some space; nothing of the image was kept there",
             context={"host": self.host},
         )
 
@@ -114,6 +114,6 @@ class HostImages:
         return ship_commands.read_images(result.output)
 
     def forget(self, name: str) -> None:
-        """Take a name away; it is no error if it is not there."""
+        """Remove a name; no error if it does not exist."""
         with contextlib.suppress(ToolkitError):
             self.engine.run(self.engine.runtime.untag_image(name), check=False)

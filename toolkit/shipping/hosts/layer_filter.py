@@ -1,4 +1,5 @@
-"""`docker save`'s stream → `docker load`'s, without the layers that a host has. Nothing is kept but small documents."""
+"""Filters `docker save`'s stream for `docker load`: drops the layers that a host has. Only small documents are
+buffered."""
 
 from __future__ import annotations
 
@@ -18,11 +19,11 @@ from toolkit.tar.write import Entry, framed, tar_stream
 
 _MAX_DOCUMENT = 4 << 20
 OnBytes = Callable[[int, int], None]
-"""Gets the number of the layer that is being sent, from 1, and of how many bytes a piece of it is."""
+"""Called with the number of the layer being sent, from 1, and the size in bytes of a chunk of it."""
 
 
 class Cut:
-    """One image's way through: what it saw, so that the manifest at the end says what was sent."""
+    """One image's stream: records what it saw, so that the manifest at the end says what was sent."""
 
     def __init__(self, image_id: str, diff_ids: Sequence[str], prefix: int, on_bytes: OnBytes) -> None:
         self._image_id, self._diff_ids, self._on_bytes = image_id, tuple(diff_ids), on_bytes
@@ -33,10 +34,10 @@ class Cut:
         self._sent: set[str] = set()
 
     def pieces(self, saved: Iterable[bytes]) -> Iterator[bytes]:
-        """What `docker load` takes; raises `ToolkitError` (S103) where `saved` is not the whole image."""
+        """The input for `docker load`; raises `ToolkitError` (S103) if `saved` is not the complete image."""
         try:
             for name, member, content in members(PieceReader(saved)):
-                if member.issym():  # a layer that lies in the image twice, saved once
+                if member.issym():  # a layer that occurs twice in the image, saved once
                     self._links[name] = posixpath.normpath(f"{posixpath.dirname(name)}/{member.linkname}")
                 elif content and self._is_layer(name):
                     if self._is_needed(name):
@@ -51,7 +52,7 @@ class Cut:
         return name.endswith(V1_LAYER) or bool(self._names.diff_id(name))
 
     def _is_needed(self, name: str) -> bool:
-        """One that is not known is sent: what the engine has already it does not look at."""
+        """Unknown layers are sent: the engine skips what it has already."""
         diff_id = self._names.diff_id(name)
         return bool(self._needed) and (not diff_id or diff_id in self._needed)
 
@@ -75,7 +76,7 @@ class Cut:
             self._documents[name] = text
 
     def _end(self) -> Iterator[bytes]:
-        """The configuration and the manifest: `docker load` reads them first, wherever they lie."""
+        """The configuration and the manifest: `docker load` reads them first, wherever they are."""
         try:
             (manifest,) = json.loads(self._documents[DOCKER_FILE])
             config = self._documents[manifest["Config"]]
@@ -93,14 +94,14 @@ class Cut:
     def _not_whole(self, evidence: str) -> ToolkitError:
         return ToolkitError(
             Code.IMAGE,
-            f"this machine's engine did not save {self._image_id} whole",
+            f"this machine's engine did not save all of {self._image_id}",
             evidence=evidence,
             hint="try again; see the engine's log",
         )
 
 
 def compressed(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Compressed by gzip at its fastest, which every engine's `docker load` unpacks by itself."""
+    """Compressed by gzip at its fastest level, which every engine's `docker load` decompresses itself."""
     packer = zlib.compressobj(1, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
     for piece in pieces:
         if packed := packer.compress(piece):

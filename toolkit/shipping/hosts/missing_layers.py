@@ -1,4 +1,4 @@
-"""What a host lacks of an image. Pure."""
+"""Which layers of an image a host lacks. Pure."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ V1_LAYER = "/layer.tar"
 def prefix_there(diff_ids: Sequence[str], there: Iterable[Sequence[str]]) -> int:
     """How many of the image's layers, from the lowest up, some image of the host has in the same order.
 
-    An engine keeps a layer by its whole chain: one that lies on others than these is another one to it.
+    An engine identifies a layer by its whole chain: on top of other layers it is a different one.
     """
     return max((_shared(diff_ids, layers) for layers in there), default=0)
 
 
 def chain_ids(diff_ids: Sequence[str]) -> list[str]:
-    """The name of each layer together with all below it (OCI image-spec, config.md, "Layer ChainID")."""
+    """The chain ID of each layer (OCI image-spec, config.md, "Layer ChainID")."""
     chain: list[str] = []
     for diff_id in diff_ids:
         chain.append(_digest(f"{chain[-1]} {diff_id}".encode()) if chain else diff_id)
@@ -31,12 +31,12 @@ def chain_ids(diff_ids: Sequence[str]) -> list[str]:
 
 
 class LayerNames:
-    """Which member of `docker save`'s stream is which layer, known before its content has passed.
+    """Maps members of `docker save`'s stream to layers before their content has passed.
 
-    Newer engines and podman name a layer by its diff id. Engines up to 24 name it by the id that it had before
-    Docker 1.10 (moby, image/v1/imagev1.go, `CreateID`): the SHA-256 of the `json` beside it, its parent's id and its
-    chain id. So that `json`, which comes first, proves which layer follows. An engine that does otherwise makes
-    layers unknown, and they are sent though they might be there.
+    Newer engines and podman name a layer by its diff ID. Engines up to 24 name it by the ID that it had before Docker
+    1.10 (moby, image/v1/imagev1.go, `CreateID`): the SHA-256 of the `json` beside it, its parent's ID and its chain ID.
+    So that `json`, which comes first, proves which layer follows. With other engines layers remain unknown, and are
+    sent although they might exist.
     """
 
     def __init__(self, diff_ids: Sequence[str]) -> None:
@@ -45,26 +45,26 @@ class LayerNames:
         self._legacy: dict[str, str] = {}
 
     def learn(self, name: str, document: bytes) -> None:
-        """Take in the `json` of a layer in the old form; `name` is the member's."""
+        """Process the `json` of a layer in the old format; `name` is the member's."""
         folder = name.removesuffix(V1_DOCUMENT)
         if folder in self._legacy:
             return
         try:
             fields = json.loads(document)
             parent = fields.pop("parent", "")
-            for added in ("id", "os"):  # after the id was made
+            for added in ("id", "os"):  # added after the ID was computed
                 fields.pop(added, None)
         except (ValueError, AttributeError):
             return
         ids = _legacy_ids(fields, chain_ids(self._diff_ids)[:-1])
-        # All layers but the top have the same `json` but for the ids; the top's own is the image's configuration.
+        # All layers but the top have the same `json` except for the IDs; the top's is the image's configuration.
         if folder in ids:
             self._legacy.update(zip(ids, self._diff_ids, strict=False))
         elif not ids or self._legacy.get(parent) == self._diff_ids[-2]:
             self._legacy[folder] = self._diff_ids[-1]
 
     def diff_id(self, name: str) -> str:
-        """The layer that the member `name` holds; empty where that is not known."""
+        """The layer in the member `name`; empty if unknown."""
         found = next((self._plain[text] for text in _HEX.findall(name) if text in self._plain), "")
         return found or self._legacy.get(name.removesuffix(V1_LAYER), "")
 

@@ -1,4 +1,4 @@
-"""The image as it leaves this machine: its archive for a host, and what is known of it on the way."""
+"""The image as sent by this machine: its archive for a host, and its metadata."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from toolkit.shipping.hosts.layer_filter import Cut, compressed
 
 @dataclass(frozen=True)
 class Outgoing:
-    """One image of this machine's engine, on its way.
+    """One image of this machine's engine to be sent.
 
     Attributes:
-        sizes: of each layer's files, in bytes: what a progress bar may expect.
-        places: where registries have it, each `host:port/name@digest`.
+        sizes: of each layer's files, in bytes: the maximum of a progress bar.
+        places: its addresses in registries, each `host:port/name@digest`.
     """
 
     image_id: str
@@ -32,7 +32,7 @@ class Outgoing:
     stop: threading.Event
 
     def archive(self, host: str, prefix: int, report: Report) -> Iterator[bytes]:
-        """What `host` loads, compressed: all but the lowest `prefix` layers; raises `ToolkitError` (S103)."""
+        """The compressed archive for `host`: all but the lowest `prefix` layers; raises `ToolkitError` (S103)."""
         count, total, done = len(set(self.diff_ids[prefix:])), sum(self.sizes[prefix:]), 0
 
         def on_bytes(number: int, size: int) -> None:
@@ -53,12 +53,12 @@ class Outgoing:
                 Code.IMAGE,
                 f"this machine's engine could not save {self.reference}",
                 evidence=str(error),
-                hint="free some of its disk (docker system df)" if error.full_disk else "see the engine's log",
+                hint="free some of its disk space (docker system df)" if error.full_disk else "see the engine's log",
             ) from None
 
 
 def outgoing(image_id: str, reference: str, store: ImageStore, stop: threading.Event) -> Outgoing:
-    """Look the image up; raises `ToolkitError` (S103) where it is not on this machine."""
+    """Look up the image; raises `ToolkitError` (S103) if it does not exist on this machine."""
     image = store.get(image_id)
     attributes = store.engine.inspect(image.image_id) or {}
     from_history = [int(entry.get("Size", 0)) for entry in reversed(store.engine.history(image.image_id))]
@@ -75,13 +75,13 @@ def outgoing(image_id: str, reference: str, store: ImageStore, stop: threading.E
 
 
 def registry_place(registry: str, reference: str, places: Sequence[str]) -> str:
-    """Where `registry` (`host:port/name`) has the image: by digest where the engine here knows it, else by tag."""
+    """The image's address in `registry` (`host:port/name`): by digest if the engine here knows it, else by tag."""
     by_digest = next((place for place in places if place.partition("@")[0] == registry), "")
     return by_digest or f"{registry}:{reference.rpartition(':')[2]}"
 
 
 def _sizes(from_history: Sequence[int], count: int, whole: int) -> tuple[int, ...]:
-    """The history's sizes where it has one entry for each layer; else all of it is expected of the top one."""
+    """The history's sizes if it has one entry for each layer; otherwise everything is attributed to the top one."""
     if len(from_history) == count:
         return tuple(from_history)
     filled = [size for size in from_history if size]

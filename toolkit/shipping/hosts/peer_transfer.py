@@ -1,4 +1,4 @@
-"""One archive to many hosts that lack the same: the operator's uplink carries it once, hosts feed each other."""
+"""Sends one archive to many hosts that lack the same layers: once over the operator's uplink, then between hosts."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from toolkit.shipping.hosts.relay import OnStats, Relay
 from toolkit.shipping.hosts.tls_pair import new_pair
 
 DIRECT_AT_ONCE = 4
-"""Hosts that this machine streams to at the same time."""
+"""Number of hosts that this machine streams to at the same time."""
 
 
 class Passing:
-    """One archive on its way to `hosts`, each of which calls `take` in a thread of its own, all at the same time.
+    """One archive for `hosts`, each of which calls `take` in a thread of its own, all at the same time.
 
     Args:
         prefix: how many of the image's layers, from the lowest up, all of them have.
         relay_image: the tool's bucket image; all of them have it.
-        addresses: by host, its IP address in the network that hosts reach each other by.
+        addresses: by host, its IP address in the network between the hosts.
     """
 
     def __init__(
@@ -48,9 +48,9 @@ class Passing:
         self._urls: dict[str, str] = {}
 
     def take(self, images: HostImages) -> str:
-        """Load the image on a host, in its turn; who fed it: `operator`, or a host's name.
+        """Load the image on a host, in its turn; returns its source: `operator`, or a host's name.
 
-        Where passing on fails, the host is fed from this machine, and that is said.
+        If the transfer from another host fails, the host is fed from this machine, with a message.
         """
         relay = Relay(images, self.shipment, self._relay_image)
         with self._feeders.turn(images.host, self._image.stop) as turn:
@@ -71,7 +71,7 @@ class Passing:
         return turn.feeder or "operator"
 
     def _receive(self, images: HostImages, relay: Relay, turn: Turn) -> None:
-        """Take the archive; with `keep` it stays, and the host feeds others from then on, else it is loaded."""
+        """Receive the archive; with `keep` it is kept, and the host feeds others from then on, else it is loaded."""
         host, address = images.host, self._addresses[images.host]
         relay.start(self._pair, address if turn.keep else "")
         if turn.feeder == OPERATOR:
@@ -89,10 +89,10 @@ class Passing:
             raise error
         said = (error.evidence.strip() or error.what).splitlines()[-1]
         whom = turn.feeder or "this machine"
-        self._report(Progress(images.host, f"passing on from {whom} failed, streaming from here: {said}"))
+        self._report(Progress(images.host, f"transfer from {whom} failed, sending from this machine: {said}"))
         self._stream(images)
         if turn.feeder == OPERATOR:
-            # The host is well, so it is the passing on that is not: the others shall not come one after the other.
+            # The host works, so the transfer between hosts does not: the others shall not wait for each other.
             self._feeders.widen(DIRECT_AT_ONCE - 1)
         return "operator"
 

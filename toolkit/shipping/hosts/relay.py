@@ -1,4 +1,5 @@
-"""A relay on a host: a container of the tool's own bucket image that takes an archive and gives it to other relays."""
+"""A relay on a host: a container of the tool's own bucket image that receives an archive and serves it to other
+relays."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ OnStats = Callable[[int, int], None]
 
 
 class Relay:
-    """The relay of one shipment on one host; `stop` takes it away with all that it holds."""
+    """The relay of one transfer on one host; `stop` removes it with all its data."""
 
     def __init__(self, images: HostImages, shipment: str, image: str) -> None:
         self._images, self._engine = images, images.engine
@@ -34,7 +35,7 @@ class Relay:
         self._engine.run(receive, data=pair.reveal().encode())
 
     def url(self, address: str) -> str:
-        """Where it serves, once it does; raises `ToolkitError` (S100)."""
+        """Its URL, once it serves; raises `ToolkitError` (S100)."""
         deadline = time.monotonic() + _START_SECONDS
         while True:
             said = self._engine.run(self._runtime.logs(self._name), check=False)
@@ -48,7 +49,7 @@ class Relay:
             time.sleep(0.05)
 
     def receive(self, pieces: Iterable[bytes]) -> None:
-        """Take the archive as it comes from the operator."""
+        """Receive the archive as a stream from the operator."""
         with self._images.translated_errors():
             self._engine.feed(self._runtime.execute(self._name, ship_commands.RECEIVE_ARCHIVE, stdin=True), pieces)
 
@@ -65,7 +66,7 @@ class Relay:
         self._watch(self._runtime.load_image_from(self._name, ship_commands.fetch_through(url)), on_stats)
 
     def stop(self) -> list[str]:
-        """Take it away; what could not be removed, by name."""
+        """Remove it; returns the names of what could not be removed."""
         return self._engine.remove_run(self._shipment)
 
     def _watch(self, argv: Sequence[str], on_stats: OnStats) -> None:

@@ -1,4 +1,4 @@
-"""An image to many hosts: nothing where it is there, else from a registry, else streamed and passed on."""
+"""Transfers an image to many hosts: skipped if it exists, else from a registry, else streamed and forwarded."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NO_ADDRESSES: Mapping[str, str] = {}
 
 @dataclass(frozen=True)
 class Shipped:
-    """What came of a host. `way`: `there`, `registry`, `operator`, or the host that fed it; `layers` that it lacked."""
+    """A host's result. `way`: `there`, `registry`, `operator`, or the host that fed it; `layers` that it lacked."""
 
     host: str
     way: str
@@ -45,7 +45,7 @@ def ship(
     addresses: Mapping[str, str] = _NO_ADDRESSES,
     tree_from: int = _TREE_FROM,
 ) -> tuple[Shipped, ...]:
-    """Give every host the image, under its id and its name; in the order of `hosts`.
+    """Give every host the image, under its ID and its name; results in the order of `hosts`.
 
     Args:
         source: this machine's images, the one among them.
@@ -56,8 +56,8 @@ def ship(
         addresses: by host, its IP address in the network that hosts reach each other by.
         tree_from: from how many hosts on that lack the same, hosts feed each other. Default 3: two are fed from here.
 
-    Raises `ToolkitError`: of the one host that failed, or S100 with one line for each; hosts go on without one that
-    fails, nothing half loaded has a name, and a second call completes what is missing.
+    Raises `ToolkitError`: of the one host that failed, or S100 with one line for each; other hosts continue, partially
+    loaded images have no name, and a second call completes what is missing.
     """
     stop = threading.Event()
     image = outgoing(image_id, reference, source, stop)
@@ -74,7 +74,7 @@ def ship(
 
 
 class _Work:
-    """One call of `ship`: what came of each host so far."""
+    """One call of `ship`: the results so far."""
 
     def __init__(self, image: Outgoing, hosts: tuple[HostImages, ...], report: Report, stop: threading.Event) -> None:
         self._image, self._hosts, self._report, self._stop = image, hosts, report, stop
@@ -82,7 +82,7 @@ class _Work:
         self._prefixes: dict[str, int] = {}
 
     def look(self, registry: str) -> None:
-        """See who has it, fetch it from the registry, and see what the rest lack."""
+        """Check who has it, pull it from the registry, and determine what the rest lack."""
         self._each(self._hosts, partial(self._look, registry), AT_ONCE)
 
     def lacking(self) -> dict[int, list[HostImages]]:
@@ -96,7 +96,7 @@ class _Work:
         self._each(hosts, partial(self._send, prefix), DIRECT_AT_ONCE)
 
     def pass_on(self, prefix: int, hosts: Sequence[HostImages], relay: str, addresses: Mapping[str, str]) -> None:
-        """Stream it to one of `hosts`, and let these feed the others."""
+        """Stream it to one of `hosts`, which then feeds the others."""
         self._ship_relay(hosts, relay)
         passing = Passing(
             self._image,
@@ -109,7 +109,7 @@ class _Work:
         try:
             self._each(hosts, lambda images: self._named(prefix, images, passing.take(images)), AT_ONCE)
         finally:
-            # Also after a Ctrl-C. A host that is gone ends its own relay, after two hours.
+            # Also after a Ctrl-C. A host that cannot be reached stops its own relay after two hours.
             do_all([Job(one.host, partial(one.engine.remove_run, passing.shipment)) for one in hosts], at_once=AT_ONCE)
 
     def _ship_relay(self, hosts: Sequence[HostImages], relay: str) -> None:
@@ -119,7 +119,7 @@ class _Work:
             ship(store.get(relay).image_id, relay, store, engines, self._report)
 
     def done(self) -> tuple[Shipped, ...]:
-        """What came of all; raises the error of the one that failed, or one for all that did."""
+        """All results; raises the error of the one that failed, or one for all that did."""
         answers = [self._answers[images.host] for images in self._hosts]
         failed = [answer for answer in answers if answer.error]
         if len(failed) > 1:
@@ -128,7 +128,7 @@ class _Work:
 
     def _look(self, registry: str, images: HostImages) -> Shipped | None:
         image, host = self._image, images.host
-        self._report(Progress(host, "looking for the image"))
+        self._report(Progress(host, "checking for the image"))
         if images.has(image.image_id, image.reference):
             return Shipped(host, "there", 0)
         if registry and self._pull(registry, images):
@@ -145,7 +145,7 @@ class _Work:
             images.pull(place, image.image_id)
         except ToolkitError as error:
             said = (error.evidence or error.what).strip().splitlines()[-1]
-            self._report(Progress(images.host, f"{registry} failed, streaming instead: {said}"))
+            self._report(Progress(images.host, f"{registry} failed, sending over ssh instead: {said}"))
             return False
         images.name(image.image_id, image.reference)
         if "@" not in place:
@@ -173,7 +173,7 @@ class _Work:
 
 
 def _end_commands(hosts: Sequence[HostImages]) -> None:
-    """On a Ctrl-C: end what runs on the hosts, so that the threads that wait for it end."""
+    """On a Ctrl-C: end the commands on the hosts, so that the threads that wait for them end."""
     for images in hosts:
         if isinstance(images.engine.shell, SshShell):
             images.engine.shell.end_commands()
@@ -198,7 +198,7 @@ def _several(reference: str, failed: Sequence[Answer[Shipped]], count: int) -> T
         problems.append(Problem(": ".join([answer.host, what, *said])))
     return ToolkitError(
         Code.RESOURCES,
-        f"{reference} could not be shipped to {len(failed)} of {count} hosts",
+        f"{reference} could not be sent to {len(failed)} of {count} hosts",
         tuple(problems),
-        hint="the others have it; fix these and try again: it goes only where it is missing",
+        hint="the other hosts have it; fix these and try again: it is only sent where it is missing",
     )

@@ -1,4 +1,4 @@
-"""The command lines of shipping, as values; and how an engine's answers to them are read. Pure."""
+"""The command lines for transfers, as values, and the parsers of an engine's output. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ARCHIVE = "/archive/image"
 PRIVATE = "/run/private"
 _PAIR = f"{PRIVATE}/pair.pem"
 _LIFETIME = "7200"
-"""Seconds after which a relay ends by itself, if no one is left to end it."""
+"""Seconds after which a relay exits by itself, if nobody stops it."""
 _QUIET = ("--config", f"{PRIVATE}/none", "--cache-dir", f"{PRIVATE}/cache")
 _STATS = ("--use-json-log", "--stats", "1s", "--stats-log-level", "NOTICE")
 _AS_CLIENT = ("--ca-cert", _PAIR, "--client-cert", _PAIR, "--client-key", _PAIR)
@@ -25,7 +25,7 @@ RECEIVE_ARCHIVE = ("sh", "-c", shell_program("toolkit.shipping.hosts", "receive_
 
 @dataclass(frozen=True)
 class There:
-    """One image of a host: its id, its names, its layers' diff ids from the lowest up."""
+    """One image of a host: its ID, its names, its layers' diff IDs from the lowest up."""
 
     image_id: str
     names: tuple[str, ...]
@@ -35,7 +35,7 @@ class There:
 def start_relay(runtime: ContainerRuntime, name: str, shipment: str, image: str, address: str) -> Argv:
     """A container that takes an archive and, at `address` if that is given, gives it to who has the pair's key.
 
-    Its disk is an anonymous volume, which goes with it; the key lies in its memory.
+    Its disk is an anonymous volume, which is removed with it; the key is in its memory.
     """
     serve = (
         "rclone",
@@ -54,7 +54,7 @@ def start_relay(runtime: ContainerRuntime, name: str, shipment: str, image: str,
 
 
 def fetch(url: str) -> Argv:
-    """In a relay: takes the archive from the relay at `url` into its own."""
+    """In a relay: downloads the archive of the relay at `url`."""
     return [*("rclone", "copyto", ":http:image", ARCHIVE, "--http-url", url), *_AS_CLIENT, *_QUIET, *_STATS]
 
 
@@ -64,7 +64,7 @@ def fetch_through(url: str) -> Argv:
 
 
 def in_url(address: str) -> str:
-    """An IP address as it stands before a port."""
+    """An IP address as written before a port."""
     return f"[{address}]" if ":" in address else address
 
 
@@ -75,7 +75,7 @@ def read_images(text: str) -> tuple[There, ...]:
 
 
 def read_stats(line: str) -> tuple[int, int] | None:
-    """Bytes done and in all, from a line of rclone's log; None where the line says something else."""
+    """Bytes done and total, from a line of rclone's log; None if the line says something else."""
     try:
         stats = json.loads(line)["stats"]
         return int(stats["bytes"]), int(stats["totalBytes"])
@@ -84,7 +84,7 @@ def read_stats(line: str) -> tuple[int, int] | None:
 
 
 def read_message(line: str) -> str:
-    """What a line of rclone's log says; any other line as it is."""
+    """The message in a line of rclone's log; any other line unchanged."""
     try:
         return str(json.loads(line)["msg"]).strip()
     except (ValueError, KeyError, TypeError):
@@ -92,7 +92,7 @@ def read_message(line: str) -> str:
 
 
 def full_id(image_id: str) -> str:
-    """An image's id with its algorithm, which podman leaves out."""
+    """An image's ID with its algorithm, which podman omits."""
     return image_id if ":" in image_id else f"sha256:{image_id}"
 
 

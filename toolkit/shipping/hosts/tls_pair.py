@@ -1,4 +1,4 @@
-"""The key by which hosts know each other while one image is shipped; made anew each time, never on a disk."""
+"""The key by which hosts authenticate each other while one image is transferred; new each time, never on a disk."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SLACK = datetime.timedelta(days=2)
 def new_pair(addresses: Iterable[str], now: datetime.datetime | None = None) -> Secret:
     """A private key and its certificate as PEM: server and client at once, for each of `addresses` (IP addresses).
 
-    Who has it is let in and is believed; the certificate is its own authority, and there is no other.
+    Its holder is trusted; the certificate is its own authority, and there is no other.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     now = now or datetime.datetime.now(datetime.UTC)

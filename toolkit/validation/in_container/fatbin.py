@@ -74,7 +74,7 @@ def fat_binary(data, position, end):
     _, version, own, length = take(HEADER, data, position)
     entry, stop = position + own, position + own + length
     if version != 1 or own < HEADER.size or stop > end:
-        raise Damaged("the fat binary at byte %d is none" % position)
+        raise Damaged("the fat binary at byte %d is invalid" % position)
     found = set()
     while entry < stop:
         kind, _, own, length, number, unpacked = take(ENTRY, data, entry)

@@ -39,7 +39,7 @@ def framework(expected):
     product = PRODUCTS[name](module, [[1.0, 2.0], [3.0, 4.0]], [[5.0, 6.0], [7.0, 8.0]])
     if product != [[19.0, 22.0], [43.0, 50.0]]:
         raise Failed("%s %s multiplies two matrices to %r" % (name, version, product))
-    return "%s %s on Python %s multiplies two matrices right" % (name, version, python)
+    return "%s %s on Python %s multiplies two matrices correctly" % (name, version, python)
 
 
 def tensorflow_product(tf, left, right):
@@ -55,7 +55,7 @@ PRODUCTS = {"tensorflow": tensorflow_product}
 def ranks(expected):
     """bash is there, mpirun starts two ranks; each knows its number, and with mpi4py their sum arrives at both."""
     if not os.access("/bin/bash", os.X_OK):
-        raise Failed("there is no /bin/bash, in which a manifest's commands run; add Debian's package bash")
+        raise Failed("/bin/bash, which runs a manifest's commands, is missing; add Debian's package bash")
     answers = answers_of(expected, {"mpi4py": expected["has_mpi4py"], "ddl": False}, {})
     if not expected["has_mpi4py"]:
         return "mpirun started %d ranks, each knows its number" % RANKS
@@ -63,7 +63,7 @@ def ranks(expected):
     for answer in answers:
         if answer["sum"] != total:
             raise Failed("an allreduce of mpi4py gave %r in rank %d, not %d" % (answer["sum"], answer["rank"], total))
-    return "mpirun started %d ranks, each knows its number, and mpi4py's allreduce is right" % RANKS
+    return "mpirun started %d ranks, each knows its number, and mpi4py's allreduce is correct" % RANKS
 
 
 def ddl(expected):
@@ -73,12 +73,12 @@ def ddl(expected):
 
 
 def ops(expected):
-    """ddl_MDR.so loads by its bare name, as programs of old ask for it, and its sum over two ranks is right."""
+    """ddl_MDR.so loads by its bare name, as programs of old ask for it, and its sum over two ranks is correct."""
     answers = answers_of(expected, {"mpi4py": False, "ddl": False, "ops": True}, {})
     for answer in answers:
         if answer["sums"] != [3.0, 6.0]:
             raise Failed("the op AllReduce gave %r in rank %d, not [3.0, 6.0]" % (answer["sums"], answer["rank"]))
-    return "ddl_MDR.so loads, and its AllReduce over %d ranks is right" % RANKS
+    return "ddl_MDR.so loads, and its AllReduce over %d ranks is correct" % RANKS
 
 
 def answers_of(expected, asked, environment):
@@ -93,7 +93,7 @@ def answers_of(expected, asked, environment):
     answers.sort(key=lambda answer: answer["rank"])
     there = [(answer["rank"], answer["size"]) for answer in answers]
     if status != 0 or there != [(rank, RANKS) for rank in range(RANKS)]:
-        ended = "did not end in %d s" % expected["seconds"] if status is None else "ended with status %d" % status
+        ended = "did not finish in %d s" % expected["seconds"] if status is None else "ended with status %d" % status
         said = "ranks answered (number, of how many): %s" % (there or "none")
         tail = [line for line in lines if line.strip()][-LINES_OF_EVIDENCE:]
         raise Failed("\n".join(["mpirun %s; %s" % (ended, said)] + tail))
