@@ -21,7 +21,7 @@ from toolkit.doctor.requirements import Asked
 from toolkit.errors import ToolkitError
 from toolkit.hosts.cluster_hosts import Answer, Hosts
 from toolkit.hosts.shell import Shell
-from toolkit.hosts.ssh.shell import SshShell
+from toolkit.hosts.transport import HostShell
 
 T = TypeVar("T")
 _NO_ANSWER = "the host does not answer"
@@ -124,7 +124,7 @@ class Examine:
         except ToolkitError:
             return None
         shell = self._hosts.shell(facts.name)
-        port = shell.to.port if isinstance(shell, SshShell) else 22
+        port = shell.to.port if isinstance(shell, HostShell) else 22
         free = next(port for port in _RUN_PORTS if port not in facts.ports_in_use)
         return Target(facts.name, address, port, free)
 
