@@ -7,15 +7,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from toolkit.cli import cluster_connect
 from toolkit.cli.output import print_json
 from toolkit.cluster.model import Cluster, Host
 from toolkit.cluster.reader import read_cluster
 from toolkit.errors import Code, ToolkitError
 from toolkit.hosts.ssh.config import destinations
-from toolkit.hosts.ssh.connector import Dialler
 from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.known_hosts import Standing
 from toolkit.hosts.ssh.trust import Finding, file_of, look, record, refuse_changed, stages
+from toolkit.hosts.transports import HostKeys
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -23,6 +24,8 @@ def run(arguments: argparse.Namespace) -> int:
     cluster = read_cluster(Path(arguments.file))
     if arguments.act == "show":
         return _show(cluster, as_json=arguments.json)
+    if arguments.act == "connect":
+        return cluster_connect.run(cluster, close=arguments.close, as_json=arguments.json)
     return _trust(cluster, yes=arguments.yes, as_json=arguments.json)
 
 
@@ -35,8 +38,9 @@ def _show(cluster: Cluster, *, as_json: bool) -> int:
     print(f"{cluster.name}: engine {cluster.engine}, {hosts}, GPU {cluster.gpu}, binding {cluster.binding}")
     jumps = [f"through {to.through.socket_name}" if to.through else "" for to in ways]
     places = [f"{to.user}@{to.socket_name}" for to in ways]
+    transports = [f"by ssh ({to.system.why})" if to.system else "" for to in ways]
     names = [host.name for host in cluster.hosts]
-    _print_columns(list(zip(names, places, jumps, map(_gpu, cluster.hosts), strict=True)))
+    _print_columns(list(zip(names, places, jumps, transports, map(_gpu, cluster.hosts), strict=True)))
     return 0
 
 
@@ -48,6 +52,7 @@ def _facts(cluster: Cluster, ways: Sequence[Destination]) -> dict[str, object]:
             "port": to.port,
             "user": to.user,
             "jump": to.through.socket_name if to.through else None,
+            "ssh": to.transport,
             "known_hosts": [str(file) for file in to.known_hosts],
             "gpu": {"kind": host.gpu.kind, "count": host.gpu.count} if host.gpu else None,
         }
@@ -75,8 +80,7 @@ def _trust(cluster: Cluster, *, yes: bool, as_json: bool) -> int:
     """Stage by stage, as a jump host's key must be on record before anything behind it can be reached."""
     if not cluster.hosts:
         raise ToolkitError(Code.RESOURCES_ASKED, f"cluster {cluster.name} has no hosts over ssh: there is no key")
-    times = cluster.deadlines
-    dialler = Dialler(connections=cluster.access.connections, connect=times.connect, lost=times.lost)
+    dialler = HostKeys(cluster)
     recorded: list[Finding] = []
     known: list[Finding] = []
     failed: list[ToolkitError] = []

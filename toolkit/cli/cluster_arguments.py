@@ -33,7 +33,7 @@ def add_data_verbs(commands: Commands) -> None:
 
 
 def _cluster(commands: Commands) -> None:
-    cluster = commands.nested("cluster", "show a cluster's hosts; record their host keys")
+    cluster = commands.nested("cluster", "show a cluster's hosts; record their host keys; log in to them")
     show = cluster.add("show", "list hosts: address, user, jump host, GPUs", "clusters/lab-p100.yml")
     trust = cluster.add(
         "trust",
@@ -42,7 +42,14 @@ def _cluster(commands: Commands) -> None:
         "clusters/lab-p100.yml --yes",
     )
     trust.add_argument("--yes", action="store_true", help="record them without asking, for scripts")
-    for verb in (show, trust):
+    connect = cluster.add(
+        "connect",
+        "log in where a person is asked, once for all commands",
+        "clusters/lab-p100.yml",
+        "clusters/lab-p100.yml --close",
+    )
+    connect.add_argument("--close", action="store_true", help="end the logins")
+    for verb in (show, trust, connect):
         verb.add_argument("file", metavar="FILE", help="a cluster file, such as clusters/lab-p100.yml")
 
 

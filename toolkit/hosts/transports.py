@@ -10,6 +10,7 @@ from toolkit.hosts.openssh.masters import Masters
 from toolkit.hosts.ssh.choice import FABRIC, OPENSSH
 from toolkit.hosts.ssh.connector import Dialler
 from toolkit.hosts.ssh.destination import Destination
+from toolkit.hosts.ssh.known_hosts import HostKey
 from toolkit.hosts.ssh.shell import SshShell
 from toolkit.hosts.transport import Transport
 
@@ -53,6 +54,23 @@ def masters(cluster: Cluster, persist: int = Times.persist) -> Masters:
     """What opens the masters of a cluster's hosts, with its limits; `persist` as in `Times`."""
     times = Times(cluster.deadlines.connect, _noticed_within(cluster), persist)
     return Masters(connections=cluster.access.connections, times=times)
+
+
+class HostKeys:
+    """Fetches the keys of a cluster's hosts, each by what leads to it, without a login there."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        times = cluster.deadlines
+        self._dialler = Dialler(connections=cluster.access.connections, connect=times.connect, lost=times.lost)
+        self._masters = masters(cluster)
+
+    def host_key(self, to: Destination) -> HostKey:
+        """The key that `to` shows; raises `ToolkitError` (S100)."""
+        return self._masters.host_key(to) if to.system else self._dialler.host_key(to)
+
+    def close(self) -> None:
+        """Hang up on jump hosts."""
+        self._dialler.close()
 
 
 TRANSPORTS: Mapping[str, Callable[[Cluster], Transport]] = {FABRIC: FabricTransport, OPENSSH: OpensshTransport}

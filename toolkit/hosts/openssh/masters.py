@@ -65,6 +65,15 @@ class Masters:
             given.append(master)
         return master
 
+    def log_in(self, to: Destination, *, person: bool = False) -> bool:
+        """See to it that there is a login to `to`; whether it is a new one. `person` as in `open`."""
+        own = to.system.control if to.system else None
+        if own and is_alive(own):
+            return False
+        if person:
+            return self.open(to, person=True)
+        return self._limited(to, lambda: self.open(to))
+
     def open(self, to: Destination, control: Path | None = None, *, person: bool = False) -> bool:
         """See to it that a master answers at `control` (default: the first one to `to`); whether it was opened now.
 
