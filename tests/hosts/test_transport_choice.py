@@ -148,9 +148,12 @@ def login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_a_login_that_is_open_is_used_where_it_is_as_good_as_ours(tmp_path: Path, login: Path) -> None:
-    text = f"Host oak\n  ControlPath {login}\n"
+    (tmp_path / "on-record").write_text("oak ssh-ed25519 AAAA\n")
+    text = f"Host oak\n  ControlPath {login}\n  UserKnownHostsFile {tmp_path}/on-record\n"
     assert system(way(tmp_path, text)) == SystemSsh("a live ControlPath", ("-F", f"{tmp_path}/config"), login)
     assert way(tmp_path, text, host="elm").transport == "fabric"
     for no in (Access(identity=tmp_path / "id"), Access(known_hosts=tmp_path / "known")):
         assert way(tmp_path, text, no).transport == "fabric"
     assert way(tmp_path, f"{text}  StrictHostKeyChecking no\n").transport == "fabric"
+    (tmp_path / "on-record").write_text("elm ssh-ed25519 AAAA\n")
+    assert way(tmp_path, text).transport == "fabric"

@@ -17,6 +17,7 @@ from pathlib import Path
 from toolkit.child_environment import child_environment
 from toolkit.cluster.model import Access
 from toolkit.hosts.openssh.liveness import is_alive
+from toolkit.hosts.ssh.known_hosts import kinds_on_record, known_as, read_entries
 from toolkit.hosts.ssh.openssh import Answer
 from toolkit.process import run
 
@@ -53,9 +54,12 @@ def own_login(answer: Answer, access: Access) -> Path | None:
     """The socket of a login that the person has open, where it is as good as one of ours.
 
     It is not where it was, or may have been, made with other keys than the cluster's file names, or without a look
-    at the host's.
+    at the host's: what ssh has verified has a line in its files.
     """
     if answer.control is None or access.identity or access.known_hosts or answer.strict in _NOT_STRICT:
+        return None
+    record = read_entries((*answer.own_known, *answer.shared_known))
+    if not kinds_on_record(record, answer.alias or known_as(answer.address, answer.port)):
         return None
     return answer.control if is_alive(answer.control) else None
 
