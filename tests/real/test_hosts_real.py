@@ -143,12 +143,13 @@ class Bench:
     def cluster(self, *sshds: Sshd, jump: Sshd | None = None, lost: int = 15) -> Cluster:
         hosts = tuple(Host(sshd.name, sshd.address, port=sshd.port) for sshd in sshds)
         gate = f"{USER}@{jump.address}:{jump.port}" if jump else ""
-        access = Access(user=USER, identity=self.identity, known_hosts=self.known_hosts, jump=gate)
+        access = Access(user=USER, identity=self.identity, known_hosts=self.known_hosts, jump=gate, ssh=self.transport)
         return Cluster("bench", "ssh", "none", Deadlines(60, 10, 600, 10, lost), hosts, access, "127.0.0.0/8")
 
     def cluster_file(self, *sshds: Sshd, jump: Sshd | None = None) -> Path:
         file = self.folder / "cluster.yml"
         lines = ["name: bench", "engine: ssh", f"user: {USER}", "identity: id", "known_hosts: known_hosts"]
+        lines += ["ssh: openssh"] if self.transport == "openssh" else []
         lines += [f"jump: {USER}@{jump.address}:{jump.port}"] if jump else []
         lines += [
             "network: 127.0.0.0/8",
@@ -531,6 +532,7 @@ def test_a_silent_command_outlives_the_deadline_of_a_lost_host(bench: Bench, hos
     shell.close()
 
 
+@both
 @pytest.mark.slow
 def test_sixty_four_hosts_behind_one_default_sshd_without_a_refusal(bench: Bench) -> None:
     gate = bench.start("gate", address="127.0.1.1")
@@ -558,6 +560,7 @@ def test_thirty_two_connections_to_one_default_sshd_without_a_refusal(bench: Ben
     assert "MaxStartups" not in host.log
 
 
+@both
 def test_one_host_that_is_down_stops_no_other(bench: Bench) -> None:
     sshds = [bench.start(f"host-{index}") for index in range(3)]
     sshds[1].process.terminate()
@@ -573,6 +576,7 @@ def test_one_host_that_is_down_stops_no_other(bench: Bench) -> None:
     assert answers[1].error.context == {"host": "host-1", "reason": "refused"}
 
 
+@both
 def test_a_ctrl_c_ends_the_commands_on_all_hosts_and_leaves_the_wires_for_cleaning_up(bench: Bench) -> None:
     file = bench.cluster_file(*[bench.start(f"host-{index}") for index in range(4)])
     seconds = unique_seconds()

@@ -110,7 +110,6 @@ def test_a_training_runs_on_hosts_behind_a_proxy_command(lab: RealLab, behind_a_
         assert collected["metrics"]["accuracy"] > 0.9
         addresses = sorted(lab.address(host) for host in lab.hosts)
         assert sorted(set(behind_a_command.read_text().split())) == addresses
-        assert sorted(close(lab, lab.cluster_file)) == sorted(lab.hosts)
     finally:
         close(lab, lab.cluster_file)
 
