@@ -124,6 +124,20 @@ def test_of_two_who_open_the_same_one_waits(tmp_path: Path) -> None:
         pass
 
 
+def test_what_masters_leave_behind_goes_a_day_later(tmp_path: Path) -> None:
+    names = ["gone.lock", "gone.log", "open", "open.lock", "open.log", "new.lock", "new.log"]
+    for name in names:
+        (tmp_path / name).touch()
+    for name in ("gone.lock", "open.lock"):
+        os.utime(tmp_path / name, (0, 0))
+    control.sweep(tmp_path)
+    assert sorted(file.name for file in tmp_path.iterdir()) == sorted(names[2:])
+    os.utime(tmp_path / "new.lock", (0, 0))
+    with control.locked(tmp_path / "new", 1):  # someone is about to open it
+        control.sweep(tmp_path)
+    assert (tmp_path / "new.lock").exists()
+
+
 HUNG_UP = "kex_exchange_identification: Connection closed by remote host\nConnection closed by UNKNOWN port 65535\n"
 
 

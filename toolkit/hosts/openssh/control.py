@@ -12,7 +12,7 @@ import os
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from toolkit.errors import Code, ToolkitError
 from toolkit.hosts.ssh.destination import Destination
 
 _PAUSE_SECONDS = 0.05
+_DAY_SECONDS = 24 * 3600
 
 
 def folder(parent: Path = Path("/tmp")) -> Path:  # noqa: S108  the folder in it is checked
@@ -76,6 +77,23 @@ def locked(control: Path, seconds: float) -> Iterator[None]:
                 if time.monotonic() > until:
                     raise TimeoutError from None
                 time.sleep(_PAUSE_SECONDS)
+        os.utime(handle)  # `sweep` leaves it alone for a day
         yield
     finally:
         os.close(handle)
+
+
+def log_of(control: Path) -> Path:
+    """What the master's ssh says, as long as it lives."""
+    return control.with_name(f"{control.name}.log")
+
+
+def sweep(folder: Path) -> None:
+    """Remove the locks and logs of masters that are gone, a day after they were last opened."""
+    old = time.time() - _DAY_SECONDS
+    for lock in folder.glob("*.lock"):
+        control = lock.with_suffix("")
+        with suppress(OSError):
+            if lock.stat().st_mtime < old and not control.exists():
+                log_of(control).unlink(missing_ok=True)
+                lock.unlink()

@@ -17,7 +17,7 @@ from toolkit.child_environment import child_environment
 from toolkit.errors import ToolkitError
 from toolkit.hosts.openssh import host_key
 from toolkit.hosts.openssh.arguments import Gate, Times, open_master
-from toolkit.hosts.openssh.control import control_path, locked
+from toolkit.hosts.openssh.control import control_path, locked, log_of, sweep
 from toolkit.hosts.openssh.liveness import is_alive
 from toolkit.hosts.openssh.master import Master, last_words
 from toolkit.hosts.openssh.process import finish
@@ -60,7 +60,7 @@ class Masters:
         control = next(control for control in choices if control not in used)
         if control != own:
             self._limited(to, lambda: self.open(to, control))
-        master = Master(to, control, _log_of(control), self._times.lost)
+        master = Master(to, control, log_of(control), self._times.lost)
         with self._lock:
             given.append(master)
         return master
@@ -81,7 +81,7 @@ class Masters:
             person: ssh may ask the person at the terminal, who has all the time; what goes wrong it says there, too.
         """
         control = control or control_path(to)
-        gate = self._gate_of(to, None if person else _log_of(control))
+        gate = self._gate_of(to, None if person else log_of(control))
         try:
             with locked(control, self._times.connect + 5):
                 if is_alive(control):
@@ -130,7 +130,8 @@ class Masters:
             return self._gates.setdefault(to, _Gate(self._per_gate))
 
     def _log_in(self, to: Destination, control: Path, gate: Gate | None, *, person: bool) -> None:
-        log = _log_of(control)
+        sweep(control.parent)
+        log = log_of(control)
         log.write_bytes(b"")
         argv = open_master(to, control, self._times, gate=gate, log=None if person else log, person=person)
         status = _at_the_terminal(argv) if person else _by_itself(argv, log, self._times.connect)
@@ -158,10 +159,6 @@ class _Gate:
     def refuse_if_it_failed_just_now(self) -> None:
         if self.failed and time.monotonic() < self.failed[0]:
             raise self.failed[1]
-
-
-def _log_of(control: Path) -> Path:
-    return control.with_name(f"{control.name}.log")
 
 
 def _by_itself(argv: list[str], log: Path, seconds: float) -> int | None:
