@@ -36,7 +36,7 @@ END
 chmod 755 /usr/local/bin/stand-in-second-factor
 cp /etc/pam.d/sshd /root/pam-of-sshd
 printf '%s\\n' 'auth required pam_exec.so expose_authtok /usr/local/bin/stand-in-second-factor' \
-    'account required pam_permit.so' 'session required pam_permit.so' > /etc/pam.d/sshd
+    'auth required pam_permit.so' 'account required pam_permit.so' 'session required pam_permit.so' > /etc/pam.d/sshd
 printf '%s\\n' 'PasswordAuthentication no' 'UsePAM yes' 'KbdInteractiveAuthentication yes' 'PermitRootLogin yes' \
     'AuthenticationMethods publickey,keyboard-interactive' > /etc/ssh/sshd_config.d/lab.conf
 kill -HUP "$(cat /run/sshd.pid)"
@@ -188,7 +188,7 @@ def test_one_login_with_a_second_factor_serves_all_commands_and_a_launch(
     record = launched(lab, MANIFEST, second_factor)
     assert (record["state"], record["learners"], record["ranks"]) == ("COMPLETED", 2, 2)
     doctor = lab.bench.run("doctor", "--cluster", second_factor, "--json", timeout=300)
-    reached = [one["status"] for one in json.loads(doctor.stdout)["findings"] if one["check"] == "reach"]
+    reached = [one["verdict"] for one in json.loads(doctor.stdout)["findings"] if one["check"] == "reach"]
     assert reached == ["ok", "ok"]
     again = json.loads(lab.bench.ok("cluster", "connect", second_factor, "--json").stdout)
     assert again == {"open": [{"host": host, "new": False} for host in lab.hosts], "failed": []}

@@ -16,7 +16,7 @@ from typing import TypeVar
 from toolkit.child_environment import child_environment
 from toolkit.errors import ToolkitError
 from toolkit.hosts.openssh import host_key
-from toolkit.hosts.openssh.arguments import Gate, Times, open_master
+from toolkit.hosts.openssh.arguments import Gate, Times, open_master, run_line
 from toolkit.hosts.openssh.control import control_path, locked, log_of, sweep
 from toolkit.hosts.openssh.liveness import is_alive
 from toolkit.hosts.openssh.master import Master, last_words
@@ -26,6 +26,7 @@ from toolkit.hosts.ssh import errors as ssh_errors
 from toolkit.hosts.ssh.connector import twice
 from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.known_hosts import HostKey
+from toolkit.process import run
 
 T = TypeVar("T")
 _PER_GATE = 4
@@ -70,9 +71,17 @@ class Masters:
         own = to.system.control if to.system else None
         if own and is_alive(own):
             return False
-        if person:
-            return self.open(to, person=True)
-        return self._limited(to, lambda: self.open(to))
+        is_new = self.open(to, person=True) if person else self._limited(to, lambda: self.open(to))
+        if is_new:
+            self._see_that_it_stays(to)
+        return is_new
+
+    def _see_that_it_stays(self, to: Destination) -> None:
+        """A host may let one in and hang up, as where an account has expired; a jump host may run no command."""
+        master = Master(to, control_path(to), log_of(control_path(to)), self._times.lost)
+        run(run_line(master.control, to.host, "exit 0"), check=False, timeout=self._times.connect)
+        if not master.is_alive():
+            raise ssh_errors.cut(to, "the host hung up as soon as it had let us in")
 
     def open(self, to: Destination, control: Path | None = None, *, person: bool = False) -> bool:
         """See to it that a master answers at `control` (default: the first one to `to`); whether it was opened now.
