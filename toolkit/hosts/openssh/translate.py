@@ -15,7 +15,6 @@ _NO_WAY = re.compile(
 )
 KEY_REFUSED = "Host key verification failed"
 GATE_REFUSED = "Stdio forwarding request failed"
-SESSION_REFUSED = "Session open refused by peer"
 
 
 def failure(to: Destination, said: str) -> ToolkitError:
