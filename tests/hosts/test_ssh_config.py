@@ -210,10 +210,12 @@ def test_the_clusters_jump_host_is_before_what_ssh_config_says(tmp_path: Path) -
 
 
 def test_what_cannot_be_followed_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ToolkitError, match="host h: ssh_config gives it a ProxyCommand"):
-        way(tmp_path, "Host h\n  ProxyCommand nc %h %p\n", "h")
+    fabric = Access(ssh="fabric")
+    with pytest.raises(ToolkitError, match="host h: ssh_config gives it a ProxyCommand") as caught:
+        way(tmp_path, "Host h\n  ProxyCommand nc %h %p\n", "h", fabric)
+    assert caught.value.hint == "leave `ssh: fabric` out of the cluster's file"
     with pytest.raises(ToolkitError, match="host gate: ssh_config gives it a ProxyCommand"):
-        way(tmp_path, "Host gate\n  ProxyCommand nc %h %p\nHost h\n  ProxyJump gate\n", "h")
+        way(tmp_path, "Host gate\n  ProxyCommand nc %h %p\nHost h\n  ProxyJump gate\n", "h", fabric)
     assert way(tmp_path, "Host h\n  ProxyCommand none\n", "h").through is None
     with pytest.raises(ToolkitError, match="its jump hosts lead to each other"):
         way(tmp_path, "Host a\n  ProxyJump b\nHost b\n  ProxyJump a\n", "a")

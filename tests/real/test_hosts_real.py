@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pty
+import re
 import shutil
 import signal
 import socket
@@ -15,7 +16,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,12 @@ import pytest
 from toolkit.cluster.model import Access, Cluster, Deadlines, Host
 from toolkit.errors import ToolkitError
 from toolkit.hosts.cluster_hosts import Hosts
+from toolkit.hosts.openssh.arguments import Times
+from toolkit.hosts.openssh.control import control_path
+from toolkit.hosts.openssh.liveness import end
+from toolkit.hosts.openssh.masters import Masters
 from toolkit.hosts.ssh.connector import Dialler
-from toolkit.hosts.ssh.destination import Destination
+from toolkit.hosts.ssh.destination import Destination, SystemSsh
 from toolkit.hosts.ssh.known_hosts import known_as
 from toolkit.hosts.ssh.shell import SshShell
 from toolkit.process import CommandFailed
@@ -32,6 +37,10 @@ from toolkit.process import CommandFailed
 USER = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 WAIT_SECONDS = 20
+MASTERS = 8
+
+both = pytest.mark.parametrize("bench", ["fabric", "openssh"], indirect=True)
+"""Of tests of what holds whichever transport leads to a host."""
 
 
 @dataclass
@@ -66,10 +75,12 @@ class Sshd:
 
 @dataclass
 class Bench:
-    """Keys, a known_hosts file, and the sshds that a test starts."""
+    """Keys, a known_hosts file, and the sshds that a test starts; `transport` leads to them."""
 
     folder: Path
+    transport: str = "fabric"
     started: list[Sshd] = field(default_factory=list)
+    ways: list[Destination] = field(default_factory=list)
 
     @property
     def identity(self) -> Path:
@@ -101,7 +112,7 @@ class Bench:
         return sshd
 
     def way(self, sshd: Sshd, *, identity: Path | None = None, through: Destination | None = None) -> Destination:
-        return Destination(
+        to = Destination(
             host=sshd.name,
             address=sshd.address,
             port=sshd.port,
@@ -112,16 +123,33 @@ class Bench:
             known_hosts=(self.known_hosts,),
             through=through,
         )
+        if self.transport == "openssh":
+            to = replace(to, transport="openssh", system=SystemSsh("a test", tuple(self.options(to))))
+        self.ways.append(to)
+        return to
+
+    def options(self, to: Destination) -> list[str]:
+        """What ssh is given so that the account's own files have no say."""
+        words = ["-F", "none", "-l", to.user, "-p", str(to.port)]
+        values = [f"HostName={to.address}", f"IdentityFile={to.identities[0]}", "IdentitiesOnly=yes"]
+        values += [f"UserKnownHostsFile={self.known_hosts}", "GlobalKnownHostsFile=none"]
+        return [*words, *(word for value in values for word in ("-o", value))]
+
+    def shell(self, to: Destination, *, connect: float = 10, lost: float = 15) -> SshShell:
+        if self.transport == "openssh":
+            return SshShell(to, Masters(times=Times(connect, lost)))
+        return SshShell(to, Dialler(connect=connect, lost=lost))
 
     def cluster(self, *sshds: Sshd, jump: Sshd | None = None, lost: int = 15) -> Cluster:
         hosts = tuple(Host(sshd.name, sshd.address, port=sshd.port) for sshd in sshds)
         gate = f"{USER}@{jump.address}:{jump.port}" if jump else ""
-        access = Access(user=USER, identity=self.identity, known_hosts=self.known_hosts, jump=gate)
+        access = Access(user=USER, identity=self.identity, known_hosts=self.known_hosts, jump=gate, ssh=self.transport)
         return Cluster("bench", "ssh", "none", Deadlines(60, 10, 600, 10, lost), hosts, access, "127.0.0.0/8")
 
     def cluster_file(self, *sshds: Sshd, jump: Sshd | None = None) -> Path:
         file = self.folder / "cluster.yml"
         lines = ["name: bench", "engine: ssh", f"user: {USER}", "identity: id", "known_hosts: known_hosts"]
+        lines += ["ssh: openssh"] if self.transport == "openssh" else []
         lines += [f"jump: {USER}@{jump.address}:{jump.port}"] if jump else []
         lines += [
             "network: 127.0.0.0/8",
@@ -136,14 +164,17 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
+def bench(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Bench]:
     assert Path(SSHD).exists(), "sshd is needed: apt-get install openssh-server"
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # what sshd's service would have made
-    made = Bench(tmp_path)
+    made = Bench(tmp_path, getattr(request, "param", "fabric"))
     make_key(made.identity)
     made.known_hosts.touch()
     yield made
+    for to in made.ways:
+        for number in range(MASTERS if to.system else 0):
+            end(control_path(to, number))
     for sshd in made.started:
         for pid in (*sshd.children(), sshd.process.pid):
             with contextlib.suppress(ProcessLookupError):
@@ -159,7 +190,7 @@ def host(bench: Bench) -> Sshd:
 
 @pytest.fixture
 def shell(bench: Bench, host: Sshd) -> Iterator[SshShell]:
-    shell = SshShell(bench.way(host))
+    shell = bench.shell(bench.way(host))
     yield shell
     shell.close()
 
@@ -206,6 +237,7 @@ def failure(shell: SshShell) -> ToolkitError:
     return caught.value
 
 
+@both
 def test_words_arrive_as_they_are_and_both_streams_come_back_apart(shell: SshShell) -> None:
     words = ["a b", "$HOME", "*", "'\"", "`id`", "", "line\nline", "é", "-n", "\\"]
     done = shell.run(["printf", "<%s>", *words])
@@ -218,6 +250,7 @@ def test_words_arrive_as_they_are_and_both_streams_come_back_apart(shell: SshShe
     assert shell.run(["sh", "-c", "kill -9 $$"]).status == 137
 
 
+@both
 def test_much_goes_in_and_comes_out_of_both_streams_at_the_same_time(shell: SshShell) -> None:
     data = b"0123456789abcdef" * (1 << 19)
     done = shell.run(["tee", "/dev/stderr"], data=data, timeout=60)
@@ -225,6 +258,7 @@ def test_much_goes_in_and_comes_out_of_both_streams_at_the_same_time(shell: SshS
     assert done.errors.encode() == data
 
 
+@both
 def test_after_its_time_the_command_and_what_it_started_are_gone_from_the_host(shell: SshShell) -> None:
     seconds = unique_seconds()
     done = shell.run(["sh", "-c", f"echo begun; sleep {seconds} & trap '' TERM; sleep {seconds}"], timeout=1)
@@ -233,6 +267,7 @@ def test_after_its_time_the_command_and_what_it_started_are_gone_from_the_host(s
     assert shell.run(["echo", "and", "on"]).output == "and on\n"
 
 
+@both
 def test_lines_come_as_they_are_written(shell: SshShell) -> None:
     lines: list[tuple[float, str]] = []
     script = "echo one; sleep 0.6; echo two >&2; printf 'thr\\303'; sleep 0.6; printf '\\251e'; exit 5"
@@ -242,6 +277,7 @@ def test_lines_come_as_they_are_written(shell: SshShell) -> None:
     assert lines[2][0] - lines[1][0] > 0.4
 
 
+@both
 def test_an_error_while_lines_are_read_ends_the_command_on_the_host(shell: SshShell) -> None:
     seconds = unique_seconds()
 
@@ -253,6 +289,7 @@ def test_an_error_while_lines_are_read_ends_the_command_on_the_host(shell: SshSh
     assert not running(seconds)
 
 
+@both
 def test_leaving_a_read_early_ends_the_command_and_a_bad_end_is_reported(shell: SshShell) -> None:
     seconds = unique_seconds()
     with shell.read(["sh", "-c", f"sleep {seconds} & cat /dev/zero"]) as pieces:
@@ -263,6 +300,7 @@ def test_leaving_a_read_early_ends_the_command_and_a_bad_end_is_reported(shell: 
     assert (caught.value.result.status, caught.value.result.errors) == (4, "why\n")
 
 
+@both
 def test_a_fed_command_may_end_early_and_its_status_is_reported(shell: SshShell) -> None:
     done = shell.feed(["sh", "-c", "head -c 5; echo no >&2; exit 7"], (b"x" * 65536 for _ in range(2000)))
     assert (done.status, done.output, done.errors) == (7, "xxxxx", "no\n")
@@ -299,6 +337,7 @@ def test_hundreds_of_megabytes_pass_and_memory_stays_flat(bench: Bench, host: Ss
     assert int(kilobytes) < 32 << 10
 
 
+@both
 def test_twenty_sessions_at_once_where_sshd_allows_ten(shell: SshShell, host: Sshd) -> None:
     shell.run(["true"])
     outputs: list[str] = []
@@ -316,9 +355,10 @@ def test_twenty_sessions_at_once_where_sshd_allows_ten(shell: SshShell, host: Ss
     assert "no more sessions" not in host.log
 
 
+@both
 def test_a_host_that_allows_fewer_sessions_gets_more_connections(bench: Bench) -> None:
     host = bench.start("narrow", "MaxSessions 2")
-    shell = SshShell(bench.way(host))
+    shell = bench.shell(bench.way(host))
     threads = [threading.Thread(target=shell.run, args=(["sleep", "1"],)) for _ in range(5)]
     for thread in threads:
         thread.start()
@@ -366,9 +406,10 @@ def test_a_key_with_a_passphrase_opens_only_through_an_agent(
         agent.wait()
 
 
+@both
 def test_an_unknown_host_key_is_reported_with_its_fingerprint_and_nothing_is_recorded(bench: Bench) -> None:
     host = bench.start("new", known=False)
-    error = failure(SshShell(bench.way(host)))
+    error = failure(bench.shell(bench.way(host)))
     assert error.context["reason"] == "host key unknown"
     assert host.fingerprint in error.what
     assert str(bench.known_hosts) in str(error)
@@ -377,28 +418,31 @@ def test_an_unknown_host_key_is_reported_with_its_fingerprint_and_nothing_is_rec
     assert "Accepted" not in host.log
 
 
+@both
 def test_a_changed_host_key_is_reported_with_the_line_on_record(bench: Bench, host: Sshd) -> None:
     make_key(bench.folder / "other")
     kind, blob = (bench.folder / "other.pub").read_text().split()[:2]
     bench.known_hosts.write_text(f"# a comment\n{known_as(host.address, host.port)} {kind} {blob}\n")
-    error = failure(SshShell(bench.way(host)))
+    error = failure(bench.shell(bench.way(host)))
     assert error.context["reason"] == "host key changed"
     assert host.fingerprint in error.what
     assert f"{bench.known_hosts}:2:1" in str(error)
 
 
+@both
 def test_a_revoked_host_key_is_reported_with_its_line(bench: Bench, host: Sshd) -> None:
     kind, blob = host.known_line.split()[1:]
     bench.known_hosts.write_text(f"{host.known_line}@revoked * {kind} {blob}\n")
-    error = failure(SshShell(bench.way(host)))
+    error = failure(bench.shell(bench.way(host)))
     assert error.context["reason"] == "host key changed"
     assert f"{bench.known_hosts}:2:1: marked @revoked" in str(error)
     assert "Accepted" not in host.log
 
 
+@both
 def test_a_jump_host_whose_key_is_unknown_is_not_passed(bench: Bench, host: Sshd) -> None:
     gate = bench.start("gate", known=False)
-    error = failure(SshShell(bench.way(host, through=bench.way(gate))))
+    error = failure(bench.shell(bench.way(host, through=bench.way(gate))))
     assert error.context == {"host": "gate", "reason": "host key unknown"}
     assert gate.fingerprint in error.what
     assert "Accepted" not in gate.log
@@ -414,32 +458,39 @@ def test_what_a_person_has_for_fabric_leads_nowhere_else(
     (home / ".ssh" / "config").write_text("Host *\n  User mallory\n  ProxyJump gate\n  ProxyCommand false\n")
     for name, value in {"HOME": str(home), "FABRIC_RUN_ECHO": "1", "FABRIC_GATEWAY": "gate"}.items():
         monkeypatch.setenv(name, value)
-    shell = SshShell(bench.way(host))
+    shell = bench.shell(bench.way(host))
     assert shell.run(["echo", "$HOME is a word"]).output == "$HOME is a word\n"
     shell.close()
     assert f"Accepted publickey for {USER}" in host.log
 
 
+@both
 def test_nobody_listens(bench: Bench, host: Sshd) -> None:
     host.process.terminate()
     host.process.wait()
-    error = failure(SshShell(bench.way(host)))
-    assert f"host host-1 (127.0.0.1:{host.port}): refused the connection: Connection refused" in str(error)
+    error = failure(bench.shell(bench.way(host)))
+    assert re.search(
+        rf"host host-1 \(127.0.0.1:{host.port}\): refused the connection: .*Connection refused", error.what
+    )
 
 
+@both
 def test_a_host_that_accepts_and_says_nothing(bench: Bench, host: Sshd) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
-        way = Destination(**{**vars(bench.way(host)), "port": mute.getsockname()[1]})
-        error = failure(SshShell(way, Dialler(connect=2)))
+        way = bench.way(replace(host, port=mute.getsockname()[1]))
+        error = failure(bench.shell(way, connect=2))
     assert error.context["reason"] == "unreachable"
-    assert "no ssh greeting within 2 s" in error.what
+    assert re.search("no (ssh greeting|login) within 2 s|Connection timed out", error.what)
 
 
+@both
 def test_an_address_that_no_one_knows(bench: Bench, host: Sshd) -> None:
-    way = Destination(**{**vars(bench.way(host)), "address": "no-such-host.invalid"})
-    assert "no-such-host.invalid" in failure(SshShell(way)).what
+    error = failure(bench.shell(bench.way(replace(host, address="no-such-host.invalid"))))
+    assert error.context["reason"] == "unreachable"
+    assert "no-such-host.invalid" in error.what
 
 
+@both
 def test_a_wire_that_is_cut_in_the_middle_is_reported_and_the_next_command_connects_anew(
     shell: SshShell, host: Sshd
 ) -> None:
@@ -455,11 +506,12 @@ def test_a_wire_that_is_cut_in_the_middle_is_reported_and_the_next_command_conne
         os.kill(pid, signal.SIGKILL)
 
 
+@both
 @pytest.mark.parametrize("jumped", [False, True])
 def test_a_host_that_falls_silent_is_noticed(bench: Bench, host: Sshd, jumped: bool) -> None:
     gate = bench.start("gate") if jumped else None
     way = bench.way(host, through=bench.way(gate) if gate else None)
-    shell = SshShell(way, Dialler(lost=3))
+    shell = bench.shell(way, lost=3)
     seconds = unique_seconds()
     timer = threading.Timer(0.5, lambda: [os.kill(pid, signal.SIGSTOP) for pid in host.children()])
     shell.run(["true"])
@@ -473,12 +525,14 @@ def test_a_host_that_falls_silent_is_noticed(bench: Bench, host: Sshd, jumped: b
         os.kill(pid, signal.SIGKILL)
 
 
+@both
 def test_a_silent_command_outlives_the_deadline_of_a_lost_host(bench: Bench, host: Sshd) -> None:
-    shell = SshShell(bench.way(host), Dialler(lost=3))
+    shell = bench.shell(bench.way(host), lost=3)
     assert shell.run(["sh", "-c", "sleep 5; echo still here"]).output == "still here\n"
     shell.close()
 
 
+@both
 @pytest.mark.slow
 def test_sixty_four_hosts_behind_one_default_sshd_without_a_refusal(bench: Bench) -> None:
     gate = bench.start("gate", address="127.0.1.1")
@@ -506,6 +560,7 @@ def test_thirty_two_connections_to_one_default_sshd_without_a_refusal(bench: Ben
     assert "MaxStartups" not in host.log
 
 
+@both
 def test_one_host_that_is_down_stops_no_other(bench: Bench) -> None:
     sshds = [bench.start(f"host-{index}") for index in range(3)]
     sshds[1].process.terminate()
@@ -521,6 +576,7 @@ def test_one_host_that_is_down_stops_no_other(bench: Bench) -> None:
     assert answers[1].error.context == {"host": "host-1", "reason": "refused"}
 
 
+@both
 def test_a_ctrl_c_ends_the_commands_on_all_hosts_and_leaves_the_wires_for_cleaning_up(bench: Bench) -> None:
     file = bench.cluster_file(*[bench.start(f"host-{index}") for index in range(4)])
     seconds = unique_seconds()

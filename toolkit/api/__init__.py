@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from toolkit.api.buckets import list_buckets, put_data
     from toolkit.api.builds import build, build_all, build_image, render_build
     from toolkit.api.bundles import load_bundle, make_bundle
-    from toolkit.api.clusters import read_hosts, trust_hosts
+    from toolkit.api.clusters import connect_hosts, disconnect_hosts, read_hosts, trust_hosts
     from toolkit.api.documents import image_document, image_licences
     from toolkit.api.frameworks import list_frameworks
     from toolkit.api.host_checks import doctor
@@ -42,7 +42,7 @@ _MODULES = {
     "buckets": ("list_buckets", "put_data"),
     "builds": ("build", "build_all", "build_image", "render_build"),
     "bundles": ("load_bundle", "make_bundle"),
-    "clusters": ("read_hosts", "trust_hosts"),
+    "clusters": ("connect_hosts", "disconnect_hosts", "read_hosts", "trust_hosts"),
     "documents": ("image_document", "image_licences"),
     "frameworks": ("list_frameworks",),
     "host_checks": ("doctor",),
@@ -68,8 +68,10 @@ __all__ = [
     "clean_hosts",
     "collect",
     "compare_images",
+    "connect_hosts",
     "convert_manifest",
     "create_lab",
+    "disconnect_hosts",
     "doctor",
     "find_run",
     "follow",

@@ -9,11 +9,12 @@ from pathlib import Path
 from toolkit.cluster.model import Cluster, Host
 from toolkit.cluster.reader import read_cluster
 from toolkit.errors import Code, ToolkitError
+from toolkit.hosts.openssh.connect import IDLE_SECONDS, by_system_ssh, connect, disconnect
 from toolkit.hosts.ssh.config import destinations
-from toolkit.hosts.ssh.connector import Dialler
 from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.known_hosts import Standing
 from toolkit.hosts.ssh.trust import Finding, look, record, refuse_changed, stages
+from toolkit.hosts.transports import HostKeys, masters
 
 Confirm = Callable[[Sequence[Finding]], None]
 """Gets new keys before they are recorded; raises `ToolkitError` where they are not to be."""
@@ -44,6 +45,15 @@ class Trusted:
     failed: tuple[ToolkitError, ...]
 
 
+@dataclass(frozen=True)
+class Login:
+    """A login that is open, made now (`new`) or before; or the `error` that prevented it."""
+
+    host: str
+    new: bool
+    error: Exception | None = None
+
+
 def read_hosts(cluster: str | Path) -> ClusterHosts:
     """The hosts of a cluster's file; nothing is connected to.
 
@@ -70,14 +80,13 @@ def trust_hosts(cluster: str | Path, confirm: Confirm) -> Trusted:
     read = read_cluster(Path(cluster))
     if not read.hosts:
         raise ToolkitError(Code.RESOURCES_ASKED, f"cluster {read.name} has no hosts over ssh: there is no key")
-    times = read.deadlines
-    dialler = Dialler(connections=read.access.connections, connect=times.connect, lost=times.lost)
+    keys = HostKeys(read)
     recorded: list[Finding] = []
     known: list[Finding] = []
     failed: list[ToolkitError] = []
     try:
         for stage in stages(destinations(read.hosts, read.access)):
-            answers = look(stage, dialler)
+            answers = look(stage, keys)
             found = [answer.value for answer in answers if answer.value]
             failed += [answer.error for answer in answers if isinstance(answer.error, ToolkitError)]
             refuse_changed(found)
@@ -88,5 +97,40 @@ def trust_hosts(cluster: str | Path, confirm: Confirm) -> Trusted:
                 record(new)
                 recorded += new
     finally:
-        dialler.close()
+        keys.close()
     return Trusted(tuple(recorded), tuple(known), tuple(failed))
+
+
+def connect_hosts(cluster: str | Path, before_asking: Callable[[Destination], None] | None = None) -> tuple[Login, ...]:
+    """Log in, once for all commands, to each host that is reached by the system's ssh, and to its jump hosts.
+
+    `before_asking` is called before ssh asks a person at this process's terminal (default: nobody is asked). Logins end
+    8 hours (`IDLE_SECONDS`) after their last use, or by `disconnect_hosts`.
+
+    Raises:
+        ToolkitError: C104 where no host of the cluster is reached by the system's ssh. What fails on one host is the
+            `error` of its login.
+
+    Example:
+        >>> [one.host for one in api.connect_hosts("cluster.yml") if one.error]
+    """
+    read = read_cluster(Path(cluster))
+    answers = connect(_by_system_ssh(read), masters(read, IDLE_SECONDS), before_asking)
+    return tuple(Login(answer.host, bool(answer.value), answer.error) for answer in answers)
+
+
+def disconnect_hosts(cluster: str | Path) -> tuple[str, ...]:
+    """End the logins of `connect_hosts`; the hosts that had one.
+
+    Example:
+        >>> api.disconnect_hosts("cluster.yml")
+    """
+    return tuple(disconnect(_by_system_ssh(read_cluster(Path(cluster)))))
+
+
+def _by_system_ssh(cluster: Cluster) -> Sequence[Destination]:
+    ways = by_system_ssh(destinations(cluster.hosts, cluster.access))
+    if not ways:
+        what = f"cluster {cluster.name}: no host is reached by the system's ssh, so there is no login to keep"
+        raise ToolkitError(Code.RESOURCES_ASKED, what, hint="set `ssh: openssh` in the cluster file")
+    return ways

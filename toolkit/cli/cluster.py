@@ -18,6 +18,10 @@ def run(arguments: argparse.Namespace) -> int:
     """One act."""
     if arguments.act == "show":
         return _show(read_hosts(arguments.file), as_json=arguments.json)
+    if arguments.act == "connect":
+        from toolkit.cli import cluster_connect
+
+        return cluster_connect.run(arguments)
     return _trust(arguments)
 
 
@@ -30,8 +34,9 @@ def _show(found: ClusterHosts, *, as_json: bool) -> int:
     print(f"{cluster.name}: engine {cluster.engine}, {hosts}, GPU {cluster.gpu}, binding {cluster.binding}")
     jumps = [f"through {to.through.socket_name}" if to.through else "" for to in ways]
     places = [f"{to.user}@{to.socket_name}" for to in ways]
+    transports = [f"by ssh ({to.system.why})" if to.system else "" for to in ways]
     names = [one.host.name for one in found.hosts]
-    _print_columns(list(zip(names, places, jumps, map(_gpu, cluster.hosts), strict=True)))
+    _print_columns(list(zip(names, places, jumps, transports, map(_gpu, cluster.hosts), strict=True)))
     return 0
 
 
@@ -44,6 +49,7 @@ def _facts(found: ClusterHosts) -> dict[str, object]:
             "port": one.way.port,
             "user": one.way.user,
             "jump": one.way.through.socket_name if one.way.through else None,
+            "ssh": one.way.transport,
             "known_hosts": [str(file) for file in one.way.known_hosts],
             "gpu": {"kind": one.host.gpu.kind, "count": one.host.gpu.count} if one.host.gpu else None,
         }

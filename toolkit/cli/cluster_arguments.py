@@ -35,7 +35,7 @@ def add_data_verbs(commands: Commands) -> None:
 
 
 def _cluster(commands: Commands) -> None:
-    cluster = commands.nested("cluster", "list the hosts of a cluster; record their host keys")
+    cluster = commands.nested("cluster", "list the hosts of a cluster; record their host keys; log in once")
     show = cluster.add("show", "list hosts: address, user, jump host, GPUs", "clusters/lab-p100.yml")
     trust = cluster.add(
         "trust",
@@ -44,7 +44,14 @@ def _cluster(commands: Commands) -> None:
         "clusters/lab-p100.yml --yes",
     )
     trust.add_argument("--yes", action="store_true", help="record new keys without asking")
-    for verb in (show, trust):
+    connect = cluster.add(
+        "connect",
+        "log in once for all commands, where ssh asks for a password or a second factor",
+        "clusters/lab-p100.yml",
+        "clusters/lab-p100.yml --close",
+    )
+    connect.add_argument("--close", action="store_true", help="end the logins")
+    for verb in (show, trust, connect):
         verb.add_argument("file", metavar="FILE", help="cluster file, such as clusters/lab-p100.yml")
 
 

@@ -76,6 +76,7 @@ class Access:
         known_hosts: the file with the hosts' keys, the only one then.
         jump: the jump host, `user@gate:22`; empty: not given.
         connections: ssh connections being opened at the same time. Default 8.
+        ssh: the transport, `fabric` or `openssh`. Default `auto`: what ssh_config has for a host decides.
     """
 
     user: str = ""
@@ -84,6 +85,7 @@ class Access:
     known_hosts: Path | None = None
     jump: str = ""
     connections: int = 8
+    ssh: str = "auto"
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,7 @@ def _ssh_cluster(source: Source, read: sections.SshFile) -> Cluster:
             known_hosts=_beside(source, read.known_hosts),
             jump=read.jump,
             connections=read.limits.connections,
+            ssh=read.ssh,
         ),
         network=read.network,
         operator=read.operator,

@@ -198,6 +198,7 @@ class SshFile(_Section):
     identity: Annotated[str, Field(min_length=1)] = ""
     known_hosts: Annotated[str, Field(min_length=1)] = ""
     jump: Annotated[str, AfterValidator(_jump)] = ""
+    ssh: Literal["auto", "fabric", "openssh"] = "auto"
     network: Annotated[str, AfterValidator(_network)]
     operator: Annotated[str, AfterValidator(_ip_address)] = ""
     container_engine: Annotated[str, AfterValidator(_runtime)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -17,15 +17,13 @@ from toolkit.hosts.parallel import Answer, Job, do_all
 from toolkit.hosts.shell import Shell
 from toolkit.hosts.ssh import errors as ssh_errors
 from toolkit.hosts.ssh.config import destinations
-from toolkit.hosts.ssh.connector import Dialler
-from toolkit.hosts.ssh.shell import SshShell
+from toolkit.hosts.transport import HostShell, Transport
+from toolkit.hosts.transports import TRANSPORTS
 from toolkit.process import Result
 
 T = TypeVar("T")
 AT_ONCE = 64
 _END_SECONDS = 8
-_TELLING_SECONDS = 2
-"""From finding that a host is lost to the operator's screen: so much earlier it must be found."""
 
 __all__ = ["AT_ONCE", "Answer", "Hosts"]
 
@@ -36,18 +34,20 @@ class Hosts:
     Nothing is connected before the first command. A `local` cluster has one shell: this machine.
     Raises `ToolkitError` for an ssh_config that cannot be followed (C104), and where there is no `ssh` (S100).
 
+    Args:
+        transports: by name, those that a host may be reached by. Default: all that there are.
+
     Attributes:
         shells: in the order of the cluster's file.
     """
 
-    def __init__(self, cluster: Cluster) -> None:
-        times = cluster.deadlines
-        lost = max(1, times.lost - _TELLING_SECONDS)
-        self._dialler = Dialler(connections=cluster.access.connections, connect=times.connect, lost=lost)
-        self._ssh: tuple[SshShell, ...] = ()
+    def __init__(self, cluster: Cluster, transports: Mapping[str, Callable[[Cluster], Transport]] = TRANSPORTS) -> None:
+        self._transports: dict[str, Transport] = {}
+        self._ssh: tuple[HostShell, ...] = ()
         if cluster.engine == "ssh":
             ways = destinations(cluster.hosts, cluster.access)
-            self._ssh = tuple(SshShell(way, self._dialler) for way in ways)
+            self._transports = {name: transports[name](cluster) for name in {way.transport for way in ways}}
+            self._ssh = tuple(self._transports[way.transport].shell(way) for way in ways)
         self.shells: tuple[Shell, ...] = self._ssh or (LocalShell(),)
 
     def __enter__(self) -> Hosts:
@@ -83,7 +83,8 @@ class Hosts:
         """Hang up on all hosts."""
         for shell in self.shells:
             shell.close()
-        self._dialler.close()
+        for transport in self._transports.values():
+            transport.close()
 
     def _end_commands(self) -> None:
         threads = [threading.Thread(target=shell.end_commands, daemon=True) for shell in self._ssh]

@@ -13,7 +13,7 @@ from toolkit.doctor.probes import Trial, why
 from toolkit.doctor.topic import Topic
 from toolkit.errors import ToolkitError
 from toolkit.hosts.shell import Shell
-from toolkit.hosts.ssh.shell import SshShell
+from toolkit.hosts.transport import HostShell
 from toolkit.shell_files import shell_program
 
 _RUN_PORTS = range(20000, 32000)
@@ -173,7 +173,7 @@ def _target(trial: Trial, facts: HostFacts) -> Target | None:
     except ToolkitError:
         return None
     shell = trial.hosts.shell(facts.name)
-    port = shell.to.port if isinstance(shell, SshShell) else 22
+    port = shell.to.port if isinstance(shell, HostShell) else 22
     free = next(port for port in _RUN_PORTS if port not in facts.ports_in_use)
     return Target(facts.name, address, port, free)
 

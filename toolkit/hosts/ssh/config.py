@@ -1,7 +1,7 @@
 """The ways to the hosts of a cluster: what its file says first, then ssh_config as ssh itself reads it.
 
 Jump hosts are followed as ssh follows them: of `ProxyJump a,b`, b is reached through a, and a by its own ProxyJump.
-ProxyCommand is refused with an error, since a connection past it would go elsewhere.
+A way on which there is something that only ssh itself can do, such as a ProxyCommand, is for the system's ssh.
 """
 
 from __future__ import annotations
@@ -9,14 +9,17 @@ from __future__ import annotations
 import stat
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from toolkit.cluster.jump import parse_hop
 from toolkit.cluster.model import Access, Host
 from toolkit.errors import Code, ToolkitError
+from toolkit.hosts.openssh.arguments import quoted
 from toolkit.hosts.parallel import Job, do_all
-from toolkit.hosts.ssh.destination import Destination
+from toolkit.hosts.ssh.choice import AUTO, FABRIC, OPENSSH, own_login, why_openssh
+from toolkit.hosts.ssh.destination import Destination, SystemSsh
 from toolkit.hosts.ssh.known_hosts import known_as
 from toolkit.hosts.ssh.openssh import Answer, Question, ask
 
@@ -33,7 +36,7 @@ def destinations(hosts: Sequence[Host], access: Access, config: Path | None = No
         config: in place of the person's and the system's ssh_config, as `ssh -F`. Default: these two.
 
     Raises `ToolkitError`: S100 where there is no ssh; C104, with ssh's own words, where it cannot follow its
-    configuration, for a ProxyCommand, and for jump hosts that lead to each other.
+    configuration, for a ProxyCommand where the cluster's file wants Fabric, and for jump hosts that lead to each other.
     """
     questions = [_question(host, access) for host in hosts]
     until = time.monotonic() + _SECONDS
@@ -45,7 +48,7 @@ def destinations(hosts: Sequence[Host], access: Access, config: Path | None = No
         waiting = {gate for gate in gates if gate is not None and gate not in answers}
     if waiting:
         raise _circle(min(question.name for question in waiting))
-    return tuple(_way(question, answers, access) for question in questions)
+    return tuple(_way(question, answers, access, config) for question in questions)
 
 
 def _question(host: Host, access: Access) -> Question:
@@ -71,16 +74,36 @@ def _gate(question: Question, answer: Answer) -> Question | None:
     return Question(hop.name, user=hop.user, port=hop.port, jumps=",".join(answer.jumps[:-1]))
 
 
-def _way(
-    question: Question, answers: Mapping[Question, Answer], access: Access, before: frozenset[Question] = frozenset()
-) -> Destination:
-    if question in before:
-        raise _circle(question.name)
-    answer = answers[question]
-    if answer.command:
-        what = f"host {question.name}: ssh_config gives it a ProxyCommand, which is not followed here"
-        raise ToolkitError(Code.RESOURCES_ASKED, what, hint="use ProxyJump there, or `jump` in the cluster's file")
-    gate = _gate(question, answer)
+def _way(question: Question, answers: Mapping[Question, Answer], access: Access, config: Path | None) -> Destination:
+    chain = _chain(question, answers)
+    why = next(filter(None, (why_openssh(answers[one], access) for one in chain)), "")
+    transport = access.ssh if access.ssh != AUTO else OPENSSH if why else FABRIC
+    way: Destination | None = None
+    for one in reversed(chain):
+        if answers[one].command and transport == FABRIC:
+            what = f"host {one.name}: ssh_config gives it a ProxyCommand, which Fabric does not follow"
+            hint = "leave `ssh: fabric` out of the cluster's file"
+            raise ToolkitError(Code.RESOURCES_ASKED, what, hint=hint)
+        way = _destination(one, answers[one], access, way)
+        if transport == OPENSSH:
+            system = _system_ssh(one, answers[one], access, config, why or "the cluster's file")
+            way = replace(way, system=system)
+        way = replace(way, transport=transport)
+    assert way is not None
+    return way
+
+
+def _chain(question: Question, answers: Mapping[Question, Answer]) -> list[Question]:
+    """The host, and the jump hosts from it to here."""
+    chain = [question]
+    while (gate := _gate(chain[-1], answers[chain[-1]])) is not None:
+        if gate in chain:
+            raise _circle(gate.name)
+        chain.append(gate)
+    return chain
+
+
+def _destination(question: Question, answer: Answer, access: Access, through: Destination | None) -> Destination:
     own = (access.known_hosts,) if access.known_hosts else answer.own_known
     return Destination(
         host=question.name,
@@ -91,10 +114,22 @@ def _way(
         any_key=not (access.identity or answer.only),
         known_as=answer.alias or known_as(answer.address, answer.port),
         known_hosts=own if access.known_hosts else (*own, *answer.shared_known),
-        through=_way(gate, answers, access, before | {question}) if gate else None,
+        through=through,
         new_keys=own[0] if own and _keeps_keys(own[0]) else None,
         agent=answer.agent,
     )
+
+
+def _system_ssh(question: Question, answer: Answer, access: Access, config: Path | None, why: str) -> SystemSsh:
+    options = list(question.options(config))
+    if question.jumps and not answer.jumps:
+        options += ["-J", question.jumps]  # `none`: whatever ssh_config has
+    if access.identity:
+        options += ["-o", f"IdentityFile={quoted(access.identity)}", "-o", "IdentitiesOnly=yes"]
+    if access.known_hosts:
+        options += ["-o", f"UserKnownHostsFile={quoted(access.known_hosts)}", "-o", "GlobalKnownHostsFile=none"]
+        options += ["-o", "KnownHostsCommand=none"] if answer.keys_command else []
+    return SystemSsh(why, tuple(options), own_login(answer, access), keys_command=bool(answer.keys_command))
 
 
 def _keeps_keys(file: Path) -> bool:

@@ -15,14 +15,17 @@ from typing import Any, NoReturn
 import paramiko
 
 from toolkit.hosts.ssh import errors as ssh_errors
+from toolkit.hosts.ssh.command import ConnectionDown, NoSession
 from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.host_keys import KeyShown, KeysOnRecord, OnlyLook
 from toolkit.hosts.ssh.isolated import Connection, own_config
 from toolkit.hosts.ssh.keys import OurKeys
 from toolkit.hosts.ssh.known_hosts import HostKey
+from toolkit.hosts.ssh.session import Session, send_signal
 from toolkit.hosts.ssh.transport import WatchedTransport, left
 
 _ADMINISTRATIVELY_PROHIBITED = 1
+_OPEN_SECONDS = 10
 
 
 def connected(to: Destination, gate: HostConnection | None, *, connect: float, lost: float) -> HostConnection:
@@ -117,6 +120,36 @@ class HostConnection(Connection):
     def why_down(self) -> str:
         """Why it is up no more, as far as it is known."""
         return str(self.transport.why_down())
+
+    def start(self, argv: Sequence[str], *, merged: bool = False, keep_errors: int = 0) -> Session:
+        """See `SharedConnection.start`."""
+        try:
+            channel = self.transport.open_session(timeout=_OPEN_SECONDS)
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            # On a connection that is up it is sshd's MaxSessions; a plain SSHException too, as of two refusals at the
+            # same time paramiko keeps the reason of one.
+            if self.is_connected:
+                raise NoSession(str(error)) from None
+            raise ConnectionDown from None
+        try:
+            return Session(self, channel, argv, merged=merged, keep_errors=keep_errors)
+        except BaseException:
+            channel.close()
+            raise
+
+    def signal(self, pids: Sequence[int], signal: str) -> None:
+        """See `SharedConnection.signal`."""
+        send_signal(self, pids, signal)
+
+    def tunnel(self, port: int) -> Any:
+        """See `SharedConnection.tunnel`: a channel."""
+        try:
+            address = ("127.0.0.1", port)
+            return self.transport.open_channel("direct-tcpip", address, ("127.0.0.1", 0), timeout=_OPEN_SECONDS)
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            if not self.is_connected:
+                raise ssh_errors.cut(self.to, self.why_down()) from None
+            raise ssh_errors.no_way_in(self.to, port, str(error)) from None
 
     def _unused(self, *_: Any, **__: Any) -> NoReturn:
         raise NotImplementedError("commands run in sessions, and tunnels are channels: see pool.py")

@@ -63,10 +63,10 @@ class Dialler:
     def _with_way(self, to: Destination, act: Callable[[HostConnection | None], T]) -> T:
         if to.through is None:
             with self._starts:
-                return _twice(lambda: act(None))
+                return twice(lambda: act(None))
         gate = self._gate(to.through)
         with gate.starts:
-            return _twice(lambda: act(gate.wire(self.dial)))
+            return twice(lambda: act(gate.wire(self.dial)))
 
     def _gate(self, to: Destination) -> _Gate:
         with self._lock:
@@ -105,7 +105,8 @@ class _Gate:
                 self._wire.close()
 
 
-def _twice(act: Callable[[], T]) -> T:
+def twice(act: Callable[[], T]) -> T:
+    """What `act` returns; where it is refused, it is done once more, a moment later."""
     try:
         return act()
     except ToolkitError as error:

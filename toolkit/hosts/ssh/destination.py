@@ -7,6 +7,23 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
+class SystemSsh:
+    """How the system's `ssh` is called for a host, where it is the transport.
+
+    Attributes:
+        why: what made it the transport, for a person, such as `ProxyCommand`.
+        options: what the cluster's file gives, before anything of ssh_config.
+        control: the socket of a login that the person has open, by their ssh_config; commands go over it.
+        keys_command: whether ssh_config has a KnownHostsCommand.
+    """
+
+    why: str
+    options: tuple[str, ...] = ()
+    control: Path | None = None
+    keys_command: bool = False
+
+
+@dataclass(frozen=True)
 class Destination:
     """One sshd, and the way to it.
 
@@ -22,6 +39,8 @@ class Destination:
         through: the jump host on the way, if any.
         new_keys: the file that takes a new key of the host; None where no file keeps it.
         agent: the agent's socket; empty: no agent is asked. Default None: that of SSH_AUTH_SOCK.
+        transport: its name (see `toolkit.hosts.transport`). Default `fabric`.
+        system: how the system's ssh is called, where that is the transport.
     """
 
     host: str
@@ -35,6 +54,8 @@ class Destination:
     through: Destination | None = None
     new_keys: Path | None = None
     agent: str | None = None
+    transport: str = "fabric"
+    system: SystemSsh | None = None
 
     @property
     def socket_name(self) -> str:

@@ -14,6 +14,9 @@ from toolkit.errors import Code, Place, Problem, ToolkitError
 from toolkit.hosts.ssh.destination import Destination
 
 NAME_A_FILE = "name a file as `known_hosts` in the cluster's file, which keeps it; then: toolkit cluster trust FILE"
+_LOG_IN = (
+    "log in once, as your site asks it of a person; all commands then use that login: toolkit cluster connect FILE"
+)
 _TRUST = "compare the fingerprint with the host's own, then record it: toolkit cluster trust FILE"
 
 
@@ -80,6 +83,26 @@ def not_let_in(to: Destination, tried: Sequence[str], accepts: Sequence[str] = (
         problems = (*problems, Problem(f"the host takes no keys, only: {', '.join(accepts)}"))
     hint = f"ssh-copy-id -p {to.port} {to.user}@{to.address}; or the right `user` and `identity` in the cluster's file"
     return _error("authentication", to, f"does not let {to.user} in", problems, hint=hint)
+
+
+def needs_login(to: Destination, said: str, accepts: Sequence[str] = ()) -> ToolkitError:
+    """The system's ssh was not let in without a person to ask."""
+    problems: tuple[Problem, ...] = (Problem(f"ssh says: {said}"),)
+    if accepts and "publickey" not in accepts:
+        problems = (*problems, Problem(f"the host wants: {', '.join(accepts)}"))
+    return _error("authentication", to, f"does not let {to.user} in", problems, hint=_LOG_IN)
+
+
+def command_failed(to: Destination, said: str) -> ToolkitError:
+    """What the person's ProxyCommand connects to has ended before anything spoke ssh."""
+    hint = f"see what it says by itself: ssh {to.host}"
+    return _error("refused", to, f"its ProxyCommand gave no connection: {said}", hint=hint)
+
+
+def key_refused(to: Destination, said: str) -> ToolkitError:
+    """ssh refuses a key that is on record, as by RevokedHostKeys."""
+    what = "ssh refuses its host key, though it is on record"
+    return _error("host key changed", to, what, evidence=said, hint=f"see what ssh says of it: ssh {to.host}")
 
 
 def cut(to: Destination, why: str, doing: str = "") -> ToolkitError:

@@ -10,9 +10,9 @@ from typing import Any
 
 import paramiko
 
-from toolkit.hosts.ssh import errors as ssh_errors
 from toolkit.hosts.ssh.destination import Destination
-from toolkit.hosts.ssh.known_hosts import HostKey, Standing, kinds_on_record, read_entries, standing
+from toolkit.hosts.ssh.known_hosts import HostKey, kinds_on_record, read_entries
+from toolkit.hosts.ssh.verdict import refusal
 
 
 class KeysOnRecord(paramiko.MissingHostKeyPolicy):
@@ -29,15 +29,8 @@ class KeysOnRecord(paramiko.MissingHostKeyPolicy):
     def missing_host_key(self, _client: Any, _name: str, shown: Any) -> None:
         """See paramiko's; the name that it has made up is not the one under which the key is recorded."""
         key = HostKey(shown.get_name(), shown.asbytes())
-        stands, entry = standing(self._entries, self._to.known_as, key)
-        if stands is Standing.KNOWN:
-            return
-        if entry is None:
-            raise ssh_errors.key_unknown(self._to, key.kind, key.fingerprint)
-        if stands is Standing.REVOKED:
-            raise ssh_errors.key_revoked(self._to, key.kind, key.fingerprint, entry.file, entry.line)
-        recorded = f"{entry.key.kind} {entry.key.fingerprint}"
-        raise ssh_errors.key_changed(self._to, key.kind, key.fingerprint, entry.file, entry.line, recorded)
+        if error := refusal(self._to, self._entries, key):
+            raise error
 
 
 class KeyShown(Exception):

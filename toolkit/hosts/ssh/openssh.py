@@ -48,18 +48,24 @@ class Question:
 
     def argv(self, config: Path | None, *more: str) -> list[str]:
         """The command line; `config` is read in place of the person's and the system's files."""
-        address = self.address.replace("%", "%%")  # HostName has tokens; an address may have a zone: fe80::1%eth0
         return [
             # -N: for a shell, ssh refuses ForkAfterAuthentication (ssh.c, main); it is none that is started here.
             *("ssh", "-G", "-T", "-N"),
-            *(("-F", str(config)) if config else ()),
-            *(("-l", self.user) if self.user else ()),
-            *(("-p", str(self.port)) if self.port else ()),
-            *(("-o", f"HostName={address}") if address else ()),
+            *self.options(config),
             *(("-J", self.jumps) if self.jumps else ()),
             *more,
             *("--", self.name),
         ]
+
+    def options(self, config: Path | None) -> tuple[str, ...]:
+        """What is given to ssh, but for jump hosts."""
+        address = self.address.replace("%", "%%")  # HostName has tokens; an address may have a zone: fe80::1%eth0
+        return (
+            *(("-F", str(config)) if config else ()),
+            *(("-l", self.user) if self.user else ()),
+            *(("-p", str(self.port)) if self.port else ()),
+            *(("-o", f"HostName={address}") if address else ()),
+        )
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,12 @@ class Answer:
         agent: see `Destination`.
         jumps: ProxyJump, its tokens expanded; the last one is the nearest to the host.
         command: ProxyCommand; empty: none.
+        control: ControlPath; None: none.
+        strict: StrictHostKeyChecking, as `ssh -G` prints it.
+        gssapi: GSSAPIAuthentication.
+        certificates: CertificateFile, as it is written.
+        token: PKCS11Provider; empty: none.
+        keys_command: KnownHostsCommand; empty: none.
     """
 
     address: str
@@ -89,6 +101,12 @@ class Answer:
     agent: str | None
     jumps: tuple[str, ...]
     command: str
+    control: Path | None
+    strict: str
+    gssapi: bool
+    certificates: tuple[str, ...]
+    token: str
+    keys_command: str
 
 
 def ask(question: Question, config: Path | None, until: float) -> Answer:
@@ -117,7 +135,13 @@ def ask(question: Question, config: Path | None, until: float) -> Answer:
         shared_known=tuple(map(Path, _files(settings, "globalknownhostsfile"))),
         agent=agent_socket(_first(settings, "identityagent"), os.environ),
         jumps=_jumps(expanded(_SHELL_VARIABLE.sub(r"${\1}", jumps))),
-        command="" if _is_none(_first(settings, "proxycommand")) else _first(settings, "proxycommand"),
+        command=_unless_none(settings, "proxycommand"),
+        control=Path(path) if (path := _unless_none(settings, "controlpath")) else None,
+        strict=_first(settings, "stricthostkeychecking"),
+        gssapi=_first(settings, "gssapiauthentication") == "yes",
+        certificates=tuple(file for file in settings.get("certificatefile", ()) if not _is_none(file)),
+        token=_unless_none(settings, "pkcs11provider"),
+        keys_command=_unless_none(settings, "knownhostscommand"),
     )
 
 
@@ -187,6 +211,10 @@ def _run(question: Question, config: Path | None, until: float, *more: str) -> S
 
 def _first(settings: Settings, name: str) -> str:
     return settings.get(name, ("",))[0]
+
+
+def _unless_none(settings: Settings, name: str) -> str:
+    return "" if _is_none(_first(settings, name)) else _first(settings, name)
 
 
 def _is_none(value: str) -> bool:

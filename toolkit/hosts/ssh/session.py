@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import paramiko
 
 from toolkit.errors import ToolkitError
 from toolkit.hosts.ssh import errors as ssh_errors
+from toolkit.hosts.ssh.drain import Drain
 from toolkit.hosts.ssh.remote_command import ANNOUNCED, signal_line, start_line
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Session:
     ) -> None:
         self._wire, self._channel, self._argv = wire, channel, tuple(argv)
         self._pid: int | None = None
-        self._errors = _Drain(channel.recv_stderr, keep=keep_errors)
+        self._errors = Drain(channel.recv_stderr, keep=keep_errors, ends=(paramiko.SSHException, EOFError, OSError))
         try:
             channel.exec_command(start_line(argv, merged=merged))
         except (paramiko.SSHException, EOFError, OSError):
@@ -125,33 +125,6 @@ class Session:
 
     def _cut(self) -> ToolkitError:
         return ssh_errors.cut(self._wire.to, self._wire.why_down(), " ".join(self._argv)[:60])
-
-
-class _Drain(threading.Thread):
-    """Reads a stream to its end beside the caller: both streams share one window, and the full one would stop both.
-
-    With `keep` only so many bytes of its end are kept; 0 keeps all.
-    """
-
-    def __init__(self, receive: Any, keep: int = 0) -> None:
-        super().__init__(name="drain", daemon=True)
-        self._receive, self._keep = receive, keep
-        self._data = bytearray()
-
-    def run(self) -> None:
-        with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
-            while piece := self._next():
-                self._data += piece
-                if self._keep:
-                    del self._data[: -self._keep]
-
-    def _next(self) -> bytes:
-        while True:
-            with contextlib.suppress(TimeoutError):  # the channel's, set for its other stream
-                return bytes(self._receive(_PIECE))
-
-    def text(self) -> str:
-        return bytes(self._data).decode("utf-8", "replace")
 
 
 def send_signal(wire: HostConnection, pids: Sequence[int], signal: str) -> None:

@@ -6,31 +6,32 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
-import paramiko
+from typing import Any, Protocol
 
 from toolkit.errors import ToolkitError
 from toolkit.hosts.ssh import errors as ssh_errors
-from toolkit.hosts.ssh.connector import Dialler
+from toolkit.hosts.ssh.command import ConnectionDown, NoSession, RunningCommand, SharedConnection
 from toolkit.hosts.ssh.destination import Destination
-from toolkit.hosts.ssh.session import Session, send_signal
-
-if TYPE_CHECKING:
-    from toolkit.hosts.ssh.connection import HostConnection
 
 _SESSIONS = 8
 """On one connection: sshd's MaxSessions is 10 by default, and one is kept free for ending the others."""
 _WIRES = 8
-_OPEN_SECONDS = 10
+
+
+class Dials(Protocol):
+    """Opens connections: Fabric's `Dialler`, or the system's ssh."""
+
+    def dial(self, to: Destination) -> SharedConnection:
+        """A further connection to `to`; raises `ToolkitError` (S100)."""
+        ...
 
 
 @dataclass
 class _Shared:
     """A wire and its sessions; `most` shrinks where sshd allows fewer."""
 
-    wire: HostConnection
-    sessions: list[Session | None] = field(default_factory=list)
+    wire: SharedConnection
+    sessions: list[RunningCommand | None] = field(default_factory=list)
     most: int = _SESSIONS
 
     @property
@@ -49,40 +50,31 @@ class _Attempt:
 class SessionPool:
     """Sessions on `to`, over wires that `dialler` opens; nothing is opened before the first session."""
 
-    def __init__(self, to: Destination, dialler: Dialler) -> None:
+    def __init__(self, to: Destination, dialler: Dials) -> None:
         self._to, self._dialler = to, dialler
+        self._most_wires = _WIRES
         self._wires: list[_Shared] = []
         self._attempt: _Attempt | None = None
         self._change = threading.Condition()
 
     @contextmanager
-    def session(self, argv: Sequence[str], *, merged: bool = False, keep_errors: int = 0) -> Iterator[Session]:
+    def session(self, argv: Sequence[str], *, merged: bool = False, keep_errors: int = 0) -> Iterator[RunningCommand]:
         """Run `argv` in a session of its own; leaving before its end ends the command on the host."""
-        shared, channel = self._open()
-        session: Session | None = None
+        shared, session = self._start(argv, merged=merged, keep_errors=keep_errors)
         try:
-            session = Session(shared.wire, channel, argv, merged=merged, keep_errors=keep_errors)
-            with self._change:
-                shared.sessions[shared.sessions.index(None)] = session
             yield session
         finally:
             try:
-                if session:
-                    session.end()
+                session.end()
             finally:
-                channel.close()
+                session.close()
                 self._give_back(shared, session)
 
     def tunnel(self, port: int) -> Any:
         """A channel to `port` of the host's loopback. Raises `ToolkitError` (S100), also where sshd allows none."""
         shared = self._place()
         try:
-            address = ("127.0.0.1", port)
-            return shared.wire.transport.open_channel("direct-tcpip", address, ("127.0.0.1", 0), timeout=_OPEN_SECONDS)
-        except (paramiko.SSHException, EOFError, OSError) as error:
-            if not shared.wire.is_connected:
-                raise ssh_errors.cut(self._to, shared.wire.why_down()) from None
-            raise ssh_errors.no_way_in(self._to, port, str(error)) from None
+            return shared.wire.tunnel(port)
         finally:
             self._give_back(shared, None)
 
@@ -92,7 +84,7 @@ class SessionPool:
             wires = [(shared.wire, [s.pid for s in shared.sessions if s and s.pid]) for shared in self._wires]
         for wire, pids in wires:
             if pids and wire.is_connected:
-                send_signal(wire, [pid for pid in pids if pid], "TERM")
+                wire.signal([pid for pid in pids if pid], "TERM")
 
     def close(self) -> None:
         """Hang up; a later session opens a wire anew."""
@@ -101,26 +93,29 @@ class SessionPool:
         for shared in wires:
             shared.wire.close()
 
-    def _open(self) -> tuple[_Shared, Any]:
-        """A place on a wire and an open channel there; a wire that turns out to be down is replaced once."""
+    def _start(self, argv: Sequence[str], *, merged: bool, keep_errors: int) -> tuple[_Shared, RunningCommand]:
+        """Start a command on a wire that has room; a wire that turns out to be down is replaced once."""
         downs = 0
         while True:
             shared = self._place()
             try:
-                return shared, shared.wire.transport.open_session(timeout=_OPEN_SECONDS)
-            except (paramiko.SSHException, EOFError, OSError) as error:
-                # On a wire that is up it is sshd's MaxSessions; a plain SSHException too, as of two refusals at the
-                # same time paramiko keeps the reason of one.
-                is_up = shared.wire.is_connected
-                self._give_back(shared, None, full=is_up)
-                downs += not is_up
-                if is_up and not shared.most:
+                session = shared.wire.start(argv, merged=merged, keep_errors=keep_errors)
+            except NoSession as error:  # sshd's MaxSessions
+                self._give_back(shared, None, full=True)
+                if not shared.most:
                     raise ssh_errors.refused(self._to, f"it opens no session ({error}); its MaxSessions?") from None
+            except ConnectionDown:
+                self._give_back(shared, None)
+                downs += 1
                 if downs > 1:
                     raise ssh_errors.cut(self._to, shared.wire.why_down()) from None
             except BaseException:
                 self._give_back(shared, None)
                 raise
+            else:
+                with self._change:
+                    shared.sessions[shared.sessions.index(None)] = session
+                return shared, session
 
     def _place(self) -> _Shared:
         """A wire with room for one session more, which is taken; dials where there is none."""
@@ -131,7 +126,7 @@ class SessionPool:
                 if free:
                     free.sessions.append(None)
                     return free
-                if self._attempt is None and len(self._wires) < _WIRES:
+                if self._attempt is None and len(self._wires) < self._most_wires:
                     attempt = self._attempt = _Attempt()
                     break
                 self._wait()
@@ -148,8 +143,9 @@ class SessionPool:
         try:
             shared = _Shared(self._dialler.dial(self._to), [None])
         except ToolkitError as error:
-            attempt.error = error
-            raise
+            if not self._stays_with_what_is_open(error):
+                attempt.error = error
+                raise
         else:
             with self._change:
                 self._wires.append(shared)
@@ -158,8 +154,17 @@ class SessionPool:
             with self._change:
                 attempt.done, self._attempt = True, None
                 self._change.notify_all()
+        return self._place()
 
-    def _give_back(self, shared: _Shared, session: Session | None, *, full: bool = False) -> None:
+    def _stays_with_what_is_open(self, error: ToolkitError) -> bool:
+        """Where each further login needs a person, commands wait for a place on the connections that there are."""
+        with self._change:
+            if error.context.get("reason") != "authentication" or not self._wires:
+                return False
+            self._most_wires = len(self._wires)
+            return True
+
+    def _give_back(self, shared: _Shared, session: RunningCommand | None, *, full: bool = False) -> None:
         with self._change:
             shared.sessions.remove(session if session in shared.sessions else None)
             if full:

@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
+from toolkit.hosts.ssh.command import RunningCommand
 from toolkit.hosts.ssh.connector import Dialler
 from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.forward import forwarded
-from toolkit.hosts.ssh.session import Session
-from toolkit.hosts.ssh.session_pool import SessionPool
+from toolkit.hosts.ssh.session_pool import Dials, SessionPool
 from toolkit.process import CommandFailed, Result
 
 _TIMED_OUT = 124
@@ -25,11 +25,11 @@ class SshShell:
     """Commands on the host that `to` leads to; connections stay warm until `close`.
 
     Args:
-        to: see `toolkit.hosts.ssh.config.destination`.
-        dialler: opens the connections; hosts that are worked on together share one. Default one of its own.
+        to: see `toolkit.hosts.ssh.config.destinations`.
+        dialler: opens the connections; hosts that are worked on together share one. Default: Fabric's, of its own.
     """
 
-    def __init__(self, to: Destination, dialler: Dialler | None = None) -> None:
+    def __init__(self, to: Destination, dialler: Dials | None = None) -> None:
         self._to = to
         self._own = None if dialler else Dialler()
         self._pool = SessionPool(to, dialler or self._own or Dialler())
@@ -102,7 +102,7 @@ class SshShell:
             self._own.close()
 
 
-def _give(session: Session, data: bytes | None) -> None:
+def _give(session: RunningCommand, data: bytes | None) -> None:
     """Give a command all that it reads; more than fits into the wire's window goes beside the reading of its output."""
 
     def give() -> None:
@@ -118,7 +118,7 @@ def _give(session: Session, data: bytes | None) -> None:
 class _Output:
     """A command's output, read beside the writing of its input."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: RunningCommand) -> None:
         self._session, self._data = session, bytearray()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._read, name="output", daemon=True)
@@ -150,7 +150,7 @@ def _lines(pieces: Iterable[bytes]) -> Iterator[str]:
         yield rest
 
 
-def _checked(session: Session, argv: Sequence[str]) -> Iterator[bytes]:
+def _checked(session: RunningCommand, argv: Sequence[str]) -> Iterator[bytes]:
     yield from session.pieces()
     status = session.status()
     if status != 0:

@@ -6,15 +6,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from toolkit.errors import Code, Place, Problem, ToolkitError
 from toolkit.hosts.parallel import Answer, Job, do_all
 from toolkit.hosts.ssh import errors as ssh_errors
-from toolkit.hosts.ssh.connector import Dialler
 from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.known_hosts import Entry, HostKey, Standing, append, read_entries, standing
 
 _AT_ONCE = 64
+
+
+class ShowsKeys(Protocol):
+    """What fetches hosts' keys: Fabric's `Dialler`, or whatever leads to a host."""
+
+    def host_key(self, to: Destination) -> HostKey:
+        """The key that `to` shows, without a login; raises `ToolkitError` (S100)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -39,7 +47,7 @@ def stages(ways: Iterable[Destination]) -> tuple[tuple[Destination, ...], ...]:
     return tuple(tuple(by_depth[depth]) for depth in sorted(by_depth))
 
 
-def look(ways: Sequence[Destination], dialler: Dialler) -> tuple[Answer[Finding], ...]:
+def look(ways: Sequence[Destination], dialler: ShowsKeys) -> tuple[Answer[Finding], ...]:
     """Fetch the key of each host, without a login there; a jump host on the way lets us in by a key as ever."""
     return do_all([Job(to.host, partial(_find, to, dialler)) for to in ways], at_once=_AT_ONCE)
 
@@ -82,7 +90,7 @@ def record(findings: Sequence[Finding]) -> tuple[Path, ...]:
     return tuple(lines)
 
 
-def _find(to: Destination, dialler: Dialler) -> Finding:
+def _find(to: Destination, dialler: ShowsKeys) -> Finding:
     key = dialler.host_key(to)
     return Finding(to, key, *standing(read_entries(to.known_hosts), to.known_as, key))
 

@@ -12,7 +12,7 @@ from functools import partial
 from toolkit.containers.engine import Engine
 from toolkit.errors import Code, Problem, ToolkitError
 from toolkit.hosts.parallel import Answer, Job, do_all
-from toolkit.hosts.ssh.shell import SshShell
+from toolkit.hosts.transport import HostShell
 from toolkit.image.store import ImageStore
 from toolkit.progress import Progress, Report, silent
 from toolkit.shipping.hosts.host_images import HostImages
@@ -175,7 +175,7 @@ class _Work:
 def _end_commands(hosts: Sequence[HostImages]) -> None:
     """On a Ctrl-C: end the commands on the hosts, so that the threads that wait for them end."""
     for images in hosts:
-        if isinstance(images.engine.shell, SshShell):
+        if isinstance(images.engine.shell, HostShell):
             images.engine.shell.end_commands()
 
 

@@ -1,0 +1,99 @@
+"""Where masters' sockets lie: a folder of the person's own with a short name, and in it a name for each connection.
+
+A unix socket's path has at most 104 bytes (108 on Linux), of which ssh takes 17 while it makes one. A home folder may
+be long, or on a file system that several machines share and that has no sockets.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+from toolkit.errors import Code, ToolkitError
+from toolkit.hosts.ssh.destination import Destination
+
+_PAUSE_SECONDS = 0.05
+_DAY_SECONDS = 24 * 3600
+
+
+def folder(parent: Path = Path("/tmp")) -> Path:  # noqa: S108  the folder in it is checked
+    """The folder `toolkit-ssh-UID`, made where it is not there, for its owner alone.
+
+    Raises `ToolkitError` (C104) where something else has that name: whoever writes there could speak for any host.
+    """
+    path = parent / f"toolkit-ssh-{os.getuid()}"
+    try:
+        path.mkdir(mode=0o700)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        what = f"{path}, which holds the sockets of ssh connections, cannot be made: {error.strerror}"
+        raise ToolkitError(Code.RESOURCES_ASKED, what) from None
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        what = f"{path}, which holds the sockets of ssh connections, is not a folder of yours alone (0700)"
+        raise ToolkitError(Code.RESOURCES_ASKED, what, hint=f"see whose it is: ls -ld {path}; then remove it")
+    return path
+
+
+def control_path(to: Destination, number: int = 0) -> Path:
+    """The socket of the `number`th connection to `to`.
+
+    Everything that decides who is reached, as whom and by which record of keys is in its name. So a cluster file or an
+    ssh_config that has changed never meets a connection that was made before.
+    """
+    name = hashlib.sha256(repr(_what_decides(to)).encode()).hexdigest()[:16]
+    return folder() / (name if number == 0 else f"{name}-{number}")
+
+
+def _what_decides(to: Destination) -> Destination:
+    """Without what differs between two shells of one person: the agent, and a login of their own that may be there."""
+    system = replace(to.system, why="", control=None) if to.system else None
+    through = _what_decides(to.through) if to.through else None
+    return replace(to, system=system, through=through, agent=None, new_keys=None)
+
+
+@contextmanager
+def locked(control: Path, seconds: float) -> Iterator[None]:
+    """While the context lasts no one else opens this master: of two at once, ssh would leave one behind unused.
+
+    Raises `TimeoutError` where another holds it for so long.
+    """
+    until = time.monotonic() + seconds
+    handle = os.open(f"{control}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise TimeoutError from None
+                time.sleep(_PAUSE_SECONDS)
+        os.utime(handle)  # `sweep` leaves it alone for a day
+        yield
+    finally:
+        os.close(handle)
+
+
+def log_of(control: Path) -> Path:
+    """What the master's ssh says, as long as it lives."""
+    return control.with_name(f"{control.name}.log")
+
+
+def sweep(folder: Path) -> None:
+    """Remove the locks and logs of masters that are gone, a day after they were last opened."""
+    old = time.time() - _DAY_SECONDS
+    for lock in folder.glob("*.lock"):
+        control = lock.with_suffix("")
+        with suppress(OSError):
+            if lock.stat().st_mtime < old and not control.exists():
+                log_of(control).unlink(missing_ok=True)
+                lock.unlink()

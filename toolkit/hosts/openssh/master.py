@@ -1,0 +1,147 @@
+"""A connection that the system's ssh holds open: a master, behind a unix socket, whoever has started it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import socket
+import subprocess
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from toolkit.child_environment import child_environment
+from toolkit.errors import ToolkitError
+from toolkit.hosts.openssh import arguments
+from toolkit.hosts.openssh.liveness import is_alive
+from toolkit.hosts.openssh.process import kill
+from toolkit.hosts.openssh.session import Session
+from toolkit.hosts.ssh import errors as ssh_errors
+from toolkit.hosts.ssh.destination import Destination
+from toolkit.hosts.ssh.remote_command import signal_line
+from toolkit.process import run
+
+_ASK_SECONDS = 5
+_OPEN_SECONDS = 10
+_KEPT_LOG = 1 << 14
+
+
+def last_words(log: Path) -> str:
+    """The end of what ssh has written there."""
+    with contextlib.suppress(OSError):
+        return log.read_bytes()[-_KEPT_LOG:].decode("utf-8", "replace").replace("\r\n", "\n")
+    return ""
+
+
+class Master:
+    """See `SharedConnection`. The master itself outlives this object, until it has had nothing to do for a while."""
+
+    def __init__(self, to: Destination, control: Path, log: Path, lost: float) -> None:
+        self.to, self.control, self._log, self._lost = to, control, log, lost
+        self._is_up = True
+        self._forwards: dict[int, Path] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def is_connected(self) -> bool:
+        """See `SharedConnection.is_connected`."""
+        return self._is_up
+
+    def is_alive(self) -> bool:
+        """Whether it answers now; once it does not, it is down for good."""
+        self._is_up = self._is_up and is_alive(self.control)
+        return self._is_up
+
+    def start(self, argv: Sequence[str], *, merged: bool = False, keep_errors: int = 0) -> Session:
+        """See `SharedConnection.start`."""
+        return Session(self, argv, merged=merged, keep_errors=keep_errors)
+
+    def signal(self, pids: Sequence[int], signal: str) -> None:
+        """See `SharedConnection.signal`."""
+        run(
+            arguments.run_line(self.control, self.to.host, signal_line(pids, signal)), check=False, timeout=_ASK_SECONDS
+        )
+
+    def tunnel(self, port: int) -> socket.socket:
+        """See `SharedConnection.tunnel`: a connection to a unix socket that the master listens on."""
+        with self._lock:
+            path = self._forwards.get(port)
+            if path is None:
+                path = self._forwards[port] = self._forward(port)
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(_OPEN_SECONDS)
+            connection.connect(str(path))
+            connection.settimeout(None)
+        except OSError as error:
+            connection.close()
+            raise self._no_way(port, error.strerror or str(error)) from None
+        return connection
+
+    def why_down(self) -> str:
+        """See `SharedConnection.why_down`."""
+        if "not responding" in last_words(self._log):
+            return f"no sign of life for {self._lost:g} s"
+        return "the host closed it, or the network did"
+
+    def cut(self, doing: str = "") -> ToolkitError:
+        """The error for a command that it did not see to its end."""
+        return ssh_errors.cut(self.to, self.why_down(), doing)
+
+    def no_start(self, seconds: float) -> ToolkitError:
+        """The error for a command that was not begun."""
+        return ssh_errors.unreachable(self.to, f"its login shell has started no command within {seconds:g} s")
+
+    def close(self) -> None:
+        """Take back what was forwarded; the connection stays for whoever comes next."""
+        with self._lock:
+            forwards, self._forwards = self._forwards, {}
+        for port, path in forwards.items():
+            if self._is_up:
+                argv = arguments.forward_port(self.control, "cancel", path, port)
+                run(argv, check=False, timeout=_ASK_SECONDS)
+            path.unlink(missing_ok=True)
+
+    def _forward(self, port: int) -> Path:
+        """The socket; a port that does not answer is found out first, as ssh would accept and then hang up."""
+        self._see_that_it_answers(port)
+        path = self.control.with_name(f"p-{secrets.token_hex(6)}")
+        done = run(arguments.forward_port(self.control, "forward", path, port), check=False, timeout=_OPEN_SECONDS)
+        if not done.ok:
+            raise self._no_way(port, done.errors.strip())
+        return path
+
+    def _see_that_it_answers(self, port: int) -> None:
+        process = subprocess.Popen(
+            arguments.reach_port(self.control, self.to.host, port),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=child_environment("ssh"),
+            start_new_session=True,
+        )
+        timer = threading.Timer(_OPEN_SECONDS, kill, (process,))
+        timer.start()
+        try:
+            assert process.stderr is not None
+            said = b""
+            while arguments.REACHED not in said:
+                piece = os.read(process.stderr.fileno(), 1 << 12)
+                if not piece:
+                    raise self._no_way(port, _last_line(said))
+                said += piece
+        finally:
+            timer.cancel()
+            kill(process)
+            for stream in (process.stdin, process.stderr):
+                if stream:
+                    stream.close()
+
+    def _no_way(self, port: int, why: str) -> ToolkitError:
+        return ssh_errors.no_way_in(self.to, port, why) if self.is_alive() else self.cut()
+
+
+def _last_line(said: bytes) -> str:
+    lines = [line for line in said.decode("utf-8", "replace").splitlines() if "Stdio forwarding" in line]
+    return lines[-1].strip() if lines else "no answer in time"

@@ -1,0 +1,195 @@
+"""Opening masters: as many at the same time as the cluster allows, jump hosts first, each login once.
+
+One that is there is used, whoever has opened it: an earlier command, or a person by `toolkit cluster connect`.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from toolkit.child_environment import child_environment
+from toolkit.errors import ToolkitError
+from toolkit.hosts.openssh import host_key
+from toolkit.hosts.openssh.arguments import Gate, Times, open_master, run_line
+from toolkit.hosts.openssh.control import control_path, locked, log_of, sweep
+from toolkit.hosts.openssh.liveness import is_alive
+from toolkit.hosts.openssh.master import Master, last_words
+from toolkit.hosts.openssh.process import finish
+from toolkit.hosts.openssh.translate import KEY_REFUSED, failure
+from toolkit.hosts.ssh import errors as ssh_errors
+from toolkit.hosts.ssh.connector import twice
+from toolkit.hosts.ssh.destination import Destination
+from toolkit.hosts.ssh.known_hosts import HostKey
+from toolkit.process import run
+
+T = TypeVar("T")
+_PER_GATE = 4
+_MOST = 64
+_GRACE_SECONDS = 5
+
+
+class Masters:
+    """Opens masters; making one does nothing.
+
+    Args:
+        connections: how many logins are under way at the same time. Default 8; through one jump host at most 4.
+        times: see `Times`.
+    """
+
+    def __init__(self, *, connections: int = 8, times: Times | None = None) -> None:
+        self._times = times or Times()
+        self._starts = threading.BoundedSemaphore(connections)
+        self._per_gate = min(connections, _PER_GATE)
+        self._gates: dict[Destination, _Gate] = {}
+        self._given: dict[Destination, list[Master]] = {}
+        self._lock = threading.Lock()
+
+    def dial(self, to: Destination) -> Master:
+        """A further connection to `to`; raises `ToolkitError` (S100). A refused one is tried once more."""
+        own = to.system.control if to.system else None
+        with self._lock:
+            given = self._given.setdefault(to, [])
+            given[:] = [master for master in given if master.is_connected]
+            used = {master.control for master in given}
+        choices = [*([own] if own and is_alive(own) else []), *(control_path(to, number) for number in range(_MOST))]
+        control = next(control for control in choices if control not in used)
+        if control != own:
+            self._limited(to, lambda: self.open(to, control))
+        master = Master(to, control, log_of(control), self._times.lost)
+        with self._lock:
+            given.append(master)
+        return master
+
+    def log_in(self, to: Destination, *, person: bool = False) -> bool:
+        """See to it that there is a login to `to`; whether it is a new one. `person` as in `open`."""
+        own = to.system.control if to.system else None
+        if own and is_alive(own):
+            return False
+        is_new = self.open(to, person=True) if person else self._limited(to, lambda: self.open(to))
+        if is_new:
+            self._see_that_it_stays(to)
+        return is_new
+
+    def _see_that_it_stays(self, to: Destination) -> None:
+        """A host may let one in and hang up, as where an account has expired; a jump host may run no command."""
+        master = Master(to, control_path(to), log_of(control_path(to)), self._times.lost)
+        run(run_line(master.control, to.host, "exit 0"), check=False, timeout=self._times.connect)
+        if not master.is_alive():
+            raise ssh_errors.cut(to, "the host hung up as soon as it had let us in")
+
+    def open(self, to: Destination, control: Path | None = None, *, person: bool = False) -> bool:
+        """See to it that a master answers at `control` (default: the first one to `to`); whether it was opened now.
+
+        Args:
+            person: ssh may ask the person at the terminal, who has all the time; what goes wrong it says there, too.
+        """
+        control = control or control_path(to)
+        gate = self._gate_of(to, None if person else log_of(control))
+        try:
+            with locked(control, self._times.connect + 5):
+                if is_alive(control):
+                    return False
+                control.unlink(missing_ok=True)  # of a master that was killed; ssh would not replace it
+                self._log_in(to, control, gate, person=person)
+                return True
+        except TimeoutError:
+            raise ssh_errors.unreachable(to, "another login to it is under way") from None
+
+    def host_key(self, to: Destination) -> HostKey:
+        """The key that `to` shows, without a login; raises `ToolkitError` (S100)."""
+        return self._limited(to, lambda: host_key.shown_key(to, self._times, self._gate_of(to)))
+
+    def close(self) -> None:
+        """Masters stay, for whoever comes next; they end by themselves."""
+
+    def _limited(self, to: Destination, act: Callable[[], T]) -> T:
+        with self._gate(to.through).starts if to.through else self._starts:
+            return twice(act)
+
+    def _gate_of(self, to: Destination, log: Path | None = None) -> Gate | None:
+        """The jump host, with a master that answers; `log` takes what goes wrong behind it."""
+        if to.through is None:
+            return None
+        gate = self._gate(to.through)
+        with gate.lock:
+            gate.refuse_if_it_failed_just_now()
+            try:
+                control = self._open_gate(to.through)
+            except ToolkitError as error:
+                gate.failed = (time.monotonic() + 1, error)
+                raise
+        return Gate(to.through.host, control, log)
+
+    def _open_gate(self, to: Destination) -> Path:
+        own = to.system.control if to.system else None
+        if own and is_alive(own):
+            return own
+        if not is_alive(control_path(to)):
+            self._limited(to, lambda: self.open(to))
+        return control_path(to)
+
+    def _gate(self, to: Destination) -> _Gate:
+        with self._lock:
+            return self._gates.setdefault(to, _Gate(self._per_gate))
+
+    def _log_in(self, to: Destination, control: Path, gate: Gate | None, *, person: bool) -> None:
+        sweep(control.parent)
+        log = log_of(control)
+        log.write_bytes(b"")
+        argv = open_master(to, control, self._times, gate=gate, log=None if person else log, person=person)
+        status = _at_the_terminal(argv) if person else _by_itself(argv, log, self._times.connect)
+        if status == 0:
+            return
+        if status is None:
+            raise ssh_errors.unreachable(to, f"no login within {self._times.connect:g} s")
+        said = last_words(log)
+        gate = replace(gate, log=None) if gate else None
+        if person:
+            raise host_key.refused(to, self._times, gate) or ssh_errors.needs_login(to, "see above")
+        if KEY_REFUSED in said:
+            raise host_key.refused(to, self._times, gate) or ssh_errors.key_refused(to, said)
+        raise failure(to, said)
+
+
+class _Gate:
+    """A jump host: sixty hosts behind one that is down do not wait for it one after the other."""
+
+    def __init__(self, starts: int) -> None:
+        self.starts = threading.BoundedSemaphore(starts)
+        self.lock = threading.Lock()
+        self.failed: tuple[float, ToolkitError] | None = None
+
+    def refuse_if_it_failed_just_now(self) -> None:
+        if self.failed and time.monotonic() < self.failed[0]:
+            raise self.failed[1]
+
+
+def _by_itself(argv: list[str], log: Path, seconds: float) -> int | None:
+    """The status of an ssh that goes into the background once it has logged in; None where it took longer."""
+    with log.open("ab") as stream:
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=stream,
+            env=child_environment("ssh"),
+            start_new_session=True,
+        )
+    return None if finish(process, seconds) is None else process.returncode
+
+
+def _at_the_terminal(argv: list[str]) -> int:
+    """The same, where ssh talks to the person; a Ctrl-C reaches it, too."""
+    process = subprocess.Popen(argv, env=child_environment("ssh"))
+    try:
+        return process.wait()
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(_GRACE_SECONDS)
