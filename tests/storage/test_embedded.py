@@ -15,6 +15,7 @@ import pytest
 
 from toolkit.agent.paths import BEGAN
 from toolkit.errors import ToolkitError
+from toolkit.runtimes.docker import Docker
 from toolkit.storage.embedded_server import embedded_keys
 from toolkit.storage.store_server import HEARTBEAT_SECONDS, SERVER_SCRIPT, store_argv
 
@@ -42,7 +43,7 @@ class Server:
         self._program("sleep", f'n=$(wc -c < seconds); printf . >> seconds; [ "$1" != 3 ] || exit 0\n{tick}')
         self._program("rclone", f"echo $$ > rclone.pid; {rclone}")
         (self.folder / "seconds").touch()
-        words = store_argv("name", "run", "image", [], "0:0", watched=str(self.folder / "heartbeat"))
+        words = store_argv(Docker(), "name", "run", "image", [], "0:0", watched=str(self.folder / "heartbeat"))
         command = [word.replace("/run/private", str(self.folder)) for word in words[words.index("sh") :]]
         command[command.index("/buckets")] = str(self.folder / "buckets")
         environment = {**os.environ, "PATH": f"{self.folder}:{os.environ['PATH']}"}
