@@ -45,6 +45,8 @@ def test_words_that_are_no_command_are_bad_input(words: list[str], capsys: pytes
         (["show"], {"training_id": None}),
         (["bucket", "put", "m.yml", "folder"], {"act": "put", "manifest": "m.yml", "folder": "folder"}),
         (["bucket", "list", "m.yml", "--json"], {"act": "list", "json": True}),
+        (["cluster", "connect", "c.yml"], {"act": "connect", "file": "c.yml", "close": False, "json": False}),
+        (["cluster", "connect", "--close", "c.yml"], {"close": True}),
     ],
 )
 def test_words_and_what_they_default_to(words: list[str], values: dict[str, object]) -> None:

@@ -48,6 +48,13 @@ def test_little_is_needed_and_the_rest_has_defaults(tmp_path: Path) -> None:
     assert read(tmp_path, SMALL + "binding: none\n").binding == "none"
 
 
+def test_a_file_may_say_what_connects(tmp_path: Path) -> None:
+    assert read(tmp_path, SMALL).access.ssh == "auto"
+    assert read(tmp_path, SMALL + "ssh: openssh\n").access.ssh == "openssh"
+    with pytest.raises(ToolkitError, match=r"lab.yml:9:6: ssh: input should be 'auto', 'fabric' or 'openssh'"):
+        read(tmp_path, SMALL + "ssh: opensh\n")
+
+
 def test_the_example_is_read_and_shows_every_field() -> None:
     cluster = read_cluster(EXAMPLE)
     assert [host.name for host in cluster.hosts] == [*(f"p100-{number:02}" for number in range(1, 12)), "login"]

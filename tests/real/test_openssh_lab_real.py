@@ -27,6 +27,7 @@ from .lab import RealLab, lab_of_two
 
 __all__ = ["lab_of_two"]
 
+pytestmark = pytest.mark.timeout(1800)
 CODE = "314159"
 STAND_IN = f"""
 cat > /usr/local/bin/stand-in-second-factor <<'END'
