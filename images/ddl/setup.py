@@ -1,6 +1,6 @@
-"""Compiles the native half into the package (`ddl/lib`), for the TensorFlow that is installed.
+"""Compiles the native libraries into the package (`ddl/lib`), for the TensorFlow that is installed.
 
-pip builds apart from what is installed unless told otherwise, and then sees no TensorFlow:
+pip builds in isolation unless told otherwise, and then sees no TensorFlow:
 
     pip install --no-build-isolation images/ddl
 """
@@ -37,7 +37,7 @@ class WithNative(build_py):
 
 
 class OfOnePlatform(Distribution):
-    """A wheel with libraries in it serves one platform."""
+    """A wheel with libraries in it is for one platform."""
 
     def has_ext_modules(self) -> bool:
         return True

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What a lab's host does when it is switched on: a host key of its own, two users with the lab's key, the engine, sshd.
+# Boot script of a lab host: its own host key, two users with the lab's key, the container engine, sshd.
 # TOOLKIT_LAB_KEY is the public key that may log in.
 set -eu
 
@@ -9,39 +9,39 @@ allow() { # NAME FOLDER
     chown "$1:$1" "$2/.ssh/authorized_keys"
 }
 
-# No key lies in the image. RSA would take a second, ed25519 takes none.
+# The image contains no key. Generating an RSA key takes a second; ed25519 is instant.
 rm -f /etc/ssh/ssh_host_*
 ssh-keygen -q -t ed25519 -N "" -C "$(hostname)" -f /etc/ssh/ssh_host_ed25519_key
 echo 'PasswordAuthentication no' > /etc/ssh/sshd_config.d/lab.conf
-# The learners' user is an image's; a host has no account with its uid.
+# The learners' user belongs to images; a host has no account with its uid.
 ! id learner > /dev/null 2>&1 || userdel learner
 id operator > /dev/null 2>&1 ||
     useradd --create-home --uid 1001 --gid operator --groups docker --shell /bin/bash operator
 allow root /root
 allow operator /home/operator
 
-# As systemd has it on iron: what is mounted below the engine's folder reaches the containers that share it.
+# As under systemd: mounts below the engine's directory propagate to the containers that share it.
 mount --make-rshared /
 
-# The container sees its own control groups alone, read-only: what the engine makes there goes with the container.
+# The container sees only its own control groups, read-only: those the engine creates there vanish with the container.
 for group in /sys/fs/cgroup $(awk '$2 ~ "^/sys/fs/cgroup/" { print $2 }' /proc/self/mounts); do
     mount -o remount,bind,rw "$group"
 done
 if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
-    # Version 2: a group that passes its controllers on may hold no process itself.
+    # Version 2: a group that delegates its controllers may not contain processes itself.
     mkdir -p /sys/fs/cgroup/init
     while read -r process; do
-        echo "$process" > /sys/fs/cgroup/init/cgroup.procs || true # it has ended meanwhile
+        echo "$process" > /sys/fs/cgroup/init/cgroup.procs || true # it has exited meanwhile
     done < /sys/fs/cgroup/cgroup.procs
     sed 's/ / +/g; s/^/+/' /sys/fs/cgroup/cgroup.controllers > /sys/fs/cgroup/cgroup.subtree_control
 fi
 
-# Debian's own script starts and stops the engine (`service docker stop`). It would mount control groups, unless fstab
-# names them, and end where the machine may not raise its limits.
+# Debian's own script starts and stops the engine (`service docker stop`). It would mount control groups unless fstab
+# lists them, and exit if the machine may not raise its limits.
 echo 'cgroup /sys/fs/cgroup cgroup noauto 0 0' > /etc/fstab
 sed -i 's/ulimit -n 1048576/ulimit -n "$(ulimit -H -n)"/; s/ulimit -p unlimited/true/' /etc/init.d/docker
 echo 'DOCKER_OPTS="--log-level=warn"' > /etc/default/docker
-# The engine's log is the container's, so that `docker logs` shows it beside sshd's.
+# The engine logs to the container's log, so that `docker logs` shows it together with sshd's.
 ln -sf /proc/1/fd/1 /var/log/docker.log
 rm -f /var/run/docker*.pid
 service docker start

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tf1_compat.added.examples.tutorials.mnist.input_data import DataSet, read_data_sets
+from tf1_compat.backports.examples.tutorials.mnist.input_data import DataSet, read_data_sets
 
 IMAGES = np.arange(12 * 28 * 28, dtype=np.uint32).astype(np.uint8).reshape(12, 28, 28)
 LABELS = np.arange(12, dtype=np.uint8) % 10
@@ -48,7 +48,7 @@ def test_images_may_stay_as_they_are_and_labels_become_rows(folder: Path) -> Non
 
 
 def test_more_to_validate_than_there_is_is_refused(folder: Path) -> None:
-    with pytest.raises(ValueError, match="validation_size is 5000, of 9 images"):
+    with pytest.raises(ValueError, match="validation_size is 5000, but there are 9 images"):
         read_data_sets(str(folder))
 
 
@@ -61,7 +61,7 @@ def test_a_file_that_is_not_there_is_named_and_not_downloaded(folder: Path) -> N
 @pytest.mark.parametrize("content", [b"", b"\0\0\x08", b"\0\0\x0d\x01\0\0\0\0", idx(LABELS)[:-1], idx(LABELS) + b"\0"])
 def test_what_is_no_idx_file_is_refused(folder: Path, content: bytes) -> None:
     (folder / "t10k-labels-idx1-ubyte").write_bytes(content)
-    with pytest.raises(ValueError, match="t10k-labels-idx1-ubyte is no IDX file of bytes, or not whole"):
+    with pytest.raises(ValueError, match="t10k-labels-idx1-ubyte is not an IDX file of bytes, or it is truncated"):
         read_data_sets(str(folder), validation_size=0)
 
 

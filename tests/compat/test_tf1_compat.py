@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tf1_compat import asking, gradients, said, variable
+from tf1_compat import caller, gradients, messages, variable
 
 
 @pytest.fixture(autouse=True)
 def one_rank_that_has_said_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMPI_COMM_WORLD_RANK", raising=False)
-    monkeypatch.setattr(said, "_said", set())
+    monkeypatch.setattr(messages, "_printed", set())
 
 
 @pytest.mark.parametrize(
@@ -27,11 +27,11 @@ def one_rank_that_has_said_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"__name__": "keras.x", "__file__": "/opt/venv/lib/python3.11/site-packages/keras/x.py"}, False),
         ({"__name__": "yaml", "__file__": "/usr/lib/python3/dist-packages/yaml/__init__.py"}, False),
         ({"__name__": "runpy", "__file__": os.__file__}, False),
-        ({"__name__": "ours", "__file__": str(Path(asking.__file__).parents[2] / "ddl" / "hook.py")}, False),
+        ({"__name__": "ours", "__file__": str(Path(caller.__file__).parents[2] / "ddl" / "hook.py")}, False),
     ],
 )
 def test_a_script_is_distinguished_from_a_library(whose: dict[str, str] | None, scripts: bool) -> None:
-    assert asking.is_the_scripts(whose) is scripts
+    assert caller.is_user_script(whose) is scripts
 
 
 def variable_class() -> Any:
@@ -53,7 +53,7 @@ def variable_class() -> Any:
         def _variable_call(cls, initial_value: Any = None, name: str = "", trainable: bool = True) -> Made:
             return Made(initial_value, trainable, name)
 
-    variable.heed_init(Variable)
+    variable.honour_init(Variable)
     return Variable
 
 
@@ -80,7 +80,7 @@ def test_a_replaced_init_makes_the_variable_with_the_one_that_it_found(capsys: p
 def test_an_init_that_makes_no_variable_is_reported() -> None:
     cls = variable_class()
     cls.__init__ = lambda _: None
-    with pytest.raises(AttributeError, match="did not call the one that it took the place of"):
+    with pytest.raises(AttributeError, match="did not call the one that it replaced"):
         cls()
 
 
@@ -121,8 +121,8 @@ def test_a_scripts_own_apply_gradients_gets_whole_gradients_alone(
     optimizer: Any = TensorFlow.train.Optimizer
     gradient, slices = Gradient(), TensorFlow.IndexedSlices()
     w, b, rows = map(Variable, ("w", "b", "rows"))
-    watch, pairs = gradients.Watch(TensorFlow), [(gradient, w), (None, b), (slices, rows)]
-    watch.look()
+    watch, pairs = gradients.OptimizerWatch(TensorFlow), [(gradient, w), (None, b), (slices, rows)]
+    watch.check()
     assert optimizer().apply_gradients(pairs, "n") == (pairs, "n")  # TensorFlow's own gets all, as they are
     tensorflows = optimizer.apply_gradients
 
@@ -130,18 +130,18 @@ def test_a_scripts_own_apply_gradients_gets_whole_gradients_alone(
         return tensorflows(self, found, *rest)
 
     monkeypatch.setattr(optimizer, "apply_gradients", scripts_own)
-    watch.look()
-    watch.look()
+    watch.check()
+    watch.check()
     found, name = optimizer().apply_gradients(pairs, "n")
     assert ([variable for _, variable in found], name) == ([w, rows], "n")
     assert found[0][0] is gradient
     assert [whole.shape for whole, _ in found] == ["shape of w", "shape of rows"]
-    assert capsys.readouterr().err == "compat tf1: no gradient, so left as they are: b\n"
+    assert capsys.readouterr().err == "compat tf1: no gradient, so left unchanged: b\n"
 
 
 def test_it_is_said_once_and_by_rank_0(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    said.say("a")
-    said.say("a")
+    messages.notice("a")
+    messages.notice("a")
     monkeypatch.setenv("OMPI_COMM_WORLD_RANK", "1")
-    said.say("b")
+    messages.notice("b")
     assert capsys.readouterr().err == "compat tf1: a\n"

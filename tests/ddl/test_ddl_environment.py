@@ -94,7 +94,7 @@ def test_without_the_native_library_several_ranks_say_what_to_do() -> None:
     result = run("import ddl", DDL_OPTIONS="-mode p:1x2", **mpi(0, 2, 1))
     assert result.returncode == 1
     assert "EngineError: ddl: the native library cannot be loaded: libddl_engine.so" in result.stderr
-    assert "next: have libddl_engine.so in LD_LIBRARY_PATH" in result.stderr
+    assert "next: put libddl_engine.so on LD_LIBRARY_PATH" in result.stderr
 
 
 def test_options_that_failed_can_be_mended() -> None:

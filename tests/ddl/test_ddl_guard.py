@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ddl.guard import names
-from ddl.guard.compare import Extremes, allowed, relative_difference, signed
-from ddl.guard.history import FORMAT, Entry, History, is_kept, most_entries, stride_after
+from ddl.guard.compare import Extremes, relative_difference, signed, tolerance_for
+from ddl.guard.history import FORMAT, Entry, History, is_kept, max_entries, stride_after
 from ddl.guard.settings import Settings, read_settings
 from hypothesis import given
 from hypothesis import strategies as st
@@ -99,9 +99,9 @@ def test_an_element_that_is_nearly_0_among_larger_ones_is_measured_by_those() ->
 
 
 def test_a_type_of_few_bits_may_differ_in_its_last_ones() -> None:
-    assert allowed(1e-3, "float32") == 1e-3
-    assert allowed(1e-3, "bfloat16") == 16 * 2**-7
-    assert allowed(0.5, "bfloat16") == 0.5
+    assert tolerance_for(1e-3, "float32") == 1e-3
+    assert tolerance_for(1e-3, "bfloat16") == 16 * 2**-7
+    assert tolerance_for(0.5, "bfloat16") == 0.5
 
 
 def entries(file: Path) -> list[dict]:
@@ -156,9 +156,9 @@ def test_of_two_runs_the_longer_ones_steps_are_the_shorter_ones_as_far_as_that_w
 
 
 def test_a_model_of_very_many_variables_keeps_fewer_entries(tmp_path: Path) -> None:
-    assert most_entries(100) == 1024
-    assert most_entries(10_000) == 209
-    assert most_entries(10**9) == 64
+    assert max_entries(100) == 1024
+    assert max_entries(10_000) == 209
+    assert max_entries(10**9) == 64
     write(tmp_path / "file", 1, 500, variables=2000)
     assert (tmp_path / "file").stat().st_size < 3 << 20
 
@@ -167,7 +167,7 @@ def test_a_disk_that_takes_nothing_ends_the_history_and_nothing_else(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(tmp_path / "not-there" / "file", 1, 3)
-    assert capsys.readouterr().err.count("history of the weights' digests ends here") == 1
+    assert capsys.readouterr().err.count("no more digests of the weights are recorded") == 1
 
 
 def test_the_last_entry_is_kept_whatever_its_step(tmp_path: Path) -> None:

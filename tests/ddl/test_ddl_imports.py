@@ -12,7 +12,7 @@ START = """
 import importlib, importlib.abc, importlib.machinery, importlib.util, sys, threading
 def act(module): print('acted', module.value)
 def wait():
-    from ddl.imports import when_imported
+    from ddl.import_hooks import when_imported
     when_imported('late', act)
 """
 
@@ -100,7 +100,7 @@ module.value""",
     "after a finder that asks all came first": f"{ASKS_ALL}\nimport late",
     "with finders in another order": "sys.meta_path.reverse()\nimport late, colorsys",
     "without its finder": "del sys.meta_path[0]\nimport late",
-    "by a finder that knows the file": f"{KNOWS_FILE}\nimport late\nfrom ddl.imports import catch_up\ncatch_up()",
+    "by a finder that knows the file": f"{KNOWS_FILE}\nimport late\nfrom ddl.import_hooks import catch_up\ncatch_up()",
     "by a loader that cannot be changed": f"{SLOTS}\nimport late",
 }
 
@@ -168,7 +168,7 @@ def test_what_is_acted_on_while_another_is_being_imported_may_put_it_off(modules
     Path(modules, "late", "__init__.py").write_text("import early\nvalue = 1\nprint('imported')\n")
     Path(modules, "early.py").write_text("value = 1")
     program = """
-from ddl.imports import catch_up, is_loading, when_imported
+from ddl.import_hooks import catch_up, is_loading, when_imported
 def act_on_both(_):
     print('after')
     catch_up()

@@ -1,5 +1,5 @@
 import pytest
-from ddl.environment import Asked
+from ddl.environment import ScalingState
 from ddl.learning_rate import looks_unscaled, scale_learning_rate, warmup_factor
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,7 +31,7 @@ def test_no_warm_up_is_the_whole_rate_at_once() -> None:
     ],
 )
 def test_what_looks_unscaled(rate: float | None, default: float | None, asked: bool | None, unscaled: bool) -> None:
-    program = Asked(scaled=True) if asked is None else Asked(size=asked)
+    program = ScalingState(scaled=True) if asked is None else ScalingState(size=asked)
     assert looks_unscaled(rate, default, program) == unscaled
 
 

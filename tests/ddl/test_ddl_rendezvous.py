@@ -27,7 +27,7 @@ def test_the_job_ends_after_five_warnings_unless_it_is_said(
 
 @pytest.mark.parametrize("name", ["DDL_STALL_SECONDS", "DDL_START_SECONDS"])
 def test_a_variable_that_is_no_number_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="'soon' is no number of seconds"):
+    with pytest.raises(ValueError, match="'soon' is not a number of seconds"):
         limits("", {name: "soon"})
 
 

@@ -34,7 +34,7 @@ def test_arrays_that_belong_together_stay_together() -> None:
 
 
 def test_arrays_of_several_lengths_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"belong together, but have \[6, 7\] examples"):
+    with pytest.raises(ValueError, match=r"the same length, but have \[6, 7\] examples"):
         shard_of((np.zeros(7), np.zeros(6)), 0, 2)
 
 

@@ -25,9 +25,9 @@ def test_callbacks_are_reported_in_their_order_and_may_change_what_is_returned()
     steps.register(look)
     steps.register(change)
     steps.register(look)
-    assert steps.stepped("optimizer", ["v"], "applied") == "applied, checked"
+    assert steps.notify_step("optimizer", ["v"], "applied") == "applied, checked"
     assert seen == [("optimizer", ["v"], "applied")]
 
 
 def test_without_callbacks_the_method_returns_what_it_did() -> None:
-    assert steps.stepped("optimizer", [], 7) == 7
+    assert steps.notify_step("optimizer", [], 7) == 7

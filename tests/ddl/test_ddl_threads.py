@@ -55,7 +55,7 @@ def test_the_main_thread_is_not_named_and_a_name_leaves_no_question(kind: str) -
 
 @pytest.mark.parametrize("name", ["", "two\nlines", 3])
 def test_what_cannot_be_a_name_is_refused(kind: str, name: str) -> None:
-    with pytest.raises(ValueError, match="a string of one line"):
+    with pytest.raises(ValueError, match="a non-empty string of one line"):
         threads.key(kind, name)
 
 
@@ -101,9 +101,9 @@ def test_a_pools_threads_are_one_and_so_are_those_that_are_not_pythons(kind: str
     with ThreadPoolExecutor(3) as pool:
         barrier = threading.Barrier(3)
         found = set(pool.map(lambda _: (barrier.wait(), threads.key(kind))[1], range(3)))
-    assert found == {f"{kind}\nthe pool ThreadPoolExecutor"}
+    assert found == {f"{kind}\npool ThreadPoolExecutor"}
     with ThreadPool(2) as old_pool:
-        assert old_pool.apply(threads.key, (kind,)) == f"{kind}\nthe pool ThreadPool"
+        assert old_pool.apply(threads.key, (kind,)) == f"{kind}\npool ThreadPool"
     done, result = threading.Semaphore(0), []
 
     def foreign() -> None:
@@ -112,7 +112,7 @@ def test_a_pools_threads_are_one_and_so_are_those_that_are_not_pythons(kind: str
 
     _thread.start_new_thread(foreign, ())
     done.acquire()
-    assert result == [f"{kind}\na thread that is not Python's"]
+    assert result == [f"{kind}\na thread not created by Python"]
     assert threads.key(kind) == f"{kind}\n"
 
 

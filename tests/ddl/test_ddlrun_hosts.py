@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from ddl.launcher.hosts import Host, faults, look_argv, read_host, read_host_file
+from ddl.launcher.hosts import Host, probe_argv, problems, read_host, read_host_file
 
 P100 = "Tesla P100-SXM2-16GB"
 OPEN_MPI = "mpirun (Open MPI) 4.1.4"
@@ -28,13 +28,13 @@ def test_without_lscpu_processors_are_counted_and_what_is_missing_is_empty() -> 
 
 
 def test_hosts_of_one_kind_are_fit() -> None:
-    assert faults([GOOD, replace(GOOD, name="b")]) == []
+    assert problems([GOOD, replace(GOOD, name="b")]) == []
 
 
 @pytest.mark.parametrize(
     ("other", "says"),
     [
-        ({"trouble": "Permission denied (publickey)."}, "b: Permission denied (publickey).\n  next: make `ssh b true`"),
+        ({"error": "Permission denied (publickey)."}, "b: Permission denied (publickey).\n  next: make `ssh b true`"),
         ({"mpirun": ""}, "b: no mpirun in its PATH\n  next: install Open MPI there"),
         ({"ddl": ""}, "does not find ddl in"),
         ({"cores": 16}, "b: cores differ: 16; a has 20"),
@@ -45,15 +45,15 @@ def test_hosts_of_one_kind_are_fit() -> None:
     ],
 )
 def test_what_does_not_fit_is_reported_with_what_to_do(other: dict, says: str) -> None:
-    (fault,) = faults([GOOD, replace(GOOD, name="b", **other)])
-    assert says in fault
-    assert "\n  next: " in fault
+    (problem,) = problems([GOOD, replace(GOOD, name="b", **other)])
+    assert says in problem
+    assert "\n  next: " in problem
 
 
 def test_this_host_is_asked_by_a_shell_of_its_own_and_others_over_ssh_that_asks_nothing_back() -> None:
     here = ["localhost", "me"]
-    assert look_argv("me", here)[:2] == ["sh", "-c"]
-    argv = look_argv("far", here)
+    assert probe_argv("me", here)[:2] == ["sh", "-c"]
+    argv = probe_argv("far", here)
     assert argv[:6] == ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "far"]
 
 
@@ -64,9 +64,9 @@ def test_a_host_file_has_a_host_on_each_line() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("# none\n", "there is no host in it"),
-        ("a\nb\na\n", "line 3: a is there twice"),
-        ("a\n-oX y\n", "line 2: '-oX' is no name of a host"),
+        ("# none\n", "it contains no hosts"),
+        ("a\nb\na\n", "line 3: a is listed twice"),
+        ("a\n-oX y\n", "line 2: '-oX' is not a host name"),
     ],
 )
 def test_a_host_file_that_cannot_be(text: str, says: str) -> None:

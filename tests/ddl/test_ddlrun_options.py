@@ -50,16 +50,16 @@ def test_a_value_with_blanks_is_several_words_and_an_option_may_be_repeated() ->
     [
         ("", "no program to run"),
         ("-H a,b", "no program to run"),
-        ("--acelerators 4 python", "there is no option --acelerators (nearest: --accelerators)"),
-        ("-H", "-H needs HOST,… behind it"),
-        ("--accelerators four python", "--accelerators needs a whole number above 0, not 'four'"),
-        ("--racks 0 python", "--racks needs a whole number above 0, not '0'"),
+        ("--acelerators 4 python", "unknown option --acelerators (nearest: --accelerators)"),
+        ("-H", "-H needs a value: HOST,…"),
+        ("--accelerators four python", "--accelerators needs a positive integer, not 'four'"),
+        ("--racks 0 python", "--racks needs a positive integer, not '0'"),
         ("-m q python", "-m needs one of b (hierarchical), n (NCCL), r (ring), m (MPI), p (explore and pick), not 'q'"),
         ("--tcp=yes python", "--tcp=yes: this option takes no value"),
         ("-H a,a python", "-H needs each host once, not 'a,a' (ranks per host: --accelerators)"),
-        ("-H a,,b python", "-H needs names of hosts with commas between them, not ''"),
-        ("-H -oProxyCommand=x python", "-H needs names of hosts with commas between them, not '-oProxyCommand=x'"),
-        ("-H a;b python", "-H needs names of hosts with commas between them, not 'a;b'"),
+        ("-H a,,b python", "-H needs host names separated by commas, not ''"),
+        ("-H -oProxyCommand=x python", "-H needs host names separated by commas, not '-oProxyCommand=x'"),
+        ("-H a;b python", "-H needs host names separated by commas, not 'a;b'"),
     ],
 )
 def test_refuses_and_says_why(line: str, says: str) -> None:

@@ -66,7 +66,7 @@ def test_racks_and_aisles_are_written_only_where_there_are_several() -> None:
         ("--racks 2 train", "1 nodes × 2 racks × 1 aisles are 2 hosts, but there are 3"),
         ("--nodes 2 train", "2 nodes × 1 racks × 1 aisles are 2 hosts, but there are 3"),
         ("--accelerators 3 train", "--accelerators 3: a has 2"),
-        ("-x 1BAD=2 train", "-x 1BAD=2: '1BAD' is no name of an environment variable"),
+        ("-x 1BAD=2 train", "-x 1BAD=2: '1BAD' is not a name of an environment variable"),
         ("-x UNSET train", "-x UNSET: it is not set here; set it, or write -x UNSET=VALUE"),
         ("--skipchecks train", "--skipchecks needs --accelerators"),
     ],
@@ -113,7 +113,7 @@ def test_a_rank_file_of_ones_own_says_how_many_ranks_there_are_on_how_many_hosts
     plan = plan_of("-rf mine train", rank_file=text)
     assert (plan.ranks, plan.rank_file, plan.options) == (4, None, "-mode p:2x2")
     assert plan_of("-rf mine --no_ddloptions train", rank_file=text).options is None
-    with pytest.raises(UsageError, match="mine: there is no line like `rank 0=HOST slot=0-3` in it"):
+    with pytest.raises(UsageError, match="mine: it contains no line like `rank 0=HOST slot=0-3`"):
         plan_of("-rf mine train", rank_file="host1\n")
-    with pytest.raises(UsageError, match="mine: 4 ranks are no multiple of 3 on each host"):
+    with pytest.raises(UsageError, match="mine: 4 ranks are not a multiple of 3 on each host"):
         plan_of("-rf mine --accelerators 3 train", rank_file=text)

@@ -6,7 +6,7 @@ import ctypes
 from collections.abc import Sequence
 
 import numpy as np
-from ddl.engine import ALLREDUCE, BROADCAST, Piece
+from ddl.engine import ALLREDUCE, BROADCAST, Buffer
 
 
 class TwinEngine:
@@ -21,16 +21,16 @@ class TwinEngine:
         self.elements: list[str] = []
 
     def start(
-        self, name: str, pieces: Sequence[Piece], kind: int = ALLREDUCE, reduction: str = "sum", root: int = 0
+        self, name: str, buffers: Sequence[Buffer], kind: int = ALLREDUCE, reduction: str = "sum", root: int = 0
     ) -> TwinEngine:
-        self.messages.append((name, [(piece.type, _count(piece)) for piece in pieces]))
-        self.elements += [piece.element for piece in pieces]
+        self.messages.append((name, [(buffer.type, _count(buffer)) for buffer in buffers]))
+        self.elements += [buffer.element for buffer in buffers]
         if kind == BROADCAST or reduction == "avg":
             return self
-        for piece in pieces:
-            elements = _count(piece)
-            memory = (ctypes.c_char * (elements * np.dtype(piece.type).itemsize)).from_address(piece.address)
-            array = np.frombuffer(memory, piece.type)
+        for buffer in buffers:
+            elements = _count(buffer)
+            memory = (ctypes.c_char * (elements * np.dtype(buffer.type).itemsize)).from_address(buffer.address)
+            array = np.frombuffer(memory, buffer.type)
             array += array
         return self
 
@@ -38,7 +38,7 @@ class TwinEngine:
         """It was done at once."""
 
 
-def _count(piece: Piece) -> int:
+def _count(buffer: Buffer) -> int:
     """How many numbers of its type a piece has."""
-    itemsize = 1 if piece.type == "bytes" else np.dtype(piece.type).itemsize
-    return int(np.prod(piece.shape, dtype=int)) * (piece.element_bytes or itemsize) // itemsize
+    itemsize = 1 if buffer.type == "bytes" else np.dtype(buffer.type).itemsize
+    return int(np.prod(buffer.shape, dtype=int)) * (buffer.element_bytes or itemsize) // itemsize

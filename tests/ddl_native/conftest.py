@@ -79,9 +79,9 @@ def tensorflow() -> Path:
 
 
 @pytest.fixture(scope="session")
-def skin(build: ModuleType, libraries: Path, tensorflow: Path) -> Path:
+def ops_library(build: ModuleType, libraries: Path, tensorflow: Path) -> Path:
     """The folder with both libraries."""
-    build.build_skin(str(libraries), str(tensorflow))
+    build.build_tensorflow_ops(str(libraries), str(tensorflow))
     return libraries
 
 
@@ -97,7 +97,7 @@ def mpirun(libraries: Path) -> Mpirun:
 
 
 @pytest.fixture
-def carry_out(mpirun: Mpirun, tmp_path: Path) -> Callable[..., Finished]:
+def run_plan(mpirun: Mpirun, tmp_path: Path) -> Callable[..., Finished]:
     """Runs a plan, and asserts that every rank found every value right."""
 
     def run(ranks: int, plan: dict[str, Any], seconds: float = 120, **variables: str) -> Finished:

@@ -15,14 +15,14 @@ Ranks = Callable[..., Finished]
 
 
 @pytest.fixture
-def ranks(skin: Path) -> Ranks:
+def ranks(ops_library: Path) -> Ranks:
     """Runs a program with the package: ``ranks(2, "gradients.py", "eager")``."""
 
     def run(number: int, program: str, *words: str) -> Finished:
         argv = mpirun_argv(number, sys.executable, str(PROGRAMS / program), *words)
         variables = {
             "DDL_OPTIONS": f"-mode b:{number}x1 -stall 8",
-            "LD_LIBRARY_PATH": str(skin),
+            "LD_LIBRARY_PATH": str(ops_library),
             "PYTHONPATH": str(NATIVE.parent),
             "TF_CPP_MIN_LOG_LEVEL": "2",
         }
@@ -58,8 +58,8 @@ DIFFERENCES = {
         "name": ("bcast the weights: ranks differ", "float64[3]"),
     },
     "tensorflow": {
-        "variable": ("value of w: ranks differ", "broadcast from 0 float32[3,2]", "(here it is w:0)"),
-        "read": ("value of r: ranks differ", "broadcast from 0 float32[3,2]", "(here it is r:0)"),
+        "variable": ("value of w: ranks differ", "broadcast from 0 float32[3,2]", "(w:0 on this rank)"),
+        "read": ("value of r: ranks differ", "broadcast from 0 float32[3,2]", "(r:0 on this rank)"),
         "tensor": ("ranks 0, 1 have broadcast from 0 float32[2,3]", "rank 2 has broadcast from 0 float32[3,2]"),
         "dtype": ("broadcast from 0 float32[2]", "broadcast from 0 int32[2]"),
         "bool": ("broadcast from 0 uint8[2]", "broadcast from 0 bool[2]"),
@@ -73,13 +73,13 @@ DIFFERENCES = {
 
 
 @pytest.mark.parametrize("way", DIFFERENCES)
-def test_what_ranks_differ_about_is_told_to_all(ranks: Ranks, way: str) -> None:
+def test_a_mismatch_is_reported_on_all_ranks(ranks: Ranks, way: str) -> None:
     done = ranks(3, "unlike.py", way)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("WENT ON") == 3
     assert "NOTHING" not in done.stdout
     for what, words in DIFFERENCES[way].items():
-        reported = re.findall(rf"^TOLD {what} \d (.*)$", done.stdout, re.MULTILINE)
+        reported = re.findall(rf"^REPORTED {what} \d (.*)$", done.stdout, re.MULTILINE)
         assert len(reported) == 3, done.stdout
         assert all(word in line for line in reported for word in words), (what, reported)
 

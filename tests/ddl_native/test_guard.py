@@ -23,14 +23,14 @@ Guarding = Callable[..., Finished]
 
 
 @pytest.fixture(scope="session")
-def skin(build: ModuleType, libraries: Path, tensorflow: Path) -> Path:
+def ops_library(build: ModuleType, libraries: Path, tensorflow: Path) -> Path:
     """The folder with both libraries."""
-    build.build_skin(str(libraries), str(tensorflow))
+    build.build_tensorflow_ops(str(libraries), str(tensorflow))
     return libraries
 
 
 @pytest.fixture
-def guarding(skin: Path) -> Guarding:
+def guarding(ops_library: Path) -> Guarding:
     """Runs `guarding.py WAY WRONG [STEPS]`; ranks compare every 10 steps."""
 
     def run(*words: str, ranks: int = 2, options: str = "", **variables: str) -> Finished:
@@ -38,7 +38,7 @@ def guarding(skin: Path) -> Guarding:
         environment = {
             "DDL_GUARD": "10",
             "DDL_OPTIONS": f"-mode b:{ranks}x1 {options}",
-            "LD_LIBRARY_PATH": str(skin),
+            "LD_LIBRARY_PATH": str(ops_library),
             "PYTHONPATH": str(NATIVE.parent),
             "TRAINING_ID": "training-x",
             "TF_CPP_MIN_LOG_LEVEL": "2",
@@ -86,7 +86,7 @@ def test_weights_beyond_the_tolerance_end_the_job_with_the_interval_and_the_vari
 
 
 @pytest.mark.parametrize("way", ["function", "session"])
-def test_last_bits_that_differ_are_told_once_and_let_pass(guarding: Guarding, way: str) -> None:
+def test_last_bits_that_differ_are_reported_once_and_tolerated(guarding: Guarding, way: str) -> None:
     done = guarding(way, "little")
     went_well(done)
     assert done.stderr.count("ranks' weights differ in their last bits since steps 11 to 20: ") == 1
@@ -100,12 +100,12 @@ def test_without_a_tolerance_the_last_bits_count(guarding: Guarding, option: str
 
 def test_what_is_not_finite_on_one_rank_alone_is_beyond_any_tolerance(guarding: Guarding) -> None:
     said = diverged(guarding("function", "not-finite", "13", DDL_GUARD_TOLERANCE="1e9"))
-    assert "is not finite on some ranks alone" in said["why"]
+    assert "is not finite on some ranks only" in said["why"]
     assert said["difference"] is None
 
 
 def test_the_rank_that_is_unlike_the_others_is_named(guarding: Guarding) -> None:
-    assert "; rank 1 unlike the others" in diverged(guarding("function", "much", ranks=3))["why"]
+    assert "; rank 1 differs from the others" in diverged(guarding("function", "much", ranks=3))["why"]
 
 
 def test_a_rank_whose_gradients_are_not_averaged_is_found_by_its_first_comparison(guarding: Guarding) -> None:
@@ -154,14 +154,14 @@ def test_variables_that_are_meant_to_differ_are_left_out(
     went_well(guarding("function", wrong, "13", **variables))
 
 
-def test_what_is_left_out_on_one_rank_alone_is_said(guarding: Guarding) -> None:
+def test_what_is_excluded_on_one_rank_only_is_reported(guarding: Guarding) -> None:
     assert "guard different variables" in diverged(guarding("function", "excluded-on-one"))["why"]
 
 
-def test_a_rank_that_has_fewer_steps_ends_the_job_as_a_rank_that_has_left(guarding: Guarding) -> None:
+def test_a_rank_that_has_fewer_steps_is_reported_as_shut_down(guarding: Guarding) -> None:
     done = guarding("function", "more-steps")
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "rank 0 waits; rank 1 has left" in done.stderr
+    assert "rank 0 waits; rank 1 has shut down" in done.stderr
 
 
 @pytest.mark.parametrize(("option", "variables"), [("-guard 0", {}), ("", {"DDL_GUARD": "0"})])
@@ -171,7 +171,7 @@ def test_it_can_be_switched_off(guarding: Guarding, option: str, variables: dict
     assert not file.exists()
 
 
-def test_digests_are_kept_at_each_interval_and_at_the_end(guarding: Guarding, tmp_path: Path) -> None:
+def test_digests_are_stored_at_each_interval_and_at_the_end(guarding: Guarding, tmp_path: Path) -> None:
     files = [tmp_path / "one.jsonl", tmp_path / "another.jsonl"]
     for file in files:
         went_well(guarding("function", "nothing", DDL_GUARD_FILE=str(file)))
@@ -183,10 +183,10 @@ def test_digests_are_kept_at_each_interval_and_at_the_end(guarding: Guarding, tm
     assert files[0].read_text() == files[1].read_text()  # two runs that never part
 
 
-def test_ranks_that_set_it_differently_are_told_at_the_start(skin: Path) -> None:
+def test_ranks_with_different_settings_are_refused_at_the_start(ops_library: Path) -> None:
     program = "import os; os.environ['DDL_GUARD'] = os.environ['OMPI_COMM_WORLD_RANK'] + '0'; import ddl"
     argv = mpirun_argv(2, sys.executable, "-c", program)
-    variables = {"DDL_OPTIONS": "-mode b:2x1", "LD_LIBRARY_PATH": str(skin), "PYTHONPATH": str(NATIVE.parent)}
+    variables = {"DDL_OPTIONS": "-mode b:2x1", "LD_LIBRARY_PATH": str(ops_library), "PYTHONPATH": str(NATIVE.parent)}
     done = run_ranks(argv, variables, 60)
     assert done.returncode == 1
     assert "ranks have set the divergence guard differently; rank " in done.stderr
@@ -196,7 +196,7 @@ def digest_by_hand(data: bytes) -> int:
     """What engine/digest.cc computes, written down once more."""
     bits, factor = 2**64 - 1, 0x9E3779B97F4A7C15
 
-    def stir(value: int) -> int:
+    def avalanche(value: int) -> int:
         value = (value ^ value >> 33) * 0xFF51AFD7ED558CCD & bits
         value = (value ^ value >> 33) * 0xC4CEB9FE1A85EC53 & bits
         return value ^ value >> 33
@@ -212,8 +212,8 @@ def digest_by_hand(data: bytes) -> int:
         lanes = [mix(lane, word) for lane, word in zip(lanes, words, strict=True)]
     result = len(data)
     for lane in lanes:
-        result = mix(result, stir(lane))
-    return stir(result)
+        result = mix(result, avalanche(lane))
+    return avalanche(result)
 
 
 @pytest.fixture(scope="session")

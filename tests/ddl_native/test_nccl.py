@@ -1,4 +1,4 @@
-"""Tensors on GPUs. There is none here: the way to NCCL is compiled with the packaged headers, linked with the packaged
+"""Tensors on GPUs. There is none here: the NCCL library is compiled with the packaged headers, linked with the packaged
 libraries, and run over a stand-in for both (`stand_in.py`). Nothing here has run on a GPU.
 """
 
@@ -28,7 +28,7 @@ RunOnGpus = Callable[..., Finished]
 
 @pytest.fixture(scope="session")
 def with_nccl(build: ModuleType, headers: list[str], libraries: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with the engine and the way to NCCL, as in an image for GPUs."""
+    """The folder with the engine and the NCCL library, as in an image for GPUs."""
     folder = tmp_path_factory.mktemp("with-nccl")
     shutil.copy(libraries / build.ENGINE, folder)
     build.build_nccl(str(folder), headers, ["-Wextra", "-Werror"], ["-Wl,--no-undefined"])
@@ -36,9 +36,9 @@ def with_nccl(build: ModuleType, headers: list[str], libraries: Path, tmp_path_f
 
 
 @pytest.fixture(scope="session")
-def skin(build: ModuleType, headers: list[str], with_nccl: Path, tensorflow: Path) -> Path:
+def ops_library(build: ModuleType, headers: list[str], with_nccl: Path, tensorflow: Path) -> Path:
     """The folder with TensorFlow's ops besides, their kernels for tensors on GPUs among them."""
-    build.build_skin(str(with_nccl), str(tensorflow), headers)
+    build.build_tensorflow_ops(str(with_nccl), str(tensorflow), headers)
     return with_nccl
 
 
@@ -144,7 +144,7 @@ def test_stand_in_nccl_gives_numpys_values_in_any_order(on_gpus: RunOnGpus, rank
 
 
 @pytest.mark.parametrize("mode", ["b", "r", "m"])
-def test_other_modes_take_gpus_tensors_through_the_hosts_memory(on_gpus: RunOnGpus, mode: str) -> None:
+def test_other_modes_stage_gpu_tensors_through_host_memory(on_gpus: RunOnGpus, mode: str) -> None:
     collectives = [*every_type(5), *every_type(70_001), *reductions(9)]
     done = on_gpus(2, {"options": f"-mode {mode}:2x1", "collectives": collectives, "shuffle": True, "rounds": 2})
     assert done.returncode == 0, done.stdout + done.stderr
@@ -159,7 +159,7 @@ def test_results_lie_where_they_were_asked_for(on_gpus: RunOnGpus, in_place: boo
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_one_rank_without_nccl_takes_all_through_the_hosts_memory(
+def test_one_rank_without_nccl_stages_all_through_host_memory(
     on_gpus: RunOnGpus, stood_in: Path, tmp_path: Path
 ) -> None:
     shutil.copy(stood_in / stand_in.CUDA, tmp_path)
@@ -168,23 +168,23 @@ def test_one_rank_without_nccl_takes_all_through_the_hosts_memory(
     done = on_gpus(3, plan, alone=stand_in.variables(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
     assert ways(done) == ["host"] * 3
-    assert done.stderr.count("no NCCL: GPUs' tensors go by way of the hosts' memory: rank 2: ") == 1, done.stderr
+    assert done.stderr.count("no NCCL: GPU tensors are staged through host memory: rank 2: ") == 1, done.stderr
 
 
-def test_ranks_without_a_gpu_meet_the_others_in_the_hosts_memory(on_gpus: RunOnGpus) -> None:
+def test_ranks_without_a_gpu_reduce_with_the_others_in_host_memory(on_gpus: RunOnGpus) -> None:
     plan = {"options": "-mode p:1x3", "on_host": [2], "collectives": reductions(999), "shuffle": True}
     done = on_gpus(3, plan, alone={"STAND_IN_GPUS": "0"})
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("RIGHT") == 3
     assert ways(done) == ["host"] * 2
-    assert "hosts' memory: rank 2: cudaGetDeviceCount: no device" in done.stderr
+    assert "through host memory: rank 2: cudaGetDeviceCount: no device" in done.stderr
 
 
-def test_two_ranks_on_one_gpu_are_told_and_go_through_the_hosts_memory(on_gpus: RunOnGpus) -> None:
+def test_two_ranks_on_one_gpu_are_reported_and_staged_through_host_memory(on_gpus: RunOnGpus) -> None:
     done = on_gpus(4, {"options": "-mode n:4x1", "collectives": reductions(99)}, STAND_IN_GPUS="1")
     assert done.returncode == 0, done.stdout + done.stderr
     assert ways(done) == ["host"] * 4
-    assert "ranks 0 and 1 have one GPU between them (and 2 more)" in done.stderr
+    assert "ranks 0 and 1 share one GPU (and 2 more)" in done.stderr
 
 
 def test_one_rank_that_cannot_connect_does_not_leave_the_others_waiting(on_gpus: RunOnGpus) -> None:
@@ -192,7 +192,7 @@ def test_one_rank_that_cannot_connect_does_not_leave_the_others_waiting(on_gpus:
     done = on_gpus(3, plan, STAND_IN_NCCL_FAILS="connect 1")
     assert done.returncode == 0, done.stdout + done.stderr
     assert ways(done) == ["host"] * 3
-    assert "hosts' memory: rank 1: ncclCommInitRankConfig: " in done.stderr
+    assert "through host memory: rank 1: ncclCommInitRankConfig: " in done.stderr
 
 
 def test_nccl_that_fails_ends_the_job_and_says_so(on_gpus: RunOnGpus) -> None:
@@ -201,7 +201,7 @@ def test_nccl_that_fails_ends_the_job_and_says_so(on_gpus: RunOnGpus) -> None:
     done = on_gpus(2, plan, STAND_IN_NCCL_FAILS="reduce 1")
     assert done.returncode not in (0, 124)
     assert "stand-in: the communicator is ended" in done.stderr
-    assert "ddl: rank 1 ends the job: NCCL: an error (a stand-in's)" in done.stderr
+    assert "ddl: rank 1 aborts the job: NCCL: an error (a stand-in's)" in done.stderr
 
 
 def test_a_rank_that_dies_among_nccls_collectives_ends_the_job(on_gpus: RunOnGpus) -> None:
@@ -211,7 +211,7 @@ def test_a_rank_that_dies_among_nccls_collectives_ends_the_job(on_gpus: RunOnGpu
     assert "signal 9" in done.stderr
 
 
-def test_who_waits_for_nccl_says_so_and_goes_on_when_it_comes(on_gpus: RunOnGpus) -> None:
+def test_a_rank_that_waits_for_nccl_reports_it_and_continues(on_gpus: RunOnGpus) -> None:
     one = {"name": "one", "tensors": [["float32", [1000]]]}
     plan = {"options": "-mode n:3x1 -stall 0.5", "collectives": [one], "rounds": 3}
     done = on_gpus(3, plan, STAND_IN_NCCL_LATE="2 2.2")
@@ -226,13 +226,13 @@ def test_a_tensor_on_a_gpu_does_not_meet_one_on_a_host_in_nccl(on_gpus: RunOnGpu
     done = on_gpus(2, plan)
     assert done.returncode != 0
     differ = "rank 0 has allreduce sum float32[7] on GPUs; rank 1 has allreduce sum float32[7]"
-    assert f"TOLD 0 {MISMATCH} one: ranks differ: {differ}" in done.stdout
+    assert f"REPORTED 0 {MISMATCH} one: ranks differ: {differ}" in done.stdout
 
 
 def test_a_tensor_on_anothers_gpu_is_refused(on_gpus: RunOnGpus) -> None:
     plan = {"options": "-mode n:2x1", "on_first": True, "collectives": [{"name": "one", "tensors": [["float32", [7]]]}]}
     done = on_gpus(2, plan)
-    assert f"TOLD 1 {FAILED} one: the tensor is on GPU 0, and this rank's is GPU 1" in done.stdout
+    assert f"REPORTED 1 {FAILED} one: the tensor is on GPU 0, but this rank uses GPU 1" in done.stdout
 
 
 def host_memory(done: Finished) -> dict[str, list[str]]:
@@ -242,16 +242,16 @@ def host_memory(done: Finished) -> dict[str, list[str]]:
     return found
 
 
-def test_tensorflow_gets_kernels_for_gpus_memory_only_where_a_gpu_is_seen(skin: Path, stood_in: Path) -> None:
+def test_tensorflow_gets_kernels_for_gpus_memory_only_where_a_gpu_is_seen(ops_library: Path, stood_in: Path) -> None:
     argv = [sys.executable, str(PROGRAMS / "tensorflow_kernels.py")]
-    here = run_ranks(argv, {"LD_LIBRARY_PATH": str(skin), "CUDA_VISIBLE_DEVICES": ""}, 120)
+    here = run_ranks(argv, {"LD_LIBRARY_PATH": str(ops_library), "CUDA_VISIBLE_DEVICES": ""}, 120)
     assert host_memory(here) == {"Bcast": ["x", "y"], "AllReduce": ["x", "y"], "AllReduceN": ["xs", "ys"]}
-    there = run_ranks(argv, {"LD_LIBRARY_PATH": f"{skin}:{stood_in}"}, 120)
+    there = run_ranks(argv, {"LD_LIBRARY_PATH": f"{ops_library}:{stood_in}"}, 120)
     assert host_memory(there) == {"Bcast": [], "AllReduce": [], "AllReduceN": []}
 
 
-def test_beside_nccl_tensorflows_tensors_in_the_hosts_memory_go_as_ever(skin: Path, stood_in: Path) -> None:
+def test_beside_nccl_tensorflows_tensors_in_the_hosts_memory_go_as_ever(ops_library: Path, stood_in: Path) -> None:
     argv = mpirun_argv(2, sys.executable, str(PROGRAMS / "tensorflow_ops.py"), "graph")
-    done = run_ranks(argv, {"LD_LIBRARY_PATH": f"{skin}:{stood_in}"}, 300)
+    done = run_ranks(argv, {"LD_LIBRARY_PATH": f"{ops_library}:{stood_in}"}, 300)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("RIGHT") == 2

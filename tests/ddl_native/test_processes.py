@@ -105,7 +105,7 @@ def test_a_status_is_kept_though_all_others_end_well(job: Job) -> None:
 def test_a_rank_that_ends_well_but_early_fails_those_that_wait_for_it(job: Job, way: str) -> None:
     done = job(2, *python("exits.py", way))
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "rank 0 waits; rank 1 has left" in done.stderr
+    assert "rank 0 waits; rank 1 has shut down" in done.stderr
     assert job(2, *python("exits.py", way, "well")).returncode == 0
 
 
@@ -132,12 +132,12 @@ def test_the_rank_may_be_started_by_a_shell_or_another_program(job: Job, shell: 
     assert done.stdout.count("GOES ON") == 2, done.stdout + done.stderr
 
 
-def test_a_second_program_in_one_place_is_told_that_mpi_has_been_there(job: Job) -> None:
+def test_a_second_program_of_one_rank_gets_an_error_if_mpi_has_ended(job: Job) -> None:
     one = f"{sys.executable} -c 'import ddl'"
     done = job(2, "sh", "-c", f"{one} && {one} && echo GOES ON")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "GOES ON" not in done.stdout
-    assert "has started ddl already, and this Open MPI starts once in each of mpirun's places" in done.stderr
+    assert "has already started ddl, and this Open MPI can be initialised only once per rank" in done.stderr
     assert "MPI_Init" not in done.stderr
 
 
@@ -146,7 +146,7 @@ def test_two_programs_at_once_in_one_place_are_an_error(job: Job) -> None:
     done = job(2, "sh", "-c", f"{first} & sleep 2; {sys.executable} -c 'import ddl'")
     assert done.returncode == 1, done.stdout + done.stderr
     assert re.search(
-        r"process \d+, .*python.* -c import ddl, time.*, has started ddl for rank [01] already", done.stderr
+        r"process \d+, .*python.* -c import ddl, time.*, has already started ddl for rank [01]", done.stderr
     )
 
 
@@ -180,7 +180,7 @@ def test_a_child_that_imports_ddl_before_the_rank_does_leaves_the_engine_to_it(
     assert done.stdout.count("GOES ON") == 2, done.stdout + done.stderr
 
 
-def test_a_worker_that_trains_before_its_rank_has_started_ddl_is_told(job: Job) -> None:
+def test_a_worker_that_trains_before_its_rank_has_started_ddl_gets_an_error(job: Job) -> None:
     text = (
         "import multiprocessing\ndef train():\n    import ddl, numpy\n    ddl.allreduce_n([numpy.ones(1)])\n"
         "p = multiprocessing.get_context('fork').Process(target=train)\np.start()\np.join()\n"
@@ -202,7 +202,7 @@ def ended(done: Finished, status: int = 86) -> str:
     """The reason for which a job of ranks that were not synchronised ended."""
     assert done.returncode == status, done.stdout + done.stderr
     assert "GOES ON 2" not in done.stdout
-    found = re.findall(r"^ddl: rank \d ends the job: (.*)$", done.stderr, re.MULTILINE)
+    found = re.findall(r"^ddl: rank \d aborts the job: (.*)$", done.stderr, re.MULTILINE)
     assert found, done.stderr
     return str(found[0])
 
@@ -214,7 +214,7 @@ def test_a_rank_that_goes_on_without_ddl_is_named_and_ends_the_job(job: Job, abs
     other = 1 - int(absent)
     why = ended(done)
     assert why.startswith(f"rank {absent} has not started ddl within 6 s, while rank {other} on "), why
-    warned = rf"^ddl: rank {other} has waited \d s for rank {absent} to start ddl; the job ends after 6 s"
+    warned = rf"^ddl: rank {other} has waited \d s for rank {absent} to start ddl; the job is aborted after 6 s"
     assert re.search(warned, done.stderr, re.MULTILINE), done.stderr
     (line,) = re.findall(r"^\x1etoolkit unsynchronised (.*)$", done.stdout, re.MULTILINE)
     assert json.loads(line)["why"].startswith(why)
@@ -231,7 +231,7 @@ def test_a_rank_that_comes_late_is_waited_for(job: Job, late: str) -> None:
     done = job(2, *python("missing.py", late, "late"), options="-stall 2")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("GOES ON 2") == 2
-    assert f"s for rank {late} to start ddl; the job ends after 10 s" in done.stderr
+    assert f"s for rank {late} to start ddl; the job is aborted after 10 s" in done.stderr
 
 
 def test_the_limit_is_five_times_the_time_of_the_first_warning(job: Job) -> None:

@@ -21,7 +21,7 @@ MPIS_OWN = "/usr/share/openmpi/openmpi-valgrind.supp"
 
 
 def stress(build: ModuleType, folder: Path, headers: list[str], *flags: str) -> Path:
-    """The program, the engine and its way to GPUs, compiled with `flags`; in `gpu/` the stand-in for one."""
+    """The program, the engine and its NCCL library, compiled with `flags`; in `gpu/` the stand-in for one."""
     ours = ["-g", "-O1", *flags]
     build.build_engine(str(folder), ["-DDDL_ONE_VERSION", *ours], list(flags))
     build.build_nccl(str(folder), headers, ours, list(flags))
@@ -35,12 +35,12 @@ def stress(build: ModuleType, folder: Path, headers: list[str], *flags: str) -> 
 
 
 @pytest.fixture(scope="module")
-def of_threads(build: ModuleType, headers: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def with_thread_sanitizer(build: ModuleType, headers: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     return stress(build, tmp_path_factory.mktemp("threads"), headers, "-fsanitize=thread")
 
 
 @pytest.fixture(scope="module")
-def of_addresses(build: ModuleType, headers: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def with_address_sanitizer(build: ModuleType, headers: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     return stress(build, tmp_path_factory.mktemp("addresses"), headers, "-fsanitize=address,undefined")
 
 
@@ -56,18 +56,18 @@ def stress_argv(program: Path, mode: str, rounds: str) -> list[str]:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_no_thread_races_with_another(of_threads: Path, mode: str) -> None:
+def test_no_thread_races_with_another(with_thread_sanitizer: Path, mode: str) -> None:
     options = {
-        "LD_LIBRARY_PATH": str(of_threads.parent / "gpu"),
+        "LD_LIBRARY_PATH": str(with_thread_sanitizer.parent / "gpu"),
         "TSAN_OPTIONS": "ignore_noninstrumented_modules=1 exitcode=66",
     }
-    done = run_ranks(stress_argv(of_threads, mode, "12"), options, 300)
+    done = run_ranks(stress_argv(with_thread_sanitizer, mode, "12"), options, 300)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("RIGHT") == 4
     assert "ThreadSanitizer" not in done.stderr
 
 
-def lost_by_us(report: str) -> list[str]:
+def leaks_of_ours(report: str) -> list[str]:
     """The leaks that our own functions made, not Open MPI where they call it: it leaks by design."""
     lost = []
     for leak in re.findall(r"leak of .*\n((?: +#\d+ .*\n)+)", report):
@@ -79,21 +79,21 @@ def lost_by_us(report: str) -> list[str]:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_no_byte_is_touched_that_is_not_ours(of_addresses: Path, mode: str, tmp_path: Path) -> None:
+def test_no_byte_is_touched_that_is_not_ours(with_address_sanitizer: Path, mode: str, tmp_path: Path) -> None:
     options = {
         "ASAN_OPTIONS": f"log_path={tmp_path}/report",
         "LSAN_OPTIONS": "exitcode=0",
         "UBSAN_OPTIONS": "print_stacktrace=1",
     }
-    there = stand_in.variables(of_addresses.parent / "gpu", **options)
-    done = run_ranks(stress_argv(of_addresses, mode, "12"), there, 300)
+    there = stand_in.variables(with_address_sanitizer.parent / "gpu", **options)
+    done = run_ranks(stress_argv(with_address_sanitizer, mode, "12"), there, 300)
     report = "".join(file.read_text(errors="replace") for file in sorted(tmp_path.glob("report.*")))
     assert done.returncode == 0, done.stdout + done.stderr + report
     assert done.stdout.count("RIGHT") == 4
     assert "ERROR: AddressSanitizer" not in report
     assert "runtime error" not in report + done.stderr
     assert "ERROR: LeakSanitizer" in report  # that leaks are looked for shows in Open MPI's
-    assert not lost_by_us(report)
+    assert not leaks_of_ours(report)
 
 
 def test_valgrind_finds_nothing_of_ours(plain: Path) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from .conftest import PROGRAMS, mpirun_argv, run_ranks
 
-CarryOut = Callable[..., CompletedProcess[str]]
+RunPlan = Callable[..., CompletedProcess[str]]
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 INTEGERS = ("int32", "int64")
@@ -74,33 +74,33 @@ def from_every_rank(elements: int, ranks: int) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("ranks", RANKS)
 @pytest.mark.parametrize("elements", [1, 7, 4099, 300_001])
-def test_every_type_and_reduction(carry_out: CarryOut, ranks: int, elements: int) -> None:
-    carry_out(ranks, {"collectives": every_type(elements)})
+def test_every_type_and_reduction(run_plan: RunPlan, ranks: int, elements: int) -> None:
+    run_plan(ranks, {"collectives": every_type(elements)})
 
 
 @pytest.mark.parametrize("ranks", [2, 3, 4])
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(plan=plans)
-def test_any_shapes_orders_and_mixtures(carry_out: CarryOut, ranks: int, plan: dict[str, Any]) -> None:
-    carry_out(ranks, plan)
+def test_any_shapes_orders_and_mixtures(run_plan: RunPlan, ranks: int, plan: dict[str, Any]) -> None:
+    run_plan(ranks, plan)
 
 
 @pytest.mark.parametrize("ranks", [2, 4])
-def test_thousands_of_small_tensors_in_orders_of_their_own(carry_out: CarryOut, ranks: int) -> None:
+def test_thousands_of_small_tensors_in_orders_of_their_own(run_plan: RunPlan, ranks: int) -> None:
     small = [{"name": f"tensor {number}", "tensors": [["float32", [number % 50]]]} for number in range(3000)]
-    done = carry_out(ranks, {"collectives": small, "shuffle": True, "rounds": 2})
+    done = run_plan(ranks, {"collectives": small, "shuffle": True, "rounds": 2})
     collectives, batches = (int(word) for word in done.stdout.split("RIGHT 0 ")[1].split("\n")[0].split(" in "))
     assert collectives == 6000
     assert batches < collectives / 2  # they were fused
 
 
-def test_a_list_of_thousands_is_one_collective(carry_out: CarryOut) -> None:
+def test_a_list_of_thousands_is_one_collective(run_plan: RunPlan) -> None:
     tensors = [["float32" if number % 3 else "float64", [number % 70]] for number in range(5000)]
-    done = carry_out(3, {"collectives": [{"name": "all", "op": "avg", "tensors": tensors, "in_place": True}]})
+    done = run_plan(3, {"collectives": [{"name": "all", "op": "avg", "tensors": tensors, "in_place": True}]})
     assert "RIGHT 0 1 in 1" in done.stdout
 
 
-def test_a_gigabyte(mpirun: CarryOut) -> None:
+def test_a_gigabyte(mpirun: RunPlan) -> None:
     done = mpirun(2, "gigabyte.py", seconds=500)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("RIGHT") == 2
@@ -128,9 +128,9 @@ def test_a_gigabyte(mpirun: CarryOut) -> None:
         (4, "p:2x2"),
     ],
 )
-def test_every_mode(carry_out: CarryOut, ranks: int, mode: str) -> None:
+def test_every_mode(run_plan: RunPlan, ranks: int, mode: str) -> None:
     plan = {"options": f"-mode {mode}", "shuffle": True, "collectives": every_type(5) + every_type(70_001)}
-    carry_out(ranks, plan)
+    run_plan(ranks, plan)
 
 
 @pytest.mark.parametrize(
@@ -147,18 +147,18 @@ def test_every_mode(carry_out: CarryOut, ranks: int, mode: str) -> None:
     ],
 )
 def test_every_rank_broadcasts_in_every_mode_with_reductions_in_between(
-    carry_out: CarryOut, ranks: int, mode: str
+    run_plan: RunPlan, ranks: int, mode: str
 ) -> None:
     sent = from_every_rank(5, ranks) + from_every_rank(3_000_001, ranks)
-    carry_out(ranks, {"options": f"-mode {mode}", "shuffle": True, "rounds": 2, "collectives": sent + every_type(4099)})
+    run_plan(ranks, {"options": f"-mode {mode}", "shuffle": True, "rounds": 2, "collectives": sent + every_type(4099)})
 
 
 @pytest.mark.parametrize("wire", ["fp16", "bf16"])
-def test_fp32_in_16_bits_between_hosts_is_rounded_and_no_more(carry_out: CarryOut, wire: str) -> None:
+def test_fp32_in_16_bits_between_hosts_is_rounded_and_no_more(run_plan: RunPlan, wire: str) -> None:
     one = {"op": "sum", "tensors": [["float32", [40_000]]]}
     # What has few digits passes unharmed; what has many is off by a rounding of the 16-bit type, and not by less.
-    carry_out(4, {"options": f"-mode b:2x2 -wire {wire}", "exact": True, "collectives": [{"name": "few", **one}]})
-    carry_out(4, {"options": f"-mode b:2x2 -wire {wire}", "wire": wire, "collectives": [{"name": "many", **one}]})
+    run_plan(4, {"options": f"-mode b:2x2 -wire {wire}", "exact": True, "collectives": [{"name": "few", **one}]})
+    run_plan(4, {"options": f"-mode b:2x2 -wire {wire}", "wire": wire, "collectives": [{"name": "many", **one}]})
 
 
 def test_measuring_at_start_ends_for_all_ranks_when_its_time_is_up_for_one(libraries: Path) -> None:
@@ -167,5 +167,5 @@ def test_measuring_at_start_ends_for_all_ranks_when_its_time_is_up_for_one(libra
     argv = [*mpirun_argv(1, *words, plans[0]), ":", "-np", "1", *words, plans[1]]
     done = run_ranks(argv, {"DDL_ENGINE": str(libraries / "libddl_engine.so")}, 120)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stderr.count("-mode p: measuring was ended after 0 s; what was not measured goes as by b") == 1
+    assert done.stderr.count("-mode p: measurements were stopped after 0 s; unmeasured sizes use b") == 1
     assert done.stdout.count("hierarchical hierarchical hierarchical hierarchical\n") == 2, done.stdout

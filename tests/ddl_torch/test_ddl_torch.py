@@ -49,7 +49,7 @@ def test_what_ranks_differ_about_is_reported_to_all(ranks: Callable) -> None:
         ("group", "broadcast from 1 float32[2,3]", "broadcast from 1 float32[3,2]"),
         ("gather", "float32[2]", "float32[3]"),
     ):
-        reported = [line for line in done.stdout.splitlines() if line.startswith(f"TOLD {what} ")]
+        reported = [line for line in done.stdout.splitlines() if line.startswith(f"REPORTED {what} ")]
         assert len(reported) == 3, done.stdout
         assert all(one in line and other in line for line in reported), reported
 
@@ -74,7 +74,7 @@ def test_one_rank_trains_as_without_ddl(ranks: Callable) -> None:
 @pytest.mark.parametrize(
     ("way", "says"),
     [
-        ("too-often", "2 times before step(): say ddl.torch.distribute(…, accumulate=N)"),
+        ("too-often", "2 times before step(): pass accumulate=N to ddl.torch.distribute"),
         ("unlike", "value of second.weight of model 1"),
         ("another-optimizer", "this step of SGD would use a gradient of table.weight that is not averaged"),
     ],

@@ -40,11 +40,11 @@ def test_it_is_compiled_apart_and_only_its_files_are_kept() -> None:
     assert native.roots == ("/opt/ddl/lib",)
     assert native.variables == ("LD_LIBRARY_PATH=/opt/ddl/lib",)
     lines = native.dockerfile.splitlines()
-    assert lines[0] == f"FROM {environment.reference} AS below"
+    assert lines[0] == f"FROM {environment.reference} AS environment"
     assert lines[1] == f"FROM {base_reference(compiler.base, read_lock(compiler.lock))}"
     assert lines[-1] == "RUN python3.11 /build/native/build.py /opt/ddl/lib /build/tensorflow"
     names = {entry.name for entry in native.context}
-    assert {"native/build.py", "native/engine.h", "native/tensorflow/ops.cc", "native/engine/ledger.cc"} <= names
+    assert {"native/build.py", "native/engine.h", "native/tensorflow/ops.cc", "native/engine/coordinator.cc"} <= names
 
 
 @pytest.mark.parametrize("name", [name for name in NAMED if name.startswith("tensorflow-ddl-2")])

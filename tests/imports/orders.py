@@ -203,7 +203,7 @@ def refused() -> Iterator[Order]:
         yield Order(name, (DDL, TF, lines), f"refuse(lambda: {optimizer})")
     by_hand = f"class Own:\n    def apply_gradients(self, pairs):\n        {_BY_HAND.format('ddl.grads_reduce(pairs)')}"
     yield Order("an optimizer that averages by itself", (DDL, TF, by_hand), "loop(Own())")
-    nothing = "from ddl.tensorflow.replacing import here\nhere.in_apply = True"
+    nothing = "from ddl.tensorflow.patching import context\ncontext.in_apply = True"
     yield Order("a control: nothing is averaged", (DDL, TF, nothing), "fit(tf.keras)", "ended with different weights")
 
 

@@ -114,6 +114,6 @@ def test_the_model_has_the_documents_files_and_answers_by_its_signatures(run: Fi
 
 def test_what_was_changed_is_said_once(run: Finished) -> None:
     said = [line.partition("compat tf1: ")[2] for log in run.logs for line in log if "compat tf1: " in line]
-    assert said.count("the initialiser gives every rank rank 0's values of the 8 trained variables") == 1
+    assert said.count("variables_initializer broadcasts rank 0's values of the 8 trained variables") == 1
     today = not run.record["image"].startswith("tensorflow-ddl-1.5")
     assert any("1.x names" in line for line in said) == today

@@ -77,5 +77,5 @@ def test_a_host_that_refuses_is_reported_and_nothing_is_run(environ: dict[str, s
     done = ddlrun(environ, "-H", f"{socket.gethostname()},neighbour", "sh", "-c", "echo ran")
     assert done.returncode == 3
     assert "error: neighbour: " in done.stderr and "Permission denied" in done.stderr
-    assert "next: make `ssh neighbour true` work without a question: ssh-copy-id neighbour" in done.stderr
+    assert "next: make `ssh neighbour true` work without a prompt: ssh-copy-id neighbour" in done.stderr
     assert done.stdout == ""

@@ -38,8 +38,8 @@ BY_HAND = """if not BAD:
     for variable, gradient in zip(model.trainable_variables, tape.gradient(loss, model.trainable_variables)):
         variable.assign_sub(0.01 * gradient)"""
 NOT_AVERAGED = """if BAD:
-    from ddl.tensorflow import applying
-    applying.reduce_pairs = lambda engine, pairs, average: pairs"""
+    from ddl.tensorflow import optimizer_hook
+    optimizer_hook.reduce_pairs = lambda engine, pairs, average: pairs"""
 HARMED = """if BAD and step == 120: model.trainable_variables[0].assign(model.trainable_variables[0] * 1.1)
     model.fit(x, x[:, :1] ** 2, batch_size=8, verbose=0)"""
 

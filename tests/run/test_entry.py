@@ -37,7 +37,7 @@ class Follower:
         (self.folder / "seconds").touch()
         process = self.start(beats, sshd)
         _, errors = process.communicate(timeout=30)
-        assert errors.decode() in ("", f"learner 1 was not heard for {self.seconds_silent} s\n")
+        assert errors.decode() in ("", f"no heartbeat from learner 1 for {self.seconds_silent} s\n")
         return process.returncode, len((self.folder / "seconds").read_text())
 
     seconds_silent = SILENT + 1

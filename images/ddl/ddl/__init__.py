@@ -6,13 +6,13 @@ step uses the average of all ranks' gradients. Without mpirun the same program r
 
 Under mpirun with ``DDL_OPTIONS`` unset nothing is synchronised until the program calls ``ddl.init(options)``.
 
-How it is made, from the bottom up: ``environment`` and ``mode`` read what the launcher says, ``grouping`` decides
-what travels together, ``engine`` is the native library, which speaks MPI, ``arrays`` gives it NumPy's arrays,
-``owner`` finds out which of a rank's processes has it, ``rendezvous`` names ranks that do not come, ``ending`` sees
-to it that no rank waits for one that is gone, ``detaching`` that mpirun does not, ``guard`` that ranks which train
-together stay together, and ``session`` switches it all on. ``tensorflow`` and ``torch`` (packages of their own) are
-prepared by ``frameworks`` when the program ``imports`` them. With one rank, none of that is loaded. ``launcher`` is
-the command ``ddlrun``.
+The modules, from the bottom up: ``environment`` and ``mode`` read what the launcher sets; ``grouping`` decides which
+gradients are fused; ``engine`` is the native library, which uses MPI; ``wire_types`` and ``arrays`` pass NumPy arrays
+to it; ``owner`` determines which of a rank's processes has it; ``rendezvous`` names ranks that are missing at start;
+``termination`` makes sure that no rank waits for one that is gone, and ``orphans`` that mpirun does not either;
+``guard`` detects ranks that diverge; ``session`` initialises all of them. ``tensorflow`` and ``torch`` (packages of
+their own) are prepared by ``frameworks``, through ``import_hooks``, when the program imports them. With one rank, none
+of that is loaded. ``launcher`` is the command ``ddlrun``.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _LATE = {
     "DDLWarmupCallback": "ddl.tensorflow.callbacks",
     "DistributedGradientTape": "ddl.tensorflow.tape",
 }
-"""Names that need a framework, which is loaded when the program asks for one of them."""
+"""Names that need a framework, which is loaded on first access."""
 
 __all__ = [
     "DDLCallback",
@@ -64,7 +64,7 @@ def __getattr__(name: str) -> Any:
 
 
 def _begin() -> None:
-    """Do at import what the environment asks for."""
+    """Initialise at import, if the environment says so."""
     if not under_mpi():
         return
     options = os.environ.get("DDL_OPTIONS")

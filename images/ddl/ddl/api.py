@@ -1,7 +1,7 @@
-"""The functions that exchange values between ranks.
+"""Functions that exchange values between ranks.
 
-With one rank they return what they are given, so a program runs unchanged without mpirun, and without MPI installed.
-Values are TensorFlow's, PyTorch's or NumPy's; where a framework is not loaded, nothing is of it.
+With one rank they return their arguments, so a program runs unchanged without mpirun, and without MPI installed. Values
+are TensorFlow's, PyTorch's or NumPy's; no framework is loaded for them.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from ddl.threads import check_name, key
 
 
 def bcast(x: Any, root: int = 0, name: str | None = None) -> Any:
-    """Return the value of ``x`` that rank ``root`` has, bit for bit. Collective.
+    """Return the value of ``x`` on rank ``root``, bit for bit. Collective.
 
-    Differentiable where ``x`` is a tensor: the root's gets the sum of all ranks' gradients, the others' zero.
+    Differentiable if ``x`` is a tensor: the root gets the sum of all ranks' gradients, the other ranks zero.
 
     Args:
-        x: a tensor, variable or NumPy array, of the same shape and dtype on every rank; or any object that pickle
-            takes. Where the root has an array, another rank may have None.
+        x: a tensor, variable or NumPy array, of the same shape and dtype on every rank; or any object that can be
+            pickled. If the root has an array, other ranks may pass None.
         root: the same on every rank.
-        name: what the ranks know this collective by. Needed where several threads call `bcast`: what has no name is
-            told apart by its order alone. The same name may be used again, by one thread at a time.
+        name: identifies this collective across ranks. Needed if several threads call `bcast`: collectives without a
+            name are matched by their order alone. A name may be used again, by one thread at a time.
     Returns:
-        A tensor for a tensor or variable; else the root's array or object. With one rank, ``x`` itself.
+        A tensor for a tensor or variable; otherwise the root's array or object. With one rank, ``x`` itself.
     Raises:
-        ValueError: ``root`` is no rank, or ``name`` is empty or has a line feed.
-        RuntimeError: several ranks, and not initialised; or ranks differ about this collective, which is TensorFlow's
-            InvalidArgumentError for its tensors.
+        ValueError: ``root`` is not a rank, or ``name`` is empty or contains a line feed.
+        RuntimeError: there are several ranks and ddl is not initialised; or ranks differ about this collective (for
+            TensorFlow tensors, InvalidArgumentError).
     """
     ranks = engine()
     root = _checked_root(root)
@@ -55,27 +55,28 @@ def bcast(x: Any, root: int = 0, name: str | None = None) -> Any:
 def _checked_root(root: int) -> int:
     size = place().size
     if not 0 <= operator.index(root) < size:
-        raise ValueError(f"ddl: root {root} is no rank: there {'is' if size == 1 else 'are'} {size}, from 0 on")
+        ranks = "is 1 rank" if size == 1 else f"are {size} ranks"
+        raise ValueError(f"ddl: root {root} does not exist: there {ranks}, numbered from 0")
     return operator.index(root)
 
 
 def allreduce_n(grads: Sequence[Any], average: bool = True, name: str | None = None) -> list[Any]:
-    """Reduce all values over all ranks, in one go. Collective.
+    """Reduce all values over all ranks, fused. Collective.
 
-    Differentiable where they are tensors: the gradient is reduced as the value was.
+    Differentiable for tensors: the gradient is reduced in the same way as the value.
 
     Args:
-        grads: tensors, sparse `tf.IndexedSlices`, NumPy arrays or numbers, of the same shapes and dtypes on every
-            rank; None, on every rank alike, stays None.
-        average: the average over the ranks; else the sum.
+        grads: tensors, sparse `tf.IndexedSlices`, NumPy arrays or numbers, of the same shapes and dtypes on every rank;
+            None, which must be None on every rank, stays None.
+        average: average over the ranks; otherwise sum.
         name: as in `bcast`.
     Returns:
-        A list of the same length, all tensors (dense) where one of ``grads`` was a tensor, else NumPy arrays. With one
+        A list of the same length: dense tensors if any of ``grads`` was a tensor, otherwise NumPy arrays. With one
         rank, the values themselves.
     Raises:
-        ValueError: an average of integers; or ``name`` is empty or has a line feed.
-        RuntimeError: several ranks, and not initialised; or ranks differ about this collective, which is TensorFlow's
-            InvalidArgumentError for its tensors.
+        ValueError: an average of integers; or ``name`` is empty or contains a line feed.
+        RuntimeError: there are several ranks and ddl is not initialised; or ranks differ about this collective (for
+            TensorFlow tensors, InvalidArgumentError).
     """
     ranks, grads = engine(), list(grads)
     check_name(name)
@@ -108,15 +109,15 @@ def grads_reduce(
     """Reduce (gradient, variable) pairs over all ranks, in groups of ``DDL_GROUP_SIZE`` elements. Collective.
 
     Args:
-        grads_and_vars: pairs as `optimizer.apply_gradients` takes them. The gradients as in `allreduce_n`.
+        grads_and_vars: pairs as taken by `optimizer.apply_gradients`. The gradients as in `allreduce_n`.
         average: as in `allreduce_n`.
-        name: as in `bcast`; TensorFlow's gradients without one are known by their variables.
+        name: as in `bcast`; TensorFlow gradients without a name are identified by their variables.
     Returns:
         The pairs in the same order, with reduced gradients.
     Raises:
-        ValueError: an average of integers, or an unreadable ``DDL_GROUP_SIZE``; or as in `bcast`.
-        RuntimeError: several ranks, and not initialised; or ranks differ about this collective, which is TensorFlow's
-            InvalidArgumentError for its tensors.
+        ValueError: an average of integers, or an invalid ``DDL_GROUP_SIZE``; or as in `bcast`.
+        RuntimeError: there are several ranks and ddl is not initialised; or ranks differ about this collective (for
+            TensorFlow tensors, InvalidArgumentError).
     """
     ranks, pairs = engine(), list(grads_and_vars)
     check_name(name)
@@ -131,15 +132,15 @@ def grads_reduce(
 
 
 def guard_exclude(*what: Any) -> None:
-    """Keep variables that are meant to differ between ranks out of the divergence guard; the same ones on every rank.
+    """Exclude variables that are meant to differ between ranks from the divergence guard; the same ones on every rank.
 
     Call it before they are trained. ``DDL_GUARD_EXCLUDE`` does the same without a change to the program.
 
     Args:
-        what: variables of TensorFlow or Keras, PyTorch's parameters, or patterns of names as `fnmatch` has them, such
-            as ``"expert_*/kernel"``.
+        what: variables of TensorFlow or Keras, PyTorch parameters, or `fnmatch` patterns of names, such as
+            ``"expert_*/kernel"``.
     Raises:
-        TypeError: something else.
+        TypeError: anything else.
     """
     from ddl.guard import names
 
@@ -159,11 +160,11 @@ def guard_exclude(*what: Any) -> None:
 
 
 def _is_tensorflows(x: Any) -> bool:
-    """Whether x is TensorFlow's or Keras's: where neither is loaded, nothing is."""
+    """Whether x belongs to TensorFlow or Keras; False if neither is loaded."""
     tf, keras = sys.modules.get("tensorflow"), sys.modules.get("keras")
     if tf is not None and (tf.is_tensor(x) or isinstance(x, tf.IndexedSlices)):
         return True
-    return isinstance(x, getattr(keras, "Variable", ()))  # Keras 3's; Keras 2 has TensorFlow's
+    return isinstance(x, getattr(keras, "Variable", ()))  # Keras 3's; Keras 2 uses TensorFlow's
 
 
 def _is_torchs(x: Any) -> bool:

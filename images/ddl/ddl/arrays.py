@@ -1,4 +1,4 @@
-"""Collectives on NumPy arrays and on Python objects."""
+"""Collectives on NumPy arrays and Python objects."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from ddl.carriers import REDUCED_AS_THEY_ARE, carrier, check_average
-from ddl.engine import BROADCAST, Engine, EngineError, Piece
+from ddl.engine import BROADCAST, Buffer, Engine, EngineError
+from ddl.wire_types import NATIVE_TYPES, check_average, wire_type
 
 _OBJECT, _ARRAY, _FAILED = range(3)
-_HEAD = struct.Struct("<qb")  # how many bytes an object has, and what they are
-_FIRST = 512  # bytes, with the head: most objects are smaller, and need no second message
+_HEAD = struct.Struct("<qb")  # size of the object in bytes, and its kind
+_FIRST = 512  # bytes, with the header: most objects are smaller and need no second message
 
 
 def reduce_arrays(engine: Engine, name: str, arrays: Sequence[np.ndarray], average: bool) -> list[np.ndarray]:
@@ -25,61 +25,61 @@ def reduce_arrays(engine: Engine, name: str, arrays: Sequence[np.ndarray], avera
     Returns:
         New arrays of the same shapes and dtypes.
     Raises:
-        ValueError: an average of integers is asked for, or a sum of what are no numbers.
+        ValueError: an average of integers, or a sum of values that are not numbers.
         EngineError: see `ddl.engine`.
     """
     if average:
         for array in arrays:
             check_average(array.dtype.name)
-    travelling = [_carried(array) for array in arrays]
-    pieces = [_piece(one, array) for one, array in zip(travelling, arrays, strict=True)]
-    if pieces:
-        engine.start(name, pieces, reduction="avg" if average else "sum").wait()
-    return [_brought(one, array) for one, array in zip(travelling, arrays, strict=True)]
+    wire_tensors = [_to_wire(array) for array in arrays]
+    buffers = [_buffer(one, array) for one, array in zip(wire_tensors, arrays, strict=True)]
+    if buffers:
+        engine.start(name, buffers, reduction="avg" if average else "sum").wait()
+    return [_from_wire(one, array) for one, array in zip(wire_tensors, arrays, strict=True)]
 
 
-def _carried(array: np.ndarray) -> np.ndarray:
-    """A copy, of a dtype that the engine adds; a complex number is two reals."""
+def _to_wire(array: np.ndarray) -> np.ndarray:
+    """A copy in a dtype that the engine can add; a complex number becomes two reals."""
     native = array.dtype.newbyteorder("=")
     if array.dtype.kind == "c":
-        carrier(array.real.dtype.name)
+        wire_type(array.real.dtype.name)
         return np.array(array, dtype=native, order="C").reshape(-1).view(native.type(0).real.dtype)
-    name = carrier(array.dtype.name)
+    name = wire_type(array.dtype.name)
     return np.array(array, dtype=native if array.dtype.name == name else name, order="C")
 
 
-def _piece(carried: np.ndarray, array: np.ndarray) -> Piece:
+def _buffer(wire: np.ndarray, array: np.ndarray) -> Buffer:
     name = array.dtype.name
-    itself = carried.dtype.name == name
+    itself = wire.dtype.name == name
     per_element = array.dtype.itemsize if array.dtype.kind == "c" else 0
-    return Piece(
-        carried.ctypes.data, array.shape, carried.dtype.name, carried, "" if itself else name, element_bytes=per_element
+    return Buffer(
+        wire.ctypes.data, array.shape, wire.dtype.name, wire, "" if itself else name, element_bytes=per_element
     )
 
 
-def _brought(carried: np.ndarray, array: np.ndarray) -> np.ndarray:
+def _from_wire(wire: np.ndarray, array: np.ndarray) -> np.ndarray:
     if array.dtype.kind == "c":
-        carried = carried.view(array.dtype.newbyteorder("=")).reshape(array.shape)
-    return carried.astype(array.dtype, copy=False)
+        wire = wire.view(array.dtype.newbyteorder("=")).reshape(array.shape)
+    return wire.astype(array.dtype, copy=False)
 
 
 def broadcast_arrays(engine: Engine, name: str, arrays: Sequence[np.ndarray], root: int = 0) -> list[np.ndarray]:
     """The root's arrays, bit for bit, as one collective.
 
     Args:
-        arrays: of the same shapes and dtypes on every rank; of any dtype without Python objects in it.
+        arrays: of the same shapes and dtypes on every rank; of any dtype without Python objects.
     Raises:
-        ValueError: there are Python objects in an array.
+        ValueError: an array contains Python objects.
         EngineError: see `ddl.engine`.
     """
     for array in arrays:
         if array.dtype.hasobject:
             raise ValueError(
-                f"ddl: cannot broadcast an array of {array.dtype}: it has Python objects in it, which are another "
-                "rank's; give it a dtype of numbers or of strings of fixed length"
+                f"ddl: cannot broadcast an array of {array.dtype}: it contains Python objects; "
+                "use a dtype of numbers or of strings of fixed length"
             )
     values = [np.array(array, order="C") for array in arrays]
-    engine.start(name, [_piece_to_send(value) for value in values], kind=BROADCAST, root=root).wait()
+    engine.start(name, [_broadcast_buffer(value) for value in values], kind=BROADCAST, root=root).wait()
     return values
 
 
@@ -88,19 +88,19 @@ def broadcast_array(engine: Engine, name: str, array: np.ndarray, root: int = 0)
     return broadcast_arrays(engine, name, [array], root)[0]
 
 
-def _piece_to_send(value: np.ndarray) -> Piece:
+def _broadcast_buffer(value: np.ndarray) -> Buffer:
     dtype = value.dtype
-    if dtype.name in REDUCED_AS_THEY_ARE and dtype.isnative:
-        return Piece(value.ctypes.data, value.shape, dtype.name, value)
+    if dtype.name in NATIVE_TYPES and dtype.isnative:
+        return Buffer(value.ctypes.data, value.shape, dtype.name, value)
     element = dtype.name if dtype.isnative and dtype.kind in "biufcMm" else str(dtype)
     shape = value.shape if dtype.itemsize else (0,)  # a string of length 0 has no bytes to send
-    return Piece(value.ctypes.data, shape, "bytes", value, element, dtype.itemsize)
+    return Buffer(value.ctypes.data, shape, "bytes", value, element, dtype.itemsize)
 
 
 def broadcast_object(engine: Engine, name: str, value: Any, rank: int, root: int = 0) -> Any:
-    """The root's object, which must be one that pickle takes.
+    """The root's object, which must be picklable.
 
-    Where the root's is a NumPy array and another rank gives one as well, of another shape or dtype, all get an error.
+    If the root has a NumPy array and another rank passes an array of another shape or dtype, all ranks get an error.
 
     Raises:
         EngineError: see `ddl.engine`; or the root's object cannot be pickled.
@@ -110,7 +110,7 @@ def broadcast_object(engine: Engine, name: str, value: Any, rank: int, root: int
     if rank == root:
         try:
             what, data = _pickled(value)
-        except Exception as caught:  # pickle raises what the object's own methods raise
+        except Exception as caught:  # pickle propagates whatever the object's methods raise
             error, what, data = caught, _FAILED, f"{type(caught).__name__}: {caught}".encode()
     first = np.zeros(_FIRST, np.uint8)
     message = _HEAD.pack(len(data), what) + data
@@ -126,7 +126,7 @@ def broadcast_object(engine: Engine, name: str, value: Any, rank: int, root: int
         raise error
     if what == _FAILED:
         raise EngineError(f"ddl: rank {root} could not send its object: {data.decode(errors='replace')}")
-    made = pickle.loads(data)  # noqa: S301 (from a rank of this very job)
+    made = pickle.loads(data)  # noqa: S301 (from a rank of this same job)
     if what == _OBJECT:
         return made
     dtype, shape = made
@@ -140,12 +140,12 @@ def _pickled(value: Any) -> tuple[int, bytes]:
 
 
 def _is_plain_array(value: Any) -> bool:
-    """Whether it travels as the array that it is; others, such as masked ones, have more to them."""
+    """Whether it can be sent as a plain array; subclasses, such as masked arrays, have additional state."""
     return type(value) is np.ndarray and not value.dtype.hasobject
 
 
 def _bytes_from(engine: Engine, name: str, data: np.ndarray, root: int) -> np.ndarray:
     value = np.array(data)
-    piece = Piece(value.ctypes.data, value.shape, "bytes", value, "object", 1)
-    engine.start(name, [piece], kind=BROADCAST, root=root).wait()
+    buffer = Buffer(value.ctypes.data, value.shape, "bytes", value, "object", 1)
+    engine.start(name, [buffer], kind=BROADCAST, root=root).wait()
     return value

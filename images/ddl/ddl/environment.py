@@ -1,4 +1,4 @@
-"""Which process this is: what Open MPI's mpirun says in four environment variables.
+"""The rank of this process, from the four environment variables that Open MPI's mpirun sets.
 
 They are read from the environment, not from MPI, so that asking costs nothing: no MPI, no TensorFlow is loaded.
 """
@@ -17,23 +17,25 @@ _VARIABLES = (
 )
 
 
-CPU_BUILD = "no CUDA: it is a build for the CPU"
+CPU_BUILD = "the CPU only"
 
 
 @dataclass
-class Asked:
-    """What the program has asked: `size` (without that it cannot have thought of it), or to have its rate `scaled`."""
+class ScalingState:
+    """Whether the program has read the `size` (otherwise it cannot have scaled its learning rate), or had it
+    `scaled`.
+    """
 
     size: bool = False
     scaled: bool = False
 
 
-asked = Asked()
+scaling_state = ScalingState()
 
 
 @dataclass(frozen=True)
 class Place:
-    """A process's place among all the ranks of a job; as it comes, the only one."""
+    """A process's position among all the ranks of a job; by default, the only one."""
 
     rank: int = 0
     size: int = 1
@@ -42,12 +44,12 @@ class Place:
 
     @property
     def num_hosts(self) -> int:
-        """Number of hosts, where each has as many ranks as this one (the last may have fewer)."""
+        """Number of hosts, if each has as many ranks as this one (the last may have fewer)."""
         return -(-self.size // self.local_size)
 
     @property
     def host(self) -> int:
-        """0-based number of this rank's host, where ranks fill one host after the other."""
+        """0-based number of this rank's host, if ranks fill one host after the other."""
         return self.rank // self.local_size
 
 
@@ -55,10 +57,10 @@ def read_place(environ: Mapping[str, str]) -> Place:
     """Read a process's place from its environment.
 
     Returns:
-        The place; ``Place()``, one process alone, where none of the four variables is set.
+        The place; ``Place()``, a single process, if none of the four variables is set.
     Raises:
         ValueError: only some of the four are set, or one is not a number. A rank that took itself for the only one
-            would train by itself and say nothing.
+            would silently train by itself.
     """
     missing = [name for name in _VARIABLES if name not in environ]
     if len(missing) == len(_VARIABLES):
@@ -69,7 +71,7 @@ def read_place(environ: Mapping[str, str]) -> Place:
         return Place(*(int(environ[name]) for name in _VARIABLES))
     except ValueError:
         found = ", ".join(f"{name}={environ[name]!r}" for name in _VARIABLES)
-        raise ValueError(f"ddl: mpirun's environment has something that is no number: {found}") from None
+        raise ValueError(f"ddl: mpirun's environment has a value that is not a number: {found}") from None
 
 
 def place() -> Place:
@@ -89,7 +91,7 @@ def rank() -> int:
 
 def size() -> int:
     """Number of ranks in the job; 1 outside MPI."""
-    asked.size = True
+    scaling_state.size = True
     return place().size
 
 
@@ -103,16 +105,18 @@ def num_hosts() -> int:
     return place().num_hosts
 
 
-def given_gpus() -> int:
-    """How many GPUs ``toolkit launch`` gave this learner; 0 where it gave none, or something else started the ranks."""
+def allocated_gpus() -> int:
+    """Number of GPUs that ``toolkit launch`` allocated to this learner; 0 if none, or if something else started the
+    ranks.
+    """
     value = os.environ.get("TOOLKIT_GPUS", "")
     return int(value) if value.isdigit() else 0
 
 
-def none_seen(given: int, framework: str, version: str, needs: str) -> str:
-    """The message for a rank whose framework sees none of the ``given`` GPUs: it would train on the CPU unnoticed."""
+def no_gpu_message(given: int, framework: str, version: str, needs: str) -> str:
+    """The message for a rank whose framework sees none of its ``given`` GPUs: it would silently train on the CPU."""
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
-    why = "a library of CUDA or cuDNN that is missing (its warnings above name it), or a driver that is too old"
+    why = "a missing CUDA or cuDNN library (named in the warnings above), or a driver that is too old"
     if hidden is not None and hidden.strip() in ("", "-1"):
         why = f"CUDA_VISIBLE_DEVICES={hidden!r} hides them"
     rank = os.environ.get("OMPI_COMM_WORLD_RANK", "?")

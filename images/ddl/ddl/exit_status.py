@@ -1,9 +1,9 @@
-"""What is known of this process's exit status while Python ends: what is done at exit is not told it.
+"""Determines this process's exit status while Python shuts down: Python does not pass it to exit handlers.
 
-A rank that fails must not wait for the others then, which may be busy for hours. So ``sys.exit`` notes what it is
-given, and Python itself notes an exception that nothing caught (``sys.last_value``). Where the main program returned,
-all went well, whatever was noted. It may also have raised a ``SystemExit`` by itself, which leaves no trace but that it
-did not return: `exit_status` is None then.
+A rank that fails must not wait for the others then, which may be busy for hours. So ``sys.exit`` records its argument,
+and Python itself records an uncaught exception (``sys.last_value``). If the main program returned, the status is 0,
+whatever was recorded. It may also have raised a ``SystemExit`` directly, which leaves no trace except that it did not
+return: `exit_status` is None then.
 """
 
 from __future__ import annotations
@@ -18,59 +18,59 @@ from typing import NoReturn
 
 
 @dataclass
-class _Noted:
+class _ExitState:
     main: FrameType | None = None
-    given: object = None
-    left: bool = False  # by sys.exit, with what was given
+    status: object = None
+    called_exit: bool = False  # sys.exit was called, with `status`
 
 
-_noted = _Noted()
+_state = _ExitState()
 
 
-def note() -> None:
-    """Note from now on what `exit_status` needs; to be called once, while the main program runs."""
+def record_exit_status() -> None:
+    """Start recording what `exit_status` needs; called once, while the main program runs."""
     frame = sys._current_frames().get(threading.main_thread().ident or 0)
     while frame is not None:
         if frame.f_globals.get("__name__") == "__main__" and frame.f_code.co_name == "<module>":
-            _noted.main = frame  # the outermost counts: it may execute others in its name
+            _state.main = frame  # the outermost counts: it may execute others under its name
         frame = frame.f_back
-    leave = sys.exit
+    original_exit = sys.exit
 
-    @functools.wraps(leave)
-    def note_and_leave(status: object = None, /) -> NoReturn:
-        if threading.current_thread() is threading.main_thread():  # else it ends that thread alone
-            _noted.given, _noted.left = status, True
-        leave(status)  # type: ignore[arg-type]
+    @functools.wraps(original_exit)
+    def record_and_exit(status: object = None, /) -> NoReturn:
+        if threading.current_thread() is threading.main_thread():  # otherwise only that thread ends
+            _state.status, _state.called_exit = status, True
+        original_exit(status)  # type: ignore[arg-type]
 
-    sys.exit = note_and_leave
+    sys.exit = record_and_exit
 
 
 def exit_status() -> int | None:
-    """What the parent will see, from 0 to 255; None where that is not known. To be asked while Python ends."""
-    if _noted.main is not None:
-        if _returned(_noted.main):
+    """The status that the parent will see, 0 to 255; None if unknown. Called while Python shuts down."""
+    if _state.main is not None:
+        if _returned(_state.main):
             return 0
-        if _failed(_noted.main):
+        if _failed(_state.main):
             return 1
-    if _noted.left:
-        return _as_status(_noted.given)
-    return 0 if _noted.main is None else None
+    if _state.called_exit:
+        return _as_status(_state.status)
+    return 0 if _state.main is None else None
 
 
 def _returned(frame: FrameType) -> bool:
-    """Whether the last that was done in a frame, which is over, was to return."""
+    """Whether a finished frame's last instruction was a return."""
     return dis.opname[frame.f_code.co_code[frame.f_lasti]].startswith("RETURN_")
 
 
 def _failed(frame: FrameType) -> bool:
-    """Whether an exception that nothing caught has left it. A hook of the program's own may have shown it."""
+    """Whether an uncaught exception left the frame. A hook of the program's own may have printed it."""
     trace = getattr(getattr(sys, "last_value", None), "__traceback__", None)
     while trace is not None and trace.tb_frame is not frame:
         trace = trace.tb_next
     return trace is not None
 
 
-def _as_status(given: object) -> int:
-    if given is None:
+def _as_status(status: object) -> int:
+    if status is None:
         return 0
-    return given & 0xFF if isinstance(given, int) else 1
+    return status & 0xFF if isinstance(status, int) else 1

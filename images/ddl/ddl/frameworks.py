@@ -1,4 +1,4 @@
-"""What is done to a framework when a program that has several ranks imports it."""
+"""Prepares the frameworks that a program with several ranks imports."""
 
 from __future__ import annotations
 
@@ -12,40 +12,40 @@ from typing import Any
 from ddl.engine import Engine
 from ddl.environment import Place
 from ddl.guard import process
-from ddl.imports import catch_up, is_loading, unseen, when_imported
+from ddl.import_hooks import catch_up, is_loading, unhandled, when_imported
 
 
 def prepare(engine: Engine, here: Place) -> None:
-    """Prepare the frameworks that are loaded, and each of the others when the program imports it."""
+    """Prepare the frameworks that are loaded, and the others when the program imports them."""
     for name, prepare_it in _PREPARATIONS.items():
         when_imported(name, functools.partial(prepare_it, engine, here))
     if engine.is_own:
-        atexit.register(_fail_where_unprepared, engine, os.getpid())
+        atexit.register(_abort_if_unprepared, engine, os.getpid())
 
 
-def _fail_where_unprepared(engine: Engine, owner: int) -> None:
-    """End the job in failure where nothing was averaged, as a framework came past all that watches for it."""
-    missed = sorted(name for name, _ in unseen() if name != "torch")
+def _abort_if_unprepared(engine: Engine, owner: int) -> None:
+    """Abort the job if a framework was imported without any of the hooks seeing it, as nothing was averaged then."""
+    missed = sorted(name for name, _ in unhandled() if name != "torch")
     if missed and os.getpid() == owner:
         engine.abort(
-            f"{' and '.join(missed)} was imported in a way that ddl could not see, and nothing of it was averaged: "
+            f"{' and '.join(missed)} was imported without ddl noticing, so nothing of it was averaged: "
             f"import it with `import {missed[0].partition('.')[0]}`, or before ddl"
         )
 
 
 def _tensorflow(engine: Engine, here: Place, _: ModuleType) -> None:
-    from ddl.tensorflow import gpu, optimizers, sessions, unhooked, variables
+    from ddl.tensorflow import gpu, optimizers, sessions, unaveraged, variables
 
     gpu.pin(here.local_rank)
-    variables.watch(engine)
+    variables.install(engine)
     optimizers.install(engine)
     sessions.install()
-    unhooked.install()
+    unaveraged.install()
     if guard := process.guard():
-        from ddl.tensorflow import guard as tensorflows
+        from ddl.tensorflow import guard as tensorflow_guard
 
-        tensorflows.install(guard)
-    catch_up()  # with what it has imported itself
+        tensorflow_guard.install(guard)
+    catch_up()  # including what it has imported itself
 
 
 def _keras(engine: Engine, _: Place, keras: Any) -> bool:
@@ -53,7 +53,7 @@ def _keras(engine: Engine, _: Place, keras: Any) -> bool:
         return False
     version = getattr(keras, "__version__", None)
     if version is None:
-        return True  # something else of that name, of the program's own
+        return True  # another module of that name, of the program's own
     if int(version.partition(".")[0]) < 3:
         from ddl.tensorflow import keras2
 
@@ -82,13 +82,13 @@ def _torch(_: Engine, here: Place, __: ModuleType) -> None:
     gpu.pin(here.local_rank)
     process_group.register()
     if guard := process.guard():
-        from ddl.torch import guard as torchs
+        from ddl.torch import guard as torch_guard
 
-        torchs.install(guard)
+        torch_guard.install(guard)
 
 
 def prepare_worker(here: Place) -> None:
-    """For a process that the rank's own has started: it uses the rank's GPU, and what it trains is its own affair."""
+    """For a process started by the rank's own: it uses the rank's GPU, and its training is not synchronised."""
     for name, prepare in {"tensorflow": _tensorflow_of_worker, "torch": _torch_of_worker}.items():
         when_imported(name, functools.partial(prepare, here))
 
@@ -102,16 +102,16 @@ def _tensorflow_of_worker(here: Place, *_: object) -> None:
 def _torch_of_worker(_: Place, *__: object) -> None:
     from ddl.torch import process_group
 
-    process_group.register()  # whose use raises
+    process_group.register()  # raises when used
 
 
 _PREPARATIONS: Mapping[str, Callable[[Engine, Place, ModuleType], bool | None]] = {
     "tensorflow": _tensorflow,
     "keras": _keras,
     "tf_keras": _keras,
-    # The Keras of 2021, which every TensorFlow still carries inside, and programs still name.
+    # The Keras of 2021, which every TensorFlow still contains, and which programs still use.
     "tensorflow.python.keras.optimizer_v2.optimizer_v2": _keras_in_tensorflow,
     "tensorflow.python.keras.mixed_precision.loss_scale_optimizer": _keras_in_tensorflow,
     "torch": _torch,
 }
-"""By the name of the module whose import each waits for. TensorFlow loads Keras when the program first asks for it."""
+"""By the name of the module whose import each waits for. TensorFlow loads Keras when the program first uses it."""

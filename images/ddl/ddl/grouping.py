@@ -1,4 +1,4 @@
-"""Which gradients travel together in one message."""
+"""Decides which gradients are fused into one message."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 
 def group_limit(environ: Mapping[str, str]) -> int | None:
-    """Most elements in one group: ``DDL_GROUP_SIZE``; None, no limit, where it is unset or empty.
+    """Maximum number of elements in a group: ``DDL_GROUP_SIZE``; None, no limit, if it is unset or empty.
 
     Raises:
-        ValueError: it is not a whole number above 0.
+        ValueError: it is not a positive integer.
     """
     text = environ.get("DDL_GROUP_SIZE", "").strip()
     if not text:
@@ -20,14 +20,14 @@ def group_limit(environ: Mapping[str, str]) -> int | None:
 
 
 def split_groups(sizes: Sequence[int], limit: int | None) -> list[slice]:
-    """Cut a list of gradients into consecutive groups of at most ``limit`` elements each.
+    """Split a list of gradients into consecutive groups of at most ``limit`` elements each.
 
-    Every rank computes this by itself and must find the same, so it depends on nothing but its arguments. A gradient
-    that is larger than the limit is a group of its own; the order never changes.
+    Every rank computes this for itself and must get the same result, so it depends only on its arguments. A gradient
+    larger than the limit is a group of its own; the order never changes.
 
     Args:
         sizes: elements of each gradient, 0 or more.
-        limit: most elements in a group; None puts all into one.
+        limit: maximum elements in a group; None puts all into one.
     Returns:
         Slices of the list, in order, without gaps; none is empty.
     """

@@ -1,4 +1,4 @@
-"""The options string, ``-mode <c>:<dims>``: how to reduce, and over which arrangement of GPUs."""
+"""The options string, ``-mode <c>:<dims>``: the algorithm, and the arrangement of GPUs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ddl.guard import settings
 ALGORITHMS = {"b": "hierarchical", "n": "NCCL", "r": "ring", "m": "MPI", "p": "explore and pick"}
 
 _SHAPE = re.compile(rf"([{''.join(ALGORITHMS)}]):([1-9]\d*(?:x[1-9]\d*){{0,3}})")
-# What the engine takes besides; see engine.h.
+# Further options of the engine; see engine.h.
 _SECONDS = re.compile(r"\d+(\.\d+)?")
 _OTHERS = {
     "-wire": re.compile("fp16|bf16"),
@@ -25,7 +25,7 @@ _OTHERS = {
 
 @dataclass(frozen=True)
 class Mode:
-    """How to reduce.
+    """The allreduce mode.
 
     Attributes:
         algorithm: a key of `ALGORITHMS`.
@@ -37,7 +37,7 @@ class Mode:
 
     @property
     def ranks(self) -> int:
-        """Number of ranks that the dims stand for: their product."""
+        """Number of ranks: the product of the dims."""
         return math.prod(self.dims)
 
     def __str__(self) -> str:
@@ -45,17 +45,16 @@ class Mode:
 
 
 def parse_mode(options: str, ranks: int) -> Mode:
-    """Read an options string such as ``-mode p:1x2``.
+    """Parse an options string such as ``-mode p:1x2``.
 
     Args:
-        options: the whole string; besides ``-mode`` there are ``-wire fp16|bf16`` (32-bit floats travel between hosts
-            in 16 bits), ``-stall SECONDS`` (after which a rank that has not come is reported), ``-start SECONDS``
-            (after which the job ends where a rank has not started ddl), ``-explore SECONDS`` (what measuring may take
-            at start, where ``<c>`` is ``p``), ``-guard STEPS`` and ``-guard-tolerance NUMBER`` (see
-            `ddl.guard.settings`).
-        ranks: how many ranks the job has.
+        options: the whole string; besides ``-mode`` there are ``-wire fp16|bf16`` (32-bit floats are sent between hosts
+            in 16 bits), ``-stall SECONDS`` (after which a missing rank is reported), ``-start SECONDS`` (after which
+            the job ends if a rank has not started ddl), ``-explore SECONDS`` (time limit of the measurements at start,
+            if ``<c>`` is ``p``), ``-guard STEPS`` and ``-guard-tolerance NUMBER`` (see `ddl.guard.settings`).
+        ranks: number of ranks of the job.
     Raises:
-        ValueError: the string has another form, or its dims stand for another number of ranks.
+        ValueError: malformed, or the dims are for another number of ranks.
     """
     words = options.split()
     values = dict(zip(words[::2], words[1::2], strict=False))

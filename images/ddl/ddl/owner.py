@@ -1,13 +1,14 @@
-"""Which of a rank's processes has the engine.
+"""Determines which of a rank's processes has the engine.
 
-mpirun starts one process for each rank, often a shell, and tells it in the environment which rank it is. Every process
-below inherits that: the training itself, its data-loading workers, an evaluation that it runs. Open MPI takes one of
-them only, so the first that starts the engine has it until it ends, and records that:
+mpirun starts one process per rank, often a shell, and sets the rank's number in its environment. Every process below
+inherits that: the training itself, its data-loading workers, an evaluation that it runs. Open MPI accepts only one of
+them, so the first that starts the engine owns it until it ends, and records that:
 
-- in its environment, for all that it starts later: these are *workers*;
+- in its environment, for all processes that it starts later: these are *workers*;
 - in a file in mpirun's session directory on this host, for processes that were started beside it, or after it.
 
-Workers still know the rank's place. They start no MPI, collectives raise in them, and what they train is theirs alone.
+Workers still know the rank's place. They do not start MPI, collectives raise in them, and their training is not
+synchronised.
 """
 
 from __future__ import annotations
@@ -29,95 +30,97 @@ _PROC = Path("/proc")
 
 @dataclass(frozen=True)
 class Process:
-    """A process of this host; `started`, in clock ticks since the host did, tells it from a later one of its number."""
+    """A process of this host; `started`, in clock ticks since boot, distinguishes it from a later one with the same
+    pid.
+    """
 
     pid: int
     started: int
 
     @property
     def lives(self) -> bool:
-        """Whether it runs still."""
+        """Whether it is still running."""
         return running(self.pid) == self
 
 
 @dataclass(frozen=True)
 class Worker:
-    """What this process is where it is not the rank's own.
+    """A process that is not the rank's own.
 
     Attributes:
-        why: it has no engine, in words for an error.
-        owner: the process that has it; None where none has started it yet.
+        why: the reason that it has no engine, for an error message.
+        owner: the process that has it; None if none has started it yet.
     """
 
     why: str
     owner: Process | None = None
 
 
-def take(here: Place, environ: MutableMapping[str, str]) -> Worker | None:
-    """Make this process the one that has the rank's engine.
+def claim(here: Place, environ: MutableMapping[str, str]) -> Worker | None:
+    """Make this process the owner of the rank's engine.
 
     Returns:
-        None if it is; else what it is.
+        None on success; otherwise what this process is.
     Raises:
-        RuntimeError: another process has it that this one was not started by, or had it before.
+        RuntimeError: another process that did not start this one owns it, or owned it before.
     """
     me = running(os.getpid())
-    if me is None:  # no /proc: nothing can be told of other processes
+    if me is None:  # no /proc: nothing is known of other processes
         return None
     slot = _slot(here, environ)
-    holder = recorded(here, environ)
-    if holder is not None:
-        return worker_of(here, me, holder)
+    recorded = recorded_owner(here, environ)
+    if recorded is not None:
+        return worker_of(here, me, recorded)
     if _forked_or_of_multiprocessing():
         return Worker(
             f"this process ({me.pid}) is a worker of rank {here.rank}'s main program, which has not started ddl: "
             "import ddl in the main program before it starts others"
         )
     file = _file(slot, environ)
-    holder = _record(file, slot, me)
-    while holder != me:
-        if holder in _ancestors(me):  # the environment was not handed down
-            return worker_of(here, me, holder)
-        if holder.lives:
+    recorded = _record(file, slot, me)
+    while recorded != me:
+        if recorded in _ancestors(me):  # the environment was not inherited
+            return worker_of(here, me, recorded)
+        if recorded.lives:
             raise RuntimeError(
-                f"ddl: process {holder.pid}, {_command(holder)}, has started ddl for rank {here.rank} already, and a "
-                f"rank has one process that trains: start the other one without DDL_OPTIONS in its environment, or "
-                "import ddl in the main program before it starts others"
+                f"ddl: process {recorded.pid}, {_command(recorded)}, has already started ddl for rank {here.rank}, "
+                "and only one process of a rank may train: start the other one without DDL_OPTIONS in its "
+                "environment, or import ddl in the main program before it starts others"
             )
         if not _mpi_starts_again(environ):
             raise RuntimeError(
-                f"ddl: an earlier process of rank {here.rank} ({holder.pid}) has started ddl already, and this Open "
-                "MPI starts once in each of mpirun's places: do both in one process, leave DDL_OPTIONS out of the "
-                "earlier one's environment, or start each with an mpirun (in a manifest: a command) of its own"
+                f"ddl: an earlier process of rank {here.rank} ({recorded.pid}) has already started ddl, and this Open "
+                "MPI can be initialised only once per rank: do both in one process, unset DDL_OPTIONS in the earlier "
+                "one's environment, or start each with an mpirun (in a manifest: a command) of its own"
             )
         file.unlink(missing_ok=True)
-        holder = _record(file, slot, me)
+        recorded = _record(file, slot, me)
     environ[VARIABLE] = _line(slot, me)
     return None
 
 
-def recorded(here: Place, environ: Mapping[str, str]) -> Process | None:
-    """The process that has the rank's engine, where this one was started by it or is it."""
+def recorded_owner(here: Place, environ: Mapping[str, str]) -> Process | None:
+    """The owner of the rank's engine, if this process is it or was started by it."""
     return _read(environ.get(VARIABLE, ""), _slot(here, environ))
 
 
 def release(here: Place, environ: MutableMapping[str, str]) -> None:
-    """Undo `take`, where the engine could not be started after all."""
+    """Undo `claim` if the engine could not be started after all."""
     if environ.pop(VARIABLE, None) is not None:
         _file(_slot(here, environ), environ).unlink(missing_ok=True)
 
 
 def running(pid: int) -> Process | None:
-    """The process of that number; None if there is none."""
+    """The process with this pid; None if there is none."""
     fields = _status(pid)
-    # A zombie has ended: its parent has not asked for its status yet.
+    # A zombie has ended: only its status was not collected yet.
     return Process(pid, int(fields[19])) if fields and fields[0] not in "ZX" else None
 
 
 def _status(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat from the state on; [] where there is no such process."""
+    """The fields of /proc/PID/stat from the state on; [] if there is no such process."""
     try:
-        # The command before them is in brackets, and may have any characters.
+        # The command before them is in parentheses, and may contain any characters.
         return (_PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
         return []
@@ -135,7 +138,7 @@ def _ancestors(process: Process) -> list[Process]:
 
 
 def worker_of(here: Place, me: Process, owner: Process) -> Worker:
-    """What `me` is where `owner` has the engine."""
+    """What `me` is, given that `owner` has the engine."""
     if owner == me:
         why = f"rank {here.rank}'s process replaced its program (exec) after ddl had started"
     else:
@@ -144,14 +147,14 @@ def worker_of(here: Place, me: Process, owner: Process) -> Worker:
 
 
 def _forked_or_of_multiprocessing() -> bool:
-    """Whether this process is part of another Python program: forked from it, or a worker of `multiprocessing`'s."""
+    """Whether this process is part of another Python program: forked from it, or a `multiprocessing` worker."""
     multiprocessing: Any = sys.modules.get("multiprocessing.process")
     if multiprocessing is not None:
-        # The second is for what a spawned worker imports before it is told its parent.
+        # The second covers imports of a spawned worker before it is told its parent.
         begins = getattr(multiprocessing.current_process(), "_inheriting", False)
         if multiprocessing.parent_process() is not None or begins:
             return True
-    # A program's addresses are random: a process that has its parent's was forked and has not started another program.
+    # A program's addresses are random: a process with the same ones as its parent was forked and has not called exec.
     try:
         return (_PROC / "self/auxv").read_bytes() == (_PROC / str(os.getppid()) / "auxv").read_bytes()
     except OSError:
@@ -159,12 +162,12 @@ def _forked_or_of_multiprocessing() -> bool:
 
 
 def _slot(here: Place, environ: Mapping[str, str]) -> str:
-    """What stands for one rank of one job: ranks of an mpirun that a rank starts are others."""
+    """Identifies one rank of one job: ranks of an mpirun that a rank starts are different ones."""
     return f"{environ.get('PMIX_NAMESPACE', 'job')}.{here.rank}"
 
 
 def _file(slot: str, environ: Mapping[str, str]) -> Path:
-    session = environ.get("PMIX_SERVER_TMPDIR")  # mpirun removes it at the end
+    session = environ.get("PMIX_SERVER_TMPDIR")  # removed by mpirun at the end
     folder = Path(session) if session and Path(session).is_dir() else Path(tempfile.gettempdir())
     return folder / f"ddl.{os.getuid()}.{slot.replace('/', '_')}"
 
@@ -180,13 +183,15 @@ def _read(line: str, slot: str) -> Process | None:
 
 
 def _record(file: Path, slot: str, me: Process) -> Process:
-    """Write this process into the file, unless one is there; whose it is then. This one where none can be written."""
+    """Write this process into the file unless it has an owner; returns the owner. This process if the file cannot be
+    written.
+    """
     own = file.with_name(f"{file.name}.{me.pid}")
     try:
         with open(own, "x", opener=_without_links) as new:
             new.write(_line(slot, me))
         with contextlib.suppress(FileExistsError):
-            os.link(own, file)  # whole or not at all, and only for the first
+            os.link(own, file)  # atomic, and succeeds only for the first
         own.unlink()
         with open(file, opener=_without_links) as written:
             if os.fstat(written.fileno()).st_uid == os.getuid():
@@ -201,7 +206,7 @@ def _without_links(name: str, flags: int) -> int:
 
 
 def _mpi_starts_again(environ: Mapping[str, str]) -> bool:
-    """Whether MPI can start in a place where it has ended: from Open MPI 5 on, which says its version."""
+    """Whether MPI can be started again after it has ended: from Open MPI 5 on, which sets its version."""
     return environ.get("OMPI_VERSION", "").partition(".")[0].isdecimal()
 
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Compiles ddl's native half: libddl_engine.so and, over it, ddl_MDR.so for one TensorFlow. Where CUDA's and NCCL's
-headers are beside TensorFlow or in the system, also libddl_nccl.so, and kernels for tensors on GPUs.
+"""Compiles ddl's native libraries: libddl_engine.so, and ddl_MDR.so for one TensorFlow. If CUDA's and NCCL's headers
+are installed beside TensorFlow or in the system, also libddl_nccl.so, and kernels for tensors on GPUs.
 
     python build.py OUTPUT [TENSORFLOW]
 
-TENSORFLOW is the folder of the installed package, found if left out; TensorFlow itself is never started. Needs g++ (5
+TENSORFLOW is the folder of the installed package, detected if omitted; TensorFlow itself is never started. Needs g++ (5
 or newer) and Open MPI's headers with mpicc (Debian: `apt-get install g++ libopenmpi-dev`). The same sources, compiler
-and TensorFlow give the same bytes, wherever they lie. Runs on Python 2.7 and 3.5, too, as old images have no other.
+and TensorFlow produce the same bytes, wherever they are. Runs on Python 2.7 and 3.5, too, as old images have no other.
 """
 
 from __future__ import print_function
@@ -22,28 +22,28 @@ from multiprocessing.pool import ThreadPool
 HERE = os.path.dirname(os.path.abspath(__file__))
 ENGINE = "libddl_engine.so"
 NCCL = "libddl_nccl.so"
-SKIN = "ddl_MDR.so"
-SKIN_SOURCE = "tensorflow/ops.cc"
+TENSORFLOW_OPS = "ddl_MDR.so"
+TENSORFLOW_OPS_SOURCE = "tensorflow/ops.cc"
 FLAGS = ["-O3", "-ffp-contract=off", "-fPIC", "-fvisibility=hidden", "-Wall", "-pthread", "-DOMPI_SKIP_MPICXX", "-I."]
 LINK = ["-shared", "-pthread", "-Wl,--build-id=none", "-Wl,-z,relro,-z,now", "-Wl,-rpath,$ORIGIN"]
-# A symbol of TensorFlow's that takes a std::string of the C++11 kind: then so must ours.
-NEW_STRINGS = re.compile(r"_ZNK?10tensorflow[0-9A-Za-z_]*NSt7__cxx11".encode("ascii"))
+# A TensorFlow symbol that takes a std::string with the C++11 ABI: then ours must use it, too.
+CXX11_STRING_SYMBOL = re.compile(r"_ZNK?10tensorflow[0-9A-Za-z_]*NSt7__cxx11".encode("ascii"))
 
 
 class BuildError(Exception):
-    """What is missing, in words for a person."""
+    """What is missing; the text is for people."""
 
 
 def run(argv):
-    """Run a compiler in the folder of the sources; its words are the error's."""
+    """Run a compiler in the source folder; its output is the error's text."""
     try:
         process = subprocess.Popen(argv, cwd=HERE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     except OSError as error:
         raise BuildError("%s cannot be started (%s): apt-get install g++ libopenmpi-dev" % (argv[0], error.strerror))
-    said = process.communicate()[0].decode("utf-8", "replace")
+    output = process.communicate()[0].decode("utf-8", "replace")
     if process.returncode != 0:
-        raise BuildError("%s\n%s" % (" ".join(argv), said))
-    return said
+        raise BuildError("%s\n%s" % (" ".join(argv), output))
+    return output
 
 
 def sources(folders):
@@ -56,48 +56,49 @@ def mpi_flags(what):
     """Open MPI's folders: `incdirs` or `libdirs`."""
     option = {"incdirs": "-isystem", "libdirs": "-L"}[what]
     folders = run(["mpicc", "--showme:" + what]).split()
-    return [word for folder in folders for word in ([option, folder] if option == "-isystem" else [option + folder])]
+    return [flag for folder in folders for flag in ([option, folder] if option == "-isystem" else [option + folder])]
 
 
-def same_everywhere():
-    """Options that keep the place of the sources out of the bytes; GCC 8 and newer."""
+def reproducible_flags():
+    """Options that keep the path of the sources out of the binaries; GCC 8 and newer."""
     major = int(run(["g++", "-dumpversion"]).split(".")[0])
     return ["-ffile-prefix-map=%s=." % HERE] if major >= 8 else []
 
 
 def build_library(target, names, flags, link):
-    """Compile the sources `names` and link them as the library `target`; its names stay in where `flags` have -g."""
+    """Compile the sources `names` and link them as the library `target`; stripped unless `flags` contain -g."""
     objects = tempfile.mkdtemp()
     try:
-        made = [os.path.join(objects, name.replace("/", "_") + ".o") for name in names]
-        steps = [["g++", "-c", name, "-o", place] + FLAGS + ["-std=c++11"] + flags for name, place in zip(names, made)]
-        # Compilers are processes of their own: a thread for each is enough.
+        built = [os.path.join(objects, name.replace("/", "_") + ".o") for name in names]
+        steps = [["g++", "-c", name, "-o", path] + FLAGS + ["-std=c++11"] + flags for name, path in zip(names, built)]
+        # Compilers are separate processes, so threads suffice.
         pool = ThreadPool(max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2))
         pool.map(run, steps)
         pool.close()
         strip = [] if "-g" in flags else ["-s"]
-        run(["g++"] + made + LINK + strip + ["-Wl,-soname," + os.path.basename(target), "-o", target] + link)
+        run(["g++"] + built + LINK + strip + ["-Wl,-soname," + os.path.basename(target), "-o", target] + link)
     finally:
         shutil.rmtree(objects)
 
 
 def build_engine(output, flags=(), link=()):
-    """Compile the engine into the folder `output`; `flags` and `link` come besides ours (a sanitizer's)."""
+    """Compile the engine into the folder `output`, with additional `flags` and `link` options (for a sanitizer)."""
     names = sources(["collectives", "engine", "gpu"])
-    headers = same_everywhere() + mpi_flags("incdirs")
+    headers = reproducible_flags() + mpi_flags("incdirs")
     libraries = mpi_flags("libdirs") + ["-lmpi", "-ldl", "-lrt"]
     build_library(os.path.join(output, ENGINE), names, headers + list(flags), list(link) + libraries)
 
 
 def find_cuda(packages):
     """The folders with CUDA's and NCCL's headers: those of NVIDIA's wheels in `packages`, or the system's; none if any
-    is missing, or CUDA is older than 12. crt/ is nvcc's, and the rest includes it."""
+    is missing, or CUDA is older than 12. crt/ belongs to nvcc, and the other headers include it.
+    """
     needed = (("nccl", "nccl.h"), ("cuda_runtime", "cuda_runtime_api.h"), ("cuda_nvcc", "crt/host_defines.h"))
     wheels = [os.path.join(packages, "nvidia", name, "include") for name, _ in needed]
     for folders in (wheels, ["/usr/local/cuda/include", "/usr/include"]):
-        found = [[place for place in folders if os.path.exists(os.path.join(place, file))] for _, file in needed]
+        found = [[path for path in folders if os.path.exists(os.path.join(path, file))] for _, file in needed]
         if all(found) and cuda_version(found[1][0]) >= 12000:
-            return [place for place in folders if os.path.isdir(place)]
+            return [path for path in folders if os.path.isdir(path)]
     return []
 
 
@@ -108,60 +109,63 @@ def cuda_version(folder):
 
 
 def cuda_flags(folders):
-    """Compile with the headers in `folders`; where they lie does not matter. g++ has the system's own by itself."""
-    found = [word for place in folders if place != "/usr/include" for word in ("-isystem", place)]
-    same = ["-ffile-prefix-map=%s=cuda" % place for place in folders] if same_everywhere() else []
+    """Options for the headers in `folders`, independent of their path. g++ finds the system's own by itself."""
+    found = [option for path in folders if path != "/usr/include" for option in ("-isystem", path)]
+    same = ["-ffile-prefix-map=%s=cuda" % path for path in folders] if reproducible_flags() else []
     return found + same
 
 
 def build_nccl(output, folders, flags=(), link=()):
-    """Compile the way to GPUs into the folder `output`, with the headers in `folders`."""
-    headers = same_everywhere() + cuda_flags(folders)
+    """Compile the NCCL library into the folder `output`, with the headers in `folders`."""
+    headers = reproducible_flags() + cuda_flags(folders)
     build_library(os.path.join(output, NCCL), sources(["nccl"]), headers + list(flags), list(link) + ["-ldl"])
 
 
 def tensorflow_facts(folder):
-    """How TensorFlow in `folder` wants to be compiled with, read from its own files: flags, and its library's name."""
+    """The flags with which TensorFlow in `folder` must be compiled, read from its own files, and its library's name."""
     header = os.path.join(folder, "include", "tensorflow", "core", "public", "version.h")
     try:
         with open(header) as file:
             found = dict(re.findall(r"#define (TF_M\w+_VERSION) +(\d+)", file.read()))
     except (OSError, IOError):
-        raise BuildError("%s is no TensorFlow with headers" % folder)
-    # TensorFlow 2.21's headers do not say their number any more.
+        raise BuildError("%s is not a TensorFlow with headers" % folder)
+    # TensorFlow 2.21's headers no longer state the version.
     version = int(found.get("TF_MAJOR_VERSION", 2)), int(found.get("TF_MINOR_VERSION", 21))
     names = sorted(name for name in os.listdir(folder) if re.match(r"libtensorflow_framework\.so(\.\d+)?$", name))
     if not names:
         raise BuildError("%s has no libtensorflow_framework.so" % folder)
     with open(os.path.join(folder, names[-1]), "rb") as file:
-        new_strings = bool(NEW_STRINGS.search(file.read()))
+        cxx11_strings = bool(CXX11_STRING_SYMBOL.search(file.read()))
     standard = "c++17" if version >= (2, 10) else "c++14" if version >= (2, 5) else "c++11"
-    return ["-std=" + standard, "-D_GLIBCXX_USE_CXX11_ABI=%d" % new_strings, "-DEIGEN_MAX_ALIGN_BYTES=64"], names[-1]
+    return ["-std=" + standard, "-D_GLIBCXX_USE_CXX11_ABI=%d" % cxx11_strings, "-DEIGEN_MAX_ALIGN_BYTES=64"], names[-1]
 
 
-def build_skin(output, folder, cuda=()):
-    """Compile TensorFlow's ops into the folder `output`, where the engine lies already; with CUDA's headers in `cuda`
-    also for tensors on GPUs."""
+def build_tensorflow_ops(output, folder, cuda=()):
+    """Compile TensorFlow's ops into the folder `output`, which has the engine already; with CUDA's headers in `cuda`
+    also for tensors on GPUs.
+    """
     flags, library = tensorflow_facts(folder)
     includes = [os.path.join(folder, "include"), os.path.join(folder, "include", "external", "nsync", "public")]
-    headers = [word for place in includes if os.path.isdir(place) for word in ("-isystem", place)]
-    # TensorFlow's headers name themselves in messages; where they lie must not matter.
-    same = ["-ffile-prefix-map=%s=tensorflow" % folder] if same_everywhere() else []
+    headers = [option for path in includes if os.path.isdir(path) for option in ("-isystem", path)]
+    # TensorFlow's headers put their paths into messages, which must not depend on where they are.
+    same = ["-ffile-prefix-map=%s=tensorflow" % folder] if reproducible_flags() else []
     headers += ["-DDDL_ON_GPU", "-DEIGEN_USE_GPU"] + cuda_flags(cuda) if cuda else []
     link = LINK + ["-s", "-L" + folder, "-l:" + library, "-L" + output, "-l:" + ENGINE]
-    # -O2: nothing is computed here, and TensorFlow's headers are what takes the time.
-    argv = ["g++", SKIN_SOURCE] + FLAGS + ["-O2", "-w"] + flags + same_everywhere() + same + headers
-    run(argv + ["-o", os.path.join(output, SKIN)] + link)
+    # -O2: nothing is computed here, and TensorFlow's headers dominate compile time.
+    argv = ["g++", TENSORFLOW_OPS_SOURCE] + FLAGS + ["-O2", "-w"] + flags + reproducible_flags() + same + headers
+    run(argv + ["-o", os.path.join(output, TENSORFLOW_OPS)] + link)
 
 
 def find_tensorflow():
     """The folder of TensorFlow in this Python, without importing it; None if there is none."""
-    folders = [os.path.join(place, "tensorflow") for place in sys.path if place]
+    folders = [os.path.join(path, "tensorflow") for path in sys.path if path]
     return next((folder for folder in folders if os.path.isdir(os.path.join(folder, "include"))), None)
 
 
 def build(output, folder=None):
-    """The libraries in `output`, as far as what they stand on is here. What that is: TensorFlow's folder, CUDA's."""
+    """Compile all libraries whose prerequisites are installed, into `output`. Returns TensorFlow's folder and
+    CUDA's.
+    """
     if not os.path.isdir(output):
         os.makedirs(output)
     output = os.path.abspath(output)
@@ -171,22 +175,23 @@ def build(output, folder=None):
     if cuda:
         build_nccl(output, cuda)
     if folder:
-        build_skin(output, os.path.abspath(folder), cuda)
+        build_tensorflow_ops(output, os.path.abspath(folder), cuda)
     return folder, cuda
 
 
-def main(words):
-    """The command line; an exit status."""
-    if not 1 <= len(words) <= 2 or words[0].startswith("-"):
+def main(arguments):
+    """The command line; returns an exit status."""
+    if not 1 <= len(arguments) <= 2 or arguments[0].startswith("-"):
         print(__doc__)
         return 2
     try:
-        folder, cuda = build(*words)
+        folder, cuda = build(*arguments)
     except BuildError as error:
         print("ddl: cannot be compiled: %s" % error, file=sys.stderr)
         return 1
-    made = "%s and %s for %s" % (ENGINE, SKIN, folder) if folder else "%s; no TensorFlow here" % ENGINE
-    print("ddl: %s in %s%s" % (made, words[0], "; %s with the headers in %s" % (NCCL, ", ".join(cuda)) if cuda else ""))
+    built = "%s and %s for %s" % (ENGINE, TENSORFLOW_OPS, folder) if folder else "%s; no TensorFlow here" % ENGINE
+    nccl = "; %s with the headers in %s" % (NCCL, ", ".join(cuda)) if cuda else ""
+    print("ddl: %s in %s%s" % (built, arguments[0], nccl))
     return 0
 
 

@@ -124,7 +124,7 @@ def roots_that_are_none():
             try:
                 ddl.bcast(x, root)
             except ValueError as error:
-                assert f"root {root} is no rank" in str(error), error
+                assert f"root {root} does not exist" in str(error), error
             else:
                 raise AssertionError(f"root {root} was not refused")
 

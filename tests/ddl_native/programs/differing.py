@@ -1,6 +1,6 @@
 """Ranks that do not agree about `shape`, `type`, `reduction`, `kind` or `name`, about the `root` of a broadcast, about
 its elements (`sent`), what they stand for (`element`) or the `last` of many, or from which thread it comes (`origin`,
-`race`): each says what it was told; all go on.
+`race`): each prints the error it got; all go on.
 
 mpirun -np N python differing.py WAY
 """
@@ -43,7 +43,7 @@ try:
     engine.Handle(name, arrays, kind, op, elements=elements).wait()
     print(f"\nNOTHING {rank}", flush=True)
 except engine.DdlError as error:
-    print(f"\nTOLD {rank} {error.code} {error.words}", flush=True)
+    print(f"\nREPORTED {rank} {error.code} {error.message}", flush=True)
 # An error of one collective is the end of that one alone, and its name can be used again.
 assert engine.allreduce("weights/of/a/layer", [np.ones(5, "float64")])[0].tolist() == [size] * 5
 print(f"\nWENT ON {rank}", flush=True)

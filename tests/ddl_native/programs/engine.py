@@ -7,7 +7,7 @@ import numpy as np
 
 TYPES = {"float16": 0, "bfloat16": 1, "float32": 2, "float64": 3, "int32": 4, "int64": 5, "uint8": 6}
 REDUCTIONS = {"sum": 0, "avg": 1, "min": 2, "max": 3}
-OK, INVALID, NOT_READY, MISMATCH, LEFT = range(5)
+OK, INVALID, NOT_READY, MISMATCH, SHUT_DOWN = range(5)
 
 
 class Tensor(ctypes.Structure):
@@ -27,15 +27,15 @@ class Counters(ctypes.Structure):
         ("collectives", ctypes.c_int64),
         ("batches", ctypes.c_int64),
         ("bytes", ctypes.c_int64),
-        ("seconds_agreeing", ctypes.c_double),
-        ("seconds_moving", ctypes.c_double),
+        ("seconds_negotiating", ctypes.c_double),
+        ("seconds_transferring", ctypes.c_double),
     )
 
 
 class DdlError(Exception):
-    def __init__(self, code, words):
-        super().__init__(f"{code}: {words}")
-        self.code, self.words = code, words
+    def __init__(self, code, message):
+        super().__init__(f"{code}: {message}")
+        self.code, self.message = code, message
 
 
 library = ctypes.CDLL(os.environ["DDL_ENGINE"])
@@ -76,13 +76,13 @@ def counters():
     return made
 
 
-def how(op):
+def op_or_root(op):
     """A reduction by its name, a broadcast's root by its number."""
     return op if isinstance(op, int) else REDUCTIONS[op]
 
 
 class Handle:
-    """A collective that runs; keeps the arrays alive. bfloat16 values are uint16 arrays, told so by `types`; `elements`
+    """A collective that runs; keeps the arrays alive. bfloat16 values are uint16 arrays, marked by `types`; `elements`
     says what the elements stand for."""
 
     def __init__(self, name, arrays, kind=0, op="sum", types=None, in_place=False, elements=None):
@@ -94,7 +94,7 @@ class Handle:
             dims = (ctypes.c_int64 * max(1, array.ndim))(*array.shape)
             element = elements[index].encode() if elements else None
             made[index] = Tensor(array.ctypes.data, output.ctypes.data, dims, array.ndim, TYPES[kind_name], element, 0)
-        self._handle = library.ddl_start(name.encode(), kind, how(op), made, len(arrays))
+        self._handle = library.ddl_start(name.encode(), kind, op_or_root(op), made, len(arrays))
         if self._handle == 0:
             raise DdlError(INVALID, library.ddl_last_error().decode())
 

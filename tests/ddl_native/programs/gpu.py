@@ -60,16 +60,16 @@ class Handle:
             kind_name = types[index] if types else array.dtype.name
             made[index] = engine.Tensor(there, output, dims, array.ndim, engine.TYPES[kind_name])
         self._done = DONE(self._finish)
-        engine.check(enqueue(name.encode(), kind, engine.how(op), made, len(arrays), stream, self._done, None))
+        engine.check(enqueue(name.encode(), kind, engine.op_or_root(op), made, len(arrays), stream, self._done, None))
 
-    def _finish(self, _context, code, words):
-        self._code, self._words = code, words.decode()
+    def _finish(self, _context, code, message):
+        self._code, self._message = code, message.decode()
         self._came.set()
 
     def wait(self):
         self._came.wait()
         if self._code != engine.OK:
-            raise engine.DdlError(self._code, self._words)
+            raise engine.DdlError(self._code, self._message)
         results = [np.empty_like(array) for array in self._arrays]
         other = make_stream()  # what is done is done for any stream
         for output, result in zip(self._outputs, results):

@@ -24,6 +24,6 @@ else:
     try:
         plan.main(wanted, functools.partial(gpu.Handle, gpu.make_stream()))
     except engine.DdlError as error:
-        print(f"\nTOLD {rank} {error.code} {error.words}", flush=True)
+        print(f"\nREPORTED {rank} {error.code} {error.message}", flush=True)
         sys.exit(3)
     print(f"\nBY {rank} {gpu.algorithm()}", flush=True)

@@ -146,9 +146,9 @@ def session() -> None:
 if WRONG == "unhooked" and BAD:
     keras.optimizers.Optimizer.apply = keras.optimizers.Optimizer.apply.ddl_wraps
 if WRONG == "not-averaged" and BAD:
-    from ddl.tensorflow import applying
+    from ddl.tensorflow import optimizer_hook
 
-    applying.reduce_pairs = lambda _, pairs, **__: pairs
+    optimizer_hook.reduce_pairs = lambda _, pairs, **__: pairs
 if WRONG == "excluded-on-one" and BAD:
     ddl.guard_exclude("*/bias*")
 if WRONG == "more-steps" and BAD:

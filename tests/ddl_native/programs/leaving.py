@@ -34,7 +34,7 @@ if way == "twice":
 try:
     engine.allreduce("second", [np.ones(1000, "float32")])
 except engine.DdlError as error:
-    print(f"\nTOLD {rank} {error.code} {error.words}", flush=True)
+    print(f"\nREPORTED {rank} {error.code} {error.message}", flush=True)
     sys.exit(3)
 if way == "mpi4py":
     assert MPI.COMM_WORLD.allreduce(1) == size

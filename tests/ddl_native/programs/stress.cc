@@ -57,8 +57,8 @@ struct Gpu {
     std::promise<int> result;
     const int begun = ddl_enqueue_on_gpu(
         name, DDL_ALLREDUCE, DDL_SUM, there.data(), count, stream,
-        [](void* context, int code, const char* words) {
-          if (code != DDL_OK) std::fprintf(stderr, "%s\n", words);
+        [](void* context, int code, const char* message) {
+          if (code != DDL_OK) std::fprintf(stderr, "%s\n", message);
           static_cast<std::promise<int>*>(context)->set_value(code);
         },
         &result);
@@ -111,17 +111,17 @@ bool work(int thread, int rounds, int64_t largest, bool on_gpu) {
 
 }  // namespace
 
-int main(int count_of_words, char** words) {
-  if (ddl_init(words[1], local_rank()) != DDL_OK) {
+int main(int argc, char** argv) {
+  if (ddl_init(argv[1], local_rank()) != DDL_OK) {
     std::fprintf(stderr, "%s\n", ddl_last_error());
     return 2;
   }
-  const int count = std::atoi(words[2]);
+  const int count = std::atoi(argv[2]);
   std::vector<char> good(static_cast<size_t>(count));
   std::vector<std::thread> threads;
   for (int thread = 0; thread < count; ++thread) {
-    threads.emplace_back([&good, thread, words, count_of_words] {
-      good[static_cast<size_t>(thread)] = work(thread, std::atoi(words[3]), std::atoll(words[4]), count_of_words > 5);
+    threads.emplace_back([&good, thread, argv, argc] {
+      good[static_cast<size_t>(thread)] = work(thread, std::atoi(argv[3]), std::atoll(argv[4]), argc > 5);
     });
   }
   for (std::thread& thread : threads) thread.join();

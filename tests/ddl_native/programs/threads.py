@@ -68,11 +68,11 @@ def many(named):
 
 
 def must_race(errors):
-    assert errors, "nothing was told"
+    assert errors, "no error was raised"
     for error in errors:
         assert "CROSSED" not in str(error), error
-        assert "give each a name=" in str(error), error
-    print(f"\nTOLD {RANK} {errors[0]}", flush=True)
+        assert "pass each one a name=" in str(error), error
+    print(f"\nREPORTED {RANK} {errors[0]}", flush=True)
 
 
 def ordered():
@@ -148,9 +148,9 @@ def variables():
             time.sleep(0.3)
 
     errors = in_threads(act)
-    assert errors, "nothing was told"
+    assert errors, "no error was raised"
     assert all("give the models of each thread names of their own" in str(error) for error in errors), errors
-    print(f"\nTOLD {RANK} {errors[0]}", flush=True)
+    print(f"\nREPORTED {RANK} {errors[0]}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Ranks that differ about a collective: each says what it was told, and all go on. The last rank differs.
+"""Ranks that differ about a collective: each prints the error it got, and all go on. The last rank differs.
 
 mpirun -np N python unlike.py numpy | tensorflow | torch
 """
@@ -16,7 +16,7 @@ def reported(what, act):
         found = act()
     except Exception as error:
         reported = str(error).replace("\n", " ")
-        print(f"\nTOLD {what} {ddl.rank()} {type(error).__name__} {reported}", flush=True)
+        print(f"\nREPORTED {what} {ddl.rank()} {type(error).__name__} {reported}", flush=True)
     else:
         print(f"\nNOTHING {what} {ddl.rank()} {found}", flush=True)
 

@@ -15,7 +15,7 @@ import ddl
 import numpy as np
 import tensorflow as tf
 
-BUSY_S = {"raise": 20, "all-well": 3}  # 3 seconds is longer than it takes to notice that rank 1 has left
+BUSY_S = {"raise": 20, "all-well": 3}  # 3 seconds is longer than it takes to notice that rank 1 has shut down
 
 
 def step(number: int) -> None:

@@ -1,12 +1,12 @@
-"""Runs in an image while it is built: compile every module below the folders that are named.
+"""Runs in an image while it is built: compiles every module below the given folders.
 
     compile.py FOLDER...
 
-From Python 3.7 on a compiled module names its source by hash and is not checked again at import (PEP 552): its bytes
-do not depend on the day, and importing does not look at the source's time. The bytes do depend a little on what the
-same process compiled before, so each process gets a fixed share of the files in a fixed order: the machine's number
-of processors changes nothing. A file that does not compile (a template, another Python's syntax) is left alone, as
-pip does.
+From Python 3.7 on a compiled module refers to its source by hash and is not checked again at import (PEP 552): its
+bytes do not depend on the time of the build, and importing ignores the source's timestamp. The bytes do depend a little
+on what the same process compiled before, so each process gets a fixed share of the files in a fixed order: the result
+is independent of the machine's number of processors. A file that does not compile (a template, another Python's syntax)
+is skipped, as pip does.
 """
 
 import os

@@ -107,7 +107,7 @@ def _other_learner(plan: RunPlan, learner: Learner, client: KeyPair, host: KeyPa
     # sshd starts its sessions with a clean environment: this is how LEARNER_ID reaches mpirun's daemon and its ranks.
     options = f'restrict,environment="LEARNER_ID={learner.number}"'
     return {
-        "beat.sh": _render(templates, "learner.beat.sh.j2", plan, learner),
+        "beat.sh": _render(templates, "learner.heartbeat.sh.j2", plan, learner),
         "sshd_config": _render(templates, "learner.sshd_config.j2", plan, learner),
         "host_key": host.private.reveal(),
         "authorized_keys": f"{options} {client.public}\n",

@@ -1,17 +1,17 @@
-"""Lets scripts of 2018 run as they are: they get TensorFlow's 1.x face, on 1.5 and on today's, and agree on many ranks.
+"""Runs scripts of 2018 unmodified: they get TensorFlow's 1.x API, on 1.5 and on 2.x, and their ranks stay consistent.
 
-It is in an image only where the recipe's row or the manifest says `compat: tf1`. Python reads `tf1.pth` at its start,
-which installs this; from then on a script's own ``import tensorflow`` is answered by `face`, and libraries get
-TensorFlow as it is. What it changes it says on standard error, once in a job.
+It is in an image only if the recipe's entry or the manifest says `compat: tf1`. Python reads `tf1.pth` at its start,
+which installs this; from then on a script's own ``import tensorflow`` returns the module of `facade`, and libraries get
+TensorFlow unchanged. Every change is reported on standard error, once per job.
 
-* `face` is what the script sees as ``tf``; on TensorFlow 2 with `variable` (``tf.Variable.__init__ = f`` has an effect
-  again) and `added` (the MNIST tutorial's `input_data`).
-* `session` lets ``/gpu:0`` be a CPU where there is no GPU, and shows the trained weights' checksum if asked to.
-* `broadcast` gives all ranks rank 0's initial weights where the script's own `ddl.py` does not.
-* `gradients` keeps a missing gradient from such a `ddl.py`, which cannot bear it.
+* `facade` is what the script sees as ``tf``; on TensorFlow 2 with `variable` (``tf.Variable.__init__ = f`` has an
+  effect again) and `backports` (the MNIST tutorial's `input_data`).
+* `session` places ``/gpu:0`` on the CPU if there is no GPU, and prints the trained weights' checksum on request.
+* `broadcast` gives all ranks rank 0's initial weights if the script's own `ddl.py` does not.
+* `gradients` hides missing gradients from such a `ddl.py`, which fails on them.
 
-Everything but `variable` and `added` is read by Python 2.7, too. Nothing is imported here but what every Python has
-loaded already: most programs of an image never ask for TensorFlow.
+Everything but `variable` and `backports` also runs on Python 2.7. Only modules that every Python has loaded already are
+imported here: most programs of an image never use TensorFlow.
 """
 
 try:
@@ -20,38 +20,38 @@ except ImportError:  # Python 2
     import __builtin__ as builtins  # type: ignore[import-not-found,no-redef]
 
 TENSORFLOW = "tensorflow"
-_as_it_is = builtins.__import__
+_original_import = builtins.__import__
 
 
 def _import(name, *rest, **named):
-    """What every import statement calls (``builtins.__import__``), here told who asks."""
+    """Called by every import statement (``builtins.__import__``); passes on who imports."""
     if name.partition(".")[0] != TENSORFLOW:
-        found = _as_it_is(name, *rest, **named)
-        _look_again()
-        return found
-    from tf1_compat import asking, face
+        module = _original_import(name, *rest, **named)
+        _after_import()
+        return module
+    from tf1_compat import caller, facade
 
-    whose = rest[0] if rest else named.get("globals")
-    if not asking.is_the_scripts(whose):
-        return _as_it_is(name, *rest, **named)
-    shown = face.shown(_as_it_is(TENSORFLOW))
-    found = _as_it_is(name, *rest, **named)
-    return shown if found.__name__ == TENSORFLOW else found
-
-
-def _nothing():
-    """There is no TensorFlow yet, so nothing to look at."""
+    importer = rest[0] if rest else named.get("globals")
+    if not caller.is_user_script(importer):
+        return _original_import(name, *rest, **named)
+    facade_module = facade.facade_for(_original_import(TENSORFLOW))
+    module = _original_import(name, *rest, **named)
+    return facade_module if module.__name__ == TENSORFLOW else module
 
 
-_look_again = _nothing
+def _do_nothing():
+    """Until TensorFlow is imported, there is nothing to check."""
 
 
-def after_each_import(look):
-    """Have ``look()`` called after every import statement: a script's modules change TensorFlow while they load."""
-    global _look_again  # noqa: PLW0603
-    _look_again = look
+_after_import = _do_nothing
+
+
+def after_each_import(callback):
+    """Call ``callback()`` after every import statement: a script's modules change TensorFlow while they load."""
+    global _after_import  # noqa: PLW0603
+    _after_import = callback
 
 
 def install():
-    """Answer import statements from here on."""
+    """Handle import statements from now on."""
     builtins.__import__ = _import

@@ -1,37 +1,37 @@
-"""Sessions: operations placed on ``/gpu:0`` run where there is none; the trained weights' checksum, if asked for."""
+"""Sessions: operations for ``/gpu:0`` run if there is none; prints the trained weights' checksum on request."""
 
 import hashlib
 import os
 import sys
 
-from tf1_compat.said import say
+from tf1_compat.messages import notice
 
-SHOW = "TF1_SHOW_WEIGHTS"
-"""Set to 1, each session that ends shows the SHA-256 of the trainable variables' values, on every rank."""
+SHOW_WEIGHTS = "TF1_SHOW_WEIGHTS"
+"""If set to 1, each session that ends prints the SHA-256 of the trainable variables' values, on every rank."""
 
 
-def mend(tf):
-    """Change what all of TensorFlow's sessions are made from, below what a script's modules may have put on top."""
+def patch(tf):
+    """Patch the base class of all of TensorFlow's sessions, below what a script's modules may have replaced."""
     from tensorflow.python.client.session import BaseSession
 
-    start, close = BaseSession.__init__, BaseSession.close
+    original_init, close = BaseSession.__init__, BaseSession.close
 
-    def start_softly(self, target="", graph=None, config=None):
+    def init_with_soft_placement(self, target="", graph=None, config=None):
         if config is None or isinstance(config, tf.ConfigProto):
-            softer = tf.ConfigProto()
-            softer.CopyFrom(config or softer)
-            if not softer.allow_soft_placement:
-                say("sessions place on the CPU what is asked for on a GPU that is not there (allow_soft_placement)")
-            softer.allow_soft_placement = True
-            config = softer
-        start(self, target, graph, config)
+            soft_config = tf.ConfigProto()
+            soft_config.CopyFrom(config or soft_config)
+            if not soft_config.allow_soft_placement:
+                notice("operations for a GPU that is not there run on the CPU (allow_soft_placement)")
+            soft_config.allow_soft_placement = True
+            config = soft_config
+        original_init(self, target, graph, config)
 
     def show_and_close(self):
         _show_weights(tf, self)
         close(self)
 
-    BaseSession.__init__ = start_softly
-    if os.environ.get(SHOW) == "1":
+    BaseSession.__init__ = init_with_soft_placement
+    if os.environ.get(SHOW_WEIGHTS) == "1":
         BaseSession.close = show_and_close
 
 

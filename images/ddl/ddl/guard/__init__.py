@@ -1,8 +1,8 @@
-"""The divergence guard: ranks that train one model have the same weights, and this sees to it that they still do.
+"""The divergence guard: ranks that train one model must keep identical weights; the guard checks that they do.
 
-``settings`` reads how often, and what a difference may be; ``names`` has what is excluded; ``weights`` is what is
-compared; ``compare`` finds out over the engine whether ranks differ,
-and by how much; ``history`` keeps digests of the weights with the run; ``process`` is the guard of this process, which
-ends the job where ranks have diverged; ``alone`` finds ranks that train by themselves. What a framework's variables
-are, and when a step is over, `ddl.tensorflow.guard` and `ddl.torch.guard` know.
+``settings`` reads the interval and the tolerance; ``names`` has the exclusions; ``weights`` describes what is compared;
+``compare`` determines over the engine whether ranks differ, and by how much; ``history`` stores digests of the weights
+with the run; ``process`` is the guard of this process, which aborts the job if ranks have diverged; ``unsynchronised``
+detects ranks that train without averaging. `ddl.tensorflow.guard` and `ddl.torch.guard` know a framework's variables,
+and when a step is over.
 """

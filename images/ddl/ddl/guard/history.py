@@ -1,9 +1,9 @@
-"""The digests of a training's weights, kept with the run: later they tell where two runs part.
+"""The digests of a training's weights, stored with the run, to find later where two runs diverged.
 
 A file of JSON lines. Each line has a ``kind``: ``format`` is the first; ``weights`` names the variables of one
 optimizer; ``digest`` has those of a step. A month of training is some millions of steps: when a history is full, every
-second entry goes. What stays is at multiples of the interval times a power of two, so that two runs, however long
-each was, have steps in common.
+second entry is removed. The remaining ones are at multiples of the interval times a power of two, so that two runs,
+however long each was, have steps in common.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ from pathlib import Path
 from typing import Any
 
 FORMAT = 1
-MOST_ENTRIES = 1024
-MOST_BYTES = 2 << 20
+MAX_ENTRIES = 1024
+MAX_BYTES = 2 << 20
 """Of one optimizer's entries."""
-MOST_WEIGHTS = 16
-"""Optimizers whose histories are kept; programs that make ever new ones have no history of all."""
-_FEWEST_ENTRIES = 64
+MAX_WEIGHTS = 16
+"""Maximum number of optimizers with a history; programs that keep creating new ones have no history of the later
+ones.
+"""
+_MIN_ENTRIES = 64
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,8 @@ class Entry:
     Attributes:
         step: optimizer steps since the start of the program.
         digest: of all variables' digests; 64 bits, as the others.
-        chain: of this digest and the chain of the check before, entries left out since then included: it shows that
-            two runs parted once, though their weights came to be the same again.
+        chain: of this digest and the chain of the previous check, including checks whose entries were removed: shows
+            that two runs diverged even if their weights became equal again.
         variables: each variable's.
     """
 
@@ -45,7 +47,7 @@ class Entry:
     variables: tuple[int, ...]
 
     def line(self, number: int) -> str:
-        """As it stands in the file, among the history of weights `number`. Of each variable's digest, half is kept."""
+        """The line in the file, in the history of weights `number`. Half of each variable's digest is stored."""
         halves = struct.pack(f"<{len(self.variables)}I", *(digest & 0xFFFFFFFF for digest in self.variables))
         return json.dumps(
             {
@@ -59,19 +61,19 @@ class Entry:
         )
 
 
-def stride_after(stride: int, entries: int, most: int) -> int:
-    """How many intervals lie between entries, from now on: twice as many where there are too many entries."""
-    return stride * 2 if entries > most else stride
+def stride_after(stride: int, entries: int, limit: int) -> int:
+    """The stride between entries, in intervals, from now on: doubled if there are too many entries."""
+    return stride * 2 if entries > limit else stride
 
 
 def is_kept(step: int, interval: int, stride: int) -> bool:
-    """Whether the entry of a step stays."""
+    """Whether the entry of a step is kept."""
     return step % (interval * stride) == 0
 
 
-def most_entries(line_bytes: int) -> int:
-    """How many entries of so many bytes a history may have."""
-    return max(_FEWEST_ENTRIES, min(MOST_ENTRIES, MOST_BYTES // max(line_bytes, 1)))
+def max_entries(line_bytes: int) -> int:
+    """Maximum number of entries of this size in a history."""
+    return max(_MIN_ENTRIES, min(MAX_ENTRIES, MAX_BYTES // max(line_bytes, 1)))
 
 
 @dataclass
@@ -84,25 +86,27 @@ class _Weights:
 
 
 class History:
-    """A history in a file, written by one rank. A disk that takes nothing ends the history, and nothing else."""
+    """A history in a file, written by one rank. A write error, such as a full disk, ends the history and nothing
+    else.
+    """
 
     def __init__(self, file: Path) -> None:
         self._file, self._lock = file, threading.Lock()
         self._weights: list[_Weights] = []
-        self._over = False
+        self._disabled = False
 
     def begin(self, interval: int, name: str, variables: Sequence[Mapping[str, Any]]) -> int:
-        """Say what is to be kept.
+        """Write the header for new weights.
 
         Args:
             interval: in steps.
             name: of these weights.
             variables: each one's ``name``, ``shape`` and ``dtype``.
         Returns:
-            Their number, for `add`; 0 where they are too many.
+            Their number, for `add`; 0 if there are too many.
         """
         with self._lock:
-            if len(self._weights) >= MOST_WEIGHTS:
+            if len(self._weights) >= MAX_WEIGHTS:
                 return 0
             number = len(self._weights) + 1
             about = {"kind": "weights", "weights": number, "name": name, "interval": interval}
@@ -111,7 +115,7 @@ class History:
             return number
 
     def add(self, number: int, entry: Entry, last: bool = False) -> None:
-        """Keep an entry; the program's `last` one is kept whatever its step."""
+        """Store an entry; the program's `last` one is stored whatever its step."""
         if number == 0:
             return
         with self._lock:
@@ -124,7 +128,7 @@ class History:
             if not is_kept(entry.step, weights.interval, weights.stride):
                 return
             weights.entries[entry.step] = line
-            stride = stride_after(weights.stride, len(weights.entries), most_entries(len(line)))
+            stride = stride_after(weights.stride, len(weights.entries), max_entries(len(line)))
             if stride == weights.stride:
                 self._append(line)
                 return
@@ -151,11 +155,11 @@ class History:
 
         self._write(replace)
 
-    def _write(self, act: Callable[[], None]) -> None:
-        if self._over:
+    def _write(self, write: Callable[[], None]) -> None:
+        if self._disabled:
             return
         try:
-            act()
+            write()
         except OSError as error:
-            self._over = True
-            print(f"ddl: the history of the weights' digests ends here: {error}", file=sys.stderr, flush=True)
+            self._disabled = True
+            print(f"ddl: no more digests of the weights are recorded: {error}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""How the divergence guard is set: by options of ``DDL_OPTIONS``, which come first, and by variables."""
+"""Settings of the divergence guard: from ``DDL_OPTIONS``, which takes precedence, and from environment variables."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Settings:
 
     Attributes:
         interval: in optimizer steps; 0: never.
-        tolerance: the largest relative difference that is none: hosts whose arithmetic differs in the last bits.
-        exclude: patterns, as `fnmatch` has them, of names of variables that are meant to differ.
+        tolerance: the largest relative difference that is ignored, for hosts whose arithmetic differs in the last bits.
+        exclude: `fnmatch` patterns of names of variables that are meant to differ.
     """
 
     interval: int = 100
@@ -33,11 +33,11 @@ def read_settings(options: str, environ: Mapping[str, str]) -> Settings:
     """Read the guard's settings.
 
     Args:
-        options: all of ``DDL_OPTIONS``; of interest are ``-guard STEPS`` and ``-guard-tolerance NUMBER``.
-        environ: ``DDL_GUARD`` and ``DDL_GUARD_TOLERANCE`` hold where those are not in `options`;
-            ``DDL_GUARD_EXCLUDE`` has patterns with commas in between. An empty one is as good as none.
+        options: all of ``DDL_OPTIONS``; used are ``-guard STEPS`` and ``-guard-tolerance NUMBER``.
+        environ: ``DDL_GUARD`` and ``DDL_GUARD_TOLERANCE`` apply if those are not in `options`; ``DDL_GUARD_EXCLUDE``
+            has patterns separated by commas. An empty value counts as unset.
     Raises:
-        ValueError: one of them is not what it should be.
+        ValueError: an invalid value.
     """
     words = options.split()
     given = dict(zip(words[::2], words[1::2], strict=False))

@@ -1,4 +1,4 @@
-"""What is compared: variables, their values, and digests of them. A framework's own kind of `Weights` has the rest."""
+"""What is compared: variables, their values, and digests of them. Each framework subclasses `Weights`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Value:
 
     Attributes:
         memory: contiguous; its bytes are digested.
-        numbers: the same in a type that is compared: float32, float64 or complex; computed when asked for.
+        numbers: the same in a type that can be compared: float32, float64 or complex; computed on demand.
     """
 
     memory: np.ndarray
@@ -27,20 +27,20 @@ class Value:
 
 @dataclass(frozen=True)
 class Variable:
-    """What is known of a variable.
+    """Description of a variable.
 
     Attributes:
-        name: by which ranks know it, the same on every rank.
-        shape: -1 for a size that is not known.
+        name: identifies it across ranks, the same on every rank.
+        shape: -1 for an unknown size.
         dtype: the name of its type.
-        shown: what the program calls it, for people and patterns; may differ between ranks, where one has loaded what
-            the others have built.
+        display_name: the program's name for it, for people and patterns; may differ between ranks if one has loaded
+            what the others have built.
     """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
-    shown: str
+    display_name: str
 
 
 @dataclass(frozen=True)
@@ -48,22 +48,22 @@ class Final:
     """Weights when a program ends.
 
     Attributes:
-        steps: that were taken.
+        steps: number of steps taken.
         digests: of all variables.
-        values: of all variables; a sample of each where the program has given them up.
-        whole: whether they are no samples.
+        values: of all variables; a sample of each if the program has released them.
+        complete: whether they are full values rather than samples.
     """
 
     steps: int
     digests: tuple[int, ...]
     values: Sequence[Value]
-    whole: bool = True
+    complete: bool = True
 
 
 class Weights:
-    """The trainable variables of one optimizer, as far as they are guarded.
+    """The guarded trainable variables of one optimizer.
 
-    A framework's own kind says what they are when the program ends.
+    Each framework's subclass reads them when the program ends.
     """
 
     def __init__(self, name: str, variables: Sequence[Variable]) -> None:
@@ -72,11 +72,11 @@ class Weights:
         self.number: int | None = None
 
     def final(self) -> Final | None:
-        """What they are now; None where they have not been trained."""
+        """Their current values; None if they have not been trained."""
         raise NotImplementedError
 
     def changed_by_program(self) -> bool:
-        """Whether the program has given them values since the last step: it has restored a checkpoint, for instance."""
+        """Whether the program has assigned them since the last step, for example from a checkpoint."""
         return False
 
 
@@ -85,16 +85,16 @@ def digests_of(values: Sequence[Value]) -> tuple[int, ...]:
     return tuple(digest(value.memory.ctypes.data, value.memory.nbytes) for value in values)
 
 
-def folded(digests: Sequence[int]) -> int:
-    """One digest of digests."""
+def combined_digest(digests: Sequence[int]) -> int:
+    """One digest of several digests."""
     array = (ctypes.c_uint64 * len(digests))(*digests)
     return digest(ctypes.addressof(array), ctypes.sizeof(array))
 
 
-def sample_of(value: Value, most: int = 256) -> Value:
-    """Some of a value's elements, evenly spread."""
+def sample_of(value: Value, max_elements: int = 256) -> Value:
+    """Some of a value's elements, evenly spaced."""
     numbers = np.ravel(value.numbers())
-    sample = np.ascontiguousarray(numbers[:: max(1, -(-numbers.size // most))])
+    sample = np.ascontiguousarray(numbers[:: max(1, -(-numbers.size // max_elements))])
     return Value(sample, lambda: sample)
 
 
@@ -105,5 +105,5 @@ def digest_of_names(names: Iterable[str]) -> int:
 
 
 def digest_of_variables(weights: Weights) -> int:
-    """A digest of what variables are called and look like."""
+    """A digest of the variables' names, shapes and types."""
     return digest_of_names(f"{one.name} {one.shape} {one.dtype}" for one in weights.variables)

@@ -1,4 +1,4 @@
-"""What the hosts of a job have, and whether they fit together. `look` asks them; the rest is pure."""
+"""The resources of a job's hosts, and whether they are consistent. `probe` asks them; the rest is pure."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from pathlib import Path
 from ddl.launcher.options import check_host
 
 _PACKAGE = Path(__file__).parents[2]
-_LOOK_SECONDS = 30
-_AT_ONCE = 32
+_PROBE_SECONDS = 30
+_MAX_PARALLEL = 32
 
 # Cores, not hardware threads: a rank file counts cores. Without lscpu, processors.
 _PROGRAM = """
@@ -34,10 +34,10 @@ class Host:
 
     Attributes:
         cores: physical cores.
-        gpus: the kind of each GPU, in the driver's order.
-        mpirun: the first line of what its mpirun says of itself; empty where there is none.
-        ddl: where its Python finds this package; empty where it does not.
-        trouble: why nothing is known of it; empty where it answered.
+        gpus: the model of each GPU, in the driver's order.
+        mpirun: the first line of ``mpirun --version``; empty if it is not installed.
+        ddl: where its Python finds this package; empty if it does not.
+        error: why nothing is known of it; empty if it answered.
     """
 
     name: str
@@ -46,14 +46,14 @@ class Host:
     gpus: tuple[str, ...] = ()
     mpirun: str = ""
     ddl: str = ""
-    trouble: str = ""
+    error: str = ""
 
 
 def read_host_file(text: str) -> tuple[str, ...]:
     """The names in a host file: the first word of each line that is not empty or a comment.
 
     Raises:
-        ValueError: a line with no name of a host, or a name twice; or none at all.
+        ValueError: a line without a valid host name, or a duplicate; or no hosts at all.
     """
     names: list[str] = []
     for number, line in enumerate(text.splitlines(), 1):
@@ -63,54 +63,54 @@ def read_host_file(text: str) -> tuple[str, ...]:
         try:
             check_host(words[0])
         except ValueError:
-            raise ValueError(f"line {number}: {words[0]!r} is no name of a host") from None
+            raise ValueError(f"line {number}: {words[0]!r} is not a host name") from None
         if words[0] in names:
-            raise ValueError(f"line {number}: {words[0]} is there twice (ranks per host: --accelerators)")
+            raise ValueError(f"line {number}: {words[0]} is listed twice (ranks per host: --accelerators)")
         names.append(words[0])
     if not names:
-        raise ValueError("there is no host in it")
+        raise ValueError("it contains no hosts")
     return tuple(names)
 
 
-def look(names: Sequence[str]) -> tuple[Host, ...]:
-    """Ask all hosts at once: this one by a shell of its own, others over ssh, which must not ask anything back."""
-    with ThreadPoolExecutor(max_workers=min(_AT_ONCE, len(names))) as pool:
-        return tuple(pool.map(_look_at, names))
+def probe(names: Sequence[str]) -> tuple[Host, ...]:
+    """Probe all hosts in parallel: this one with a local shell, others over ssh, which must not prompt."""
+    with ThreadPoolExecutor(max_workers=min(_MAX_PARALLEL, len(names))) as pool:
+        return tuple(pool.map(_probe_host, names))
 
 
-def look_argv(name: str, here: Iterable[str]) -> list[str]:
-    """The command that asks one host; `here` are the names that this one goes by."""
+def probe_argv(name: str, here: Iterable[str]) -> list[str]:
+    """The command that probes one host; `here` are this host's names."""
     program = _PROGRAM.replace("{python}", f"env PYTHONPATH={shlex.quote(str(_PACKAGE))} {shlex.quote(sys.executable)}")
     if name in here:
         return ["sh", "-c", program]
-    path = "PATH=$PATH:/usr/local/bin:/usr/bin:/bin"  # sshd starts a session with little
+    path = "PATH=$PATH:/usr/local/bin:/usr/bin:/bin"  # sshd starts a session with a minimal PATH
     return ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", name, f"{path}; export PATH; {program}"]
 
 
-def _look_at(name: str) -> Host:
+def _probe_host(name: str) -> Host:
     here = {"localhost", "127.0.0.1", "::1", socket.gethostname(), socket.getfqdn()}
     try:
         done = subprocess.run(
-            look_argv(name, here),
+            probe_argv(name, here),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=_LOOK_SECONDS,
+            timeout=_PROBE_SECONDS,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return Host(name, trouble=f"no answer in {_LOOK_SECONDS} s")
+        return Host(name, error=f"no answer in {_PROBE_SECONDS} s")
     except FileNotFoundError as error:
-        return Host(name, trouble=f"{error.filename} is not installed here")
+        return Host(name, error=f"{error.filename} is not installed here")
     if "machine " not in done.stdout:
-        return Host(name, trouble=(done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1])
+        return Host(name, error=(done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1])
     return read_host(name, done.stdout)
 
 
-def read_host(name: str, said: str) -> Host:
-    """What a host said, as a value."""
+def read_host(name: str, output: str) -> Host:
+    """Parse a host's answer."""
     facts: dict[str, list[str]] = {}
-    for line in said.splitlines():
+    for line in output.splitlines():
         key, _, value = line.partition(" ")
         facts.setdefault(key, []).append(value.strip())
     first = {key: values[0] for key, values in facts.items()}
@@ -124,14 +124,14 @@ def read_host(name: str, said: str) -> Host:
     )
 
 
-def faults(hosts: Sequence[Host]) -> list[str]:
-    """What is wrong with the hosts, a line each with what to do; empty where a job can start."""
-    silent = [host for host in hosts if host.trouble]
-    if silent:
+def problems(hosts: Sequence[Host]) -> list[str]:
+    """What is wrong with the hosts, one line each with a hint; empty if a job can start."""
+    unreachable = [host for host in hosts if host.error]
+    if unreachable:
         return [
-            f"{host.name}: {host.trouble}\n  next: make `ssh {host.name} true` work without a question: "
+            f"{host.name}: {host.error}\n  next: make `ssh {host.name} true` work without a prompt: "
             f"ssh-copy-id {host.name}"
-            for host in silent
+            for host in unreachable
         ]
     found = []
     for host in hosts:
@@ -146,19 +146,20 @@ def faults(hosts: Sequence[Host]) -> list[str]:
 
 
 def _differences(hosts: Sequence[Host]) -> list[str]:
-    """Every host is measured by the first: ranks are laid out as if all were the same."""
+    """Every host is compared with the first: ranks are placed as if all were the same."""
     first, *others = hosts
-    looked_at = {"processors": "machine", "cores": "cores", "GPUs": "gpus", "Open MPI": "mpirun"}
+    compared = {"processors": "machine", "cores": "cores", "GPUs": "gpus", "Open MPI": "mpirun"}
     return [
-        f"{host.name}: {title} differ: {_told(getattr(host, field))}; {first.name} has {_told(getattr(first, field))}\n"
+        f"{host.name}: {title} differ: {_format(getattr(host, field))}; "
+        f"{first.name} has {_format(getattr(first, field))}\n"
         "  next: use hosts of one kind, or --skipchecks with --accelerators"
         for host in others
-        for title, field in looked_at.items()
+        for title, field in compared.items()
         if getattr(host, field) != getattr(first, field)
     ]
 
 
-def _told(value: object) -> str:
+def _format(value: object) -> str:
     if isinstance(value, tuple):
         return ", ".join(f"{value.count(kind)} × {kind}" for kind in dict.fromkeys(value)) or "none"
     return str(value)

@@ -1,4 +1,4 @@
-"""What ``ddlrun`` does, in its order."""
+"""The steps of ``ddlrun``, in order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ddl.launcher.hosts import Host, faults, look, read_host_file
+from ddl.launcher.hosts import Host, probe, problems, read_host_file
 from ddl.launcher.options import Options, UsageError, help_text, read_options
 from ddl.launcher.plan import Plan, make_plan, mpirun_argv
 
@@ -20,7 +20,7 @@ _WRONG_USAGE, _UNFIT_HOST = 2, 3
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run `ddlrun`; the exit status."""
+    """Run `ddlrun`; returns the exit status."""
     try:
         options = read_options(sys.argv[1:] if words is None else words)
         if options.help:
@@ -34,9 +34,9 @@ def main(words: Sequence[str] | None = None) -> int:
 def _run(options: Options) -> int:
     own = _read(options.rank_file) if options.rank_file else None
     hosts = () if own is not None else _hosts(options)
-    wrong = [] if options.skip_checks or own is not None else faults(hosts)
-    if wrong:
-        return _say("\n".join(f"error: {fault}" for fault in wrong), _UNFIT_HOST)
+    problems_found = [] if options.skip_checks or own is not None else problems(hosts)
+    if problems_found:
+        return _say("\n".join(f"error: {problem}" for problem in problems_found), _UNFIT_HOST)
     plan = make_plan(options, hosts, own, os.environ)
     try:
         open_mpi = subprocess.run(["mpirun", "--version"], capture_output=True, text=True, check=False).stdout
@@ -48,7 +48,7 @@ def _run(options: Options) -> int:
             _show(hosts, plan)
         given = "".join(f"{name}={shlex.quote(value)} " for name, value in plan.environment.items())
         _say(f"ddlrun: {given}{shlex.join(argv)}")
-        return 0 if options.dry_run else _carry_out(argv, {**os.environ, **plan.environment})
+        return 0 if options.dry_run else _run_mpirun(argv, {**os.environ, **plan.environment})
 
 
 def _hosts(options: Options) -> tuple[Host, ...]:
@@ -60,7 +60,7 @@ def _hosts(options: Options) -> tuple[Host, ...]:
             names = read_host_file(_read(options.host_file))
         except ValueError as error:
             raise UsageError(f"{options.host_file}: {error}") from None
-    return tuple(map(Host, names)) if options.skip_checks else look(names)
+    return tuple(map(Host, names)) if options.skip_checks else probe(names)
 
 
 def _read(file: str) -> str:
@@ -72,7 +72,9 @@ def _read(file: str) -> str:
 
 @contextmanager
 def _rank_file(options: Options, plan: Plan) -> Iterator[str]:
-    """The rank file's path; what was written is removed again, but for a dry run, whose line needs it."""
+    """The rank file's path; a generated file is removed afterwards, except with ``--dry-run``, whose command needs
+    it.
+    """
     if plan.rank_file is None:
         yield str(options.rank_file)
         return
@@ -82,8 +84,8 @@ def _rank_file(options: Options, plan: Plan) -> Iterator[str]:
         yield file.name
 
 
-def _carry_out(argv: list[str], environment: dict[str, str]) -> int:
-    """Run mpirun to its end. A Ctrl-C reaches it by itself; a request to end is handed on."""
+def _run_mpirun(argv: list[str], environment: dict[str, str]) -> int:
+    """Run mpirun to its end. Ctrl-C reaches it directly; SIGTERM is forwarded."""
     with subprocess.Popen(argv, env=environment) as process:
         signal.signal(signal.SIGINT, lambda *_: None)
         signal.signal(signal.SIGTERM, lambda *_: process.terminate())
@@ -99,7 +101,7 @@ def _show(hosts: Sequence[Host], plan: Plan) -> None:
 
 
 def _say(text: str, status: int = 0) -> int:
-    """One message on stderr: stdout is the program's."""
+    """Print one message on stderr: stdout belongs to the program."""
     if text:
         print(text, file=sys.stderr, flush=True)
     return status

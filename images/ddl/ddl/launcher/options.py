@@ -1,7 +1,7 @@
 """The command line of ``ddlrun``: ``ddlrun [options] PROGRAM [ARGUMENTS]``. Pure.
 
-IBM's tool took every long option with one dash or two, and values that begin with a dash (``--mpiarg -pami_noib``),
-which argparse takes for options; hence a reader of its own: a table, and one loop over the words.
+IBM's tool accepted every long option with one dash or two, and values that begin with a dash (``--mpiarg -pami_noib``),
+which argparse takes for options; hence this parser: a table, and one loop over the arguments.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from ddl.mode import ALGORITHMS
 
 
 class UsageError(ValueError):
-    """A command line that cannot be read; the text says why and what to do."""
+    """An invalid command line; the text says why and what to do."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line asks for; None where it leaves the choice to what the hosts have."""
+    """The parsed command line; None where the hosts' resources decide."""
 
     command: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
@@ -43,19 +43,19 @@ class Options:
 
 @dataclass(frozen=True)
 class _Option:
-    """One option: its names without dashes, the field it fills, what it reads, and what it is for."""
+    """One option: its names without dashes, the field it sets, its parser, and its help."""
 
     names: tuple[str, ...]
     field: str
-    about: str
+    help_text: str
     value: str = ""
     read: Callable[[str], object] | None = None
-    gathers: bool = False
+    repeatable: bool = False
 
 
 def _number(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
-        raise ValueError(f"a whole number above 0, not {text!r}")
+        raise ValueError(f"a positive integer, not {text!r}")
     return int(text)
 
 
@@ -75,9 +75,9 @@ def _hosts(text: str) -> tuple[str, ...]:
 
 
 def check_host(host: str) -> None:
-    """Raise ValueError for a name that could not be one, or that ssh would take for an option."""
+    """Raise ValueError for an invalid host name, or one that ssh would take for an option."""
     if not host or host.startswith("-") or any(sign.isspace() or sign in "=,/\\'\"`$;&|<>" for sign in host):
-        raise ValueError(f"names of hosts with commas between them, not {host!r}")
+        raise ValueError(f"host names separated by commas, not {host!r}")
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -95,35 +95,40 @@ _TABLE = (
     _Option(("aisles",), "aisles", "aisles (default 1)", "N", _number),
     _Option(("m", "mode"), "mode", "how to reduce: b, n, r, m or p (default p)", "C", _mode),
     _Option(
-        ("ddlarg", "ddloption", "ddl_options"), "ddl_arguments", "more for DDL_OPTIONS", "WORDS", _words, gathers=True
+        ("ddlarg", "ddloption", "ddl_options"),
+        "ddl_arguments",
+        "additional DDL_OPTIONS",
+        "ARGS",
+        _words,
+        repeatable=True,
     ),
     _Option(("no_ddloptions",), "no_ddl_options", "leave DDL_OPTIONS unset: the program calls ddl.init(options)"),
-    _Option(("r", "rf", "rankfile"), "rank_file", "a rank file of yours: no host is looked at or checked", "FILE", str),
+    _Option(("r", "rf", "rankfile"), "rank_file", "your own rank file: hosts are not probed or checked", "FILE", str),
     _Option(
         ("x",),
         "exported",
-        "hand an environment variable to every rank",
+        "export an environment variable to every rank",
         "NAME[=VALUE]",
         lambda text: (text,),
-        gathers=True,
+        repeatable=True,
     ),
-    _Option(("mpiarg",), "mpi_arguments", "more arguments for mpirun", "WORDS", _words, gathers=True),
+    _Option(("mpiarg",), "mpi_arguments", "additional arguments for mpirun", "ARGS", _words, repeatable=True),
     _Option(("t", "tcp"), "tcp", "TCP between hosts, and no InfiniBand"),
-    _Option(("skipchecks",), "skip_checks", "do not look at the hosts; --accelerators must say what they have"),
+    _Option(("skipchecks",), "skip_checks", "do not probe the hosts; requires --accelerators"),
     _Option(("v", "verbose"), "verbose", "show what the hosts have, and the rank file"),
-    _Option(("dry_run", "dry-run"), "dry_run", "show the line and keep the rank file for it, but run nothing"),
-    _Option(("h", "help"), "help", "this text"),
+    _Option(("dry_run", "dry-run"), "dry_run", "print the command and keep its rank file, but run nothing"),
+    _Option(("h", "help"), "help", "show this help"),
 )
 _BY_NAME = {name: option for option in _TABLE for name in option.names}
 
 
 def read_options(words: Sequence[str]) -> Options:
-    """Read a command line, without the program's own name.
+    """Parse a command line, without the program's own name.
 
     Returns:
-        The options; `command` is the first word that is no option, and all behind it.
+        The options; `command` is the first argument that is not an option, and everything after it.
     Raises:
-        UsageError: an unknown option, a missing or wrong value, or no program.
+        UsageError: an unknown option, a missing or invalid value, or no program.
     """
     options, rest = Options(), list(words)
     while rest and rest[0].startswith("-") and not options.help:
@@ -133,7 +138,7 @@ def read_options(words: Sequence[str]) -> Options:
         name, equals, text = word.lstrip("-").partition("=")
         option = _BY_NAME.get(name)
         if option is None:
-            raise UsageError(f"there is no option {word}{_nearest(name)}; see ddlrun --help")
+            raise UsageError(f"unknown option {word}{_nearest(name)}; see ddlrun --help")
         options = _apply(options, option, word, text if equals else None, rest)
     if not rest and not options.help:
         raise UsageError("no program to run: ddlrun [options] PROGRAM [ARGUMENTS]; see ddlrun --help")
@@ -141,20 +146,20 @@ def read_options(words: Sequence[str]) -> Options:
 
 
 def _apply(options: Options, option: _Option, word: str, text: str | None, rest: list[str]) -> Options:
-    """The options with one more; takes its value off `rest` where it was not in the word itself."""
+    """The options with one more applied; takes its value from `rest` if it was not in the argument itself."""
     if option.read is None:
         if text is not None:
             raise UsageError(f"{word}: this option takes no value")
         return replace(options, **{option.field: True})  # type: ignore[arg-type]
     if text is None:
         if not rest:
-            raise UsageError(f"{word} needs {option.value} behind it")
+            raise UsageError(f"{word} needs a value: {option.value}")
         text = rest.pop(0)
     try:
         value = option.read(text)
     except ValueError as error:
         raise UsageError(f"{word} needs {error}") from None
-    if option.gathers:
+    if option.repeatable:
         value = (*getattr(options, option.field), *value)  # type: ignore[misc]
     return replace(options, **{option.field: value})  # type: ignore[arg-type]
 
@@ -169,19 +174,21 @@ def _dashed(name: str) -> str:
 
 
 def help_text() -> str:
-    """What ``--help`` shows."""
-    rows = [(", ".join(map(_dashed, option.names)) + f" {option.value}".rstrip(), option.about) for option in _TABLE]
+    """The text of ``--help``."""
+    rows = [
+        (", ".join(map(_dashed, option.names)) + f" {option.value}".rstrip(), option.help_text) for option in _TABLE
+    ]
     width = max(len(left) for left, _ in rows)
-    lines = [f"  {left:{width}}  {about}" for left, about in rows]
+    lines = [f"  {left:{width}}  {help_text}" for left, help_text in rows]
     return "\n".join(
         [
             "ddlrun [options] PROGRAM [ARGUMENTS]",
             "",
-            "Start PROGRAM on every rank: look at the hosts, write the rank file, show the mpirun line and run it.",
+            "Start PROGRAM on every rank: probe the hosts, write the rank file, print the mpirun command and run it.",
             "",
             *lines,
             "",
-            "Long options may be written with one dash, and with = before their value. Exit status: mpirun's; 2 for a",
-            "command line that cannot be read; 3 where a host is not fit.",
+            "Long options may be written with one dash, and with = before their value. Exit status: mpirun's; 2 for an",
+            "invalid command line; 3 if a host is unsuitable.",
         ]
     )

@@ -1,4 +1,4 @@
-"""Where each rank goes, and the mpirun line that puts it there. Pure."""
+"""Where each rank runs, and the mpirun command that starts it there. Pure."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Plan:
     """One job.
 
     Attributes:
-        ranks: how many.
-        options: what DDL_OPTIONS says; None leaves it unset.
-        rank_file: the text of the rank file; None where the person has one.
-        environment: what mpirun's own environment gets in addition; it hands on by name alone, as values show in `ps`.
+        ranks: number of ranks.
+        options: the value of DDL_OPTIONS; None leaves it unset.
+        rank_file: the text of the rank file; None if the user has one.
+        environment: additions to mpirun's own environment; it exports by name only, as values are visible in `ps`.
         exported: names that every rank gets.
     """
 
@@ -35,14 +35,14 @@ class Plan:
 
 
 def make_plan(options: Options, hosts: Sequence[Host], rank_file: str | None, environ: Mapping[str, str]) -> Plan:
-    """Decide where ranks go.
+    """Decide where ranks run.
 
     Args:
-        hosts: what was seen of them; with `skip_checks`, only their names.
-        rank_file: the text of the person's own; then `hosts` is empty.
-        environ: the environment that `ddlrun` itself was given.
+        hosts: as probed; with `skip_checks`, only their names.
+        rank_file: the text of the user's own; then `hosts` is empty.
+        environ: the environment of `ddlrun` itself.
     Raises:
-        UsageError: the numbers do not fit together, or a name is no environment variable's.
+        UsageError: inconsistent numbers, or an invalid name of an environment variable.
     """
     environment, exported = _exports(options, environ)
     if rank_file is not None:
@@ -62,12 +62,12 @@ def make_plan(options: Options, hosts: Sequence[Host], rank_file: str | None, en
 def _plan_of_rank_file(options: Options, text: str, environment: Mapping[str, str], exported: tuple[str, ...]) -> Plan:
     hosts = _RANK_LINE.findall(text)
     if not hosts:
-        raise UsageError(f"{options.rank_file}: there is no line like `rank 0=HOST slot=0-3` in it")
+        raise UsageError(f"{options.rank_file}: it contains no line like `rank 0=HOST slot=0-3`")
     ranks, accelerators = len(hosts), options.accelerators or len(hosts) // len(set(hosts))
     if options.no_ddl_options:
         return Plan(ranks, None, None, environment, exported)
     if ranks % accelerators:
-        raise UsageError(f"{options.rank_file}: {ranks} ranks are no multiple of {accelerators} on each host")
+        raise UsageError(f"{options.rank_file}: {ranks} ranks are not a multiple of {accelerators} on each host")
     mode = _ddl_options(options, accelerators, ranks // accelerators)
     return Plan(ranks, mode, None, {**environment, "DDL_OPTIONS": mode}, (*exported, "DDL_OPTIONS"))
 
@@ -76,7 +76,7 @@ def _accelerators(options: Options, hosts: Sequence[Host]) -> int:
     gpus = len(hosts[0].gpus)
     if options.accelerators is None:
         if options.skip_checks:
-            raise UsageError("--skipchecks needs --accelerators: nobody has counted the hosts' GPUs")
+            raise UsageError("--skipchecks needs --accelerators: the hosts' GPUs are not counted")
         return max(1, gpus)
     if 0 < gpus < options.accelerators:
         raise UsageError(f"--accelerators {options.accelerators}: {hosts[0].name} has {gpus}")
@@ -84,7 +84,7 @@ def _accelerators(options: Options, hosts: Sequence[Host]) -> int:
 
 
 def _ddl_options(options: Options, accelerators: int, hosts: int) -> str:
-    """``-mode c:accelerators×hosts[×racks[×aisles]]``, hosts in each rack; a -mode of the person's own replaces it."""
+    """``-mode c:accelerators×hosts[×racks[×aisles]]``, hosts in each rack; overridden by the user's own -mode."""
     if "-mode" in options.ddl_arguments:
         return " ".join(options.ddl_arguments)
     places = options.racks * options.aisles
@@ -101,7 +101,7 @@ def _ddl_options(options: Options, accelerators: int, hosts: int) -> str:
 
 
 def _cores(cores: int, local: int, accelerators: int) -> str:
-    """A rank's share of its host's cores, such as `0-3`; all of them where there are fewer cores than ranks."""
+    """A rank's share of its host's cores, such as `0-3`; all of them if there are fewer cores than ranks."""
     if cores == 0:
         return "0:*"  # not counted: the whole first socket
     share = cores // accelerators
@@ -115,7 +115,7 @@ def _exports(options: Options, environ: Mapping[str, str]) -> tuple[Mapping[str,
     for word in options.exported:
         name, equals, value = word.partition("=")
         if not _NAME.fullmatch(name):
-            raise UsageError(f"-x {word}: {name!r} is no name of an environment variable")
+            raise UsageError(f"-x {word}: {name!r} is not a name of an environment variable")
         if equals:
             environment[name] = value
         elif name not in environ:
@@ -125,11 +125,11 @@ def _exports(options: Options, environ: Mapping[str, str]) -> tuple[Mapping[str,
 
 
 def mpirun_argv(options: Options, plan: Plan, rank_file: str, open_mpi: str) -> list[str]:
-    """The mpirun line.
+    """The mpirun command.
 
     Args:
         rank_file: the file's path.
-        open_mpi: the first line of `mpirun --version`; Open MPI 5 places ranks with other words than 4.
+        open_mpi: the first line of `mpirun --version`; Open MPI 5 has other placement options than 4.
     """
     fifth = (re.search(r"\d+", open_mpi) or [""])[0] not in ("", "1", "2", "3", "4")
     placed = ["--map-by", f"rankfile:file={rank_file}"] if fifth else ["--rankfile", rank_file]

@@ -1,6 +1,6 @@
-"""TensorFlow and Keras, made to know about the other ranks. With one rank only what a program names itself is imported.
+"""TensorFlow and Keras on several ranks. With one rank, only modules whose names the program uses are imported.
 
-``ops`` has the native ops and what they cannot take by themselves, ``names`` what a collective is called, ``variables``
-gives variables rank 0's values, ``reduction`` reduces gradients. The hooks stand on these: ``keras3``, ``keras2``,
-``optimizers`` (TensorFlow's own) with ``sessions``. ``tape`` and ``callbacks`` are for programs to use.
+``ops`` has the native ops and the conversions around them, ``names`` the names of collectives, ``variables`` broadcasts
+rank 0's values to variables, ``reduction`` reduces gradients. The hooks are built on these: ``keras3``, ``keras2``,
+``optimizers`` (TensorFlow's own) with ``sessions``. ``tape`` and ``callbacks`` are for use by programs.
 """

@@ -1,7 +1,7 @@
-"""Callbacks for ``fit``, on Keras 3 and 2. With one rank they do nothing: a program that runs alone may keep them.
+"""Callbacks for ``fit``, on Keras 3 and 2. With one rank they do nothing, so a program may keep them.
 
-They are subclasses of the ``Callback`` of the Keras that is ``tf.keras``, and work in ``fit`` of another one, too, if a
-program uses both. Every rank gives `fit` the same ones, in front of those that decide by metrics (early stopping,
+They are subclasses of the ``Callback`` of the Keras that is ``tf.keras``, and also work in ``fit`` of another Keras if
+a program uses both. Every rank passes the same ones to `fit`, in front of those that act on metrics (early stopping,
 checkpoints).
 """
 
@@ -15,18 +15,18 @@ from typing import Any
 import numpy as np
 
 from ddl.arrays import reduce_arrays
-from ddl.environment import asked, place
+from ddl.environment import place, scaling_state
 from ddl.learning_rate import warmup_factor
 from ddl.session import engine
-from ddl.tensorflow.variables import average_values, give_values
+from ddl.tensorflow.variables import average_values, broadcast_values
 from ddl.threads import key
 
-_LEGACY = os.environ.get("TF_USE_LEGACY_KERAS") in ("1", "true", "True")  # as TensorFlow reads it
+_LEGACY = os.environ.get("TF_USE_LEGACY_KERAS") in ("1", "true", "True")  # the same test as TensorFlow's
 _keras: Any = importlib.import_module("tf_keras" if _LEGACY else "keras")
 
 
 class _Callback(_keras.callbacks.Callback):  # type: ignore[misc]
-    """What `fit` of any Keras asks a callback for. Keras 2 asks whether it has anything to do for each batch."""
+    """What `fit` of any Keras requires of a callback. Keras 2 asks whether it implements batch hooks."""
 
     _chief_worker_only = None
     _supports_tf_logs = False
@@ -59,7 +59,7 @@ def _has_own(callback: Any, *methods: str) -> bool:
 class DDLMetricsCallback(_Callback):
     """After each epoch, replaces every metric by its average over the ranks: in the history and for later callbacks.
 
-    All ranks must have the same metrics; a rank that validates alone keeps that out of `fit`.
+    All ranks must have the same metrics; a rank that validates alone must do so outside of `fit`.
     """
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -72,14 +72,14 @@ class DDLMetricsCallback(_Callback):
 
 
 class DDLCallback(DDLMetricsCallback):
-    """What most programs want: metrics averaged, and moving statistics, after each epoch.
+    """The usual choice: averages metrics and moving statistics after each epoch.
 
     Args:
         moving_statistics: ``average`` gives all ranks the average of their batch normalisation's moving statistics (of
             all floating-point weights that are not trained); ``rank 0`` gives them rank 0's; None leaves each rank its
             own.
     Raises:
-        ValueError: another word.
+        ValueError: any other value.
     """
 
     def __init__(self, moving_statistics: str | None = "average") -> None:
@@ -97,14 +97,14 @@ class DDLCallback(DDLMetricsCallback):
         if self.moving_statistics == "average":
             average_values(ranks, statistics)
         else:
-            give_values(ranks, key("moving statistics"), statistics)
+            broadcast_values(ranks, key("moving statistics"), statistics)
 
 
 class DDLGlobalVariablesCallback(_Callback):
-    """Gives all ranks rank 0's variables when training begins, the optimizer's and those that are not trained, too.
+    """Broadcasts rank 0's variables when training begins, including the optimizer's and those that are not trained.
 
-    For programs in which rank 0 alone restores a checkpoint. Random generators keep each rank's own state. A model that
-    gets its weights only from its first batch is given them after it.
+    For programs in which only rank 0 restores a checkpoint. Random generators keep each rank's own state. For a model
+    that gets its weights only from its first batch, the broadcast follows that batch.
     """
 
     def __init__(self) -> None:
@@ -114,25 +114,25 @@ class DDLGlobalVariablesCallback(_Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._done = False
         if self.model.built:
-            self._give()
+            self._broadcast()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if not self._done:
-            self._give()
+            self._broadcast()
 
-    def _give(self) -> None:
+    def _broadcast(self) -> None:
         self._done = True
         ranks, optimizer = engine(), self.model.optimizer
         if ranks is None:
             return
-        # By their places: rank 0's, where it has loaded the model, have other names. Without the metrics' variables,
-        # which only a model has that was compiled when it was saved.
+        # By position: rank 0's have other names if it has loaded the model. Without the metrics' variables, which exist
+        # only in a model that was compiled when it was saved.
         weights = [one for one in self.model.weights if not _is_random_state(one)]
-        give_values(ranks, key("weights of a model"), weights)
+        broadcast_values(ranks, key("weights of a model"), weights)
         if optimizer is not None:
             _build(optimizer, self.model.trainable_variables)
             own = optimizer.variables
-            give_values(ranks, key("variables of an optimizer"), own() if callable(own) else own)
+            broadcast_values(ranks, key("variables of an optimizer"), own() if callable(own) else own)
 
 
 def _is_random_state(variable: Any) -> bool:
@@ -140,23 +140,26 @@ def _is_random_state(variable: Any) -> bool:
 
 
 def _build(optimizer: Any, variables: Sequence[Any]) -> None:
-    """Have an optimizer make its variables, which one that was loaded with a model has already."""
-    within = getattr(optimizer, "inner_optimizer", None)
-    if within is not None and not hasattr(optimizer, "built"):  # Keras 2's loss scaling has none of its own to make
-        _build(within, variables)
-    elif hasattr(optimizer, "_create_all_weights"):  # Keras 2's legacy ones
+    """Create an optimizer's variables, which one that was loaded with a model has already."""
+    inner = getattr(optimizer, "inner_optimizer", None)
+    if inner is not None and not hasattr(
+        optimizer, "built"
+    ):  # Keras 2's loss scaling has no variables of its own to create
+        _build(inner, variables)
+    elif hasattr(optimizer, "_create_all_weights"):  # Keras 2's legacy optimizers
         optimizer._create_all_weights(variables)
     elif not getattr(optimizer, "built", getattr(optimizer, "_built", False)):
         optimizer.build(variables)
 
 
 class DDLWarmupCallback(_Callback):
-    """Raises the learning rate in a straight line from 1/size() of the compiled one to all of it: `ddl.learning_rate`.
+    """Raises the learning rate linearly from 1/size() of the compiled one to all of it: see `ddl.learning_rate`.
 
-    Compile with the scaled rate. A rate that follows a schedule of Keras's cannot be set and must do this by itself.
+    Compile with the scaled rate. A rate that follows a Keras schedule cannot be set and must include the warm-up
+    itself.
 
     Args:
-        epochs: how long, in epochs.
+        epochs: length of the warm-up, in epochs.
     """
 
     def __init__(self, epochs: float = 5) -> None:
@@ -166,7 +169,7 @@ class DDLWarmupCallback(_Callback):
         self._epoch = 0
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        asked.scaled = True  # a program that warms up has thought of its ranks
+        scaling_state.scaled = True  # a program that warms up has considered its ranks
         if self._rate is None:
             self._rate = float(np.asarray(self.model.optimizer.learning_rate))
 

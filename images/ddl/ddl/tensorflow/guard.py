@@ -1,8 +1,8 @@
-"""What the divergence guard must know of TensorFlow: when a step is over, and what the variables' values are.
+"""The divergence guard on TensorFlow: when a step is over, and the variables' values.
 
-In an eager step Python counts and compares. In a ``tf.function`` an op behind the assignments counts, and calls Python
-where it is time to compare: all that a step costs otherwise is that op. In a version 1 graph nothing is added, as a
-graph may be saved and run elsewhere: `ddl.tensorflow.sessions` tells of each step that a session has run.
+In an eager step Python counts and compares. In a ``tf.function`` an op after the assignments counts, and calls Python
+when a comparison is due: apart from that a step costs only that op. In a version 1 graph nothing is added, as a graph
+may be saved and run elsewhere: `ddl.tensorflow.sessions` reports each step that a session has run.
 """
 
 from __future__ import annotations
@@ -22,51 +22,51 @@ from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable, Re
 
 from ddl import steps
 from ddl.engine import digest
-from ddl.guard.alone import Alone
 from ddl.guard.names import is_excluded
 from ddl.guard.process import Guard
+from ddl.guard.unsynchronised import UnsynchronisedDetector
 from ddl.guard.weights import Final, Value, Variable, Weights, digests_of, sample_of
 from ddl.tensorflow import names, ops, sessions, variables
-from ddl.tensorflow.replacing import Method, here, replace
+from ddl.tensorflow.patching import Method, context, patch
 
 _ASSIGN = ("assign", "assign_add", "assign_sub", "_restore_from_tensors")
-_OF_VARIABLE, _TOLD, _EXCLUDED = "_ddl_guarded", "_ddl_guard_told", "_ddl_guard_excluded"
+_OF_VARIABLE, _TRAINED_BY, _EXCLUDED = "_ddl_guarded", "_ddl_guard_told", "_ddl_guard_excluded"
 
 
 def install(guard: Guard) -> None:
     """Guard what optimizers train from now on. A second call changes nothing."""
-    if _given:
+    if _broadcast_variables:
         return
-    _given.append(Given(guard))
-    guard.add(_given[0])
-    guard.engine.compare_by(_compare)
-    variables.told.append(_given[0].note)
+    _broadcast_variables.append(BroadcastVariables(guard))
+    guard.add(_broadcast_variables[0])
+    guard.engine.set_comparison(_compare)
+    variables.listeners.append(_broadcast_variables[0].record)
     steps.register(functools.partial(_after_step, guard))
     if guard.here.rank == 0:
         for kind, name in itertools.product((ResourceVariable, BaseResourceVariable), _ASSIGN):
-            with suppress(StopIteration):  # not in every version
-                replace(kind, name, _assigning)
+            with suppress(StopIteration):  # does not exist in every version
+                patch(kind, name, _wrap_assign)
 
 
 def exclude(variable: Any) -> None:
-    """A variable that is meant to differ."""
-    setattr(names.plain(variable), _EXCLUDED, True)
+    """Mark a variable as meant to differ."""
+    setattr(names.unwrap(variable), _EXCLUDED, True)
 
 
 def _is_excluded(variable: Any) -> bool:
-    return hasattr(variable, _EXCLUDED) or is_excluded(names.shown(variable))
+    return hasattr(variable, _EXCLUDED) or is_excluded(names.display_name(variable))
 
 
 @tf.autograph.experimental.do_not_convert
 def _after_step(guard: Guard, _: Any, trained: Sequence[Any], applied: Any) -> None:
-    every = [*map(names.plain, trained)]
+    every = [*map(names.unwrap, trained)]
     guarded = [one for one in every if not _is_excluded(one)]
     if not guarded:
         return
     name = _name_of(every)
     if not tf.compat.v1.executing_eagerly_outside_functions():
         if applied is not None and not tf.inside_function():
-            sessions.call_after(applied, _OfGraph(guard, name, guarded))
+            sessions.add_listener(applied, _OfGraph(guard, name, guarded))
         return
     weights = _weights_of(guard, name, guarded)
     if tf.executing_eagerly():
@@ -76,13 +76,13 @@ def _after_step(guard: Guard, _: Any, trained: Sequence[Any], applied: Any) -> N
 
 
 def _compare(key: int, steps: int) -> None:
-    """A function has taken a step of the weights with this key, and it is time."""
+    """A function has taken a step of the weights with this key, and a comparison is due."""
     if weights := _counted.get(key):
         weights.compare(steps)
 
 
 def _weights_of(guard: Guard, name: str, variables: Sequence[Any]) -> Trained:
-    """These variables' weights, which last as long as the first of them: one optimizer's are always the same."""
+    """These variables' weights, which live as long as the first of them: one optimizer's are always the same."""
     known: dict[str, Trained] = vars(variables[0]).setdefault(_OF_VARIABLE, {})
     if name not in known:
         known[name] = Trained(guard, name, variables)
@@ -91,7 +91,7 @@ def _weights_of(guard: Guard, name: str, variables: Sequence[Any]) -> Trained:
 
 
 def _name_of(variables: Sequence[Any]) -> str:
-    """What an optimizer's variables are called together, those that are excluded among them: the same on every rank."""
+    """The name of an optimizer's variables as a whole, including excluded ones: the same on every rank."""
     every = [names.of_variable(variable) for variable in variables]
     more = f" and {len(every) - 1} more" if len(every) > 1 else ""
     return f"weights {every[0]}{more} [{hashlib.sha256(chr(10).join(every).encode()).hexdigest()[:8]}]"
@@ -99,7 +99,7 @@ def _name_of(variables: Sequence[Any]) -> str:
 
 def _about(variable: Any) -> Variable:
     shape = tuple(-1 if size is None else size for size in variable.shape)
-    return Variable(names.of_variable(variable), shape, variable.dtype.base_dtype.name, names.shown(variable))
+    return Variable(names.of_variable(variable), shape, variable.dtype.base_dtype.name, names.display_name(variable))
 
 
 def _value(array: Any) -> Value:
@@ -115,8 +115,8 @@ def _comparable(array: np.ndarray) -> np.ndarray:
 class Trained(Weights):
     """Variables that an optimizer trains, eagerly or in functions.
 
-    A program may give up a model before it ends. The variables' handles are held until then, so that their last values
-    can be digested when they go.
+    A program may release a model before it ends. The variables' handles are held until then, so that their last values
+    can be digested when they are released.
     """
 
     def __init__(self, guard: Guard, name: str, variables: Sequence[Any]) -> None:
@@ -125,17 +125,17 @@ class Trained(Weights):
         _counted[self._key] = self
         self._last: Final | None = None
         self._handles = [(variable.handle, variable.dtype.base_dtype) for variable in variables]
-        self._references = [weakref.ref(variable, self._going) for variable in variables]
+        self._references = [weakref.ref(variable, self._on_release) for variable in variables]
         for variable in variables:
-            vars(variable).setdefault(_TOLD, []).append(weakref.ref(self))
+            vars(variable).setdefault(_TRAINED_BY, []).append(weakref.ref(self))
 
     @property
     def steps(self) -> int:
-        """Taken so far."""
+        """Number of steps taken so far."""
         return self._guard.engine.count_guard_steps(self._key)
 
     def touch(self) -> None:
-        """The program has given one of the variables a value."""
+        """The program has assigned one of the variables."""
         self._touched_at = self.steps
 
     def changed_by_program(self) -> bool:
@@ -148,11 +148,11 @@ class Trained(Weights):
             self.compare(steps)
 
     def count_in_function(self) -> None:
-        """Have the function that is being traced count its steps, and compare where that is due."""
+        """Make the function that is being traced count its steps, and compare when due."""
         ops.guard_step([handle for handle, _ in self._handles], self._key, self._guard.settings.interval)
 
     def compare(self, steps: int) -> None:
-        """Compare the values there are after so many steps; see `ddl.guard.process.Guard.check`."""
+        """Compare the current values, after this number of steps; see `ddl.guard.process.Guard.check`."""
         self._guard.check(self, steps, self._values())
 
     def _values(self) -> list[Value]:
@@ -168,34 +168,34 @@ class Trained(Weights):
             self._last = Final(taken, digests_of(values), values)
         return self._last
 
-    def _going(self, _: Any) -> None:
-        """The program gives up a variable: its value now is its last one."""
+    def _on_release(self, _: Any) -> None:
+        """The program releases a variable: its current value is its last one."""
         if self._last is not None or not self._handles:
             return
         handles, last = self._handles, None
-        with suppress(Exception):  # while Python ends, little is sure
+        with suppress(Exception):  # may fail while Python shuts down
             last = self.final()
         self._handles = []
         del handles
         if last is not None:
             samples = [sample_of(value) for value in last.values]
-            self._last = Final(last.steps, last.digests, samples, whole=False)
+            self._last = Final(last.steps, last.digests, samples, complete=False)
 
 
-def _assigning(assign: Method) -> Method:
-    def touch_and_assign(self: Any, *args: Any, **kwargs: Any) -> Any:
-        references = vars(self).get(_TOLD)
-        if references and not here.in_apply and tf.executing_eagerly():
+def _wrap_assign(assign: Method) -> Method:
+    def record_and_assign(self: Any, *args: Any, **kwargs: Any) -> Any:
+        references = vars(self).get(_TRAINED_BY)
+        if references and not context.in_apply and tf.executing_eagerly():
             for reference in references:
                 if (weights := reference()) is not None:
                     weights.touch()
         return assign(self, *args, **kwargs)
 
-    return touch_and_assign
+    return record_and_assign
 
 
 class _OfGraph:
-    """Variables that an optimizer trains in a version 1 graph: in each session they are others."""
+    """Variables that an optimizer trains in a version 1 graph: each session has its own."""
 
     def __init__(self, guard: Guard, name: str, variables: Sequence[Any]) -> None:
         self._guard, self._name = guard, name
@@ -212,7 +212,7 @@ class _OfGraph:
             self._sessions += 1
             name = self._name if self._sessions == 1 else f"{self._name} in session {self._sessions}"
             weights = self._of_session[session] = _InSession(name, self._about)
-            weights.ending = functools.partial(self._last_values, weakref.ref(session))
+            weights.read_final = functools.partial(self._last_values, weakref.ref(session))
             self._guard.add(weights)
         weights.steps += 1
         weights.touched = False
@@ -220,17 +220,19 @@ class _OfGraph:
             self._guard.check(weights, weights.steps, self._read(run, session))
 
     def before_other_run(self, assigns: bool, session: Any) -> None:
-        """A session is about to do something else."""
+        """A session is about to run something else."""
         if assigns and session in self._of_session:
             self._of_session[session].touched = True
 
     def before_close(self, run: Callable[..., Any], session: Any) -> None:
-        """A session ends: its values are the last."""
+        """A session ends: its current values are the last."""
         weights = self._of_session.get(session)
         if weights is not None and weights.last is None:
-            with suppress(Exception):  # a session that failed has no values
+            with suppress(Exception):  # a failed session has no values
                 values = self._read(run, session)
-                weights.last = Final(weights.steps, digests_of(values), [sample_of(one) for one in values], whole=False)
+                weights.last = Final(
+                    weights.steps, digests_of(values), [sample_of(one) for one in values], complete=False
+                )
 
     def _last_values(self, reference: weakref.ref[Any]) -> None:
         session = reference()
@@ -246,34 +248,36 @@ class _InSession(Weights):
         super().__init__(name, variables)
         self.steps, self.touched = 0, False
         self.last: Final | None = None
-        self.ending: Callable[[], None] = lambda: None
+        self.read_final: Callable[[], None] = lambda: None
 
     def final(self) -> Final | None:
-        self.ending()
+        self.read_final()
         return self.last
 
     def changed_by_program(self) -> bool:
         return self.touched
 
 
-class Given(Weights):
-    """Variables that got rank 0's values. They matter where this rank has never reduced anything: see `Alone`."""
+class BroadcastVariables(Weights):
+    """Variables that were initialised from rank 0. They matter if this rank has never reduced anything: see
+    `UnsynchronisedDetector`.
+    """
 
     def __init__(self, guard: Guard) -> None:
         super().__init__("variables", ())
         self._guard, self._references = guard, dict[str, weakref.ref[Any]]()
-        self._alone = Alone(guard, self._look)
+        self._detector = UnsynchronisedDetector(guard, self._read_digests)
 
-    def note(self, variable: Any, value: np.ndarray) -> None:
-        """One of them."""
+    def record(self, variable: Any, value: np.ndarray) -> None:
+        """One of them was initialised."""
         if self._guard.engine.reductions or _is_excluded(variable):
             return
         memory = np.ascontiguousarray(value)
         name = names.of_variable(variable)
         self._references[name] = weakref.ref(variable)
-        self._alone.began(name, digest(memory.ctypes.data, memory.nbytes))
+        self._detector.track(name, digest(memory.ctypes.data, memory.nbytes))
 
-    def _look(self) -> Mapping[str, int]:
+    def _read_digests(self) -> Mapping[str, int]:
         found = self._alive()
         values = [_value(variable.read_value().numpy()) for variable in found.values()]
         return dict(zip(found, digests_of(values), strict=True))
@@ -290,7 +294,7 @@ class Given(Weights):
         return Final(0, digests_of(values), values) if values else None
 
 
-_given: list[Given] = []
+_broadcast_variables: list[BroadcastVariables] = []
 _counted: weakref.WeakValueDictionary[int, Trained] = weakref.WeakValueDictionary()
 _keys = itertools.count(int.from_bytes(os.urandom(3), "little"))
-"""A graph that another program has saved has keys of its own: those of this one begin anywhere."""
+"""A graph saved by another program has keys of its own, so this program's keys start at a random number."""

@@ -7,13 +7,13 @@ import functools
 import tensorflow as tf
 
 from ddl.engine import Engine
-from ddl.tensorflow.applying import average_pairs_first
-from ddl.tensorflow.replacing import replace
+from ddl.tensorflow.optimizer_hook import wrap_apply_gradients
+from ddl.tensorflow.patching import patch
 
 
 def install(engine: Engine) -> None:
     """Hook into them. A second call changes nothing."""
-    averaging = functools.partial(average_pairs_first, engine)
-    replace(tf.compat.v1.train.Optimizer, "apply_gradients", averaging)
-    # Looks for gradients that are not finite: at the average, for all ranks to decide the same.
-    replace(tf.compat.v1.mixed_precision.MixedPrecisionLossScaleOptimizer, "apply_gradients", averaging)
+    averaging = functools.partial(wrap_apply_gradients, engine)
+    patch(tf.compat.v1.train.Optimizer, "apply_gradients", averaging)
+    # It checks for gradients that are not finite: on the average, so that all ranks decide the same.
+    patch(tf.compat.v1.mixed_precision.MixedPrecisionLossScaleOptimizer, "apply_gradients", averaging)

@@ -1,4 +1,4 @@
-"""Reducing what programs hand over: gradients and other tensors, sparse ones and None among them."""
+"""Reduction of gradients and other tensors, including sparse ones and None."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ddl import threads
 from ddl.engine import Engine
 from ddl.grouping import group_limit, split_groups
 from ddl.tensorflow import names, ops, sessions
-from ddl.tensorflow.unhooked import REDUCED, note_reduction
-from ddl.tensorflow.variables import give_values_once
+from ddl.tensorflow.unaveraged import REDUCED, note_reduction
+from ddl.tensorflow.variables import broadcast_initial_values
 
 
 @tf.autograph.experimental.do_not_convert
@@ -28,31 +28,31 @@ def reduce_tensors(tensors: Sequence[Any], average: bool, name: str | None = Non
     """
     note_reduction()
     dense = [tf.convert_to_tensor(tensor) for tensor in tensors if tensor is not None]
-    reduced = iter(ops.in_turn(lambda: ops.reduce(dense, average, _key("allreduce_n", name))))
+    reduced = iter(ops.in_program_order(lambda: ops.reduce(dense, average, _key("allreduce_n", name))))
     return [None if tensor is None else next(reduced) for tensor in tensors]
 
 
 @tf.autograph.experimental.do_not_convert
 def bcast_tensor(tensor: Any, root: int = 0, name: str | None = None) -> tf.Tensor:
     """The root's value of a tensor or variable that has the same shape and dtype on every rank."""
-    return ops.in_turn(lambda: [ops.broadcast(tf.convert_to_tensor(tensor), _key("bcast", name), root)])[0]
+    return ops.in_program_order(lambda: [ops.broadcast(tf.convert_to_tensor(tensor), _key("bcast", name), root)])[0]
 
 
 def _key(kind: str, name: str | None) -> str:
-    """One name for all of a kind where their order is kept; a name each in a version 1 graph, which keeps none."""
+    """One name for all of a kind if their order is kept; a name for each in a version 1 graph, which has no order."""
     if tf.executing_eagerly():
         return threads.key(kind, name)
-    if name is not None or ops.order_is_kept():
+    if name is not None or ops.keeps_program_order():
         return threads.key_in_order(kind, name)
     return names.of_nth_in_graph(kind)
 
 
 def _prepare(ranks: Engine, variables: Sequence[Any]) -> None:
-    """Have variables get rank 0's values, where no tape has seen to it (`tf.gradients`), before the first step."""
+    """Broadcast rank 0's values to variables before the first step, in case no tape did (`tf.gradients`)."""
     if tf.compat.v1.executing_eagerly_outside_functions():
-        give_values_once(ranks, variables)
+        broadcast_initial_values(ranks, variables)
     else:
-        sessions.arrange(variables)
+        sessions.register_variables(variables)
 
 
 @tf.autograph.experimental.do_not_convert
@@ -65,9 +65,9 @@ def reduce_pairs(
     variables get rank 0's values, if they have not yet.
 
     Args:
-        name: what the ranks know this by; None, by the variables.
+        name: identifies this across ranks; None: the variables do.
     Raises:
-        ValueError: an average of integers, or an unreadable ``DDL_GROUP_SIZE``.
+        ValueError: an average of integers, or an invalid ``DDL_GROUP_SIZE``.
     """
     note_reduction()
     _prepare(ranks, [variable for _, variable in pairs])

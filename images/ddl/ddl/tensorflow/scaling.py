@@ -1,4 +1,4 @@
-"""What an optimizer's learning rate is, for the warning of `ddl.learning_rate`."""
+"""An optimizer's learning rate, for the warning of `ddl.learning_rate`."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Any
 
 import tensorflow as tf
 
-from ddl.learning_rate import warn_where_unscaled
+from ddl.learning_rate import warn_if_unscaled
 
 
-def look_at_rate(optimizer: Any) -> None:
-    """Warn, once, where the rate of an optimizer of Keras or TensorFlow 1.x does not look scaled."""
-    warn_where_unscaled(_rate(optimizer), _default(optimizer))
+def check_learning_rate(optimizer: Any) -> None:
+    """Warn, once, if the rate of a Keras or TensorFlow 1.x optimizer does not look scaled."""
+    warn_if_unscaled(_rate(optimizer), _default(optimizer))
 
 
 def _rate(optimizer: Any) -> float | None:
-    """Its rate as a number; None for a schedule, or one that a version 1 graph computes."""
+    """The rate as a number; None for a schedule, or one that a version 1 graph computes."""
     found = next((getattr(optimizer, name) for name in ("_learning_rate", "_lr") if hasattr(optimizer, name)), None)
     with tf.init_scope():
         try:

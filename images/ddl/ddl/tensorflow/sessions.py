@@ -1,8 +1,8 @@
 """Rank 0's values for the trainable variables of a version 1 graph: in each session, before its first training step.
 
-Not in the variables' initialisers: a rank that restores a checkpoint does not run them. So ops that give the variables
-rank 0's values are put beside the first reduction of gradients, as a graph may be finished soon after; and a session
-runs them before the first `run` whose fetches need a reduction. What one rank runs for itself needs none.
+Not in the variables' initialisers: a rank that restores a checkpoint does not run them. So ops that broadcast the
+variables' values are added beside the first reduction of gradients, as a graph may be finalised soon after; and a
+session runs them before the first `run` whose fetches need a reduction. A `run` of a single rank's own needs none.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Any, Protocol
 import tensorflow as tf
 
 from ddl.tensorflow import names, ops
-from ddl.tensorflow.replacing import Method, replace
+from ddl.tensorflow.patching import Method, patch
 
 _OF_GRAPH, _OF_SESSION = "_ddl_arrangement", "_ddl_given"
 
 
-class AfterRun(Protocol):
-    """What is to be told of a session's runs. `run` is the session's own method."""
+class RunListener(Protocol):
+    """Is told of a session's runs. `run` is the session's original method."""
 
     def after_run(self, run: Callable[..., Any], session: Any) -> None:
         """A session has run a step."""
@@ -33,115 +33,115 @@ class AfterRun(Protocol):
 
 
 @dataclass
-class _Arrangement:
-    """What there is to do in a graph.
+class _GraphState:
+    """What to do in a graph.
 
     Attributes:
         reductions: the ops that make a step a training step.
-        gifts: by variable's name, the ops that tell whether it has a value, and that give it rank 0's.
-        told: by the op that applies the gradients of a step, who is told of it.
-        fetched: by what a program fetches, whom that is to be told, and whether it assigns variables.
+        broadcasts: by variable's name, the op that tells whether it has a value, and the one that broadcasts rank 0's.
+        listeners: by the op that applies the gradients of a step, who is told of it.
+        listeners_by_fetches: by what a program fetches, who is told, and whether it assigns variables.
     """
 
     reductions: set[tf.Operation] = field(default_factory=set)
-    gifts: dict[str, tuple[tf.Tensor, tf.Operation]] = field(default_factory=dict)
-    told: dict[tf.Operation, AfterRun] = field(default_factory=dict)
-    fetched: dict[tuple[str, ...], tuple[list[AfterRun], bool]] = field(default_factory=dict)
+    broadcasts: dict[str, tuple[tf.Tensor, tf.Operation]] = field(default_factory=dict)
+    listeners: dict[tf.Operation, RunListener] = field(default_factory=dict)
+    listeners_by_fetches: dict[tuple[str, ...], tuple[list[RunListener], bool]] = field(default_factory=dict)
 
 
 def install() -> None:
-    """Have sessions do what is arranged. A second call changes nothing."""
-    replace(tf.compat.v1.Session, "run", _running)
-    replace(tf.compat.v1.Session, "close", _closing)
+    """Hook into sessions. A second call changes nothing."""
+    patch(tf.compat.v1.Session, "run", _wrap_run)
+    patch(tf.compat.v1.Session, "close", _wrap_close)
 
 
-def arrange(variables: Sequence[Any]) -> None:
-    """Have every trainable variable of the current graph, and these, get rank 0's value before the first step."""
-    arrangement = _of(tf.compat.v1.get_default_graph())
+def register_variables(variables: Sequence[Any]) -> None:
+    """Give every trainable variable of the current graph, and these, rank 0's value before the first step."""
+    state = _state_of(tf.compat.v1.get_default_graph())
     with tf.control_dependencies(None), tf.name_scope("ddl/"):
         for variable in (*tf.compat.v1.trainable_variables(), *variables):
-            if variable.name not in arrangement.gifts:
+            if variable.name not in state.broadcasts:
                 value = ops.broadcast(variable.read_value(), f"value of {names.of_variable(variable)}")
-                given = tf.compat.v1.assign(variable, value).op
-                arrangement.gifts[variable.name] = (tf.compat.v1.is_variable_initialized(variable), given)
+                done = tf.compat.v1.assign(variable, value).op
+                state.broadcasts[variable.name] = (tf.compat.v1.is_variable_initialized(variable), done)
 
 
 def note_reductions(reduced: Iterable[tf.Tensor]) -> None:
-    """What needs one of these is a training step."""
+    """Whatever needs one of these tensors is a training step."""
     if not tf.compat.v1.executing_eagerly_outside_functions():
-        _of(tf.compat.v1.get_default_graph()).reductions |= {tensor.op for tensor in reduced}
+        _state_of(tf.compat.v1.get_default_graph()).reductions |= {tensor.op for tensor in reduced}
 
 
-def call_after(applied: Any, told: AfterRun) -> None:
-    """Tell of every run of a session that executes this op."""
-    arrangement = _of(applied.graph)
-    arrangement.told[applied if isinstance(applied, tf.Operation) else applied.op] = told
-    arrangement.fetched.clear()
+def add_listener(applied: Any, listener: RunListener) -> None:
+    """Report every run of a session that executes this op."""
+    state = _state_of(applied.graph)
+    state.listeners[applied if isinstance(applied, tf.Operation) else applied.op] = listener
+    state.listeners_by_fetches.clear()
 
 
-def _of(graph: tf.Graph) -> _Arrangement:
+def _state_of(graph: tf.Graph) -> _GraphState:
     if not hasattr(graph, _OF_GRAPH):
-        setattr(graph, _OF_GRAPH, _Arrangement())
-    arrangement: _Arrangement = getattr(graph, _OF_GRAPH)
-    return arrangement
+        setattr(graph, _OF_GRAPH, _GraphState())
+    state: _GraphState = getattr(graph, _OF_GRAPH)
+    return state
 
 
-def _running(run: Method) -> Method:
-    def give_values_and_run(self: Any, fetches: Any, *args: Any, **kwargs: Any) -> Any:
-        arrangement = getattr(self.graph, _OF_GRAPH, None)
-        told: list[AfterRun] = []
-        if arrangement is not None:
-            told, assigns = _whom_to_tell(arrangement, fetches, self.graph)
-            for one in arrangement.told.values():
-                if one not in told:
+def _wrap_run(run: Method) -> Method:
+    def broadcast_and_run(self: Any, fetches: Any, *args: Any, **kwargs: Any) -> Any:
+        state = getattr(self.graph, _OF_GRAPH, None)
+        listeners: list[RunListener] = []
+        if state is not None:
+            listeners, assigns = _listeners_of(state, fetches, self.graph)
+            for one in state.listeners.values():
+                if one not in listeners:
                     one.before_other_run(assigns, self)
-            given = self.__dict__.setdefault(_OF_SESSION, set())
-            waiting = {name: gift for name, gift in arrangement.gifts.items() if name not in given}
-            if waiting and not arrangement.reductions.isdisjoint(_needed_by(fetches, self.graph)):
-                has_value = run(self, {name: test for name, (test, _) in waiting.items()})
-                ready = [name for name in waiting if has_value[name]]
-                run(self, [waiting[name][1] for name in ready])
-                given |= set(ready)
+            done = self.__dict__.setdefault(_OF_SESSION, set())
+            pending = {name: broadcast for name, broadcast in state.broadcasts.items() if name not in done}
+            if pending and not state.reductions.isdisjoint(_ancestors(fetches, self.graph)):
+                has_value = run(self, {name: test for name, (test, _) in pending.items()})
+                ready = [name for name in pending if has_value[name]]
+                run(self, [pending[name][1] for name in ready])
+                done |= set(ready)
         result = run(self, fetches, *args, **kwargs)
-        for one in told:
+        for one in listeners:
             one.after_run(run, self)
         return result
 
-    return give_values_and_run
+    return broadcast_and_run
 
 
-def _closing(close: Method) -> Method:
-    def tell_and_close(self: Any) -> None:
-        arrangement = getattr(self.graph, _OF_GRAPH, None)
-        if arrangement is not None:
-            for one in arrangement.told.values():
+def _wrap_close(close: Method) -> Method:
+    def notify_and_close(self: Any) -> None:
+        state = getattr(self.graph, _OF_GRAPH, None)
+        if state is not None:
+            for one in state.listeners.values():
                 one.before_close(tf.compat.v1.Session.run.ddl_wraps, self)
         close(self)
 
-    return tell_and_close
+    return notify_and_close
 
 
-def _whom_to_tell(arrangement: _Arrangement, fetches: Any, graph: tf.Graph) -> tuple[list[AfterRun], bool]:
-    """Who is to be told of a run, and whether it assigns variables. Found once for each set of fetches."""
-    if not arrangement.told:
+def _listeners_of(state: _GraphState, fetches: Any, graph: tf.Graph) -> tuple[list[RunListener], bool]:
+    """The listeners of a run, and whether it assigns variables. Computed once for each set of fetches."""
+    if not state.listeners:
         return [], False
     key = tuple(op.name for op in _ops_of(fetches, graph))
-    if key not in arrangement.fetched:
-        needed = list(_needed_by(fetches, graph))
-        told = [arrangement.told[op] for op in needed if op in arrangement.told]
-        arrangement.fetched[key] = told, any(op.type.startswith(("Assign", "Restore")) for op in needed)
-    return arrangement.fetched[key]
+    if key not in state.listeners_by_fetches:
+        needed = list(_ancestors(fetches, graph))
+        listeners = [state.listeners[op] for op in needed if op in state.listeners]
+        state.listeners_by_fetches[key] = listeners, any(op.type.startswith(("Assign", "Restore")) for op in needed)
+    return state.listeners_by_fetches[key]
 
 
-def _needed_by(fetches: Any, graph: tf.Graph) -> Iterator[tf.Operation]:
-    """All ops that fetches need, those fetched included."""
-    waiting = list(_ops_of(fetches, graph))
-    seen = set(waiting)
-    while waiting:
-        op = waiting.pop()
+def _ancestors(fetches: Any, graph: tf.Graph) -> Iterator[tf.Operation]:
+    """All ops that the fetches need, including those fetched."""
+    pending = list(_ops_of(fetches, graph))
+    seen = set(pending)
+    while pending:
+        op = pending.pop()
         yield op
         new = {tensor.op for tensor in op.inputs} | set(op.control_inputs)
-        waiting += new - seen
+        pending += new - seen
         seen |= new
 
 
@@ -150,5 +150,5 @@ def _ops_of(fetches: Any, graph: tf.Graph) -> Iterator[tf.Operation]:
         try:
             element = graph.as_graph_element(fetch, allow_tensor=True, allow_operation=True)
         except (TypeError, ValueError, KeyError):
-            continue  # the session itself says what is wrong with it
+            continue  # the session itself reports what is wrong with it
         yield element if isinstance(element, tf.Operation) else element.op

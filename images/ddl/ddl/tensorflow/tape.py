@@ -1,4 +1,4 @@
-"""A gradient tape whose gradients are the average over all ranks, for training without an optimizer."""
+"""A gradient tape whose gradients are averaged over all ranks, for training without an optimizer."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 import tensorflow as tf
 
 from ddl.session import engine
-from ddl.tensorflow.names import plain
+from ddl.tensorflow.names import unwrap
 from ddl.tensorflow.reduction import reduce_pairs, reduce_tensors
 
 
 class DistributedGradientTape:
-    """Around a `tf.GradientTape`, used like it: ``with ddl.DistributedGradientTape(tf.GradientTape()) as tape``.
+    """Wraps a `tf.GradientTape`, and is used like it: ``with ddl.DistributedGradientTape(tf.GradientTape()) as tape``.
 
-    `gradient` returns averages; all else is the tape's own. An optimizer that is given these gradients as they are does
-    not average them again. Sparse gradients come back dense.
+    `gradient` returns averages; everything else is the tape's own. An optimizer that is given these gradients unchanged
+    does not average them again. Sparse gradients become dense.
     """
 
     def __init__(self, tape: tf.GradientTape | None = None) -> None:
@@ -35,17 +35,18 @@ class DistributedGradientTape:
         """The gradients of `target` with respect to `sources`, averaged over all ranks. Collective.
 
         Args:
-            sources: variables or tensors, in any nest; which of them have no gradient must be the same on every rank.
+            sources: variables or tensors, in any nesting; which of them have no gradient must be the same on every
+                rank.
             args, kwargs: as `tf.GradientTape.gradient` takes them.
         Raises:
-            RuntimeError: several ranks, and `ddl` is not initialised.
+            RuntimeError: there are several ranks, and `ddl` is not initialised.
         """
         grads = self._tape.gradient(target, sources, *args, **kwargs)
         ranks = engine()
         if ranks is None:
             return grads
         flat_sources, flat = tf.nest.flatten(sources), tf.nest.flatten(grads)
-        if all(isinstance(plain(source), tf.Variable) for source in flat_sources):
+        if all(isinstance(unwrap(source), tf.Variable) for source in flat_sources):
             averaged = [grad for grad, _ in reduce_pairs(ranks, list(zip(flat, flat_sources, strict=True)), True)]
         else:
             averaged = reduce_tensors(flat, average=True)

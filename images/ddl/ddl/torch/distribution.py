@@ -1,4 +1,4 @@
-"""A model trained on all ranks: rank 0's weights to begin with, then gradients averaged while they are computed."""
+"""Training a model on all ranks: starts from rank 0's weights; gradients are averaged while they are computed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from ddl import threads
 from ddl.engine import Engine, EngineError
-from ddl.learning_rate import warn_where_unscaled
+from ddl.learning_rate import warn_if_unscaled
 from ddl.session import engine
 from ddl.torch import guard
 from ddl.torch.reduction import Pending, dense, start_broadcast, start_reduction
@@ -24,24 +24,24 @@ _averagings: weakref.WeakSet[_Averaging] = weakref.WeakSet()
 
 
 def _next_model() -> str:
-    """What the next model is called: by its number, as all ranks have them in the same order.
+    """The name of the next model: by its number, as all ranks create them in the same order.
 
     Raises:
-        EngineError: they come from two threads, in an order that is a matter of luck.
+        EngineError: they come from two threads, in an order that depends on scheduling.
     """
     race = threads.race("models")
     if race is not None:
-        raise EngineError(f"ddl: models come from {race}, and nothing tells ranks which is which: do it in one thread")
+        raise EngineError(f"ddl: models are created by {race} in an undefined order: create them in one thread")
     return f"model {next(_models)}"
 
 
 def broadcast(model: torch.nn.Module, optimizer: torch.optim.Optimizer | None = None) -> None:
-    """Give a model's parameters and buffers, and an optimizer's state, rank 0's values. Collective.
+    """Broadcast a model's parameters and buffers, and an optimizer's state, from rank 0. Collective.
 
-    For a start from a checkpoint that rank 0 alone has read, too. With one rank, nothing is done.
+    Also for a start from a checkpoint that only rank 0 has read. With one rank, nothing is done.
 
     Raises:
-        RuntimeError: several ranks, and `ddl` is not initialised.
+        RuntimeError: there are several ranks, and `ddl` is not initialised.
     """
     ranks = engine()
     if ranks is None:
@@ -56,7 +56,7 @@ def broadcast(model: torch.nn.Module, optimizer: torch.optim.Optimizer | None = 
 
 
 def _broadcast_state(optimizer: torch.optim.Optimizer) -> None:
-    """The whole state as one object: ranks that start have none yet, where rank 0 may have read some."""
+    """The whole state as one object: new ranks have none yet, while rank 0 may have read some."""
     from ddl.api import bcast
 
     optimizer.load_state_dict(bcast(optimizer.state_dict()))
@@ -66,10 +66,10 @@ def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
     """Replace the gradients of parameters by their average over all ranks, now. Collective.
 
     Between ``backward()`` and ``step()``, for programs that do not call `distribute`. Parameters without a gradient are
-    left out; which ones must be the same on every rank. Sparse gradients become dense.
+    skipped; which ones must be the same on every rank. Sparse gradients become dense.
 
     Raises:
-        RuntimeError: several ranks, and `ddl` is not initialised.
+        RuntimeError: there are several ranks, and `ddl` is not initialised.
     """
     ranks = engine()
     if ranks is None:
@@ -82,18 +82,18 @@ def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
 
 
 def distribute(model: torch.nn.Module, optimizer: torch.optim.Optimizer, accumulate: int = 1) -> None:
-    """Train a model on all ranks: call this once, after both are made, and change nothing else. Collective.
+    """Train a model on all ranks: call this once, after both are created, and change nothing else. Collective.
 
-    All ranks get rank 0's parameters, buffers and optimizer state. Each gradient begins to travel as soon as
-    ``backward()`` has computed it, while the next ones are computed; ``optimizer.step()`` waits for the averages. With
-    one rank, nothing is done.
+    All ranks get rank 0's parameters, buffers and optimizer state. The reduction of each gradient starts as soon as
+    ``backward()`` has computed it, and overlaps with the computation of the next ones; ``optimizer.step()`` waits for
+    the averages. With one rank, nothing is done.
 
     Args:
-        accumulate: how many times ``backward()`` is called before each ``step()``; the gradients travel in the last.
+        accumulate: number of ``backward()`` calls before each ``step()``; the gradients are reduced in the last.
     Raises:
         ValueError: `accumulate` is less than 1.
-        RuntimeError: several ranks, and `ddl` is not initialised. Later, in `backward`: it is called more often. Later,
-            in the ``step()`` of another optimizer: it would use gradients that are not averaged yet.
+        RuntimeError: there are several ranks, and `ddl` is not initialised. Later, in `backward`: it is called more
+            often. Later, in the ``step()`` of another optimizer: it would use gradients that are not averaged yet.
     """
     if accumulate < 1:
         raise ValueError(f"ddl: accumulate is the number of backward() calls in a step, not {accumulate}")
@@ -118,7 +118,7 @@ def _watch_optimizers() -> None:
 
 
 def _refuse_others(optimizer: torch.optim.Optimizer, *_: Any) -> None:
-    """Any optimizer is about to step: not one that would use gradients which another one's step waits for."""
+    """Called before any optimizer's step: refuse one that would use gradients which another one's step waits for."""
     for averaging in tuple(_averagings):
         if averaging.optimizer is not optimizer:
             for group in optimizer.param_groups:
@@ -126,7 +126,7 @@ def _refuse_others(optimizer: torch.optim.Optimizer, *_: Any) -> None:
 
 
 class _Averaging:
-    """The gradients of one model that are on their way."""
+    """The gradients of one model that are in flight."""
 
     def __init__(self, ranks: Engine, model: str, accumulate: int, optimizer: torch.optim.Optimizer) -> None:
         self._ranks, self.model, self._accumulate, self.optimizer = ranks, model, accumulate, optimizer
@@ -135,18 +135,18 @@ class _Averaging:
         self._pending: list[Pending] = []
 
     def on_gradient(self, parameter: torch.nn.Parameter) -> None:
-        """A gradient has been computed, or added to."""
+        """A gradient has been computed or accumulated."""
         times = self._computed[parameter] = self._computed.get(parameter, 0) + 1
         if times > self._accumulate:
             raise RuntimeError(
                 f"ddl: backward() reached {self.names[parameter]} {times} times before step(): "
-                "say ddl.torch.distribute(…, accumulate=N)"
+                "pass accumulate=N to ddl.torch.distribute"
             )
         if times == self._accumulate:
             self._start(parameter)
 
     def check_not_waited_for(self, optimizer: torch.optim.Optimizer, parameters: Iterable[torch.nn.Parameter]) -> None:
-        """Raise RuntimeError where a parameter has a gradient that is still to be averaged."""
+        """Raise RuntimeError if a parameter has a gradient that is still to be averaged."""
         name = next((self.names[one] for one in parameters if one in self._computed), None)
         if name is not None:
             raise RuntimeError(
@@ -161,10 +161,10 @@ class _Averaging:
 
     def before_step(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
         """The optimizer is about to use the gradients."""
-        warn_where_unscaled(*_rates(optimizer))
+        warn_if_unscaled(*_rates(optimizer))
         for parameter, times in self._computed.items():
             if times < self._accumulate and parameter.grad is not None:
-                self._start(parameter)  # the last of the data gave fewer
+                self._start(parameter)  # the last batch had fewer
         self._computed.clear()
         pending, self._pending = self._pending, []
         for one in pending:
@@ -172,14 +172,14 @@ class _Averaging:
 
 
 def _dense_gradient(parameter: torch.nn.Parameter) -> torch.Tensor:
-    """Its gradient, which is made dense in its place where it is sparse."""
+    """Its gradient, converted to dense in place if it is sparse."""
     assert parameter.grad is not None
     parameter.grad = dense(parameter.grad)
     return parameter.grad
 
 
 def _rates(optimizer: torch.optim.Optimizer) -> tuple[float, float | None]:
-    """An optimizer's learning rate, and what it is where none is given."""
+    """An optimizer's learning rate, and its default."""
     default = inspect.signature(type(optimizer).__init__).parameters.get("lr")
     is_number = default is not None and isinstance(default.default, float)
     return float(optimizer.param_groups[0]["lr"]), default.default if is_number else None

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import torch
 
-from ddl.environment import CPU_BUILD, given_gpus, none_seen
+from ddl.environment import CPU_BUILD, allocated_gpus, no_gpu_message
 
 
 def pin(local_rank: int) -> None:
-    """Make GPU number ``local_rank`` of this host the current one; do nothing where there is none and none was given.
+    """Make GPU number ``local_rank`` of this host the current one; do nothing if there is none and none was allocated.
 
     Raises:
-        RuntimeError: the run was given GPUs and PyTorch sees none; the host has fewer GPUs than ranks.
+        RuntimeError: GPUs were allocated to the run and PyTorch sees none; the host has fewer GPUs than ranks.
     """
     gpus = torch.cuda.device_count()
     if gpus == 0:
-        if given := given_gpus():
+        if given := allocated_gpus():
             needs = f"CUDA {torch.version.cuda}" if torch.version.cuda else CPU_BUILD
-            raise RuntimeError(none_seen(given, "PyTorch", torch.__version__, needs))
+            raise RuntimeError(no_gpu_message(given, "PyTorch", torch.__version__, needs))
         return
     if local_rank >= gpus:
         raise RuntimeError(f"ddl: local rank {local_rank} needs a GPU of its own, but PyTorch sees {gpus} here")

@@ -1,8 +1,8 @@
-"""What the divergence guard must know of PyTorch: whose gradients are averaged, when a step is over, the values.
+"""The divergence guard on PyTorch: which gradients are averaged, when a step is over, and the values.
 
-Parameters are marked by what averages their gradients. After a step of an optimizer that has one of them, they are
-compared. An optimizer without any trains by itself, which may be meant so: only where other ranks wait for this one,
-and it has never averaged anything, is it a fault.
+Parameters are marked when something averages their gradients. After a step of an optimizer that has one of them, they
+are compared. An optimizer without any trains unsynchronised, which may be intended: it is an error only if other ranks
+wait for this one, and it has never averaged anything.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ import numpy as np
 import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from ddl.guard.alone import Alone
 from ddl.guard.names import is_excluded
 from ddl.guard.process import Guard, guard
+from ddl.guard.unsynchronised import UnsynchronisedDetector
 from ddl.guard.weights import Final, Value, Variable, Weights, digests_of, sample_of
 from ddl.torch.reduction import type_name
 
-_ADVICE = "each trains by itself; ddl.torch.distribute(model, optimizer) has them train together"
+_ADVICE = "each trains by itself; ddl.torch.distribute(model, optimizer) makes them train together"
 _NAME, _EXCLUDED = "_ddl_guarded_as", "_ddl_guard_excluded"
 
 
 def install(of_process: Guard) -> None:
-    """Look at every optimizer's steps from now on. A second call changes nothing."""
+    """Watch every optimizer's steps from now on. A second call changes nothing."""
     if _optimizers:
         return
     _optimizers.append(_Optimizers(of_process))
@@ -37,7 +37,7 @@ def install(of_process: Guard) -> None:
 
 
 def exclude(parameter: torch.Tensor) -> None:
-    """A parameter that is meant to differ."""
+    """Mark a parameter as meant to differ."""
     setattr(parameter, _EXCLUDED, True)
 
 
@@ -47,7 +47,7 @@ def is_marked(parameter: torch.Tensor) -> bool:
 
 
 def mark(named: Iterable[tuple[str, torch.Tensor]]) -> None:
-    """These parameters' gradients are averaged. Names are the same on every rank."""
+    """Mark parameters as averaged. Names are the same on every rank."""
     if guard() is None:
         return
     for name, parameter in named:
@@ -77,12 +77,12 @@ def next_number(kind: str) -> int:
 
 
 class _Optimizers:
-    """All of them: what they train, and what trains alone."""
+    """All optimizers: what they train, and which train unsynchronised."""
 
     def __init__(self, of_process: Guard) -> None:
         self._guard = of_process
         self._trained: weakref.WeakKeyDictionary[Any, Trained] = weakref.WeakKeyDictionary()
-        self._alone, self._steps = Alone(of_process, self._look, _ADVICE), 0
+        self._detector, self._steps = UnsynchronisedDetector(of_process, self._read_digests, _ADVICE), 0
 
     def after_step(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
         """An optimizer has taken a step."""
@@ -91,7 +91,7 @@ class _Optimizers:
             return  # schedulers are set up with such steps
         guarded = [one for one in parameters if hasattr(one, _NAME)]
         if not guarded:
-            self._trains_alone()
+            self._unaveraged_step()
             return
         chosen = [one for one in guarded if not hasattr(one, _EXCLUDED) and not is_excluded(getattr(one, _NAME))]
         if not chosen:
@@ -104,12 +104,12 @@ class _Optimizers:
         if self._guard.is_due(weights.steps):
             self._guard.check(weights, weights.steps, weights.values())
 
-    def _trains_alone(self) -> None:
+    def _unaveraged_step(self) -> None:
         self._steps += 1
         if self._steps == 1 and not self._guard.engine.reductions:
-            self._alone.began("an optimizer's parameters", 0)
+            self._detector.track("an optimizer's parameters", 0)
 
-    def _look(self) -> Mapping[str, int]:
+    def _read_digests(self) -> Mapping[str, int]:
         return {"an optimizer's parameters": self._steps}
 
 
@@ -130,10 +130,10 @@ class Trained(Weights):
         self.steps = 0
         self._last: Final | None = None
         self._held = [one.detach() for one in parameters]
-        self._references = [weakref.ref(one, self._going) for one in parameters]
+        self._references = [weakref.ref(one, self._on_release) for one in parameters]
 
     def values(self) -> list[Value]:
-        """Now."""
+        """The current values."""
         alive = [reference() for reference in self._references]
         return [_value(held if one is None else one.detach()) for held, one in zip(self._held, alive, strict=True)]
 
@@ -143,15 +143,15 @@ class Trained(Weights):
             self._last = Final(self.steps, digests_of(values), values)
         return self._last
 
-    def _going(self, _: Any) -> None:
-        """The program gives up a parameter: its value now is its last one."""
+    def _on_release(self, _: Any) -> None:
+        """The program releases a parameter: its current value is its last one."""
         if self._last is not None or not self._held:
             return
-        with suppress(Exception):  # while Python ends, little is sure
+        with suppress(Exception):  # may fail while Python shuts down
             last = self.final()
             if last is not None:
                 samples = [sample_of(value) for value in last.values]
-                self._last = Final(last.steps, last.digests, samples, whole=False)
+                self._last = Final(last.steps, last.digests, samples, complete=False)
         self._held = []
 
 
@@ -160,8 +160,8 @@ def _value(tensor: torch.Tensor) -> Value:
     if here.is_complex():
         here = torch.view_as_real(here)
     memory = here.reshape(-1).view(torch.uint8).numpy()
-    kept = here.dtype in (torch.float32, torch.float64)
-    return Value(memory, lambda: np.ascontiguousarray((here if kept else here.float()).numpy()))
+    comparable = here.dtype in (torch.float32, torch.float64)
+    return Value(memory, lambda: np.ascontiguousarray((here if comparable else here.float()).numpy()))
 
 
 _optimizers: list[_Optimizers] = []

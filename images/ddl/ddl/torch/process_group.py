@@ -1,9 +1,10 @@
-"""The backend ``ddl`` of ``torch.distributed``: ``torch.distributed.init_process_group("ddl")``, as programs had it.
+"""The backend ``ddl`` of ``torch.distributed``: ``torch.distributed.init_process_group("ddl")``, as in existing
+programs.
 
-With it PyTorch's own tools work over the engine: `DistributedDataParallel`, ``all_reduce``, ``broadcast``,
-``all_gather``, ``barrier``, and the functions for objects built on them. It is registered by the import of ``ddl``,
-whether PyTorch comes before it or after. There is one group, of all ranks. What the engine has no collective for
-raises; gathering is a broadcast from each rank.
+With it PyTorch's own tools run over the engine: `DistributedDataParallel`, ``all_reduce``, ``broadcast``,
+``all_gather``, ``barrier``, and the functions for objects built on them. The import of ``ddl`` registers it, whether
+PyTorch is imported before or after. There is one group, of all ranks. Collectives that the engine does not have raise;
+gathering is a broadcast from each rank.
 """
 
 from __future__ import annotations
@@ -37,23 +38,23 @@ _REDUCTIONS = (
 
 
 def register() -> None:
-    """Let ``init_process_group("ddl")`` find this. A second call changes nothing."""
+    """Register the backend for ``init_process_group("ddl")``. A second call changes nothing."""
     if not dist.is_available() or "ddl" in dist.Backend.backend_list:
         return
     dist.Backend.register_backend("ddl", _make, devices=["cpu", "cuda"])
-    begin = dist.init_process_group
+    original = dist.init_process_group
 
-    @functools.wraps(begin)
-    def tell_places_and_begin(backend: str | None = None, *args: Any, **kwargs: Any) -> Any:
+    @functools.wraps(original)
+    def set_environment_and_init(backend: str | None = None, *args: Any, **kwargs: Any) -> Any:
         if backend == "ddl":
-            _tell_places()
-        return begin(backend, *args, **kwargs)
+            _set_environment()
+        return original(backend, *args, **kwargs)
 
-    dist.init_process_group = dist.distributed_c10d.init_process_group = tell_places_and_begin
+    dist.init_process_group = dist.distributed_c10d.init_process_group = set_environment_and_init
 
 
-def _tell_places() -> None:
-    """What ``env://`` wants to be told, which mpirun does not: the ranks' numbers, and where rank 0 can be met."""
+def _set_environment() -> None:
+    """Set what ``env://`` needs and mpirun does not set: the ranks' numbers, and rank 0's address."""
     from ddl.api import bcast
 
     here = place()
@@ -78,7 +79,7 @@ def _make(_: Any, rank: int, size: int, __: timedelta) -> ProcessGroup:
 
 
 class _Work(dist.Work):
-    """One collective, as PyTorch waits for it."""
+    """One collective, as a PyTorch work handle."""
 
     def __init__(self, tensors: Sequence[torch.Tensor]) -> None:
         super().__init__()
@@ -100,7 +101,7 @@ class _Work(dist.Work):
 
 
 class ProcessGroup(dist.ProcessGroup):
-    """All ranks; see the module."""
+    """The group of all ranks; see the module."""
 
     def __init__(self, rank: int, size: int) -> None:
         super().__init__(rank, size)
@@ -113,12 +114,14 @@ class ProcessGroup(dist.ProcessGroup):
         return "ddl"
 
     def _name(self, kind: str) -> str:
-        """All ranks use a group in the same order, as PyTorch demands; so they count alike, each thread for itself."""
+        """PyTorch requires all ranks to use a group in the same order; so they count alike, separately for each
+        thread.
+        """
         thread = threads.own_name()
         return f"torch.distributed: {kind} {next(self._numbers[thread])}{thread}"
 
     def _finish(self) -> None:
-        """Completes futures as collectives end: `DistributedDataParallel` waits for them in C++."""
+        """Completes futures as collectives complete: `DistributedDataParallel` waits for them in C++."""
         while True:
             pending, work = self._waiting.get()
             errors = [error for error in map(_error_of, pending) if error is not None]
@@ -133,7 +136,7 @@ class ProcessGroup(dist.ProcessGroup):
         return work
 
     def allreduce(self, tensors: Sequence[torch.Tensor], opts: Any = None) -> _Work:
-        # PyTorch's constants compare equal to what it hands over, but do not hash alike.
+        # PyTorch's constants compare equal to the argument, but do not hash alike.
         reduction = next((word for op, word in _REDUCTIONS if opts is None or opts.reduceOp == op), None)
         if reduction is None:
             raise ValueError(f"ddl: there is no reduction {opts.reduceOp}; there are SUM, AVG, MIN and MAX")
@@ -171,7 +174,7 @@ class ProcessGroup(dist.ProcessGroup):
 
 
 def _error_of(pending: Pending) -> EngineError | None:
-    """What was wrong with a collective, when it is done."""
+    """The error of a collective, once it is done."""
     try:
         pending.wait()
     except EngineError as error:

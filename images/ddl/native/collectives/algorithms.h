@@ -1,4 +1,4 @@
-// The ways to reduce a row of tensors over all ranks, and which of them is taken for how many bytes.
+// The allreduce and broadcast algorithms over all ranks, and which one is used for which size.
 #ifndef DDL_COLLECTIVES_ALGORITHMS_H
 #define DDL_COLLECTIVES_ALGORITHMS_H
 
@@ -8,7 +8,7 @@
 
 #include "collectives/shared_memory.h"
 #include "collectives/spans.h"
-#include "collectives/wire.h"
+#include "collectives/mpi_collectives.h"
 #include "engine/mode.h"
 #include "engine/topology.h"
 
@@ -16,44 +16,44 @@ namespace ddl {
 
 class Algorithms {
  public:
-  // Every rank makes one at the same time; with -mode p all of them measure now what is fastest here.
+  // Collective; with -mode p all ranks measure here which algorithm is fastest.
   Algorithms(const Mode& mode, const Topology& topology, SharedMemory::Stalled stalled);
 
   void allreduce(const Spans& spans, int type, int reduction);
-  // The values of rank `root` to all, bit for bit.
+  // The values of rank `root` to all ranks, bit for bit.
   void broadcast(const Spans& spans, int root);
 
-  // "hierarchical", "ring", "doubling" or "mpi": what is taken for so many bytes.
+  // The algorithm for this size: "hierarchical", "ring", "doubling" or "mpi".
   const char* name(size_t bytes) const;
-  const std::string& remark() const { return remark_; }
+  const std::string& warning() const { return warning_; }
   void set_stall_seconds(double seconds);
 
  private:
-  enum Way { kHierarchical, kRing, kDoubling, kMpi };
+  enum Algorithm { kHierarchical, kRing, kDoubling, kMpi };
   struct Choice {
     size_t up_to;  // bytes
-    Way way;
+    Algorithm algorithm;
   };
 
-  Way way(size_t bytes) const;
-  void run(Way way, const Spans& spans, int type, int reduction);
+  Algorithm select(size_t bytes) const;
+  void run(Algorithm algorithm, const Spans& spans, int type, int reduction);
   void hierarchical(const Spans& spans, int type, int reduction, double scale);
-  void staged(Way way, const Spans& spans, int type, int reduction, double scale);
-  void mpi_whole(const Spans& spans, int type, int reduction, double scale);
-  void between(char* data, size_t n, int type, int reduction);
-  void send(const Spans& spans, int root, MPI_Comm comm);
-  void find_places();
+  void fused(Algorithm algorithm, const Spans& spans, int type, int reduction, double scale);
+  void mpi_unfused(const Spans& spans, int type, int reduction, double scale);
+  void inter_host(char* data, size_t n, int type, int reduction);
+  void mpi_broadcast(const Spans& spans, int root, MPI_Comm comm);
+  void gather_coordinates();
   void explore();
-  bool measure(Way way, size_t bytes, double until, double* best);
+  bool measure(Algorithm algorithm, size_t bytes, double until, double* best);
 
   const Mode mode_;
   const Topology topology_;
-  Wire wire_;
+  MpiCollectives mpi_;
   std::unique_ptr<SharedMemory> shared_;
   std::vector<Choice> choices_;
-  std::vector<std::vector<int>> places_;  // of each rank: within its host, then in each of `between`
-  Buffer staging_, narrow_;
-  std::string remark_;
+  std::vector<std::vector<int>> coordinates_;  // of each rank: local rank, then position in each of `inter_host`
+  Buffer fusion_buffer_, narrow_;
+  std::string warning_;
 };
 
 }  // namespace ddl

@@ -6,8 +6,9 @@
 
 #include "engine.h"
 
-// Loops are compiled for several generations of x86-64, and the loader picks: an image runs on any of them. Without
-// optimisation, under a sanitizer (its runtime is not up when the loader asks) and before GCC 6, there is one version.
+// Loops are compiled for several generations of x86-64, and the loader picks one, so an image runs on any of them.
+// Without optimisation, under a sanitizer (whose runtime is not initialised when the loader asks) and before GCC 6
+// there is one version.
 #if defined(__x86_64__) && defined(__OPTIMIZE__) && __GNUC__ >= 6 && !defined(__clang__) && !defined(DDL_ONE_VERSION)
 #define DDL_VERSIONS __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
@@ -20,7 +21,7 @@ namespace {
 struct Half {
   uint16_t bits;
 };
-struct Brain {
+struct BFloat16 {
   uint16_t bits;
 };
 
@@ -36,15 +37,16 @@ inline uint32_t as_bits(float value) {
   return bits;
 }
 
-// What a type is summed in, and the way there and back.
+// Conversion to the type in which sums are computed, and back.
 inline float wide(Half x) {
   const uint32_t magnitude = x.bits & 0x7fffu;
-  // The exponent's bias is 15 in fp16 and 127 in fp32; a product, not a shift of the exponent, is right for subnormals, too.
+  // The exponent's bias is 15 in fp16 and 127 in fp32; multiplying, rather than shifting the exponent, is also right
+  // for subnormals.
   const uint32_t scaled = as_bits(as_float(magnitude << 13) * as_float((127u + 112u) << 23));
   const uint32_t special = magnitude >= 0x7c00u ? 0x7f800000u : 0u;
   return as_float(scaled | special | (static_cast<uint32_t>(x.bits & 0x8000u) << 16));
 }
-inline float wide(Brain x) { return as_float(static_cast<uint32_t>(x.bits) << 16); }
+inline float wide(BFloat16 x) { return as_float(static_cast<uint32_t>(x.bits) << 16); }
 inline float wide(float x) { return x; }
 inline double wide(double x) { return x; }
 inline int32_t wide(int32_t x) { return x; }
@@ -54,14 +56,14 @@ inline void put(Half* to, float value) {
   const uint32_t bits = as_bits(value);
   const uint32_t magnitude = bits & 0x7fffffffu;
   const uint32_t normal = (magnitude + 0xfffu + ((magnitude >> 13) & 1u) - (112u << 23)) >> 13;
-  // Below 2^-14 fp16 counts in steps of 2^-24, as fp32 does just above 0.5: adding 0.5 rounds there.
+  // Below 2^-14 the spacing of fp16 is 2^-24, as that of fp32 is just above 0.5: adding 0.5 rounds there.
   const uint32_t subnormal = as_bits(as_float(magnitude) + 0.5f) - as_bits(0.5f);
   uint32_t out = magnitude < (113u << 23) ? subnormal : normal;
   out = magnitude >= 0x477ff000u ? 0x7c00u : out;  // 65520 and more round to infinity
-  out = magnitude > 0x7f800000u ? 0x7e00u : out;   // not a number
+  out = magnitude > 0x7f800000u ? 0x7e00u : out;   // NaN
   to->bits = static_cast<uint16_t>(out | ((bits >> 16) & 0x8000u));
 }
-inline void put(Brain* to, float value) {
+inline void put(BFloat16* to, float value) {
   const uint32_t bits = as_bits(value);
   const uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
   to->bits = static_cast<uint16_t>((bits & 0x7fffffffu) > 0x7f800000u ? ((bits >> 16) | 0x40u) : rounded);
@@ -74,7 +76,7 @@ inline void put(int64_t* to, int64_t value) { *to = value; }
 struct Sum {
   template <class T>
   static inline T of(T a, T b) { return a + b; }
-  // Integers wrap around, as NumPy's do; in C++ that is defined for unsigned ones alone.
+  // Integers wrap around, as NumPy's do; in C++ that is defined only for unsigned ones.
   static inline int32_t of(int32_t a, int32_t b) {
     return static_cast<int32_t>(static_cast<uint32_t>(a) + static_cast<uint32_t>(b));
   }
@@ -82,7 +84,7 @@ struct Sum {
     return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
   }
 };
-// Not a number wins, on whichever side it is, as in NumPy's minimum and maximum.
+// NaN propagates from either side, as in NumPy's minimum and maximum.
 struct Min {
   template <class T>
   static inline T of(T a, T b) { return (a < b || a != a) ? a : b; }
@@ -92,7 +94,7 @@ struct Max {
   static inline T of(T a, T b) { return (a > b || a != a) ? a : b; }
 };
 
-const size_t kBlock = 1024;  // elements that stay in the first-level cache between the passes
+const size_t kBlock = 1024;  // elements that stay in the L1 cache between passes
 
 template <class Wide>
 inline void scale_block(Wide* values, size_t n, double scale) {
@@ -134,7 +136,7 @@ inline __attribute__((always_inline)) void combine_as(void* target, const void* 
   DDL_COMBINE(max_##type, T, Max)
 
 DDL_COMBINE_ALL(float16, Half)
-DDL_COMBINE_ALL(bfloat16, Brain)
+DDL_COMBINE_ALL(bfloat16, BFloat16)
 DDL_COMBINE_ALL(float32, float)
 DDL_COMBINE_ALL(float64, double)
 DDL_COMBINE_ALL(int32, int32_t)
@@ -152,13 +154,13 @@ const Combine kCombine[6][3] = {
 DDL_VERSIONS void narrow_half(const float* from, Half* to, size_t n) {
   for (size_t i = 0; i < n; ++i) put(to + i, from[i]);
 }
-DDL_VERSIONS void narrow_brain(const float* from, Brain* to, size_t n) {
+DDL_VERSIONS void narrow_brain(const float* from, BFloat16* to, size_t n) {
   for (size_t i = 0; i < n; ++i) put(to + i, from[i]);
 }
 DDL_VERSIONS void widen_half(const Half* from, float* to, size_t n) {
   for (size_t i = 0; i < n; ++i) to[i] = wide(from[i]);
 }
-DDL_VERSIONS void widen_brain(const Brain* from, float* to, size_t n) {
+DDL_VERSIONS void widen_brain(const BFloat16* from, float* to, size_t n) {
   for (size_t i = 0; i < n; ++i) to[i] = wide(from[i]);
 }
 
@@ -191,7 +193,7 @@ void narrow(int type, const float* from, void* to, size_t n) {
   if (type == DDL_FLOAT16) {
     narrow_half(from, static_cast<Half*>(to), n);
   } else {
-    narrow_brain(from, static_cast<Brain*>(to), n);
+    narrow_brain(from, static_cast<BFloat16*>(to), n);
   }
 }
 
@@ -199,7 +201,7 @@ void widen(int type, const void* from, float* to, size_t n) {
   if (type == DDL_FLOAT16) {
     widen_half(static_cast<const Half*>(from), to, n);
   } else {
-    widen_brain(static_cast<const Brain*>(from), to, n);
+    widen_brain(static_cast<const BFloat16*>(from), to, n);
   }
 }
 

@@ -1,4 +1,4 @@
-// Tensors as one long row of elements, without copying them together: the fusion of many tensors into one collective.
+// Several tensors as one sequence of elements, without copying: fuses them into one collective.
 #ifndef DDL_COLLECTIVES_SPANS_H
 #define DDL_COLLECTIVES_SPANS_H
 
@@ -17,14 +17,14 @@ class Spans {
     count_ += count;
   }
 
-  size_t count() const { return count_; }              // elements
+  size_t count() const { return count_; }  // elements
   size_t bytes() const { return count_ * element_size_; }
   size_t element_size() const { return element_size_; }
   bool single() const { return spans_.size() == 1; }
   const void* input() const { return spans_.front().input; }  // of the first tensor
   void* output() const { return spans_.front().output; }
 
-  // Calls `visit(input, output, offset, n)` for each stretch of the elements [begin, end) that lies within one tensor;
+  // Calls `visit(input, output, offset, n)` for each part of the elements [begin, end) that lies within one tensor;
   // `offset` counts elements from `begin`.
   template <class Visit>
   void each(size_t begin, size_t end, Visit visit) const {

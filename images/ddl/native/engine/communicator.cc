@@ -9,26 +9,26 @@
 #include <utility>
 
 #include "collectives/arithmetic.h"
-#include "collectives/waiting.h"
+#include "collectives/backoff.h"
 
 namespace ddl {
 namespace {
 
-// How the thread looks for messages while something waits: on the processor at first, then politely, then asleep in between. The first
-// covers the time in which ranks that do the same come to the same point; the last costs a training less than 1 %.
-const unsigned kSpins = 300, kYields = 2000, kYieldsInACrowd = 100;
-const std::chrono::microseconds kNap(50);
-const std::chrono::milliseconds kRootNap(20);  // with nothing of its own: rank 0 still hears of ranks that wait or leave
+// How the thread polls for messages while something is pending: it spins first, then yields, then sleeps between polls.
+// Spinning covers the usual skew between ranks that do the same work; sleeping costs a training less than 1 %.
+const unsigned kSpins = 300, kYields = 2000, kYieldsOversubscribed = 100;
+const std::chrono::microseconds kSleep(50);
+const std::chrono::milliseconds kCoordinatorSleep(20);  // idle: rank 0 must notice ranks that wait or shut down
 
-int when_mpi_ends(MPI_Comm, int, void*, void*) {
+int on_mpi_finalize(MPI_Comm, int, void*, void*) {
   ddl_shutdown();
   return MPI_SUCCESS;
 }
 
-// Where someone else finalises MPI, it first deletes what is attached to MPI_COMM_SELF: the moment to leave.
-void leave_before_mpi() {
+// If someone else finalises MPI, attributes of MPI_COMM_SELF are deleted first: the point at which to shut down.
+void shut_down_at_mpi_finalize() {
   int key;
-  MPI_Comm_create_keyval(MPI_COMM_NULL_COPY_FN, &when_mpi_ends, &key, nullptr);
+  MPI_Comm_create_keyval(MPI_COMM_NULL_COPY_FN, &on_mpi_finalize, &key, nullptr);
   MPI_Comm_set_attr(MPI_COMM_SELF, key, nullptr);
 }
 
@@ -46,14 +46,14 @@ Communicator::~Communicator() {
 
 bool Communicator::submit(Request&& request) {
   std::lock_guard<std::mutex> lock(mutex_);
-  if (closed_ || leaving_) return false;
-  // Which of two is the first is then a matter of luck, on each rank its own.
+  if (closed_ || shutting_down_) return false;
+  // Their order then depends on thread scheduling and may differ between ranks.
   if (request.shares_name && ++in_flight_[request.name] > 1) {
     request.signature =
         with_origin(request.signature, "several threads at once on rank " + std::to_string(topology_.rank));
   }
   request.since = now();
-  if (request.kind == DDL_ALLREDUCE && !is_guards(request.name)) ++reductions_;
+  if (request.kind == DDL_ALLREDUCE && !is_guard_collective(request.name)) ++reductions_;
   ++unfinished_;
   submitted_.push_back(std::move(request));
   if (asleep_) changed_.notify_all();
@@ -66,10 +66,10 @@ bool Communicator::close(double seconds) {
   return changed_.wait_for(lock, std::chrono::duration<double>(seconds), [this] { return unfinished_ == 0; });
 }
 
-void Communicator::leave() {
+void Communicator::shut_down() {
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    leaving_ = true;
+    shutting_down_ = true;
     changed_.notify_all();
   }
   if (thread_.joinable()) thread_.join();
@@ -97,229 +97,230 @@ ddl_counters Communicator::counters() {
 
 void Communicator::run(const std::string& options, std::string* error) {
   prctl(PR_SET_NAME, "ddl");
-  prctl(PR_SET_TIMERSLACK, 1000UL);  // nanoseconds: short naps shall be short
-  const bool good = begin(options, error);
+  prctl(PR_SET_TIMERSLACK, 1000UL);  // nanoseconds: so that short sleeps stay short
+  const bool initialized = begin(options, error);
   {
     std::lock_guard<std::mutex> lock(mutex_);
     stall_seconds_ = mode_.stall_seconds;
     ready_ = true;
     changed_.notify_all();
   }
-  if (good) serve();
-  end();
+  if (initialized) serve();
+  finalize();
 }
 
 bool Communicator::begin(const std::string& options, std::string* error) {
-  topology_ = find_topology(options, &mode_, &began_mpi_, error);
+  topology_ = discover_topology(options, &mode_, &initialized_mpi_, error);
   if (!error->empty()) return false;
-  crowded_ = topology_.local_size > sysconf(_SC_NPROCESSORS_ONLN);
-  agreement_.reset(new Agreement(topology_.control));
+  oversubscribed_ = topology_.local_size > sysconf(_SC_NPROCESSORS_ONLN);
+  negotiation_.reset(new Negotiation(topology_.control));
   const int rank = topology_.rank;
   algorithms_.reset(new Algorithms(mode_, topology_, [rank](double seconds, int member) {
-    std::fprintf(stderr, "ddl: rank %d has waited %.0f s within a reduction for number %d of its host\n", rank, seconds,
+    std::fprintf(stderr, "ddl: rank %d has waited %.0f s in a reduction for local rank %d of its host\n", rank, seconds,
                  member);
   }));
   gpu_.reset(new Gpu(mode_, topology_, local_rank_));
-  if (!began_mpi_) leave_before_mpi();
+  if (!initialized_mpi_) shut_down_at_mpi_finalize();
   if (rank != 0) return true;
-  for (const std::string& remark : mode_.remarks) std::fprintf(stderr, "ddl: %s\n", remark.c_str());
-  for (const std::string& remark : {algorithms_->remark(), gpu_->remark()}) {
-    if (!remark.empty()) std::fprintf(stderr, "ddl: %s\n", remark.c_str());
+  for (const std::string& warning : mode_.warnings) std::fprintf(stderr, "ddl: %s\n", warning.c_str());
+  for (const std::string& warning : {algorithms_->warning(), gpu_->warning()}) {
+    if (!warning.empty()) std::fprintf(stderr, "ddl: %s\n", warning.c_str());
   }
   return true;
 }
 
 void Communicator::serve() {
-  std::vector<Order> orders;
-  unsigned idle = 0;
-  while (!agreement_->all_left() || gpu_->under_way()) {
-    const bool news = take_submissions() | land_launched();
-    orders.clear();
-    const bool messages = agreement_->poll(&orders);
-    if (!orders.empty()) carry_out(orders);
-    if (news || messages) {
-      idle = 0;
+  std::vector<Response> responses;
+  unsigned idle_rounds = 0;
+  while (!negotiation_->all_shut_down() || gpu_->in_flight()) {
+    const bool progressed = drain_queue() | complete_launched();
+    responses.clear();
+    const bool messages = negotiation_->poll(&responses);
+    if (!responses.empty()) execute(responses);
+    if (progressed || messages) {
+      idle_rounds = 0;
     } else {
-      rest(++idle);
+      idle(++idle_rounds);
     }
   }
 }
 
-bool Communicator::take_submissions() {
+bool Communicator::drain_queue() {
   std::vector<Request> taken;
-  bool leave = false;
+  bool shut_down = false;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     taken.swap(submitted_);
     for (const Request& request : taken) {
       const auto steps = guard_steps_.find(request.name);
       if (steps == guard_steps_.end()) continue;
-      agreement_->tell_steps(steps->second);
+      negotiation_->report_guard_steps(steps->second);
       guard_steps_.erase(steps);
     }
-    leave = leaving_ && !told_leaving_;
-    if (agreement_->stall_seconds != stall_seconds_) {
-      agreement_->stall_seconds = stall_seconds_;
+    shut_down = shutting_down_ && !sent_shutdown_;
+    if (negotiation_->stall_seconds != stall_seconds_) {
+      negotiation_->stall_seconds = stall_seconds_;
       algorithms_->set_stall_seconds(stall_seconds_);
     }
   }
-  for (Request& request : taken) announce(std::move(request));
-  if (leave) {
-    told_leaving_ = true;
-    agreement_->leave();
+  for (Request& request : taken) negotiate(std::move(request));
+  if (shut_down) {
+    sent_shutdown_ = true;
+    negotiation_->shut_down();
   }
-  return leave || !taken.empty();
+  return shut_down || !taken.empty();
 }
 
-void Communicator::announce(Request&& request) {
+void Communicator::negotiate(Request&& request) {
   std::deque<Request>& same = pending_[request.name];
-  if (same.empty()) agreement_->announce(request.name, request.signature);
+  if (same.empty()) negotiation_->request(request.name, request.signature);
   same.push_back(std::move(request));
 }
 
-// The first of its name; the next one's turn has come.
-Request Communicator::take_pending(const std::string& name) {
+// Removes the first request of this name, and negotiates the next one.
+Request Communicator::pop_pending(const std::string& name) {
   const auto found = pending_.find(name);
   Request request = std::move(found->second.front());
   found->second.pop_front();
   if (found->second.empty()) {
     pending_.erase(found);
   } else {
-    agreement_->announce(name, found->second.front().signature);
+    negotiation_->request(name, found->second.front().signature);
   }
   return request;
 }
 
-void Communicator::carry_out(const std::vector<Order>& orders) {
+void Communicator::execute(const std::vector<Response>& responses) {
   Batch batch, for_nccl;
-  double waited = 0;
+  double wait_seconds = 0;
   const double begin = now();
-  for (const Order& order : orders) {
-    if (!pending_.count(order.name)) continue;  // it failed for all, and this rank had not come to it
-    Request request = take_pending(order.name);
-    if (order.code == DDL_OK) {
-      waited = std::max(waited, begin - request.since);
-      (request.on_gpu && gpu_->by_nccl() ? for_nccl : batch).push_back(std::move(request));
+  for (const Response& response : responses) {
+    if (!pending_.count(response.name)) continue;  // failed on all ranks before this rank submitted it
+    Request request = pop_pending(response.name);
+    if (response.code == DDL_OK) {
+      wait_seconds = std::max(wait_seconds, begin - request.since);
+      (request.on_gpu && gpu_->uses_nccl() ? for_nccl : batch).push_back(std::move(request));
     } else {
-      answer(request, order.code, order.words);
+      complete(request, response.code, response.message);
     }
   }
-  if (!for_nccl.empty()) gpu_->launch(std::move(for_nccl), waited);
+  if (!for_nccl.empty()) gpu_->launch(std::move(for_nccl), wait_seconds);
   if (batch.empty()) return;
-  gpu_->fetch(&batch);
-  move_tensors(batch);
-  gpu_->put_back();
-  finish(batch, waited, now() - begin);
+  gpu_->copy_to_host(&batch);
+  run_collectives(batch);
+  gpu_->copy_to_gpu();
+  finish(batch, wait_seconds, now() - begin);
 }
 
-// What NCCL is done with. Meanwhile this thread agrees on what comes next, and moves what is in the host's memory.
-bool Communicator::land_launched() {
-  Gpu::Launched landed;
-  if (!gpu_->land(agreement_->stall_seconds, &landed)) return false;
-  finish(landed.batch, landed.waited, now() - landed.since);
+// Completes what NCCL has finished. Meanwhile this thread negotiates, and executes collectives on host memory.
+bool Communicator::complete_launched() {
+  Gpu::Launched completed;
+  if (!gpu_->complete_next(negotiation_->stall_seconds, &completed)) return false;
+  finish(completed.batch, completed.waited, now() - completed.since);
   return true;
 }
 
-void Communicator::finish(const Batch& batch, double waited, double moved) {
-  int64_t bytes = 0, programs_own = 0;
+void Communicator::finish(const Batch& batch, double wait_seconds, double transfer_seconds) {
+  int64_t bytes = 0, user_collectives = 0;
   for (const Request& request : batch) {
-    if (!is_guards(request.name)) ++programs_own;
+    if (!is_guard_collective(request.name)) ++user_collectives;
     for (const Request::Tensor& tensor : request.tensors) {
       bytes += static_cast<int64_t>(tensor.count * size_of(tensor.type));
     }
   }
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    counters_.collectives += programs_own;
+    counters_.collectives += user_collectives;
     counters_.batches += 1;
     counters_.bytes += bytes;
-    counters_.seconds_agreeing += waited;
-    counters_.seconds_moving += moved;
+    counters_.seconds_negotiating += wait_seconds;
+    counters_.seconds_transferring += transfer_seconds;
   }
-  for (const Request& request : batch) answer(request, DDL_OK, "");
+  for (const Request& request : batch) complete(request, DDL_OK, "");
 }
 
-// It is out of flight first: who is told may go on to the next of the name.
-void Communicator::answer(const Request& request, int code, const std::string& words) {
+// No longer in flight before the callback runs, as the caller may then submit the next one of this name.
+void Communicator::complete(const Request& request, int code, const std::string& message) {
   if (request.shares_name) {
     std::lock_guard<std::mutex> lock(mutex_);
     if (--in_flight_[request.name] == 0) in_flight_.erase(request.name);
   }
-  request.done(request.context, code, words.c_str());
+  request.done(request.context, code, message.c_str());
   std::lock_guard<std::mutex> lock(mutex_);
   if (--unfinished_ == 0 && closed_) changed_.notify_all();
 }
 
-// Tensors that can be reduced as one row are: those of one kind, type and reduction, in the order in which they came.
-void Communicator::move_tensors(const Batch& batch) {
-  struct Row {
-    int kind, how, type;
+// Fuses tensors of the same kind, type and reduction, in submission order.
+void Communicator::run_collectives(const Batch& batch) {
+  struct FusedGroup {
+    int kind, op_or_root, type;
     Spans spans;
   };
-  std::vector<Row> rows;
+  std::vector<FusedGroup> groups;
   for (const Request& request : batch) {
     for (const Request::Tensor& tensor : request.tensors) {
-      Row* found = nullptr;
-      for (Row& row : rows) {
-        if (row.kind == request.kind && row.how == request.how && row.type == tensor.type) found = &row;
+      FusedGroup* found = nullptr;
+      for (FusedGroup& group : groups) {
+        const bool same_op = group.kind == request.kind && group.op_or_root == request.op_or_root;
+        if (same_op && group.type == tensor.type) found = &group;
       }
       if (!found) {
-        rows.push_back({request.kind, request.how, tensor.type, Spans(size_of(tensor.type))});
-        found = &rows.back();
+        groups.push_back({request.kind, request.op_or_root, tensor.type, Spans(size_of(tensor.type))});
+        found = &groups.back();
       }
       found->spans.add(tensor.input, tensor.output, tensor.count);
     }
   }
-  for (const Row& row : rows) {
-    if (row.kind == DDL_BROADCAST) {
-      algorithms_->broadcast(row.spans, row.how);
+  for (const FusedGroup& group : groups) {
+    if (group.kind == DDL_BROADCAST) {
+      algorithms_->broadcast(group.spans, group.op_or_root);
     } else {
-      algorithms_->allreduce(row.spans, row.type, row.how);
+      algorithms_->allreduce(group.spans, group.type, group.op_or_root);
     }
   }
 }
 
-void Communicator::rest(unsigned idle_rounds) {
-  const bool waits = !pending_.empty() || told_leaving_ || gpu_->under_way();
-  if (waits && idle_rounds < kSpins && !crowded_) {
-    pause_briefly();
+void Communicator::idle(unsigned idle_rounds) {
+  const bool waits = !pending_.empty() || sent_shutdown_ || gpu_->in_flight();
+  if (waits && idle_rounds < kSpins && !oversubscribed_) {
+    cpu_relax();
     return;
   }
-  if (waits && idle_rounds < (crowded_ ? kYieldsInACrowd : kYields)) {
+  if (waits && idle_rounds < (oversubscribed_ ? kYieldsOversubscribed : kYields)) {
     sched_yield();
     return;
   }
   std::unique_lock<std::mutex> lock(mutex_);
-  if (!submitted_.empty() || (leaving_ && !told_leaving_)) return;
+  if (!submitted_.empty() || (shutting_down_ && !sent_shutdown_)) return;
   asleep_ = true;
   if (waits) {
-    changed_.wait_for(lock, kNap);
+    changed_.wait_for(lock, kSleep);
   } else if (topology_.rank == 0 && topology_.size > 1) {
-    changed_.wait_for(lock, kRootNap);
+    changed_.wait_for(lock, kCoordinatorSleep);
   } else {
     changed_.wait(lock);
   }
   asleep_ = false;
 }
 
-// What was submitted while all left can no longer be told to anyone.
-void Communicator::end() {
+// Requests submitted while all ranks were shutting down can no longer be negotiated.
+void Communicator::finalize() {
   std::vector<Request> rest;
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    leaving_ = true;
+    shutting_down_ = true;
     rest.swap(submitted_);
   }
   for (auto& each : pending_) {
     for (Request& request : each.second) rest.push_back(std::move(request));
   }
   pending_.clear();
-  for (const Request& request : rest) answer(request, DDL_LEFT, request.name + ": this rank has left");
-  if (gpu_ && !exiting_) gpu_->disconnect();
-  agreement_.reset();
+  for (const Request& request : rest) complete(request, DDL_SHUT_DOWN, request.name + ": this rank has shut down");
+  if (gpu_ && !process_exiting_) gpu_->disconnect();
+  negotiation_.reset();
   algorithms_.reset();
-  leave_topology(&topology_);
-  if (began_mpi_) MPI_Finalize();
+  free_topology(&topology_);
+  if (initialized_mpi_) MPI_Finalize();
 }
 
 }  // namespace ddl

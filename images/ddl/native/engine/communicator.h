@@ -1,4 +1,5 @@
-// The engine's one thread, and the queue before it. All of MPI happens in that thread, its start and its end included.
+// The engine's background thread and its submission queue. All MPI calls happen in that thread, including
+// initialisation and finalisation.
 #ifndef DDL_ENGINE_COMMUNICATOR_H
 #define DDL_ENGINE_COMMUNICATOR_H
 
@@ -12,7 +13,7 @@
 #include <vector>
 
 #include "collectives/algorithms.h"
-#include "engine/agreement.h"
+#include "engine/negotiation.h"
 #include "engine/request.h"
 #include "engine/topology.h"
 #include "gpu/gpu.h"
@@ -21,22 +22,23 @@ namespace ddl {
 
 class Communicator {
  public:
-  // Starts the thread and MPI; returns when this rank can submit. `error` is "" if it can.
+  // Starts the thread and initialises MPI; returns when this rank can submit. `error` is "" on success.
   Communicator(const std::string& options, int local_rank, std::string* error);
   ~Communicator();
 
-  // False if this rank is leaving.
+  // False if this rank is shutting down.
   bool submit(Request&& request);
-  // Before `submit`, for tensors on this rank's GPU; see ddl_enqueue_on_gpu. False with the reason in `error`.
+  // Called before `submit` for tensors on this rank's GPU; see ddl_enqueue_on_gpu. False on error, with the reason in
+  // `error`.
   bool prepare_on_gpu(void* stream, Request* request, std::string* error) {
     return gpu_->prepare(stream, request, error);
   }
-  // Takes no more requests. Whether those that were taken are done, within so many seconds.
+  // Accepts no more requests. Returns whether all accepted ones completed within `seconds`.
   bool close(double seconds);
-  // Before `leave`, where the process is at its end: CUDA may be gone already, and takes the GPU's side with it.
-  void exit() { exiting_ = true; }
-  // Leaves, and waits until all ranks have.
-  void leave();
+  // Called before `shut_down` at process exit: CUDA may already be unloaded, so GPU resources are not released.
+  void mark_process_exiting() { process_exiting_ = true; }
+  // Shuts down, and waits until all ranks have.
+  void shut_down();
 
   const Topology& topology() const { return topology_; }
   int local_rank() const { return local_rank_; }
@@ -46,7 +48,7 @@ class Communicator {
   // For the next collective of this name; see ddl_guard_steps.
   void set_guard_steps(const std::string& name, int64_t steps);
   ddl_counters counters();
-  // That were submitted here, the guard's left out.
+  // Number of reductions submitted on this rank, without the guard's.
   int64_t reductions();
 
  private:
@@ -55,40 +57,40 @@ class Communicator {
   void run(const std::string& options, std::string* error);
   bool begin(const std::string& options, std::string* error);
   void serve();
-  bool take_submissions();
-  void announce(Request&& request);
-  void answer(const Request& request, int code, const std::string& words);
-  void carry_out(const std::vector<Order>& orders);
-  Request take_pending(const std::string& name);
-  bool land_launched();
-  void finish(const Batch& batch, double waited, double moved);
-  void move_tensors(const Batch& batch);
-  void rest(unsigned idle_rounds);
-  void end();
+  bool drain_queue();
+  void negotiate(Request&& request);
+  void complete(const Request& request, int code, const std::string& message);
+  void execute(const std::vector<Response>& responses);
+  Request pop_pending(const std::string& name);
+  bool complete_launched();
+  void finish(const Batch& batch, double wait_seconds, double transfer_seconds);
+  void run_collectives(const Batch& batch);
+  void idle(unsigned idle_rounds);
+  void finalize();
 
   int local_rank_;
   Topology topology_;
   Mode mode_;
-  bool began_mpi_ = false, crowded_ = false;
+  bool initialized_mpi_ = false, oversubscribed_ = false;
   std::unique_ptr<Algorithms> algorithms_;
-  std::unique_ptr<Agreement> agreement_;
+  std::unique_ptr<Negotiation> negotiation_;
   std::unique_ptr<Gpu> gpu_;
-  // The thread's own: by name, what waits for an order; behind the first of a name are the later ones.
+  // Used by the thread only. By name: requests waiting for a response; the first one is being negotiated.
   std::unordered_map<std::string, std::deque<Request>> pending_;
 
-  std::mutex mutex_;  // of what follows
+  std::mutex mutex_;  // protects what follows
   std::condition_variable changed_;
   std::vector<Request> submitted_;
   int64_t reductions_ = 0;
   std::unordered_map<std::string, int64_t> guard_steps_;  // by name
-  bool asleep_ = false, ready_ = false, closed_ = false, leaving_ = false;
-  size_t unfinished_ = 0;  // requests that were taken and are not done
-  std::unordered_map<std::string, int> in_flight_;  // of names that collectives share: how many
+  bool asleep_ = false, ready_ = false, closed_ = false, shutting_down_ = false;
+  size_t unfinished_ = 0;                           // requests accepted and not completed
+  std::unordered_map<std::string, int> in_flight_;  // number in flight, for names that several collectives share
   double stall_seconds_ = 60;
   ddl_counters counters_ = {0, 0, 0, 0, 0};
 
-  bool told_leaving_ = false;  // the thread's own
-  bool exiting_ = false;       // written before leaving_ is
+  bool sent_shutdown_ = false;    // used by the thread only
+  bool process_exiting_ = false;  // written before shutting_down_
   std::thread thread_;
 };
 

@@ -5,19 +5,19 @@
 namespace ddl {
 namespace {
 
-const uint64_t kFactor = 0x9E3779B97F4A7C15ULL;  // odd: multiplying loses nothing
-const size_t kLanes = 8;                         // as many multiplications as a core has under way
+const uint64_t kFactor = 0x9E3779B97F4A7C15ULL;  // odd, so multiplication is invertible
+const size_t kLanes = 8;                         // multiplications a core can have in flight
 
 uint64_t rotate(uint64_t value, int bits) { return value << bits | value >> (64 - bits); }
 
-uint64_t stir(uint64_t value) {
+uint64_t avalanche(uint64_t value) {
   value = (value ^ value >> 33) * 0xFF51AFD7ED558CCDULL;
   value = (value ^ value >> 33) * 0xC4CEB9FE1A85EC53ULL;
   return value ^ value >> 33;
 }
 
-// Not cryptographic. Each step is a bijection of the lane for a given word, and of the word for a given lane, so that a
-// change of one word always changes the result.
+// Not cryptographic. Each step is a bijection of the lane for a given word, and of the word for a given lane, so
+// changing one word always changes the result.
 uint64_t mix(uint64_t lane, uint64_t word) { return rotate((lane ^ word) * kFactor, 29); }
 
 }  // namespace
@@ -37,8 +37,8 @@ uint64_t digest(const void* data, size_t bytes) {
     for (size_t lane = 0; lane < kLanes; ++lane) lanes[lane] = mix(lanes[lane], words[lane]);
   }
   uint64_t result = bytes;
-  for (size_t lane = 0; lane < kLanes; ++lane) result = mix(result, stir(lanes[lane]));
-  return stir(result);
+  for (size_t lane = 0; lane < kLanes; ++lane) result = mix(result, avalanche(lanes[lane]));
+  return avalanche(result);
 }
 
 }  // namespace ddl

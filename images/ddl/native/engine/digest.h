@@ -1,4 +1,4 @@
-// A digest of memory: 64 bits that say whether two ranks, or two runs, hold the same bytes.
+// A 64-bit digest of memory, to tell whether two ranks, or two runs, hold the same bytes.
 #ifndef DDL_ENGINE_DIGEST_H
 #define DDL_ENGINE_DIGEST_H
 
@@ -7,7 +7,7 @@
 
 namespace ddl {
 
-// Digests are kept with runs and compared years later: what this returns for given bytes must never change.
+// Digests are stored with runs and compared years later: the result for given bytes must never change.
 uint64_t digest(const void* data, size_t bytes);
 
 }  // namespace ddl

@@ -1,4 +1,4 @@
-// The divergence guard's steps, counted for TensorFlow's op, and the way from it to Python.
+// Step counters of the divergence guard for TensorFlow's op, and its callback into Python.
 #include <stdint.h>
 
 #include <atomic>
@@ -14,7 +14,7 @@ struct Counts {
   std::unordered_map<int64_t, int64_t> of;
 };
 
-// Never destroyed: TensorFlow's threads may outlive the destructors of static objects.
+// Never destroyed: TensorFlow's threads may outlive static destructors.
 Counts& counts() {
   static Counts* all = new Counts();
   return *all;
@@ -32,7 +32,7 @@ int64_t ddl_guard_count(int64_t key, int64_t more) {
   return all.of[key] += more;
 }
 
-void ddl_guard_compare_by(ddl_comparison compare) { comparison = compare; }
+void ddl_guard_set_comparison(ddl_comparison compare) { comparison = compare; }
 
 int ddl_guard_compare(int64_t key, int64_t steps) {
   const ddl_comparison compare = comparison;

@@ -1,4 +1,4 @@
-// The C interface: one communicator per process, and words for errors.
+// The C interface: one communicator per process, and error messages.
 #include <mpi.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -19,14 +19,14 @@
 
 namespace {
 
-// Never destroyed: its thread may outlive the destructors of static objects.
+// Never destroyed: its thread may outlive static destructors.
 struct Process {
   std::mutex mutex;
   ddl::Communicator* communicator = nullptr;
-  bool was = false;  // initialised once: for ever
-  bool over = false;
-  pid_t id = 0;  // that initialised
-  std::atomic<bool> inherited{false};  // this is a forked child's copy of it
+  bool initialized = false;  // stays true after shutdown
+  bool shut_down = false;
+  pid_t pid = 0;                       // of the process that initialised
+  std::atomic<bool> inherited{false};  // this is a forked child's copy
 };
 
 Process& process() {
@@ -36,72 +36,76 @@ Process& process() {
 
 thread_local std::string last_error;
 
-int fail(int code, const std::string& words) {
-  last_error = words;
+int fail(int code, const std::string& message) {
+  last_error = message;
   return code;
 }
 
-// In a forked child the engine's thread is missing, its mutexes may be locked for ever, and MPI belongs to the parent: there
-// nothing is touched, whatever is called. This is asked before any lock is taken.
+// In a forked child the engine's thread does not exist, its mutexes may be locked forever, and MPI belongs to the
+// parent. Nothing is touched there, whatever is called; this is checked before any lock is taken.
 bool inherited() { return process().inherited.load(std::memory_order_relaxed); }
 
 void after_fork_in_child() {
-  if (process().id != 0) process().inherited = true;
+  if (process().pid != 0) process().inherited = true;
 }
 
 int refuse() {
   return fail(DDL_NOT_READY, "this process was forked by rank " + std::to_string(ddl_rank()) + "'s (process " +
-                                 std::to_string(process().id) + "): collectives belong to the rank's own process");
+                                 std::to_string(process().pid) + "): collectives belong to the rank's own process");
 }
 
 ddl::Communicator* communicator() {
   if (inherited()) return nullptr;
   std::lock_guard<std::mutex> lock(process().mutex);
-  return process().over ? nullptr : process().communicator;
+  return process().shut_down ? nullptr : process().communicator;
 }
 
-int not_ready() { return inherited() ? refuse() : fail(DDL_NOT_READY, "ddl is not initialised in this process: collectives belong to the rank's own, which imports ddl before it starts others"); }
+int not_ready() {
+  if (inherited()) return refuse();
+  return fail(DDL_NOT_READY, "ddl is not initialised in this process: collectives belong to the rank's own process, "
+                             "which must import ddl before it starts others");
+}
 
-// The communicator even after its end: ranks and sizes stay true.
+// The communicator even after shutdown: ranks and sizes remain valid.
 ddl::Communicator* known() {
   if (inherited()) return process().communicator;
   std::lock_guard<std::mutex> lock(process().mutex);
   return process().communicator;
 }
 
-void end_with(int status) { ddl_abort(("it exits with status " + std::to_string(status)).c_str(), status); }
+void abort_with(int status) { ddl_abort(("exited with status " + std::to_string(status)).c_str(), status); }
 
-// on_exit is glibc's; atexit would not tell the status. A rank that fails ends the job, as mpirun would have it of any other
-// program: left to wait for the others, it would make them fail first, with another status.
+// on_exit is glibc's; atexit does not pass the status. A rank that fails aborts the job, as mpirun does for any other
+// program. If it waited for the others, they would fail first, with a different status.
 void at_exit(int given, void*) {
-  Process& here = process();
+  Process& state = process();
   const int status = given & 0xff;  // as the parent will see it
   if (inherited()) return;
   {
-    std::lock_guard<std::mutex> lock(here.mutex);
-    if (!here.communicator || here.over) return;
+    std::lock_guard<std::mutex> lock(state.mutex);
+    if (!state.communicator || state.shut_down) return;
   }
-  if (status != 0) end_with(status);
-  here.communicator->exit();
+  if (status != 0) abort_with(status);
+  state.communicator->mark_process_exiting();
   ddl_shutdown();
 }
 
-// `to` outlives its end, and then takes nothing.
+// `to` stays valid after shutdown, and then accepts nothing.
 int submit(ddl::Communicator* to, ddl::Request&& request) {
   const std::string name = request.name;
-  return to->submit(std::move(request)) ? DDL_OK : fail(DDL_LEFT, name + ": this rank has left");
+  return to->submit(std::move(request)) ? DDL_OK : fail(DDL_SHUT_DOWN, name + ": this rank has shut down");
 }
 
-struct Waiting {
+struct PendingResult {
   bool done = false;
   int code = DDL_OK;
-  std::string words;
+  std::string message;
 };
 
 struct Handles {
   std::mutex mutex;
   std::condition_variable done;
-  std::unordered_map<int64_t, Waiting> waiting;
+  std::unordered_map<int64_t, PendingResult> pending;
   int64_t next = 1;
 };
 
@@ -110,13 +114,13 @@ Handles& handles() {
   return *all;
 }
 
-void handle_done(void* context, int code, const char* words) {
+void handle_done(void* context, int code, const char* message) {
   Handles& all = handles();
   std::lock_guard<std::mutex> lock(all.mutex);
-  Waiting& waiting = all.waiting[reinterpret_cast<intptr_t>(context)];
-  waiting.done = true;
-  waiting.code = code;
-  waiting.words = words;
+  PendingResult& pending = all.pending[reinterpret_cast<intptr_t>(context)];
+  pending.done = true;
+  pending.code = code;
+  pending.message = message;
   all.done.notify_all();
 }
 
@@ -125,16 +129,16 @@ void handle_done(void* context, int code, const char* words) {
 extern "C" {
 
 int ddl_init(const char* options, int local_rank) {
-  Process& here = process();
+  Process& state = process();
   if (inherited()) return refuse();
-  std::lock_guard<std::mutex> lock(here.mutex);
-  if (here.was) return fail(DDL_NOT_READY, "ddl is initialised already in this process");
+  std::lock_guard<std::mutex> lock(state.mutex);
+  if (state.initialized) return fail(DDL_NOT_READY, "ddl is already initialised in this process");
   std::string error;
-  std::unique_ptr<ddl::Communicator> made(new ddl::Communicator(options ? options : "", local_rank, &error));
+  std::unique_ptr<ddl::Communicator> created(new ddl::Communicator(options ? options : "", local_rank, &error));
   if (!error.empty()) return fail(DDL_INVALID, error);
-  here.was = true;
-  here.communicator = made.release();
-  here.id = getpid();
+  state.initialized = true;
+  state.communicator = created.release();
+  state.pid = getpid();
   on_exit(at_exit, nullptr);
   pthread_atfork(nullptr, nullptr, &after_fork_in_child);
   return DDL_OK;
@@ -147,13 +151,14 @@ int ddl_local_rank(void) { return known() ? known()->local_rank() : 0; }
 int ddl_local_size(void) { return known() ? known()->topology().local_size : 1; }
 int ddl_num_hosts(void) { return known() ? known()->topology().hosts : 1; }
 
-int ddl_enqueue(const char* name, int kind, int how, const ddl_tensor* tensors, int count, ddl_done done,
+int ddl_enqueue(const char* name, int kind, int op_or_root, const ddl_tensor* tensors, int count, ddl_done done,
                 void* context) {
   ddl::Communicator* to = communicator();
   if (!to) return not_ready();
   ddl::Request request;
   std::string error;
-  if (!ddl::make_request(name, kind, how, tensors, count, to->topology().rank, to->topology().size, &request, &error)) {
+  if (!ddl::make_request(name, kind, op_or_root, tensors, count, to->topology().rank, to->topology().size, &request,
+                         &error)) {
     return fail(DDL_INVALID, error);
   }
   request.done = done;
@@ -161,13 +166,14 @@ int ddl_enqueue(const char* name, int kind, int how, const ddl_tensor* tensors, 
   return submit(to, std::move(request));
 }
 
-int ddl_enqueue_on_gpu(const char* name, int kind, int how, const ddl_tensor* tensors, int count, void* stream,
+int ddl_enqueue_on_gpu(const char* name, int kind, int op_or_root, const ddl_tensor* tensors, int count, void* stream,
                        ddl_done done, void* context) {
   ddl::Communicator* to = communicator();
   if (!to) return not_ready();
   ddl::Request request;
   std::string error;
-  if (!ddl::make_request(name, kind, how, tensors, count, to->topology().rank, to->topology().size, &request, &error)) {
+  if (!ddl::make_request(name, kind, op_or_root, tensors, count, to->topology().rank, to->topology().size, &request,
+                         &error)) {
     return fail(DDL_INVALID, error);
   }
   if (!to->prepare_on_gpu(stream, &request, &error)) return fail(DDL_FAILED, error);
@@ -176,20 +182,20 @@ int ddl_enqueue_on_gpu(const char* name, int kind, int how, const ddl_tensor* te
   return submit(to, std::move(request));
 }
 
-int64_t ddl_start(const char* name, int kind, int how, const ddl_tensor* tensors, int count) {
+int64_t ddl_start(const char* name, int kind, int op_or_root, const ddl_tensor* tensors, int count) {
   if (inherited()) return refuse(), 0;
   Handles& all = handles();
   int64_t handle;
   {
     std::lock_guard<std::mutex> lock(all.mutex);
     handle = all.next++;
-    all.waiting[handle];
+    all.pending[handle];
   }
   void* context = reinterpret_cast<void*>(static_cast<intptr_t>(handle));
-  const int code = ddl_enqueue(name, kind, how, tensors, count, &handle_done, context);
+  const int code = ddl_enqueue(name, kind, op_or_root, tensors, count, &handle_done, context);
   if (code == DDL_OK) return handle;
   std::lock_guard<std::mutex> lock(all.mutex);
-  all.waiting.erase(handle);
+  all.pending.erase(handle);
   return 0;
 }
 
@@ -197,28 +203,28 @@ int ddl_poll(int64_t handle) {
   if (inherited()) return 1;
   Handles& all = handles();
   std::lock_guard<std::mutex> lock(all.mutex);
-  const auto found = all.waiting.find(handle);
-  return found == all.waiting.end() || found->second.done;
+  const auto found = all.pending.find(handle);
+  return found == all.pending.end() || found->second.done;
 }
 
 int ddl_wait(int64_t handle) {
   if (inherited()) return refuse();
   Handles& all = handles();
   std::unique_lock<std::mutex> lock(all.mutex);
-  if (!all.waiting.count(handle)) return fail(DDL_INVALID, "no such handle, or it was waited for already");
-  while (!all.waiting[handle].done) all.done.wait(lock);
-  const Waiting waiting = all.waiting[handle];
-  all.waiting.erase(handle);
-  last_error = waiting.words;
-  return waiting.code;
+  if (!all.pending.count(handle)) return fail(DDL_INVALID, "no such handle, or ddl_wait was already called for it");
+  while (!all.pending[handle].done) all.done.wait(lock);
+  const PendingResult pending = all.pending[handle];
+  all.pending.erase(handle);
+  last_error = pending.message;
+  return pending.code;
 }
 
-int ddl_run(const char* name, int kind, int how, const ddl_tensor* tensors, int count) {
+int ddl_run(const char* name, int kind, int op_or_root, const ddl_tensor* tensors, int count) {
   ddl::Communicator* to = communicator();
   if (!to) return not_ready();
-  const int64_t handle = ddl_start(name, kind, how, tensors, count);
-  // The words tell which it was: this rank has left, or the arguments cannot be.
-  if (handle == 0) return communicator() ? DDL_INVALID : DDL_LEFT;
+  const int64_t handle = ddl_start(name, kind, op_or_root, tensors, count);
+  // The error message tells which: this rank has shut down, or the arguments are invalid.
+  if (handle == 0) return communicator() ? DDL_INVALID : DDL_SHUT_DOWN;
   return ddl_wait(handle);
 }
 
@@ -248,7 +254,7 @@ const char* ddl_algorithm(int64_t bytes) {
   return to ? to->algorithm(static_cast<size_t>(bytes)) : "";
 }
 
-void ddl_look_in(const char* folder) { ddl::Gpu::look_in(folder); }
+void ddl_add_search_path(const char* folder) { ddl::Gpu::add_search_path(folder); }
 
 int ddl_sees_gpu(void) { return ddl::Gpu::seen(); }
 
@@ -260,24 +266,24 @@ const char* ddl_gpu_algorithm(void) {
 int ddl_close(double seconds, int status) {
   ddl::Communicator* to = communicator();
   if (!to || to->close(seconds)) return DDL_OK;
-  if (status > 0) end_with(status);
+  if (status > 0) abort_with(status);
   return status == 0 ? ddl_shutdown() : DDL_OK;
 }
 
 int ddl_shutdown(void) {
-  Process& here = process();
+  Process& state = process();
   if (inherited()) return DDL_OK;
   {
-    std::lock_guard<std::mutex> lock(here.mutex);
-    if (!here.communicator || here.over) return DDL_OK;
-    here.over = true;
+    std::lock_guard<std::mutex> lock(state.mutex);
+    if (!state.communicator || state.shut_down) return DDL_OK;
+    state.shut_down = true;
   }
-  here.communicator->leave();
+  state.communicator->shut_down();
   return DDL_OK;
 }
 
 void ddl_abort(const char* why, int status) {
-  std::fprintf(stderr, "ddl: rank %d ends the job: %s\n", ddl_rank(), why ? why : "");
+  std::fprintf(stderr, "ddl: rank %d aborts the job: %s\n", ddl_rank(), why ? why : "");
   int initialised = 0, finalised = 0;
   MPI_Initialized(&initialised);
   MPI_Finalized(&finalised);
@@ -288,6 +294,6 @@ void ddl_abort(const char* why, int status) {
 
 const char* ddl_last_error(void) { return last_error.c_str(); }
 
-int ddl_fail(int code, const char* words) { return fail(code, words ? words : ""); }
+int ddl_set_error(int code, const char* message) { return fail(code, message ? message : ""); }
 
 }  // extern "C"

@@ -1,4 +1,4 @@
-// What ranks tell rank 0, and what it tells them: records packed into one message.
+// Serialisation of negotiation messages: records packed into one buffer.
 #ifndef DDL_ENGINE_MESSAGES_H
 #define DDL_ENGINE_MESSAGES_H
 
@@ -20,7 +20,7 @@ class Packer {
     return *this;
   }
   bool empty() const { return text_.empty(); }
-  // What was packed; the packer is empty again.
+  // Returns the packed bytes and leaves the packer empty.
   std::string take() {
     std::string taken;
     taken.swap(text_);

@@ -1,4 +1,4 @@
-// A collective that this rank has asked for.
+// A collective requested by this rank.
 #ifndef DDL_ENGINE_REQUEST_H
 #define DDL_ENGINE_REQUEST_H
 
@@ -19,40 +19,40 @@ struct Request {
   };
 
   std::string name;
-  std::string signature;  // what must be equal on all ranks, packed; see `describe`
-  int kind, how;          // a reduction's operation, a broadcast's root
-  bool shares_name = false;  // with other collectives, which its order alone tells from it
+  std::string signature;     // must be equal on all ranks; packed, see `describe`
+  int kind, op_or_root;      // op_or_root: reduction operation, or a broadcast's root
+  bool shares_name = false;  // with other collectives; only their order tells them apart
   std::vector<Tensor> tensors;
   ddl_done done;
   void* context;
-  double since;           // when it came
-  bool on_gpu = false;    // its tensors are in this rank's GPU's memory, and
-  void* event = nullptr;  // have their values once this has passed
+  double since;           // time of submission
+  bool on_gpu = false;    // tensors are in this rank's GPU memory, and
+  void* event = nullptr;  // are ready once this event has completed
 };
 
-// Reads what a caller of rank `rank` of `size` asked for. False if it cannot be, with the reason in `error`.
-bool make_request(const char* name, int kind, int how, const ddl_tensor* tensors, int count, int rank, int size,
+// Validates the arguments of a collective on rank `rank` of `size`. False on error, with the reason in `error`.
+bool make_request(const char* name, int kind, int op_or_root, const ddl_tensor* tensors, int count, int rank, int size,
                   Request* request, std::string* error);
 
-// The signature of a collective that is the same but for the place: its tensors are on GPUs.
+// The same signature for tensors on GPUs.
 std::string on_gpu(const std::string& signature);
 
-// Whether a name is one of the divergence guard's.
-bool is_guards(const std::string& name);
+// Whether the name is one of the divergence guard's.
+bool is_guard_collective(const std::string& name);
 
-// Whether a signature is an allreduce's.
+// Whether the signature is that of an allreduce.
 bool is_reduction(const std::string& signature);
 
-// The signature of a collective that is the same but for where it comes from; of one that shares its name.
+// The same signature with another origin, for a collective that shares its name.
 std::string with_origin(const std::string& signature, const std::string& origin);
 std::string origin_of(const std::string& signature);
 bool shares_name(const std::string& signature);
 
-// The first tensor about which two signatures differ, counted from 0; 0 if they differ about something else.
+// Index of the first tensor in which two signatures differ; 0 if they differ in something else.
 size_t first_difference(const std::string& one, const std::string& other);
 
-// A signature in words: `allreduce sum float32[2,3] float32[3]`, the tensors beyond a few only counted. Where tensor
-// number `about` (from 0) is beyond these, it is the one that is shown.
+// A readable signature: `allreduce sum float32[2,3] float32[3]`. Beyond a few tensors only their number is given; if
+// tensor `about` (0-based) is among those, it is the one shown.
 std::string describe(const std::string& signature, size_t about = 0);
 
 }  // namespace ddl

@@ -1,4 +1,4 @@
-// Who is where: the ranks, those of this host, and the lines between hosts.
+// The layout of ranks: local ranks, hosts, and the communicators between hosts.
 #ifndef DDL_ENGINE_TOPOLOGY_H
 #define DDL_ENGINE_TOPOLOGY_H
 
@@ -13,20 +13,21 @@ namespace ddl {
 
 struct Topology {
   int rank = 0, size = 1;
-  int local_size = 1, hosts = 1;   // as MPI sees them, whatever the mode says
-  MPI_Comm control = MPI_COMM_NULL; // messages of the agreement
-  MPI_Comm world = MPI_COMM_NULL;   // tensors, all ranks
-  MPI_Comm host = MPI_COMM_NULL;    // ranks that reduce in shared memory; null: no hierarchy is to be had
-  // The ranks with this rank's place in their hosts: over the hosts of a rack, over racks, over aisles. A dimension of one is left out.
-  std::vector<MPI_Comm> between;
+  int local_size = 1, hosts = 1;     // as MPI detects them, independent of the mode
+  MPI_Comm control = MPI_COMM_NULL;  // negotiation messages
+  MPI_Comm world = MPI_COMM_NULL;    // tensors, all ranks
+  MPI_Comm host = MPI_COMM_NULL;     // ranks that reduce in shared memory; null: no hierarchy possible
+  // Ranks with the same local rank: across the hosts of a rack, across racks, across aisles. Dimensions of size 1 are
+  // omitted.
+  std::vector<MPI_Comm> inter_host;
 };
 
-// Initialises MPI unless it is, and finds out. Every rank calls it. `began` tells whether MPI was initialised here;
-// what is wrong is put into `error`, on every rank.
-Topology find_topology(const std::string& options, Mode* mode, bool* began, std::string* error);
+// Initialises MPI if needed, and determines the topology. Collective. `initialized_here` tells whether MPI was
+// initialised by this call; errors are reported in `error`, on every rank.
+Topology discover_topology(const std::string& options, Mode* mode, bool* initialized_here, std::string* error);
 
 // Frees the communicators.
-void leave_topology(Topology* topology);
+void free_topology(Topology* topology);
 
 }  // namespace ddl
 

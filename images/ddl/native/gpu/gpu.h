@@ -1,4 +1,4 @@
-// Collectives of tensors in GPUs' memory: by NCCL where every rank can, by way of the hosts' memory where not.
+// Collectives of tensors in GPU memory: with NCCL if every rank can use it, staged through host memory otherwise.
 #ifndef DDL_GPU_GPU_H
 #define DDL_GPU_GPU_H
 
@@ -17,53 +17,53 @@ class Gpu {
  public:
   typedef std::vector<Request> Batch;
 
-  // First of all: a folder of Python packages where NVIDIA's wheels may be.
-  static void look_in(const char* folder);
-  // Whether tensors of this process can be on a GPU at all: libddl_nccl.so and CUDA are there, and it sees one.
+  // Must be called first: a directory of Python packages to search for NVIDIA's wheels.
+  static void add_search_path(const char* folder);
+  // Whether this process can have tensors on a GPU: libddl_nccl.so and CUDA are installed, and CUDA sees a GPU.
   static bool seen();
 
-  // Every rank makes one at the same time, in the engine's thread; here they agree on NCCL or on the hosts' memory.
+  // Collective, in the engine's thread; the ranks agree here on NCCL or host memory.
   Gpu(const Mode& mode, const Topology& topology, int local_rank);
 
-  bool by_nccl() const { return by_nccl_; }
-  // "nccl", "host", or "" where this rank has no GPU.
-  const char* algorithm() const { return !gpu_ ? "" : by_nccl_ ? "nccl" : "host"; }
-  const std::string& remark() const { return remark_; }
+  bool uses_nccl() const { return uses_nccl_; }
+  // "nccl", "host", or "" if this rank has no GPU.
+  const char* algorithm() const { return !gpu_ ? "" : uses_nccl_ ? "nccl" : "host"; }
+  const std::string& warning() const { return warning_; }
 
-  // From any thread: the request's tensors are on the GPU, and have their values when `stream` comes to this point.
+  // From any thread: the request's tensors are on the GPU, and ready at this point of `stream`.
   bool prepare(void* stream, Request* request, std::string* error);
 
-  // What follows is the engine's thread's. All but the last end the job where CUDA or NCCL fail: no rank could go on.
-  // Gives NCCL a batch whose tensors all ranks have on GPUs.
+  // The rest is for the engine's thread only. All but the last abort the job if CUDA or NCCL fails, as no rank could
+  // continue. Enqueues in NCCL a batch whose tensors are on GPUs on all ranks.
   void launch(Batch&& batch, double waited);
-  bool under_way() const { return !launched_.empty(); }
-  // A batch that NCCL is done with, the first first. Whether there was one.
+  bool in_flight() const { return !launched_.empty(); }
+  // Takes the oldest batch that NCCL has completed. Returns whether there was one.
   struct Launched {
     Batch batch;
     void* event;
-    double since, waited, told;
+    double since, waited, last_report;
   };
-  bool land(double stall_seconds, Launched* landed);
-  // Without NCCL: what of the batch is on the GPU lies in the host's memory in between.
-  void fetch(Batch* batch);
-  void put_back();
-  // The end of NCCL, when nothing is under way any more. The rest goes with the process.
+  bool complete_next(double stall_seconds, Launched* completed);
+  // Without NCCL: stages the batch's GPU tensors in host memory.
+  void copy_to_host(Batch* batch);
+  void copy_to_gpu();
+  // Shuts down NCCL, when nothing is in flight any more. Everything else is freed with the process.
   void disconnect();
 
  private:
-  std::string reasons_against(const std::string& mine) const;
+  std::string unavailable_reason(const std::string& mine) const;
   std::string connect();
-  void check(const char* words) const;
+  void check(const char* message) const;
 
   const Topology topology_;
   const ddl_gpu_functions* functions_ = nullptr;
   ddl_gpu* gpu_ = nullptr;
-  bool by_nccl_ = false;
-  std::string remark_, why_none_;
+  bool uses_nccl_ = false;
+  std::string warning_, no_gpu_reason_;
   std::deque<Launched> launched_;
   struct Copy {
     void* output;
-    const void* host;
+    const void* pinned;
     size_t bytes;
   };
   std::vector<Copy> copies_;

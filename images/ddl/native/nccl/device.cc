@@ -1,4 +1,4 @@
-// The functions of gpu/functions.h, over CUDA's runtime and NCCL.
+// Implements gpu/functions.h with CUDA's runtime and NCCL.
 #include <sched.h>
 
 #include <cstring>
@@ -19,46 +19,46 @@ struct ddl_gpu {
   const ddl::Nccl* nccl = nullptr;
   cudaStream_t stream = nullptr;
   ncclComm_t communicator = nullptr;
-  std::vector<char> host;  // page-locked
-  std::mutex mutex;  // of what follows
-  std::vector<cudaEvent_t> events;  // that no one uses
+  std::vector<char> pinned;              // page-locked
+  std::mutex mutex;                      // protects what follows
+  std::vector<cudaEvent_t> free_events;  // recycled events
 };
 
 namespace {
 
-thread_local std::string said;
+thread_local std::string last_error;
 
-const char* say(const std::string& words) {
-  said = words;
-  return said.c_str();
+const char* set_error(const std::string& error_text) {
+  last_error = error_text;
+  return last_error.c_str();
 }
 
-const char* words(const ddl::Cuda* cuda, const char* what, cudaError_t error) {
-  return error == cudaSuccess ? nullptr : say(std::string(what) + ": " + cuda->cudaGetErrorString(error));
+const char* error_text(const ddl::Cuda* cuda, const char* what, cudaError_t error) {
+  return error == cudaSuccess ? nullptr : set_error(std::string(what) + ": " + cuda->cudaGetErrorString(error));
 }
 
-// With NCCL's own last line, which says more than the kind of error.
-const char* words(ddl_gpu* gpu, const char* what, ncclResult_t result) {
+// With NCCL's own last message, which is more specific than the error code.
+const char* error_text(ddl_gpu* gpu, const char* what, ncclResult_t result) {
   if (result == ncclSuccess || result == ncclInProgress) return nullptr;
   std::string text = std::string(what) + ": " + gpu->nccl->ncclGetErrorString(result);
   const char* last = gpu->nccl->ncclGetLastError(gpu->communicator);
   if (last && *last) text += std::string(" (") + last + ")";
-  return say(text + "; NCCL_DEBUG=INFO tells more");
+  return set_error(text + "; NCCL_DEBUG=INFO shows more");
 }
 
 #define DDL_TRY_CUDA(gpu, function, ...) \
-  if (const char* bad = words((gpu)->cuda, #function, (gpu)->cuda->function(__VA_ARGS__))) return bad
+  if (const char* failure = error_text((gpu)->cuda, #function, (gpu)->cuda->function(__VA_ARGS__))) return failure
 #define DDL_TRY_NCCL(gpu, function, ...) \
-  if (const char* bad = words(gpu, #function, (gpu)->nccl->function(__VA_ARGS__))) return bad
+  if (const char* failure = error_text(gpu, #function, (gpu)->nccl->function(__VA_ARGS__))) return failure
 
-// A thread's current GPU is its owner's business (TensorFlow keeps book of it): taken for a moment, and given back.
-class OnDevice {
+// A thread's current GPU belongs to its owner (TensorFlow caches it): it is set temporarily, and restored.
+class DeviceGuard {
  public:
-  explicit OnDevice(const ddl_gpu* gpu) : cuda_(gpu->cuda) {
+  explicit DeviceGuard(const ddl_gpu* gpu) : cuda_(gpu->cuda) {
     if (cuda_->cudaGetDevice(&before_) != cudaSuccess || before_ == gpu->number) before_ = -1;
     if (before_ >= 0) cuda_->cudaSetDevice(gpu->number);
   }
-  ~OnDevice() {
+  ~DeviceGuard() {
     if (before_ >= 0) cuda_->cudaSetDevice(before_);
   }
 
@@ -72,7 +72,7 @@ ncclDataType_t type_of(int type) {
     case DDL_FLOAT16:
       return ncclFloat16;
     case DDL_BFLOAT16:
-      // ncclBfloat16, which nccl.h names only to those who include cuda_bf16.h.
+      // ncclBfloat16, which nccl.h declares only if cuda_bf16.h is included.
       return static_cast<ncclDataType_t>(9);
     case DDL_FLOAT32:
       return ncclFloat32;
@@ -91,63 +91,64 @@ ncclRedOp_t op_of(int reduction) {
   return reduction == DDL_AVERAGE ? ncclAvg : reduction == DDL_MIN ? ncclMin : reduction == DDL_MAX ? ncclMax : ncclSum;
 }
 
-void look_in(const char* folder) { ddl::look_in(folder); }
+void add_search_path(const char* folder) { ddl::add_search_path(folder); }
 
 const char* count(int* gpus) {
   std::string why;
   const ddl::Cuda* cuda = ddl::cuda(&why);
   *gpus = 0;
-  if (!cuda) return say(why);
-  return words(cuda, "cudaGetDeviceCount", cuda->cudaGetDeviceCount(gpus));
+  if (!cuda) return set_error(why);
+  return error_text(cuda, "cudaGetDeviceCount", cuda->cudaGetDeviceCount(gpus));
 }
 
-const char* make(ddl_gpu* gpu, int local_rank) {
+const char* open_device(ddl_gpu* gpu, int local_rank) {
   int gpus = 0;
-  if (const char* bad = count(&gpus)) return bad;
-  if (gpus == 0) return say("CUDA sees no GPU");
+  if (const char* failure = count(&gpus)) return failure;
+  if (gpus == 0) return set_error("CUDA sees no GPU");
   std::string why;
   gpu->cuda = ddl::cuda(&why);
   if (gpus > 1 && local_rank >= gpus) {
-    return say("local rank " + std::to_string(local_rank) + " has no GPU of its own: CUDA sees " + std::to_string(gpus));
+    return set_error("local rank " + std::to_string(local_rank) + " has no GPU of its own: CUDA sees " +
+                     std::to_string(gpus));
   }
   gpu->number = gpus == 1 ? 0 : local_rank;
   DDL_TRY_CUDA(gpu, cudaDeviceGetPCIBusId, gpu->address, static_cast<int>(sizeof gpu->address), gpu->number);
-  DDL_TRY_CUDA(gpu, cudaSetDevice, gpu->number);  // for the engine's thread, which is this one, for good
+  DDL_TRY_CUDA(gpu, cudaSetDevice, gpu->number);  // permanently, for the engine's thread, which this is
   DDL_TRY_CUDA(gpu, cudaStreamCreateWithFlags, &gpu->stream, cudaStreamNonBlocking);
   return nullptr;
 }
 
 const char* open(int local_rank, ddl_gpu** opened) {
   ddl_gpu* gpu = new ddl_gpu();
-  const char* bad = make(gpu, local_rank);
-  if (bad) delete gpu;
-  *opened = bad ? nullptr : gpu;
-  return bad;
+  const char* failure = open_device(gpu, local_rank);
+  if (failure) delete gpu;
+  *opened = failure ? nullptr : gpu;
+  return failure;
 }
 
 const char* address(const ddl_gpu* gpu) { return gpu->address; }
 
-void give_back(ddl_gpu* gpu, cudaEvent_t event) {
+void recycle_event(ddl_gpu* gpu, cudaEvent_t event) {
   std::lock_guard<std::mutex> lock(gpu->mutex);
-  gpu->events.push_back(event);
+  gpu->free_events.push_back(event);
 }
 
 const char* event_after(ddl_gpu* gpu, cudaStream_t stream, void** recorded) {
   cudaEvent_t event = nullptr;
   {
     std::lock_guard<std::mutex> lock(gpu->mutex);
-    if (!gpu->events.empty()) {
-      event = gpu->events.back();
-      gpu->events.pop_back();
+    if (!gpu->free_events.empty()) {
+      event = gpu->free_events.back();
+      gpu->free_events.pop_back();
     }
   }
   if (!event) {
-    OnDevice here(gpu);
+    DeviceGuard here(gpu);
     DDL_TRY_CUDA(gpu, cudaEventCreateWithFlags, &event, cudaEventDisableTiming);
   }
-  if (const char* bad = words(gpu->cuda, "cudaEventRecord", gpu->cuda->cudaEventRecord(event, stream))) {
-    give_back(gpu, event);
-    return bad;
+  if (const char* failure = error_text(gpu->cuda, "cudaEventRecord", gpu->cuda->cudaEventRecord(event, stream))) {
+    recycle_event(gpu, event);
+    return failure;
   }
   *recorded = event;
   return nullptr;
@@ -158,21 +159,21 @@ const char* record(ddl_gpu* gpu, void* stream, const void* tensor, void** event)
     cudaPointerAttributes found = {};
     DDL_TRY_CUDA(gpu, cudaPointerGetAttributes, &found, tensor);
     if (found.type != cudaMemoryTypeDevice && found.type != cudaMemoryTypeManaged) {
-      return say("the tensor is not in a GPU's memory");
+      return set_error("the tensor is not in GPU memory");
     }
     if (found.device != gpu->number) {
-      return say("the tensor is on GPU " + std::to_string(found.device) + ", and this rank's is GPU " +
-                 std::to_string(gpu->number) + ": let the framework see that one alone");
+      return set_error("the tensor is on GPU " + std::to_string(found.device) + ", but this rank uses GPU " +
+                       std::to_string(gpu->number) + ": make only that one visible to the framework");
     }
   }
   return event_after(gpu, static_cast<cudaStream_t>(stream), event);
 }
 
-// What was recorded is in the stream once the call returns: the event may then be recorded anew.
-const char* follow(ddl_gpu* gpu, void* event) {
+// The recorded state is captured by the stream when the call returns, so the event may be recorded again.
+const char* wait_event(ddl_gpu* gpu, void* event) {
   const cudaError_t error = gpu->cuda->cudaStreamWaitEvent(gpu->stream, static_cast<cudaEvent_t>(event), 0);
-  give_back(gpu, static_cast<cudaEvent_t>(event));
-  return words(gpu->cuda, "cudaStreamWaitEvent", error);
+  recycle_event(gpu, static_cast<cudaEvent_t>(event));
+  return error_text(gpu->cuda, "cudaStreamWaitEvent", error);
 }
 
 const char* copy(ddl_gpu* gpu, void* to, const void* from, size_t bytes) {
@@ -185,32 +186,32 @@ const char* finish(ddl_gpu* gpu) {
   return nullptr;
 }
 
-const char* host_memory(ddl_gpu* gpu, size_t bytes, void** memory) {
-  if (bytes > gpu->host.size()) {
-    if (!gpu->host.empty()) DDL_TRY_CUDA(gpu, cudaHostUnregister, gpu->host.data());
-    std::vector<char>().swap(gpu->host);
+const char* pinned_buffer(ddl_gpu* gpu, size_t bytes, void** memory) {
+  if (bytes > gpu->pinned.size()) {
+    if (!gpu->pinned.empty()) DDL_TRY_CUDA(gpu, cudaHostUnregister, gpu->pinned.data());
+    std::vector<char>().swap(gpu->pinned);
     std::vector<char> made(bytes);
     DDL_TRY_CUDA(gpu, cudaHostRegister, made.data(), bytes, cudaHostRegisterDefault);
-    gpu->host.swap(made);
+    gpu->pinned.swap(made);
   }
-  *memory = gpu->host.data();
+  *memory = gpu->pinned.data();
   return nullptr;
 }
 
-const char* find_nccl(ddl_gpu* gpu) {
+const char* load_nccl(ddl_gpu* gpu) {
   std::string why;
   gpu->nccl = ddl::nccl(&why);
-  return gpu->nccl ? nullptr : say(why);
+  return gpu->nccl ? nullptr : set_error(why);
 }
 
-const char* make_id(ddl_gpu* gpu, char* id) {
+const char* unique_id(ddl_gpu* gpu, char* id) {
   ncclUniqueId made;
   DDL_TRY_NCCL(gpu, ncclGetUniqueId, &made);
   std::memcpy(id, &made, sizeof made);
   return nullptr;
 }
 
-// Without blocking: while it lasts, ranks can tell each other of one that could not.
+// Non-blocking, so that ranks can tell each other meanwhile if one of them fails.
 const char* connect(ddl_gpu* gpu, const char* id, int rank, int size) {
   ncclUniqueId known;
   std::memcpy(&known, id, sizeof known);
@@ -224,47 +225,47 @@ const char* check(ddl_gpu* gpu, int* state) {
   ncclResult_t result = ncclSuccess;
   *state = DDL_GPU_FAILED;
   DDL_TRY_NCCL(gpu, ncclCommGetAsyncError, gpu->communicator, &result);
-  if (const char* bad = words(gpu, "NCCL", result)) return bad;
+  if (const char* failure = error_text(gpu, "NCCL", result)) return failure;
   *state = result == ncclInProgress ? DDL_GPU_BUSY : DDL_GPU_READY;
   return nullptr;
 }
 
-ncclResult_t give(ddl_gpu* gpu, const ddl_gpu_piece& piece) {
-  if (piece.kind == DDL_BROADCAST) {
-    return gpu->nccl->ncclBroadcast(piece.input, piece.output, piece.count, type_of(piece.type), piece.how, gpu->communicator,
-                                    gpu->stream);
+ncclResult_t enqueue_collective(ddl_gpu* gpu, const ddl_gpu_tensor& tensor) {
+  if (tensor.kind == DDL_BROADCAST) {
+    return gpu->nccl->ncclBroadcast(tensor.input, tensor.output, tensor.count, type_of(tensor.type), tensor.op_or_root,
+                                    gpu->communicator, gpu->stream);
   }
-  return gpu->nccl->ncclAllReduce(piece.input, piece.output, piece.count, type_of(piece.type), op_of(piece.how),
+  return gpu->nccl->ncclAllReduce(tensor.input, tensor.output, tensor.count, type_of(tensor.type), op_of(tensor.op_or_root),
                                   gpu->communicator, gpu->stream);
 }
 
-const char* collect(ddl_gpu* gpu, const ddl_gpu_piece* pieces, size_t count, void** event) {
+const char* enqueue_group(ddl_gpu* gpu, const ddl_gpu_tensor* tensors, size_t count, void** event) {
   DDL_TRY_NCCL(gpu, ncclGroupStart);
   ncclResult_t first = ncclSuccess;
   for (size_t index = 0; index < count && (first == ncclSuccess || first == ncclInProgress); ++index) {
-    first = give(gpu, pieces[index]);
+    first = enqueue_collective(gpu, tensors[index]);
   }
   const ncclResult_t ended = gpu->nccl->ncclGroupEnd();
-  if (const char* bad = words(gpu, "NCCL's collective", first)) return bad;
-  if (const char* bad = words(gpu, "ncclGroupEnd", ended)) return bad;
-  // Until it is said to be done, the stream does not have the group yet, and an event would come before it.
+  if (const char* failure = error_text(gpu, "NCCL collective", first)) return failure;
+  if (const char* failure = error_text(gpu, "ncclGroupEnd", ended)) return failure;
+  // Until NCCL reports success the group is not in the stream yet, and an event would precede it.
   for (int state = DDL_GPU_BUSY; state == DDL_GPU_BUSY;) {
-    if (const char* bad = check(gpu, &state)) return bad;
+    if (const char* failure = check(gpu, &state)) return failure;
     if (state == DDL_GPU_BUSY) sched_yield();
   }
   return event_after(gpu, gpu->stream, event);
 }
 
-const char* passed(ddl_gpu* gpu, void* event, int* state) {
+const char* query_event(ddl_gpu* gpu, void* event, int* state) {
   const cudaError_t error = gpu->cuda->cudaEventQuery(static_cast<cudaEvent_t>(event));
   if (error == cudaErrorNotReady) {
-    if (const char* bad = check(gpu, state)) return bad;
+    if (const char* failure = check(gpu, state)) return failure;
     *state = DDL_GPU_BUSY;
     return nullptr;
   }
   *state = DDL_GPU_FAILED;
-  if (const char* bad = words(gpu->cuda, "a collective on the GPU", error)) return bad;
-  give_back(gpu, static_cast<cudaEvent_t>(event));
+  if (const char* failure = error_text(gpu->cuda, "a collective on the GPU", error)) return failure;
+  recycle_event(gpu, static_cast<cudaEvent_t>(event));
   *state = DDL_GPU_READY;
   return nullptr;
 }
@@ -274,8 +275,9 @@ void disconnect(ddl_gpu* gpu) {
   gpu->communicator = nullptr;
 }
 
-const ddl_gpu_functions functions = {look_in, count, open, address, record, follow, copy, finish, host_memory, find_nccl,
-                                     make_id, connect, check, collect, passed, disconnect};
+const ddl_gpu_functions functions = {add_search_path, count, open, address, record, wait_event, copy, finish,
+                                     pinned_buffer, load_nccl, unique_id, connect, check, enqueue_group, query_event,
+                                     disconnect};
 
 }  // namespace
 

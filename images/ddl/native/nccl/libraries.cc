@@ -9,14 +9,15 @@
 namespace ddl {
 namespace {
 
-std::vector<std::string>& told() {
+std::vector<std::string>& extra_search_paths() {
   static std::vector<std::string> folders;
   return folders;
 }
 
-// Besides those told of, the folders `site-packages` (Debian: `dist-packages`) that this process's libraries came from.
-std::vector<std::string> package_folders() {
-  std::vector<std::string> folders = told();
+// The added directories, and the `site-packages` (Debian: `dist-packages`) that this process's libraries were loaded
+// from.
+std::vector<std::string> search_paths() {
+  std::vector<std::string> folders = extra_search_paths();
   dl_iterate_phdr(
       [](dl_phdr_info* info, size_t, void* found) {
         const std::string path = info->dlpi_name ? info->dlpi_name : "";
@@ -33,13 +34,13 @@ std::vector<std::string> package_folders() {
   return folders;
 }
 
-// The one that the process has already (a framework's); where the system looks (LD_LIBRARY_PATH); NVIDIA's wheels, which lie
-// beside the framework's where nothing looks but the framework.
+// The library that the process has loaded already (a framework's); then the system's search path (LD_LIBRARY_PATH);
+// then NVIDIA's wheels, which are installed beside the framework's, where only the framework looks.
 void* open(const std::string& file, std::string* why) {
   if (void* library = dlopen(file.c_str(), RTLD_NOW | RTLD_NOLOAD)) return library;
   if (void* library = dlopen(file.c_str(), RTLD_NOW)) return library;
   *why = dlerror();
-  for (const std::string& folder : package_folders()) {
+  for (const std::string& folder : search_paths()) {
     glob_t found = {};
     void* library = nullptr;
     if (glob((folder + "nvidia/*/lib/" + file).c_str(), 0, nullptr, &found) == 0) {
@@ -53,7 +54,7 @@ void* open(const std::string& file, std::string* why) {
 }
 
 template <class Function>
-bool take(void* library, const char* name, Function* function, std::string* why) {
+bool resolve(void* library, const char* name, Function* function, std::string* why) {
   *function = reinterpret_cast<Function>(dlsym(library, name));
   if (!*function) *why = dlerror();
   return *function != nullptr;
@@ -61,33 +62,33 @@ bool take(void* library, const char* name, Function* function, std::string* why)
 
 }  // namespace
 
-void look_in(const std::string& folder) { told().push_back(folder + "/"); }
+void add_search_path(const std::string& folder) { extra_search_paths().push_back(folder + "/"); }
 
-#define DDL_TAKE(name) &&take(library, #name, &functions.name, why)
+#define DDL_RESOLVE(name) &&resolve(library, #name, &functions.name, why)
 
 const Cuda* cuda(std::string* why) {
   static Cuda functions;
-  static std::string said;
-  static const bool good = [](std::string* why) {
-    // Since CUDA 12 the major version is all that the library is named by.
+  static std::string error_text;
+  static const bool loaded = [](std::string* why) {
+    // Since CUDA 12 the library's name has only the major version.
     void* library = open("libcudart.so." + std::to_string(CUDART_VERSION / 1000), why);
-    return library DDL_CUDA_FUNCTIONS(DDL_TAKE);
-  }(&said);
-  *why = said;
-  return good ? &functions : nullptr;
+    return library DDL_CUDA_FUNCTIONS(DDL_RESOLVE);
+  }(&error_text);
+  *why = error_text;
+  return loaded ? &functions : nullptr;
 }
 
 const Nccl* nccl(std::string* why) {
   static Nccl functions;
-  static std::string said;
-  static const bool good = [](std::string* why) {
+  static std::string error_text;
+  static const bool loaded = [](std::string* why) {
     void* library = open("libnccl.so." + std::to_string(NCCL_MAJOR), why);
-    return library DDL_NCCL_FUNCTIONS(DDL_TAKE);
-  }(&said);
-  *why = said;
-  return good ? &functions : nullptr;
+    return library DDL_NCCL_FUNCTIONS(DDL_RESOLVE);
+  }(&error_text);
+  *why = error_text;
+  return loaded ? &functions : nullptr;
 }
 
-#undef DDL_TAKE
+#undef DDL_RESOLVE
 
 }  // namespace ddl

@@ -1,10 +1,10 @@
-// CUDA's runtime and NCCL, found when the program runs: the functions by name, with the types of the packaged headers.
+// CUDA's runtime and NCCL, loaded at run time: their functions by name, with the types of the headers.
 #ifndef DDL_NCCL_LIBRARIES_H
 #define DDL_NCCL_LIBRARIES_H
 
 #include <cuda_runtime_api.h>
-// nccl.h includes headers of number types, of which it uses nothing, and which need <nv/target>: that is in a wheel that
-// TensorFlow does not bring. So they are taken for included already.
+// nccl.h includes headers of number types that it does not use and that need <nv/target>, from a wheel that TensorFlow
+// does not install. So they are marked as included.
 #define __CUDA_FP16_H__
 #define __CUDA_BF16_H__
 #define __CUDA_FP8_H__
@@ -13,10 +13,10 @@
 #include <string>
 
 #if CUDART_VERSION < 12000 || NCCL_VERSION_CODE < NCCL_VERSION(2, 14, 0)
-#error "ddl needs CUDA 12 or newer and NCCL 2.14 or newer: before that, no communicator is made without blocking"
+#error "ddl needs CUDA 12 or newer and NCCL 2.14 or newer: earlier ones have no non-blocking communicators"
 #endif
 
-// Every function that is used; tests link each against the real libraries.
+// Every function that is used; tests link each one against the real libraries.
 #define DDL_CUDA_FUNCTIONS(X)                                                                                          \
   X(cudaDeviceGetPCIBusId) X(cudaEventCreateWithFlags) X(cudaEventQuery) X(cudaEventRecord) X(cudaGetDevice)           \
   X(cudaGetDeviceCount) X(cudaGetErrorString) X(cudaHostRegister) X(cudaHostUnregister) X(cudaMemcpyAsync)             \
@@ -37,10 +37,10 @@ struct Nccl {
 };
 #undef DDL_MEMBER
 
-// A folder of Python packages that is looked into besides; before the first call of what follows.
-void look_in(const std::string& folder);
+// An additional directory of Python packages to search; before the first call of what follows.
+void add_search_path(const std::string& folder);
 
-// The library, opened at the first call and kept; null with the reason in `why`.
+// The library, opened at the first call and never closed; null on error, with the reason in `why`.
 const Cuda* cuda(std::string* why);
 const Nccl* nccl(std::string* why);
 

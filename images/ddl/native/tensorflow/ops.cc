@@ -1,11 +1,12 @@
-// TensorFlow's ops over the engine: `Init`, `Bcast`, `AllReduce`, `AllReduceN`, `GuardStep`. One source for TensorFlow 1.5 to 2.21.
+// TensorFlow ops over the engine: `Init`, `Bcast`, `AllReduce`, `AllReduceN`, `GuardStep`. One source for TensorFlow
+// 1.5 to 2.21.
 //
-// The kernels are asynchronous: they hand their tensors to the engine's thread and return, so no thread of TensorFlow ever
-// waits for another rank. Outputs lie where the inputs lay whenever TensorFlow lets them.
+// The kernels are asynchronous: they submit their tensors to the engine's thread and return, so no TensorFlow thread
+// ever waits for another rank. Outputs reuse the inputs' memory if TensorFlow permits.
 //
-// On a GPU there are two sorts. Where this was compiled with CUDA's headers, and libddl_nccl.so finds a GPU when it is loaded, the
-// kernels take tensors where they lie on the GPU. Otherwise they have them in the host's memory: TensorFlow copies there and
-// back on its own streams, whatever its CUDA is. So the ops can be placed with tf.device("/gpu:0") in any case.
+// There are two sets of GPU kernels. If this was compiled with CUDA's headers, and libddl_nccl.so finds a GPU when it
+// is loaded, the kernels take tensors in GPU memory. Otherwise they take them in host memory: TensorFlow copies them on
+// its own streams, whatever its CUDA version. So the ops can always be placed with tf.device("/gpu:0").
 #include <memory>
 #include <string>
 #include <thread>
@@ -30,7 +31,7 @@ using tensorflow::Tensor;
 using tensorflow::shape_inference::InferenceContext;
 namespace errors = tensorflow::errors;
 
-// tensorflow::Status became absl::Status on the way; its name is what a context says.
+// tensorflow::Status became absl::Status at some version; take the type that the context returns.
 typedef std::decay<decltype(std::declval<OpKernelContext>().status())>::type Status;
 
 Status shapes_unchanged(InferenceContext* c) {
@@ -53,7 +54,7 @@ int type_of(DataType type) {
     case tensorflow::DT_INT64:
       return DDL_INT64;
     default:
-      return DDL_BYTES;  // of broadcasts alone: the other ops' definitions let no other type through
+      return DDL_BYTES;  // broadcasts only: the other ops' definitions admit no other type
   }
 }
 
@@ -61,8 +62,8 @@ int reduction_of(const std::string& op) {
   return op == "avg" ? DDL_AVERAGE : op == "min" ? DDL_MIN : op == "max" ? DDL_MAX : DDL_SUM;
 }
 
-Status as_status(int code, const std::string& words) {
-  const std::string text = "ddl: " + words;
+Status as_status(int code, const std::string& message) {
+  const std::string text = "ddl: " + message;
   switch (code) {
     case DDL_OK:
       return Status();
@@ -71,7 +72,7 @@ Status as_status(int code, const std::string& words) {
       return errors::InvalidArgument(text);
     case DDL_NOT_READY:
       return errors::FailedPrecondition(text);
-    case DDL_LEFT:
+    case DDL_SHUT_DOWN:
       return errors::Unavailable(text);
     default:
       return errors::Internal(text);
@@ -84,10 +85,10 @@ REGISTER_OP("Init")
     .SetIsStateful()
     .SetShapeFn([](InferenceContext*) { return Status(); })
     .Doc(R"doc(
-Initialises ddl: MPI, and the way in which ranks talk to each other.
+Initialises ddl: MPI, and the algorithms of its collectives.
 
 local_rank: this process's number on its host.
-mode: what DDL_OPTIONS holds, `-mode p:2x4` for example.
+mode: the content of DDL_OPTIONS, for example `-mode p:2x4`.
 )doc");
 
 REGISTER_OP("Bcast")
@@ -99,9 +100,9 @@ REGISTER_OP("Bcast")
     .SetIsStateful()
     .SetShapeFn(shapes_unchanged)
     .Doc(R"doc(
-The value of `x` that rank `root` has, on every rank, bit for bit. Not for strings, resources and variants.
+The value of `x` on rank `root`, on every rank, bit for bit. Not for strings, resources and variants.
 
-key: what the ranks know it by; the node's name if empty. As ddl_enqueue's name: a line feed in it says that others share it.
+key: identifies the collective across ranks; the node's name if empty. As in ddl_enqueue, a line feed in it marks a shared name.
 )doc");
 
 REGISTER_OP("AllReduce")
@@ -113,9 +114,9 @@ REGISTER_OP("AllReduce")
     .SetIsStateful()
     .SetShapeFn(shapes_unchanged)
     .Doc(R"doc(
-The sum (average, minimum, maximum) of all ranks' `x`, on every rank. Averages are of floating point alone.
+The sum (average, minimum, maximum) of all ranks' `x`, on every rank. Averages are for floating point only.
 
-key: what the ranks know it by; the node's name if empty.
+key: identifies the collective across ranks; the node's name if empty.
 )doc");
 
 REGISTER_OP("AllReduceN")
@@ -128,10 +129,10 @@ REGISTER_OP("AllReduceN")
     .SetIsStateful()
     .SetShapeFn(shapes_unchanged)
     .Doc(R"doc(
-As AllReduce, for a list of tensors at once: they travel as one.
+As AllReduce, for a list of tensors, which are fused.
 
-of: the types that the tensors stand for, where they were cast for the way; ranks must agree about them. Empty: T.
-key: what the ranks know it by; the node's name if empty. As ddl_enqueue's name: a line feed in it says that others share it.
+of: the types that the tensors represent, if they were cast for the reduction; must be the same on all ranks. Empty: T.
+key: identifies the collective across ranks; the node's name if empty. As in ddl_enqueue, a line feed in it marks a shared name.
 )doc");
 
 REGISTER_OP("GuardStep")
@@ -142,15 +143,15 @@ REGISTER_OP("GuardStep")
     .SetIsStateful()
     .SetShapeFn([](InferenceContext*) { return Status(); })
     .Doc(R"doc(
-Counts a training step for the divergence guard, when the step's assignments to the variables are done, and has the ranks compare
-the variables after the first step and each `interval` steps.
+Counts a training step for the divergence guard, after the step's assignments to the variables, and has the ranks compare
+the variables after the first step and every `interval` steps.
 
-handles: of the variables, which lie on one device.
-key: what the steps are counted under, 32 bits; see ddl_guard_count.
-interval: 0 to do nothing: for variables on another device, behind whose assignments a control edge then has another such op wait.
+handles: of the variables, which are on one device.
+key: the counter's key, 32 bits; see ddl_guard_count.
+interval: 0 to do nothing: for variables on another device; a control edge then makes the counting op wait for this one.
 )doc");
 
-// The stream that TensorFlow computes in, for this op; its headers tell it to those who have CUDA's.
+// The stream in which TensorFlow computes this op; its headers provide it only if CUDA's are included.
 #ifdef DDL_ON_GPU
 const bool kOnGpu = true;
 void* stream_of(OpKernelContext* context) { return context->eigen_gpu_device().stream(); }
@@ -175,15 +176,15 @@ class InitOp : public OpKernel {
   std::string mode_;
 };
 
-// One collective under way. Its inputs are the context's, which lives until `done` is called.
+// One collective in flight. Its inputs belong to the context, which lives until `done` is called.
 struct Running {
   OpKernelContext* context;
   AsyncOpKernel::DoneCallback done;
 };
 
-void finish(void* given, int code, const char* words) {
+void finish(void* given, int code, const char* message) {
   std::unique_ptr<Running> running(static_cast<Running*>(given));
-  if (code != DDL_OK) running->context->SetStatus(as_status(code, words));
+  if (code != DDL_OK) running->context->SetStatus(as_status(code, message));
   const AsyncOpKernel::DoneCallback done = running->done;
   running.reset();
   done();
@@ -202,16 +203,16 @@ class CollectiveOp : public AsyncOpKernel {
       elements_.push_back(type_of(type) == DDL_BYTES ? tensorflow::DataTypeString(type) : "");
     }
     if (kind_ == DDL_BROADCAST) {
-      OP_REQUIRES_OK(context, context->GetAttr("root", &how_));
+      OP_REQUIRES_OK(context, context->GetAttr("root", &op_or_root_));
       return;
     }
     std::string op;
     OP_REQUIRES_OK(context, context->GetAttr("op", &op));
-    how_ = reduction_of(op);
+    op_or_root_ = reduction_of(op);
     std::vector<DataType> of;
     if (context->HasAttr("of")) OP_REQUIRES_OK(context, context->GetAttr("of", &of));
     OP_REQUIRES(context, of.empty() || of.size() == elements_.size(),
-                errors::InvalidArgument("ddl: ", key_, ": `of` has another length than the list of tensors"));
+                errors::InvalidArgument("ddl: ", key_, ": `of` and the list of tensors have different lengths"));
     for (size_t index = 0; index < of.size(); ++index) {
       if (of[index] != context->input_type(static_cast<int>(index))) elements_[index] = tensorflow::DataTypeString(of[index]);
     }
@@ -244,7 +245,7 @@ class CollectiveOp : public AsyncOpKernel {
     }
     const int code = enqueue(context, tensors, running.get());
     if (code == DDL_OK) {
-      running.release();  // `finish` has it
+      running.release();  // now owned by `finish`
       return;
     }
     context->SetStatus(as_status(code, ddl_last_error()));
@@ -253,24 +254,24 @@ class CollectiveOp : public AsyncOpKernel {
 
  protected:
   virtual int enqueue(OpKernelContext*, const std::vector<ddl_tensor>& tensors, Running* running) {
-    return ddl_enqueue(key_.c_str(), kind_, how_, tensors.data(), static_cast<int>(tensors.size()), &finish,
+    return ddl_enqueue(key_.c_str(), kind_, op_or_root_, tensors.data(), static_cast<int>(tensors.size()), &finish,
                        running);
   }
 
   const int kind_;
-  int how_ = DDL_SUM;
+  int op_or_root_ = DDL_SUM;
   std::string key_;
-  std::vector<std::string> elements_;  // of each tensor: its type's name, where the engine has none for it
+  std::vector<std::string> elements_;  // of each tensor: its type's name, if the engine has none for it
 };
 
-// What differs is where the addresses lead to, and that the values are there when TensorFlow's stream comes so far.
+// Takes device addresses, of tensors that are ready at the current point of TensorFlow's stream.
 class GpuCollectiveOp : public CollectiveOp {
  public:
   using CollectiveOp::CollectiveOp;
 
  protected:
   int enqueue(OpKernelContext* context, const std::vector<ddl_tensor>& tensors, Running* running) override {
-    return ddl_enqueue_on_gpu(key_.c_str(), kind_, how_, tensors.data(), static_cast<int>(tensors.size()),
+    return ddl_enqueue_on_gpu(key_.c_str(), kind_, op_or_root_, tensors.data(), static_cast<int>(tensors.size()),
                               stream_of(context), &finish, running);
   }
 };
@@ -286,7 +287,7 @@ typedef Op<CollectiveOp, DDL_ALLREDUCE> AllReduceOp;
 typedef Op<GpuCollectiveOp, DDL_BROADCAST> GpuBcastOp;
 typedef Op<GpuCollectiveOp, DDL_ALLREDUCE> GpuAllReduceOp;
 
-// It does not look into the variables: Python reads them, where there is something to compare.
+// Does not read the variables: Python does, when a comparison is due.
 class GuardStepOp : public AsyncOpKernel {
  public:
   explicit GuardStepOp(OpKernelConstruction* context) : AsyncOpKernel(context) {
@@ -294,7 +295,7 @@ class GuardStepOp : public AsyncOpKernel {
     OP_REQUIRES_OK(context, context->GetAttr("interval", &interval_));
   }
 
-  // It runs where the last assignment ran, and no other thread is woken up for it.
+  // Runs in the thread of the last assignment, without waking another one.
   bool IsExpensive() override { return false; }
 
   void ComputeAsync(OpKernelContext* context, DoneCallback done) override {
@@ -303,7 +304,7 @@ class GuardStepOp : public AsyncOpKernel {
       done();
       return;
     }
-    // Not in TensorFlow's thread: it may have but one, which the comparison's other ranks could be waiting for.
+    // Not in TensorFlow's thread: there may be only one, which another rank's comparison could be waiting for.
     const int64_t key = key_;
     std::thread([context, done, key, steps] {
       const int code = ddl_guard_compare(key, steps);
@@ -313,7 +314,7 @@ class GuardStepOp : public AsyncOpKernel {
   }
 
  private:
-  tensorflow::int32 key_ = 0, interval_ = 0;  // each TensorFlow has another int64
+  tensorflow::int32 key_ = 0, interval_ = 0;  // int64 differs between TensorFlow versions
 };
 
 REGISTER_KERNEL_BUILDER(Name("GuardStep").Device(tensorflow::DEVICE_CPU), GuardStepOp);
@@ -324,7 +325,7 @@ REGISTER_KERNEL_BUILDER(Name("AllReduce").Device(tensorflow::DEVICE_CPU), AllRed
 REGISTER_KERNEL_BUILDER(Name("AllReduceN").Device(tensorflow::DEVICE_CPU), AllReduceOp);
 REGISTER_KERNEL_BUILDER(Name("Init").Device(tensorflow::DEVICE_GPU).HostMemory("local_rank"), InitOp);
 
-// Which sort a process needs is known when it loads this.
+// The set of kernels is chosen when the library is loaded.
 bool register_for_gpu() {
   if (kOnGpu && ddl_sees_gpu()) {
     REGISTER_KERNEL_BUILDER(Name("Bcast").Device(tensorflow::DEVICE_GPU), GpuBcastOp);

@@ -1,4 +1,5 @@
-"""The MNIST tutorial's `input_data`, anew: read_data_sets from a folder that has the four files. Nothing is downloaded.
+"""A new implementation of the MNIST tutorial's `input_data`: read_data_sets from a folder that has the four files.
+Nothing is downloaded.
 
 The files are MNIST's (IDX format: two zero bytes, the type 8 for uint8, the number of dimensions, each dimension as a
 big-endian 32-bit number, then the values), with or without `.gz`.
@@ -21,13 +22,13 @@ _UINT8 = 8
 
 
 class DataSet:
-    """Images and their labels, in batches without end.
+    """Images and their labels, in an endless sequence of batches.
 
     Attributes:
-        images: float32 [n, 784] from 0 to 1, or uint8 from 0 to 255; [n, 28, 28, 1] where they are not flattened.
+        images: float32 [n, 784] from 0 to 1, or uint8 from 0 to 255; [n, 28, 28, 1] if not reshaped.
         labels: uint8 [n], or one-hot float64 [n, 10].
         num_examples: n.
-        epochs_completed: how often all of them were given out.
+        epochs_completed: how many times all of them were returned.
     """
 
     def __init__(self, images, labels, seed=None):
@@ -39,11 +40,13 @@ class DataSet:
         self._is_first = True
 
     def next_batch(self, batch_size, fake_data=False, shuffle=True):
-        """The next ``batch_size`` images and labels; at the end the rest and, in a new order, the beginning."""
+        """The next ``batch_size`` images and labels; at the end of an epoch the rest and the beginning of a new
+        order.
+        """
         if fake_data:
-            raise NotImplementedError("fake_data is not there; give it a folder with real files")
+            raise NotImplementedError("fake_data is not supported; pass a folder with real files")
         if not self.num_examples:
-            raise ValueError("there is no image to make a batch of")
+            raise ValueError("there are no images to make a batch of")
         chosen = self._order[:0]
         while len(chosen) < batch_size:
             if not len(self._order):
@@ -76,19 +79,19 @@ def read_data_sets(
         one_hot: labels as rows of ten.
         dtype: float32 for values from 0 to 1, uint8 for 0 to 255; NumPy's or TensorFlow's.
         reshape: images as rows of 784.
-        validation_size: how many of the first training images become the set `validation`.
-        seed: of the batches' order; None for another one each time.
+        validation_size: how many of the first training images form the set `validation`.
+        seed: of the batches' order; None for a different one each time.
         source_url: not used: nothing is downloaded.
     Raises:
-        FileNotFoundError: one of the files is not there.
-        ValueError: a file is no IDX file of uint8, or there are fewer images than `validation_size`.
+        FileNotFoundError: one of the files is missing.
+        ValueError: a file is not an IDX file of uint8, or there are fewer images than `validation_size`.
     """
     if fake_data:
-        raise NotImplementedError("fake_data is not there; give it a folder with real files")
+        raise NotImplementedError("fake_data is not supported; pass a folder with real files")
     train_images, train_labels = (_read(train_dir, name) for name in _TRAINING)
     test_images, test_labels = (_read(train_dir, name) for name in _TEST)
     if not 0 <= validation_size <= len(train_images):
-        raise ValueError("validation_size is %d, of %d images" % (validation_size, len(train_images)))
+        raise ValueError("validation_size is %d, but there are %d images" % (validation_size, len(train_images)))
 
     def data_set(images, labels):
         images = images.reshape(len(images), -1) if reshape else images[..., np.newaxis]
@@ -109,11 +112,11 @@ def _read(folder, name):
     paths = [os.path.join(folder, name + end) for end in (".gz", "")]
     path = next((path for path in paths if os.path.exists(path)), None)
     if path is None:
-        raise FileNotFoundError("%s has neither %s.gz nor %s; they are not downloaded" % (folder, name, name))
+        raise FileNotFoundError("%s has neither %s.gz nor %s; files are not downloaded" % (folder, name, name))
     with (gzip.open if path.endswith(".gz") else open)(path, "rb") as stream:
         data = stream.read()
     zero, kind, dimensions = struct.unpack(">HBB", data[:4].ljust(4, b"\xff"))
     shape = struct.unpack_from(">%dI" % dimensions, data, 4) if len(data) >= 4 + 4 * dimensions else ()
     if zero or kind != _UINT8 or not shape or len(data) - 4 - 4 * dimensions != math.prod(shape):
-        raise ValueError("%s is no IDX file of bytes, or not whole" % path)
+        raise ValueError("%s is not an IDX file of bytes, or it is truncated" % path)
     return np.frombuffer(data, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
