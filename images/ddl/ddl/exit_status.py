@@ -1,4 +1,4 @@
-"""Determines this process's exit status while Python shuts down: exit handlers are not told it.
+"""Determines this process's exit status while Python shuts down: Python does not pass it to exit handlers.
 
 A rank that fails must not wait for the others then, which may be busy for hours. So ``sys.exit`` records its argument,
 and Python itself records an uncaught exception (``sys.last_value``). If the main program returned, the status is 0,

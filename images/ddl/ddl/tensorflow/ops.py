@@ -97,7 +97,7 @@ def reduce(tensors: Sequence[tf.Tensor], average: bool, key: str) -> list[tf.Ten
     sent = [_to_wire(tensor) for tensor in tensors]
     cast = any(one.dtype != tensor.dtype for one, tensor in zip(sent, tensors, strict=True))
     original_types = [tensor.dtype for tensor in tensors] if cast else []
-    wire = _library().all_reduce_n(sent, op="avg" if average else "sum", key=key, original_types=original_types)
+    wire = _library().all_reduce_n(sent, op="avg" if average else "sum", key=key, of=original_types)
     return [_from_wire(one, tensor) for one, tensor in zip(wire, tensors, strict=True)]
 
 

@@ -26,13 +26,13 @@ class Pending:
     """A collective on tensors in flight; `wait` must be called once, and stores the result in them."""
 
     def __init__(self, started: Handle, tensors: Sequence[torch.Tensor], wire_tensors: Sequence[torch.Tensor]) -> None:
-        self._started, self._tensors, self._travelling = started, tensors, wire_tensors
+        self._started, self._tensors, self._wire_tensors = started, tensors, wire_tensors
 
     def wait(self) -> None:
         """Wait for the result. Raises EngineError: ranks differ about this collective, or one has shut down."""
         self._started.wait()
         with torch.no_grad():
-            for tensor, one in zip(self._tensors, self._travelling, strict=True):
+            for tensor, one in zip(self._tensors, self._wire_tensors, strict=True):
                 if one.data_ptr() != tensor.data_ptr():
                     tensor.copy_(torch.view_as_complex(one) if tensor.is_complex() and not one.is_complex() else one)
 
