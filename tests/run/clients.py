@@ -54,6 +54,7 @@ class StandInAgent:
         self.now: dict[str, Any] = {}
         self.deaf = False
         self.volume = ""
+        self.ended = False
 
     @property
     def engine(self) -> StandInAgent:
@@ -75,6 +76,7 @@ class StandInAgent:
             if isinstance(event, ToolkitError):
                 CLOCK.now += 6.0
                 raise event
+            self.ended = self.ended or "end" in event
             on_line(json.dumps(event))
         return 1
 
@@ -89,6 +91,17 @@ class StandInAgent:
             raise UNREACHABLE
         self.stopped_by.append(who)
         return who if self._presences[0] is Presence.THERE else ""
+
+
+class StandInOther(StandInAgent):
+    """The agent of another host, there until the run's `first` agent has sent the end, however often it is looked for."""
+
+    def __init__(self, first: StandInAgent) -> None:
+        super().__init__()
+        self._first = first
+
+    def presence(self) -> Presence:
+        return Presence.GONE if self._first.ended else Presence.THERE
 
 
 class Notes:

@@ -22,7 +22,7 @@ from toolkit.run.follow.view import Choice
 from toolkit.run.records.record import Record, State
 from toolkit.run.records.record_store import Records
 
-from .clients import CLOCK, RECORD, UNREACHABLE, Notes, StandInAgent, StandInStored, line
+from .clients import CLOCK, RECORD, UNREACHABLE, Notes, StandInAgent, StandInOther, StandInStored, line
 
 THERE, GONE, UNKNOWN = Presence.THERE, Presence.GONE, Presence.UNKNOWN
 STORING = RECORD.at(State.STORING, 3.0)
@@ -168,7 +168,7 @@ def test_what_an_agent_that_was_killed_has_left_is_no_end(tmp_path: Path) -> Non
 def test_a_host_that_answers_again_was_not_lost_and_its_silence_is_reported_once_each_time(tmp_path: Path) -> None:
     connections = [*silent(3), [line("[0] a", 5)], *silent(3), ENDING]
     first = StandInAgent(*connections, presences=[*[UNKNOWN] * 7, GONE])
-    other = StandInAgent(presences=[THERE] * 20 + [GONE])
+    other = StandInOther(first)
     other.now = {"state": "PROCESSING"}
     watching = Watching(tmp_path, first, other, record=replace(RECORD, hosts=("p100-01", "p100-02")))
     assert watching.run() == replace(DONE, hosts=("p100-01", "p100-02"))
@@ -185,9 +185,9 @@ def test_a_first_host_that_the_others_do_not_hear_either_is_lost(tmp_path: Path)
 
 
 def test_a_first_host_that_the_others_hear_is_not_lost_though_they_store_already(tmp_path: Path) -> None:
-    other = StandInAgent(presences=[THERE] * 9 + [GONE])
-    other.now = {"state": "STORING"}
     first = StandInAgent(*silent(5), ENDING, presences=[*[UNKNOWN] * 5, GONE])
+    other = StandInOther(first)
+    other.now = {"state": "STORING"}
     assert Watching(tmp_path, first, other).run() == DONE
 
 
