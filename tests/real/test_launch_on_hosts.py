@@ -109,22 +109,31 @@ def test_a_rank_that_fails_on_the_other_host_is_named_and_nothing_stays(lab: Rea
 
 
 def test_of_two_launches_at_once_one_runs_and_one_learns_who_holds_the_hosts(lab: RealLab, tmp_path: Path) -> None:
-    one = lab.bench.manifest(tmp_path / "one", "sleep 15")
+    one = lab.bench.manifest(tmp_path / "one", "sleep 300")
     other = lab.bench.manifest(tmp_path / "other", "echo done")
     first = lab.bench.start("launch", one, "--cluster", lab.cluster_file)
-    assert first.stdout is not None
-    said = ""
-    while "PROCESSING" not in said:
-        line = first.stdout.readline()
-        assert line, said
-        said += line
+    begun = read_until(first, "PROCESSING")
+    run = next(word for word in begun.split() if word.startswith("training-"))
     refused = lab.bench.run("launch", other, "--cluster", lab.cluster_file)
-    run = next(word for word in said.split() if word.startswith("training-"))
     assert (refused.returncode, run in refused.stderr) == (3, True), refused.stderr
     assert "--wait" in refused.stderr
-    waited = lab.bench.ok("launch", other, "--cluster", lab.cluster_file, "--wait", timeout=200)
-    assert f"waiting for {run}" in waited.stderr
-    assert (first.wait(timeout=100), "COMPLETED" in waited.stderr) == (0, True)
+    waiting = lab.bench.start("launch", other, "--cluster", lab.cluster_file, "--wait")
+    read_until(waiting, f"waiting for {run}")
+    lab.bench.ok("stop", run)
+    rest = waiting.communicate(timeout=200)[0]
+    assert (waiting.returncode, "COMPLETED" in rest) == (0, True), rest
+    assert (first.wait(timeout=100), "HALTED" in first.communicate()[0]) == (130, True)
+
+
+def read_until(process: subprocess.Popen[str], words: str) -> str:
+    """What `process` prints up to the line with `words`."""
+    assert process.stdout is not None
+    said = ""
+    while words not in said:
+        line = process.stdout.readline()
+        assert line, said
+        said += line
+    return said
 
 
 def test_ctrl_c_halts_on_every_host(lab: RealLab, tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ class StandInAgent:
 
 
 class StandInOther(StandInAgent):
-    """The agent of another host, there until the run's `first` agent has sent the end, however often it is looked for."""
+    """The agent of another host: there until the `first` agent has sent the end, however often it is looked for."""
 
     def __init__(self, first: StandInAgent) -> None:
         super().__init__()
