@@ -132,7 +132,8 @@ without_service() {
 ensure_ddl_programs() {
     set --
     command -v g++ >/dev/null 2>&1 || set -- g++
-    command -v mpicc >/dev/null 2>&1 || set -- "$@" libopenmpi-dev
+    # mpicc comes with openmpi-bin, the headers that it compiles with do not.
+    dpkg-query --show libopenmpi-dev >/dev/null 2>&1 || set -- "$@" libopenmpi-dev
     command -v mpirun >/dev/null 2>&1 || set -- "$@" openmpi-bin
     command -v valgrind >/dev/null 2>&1 || set -- "$@" valgrind
     [ $# = 0 ] || install_packages "$@"

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from toolkit.agent.ranks import read_ranks
@@ -295,6 +295,10 @@ REFUSED = re.compile(
 
 
 @given(text=st.lists(st.sampled_from(SIGNS), max_size=12).map("".join))
+@example(";a")
+@example("a;;")
+@example("a;;b")
+@example("\n;a # b;c")
 def test_what_is_read_is_bash_and_what_is_refused_has_a_reason(text: str) -> None:
     try:
         commands = read_commands(text)

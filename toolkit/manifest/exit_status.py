@@ -42,8 +42,9 @@ def _script(text: str, level: int, dash: bool) -> str:
     if len(lists) > 1:
         # In place of what stands between them, which may be a comment, or Watson ML's `;;`, no word of bash's here.
         edits += [(one.end, later.start, "; stop_if_failed; ") for one, later in itertools.pairwise(lists)]
-        edits += [(lists[-1].end, len(text), ""), (0, lists[0].start, "")]
         functions += _STOP_IF_FAILED
+    if lists and (len(lists) > 1 or ";" in text[: lists[0].start] + text[lists[0].end :]):
+        edits += [(lists[-1].end, len(text), ""), (0, lists[0].start, "")]  # `;a` and `a;;` are errors in bash
     for start, end, new in sorted(edits, key=lambda edit: edit[:2], reverse=True):
         text = text[:start] + new + text[end:]
     return functions + text
