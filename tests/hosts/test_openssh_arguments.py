@@ -108,11 +108,11 @@ def test_the_folder_is_its_owners_alone(tmp_path: Path) -> None:
     assert made.stat().st_mode & 0o777 == 0o700
     assert control.folder(tmp_path) == made
     made.chmod(0o770)
-    with pytest.raises(ToolkitError, match="is not a folder of yours alone"):
+    with pytest.raises(ToolkitError, match="must be owned by you with mode 0700"):
         control.folder(tmp_path)
     made.rmdir()
     made.symlink_to(tmp_path)
-    with pytest.raises(ToolkitError, match="is not a folder of yours alone") as caught:
+    with pytest.raises(ToolkitError, match="must be owned by you with mode 0700") as caught:
         control.folder(tmp_path)
     assert caught.value.code.label == "C104"
 
@@ -144,12 +144,16 @@ HUNG_UP = "kex_exchange_identification: Connection closed by remote host\nConnec
 @pytest.mark.parametrize(
     ("said", "reason", "part"),
     [
-        ("me@oak: Permission denied (publickey,keyboard-interactive).", "authentication", "does not let me in"),
+        (
+            "me@oak: Permission denied (publickey,keyboard-interactive).",
+            "authentication",
+            "authentication failed for me",
+        ),
         ("ssh: Could not resolve hostname oak: Name or service not known", "unreachable", "Could not resolve"),
         ("ssh: connect to host oak port 22: No route to host", "unreachable", "No route to host"),
         ("Connection timed out during banner exchange", "unreachable", "timed out"),
         ("ssh: connect to host oak port 22: Connection refused", "refused", "Connection refused"),
-        (HUNG_UP, "refused", "its ProxyCommand gave no connection: kex_exchange_identification"),
+        (HUNG_UP, "refused", "its ProxyCommand failed: kex_exchange_identification"),
         ("Received disconnect from 10.0.0.5", "refused", "Received disconnect"),
         ("", "refused", "ssh gave no reason"),
     ],
@@ -165,7 +169,7 @@ def test_who_is_kept_out_is_told_how_to_log_in() -> None:
     assert "toolkit cluster connect FILE" in error.hint
     assert [problem.what for problem in error.problems] == [
         "ssh says: Permission denied (keyboard-interactive)",
-        "the host wants: keyboard-interactive",
+        "the host accepts only: keyboard-interactive",
     ]
 
 

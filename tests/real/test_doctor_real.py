@@ -169,7 +169,7 @@ def test_a_wrong_key_and_an_unknown_key_are_reported_by_host(lab: RealLab, tmp_p
     failed = failures(json.loads(done.stdout))
     assert (done.returncode, set(failed)) == (3, {(host, "ssh") for host in lab.hosts})
     for one in failed.values():
-        assert {"key": "does not let root in", "host key": "its host key is not known"}[wrong] in one["found"]
+        assert {"key": "authentication failed for root", "host key": "unknown host key"}[wrong] in one["found"]
         assert {"key": "ssh-copy-id", "host key": "toolkit cluster trust"}[wrong] in one["hint"]
 
 

@@ -18,7 +18,7 @@ IDLE_SECONDS = 8 * 3600
 """A working day: so long after its last command a login ends by itself."""
 _AT_ONCE = 64
 _MOST = 64
-_NO_TERMINAL = "ssh asks a person here: run it in a terminal"
+_NO_TERMINAL = "ssh needs to ask for a password or a second factor: run this in a terminal"
 
 Ask = Callable[[Destination], None]
 

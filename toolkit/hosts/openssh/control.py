@@ -34,12 +34,12 @@ def folder(parent: Path = Path("/tmp")) -> Path:  # noqa: S108  the folder in it
     except FileExistsError:
         pass
     except OSError as error:
-        what = f"{path}, which holds the sockets of ssh connections, cannot be made: {error.strerror}"
+        what = f"{path}, the folder of the ssh control sockets, cannot be created: {error.strerror}"
         raise ToolkitError(Code.RESOURCES_ASKED, what) from None
     found = path.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        what = f"{path}, which holds the sockets of ssh connections, is not a folder of yours alone (0700)"
-        raise ToolkitError(Code.RESOURCES_ASKED, what, hint=f"see whose it is: ls -ld {path}; then remove it")
+        what = f"{path}, the folder of the ssh control sockets, must be owned by you with mode 0700"
+        raise ToolkitError(Code.RESOURCES_ASKED, what, hint=f"check its owner (ls -ld {path}), then remove it")
     return path
 
 

@@ -36,7 +36,7 @@ def shown_key(to: Destination, times: Times, gate: Gate | None) -> HostKey:
     if entries:
         return entries[0].key
     if said is None:
-        raise ssh_errors.unreachable(to, f"no ssh greeting within {times.connect:g} s")
+        raise ssh_errors.unreachable(to, f"no SSH banner within {times.connect:g} s")
     raise failure(to, said)
 
 

@@ -82,8 +82,8 @@ class Master:
     def why_down(self) -> str:
         """See `SharedConnection.why_down`."""
         if "not responding" in last_words(self._log):
-            return f"no sign of life for {self._lost:g} s"
-        return "the host closed it, or the network did"
+            return f"no response for {self._lost:g} s"
+        return "closed by the host or the network"
 
     def cut(self, doing: str = "") -> ToolkitError:
         """The error for a command that it did not see to its end."""
@@ -91,7 +91,7 @@ class Master:
 
     def no_start(self, seconds: float) -> ToolkitError:
         """The error for a command that was not begun."""
-        return ssh_errors.unreachable(self.to, f"its login shell has started no command within {seconds:g} s")
+        return ssh_errors.unreachable(self.to, f"its login shell did not start the command within {seconds:g} s")
 
     def close(self) -> None:
         """Take back what was forwarded; the connection stays for whoever comes next."""
@@ -144,4 +144,4 @@ class Master:
 
 def _last_line(said: bytes) -> str:
     lines = [line for line in said.decode("utf-8", "replace").splitlines() if "Stdio forwarding" in line]
-    return lines[-1].strip() if lines else "no answer in time"
+    return lines[-1].strip() if lines else "timed out"

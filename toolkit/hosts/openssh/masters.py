@@ -81,7 +81,7 @@ class Masters:
         master = Master(to, control_path(to), log_of(control_path(to)), self._times.lost)
         run(run_line(master.control, to.host, "exit 0"), check=False, timeout=self._times.connect)
         if not master.is_alive():
-            raise ssh_errors.cut(to, "the host hung up as soon as it had let us in")
+            raise ssh_errors.cut(to, "the host closed the connection right after the login")
 
     def open(self, to: Destination, control: Path | None = None, *, person: bool = False) -> bool:
         """See to it that a master answers at `control` (default: the first one to `to`); whether it was opened now.
@@ -99,7 +99,7 @@ class Masters:
                 self._log_in(to, control, gate, person=person)
                 return True
         except TimeoutError:
-            raise ssh_errors.unreachable(to, "another login to it is under way") from None
+            raise ssh_errors.unreachable(to, "another login to it is in progress") from None
 
     def host_key(self, to: Destination) -> HostKey:
         """The key that `to` shows, without a login; raises `ToolkitError` (S100)."""
@@ -147,7 +147,7 @@ class Masters:
         if status == 0:
             return
         if status is None:
-            raise ssh_errors.unreachable(to, f"no login within {self._times.connect:g} s")
+            raise ssh_errors.unreachable(to, f"login not completed within {self._times.connect:g} s")
         said = last_words(log)
         gate = replace(gate, log=None) if gate else None
         if person:

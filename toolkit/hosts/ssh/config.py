@@ -81,8 +81,8 @@ def _way(question: Question, answers: Mapping[Question, Answer], access: Access,
     way: Destination | None = None
     for one in reversed(chain):
         if answers[one].command and transport == FABRIC:
-            what = f"host {one.name}: ssh_config gives it a ProxyCommand, which Fabric does not follow"
-            hint = "leave `ssh: fabric` out of the cluster's file"
+            what = f"host {one.name}: its ssh_config has a ProxyCommand, which `ssh: fabric` does not support"
+            hint = "remove `ssh: fabric` from the cluster file"
             raise ToolkitError(Code.RESOURCES_ASKED, what, hint=hint)
         way = _destination(one, answers[one], access, way)
         if transport == OPENSSH:
@@ -141,4 +141,4 @@ def _keeps_keys(file: Path) -> bool:
 
 
 def _circle(name: str) -> ToolkitError:
-    return ToolkitError(Code.RESOURCES_ASKED, f"host {name}: its jump hosts lead to each other (ssh_config)")
+    return ToolkitError(Code.RESOURCES_ASKED, f"host {name}: its jump hosts form a loop (ssh_config)")

@@ -41,7 +41,7 @@ def shown_key(to: Destination, gate: HostConnection | None, *, connect: float) -
         HostConnection(to, gate, OnlyLook(to), connect=connect, lost=connect).open()
     except KeyShown as shown:
         return shown.key
-    raise AssertionError("a connection was opened without a look at its host's key")
+    raise AssertionError("connected without checking the host key")
 
 
 class HostConnection(Connection):
@@ -89,7 +89,7 @@ class HostConnection(Connection):
         except (paramiko.SSHException, EOFError, OSError) as error:
             self.client.close()
             if time.monotonic() >= self._until:
-                raise ssh_errors.unreachable(self.to, f"no ssh greeting within {connect:g} s") from None
+                raise ssh_errors.unreachable(self.to, f"no SSH banner within {connect:g} s") from None
             raise ssh_errors.refused(self.to, ssh_errors.words(error)) from None
         except BaseException:
             self.client.close()  # `close` does nothing for one that was never open
@@ -152,7 +152,7 @@ class HostConnection(Connection):
             raise ssh_errors.no_way_in(self.to, port, str(error)) from None
 
     def _unused(self, *_: Any, **__: Any) -> NoReturn:
-        raise NotImplementedError("commands run in sessions, and tunnels are channels: see pool.py")
+        raise NotImplementedError("commands run in sessions, and tunnels are channels: see session_pool.py")
 
     run = sudo = shell = local = put = get = sftp = create_session = forward_local = forward_remote = _unused
 
@@ -168,9 +168,9 @@ def _socket(to: Destination, until: float) -> socket.socket:
     except socket.gaierror as error:
         raise ssh_errors.unreachable(to, f"{to.address}: {error.strerror}") from None
     except UnicodeError:  # of the codec `idna`: a part of the name is empty or too long
-        raise ssh_errors.unreachable(to, f"{to.address}: no name of a host") from None
+        raise ssh_errors.unreachable(to, f"{to.address}: not a valid host name") from None
     except TimeoutError:
-        raise ssh_errors.unreachable(to, "no answer in time") from None
+        raise ssh_errors.unreachable(to, "timed out") from None
     except ConnectionError as error:
         raise ssh_errors.refused(to, error.strerror or str(error)) from None
     except OSError as error:

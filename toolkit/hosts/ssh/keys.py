@@ -29,7 +29,7 @@ from toolkit.hosts.ssh.transport import left
 _OPENSSH = b"openssh-key-v1\0"
 _PKCS8 = b"-----BEGIN PRIVATE KEY-----"
 _MOST_BYTES = 1 << 20
-_PLAIN = {"Authentication failed": "not accepted", "Authentication timeout": "no answer in time"}
+_PLAIN = {"Authentication failed": "not accepted", "Authentication timeout": "timed out"}
 """What paramiko says, and what it means."""
 _USUAL = tuple(f"id_{kind}" for kind in ("rsa", "dsa", "ecdsa", "ecdsa_sk", "ed25519", "ed25519_sk", "xmss"))
 """ssh's, of any version."""
@@ -55,7 +55,7 @@ class _Source(AuthSource):
         finally:
             self.is_hung_up = not transport.is_active()
         if more:  # `AuthStrategy` would take it for a success
-            raise paramiko.AuthenticationException(f"accepted, but the host asks for more: {', '.join(more)}")
+            raise paramiko.AuthenticationException(f"accepted, but the host also requires: {', '.join(more)}")
         return []
 
 
@@ -110,11 +110,11 @@ def _failed(to: Destination, results: Sequence[Any]) -> Exception:
         if not isinstance(error, (paramiko.SSHException, EOFError, OSError)):
             return cast("Exception", error)
         if source.is_hung_up and not isinstance(error, paramiko.AuthenticationException):
-            return ssh_errors.refused(to, f"it hung up while the key was checked ({ssh_errors.words(error)})")
+            return ssh_errors.refused(to, f"connection closed while checking the key ({ssh_errors.words(error)})")
         said = ssh_errors.words(error).rstrip(".")
         tried.append(f"{source.label}: {_PLAIN.get(said, said)}")
         if source.is_hung_up:  # MaxAuthTries
-            tried.append("then the host hung up: too many keys")
+            tried.append("then the host closed the connection: too many keys")
     return ssh_errors.not_let_in(to, tried)
 
 
@@ -148,15 +148,15 @@ def _of_file(file: Path, offered: set[bytes]) -> Iterator[_Source]:
 
 def _held(key: Any, offered: set[bytes], file: str = "") -> _Source:
     offered.add(key.asbytes())
-    return _Source(f"{file or key.comment or key.get_name()} (held by the agent)", key)
+    return _Source(f"{file or key.comment or key.get_name()} (from the agent)", key)
 
 
 def _from_file(file: Path) -> _Source:
-    locked = f"has a passphrase, and the agent does not hold it (ssh-add {file})"
+    locked = f"has a passphrase and is not in the agent (ssh-add {file})"
     try:
         data = _bytes_of(file)
         if _public_line(data) is not None:
-            return _Source(str(file), None, "is a public key, and the agent does not hold its private half")
+            return _Source(str(file), None, "is a public key whose private key is not in the agent")
         return _Source(str(file), _of_pkcs8(data) if _PKCS8 in data else paramiko.PKey.from_path(file))
     except OSError as error:
         return _Source(str(file), None, error.strerror or str(error))
@@ -164,13 +164,13 @@ def _from_file(file: Path) -> _Source:
         return _Source(str(file), None, locked)
     except (ValueError, UnsupportedAlgorithm, paramiko.SSHException, paramiko.pkey.UnknownKeyType) as error:
         said = (str(error).splitlines() or [type(error).__name__])[0]
-        return _Source(str(file), None, f"is no private key that can be read ({said})")
+        return _Source(str(file), None, f"is not a readable private key ({said})")
 
 
 def _bytes_of(file: Path) -> bytes:
-    """What a key file holds; raises `OSError` where it is none, is no regular file, or is larger than any key."""
+    """What a key file holds; raises `OSError` where it is none, is not a regular file, or is larger than any key."""
     if file.exists() and not file.is_file():
-        raise OSError(errno.EINVAL, "is no regular file")
+        raise OSError(errno.EINVAL, "is not a regular file")
     with file.open("rb") as stream:
         data = stream.read(_MOST_BYTES + 1)
     if len(data) > _MOST_BYTES:

@@ -103,7 +103,9 @@ class SessionPool:
             except NoSession as error:  # sshd's MaxSessions
                 self._give_back(shared, None, full=True)
                 if not shared.most:
-                    raise ssh_errors.refused(self._to, f"it opens no session ({error}); its MaxSessions?") from None
+                    raise ssh_errors.refused(
+                        self._to, f"it refused to open a session ({error}); check its MaxSessions"
+                    ) from None
             except ConnectionDown:
                 self._give_back(shared, None)
                 downs += 1

@@ -58,20 +58,20 @@ def refuse_changed(findings: Iterable[Finding]) -> None:
     if not changed:
         return
     what = (
-        "a host shows another key than the one on record"
+        "a host key differs from the recorded one"
         if len(changed) == 1
-        else (f"{len(changed)} hosts show other keys than those on record")
+        else (f"the keys of {len(changed)} hosts differ from the recorded ones")
     )
     problems = tuple(_changed(found, found.entry) for found in changed if found.entry)
-    hint = "another machine, or someone in between? Where a host was really set up anew, take its line out first"
-    raise ToolkitError(Code.RESOURCES, f"{what}; nothing is recorded", problems, hint=hint)
+    hint = "another machine, or someone in between? If a host was reinstalled, remove its line first"
+    raise ToolkitError(Code.RESOURCES, f"{what}; nothing was recorded", problems, hint=hint)
 
 
 def file_of(to: Destination) -> Path:
     """The file that takes new keys: the cluster's own, else the person's. Raises `ToolkitError` where there is none."""
     if to.new_keys is None:
         why = "its known_hosts file is `none`, /dev/null or a folder"
-        what = f"host {to.host}: there is no file to record its key in ({why})"
+        what = f"host {to.host}: no file to record its key in ({why})"
         raise ToolkitError(Code.RESOURCES_ASKED, what, hint=ssh_errors.NAME_A_FILE)
     return to.new_keys
 
@@ -85,7 +85,7 @@ def record(findings: Sequence[Finding]) -> tuple[Path, ...]:
         try:
             append(file, list(keys))
         except OSError as error:
-            what = f"{file}: {error.strerror}; no key is recorded there"
+            what = f"{file}: {error.strerror}; no key was recorded there"
             raise ToolkitError(Code.RESOURCES_ASKED, what, hint=ssh_errors.NAME_A_FILE) from None
     return tuple(lines)
 
@@ -97,6 +97,6 @@ def _find(to: Destination, dialler: ShowsKeys) -> Finding:
 
 def _changed(found: Finding, entry: Entry) -> Problem:
     recorded = f"{entry.key.kind} {entry.key.fingerprint}"
-    said = "is marked @revoked here" if found.standing is Standing.REVOKED else f"on record here is {recorded}"
-    what = f"host {found.to.host} ({found.to.socket_name}) shows {found.key.kind} {found.key.fingerprint}; {said}"
+    said = "it is marked @revoked here" if found.standing is Standing.REVOKED else f"recorded here: {recorded}"
+    what = f"host {found.to.host} ({found.to.socket_name}) presented {found.key.kind} {found.key.fingerprint}; {said}"
     return Problem(what, Place(str(entry.file), entry.line, 1))
