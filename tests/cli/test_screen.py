@@ -44,7 +44,7 @@ def test_a_run_that_has_not_begun_is_reported_in_few_lines() -> None:
         ("run", "training-abcd2345  digits"),
         ("state", "QUEUED"),
         ("image", "tensorflow:1  sha256:abc"),
-        ("ran on", "local: 2 learners, 2 ranks (CPU, in place of GPUs)"),
+        ("ran on", "local: 2 learners, 2 ranks (CPU instead of GPUs)"),
         ("next", "toolkit logs -f training-abcd2345"),
     ]
 
@@ -52,10 +52,10 @@ def test_a_run_that_has_not_begun_is_reported_in_few_lines() -> None:
 @pytest.mark.parametrize(
     ("compute", "on_cpu", "reported"),
     [
-        ("p100x2", True, "CPU, in place of GPUs"),
+        ("p100x2", True, "CPU instead of GPUs"),
         ("p100x2", False, "p100x2"),
         ("cpux4", True, "CPU"),
-        ("", True, "CPU, in place of GPUs"),
+        ("", True, "CPU instead of GPUs"),
         ("", False, "GPU"),
     ],
 )

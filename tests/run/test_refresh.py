@@ -127,7 +127,7 @@ def test_a_agent_that_left_no_word_was_killed(refreshing: Refreshing) -> None:
         *(State.FAILED, "host lost", "S100"),
         ("p100-01",),
     )
-    assert found.hint == f"what it still holds comes with: toolkit rescue {RUN}"
+    assert found.hint == f"recover its results with: toolkit rescue {RUN}"
     assert refreshing.saved == [found]
 
 

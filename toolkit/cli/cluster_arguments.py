@@ -46,7 +46,7 @@ def _cluster(commands: Commands) -> None:
     trust.add_argument("--yes", action="store_true", help="record new keys without asking")
     connect = cluster.add(
         "connect",
-        "log in once for all commands, where ssh asks for a password or a second factor",
+        "log in once, for hosts that ask for a second factor",
         "clusters/lab-p100.yml",
         "clusters/lab-p100.yml --close",
     )

@@ -87,7 +87,7 @@ class _Cleaning:
         elif presence is Presence.THERE:
             force = " --force" if record and record.final else ""
             how = f"toolkit stop{force} {run}" if record else "its launcher can stop it"
-            self.kept.append(Found(engine.host, run, f"the run is still at work; {how}"))
+            self.kept.append(Found(engine.host, run, f"the run is still active; {how}"))
         elif record and lives(record.launcher):
             self.kept.append(Found(engine.host, run, "the run is being launched"))
         elif record:
@@ -111,21 +111,22 @@ class _Cleaning:
     def _clean_own(self, engine: Engine, record: Record) -> None:
         run, things = record.training_id, _things(engine, record.training_id)
         if not record.final:  # it goes on elsewhere, or nobody could be asked
-            self._keep(engine, run, things, "as the run has not ended")
+            self._keep(engine, run, things, "because the run has not ended")
             return
         if record.kept:
             for volume in things.pop("volume"):
-                what = f"volume {volume}, which holds what may be in no bucket; toolkit rescue {run}"
+                what = f"volume {volume}, which may hold results that are in no bucket; toolkit rescue {run}"
                 self.kept.append(Found(engine.host, run, what))
         self._remove(engine, run, things)
 
     def _clean_orphan(self, engine: Engine, run: str) -> None:
         things = _things(engine, run)
         for volume in things.pop("volume"):
-            what = f"volume {volume}, which holds what may be in no bucket; its launcher has its record: toolkit rescue"
-            self.kept.append(Found(engine.host, run, f"{what} there"))
+            what = f"volume {volume}, which may hold results that are in no bucket"
+            how = "toolkit rescue on the machine that launched it"
+            self.kept.append(Found(engine.host, run, f"{what}; {how}"))
         if store_container(run) in things["container"]:
-            self.kept.append(Found(engine.host, run, "an embedded store, which ends by itself when no run needs it"))
+            self.kept.append(Found(engine.host, run, "an embedded store, which exits when no run needs it"))
             things["container"].remove(store_container(run))
         if self._orphans:
             self._remove(engine, run, things)
@@ -140,13 +141,13 @@ class _Cleaning:
         things = _things(engine, label)
         for container in [name for name in things["container"] if _is_at_work(engine, name)]:
             if not (record and self._orphans):
-                what = f"container {container}, in which a command is at work, or was when it was killed"
-                self.kept.append(Found(engine.host, label, f"{what}; it ends by itself"))
+                what = f"container {container}of a command that is running or was killed"
+                self.kept.append(Found(engine.host, label, f"{what}; it exits by itself"))
                 things["container"].remove(container)
         if record is None and not self._orphans:
-            self._keep(engine, label, things, "of a command, maybe someone else's; toolkit clean --orphans")
+            self._keep(engine, label, things, "of a command, maybe another user's; toolkit clean --orphans")
         elif record is None:
-            self._keep(engine, label, {"volume": things.pop("volume")}, "of a command, maybe someone else's")
+            self._keep(engine, label, {"volume": things.pop("volume")}, "of a command, maybe another user's")
             self._remove(engine, label, things)
         else:
             self._remove(engine, label, things)

@@ -199,23 +199,23 @@ class Collection:
         owner = f"{os.getuid()}:{os.getgid()}"
         names = (self._record.image_id, self._check_id, owner)
         argv = LOCAL.runtime.check_in_image(*names, binds, environment, command)
-        self._report("asking it for predictions in the image that trained it", 0, 0)
+        self._report("loading it in the image that trained it", 0, 0)
         result = LOCAL.run(argv, check=False, timeout=None)
         if not result.ok:
             raise ToolkitError(
                 Code.MODEL_CHECK,
-                f"the model of {self._record.training_id} does not pass its check (status {result.status})",
+                f"the model of {self._record.training_id} failed its check (status {result.status})",
                 evidence="\n".join([*result.output.splitlines(), *result.errors.splitlines()][-15:]),
-                hint=f"it lies in {self._folder / 'model'}",
+                hint=f"it is in {self._folder / 'model'}",
             )
         try:
             return _Answer.model_validate_json(plain_json((result.output.splitlines() or [""])[-1]))
         except (ValueError, RecursionError):
             raise ToolkitError(
                 Code.MODEL_CHECK,
-                f"the check of {self._record.training_id}'s model ended with 0, and did not say what it found",
+                f"the check of {self._record.training_id}'s model exited with 0 but gave no result",
                 evidence="\n".join(result.output.splitlines()[-15:]),
-                hint=f"the model, or its {CHECK_PROGRAM}, ended the check by itself; it lies in {self._folder}",
+                hint=f"the model, or its {CHECK_PROGRAM}, ended the check; it is in {self._folder}",
             ) from None
 
     @contextmanager

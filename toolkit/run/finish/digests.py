@@ -33,7 +33,7 @@ def stored_digests(store: Store, record: Record) -> dict[str, str]:
     raise ToolkitError(
         Code.LOADING_DATA,
         f"object {record.results_bucket}/{key} is refused: {why}",
-        hint="without it nobody can tell whether the model is the one that was trained: who may write to this bucket?",
+        hint="without it the model cannot be verified: who may write to this bucket?",
         context={"reason": "refused"},
     )
 
@@ -73,7 +73,7 @@ def refuse_damaged(
     """
     below = tuple(prefixes)
     problems = [
-        Problem(f"{key!r}: SHA-256 {sha256}, and {wanted[key]} was written")
+        Problem(f"{key!r}: SHA-256 {sha256}, but {wanted[key]} was written")
         for key, sha256 in found.items()
         if wanted.get(key, sha256) != sha256
     ]

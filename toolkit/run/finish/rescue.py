@@ -66,7 +66,7 @@ def rescue(record: Record, records: Records, tell: Callable[[str], None]) -> Rec
         lists = [_digests(store, record, tell)]
         for host, engine in engines.items():
             if _volume(engine, run):
-                tell(f"storing what {engine.host} keeps")
+                tell(f"uploading the results kept on {engine.host}")
                 results = results_server(engine, manifest.training_results, record.training_id, side_image)
                 host_record = _rescue_on(record, cluster, host, engine, opened, results, side_image, tell)
                 lists.append(_digests(store, host_record, tell) if host_record else {})
@@ -88,9 +88,9 @@ def rescued(record: Record, now: float) -> Record:
     """The record once nothing is kept any more. A run whose only fault was that is complete."""
     record = replace(record, kept=(), hint="")
     if record.end in _STORING and all(step.ok for step in record.steps):
-        what = f"every command ended with 0; what could not be stored then is in {_store_of(record)} now"
+        what = f"every command exited with 0; the missing results are now in {_store_of(record)}"
         return replace(record, end="completed", error_code="", evidence="", reason=what).at(State.COMPLETED, now)
-    uploaded = f"; what its hosts kept is in {_store_of(record)} now"
+    uploaded = f"; the results kept on its hosts are now in {_store_of(record)}"
     return record if record.reason.endswith(uploaded) else replace(record, reason=record.reason + uploaded)
 
 
@@ -106,7 +106,7 @@ def _digests(store: Store, record: Record, tell: Callable[[str], None]) -> dict[
     except ToolkitError as error:
         if error.context.get("reason") != "refused":
             raise
-        tell(f"{error.what}; what it listed has no checksum now")
+        tell(f"{error.what}; the objects that it listed have no checksum now")
         return {}
 
 
@@ -137,7 +137,7 @@ def _rescue_on(
     run = record.training_id
     client = AgentClient(engine, run)
     if client.presence() is Presence.THERE:
-        tell(f"the run's agent on {engine.host} is still at work; waiting for it")
+        tell(f"the run's agent on {engine.host} is still active; waiting for it")
         _let_leave(client, cluster.deadlines.store + _FINISH_SECONDS)
         if not _volume(engine, run):
             return None  # an agent takes the volume with it only where all of it is stored
@@ -162,9 +162,9 @@ def _rescue_on(
     if end is None or end.state is not State.COMPLETED:
         raise ToolkitError(
             Code.STORING_RESULTS,
-            f"{engine.host}: {end.reason if end else 'the rescue was cut short'}",
+            f"{engine.host}: {end.reason if end else 'the rescue was interrupted'}",
             evidence=end.evidence if end else "",
-            hint=f"it is kept there; toolkit rescue {run} tries again",
+            hint=f"the results stay there; retry with: toolkit rescue {run}",
         )
     return end
 
@@ -175,9 +175,9 @@ def _recover(side: SideContainer, mount: Mount, run: str) -> None:
     if not done.ok:
         raise ToolkitError(
             Code.STORING_RESULTS,
-            f"{side.engine.host}: the store does not take what is kept there",
+            f"{side.engine.host}: the store refuses the results kept there",
             evidence=done.errors[-2000:],
-            hint=f"it is kept there; toolkit rescue {run} tries again",
+            hint=f"the results stay there; retry with: toolkit rescue {run}",
         )
 
 

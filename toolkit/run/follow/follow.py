@@ -93,7 +93,7 @@ class Watch:
                 time.sleep(_POLL_SECONDS)
         if waiting:
             hosts = ", ".join(host or "this machine" for host in waiting)
-            self._view.note(f"still at work on {hosts}: what it has there is being taken away")
+            self._view.note(f"still active on {hosts}: its containers are being removed")
 
     def _events(self) -> Iterator[Event]:
         return iter(Events(next(iter(self._watched.clients.values())), self._offset))
@@ -122,7 +122,7 @@ class Watch:
             report = read_report(data, self._watched.record)
         except ValueError as error:
             if not self._refused:
-                self._view.note(f"a report of the run's agent is refused: {error}")
+                self._view.note(f"invalid report from the run's agent: {error}")
             self._refused = True
             return
         self._update(report.record, report.note)
@@ -132,7 +132,7 @@ class Watch:
 
     def _tell_unheard(self, hosts: Sequence[str]) -> None:
         if new := [host for host in hosts if host not in self._unheard]:
-            self._view.note(f"no word from {', '.join(new)}, which has to store what it holds; waiting for it")
+            self._view.note(f"{', '.join(new)} does not respond and holds unsaved results; waiting for it")
         self._unheard = tuple(hosts)
 
     def _update(self, record: Record, note: str) -> None:
@@ -174,7 +174,7 @@ class Watch:
                     self._view.line(line)
         except ToolkitError as error:
             missing = "the run's last lines" if record else "how the run ended"
-            self._view.note(f"the bucket does not tell {missing}: {error.what}")
+            self._view.note(f"the bucket could not be read for {missing}: {error.what}")
         if record:
             self._update(record, record.reason)
         return record is not None
@@ -200,7 +200,7 @@ class Watch:
         """No word from learner 1's host: is it lost, or are we cut off? The other hosts know."""
         hosts = [name or "this machine" for name in self._watched.clients]
         if not self._silent:
-            self._view.note(f"no word from {hosts[0]} for {seconds:.0f} s ({why}); trying again, the run goes on")
+            self._view.note(f"no response from {hosts[0]} for {seconds:.0f} s ({why}); retrying, the run continues")
         self._silent = seconds
         now = time.monotonic()
         if now - self._asked < _AGAIN_SECONDS:
@@ -212,13 +212,13 @@ class Watch:
             unheard = any(client.state().get("unheard") for client, there in presences if there is Presence.THERE)
             ended = seconds > self._watched.lost and any(there is Presence.GONE for _, there in presences)
             if (unheard or ended) and not self._stored_end(self._offset):
-                self._lost(f"{hosts[0]} is lost: the other hosts have not heard it, nor have we", hosts[0])
+                self._lost(f"{hosts[0]} is lost: neither the other hosts nor this machine can reach it", hosts[0])
         elif seconds > self._watched.lost and not self._watched.record.hosts:
             self._lost(f"the engine of {hosts[0]} has not answered for {seconds:.0f} s", hosts[0])
 
     def _lost(self, what: str, host: str) -> None:
         """Nobody is left who could judge; so it is judged here."""
-        hint = f"look at it (toolkit doctor); what it still holds comes with: toolkit rescue {self._record.training_id}"
+        hint = f"check the host (toolkit doctor); recover its results with: toolkit rescue {self._record.training_id}"
         record = replace(
             self._record,
             end=Reason.HOST_LOST.value,
@@ -238,7 +238,7 @@ class Watch:
             raise Detached
         if choice is Choice.STOP:
             self._stopping = True
-            self._view.note("stopping; what the run has written is stored first (Ctrl-C again: leave that to the run)")
+            self._view.note("stopping; the run's results are stored first (Ctrl-C again: do not wait for it)")
             stop(self._watched.clients)
 
 
@@ -262,7 +262,7 @@ def stop(clients: Mapping[str, AgentClient]) -> str:
             errors.append(error.what)
     raise ToolkitError(
         Code.RESOURCES,
-        "no agent of the run answers",
+        "no agent of the run responds",
         evidence="\n".join(errors),
-        hint="toolkit show says what is known; toolkit stop --force ends a run whose agents hang",
+        hint="see toolkit show; toolkit stop --force ends a run whose agents hang",
     )

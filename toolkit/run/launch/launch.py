@@ -101,7 +101,7 @@ class Launch:
             except (KeyboardInterrupt, Stopped):
                 interrupts.answered()
                 who = self._stopped_by or "its operator"
-                self._end(State.HALTED, f"stopped by {who} before a command was run", Reason.STOPPED)
+                self._end(State.HALTED, f"stopped by {who} before any command ran", Reason.STOPPED)
                 raise KeyboardInterrupt from None
             except Exception as error:  # a fault of ours: the traceback is for us, the state for the operator
                 self._end(State.FAILED, f"toolkit itself failed: {error!r}", Reason.SYSTEM, "S100")
@@ -120,7 +120,7 @@ class Launch:
         )
 
     def _prepare(self, opened: Opened) -> None:
-        self._enter(State.DOWNLOADING, "mounting buckets, placing code")
+        self._enter(State.DOWNLOADING, "mounting buckets, copying the code")
         self._on_stage = True
         self._stage.start_agents()
         with with_heartbeat(self._heartbeat):
@@ -184,8 +184,8 @@ def refuse_missing_resume(plan: RunPlan, results: Store) -> None:
     if plan.resume and next(results.objects(plan.results_bucket, f"{plan.resume}/"), None) is None:
         raise ToolkitError(
             Code.RESOURCES_ASKED,
-            f"nothing to resume from: {plan.results_place} holds nothing in {plan.resume}/",
-            hint="name a run's id, or a folder such as _wml_checkpoints/NAME; toolkit bucket list MANIFEST shows them",
+            f"nothing to resume from: {plan.results_place} has no files in {plan.resume}/",
+            hint="give a run's ID, or a folder such as _wml_checkpoints/NAME; toolkit bucket list MANIFEST lists them",
         )
 
 

@@ -60,7 +60,7 @@ def planned_on(cluster: Cluster, compute: Compute) -> tuple[Placement, ...]:
     return tuple(Placement(host.name, host.address or host.name, gpus=gpus, cpus=cpus) for host in hosts)
 
 
-def passed_over(cluster: Cluster, chosen: Sequence[Host], findings: Sequence[Finding]) -> tuple[Finding, ...]:
+def skipped(cluster: Cluster, chosen: Sequence[Host], findings: Sequence[Finding]) -> tuple[Finding, ...]:
     """What kept hosts out that stand before the last chosen one in the cluster's file: the operator should know."""
     names = [host.name for host in cluster.hosts]
     last = max(names.index(host.name) for host in chosen)

@@ -35,9 +35,9 @@ from toolkit.run.launch.placement import (
     free_gpus,
     free_port,
     master_port,
-    passed_over,
     placement_on,
     planned_on,
+    skipped,
     taken_by,
 )
 from toolkit.run.plan.run_plan import Placement
@@ -118,9 +118,7 @@ class _Allocating:
             engines=engines,
             ssh_port=free_port(mine),
             master_port=master_port(mine[0], placements[0].gpus),
-            notes=tuple(
-                f"passed over: {one.host}: {one.found}" for one in passed_over(self._cluster, chosen, findings)
-            ),
+            notes=tuple(f"skipped: {one.host}: {one.found}" for one in skipped(self._cluster, chosen, findings)),
             leases=self._labels,
             confirm=self._confirm,
             hand_over=self._hand_over,
@@ -137,7 +135,7 @@ class _Allocating:
         release_all(leases, engine=self._program)
 
     def _look(self) -> tuple[dict[str, HostFacts], tuple[Finding, ...]]:
-        self._report(Progress(_STAGE, f"looking at {len(self._cluster.hosts)}"))
+        self._report(Progress(_STAGE, f"checking {len(self._cluster.hosts)}"))
         asked = asked_of(self._cluster, read_table(house() / "images"), self._request.manifest)
         answers = gather(self._hosts, asked)
         return {answer.host: answer.value for answer in answers if answer.value}, short(answers, asked)

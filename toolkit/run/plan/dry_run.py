@@ -52,7 +52,7 @@ def fact_lines(plan: RunPlan) -> Iterator[tuple[str, str]]:
     if plan.time_limit:
         yield "limit", f"{shown_duration(plan.time_limit)} for all commands"
     if plan.retries:
-        yield "retries", f"a command that fails is run again, {counted(plan.retries, 'time')} at most"
+        yield "retries", f"a failed command is retried, at most {counted(plan.retries, 'time')}"
     for step in plan.steps:
         yield "command", f"{step.number}, {_how(plan, step)}: {step.command}"
 
@@ -120,7 +120,7 @@ def binding_of(plan: RunPlan) -> str:
     """How ranks are bound, in one line; and why they are not where the cluster's file asks for it."""
     placements = [learner.placement for learner in plan.learners]
     bound = (
-        "cores: a rank runs on its share of its host's cores"
+        "cores: each rank is bound to its share of its host's cores"
         if any(placement.cpus.lists for placement in placements)
         else ""
     )
@@ -129,7 +129,7 @@ def binding_of(plan: RunPlan) -> str:
         for placement in placements
         if placement.cpus.why_not
     }
-    return "; ".join(filter(None, [bound, *unbound])) or "none: a rank runs on any core of its host"
+    return "; ".join(filter(None, [bound, *unbound])) or "none: ranks run on any core of their host"
 
 
 def _data(plan: RunPlan) -> str:

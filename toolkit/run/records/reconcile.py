@@ -82,7 +82,7 @@ def _judged(record: Record, engine: Engine, trouble: str) -> Record:
     if record.launcher is not None:
         return never_began(record)
     what = f"the run's agent on {engine.host} is gone: it was killed, or the host's engine was stopped"
-    hint = f"what it still holds comes with: toolkit rescue {record.training_id}"
+    hint = f"recover its results with: toolkit rescue {record.training_id}"
     lost = replace(record, end=Reason.HOST_LOST.value, error_code=Reason.HOST_LOST.code, reason=what, hint=hint)
     lost = replace(lost, evidence=trouble or record.evidence)
     return replace(lost, kept=(next(iter(record.hosts), ""),)).at(State.FAILED, time.time())
@@ -90,5 +90,5 @@ def _judged(record: Record, engine: Engine, trouble: str) -> Record:
 
 def never_began(record: Record) -> Record:
     """A run whose launcher was killed before the word to go: its agents have left nothing of it."""
-    what = "its launch was killed before a command was run; nothing of it is left"
+    what = "its launch was killed before any command ran; nothing of it is left"
     return replace(record, launcher=None, end=Reason.STOPPED.value, reason=what).at(State.HALTED, time.time())

@@ -127,7 +127,7 @@ class Record:
         """`p100x2`, `CPU`, or that the CPU took the place of GPUs."""
         if self.compute and split(self.compute).kind == CPU:
             return "CPU"
-        return "CPU, in place of GPUs" if self.on_cpu else self.compute or "GPU"
+        return "CPU instead of GPUs" if self.on_cpu else self.compute or "GPU"
 
     @property
     def final(self) -> bool:

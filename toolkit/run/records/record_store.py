@@ -44,7 +44,7 @@ class Records:
         if len(found) == 1:
             return self._load(found[0])
         if found:
-            raise ToolkitError(Code.MANIFEST, f"{words} is the beginning of several runs: {', '.join(found)}")
+            raise ToolkitError(Code.MANIFEST, f"{words} matches several runs: {', '.join(found)}")
         near = get_close_matches(wanted, ids, n=1)
         known = f"did you mean {near[0]}?" if near else f"the newest runs: {', '.join(ids[:5]) or 'none yet'}"
         raise ToolkitError(Code.MANIFEST, f"no run {words[:_LONGEST]} is recorded here", hint=known)
@@ -79,8 +79,8 @@ class Records:
         except (OSError, ValueError):
             raise ToolkitError(
                 Code.RESOURCES,
-                f"{file} is no record of {training_id} that this version can read",
-                hint="it was damaged, or written by another version of toolkit",
+                f"{file} is not a record of {training_id} that this version can read",
+                hint="it is damaged, or from another version of toolkit",
             ) from None
         return record
 

@@ -45,7 +45,7 @@ class StoredRun:
             stored = verified(self._store.read(self._bucket, key, MAX_BYTES), self._run_key, RECORD)
             outcome = read_outcome(json.dumps(stored), self._record)
             if not outcome.final:
-                raise ValueError(f"state {outcome.state.value} is no end")
+                raise ValueError(f"state {outcome.state.value} is not final")
         except ValueError as error:
             raise ToolkitError(
                 Code.LOADING_DATA,
@@ -86,7 +86,7 @@ class StoredRun:
             total += item.size
             if count > MAX_CODE_FILES or total > MAX_CODE_BYTES:
                 raise ToolkitError(
-                    Code.CODE, f"the bucket holds more below {prefix} than any submitted code; not fetched"
+                    Code.CODE, f"there is more in the bucket under {prefix} than any submitted code has; not fetched"
                 )
             yield item
 
