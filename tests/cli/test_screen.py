@@ -119,7 +119,7 @@ def test_a_failed_run_is_reported_with_its_code_and_the_rank_that_left_no_status
 
 def test_a_run_that_goes_on_from_another_tells_from_which() -> None:
     reported = dict(lines(replace(RECORD, resumed_from="training-old")))
-    assert reported["goes on"] == "from training-old"
+    assert reported["resumed"] == "from training-old"
 
 
 def test_a_model_that_is_here_is_not_asked_for_again() -> None:

@@ -515,7 +515,10 @@ def test_data_with_links_that_lead_elsewhere_is_refused_before_anything_is_put(t
     os.mkfifo(data / "pipe")
     with pytest.raises(ToolkitError) as caught:
         files_to_put(data)
-    assert (caught.value.code.label, caught.value.what) == ("C102", f"{data} holds what cannot be put: nothing was put")
+    assert (caught.value.code.label, caught.value.what) == (
+        "C102",
+        f"{data} has files that cannot be uploaded: nothing was uploaded",
+    )
     assert [problem.what for problem in caught.value.problems] == [
         "away: a link that leads out of the folder",
         "broken.png: a link that leads to nothing",
@@ -536,7 +539,7 @@ def test_data_whose_names_no_bucket_takes_is_refused_by_name(tmp_path: Path) -> 
     with pytest.raises(ToolkitError) as caught:
         files_to_put(tmp_path, "a/prefix/that/makes/it/too/long")
     first, second = [problem.what for problem in caught.value.problems]
-    assert first.endswith("…: a bucket's key has at most 1024 bytes")
+    assert first.endswith("…: object keys have at most 1024 bytes")
     assert second == "na\\xefve.png: its name is not UTF-8, as a bucket's must be"
 
 

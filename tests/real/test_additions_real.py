@@ -39,7 +39,7 @@ def build(bench: Bench, manifest: Path) -> str:
 @pytest.mark.slow
 def test_a_persons_packages_are_locked_built_and_used(bench: Bench, image: str, manifest: Path) -> None:
     refused = bench.run("build", manifest)
-    assert (refused.returncode, "asked for, and not locked" in refused.stderr) == (2, True)
+    assert (refused.returncode, "requested but not locked" in refused.stderr) == (2, True)
     bench.ok("lock", manifest, timeout=600)
     first = build(bench, manifest)
     command = "python -c 'import fire, tensorflow, ddl; print(fire.__file__)' && echo 6*7 | bc"

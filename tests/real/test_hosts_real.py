@@ -682,7 +682,7 @@ def test_trust_records_keys_once_through_a_jump_host_and_then_the_hosts_are_reac
 
     refused = trust(file)
     assert refused.returncode == 2
-    assert "there is no terminal to ask on" in refused.stderr
+    assert "no terminal to confirm on" in refused.stderr
     assert not bench.known_hosts.exists()
 
     done = trust(file, "--yes", "--json")

@@ -181,7 +181,7 @@ def test_show_tells_every_host(lab: RealLab) -> None:
 
 def test_a_lab_of_another_home_is_left_alone(lab: RealLab, tmp_path: Path) -> None:
     done = Bench(tmp_path).run("lab", "up", "--name", NAME)
-    assert (done.returncode, f"a lab `{NAME}` is up already" in done.stderr) == (2, True)
+    assert (done.returncode, f"a lab `{NAME}` is already up" in done.stderr) == (2, True)
     assert lab.ok(lab.hosts[0], "hostname") == lab.hosts[0]
 
 

@@ -137,7 +137,7 @@ def test_hosts_behind_a_jump_host_share_one_login_there(bench: Bench) -> None:
 def test_a_cluster_that_fabric_leads_to_has_no_login_to_keep(bench: Bench) -> None:
     done = connect(bench.cluster_file(bench.start("host-1")))
     assert done.returncode == 2
-    assert "no host of it is reached by the system's ssh" in done.stderr
+    assert "no host uses the system's ssh" in done.stderr
 
 
 @pytest.mark.usefixtures("closed")

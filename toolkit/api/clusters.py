@@ -79,7 +79,7 @@ def trust_hosts(cluster: str | Path, confirm: Confirm) -> Trusted:
     """
     read = read_cluster(Path(cluster))
     if not read.hosts:
-        raise ToolkitError(Code.RESOURCES_ASKED, f"cluster {read.name} has no hosts over ssh: there is no key")
+        raise ToolkitError(Code.RESOURCES_ASKED, f"cluster {read.name} has no ssh hosts, so no host keys")
     keys = HostKeys(read)
     recorded: list[Finding] = []
     known: list[Finding] = []
@@ -131,6 +131,6 @@ def disconnect_hosts(cluster: str | Path) -> tuple[str, ...]:
 def _by_system_ssh(cluster: Cluster) -> Sequence[Destination]:
     ways = by_system_ssh(destinations(cluster.hosts, cluster.access))
     if not ways:
-        what = f"cluster {cluster.name}: no host is reached by the system's ssh, so there is no login to keep"
+        what = f"cluster {cluster.name}: no host uses the system's ssh, so there is nothing to log in to"
         raise ToolkitError(Code.RESOURCES_ASKED, what, hint="set `ssh: openssh` in the cluster file")
     return ways

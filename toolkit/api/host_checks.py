@@ -71,13 +71,13 @@ def _buckets(
 ) -> Iterator[tuple[Buckets | None, tuple[Finding, ...], str]]:
     """What hosts are to reach, what this machine found when it looked there itself, and why hosts need not try."""
     if manifest is None:
-        yield None, (), "no manifest was given, so there is no bucket to try"
+        yield None, (), "no manifest was given, so no bucket was checked"
         return
     embedded = any(reference.connection.is_embedded for reference in manifest.buckets.values())
     if embedded and cluster.remote and not cluster.operator:
-        hint = "`operator: ADDRESS` in the cluster's file, this machine's address as the hosts see it"
-        what = "the embedded store runs on this machine, and the cluster's file does not say where hosts reach it"
-        yield None, (fail(_HERE, "bucket", what, hint),), "the embedded store has no address that hosts could reach"
+        hint = "set `operator: ADDRESS` in the cluster file: this machine's address as seen by the hosts"
+        what = "the embedded store runs on this machine, but the cluster file does not give its address"
+        yield None, (fail(_HERE, "bucket", what, hint),), "the embedded store has no address that hosts can reach"
         return
     if embedded:
         ImageStore().get(side_image)
@@ -99,7 +99,7 @@ def _look_from_here(names: dict[str, str], opened: Opened) -> tuple[Finding, ...
             said = error.evidence.strip().splitlines()
             found.append(fail(_HERE, "bucket", "; ".join([error.what, *said[-1:]]), error.hint))
         else:
-            found.append(ok(_HERE, "bucket", f"{bucket} answers{differences_of(opened[remote])}"))
+            found.append(ok(_HERE, "bucket", f"{bucket} is reachable{differences_of(opened[remote])}"))
     return tuple(found)
 
 

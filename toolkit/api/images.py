@@ -152,10 +152,10 @@ def only_image(images: Sequence[EngineImage], current: set[str]) -> EngineImage:
     if len(candidates) == 1:
         return candidates[0]
     if not candidates:
-        raise ToolkitError(Code.IMAGE, "no image with a framework is here", hint="toolkit build MANIFEST")
+        raise ToolkitError(Code.IMAGE, "no framework image is built here", hint="toolkit build MANIFEST")
     problems = tuple(Problem(image.reference) for image in candidates)
     raise ToolkitError(
-        Code.IMAGE, f"{len(candidates)} images are here", problems, hint="say which: toolkit images why PACKAGE REF"
+        Code.IMAGE, f"{len(candidates)} images are here", problems, hint="name one: toolkit images why PACKAGE REF"
     )
 
 

@@ -92,13 +92,15 @@ def launch_again(
     own = records.find(training_id)  # what a bucket says of a run is not asked for its code
     record = refreshed(own, records)
     if resume and not record.final:
-        raise ToolkitError(Code.MANIFEST, f"{record.training_id} goes on", hint=f"toolkit stop {record.training_id}")
+        raise ToolkitError(
+            Code.MANIFEST, f"{record.training_id} is still running", hint=f"toolkit stop {record.training_id}"
+        )
     with _submitted_code(record, own.code_digest) as code:
         files = _files(record.manifest_file, cluster or record.cluster_file or None, code)
         order = read_order(files, report, submitted=True)
         images = built_images(order)
         _refuse_other_image(record, images[0])
-        note = f"{record.training_id} again, with the code that was submitted then"
+        note = f"repeating {record.training_id} with its submitted code"
         report(Progress("launch", note=note))
         source = record.training_id if resume else record.resumed_from
         order = replace(order, manifest=replace(order.manifest, resume=source))
@@ -144,8 +146,8 @@ def _refuse_other_image(record: Record, image: RunImage) -> None:
     if image.image_id != record.image_id:
         raise ToolkitError(
             Code.IMAGE,
-            f"{record.training_id} ran in {record.image}, and its manifest now asks for {image.reference}",
-            hint=f"toolkit launch {record.manifest_file} runs it in the new one",
+            f"{record.training_id} ran in {record.image}, but its manifest now requires {image.reference}",
+            hint=f"toolkit launch {record.manifest_file} runs it in the new image",
         )
 
 
@@ -162,6 +164,6 @@ def _submitted_code(record: Record, digest: str) -> Iterator[Path]:
             raise ToolkitError(
                 Code.CODE,
                 f"the bucket has no submitted code of {record.training_id}",
-                hint=f"toolkit launch {record.manifest_file} takes the code that lies beside it now",
+                hint=f"toolkit launch {record.manifest_file} uses the code that is beside it now",
             )
         yield code

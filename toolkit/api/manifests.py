@@ -103,4 +103,4 @@ def write_new(file: Path, text: str) -> None:
     except OSError as error:
         raise ToolkitError(Code.MANIFEST, f"{file} cannot be written: {error.strerror}") from None
     if not is_new:
-        raise ToolkitError(Code.MANIFEST, f"{file} is there already", hint="name a new file")
+        raise ToolkitError(Code.MANIFEST, f"{file} already exists", hint="name a new file")

@@ -97,8 +97,8 @@ def refuse_unreachable_store(manifest: Manifest, cluster: Cluster) -> None:
     if embedded and cluster.remote and not cluster.operator:
         raise ToolkitError(
             Code.RESOURCES_ASKED,
-            f"the embedded store runs on this machine, and cluster {cluster.name} does not say where hosts reach it",
-            hint="`operator: ADDRESS` in the cluster's file, this machine's address as the hosts see it",
+            f"the embedded store runs on this machine, but cluster {cluster.name} does not give its address",
+            hint="set `operator: ADDRESS` in the cluster file: this machine's address as seen by the hosts",
         )
 
 

@@ -79,9 +79,7 @@ def recipe_of(
     locking = f"toolkit lock {file}" + (f" --flavour {flavour}" if flavour != CPU else "")
     if additions and not additions.lock.is_file():
         wanted = ", ".join([*additions.requirements, *additions.packages])
-        raise ToolkitError(
-            Code.CODE, f"{wanted}: asked for, and not locked ({additions.lock} is missing)", hint=locking
-        )
+        raise ToolkitError(Code.CODE, f"{wanted}: requested but not locked ({additions.lock} is missing)", hint=locking)
     recipe = replace(row.recipe, additions=additions)
     added = read_lock(additions.lock) if additions else None
     if additions and added and (why := stale_additions(recipe, added)):
@@ -114,5 +112,5 @@ def refuse_bundleless(recipe: Recipe) -> None:
         raise ToolkitError(
             Code.IMAGE,
             f"{recipe.name} needs the site's bundle {recipe.bundle.name}, which is on no package index",
-            hint=f"name it in {site()} with its file and sha256 (docs/build.md), or take the CPU image",
+            hint=f"add it to {site()} with its file and sha256 (docs/build.md), or use the CPU image",
         )

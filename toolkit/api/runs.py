@@ -55,7 +55,7 @@ def find_run(training_id: str | None = None) -> Record:
     records = Records(home())
     newest = records.newest()
     if not training_id and not newest:
-        raise ToolkitError(Code.MANIFEST, "no run is recorded here yet", hint="toolkit launch MANIFEST")
+        raise ToolkitError(Code.MANIFEST, "no runs are recorded here yet", hint="toolkit launch MANIFEST")
     return refreshed(records.find(training_id or newest[0]), records)
 
 
@@ -114,7 +114,7 @@ def stop_run(run: str | Record, *, force: bool = False, report: Report = silent,
     with _clients(record) as clients:
         _refuse_not_begun(record, next(iter(clients.values())))
         who = stop(clients)
-        note = f"{record.training_id}: stopping, as {who} asked; what it has written is stored first"
+        note = f"{record.training_id}: stopping, as requested by {who}; its results are stored first"
         report(Progress("stop", note=note))
         record = _followed(record, clients, view)
     if record.final and not record.kept:  # hosts that are lost to us may still be storing
@@ -184,7 +184,7 @@ def _refuse_not_begun(record: Record, first: AgentClient) -> None:
         interrupt(record.launcher)
         raise ToolkitError(
             Code.RESOURCES,
-            f"{record.training_id} had not begun: its launch, process {record.launcher[0]} here, was interrupted",
+            f"{record.training_id} had not started: its launch (process {record.launcher[0]} here) was interrupted",
             hint=f"toolkit show {record.training_id}",
         )
 
@@ -197,7 +197,7 @@ def _stored_lines(record: Record) -> Iterator[Line]:
     if not count and record.kept:
         raise ToolkitError(
             Code.STORING_RESULTS,
-            f"{record.training_id}: its output is not in the bucket; it is kept on {', '.join(record.kept)}",
+            f"{record.training_id}: its output is not in the bucket but still on {', '.join(record.kept)}",
             hint=f"toolkit rescue {record.training_id}",
         )
 

@@ -62,14 +62,14 @@ def _recipe_that_made(reference: str, image: StoredImage) -> Recipe:
     combination = image.labels.get(label.COMBINATION, "")
     recipes = {recipe.name: recipe for recipe in (*(row.recipe for row in catalogue()), *own_recipes())}
     if combination not in recipes:
-        raise ToolkitError(Code.IMAGE, f"{reference} is of no recipe in this catalogue ({combination or 'no label'})")
+        raise ToolkitError(Code.IMAGE, f"{reference} has no recipe in this catalogue ({combination or 'no label'})")
     recipe = recipes[combination]
     now, then = read_inputs(recipe), image.labels.get(label.INPUTS, "").split()
     if image.labels.get(label.INPUTS_SHA256) != now.digest:
         changed = sorted({entry.partition("=")[0] for entry in set(now.summary.split()) ^ set(then)})
         raise ToolkitError(
             Code.IMAGE,
-            f"{reference} was made of other inputs than this catalogue has: {', '.join(changed) or 'the build format'}",
-            hint="check out the version of the tool that built it, and verify there",
+            f"{reference} was not built from this catalogue's inputs: {', '.join(changed) or 'the build format'}",
+            hint="check out the tool version that built it, and verify with that",
         )
     return recipe

@@ -21,7 +21,9 @@ def run(arguments: argparse.Namespace) -> int:
     for one in found.failed:
         console.print(f"{one.host}: {one.run}: {one.what}", style="red", soft_wrap=True)
     if not any((found.removed, found.kept, found.failed)):
-        console.print(f"nothing is left on {cluster}")
+        console.print(f"nothing left on {cluster}")
     if found.failed:
-        raise ToolkitError(Code.RESOURCES, "not everything could be removed", hint="toolkit doctor, then clean again")
+        raise ToolkitError(
+            Code.RESOURCES, "not everything could be removed", hint="run toolkit doctor, then clean again"
+        )
     return 0

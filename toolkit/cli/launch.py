@@ -50,5 +50,5 @@ def _detached(record: Record, *, as_json: bool) -> int:
     if as_json:
         print_json(asdict(record))
     run = record.training_id
-    console.print(f"{run} goes on by itself\nnext: toolkit logs -f {run}, toolkit stop {run}", soft_wrap=True)
+    console.print(f"{run} continues in the background\nnext: toolkit logs -f {run}, toolkit stop {run}", soft_wrap=True)
     return 0

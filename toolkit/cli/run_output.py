@@ -120,14 +120,14 @@ class Screen:
         now = (queued + uploading, errored)
         if now != self._waiting and any(now):
             self._waiting = now
-            failed = f", {errored} failed and are tried again" if errored else ""
-            console.print(f"  {queued} files wait, {uploading} on their way{failed}")
+            failed = f", {errored} failed and will be retried" if errored else ""
+            console.print(f"  {queued} files waiting, {uploading} uploading{failed}")
 
     def interrupted(self) -> Choice:
         """Ctrl-C: a person is asked; a script that sends it wants the run to stop."""
         if not (sys.stdin.isatty() and console.is_terminal):
             return Choice.STOP
-        console.print("\n[d]etach: the run goes on, [s]top: store what it wrote and end it, [Enter]: go on watching")
+        console.print("\n[d]etach: leave the run running, [s]top: store its results and end it, [Enter]: keep watching")
         try:
             answer = input("> ").strip().lower()
         except (EOFError, KeyboardInterrupt):
