@@ -1,4 +1,4 @@
-"""What a destination becomes by a cluster's file and the person's ssh_config, which the system's ssh reads."""
+"""What a destination becomes by a cluster file and the person's ssh_config, which the system's ssh reads."""
 
 from __future__ import annotations
 

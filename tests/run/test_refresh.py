@@ -99,7 +99,7 @@ def test_hosts_that_cannot_be_found_any_more_change_nothing(
 ) -> None:
     @contextmanager
     def nowhere(_: Record) -> Iterator[Mapping[str, Engine]]:
-        raise ToolkitError(Code.RESOURCES_ASKED, "the cluster's file is gone")
+        raise ToolkitError(Code.RESOURCES_ASKED, "the cluster file is gone")
         yield {}
 
     monkeypatch.setattr(reconcile, "reached", nowhere)

@@ -30,7 +30,7 @@ class HostWay:
 
 @dataclass(frozen=True)
 class ClusterHosts:
-    """A cluster and the ways to its hosts, as the cluster's file and ssh_config give them."""
+    """A cluster and the ways to its hosts, as the cluster file and ssh_config give them."""
 
     cluster: Cluster
     hosts: tuple[HostWay, ...]
@@ -55,7 +55,7 @@ class Login:
 
 
 def read_hosts(cluster: str | Path) -> ClusterHosts:
-    """The hosts of a cluster's file; nothing is connected to.
+    """The hosts of a cluster file; nothing is connected to.
 
     Raises:
         ToolkitError: C104 where the file, or what ssh_config says of a host, is wrong.

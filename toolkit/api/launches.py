@@ -43,7 +43,7 @@ def launch(
     """Run a manifest's commands on a cluster and store the results.
 
     Args:
-        cluster: the cluster's file (default: this machine).
+        cluster: the cluster file (default: this machine).
         code: the folder of the code to submit (default: the manifest's).
         wait: wait until hosts of the cluster are free.
         follow: return when the run has ended; else as soon as it has been submitted.

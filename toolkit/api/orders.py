@@ -31,7 +31,7 @@ from toolkit.run.plan.training_id import TrainingId
 
 @dataclass(frozen=True)
 class Files:
-    """The files that a launch names: the manifest, the cluster's file (default: this machine's), the code's folder
+    """The files that a launch names: the manifest, the cluster file (default: this machine's), the code folder
     (default: beside the manifest)."""
 
     manifest: Path

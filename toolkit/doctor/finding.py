@@ -68,7 +68,7 @@ def refuse(findings: Sequence[Finding], cluster: str) -> None:
         Code.RESOURCES,
         f"cluster {cluster} cannot run this: {checks} failed on {on}",
         tuple(map(_problem, failed)),
-        hint="fix what is named, then look again: toolkit doctor --cluster FILE; nothing was started",
+        hint="fix these, then check again: toolkit doctor --cluster FILE; nothing was started",
         context={"hosts": ", ".join(hosts)},
     )
 

@@ -38,7 +38,7 @@ class Hosts:
         transports: by name, those that a host may be reached by. Default: all that there are.
 
     Attributes:
-        shells: in the order of the cluster's file.
+        shells: in the order of the cluster file.
     """
 
     def __init__(self, cluster: Cluster, transports: Mapping[str, Callable[[Cluster], Transport]] = TRANSPORTS) -> None:

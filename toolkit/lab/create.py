@@ -129,8 +129,8 @@ def refuse_foreign(lab: Lab) -> None:
     if folder := foreign_folder(lab, folders_of(lab.name)):
         raise ToolkitError(
             Code.RESOURCES_ASKED,
-            f"a lab `{lab.name}` is up already, whose key lies in {folder}",
-            hint=f"take another --name, or remove that one: toolkit lab down --name {lab.name}",
+            f"lab `{lab.name}` is already up; its key is in {folder}",
+            hint=f"choose another --name, or remove that lab: toolkit lab down --name {lab.name}",
         )
 
 
@@ -139,7 +139,7 @@ def alone(lab: Lab, report: Report) -> Iterator[None]:
     """One `toolkit lab` at a time changes a person's labs; a second one waits."""
     handle = os.open(private_folder(lab.folder.parent.parent), os.O_RDONLY | os.O_DIRECTORY)
     try:
-        lock(handle, lambda: report(Progress(lab.name, "another `toolkit lab` is at work: waiting")))
+        lock(handle, lambda: report(Progress(lab.name, "another `toolkit lab` is running: waiting")))
         yield
     finally:
         os.close(handle)

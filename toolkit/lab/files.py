@@ -67,8 +67,8 @@ def cluster_file(lab: Lab) -> Path:
     if file.exists() and not file.read_text("utf-8", "replace").startswith(_MARK):
         raise ToolkitError(
             Code.RESOURCES_ASKED,
-            f"{file} is there, and is no lab's",
-            hint="name the lab otherwise: toolkit lab up --name NAME",
+            f"{file} exists and was not written by a lab",
+            hint="choose another name: toolkit lab up --name NAME",
         )
     return file
 

@@ -82,8 +82,8 @@ def lab_named(name: str, home: Path) -> Lab:
     if not _NAME.fullmatch(name):
         raise ToolkitError(
             Code.RESOURCES_ASKED,
-            f"a lab cannot be called `{name}`",
-            hint="2 to 40 small letters, digits and dashes, a letter first: its hosts are named after it",
+            f"`{name}` is not a valid lab name",
+            hint="2 to 40 lowercase letters, digits and dashes, starting with a letter: its hosts are named after it",
         )
     return Lab(name, home / "labs" / name)
 

@@ -1,7 +1,7 @@
 """Command lines of the system's `ssh`, as values. Pure.
 
 A master reads the person's ssh_config; what is asked of one reads none (`-F none`), so it goes nowhere else. Of two
-values for one option ssh takes the first: what must hold stands before what the cluster's file gives.
+values for one option ssh takes the first: what must hold stands before what the cluster file gives.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def destinations(hosts: Sequence[Host], access: Access, config: Path | None = No
         config: in place of the person's and the system's ssh_config, as `ssh -F`. Default: these two.
 
     Raises `ToolkitError`: S100 where there is no ssh; C104, with ssh's own words, where it cannot follow its
-    configuration, for a ProxyCommand where the cluster's file wants Fabric, and for jump hosts that lead to each other.
+    configuration, for a ProxyCommand where the cluster file wants Fabric, and for jump hosts that lead to each other.
     """
     questions = [_question(host, access) for host in hosts]
     until = time.monotonic() + _SECONDS
@@ -86,7 +86,7 @@ def _way(question: Question, answers: Mapping[Question, Answer], access: Access,
             raise ToolkitError(Code.RESOURCES_ASKED, what, hint=hint)
         way = _destination(one, answers[one], access, way)
         if transport == OPENSSH:
-            system = _system_ssh(one, answers[one], access, config, why or "the cluster's file")
+            system = _system_ssh(one, answers[one], access, config, why or "the cluster file")
             way = replace(way, system=system)
         way = replace(way, transport=transport)
     assert way is not None

@@ -1,4 +1,4 @@
-"""Where a host is and how it is reached: a value, found from a cluster's file and the person's ssh_config."""
+"""Where a host is and how it is reached: a value, found from a cluster file and the person's ssh_config."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class SystemSsh:
 
     Attributes:
         why: what made it the transport, for a person, such as `ProxyCommand`.
-        options: what the cluster's file gives, before anything of ssh_config.
+        options: what the cluster file gives, before anything of ssh_config.
         control: the socket of a login that the person has open, by their ssh_config; commands go over it.
         keys_command: whether ssh_config has a KnownHostsCommand.
     """

@@ -21,7 +21,7 @@ _RUN_PORTS = range(20000, 30000)
 _MASTER_PORTS = range(30000, 32000)
 """Both below what Linux gives to outgoing connections (32768 and up), above what services listen at."""
 _MOST_GPUS = 64
-"""On a host, as a cluster's file may say."""
+"""On a host, as a cluster file may say."""
 _EVERYTHING = 1 << 16
 """More GPUs than a host has: one that is leased as a whole has none left."""
 
@@ -61,7 +61,7 @@ def planned_on(cluster: Cluster, compute: Compute) -> tuple[Placement, ...]:
 
 
 def skipped(cluster: Cluster, chosen: Sequence[Host], findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """What kept hosts out that stand before the last chosen one in the cluster's file: the operator should know."""
+    """What kept hosts out that stand before the last chosen one in the cluster file: the operator should know."""
     names = [host.name for host in cluster.hosts]
     last = max(names.index(host.name) for host in chosen)
     earlier = set(names[:last]) - {host.name for host in chosen}

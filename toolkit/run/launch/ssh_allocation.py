@@ -49,7 +49,7 @@ _STAGE = "hosts"
 
 
 class SshAllocator(Allocator):
-    """Hosts that are reached over ssh, as the cluster's file lists them; leases in their engines say who has them."""
+    """Hosts that are reached over ssh, as the cluster file lists them; leases in their engines say who has them."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster, self._program = cluster, runtime_named(cluster.container_engine).program

@@ -21,7 +21,7 @@ _MOST_SHOWN = 20
 
 @dataclass(frozen=True, order=True)
 class Listed:
-    """One file: its path below the code's folder, the SHA-256 of its bytes, whether it may be executed."""
+    """One file: its path below the code folder, the SHA-256 of its bytes, whether it may be executed."""
 
     name: str
     sha256: str

@@ -27,7 +27,7 @@ _LARGEST_HELD, _MOST_HELD = 1 << 20, 64 << 20
 
 @dataclass(frozen=True)
 class CodeFile:
-    """A file that is submitted: its path below the code's folder, where it lies, its size in bytes, SHA-256, mode.
+    """A file that is submitted: its path below the code folder, where it lies, its size in bytes, SHA-256, mode.
 
     `held` are its bytes as they were checked: a launch whose output is written beside the code (`| tee log`) submits
     what that file held then. None where it is too large; it must not change then until it is submitted.
@@ -221,7 +221,7 @@ def _is_folder(folder: Path) -> bool:
 
 def _with_reasons(manifest: Path, kept_out: tuple[Path, ...]) -> Iterator[tuple[Path, str]]:
     yield manifest, _MANIFEST
-    yield from ((file, "the cluster's file") for file in kept_out)
+    yield from ((file, "the cluster file") for file in kept_out)
 
 
 def _code_file(file: FolderFile, sha256: str, held: bytes | None = None) -> CodeFile:
