@@ -28,7 +28,7 @@ from toolkit.hosts.openssh.arguments import Times
 from toolkit.hosts.openssh.control import control_path
 from toolkit.hosts.openssh.liveness import end
 from toolkit.hosts.openssh.masters import Masters
-from toolkit.hosts.ssh.connector import Dialler
+from toolkit.hosts.ssh.connector import Connector
 from toolkit.hosts.ssh.destination import Destination, SystemSsh
 from toolkit.hosts.ssh.known_hosts import known_as
 from toolkit.hosts.ssh.shell import SshShell
@@ -138,7 +138,7 @@ class Bench:
     def shell(self, to: Destination, *, connect: float = 10, lost: float = 15) -> SshShell:
         if self.transport == "openssh":
             return SshShell(to, Masters(times=Times(connect, lost)))
-        return SshShell(to, Dialler(connect=connect, lost=lost))
+        return SshShell(to, Connector(connect=connect, lost=lost))
 
     def cluster(self, *sshds: Sshd, jump: Sshd | None = None, lost: int = 15) -> Cluster:
         hosts = tuple(Host(sshd.name, sshd.address, port=sshd.port) for sshd in sshds)

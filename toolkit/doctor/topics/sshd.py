@@ -64,9 +64,9 @@ def hosts_behind(facts: HostFacts, cluster: Cluster) -> int:
     """How many hosts are reached through this one, where the cluster file names it as the jump host."""
     if not cluster.access.jump:
         return 0
-    gate = parse_hop(cluster.access.jump).name
+    jump = parse_hop(cluster.access.jump).name
     own = {facts.name, facts.hostname, *(host.address for host in cluster.hosts if host.name == facts.name)}
-    return len(cluster.hosts) - 1 if gate in own - {""} else 0
+    return len(cluster.hosts) - 1 if jump in own - {""} else 0
 
 
 TOPIC = Topic(script=shell_program("toolkit.doctor.topics", "sshd.sh"), read=read, checks={"sshd": sshd})

@@ -76,7 +76,7 @@ class Master:
             connection.settimeout(None)
         except OSError as error:
             connection.close()
-            raise self._no_way(port, error.strerror or str(error)) from None
+            raise self._port_unreachable(port, error.strerror or str(error)) from None
         return connection
 
     def why_down(self) -> str:
@@ -109,7 +109,7 @@ class Master:
         path = self.control.with_name(f"p-{secrets.token_hex(6)}")
         done = run(arguments.forward_port(self.control, "forward", path, port), check=False, timeout=_OPEN_SECONDS)
         if not done.ok:
-            raise self._no_way(port, done.errors.strip())
+            raise self._port_unreachable(port, done.errors.strip())
         return path
 
     def _see_that_it_answers(self, port: int) -> None:
@@ -129,7 +129,7 @@ class Master:
             while arguments.REACHED not in said:
                 piece = os.read(process.stderr.fileno(), 1 << 12)
                 if not piece:
-                    raise self._no_way(port, _last_line(said))
+                    raise self._port_unreachable(port, _last_line(said))
                 said += piece
         finally:
             timer.cancel()
@@ -138,8 +138,8 @@ class Master:
                 if stream:
                     stream.close()
 
-    def _no_way(self, port: int, why: str) -> ToolkitError:
-        return ssh_errors.no_way_in(self.to, port, why) if self.is_alive() else self.cut()
+    def _port_unreachable(self, port: int, why: str) -> ToolkitError:
+        return ssh_errors.port_unreachable(self.to, port, why) if self.is_alive() else self.cut()
 
 
 def _last_line(said: bytes) -> str:

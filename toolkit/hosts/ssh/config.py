@@ -44,8 +44,8 @@ def destinations(hosts: Sequence[Host], access: Access, config: Path | None = No
     waiting = set(questions)
     for _ in range(_DEEPEST + 1):
         answers |= _ask_all(waiting, config, until)
-        gates = {_gate(one, answers[one]) for one in waiting}
-        waiting = {gate for gate in gates if gate is not None and gate not in answers}
+        jumps = {_jump_host(one, answers[one]) for one in waiting}
+        waiting = {jump for jump in jumps if jump is not None and jump not in answers}
     if waiting:
         raise _circle(min(question.name for question in waiting))
     return tuple(_way(question, answers, access, config) for question in questions)
@@ -63,7 +63,7 @@ def _ask_all(questions: Iterable[Question], config: Path | None, until: float) -
     return {one: answer.get() for one, answer in zip(ordered, do_all(jobs, at_once=_AT_ONCE), strict=True)}
 
 
-def _gate(question: Question, answer: Answer) -> Question | None:
+def _jump_host(question: Question, answer: Answer) -> Question | None:
     """The last of the jump hosts, reached through those before it; with none before it, by its own ProxyJump."""
     if not answer.jumps:
         return None
@@ -96,10 +96,10 @@ def _way(question: Question, answers: Mapping[Question, Answer], access: Access,
 def _chain(question: Question, answers: Mapping[Question, Answer]) -> list[Question]:
     """The host, and the jump hosts from it to here."""
     chain = [question]
-    while (gate := _gate(chain[-1], answers[chain[-1]])) is not None:
-        if gate in chain:
-            raise _circle(gate.name)
-        chain.append(gate)
+    while (jump := _jump_host(chain[-1], answers[chain[-1]])) is not None:
+        if jump in chain:
+            raise _circle(jump.name)
+        chain.append(jump)
     return chain
 
 

@@ -28,27 +28,27 @@ _ADMINISTRATIVELY_PROHIBITED = 1
 _OPEN_SECONDS = 10
 
 
-def connected(to: Destination, gate: HostConnection | None, *, connect: float, lost: float) -> HostConnection:
+def connected(to: Destination, jump: HostConnection | None, *, connect: float, lost: float) -> HostConnection:
     """A connection that is open; see `HostConnection.open` for its errors."""
-    connection = HostConnection(to, gate, KeysOnRecord(to), connect=connect, lost=lost)
+    connection = HostConnection(to, jump, KeysOnRecord(to), connect=connect, lost=lost)
     connection.open()
     return connection
 
 
-def shown_key(to: Destination, gate: HostConnection | None, *, connect: float) -> HostKey:
+def shown_key(to: Destination, jump: HostConnection | None, *, connect: float) -> HostKey:
     """The key that the host shows, without a login; raises `ToolkitError` (S100) where it shows none."""
     try:
-        HostConnection(to, gate, OnlyLook(to), connect=connect, lost=connect).open()
+        HostConnection(to, jump, OnlyLook(to), connect=connect, lost=connect).open()
     except KeyShown as shown:
         return shown.key
     raise AssertionError("connected without checking the host key")
 
 
 class HostConnection(Connection):
-    """A connection to `to`, through `gate` where there is one; making it does nothing.
+    """A connection to `to`, through `jump` where there is one; making it does nothing.
 
     Args:
-        gate: an open connection to the jump host. Fabric would take one from ssh_config, and trust any key there.
+        jump: an open connection to the jump host. Fabric would take one from ssh_config, and trust any key there.
         policy: what decides about the host's key.
         connect: seconds until the host has let us in.
         lost: seconds; a host that owes an answer for so long counts as gone.
@@ -60,10 +60,10 @@ class HostConnection(Connection):
     _until = 0.0
 
     def __init__(
-        self, to: Destination, gate: HostConnection | None, policy: KeysOnRecord, *, connect: float, lost: float
+        self, to: Destination, jump: HostConnection | None, policy: KeysOnRecord, *, connect: float, lost: float
     ) -> None:
         self._set(to=to, _policy=policy, _times=(connect, lost))
-        way = False if gate is None else gate  # for None it would look into its configuration
+        way = False if jump is None else jump  # for None it would look into its configuration
         super().__init__(to.address, user=to.user, port=to.port, config=own_config(), gateway=way, forward_agent=False)
         self.client.set_missing_host_key_policy(policy)  # in place of Fabric's AutoAddPolicy
 
@@ -99,22 +99,22 @@ class HostConnection(Connection):
         """A channel of the jump host's connection. Fabric's waits an hour for it, and opens a lost connection anew,
         from as many threads as there are hosts behind it.
         """
-        gate: HostConnection = self.gateway
+        jump: HostConnection = self.gateway
         try:
-            return gate.transport.open_channel(
+            return jump.transport.open_channel(
                 "direct-tcpip", (self.to.address, self.to.port), ("127.0.0.1", 0), timeout=left(self._until)
             )
         except paramiko.ChannelException as error:
             if error.code == _ADMINISTRATIVELY_PROHIBITED:
                 raise ssh_errors.forwarding_refused(self.to, error.text) from None
-            raise ssh_errors.refused(self.to, f"{gate.to.host} says: {error.text}") from None
+            raise ssh_errors.refused(self.to, f"{jump.to.host} says: {error.text}") from None
         except (paramiko.SSHException, EOFError, OSError) as error:
-            if not gate.is_connected:
-                raise ssh_errors.cut(gate.to, gate.why_down()) from None
+            if not jump.is_connected:
+                raise ssh_errors.cut(jump.to, jump.why_down()) from None
             if time.monotonic() >= self._until:
-                raise ssh_errors.unreachable(self.to, f"{gate.to.host} could not connect to it in time") from None
+                raise ssh_errors.unreachable(self.to, f"{jump.to.host} could not connect to it in time") from None
             # Where two are refused at the same time, paramiko keeps the reason of one of them only.
-            why = f"{gate.to.host} could not connect to it ({ssh_errors.words(error)})"
+            why = f"{jump.to.host} could not connect to it ({ssh_errors.words(error)})"
             raise ssh_errors.refused(self.to, why) from None
 
     def why_down(self) -> str:
@@ -149,7 +149,7 @@ class HostConnection(Connection):
         except (paramiko.SSHException, EOFError, OSError) as error:
             if not self.is_connected:
                 raise ssh_errors.cut(self.to, self.why_down()) from None
-            raise ssh_errors.no_way_in(self.to, port, str(error)) from None
+            raise ssh_errors.port_unreachable(self.to, port, str(error)) from None
 
     def _unused(self, *_: Any, **__: Any) -> NoReturn:
         raise NotImplementedError("commands run in sessions, and tunnels are channels: see session_pool.py")

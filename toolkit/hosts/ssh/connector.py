@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from toolkit.hosts.ssh.connection import HostConnection
 
 T = TypeVar("T")
-_PER_GATE = 4
+_PER_JUMP_HOST = 4
 _PAUSE_SECONDS = (0.1, 0.6)
 _chance = random.SystemRandom()
 
 
-class Dialler:
+class Connector:
     """Opens connections; making one does nothing.
 
     Args:
@@ -37,11 +37,11 @@ class Dialler:
     def __init__(self, *, connections: int = 8, connect: float = 10, lost: float = 15) -> None:
         self._connect, self._lost = connect, lost
         self._starts = threading.BoundedSemaphore(connections)
-        self._per_gate = min(connections, _PER_GATE)
-        self._gates: dict[Destination, _Gate] = {}
+        self._per_jump_host = min(connections, _PER_JUMP_HOST)
+        self._jump_hosts: dict[Destination, _JumpHost] = {}
         self._lock = threading.Lock()
 
-    def dial(self, to: Destination) -> HostConnection:
+    def connect(self, to: Destination) -> HostConnection:
         """A new connection to `to`; raises `ToolkitError` (S100). A refused one is tried once more."""
         from toolkit.hosts.ssh.connection import connected  # loads Fabric
 
@@ -56,24 +56,24 @@ class Dialler:
     def close(self) -> None:
         """Hang up on the jump hosts, and with it on all that is reached through them."""
         with self._lock:
-            gates = list(self._gates.values())
-        for gate in gates:
-            gate.close()
+            jumps = list(self._jump_hosts.values())
+        for jump in jumps:
+            jump.close()
 
     def _with_way(self, to: Destination, act: Callable[[HostConnection | None], T]) -> T:
         if to.through is None:
             with self._starts:
                 return twice(lambda: act(None))
-        gate = self._gate(to.through)
-        with gate.starts:
-            return twice(lambda: act(gate.wire(self.dial)))
+        jump = self._jump_host(to.through)
+        with jump.starts:
+            return twice(lambda: act(jump.wire(self.connect)))
 
-    def _gate(self, to: Destination) -> _Gate:
+    def _jump_host(self, to: Destination) -> _JumpHost:
         with self._lock:
-            return self._gates.setdefault(to, _Gate(to, self._per_gate))
+            return self._jump_hosts.setdefault(to, _JumpHost(to, self._per_jump_host))
 
 
-class _Gate:
+class _JumpHost:
     """A jump host: its one wire, opened by whoever needs it first, and anew where it broke."""
 
     def __init__(self, to: Destination, starts: int) -> None:
@@ -83,18 +83,18 @@ class _Gate:
         self._failed: tuple[float, ToolkitError] | None = None
         self.starts = threading.BoundedSemaphore(starts)
 
-    def wire(self, dial: Callable[[Destination], HostConnection]) -> HostConnection:
+    def wire(self, connect: Callable[[Destination], HostConnection]) -> HostConnection:
         with self._lock:
             if self._wire is None or not self._wire.is_connected:
-                self._wire = self._open(dial)
+                self._wire = self._open(connect)
             return self._wire
 
-    def _open(self, dial: Callable[[Destination], HostConnection]) -> HostConnection:
-        """Sixty hosts behind a gate that is down shall not wait for it one after the other."""
+    def _open(self, connect: Callable[[Destination], HostConnection]) -> HostConnection:
+        """Sixty hosts behind a jump that is down shall not wait for it one after the other."""
         if self._failed and time.monotonic() < self._failed[0]:
             raise self._failed[1]
         try:
-            return dial(self._to)
+            return connect(self._to)
         except ToolkitError as error:
             self._failed = (time.monotonic() + 1, error)
             raise

@@ -41,12 +41,12 @@ def refused(to: Destination, why: str) -> ToolkitError:
 
 def forwarding_refused(to: Destination, why: str) -> ToolkitError:
     """The jump host does not pass connections on."""
-    gate = to.through.host if to.through else ""
-    hint = f"sshd_config on {gate}: AllowTcpForwarding yes, and PermitOpen for {to.socket_name}"
-    return _error("unreachable", to, f"{gate} does not forward connections to it: {why}", hint=hint)
+    jump = to.through.host if to.through else ""
+    hint = f"sshd_config on {jump}: AllowTcpForwarding yes, and PermitOpen for {to.socket_name}"
+    return _error("unreachable", to, f"{jump} does not forward connections to it: {why}", hint=hint)
 
 
-def no_way_in(to: Destination, port: int, why: str) -> ToolkitError:
+def port_unreachable(to: Destination, port: int, why: str) -> ToolkitError:
     """Its sshd forwards no connection to the host's own loopback."""
     hint = f"sshd_config on {to.host}: AllowTcpForwarding yes (or local), and PermitOpen for 127.0.0.1:*"
     return _error("unreachable", to, f"cannot connect to its own port {port}: {why}", hint=hint)
@@ -74,7 +74,7 @@ def key_revoked(to: Destination, kind: str, fingerprint: str, file: Path, line: 
     return _error("host key changed", to, what, (problem,), hint="give the host a new key: ssh-keygen -A")
 
 
-def not_let_in(to: Destination, tried: Sequence[str], accepts: Sequence[str] = ()) -> ToolkitError:
+def authentication_failed(to: Destination, tried: Sequence[str], accepts: Sequence[str] = ()) -> ToolkitError:
     """No key opened the door; `tried` says what came of each."""
     problems = tuple(Problem(line) for line in tried) or (Problem("no key to try"),)
     if accepts and "publickey" not in accepts:

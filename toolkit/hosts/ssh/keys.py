@@ -106,7 +106,7 @@ def _failed(to: Destination, results: Sequence[Any]) -> Exception:
     tried: list[str] = []
     for source, error in results:
         if isinstance(error, paramiko.BadAuthenticationType):
-            return ssh_errors.not_let_in(to, tried, error.allowed_types)
+            return ssh_errors.authentication_failed(to, tried, error.allowed_types)
         if not isinstance(error, (paramiko.SSHException, EOFError, OSError)):
             return cast("Exception", error)
         if source.is_hung_up and not isinstance(error, paramiko.AuthenticationException):
@@ -115,7 +115,7 @@ def _failed(to: Destination, results: Sequence[Any]) -> Exception:
         tried.append(f"{source.label}: {_PLAIN.get(said, said)}")
         if source.is_hung_up:  # MaxAuthTries
             tried.append("then the host closed the connection: too many keys")
-    return ssh_errors.not_let_in(to, tried)
+    return ssh_errors.authentication_failed(to, tried)
 
 
 def _sources(to: Destination, held: Sequence[Any]) -> Iterator[_Source]:

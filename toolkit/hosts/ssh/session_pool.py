@@ -18,10 +18,10 @@ _SESSIONS = 8
 _WIRES = 8
 
 
-class Dials(Protocol):
-    """Opens connections: Fabric's `Dialler`, or the system's ssh."""
+class Connects(Protocol):
+    """Opens connections: Fabric's `Connector`, or the system's ssh."""
 
-    def dial(self, to: Destination) -> SharedConnection:
+    def connect(self, to: Destination) -> SharedConnection:
         """A further connection to `to`; raises `ToolkitError` (S100)."""
         ...
 
@@ -41,17 +41,17 @@ class _Shared:
 
 @dataclass
 class _Attempt:
-    """A dial that is under way, and what came of it: those who wait for it share its error."""
+    """A connect that is under way, and what came of it: those who wait for it share its error."""
 
     error: ToolkitError | None = None
     done: bool = False
 
 
 class SessionPool:
-    """Sessions on `to`, over wires that `dialler` opens; nothing is opened before the first session."""
+    """Sessions on `to`, over wires that `connector` opens; nothing is opened before the first session."""
 
-    def __init__(self, to: Destination, dialler: Dials) -> None:
-        self._to, self._dialler = to, dialler
+    def __init__(self, to: Destination, connector: Connects) -> None:
+        self._to, self._connector = to, connector
         self._most_wires = _WIRES
         self._wires: list[_Shared] = []
         self._attempt: _Attempt | None = None
@@ -132,18 +132,18 @@ class SessionPool:
                     attempt = self._attempt = _Attempt()
                     break
                 self._wait()
-        return self._dial(attempt)
+        return self._open_connection(attempt)
 
     def _wait(self) -> None:
-        """Until a place may be free; raises what the dial that was waited for has raised."""
+        """Until a place may be free; raises what the connect that was waited for has raised."""
         awaited = self._attempt
         self._change.wait()
         if awaited and awaited.done and awaited.error:
             raise awaited.error
 
-    def _dial(self, attempt: _Attempt) -> _Shared:
+    def _open_connection(self, attempt: _Attempt) -> _Shared:
         try:
-            shared = _Shared(self._dialler.dial(self._to), [None])
+            shared = _Shared(self._connector.connect(self._to), [None])
         except ToolkitError as error:
             if not self._stays_with_what_is_open(error):
                 attempt.error = error

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from toolkit.hosts.ssh.command import RunningCommand
-from toolkit.hosts.ssh.connector import Dialler
+from toolkit.hosts.ssh.connector import Connector
 from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.forward import forwarded
-from toolkit.hosts.ssh.session_pool import Dials, SessionPool
+from toolkit.hosts.ssh.session_pool import Connects, SessionPool
 from toolkit.process import CommandFailed, Result
 
 _TIMED_OUT = 124
@@ -26,13 +26,13 @@ class SshShell:
 
     Args:
         to: see `toolkit.hosts.ssh.config.destinations`.
-        dialler: opens the connections; hosts that are worked on together share one. Default: Fabric's, of its own.
+        connector: opens the connections; hosts that are worked on together share one. Default: Fabric's, of its own.
     """
 
-    def __init__(self, to: Destination, dialler: Dials | None = None) -> None:
+    def __init__(self, to: Destination, connector: Connects | None = None) -> None:
         self._to = to
-        self._own = None if dialler else Dialler()
-        self._pool = SessionPool(to, dialler or self._own or Dialler())
+        self._own = None if connector else Connector()
+        self._pool = SessionPool(to, connector or self._own or Connector())
 
     @property
     def name(self) -> str:

@@ -18,7 +18,7 @@ _AT_ONCE = 64
 
 
 class ShowsKeys(Protocol):
-    """What fetches hosts' keys: Fabric's `Dialler`, or whatever leads to a host."""
+    """What fetches hosts' keys: Fabric's `Connector`, or whatever leads to a host."""
 
     def host_key(self, to: Destination) -> HostKey:
         """The key that `to` shows, without a login; raises `ToolkitError` (S100)."""
@@ -47,9 +47,9 @@ def stages(ways: Iterable[Destination]) -> tuple[tuple[Destination, ...], ...]:
     return tuple(tuple(by_depth[depth]) for depth in sorted(by_depth))
 
 
-def look(ways: Sequence[Destination], dialler: ShowsKeys) -> tuple[Answer[Finding], ...]:
+def look(ways: Sequence[Destination], connector: ShowsKeys) -> tuple[Answer[Finding], ...]:
     """Fetch the key of each host, without a login there; a jump host on the way lets us in by a key as ever."""
-    return do_all([Job(to.host, partial(_find, to, dialler)) for to in ways], at_once=_AT_ONCE)
+    return do_all([Job(to.host, partial(_find, to, connector)) for to in ways], at_once=_AT_ONCE)
 
 
 def refuse_changed(findings: Iterable[Finding]) -> None:
@@ -90,8 +90,8 @@ def record(findings: Sequence[Finding]) -> tuple[Path, ...]:
     return tuple(lines)
 
 
-def _find(to: Destination, dialler: ShowsKeys) -> Finding:
-    key = dialler.host_key(to)
+def _find(to: Destination, connector: ShowsKeys) -> Finding:
+    key = connector.host_key(to)
     return Finding(to, key, *standing(read_entries(to.known_hosts), to.known_as, key))
 
 
