@@ -80,7 +80,7 @@ class Hosts:
         return do_all(jobs, at_once=at_once, stop=stop, hurry=self._end_commands)
 
     def close(self) -> None:
-        """Hang up on all hosts."""
+        """Close the connections to all hosts."""
         for shell in self.shells:
             shell.close()
         for transport in self._transports.values():

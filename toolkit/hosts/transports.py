@@ -32,7 +32,7 @@ class FabricTransport:
         return SshShell(to, self._connector)
 
     def close(self) -> None:
-        """Hang up on jump hosts, and with it on all that is reached through them."""
+        """Close the connections to jump hosts, and so all connections through them."""
         self._connector.close()
 
 
@@ -69,7 +69,7 @@ class HostKeys:
         return self._masters.host_key(to) if to.system else self._connector.host_key(to)
 
     def close(self) -> None:
-        """Hang up on jump hosts."""
+        """Close the connections to jump hosts."""
         self._connector.close()
 
 

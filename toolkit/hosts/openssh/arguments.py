@@ -64,7 +64,7 @@ def open_master(
             "StrictHostKeyChecking=yes",
             f"ServerAliveInterval={every}",
             f"ServerAliveCountMax={max(int(times.lost) // every - 1, 1)}",
-            # Forwardings that the person's own logins have would meet those of this one; and no agent is forwarded.
+            # The user's own forwardings would conflict with those of their other logins; no agent is forwarded.
             *("ClearAllForwardings=yes", "ForwardAgent=no", "ForwardX11=no", "Tunnel=no", "PermitLocalCommand=no"),
         ),
         *_to(to, times, jump),
@@ -126,12 +126,12 @@ def quoted(path: Path) -> str:
 
 
 def _over(control: Path) -> list[str]:
-    """Where the master refuses, ssh would log in by itself, as whoever it likes: that connection fails."""
+    """If the master refuses, ssh would open a login of its own: this makes that fail."""
     return ["ssh", "-F", "none", "-S", str(control), *_set("ControlMaster=no", "ProxyCommand=false")]
 
 
 def _to(to: Destination, times: Times, jump: JumpHost | None) -> list[str]:
-    """How to get to the host and whose key it shall show: the same for each command line that connects."""
+    """The address and the expected host key: the same for each command line that connects."""
     return [
         *_set(
             f"ConnectTimeout={math.ceil(times.connect)}",
@@ -146,7 +146,7 @@ def _to(to: Destination, times: Times, jump: JumpHost | None) -> list[str]:
 
 
 def _through(jump: JumpHost) -> str:
-    """A ProxyCommand: the one line here that a shell reads, the person's, of any kind. `%h` and `%p` are ssh's."""
+    """A ProxyCommand: the only line here that a shell interprets, the user's shell. `%h` and `%p` are ssh's."""
     argv = [*_over(jump.control), "-W", "[%h]:%p", "--", jump.host]
     return shlex.join([*(("sh", "-c", _APPEND_ERRORS, str(jump.log)) if jump.log else ()), *argv])
 

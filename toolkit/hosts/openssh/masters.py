@@ -1,6 +1,6 @@
-"""Opening masters: as many at the same time as the cluster allows, jump hosts first, each login once.
+"""Opens ControlMasters: as many at a time as the cluster allows, jump hosts first, each login once.
 
-One that is there is used, whoever has opened it: an earlier command, or a person by `toolkit cluster connect`.
+An existing one is used, whether an earlier command or `toolkit cluster connect` opened it.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Masters:
         return master
 
     def log_in(self, to: Destination, *, person: bool = False) -> bool:
-        """See to it that there is a login to `to`; whether it is a new one. `person` as in `open`."""
+        """Ensure a login to `to`; returns whether it is new. `person` as in `open`."""
         own = to.system.control if to.system else None
         if own and is_alive(own):
             return False
@@ -77,17 +77,17 @@ class Masters:
         return is_new
 
     def _see_that_it_stays(self, to: Destination) -> None:
-        """A host may let one in and hang up, as where an account has expired; a jump host may run no command."""
+        """A host may close the connection after the login, for an expired account; a jump host may not run commands."""
         master = Master(to, control_path(to), log_of(control_path(to)), self._times.lost)
         run(run_line(master.control, to.host, "exit 0"), check=False, timeout=self._times.connect)
         if not master.is_alive():
             raise ssh_errors.cut(to, "the host closed the connection right after the login")
 
     def open(self, to: Destination, control: Path | None = None, *, person: bool = False) -> bool:
-        """See to it that a master answers at `control` (default: the first one to `to`); whether it was opened now.
+        """Ensure that a master answers at `control` (default: the first one to `to`); returns whether it is new.
 
         Args:
-            person: ssh may ask the person at the terminal, who has all the time; what goes wrong it says there, too.
+            person: ssh may prompt at the terminal, without a time limit, and prints its errors there.
         """
         control = control or control_path(to)
         jump = self._jump_host_of(to, None if person else log_of(control))
@@ -106,14 +106,14 @@ class Masters:
         return self._limited(to, lambda: host_key.shown_key(to, self._times, self._jump_host_of(to)))
 
     def close(self) -> None:
-        """Masters stay, for whoever comes next; they end by themselves."""
+        """Masters stay open for later commands; they exit when idle."""
 
     def _limited(self, to: Destination, act: Callable[[], T]) -> T:
         with self._jump_host(to.through).starts if to.through else self._starts:
             return twice(act)
 
     def _jump_host_of(self, to: Destination, log: Path | None = None) -> JumpHost | None:
-        """The jump host, with a master that answers; `log` takes what goes wrong behind it."""
+        """The jump host, with a master that answers; errors of forwarding go to `log`."""
         if to.through is None:
             return None
         jump = self._jump_host(to.through)
@@ -158,7 +158,7 @@ class Masters:
 
 
 class _JumpHost:
-    """A jump host: sixty hosts behind one that is down do not wait for it one after the other."""
+    """A jump host: sixty hosts behind one that is down do not wait for it in turn."""
 
     def __init__(self, starts: int) -> None:
         self.starts = threading.BoundedSemaphore(starts)
@@ -171,7 +171,7 @@ class _JumpHost:
 
 
 def _by_itself(argv: list[str], log: Path, seconds: float) -> int | None:
-    """The status of an ssh that goes into the background once it has logged in; None where it took longer."""
+    """The status of an ssh that goes to the background after the login; None on timeout."""
     with log.open("ab") as stream:
         process = subprocess.Popen(
             argv,
@@ -185,7 +185,7 @@ def _by_itself(argv: list[str], log: Path, seconds: float) -> int | None:
 
 
 def _at_the_terminal(argv: list[str]) -> int:
-    """The same, where ssh talks to the person; a Ctrl-C reaches it, too."""
+    """The same, with ssh prompting at the terminal; a Ctrl-C reaches it, too."""
     process = subprocess.Popen(argv, env=child_environment("ssh"))
     try:
         return process.wait()

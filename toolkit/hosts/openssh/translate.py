@@ -1,4 +1,4 @@
-"""What the system's ssh says when it cannot open a connection, as the errors that every transport raises."""
+"""Translates error messages of the system's ssh to the errors that every transport raises."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ _NOT_STRICT = ("false", "no", "off")
 
 
 def why_openssh(answer: Answer, access: Access) -> str:
-    """What the system's ssh is needed for on the way to a host, in a few words; empty where it is not.
+    """Why the system's ssh is needed to reach a host, in a few words; empty if it is not.
 
     With `identity` in the cluster file that key alone logs in, so what else ssh_config has for that does not count.
     """
@@ -51,7 +51,7 @@ def why_openssh(answer: Answer, access: Access) -> str:
 
 
 def own_login(answer: Answer, access: Access) -> Path | None:
-    """The socket of a login that the person has open, where it is as good as one of ours.
+    """The socket of a login that the user has open, if it is equivalent to one of ours.
 
     It is not where it was, or may have been, made with other keys than the cluster file names, or without a look
     at the host's: what ssh has verified has a line in its files.
@@ -84,5 +84,5 @@ def _contents(files: Iterable[Path]) -> Iterable[bytes]:
 
 @cache
 def _has_ticket() -> bool:
-    """Whether Kerberos has a ticket for the person. Distributions switch GSSAPI on for everyone."""
+    """Whether the user has a Kerberos ticket. Distributions enable GSSAPI for everyone."""
     return run(["klist", "-s"], check=False, timeout=_SECONDS, environment=child_environment("ssh")).ok

@@ -26,7 +26,7 @@ from toolkit.hosts.ssh.openssh import Answer, Question, ask
 _AT_ONCE = 16
 _DEEPEST = 8
 _SECONDS = 30
-"""For all hosts together. One takes some milliseconds, but for what the person's `Match exec` does."""
+"""For all hosts together. One host takes milliseconds, except for the user's `Match exec`."""
 
 
 def destinations(hosts: Sequence[Host], access: Access, config: Path | None = None) -> tuple[Destination, ...]:
@@ -133,7 +133,7 @@ def _system_ssh(question: Question, answer: Answer, access: Access, config: Path
 
 
 def _keeps_keys(file: Path) -> bool:
-    """Whether a key that is appended to `file` is there afterwards: /dev/null is a file that keeps nothing."""
+    """Whether `file` keeps keys that are appended to it: /dev/null does not."""
     try:
         return stat.S_ISREG(file.stat().st_mode)
     except OSError:

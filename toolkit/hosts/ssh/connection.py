@@ -1,4 +1,4 @@
-"""One ssh connection, which Fabric opens and closes: its host's key checked by us, let in by our order of keys.
+"""One ssh connection, opened and closed by Fabric, with our host key check and our order of login keys.
 
 Of Fabric that is all. Its runner keeps all output in memory, garbles what is not text, feeds a command 100 bytes a
 second and leaves it running after a time-out (Fabric 3.2, Invoke 2.2: runners.py); `session` runs commands instead.
@@ -50,8 +50,8 @@ class HostConnection(Connection):
     Args:
         jump: an open connection to the jump host. Fabric would take one from ssh_config, and trust any key there.
         policy: what decides about the host's key.
-        connect: seconds until the host has let us in.
-        lost: seconds; a host that owes an answer for so long counts as gone.
+        connect: seconds to connect and log in.
+        lost: seconds without an answer after which the host counts as lost.
     """
 
     to: Destination
@@ -72,7 +72,7 @@ class HostConnection(Connection):
         return {"user": None, "host": host_string, "port": None}
 
     def open(self) -> None:
-        """Connect, verify the host's key, and be let in, all within `connect` seconds.
+        """Connect, verify the host key, and log in, all within `connect` seconds.
 
         Raises `ToolkitError` (S100) that says which of these failed.
         """
@@ -180,7 +180,7 @@ def _socket(to: Destination, until: float) -> socket.socket:
 
 
 def _first_that_answers(addresses: Sequence[Any], until: float) -> socket.socket:
-    """Raises what the last address has raised, as `ssh` tells it."""
+    """Raises the error of the last address, as `ssh` does."""
     for rest, (family, kind, protocol, _, address) in zip(range(len(addresses), 0, -1), addresses, strict=True):
         wire = socket.socket(family, kind, protocol)
         try:

@@ -1,4 +1,4 @@
-"""Opening connections, a bounded number at the same time, and jump hosts once for all that lie behind them.
+"""Opens connections, a bounded number at a time, and one to each jump host for all hosts behind it.
 
 sshd refuses some of those that come at once (MaxStartups 10:30:100), so few come at once and a refused one comes
 again. A connection through a jump host is a channel of the one connection to it, which no limit of sshd's counts.
@@ -30,8 +30,8 @@ class Connector:
 
     Args:
         connections: how many are being opened at the same time. Default 8; through one jump host at most 4.
-        connect: seconds until a host has let us in. Default 10.
-        lost: seconds without an answer until a host counts as gone. Default 15.
+        connect: seconds to connect and log in. Default 10.
+        lost: seconds without an answer after which a host counts as lost. Default 15.
     """
 
     def __init__(self, *, connections: int = 8, connect: float = 10, lost: float = 15) -> None:
@@ -54,7 +54,7 @@ class Connector:
         return self._with_way(to, lambda way: shown_key(to, way, connect=self._connect))
 
     def close(self) -> None:
-        """Hang up on the jump hosts, and with it on all that is reached through them."""
+        """Close the connections to jump hosts, and so all connections through them."""
         with self._lock:
             jumps = list(self._jump_hosts.values())
         for jump in jumps:
@@ -74,7 +74,7 @@ class Connector:
 
 
 class _JumpHost:
-    """A jump host: its one wire, opened by whoever needs it first, and anew where it broke."""
+    """A jump host and its one connection, opened on first use and reopened if it was lost."""
 
     def __init__(self, to: Destination, starts: int) -> None:
         self._to = to
@@ -90,7 +90,7 @@ class _JumpHost:
             return self._wire
 
     def _open(self, connect: Callable[[Destination], HostConnection]) -> HostConnection:
-        """Sixty hosts behind a jump that is down shall not wait for it one after the other."""
+        """Sixty hosts behind a jump host that is down must not wait for it in turn."""
         if self._failed and time.monotonic() < self._failed[0]:
             raise self._failed[1]
         try:
@@ -106,7 +106,7 @@ class _JumpHost:
 
 
 def twice(act: Callable[[], T]) -> T:
-    """What `act` returns; where it is refused, it is done once more, a moment later."""
+    """The result of `act`; if the connection is refused, it is retried once after a short pause."""
     try:
         return act()
     except ToolkitError as error:

@@ -1,4 +1,4 @@
-"""Opening the door with a key: files and the agent, in OpenSSH's order, without ever asking for a passphrase."""
+"""Public key login: key files and the agent, in OpenSSH's order, never asking for a passphrase."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ _OPENSSH = b"openssh-key-v1\0"
 _PKCS8 = b"-----BEGIN PRIVATE KEY-----"
 _MOST_BYTES = 1 << 20
 _PLAIN = {"Authentication failed": "not accepted", "Authentication timeout": "timed out"}
-"""What paramiko says, and what it means."""
+"""paramiko's messages, and clearer ones."""
 _USUAL = tuple(f"id_{kind}" for kind in ("rsa", "dsa", "ecdsa", "ecdsa_sk", "ed25519", "ed25519_sk", "xmss"))
-"""ssh's, of any version."""
+"""Default key files of any ssh version."""
 
 
 class _Source(AuthSource):
     """A key that may be tried; or, where `key` is None, why a file gave none."""
 
     def __init__(self, label: str, key: Any, why_not: str = "") -> None:
-        super().__init__(username=None)  # `OurKeys` gives it, before it is asked
+        super().__init__(username=None)  # set by `OurKeys` before use
         self.label, self.key, self.why_not = label, key, why_not
         self.is_last = self.is_hung_up = False
 
     def authenticate(self, transport: Any) -> list[str]:
-        """See paramiko's; says besides whether another key may follow."""
+        """See paramiko's; also notes whether another key may be tried."""
         if self.key is None:
             raise paramiko.AuthenticationException(self.why_not)
         try:
@@ -92,7 +92,7 @@ class OurKeys(AuthStrategy):
                 return
 
     def authenticate(self, transport: Any) -> AuthResult:
-        """Let `transport` in; raises `ToolkitError` (S100) that says what came of each key that was tried."""
+        """Log in on `transport`; raises `ToolkitError` (S100) with the result of each key that was tried."""
         with _held_by_agent(self._to.agent, self._until) as held:
             self._held, self._transport = held, transport
             try:

@@ -111,7 +111,7 @@ def kinds_on_record(entries: Sequence[Entry], name: str) -> tuple[str, ...]:
 
 
 def append(file: Path, keys: Sequence[tuple[str, HostKey]]) -> None:
-    """Add a line for each (name, key); a new file is its owner's alone (0600), and so is a new folder."""
+    """Add a line for each (name, key); new files and folders are private to their owner (0600, 0700)."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     with os.fdopen(handle, "rb+") as stream:

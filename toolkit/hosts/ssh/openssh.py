@@ -1,4 +1,4 @@
-"""What the system's `ssh` makes of its configuration: `ssh -G`, asked for one host, and its answer read.
+"""The system's ssh configuration for one host, read from the output of `ssh -G`.
 
 ssh itself reads the files, so Include, Match, tokens, quotes and comments mean here what they mean there, whatever
 its version. `ssh -G` expands the tokens of UserKnownHostsFile, IdentityAgent and ControlPath, and leaves those of
@@ -47,7 +47,7 @@ class Question:
     jumps: str = ""
 
     def argv(self, config: Path | None, *more: str) -> list[str]:
-        """The command line; `config` is read in place of the person's and the system's files."""
+        """The command line; `config` replaces the user's and the system's files."""
         return [
             # -N: for a shell, ssh refuses ForkAfterAuthentication (ssh.c, main); it is none that is started here.
             *("ssh", "-G", "-T", "-N"),

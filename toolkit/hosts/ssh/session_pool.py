@@ -28,7 +28,7 @@ class Connects(Protocol):
 
 @dataclass
 class _Shared:
-    """A wire and its sessions; `most` shrinks where sshd allows fewer."""
+    """A connection and its sessions; `most` shrinks if sshd allows fewer."""
 
     wire: SharedConnection
     sessions: list[RunningCommand | None] = field(default_factory=list)
@@ -41,14 +41,14 @@ class _Shared:
 
 @dataclass
 class _Attempt:
-    """A connect that is under way, and what came of it: those who wait for it share its error."""
+    """A connection being opened, and the result: all waiting threads share its error."""
 
     error: ToolkitError | None = None
     done: bool = False
 
 
 class SessionPool:
-    """Sessions on `to`, over wires that `connector` opens; nothing is opened before the first session."""
+    """Sessions on `to`, over connections opened by `connector`; nothing is opened before the first session."""
 
     def __init__(self, to: Destination, connector: Connects) -> None:
         self._to, self._connector = to, connector
@@ -87,14 +87,14 @@ class SessionPool:
                 wire.signal([pid for pid in pids if pid], "TERM")
 
     def close(self) -> None:
-        """Hang up; a later session opens a wire anew."""
+        """Close all connections; a later session opens a new one."""
         with self._change:
             wires, self._wires = self._wires, []
         for shared in wires:
             shared.wire.close()
 
     def _start(self, argv: Sequence[str], *, merged: bool, keep_errors: int) -> tuple[_Shared, RunningCommand]:
-        """Start a command on a wire that has room; a wire that turns out to be down is replaced once."""
+        """Start a command on a connection with room; a connection that is down is replaced once."""
         downs = 0
         while True:
             shared = self._place()
@@ -120,7 +120,7 @@ class SessionPool:
                 return shared, session
 
     def _place(self) -> _Shared:
-        """A wire with room for one session more, which is taken; dials where there is none."""
+        """Reserve a session on a connection with room; opens a connection if there is none."""
         with self._change:
             while True:
                 self._wires = [shared for shared in self._wires if shared.wire.is_connected]
@@ -159,7 +159,7 @@ class SessionPool:
         return self._place()
 
     def _stays_with_what_is_open(self, error: ToolkitError) -> bool:
-        """Where each further login needs a person, commands wait for a place on the connections that there are."""
+        """If each login needs user input, commands wait for room on the existing connections."""
         with self._change:
             if error.context.get("reason") != "authentication" or not self._wires:
                 return False

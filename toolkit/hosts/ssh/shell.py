@@ -73,7 +73,7 @@ class SshShell:
             output = _Output(session)
             for piece in pieces:
                 if not session.write(piece):
-                    break  # it ended early: its status and its words say why
+                    break  # it ended early: its status and output say why
             session.end_input()
             text = output.text()
             return Result(tuple(argv), session.status(), text, session.errors())
@@ -96,14 +96,14 @@ class SshShell:
         self._pool.end_commands()
 
     def close(self) -> None:
-        """Hang up; a later command connects anew."""
+        """Close the connection; a later command opens a new one."""
         self._pool.close()
         if self._own:
             self._own.close()
 
 
 def _give(session: RunningCommand, data: bytes | None) -> None:
-    """Give a command all that it reads; more than fits into the wire's window goes beside the reading of its output."""
+    """Send a command's input; if it exceeds the window, in a thread while its output is read."""
 
     def give() -> None:
         session.write(data or b"")
@@ -116,7 +116,7 @@ def _give(session: RunningCommand, data: bytes | None) -> None:
 
 
 class _Output:
-    """A command's output, read beside the writing of its input."""
+    """A command's output, read while its input is written."""
 
     def __init__(self, session: RunningCommand) -> None:
         self._session, self._data = session, bytearray()

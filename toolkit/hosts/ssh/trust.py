@@ -1,4 +1,4 @@
-"""Recording hosts' keys: what each host shows, what is on record of it, and adding what is new. Never replacing."""
+"""Records host keys: compares presented with recorded keys and adds new ones. Recorded keys are never replaced."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ShowsKeys(Protocol):
 
 @dataclass(frozen=True)
 class Finding:
-    """The key that a host shows, and where it stands; `entry` is the line that says so."""
+    """The key presented by a host, and its standing; `entry` is the known_hosts line behind it."""
 
     to: Destination
     key: HostKey
@@ -36,7 +36,7 @@ class Finding:
 
 
 def stages(ways: Iterable[Destination]) -> tuple[tuple[Destination, ...], ...]:
-    """Everything on the ways, jump hosts before what lies behind them: their keys must be on record first."""
+    """All hosts on the ways, jump hosts before those behind them: their keys must be recorded first."""
     by_depth: dict[int, dict[Destination, None]] = {}
     for way in ways:
         chain = [way]
@@ -48,7 +48,7 @@ def stages(ways: Iterable[Destination]) -> tuple[tuple[Destination, ...], ...]:
 
 
 def look(ways: Sequence[Destination], connector: ShowsKeys) -> tuple[Answer[Finding], ...]:
-    """Fetch the key of each host, without a login there; a jump host on the way lets us in by a key as ever."""
+    """Fetch the key of each host without logging in there; jump hosts on the way need the usual login."""
     return do_all([Job(to.host, partial(_find, to, connector)) for to in ways], at_once=_AT_ONCE)
 
 
@@ -68,7 +68,7 @@ def refuse_changed(findings: Iterable[Finding]) -> None:
 
 
 def file_of(to: Destination) -> Path:
-    """The file that takes new keys: the cluster's own, else the person's. Raises `ToolkitError` where there is none."""
+    """The file for new keys: the cluster's, else the user's. Raises `ToolkitError` if there is none."""
     if to.new_keys is None:
         why = "its known_hosts file is `none`, /dev/null or a folder"
         what = f"host {to.host}: no file to record its key in ({why})"
