@@ -1,4 +1,4 @@
-"""The buckets of a manifest: putting training data into one, listing both."""
+"""The buckets of a manifest: upload training data, list objects."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MOST_PROBLEMS = 20
 
 @dataclass(frozen=True)
 class Put:
-    """What was put: the keys and bytes that the bucket did not have, and how many files it had already."""
+    """An upload: new keys and their bytes, and how many files were already there."""
 
     bucket: str
     keys: tuple[str, ...]
@@ -39,7 +39,7 @@ class Put:
 
 
 def put_data(manifest: str | Path, folder: str | Path, *, report: Report = silent) -> Put:
-    """Put the files of `folder` into the manifest's data bucket; make its buckets where they are not there.
+    """Upload the files of `folder` to the manifest's data bucket; missing buckets are created.
 
     A file that the bucket holds already, byte for byte, is not sent again.
 
@@ -142,5 +142,5 @@ def _put(manifest: Manifest, access: dict[str, Access], files: list[tuple[str, P
 
 
 def _same(store: Store, bucket: str, item: StoredObject | None, file: Path) -> bool:
-    """Whether the bucket holds these bytes already; a size alone proves nothing."""
+    """Whether the object already has these contents; an equal size is not enough."""
     return item is not None and store.holds(bucket, item, file)

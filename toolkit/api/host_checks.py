@@ -34,7 +34,7 @@ _HERE = LocalShell.name
 
 @dataclass(frozen=True)
 class Checkup:
-    """What the checks found on a cluster's hosts, and the seconds they took."""
+    """Findings on a cluster's hosts, and the duration in seconds."""
 
     cluster: Cluster
     findings: tuple[Finding, ...]
@@ -47,7 +47,7 @@ class Checkup:
 
 
 def doctor(cluster: str | Path | None = None, manifest: str | Path | None = None) -> Checkup:
-    """Check every host of a cluster (default: this machine), and whether hosts can do what `manifest` asks.
+    """Check every host of a cluster (default: this machine), and the requirements of `manifest`.
 
     Raises:
         ToolkitError: where one of the files is wrong; what is wrong with a host is a finding.
@@ -69,7 +69,7 @@ def doctor(cluster: str | Path | None = None, manifest: str | Path | None = None
 def _buckets(
     manifest: Manifest | None, cluster: Cluster, side_image: str
 ) -> Iterator[tuple[Buckets | None, tuple[Finding, ...], str]]:
-    """What hosts are to reach, what this machine found when it looked there itself, and why hosts need not try."""
+    """The buckets that hosts must reach, this machine's own findings on them, and why hosts need not check."""
     if manifest is None:
         yield None, (), "no manifest was given, so no bucket was checked"
         return
@@ -90,7 +90,7 @@ def _buckets(
 
 
 def _look_from_here(names: dict[str, str], opened: Opened) -> tuple[Finding, ...]:
-    """Whether the buckets are there, and what their store wants and does: one answer holds for all hosts."""
+    """Whether the buckets exist, and how their store behaves: one answer holds for all hosts."""
     found: list[Finding] = []
     for remote, bucket in names.items():
         try:
@@ -104,7 +104,7 @@ def _look_from_here(names: dict[str, str], opened: Opened) -> tuple[Finding, ...
 
 
 def _images(cluster: Cluster, manifest: Manifest | None, file: str | Path | None) -> Sequence[str]:
-    """The image that the manifest would run in: one to start with GPUs, where a host has it."""
+    """The manifest's image, used for the GPU container check on hosts that have it."""
     if manifest is None or file is None or cluster.gpu == NO_GPU or manifest.compute.on_cpu:
         return ()
     return (read_inputs(recipe_of(manifest, Path(file))).reference,)

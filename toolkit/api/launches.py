@@ -76,7 +76,7 @@ def launch_again(
     report: Report = silent,
     view: View | None = None,
 ) -> Record:
-    """Launch a run again: the same manifest and image, the code that was submitted then.
+    """Launch a run again with the same manifest, image and submitted code.
 
     With `resume` the new run starts from the old one's checkpoints. `cluster` defaults to where it ran; the rest is as
     for `launch`.
@@ -121,7 +121,7 @@ def _start(
     report: Report,
     view: View | None,
 ) -> Record:
-    """Take the hosts, plan, submit the run, follow it."""
+    """Allocate hosts, plan, submit the run, follow it."""
     training_id = new_training_id()
     if id_file:
         write_output(Path(id_file), f"{training_id}\n".encode())
@@ -153,7 +153,7 @@ def _refuse_other_image(record: Record, image: RunImage) -> None:
 
 @contextmanager
 def _submitted_code(record: Record, digest: str) -> Iterator[Path]:
-    """The code as the run was given it, from its bucket, in a folder that goes afterwards.
+    """The run's submitted code from its bucket, in a temporary folder.
 
     Raises `ToolkitError` (C102) naming what is not what the run's own list, whose digest is `digest`, says.
     """

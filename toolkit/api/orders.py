@@ -1,4 +1,4 @@
-"""What is to be launched: every file that a launch names, read and checked; nothing is started yet."""
+"""The inputs of a launch, read and checked; nothing is started yet."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def built_images(order: Order) -> tuple[RunImage, str]:
 
 
 def refuse_unreachable_store(manifest: Manifest, cluster: Cluster) -> None:
-    """Raise `ToolkitError` (C104) where the embedded store would have no address that the cluster's hosts can reach."""
+    """Raise `ToolkitError` (C104) if the cluster's hosts cannot reach the embedded store."""
     embedded = any(reference.connection.is_embedded for reference in manifest.buckets.values())
     if embedded and cluster.remote and not cluster.operator:
         raise ToolkitError(

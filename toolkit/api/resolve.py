@@ -1,4 +1,4 @@
-"""From a manifest, or an image's name, to the recipe of the image that it needs."""
+"""Resolve a manifest, or an image's name, to the image's recipe."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from toolkit.user_packages.read import read_additions
 
 
 def read_and_report(file: Path, report: Report = silent) -> Manifest:
-    """As `read_manifest`; what means something else here than in the manifest's dialect is reported as a note."""
+    """`read_manifest`, with differences from the manifest's dialect reported as notes."""
     found = read_with_warnings(file)
     for warning in found.warnings:
         report(Progress("manifest", note=f"warning {warning}"))
@@ -90,7 +90,7 @@ def recipe_of(
 
 
 def report_notes(notes: Sequence[str], report: Report) -> None:
-    """What is to be known of the files that ask for packages, a note each."""
+    """Report a note for each remark on the requirement files."""
     for note in notes:
         report(Progress("packages", note=redact_urls(note)))
 

@@ -10,7 +10,7 @@ from toolkit.errors import Code, ToolkitError
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Remove what runs have left on a cluster's hosts; what is in no bucket is kept and named."""
+    """Remove leftovers of runs from a cluster's hosts; unsaved results are kept and listed."""
     cluster, found = clean_hosts(arguments.cluster, orphans=arguments.orphans)
     if arguments.json:
         print_json({name: [vars(one) for one in getattr(found, name)] for name in ("removed", "kept", "failed")})

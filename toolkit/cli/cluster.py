@@ -88,7 +88,7 @@ def _row(found: Finding) -> tuple[str, ...]:
 
 
 def _confirm(count: int, files: Sequence[str], *, yes: bool) -> None:
-    """Go on only where a person says so; raises `ToolkitError` (C104) otherwise."""
+    """Continue only if the user confirms; raises `ToolkitError` (C104) otherwise."""
     keys, where = counted(count, "key"), " and ".join(files)
     if yes:
         return

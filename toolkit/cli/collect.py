@@ -13,7 +13,7 @@ _MOST = 20
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Fetch the model of a run and check it."""
+    """Download the model of a run and check it."""
     record = find_run(arguments.training_id)
     with progress_bar() as report:
         collected = collect(record, to=arguments.to, report=report)

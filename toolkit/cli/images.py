@@ -113,7 +113,7 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def show_lines(image: EngineImage, contents: Contents, stack: tuple[LayerSize, ...]) -> Iterator[tuple[str, str]]:
-    """What a person wants to know of an image, a line each. Pure."""
+    """Facts about an image, one per line. Pure."""
     title = image.labels.get(label.TITLE, "")
     yield "image", image.reference
     yield from (("", name) for name in image.references if name != image.reference)

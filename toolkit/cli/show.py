@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def lines(record: Record) -> Iterator[tuple[str, str]]:
-    """What a person wants to know of a run, a line each."""
+    """Facts about a run, one per line."""
     yield "run", f"{record.training_id}  {record.name}"
     why = f"{record.end}: " if record.end and record.state is not State.COMPLETED else ""
     yield "state", f"{record.state.value}  {record.error_code} {why}{record.reason}".rstrip()

@@ -1,4 +1,4 @@
-"""The examination, step by step: ask every host for its facts at once, try what must be tried, judge.
+"""The examination, step by step: gather facts from all hosts in parallel, run probes, evaluate the checks.
 
 What is asked, checked and tried is the topics': `toolkit.doctor.topics`.
 """
@@ -26,7 +26,7 @@ _NO_ANSWER = "the host does not answer"
 
 @dataclass(frozen=True)
 class Examination:
-    """What the doctor found, host by host in the cluster's order, and how long it took."""
+    """Findings by host in the cluster's order, and the duration in seconds."""
 
     findings: tuple[Finding, ...]
     facts: tuple[HostFacts, ...]

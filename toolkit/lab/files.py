@@ -21,7 +21,7 @@ _MARK = "# Hosts of `toolkit lab up`; `toolkit lab down` removes this file."
 
 
 def public_key(lab: Lab) -> str:
-    """The key that the lab's hosts let in, as a line; made at first use, for its owner alone."""
+    """The public key for the lab's hosts, as a line; created at first use, private to its owner."""
     private_folder(lab.folder)
     if not lab.identity.is_file():
         write_whole(lab.identity, new_key_pair().private.reveal().encode(), mode=0o600)

@@ -1,4 +1,4 @@
-"""Switching one host of a lab on and off."""
+"""Start and stop one host of a lab."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SSH_PORT = 22
 
 
 class GivenUp(Exception):
-    """The wait for a host was ended by whoever asked for it."""
+    """The caller cancelled the wait for a host."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a lab is: its names, its hosts as the engine knows them, and what has to change for it to be as asked. Pure."""
+"""A lab: its names, its hosts as reported by the engine, and the changes needed to reach the requested state. Pure."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Lab:
 
     @property
     def identity(self) -> Path:
-        """The private key that its hosts let in."""
+        """The private key for its hosts."""
         return self.folder / "id_ed25519"
 
     @property

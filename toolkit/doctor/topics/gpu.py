@@ -138,7 +138,7 @@ def gpu_errors(facts: HostFacts, asked: Asked) -> Finding:
 
 
 def gpu_memory(facts: HostFacts, asked: Asked) -> Finding:
-    """Someone else's program may be there, one that holds no lease."""
+    """A program without a lease may be using GPU memory."""
     if not facts.gpus:
         return _no_gpu(facts, asked, "gpu memory")
     if any(one.memory_used is None for one in facts.gpus):

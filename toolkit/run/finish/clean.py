@@ -1,4 +1,4 @@
-"""What runs have left on hosts: found by its label, removed where its run is over and its bytes are in the bucket."""
+"""Leftovers of runs on hosts: found by label, removed if the run has ended and its results are in the bucket."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from toolkit.storage.store_server import store_container
 
 @dataclass(frozen=True)
 class Found:
-    """Something of `run` on `host`, in words."""
+    """A leftover of `run` on `host`, described for display."""
 
     host: str
     run: str
@@ -29,7 +29,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Cleaned:
-    """What was removed, what was kept because no bucket has it, and what could not be looked at or removed."""
+    """What was removed, what was kept because no bucket has it, and what could not be checked or removed."""
 
     removed: tuple[Found, ...]
     kept: tuple[Found, ...]
@@ -67,7 +67,7 @@ _Things = dict[Noun, list[str]]
 
 
 class _Cleaning:
-    """One cleaning of some hosts; `clean` is the story of one label on one of them."""
+    """A cleanup of some hosts; `clean` handles one label on one host."""
 
     def __init__(self, records: Records, *, orphans: bool) -> None:
         self.removed, self.kept, self.failed = list[Found](), list[Found](), list[Found]()
@@ -75,7 +75,7 @@ class _Cleaning:
         self._known = {record.training_id: record for record in records.all()}
 
     def clean(self, engine: Engine, label: str) -> None:
-        """Take away what may go of what carries `label`, and name what stays."""
+        """Remove what can be removed of things with `label`, and list what stays."""
         run = run_of_label(label)
         record = self._known.get(run) if run else None
         if run != label:
@@ -96,7 +96,7 @@ class _Cleaning:
             self._clean_orphan(engine, run)
 
     def give_back_leases(self, engine: Engine, allocator: Allocator) -> None:
-        """Of runs that have ended and that nothing sees through any more."""
+        """Of runs that have ended and have no agent any more."""
         for holder in allocator.leases(engine):
             if holder.by_container:
                 continue  # it goes with the container

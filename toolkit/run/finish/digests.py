@@ -1,5 +1,5 @@
-"""The checksums of what a run's programs wrote, as an operator reads them: a list in the bucket that the record vouches
-for."""
+"""Checksums of the files that a run's programs wrote, on the operator's side: a list in the bucket, vouched for by the
+record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ending a run whose agent hangs, or does not answer: everything of it is removed, host by host, and named.
+"""End a run whose agent hangs or does not answer: remove and report everything, host by host.
 
 What had not reached the bucket stays in the run's volume, for `toolkit rescue`.
 """

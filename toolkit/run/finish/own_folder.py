@@ -1,4 +1,4 @@
-"""A folder that the tool made and may replace: it carries our own manifest of what is in it, and nothing besides.
+"""A folder that the tool made and may replace: it has our list of its files, and no other files.
 
 The manifest is `SHA256SUMS`, in the form of sha256sum(1), and a marker beside it that names the run. Whatever lacks
 one of them, or holds a file that they do not name, is someone else's: it is neither replaced nor removed.

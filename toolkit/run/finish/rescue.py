@@ -1,4 +1,4 @@
-"""What a run could not store lies in its volume on a host: an agent of its own mounts it again, and stores it."""
+"""Results that could not be uploaded are in the run's volume on a host: a rescue agent mounts it and uploads them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _STORING = ("bucket write", "bucket credentials", "bucket full")
 
 
 def rescue(record: Record, records: Records, tell: Callable[[str], None]) -> Record:
-    """Store what the run's hosts still hold; the new record, saved here and in the bucket.
+    """Upload results that are still on the run's hosts; returns the new record, saved here and in the bucket.
 
     Raises `ToolkitError` where the run goes on, where a host does not answer, or where the bucket still refuses.
     """
@@ -85,7 +85,7 @@ def rescue(record: Record, records: Records, tell: Callable[[str], None]) -> Rec
 
 
 def rescued(record: Record, now: float) -> Record:
-    """The record once nothing is kept any more. A run whose only fault was that is complete."""
+    """The record after all results are uploaded. A run with no other fault is then complete."""
     record = replace(record, kept=(), hint="")
     if record.end in _STORING and all(step.ok for step in record.steps):
         what = f"every command exited with 0; the missing results are now in {_store_of(record)}"
@@ -117,7 +117,7 @@ def _volume(engine: Engine, run: TrainingId) -> str:
 
 
 def _let_leave(client: AgentClient, seconds: float) -> None:
-    """Wait until the agent is gone, which it is by itself once it has stored everything or given up."""
+    """Wait until the agent has exited, after it uploaded everything or gave up."""
     until = time.monotonic() + seconds
     while client.presence() is Presence.THERE and time.monotonic() < until:
         time.sleep(_POLL_SECONDS)
@@ -133,7 +133,7 @@ def _rescue_on(
     side_image: str,
     tell: Callable[[str], None],
 ) -> Record | None:
-    """Store what one host keeps; the run's record with what its agent says of that, None where it was not heard."""
+    """Upload the results of one host; returns the record with its agent's report, None without a report."""
     run = record.training_id
     client = AgentClient(engine, run)
     if client.presence() is Presence.THERE:
@@ -170,7 +170,7 @@ def _rescue_on(
 
 
 def _recover(side: SideContainer, mount: Mount, run: str) -> None:
-    """Store what the mount that we are about to make would throw away."""
+    """Upload cached files that the new mount would discard."""
     done = side.run((*AGENT_PROGRAM, "recover", mount.filesystem), check=False)
     if not done.ok:
         raise ToolkitError(
@@ -203,7 +203,7 @@ def _job(record: Record, cluster: Cluster, host: str, mount: Mount) -> Job:
 
 
 def _end(client: AgentClient, record: Record) -> Record | None:
-    """The rescue's own end, as its agent tells it; a report that is none is passed over."""
+    """The rescue's end from its agent's report; invalid reports are skipped."""
     last: Record | None = None
     for event in Events(client):
         match event:

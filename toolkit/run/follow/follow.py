@@ -1,4 +1,4 @@
-"""Watching a run: what its agents tell, on somebody's screen and in his records. The run does not need it.
+"""Follow a run: its agents' reports, on the screen and in the records. The run does not depend on it.
 
 Whoever watches may go at any time. He learns of the end from learner 1's agent; where that is gone, from the bucket;
 where its host is lost, from what the other hosts' agents have come to.
@@ -34,7 +34,7 @@ _POLL_SECONDS = 0.2
 
 
 class Detached(Exception):
-    """The watcher goes, the run stays."""
+    """The user stopped following; the run continues."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Watched:
 
 
 class Watch:
-    """One watcher of one run; `run` watches to the end."""
+    """Follows one run; `run` returns when it has ended."""
 
     def __init__(self, watched: Watched, records: Records, view: View, offset: int = 0) -> None:
         self._watched, self._records, self._view = watched, records, Unbreakable(view)
@@ -67,7 +67,7 @@ class Watch:
         self._refused = False
 
     def run(self) -> Record:
-        """Watch to the end; the final record. Raises `Detached` where the watcher goes before."""
+        """Follow to the end; returns the final record. Raises `Detached` if following stops before."""
         events = self._events()
         while not self._record.final:
             try:
@@ -84,7 +84,7 @@ class Watch:
         return self._record
 
     def _wait_until_gone(self) -> None:
-        """The agents take everything away after the end; who sees the end sees that, too, unless it takes long."""
+        """The agents clean up after the end; wait for that, too, unless it takes long."""
         until = time.monotonic() + _GONE_SECONDS
         waiting = dict(self._watched.clients)
         while waiting and time.monotonic() < until:
@@ -117,7 +117,7 @@ class Watch:
                 pass
 
     def _on_report(self, data: Mapping[str, Any]) -> None:
-        """What learner 1's agent says of the run. What is no such report is an error line once, and changes nothing."""
+        """Apply a report of learner 1's agent. An invalid one is noted once and ignored."""
         try:
             report = read_report(data, self._watched.record)
         except ValueError as error:
@@ -144,7 +144,7 @@ class Watch:
             self._view.state(record, record.reason if record.final else note)
 
     def _from_bucket(self, offset: int) -> None:
-        """The agent has gone without a word to us: it has ended between two looks, or was killed."""
+        """The agent has gone without a report to us: it exited between two polls, or was killed."""
         if self._stored_end(offset):
             return
         if unbegun := self._launchers_word():
@@ -197,7 +197,7 @@ class Watch:
         return None
 
     def _silence(self, seconds: float, why: str) -> None:
-        """No word from learner 1's host: is it lost, or are we cut off? The other hosts know."""
+        """No response from learner 1's host: is it lost, or are we disconnected? The other hosts know."""
         hosts = [name or "this machine" for name in self._watched.clients]
         if not self._silent:
             self._view.note(f"no response from {hosts[0]} for {seconds:.0f} s ({why}); retrying, the run continues")
@@ -217,7 +217,7 @@ class Watch:
             self._lost(f"the engine of {hosts[0]} has not answered for {seconds:.0f} s", hosts[0])
 
     def _lost(self, what: str, host: str) -> None:
-        """Nobody is left who could judge; so it is judged here."""
+        """No agent is left to determine the outcome, so it is determined here."""
         hint = f"check the host (toolkit doctor); recover its results with: toolkit rescue {self._record.training_id}"
         record = replace(
             self._record,
@@ -230,7 +230,7 @@ class Watch:
         self._update(record, what)
 
     def _interrupted(self) -> None:
-        """Ctrl-C asks; a closed terminal or a `kill` ends the watching alone."""
+        """Ctrl-C prompts; a closed terminal or a `kill` only ends the following."""
         if interrupts.number() in (signal.SIGHUP, signal.SIGTERM) or self._stopping:
             raise Detached
         choice = self._view.interrupted()
@@ -243,7 +243,7 @@ class Watch:
 
 
 def this_person() -> str:
-    """Who asks, in the words of the record: `ada@desk`."""
+    """The requesting user, as recorded: `ada@desk`."""
     return f"{getpass.getuser()}@{socket.gethostname()}"
 
 

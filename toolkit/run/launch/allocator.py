@@ -1,4 +1,4 @@
-"""Where runs get their hosts: a protocol, of which this machine and hosts over ssh are the first implementations."""
+"""Allocates hosts for runs: a protocol, implemented for this machine and for hosts over ssh."""
 
 from __future__ import annotations
 

@@ -41,11 +41,11 @@ class Stage:
         )
 
     def start_agents(self) -> None:
-        """Start what sees the run through on each host: the first thing of a run, and the last."""
+        """Start the agent on each host: the first container of a run, and the last."""
         self._each(HostStage.start_agent)
 
     def heartbeat(self) -> str:
-        """Tell every agent that the operator lives; who wants the run to stop, if anyone does."""
+        """Send the operator's heartbeat to every agent; returns who wants the run to stop, if anyone."""
         return next(filter(None, self._each(HostStage.heartbeat)), "")
 
     def fill(self, access: dict[str, Access], code: tuple[CodeFile, ...]) -> str:
@@ -89,7 +89,7 @@ class Stage:
             answer.get()
 
     def go(self, jobs: Sequence[Job]) -> None:
-        """Tell every agent to go, learner 1's last: with it the run has begun."""
+        """Send the start signal to every agent, learner 1's last: with it the run has started."""
         first, *others = zip(self._hosts, jobs, strict=True)
         do = [Errand(host.engine.host, partial(host.go, job)) for host, job in others]
         for answer in do_all(do, at_once=_AT_ONCE):
@@ -97,7 +97,7 @@ class Stage:
         first[0].go(first[1])
 
     def cleanup(self) -> list[str]:
-        """Remove containers, mounts, network and volumes of a run that did not begin; what could not be, by name."""
+        """Remove everything of a run that did not start; returns the names of what could not be removed."""
         left: list[str] = []
 
         def cleanup(host: HostStage) -> None:

@@ -33,11 +33,11 @@ class HostStage:
         self._agent = AgentContainer(engine, plan.training_id, plan.side_image, plan.volume)
 
     def start_agent(self) -> None:
-        """Start what sees the run through here, which takes everything away where it gets no start signal."""
+        """Start the agent here; it cleans up if it gets no start signal."""
         self._volume = self._agent.start(self._lease, self._plan.cpus_on(self.learners[0].placement.host))
 
     def heartbeat(self) -> str:
-        """Tell the agent that the operator lives; who wants the run to stop, if anyone does."""
+        """Send the operator's heartbeat to the agent; returns who wants the run to stop, if anyone."""
         return self._agent.say("heartbeat").output.strip()
 
     def mount_buckets(self, access: dict[str, Access]) -> None:
@@ -77,7 +77,7 @@ class HostStage:
             self.engine.run(learner_argv(self.engine.runtime, self._plan, learner, self._volume, self._lease))
 
     def go(self, job: Job) -> None:
-        """Tell the agent to go; from now on the run needs no operator."""
+        """Send the start signal; from now on the run needs no operator."""
         self._agent.say("go", data=job.to_json().encode())
 
     def cleanup(self) -> list[str]:

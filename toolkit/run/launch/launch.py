@@ -67,11 +67,11 @@ T = TypeVar("T")
 
 
 class Stopped(Exception):
-    """Someone asked for a stop from another shell."""
+    """A stop was requested from another shell."""
 
 
 class Launch:
-    """One run, from its check to the word to go. `run` is the story."""
+    """One run, from its checks to the start signal. `run` is the workflow."""
 
     def __init__(self, request: Request, view: View) -> None:
         self._request, self._plan, self._view = request, request.plan, Unbreakable(view)
@@ -82,7 +82,7 @@ class Launch:
         self._stopped_by = ""
 
     def run(self) -> Record:
-        """Bring the run on its way; its record then. Raises `ToolkitError` where it could not begin, and
+        """Submit the run; returns its record. Raises `ToolkitError` if it could not start, and
         `KeyboardInterrupt`; then nothing of it is left."""
         plan, manifest = self._plan, self._request.manifest
         address = plan.cluster.operator if plan.on_hosts else LOOPBACK
@@ -109,7 +109,7 @@ class Launch:
         return self._record
 
     def _check(self, opened: Opened) -> None:
-        """Are the keys good and the buckets there? Nothing is recorded or started before that is known."""
+        """Check keys and buckets, before anything is recorded or started."""
         opened.examine(self._request.manifest)
         results = Store(opened["results"])
         refuse_missing_resume(self._plan, results)
@@ -131,7 +131,7 @@ class Launch:
             self._act(self._stage.start_learners)
 
     def _go(self, opened: Opened) -> None:
-        """From here on the run lives by itself."""
+        """From here on the run continues on its own."""
         self._act(lambda: None)
         plan = self._plan
         record = replace(self._record, launcher=None)
@@ -148,7 +148,7 @@ class Launch:
             self._records.save(record)
 
     def _act(self, act: Callable[[], T]) -> T:
-        """One act, unless someone wants the run to stop."""
+        """Run one step, unless a stop was requested."""
         interrupts.check()
         if self._stopped_by:
             raise Stopped
@@ -168,7 +168,7 @@ class Launch:
 
     @contextmanager
     def _cleaned_up(self) -> Iterator[None]:
-        """Leave nothing behind of a run that did not begin; a Ctrl-C cannot stop that half way."""
+        """Clean up a run that did not start; Ctrl-C cannot interrupt this."""
         try:
             yield
         finally:
@@ -180,7 +180,7 @@ class Launch:
 
 
 def refuse_missing_resume(plan: RunPlan, results: Store) -> None:
-    """Raise `ToolkitError` (C104) where there is nothing that this run could go on from."""
+    """Raise `ToolkitError` (C104) if there is nothing to resume from."""
     if plan.resume and next(results.objects(plan.results_bucket, f"{plan.resume}/"), None) is None:
         raise ToolkitError(
             Code.RESOURCES_ASKED,
@@ -190,7 +190,7 @@ def refuse_missing_resume(plan: RunPlan, results: Store) -> None:
 
 
 def first_record(request: Request) -> Record:
-    """The record of a run that has not begun."""
+    """The record of a run that has not started."""
     plan = request.plan
     return Record(
         training_id=plan.training_id,

@@ -61,7 +61,7 @@ def planned_on(cluster: Cluster, compute: Compute) -> tuple[Placement, ...]:
 
 
 def skipped(cluster: Cluster, chosen: Sequence[Host], findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """What kept hosts out that stand before the last chosen one in the cluster file: the operator should know."""
+    """Why hosts listed before the last chosen one were skipped, for the operator."""
     names = [host.name for host in cluster.hosts]
     last = max(names.index(host.name) for host in chosen)
     earlier = set(names[:last]) - {host.name for host in chosen}

@@ -1,4 +1,4 @@
-"""Allocating hosts, step by step: look at the hosts, take those that are fit and free, give them the images.
+"""Allocate hosts, step by step: check the hosts, lease those that are fit and free, transfer the images.
 
 Whatever happens, the leases are given back when the context ends, and nothing is started before all is there.
 """
@@ -125,11 +125,11 @@ class _Allocating:
         )
 
     def _confirm(self) -> None:
-        """The leases are ours still; raises `ToolkitError` (S100) where someone took one over meanwhile."""
+        """Confirm the leases; raises `ToolkitError` (S100) if another run took one over."""
         renew_all(self._leases, engine=self._program)
 
     def _hand_over(self) -> None:
-        """The run has its own life: its containers hold its hosts, as long as they run."""
+        """The run is independent now: its containers hold the leases while they run."""
         leases = tuple(self._leases)
         self._leases.clear()
         release_all(leases, engine=self._program)
@@ -160,7 +160,7 @@ class _Allocating:
                 return chosen, gpus
 
     def _acquire(self, gpus: Mapping[str, tuple[str, ...]]) -> bool:
-        """Whether all of it is ours now; another launch may have been quicker, and then who it is shows."""
+        """Whether all leases were acquired; another launch may have been first, and is then reported."""
         user, operator = _account(), socket.gethostname()
         wanted = [
             (self._hosts.shell(name), new_lease(self._request.training_id, user, operator, ours))

@@ -28,7 +28,7 @@ THIS_MACHINE = "this machine"
 
 
 def fact_lines(plan: RunPlan) -> Iterator[tuple[str, str]]:
-    """A name and a text for each thing that a person wants to know before a run."""
+    """Name and text of each fact to show before a run."""
     for learner in plan.learners:
         at = f" on {learner.placement.host}" if learner.placement.host else ""
         yield "learner", f"{learner.hostname}{at}: {ranks_of(learner)}"

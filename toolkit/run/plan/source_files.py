@@ -75,7 +75,7 @@ class SubmittedCode:
         return tuple(file.name for file in self.files if any(part.startswith(".") for part in file.name.split("/")))
 
     def lines(self) -> Iterator[tuple[str, str]]:
-        """A name and a text for each thing that a person wants to know before a run."""
+        """Name and text of each fact to show before a run."""
         count = f"{len(self.files)} file" if len(self.files) == 1 else f"{len(self.files)} files"
         yield "code", f"{count}, {self.size / 1000:.1f} kB of {self.folder}  sha256 {self.digest[:16]}"
         if self.hidden:

@@ -131,17 +131,17 @@ class Record:
 
     @property
     def final(self) -> bool:
-        """Whether it is over."""
+        """Whether it has ended."""
         return self.state in (State.COMPLETED, State.FAILED, State.HALTED)
 
     @property
     def results_place(self) -> str:
-        """Where its results are, as a person reads it: `bucket oak-results`, `folder /srv/results`."""
+        """Where its results are, for display: `bucket oak-results`, `folder /srv/results`."""
         return place_at(self.endpoint_url, self.results_bucket)
 
     @property
     def seconds(self) -> float | None:
-        """How long it took, or None where it is not over."""
+        """Its duration in seconds; None if it has not ended."""
         return self.states[-1][1] - self.states[0][1] if self.final and self.states else None
 
     def at(self, state: State, now: float) -> Record:

@@ -1,4 +1,4 @@
-"""The records in a person's home: a file per run, for its owner alone."""
+"""Records in the user's home: one private file per run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Records:
         self._folder = private_folder(home / "runs")
 
     def save(self, record: Record) -> None:
-        """Write the record in one move; a reader never sees half of it."""
+        """Write the record atomically."""
         write_whole(self._file(record.training_id), json.dumps(asdict(record), indent=1).encode(), mode=0o600)
 
     def find(self, words: str) -> Record:

@@ -1,4 +1,4 @@
-"""A run as its bucket has it: the final record and the whole output, when no agent is there to be asked."""
+"""A run as stored in its bucket: the final record and all output, for when no agent is left."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class StoredRun:
         self._folder = f"{record.training_id}/{RUN_FOLDER}"
 
     def record(self) -> Record | None:
-        """The record with the end that the bucket tells; None where it tells none yet.
+        """The record with the outcome from the bucket; None if there is none yet.
 
         Raises `ToolkitError` (S302) where the store does not answer, and where the object is not such an end, or was
         not written by an agent of the run.
