@@ -71,7 +71,7 @@ def known_as(name: str, port: int) -> str:
 
 
 def read_entries(files: Iterable[Path]) -> tuple[Entry, ...]:
-    """The lines of all `files`; lines that are no entry are passed over.
+    """The lines of all `files`; invalid lines are skipped.
 
     As with ssh, a file has none that is not there, cannot be read or is no regular one, such as /dev/null.
     """

@@ -168,7 +168,7 @@ def _things(engine: Engine, label: str) -> _Things:
 
 
 def _is_at_work(engine: Engine, container: str) -> bool:
-    """Whether it runs, or may be about to: one that was made a moment ago is no one's remains."""
+    """Whether it runs, or may be about to: one created a moment ago is not a leftover."""
     try:
         return engine.status(container) not in ("", "exited", "dead")
     except ToolkitError:

@@ -68,7 +68,7 @@ def refuse_damaged(
 
     Args:
         wanted: SHA-256 by key, as the run's agent has it.
-        found: the same of what was fetched; what has no digest is passed over.
+        found: the same of what was fetched; files without one are skipped.
         prefixes: the folders and objects that were fetched: what is wanted there must have come.
     """
     below = tuple(prefixes)

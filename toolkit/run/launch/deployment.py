@@ -12,7 +12,7 @@ from toolkit.containers.engine import Engine
 from toolkit.errors import ToolkitError
 from toolkit.hosts.parallel import Job as Errand
 from toolkit.hosts.parallel import do_all
-from toolkit.run.launch.host_deployment import HostStage
+from toolkit.run.launch.host_deployment import HostDeployment
 from toolkit.run.plan.learner_files import learner_entries
 from toolkit.run.plan.run_plan import RunPlan
 from toolkit.run.plan.source_files import CodeFile
@@ -23,7 +23,7 @@ T = TypeVar("T")
 _AT_ONCE = 16
 
 
-class Stage:
+class Deployment:
     """Everything of one run. Each method is one act, on every host at once; `cleanup` takes all of it away."""
 
     def __init__(
@@ -31,7 +31,7 @@ class Stage:
     ) -> None:
         self._plan, self._templates = plan, templates
         self._hosts = tuple(
-            HostStage(
+            HostDeployment(
                 plan,
                 engines[host],
                 tuple(one for one in plan.learners if one.placement.host == host),
@@ -42,11 +42,11 @@ class Stage:
 
     def start_agents(self) -> None:
         """Start the agent on each host: the first container of a run, and the last."""
-        self._each(HostStage.start_agent)
+        self._each(HostDeployment.start_agent)
 
     def heartbeat(self) -> str:
         """Send the operator's heartbeat to every agent; returns who wants the run to stop, if anyone."""
-        return next(filter(None, self._each(HostStage.heartbeat)), "")
+        return next(filter(None, self._each(HostDeployment.heartbeat)), "")
 
     def fill(self, access: dict[str, Access], code: tuple[CodeFile, ...]) -> str:
         """Mount the buckets on each host, and put the run's files in place meanwhile; the network's CIDR.
@@ -100,7 +100,7 @@ class Stage:
         """Remove everything of a run that did not start; returns the names of what could not be removed."""
         left: list[str] = []
 
-        def cleanup(host: HostStage) -> None:
+        def cleanup(host: HostDeployment) -> None:
             try:
                 left.extend(host.cleanup())
             except ToolkitError as error:  # a host that is gone keeps the others from nothing
@@ -109,7 +109,7 @@ class Stage:
         self._each(cleanup)
         return left
 
-    def _each(self, act: Callable[[HostStage], T]) -> list[T]:
+    def _each(self, act: Callable[[HostDeployment], T]) -> list[T]:
         """Do one thing on every host; the first error, once all have ended."""
         if len(self._hosts) == 1:
             return [act(self._hosts[0])]

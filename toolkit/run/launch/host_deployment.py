@@ -1,4 +1,4 @@
-"""What a run has on one host: its volume, its side container, its learners. The acts that `Stage` sequences."""
+"""What a run has on one host: its volume, its side container, its learners. The acts that `Deployment` sequences."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from toolkit.storage.sidecar import SideContainer
 from toolkit.tar.write import Entry
 
 
-class HostStage:
+class HostDeployment:
     """One run on the host of `engine`. Each method is one act; `cleanup` takes all of it away.
 
     `lease` is the label of the run's lease there, empty where there is none.

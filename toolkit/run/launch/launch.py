@@ -1,7 +1,7 @@
 """A launch, step by step: check, prepare, go.
 
-Up to the word to go, everything hangs on this process: if it fails, is interrupted or killed, nothing of the run stays.
-From there on the run is its agents' (`toolkit.agent`), and whoever likes may watch it (`toolkit.run.follow.follow`).
+Until the start signal, everything depends on this process: if it fails, is interrupted or killed, the run is removed.
+After that the agents own the run (`toolkit.agent`), and anyone may follow it (`toolkit.run.follow.follow`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from toolkit.manifest.model import Manifest
 from toolkit.manifest.results import address_of
 from toolkit.plural import counted
 from toolkit.run.follow.view import Unbreakable, View
-from toolkit.run.launch.deployment import Stage
+from toolkit.run.launch.deployment import Deployment
 from toolkit.run.launch.errors import reason_of
 from toolkit.run.launch.launcher_process import this_process
 from toolkit.run.plan.code_listing import save_listing
@@ -76,9 +76,9 @@ class Launch:
     def __init__(self, request: Request, view: View) -> None:
         self._request, self._plan, self._view = request, request.plan, Unbreakable(view)
         self._records = Records(request.home)
-        self._stage = Stage(request.plan, request.engines, request.templates, request.leases)
+        self._deployment = Deployment(request.plan, request.engines, request.templates, request.leases)
         self._record = first_record(request)
-        self._on_stage = self._gone = False
+        self._is_deployed = self._gone = False
         self._stopped_by = ""
 
     def run(self) -> Record:
@@ -121,14 +121,14 @@ class Launch:
 
     def _prepare(self, opened: Opened) -> None:
         self._enter(State.DOWNLOADING, "mounting buckets, copying the code")
-        self._on_stage = True
-        self._stage.start_agents()
+        self._is_deployed = True
+        self._deployment.start_agents()
         with with_heartbeat(self._heartbeat):
             self._act(self._request.confirm)
-            subnet = self._act(lambda: self._stage.fill(opened.remotes, self._request.code.files))
+            subnet = self._act(lambda: self._deployment.fill(opened.remotes, self._request.code.files))
             lines = [shlex.join(mpirun_argv(self._plan, step, subnet)) for step in self._plan.steps if step.parallel]
             self._record = replace(self._record, mpirun=lines[0] if lines else "")
-            self._act(self._stage.start_learners)
+            self._act(self._deployment.start_learners)
 
     def _go(self, opened: Opened) -> None:
         """From here on the run continues on its own."""
@@ -138,7 +138,7 @@ class Launch:
         with interrupts.ignored():
             opened.outlive(f"{plan.results_mount.place}/{CONTROL_FOLDER}/{plan.training_id}")
             try:
-                self._stage.go(jobs_of(plan, record, new_run_key(self._request.home, plan.training_id)))
+                self._deployment.go(jobs_of(plan, record, new_run_key(self._request.home, plan.training_id)))
             except ToolkitError:
                 opened.outlives = False
                 raise
@@ -155,7 +155,7 @@ class Launch:
         return act()
 
     def _heartbeat(self) -> None:
-        self._stopped_by = self._stage.heartbeat() or self._stopped_by
+        self._stopped_by = self._deployment.heartbeat() or self._stopped_by
 
     def _enter(self, state: State, note: str) -> None:
         self._record = self._record.at(state, time.time())
@@ -172,9 +172,9 @@ class Launch:
         try:
             yield
         finally:
-            if self._on_stage and not self._gone:
+            if self._is_deployed and not self._gone:
                 with interrupts.ignored():
-                    left = self._stage.cleanup()
+                    left = self._deployment.cleanup()
                 if left:
                     self._view.note(f"could not be removed: {', '.join(left)}")
 

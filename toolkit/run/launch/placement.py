@@ -31,7 +31,7 @@ def choose_hosts(
 ) -> tuple[Host, ...]:
     """The hosts that `compute` gets: those that are fit, in the file's order.
 
-    A host that has failed a check is passed over where there are others; where there are not, that is the error: all
+    A host that has failed a check is skipped if there are others; if there are not, that is the error: all
     findings of the hosts that would have been taken. Raises `ToolkitError` (S100, or C104 as `pick_hosts` does).
     """
     unfit = {finding.host for finding in findings if finding.verdict is Verdict.FAIL}

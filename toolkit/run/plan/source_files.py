@@ -103,7 +103,7 @@ def read_submitted(folder: Path) -> SubmittedCode:
 
 
 class _Reading:
-    """One folder read; `read` is the story."""
+    """One folder read; `read` is the workflow."""
 
     def __init__(self, folder: Path, rules: Rules, manifest: Path, known: Known, kept_out: tuple[Path, ...]) -> None:
         self._folder, self._rules, self._known = folder, rules, known
