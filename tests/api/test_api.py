@@ -84,7 +84,7 @@ def test_warnings_of_a_manifest_are_reported_and_nothing_is_printed(capsys: pyte
     planned = api.plan_launch(EXAMPLE, report=reported.append)
     assert [step.note for step in reported] == []
     assert [tuple(learner.ranks) for learner in planned.plan.learners] == [(0,), (1,)]
-    assert planned.image_note.endswith("not built here; the variables that it sets are not in the lines below")
+    assert planned.image_note.endswith("not built here; the lines below lack the variables that it sets")
     assert capsys.readouterr() == ("", "")
 
 
@@ -105,7 +105,7 @@ def test_a_first_manifest_is_written_only_where_its_values_are_right(tmp_path: P
     file = tmp_path / "manifest.yml"
     api.write_manifest(file, wishes)
     assert api.check_manifest(file).manifest.name == "digits"
-    with pytest.raises(ToolkitError, match="is there already"):
+    with pytest.raises(ToolkitError, match="already exists"):
         api.write_manifest(file, wishes)
     other = tmp_path / "other.yml"
     with pytest.raises(ToolkitError, match="tensorflow-ddl"):
@@ -115,7 +115,7 @@ def test_a_first_manifest_is_written_only_where_its_values_are_right(tmp_path: P
 
 def test_where_nothing_was_launched_there_is_no_run() -> None:
     assert api.list_runs().runs == ()
-    with pytest.raises(ToolkitError, match="no run is recorded here yet"):
+    with pytest.raises(ToolkitError, match="no runs are recorded here yet"):
         api.find_run()
     with pytest.raises(ToolkitError, match="training-9itkb8gw"):
         api.collect("training-9itkb8gw")

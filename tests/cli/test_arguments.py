@@ -80,7 +80,7 @@ def test_a_folder_with_nothing_in_it_is_not_put(tmp_path: Path) -> None:
     done = toolkit(tmp_path / "home", "bucket", "put", str(EXAMPLE), str(tmp_path))
     assert done.returncode == 2
     assert "toolkit: error C102" in done.stderr
-    assert "holds no files to put" in done.stderr
+    assert "has no files to upload" in done.stderr
 
 
 def test_a_cluster_that_cannot_be_read_is_named(tmp_path: Path) -> None:

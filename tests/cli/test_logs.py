@@ -31,7 +31,7 @@ def test_a_time_with_a_zone_is_that_zones() -> None:
 def test_what_is_no_time_is_reported(text: str) -> None:
     with pytest.raises(ToolkitError) as caught:
         since(text, NOW)
-    assert (caught.value.code.label, caught.value.what) == ("C101", f"--since {text}: no time")
+    assert (caught.value.code.label, caught.value.what) == ("C101", f"--since {text}: not a time")
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,8 @@ def test_check_says_of_every_file_what_it_is(tmp_path: Path) -> None:
     done = toolkit(tmp_path, "manifest", "check", GOOD / "wml.yml", GOOD / "ffdl.yml", BAD / "ffdl-learner.yml")
     assert done.returncode == 2
     assert done.stdout.splitlines() == [
-        f"{GOOD / 'wml.yml'}: a manifest (Watson ML)",
-        f"{GOOD / 'ffdl.yml'}: a manifest (FfDL, 3 warnings)",
+        f"{GOOD / 'wml.yml'}: valid manifest (Watson ML)",
+        f"{GOOD / 'ffdl.yml'}: valid manifest (FfDL, 3 warnings)",
     ]
     assert "toolkit: warning" in done.stderr
     assert f"{BAD / 'ffdl-learner.yml'}:4:1: learner: unknown field; did you mean `learners`?" in done.stderr
@@ -57,7 +57,7 @@ def test_convert_writes_the_canonical_form_without_keys(tmp_path: Path) -> None:
     assert "oaks-and-elms" not in (tmp_path / "new.yml").read_text()
     assert "DATA_ACCESS_KEY_ID, DATA_SECRET_ACCESS_KEY, RESULTS_ACCESS_KEY_ID" in done.stderr
     again = toolkit(tmp_path, "manifest", "convert", GOOD / "ffdl.yml", "-o", "new.yml")
-    assert (again.returncode, "is there already" in again.stderr) == (2, True)
+    assert (again.returncode, "already exists" in again.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("act", [("convert", GOOD / "ffdl.yml", "-o"), ("init", "--yes")])
@@ -87,7 +87,7 @@ def test_init_writes_a_manifest_that_is_one(tmp_path: Path) -> None:
     manifest = read_manifest(tmp_path / "manifest.yml")
     assert (manifest.name, manifest.framework.name, manifest.compute.nodes) == ("a 'name': x", "tensorflow", 3)
     assert str(manifest.training_results.connection.access_key_id) == "${env:AWS_ACCESS_KEY_ID}"
-    assert toolkit(tmp_path, "manifest", "init").returncode == 2  # it is there already
+    assert toolkit(tmp_path, "manifest", "init").returncode == 2  # it exists already
     assert toolkit(tmp_path, "launch", "--dry-run", "manifest.yml").returncode == 2  # a folder without code
 
 

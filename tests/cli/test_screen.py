@@ -44,7 +44,7 @@ def test_a_run_that_has_not_begun_is_reported_in_few_lines() -> None:
         ("run", "training-abcd2345  digits"),
         ("state", "QUEUED"),
         ("image", "tensorflow:1  sha256:abc"),
-        ("ran on", "local: 2 learners, 2 ranks (CPU, in place of GPUs)"),
+        ("ran on", "local: 2 learners, 2 ranks (CPU instead of GPUs)"),
         ("next", "toolkit logs -f training-abcd2345"),
     ]
 
@@ -52,10 +52,10 @@ def test_a_run_that_has_not_begun_is_reported_in_few_lines() -> None:
 @pytest.mark.parametrize(
     ("compute", "on_cpu", "reported"),
     [
-        ("p100x2", True, "CPU, in place of GPUs"),
+        ("p100x2", True, "CPU instead of GPUs"),
         ("p100x2", False, "p100x2"),
         ("cpux4", True, "CPU"),
-        ("", True, "CPU, in place of GPUs"),
+        ("", True, "CPU instead of GPUs"),
         ("", False, "GPU"),
     ],
 )
@@ -119,7 +119,7 @@ def test_a_failed_run_is_reported_with_its_code_and_the_rank_that_left_no_status
 
 def test_a_run_that_goes_on_from_another_tells_from_which() -> None:
     reported = dict(lines(replace(RECORD, resumed_from="training-old")))
-    assert reported["goes on"] == "from training-old"
+    assert reported["resumed"] == "from training-old"
 
 
 def test_a_model_that_is_here_is_not_asked_for_again() -> None:

@@ -38,7 +38,7 @@ def test_ranks_that_differ_are_reported_with_their_hosts_and_statuses() -> None:
         ("", "ranks 0-1 on p100-01: status 0, 1.0 s"),
         ("", "rank 2 on p100-02: status 137 (SIGKILL), 1.5 s"),
         ("", "rank 3 on p100-02: no status (killed, or never started)"),
-        ("", "3 attempts; this is the last"),
+        ("", "3 attempts; the last is shown"),
     ]
 
 

@@ -1,4 +1,4 @@
-"""A cluster's file: what is read, and how a mistake is pointed at."""
+"""A cluster file: what is read, and how a mistake is pointed at."""
 
 from __future__ import annotations
 

@@ -86,7 +86,11 @@ def test_a_host_may_differ_from_the_others(tmp_path: Path) -> None:
     [
         ("engine: ssh", "engine: shh", ":2:9: engine: input should be 'local' or 'ssh'"),
         ("network: 10.0.0.0/16\n", "", "network: required, but missing"),
-        ("10.0.0.0/16", "10.0.0.1/16", "network: 10.0.0.1/16 is an address in a network; the network is 10.0.0.0/16"),
+        (
+            "10.0.0.0/16",
+            "10.0.0.1/16",
+            "network: 10.0.0.1/16 is an address in a network; write the network: 10.0.0.0/16",
+        ),
         ("10.0.0.0/16", "ten", ":3:10: network: expected a network such as 10.0.0.0/16, found 'ten'"),
         ("docker", "dokcer", "container_engine: input should be 'docker' or 'podman'"),
         (
@@ -106,24 +110,24 @@ def test_a_host_may_differ_from_the_others(tmp_path: Path) -> None:
         ("gpu: none", "gpu: none\njump: gate:70000", "jump: expected user@host:port, found 'gate:70000'"),
         ("gpu: none", "gpu: none\noperator: here", "operator: expected an IP address, found 'here'"),
         ("gpu: none", "gpu: none\nregistry: http://x", "registry: expected host:port/name, found 'http://x'"),
-        ("gpu: none", "gpu: none\nuser: -oProxyCommand=x", "user: '-oProxyCommand=x' is no user's name"),
+        ("gpu: none", "gpu: none\nuser: -oProxyCommand=x", "user: '-oProxyCommand=x' is not a user name"),
         ("gpu: none", "gpu: none\nlimits: {connection: 8}", "limits.connection: unknown field; did you mean"),
         ("gpu: none", "gpu: none\ndeadlines: {lost: 1}", "deadlines.lost: input should be greater than or equal to 3"),
         ("p[1-2]", "p[2-1]", ":8:12: hosts[0].name: 'p[2-1]': the range 2-1 is empty; 1-2 is meant?"),
         ("p[1-2]", "p[1-9999]", "hosts[0].name: 'p[1-9999]': more than 4096 names"),
-        ("p[1-2]", "-p[1-2]", "hosts[0].name: '-p1' is no host name"),
-        ("p[1-2]", "p;id", "hosts[0].name: 'p;id' is no host name"),
+        ("p[1-2]", "-p[1-2]", "hosts[0].name: '-p1' is not a host name"),
+        ("p[1-2]", "p;id", "hosts[0].name: 'p;id' is not a host name"),
         ('"p[1-2]"', "7", 'hosts[0].name: YAML reads 7 as a number; put it in quotes: "7"'),
         ('"p[1-2]"', '"p[1-2]", address: 10.0.0.1', "hosts[0].address: addresses: 1, names: 2; each name needs one"),
         ('"p[1-2]"', '"p[1-2]", adress: x', "hosts[0].adress: unknown field; did you mean `address`?"),
-        ('"p[1-2]"', "[p1, p2]", ':8:12: hosts[0].name: brackets make it a list: put a range in quotes, "node[1-8]"'),
-        ('"p[1-2]"', "p, address: [2001:db8::8]", "an IPv6 address stands without brackets"),
-        ('"p[1-2]"', 'p, address: "[2001:db8::8]"', "an IPv6 address stands without brackets here: 2001:db8::8"),
-        ('"p[1-2]"', 'p, address: "[fe80::1%eth0]:22"', "brackets here: fe80::1%eth0; the port has a field of its own"),
+        ('"p[1-2]"', "[p1, p2]", ':8:12: hosts[0].name: brackets make it a list: quote a range, "node[1-8]"'),
+        ('"p[1-2]"', "p, address: [2001:db8::8]", "write an IPv6 address without brackets"),
+        ('"p[1-2]"', 'p, address: "[2001:db8::8]"', "write an IPv6 address without brackets here: 2001:db8::8"),
+        ('"p[1-2]"', 'p, address: "[fe80::1%eth0]:22"', "brackets here: fe80::1%eth0; the port is a separate field"),
         ('"p[1-2]"', 'p, address: "10.0.0.1:22"', "neither an IP address nor a host name; the port is `port`"),
         ('"p[1-2]"', 'p, address: "ssh://me@oak:22"', "; without ssh://, the account is `user`, the port is `port`"),
-        ('"p[1-2]"', "me@oak", "and a letter or digit first; the account is `user`"),
-        ("gpu: none", 'gpu: none\noperator: "[::1]"', "operator: '[::1]': an IPv6 address stands without brackets"),
+        ('"p[1-2]"', "me@oak", "starting with a letter or digit; the account is `user`"),
+        ("gpu: none", 'gpu: none\noperator: "[::1]"', "operator: '[::1]': write an IPv6 address without brackets"),
         ('  - {name: "p[1-2]"}', "  []", "hosts: list should have at least 1 item"),
         (
             '  - {name: "p[1-2]"}',
@@ -166,7 +170,7 @@ def test_a_range_in_braces_without_quotes_gets_a_hint_to_quote_it(tmp_path: Path
     file.write_text(SMALL.replace('"p[1-2]"', name))
     with pytest.raises(ToolkitError, match="is not valid YAML") as caught:
         read_cluster(file)
-    assert caught.value.hint == 'inside { }, put a name that has a range in quotes: {name: "node[1-8]"}'
+    assert caught.value.hint == 'inside { }, quote a name with a range: {name: "node[1-8]"}'
 
 
 def test_other_yaml_that_is_none_gets_no_such_hint(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_room(free: int | None, verdict: str) -> None:
 def test_a_scratch_folder_that_may_not_be_written() -> None:
     facts = replace(GOOD, scratch=Room("/var", 100 * disk.GB, writable=False))
     finding = disk.disk_of_scratch(facts, asked())
-    assert verdict_and_found(finding) == ("fail", "trainer may not write in /var")
+    assert verdict_and_found(finding) == ("fail", "trainer cannot write to /var")
     assert "install -d -o trainer /var/tmp/toolkit" in finding.hint
 
 
@@ -113,7 +113,7 @@ def test_a_scratch_folder_that_may_not_be_written() -> None:
         (-60.0, "warn", "60.0 s behind this machine's"),
         (3600.0, "fail", "3600.0 s ahead of this machine's"),
         (-61.0, "fail", "61.0 s behind this machine's"),
-        (None, "skipped", "could not be learnt"),
+        (None, "skipped", "could not be determined"),
     ],
 )
 def test_clock(offset: float | None, verdict: str, found: str) -> None:
@@ -123,7 +123,7 @@ def test_clock(offset: float | None, verdict: str, found: str) -> None:
 def test_locked_memory_matters_where_rdma_is() -> None:
     assert verdict_and_found(rdma.memlock(GOOD, asked())) == (
         "warn",
-        "65536 KiB of memory may be locked, and there are RDMA devices",
+        "65536 KiB of locked memory allowed, but there are RDMA devices",
     )
     assert rdma.memlock(replace(GOOD, rdma_devices=()), asked()).verdict is Verdict.OK
     assert rdma.memlock(replace(GOOD, memlock=-1), asked()).verdict is Verdict.OK
@@ -149,7 +149,7 @@ def test_sshd_s_limits() -> None:
     few = sshd.sshd(GOOD, asked())
     assert verdict_and_found(few) == (
         "warn",
-        "MaxStartups 10:30:60, MaxSessions 4, as its configuration or OpenSSH's default has it",
+        "MaxStartups 10:30:60, MaxSessions 4, from its configuration or OpenSSH's default",
     )
 
 
@@ -158,10 +158,10 @@ def test_sshd_s_limits() -> None:
     [
         (Gpu("p100", 4), "ok", "4 × p100"),
         (Gpu("P100", 4), "ok", "4 × p100"),
-        (Gpu("p100", 8), "fail", "4 × p100; the cluster's file says 8 × p100"),
-        (Gpu("v100", 4), "fail", "4 × p100; the cluster's file says 4 × v100"),
-        (Gpu("p100", 2), "warn", "4 × p100; the cluster's file says 2 × p100"),
-        (None, "ok", "the cluster's file names no GPU here; it has 4 × p100, which no run gets"),
+        (Gpu("p100", 8), "fail", "4 × p100; the cluster file says 8 × p100"),
+        (Gpu("v100", 4), "fail", "4 × p100; the cluster file says 4 × v100"),
+        (Gpu("p100", 2), "warn", "4 × p100; the cluster file says 2 × p100"),
+        (None, "ok", "the cluster file lists no GPU here; it has 4 × p100, which no run uses"),
     ],
 )
 def test_gpus_as_the_inventory_says(wanted: Gpu | None, verdict: str, found: str) -> None:
@@ -172,7 +172,7 @@ def test_a_run_without_gpus_asks_for_no_gpu() -> None:
     question = replace(asked(), on_cpu=True)
     assert verdict_and_found(gpu.gpu(GOOD, question)) == (
         "ok",
-        "the manifest asks for no GPU; it has 4 × p100, which this run does not get",
+        "the manifest asks for no GPU; it has 4 × p100, which this run does not use",
     )
     for check in (gpu.driver, gpu.gpu_errors, gpu.gpu_memory):
         assert verdict_and_found(check(replace(GOOD, gpus=(), driver=""), question)) == (
@@ -183,11 +183,11 @@ def test_a_run_without_gpus_asks_for_no_gpu() -> None:
 
 def test_gpus_that_are_not_there() -> None:
     facts = replace(GOOD, gpus=(), gpu_trouble="NVIDIA-SMI has failed")
-    says = "no GPU, and the cluster's file says 4 × p100"
+    says = "no GPU, and the cluster file says 4 × p100"
     assert verdict_and_found(gpu.gpu(facts, asked())) == ("fail", f"{says}: NVIDIA-SMI has failed")
     assert verdict_and_found(gpu.gpu(replace(facts, gpu_trouble=""), asked())) == (
         "fail",
-        f"{says}: there is no nvidia-smi that lists any",
+        f"{says}: nvidia-smi lists none",
     )
 
 
@@ -210,8 +210,8 @@ NEED = DriverNeed(Version("525.60.13"), "CUDA 12.5", "NVIDIA")
         ("535.104.05", "ok", "driver 535.104.5; CUDA 12.5 needs 525.60.13"),
         ("525.60.13", "ok", "driver 525.60.13; CUDA 12.5 needs 525.60.13"),
         ("470.57.02", "fail", "driver 470.57.2; CUDA 12.5 needs 525.60.13 or newer"),
-        ("590.48.01", "fail", "driver 590.48.1; 580 is the last branch with Pascal, so with p100"),
-        ("", "fail", "NVIDIA's driver is not loaded: nothing tells its version"),
+        ("590.48.01", "fail", "driver 590.48.1; 580 is the last branch with Pascal, and so with p100"),
+        ("", "fail", "NVIDIA's driver is not loaded: its version is unknown"),
     ],
 )
 def test_driver(driver: str, verdict: str, found: str) -> None:
@@ -253,7 +253,7 @@ def test_one_address_in_the_network() -> None:
     finding = network.network(GOOD, elsewhere)
     assert verdict_and_found(finding) == (
         "fail",
-        "it needs one address in the cluster's network 10.1.0.0/16, and has none",
+        "needs exactly one address in the cluster's network 10.1.0.0/16, found none",
     )
     assert network.link(GOOD, elsewhere).verdict is Verdict.SKIPPED
     slow = replace(GOOD, interfaces=(replace(GOOD.interfaces[2], speed=100),))
@@ -281,7 +281,7 @@ def test_on_this_machine_alone_there_is_no_network_to_check() -> None:
 def test_hosts_that_are_alike_and_one_that_is_not() -> None:
     names = ("p100-1", "p100-2", "p100-3")
     same = [replace(GOOD, name=name) for name in names]
-    assert {verdict_and_found(one) for one in alike(same, asked(*names))} == {("ok", "as the others are")}
+    assert {verdict_and_found(one) for one in alike(same, asked(*names))} == {("ok", "same as the others")}
     other = replace(
         same[2],
         cpus=28,
@@ -317,8 +317,8 @@ def test_a_bridge_that_every_host_has_for_itself_is_no_network_that_they_share()
     first, second = replace(GOOD, name="h1"), replace(GOOD, name="h2", boot="another")
     found = network.own_address([first, second], "172.17.0.0/16")
     assert [verdict_and_found(one) for one in found] == [
-        ("ok", "172.17.0.1 is no other host's"),
-        ("fail", "h1 has 172.17.0.1, too"),
+        ("ok", "172.17.0.1 is unique"),
+        ("fail", "h1 also has 172.17.0.1"),
     ]
     twice = network.own_address([first, replace(GOOD, name="h2")], "172.17.0.0/16")
     assert verdict_and_found(twice[1]) == ("warn", "h2 and h1 are one machine: 172.17.0.1")
@@ -336,15 +336,15 @@ INSIDE = (("lo", "127.0.0.1"), ("lo", "::1"), ("eth0", "10.0.0.7"), ("eth0", "fe
 
 def test_a_host_that_is_reached_from_the_clusters_network_alone() -> None:
     found = network.other_networks(with_addresses(*INSIDE, ("br-0a1b", "172.23.0.1")), asked())
-    assert verdict_and_found(found) == ("ok", "it has no address outside 10.0.0.0/16")
+    assert verdict_and_found(found) == ("ok", "no address outside 10.0.0.0/16")
 
 
 @pytest.mark.parametrize(
     ("firewall", "verdict", "said"),
     [
-        ("", "warn", "its firewall could not be read"),
-        ("open", "warn", "its firewall lets in what no rule refuses"),
-        ("closed", "ok", "its firewall refuses what no rule allows"),
+        ("", "warn", "its firewall rules could not be read"),
+        ("open", "warn", "its firewall accepts by default"),
+        ("closed", "ok", "its firewall denies by default"),
     ],
 )
 def test_what_open_mpi_can_be_reached_on_besides_is_named(firewall: str, verdict: str, said: str) -> None:
@@ -366,4 +366,4 @@ def test_accounts_share_an_engine_that_limits_their_processes(changes: dict[str,
 def test_an_account_that_is_the_learners_user_is_named() -> None:
     finding = accounts.accounts(replace(GOOD, learner_account="ada"), asked())
     assert (finding.verdict.value, finding.hint) == ("warn", "give that account another uid")
-    assert finding.found == "account ada has uid 61000, as learners have: it can read and end them"
+    assert finding.found == "account ada has uid 61000, like learners: it can read and kill them"

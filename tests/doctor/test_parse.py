@@ -162,9 +162,13 @@ def test_the_one_address_in_a_network() -> None:
     facts = facts_of("p100")
     assert facts.address_in("10.0.0.0/16") == "10.0.0.1"
     assert facts.place_in("10.0.0.0/16")[0].name == "enp130s0f0"
-    with pytest.raises(ToolkitError, match=r"needs one address in the cluster's network 10.9.0.0/16, and has none"):
+    with pytest.raises(
+        ToolkitError, match=r"needs exactly one address in the cluster's network 10.9.0.0/16, found none"
+    ):
         facts.address_in("10.9.0.0/16")
-    with pytest.raises(ToolkitError, match=r"has 172.17.0.1 on docker0, 192.168.10.21 on eno1, 10.0.0.1 on enp130s0f0"):
+    with pytest.raises(
+        ToolkitError, match=r"found 172.17.0.1 on docker0, 192.168.10.21 on eno1, 10.0.0.1 on enp130s0f0"
+    ):
         facts.address_in("0.0.0.0/0")
 
 

@@ -65,7 +65,7 @@ def test_a_host_without_the_image_is_skipped_and_nothing_is_pulled() -> None:
     finding = try_buckets(Engine(Scripted((125, "", NOT_HERE))), "h1", BUCKETS)
     assert (finding.verdict.value, finding.found) == (
         "skipped",
-        "the image that reaches buckets is not on the host yet; a launch brings it",
+        "the bucket image is not on the host yet; a launch transfers it",
     )
     argv = list_buckets(BUCKETS)
     assert argv[argv.index("--pull") + 1] == "never"
@@ -135,5 +135,5 @@ def test_what_does_not_answer_at_once_is_tried_longer_and_its_sshd_too() -> None
 
 
 def test_why_a_host_could_not_try() -> None:
-    assert probe(Scripted((0, "no tool\n", "")), TARGETS).trouble == "the host has neither bash nor nc to try it with"
+    assert probe(Scripted((0, "no tool\n", "")), TARGETS).trouble == "neither bash nor nc on the host to check with"
     assert probe(Scripted((127, "", "sh: not found")), TARGETS).trouble.endswith("status 127: sh: not found")

@@ -39,7 +39,7 @@ def test_a_run_s_port_where_something_listens_meanwhile_is_reached_too() -> None
 def test_a_host_that_none_reaches_is_one_finding() -> None:
     lost = {host: Probes(answers(host, h3={("10.0.0.3", 20000): "No route to host"})) for host in HOSTS}
     found = reported(lost)
-    assert found["h3"] == ("fail", "no other host reaches it: 10.0.0.3 port 20000: No route to host")
+    assert found["h3"] == ("fail", "no other host can reach it: 10.0.0.3 port 20000: No route to host")
     assert found["h1"] == found["h2"] == found["h4"] == ("ok", "it reaches 2 of 3 others")
 
 
@@ -48,7 +48,7 @@ def test_a_firewall_before_the_ports_of_runs_is_seen() -> None:
     found = reported({host: Probes(answers(host, h3=silent)) for host in HOSTS})
     assert found["h3"] == (
         "fail",
-        "no other host reaches it: 10.0.0.3 port 20000: no answer, though its sshd answers: a firewall",
+        "no other host can reach it: 10.0.0.3 port 20000: no answer, although its sshd answers: a firewall",
     )
 
 
@@ -56,7 +56,7 @@ def test_one_pair_that_does_not_meet_is_reported_of_the_one_who_tried() -> None:
     cut = {host: Probes(answers(host)) for host in HOSTS}
     cut["h1"] = Probes(answers("h1", h2={}))
     found = reported(cut)
-    assert found["h1"] == ("fail", "it does not reach h2 (10.0.0.2 port 20000: no answer)")
+    assert found["h1"] == ("fail", "it cannot reach h2 (10.0.0.2 port 20000: no answer)")
     assert [found[host][0] for host in HOSTS[1:]] == ["ok", "ok", "ok"]
 
 
@@ -69,8 +69,8 @@ def test_of_two_hosts_the_one_who_tried_is_reported() -> None:
 
 def test_a_host_that_could_not_try_is_never_called_good() -> None:
     by = {host: Probes(answers(host)) for host in HOSTS}
-    by["h4"] = Probes({}, "the host has neither bash nor nc to try it with")
-    assert reported(by)["h4"] == ("skipped", "the host has neither bash nor nc to try it with")
+    by["h4"] = Probes({}, "neither bash nor nc on the host to check with")
+    assert reported(by)["h4"] == ("skipped", "neither bash nor nc on the host to check with")
 
 
 def test_answers_are_read_line_by_line() -> None:

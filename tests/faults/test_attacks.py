@@ -169,7 +169,7 @@ def test_a_run_whose_agent_hangs_is_ended_by_force_and_what_it_wrote_comes_with_
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"removed: container {name}" in done.stderr
     cleaned = bench.run("clean").stderr
-    assert f"volume toolkit-{shell.run}, which holds what may be in no bucket" in cleaned
+    assert f"volume toolkit-{shell.run}, which may hold results that are in no bucket" in cleaned
     assert bench.newest()["state"] == "HALTED"
     bench.ok("rescue", shell.run)
     run.must_leave_nothing()

@@ -153,7 +153,7 @@ def test_another_manifest_with_its_keys_written_in_is_left_out_under_any_name(co
     assert_no_canary(found)
     assert names(found) == ["train.py", "with-references.yml"]
     assert {why for name, why in found.left_out if name != "manifest.yml" and not name.startswith("s3.")} == {
-        "a manifest with its keys written in"
+        "a manifest with literal keys"
     }
 
 
@@ -163,7 +163,7 @@ def test_another_manifest_with_its_keys_written_in_is_left_out_under_any_name(co
 )
 def test_a_copy_of_the_runs_own_key_is_refused_wherever_it_stands(code: Path, name: str, around: str) -> None:
     write(code, name, around.format(CANARY))
-    assert refused(code) == [f"{name}: holds a key of this very run"]
+    assert refused(code) == [f"{name}: holds a key of this run"]
 
 
 @pytest.mark.parametrize("before", ["", "a", "ab", "key: "])
@@ -176,14 +176,14 @@ def test_a_copy_in_base64_hexadecimal_or_a_url_is_refused_too(code: Path, before
         "c.txt": f"s3://id:x@host?{before}{quote(key, safe='')}",
     }.items():
         write(code, name, text)
-    assert {one.partition(":")[0] for one in refused(code) if "this very run" in one} == {"a.txt", "b.txt", "c.txt"}
+    assert {one.partition(":")[0] for one in refused(code) if "a key of this run" in one} == {"a.txt", "b.txt", "c.txt"}
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
 def test_a_copy_in_another_encoding_is_refused_too(code: Path, encoding: str) -> None:
     mark = {"utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}.get(encoding, b"")
     write(code, "notes.txt", mark + f"key {CANARY}".encode(encoding))
-    assert refused(code) == ["notes.txt: holds a key of this very run"]
+    assert refused(code) == ["notes.txt: holds a key of this run"]
 
 
 @pytest.mark.parametrize("kind", ["env", "literal", "profile", "environment", "embedded"])
@@ -207,12 +207,12 @@ def test_a_runs_key_is_known_from_wherever_the_manifest_takes_it(code: Path, tmp
     write(code, "train.py", f"x = {CANARY!r}\n")
     if kind == "embedded":
         write(code, "no-home/embedded-keys.json", json.dumps({"secret_access_key": CANARY}))
-        assert "train.py: holds a key of this very run" in refused(code)
+        assert "train.py: holds a key of this run" in refused(code)
         return
     if kind == "environment":
         for name in ("s3.id", "s3.secret"):
             write(code, name, "other-key-of-somebody", 0o600)
-    assert refused(code, environment=environment) == ["train.py: holds a key of this very run"]
+    assert refused(code, environment=environment) == ["train.py: holds a key of this run"]
 
 
 # refused by content
@@ -248,7 +248,7 @@ def test_a_private_key_is_refused_under_any_name(code: Path, kind: str) -> None:
 @pytest.mark.parametrize(
     ("content", "what"),
     [
-        (AWS_FILE, "a secret key in a file of settings"),
+        (AWS_FILE, "a secret key in a settings file"),
         (f'boto3.client("s3", aws_secret_access_key="{CANARY}")', "a secret key"),
         ("KEY_ID = 'AKIA" + "Q" * 16 + "'", "an AWS access key"),
         ("token = 'ghp_" + "a1" * 18 + "'", "a GitHub token"),
@@ -284,12 +284,12 @@ def test_programs_that_only_speak_of_keys_are_code(code: Path, content: str) -> 
 @pytest.mark.parametrize("mode", [0o600, 0o400, 0o700])
 def test_a_file_for_its_owner_alone_is_refused_with_its_mode(code: Path, mode: int) -> None:
     write(code, "notes.txt", CANARY[:6], mode)
-    assert refused(code) == [f"notes.txt: its owner alone may read it (mode {mode:04o})"]
+    assert refused(code) == [f"notes.txt: readable only by its owner (mode {mode:04o})"]
 
 
 def test_so_is_what_lies_in_a_folder_for_its_owner_alone(code: Path) -> None:
     write(code, "private/deep/notes.txt", "x").parent.parent.chmod(0o700)
-    assert refused(code) == ["private/deep/notes.txt: its owner alone may read it (mode 0644)"]
+    assert refused(code) == ["private/deep/notes.txt: readable only by its owner (mode 0644)"]
 
 
 # links
@@ -382,7 +382,7 @@ def test_more_files_than_code_has_are_refused(code: Path, monkeypatch: pytest.Mo
     (code / "data").mkdir()
     for number in range(50):
         (code / "data" / str(number)).touch()
-    with pytest.raises(ToolkitError, match="more than 50 files: that is no code"):
+    with pytest.raises(ToolkitError, match="more than 50 files, which is too much for code"):
         submitted(code)
     write(code, ".toolkitignore", "data/\n")
     assert names(submitted(code)) == [".toolkitignore", "train.py"]
@@ -406,7 +406,7 @@ def test_an_ignore_file_leaves_out_and_takes_back(code: Path) -> None:
 def test_nothing_takes_back_the_runs_own_keys(code: Path) -> None:
     write(code, "copy.txt", CANARY)
     write(code, ".toolkitignore", "!*\n")
-    assert refused(code) == ["copy.txt: holds a key of this very run"]
+    assert refused(code) == ["copy.txt: holds a key of this run"]
     (code / "copy.txt").unlink()
     found = submitted(code)
     assert names(found) == [".toolkitignore", "train.py"]
@@ -423,7 +423,7 @@ def test_where_all_is_left_out_the_reason_is_reported(code: Path) -> None:
     write(code, ".toolkitignore", "*\n")
     with pytest.raises(ToolkitError) as caught:
         submitted(code)
-    assert "holds no code: left out are .toolkitignore (.toolkitignore), manifest.yml" in caught.value.what
+    assert "has no code (left out: .toolkitignore (.toolkitignore), manifest.yml" in caught.value.what
     assert "train.py (.toolkitignore)" in caught.value.what
     assert "`!NAME` in .toolkitignore" in caught.value.hint
 
@@ -445,14 +445,13 @@ def test_a_dry_run_tells_the_code_what_is_hidden_and_what_is_left_out(code: Path
     lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
     assert any(line.startswith(f"code 2 files, 0.0 kB of . sha256 {submitted(code).digest[:16]}") for line in lines)
     assert "hidden .flake8" in lines
-    assert "left out .env (keys are kept there), s3.id (a key of this run), s3.secret (a key of this run)" in lines
+    assert "left out .env (contains keys), s3.id (a key of this run), s3.secret (a key of this run)" in lines
     assert CANARY not in done.stdout + done.stderr
     write(code, "copy.txt", CANARY)
     done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert (
-        "toolkit: error C102 . holds what must not be submitted\n  copy.txt: holds a key of this very run"
-        in done.stderr
+        "toolkit: error C102 . has files that must not be submitted\n  copy.txt: holds a key of this run" in done.stderr
     )
     assert CANARY not in done.stdout + done.stderr
 
@@ -516,7 +515,10 @@ def test_data_with_links_that_lead_elsewhere_is_refused_before_anything_is_put(t
     os.mkfifo(data / "pipe")
     with pytest.raises(ToolkitError) as caught:
         files_to_put(data)
-    assert (caught.value.code.label, caught.value.what) == ("C102", f"{data} holds what cannot be put: nothing was put")
+    assert (caught.value.code.label, caught.value.what) == (
+        "C102",
+        f"{data} has files that cannot be uploaded: nothing was uploaded",
+    )
     assert [problem.what for problem in caught.value.problems] == [
         "away: a link that leads out of the folder",
         "broken.png: a link that leads to nothing",
@@ -537,7 +539,7 @@ def test_data_whose_names_no_bucket_takes_is_refused_by_name(tmp_path: Path) -> 
     with pytest.raises(ToolkitError) as caught:
         files_to_put(tmp_path, "a/prefix/that/makes/it/too/long")
     first, second = [problem.what for problem in caught.value.problems]
-    assert first.endswith("…: a bucket's key has at most 1024 bytes")
+    assert first.endswith("…: object keys have at most 1024 bytes")
     assert second == "na\\xefve.png: its name is not UTF-8, as a bucket's must be"
 
 

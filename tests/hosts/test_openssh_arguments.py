@@ -11,7 +11,7 @@ import pytest
 
 from toolkit.errors import ToolkitError
 from toolkit.hosts.openssh import arguments, control
-from toolkit.hosts.openssh.arguments import Gate, Times
+from toolkit.hosts.openssh.arguments import JumpHost, Times
 from toolkit.hosts.openssh.translate import failure
 from toolkit.hosts.ssh.destination import Destination, SystemSsh
 
@@ -29,7 +29,7 @@ OVER = ["ssh", "-F", "none", "-S", str(SOCKET), "-o", "ControlMaster=no", "-o", 
 
 
 def test_a_master_is_opened_in_the_background_and_asks_no_one() -> None:
-    argv = arguments.open_master(OAK, SOCKET, Times(9.5, 13, 60), gate=None, log=Path("/log"))
+    argv = arguments.open_master(OAK, SOCKET, Times(9.5, 13, 60), jump=None, log=Path("/log"))
     assert argv == [
         *("ssh", "-f", "-N", "-T", "-M", "-S", str(SOCKET), "-E", "/log"),
         *("-o", "BatchMode=yes", "-o", "ControlPersist=60", "-o", "StrictHostKeyChecking=yes"),
@@ -41,7 +41,7 @@ def test_a_master_is_opened_in_the_background_and_asks_no_one() -> None:
 
 
 def test_a_person_is_asked_at_the_terminal_and_sees_what_ssh_says() -> None:
-    argv = arguments.open_master(OAK, SOCKET, Times(), gate=None, log=None, person=True)
+    argv = arguments.open_master(OAK, SOCKET, Times(), jump=None, log=None, person=True)
     assert "-E" not in argv
     assert argv[argv.index("BatchMode=no") - 1] == "-o"
     assert "StrictHostKeyChecking=yes" in argv
@@ -49,7 +49,7 @@ def test_a_person_is_asked_at_the_terminal_and_sees_what_ssh_says() -> None:
 
 @pytest.mark.parametrize("lost", range(1, 61))
 def test_a_lost_host_is_noticed_in_time(lost: int) -> None:
-    argv = arguments.open_master(OAK, SOCKET, Times(lost=lost), gate=None, log=None)
+    argv = arguments.open_master(OAK, SOCKET, Times(lost=lost), jump=None, log=None)
     values = dict(word.split("=", 1) for word in argv if "=" in word)
     every, most = int(values["ServerAliveInterval"]), int(values["ServerAliveCountMax"])
     assert most >= 1  # at 0 a host that has nothing to say would count as gone
@@ -57,7 +57,7 @@ def test_a_lost_host_is_noticed_in_time(lost: int) -> None:
 
 
 def test_a_jump_host_is_passed_over_its_own_master() -> None:
-    argv = arguments.open_master(OAK, SOCKET, Times(), gate=Gate("gate", Path("/s/g"), Path("/s/it's")), log=None)
+    argv = arguments.open_master(OAK, SOCKET, Times(), jump=JumpHost("gate", Path("/s/g"), Path("/s/it's")), log=None)
     (command,) = [word.removeprefix("ProxyCommand=") for word in argv if word.startswith("ProxyCommand=")]
     over = ["ssh", "-F", "none", "-S", "/s/g", "-o", "ControlMaster=no", "-o", "ProxyCommand=false"]
     assert shlex.split(command) == [*("sh", "-c", 'exec "$@" 2>>"$0"', "/s/it's"), *over, "-W", "[%h]:%p", "--", "gate"]
@@ -75,7 +75,7 @@ def test_what_is_asked_of_a_master_reads_no_configuration_and_connects_nowhere_e
 
 
 def test_a_look_at_a_key_logs_in_nowhere_and_asks_for_the_kind_on_record() -> None:
-    argv = arguments.look_at_key(OAK, Path("/t/100%"), Times(), gate=None, kinds=["ssh-rsa", "ssh-ed25519"])
+    argv = arguments.look_at_key(OAK, Path("/t/100%"), Times(), jump=None, kinds=["ssh-rsa", "ssh-ed25519"])
     values = argv[5 : -len(CONNECT) - len(TO_OAK)]
     assert values == [
         *("-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=accept-new", "-o", "HashKnownHosts=no"),
@@ -85,7 +85,7 @@ def test_a_look_at_a_key_logs_in_nowhere_and_asks_for_the_kind_on_record() -> No
         *("-o", "HostbasedAuthentication=no", "-o", "HostKeyAlgorithms=^rsa-sha2-512,rsa-sha2-256,ssh-ed25519"),
     ]
     command = replace(OAK, system=replace(SYSTEM, keys_command=True))
-    assert "KnownHostsCommand=none" in arguments.look_at_key(command, Path("/t"), Times(), gate=None, kinds=[])
+    assert "KnownHostsCommand=none" in arguments.look_at_key(command, Path("/t"), Times(), jump=None, kinds=[])
 
 
 def test_the_sockets_name_is_short_and_says_all_that_decides_who_is_reached() -> None:
@@ -108,11 +108,11 @@ def test_the_folder_is_its_owners_alone(tmp_path: Path) -> None:
     assert made.stat().st_mode & 0o777 == 0o700
     assert control.folder(tmp_path) == made
     made.chmod(0o770)
-    with pytest.raises(ToolkitError, match="is not a folder of yours alone"):
+    with pytest.raises(ToolkitError, match="must be owned by you with mode 0700"):
         control.folder(tmp_path)
     made.rmdir()
     made.symlink_to(tmp_path)
-    with pytest.raises(ToolkitError, match="is not a folder of yours alone") as caught:
+    with pytest.raises(ToolkitError, match="must be owned by you with mode 0700") as caught:
         control.folder(tmp_path)
     assert caught.value.code.label == "C104"
 
@@ -144,12 +144,16 @@ HUNG_UP = "kex_exchange_identification: Connection closed by remote host\nConnec
 @pytest.mark.parametrize(
     ("said", "reason", "part"),
     [
-        ("me@oak: Permission denied (publickey,keyboard-interactive).", "authentication", "does not let me in"),
+        (
+            "me@oak: Permission denied (publickey,keyboard-interactive).",
+            "authentication",
+            "authentication failed for me",
+        ),
         ("ssh: Could not resolve hostname oak: Name or service not known", "unreachable", "Could not resolve"),
         ("ssh: connect to host oak port 22: No route to host", "unreachable", "No route to host"),
         ("Connection timed out during banner exchange", "unreachable", "timed out"),
         ("ssh: connect to host oak port 22: Connection refused", "refused", "Connection refused"),
-        (HUNG_UP, "refused", "its ProxyCommand gave no connection: kex_exchange_identification"),
+        (HUNG_UP, "refused", "its ProxyCommand failed: kex_exchange_identification"),
         ("Received disconnect from 10.0.0.5", "refused", "Received disconnect"),
         ("", "refused", "ssh gave no reason"),
     ],
@@ -165,7 +169,7 @@ def test_who_is_kept_out_is_told_how_to_log_in() -> None:
     assert "toolkit cluster connect FILE" in error.hint
     assert [problem.what for problem in error.problems] == [
         "ssh says: Permission denied (keyboard-interactive)",
-        "the host wants: keyboard-interactive",
+        "the host accepts only: keyboard-interactive",
     ]
 
 

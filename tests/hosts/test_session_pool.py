@@ -66,13 +66,13 @@ class Connection:
     def close(self) -> None: ...
 
 
-class Dials:
+class Connects:
     """Gives out these, then raises `error`."""
 
     def __init__(self, *connections: Connection, error: ToolkitError | None = None) -> None:
         self.waiting, self.error, self.dialled = list(connections), error, 0
 
-    def dial(self, to: Destination) -> Connection:
+    def connect(self, to: Destination) -> Connection:
         self.dialled += 1
         if not self.waiting:
             assert self.error
@@ -81,7 +81,7 @@ class Dials:
 
 
 def test_where_a_further_login_needs_a_person_commands_wait_for_a_place() -> None:
-    dials = Dials(Connection(), error=ssh_errors.needs_login(OAK, "Permission denied"))
+    dials = Connects(Connection(), error=ssh_errors.needs_login(OAK, "Permission denied"))
     pool = SessionPool(OAK, dials)
     places = [pool.session(["true"]) for _ in range(8)]
     for place in places:
@@ -103,22 +103,22 @@ def test_where_a_further_login_needs_a_person_commands_wait_for_a_place() -> Non
 
 
 def test_the_first_login_that_fails_is_an_error() -> None:
-    pool = SessionPool(OAK, Dials(error=ssh_errors.needs_login(OAK, "Permission denied")))
-    with pytest.raises(ToolkitError, match="does not let me in"), pool.session(["true"]):
+    pool = SessionPool(OAK, Connects(error=ssh_errors.needs_login(OAK, "Permission denied")))
+    with pytest.raises(ToolkitError, match="authentication failed for me"), pool.session(["true"]):
         raise AssertionError("there is no connection")
 
 
 def test_a_connection_that_is_down_is_replaced_once() -> None:
-    dials = Dials(Connection(down=True), Connection())
+    dials = Connects(Connection(down=True), Connection())
     with SessionPool(OAK, dials).session(["true"]):
         assert dials.dialled == 2
-    pool = SessionPool(OAK, Dials(Connection(down=True), Connection(down=True), Connection()))
-    with pytest.raises(ToolkitError, match="the connection was cut: the network did"), pool.session(["true"]):
+    pool = SessionPool(OAK, Connects(Connection(down=True), Connection(down=True), Connection()))
+    with pytest.raises(ToolkitError, match="connection lost: the network did"), pool.session(["true"]):
         raise AssertionError("there is no connection")
 
 
 def test_a_host_that_allows_fewer_commands_gets_a_further_connection() -> None:
-    dials = Dials(Connection(1), Connection(0))
+    dials = Connects(Connection(1), Connection(0))
     pool = SessionPool(OAK, dials)
     with pool.session(["true"]):
         with pytest.raises(ToolkitError, match="its MaxSessions"), pool.session(["true"]):

@@ -1,4 +1,4 @@
-"""Which transport leads to a host, by the cluster's file and by what ssh itself makes of ssh_config."""
+"""Which transport leads to a host, by the cluster file and by what ssh itself makes of ssh_config."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_a_security_key_is_known_by_any_of_its_files(tmp_path: Path) -> None:
 
 
 def test_the_clusters_file_says_which(tmp_path: Path) -> None:
-    assert system(way(tmp_path, "", Access(ssh="openssh"))).why == "the cluster's file"
+    assert system(way(tmp_path, "", Access(ssh="openssh"))).why == "the cluster file"
     assert way(tmp_path, "Host *\n  PKCS11Provider /p.so", Access(ssh="fabric")).transport == "fabric"
 
 
@@ -128,7 +128,7 @@ def test_ssh_is_given_what_the_clusters_file_says_and_its_config(tmp_path: Path)
     file.write_text("Host *\n  KnownHostsCommand /bin/true\n")
     (to,) = destinations([Host("oak", "fe80::1%eth0")], access, file)
     assert system(to) == SystemSsh(
-        "the cluster's file",
+        "the cluster file",
         (
             *("-F", str(file), "-l", "me", "-p", "24", "-o", "HostName=fe80::1%%eth0", "-J", "none"),
             *("-o", f'IdentityFile="{tmp_path}/100%% mine"', "-o", "IdentitiesOnly=yes"),

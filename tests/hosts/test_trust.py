@@ -37,21 +37,21 @@ def test_new_keys_are_added_once_to_the_first_file(tmp_path: Path) -> None:
 
 
 def test_without_a_file_there_is_nowhere_to_record() -> None:
-    with pytest.raises(ToolkitError, match="host a: there is no file to record its key in") as caught:
+    with pytest.raises(ToolkitError, match="host a: no file to record its key in") as caught:
         file_of(to("a"))
-    assert "name a file as `known_hosts` in the cluster's file" in caught.value.hint
+    assert "set `known_hosts` in the cluster file" in caught.value.hint
 
 
 def test_an_unknown_key_is_recorded_only_where_a_file_keeps_it(tmp_path: Path) -> None:
     assert "record it: toolkit cluster trust" in key_unknown(to("a", files=(tmp_path / "k",)), "ssh-ed25519", "x").hint
     lost = key_unknown(replace(to("a"), known_hosts=(Path("/dev/null"),)), "ssh-ed25519", "x")
-    assert "name a file as `known_hosts` in the cluster's file" in lost.hint
+    assert "set `known_hosts` in the cluster file" in lost.hint
 
 
 def test_a_file_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     finding = Finding(to("a", files=(tmp_path / "file" / "known",)), KEY, Standing.UNKNOWN, None)
-    with pytest.raises(ToolkitError, match="no key is recorded there"):
+    with pytest.raises(ToolkitError, match="no key was recorded there"):
         record([finding])
 
 
@@ -60,10 +60,10 @@ def test_a_changed_or_revoked_key_is_refused_with_its_line(tmp_path: Path) -> No
     known = Finding(to("a"), KEY, Standing.KNOWN, entry)
     refuse_changed([known, Finding(to("b"), KEY, Standing.UNKNOWN, None)])
     changed, revoked = replace(known, standing=Standing.CHANGED), replace(known, standing=Standing.REVOKED)
-    with pytest.raises(ToolkitError, match="2 hosts show other keys") as caught:
+    with pytest.raises(ToolkitError, match="the keys of 2 hosts differ") as caught:
         refuse_changed([changed, revoked])
     assert [str(problem) for problem in caught.value.problems] == [
-        f"{tmp_path}/known:7:1: host a (a.lab:22) shows ssh-ed25519 {KEY.fingerprint}; "
-        f"on record here is ssh-ed25519 {OTHER.fingerprint}",
-        f"{tmp_path}/known:7:1: host a (a.lab:22) shows ssh-ed25519 {KEY.fingerprint}; is marked @revoked here",
+        f"{tmp_path}/known:7:1: host a (a.lab:22) presented ssh-ed25519 {KEY.fingerprint}; "
+        f"recorded here: ssh-ed25519 {OTHER.fingerprint}",
+        f"{tmp_path}/known:7:1: host a (a.lab:22) presented ssh-ed25519 {KEY.fingerprint}; it is marked @revoked here",
     ]

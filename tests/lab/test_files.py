@@ -91,7 +91,7 @@ def test_a_persons_own_cluster_file_is_neither_overwritten_nor_removed(place: Pa
     own = place / "house" / "clusters" / "mine.yml"
     own.write_text("name: mine\n")
     lab = lab_named("mine", place)
-    with pytest.raises(ToolkitError, match=r"mine.yml is there, and is no lab's") as caught:
+    with pytest.raises(ToolkitError, match=r"mine.yml exists and was not written by a lab") as caught:
         cluster_file(lab)
     assert caught.value.code.label == "C104"
     assert remove_files(lab) == []

@@ -182,9 +182,9 @@ def test_an_engine_that_does_not_answer_gives_no_lease_and_its_words(bench: Benc
     bench.engine.answers(False)
     with pytest.raises(ToolkitError) as caught:
         bench.take(lease("one"))
-    assert caught.value.what == "the leases of host h1 cannot be kept in its engine"
+    assert caught.value.what == "leases cannot be stored in the engine of host h1"
     assert "Cannot connect to the Docker daemon" in caught.value.evidence
-    with pytest.raises(ToolkitError, match="cannot be kept in its engine"):
+    with pytest.raises(ToolkitError, match="leases cannot be stored in the engine"):
         holders(bench.host)
 
 

@@ -151,5 +151,5 @@ def left_nothing(bench: Bench) -> Iterator[None]:
 
 
 def interrupt(process: subprocess.Popen[str]) -> None:
-    """As a Ctrl-C does."""
+    """Send SIGINT, as Ctrl-C does."""
     process.send_signal(signal.SIGINT)

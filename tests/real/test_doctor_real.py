@@ -132,7 +132,7 @@ def test_a_full_scratch_disk_and_a_missing_fuse_are_refused_before_a_launch(lab:
     finally:
         in_host(first, "umount /var/tmp/toolkit && rmdir /var/tmp/toolkit; mknod -m 666 /dev/fuse c 10 229")
     assert set(wrong) == {(first, "fuse"), (first, "disk of scratch")}
-    assert wrong[first, "disk of scratch"]["found"] == "0.0 GB free in /var/tmp/toolkit; 5 GB are the least"
+    assert wrong[first, "disk of scratch"]["found"] == "0.0 GB free in /var/tmp/toolkit; 5 GB are required"
     assert wrong[first, "fuse"]["hint"].startswith("on the host, as root: modprobe fuse")
     assert caught.value.code.label == "S100"
     assert [str(problem).partition(":")[0] for problem in caught.value.problems] == [first, first]
@@ -169,7 +169,7 @@ def test_a_wrong_key_and_an_unknown_key_are_reported_by_host(lab: RealLab, tmp_p
     failed = failures(json.loads(done.stdout))
     assert (done.returncode, set(failed)) == (3, {(host, "ssh") for host in lab.hosts})
     for one in failed.values():
-        assert {"key": "does not let root in", "host key": "its host key is not known"}[wrong] in one["found"]
+        assert {"key": "authentication failed for root", "host key": "unknown host key"}[wrong] in one["found"]
         assert {"key": "ssh-copy-id", "host key": "toolkit cluster trust"}[wrong] in one["hint"]
 
 
@@ -183,7 +183,7 @@ def test_a_firewall_before_the_ports_of_runs_is_found_though_sshd_answers(lab: R
         in_host(first, f"iptables -D {rule}")
     assert set(wrong) == {(second, "reach")}
     assert first in wrong[second, "reach"]["found"]
-    assert "no answer, though its sshd answers: a firewall" in wrong[second, "reach"]["found"]
+    assert "no answer, although its sshd answers: a firewall" in wrong[second, "reach"]["found"]
 
 
 def test_what_was_tried_leaves_no_process_and_no_container_on_a_host(lab: RealLab, buckets_image: str) -> None:
@@ -217,7 +217,7 @@ def test_buckets_are_tried_from_each_host_that_has_the_image(
     said = doctor(lab, MANIFEST)
     found = {one["host"]: (one["verdict"], one["found"]) for one in said["findings"] if one["check"] == "bucket"}
     assert found[first] == ("ok", "mnist-training-data and mnist-training-models answer")
-    assert found[second] == ("skipped", "the image that reaches buckets is not on the host yet; a launch brings it")
+    assert found[second] == ("skipped", "the bucket image is not on the host yet; a launch transfers it")
     assert found["this machine"][0] == "ok"
 
 

@@ -181,7 +181,7 @@ def test_show_tells_every_host(lab: RealLab) -> None:
 
 def test_a_lab_of_another_home_is_left_alone(lab: RealLab, tmp_path: Path) -> None:
     done = Bench(tmp_path).run("lab", "up", "--name", NAME)
-    assert (done.returncode, f"a lab `{NAME}` is up already" in done.stderr) == (2, True)
+    assert (done.returncode, f"lab `{NAME}` is already up" in done.stderr) == (2, True)
     assert lab.ok(lab.hosts[0], "hostname") == lab.hosts[0]
 
 
@@ -229,7 +229,7 @@ def test_a_host_that_does_not_start_is_named_with_its_last_lines(lab: RealLab, t
             BringUp(broken, 2, image, silent).run()
     finally:
         docker("image", "rm", image)
-    assert caught.value.what in {f"host {OTHER}-{number} of the lab ended while it started" for number in (1, 2)}
+    assert caught.value.what in {f"host {OTHER}-{number} of the lab exited during startup" for number in (1, 2)}
     assert caught.value.evidence.strip() == "no disk in the drive"
     assert things(OTHER) == NOTHING
 

@@ -96,7 +96,7 @@ def test_the_ranks_of_each_host_share_out_its_cores(lab: RealLab, tmp_path: Path
     for one, other in (("0", "1"), ("2", "3")):
         assert len(cpus[one] | cpus[other]) == count
         assert not (cpus[one] & cpus[other]) or count < 2
-    assert ("binding  cores: a rank runs on its share of its host's cores" in said) == (count > 1)
+    assert ("binding  cores: each rank is bound to its share of its host's cores" in said) == (count > 1)
 
 
 def test_a_rank_that_fails_on_the_other_host_is_named_and_nothing_stays(lab: RealLab, tmp_path: Path) -> None:

@@ -317,7 +317,7 @@ def test_an_account_without_the_engine_can_neither_block_nor_forge_a_lease(lab: 
     lab.ok(host, "rm -rf /var/tmp/toolkit /tmp/toolkit-leases /dev/shm/toolkit-lease")
     with Hosts(as_mallory(lab)) as hers, pytest.raises(ToolkitError) as caught:
         acquire(hers.shells[0], lease("training-hers"))
-    assert caught.value.what == f"the leases of host {host} cannot be kept in its engine"
+    assert caught.value.what == f"leases cannot be stored in the engine of host {host}"
     assert "permission denied" in caught.value.evidence
     assert "may the account use it" in caught.value.hint
 

@@ -70,7 +70,7 @@ def test_collect_brings_a_model_home_that_is_whole_and_right(bench: Bench, train
         digest, name = line.split("  ", 1)
         assert hashlib.sha256((home / name).read_bytes()).hexdigest() == digest
     shown = bench.ok("show", trained["training_id"]).stdout
-    assert "2 learners, 2 ranks (CPU, in place of GPUs)" in shown
+    assert "2 learners, 2 ranks (CPU instead of GPUs)" in shown
     assert re.search(r"metrics +ranks 2, loss [\d.]+, accuracy 0\.9\d+", shown)
 
 
@@ -97,7 +97,7 @@ def test_a_model_that_does_not_load_fails_the_collection(bench: Bench, tmp_path:
     done = bench.run("collect", record["training_id"], "--to", tmp_path / "models")
     assert done.returncode == 5
     assert "C202" in done.stderr
-    assert "does not pass its check" in done.stderr
+    assert "failed its check" in done.stderr
     assert "Traceback" not in done.stderr.split("\n")[0]
 
 

@@ -72,7 +72,7 @@ def elsewhere(bench: Bench, folder: Path, **how: object) -> Iterator[Elsewhere]:
         (data / "x").write_text("x")
         bench.ok("bucket", "put", manifest, data)
         again = bench.ok("bucket", "put", manifest, data)
-        assert "0 files put (0 B), 1 there already" in again.stdout + again.stderr
+        assert "0 files uploaded (0 B), 1 already there" in again.stdout + again.stderr
         data.rename(folder.parent / "put")
         yield Elsewhere(bench, server, manifest)
 

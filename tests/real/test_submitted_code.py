@@ -75,7 +75,7 @@ def test_forged_code_is_refused_by_name(bench: Bench, record: dict[str, Any], tm
         (tmp_path / "run.sh").replace(stored / "bin" / "run.sh")
         (stored / "check_model.py").unlink()
     assert done.returncode == 2, done.stderr
-    assert "'bin/run.sh': other bytes" in done.stderr
+    assert "'bin/run.sh': changed" in done.stderr
     assert "'check_model.py': never submitted" in done.stderr
     assert "was never submitted" not in done.stdout
     assert not list((tmp_path / "models").rglob("check_model.py"))

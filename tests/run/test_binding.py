@@ -65,8 +65,8 @@ def test_the_shares_of_known_hosts(
     [
         (host(1, 2, 1), (), "4 ranks on 2 CPUs"),
         (host(1, 1, 1, (0, 0)), (0, 1, 2, 3), "2 GPUs on 1 CPU"),
-        (HostFacts("h", engine=DOCKER), (), "its CPUs are not known"),
-        (replace(host(1, 8, 1), engine=EngineFacts("4.3.1")), (), "its engine cannot confine containers to CPUs"),
+        (HostFacts("h", engine=DOCKER), (), "its CPUs are unknown"),
+        (replace(host(1, 8, 1), engine=EngineFacts("4.3.1")), (), "its engine has no cpuset controller"),
     ],
 )
 def test_where_there_are_no_shares_ranks_are_not_bound_and_the_plan_says_why(

@@ -18,8 +18,8 @@ from toolkit.run.launch.placement import (
     free_gpus,
     free_port,
     master_port,
-    passed_over,
     placement_on,
+    skipped,
     taken_by,
 )
 from toolkit.run.launch.ssh_allocation import with_holders
@@ -41,11 +41,11 @@ def test_the_first_fit_hosts_are_taken_and_a_warning_keeps_none_out() -> None:
     assert names(choose_hosts(CLUSTER, TWO, WELL, {})) == ["h1", "h2"]
 
 
-def test_a_host_that_fails_is_passed_over_where_there_are_others_and_that_is_reported() -> None:
+def test_a_host_that_fails_is_skipped_where_there_are_others_and_that_is_reported() -> None:
     chosen = choose_hosts(CLUSTER, TWO, (*WELL, DOWN), {})
     assert names(chosen) == ["h2", "h3"]
-    assert passed_over(CLUSTER, chosen, (*WELL, DOWN)) == (DOWN,)
-    assert passed_over(CLUSTER, HOSTS[:2], (fail("h3", "ssh", "down", "hint"),)) == ()
+    assert skipped(CLUSTER, chosen, (*WELL, DOWN)) == (DOWN,)
+    assert skipped(CLUSTER, HOSTS[:2], (fail("h3", "ssh", "down", "hint"),)) == ()
 
 
 def test_where_too_few_are_fit_the_findings_are_the_error() -> None:

@@ -82,7 +82,7 @@ def test_a_run_whose_agent_is_there_goes_on(cleaning: Cleaning, orphans: bool, r
     host.things, host.running = things_of(RUN, "agent", "learner-1"), {f"toolkit-{RUN}-agent"}
     before = cleaning.left
     how = f"toolkit stop --force {RUN}" if recorded else "its launcher can stop it"
-    assert whats(cleaning(orphans=orphans)) == ([], [f"the run is still at work; {how}"], [])
+    assert whats(cleaning(orphans=orphans)) == ([], [f"the run is still active; {how}"], [])
     assert cleaning.left == before
 
 
@@ -98,7 +98,7 @@ def test_a_run_that_goes_on_on_other_hosts_keeps_the_store_that_it_has_here(clea
     cleaning.hosts[0].things = [("container", RUN, f"toolkit-store-{RUN}"), ("network", RUN, f"toolkit-{RUN}")]
     before = cleaning.left
     found = whats(cleaning(orphans=True))
-    assert found == ([], [f"{thing}, as the run has not ended" for thing in before], [])
+    assert found == ([], [f"{thing}, because the run has not ended" for thing in before], [])
     assert cleaning.left == before
 
 
@@ -107,7 +107,7 @@ def test_what_is_in_no_bucket_stays_and_how_to_store_it_is_reported(cleaning: Cl
     cleaning.hosts[0].things = things_of(RUN, "learner-1")
     removed, kept, _ = whats(cleaning(orphans=True))
     assert removed == [LEARNERS[0], f"network toolkit-{RUN}"]
-    assert kept == [f"volume toolkit-{RUN}, which holds what may be in no bucket; toolkit rescue {RUN}"]
+    assert kept == [f"volume toolkit-{RUN}, which may hold results that are in no bucket; toolkit rescue {RUN}"]
     assert cleaning.left == [f"volume toolkit-{RUN}"]
 
 
@@ -178,9 +178,9 @@ def test_of_an_orphan_all_goes_but_its_volume_and_its_store(cleaning: Cleaning) 
     removed, kept, _ = whats(cleaning(orphans=True))
     assert removed == [f"container toolkit-{run}-learner-1", f"network toolkit-{run}"]
     assert kept == [
-        f"volume toolkit-{run}, which holds what may be in no bucket; "
-        "its launcher has its record: toolkit rescue there",
-        "an embedded store, which ends by itself when no run needs it",
+        f"volume toolkit-{run}, which may hold results that are in no bucket; "
+        "toolkit rescue on the machine that launched it",
+        "an embedded store, which exits when no run needs it",
     ]
     assert cleaning.left == [f"volume toolkit-{run}", f"container toolkit-store-{run}"]
 

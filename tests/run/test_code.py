@@ -56,7 +56,7 @@ def test_it_is_the_sum_that_must_not_be_too_large(code: Path) -> None:
             file.truncate(size)
     assert len(names(code)) == 3
     (code / "one.more").write_text("x")
-    with pytest.raises(ToolkitError, match="more than 512 MiB: that is no code"):
+    with pytest.raises(ToolkitError, match="more than 512 MiB, which is too much for code"):
         names(code)
 
 
@@ -64,7 +64,7 @@ def test_it_is_the_sum_that_must_not_be_too_large(code: Path) -> None:
 def test_a_folder_that_is_none_is_named(code: Path, name: str) -> None:
     with pytest.raises(ToolkitError) as caught:
         read_code(code / name, code / "manifest.yml")
-    assert str(caught.value) == f"C102 {code / name}: no such folder of code\n  next: name one with --code FOLDER"
+    assert str(caught.value) == f"C102 {code / name}: no such code folder\n  next: name one with --code FOLDER"
 
 
 def write(folder: Path, *names: str) -> None:
@@ -88,11 +88,11 @@ def test_a_link_that_leads_out_of_the_code_is_refused(tmp_path: Path) -> None:
 def test_a_folder_too_large_to_be_code_is_refused(tmp_path: Path) -> None:
     with (tmp_path / "data.bin").open("wb") as file:
         file.truncate(600 << 20)
-    with pytest.raises(ToolkitError, match="that is no code"):
+    with pytest.raises(ToolkitError, match="which is too much for code"):
         read_code(tmp_path, tmp_path / "manifest.yml")
 
 
 def test_an_empty_folder_is_no_code(tmp_path: Path) -> None:
     write(tmp_path, "manifest.yml")
-    with pytest.raises(ToolkitError, match="holds no code"):
+    with pytest.raises(ToolkitError, match="has no code"):
         read_code(tmp_path, tmp_path / "manifest.yml")

@@ -63,7 +63,7 @@ def test_each_damaged_and_each_missing_object_is_named() -> None:
     with pytest.raises(ToolkitError, match="does not hold what") as caught:
         refuse_damaged(VOUCHED, SUMS, found, PLACES)
     assert [one.what for one in caught.value.problems] == [
-        f"'{RUN}/model/weights': SHA-256 {B}, and {A} was written",
+        f"'{RUN}/model/weights': SHA-256 {B}, but {A} was written",
         f"'{RUN}/model/new\\nline': missing",
     ]
 

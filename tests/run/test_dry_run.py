@@ -42,14 +42,14 @@ def test_a_person_sees_all_that_the_manifest_asks_for() -> None:
     assert list(fact_lines(plan_of(ASKING, ("one", "two")))) == [
         ("learner", "learner-1 on one: rank 0 on CPUs 0-3,8, rank 1 on CPU 4"),
         ("learner", "learner-2 on two: ranks 2, 3"),
-        ("binding", "cores: a rank runs on its share of its host's cores; not bound on two: 2 ranks on 1 CPU"),
+        ("binding", "cores: each rank is bound to its share of its host's cores; not bound on two: 2 ranks on 1 CPU"),
         ("data", "DATA_DIR=/mnt/data/tiles  NFS filer:/export/tiles, read-only"),
         ("results", f"RESULT_DIR={results}/training-abcd2345  bucket mnist-training-models, cached and flushed"),
         ("resume", f"RESUME_DIR={results}/training-old12345"),
         ("sets", "NCCL_DEBUG=INFO"),
         ("limits", "24GiB of memory, 8 CPUs for each learner"),
         ("limit", "1d for all commands"),
-        ("retries", "a command that fails is run again, 1 time at most"),
+        ("retries", "a failed command is retried, at most 1 time"),
         ("command", "1, once, on learner 1 in sub/, 30m at most: python cut.py"),
         ("command", "2, on 4 ranks: python train.py && date"),
     ]

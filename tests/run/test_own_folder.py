@@ -92,13 +92,13 @@ def someone_elses(path: Path, kind: str, tmp_path: Path) -> str:
             return "has no .toolkit-collected"
         case "a file":
             (precious / "thesis.txt").rename(path)
-            return "is no folder"
+            return "is not a folder"
         case "a link to a folder":
             path.symlink_to(precious)
-            return "is no folder"
+            return "is not a folder"
         case "a link to nothing":
             path.symlink_to(tmp_path / "nothing")
-            return "is no folder"
+            return "is not a folder"
         case "a folder with a list of its own":
             precious.rename(path)
             (path / SUMS).write_text(line("thesis.txt", hashlib.sha256(b"years of work").hexdigest()) + "\n")

@@ -63,7 +63,7 @@ def test_a_beginning_of_several_names_them(tmp_path: Path, words: str) -> None:
     with pytest.raises(ToolkitError) as caught:
         recorded(tmp_path, "training-abxx2222", "training-abyy2222").find(words)
     assert caught.value.code.label == "C101"
-    assert caught.value.what == f"{words} is the beginning of several runs: training-abxx2222, training-abyy2222"
+    assert caught.value.what == f"{words} matches several runs: training-abxx2222, training-abyy2222"
 
 
 def test_a_mistyped_id_is_met_with_the_nearest(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def test_hosts_that_cannot_be_found_any_more_change_nothing(
 ) -> None:
     @contextmanager
     def nowhere(_: Record) -> Iterator[Mapping[str, Engine]]:
-        raise ToolkitError(Code.RESOURCES_ASKED, "the cluster's file is gone")
+        raise ToolkitError(Code.RESOURCES_ASKED, "the cluster file is gone")
         yield {}
 
     monkeypatch.setattr(reconcile, "reached", nowhere)
@@ -127,7 +127,7 @@ def test_a_agent_that_left_no_word_was_killed(refreshing: Refreshing) -> None:
         *(State.FAILED, "host lost", "S100"),
         ("p100-01",),
     )
-    assert found.hint == f"what it still holds comes with: toolkit rescue {RUN}"
+    assert found.hint == f"recover its results with: toolkit rescue {RUN}"
     assert refreshing.saved == [found]
 
 

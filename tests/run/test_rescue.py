@@ -48,7 +48,7 @@ def test_another_fault_stays_one(end: str) -> None:
     record = rescued(replace(KEPT, end=end, error_code="C201", reason="rank 1 exited with status 3"), 9.0)
     assert (record.state, record.end, record.error_code) == (State.FAILED, end, "C201")
     assert (record.kept, record.hint, record.states) == ((), "", KEPT.states)
-    assert record.reason == "rank 1 exited with status 3; what its hosts kept is in the bucket now"
+    assert record.reason == "rank 1 exited with status 3; the results kept on its hosts are now in the bucket"
 
 
 def test_a_stop_stays_a_stop() -> None:
@@ -97,7 +97,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> StandInHost:
 def test_what_was_stored_goes_from_the_host_and_is_recorded(tmp_path: Path, host: StandInHost) -> None:
     reported: list[str] = []
     record = rescue(replace(KEPT, end="bucket full"), Records(tmp_path), reported.append)
-    assert (record.state, host.things, reported) == (State.COMPLETED, [], ["storing what p100-02 keeps"])
+    assert (record.state, host.things, reported) == (State.COMPLETED, [], ["uploading the results kept on p100-02"])
     assert Records(tmp_path).find(RECORD.training_id) == record
 
 

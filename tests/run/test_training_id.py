@@ -51,7 +51,7 @@ def test_the_beginning_of_an_id_may_lack_its_first_word(text: str, whole: str | 
 
 @pytest.mark.parametrize("text", ["*", "..", "a/b", "training-*", "abcd23456", "A", "a\n"])
 def test_no_pattern_and_no_path_is_the_beginning_of_an_id(text: str) -> None:
-    with pytest.raises(ValueError, match="nor the beginning of one"):
+    with pytest.raises(ValueError, match="or a prefix of one"):
         parse_beginning(text)
 
 

@@ -94,7 +94,7 @@ def test_a_report_that_is_none_is_refused_once_and_changes_nothing(tmp_path: Pat
     refused = {"record": asdict(STORING) | forged}
     watching = Watching(tmp_path, StandInAgent([refused, refused, *ENDING]))
     assert watching.run() == DONE
-    assert [note.partition(": ")[0] for note in watching.view.notes] == ["a report of the run's agent is refused"]
+    assert [note.partition(": ")[0] for note in watching.view.notes] == ["invalid report from the run's agent"]
 
 
 def test_who_reports_cannot_say_what_the_run_is(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_an_end_that_is_known_counts_though_the_last_lines_cannot_be_read(tmp_pa
 
     watching = Watching(tmp_path, StandInAgent(), stored=Torn(DONE, ["[0] a"]))
     assert watching.run() == DONE
-    assert watching.view.notes == ["the bucket does not tell the run's last lines: p100-01 does not answer"]
+    assert watching.view.notes == ["the bucket could not be read for the run's last lines: p100-01 does not answer"]
 
 
 @pytest.mark.parametrize("away", [False, True])
@@ -172,7 +172,7 @@ def test_a_host_that_answers_again_was_not_lost_and_its_silence_is_reported_once
     other.now = {"state": "PROCESSING"}
     watching = Watching(tmp_path, first, other, record=replace(RECORD, hosts=("p100-01", "p100-02")))
     assert watching.run() == replace(DONE, hosts=("p100-01", "p100-02"))
-    assert [note.partition(" for ")[0] for note in watching.view.notes] == ["no word from p100-01"] * 2
+    assert [note.partition(" for ")[0] for note in watching.view.notes] == ["no response from p100-01"] * 2
 
 
 def test_a_first_host_that_the_others_do_not_hear_either_is_lost(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_a_first_host_that_the_others_do_not_hear_either_is_lost(tmp_path: Path)
     watching = Watching(tmp_path, StandInAgent(*silent(99), presences=[UNKNOWN]), other)
     record = watching.run()
     assert (record.state, record.end, record.kept) == (State.FAILED, "host lost", ("p100-01",))
-    assert record.reason == "p100-01 is lost: the other hosts have not heard it, nor have we"
+    assert record.reason == "p100-01 is lost: neither the other hosts nor this machine can reach it"
 
 
 def test_a_first_host_that_the_others_hear_is_not_lost_though_they_store_already(tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ def test_who_is_in_a_hurry_leaves_the_stopping_to_the_run(tmp_path: Path) -> Non
 def test_after_the_end_it_waits_until_nothing_is_left_but_not_for_ever(tmp_path: Path) -> None:
     watching = Watching(tmp_path, StandInAgent(ENDING, presences=[THERE]))
     assert watching.run() == DONE
-    assert watching.view.notes == ["still at work on this machine: what it has there is being taken away"]
+    assert watching.view.notes == ["still active on this machine: its containers are being removed"]
 
 
 def test_a_stop_goes_to_the_first_agent_that_answers() -> None:
@@ -279,6 +279,6 @@ def test_a_stop_goes_to_the_first_agent_that_answers() -> None:
 def test_where_no_agent_answers_a_stop_says_so() -> None:
     deaf = StandInAgent()
     deaf.deaf = True
-    with pytest.raises(ToolkitError, match="no agent of the run answers") as caught:
+    with pytest.raises(ToolkitError, match="no agent of the run responds") as caught:
         watch.stop({"a": deaf, "b": StandInAgent()})  # type: ignore[dict-item]
     assert (caught.value.code.label, caught.value.evidence) == ("S100", "p100-01 does not answer")

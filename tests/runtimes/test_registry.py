@@ -15,7 +15,7 @@ from toolkit.manifest.model import Compute
 from toolkit.manifest.reader import read_manifest
 from toolkit.paths import house
 from toolkit.run.follow.agent_client import AgentClient, Presence
-from toolkit.run.launch.deployment import Stage
+from toolkit.run.launch.deployment import Deployment
 from toolkit.run.plan.dry_run import host_commands
 from toolkit.run.plan.job_specs import jobs_of
 from toolkit.run.plan.make_plan import make_plan
@@ -75,11 +75,11 @@ def test_a_cluster_file_may_name_it_and_is_told_of_it_where_it_names_none(cluste
 def test_a_launch_starts_its_containers_with_it_and_takes_them_away(plan: RunPlan) -> None:
     hosts = {name: BoxHost(name) for name in plan.hosts}
     engines = {name: Engine(host, "box") for name, host in hosts.items()}
-    stage = Stage(plan, engines, house() / "templates", {})
-    stage.start_agents()
-    stage.fill(access(), ())
-    stage.start_learners()
-    stage.go(jobs_of(plan, RECORD, "0" * 64))
+    deployment = Deployment(plan, engines, house() / "templates", {})
+    deployment.start_agents()
+    deployment.fill(access(), ())
+    deployment.start_learners()
+    deployment.go(jobs_of(plan, RECORD, "0" * 64))
     assert [host.things for host in hosts.values()] == [
         {
             ("volume", f"toolkit-{RUN}"): (RUN, ""),
@@ -90,7 +90,7 @@ def test_a_launch_starts_its_containers_with_it_and_takes_them_away(plan: RunPla
         for number in (1, 2)
     ]
     assert [AgentClient(engine, RUN).presence() for engine in engines.values()] == [Presence.THERE] * 2
-    assert stage.cleanup() == []
+    assert deployment.cleanup() == []
     assert [host.things for host in hosts.values()] == [{}, {}]
     assert [AgentClient(engine, RUN).presence() for engine in engines.values()] == [Presence.GONE] * 2
 
@@ -98,10 +98,10 @@ def test_a_launch_starts_its_containers_with_it_and_takes_them_away(plan: RunPla
 def test_a_dry_run_shows_the_command_lines_that_a_launch_runs(plan: RunPlan) -> None:
     host = BoxHost("box-1")
     engines = {"box-1": Engine(host, "box"), "box-2": Engine(BoxHost("box-2"), "box")}
-    stage = Stage(plan, engines, house() / "templates", {})
-    stage.start_agents()
-    stage.fill(access(), ())
-    stage.start_learners()
+    deployment = Deployment(plan, engines, house() / "templates", {})
+    deployment.start_agents()
+    deployment.fill(access(), ())
+    deployment.start_learners()
     started = [argv for argv in host.added if argv[2] == "container"]
     assert started == [argv for argv in host_commands(plan)["box-1"] if argv[1] == "add"]
 

@@ -90,7 +90,7 @@ class BoxHost:
         yield port
 
     def close(self) -> None:
-        """There is no wire."""
+        """Nothing to close."""
 
     def _answer(self, argv: list[str]) -> tuple[int, str]:
         if self.closed:

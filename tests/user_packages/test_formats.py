@@ -77,7 +77,7 @@ def test_a_file_that_asks_for_nothing_is_passed_over_without_a_word(tmp_path: Pa
 def test_what_is_not_read_is_named(tmp_path: Path, name: str, text: str) -> None:
     found = read_asked(write(tmp_path, {name: text}), IMAGE)
     assert found == Asked(
-        notes=(f"{name}: not read; name what is needed in a requirements.txt (`-r FILE` reads another)",)
+        notes=(f"{name}: not read; list what is needed in a requirements.txt (`-r FILE` includes another)",)
     )
     found = read_asked(write(tmp_path, {"requirements.txt": "fire\n"}), IMAGE)
     assert found.notes == (f"requirements.txt is read; not read: {name}",)
@@ -95,7 +95,7 @@ def test_what_has_the_name_and_is_no_file_is_reported(tmp_path: Path, name: str,
         said = " ".join(one.what for one in read_asked(tmp_path, IMAGE).problems)
     except ToolkitError as error:
         said = str(error)
-    assert f"{name} is no file" in said
+    assert f"{name} is not a file" in said
 
 
 def test_a_folder_that_may_not_be_read_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,7 +124,7 @@ def test_a_projects_dependencies_are_read_with_their_lines(tmp_path: Path) -> No
     assert [(one.text, one.place.line) for one in found.wanted] == [("six", 5)]
     (problem,) = found.problems
     assert (problem.place and problem.place.line, problem.source_line) == (6, '  "bad one",')
-    assert found.notes == ("pyproject.toml asks for Python >=3.12; the image has 3.11.2",)
+    assert found.notes == ("pyproject.toml requires Python >=3.12; the image has 3.11.2",)
 
 
 EXTRAS = PROJECT + (
@@ -137,7 +137,7 @@ def test_extras_and_groups_are_read_where_they_are_asked_for(tmp_path: Path) -> 
     found = read(tmp_path, pyproject__toml=EXTRAS + '[tool.toolkit]\nextras = ["all"]\ngroups = ["train"]\n')
     assert texts(found) == ["six", "idna", "rich", "attrs", "fire"]
     assert found.notes == (
-        'pyproject.toml: groups not asked for: base, dev (`groups = ["base"]` in [tool.toolkit] asks for one)',
+        'pyproject.toml: groups not selected: base, dev (`groups = ["base"]` in [tool.toolkit] selects one)',
     )
 
 
@@ -145,16 +145,16 @@ def test_extras_and_groups_that_are_not_asked_for_are_reported(tmp_path: Path) -
     found = read(tmp_path, pyproject__toml=EXTRAS)
     assert texts(found) == ["six"]
     assert [note.partition(" (")[0] for note in found.notes] == [
-        "pyproject.toml: groups not asked for: base, dev, train",
-        "pyproject.toml: extras not asked for: all, plots",
+        "pyproject.toml: groups not selected: base, dev, train",
+        "pyproject.toml: extras not selected: all, plots",
     ]
 
 
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ('[tool.toolkit]\nextras = ["none"]\n', "there is no extra `none`: it has none"),
-        ('[tool.toolkit]\ngroups = ["none"]\n', "there is no group `none`: it has none"),
+        ('[tool.toolkit]\nextras = ["none"]\n', "no extra `none`: it has none"),
+        ('[tool.toolkit]\ngroups = ["none"]\n', "no group `none`: it has none"),
         ('[tool.uv.sources]\nsix = {git = "https://x"}\n', "[tool.uv.sources]: six comes from `git`"),
         ('[dependency-groups]\na = [{include-group = "a"}]\n[tool.toolkit]\ngroups = ["a"]\n', "a includes itself"),
     ],
@@ -167,7 +167,7 @@ def test_what_a_project_cannot_have_is_refused(tmp_path: Path, more: str, words:
 @pytest.mark.parametrize(
     ("text", "note"),
     [
-        ('[project]\nname = "x"\ndynamic = ["dependencies"]\n', "name them in a requirements.txt"),
+        ('[project]\nname = "x"\ndynamic = ["dependencies"]\n', "list them in a requirements.txt"),
         (
             '[project]\nname = "x"\ndynamic = ["dependencies"]\n'
             '[tool.setuptools.dynamic]\ndependencies = {file = ["base.txt"]}\n',
@@ -184,7 +184,7 @@ def test_what_is_not_read_of_a_project_is_reported(tmp_path: Path, text: str, no
 def test_a_project_that_asks_for_nothing_that_is_read_leaves_the_word_to_others(tmp_path: Path) -> None:
     groups = '[dependency-groups]\ndev = ["ruff"]\n'
     assert read(tmp_path, pyproject__toml=groups).notes == (
-        'pyproject.toml: groups not asked for: dev (`groups = ["dev"]` in [tool.toolkit] asks for one)',
+        'pyproject.toml: groups not selected: dev (`groups = ["dev"]` in [tool.toolkit] selects one)',
     )
     found = read(tmp_path, pyproject__toml=groups, Pipfile='[packages]\nsix = "*"\n')
     assert (texts(found), found.notes) == (["six"], ("Pipfile is read; not read: pyproject.toml",))
@@ -203,7 +203,7 @@ def test_uvs_sources_count_where_the_package_does(tmp_path: Path) -> None:
     project = PROJECT.replace('["six"]', '["six", "keras"]')
     assert texts(read(tmp_path, pyproject__toml=project + sources)) == ["six", "keras"]
     (problem,) = read(tmp_path, pyproject__toml=project + sources.replace("darwin", "linux")).problems
-    assert "[tool.uv.sources]: six comes from an index of its own (`index`)" in problem.what
+    assert "[tool.uv.sources]: six comes from its own index (`index`)" in problem.what
 
 
 def test_a_project_file_that_is_no_toml_is_reported(tmp_path: Path) -> None:
@@ -273,8 +273,8 @@ def test_poetrys_dependencies_are_read_as_poetry_reads_them(tmp_path: Path) -> N
     assert texts(found) == ["leaflib<2,>=1.2", "fire[x]<0.8,>=0.7", "six==1.17", "maybe", "idna"]
     assert found.skipped == ("win (pyproject.toml:7)", "six (pyproject.toml:8)")
     assert [note.partition(" (")[0] for note in found.notes] == [
-        "pyproject.toml: Poetry's groups not asked for: dev",
-        "pyproject.toml: Poetry's extras not asked for: less",
+        "pyproject.toml: Poetry's groups not selected: dev",
+        "pyproject.toml: Poetry's extras not selected: less",
     ]
     assert [one.place.line for one in found.wanted][:2] == [5, 6]
 
@@ -376,7 +376,7 @@ def test_another_tools_lock_says_versions_and_hashes(tmp_path: Path, name: str, 
         ("six==1.17.0", {HASH, "2" * 64}),
         ("idna==4", frozenset()),
     ]
-    several = ("uv.lock: more than one version of twice may serve: none is held",)
+    several = ("uv.lock: several versions of twice are possible: none is pinned",)
     assert found.notes == (several if name == "uv.lock" else ())
 
 
@@ -407,12 +407,12 @@ def test_a_lock_that_is_none_is_reported(tmp_path: Path, name: str, text: str) -
 def test_a_version_that_is_none_is_not_held_and_reported(tmp_path: Path) -> None:
     lock = "[[package]]\nname = 'six'\nversion = 'newest'\n"
     found = read(tmp_path, pyproject__toml=PROJECT, poetry__lock=lock)
-    assert (found.pins, found.notes) == ((), ("poetry.lock: six newest: no version; it is not held",))
+    assert (found.pins, found.notes) == ((), ("poetry.lock: six newest: no version; not pinned",))
 
 
 @pytest.mark.parametrize("text", ["[1]", '{"default": [1]}', '{"default": {"six": 1}}'])
 def test_a_lock_of_pipenvs_in_another_shape_is_reported(tmp_path: Path, text: str) -> None:
-    with pytest.raises(ToolkitError, match=r"Pipfile\.lock is not as its tool writes it"):
+    with pytest.raises(ToolkitError, match=r"Pipfile\.lock is not in its tool's format"):
         read(tmp_path, Pipfile='[packages]\nsix = "*"\n', Pipfile__lock=text)
 
 
@@ -438,15 +438,15 @@ def test_a_pipfile_is_read_with_its_lock(tmp_path: Path) -> None:
     assert found.skipped == ("win (Pipfile:7)",)
     assert found.notes == (
         "Pipfile: [dev-packages] are not read: ruff",
-        "Pipfile asks for Python 3.9; the image has 3.11.2",
+        "Pipfile requires Python 3.9; the image has 3.11.2",
     )
 
 
 def test_a_pipfiles_other_sources_are_refused_or_reported(tmp_path: Path) -> None:
     text = '[[source]]\nurl = "https://x.example"\nname = "x"\n[packages]\na = {version = "*", index = "x"}\n'
     found = read(tmp_path, Pipfile=text)
-    assert ["a comes from an index of its own (`source`)" in one.what for one in found.problems] == [True]
-    assert found.notes == ("Pipfile: [[source]] is not asked: wheels are this machine's index's",)
+    assert ["a comes from its own index (`source`)" in one.what for one in found.problems] == [True]
+    assert found.notes == ("Pipfile: [[source]] is ignored: wheels come from this machine's index",)
 
 
 def test_a_pipfiles_own_folder_brings_its_projects_dependencies(tmp_path: Path) -> None:
@@ -479,7 +479,7 @@ def test_condas_pip_part_is_read_and_its_own_packages_are_reported(tmp_path: Pat
     assert [(one.text, one.place.line) for one in found.wanted] == [("six==1.17", 8), ("fire", 1)]
     assert [(one.place and one.place.line, "a git address" in one.what) for one in found.problems] == [(10, True)]
     assert found.notes == (
-        "environment.yml: its pip part alone is read; conda's packages are not installed: python=3.9, cudatoolkit",
+        "environment.yml: only its pip part is read; conda packages are not installed: python=3.9, cudatoolkit",
     )
 
 
@@ -499,7 +499,7 @@ def test_a_link_out_of_the_code_is_never_read(tmp_path: Path, name: str) -> None
         said = " ".join(one.what for one in read_asked(code, IMAGE).problems)
     except ToolkitError as error:
         said = str(error)
-    assert "outside of the code's folder" in said
+    assert "outside the code folder" in said
     assert "secret" not in said
 
 
@@ -509,9 +509,9 @@ def test_a_link_out_of_the_code_is_never_read(tmp_path: Path, name: str) -> None
         ("dependencies:\n  - pip: fire\n", 2, "expected a list"),
         ("dependencies:\n  pip: [fire]\n", 2, "expected a list"),
         ("dependencies: fire\n", 1, "expected a list"),
-        ("dependencies:\n  - pip:\n    - fire: 1\n", 3, "expected a package in one line"),
-        ("dependencies:\n  - pip:\n    - fire\n    - [six]\n", 4, "expected a package in one line"),
-        ("dependencies:\n  - [six]\n", 2, "expected a package in one line"),
+        ("dependencies:\n  - pip:\n    - fire: 1\n", 3, "expected a package as one line"),
+        ("dependencies:\n  - pip:\n    - fire\n    - [six]\n", 4, "expected a package as one line"),
+        ("dependencies:\n  - [six]\n", 2, "expected a package as one line"),
     ],
 )
 def test_an_environment_in_another_shape_is_reported(tmp_path: Path, text: str, line: int, words: str) -> None:
@@ -522,19 +522,19 @@ def test_an_environment_in_another_shape_is_reported(tmp_path: Path, text: str, 
 def test_an_environments_other_parts_are_reported_and_pip_itself_is_not(tmp_path: Path) -> None:
     text = "dependencies:\n  - conda-forge::pip>=20\n  - pip-tools\n  - pip:\n  - npm: [x]\n"
     (note,) = read(tmp_path, environment__yml=text).notes
-    assert note.endswith("conda's packages are not installed: pip-tools, those of `npm`")
+    assert note.endswith("conda packages are not installed: pip-tools, those of `npm`")
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('[project]\ndependencies = "six"\n', "project.dependencies: expected a list of texts"),
-        ("[project]\ndependencies = [{six = '1'}]\n", "project.dependencies: expected a list of texts"),
-        ("[project.dependencies]\nsix = '1'\n", "project.dependencies: expected a list of texts"),
-        ("[project]\noptional-dependencies = ['six']\n", "expected names with lists of texts"),
+        ('[project]\ndependencies = "six"\n', "project.dependencies: expected a list of strings"),
+        ("[project]\ndependencies = [{six = '1'}]\n", "project.dependencies: expected a list of strings"),
+        ("[project.dependencies]\nsix = '1'\n", "project.dependencies: expected a list of strings"),
+        ("[project]\noptional-dependencies = ['six']\n", "expected names with lists of strings"),
         ("dependency-groups = ['six']\n", "dependency-groups: expected a table"),
         ("[tool.poetry]\ndependencies = ['six']\n", "tool.poetry.dependencies: expected a table"),
-        (f'{PROJECT}[tool.toolkit]\nextras = "plots"\n', "tool.toolkit.extras: expected a list of texts"),
+        (f'{PROJECT}[tool.toolkit]\nextras = "plots"\n', "tool.toolkit.extras: expected a list of strings"),
         (f'{PROJECT}[tool.toolkit]\nextra = ["plots"]\n', "tool.toolkit.extra: unknown"),
         (f"{POETRY}six = 1\n", "six: expected a version in quotes, or a table"),
     ],

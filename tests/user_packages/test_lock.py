@@ -54,7 +54,7 @@ def test_a_requirement_of_a_requirement_that_the_image_excludes_is_reported_in_i
     assert explain(SAID, IMAGE, needs.wanted, needs.constraints).splitlines()[1:] == [
         "  cause: Because tensorflow-text==2.15.0 depends on tensorflow>=2.15.0,<2.16 and the image has tensorflow-cpu"
         " 2.19.1, we can conclude that tensorflow-text==2.15.0 cannot be used.",
-        "         And because requirements.txt:2 asks for tensorflow-text==2.15.0, we can conclude that your"
+        "         And because requirements.txt:2 requires tensorflow-text==2.15.0, we can conclude that your"
         " requirements are unsatisfiable.",
     ]
 
@@ -64,7 +64,7 @@ def test_a_requirement_of_a_requirement_that_the_image_excludes_is_reported_in_i
     [
         (
             "numba==0.58 and numpy==2.1.3",
-            "requirements.txt:1 asks for numba==0.58 and the image's tensorflow-cpu 2.19.1",
+            "requirements.txt:1 requires numba==0.58 and the image's tensorflow-cpu 2.19.1",
         ),
         ("idna<3", "limits.txt:1 allows only idna<3"),
         ("strange thing", "you require strange thing"),
@@ -154,7 +154,7 @@ def test_what_needs_another_framework_than_the_images_is_reported_with_the_line_
         caught.value.what == "no wheels satisfy requirements.txt for Python 3.11 on Twelve, beside flow-1.0-py3.11-cpu"
     )
     assert "leaf depend on tensorflow<2.16 and the image has tensorflow-cpu 2.19.1" in caught.value.evidence
-    assert "requirements.txt:2 asks for leaf" in caught.value.evidence
+    assert "requirements.txt:2 requires leaf" in caught.value.evidence
     assert "of.the.image" not in str(caught.value)
 
 

@@ -47,7 +47,7 @@ def test_hashes_that_several_lines_give_must_all_let_a_file_serve(tmp_path: Path
 def test_what_has_no_hash_beside_others_is_reported(tmp_path: Path) -> None:
     lines = f"six==1.17 --hash=sha256:{HASH}\nfire\n"
     needs = read_additions(write(tmp_path, {"requirements.txt": lines}), (), IMAGE)
-    assert needs.notes == ("no hashes are given for fire: the index's are locked",)
+    assert needs.notes == ("no hashes given for fire: the index's are locked",)
 
 
 @pytest.mark.parametrize(
@@ -58,20 +58,20 @@ def test_the_images_framework_is_not_installed_again(tmp_path: Path, name: str) 
     needs = read_additions(write(tmp_path, {"requirements.txt": f"{name}>=2.10\nsix\n"}), (), IMAGE)
     assert needs.additions == Additions(("six",), (), tmp_path / "toolkit.lock")
     (note,) = needs.notes
-    assert f"requirements.txt:1: {name}>=2.10 is answered by the image's tensorflow-cpu 2.19.1" in note
-    assert ("its extras (and-cuda) are left out" in note) is ("[" in name)
+    assert f"requirements.txt:1: {name}>=2.10 is satisfied by the image's tensorflow-cpu 2.19.1" in note
+    assert ("its extras (and-cuda) are skipped" in note) is ("[" in name)
 
 
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("keras==2.1.0", "asks for keras==2.1.0; the image's tensorflow-cpu 2.19.1 holds keras at 3.15.1"),
-        ("numpy<2", "asks for numpy<2; the image's tensorflow-cpu 2.19.1 holds numpy at 2.1.3"),
-        ("mpi4py==3.1.4", "asks for mpi4py==3.1.4; the image's tensorflow-cpu 2.19.1 holds mpi4py at 4.1.2"),
-        ("tensorflow-gpu==1.15", "asks for tensorflow-gpu==1.15; the image has tensorflow-cpu 2.19.1"),
+        ("keras==2.1.0", "requires keras==2.1.0; the image's tensorflow-cpu 2.19.1 pins keras at 3.15.1"),
+        ("numpy<2", "requires numpy<2; the image's tensorflow-cpu 2.19.1 pins numpy at 2.1.3"),
+        ("mpi4py==3.1.4", "requires mpi4py==3.1.4; the image's tensorflow-cpu 2.19.1 pins mpi4py at 4.1.2"),
+        ("tensorflow-gpu==1.15", "requires tensorflow-gpu==1.15; the image has tensorflow-cpu 2.19.1"),
         ("tf-nightly==2.20.0.dev20250101", "the image has tensorflow-cpu 2.19.1"),
         ("tensorflow==2.19.1+nv25", "the image has tensorflow-cpu 2.19.1"),
-        (f"keras==3.15.1 --hash=sha256:{HASH}", "by a file whose SHA-256 is none of the hashes given"),
+        (f"keras==3.15.1 --hash=sha256:{HASH}", "from a file whose SHA-256 matches none of the given hashes"),
     ],
 )
 def test_a_version_that_the_image_has_not_is_refused_with_who_asks(tmp_path: Path, line: str, words: str) -> None:
@@ -88,7 +88,7 @@ def test_a_version_that_the_image_has_not_is_refused_with_who_asks(tmp_path: Pat
 def test_what_the_image_has_already_is_reported_and_not_asked_for(tmp_path: Path) -> None:
     lines = f"numpy>=1.20\nkeras==3.15.1 --hash=sha256:{KERAS_SHA256}\n"
     needs = read_additions(write(tmp_path, {"requirements.txt": lines}), (), IMAGE)
-    assert needs == Needs(None, ("the image has already: numpy 2.1.3, keras 3.15.1",))
+    assert needs == Needs(None, ("already in the image: numpy 2.1.3, keras 3.15.1",))
 
 
 def test_extras_of_what_the_image_has_are_asked_for(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_pins_of_another_lock_give_way_to_the_image_and_are_reported(tmp_path: P
     }
     needs = read_additions(write(tmp_path, files), (), IMAGE)
     assert needs.additions == Additions(("six",), (), tmp_path / "toolkit.lock", ("six==1.16.0",))
-    assert "uv.lock gives way to the image's versions: numpy==1.26.4 (2.1.3)" in needs.notes
+    assert "uv.lock yields to the image's versions: numpy==1.26.4 (2.1.3)" in needs.notes
 
 
 def test_every_part_of_the_additions_is_part_of_what_their_lock_answers(tmp_path: Path) -> None:

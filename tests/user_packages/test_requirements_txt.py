@@ -60,7 +60,7 @@ def test_lines_are_those_that_pip_reads(text: str) -> None:
         try:
             found = parse_line(line)
         except OptionError as error:
-            assert "after the options: pip passes over it" in str(error)  # we tell what pip drops
+            assert "after the options: pip ignores it" in str(error)  # we tell what pip drops
             continue
         assert found.requirement == arguments
         assert found.options.get("--editable", ()) == tuple(options.editables)
@@ -108,9 +108,9 @@ def test_a_file_is_read_in_every_encoding_that_pip_reads(tmp_path: Path, data: b
 @pytest.mark.parametrize(
     ("data", "line", "words"),
     [
-        (b"six\n# ok\nbad \xff\xfe\n", 3, "not text in"),
+        (b"six\n# ok\nbad \xff\xfe\n", 3, "text: "),
         ("six\n".encode("utf-16-le"), 1, "UTF-16 without a byte order mark"),
-        (codecs.BOM_UTF16_LE + "six\n".encode("utf-16-le") + b"\x00\xd8", 2, "not text in utf-16-le"),
+        (codecs.BOM_UTF16_LE + "six\n".encode("utf-16-le") + b"\x00\xd8", 2, "not utf-16-le text"),
         (b"# coding: klingon\nsix\n", 1, "its coding line names `klingon`"),
         (b"# coding: rot13\nsix\n", 1, "its coding line names `rot13`"),
         (b"# coding: undefined\nsix\n", 1, "its coding line names `undefined`"),
@@ -167,16 +167,16 @@ def test_files_that_are_named_are_read_from_where_they_are_named(tmp_path: Path)
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("-r requirements.txt", "requirements.txt names itself, by way of requirements.txt"),
-        ("-r loop.txt", "requirements.txt names itself, by way of requirements.txt and loop.txt"),
+        ("-r requirements.txt", "requirements.txt includes itself, through requirements.txt"),
+        ("-r loop.txt", "requirements.txt includes itself, through requirements.txt and loop.txt"),
         ("-r missing.txt", "missing.txt is missing"),
-        ("-r ../outside.txt", "outside of the code's folder"),
-        ("-r link.txt", "outside of the code's folder"),
-        ("-r .", "is no file"),
+        ("-r ../outside.txt", "outside the code folder"),
+        ("-r link.txt", "outside the code folder"),
+        ("-r .", "is not a file"),
         ("-r https://x.example/r.txt", "`--requirement` with a URL"),
         ("-c file:///etc/passwd", "`--constraint` with a URL"),
-        ("-r a.txt -r b.txt", "one file a line"),
-        ("six -r other.txt", "`--requirement` beside a requirement: pip passes over it"),
+        ("-r a.txt -r b.txt", "one file per line"),
+        ("six -r other.txt", "`--requirement` after a requirement: pip ignores it"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_reported_where_it_is_named(tmp_path: Path, line: str, words: str) -> None:
@@ -201,43 +201,43 @@ PLACE_ELSEWHERE = "the tool locks and fetches from this machine's own index"
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("git+https://git.example/a.git", "a git address cannot be locked to bytes"),
-        ("git+ssh://git@git.example/a.git@v1#egg=a&subdirectory=b", "a git address cannot be locked to bytes"),
-        ("-e git+https://git.example/a.git#egg=a", "a git address cannot be locked to bytes"),
-        ("a @ git+https://git.example/a.git@abc", "a git address cannot be locked to bytes"),
+        ("git+https://git.example/a.git", "a git address cannot be locked to a hash"),
+        ("git+ssh://git@git.example/a.git@v1#egg=a&subdirectory=b", "a git address cannot be locked to a hash"),
+        ("-e git+https://git.example/a.git#egg=a", "a git address cannot be locked to a hash"),
+        ("a @ git+https://git.example/a.git@abc", "a git address cannot be locked to a hash"),
         ("hg+https://hg.example/a", "a Mercurial address cannot be locked"),
         ("https://x.example/six-1.17.0-py2.py3-none-any.whl", "where that index has it: six==1.17.0"),
         ("six @ https://x.example/six-1.17.0-py2.py3-none-any.whl#sha256=ab", "six==1.17.0"),
         ("x @ https://x.example/x.tar.gz ; python_version < '3'", "a URL cannot be locked by version"),
-        ("./vendor/leaf", "a path is no package of an index"),
-        ("vendor/leaf-1.0-py3-none-any.whl", "a path is no package of an index"),
-        ("leaf-1.0.tar.gz", "a path is no package of an index"),
-        ("-e ./vendor/leaf", "a path is no package of an index"),
+        ("./vendor/leaf", "a path is not a package from an index"),
+        ("vendor/leaf-1.0-py3-none-any.whl", "a path is not a package from an index"),
+        ("leaf-1.0.tar.gz", "a path is not a package from an index"),
+        ("-e ./vendor/leaf", "a path is not a package from an index"),
         ("-e leaf", "`-e` takes a path or an address"),
-        ("leaf @ file:///tmp/build/leaf_1/work", "a file of the machine where this was written: name the version"),
-        ("leaf @ whatever", "`whatever` is no address of a package"),
+        ("leaf @ file:///tmp/build/leaf_1/work", "a file on the machine where this was written: give the version"),
+        ("leaf @ whatever", "`whatever` is not the URL of a package"),
         ("numpy=1.21.2=py39h_0", "a single `=` is conda's"),
-        ("not a requirement", "no requirement"),
+        ("not a requirement", "not a requirement"),
         ("--index-url https://x.example/simple", PLACE_ELSEWHERE),
-        ("--extra-index-url https://pypi.org/simple https://x.example", "pip passes over it"),
+        ("--extra-index-url https://pypi.org/simple https://x.example", "pip ignores it"),
         ("--extra-index-url=https://download.pytorch.org/whl/cu118", PLACE_ELSEWHERE),
         ("-f https://x.example/wheels.html", PLACE_ELSEWHERE),
         ("--no-index", PLACE_ELSEWHERE),
-        ("--no-binary :all:", "`--no-binary`: an image is made of wheels alone"),
-        ('six --config-settings "a=b"', "`--config-settings`: an image is made of wheels alone"),
-        ('six --global-option="--x"', "`--global-option`: an image is made of wheels alone"),
-        ("--pre", "`--pre`: ask for the pre-release itself"),
+        ("--no-binary :all:", "`--no-binary`: images use wheels only"),
+        ('six --config-settings "a=b"', "`--config-settings`: images use wheels only"),
+        ('six --global-option="--x"', "`--global-option`: images use wheels only"),
+        ("--pre", "`--pre`: pin the pre-release by its version"),
         ("--process-dependency-links", "no such option: --process-dependency-links"),
-        ("six==${VERSION}", "`${VERSION}`: a variable of this shell is never put into a lock"),
+        ("six==${VERSION}", "`${VERSION}`: environment variables are not expanded into a lock"),
         ("--hash=sha256:ab", "`--hash` without a requirement"),
-        ("six --hash=md5:ab", "is no hash that pip takes"),
-        ("six --hash=sha256:short", "is no hash that pip takes"),
+        ("six --hash=md5:ab", "is not a hash that pip accepts"),
+        ("six --hash=sha256:short", "is not a hash that pip accepts"),
         ("six --hash=sha512:ab", "a lock compares SHA-256"),
-        ("six; platform_release == '5'", "is a host's kernel"),
-        ("six; os_name ~= 'x'", 'the marker `os_name ~= "x"` has no answer'),
-        ("six; python_version ~= 'x'", "has no answer: it compares what cannot be compared"),
-        ("six; platform_machine === '3'", "has no answer"),
-        ("six; 'a' in extras", "has no answer"),
+        ("six; platform_release == '5'", "is the host's kernel"),
+        ("six; os_name ~= 'x'", 'the marker `os_name ~= "x"` cannot be evaluated'),
+        ("six; python_version ~= 'x'", "cannot be evaluated: it compares incompatible values"),
+        ("six; platform_machine === '3'", "cannot be evaluated"),
+        ("six; 'a' in extras", "cannot be evaluated"),
         (f"six; {'(' * 3000}os_name == 'posix'{')' * 3000}", "its parentheses are nested too deeply"),
     ],
 )
@@ -263,7 +263,9 @@ def test_options_that_a_lock_fulfils_anyway_are_taken(tmp_path: Path, line: str)
 def test_options_that_mean_nothing_here_are_reported(tmp_path: Path) -> None:
     found = read(tmp_path, "--trusted-host x.example\nsix\n")
     assert texts(found) == ["six"]
-    assert found.notes == ("requirements.txt:1: `--trusted-host`: hosts are trusted as this machine's index is set up",)
+    assert found.notes == (
+        "requirements.txt:1: `--trusted-host`: trusted hosts come from this machine's index settings",
+    )
 
 
 @pytest.mark.parametrize(
@@ -279,7 +281,7 @@ def test_the_code_itself_brings_its_projects_dependencies(tmp_path: Path, line: 
     project = '[project]\nname = "leaf"\ndependencies = ["six"]\noptional-dependencies.plots = ["fire"]\n'
     found = read(tmp_path, f"{line}\n", pyproject__toml=project)
     assert texts(found) == (["six", "fire"] if "plots" in line else ["six"])
-    assert "`.` is not installed, for the code's folder is on PYTHONPATH" in found.notes[-1]
+    assert "`.` is not installed, because the code folder is on PYTHONPATH" in found.notes[-1]
 
 
 def test_a_password_in_an_index_is_in_no_message(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The tool as a library: one function for each thing that `toolkit` does, for notebooks and scripts.
+"""The tool as a library: one function for each command of `toolkit`, for notebooks and scripts.
 
     from toolkit import api
 
@@ -121,5 +121,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """What there is, loaded or not."""
+    """All public names, loaded or not."""
     return sorted(__all__)

@@ -1,4 +1,4 @@
-"""The buckets of a manifest: putting training data into one, listing both."""
+"""The buckets of a manifest: upload training data, list objects."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MOST_PROBLEMS = 20
 
 @dataclass(frozen=True)
 class Put:
-    """What was put: the keys and bytes that the bucket did not have, and how many files it had already."""
+    """An upload: new keys and their bytes, and how many files were already there."""
 
     bucket: str
     keys: tuple[str, ...]
@@ -39,7 +39,7 @@ class Put:
 
 
 def put_data(manifest: str | Path, folder: str | Path, *, report: Report = silent) -> Put:
-    """Put the files of `folder` into the manifest's data bucket; make its buckets where they are not there.
+    """Upload the files of `folder` to the manifest's data bucket; missing buckets are created.
 
     A file that the bucket holds already, byte for byte, is not sent again.
 
@@ -86,14 +86,14 @@ def files_to_put(folder: Path, prefix: str = "") -> list[tuple[str, Path]]:
     nothing or to a folder, a name that no bucket takes, a pipe or a device, what may not be read.
     """
     if not folder.is_dir():
-        raise ToolkitError(Code.CODE, f"{folder}: no such folder", hint="name the folder that holds the data")
+        raise ToolkitError(Code.CODE, f"{folder}: no such folder", hint="name the folder with the data")
     files: list[tuple[str, Path]] = []
     problems: list[Problem] = []
     for found in files_of(folder):
         if isinstance(found, Problem):
             problems.append(found)
         elif len(f"{prefix}/{found.name}".lstrip("/").encode()) > _LONGEST_KEY:
-            problems.append(Problem(f"{shown(found.name)[:60]}…: a bucket's key has at most {_LONGEST_KEY} bytes"))
+            problems.append(Problem(f"{shown(found.name)[:60]}…: object keys have at most {_LONGEST_KEY} bytes"))
         elif not os.access(found.path, os.R_OK):
             problems.append(Problem(f"{shown(found.name)}: Permission denied"))
         else:
@@ -103,13 +103,13 @@ def files_to_put(folder: Path, prefix: str = "") -> list[tuple[str, Path]]:
         listed = problems[:_MOST_PROBLEMS] + ([Problem(f"and {more} more")] if more > 0 else [])
         raise ToolkitError(
             Code.CODE,
-            f"{folder} holds what cannot be put: nothing was put",
+            f"{folder} has files that cannot be uploaded: nothing was uploaded",
             tuple(listed),
-            hint="put a copy in the place of a link, give it a name in UTF-8 (convmv renames whole folders), or "
-            "move it elsewhere",
+            hint="replace links with copies, rename files to UTF-8 (convmv does it for whole folders), or "
+            "move them elsewhere",
         )
     if not files:
-        raise ToolkitError(Code.CODE, f"{folder} holds no files to put", hint="name the folder that holds the data")
+        raise ToolkitError(Code.CODE, f"{folder} has no files to upload", hint="name the folder with the data")
     return files
 
 
@@ -119,11 +119,13 @@ def _prefix(manifest: Manifest) -> str:
 
 def _put(manifest: Manifest, access: dict[str, Access], files: list[tuple[str, Path]], report: Report) -> Put:
     if "data" not in manifest.buckets:
-        raise ToolkitError(Code.MANIFEST, "this manifest's training data is a folder and no bucket: nothing to put")
+        raise ToolkitError(
+            Code.MANIFEST, "this manifest's training data is in a folder, not in a bucket: nothing to upload"
+        )
     bucket = manifest.buckets["data"].bucket
     for name, reference in manifest.buckets.items():
         if Store(located(access[name], reference.bucket)).create_bucket(reference.bucket):
-            report(Progress("putting", note=f"bucket {reference.bucket} made"))
+            report(Progress("putting", note=f"bucket {reference.bucket} created"))
     store = Store(examined(access["data"], bucket, write=True))
     there = {item.key: item for item in store.objects(bucket)}
     wanted = [(key, file) for key, file in files if not _same(store, bucket, there.get(key), file)]
@@ -140,5 +142,5 @@ def _put(manifest: Manifest, access: dict[str, Access], files: list[tuple[str, P
 
 
 def _same(store: Store, bucket: str, item: StoredObject | None, file: Path) -> bool:
-    """Whether the bucket holds these bytes already; a size alone proves nothing."""
+    """Whether the object already has these contents; an equal size is not enough."""
     return item is not None and store.holds(bucket, item, file)

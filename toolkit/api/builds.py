@@ -1,4 +1,4 @@
-"""Building images."""
+"""Build images."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from toolkit.validation.validate import prove
 
 @dataclass(frozen=True)
 class Built:
-    """A training image and the buckets image that its runs need beside it.
+    """A training image, and the buckets image that its runs also need.
 
     Attributes:
         framework: the catalogue's row, such as `tensorflow-ddl 2.19`.
@@ -43,7 +43,7 @@ class Built:
 
 
 def build(manifest: str | Path, *, flavour: str = CPU, builder: str = "classic", report: Report = silent) -> Built:
-    """Build and validate the image that `manifest` asks for; an image that is there already is not built again.
+    """Build and validate the image for `manifest`; an existing image is not built again.
 
     Args:
         flavour: `cpu` or `cuda`.
@@ -80,7 +80,7 @@ def build_all(
     on_line: OnLine = lambda _name, _line: None,
     report: Report = silent,
 ) -> tuple[Outcome, ...]:
-    """Build many images, each in a process of its own; one that fails does not stop the others.
+    """Build many images, each in its own process; a failure does not stop the others.
 
     Args:
         names: of the catalogue's images; none means every one that this site can build.
@@ -101,7 +101,7 @@ def build_all(
 
 
 def names_to_build(names: Sequence[str]) -> tuple[str, ...]:
-    """`names`, each once and known to the catalogue; where there are none, every image that this site can build."""
+    """`names` without duplicates, checked against the catalogue; by default every image that this site can build."""
     for name in names:
         named_row(name)
     buildable = (row.recipe.name for row in catalogue() if not row.recipe.lacks_bundle)
@@ -134,7 +134,7 @@ def render_build(
 
 
 def build_recipe(recipe: Recipe, expected: Expectation, builder: str, report: Report) -> BuiltImage:
-    """One recipe made into an image of this machine's engine, and validated against what is expected."""
+    """Build a recipe's image in this machine's engine and validate it."""
     store = ImageStore()
 
     def validate(image_id: str) -> None:

@@ -33,7 +33,7 @@ from toolkit.shipping.unbundle import check_bundle, fill_pool
 
 @dataclass(frozen=True)
 class Bundle:
-    """What a bundle holds: images, how many packages of their locks, the tool's wheels and for which Pythons."""
+    """The contents of a bundle: images, number of locked packages, the tool's wheels and their Python versions."""
 
     saved: Saved
     packages: int
@@ -43,7 +43,7 @@ class Bundle:
 
 @dataclass(frozen=True)
 class LoadedBundle:
-    """What was taken out of a bundle: packages into `pool` (the rest was there already), images into the engine."""
+    """What was loaded from a bundle: packages into `pool` (others were already there), images into the engine."""
 
     pool: Path
     taken: int
@@ -84,7 +84,7 @@ def make_bundle(
 
 
 def load_bundle(file: str | Path, *, images: bool = True, report: Report = silent) -> LoadedBundle:
-    """Check the whole file; then fill the pool of packages and, with `images`, load its images.
+    """Verify the whole file; then add its packages to the pool and, with `images`, load its images.
 
     Raises:
         ToolkitError: S103 for a damaged file.

@@ -1,4 +1,4 @@
-"""Clusters: which hosts a file names, and recording their keys once."""
+"""Clusters: their hosts, host keys and logins."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from toolkit.hosts.ssh.trust import Finding, look, record, refuse_changed, stage
 from toolkit.hosts.transports import HostKeys, masters
 
 Confirm = Callable[[Sequence[Finding]], None]
-"""Gets new keys before they are recorded; raises `ToolkitError` where they are not to be."""
+"""Gets new keys before they are recorded; raises `ToolkitError` to reject them."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class HostWay:
 
 @dataclass(frozen=True)
 class ClusterHosts:
-    """A cluster and the ways to its hosts, as the cluster's file and ssh_config give them."""
+    """A cluster and the ways to its hosts, as the cluster file and ssh_config give them."""
 
     cluster: Cluster
     hosts: tuple[HostWay, ...]
@@ -38,7 +38,7 @@ class ClusterHosts:
 
 @dataclass(frozen=True)
 class Trusted:
-    """The keys that were recorded now, those that were on record, and the hosts that gave none."""
+    """Newly recorded keys, keys recorded before, and hosts that presented none."""
 
     recorded: tuple[Finding, ...]
     known: tuple[Finding, ...]
@@ -47,7 +47,7 @@ class Trusted:
 
 @dataclass(frozen=True)
 class Login:
-    """A login that is open, made now (`new`) or before; or the `error` that prevented it."""
+    """An open login, made now (`new`) or before; or the `error` that prevented it."""
 
     host: str
     new: bool
@@ -55,7 +55,7 @@ class Login:
 
 
 def read_hosts(cluster: str | Path) -> ClusterHosts:
-    """The hosts of a cluster's file; nothing is connected to.
+    """List the hosts of a cluster file, without connecting.
 
     Raises:
         ToolkitError: C104 where the file, or what ssh_config says of a host, is wrong.
@@ -69,7 +69,7 @@ def read_hosts(cluster: str | Path) -> ClusterHosts:
 
 
 def trust_hosts(cluster: str | Path, confirm: Confirm) -> Trusted:
-    """Record the key of each host that has none on record, jump hosts first; `confirm` sees new keys before.
+    """Record the key of each host that has none recorded, jump hosts first; `confirm` sees new keys before.
 
     Raises:
         ToolkitError: S100 where a host shows another key than the one on record, C104 where `confirm` refuses.
@@ -79,7 +79,7 @@ def trust_hosts(cluster: str | Path, confirm: Confirm) -> Trusted:
     """
     read = read_cluster(Path(cluster))
     if not read.hosts:
-        raise ToolkitError(Code.RESOURCES_ASKED, f"cluster {read.name} has no hosts over ssh: there is no key")
+        raise ToolkitError(Code.RESOURCES_ASKED, f"cluster {read.name} has no ssh hosts, so no host keys")
     keys = HostKeys(read)
     recorded: list[Finding] = []
     known: list[Finding] = []
@@ -102,7 +102,7 @@ def trust_hosts(cluster: str | Path, confirm: Confirm) -> Trusted:
 
 
 def connect_hosts(cluster: str | Path, before_asking: Callable[[Destination], None] | None = None) -> tuple[Login, ...]:
-    """Log in, once for all commands, to each host that is reached by the system's ssh, and to its jump hosts.
+    """Log in once for all commands to each host reached by the system's ssh, and to its jump hosts.
 
     `before_asking` is called before ssh asks a person at this process's terminal (default: nobody is asked). Logins end
     8 hours (`IDLE_SECONDS`) after their last use, or by `disconnect_hosts`.
@@ -120,7 +120,7 @@ def connect_hosts(cluster: str | Path, before_asking: Callable[[Destination], No
 
 
 def disconnect_hosts(cluster: str | Path) -> tuple[str, ...]:
-    """End the logins of `connect_hosts`; the hosts that had one.
+    """Close the logins of `connect_hosts`; returns the hosts that had one.
 
     Example:
         >>> api.disconnect_hosts("cluster.yml")
@@ -131,6 +131,6 @@ def disconnect_hosts(cluster: str | Path) -> tuple[str, ...]:
 def _by_system_ssh(cluster: Cluster) -> Sequence[Destination]:
     ways = by_system_ssh(destinations(cluster.hosts, cluster.access))
     if not ways:
-        what = f"cluster {cluster.name}: no host is reached by the system's ssh, so there is no login to keep"
+        what = f"cluster {cluster.name}: no host uses the system's ssh, so there is nothing to log in to"
         raise ToolkitError(Code.RESOURCES_ASKED, what, hint="set `ssh: openssh` in the cluster file")
     return ways

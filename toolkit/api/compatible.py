@@ -1,4 +1,4 @@
-"""Refusing what cannot work before anything is downloaded, with the fact, its source and the nearest that works."""
+"""Refuse impossible combinations before any download, with the fact, its source and the nearest that works."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def refuse_impossible(
 
 
 def facts_against(wanted: Framework) -> str:
-    """What the table knows against a framework that the catalogue lacks, for the end of that error; or nothing."""
+    """Known incompatibilities of a framework that the catalogue lacks, to append to that error; may be empty."""
     wanted = canonical(wanted)
     python = wanted.python if "." in wanted.python else ""
     conflicts = check(Combination(wanted.name, wanted.version, python), read_table(house() / "images"))
@@ -41,7 +41,7 @@ def facts_against(wanted: Framework) -> str:
 
 
 def why_cpu_alone(row: FrameworkRow, rows: Sequence[FrameworkRow]) -> str:
-    """What a person should know who gets a CPU image because there is no other; empty where there is one."""
+    """A note if only a CPU image is available; empty otherwise."""
     same = [other for other in rows if (other.framework, other.version, other.python) == _asked(row)]
     if row.flavour == CUDA or any(other.flavour == CUDA and not other.recipe.lacks_bundle for other in same):
         return ""

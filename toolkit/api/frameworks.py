@@ -1,4 +1,4 @@
-"""What the catalogue offers."""
+"""The frameworks of the catalogue."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Offered:
 
 
 def list_frameworks(name: str = "") -> tuple[Offered, ...]:
-    """What the catalogue offers, one for each framework, version and Python; of the framework `name` alone if given.
+    """The catalogue's frameworks by version and Python; only the framework `name` if given.
 
     Raises:
         ToolkitError: C101 with the nearest name where the catalogue has no such framework.
@@ -80,7 +80,7 @@ def _cuda(row: FrameworkRow, table: Table) -> str:
 
 
 def _gpus(row: FrameworkRow, table: Table) -> tuple[str, ...]:
-    """The GPU kinds that a manifest can name, and that nothing in the table speaks against."""
+    """The GPU kinds that a manifest can name and that the table does not rule out."""
     works = {gpu.architecture for gpu in table.gpus}
     works -= {one for one in works if check(combination_of(row, (), [one]), table)}
     return tuple(gpu.kind for gpu in table.gpus if gpu.architecture in works)

@@ -34,7 +34,7 @@ _HERE = LocalShell.name
 
 @dataclass(frozen=True)
 class Checkup:
-    """What the checks found on a cluster's hosts, and the seconds they took."""
+    """Findings on a cluster's hosts, and the duration in seconds."""
 
     cluster: Cluster
     findings: tuple[Finding, ...]
@@ -47,7 +47,7 @@ class Checkup:
 
 
 def doctor(cluster: str | Path | None = None, manifest: str | Path | None = None) -> Checkup:
-    """Check every host of a cluster (default: this machine), and whether hosts can do what `manifest` asks.
+    """Check every host of a cluster (default: this machine), and the requirements of `manifest`.
 
     Raises:
         ToolkitError: where one of the files is wrong; what is wrong with a host is a finding.
@@ -69,15 +69,15 @@ def doctor(cluster: str | Path | None = None, manifest: str | Path | None = None
 def _buckets(
     manifest: Manifest | None, cluster: Cluster, side_image: str
 ) -> Iterator[tuple[Buckets | None, tuple[Finding, ...], str]]:
-    """What hosts are to reach, what this machine found when it looked there itself, and why hosts need not try."""
+    """The buckets that hosts must reach, this machine's own findings on them, and why hosts need not check."""
     if manifest is None:
-        yield None, (), "no manifest was given, so there is no bucket to try"
+        yield None, (), "no manifest was given, so no bucket was checked"
         return
     embedded = any(reference.connection.is_embedded for reference in manifest.buckets.values())
     if embedded and cluster.remote and not cluster.operator:
-        hint = "`operator: ADDRESS` in the cluster's file, this machine's address as the hosts see it"
-        what = "the embedded store runs on this machine, and the cluster's file does not say where hosts reach it"
-        yield None, (fail(_HERE, "bucket", what, hint),), "the embedded store has no address that hosts could reach"
+        hint = "set `operator: ADDRESS` in the cluster file: this machine's address as seen by the hosts"
+        what = "the embedded store runs on this machine, but the cluster file does not give its address"
+        yield None, (fail(_HERE, "bucket", what, hint),), "the embedded store has no address that hosts can reach"
         return
     if embedded:
         ImageStore().get(side_image)
@@ -90,7 +90,7 @@ def _buckets(
 
 
 def _look_from_here(names: dict[str, str], opened: Opened) -> tuple[Finding, ...]:
-    """Whether the buckets are there, and what their store wants and does: one answer holds for all hosts."""
+    """Whether the buckets exist, and how their store behaves: one answer holds for all hosts."""
     found: list[Finding] = []
     for remote, bucket in names.items():
         try:
@@ -99,12 +99,12 @@ def _look_from_here(names: dict[str, str], opened: Opened) -> tuple[Finding, ...
             said = error.evidence.strip().splitlines()
             found.append(fail(_HERE, "bucket", "; ".join([error.what, *said[-1:]]), error.hint))
         else:
-            found.append(ok(_HERE, "bucket", f"{bucket} answers{differences_of(opened[remote])}"))
+            found.append(ok(_HERE, "bucket", f"{bucket} is reachable{differences_of(opened[remote])}"))
     return tuple(found)
 
 
 def _images(cluster: Cluster, manifest: Manifest | None, file: str | Path | None) -> Sequence[str]:
-    """The image that the manifest would run in: one to start with GPUs, where a host has it."""
+    """The manifest's image, used for the GPU container check on hosts that have it."""
     if manifest is None or file is None or cluster.gpu == NO_GPU or manifest.compute.on_cpu:
         return ()
     return (read_inputs(recipe_of(manifest, Path(file))).reference,)

@@ -1,4 +1,4 @@
-"""Images on this machine: which are here, and what is in them."""
+"""Images on this machine and their contents."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _BYTES_BETWEEN_REPORTS = 1 << 27
 
 @dataclass(frozen=True)
 class Offer:
-    """A row of the catalogue, and the reference that it makes today; `missing` says why there is none."""
+    """An entry of the catalogue and its current reference; `missing` says why there is none."""
 
     row: FrameworkRow
     reference: str
@@ -35,7 +35,7 @@ class Offer:
 
 @dataclass(frozen=True)
 class ImageList:
-    """The tool's images in this machine's engine, what the catalogue offers, and the references it makes today."""
+    """The tool's images in this machine's engine, the catalogue's images, and their current references."""
 
     here: tuple[EngineImage, ...]
     catalogue: tuple[Offer, ...]
@@ -53,7 +53,7 @@ class ImageDetails:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two images and what differs between them."""
+    """Two images and their differences."""
 
     old: EngineImage
     new: EngineImage
@@ -61,20 +61,20 @@ class Comparison:
 
     @property
     def same(self) -> bool:
-        """Whether they are one image."""
+        """Whether they are the same image."""
         return self.old.image_id == self.new.image_id
 
 
 @dataclass(frozen=True)
 class Reasons:
-    """Why packages are in an image: each with the chains of requirements that lead to it."""
+    """Why packages are installed: each with the requirement chains that lead to it."""
 
     image: EngineImage
     packages: tuple[tuple[Package, tuple[Chain, ...]], ...]
 
 
 def list_images() -> ImageList:
-    """The tool's images that are here, and those of the catalogue.
+    """List the tool's images on this machine, and those of the catalogue.
 
     Raises:
         ToolkitError: S103 where no engine answers.
@@ -89,7 +89,7 @@ def list_images() -> ImageList:
 
 
 def image_details(reference: str, *, report: Report = silent) -> ImageDetails:
-    """What is in the image that `reference` names: a name, an ID, or the first characters of one.
+    """The contents of an image, given by a name, an ID, or a unique prefix.
 
     Raises:
         ToolkitError: S103 where no image, or more than one, is meant.
@@ -103,7 +103,7 @@ def image_details(reference: str, *, report: Report = silent) -> ImageDetails:
 
 
 def compare_images(old: str, new: str, *, report: Report = silent) -> Comparison:
-    """The packages, files and settings that differ between two images.
+    """Compare packages, files and settings of two images.
 
     Raises:
         ToolkitError: S103 where no image, or more than one, is meant.
@@ -123,7 +123,7 @@ def compare_images(old: str, new: str, *, report: Report = silent) -> Comparison
 
 
 def why_installed(package: str, reference: str | None = None, *, report: Report = silent) -> Reasons:
-    """Why `package` is in an image: its name, or the path of a file that it installed.
+    """Why `package` is in an image, given by name or by the path of a file that it installed.
 
     `reference` defaults to the only image of the catalogue that is here.
 
@@ -143,7 +143,7 @@ def why_installed(package: str, reference: str | None = None, *, report: Report 
 
 
 def only_image(images: Sequence[EngineImage], current: set[str]) -> EngineImage:
-    """The image that is meant where none is named: the only one of today's catalogue, else the only one. Pure.
+    """The default image: the only one of the current catalogue, else the only one. Pure.
 
     Raises `ToolkitError` (S103) with those that it could be.
     """
@@ -152,20 +152,20 @@ def only_image(images: Sequence[EngineImage], current: set[str]) -> EngineImage:
     if len(candidates) == 1:
         return candidates[0]
     if not candidates:
-        raise ToolkitError(Code.IMAGE, "no image with a framework is here", hint="toolkit build MANIFEST")
+        raise ToolkitError(Code.IMAGE, "no framework image is built here", hint="toolkit build MANIFEST")
     problems = tuple(Problem(image.reference) for image in candidates)
     raise ToolkitError(
-        Code.IMAGE, f"{len(candidates)} images are here", problems, hint="say which: toolkit images why PACKAGE REF"
+        Code.IMAGE, f"{len(candidates)} images are here", problems, hint="name one: toolkit images why PACKAGE REF"
     )
 
 
 def offers() -> tuple[Offer, ...]:
-    """Every row of the catalogue, with what it would be called if it were built now."""
+    """Every entry of the catalogue, with its current reference."""
     return tuple(_offer(row) for row in catalogue())
 
 
 def contents_of(store: ImageStore, image: EngineImage, report: Report) -> Contents:
-    """What is in the image; reports its progress, as the first reading takes some seconds."""
+    """The image's contents; reports progress, as the first reading takes some seconds."""
     last_shown = 0
 
     def on_bytes(done: int) -> None:

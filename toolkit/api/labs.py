@@ -1,4 +1,4 @@
-"""Labs: hosts in containers, to try a cluster on."""
+"""Labs: test clusters of hosts in containers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DEFAULT_NAME = "lab"
 
 
 def create_lab(name: str = DEFAULT_NAME, hosts: int | None = None, *, report: Report = silent) -> LabUp:
-    """Create a lab, or bring it to that many hosts; its hosts, key and cluster file.
+    """Create a lab, or resize it; returns its hosts, key and cluster file.
 
     `hosts` defaults to what the lab has already, else two.
 
@@ -33,7 +33,7 @@ def create_lab(name: str = DEFAULT_NAME, hosts: int | None = None, *, report: Re
 
 
 def remove_lab(name: str = DEFAULT_NAME, *, report: Report = silent) -> list[str]:
-    """Remove a lab's containers, network, volumes and files; what was removed.
+    """Remove a lab's containers, network, volumes and files; returns what was removed.
 
     Example:
         >>> api.remove_lab("mine")

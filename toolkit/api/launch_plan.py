@@ -17,7 +17,7 @@ from toolkit.run.plan.run_plan import RunImage, RunPlan
 from toolkit.run.plan.source_files import SubmittedCode
 from toolkit.run.plan.training_id import new_training_id
 
-_NOT_BUILT = "not built here; the variables that it sets are not in the lines below"
+_NOT_BUILT = "not built here; the lines below lack the variables that it sets"
 
 
 @dataclass(frozen=True)

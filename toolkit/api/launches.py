@@ -43,7 +43,7 @@ def launch(
     """Run a manifest's commands on a cluster and store the results.
 
     Args:
-        cluster: the cluster's file (default: this machine).
+        cluster: the cluster file (default: this machine).
         code: the folder of the code to submit (default: the manifest's).
         wait: wait until hosts of the cluster are free.
         follow: return when the run has ended; else as soon as it has been submitted.
@@ -76,7 +76,7 @@ def launch_again(
     report: Report = silent,
     view: View | None = None,
 ) -> Record:
-    """Launch a run again: the same manifest and image, the code that was submitted then.
+    """Launch a run again with the same manifest, image and submitted code.
 
     With `resume` the new run starts from the old one's checkpoints. `cluster` defaults to where it ran; the rest is as
     for `launch`.
@@ -92,13 +92,15 @@ def launch_again(
     own = records.find(training_id)  # what a bucket says of a run is not asked for its code
     record = refreshed(own, records)
     if resume and not record.final:
-        raise ToolkitError(Code.MANIFEST, f"{record.training_id} goes on", hint=f"toolkit stop {record.training_id}")
+        raise ToolkitError(
+            Code.MANIFEST, f"{record.training_id} is still running", hint=f"toolkit stop {record.training_id}"
+        )
     with _submitted_code(record, own.code_digest) as code:
         files = _files(record.manifest_file, cluster or record.cluster_file or None, code)
         order = read_order(files, report, submitted=True)
         images = built_images(order)
         _refuse_other_image(record, images[0])
-        note = f"{record.training_id} again, with the code that was submitted then"
+        note = f"repeating {record.training_id} with its submitted code"
         report(Progress("launch", note=note))
         source = record.training_id if resume else record.resumed_from
         order = replace(order, manifest=replace(order.manifest, resume=source))
@@ -119,7 +121,7 @@ def _start(
     report: Report,
     view: View | None,
 ) -> Record:
-    """Take the hosts, plan, submit the run, follow it."""
+    """Allocate hosts, plan, submit the run, follow it."""
     training_id = new_training_id()
     if id_file:
         write_output(Path(id_file), f"{training_id}\n".encode())
@@ -144,14 +146,14 @@ def _refuse_other_image(record: Record, image: RunImage) -> None:
     if image.image_id != record.image_id:
         raise ToolkitError(
             Code.IMAGE,
-            f"{record.training_id} ran in {record.image}, and its manifest now asks for {image.reference}",
-            hint=f"toolkit launch {record.manifest_file} runs it in the new one",
+            f"{record.training_id} ran in {record.image}, but its manifest now requires {image.reference}",
+            hint=f"toolkit launch {record.manifest_file} runs it in the new image",
         )
 
 
 @contextmanager
 def _submitted_code(record: Record, digest: str) -> Iterator[Path]:
-    """The code as the run was given it, from its bucket, in a folder that goes afterwards.
+    """The run's submitted code from its bucket, in a temporary folder.
 
     Raises `ToolkitError` (C102) naming what is not what the run's own list, whose digest is `digest`, says.
     """
@@ -162,6 +164,6 @@ def _submitted_code(record: Record, digest: str) -> Iterator[Path]:
             raise ToolkitError(
                 Code.CODE,
                 f"the bucket has no submitted code of {record.training_id}",
-                hint=f"toolkit launch {record.manifest_file} takes the code that lies beside it now",
+                hint=f"toolkit launch {record.manifest_file} uses the code that is beside it now",
             )
         yield code

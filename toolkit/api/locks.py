@@ -1,4 +1,4 @@
-"""Locks: what images are made of, by name, version and hash."""
+"""Locks: the packages of images, by name, version and hash."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from toolkit.user_packages.read import read_additions
 
 @dataclass(frozen=True)
 class UserLock:
-    """The lock of a person's own packages, which lies beside their code.
+    """The lock of a user's own packages, beside their code.
 
     Attributes:
         file: None where the code needs nothing on top of the image.
@@ -56,7 +56,7 @@ class UserLock:
 
 @dataclass(frozen=True)
 class Relocked:
-    """Locks of the catalogue: how many were looked at, and those that were written."""
+    """Locks of the catalogue: how many were checked, and those that were written."""
 
     count: int
     renewed: tuple[Renewed, ...]
@@ -65,7 +65,7 @@ class Relocked:
 def lock(
     manifest: str | Path, *, flavour: str = CPU, update: bool = False, check: bool = False, report: Report = silent
 ) -> UserLock:
-    """Lock what the code beside `manifest` needs on top of the image, unless its lock is up to date.
+    """Lock the packages that the code beside `manifest` adds to the image, unless the lock is up to date.
 
     Args:
         update: resolve again even where the lock is up to date.
@@ -95,7 +95,7 @@ def lock(
 
 
 def lock_images(names: Sequence[str] = (), *, update: bool = False, report: Report = silent) -> Relocked:
-    """Resolve the locks of the catalogue's images that are stale; with `update`, all that are named.
+    """Re-resolve stale locks of the catalogue's images; with `update`, all that are named.
 
     `names` are images or frameworks; none means all.
 
@@ -111,7 +111,7 @@ def lock_images(names: Sequence[str] = (), *, update: bool = False, report: Repo
 
 
 def lock_states(names: Sequence[str] = ()) -> tuple[State, ...]:
-    """Each lock of the catalogue, and why it is stale; nothing is written or asked for.
+    """Each lock of the catalogue, and why it is stale; nothing is written or downloaded.
 
     Example:
         >>> {state.entry.name: state.why for state in api.lock_states() if state.why}
@@ -120,7 +120,7 @@ def lock_states(names: Sequence[str] = ()) -> tuple[State, ...]:
 
 
 def _entries(names: Sequence[str]) -> tuple[tuple[LockEntry, ...], tuple[LockEntry, ...]]:
-    """Every lock of the catalogue, and those that `names` mean."""
+    """All locks of the catalogue, and those selected by `names`."""
     rows = catalogue()
     entries = lock_entries(rows, (*own_recipes(), *compiler_recipes(rows)))
     return entries, tuple(chosen(entries, names or [ALL]))

@@ -1,4 +1,4 @@
-"""Manifests: validating them, writing them in the canonical form, a first one."""
+"""Validate manifests, convert them to the canonical form, write new ones."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from toolkit.paths import house
 
 @dataclass(frozen=True)
 class Canonical:
-    """A manifest in the canonical form. `keys` are the variables that it asks for in place of keys in the file."""
+    """A manifest in the canonical form. `keys` are the environment variables that replace literal keys."""
 
     read: ReadManifest
     text: str
@@ -28,7 +28,7 @@ class Canonical:
 
 
 def check_manifest(file: str | Path) -> ReadManifest:
-    """A manifest of any dialect, whose framework the catalogue has; its warnings are what means something else here.
+    """Validate a manifest of any dialect; its warnings list what differs from the dialect.
 
     Raises:
         ToolkitError: C101 with every problem at its line and column.
@@ -40,7 +40,7 @@ def check_manifest(file: str | Path) -> ReadManifest:
 
 
 def check_manifests(files: Iterable[str | Path]) -> Iterator[tuple[Path, ReadManifest | ToolkitError]]:
-    """As `check_manifest`, for many files: each with what it means, or what is wrong with it.
+    """`check_manifest` for many files: each with its manifest or its error.
 
     Example:
         >>> [file for file, found in api.check_manifests(["a.yml", "b.yml"]) if isinstance(found, Exception)]
@@ -54,7 +54,7 @@ def check_manifests(files: Iterable[str | Path]) -> Iterator[tuple[Path, ReadMan
 
 
 def convert_manifest(file: str | Path, output: str | Path | None = None) -> Canonical:
-    """A manifest of any dialect in the canonical form; written to `output`, which must be new, where that is given.
+    """Convert a manifest of any dialect to the canonical form; written to `output`, a new file, if given.
 
     Raises:
         ToolkitError: C101 for a wrong manifest, or an `output` that is there already.
@@ -79,7 +79,7 @@ def manifest_schema() -> dict[str, Any]:
 
 
 def write_manifest(file: str | Path, wishes: Wishes) -> None:
-    """Write a first manifest to `file`, which must be new; nothing is left of it where a value is wrong.
+    """Write a manifest to `file`, a new file; it is removed again if a value is invalid.
 
     Raises:
         ToolkitError: C101 as it would be of the file.
@@ -97,10 +97,10 @@ def write_manifest(file: str | Path, wishes: Wishes) -> None:
 
 
 def write_new(file: Path, text: str) -> None:
-    """Write `text` to `file`, which must be new; raises `ToolkitError` (C101) where it is not, or cannot be written."""
+    """Write `text` to `file`; raises `ToolkitError` (C101) if it exists or cannot be written."""
     try:
         is_new = write_once(file, text.encode())
     except OSError as error:
         raise ToolkitError(Code.MANIFEST, f"{file} cannot be written: {error.strerror}") from None
     if not is_new:
-        raise ToolkitError(Code.MANIFEST, f"{file} is there already", hint="name a new file")
+        raise ToolkitError(Code.MANIFEST, f"{file} already exists", hint="name a new file")

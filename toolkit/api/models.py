@@ -1,4 +1,4 @@
-"""Collecting models."""
+"""Collect models."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from toolkit.run.records.results_access import manifest_of
 
 
 def collect(run: str | Record, *, to: str | Path = "models", report: Report = silent) -> Collected:
-    """Download a run's model to a folder of its own in `to`, verify every byte, load it in the image that trained it.
+    """Download a run's model to its own folder in `to`, verify checksums, load it in the image that trained it.
 
     A model that is there already, whole, is not downloaded again.
 

@@ -1,4 +1,4 @@
-"""What is to be launched: every file that a launch names, read and checked; nothing is started yet."""
+"""The inputs of a launch, read and checked; nothing is started yet."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from toolkit.run.plan.training_id import TrainingId
 
 @dataclass(frozen=True)
 class Files:
-    """The files that a launch names: the manifest, the cluster's file (default: this machine's), the code's folder
+    """The files that a launch names: the manifest, the cluster file (default: this machine's), the code folder
     (default: beside the manifest)."""
 
     manifest: Path
@@ -92,13 +92,13 @@ def built_images(order: Order) -> tuple[RunImage, str]:
 
 
 def refuse_unreachable_store(manifest: Manifest, cluster: Cluster) -> None:
-    """Raise `ToolkitError` (C104) where the embedded store would have no address that the cluster's hosts can reach."""
+    """Raise `ToolkitError` (C104) if the cluster's hosts cannot reach the embedded store."""
     embedded = any(reference.connection.is_embedded for reference in manifest.buckets.values())
     if embedded and cluster.remote and not cluster.operator:
         raise ToolkitError(
             Code.RESOURCES_ASKED,
-            f"the embedded store runs on this machine, and cluster {cluster.name} does not say where hosts reach it",
-            hint="`operator: ADDRESS` in the cluster's file, this machine's address as the hosts see it",
+            f"the embedded store runs on this machine, but cluster {cluster.name} does not give its address",
+            hint="set `operator: ADDRESS` in the cluster file: this machine's address as seen by the hosts",
         )
 
 

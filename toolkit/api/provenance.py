@@ -1,4 +1,4 @@
-"""Keeping what a build was: when, with which engine, of what; beside the image, never in it."""
+"""Build provenance: time, engine and inputs; stored beside the image, never in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person calls an image by: a manifest that asks for it, or its own name and version."""
+"""How users name an image: by a manifest, or by name and version."""
 
 from __future__ import annotations
 

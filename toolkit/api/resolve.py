@@ -1,4 +1,4 @@
-"""From a manifest, or an image's name, to the recipe of the image that it needs."""
+"""Resolve a manifest, or an image's name, to the image's recipe."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from toolkit.user_packages.read import read_additions
 
 
 def read_and_report(file: Path, report: Report = silent) -> Manifest:
-    """As `read_manifest`; what means something else here than in the manifest's dialect is reported as a note."""
+    """`read_manifest`, with differences from the manifest's dialect reported as notes."""
     found = read_with_warnings(file)
     for warning in found.warnings:
         report(Progress("manifest", note=f"warning {warning}"))
@@ -79,9 +79,7 @@ def recipe_of(
     locking = f"toolkit lock {file}" + (f" --flavour {flavour}" if flavour != CPU else "")
     if additions and not additions.lock.is_file():
         wanted = ", ".join([*additions.requirements, *additions.packages])
-        raise ToolkitError(
-            Code.CODE, f"{wanted}: asked for, and not locked ({additions.lock} is missing)", hint=locking
-        )
+        raise ToolkitError(Code.CODE, f"{wanted}: requested but not locked ({additions.lock} is missing)", hint=locking)
     recipe = replace(row.recipe, additions=additions)
     added = read_lock(additions.lock) if additions else None
     if additions and added and (why := stale_additions(recipe, added)):
@@ -92,7 +90,7 @@ def recipe_of(
 
 
 def report_notes(notes: Sequence[str], report: Report) -> None:
-    """What is to be known of the files that ask for packages, a note each."""
+    """Report a note for each remark on the requirement files."""
     for note in notes:
         report(Progress("packages", note=redact_urls(note)))
 
@@ -114,5 +112,5 @@ def refuse_bundleless(recipe: Recipe) -> None:
         raise ToolkitError(
             Code.IMAGE,
             f"{recipe.name} needs the site's bundle {recipe.bundle.name}, which is on no package index",
-            hint=f"name it in {site()} with its file and sha256 (docs/build.md), or take the CPU image",
+            hint=f"add it to {site()} with its file and sha256 (docs/build.md), or use the CPU image",
         )

@@ -1,4 +1,4 @@
-"""Runs that were launched from this machine: following them, stopping them, what comes after."""
+"""Runs that were launched from this machine: follow, stop, rescue, clean."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class RunList:
 
 
 def find_run(training_id: str | None = None) -> Record:
-    """A run's record, brought up to date; the newest run's where no ID is given.
+    """A run's current record; the newest run's by default.
 
     `training_id` may be its first characters, and its `training-` may be left out.
 
@@ -55,12 +55,12 @@ def find_run(training_id: str | None = None) -> Record:
     records = Records(home())
     newest = records.newest()
     if not training_id and not newest:
-        raise ToolkitError(Code.MANIFEST, "no run is recorded here yet", hint="toolkit launch MANIFEST")
+        raise ToolkitError(Code.MANIFEST, "no runs are recorded here yet", hint="toolkit launch MANIFEST")
     return refreshed(records.find(training_id or newest[0]), records)
 
 
 def list_runs(*, active: bool = False) -> RunList:
-    """The runs that were launched from here, each brought up to date; with `active`, those that have not ended.
+    """The current records of runs launched from here; with `active`, only of those that have not ended.
 
     Example:
         >>> [run.training_id for run in api.list_runs(active=True).runs]
@@ -75,7 +75,7 @@ def list_runs(*, active: bool = False) -> RunList:
 
 
 def follow(run: str | Record, *, view: View | None = None) -> Record:
-    """Follow a run to its end, from its first line on; its record.
+    """Follow a run to its end, from its first line; returns its record.
 
     The view (default: shows nothing) may detach: then the record is not final, and the run goes on.
 
@@ -94,7 +94,7 @@ def follow(run: str | Record, *, view: View | None = None) -> Record:
 
 
 def stop_run(run: str | Record, *, force: bool = False, report: Report = silent, view: View | None = None) -> Record:
-    """Stop a run, and wait until what it wrote is stored and nothing of it is left on its hosts.
+    """Stop a run, and wait until its results are stored and its hosts are clean.
 
     With `force` its agents are not asked: everything of it is removed, host by host, and reported.
 
@@ -114,7 +114,7 @@ def stop_run(run: str | Record, *, force: bool = False, report: Report = silent,
     with _clients(record) as clients:
         _refuse_not_begun(record, next(iter(clients.values())))
         who = stop(clients)
-        note = f"{record.training_id}: stopping, as {who} asked; what it has written is stored first"
+        note = f"{record.training_id}: stopping, as requested by {who}; its results are stored first"
         report(Progress("stop", note=note))
         record = _followed(record, clients, view)
     if record.final and not record.kept:  # hosts that are lost to us may still be storing
@@ -123,7 +123,7 @@ def stop_run(run: str | Record, *, force: bool = False, report: Report = silent,
 
 
 def log_lines(run: str | Record) -> Iterator[Line]:
-    """What a run's ranks have printed up to now, in order.
+    """The output of a run's ranks so far, in order.
 
     Raises:
         ToolkitError: S100 where its host does not answer, S303 where its output waits on a host to be rescued.
@@ -136,7 +136,7 @@ def log_lines(run: str | Record) -> Iterator[Line]:
 
 
 def rescue_run(run: str | Record, *, report: Report = silent) -> Record:
-    """Upload what a run's hosts still hold of its results; its new record.
+    """Upload results that are still on a run's hosts; returns its new record.
 
     Raises:
         ToolkitError: C101 where it has not ended, S100 where a host does not answer, S303 where the bucket refuses.
@@ -148,7 +148,7 @@ def rescue_run(run: str | Record, *, report: Report = silent) -> Record:
 
 
 def clean_hosts(cluster: str | Path | None = None, *, orphans: bool = False) -> tuple[str, Cleaned]:
-    """Remove what ended runs have left on a cluster's hosts (default: this machine); what is in no bucket is kept.
+    """Remove leftovers of ended runs from a cluster's hosts (default: this machine); unsaved results are kept.
 
     With `orphans`, also of runs that are not recorded here. Returns the cluster's name and what was found.
 
@@ -179,12 +179,12 @@ def _followed(record: Record, clients: dict[str, AgentClient], view: View | None
 
 
 def _refuse_not_begun(record: Record, first: AgentClient) -> None:
-    """Interrupt the launch of a run that has nothing on a host yet but a process here; raises `ToolkitError` then."""
+    """Interrupt the launch of a run that has not started on any host, and raise `ToolkitError`."""
     if record.launcher and first.presence() is Presence.GONE and lives(record.launcher):
         interrupt(record.launcher)
         raise ToolkitError(
             Code.RESOURCES,
-            f"{record.training_id} had not begun: its launch, process {record.launcher[0]} here, was interrupted",
+            f"{record.training_id} had not started: its launch (process {record.launcher[0]} here) was interrupted",
             hint=f"toolkit show {record.training_id}",
         )
 
@@ -197,7 +197,7 @@ def _stored_lines(record: Record) -> Iterator[Line]:
     if not count and record.kept:
         raise ToolkitError(
             Code.STORING_RESULTS,
-            f"{record.training_id}: its output is not in the bucket; it is kept on {', '.join(record.kept)}",
+            f"{record.training_id}: its output is not in the bucket but still on {', '.join(record.kept)}",
             hint=f"toolkit rescue {record.training_id}",
         )
 

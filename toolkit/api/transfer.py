@@ -1,4 +1,4 @@
-"""Images to a file or a registry, and back."""
+"""Save images to a file, push them to a registry, and back."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def save_as_sif(
 
 
 def load_images(file: str | Path, *, report: Report = silent) -> tuple[LoadedImage, ...]:
-    """Load the images of an archive into this machine's engine, once every digest in it was checked.
+    """Load the images of an archive into this machine's engine, after verifying every digest.
 
     Raises:
         ToolkitError: S103 for a damaged file.
@@ -81,7 +81,7 @@ def push_image(image: str, to: str, *, flavour: str = CPU, report: Report = sile
 
 
 def pull_image(address: str, *, report: Report = silent) -> Pulled:
-    """Pull `HOST:PORT/NAME:TAG`, compare it with what its tag promises, and give it the name that a launch looks for.
+    """Pull `HOST:PORT/NAME:TAG`, verify it against its tag, and tag it with the name that a launch uses.
 
     Raises:
         ToolkitError: C104 for a wrong address, S103 where the image is not what its tag says.

@@ -1,4 +1,4 @@
-"""Verifying an image: built again from nothing, and compared."""
+"""Verify an image: rebuild it from scratch and compare."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from toolkit.progress import Report, silent
 
 @dataclass(frozen=True)
 class Verification:
-    """An image and the one that its recipe makes today; `settings` and `files` are what differs."""
+    """An image and its rebuild; `settings` and `files` list the differences."""
 
     reference: str
     image_id: str
@@ -31,12 +31,12 @@ class Verification:
 
     @property
     def same(self) -> bool:
-        """Whether both are the same, bit by bit."""
+        """Whether both are bit-identical."""
         return self.again == self.image_id
 
 
 def verify_image(reference: str, *, builder: str = "classic", report: Report = silent) -> Verification:
-    """Build the image again from nothing, beside the one that is here, and compare both.
+    """Rebuild the image from scratch, beside the existing one, and compare both.
 
     Raises:
         ToolkitError: S103 where the image was made of other inputs than this catalogue has, or the build fails.
@@ -58,18 +58,18 @@ def verify_image(reference: str, *, builder: str = "classic", report: Report = s
 
 
 def _recipe_that_made(reference: str, image: StoredImage) -> Recipe:
-    """The recipe that made the image; raises `ToolkitError` (S103) where its inputs are not today's."""
+    """The recipe of the image; raises `ToolkitError` (S103) if its inputs have changed."""
     combination = image.labels.get(label.COMBINATION, "")
     recipes = {recipe.name: recipe for recipe in (*(row.recipe for row in catalogue()), *own_recipes())}
     if combination not in recipes:
-        raise ToolkitError(Code.IMAGE, f"{reference} is of no recipe in this catalogue ({combination or 'no label'})")
+        raise ToolkitError(Code.IMAGE, f"{reference} has no recipe in this catalogue ({combination or 'no label'})")
     recipe = recipes[combination]
     now, then = read_inputs(recipe), image.labels.get(label.INPUTS, "").split()
     if image.labels.get(label.INPUTS_SHA256) != now.digest:
         changed = sorted({entry.partition("=")[0] for entry in set(now.summary.split()) ^ set(then)})
         raise ToolkitError(
             Code.IMAGE,
-            f"{reference} was made of other inputs than this catalogue has: {', '.join(changed) or 'the build format'}",
-            hint="check out the version of the tool that built it, and verify there",
+            f"{reference} was not built from this catalogue's inputs: {', '.join(changed) or 'the build format'}",
+            hint="check out the tool version that built it, and verify with that",
         )
     return recipe

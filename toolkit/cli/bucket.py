@@ -18,8 +18,8 @@ def _put(arguments: argparse.Namespace) -> int:
         put = put_data(arguments.manifest, arguments.folder, report=report)
     if arguments.json:
         print_json({"bucket": put.bucket, "put": list(put.keys), "there_already": put.there_already})
-    kept = f", {put.there_already} there already" if put.there_already else ""
-    console.print(f"bucket {put.bucket}: {len(put.keys)} files put ({human_size(put.size)}){kept}")
+    kept = f", {put.there_already} already there" if put.there_already else ""
+    console.print(f"bucket {put.bucket}: {len(put.keys)} files uploaded ({human_size(put.size)}){kept}")
     return 0
 
 

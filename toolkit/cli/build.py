@@ -13,7 +13,7 @@ from toolkit.image.build import BuiltImage
 def run(arguments: argparse.Namespace) -> int:
     """Build the image that mounts buckets, then the manifest's own; or those that are named."""
     if bool(arguments.manifest) + bool(arguments.image) + arguments.all != 1:
-        raise ToolkitError(Code.MANIFEST, "say what to build: MANIFEST, --image IMAGE or --all")
+        raise ToolkitError(Code.MANIFEST, "name what to build: MANIFEST, --image IMAGE or --all")
     if arguments.all or len(arguments.image) > 1:
         from toolkit.cli import build_matrix
 
@@ -34,10 +34,10 @@ def _show(built: Built, *, as_json: bool) -> None:
         facts = {"image": _facts(built.image), "buckets_image": _facts(built.buckets_image)}
         print_json({**facts, "framework": built.framework.spelled})
     for one in (built.buckets_image, built.image):
-        verb = "built" if one.fresh else "here already"
+        verb = "built" if one.fresh else "already here"
         console.print(f"{one.reference}  {human_size(one.size)}  {verb}\n  {one.image_id}", soft_wrap=True)
     if built.cpu_only:
-        console.print(f"for the CPU alone: {built.cpu_only}", style="yellow", soft_wrap=True)
+        console.print(f"CPU only: {built.cpu_only}", style="yellow", soft_wrap=True)
 
 
 def _facts(image: BuiltImage) -> dict[str, object]:
@@ -57,6 +57,6 @@ def _dry_run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"stages": [{"folder": str(one.folder), "missing": one.missing} for one in rendered]})
     for one in rendered:
-        wanted = f"  ({len(one.missing)} files that a build fetches first are not here)" if one.missing else ""
+        wanted = f"  ({len(one.missing)} files would be downloaded first)" if one.missing else ""
         console.print(f"{one.folder}{wanted}", soft_wrap=True)
     return 0

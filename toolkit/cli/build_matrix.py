@@ -73,7 +73,7 @@ def _show(outcomes: tuple[Outcome, ...]) -> None:
     for outcome in outcomes:
         image = _image(outcome)
         if image:
-            verb = "built" if image["built_now"] else "here already"
+            verb = "built" if image["built_now"] else "already here"
             row = (verb, f"{outcome.seconds:.0f}", human_size(float(str(image["bytes"]))), str(image["id"])[7:19])
         else:
             row = ("FAILED", f"{outcome.seconds:.0f}", "", "")

@@ -31,8 +31,8 @@ def _make(arguments: argparse.Namespace) -> int:
     for image in saved.images:
         console.print(f"{image.reference}\n  {image.image_id}", soft_wrap=True)
     pythons = ", ".join(made.pythons)
-    console.print(f"{made.packages} packages of their locks, {made.wheels} wheels of the tool (Python {pythons})")
-    console.print(f"{saved.file}  {human_size(saved.size)}; its README.txt says what to do with it", soft_wrap=True)
+    console.print(f"{made.packages} locked packages, {made.wheels} wheels of the tool (Python {pythons})")
+    console.print(f"{saved.file}  {human_size(saved.size)}; see its README.txt", soft_wrap=True)
     return 0
 
 
@@ -42,6 +42,6 @@ def _load(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"pool": str(loaded.pool), "pool_files": loaded.taken, "images": load.facts(loaded.images)})
     there = loaded.packages - loaded.taken
-    console.print(f"{loaded.pool}: {loaded.taken} packages taken, {there} there already", soft_wrap=True)
+    console.print(f"{loaded.pool}: {loaded.taken} packages added, {there} already there", soft_wrap=True)
     load.show(loaded.images)
     return 0

@@ -10,7 +10,7 @@ from toolkit.errors import Code, ToolkitError
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Remove what runs have left on a cluster's hosts; what is in no bucket is kept and named."""
+    """Remove leftovers of runs from a cluster's hosts; unsaved results are kept and listed."""
     cluster, found = clean_hosts(arguments.cluster, orphans=arguments.orphans)
     if arguments.json:
         print_json({name: [vars(one) for one in getattr(found, name)] for name in ("removed", "kept", "failed")})
@@ -21,7 +21,9 @@ def run(arguments: argparse.Namespace) -> int:
     for one in found.failed:
         console.print(f"{one.host}: {one.run}: {one.what}", style="red", soft_wrap=True)
     if not any((found.removed, found.kept, found.failed)):
-        console.print(f"nothing is left on {cluster}")
+        console.print(f"nothing left on {cluster}")
     if found.failed:
-        raise ToolkitError(Code.RESOURCES, "not everything could be removed", hint="toolkit doctor, then clean again")
+        raise ToolkitError(
+            Code.RESOURCES, "not everything could be removed", hint="run toolkit doctor, then clean again"
+        )
     return 0

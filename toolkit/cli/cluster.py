@@ -88,16 +88,16 @@ def _row(found: Finding) -> tuple[str, ...]:
 
 
 def _confirm(count: int, files: Sequence[str], *, yes: bool) -> None:
-    """Go on only where a person says so; raises `ToolkitError` (C104) otherwise."""
+    """Continue only if the user confirms; raises `ToolkitError` (C104) otherwise."""
     keys, where = counted(count, "key"), " and ".join(files)
     if yes:
         return
     hint = (
-        "compare them with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on each host; --yes takes them as shown"
+        "compare them with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on each host; --yes accepts them as shown"
     )
     if not sys.stdin.isatty():
-        raise ToolkitError(Code.RESOURCES_ASKED, f"{keys} not recorded: there is no terminal to ask on", hint=hint)
-    print(f"Are these the hosts' own? Record {keys} in {where}? [y/N] ", end="", file=sys.stderr, flush=True)
+        raise ToolkitError(Code.RESOURCES_ASKED, f"{keys} not recorded: no terminal to confirm on", hint=hint)
+    print(f"Are these the hosts' keys? Record {keys} in {where}? [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise ToolkitError(Code.RESOURCES_ASKED, f"{keys} not recorded", hint=hint)
 

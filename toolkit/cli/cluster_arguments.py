@@ -56,7 +56,7 @@ def _cluster(commands: Commands) -> None:
 
 
 def _lab(commands: Commands) -> None:
-    """A cluster for people without one."""
+    """The verbs of labs."""
     lab = commands.nested("lab", "run a test cluster in containers on this machine")
     up = lab.add("up", "start hosts with sshd and Docker, and write their cluster file", "", "--hosts 3 --name mine")
     up.add_argument("--hosts", metavar="N", type=int, help="number of hosts (default: as many as are up, else 2)")

@@ -1,4 +1,4 @@
-"""`toolkit cluster connect FILE`: log in once where hosts ask a person; all commands then use that login."""
+"""`toolkit cluster connect FILE`: log in once where ssh prompts; all commands then use that login."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from toolkit.plural import counted
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Log in, or end the logins."""
+    """Open or close logins."""
     return _close(arguments) if arguments.close else _connect(arguments)
 
 

@@ -13,7 +13,7 @@ _MOST = 20
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Fetch the model of a run and check it."""
+    """Download the model of a run and check it."""
     record = find_run(arguments.training_id)
     with progress_bar() as report:
         collected = collect(record, to=arguments.to, report=report)
@@ -23,15 +23,15 @@ def run(arguments: argparse.Namespace) -> int:
         facts |= {"unchecked": list(collected.unchecked)}
         print_json(facts)
     for path in collected.missing:
-        console.print(f"not collected: the run wrote no {path}", style="yellow", soft_wrap=True)
+        console.print(f"not collected: the run has no {path}", style="yellow", soft_wrap=True)
     for path in collected.unchecked[:_MOST]:
-        console.print(f"no checksum of the run's: {path}", style="yellow", soft_wrap=True)
+        console.print(f"not in the run's checksums: {path}", style="yellow", soft_wrap=True)
     if more := collected.unchecked[_MOST:]:
-        console.print(f"no checksum of the run's: {len(more)} files more", style="yellow", soft_wrap=True)
+        console.print(f"not in the run's checksums: {len(more)} more files", style="yellow", soft_wrap=True)
     if collected.said:
         console.print(collected.said, soft_wrap=True)
     console.print(f"{collected.folder}  {collected.files} files, {human_size(collected.size)}", soft_wrap=True)
     signatures = ", ".join(sorted(collected.signatures))
-    held = "checksums hold" if not collected.unchecked else "checksums hold where there are any"
-    console.print(f"{held}; loaded in {record.image}; signatures that answer: {signatures}", soft_wrap=True)
+    held = "checksums verified" if not collected.unchecked else "checksums verified where there are any"
+    console.print(f"{held}; loaded in {record.image}; signatures: {signatures}", soft_wrap=True)
     return 0

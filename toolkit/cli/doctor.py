@@ -17,7 +17,7 @@ _COLOURS = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red", Ve
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Examine, report; 3 where something failed."""
+    """Run the checks and report; 3 if any failed."""
     found = doctor(arguments.cluster, arguments.manifest)
     if arguments.json:
         _print_json(found)

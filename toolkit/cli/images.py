@@ -70,10 +70,10 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _here_lines(images: Sequence[EngineImage], current: Collection[str]) -> Iterator[str]:
-    yield "here:" if images else "here: no image of the tool's"
+    yield "here:" if images else "here: no images of the tool"
     width = max((len(image.reference) for image in images), default=0)
     for image in images:
-        older = "" if image.reference in current else "  not of today's catalogue"
+        older = "" if image.reference in current else "  not from the current catalogue"
         yield f"  {image.reference:<{width}}  {image.short_id}  {human_size(image.size):>8}{older}"
         if said := image.labels.get(label.FACTS):
             yield f"      {said}"
@@ -113,7 +113,7 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def show_lines(image: EngineImage, contents: Contents, stack: tuple[LayerSize, ...]) -> Iterator[tuple[str, str]]:
-    """What a person wants to know of an image, a line each. Pure."""
+    """Facts about an image, one per line. Pure."""
     title = image.labels.get(label.TITLE, "")
     yield "image", image.reference
     yield from (("", name) for name in image.references if name != image.reference)
@@ -128,12 +128,12 @@ def show_lines(image: EngineImage, contents: Contents, stack: tuple[LayerSize, .
     if image.asked.python:
         yield "python", image.asked.python
     if image.asked.requirements:
-        yield "asked for", f"{', '.join(image.asked.requirements)} (Python)"
+        yield "requested", f"{', '.join(image.asked.requirements)} (Python)"
     if image.asked.packages:
-        yield "" if image.asked.requirements else "asked for", f"{', '.join(image.asked.packages)} (deb)"
+        yield "" if image.asked.requirements else "requested", f"{', '.join(image.asked.packages)} (deb)"
     yield "packages", _counted(contents)
     lock = downloads_of(contents).lock
-    yield "lock", f"{len(lock.debs)} debs, {len(lock.wheels)} wheels, each by hash" if lock else "none that can be read"
+    yield "lock", f"{len(lock.debs)} debs, {len(lock.wheels)} wheels, each by hash" if lock else "not readable"
     for number, layer in enumerate(stack):
         yield "" if number else "layers", f"{human_size(layer.size):>8}  {layer.origin}"
 
@@ -145,7 +145,7 @@ def _counted(contents: Contents) -> str:
 
     inside = sum(bool(package.carried_by) for package in contents.packages)
     parts = [counted(list(contents.of_kind(DEB)), "deb"), counted(list(contents.of_kind(PYTHON)), "Python")]
-    return ", ".join([*parts, *([f"{inside} inside others"] if inside else [])])
+    return ", ".join([*parts, *([f"{inside} inside other packages"] if inside else [])])
 
 
 def _package_facts(package: Package) -> dict[str, object]:

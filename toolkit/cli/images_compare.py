@@ -40,7 +40,7 @@ def _diff(arguments: argparse.Namespace) -> int:
 def diff_lines(difference: Difference) -> Iterator[str]:
     """What changed, in words. Pure."""
     if difference.nothing:
-        yield "the same packages, files and settings: only times or the order of files or layers differ"
+        yield "same packages, files and settings: only timestamps or the order of files or layers differ"
         return
     yield from _section("packages", [_package_line(change) for change in difference.packages])
     yield from _section("files", [_files_line(group) for group in difference.files])
@@ -55,7 +55,7 @@ def _section(title: str, lines: list[str]) -> Iterator[str]:
         yield f"{title}:"
         yield from (f"  {line}" for line in lines[:_MOST_LINES])
     if len(lines) > _MOST_LINES:
-        yield f"  and {len(lines) - _MOST_LINES} more: --json names them all"
+        yield f"  and {len(lines) - _MOST_LINES} more: --json lists all"
 
 
 def _package_line(change: PackageChange) -> str:
@@ -96,10 +96,10 @@ def why_lines(package: Package, chains: Sequence[Chain]) -> Iterator[str]:
     """The chains in words. Pure."""
     yield f"{package.title} ({package.kind}{f', in {package.place}' if package.place else ''})"
     if not chains:
-        yield "  packages ask for one another here in a circle, and nothing asks for any of them"
+        yield "  a dependency cycle that nothing else requires"
     yield from (f"  {chain}" for chain in chains[:_MOST_CHAINS])
     if len(chains) > _MOST_CHAINS:
-        yield f"  and {len(chains) - _MOST_CHAINS} more: --json names them all"
+        yield f"  and {len(chains) - _MOST_CHAINS} more: --json lists all"
 
 
 def _chain_facts(package: Package, chains: Sequence[Chain]) -> dict[str, object]:

@@ -21,16 +21,16 @@ def run(arguments: argparse.Namespace) -> int:
         differences = [*found.settings, *(asdict(file) for file in found.files)]
         same = {"image": found.image_id, "again": found.again, "same": found.same}
         print_json({**same, "differences": differences})
-    console.print(f"built again from nothing: {found.again}", soft_wrap=True)
+    console.print(f"rebuilt from scratch: {found.again}", soft_wrap=True)
     if found.same:
-        console.print(f"{found.reference} is the same to the bit", style="green", soft_wrap=True)
+        console.print(f"{found.reference} is bit-identical", style="green", soft_wrap=True)
         return 0
     count = len(found.files)
     console.print(f"{found.reference} is {found.image_id}: {count} files differ", style="red", soft_wrap=True)
     for line in [*found.settings, *map(_line, found.files[:_MOST_SHOWN])]:
         console.print(f"  {line}", soft_wrap=True)
     if count > _MOST_SHOWN:
-        console.print(f"  and {count - _MOST_SHOWN} more: --json names them all")
+        console.print(f"  and {count - _MOST_SHOWN} more: --json lists all")
     return DIFFERENT
 
 

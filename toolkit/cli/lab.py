@@ -33,8 +33,8 @@ def _up(name: str, hosts: int | None, *, as_json: bool) -> int:
     for one in up.hosts:
         console.print(f"{one.host.name}  {one.host.address}  Docker Engine {one.engine}", soft_wrap=True)
     changed = bool(up.change.make or up.change.remove)
-    console.print(f"up in {seconds:.1f} s" if changed else "up already", soft_wrap=True)
-    console.print(f"cluster file: {up.cluster_file}\nits key:      {lab.identity}", soft_wrap=True)
+    console.print(f"up in {seconds:.1f} s" if changed else "already up", soft_wrap=True)
+    console.print(f"cluster file: {up.cluster_file}\nkey:          {lab.identity}", soft_wrap=True)
     first = up.hosts[0].host.address
     ssh = ["ssh", "-i", str(lab.identity), "-o", f"UserKnownHostsFile={lab.known_hosts}", f"root@{first}"]
     console.print(f"log in:       {shlex.join(ssh)}", soft_wrap=True)
@@ -50,7 +50,7 @@ def _down(name: str, *, as_json: bool) -> int:
     for what in gone:
         console.print(f"removed {what}", soft_wrap=True)
     if not gone:
-        console.print(f"there is no lab `{name}`", soft_wrap=True)
+        console.print(f"no lab `{name}`", soft_wrap=True)
     return 0
 
 
@@ -66,7 +66,7 @@ def _show(*, as_json: bool) -> int:
     table = Table("lab", "host", "address", "", box=None, pad_edge=False)
     for name, hosts in labs.items():
         if not hosts:
-            table.add_row(name, "–", "–", f"half removed: toolkit lab down --name {name}")
+            table.add_row(name, "–", "–", f"partly removed: toolkit lab down --name {name}")
         for host in hosts:
             table.add_row(name, host.name, host.address or "–", "up" if host.running else "ended")
     console.print(table if labs else "no lab is up; toolkit lab up --hosts 2", soft_wrap=True)

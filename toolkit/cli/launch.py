@@ -13,7 +13,7 @@ from toolkit.run.records.record import Record
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Read, take the hosts, plan, show the plan, submit the run, follow it."""
+    """Read, allocate hosts, plan, show the plan, submit the run, follow it."""
     if arguments.dry_run:
         from toolkit.cli import launch_dry_run
 
@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def run_again(arguments: argparse.Namespace, *, resume: bool) -> int:
-    """Launch the run anew; with `resume`, it starts from the old one's checkpoints."""
+    """Launch the run again; with `resume`, from the old run's checkpoints."""
     return _launch(lambda **options: launch_again(arguments.training_id, resume=resume, **options), arguments)
 
 
@@ -46,9 +46,9 @@ def _launch(start: Callable[..., Record], arguments: argparse.Namespace) -> int:
 
 
 def _detached(record: Record, *, as_json: bool) -> int:
-    """The run goes on without us."""
+    """The run continues in the background."""
     if as_json:
         print_json(asdict(record))
     run = record.training_id
-    console.print(f"{run} goes on by itself\nnext: toolkit logs -f {run}, toolkit stop {run}", soft_wrap=True)
+    console.print(f"{run} continues in the background\nnext: toolkit logs -f {run}, toolkit stop {run}", soft_wrap=True)
     return 0

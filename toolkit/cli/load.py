@@ -28,5 +28,5 @@ def facts(loaded: Sequence[LoadedImage]) -> list[dict[str, object]]:
 def show(loaded: Sequence[LoadedImage]) -> None:
     """The images, for people."""
     for image in loaded:
-        console.print(f"{image.reference}  {'loaded' if image.fresh else 'here already'}", soft_wrap=True)
+        console.print(f"{image.reference}  {'loaded' if image.fresh else 'already here'}", soft_wrap=True)
         console.print(f"  {image.image_id}", soft_wrap=True)

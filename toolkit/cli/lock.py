@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
         print_json({"renewed": [_facts(one) for one in renewed], "fresh": count - len(renewed)})
     for one in renewed:
         _show(one)
-    console.print(f"{count} locks: {len(renewed)} written, {count - len(renewed)} left as they were")
+    console.print(f"{count} locks: {len(renewed)} written, {count - len(renewed)} unchanged")
     return 0
 
 
@@ -40,7 +40,7 @@ def _check(arguments: argparse.Namespace) -> int:
         print_json({"stale": stale, "fresh": fresh})
     for name, why in stale.items():
         console.print(f"{name}: {why}", soft_wrap=True)
-    console.print(f"{fresh} of {len(states)} locks are fresh")
+    console.print(f"{fresh} of {len(states)} locks are up to date")
     return Code.MANIFEST.exit_status if stale else 0
 
 
@@ -54,7 +54,7 @@ def _show(one: Renewed) -> None:
     if one.old is None:
         return
     if not found:
-        console.print("  nothing is other than before")
+        console.print("  nothing changed")
         return
     table = Table("", "package", "before", "now", box=None, pad_edge=False)
     for change in found:

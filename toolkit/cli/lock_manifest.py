@@ -17,12 +17,12 @@ def run(arguments: argparse.Namespace) -> int:
     with progress_bar() as report:
         locked = lock(file, flavour=arguments.flavour, update=arguments.update, check=arguments.check, report=report)
     if locked.file is None:
-        console.print(f"{file} asks for nothing besides {locked.image}: nothing to lock", soft_wrap=True)
+        console.print(f"{file} needs nothing besides {locked.image}: nothing to lock", soft_wrap=True)
     elif arguments.check:
-        console.print(f"{locked.file}: {locked.stale or 'fresh'}", soft_wrap=True)
+        console.print(f"{locked.file}: {locked.stale or 'up to date'}", soft_wrap=True)
         return Code.MANIFEST.exit_status if locked.stale else 0
     elif locked.lock is None:
-        console.print(f"{locked.file}: left as it was", soft_wrap=True)
+        console.print(f"{locked.file}: unchanged", soft_wrap=True)
     else:
         _show(locked, as_json=arguments.json)
     return 0

@@ -78,4 +78,6 @@ def since(text: str, now: float) -> float:
     try:
         return datetime.datetime.fromisoformat(text).timestamp()
     except ValueError:
-        raise ToolkitError(Code.MANIFEST, f"--since {text}: no time", hint="10m, 2h, 1d, or 2026-11-25T20:00") from None
+        raise ToolkitError(
+            Code.MANIFEST, f"--since {text}: not a time", hint="10m, 2h, 1d, or 2026-11-25T20:00"
+        ) from None

@@ -45,7 +45,7 @@ def _check(arguments: argparse.Namespace) -> int:
         )
         if not arguments.json:
             warnings = f", {counted(len(found.warnings), 'warning')}" if found.warnings else ""
-            print(f"{file}: a manifest ({found.title}{warnings})")
+            print(f"{file}: valid manifest ({found.title}{warnings})")
     if arguments.json:
         print_json({"files": answers})
     return Code.MANIFEST.exit_status if any("error" in answer for answer in answers) else 0
@@ -63,8 +63,8 @@ def _convert(arguments: argparse.Namespace) -> int:
         print(text, end="")
     if keys:
         console.print(
-            f"keys that stand in {file} are not copied: it asks for them as {', '.join(keys)}, "
-            "variables of the shell that launches",
+            f"literal keys in {file} are not copied: the new manifest takes them from "
+            f"{', '.join(keys)} in the environment of the launch",
             style="yellow",
             soft_wrap=True,
         )

@@ -21,11 +21,11 @@ _QUESTIONS = {
     "framework": "framework (toolkit frameworks lists them)",
     "framework_version": "its version",
     "python": "Python",
-    "command": "command that trains, on every rank",
+    "command": "training command, run on every rank",
     "compute": "GPU kind x GPUs per node, such as p100x2; or cpu",
     "nodes": "nodes",
     "endpoint": "S3 endpoint, or embedded",
-    "data_bucket": "bucket of the training data",
+    "data_bucket": "bucket with the training data",
     "results_bucket": "bucket for the results",
 }
 _FOLLOWS = {"framework": ("framework_version", "python"), "framework_version": ("python",)}
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the file; what is wrong with an answer is reported as it would be of the file."""
     target = Path(arguments.file)
     if target.exists():
-        raise ToolkitError(Code.MANIFEST, f"{target} is there already", hint="name a new file")
+        raise ToolkitError(Code.MANIFEST, f"{target} already exists", hint="name a new file")
     rows = catalogue()
     wishes = _from_flags(arguments, rows)
     if sys.stdin.isatty() and not arguments.yes and not arguments.json:

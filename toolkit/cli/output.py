@@ -1,4 +1,4 @@
-"""The screen: progress on standard error, what a command found on standard output."""
+"""Terminal output: progress on standard error, results on standard output."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ _COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
 
 
 def human_size(size: float) -> str:
-    """Bytes as a person reads them, in powers of 1000: `1.7 GB`."""
+    """Human-readable bytes, in powers of 1000: `1.7 GB`."""
     for unit in ("B", "kB", "MB", "GB"):
         if size < 999.95:  # what rounds to 1000.0 is the next unit's 1.0
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
@@ -141,7 +141,7 @@ class ProgressBar:
         self.close()
 
     def close(self) -> None:
-        """Take the bar off the screen."""
+        """Remove the bar from the screen."""
         if self._bars:
             self._bars.stop()
         self._bars = None

@@ -17,7 +17,7 @@ def run(arguments: argparse.Namespace) -> int:
         print_json({"address": str(address), "reference": pulled.reference or None, "id": pulled.image_id})
     console.print(f"{address}\n  {pulled.image_id}", soft_wrap=True)
     if pulled.reference:
-        console.print(f"{pulled.reference}: its labels and its tag agree", soft_wrap=True)
+        console.print(f"{pulled.reference}: labels match the tag", soft_wrap=True)
     else:
-        console.print("it says of no version of the tool's: nothing to compare it with", soft_wrap=True)
+        console.print("it has no labels of the tool: nothing to compare with", soft_wrap=True)
     return 0

@@ -16,5 +16,5 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"address": str(address), "digest": pushed.digest, "id": pushed.image_id})
     console.print(f"{reference}\n  {pushed.image_id}", soft_wrap=True)
-    console.print(f"{address}\n  {pushed.digest}\nelsewhere: toolkit pull {address}", soft_wrap=True)
+    console.print(f"{address}\n  {pushed.digest}\non another machine: toolkit pull {address}", soft_wrap=True)
     return 0

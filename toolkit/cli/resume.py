@@ -8,5 +8,5 @@ from toolkit.cli.launch import run_again
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Go on from its checkpoints, in a new run."""
+    """Resume from its checkpoints in a new run."""
     return run_again(arguments, resume=True)

@@ -1,4 +1,4 @@
-"""A run on the screen: its plan, its states, the ranks' lines, and how it ended."""
+"""A run on the screen: its plan, states, output, and outcome."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from toolkit.run.records.record import Record, State
 
 
 def show_end(record: Record, *, as_json: bool) -> int:
-    """How it ended, for the screen, a machine and the shell."""
+    """Print the outcome, as text or JSON; returns the exit status."""
     if as_json:
         print_json(asdict(record))
     if record.state is State.HALTED:
@@ -116,18 +116,18 @@ class Screen:
         console.print(text, style="yellow", soft_wrap=True)
 
     def storing(self, queued: int, uploading: int, errored: int) -> None:
-        """What is still on its way, printed when it changes."""
+        """Pending uploads, printed when they change."""
         now = (queued + uploading, errored)
         if now != self._waiting and any(now):
             self._waiting = now
-            failed = f", {errored} failed and are tried again" if errored else ""
-            console.print(f"  {queued} files wait, {uploading} on their way{failed}")
+            failed = f", {errored} failed and will be retried" if errored else ""
+            console.print(f"  {queued} files waiting, {uploading} uploading{failed}")
 
     def interrupted(self) -> Choice:
-        """Ctrl-C: a person is asked; a script that sends it wants the run to stop."""
+        """Ctrl-C: prompt on a terminal; from a script, it stops the run."""
         if not (sys.stdin.isatty() and console.is_terminal):
             return Choice.STOP
-        console.print("\n[d]etach: the run goes on, [s]top: store what it wrote and end it, [Enter]: go on watching")
+        console.print("\n[d]etach: leave the run running, [s]top: store its results and end it, [Enter]: keep watching")
         try:
             answer = input("> ").strip().lower()
         except (EOFError, KeyboardInterrupt):

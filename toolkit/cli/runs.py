@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
         print_json({"runs": [asdict(record) for record in now], "unreadable": damaged})
         return 0
     if not now and not unreadable:
-        console.print("no run is recorded here yet")
+        console.print("no runs are recorded here yet")
         return 0
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("ID", "NAME", "STATE", "HOSTS", "SINCE", "TOOK"):

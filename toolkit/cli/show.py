@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def lines(record: Record) -> Iterator[tuple[str, str]]:
-    """What a person wants to know of a run, a line each."""
+    """Facts about a run, one per line."""
     yield "run", f"{record.training_id}  {record.name}"
     why = f"{record.end}: " if record.end and record.state is not State.COMPLETED else ""
     yield "state", f"{record.state.value}  {record.error_code} {why}{record.reason}".rstrip()
@@ -47,7 +47,7 @@ def lines(record: Record) -> Iterator[tuple[str, str]]:
     for line in record.evidence.splitlines():
         yield "evidence", line
     if record.resumed_from:
-        yield "goes on", f"from {record.resumed_from}"
+        yield "resumed", f"from {record.resumed_from}"
     if record.hint:
         yield "next", record.hint
     if not record.final:

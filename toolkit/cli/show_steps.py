@@ -19,7 +19,7 @@ def step_lines(record: Record) -> Iterator[tuple[str, str]]:
         for line in _ranks(record, step) if step.parallel else [_once(record, step)]:
             yield "", line
         if step.attempts > 1:
-            yield "", f"{step.attempts} attempts; this is the last"
+            yield "", f"{step.attempts} attempts; the last is shown"
 
 
 def _once(record: Record, step: StepResult) -> str:

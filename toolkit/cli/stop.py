@@ -12,7 +12,7 @@ from toolkit.run.follow.view import Choice
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Stop the run, and wait until what it wrote is stored and nothing of it is left. A second stop waits, too.
+    """Stop the run, and wait until its results are stored and its hosts are clean. A second stop waits, too.
 
     With `--force` its agents are not asked: everything of it is ended and named.
     """

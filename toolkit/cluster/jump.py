@@ -27,7 +27,7 @@ def parse_hop(text: str) -> Hop:
     """Read `[user@]host[:port]` or `ssh://[user@]host[:port]`, as OpenSSH's misc.c does.
 
     The last @ ends the user's name, which may have others in it; an address of IPv6 is in brackets. In a URI the
-    user's name may have `%40` for @, and what follows a `;` in it is passed over.
+    user's name may have `%40` for @, and what follows a `;` in it is ignored.
 
     Raises `ValueError`, whose text a person can read, where it is something else.
     """

@@ -1,4 +1,4 @@
-"""The kinds of cluster that there are, by what a cluster's file says as `engine`."""
+"""The kinds of cluster that there are, by what a cluster file says as `engine`."""
 
 from __future__ import annotations
 

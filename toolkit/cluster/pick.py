@@ -37,7 +37,7 @@ def pick_hosts(
     asked = f"{nodes} × {count} {'CPU ranks' if kind == CPU else kind}"
     if len(fitting) >= nodes:
         what = f"cluster {cluster.name}: {len(free)} of the {nodes} hosts that {asked} needs are free now"
-        hint = "wait until they are given back, or ask for fewer nodes"
+        hint = "wait until they are released, or ask for fewer nodes"
     else:
         what = f"cluster {cluster.name} does not have {asked}: {len(fitting)} of its hosts fit"
         hint = "ask for fewer nodes" + ("" if kind == CPU else ", fewer GPUs on each, or a kind that it has")

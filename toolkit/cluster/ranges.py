@@ -45,7 +45,7 @@ def _split(text: str) -> Iterator[str]:
 def _expand_word(word: str, room: int) -> list[str]:
     pieces = list(_PIECE.finditer(word))
     if "".join(piece[0] for piece in pieces) != word:
-        raise ValueError(f"{_shown(word)}: a bracket is not closed, not opened, or inside another")
+        raise ValueError(f"{_shown(word)}: unbalanced or nested brackets")
     choices: list[list[str]] = []
     count = 1
     for piece in pieces:

@@ -49,9 +49,7 @@ def _source(file: Path) -> Source:
         return read_source(file, _CODE)
     except ToolkitError as error:
         if any(_BRACKET.search(problem.what) for problem in error.problems):
-            raise replace(
-                error, hint='inside { }, put a name that has a range in quotes: {name: "node[1-8]"}'
-            ) from None
+            raise replace(error, hint='inside { }, quote a name with a range: {name: "node[1-8]"}') from None
         raise
 
 

@@ -1,4 +1,4 @@
-"""The fields of a cluster's file, as pydantic checks them."""
+"""The fields of a cluster file, as pydantic checks them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _REGISTRY = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[a-z0-9]+([._-
 
 def _one_text(value: Any) -> Any:
     if isinstance(value, list):
-        what = 'brackets make it a list: put a range in quotes, "node[1-8]"; an IPv6 address stands without brackets'
+        what = 'brackets make it a list: quote a range, "node[1-8]"; write an IPv6 address without brackets'
         raise ValueError(what)
     return value
 
@@ -33,7 +33,7 @@ def _one_text(value: Any) -> Any:
 def _names(text: str) -> str:
     for name in expand(text):
         if not _NAME.fullmatch(name):
-            what = f"{name!r} is no host name: letters, digits, dots, dashes, and a letter or digit first"
+            what = f"{name!r} is not a host name: letters, digits, dots and dashes, starting with a letter or digit"
             raise ValueError(what + _own_fields(name))
     return text
 
@@ -53,8 +53,8 @@ def _addresses(text: str) -> str:
 def _without_brackets(text: str) -> None:
     """As with ssh's HostName, brackets set an address apart from a port only where both are written in one."""
     if six := _SIX_IN_BRACKETS.search(text):
-        port = "; the port has a field of its own: `port`" if six[2] else ""
-        raise ValueError(f"{text!r}: an IPv6 address stands without brackets here: {six[1]}{port}")
+        port = "; the port is a separate field: `port`" if six[2] else ""
+        raise ValueError(f"{text!r}: write an IPv6 address without brackets here: {six[1]}{port}")
 
 
 def _own_fields(text: str) -> str:
@@ -74,7 +74,7 @@ def _network(text: str) -> str:
         meant = str(ipaddress.ip_network(text, strict=False))
     except ValueError:
         raise ValueError(f"expected a network such as 10.0.0.0/16, found {text!r}") from None
-    raise ValueError(f"{text} is an address in a network; the network is {meant}")
+    raise ValueError(f"{text} is an address in a network; write the network: {meant}")
 
 
 def _ip_address(text: str) -> str:
@@ -94,7 +94,7 @@ def _absolute(text: str) -> str:
 
 def _user(text: str) -> str:
     if not _USER.fullmatch(text):
-        raise ValueError(f"{text!r} is no user's name")
+        raise ValueError(f"{text!r} is not a user name")
     return text
 
 

@@ -88,7 +88,7 @@ class Engine:
         failure = self.runtime.failure(said)
         if failure == "away":
             return engine_unreachable(said, self.host)
-        what = f"`{' '.join(result.argv[:3])}` failed on {self.host}" + ("" if said else ", without a word")
+        what = f"`{' '.join(result.argv[:3])}` failed on {self.host}" + ("" if said else " (no output)")
         reason = {"silent": "engine away", "container gone": "container gone"}.get(failure, "")
         return ToolkitError(Code.RESOURCES, what, evidence=said[-2000:], context={"host": self.host, "reason": reason})
 

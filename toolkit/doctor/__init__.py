@@ -1,1 +1,1 @@
-"""The doctor: facts are gathered from hosts, pure checks judge them, a finding says how to fix what is wrong."""
+"""The doctor: gathers facts from hosts, evaluates them in pure checks, and reports findings with hints."""

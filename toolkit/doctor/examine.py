@@ -1,4 +1,4 @@
-"""The examination, step by step: ask every host for its facts at once, try what must be tried, judge.
+"""The examination, step by step: gather facts from all hosts in parallel, run probes, evaluate the checks.
 
 What is asked, checked and tried is the topics': `toolkit.doctor.topics`.
 """
@@ -26,7 +26,7 @@ _NO_ANSWER = "the host does not answer"
 
 @dataclass(frozen=True)
 class Examination:
-    """What the doctor found, host by host in the cluster's order, and how long it took."""
+    """Findings by host in the cluster's order, and the duration in seconds."""
 
     findings: tuple[Finding, ...]
     facts: tuple[HostFacts, ...]
@@ -73,7 +73,7 @@ class Examine:
         asked: Asked,
         images: Sequence[str] = (),
         buckets: Buckets | None = None,
-        why_no_buckets: str = "no manifest was given, so there is no bucket to try",
+        why_no_buckets: str = "no manifest was given, so no bucket was checked",
     ) -> None:
         self._hosts, self._asked, self._images = hosts, asked, images
         self._buckets, self._why_no_buckets = buckets, why_no_buckets
@@ -117,10 +117,10 @@ def _of_host(answer: Answer[HostFacts], asked: Asked, checks: Mapping[str, Check
             *(skipped(answer.host, check, _NO_ANSWER) for check in checks),
         ]
     facts = answer.value
-    login = f"{facts.user or 'an account'} is let in"
-    here = "this is the machine that the tool runs on" if asked.cluster.engine != "ssh" else login
+    login = f"logged in as {facts.user or 'an unknown account'}"
+    here = "this machine, without ssh" if asked.cluster.engine != "ssh" else login
     found = [ok(facts.name, "ssh", here)]
     if not facts.whole:
-        hint = "is its login shell a POSIX sh, and does it end a command that it is given?"
-        found = [fail(facts.name, "ssh", f"it was let in and did not answer all questions in {SECONDS:.0f} s", hint)]
+        hint = "is its login shell a POSIX sh, and do commands end there?"
+        found = [fail(facts.name, "ssh", f"the checks did not finish within {SECONDS:.0f} s after the login", hint)]
     return [*found, *(check(facts, asked) for check in checks.values())]

@@ -1,4 +1,4 @@
-"""What one host is: a frozen value. What could not be learnt is None or empty, and no check takes that for good."""
+"""What one host is: a frozen value. What unknown is None or empty, and no check takes that for good."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class HostFacts:
     """One host.
 
     Attributes:
-        name: as the cluster's file has it.
+        name: as the cluster file has it.
         learner_account: the account that has the learners' uid; empty where none has.
         whole: whether all that was asked has been answered.
         boot: what the kernel calls this start of it: the same for two names of one machine.
@@ -178,8 +178,8 @@ class HostFacts:
         if len(found) == 1:
             return found[0]
         has = ", ".join(f"{address} on {interface.name}" for interface, address in found) or "none"
-        what = f"host {self.name}: it needs one address in the cluster's network {network}, and has {has}"
-        hint = "`network` in the cluster's file is the CIDR that each host has exactly one address in"
+        what = f"host {self.name}: needs exactly one address in the cluster's network {network}, found {has}"
+        hint = "set `network` in the cluster file to a CIDR in which each host has exactly one address"
         raise ToolkitError(Code.RESOURCES, what, hint=hint, context={"host": self.name})
 
     def address_in(self, network: str) -> str:

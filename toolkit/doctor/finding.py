@@ -1,4 +1,4 @@
-"""What the doctor says: one verdict for one host and one check, with what was found and how to fix it."""
+"""A finding of the doctor: the verdict of one check on one host, with a hint."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from toolkit.errors import Code, Problem, ToolkitError
 
 
 class Verdict(StrEnum):
-    """A closed list. `skipped` is said where a check could not be made, and why; it is never taken for `ok`."""
+    """A closed list. `skipped`: the check could not be made, with the reason; it never counts as `ok`."""
 
     OK = "ok"
     WARN = "warn"
@@ -31,12 +31,12 @@ class Finding:
 
 
 def ok(host: str, check: str, found: str) -> Finding:
-    """All is well."""
+    """The check passed."""
     return Finding(host, check, Verdict.OK, found)
 
 
 def warn(host: str, check: str, found: str, hint: str) -> Finding:
-    """A run works, and something is not as it should be."""
+    """A run would work, but something should be fixed."""
     return Finding(host, check, Verdict.WARN, found, hint)
 
 
@@ -51,13 +51,13 @@ def skipped(host: str, check: str, why: str, hint: str = "") -> Finding:
 
 
 def counts(findings: Iterable[Finding]) -> dict[Verdict, int]:
-    """How many findings there are of each verdict, also of those that there are none of."""
+    """The number of findings of each verdict, zeros included."""
     found = Counter(finding.verdict for finding in findings)
     return {verdict: found[verdict] for verdict in Verdict}
 
 
 def refuse(findings: Sequence[Finding], cluster: str) -> None:
-    """Raise `ToolkitError` (S100) with one problem for each finding that failed; return where none did."""
+    """Raise `ToolkitError` (S100) with one problem for each failed finding, if any."""
     failed = [finding for finding in findings if finding.verdict is Verdict.FAIL]
     if not failed:
         return
@@ -68,7 +68,7 @@ def refuse(findings: Sequence[Finding], cluster: str) -> None:
         Code.RESOURCES,
         f"cluster {cluster} cannot run this: {checks} failed on {on}",
         tuple(map(_problem, failed)),
-        hint="fix what is named, then look again: toolkit doctor --cluster FILE; nothing was started",
+        hint="fix these, then check again: toolkit doctor --cluster FILE; nothing was started",
         context={"hosts": ", ".join(hosts)},
     )
 

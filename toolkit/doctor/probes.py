@@ -1,4 +1,4 @@
-"""What has to be tried on a host to be known, beyond what it says of itself. Decides nothing.
+"""Probes: facts about a host that need an attempt, not only a query. Decides nothing.
 
 Nothing is brought to a host for it: where what is needed is not there, that is what is reported.
 """
@@ -20,9 +20,9 @@ from toolkit.process import Result
 from toolkit.storage.client import Access
 
 CONTAINER_SECONDS = 30.0
-"""How long a container may take that tries something."""
+"""Time limit of a probe container."""
 NOT_HERE = re.compile(r"no such image|unable to find image|image not known|does not exist", re.IGNORECASE)
-"""An engine's words for an image that is not on the host."""
+"""Messages of engines for an image that is not on the host."""
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,13 @@ class Trial:
 
 
 def why(error: Exception | None) -> str:
-    """An ssh error in its own words, without the name of the host that stands before each finding."""
+    """An ssh error without the host name, which precedes each finding anyway."""
     if isinstance(error, ToolkitError):
         return "; ".join([error.what, *(problem.what for problem in error.problems)])
     return str(error)
 
 
 def last_line(done: Result) -> str:
-    """What a command that failed said of it: its first line about an error, else its last line."""
+    """The error of a failed command: its first line about an error, else its last line."""
     lines = (done.errors or done.output).strip().splitlines()
     return next((line for line in lines if "rror" in line), lines[-1] if lines else f"status {done.status}")[:300]

@@ -1,4 +1,4 @@
-"""Findings as lines that a person reads: grouped by host, hosts that all say the same as one. Pure."""
+"""Findings as text: grouped by host; hosts with the same findings are merged. Pure."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class LastDriver:
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked of every host of `cluster`; with `on_cpu` no run's GPU, whatever the cluster's file says."""
+    """What is asked of every host of `cluster`; with `on_cpu` no run's GPU, whatever the cluster file says."""
 
     cluster: Cluster
     driver: DriverNeed | None = None
@@ -41,7 +41,7 @@ class Asked:
     on_cpu: bool = False
 
     def host(self, name: str) -> Host:
-        """The host as the cluster's file has it; this machine, where a cluster has no hosts."""
+        """The host as the cluster file has it; this machine, where a cluster has no hosts."""
         return next((host for host in self.cluster.hosts if host.name == name), Host(name))
 
     def gpu(self, name: str) -> Gpu | None:
@@ -51,7 +51,7 @@ class Asked:
     @property
     def why_no_gpu(self) -> str:
         """Why a host need not have any, where `gpu` is None."""
-        return "the manifest asks for no GPU" if self.on_cpu else "the cluster's file names no GPU here"
+        return "the manifest asks for no GPU" if self.on_cpu else "the cluster file lists no GPU here"
 
     def last_driver(self, kind: str) -> LastDriver | None:
         """The last driver for `kind`, where one is named."""

@@ -1,4 +1,4 @@
-"""A topic of the doctor: what it asks a host, how it reads the answer, and the checks on it, in one place."""
+"""A topic of the doctor: its fact script, parser and checks in one place."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Hosts:
         transports: by name, those that a host may be reached by. Default: all that there are.
 
     Attributes:
-        shells: in the order of the cluster's file.
+        shells: in the order of the cluster file.
     """
 
     def __init__(self, cluster: Cluster, transports: Mapping[str, Callable[[Cluster], Transport]] = TRANSPORTS) -> None:
@@ -80,7 +80,7 @@ class Hosts:
         return do_all(jobs, at_once=at_once, stop=stop, hurry=self._end_commands)
 
     def close(self) -> None:
-        """Hang up on all hosts."""
+        """Close the connections to all hosts."""
         for shell in self.shells:
             shell.close()
         for transport in self._transports.values():

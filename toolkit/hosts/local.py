@@ -75,7 +75,7 @@ class LocalShell:
         yield port
 
     def close(self) -> None:
-        """There is no wire."""
+        """Nothing to close."""
 
 
 def _missing(argv: Sequence[str]) -> Result:

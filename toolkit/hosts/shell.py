@@ -14,7 +14,7 @@ from toolkit.process import Result
 
 
 class Shell(Protocol):
-    """One machine. Making one does nothing; the wire opens on first use, and anew on the first use after `close`.
+    """One machine. Making one does nothing; the connection opens on first use, and again on first use after `close`.
 
     Every method raises `ToolkitError` (S100) that names the host where it cannot be reached or the wire is cut; what
     a command itself says is in the `Result`, whatever its status (127 where there is no such program). A command that
@@ -55,5 +55,5 @@ class Shell(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of the wire; it is no error if there is none."""
+        """Close the connection; no error if there is none."""
         ...

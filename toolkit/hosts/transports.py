@@ -8,7 +8,7 @@ from toolkit.cluster.model import Cluster
 from toolkit.hosts.openssh.arguments import Times
 from toolkit.hosts.openssh.masters import Masters
 from toolkit.hosts.ssh.choice import FABRIC, OPENSSH
-from toolkit.hosts.ssh.connector import Dialler
+from toolkit.hosts.ssh.connector import Connector
 from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.known_hosts import HostKey
 from toolkit.hosts.ssh.shell import SshShell
@@ -23,17 +23,17 @@ class FabricTransport:
 
     def __init__(self, cluster: Cluster) -> None:
         times = cluster.deadlines
-        self._dialler = Dialler(
+        self._connector = Connector(
             connections=cluster.access.connections, connect=times.connect, lost=_noticed_within(cluster)
         )
 
     def shell(self, to: Destination) -> SshShell:
         """See `Transport.shell`."""
-        return SshShell(to, self._dialler)
+        return SshShell(to, self._connector)
 
     def close(self) -> None:
-        """Hang up on jump hosts, and with it on all that is reached through them."""
-        self._dialler.close()
+        """Close the connections to jump hosts, and so all connections through them."""
+        self._connector.close()
 
 
 class OpensshTransport:
@@ -61,16 +61,16 @@ class HostKeys:
 
     def __init__(self, cluster: Cluster) -> None:
         times = cluster.deadlines
-        self._dialler = Dialler(connections=cluster.access.connections, connect=times.connect, lost=times.lost)
+        self._connector = Connector(connections=cluster.access.connections, connect=times.connect, lost=times.lost)
         self._masters = masters(cluster)
 
     def host_key(self, to: Destination) -> HostKey:
         """The key that `to` shows; raises `ToolkitError` (S100)."""
-        return self._masters.host_key(to) if to.system else self._dialler.host_key(to)
+        return self._masters.host_key(to) if to.system else self._connector.host_key(to)
 
     def close(self) -> None:
-        """Hang up on jump hosts."""
-        self._dialler.close()
+        """Close the connections to jump hosts."""
+        self._connector.close()
 
 
 TRANSPORTS: Mapping[str, Callable[[Cluster], Transport]] = {FABRIC: FabricTransport, OPENSSH: OpensshTransport}

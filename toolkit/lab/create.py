@@ -1,4 +1,4 @@
-"""Bringing a lab up, step by step; and taking it down. What is begun and not finished is taken away again."""
+"""Create a lab step by step, and remove it. Partial results are removed again."""
 
 from __future__ import annotations
 
@@ -125,21 +125,21 @@ def take_down(lab: Lab) -> list[str]:
 
 
 def refuse_foreign(lab: Lab) -> None:
-    """Raise `ToolkitError` (C104) where the hosts of this name let in a key that lies in another folder."""
+    """Raise `ToolkitError` (C104) if hosts of this lab use a key from another folder."""
     if folder := foreign_folder(lab, folders_of(lab.name)):
         raise ToolkitError(
             Code.RESOURCES_ASKED,
-            f"a lab `{lab.name}` is up already, whose key lies in {folder}",
-            hint=f"take another --name, or remove that one: toolkit lab down --name {lab.name}",
+            f"lab `{lab.name}` is already up; its key is in {folder}",
+            hint=f"choose another --name, or remove that lab: toolkit lab down --name {lab.name}",
         )
 
 
 @contextmanager
 def alone(lab: Lab, report: Report) -> Iterator[None]:
-    """One `toolkit lab` at a time changes a person's labs; a second one waits."""
+    """Only one `toolkit lab` at a time changes a user's labs; a second one waits."""
     handle = os.open(private_folder(lab.folder.parent.parent), os.O_RDONLY | os.O_DIRECTORY)
     try:
-        lock(handle, lambda: report(Progress(lab.name, "another `toolkit lab` is at work: waiting")))
+        lock(handle, lambda: report(Progress(lab.name, "another `toolkit lab` is running: waiting")))
         yield
     finally:
         os.close(handle)

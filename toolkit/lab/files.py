@@ -21,7 +21,7 @@ _MARK = "# Hosts of `toolkit lab up`; `toolkit lab down` removes this file."
 
 
 def public_key(lab: Lab) -> str:
-    """The key that the lab's hosts let in, as a line; made at first use, for its owner alone."""
+    """The public key for the lab's hosts, as a line; created at first use, private to its owner."""
     private_folder(lab.folder)
     if not lab.identity.is_file():
         write_whole(lab.identity, new_key_pair().private.reveal().encode(), mode=0o600)
@@ -67,8 +67,8 @@ def cluster_file(lab: Lab) -> Path:
     if file.exists() and not file.read_text("utf-8", "replace").startswith(_MARK):
         raise ToolkitError(
             Code.RESOURCES_ASKED,
-            f"{file} is there, and is no lab's",
-            hint="name the lab otherwise: toolkit lab up --name NAME",
+            f"{file} exists and was not written by a lab",
+            hint="choose another name: toolkit lab up --name NAME",
         )
     return file
 

@@ -1,4 +1,4 @@
-"""Switching one host of a lab on and off."""
+"""Start and stop one host of a lab."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SSH_PORT = 22
 
 
 class GivenUp(Exception):
-    """The wait for a host was ended by whoever asked for it."""
+    """The caller cancelled the wait for a host."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def wait_for(lab: Lab, number: int, stop: Event) -> Answering:
     while True:
         host = host_of(lab, number)
         if host is None or not host.running:
-            raise _silent(lab, number, "ended while it started")
+            raise _silent(lab, number, "exited during startup")
         version = LOCAL.run(lab_argv.engine_version(host.container), check=False, timeout=_ASK_SECONDS)
         missing = [] if version.ok else ["its engine"]
         missing += [] if _greets(host.address) else [f"sshd at {host.address}"]
@@ -83,6 +83,6 @@ def _silent(lab: Lab, number: int, what: str) -> ToolkitError:
         Code.RESOURCES,
         f"host {lab.host(number)} of the lab {what}",
         evidence=(said.output + said.errors)[-3000:],
-        hint="the lines above say why; a lab needs an engine whose containers may mount (CAP_SYS_ADMIN) and whose "
-        "bridges this machine reaches: Docker Engine on Linux, not rootless",
+        hint="see the lines above; a lab needs an engine whose containers may mount (CAP_SYS_ADMIN) and whose "
+        "bridges this machine can reach: Docker Engine on Linux, not rootless",
     )

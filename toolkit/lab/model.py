@@ -1,4 +1,4 @@
-"""What a lab is: its names, its hosts as the engine knows them, and what has to change for it to be as asked. Pure."""
+"""A lab: its names, its hosts as reported by the engine, and the changes needed to reach the requested state. Pure."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Lab:
 
     @property
     def identity(self) -> Path:
-        """The private key that its hosts let in."""
+        """The private key for its hosts."""
         return self.folder / "id_ed25519"
 
     @property
@@ -82,8 +82,8 @@ def lab_named(name: str, home: Path) -> Lab:
     if not _NAME.fullmatch(name):
         raise ToolkitError(
             Code.RESOURCES_ASKED,
-            f"a lab cannot be called `{name}`",
-            hint="2 to 40 small letters, digits and dashes, a letter first: its hosts are named after it",
+            f"`{name}` is not a valid lab name",
+            hint="2 to 40 lowercase letters, digits and dashes, starting with a letter: its hosts are named after it",
         )
     return Lab(name, home / "labs" / name)
 

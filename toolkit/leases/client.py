@@ -83,7 +83,7 @@ def renew(shell: Shell, lease: Lease, *, engine: str = "docker", grace: int = GR
         raise ToolkitError(
             Code.RESOURCES,
             f"run {lease.run} no longer has its lease on {shell.name}",
-            hint="it had no container there for too long, and another run took it over: launch again",
+            hint="it had no container there for too long and another run took over: launch again",
             context={"host": shell.name, "reason": "lease lost"},
         )
     if not result.ok:
@@ -168,7 +168,7 @@ def _unusable(shell: Shell, engine: str, result: Result) -> ToolkitError:
     said = (result.errors or result.output).strip()
     return ToolkitError(
         Code.RESOURCES,
-        f"the leases of host {shell.name} cannot be kept in its engine",
+        f"leases cannot be stored in the engine of host {shell.name}",
         evidence=said[-1000:] or f"exit status {result.status}",
         hint=f"`{engine} volume ls` on the host, with the same account, must work: is the engine running, may the "
         "account use it, is its disk full?",

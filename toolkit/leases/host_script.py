@@ -19,7 +19,7 @@ lock that someone who is killed could leave behind:
 - Whoever took one leaves a guard behind, which takes the volume away once no one renews it: an operator who is cut off
   or killed leaves nothing, also where no one comes after him.
 
-What does not look like a record is passed over. Nothing is removed but volumes by these names. `toolkit.leases.model`
+What is not a record is skipped. Nothing is removed but volumes by these names. `toolkit.leases.model`
 says what a record, the value of the label `toolkit.lease`, is made of.
 """
 

@@ -50,9 +50,9 @@ class Lease:
     def __post_init__(self) -> None:
         for name in (self.run, *self.gpus):
             if not _NAME.fullmatch(name):
-                raise ValueError(f"{name!r} cannot stand in a lease")
+                raise ValueError(f"{name!r} is not allowed in a lease")
         if not _TOKEN.fullmatch(self.token):
-            raise ValueError(f"{self.token!r} is no token of a lease")
+            raise ValueError(f"{self.token!r} is not a lease token")
 
     @property
     def wanted(self) -> str:
@@ -114,7 +114,7 @@ class Taken:
         return ToolkitError(
             Code.RESOURCES,
             f"host {self.host} is taken",
-            problems or (Problem(f"{self.host}: others ask for it at this moment"),),
+            problems or (Problem(f"{self.host}: other launches are requesting it"),),
             hint="launch with --wait, or on other hosts",
             context={"host": self.host, "reason": "taken"},
         )

@@ -22,7 +22,7 @@ class Step:
     Attributes:
         command: given whole to a shell; of several commands in it the next runs if the one before ended with 0.
         ranks: where it runs.
-        folder: where it runs, below the code's folder; empty: the code's folder itself.
+        folder: where it runs, below the code folder; empty: the code folder itself.
         timeout: seconds after which it is stopped and has failed; 0: none.
         environment: variables for this command alone, over the manifest's.
         mca: parameters for Open MPI; only a command on every rank has them.

@@ -29,7 +29,7 @@ class Docker(DockerRun):
         """See `ContainerRuntime.failure`."""
         if any(words in said for words in _AWAY):
             return "away"
-        if not said:  # an engine that is being stopped leaves its client without a word
+        if not said:  # an engine that is being stopped leaves its client without output
             return "silent"
         return "container gone" if any(words in said for words in _CONTAINER_GONE) else "refused"
 

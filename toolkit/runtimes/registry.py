@@ -1,4 +1,4 @@
-"""The container runtimes that there are, by the name that a cluster's file has in `container_engine`."""
+"""The container runtimes that there are, by the name that a cluster file has in `container_engine`."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ RUNTIMES: dict[str, ContainerRuntime] = {"docker": Docker(), "podman": Podman()}
 
 
 def runtime_named(name: str) -> ContainerRuntime:
-    """The runtime of that name; raises `KeyError` where there is none, which a cluster's file never names."""
+    """The runtime of that name; raises `KeyError` where there is none, which a cluster file never names."""
     return RUNTIMES[name]

@@ -201,7 +201,7 @@ class ContainerRuntime(StartsContainers, UsesContainers, KeepsVolumes, HoldsImag
     done; what went wrong is on its standard error. A runtime without a client of its own may return `sh -c`, with every
     value as a word of its own.
 
-    It is registered under its name in `toolkit.runtimes.registry.RUNTIMES`, which is what a cluster's file says as
+    It is registered under its name in `toolkit.runtimes.registry.RUNTIMES`, which is what a cluster file says as
     `container_engine`.
     """
 

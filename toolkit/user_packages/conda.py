@@ -48,7 +48,7 @@ def read_conda(file: Path, code: Path, image: ImageFacts, project: Project) -> A
     if of_conda:
         more = f" and {len(of_conda) - _MOST_NAMED} more" if len(of_conda) > _MOST_NAMED else ""
         some = ", ".join(of_conda[:_MOST_NAMED]) + more
-        found += Asked(notes=(f"{file.name}: its pip part alone is read; conda's packages are not installed: {some}",))
+        found += Asked(notes=(f"{file.name}: only its pip part is read; conda packages are not installed: {some}",))
     return found
 
 
@@ -77,13 +77,13 @@ def _no_list(node: yaml.Node | None, file: Path) -> Asked:
     """The problem where packages are no list; nothing at all under a name is none."""
     if node is None or isinstance(node, yaml.SequenceNode) or not node.value:
         return NOTHING
-    return problem("expected a list: each package on a line of its own, after `- `", _place(node, file))
+    return problem("expected a list: one package per line, after `- `", _place(node, file))
 
 
 def _no_text(node: yaml.Node, file: Path) -> Asked:
     if isinstance(node, yaml.ScalarNode):
         return NOTHING
-    return problem("expected a package in one line of text", _place(node, file))
+    return problem("expected a package as one line of text", _place(node, file))
 
 
 def _place(node: yaml.Node, file: Path) -> Place:

@@ -44,12 +44,12 @@ def hints(said: str) -> str:
     found = []
     if match := _BUILD_LABEL.search(said):
         found.append(
-            f"builds of {match[1]} with a label (`+cu118`, `+cpu`) are on its makers' own index alone: leave out the"
-            " label, or set UV_DEFAULT_INDEX and PIP_INDEX_URL to an index that has them"
+            f"builds of {match[1]} with a local version (`+cu118`, `+cpu`) are only on the project's index: drop the"
+            " suffix, or set UV_DEFAULT_INDEX and PIP_INDEX_URL to an index that has them"
         )
     if any(words in said for words in _NO_WHEELS) or _WHEELS_ALONE in said:
         found.append(
-            "an image is made of wheels alone: ask for a version that has wheels for its Python, or build one with"
+            "images use wheels only: choose a version that has wheels for this Python, or build one with"
             " `pip wheel` and publish it on your index"
         )
     return "; ".join(found)
@@ -68,7 +68,7 @@ def _speakers(image: ImageFacts, wanted: Iterable[Wanted], constraints: Iterable
     held = [(wheel.name, f"=={wheel.version}", wheel) for wheel in image.wheels]
     held += [(name, f"=={wheel.version}{LOCAL}", wheel) for name, wheel in other_names(image.holds).items()]
     found = {(name, SpecifierSet(version)): held_words(wheel, image) for name, version, wheel in held}
-    for verb, many in (("allows only", constraints), ("asks for", wanted)):
+    for verb, many in (("allows only", constraints), ("requires", wanted)):
         for one in many:
             found[one.name, one.requirement.specifier] = f"{shown(one.place)} {verb} {one.text}"
     return found

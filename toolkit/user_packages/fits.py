@@ -45,11 +45,11 @@ def fit(asked: Asked, image: ImageFacts) -> Asked:
 
 
 def held_words(wheel: WheelPin, image: ImageFacts) -> str:
-    """`the image's tensorflow-cpu 2.19.1 holds keras at 3.15.1`."""
+    """`the image's tensorflow-cpu 2.19.1 pins keras at 3.15.1`."""
     framework = framework_of(image.holds)
     if framework is None or framework.name == wheel.name:
         return f"the image has {wheel.name} {wheel.version}"
-    return f"the image's {framework.name} {framework.version} holds {wheel.name} at {wheel.version}"
+    return f"the image's {framework.name} {framework.version} pins {wheel.name} at {wheel.version}"
 
 
 def _serves(wanted: Wanted, wheel: WheelPin) -> bool:
@@ -59,25 +59,25 @@ def _serves(wanted: Wanted, wheel: WheelPin) -> bool:
     return not wanted.hashes or wanted.name != wheel.name or wheel.sha256 in wanted.hashes
 
 
-def _conflict(wanted: Wanted, wheel: WheelPin, image: ImageFacts, verb: str = "asks for") -> Problem:
+def _conflict(wanted: Wanted, wheel: WheelPin, image: ImageFacts, verb: str = "requires") -> Problem:
     if wanted.requirement.specifier.contains(Version(wheel.version), prereleases=True):
-        what = f"{wanted.text}: {held_words(wheel, image)}, by a file whose SHA-256 is none of the hashes given"
+        what = f"{wanted.text}: {held_words(wheel, image)}, from a file whose SHA-256 matches none of the given hashes"
     else:
         what = f"{verb} {wanted.text}; {held_words(wheel, image)}"
     return Problem(what, wanted.place)
 
 
 def _about_framework(wanted: Wanted, wheel: WheelPin) -> str:
-    extras = f", and its extras ({', '.join(sorted(wanted.requirement.extras))}) are left out with it"
+    extras = f", and its extras ({', '.join(sorted(wanted.requirement.extras))}) are skipped too"
     return (
-        f"{shown(wanted.place)}: {wanted.text} is answered by the image's {wheel.name} {wheel.version}; it is not"
+        f"{shown(wanted.place)}: {wanted.text} is satisfied by the image's {wheel.name} {wheel.version}; it is not"
         f" installed again{extras if wanted.requirement.extras else ''}"
     )
 
 
 def _has_already(there: Iterable[tuple[Wanted, WheelPin]]) -> list[str]:
     names = [f"{wheel.name} {wheel.version}" for one, wheel in there if _serves(one, wheel)]
-    return [f"the image has already: {', '.join(dict.fromkeys(names))}"] if names else []
+    return [f"already in the image: {', '.join(dict.fromkeys(names))}"] if names else []
 
 
 def _give_way(pins: Iterable[Wanted], holds: Mapping[str, WheelPin]) -> list[str]:
@@ -87,10 +87,10 @@ def _give_way(pins: Iterable[Wanted], holds: Mapping[str, WheelPin]) -> list[str
     if not others:
         return []
     names = ", ".join(f"{pin.text} ({wheel.version})" for pin, wheel in others)
-    return [f"{Path(others[0][0].place.file).name} gives way to the image's versions: {names}"]
+    return [f"{Path(others[0][0].place.file).name} yields to the image's versions: {names}"]
 
 
 def _skipped(skipped: tuple[str, ...], image: ImageFacts) -> list[str]:
     if not skipped:
         return []
-    return [f"not for Python {image.python} on Linux (x86_64), left out: {', '.join(skipped)}"]
+    return [f"not for Python {image.python} on Linux (x86_64), skipped: {', '.join(skipped)}"]

@@ -1,4 +1,4 @@
-"""Which file of a code's folder says what it needs: the first of `FORMATS` that is there. The others are reported.
+"""Which file of a code folder says what it needs: the first of `FORMATS` that is there. The others are reported.
 
 A format more is a file of this package and a row here.
 """
@@ -99,10 +99,10 @@ def _itself(folder: Path, extras: tuple[str, ...], *, image: ImageFacts) -> Aske
     if file.is_file():
         found = pyproject.read_project(file, folder, image, extras) + Asked(files=(file,))
     elif extras:
-        return problem(f"there is no {pyproject.FILE} that has the extras {', '.join(extras)}", Place(str(folder)))
+        return problem(f"no {pyproject.FILE} with the extras {', '.join(extras)}", Place(str(folder)))
     else:
         found = NOTHING
-    note = "`.` is not installed, for the code's folder is on PYTHONPATH; what its pyproject.toml asks for is read"
+    note = "`.` is not installed, because the code folder is on PYTHONPATH; its pyproject.toml is read"
     return found + Asked(notes=(note,))
 
 
@@ -133,7 +133,7 @@ def _left(code: Path, apart: tuple[Path, ...], read: tuple[Path, ...]) -> tuple[
         return ()
     some = ", ".join(names[:_MOST_NAMED]) + (f" and {len(names) - _MOST_NAMED} more" if names[_MOST_NAMED:] else "")
     if not read:
-        return (f"{some}: not read; name what is needed in a requirements.txt (`-r FILE` reads another)",)
+        return (f"{some}: not read; list what is needed in a requirements.txt (`-r FILE` includes another)",)
     return (f"{' with '.join(file.name for file in read)} is read; not read: {some}",)
 
 

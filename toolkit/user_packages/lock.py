@@ -39,7 +39,7 @@ def lock_additions(
     assert recipe.additions
     wheels: tuple[WheelPin, ...] = ()
     if recipe.additions.requirements:
-        on_step("asking the index for wheels")
+        on_step("resolving wheels")
         wheels = _new_wheels(recipe, needs, image, on_warning)
     debs = solve_debs(packages_base(recipe), pool, on_step) if recipe.additions.packages else ()
     template = sha256_of(recipe.template.parent / ADDITIONS_TEMPLATE)
@@ -51,7 +51,7 @@ def _new_wheels(
 ) -> tuple[WheelPin, ...]:
     assert recipe.additions
     if not isinstance(recipe.base, DistributionBase):
-        raise ToolkitError(Code.MANIFEST, "requirements cannot be locked for an image of a registry")
+        raise ToolkitError(Code.MANIFEST, "requirements cannot be locked for an image from a registry")
     asked, holds = recipe.additions, image.holds
     with tempfile.TemporaryDirectory(prefix="toolkit-lock-") as name:
         stand_ins = write_stand_ins(holds, Path(name))
@@ -79,7 +79,7 @@ def _refuse_outside(wheels: tuple[WheelPin, ...], needs: Needs) -> None:
     for one in needs.constraints:
         version = versions.get(one.name)
         if version and not one.requirement.specifier.contains(version, prereleases=True):
-            raise ToolkitError(Code.CODE, f"{one.place} allows only {one.text}, and {version} is asked for")
+            raise ToolkitError(Code.CODE, f"{one.place} allows only {one.text}, but {version} is requested")
 
 
 def _unsolved(error: UnsolvedError, needs: Needs, image: ImageFacts, suite: str) -> ToolkitError:

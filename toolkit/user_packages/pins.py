@@ -33,15 +33,15 @@ def read_pins(file: Path, code: Path, image: ImageFacts) -> Asked:
         values, text = _values(file, code)
         entries = list(_KINDS[file.name](values, image))
     except (TypeError, AttributeError, KeyError, ValueError) as error:  # InvalidMarker is one
-        what = f"{file} is not as its tool writes it: {error}"
-        raise ToolkitError(Code.CODE, what, hint="let its tool write it anew, or move it away") from None
+        what = f"{file} is not in its tool's format: {error}"
+        raise ToolkitError(Code.CODE, what, hint="regenerate it with its tool, or remove it") from None
     counts = Counter(name for name, _ in {entry[:2] for entry in entries})
     several = {name for name, count in counts.items() if count > 1}
     lines = _lines(text)
     pins = [(entry, _pin(entry, file, lines)) for entry in entries if entry[0] not in several]
     none = [f"{name} {version}" for (name, version, _), pin in pins if not pin]
-    notes = [f"{file.name}: {one}: no version; it is not held" for one in none]
-    notes += [f"{file.name}: more than one version of {name} may serve: none is held" for name in sorted(several)]
+    notes = [f"{file.name}: {one}: no version; not pinned" for one in none]
+    notes += [f"{file.name}: several versions of {name} are possible: none is pinned" for name in sorted(several)]
     return Asked(pins=tuple(pin for _, pin in pins if pin), notes=tuple(notes))
 
 

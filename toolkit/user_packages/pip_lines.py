@@ -53,10 +53,10 @@ def parse_line(line: str) -> PipLine:
     try:
         rest = shlex.split(" ".join(words[count:]))
     except ValueError as error:
-        raise OptionError(f"its options have no end: {error}") from None
+        raise OptionError(f"unterminated options: {error}") from None
     values, left = _parser().parse_args(rest)
     if left:
-        raise OptionError(f"`{left[0]}` after the options: pip passes over it")
+        raise OptionError(f"`{left[0]}` after the options: pip ignores it")
     options = {f"--{name.replace('_', '-')}": _texts(value) for name, value in vars(values).items() if value}
     return PipLine(line, " ".join(words[:count]), options)
 

@@ -19,7 +19,7 @@ _PYPI = "https://pypi.org/simple"
 
 
 def read_pipfile(file: Path, code: Path, image: ImageFacts, project: Project) -> Asked:
-    """What the Pipfile asks for, with what `project` says where it names the code's own folder.
+    """What the Pipfile asks for, with what `project` says where it names the code folder.
 
     Raises `ToolkitError` (C102) where it is no TOML.
     """
@@ -38,14 +38,14 @@ def read_pipfile(file: Path, code: Path, image: ImageFacts, project: Project) ->
     requires = table(values.get("requires"))
     python = str(requires.get("python_full_version") or requires.get("python_version") or image.python)
     if python not in (image.python, image.full_python):
-        notes.append(f"{file.name} asks for Python {python}; the image has {image.full_python}")
+        notes.append(f"{file.name} requires Python {python}; the image has {image.full_python}")
     if any(str(table(one).get("url", "")).rstrip("/") != _PYPI for one in items(values.get("source"))):
-        notes.append(f"{file.name}: [[source]] is not asked: wheels are this machine's index's")
+        notes.append(f"{file.name}: [[source]] is ignored: wheels come from this machine's index")
     return together([*parts, Asked(notes=tuple(notes))])
 
 
 def _itself(value: object) -> tuple[str, ...] | None:
-    """The extras of `{path = ".", editable = true}`, the code's own folder; None for everything else."""
+    """The extras of `{path = ".", editable = true}`, the code folder; None for everything else."""
     if not isinstance(value, dict) or not isinstance(value.get("path"), str) or Path(value["path"]) != Path():
         return None
     return tuple(map(str, items(value.get("extras"))))

@@ -55,10 +55,12 @@ def read_poetry(
     for kind, left in (("groups", set(there) - asked), ("extras", set(optional) - wanted)):
         if left:
             names = sorted(left)
-            how = f'`{kind} = ["{names[0]}"]` in [tool.toolkit] asks for one'
-            parts.append(Asked(notes=(f"{file.name}: Poetry's {kind} not asked for: {', '.join(names)} ({how})",)))
+            how = f'`{kind} = ["{names[0]}"]` in [tool.toolkit] selects one'
+            parts.append(Asked(notes=(f"{file.name}: Poetry's {kind} not selected: {', '.join(names)} ({how})",)))
     if poetry.get("source"):
-        parts.append(Asked(notes=(f"{file.name}: [[tool.poetry.source]]: wheels are this machine's index's",)))
+        parts.append(
+            Asked(notes=(f"{file.name}: [[tool.poetry.source]] is ignored: wheels come from this machine's index",))
+        )
     return together(parts)
 
 
@@ -88,12 +90,12 @@ def of_table(name: str, value: Any, place: Place, image: ImageFacts, source_line
     except ValueError as error:  # InvalidMarker is one
         return problem(f"{name}: {str(error).splitlines()[0]}", place, source_line)
     if len(alternatives) > 1:
-        what = f"{name}: `{entry['version']}` has alternatives, which the resolver does not take: name one"
+        what = f"{name}: `{entry['version']}` has alternatives, which the resolver does not support: choose one"
         return problem(what, place, source_line)
     extras = f"[{','.join(map(str, items(entry.get('extras'))))}]" if entry.get("extras") else ""
     found = read_requirement(f"{name}{extras}{alternatives[0]}", place, image, source_line=source_line)
     if entry.get("allow-prereleases"):
-        found += Asked(notes=(f"{name}: `allow-prereleases` is not followed: ask for one by its version",))
+        found += Asked(notes=(f"{name}: `allow-prereleases` is ignored: pin a pre-release by its version",))
     return found
 
 
@@ -122,7 +124,7 @@ class _Reading:
             fits = any(one.contains(self._image.full_python, prereleases=True) for one in specifiers(wanted))
         except ValueError as error:
             return problem(f"python: {error}", place)
-        said = f"{self._file.name} asks for Python {wanted}; the image has {self._image.full_python}"
+        said = f"{self._file.name} requires Python {wanted}; the image has {self._image.full_python}"
         return Asked(notes=() if fits else (said,))
 
 
@@ -143,7 +145,7 @@ def _all_of(text: str) -> SpecifierSet:
     while at < len(text):
         match = _PART.match(text, at)
         if not match:
-            raise ValueError(f"`{text}` is no version constraint")
+            raise ValueError(f"`{text}` is not a version constraint")
         found &= _one(match[1] or "", match[2])
         at = match.end()
         at += len(re.match(r"[\s,]*", text[at:])[0])  # type: ignore[index]

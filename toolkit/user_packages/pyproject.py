@@ -35,10 +35,10 @@ _SHAPES: dict[str, Shape] = {
     **dict.fromkeys(("project", "dependency-groups", "tool", "tool.toolkit", "tool.uv", "tool.uv.sources"), "table"),
     **dict.fromkeys(("tool.poetry", "tool.poetry.dependencies", "tool.poetry.group"), "table"),
     **dict.fromkeys(("project.dependencies", "project.dynamic", "tool.toolkit.extras", "tool.toolkit.groups"), "texts"),
-    **dict.fromkeys(("project.optional-dependencies", "tool.poetry.extras"), "tables of texts"),
+    **dict.fromkeys(("project.optional-dependencies", "tool.poetry.extras"), "tables of strings"),
 }
 _OURS = {"extras", "groups"}
-_NOT_OURS = "unknown; `extras` and `groups` are known here"
+_NOT_OURS = "unknown; only `extras` and `groups` are valid here"
 
 
 def asks(file: Path, code: Path) -> bool:
@@ -102,8 +102,8 @@ class _Reading:
         try:
             fits = SpecifierSet(wanted).contains(self._image.full_python, prereleases=True)
         except InvalidSpecifier:
-            return problem(f"requires-python = {wanted!r} is no version", self.place("requires-python"))
-        said = f"{self._file.name} asks for Python {wanted}; the image has {self._image.full_python}"
+            return problem(f"requires-python = {wanted!r} is not a version", self.place("requires-python"))
+        said = f"{self._file.name} requires Python {wanted}; the image has {self._image.full_python}"
         return Asked(notes=() if fits else (said,))
 
     def lines(self, lines: list[Any]) -> Asked:
@@ -117,7 +117,7 @@ class _Reading:
         """The names that are asked for and are in none of the `tables`."""
         known = {canonicalize_name(name) for one in tables for name in table(one)}
         strange = [name for name in asked if canonicalize_name(name) not in known]
-        return together([problem(f"there is no {kind} `{name}`: {_of(known)}", self.place(name)) for name in strange])
+        return together([problem(f"no {kind} `{name}`: {_of(known)}", self.place(name)) for name in strange])
 
     def extras(self, project: dict[str, Any], asked: Asked, wanted: tuple[str, ...]) -> Asked:
         """`asked` with the extras that are `wanted`, or that it takes of the project itself (`leaf[plots]`); the
@@ -188,8 +188,8 @@ def _of(there: Any) -> str:
 def _unread(file: Path, kind: str, names: list[str]) -> Asked:
     if not names:
         return Asked()
-    how = f'`{kind} = ["{names[0]}"]` in [tool.toolkit] asks for one'
-    return Asked(notes=(f"{file.name}: {kind} not asked for: {', '.join(names)} ({how})",))
+    how = f'`{kind} = ["{names[0]}"]` in [tool.toolkit] selects one'
+    return Asked(notes=(f"{file.name}: {kind} not selected: {', '.join(names)} ({how})",))
 
 
 def _dynamic(file: Path, project: dict[str, Any], tool: dict[str, Any]) -> list[str]:
@@ -198,8 +198,8 @@ def _dynamic(file: Path, project: dict[str, Any], tool: dict[str, Any]) -> list[
     dynamic = table(table(table(tool.get("setuptools")).get("dynamic")).get("dependencies"))
     files = dynamic.get("file", [])
     names = [files] if isinstance(files, str) else [str(name) for name in items(files)]
-    way = f"put `-r {names[0]}` into a requirements.txt" if names else "name them in a requirements.txt"
-    return [f"{file.name}: its dependencies are dynamic, and not read: {way}"]
+    way = f"put `-r {names[0]}` into a requirements.txt" if names else "list them in a requirements.txt"
+    return [f"{file.name}: its dependencies are dynamic and were not read: {way}"]
 
 
 def _others(tool: dict[str, Any]) -> list[str]:

@@ -31,4 +31,4 @@ def stale_additions(recipe: Recipe, lock: Lock) -> str:
     """Why `lock` does not serve the recipe's additions any more, in words; empty where it does."""
     if lock.asked == additions_question(recipe):
         return ""
-    return "requirements, packages or the framework's lock are others than when it was made, or are read in another way"
+    return "the requirements, packages or the framework's lock changed since, or are now read differently"

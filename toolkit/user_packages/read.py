@@ -41,7 +41,7 @@ def _unhashed(asked: Asked) -> tuple[str, ...]:
     """What has no hashes where others have: pip refuses it, and here it gets the index's."""
     bare = dict.fromkeys(one.name for one in asked.wanted if not one.hashes)
     some = any(one.hashes for one in asked.wanted)
-    return (f"no hashes are given for {', '.join(bare)}: the index's are locked",) if some and bare else ()
+    return (f"no hashes given for {', '.join(bare)}: the index's are locked",) if some and bare else ()
 
 
 def _hashes(wanted: tuple[Wanted, ...]) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -56,6 +56,6 @@ def _hashes(wanted: tuple[Wanted, ...]) -> tuple[tuple[str, tuple[str, ...]], ..
 def _refused(code: Path, asked: Asked) -> ToolkitError:
     files = dict.fromkeys(problem.place.file for problem in asked.problems if problem.place)
     held = any("the image" in problem.what for problem in asked.problems)
-    hint = "leave out the version, or choose a framework that has it: toolkit frameworks" if held else ""
-    what = f"{' and '.join(files) or code} {'ask' if len(files) > 1 else 'asks'} for what cannot be locked"
+    hint = "drop the version, or choose a framework that has it: toolkit frameworks" if held else ""
+    what = f"{' and '.join(files) or code} {'require' if len(files) > 1 else 'requires'} packages that cannot be locked"
     return ToolkitError(Code.CODE, what, tuple(dict.fromkeys(asked.problems)), hint=hint)

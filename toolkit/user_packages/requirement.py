@@ -18,9 +18,7 @@ _VERSION_CONTROL = re.compile(r"(git|hg|svn|bzr)(\+|@|://)", re.IGNORECASE)
 _URL = re.compile(r"(https?|ftp|s3|file):", re.IGNORECASE)
 _ARCHIVE = re.compile(r"\.(whl|zip|tar|tgz|tbz|txz|tar\.[a-z0-9]+)$", re.IGNORECASE)
 _WRITTEN_VERSION_CONTROL = {"git": "git", "hg": "Mercurial", "svn": "Subversion", "bzr": "Bazaar"}
-VENDOR = (
-    "publish a wheel of it on your package index, or copy its source into the code's folder, which is on PYTHONPATH"
-)
+VENDOR = "publish a wheel on your package index, or copy its source into the code folder, which is on PYTHONPATH"
 INDEX = (
     "the tool locks and fetches from this machine's own index, and a file of requirements adds none: leave this out,"
     " and name the index in UV_DEFAULT_INDEX (for `toolkit lock`) and PIP_INDEX_URL (for both)"
@@ -42,15 +40,17 @@ def read_requirement(
     try:
         requirement = Requirement(text)
     except RecursionError:
-        return problem(f"no requirement: {_TOO_DEEP}", place, source_line)
+        return problem(f"not a requirement: {_TOO_DEEP}", place, source_line)
     except InvalidRequirement as error:
         hint = "; a single `=` is conda's, and pip's is `==`" if _CONDAS_EXPORT.match(text) else ""
-        return problem(f"no requirement: {str(error).splitlines()[0]}{hint}", place, source_line)
+        return problem(f"not a requirement: {str(error).splitlines()[0]}{hint}", place, source_line)
     if requirement.url:
         return problem(_refused_direct(requirement.name, requirement.url), place, source_line)
     marker, requirement.marker = requirement.marker, None
     if marker and (kernel := [name for name in _OF_THE_KERNEL if name in str(marker)]):
-        return problem(f"`{kernel[0]}` is a host's kernel, which no image knows", place, source_line)
+        return problem(
+            f"`{kernel[0]}` is the host's kernel, which is unknown when the image is built", place, source_line
+        )
     try:
         counts = marker is None or holds(marker, image)
     except ValueError as error:
@@ -72,32 +72,32 @@ def holds(written: Marker | str, image: ImageFacts, *, of_a_lock: bool = False) 
     try:
         marker = Marker(written) if isinstance(written, str) else written
     except RecursionError:
-        raise ValueError(f"no marker: {_TOO_DEEP}") from None
+        raise ValueError(f"not a marker: {_TOO_DEEP}") from None
     try:
         if of_a_lock:
             unasked = {"extras": frozenset[str](), "dependency_groups": frozenset[str]()}
             return marker.evaluate({**image.markers, **unasked}, context="lock_file")
         return marker.evaluate(dict(image.markers))
     except (UndefinedComparison, UndefinedEnvironmentName):
-        raise ValueError(f"the marker `{marker}` has no answer: it compares what cannot be compared") from None
+        raise ValueError(f"the marker `{marker}` cannot be evaluated: it compares incompatible values") from None
 
 
 def refusal(text: str) -> str:
     """Why an address or a path in place of a name cannot be locked; empty for what is neither."""
     if match := _VERSION_CONTROL.match(text):
         kind = _WRITTEN_VERSION_CONTROL[match[1].lower()]
-        return f"a {kind} address cannot be locked to bytes: {VENDOR}"
+        return f"a {kind} address cannot be locked to a hash: {VENDOR}"
     if _URL.match(text):
         return _refused_url(text)
     if text.startswith(".") or _is_path(text):
-        return f"a path is no package of an index, and cannot be locked by version: {VENDOR}"
+        return f"a path is not a package from an index and cannot be locked by version: {VENDOR}"
     return ""
 
 
 def from_elsewhere(name: str, kind: str) -> str:
     """The words for a package that a project takes from a `kind` of source (`git`, `path`, `index`) of its own."""
     if kind in ("index", "source"):
-        return f"{name} comes from an index of its own (`{kind}`): {INDEX}"
+        return f"{name} comes from its own index (`{kind}`): {INDEX}"
     return f"{name} comes from `{kind}`, which cannot be locked: {VENDOR}"
 
 
@@ -120,8 +120,8 @@ def _is_path(text: str) -> bool:
 def _refused_direct(name: str, url: str) -> str:
     """The words for `name @ url`; what `pip freeze` writes of conda's packages is a file of that machine."""
     if url.lower().startswith("file:"):
-        return f"a file of the machine where this was written: name the version in its place, {name}==VERSION"
-    return refusal(url) or f"`{url}` is no address of a package"
+        return f"a file on the machine where this was written: give the version instead, {name}==VERSION"
+    return refusal(url) or f"`{url}` is not the URL of a package"
 
 
 def _refused_url(url: str) -> str:
@@ -133,4 +133,4 @@ def _refused_url(url: str) -> str:
         hint = f" (where that index has it: {name}=={version})"
     except InvalidWheelFilename:
         pass
-    return f"a URL cannot be locked by version, and this tool takes wheels from its own index alone{hint}: {VENDOR}"
+    return f"a URL cannot be locked by version, and wheels come only from this machine's index{hint}: {VENDOR}"

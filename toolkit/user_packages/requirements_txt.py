@@ -20,16 +20,16 @@ _OTHER_HASH = re.compile(r"sha(384|512):[0-9a-fA-F]+$")
 _ITSELF = re.compile(r"(?:file:)?\.?/*(?:\[([A-Za-z0-9._, -]*)\])?$")
 """`.` and `.[plots]`, joined to the file's folder."""
 
-_WHEELS = "an image is made of wheels alone, and nothing is built for it"
-_PRE = "ask for the pre-release itself, by its version: NAME==2.0rc1"
+_WHEELS = "images use wheels only; nothing is built from source"
+_PRE = "pin the pre-release by its version: NAME==2.0rc1"
 _REFUSED = {
     **dict.fromkeys(("--index-url", "--extra-index-url", "--find-links", "--no-index"), INDEX),
     **dict.fromkeys(("--no-binary", "--config-settings", "--global-option", "--install-option"), _WHEELS),
     **dict.fromkeys(("--pre", "--all-releases"), _PRE),
 }
 _NOTED = {
-    "--trusted-host": "hosts are trusted as this machine's index is set up",
-    "--use-feature": "features of pip mean nothing to a lock",
+    "--trusted-host": "trusted hosts come from this machine's index settings",
+    "--use-feature": "pip features do not apply to a lock",
     "--no-require-hashes": "every wheel is locked by its hash",
 }
 _FULFILLED = ("--only-binary", "--prefer-binary", "--only-final")
@@ -68,7 +68,7 @@ class _Reading:
     def _file(self, file: Path, above: tuple[Path, ...], *, constraint: bool) -> Asked:
         self._files_left -= 1
         if self._files_left < 0:
-            raise UnreadableError(f"more than {MAX_FILES} files name each other")
+            raise UnreadableError(f"more than {MAX_FILES} files include each other")
         text = read_text(file, self._code)
         raw = text.splitlines()
         files = (*above, file)
@@ -89,7 +89,7 @@ class _Reading:
 
     def _line(self, line: PipLine, place: Place, source: str, files: tuple[Path, ...], constraint: bool) -> Asked:
         if variable := VARIABLE.search(line.text):
-            what = f"`{variable[0]}`: a variable of this shell is never put into a lock: write what is meant"
+            what = f"`{variable[0]}`: environment variables are not expanded into a lock: write the value"
             return problem(what, place, source)
         options = line.options
         if refused := [name for name in options if name in _REFUSED and not _is_pypi(name, options[name])]:
@@ -106,7 +106,7 @@ class _Reading:
     def _requirement(self, line: PipLine, place: Place, source: str, file: Path, constraint: bool) -> Asked:
         beside = [name for name in line.options if name not in (*_OF_A_REQUIREMENT, *_FULFILLED, *_NOTED, "--editable")]
         if beside:
-            return problem(f"`{beside[0]}` beside a requirement: pip passes over it; give it a line", place, source)
+            return problem(f"`{beside[0]}` after a requirement: pip ignores it; put it on its own line", place, source)
         editable = line.options.get("--editable", ())
         text = line.requirement or editable[0]
         if editable and (line.requirement or len(editable) > 1):
@@ -133,14 +133,14 @@ class _Reading:
         if not named:
             return NOTHING
         if len(named) > 1:
-            return problem("one file a line: pip reads the first one alone", place, source)
+            return problem("one file per line: pip reads only the first", place, source)
         ((option, name),) = named
         if "://" in name or name.startswith("file:"):
-            what = f"`{option}` with a URL: what it holds can change; put the file into the code's folder"
+            what = f"`{option}` with a URL: its contents can change; put the file into the code folder"
             return problem(what, place, source)
         file = files[-1].parent / name
         if any(_same(file, other) for other in files):
-            return problem(f"{name} names itself, by way of {' and '.join(one.name for one in files)}", place, source)
+            return problem(f"{name} includes itself, through {' and '.join(one.name for one in files)}", place, source)
         try:
             return self._file(file, files, constraint=option == "--constraint")
         except UnreadableError as error:
@@ -164,14 +164,14 @@ def _hashes(values: tuple[str, ...]) -> tuple[frozenset[str], str]:
     """The SHA-256 among a requirement's hashes, and what is wrong with them."""
     found = frozenset(match[1].lower() for value in values if (match := _SHA256.match(value)))
     if strange := [one for one in values if not _SHA256.match(one) and not _OTHER_HASH.match(one)]:
-        return found, f"`--hash={strange[0]}` is no hash that pip takes: sha256:… in 64 hexadecimal digits"
+        return found, f"`--hash={strange[0]}` is not a hash that pip accepts: sha256:… in 64 hexadecimal digits"
     if values and not found:
         return found, "a lock compares SHA-256: give a `--hash=sha256:…`, too"
     return found, ""
 
 
 def _itself(text: str, file: Path, code: Path) -> tuple[str, ...] | None:
-    """The extras of `.[a,b]` where that is the code's own folder; None for everything else."""
+    """The extras of `.[a,b]` where that is the code folder; None for everything else."""
     match = _ITSELF.match(text)
     if not match or not text.removeprefix("file:").startswith(".") or not _same(file.parent, code):
         return None

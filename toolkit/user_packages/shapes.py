@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-Shape = Literal["table", "texts", "tables of texts"]
-"""`tables of texts`: a table whose values are lists of texts, as `[project.optional-dependencies]`."""
+Shape = Literal["table", "texts", "tables of strings"]
+"""`tables of strings`: a table whose values are lists of texts, as `[project.optional-dependencies]`."""
 _WORDS: dict[Shape, str] = {
     "table": "expected a table",
-    "texts": 'expected a list of texts, such as ["a", "b"]',
-    "tables of texts": 'expected names with lists of texts, such as name = ["a", "b"]',
+    "texts": 'expected a list of strings, such as ["a", "b"]',
+    "tables of strings": 'expected names with lists of strings, such as name = ["a", "b"]',
 }
 
 

@@ -1,4 +1,4 @@
-"""The text of a file of the code's folder: bounded, never from outside, decoded as pip decodes it."""
+"""The text of a file of the code folder: bounded, never from outside, decoded as pip decodes it."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def read_text(file: Path, code: Path) -> str:
     """The text of `file`; raises `UnreadableError` for what is not there, no text, too much, or outside of `code`."""
     try:
         if not file.resolve().is_relative_to(code.resolve()):
-            raise UnreadableError(f"{file} is outside of the code's folder, which alone is submitted")
+            raise UnreadableError(f"{file} is outside the code folder, and only that is submitted")
         if not file.is_file():
-            raise UnreadableError(f"{file} is {'no file' if file.exists() else 'missing'}")
+            raise UnreadableError(f"{file} is {'not a file' if file.exists() else 'missing'}")
         with file.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
     except (OSError, ValueError, RuntimeError) as error:  # a NUL in the name; a loop of links
@@ -84,7 +84,7 @@ def unreadable(file: Path, error: UnreadableError) -> ToolkitError:
     """The error for a file that is read first, and not by another file's word."""
     problem = Problem(error.why, Place(str(file), error.line, 1 if error.line else 0))
     return ToolkitError(
-        Code.CODE, f"{file} cannot be read", (problem,), hint="save it as UTF-8 text, in the code's folder"
+        Code.CODE, f"{file} cannot be read", (problem,), hint="save it as UTF-8 text in the code folder"
     )
 
 
@@ -124,6 +124,6 @@ def _decoded(data: bytes, encoding: str) -> str:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data[: error.start].decode(encoding, "replace").count("\n") + 1
-        raise UnreadableError(f"not text in {encoding}: {error.reason}", line) from None
+        raise UnreadableError(f"not {encoding} text: {error.reason}", line) from None
     except (LookupError, UnicodeError, ValueError) as error:
         raise UnreadableError(f"its coding line names `{encoding}`: {error}", 1) from None

@@ -20,18 +20,18 @@ def accounts(facts: HostFacts, _asked: Asked) -> Finding:
     """Whether the host's accounts share the engine, which has their leases; whether it limits their processes; whether
     one of them is the learners' user."""
     if not facts.engine.version:
-        return skipped(facts.name, "accounts", "could not be learnt")
+        return skipped(facts.name, "accounts", "could not be determined")
     if facts.engine.own:
-        hint = "let one account launch here, or all of them by an engine of the host (a group such as `docker`)"
-        found = "the engine is this account's own: leases and runs of other accounts are not seen"
+        hint = "let only one account launch here, or let all use the host's engine (a group such as `docker`)"
+        found = "the engine belongs to this account: leases and runs of other accounts are not visible"
         return warn(facts.name, "accounts", found, hint)
     if facts.engine.pids is False:
-        hint = "give the engine the control group `pids`: without it a program that forks for ever takes the host"
+        hint = "give the engine the `pids` cgroup controller: without it a fork bomb takes down the host"
         return warn(facts.name, "accounts", "the engine cannot limit a run's processes", hint)
     if facts.learner_account:
-        found = f"account {facts.learner_account} has uid {LEARNER_UID}, as learners have: it can read and end them"
+        found = f"account {facts.learner_account} has uid {LEARNER_UID}, like learners: it can read and kill them"
         return warn(facts.name, "accounts", found, "give that account another uid")
-    return ok(facts.name, "accounts", "they share the engine, which has their leases and limits their processes")
+    return ok(facts.name, "accounts", "accounts share the engine, which keeps their leases and limits their processes")
 
 
 TOPIC = Topic(

@@ -16,7 +16,7 @@ Feature = Callable[[HostFacts], str]
 
 
 def alike(every: Sequence[HostFacts], asked: Asked) -> tuple[Finding, ...]:
-    """Each host against most of those that the cluster's file gives the same GPUs; what is not known is left out."""
+    """Each host against most of those that the cluster file gives the same GPUs; what is not known is left out."""
     groups: dict[object, list[HostFacts]] = {}
     for facts in every:
         groups.setdefault(asked.host(facts.name).gpu, []).append(facts)
@@ -47,9 +47,9 @@ def _compared(
         if has and most and has != most
     ]
     if differs:
-        hint = "make them the same, or put hosts of one kind into a cluster's file of their own"
+        hint = "make them the same, or use a cluster file for each kind of host"
         return warn(facts.name, "alike", "; ".join(differs), hint)
-    return ok(facts.name, "alike", "as the others are" if hosts > 1 else "there is no other host to compare with")
+    return ok(facts.name, "alike", "same as the others" if hosts > 1 else "no other host to compare with")
 
 
 def _usual(values: Sequence[str]) -> str:

@@ -38,7 +38,7 @@ def clock(facts: HostFacts, _asked: Asked) -> Finding:
     """Against this machine's: S3 refuses signatures that are 15 minutes off, and logs are put together by time."""
     offset = facts.clock_offset
     if offset is None:
-        return skipped(facts.name, "clock", "could not be learnt")
+        return skipped(facts.name, "clock", "could not be determined")
     found = f"{abs(offset):.1f} s {'ahead of' if offset > 0 else 'behind'} this machine's"
     if abs(offset) > _CLOCK_FAIL:
         return fail(facts.name, "clock", found, "run chrony or systemd-timesyncd there and here")

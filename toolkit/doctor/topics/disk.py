@@ -35,9 +35,9 @@ def _room_of(lines: list[str]) -> Room | None:
 
 def disk_of_images(facts: HostFacts, _asked: Asked) -> Finding:
     """The engine's root: images, and the volumes of runs with their caches."""
-    hint = "make room there (docker image ls; docker image rm …), or move the engine's data-root"
+    hint = "free space there (docker image ls; docker image rm …), or move the engine's data-root"
     if facts.images is None:
-        return skipped(facts.name, "disk of images", "the engine does not say where it keeps them")
+        return skipped(facts.name, "disk of images", "the engine does not report where it stores them")
     return _room(facts.name, "disk of images", facts.images, hint)
 
 
@@ -45,25 +45,23 @@ def disk_of_scratch(facts: HostFacts, asked: Asked) -> Finding:
     """The cluster's scratch folder: room, and leave to write."""
     room, folder = facts.scratch, asked.cluster.scratch
     if not folder:
-        return ok(facts.name, "disk of scratch", "the cluster's file names no scratch folder")
+        return ok(facts.name, "disk of scratch", "the cluster file sets no scratch folder")
     if room is None:
-        return skipped(facts.name, "disk of scratch", "could not be learnt")
+        return skipped(facts.name, "disk of scratch", "could not be determined")
     if not room.writable:
-        hint = f"on the host, as root: install -d -o {facts.user or 'USER'} {folder}; or name another `scratch`"
-        return fail(facts.name, "disk of scratch", f"{facts.user} may not write in {room.path}", hint)
-    return _room(facts.name, "disk of scratch", room, f"make room, or name another `scratch` than {folder}")
+        hint = f"on the host, as root: install -d -o {facts.user or 'USER'} {folder}; or set another `scratch`"
+        return fail(facts.name, "disk of scratch", f"{facts.user} cannot write to {room.path}", hint)
+    return _room(facts.name, "disk of scratch", room, f"free space, or set another `scratch` than {folder}")
 
 
 def _room(host: str, check: str, room: Room, hint: str) -> Finding:
     if room.free is None:
-        return skipped(host, check, f"df says nothing of {room.path}")
+        return skipped(host, check, f"df reports nothing for {room.path}")
     found = f"{room.free / GB:.1f} GB free in {room.path}"
     if room.free < _ROOM_FAIL:
-        return fail(host, check, f"{found}; {_ROOM_FAIL // GB} GB are the least", hint)
+        return fail(host, check, f"{found}; {_ROOM_FAIL // GB} GB are required", hint)
     if room.free < _ROOM_WARN:
-        return warn(
-            host, check, f"{found}; a GPU image with its layers on the way takes up to {_ROOM_WARN // GB}", hint
-        )
+        return warn(host, check, f"{found}; loading a GPU image takes up to {_ROOM_WARN // GB}", hint)
     return ok(host, check, found)
 
 

@@ -30,7 +30,7 @@ def read(printed: Printed) -> dict[str, object]:
 def engine_facts(lines: Sequence[str]) -> EngineFacts:
     """The engine of a host, from the lines of that section; a version alone says that it answers."""
     if not lines:
-        return EngineFacts(said="nothing is known of it")
+        return EngineFacts(said="no information")
     if lines[0] == "missing":
         return EngineFacts(missing=True, said="no such command")
     info: dict[str, Any] = {}
@@ -46,7 +46,7 @@ def engine_facts(lines: Sequence[str]) -> EngineFacts:
         return found
     if "status 124" in lines:
         said.append("it does not answer")
-    return EngineFacts(said=" ".join([*errors, *said])[:_LONGEST] or "it does not tell its version")
+    return EngineFacts(said=" ".join([*errors, *said])[:_LONGEST] or "it does not report its version")
 
 
 def _docker(info: dict[str, Any]) -> EngineFacts:
@@ -101,10 +101,10 @@ def account(facts: HostFacts, asked: Asked) -> Finding:
     """The account may use the engine without sudo."""
     program = asked.cluster.container_engine
     if "permission denied" in facts.engine.said.lower():
-        hint = f"on the host, as root: usermod -aG docker {facts.user or 'USER'}; the next login is in the group"
+        hint = f"on the host, as root: usermod -aG docker {facts.user or 'USER'}; effective at the next login"
         return fail(facts.name, "account", f"{facts.user} may not use {program}: {facts.engine.said}", hint)
     if not facts.engine.version:
-        return skipped(facts.name, "account", f"{program} does not answer, so it is not known who may use it")
+        return skipped(facts.name, "account", f"{program} does not answer, so access is unknown")
     return ok(facts.name, "account", f"{facts.user} (uid {facts.uid}) uses {program} without sudo")
 
 
@@ -112,9 +112,9 @@ def engine(facts: HostFacts, asked: Asked) -> Finding:
     """The engine answers and is not too old."""
     program, found = asked.cluster.container_engine, facts.engine
     if found.missing:
-        what = f"there is no command `{program}`"
+        what = f"command `{program}` not found"
         return fail(
-            facts.name, "engine", what, f"install it, or name the one there is in `container_engine` ({program})"
+            facts.name, "engine", what, f"install it, or set `container_engine` to the installed one ({program})"
         )
     if not found.version:
         hint = f"start it: systemctl start {program} (without an init system: dockerd &)"

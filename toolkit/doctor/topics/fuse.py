@@ -18,11 +18,11 @@ def read(printed: Printed) -> dict[str, object]:
 def fuse(facts: HostFacts, _asked: Asked) -> Finding:
     """Buckets are mounted through it, by a container that is root."""
     if facts.fuse == "opens" or (facts.uid and "permission denied" in facts.fuse.lower()):
-        return ok(facts.name, "fuse", "/dev/fuse is there")
+        return ok(facts.name, "fuse", "/dev/fuse exists")
     if not facts.fuse:
-        return skipped(facts.name, "fuse", "could not be learnt")
+        return skipped(facts.name, "fuse", "could not be determined")
     what = "/dev/fuse is missing" if facts.fuse == "missing" else f"/dev/fuse does not open: {facts.fuse}"
-    return fail(facts.name, "fuse", what, "on the host, as root: modprobe fuse; and again at boot: /etc/modules-load.d")
+    return fail(facts.name, "fuse", what, "on the host, as root: modprobe fuse; at boot: /etc/modules-load.d")
 
 
 TOPIC = Topic(script=shell_program("toolkit.doctor.topics", "fuse.sh"), read=read, before_launch={"fuse": fuse})

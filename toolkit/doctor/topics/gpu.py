@@ -77,24 +77,24 @@ def _cells(line: str) -> list[str]:
 
 
 def gpu(facts: HostFacts, asked: Asked) -> Finding:
-    """The kind and the count that the cluster's file says."""
+    """The kind and the count that the cluster file says."""
     wanted = asked.gpu(facts.name)
     if wanted is None:
-        who = "this run does not get" if asked.on_cpu else "no run gets"
+        who = "this run does not use" if asked.on_cpu else "no run uses"
         has = f"; it has {described(facts.gpus)}, which {who}" if facts.gpus else ""
         return ok(facts.name, "gpu", f"{asked.why_no_gpu}{has}")
-    says = f"the cluster's file says {wanted.count} × {wanted.kind}"
+    says = f"the cluster file says {wanted.count} × {wanted.kind}"
     if not facts.gpus:
-        why = facts.gpu_trouble or "there is no nvidia-smi that lists any"
-        hint = "install or reload NVIDIA's driver (nvidia-smi must list the GPUs), or say `gpu: none`"
+        why = facts.gpu_trouble or "nvidia-smi lists none"
+        hint = "install or reload NVIDIA's driver (nvidia-smi must list the GPUs), or set `gpu: none`"
         return fail(facts.name, "gpu", f"no GPU, and {says}: {why}", hint)
     fitting = [one for one in facts.gpus if same_kind(one.kind, wanted.kind)]
     if len(fitting) < wanted.count:
-        hint = "fix the cluster's file; or a GPU has fallen off the bus: dmesg | grep -i nvrm, then reboot the host"
+        hint = "fix the cluster file; or a GPU has fallen off the bus: dmesg | grep -i nvrm, then reboot the host"
         return fail(facts.name, "gpu", f"{described(facts.gpus)}; {says}", hint)
     if len(fitting) > wanted.count or len(fitting) < len(facts.gpus):
         return warn(
-            facts.name, "gpu", f"{described(facts.gpus)}; {says}", "fix the cluster's file: no run gets the rest"
+            facts.name, "gpu", f"{described(facts.gpus)}; {says}", "fix the cluster file: no run uses the others"
         )
     return ok(facts.name, "gpu", described(facts.gpus))
 
@@ -106,7 +106,7 @@ def driver(facts: HostFacts, asked: Asked) -> Finding:
         return ok(facts.name, "driver", asked.why_no_gpu)
     has = version_of(facts.driver)
     if has is None:
-        why = facts.gpu_trouble or "nothing tells its version"
+        why = facts.gpu_trouble or "its version is unknown"
         hint = "install NVIDIA's driver, or reload it: modprobe nvidia"
         return fail(facts.name, "driver", f"NVIDIA's driver is not loaded: {why}", hint)
     last = asked.last_driver(wanted.kind)
@@ -115,7 +115,7 @@ def driver(facts: HostFacts, asked: Asked) -> Finding:
         hint = f"install driver {need.at_least} or newer{upto} ({need.source})"
         return fail(facts.name, "driver", f"driver {has}; {need.why} needs {need.at_least} or newer", hint)
     if last and has.major > last.branch:
-        what = f"driver {has}; {last.branch} is the last branch with {last.generation}, so with {wanted.kind}"
+        what = f"driver {has}; {last.branch} is the last branch with {last.generation}, and so with {wanted.kind}"
         return fail(facts.name, "driver", what, f"install branch {last.branch}")
     return ok(facts.name, "driver", f"driver {has}" + (f"; {need.why} needs {need.at_least}" if need else ""))
 
@@ -126,30 +126,30 @@ def gpu_errors(facts: HostFacts, asked: Asked) -> Finding:
         return _no_gpu(facts, asked, "gpu errors")
     bad = [f"GPU {one.index} has {one.ecc_errors} uncorrected memory errors" for one in facts.gpus if one.ecc_errors]
     if bad:
-        hint = "reset it while it is idle (nvidia-smi --gpu-reset -i N) or reboot; where they come back, it is broken"
+        hint = "reset it when idle (nvidia-smi --gpu-reset -i N) or reboot; if errors return, replace it"
         return fail(facts.name, "gpu errors", "; ".join(bad), hint)
     off = [str(one.index) for one in facts.gpus if one.ecc == "Disabled"]
     if off:
-        hint = "nvidia-smi --ecc-config=1, then reboot: without it a flipped bit goes unseen into the weights"
+        hint = "nvidia-smi --ecc-config=1, then reboot: without ECC, flipped bits reach the weights unnoticed"
         return warn(facts.name, "gpu errors", f"ECC is off on GPU {', '.join(off)}", hint)
     if all(one.ecc_errors is None for one in facts.gpus):
-        return ok(facts.name, "gpu errors", "these GPUs count no memory errors")
+        return ok(facts.name, "gpu errors", "these GPUs do not count memory errors")
     return ok(facts.name, "gpu errors", "no uncorrected memory errors")
 
 
 def gpu_memory(facts: HostFacts, asked: Asked) -> Finding:
-    """Someone else's program may be there, one that holds no lease."""
+    """A program without a lease may be using GPU memory."""
     if not facts.gpus:
         return _no_gpu(facts, asked, "gpu memory")
     if any(one.memory_used is None for one in facts.gpus):
-        return skipped(facts.name, "gpu memory", "nvidia-smi does not say how much is in use")
+        return skipped(facts.name, "gpu memory", "nvidia-smi does not report memory in use")
     used = [
         f"GPU {one.index}: {one.memory_used} of {one.memory_total} MiB in use"
         for one in facts.gpus
         if (one.memory_used or 0) > _USED_MIB
     ]
     if used:
-        return warn(facts.name, "gpu memory", "; ".join(used), "whose is it? nvidia-smi on the host lists the programs")
+        return warn(facts.name, "gpu memory", "; ".join(used), "find the process: nvidia-smi on the host")
     return ok(facts.name, "gpu memory", "free")
 
 
@@ -173,7 +173,7 @@ def try_gpus(engine: Engine, facts: HostFacts, images: Sequence[str]) -> Finding
             return gpu_container(facts, done.output)
         if not NOT_HERE.search(done.errors):
             return gpu_container(facts, done.output, last_line(done))
-    return gpu_container(facts, None, "no image of the tool's is there to start one of; a launch brings it")
+    return gpu_container(facts, None, "no image of the tool is on the host yet; a launch transfers it")
 
 
 def gpu_container(facts: HostFacts, listed: str | None, trouble: str = "") -> Finding:

@@ -22,8 +22,8 @@ def shared_memory(facts: HostFacts, _asked: Asked) -> Finding:
     """The host's own; learners get 1 GB of theirs, which comes from the same memory."""
     if facts.shm is None:
         hint = "mount -t tmpfs tmpfs /dev/shm"
-        return warn(facts.name, "shared memory", "there is no /dev/shm", hint)
-    found = f"{facts.shm / GB:.2f} GB in /dev/shm; learners get 1 GB of their own"
+        return warn(facts.name, "shared memory", "no /dev/shm", hint)
+    found = f"{facts.shm / GB:.2f} GB in /dev/shm; learners get their own 1 GB"
     if facts.shm < _SMALL_SHM:
         return warn(facts.name, "shared memory", found, "mount -o remount,size=1g /dev/shm")
     return ok(facts.name, "shared memory", found)

@@ -14,7 +14,7 @@ from toolkit.doctor.topics.addresses import firewall, interfaces
 from toolkit.errors import ToolkitError
 from toolkit.shell_files import shell_program
 
-_AT_HOME = "runs have a network of their own on this machine"
+_AT_HOME = "runs use their own network on this machine"
 _MOST_NAMED = 4
 _ENGINES_OWN = ("docker", "br-", "veth", "virbr", "cni", "podman", "lxc", "lxd")
 """Bridges of engines and virtual machines: what is behind them is on the host itself."""
@@ -43,13 +43,13 @@ def link(facts: HostFacts, asked: Asked) -> Finding:
     try:
         interface, _ = facts.place_in(asked.cluster.network)
     except ToolkitError:
-        return skipped(facts.name, "link", "it has no one address in the cluster's network")
+        return skipped(facts.name, "link", "it does not have exactly one address in the cluster's network")
     if interface.mtu is None:
-        return skipped(facts.name, "link", f"{interface.name} does not tell its MTU")
-    speed = f"{interface.speed} Mb/s" if interface.speed else "it does not tell its speed"
+        return skipped(facts.name, "link", f"{interface.name} does not report its MTU")
+    speed = f"{interface.speed} Mb/s" if interface.speed else "unknown speed"
     found = f"{interface.name}: MTU {interface.mtu}, {speed}"
     if interface.speed and interface.speed < 1000:
-        return warn(facts.name, "link", found, "a cable or a port of a switch that fell back? ethtool tells")
+        return warn(facts.name, "link", found, "a bad cable or switch port? check with ethtool")
     return ok(facts.name, "link", found)
 
 
@@ -59,7 +59,7 @@ def other_networks(facts: HostFacts, asked: Asked) -> Finding:
     if not asked.cluster.network:
         return ok(facts.name, check, _AT_HOME)
     if not facts.interfaces:
-        return skipped(facts.name, check, "could not be learnt")
+        return skipped(facts.name, check, "could not be determined")
     others = [
         f"{address} on {interface.name}"
         for interface in facts.interfaces
@@ -68,16 +68,16 @@ def other_networks(facts: HostFacts, asked: Asked) -> Finding:
         if _is_elsewhere(address, asked.cluster.network)
     ]
     if not others:
-        return ok(facts.name, check, f"it has no address outside {asked.cluster.network}")
+        return ok(facts.name, check, f"no address outside {asked.cluster.network}")
     named = ", ".join(others[:_MOST_NAMED]) + (f", and {len(others) - _MOST_NAMED} more" if others[4:] else "")
     if facts.firewall == "closed":
-        return ok(facts.name, check, f"{named}; its firewall refuses what no rule allows")
-    known = "its firewall lets in what no rule refuses" if facts.firewall else "its firewall could not be read"
+        return ok(facts.name, check, f"{named}; its firewall denies by default")
+    known = "its firewall accepts by default" if facts.firewall else "its firewall rules could not be read"
     hint = (
         "let the host's firewall refuse connections from those networks to TCP ports from 1024 on: Open MPI's daemons "
-        "and ranks listen there while a run goes on (docs/security.md)"
+        "and ranks listen there during a run (docs/security.md)"
     )
-    return warn(facts.name, check, f"runs can be reached on {named}, too; {known}", hint)
+    return warn(facts.name, check, f"runs are reachable on {named}, too; {known}", hint)
 
 
 def _is_elsewhere(address: str, network: str) -> bool:
@@ -97,12 +97,12 @@ def own_address(every: Sequence[HostFacts], network: str) -> tuple[Finding, ...]
 
 def _own_address(facts: HostFacts, address: str, first: HostFacts) -> Finding:
     if first.name == facts.name:
-        return ok(facts.name, "own address", f"{address} is no other host's" if address else "there is none to compare")
+        return ok(facts.name, "own address", f"{address} is unique" if address else "nothing to compare")
     if facts.boot and facts.boot == first.boot:
         found = f"{facts.name} and {first.name} are one machine: {address}"
-        return warn(facts.name, "own address", found, "list a machine once in the cluster's file")
-    hint = "`network` in the cluster's file is one that the hosts share, not a bridge that each has for itself"
-    return fail(facts.name, "own address", f"{first.name} has {address}, too", hint)
+        return warn(facts.name, "own address", found, "list each machine once in the cluster file")
+    hint = "set `network` in the cluster file to one that the hosts share, not a bridge local to each host"
+    return fail(facts.name, "own address", f"{first.name} also has {address}", hint)
 
 
 TOPIC = Topic(

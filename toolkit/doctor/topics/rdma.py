@@ -36,7 +36,7 @@ def rdma(facts: HostFacts, _asked: Asked) -> Finding:
         found = f"{', '.join(facts.rdma_adapters)} without /dev/infiniband"
         return warn(facts.name, "rdma", found, "on the host, as root: modprobe ib_uverbs rdma_ucm")
     if not facts.rdma_adapters and not facts.whole:
-        return skipped(facts.name, "rdma", "could not be learnt")
+        return skipped(facts.name, "rdma", "could not be determined")
     return ok(facts.name, "rdma", ", ".join(facts.rdma_adapters) or "no RDMA adapter")
 
 
@@ -44,11 +44,11 @@ def memlock(facts: HostFacts, _asked: Asked) -> Finding:
     """RDMA registers memory, which is then locked."""
     limit = facts.memlock
     if limit is None:
-        return skipped(facts.name, "memlock", "could not be learnt")
-    found = "memory may be locked without limit" if limit < 0 else f"{limit >> 10} KiB of memory may be locked"
+        return skipped(facts.name, "memlock", "could not be determined")
+    found = "locked memory is unlimited" if limit < 0 else f"{limit >> 10} KiB of locked memory allowed"
     if limit >= 0 and facts.rdma_devices:
         hint = "LimitMEMLOCK=infinity for the engine's service, `* hard memlock unlimited` in /etc/security/limits.conf"
-        return warn(facts.name, "memlock", f"{found}, and there are RDMA devices", hint)
+        return warn(facts.name, "memlock", f"{found}, but there are RDMA devices", hint)
     return ok(facts.name, "memlock", found)
 
 

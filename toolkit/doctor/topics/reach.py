@@ -79,10 +79,10 @@ def _connect(shell: Shell, how: Sequence[str], ports: Sequence[tuple[str, int]])
     words = [word for address, port in ports for word in (address, str(port))]
     done = shell.run(["sh", "-c", _PROBE, "sh", _BASH, *how, *words], timeout=_ALL_PROBES_SECONDS)
     if _NO_TOOL in done.output.splitlines():
-        return Probes({}, "the host has neither bash nor nc to try it with")
+        return Probes({}, "neither bash nor nc on the host to check with")
     answers = heard(done.output)
     if not answers and done.status not in (0, 124):
-        return Probes({}, f"trying it ended with status {done.status}: {done.errors.strip()[-200:]}")
+        return Probes({}, f"the check ended with status {done.status}: {done.errors.strip()[-200:]}")
     return Probes(answers)
 
 
@@ -120,21 +120,19 @@ def _reach_of(
     host: str, targets: Sequence[Target], own: Probes, wrong: Mapping[tuple[str, str], str], lost: set[str]
 ) -> Finding:
     others = [target for target in targets if target.host != host]
-    hint = (
-        "let the hosts reach each other on the cluster's network by TCP, any port from 1024 on: firewall, routes, VLAN"
-    )
+    hint = "allow TCP between the hosts on the cluster's network, all ports from 1024: firewall, routes, VLAN"
     if own.trouble:
         return skipped(host, "reach", own.trouble)
     if host in lost:
         said = next(what for (_, target), what in wrong.items() if target == host)
-        return fail(host, "reach", f"no other host reaches it: {said}", hint)
+        return fail(host, "reach", f"no other host can reach it: {said}", hint)
     said_of = [f"{target.host} ({what})" for target in others if (what := wrong.get((host, target.host), ""))]
     said_of = [one for one in said_of if one.partition(" ")[0] not in lost]
     if said_of:
         more = f", and {len(said_of) - _MOST_NAMED} more" if len(said_of) > _MOST_NAMED else ""
-        return fail(host, "reach", f"it does not reach {', '.join(said_of[:_MOST_NAMED])}{more}", hint)
+        return fail(host, "reach", f"it cannot reach {', '.join(said_of[:_MOST_NAMED])}{more}", hint)
     if not others:
-        return ok(host, "reach", "there is no other host to reach")
+        return ok(host, "reach", "no other host to reach")
     return ok(host, "reach", f"it reaches {len(others) - len(lost)} of {len(others)} others")
 
 
@@ -149,14 +147,14 @@ def _wrong(target: Target, heard: Probes) -> str:
     if is_reached(said):
         return ""
     at_sshd = heard.answers.get((target.address, target.open_port), "no answer")
-    besides = ", though its sshd answers: a firewall" if at_sshd == "open" else ""
+    besides = ", although its sshd answers: a firewall" if at_sshd == "open" else ""
     return f"{target.address} port {target.run_port}: {said}{besides}"
 
 
 def _tried(trial: Trial) -> Sequence[Finding]:
     """Every host tries every other one, all at the same time."""
     if not trial.asked.cluster.network:
-        return tuple(ok(name, "reach", "there is no other host to reach") for name in trial.reached)
+        return tuple(ok(name, "reach", "no other host to reach") for name in trial.reached)
     targets = [target for facts in trial.reached.values() if (target := _target(trial, facts))]
 
     def connect(shell: Shell) -> Probes:

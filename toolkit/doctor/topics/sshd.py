@@ -45,16 +45,14 @@ def sshd(facts: HostFacts, asked: Asked) -> Finding:
     """How many connections and sessions it takes; a jump host takes those for the hosts behind it."""
     limits = facts.sshd
     if asked.cluster.engine != "ssh":
-        return ok(facts.name, "sshd", "nothing goes over ssh")
+        return ok(facts.name, "sshd", "no host uses ssh")
     if limits is None:
-        return skipped(facts.name, "sshd", "could not be learnt")
-    source = "" if limits.effective else ", as its configuration or OpenSSH's default has it"
+        return skipped(facts.name, "sshd", "could not be determined")
+    source = "" if limits.effective else ", from its configuration or OpenSSH's default"
     found = f"MaxStartups {limits.max_startups}, MaxSessions {limits.max_sessions}{source}"
     behind = hosts_behind(facts, asked.cluster)
     if limits.startups < behind:
-        hint = (
-            f"sshd_config: MaxStartups {behind * 2}:30:{behind * 4}; this tool opens a few at a time and does without"
-        )
+        hint = f"sshd_config: MaxStartups {behind * 2}:30:{behind * 4}; optional: this tool opens only a few at a time"
         return warn(facts.name, "sshd", f"{found}, and it is the jump host of {behind} hosts", hint)
     if limits.max_sessions < _SESSIONS:
         hint = "sshd_config: MaxSessions 10; with fewer the tool needs more connections"
@@ -63,12 +61,12 @@ def sshd(facts: HostFacts, asked: Asked) -> Finding:
 
 
 def hosts_behind(facts: HostFacts, cluster: Cluster) -> int:
-    """How many hosts are reached through this one, where the cluster's file names it as the jump host."""
+    """How many hosts are reached through this one, where the cluster file names it as the jump host."""
     if not cluster.access.jump:
         return 0
-    gate = parse_hop(cluster.access.jump).name
+    jump = parse_hop(cluster.access.jump).name
     own = {facts.name, facts.hostname, *(host.address for host in cluster.hosts if host.name == facts.name)}
-    return len(cluster.hosts) - 1 if gate in own - {""} else 0
+    return len(cluster.hosts) - 1 if jump in own - {""} else 0
 
 
 TOPIC = Topic(script=shell_program("toolkit.doctor.topics", "sshd.sh"), read=read, checks={"sshd": sshd})

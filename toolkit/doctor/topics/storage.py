@@ -39,11 +39,11 @@ def try_buckets(engine: Engine, host: str, buckets: Buckets) -> Finding:
     config = rclone_config(dict(buckets.access)).encode()
     done = engine.run(list_buckets(buckets), data=config, check=False, timeout=CONTAINER_SECONDS)
     if not done.ok and NOT_HERE.search(done.errors):
-        why = "the image that reaches buckets is not on the host yet; a launch brings it"
+        why = "the bucket image is not on the host yet; a launch transfers it"
         return skipped(host, "bucket", why)
     if not done.ok:
-        what = f"the container that reaches buckets does not start: {last_line(done)}"
-        return fail(host, "bucket", what, "start any container there by hand: what the engine says is what to fix")
+        what = f"the bucket container does not start: {last_line(done)}"
+        return fail(host, "bucket", what, "start a container there by hand to see the engine's error")
     return bucket_finding(host, buckets, done.output)
 
 
@@ -56,11 +56,13 @@ def try_results_folder(engine: Engine, host: str, buckets: Buckets) -> Finding:
         server.start()
     except ToolkitError as error:
         if NOT_HERE.search(error.evidence):
-            return skipped(host, RESULTS_FOLDER, "the image that serves it is not on the host yet; a launch brings it")
+            return skipped(
+                host, RESULTS_FOLDER, "the image that serves it is not on the host yet; a launch transfers it"
+            )
         return fail(host, RESULTS_FOLDER, error.what.removeprefix(f"{host}: "), error.hint)
     finally:
         server.remove()
-    return ok(host, RESULTS_FOLDER, f"{buckets.folder.place} is there, and its owner may write to it")
+    return ok(host, RESULTS_FOLDER, f"{buckets.folder.place} exists and its owner can write to it")
 
 
 def bucket_finding(host: str, buckets: Buckets, output: str) -> Finding:
@@ -75,9 +77,9 @@ def bucket_finding(host: str, buckets: Buckets, output: str) -> Finding:
             wrong.append(f"{bucket} at {buckets.access[remote].endpoint_url}: {words or f'status {status}'}")
     if not wrong:
         return ok(host, "bucket", f"{' and '.join(dict.fromkeys(buckets.names.values()))} answer")
-    hint = "is endpoint_url right as this host sees it: its name service, its routes, a proxy, a firewall?"
+    hint = "is endpoint_url right for this host? Check DNS, routes, proxy, firewall"
     if denied:
-        hint = "look at the keys in the manifest and at the bucket's policy: does it let this host's address in?"
+        hint = "check the keys in the manifest and the bucket's policy: does it allow this host's address?"
     return fail(host, "bucket", "; ".join(wrong), hint)
 
 

@@ -1,1 +1,1 @@
-"""A host by the system's `ssh`: one connection of its own (a ControlMaster) for each host, and commands over it."""
+"""Hosts over the system's `ssh`: one connection (a ControlMaster) for each host, and commands over it."""

@@ -1,7 +1,7 @@
 """Command lines of the system's `ssh`, as values. Pure.
 
 A master reads the person's ssh_config; what is asked of one reads none (`-F none`), so it goes nowhere else. Of two
-values for one option ssh takes the first: what must hold stands before what the cluster's file gives.
+values for one option ssh takes the first: what must hold stands before what the cluster file gives.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Times:
 
 
 @dataclass(frozen=True)
-class Gate:
+class JumpHost:
     """The master of the jump host on the way: its name, its socket, and where errors go; None: to the terminal."""
 
     host: str
@@ -45,12 +45,12 @@ class Gate:
 
 
 def open_master(
-    to: Destination, control: Path, times: Times, *, gate: Gate | None, log: Path | None, person: bool = False
+    to: Destination, control: Path, times: Times, *, jump: JumpHost | None, log: Path | None, person: bool = False
 ) -> list[str]:
     """Log in to `to`, and go on in the background as the master behind `control`.
 
     Args:
-        gate: the jump host's master, if there is a jump host.
+        jump: the jump host's master, if there is a jump host.
         log: takes what ssh says, as long as the master lives. None: the terminal, until it has logged in.
         person: whether ssh may ask one for passwords, codes and passphrases.
     """
@@ -64,14 +64,16 @@ def open_master(
             "StrictHostKeyChecking=yes",
             f"ServerAliveInterval={every}",
             f"ServerAliveCountMax={max(int(times.lost) // every - 1, 1)}",
-            # Forwardings that the person's own logins have would meet those of this one; and no agent is forwarded.
+            # The user's own forwardings would conflict with those of their other logins; no agent is forwarded.
             *("ClearAllForwardings=yes", "ForwardAgent=no", "ForwardX11=no", "Tunnel=no", "PermitLocalCommand=no"),
         ),
-        *_to(to, times, gate),
+        *_to(to, times, jump),
     ]
 
 
-def look_at_key(to: Destination, record: Path, times: Times, *, gate: Gate | None, kinds: Sequence[str]) -> list[str]:
+def look_at_key(
+    to: Destination, record: Path, times: Times, *, jump: JumpHost | None, kinds: Sequence[str]
+) -> list[str]:
     """Have the host's key written to `record`, an empty file, without any login.
 
     Args:
@@ -89,7 +91,7 @@ def look_at_key(to: Destination, record: Path, times: Times, *, gate: Gate | Non
             *([f"HostKeyAlgorithms=^{','.join(first)}"] if first else []),
             *(["KnownHostsCommand=none"] if command else []),
         ),
-        *_to(to, times, gate),
+        *_to(to, times, jump),
     ]
 
 
@@ -124,29 +126,29 @@ def quoted(path: Path) -> str:
 
 
 def _over(control: Path) -> list[str]:
-    """Where the master refuses, ssh would log in by itself, as whoever it likes: that connection fails."""
+    """If the master refuses, ssh would open a login of its own: this makes that fail."""
     return ["ssh", "-F", "none", "-S", str(control), *_set("ControlMaster=no", "ProxyCommand=false")]
 
 
-def _to(to: Destination, times: Times, gate: Gate | None) -> list[str]:
-    """How to get to the host and whose key it shall show: the same for each command line that connects."""
+def _to(to: Destination, times: Times, jump: JumpHost | None) -> list[str]:
+    """The address and the expected host key: the same for each command line that connects."""
     return [
         *_set(
             f"ConnectTimeout={math.ceil(times.connect)}",
             # A key is on record, or it is unknown: no name server speaks for it, and no host adds further ones.
             *("ConnectionAttempts=1", "VerifyHostKeyDNS=no", "NoHostAuthenticationForLocalhost=no"),
             *("CheckHostIP=no", "UpdateHostKeys=no", "VisualHostKey=no", "LogLevel=INFO"),
-            *([f"ProxyCommand={_through(gate)}", "ProxyUseFdpass=no"] if gate else []),
+            *([f"ProxyCommand={_through(jump)}", "ProxyUseFdpass=no"] if jump else []),
         ),
         *(to.system.options if to.system else ()),
         *("--", to.host),
     ]
 
 
-def _through(gate: Gate) -> str:
-    """A ProxyCommand: the one line here that a shell reads, the person's, of any kind. `%h` and `%p` are ssh's."""
-    argv = [*_over(gate.control), "-W", "[%h]:%p", "--", gate.host]
-    return shlex.join([*(("sh", "-c", _APPEND_ERRORS, str(gate.log)) if gate.log else ()), *argv])
+def _through(jump: JumpHost) -> str:
+    """A ProxyCommand: the only line here that a shell interprets, the user's shell. `%h` and `%p` are ssh's."""
+    argv = [*_over(jump.control), "-W", "[%h]:%p", "--", jump.host]
+    return shlex.join([*(("sh", "-c", _APPEND_ERRORS, str(jump.log)) if jump.log else ()), *argv])
 
 
 def _set(*values: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Logging in once, as a site asks it of a person; all commands then use that login until it is closed or idle."""
+"""One interactive login; all commands then use it until it is closed or idle."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IDLE_SECONDS = 8 * 3600
 """A working day: so long after its last command a login ends by itself."""
 _AT_ONCE = 64
 _MOST = 64
-_NO_TERMINAL = "ssh asks a person here: run it in a terminal"
+_NO_TERMINAL = "ssh needs to ask for a password or a second factor: run this in a terminal"
 
 Ask = Callable[[Destination], None]
 
@@ -47,7 +47,7 @@ def connect(ways: Sequence[Destination], masters: Masters, before_asking: Ask | 
 
 
 def disconnect(ways: Sequence[Destination]) -> tuple[str, ...]:
-    """End the logins to `ways` and their jump hosts, whoever opened them for the tool; the hosts that had one."""
+    """Close the tool's logins to `ways` and their jump hosts; returns the hosts that had one."""
     ended = []
     for stage in reversed(stages(ways)):
         for to in stage:
@@ -57,7 +57,7 @@ def disconnect(ways: Sequence[Destination]) -> tuple[str, ...]:
 
 
 def _wants_a_person(to: Destination, answer: Answer[bool]) -> bool:
-    """Not where it is the jump host that has let no one in."""
+    """Not if the failed login was the jump host's."""
     context = answer.error.context if isinstance(answer.error, ToolkitError) else {}
     return context.get("reason") == "authentication" and context.get("host") == to.host
 

@@ -1,4 +1,4 @@
-"""Where masters' sockets lie: a folder of the person's own with a short name, and in it a name for each connection.
+"""Control sockets: in a private folder of the user with a short name, one name for each connection.
 
 A unix socket's path has at most 104 bytes (108 on Linux), of which ssh takes 17 while it makes one. A home folder may
 be long, or on a file system that several machines share and that has no sockets.
@@ -24,7 +24,7 @@ _DAY_SECONDS = 24 * 3600
 
 
 def folder(parent: Path = Path("/tmp")) -> Path:  # noqa: S108  the folder in it is checked
-    """The folder `toolkit-ssh-UID`, made where it is not there, for its owner alone.
+    """The folder `toolkit-ssh-UID`, created if missing, private to its owner.
 
     Raises `ToolkitError` (C104) where something else has that name: whoever writes there could speak for any host.
     """
@@ -34,12 +34,12 @@ def folder(parent: Path = Path("/tmp")) -> Path:  # noqa: S108  the folder in it
     except FileExistsError:
         pass
     except OSError as error:
-        what = f"{path}, which holds the sockets of ssh connections, cannot be made: {error.strerror}"
+        what = f"{path}, the folder of the ssh control sockets, cannot be created: {error.strerror}"
         raise ToolkitError(Code.RESOURCES_ASKED, what) from None
     found = path.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        what = f"{path}, which holds the sockets of ssh connections, is not a folder of yours alone (0700)"
-        raise ToolkitError(Code.RESOURCES_ASKED, what, hint=f"see whose it is: ls -ld {path}; then remove it")
+        what = f"{path}, the folder of the ssh control sockets, must be owned by you with mode 0700"
+        raise ToolkitError(Code.RESOURCES_ASKED, what, hint=f"check its owner (ls -ld {path}), then remove it")
     return path
 
 
@@ -54,7 +54,7 @@ def control_path(to: Destination, number: int = 0) -> Path:
 
 
 def _what_decides(to: Destination) -> Destination:
-    """Without what differs between two shells of one person: the agent, and a login of their own that may be there."""
+    """Without what differs between two shells of a user: the agent, and their own open login."""
     system = replace(to.system, why="", control=None) if to.system else None
     through = _what_decides(to.through) if to.through else None
     return replace(to, system=system, through=through, agent=None, new_keys=None)
@@ -62,7 +62,7 @@ def _what_decides(to: Destination) -> Destination:
 
 @contextmanager
 def locked(control: Path, seconds: float) -> Iterator[None]:
-    """While the context lasts no one else opens this master: of two at once, ssh would leave one behind unused.
+    """While the context lasts, no other process opens this master: of two at once, ssh would leave one unused.
 
     Raises `TimeoutError` where another holds it for so long.
     """

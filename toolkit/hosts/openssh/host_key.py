@@ -8,7 +8,7 @@ from pathlib import Path
 
 from toolkit.child_environment import child_environment
 from toolkit.errors import ToolkitError
-from toolkit.hosts.openssh.arguments import Gate, Times, look_at_key
+from toolkit.hosts.openssh.arguments import JumpHost, Times, look_at_key
 from toolkit.hosts.openssh.process import finish
 from toolkit.hosts.openssh.translate import failure
 from toolkit.hosts.ssh import errors as ssh_errors
@@ -17,12 +17,12 @@ from toolkit.hosts.ssh.known_hosts import HostKey, kinds_on_record, read_entries
 from toolkit.hosts.ssh.verdict import refusal
 
 
-def shown_key(to: Destination, times: Times, gate: Gate | None) -> HostKey:
+def shown_key(to: Destination, times: Times, jump: JumpHost | None) -> HostKey:
     """The key that the host shows; raises `ToolkitError` (S100) where it shows none within `times.connect` seconds."""
     kinds = kinds_on_record(read_entries(to.known_hosts), to.known_as)
     with tempfile.TemporaryDirectory(prefix="toolkit-ssh-") as folder:
         record = Path(folder, "known_hosts")
-        argv = look_at_key(to, record, times, gate=gate, kinds=kinds)
+        argv = look_at_key(to, record, times, jump=jump, kinds=kinds)
         process = subprocess.Popen(
             argv,
             stdin=subprocess.DEVNULL,
@@ -36,14 +36,14 @@ def shown_key(to: Destination, times: Times, gate: Gate | None) -> HostKey:
     if entries:
         return entries[0].key
     if said is None:
-        raise ssh_errors.unreachable(to, f"no ssh greeting within {times.connect:g} s")
+        raise ssh_errors.unreachable(to, f"no SSH banner within {times.connect:g} s")
     raise failure(to, said)
 
 
-def refused(to: Destination, times: Times, gate: Gate | None) -> ToolkitError | None:
+def refused(to: Destination, times: Times, jump: JumpHost | None) -> ToolkitError | None:
     """The error for a host that shows another key than the one on record, or none; None where the key is on record."""
     try:
-        key = shown_key(to, times, gate)
+        key = shown_key(to, times, jump)
     except ToolkitError as error:
         return error
     return refusal(to, read_entries(to.known_hosts), key)

@@ -1,4 +1,4 @@
-"""Whether a master answers, whoever has started it."""
+"""Whether a ControlMaster answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A connection that the system's ssh holds open: a master, behind a unix socket, whoever has started it."""
+"""A connection held open by the system's ssh: a ControlMaster behind a unix socket, whoever started it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _KEPT_LOG = 1 << 14
 
 
 def last_words(log: Path) -> str:
-    """The end of what ssh has written there."""
+    """The end of ssh's log."""
     with contextlib.suppress(OSError):
         return log.read_bytes()[-_KEPT_LOG:].decode("utf-8", "replace").replace("\r\n", "\n")
     return ""
@@ -49,7 +49,7 @@ class Master:
         return self._is_up
 
     def is_alive(self) -> bool:
-        """Whether it answers now; once it does not, it is down for good."""
+        """Whether it answers now; once it does not, it stays down."""
         self._is_up = self._is_up and is_alive(self.control)
         return self._is_up
 
@@ -76,25 +76,25 @@ class Master:
             connection.settimeout(None)
         except OSError as error:
             connection.close()
-            raise self._no_way(port, error.strerror or str(error)) from None
+            raise self._port_unreachable(port, error.strerror or str(error)) from None
         return connection
 
     def why_down(self) -> str:
         """See `SharedConnection.why_down`."""
         if "not responding" in last_words(self._log):
-            return f"no sign of life for {self._lost:g} s"
-        return "the host closed it, or the network did"
+            return f"no response for {self._lost:g} s"
+        return "closed by the host or the network"
 
     def cut(self, doing: str = "") -> ToolkitError:
-        """The error for a command that it did not see to its end."""
+        """The error for a command whose end was not seen."""
         return ssh_errors.cut(self.to, self.why_down(), doing)
 
     def no_start(self, seconds: float) -> ToolkitError:
-        """The error for a command that was not begun."""
-        return ssh_errors.unreachable(self.to, f"its login shell has started no command within {seconds:g} s")
+        """The error for a command that was not started."""
+        return ssh_errors.unreachable(self.to, f"its login shell did not start the command within {seconds:g} s")
 
     def close(self) -> None:
-        """Take back what was forwarded; the connection stays for whoever comes next."""
+        """Cancel forwarded ports; the connection stays open for later commands."""
         with self._lock:
             forwards, self._forwards = self._forwards, {}
         for port, path in forwards.items():
@@ -104,12 +104,12 @@ class Master:
             path.unlink(missing_ok=True)
 
     def _forward(self, port: int) -> Path:
-        """The socket; a port that does not answer is found out first, as ssh would accept and then hang up."""
+        """The socket; the port is probed first, because ssh would accept and then close the connection."""
         self._see_that_it_answers(port)
         path = self.control.with_name(f"p-{secrets.token_hex(6)}")
         done = run(arguments.forward_port(self.control, "forward", path, port), check=False, timeout=_OPEN_SECONDS)
         if not done.ok:
-            raise self._no_way(port, done.errors.strip())
+            raise self._port_unreachable(port, done.errors.strip())
         return path
 
     def _see_that_it_answers(self, port: int) -> None:
@@ -129,7 +129,7 @@ class Master:
             while arguments.REACHED not in said:
                 piece = os.read(process.stderr.fileno(), 1 << 12)
                 if not piece:
-                    raise self._no_way(port, _last_line(said))
+                    raise self._port_unreachable(port, _last_line(said))
                 said += piece
         finally:
             timer.cancel()
@@ -138,10 +138,10 @@ class Master:
                 if stream:
                     stream.close()
 
-    def _no_way(self, port: int, why: str) -> ToolkitError:
-        return ssh_errors.no_way_in(self.to, port, why) if self.is_alive() else self.cut()
+    def _port_unreachable(self, port: int, why: str) -> ToolkitError:
+        return ssh_errors.port_unreachable(self.to, port, why) if self.is_alive() else self.cut()
 
 
 def _last_line(said: bytes) -> str:
     lines = [line for line in said.decode("utf-8", "replace").splitlines() if "Stdio forwarding" in line]
-    return lines[-1].strip() if lines else "no answer in time"
+    return lines[-1].strip() if lines else "timed out"

@@ -1,6 +1,6 @@
-"""Opening masters: as many at the same time as the cluster allows, jump hosts first, each login once.
+"""Opens ControlMasters: as many at a time as the cluster allows, jump hosts first, each login once.
 
-One that is there is used, whoever has opened it: an earlier command, or a person by `toolkit cluster connect`.
+An existing one is used, whether an earlier command or `toolkit cluster connect` opened it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TypeVar
 from toolkit.child_environment import child_environment
 from toolkit.errors import ToolkitError
 from toolkit.hosts.openssh import host_key
-from toolkit.hosts.openssh.arguments import Gate, Times, open_master, run_line
+from toolkit.hosts.openssh.arguments import JumpHost, Times, open_master, run_line
 from toolkit.hosts.openssh.control import control_path, locked, log_of, sweep
 from toolkit.hosts.openssh.liveness import is_alive
 from toolkit.hosts.openssh.master import Master, last_words
@@ -29,7 +29,7 @@ from toolkit.hosts.ssh.known_hosts import HostKey
 from toolkit.process import run
 
 T = TypeVar("T")
-_PER_GATE = 4
+_PER_JUMP_HOST = 4
 _MOST = 64
 _GRACE_SECONDS = 5
 
@@ -45,12 +45,12 @@ class Masters:
     def __init__(self, *, connections: int = 8, times: Times | None = None) -> None:
         self._times = times or Times()
         self._starts = threading.BoundedSemaphore(connections)
-        self._per_gate = min(connections, _PER_GATE)
-        self._gates: dict[Destination, _Gate] = {}
+        self._per_jump_host = min(connections, _PER_JUMP_HOST)
+        self._jump_hosts: dict[Destination, _JumpHost] = {}
         self._given: dict[Destination, list[Master]] = {}
         self._lock = threading.Lock()
 
-    def dial(self, to: Destination) -> Master:
+    def connect(self, to: Destination) -> Master:
         """A further connection to `to`; raises `ToolkitError` (S100). A refused one is tried once more."""
         own = to.system.control if to.system else None
         with self._lock:
@@ -67,7 +67,7 @@ class Masters:
         return master
 
     def log_in(self, to: Destination, *, person: bool = False) -> bool:
-        """See to it that there is a login to `to`; whether it is a new one. `person` as in `open`."""
+        """Ensure a login to `to`; returns whether it is new. `person` as in `open`."""
         own = to.system.control if to.system else None
         if own and is_alive(own):
             return False
@@ -77,56 +77,56 @@ class Masters:
         return is_new
 
     def _see_that_it_stays(self, to: Destination) -> None:
-        """A host may let one in and hang up, as where an account has expired; a jump host may run no command."""
+        """A host may close the connection after the login, for an expired account; a jump host may not run commands."""
         master = Master(to, control_path(to), log_of(control_path(to)), self._times.lost)
         run(run_line(master.control, to.host, "exit 0"), check=False, timeout=self._times.connect)
         if not master.is_alive():
-            raise ssh_errors.cut(to, "the host hung up as soon as it had let us in")
+            raise ssh_errors.cut(to, "the host closed the connection right after the login")
 
     def open(self, to: Destination, control: Path | None = None, *, person: bool = False) -> bool:
-        """See to it that a master answers at `control` (default: the first one to `to`); whether it was opened now.
+        """Ensure that a master answers at `control` (default: the first one to `to`); returns whether it is new.
 
         Args:
-            person: ssh may ask the person at the terminal, who has all the time; what goes wrong it says there, too.
+            person: ssh may prompt at the terminal, without a time limit, and prints its errors there.
         """
         control = control or control_path(to)
-        gate = self._gate_of(to, None if person else log_of(control))
+        jump = self._jump_host_of(to, None if person else log_of(control))
         try:
             with locked(control, self._times.connect + 5):
                 if is_alive(control):
                     return False
                 control.unlink(missing_ok=True)  # of a master that was killed; ssh would not replace it
-                self._log_in(to, control, gate, person=person)
+                self._log_in(to, control, jump, person=person)
                 return True
         except TimeoutError:
-            raise ssh_errors.unreachable(to, "another login to it is under way") from None
+            raise ssh_errors.unreachable(to, "another login to it is in progress") from None
 
     def host_key(self, to: Destination) -> HostKey:
         """The key that `to` shows, without a login; raises `ToolkitError` (S100)."""
-        return self._limited(to, lambda: host_key.shown_key(to, self._times, self._gate_of(to)))
+        return self._limited(to, lambda: host_key.shown_key(to, self._times, self._jump_host_of(to)))
 
     def close(self) -> None:
-        """Masters stay, for whoever comes next; they end by themselves."""
+        """Masters stay open for later commands; they exit when idle."""
 
     def _limited(self, to: Destination, act: Callable[[], T]) -> T:
-        with self._gate(to.through).starts if to.through else self._starts:
+        with self._jump_host(to.through).starts if to.through else self._starts:
             return twice(act)
 
-    def _gate_of(self, to: Destination, log: Path | None = None) -> Gate | None:
-        """The jump host, with a master that answers; `log` takes what goes wrong behind it."""
+    def _jump_host_of(self, to: Destination, log: Path | None = None) -> JumpHost | None:
+        """The jump host, with a master that answers; errors of forwarding go to `log`."""
         if to.through is None:
             return None
-        gate = self._gate(to.through)
-        with gate.lock:
-            gate.refuse_if_it_failed_just_now()
+        jump = self._jump_host(to.through)
+        with jump.lock:
+            jump.refuse_if_it_failed_just_now()
             try:
-                control = self._open_gate(to.through)
+                control = self._open_jump_host(to.through)
             except ToolkitError as error:
-                gate.failed = (time.monotonic() + 1, error)
+                jump.failed = (time.monotonic() + 1, error)
                 raise
-        return Gate(to.through.host, control, log)
+        return JumpHost(to.through.host, control, log)
 
-    def _open_gate(self, to: Destination) -> Path:
+    def _open_jump_host(self, to: Destination) -> Path:
         own = to.system.control if to.system else None
         if own and is_alive(own):
             return own
@@ -134,31 +134,31 @@ class Masters:
             self._limited(to, lambda: self.open(to))
         return control_path(to)
 
-    def _gate(self, to: Destination) -> _Gate:
+    def _jump_host(self, to: Destination) -> _JumpHost:
         with self._lock:
-            return self._gates.setdefault(to, _Gate(self._per_gate))
+            return self._jump_hosts.setdefault(to, _JumpHost(self._per_jump_host))
 
-    def _log_in(self, to: Destination, control: Path, gate: Gate | None, *, person: bool) -> None:
+    def _log_in(self, to: Destination, control: Path, jump: JumpHost | None, *, person: bool) -> None:
         sweep(control.parent)
         log = log_of(control)
         log.write_bytes(b"")
-        argv = open_master(to, control, self._times, gate=gate, log=None if person else log, person=person)
+        argv = open_master(to, control, self._times, jump=jump, log=None if person else log, person=person)
         status = _at_the_terminal(argv) if person else _by_itself(argv, log, self._times.connect)
         if status == 0:
             return
         if status is None:
-            raise ssh_errors.unreachable(to, f"no login within {self._times.connect:g} s")
+            raise ssh_errors.unreachable(to, f"login not completed within {self._times.connect:g} s")
         said = last_words(log)
-        gate = replace(gate, log=None) if gate else None
+        jump = replace(jump, log=None) if jump else None
         if person:
-            raise host_key.refused(to, self._times, gate) or ssh_errors.needs_login(to, "see above")
+            raise host_key.refused(to, self._times, jump) or ssh_errors.needs_login(to, "see above")
         if KEY_REFUSED in said:
-            raise host_key.refused(to, self._times, gate) or ssh_errors.key_refused(to, said)
+            raise host_key.refused(to, self._times, jump) or ssh_errors.key_refused(to, said)
         raise failure(to, said)
 
 
-class _Gate:
-    """A jump host: sixty hosts behind one that is down do not wait for it one after the other."""
+class _JumpHost:
+    """A jump host: sixty hosts behind one that is down do not wait for it in turn."""
 
     def __init__(self, starts: int) -> None:
         self.starts = threading.BoundedSemaphore(starts)
@@ -171,7 +171,7 @@ class _Gate:
 
 
 def _by_itself(argv: list[str], log: Path, seconds: float) -> int | None:
-    """The status of an ssh that goes into the background once it has logged in; None where it took longer."""
+    """The status of an ssh that goes to the background after the login; None on timeout."""
     with log.open("ab") as stream:
         process = subprocess.Popen(
             argv,
@@ -185,7 +185,7 @@ def _by_itself(argv: list[str], log: Path, seconds: float) -> int | None:
 
 
 def _at_the_terminal(argv: list[str]) -> int:
-    """The same, where ssh talks to the person; a Ctrl-C reaches it, too."""
+    """The same, with ssh prompting at the terminal; a Ctrl-C reaches it, too."""
     process = subprocess.Popen(argv, env=child_environment("ssh"))
     try:
         return process.wait()

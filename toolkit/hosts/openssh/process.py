@@ -11,7 +11,7 @@ _GRACE_SECONDS = 5
 
 
 def finish(process: subprocess.Popen[bytes], seconds: float) -> str | None:
-    """What a process of a session of its own said on standard error until its end; None where it has been killed."""
+    """The standard error of a process in its own session; None if it was killed on timeout."""
     try:
         _, errors = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:

@@ -124,7 +124,7 @@ class Session:
         self._output.close()
 
     def _greeting(self) -> bytes:
-        """Output until the command's process id, and what comes behind it; all of it where none comes."""
+        """Output up to the command's process ID, and what follows; all of it if there is none."""
         head, until = b"", time.monotonic() + _START_SECONDS
         while True:
             try:

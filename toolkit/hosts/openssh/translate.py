@@ -1,4 +1,4 @@
-"""What the system's ssh says when it cannot open a connection, as the errors that every transport raises."""
+"""Translates error messages of the system's ssh to the errors that every transport raises."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from toolkit.hosts.ssh.destination import Destination
 
 _DENIED = re.compile(r"Permission denied \(([^)]*)\)|Too many authentication failures|No supported authentication")
 _HUNG_UP = re.compile(r"kex_exchange_identification|Connection (?:closed|reset) by|Connection to .* closed", re.I)
-_NO_WAY = re.compile(
+_UNREACHABLE = re.compile(
     r"Could not resolve hostname|No route to host|Network is unreachable|timed out|Operation timed out", re.I
 )
 KEY_REFUSED = "Host key verification failed"
-GATE_REFUSED = "Stdio forwarding request failed"
+FORWARDING_REFUSED = "Stdio forwarding request failed"
 
 
 def failure(to: Destination, said: str) -> ToolkitError:
@@ -23,9 +23,9 @@ def failure(to: Destination, said: str) -> ToolkitError:
         accepts = [method for method in (denied[1] or "").split(",") if method]
         return ssh_errors.needs_login(to, denied[0].strip(), accepts)
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    if any(GATE_REFUSED in line for line in lines) and to.through:
+    if any(FORWARDING_REFUSED in line for line in lines) and to.through:
         return ssh_errors.refused(to, f"{to.through.host} could not connect to it")
-    why = next((line for line in lines if _NO_WAY.search(line)), "")
+    why = next((line for line in lines if _UNREACHABLE.search(line)), "")
     if why:
         return ssh_errors.unreachable(to, why)
     refused = next((line for line in lines if "Connection refused" in line), "")

@@ -1,6 +1,6 @@
 """Which transport leads to a host: Fabric's connection, or the system's ssh for what only that can do.
 
-The cluster's file may say so (`ssh: fabric`, `ssh: openssh`). Otherwise it is what `ssh -G` says of the host, and of
+The cluster file may say so (`ssh: fabric`, `ssh: openssh`). Otherwise it is what `ssh -G` says of the host, and of
 the jump hosts on the way, of which one is enough.
 """
 
@@ -30,9 +30,9 @@ _NOT_STRICT = ("false", "no", "off")
 
 
 def why_openssh(answer: Answer, access: Access) -> str:
-    """What the system's ssh is needed for on the way to a host, in a few words; empty where it is not.
+    """Why the system's ssh is needed to reach a host, in a few words; empty if it is not.
 
-    With `identity` in the cluster's file that key alone logs in, so what else ssh_config has for that does not count.
+    With `identity` in the cluster file that key alone logs in, so what else ssh_config has for that does not count.
     """
     identities = (access.identity,) if access.identity else answer.identities
     if answer.command:
@@ -51,9 +51,9 @@ def why_openssh(answer: Answer, access: Access) -> str:
 
 
 def own_login(answer: Answer, access: Access) -> Path | None:
-    """The socket of a login that the person has open, where it is as good as one of ours.
+    """The socket of a login that the user has open, if it is equivalent to one of ours.
 
-    It is not where it was, or may have been, made with other keys than the cluster's file names, or without a look
+    It is not where it was, or may have been, made with other keys than the cluster file names, or without a look
     at the host's: what ssh has verified has a line in its files.
     """
     if answer.control is None or access.identity or access.known_hosts or answer.strict in _NOT_STRICT:
@@ -84,5 +84,5 @@ def _contents(files: Iterable[Path]) -> Iterable[bytes]:
 
 @cache
 def _has_ticket() -> bool:
-    """Whether Kerberos has a ticket for the person. Distributions switch GSSAPI on for everyone."""
+    """Whether the user has a Kerberos ticket. Distributions enable GSSAPI for everyone."""
     return run(["klist", "-s"], check=False, timeout=_SECONDS, environment=child_environment("ssh")).ok

@@ -50,7 +50,7 @@ class RunningCommand(Protocol):
         ...
 
     def close(self) -> None:
-        """Release what this side has of it."""
+        """Release local resources."""
         ...
 
 
@@ -82,5 +82,5 @@ class SharedConnection(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close it."""
         ...

@@ -26,7 +26,7 @@ from toolkit.hosts.ssh.openssh import Answer, Question, ask
 _AT_ONCE = 16
 _DEEPEST = 8
 _SECONDS = 30
-"""For all hosts together. One takes some milliseconds, but for what the person's `Match exec` does."""
+"""For all hosts together. One host takes milliseconds, except for the user's `Match exec`."""
 
 
 def destinations(hosts: Sequence[Host], access: Access, config: Path | None = None) -> tuple[Destination, ...]:
@@ -36,7 +36,7 @@ def destinations(hosts: Sequence[Host], access: Access, config: Path | None = No
         config: in place of the person's and the system's ssh_config, as `ssh -F`. Default: these two.
 
     Raises `ToolkitError`: S100 where there is no ssh; C104, with ssh's own words, where it cannot follow its
-    configuration, for a ProxyCommand where the cluster's file wants Fabric, and for jump hosts that lead to each other.
+    configuration, for a ProxyCommand where the cluster file wants Fabric, and for jump hosts that lead to each other.
     """
     questions = [_question(host, access) for host in hosts]
     until = time.monotonic() + _SECONDS
@@ -44,8 +44,8 @@ def destinations(hosts: Sequence[Host], access: Access, config: Path | None = No
     waiting = set(questions)
     for _ in range(_DEEPEST + 1):
         answers |= _ask_all(waiting, config, until)
-        gates = {_gate(one, answers[one]) for one in waiting}
-        waiting = {gate for gate in gates if gate is not None and gate not in answers}
+        jumps = {_jump_host(one, answers[one]) for one in waiting}
+        waiting = {jump for jump in jumps if jump is not None and jump not in answers}
     if waiting:
         raise _circle(min(question.name for question in waiting))
     return tuple(_way(question, answers, access, config) for question in questions)
@@ -63,7 +63,7 @@ def _ask_all(questions: Iterable[Question], config: Path | None, until: float) -
     return {one: answer.get() for one, answer in zip(ordered, do_all(jobs, at_once=_AT_ONCE), strict=True)}
 
 
-def _gate(question: Question, answer: Answer) -> Question | None:
+def _jump_host(question: Question, answer: Answer) -> Question | None:
     """The last of the jump hosts, reached through those before it; with none before it, by its own ProxyJump."""
     if not answer.jumps:
         return None
@@ -81,12 +81,12 @@ def _way(question: Question, answers: Mapping[Question, Answer], access: Access,
     way: Destination | None = None
     for one in reversed(chain):
         if answers[one].command and transport == FABRIC:
-            what = f"host {one.name}: ssh_config gives it a ProxyCommand, which Fabric does not follow"
-            hint = "leave `ssh: fabric` out of the cluster's file"
+            what = f"host {one.name}: its ssh_config has a ProxyCommand, which `ssh: fabric` does not support"
+            hint = "remove `ssh: fabric` from the cluster file"
             raise ToolkitError(Code.RESOURCES_ASKED, what, hint=hint)
         way = _destination(one, answers[one], access, way)
         if transport == OPENSSH:
-            system = _system_ssh(one, answers[one], access, config, why or "the cluster's file")
+            system = _system_ssh(one, answers[one], access, config, why or "the cluster file")
             way = replace(way, system=system)
         way = replace(way, transport=transport)
     assert way is not None
@@ -96,10 +96,10 @@ def _way(question: Question, answers: Mapping[Question, Answer], access: Access,
 def _chain(question: Question, answers: Mapping[Question, Answer]) -> list[Question]:
     """The host, and the jump hosts from it to here."""
     chain = [question]
-    while (gate := _gate(chain[-1], answers[chain[-1]])) is not None:
-        if gate in chain:
-            raise _circle(gate.name)
-        chain.append(gate)
+    while (jump := _jump_host(chain[-1], answers[chain[-1]])) is not None:
+        if jump in chain:
+            raise _circle(jump.name)
+        chain.append(jump)
     return chain
 
 
@@ -133,7 +133,7 @@ def _system_ssh(question: Question, answer: Answer, access: Access, config: Path
 
 
 def _keeps_keys(file: Path) -> bool:
-    """Whether a key that is appended to `file` is there afterwards: /dev/null is a file that keeps nothing."""
+    """Whether `file` keeps keys that are appended to it: /dev/null does not."""
     try:
         return stat.S_ISREG(file.stat().st_mode)
     except OSError:
@@ -141,4 +141,4 @@ def _keeps_keys(file: Path) -> bool:
 
 
 def _circle(name: str) -> ToolkitError:
-    return ToolkitError(Code.RESOURCES_ASKED, f"host {name}: its jump hosts lead to each other (ssh_config)")
+    return ToolkitError(Code.RESOURCES_ASKED, f"host {name}: its jump hosts form a loop (ssh_config)")

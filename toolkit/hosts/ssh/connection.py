@@ -1,4 +1,4 @@
-"""One ssh connection, which Fabric opens and closes: its host's key checked by us, let in by our order of keys.
+"""One ssh connection, opened and closed by Fabric, with our host key check and our order of login keys.
 
 Of Fabric that is all. Its runner keeps all output in memory, garbles what is not text, feeds a command 100 bytes a
 second and leaves it running after a time-out (Fabric 3.2, Invoke 2.2: runners.py); `session` runs commands instead.
@@ -28,30 +28,30 @@ _ADMINISTRATIVELY_PROHIBITED = 1
 _OPEN_SECONDS = 10
 
 
-def connected(to: Destination, gate: HostConnection | None, *, connect: float, lost: float) -> HostConnection:
+def connected(to: Destination, jump: HostConnection | None, *, connect: float, lost: float) -> HostConnection:
     """A connection that is open; see `HostConnection.open` for its errors."""
-    connection = HostConnection(to, gate, KeysOnRecord(to), connect=connect, lost=lost)
+    connection = HostConnection(to, jump, KeysOnRecord(to), connect=connect, lost=lost)
     connection.open()
     return connection
 
 
-def shown_key(to: Destination, gate: HostConnection | None, *, connect: float) -> HostKey:
+def shown_key(to: Destination, jump: HostConnection | None, *, connect: float) -> HostKey:
     """The key that the host shows, without a login; raises `ToolkitError` (S100) where it shows none."""
     try:
-        HostConnection(to, gate, OnlyLook(to), connect=connect, lost=connect).open()
+        HostConnection(to, jump, OnlyLook(to), connect=connect, lost=connect).open()
     except KeyShown as shown:
         return shown.key
-    raise AssertionError("a connection was opened without a look at its host's key")
+    raise AssertionError("connected without checking the host key")
 
 
 class HostConnection(Connection):
-    """A connection to `to`, through `gate` where there is one; making it does nothing.
+    """A connection to `to`, through `jump` where there is one; making it does nothing.
 
     Args:
-        gate: an open connection to the jump host. Fabric would take one from ssh_config, and trust any key there.
+        jump: an open connection to the jump host. Fabric would take one from ssh_config, and trust any key there.
         policy: what decides about the host's key.
-        connect: seconds until the host has let us in.
-        lost: seconds; a host that owes an answer for so long counts as gone.
+        connect: seconds to connect and log in.
+        lost: seconds without an answer after which the host counts as lost.
     """
 
     to: Destination
@@ -60,10 +60,10 @@ class HostConnection(Connection):
     _until = 0.0
 
     def __init__(
-        self, to: Destination, gate: HostConnection | None, policy: KeysOnRecord, *, connect: float, lost: float
+        self, to: Destination, jump: HostConnection | None, policy: KeysOnRecord, *, connect: float, lost: float
     ) -> None:
         self._set(to=to, _policy=policy, _times=(connect, lost))
-        way = False if gate is None else gate  # for None it would look into its configuration
+        way = False if jump is None else jump  # for None it would look into its configuration
         super().__init__(to.address, user=to.user, port=to.port, config=own_config(), gateway=way, forward_agent=False)
         self.client.set_missing_host_key_policy(policy)  # in place of Fabric's AutoAddPolicy
 
@@ -72,7 +72,7 @@ class HostConnection(Connection):
         return {"user": None, "host": host_string, "port": None}
 
     def open(self) -> None:
-        """Connect, verify the host's key, and be let in, all within `connect` seconds.
+        """Connect, verify the host key, and log in, all within `connect` seconds.
 
         Raises `ToolkitError` (S100) that says which of these failed.
         """
@@ -89,7 +89,7 @@ class HostConnection(Connection):
         except (paramiko.SSHException, EOFError, OSError) as error:
             self.client.close()
             if time.monotonic() >= self._until:
-                raise ssh_errors.unreachable(self.to, f"no ssh greeting within {connect:g} s") from None
+                raise ssh_errors.unreachable(self.to, f"no SSH banner within {connect:g} s") from None
             raise ssh_errors.refused(self.to, ssh_errors.words(error)) from None
         except BaseException:
             self.client.close()  # `close` does nothing for one that was never open
@@ -99,22 +99,22 @@ class HostConnection(Connection):
         """A channel of the jump host's connection. Fabric's waits an hour for it, and opens a lost connection anew,
         from as many threads as there are hosts behind it.
         """
-        gate: HostConnection = self.gateway
+        jump: HostConnection = self.gateway
         try:
-            return gate.transport.open_channel(
+            return jump.transport.open_channel(
                 "direct-tcpip", (self.to.address, self.to.port), ("127.0.0.1", 0), timeout=left(self._until)
             )
         except paramiko.ChannelException as error:
             if error.code == _ADMINISTRATIVELY_PROHIBITED:
                 raise ssh_errors.forwarding_refused(self.to, error.text) from None
-            raise ssh_errors.refused(self.to, f"{gate.to.host} says: {error.text}") from None
+            raise ssh_errors.refused(self.to, f"{jump.to.host} says: {error.text}") from None
         except (paramiko.SSHException, EOFError, OSError) as error:
-            if not gate.is_connected:
-                raise ssh_errors.cut(gate.to, gate.why_down()) from None
+            if not jump.is_connected:
+                raise ssh_errors.cut(jump.to, jump.why_down()) from None
             if time.monotonic() >= self._until:
-                raise ssh_errors.unreachable(self.to, f"{gate.to.host} could not connect to it in time") from None
+                raise ssh_errors.unreachable(self.to, f"{jump.to.host} could not connect to it in time") from None
             # Where two are refused at the same time, paramiko keeps the reason of one of them only.
-            why = f"{gate.to.host} could not connect to it ({ssh_errors.words(error)})"
+            why = f"{jump.to.host} could not connect to it ({ssh_errors.words(error)})"
             raise ssh_errors.refused(self.to, why) from None
 
     def why_down(self) -> str:
@@ -149,10 +149,10 @@ class HostConnection(Connection):
         except (paramiko.SSHException, EOFError, OSError) as error:
             if not self.is_connected:
                 raise ssh_errors.cut(self.to, self.why_down()) from None
-            raise ssh_errors.no_way_in(self.to, port, str(error)) from None
+            raise ssh_errors.port_unreachable(self.to, port, str(error)) from None
 
     def _unused(self, *_: Any, **__: Any) -> NoReturn:
-        raise NotImplementedError("commands run in sessions, and tunnels are channels: see pool.py")
+        raise NotImplementedError("commands run in sessions, and tunnels are channels: see session_pool.py")
 
     run = sudo = shell = local = put = get = sftp = create_session = forward_local = forward_remote = _unused
 
@@ -168,9 +168,9 @@ def _socket(to: Destination, until: float) -> socket.socket:
     except socket.gaierror as error:
         raise ssh_errors.unreachable(to, f"{to.address}: {error.strerror}") from None
     except UnicodeError:  # of the codec `idna`: a part of the name is empty or too long
-        raise ssh_errors.unreachable(to, f"{to.address}: no name of a host") from None
+        raise ssh_errors.unreachable(to, f"{to.address}: not a valid host name") from None
     except TimeoutError:
-        raise ssh_errors.unreachable(to, "no answer in time") from None
+        raise ssh_errors.unreachable(to, "timed out") from None
     except ConnectionError as error:
         raise ssh_errors.refused(to, error.strerror or str(error)) from None
     except OSError as error:
@@ -180,7 +180,7 @@ def _socket(to: Destination, until: float) -> socket.socket:
 
 
 def _first_that_answers(addresses: Sequence[Any], until: float) -> socket.socket:
-    """Raises what the last address has raised, as `ssh` tells it."""
+    """Raises the error of the last address, as `ssh` does."""
     for rest, (family, kind, protocol, _, address) in zip(range(len(addresses), 0, -1), addresses, strict=True):
         wire = socket.socket(family, kind, protocol)
         try:

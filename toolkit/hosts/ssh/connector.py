@@ -1,4 +1,4 @@
-"""Opening connections, a bounded number at the same time, and jump hosts once for all that lie behind them.
+"""Opens connections, a bounded number at a time, and one to each jump host for all hosts behind it.
 
 sshd refuses some of those that come at once (MaxStartups 10:30:100), so few come at once and a refused one comes
 again. A connection through a jump host is a channel of the one connection to it, which no limit of sshd's counts.
@@ -20,28 +20,28 @@ if TYPE_CHECKING:
     from toolkit.hosts.ssh.connection import HostConnection
 
 T = TypeVar("T")
-_PER_GATE = 4
+_PER_JUMP_HOST = 4
 _PAUSE_SECONDS = (0.1, 0.6)
 _chance = random.SystemRandom()
 
 
-class Dialler:
+class Connector:
     """Opens connections; making one does nothing.
 
     Args:
         connections: how many are being opened at the same time. Default 8; through one jump host at most 4.
-        connect: seconds until a host has let us in. Default 10.
-        lost: seconds without an answer until a host counts as gone. Default 15.
+        connect: seconds to connect and log in. Default 10.
+        lost: seconds without an answer after which a host counts as lost. Default 15.
     """
 
     def __init__(self, *, connections: int = 8, connect: float = 10, lost: float = 15) -> None:
         self._connect, self._lost = connect, lost
         self._starts = threading.BoundedSemaphore(connections)
-        self._per_gate = min(connections, _PER_GATE)
-        self._gates: dict[Destination, _Gate] = {}
+        self._per_jump_host = min(connections, _PER_JUMP_HOST)
+        self._jump_hosts: dict[Destination, _JumpHost] = {}
         self._lock = threading.Lock()
 
-    def dial(self, to: Destination) -> HostConnection:
+    def connect(self, to: Destination) -> HostConnection:
         """A new connection to `to`; raises `ToolkitError` (S100). A refused one is tried once more."""
         from toolkit.hosts.ssh.connection import connected  # loads Fabric
 
@@ -54,27 +54,27 @@ class Dialler:
         return self._with_way(to, lambda way: shown_key(to, way, connect=self._connect))
 
     def close(self) -> None:
-        """Hang up on the jump hosts, and with it on all that is reached through them."""
+        """Close the connections to jump hosts, and so all connections through them."""
         with self._lock:
-            gates = list(self._gates.values())
-        for gate in gates:
-            gate.close()
+            jumps = list(self._jump_hosts.values())
+        for jump in jumps:
+            jump.close()
 
     def _with_way(self, to: Destination, act: Callable[[HostConnection | None], T]) -> T:
         if to.through is None:
             with self._starts:
                 return twice(lambda: act(None))
-        gate = self._gate(to.through)
-        with gate.starts:
-            return twice(lambda: act(gate.wire(self.dial)))
+        jump = self._jump_host(to.through)
+        with jump.starts:
+            return twice(lambda: act(jump.wire(self.connect)))
 
-    def _gate(self, to: Destination) -> _Gate:
+    def _jump_host(self, to: Destination) -> _JumpHost:
         with self._lock:
-            return self._gates.setdefault(to, _Gate(to, self._per_gate))
+            return self._jump_hosts.setdefault(to, _JumpHost(to, self._per_jump_host))
 
 
-class _Gate:
-    """A jump host: its one wire, opened by whoever needs it first, and anew where it broke."""
+class _JumpHost:
+    """A jump host and its one connection, opened on first use and reopened if it was lost."""
 
     def __init__(self, to: Destination, starts: int) -> None:
         self._to = to
@@ -83,18 +83,18 @@ class _Gate:
         self._failed: tuple[float, ToolkitError] | None = None
         self.starts = threading.BoundedSemaphore(starts)
 
-    def wire(self, dial: Callable[[Destination], HostConnection]) -> HostConnection:
+    def wire(self, connect: Callable[[Destination], HostConnection]) -> HostConnection:
         with self._lock:
             if self._wire is None or not self._wire.is_connected:
-                self._wire = self._open(dial)
+                self._wire = self._open(connect)
             return self._wire
 
-    def _open(self, dial: Callable[[Destination], HostConnection]) -> HostConnection:
-        """Sixty hosts behind a gate that is down shall not wait for it one after the other."""
+    def _open(self, connect: Callable[[Destination], HostConnection]) -> HostConnection:
+        """Sixty hosts behind a jump host that is down must not wait for it in turn."""
         if self._failed and time.monotonic() < self._failed[0]:
             raise self._failed[1]
         try:
-            return dial(self._to)
+            return connect(self._to)
         except ToolkitError as error:
             self._failed = (time.monotonic() + 1, error)
             raise
@@ -106,7 +106,7 @@ class _Gate:
 
 
 def twice(act: Callable[[], T]) -> T:
-    """What `act` returns; where it is refused, it is done once more, a moment later."""
+    """The result of `act`; if the connection is refused, it is retried once after a short pause."""
     try:
         return act()
     except ToolkitError as error:

@@ -1,4 +1,4 @@
-"""Where a host is and how it is reached: a value, found from a cluster's file and the person's ssh_config."""
+"""The address of a host and the way to it: a value, from a cluster file and the user's ssh_config."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class SystemSsh:
 
     Attributes:
         why: what made it the transport, for a person, such as `ProxyCommand`.
-        options: what the cluster's file gives, before anything of ssh_config.
+        options: what the cluster file gives, before anything of ssh_config.
         control: the socket of a login that the person has open, by their ssh_config; commands go over it.
         keys_command: whether ssh_config has a KnownHostsCommand.
     """
@@ -59,5 +59,5 @@ class Destination:
 
     @property
     def socket_name(self) -> str:
-        """`address:port`, as a person reads it."""
+        """`address:port`, for display."""
         return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"

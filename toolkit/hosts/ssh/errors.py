@@ -1,4 +1,4 @@
-"""What can go wrong on the way to a host, in the words a person needs. Every error is S100 and names the host.
+"""Errors of connecting to a host, with hints. Each is S100 and names the host.
 
 `context["reason"]` is one of `unreachable`, `refused`, `host key unknown`, `host key changed`, `authentication`,
 `cut`, `interrupted`, so that a check can tell them apart.
@@ -13,11 +13,9 @@ from pathlib import Path
 from toolkit.errors import Code, Place, Problem, ToolkitError
 from toolkit.hosts.ssh.destination import Destination
 
-NAME_A_FILE = "name a file as `known_hosts` in the cluster's file, which keeps it; then: toolkit cluster trust FILE"
-_LOG_IN = (
-    "log in once, as your site asks it of a person; all commands then use that login: toolkit cluster connect FILE"
-)
-_TRUST = "compare the fingerprint with the host's own, then record it: toolkit cluster trust FILE"
+NAME_A_FILE = "set `known_hosts` in the cluster file, then: toolkit cluster trust FILE"
+_LOG_IN = "log in once as your site requires; all commands then use that login: toolkit cluster connect FILE"
+_TRUST = "compare the fingerprint with the host's, then record it: toolkit cluster trust FILE"
 
 
 def _error(
@@ -31,99 +29,101 @@ def _error(
 
 
 def unreachable(to: Destination, why: str) -> ToolkitError:
-    """There is no way to it, or nothing speaks ssh there."""
+    """No route to the host, or no SSH server there."""
     return _error("unreachable", to, f"not reachable: {why}", hint="is it up, and is the address right?")
 
 
 def refused(to: Destination, why: str) -> ToolkitError:
-    """Something is there and hung up."""
-    hint = "is sshd running on it? Where many connect at once: its MaxStartups, or `limits: {connections: …}`"
+    """The host refused or closed the connection."""
+    hint = "is sshd running? If many connect at once: raise its MaxStartups, or lower `limits: {connections: …}`"
     return _error("refused", to, f"refused the connection: {why}", hint=hint)
 
 
 def forwarding_refused(to: Destination, why: str) -> ToolkitError:
-    """The jump host does not pass connections on."""
-    gate = to.through.host if to.through else ""
-    hint = f"sshd_config on {gate}: AllowTcpForwarding yes, and PermitOpen for {to.socket_name}"
-    return _error("unreachable", to, f"{gate} passes no connection on to it: {why}", hint=hint)
+    """The jump host does not forward connections."""
+    jump = to.through.host if to.through else ""
+    hint = f"sshd_config on {jump}: AllowTcpForwarding yes, and PermitOpen for {to.socket_name}"
+    return _error("unreachable", to, f"{jump} does not forward connections to it: {why}", hint=hint)
 
 
-def no_way_in(to: Destination, port: int, why: str) -> ToolkitError:
-    """Its sshd forwards no connection to the host's own loopback."""
+def port_unreachable(to: Destination, port: int, why: str) -> ToolkitError:
+    """Its sshd does not forward to the host's loopback."""
     hint = f"sshd_config on {to.host}: AllowTcpForwarding yes (or local), and PermitOpen for 127.0.0.1:*"
-    return _error("unreachable", to, f"opens no connection to its own port {port}: {why}", hint=hint)
+    return _error("unreachable", to, f"cannot connect to its own port {port}: {why}", hint=hint)
 
 
 def key_unknown(to: Destination, kind: str, fingerprint: str) -> ToolkitError:
-    """No file has a key of this host."""
-    what = f"its host key is not known: {kind} {fingerprint}"
+    """No known_hosts file has a key of this host."""
+    what = f"unknown host key: {kind} {fingerprint}"
     problem = Problem(f"looked for {to.known_as} in {_files(to.known_hosts)}")
     return _error("host key unknown", to, what, (problem,), hint=_TRUST if to.new_keys else NAME_A_FILE)
 
 
 def key_changed(to: Destination, kind: str, fingerprint: str, file: Path, line: int, recorded: str) -> ToolkitError:
-    """The host shows another key than the one on record: another machine, or someone in between."""
-    what = f"its host key is not the one on record: it showed {kind} {fingerprint}"
-    problem = Problem(f"{to.known_as} has {recorded} on record", Place(str(file), line, 1))
-    hint = f"if the host was really set up anew, take line {line} out of {file}, then: toolkit cluster trust FILE"
+    """The host presented a key that differs from the recorded one: another machine, or a man in the middle."""
+    what = f"the host key has changed: it presented {kind} {fingerprint}"
+    problem = Problem(f"recorded for {to.known_as}: {recorded}", Place(str(file), line, 1))
+    hint = f"if the host was reinstalled, remove line {line} of {file}, then: toolkit cluster trust FILE"
     return _error("host key changed", to, what, (problem,), hint=hint)
 
 
 def key_revoked(to: Destination, kind: str, fingerprint: str, file: Path, line: int) -> ToolkitError:
-    """Someone has marked this key as one that is not to be trusted."""
+    """This key is marked as revoked."""
     problem = Problem("marked @revoked", Place(str(file), line, 1))
     what = f"its host key is revoked: {kind} {fingerprint}"
     return _error("host key changed", to, what, (problem,), hint="give the host a new key: ssh-keygen -A")
 
 
-def not_let_in(to: Destination, tried: Sequence[str], accepts: Sequence[str] = ()) -> ToolkitError:
-    """No key opened the door; `tried` says what came of each."""
-    problems = tuple(Problem(line) for line in tried) or (Problem("there was no key to try"),)
+def authentication_failed(to: Destination, tried: Sequence[str], accepts: Sequence[str] = ()) -> ToolkitError:
+    """No key was accepted; `tried` has the result of each."""
+    problems = tuple(Problem(line) for line in tried) or (Problem("no key to try"),)
     if accepts and "publickey" not in accepts:
-        problems = (*problems, Problem(f"the host takes no keys, only: {', '.join(accepts)}"))
-    hint = f"ssh-copy-id -p {to.port} {to.user}@{to.address}; or the right `user` and `identity` in the cluster's file"
-    return _error("authentication", to, f"does not let {to.user} in", problems, hint=hint)
+        problems = (*problems, Problem(f"the host does not accept keys, only: {', '.join(accepts)}"))
+    hint = f"ssh-copy-id -p {to.port} {to.user}@{to.address}; or correct `user` and `identity` in the cluster file"
+    return _error("authentication", to, f"authentication failed for {to.user}", problems, hint=hint)
 
 
 def needs_login(to: Destination, said: str, accepts: Sequence[str] = ()) -> ToolkitError:
-    """The system's ssh was not let in without a person to ask."""
+    """The system's ssh cannot log in without user input."""
     problems: tuple[Problem, ...] = (Problem(f"ssh says: {said}"),)
     if accepts and "publickey" not in accepts:
-        problems = (*problems, Problem(f"the host wants: {', '.join(accepts)}"))
-    return _error("authentication", to, f"does not let {to.user} in", problems, hint=_LOG_IN)
+        problems = (*problems, Problem(f"the host accepts only: {', '.join(accepts)}"))
+    return _error("authentication", to, f"authentication failed for {to.user}", problems, hint=_LOG_IN)
 
 
 def command_failed(to: Destination, said: str) -> ToolkitError:
-    """What the person's ProxyCommand connects to has ended before anything spoke ssh."""
-    hint = f"see what it says by itself: ssh {to.host}"
-    return _error("refused", to, f"its ProxyCommand gave no connection: {said}", hint=hint)
+    """The user's ProxyCommand ended before the SSH banner."""
+    hint = f"see its error: ssh {to.host}"
+    return _error("refused", to, f"its ProxyCommand failed: {said}", hint=hint)
 
 
 def key_refused(to: Destination, said: str) -> ToolkitError:
-    """ssh refuses a key that is on record, as by RevokedHostKeys."""
-    what = "ssh refuses its host key, though it is on record"
-    return _error("host key changed", to, what, evidence=said, hint=f"see what ssh says of it: ssh {to.host}")
+    """ssh rejects a recorded key, for example by RevokedHostKeys."""
+    what = "ssh rejected its host key, although it is recorded"
+    return _error("host key changed", to, what, evidence=said, hint=f"see its error: ssh {to.host}")
 
 
 def cut(to: Destination, why: str, doing: str = "") -> ToolkitError:
-    """The wire broke after it had been up."""
-    during = f" while `{doing}` ran" if doing else ""
-    return _error("cut", to, f"the connection was cut{during}: {why}", hint="is the host still up?")
+    """An established connection was lost."""
+    during = f" while `{doing}` was running" if doing else ""
+    return _error("cut", to, f"connection lost{during}: {why}", hint="is the host still up?")
 
 
 def interrupted(host: str) -> ToolkitError:
-    """The person has stopped all of it; no command is started any more."""
+    """The user interrupted; no further command is started."""
     context = {"host": host, "reason": "interrupted"}
     return ToolkitError(Code.RESOURCES, f"host {host}: interrupted", context=context)
 
 
 def _files(files: Sequence[Path]) -> str:
-    return " and ".join(f"{file}{'' if os.access(file, os.F_OK) else ' (not there)'}" for file in files) or "no file"
+    return (
+        " and ".join(f"{file}{'' if os.access(file, os.F_OK) else ' (does not exist)'}" for file in files) or "no file"
+    )
 
 
 def words(error: BaseException) -> str:
-    """What a library's error says, in a line; those of paramiko that say little are replaced."""
+    """A library's error in one line; unhelpful ones of paramiko are replaced."""
     if isinstance(error, EOFError):
-        return "it hung up"
-    text = str(error).strip().replace("Error reading SSH protocol banner", "it hung up before it had greeted us")
+        return "connection closed"
+    text = str(error).strip().replace("Error reading SSH protocol banner", "connection closed before the SSH banner")
     return text.splitlines()[0] if text else type(error).__name__

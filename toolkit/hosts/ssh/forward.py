@@ -25,7 +25,7 @@ OpenChannel = Callable[[int], Any]
 
 @contextmanager
 def forwarded(port: int, open_channel: OpenChannel) -> Iterator[int]:
-    """A port here that leads to `port` there, while the context lasts; whoever is on this machine may connect to it.
+    """A port here that leads to `port` there, while the context lasts; anyone on this machine can connect to it.
 
     Raises `ToolkitError` where the host lets nothing through: a channel is opened to see that.
     """
@@ -49,7 +49,7 @@ def _accept(server: socket.socket, port: int, open_channel: OpenChannel) -> None
 
 
 def _join(connection: socket.socket, port: int, open_channel: OpenChannel) -> None:
-    """Hand on what comes from either side until both have ended; the client sees a host that is lost hang up."""
+    """Copy data both ways until both sides have ended; if the host is lost, the client's connection is closed."""
     with connection:
         try:
             channel = open_channel(port)

@@ -23,7 +23,7 @@ class KeysOnRecord(paramiko.MissingHostKeyPolicy):
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The types of key that are on record; asked for first, as in OpenSSH."""
+        """The recorded key types; offered first, as in OpenSSH."""
         return kinds_on_record(self._entries, self._to.known_as)
 
     def missing_host_key(self, _client: Any, _name: str, shown: Any) -> None:

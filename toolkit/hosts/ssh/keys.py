@@ -1,4 +1,4 @@
-"""Opening the door with a key: files and the agent, in OpenSSH's order, without ever asking for a passphrase."""
+"""Public key login: key files and the agent, in OpenSSH's order, never asking for a passphrase."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ from toolkit.hosts.ssh.transport import left
 _OPENSSH = b"openssh-key-v1\0"
 _PKCS8 = b"-----BEGIN PRIVATE KEY-----"
 _MOST_BYTES = 1 << 20
-_PLAIN = {"Authentication failed": "not accepted", "Authentication timeout": "no answer in time"}
-"""What paramiko says, and what it means."""
+_PLAIN = {"Authentication failed": "not accepted", "Authentication timeout": "timed out"}
+"""paramiko's messages, and clearer ones."""
 _USUAL = tuple(f"id_{kind}" for kind in ("rsa", "dsa", "ecdsa", "ecdsa_sk", "ed25519", "ed25519_sk", "xmss"))
-"""ssh's, of any version."""
+"""Default key files of any ssh version."""
 
 
 class _Source(AuthSource):
     """A key that may be tried; or, where `key` is None, why a file gave none."""
 
     def __init__(self, label: str, key: Any, why_not: str = "") -> None:
-        super().__init__(username=None)  # `OurKeys` gives it, before it is asked
+        super().__init__(username=None)  # set by `OurKeys` before use
         self.label, self.key, self.why_not = label, key, why_not
         self.is_last = self.is_hung_up = False
 
     def authenticate(self, transport: Any) -> list[str]:
-        """See paramiko's; says besides whether another key may follow."""
+        """See paramiko's; also notes whether another key may be tried."""
         if self.key is None:
             raise paramiko.AuthenticationException(self.why_not)
         try:
@@ -55,7 +55,7 @@ class _Source(AuthSource):
         finally:
             self.is_hung_up = not transport.is_active()
         if more:  # `AuthStrategy` would take it for a success
-            raise paramiko.AuthenticationException(f"accepted, but the host asks for more: {', '.join(more)}")
+            raise paramiko.AuthenticationException(f"accepted, but the host also requires: {', '.join(more)}")
         return []
 
 
@@ -92,7 +92,7 @@ class OurKeys(AuthStrategy):
                 return
 
     def authenticate(self, transport: Any) -> AuthResult:
-        """Let `transport` in; raises `ToolkitError` (S100) that says what came of each key that was tried."""
+        """Log in on `transport`; raises `ToolkitError` (S100) with the result of each key that was tried."""
         with _held_by_agent(self._to.agent, self._until) as held:
             self._held, self._transport = held, transport
             try:
@@ -106,16 +106,16 @@ def _failed(to: Destination, results: Sequence[Any]) -> Exception:
     tried: list[str] = []
     for source, error in results:
         if isinstance(error, paramiko.BadAuthenticationType):
-            return ssh_errors.not_let_in(to, tried, error.allowed_types)
+            return ssh_errors.authentication_failed(to, tried, error.allowed_types)
         if not isinstance(error, (paramiko.SSHException, EOFError, OSError)):
             return cast("Exception", error)
         if source.is_hung_up and not isinstance(error, paramiko.AuthenticationException):
-            return ssh_errors.refused(to, f"it hung up while the key was checked ({ssh_errors.words(error)})")
+            return ssh_errors.refused(to, f"connection closed while checking the key ({ssh_errors.words(error)})")
         said = ssh_errors.words(error).rstrip(".")
         tried.append(f"{source.label}: {_PLAIN.get(said, said)}")
         if source.is_hung_up:  # MaxAuthTries
-            tried.append("then the host hung up: too many keys")
-    return ssh_errors.not_let_in(to, tried)
+            tried.append("then the host closed the connection: too many keys")
+    return ssh_errors.authentication_failed(to, tried)
 
 
 def _sources(to: Destination, held: Sequence[Any]) -> Iterator[_Source]:
@@ -148,15 +148,15 @@ def _of_file(file: Path, offered: set[bytes]) -> Iterator[_Source]:
 
 def _held(key: Any, offered: set[bytes], file: str = "") -> _Source:
     offered.add(key.asbytes())
-    return _Source(f"{file or key.comment or key.get_name()} (held by the agent)", key)
+    return _Source(f"{file or key.comment or key.get_name()} (from the agent)", key)
 
 
 def _from_file(file: Path) -> _Source:
-    locked = f"has a passphrase, and the agent does not hold it (ssh-add {file})"
+    locked = f"has a passphrase and is not in the agent (ssh-add {file})"
     try:
         data = _bytes_of(file)
         if _public_line(data) is not None:
-            return _Source(str(file), None, "is a public key, and the agent does not hold its private half")
+            return _Source(str(file), None, "is a public key whose private key is not in the agent")
         return _Source(str(file), _of_pkcs8(data) if _PKCS8 in data else paramiko.PKey.from_path(file))
     except OSError as error:
         return _Source(str(file), None, error.strerror or str(error))
@@ -164,13 +164,13 @@ def _from_file(file: Path) -> _Source:
         return _Source(str(file), None, locked)
     except (ValueError, UnsupportedAlgorithm, paramiko.SSHException, paramiko.pkey.UnknownKeyType) as error:
         said = (str(error).splitlines() or [type(error).__name__])[0]
-        return _Source(str(file), None, f"is no private key that can be read ({said})")
+        return _Source(str(file), None, f"is not a readable private key ({said})")
 
 
 def _bytes_of(file: Path) -> bytes:
-    """What a key file holds; raises `OSError` where it is none, is no regular file, or is larger than any key."""
+    """What a key file holds; raises `OSError` where it is none, is not a regular file, or is larger than any key."""
     if file.exists() and not file.is_file():
-        raise OSError(errno.EINVAL, "is no regular file")
+        raise OSError(errno.EINVAL, "is not a regular file")
     with file.open("rb") as stream:
         data = stream.read(_MOST_BYTES + 1)
     if len(data) > _MOST_BYTES:

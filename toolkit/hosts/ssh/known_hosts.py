@@ -71,7 +71,7 @@ def known_as(name: str, port: int) -> str:
 
 
 def read_entries(files: Iterable[Path]) -> tuple[Entry, ...]:
-    """The lines of all `files`; lines that are no entry are passed over.
+    """The lines of all `files`; invalid lines are skipped.
 
     As with ssh, a file has none that is not there, cannot be read or is no regular one, such as /dev/null.
     """
@@ -111,7 +111,7 @@ def kinds_on_record(entries: Sequence[Entry], name: str) -> tuple[str, ...]:
 
 
 def append(file: Path, keys: Sequence[tuple[str, HostKey]]) -> None:
-    """Add a line for each (name, key); a new file is its owner's alone (0600), and so is a new folder."""
+    """Add a line for each (name, key); new files and folders are private to their owner (0600, 0700)."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     with os.fdopen(handle, "rb+") as stream:

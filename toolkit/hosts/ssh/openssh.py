@@ -1,4 +1,4 @@
-"""What the system's `ssh` makes of its configuration: `ssh -G`, asked for one host, and its answer read.
+"""The system's ssh configuration for one host, read from the output of `ssh -G`.
 
 ssh itself reads the files, so Include, Match, tokens, quotes and comments mean here what they mean there, whatever
 its version. `ssh -G` expands the tokens of UserKnownHostsFile, IdentityAgent and ControlPath, and leaves those of
@@ -47,7 +47,7 @@ class Question:
     jumps: str = ""
 
     def argv(self, config: Path | None, *more: str) -> list[str]:
-        """The command line; `config` is read in place of the person's and the system's files."""
+        """The command line; `config` replaces the user's and the system's files."""
         return [
             # -N: for a shell, ssh refuses ForkAfterAuthentication (ssh.c, main); it is none that is started here.
             *("ssh", "-G", "-T", "-N"),
@@ -190,22 +190,22 @@ def agent_socket(value: str, environment: Mapping[str, str]) -> str | None:
 def _run(question: Question, config: Path | None, until: float, *more: str) -> Settings:
     if shutil.which("ssh") is None:
         hint = "install OpenSSH's client: apt-get install openssh-client (Debian, Ubuntu), dnf install openssh-clients"
-        raise ToolkitError(Code.RESOURCES, "this machine has no `ssh`, which reads ssh_config here", hint=hint)
+        raise ToolkitError(Code.RESOURCES, "this machine has no `ssh`, which is needed to read ssh_config", hint=hint)
     result = run(question.argv(config, *more), check=False, timeout=max(until - time.monotonic(), 0.1))
     if result.status == 124:
-        what = f"host {question.name}: ssh has not read its configuration in time"
-        hint = f"does a `Match exec` or a name server not answer? Try: ssh -G {question.name}"
+        what = f"host {question.name}: ssh took too long to read its configuration"
+        hint = f"does a `Match exec` or a name server hang? Try: ssh -G {question.name}"
         raise ToolkitError(Code.RESOURCES_ASKED, what, evidence=result.errors, hint=hint)
     settings = read_settings(result.output)
     said = (result.errors or result.output).replace("\r\n", "\n")
     understood = {"hostname", "user"} <= settings.keys() and _first(settings, "port").isdecimal()
     if not result.ok or not understood:
-        what = f"host {question.name}: ssh cannot follow its configuration"
-        hint = f"fix what ssh names; this asks it again: ssh -G {question.name}"
+        what = f"host {question.name}: ssh rejects its configuration"
+        hint = f"fix what ssh reports, then check with: ssh -G {question.name}"
         raise ToolkitError(Code.RESOURCES_ASKED, what, evidence=said, hint=hint)
     if strange := [name for name in _TEXTS if any(_NOT_UTF8 in value for value in settings.get(name, ()))]:
-        what = f"host {question.name}: ssh_config, {strange[0]}: not UTF-8, so it would mean something else here"
-        raise ToolkitError(Code.RESOURCES_ASKED, what, hint="save the file of ssh_config as UTF-8")
+        what = f"host {question.name}: ssh_config, {strange[0]}: not UTF-8"
+        raise ToolkitError(Code.RESOURCES_ASKED, what, hint="save ssh_config as UTF-8")
     return settings
 
 

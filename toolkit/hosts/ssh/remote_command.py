@@ -1,4 +1,4 @@
-"""How a command is put on a wire so that it can be ended: pure, an argv list in, one line out.
+"""How a command is sent over a connection so that it can be ended: pure, an argv list in, one line out.
 
 sshd gives a line to the account's login shell and nothing more: a channel that is closed leaves the command
 running. So each command is started by a POSIX sh that first tells its process id. It is the leader of a session of
@@ -25,7 +25,7 @@ _SIGNAL = shell_line("toolkit.hosts.ssh", "signal.sh")
 
 
 def start_line(argv: Sequence[str], *, merged: bool = False) -> str:
-    """The line that runs `argv`: each word quoted, none of them read by any shell; `merged`: errors as output."""
+    """The line that runs `argv`: each word quoted, so no shell interprets it; `merged`: stderr goes to stdout."""
     return "exec " + shlex.join(["sh", "-c", _START_MERGED if merged else _START, "sh", *argv])
 
 

@@ -1,4 +1,4 @@
-"""One command on a wire: its output in pieces, its status, and a way to end it for real."""
+"""One command on a connection: its output in pieces, its status, and a way to end it reliably."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _PIECE = 1 << 16
 _GRACE_SECONDS = 5
 _LONGEST_GREETING = 1 << 16
 ENDED_BY_SIGNAL = 255
-"""The status where sshd tells none: the starting shell itself was killed."""
+"""The status if sshd reports none: the starting shell itself was killed."""
 
 
 class Session:
-    """A command that runs on `channel`. Each method raises `ToolkitError` (S100) where the wire is cut."""
+    """A command that runs on `channel`. Each method raises `ToolkitError` (S100) if the connection is lost."""
 
     def __init__(
         self, wire: HostConnection, channel: Any, argv: Sequence[str], *, merged: bool = False, keep_errors: int = 0
@@ -128,7 +128,7 @@ class Session:
 
 
 def send_signal(wire: HostConnection, pids: Sequence[int], signal: str) -> None:
-    """Send `signal` to commands on the wire's host, within 5 s; a host that is gone runs none of them for us."""
+    """Send `signal` to commands on the host, within 5 s; errors are ignored, as a lost host runs none of them."""
     with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
         channel = wire.transport.open_session(timeout=_GRACE_SECONDS)
         try:

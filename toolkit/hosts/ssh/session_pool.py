@@ -18,17 +18,17 @@ _SESSIONS = 8
 _WIRES = 8
 
 
-class Dials(Protocol):
-    """Opens connections: Fabric's `Dialler`, or the system's ssh."""
+class Connects(Protocol):
+    """Opens connections: Fabric's `Connector`, or the system's ssh."""
 
-    def dial(self, to: Destination) -> SharedConnection:
+    def connect(self, to: Destination) -> SharedConnection:
         """A further connection to `to`; raises `ToolkitError` (S100)."""
         ...
 
 
 @dataclass
 class _Shared:
-    """A wire and its sessions; `most` shrinks where sshd allows fewer."""
+    """A connection and its sessions; `most` shrinks if sshd allows fewer."""
 
     wire: SharedConnection
     sessions: list[RunningCommand | None] = field(default_factory=list)
@@ -41,17 +41,17 @@ class _Shared:
 
 @dataclass
 class _Attempt:
-    """A dial that is under way, and what came of it: those who wait for it share its error."""
+    """A connection being opened, and the result: all waiting threads share its error."""
 
     error: ToolkitError | None = None
     done: bool = False
 
 
 class SessionPool:
-    """Sessions on `to`, over wires that `dialler` opens; nothing is opened before the first session."""
+    """Sessions on `to`, over connections opened by `connector`; nothing is opened before the first session."""
 
-    def __init__(self, to: Destination, dialler: Dials) -> None:
-        self._to, self._dialler = to, dialler
+    def __init__(self, to: Destination, connector: Connects) -> None:
+        self._to, self._connector = to, connector
         self._most_wires = _WIRES
         self._wires: list[_Shared] = []
         self._attempt: _Attempt | None = None
@@ -87,14 +87,14 @@ class SessionPool:
                 wire.signal([pid for pid in pids if pid], "TERM")
 
     def close(self) -> None:
-        """Hang up; a later session opens a wire anew."""
+        """Close all connections; a later session opens a new one."""
         with self._change:
             wires, self._wires = self._wires, []
         for shared in wires:
             shared.wire.close()
 
     def _start(self, argv: Sequence[str], *, merged: bool, keep_errors: int) -> tuple[_Shared, RunningCommand]:
-        """Start a command on a wire that has room; a wire that turns out to be down is replaced once."""
+        """Start a command on a connection with room; a connection that is down is replaced once."""
         downs = 0
         while True:
             shared = self._place()
@@ -103,7 +103,9 @@ class SessionPool:
             except NoSession as error:  # sshd's MaxSessions
                 self._give_back(shared, None, full=True)
                 if not shared.most:
-                    raise ssh_errors.refused(self._to, f"it opens no session ({error}); its MaxSessions?") from None
+                    raise ssh_errors.refused(
+                        self._to, f"it refused to open a session ({error}); check its MaxSessions"
+                    ) from None
             except ConnectionDown:
                 self._give_back(shared, None)
                 downs += 1
@@ -118,7 +120,7 @@ class SessionPool:
                 return shared, session
 
     def _place(self) -> _Shared:
-        """A wire with room for one session more, which is taken; dials where there is none."""
+        """Reserve a session on a connection with room; opens a connection if there is none."""
         with self._change:
             while True:
                 self._wires = [shared for shared in self._wires if shared.wire.is_connected]
@@ -130,18 +132,18 @@ class SessionPool:
                     attempt = self._attempt = _Attempt()
                     break
                 self._wait()
-        return self._dial(attempt)
+        return self._open_connection(attempt)
 
     def _wait(self) -> None:
-        """Until a place may be free; raises what the dial that was waited for has raised."""
+        """Until a place may be free; raises what the connect that was waited for has raised."""
         awaited = self._attempt
         self._change.wait()
         if awaited and awaited.done and awaited.error:
             raise awaited.error
 
-    def _dial(self, attempt: _Attempt) -> _Shared:
+    def _open_connection(self, attempt: _Attempt) -> _Shared:
         try:
-            shared = _Shared(self._dialler.dial(self._to), [None])
+            shared = _Shared(self._connector.connect(self._to), [None])
         except ToolkitError as error:
             if not self._stays_with_what_is_open(error):
                 attempt.error = error
@@ -157,7 +159,7 @@ class SessionPool:
         return self._place()
 
     def _stays_with_what_is_open(self, error: ToolkitError) -> bool:
-        """Where each further login needs a person, commands wait for a place on the connections that there are."""
+        """If each login needs user input, commands wait for room on the existing connections."""
         with self._change:
             if error.context.get("reason") != "authentication" or not self._wires:
                 return False

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from toolkit.hosts.ssh.command import RunningCommand
-from toolkit.hosts.ssh.connector import Dialler
+from toolkit.hosts.ssh.connector import Connector
 from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.forward import forwarded
-from toolkit.hosts.ssh.session_pool import Dials, SessionPool
+from toolkit.hosts.ssh.session_pool import Connects, SessionPool
 from toolkit.process import CommandFailed, Result
 
 _TIMED_OUT = 124
@@ -26,13 +26,13 @@ class SshShell:
 
     Args:
         to: see `toolkit.hosts.ssh.config.destinations`.
-        dialler: opens the connections; hosts that are worked on together share one. Default: Fabric's, of its own.
+        connector: opens the connections; hosts that are worked on together share one. Default: Fabric's, of its own.
     """
 
-    def __init__(self, to: Destination, dialler: Dials | None = None) -> None:
+    def __init__(self, to: Destination, connector: Connects | None = None) -> None:
         self._to = to
-        self._own = None if dialler else Dialler()
-        self._pool = SessionPool(to, dialler or self._own or Dialler())
+        self._own = None if connector else Connector()
+        self._pool = SessionPool(to, connector or self._own or Connector())
 
     @property
     def name(self) -> str:
@@ -73,7 +73,7 @@ class SshShell:
             output = _Output(session)
             for piece in pieces:
                 if not session.write(piece):
-                    break  # it ended early: its status and its words say why
+                    break  # it ended early: its status and output say why
             session.end_input()
             text = output.text()
             return Result(tuple(argv), session.status(), text, session.errors())
@@ -96,14 +96,14 @@ class SshShell:
         self._pool.end_commands()
 
     def close(self) -> None:
-        """Hang up; a later command connects anew."""
+        """Close the connection; a later command opens a new one."""
         self._pool.close()
         if self._own:
             self._own.close()
 
 
 def _give(session: RunningCommand, data: bytes | None) -> None:
-    """Give a command all that it reads; more than fits into the wire's window goes beside the reading of its output."""
+    """Send a command's input; if it exceeds the window, in a thread while its output is read."""
 
     def give() -> None:
         session.write(data or b"")
@@ -116,7 +116,7 @@ def _give(session: RunningCommand, data: bytes | None) -> None:
 
 
 class _Output:
-    """A command's output, read beside the writing of its input."""
+    """A command's output, read while its input is written."""
 
     def __init__(self, session: RunningCommand) -> None:
         self._session, self._data = session, bytearray()

@@ -31,7 +31,7 @@ class _Watched:
             data: bytes = self._wire.recv(size)
         except TimeoutError:
             if self.asked is not None and time.monotonic() - self.asked > self._patience:
-                raise ConnectionAbortedError(errno.ECONNABORTED, "no sign of life") from None
+                raise ConnectionAbortedError(errno.ECONNABORTED, "no response") from None
             raise
         self.heard, self.asked = time.monotonic(), None
         return data
@@ -68,8 +68,8 @@ class WatchedTransport(paramiko.Transport):
     def why_down(self) -> str:
         """Why it is up no more, as far as it is known."""
         if self._watched.asked is not None and time.monotonic() - self._watched.asked > self._lost / 3:
-            return f"no sign of life for {time.monotonic() - self._watched.heard:.0f} s"
-        return "the host closed it, or the network did"
+            return f"no response for {time.monotonic() - self._watched.heard:.0f} s"
+        return "closed by the host or the network"
 
     def keep_alive(self) -> None:
         """Ask a silent host for an answer every third of `lost`; TCP alone would take a quarter of an hour to notice.

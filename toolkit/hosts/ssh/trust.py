@@ -1,4 +1,4 @@
-"""Recording hosts' keys: what each host shows, what is on record of it, and adding what is new. Never replacing."""
+"""Records host keys: compares presented with recorded keys and adds new ones. Recorded keys are never replaced."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _AT_ONCE = 64
 
 
 class ShowsKeys(Protocol):
-    """What fetches hosts' keys: Fabric's `Dialler`, or whatever leads to a host."""
+    """What fetches hosts' keys: Fabric's `Connector`, or whatever leads to a host."""
 
     def host_key(self, to: Destination) -> HostKey:
         """The key that `to` shows, without a login; raises `ToolkitError` (S100)."""
@@ -27,7 +27,7 @@ class ShowsKeys(Protocol):
 
 @dataclass(frozen=True)
 class Finding:
-    """The key that a host shows, and where it stands; `entry` is the line that says so."""
+    """The key presented by a host, and its standing; `entry` is the known_hosts line behind it."""
 
     to: Destination
     key: HostKey
@@ -36,7 +36,7 @@ class Finding:
 
 
 def stages(ways: Iterable[Destination]) -> tuple[tuple[Destination, ...], ...]:
-    """Everything on the ways, jump hosts before what lies behind them: their keys must be on record first."""
+    """All hosts on the ways, jump hosts before those behind them: their keys must be recorded first."""
     by_depth: dict[int, dict[Destination, None]] = {}
     for way in ways:
         chain = [way]
@@ -47,9 +47,9 @@ def stages(ways: Iterable[Destination]) -> tuple[tuple[Destination, ...], ...]:
     return tuple(tuple(by_depth[depth]) for depth in sorted(by_depth))
 
 
-def look(ways: Sequence[Destination], dialler: ShowsKeys) -> tuple[Answer[Finding], ...]:
-    """Fetch the key of each host, without a login there; a jump host on the way lets us in by a key as ever."""
-    return do_all([Job(to.host, partial(_find, to, dialler)) for to in ways], at_once=_AT_ONCE)
+def look(ways: Sequence[Destination], connector: ShowsKeys) -> tuple[Answer[Finding], ...]:
+    """Fetch the key of each host without logging in there; jump hosts on the way need the usual login."""
+    return do_all([Job(to.host, partial(_find, to, connector)) for to in ways], at_once=_AT_ONCE)
 
 
 def refuse_changed(findings: Iterable[Finding]) -> None:
@@ -58,20 +58,20 @@ def refuse_changed(findings: Iterable[Finding]) -> None:
     if not changed:
         return
     what = (
-        "a host shows another key than the one on record"
+        "a host key differs from the recorded one"
         if len(changed) == 1
-        else (f"{len(changed)} hosts show other keys than those on record")
+        else (f"the keys of {len(changed)} hosts differ from the recorded ones")
     )
     problems = tuple(_changed(found, found.entry) for found in changed if found.entry)
-    hint = "another machine, or someone in between? Where a host was really set up anew, take its line out first"
-    raise ToolkitError(Code.RESOURCES, f"{what}; nothing is recorded", problems, hint=hint)
+    hint = "another machine, or someone in between? If a host was reinstalled, remove its line first"
+    raise ToolkitError(Code.RESOURCES, f"{what}; nothing was recorded", problems, hint=hint)
 
 
 def file_of(to: Destination) -> Path:
-    """The file that takes new keys: the cluster's own, else the person's. Raises `ToolkitError` where there is none."""
+    """The file for new keys: the cluster's, else the user's. Raises `ToolkitError` if there is none."""
     if to.new_keys is None:
         why = "its known_hosts file is `none`, /dev/null or a folder"
-        what = f"host {to.host}: there is no file to record its key in ({why})"
+        what = f"host {to.host}: no file to record its key in ({why})"
         raise ToolkitError(Code.RESOURCES_ASKED, what, hint=ssh_errors.NAME_A_FILE)
     return to.new_keys
 
@@ -85,18 +85,18 @@ def record(findings: Sequence[Finding]) -> tuple[Path, ...]:
         try:
             append(file, list(keys))
         except OSError as error:
-            what = f"{file}: {error.strerror}; no key is recorded there"
+            what = f"{file}: {error.strerror}; no key was recorded there"
             raise ToolkitError(Code.RESOURCES_ASKED, what, hint=ssh_errors.NAME_A_FILE) from None
     return tuple(lines)
 
 
-def _find(to: Destination, dialler: ShowsKeys) -> Finding:
-    key = dialler.host_key(to)
+def _find(to: Destination, connector: ShowsKeys) -> Finding:
+    key = connector.host_key(to)
     return Finding(to, key, *standing(read_entries(to.known_hosts), to.known_as, key))
 
 
 def _changed(found: Finding, entry: Entry) -> Problem:
     recorded = f"{entry.key.kind} {entry.key.fingerprint}"
-    said = "is marked @revoked here" if found.standing is Standing.REVOKED else f"on record here is {recorded}"
-    what = f"host {found.to.host} ({found.to.socket_name}) shows {found.key.kind} {found.key.fingerprint}; {said}"
+    said = "it is marked @revoked here" if found.standing is Standing.REVOKED else f"recorded here: {recorded}"
+    what = f"host {found.to.host} ({found.to.socket_name}) presented {found.key.kind} {found.key.fingerprint}; {said}"
     return Problem(what, Place(str(entry.file), entry.line, 1))

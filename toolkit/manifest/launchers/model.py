@@ -46,7 +46,7 @@ class Front:
         mca: Open MPI's parameters.
         counts: its flags for ranks and nodes.
         left_out: options that the run decides by itself, as they were written.
-        folder: where the program runs, below the code's folder; empty: there.
+        folder: where the program runs, below the code folder; empty: there.
         python: whether the program is a script for Python; `module`: a module.
         local_rank: whether the program gets its local rank as an argument.
         ddl_mode: how ddl reduces, `b`, and maybe over what, `b:2x4`; empty: as the run says.
@@ -221,7 +221,7 @@ def mca(front: Front, shown: str, values: tuple[Value, ...]) -> None:
 
 
 def folder(front: Front, shown: str, values: tuple[Value, ...]) -> None:
-    """Where the program runs: below the code's folder, which variables may stand for."""
+    """Where the program runs: below the code folder, which variables may stand for."""
     path, written = values[0].text, values[0].shown.strip("\"'")
     if path is None:
         head, _, rest = written.partition("/")

@@ -1,4 +1,4 @@
-"""What runs have left on hosts: found by its label, removed where its run is over and its bytes are in the bucket."""
+"""Leftovers of runs on hosts: found by label, removed if the run has ended and its results are in the bucket."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from toolkit.storage.store_server import store_container
 
 @dataclass(frozen=True)
 class Found:
-    """Something of `run` on `host`, in words."""
+    """A leftover of `run` on `host`, described for display."""
 
     host: str
     run: str
@@ -29,7 +29,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Cleaned:
-    """What was removed, what was kept because no bucket has it, and what could not be looked at or removed."""
+    """What was removed, what was kept because no bucket has it, and what could not be checked or removed."""
 
     removed: tuple[Found, ...]
     kept: tuple[Found, ...]
@@ -67,7 +67,7 @@ _Things = dict[Noun, list[str]]
 
 
 class _Cleaning:
-    """One cleaning of some hosts; `clean` is the story of one label on one of them."""
+    """A cleanup of some hosts; `clean` handles one label on one host."""
 
     def __init__(self, records: Records, *, orphans: bool) -> None:
         self.removed, self.kept, self.failed = list[Found](), list[Found](), list[Found]()
@@ -75,7 +75,7 @@ class _Cleaning:
         self._known = {record.training_id: record for record in records.all()}
 
     def clean(self, engine: Engine, label: str) -> None:
-        """Take away what may go of what carries `label`, and name what stays."""
+        """Remove what can be removed of things with `label`, and list what stays."""
         run = run_of_label(label)
         record = self._known.get(run) if run else None
         if run != label:
@@ -87,7 +87,7 @@ class _Cleaning:
         elif presence is Presence.THERE:
             force = " --force" if record and record.final else ""
             how = f"toolkit stop{force} {run}" if record else "its launcher can stop it"
-            self.kept.append(Found(engine.host, run, f"the run is still at work; {how}"))
+            self.kept.append(Found(engine.host, run, f"the run is still active; {how}"))
         elif record and lives(record.launcher):
             self.kept.append(Found(engine.host, run, "the run is being launched"))
         elif record:
@@ -96,7 +96,7 @@ class _Cleaning:
             self._clean_orphan(engine, run)
 
     def give_back_leases(self, engine: Engine, allocator: Allocator) -> None:
-        """Of runs that have ended and that nothing sees through any more."""
+        """Of runs that have ended and have no agent any more."""
         for holder in allocator.leases(engine):
             if holder.by_container:
                 continue  # it goes with the container
@@ -111,21 +111,22 @@ class _Cleaning:
     def _clean_own(self, engine: Engine, record: Record) -> None:
         run, things = record.training_id, _things(engine, record.training_id)
         if not record.final:  # it goes on elsewhere, or nobody could be asked
-            self._keep(engine, run, things, "as the run has not ended")
+            self._keep(engine, run, things, "because the run has not ended")
             return
         if record.kept:
             for volume in things.pop("volume"):
-                what = f"volume {volume}, which holds what may be in no bucket; toolkit rescue {run}"
+                what = f"volume {volume}, which may hold results that are in no bucket; toolkit rescue {run}"
                 self.kept.append(Found(engine.host, run, what))
         self._remove(engine, run, things)
 
     def _clean_orphan(self, engine: Engine, run: str) -> None:
         things = _things(engine, run)
         for volume in things.pop("volume"):
-            what = f"volume {volume}, which holds what may be in no bucket; its launcher has its record: toolkit rescue"
-            self.kept.append(Found(engine.host, run, f"{what} there"))
+            what = f"volume {volume}, which may hold results that are in no bucket"
+            how = "toolkit rescue on the machine that launched it"
+            self.kept.append(Found(engine.host, run, f"{what}; {how}"))
         if store_container(run) in things["container"]:
-            self.kept.append(Found(engine.host, run, "an embedded store, which ends by itself when no run needs it"))
+            self.kept.append(Found(engine.host, run, "an embedded store, which exits when no run needs it"))
             things["container"].remove(store_container(run))
         if self._orphans:
             self._remove(engine, run, things)
@@ -140,13 +141,13 @@ class _Cleaning:
         things = _things(engine, label)
         for container in [name for name in things["container"] if _is_at_work(engine, name)]:
             if not (record and self._orphans):
-                what = f"container {container}, in which a command is at work, or was when it was killed"
-                self.kept.append(Found(engine.host, label, f"{what}; it ends by itself"))
+                what = f"container {container}of a command that is running or was killed"
+                self.kept.append(Found(engine.host, label, f"{what}; it exits by itself"))
                 things["container"].remove(container)
         if record is None and not self._orphans:
-            self._keep(engine, label, things, "of a command, maybe someone else's; toolkit clean --orphans")
+            self._keep(engine, label, things, "of a command, maybe another user's; toolkit clean --orphans")
         elif record is None:
-            self._keep(engine, label, {"volume": things.pop("volume")}, "of a command, maybe someone else's")
+            self._keep(engine, label, {"volume": things.pop("volume")}, "of a command, maybe another user's")
             self._remove(engine, label, things)
         else:
             self._remove(engine, label, things)
@@ -167,7 +168,7 @@ def _things(engine: Engine, label: str) -> _Things:
 
 
 def _is_at_work(engine: Engine, container: str) -> bool:
-    """Whether it runs, or may be about to: one that was made a moment ago is no one's remains."""
+    """Whether it runs, or may be about to: one created a moment ago is not a leftover."""
     try:
         return engine.status(container) not in ("", "exited", "dead")
     except ToolkitError:

@@ -1,4 +1,4 @@
-"""Bringing a model home: from the results bucket to a folder here, every byte checked, then asked for predictions.
+"""Collect a model: download it from the results bucket, verify checksums, load it and make predictions.
 
 The check runs inside the image that trained the model, so this machine needs no TensorFlow. Where the submitted
 code has a `check_model.py`, it is run there too, with the model's folder as its argument and the training data in
@@ -40,17 +40,17 @@ from toolkit.storage.sidecar import Mount, SideContainer
 CHECK_PROGRAM = "check_model.py"
 _LOADER = Path(__file__).parents[1] / "in_container" / "load_model.py"
 _FETCHED = {"model": "model", "_submitted_code": "code"}
-"""Folders of the run's prefix, and what they are called at home."""
+"""Folders under the run's prefix, and their local names."""
 _BESIDES = "files"
-"""The folder at home for what the manifest wants collected besides."""
+"""The local folder for the manifest's additional files."""
 
 Report = Callable[[str, int, int], None]
-"""Gets what is fetched, the bytes so far and the bytes in all."""
+"""Gets the current file, bytes so far and total bytes."""
 
 
 @dataclass(frozen=True)
 class Collected:
-    """A model at home: its folder, how many files and bytes, and what the check said.
+    """A collected model: its folder, number of files and bytes, and the result of the check.
 
     `missing` are files that the manifest wants collected, and the run did not write. `unchecked` are files that nobody
     has a checksum of but the store.
@@ -67,7 +67,7 @@ class Collected:
 
 
 class _Answer(BaseModel):
-    """What the check in the image says of the model: of code and weights that came out of a bucket."""
+    """The result of the check in the image. Untrusted: code and weights came from a bucket."""
 
     model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
 
@@ -76,7 +76,7 @@ class _Answer(BaseModel):
 
 
 class Collection:
-    """One run's model brought home. `run` is the story."""
+    """Collects one run's model. `run` is the workflow."""
 
     def __init__(
         self, record: Record, manifest: Manifest, home: Path, target: Path, side_image: str, report: Report
@@ -119,7 +119,7 @@ class Collection:
         return plain(f"{self._record.training_id}/{rest if folder == _BESIDES else name}") in plainly
 
     def _fetch(self, store: Store, digests: Mapping[str, str]) -> None:
-        """Fetch into a folder beside the target, and move it there when it is whole."""
+        """Download to a folder beside the target, and move it there when complete."""
         wanted = self._wanted(store)
         if not any(name.startswith("model/") for name, _ in wanted):
             raise ToolkitError(
@@ -163,7 +163,7 @@ class Collection:
 
     @property
     def _places(self) -> list[str]:
-        """The folders and objects of the run that come home."""
+        """The run's folders and objects to download."""
         return [f"{self._record.training_id}/{remote}" for remote in (*_FETCHED, *self._manifest.collect)]
 
     def _named(self, store: Store) -> Iterator[tuple[str, StoredObject]]:
@@ -199,23 +199,23 @@ class Collection:
         owner = f"{os.getuid()}:{os.getgid()}"
         names = (self._record.image_id, self._check_id, owner)
         argv = LOCAL.runtime.check_in_image(*names, binds, environment, command)
-        self._report("asking it for predictions in the image that trained it", 0, 0)
+        self._report("loading it in the image that trained it", 0, 0)
         result = LOCAL.run(argv, check=False, timeout=None)
         if not result.ok:
             raise ToolkitError(
                 Code.MODEL_CHECK,
-                f"the model of {self._record.training_id} does not pass its check (status {result.status})",
+                f"the model of {self._record.training_id} failed its check (status {result.status})",
                 evidence="\n".join([*result.output.splitlines(), *result.errors.splitlines()][-15:]),
-                hint=f"it lies in {self._folder / 'model'}",
+                hint=f"it is in {self._folder / 'model'}",
             )
         try:
             return _Answer.model_validate_json(plain_json((result.output.splitlines() or [""])[-1]))
         except (ValueError, RecursionError):
             raise ToolkitError(
                 Code.MODEL_CHECK,
-                f"the check of {self._record.training_id}'s model ended with 0, and did not say what it found",
+                f"the check of {self._record.training_id}'s model exited with 0 but gave no result",
                 evidence="\n".join(result.output.splitlines()[-15:]),
-                hint=f"the model, or its {CHECK_PROGRAM}, ended the check by itself; it lies in {self._folder}",
+                hint=f"the model, or its {CHECK_PROGRAM}, ended the check; it is in {self._folder}",
             ) from None
 
     @contextmanager

@@ -1,5 +1,5 @@
-"""The checksums of what a run's programs wrote, as an operator reads them: a list in the bucket that the record vouches
-for."""
+"""Checksums of the files that a run's programs wrote, on the operator's side: a list in the bucket, vouched for by the
+record."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def stored_digests(store: Store, record: Record) -> dict[str, str]:
     raise ToolkitError(
         Code.LOADING_DATA,
         f"object {record.results_bucket}/{key} is refused: {why}",
-        hint="without it nobody can tell whether the model is the one that was trained: who may write to this bucket?",
+        hint="without it the model cannot be verified: who may write to this bucket?",
         context={"reason": "refused"},
     )
 
@@ -68,12 +68,12 @@ def refuse_damaged(
 
     Args:
         wanted: SHA-256 by key, as the run's agent has it.
-        found: the same of what was fetched; what has no digest is passed over.
+        found: the same of what was fetched; files without one are skipped.
         prefixes: the folders and objects that were fetched: what is wanted there must have come.
     """
     below = tuple(prefixes)
     problems = [
-        Problem(f"{key!r}: SHA-256 {sha256}, and {wanted[key]} was written")
+        Problem(f"{key!r}: SHA-256 {sha256}, but {wanted[key]} was written")
         for key, sha256 in found.items()
         if wanted.get(key, sha256) != sha256
     ]

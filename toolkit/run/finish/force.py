@@ -1,4 +1,4 @@
-"""Ending a run whose agent hangs, or does not answer: everything of it is removed, host by host, and named.
+"""End a run whose agent hangs or does not answer: remove and report everything, host by host.
 
 What had not reached the bucket stays in the run's volume, for `toolkit rescue`.
 """
@@ -47,7 +47,7 @@ def force_stop(record: Record, records: Records, who: str, report: Callable[[str
     if left:
         raise ToolkitError(
             Code.RESOURCES,
-            f"{record.training_id} has ended, and this could not be removed: {', '.join(left)}",
+            f"{record.training_id} has ended, but this could not be removed: {', '.join(left)}",
             hint="toolkit doctor, then toolkit clean",
         )
     return ended
@@ -94,6 +94,6 @@ def _ended(record: Record, who: str, kept: tuple[str, ...]) -> Record:
     rescue = f"its results are still on {', '.join(kept)}: toolkit rescue {record.training_id}" if kept else ""
     if record.final:
         return replace(record, kept=kept, hint=rescue or record.hint)
-    what = f"stopped by {who} with --force; what it wrote last may not be in the bucket"
+    what = f"stopped by {who} with --force; its last results may not be in the bucket"
     ended = replace(record, end=Reason.STOPPED.value, reason=what, kept=kept, hint=rescue, launcher=None)
     return ended.at(State.HALTED, time.time())

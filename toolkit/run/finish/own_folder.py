@@ -1,4 +1,4 @@
-"""A folder that the tool made and may replace: it carries our own manifest of what is in it, and nothing besides.
+"""A folder that the tool made and may replace: it has our list of its files, and no other files.
 
 The manifest is `SHA256SUMS`, in the form of sha256sum(1), and a marker beside it that names the run. Whatever lacks
 one of them, or holds a file that they do not name, is someone else's: it is neither replaced nor removed.
@@ -73,9 +73,9 @@ class OwnFolder:
     def _fault(self, at: Path) -> str:
         """Why what lies at `at` is not ours to replace; empty where it is."""
         if at.is_symlink() or not at.is_dir():
-            return "is no folder"
+            return "is not a folder"
         if not self._is_marked(at):
-            return f"was not made by toolkit collect for this run: it has no {MARKER} that names it"
+            return f"was not created by toolkit collect for this run: it has no {MARKER} that names the run"
         known = _sums(at).keys() | {SUMS, MARKER}
         other = next((name for name in _files(at) if name not in known), None)
         return "" if other is None else f"holds {other!r}, which toolkit collect did not write"
@@ -95,8 +95,8 @@ class OwnFolder:
     def _foreign(self, why: str) -> ToolkitError:
         return ToolkitError(
             Code.MODEL_CHECK,
-            f"{self.path} {why}; it is left as it is",
-            hint="move it away, or collect into another folder: toolkit collect --to FOLDER",
+            f"{self.path} {why}; it was not changed",
+            hint="move it, or collect into another folder: toolkit collect --to FOLDER",
             context={"reason": "not ours"},
         )
 

@@ -1,4 +1,4 @@
-"""What a run could not store lies in its volume on a host: an agent of its own mounts it again, and stores it."""
+"""Results that could not be uploaded are in the run's volume on a host: a rescue agent mounts it and uploads them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _STORING = ("bucket write", "bucket credentials", "bucket full")
 
 
 def rescue(record: Record, records: Records, tell: Callable[[str], None]) -> Record:
-    """Store what the run's hosts still hold; the new record, saved here and in the bucket.
+    """Upload results that are still on the run's hosts; returns the new record, saved here and in the bucket.
 
     Raises `ToolkitError` where the run goes on, where a host does not answer, or where the bucket still refuses.
     """
@@ -66,7 +66,7 @@ def rescue(record: Record, records: Records, tell: Callable[[str], None]) -> Rec
         lists = [_digests(store, record, tell)]
         for host, engine in engines.items():
             if _volume(engine, run):
-                tell(f"storing what {engine.host} keeps")
+                tell(f"uploading the results kept on {engine.host}")
                 results = results_server(engine, manifest.training_results, record.training_id, side_image)
                 host_record = _rescue_on(record, cluster, host, engine, opened, results, side_image, tell)
                 lists.append(_digests(store, host_record, tell) if host_record else {})
@@ -85,12 +85,12 @@ def rescue(record: Record, records: Records, tell: Callable[[str], None]) -> Rec
 
 
 def rescued(record: Record, now: float) -> Record:
-    """The record once nothing is kept any more. A run whose only fault was that is complete."""
+    """The record after all results are uploaded. A run with no other fault is then complete."""
     record = replace(record, kept=(), hint="")
     if record.end in _STORING and all(step.ok for step in record.steps):
-        what = f"every command ended with 0; what could not be stored then is in {_store_of(record)} now"
+        what = f"every command exited with 0; the missing results are now in {_store_of(record)}"
         return replace(record, end="completed", error_code="", evidence="", reason=what).at(State.COMPLETED, now)
-    uploaded = f"; what its hosts kept is in {_store_of(record)} now"
+    uploaded = f"; the results kept on its hosts are now in {_store_of(record)}"
     return record if record.reason.endswith(uploaded) else replace(record, reason=record.reason + uploaded)
 
 
@@ -106,7 +106,7 @@ def _digests(store: Store, record: Record, tell: Callable[[str], None]) -> dict[
     except ToolkitError as error:
         if error.context.get("reason") != "refused":
             raise
-        tell(f"{error.what}; what it listed has no checksum now")
+        tell(f"{error.what}; the objects that it listed have no checksum now")
         return {}
 
 
@@ -117,7 +117,7 @@ def _volume(engine: Engine, run: TrainingId) -> str:
 
 
 def _let_leave(client: AgentClient, seconds: float) -> None:
-    """Wait until the agent is gone, which it is by itself once it has stored everything or given up."""
+    """Wait until the agent has exited, after it uploaded everything or gave up."""
     until = time.monotonic() + seconds
     while client.presence() is Presence.THERE and time.monotonic() < until:
         time.sleep(_POLL_SECONDS)
@@ -133,11 +133,11 @@ def _rescue_on(
     side_image: str,
     tell: Callable[[str], None],
 ) -> Record | None:
-    """Store what one host keeps; the run's record with what its agent says of that, None where it was not heard."""
+    """Upload the results of one host; returns the record with its agent's report, None without a report."""
     run = record.training_id
     client = AgentClient(engine, run)
     if client.presence() is Presence.THERE:
-        tell(f"the run's agent on {engine.host} is still at work; waiting for it")
+        tell(f"the run's agent on {engine.host} is still active; waiting for it")
         _let_leave(client, cluster.deadlines.store + _FINISH_SECONDS)
         if not _volume(engine, run):
             return None  # an agent takes the volume with it only where all of it is stored
@@ -162,22 +162,22 @@ def _rescue_on(
     if end is None or end.state is not State.COMPLETED:
         raise ToolkitError(
             Code.STORING_RESULTS,
-            f"{engine.host}: {end.reason if end else 'the rescue was cut short'}",
+            f"{engine.host}: {end.reason if end else 'the rescue was interrupted'}",
             evidence=end.evidence if end else "",
-            hint=f"it is kept there; toolkit rescue {run} tries again",
+            hint=f"the results stay there; retry with: toolkit rescue {run}",
         )
     return end
 
 
 def _recover(side: SideContainer, mount: Mount, run: str) -> None:
-    """Store what the mount that we are about to make would throw away."""
+    """Upload cached files that the new mount would discard."""
     done = side.run((*AGENT_PROGRAM, "recover", mount.filesystem), check=False)
     if not done.ok:
         raise ToolkitError(
             Code.STORING_RESULTS,
-            f"{side.engine.host}: the store does not take what is kept there",
+            f"{side.engine.host}: the store refuses the results kept there",
             evidence=done.errors[-2000:],
-            hint=f"it is kept there; toolkit rescue {run} tries again",
+            hint=f"the results stay there; retry with: toolkit rescue {run}",
         )
 
 
@@ -203,7 +203,7 @@ def _job(record: Record, cluster: Cluster, host: str, mount: Mount) -> Job:
 
 
 def _end(client: AgentClient, record: Record) -> Record | None:
-    """The rescue's own end, as its agent tells it; a report that is none is passed over."""
+    """The rescue's end from its agent's report; invalid reports are skipped."""
     last: Record | None = None
     for event in Events(client):
         match event:

@@ -25,8 +25,8 @@ def cluster_of(record: Record) -> Cluster:
     if cluster.hosts and missing:  # a scheduler's hosts are in no file
         raise ToolkitError(
             Code.RESOURCES_ASKED,
-            f"{record.cluster_file} no longer has {', '.join(sorted(missing))}, where {record.training_id} ran",
-            hint="put the hosts back into the cluster's file",
+            f"{record.cluster_file} no longer lists {', '.join(sorted(missing))}, where {record.training_id} ran",
+            hint="add the hosts to the cluster file again",
         )
     return cluster
 

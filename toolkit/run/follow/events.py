@@ -78,7 +78,7 @@ class Events:
             for raw in connection.events():
                 if raw is None:
                     if self._clock() - heard > _SILENT_SECONDS:
-                        yield Silence(self._clock() - heard, "no sign of life")
+                        yield Silence(self._clock() - heard, "no response")
                     continue
                 heard = self._clock()
                 if line := _line(raw):

@@ -1,4 +1,4 @@
-"""Watching a run: what its agents tell, on somebody's screen and in his records. The run does not need it.
+"""Follow a run: its agents' reports, on the screen and in the records. The run does not depend on it.
 
 Whoever watches may go at any time. He learns of the end from learner 1's agent; where that is gone, from the bucket;
 where its host is lost, from what the other hosts' agents have come to.
@@ -34,7 +34,7 @@ _POLL_SECONDS = 0.2
 
 
 class Detached(Exception):
-    """The watcher goes, the run stays."""
+    """The user stopped following; the run continues."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Watched:
 
 
 class Watch:
-    """One watcher of one run; `run` watches to the end."""
+    """Follows one run; `run` returns when it has ended."""
 
     def __init__(self, watched: Watched, records: Records, view: View, offset: int = 0) -> None:
         self._watched, self._records, self._view = watched, records, Unbreakable(view)
@@ -67,7 +67,7 @@ class Watch:
         self._refused = False
 
     def run(self) -> Record:
-        """Watch to the end; the final record. Raises `Detached` where the watcher goes before."""
+        """Follow to the end; returns the final record. Raises `Detached` if following stops before."""
         events = self._events()
         while not self._record.final:
             try:
@@ -84,7 +84,7 @@ class Watch:
         return self._record
 
     def _wait_until_gone(self) -> None:
-        """The agents take everything away after the end; who sees the end sees that, too, unless it takes long."""
+        """The agents clean up after the end; wait for that, too, unless it takes long."""
         until = time.monotonic() + _GONE_SECONDS
         waiting = dict(self._watched.clients)
         while waiting and time.monotonic() < until:
@@ -93,7 +93,7 @@ class Watch:
                 time.sleep(_POLL_SECONDS)
         if waiting:
             hosts = ", ".join(host or "this machine" for host in waiting)
-            self._view.note(f"still at work on {hosts}: what it has there is being taken away")
+            self._view.note(f"still active on {hosts}: its containers are being removed")
 
     def _events(self) -> Iterator[Event]:
         return iter(Events(next(iter(self._watched.clients.values())), self._offset))
@@ -117,12 +117,12 @@ class Watch:
                 pass
 
     def _on_report(self, data: Mapping[str, Any]) -> None:
-        """What learner 1's agent says of the run. What is no such report is an error line once, and changes nothing."""
+        """Apply a report of learner 1's agent. An invalid one is noted once and ignored."""
         try:
             report = read_report(data, self._watched.record)
         except ValueError as error:
             if not self._refused:
-                self._view.note(f"a report of the run's agent is refused: {error}")
+                self._view.note(f"invalid report from the run's agent: {error}")
             self._refused = True
             return
         self._update(report.record, report.note)
@@ -132,7 +132,7 @@ class Watch:
 
     def _tell_unheard(self, hosts: Sequence[str]) -> None:
         if new := [host for host in hosts if host not in self._unheard]:
-            self._view.note(f"no word from {', '.join(new)}, which has to store what it holds; waiting for it")
+            self._view.note(f"{', '.join(new)} does not respond and holds unsaved results; waiting for it")
         self._unheard = tuple(hosts)
 
     def _update(self, record: Record, note: str) -> None:
@@ -144,7 +144,7 @@ class Watch:
             self._view.state(record, record.reason if record.final else note)
 
     def _from_bucket(self, offset: int) -> None:
-        """The agent has gone without a word to us: it has ended between two looks, or was killed."""
+        """The agent has gone without a report to us: it exited between two polls, or was killed."""
         if self._stored_end(offset):
             return
         if unbegun := self._launchers_word():
@@ -174,7 +174,7 @@ class Watch:
                     self._view.line(line)
         except ToolkitError as error:
             missing = "the run's last lines" if record else "how the run ended"
-            self._view.note(f"the bucket does not tell {missing}: {error.what}")
+            self._view.note(f"the bucket could not be read for {missing}: {error.what}")
         if record:
             self._update(record, record.reason)
         return record is not None
@@ -197,10 +197,10 @@ class Watch:
         return None
 
     def _silence(self, seconds: float, why: str) -> None:
-        """No word from learner 1's host: is it lost, or are we cut off? The other hosts know."""
+        """No response from learner 1's host: is it lost, or are we disconnected? The other hosts know."""
         hosts = [name or "this machine" for name in self._watched.clients]
         if not self._silent:
-            self._view.note(f"no word from {hosts[0]} for {seconds:.0f} s ({why}); trying again, the run goes on")
+            self._view.note(f"no response from {hosts[0]} for {seconds:.0f} s ({why}); retrying, the run continues")
         self._silent = seconds
         now = time.monotonic()
         if now - self._asked < _AGAIN_SECONDS:
@@ -212,13 +212,13 @@ class Watch:
             unheard = any(client.state().get("unheard") for client, there in presences if there is Presence.THERE)
             ended = seconds > self._watched.lost and any(there is Presence.GONE for _, there in presences)
             if (unheard or ended) and not self._stored_end(self._offset):
-                self._lost(f"{hosts[0]} is lost: the other hosts have not heard it, nor have we", hosts[0])
+                self._lost(f"{hosts[0]} is lost: neither the other hosts nor this machine can reach it", hosts[0])
         elif seconds > self._watched.lost and not self._watched.record.hosts:
             self._lost(f"the engine of {hosts[0]} has not answered for {seconds:.0f} s", hosts[0])
 
     def _lost(self, what: str, host: str) -> None:
-        """Nobody is left who could judge; so it is judged here."""
-        hint = f"look at it (toolkit doctor); what it still holds comes with: toolkit rescue {self._record.training_id}"
+        """No agent is left to determine the outcome, so it is determined here."""
+        hint = f"check the host (toolkit doctor); recover its results with: toolkit rescue {self._record.training_id}"
         record = replace(
             self._record,
             end=Reason.HOST_LOST.value,
@@ -230,7 +230,7 @@ class Watch:
         self._update(record, what)
 
     def _interrupted(self) -> None:
-        """Ctrl-C asks; a closed terminal or a `kill` ends the watching alone."""
+        """Ctrl-C prompts; a closed terminal or a `kill` only ends the following."""
         if interrupts.number() in (signal.SIGHUP, signal.SIGTERM) or self._stopping:
             raise Detached
         choice = self._view.interrupted()
@@ -238,12 +238,12 @@ class Watch:
             raise Detached
         if choice is Choice.STOP:
             self._stopping = True
-            self._view.note("stopping; what the run has written is stored first (Ctrl-C again: leave that to the run)")
+            self._view.note("stopping; the run's results are stored first (Ctrl-C again: do not wait for it)")
             stop(self._watched.clients)
 
 
 def this_person() -> str:
-    """Who asks, in the words of the record: `ada@desk`."""
+    """The requesting user, as recorded: `ada@desk`."""
     return f"{getpass.getuser()}@{socket.gethostname()}"
 
 
@@ -262,7 +262,7 @@ def stop(clients: Mapping[str, AgentClient]) -> str:
             errors.append(error.what)
     raise ToolkitError(
         Code.RESOURCES,
-        "no agent of the run answers",
+        "no agent of the run responds",
         evidence="\n".join(errors),
-        hint="toolkit show says what is known; toolkit stop --force ends a run whose agents hang",
+        hint="see toolkit show; toolkit stop --force ends a run whose agents hang",
     )

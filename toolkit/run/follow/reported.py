@@ -79,7 +79,7 @@ class Outcome(BaseModel):
         if not self.end or Reason(self.end).state != self.state.value:
             raise ValueError(f"state {self.state.value} and end {self.end!r} exclude each other")
         if self.state is State.COMPLETED and (self.error_code or not all(step.ok for step in self.steps)):
-            raise ValueError("COMPLETED, and an error or a command that failed")
+            raise ValueError("COMPLETED, but with an error or a failed command")
         return self
 
     @property
@@ -134,7 +134,7 @@ def read_outcome(data: bytes | str, record: Record) -> Outcome:
         where = ".".join(str(part) for part in first["loc"][:4])
         raise ValueError(f"{where}: {first['msg']}" if where else first["msg"]) from None
     if found.training_id != record.training_id:
-        raise ValueError(f"it tells of another run, {found.training_id}")
+        raise ValueError(f"it is from another run, {found.training_id}")
     return found
 
 

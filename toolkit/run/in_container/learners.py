@@ -1,6 +1,6 @@
 """The other learners, seen from learner 1: do they answer? Python 3.5.
 
-Each is asked for a sign of life every second over an ssh connection of its own, and answers with what it was sent.
+Each gets a heartbeat request every second over an ssh connection of its own, and answers with what it was sent.
 That also tells it that learner 1 lives (`beat.sh` there). One that is silent for too long is lost, whatever TCP or
 mpirun believe: Open MPI 4.1 was measured to notice after eight minutes, 5.0 to notice and to exit with 0.
 """
@@ -37,7 +37,7 @@ def answers(hostname: str, port: int) -> bool:
 
 
 class Beats:
-    """A sign of life from each other learner, each second."""
+    """Heartbeats from each other learner, every second."""
 
     def __init__(self, learners: List[Dict[str, Any]], agent: List[str], lost: float) -> None:
         self._lost = lost

@@ -21,7 +21,7 @@ def main():
     folder = sys.argv[1]
     signatures = ask(folder)
     if not signatures:
-        raise SystemExit("%s has no signature: nothing can be asked of it" % folder)
+        raise SystemExit("%s has no signature: it cannot make predictions" % folder)
     said = check(sys.argv[2], folder) if len(sys.argv) > 2 else []
     print(json.dumps({"signatures": signatures, "said": said}))
 

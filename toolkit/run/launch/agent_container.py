@@ -66,7 +66,7 @@ class AgentContainer:
         return folder_of(volumes, self._volume)
 
     def say(self, *words: str, data: bytes | None = None) -> Result:
-        """One of the agent's words, run beside it."""
+        """Run one of the agent's commands in its container."""
         return self._engine.run(self._execute(*words, stdin=data is not None), data=data, timeout=60)
 
     def make_folders(self) -> None:

@@ -1,4 +1,4 @@
-"""Where runs get their hosts: a protocol, of which this machine and hosts over ssh are the first implementations."""
+"""Allocates hosts for runs: a protocol, implemented for this machine and for hosts over ssh."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Allocation:
         engines: the container engine of each host that a placement names.
         ssh_port: where the learners' sshd listens; free on every host, unless the run has a network of its own.
         master_port: where rank 0 may listen.
-        notes: what the operator should know, such as a host that was passed over.
+        notes: what the operator should know, such as a skipped host.
         leases: by host, the labels of the run's containers by which they hold it.
         confirm: called once the run has a container on each host; raises `ToolkitError` (S100) where the run has lost
             one of its hosts before.
@@ -119,7 +119,7 @@ def allocator_of(cluster: Cluster) -> Allocator:
 
 
 def release_run(allocator: Allocator, engine: Engine, run: str) -> None:
-    """Give back what `run` holds on the host of `engine` by leases, as nothing sees it through any more.
+    """Give back what `run` holds on the host of `engine` by leases, when it has no agent any more.
 
     Raises `ToolkitError` (S100).
     """

@@ -12,7 +12,7 @@ from toolkit.containers.engine import Engine
 from toolkit.errors import ToolkitError
 from toolkit.hosts.parallel import Job as Errand
 from toolkit.hosts.parallel import do_all
-from toolkit.run.launch.host_deployment import HostStage
+from toolkit.run.launch.host_deployment import HostDeployment
 from toolkit.run.plan.learner_files import learner_entries
 from toolkit.run.plan.run_plan import RunPlan
 from toolkit.run.plan.source_files import CodeFile
@@ -23,7 +23,7 @@ T = TypeVar("T")
 _AT_ONCE = 16
 
 
-class Stage:
+class Deployment:
     """Everything of one run. Each method is one act, on every host at once; `cleanup` takes all of it away."""
 
     def __init__(
@@ -31,7 +31,7 @@ class Stage:
     ) -> None:
         self._plan, self._templates = plan, templates
         self._hosts = tuple(
-            HostStage(
+            HostDeployment(
                 plan,
                 engines[host],
                 tuple(one for one in plan.learners if one.placement.host == host),
@@ -41,12 +41,12 @@ class Stage:
         )
 
     def start_agents(self) -> None:
-        """Start what sees the run through on each host: the first thing of a run, and the last."""
-        self._each(HostStage.start_agent)
+        """Start the agent on each host: the first container of a run, and the last."""
+        self._each(HostDeployment.start_agent)
 
     def heartbeat(self) -> str:
-        """Tell every agent that the operator lives; who wants the run to stop, if anyone does."""
-        return next(filter(None, self._each(HostStage.heartbeat)), "")
+        """Send the operator's heartbeat to every agent; returns who wants the run to stop, if anyone."""
+        return next(filter(None, self._each(HostDeployment.heartbeat)), "")
 
     def fill(self, access: dict[str, Access], code: tuple[CodeFile, ...]) -> str:
         """Mount the buckets on each host, and put the run's files in place meanwhile; the network's CIDR.
@@ -89,7 +89,7 @@ class Stage:
             answer.get()
 
     def go(self, jobs: Sequence[Job]) -> None:
-        """Tell every agent to go, learner 1's last: with it the run has begun."""
+        """Send the start signal to every agent, learner 1's last: with it the run has started."""
         first, *others = zip(self._hosts, jobs, strict=True)
         do = [Errand(host.engine.host, partial(host.go, job)) for host, job in others]
         for answer in do_all(do, at_once=_AT_ONCE):
@@ -97,10 +97,10 @@ class Stage:
         first[0].go(first[1])
 
     def cleanup(self) -> list[str]:
-        """Remove containers, mounts, network and volumes of a run that did not begin; what could not be, by name."""
+        """Remove everything of a run that did not start; returns the names of what could not be removed."""
         left: list[str] = []
 
-        def cleanup(host: HostStage) -> None:
+        def cleanup(host: HostDeployment) -> None:
             try:
                 left.extend(host.cleanup())
             except ToolkitError as error:  # a host that is gone keeps the others from nothing
@@ -109,7 +109,7 @@ class Stage:
         self._each(cleanup)
         return left
 
-    def _each(self, act: Callable[[HostStage], T]) -> list[T]:
+    def _each(self, act: Callable[[HostDeployment], T]) -> list[T]:
         """Do one thing on every host; the first error, once all have ended."""
         if len(self._hosts) == 1:
             return [act(self._hosts[0])]

@@ -1,4 +1,4 @@
-"""What a run has on one host: its volume, its side container, its learners. The acts that `Stage` sequences."""
+"""What a run has on one host: its volume, its side container, its learners. The acts that `Deployment` sequences."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from toolkit.storage.sidecar import SideContainer
 from toolkit.tar.write import Entry
 
 
-class HostStage:
+class HostDeployment:
     """One run on the host of `engine`. Each method is one act; `cleanup` takes all of it away.
 
     `lease` is the label of the run's lease there, empty where there is none.
@@ -33,11 +33,11 @@ class HostStage:
         self._agent = AgentContainer(engine, plan.training_id, plan.side_image, plan.volume)
 
     def start_agent(self) -> None:
-        """Start what sees the run through here, which takes everything away where it gets no start signal."""
+        """Start the agent here; it cleans up if it gets no start signal."""
         self._volume = self._agent.start(self._lease, self._plan.cpus_on(self.learners[0].placement.host))
 
     def heartbeat(self) -> str:
-        """Tell the agent that the operator lives; who wants the run to stop, if anyone does."""
+        """Send the operator's heartbeat to the agent; returns who wants the run to stop, if anyone."""
         return self._agent.say("heartbeat").output.strip()
 
     def mount_buckets(self, access: dict[str, Access]) -> None:
@@ -77,7 +77,7 @@ class HostStage:
             self.engine.run(learner_argv(self.engine.runtime, self._plan, learner, self._volume, self._lease))
 
     def go(self, job: Job) -> None:
-        """Tell the agent to go; from now on the run needs no operator."""
+        """Send the start signal; from now on the run needs no operator."""
         self._agent.say("go", data=job.to_json().encode())
 
     def cleanup(self) -> list[str]:

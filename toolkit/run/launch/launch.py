@@ -1,7 +1,7 @@
 """A launch, step by step: check, prepare, go.
 
-Up to the word to go, everything hangs on this process: if it fails, is interrupted or killed, nothing of the run stays.
-From there on the run is its agents' (`toolkit.agent`), and whoever likes may watch it (`toolkit.run.follow.follow`).
+Until the start signal, everything depends on this process: if it fails, is interrupted or killed, the run is removed.
+After that the agents own the run (`toolkit.agent`), and anyone may follow it (`toolkit.run.follow.follow`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from toolkit.manifest.model import Manifest
 from toolkit.manifest.results import address_of
 from toolkit.plural import counted
 from toolkit.run.follow.view import Unbreakable, View
-from toolkit.run.launch.deployment import Stage
+from toolkit.run.launch.deployment import Deployment
 from toolkit.run.launch.errors import reason_of
 from toolkit.run.launch.launcher_process import this_process
 from toolkit.run.plan.code_listing import save_listing
@@ -67,22 +67,22 @@ T = TypeVar("T")
 
 
 class Stopped(Exception):
-    """Someone asked for a stop from another shell."""
+    """A stop was requested from another shell."""
 
 
 class Launch:
-    """One run, from its check to the word to go. `run` is the story."""
+    """One run, from its checks to the start signal. `run` is the workflow."""
 
     def __init__(self, request: Request, view: View) -> None:
         self._request, self._plan, self._view = request, request.plan, Unbreakable(view)
         self._records = Records(request.home)
-        self._stage = Stage(request.plan, request.engines, request.templates, request.leases)
+        self._deployment = Deployment(request.plan, request.engines, request.templates, request.leases)
         self._record = first_record(request)
-        self._on_stage = self._gone = False
+        self._is_deployed = self._gone = False
         self._stopped_by = ""
 
     def run(self) -> Record:
-        """Bring the run on its way; its record then. Raises `ToolkitError` where it could not begin, and
+        """Submit the run; returns its record. Raises `ToolkitError` if it could not start, and
         `KeyboardInterrupt`; then nothing of it is left."""
         plan, manifest = self._plan, self._request.manifest
         address = plan.cluster.operator if plan.on_hosts else LOOPBACK
@@ -101,7 +101,7 @@ class Launch:
             except (KeyboardInterrupt, Stopped):
                 interrupts.answered()
                 who = self._stopped_by or "its operator"
-                self._end(State.HALTED, f"stopped by {who} before a command was run", Reason.STOPPED)
+                self._end(State.HALTED, f"stopped by {who} before any command ran", Reason.STOPPED)
                 raise KeyboardInterrupt from None
             except Exception as error:  # a fault of ours: the traceback is for us, the state for the operator
                 self._end(State.FAILED, f"toolkit itself failed: {error!r}", Reason.SYSTEM, "S100")
@@ -109,7 +109,7 @@ class Launch:
         return self._record
 
     def _check(self, opened: Opened) -> None:
-        """Are the keys good and the buckets there? Nothing is recorded or started before that is known."""
+        """Check keys and buckets, before anything is recorded or started."""
         opened.examine(self._request.manifest)
         results = Store(opened["results"])
         refuse_missing_resume(self._plan, results)
@@ -120,25 +120,25 @@ class Launch:
         )
 
     def _prepare(self, opened: Opened) -> None:
-        self._enter(State.DOWNLOADING, "mounting buckets, placing code")
-        self._on_stage = True
-        self._stage.start_agents()
+        self._enter(State.DOWNLOADING, "mounting buckets, copying the code")
+        self._is_deployed = True
+        self._deployment.start_agents()
         with with_heartbeat(self._heartbeat):
             self._act(self._request.confirm)
-            subnet = self._act(lambda: self._stage.fill(opened.remotes, self._request.code.files))
+            subnet = self._act(lambda: self._deployment.fill(opened.remotes, self._request.code.files))
             lines = [shlex.join(mpirun_argv(self._plan, step, subnet)) for step in self._plan.steps if step.parallel]
             self._record = replace(self._record, mpirun=lines[0] if lines else "")
-            self._act(self._stage.start_learners)
+            self._act(self._deployment.start_learners)
 
     def _go(self, opened: Opened) -> None:
-        """From here on the run lives by itself."""
+        """From here on the run continues on its own."""
         self._act(lambda: None)
         plan = self._plan
         record = replace(self._record, launcher=None)
         with interrupts.ignored():
             opened.outlive(f"{plan.results_mount.place}/{CONTROL_FOLDER}/{plan.training_id}")
             try:
-                self._stage.go(jobs_of(plan, record, new_run_key(self._request.home, plan.training_id)))
+                self._deployment.go(jobs_of(plan, record, new_run_key(self._request.home, plan.training_id)))
             except ToolkitError:
                 opened.outlives = False
                 raise
@@ -148,14 +148,14 @@ class Launch:
             self._records.save(record)
 
     def _act(self, act: Callable[[], T]) -> T:
-        """One act, unless someone wants the run to stop."""
+        """Run one step, unless a stop was requested."""
         interrupts.check()
         if self._stopped_by:
             raise Stopped
         return act()
 
     def _heartbeat(self) -> None:
-        self._stopped_by = self._stage.heartbeat() or self._stopped_by
+        self._stopped_by = self._deployment.heartbeat() or self._stopped_by
 
     def _enter(self, state: State, note: str) -> None:
         self._record = self._record.at(state, time.time())
@@ -168,29 +168,29 @@ class Launch:
 
     @contextmanager
     def _cleaned_up(self) -> Iterator[None]:
-        """Leave nothing behind of a run that did not begin; a Ctrl-C cannot stop that half way."""
+        """Clean up a run that did not start; Ctrl-C cannot interrupt this."""
         try:
             yield
         finally:
-            if self._on_stage and not self._gone:
+            if self._is_deployed and not self._gone:
                 with interrupts.ignored():
-                    left = self._stage.cleanup()
+                    left = self._deployment.cleanup()
                 if left:
                     self._view.note(f"could not be removed: {', '.join(left)}")
 
 
 def refuse_missing_resume(plan: RunPlan, results: Store) -> None:
-    """Raise `ToolkitError` (C104) where there is nothing that this run could go on from."""
+    """Raise `ToolkitError` (C104) if there is nothing to resume from."""
     if plan.resume and next(results.objects(plan.results_bucket, f"{plan.resume}/"), None) is None:
         raise ToolkitError(
             Code.RESOURCES_ASKED,
-            f"nothing to resume from: {plan.results_place} holds nothing in {plan.resume}/",
-            hint="name a run's id, or a folder such as _wml_checkpoints/NAME; toolkit bucket list MANIFEST shows them",
+            f"nothing to resume from: {plan.results_place} has no files in {plan.resume}/",
+            hint="give a run's ID, or a folder such as _wml_checkpoints/NAME; toolkit bucket list MANIFEST lists them",
         )
 
 
 def first_record(request: Request) -> Record:
-    """The record of a run that has not begun."""
+    """The record of a run that has not started."""
     plan = request.plan
     return Record(
         training_id=plan.training_id,

@@ -17,12 +17,12 @@ def this_process() -> tuple[int, int]:
 
 
 def lives(launcher: tuple[int, int] | None) -> bool:
-    """Whether that very process is there."""
+    """Whether that process still exists."""
     return launcher is not None and _started(launcher[0]) == launcher[1]
 
 
 def interrupt(launcher: tuple[int, int]) -> None:
-    """As a Ctrl-C does."""
+    """Send SIGINT, as Ctrl-C does."""
     if lives(launcher):
         os.kill(launcher[0], signal.SIGINT)
 

@@ -21,7 +21,7 @@ _RUN_PORTS = range(20000, 30000)
 _MASTER_PORTS = range(30000, 32000)
 """Both below what Linux gives to outgoing connections (32768 and up), above what services listen at."""
 _MOST_GPUS = 64
-"""On a host, as a cluster's file may say."""
+"""On a host, as a cluster file may say."""
 _EVERYTHING = 1 << 16
 """More GPUs than a host has: one that is leased as a whole has none left."""
 
@@ -31,7 +31,7 @@ def choose_hosts(
 ) -> tuple[Host, ...]:
     """The hosts that `compute` gets: those that are fit, in the file's order.
 
-    A host that has failed a check is passed over where there are others; where there are not, that is the error: all
+    A host that has failed a check is skipped if there are others; if there are not, that is the error: all
     findings of the hosts that would have been taken. Raises `ToolkitError` (S100, or C104 as `pick_hosts` does).
     """
     unfit = {finding.host for finding in findings if finding.verdict is Verdict.FAIL}
@@ -60,8 +60,8 @@ def planned_on(cluster: Cluster, compute: Compute) -> tuple[Placement, ...]:
     return tuple(Placement(host.name, host.address or host.name, gpus=gpus, cpus=cpus) for host in hosts)
 
 
-def passed_over(cluster: Cluster, chosen: Sequence[Host], findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """What kept hosts out that stand before the last chosen one in the cluster's file: the operator should know."""
+def skipped(cluster: Cluster, chosen: Sequence[Host], findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Why hosts listed before the last chosen one were skipped, for the operator."""
     names = [host.name for host in cluster.hosts]
     last = max(names.index(host.name) for host in chosen)
     earlier = set(names[:last]) - {host.name for host in chosen}

@@ -1,4 +1,4 @@
-"""Allocating hosts, step by step: look at the hosts, take those that are fit and free, give them the images.
+"""Allocate hosts, step by step: check the hosts, lease those that are fit and free, transfer the images.
 
 Whatever happens, the leases are given back when the context ends, and nothing is started before all is there.
 """
@@ -35,9 +35,9 @@ from toolkit.run.launch.placement import (
     free_gpus,
     free_port,
     master_port,
-    passed_over,
     placement_on,
     planned_on,
+    skipped,
     taken_by,
 )
 from toolkit.run.plan.run_plan import Placement
@@ -49,7 +49,7 @@ _STAGE = "hosts"
 
 
 class SshAllocator(Allocator):
-    """Hosts that are reached over ssh, as the cluster's file lists them; leases in their engines say who has them."""
+    """Hosts that are reached over ssh, as the cluster file lists them; leases in their engines say who has them."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster, self._program = cluster, runtime_named(cluster.container_engine).program
@@ -118,26 +118,24 @@ class _Allocating:
             engines=engines,
             ssh_port=free_port(mine),
             master_port=master_port(mine[0], placements[0].gpus),
-            notes=tuple(
-                f"passed over: {one.host}: {one.found}" for one in passed_over(self._cluster, chosen, findings)
-            ),
+            notes=tuple(f"skipped: {one.host}: {one.found}" for one in skipped(self._cluster, chosen, findings)),
             leases=self._labels,
             confirm=self._confirm,
             hand_over=self._hand_over,
         )
 
     def _confirm(self) -> None:
-        """The leases are ours still; raises `ToolkitError` (S100) where someone took one over meanwhile."""
+        """Confirm the leases; raises `ToolkitError` (S100) if another run took one over."""
         renew_all(self._leases, engine=self._program)
 
     def _hand_over(self) -> None:
-        """The run has its own life: its containers hold its hosts, as long as they run."""
+        """The run is independent now: its containers hold the leases while they run."""
         leases = tuple(self._leases)
         self._leases.clear()
         release_all(leases, engine=self._program)
 
     def _look(self) -> tuple[dict[str, HostFacts], tuple[Finding, ...]]:
-        self._report(Progress(_STAGE, f"looking at {len(self._cluster.hosts)}"))
+        self._report(Progress(_STAGE, f"checking {len(self._cluster.hosts)}"))
         asked = asked_of(self._cluster, read_table(house() / "images"), self._request.manifest)
         answers = gather(self._hosts, asked)
         return {answer.host: answer.value for answer in answers if answer.value}, short(answers, asked)
@@ -162,7 +160,7 @@ class _Allocating:
                 return chosen, gpus
 
     def _acquire(self, gpus: Mapping[str, tuple[str, ...]]) -> bool:
-        """Whether all of it is ours now; another launch may have been quicker, and then who it is shows."""
+        """Whether all leases were acquired; another launch may have been first, and is then reported."""
         user, operator = _account(), socket.gethostname()
         wanted = [
             (self._hosts.shell(name), new_lease(self._request.training_id, user, operator, ours))

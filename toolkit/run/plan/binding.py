@@ -20,7 +20,7 @@ from toolkit.plural import counted
 from toolkit.run.plan.run_plan import ALL_CPUS, RankCpus
 
 Cores = tuple[Core, ...]
-NO_CPUSET = "its engine cannot confine containers to CPUs: it has no cpuset controller"
+NO_CPUSET = "its engine has no cpuset controller, so containers cannot be bound to CPUs"
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def machine_of(cores: Cores, engine: EngineFacts, kernel: str, used: str) -> Mac
     """This machine, whose kernel's release is `kernel`; `used` has a list of CPUs a line, each another learner's."""
     why_not = ""
     if engine.kernel != kernel:
-        why_not = f"its engine runs on another kernel ({engine.kernel or 'unknown'}), whose CPUs are not these"
+        why_not = f"its engine runs on another kernel ({engine.kernel or 'unknown'}), which has other CPUs"
     elif not engine.cpuset:
         why_not = NO_CPUSET
     return Machine(cores, why_not, frozenset().union(*map(cpu_numbers, used.splitlines())))
@@ -141,4 +141,4 @@ def _unshared(noun: str, count: int, cores: Sequence[Core], taken: frozenset[int
     """Too few CPUs for a share each."""
     cpus = counted(sum(len(core.cpus) for core in cores), "CPU")
     others = f", of which other runs use {cpu_list(taken)}" if taken else ""
-    return RankCpus(why_not=f"{counted(count, noun)} on {cpus}{others}" if cores else "its CPUs are not known")
+    return RankCpus(why_not=f"{counted(count, noun)} on {cpus}{others}" if cores else "its CPUs are unknown")

@@ -21,7 +21,7 @@ _MOST_SHOWN = 20
 
 @dataclass(frozen=True, order=True)
 class Listed:
-    """One file: its path below the code's folder, the SHA-256 of its bytes, whether it may be executed."""
+    """One file: its path below the code folder, the SHA-256 of its bytes, whether it may be executed."""
 
     name: str
     sha256: str
@@ -67,8 +67,8 @@ def load_listing(home: Path, training_id: str, digest: str) -> tuple[Listed, ...
     if code_digest(files) != digest:
         raise ToolkitError(
             Code.RESOURCES,
-            f"{file}, the list of the code that {training_id} was given, is missing or damaged",
-            hint="the code in the bucket cannot be compared; launch the run anew from your own code",
+            f"{file}, the list of the code submitted for {training_id}, is missing or damaged",
+            hint="the code in the bucket cannot be verified; launch again from your own code",
         )
     return files
 
@@ -86,8 +86,7 @@ def refuse_other_code(training_id: str, expected: Iterable[Listed], found: Mappi
             Code.CODE,
             f"the bucket's code of {training_id} is not what was submitted: it was not used",
             tuple(shown),
-            hint="someone who may write to the bucket changed it: do not trust what lies there, and launch your own "
-            "code anew",
+            hint="someone with write access to the bucket changed it: do not trust it; launch your own code again",
         )
 
 
@@ -99,7 +98,7 @@ def _differences(expected: Iterable[Listed], found: Mapping[str, str]) -> Iterat
         elif name not in submitted:
             yield name, "never submitted"
         elif submitted[name] != found[name]:
-            yield name, "other bytes"
+            yield name, "changed"
 
 
 def _file(home: Path, training_id: str) -> Path:

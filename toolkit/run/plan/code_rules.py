@@ -15,7 +15,7 @@ from toolkit.errors import Code, Place, Problem, ToolkitError
 from toolkit.validation.leaks import keeps_credentials
 
 IGNORE_FILE = ".toolkitignore"
-NO_CODE, COPY, KEYS, IGNORED = "no code", "an editor's copy", "keys are kept there", IGNORE_FILE
+NO_CODE, COPY, KEYS, IGNORED = "no code", "an editor's copy", "contains keys", IGNORE_FILE
 MAX_BYTES = 64 << 10
 
 _BY_REASON = {
@@ -91,7 +91,7 @@ def read_rules(folder: Path) -> Rules:
         raise ToolkitError(Code.CODE, f"{file}: larger than {MAX_BYTES >> 10} KiB; is it the right file?")
     problems = tuple(filter(None, (_problem(file, number, line) for number, line in enumerate(lines, 1))))
     if problems:
-        raise ToolkitError(Code.CODE, f"{file} has lines that are no patterns", problems)
+        raise ToolkitError(Code.CODE, f"{file} has invalid patterns", problems)
     return Rules(lines)
 
 
@@ -99,5 +99,5 @@ def _problem(file: Path, number: int, line: str) -> Problem | None:
     try:
         GitIgnoreSpec.from_lines([line])
     except ValueError:
-        return Problem("no pattern of gitignore's", Place(str(file), number, 1), source_line=line)
+        return Problem("not a gitignore pattern", Place(str(file), number, 1), source_line=line)
     return None

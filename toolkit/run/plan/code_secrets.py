@@ -84,7 +84,7 @@ def secrets_in_code(content: bytes, values: tuple[Secret, ...]) -> Iterator[str]
     is_text = b"\0" not in text[:_LOOKED_AT]
     spelled = (_spellings(value.reveal().encode()) if is_text else (value.reveal().encode(),) for value in values)
     if any(spelling in text for spellings in spelled for spelling in spellings):
-        yield "a key of this very run"
+        yield "a key of this run"
     if holds_private_key(text):
         yield "a private key"
     if not is_text:  # weights, archives: hundreds of megabytes, in which any three letters stand somewhere
@@ -92,7 +92,7 @@ def secrets_in_code(content: bytes, values: tuple[Secret, ...]) -> Iterator[str]
     yield from known_secrets(text)
     if b"ecret" in text or b"ECRET" in text or b"oken" in text or b"OKEN" in text:
         if _INI_SECTION.search(text) and _ASSIGNED.search(text):
-            yield "a secret key in a file of settings"
+            yield "a secret key in a settings file"
         elif _QUOTED.search(text):
             yield "a secret key"
 

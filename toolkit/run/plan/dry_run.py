@@ -28,7 +28,7 @@ THIS_MACHINE = "this machine"
 
 
 def fact_lines(plan: RunPlan) -> Iterator[tuple[str, str]]:
-    """A name and a text for each thing that a person wants to know before a run."""
+    """Name and text of each fact to show before a run."""
     for learner in plan.learners:
         at = f" on {learner.placement.host}" if learner.placement.host else ""
         yield "learner", f"{learner.hostname}{at}: {ranks_of(learner)}"
@@ -52,7 +52,7 @@ def fact_lines(plan: RunPlan) -> Iterator[tuple[str, str]]:
     if plan.time_limit:
         yield "limit", f"{shown_duration(plan.time_limit)} for all commands"
     if plan.retries:
-        yield "retries", f"a command that fails is run again, {counted(plan.retries, 'time')} at most"
+        yield "retries", f"a failed command is retried, at most {counted(plan.retries, 'time')}"
     for step in plan.steps:
         yield "command", f"{step.number}, {_how(plan, step)}: {step.command}"
 
@@ -117,10 +117,10 @@ def _named(cpus: str) -> str:
 
 
 def binding_of(plan: RunPlan) -> str:
-    """How ranks are bound, in one line; and why they are not where the cluster's file asks for it."""
+    """How ranks are bound, in one line; and why they are not where the cluster file asks for it."""
     placements = [learner.placement for learner in plan.learners]
     bound = (
-        "cores: a rank runs on its share of its host's cores"
+        "cores: each rank is bound to its share of its host's cores"
         if any(placement.cpus.lists for placement in placements)
         else ""
     )
@@ -129,7 +129,7 @@ def binding_of(plan: RunPlan) -> str:
         for placement in placements
         if placement.cpus.why_not
     }
-    return "; ".join(filter(None, [bound, *unbound])) or "none: a rank runs on any core of its host"
+    return "; ".join(filter(None, [bound, *unbound])) or "none: ranks run on any core of their host"
 
 
 def _data(plan: RunPlan) -> str:

@@ -31,7 +31,7 @@ AGENT_FOLDER = "/run/agent"
 class RankCpus:
     """What the ranks of one learner run on: for each a list of CPUs such as `0-3,8`; none where they are not bound.
 
-    `why_not` says why they are not, though the cluster's file asks for it.
+    `why_not` says why they are not, though the cluster file asks for it.
     """
 
     lists: tuple[str, ...] = ()

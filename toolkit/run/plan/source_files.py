@@ -19,7 +19,7 @@ MAX_FILES = 20_000
 LONGEST_NAME = 900
 """Bytes: a bucket's key has at most 1024, and the run's folder is before it."""
 _MOST_PROBLEMS, _MOST_SHOWN = 20, 8
-_MANIFEST, _KEY_FILE, _MANIFEST_KEYS = "the manifest", "a key of this run", "a manifest with its keys written in"
+_MANIFEST, _KEY_FILE, _MANIFEST_KEYS = "the manifest", "a key of this run", "a manifest with literal keys"
 _LARGEST_MANIFEST = 64 << 10
 _LARGEST_HELD, _MOST_HELD = 1 << 20, 64 << 20
 """Bytes of a file that is held in memory as it was read, and of all of them."""
@@ -27,7 +27,7 @@ _LARGEST_HELD, _MOST_HELD = 1 << 20, 64 << 20
 
 @dataclass(frozen=True)
 class CodeFile:
-    """A file that is submitted: its path below the code's folder, where it lies, its size in bytes, SHA-256, mode.
+    """A file that is submitted: its path below the code folder, where it lies, its size in bytes, SHA-256, mode.
 
     `held` are its bytes as they were checked: a launch whose output is written beside the code (`| tee log`) submits
     what that file held then. None where it is too large; it must not change then until it is submitted.
@@ -75,7 +75,7 @@ class SubmittedCode:
         return tuple(file.name for file in self.files if any(part.startswith(".") for part in file.name.split("/")))
 
     def lines(self) -> Iterator[tuple[str, str]]:
-        """A name and a text for each thing that a person wants to know before a run."""
+        """Name and text of each fact to show before a run."""
         count = f"{len(self.files)} file" if len(self.files) == 1 else f"{len(self.files)} files"
         yield "code", f"{count}, {self.size / 1000:.1f} kB of {self.folder}  sha256 {self.digest[:16]}"
         if self.hidden:
@@ -103,7 +103,7 @@ def read_submitted(folder: Path) -> SubmittedCode:
 
 
 class _Reading:
-    """One folder read; `read` is the story."""
+    """One folder read; `read` is the workflow."""
 
     def __init__(self, folder: Path, rules: Rules, manifest: Path, known: Known, kept_out: tuple[Path, ...]) -> None:
         self._folder, self._rules, self._known = folder, rules, known
@@ -121,8 +121,8 @@ class _Reading:
             out = _some([f"{shown(name)} ({why})" for name, why in sorted(self._left_out.items())])
             raise ToolkitError(
                 Code.CODE,
-                f"{self._folder} holds no code{f': left out are {out}' if out else ''}",
-                hint="name the code's folder with --code FOLDER, or ask for a file by `!NAME` in .toolkitignore",
+                f"{self._folder} has no code{f' (left out: {out})' if out else ''}",
+                hint="name the code folder with --code FOLDER, or include a file with `!NAME` in .toolkitignore",
             )
         return SubmittedCode(self._folder, files, tuple(sorted(self._left_out.items())))
 
@@ -141,9 +141,9 @@ class _Reading:
                 what = f"more than {MAX_BYTES >> 20} MiB" if total > MAX_BYTES else f"more than {MAX_FILES} files"
                 raise ToolkitError(
                     Code.CODE,
-                    f"{self._folder} holds {what}: that is no code",
-                    hint="put data into the data bucket, name the code's own folder with --code FOLDER, or list what "
-                    "is no code in .toolkitignore",
+                    f"{self._folder} has {what}, which is too much for code",
+                    hint="put data into the data bucket, name the code folder with --code FOLDER, or exclude "
+                    "files in .toolkitignore",
                 )
             yield file
 
@@ -167,7 +167,7 @@ class _Reading:
             self._problems.append(Problem(f"{name[:60]}…: its path has more than {LONGEST_NAME} bytes"))
         if file.private and not asked_for:
             self._problems.append(
-                Problem(f"{name}: its owner alone may read it (mode {file.status.st_mode & 0o777:04o})")
+                Problem(f"{name}: readable only by its owner (mode {file.status.st_mode & 0o777:04o})")
             )
             return None
         try:
@@ -179,7 +179,7 @@ class _Reading:
             self._left_out[file.name] = _MANIFEST_KEYS
             return None
         for what in findings:
-            if not asked_for or what == "a key of this very run":
+            if not asked_for or what == "a key of this run":
                 self._problems.append(Problem(f"{name}: holds {what}"))
         return _code_file(file, sha256, held)
 
@@ -206,22 +206,22 @@ class _Reading:
         shown_ones = self._problems[:_MOST_PROBLEMS] + ([Problem(f"and {more} more")] if more > 0 else [])
         return ToolkitError(
             Code.CODE,
-            f"{self._folder} holds what must not be submitted",
+            f"{self._folder} has files that must not be submitted",
             tuple(shown_ones),
-            hint="move it elsewhere, or list it in .toolkitignore; a file that is no secret may be made readable "
-            "(chmod go+r), or be asked for there by `!NAME`; put a copy in the place of a link",
+            hint="move them, or exclude them in .toolkitignore; if a file is not secret, make it readable "
+            "(chmod go+r) or include it there with `!NAME`; replace a link with a copy",
         )
 
 
 def _is_folder(folder: Path) -> bool:
     if not folder.is_dir():
-        raise ToolkitError(Code.CODE, f"{folder}: no such folder of code", hint="name one with --code FOLDER")
+        raise ToolkitError(Code.CODE, f"{folder}: no such code folder", hint="name one with --code FOLDER")
     return True
 
 
 def _with_reasons(manifest: Path, kept_out: tuple[Path, ...]) -> Iterator[tuple[Path, str]]:
     yield manifest, _MANIFEST
-    yield from ((file, "the cluster's file") for file in kept_out)
+    yield from ((file, "the cluster file") for file in kept_out)
 
 
 def _code_file(file: FolderFile, sha256: str, held: bytes | None = None) -> CodeFile:

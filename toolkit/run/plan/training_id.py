@@ -33,7 +33,7 @@ def parse_training_id(text: str) -> TrainingId:
 def parse_beginning(text: str) -> str:
     """The beginning of a training ID, `training-` put before it if it is left out. Raises `ValueError`."""
     if not _BEGINNING.fullmatch(text.removeprefix(PREFIX)):
-        raise ValueError(f"{text[: 4 * LENGTH]!r} is not a training ID, nor the beginning of one")
+        raise ValueError(f"{text[: 4 * LENGTH]!r} is not a training ID or a prefix of one")
     return PREFIX + text.removeprefix(PREFIX)
 
 

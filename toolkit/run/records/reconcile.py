@@ -1,4 +1,4 @@
-"""Bringing a record up to date: what has become of a run since somebody here last watched it."""
+"""Update a record: what happened to a run since it was last followed here."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from toolkit.run.records.results_access import stored_run
 
 
 def refreshed(record: Record, records: Records) -> Record:
-    """The record as it is now, saved where that is new; as it was where nobody who knows more can be reached."""
+    """The current record, saved if it changed; the old one if no agent or bucket can be reached."""
     if record.final or lives(record.launcher):
         return record
     try:
@@ -41,7 +41,7 @@ def refreshed(record: Record, records: Records) -> Record:
 
 
 def _now(record: Record, engines: Mapping[str, Engine]) -> Record:
-    """From learner 1's agent; else from the bucket; else from the volume that the agent left; else it never began."""
+    """From learner 1's agent; else the bucket; else the volume that the agent left; else the run never started."""
     first = next(iter(engines.values()))
     client = AgentClient(first, record.training_id)
     presence = client.presence()
@@ -75,20 +75,20 @@ def from_volume(record: Record, engine: Engine) -> Record | None:
 
 
 def _judged(record: Record, engine: Engine, trouble: str) -> Record:
-    """No agent, no word from it: either the launch died before the run began, or the agent itself was killed.
+    """No agent and no report: either the launch died before the run started, or the agent was killed.
 
     `trouble` is why the bucket could not be asked, or is not believed; empty where it knows of no end.
     """
     if record.launcher is not None:
         return never_began(record)
     what = f"the run's agent on {engine.host} is gone: it was killed, or the host's engine was stopped"
-    hint = f"what it still holds comes with: toolkit rescue {record.training_id}"
+    hint = f"recover its results with: toolkit rescue {record.training_id}"
     lost = replace(record, end=Reason.HOST_LOST.value, error_code=Reason.HOST_LOST.code, reason=what, hint=hint)
     lost = replace(lost, evidence=trouble or record.evidence)
     return replace(lost, kept=(next(iter(record.hosts), ""),)).at(State.FAILED, time.time())
 
 
 def never_began(record: Record) -> Record:
-    """A run whose launcher was killed before the word to go: its agents have left nothing of it."""
-    what = "its launch was killed before a command was run; nothing of it is left"
+    """A run whose launcher was killed before the start signal: its agents removed everything."""
+    what = "its launch was killed before any command ran; nothing of it is left"
     return replace(record, launcher=None, end=Reason.STOPPED.value, reason=what).at(State.HALTED, time.time())

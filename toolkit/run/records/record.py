@@ -127,21 +127,21 @@ class Record:
         """`p100x2`, `CPU`, or that the CPU took the place of GPUs."""
         if self.compute and split(self.compute).kind == CPU:
             return "CPU"
-        return "CPU, in place of GPUs" if self.on_cpu else self.compute or "GPU"
+        return "CPU instead of GPUs" if self.on_cpu else self.compute or "GPU"
 
     @property
     def final(self) -> bool:
-        """Whether it is over."""
+        """Whether it has ended."""
         return self.state in (State.COMPLETED, State.FAILED, State.HALTED)
 
     @property
     def results_place(self) -> str:
-        """Where its results are, as a person reads it: `bucket oak-results`, `folder /srv/results`."""
+        """Where its results are, for display: `bucket oak-results`, `folder /srv/results`."""
         return place_at(self.endpoint_url, self.results_bucket)
 
     @property
     def seconds(self) -> float | None:
-        """How long it took, or None where it is not over."""
+        """Its duration in seconds; None if it has not ended."""
         return self.states[-1][1] - self.states[0][1] if self.final and self.states else None
 
     def at(self, state: State, now: float) -> Record:

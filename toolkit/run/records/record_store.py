@@ -1,4 +1,4 @@
-"""The records in a person's home: a file per run, for its owner alone."""
+"""Records in the user's home: one private file per run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Records:
         self._folder = private_folder(home / "runs")
 
     def save(self, record: Record) -> None:
-        """Write the record in one move; a reader never sees half of it."""
+        """Write the record atomically."""
         write_whole(self._file(record.training_id), json.dumps(asdict(record), indent=1).encode(), mode=0o600)
 
     def find(self, words: str) -> Record:
@@ -44,7 +44,7 @@ class Records:
         if len(found) == 1:
             return self._load(found[0])
         if found:
-            raise ToolkitError(Code.MANIFEST, f"{words} is the beginning of several runs: {', '.join(found)}")
+            raise ToolkitError(Code.MANIFEST, f"{words} matches several runs: {', '.join(found)}")
         near = get_close_matches(wanted, ids, n=1)
         known = f"did you mean {near[0]}?" if near else f"the newest runs: {', '.join(ids[:5]) or 'none yet'}"
         raise ToolkitError(Code.MANIFEST, f"no run {words[:_LONGEST]} is recorded here", hint=known)
@@ -79,8 +79,8 @@ class Records:
         except (OSError, ValueError):
             raise ToolkitError(
                 Code.RESOURCES,
-                f"{file} is no record of {training_id} that this version can read",
-                hint="it was damaged, or written by another version of toolkit",
+                f"{file} is not a record of {training_id} that this version can read",
+                hint="it is damaged, or from another version of toolkit",
             ) from None
         return record
 

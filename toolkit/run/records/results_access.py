@@ -1,4 +1,4 @@
-"""Opening a run's bucket again, by the manifest that it was launched with: for its keys."""
+"""Access to a run's bucket, with the keys of the manifest that it was launched with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run's key, which authenticates what its agents write into the bucket. The launch makes it; the records keep it."""
+"""A run's key, which authenticates its agents' objects in the bucket. Made at launch, kept beside the records."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BYTES = 32
 
 
 def new_run_key(home: Path, run: TrainingId) -> str:
-    """Make the key of a run; the same where it was made before."""
+    """Create the key of a run, or return the existing one."""
     write_once(_file(home, run), secrets.token_hex(_BYTES).encode(), mode=0o600)
     return run_key(home, run)
 

@@ -1,4 +1,4 @@
-"""A run as its bucket has it: the final record and the whole output, when no agent is there to be asked."""
+"""A run as stored in its bucket: the final record and all output, for when no agent is left."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class StoredRun:
         self._folder = f"{record.training_id}/{RUN_FOLDER}"
 
     def record(self) -> Record | None:
-        """The record with the end that the bucket tells; None where it tells none yet.
+        """The record with the outcome from the bucket; None if there is none yet.
 
         Raises `ToolkitError` (S302) where the store does not answer, and where the object is not such an end, or was
         not written by an agent of the run.
@@ -45,7 +45,7 @@ class StoredRun:
             stored = verified(self._store.read(self._bucket, key, MAX_BYTES), self._run_key, RECORD)
             outcome = read_outcome(json.dumps(stored), self._record)
             if not outcome.final:
-                raise ValueError(f"state {outcome.state.value} is no end")
+                raise ValueError(f"state {outcome.state.value} is not final")
         except ValueError as error:
             raise ToolkitError(
                 Code.LOADING_DATA,
@@ -86,7 +86,7 @@ class StoredRun:
             total += item.size
             if count > MAX_CODE_FILES or total > MAX_CODE_BYTES:
                 raise ToolkitError(
-                    Code.CODE, f"the bucket holds more below {prefix} than any submitted code; not fetched"
+                    Code.CODE, f"there is more in the bucket under {prefix} than any submitted code has; not fetched"
                 )
             yield item
 
