@@ -37,10 +37,10 @@ class Cleaned:
 
 
 def clean(cluster: Cluster, records: Records, *, orphans: bool) -> Cleaned:
-    """Clean every host of `cluster`. Everything that the tool has there and that stays is named.
+    """Clean every host of `cluster`. Whatever of the tool stays there is listed.
 
-    A run that goes on is left alone, also one that others have launched. Of runs that are not recorded here, things
-    are removed only with `orphans`; a volume of theirs never, as nobody here knows what is in it.
+    An active run is left alone, whoever launched it. Leftovers of runs that are not recorded here are removed only with
+    `orphans`; their volumes never, as their contents are unknown.
     """
     work, allocator = _Cleaning(records, orphans=orphans), allocator_of(cluster)
     with allocator.connect() as engines:
@@ -55,7 +55,7 @@ def clean(cluster: Cluster, records: Records, *, orphans: bool) -> Cleaned:
 
 
 def _labels_on(engine: Engine) -> list[str]:
-    """The labels of all that runs and commands have here."""
+    """The labels of everything that runs and commands have here."""
     found: set[str] = set()
     for noun in NOUNS:
         found.update(engine.run(engine.runtime.runs_of(noun)).output.splitlines())
@@ -75,7 +75,7 @@ class _Cleaning:
         self._known = {record.training_id: record for record in records.all()}
 
     def clean(self, engine: Engine, label: str) -> None:
-        """Remove what can be removed of things with `label`, and list what stays."""
+        """Remove what may be removed of the things with `label`, and list what stays."""
         run = run_of_label(label)
         record = self._known.get(run) if run else None
         if run != label:
@@ -96,10 +96,10 @@ class _Cleaning:
             self._clean_orphan(engine, run)
 
     def give_back_leases(self, engine: Engine, allocator: Allocator) -> None:
-        """Of runs that have ended and have no agent any more."""
+        """Release the leases of runs that have ended and have no agent left."""
         for holder in allocator.leases(engine):
             if holder.by_container:
-                continue  # it goes with the container
+                continue  # it is released with the container
             run = run_of_label(holder.lease.run)
             record = self._known.get(run) if run else None
             if record is None or AgentClient(engine, record.training_id).presence() is not Presence.GONE:
@@ -110,7 +110,7 @@ class _Cleaning:
 
     def _clean_own(self, engine: Engine, record: Record) -> None:
         run, things = record.training_id, _things(engine, record.training_id)
-        if not record.final:  # it goes on elsewhere, or nobody could be asked
+        if not record.final:  # it is active elsewhere, or no agent could be asked
             self._keep(engine, run, things, "because the run has not ended")
             return
         if record.kept:
@@ -134,9 +134,9 @@ class _Cleaning:
             self._keep(engine, run, things, "of a run that is not recorded here; toolkit clean --orphans")
 
     def _clean_beside(self, engine: Engine, label: str, record: Record | None) -> None:
-        """What a command has beside runs: a check of a model, a store that was opened again, a relay of a shipment.
+        """What a command has besides runs: a model check, a reopened store, an image relay.
 
-        Its containers end by themselves; what runs may be at work now, for whomever.
+        Its containers exit by themselves; a running one may be in use, by anyone.
         """
         things = _things(engine, label)
         for container in [name for name in things["container"] if _is_at_work(engine, name)]:
@@ -163,12 +163,12 @@ class _Cleaning:
 
 
 def _things(engine: Engine, label: str) -> _Things:
-    """What carries the label, by its noun. Raises `ToolkitError` where the engine does not answer."""
+    """The names of everything with the label, by noun. Raises `ToolkitError` if the engine does not answer."""
     return {noun: engine.names(noun, label, check=True) for noun in _LISTED}
 
 
 def _is_at_work(engine: Engine, container: str) -> bool:
-    """Whether it runs, or may be about to: one created a moment ago is not a leftover."""
+    """Whether it is running, or may be about to: a container created a moment ago is not a leftover."""
     try:
         return engine.status(container) not in ("", "exited", "dead")
     except ToolkitError:

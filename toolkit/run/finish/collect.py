@@ -1,8 +1,8 @@
 """Collect a model: download it from the results bucket, verify checksums, load it and make predictions.
 
-The check runs inside the image that trained the model, so this machine needs no TensorFlow. Where the submitted
-code has a `check_model.py`, it is run there too, with the model's folder as its argument and the training data in
-DATA_DIR; it fails the collection by a status other than 0, and may print a JSON object of metrics as its last line.
+The check runs inside the image that trained the model, so this machine needs no TensorFlow. If the submitted code has a
+`check_model.py`, it runs there too, with the model's folder as its argument and the training data in DATA_DIR; a status
+other than 0 fails the collection, and its last line may be a JSON object of metrics.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ Report = Callable[[str, int, int], None]
 class Collected:
     """A collected model: its folder, number of files and bytes, and the result of the check.
 
-    `missing` are files that the manifest wants collected, and the run did not write. `unchecked` are files that nobody
-    has a checksum of but the store.
+    `missing` are files that the manifest wants collected and the run did not write. `unchecked` are files that only the
+    store has a checksum of.
     """
 
     folder: Path
@@ -88,7 +88,7 @@ class Collection:
         self._check_id = new_label(record.training_id)
 
     def run(self) -> Collected:
-        """Fetch (unless it is here already, and whole), check; raises `ToolkitError` and keeps what was fetched."""
+        """Fetch the model, unless it is here and complete; check it. Raises `ToolkitError`; keeps what was fetched."""
         with (
             results_host(self._record, self._manifest) as host,
             open_access(self._manifest, self._home, self._side_image, self._check_id, host=host) as opened,
@@ -112,7 +112,7 @@ class Collection:
         return Collected(self._folder, len(files), size, answer.signatures, metrics, report, missing, unchecked)
 
     def _has_digest(self, name: str, plainly: set[str]) -> bool:
-        """Whether someone other than the store says what a collected file holds: the run's agent, or who submitted."""
+        """Whether a collected file has a checksum other than the store's: from the run's agent or its launch."""
         folder, _, rest = name.partition("/")
         if folder == _FETCHED["_submitted_code"]:
             return bool(self._record.code_digest)
@@ -141,7 +141,7 @@ class Collection:
             for name, item in wanted:
                 file = folder / name
                 file.parent.mkdir(parents=True, exist_ok=True)
-                known = item.key in digests  # then what the store says of it is no matter
+                known = item.key in digests  # then the store's own checksum does not matter
                 sums[name] = store.get(self._record.results_bucket, item, file, on_bytes, compare=not known)
                 keys[item.key] = sums[name]
             refuse_damaged(self._record, digests, keys, self._places)
@@ -149,7 +149,8 @@ class Collection:
             put(sums)
 
     def _compare_code(self, folder: Path, sums: Mapping[str, str]) -> None:
-        """Raise where the code is not what was submitted, before any of it runs; set the modes that no bucket keeps."""
+        """Raise if the code is not what was submitted, before any of it runs; set the modes that buckets do not
+        keep."""
         listing = load_listing(self._home, self._record.training_id, self._record.code_digest)
         if not listing:
             return
@@ -171,11 +172,11 @@ class Collection:
         for remote, local in (_FETCHED | besides).items():
             whole = f"{self._record.training_id}/{remote}"
             for item in store.objects(self._record.results_bucket, whole):
-                if item.key == whole or item.key.startswith(f"{whole}/"):  # not one that only begins with its letters
+                if item.key == whole or item.key.startswith(f"{whole}/"):  # not one that merely shares the prefix
                     yield f"{local}{item.key.removeprefix(whole)}", item
 
     def _check(self, access: dict[str, Access]) -> _Answer:
-        """Load the model where it was trained, and run the user's own check."""
+        """Load the model in the image that trained it, and run the user's own check."""
         code, own_check = self._folder / "code", self._folder / "code" / CHECK_PROGRAM
         binds = [Bind(str(self._folder / "model"), "/model", True), Bind(str(_LOADER), "/load_model.py", True)]
         command = ["python", "/load_model.py", "/model"]
@@ -189,7 +190,7 @@ class Collection:
         if isinstance(data, HostFolder) and Path(data.path).is_dir():
             binds.append(Bind(data.path, f"/mnt/data/{data.name}", read_only=True))
             return self._ask(binds, environment | {"DATA_DIR": f"/mnt/data/{data.name}"}, command)
-        if not isinstance(data, Mount):  # it is not on this machine: a check that needs it says so
+        if not isinstance(data, Mount):  # not on this machine: a check that needs it will say so
             return self._ask(binds, environment, command)
         with self._mounted_data(access, data) as folder:
             binds.append(Bind(f"{folder}/mnt", "/mnt", propagation="rslave"))
@@ -220,7 +221,7 @@ class Collection:
 
     @contextmanager
     def _mounted_data(self, access: dict[str, Access], data: Mount) -> Iterator[str]:
-        """The training data as a folder, by a side container of its own that is gone afterwards."""
+        """The training data as a folder, mounted by a temporary side container."""
         name = f"toolkit-{self._check_id}"
         side = SideContainer(LOCAL, f"{name}-buckets", self._check_id, self._side_image, name)
         try:
@@ -240,5 +241,5 @@ class Collection:
 
 
 def with_result(record: Record, collected: Collected) -> Record:
-    """The record, with where the model is and what its check gave."""
+    """The record with the model's folder and the metrics of its check."""
     return replace(record, collected=str(collected.folder), metrics=record.metrics | collected.metrics)

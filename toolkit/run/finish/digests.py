@@ -1,5 +1,5 @@
-"""Checksums of the files that a run's programs wrote, on the operator's side: a list in the bucket, vouched for by the
-record."""
+"""Checksums of the files that a run's programs wrote, on the operator's side: a list in the bucket, whose SHA-256 is in
+the record."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _NAMED = 20
 
 
 def stored_digests(store: Store, record: Record) -> dict[str, str]:
-    """SHA-256 by key of what the run's programs wrote; none where the record vouches for no list.
+    """SHA-256 by key of what the run's programs wrote; empty if the record names no list.
 
-    Raises `ToolkitError` (S302) that names the list where it is missing or not the one that the run's agent wrote.
+    Raises `ToolkitError` (S302) that names the list if it is missing or not the one that the run's agent wrote.
     """
     if not record.checksums:
         return {}
@@ -39,7 +39,7 @@ def stored_digests(store: Store, record: Record) -> dict[str, str]:
 
 
 def by_listed_key(digests: Mapping[str, str], listed: Iterable[str]) -> dict[str, str]:
-    """The same, by the keys under which the store lists its objects: not every store lists one under its own."""
+    """The same, by the keys under which the store lists its objects: some stores list an object under another key."""
     keys = list(listed)
     missing = {plain(key): key for key in digests.keys() - set(keys)}
     names = {missing[plain(key)]: key for key in keys if key not in digests and plain(key) in missing}
@@ -47,9 +47,9 @@ def by_listed_key(digests: Mapping[str, str], listed: Iterable[str]) -> dict[str
 
 
 def store_digests(store: Store, record: Record, lists: Iterable[Mapping[str, str]]) -> str:
-    """Store one list in place of several, what a later one says of an object before an earlier one; its SHA-256.
+    """Merge several lists, later ones taking precedence, and store the result; returns its SHA-256.
 
-    Empty where there is nothing to list: the object in the bucket is left as it is, and nobody believes it.
+    Empty if there is nothing to list: the object in the bucket is left as it is, and is not trusted.
     """
     sums: dict[str, str] = {}
     for one in lists:
@@ -64,12 +64,12 @@ def store_digests(store: Store, record: Record, lists: Iterable[Mapping[str, str
 def refuse_damaged(
     record: Record, wanted: Mapping[str, str], found: Mapping[str, str], prefixes: Iterable[str]
 ) -> None:
-    """Raise `ToolkitError` (S302) that names each object which is not what was written.
+    """Raise `ToolkitError` (S302) that names each object that differs from what was written.
 
     Args:
-        wanted: SHA-256 by key, as the run's agent has it.
-        found: the same of what was fetched; files without one are skipped.
-        prefixes: the folders and objects that were fetched: what is wanted there must have come.
+        wanted: SHA-256 by key, as the run's agent recorded it.
+        found: the same for what was fetched; files that `wanted` does not have are skipped.
+        prefixes: the folders and objects that were fetched: all of `wanted` below them must be in `found`.
     """
     below = tuple(prefixes)
     problems = [

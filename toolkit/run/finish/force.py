@@ -1,6 +1,6 @@
 """End a run whose agent hangs or does not answer: remove and report everything, host by host.
 
-What had not reached the bucket stays in the run's volume, for `toolkit rescue`.
+Results that are not in the bucket yet stay in the run's volume, for `toolkit rescue`.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _UNMOUNT_SECONDS = 30
 
 
 def force_stop(record: Record, records: Records, who: str, report: Callable[[str], None]) -> Record:
-    """End `record`'s run on every host without asking its agents; the new record, saved.
+    """End `record`'s run on every host without asking its agents; returns the new record, saved.
 
-    `report` gets each thing that was removed, and what could not be. Raises `ToolkitError` (S100) where something
-    is left; all else is removed by then.
+    `report` gets each thing that was removed. Raises `ToolkitError` (S100) that names what could not be; everything
+    else is removed by then.
     """
     left, kept = list[str](), list[str]()
     with reached(record) as engines:
@@ -54,11 +54,11 @@ def force_stop(record: Record, records: Records, who: str, report: Callable[[str
 
 
 def _end_on(engine: Engine, run: TrainingId, report: Callable[[str], None]) -> list[str]:
-    """End what the run has on one host, the volume aside; what could not be removed. Raises `ToolkitError`."""
+    """Remove what the run has on one host but the volume; returns what could not be. Raises `ToolkitError`."""
     containers = engine.names("container", run, check=True)
     buckets = buckets_container(run)
     left = []
-    for name in sorted(containers, key=lambda one: one == buckets):  # its mounts go when nobody uses them any more
+    for name in sorted(containers, key=lambda one: one == buckets):  # last: its mounts can go once nothing uses them
         if name == buckets:
             unmount = engine.runtime.execute(name, (*AGENT_PROGRAM, "unmount"))
             engine.run(unmount, check=False, timeout=_UNMOUNT_SECONDS)
@@ -90,7 +90,7 @@ def _release_leases(record: Record, engines: Mapping[str, Engine], left: list[st
 
 
 def _ended(record: Record, who: str, kept: tuple[str, ...]) -> Record:
-    """The record then: a run that has an end keeps it."""
+    """The record afterwards; a run that had already ended keeps its end."""
     rescue = f"its results are still on {', '.join(kept)}: toolkit rescue {record.training_id}" if kept else ""
     if record.final:
         return replace(record, kept=kept, hint=rescue or record.hint)

@@ -1,7 +1,7 @@
 """A folder that the tool made and may replace: it has our list of its files, and no other files.
 
-The manifest is `SHA256SUMS`, in the form of sha256sum(1), and a marker beside it that names the run. Whatever lacks
-one of them, or holds a file that they do not name, is someone else's: it is neither replaced nor removed.
+The list is `SHA256SUMS`, in the format of sha256sum(1); a marker beside it names the run. A folder that lacks one of
+them, or holds a file that is not listed, is someone else's: it is neither replaced nor removed.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ MARKER = ".toolkit-collected"
 
 
 class OwnFolder:
-    """The folder `path` for what was collected of `run`. It need not be there."""
+    """The folder `path` for what was collected of `run`. It need not exist."""
 
     def __init__(self, path: Path, run: TrainingId) -> None:
         self.path, self._run = path, run
 
     def refuse_foreign(self) -> None:
-        """Raise `ToolkitError` (C202) that names the folder, and what is in it, where it may not be replaced."""
+        """Raise `ToolkitError` (C202) that names the folder, and the reason, if it may not be replaced."""
         if os.path.lexists(self.path) and (fault := self._fault(self.path)):
             raise self._foreign(fault)
 
     def is_whole(self) -> bool:
-        """Whether an earlier collection of this run lies here and every file still has its checksum."""
+        """Whether the folder is an earlier collection of this run and every file still has its checksum."""
         if self.path.is_symlink() or not self.path.is_dir() or not self._is_marked(self.path):
             return False
         sums = _sums(self.path)
@@ -42,8 +42,8 @@ class OwnFolder:
 
     @contextmanager
     def replaced(self) -> Iterator[tuple[Path, Callable[[Mapping[str, str]], None]]]:
-        """An empty folder beside it, and what puts that in its place once it is filled: to be called with each file's
-        SHA-256 by its name. Whatever ends first, nothing else is left behind."""
+        """An empty folder beside it, and a function that moves that into place once it is filled: call it with each
+        file's SHA-256 by name. However this ends, nothing else is left behind."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         hidden = Path(tempfile.mkdtemp(prefix=".toolkit-collect-", dir=self.path.parent))
         new, old = hidden / "new", hidden / "old"
@@ -53,7 +53,7 @@ class OwnFolder:
             (new / MARKER).write_text(f"{self._run}\n")
             if os.path.lexists(self.path):
                 self.path.rename(old)
-                if fault := self._fault(old):  # looked at where no one can change it any more
+                if fault := self._fault(old):  # checked where nobody else can change it
                     raise self._foreign(fault)
             try:
                 new.rename(self.path)
@@ -71,7 +71,7 @@ class OwnFolder:
             shutil.rmtree(hidden, ignore_errors=True)
 
     def _fault(self, at: Path) -> str:
-        """Why what lies at `at` is not ours to replace; empty where it is."""
+        """Why `at` is not ours to replace; empty if it is."""
         if at.is_symlink() or not at.is_dir():
             return "is not a folder"
         if not self._is_marked(at):
@@ -102,7 +102,7 @@ class OwnFolder:
 
 
 def _sums(at: Path) -> dict[str, str]:
-    """Each file's SHA-256; none where the list is damaged."""
+    """Each file's SHA-256; empty if the list is damaged."""
     with (at / SUMS).open("rb") as stream:
         text = stream.read(MOST_BYTES).decode("utf-8", "replace")
     try:
@@ -112,7 +112,7 @@ def _sums(at: Path) -> dict[str, str]:
 
 
 def _files(at: Path) -> Iterator[str]:
-    """Everything in a folder but folders, by its path below."""
+    """Everything in a folder except folders, by relative path."""
     for folder, folders, files in os.walk(at):
         for name in (*files, *(one for one in folders if (Path(folder) / one).is_symlink())):
             yield (Path(folder) / name).relative_to(at).as_posix()

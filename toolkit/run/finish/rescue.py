@@ -48,7 +48,7 @@ _STORING = ("bucket write", "bucket credentials", "bucket full")
 def rescue(record: Record, records: Records, tell: Callable[[str], None]) -> Record:
     """Upload results that are still on the run's hosts; returns the new record, saved here and in the bucket.
 
-    Raises `ToolkitError` where the run goes on, where a host does not answer, or where the bucket still refuses.
+    Raises `ToolkitError` if the run is active, if a host does not answer, or if the bucket still refuses.
     """
     if not record.final:
         raise ToolkitError(
@@ -85,7 +85,7 @@ def rescue(record: Record, records: Records, tell: Callable[[str], None]) -> Rec
 
 
 def rescued(record: Record, now: float) -> Record:
-    """The record after all results are uploaded. A run with no other fault is then complete."""
+    """The record after all results are uploaded. A run with no other error is then complete."""
     record = replace(record, kept=(), hint="")
     if record.end in _STORING and all(step.ok for step in record.steps):
         what = f"every command exited with 0; the missing results are now in {_store_of(record)}"
@@ -100,7 +100,7 @@ def _store_of(record: Record) -> str:
 
 
 def _digests(store: Store, record: Record, tell: Callable[[str], None]) -> dict[str, str]:
-    """The list of checksums so far; one that is not to be believed keeps nothing from being stored."""
+    """The list of checksums so far; a list that cannot be trusted does not prevent the upload."""
     try:
         return stored_digests(store, record)
     except ToolkitError as error:
@@ -111,7 +111,7 @@ def _digests(store: Store, record: Record, tell: Callable[[str], None]) -> dict[
 
 
 def _volume(engine: Engine, run: TrainingId) -> str:
-    """The run's volume on a host; empty where there is none. An engine that is away may hold one: that raises."""
+    """The run's volume on a host; empty if there is none. Raises if the engine does not answer: it may hold one."""
     volumes = engine.names("volume", run, check=True)
     return volume_of(run) if volume_of(run) in volumes else ""
 
@@ -140,8 +140,8 @@ def _rescue_on(
         tell(f"the run's agent on {engine.host} is still active; waiting for it")
         _let_leave(client, cluster.deadlines.store + _FINISH_SECONDS)
         if not _volume(engine, run):
-            return None  # an agent takes the volume with it only where all of it is stored
-    for name in engine.names("container", run):  # what an engine that was stopped in the middle has left
+            return None  # an agent removes the volume only if all of it is stored
+    for name in engine.names("container", run):  # left by an engine that was stopped midway
         engine.remove("container", name)
     agent = AgentContainer(engine, run, side_image, volume_of(run))
     side = SideContainer(engine, buckets_container(run), run, side_image, volume_of(run))
@@ -156,9 +156,9 @@ def _rescue_on(
         side.mount(*learner_mounts(mount, run))
         agent.say("go", data=_job(record, cluster, host, mount).to_json().encode())
     end = _end(client, record)
-    _let_leave(client, _FINISH_SECONDS)  # it unmounts; killed before, it would leave a mount that no one serves
+    _let_leave(client, _FINISH_SECONDS)  # it unmounts; killed earlier, it would leave a stale mount
     if end is None and not _volume(engine, run):
-        return None  # it was gone before anyone heard it
+        return None  # it exited before its report was read
     if end is None or end.state is not State.COMPLETED:
         raise ToolkitError(
             Code.STORING_RESULTS,
@@ -203,7 +203,7 @@ def _job(record: Record, cluster: Cluster, host: str, mount: Mount) -> Job:
 
 
 def _end(client: AgentClient, record: Record) -> Record | None:
-    """The rescue's end from its agent's report; invalid reports are skipped."""
+    """The rescue's outcome from its agent's report; invalid reports are skipped."""
     last: Record | None = None
     for event in Events(client):
         match event:

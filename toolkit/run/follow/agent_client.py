@@ -1,4 +1,4 @@
-"""A run's agents, as an operator talks to them: one word at a time, each on a host that may not answer."""
+"""A run's agents, as an operator talks to them: one command at a time, each on a host that may not answer."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class AgentClient:
         return own_container(self.run)
 
     def presence(self) -> Presence:
-        """Whether it is there."""
+        """Whether the agent is there."""
         try:
             status = self.engine.status(self.container, timeout=_TIMEOUT)
         except ToolkitError:
@@ -47,7 +47,7 @@ class AgentClient:
         return Presence.THERE if status in _ALIVE else Presence.GONE
 
     def state(self) -> dict[str, Any]:
-        """The record as the agent has it now; empty where it does not tell."""
+        """The agent's current record; empty if it does not answer."""
         try:
             found = json.loads(self._say("state").output or "{}")
         except (ToolkitError, ValueError, RecursionError):
@@ -55,12 +55,12 @@ class AgentClient:
         return found if isinstance(found, dict) else {}
 
     def stop(self, who: str) -> str:
-        """Ask it to stop the run; who had asked first. Empty where it is not there."""
+        """Ask it to stop the run; returns who asked first. Empty if it is not there."""
         result = self._say("stop", who)
         return result.output.strip() if result.ok else ""
 
     def follow_argv(self, offset: int) -> list[str]:
-        """The argv that prints events from byte `offset` of the output on."""
+        """The argv that prints events, from byte `offset` of the output on."""
         return self.engine.runtime.execute(self.container, (*AGENT_PROGRAM, "follow", str(offset)))
 
     def _say(self, *words: str) -> Result:

@@ -1,4 +1,4 @@
-"""From a record to the engines of the run's hosts: how another shell, on another day, comes back to it."""
+"""From a record to the engines of the run's hosts: how a later session reconnects to a run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from toolkit.run.records.record import Record
 
 
 def cluster_of(record: Record) -> Cluster:
-    """The cluster that the run is on; raises `ToolkitError` (C104) where its file no longer knows the run's hosts."""
+    """The cluster that the run is on; raises `ToolkitError` (C104) if its file no longer lists the run's hosts."""
     if not record.hosts:
         return read_cluster(Path(record.cluster_file) if record.cluster_file else house() / "clusters" / "local.yml")
     cluster = read_cluster(Path(record.cluster_file))
@@ -33,7 +33,7 @@ def cluster_of(record: Record) -> Cluster:
 
 @contextmanager
 def results_host(record: Record, manifest: Manifest) -> Iterator[Engine]:
-    """The engine of a host that has the results, where they are a folder of the run's hosts; else this machine's."""
+    """The engine of a host that has the results, if they are a folder on the run's hosts; else this machine's."""
     if isinstance(manifest.training_results, BucketReference):
         yield LOCAL
         return
@@ -43,7 +43,7 @@ def results_host(record: Record, manifest: Manifest) -> Iterator[Engine]:
 
 @contextmanager
 def reached(record: Record) -> Iterator[Mapping[str, Engine]]:
-    """The engine of each of the run's hosts by its name, learner 1's first; nothing is connected before it is used."""
+    """The engine of each of the run's hosts by its name, learner 1's first; connections open on first use."""
     if not record.hosts:
         yield {"": LOCAL}
         return

@@ -1,4 +1,4 @@
-"""A run's events as they come from its first agent, whatever happens to the connection: no line twice, none lost."""
+"""A run's events as its first agent sends them, across lost connections: no line is repeated or lost."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from toolkit.run.follow.agent_client import AgentClient, Presence
 _LOOK_SECONDS = 0.5
 _SILENT_SECONDS = 5.0
 _WHY = 500
-"""Characters of what a connection says instead of events."""
+"""Characters kept of what a connection prints instead of events."""
 _AHEAD = 4096
-"""Lines that may wait for a slow reader; then the connection waits, and memory stays flat."""
+"""Lines buffered for a slow reader; then the connection waits, so that memory stays bounded."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Reported:
-    """The record as the agent has it now."""
+    """The agent's current record."""
 
     record: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Silence:
-    """Nothing has come for `seconds`; `why` is what the connection says."""
+    """No event for `seconds`; `why` is what the connection reports."""
 
     seconds: float
     why: str
@@ -47,7 +47,7 @@ class Silence:
 
 @dataclass(frozen=True)
 class Beat:
-    """The agent lives, and has sent all that there is up to now."""
+    """The agent is alive, and has sent everything so far."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Over:
 
 @dataclass(frozen=True)
 class Gone:
-    """The agent is no longer there, and has not sent the end; the output goes on at byte `offset` elsewhere."""
+    """The agent is gone without sending the end; the output continues at byte `offset`, elsewhere."""
 
     offset: int
 
@@ -100,7 +100,7 @@ class Events:
 
 
 def _line(raw: dict[str, Any]) -> Line | None:
-    """The event as a line of output; None where it is none."""
+    """The event as a line of output; None if it is something else."""
     text, at, following = raw.get("line"), raw.get("at"), raw.get("next")
     if not isinstance(text, str) or not isinstance(at, int | float) or not isinstance(following, int):
         return None
@@ -108,7 +108,7 @@ def _line(raw: dict[str, Any]) -> Line | None:
 
 
 class _Connection:
-    """One connection to the agent. It is read in a thread of its own, so that a Ctrl-C finds the reader free."""
+    """One connection to the agent, read in a thread of its own, so that Ctrl-C is handled at once."""
 
     def __init__(self, client: AgentClient, offset: int) -> None:
         self.why = ""
@@ -117,7 +117,7 @@ class _Connection:
         threading.Thread(target=self._read, args=(argv,), name="follow", daemon=True).start()
 
     def events(self) -> Iterator[dict[str, Any] | None]:
-        """What comes, until the connection ends; None where nothing has come for a while."""
+        """Events, until the connection ends; None if there was none for a while."""
         while True:
             try:
                 event = self._queue.get(timeout=_LOOK_SECONDS)
@@ -139,7 +139,7 @@ class _Connection:
         try:
             event = json.loads(line)
         except (ValueError, RecursionError):
-            self.why = line[:_WHY]  # the engine's own words
+            self.why = line[:_WHY]  # the engine's own message
             return
         if isinstance(event, dict):
             self._queue.put(event)

@@ -1,7 +1,7 @@
 """Follow a run: its agents' reports, on the screen and in the records. The run does not depend on it.
 
-Whoever watches may go at any time. He learns of the end from learner 1's agent; where that is gone, from the bucket;
-where its host is lost, from what the other hosts' agents have come to.
+A follower may leave at any time. It learns the outcome from learner 1's agent; if that is gone, from the bucket; if its
+host is lost, from the other hosts' agents.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ class Detached(Exception):
 
 @dataclass(frozen=True)
 class Watched:
-    """What is watched.
+    """The run to follow.
 
     Attributes:
-        clients: of the run's agents, by host, learner 1's first.
-        stored: opens the run as its bucket has it.
+        clients: the run's agents by host, learner 1's first.
+        stored: opens the run as stored in its bucket.
         lost: seconds of silence until a host counts as lost.
     """
 
@@ -67,7 +67,7 @@ class Watch:
         self._refused = False
 
     def run(self) -> Record:
-        """Follow to the end; returns the final record. Raises `Detached` if following stops before."""
+        """Follow to the end; returns the final record. Raises `Detached` if following stops earlier."""
         events = self._events()
         while not self._record.final:
             try:
@@ -79,12 +79,12 @@ class Watch:
             except KeyboardInterrupt:
                 interrupts.answered()
                 self._interrupted()
-                events = self._events()  # a generator that was interrupted is over
+                events = self._events()  # an interrupted generator is finished
         self._wait_until_gone()
         return self._record
 
     def _wait_until_gone(self) -> None:
-        """The agents clean up after the end; wait for that, too, unless it takes long."""
+        """Wait until the agents have cleaned up after the end, unless it takes long."""
         until = time.monotonic() + _GONE_SECONDS
         waiting = dict(self._watched.clients)
         while waiting and time.monotonic() < until:
@@ -136,7 +136,7 @@ class Watch:
         self._unheard = tuple(hosts)
 
     def _update(self, record: Record, note: str) -> None:
-        """A new record: its new states are shown and saved."""
+        """Take a new record; show and save its new states."""
         new = record.states[self._states :]
         self._record, self._states = record, max(len(record.states), self._states)
         if new:
@@ -144,7 +144,7 @@ class Watch:
             self._view.state(record, record.reason if record.final else note)
 
     def _from_bucket(self, offset: int) -> None:
-        """The agent has gone without a report to us: it exited between two polls, or was killed."""
+        """The agent is gone and has not reported the end to us: it exited between two polls, or was killed."""
         if self._stored_end(offset):
             return
         if unbegun := self._launchers_word():
@@ -157,7 +157,7 @@ class Watch:
         self._lost(f"the run's agent on {host} is gone: it was killed, or the host's engine was stopped", host)
 
     def _left_behind(self) -> Record | None:
-        """The end as the run's volume has it, which stays where the record could not be published."""
+        """The outcome as saved in the run's volume, which stays if the record could not be published."""
         try:
             found = from_volume(self._record, next(iter(self._watched.clients.values())).engine)
         except ToolkitError:
@@ -165,7 +165,7 @@ class Watch:
         return found if found and found.final else None
 
     def _stored_end(self, offset: int) -> bool:
-        """Tell the run's last lines and end as the bucket has them; false where it has no end of it."""
+        """Show the run's last lines and outcome as the bucket has them; false if it has no outcome."""
         record = None
         try:
             with self._watched.stored() as stored:
@@ -180,8 +180,8 @@ class Watch:
         return record is not None
 
     def _launchers_word(self) -> Record | None:
-        """How a run ended that has not begun: its launcher, here, is about to write that down. None where it has begun,
-        or where the launcher is elsewhere."""
+        """The outcome of a run that never started, which its launcher here is about to record. None if it has started,
+        or if the launcher is elsewhere."""
         until = time.monotonic() + _GONE_SECONDS
         while time.monotonic() < until:
             try:
@@ -191,7 +191,7 @@ class Watch:
             if known.final or known.launcher is None:
                 return known if known.final else None
             if not lives(known.launcher):
-                known = self._records.find(known.training_id)  # it may have been its last act
+                known = self._records.find(known.training_id)  # saved just before it exited
                 return known if known.final else never_began(known)
             time.sleep(_POLL_SECONDS)
         return None
@@ -230,7 +230,7 @@ class Watch:
         self._update(record, what)
 
     def _interrupted(self) -> None:
-        """Ctrl-C prompts; a closed terminal or a `kill` only ends the following."""
+        """Ctrl-C prompts; a closed terminal or a `kill` only detaches."""
         if interrupts.number() in (signal.SIGHUP, signal.SIGTERM) or self._stopping:
             raise Detached
         choice = self._view.interrupted()
@@ -248,9 +248,9 @@ def this_person() -> str:
 
 
 def stop(clients: Mapping[str, AgentClient]) -> str:
-    """Ask the run to stop: learner 1's agent, or where that does not answer all the others; who had asked first.
+    """Ask learner 1's agent to stop the run or, if it does not answer, the others in turn; returns who asked first.
 
-    Raises `ToolkitError` (S100) where none of them answers.
+    Raises `ToolkitError` (S100) if none of them answers.
     """
     who = this_person()
     errors = []

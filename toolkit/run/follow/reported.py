@@ -1,7 +1,7 @@
-"""How a run ended, as a bucket or an agent tells it: checked, bounded, and only how it ended.
+"""A run's outcome as a bucket or an agent reports it: validated, bounded, and only the outcome.
 
-What a run is (its manifest, cluster, image, hosts, bucket) stands in the operator's own record and is never taken from
-elsewhere: whoever can write to the bucket could else choose the files that are written here and the image that is run.
+What a run is (its manifest, cluster, image, hosts, bucket) is read only from the operator's own record: otherwise,
+whoever can write to the bucket could choose the files that are written here and the image that is run.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from toolkit.run.plan.training_id import CheckedId
 from toolkit.run.records.record import Moment, Record, State, StepResult, plain_json
 
 MAX_BYTES = 16 << 20
-"""Of a record in a bucket: one of 1,024 ranks and 100 commands, with each rank's status and times, has about 6 MiB."""
+"""Of a record in a bucket: 1,024 ranks and 100 commands, with each rank's status and times, take about 6 MiB."""
 _MOST = 4096
 """States, commands, metrics or hosts in one record."""
 _TEXT = 1 << 18
@@ -32,7 +32,7 @@ _ENDS = {"", *(reason.value for reason in Reason)}
 
 
 def _metrics(found: object) -> object:
-    """What a program says of its model; as everywhere, what is no number and no short text is left out."""
+    """A program's metrics of its model; as everywhere, values that are neither numbers nor short text are dropped."""
     if not isinstance(found, dict):
         return found
     kept = [(name, value) for name, value in found.items() if _is_metric(value) and len(name) <= _MOST]
@@ -46,7 +46,7 @@ def _is_metric(value: object) -> bool:
 
 
 class Outcome(BaseModel):
-    """The fields of a record that say how the run goes on or ended. Whatever else a report has is left out."""
+    """The fields of a record that give a run's progress or outcome. Anything else in a report is ignored."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)
 
@@ -84,11 +84,11 @@ class Outcome(BaseModel):
 
     @property
     def final(self) -> bool:
-        """Whether the run is over."""
+        """Whether the run has ended."""
         return self.state in (State.COMPLETED, State.FAILED, State.HALTED)
 
     def onto(self, record: Record) -> Record:
-        """`record`, which stays the run that it is, with this outcome."""
+        """`record` with this outcome; what the run is stays as it was."""
         return replace(
             record,
             state=self.state,
@@ -104,15 +104,15 @@ class Outcome(BaseModel):
             kept=self.kept,
             metrics=self.metrics,
             checksums=self.checksums,
-            launcher=None,  # who tells of a run has begun it
+            launcher=None,  # a run with an agent's report has started
         )
 
 
 @dataclass(frozen=True)
 class Report:
-    """What an agent says while its run goes on.
+    """What an agent reports while its run is active.
 
-    `silent` are hosts that it has not heard; `waiting` is how many files are queued, uploading, and failed so far.
+    `silent` are hosts it has not heard from; `waiting` is how many files are queued, uploading, and failed so far.
     """
 
     record: Record
@@ -122,7 +122,7 @@ class Report:
 
 
 def read_outcome(data: bytes | str, record: Record) -> Outcome:
-    """The outcome of `record`'s run in JSON. Raises `ValueError` where it is none, too large or deep, or another's."""
+    """The outcome of `record`'s run from JSON. Raises `ValueError` if it is invalid, too large or another's."""
     if len(data) > MAX_BYTES:
         raise ValueError(f"larger than {MAX_BYTES >> 20} MiB")
     try:
@@ -139,7 +139,7 @@ def read_outcome(data: bytes | str, record: Record) -> Outcome:
 
 
 def read_report(data: Mapping[str, Any], record: Record) -> Report:
-    """An agent's report of `record`'s run. Raises `ValueError` where it is none."""
+    """An agent's report of `record`'s run. Raises `ValueError` if it is invalid."""
     try:
         outcome = read_outcome(json.dumps(data), record)
     except (RecursionError, TypeError):
@@ -154,7 +154,7 @@ def read_report(data: Mapping[str, Any], record: Record) -> Report:
 
 
 def hint_of(record: Record) -> str:
-    """What to do next, made here: whoever can write to a bucket shall not tell the operator what to type."""
+    """The hint, determined here: whoever can write to a bucket must not tell the operator what to type."""
     if record.kept:
         return f"its results are still on {', '.join(record.kept)}; toolkit rescue {record.training_id}"
     if record.end == Reason.OUT_OF_MEMORY.value:

@@ -1,4 +1,4 @@
-"""What a run tells while it goes: the screen, a test or nobody may listen."""
+"""Shows a run's progress: on the terminal, in a test, or not at all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from toolkit.run.records.record import Record
 
 
 class Choice(Enum):
-    """What a watcher wants who has pressed Ctrl-C."""
+    """What the user wants after Ctrl-C."""
 
     STOP = "stop"
     DETACH = "detach"
@@ -21,10 +21,10 @@ class Choice(Enum):
 
 
 class View(Protocol):
-    """Gets the plan, each state, each line of output, and how storing goes."""
+    """Gets the plan, each state, each line of output, and upload progress."""
 
     def planned(self, plan: RunPlan, code: SubmittedCode) -> None:
-        """What will run where, once keys and buckets are known to be good."""
+        """What will run where, once keys and buckets have been checked."""
 
     def state(self, record: Record, note: str) -> None:
         """The run has reached `record.state`."""
@@ -36,17 +36,17 @@ class View(Protocol):
         """Something that the operator should know now."""
 
     def storing(self, queued: int, uploading: int, errored: int) -> None:
-        """Files still to be uploaded: waiting, under way, and failed so far."""
+        """Files still to be uploaded: queued, uploading, and failed so far."""
 
     def beat(self) -> None:
-        """Every second: nothing more has come so far."""
+        """Every second: nothing more so far."""
 
     def interrupted(self) -> Choice:
-        """Ctrl-C was pressed: what shall be done?"""
+        """Ctrl-C was pressed: what now?"""
 
 
 class SilentView:
-    """Shows nothing; at a Ctrl-C it answers `on_interrupt`."""
+    """Shows nothing; answers Ctrl-C with `on_interrupt`."""
 
     def __init__(self, on_interrupt: Choice = Choice.STOP) -> None:
         self._on_interrupt = on_interrupt
@@ -75,7 +75,7 @@ class SilentView:
 
 
 class Unbreakable:
-    """A view that may fail without harm: a run must be recorded though its terminal has gone.
+    """A view that may fail without harm: a run must be recorded even if its terminal is gone.
 
     rich turns a broken pipe into `SystemExit`; a closed terminal gives an `OSError`. After the first, nothing is shown.
     """
@@ -108,7 +108,7 @@ class Unbreakable:
         self._call(lambda view: view.beat())
 
     def interrupted(self) -> Choice:
-        """As `View.interrupted`; where nobody can be asked, a run goes on."""
+        """As `View.interrupted`; if the user cannot be asked, the run continues."""
         choice = Choice.DETACH
 
         def ask(view: View) -> None:

@@ -1,4 +1,4 @@
-"""A run's agent on a host, as its launch starts it: the engine's socket, the run's volume and lease, and no key."""
+"""A run's agent on a host, as a launch starts it: with the engine's socket, the run's volume and lease, and no keys."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def agent_argv(
     """The command line that starts a run's agent on a host.
 
     Args:
-        volume: the run's volume, which the agent makes.
+        volume: the run's volume, which the agent creates.
         volumes, socket: where the host's engine keeps its volumes, and where it listens.
-        lease: the record of what the run has leased on the host, as its label; empty where there is none. The lease
-            is held as long as a container with it runs, so there is nothing to give back.
-        cpus: those that the run's ranks on this host are bound to; empty where they are not.
-        rescue: the volume holds what no bucket has; without a start signal it stays.
+        lease: the label that records the run's lease on the host; empty if there is none. The lease is held as long as
+            a container with it runs, so it need not be released.
+        cpus: those that the run's ranks on this host are bound to; empty if they are not bound.
+        rescue: the volume holds results that are in no bucket; without a start signal it stays.
     """
     folder = Bind(folder_of(volumes, volume), HOST)
     command = (*AGENT_PROGRAM, "rescue" if rescue else "keep", run, volume)
@@ -48,15 +48,14 @@ def folder_of(volumes: str, volume: str) -> str:
 
 
 class AgentContainer:
-    """The agent of `run` on the host of `engine`, over the run's `volume`."""
+    """The agent of `run` on the host of `engine`, with the run's `volume`."""
 
     def __init__(self, engine: Engine, run: str, image: str, volume: str) -> None:
         self._engine, self._run, self._image, self._volume = engine, run, image, volume
 
     def start(self, lease: str = "", cpus: str = "", *, rescue: bool = False) -> str:
-        """Start it; the volume's folder on the host. It makes the volume itself, so that there is never anything of a
-        run that no one takes away. The parameters are those of `agent_argv`.
-        """
+        """Start it; returns the volume's folder on the host. It creates the volume itself, so that whatever a run has
+        is removed by its agent. The parameters are those of `agent_argv`."""
         volumes, socket = self._engine.volumes_folder(), self._engine.socket()
         runtime = self._engine.runtime
         if not runtime.makes_bound_folders:
@@ -70,11 +69,11 @@ class AgentContainer:
         return self._engine.run(self._execute(*words, stdin=data is not None), data=data, timeout=60)
 
     def make_folders(self) -> None:
-        """Make those of its folders that others bind, as it does itself: it may be starting still."""
+        """Create those of its folders that others bind, as it does itself: it may still be starting."""
         self.put(())
 
     def put(self, entries: Iterable[Entry]) -> None:
-        """Unpack files into the volume, with the modes and owners that they carry."""
+        """Unpack files into the volume, with their modes and owners."""
         self._engine.feed(self._execute("unpack", stdin=True), tar_stream(entries))
 
     def _execute(self, *words: str, stdin: bool) -> Argv:

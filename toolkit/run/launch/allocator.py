@@ -23,13 +23,13 @@ def _nothing() -> None:
 
 @dataclass(frozen=True)
 class AllocationRequest:
-    """What a run asks for.
+    """What a run requests.
 
     Attributes:
-        manifest: whose `compute` says how many learners, ranks and GPUs.
+        manifest: its `compute` gives the number of learners, ranks and GPUs.
         image, side_image: what each host must have: the run's image, and the name of the tool's own.
-        training_id: the run, in whose name hosts are held.
-        wait: whether to wait until others give back what the run needs; else that is an error.
+        training_id: the run that the hosts are held for.
+        wait: whether to wait until others release what the run needs; else that is an error.
     """
 
     manifest: Manifest
@@ -41,19 +41,19 @@ class AllocationRequest:
 
 @dataclass(frozen=True)
 class Allocation:
-    """What a run got. Nothing of it is started yet.
+    """What a run was allocated. Nothing is started yet.
 
     Attributes:
-        placements: the learners', in their order; each names its host, which is empty for this machine.
+        placements: one for each learner, in order; each names its host, which is empty for this machine.
         engines: the container engine of each host that a placement names.
         ssh_port: where the learners' sshd listens; free on every host, unless the run has a network of its own.
         master_port: where rank 0 may listen.
         notes: what the operator should know, such as a skipped host.
-        leases: by host, the labels of the run's containers by which they hold it.
-        confirm: called once the run has a container on each host; raises `ToolkitError` (S100) where the run has lost
-            one of its hosts before.
-        hand_over: called when the run has a life of its own. Its hosts are held by its containers from there on, and
-            stay its own when the context ends.
+        leases: by host, the label by which the run's containers hold it.
+        confirm: called once the run has a container on each host; raises `ToolkitError` (S100) if the run has lost one
+            of its hosts by then.
+        hand_over: called when the run no longer needs this process. From then on its containers hold its hosts, which
+            are not released when the context ends.
     """
 
     placements: tuple[Placement, ...]
@@ -67,45 +67,45 @@ class Allocation:
 
 
 class Allocator(Protocol):
-    """Hosts for runs on one cluster. Making one does nothing. Its class is named in `toolkit.cluster.kinds.KINDS`.
+    """Hosts for runs on one cluster. Creating one does nothing. Its class is named in `toolkit.cluster.kinds.KINDS`.
 
     What every implementation guarantees:
 
-    - two runs never get the same GPU, nor the same host where one of them got it as a whole, whoever launched them;
-    - what an allocation holds is given back when its context ends, however that comes about, unless it was handed over;
-      and by itself where this process is killed;
-    - engines stay usable while their context lasts, and nothing is connected before the first use.
+    - two runs never get the same GPU, nor the same host if one of them has all of it, whoever launched them;
+    - an allocation is released when its context ends, for whatever reason, unless it was handed over; and by itself if
+      this process is killed;
+    - engines stay usable while their context lasts, and connect on first use.
     """
 
     def plan(self, compute: Compute) -> tuple[Placement, ...]:
         """What a run would get if nothing else ran, one placement for each learner: what a dry run shows.
 
-        Asks no host. What only a host knows has a name in capitals. Raises `ToolkitError` (C104) where the cluster
-        does not have what `compute` asks for.
+        Contacts no host. Values that only a host knows have names in capitals. Raises `ToolkitError` (C104) if the
+        cluster does not have what `compute` asks for.
         """
         ...
 
     def allocate(self, request: AllocationRequest, report: Report) -> AbstractContextManager[Allocation]:
         """The hosts of a run, its own while the context lasts, with both images on each.
 
-        Raises `ToolkitError`: C104 where the cluster can never have them, S100 where hosts are not fit or taken.
+        Raises `ToolkitError`: C104 if the cluster can never provide them, S100 if hosts are unfit or taken.
         """
         ...
 
     def connect(self, hosts: Sequence[str] = ()) -> AbstractContextManager[Mapping[str, Engine]]:
-        """The engines of `hosts` by name and in their order, for whoever comes back to a run; default: of all hosts
-        that the cluster has now. This machine has one, whose name is empty."""
+        """The engines of `hosts` by name and in their order, for reconnecting to a run; default: of all hosts that the
+        cluster has now. This machine has one, whose name is empty."""
         ...
 
     def leases(self, engine: Engine) -> tuple[Holder, ...]:
-        """Who holds what on the host of `engine`; nothing where hosts are not held by leases on themselves.
+        """Who holds what on the host of `engine`; empty if leases are not kept on the hosts themselves.
 
-        Raises `ToolkitError` (S100) where that host does not answer.
+        Raises `ToolkitError` (S100) if that host does not answer.
         """
         ...
 
     def release(self, engine: Engine, lease: Lease) -> None:
-        """Give back a lease of a run that has ended, on the host of `engine`; it is no error if it is gone.
+        """Release a lease of a run that has ended, on the host of `engine`; it is no error if it is gone.
 
         Raises `ToolkitError` (S100).
         """
@@ -119,7 +119,7 @@ def allocator_of(cluster: Cluster) -> Allocator:
 
 
 def release_run(allocator: Allocator, engine: Engine, run: str) -> None:
-    """Give back what `run` holds on the host of `engine` by leases, when it has no agent any more.
+    """Release what `run` has leased on the host of `engine`, when it has no agent left.
 
     Raises `ToolkitError` (S100).
     """

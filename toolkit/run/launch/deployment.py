@@ -1,4 +1,4 @@
-"""A run's containers, mounts and files on all its hosts: the acts that `Launch` sequences."""
+"""A run's containers, mounts and files on all its hosts: the steps that `Launch` sequences."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _AT_ONCE = 16
 
 
 class Deployment:
-    """Everything of one run. Each method is one act, on every host at once; `cleanup` takes all of it away."""
+    """Everything of one run. Each method is one step, on all hosts in parallel; `cleanup` removes everything."""
 
     def __init__(
         self, plan: RunPlan, engines: Mapping[str, Engine], templates: Path, leases: Mapping[str, str]
@@ -41,7 +41,7 @@ class Deployment:
         )
 
     def start_agents(self) -> None:
-        """Start the agent on each host: the first container of a run, and the last."""
+        """Start the agent on each host: the first container of a run to start, and the last to exit."""
         self._each(HostDeployment.start_agent)
 
     def heartbeat(self) -> str:
@@ -49,7 +49,7 @@ class Deployment:
         return next(filter(None, self._each(HostDeployment.heartbeat)), "")
 
     def fill(self, access: dict[str, Access], code: tuple[CodeFile, ...]) -> str:
-        """Mount the buckets on each host, and put the run's files in place meanwhile; the network's CIDR.
+        """Mount the buckets on each host and, meanwhile, copy the run's files; returns the network's CIDR.
 
         Raises `ToolkitError`, once all of it has ended.
         """
@@ -60,7 +60,7 @@ class Deployment:
         return str(subnet)
 
     def _compare_results_folders(self) -> None:
-        """Results that are a folder go to one that all hosts share: a mark made on the first host is on the others."""
+        """Check that a results folder is shared by all hosts: a mark made on the first host is on the others."""
         first, *others = self._hosts
         if not first.results or not others:
             return
@@ -73,7 +73,7 @@ class Deployment:
             first.results.remove_mark()
 
     def _put_files(self, code: tuple[CodeFile, ...]) -> str:
-        """Make the network where it is the run's own, put code, keys and plans in place; the network's CIDR."""
+        """Create the network if the run has its own, copy code, keys and plans; returns the network's CIDR."""
         plan = self._plan
         subnet = plan.cluster.network if plan.on_hosts else self._hosts[0].make_network()
         host_keys = {learner.number: new_key_pair() for learner in plan.learners}
@@ -82,7 +82,7 @@ class Deployment:
         return subnet
 
     def start_learners(self) -> None:
-        """Start every learner, which waits for the start signal; store the code meanwhile. Raises `ToolkitError`."""
+        """Start all learners, which wait for the start signal; store the code meanwhile. Raises `ToolkitError`."""
         errands = [Errand(host.engine.host, host.start_learners) for host in self._hosts]
         errands.append(Errand(self._hosts[0].engine.host, self._hosts[0].submit_code))
         for answer in do_all(errands, at_once=_AT_ONCE):
@@ -103,14 +103,14 @@ class Deployment:
         def cleanup(host: HostDeployment) -> None:
             try:
                 left.extend(host.cleanup())
-            except ToolkitError as error:  # a host that is gone keeps the others from nothing
+            except ToolkitError as error:  # a lost host must not stop the others' cleanup
                 left.append(f"what the run has on {host.engine.host} ({error.what})")
 
         self._each(cleanup)
         return left
 
     def _each(self, act: Callable[[HostDeployment], T]) -> list[T]:
-        """Do one thing on every host; the first error, once all have ended."""
+        """Do one thing on every host; raises the first error, once all have ended."""
         if len(self._hosts) == 1:
             return [act(self._hosts[0])]
         errands = [Errand(host.engine.host, partial(act, host)) for host in self._hosts]

@@ -17,12 +17,12 @@ _BY_WORD = {"lease lost": Reason.LEASE} | dict.fromkeys((*_LOST, "container gone
 
 
 def reason_of(error: ToolkitError) -> Reason:
-    """Why a run ended that could not begin: by what the error says of itself, else by its code."""
+    """Why a run could not start: by the error's own reason, else by its code."""
     return _BY_WORD.get(error.context.get("reason", ""), _BY_CODE.get(error.code, Reason.SYSTEM))
 
 
 def raise_for(record: Record) -> None:
-    """Raise what kept the run from completing, as `ToolkitError` with the record's own code, evidence and hint."""
+    """Raise a failed run's reason as `ToolkitError`, with the record's code, evidence and hint."""
     if record.state is not State.FAILED:
         return
     code = next((code for code in Code if code.label == record.error_code), Code.RESOURCES)

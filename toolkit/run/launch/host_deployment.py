@@ -1,4 +1,4 @@
-"""What a run has on one host: its volume, its side container, its learners. The acts that `Deployment` sequences."""
+"""What a run has on one host: its volume, its side container, its learners. The steps that `Deployment` sequences."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from toolkit.tar.write import Entry
 
 
 class HostDeployment:
-    """One run on the host of `engine`. Each method is one act; `cleanup` takes all of it away.
+    """One run on the host of `engine`. Each method is one step; `cleanup` removes everything.
 
-    `lease` is the label of the run's lease there, empty where there is none.
+    `lease` is the label of the run's lease there, empty if there is none.
     """
 
     def __init__(self, plan: RunPlan, engine: Engine, learners: tuple[Learner, ...], lease: str = "") -> None:
@@ -29,7 +29,7 @@ class HostDeployment:
         self._plan, self._lease, self._volume = plan, lease, ""
         self.side = SideContainer(engine, plan.side_container, plan.training_id, plan.side_image, plan.volume)
         self.results = results_server(engine, plan.results_folder, plan.training_id, plan.side_image)
-        """What serves results that are a folder, None where they go to a bucket."""
+        """Serves a results folder; None if the results go to a bucket."""
         self._agent = AgentContainer(engine, plan.training_id, plan.side_image, plan.volume)
 
     def start_agent(self) -> None:
@@ -41,9 +41,9 @@ class HostDeployment:
         return self._agent.say("heartbeat").output.strip()
 
     def mount_buckets(self, access: dict[str, Access]) -> None:
-        """Start what holds the keys, and mount the buckets; make the run's own folders.
+        """Start the side container, which holds the keys; mount the buckets; create the run's own folders.
 
-        Raises `ToolkitError` (S302, S303) where data or results that are a folder are not on this host.
+        Raises `ToolkitError` (S302, S303) if data or results in a folder are not on this host.
         """
         plan = self._plan
         self._find_data()
@@ -57,22 +57,22 @@ class HostDeployment:
         self.side.make_folders([*folders, *(learner.hostname for learner in self.learners)])
 
     def put(self, code: tuple[CodeFile, ...], entries: Iterable[Entry]) -> None:
-        """Put the code and this host's learners' own files in place."""
+        """Copy the code and the files of this host's learners."""
         own = tuple(f"{learner.hostname}/" for learner in self.learners)
         self._agent.put([*_code_entries(code), *(entry for entry in entries if entry.name.startswith(own))])
 
     def submit_code(self) -> None:
-        """Store the code in the bucket, before anything of it runs. Raises `ToolkitError` (S303)."""
+        """Store the code in the bucket, before any of it runs. Raises `ToolkitError` (S303)."""
         self.side.submit_code(self._plan.results_mount)
 
     def make_network(self) -> str:
-        """Make the run's private network; its CIDR."""
+        """Create the run's private network; returns its CIDR."""
         plan = self._plan
         self.engine.run(self.engine.runtime.create_network(plan.network, plan.training_id))
         return self.engine.run(self.engine.runtime.network_subnet(plan.network)).output.strip()
 
     def start_learners(self) -> None:
-        """Start its learners, the first one last: it looks for the others."""
+        """Start its learners, the first one last, as it connects to the others."""
         for learner in reversed(self.learners):
             self.engine.run(learner_argv(self.engine.runtime, self._plan, learner, self._volume, self._lease))
 
@@ -81,7 +81,7 @@ class HostDeployment:
         self._agent.say("go", data=job.to_json().encode())
 
     def cleanup(self) -> list[str]:
-        """Remove containers, mounts, network, volume and the code in the bucket; what could not be removed, by name."""
+        """Remove containers, mounts, network, volume and the code in the bucket; returns what could not be removed."""
         if self.learners[0].number == 1:
             self.side.discard_code(self._plan.results_mount)
         for learner in self.learners:
@@ -90,7 +90,7 @@ class HostDeployment:
         return self.engine.remove_run(self._plan.training_id)
 
     def _find_data(self) -> None:
-        """Data that is a folder of this host must be there; an export becomes a volume."""
+        """Check that a data folder exists on this host; create a volume for an NFS export."""
         plan = self._plan
         if isinstance(plan.data, HostFolder) and not self.engine.shell.run(["test", "-d", plan.data.path]).ok:
             raise ToolkitError(

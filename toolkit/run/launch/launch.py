@@ -42,12 +42,12 @@ from toolkit.storage.store_server import LOOPBACK
 
 @dataclass(frozen=True)
 class Request:
-    """What is launched, where its files lie on this machine, and the engine of each host that the plan names.
+    """What is launched, where its files are on this machine, and the engine of each host that the plan names.
 
     Attributes:
         leases: the labels of the run's leases, by host.
-        confirm: called once the run has a container on each host: raises where one of its leases was lost before.
-        hand_over: called when the run has its own life: what was held for it is its agents' now.
+        confirm: called once the run has a container on each host: raises if one of its leases was lost by then.
+        hand_over: called when the run no longer needs this process: its agents now hold what was held for it.
     """
 
     manifest: Manifest
@@ -82,8 +82,8 @@ class Launch:
         self._stopped_by = ""
 
     def run(self) -> Record:
-        """Submit the run; returns its record. Raises `ToolkitError` if it could not start, and
-        `KeyboardInterrupt`; then nothing of it is left."""
+        """Submit the run; returns its record. Raises `ToolkitError` if it could not start, or `KeyboardInterrupt`; then
+        nothing of it is left."""
         plan, manifest = self._plan, self._request.manifest
         address = plan.cluster.operator if plan.on_hosts else LOOPBACK
         first = self._request.engines[plan.hosts[0]]
@@ -103,7 +103,7 @@ class Launch:
                 who = self._stopped_by or "its operator"
                 self._end(State.HALTED, f"stopped by {who} before any command ran", Reason.STOPPED)
                 raise KeyboardInterrupt from None
-            except Exception as error:  # a fault of ours: the traceback is for us, the state for the operator
+            except Exception as error:  # a bug of ours: the traceback is for us, the state for the operator
                 self._end(State.FAILED, f"toolkit itself failed: {error!r}", Reason.SYSTEM, "S100")
                 raise
         return self._record

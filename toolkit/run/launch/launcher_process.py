@@ -1,4 +1,4 @@
-"""Who launches a run: a process of this machine, named so that no other is ever taken for it."""
+"""The process that launches a run, identified so that no other is ever taken for it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 _STATE, _START_TIME = 0, 19
-"""Of the fields behind the process's name in /proc/PID/stat: the third and the twenty-second, see proc(5)."""
+"""Of the fields after the process's name in /proc/PID/stat: the third and the twenty-second, see proc(5)."""
 
 
 def this_process() -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Placement: which of a cluster's hosts a run takes, and their GPUs. Pure; `ssh_allocation` asks the hosts."""
+"""Placement: which of a cluster's hosts a run takes, and their GPUs. Pure; `ssh_allocation` queries the hosts."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from toolkit.run.plan.run_plan import CPUS, Placement, RankCpus
 
 _RUN_PORTS = range(20000, 30000)
 _MASTER_PORTS = range(30000, 32000)
-"""Both below what Linux gives to outgoing connections (32768 and up), above what services listen at."""
+"""Both are below Linux's ephemeral ports (32768 and up), above those where services listen."""
 _MOST_GPUS = 64
-"""On a host, as a cluster file may say."""
+"""On one host, as a cluster file may list."""
 _EVERYTHING = 1 << 16
-"""More GPUs than a host has: one that is leased as a whole has none left."""
+"""More GPUs than any host has: a host that is leased as a whole has none left."""
 
 
 def choose_hosts(
@@ -31,8 +31,8 @@ def choose_hosts(
 ) -> tuple[Host, ...]:
     """The hosts that `compute` gets: those that are fit, in the file's order.
 
-    A host that has failed a check is skipped if there are others; if there are not, that is the error: all
-    findings of the hosts that would have been taken. Raises `ToolkitError` (S100, or C104 as `pick_hosts` does).
+    A host that has failed a check is skipped if there are others; if not, the error lists all findings of the hosts
+    that would have been taken. Raises `ToolkitError` (S100, or C104 as `pick_hosts` does).
     """
     unfit = {finding.host for finding in findings if finding.verdict is Verdict.FAIL}
     wanted = (compute.kind, compute.ranks_per_node, compute.nodes)
@@ -49,9 +49,9 @@ def choose_hosts(
 
 
 def planned_on(cluster: Cluster, compute: Compute) -> tuple[Placement, ...]:
-    """Where a run's learners would be on hosts that nobody else uses: the first ones of the file that fit.
+    """Where a run's learners would be if no host were in use: on the first ones of the file that fit.
 
-    Their addresses, GPUs and CPUs are known to the hosts alone. Raises `ToolkitError` (C104) as `pick_hosts` does.
+    Only the hosts know their addresses, GPUs and CPUs. Raises `ToolkitError` (C104) as `pick_hosts` does.
     """
     hosts = pick_hosts(cluster, compute.kind, compute.ranks_per_node, compute.nodes)
     count = 0 if cluster.gpu == NO_GPU else compute.gpus_per_node
@@ -69,7 +69,7 @@ def skipped(cluster: Cluster, chosen: Sequence[Host], findings: Sequence[Finding
 
 
 def placement_on(facts: HostFacts, cluster: Cluster, gpus: Sequence[str], compute: Compute) -> Placement:
-    """The placement on a host; `gpus` are the UUIDs that it was leased for. Raises as `HostFacts.place_in` does."""
+    """The placement on a host; `gpus` are the UUIDs of the GPUs leased there. Raises as `HostFacts.place_in` does."""
     interface, address = facts.place_in(cluster.network)
     folders = {str(PurePosixPath(device).parent) for device in facts.rdma_devices}
     cpus = bind_on(facts, gpus, cluster.binding, compute.ranks_per_node, compute.cpus)
@@ -78,16 +78,16 @@ def placement_on(facts: HostFacts, cluster: Cluster, gpus: Sequence[str], comput
 
 
 def free_port(facts: Iterable[HostFacts]) -> int:
-    """A port for the learners' sshd at which nothing listens on any of the hosts."""
+    """A port for the learners' sshd that is free on all of the hosts."""
     busy = frozenset().union(*(one.ports_in_use for one in facts))
     return random.choice([port for port in _RUN_PORTS if port not in busy])  # noqa: S311 (no secret)
 
 
 def master_port(facts: HostFacts, gpus: Sequence[str]) -> int:
-    """Where rank 0's program may listen on learner 1's host, of which the run has leased `gpus`, or all.
+    """Where rank 0's program may listen on learner 1's host, on which the run has leased `gpus`, or all.
 
-    Nothing listens there until a program does, so another run's launch cannot see it. But runs on one host have other
-    GPUs of it, and each GPU has ports of its own.
+    Nothing listens there until a program does, so another launch cannot see that it is taken. But runs on one host have
+    different GPUs, and each GPU has ports of its own.
     """
     own = min((index for index, gpu in enumerate(facts.gpus) if gpu.uuid in gpus), default=0)
     ports = _MASTER_PORTS[own % _MOST_GPUS :: _MOST_GPUS]
@@ -104,8 +104,8 @@ def taken_by(held: Mapping[str, Sequence[Holder]]) -> dict[str, int]:
 
 
 def free_gpus(facts: HostFacts, host: Host, held: Mapping[str, Sequence[Holder]], count: int) -> tuple[str, ...]:
-    """The first `count` GPUs of the host's kind that nobody holds, by UUID; none on a host without GPUs, and then
-    the host is leased as a whole, as it is for a run that asks for none."""
+    """The first `count` free GPUs of the host's kind, by UUID; none on a host without GPUs, which is leased as a whole,
+    as it is for a run that asks for no GPUs."""
     if host.gpu is None:
         return ()
     gone = {gpu for holder in held.get(host.name, ()) for gpu in holder.lease.gpus}

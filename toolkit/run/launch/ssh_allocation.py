@@ -1,6 +1,6 @@
 """Allocate hosts, step by step: check the hosts, lease those that are fit and free, transfer the images.
 
-Whatever happens, the leases are given back when the context ends, and nothing is started before all is there.
+Whatever happens, the leases are released when the context ends, and nothing is started until everything is ready.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ _STAGE = "hosts"
 
 
 class SshAllocator(Allocator):
-    """Hosts that are reached over ssh, as the cluster file lists them; leases in their engines say who has them."""
+    """Hosts that are reached over ssh, as the cluster file lists them; leases in their engines record who holds
+    them."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster, self._program = cluster, runtime_named(cluster.container_engine).program
@@ -101,9 +102,10 @@ class _Allocating:
         self._stack.__exit__(kind, error, trace)
 
     def run(self) -> Allocation:
-        """Examine, take, ship. Raises `ToolkitError`: a host that is not fit, all of them taken, an image not shipped.
+        """Check hosts, lease them, transfer images. Raises `ToolkitError`: a host is unfit, all are taken, a transfer
+        failed.
 
-        Where the request says so, it waits until others give back what this run needs.
+        If the request says so, it waits until others release what this run needs.
         """
         facts, findings = self._look()
         chosen, gpus = self._take(facts, findings)
@@ -143,9 +145,9 @@ class _Allocating:
     def _take(
         self, facts: Mapping[str, HostFacts], findings: Sequence[Finding]
     ) -> tuple[tuple[Host, ...], dict[str, tuple[str, ...]]]:
-        """The hosts and, of each, the GPUs by UUID; leased."""
+        """Lease hosts; returns them and, by host, the UUIDs of their GPUs."""
         compute = self._compute
-        choose_hosts(self._cluster, compute, findings, {})  # what can never be had is an error now, and not waited for
+        choose_hosts(self._cluster, compute, findings, {})  # what can never be had is an error now; do not wait for it
         while True:
             held = self._held(tuple(facts))
             try:
@@ -160,7 +162,7 @@ class _Allocating:
                 return chosen, gpus
 
     def _acquire(self, gpus: Mapping[str, tuple[str, ...]]) -> bool:
-        """Whether all leases were acquired; another launch may have been first, and is then reported."""
+        """Whether all leases were acquired; false if another launch was first, which is then reported."""
         user, operator = _account(), socket.gethostname()
         wanted = [
             (self._hosts.shell(name), new_lease(self._request.training_id, user, operator, ours))
@@ -174,9 +176,9 @@ class _Allocating:
         return True
 
     def _held(self, names: Sequence[str]) -> dict[str, tuple[Holder, ...]]:
-        """Who holds what now, by host; a lease whose run no longer lives holds nothing.
+        """Who holds what now, by host; a lease whose run no longer exists holds nothing.
 
-        A host that does not tell is as if nobody held it: taking it then raises its own error.
+        A host that does not answer counts as free: leasing it then raises its own error.
         """
         engine = self._program
         answers = self._hosts.each(lambda shell: holders(shell, engine=engine), names)
@@ -188,7 +190,7 @@ class _Allocating:
         time.sleep(_POLL_SECONDS)
 
     def _ship(self, engines: Mapping[str, Engine], placements: Sequence[Placement]) -> None:
-        """The side container's image first: hosts pass the other one on by it."""
+        """The side container's image first: hosts relay the other one with it."""
         store, image, side_image = ImageStore(), self._request.image, self._request.side_image
         addresses = {placement.host: placement.address for placement in placements}
         for image_id, reference in ((store.get(side_image).image_id, side_image), (image.image_id, image.reference)):
@@ -211,15 +213,15 @@ class _Allocating:
 
 
 def _account() -> str:
-    """This process's account by its number: LOGNAME says whatever one likes."""
+    """This process's account by user ID: LOGNAME can be set to anything."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # a container's user need have no name
+    except KeyError:  # a container's user may have no name
         return str(os.getuid())
 
 
 def with_holders(error: ToolkitError, held: Mapping[str, Sequence[Holder]]) -> ToolkitError:
-    """The error with who holds what: the operator may know them."""
+    """The error with the holders added: the operator may know them."""
     problems = tuple(Problem(f"{host}: {holder}") for host, ones in held.items() for holder in ones)
     if not problems:
         return error

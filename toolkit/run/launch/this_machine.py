@@ -24,15 +24,15 @@ from toolkit.run.plan.binding import Machine, bind_here, machine_of
 from toolkit.run.plan.run_plan import ON_THIS_MACHINE, Placement
 
 _NAME = "\0toolkit-launch-cpus"
-"""In Linux's abstract namespace: no file, whoever is killed leaves nothing, and all users share it."""
+"""In Linux's abstract namespace: no file, a killed process leaves nothing behind, and all users share it."""
 _PATIENCE_SECONDS = 15.0
 _PAUSE_SECONDS = 0.05
 
 
 class Turn:
-    """One launch at a time looks for free CPUs here, until its run has a container that says which it took.
+    """One launch at a time looks for free CPUs here, until its run has a container that records which it took.
 
-    Who waits for 15 s goes on without: then two runs may get the same CPUs, which is no reason not to begin.
+    After 15 s a launch stops waiting: two runs may then get the same CPUs, which is no reason not to start.
     """
 
     def __enter__(self) -> Self:
@@ -45,7 +45,7 @@ class Turn:
         self.end()
 
     def look(self, engine: Engine = LOCAL) -> Machine:
-        """This machine, once it is our turn. Raises `ToolkitError` (S100) where no engine answers."""
+        """This machine, once it is our turn. Raises `ToolkitError` (S100) if no engine answers."""
         self._wait()
         said = engine.run(engine.runtime.describe()).output.splitlines()
         used = engine.run(engine.runtime.cpus_in_use()).output
@@ -63,23 +63,23 @@ class Turn:
             time.sleep(_PAUSE_SECONDS)
 
     def end(self) -> None:
-        """Let the next one look."""
+        """Let the next launch look."""
         self._socket.close()
 
 
 def look_at_cores(engine: Engine = LOCAL) -> Machine:
-    """Its cores alone: no engine is asked."""
+    """Its cores only: no engine is contacted."""
     return Machine(cores_of(engine.shell.run(["sh", "-c", CORES]).output))
 
 
 class LocalAllocator(Allocator):
-    """Runs on this machine share its engine and its cores: nothing is taken, and nothing given back."""
+    """Runs on this machine share its engine and its cores: nothing is leased or released."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
 
     def plan(self, compute: Compute) -> tuple[Placement, ...]:
-        """See `Allocator.plan`. The cores are looked at; what other runs use of them, only a launch asks."""
+        """See `Allocator.plan`. Reads the cores; only a launch checks which of them other runs use."""
         return self._placements(compute, look_at_cores)
 
     @contextmanager
@@ -102,7 +102,7 @@ class LocalAllocator(Allocator):
         """See `Allocator.release`."""
 
     def _placements(self, compute: Compute, look: Callable[[], Machine]) -> tuple[Placement, ...]:
-        """The machine is looked at where ranks are to be bound."""
+        """The machine is examined only if ranks are to be bound."""
         if self._cluster.binding == UNBOUND:
             return (ON_THIS_MACHINE,) * compute.nodes
         return tuple(

@@ -2,9 +2,9 @@
 
 A rank's share is whole cores, with all their hardware threads, as long as there are enough of them. Shares of one host
 are disjoint, differ by one core at most, and leave no core out. A learner's container is confined to its ranks' CPUs by
-the engine (`docker run --cpuset-cpus`); where it has several ranks, `rank.sh` binds each to its own. mpirun binds
-nothing: it would share out cores evenly over all hosts, in its own order, whatever GPU a rank has, and fails where
-ranks outnumber cores.
+the engine (`docker run --cpuset-cpus`); if it has several ranks, `rank.sh` binds each to its own. mpirun binds nothing:
+it would divide cores evenly over all hosts, in its own order, whatever GPU a rank has, and fails if ranks outnumber
+cores.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Machine:
 
 
 def machine_of(cores: Cores, engine: EngineFacts, kernel: str, used: str) -> Machine:
-    """This machine, whose kernel's release is `kernel`; `used` has a list of CPUs a line, each another learner's."""
+    """This machine with kernel release `kernel`; each line of `used` is another learner's list of CPUs."""
     why_not = ""
     if engine.kernel != kernel:
         why_not = f"its engine runs on another kernel ({engine.kernel or 'unknown'}), which has other CPUs"
@@ -44,9 +44,9 @@ def machine_of(cores: Cores, engine: EngineFacts, kernel: str, used: str) -> Mac
 
 
 def bind_here(machine: Machine, learners: int, ranks: int, cpus: float) -> tuple[RankCpus, ...]:
-    """Shares for `learners` on this machine with `ranks` each, which may use `cpus` CPUs each (0: no limit).
+    """Shares for `learners` learners on this machine, each of `ranks` ranks and at most `cpus` CPUs (0: no limit).
 
-    What learners of other runs are bound to is left to them; where too little is left, nothing is bound.
+    CPUs that other runs' learners are bound to are not used; if too few are left, nothing is bound.
     """
     if machine.why_not:
         return (RankCpus(why_not=machine.why_not),) * learners
@@ -61,7 +61,7 @@ def bind_here(machine: Machine, learners: int, ranks: int, cpus: float) -> tuple
 def bind_on(facts: HostFacts, gpus: Sequence[str], binding: str, ranks: int, cpus: float) -> RankCpus:
     """Shares for the learner of a host: with the GPUs `gpus` (UUIDs), each rank has its GPU's share of the cores.
 
-    GPUs share a host's cores out among themselves, taken or not: runs that have different GPUs have different cores.
+    All GPUs of a host divide its cores, leased or not: runs with different GPUs have different cores.
     """
     if binding == UNBOUND:
         return ALL_CPUS
@@ -78,9 +78,9 @@ def bind_on(facts: HostFacts, gpus: Sequence[str], binding: str, ranks: int, cpu
 
 
 def even_shares(cores: Sequence[Core], count: int) -> tuple[Cores, ...]:
-    """`count` shares of neighbouring cores; single CPUs are shared out where there are fewer cores than that.
+    """`count` shares of neighbouring cores, or of single CPUs if there are fewer cores than that.
 
-    None at all where there are fewer CPUs than shares.
+    Empty if there are fewer CPUs than shares.
     """
     units = _units(cores, count)
     if len(units) < count:
@@ -89,7 +89,7 @@ def even_shares(cores: Sequence[Core], count: int) -> tuple[Cores, ...]:
 
 
 def gpu_shares(facts: HostFacts) -> tuple[Cores, ...]:
-    """For each GPU of the host its share of the cores, those of its own NUMA node first. None as `even_shares`."""
+    """For each GPU of the host its share of the cores, those of its own NUMA node first. Empty as in `even_shares`."""
     count = len(facts.gpus)
     units = _units(facts.cores, count)
     if len(units) < count:
@@ -110,16 +110,16 @@ def gpu_shares(facts: HostFacts) -> tuple[Cores, ...]:
 
 
 def _units(cores: Sequence[Core], count: int) -> Cores:
-    """What is shared out: cores, or their CPUs where cores are fewer than `count`."""
+    """The units to divide: cores, or their CPUs if there are fewer cores than `count`."""
     if len(cores) >= count:
         return tuple(cores)
     return tuple(Core((cpu,), core.node) for core in cores for cpu in core.cpus)
 
 
 def _limited(shares: Iterable[Cores], cpus: float) -> tuple[str, ...]:
-    """Each share as a list of CPUs; no more cores of it than a limit of `cpus` on each rank can use (0: no limit).
+    """Each share as a list of CPUs, with no more cores than a limit of `cpus` for each rank can use (0: no limit).
 
-    A program that sees more CPUs than it may use starts a thread for each, and they use its time up early in each of
+    A program that sees more CPUs than it may use starts a thread for each, and they exhaust its quota early in each of
     the scheduler's periods.
     """
     lists = []
@@ -133,12 +133,12 @@ def _limited(shares: Iterable[Cores], cpus: float) -> tuple[str, ...]:
 
 
 def _without(cores: Iterable[Core], taken: frozenset[int]) -> Cores:
-    """The cores of which nobody uses a CPU."""
+    """The cores with no CPU in use."""
     return tuple(core for core in cores if not taken & set(core.cpus))
 
 
 def _unshared(noun: str, count: int, cores: Sequence[Core], taken: frozenset[int] = frozenset()) -> RankCpus:
-    """Too few CPUs for a share each."""
+    """The result if there are too few CPUs."""
     cpus = counted(sum(len(core.cpus) for core in cores), "CPU")
     others = f", of which other runs use {cpu_list(taken)}" if taken else ""
     return RankCpus(why_not=f"{counted(count, noun)} on {cpus}{others}" if cores else "its CPUs are unknown")

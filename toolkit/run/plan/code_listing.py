@@ -1,7 +1,7 @@
 """The submitted code as a list: every file's name, whether it may be executed, and the SHA-256 of its bytes.
 
-The list's own SHA-256 is the run's `code_digest`. It is kept with the run's record on the operator's machine, so that
-what a bucket says later was submitted can be compared.
+The list's own SHA-256 is the run's `code_digest`. It is kept with the run's record on the operator's machine, to verify
+what a bucket later presents as the submitted code.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Listed:
 
 
 def listing_text(files: Iterable[Listed]) -> str:
-    """A line for each file, in the names' order; equal code gives equal text, whatever lies where."""
+    """A line for each file, sorted by name; equal code gives equal text, wherever it is."""
     return "".join(f"{_MODES[file.executable]} {file.sha256} {json.dumps(file.name)}\n" for file in sorted(files))
 
 
@@ -39,7 +39,7 @@ def code_digest(files: Iterable[Listed]) -> str:
 
 
 def read_listing(text: str) -> tuple[Listed, ...]:
-    """What `listing_text` wrote; raises `ValueError` where it is none."""
+    """The files of a `listing_text`; raises `ValueError` if it is invalid."""
     found = []
     for line in text.splitlines():
         mode, sha256, name = line.split(" ", 2)
@@ -53,9 +53,9 @@ def save_listing(home: Path, training_id: str, files: Iterable[Listed]) -> None:
 
 
 def load_listing(home: Path, training_id: str, digest: str) -> tuple[Listed, ...]:
-    """The list of a run whose record has `digest`; empty where the run has none (an earlier version launched it).
+    """The list of a run whose record has `digest`; empty if the run has none (an earlier version launched it).
 
-    Raises `ToolkitError` (S100) where the list was lost, or is not the one that the record means.
+    Raises `ToolkitError` (S100) if the list is missing, or does not match `digest`.
     """
     if not digest:
         return ()
@@ -74,9 +74,9 @@ def load_listing(home: Path, training_id: str, digest: str) -> tuple[Listed, ...
 
 
 def refuse_other_code(training_id: str, expected: Iterable[Listed], found: Mapping[str, str]) -> None:
-    """Raise `ToolkitError` (C102) naming each file of a bucket that is not what was submitted.
+    """Raise `ToolkitError` (C102) naming each file in a bucket that differs from what was submitted.
 
-    `found` are the SHA-256 by name.
+    `found` is the SHA-256 by name.
     """
     problems = [Problem(f"{name!r}: {what}") for name, what in _differences(expected, found)]
     if problems:

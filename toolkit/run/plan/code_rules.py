@@ -1,6 +1,6 @@
-"""What is no code, by its name: history and caches, editors' copies, places where keys are kept. Pure.
+"""What is not code, by its name: history and caches, editors' copies, places where keys are kept. Pure.
 
-A person says more in `.toolkitignore`, in gitignore's syntax; its `!pattern` submits what is left out here.
+Users exclude more in `.toolkitignore`, in gitignore's syntax; its `!pattern` submits what is left out here.
 """
 
 from __future__ import annotations
@@ -41,29 +41,29 @@ _SSH_KEY = re.compile(r"id_[^.]+")
 
 
 class Rules:
-    """What is left out of a folder, and why. `lines` are its `.toolkitignore`'s."""
+    """What is left out of a folder, and why. `lines` are those of its `.toolkitignore`."""
 
     def __init__(self, lines: Sequence[str] = ()) -> None:
         self._own = GitIgnoreSpec.from_lines(lines)
         self._takes_back = any(line.startswith("!") for line in lines)
 
     def reason(self, name: str, *, is_folder: bool = False) -> str:
-        """Why the file or folder `name` (below the code's) is left out; empty where it is submitted."""
+        """Why the file or folder `name` (below the code folder) is left out; empty if it is submitted."""
         own = self._own.check_file(f"{name}/" if is_folder else name).include
         if own is not None:
-            # What is in a folder may be taken back by a later line.
+            # A later line may include files in a folder again.
             return IGNORED if own and not (is_folder and self._takes_back) else ""
         if is_folder and self._takes_back and default_reason(name, is_folder=True) != NO_CODE:
             return ""
         return default_reason(name, is_folder=is_folder)
 
     def submits(self, name: str) -> bool:
-        """Whether a person asked for this very file by a `!pattern`."""
+        """Whether a `!pattern` asks for this very file."""
         return self._own.check_file(name).include is False
 
 
 def default_reason(name: str, *, is_folder: bool = False) -> str:
-    """Why `name` is left out where nobody says otherwise; empty where it is submitted."""
+    """Why `name` is left out by default; empty if it is submitted."""
     folded = name.lower()
     shape = f"{folded}/" if is_folder else folded
     for reason, spec in _SPECS.items():
@@ -75,10 +75,10 @@ def default_reason(name: str, *, is_folder: bool = False) -> str:
 
 
 def read_rules(folder: Path) -> Rules:
-    """The rules of a folder of code; raises `ToolkitError` (C102) where its `.toolkitignore` cannot be read."""
+    """The rules of a folder of code; raises `ToolkitError` (C102) if its `.toolkitignore` cannot be read."""
     file = folder / IGNORE_FILE
     if not file.is_file() and not file.is_dir():
-        return Rules()  # of a broken link or a pipe, the code's own check says what it is
+        return Rules()  # a broken link or a pipe is reported by the code's own check
     try:
         with file.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)

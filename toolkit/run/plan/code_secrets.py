@@ -1,4 +1,4 @@
-"""Keys in the submitted code: what a run's own manifest and cluster name, and what looks like a key in any file."""
+"""Keys in the submitted code: those of a run's own manifest and cluster, and what looks like a key in any file."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from toolkit.secrets.source import Surroundings
 from toolkit.validation.leaks import holds_private_key, known_secrets
 
 WINDOW, OVERLAP = 4 << 20, 16 << 10
-"""Bytes that are looked at together; a secret and what gives it away are shorter than the overlap."""
+"""Bytes searched at a time; a secret and the text that identifies it are shorter than the overlap."""
 _SHORTEST_KEY, _SHORTEST_ID = 8, 16
 _LOOKED_AT = 8 << 10
-"""Bytes at the beginning, in which a text has no NUL, as git has it."""
+"""Bytes at the beginning, in which text has no NUL; git uses the same rule."""
 _ENVIRONMENT = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _LITERAL = re.compile(
     rb"(?i)[\"']?\b(?:(?:aws_)?access_key_id|(?:aws_)?secret_access_key|secret_key|password|passwd|user_?id|user_?name"
@@ -43,7 +43,7 @@ _UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
 @dataclass(frozen=True)
 class Known:
-    """What this run itself could give away: the key files that its manifest and cluster name, the keys' own values."""
+    """What this run itself could leak: the key files that its manifest and cluster name, the keys' own values."""
 
     files: tuple[Path, ...] = ()
     values: tuple[Secret, ...] = ()
@@ -59,7 +59,7 @@ NOTHING_KNOWN = Known()
 def known_to(
     manifest: Manifest, manifest_file: Path, cluster: Cluster, environment: Mapping[str, str], home: Path
 ) -> Known:
-    """What `manifest` and `cluster` lead to, as far as it is here: nobody is asked for a key, none needs to exist."""
+    """The keys that `manifest` and `cluster` name, as far as they are here: no prompts, and none needs to exist."""
     references = [
         (key, _SHORTEST_ID if field == "access_key_id" else _SHORTEST_KEY)
         for reference in manifest.buckets.values()
@@ -76,7 +76,7 @@ def known_to(
 
 
 def secrets_in_code(content: bytes, values: tuple[Secret, ...]) -> Iterator[str]:
-    """What in a piece of a file is a key, in words; no finding quotes it."""
+    """Describe each key in a piece of a file; no description quotes it."""
     text = content
     for mark, encoding in _UTF16.items():
         if content.startswith(mark):
@@ -87,7 +87,7 @@ def secrets_in_code(content: bytes, values: tuple[Secret, ...]) -> Iterator[str]
         yield "a key of this run"
     if holds_private_key(text):
         yield "a private key"
-    if not is_text:  # weights, archives: hundreds of megabytes, in which any three letters stand somewhere
+    if not is_text:  # weights, archives: hundreds of megabytes, in which any three letters occur somewhere
         return
     yield from known_secrets(text)
     if b"ecret" in text or b"ECRET" in text or b"oken" in text or b"OKEN" in text:
@@ -99,7 +99,7 @@ def secrets_in_code(content: bytes, values: tuple[Secret, ...]) -> Iterator[str]
 
 @lru_cache(maxsize=64)
 def _spellings(value: bytes) -> tuple[bytes, ...]:
-    """A key as it is, in a URL, in hexadecimal, and what base64 makes of it wherever it begins in a longer text."""
+    """A key as it is, URL-encoded, in hexadecimal, and in base64 at any offset in a longer text."""
     inner = tuple(
         base64.b64encode(bytes(shift) + value)[4 if shift else 0 : (len(value) + shift) // 3 * 4] for shift in range(3)
     )
@@ -108,14 +108,14 @@ def _spellings(value: bytes) -> tuple[bytes, ...]:
 
 
 def is_manifest_with_keys(content: bytes) -> bool:
-    """Whether a file is a manifest whose keys stand in it."""
+    """Whether a file is a manifest with literal keys."""
     names = tuple(name for dialect in registry.DIALECTS for name in (*dialect.signs, *dialect.references))
     return bool(_any_at_top(names).search(content) and _LITERAL.search(content))
 
 
 @lru_cache(maxsize=4)
 def _any_at_top(names: tuple[str, ...]) -> re.Pattern[bytes]:
-    """Any of `names` as a key of YAML or JSON, at the beginning of a line or of what stands in braces."""
+    """Any of `names` as a key of YAML or JSON, at the beginning of a line or inside braces."""
     return re.compile(
         rb"(?m)(?:^|[{,])\s*[\"']?(?:%s)[\"']?\s*:" % "|".join(map(re.escape, dict.fromkeys(names))).encode()
     )

@@ -1,8 +1,8 @@
 """What a launch would do, as values: facts of the plan, and every command line by the host that it runs on. Pure.
 
-What only the run itself learns has a name in capitals: SUBNET is that of its private network, VOLUMES the folder of a
-host's engine's volumes and VOLUME the run's own in it, SOCKET where that engine listens, CPUS a rank's
-share of the host's, OWNER that of a folder for the results, and SCRIPT what serves it.
+Values that are known only during a run have names in capitals: SUBNET is that of its private network, VOLUMES the
+folder of the volumes of a host's engine and VOLUME the run's own in it, SOCKET where that engine listens, CPUS a rank's
+share of the host's, OWNER that of a results folder, and SCRIPT what serves it.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def fact_lines(plan: RunPlan) -> Iterator[tuple[str, str]]:
 
 
 def host_commands(plan: RunPlan) -> dict[str, list[Argv]]:
-    """The engine's command lines on each host, in their order."""
+    """The engine's command lines on each host, in order."""
     made, runtime = {}, runtime_named(plan.cluster.container_engine)
     for host in plan.hosts:
         lines = [_agent(runtime, plan, host), *_results(runtime, plan), _buckets(runtime, plan)]
@@ -88,7 +88,7 @@ def _agent(runtime: ContainerRuntime, plan: RunPlan, host: str) -> Argv:
 
 
 def _results(runtime: ContainerRuntime, plan: RunPlan) -> list[Argv]:
-    """What serves results that are a folder."""
+    """The commands that serve a results folder."""
     if plan.results_folder is None:
         return []
     volume = folder_of(VOLUMES, plan.volume)
@@ -105,7 +105,7 @@ def _fetch(runtime: ContainerRuntime, plan: RunPlan, mount: Mount) -> Argv:
 
 
 def ranks_of(learner: Learner) -> str:
-    """`ranks 0, 1`; where they are bound, `rank 0 on CPUs 0-3, rank 1 on CPUs 4-7`."""
+    """`ranks 0, 1`; if they are bound, `rank 0 on CPUs 0-3, rank 1 on CPUs 4-7`."""
     ranks, lists = learner.ranks, learner.placement.cpus.lists
     if not lists:
         return f"{'rank' if len(ranks) == 1 else 'ranks'} {', '.join(map(str, ranks))}"
@@ -117,7 +117,7 @@ def _named(cpus: str) -> str:
 
 
 def binding_of(plan: RunPlan) -> str:
-    """How ranks are bound, in one line; and why they are not where the cluster file asks for it."""
+    """How ranks are bound, in one line; if they are not though the cluster file asks for it, why."""
     placements = [learner.placement for learner in plan.learners]
     bound = (
         "cores: each rank is bound to its share of its host's cores"

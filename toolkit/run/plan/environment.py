@@ -9,8 +9,8 @@ from toolkit.run.plan.run_plan import CODE_FOLDER, RunPlan
 
 
 def run_environment(plan: RunPlan) -> Mapping[str, str]:
-    """What every rank sees, the same on every learner: the image's own variables, the manifest's, and those that a run
-    promises, each over the ones before."""
+    """The variables that every rank sees, the same on every learner: the image's, the manifest's, and those that a run
+    guarantees, in increasing precedence."""
     image = dict(plan.image.environment)
     results = f"/mnt/results/{plan.results_bucket}"
     variables = {
@@ -26,12 +26,12 @@ def run_environment(plan: RunPlan) -> Mapping[str, str]:
         "PYTHONUNBUFFERED": "1",
     }
     if given := min(len(learner.placement.gpus) for learner in plan.learners):
-        # A framework that sees none of them is an error, and no reason for the CPU.
+        # A framework that sees none of them must fail, and not use the CPU.
         variables["TOOLKIT_GPUS"] = str(given)
     if not plan.gpus_per_node:
-        variables["NVIDIA_VISIBLE_DEVICES"] = "void"  # where NVIDIA's is the engine's own runtime it gives all of them
+        variables["NVIDIA_VISIBLE_DEVICES"] = "void"  # NVIDIA's runtime as the engine's default gives all of them
     if plan.resume:
         variables["RESUME_DIR"] = f"{results}/{plan.resume}"
-    ddl = {"DDL_OPTIONS": f"-mode p:{plan.ranks_per_node}x{len(plan.learners)}"}  # the one that a person may choose
-    # sshd starts its sessions with a clean environment: what the image sets must be handed on like the rest.
+    ddl = {"DDL_OPTIONS": f"-mode p:{plan.ranks_per_node}x{len(plan.learners)}"}  # the one that users may override
+    # sshd starts its sessions with a clean environment: what the image sets must be passed on like the rest.
     return image | ddl | dict(plan.environment) | variables

@@ -1,4 +1,4 @@
-"""From a plan to what each host's agent must know of the run. Pure."""
+"""From a plan to what each host's agent must know about the run. Pure."""
 
 from __future__ import annotations
 

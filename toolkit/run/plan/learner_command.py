@@ -18,8 +18,8 @@ from toolkit.runtimes.specs import HOST_NETWORK, Argv, Bind, LearnerContainerSpe
 
 
 def learner_argv(runtime: ContainerRuntime, plan: RunPlan, learner: Learner, volume: str, lease: str = "") -> Argv:
-    """What starts `learner`; `volume` is the folder of the run's volume on its host, `lease` the label of what the
-    run has leased there."""
+    """What starts `learner`; `volume` is the folder of the run's volume on its host, `lease` the label of the run's
+    lease there."""
     return runtime.start_learner(_container(plan, learner, volume, lease))
 
 
@@ -43,7 +43,7 @@ def _container(plan: RunPlan, learner: Learner, volume: str, lease: str) -> Lear
 
 
 def data_binds(plan: RunPlan) -> tuple[Bind | NamedVolume, ...]:
-    """Training data that no bucket holds, read-only; what a bucket holds comes with the run's own mounts."""
+    """Training data outside buckets, read-only; what is in a bucket comes with the run's own mounts."""
     if isinstance(plan.data, HostFolder):
         return (Bind(plan.data.path, plan.data_folder, read_only=True),)
     return (NamedVolume(plan.export_volume, plan.data_folder),) if isinstance(plan.data, Export) else ()

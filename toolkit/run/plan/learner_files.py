@@ -19,7 +19,7 @@ from toolkit.tar.write import Entry
 _INSIDE = Path(__file__).parents[1] / "in_container"
 _SUPERVISOR = ("__init__.py", "supervise.py", "logs.py", "control.py", "reserve.py", "learners.py", "process_limit.py")
 _TELLING_SECONDS = 3
-"""From finding that a learner is lost to the operator's screen: so much earlier it must be found."""
+"""From detecting a lost learner to the operator's screen: detection must be that much earlier."""
 
 
 def learner_entries(
@@ -37,8 +37,8 @@ def learner_entries(
 
 
 def supervisor_plan(plan: RunPlan, subnet: str) -> dict[str, object]:
-    """What the supervisor inside learner 1 reads: each step's argv, and which learner holds which rank. Of a
-    parallel step `each` says whether its processes are ranks, or the learners', one each, in their order.
+    """What the supervisor inside learner 1 reads: each step's argv, and which learner holds which rank. For a parallel
+    step, `each` says whether its processes are ranks, or one for each learner, in order.
 
     A step is stopped after `timeout` seconds, all of them together after `time_limit`; 0 is no limit.
     """
@@ -80,7 +80,7 @@ def supervisor_plan(plan: RunPlan, subnet: str) -> dict[str, object]:
 
 
 def _silent_seconds(plan: RunPlan) -> int:
-    """After so long a learner that is not heard counts as lost, for learner 1 and for the others alike."""
+    """After this many seconds of silence a learner counts as lost, for learner 1 and the others alike."""
     return max(plan.cluster.deadlines.lost - _TELLING_SECONDS, 2)
 
 
@@ -115,7 +115,7 @@ def _other_learner(plan: RunPlan, learner: Learner, client: KeyPair, host: KeyPa
 
 
 def _render(templates: Path, name: str, plan: RunPlan, learner: Learner) -> str:
-    # These are shell and ssh files, no HTML: autoescape would spoil their quotes.
+    # These are shell and ssh files, not HTML: autoescape would break their quotes.
     environment = Environment(
         loader=FileSystemLoader(templates),
         undefined=StrictUndefined,
@@ -138,6 +138,6 @@ def _render(templates: Path, name: str, plan: RunPlan, learner: Learner) -> str:
         master=plan.learners[0].hostname,
         master_port=plan.master_port,
         crowded=CROWDED,
-        # The engine confines a learner to its ranks' CPUs; several ranks share those out.
+        # The engine confines a learner to its ranks' CPUs; several ranks divide those.
         cpus=list(zip(learner.ranks, learner.placement.cpus.lists, strict=False)) if len(learner.ranks) > 1 else [],
     )

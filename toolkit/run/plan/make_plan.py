@@ -36,10 +36,10 @@ def make_plan(
     ssh_port: int = SSH_PORT,
     master_port: int = MASTER_PORT,
 ) -> RunPlan:
-    """Place ranks host by host, and say for each command how it runs.
+    """Place ranks host by host, and decide how each command runs.
 
-    `placements` are the learners' in their order; where none are given, all run on this machine and are not bound.
-    Their sshd listens at `ssh_port`, and rank 0's program, where it uses torch.distributed, at `master_port`.
+    `placements` has one for each learner, in order; if it is empty, all run on this machine and are not bound. Their
+    sshd listens on `ssh_port`, and rank 0's program, if it uses torch.distributed, on `master_port`.
     """
     compute = manifest.compute
     learners = tuple(

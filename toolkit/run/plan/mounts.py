@@ -1,4 +1,4 @@
-"""What is mounted of the results bucket: the whole of it nowhere, of each run what is its own."""
+"""What is mounted of the results bucket: never all of it, only what belongs to a run."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from toolkit.storage.sidecar import Mount
 
 
 def results_mount(bucket: str, prefix: str = "") -> Mount:
-    """The results: written through a cache, and stored when that is empty."""
+    """The results: written through a cache, and complete in the bucket when the cache is empty."""
     return Mount("results", bucket, f"mnt/results/{bucket}", read_only=False, prefix=prefix)
 
 
 def learner_mounts(results: Mount, run: str, resume: str = "") -> tuple[Mount, ...]:
     """What a learner sees of the results: the run's own directory, that for checkpoints, and what it resumes from.
 
-    Other runs' directories, and the objects by which agents report, are not among it. What is resumed from is
-    read-only, unless it is a directory of checkpoints, which runs share.
+    Other runs' directories and the objects by which agents report are not included. What is resumed from is read-only,
+    unless it is a directory of checkpoints, which runs share.
     """
     mounts = [_below(results, run), _below(results, CHECKPOINTS)]
     if resume and resume.split("/", maxsplit=1)[0] != CHECKPOINTS:

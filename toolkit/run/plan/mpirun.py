@@ -1,13 +1,13 @@
 """The mpirun command line: a pure function, so that each flag has its reason here and a test compares the list.
 
-The two things that hang a start most often are a network that the hosts do not share (hence one subnet for all of MPI's
-traffic) and a silent peer (hence the keepalives: a lost host is noticed in 25 s; by default Open MPI 4.1 took eight
-minutes). Open MPI 5 has another runtime, PRRTE, which reads options of its own and refuses some of 4.1's.
+A start hangs most often because of a network that the hosts do not share (hence one subnet for all of MPI's traffic) or
+a silent peer (hence the keepalives: a lost host is noticed in 25 s; by default Open MPI 4.1 took eight minutes). Open
+MPI 5 has another runtime, PRRTE, which has its own options and refuses some of 4.1's.
 
-Where it connects can be chosen, where it listens cannot: its daemons (`oob_tcp_listener.c` of 4.1 and of PRRTE) and the
-ranks' TCP (`btl_tcp_component.c`) bind to every address of both families, whatever `*_if_include`,
+Where it connects is configurable, where it listens is not: its daemons (`oob_tcp_listener.c` of 4.1 and of PRRTE) and
+the ranks' TCP (`btl_tcp_component.c`) bind to every address of both families, whatever `*_if_include`,
 `oob_tcp_disable_ipv6_family` and `btl_tcp_disable_family` say (seen with 4.1.4 and 5.0.7 by `ss -ltn`). So nothing
-listens that need not: the transports are named, as libfabric's would listen on an interface of its own choice, and the
+listens unless it must: the transports are named, as libfabric's would listen on an interface of its own choice, and the
 ranks of one learner have no TCP at all. For the rest see docs/security.md and the doctor's `other networks`.
 """
 
@@ -22,17 +22,16 @@ _KEEPALIVE = {"oob_tcp_keepalive_time": "10", "oob_tcp_keepalive_intvl": "5", "o
 
 
 def ssh_agent() -> tuple[str, ...]:
-    """What leads from learner 1 to another: the learner's name and a command follow."""
+    """The command that connects learner 1 to another; that learner's name and a command follow."""
     return tuple(_AGENT.split())
 
 
 def mpirun_argv(plan: RunPlan, step: Step, subnet: str) -> list[str]:
-    """The line that starts `step` on every rank, or once on each learner; `subnet` is the network (CIDR) that MPI shall
-    use.
+    """The line that starts `step` on every rank, or once on each learner; `subnet` is the network (CIDR) that MPI uses.
 
-    The processes of a step that runs once on each learner are no ranks: `rank.sh` takes from them what would make a
-    program think so. mpirun starts them because it reaches every learner and ends all where one fails; `ppr:1:node` is
-    one on each, in the hostfile's order, in Open MPI 1.10, 4.1 and 5.
+    The processes of a step that runs once on each learner are not ranks: `rank.sh` unsets what would make a program
+    think so. mpirun starts them because it reaches every learner and ends all if one fails; `ppr:1:node` is one on
+    each, in the hostfile's order, in Open MPI 1.10, 4.1 and 5.
     """
     flags = _flags_5(plan, subnet) if plan.image.open_mpi_major >= 5 else _flags_4(plan, subnet)
     once = step.ranks == "node"
@@ -51,7 +50,7 @@ def mpirun_argv(plan: RunPlan, step: Step, subnet: str) -> list[str]:
 
 
 def _with_own(flags: list[str], step: Step) -> list[str]:
-    """The flags with the step's own parameters: one that it sets takes the place of the tool's."""
+    """The flags with the step's own parameters: one that it sets replaces the tool's."""
     own, kept, index = dict(step.mca), list[str](), 0
     while index < len(flags):
         taken = 3 if flags[index] in ("--mca", "--prtemca", "--pmixmca") else 1
@@ -62,7 +61,7 @@ def _with_own(flags: list[str], step: Step) -> list[str]:
 
 
 def _flags_4(plan: RunPlan, subnet: str) -> list[str]:
-    """Open MPI 4.1, and 1.10 of Ubuntu 16.04: its `ompi_info` knows each of these, and a run heeds them."""
+    """Open MPI 4.1, and 1.10 of Ubuntu 16.04: its `ompi_info` lists each of these, and they have an effect."""
     return [
         *_mca("plm_rsh_agent", _AGENT),
         *_mca("plm_rsh_no_tree_spawn", "1"),  # only learner-1 holds the key, so it starts every daemon itself
@@ -72,8 +71,8 @@ def _flags_4(plan: RunPlan, subnet: str) -> list[str]:
         *(word for name, value in _KEEPALIVE.items() for word in _mca(name, value)),
         *_mca("pml", "ob1"),
         *_mca("btl", _transports(plan, "vader")),
-        *_mca("btl_vader_single_copy_mechanism", "none"),  # needs CAP_SYS_PTRACE, which a learner has not
-        "--tag-output",  # [job,rank]<stream>: in front of each line; the run's supervisor reads it
+        *_mca("btl_vader_single_copy_mechanism", "none"),  # needs CAP_SYS_PTRACE, which a learner does not have
+        "--tag-output",  # prefixes lines with [job,rank]<stream>:, for the run's supervisor
     ]
 
 
@@ -84,34 +83,34 @@ def _flags_5(plan: RunPlan, subnet: str) -> list[str]:
         "plm_ssh_num_concurrent": str(len(plan.learners)),
         **_KEEPALIVE,
     }
-    # PRRTE 3.0 finds no interface by a subnet, only by name (seen with 5.0.7; openpmix pull request 4031): where the
-    # hosts' names differ, it takes what it finds, and the ranks' own traffic still keeps to the subnet.
+    # PRRTE 3.0 finds an interface only by name, not by subnet (seen with 5.0.7; openpmix pull request 4031): if
+    # names differ between hosts, it uses what it finds, and the ranks' own traffic still keeps to the subnet.
     interfaces = {learner.placement.interface for learner in plan.learners}
     if len(interfaces) == 1:
         runtime["prte_if_include"] = interfaces.pop()
     return [
         *(word for name, value in runtime.items() for word in ("--prtemca", name, value)),
-        *("--pmixmca", "ptl_base_if_include", "lo"),  # where ranks meet their own host's daemon
+        *("--pmixmca", "ptl_base_if_include", "lo"),  # where ranks connect to their own host's daemon
         *_mca("btl_tcp_if_include", subnet),
         *_mca("pml", "ob1"),
         *_mca("btl", _transports(plan, "sm")),
-        *_mca("smsc", "^cma"),  # what vader's single copy has become
+        *_mca("smsc", "^cma"),  # the successor of vader's single copy
         *("--output", "tag"),
     ]
 
 
 def _transports(plan: RunPlan, shared_memory: str) -> str:
-    """What ranks talk by: shared memory in a learner, TCP between learners."""
+    """The ranks' transports: shared memory within a learner, TCP between learners."""
     return f"self,{shared_memory},tcp" if len(plan.learners) > 1 else f"self,{shared_memory}"
 
 
 def single_argv(step: Step) -> list[str]:
-    """A later command: once, on rank 0's host, in the same environment and folder, and not under mpirun."""
+    """A command that runs once: on rank 0's host, in the same environment and folder, without mpirun."""
     return ["/bin/bash", "--norc", "-c", judgeable(step.command)]
 
 
 def hostfile(plan: RunPlan) -> str:
-    """Ranks fill host by host."""
+    """The hostfile: ranks fill host by host."""
     return "".join(f"{learner.hostname} slots={len(learner.ranks)}\n" for learner in plan.learners)
 
 

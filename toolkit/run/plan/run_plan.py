@@ -1,4 +1,4 @@
-"""What a run will be: a value, computed from manifest, cluster and image before anything acts."""
+"""The plan of a run: a value, computed from manifest, cluster and image before anything acts."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from toolkit.runtimes.specs import NO_LIMITS, Limits
 from toolkit.storage.sidecar import Mount
 
 SSH_PORT = 2222
-"""Where learners on a network of their own listen; on the hosts' own network each run has a port of its own."""
+"""Where learners on a private network listen; on the hosts' own network each run has its own port."""
 MASTER_PORT = 29500
-"""Where ranks of torch.distributed meet, PyTorch's own default; on the hosts' own network each run has its own."""
+"""torch.distributed's rendezvous port, PyTorch's own default; on the hosts' own network each run has its own."""
 CODE_FOLDER = "/job/code"
 LEARNER_FOLDER = "/run/learner"
 LOG_FOLDER = "/run/logs"
@@ -29,7 +29,7 @@ AGENT_FOLDER = "/run/agent"
 
 @dataclass(frozen=True)
 class RankCpus:
-    """What the ranks of one learner run on: for each a list of CPUs such as `0-3,8`; none where they are not bound.
+    """The CPUs of the ranks of one learner: for each a list such as `0-3,8`; empty if they are not bound.
 
     `why_not` says why they are not, though the cluster file asks for it.
     """
@@ -39,7 +39,7 @@ class RankCpus:
 
     @property
     def cpuset(self) -> str:
-        """All of them as one list; empty where the ranks are not bound."""
+        """All of them as one list; empty if the ranks are not bound."""
         return ",".join(dict.fromkeys(self.lists))
 
 
@@ -51,11 +51,11 @@ CPUS = "CPUS"
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a learner runs: the host (empty: this machine), its address on the network of the ranks and the interface
-    that has it, its GPUs by UUID, its ranks' CPUs.
+    """Where a learner runs: the host (empty: this machine), its address on the ranks' network and the interface that
+    has it, its GPUs by UUID, its ranks' CPUs.
 
-    `devices` are the host's that it is given besides, such as `/dev/infiniband`. `processes` is how many processes and
-    threads the host can spare a learner (0: not known).
+    `devices` are other devices of the host that it gets, such as `/dev/infiniband`. `processes` is how many processes
+    and threads the host can spare for a learner (0: not known).
     """
 
     host: str = ""
@@ -68,7 +68,7 @@ class Placement:
 
 
 ON_THIS_MACHINE = Placement()
-"""A container on this machine's engine, whose address the run's private network gives."""
+"""A container on this machine's engine, with an address from the run's private network."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,8 @@ class Learner:
 class Step:
     """One command: its number from 1, and where it runs, as in `toolkit.manifest.model.Step`.
 
-    `folder` is where it runs; after `timeout` seconds it is stopped (0: never); `environment` is its own, over the
-    run's; `mca` are parameters for Open MPI.
+    `folder` is where it runs; after `timeout` seconds it is stopped (0: never); `environment` is its own and overrides
+    the run's; `mca` are parameters for Open MPI.
     """
 
     number: int
@@ -105,13 +105,13 @@ class Step:
 
 @dataclass(frozen=True)
 class HostFolder:
-    """Training data in a folder of every host."""
+    """Training data in a folder on every host."""
 
     path: str
 
     @property
     def name(self) -> str:
-        """What the learners see it as, below /mnt/data."""
+        """Its name for the learners, below /mnt/data."""
         return PurePosixPath(self.path).name
 
 
@@ -124,7 +124,7 @@ class Export:
 
     @property
     def name(self) -> str:
-        """What the learners see it as, below /mnt/data."""
+        """Its name for the learners, below /mnt/data."""
         return PurePosixPath(self.path).name
 
 
@@ -142,7 +142,7 @@ class RunImage:
 
     @property
     def open_mpi_major(self) -> int:
-        """Its options changed with 5."""
+        """Its options changed with Open MPI 5."""
         return int(self.open_mpi.partition(".")[0])
 
 
@@ -150,11 +150,10 @@ class RunImage:
 class RunPlan:
     """The whole run.
 
-    `compute` is what the manifest asks for, such as `p100x2`; where that is `cpu`, there are 0 `gpus_per_node`.
-    `results_folder` is where the results go that are a folder of the hosts, None where they go to a bucket;
-    `results_bucket` is its name as programs see it. `environment` is the manifest's, for every command; `limits` hold
-    for each learner; `time_limit` is in seconds (0: none); `retries` is how often a command that failed is run again;
-    `resume` a folder of the results.
+    `compute` is what the manifest asks for, such as `p100x2`; if that is `cpu`, `gpus_per_node` is 0. `results_folder`
+    is the folder on the hosts where the results go, None if they go to a bucket; `results_bucket` is its name as
+    programs see it. `environment` is the manifest's, for every command; `limits` apply to each learner; `time_limit` is
+    in seconds (0: none); `retries` is how often a command that failed is run again; `resume` a folder of the results.
     """
 
     training_id: TrainingId
@@ -181,7 +180,7 @@ class RunPlan:
 
     @property
     def gpu_kind(self) -> str:
-        """`p100` of `p100x2`; `cpu` where no GPU was asked for."""
+        """`p100` of `p100x2`; `cpu` if no GPU was asked for."""
         return split(self.compute).kind
 
     @property
@@ -201,12 +200,12 @@ class RunPlan:
 
     @property
     def ranks(self) -> int:
-        """Ranks in all."""
+        """The total number of ranks."""
         return sum(len(learner.ranks) for learner in self.learners)
 
     @property
     def data_bucket(self) -> str:
-        """The bucket of the training data; empty where it is a folder."""
+        """The bucket of the training data; empty if it is a folder."""
         return self.data.bucket if isinstance(self.data, Mount) else ""
 
     @property
@@ -227,7 +226,7 @@ class RunPlan:
 
     @property
     def results_place(self) -> str:
-        """Where the results go, as a person reads it."""
+        """Where the results go, for display."""
         return self.results_folder.place if self.results_folder else f"bucket {self.results_mount.place}"
 
     @property
@@ -237,7 +236,7 @@ class RunPlan:
 
     @property
     def export_volume(self) -> str:
-        """The volume that stands for an NFS server's export."""
+        """The volume for an NFS server's export."""
         return f"toolkit-{self.training_id}-data"
 
     @property
@@ -251,14 +250,14 @@ class RunPlan:
         return buckets_container(self.training_id)
 
     def cpus_on(self, host: str) -> str:
-        """The CPUs that its ranks on `host` are bound to, as one list; empty where they are not."""
+        """The CPUs that its ranks on `host` are bound to, as one list; empty if they are not bound."""
         return ",".join(
             filter(None, (one.placement.cpus.cpuset for one in self.learners if one.placement.host == host))
         )
 
     def limits_of(self, learner: Learner) -> Limits:
-        """What the learner may use at most: so many processes and threads for each of its ranks, and not so many that
-        its host has none left."""
+        """The learner's limits: a number of processes and threads for each of its ranks, but no more than its host can
+        spare."""
         wanted, placement = self.cluster.processes * len(learner.ranks), learner.placement
         processes = min(wanted, placement.processes) if placement.processes else wanted
         return replace(self.limits, cpuset=placement.cpus.cpuset, processes=processes)

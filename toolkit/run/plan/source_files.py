@@ -1,4 +1,4 @@
-"""The submitted code: the folder beside the manifest, without what is no code and without any key."""
+"""The submitted code: the folder beside the manifest, without what is not code and without any keys."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from toolkit.run.plan.code_secrets import NOTHING_KNOWN, OVERLAP, WINDOW, Known,
 MAX_BYTES = 512 << 20
 MAX_FILES = 20_000
 LONGEST_NAME = 900
-"""Bytes: a bucket's key has at most 1024, and the run's folder is before it."""
+"""Bytes: an object key has at most 1024, and the run's folder precedes the name."""
 _MOST_PROBLEMS, _MOST_SHOWN = 20, 8
 _MANIFEST, _KEY_FILE, _MANIFEST_KEYS = "the manifest", "a key of this run", "a manifest with literal keys"
 _LARGEST_MANIFEST = 64 << 10
 _LARGEST_HELD, _MOST_HELD = 1 << 20, 64 << 20
-"""Bytes of a file that is held in memory as it was read, and of all of them."""
+"""Bytes of one file held in memory as it was read, and of all such files."""
 
 
 @dataclass(frozen=True)
 class CodeFile:
-    """A file that is submitted: its path below the code folder, where it lies, its size in bytes, SHA-256, mode.
+    """A submitted file: its path below the code folder, its location, its size in bytes, SHA-256, mode.
 
     `held` are its bytes as they were checked: a launch whose output is written beside the code (`| tee log`) submits
-    what that file held then. None where it is too large; it must not change then until it is submitted.
+    what that file held then. None if it is too large; then it must not change until it is submitted.
     """
 
     name: str
@@ -42,18 +42,18 @@ class CodeFile:
 
     @property
     def content(self) -> bytes | Path:
-        """Its bytes, or where they are read."""
+        """Its bytes, or the file to read them from."""
         return self.path if self.held is None else self.held
 
     @property
     def listed(self) -> Listed:
-        """As the run's list has it."""
+        """Its entry in the run's list."""
         return Listed(self.name, self.sha256, self.executable)
 
 
 @dataclass(frozen=True)
 class SubmittedCode:
-    """What a run is given of `folder`, and what was left out, by name and reason."""
+    """What is submitted of `folder`, and what was left out, by name and reason."""
 
     folder: Path
     files: tuple[CodeFile, ...]
@@ -66,7 +66,7 @@ class SubmittedCode:
 
     @property
     def size(self) -> int:
-        """Bytes in all."""
+        """Total bytes."""
         return sum(file.size for file in self.files)
 
     @property
@@ -88,16 +88,16 @@ class SubmittedCode:
 def read_code(
     folder: Path, manifest: Path, known: Known = NOTHING_KNOWN, kept_out: tuple[Path, ...] = ()
 ) -> SubmittedCode:
-    """What is submitted of `folder`. The manifest is left out, for keys may stand in it, and so are `kept_out`.
+    """What is submitted of `folder`. The manifest is left out, as it may contain keys, and so are `kept_out`.
 
-    Raises `ToolkitError` (C102) that names every file that must not, or cannot, be submitted; where there is no code;
-    where it is too much to be code.
+    Raises `ToolkitError` (C102) that names every file that must not, or cannot, be submitted; if there is no code; if
+    it is too much to be code.
     """
     return _Reading(folder, read_rules(folder) if _is_folder(folder) else Rules(), manifest, known, kept_out).read()
 
 
 def read_submitted(folder: Path) -> SubmittedCode:
-    """Code as a run was given it, fetched from its bucket and compared: all of it, whatever the rules are now."""
+    """The code of an earlier run, fetched from its bucket and verified: all of it, whatever the rules are now."""
     files = [file for file in files_of(folder) if isinstance(file, FolderFile)]
     return SubmittedCode(folder, tuple(_code_file(file, _digest(file.path)) for file in files))
 
@@ -127,7 +127,7 @@ class _Reading:
         return SubmittedCode(self._folder, files, tuple(sorted(self._left_out.items())))
 
     def _bounded(self) -> Iterator[FolderFile]:
-        """The files that no rule leaves out, as long as they may be code."""
+        """The files that no rule leaves out; raises if they are too many or too large to be code."""
         total = count = 0
         for file in files_of(self._folder, self._skip):
             if isinstance(file, Problem):
@@ -160,7 +160,7 @@ class _Reading:
         return _KEY_FILE if self._known.holds(file.status) else ""
 
     def _taken(self, file: FolderFile) -> CodeFile | None:
-        """The file as it is submitted; none where it is left out or refused, which is noted."""
+        """The file as it is submitted; None if it is left out or refused, which is recorded."""
         name = shown(file.name)
         asked_for = self._rules.submits(file.name)
         if len(file.name.encode()) > LONGEST_NAME:
@@ -235,6 +235,6 @@ def _digest(file: Path) -> str:
 
 
 def _some(names: list[str]) -> str:
-    """The first of them, and how many more."""
+    """The first names, and how many more."""
     more = len(names) - _MOST_SHOWN
     return ", ".join(names[:_MOST_SHOWN]) + (f" and {more} more" if more > 0 else "")

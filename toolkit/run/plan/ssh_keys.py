@@ -1,4 +1,4 @@
-"""Keys for one run: the learners' ssh among themselves. Made new for each run, never stored on this machine."""
+"""SSH keys for one run's learners among themselves. Created for each run, never stored on this machine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from toolkit.secrets import Secret
 
 @dataclass(frozen=True)
 class KeyPair:
-    """An ed25519 pair in OpenSSH's form; `public` is the line without a comment."""
+    """An ed25519 pair in OpenSSH's format; `public` is the line without a comment."""
 
     private: Secret
     public: str

@@ -1,7 +1,7 @@
 """Training IDs: the one format, and the one place that reads them.
 
-An ID becomes a file name, an object key, a label and the name of a container. So a text from anywhere else (a command
-line, a file, a bucket, an engine's labels) is parsed here once, and what is typed `TrainingId` needs no further check.
+An ID becomes a file name, an object key, a label and the name of a container. So text from outside (a command line, a
+file, a bucket, an engine's labels) is parsed here once, and a `TrainingId` needs no further check.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ LENGTH = len(PREFIX) + 8
 _FORMAT = re.compile(r"training-[a-z2-9]{8}", re.ASCII)
 _BEGINNING = re.compile(r"[a-z2-9]{0,8}", re.ASCII)
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
-"""Of new ones: no 0, 1, l or o, which are mistaken for each other."""
+"""For new IDs: no 0, 1, l or o, which are easily confused."""
 
 
 def parse_training_id(text: str) -> TrainingId:
-    """`text` as a training ID. Raises `ValueError` where it is none."""
+    """`text` as a training ID. Raises `ValueError` if it is not one."""
     if not _FORMAT.fullmatch(text):
         raise ValueError(f"{text[: 4 * LENGTH]!r} is not a training ID, such as training-abcd2345")
     return TrainingId(text)
 
 
 def parse_beginning(text: str) -> str:
-    """The beginning of a training ID, `training-` put before it if it is left out. Raises `ValueError`."""
+    """The beginning of a training ID, with `training-` added if it is missing. Raises `ValueError`."""
     if not _BEGINNING.fullmatch(text.removeprefix(PREFIX)):
         raise ValueError(f"{text[: 4 * LENGTH]!r} is not a training ID or a prefix of one")
     return PREFIX + text.removeprefix(PREFIX)
 
 
 def run_of_label(label: str) -> TrainingId | None:
-    """The run that an engine's label names: the ID itself, or the ID and a suffix, as a command beside the run has it.
+    """The run that an engine's label names: the ID itself, or the ID and a suffix, as used by commands beside the run.
 
-    None where it names none.
+    None if it names none.
     """
     run, rest = label[:LENGTH], label[LENGTH:]
     return TrainingId(run) if _FORMAT.fullmatch(run) and (not rest or rest.startswith("-")) else None

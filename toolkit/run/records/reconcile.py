@@ -34,14 +34,14 @@ def refreshed(record: Record, records: Records) -> Record:
         return record
     with suppress(ToolkitError):
         saved = records.find(record.training_id)
-        if saved.final:  # its launcher, or who else watches, was quicker, and knows better
+        if saved.final:  # its launcher, or another follower, was faster, and knows better
             return saved
     records.save(now)
     return now
 
 
 def _now(record: Record, engines: Mapping[str, Engine]) -> Record:
-    """From learner 1's agent; else the bucket; else the volume that the agent left; else the run never started."""
+    """From learner 1's agent; else the bucket; else the volume that the agent left; else inferred."""
     first = next(iter(engines.values()))
     client = AgentClient(first, record.training_id)
     presence = client.presence()
@@ -65,8 +65,8 @@ def _read(data: str, record: Record) -> Record | None:
 
 
 def from_volume(record: Record, engine: Engine) -> Record | None:
-    """What the agent wrote down before it left a volume behind, read by a container of the run's own image: also how
-    a run ended whose record no bucket took."""
+    """What the agent wrote before it left a volume behind, read in a container of the run's own image; also the outcome
+    of a run whose record no bucket accepted."""
     volume = volume_of(record.training_id)
     if volume not in engine.names("volume", record.training_id):
         return None
@@ -77,7 +77,7 @@ def from_volume(record: Record, engine: Engine) -> Record | None:
 def _judged(record: Record, engine: Engine, trouble: str) -> Record:
     """No agent and no report: either the launch died before the run started, or the agent was killed.
 
-    `trouble` is why the bucket could not be asked, or is not believed; empty where it knows of no end.
+    `trouble` is why the bucket could not be read, or is not trusted; empty if it has no outcome.
     """
     if record.launcher is not None:
         return never_began(record)

@@ -17,7 +17,7 @@ from toolkit.manifest.results import place_at
 from toolkit.run.plan.training_id import CheckedId
 
 Moment = Annotated[float, Field(ge=0, lt=253_402_300_800)]
-"""Seconds since 1970, before the year 10000: what a date can be made of."""
+"""Seconds since 1970, before the year 10000: the range of a date."""
 
 
 class State(StrEnum):
@@ -38,10 +38,10 @@ class StepResult:
     """A command's own status, and what ran.
 
     Attributes:
-        ranks: the statuses of the ranks that it ran on, in order, None where a rank left none; empty where it ran once,
-            on rank 0's host. Where `each` is `learner`, it ran once on each, and these are the learners'.
-        times: each rank's start and end (seconds since 1970), None where it was not started or left none.
-        started, ended: of the whole command, the last of its `attempts`.
+        ranks: the statuses of its ranks, in order, None if a rank left none; empty if it ran once, on rank 0's host. If
+            `each` is `learner`, it ran once on each learner, and these are theirs.
+        times: each rank's start and end (seconds since 1970), None if it was not started or left none.
+        started, ended: of the whole command, in the last of its `attempts`.
         folder, argv: as it was started; empty in records of earlier versions.
     """
 
@@ -61,7 +61,7 @@ class StepResult:
 
     @property
     def ok(self) -> bool:
-        """Whether the command and every one of its ranks ended with 0."""
+        """Whether the command and every one of its ranks exited with 0."""
         return self.exit_status == 0 and all(status == 0 for status in self.ranks)
 
 
@@ -71,19 +71,19 @@ class Record:
 
     Attributes:
         reason: why it ended as it did, in a sentence; `end` is its `toolkit.agent.end_reasons.Reason`.
-        error_code: the contract's.
+        error_code: one of the contract's error codes.
         evidence, hint: the last lines of what went wrong, and what to do next.
-        kept: hosts that keep something of it that is not in the bucket, or may.
-        hosts: those that it ran on, learner 1's first; none on this machine.
+        kept: hosts that have, or may have, something of it that is not in the bucket.
+        hosts: those that it ran on, learner 1's first; empty on this machine.
         cluster_file: where its hosts are described; empty on this machine.
-        launcher: process id and start time (clock ticks since boot) of who launches it, while it is being launched.
+        launcher: process id and start time (clock ticks since boot) of its launcher, while it is being launched.
         resumed_from: the run that it continues, or repeats.
-        placement: of each learner its number, its host (empty: this machine) and its ranks; empty in records of earlier
-            versions.
+        placement: for each learner its number, its host (empty: this machine) and its ranks; empty in records of
+            earlier versions.
         compute: what its manifest asked for, such as `p100x2` or `cpu`; empty in records of earlier versions.
         code_digest: SHA-256 over the submitted files' paths, modes and contents (`toolkit.run.plan.code_listing`).
-        checksums: SHA-256 of the list of checksums of what its programs wrote (`toolkit.agent.run_checksums`); empty
-            where there is none.
+        checksums: SHA-256 of the list of checksums of what its programs wrote (`toolkit.agent.run_checksums`); empty if
+            there is none.
     """
 
     training_id: CheckedId
@@ -124,7 +124,7 @@ class Record:
 
     @property
     def ran_on(self) -> str:
-        """`p100x2`, `CPU`, or that the CPU took the place of GPUs."""
+        """`p100x2`, `CPU`, or that the CPU was used instead of GPUs."""
         if self.compute and split(self.compute).kind == CPU:
             return "CPU"
         return "CPU instead of GPUs" if self.on_cpu else self.compute or "GPU"
@@ -145,14 +145,14 @@ class Record:
         return self.states[-1][1] - self.states[0][1] if self.final and self.states else None
 
     def at(self, state: State, now: float) -> Record:
-        """The same run, `state` reached at `now` (seconds since 1970)."""
+        """The same run with `state` reached at `now` (seconds since 1970)."""
         return replace(self, state=state, states=(*self.states, (state.value, now)))
 
 
 def read_record(data: Mapping[str, Any] | bytes) -> Record:
-    """A record as `asdict` gives it, or the JSON of one; what else is in it is left out.
+    """A record from the form of `asdict`, or from its JSON; anything else in it is ignored.
 
-    Raises `ValueError` where it is none.
+    Raises `ValueError` if it is invalid.
     """
     try:
         text = plain_json(data if isinstance(data, bytes) else json.dumps(data))
@@ -165,9 +165,9 @@ def read_record(data: Mapping[str, Any] | bytes) -> Record:
 
 
 def plain_json(data: bytes | str) -> bytes:
-    """JSON that pydantic reads: Python's own reader takes halves of characters, which programs write into metrics.
+    """JSON that pydantic accepts: Python's own reader takes lone surrogates, which programs write into metrics.
 
-    Raises `ValueError` where it is no JSON, and `RecursionError` where it is nested too deeply.
+    Raises `ValueError` if it is not JSON, and `RecursionError` if it is nested too deeply.
     """
     return json.dumps(json.loads(data), ensure_ascii=False).encode("utf-8", "replace")
 

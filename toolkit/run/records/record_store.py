@@ -17,7 +17,7 @@ from toolkit.run.records.record import Record, read_record
 
 _LONGEST = 100
 _MAX_BYTES = 32 << 20
-"""Of a record here; one in a bucket may have a quarter of that."""
+"""Of a record here; one in a bucket may have half of that."""
 
 
 class Records:
@@ -33,12 +33,12 @@ class Records:
     def find(self, words: str) -> Record:
         """The record of the one run whose id begins with `words`; `training-` may be left out.
 
-        Raises `ToolkitError` (C101) where there is none or more than one.
+        Raises `ToolkitError` (C101) if there is none or more than one.
         """
         try:
             wanted = parse_beginning(words)
         except ValueError:
-            wanted = words[:_LONGEST]  # no ID at all: no path and no pattern either
+            wanted = words[:_LONGEST]  # not an ID, so neither a path nor a pattern
         ids = self.newest()
         found = [one for one in ids if one.startswith(wanted)] if wanted.startswith(PREFIX) else []
         if len(found) == 1:
@@ -62,7 +62,7 @@ class Records:
                 yield training_id, error
 
     def newest(self) -> list[TrainingId]:
-        """The ids of the runs, newest first. Files of other names are no records."""
+        """The ids of the runs, newest first. Files with other names are not records."""
         found: list[tuple[float, TrainingId]] = []
         for file in self._folder.glob("*.json"):
             with suppress(ValueError, FileNotFoundError):

@@ -25,7 +25,7 @@ from toolkit.storage.s3 import Store
 
 @contextmanager
 def stored_run(record: Record, manifest: Manifest | None = None) -> Iterator[StoredRun]:
-    """The run as its bucket has it, while the context lasts. Raises `ToolkitError` where no one can look into it."""
+    """The run as its bucket has it, while the context lasts. Raises `ToolkitError` if the bucket cannot be read."""
     side_image = read_inputs(buckets_recipe()).reference
     label = new_label(record.training_id)
     manifest = manifest or manifest_of(record)
@@ -38,7 +38,7 @@ def stored_run(record: Record, manifest: Manifest | None = None) -> Iterator[Sto
 
 
 def manifest_of(record: Record) -> Manifest:
-    """The manifest that was launched, for its keys; it must still mean the same results. Raises `ToolkitError`."""
+    """The manifest that was launched, for its keys; it must still name the same results. Raises `ToolkitError`."""
     manifest = read_manifest(Path(record.manifest_file))
     results, launched = manifest.training_results, record.results_place
     now = place_at(address_of(results), bucket_name(results))

@@ -20,7 +20,7 @@ def new_run_key(home: Path, run: TrainingId) -> str:
 
 
 def run_key(home: Path, run: TrainingId) -> str:
-    """The key of a run; empty where an earlier version launched it, or someone else did."""
+    """The key of a run; empty if an earlier version, or someone else, launched it."""
     with suppress(OSError, ValueError):  # a damaged one authenticates nothing
         return _file(home, run).read_text("ascii").strip()
     return ""

@@ -21,22 +21,22 @@ from toolkit.storage.object_paths import file_names
 from toolkit.storage.s3 import Store, StoredObject
 
 _MAX_LINE = 1 << 20
-"""Bytes of a line of output that are held in memory; a longer one is split into several."""
+"""Bytes of a line of output held in memory; a longer line is split into several."""
 
 
 class StoredRun:
     """What `store` holds in `bucket` of the run that `record` describes here."""
 
     def __init__(self, store: Store, bucket: str, record: Record, key: str) -> None:
-        """`key` is the run's, by which its own agents are known."""
+        """`key` is the run's, which authenticates its agents."""
         self._store, self._bucket, self._record, self._run_key = store, bucket, record, key
         self._folder = f"{record.training_id}/{RUN_FOLDER}"
 
     def record(self) -> Record | None:
         """The record with the outcome from the bucket; None if there is none yet.
 
-        Raises `ToolkitError` (S302) where the store does not answer, and where the object is not such an end, or was
-        not written by an agent of the run.
+        Raises `ToolkitError` (S302) if the store does not answer, or if the object is not an outcome, or was not
+        written by an agent of the run.
         """
         key = f"{CONTROL_FOLDER}/{self._record.training_id}/{RECORD}"
         if not any(item.key == key for item in self._store.objects(self._bucket, key)):
@@ -57,11 +57,11 @@ class StoredRun:
         return replace(ended, hint=hint_of(ended))
 
     def fetch_code(self, folder: Path, listing: Sequence[Listed] = ()) -> int:
-        """Fetch the code that was submitted into `folder`, which is empty or not there; how many files there are.
+        """Fetch the submitted code into `folder`, which is empty or does not exist; returns the number of files.
 
-        `listing` is the operator's own: what in the bucket differs is named, and nothing of it is used. Without one,
-        of a run that an earlier version launched, the bucket is believed. Raises `ToolkitError`, too where an object
-        could not be a file below the folder, or all are more than code can be.
+        `listing` is the operator's own: differences in the bucket are named, and none of it is used. Without one, for a
+        run that an earlier version launched, the bucket is trusted. Raises `ToolkitError`, also if an object could not
+        be a file below the folder, or if there is more than code can be.
         """
         prefix = f"{self._record.training_id}/_submitted_code/"
         there = [(item.key.removeprefix(prefix), item) for item in self._bounded(prefix)]
@@ -80,7 +80,7 @@ class StoredRun:
         return len(found)
 
     def _bounded(self, prefix: str) -> Iterator[StoredObject]:
-        """The objects of the code; raises `ToolkitError` (C102) where they are more than any submitted code."""
+        """The objects of the code; raises `ToolkitError` (C102) if they exceed any submitted code."""
         total = 0
         for count, item in enumerate(self._store.objects(self._bucket, prefix), 1):
             total += item.size
@@ -91,7 +91,7 @@ class StoredRun:
             yield item
 
     def lines(self, offset: int = 0) -> Iterator[Line]:
-        """The output from byte `offset` on; nothing where none is stored."""
+        """The output from byte `offset` on; empty if none is stored."""
         rest, position = b"", offset
         try:
             for piece in self._store.pieces(self._bucket, f"{self._folder}/output.log", offset):
