@@ -1,6 +1,6 @@
 """The examination, step by step: gather facts from all hosts in parallel, run probes, evaluate the checks.
 
-What is asked, checked and tried is the topics': `toolkit.doctor.topics`.
+The scripts, checks and probes are in the topics: `toolkit.doctor.topics`.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ class Examination:
 
 
 def gather(hosts: Hosts, asked: Asked, names: Sequence[str] | None = None) -> tuple[Answer[HostFacts], ...]:
-    """The facts of the hosts `names` (default all), all at once; a host that cannot be reached answers its error."""
+    """The facts of the hosts `names` (default all), in parallel; an unreachable host's answer is its error."""
     cluster = asked.cluster
     argv = question(cluster.container_engine, cluster.scratch)
 
     def ask(shell: Shell) -> HostFacts:
-        shell.run(["true"])  # opens the connection, so that the way there and back are alike: the clock is compared
+        shell.run(["true"])  # opens the connection first, so both ways take as long: clocks are compared
         before = time.time()
         done = shell.run(argv, timeout=SECONDS)
         return host_facts(shell.name, Printed(done.output, before, time.time()))
@@ -48,7 +48,7 @@ def gather(hosts: Hosts, asked: Asked, names: Sequence[str] | None = None) -> tu
 
 
 def short(answers: Sequence[Answer[HostFacts]], asked: Asked) -> tuple[Finding, ...]:
-    """What must not fail before a launch, from facts alone; `toolkit.doctor.finding.refuse` takes it."""
+    """The findings that decide whether to launch, from facts alone; input for `toolkit.doctor.finding.refuse`."""
     reached = [answer.value for answer in answers if answer.value]
     comparisons = registry.compared_before_launch()
     compared = _compared(comparisons, reached, asked)
@@ -60,11 +60,11 @@ def short(answers: Sequence[Answer[HostFacts]], asked: Asked) -> tuple[Finding, 
 
 
 class Examine:
-    """The whole examination. `run` does it all.
+    """The whole examination. `run` is the workflow.
 
     Args:
-        images: references, of which the first that is on a host is started to see its GPUs.
-        buckets: what each host is to reach; without them `why_no_buckets` is said.
+        images: references; the first one that is on a host is started there to see its GPUs.
+        buckets: what each host must reach; without them, `why_no_buckets` is reported.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Examine:
         self._buckets, self._why_no_buckets = buckets, why_no_buckets
 
     def run(self) -> Examination:
-        """Look at every host; nothing raises but what is no host's fault."""
+        """Check every host; what is wrong with a host does not raise."""
         start = time.monotonic()
         answers = gather(self._hosts, self._asked)
         reached = {answer.host: answer.value for answer in answers if answer.value}
@@ -102,7 +102,7 @@ def _compared(checks: Mapping[str, Comparison], every: Sequence[HostFacts], aske
 
 
 def _later(answer: Answer[HostFacts], found: Sequence[Finding], checks: Iterable[str]) -> list[Finding]:
-    """What was found of the host once all had answered; where it did not, these checks were not made."""
+    """The findings on a host that need all hosts' facts; if it did not answer, these checks are skipped."""
     if answer.value is None:
         return [skipped(answer.host, check, _NO_ANSWER) for check in checks]
     return [finding for finding in found if finding.host == answer.host]

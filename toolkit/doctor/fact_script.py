@@ -1,4 +1,4 @@
-"""What a host is asked: one POSIX sh program, put together from the topics' parts. It writes nothing on the host."""
+"""What a host runs to report its facts: one POSIX sh program, made of the topics' parts. It writes nothing there."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from toolkit.runtimes.specs import Argv
 from toolkit.shell_files import shell_program
 
 SECONDS = 25.0
-"""For the whole program; its parts end sooner where the host has `timeout`."""
+"""For the whole program; its parts end sooner if the host has `timeout`."""
 _END = "at end; now\n"
 
 
@@ -22,7 +22,7 @@ def question(engine: str, scratch: str) -> Argv:
 
 
 def program() -> str:
-    """The whole program, whose arguments `fact_script.sh` names."""
+    """The whole program; `fact_script.sh` names its arguments."""
     parts = (topic.script for topic in registry.TOPICS)
     return "".join([shell_program("toolkit.doctor", "fact_script.sh"), *parts, _END])
 

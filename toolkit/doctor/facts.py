@@ -1,4 +1,4 @@
-"""What one host is: a frozen value. What unknown is None or empty, and no check takes that for good."""
+"""What one host is: a frozen value. Unknown facts are None or empty, and no check counts them as good."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from toolkit.errors import Code, ToolkitError
 
 @dataclass(frozen=True)
 class Gpu:
-    """A GPU as nvidia-smi names it. Memory in MiB; `ecc_errors` are uncorrected ones since the driver was loaded.
+    """A GPU as nvidia-smi reports it. Memory in MiB; `ecc_errors` are uncorrected ones since the driver was loaded.
 
-    `node` is the NUMA node that its PCI slot belongs to; None where the host does not say.
+    `node` is the NUMA node of its PCI slot; None if the host does not report it.
     """
 
     index: int
@@ -28,7 +28,7 @@ class Gpu:
 
     @property
     def kind(self) -> str:
-        """As manifests and clusters name it: `p100` for `Tesla P100-SXM2-16GB`."""
+        """Its name in manifests and clusters: `p100` for `Tesla P100-SXM2-16GB`."""
         return kind_of(self.name)
 
 
@@ -42,7 +42,7 @@ class Core:
 
 @dataclass(frozen=True)
 class Interface:
-    """A network interface: MTU in bytes, speed in Mb/s (None: it does not say), its addresses."""
+    """A network interface: MTU in bytes, speed in Mb/s (None: not reported), its addresses."""
 
     name: str
     mtu: int | None = None
@@ -52,7 +52,7 @@ class Interface:
 
 @dataclass(frozen=True)
 class Room:
-    """Free space where `path`, the nearest folder that is there, lies: bytes that the account may use."""
+    """Free space at `path`, the nearest folder that exists: bytes that the account may use."""
 
     path: str
     free: int | None = None
@@ -61,12 +61,12 @@ class Room:
 
 @dataclass(frozen=True)
 class EngineFacts:
-    """The container engine: its version, empty where it does not answer; `said` is then why.
+    """The container engine: its version, empty if it does not answer; then `said` is why.
 
-    `missing`: its command is not there. `runtimes` are the OCI runtimes that it knows by name. `cpuset`: whether it can
+    `missing`: its command does not exist. `runtimes` are the names of its OCI runtimes. `cpuset`: whether it can
     confine a container to certain CPUs. `kernel`: the release of the kernel that its containers run on. `own`: it is
     the account's own (rootless), and other accounts have others. `pids`: whether it can limit a container's processes;
-    None where it does not say.
+    None if it does not report that.
     """
 
     version: str = ""
@@ -96,7 +96,7 @@ class SshdLimits:
 
     @property
     def startups(self) -> int:
-        """From how many connections that are not yet let in on sshd begins to refuse some."""
+        """How many unauthenticated connections there are when sshd starts to refuse some."""
         return int(self.max_startups.partition(":")[0])
 
 
@@ -105,27 +105,27 @@ class HostFacts:
     """One host.
 
     Attributes:
-        name: as the cluster file has it.
-        learner_account: the account that has the learners' uid; empty where none has.
-        whole: whether all that was asked has been answered.
-        boot: what the kernel calls this start of it: the same for two names of one machine.
+        name: from the cluster file.
+        learner_account: the account that has the learners' uid; empty if none has.
+        whole: whether the whole fact script ran.
+        boot: the kernel's ID of this boot: the same for two names of one machine.
         clock_offset: seconds by which its clock is ahead of this machine's.
         cores: those that its processes may use, by NUMA node.
         memory: bytes.
-        pid_max: how many processes and threads its kernel has room for; None where it does not say.
-        fuse: `opens`, `missing`, or what the kernel said when /dev/fuse was opened.
-        shm: bytes of /dev/shm; None where there is none.
-        memlock: bytes that the account may lock at most; -1 without a limit, None where it is not known.
-        rdma_devices: the device files, `/dev/infiniband/uverbs0`.
-        rdma_adapters: their names in the kernel, `mlx5_0`.
-        driver: NVIDIA's, as it prints itself; empty without one.
-        gpu_trouble: what nvidia-smi said where it lists no GPUs.
+        pid_max: how many processes and threads its kernel allows; None if not reported.
+        fuse: `opens`, `missing`, or the kernel's error when /dev/fuse was opened.
+        shm: bytes of /dev/shm; None if it does not exist.
+        memlock: bytes that the account may lock at most; -1 without a limit, None if unknown.
+        rdma_devices: the device files, such as `/dev/infiniband/uverbs0`.
+        rdma_adapters: their names in the kernel, such as `mlx5_0`.
+        driver: version of NVIDIA's driver; empty without one.
+        gpu_trouble: nvidia-smi's message if it lists no GPUs.
         images: where the engine keeps its images.
-        scratch: where the cluster's scratch folder is or will be.
-        ports_in_use: TCP ports that something listens at.
-        firewall: `closed` where it refuses what no rule of it allows, `open` where it does not; empty: not known, which
-            is so for accounts but root.
-        more: what topics of the doctor found besides, for their own checks alone.
+        scratch: where the cluster's scratch folder is, or will be.
+        ports_in_use: TCP ports on which something listens.
+        firewall: `closed` if it denies by default, `open` if it does not; empty: not known, as for all accounts but
+            root.
+        more: other facts of the doctor's topics, for their own checks alone.
     """
 
     name: str
@@ -172,7 +172,7 @@ class HostFacts:
     def place_in(self, network: str) -> tuple[Interface, str]:
         """The one interface and address inside the CIDR `network`.
 
-        Raises `ToolkitError` (S100) where there is none, or more than one: MPI would take any of them.
+        Raises `ToolkitError` (S100) if there is none, or more than one: MPI would use any of them.
         """
         found = self.addresses_in(network)
         if len(found) == 1:
@@ -188,4 +188,4 @@ class HostFacts:
 
 
 FIELDS = frozenset(one.name for one in fields(HostFacts)) - {"name", "whole", "more"}
-"""The names of the facts that a topic may give."""
+"""The names of the facts that a topic may provide."""

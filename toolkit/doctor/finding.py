@@ -11,7 +11,7 @@ from toolkit.errors import Code, Problem, ToolkitError
 
 
 class Verdict(StrEnum):
-    """A closed list. `skipped`: the check could not be made, with the reason; it never counts as `ok`."""
+    """A closed list. `skipped`: the check could not run, with the reason; it never counts as `ok`."""
 
     OK = "ok"
     WARN = "warn"
@@ -21,7 +21,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found on a host. `hint` is empty where there is nothing to fix."""
+    """What a check found on a host. `hint` is empty if there is nothing to fix."""
 
     host: str
     check: str
@@ -46,7 +46,7 @@ def fail(host: str, check: str, found: str, hint: str) -> Finding:
 
 
 def skipped(host: str, check: str, why: str, hint: str = "") -> Finding:
-    """The check was not made."""
+    """The check did not run."""
     return Finding(host, check, Verdict.SKIPPED, why, hint)
 
 

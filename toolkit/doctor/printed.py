@@ -1,4 +1,4 @@
-"""What a host printed, section by section, and how numbers are read from it. Pure; text of any kind is read."""
+"""What a host printed, section by section, and how numbers are parsed from it. Pure; accepts any text."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 MARK = "@toolkit "
-"""What a line begins with that names the section below it."""
+"""The beginning of a line that names the section below it."""
 KIB = 1024
 _NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 @dataclass(frozen=True)
 class Printed:
-    """What a host printed, and this machine's clock (seconds since 1970) before it was asked and after its answer."""
+    """What a host printed, and this machine's clock (seconds since 1970) before the request and after the answer."""
 
     text: str
     asked: float = 0.0
@@ -23,7 +23,7 @@ class Printed:
 
     @cached_property
     def sections(self) -> Mapping[str, str]:
-        """The text below each `@toolkit NAME`; what stands before the first is the login shell's own."""
+        """The text below each `@toolkit NAME`; anything before the first comes from the login shell."""
         sections: dict[str, str] = {}
         name = ""
         for line in self.text.split("\n"):
@@ -35,15 +35,15 @@ class Printed:
         return sections
 
     def section(self, name: str) -> str:
-        """The text of a section; nothing where it is not there."""
+        """The text of a section; empty if it is missing."""
         return self.sections.get(name, "")
 
     def lines(self, section: str) -> list[str]:
-        """The lines of a section that are not empty, without blanks around them."""
+        """The non-empty lines of a section, stripped."""
         return [line.strip() for line in self.section(section).splitlines() if line.strip()]
 
     def first(self, section: str) -> str:
-        """The first of these lines; nothing where there is none."""
+        """The first of these lines; empty if there is none."""
         return next(iter(self.lines(section)), "")
 
 

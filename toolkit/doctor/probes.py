@@ -1,6 +1,6 @@
 """Probes: facts about a host that need an attempt, not only a query. Decides nothing.
 
-Nothing is brought to a host for it: where what is needed is not there, that is what is reported.
+Nothing is transferred to a host for them: if what they need is missing, that is reported.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ NOT_HERE = re.compile(r"no such image|unable to find image|image not known|does 
 
 @dataclass(frozen=True)
 class Buckets:
-    """What each host is to reach: by `data` and `results` the bucket's name and the access to it; `folder` where the
-    results go to no bucket.
+    """What each host must reach: by `data` and `results` the bucket's name and the access to it; `folder` if the
+    results do not go to a bucket.
 
-    `image` is the side container's; a host that lacks it cannot try.
+    `image` is the side container's; a host without it cannot try.
     """
 
     image: str
@@ -41,11 +41,11 @@ class Buckets:
 
 @dataclass(frozen=True)
 class Trial:
-    """The hosts that answered, with their facts, and what is tried on them.
+    """The hosts that answered, with their facts, and what to try on them.
 
     Attributes:
-        images: references, of which the first that is on a host is started to see its GPUs.
-        buckets: what each host is to reach; without them `why_no_buckets` is said.
+        images: references; the first one that is on a host is started there to see its GPUs.
+        buckets: what each host must reach; without them, `why_no_buckets` is reported.
     """
 
     hosts: Hosts
@@ -56,7 +56,7 @@ class Trial:
     why_no_buckets: str = ""
 
     def on_engines(self, check: str, act: Callable[[HostFacts, Engine], Finding]) -> list[Finding]:
-        """Do `act` on every host whose engine answers, all at once; the check is skipped on the others."""
+        """Run `act` on all hosts whose engine answers, in parallel; the check is skipped on the others."""
         program = self.asked.cluster.container_engine
         names = [name for name, facts in self.reached.items() if facts.engine.version]
         answers = self.hosts.each(lambda shell: act(self.reached[shell.name], Engine(shell, program)), names)
@@ -65,7 +65,7 @@ class Trial:
 
 
 def why(error: Exception | None) -> str:
-    """An ssh error without the host name, which precedes each finding anyway."""
+    """An ssh error without the host name, as each finding begins with it."""
     if isinstance(error, ToolkitError):
         return "; ".join([error.what, *(problem.what for problem in error.problems)])
     return str(error)

@@ -10,7 +10,7 @@ _WORDS = {Verdict.OK: "ok", Verdict.WARN: "warning", Verdict.FAIL: "failure", Ve
 
 
 def report_lines(findings: Sequence[Finding], *, verbose: bool = False) -> list[tuple[str, Verdict | None]]:
-    """Lines with the verdict that they tell, none for a heading; what is ok only where `verbose` is set."""
+    """Lines with their verdict, None for a heading; passing checks only with `verbose`."""
     lines: list[tuple[str, Verdict | None]] = []
     by_host: dict[str, list[Finding]] = {}
     for finding in findings:
@@ -28,7 +28,7 @@ def report_lines(findings: Sequence[Finding], *, verbose: bool = False) -> list[
 
 
 def summary(findings: Sequence[Finding], hosts: int) -> str:
-    """`32 hosts: 700 ok, 2 warnings, 1 failure`; what was skipped is said where something was."""
+    """`32 hosts: 700 ok, 2 warnings, 1 failure`; the skipped ones are counted if there are any."""
     found = counts(findings)
     parts = [f"{found[Verdict.OK]} ok", _counted(found, Verdict.WARN), _counted(found, Verdict.FAIL)]
     parts += [f"{found[Verdict.SKIPPED]} skipped"] if found[Verdict.SKIPPED] else []
@@ -40,7 +40,7 @@ def _counted(found: dict[Verdict, int], verdict: Verdict) -> str:
 
 
 def _of_host(findings: Sequence[Finding]) -> list[tuple[str, Verdict | None]]:
-    """What was skipped for one reason is one line."""
+    """Checks skipped for the same reason share one line."""
     why: dict[tuple[str, str], list[str]] = {}
     for one in findings:
         if one.verdict is Verdict.SKIPPED:

@@ -1,4 +1,4 @@
-"""What hosts are examined for: the inventory, and what an image asks of a driver. Pure."""
+"""What hosts are examined for: the inventory, and the driver that an image needs. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from toolkit.manifest.model import Manifest
 
 @dataclass(frozen=True)
 class DriverNeed:
-    """The drivers that a CUDA runs on: from `at_least` on; `why` is the CUDA, in words, and `source` who says so."""
+    """The drivers that a CUDA version runs on: `at_least` and newer; `why` names the CUDA, `source` the reference."""
 
     at_least: Version
     why: str
@@ -24,7 +24,7 @@ class DriverNeed:
 
 @dataclass(frozen=True)
 class LastDriver:
-    """The last driver branch that knows a kind of GPU."""
+    """The last driver branch that supports a kind of GPU."""
 
     kind: str
     branch: int
@@ -33,7 +33,7 @@ class LastDriver:
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked of every host of `cluster`; with `on_cpu` no run's GPU, whatever the cluster file says."""
+    """What is required of every host of `cluster`; with `on_cpu`, no GPUs, whatever the cluster file says."""
 
     cluster: Cluster
     driver: DriverNeed | None = None
@@ -41,7 +41,7 @@ class Asked:
     on_cpu: bool = False
 
     def host(self, name: str) -> Host:
-        """The host as the cluster file has it; this machine, where a cluster has no hosts."""
+        """The host from the cluster file; this machine, if the cluster has no hosts."""
         return next((host for host in self.cluster.hosts if host.name == name), Host(name))
 
     def gpu(self, name: str) -> Gpu | None:
@@ -50,22 +50,22 @@ class Asked:
 
     @property
     def why_no_gpu(self) -> str:
-        """Why a host need not have any, where `gpu` is None."""
+        """Why a host needs no GPU, if `gpu` is None."""
         return "the manifest asks for no GPU" if self.on_cpu else "the cluster file lists no GPU here"
 
     def last_driver(self, kind: str) -> LastDriver | None:
-        """The last driver for `kind`, where one is named."""
+        """The last driver for `kind`, if there is one."""
         return next((last for last in self.last_drivers if same_kind(last.kind, kind)), None)
 
 
 def asked_of(cluster: Cluster, table: Table, manifest: Manifest | None = None) -> Asked:
-    """What `manifest`, or without one any image at all, asks of the hosts of `cluster`."""
+    """What `manifest`, or without one any image, requires of the hosts of `cluster`."""
     cuda = cuda_of(manifest, table) if manifest else ""
     return Asked(cluster, driver_need(table, cuda), last_drivers(table), bool(manifest and manifest.compute.on_cpu))
 
 
 def cuda_of(manifest: Manifest, table: Table) -> str:
-    """The CUDA that the manifest's framework was built with; empty where the table does not know it."""
+    """The CUDA that the manifest's framework was built with; empty if the table does not have it."""
     wanted = canonical(manifest.framework)
     framework, version = table.framework(wanted.name), version_of(wanted.version)
     release = framework.release(version) if framework and version else None
@@ -73,7 +73,7 @@ def cuda_of(manifest: Manifest, table: Table) -> str:
 
 
 def driver_need(table: Table, cuda: str = "") -> DriverNeed | None:
-    """What `cuda` needs, such as `12.5`; where that is not known, what the oldest CUDA of the table needs."""
+    """What `cuda` needs, such as `12.5`; if that is not known, what the oldest CUDA of the table needs."""
     version = version_of(cuda)
     for row in table.drivers:
         if version and row.cuda.contains(version):
@@ -83,7 +83,7 @@ def driver_need(table: Table, cuda: str = "") -> DriverNeed | None:
 
 
 def last_drivers(table: Table) -> tuple[LastDriver, ...]:
-    """The kinds of GPU whose drivers come to an end."""
+    """The kinds of GPU whose driver support ends."""
     return tuple(
         LastDriver(gpu.kind, generation.last_driver, generation.title)
         for gpu in table.gpus

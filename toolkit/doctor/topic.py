@@ -12,9 +12,9 @@ from toolkit.doctor.probes import Trial
 from toolkit.doctor.requirements import Asked
 
 Check = Callable[[HostFacts, Asked], Finding]
-"""A check of one host by itself. Pure."""
+"""A check of one host alone. Pure."""
 Comparison = Callable[[Sequence[HostFacts], Asked], Sequence[Finding]]
-"""A check of all hosts that answered against each other: a finding for each of them. Pure."""
+"""A check that compares all hosts that answered: a finding for each of them. Pure."""
 Probe = Callable[[Trial], Sequence[Finding]]
 """A check that has to try something on the hosts that answered: a finding for each of them."""
 
@@ -25,19 +25,19 @@ def _no_facts(_printed: Printed) -> Mapping[str, object]:
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic. `toolkit.doctor.topics.registry` lists those that there are.
+    """A topic. `toolkit.doctor.topics.registry` lists them all.
 
     Attributes:
         script: its part of the sh program that every host runs: lines that begin with `at SECTION`. It must not write,
             hang, exit, or need a program that may be missing. `toolkit/doctor/fact_script.sh` says what it may use.
-        variables: what the script has as variables besides.
-        read: from what the host printed to facts by name: a field of `HostFacts`, or a name of its own that
-            `HostFacts.more` then has. What makes no sense is None or empty, and nothing is raised.
-        before_launch: checks by name that every launch makes, too.
-        checks: those that only the doctor makes.
-        compared_before_launch, compared: the same of checks that compare hosts.
+        variables: additional variables for the script.
+        read: from what the host printed to facts by name: a field of `HostFacts`, or a name of its own, stored in
+            `HostFacts.more`. Invalid values become None or empty, and nothing is raised.
+        before_launch: checks by name that every launch runs, too.
+        checks: those that only the doctor runs.
+        compared_before_launch, compared: the same for checks that compare hosts.
         tried: checks that have to try something.
-        tried_where_asked: those of them that a report has only where the manifest asks for it.
+        tried_where_asked: those of them that are reported only if the manifest requires them.
     """
 
     script: str = ""

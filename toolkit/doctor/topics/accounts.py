@@ -18,7 +18,7 @@ def read(printed: Printed) -> dict[str, object]:
 
 def accounts(facts: HostFacts, _asked: Asked) -> Finding:
     """Whether the host's accounts share the engine, which has their leases; whether it limits their processes; whether
-    one of them is the learners' user."""
+    one of them has the learners' uid."""
     if not facts.engine.version:
         return skipped(facts.name, "accounts", "could not be determined")
     if facts.engine.own:

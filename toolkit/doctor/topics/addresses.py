@@ -18,7 +18,7 @@ _IF_INET6 = re.compile(r"([0-9a-f]{32})\s+\S+\s+\S+\s+\S+\s+\S+\s+(\S+)")
 
 
 def interfaces(sections: Mapping[str, str]) -> tuple[Interface, ...]:
-    """Every interface of the host, by its name; one that only an address names has no MTU that is known."""
+    """Every interface of the host, by name; one that is known only from an address has no known MTU."""
     found: dict[str, Interface] = {}
     for line in sections.get("interfaces", "").splitlines():
         if match := _LINK.fullmatch(line.strip()):
@@ -35,7 +35,7 @@ def interfaces(sections: Mapping[str, str]) -> tuple[Interface, ...]:
 
 
 def firewall(lines: Sequence[str]) -> str:
-    """`closed`, `open` or nothing, from what iptables and nft print of their chains for input."""
+    """`closed`, `open` or empty, from what iptables and nft print of their input chains."""
     if any(map(_CLOSED.fullmatch, lines)):
         return "closed"
     return "open" if any(map(_OPEN.fullmatch, lines)) else ""
@@ -48,7 +48,7 @@ def _from_ip(sections: Mapping[str, str]) -> Iterable[tuple[str, str]]:
 
 
 def _from_proc(sections: Mapping[str, str]) -> Iterable[tuple[str, str]]:
-    """A local address is the interface's whose route leads to it; IPv6 addresses come with their interface."""
+    """A local address belongs to the interface whose route covers it; IPv6 addresses come with their interface."""
     routes = list(_routes(sections.get("routes", "")))
     last = ""
     for line in sections.get("fib", "").splitlines():
@@ -65,7 +65,7 @@ def _from_proc(sections: Mapping[str, str]) -> Iterable[tuple[str, str]]:
 
 
 def _routes(text: str) -> Iterable[tuple[str, ipaddress.IPv4Network]]:
-    """/proc/net/route without its default route: numbers are in the machine's own order, which is little-endian."""
+    """/proc/net/route without its default route: numbers are in the machine's byte order, which is little-endian."""
     for line in text.splitlines():
         cells = line.split()
         if len(cells) >= 8 and _HEX.fullmatch(cells[1]) and _HEX.fullmatch(cells[7]) and int(cells[7], 16):

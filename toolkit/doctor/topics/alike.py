@@ -1,4 +1,4 @@
-"""Whether hosts are alike: a run is as fast as its slowest host, and hangs where two do not fit. Pure."""
+"""Whether hosts are alike: a run is as fast as its slowest host, and hangs if two are incompatible. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Feature = Callable[[HostFacts], str]
 
 
 def alike(every: Sequence[HostFacts], asked: Asked) -> tuple[Finding, ...]:
-    """Each host against most of those that the cluster file gives the same GPUs; what is not known is left out."""
+    """Compare each host with most of those with the same GPUs in the cluster file; unknown values are left out."""
     groups: dict[object, list[HostFacts]] = {}
     for facts in every:
         groups.setdefault(asked.host(facts.name).gpu, []).append(facts)
@@ -53,7 +53,7 @@ def _compared(
 
 
 def _usual(values: Sequence[str]) -> str:
-    """What most have; where two are as frequent, that of the earlier host."""
+    """The most frequent value; of two as frequent, that of the earlier host."""
     known = Counter(value for value in values if value)
     return known.most_common(1)[0][0] if known else ""
 

@@ -1,4 +1,4 @@
-"""The host's clock against this machine's. The program that a host runs prints its time first and last."""
+"""The host's clock against this machine's. The fact script prints the time first and last."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CLOCK_WARN, _CLOCK_FAIL = 2.0, 60.0
 def read(printed: Printed) -> dict[str, object]:
     """By how much the host's clock is ahead.
 
-    As NTP has it: what the way there and the way back take alike falls out, and so does the time in between.
+    Computed as in NTP: equal delays on both ways cancel out, and so does the time in between.
     """
     begun, ended = _clock(printed.section("begin")), _clock(printed.section("end"))
     if begun is None or ended is None:
@@ -27,7 +27,7 @@ def read(printed: Printed) -> dict[str, object]:
 
 
 def _clock(text: str) -> float | None:
-    """Seconds since 1970; a clock that is read in whole seconds is on average half a second further."""
+    """Seconds since 1970; a clock that prints whole seconds is on average half a second further."""
     match = _CLOCK.match(text.strip())
     if not match:
         return None
@@ -35,7 +35,7 @@ def _clock(text: str) -> float | None:
 
 
 def clock(facts: HostFacts, _asked: Asked) -> Finding:
-    """Against this machine's: S3 refuses signatures that are 15 minutes off, and logs are put together by time."""
+    """Against this machine's: S3 refuses signatures that are 15 minutes off, and logs are merged by time."""
     offset = facts.clock_offset
     if offset is None:
         return skipped(facts.name, "clock", "could not be determined")

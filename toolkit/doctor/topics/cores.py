@@ -1,4 +1,4 @@
-"""From what a host's kernel says of its CPUs to its cores. Pure; text of any kind is read."""
+"""A host's cores, from what its kernel reports of its CPUs. Pure; accepts any text."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from itertools import islice
 from toolkit.doctor.facts import Core
 
 _MOST = 1 << 14
-"""CPU numbers that are believed: Linux has 8192 at most."""
+"""CPU numbers that are accepted: Linux has 8192 at most."""
 _MOST_NODES, _MOST_THREADS = 1 << 10, 1 << 6
-"""NUMA nodes of a host, and hardware threads of a core, that are believed."""
+"""NUMA nodes of a host, and hardware threads of a core, that are accepted."""
 _RANGE = re.compile(r"([0-9]{1,6})(?:-([0-9]{1,6}))?")
 _ALLOWED = re.compile(r"^Cpus_allowed_list:\s*(\S+)", re.MULTILINE)
 _ONLINE = re.compile(r"cpu/online:(\S+)")
@@ -20,9 +20,9 @@ _NODE = re.compile(r"/node([0-9]{1,6})/cpulist:(\S+)")
 
 
 def cores_of(text: str) -> tuple[Core, ...]:
-    """The cores of what `cores.sh` printed, by NUMA node and then by their first CPU.
+    """The cores in the output of `cores.sh`, by NUMA node and then by their first CPU.
 
-    Only CPUs that are online and allowed count. Where the kernel says nothing of siblings, each CPU is a core.
+    Only CPUs that are online and allowed count. If the kernel reports no siblings, each CPU is a core.
     """
     allowed = _cpus(_ALLOWED.findall(text)) & (_cpus(_ONLINE.findall(text)) or frozenset(range(_MOST)))
     node_of = {cpu: int(node) for node, cpus in _NODE.findall(text)[:_MOST_NODES] for cpu in _cpus([cpus])}
@@ -33,7 +33,7 @@ def cores_of(text: str) -> tuple[Core, ...]:
 
 
 def cpu_numbers(text: str) -> frozenset[int]:
-    """The numbers of a list such as `0-3,8`; what is no list of CPUs has none."""
+    """The numbers of a list such as `0-3,8`; empty for anything else."""
     return frozenset(_numbers(text))
 
 
@@ -59,7 +59,7 @@ def _numbers(text: str) -> Iterator[int]:
 
 
 def _apart(cores: Iterable[frozenset[int]]) -> Iterator[frozenset[int]]:
-    """No CPU is in two cores, whatever the text said."""
+    """Make the cores disjoint, whatever the text said."""
     seen: set[int] = set()
     for core in sorted(cores, key=min):
         if own := core - seen:

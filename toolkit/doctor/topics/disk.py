@@ -1,4 +1,4 @@
-"""Room on the disks where images and the cluster's scratch folder lie."""
+"""Free space on the disks of the images and of the cluster's scratch folder."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _DF = re.compile(r"\s([0-9]{1,18})\s+[0-9]{1,18}\s+(-?[0-9]{1,18})\s+[0-9]+%\s+/
 
 
 def read(printed: Printed) -> dict[str, object]:
-    """The room for images, and that for scratch files."""
+    """The free space for images, and for scratch files."""
     return {"images": _room_of(printed.lines("images")), "scratch": _room_of(printed.lines("scratch"))}
 
 
 def size_and_free(text: str) -> tuple[int | None, int | None]:
-    """Size and free bytes of what `df -Pk` prints."""
+    """Size and free bytes from the output of `df -Pk`."""
     match = _DF.search(text)
     return (int(match[1]) * KIB, max(int(match[2]), 0) * KIB) if match else (None, None)
 
@@ -42,7 +42,7 @@ def disk_of_images(facts: HostFacts, _asked: Asked) -> Finding:
 
 
 def disk_of_scratch(facts: HostFacts, asked: Asked) -> Finding:
-    """The cluster's scratch folder: room, and leave to write."""
+    """The cluster's scratch folder: free space, and permission to write."""
     room, folder = facts.scratch, asked.cluster.scratch
     if not folder:
         return ok(facts.name, "disk of scratch", "the cluster file sets no scratch folder")

@@ -21,14 +21,14 @@ _LONGEST = 500
 
 
 def read(printed: Printed) -> dict[str, object]:
-    """The account, and the engine as it answers the account."""
+    """The account, and what the engine answers it."""
     user, uid, groups = (*printed.lines("user"), "", "", "")[:3]
     engine = engine_facts(printed.lines("engine"))
     return {"user": user, "uid": number(uid), "groups": tuple(groups.split()), "engine": engine}
 
 
 def engine_facts(lines: Sequence[str]) -> EngineFacts:
-    """The engine of a host, from the lines of that section; a version alone says that it answers."""
+    """The engine of a host, from the lines of that section; it counts as answering only with a version."""
     if not lines:
         return EngineFacts(said="no information")
     if lines[0] == "missing":

@@ -11,12 +11,12 @@ from toolkit.shell_files import shell_program
 
 
 def read(printed: Printed) -> dict[str, object]:
-    """What opening it came to."""
+    """The result of opening it."""
     return {"fuse": next(iter(printed.lines("fuse")[-1:]), "")}
 
 
 def fuse(facts: HostFacts, _asked: Asked) -> Finding:
-    """Buckets are mounted through it, by a container that is root."""
+    """A container that runs as root mounts buckets through it."""
     if facts.fuse == "opens" or (facts.uid and "permission denied" in facts.fuse.lower()):
         return ok(facts.name, "fuse", "/dev/fuse exists")
     if not facts.fuse:

@@ -27,20 +27,20 @@ _FIELDS = (
 _DRIVER = re.compile(r"NVRM version:.*?\s{2}([0-9]{2,4}\.[0-9.]{1,16})\s")
 _DRIVER_VERSION = re.compile(r"[0-9]{2,4}(\.[0-9]{1,8}){0,3}")
 _USED_MIB = 1024
-"""An idle GPU shows some hundred MiB that the driver keeps for itself."""
+"""On an idle GPU the driver itself uses some hundred MiB."""
 
 
 def read(printed: Printed) -> dict[str, object]:
-    """The GPUs that nvidia-smi lists, and the driver, which the kernel knows where nvidia-smi does not answer."""
+    """The GPUs that nvidia-smi lists, and the driver, which the kernel reports even if nvidia-smi does not answer."""
     driver, gpus, trouble = gpu_facts(printed.section("gpus"), printed.section("gpu_nodes"))
     loaded = _DRIVER.search(printed.section("driver"))
     return {"driver": driver or (loaded[1] if loaded else ""), "gpus": gpus, "gpu_trouble": trouble}
 
 
 def gpu_facts(text: str, nodes: str = "") -> tuple[str, tuple[Gpu, ...], str]:
-    """nvidia-smi's driver version, its GPUs, and what it said besides where it failed or was not in order.
+    """nvidia-smi's driver version, its GPUs, and its other output if it failed or lists none.
 
-    `nodes` has a line for each PCI device of NVIDIA's: its address and its NUMA node, -1 where there is none.
+    `nodes` has a line for each of NVIDIA's PCI devices: its address and its NUMA node, -1 if there is none.
     """
     node_of = dict(line.lower().split() for line in nodes.splitlines() if len(line.split()) == 2)
     driver, gpus, said, status = "", [], [], ""
@@ -77,7 +77,7 @@ def _cells(line: str) -> list[str]:
 
 
 def gpu(facts: HostFacts, asked: Asked) -> Finding:
-    """The kind and the count that the cluster file says."""
+    """The kind and the count that the cluster file lists."""
     wanted = asked.gpu(facts.name)
     if wanted is None:
         who = "this run does not use" if asked.on_cpu else "no run uses"
@@ -154,7 +154,7 @@ def gpu_memory(facts: HostFacts, asked: Asked) -> Finding:
 
 
 def start_with_gpus(image: str, uuids: Sequence[str]) -> Argv:
-    """A container that lists the GPUs it sees, and ends; the container toolkit gives it nvidia-smi."""
+    """A container that lists the GPUs it sees, and exits; the NVIDIA container toolkit gives it nvidia-smi."""
     return [
         *("docker", "run", "--rm", "--pull", "never", "--network", "none", "--cap-drop", "ALL"),
         *(*confined(), "--gpus", f'"device={",".join(uuids)}"'),
@@ -163,7 +163,7 @@ def start_with_gpus(image: str, uuids: Sequence[str]) -> Argv:
 
 
 def try_gpus(engine: Engine, facts: HostFacts, images: Sequence[str]) -> Finding:
-    """Start a container of the first of `images` that is on the host, with all of its GPUs."""
+    """Start a container from the first of `images` that is on the host, with all of its GPUs."""
     if not facts.gpus:
         return skipped(facts.name, "gpu container", "no GPU was found")
     for image in images:
@@ -177,7 +177,7 @@ def try_gpus(engine: Engine, facts: HostFacts, images: Sequence[str]) -> Finding
 
 
 def gpu_container(facts: HostFacts, listed: str | None, trouble: str = "") -> Finding:
-    """`listed` is what `nvidia-smi -L` printed in a container that was given all GPUs; None: none could be started."""
+    """`listed` is the output of `nvidia-smi -L` in a container with all GPUs; None: none could be started."""
     if listed is None:
         return skipped(facts.name, "gpu container", trouble)
     hint = "install nvidia-container-toolkit, then: nvidia-ctk runtime configure --runtime=docker; restart the engine"

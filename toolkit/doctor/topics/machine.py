@@ -1,4 +1,4 @@
-"""The machine itself. No check is made of these facts alone; other topics and launches use them."""
+"""The machine itself. No check uses these facts alone; other topics and launches use them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CORES = shell_program("toolkit.doctor.topics", "cores.sh")
 
 
 def read(printed: Printed) -> dict[str, object]:
-    """Its name, kernel and start, and what it has room for."""
+    """Its name, kernel, boot ID, CPUs and process limit."""
     return {
         "hostname": printed.first("hostname"),
         "kernel": printed.first("kernel"),

@@ -1,4 +1,4 @@
-"""Memory: how much there is, and what programs share of it."""
+"""Memory: how much there is, and how much is shared memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def read(printed: Printed) -> dict[str, object]:
 
 
 def shared_memory(facts: HostFacts, _asked: Asked) -> Finding:
-    """The host's own; learners get 1 GB of theirs, which comes from the same memory."""
+    """The host's own; learners get 1 GB of their own, from the same memory."""
     if facts.shm is None:
         hint = "mount -t tmpfs tmpfs /dev/shm"
         return warn(facts.name, "shared memory", "no /dev/shm", hint)

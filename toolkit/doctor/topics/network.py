@@ -17,7 +17,7 @@ from toolkit.shell_files import shell_program
 _AT_HOME = "runs use their own network on this machine"
 _MOST_NAMED = 4
 _ENGINES_OWN = ("docker", "br-", "veth", "virbr", "cni", "podman", "lxc", "lxd")
-"""Bridges of engines and virtual machines: what is behind them is on the host itself."""
+"""Bridges of engines and virtual machines: they lead to the host itself."""
 
 
 def read(printed: Printed) -> dict[str, object]:
@@ -54,7 +54,7 @@ def link(facts: HostFacts, asked: Asked) -> Finding:
 
 
 def other_networks(facts: HostFacts, asked: Asked) -> Finding:
-    """Whether Open MPI, which listens on every address of a host, listens on others than those of the cluster."""
+    """Whether Open MPI, which listens on every address of a host, listens outside the cluster's network."""
     check = "other networks"
     if not asked.cluster.network:
         return ok(facts.name, check, _AT_HOME)
@@ -86,7 +86,7 @@ def _is_elsewhere(address: str, network: str) -> bool:
 
 
 def own_address(every: Sequence[HostFacts], network: str) -> tuple[Finding, ...]:
-    """No two hosts have the same address in the network, as with a bridge that each engine made for itself."""
+    """No two hosts have the same address in the network, as with a bridge that each engine creates locally."""
     addresses: dict[str, list[HostFacts]] = {}
     for facts in every if network else ():
         for _, address in facts.addresses_in(network)[:1]:

@@ -1,4 +1,4 @@
-"""RDMA adapters, and the memory that they lock."""
+"""RDMA adapters, and the memory limit for them."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from toolkit.shell_files import shell_program
 _RUN_PORTS = range(20000, 32000)
 _QUICK = ("quick", "1")
 _EACH = ("each", "3")
-"""How probes are made, and for how many seconds at most."""
+"""How to probe, and for how many seconds at most."""
 _ALL_PROBES_SECONDS = 20.0
 _NO_TOOL = "no tool"
 _MOST_NAMED = 4
@@ -32,7 +32,7 @@ _PROBE = shell_program("toolkit.doctor.topics", "reach_probe.sh")
 @dataclass(frozen=True)
 class Target:
     """A host as others reach it: `run_port` is one of those that runs use, where nothing listens now; `open_port` is
-    its sshd's, which may well be for another network alone."""
+    its sshd's, which may listen on another network only."""
 
     host: str
     address: str
@@ -42,9 +42,9 @@ class Target:
 
 @dataclass(frozen=True)
 class Probes:
-    """What a host heard from `(address, port)`: `open`, or the system's words, `Connection refused`.
+    """A host's results by `(address, port)`: `open`, or the system's message, `Connection refused`.
 
-    One that is not there gave no answer within the time. `trouble`: why the host could not try at all.
+    A missing result means no answer in time. `trouble`: why the host could not probe at all.
     """
 
     answers: Mapping[tuple[str, int], str]
@@ -52,17 +52,17 @@ class Probes:
 
 
 def read(printed: Printed) -> dict[str, object]:
-    """The ports that are in use."""
+    """The ports in use."""
     return {"ports_in_use": listening(printed.lines("ports"))}
 
 
 def listening(lines: Iterable[str]) -> frozenset[int]:
-    """The ports of the lines of /proc/net/tcp and tcp6 whose state is 0A."""
+    """The ports in state 0A in lines of /proc/net/tcp and tcp6."""
     return frozenset(int(match[1], 16) for match in map(_LISTENS.match, lines) if match)
 
 
 def probe(shell: Shell, targets: Sequence[Target]) -> Probes:
-    """Connect from the host to a run's port of every target; what is silent is tried longer, and its sshd, too."""
+    """Connect from the host to a run's port of every target; silent ones are tried longer, along with their sshd."""
     first = _connect(shell, _QUICK, [(one.address, one.run_port) for one in targets])
     said = first.answers
     rest = [one for one in targets if not is_reached(said.get((one.address, one.run_port), ""))]
@@ -87,7 +87,7 @@ def _connect(shell: Shell, how: Sequence[str], ports: Sequence[tuple[str, int]])
 
 
 def heard(output: str) -> dict[tuple[str, int], str]:
-    """`ADDRESS PORT WORDS`, or bash's own `…/dev/tcp/ADDRESS/PORT: WORDS`, line by line."""
+    """Parse `ADDRESS PORT MESSAGE`, or bash's own `…/dev/tcp/ADDRESS/PORT: MESSAGE`, line by line."""
     found: dict[tuple[str, int], str] = {}
     for match in filter(None, map(_ANSWER.fullmatch, output.splitlines())):
         address, port, words = match.groups()[:3] if match[1] else match.groups()[3:]
@@ -96,9 +96,9 @@ def heard(output: str) -> dict[tuple[str, int], str]:
 
 
 def reach(targets: Sequence[Target], heard: Mapping[str, Probes]) -> tuple[Finding, ...]:
-    """Whether each host reaches each other one; a host that none reaches is one finding, its own.
+    """Whether each host reaches every other one; a host that none reaches gets one finding, its own.
 
-    A port where nothing listens refuses at once, so a refusal is an answer of the host; a firewall's silence is none.
+    A port where nothing listens refuses at once, so a refusal counts as reached; silence means a firewall.
     """
     sources = [host for host in heard if not heard[host].trouble]
     wrong = {
@@ -137,12 +137,12 @@ def _reach_of(
 
 
 def is_reached(said: str) -> bool:
-    """Whether a host that answered `said` on a run's port is reached there: it refuses at once, or lets in."""
+    """Whether `said` on a run's port means that the host is reached there: it refuses at once, or accepts."""
     return said == "open" or "refused" in said.lower()
 
 
 def _wrong(target: Target, heard: Probes) -> str:
-    """What is wrong on the way to `target`; empty where nothing is."""
+    """What is wrong with the connection to `target`; empty if nothing is."""
     said = heard.answers.get((target.address, target.run_port), "no answer")
     if is_reached(said):
         return ""
@@ -152,7 +152,7 @@ def _wrong(target: Target, heard: Probes) -> str:
 
 
 def _tried(trial: Trial) -> Sequence[Finding]:
-    """Every host tries every other one, all at the same time."""
+    """Every host probes all others, in parallel."""
     if not trial.asked.cluster.network:
         return tuple(ok(name, "reach", "no other host to reach") for name in trial.reached)
     targets = [target for facts in trial.reached.values() if (target := _target(trial, facts))]
@@ -165,7 +165,7 @@ def _tried(trial: Trial) -> Sequence[Finding]:
 
 
 def _target(trial: Trial, facts: HostFacts) -> Target | None:
-    """None where it has no one address that others could use; that is a finding of its own."""
+    """None if it does not have exactly one address for the others; that is a finding of its own."""
     try:
         address = facts.address_in(trial.asked.cluster.network)
     except ToolkitError:

@@ -28,7 +28,7 @@ TOPICS: tuple[Topic, ...] = (
     network.TOPIC,
     accounts.TOPIC,
     fuse.TOPIC,
-    disk.TOPIC,  # after the engine, whose answer says where its images lie
+    disk.TOPIC,  # after the engine, which reports where its images are
     clock.TOPIC,
     rdma.TOPIC,
     memory.TOPIC,
@@ -36,22 +36,22 @@ TOPICS: tuple[Topic, ...] = (
     alike.TOPIC,
     storage.TOPIC,
 )
-"""In the order in which hosts are asked, and in which a report lists their checks: first what every launch checks, then
-the other checks of one host, then what compares hosts, then what is tried."""
+"""In the order of the fact script, and in which a report lists the checks: first those of every launch, then the other
+checks of one host, then what compares hosts, then what is tried."""
 
 
 def before_launch() -> dict[str, Check]:
-    """The checks of one host by itself that every launch makes, too."""
+    """The checks of one host alone that every launch runs, too."""
     return {name: check for topic in TOPICS for name, check in topic.before_launch.items()}
 
 
 def checks() -> dict[str, Check]:
-    """Every check of one host by itself."""
+    """Every check of one host alone."""
     return before_launch() | {name: check for topic in TOPICS for name, check in topic.checks.items()}
 
 
 def compared_before_launch() -> dict[str, Comparison]:
-    """The checks that compare hosts and that every launch makes, too."""
+    """The checks that compare hosts and that every launch runs, too."""
     return {name: compare for topic in TOPICS for name, compare in topic.compared_before_launch.items()}
 
 
@@ -61,10 +61,10 @@ def compared() -> dict[str, Comparison]:
 
 
 def tried() -> dict[str, Probe]:
-    """The checks that have to try something, and that every report has."""
+    """The checks that have to try something, and are in every report."""
     return {name: probe for topic in TOPICS for name, probe in topic.tried.items()}
 
 
 def tried_where_asked() -> dict[str, Probe]:
-    """Those that a report has only where the manifest asks for it."""
+    """Those that are reported only if the manifest requires them."""
     return {name: probe for topic in TOPICS for name, probe in topic.tried_where_asked.items()}

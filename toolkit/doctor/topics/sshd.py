@@ -1,4 +1,4 @@
-"""The host's sshd: how many connections and sessions it takes."""
+"""The host's sshd: how many connections and sessions it allows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from toolkit.shell_files import shell_program
 
 _STARTUPS = re.compile(r"[0-9]{1,9}(:[0-9]{1,9}:[0-9]{1,9})?")
 _SESSIONS = 8
-"""As many as the tool opens on one connection; where sshd allows fewer, it opens more connections."""
+"""The tool opens up to this many on one connection; if sshd allows fewer, it opens more connections."""
 
 
 def read(printed: Printed) -> dict[str, object]:
@@ -24,7 +24,7 @@ def read(printed: Printed) -> dict[str, object]:
 
 
 def _limits(lines: list[str]) -> SshdLimits:
-    """The first value of a setting holds, up to the first Match."""
+    """The first value of a setting counts, up to the first Match."""
     found: dict[str, str] = {}
     for line in lines:
         name, _, value = line.replace("\t", " ").partition(" ")
@@ -42,7 +42,7 @@ def _limits(lines: list[str]) -> SshdLimits:
 
 
 def sshd(facts: HostFacts, asked: Asked) -> Finding:
-    """How many connections and sessions it takes; a jump host takes those for the hosts behind it."""
+    """How many connections and sessions it allows; a jump host needs those for the hosts behind it."""
     limits = facts.sshd
     if asked.cluster.engine != "ssh":
         return ok(facts.name, "sshd", "no host uses ssh")
@@ -61,7 +61,7 @@ def sshd(facts: HostFacts, asked: Asked) -> Finding:
 
 
 def hosts_behind(facts: HostFacts, cluster: Cluster) -> int:
-    """How many hosts are reached through this one, where the cluster file names it as the jump host."""
+    """How many hosts are reached through this one, if the cluster file names it as the jump host."""
     if not cluster.access.jump:
         return 0
     jump = parse_hop(cluster.access.jump).name

@@ -25,7 +25,7 @@ _NO_SUCH_FOLDER = 3
 
 
 def list_buckets(buckets: Buckets) -> Argv:
-    """A container of the side image that asks for each bucket, with keys that it reads from its standard input."""
+    """A container of the side image that queries each bucket, with keys that it reads from its standard input."""
     words = [word for remote, bucket in buckets.names.items() for word in (remote, bucket)]
     return [
         *("docker", "run", "--rm", "--interactive", "--pull", "never", "--network", "host", "--cap-drop", "ALL"),
@@ -35,7 +35,7 @@ def list_buckets(buckets: Buckets) -> Argv:
 
 
 def try_buckets(engine: Engine, host: str, buckets: Buckets) -> Finding:
-    """Ask for the buckets from the host, with the keys that a run would have there."""
+    """Query the buckets from the host, with the keys that a run would have there."""
     config = rclone_config(dict(buckets.access)).encode()
     done = engine.run(list_buckets(buckets), data=config, check=False, timeout=CONTAINER_SECONDS)
     if not done.ok and NOT_HERE.search(done.errors):
@@ -48,7 +48,7 @@ def try_buckets(engine: Engine, host: str, buckets: Buckets) -> Finding:
 
 
 def try_results_folder(engine: Engine, host: str, buckets: Buckets) -> Finding:
-    """Serve the folder for the results as a run does."""
+    """Serve the results folder as a run does."""
     assert buckets.folder is not None
     label = f"doctor-{secrets.token_hex(4)}"
     server = FolderServer(engine, buckets.folder, store_container(label), label, buckets.image)
@@ -66,7 +66,7 @@ def try_results_folder(engine: Engine, host: str, buckets: Buckets) -> Finding:
 
 
 def bucket_finding(host: str, buckets: Buckets, output: str) -> Finding:
-    """`REMOTE STATUS WORDS`, line by line."""
+    """Parse `REMOTE STATUS MESSAGE`, line by line."""
     said = {line.partition(" ")[0]: line.partition(" ")[2] for line in output.splitlines()}
     wrong: list[str] = []
     denied = False
@@ -91,7 +91,7 @@ def _tried_buckets(trial: Trial) -> Sequence[Finding]:
 
 
 def _tried_results_folder(trial: Trial) -> Sequence[Finding]:
-    """Only of a manifest whose results go to one."""
+    """Only if the manifest's results go to a folder."""
     buckets = trial.buckets
     if buckets is None or buckets.folder is None:
         return []
