@@ -11,7 +11,7 @@ from toolkit.image.build import BuiltImage
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Build the image that mounts buckets, then the manifest's own; or those that are named."""
+    """Build the buckets image, then the manifest's own; or those that are named."""
     if bool(arguments.manifest) + bool(arguments.image) + arguments.all != 1:
         raise ToolkitError(Code.MANIFEST, "name what to build: MANIFEST, --image IMAGE or --all")
     if arguments.all or len(arguments.image) > 1:

@@ -1,4 +1,4 @@
-"""`toolkit build --all`: the catalogue, or a list of it, with a bar for each image and a table at the end."""
+"""`toolkit build --all`: the catalogue, or a selection of it, with a bar for each image and a table at the end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from toolkit.progress import Report
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Build them all; the status of the first that failed."""
+    """Build them all; returns the status of the first that failed."""
     names = names_to_build(arguments.image)
     builder, jobs = arguments.builder, arguments.jobs
     with _bars(names) as (on_line, report):
@@ -33,12 +33,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 _BUCKETS = "toolkit-buckets"
 _PROGRESS = re.compile(r"\s*\d+\.\d s  ")
-"""How `toolkit.cli.output` writes progress where there is no terminal."""
+"""How `toolkit.cli.output` writes progress without a terminal."""
 
 
 @contextmanager
 def _bars(names: Sequence[str]) -> Iterator[tuple[OnLine, Report]]:
-    """A line of the screen for each image on a terminal; in a log, its progress with its name before it.
+    """On a terminal, a line for each image; in a log, each image's progress, prefixed with its name.
 
     The report is for the buckets image, which is built first.
     """
@@ -63,7 +63,7 @@ def _bars(names: Sequence[str]) -> Iterator[tuple[OnLine, Report]]:
 
 
 def _print_progress(name: str, line: str) -> None:
-    """What a build says of its end is in the table."""
+    """Print progress only; a build's result is in the table."""
     if _PROGRESS.match(line):
         print(f"{name}  {line}", file=sys.stderr, flush=True)
 

@@ -10,7 +10,7 @@ from toolkit.cli.output import console, human_size, print_json, progress_bar
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Make a bundle, or load one."""
+    """Make or load a bundle."""
     return _load(arguments) if arguments.act == "load" else _make(arguments)
 
 

@@ -1,4 +1,4 @@
-"""`toolkit cluster ACT FILE`: which hosts a cluster has, and recording their keys once."""
+"""`toolkit cluster ACT FILE`: list a cluster's hosts, and record their keys once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from toolkit.plural import counted
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """One act."""
+    """Run one of the subcommands."""
     if arguments.act == "show":
         return _show(read_hosts(arguments.file), as_json=arguments.json)
     if arguments.act == "connect":

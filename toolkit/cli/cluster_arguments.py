@@ -1,4 +1,4 @@
-"""The arguments of the verbs about clusters, and about the data in buckets."""
+"""The arguments of the commands for clusters, and for the data in buckets."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from toolkit.cli.command_parser import Commands, folder_name
 
 
 def add_cluster_verbs(commands: Commands) -> None:
-    """The hosts that runs go to."""
+    """Commands for the hosts of runs."""
     _cluster(commands)
     doctor = commands.add(
         "doctor",
@@ -24,7 +24,7 @@ def add_cluster_verbs(commands: Commands) -> None:
 
 
 def add_data_verbs(commands: Commands) -> None:
-    """What a manifest's buckets hold."""
+    """Commands for a manifest's buckets."""
     bucket = commands.nested("bucket", "upload training data; list the objects in buckets")
     put = bucket.add("put", "upload a folder to the data bucket", "examples/mnist/manifest.yml digits")
     put.description = "Upload a folder to the data bucket. Both buckets are created if they do not exist."
@@ -56,7 +56,7 @@ def _cluster(commands: Commands) -> None:
 
 
 def _lab(commands: Commands) -> None:
-    """The verbs of labs."""
+    """The lab commands."""
     lab = commands.nested("lab", "run a test cluster in containers on this machine")
     up = lab.add("up", "start hosts with sshd and Docker, and write their cluster file", "", "--hosts 3 --name mine")
     up.add_argument("--hosts", metavar="N", type=int, help="number of hosts (default: as many as are up, else 2)")

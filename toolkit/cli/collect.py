@@ -9,7 +9,7 @@ from toolkit.api.runs import find_run
 from toolkit.cli.output import console, human_size, print_json, progress_bar
 
 _MOST = 20
-"""Files without a checksum that are named."""
+"""The number of files without a checksum that are named."""
 
 
 def run(arguments: argparse.Namespace) -> int:

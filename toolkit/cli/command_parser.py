@@ -39,14 +39,14 @@ ELSEWHERE = {
     "upload": "bucket put",
     "validate": "manifest check",
 }
-"""Names in Docker, Slurm, Kubernetes, Watson ML and FfDL for what a command of this tool does."""
+"""Names in Docker, Slurm, Kubernetes, Watson ML and FfDL, and this tool's command for the same."""
 
 
 class Parser(argparse.ArgumentParser):
     """One command or one group of commands.
 
     `examples` are whole command lines; `commands` are its sub-commands by name. `alternatives`
-    are sub-commands of a command that takes arguments of its own too, as `bundle load` beside `bundle MANIFEST`.
+    are sub-commands of a command that also takes arguments, such as `bundle load` beside `bundle MANIFEST`.
     """
 
     def __init__(self, **settings: Any) -> None:
@@ -64,7 +64,7 @@ class Parser(argparse.ArgumentParser):
             yield from one.every()
 
     def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> tuple[Any, list[str]]:  # type: ignore[override]
-        """argparse's own, but what is not known is an error here, where the command that it was meant for is known."""
+        """As in argparse, but unknown arguments are an error here, where their command is known."""
         words = self._words = list(sys.argv[1:] if args is None else args)
         for position, word in enumerate(words):
             if word in self.alternatives:
@@ -78,7 +78,7 @@ class Parser(argparse.ArgumentParser):
         return found, rest
 
     def error(self, message: str) -> NoReturn:
-        """What argparse itself finds wrong, such as an argument that is missing."""
+        """Report errors found by argparse itself, such as a missing argument."""
         hint = f"one of: {', '.join(self.commands)}" if self.commands else self._alternative_like()
         self.refuse(message, hint)
 
@@ -104,7 +104,7 @@ class Parser(argparse.ArgumentParser):
         self.refuse(f"{name}: `{value}` is not one of {', '.join(choices)}", hint)
 
     def _commands_like(self, word: str) -> list[str]:
-        """The commands that a person may have meant by `word`, as they are typed."""
+        """The commands that may have been meant by `word`, as they are typed."""
         called: dict[str, list[str]] = {name: [name] for name in self.commands}
         for group, parser in self.commands.items():
             for name in (*parser.commands, *parser.alternatives):
@@ -123,11 +123,11 @@ class Parser(argparse.ArgumentParser):
         return _did_you_mean([f"{group} {name}" for name in _near(first, self.alternatives)])
 
     def _refuse_unknown_option(self) -> None:
-        """argparse would first say which arguments are missing, or take an option's value for one of them."""
+        """Refuse unknown options first: argparse would report missing arguments, or take an option's value for one."""
         for word in _before_the_end_of_options(self._words):
             if not word.startswith("-") or word == "-":
                 if self.commands:
-                    return  # what follows is the command's own
+                    return  # the rest belongs to the command
                 continue
             if _NUMBER.match(word) or " " in word or self._knows(word):
                 continue
@@ -137,7 +137,7 @@ class Parser(argparse.ArgumentParser):
             self.refuse(f"unknown option `{name}`", _did_you_mean(_near(name, self._option_string_actions)))
 
     def _knows(self, word: str) -> bool:
-        """Whether `word` is an option of this command, one with its value, or the beginning of one."""
+        """Whether `word` is an option of this command, possibly with its value, or the beginning of one."""
         name = word.partition("=")[0]
         if not word.startswith("--"):
             return word[:2] in self._option_string_actions
@@ -147,7 +147,7 @@ class Parser(argparse.ArgumentParser):
 class Commands:
     """The sub-commands of a parser: `dest` is where arguments have the name of the one that was given.
 
-    The first example of each is an example of a parser that is a sub-command itself.
+    If the parser is a sub-command itself, its examples are the first example of each.
     """
 
     def __init__(self, parser: Parser, dest: str, *, required: bool) -> None:
@@ -160,11 +160,11 @@ class Commands:
         self._listed: list[str] = []
 
     def group(self, title: str) -> None:
-        """Begin a group: what is added from here on is listed below `title`."""
+        """Begin a group: commands added from here on are listed below `title`."""
         self._list(f"\n{title}:")
 
     def add(self, name: str, text: str, *examples: str, json: bool = True) -> Parser:
-        """Add a command; `text` says what it does, `examples` are command lines without `toolkit NAME` before them."""
+        """Add a command; `text` says what it does, `examples` are command lines without `toolkit NAME`."""
         verb = self._action.add_parser(name, description=sentence(text))
         finish(verb, *examples, json=json)
         self._parser.commands[name] = verb
@@ -174,7 +174,7 @@ class Commands:
         return verb
 
     def nested(self, name: str, text: str) -> Commands:
-        """Add a command that has sub-commands of its own."""
+        """Add a command that has sub-commands."""
         verb = self._action.add_parser(name, description=sentence(text))
         self._parser.commands[name] = verb
         self._list(f"  {name:<{_NAME_COLUMN}} {text}")
@@ -188,7 +188,7 @@ class Commands:
 
 
 def finish(verb: Parser, *examples: str, json: bool = True) -> None:
-    """Give `verb` the option that all have, and its examples."""
+    """Give `verb` the option that all commands have, and its examples."""
     if json:
         verb.add_argument(JSON, action="store_true", help="print one JSON object to standard output")
     else:
@@ -203,9 +203,9 @@ def show_examples(verb: Parser, *lines: str) -> None:
 
 
 def folder_name(text: str) -> str:
-    """The name of a folder as an argument; an empty one, which a shell makes of a variable that is not set, is none.
+    """A folder's name as an argument; refuses an empty one, which comes from an unset shell variable.
 
-    It would mean the folder that the person is in.
+    It would mean the current folder.
     """
     if not text:
         raise argparse.ArgumentTypeError("expected a folder, found an empty name: is a shell variable unset?")
@@ -213,12 +213,12 @@ def folder_name(text: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """`text` as a sentence of its own."""
+    """`text` as a sentence."""
     return f"{text[0].upper()}{text[1:]}."
 
 
 class Formatter(argparse.RawDescriptionHelpFormatter):
-    """argparse's own, which loads shutil (5 ms) to learn the terminal's width where none is given."""
+    """argparse's own, which would load shutil (5 ms) to get the terminal's width if none is given."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=28, width=_width())
@@ -236,7 +236,7 @@ def _before_the_end_of_options(words: Sequence[str]) -> Sequence[str]:
 
 
 def _near(word: str, names: Iterable[str]) -> list[str]:
-    """The one or two names that begin with `word`, else the names that are spelled like it, the nearest first."""
+    """The one or two names that begin with `word`, else the names with a similar spelling, the nearest first."""
     from difflib import get_close_matches
 
     names = list(names)

@@ -1,4 +1,4 @@
-"""What can stand for the last word of a command line. Pure; reads the parser, so it knows what the parser knows."""
+"""Completions for the last word of a command line. Pure; they come from the parser, so they cannot go stale."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ KINDS = {
     "OLD_REF": IMAGES,
     "NEW_REF": IMAGES,
 }
-"""What completes an argument, by its name in usage lines; `A|B` is completed by both. Others have nothing."""
+"""What completes an argument, by its name in usage lines; `A|B` is completed by both. Others are not completed."""
 
 Names = Callable[[str], Sequence[str]]
-"""The names there are of a kind: RUNS, FRAMEWORKS or IMAGES."""
+"""All names of a kind: RUNS, FRAMEWORKS or IMAGES."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Completion:
-    """What can stand for a word: these, and besides them FILES or FOLDERS; `paths` is empty where no path can."""
+    """Completions of a word: these, and FILES or FOLDERS; `paths` is empty if it cannot be a path."""
 
     candidates: tuple[Candidate, ...] = ()
     paths: str = ""
@@ -47,7 +47,7 @@ class Completion:
 
 @dataclass
 class _Before:
-    """What the words before the last one say: the command, its options, how many positional arguments."""
+    """The state after the words before the last one: the command, its options, how many positional arguments."""
 
     parser: Parser
     given: list[argparse.Action] = field(default_factory=list)
@@ -57,7 +57,7 @@ class _Before:
 
 
 def complete(parser: Parser, words: Sequence[str], names: Names) -> Completion:
-    """What can stand for the last of `words`, which follow the name of `parser`'s own command."""
+    """Completions of the last of `words`, which follow the name of `parser`'s own command."""
     *before, current = words or [""]
     state = _read(parser, before)
     if state.wants_value:
@@ -126,7 +126,7 @@ def _values(action: argparse.Action, current: str, names: Names) -> Completion:
     words = [Candidate(name) for kind in kinds if kind not in (FILES, FOLDERS) for name in names(kind)]
     found = _starting(current, words)
     if RUNS in kinds and not found:
-        # An ID may be typed without what all of them begin with.
+        # An ID may be typed without its common prefix.
         found = _starting(current, (Candidate(one.word.partition("-")[2]) for one in words))
     return Completion(found, next((kind for kind in kinds if kind in (FILES, FOLDERS)), ""))
 
@@ -139,7 +139,7 @@ def _options(state: _Before) -> Iterator[Candidate]:
 
 
 def _option(parser: Parser, name: str) -> argparse.Action | None:
-    """The option of this name, or the only one whose name begins so."""
+    """The option of this name, or the only one that begins with it."""
     if name in parser._option_string_actions:
         return parser._option_string_actions[name]
     found = [action for option, action in parser._option_string_actions.items() if option.startswith(name)]

@@ -1,6 +1,6 @@
-"""`toolkit completion SHELL`: a script for the shell; `toolkit completion SHELL -- WORD…`: what it asks at each Tab.
+"""`toolkit completion SHELL`: a script for the shell; `toolkit completion SHELL -- WORD…`: what it calls at each Tab.
 
-The script has no list in it that could grow old. What it asks for loads neither YAML nor an engine's client: names come
+The script contains no lists that could go stale. What it calls loads neither YAML nor an engine's client: names come
 from the names of files.
 """
 
@@ -20,11 +20,11 @@ _SHELLS = Path(__file__).parent / "shells"
 _MOST_RUNS = 200
 _RECORD = re.compile(r"training-[a-z2-9]{8}\.json", re.ASCII)
 _LONGEST_RECIPE_HEAD = 4096
-"""Characters of a recipe in which its framework's name stands."""
+"""Characters at the beginning of a recipe that contain its framework's name."""
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the script, or one candidate a line."""
+    """Print the script, or one candidate per line."""
     if not arguments.words:
         print((_SHELLS / f"toolkit.{arguments.shell}").read_text(), end="")
         return 0
@@ -38,16 +38,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def as_lines(found: Completion, without: str) -> list[str]:
-    """Each candidate, a tab and its meaning; `:files` or `:folders` where paths can stand. Pure.
+    """Each candidate, a tab and its meaning; `:files` or `:folders` if paths are possible. Pure.
 
-    `without` is what the shell has put aside of the word: it replaces only the rest.
+    `without` is the part of the word that the shell keeps: it replaces only the rest.
     """
     lines = [f"{one.word.removeprefix(without)}\t{one.meaning}" for one in found.candidates]
     return [*lines, *([f":{found.paths}"] if found.paths else [])]
 
 
 def joined_at_equals(words: Sequence[str]) -> list[str]:
-    """`--flavour`, `=`, `cpu` are what bash makes of `--flavour=cpu`: one word again. Pure."""
+    """bash splits `--flavour=cpu` into `--flavour`, `=`, `cpu`: join them again. Pure."""
     found: list[str] = []
     for position, word in enumerate(words):
         if found and (word == "=" or (position > 0 and words[position - 1] == "=")) and found[-1].startswith("--"):
@@ -58,7 +58,7 @@ def joined_at_equals(words: Sequence[str]) -> list[str]:
 
 
 def option_before_value(words: Sequence[str]) -> str:
-    """`--flavour=` of a last word `--flavour=cp`; else nothing. Pure."""
+    """`--flavour=` if the last word is `--flavour=cp`; else empty. Pure."""
     name, equals, _ = words[-1].partition("=") if words else ("", "", "")
     return name + equals if name.startswith("--") and equals else ""
 
@@ -71,7 +71,7 @@ def names(kind: str) -> list[str]:
 
 
 def run_ids(folder: Path) -> list[str]:
-    """The IDs that have a record in `folder`, by the names of its files."""
+    """The IDs that have a record in `folder`, from the names of its files."""
     found: list[tuple[float, str]] = []
     for file in folder.glob("training-*.json"):
         if _RECORD.fullmatch(file.name):
@@ -86,7 +86,7 @@ def framework_names(images: Path) -> list[str]:
 
 
 def image_names(images: Path) -> list[str]:
-    """The catalogue's images: a lock's file name after the name of each framework that stands on that lock.
+    """The catalogue's images: a lock's file name after the name of each framework that uses that lock.
 
     Their variants for older scripts (`-tf1-`), which share these locks, are left out.
     """
@@ -98,7 +98,7 @@ def image_names(images: Path) -> list[str]:
 
 
 def _frameworks(images: Path) -> dict[str, str]:
-    """What each framework extends; itself where it extends none."""
+    """What each framework extends; itself if it extends none."""
     found = {}
     for recipe in images.glob("*/recipe.yml"):
         with recipe.open() as stream:

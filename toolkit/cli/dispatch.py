@@ -1,4 +1,4 @@
-"""Running one verb: its module is loaded now, its errors are printed, its end becomes an exit status."""
+"""Run one command: load its module, print its errors, turn its outcome into an exit status."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from toolkit.errors import INTERRUPTED, Code, ToolkitError
 
 
 def dispatch(arguments: argparse.Namespace) -> int:
-    """Run `toolkit.cli.<verb>`; a person's mistake is printed without a traceback, a mistake of ours with one."""
-    # A terminal that closes or a `kill` shall clean up as a Ctrl-C does.
+    """Run `toolkit.cli.<verb>`; users' errors are printed without a traceback, our own with one."""
+    # A closed terminal or a `kill` must clean up as Ctrl-C does.
     interrupts.heed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream := beneath(stream), io.TextIOWrapper):
@@ -30,11 +30,11 @@ def dispatch(arguments: argparse.Namespace) -> int:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output has gone (`| head`); Python would complain once more at exit.
+        # The reader of our output is gone (`| head`); Python would report it again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        # A folder that cannot be written, a full disk: what the system says is what there is to say.
+        # A folder that is not writable, a full disk: the system's message says it all.
         print_error(ToolkitError(Code.RESOURCES, str(error)), as_json=arguments.json)
         return Code.RESOURCES.exit_status
 

@@ -1,4 +1,4 @@
-"""Identical lines of many ranks as one: `[0-7] epoch 1/8`, as eight ranks that say the same say it once. Pure."""
+"""Fold identical lines of many ranks into one: `[0-7] epoch 1/8`. Pure."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 HOLD_SECONDS = 0.25
-"""So long a line waits for the other ranks to say the same."""
+"""How long a line waits for the same line of other ranks."""
 MOST_HELD = 64
-"""So many different lines wait at most; a flood is shown as it comes, in as much memory and time as a trickle."""
+"""The most different lines that wait; beyond that, lines are shown as they come, in bounded memory and time."""
 _RANK = re.compile(r"^\[(\d+)\] ")
 
 
@@ -27,7 +27,7 @@ class Fold:
     """Lines in, fewer lines out. Each rank's own lines keep their order, and nothing waits longer than `hold` seconds.
 
     Args:
-        ranks: how many there are; a line that all of them have said waits no longer.
+        ranks: how many there are; a line that all of them have printed waits no longer.
     """
 
     def __init__(self, ranks: int, hold: float = HOLD_SECONDS) -> None:
@@ -36,7 +36,7 @@ class Fold:
         self._last: dict[int, _Group] = {}
 
     def line(self, text: str, now: float) -> Iterator[str]:
-        """Take one line, `[rank] text`; what is to be shown now. A line of no rank stays where it is."""
+        """Take one line, `[rank] text`; returns what to show now. A line without a rank keeps its place."""
         match = _RANK.match(text)
         if not match or self._ranks < 2:
             yield from self.rest()
@@ -46,7 +46,7 @@ class Fold:
         yield from self.due(now)
 
     def due(self, now: float) -> Iterator[str]:
-        """What has waited long enough, or for no one."""
+        """Lines that have waited long enough, or for no one."""
         while self._groups:
             first = self._groups[0]
             waits = len(first.ranks) < self._ranks and now - first.since < self._hold
@@ -55,12 +55,12 @@ class Fold:
             yield self._shown()
 
     def rest(self) -> Iterator[str]:
-        """All that waits."""
+        """All waiting lines."""
         while self._groups:
             yield self._shown()
 
     def _join(self, rank: int, text: str, now: float) -> None:
-        """Into the first group that says the same and lies behind this rank's last one; else into a new one."""
+        """Add to the first group with the same text after this rank's last one; else to a new one."""
         last = self._last.get(rank)
         start = next((index + 1 for index, group in enumerate(self._groups) if group is last), 0)
         group = next((one for one in self._groups[start:] if one.text == text), None)
@@ -79,7 +79,7 @@ class Fold:
 
 
 def spans(numbers: set[int]) -> str:
-    """`0-3,7`: how a person writes a set of ranks."""
+    """`0-3,7`: a set of ranks for display."""
     parts: list[list[int]] = []
     for number in sorted(numbers):
         if parts and number == parts[-1][1] + 1:

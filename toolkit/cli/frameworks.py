@@ -1,4 +1,4 @@
-"""`toolkit frameworks`: what the catalogue offers, on which Python, with which CUDA, for which GPUs."""
+"""`toolkit frameworks`: what the catalogue offers, with the Python, CUDA and GPUs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def lines(found: Sequence[Offered]) -> Iterator[str]:
-    """As a person reads them."""
+    """The table for display."""
     table = [("FRAMEWORK", "VERSION", "PYTHON", "IMAGES", "CUDA", "GPUS")]
     table += [
         (

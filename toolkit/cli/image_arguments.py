@@ -1,4 +1,4 @@
-"""The arguments of the verbs about images."""
+"""The arguments of the commands for images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _VARIANT = "the variant of a manifest's image (default: cpu)"
 
 
 def add_image_verbs(commands: Commands) -> None:
-    """Making images, looking into them, and moving them to other machines."""
+    """Commands that build, inspect and transfer images."""
     _build(commands)
     _lock(commands)
     _images(commands)

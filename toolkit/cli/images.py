@@ -1,4 +1,4 @@
-"""`toolkit images ACT`: which images are here, and what is in them."""
+"""`toolkit images ACT`: list the images here, and show what is in them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from toolkit.inventory.model import DEB, PYTHON, Contents, Package
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """One act; the modules of the others are loaded when they are asked for."""
+    """Run one of the subcommands; the modules of the others are loaded on demand."""
     if arguments.act == "list":
         return _list(arguments)
     if arguments.act == "show":
@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def facts(image: EngineImage) -> dict[str, object]:
-    """As `--json` names an image."""
+    """An image's facts for `--json`."""
     return {"reference": image.reference, "id": image.image_id, "bytes": image.size}
 
 

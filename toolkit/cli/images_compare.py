@@ -14,14 +14,14 @@ from toolkit.inventory.model import Package
 from toolkit.inventory.why import Chain
 
 DIFFERENT = 1
-"""As `diff` has it: 0 the same, 1 different, more on an error."""
+"""As in `diff`: 0 the same, 1 different, more on an error."""
 _MOST_LINES = 40
 _MOST_CHAINS = 12
 _LONGEST_VALUE = 90
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """One of the two."""
+    """Run one of the two."""
     return _diff(arguments) if arguments.act == "diff" else _why(arguments)
 
 

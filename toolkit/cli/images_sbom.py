@@ -14,7 +14,7 @@ from toolkit.sbom.licence_list import licence_text
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the document, or write it to the file that is named."""
+    """Print the document, or write it to a file."""
     if arguments.act == "licences":
         return _licences(arguments)
     form: Form = arguments.form if arguments.act == "sbom" else "provenance"

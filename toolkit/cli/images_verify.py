@@ -1,4 +1,4 @@
-"""`toolkit images verify REF`: build it again from nothing, and say where it differs."""
+"""`toolkit images verify REF`: rebuild an image from scratch, and show the differences."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DIFFERENT = 3
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Build, compare ids; where they differ, compare every file."""
+    """Build, compare IDs; if they differ, compare every file."""
     with progress_bar() as report:
         found = verify_image(arguments.reference, builder=arguments.builder, report=report)
     if arguments.json:

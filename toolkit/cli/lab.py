@@ -1,4 +1,4 @@
-"""`toolkit lab up`, `toolkit lab down`, `toolkit lab show`: hosts to try a cluster on, without one."""
+"""`toolkit lab up`, `toolkit lab down`, `toolkit lab show`: test hosts, for trying out clusters."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _show(*, as_json: bool) -> int:
 
 
 def _facts(up: LabUp, seconds: float) -> dict[str, object]:
-    """As `--json` tells it; host numbers count from 1."""
+    """The facts for `--json`; host numbers count from 1."""
     return {
         "name": up.lab.name,
         "cluster_file": str(up.cluster_file),

@@ -1,4 +1,4 @@
-"""`toolkit launch --dry-run MANIFEST`: what a launch would do; nothing is started, asked for or connected to."""
+"""`toolkit launch --dry-run MANIFEST`: what a launch would do; nothing is started, queried or connected to."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from toolkit.run.plan.source_files import SubmittedCode
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Plan what a launch would plan, print it."""
+    """Make the plan of a launch, and print it."""
     planned = plan_launch(arguments.manifest, cluster=arguments.cluster, code=arguments.code, report=show_note)
     note = f"  ({planned.image_note})" if planned.image_note else ""
     facts = [("image", f"{planned.image}{note}"), *planned.code.lines()]

@@ -11,7 +11,7 @@ from toolkit.shipping.load import LoadedImage
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check the file, then give its images to the engine."""
+    """Verify the file, then load its images into the engine."""
     with progress_bar() as report:
         loaded = load_images(arguments.file, report=report)
     if arguments.json:
@@ -21,12 +21,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def facts(loaded: Sequence[LoadedImage]) -> list[dict[str, object]]:
-    """The images, for machines."""
+    """The images for `--json`."""
     return [{"reference": image.reference, "id": image.image_id, "loaded_now": image.fresh} for image in loaded]
 
 
 def show(loaded: Sequence[LoadedImage]) -> None:
-    """The images, for people."""
+    """Print the images."""
     for image in loaded:
         console.print(f"{image.reference}  {'loaded' if image.fresh else 'already here'}", soft_wrap=True)
         console.print(f"  {image.image_id}", soft_wrap=True)

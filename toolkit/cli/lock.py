@@ -1,4 +1,4 @@
-"""`toolkit lock [NAME…]`, `toolkit lock MANIFEST`: what images are made of, by name, version and hash."""
+"""`toolkit lock [NAME…]`, `toolkit lock MANIFEST`: the contents of images, by name, version and hash."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from toolkit.lock.renew import Renewed
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Renew what is stale, or with `--check` only tell it."""
+    """Renew stale locks, or with `--check` only list them."""
     if any(name.endswith((".yml", ".yaml")) for name in arguments.name):
         from toolkit.cli import lock_manifest
 
@@ -45,7 +45,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _show(one: Renewed) -> None:
-    """A new lock in one line; what changed in an old one as a table."""
+    """A new lock in one line; changes to an old one as a table."""
     console.print(
         f"{one.entry.name} ({one.why}): {len(one.new.debs)} Debian packages, {len(one.new.wheels)} wheels",
         soft_wrap=True,

@@ -1,4 +1,4 @@
-"""`toolkit lock MANIFEST`: what a person's code needs on top of the framework, locked beside the code."""
+"""`toolkit lock MANIFEST`: what the user's code needs on top of the framework, locked beside the code."""
 
 from __future__ import annotations
 

@@ -34,25 +34,25 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 class Wanted:
-    """Which lines are asked for. `raw`: with the colours that their program sets."""
+    """Which lines to show. `raw`: with the colours that their program sets."""
 
     def __init__(self, rank: int | None, since: float, *, raw: bool = False) -> None:
         self._rank, self._since, self.raw = rank, since, raw
 
     def show(self, line: Line) -> None:
-        """Print the line if it is asked for."""
+        """Print the line if it is wanted."""
         if self.wants(line):
             print_line(line.text, sys.stdout, raw=self.raw)
 
     def wants(self, line: Line) -> bool:
-        """Whether it is new enough, and the rank's."""
+        """Whether it is new enough, and from the selected rank."""
         match = _RANK.match(line.text)
         rank = int(match[1]) if match else None
         return line.at >= self._since and (self._rank is None or rank == self._rank)
 
 
 class LogScreen(Screen):
-    """The run as `logs --follow` shows it: the lines that are asked for. A Ctrl-C ends the showing alone."""
+    """The run as `logs --follow` shows it: the selected lines. Ctrl-C only ends the display."""
 
     def __init__(self, ranks: int, wanted: Wanted) -> None:
         super().__init__(ranks, raw=wanted.raw)

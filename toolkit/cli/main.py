@@ -30,7 +30,7 @@ _GROUPS = (
 
 
 def parser() -> Parser:
-    """Every verb with its arguments."""
+    """All commands with their arguments."""
     top = Parser(prog="toolkit", description=_ABOUT)
     top.add_argument("--version", action="store_true", help="print the version and exit")
     commands = Commands(top, "verb", required=False)
@@ -43,7 +43,7 @@ def parser() -> Parser:
 
 
 def main(words: list[str] | None = None) -> int:
-    """Run one command; the status for the shell."""
+    """Run one command; returns the exit status."""
     with neutral_streams():
         return _main(words)
 

@@ -1,4 +1,4 @@
-"""`toolkit manifest ACT`: look a manifest over, turn it into the canonical form, its JSON Schema, a first one."""
+"""`toolkit manifest ACT`: validate a manifest, convert it to the canonical form, print the JSON Schema, create one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from toolkit.plural import counted
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """One act."""
+    """Run one of the subcommands."""
     if arguments.act == "check":
         return _check(arguments)
     if arguments.act == "convert":
@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    """Every file, whatever the others are; 2 where one is wrong."""
+    """Check every file, even if others are invalid; returns 2 if one is invalid."""
     answers: list[dict[str, object]] = []
     for file, found in check_manifests(arguments.file):
         if isinstance(found, ToolkitError):
@@ -52,7 +52,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _convert(arguments: argparse.Namespace) -> int:
-    """The canonical form, on standard output or into a file that is new."""
+    """Write the canonical form to standard output or to a new file."""
     file = Path(arguments.file)
     converted = convert_manifest(file, arguments.output)
     found, text, keys = converted.read, converted.text, converted.keys
@@ -72,6 +72,6 @@ def _convert(arguments: argparse.Namespace) -> int:
 
 
 def report_warnings(found: ReadManifest) -> None:
-    """Each warning where it stands in the file, with the canonical form of what was meant."""
+    """Each warning with its place in the file, and the canonical form of what was meant."""
     for warning in found.warnings:
         console.print(f"toolkit: warning {warning}", style="yellow", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""The arguments of the verbs about manifests, and of `completion`."""
+"""The arguments of the commands for manifests, and of `completion`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SHELLS = ("bash", "zsh", "fish")
 
 
 def add_manifest_verbs(commands: Commands) -> None:
-    """Manifests of every dialect, and what they may ask for."""
+    """Commands for manifests of every dialect, and the frameworks available to them."""
     manifest = commands.nested("manifest", "create, check and convert manifests; print their schema")
     check = manifest.add(
         "check",
@@ -33,7 +33,7 @@ def add_manifest_verbs(commands: Commands) -> None:
 
 
 def add_shell_verbs(commands: Commands) -> None:
-    """The tool in a person's shell."""
+    """Commands for the user's shell."""
     completion = commands.add(
         "completion",
         "print a completion script for your shell",

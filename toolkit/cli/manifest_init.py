@@ -1,4 +1,4 @@
-"""`toolkit manifest init`: a first manifest, asked for on a terminal or given by flags."""
+"""`toolkit manifest init`: create a manifest, from prompts on a terminal or from flags."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _QUESTIONS = {
     "results_bucket": "bucket for the results",
 }
 _FOLLOWS = {"framework": ("framework_version", "python"), "framework_version": ("python",)}
-"""What is another one by itself when this is."""
+"""Values that are chosen anew when another one changes."""
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the file; what is wrong with an answer is reported as it would be of the file."""
+    """Write the file; invalid answers are reported as they would be for the file."""
     target = Path(arguments.file)
     if target.exists():
         raise ToolkitError(Code.MANIFEST, f"{target} already exists", hint="name a new file")
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _from_flags(arguments: argparse.Namespace, rows: tuple[FrameworkRow, ...]) -> Wishes:
-    """What the flags say, and defaults for the rest: the newest of a framework, two nodes, the embedded store."""
+    """Values from the flags, and defaults for the rest: a framework's newest, two nodes, the embedded store."""
     name = arguments.name or bucket_name(Path(arguments.file).absolute().parent.name)
     base = bucket_name(name)
     wishes = Wishes(
@@ -68,7 +68,7 @@ def _from_flags(arguments: argparse.Namespace, rows: tuple[FrameworkRow, ...]) -
 
 
 def with_newest(wishes: Wishes, rows: tuple[FrameworkRow, ...]) -> Wishes:
-    """The newest version of its framework, and that one's newest Python, where nothing was said of them."""
+    """The newest version of its framework, and that one's newest Python, if they are not given."""
     same = [row for row in rows if row.framework == wishes.framework]
     version = wishes.framework_version or max((row.version for row in same), key=_numbers, default="1.0")
     pythons = (row.python for row in same if row.version == version)
@@ -76,7 +76,7 @@ def with_newest(wishes: Wishes, rows: tuple[FrameworkRow, ...]) -> Wishes:
 
 
 def bucket_name(text: str) -> str:
-    """`My Training_1` as a bucket may be called: `my-training-1`."""
+    """`My Training_1` as a valid bucket name: `my-training-1`."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40] or "training"
 
 
@@ -85,7 +85,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def _asked(wishes: Wishes, open_questions: set[str], rows: tuple[FrameworkRow, ...]) -> Wishes:
-    """Each open question, with what stands there as the answer to a bare Enter."""
+    """Prompt for each open question, with the current value as the default."""
     for name in (field.name for field in fields(Wishes) if field.name in open_questions):
         answer = console.input(f"{_QUESTIONS[name]} [{getattr(wishes, name)}]: ").strip()
         if not answer:

@@ -34,15 +34,15 @@ from toolkit.urls import redact_urls
 
 
 class SafeConsole(Console):
-    """rich's console, for texts from anywhere: no markup in them, no link, nothing that a terminal would obey."""
+    """rich's console, for untrusted text: no markup, no links, no control sequences in it."""
 
     def __init__(self, *, stderr: bool = False) -> None:
-        # No markup: names and paths are the user's, and `[a]` in them is no colour.
+        # No markup: names and paths are the user's, and `[a]` in them is not a colour.
         super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
 
     @property
     def file(self) -> IO[str]:
-        """Where it writes: past the wrapping, as colours and the bar's movements are its own."""
+        """The unwrapped stream, as colours and the bar's movements are the console's own."""
         return beneath(super().file)
 
     @file.setter
@@ -50,7 +50,7 @@ class SafeConsole(Console):
         Console.file.__set__(self, new_file)  # type: ignore[attr-defined]
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """rich's own, each text made neutral."""
+        """As rich does it, with each text neutralised."""
         for segment in super().render(renderable, options):
             text, style, control = segment
             if control:
@@ -69,19 +69,19 @@ _COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
 def human_size(size: float) -> str:
     """Human-readable bytes, in powers of 1000: `1.7 GB`."""
     for unit in ("B", "kB", "MB", "GB"):
-        if size < 999.95:  # what rounds to 1000.0 is the next unit's 1.0
+        if size < 999.95:  # what rounds to 1000.0 becomes the next unit's 1.0
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1000
     return f"{size:.1f} TB"
 
 
 def print_json(value: dict[str, Any]) -> None:
-    """One object on standard output, in ASCII: what a terminal would obey is escaped as JSON has it."""
+    """One object on standard output, in ASCII: control characters are escaped as in JSON."""
     print(json_text(value, indent=1))
 
 
 def json_text(value: Mapping[str, Any], indent: int | None = None) -> str:
-    """The object as JSON in printable ASCII, and no password of a URL in it."""
+    """The object as JSON in printable ASCII, without passwords in URLs."""
     return redact_urls(json.dumps(value, indent=indent)).replace("\x7f", "\\u007f")
 
 
@@ -94,8 +94,8 @@ def print_line(text: str, stream: TextIO, *, raw: bool = False) -> None:
 
 
 def rank_line(text: str, *, raw: bool = False) -> Text:
-    """A line of the run with its `[rank]` coloured, so that the eye finds a rank's lines; `raw`: the rest as its
-    program colours it."""
+    """A line of the run with its `[rank]` coloured, to make a rank's lines easy to find; `raw`: the rest in its
+    program's colours."""
     match = _RANK.match(text)
     if not match:
         return Text(text)
@@ -107,7 +107,7 @@ def rank_line(text: str, *, raw: bool = False) -> Text:
 
 
 class _Amount(ProgressColumn):
-    """Bytes or steps, whichever the task counts; nothing where nothing is known."""
+    """Bytes or steps, whichever the task counts; empty if nothing is known."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -120,10 +120,10 @@ class _Amount(ProgressColumn):
 
 
 class ProgressBar:
-    """A bar on a terminal; where there is none (a log), a line for each stage now and then. Notes stay on the screen.
+    """A bar on a terminal; otherwise (in a log) a line for each stage now and then. Notes stay on the screen.
 
-    One stage follows the other, and its bar takes the other's place; `beside`: they go on at the same time. It appears
-    with the first progress, and is gone when it is closed.
+    Stages follow each other, each bar replacing the one before; `beside`: they run at the same time. It appears with
+    the first progress, and disappears when it is closed.
     """
 
     def __init__(self, *, beside: bool = False) -> None:
@@ -187,13 +187,13 @@ def progress_bar() -> Iterator[Report]:
 
 
 def show_note(step: Step) -> None:
-    """For reports of which only the notes are shown."""
+    """For reports of which only notes are shown."""
     if step.note:
         console.print(f"toolkit: {step.note}", style="yellow", soft_wrap=True)
 
 
 class _Lines:
-    """Progress as lines: a log is read by people too, so it gets a line now and then, not every step."""
+    """Progress as lines: people read logs, too, so a log gets a line now and then, not every step."""
 
     def __init__(self) -> None:
         self._start = time.monotonic()

@@ -9,7 +9,7 @@ from toolkit.cli.output import console, print_json, progress_bar
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Fetch the image, compare it with what its tag promises, give it the name that a launch looks for."""
+    """Pull the image, verify it against its tag, and tag it with the name that a launch uses."""
     with progress_bar() as report:
         pulled = pull_image(arguments.address, report=report)
     address = pulled.address

@@ -9,7 +9,7 @@ from toolkit.cli.output import console, print_json, progress_bar
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Give the image to a registry, under its own version."""
+    """Push the image to a registry, under its own version."""
     with progress_bar() as report:
         reference, pushed = push_image(arguments.image, arguments.to, flavour=arguments.flavour, report=report)
     address = pushed.address

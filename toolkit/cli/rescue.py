@@ -10,7 +10,7 @@ from toolkit.cli.run_output import show_record
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Bring what hosts still keep of a run into its bucket, and leave nothing on them."""
+    """Upload a run's results that are still on hosts, and leave nothing there."""
     record = rescue_run(arguments.training_id, report=show_note)
     show_record(record, as_json=arguments.json)
     return 0

@@ -8,5 +8,5 @@ from toolkit.cli.launch import run_again
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Resume from its checkpoints in a new run."""
+    """Start a new run from its checkpoints."""
     return run_again(arguments, resume=True)

@@ -8,5 +8,5 @@ from toolkit.cli.launch import run_again
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run it once more, from the beginning."""
+    """Run it again, from the beginning."""
     return run_again(arguments, resume=False)

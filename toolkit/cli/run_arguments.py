@@ -1,4 +1,4 @@
-"""The arguments of the verbs about runs."""
+"""The arguments of the commands for runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _ID = "training-9itkb8gw"
 
 
 def add_run_verbs(commands: Commands) -> None:
-    """Starting runs, following them, and what comes after."""
+    """Commands that start runs, follow them, and process what they leave."""
     launch = commands.add(
         "launch",
         "run a manifest's commands on a cluster and store the results",

@@ -35,14 +35,14 @@ def show_end(record: Record, *, as_json: bool) -> int:
 
 
 def show_record(record: Record, *, as_json: bool) -> None:
-    """A run's state and the reason of it, in a line; with `as_json`, its record too."""
+    """A run's state and reason in one line; with `as_json`, its record too."""
     if as_json:
         print_json(asdict(record))
     console.print(f"{record.training_id} {record.state.value}: {record.reason}", soft_wrap=True)
 
 
 def show_plan(plan: RunPlan, code: SubmittedCode) -> None:
-    """What will run where, before it does."""
+    """What will run where."""
     console.print(f"{plan.training_id}  {plan.name}", style="bold", soft_wrap=True)
     console.print(f"  image    {plan.image.reference}", soft_wrap=True)
     for name, text in code.lines():
@@ -65,10 +65,10 @@ def show_plan(plan: RunPlan, code: SubmittedCode) -> None:
 
 
 class Screen:
-    """The run as it is seen on a terminal.
+    """The run as shown on a terminal.
 
     Args:
-        ranks: how many there are, until the plan says it.
+        ranks: how many there are, until the plan is known.
         raw: with the colours that its program sets.
         before_plan: called before the plan is shown.
     """
@@ -88,7 +88,7 @@ class Screen:
         self._waiting = (0, 0)
 
     def planned(self, plan: RunPlan, code: SubmittedCode) -> None:
-        """The plan, below the progress of what came before it."""
+        """The plan, below earlier progress."""
         self._before_plan()
         self._fold = Fold(plan.ranks)
         show_plan(plan, code)
@@ -107,12 +107,12 @@ class Screen:
             print_line(line.text, sys.stderr if self._to_stderr else sys.stdout, raw=self._raw)
 
     def beat(self) -> None:
-        """Show what has waited for other ranks; let what is piped go."""
+        """Show lines that have waited for other ranks; flush the output."""
         self._show(self._fold.due(time.monotonic()))
         (sys.stderr if self._to_stderr else sys.stdout).flush()
 
     def note(self, text: str) -> None:
-        """A line of the tool's own, apart from the ranks'."""
+        """A line of the tool's own, distinct from the ranks'."""
         console.print(text, style="yellow", soft_wrap=True)
 
     def storing(self, queued: int, uploading: int, errored: int) -> None:

@@ -16,7 +16,7 @@ from toolkit.run.records.record import Record
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """List the runs that were launched from here, the newest first; of those that go on, how they are now."""
+    """List the runs that were launched from here, the newest first; active ones with their current state."""
     found = list_runs(active=arguments.active)
     now, unreadable = found.runs, found.unreadable
     if arguments.json:
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def row(record: Record, now: float) -> tuple[str, ...]:
-    """A run in words: id, name, state with the word of its end, hosts, when it began, how long it took or takes."""
+    """A run's cells: id, name, state with the reason of its end, hosts, when it started, how long it took or takes."""
     began = record.states[0][1] if record.states else now
     seconds = record.seconds if record.seconds is not None else now - began
     state = record.state.value + (f" ({record.end})" if record.error_code and record.end else "")

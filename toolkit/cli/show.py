@@ -19,7 +19,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(asdict(record))
     else:
-        # A text of several lines stays below its name: what others say shall not look like a line of ours.
+        # Lines of a multi-line text are indented, so that others' text cannot look like ours.
         print("\n".join(f"{name:<10} {text}".replace("\n", f"\n{'':<10} ") for name, text in lines(record)))
     return 0
 

@@ -1,4 +1,4 @@
-"""What ran where, in words: each command of a run with the statuses of its ranks. Bounded for any number of ranks."""
+"""What ran where: each command of a run with the statuses of its ranks. Bounded for any number of ranks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MOST_GROUPS, _MOST_HOSTS = 12, 6
 
 
 def step_lines(record: Record) -> Iterator[tuple[str, str]]:
-    """A line for each command, and below it one for each status that its ranks ended with."""
+    """A line for each command, and below it one for each exit status of its ranks."""
     for step in record.steps:
         folder = f"  (in {step.folder.removeprefix('/job/code/')}/)" if step.folder not in ("", "/job/code") else ""
         yield f"command {step.number}", step.command + folder
@@ -28,7 +28,7 @@ def _once(record: Record, step: StepResult) -> str:
 
 
 def _ranks(record: Record, step: StepResult) -> Iterator[str]:
-    """Ranks that ended with the same status are one line, the longest first; mpirun's own status where it differs."""
+    """Ranks with the same status share one line, the largest group first; mpirun's own status if it differs."""
     groups: dict[int | None, list[int]] = {}
     for rank, status in enumerate(step.ranks):
         groups.setdefault(status, []).append(rank)
@@ -51,7 +51,7 @@ def _ranks(record: Record, step: StepResult) -> Iterator[str]:
 
 
 def _places(record: Record, step: StepResult) -> dict[int, tuple[int, str]]:
-    """Of each of the step's processes, in the order of its statuses, the learner's number and host."""
+    """For each of the step's processes, in the order of its statuses, the learner's number and host."""
     if step.each == "learner":
         return {number - 1: (number, host) for number, host, _ in record.placement}
     return {rank: (number, host) for number, host, ranks in record.placement for rank in ranks}
@@ -69,7 +69,7 @@ def _where(ranks: Iterable[int], host_of: dict[int, str], learner_of: dict[int, 
 
 
 def _times(step: StepResult, ranks: Iterable[int]) -> str:
-    """`, 13.8 s` or `, 13.1 to 13.8 s`; the whole command's time where a record has no others."""
+    """`, 13.8 s` or `, 13.1 to 13.8 s`; the whole command's time if a record has no others."""
     spans_of = [step.times[rank] for rank in ranks if rank < len(step.times)]
     seconds = sorted(end - start for start, end in filter(None, spans_of))
     if not seconds:

@@ -1,8 +1,8 @@
-"""The one way to the terminal: whatever is written, by whomever, has nothing in it that a terminal would obey.
+"""The only way to the terminal: whatever is written, it contains nothing that a terminal would interpret.
 
-Standard output and standard error are wrapped while a command runs, so no `print` needs to know where its text is
-from. What the tool itself sends to a terminal (colours, a moving bar) comes from `toolkit.cli.output`, which makes each
-text neutral and goes past the wrapping.
+Standard output and standard error are wrapped while a command runs, so no `print` needs to know where its text is from.
+What the tool itself sends to a terminal (colours, a moving bar) comes from `toolkit.cli.output`, which neutralises each
+text and bypasses the wrapping.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from toolkit.printable import coloured, cut, neutral
 
 
 class NeutralStream:
-    """A text stream that neutralises what is written to it; on a terminal, lines that are very long are cut."""
+    """A text stream that neutralises what is written to it; on a terminal, very long lines are cut."""
 
     def __init__(self, stream: TextIO) -> None:
         self.beneath = stream
 
     def write(self, text: str) -> int:
-        """Write the text, neutral; its length as it was given."""
+        """Write the neutralised text; returns the original length."""
         self.beneath.write(neutral(cut(text) if self.beneath.isatty() else text))
         return len(text)
 
@@ -38,12 +38,12 @@ class NeutralStream:
 
 
 def beneath(stream: IO[str]) -> IO[str]:
-    """The stream itself, for who neutralises his own texts."""
+    """The unwrapped stream, for code that neutralises its own text."""
     return stream.beneath if isinstance(stream, NeutralStream) else stream
 
 
 def print_coloured(text: str, stream: TextIO) -> None:
-    """A line of someone else's, with its colours."""
+    """Print a line of someone else's, with its colours."""
     beneath(stream).write(coloured(cut(text) if stream.isatty() else text) + "\n")
 
 
@@ -63,5 +63,5 @@ def neutral_streams() -> Iterator[None]:
 
 
 def _report_error(kind: type[BaseException], error: BaseException, trace: Any) -> None:
-    """A mistake of ours, whose traceback may quote anything."""
+    """A bug of ours, whose traceback may quote anything."""
     sys.stderr.write(neutral("".join(traceback.format_exception(kind, error, trace))))
