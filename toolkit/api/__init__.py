@@ -6,12 +6,12 @@
     run = api.launch("examples/mnist/manifest.yml")
     model = api.collect(run)
 
-Every function reads its files anew, does its work, and returns a frozen value. What goes wrong is a
-`toolkit.errors.ToolkitError`, which says what happened, where, why, and what to do next. Nothing is printed: progress
+Every function rereads its files, does its work, and returns a frozen value. Errors are
+`toolkit.errors.ToolkitError`s that say what happened, where, why, and what to do next. Nothing is printed: progress
 and notes go to `report` (`toolkit.progress.Report`), a run's states and output to `view`
 (`toolkit.run.follow.view.View`).
 
-A function's module is imported when the function is first used: what builds images takes 30 MB.
+A function's module is imported when the function is first used: the modules that build images take 30 MB.
 """
 
 from __future__ import annotations

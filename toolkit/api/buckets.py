@@ -24,7 +24,7 @@ from toolkit.storage.open_storage import open_access
 from toolkit.storage.s3 import Store, StoredObject
 
 _LONGEST_KEY = 1024
-"""Bytes, of every S3 store."""
+"""Bytes, in every S3 store."""
 _MOST_PROBLEMS = 20
 
 
@@ -41,11 +41,11 @@ class Put:
 def put_data(manifest: str | Path, folder: str | Path, *, report: Report = silent) -> Put:
     """Upload the files of `folder` to the manifest's data bucket; missing buckets are created.
 
-    A file that the bucket holds already, byte for byte, is not sent again.
+    A file that is already in the bucket, byte for byte, is not sent again.
 
     Raises:
-        ToolkitError: C101 where the manifest's data is in no bucket, C102 for files that no bucket takes, C103 for keys
-            that the store refuses.
+        ToolkitError: C101 if the manifest's data is not in a bucket, C102 for files that no bucket accepts, C103 for
+            keys that the store refuses.
 
     Example:
         >>> api.put_data("manifest.yml", "data").keys
@@ -82,8 +82,8 @@ def _opened(manifest: Manifest) -> Iterator[dict[str, Access]]:
 def files_to_put(folder: Path, prefix: str = "") -> list[tuple[str, Path]]:
     """Every file of `folder` by its key below `prefix`.
 
-    Raises `ToolkitError` (C102), before anything is put, that names each file that cannot be: a link that leads out, to
-    nothing or to a folder, a name that no bucket takes, a pipe or a device, what may not be read.
+    Raises `ToolkitError` (C102), before any upload, that names each file that cannot be uploaded: a link out of the
+    folder, to nothing or to a folder, a name that no bucket accepts, a pipe or a device, an unreadable file.
     """
     if not folder.is_dir():
         raise ToolkitError(Code.CODE, f"{folder}: no such folder", hint="name the folder with the data")

@@ -32,8 +32,8 @@ class Built:
     """A training image, and the buckets image that its runs also need.
 
     Attributes:
-        framework: the catalogue's row, such as `tensorflow-ddl 2.19`.
-        cpu_only: why the image is for the CPU alone, where there is none for GPUs; else empty.
+        framework: its row in the catalogue, such as `tensorflow-ddl 2.19`.
+        cpu_only: why the image is for CPUs only, if there is none for GPUs; else empty.
     """
 
     image: BuiltImage
@@ -50,7 +50,7 @@ def build(manifest: str | Path, *, flavour: str = CPU, builder: str = "classic",
         builder: `classic` or `buildkit`; both give the same image ID.
 
     Raises:
-        ToolkitError: C101 for a wrong manifest, C102 for packages that are not locked, S103 where the build fails.
+        ToolkitError: C101 for an invalid manifest, C102 for packages that are not locked, S103 if the build fails.
 
     Example:
         >>> api.build("examples/mnist/manifest.yml").image.image_id
@@ -63,7 +63,7 @@ def build_image(name: str, *, builder: str = "classic", report: Report = silent)
     """Build the catalogue's image `name`, such as `tensorflow-ddl-2.19-py3.11-cpu`.
 
     Raises:
-        ToolkitError: C101 with the nearest name where the catalogue has no such image, S103 where the build fails.
+        ToolkitError: C101 with the nearest name if the catalogue has no such image, S103 if the build fails.
 
     Example:
         >>> api.build_image("tensorflow-ddl-2.19-py3.11-cpu").image.reference
@@ -83,9 +83,9 @@ def build_all(
     """Build many images, each in its own process; a failure does not stop the others.
 
     Args:
-        names: of the catalogue's images; none means every one that this site can build.
-        at_once: builds at the same time (default: what this machine's cores and memory allow).
-        on_line: gets an image's name and each line that its build prints on standard error.
+        names: images of the catalogue; none means every one that this site can build.
+        at_once: parallel builds (default: what this machine's cores and memory allow).
+        on_line: gets an image's name and each line that its build prints to standard error.
 
     Raises:
         ToolkitError: C101 for a name that the catalogue does not have, before anything is built.
@@ -94,7 +94,7 @@ def build_all(
         >>> [outcome.name for outcome in api.build_all() if outcome.status]
     """
     names = names_to_build(names)
-    build_recipe(buckets_recipe(), TOOL_IMAGE, builder, report)  # every one of them would wait for it
+    build_recipe(buckets_recipe(), TOOL_IMAGE, builder, report)  # all of them would wait for it
     own = [sys.executable, "-m", "toolkit", "build", "--json", "--builder", builder]
     commands: dict[str, Sequence[str]] = {name: [*own, "--image", name] for name in names}
     return Matrix(commands, at_once or this_machines_workers(), on_line).run()
@@ -122,7 +122,7 @@ def render_build(
     The image is that of `manifest`, or the catalogue's `image`.
 
     Raises:
-        ToolkitError: C101 where `folder` is not empty, or as `build` and `build_image`.
+        ToolkitError: C101 if `folder` is not empty, or as `build` and `build_image`.
 
     Example:
         >>> api.render_build("stages", manifest="manifest.yml")

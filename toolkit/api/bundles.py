@@ -61,10 +61,10 @@ def make_bundle(
 ) -> Bundle:
     """Write the images of `manifests`, their packages and the tool's wheels to one file.
 
-    `pythons` are versions such as `3.11` that the tool shall run on there (default: this one).
+    `pythons` are versions such as `3.11` that the tool must run on there (default: this one).
 
     Raises:
-        ToolkitError: S103 where an image is not built, or a package cannot be fetched.
+        ToolkitError: S103 if an image is not built, or a package cannot be fetched.
 
     Example:
         >>> api.make_bundle(["manifest.yml"], "site.tar", pythons=["3.11"]).saved.size
@@ -110,7 +110,7 @@ def _refuse_unbuilt(references: Sequence[str], files: Sequence[Path], flavour: s
 
 
 def _fetched(recipe: Recipe, pool: Pool, report: Report) -> tuple[Pin, ...]:
-    """The pins of the recipe's locks, each in the pool: an image may have come here without its packages."""
+    """The pins of the recipe's locks, all in the pool: an image may have been loaded without its packages."""
     pins: list[Pin] = []
     for file in (recipe.lock, *([recipe.additions.lock] if recipe.additions else [])):
         lock = read_lock(file)

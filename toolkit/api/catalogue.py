@@ -1,4 +1,4 @@
-"""The catalogue as every use case reads it. A module of its own: what builds images takes 30 MB to import."""
+"""The catalogue, for all use cases. A module of its own: the modules that build images take 30 MB to import."""
 
 from __future__ import annotations
 

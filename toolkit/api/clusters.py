@@ -22,7 +22,7 @@ Confirm = Callable[[Sequence[Finding]], None]
 
 @dataclass(frozen=True)
 class HostWay:
-    """A host of a cluster, and the way to it: address, port, user, jump host, known_hosts files."""
+    """A host of a cluster, and how to reach it: address, port, user, jump host, known_hosts files."""
 
     host: Host
     way: Destination
@@ -30,7 +30,7 @@ class HostWay:
 
 @dataclass(frozen=True)
 class ClusterHosts:
-    """A cluster and the ways to its hosts, as the cluster file and ssh_config give them."""
+    """A cluster and how to reach its hosts, from the cluster file and ssh_config."""
 
     cluster: Cluster
     hosts: tuple[HostWay, ...]
@@ -47,7 +47,7 @@ class Trusted:
 
 @dataclass(frozen=True)
 class Login:
-    """An open login, made now (`new`) or before; or the `error` that prevented it."""
+    """An open login, created now (`new`) or before; or the `error` that prevented it."""
 
     host: str
     new: bool
@@ -58,7 +58,7 @@ def read_hosts(cluster: str | Path) -> ClusterHosts:
     """List the hosts of a cluster file, without connecting.
 
     Raises:
-        ToolkitError: C104 where the file, or what ssh_config says of a host, is wrong.
+        ToolkitError: C104 if the file, or a host's entry in ssh_config, is invalid.
 
     Example:
         >>> [one.way.address for one in api.read_hosts("clusters/lab-p100.yml").hosts]
@@ -69,10 +69,10 @@ def read_hosts(cluster: str | Path) -> ClusterHosts:
 
 
 def trust_hosts(cluster: str | Path, confirm: Confirm) -> Trusted:
-    """Record the key of each host that has none recorded, jump hosts first; `confirm` sees new keys before.
+    """Record the key of each host that has none recorded, jump hosts first; `confirm` sees new keys first.
 
     Raises:
-        ToolkitError: S100 where a host shows another key than the one on record, C104 where `confirm` refuses.
+        ToolkitError: S100 if a host presents another key than the one on record, C104 if `confirm` refuses.
 
     Example:
         >>> api.trust_hosts("cluster.yml", confirm=lambda new: print([one.key.fingerprint for one in new]))
@@ -104,12 +104,12 @@ def trust_hosts(cluster: str | Path, confirm: Confirm) -> Trusted:
 def connect_hosts(cluster: str | Path, before_asking: Callable[[Destination], None] | None = None) -> tuple[Login, ...]:
     """Log in once for all commands to each host reached by the system's ssh, and to its jump hosts.
 
-    `before_asking` is called before ssh asks a person at this process's terminal (default: nobody is asked). Logins end
+    `before_asking` is called before ssh prompts on this process's terminal (default: no prompts). Logins end
     8 hours (`IDLE_SECONDS`) after their last use, or by `disconnect_hosts`.
 
     Raises:
-        ToolkitError: C104 where no host of the cluster is reached by the system's ssh. What fails on one host is the
-            `error` of its login.
+        ToolkitError: C104 if no host of the cluster is reached by the system's ssh. Errors of one host are the `error`
+            of its login.
 
     Example:
         >>> [one.host for one in api.connect_hosts("cluster.yml") if one.error]

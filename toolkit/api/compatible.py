@@ -1,4 +1,4 @@
-"""Refuse impossible combinations before any download, with the fact, its source and the nearest that works."""
+"""Refuse impossible combinations before any download, with the fact, its source and the nearest one that works."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from toolkit.paths import house
 def refuse_impossible(
     row: FrameworkRow, wheels: Sequence[WheelPin], kind: str, requirements: Sequence[str] = ()
 ) -> None:
-    """Raise `ToolkitError` (C101) where `row` with these wheels or requirements cannot work on `kind`.
+    """Raise `ToolkitError` (C101) if `row` with these wheels or requirements cannot work on `kind`.
 
-    A CPU image runs wherever it starts, and a manifest may ask for no GPU (`cpu`): then it is no part of the question.
+    A CPU image runs wherever it starts, and a manifest may ask for no GPU (`cpu`): then GPUs are not checked.
     """
     table = read_table(house() / "images")
     architectures = [gpu_architecture(kind, table)] if row.flavour == CUDA and kind != NO_GPU_ASKED else []

@@ -31,10 +31,10 @@ class Document:
 def image_document(reference: str, form: Form, *, report: Report = silent) -> Document:
     """The SBOM (`spdx`, `cyclonedx`) or the SLSA `provenance` of an image, in JSON.
 
-    Provenance has the times of the build where the image was built on this machine.
+    Provenance has the times of the build if the image was built on this machine.
 
     Raises:
-        ToolkitError: S103 where no image, or more than one, is meant.
+        ToolkitError: S103 if no image, or more than one, matches.
 
     Example:
         >>> api.image_document("tensorflow-ddl-2.19-py3.11-cpu", "spdx").text

@@ -19,7 +19,7 @@ from toolkit.paths import house
 
 @dataclass(frozen=True)
 class Offered:
-    """One framework on one Python: its flavours, the CUDA it was built with, the GPU kinds that it has code for.
+    """One framework on one Python: its variants, the CUDA it was built with, the GPU kinds that it supports.
 
     `needs` is what a site must supply for its GPU image.
     """
@@ -37,7 +37,7 @@ def list_frameworks(name: str = "") -> tuple[Offered, ...]:
     """The catalogue's frameworks by version and Python; only the framework `name` if given.
 
     Raises:
-        ToolkitError: C101 with the nearest name where the catalogue has no such framework.
+        ToolkitError: C101 with the nearest name if the catalogue has no such framework.
 
     Example:
         >>> [one.version for one in api.list_frameworks("tensorflow-ddl")]

@@ -1,4 +1,4 @@
-"""Checking the hosts of a cluster, and what a manifest needs of them."""
+"""Check the hosts of a cluster, and what a manifest needs of them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def doctor(cluster: str | Path | None = None, manifest: str | Path | None = None
     """Check every host of a cluster (default: this machine), and the requirements of `manifest`.
 
     Raises:
-        ToolkitError: where one of the files is wrong; what is wrong with a host is a finding.
+        ToolkitError: if one of the files is invalid; what is wrong with a host is a finding.
 
     Example:
         >>> [found.hint for found in api.doctor("clusters/lab-p100.yml").findings]
@@ -90,7 +90,7 @@ def _buckets(
 
 
 def _look_from_here(names: dict[str, str], opened: Opened) -> tuple[Finding, ...]:
-    """Whether the buckets exist, and how their store behaves: one answer holds for all hosts."""
+    """Whether the buckets exist, and how their store behaves: the answer is the same for all hosts."""
     found: list[Finding] = []
     for remote, bucket in names.items():
         try:

@@ -77,7 +77,7 @@ def list_images() -> ImageList:
     """List the tool's images on this machine, and those of the catalogue.
 
     Raises:
-        ToolkitError: S103 where no engine answers.
+        ToolkitError: S103 if no engine answers.
 
     Example:
         >>> [image.reference for image in api.list_images().here]
@@ -92,7 +92,7 @@ def image_details(reference: str, *, report: Report = silent) -> ImageDetails:
     """The contents of an image, given by a name, an ID, or a unique prefix.
 
     Raises:
-        ToolkitError: S103 where no image, or more than one, is meant.
+        ToolkitError: S103 if no image, or more than one, matches.
 
     Example:
         >>> len(api.image_details("tensorflow-ddl-2.19-py3.11-cpu").contents.packages)
@@ -106,7 +106,7 @@ def compare_images(old: str, new: str, *, report: Report = silent) -> Comparison
     """Compare packages, files and settings of two images.
 
     Raises:
-        ToolkitError: S103 where no image, or more than one, is meant.
+        ToolkitError: S103 if no image, or more than one, matches.
 
     Example:
         >>> api.compare_images("3f2a", "9c41").difference.packages
@@ -128,7 +128,7 @@ def why_installed(package: str, reference: str | None = None, *, report: Report 
     `reference` defaults to the only image of the catalogue that is here.
 
     Raises:
-        ToolkitError: S103 where no image, or more than one, is meant, or the image has no such package.
+        ToolkitError: S103 if no image, or more than one, matches, or the image has no such package.
 
     Example:
         >>> api.why_installed("protobuf").packages
@@ -145,7 +145,7 @@ def why_installed(package: str, reference: str | None = None, *, report: Report 
 def only_image(images: Sequence[EngineImage], current: set[str]) -> EngineImage:
     """The default image: the only one of the current catalogue, else the only one. Pure.
 
-    Raises `ToolkitError` (S103) with those that it could be.
+    Raises `ToolkitError` (S103) that lists the candidates.
     """
     trained = [image for image in images if image.ours and image.asked.python]
     candidates = [image for image in trained if image.reference in current] or trained

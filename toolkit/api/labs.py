@@ -14,20 +14,20 @@ DEFAULT_NAME = "lab"
 def create_lab(name: str = DEFAULT_NAME, hosts: int | None = None, *, report: Report = silent) -> LabUp:
     """Create a lab, or resize it; returns its hosts, key and cluster file.
 
-    `hosts` defaults to what the lab has already, else two.
+    `hosts` defaults to what the lab has, else two.
 
     Raises:
-        ToolkitError: C104 for a number that is refused, S100 where a host does not come up.
+        ToolkitError: C104 for an invalid number, S100 if a host does not start.
 
     Example:
         >>> api.create_lab("mine", hosts=3).cluster_file
     """
-    from toolkit.api.builds import build_recipe  # 30 MB to import, which the other acts do without
+    from toolkit.api.builds import build_recipe  # 30 MB to import, which the other functions do not need
     from toolkit.image.tool_images import lab_recipe
     from toolkit.validation.model import TOOL_IMAGE
 
     lab = lab_named(name, home())
-    wanted_hosts(hosts, 0)  # nothing is built for a number that is refused
+    wanted_hosts(hosts, 0)  # nothing is built for an invalid number
     image = build_recipe(lab_recipe(), TOOL_IMAGE, "classic", report)
     return BringUp(lab, hosts, image.reference, report).run()
 
@@ -44,7 +44,7 @@ def remove_lab(name: str = DEFAULT_NAME, *, report: Report = silent) -> list[str
 
 
 def list_labs() -> dict[str, tuple[LabHost, ...]]:
-    """The hosts of each lab of this machine's engine, by the lab's name.
+    """The hosts of each lab in this machine's engine, by the lab's name.
 
     Example:
         >>> sorted(api.list_labs())

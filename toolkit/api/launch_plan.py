@@ -22,7 +22,7 @@ _NOT_BUILT = "not built here; the lines below lack the variables that it sets"
 
 @dataclass(frozen=True)
 class PlannedLaunch:
-    """The plan of a launch and the code that it would submit; `image_note` says what is not known of the image."""
+    """The plan of a launch and the code that it would submit; `image_note` says what is unknown about the image."""
 
     plan: RunPlan
     code: SubmittedCode
@@ -37,10 +37,10 @@ def plan_launch(
     code: str | Path | None = None,
     report: Report = silent,
 ) -> PlannedLaunch:
-    """Read what a launch reads, and plan what it would plan. Nothing is started or connected to; nothing need be built.
+    """Plan a launch from the same files. Nothing is started or connected to; the image need not be built.
 
     Raises:
-        ToolkitError: where one of the files is wrong, or the cluster has no hosts that fit.
+        ToolkitError: if one of the files is invalid, or the cluster has no hosts that fit.
 
     Example:
         >>> [one.ranks for one in api.plan_launch("manifest.yml", cluster="cluster.yml").plan.learners]
@@ -55,7 +55,7 @@ def plan_launch(
 
 
 def _image(order: Order) -> tuple[RunImage, str]:
-    """The image, and what is to be said of it; it need not be built, nor an engine be there."""
+    """The image, and a note about it; neither a build nor an engine is needed."""
     reference = order.reference
     unbuilt = RunImage(reference, reference, (), open_mpi_of(order.recipe))
     try:

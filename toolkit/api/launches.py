@@ -47,15 +47,15 @@ def launch(
         code: the folder of the code to submit (default: the manifest's).
         wait: wait until hosts of the cluster are free.
         follow: return when the run has ended; else as soon as it has been submitted.
-        id_file: gets the training ID before anything begins.
+        id_file: gets the training ID before anything starts.
         report: gets progress and notes until the run is planned.
-        view: gets the run's plan, states and output, and is asked at a Ctrl-C (default: shows nothing, stops the run).
+        view: gets the run's plan, states and output, and is asked at Ctrl-C (default: shows nothing, stops the run).
 
     Returns:
-        The run's record: COMPLETED or HALTED; where it goes on (`follow=False`, or the view detached), not final.
+        The run's record: COMPLETED or HALTED; not final if it continues (`follow=False`, or the view detached).
 
     Raises:
-        ToolkitError: where the run cannot begin, or FAILED; its code says whose fault it is.
+        ToolkitError: if the run cannot start, or FAILED; its code says whose fault it is.
         KeyboardInterrupt: interrupted before the run was submitted; nothing of it is left.
 
     Example:
@@ -82,14 +82,14 @@ def launch_again(
     for `launch`.
 
     Raises:
-        ToolkitError: C102 where the code in the bucket is not what was submitted, S103 where the manifest now asks for
+        ToolkitError: C102 if the code in the bucket is not what was submitted, S103 if the manifest now asks for
             another image, else as `launch`.
 
     Example:
         >>> api.launch_again("training-9itkb8gw", resume=True).training_id
     """
     records = Records(home())
-    own = records.find(training_id)  # what a bucket says of a run is not asked for its code
+    own = records.find(training_id)  # its code digest must not come from the bucket
     record = refreshed(own, records)
     if resume and not record.final:
         raise ToolkitError(
@@ -136,7 +136,7 @@ def _start(
             record = Watch(watched, Records(home()), view).run()
         except Detached:
             return record
-    if not record.kept:  # hosts that are lost to us may still be storing
+    if not record.kept:  # hosts that we lost may still be uploading
         remove_store(training_id)
     raise_for(record)
     return record
@@ -155,7 +155,7 @@ def _refuse_other_image(record: Record, image: RunImage) -> None:
 def _submitted_code(record: Record, digest: str) -> Iterator[Path]:
     """The run's submitted code from its bucket, in a temporary folder.
 
-    Raises `ToolkitError` (C102) naming what is not what the run's own list, whose digest is `digest`, says.
+    Raises `ToolkitError` (C102) naming what differs from the run's own list, whose digest is `digest`.
     """
     listing = load_listing(home(), record.training_id, digest)
     with tempfile.TemporaryDirectory(prefix="toolkit-code-") as folder, stored_run(record) as stored:

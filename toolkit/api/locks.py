@@ -33,11 +33,11 @@ class UserLock:
     """The lock of a user's own packages, beside their code.
 
     Attributes:
-        file: None where the code needs nothing on top of the image.
-        stale: why the lock that was there did not do; empty where it is up to date.
-        lock: what is locked now; None where nothing was written.
-        changes: against the lock before.
-        notes: what is to be known of the files that ask for packages.
+        file: None if the code needs nothing on top of the image.
+        stale: why the existing lock was not usable; empty if it is up to date.
+        lock: what is locked now; None if nothing was written.
+        changes: compared with the previous lock.
+        notes: remarks on the files that request packages.
     """
 
     image: str
@@ -68,11 +68,11 @@ def lock(
     """Lock the packages that the code beside `manifest` adds to the image, unless the lock is up to date.
 
     Args:
-        update: resolve again even where the lock is up to date.
+        update: resolve again even if the lock is up to date.
         check: write nothing; `stale` says why the lock would be written.
 
     Raises:
-        ToolkitError: C101 for what cannot work together, C102 for a requirement that cannot be resolved.
+        ToolkitError: C101 for packages that cannot work together, C102 for a requirement that cannot be resolved.
 
     Example:
         >>> api.lock("manifest.yml").changes
@@ -100,7 +100,7 @@ def lock_images(names: Sequence[str] = (), *, update: bool = False, report: Repo
     `names` are images or frameworks; none means all.
 
     Raises:
-        ToolkitError: C101 for a name that is not known, S103 where an index or mirror does not answer.
+        ToolkitError: C101 for an unknown name, S103 if an index or mirror does not answer.
 
     Example:
         >>> [one.entry.name for one in api.lock_images(["tensorflow-ddl-2.19"]).renewed]

@@ -57,7 +57,7 @@ def convert_manifest(file: str | Path, output: str | Path | None = None) -> Cano
     """Convert a manifest of any dialect to the canonical form; written to `output`, a new file, if given.
 
     Raises:
-        ToolkitError: C101 for a wrong manifest, or an `output` that is there already.
+        ToolkitError: C101 for an invalid manifest, or an `output` that exists.
 
     Example:
         >>> api.convert_manifest("ffdl.yml").text
@@ -82,7 +82,7 @@ def write_manifest(file: str | Path, wishes: Wishes) -> None:
     """Write a manifest to `file`, a new file; it is removed again if a value is invalid.
 
     Raises:
-        ToolkitError: C101 as it would be of the file.
+        ToolkitError: C101 as it would be for the file.
 
     Example:
         >>> api.write_manifest("manifest.yml", wishes)

@@ -19,10 +19,10 @@ from toolkit.run.records.results_access import manifest_of
 def collect(run: str | Record, *, to: str | Path = "models", report: Report = silent) -> Collected:
     """Download a run's model to its own folder in `to`, verify checksums, load it in the image that trained it.
 
-    A model that is there already, whole, is not downloaded again.
+    A model that is already there and complete is not downloaded again.
 
     Raises:
-        ToolkitError: C202 where the model does not pass, S303 where a byte is not what the run wrote.
+        ToolkitError: C202 if the model fails its check, S302 if a byte is not what the run wrote.
 
     Example:
         >>> api.collect("training-9itkb8gw", to="models").folder

@@ -62,9 +62,9 @@ class Order:
 
 
 def read_order(files: Files, report: Report, *, submitted: bool = False) -> Order:
-    """Every file that a launch names; raises `ToolkitError` where one is wrong.
+    """Read every file that a launch names; raises `ToolkitError` if one is invalid.
 
-    `submitted`: the code is a run's own, fetched and compared, and is taken as it is.
+    `submitted`: the code is a run's own, fetched and verified, and is taken as it is.
     """
     manifest = read_and_report(files.manifest, report)
     cluster = read_cluster(files.cluster or house() / "clusters" / "local.yml")
@@ -78,7 +78,7 @@ def read_order(files: Files, report: Report, *, submitted: bool = False) -> Orde
 def built_images(order: Order) -> tuple[RunImage, str]:
     """The image of the run, and the reference of the one that mounts buckets.
 
-    Raises `ToolkitError` (S103) where one of them is not here.
+    Raises `ToolkitError` (S103) if one of them is not here.
     """
     store = ImageStore()
     side_image = read_inputs(buckets_recipe()).reference
@@ -106,7 +106,7 @@ def refuse_unreachable_store(manifest: Manifest, cluster: Cluster) -> None:
 def ready(
     order: Order, images: tuple[RunImage, str], training_id: TrainingId, report: Report, *, wait: bool
 ) -> Iterator[Request]:
-    """The run planned, on hosts that are its own while the context lasts."""
+    """The planned run, on hosts that are its own while the context lasts."""
     manifest, cluster = order.manifest, order.cluster
     image, side_image = images
     wanted = AllocationRequest(manifest, image, side_image, training_id, wait)
@@ -130,16 +130,16 @@ def ready(
 
 
 def run_image(recipe: Recipe, reference: str, image: StoredImage) -> RunImage:
-    """The image as a run needs to know it."""
+    """The image's facts for a run."""
     return RunImage(reference, image.image_id, image.environment, open_mpi_of(recipe))
 
 
 def open_mpi_of(recipe: Recipe) -> str:
-    """The version of Open MPI in an image; what a registry's base brings is not known: 4's words are used."""
+    """The version of Open MPI in an image; unknown for bases from a registry: 4's options are used."""
     return recipe.base.suite.open_mpi if isinstance(recipe.base, DistributionBase) else "4"
 
 
 def _code_of(files: Files, manifest: Manifest, cluster: Cluster) -> SubmittedCode:
-    """The code, without the files and the keys that manifest and cluster name."""
+    """The code, without the files and keys that manifest and cluster name."""
     known = known_to(manifest, files.manifest, cluster, os.environ, home())
     return read_code(files.code_folder, files.manifest, known, (files.cluster,) if files.cluster else ())

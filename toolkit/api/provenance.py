@@ -16,12 +16,12 @@ from toolkit.sbom.write import PROVENANCE, sbom_folder, write_sbom_files
 
 
 def now() -> str:
-    """The time as provenance has it: UTC, to the second."""
+    """The time in provenance's format: UTC, to the second."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def keep_provenance(recipe: Recipe, built: BuiltImage, started: str, store: ImageStore) -> None:
-    """Write the provenance of an image that was built just now to the cache."""
+    """Write the provenance of a newly built image to the cache."""
     image = pick(built.reference, engine_images(store))
     run = BuildRun(str(uuid.uuid4()), started, now(), engine=store.engine.version())
     text = provenance(image, read_lock(recipe.lock), _distribution(recipe), run)
@@ -29,6 +29,6 @@ def keep_provenance(recipe: Recipe, built: BuiltImage, started: str, store: Imag
 
 
 def _distribution(recipe: Recipe) -> str:
-    """The name in its packages' URLs."""
+    """The distribution's name in package URLs."""
     archives = recipe.base.suite.archives if isinstance(recipe.base, DistributionBase) else ()
     return next((archive.name for archive in archives), "debian").partition("-")[0]

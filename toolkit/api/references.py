@@ -9,7 +9,7 @@ from toolkit.shipping.oci import with_tag
 
 
 def reference_of(word: str, flavour: str) -> str:
-    """The image's name and version: the manifest's in that flavour, where `word` is a file; else `word`."""
+    """The image's name and version: the manifest's in that flavour, if `word` is a file; else `word`."""
     file = Path(word)
     if not file.is_file() and file.suffix not in (".yml", ".yaml"):
         return with_tag(word)
@@ -19,7 +19,7 @@ def reference_of(word: str, flavour: str) -> str:
 
 
 def recipe_in(file: Path, flavour: str) -> Recipe:
-    """The recipe of the image that the manifest in `file` asks for."""
+    """The recipe of the image for the manifest in `file`."""
     # A name needs none of this: only a manifest loads the catalogue.
     from toolkit.api import resolve
     from toolkit.manifest.reader import read_manifest

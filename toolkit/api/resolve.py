@@ -32,7 +32,7 @@ def read_and_report(file: Path, report: Report = silent) -> Manifest:
 
 
 def checked(file: Path, rows: tuple[FrameworkRow, ...]) -> ReadManifest:
-    """The manifest in `file`, whose framework the catalogue has; raises `ToolkitError` (C101)."""
+    """The manifest in `file`, whose framework must be in the catalogue; raises `ToolkitError` (C101)."""
     found = read_with_warnings(file)
     try:
         any_flavour(rows, found.manifest.framework)
@@ -43,14 +43,14 @@ def checked(file: Path, rows: tuple[FrameworkRow, ...]) -> ReadManifest:
 
 
 def any_flavour(rows: tuple[FrameworkRow, ...], framework: Framework) -> FrameworkRow:
-    """The row for `framework`: of the CPU flavour where there is one."""
+    """The row for `framework`: of the CPU flavour if there is one."""
     wanted = (framework.name, framework.version)
     on_cpu = any(row.flavour == CPU and (row.framework, row.version) == wanted for row in rows)
     return choose(rows, framework, CPU if on_cpu else CUDA)
 
 
 def row_of(manifest: Manifest, file: Path, flavour: str = CPU) -> FrameworkRow:
-    """The catalogue's answer to the manifest in `file`; raises `ToolkitError` (C101) that points at the field."""
+    """The catalogue's row for the manifest in `file`; raises `ToolkitError` (C101) that points at the field."""
     try:
         return choose(catalogue(), manifest.framework, flavour)
     except NotInCatalogue as error:
@@ -58,7 +58,7 @@ def row_of(manifest: Manifest, file: Path, flavour: str = CPU) -> FrameworkRow:
 
 
 def served_flavour(manifest: Manifest, file: Path, flavour: str) -> str:
-    """`flavour`, or `cpu` where that one needs a bundle that this site does not have."""
+    """`flavour`, or `cpu` if that one needs a bundle that this site does not have."""
     return CPU if row_of(manifest, file, flavour).recipe.lacks_bundle else flavour
 
 
@@ -67,9 +67,9 @@ def recipe_of(
 ) -> Recipe:
     """The recipe of the image that `manifest` needs, with what the code in `code` adds (default: beside the manifest).
 
-    Notes on the files that ask for packages are reported.
+    Notes on the files that request packages are reported.
 
-    Raises `ToolkitError` (C102) where it adds what is not locked, or whose lock is stale.
+    Raises `ToolkitError` (C102) if it adds packages without a lock, or with a stale one.
     """
     row = row_of(manifest, file, flavour)
     refuse_bundleless(row.recipe)
@@ -96,7 +96,7 @@ def report_notes(notes: Sequence[str], report: Report) -> None:
 
 
 def named_row(name: str) -> FrameworkRow:
-    """The row whose image is `name`; raises `ToolkitError` (C101) with the nearest."""
+    """The row whose image is `name`; raises `ToolkitError` (C101) with the nearest name."""
     rows = {row.recipe.name: row for row in catalogue()}
     if name not in rows:
         near = get_close_matches(name, rows, n=1)
@@ -107,7 +107,7 @@ def named_row(name: str) -> FrameworkRow:
 
 
 def refuse_bundleless(recipe: Recipe) -> None:
-    """Raise `ToolkitError` (S103) where the recipe needs a bundle that this site does not have."""
+    """Raise `ToolkitError` (S103) if the recipe needs a bundle that this site does not have."""
     if recipe.bundle and recipe.lacks_bundle:
         raise ToolkitError(
             Code.IMAGE,

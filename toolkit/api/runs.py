@@ -47,7 +47,7 @@ def find_run(training_id: str | None = None) -> Record:
     `training_id` may be its first characters, and its `training-` may be left out.
 
     Raises:
-        ToolkitError: C101 where no run, or more than one, is meant.
+        ToolkitError: C101 if no run, or more than one, matches.
 
     Example:
         >>> api.find_run().state
@@ -60,7 +60,7 @@ def find_run(training_id: str | None = None) -> Record:
 
 
 def list_runs(*, active: bool = False) -> RunList:
-    """The current records of runs launched from here; with `active`, only of those that have not ended.
+    """The current records of runs launched from here; with `active`, only those that have not ended.
 
     Example:
         >>> [run.training_id for run in api.list_runs(active=True).runs]
@@ -77,10 +77,10 @@ def list_runs(*, active: bool = False) -> RunList:
 def follow(run: str | Record, *, view: View | None = None) -> Record:
     """Follow a run to its end, from its first line; returns its record.
 
-    The view (default: shows nothing) may detach: then the record is not final, and the run goes on.
+    The view (default: shows nothing) may detach: then the record is not final, and the run continues.
 
     Raises:
-        ToolkitError: where the run FAILED.
+        ToolkitError: if the run FAILED.
 
     Example:
         >>> api.follow("training-9itkb8gw").state
@@ -99,7 +99,7 @@ def stop_run(run: str | Record, *, force: bool = False, report: Report = silent,
     With `force` its agents are not asked: everything of it is removed, host by host, and reported.
 
     Raises:
-        ToolkitError: S100 where no agent answers, or something could not be removed.
+        ToolkitError: S100 if no agent answers, or something could not be removed.
 
     Example:
         >>> api.stop_run("training-9itkb8gw").reason
@@ -117,7 +117,7 @@ def stop_run(run: str | Record, *, force: bool = False, report: Report = silent,
         note = f"{record.training_id}: stopping, as requested by {who}; its results are stored first"
         report(Progress("stop", note=note))
         record = _followed(record, clients, view)
-    if record.final and not record.kept:  # hosts that are lost to us may still be storing
+    if record.final and not record.kept:  # hosts that we lost may still be uploading
         remove_store(record.training_id)
     return record
 
@@ -126,7 +126,7 @@ def log_lines(run: str | Record) -> Iterator[Line]:
     """The output of a run's ranks so far, in order.
 
     Raises:
-        ToolkitError: S100 where its host does not answer, S303 where its output waits on a host to be rescued.
+        ToolkitError: S100 if its host does not answer, S303 if its output is still on a host and must be rescued.
 
     Example:
         >>> [line.text for line in api.log_lines("training-9itkb8gw")]
@@ -139,7 +139,7 @@ def rescue_run(run: str | Record, *, report: Report = silent) -> Record:
     """Upload results that are still on a run's hosts; returns its new record.
 
     Raises:
-        ToolkitError: C101 where it has not ended, S100 where a host does not answer, S303 where the bucket refuses.
+        ToolkitError: C101 if it has not ended, S100 if a host does not answer, S303 if the bucket refuses.
 
     Example:
         >>> api.rescue_run("training-9itkb8gw").state
@@ -150,7 +150,7 @@ def rescue_run(run: str | Record, *, report: Report = silent) -> Record:
 def clean_hosts(cluster: str | Path | None = None, *, orphans: bool = False) -> tuple[str, Cleaned]:
     """Remove leftovers of ended runs from a cluster's hosts (default: this machine); unsaved results are kept.
 
-    With `orphans`, also of runs that are not recorded here. Returns the cluster's name and what was found.
+    With `orphans`, also those of runs that are not recorded here. Returns the cluster's name and what was found.
 
     Example:
         >>> api.clean_hosts("clusters/lab-p100.yml", orphans=True)

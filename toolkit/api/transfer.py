@@ -19,10 +19,10 @@ from toolkit.shipping.save import Saved
 
 
 def save_images(images: Sequence[str], file: str | Path, *, flavour: str = CPU, report: Report = silent) -> Saved:
-    """Write images to one OCI archive. `images` are references, or manifests that ask for them.
+    """Write images to one OCI archive. `images` are references, or manifests.
 
     Raises:
-        ToolkitError: S103 where an image is not here; nothing is left of a file that could not be finished.
+        ToolkitError: S103 if an image is not here; an unfinished file is removed.
 
     Example:
         >>> api.save_images(["manifest.yml"], "mnist.tar").size
@@ -34,10 +34,10 @@ def save_images(images: Sequence[str], file: str | Path, *, flavour: str = CPU, 
 def save_as_sif(
     images: Sequence[str], file: str | Path, *, flavour: str = CPU, report: Report = silent
 ) -> tuple[str, int]:
-    """Write one image as a SIF file, for which Apptainer or Singularity must be installed; its reference and bytes.
+    """Write one image as a SIF file (needs Apptainer or Singularity); returns its reference and bytes.
 
     Raises:
-        ToolkitError: C104 for more than one image, S103 where it is not here or cannot be converted.
+        ToolkitError: C104 for more than one image, S103 if it is not here or cannot be converted.
 
     Example:
         >>> api.save_as_sif(["manifest.yml"], "mnist.sif")
@@ -65,12 +65,12 @@ def load_images(file: str | Path, *, report: Report = silent) -> tuple[LoadedIma
 
 
 def push_image(image: str, to: str, *, flavour: str = CPU, report: Report = silent) -> tuple[str, Pushed]:
-    """Push an image (a reference, or a manifest that asks for it) to `HOST:PORT/NAME`, under its own version.
+    """Push an image (a reference, or a manifest) to `HOST:PORT/NAME`, under its own version.
 
-    Returns its reference here, and what the registry has now.
+    Returns its reference here, and what was pushed.
 
     Raises:
-        ToolkitError: C104 for a wrong address, S103 where the registry refuses it.
+        ToolkitError: C104 for an invalid address, S103 if the registry refuses it.
 
     Example:
         >>> api.push_image("manifest.yml", "registry.example.org:5000/team/mnist")
@@ -84,7 +84,7 @@ def pull_image(address: str, *, report: Report = silent) -> Pulled:
     """Pull `HOST:PORT/NAME:TAG`, verify it against its tag, and tag it with the name that a launch uses.
 
     Raises:
-        ToolkitError: C104 for a wrong address, S103 where the image is not what its tag says.
+        ToolkitError: C104 for an invalid address, S103 if the image is not what its tag says.
 
     Example:
         >>> api.pull_image("registry.example.org:5000/team/mnist:0d15470bd61c").image_id

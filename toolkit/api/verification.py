@@ -39,7 +39,7 @@ def verify_image(reference: str, *, builder: str = "classic", report: Report = s
     """Rebuild the image from scratch, beside the existing one, and compare both.
 
     Raises:
-        ToolkitError: S103 where the image was made of other inputs than this catalogue has, or the build fails.
+        ToolkitError: S103 if the image was made from inputs that differ from this catalogue's, or the build fails.
 
     Example:
         >>> api.verify_image("tensorflow-ddl-2.19-py3.11-cpu").same
