@@ -1,2 +1,2 @@
-"""A lab in a box: hosts with sshd and an engine of their own, as containers of this machine. Nothing else of the tool
-knows that they are not iron."""
+"""A lab in a box: hosts with their own sshd and engine, as containers on this machine. The rest of the tool does not
+know that they are not real machines."""

@@ -1,4 +1,4 @@
-"""Create a lab step by step, and remove it. Partial results are removed again."""
+"""Create and remove a lab, step by step. Partial results are removed again."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from toolkit.paths import private_folder
 from toolkit.progress import Progress, Report
 
 _AT_ONCE = 8
-"""Hosts that start at a time: each is an engine, and all of them share this machine's cores."""
+"""Hosts that start in parallel: each runs an engine, and all share this machine's cores."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,14 @@ class LabUp:
 
 
 class BringUp:
-    """One `toolkit lab up`. `run` does it all."""
+    """One `toolkit lab up`. `run` is the workflow."""
 
     def __init__(self, lab: Lab, hosts: int | None, image: str, report: Report) -> None:
         self._lab, self._hosts, self._image, self._report = lab, hosts, image, report
         self._stop = Event()
 
     def run(self) -> LabUp:
-        """Make the lab as asked; raises `ToolkitError` (S100) with the last lines of a host that does not answer."""
+        """Create or resize the lab; raises `ToolkitError` (S100) with the last lines of a host that does not answer."""
         lab = self._lab
         with alone(lab, self._report):
             refuse_foreign(lab)
@@ -77,7 +77,7 @@ class BringUp:
         return self._written(answering, change)
 
     def _at_once(self, bring: Callable[[int], Answering], numbers: Sequence[int]) -> tuple[Answering, ...]:
-        """`bring` for every host, some at a time; the first error ends the others."""
+        """Call `bring` for every host, some in parallel; the first error ends the others."""
         pool = ThreadPoolExecutor(_AT_ONCE)
         try:
             futures: list[Future[Answering]] = [pool.submit(bring, number) for number in numbers]
@@ -87,7 +87,7 @@ class BringUp:
             return tuple(future.result() for future in futures)
         finally:
             self._stop.set()
-            with interrupts.ignored():  # what is being started is taken back only once it is there
+            with interrupts.ignored():  # what is being started can be removed only once it exists
                 pool.shutdown(cancel_futures=True)
 
     def _written(self, answering: Sequence[Answering], change: Change) -> LabUp:
@@ -97,7 +97,7 @@ class BringUp:
         return LabUp(self._lab, tuple(answering), net, file, change)
 
     def _take_back(self, change: Change) -> None:
-        """What this made goes; where hosts were up before, they stay, and the files name them alone."""
+        """Remove what this run created; hosts that were up before stay, and the files list only them."""
         if not change.keep:
             take_down(self._lab)
             return
@@ -106,15 +106,15 @@ class BringUp:
         try:
             kept = [wait_for(self._lab, number, self._stop) for number in change.keep]
         except (ToolkitError, GivenUp):
-            return  # they do not answer either: the error that is on its way says so
+            return  # they do not answer either: the error being raised says so
         self._written(kept, change)
 
 
 def take_down(lab: Lab) -> list[str]:
-    """Remove every container, network, volume and file of `lab`, whoever's it is; what was removed, by name.
+    """Remove every container, network, volume and file of `lab`, whoever owns it; returns what was removed, by name.
 
-    It looks more than once: a client that was interrupted may leave the engine finishing what it asked for.
-    Raises `ToolkitError` (S100) where something could not be removed.
+    It checks more than once: after an interrupted client, the engine may still finish its request. Raises
+    `ToolkitError` (S100) if something could not be removed.
     """
     labs = [lab, *(Lab(lab.name, folder) for folder in sorted(folders_of(lab.name) - {lab.folder}))]
     removed = LOCAL.remove_all(lambda noun: names_of(noun, lab.name))
@@ -136,7 +136,7 @@ def refuse_foreign(lab: Lab) -> None:
 
 @contextmanager
 def alone(lab: Lab, report: Report) -> Iterator[None]:
-    """Only one `toolkit lab` at a time changes a user's labs; a second one waits."""
+    """Only one `toolkit lab` at a time changes a user's labs; others wait."""
     handle = os.open(private_folder(lab.folder.parent.parent), os.O_RDONLY | os.O_DIRECTORY)
     try:
         lock(handle, lambda: report(Progress(lab.name, "another `toolkit lab` is running: waiting")))

@@ -21,7 +21,7 @@ _MARK = "# Hosts of `toolkit lab up`; `toolkit lab down` removes this file."
 
 
 def public_key(lab: Lab) -> str:
-    """The public key for the lab's hosts, as a line; created at first use, private to its owner."""
+    """The public key for the lab's hosts, as a line; created on first use, private to its owner."""
     private_folder(lab.folder)
     if not lab.identity.is_file():
         write_whole(lab.identity, new_key_pair().private.reveal().encode(), mode=0o600)
@@ -30,7 +30,7 @@ def public_key(lab: Lab) -> str:
 
 
 def known_hosts_text(hosts: Sequence[LabHost], keys: Mapping[str, str]) -> str:
-    """One line for each host: it is known by its address and by its name. `keys` are by container."""
+    """One line for each host, with its address and its name. `keys` are by container."""
     lines = []
     for host in hosts:
         kind, key = keys[host.container].split()[:2]
@@ -39,7 +39,7 @@ def known_hosts_text(hosts: Sequence[LabHost], keys: Mapping[str, str]) -> str:
 
 
 def cluster_text(lab: Lab, hosts: Sequence[LabHost], net: Net) -> str:
-    """The cluster file. Paths are quoted as JSON has it, which is YAML too."""
+    """The cluster file. Paths are quoted as in JSON, which is also YAML."""
     lines = [
         _MARK,
         f"name: {lab.name}",
@@ -59,9 +59,9 @@ def cluster_text(lab: Lab, hosts: Sequence[LabHost], net: Net) -> str:
 
 
 def cluster_file(lab: Lab) -> Path:
-    """Where the cluster file goes: to the others if their folder is this person's to write to, else beside the key.
+    """Where the cluster file goes: to the others if their folder is writable for this user, else beside the key.
 
-    Raises `ToolkitError` (C104) where a file of that name is there that no lab wrote.
+    Raises `ToolkitError` (C104) if a file of that name exists that no lab wrote.
     """
     file = next(file for file in _places(lab) if file.parent == lab.folder or os.access(file.parent, os.W_OK))
     if file.exists() and not file.read_text("utf-8", "replace").startswith(_MARK):
@@ -74,7 +74,7 @@ def cluster_file(lab: Lab) -> Path:
 
 
 def write_files(lab: Lab, hosts: Sequence[LabHost], keys: Mapping[str, str], net: Net) -> Path:
-    """Write known_hosts and the cluster file; the latter's path."""
+    """Write known_hosts and the cluster file; returns the latter's path."""
     file = cluster_file(lab)
     write_whole(lab.known_hosts, known_hosts_text(hosts, keys).encode(), mode=0o600)
     write_whole(file, cluster_text(lab, hosts, net).encode())
@@ -82,14 +82,14 @@ def write_files(lab: Lab, hosts: Sequence[LabHost], keys: Mapping[str, str], net
 
 
 def remove_files(lab: Lab) -> list[Path]:
-    """Remove what was written for `lab`, by name, and the folders that are empty then; what was removed."""
+    """Remove the files written for `lab`, by name, and then empty folders; returns what was removed."""
     gone = [file for file in (lab.identity, lab.known_hosts) if file.exists()]
-    gone += lab.folder.glob(".new-*")  # what a kill left of a file half written
+    gone += lab.folder.glob(".new-*")  # half-written files, left by a kill
     gone += [file for file in _places(lab) if file.is_file() and _leads_to(file, lab)]
     for file in gone:
         file.unlink(missing_ok=True)
     for folder in (lab.folder, lab.folder.parent):
-        with suppress(OSError):  # it never was, or holds another lab's
+        with suppress(OSError):  # it never existed, or holds another lab's files
             folder.rmdir()
     return gone
 

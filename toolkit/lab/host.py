@@ -34,7 +34,7 @@ class Answering:
 
 
 def switch_on(lab: Lab, number: int, image: str, public_key: str) -> None:
-    """Start a host with an empty disk; whatever was there under its name goes first."""
+    """Start a host with an empty disk; anything with its name is removed first."""
     switch_off(lab, number)
     LOCAL.run(lab_argv.create_disk(lab, number))
     LOCAL.run(lab_argv.start_host(lab, number, image, public_key))
@@ -49,8 +49,8 @@ def switch_off(lab: Lab, number: int) -> None:
 def wait_for(lab: Lab, number: int, stop: Event) -> Answering:
     """Wait until the host's sshd and engine answer.
 
-    Raises `ToolkitError` (S100) with the host's last lines where it ended or 60 s have passed; `GivenUp` once `stop`
-    is set.
+    Raises `ToolkitError` (S100) with the host's last lines if it exited or 60 s have passed; `GivenUp` once `stop` is
+    set.
     """
     deadline = time.monotonic() + START_SECONDS
     while True:
@@ -69,7 +69,7 @@ def wait_for(lab: Lab, number: int, stop: Event) -> Answering:
 
 
 def _greets(address: str) -> bool:
-    """Whether sshd says its version there, as it does to everyone who connects (RFC 4253, 4.2)."""
+    """Whether sshd sends its version there, as it does on every connection (RFC 4253, 4.2)."""
     try:
         with socket.create_connection((address, _SSH_PORT), timeout=1) as wire:
             return wire.recv(4) == b"SSH-"

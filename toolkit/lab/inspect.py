@@ -1,4 +1,4 @@
-"""What the engine knows of labs; changes nothing."""
+"""What the engine has of labs; changes nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from toolkit.runtimes.specs import NOUNS, Noun
 
 
 def lab_names() -> tuple[str, ...]:
-    """Every lab of which this machine's engine has anything, whoever's it is."""
+    """All labs that have anything in this machine's engine, whoever owns them."""
     return tuple(sorted({name for noun in NOUNS for name in LOCAL.run(lab_argv.list_labs(noun)).output.split()}))
 
 
@@ -31,17 +31,17 @@ def names_of(noun: Noun, lab: str) -> list[str]:
 
 
 def host_of(lab: Lab, number: int) -> LabHost | None:
-    """One host of `lab`, running or not; None where there is none."""
+    """One host of `lab`, running or not; None if there is none."""
     return next(iter(read_hosts(_inspected("container", [lab.container(number)]), lab.name)), None)
 
 
 def folders_of(name: str) -> frozenset[Path]:
-    """The folders in which whoever made lab `name` keeps its key: one, or none."""
+    """The folder in which the owner of lab `name` keeps its key: one, or none."""
     return frozenset(folder for noun in NOUNS for folder in _folders(noun, name))
 
 
 def net_of(lab: Lab) -> Net:
-    """The lab's network; raises `ToolkitError` (S100) where there is none."""
+    """The lab's network; raises `ToolkitError` (S100) if there is none."""
     return read_net(json.loads(LOCAL.run(lab_argv.inspect("network", [lab.network])).output)[0])
 
 
@@ -51,7 +51,7 @@ def read_hosts(inspected: Sequence[dict[str, Any]], name: str) -> tuple[LabHost,
 
 
 def read_net(inspected: dict[str, Any]) -> Net:
-    """`docker network inspect`'s object. Pure. Raises `ToolkitError` (S100) where it has no IPv4 subnet."""
+    """`docker network inspect`'s object. Pure. Raises `ToolkitError` (S100) if it has no IPv4 subnet."""
     for config in inspected["IPAM"]["Config"] or []:
         subnet = ip_network(config["Subnet"])
         if subnet.version == 4:
@@ -83,7 +83,7 @@ def _folders(noun: Noun, name: str) -> list[Path]:
 def _inspected(noun: str, names: Sequence[str]) -> list[dict[str, Any]]:
     if not names:
         return []
-    # What has gone since it was listed is left out of the answer, with a status of its own.
+    # What was removed since it was listed is missing from the answer, which then has a status of its own.
     result = LOCAL.run(lab_argv.inspect(noun, names), check=False)
     objects: list[dict[str, Any]] = json.loads(result.output or "[]")
     return objects

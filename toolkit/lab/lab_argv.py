@@ -1,4 +1,4 @@
-"""Docker's command lines for a lab, as values. Every container, volume and network of a lab carries two labels: its
+"""Docker's command lines for a lab, as values. Every container, volume and network of a lab has two labels: the lab's
 name, by which it is found and cleaned, and the folder on this machine that holds its key."""
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _CAPABILITIES = (
     *("SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE", "SYS_CHROOT", "MKNOD", "DAC_READ_SEARCH", "IPC_LOCK", "SYS_NICE"),
     "LINUX_IMMUTABLE",
 )
-"""What an engine inside needs. `--privileged` asks for all there are, which a machine that lacks one refuses."""
+"""What an engine inside needs. `--privileged` requests all of them, and fails on a machine that lacks one."""
 _HOST_KEY = "/etc/ssh/ssh_host_ed25519_key.pub"
 
 
@@ -25,7 +25,7 @@ def create_network(lab: Lab) -> Argv:
 
 
 def create_disk(lab: Lab, number: int) -> Argv:
-    """The volume on which a host's engine keeps its images: overlay2 cannot lie on a container's own overlay."""
+    """The volume for the images of a host's engine: overlay2 cannot be on a container's own overlay."""
     return ["docker", "volume", "create", *_labels(lab), lab.container(number)]
 
 
@@ -45,36 +45,36 @@ def start_host(lab: Lab, number: int, image: str, public_key: str) -> Argv:
 
 
 def list_labelled(noun: str, lab: str) -> Argv:
-    """Names of what belongs to the lab `lab`: `noun` is `container`, `volume` or `network`."""
+    """Names of everything in the lab `lab`: `noun` is `container`, `volume` or `network`."""
     name = "{{.Names}}" if noun == "container" else "{{.Name}}"
     everything = ["--all"] if noun == "container" else []
     return ["docker", noun, "ls", *everything, "--filter", f"label={LAB_LABEL}={lab}", "--format", name]
 
 
 def list_labs(noun: str) -> Argv:
-    """The lab of each thing that belongs to any; one line for each thing."""
+    """The lab of everything that belongs to one; one line each."""
     everything = ["--all"] if noun == "container" else []
     label = f'{{{{.Label "{LAB_LABEL}"}}}}'
     return ["docker", noun, "ls", *everything, "--filter", f"label={LAB_LABEL}", "--format", label]
 
 
 def inspect(noun: str, names: Sequence[str]) -> Argv:
-    """Prints all that the engine knows of them, as JSON."""
+    """Print all that the engine has on them, as JSON."""
     return ["docker", noun, "inspect", *names]
 
 
 def host_key(container: str) -> Argv:
-    """Prints the host's public key, through the engine: a network could lie about it."""
+    """Print the host's public key, through the engine: a network could forge it."""
     return ["docker", "exec", container, "cat", _HOST_KEY]
 
 
 def engine_version(container: str) -> Argv:
-    """Prints the version of the host's own engine, once that answers."""
+    """Print the version of the host's own engine, once it answers."""
     return ["docker", "exec", container, "docker", "version", "--format", "{{.Server.Version}}"]
 
 
 def last_lines(container: str, count: int) -> Argv:
-    """The last of what the host said."""
+    """Print the host's last lines of output."""
     return ["docker", "logs", "--tail", str(count), container]
 
 

@@ -13,12 +13,12 @@ DEFAULT_NAME = "lab"
 DEFAULT_HOSTS = 2
 MOST_HOSTS = 64
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,38}[a-z0-9]")
-"""With its number it is a host's name on the network, and a file's."""
+"""With a number, it is a host's name on the network, and a file name."""
 
 
 @dataclass(frozen=True)
 class Lab:
-    """A lab's names. `folder` on this machine holds its key and known_hosts, and belongs to one person."""
+    """A lab's names. `folder` on this machine holds its key and known_hosts, and belongs to one user."""
 
     name: str
     folder: Path
@@ -29,7 +29,7 @@ class Lab:
         return f"toolkit-lab-{self.name}"
 
     def host(self, number: int) -> str:
-        """A host's name, as a cluster file has it; numbers count from 1."""
+        """A host's name in a cluster file; numbers count from 1."""
         return f"{self.name}-{number}"
 
     def container(self, number: int) -> str:
@@ -49,7 +49,7 @@ class Lab:
 
 @dataclass(frozen=True)
 class LabHost:
-    """A host as the engine knows it: `image` is the name that it was started from; no `address` unless it runs."""
+    """A host as the engine reports it: `image` is the name that it was started from; no `address` unless it runs."""
 
     number: int
     name: str
@@ -78,7 +78,7 @@ class Change:
 
 
 def lab_named(name: str, home: Path) -> Lab:
-    """The lab `name` of the person whose folder is `home`; raises `ToolkitError` (C104) for what is no host's name."""
+    """The lab `name` of the user whose folder is `home`; raises `ToolkitError` (C104) for an invalid host name."""
     if not _NAME.fullmatch(name):
         raise ToolkitError(
             Code.RESOURCES_ASKED,
@@ -89,7 +89,7 @@ def lab_named(name: str, home: Path) -> Lab:
 
 
 def wanted_hosts(asked: int | None, there: int) -> int:
-    """How many hosts: as asked, else as many as there are, else 2.
+    """How many hosts: as requested, else as many as exist, else 2.
 
     Raises `ToolkitError` (C104) for none, or for more than 64.
     """
@@ -100,9 +100,9 @@ def wanted_hosts(asked: int | None, there: int) -> int:
 
 
 def changes(found: Sequence[LabHost], wanted: int, image: str, *, key_is_here: bool) -> Change:
-    """What makes `found` into hosts 1 to `wanted`.
+    """The changes that turn `found` into hosts 1 to `wanted`.
 
-    A host stays where it runs the `image` of today and lets in the key that is here; any other is made anew.
+    A host stays if it runs the current `image` and accepts the key that is here; any other is recreated.
     """
     good = {host.number for host in found if host.running and host.image == image and key_is_here}
     keep = tuple(number for number in range(1, wanted + 1) if number in good)
@@ -112,5 +112,5 @@ def changes(found: Sequence[LabHost], wanted: int, image: str, *, key_is_here: b
 
 
 def foreign_folder(lab: Lab, folders: Collection[Path]) -> Path | None:
-    """The folder of another person's lab of this name, if that is whose the hosts are."""
+    """The folder of another user's lab of this name, if the hosts are theirs."""
     return next((folder for folder in sorted(folders) if folder != lab.folder), None)
