@@ -49,7 +49,7 @@ def launch(
         follow: return when the run has ended; else as soon as it has been submitted.
         id_file: gets the training ID before anything starts.
         report: gets progress and notes until the run is planned.
-        view: gets the run's plan, states and output, and is asked at Ctrl-C (default: shows nothing, stops the run).
+        view: gets the run's plan, states and output, and decides on Ctrl-C (default: shows nothing, stops the run).
 
     Returns:
         The run's record: COMPLETED or HALTED; not final if it continues (`follow=False`, or the view detached).

@@ -96,7 +96,7 @@ def follow(run: str | Record, *, view: View | None = None) -> Record:
 def stop_run(run: str | Record, *, force: bool = False, report: Report = silent, view: View | None = None) -> Record:
     """Stop a run, and wait until its results are stored and its hosts are clean.
 
-    With `force` its agents are not asked: everything of it is removed, host by host, and reported.
+    With `force` its agents are bypassed: everything of it is removed, host by host, and reported.
 
     Raises:
         ToolkitError: S100 if no agent answers, or something could not be removed.

@@ -145,7 +145,7 @@ class Parser(argparse.ArgumentParser):
 
 
 class Commands:
-    """The sub-commands of a parser: `dest` is where arguments have the name of the one that was given.
+    """The sub-commands of a parser; the name of the one that was given is the arguments' attribute `dest`.
 
     If the parser is a sub-command itself, its examples are the first example of each.
     """

@@ -40,7 +40,7 @@ def dispatch(arguments: argparse.Namespace) -> int:
 
 
 def print_error(error: ToolkitError, *, as_json: bool) -> None:
-    """The error on standard error; with `as_json`, as one object on standard output too."""
+    """Print the error to standard error; with `as_json`, also as one object to standard output."""
     if as_json:
         print(json.dumps(error.as_json()).replace("\x7f", "\\u007f"))
     print(f"toolkit: error {error}", file=sys.stderr)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 HOLD_SECONDS = 0.25
 """How long a line waits for the same line of other ranks."""
 MOST_HELD = 64
-"""The most different lines that wait; beyond that, lines are shown as they come, in bounded memory and time."""
+"""How many different lines wait at most; a flood is shown as it comes, in bounded memory and time."""
 _RANK = re.compile(r"^\[(\d+)\] ")
 
 

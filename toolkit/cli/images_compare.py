@@ -38,7 +38,7 @@ def _diff(arguments: argparse.Namespace) -> int:
 
 
 def diff_lines(difference: Difference) -> Iterator[str]:
-    """What changed, in words. Pure."""
+    """The differences as text. Pure."""
     if difference.nothing:
         yield "same packages, files and settings: only timestamps or the order of files or layers differ"
         return
@@ -93,7 +93,7 @@ def _why(arguments: argparse.Namespace) -> int:
 
 
 def why_lines(package: Package, chains: Sequence[Chain]) -> Iterator[str]:
-    """The chains in words. Pure."""
+    """The chains as text. Pure."""
     yield f"{package.title} ({package.kind}{f', in {package.place}' if package.place else ''})"
     if not chains:
         yield "  a dependency cycle that nothing else requires"

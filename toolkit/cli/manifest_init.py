@@ -29,7 +29,7 @@ _QUESTIONS = {
     "results_bucket": "bucket for the results",
 }
 _FOLLOWS = {"framework": ("framework_version", "python"), "framework_version": ("python",)}
-"""Values that are chosen anew when another one changes."""
+"""Values that are reset when another one changes."""
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ from toolkit.run.follow.view import Choice
 def run(arguments: argparse.Namespace) -> int:
     """Stop the run, and wait until its results are stored and its hosts are clean. A second stop waits, too.
 
-    With `--force` its agents are not asked: everything of it is removed and listed.
+    With `--force` its agents are bypassed: everything of it is removed and listed.
     """
     record = find_run(arguments.training_id)
     record = stop_run(record, force=arguments.force, report=show_note, view=Quiet(record.ranks))

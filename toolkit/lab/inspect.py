@@ -1,4 +1,4 @@
-"""What the engine has of labs; changes nothing."""
+"""Reads labs from the engine; changes nothing."""
 
 from __future__ import annotations
 

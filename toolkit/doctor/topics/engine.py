@@ -21,7 +21,7 @@ _LONGEST = 500
 
 
 def read(printed: Printed) -> dict[str, object]:
-    """The account, and what the engine answers it."""
+    """The account, and the engine as this account sees it."""
     user, uid, groups = (*printed.lines("user"), "", "", "")[:3]
     engine = engine_facts(printed.lines("engine"))
     return {"user": user, "uid": number(uid), "groups": tuple(groups.split()), "engine": engine}

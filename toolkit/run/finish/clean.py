@@ -37,7 +37,7 @@ class Cleaned:
 
 
 def clean(cluster: Cluster, records: Records, *, orphans: bool) -> Cleaned:
-    """Clean every host of `cluster`. Whatever of the tool stays there is listed.
+    """Clean every host of `cluster`. Whatever the tool leaves there is listed.
 
     An active run is left alone, whoever launched it. Leftovers of runs that are not recorded here are removed only with
     `orphans`; their volumes never, as their contents are unknown.
@@ -134,7 +134,7 @@ class _Cleaning:
             self._keep(engine, run, things, "of a run that is not recorded here; toolkit clean --orphans")
 
     def _clean_beside(self, engine: Engine, label: str, record: Record | None) -> None:
-        """What a command has besides runs: a model check, a reopened store, an image relay.
+        """Leftovers of commands, not of runs: a model check, a reopened store, an image relay.
 
         Its containers exit by themselves; a running one may be in use, by anyone.
         """

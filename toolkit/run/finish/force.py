@@ -54,7 +54,7 @@ def force_stop(record: Record, records: Records, who: str, report: Callable[[str
 
 
 def _end_on(engine: Engine, run: TrainingId, report: Callable[[str], None]) -> list[str]:
-    """Remove what the run has on one host but the volume; returns what could not be. Raises `ToolkitError`."""
+    """Remove what the run has on one host except its volume; returns what is left. Raises `ToolkitError`."""
     containers = engine.names("container", run, check=True)
     buckets = buckets_container(run)
     left = []

@@ -88,7 +88,7 @@ class Outcome(BaseModel):
         return self.state in (State.COMPLETED, State.FAILED, State.HALTED)
 
     def onto(self, record: Record) -> Record:
-        """`record` with this outcome; what the run is stays as it was."""
+        """`record` with this outcome; what the run is does not change."""
         return replace(
             record,
             state=self.state,

@@ -39,7 +39,7 @@ class View(Protocol):
         """Files still to be uploaded: queued, uploading, and failed so far."""
 
     def beat(self) -> None:
-        """Every second: nothing more so far."""
+        """Called every second: nothing more so far."""
 
     def interrupted(self) -> Choice:
         """Ctrl-C was pressed: what now?"""

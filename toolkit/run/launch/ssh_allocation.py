@@ -102,8 +102,7 @@ class _Allocating:
         self._stack.__exit__(kind, error, trace)
 
     def run(self) -> Allocation:
-        """Check hosts, lease them, transfer images. Raises `ToolkitError`: a host is unfit, all are taken, a transfer
-        failed.
+        """Check and lease hosts, transfer images. Raises `ToolkitError`: hosts unfit or taken, a failed transfer.
 
         If the request says so, it waits until others release what this run needs.
         """

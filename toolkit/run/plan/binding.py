@@ -1,10 +1,9 @@
 """Which CPUs each rank runs on: pure, from a host's cores, the GPUs that its ranks have, and what others use.
 
 A rank's share is whole cores, with all their hardware threads, as long as there are enough of them. Shares of one host
-are disjoint, differ by one core at most, and leave no core out. A learner's container is confined to its ranks' CPUs by
-the engine (`docker run --cpuset-cpus`); if it has several ranks, `rank.sh` binds each to its own. mpirun binds nothing:
-it would divide cores evenly over all hosts, in its own order, whatever GPU a rank has, and fails if ranks outnumber
-cores.
+are disjoint, differ by one core at most, and leave no core out. The engine confines a learner's container to its ranks'
+CPUs (`docker run --cpuset-cpus`); if it has several ranks, `rank.sh` binds each to its own. mpirun binds nothing: it
+would divide cores evenly over all hosts, in its own order, whatever GPU a rank has, and fails if ranks outnumber cores.
 """
 
 from __future__ import annotations

@@ -117,7 +117,7 @@ def _named(cpus: str) -> str:
 
 
 def binding_of(plan: RunPlan) -> str:
-    """How ranks are bound, in one line; if they are not though the cluster file asks for it, why."""
+    """How ranks are bound, in one line; or why they are not, if the cluster file asks for it."""
     placements = [learner.placement for learner in plan.learners]
     bound = (
         "cores: each rank is bound to its share of its host's cores"
