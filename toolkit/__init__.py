@@ -1,3 +1,3 @@
-"""Run the same training twice: versioned images, runs over plain hosts, models that come home checked."""
+"""Run the same training twice: versioned images, runs on plain hosts, verified models."""
 
 __version__ = "0.1.0"

@@ -1,7 +1,7 @@
-"""Files that are whole or not there, and what is in them as a checksum.
+"""Files that are complete or absent, and checksums of their content.
 
-What is not yet whole lies beside its target under a name that no one can foresee, and is made anew: in a folder that
-others may write to, nobody can have put a link there.
+An incomplete file is next to its target, newly created under an unpredictable name: even in a folder that others can
+write to, nobody can have put a link there.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _DEVICES = ("/dev/", "/proc/self/fd/")
 
 
 def write_whole(file: Path, content: bytes, mode: int = 0o644) -> None:
-    """Write `content` to `file` in one move: a reader never sees half of it, and an error leaves what was there.
+    """Write `content` to `file` atomically: a reader never sees half of it, and an error leaves the old content.
 
-    It is on the disk when this returns: also after a power cut there is the old content or the new one.
+    It is on disk when this returns: even after a power failure, there is either the old content or the new.
     """
     with _written_beside(file, content, mode) as new:
         new.replace(file)
@@ -32,7 +32,7 @@ def write_whole(file: Path, content: bytes, mode: int = 0o644) -> None:
 
 
 def write_once(file: Path, content: bytes, mode: int = 0o644) -> bool:
-    """As `write_whole`, unless something is there, also a link; whether it was written. Of several at once one does."""
+    """Like `write_whole`, unless anything, even a link, is there; whether it wrote. Of several at once, one does."""
     try:
         with _written_beside(file, content, mode) as new:
             os.link(new, file, follow_symlinks=False)
@@ -47,8 +47,8 @@ def write_once(file: Path, content: bytes, mode: int = 0o644) -> bool:
 
 
 def write_output(file: Path, content: bytes) -> None:
-    """Write a file that a person has named for output: whole, with the mode that the umask leaves. A link of that name
-    is replaced and not followed, but for `/dev/stdout` and its like."""
+    """Write an output file named by the user: atomically, with the mode that the umask allows. A link of that name
+    is replaced, not followed, except `/dev/stdout` and the like."""
     if str(file).startswith(_DEVICES):
         file.write_bytes(content)
         return
@@ -58,7 +58,7 @@ def write_output(file: Path, content: bytes) -> None:
 
 @contextmanager
 def _written_beside(file: Path, content: bytes, mode: int | None = None) -> Iterator[Path]:
-    """A file beside `file` with the content, on the disk, to be given its name; gone afterwards."""
+    """A temporary file next to `file`, synced to disk with the content, to be renamed or linked; removed afterwards."""
     handle, new = open_beside(file, 0o666 if mode is None else 0o600)
     try:
         with os.fdopen(handle, "wb") as stream:
@@ -73,7 +73,7 @@ def _written_beside(file: Path, content: bytes, mode: int | None = None) -> Iter
 
 
 def _write_exclusively(file: Path, content: bytes, mode: int) -> bool:
-    """Where the file system has no hard links."""
+    """For file systems without hard links."""
     try:
         handle = os.open(file, _NEW, mode)
     except FileExistsError:
@@ -86,13 +86,13 @@ def _write_exclusively(file: Path, content: bytes, mode: int) -> bool:
 
 
 def open_beside(file: Path, mode: int = 0o666) -> tuple[int, Path]:
-    """A new hidden file in `file`'s folder, open to write; its descriptor and path. The umask cuts its mode."""
+    """A new hidden file in `file`'s folder, open for writing; its descriptor and path. The umask applies to `mode`."""
     new = file.parent / f".toolkit-{randomness.token_hex(16)}.part"
     return os.open(new, _NEW, mode), new
 
 
 def sync_folder(folder: Path) -> None:
-    """Have on the disk what was renamed in `folder`, where the system lets us."""
+    """Sync renames in `folder` to disk, if the system allows."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -102,12 +102,12 @@ def sync_folder(folder: Path) -> None:
 
 
 def copy_of(source: Path, target: Path) -> None:
-    """Copy a file's bytes to `target`, which must not be there; file systems that can share the blocks do.
+    """Copy a file's bytes to `target`, which must not exist; file systems that support it share the blocks.
 
     Raises `OSError` as `open` does.
     """
     with source.open("rb") as old, target.open("xb") as new:
-        with suppress(OSError):  # another file system, or a kernel that cannot: the rest is copied below
+        with suppress(OSError):  # another file system, or an unsupported kernel: the rest is copied below
             while os.copy_file_range(old.fileno(), new.fileno(), _PIECE):
                 pass
         old.seek(os.lseek(new.fileno(), 0, os.SEEK_CUR))

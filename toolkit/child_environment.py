@@ -1,7 +1,7 @@
-"""What a command that the tool starts sees of the operator's environment: an allow-list, never all of it.
+"""What a child process sees of the operator's environment: an allow-list, never all of it.
 
-The scripts of Debian packages, pip, container engines and what they start are the code of others. They need a PATH and
-a proxy, and not AWS_SECRET_ACCESS_KEY, a token of CI or a password in a mirror's URL.
+The scripts of Debian packages, pip, container engines and their children are third-party code. They need a PATH and
+a proxy, but not AWS_SECRET_ACCESS_KEY, a CI token or a password in a mirror's URL.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ _NETWORK = ("*_PROXY", "*_proxy", "*_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"
 _DOCKER = (*_NETWORK, "DOCKER_*", "BUILDX_*", "BUILDKIT_*", "SSH_AUTH_SOCK", "XDG_*")
 _BY_PROGRAM = {
     "docker": _DOCKER,
-    "sh": _DOCKER,  # our own lines, which ask an engine
+    "sh": _DOCKER,  # our own scripts, which call an engine
     "pip": (*_NETWORK, "PIP_*", "NETRC", "XDG_*", "DBUS_SESSION_BUS_ADDRESS"),
     "uv": (*_NETWORK, "UV_*", "NETRC", "XDG_*"),
     "apt": (*_NETWORK, "APT_CONFIG"),
     "apptainer": ("APPTAINER_*", "SINGULARITY_*", "XDG_*"),
     "singularity": ("APPTAINER_*", "SINGULARITY_*", "XDG_*"),
 }
-"""Besides, for who talks to a network, an index or an engine: names, or ends of them."""
+"""Additional variables for programs that use a network, an index or an engine: names, or prefixes and suffixes."""
 _OF_THE_PERSON = ("ssh",)
 _SECRET = re.compile(r"^AWS_|SECRET|TOKEN|PASSW|PASSPHRASE|CREDENTIAL|(ACCESS|API|PRIVATE)_?KEY", re.IGNORECASE)
-"""ssh runs what the person's own ssh_config says and nothing of others, and that may name any variable: `${LAB}` in
-a value, `$DISPLAY` in a `Match exec`. It sees all but those whose names sound of a secret."""
+"""ssh runs only what the user's own ssh_config says, and that may name any variable: `${LAB}` in a value,
+`$DISPLAY` in a `Match exec`. It sees all except those whose names suggest a secret."""
 
 
 def child_environment(program: str = "", environment: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The variables that `program` may see, of `environment` (default: this process's)."""
+    """The variables of `environment` (default: this process's) that `program` may see."""
     given = os.environ if environment is None else environment
     if program in _OF_THE_PERSON:
         return {name: value for name, value in given.items() if not _SECRET.search(name)}
@@ -43,7 +43,7 @@ def child_environment(program: str = "", environment: Mapping[str, str] | None =
 
 
 def program_of(argv: Sequence[str]) -> str:
-    """The program that a command line starts: its name without the folder, `pip` of `python -m pip`."""
+    """The program that a command line starts: its name without the folder, `pip` for `python -m pip`."""
     return argv[2] if list(argv[1:2]) == ["-m"] and len(argv) > 2 else PurePath(argv[0]).name
 
 

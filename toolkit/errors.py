@@ -1,7 +1,7 @@
-"""What went wrong, in the words a person needs: what, where, why, what to do next.
+"""Errors as people need them: what, where, why, what to do next.
 
-Codes are those of Watson ML and FfDL, whose letter says whose fault it is: S1xx-S3xx the system's,
-C1xx-C2xx the user's. A script reads the exit status: one number for each kind of thing to do next.
+Codes are those of Watson ML and FfDL; the letter says whose fault it is: S1xx-S3xx the system's,
+C1xx-C2xx the user's. Scripts use the exit status: one number for each kind of next step.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ class Code(Enum):
 
     @property
     def exit_status(self) -> int:
-        """1 the program failed, 2 bad input, 3 the system, 4 credentials, 5 the model's check."""
+        """1 the program failed, 2 invalid input, 3 the system, 4 credentials, 5 verification of the model."""
         return int(self.value[1])
 
 
 INTERRUPTED = 130
-"""Exit status after Ctrl-C: 128 + SIGINT, as shells have it."""
+"""Exit status after Ctrl-C: 128 + SIGINT, as in shells."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong: `what`, and where it is known, its place in a file and the field's path.
+    """One thing that is wrong: `what`, and, if known, its place in a file and the field's path.
 
     `here` are lines to write instead.
     """
@@ -78,24 +78,24 @@ class Problem:
 
 _WIDEST = 110
 _LONGEST = 2000
-"""Characters of a line of evidence; JSON has all of it."""
+"""Characters of the evidence per line; JSON has all of it."""
 
 
 def _pointed(line: str, index: int) -> tuple[str, str]:
-    """The line and the caret below its character at `index`; of a very long line, what is around that."""
+    """The line and a caret below its character at `index`; of a very long line, the part around it."""
     start = max(0, index - _WIDEST // 2) if len(line) > _WIDEST else 0
     shown = line[start : start + _WIDEST]
     before = ("… " if start else "") + shown[: index - start]
     after = " …" if len(line) > start + _WIDEST else ""
-    # A tab stays one, so that the caret stands where the terminal puts the character.
+    # A tab is kept, so that the caret is where the terminal puts the character.
     return before + shown[index - start :] + after, "".join(one if one == "\t" else " " for one in before) + "^"
 
 
 @dataclass
 class ToolkitError(Exception):
-    """Every failure that a person can do something about; the command prints it and no traceback.
+    """Every failure that a person can do something about; the command prints it without a traceback.
 
-    Whoever raises it may put URLs and other programs' output into it: passwords of URLs are taken out here.
+    Its texts may contain URLs and other programs' output: passwords in URLs are removed here.
     """
 
     code: Code
@@ -109,7 +109,7 @@ class ToolkitError(Exception):
         self.what, self.evidence, self.hint = map(redact_urls, (self.what, self.evidence, self.hint))
 
     def __str__(self) -> str:
-        first, *rest = self.what.split("\n")  # what others say shall not look like our own next line
+        first, *rest = self.what.split("\n")  # others' output must not look like our own next line
         lines = [f"{self.code.label} {first}", *(f"  | {line}" for line in rest)]
         lines += [f"  {line}" for problem in self.problems for line in redact_urls(str(problem)).splitlines()]
         lines += [f"  | {line}" for line in cut(self.evidence.strip(), _LONGEST).splitlines()]

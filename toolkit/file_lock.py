@@ -1,4 +1,4 @@
-"""A lock between processes of this machine, held with an open file. Whoever is killed gives it back."""
+"""A lock between processes of this machine, held by an open file. A killed process releases it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import IO
 
 
 def lock(file: int | IO[bytes], on_wait: Callable[[], None]) -> None:
-    """Take the lock of `file` until it is closed; `on_wait` is called once where another process has it."""
+    """Take the lock of `file` until it is closed; `on_wait` is called once if another process has it."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

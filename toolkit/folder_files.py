@@ -1,7 +1,7 @@
-"""The files of a folder that goes elsewhere, as code or as data: each is taken, or named with the reason why not.
+"""The files of a folder that is sent elsewhere, as code or as data: each is included, or listed with the reason.
 
-Nothing is dropped without a word, and nothing outside the folder is read: a link that leads out is a problem even where
-it leads to a file. Opening a pipe or a device could wait for ever, so only regular files are taken.
+Nothing is silently dropped, and nothing outside the folder is read: a link that leads out is a problem even if
+it leads to a file. Opening a pipe or a device could block forever, so only regular files are included.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from toolkit.errors import Problem
 from toolkit.yaml.source import printable
 
 Skip = Callable[[str, bool], bool]
-"""Takes a path below the folder and whether it is a folder; true where it is left out."""
+"""Takes a path below the folder and whether it is a folder; true if it is left out."""
 
 
 @dataclass(frozen=True)
 class FolderFile:
-    """A regular file: its path below the folder with `/`, where it lies, and what the file system says of it.
+    """A regular file: its path below the folder with `/`, its full path, and its status from the file system.
 
-    `private` where its owner alone may read it, or what is in one of its folders below the top.
+    `private` if only its owner may read it, or the content of one of its parent folders below the top.
     """
 
     name: str
@@ -34,7 +34,7 @@ class FolderFile:
 
 Found = FolderFile | Problem
 _LONGEST_SHOWN = 900
-"""Characters of a folder's name in a message: only one that is too long for the system has more."""
+"""Characters of a folder's name in a message: only a name that is too long for the system has more."""
 
 
 def all_of(_name: str, _is_folder: bool) -> bool:
@@ -45,11 +45,11 @@ def all_of(_name: str, _is_folder: bool) -> bool:
 def files_of(folder: Path, skip: Skip = all_of) -> Iterator[Found]:
     """Every file below `folder` that `skip` does not leave out, in the order of their names' bytes.
 
-    A link within the folder is the file that it leads to; where `skip` leaves out that one, the link is left out, too.
+    A link within the folder is read as its target; if `skip` leaves that out, the link is left out, too.
     """
     top = os.path.realpath(folder)
     opened: _Open | Problem | None = _open(folder, "", private=False)
-    stack: list[_Open] = []  # of our own: folders may be nested deeper than calls
+    stack: list[_Open] = []  # not recursive: folders may be nested deeper than calls can be
     while True:
         if isinstance(opened, Problem):
             yield opened
@@ -73,13 +73,13 @@ def files_of(folder: Path, skip: Skip = all_of) -> Iterator[Found]:
 
 
 def shown(name: str) -> str:
-    """A file's name for a person: bytes that are no UTF-8 and what a terminal would obey as `\\xe9` and the like."""
+    """A file's name for people: bytes that are not UTF-8, and what a terminal interprets, as `\\xe9` and the like."""
     return printable(os.fsencode(name).decode("utf-8", "backslashreplace"))
 
 
 @dataclass(frozen=True)
 class _Open:
-    """A folder that is being gone through: its name with a `/`, what is left of it, whether its owner alone gets in."""
+    """A folder being walked: its name with a `/`, its remaining entries, whether only its owner may enter."""
 
     below: str
     entries: Iterator[os.DirEntry[str]]
@@ -100,7 +100,7 @@ def _open(folder: Path, below: str, *, private: bool) -> _Open | Problem:
 
 
 def _linked(name: str, path: Path, top: str, skip: Skip) -> Found | None:
-    """What a link stands for; nothing where what it leads to is left out."""
+    """The target of a link; None if that is left out."""
     try:
         target = os.path.realpath(path, strict=True)
     except OSError:

@@ -1,4 +1,4 @@
-"""A full disk, reported the same whoever meets it first: the download, the pool, or a layer on its way."""
+"""A full disk, reported in the same way wherever it is noticed first: the download, the pool, or a layer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from toolkit.errors import Code, ToolkitError
 
 
 def cache_full(evidence: str) -> ToolkitError:
-    """The disk of the cache is full."""
+    """The cache's disk is full."""
     return ToolkitError(
         Code.RESOURCES,
         "the disk of the cache is full",
@@ -20,13 +20,13 @@ def cache_full(evidence: str) -> ToolkitError:
 
 
 def is_full(error: OSError) -> bool:
-    """Whether there is no space left, or no quota."""
+    """Whether there is no space left, or the quota is exceeded."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
 def cache_watched() -> Iterator[None]:
-    """Raise `cache_full` where what is written meanwhile finds no space; other errors pass."""
+    """Raise `cache_full` if a write within the context finds no space; other errors pass."""
     try:
         yield
     except OSError as error:

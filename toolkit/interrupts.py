@@ -1,8 +1,8 @@
-"""Interrupts that are not lost.
+"""Interrupts that do not get lost.
 
-Python raises `KeyboardInterrupt` between two steps of whatever runs; where that is a callback of its own (of a weak
-reference, of an import's lock) the exception is printed and dropped, and the program goes on. So it is remembered, too,
-and asked for where it would be a pity: before the next step of a long command.
+Python raises `KeyboardInterrupt` between two instructions of any code; in a callback of its own (of a weak reference,
+of an import's lock) the exception is printed and dropped, and the program continues. So it is also recorded, and
+checked where it matters: before the next step of a long command.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ _last = [signal.SIGINT]
 
 
 def heed() -> None:
-    """Take Ctrl-C, `kill` and a closed terminal for one thing, each unless it is ignored, as under nohup."""
+    """Handle Ctrl-C, `kill` and a closed terminal in the same way, each unless it is ignored, as under nohup."""
     for number in _SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
 
 
 def check() -> None:
-    """Raise `KeyboardInterrupt` where one was asked for and nobody has answered it."""
+    """Raise `KeyboardInterrupt` if an interrupt is pending."""
     if _asked.is_set():
         raise KeyboardInterrupt
 
 
 def answered() -> None:
-    """What was asked for is being done."""
+    """The interrupt is being handled."""
     _asked.clear()
 
 
 @contextmanager
 def ignored() -> Iterator[None]:
-    """Go on to the end, whatever signals come: what is begun here must not be left half done."""
+    """Continue to the end, whatever signals arrive: what is begun here must not be left half done."""
     before = {}
     for number in _SIGNALS:
-        with suppress(ValueError):  # not in the main thread, which alone gets signals
+        with suppress(ValueError):  # not in the main thread, the only one to get signals
             before[number] = signal.signal(number, signal.SIG_IGN)
     try:
         yield
@@ -53,7 +53,7 @@ def ignored() -> Iterator[None]:
 
 
 def number() -> signal.Signals:
-    """The signal that came last; a Ctrl-C before any came."""
+    """The last signal; SIGINT if there was none."""
     return _last[0]
 
 

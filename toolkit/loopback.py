@@ -1,4 +1,4 @@
-"""Servers of this very machine: no proxy lies between them and us, whatever the environment says."""
+"""Servers on this machine: they are reached without a proxy, whatever the environment says."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _NAMES = ("localhost", "127.0.0.1", "::1")
 
 
 def is_loopback(url: str) -> bool:
-    """Whether a URL leads to this machine's loopback: 127.0.0.0/8, ::1, or a name of RFC 6761."""
+    """Whether a URL is on this machine's loopback: 127.0.0.0/8, ::1, or a name of RFC 6761."""
     host = (urlsplit(url).hostname or "").rstrip(".").lower()
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -19,9 +19,9 @@ def is_loopback(url: str) -> bool:
 
 
 def direct_to_loopback(environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables to change so that requests, pip and what else is started here reach loopback without a proxy.
+    """The variables to change so that requests, pip and other child processes reach loopback without a proxy.
 
-    Programs in Go (docker, rclone) do so by themselves. Empty where no proxy is set, or none is used for anything.
+    Programs in Go (docker, rclone) do so by themselves. Empty if no proxy is set, or if none is used for any host.
     """
     if not any(name.lower().endswith("_proxy") and name.lower() != "no_proxy" for name in environment):
         return {}

@@ -1,4 +1,4 @@
-"""Numbers of things in messages."""
+"""Counts of things in messages."""
 
 from __future__ import annotations
 

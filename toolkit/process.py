@@ -1,6 +1,6 @@
-"""Running a command on this machine: an argv list in, a `Result` out; no shell anywhere.
+"""Run commands on this machine: an argv list in, a `Result` out; no shell.
 
-A command sees what `toolkit.child_environment` lets it see of this process's variables, unless it is given its own.
+A command sees what `toolkit.child_environment` allows of this process's variables, unless it gets its own.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _GRACE_SECONDS = 5
 
 @dataclass(frozen=True)
 class Result:
-    """What a finished command left: its argv, exit status and output (bytes that are no UTF-8 are replaced)."""
+    """A finished command: its argv, exit status and output (bytes that are not UTF-8 are replaced)."""
 
     argv: tuple[str, ...]
     status: int
@@ -35,7 +35,7 @@ class Result:
 
 
 class CommandFailed(Exception):
-    """A command that had to succeed did not; carries its `result`."""
+    """A command that had to succeed failed; has its `result`."""
 
     def __init__(self, result: Result) -> None:
         super().__init__(f"{shlex.join(result.argv)}: exit status {result.status}\n{result.errors.strip()}")
@@ -50,13 +50,13 @@ def run(
     timeout: float | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Result:
-    """Run `argv` to its end.
+    """Run `argv` until it exits.
 
     Args:
-        check: raise `CommandFailed` where the status is not 0. Default true.
-        data: what the command reads. Default nothing.
-        timeout: seconds; then the command is killed and the status is 124, as `timeout` has it. Default none.
-        environment: all that the command sees. Default: what `child_environment` lets it see.
+        check: raise `CommandFailed` if the status is not 0. Default true.
+        data: the command's input. Default none.
+        timeout: seconds; then the command is killed and the status is 124, as with `timeout`. Default none.
+        environment: all that the command sees. Default: what `child_environment` allows.
     """
     try:
         process = _start(argv, subprocess.DEVNULL if data is None else subprocess.PIPE, environment)
@@ -70,7 +70,7 @@ def run(
 
 
 def _start(argv: Sequence[str], stdin: int, environment: Mapping[str, str] | None) -> subprocess.Popen[bytes]:
-    """Start `argv` in a session of its own: a Ctrl-C on the terminal reaches this process alone."""
+    """Start `argv` in a session of its own: a Ctrl-C on the terminal reaches only this process."""
     pipe = subprocess.PIPE
     if environment is None:
         environment = child_environment(program_of(argv))
@@ -85,7 +85,7 @@ def _finish(process: subprocess.Popen[bytes], argv: Sequence[str], data: bytes |
         output, _ = process.communicate()
         return Result(tuple(argv), 124, _text(output), f"no answer in {timeout} s")
     except KeyboardInterrupt:
-        # A client that dies half way leaves the engine to finish what then no one removes: let a short command end.
+        # If a client is killed, the engine may complete its request and nobody cleans up: let a short command exit.
         try:
             process.wait(_GRACE_SECONDS)
         except subprocess.TimeoutExpired:
@@ -102,11 +102,11 @@ def stream(
     environment: Mapping[str, str] | None = None,
     data: str | None = None,
 ) -> int:
-    """Run `argv` and give each line of its output and errors to `on_line` as it comes; returns the status.
+    """Run `argv` and pass each line of its output and errors to `on_line` as it arrives; returns the status.
 
-    `data` is what it reads: a few KiB, which a pipe holds; default nothing.
+    `data` is its input: a few KiB, which fit into a pipe; default none.
 
-    The command gets a session of its own, so that a Ctrl-C on the terminal reaches this process alone, which
+    The command gets a session of its own, so that a Ctrl-C on the terminal reaches only this process, which
     ends the command in its own order. `environment` is all that it sees; default: as for every command.
     """
     process = subprocess.Popen(
@@ -136,9 +136,9 @@ def stream(
 
 
 def feed(argv: Sequence[str], pieces: Iterable[bytes]) -> Result:
-    """Run `argv` and write `pieces` to it as they come; raises `CommandFailed` where the status is not 0.
+    """Run `argv` and write `pieces` to its input as they arrive; raises `CommandFailed` if the status is not 0.
 
-    What it says goes to files meanwhile: a pipe that no one reads would fill, and both would wait for ever.
+    Its output goes to files meanwhile: a pipe that no one reads would fill, and both would block forever.
     """
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
@@ -151,7 +151,7 @@ def feed(argv: Sequence[str], pieces: Iterable[bytes]) -> Result:
         )
         assert process.stdin is not None
         try:
-            with contextlib.suppress(BrokenPipeError):  # it ended early: its status and its words say why
+            with contextlib.suppress(BrokenPipeError):  # it exited early: its status and output say why
                 for piece in pieces:
                     process.stdin.write(piece)
                 process.stdin.close()

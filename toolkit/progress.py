@@ -1,4 +1,4 @@
-"""What a build tells while it runs: values, so that a screen, a log or a test can take them."""
+"""A build's progress while it runs: values, for a screen, a log or a test."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Progress:
-    """`stage` is what is being made, `detail` the step; `done` of `total` in `unit`, 0 of 0 where unknown.
+    """`stage` is what is being built, `detail` the step; `done` of `total` in `unit`, 0 of 0 if unknown.
 
     `note` is a line that stays on the screen: what a person should know when the bar is gone.
     """

@@ -1,6 +1,6 @@
-"""Programs in sh and bash: each a file beside the module that has a host or a container run it, under shellcheck.
+"""Programs in sh and bash: each a file next to the module that runs it on a host or in a container, under shellcheck.
 
-They are package data, so a wheel has them, too. What they need comes as words of their own or in the environment:
+They are package data, so they are in the wheel, too. Their inputs are separate arguments or in the environment:
 nothing is filled into their text.
 """
 
@@ -17,14 +17,14 @@ _COMMENT = re.compile(r"^[ \t]*#.*\n", re.MULTILINE)
 def shell_program(package: str, name: str) -> str:
     """The program in the file `name` of the package, such as `toolkit.doctor.topics`.
 
-    Lines that are comments as a whole are left out: hosts need not be sent them. So no text in quotes and no here
-    document may have a line that begins with `#`.
+    Comment-only lines are left out: hosts do not need them. So no quoted text and no here document may
+    have a line that begins with `#`.
     """
     return _COMMENT.sub("", files(package).joinpath(name).read_text(encoding="utf-8"))
 
 
 @cache
 def shell_line(package: str, name: str) -> str:
-    """The same as one line, for where no line end may stand: each line of the file but the last ends a command with `;`
-    or begins a compound one."""
+    """The same as one line, for places that allow no line end: each line of the file except the last must end a command
+    with `;` or begin a compound one."""
     return " ".join(shell_program(package, name).splitlines())

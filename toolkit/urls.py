@@ -1,4 +1,4 @@
-"""URLs as they may be shown: whoever they log in as, and by which password, is in no message, argv or JSON."""
+"""URLs that are safe to show: their user names and passwords appear in no message, argv or JSON."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from urllib.parse import quote, unquote
 
 HIDDEN = "[redacted]"
 _VARIABLES = re.compile(r"(?:TOOLKIT_MIRROR_|PIP_|UV_|.*PROXY$|.*_URL$)", re.IGNORECASE)
-"""Variables of the environment that may hold a URL with a password."""
+"""Environment variables that may contain a URL with a password."""
 _SHORTEST = 4
-# A password may hold anything that someone forgot to escape, but a space, a quote, or a slash, which ends a host.
+# A password may contain anything left unescaped, except a space, a quote, or a slash, which ends a host.
 _USERINFO = re.compile(
     r"(?<![A-Za-z0-9+.-])(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,30}://)(?P<user>[^\s/'\"<>?#]{1,2000})@"
 )
@@ -19,8 +19,8 @@ _IN_VALUE = re.compile(r"://(.*)@")
 
 
 def redact_urls(text: str, environment: Mapping[str, str] = os.environ) -> str:
-    """`text`, in every URL `[redacted]` in place of the user's name and password; and the passwords of the URLs that
-    `environment` names for mirrors, indexes and proxies, wherever they stand. A user of ssh alone is no secret."""
+    """`text` with user name and password replaced by `[redacted]` in every URL; also the passwords in the URLs that
+    `environment` has for mirrors, indexes and proxies, wherever they occur. A lone ssh user is not a secret."""
     for secret in _passwords(environment):
         text = text.replace(secret, HIDDEN)
     return _USERINFO.sub(_redacted, text) if "://" in text else text
@@ -32,7 +32,7 @@ def _redacted(match: re.Match[str]) -> str:
 
 
 def _passwords(environment: Mapping[str, str]) -> list[str]:
-    """The longest first: one may be part of another."""
+    """Longest first: one may be part of another."""
     found: set[str] = set()
     for name, value in environment.items():
         if "://" in value and "@" in value and _VARIABLES.match(name):

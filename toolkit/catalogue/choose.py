@@ -1,4 +1,4 @@
-"""Which recipe answers a manifest's framework: exactly one, or an error that names the nearest."""
+"""Which recipe matches a manifest's framework: exactly one, or an error that names the nearest."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _WATSON_VERSION = re.compile(r"(?P<version>\d+(?:\.\d+)*)(?:-py(?P<python>\d(?:\
 
 
 class NotInCatalogue(Exception):
-    """No recipe answers; `field` is the part of the framework that is to blame: `name`, `version`, `python` or
+    """No recipe matches; `field` is the part of the framework that is the cause: `name`, `version`, `python` or
     `compat`."""
 
     def __init__(self, field: str, what: str) -> None:
@@ -23,7 +23,7 @@ class NotInCatalogue(Exception):
 
 
 def canonical(wanted: Framework) -> Framework:
-    """Watson ML's other spelling resolved: `tensorflow` `1.5-py3-ddl` is `tensorflow-ddl` `1.5` on Python 3."""
+    """Watson ML's other spelling normalized: `tensorflow` `1.5-py3-ddl` is `tensorflow-ddl` `1.5` on Python 3."""
     match = _WATSON_VERSION.fullmatch(wanted.version)
     if not match:
         return wanted
@@ -33,10 +33,10 @@ def canonical(wanted: Framework) -> Framework:
 
 
 def choose(rows: Sequence[FrameworkRow], wanted: Framework, flavour: str = CPU) -> FrameworkRow:
-    """The row for `wanted`; raises `NotInCatalogue` saying what the catalogue has instead.
+    """The row for `wanted`; raises `NotInCatalogue` with what the catalogue has instead.
 
-    Python `3` means any Python 3, the catalogue's first of that version. What asks for no `compat` gets a row that has
-    none, or one that always has it.
+    Python `3` means any Python 3, the catalogue's first for that version. A framework without `compat` gets a row
+    without it, or one that always has it.
     """
     wanted = canonical(wanted)
     names = sorted({row.framework for row in rows})
@@ -73,7 +73,7 @@ def _with_compat(rows: Sequence[FrameworkRow], wanted: Framework) -> Sequence[Fr
 
 
 def _elsewhere(rows: Sequence[FrameworkRow], wanted: Framework) -> str:
-    """Where a script for that major version runs though `wanted` itself is not there; empty where it does nowhere."""
+    """Where a script for that major version can run if `wanted` itself is missing; empty if nowhere."""
     major = wanted.version.partition(".")[0]
     kin = [row for row in rows if row.framework == wanted.name or row.framework.startswith(f"{wanted.name}-")]
     same = dict.fromkeys(f"`{row.framework}` has {row.version}" for row in kin if row.version.split(".")[0] == major)

@@ -1,4 +1,4 @@
-"""What the catalogue holds: suites, and recipes, each one image that can be built, and from what."""
+"""The content of the catalogue: suites, and recipes, each of which defines one image and its sources."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LEARNER_UID = 61000
-"""The learners' user and group in every image; the mounted buckets appear as theirs.
+"""The learners' user and group in every image; mounted buckets appear to belong to them.
 
-An account of a host with the same uid can read a learner's files through /proc, and end it. 1000 is the first person's
-on most hosts; no distribution gives a person one above 60000 by itself (Debian's policy, 9.2.2). The doctor looks.
+A host account with the same uid can read a learner's files through /proc, and kill it. 1000 is the first user's uid
+on most hosts; no distribution gives a user one above 60000 by default (Debian's policy, 9.2.2). The doctor checks.
 """
 
 
 @dataclass(frozen=True)
 class Framework:
-    """A framework as the catalogue names it, such as `tensorflow-ddl` `2.19` on Python `3.11`.
+    """A framework as named in the catalogue, such as `tensorflow-ddl` `2.19` on Python `3.11`.
 
-    `compat` asks for what lets older scripts run on it, such as `tf1`; empty: nothing.
+    `compat` selects support for older scripts, such as `tf1`; empty: none.
     """
 
     name: str
@@ -28,7 +28,7 @@ class Framework:
 
 @dataclass(frozen=True)
 class Archive:
-    """A package archive: its name, its URL (overridden by a site's mirror), the suites and components taken from it."""
+    """A package archive: its name, its URL (overridden by a site's mirror), the suites and components used from it."""
 
     name: str
     url: str
@@ -38,7 +38,7 @@ class Archive:
 
 @dataclass(frozen=True)
 class Keyring:
-    """The keys that sign an archive, where the machine may lack them: a package of that archive, pinned."""
+    """The keys that sign an archive, in case the machine lacks them: a package of that archive, pinned."""
 
     url: str
     sha256: str
@@ -46,9 +46,9 @@ class Keyring:
 
 @dataclass(frozen=True)
 class Suite:
-    """A distribution's release, and the facts of it that decide what can run there.
+    """A distribution's release, and the facts about it that determine what can run there.
 
-    `packages` are what a learner needs of it: Python, Open MPI, sshd; `variant` is mmdebstrap's.
+    `packages` are those a learner needs: Python, Open MPI, sshd; `variant` is mmdebstrap's.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Suite:
 
 @dataclass(frozen=True)
 class DistributionBase:
-    """A base made by mmdebstrap from a distribution's own packages: needs no image registry."""
+    """A base built by mmdebstrap from a distribution's own packages: needs no image registry."""
 
     suite: Suite
     packages: tuple[str, ...]
@@ -73,7 +73,7 @@ class DistributionBase:
 
 @dataclass(frozen=True)
 class RegistryBase:
-    """A base from an image registry, pinned by digest; it brings Python, Open MPI and sshd itself."""
+    """A base from an image registry, pinned by digest; it includes Python, Open MPI and sshd."""
 
     image: str
 
@@ -85,7 +85,7 @@ Base = DistributionBase | RegistryBase
 class Tree:
     """A file or folder copied into the image: `source` on this machine, `target` absolute in the image.
 
-    `sha256` is a file's that the catalogue pins, and `release` what it is said to be; empty where it is our own source.
+    `sha256` is for a file that the catalogue pins, and `release` its stated version; empty for our own sources.
     """
 
     source: Path
@@ -96,9 +96,9 @@ class Tree:
 
 @dataclass(frozen=True)
 class Program:
-    """A binary of others that an image of the tool's own brings: `file` of the Python package `distribution`.
+    """A third-party binary for one of the tool's own images: `file` of the Python package `distribution`.
 
-    It is upstream's `release`, by the SHA-256 of its bytes.
+    It is upstream's `release`, identified by the SHA-256 of its bytes.
     """
 
     distribution: str
@@ -110,10 +110,10 @@ class Program:
 
 @dataclass(frozen=True)
 class Additions:
-    """What a person's code needs on top of a framework: Python requirements, Debian packages, and their own lock.
+    """What the user's code needs on top of a framework: Python requirements, Debian packages, and their own lock.
 
-    `constraints` are bounds on packages that may be needed, and `hashes` the SHA-256 of the files that alone may serve
-    for a package, by its normalised name.
+    `constraints` are version ranges for packages that may be needed, and `hashes` the SHA-256 of the only acceptable
+    files for a package, by its normalized name.
     """
 
     requirements: tuple[str, ...]
@@ -125,9 +125,9 @@ class Additions:
 
 @dataclass(frozen=True)
 class SiteBundle:
-    """A tar that no index carries and a site supplies, such as CUDA 9.0 with cuDNN 7: pinned by SHA-256.
+    """A tar that is on no index and that a site provides, such as CUDA 9.0 with cuDNN 7: pinned by SHA-256.
 
-    Its content goes to `/usr/local/cuda`. `file` is None where this site has none of that name.
+    Its content goes to `/usr/local/cuda`. `file` is None if this site has no bundle of that name.
     """
 
     name: str
@@ -137,9 +137,9 @@ class SiteBundle:
 
 @dataclass(frozen=True)
 class Native:
-    """Libraries that are compiled for the image's own environment: what `build.py` in `source` makes goes to `target`.
+    """Libraries compiled for the image's own environment: the output of `build.py` in `source` goes to `target`.
 
-    `compiler` is the recipe of the base in which that happens, with its own lock. Nothing of it gets into the image.
+    `compiler` is the recipe of the base for this, with its own lock. The compiler does not get into the image.
     """
 
     source: Path
@@ -149,11 +149,11 @@ class Native:
 
 @dataclass(frozen=True)
 class Recipe:
-    """One image: `name` says what is in it, as in `tensorflow-ddl-2.19-py3.11-cpu`.
+    """One image: `name` describes its content, as in `tensorflow-ddl-2.19-py3.11-cpu`.
 
-    `additions` come on top of everything else, so that another set of them leaves every other layer as it is.
-    `requirements` are solved into `lock` by `toolkit lock`, for `python` (empty where the image has none);
-    `architectures` are the GPUs that its CUDA code must carry (`sm_60`), none for a CPU image.
+    `additions` come on top of everything else, so that changing them leaves every other layer as it is.
+    `requirements` are resolved into `lock` by `toolkit lock`, for `python` (empty if the image has none);
+    `architectures` are the GPUs that its CUDA code must support (`sm_60`), none for a CPU image.
     """
 
     name: str
@@ -178,7 +178,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class FrameworkRow:
-    """What a manifest asks for, and the recipe that answers it; `compat` is what its image has for older scripts."""
+    """A framework that a manifest can ask for, and its recipe; `compat` is the image's support for older scripts."""
 
     framework: str
     version: str
@@ -189,6 +189,6 @@ class FrameworkRow:
 
     @property
     def spelled(self) -> str:
-        """As a person reads it."""
+        """As shown to people."""
         compat = f", compat {self.compat}" if self.compat else ""
         return f"{self.framework} {self.version} on Python {self.python} ({self.flavour}{compat})"

@@ -1,4 +1,4 @@
-"""Reading `images/suites.yml` and `images/<name>/recipe.yml`: strict, like a manifest."""
+"""Read `images/suites.yml` and `images/<name>/recipe.yml`: strict, like a manifest."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from toolkit.yaml.validate import validate
 
 ENVIRONMENT_TEMPLATE = "environment.Dockerfile.j2"
 ADDITIONS_TEMPLATE = "additions.Dockerfile.j2"
-"""Of the stages that every framework's image has in common."""
+"""For the stages that all frameworks' images share."""
 SUITES = "suites.yml"
 NATIVE_TEMPLATE = "native.Dockerfile.j2"
 
@@ -101,13 +101,13 @@ class TreeSection(_Section):
     target: Annotated[str, AfterValidator(_absolute)]
 
     def to_tree(self, folder: Path, python: str) -> Tree:
-        """The tree, where `{python}` in its target stands for the image's version of Python."""
+        """The tree, with `{python}` in its target replaced by the image's Python version."""
         return Tree((folder / self.source).resolve(), self.target.replace("{python}", python))
 
 
 class NativeSection(_Section):
-    """Libraries that are compiled for each row: the folder of their `build.py`, where they go in the image, and the
-    Debian packages that compiling takes, each suite's locked in `locks/` beside the sources."""
+    """Libraries that are compiled for each row: the folder of their `build.py`, their place in the image, and the
+    Debian packages needed for compiling, locked per suite in `locks/` next to the sources."""
 
     source: str
     target: Annotated[str, AfterValidator(_absolute)]
@@ -131,8 +131,8 @@ class NativeSection(_Section):
 
 
 class FlavourSection(_Section):
-    """One image of a row: what is asked of the package index, the GPUs that it must have code for, a site's
-    bundle, Debian packages besides the suite's own."""
+    """One image of a row: its requirements from the package index, the GPUs that it must support, a site's
+    bundle, Debian packages in addition to the suite's."""
 
     requirements: list[str] = []
     gpu: list[str] = []
@@ -141,10 +141,10 @@ class FlavourSection(_Section):
 
 
 class RowSection(_Section):
-    """One version; stands on `suite`, or on an `image` of a registry, pinned by digest.
+    """One version; based on `suite`, or on an `image` from a registry, pinned by digest.
 
-    `trees` of its own take the place of the framework's. With `compat` its images always have those trees of the
-    framework's `compat`, and the catalogue has none without.
+    Its own `trees` replace the framework's. With `compat`, its images always have those trees of the framework's
+    `compat`, and the catalogue has none without them.
     """
 
     version: str
@@ -160,7 +160,7 @@ class RowSection(_Section):
 class FrameworkFile(_Section):
     """`images/<framework>/recipe.yml`. With `extends`, every row of that framework with these trees on top.
 
-    `compat` are further trees by name, for the images of those manifests that ask for them.
+    `compat` are more trees, by name, for the images of manifests that ask for them.
     """
 
     framework: str
@@ -175,7 +175,7 @@ class FrameworkFile(_Section):
 
 
 class ProgramSection(_Section):
-    """A binary that a Python package of this environment brings, pinned by its SHA-256."""
+    """A binary from a Python package of this environment, pinned by its SHA-256."""
 
     distribution: str
     file: str
@@ -185,7 +185,7 @@ class ProgramSection(_Section):
 
 
 class ToolFile(_Section):
-    """`images/<tool image>/recipe.yml`: an image of the tool's own, such as the one that mounts buckets."""
+    """`images/<tool image>/recipe.yml`: one of the tool's own images, such as the one that mounts buckets."""
 
     name: str
     title: str
@@ -198,7 +198,7 @@ class ToolFile(_Section):
 
 
 def read_suites(images: Path) -> dict[str, Suite]:
-    """The distributions by name; raises `ToolkitError` (S103) where the file is wrong."""
+    """The distributions by name; raises `ToolkitError` (S103) if the file is invalid."""
     source = read_source(images / SUITES, Code.IMAGE)
     return {section.name: section.to_suite() for section in validate(source, SuitesFile, Code.IMAGE).suites}
 
@@ -206,9 +206,9 @@ def read_suites(images: Path) -> dict[str, Suite]:
 def read_frameworks(
     images: Path, templates: Path, site: Mapping[str, SiteBundle] = MappingProxyType({})
 ) -> tuple[FrameworkRow, ...]:
-    """Every row of every framework in `images`; raises `ToolkitError` (S103) where a recipe is wrong.
+    """Every row of every framework in `images`; raises `ToolkitError` (S103) if a recipe is invalid.
 
-    `site` are the bundles that this site has, by name; a row that needs another is there all the same, and says so.
+    `site` are this site's bundles, by name; a row that needs a missing bundle is listed all the same, and says so.
     """
     suites = read_suites(images)
     sources = [read_source(file, Code.IMAGE) for file in sorted(images.glob("*/recipe.yml"))]
@@ -228,9 +228,9 @@ def read_frameworks(
 def read_tool_recipe(
     folder: Path, templates: Path, trees: tuple[Tree, ...] = (), locate: Callable[[Program], Path] | None = None
 ) -> Recipe:
-    """The recipe of an image of the tool's own; `trees` are what only this machine knows, such as a folder of the tool.
+    """The recipe of one of the tool's own images; `trees` depend on this machine, such as a folder of the tool.
 
-    `locate` says where the recipe's programs lie on this machine; it is asked only where there are any.
+    `locate` returns the path of a program on this machine; it is called only if the recipe has programs.
     """
     source = read_source(folder / "recipe.yml", Code.IMAGE)
     tool = validate(source, ToolFile, Code.IMAGE)
@@ -256,7 +256,7 @@ def _rows(
     site: Mapping[str, SiteBundle],
     on_top: tuple[Source, FrameworkFile],
 ) -> list[FrameworkRow]:
-    """The rows of `file`, named and topped as `on_top` says."""
+    """The rows of `file`, with the names and trees of `on_top`."""
     folder, (top_source, top) = Path(source.file).parent, on_top
     top_folder = Path(top_source.file).parent
     return [
@@ -288,7 +288,7 @@ def _rows(
 
 
 def _compats(row: RowSection, top: FrameworkFile, source: Source, index: int) -> tuple[str, ...]:
-    """The images of a row: plain, and with each `compat`; or with its own alone."""
+    """The images of a row: one without and one with each `compat`; or only that with its own."""
     if row.compat and row.compat not in top.compat:
         known = ", ".join(top.compat) or "none"
         raise _wrong(source, f"unknown compat `{row.compat}`; {top.framework} has: {known}", ("rows", index, "compat"))
@@ -296,7 +296,7 @@ def _compats(row: RowSection, top: FrameworkFile, source: Source, index: int) ->
 
 
 def _name(row: RowSection, top: FrameworkFile, compat: str, flavour: str) -> str:
-    """What is the same for all images of a row is not in their names."""
+    """What all images of a row have in common is not in their names."""
     parts = [top.framework, row.version, f"py{row.python}", "" if compat == row.compat else compat, flavour]
     return "-".join(filter(None, parts))
 
@@ -308,7 +308,7 @@ def _trees(row: RowSection, top: FrameworkFile, compat: str) -> list[TreeSection
 def _native(
     row: RowSection, top: FrameworkFile, suites: dict[str, Suite], folder: Path, templates: Path
 ) -> Native | None:
-    """None on a registry's image: what compiles for it is not known."""
+    """None for a registry's image: what would compile for it is unknown."""
     if not top.native or row.suite not in suites:
         return None
     return top.native.to_native(folder, suites[row.suite], templates)

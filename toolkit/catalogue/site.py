@@ -1,4 +1,4 @@
-"""Reading a site's own file: the bundles that it supplies. Strict, like a manifest."""
+"""Read a site's own file: the bundles that it provides. Strict, like a manifest."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class SiteFile(_Section):
 
 
 def read_site(file: Path) -> dict[str, SiteBundle]:
-    """The site's bundles by name, none where there is no `file`; a bundle's own file may be relative to it.
+    """The site's bundles by name, none if there is no `file`; a bundle's own file may be relative to it.
 
     Raises `ToolkitError` (S103) that lists every problem with its line, column and path.
     """

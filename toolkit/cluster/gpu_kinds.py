@@ -1,4 +1,4 @@
-"""Kinds of GPU by name: as nvidia-smi has them, as manifests and cluster files have them. Pure."""
+"""GPU kinds by name: as nvidia-smi, manifests and cluster files spell them. Pure."""
 
 from __future__ import annotations
 

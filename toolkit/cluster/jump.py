@@ -1,4 +1,4 @@
-"""A jump host as cluster files and ssh_config write it. Pure."""
+"""A jump host as written in cluster files and ssh_config. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SCHEME = "ssh://"
 
 @dataclass(frozen=True)
 class Hop:
-    """A jump host as it is written: `user@gate:22`; user and port may be left out (0: not given)."""
+    """A jump host as written: `user@gate:22`; user and port are optional (0: not given)."""
 
     name: str
     user: str = ""
@@ -26,10 +26,10 @@ class Hop:
 def parse_hop(text: str) -> Hop:
     """Read `[user@]host[:port]` or `ssh://[user@]host[:port]`, as OpenSSH's misc.c does.
 
-    The last @ ends the user's name, which may have others in it; an address of IPv6 is in brackets. In a URI the
-    user's name may have `%40` for @, and what follows a `;` in it is ignored.
+    The last @ ends the user's name, which may contain others; an IPv6 address is in brackets. In a URI, the
+    user's name may contain `%40` for @, and whatever follows a `;` in it is ignored.
 
-    Raises `ValueError`, whose text a person can read, where it is something else.
+    Raises `ValueError` with a readable message if it is something else.
     """
     bare = text.strip()
     is_uri = bare.startswith(_SCHEME)

@@ -1,4 +1,4 @@
-"""A cluster: where a run's learners live."""
+"""A cluster: where a run's learners run."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ DEFAULT_BINDING: Binding = "cores"
 
 
 DEFAULT_PROCESSES = 4096
-"""Of a rank. A framework has some for each CPU and each GPU, a data loader some tens: hundreds in all."""
+"""Per rank. A framework has several for each CPU and each GPU, a data loader some tens: hundreds in total."""
 
 
 @dataclass(frozen=True)
 class Deadlines:
-    """Seconds, each a whole number of at least 1 (`quiet` of at least 0).
+    """Seconds, each a whole number of at least 1 (`quiet` at least 0).
 
     Attributes:
-        start: until every learner answers.
-        stop: between asking a learner to end and killing it.
-        store: without any progress while results go into the bucket.
-        connect: until a host has answered, shown its key and let us in. Default 10.
-        lost: without any answer until a host counts as lost. Default 15.
-        quiet: without a line of any rank until a run counts as stuck and is ended. Default 0: never.
+        start: until every learner responds.
+        stop: between asking a learner to exit and killing it.
+        store: without progress in uploading results to the bucket.
+        connect: until a host has responded, shown its key and accepted our login. Default 10.
+        lost: without any response until a host is considered lost. Default 15.
+        quiet: without output of any rank until a run is considered stuck and is ended. Default 0: never.
     """
 
     start: int
@@ -40,7 +40,7 @@ class Deadlines:
 
 @dataclass(frozen=True)
 class Gpu:
-    """The GPUs of a host: their kind, such as `p100`, and how many."""
+    """The GPUs of a host: their kind, such as `p100`, and their number."""
 
     kind: str
     count: int
@@ -52,10 +52,10 @@ class Host:
 
     Attributes:
         name: unique in its cluster.
-        address: what is connected to; empty where ssh_config or DNS knows `name`.
-        user: its account; empty where the cluster's holds.
-        port: sshd's; 0 where the cluster's holds.
-        gpu: None where it has no GPU.
+        address: what to connect to; empty if ssh_config or DNS knows `name`.
+        user: its account; empty: the cluster's.
+        port: sshd's; 0: the cluster's.
+        gpu: None if it has no GPU.
     """
 
     name: str
@@ -67,16 +67,16 @@ class Host:
 
 @dataclass(frozen=True)
 class Access:
-    """How the hosts of a cluster are reached; whatever is not given comes from ssh_config or ssh's own defaults.
+    """How the hosts of a cluster are reached; what is not given comes from ssh_config or ssh's defaults.
 
     Attributes:
         user: account on every host; empty: not given.
         port: 0: not given.
-        identity: the file of the private key.
-        known_hosts: the file with the hosts' keys, the only one then.
+        identity: the private key file.
+        known_hosts: the file with the hosts' keys; if given, the only one.
         jump: the jump host, `user@gate:22`; empty: not given.
-        connections: ssh connections being opened at the same time. Default 8.
-        ssh: the transport, `fabric` or `openssh`. Default `auto`: what ssh_config has for a host decides.
+        connections: how many ssh connections may be opened at the same time. Default 8.
+        ssh: the transport, `fabric` or `openssh`. Default `auto`: chosen by a host's ssh_config.
     """
 
     user: str = ""
@@ -93,19 +93,19 @@ class Cluster:
     """Where runs go: this machine's container engine, or hosts of some kind.
 
     Attributes:
-        name: as its file has it.
+        name: as in its file.
         engine: its kind, a name of `toolkit.cluster.kinds.KINDS`, such as `ssh`; `local` is this machine.
-        gpu: the kind of GPU that its hosts have, several with commas between, or `none`.
-        deadlines: how long each thing may take.
-        hosts: in the file's order, ranges expanded; none for `local`, nor where a scheduler knows them.
+        gpu: the kind of GPU of its hosts, several separated by commas, or `none`.
+        deadlines: its timeouts.
+        hosts: in the file's order, ranges expanded; none for `local`, or if a scheduler knows them.
         access: how the hosts are reached.
-        network: the CIDR that MPI and NCCL shall use, such as `10.0.0.0/16`.
-        operator: the address under which the hosts reach the machine that the tool runs on; may be empty.
+        network: the CIDR for MPI and NCCL, such as `10.0.0.0/16`.
+        operator: the address at which hosts reach the machine that the tool runs on; may be empty.
         container_engine: a name of `toolkit.runtimes.registry.RUNTIMES`, such as `docker`.
-        scratch: a folder on each host, for which the doctor looks whether it has room; runs keep nothing there. May be
+        scratch: a folder on each host that the doctor checks for free space; runs store nothing there. May be
             empty.
         registry: where hosts pull images from, `host:port/name`; may be empty.
-        processes: how many processes and threads a learner may have at most for each of its ranks. Default 4096.
+        processes: the maximum number of processes and threads of a learner per rank. Default 4096.
         binding: `cores`: each rank runs on its share of its host's cores; `none`: on all of them. Default `cores`.
     """
 
@@ -125,5 +125,5 @@ class Cluster:
 
     @property
     def remote(self) -> bool:
-        """Whether runs go to other machines, which reach this one by `operator`."""
+        """Whether runs go to other machines, which reach this one at `operator`."""
         return self.engine != "local"

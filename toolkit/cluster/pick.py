@@ -1,4 +1,4 @@
-"""Which hosts a run gets: pure, from what the manifest asks and what others hold."""
+"""Which hosts a run gets. Pure: from the manifest's request and what others hold."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _NOTHING_TAKEN: Mapping[str, int] = {}
 def pick_hosts(
     cluster: Cluster, kind: str, count: int, nodes: int, *, taken: Mapping[str, int] = _NOTHING_TAKEN
 ) -> tuple[Host, ...]:
-    """The first `nodes` hosts of the file that have `count` free GPUs of `kind`.
+    """The first `nodes` hosts in the file with `count` free GPUs of `kind`.
 
-    Where no host of the cluster has a GPU, ranks run on the CPU in their place, and a host is free as a whole or
-    not at all. So it is where the kind is `cpu`, for `count` ranks on each host: any host does, those without GPUs
-    first. GPUs have their host's cores shared out among them, so ranks on the CPU would take theirs away.
+    If no host of the cluster has a GPU, ranks run on the CPU instead, and a host is either free as a whole or not at
+    all. The same applies to the kind `cpu`, for `count` ranks on each host: any host qualifies, those without GPUs
+    first. A host's cores are divided among its GPUs, so ranks on the CPU would take cores from them.
 
     Args:
-        taken: how many GPUs of a host others hold, by the host's name; more than it has where it is held as a whole.
+        taken: how many GPUs of a host others hold, by the host's name; more than it has if it is held as a whole.
 
-    Raises `ToolkitError` (C104) that says what the cluster has, and what of it is taken.
+    Raises `ToolkitError` (C104) with what the cluster has, and what of it is taken.
     """
     whole = kind == CPU or cluster.gpu == NO_GPU
     fitting = [host for host in cluster.hosts if whole or _has(host, kind, count)]
@@ -49,12 +49,12 @@ def _has(host: Host, kind: str, count: int) -> bool:
 
 
 def _is_free(host: Host, held: int, gpus: int) -> bool:
-    """Whether `gpus` of the host are; 0: all of the host."""
+    """Whether that many GPUs of the host are free; 0: the whole host."""
     return not held if not gpus or not host.gpu else host.gpu.count - held >= gpus
 
 
 def _stock(cluster: Cluster, taken: Mapping[str, int]) -> tuple[Problem, ...]:
-    """What there is, kind by kind, then what is taken."""
+    """What the cluster has, by kind, then what is taken."""
     kinds = Counter(host.gpu for host in cluster.hosts)
     lines = [f"{count} × {gpu.count} {gpu.kind}" if gpu else f"{count} × no GPU" for gpu, count in kinds.items()]
     problems = [Problem(f"it has {', '.join(lines) or 'no hosts'}")]

@@ -1,4 +1,4 @@
-"""Names with ranges, as pdsh and Slurm write them: `p100-[01-08]`, `p[1-3,7]`, `r[1-2]n[1-4]`, `a,b[1-2]`. Pure."""
+"""Names with ranges, as in pdsh and Slurm: `p100-[01-08]`, `p[1-3,7]`, `r[1-2]n[1-4]`, `a,b[1-2]`. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import product
 
 MOST = 4096
-"""No cluster file that a person writes has more hosts; a slip of the finger may."""
+"""More hosts than in any real cluster file; a typo can ask for more."""
 LONGEST = 1 << 18
 """Characters: 4096 names of 63 each."""
 _SHOWN = 200
@@ -16,10 +16,10 @@ _PIECE = re.compile(r"\[([^][]*)\]|([^][]+)")
 
 
 def expand(text: str) -> tuple[str, ...]:
-    """The names that `text` stands for, in its order; the last range runs fastest, leading zeros stay.
+    """The names that `text` expands to, in order; the last range varies fastest, leading zeros are preserved.
 
-    Raises `ValueError`, whose text a person can read, where a range is empty, backwards or not one, or where there
-    are more than 4096 names.
+    Raises `ValueError` with a readable message if a range is empty, backwards or malformed, or if there are more
+    than 4096 names.
     """
     names: list[str] = []
     if len(text) > LONGEST:
@@ -30,7 +30,7 @@ def expand(text: str) -> tuple[str, ...]:
 
 
 def _split(text: str) -> Iterator[str]:
-    """The words between commas; a comma in brackets separates nothing here."""
+    """The parts between commas; commas in brackets do not separate."""
     begin, inside = 0, False
     for end, character in enumerate(f"{text},"):
         if character in "[]":

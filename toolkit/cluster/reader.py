@@ -1,4 +1,4 @@
-"""Reading `clusters/*.yml`: strict, like a manifest. `clusters/lab-p100.yml` documents every field by example."""
+"""Read `clusters/*.yml`: strict, like a manifest. `clusters/lab-p100.yml` documents every field by example."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from toolkit.yaml.validate import validate
 
 _CODE = Code.RESOURCES_ASKED
 _BRACKET = re.compile(r"got '[\[{]'")
-"""PyYAML's words for a bracket in a text without quotes between braces, where it begins a list."""
+"""PyYAML's message for a bracket in an unquoted text between braces, where it begins a list."""
 
 
 def read_cluster(file: Path) -> Cluster:
     """Read `file`; raises `ToolkitError` (C104) that lists every problem with its line, column and path."""
     source = _source(file)
-    kind = KINDS.get(_engine(source), KINDS["local"])  # a file of no kind is refused there
+    kind = KINDS.get(_engine(source), KINDS["local"])  # a file of an unknown kind is refused there
     cluster: Cluster = loaded(kind.read)(source)
     return cluster
 
@@ -54,7 +54,7 @@ def _source(file: Path) -> Source:
 
 
 def _engine(source: Source) -> str:
-    """Which kind of file it is; whatever else is wrong with it is found later."""
+    """The kind of file; any other error in it is found later."""
     node = source.find(("engine",))
     return node.value if isinstance(node, yaml.ScalarNode) else ""
 
@@ -89,12 +89,12 @@ def _ssh_cluster(source: Source, read: sections.SshFile) -> Cluster:
 
 
 def _beside(source: Source, name: str) -> Path | None:
-    """A path of the file: `~` is the person's home, and a relative one starts at the file's folder."""
+    """A path in the file: `~` is the user's home, and a relative path starts at the file's folder."""
     return (Path(source.file).parent / Path(name).expanduser()).absolute() if name else None
 
 
 def _hosts(source: Source, read: sections.SshFile) -> tuple[Host, ...]:
-    """Every host of every line; raises `ToolkitError` for names that come twice and addresses that do not pair up."""
+    """Every host of every line; raises `ToolkitError` for duplicate names and for addresses that do not pair up."""
     hosts: list[Host] = []
     problems: list[Problem] = []
     first: dict[str, int] = {}
@@ -119,7 +119,7 @@ def _hosts(source: Source, read: sections.SshFile) -> tuple[Host, ...]:
 
 
 def _twice(source: Source, index: int, names: Sequence[str], first: dict[str, int]) -> list[Problem]:
-    """A problem where a name of entry `index` is in this or an earlier entry; `first` remembers where each was."""
+    """A problem for each name of entry `index` that occurred before; `first` records where each was first."""
     path = ("hosts", index, "name")
     again: list[str] = []
     for name in names:

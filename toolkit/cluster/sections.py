@@ -1,4 +1,4 @@
-"""The fields of a cluster file, as pydantic checks them."""
+"""The fields of a cluster file, as validated by pydantic."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ def _addresses(text: str) -> str:
 
 
 def _without_brackets(text: str) -> None:
-    """As with ssh's HostName, brackets set an address apart from a port only where both are written in one."""
+    """Refuse brackets: as in ssh's HostName, they only separate an address from a port in the same text."""
     if six := _SIX_IN_BRACKETS.search(text):
         port = "; the port is a separate field: `port`" if six[2] else ""
         raise ValueError(f"{text!r}: write an IPv6 address without brackets here: {six[1]}{port}")
 
 
 def _own_fields(text: str) -> str:
-    """Where `text` holds more than a host, which fields the rest has."""
+    """If `text` contains more than a host, which fields the rest belongs in."""
     match = _WITH_MORE.fullmatch(text)
     parts = (("scheme", "without ssh://"), ("user", "the account is `user`"), ("port", "the port is `port`"))
     hints = [hint for part, hint in parts if match and match[part]]
@@ -122,7 +122,7 @@ def _runtime(name: str) -> str:
 
 
 def _one_of(names: Iterable[str]) -> str:
-    """`'a', 'b' or 'c'`, as pydantic has it."""
+    """`'a', 'b' or 'c'`, as in pydantic."""
     *others, last = (repr(name) for name in names)
     return f"{', '.join(others)} or {last}" if others else last
 
@@ -178,7 +178,7 @@ class HostSection(_Section):
 
 
 class LocalFile(_Section):
-    """A file with `engine: local`, or with an engine that is none."""
+    """A file with `engine: local`, or with an unknown engine."""
 
     name: str
     engine: Annotated[str, AfterValidator(_kind)]

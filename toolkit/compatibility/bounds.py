@@ -1,6 +1,6 @@
-"""Reasoning about every version that bounds admit, without asking an index which versions there are.
+"""Reasoning about all versions in a range, without asking an index which versions exist.
 
-Between two neighbouring versions that bounds or facts name, all versions fare alike: one of each stretch stands for it.
+Between two neighbouring versions named by ranges or facts, all versions are equivalent: one represents each interval.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from packaging.version import Version
 from toolkit.compatibility.model import version_of
 
 _DEEPEST = 6
-"""More numbers than any version of these libraries has, so that one more is a version just above it."""
+"""More components than any version of these libraries has, so that one more is a version just above it."""
 
 
 def newest_admitted(bounds: SpecifierSet, landmarks: Iterable[Version]) -> Version | None:
-    """A version that stands for the newest that `bounds` admit; none where they admit nothing.
+    """A version that represents the newest that `bounds` allow; None if they allow nothing.
 
-    `landmarks` are the versions at which facts change. The answer may be no version that was ever released.
+    `landmarks` are the versions at which facts change. The result may be a version that was never released.
     """
     named = [version_of(specifier.version.removesuffix(".*")) for specifier in bounds]
     points = [Version("0"), *landmarks, *(version for version in named if version)]
@@ -31,13 +31,13 @@ def newest_admitted(bounds: SpecifierSet, landmarks: Iterable[Version]) -> Versi
 
 
 def exact(bounds: SpecifierSet) -> Version | None:
-    """The one version that `bounds` pin with `==`, or none."""
+    """The one version that `bounds` pin with `==`, or None."""
     pins = [pin.version for pin in bounds if pin.operator == "==" and not pin.version.endswith(".*")]
     return version_of(pins[0]) if pins else None
 
 
 def parse(requirements: Sequence[str], python: str) -> tuple[Requirement, ...]:
-    """The requirements that count on Linux and this Python; what is no PEP 508 is for the solver to refuse."""
+    """The requirements that apply on Linux and this Python; invalid PEP 508 is left for the resolver to refuse."""
     environment = {
         "extra": "",
         "os_name": "posix",
@@ -59,7 +59,7 @@ def parse(requirements: Sequence[str], python: str) -> tuple[Requirement, ...]:
 
 
 def asked_of(requirements: Sequence[Requirement], name: str) -> tuple[SpecifierSet, bool]:
-    """All bounds on the project `name` together, and whether one of them is a URL, whose version no one knows."""
+    """All bounds on the project `name` together, and whether one of them is a URL, whose version is unknown."""
     bounds, by_url = SpecifierSet(), False
     for requirement in requirements:
         if canonicalize_name(requirement.name) == canonicalize_name(name):
@@ -75,7 +75,7 @@ def spelled(bounds: SpecifierSet) -> str:
 
 
 def as_requirement(bounds: SpecifierSet) -> str:
-    """`>=9.3,<10`, as it stands in a requirement: lower bounds first."""
+    """In requirement syntax, `>=9.3,<10`: lower bounds first."""
     return ",".join(map(str, _ordered(bounds)))
 
 

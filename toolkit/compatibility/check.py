@@ -1,4 +1,4 @@
-"""Whether a combination can work, before anything is downloaded; and if not, why, and what is nearest to it."""
+"""Whether a combination can work, before anything is downloaded; if not, why, and the nearest that can."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ NOTHING = "nothing in the table"
 
 
 def check(combination: Combination, table: Table) -> tuple[Conflict, ...]:
-    """Every reason why `combination` cannot work, none if it can. Pure.
+    """Every reason why `combination` cannot work; empty if it can. Pure.
 
-    A framework that the table does not have is not judged. A version that it lacks of one that it has is refused: no
-    one has written down what that version needs.
+    A framework that is not in the table is not checked. A version that is missing from a known framework is refused:
+    nobody has recorded what it needs.
     """
     requirements = parse(combination.requirements, combination.python)
     found = [
@@ -46,7 +46,7 @@ def check(combination: Combination, table: Table) -> tuple[Conflict, ...]:
 
 
 def notes(combination: Combination, table: Table) -> tuple[Note, ...]:
-    """What is good to know of `combination` and is no conflict: a site bundle that it needs, its Open MPI."""
+    """What is worth knowing about `combination` but not a conflict: a site bundle that it needs, its Open MPI."""
     found: list[Note] = []
     framework = table.framework(combination.framework)
     case = _case(combination, table, framework) if framework else None
@@ -62,7 +62,7 @@ def notes(combination: Combination, table: Table) -> tuple[Note, ...]:
 
 
 def as_error(what: str, conflicts: tuple[Conflict, ...], code: Code) -> ToolkitError:
-    """The refusal of `what`: `Code.MANIFEST` for what a manifest asked, `Code.IMAGE` for a recipe's row."""
+    """The error for `what`: `Code.MANIFEST` for a manifest's request, `Code.IMAGE` for a recipe's row."""
     return ToolkitError(
         code,
         f"{what} cannot work",
@@ -72,7 +72,7 @@ def as_error(what: str, conflicts: tuple[Conflict, ...], code: Code) -> ToolkitE
 
 
 def gpu_architecture(kind: str, table: Table) -> str:
-    """`sm_60` for `p100`; raises `ToolkitError` (C104) for a GPU that the table does not have."""
+    """`sm_60` for `p100`; raises `ToolkitError` (C104) for a GPU that is not in the table."""
     known = {gpu.kind: gpu.architecture for gpu in table.gpus}
     found = known.get(kind.lower())
     if found is None:
@@ -92,7 +92,7 @@ def _sentence(conflict: Conflict) -> str:
 
 
 def _case(combination: Combination, table: Table, framework: Framework) -> Case | None:
-    """The framework's version is what a lock or a pin says, else what was asked for."""
+    """The framework's version is that of a lock or a pin, else the requested one."""
     requirements = parse(combination.requirements, combination.python)
     known = [combination.locked(package) for package in framework.packages]
     known += [exact(asked_of(requirements, package)[0]) for package in framework.packages]
@@ -127,7 +127,7 @@ def _others(
 
 
 def _nearest_release(framework: Framework, asked: Version, others: dict[int, tuple[Broken, ...]], rule: str) -> str:
-    """The nearest releases with which all else works, or else with which `rule` is kept; empty where there is none."""
+    """The nearest releases with which everything works, or else with which `rule` holds; empty if there is none."""
     works = {index for index, broken in others.items() if not broken}
     works = works or {index for index, broken in others.items() if all(one.rule != rule for one in broken)}
     if not works:
@@ -142,7 +142,7 @@ def _nearest_release(framework: Framework, asked: Version, others: dict[int, tup
 
 
 def _row(framework: Framework, version: Version) -> int:
-    """The row that `version` is in or comes after; -1 before the first."""
+    """The row that contains `version` or precedes it; -1 before the first."""
     return sum(release.first <= version for release in framework.releases) - 1
 
 
@@ -158,7 +158,7 @@ def _named(framework: Framework, near: int, far: int, step: int) -> str:
 
 
 def _name(framework: Framework, index: int, *, older: bool) -> str:
-    """A version in that row: its last where one goes to older ones, else its first."""
+    """A version in that row: the last when moving to older ones, else the first."""
     row = framework.releases[index]
     return str(row.last if older and framework.release(row.last) is row else row.first)
 
@@ -166,7 +166,7 @@ def _name(framework: Framework, index: int, *, older: bool) -> str:
 def _with_release(
     combination: Combination, table: Table, framework: Framework, index: int, *, older: bool
 ) -> tuple[Broken, ...]:
-    """What breaks with that release: its lock is yet to be made, and the framework's own pin moves with it."""
+    """What breaks with that release: it has no lock yet, and the framework's own pin changes with it."""
     version = _name(framework, index, older=older)
     own = {canonicalize_name(package) for package in framework.packages}
     kept = parse(combination.requirements, combination.python)

@@ -1,4 +1,4 @@
-"""From the catalogue's words to a `Combination` that can be checked. Pure."""
+"""Convert a row of the catalogue to a `Combination` that can be checked. Pure."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from toolkit.lock.model import WheelPin
 def combination_of(
     row: FrameworkRow, wheels: Sequence[WheelPin], architectures: Sequence[str] = (), requirements: Sequence[str] = ()
 ) -> Combination:
-    """What `row` puts together.
+    """What `row` combines.
 
     Args:
-        wheels: what its lock, and that of a person's additions, hold; none where nothing is locked yet.
+        wheels: the content of its lock and of that of the user's packages; none if nothing is locked yet.
         architectures: GPUs that it is to run on besides the recipe's own, such as `sm_60`; a CPU image has none.
-        requirements: what a person asks for on top, such as `nvidia-cudnn-cu12>=9.11`.
+        requirements: the user's requirements on top, such as `nvidia-cudnn-cu12>=9.11`.
     """
     suite = row.recipe.base.suite if isinstance(row.recipe.base, DistributionBase) else None
     gpus = {*row.recipe.architectures, *architectures} if row.flavour == "cuda" else set()

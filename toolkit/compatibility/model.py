@@ -1,4 +1,4 @@
-"""The compatibility table as values, and what is checked against it."""
+"""The compatibility table as values, and the input of a check."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _CODE = re.compile(r"(?P<form>sm|compute)_(?P<major>\d+)(?P<minor>\d)")
 
 @dataclass(frozen=True)
 class Release:
-    """A framework's versions from `first` to `last` and what is known of them; an empty cell is not known.
+    """A framework's versions from `first` to `last` and what is known about them; an empty cell is unknown.
 
-    `last` takes in what it is the beginning of: 2.13 is every 2.13.x. `sources` says for each cell where it comes from.
+    `last` is a prefix: 2.13 is every 2.13.x. `sources` gives the source of each cell.
     `cudnn`, `nccl` and `numpy` are PEP 440 bounds, `cuda` is the version that the wheel was built with.
     """
 
@@ -38,18 +38,18 @@ class Release:
         return version >= self.first and _padded(version, digits) <= self.last.release
 
     def source(self, cell: str) -> str:
-        """Where the cell comes from, in words."""
+        """The source of the cell, as text."""
         return dict(self.sources)[cell]
 
     @property
     def cuda_major(self) -> str:
-        """`12` for CUDA 12.5: the end of the names of its wheels (`nvidia-cudnn-cu12`)."""
+        """`12` for CUDA 12.5: the suffix of its wheels' names (`nvidia-cudnn-cu12`)."""
         return self.cuda.partition(".")[0]
 
 
 @dataclass(frozen=True)
 class Framework:
-    """A framework: its name in sentences, its names in manifests, its projects on PyPI, its releases, oldest first."""
+    """A framework: its display name, its names in manifests, its projects on PyPI, its releases, oldest first."""
 
     title: str
     names: tuple[str, ...]
@@ -57,13 +57,13 @@ class Framework:
     releases: tuple[Release, ...]
 
     def release(self, version: Version) -> Release | None:
-        """The row that `version` is in."""
+        """The row that contains `version`."""
         return next((release for release in self.releases if version in release), None)
 
 
 @dataclass(frozen=True)
 class Line:
-    """A library's versions from `first` to `last` (none: no end is known) and the GPUs that they have code for.
+    """A library's versions from `first` to `last` (None: no known end) and the GPUs that they have code for.
 
     `library` is `cudnn`, `nccl` or `cuda`; `package` the wheel's project, empty for CUDA itself.
     """
@@ -84,7 +84,7 @@ class Line:
 
 @dataclass(frozen=True)
 class DriverMinimum:
-    """The oldest driver that the CUDA versions in `cuda` run on."""
+    """The oldest driver that works with the CUDA versions in `cuda`."""
 
     cuda: SpecifierSet
     at_least: Version
@@ -93,7 +93,7 @@ class DriverMinimum:
 
 @dataclass(frozen=True)
 class Generation:
-    """GPUs of one generation; `last_driver` is the last driver branch that knows them, 0 where none is named."""
+    """GPUs of one generation; `last_driver` is the last driver branch that supports them, 0 if none is documented."""
 
     title: str
     architectures: tuple[str, ...]
@@ -103,7 +103,7 @@ class Generation:
 
 @dataclass(frozen=True)
 class Gpu:
-    """What a manifest calls a GPU, `p100`, and the architecture that its code is compiled for, `sm_60`."""
+    """A manifest's name for a GPU, `p100`, and the architecture that its code is compiled for, `sm_60`."""
 
     kind: str
     architecture: str
@@ -112,7 +112,7 @@ class Gpu:
 
 @dataclass(frozen=True)
 class MpiWheel:
-    """A wheel's versions that are linked with an Open MPI they do not bring: `needs` is the PEP 440 bound on it."""
+    """Versions of a wheel that are linked with an Open MPI outside the wheel: `needs` is the PEP 440 bound on it."""
 
     package: str
     versions: SpecifierSet
@@ -122,7 +122,7 @@ class MpiWheel:
 
 @dataclass(frozen=True)
 class MpiNote:
-    """What is known of some versions of Open MPI, and is no reason to refuse."""
+    """A fact about some versions of Open MPI that is not a reason to refuse them."""
 
     versions: SpecifierSet
     fact: str
@@ -142,17 +142,17 @@ class Table:
     mpi_notes: tuple[MpiNote, ...]
 
     def framework(self, name: str) -> Framework | None:
-        """The framework that a manifest calls `name`."""
+        """The framework with the name `name` in a manifest."""
         return next((framework for framework in self.frameworks if name in framework.names), None)
 
 
 @dataclass(frozen=True)
 class Combination:
-    """What is to be checked; a field that is empty is not known and is not checked.
+    """What is to be checked; an empty field is unknown and is not checked.
 
-    `version` is as asked, `2.19` or `2.19.1`; `flavour` is `cpu` or `cuda`. `packages` are a lock's wheels, name and
-    version; without a lock `requirements` (PEP 508) say what may be chosen. `architectures` are the GPUs it must run on
-    (`sm_60`); `driver` is as nvidia-smi prints it, and a bare branch (`525`) is that branch's first.
+    `version` is as requested, `2.19` or `2.19.1`; `flavour` is `cpu` or `cuda`. `packages` are a lock's wheels, name
+    and version; without a lock, `requirements` (PEP 508) limit the choice. `architectures` are the GPUs it must run on
+    (`sm_60`); `driver` is as printed by nvidia-smi; a bare branch (`525`) means its first driver.
     """
 
     framework: str
@@ -176,7 +176,7 @@ class Combination:
 
 @dataclass(frozen=True)
 class Conflict:
-    """Why a combination cannot work: what in it, the fact, where that comes from, and the nearest that works."""
+    """Why a combination cannot work: the conflicting parts, the fact, its source, and the nearest that works."""
 
     what: str
     fact: str
@@ -186,14 +186,14 @@ class Conflict:
 
 @dataclass(frozen=True)
 class Note:
-    """A fact about a combination that is no conflict."""
+    """A fact about a combination that is not a conflict."""
 
     fact: str
     source: str
 
 
 def version_of(text: str) -> Version | None:
-    """`text` as a version, or none where it is no version."""
+    """`text` as a version, or None if it is not one."""
     try:
         return Version(text)
     except InvalidVersion:

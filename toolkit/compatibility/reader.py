@@ -1,4 +1,4 @@
-"""Reading `images/compatibility.yml`: strict; a cell without a source is refused."""
+"""Read `images/compatibility.yml`: strict; a cell without a source is refused."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from toolkit.yaml.source import read_source
 from toolkit.yaml.validate import validate
 
 KIND = r"(?!cpu$)[a-z][a-z0-9]*(?<!x\d)(?<!x\d\d)(?<!x\d\d\d)"
-"""How a kind may be called: its end must not look like a count."""
+"""The syntax of a kind's name: its end must not look like a count."""
 FILE = "compatibility.yml"
 _NO_CELLS = {"first", "last", "source"}
 
 
 def _wrong(message: str) -> PydanticCustomError:
-    # The message is data: pydantic would read braces in it as a template.
+    # The message is an argument: pydantic would treat braces in it as a template.
     return PydanticCustomError("table", "{message}", {"message": message})
 
 
@@ -157,7 +157,7 @@ class GenerationSection(_Section):
 
 
 class GpuSection(_Section):
-    """`kinds` are what a manifest calls them."""
+    """`kinds` are their names in manifests."""
 
     architecture: str
     kinds: list[Annotated[str, AfterValidator(_kind)]]
@@ -183,7 +183,7 @@ class OpenMpiSection(_Section):
 
 
 class TableFile(_Section):
-    """`images/compatibility.yml`; `sources` are the words for the short names that the rows use."""
+    """`images/compatibility.yml`; `sources` are the texts for the short names that the rows use."""
 
     sources: dict[str, str]
     frameworks: list[FrameworkSection]
@@ -208,12 +208,12 @@ class TableFile(_Section):
 
 @cache
 def gpu_kinds(images: Path) -> tuple[str, ...]:
-    """The kinds of GPU in the table of the folder `images`, read once; raises as `read_table`."""
+    """The GPU kinds in the table of the folder `images`, read once; raises as `read_table`."""
     return tuple(gpu.kind for gpu in read_table(images).gpus)
 
 
 def read_table(images: Path) -> Table:
-    """The table in the folder `images`; raises `ToolkitError` (S103) where the file is missing or wrong."""
+    """The table in the folder `images`; raises `ToolkitError` (S103) if the file is missing or invalid."""
     file = validate(read_source(images / FILE, Code.IMAGE), TableFile, Code.IMAGE)
     words = {key: " ".join(text.split()) for key, text in file.sources.items()}
     return Table(

@@ -1,4 +1,4 @@
-"""The rules: each looks at one fact of the table, and says what breaks it and what would fix it. Pure."""
+"""The rules: each checks one fact of the table, and returns what violates it and what would fix that. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FIRST_WITH_WHEELS = 11
 
 @dataclass(frozen=True)
 class Case:
-    """A combination with what the table knows of it; `version` is the framework's, as exactly as it is known."""
+    """A combination with what the table knows about it; `version` is the framework's, as precisely as it is known."""
 
     combination: Combination
     table: Table
@@ -39,18 +39,18 @@ class Case:
         return sorted(found, key=lambda line: line.first)
 
     def runs(self, line: Line) -> bool:
-        """Whether the line has code for every GPU asked for."""
+        """Whether the line has code for all requested GPUs."""
         return all(runs_on(line.architectures, architecture) for architecture in self.combination.architectures)
 
     def gpu(self, architecture: str) -> str:
-        """The GPUs of that architecture as people call them; the architecture where the table has none."""
+        """The common names of the GPUs of that architecture; the architecture if the table has none."""
         kinds = [gpu.kind.upper() for gpu in self.table.gpus if gpu.architecture == architecture]
         return "/".join(kinds) or architecture
 
 
 @dataclass(frozen=True)
 class Broken:
-    """A broken rule; `fixes` are what would fix it in place, `releases` whether another release may do so too."""
+    """A broken rule; `hints` are what would fix it in place, `releases` whether another release may do so too."""
 
     rule: str
     what: str
@@ -61,7 +61,7 @@ class Broken:
 
 
 def python(case: Case) -> Iterator[Broken]:
-    """The framework has wheels for some Pythons only. `3` asks for any Python 3."""
+    """The framework has wheels for some Python versions only. `3` asks for any Python 3."""
     asked, known = version_of(case.combination.python), case.release.python
     if asked is None or not known:
         return
@@ -80,7 +80,7 @@ def python(case: Case) -> Iterator[Broken]:
 
 
 def glibc(case: Case) -> Iterator[Broken]:
-    """A manylinux tag names the oldest glibc that the wheel runs on."""
+    """A manylinux tag names the oldest glibc on which the wheel runs."""
     has, needs = version_of(case.combination.glibc), version_of(case.release.glibc)
     if has is None or needs is None or has >= needs:
         return
@@ -95,7 +95,7 @@ def glibc(case: Case) -> Iterator[Broken]:
 
 
 def numpy(case: Case) -> Iterator[Broken]:
-    """The framework bounds numpy."""
+    """The framework limits numpy's version."""
     if case.release.numpy:
         yield from _within(case, "numpy", "numpy", "numpy", SpecifierSet(case.release.numpy))
 
@@ -123,7 +123,7 @@ def cuda(case: Case) -> Iterator[Broken]:
 
 
 def driver(case: Case) -> Iterator[Broken]:
-    """Not older than the CUDA asks for, nor newer than the last branch that knows the GPU."""
+    """Not older than CUDA requires, nor newer than the last branch that supports the GPU."""
     has, needed = version_of(case.combination.driver), version_of(case.release.cuda)
     if has is None:
         return
@@ -161,12 +161,12 @@ def cudnn(case: Case) -> Iterator[Broken]:
 
 
 def nccl(case: Case) -> Iterator[Broken]:
-    """As cuDNN."""
+    """Like cuDNN."""
     yield from _library(case, "nccl", "NCCL", case.release.nccl)
 
 
 def open_mpi(combination: Combination, table: Table, requirements: tuple[Requirement, ...]) -> Iterator[Broken]:
-    """A wheel that is linked with Open MPI finds the one it was linked with."""
+    """A wheel that is linked with Open MPI finds the version it was linked with."""
     has = version_of(combination.open_mpi)
     for wheel in table.mpi_wheels if has else ():
         version = combination.locked(wheel.package) or exact(asked_of(requirements, wheel.package)[0])
@@ -185,7 +185,7 @@ CUDA_RULES: tuple[Callable[[Case], Iterator[Broken]], ...] = (code, cuda, cudnn,
 
 
 def broken(case: Case) -> tuple[Broken, ...]:
-    """Every rule of the framework that the case breaks."""
+    """Every rule of the framework that the case violates."""
     rules = (*RULES, *CUDA_RULES) if case.combination.flavour == CUDA else RULES
     return tuple(found for rule in rules for found in rule(case))
 
@@ -212,7 +212,7 @@ def _library(case: Case, library: str, title: str, bound: str) -> Iterator[Broke
 
 
 def _within(case: Case, library: str, title: str, package: str, bound: SpecifierSet) -> Iterator[Broken]:
-    """`package` within `bound`, and with code for each GPU; without a lock, so is the newest that may be chosen."""
+    """`package` within `bound`, and with code for each GPU; without a lock, this applies to the newest allowed."""
     lines = case.lines(library, package)
     locked = case.combination.locked(package)
     asked, by_url = asked_of(case.requirements, package)
@@ -241,7 +241,7 @@ def _within(case: Case, library: str, title: str, package: str, bound: Specifier
 def _covered(
     case: Case, lines: list[Line], version: Version, what: str, hints: tuple[str, ...], *, releases: bool
 ) -> Iterator[Broken]:
-    """The line that `version` is in has code for each GPU; where no line is known, nothing is refused."""
+    """The line that contains `version` has code for each GPU; if no line is known, nothing is refused."""
     line = next((line for line in lines if version in line), None)
     for architecture in case.combination.architectures if line else ():
         if line and not runs_on(line.architectures, architecture):
@@ -251,7 +251,7 @@ def _covered(
 
 
 def _what_it_needs(gpu: str, architecture: str, line: Line, lines: list[Line]) -> str:
-    """As in `P100 needs cuDNN ≤ 9.10.2: 9.11 dropped sm_60`."""
+    """For example: `P100 needs cuDNN ≤ 9.10.2: 9.11 dropped sm_60`."""
     good = [other for other in lines if runs_on(other.architectures, architecture)]
     if older := [other for other in good if other.first < line.first and other.last]:
         after = next(other for other in lines if other.first > older[-1].first)
@@ -263,7 +263,7 @@ def _what_it_needs(gpu: str, architecture: str, line: Line, lines: list[Line]) -
 
 
 def _mends(case: Case, library: str, package: str, bound: SpecifierSet) -> tuple[str, ...]:
-    """The newest of `package` that the framework admits and every GPU can run, as a requirement."""
+    """The newest of `package` that the framework allows and every GPU can run, as a requirement."""
     lines = case.lines(library, package)
     pin = exact(bound)
     if pin:
@@ -280,7 +280,7 @@ def _mends(case: Case, library: str, package: str, bound: SpecifierSet) -> tuple
 
 
 def _rank(version: Version) -> int:
-    """A Python's place among Pythons: minors count, a major counts more than any minor."""
+    """A number by which Python versions are ordered: minors count, a major counts more than any minor."""
     return version.major * 100 + version.minor
 
 

@@ -1,4 +1,4 @@
-"""One host's container runtime, driven by its command lines over the host's shell; decides nothing."""
+"""One host's container runtime, driven by its command lines over the host's shell; makes no decisions."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from toolkit.runtimes.registry import runtime_named
 from toolkit.runtimes.specs import NOUNS, Argv, Noun
 
 _TIMEOUT = 120
-"""Seconds for a command that is short by its nature: an engine that takes longer does not answer."""
+"""Seconds for a command that should be short: an engine that takes longer is unresponsive."""
 _ROUNDS = 4
 _PAUSE_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class Removed:
-    """Things such as `volume NAME`: those that are gone, and of those that are left what the engine said."""
+    """Things such as `volume NAME`: those that were removed, and for those that remain, the engine's message."""
 
     gone: tuple[str, ...]
     left: Mapping[str, str]
 
 
 class Engine:
-    """The container engine of the machine that `shell` leads to.
+    """The container engine of the machine that `shell` is connected to.
 
     Attributes:
-        runtime: its command lines; `name` is how `toolkit.runtimes.registry` has it. Default `docker`.
+        runtime: its command lines; `name` is its name in `toolkit.runtimes.registry`. Default `docker`.
     """
 
     def __init__(self, shell: Shell, name: str = "docker") -> None:
@@ -45,10 +45,10 @@ class Engine:
     def run(
         self, argv: Sequence[str], *, data: bytes | None = None, check: bool = True, timeout: float | None = _TIMEOUT
     ) -> Result:
-        """Run `argv`, one of the runtime's; `data` is what it reads. Its first word may be `docker` with any runtime
-        whose program takes Docker's words.
+        """Run `argv`, one of the runtime's; `data` is its input. Its first word may be `docker` for any runtime
+        whose program has Docker's command line.
 
-        Raises `ToolkitError` (S100) with the engine's own words where `check` is set and it failed.
+        Raises `ToolkitError` (S100) with the engine's message if `check` is set and it failed.
         """
         result = self.shell.run(self._own(argv), data=data, timeout=timeout)
         if check and not result.ok:
@@ -56,22 +56,22 @@ class Engine:
         return result
 
     def feed(self, argv: Sequence[str], pieces: Iterable[bytes]) -> Result:
-        """Run `argv` and write `pieces` to it; raises as `run` does."""
+        """Run `argv` and write `pieces` to its input; raises as `run` does."""
         result = self.shell.feed(self._own(argv), pieces)
         if not result.ok:
             raise self.failed(result)
         return result
 
     def stream(self, argv: Sequence[str], on_line: Callable[[str], None]) -> int:
-        """Run `argv`, each line of its output to `on_line`; the status."""
+        """Run `argv`, passing each line of its output to `on_line`; returns the status."""
         return self.shell.stream(self._own(argv), on_line)
 
     def volumes_folder(self) -> str:
-        """The host's folder below which the engine keeps all volumes."""
+        """The host's folder with all of the engine's volumes."""
         return self.run(self.runtime.volumes_folder()).output.strip()
 
     def socket(self) -> str:
-        """The engine's socket on its host; raises `ToolkitError` (S100) where it is none of that machine."""
+        """The engine's socket on its host; raises `ToolkitError` (S100) if it is not on that machine."""
         address = self.run(self.runtime.socket()).output.strip()
         path = address.removeprefix("unix://")
         if not path.startswith("/"):
@@ -83,7 +83,7 @@ class Engine:
         return path
 
     def failed(self, result: Result) -> ToolkitError:
-        """What the engine said, as an error that tells a stopped engine from a refused command."""
+        """The engine's message as an error that distinguishes a stopped engine from a refused command."""
         said = (result.errors or result.output).strip()
         failure = self.runtime.failure(said)
         if failure == "away":
@@ -93,9 +93,9 @@ class Engine:
         return ToolkitError(Code.RESOURCES, what, evidence=said[-2000:], context={"host": self.host, "reason": reason})
 
     def status(self, container: str, *, timeout: float | None = _TIMEOUT) -> str:
-        """`running`, `exited` and the like; empty where there is no such container.
+        """`running`, `exited` and the like; empty if there is no such container.
 
-        Raises `ToolkitError` (S100) where the engine does not answer within `timeout` seconds.
+        Raises `ToolkitError` (S100) if the engine does not respond within `timeout` seconds.
         """
         result = self.run(self.runtime.status_of(container), check=False, timeout=timeout)
         if result.ok:
@@ -105,14 +105,14 @@ class Engine:
         raise self.failed(result)
 
     def remove_run(self, run_id: str) -> list[str]:
-        """Remove every container, network and volume with the run's label; what could not be removed, by name.
+        """Remove every container, network and volume with the run's label; returns what could not be removed, by name.
 
-        It looks more than once: a client that was interrupted may leave the engine finishing what it asked for.
+        It looks several times: after an interrupted client, the engine may still complete its request.
         """
         return list(self.remove_all(lambda noun: self.names(noun, run_id)).left)
 
     def remove_all(self, names: Callable[[Noun], Sequence[str]]) -> Removed:
-        """Remove what `names` finds of containers, networks and volumes; what was removed, and what could not be."""
+        """Remove the containers, networks and volumes that `names` finds; returns what was removed and what remains."""
         gone: list[str] = []
         left: dict[str, str] = {}
         for _ in range(_ROUNDS):
@@ -127,11 +127,11 @@ class Engine:
         return Removed(tuple(gone), left)
 
     def remove(self, noun: Noun, name: str) -> bool:
-        """Remove a container (killing it), volume or network (`noun`); whether it is gone."""
+        """Remove a container (killing it), volume or network (`noun`); returns whether it is gone."""
         return self.run(self.runtime.remove(noun, name), check=False).ok
 
     def names(self, noun: Noun, run_id: str, *, check: bool = False) -> list[str]:
-        """The run's containers, volumes or networks (`noun`). Where the engine does not answer: none, or with `check`
+        """The run's containers, volumes or networks (`noun`). If the engine does not respond: none, or with `check`
         a `ToolkitError` (S100)."""
         return self.run(self.runtime.list_of_run(noun, run_id), check=check).output.split()
 
@@ -144,7 +144,7 @@ LOCAL = Engine(LocalShell())
 
 
 def engine_unreachable(evidence: str, host: str = LOCAL.host) -> ToolkitError:
-    """No engine answers on `host`: the one error for it, whoever meets it."""
+    """No engine responds on `host`: the one error for it, whoever encounters it."""
     return ToolkitError(
         Code.RESOURCES,
         f"no container engine answers on {host}",

@@ -1,6 +1,6 @@
-"""The engine's HTTP interface to images, through docker-py: the one module that imports it.
+"""The engine's HTTP API for images, through docker-py: the one module that imports it.
 
-What goes wrong on the way is an `EngineFailure` with what the engine said; that no engine answers is a `ToolkitError`.
+Errors are an `EngineFailure` with the engine's message; if no engine responds, it is a `ToolkitError`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Event = Mapping[str, Any]
 
 
 class EngineFailure(Exception):
-    """The engine refused, or the connection to it broke; the text is what was said."""
+    """The engine refused, or the connection to it broke; the text is the message."""
 
     @property
     def full_disk(self) -> bool:
@@ -32,8 +32,8 @@ class EngineFailure(Exception):
 
 
 class EngineImages:
-    """This machine's engine. Nothing is connected before the first call, which raises `ToolkitError` (S100) where no
-    engine answers. Every method raises `EngineFailure`."""
+    """This machine's engine. It connects at the first call, which raises `ToolkitError` (S100) if no engine
+    responds. Every method raises `EngineFailure`."""
 
     def __init__(self) -> None:
         self._client: docker.DockerClient | None = None
@@ -44,7 +44,7 @@ class EngineImages:
             return str(self._engine.version()["Version"])
 
     def inspect(self, reference: str) -> Event | None:
-        """`docker image inspect`'s object, or None where there is no such image."""
+        """`docker image inspect`'s object, or None if there is no such image."""
         try:
             with _failures():
                 found: Event = self._engine.api.inspect_image(reference)
@@ -53,7 +53,7 @@ class EngineImages:
             return None
 
     def history(self, image: str) -> list[dict[str, Any]]:
-        """`docker history`, the newest layer first: `CreatedBy` and `Size` (bytes)."""
+        """`docker history`, newest layer first: `CreatedBy` and `Size` (bytes)."""
         with _failures():
             return list(self._engine.api.history(image))
 
@@ -73,12 +73,12 @@ class EngineImages:
             self._engine.api.remove_image(image)
 
     def prune_dangling(self, label: str) -> None:
-        """Remove images without a name that have `label` (`name=value`)."""
+        """Remove unnamed images that have `label` (`name=value`)."""
         with _failures():
             self._engine.images.prune(filters={"dangling": True, "label": label})
 
     def build(self, context: Iterator[bytes] | IO[bytes]) -> Iterator[Event]:
-        """Build a tar with a Dockerfile by the classic builder, without a network and without its cache."""
+        """Build a tar with a Dockerfile with the classic builder, without network and cache."""
         options = {"network_mode": "none", "rm": True, "forcerm": True, "nocache": True, "decode": True}
         with _failures():
             yield from self._engine.api.build(fileobj=context, custom_context=True, **options)
@@ -104,12 +104,12 @@ class EngineImages:
             yield from self._engine.api.pull(repository, tag, stream=True, decode=True)
 
     def create_container(self, image: str) -> str:
-        """The id of a container of the image that never runs, to read from."""
+        """The id of a new container of the image, never started, to read from."""
         with _failures():
             return str(self._engine.api.create_container(image, ["true"])["Id"])
 
     def remove_container(self, container: str) -> None:
-        """Remove it; it is no error if it is gone."""
+        """Remove it; no error if it is gone."""
         try:
             with _failures():
                 self._engine.api.remove_container(container, force=True)
@@ -117,7 +117,7 @@ class EngineImages:
             pass
 
     def archive(self, container: str, path: str) -> Iterator[bytes]:
-        """A tar of what lies at `path` in the container."""
+        """A tar of `path` in the container."""
         with _failures():
             pieces, _ = self._engine.api.get_archive(container, path, chunk_size=PIECE)
             yield from pieces
@@ -140,7 +140,7 @@ class EngineImages:
 
 
 class _NotThere(EngineFailure):
-    """What was asked for is not there."""
+    """The requested object does not exist."""
 
 
 @contextmanager

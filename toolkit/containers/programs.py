@@ -1,4 +1,4 @@
-"""Commands inside containers that several parts of the tool have them run. Pure."""
+"""Commands that several parts of the tool run inside containers. Pure."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ Command = tuple[str, ...]
 
 
 def receive_file(file: str) -> Command:
-    """Takes its standard input as `file`, absolute: whole or not at all, for its owner alone."""
+    """Writes its standard input to `file` (absolute): completely or not at all, readable only by its owner."""
     folder = file.rpartition("/")[0]
     return ("sh", "-c", shell_program("toolkit.containers", "receive_file.sh"), "receive", folder, file)
 
 
 def start_when_there(file: str, command: Sequence[str]) -> Command:
-    """Becomes `command` once `file`, absolute, has something in it."""
+    """Executes `command` once `file` (absolute) is not empty."""
     return ("sh", "-c", shell_program("toolkit.agent", "start_when_there.sh"), "start", file, *command)

@@ -1,1 +1,1 @@
-"""Who has which GPUs of a host, or the host as a whole: leases that lie on the host itself."""
+"""Which run has which GPUs of a host, or the whole host: leases that are stored on the host itself."""

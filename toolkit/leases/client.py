@@ -1,4 +1,4 @@
-"""Taking, renewing and releasing leases on hosts, over their shells; on several hosts all of them or none."""
+"""Take, renew and release leases on hosts, over their shells; on several hosts all of them or none."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from toolkit.leases.model import Held, Holder, Lease, Taken, label_of, read_hold
 from toolkit.process import Result
 
 GRACE_SECONDS = 120
-"""How long a lease stands without a container of its run, since it was taken or renewed."""
+"""How long a lease without a container of its run is valid after it was taken or renewed."""
 _RENEW_SECONDS = 30.0
 _TIMEOUT = 90
 _AT_ONCE = 16
 _RENEWING: dict[str, threading.Lock] = {}
-"""By token. Of two renewals at once of one lease, one would find that the other has taken its generation away."""
+"""By token. If a lease were renewed twice at once, one of them would find that the other has removed its generation."""
 
 
 def acquire(shell: Shell, lease: Lease, *, engine: str = "docker", grace: int = GRACE_SECONDS) -> Held | Taken:
-    """Take what `lease` wants on the shell's host: all of it or nothing. Stale leases in its way are removed.
+    """Take what `lease` wants on the shell's host: all of it or nothing. Stale leases in the way are removed.
 
     Args:
-        engine: the program of the host's engine, which keeps the leases of all its accounts.
+        engine: the program of the host's engine, which stores the leases of all its accounts.
         grace: seconds; see `GRACE_SECONDS`.
 
-    Raises `ToolkitError` (S100) where the host or its engine cannot be reached; then nothing is held.
+    Raises `ToolkitError` (S100) if the host or its engine cannot be reached; then nothing is held.
     """
     try:
         result = shell.run(acquire_argv(lease, engine=engine, grace=grace), timeout=_TIMEOUT)
@@ -42,7 +42,7 @@ def acquire(shell: Shell, lease: Lease, *, engine: str = "docker", grace: int = 
             return Taken(shell.name, read_holders(result.output))
         raise _unusable(shell, engine, result)
     except BaseException:
-        # The answer may have been lost on its way, and not the lease.
+        # Perhaps only the response was lost, and the lease was taken.
         with contextlib.suppress(ToolkitError):
             release(shell, lease, engine=engine)
         raise
@@ -53,8 +53,8 @@ def acquire_all(
 ) -> tuple[Held, ...] | Taken:
     """Take the leases on all hosts, one after the other in the order of their names, or none of them.
 
-    The order is the same for everyone: so of launches at the same instant one gets what they all want. Raises as
-    `acquire`; whatever stops it, everything taken is given back.
+    The order is the same for everyone, so one of several simultaneous launches gets what they all want. Raises as
+    `acquire`; if it fails for any reason, everything taken is released.
     """
     done: list[tuple[Shell, Lease]] = []
     held: list[Held] = []
@@ -73,9 +73,9 @@ def acquire_all(
 
 
 def renew(shell: Shell, lease: Lease, *, engine: str = "docker", grace: int = GRACE_SECONDS) -> None:
-    """Make the lease young again; call it right after the run's first container has started.
+    """Restart the lease's grace time; call it right after the run's first container has started.
 
-    Raises `ToolkitError` (S100) where the lease is no longer there: it was stale and someone took it over.
+    Raises `ToolkitError` (S100) if the lease no longer exists: it was stale and another run took over.
     """
     with _RENEWING.setdefault(lease.token, threading.Lock()):
         result = shell.run(renew_argv(lease, engine=engine, grace=grace), timeout=_TIMEOUT)
@@ -91,7 +91,7 @@ def renew(shell: Shell, lease: Lease, *, engine: str = "docker", grace: int = GR
 
 
 def renew_all(leases: Sequence[tuple[Shell, Lease]], *, engine: str = "docker", grace: int = GRACE_SECONDS) -> None:
-    """Renew all of them, at once; raises as `renew` does for the first that is lost."""
+    """Renew all of them, in parallel; raises as `renew` does for the first that is lost."""
     errands = [Errand(one.name, partial(renew, one, lease, engine=engine, grace=grace)) for one, lease in leases]
     for answer in do_all(errands, at_once=_AT_ONCE):
         answer.get()
@@ -105,8 +105,8 @@ def kept(
     grace: int = GRACE_SECONDS,
     every: float = _RENEW_SECONDS,
 ) -> Iterator[threading.Event]:
-    """Renew the leases every `every` seconds (default 30) while the context lasts: for what takes long before the
-    first container, such as shipping an image. The event is set once a lease is lost; `renew` then says which.
+    """Renew the leases every `every` seconds (default 30) within the context: for long operations before the first
+    container, such as shipping an image. The event is set when a lease is lost; `renew` then says which.
     """
     stop, lost = threading.Event(), threading.Event()
 
@@ -129,32 +129,32 @@ def kept(
 
 
 def release(shell: Shell, lease: Lease, *, engine: str = "docker") -> None:
-    """Give the lease back; it is no error if it is gone. What the run's containers hold ends with them.
+    """Release the lease; no error if it is gone. What the run's containers hold ends with them.
 
     Raises `ToolkitError` (S100).
     """
-    with _RENEWING.setdefault(lease.token, threading.Lock()):  # a renewal under way would bring it back
+    with _RENEWING.setdefault(lease.token, threading.Lock()):  # a concurrent renewal would bring it back
         result = shell.run(release_argv(lease.token, engine=engine), timeout=_TIMEOUT)
     if not result.ok:
         raise _unusable(shell, engine, result)
 
 
 def release_all(leases: Sequence[tuple[Shell, Lease]], *, engine: str = "docker") -> Mapping[str, ToolkitError]:
-    """Give all of them back, at once; the errors of hosts where that could not be done, by host."""
+    """Release all of them, in parallel; returns the errors by host."""
     errands = [Errand(shell.name, partial(release, shell, lease, engine=engine)) for shell, lease in leases]
     answers = do_all(errands, at_once=_AT_ONCE)
     return {answer.host: answer.error for answer in answers if isinstance(answer.error, ToolkitError)}
 
 
 def release_run(shell: Shell, run: str, *, engine: str = "docker") -> None:
-    """Give back what `run` holds on the host by volumes, as its launch was killed. Raises `ToolkitError` (S100)."""
+    """Release what `run` still holds on the host as volumes, as its launch was killed. Raises `ToolkitError` (S100)."""
     for holder in holders(shell, engine=engine):
         if holder.lease.run == run:
             release(shell, holder.lease, engine=engine)
 
 
 def holders(shell: Shell, *, engine: str = "docker", grace: int = GRACE_SECONDS) -> tuple[Holder, ...]:
-    """Every lease on the host, whichever account took it, stale ones too; changes nothing.
+    """Every lease on the host, of all accounts, including stale ones; changes nothing.
 
     Raises `ToolkitError` (S100).
     """

@@ -1,8 +1,8 @@
-"""Leases as values: what is asked, what is held, who holds it; and how a host's answer is read. Pure.
+"""Leases as values: what is asked for, what is held, who holds it; and the parser of a host's answer. Pure.
 
 A record is one line of words: the token, the generation (six digits on a volume, `held` on a container), when it was
-taken or renewed (seconds since 1970), since when it is held (UTC, ISO 8601), the run, the GPUs with commas between or
-`*`, the host's account that took it, who launched it and the machine it was launched from.
+taken or renewed (seconds since 1970), since when it is held (UTC, ISO 8601), the run, the GPUs separated by commas or
+`*`, the host's account that took it, the user who launched it and the machine it was launched from.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ class Lease:
 
     Attributes:
         run: the training id.
-        user: who launched it, by the operator's machine.
+        user: who launched it, according to the operator's machine.
         operator: the machine that it was launched from.
-        gpus: UUIDs of the host's GPUs, or their indexes: one or the other in a whole cluster, as a GPU under two names
-            would be two. Empty: the host as a whole, also where it has no GPU.
-        token: 16 hexadecimal digits that name this lease and no other, ever.
+        gpus: UUIDs of the host's GPUs, or their indexes, but the same in a whole cluster, as a GPU with two names would
+            be two. Empty: the whole host, also if it has no GPU.
+        token: 16 hexadecimal digits, unique to this lease.
     """
 
     run: str
@@ -56,25 +56,25 @@ class Lease:
 
     @property
     def wanted(self) -> str:
-        """The GPUs as the record has them: with commas between, or `*`."""
+        """The GPUs as in the record: separated by commas, or `*`."""
         return ",".join(sorted(set(self.gpus))) or WHOLE_HOST
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What the program on the host makes the record of; it adds the times and its own account."""
+        """The words from which the program on the host makes the record; it adds the times and its own account."""
         return (self.token, self.run, self.wanted, _word(self.user), _word(self.operator))
 
 
 @dataclass(frozen=True)
 class Holder:
-    """A lease as it is on a host.
+    """A lease as found on a host.
 
     Attributes:
         lease: whose it is.
         since: when it was taken, UTC, ISO 8601, by the host's clock.
         age: seconds since it was taken or renewed, by the host's clock.
-        state: `held`; `stale` where no one renews it any more; `asked` while its taker still looks for others.
-        account: the host's account that took it, by the host.
+        state: `held`; `stale` if it is no longer renewed; `asked` while its taker still looks for others.
+        account: the host's account that took it, according to the host.
         by_container: it is held by the run's containers, and ends with them.
     """
 
@@ -94,7 +94,7 @@ class Holder:
 
 @dataclass(frozen=True)
 class Held:
-    """The lease is ours, on the host `host`. `label` is what the run's containers carry there, so that they hold it."""
+    """The lease is ours, on the host `host`. `label` is for the run's containers there, which hold the lease by it."""
 
     host: str
     lease: Lease
@@ -103,7 +103,7 @@ class Held:
 
 @dataclass(frozen=True)
 class Taken:
-    """What was asked is not free on `host`; `holders` are in its way. Empty: others were asking at the same time."""
+    """What was asked for is not free on `host`; `holders` have it. Empty: others were asking at the same time."""
 
     host: str
     holders: tuple[Holder, ...]
@@ -121,17 +121,17 @@ class Taken:
 
 
 def new_lease(run: str, user: str, operator: str, gpus: Iterable[str] = ()) -> Lease:
-    """A lease with a token of its own; raises `ValueError` for what cannot stand in a record."""
+    """A lease with a new token; raises `ValueError` for what is not allowed in a record."""
     return Lease(run, user, operator, tuple(gpus), secrets.token_hex(8))
 
 
 def read_holders(text: str) -> tuple[Holder, ...]:
-    """What the host printed, a line for each lease; one that is none is left out."""
+    """The leases that the host printed, one per line; invalid lines are skipped."""
     return tuple(holder for line in text.splitlines() if (holder := _holder(line)))
 
 
 def label_of(text: str) -> str:
-    """The label for the containers of the run whose taking printed `text`; empty where it printed no lease."""
+    """The label for the containers of a run, from the output of `acquire_argv`; empty if that has no lease."""
     found = _LINE.fullmatch(text.strip())
     if found is None:
         return ""
@@ -163,6 +163,6 @@ def _word(text: str) -> str:
 
 
 def _text(word: str) -> str:
-    """What a word was made of; the word itself where that would not be one line of text."""
+    """The text that a word was made from; the word itself if that would not be one line of text."""
     text = unquote(word)
     return text if text.isprintable() else word

@@ -1,4 +1,4 @@
-"""Which names a store takes for its buckets, as far as that is known without asking it. Pure."""
+"""Which bucket names a store accepts, where that is known without asking it. Pure."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 from toolkit.manifest.model import EMBEDDED, BucketReference, DataReference
 
 _STRICT = re.compile(r"(?!xn--)(?!.*(?:\.\.|\.-|-\.))(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-"""https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html; the embedded server has the same."""
+"""https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html; the embedded server's are the same."""
 _AMAZON = re.compile(r"(?:^|\.)amazonaws\.com(?:\.cn)?$")
 RULE = "3-63 small letters, digits, dots and dashes"
 
 
 def refused_by(endpoint_url: str, bucket: str) -> str:
-    """Why the store at `endpoint_url` has no bucket of this name; empty where it may have one."""
+    """Why the store at `endpoint_url` cannot have a bucket of this name; empty if it may have one."""
     host = (urlsplit(endpoint_url).hostname or "") if endpoint_url != EMBEDDED else ""
     if _STRICT.fullmatch(bucket) or not (endpoint_url == EMBEDDED or _AMAZON.search(host)):
         return ""
@@ -23,7 +23,7 @@ def refused_by(endpoint_url: str, bucket: str) -> str:
 
 
 def refused(reference: DataReference) -> str:
-    """As `refused_by`, for what a manifest asks for."""
+    """`refused_by` for the reference of a manifest."""
     if not isinstance(reference, BucketReference):
         return ""
     return refused_by(reference.connection.endpoint_url, reference.bucket)

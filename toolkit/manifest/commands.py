@@ -1,7 +1,7 @@
-"""Splitting `a ; b` into commands, as bash would: quotes and backslashes keep a `;` from being one.
+"""Split `a ; b` into commands, as bash would: a `;` in quotes or after a backslash does not split.
 
-Each command is later given whole to bash inside the container, so pipes, `&&` and variables work in it. What cannot be
-read without a whole shell's grammar, and what would not leave a status of its own, is refused with the reason.
+Each command is later passed whole to bash in the container, so pipes, `&&` and variables work in it. What needs a
+full shell grammar to parse, and what would not leave an exit status of its own, is refused with the reason.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MAX_STEPS = 100
 
 @dataclass(frozen=True)
 class Command:
-    """One command: its text without what stood in front of it, that front, and the operators that bind its parts."""
+    """One command: its text without a launcher and its flags, these as `front`, and the operators between its parts."""
 
     text: str
     front: Front | None
@@ -28,12 +28,12 @@ class Command:
 
 
 def read_commands(text: str) -> tuple[Command, ...]:
-    """The commands of `text`, in order, split at `;` and line ends; raises `ValueError` saying what is wrong."""
+    """The commands of `text`, in order, split at `;` and line ends; raises `ValueError` with what is wrong."""
     return tuple(_read_command(text, one) for one in _lists(text))
 
 
 def check_command(text: str) -> None:
-    """Raise `ValueError` where `text`, which one bash runs, is not read here. Launchers are not looked for."""
+    """Raise `ValueError` if `text`, which is run by one bash, cannot be read here. Does not look for launchers."""
     _lists(text)
     judgeable(text)
 
@@ -48,7 +48,7 @@ def _lists(text: str) -> tuple[AndOr, ...]:
 
 
 def has_lines(text: str) -> bool:
-    """Whether commands of `text`, which was checked, stand on lines of their own."""
+    """Whether commands of `text`, which has been checked, are on separate lines."""
     return len({one.line for one in read_script(text)}) > 1
 
 
@@ -60,7 +60,7 @@ def _read_command(text: str, one: AndOr) -> Command:
 
 
 def _operators(one: AndOr) -> tuple[str, ...]:
-    """All operators in their order."""
+    """All operators, in order."""
     found = list(one.pipelines[0].joints)
     for operator, pipeline in zip(one.operators, one.pipelines[1:], strict=True):
         found += [operator, *pipeline.joints]

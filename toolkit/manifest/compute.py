@@ -1,7 +1,7 @@
-"""The names of compute configurations: a GPU kind and how many of it in a node, or ranks without a GPU. Pure.
+"""The names of compute configurations: a GPU kind and the number per node, or ranks without a GPU. Pure.
 
-Watson ML had `k80 k80x2 k80x4 p100 p100x2 v100 v100x2`. Here any kind of the compatibility table may stand there with
-any count; which of them can be placed is the cluster's to say.
+Watson ML had `k80 k80x2 k80x4 p100 p100x2 v100 v100x2`. Here any kind of the compatibility table is allowed, with
+any count; which of them can be placed depends on the cluster.
 """
 
 from __future__ import annotations
@@ -13,39 +13,39 @@ from difflib import get_close_matches
 
 CPU = "cpu"
 MAX_GPUS = 16
-"""In one node: as many as the largest machines have (NVIDIA's DGX-2)."""
+"""Per node: as many as the largest machines have (NVIDIA's DGX-2)."""
 MAX_CPU_RANKS = 256
-"""In one node: as many as the largest hosts have cores, and no more than a count that is meant."""
+"""Per node: as many as the largest hosts have cores; a larger count is a mistake."""
 _COUNTED = re.compile(r"(.+)x(\d{1,3})")
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """What a node has: `count` GPUs of `kind`, one rank for each; or, where the kind is `cpu`, `count` ranks."""
+    """What a node has: `count` GPUs of `kind`, one rank for each; or, if the kind is `cpu`, `count` ranks."""
 
     kind: str
     count: int
 
     @property
     def name(self) -> str:
-        """As a manifest says it: `p100x2`, `p100`, `cpux4`."""
+        """As written in a manifest: `p100x2`, `p100`, `cpux4`."""
         return self.kind if self.count == 1 else f"{self.kind}x{self.count}"
 
     @property
     def gpus(self) -> int:
-        """GPUs in a node."""
+        """GPUs per node."""
         return 0 if self.kind == CPU else self.count
 
 
 def split(name: str) -> Configuration:
-    """The parts of a `name` that was checked."""
+    """The parts of `name`, which has been checked."""
     counted = _COUNTED.fullmatch(name)
     return Configuration(counted[1], int(counted[2])) if counted else Configuration(name, 1)
 
 
 def read_configuration(name: str, kinds: Sequence[str]) -> Configuration:
-    """What `name` asks for, where `kinds` are the GPUs that are known; raises `ValueError` with what is wrong with it,
-    and with the nearest that is right."""
+    """What `name` asks for; `kinds` are the known GPUs. Raises `ValueError` with what is wrong and the nearest valid
+    name."""
     kind, count = _parts(name, kinds)
     if kind is None:
         near = _nearest(name, kinds)
@@ -62,7 +62,7 @@ def read_configuration(name: str, kinds: Sequence[str]) -> Configuration:
 
 
 def name_pattern(kinds: Sequence[str]) -> str:
-    """A regular expression for the names that are read, of Python and of JSON Schema alike."""
+    """A regular expression for valid names, for both Python and JSON Schema."""
     gpus = "|".join(sorted(kinds))
     return f"(?:{gpus})(?:x(?:{_up_to(MAX_GPUS)}))?|{CPU}(?:x(?:{_up_to(MAX_CPU_RANKS)}))?"
 
@@ -72,7 +72,7 @@ def _up_to(most: int) -> str:
 
 
 def _parts(name: str, kinds: Sequence[str]) -> tuple[str | None, int]:
-    """Kind and count; no kind where the name is none. A kind that is known is never taken apart."""
+    """Kind and count; the kind is None if the name is invalid. A known kind is never split."""
     known = (*kinds, CPU)
     if name in known:
         return name, 1
@@ -83,14 +83,14 @@ def _parts(name: str, kinds: Sequence[str]) -> tuple[str | None, int]:
 
 
 def _nearest(name: str, kinds: Sequence[str]) -> str:
-    """The name that was meant: in capitals, the count in front or after another sign, a letter wrong."""
+    """The name that was probably meant: in capitals, the count in front or after another sign, one letter wrong."""
     plain = re.sub(r"[\s_-]", "", name.lower()).replace("*", "x").replace("×", "x").replace(":", "x")
     turned = re.sub(r"^(\d{1,2})x(.+)$", r"\2x\1", plain).removeprefix("nvidia").removeprefix("tesla")
     kind, count = _parts(turned, kinds)
     if kind is None:
         counted = re.fullmatch(r"(.+?)x([0-9]{1,3})", turned)
         meant, count = (counted[1], int(counted[2])) if counted else (turned.rstrip("x"), 1)
-        known = (CPU,) if meant.startswith(CPU) else kinds  # `gpu` is near to `cpu`, and means the contrary
+        known = (CPU,) if meant.startswith(CPU) else kinds  # `gpu` is similar to `cpu`, and means the opposite
         kind = next(iter(get_close_matches(meant, known, n=1)), None)
     most = MAX_CPU_RANKS if kind == CPU else MAX_GPUS
     return Configuration(kind, count).name if kind and 1 <= count <= most else ""

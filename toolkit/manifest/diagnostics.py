@@ -1,4 +1,4 @@
-"""What a dialect's reader has to say besides the manifest: what it refuses, and what means something else here."""
+"""What a dialect's reader reports besides the manifest: what it refuses, and what has another meaning here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from toolkit.yaml.source import Path_
 
 @dataclass(frozen=True)
 class Remark:
-    """Words about the field at `path`; `here` is the canonical form of what was meant, lines of YAML."""
+    """A message about the field at `path`; `here` is the canonical form of what was meant, as lines of YAML."""
 
     path: Path_
     what: str
@@ -20,7 +20,7 @@ class Remark:
 
 @dataclass
 class Diagnostics:
-    """Remarks gathered while a file is turned into a `Manifest`."""
+    """Remarks collected while a file is converted to a `Manifest`."""
 
     refusals: list[Remark] = field(default_factory=list)
     warnings: list[Remark] = field(default_factory=list)
@@ -30,5 +30,5 @@ class Diagnostics:
         self.refusals.append(Remark(path, what))
 
     def warn(self, path: Path_, what: str, *here: str, at_key: bool = False) -> None:
-        """It can, but this means something else here, or nothing."""
+        """The file can be read, but this means something else here, or nothing."""
         self.warnings.append(Remark(path, what, here, at_key))

@@ -1,4 +1,4 @@
-"""What the tool knows of a dialect of manifests: one value, which the dialect's own module makes."""
+"""What the tool knows about a manifest dialect: one value, defined in the dialect's own module."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from toolkit.yaml.source import Path_, Source
 
 
 class ManifestFile(Section):
-    """The whole file in a dialect: its fields are the names at the file's top."""
+    """The whole file in a dialect: its fields are the file's top-level names."""
 
     @abstractmethod
     def to_manifest(self, diagnostics: Diagnostics) -> Manifest:
-        """The canonical value; where `diagnostics` is told to refuse the file, the value is not used."""
+        """The canonical value; do not use it if `diagnostics` has refusals."""
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """A dialect of manifests. `toolkit.manifest.dialects.registry` lists those that are read.
+    """A manifest dialect. Those that are read are listed in `toolkit.manifest.dialects.registry`.
 
     Attributes:
-        name: as JSON output and the names of test files have it, `wml-2017`.
-        title: as a person reads it, `Watson ML of 2017`.
-        model: checks a file and turns it into a `Manifest`.
-        matches: whether a file is in this dialect, by the names at its top. The first dialect of the registry that
-            matches is taken, so it need not exclude what those before it take.
-        framework: where the file's framework stands.
+        name: as in JSON output and the names of test files, `wml-2017`.
+        title: for people, `Watson ML of 2017`.
+        model: validates a file and converts it to a `Manifest`.
+        matches: whether a file is in this dialect, by its top-level names. The first dialect of the registry that
+            matches is used, so it need not exclude what earlier ones match.
+        framework: the path of the framework in the file.
         framework_model: the section there; the JSON Schema restricts it to the frameworks of the catalogue.
-        signs: names at a file's top that no other kind of YAML file has.
-        references: names at a file's top below which data and results stand, and so maybe keys.
-        in_schema: whether the JSON Schema has it; not so for a dialect of which another takes every file.
+        signs: top-level names that no other kind of YAML file has.
+        references: top-level names that contain data and results, and so possibly keys.
+        in_schema: whether it is in the JSON Schema; false for a dialect whose files another one accepts as well.
     """
 
     name: str
@@ -51,5 +51,5 @@ class Dialect:
 
 
 def names_at_top(source: Source) -> frozenset[str]:
-    """The names at the top of the file."""
+    """The file's top-level names."""
     return frozenset(str(key.value) for key, _ in source.root.value)

@@ -1,11 +1,11 @@
-"""A command's exit status: that of what ran, or the command is refused. Pure.
+"""A command's exit status: that of what it ran, or the command is refused. Pure.
 
-bash tells the status of a pipeline's last part alone, and that of a script's last command. `judgeable` gives the text
-that bash runs in place of a command: it differs where there is a pipeline, and where it, or a script in it
-(`bash -c '…'`), has several commands. A script in a file is the program itself, and what it makes of statuses its own.
+bash reports only the status of a pipeline's last part and of a script's last command. `judgeable` returns the text
+that bash runs instead of a command: it differs if there is a pipeline, or if the command or a script in it
+(`bash -c '…'`) consists of several commands. A script file is the program itself, and responsible for its own status.
 
-Neither `set -e` nor `&&` does for several commands: with the first bash goes on after `cd nosuch && python a.py`, and
-a sourced script can put it off; the second makes `a || b; c` another command.
+Neither `set -e` nor `&&` works for several commands: with `set -e`, bash continues after `cd nosuch && python a.py`,
+and a sourced script can turn it off; `&&` changes the meaning of `a || b; c`.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _Edit = tuple[int, int, str]
 
 
 def judgeable(text: str) -> str:
-    """`text`, a command, as bash runs it: `text` itself, or one that does the same and tells every part's status.
+    """The command `text` as bash runs it: unchanged, or an equivalent that reports the status of every part.
 
-    Raises `ValueError` with the reason where its status would not be that of what it runs.
+    Raises `ValueError` with the reason if its status would not be that of what it runs.
     """
     return _script(text, 0, False)
 
@@ -40,7 +40,7 @@ def _script(text: str, level: int, dash: bool) -> str:
     if any(len(pipeline.parts) > 1 for one in lists for pipeline in one.pipelines):
         functions += _PIPELINE_STATUS
     if len(lists) > 1:
-        # In place of what stands between them, which may be a comment, or Watson ML's `;;`, no word of bash's here.
+        # Replaces what is between them, which may be a comment, or Watson ML's `;;`, which bash does not allow here.
         edits += [(one.end, later.start, "; stop_if_failed; ") for one, later in itertools.pairwise(lists)]
         functions += _STOP_IF_FAILED
     if lists and (len(lists) > 1 or ";" in text[: lists[0].start] + text[lists[0].end :]):
@@ -62,7 +62,7 @@ def _pipeline(text: str, pipeline: Pipeline, level: int, dash: bool) -> Iterator
 
 
 def _simple(text: str, simple: Simple, level: int) -> Iterator[_Edit]:
-    """The scripts in a simple command, in their new form."""
+    """The scripts in a simple command, rewritten."""
     try:
         yield from _started(simple.words, level)
     except ValueError as error:
@@ -103,7 +103,7 @@ def _eval(arguments: tuple[Word, ...], level: int) -> Iterator[_Edit]:
 
 
 def _rewritten(word: Word, level: int, *, dash: bool) -> Iterator[_Edit]:
-    """A word that holds a script, the script in its new form."""
+    """A word that contains a script, with that script rewritten."""
     if word.split:
         raise ValueError(f"a script is read here where it stands in plain quotes; else {SCRIPT}")
     script = _script(word.value, level + 1, dash)
@@ -117,7 +117,7 @@ def _rewritten(word: Word, level: int, *, dash: bool) -> Iterator[_Edit]:
 
 
 def _quoted(script: str, expansions: dict[str, str]) -> str:
-    """`script` as one word: its text in single quotes, its expansions in double ones."""
+    """`script` as one word: its text in single quotes, its expansions in double quotes."""
     pieces, literal = list[str](), ""
     for character in script:
         if character in expansions:
@@ -130,7 +130,7 @@ def _quoted(script: str, expansions: dict[str, str]) -> str:
 
 
 def _look_for_shells(words: tuple[Word, ...], level: int) -> None:
-    """A program that is not known may start a shell that stands among its words: `strace bash -c '…'`."""
+    """An unknown program may start a shell that is among its arguments: `strace bash -c '…'`."""
     for index, word in enumerate(words[:-2]):
         if program_name(word) in SHELLS and words[index + 1].value[:1] == "-":
             at = script_index(words, index)

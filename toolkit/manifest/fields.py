@@ -1,4 +1,4 @@
-"""What single values of a manifest may be. One rule for each serves the check and the JSON Schema alike."""
+"""What single values of a manifest may be. The same rule serves validation and the JSON Schema."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from toolkit.yaml.validate import OWN_ERROR, TAG
 MAX_NODES = 1024
 MAX_RETRIES = 10
 _NO_PLACEHOLDER = r"(?!\s*<[^<>]+>\s*$)"
-# `$` alone lets a line end through in Python; this ends where the text ends in Python and in JavaScript.
+# `$` alone also matches before a final line end in Python; this matches only at the end, in Python and JavaScript.
 _END = r"$(?![\s\S])"
 _SEGMENT = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9._=@+,][A-Za-z0-9._=@+,-]*"
 _RELATIVE = rf"{_SEGMENT}(?:/{_SEGMENT})*/?"
@@ -39,17 +39,17 @@ _PATH_WRONG = "letters, digits and ._=@+,- between slashes, without `..` and spa
 
 
 def invalid(message: str) -> PydanticCustomError:
-    """An error whose words are shown as they are."""
+    """An error whose message is shown as it is."""
     return PydanticCustomError(OWN_ERROR, "{message}", {"message": message})
 
 
 @dataclass(frozen=True)
 class Text:
-    """A text that fits `pattern` as a whole; `wrong` are the words where it does not, `{}` in them the value.
+    """A string that matches `pattern` as a whole; `wrong` is the message if it does not, with `{}` for the value.
 
-    `further` looks where a pattern cannot; it raises `ValueError`. `hint` is put after the words. With `only_text`
-    the words hold for what is no text, too: a number that lacks its unit. `schema` is the pattern for the JSON Schema
-    where `further` decides, or what makes it.
+    `further` checks what a pattern cannot; it raises `ValueError`. `hint` is appended to the message. With `only_text`,
+    the message is also used for what is not a string: a number without its unit. `schema` is the pattern for the JSON
+    Schema if `further` decides, or a function that returns it.
     """
 
     pattern: str
@@ -87,7 +87,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of `known`, else an error with the nearest and a `note`; `own` are those that this place takes (or all)."""
+    """One of `known`, else an error with the nearest and a `note`; `own` are those accepted here (default: all)."""
 
     noun: str
     known: Sequence[str]
@@ -110,7 +110,7 @@ class Choice:
 
 
 def _nearest(value: str, known: Sequence[str]) -> str:
-    """The one that was meant, or nothing: capitals and signs do not count, `P100` will do, another number will not."""
+    """The value that was probably meant, or empty: case and signs are ignored, `P100` matches, other numbers do not."""
     plain = {re.sub(r"[\W_]", "", one.lower()): one for one in known}
     asked = re.sub(r"[\W_]", "", value.lower())
     part = re.compile(rf"{asked}.*|.*(?<!\d){asked}")
@@ -144,7 +144,7 @@ class Configured:
 
 @dataclass(frozen=True)
 class Variables:
-    """Names with values: its JSON Schema, which pydantic would make looser than what it checks."""
+    """Variables with values: their JSON Schema, which pydantic would make looser than the validation."""
 
     pattern: str
 
@@ -159,7 +159,7 @@ class Variables:
 
 
 class Section(BaseModel):
-    """Fields below a name: strict, and nothing that is not listed."""
+    """A mapping of fields: strict types, no unknown names."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
 
@@ -168,7 +168,7 @@ Item = TypeVar("Item")
 
 
 def by_shape(choose: Callable[[Any], str]) -> Discriminator:
-    """Which of several shapes a value is meant to have: only that one's errors are reported."""
+    """Which of several shapes a value is meant to have: only the errors of that one are reported."""
     return Discriminator(lambda value: f"{TAG}{choose(value)}")
 
 
@@ -176,34 +176,34 @@ OneOf = Annotated[
     Annotated[Item, Tag("~one")] | Annotated[Annotated[list[Item], Field(min_length=1, max_length=1)], Tag("~list")],
     by_shape(lambda value: "list" if isinstance(value, list) else "one"),
 ]
-"""What people wrote with and without a `-` in front."""
+"""A value that people wrote both with and without a leading `-`."""
 
 
 def only(found: Item | Sequence[Item], path: Path_) -> tuple[Item, Path_]:
-    """The one that there is, and where it stands."""
+    """The only item, and its path."""
     return (found[0], (*path, 0)) if isinstance(found, Sequence) else (found, path)
 
 
-# It becomes a folder's name, and a word of command lines. Swift, Ceph, Google and Amazon's buckets of before 2018 have
-# capitals and _ in theirs; whose rule is stricter, `toolkit.manifest.bucket_names` knows.
+# It becomes a folder's name, and an argument of commands. Swift, Ceph, Google and Amazon buckets from before 2018 may
+# contain capitals and _; `toolkit.manifest.bucket_names` knows the stores with stricter rules.
 _BUCKET_NAME = r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9._-]{0,253}[A-Za-z0-9_-]"
 
 
 def _bucket_hint(text: str) -> str:
-    """What stands around the name of a bucket, as other tools have it."""
+    """A hint for a bucket's name with a URL or a path around it, as in other tools."""
     if "://" in text:
         return "; give the name alone: the store is named by the URL of its `connection`"
     return "; give the name alone, without the path in the bucket" if "/" in text else ""
 
 
 def _image_hint(text: str) -> str:
-    """FfDL's own frameworks, `custom` and others, had an image for a version."""
+    """FfDL's own frameworks, `custom` and others, had an image as their version."""
     image = re.fullmatch(r"[\w.-]+(?:/[\w.-]+)+(?::[\w.-]+)?|[\w.-]+:[\w.-]+", text)
     return ", but an image: those come from the catalogue, by name and version (`toolkit frameworks`)" if image else ""
 
 
 def _url_hint(text: str) -> str:
-    """What is wrong with it, without a word of it."""
+    """What is wrong with it, without quoting any of it."""
     scheme, found, rest = text.rpartition("://")
     if re.search(r"\s", text):
         return "; it has a blank in it"
@@ -222,7 +222,7 @@ _HOST = r"(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])"
 
 Name = Annotated[str, Text(rf"{ONE_LINE}{{1,200}}", "expected one line of text, 200 characters at most")]
 Label = Annotated[str, Text(rf"{ONE_LINE}{{0,200}}", "expected one line of text, 200 characters at most")]
-"""What need not be given: an empty text says nothing."""
+"""An optional text; empty means not given."""
 Prose = Annotated[str, Text(r"[\s\S]{0,10000}", "longer than 10000 characters")]
 Version = Annotated[str, Text(r"[0-9A-Za-z][0-9A-Za-z.-]{0,60}", "`{}` is no version", hint=_image_hint)]
 Package = Annotated[str, Text(r"[a-z0-9][a-z0-9+.-]{1,100}", "`{}` is no Debian package's name, such as graphviz")]
@@ -238,7 +238,7 @@ _SOME_COMMAND = r"(?=[\s\S]*[^\s;])[\s\S]{1,10000}"
 
 
 def commands_in(read: Callable[[str], str]) -> Text:
-    """A command line of a dialect; `read` gives the one that is meant, such as that of several lines; it may refuse."""
+    """A command line of a dialect; `read` returns what is meant by it, such as several lines joined; it may refuse."""
     return Text(*_ANY_COMMAND, further=lambda value: read_commands(read(value)), schema=_SOME_COMMAND)
 
 
@@ -251,7 +251,7 @@ Absolute = Annotated[
     str, Text(rf"(?=.{{2,500}}$)/{_RELATIVE}", f"expected an absolute path of the hosts: {_PATH_WRONG}")
 ]
 Server = Annotated[str, Text(_HOST, "expected a host's name or address")]
-# What it is instead is not shown: a password may be in it.
+# The value is not shown in the message: it may contain a password.
 Url = Annotated[
     str,
     Text(

@@ -1,4 +1,4 @@
-"""Fields that hold a key, or a reference to where one is: what the registered sources of secrets take."""
+"""Fields that hold a key, or a reference to one: what the registered sources of secrets accept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The canonical manifest: what to run, in which environment, on what data. Every dialect is read into this."""
+"""The canonical manifest: what to run, in which environment, on what data. Every dialect is converted to it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Step:
     """One command of a training.
 
     Attributes:
-        command: given whole to a shell; of several commands in it the next runs if the one before ended with 0.
+        command: passed whole to a shell; if it has several commands, each runs only if the one before exited with 0.
         ranks: where it runs.
         folder: where it runs, below the code folder; empty: the code folder itself.
-        timeout: seconds after which it is stopped and has failed; 0: none.
-        environment: variables for this command alone, over the manifest's.
-        mca: parameters for Open MPI; only a command on every rank has them.
+        timeout: seconds after which it is stopped and counts as failed; 0: none.
+        environment: variables for this command only; they override the manifest's.
+        mca: Open MPI parameters; only for a command on every rank.
     """
 
     command: str
@@ -38,9 +38,9 @@ class Step:
 
 @dataclass(frozen=True)
 class Compute:
-    """What is asked for of each node, a GPU kind × GPUs (`p100x2`) or ranks without GPUs (`cpux4`), and how many nodes.
+    """What each node needs, GPU kind × GPUs (`p100x2`) or ranks without GPUs (`cpux4`), and the number of nodes.
 
-    `memory` (bytes) and `cpus` are what a node's container may use at most; 0: as much as its host has.
+    `memory` (bytes) and `cpus` are the limits of a node's container; 0: as much as its host has.
     """
 
     name: str
@@ -70,16 +70,16 @@ class Compute:
 
     @property
     def ranks(self) -> int:
-        """In all."""
+        """In total."""
         return self.nodes * self.ranks_per_node
 
 
 @dataclass(frozen=True)
 class Connection:
-    """An S3 endpoint and the sources of its keys; of a pair (a profile's keys) the first two are the same source.
+    """An S3 endpoint and the sources of its keys; for a pair (a profile's keys) the first two are the same source.
 
-    `region` is what requests are signed for; empty: found out. `customer_key` is the source of the key that objects are
-    encrypted with by the store (SSE-C), base64; None: the store asks for none.
+    `region` is what requests are signed for; empty: detected. `customer_key` is the source of the base64 key with which
+    the store encrypts objects (SSE-C); None: the store needs none.
     """
 
     endpoint_url: str
@@ -90,13 +90,13 @@ class Connection:
 
     @property
     def secrets(self) -> dict[str, SecretReference]:
-        """The sources of all that is secret, by the name that a manifest has for it."""
+        """The sources of all secrets, by their names in a manifest."""
         keys = {"access_key_id": self.access_key_id, "secret_access_key": self.secret_access_key}
         return keys | ({"sse_customer_key": self.customer_key} if self.customer_key else {})
 
     @property
     def is_embedded(self) -> bool:
-        """Whether the tool's own S3 server is meant."""
+        """Whether it is the tool's own S3 server."""
         return self.endpoint_url == EMBEDDED
 
 
@@ -104,8 +104,8 @@ class Connection:
 class BucketReference:
     """A bucket and how to reach it.
 
-    `prefix` is the part of it that is meant, without slashes around; empty: all of it. `copied`: the data is copied to
-    each host before the first command, not mounted.
+    `prefix` is the part of the bucket that is used, without leading and trailing slashes; empty: all of it. `copied`:
+    the data is copied to each host before the first command instead of being mounted.
     """
 
     name: str
@@ -116,7 +116,7 @@ class BucketReference:
 
     @property
     def place(self) -> str:
-        """As a person reads it: `bucket`, or `bucket/prefix`."""
+        """As shown to people: `bucket`, or `bucket/prefix`."""
         return f"{self.bucket}/{self.prefix}" if self.prefix else self.bucket
 
 
@@ -129,13 +129,13 @@ class FolderReference:
 
     @property
     def place(self) -> str:
-        """As a person reads it."""
+        """As shown to people."""
         return self.path
 
 
 @dataclass(frozen=True)
 class NfsReference:
-    """What an NFS server exports: its name or address, and the exported path."""
+    """An NFS export: the server's name or address, and the exported path."""
 
     name: str
     server: str
@@ -143,26 +143,26 @@ class NfsReference:
 
     @property
     def place(self) -> str:
-        """As a person reads it: `server:path`."""
+        """As shown to people: `server:path`."""
         return f"{self.server}:{self.path}"
 
 
 DataReference = BucketReference | FolderReference | NfsReference
 ResultsReference = BucketReference | FolderReference | NfsReference
-"""Of a folder or an export each run has a directory of its own, as of a bucket."""
+"""Each run has its own directory in a folder or an export, as in a bucket."""
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """A training, whole.
+    """A complete training.
 
     Attributes:
-        packages: Debian's, on top of the framework's image.
-        environment: variables that every command sees.
-        time_limit: seconds that all commands together may take; 0: none.
-        retries: how often a command that failed is run again.
-        resume: a folder of the results bucket that this run goes on from, such as another run's id; empty: none.
-        collect: what `toolkit collect` brings home besides `model/`: files and folders of the run's results.
+        packages: Debian packages, in addition to the framework's image.
+        environment: variables for every command.
+        time_limit: maximum seconds for all commands together; 0: none.
+        retries: how often a failed command is run again.
+        resume: a folder of the results bucket that this run continues from, such as another run's id; empty: none.
+        collect: what `toolkit collect` downloads besides `model/`: files and folders of the run's results.
     """
 
     name: str
@@ -183,6 +183,6 @@ class Manifest:
 
     @property
     def buckets(self) -> dict[str, BucketReference]:
-        """The buckets by what they are for, `data` and `results`; what is a folder is not among them."""
+        """The buckets by purpose, `data` and `results`; folders are not included."""
         references = {"data": self.training_data, "results": self.training_results}
         return {name: one for name, one in references.items() if isinstance(one, BucketReference)}

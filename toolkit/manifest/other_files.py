@@ -1,4 +1,4 @@
-"""What a YAML file is that is no manifest: files that people have beside one, or took for one. Pure."""
+"""Identify YAML files that are not manifests: what people have next to one, or mistake for one. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _REFERENCES = "training_data_reference and training_results_reference"
 
 @dataclass(frozen=True)
 class _Kind:
-    """A kind of file: all of `names` stand at its top, with the first of which the error is placed."""
+    """A kind of file: it has all of `names` at its top level; the error is placed at the first."""
 
     what: str
     names: tuple[str, ...]
@@ -50,7 +50,7 @@ _KINDS = (
 
 
 def other_file(source: Source) -> tuple[str, str] | None:
-    """What `source` is, in words, and the name that shows it; None where it may be a manifest."""
+    """A description of `source`, and the name that identifies it; None if it may be a manifest."""
     names = names_at_top(source)
     if any(not names.isdisjoint(dialect.signs) for dialect in registry.DIALECTS):
         return None

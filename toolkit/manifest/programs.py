@@ -1,6 +1,6 @@
 """Programs that start other programs: wrappers such as `env` and `timeout`, shells with a script, and what detaches.
 
-Pure. What is not listed here is a program like any other, whose status is what it says it is.
+Pure. A program that is not listed here is an ordinary one, and its exit status is trusted.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from toolkit.manifest.words import SCRIPT, Word
 
 BASH = ("bash", "rbash")
 SHELLS = (*BASH, "sh", "dash", "ash", "ksh", "mksh", "zsh")
-"""All but bash are read as dash reads; what only bash has is refused in them."""
-# By wrapper: its short options that take a word, its long ones, and how many words stand between them and the program.
+"""All except bash are read as dash is; bash-only syntax is refused in them."""
+# Per wrapper: short options with a value, long options with a value, and the number of operands before the program.
 _WRAPPERS = {
     "env": ("uC", ("--unset", "--chdir"), 0),
     "timeout": ("ks", ("--kill-after", "--signal"), 1),
@@ -53,14 +53,14 @@ _REFUSED = {
 
 @dataclass(frozen=True)
 class Started:
-    """What a simple command starts in the end: the program's index among its words, and its name."""
+    """What a simple command finally starts: the program's index among its words, and its name."""
 
     index: int
     name: str
 
 
 def started_by(words: Sequence[Word]) -> Started | None:
-    """The program behind `env A=1 timeout 5 nice …`; None where there is none, or it is in a variable."""
+    """The program behind `env A=1 timeout 5 nice …`; None if there is none, or if it is in a variable."""
     index = 0
     while index < len(words):
         name = program_name(words[index])
@@ -80,12 +80,12 @@ def started_by(words: Sequence[Word]) -> Started | None:
 
 
 def program_name(word: Word) -> str:
-    """The name without its folder; empty where the word is not known before it runs."""
+    """The name without its folder; empty if the word is not known before it runs."""
     return word.value.rpartition("/")[2] if word.literal else ""
 
 
 def refusal(program: Word, arguments: Sequence[Word]) -> str:
-    """Why a program cannot be judged; empty where it can. `./batch` is the user's own, and not Debian's."""
+    """Why a program's status cannot be tracked; empty if it can. `./batch` is the user's own, not Debian's."""
     name, folder = program_name(program), program.value.rpartition("/")[0]
     pattern, reason = _REFUSED.get(name, ("", "")) if folder in _SYSTEM_FOLDERS else ("", "")
     if pattern and not any(re.fullmatch(pattern, word.value) for word in arguments):
@@ -94,9 +94,9 @@ def refusal(program: Word, arguments: Sequence[Word]) -> str:
 
 
 def script_index(words: Sequence[Word], shell: int) -> int | None:
-    """Which word is the script of the shell at index `shell`: None where it runs a file.
+    """The index of the script of the shell at index `shell`; None if it runs a file.
 
-    Raises `ValueError` where its commands come from elsewhere.
+    Raises `ValueError` if its commands come from elsewhere.
     """
     takes_script, index = False, shell + 1
     while index < len(words) and (words[index].value[:1] in ("-", "+") or not words[index].literal):

@@ -1,4 +1,4 @@
-"""From a file to a `Manifest`, whatever its dialect: the only place where bad input is met."""
+"""From a file in any dialect to a `Manifest`: the only place where bad input is met."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from toolkit.yaml.validate import validate
 
 MAX_BYTES = 64 << 10
 MAX_VALUES = 2000
-"""A manifest is a page; more than this is no manifest."""
+"""A manifest is about a page; a larger file is not one."""
 
 
 @dataclass(frozen=True)
 class ReadManifest:
-    """A manifest, the name and title of its file's dialect, and what means something else here than there."""
+    """A manifest, its dialect's name and title, and warnings about what has another meaning here than there."""
 
     manifest: Manifest
     dialect: str
@@ -35,7 +35,7 @@ def read_manifest(file: Path) -> Manifest:
 
 
 def read_with_warnings(file: Path) -> ReadManifest:
-    """As `read_manifest`, with what a person should know of the file."""
+    """Like `read_manifest`, with warnings that a person should see."""
     source = read_source(file, limit=MAX_BYTES, values=MAX_VALUES)
     if other := other_file(source):
         what, name = other
@@ -51,12 +51,12 @@ def read_with_warnings(file: Path) -> ReadManifest:
 
 
 def framework_error(file: Path, field: str, what: str) -> ToolkitError:
-    """What the catalogue found wrong with the framework in `file`, placed at its `field`."""
+    """The catalogue's error about the framework in `file`, placed at its `field`."""
     return ToolkitError(Code.MANIFEST, f"{file} has 1 problem", (framework_problem(file, field, what),))
 
 
 def framework_problem(file: Path, field: str, what: str) -> Problem:
-    """`what`, placed where the part of the framework stands: `name`, `version` or `python`."""
+    """`what`, placed at that part of the framework: `name`, `version` or `python`."""
     source = read_source(file, limit=MAX_BYTES, values=MAX_VALUES)
     framework = dialect_of(source).framework
     runtimes = [(*framework, "runtimes", "version"), (*framework, "runtimes", 0, "version")]

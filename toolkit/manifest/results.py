@@ -1,4 +1,4 @@
-"""Where results go, by name: as programs see it, as a record has it, as a person reads it. Pure."""
+"""Names of the place where results go: for programs, for a record, for people. Pure."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _DEFAULT = "results"
 _SHORTEST, _LONGEST = 3, 63
 
 ServedFolder = FolderReference | NfsReference
-"""Results that no bucket takes."""
+"""Results that are not stored in a bucket."""
 
 
 def bucket_name(reference: ResultsReference) -> str:
-    """The bucket that programs see the results as, below /mnt/results: of a folder its last name, in the letters that a
-    bucket may have."""
+    """The name of the results below /mnt/results, as programs see it: the bucket, or a folder's last name in characters
+    that bucket names allow."""
     if isinstance(reference, BucketReference):
         return reference.bucket
     last = reference.path.rstrip("/").rpartition("/")[2].lower()
@@ -24,7 +24,7 @@ def bucket_name(reference: ResultsReference) -> str:
 
 
 def address_of(reference: ResultsReference) -> str:
-    """Where the results are, as a run's record has it: the store's URL, `file:///srv/results`, or
+    """Where the results are, as stored in a run's record: the store's URL, `file:///srv/results`, or
     `nfs://filer/export`."""
     match reference:
         case BucketReference():
@@ -36,7 +36,7 @@ def address_of(reference: ResultsReference) -> str:
 
 
 def place_at(address: str, bucket: str) -> str:
-    """The same as a person reads it: `bucket oak-results`, `folder /srv/results`, `export filer:/results`."""
+    """The same for people: `bucket oak-results`, `folder /srv/results`, `export filer:/results`."""
     scheme, _, rest = address.partition("://")
     if scheme == "file":
         return f"folder {rest}"

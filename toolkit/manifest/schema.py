@@ -1,7 +1,7 @@
-"""The JSON Schema of a manifest, for editors: every dialect, and the frameworks that the catalogue has.
+"""The JSON Schema of a manifest, for editors: every dialect, and the frameworks of the catalogue.
 
-It is made from the same models that check a file, so that both take the same. What no schema can say is in
-docs/manifest.md: YAML's own faults, a shell's grammar, and what two fields say of one another.
+It is generated from the models that validate a file, so both accept the same. What a schema cannot express is in
+docs/manifest.md: YAML's own errors, shell grammar, and conditions between two fields.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def json_schema(rows: Sequence[FrameworkRow]) -> dict[str, Any]:
-    """One schema for every dialect, with the names and versions of `rows`."""
+    """One schema for all dialects, with the names and versions of `rows`."""
     definitions: dict[str, Any] = {"Framework": _frameworks(rows)}
     shapes = []
-    for dialect in reversed(registry.DIALECTS):  # the most general first: editors complete the first that fits
+    for dialect in reversed(registry.DIALECTS):  # most general first: editors complete from the first that matches
         if not dialect.in_schema:
             continue
         schema = dialect.model.model_json_schema(by_alias=True, ref_template=f"#/$defs/{dialect.name}.{{model}}")
@@ -33,7 +33,7 @@ def json_schema(rows: Sequence[FrameworkRow]) -> dict[str, Any]:
 
 
 def _with_frameworks(dialect: Dialect, name: str, definition: dict[str, Any]) -> dict[str, Any]:
-    """A dialect's framework is one that the catalogue has; FfDL's `-gpu` says nothing about which."""
+    """Restrict a dialect's framework to those of the catalogue; FfDL's `-gpu` does not matter for that."""
     if name != dialect.framework_model.__name__:
         return definition
     return {"allOf": [definition, {"$ref": "#/$defs/Framework"}]}
@@ -47,7 +47,7 @@ def _frameworks(rows: Sequence[FrameworkRow]) -> dict[str, Any]:
 
 
 def _spellings(name: str, version: str, pythons: set[str]) -> Iterator[dict[str, Any]]:
-    """`tensorflow-ddl` `1.5`, and `tensorflow` `1.5-ddl`; either with the Python in the middle."""
+    """`tensorflow-ddl` `1.5`, and `tensorflow` `1.5-ddl`; both also with the Python in the middle."""
     base, _, extension = name.partition("-")
     inside = rf"(?:-gpu)?(?:-py(?:{'|'.join(sorted(map(re.escape, pythons)))}))?"
     yield _spelling(name, rf"^{re.escape(version)}{inside}$", pythons)

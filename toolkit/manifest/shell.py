@@ -1,8 +1,8 @@
-"""Reading a command line as bash reads it: words, redirections, pipelines, `&&` and `||` lists. Pure.
+"""Parse a command line as bash does: words, redirections, pipelines, `&&` and `||` lists. Pure.
 
-What bash would run without leaving a status behind, or what only a whole shell's grammar can read (loops, groups,
-here-documents, substitutions), is refused with the reason. (The one well-known parser of bash for Python, bashlex, is
-under the GPL and has no release since 2023.)
+What bash would run without leaving a status, and what only a full shell grammar can parse (loops, groups,
+here-documents, substitutions), is refused with the reason. (The one well-known bash parser for Python, bashlex, is
+under the GPL and has had no release since 2023.)
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from toolkit.manifest.words import META, SCRIPT, Word, WordReader, has_expansion
 
 MAX_DEPTH = 4
-"""Scripts in scripts: `bash -c "bash -c '…'"` is two."""
+"""Nested scripts: `bash -c "bash -c '…'"` is two levels."""
 _BLANK = " \t"
 _COMPOUND = ("if", "then", "elif", "else", "fi", "case", "esac", "for", "while", "until", "do", "done", "select")
 _RESERVED = (*_COMPOUND, "function", "{", "}", "]]")
@@ -50,7 +50,7 @@ class Pipeline:
 
 @dataclass(frozen=True)
 class AndOr:
-    """Pipelines joined by `operators`: `&&`, `||`. `line` numbers the line that it begins on, from 0."""
+    """Pipelines joined by `operators`: `&&`, `||`. `line` is the number of its first line, from 0."""
 
     start: int
     end: int
@@ -65,7 +65,7 @@ class _Reader(WordReader):
     found: list[AndOr] = field(default_factory=list)
 
     def skip(self, lines: bool) -> None:
-        """Blanks, continued lines and comments; with `lines`, line ends too."""
+        """Skip blanks, continued lines and comments; with `lines`, also line ends."""
         while self.at < len(self.text):
             if self.text[self.at] in (_BLANK + "\n" if lines else _BLANK):
                 self.at += 1
@@ -90,7 +90,7 @@ class _Reader(WordReader):
             if self.at < len(self.text):
                 if self.text[self.at] == ")":
                     raise self.refuse(f"`)` is not read here: {SCRIPT}", self.found[-1].start)
-                self.at += 1  # a `;` or a line end: all else goes on with a command or is refused there
+                self.at += 1  # a `;` or a line end: anything else continues a command or is refused there
 
     def and_or(self) -> AndOr:
         start, line = self.at, self.text.count("\n", 0, self.at)
@@ -164,7 +164,7 @@ class _Reader(WordReader):
         return Simple(start, end, tuple(assignments), tuple(words))
 
     def redirection(self, sign: str, start: int) -> bool:
-        """Read `sign` and its file; false where it is something else."""
+        """Read `sign` and its file; false if it is something else."""
         if sign in ("<<", "<<-"):
             raise self.refuse(f"a here-document, `<<`, is not read here: {SCRIPT}", start)
         if self.dash and sign in ("&>", "&>>", "<<<"):
@@ -174,7 +174,7 @@ class _Reader(WordReader):
             raise self.refuse(f"`{sign}(`: the status of what runs in it is lost; use a pipeline, or {SCRIPT}", start)
         self.at += len(sign)
         self.skip(lines=False)
-        # Digits in front of a sign are a descriptor's number to bash, not a file's name: `< 2> log`.
+        # bash reads digits before a sign as a file descriptor, not as a file's name: `< 2> log`.
         if self.at >= len(self.text) or self.text[self.at] in META or _FILE_NUMBER.match(self.text, self.at):
             if re.compile(r"[<>]\(").match(self.text, self.at):
                 raise self.refuse(f"`>(`: the status of what runs in it is lost; use a pipeline, or {SCRIPT}", start)
@@ -183,7 +183,7 @@ class _Reader(WordReader):
         return True
 
     def condition(self) -> None:
-        """`[[ … ]]`, of which only the end matters."""
+        """`[[ … ]]`; only its end matters."""
         start = self.at
         if self.dash:
             raise self.refuse("`[[` is bash's, and `sh` is not bash in the images: write `bash -c`")
@@ -204,9 +204,9 @@ class _Reader(WordReader):
 
 
 def read_script(text: str, level: int = 0, dash: bool = False) -> tuple[AndOr, ...]:
-    """What `text` runs, in order; raises `ValueError` with the reason where it is not read here.
+    """What `text` runs, in order; raises `ValueError` with the reason if it cannot be read here.
 
-    `level` is how many scripts it stands in. With `dash` it is for `sh`, which reads some signs in other ways.
+    `level` is the number of scripts that contain it. With `dash` it is for `sh`, which reads some signs differently.
     """
     if "\x00" in text:
         raise ValueError("a command holds a NUL byte")

@@ -1,4 +1,4 @@
-"""A first manifest for a person's own training, commented: the text that `toolkit manifest init` writes."""
+"""A first manifest for a person's own training, with comments: the text that `toolkit manifest init` writes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TEMPLATE = "manifest.yml.j2"
 
 @dataclass(frozen=True)
 class Wishes:
-    """What a person wants; every value as the file's field takes it."""
+    """A person's choices; each value as the file's field accepts it."""
 
     name: str
     framework: str
@@ -28,13 +28,13 @@ class Wishes:
 
 
 def starter_text(wishes: Wishes, templates: Path) -> str:
-    """The file's text; each value is written as JSON, which is YAML and quotes what needs it."""
+    """The file's text; each value is written as JSON, which is YAML and quotes what needs quoting."""
     environment = Environment(
         loader=FileSystemLoader(templates),
         undefined=StrictUndefined,
         keep_trailing_newline=True,
         trim_blocks=True,
-        autoescape=False,  # noqa: S701 (YAML, no HTML)
+        autoescape=False,  # noqa: S701 (YAML, not HTML)
     )
     environment.filters["yaml"] = lambda value: json.dumps(value, ensure_ascii=False)
     return environment.get_template(TEMPLATE).render(wishes=wishes)

@@ -1,6 +1,6 @@
-"""Sizes and durations, read strictly: what can be read in two ways is refused with both.
+"""Sizes and durations, read strictly: a value that can be read in two ways is refused, and both are shown.
 
-FfDL turned memory that it could not read (`1.5GB`, `8g`, nothing) into 512 MB without a word.
+FfDL silently turned memory that it could not read (`1.5GB`, `8g`, nothing) into 512 MB.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _SIZE = {
     "MiB": 1 << 20,
     "GiB": 1 << 30,
     "TiB": 1 << 40,
-    "Mi": 1 << 20,  # as Kubernetes has it
+    "Mi": 1 << 20,  # as in Kubernetes
     "Gi": 1 << 30,
     "Ti": 1 << 40,
 }
@@ -31,13 +31,13 @@ DURATION_WRONG = "expected a whole number with its unit: 90s, 30m, 12h or 2d"
 
 
 def bytes_of(text: str) -> int:
-    """`1.5GB` → 1500000000; `text` must fit `SIZE_PATTERN`."""
+    """`1.5GB` → 1500000000; `text` must match `SIZE_PATTERN`."""
     number = text.rstrip("MGTiB ")
     return int(Decimal(number) * _SIZE.get(text[len(number) :].strip(), 1))
 
 
 def ffdl_size(text: str) -> tuple[str, bool]:
-    """`16 Gb` as `bytes_of` reads it, `16GB`, and whether FfDL read it so; `text` must fit `FFDL_SIZE_PATTERN`."""
+    """`16 Gb` as `16GB`, for `bytes_of`, and whether FfDL could read it; `text` must match `FFDL_SIZE_PATTERN`."""
     number = re.match(r"[\d.]+", text)
     assert number
     unit = text[number.end() :].strip().upper().replace("I", "i")
@@ -45,12 +45,12 @@ def ffdl_size(text: str) -> tuple[str, bool]:
 
 
 def seconds_of(text: str) -> int:
-    """`12h` → 43200; `text` must fit `DURATION_PATTERN`."""
+    """`12h` → 43200; `text` must match `DURATION_PATTERN`."""
     return int(text[:-1]) * _SECONDS[text[-1]]
 
 
 def size_hint(text: str) -> str:
-    """What `8g` or `24gb` may have meant, for the end of an error; empty where it is no size at all."""
+    """What `8g` or `24gb` may have meant, for the end of an error; empty if it is not a size at all."""
     match = _AMBIGUOUS.fullmatch(text.strip())
     if not match or match[2] in "kK" or match[3] in ("B", "iB") or not float(match[1]):
         return ""
@@ -59,7 +59,7 @@ def size_hint(text: str) -> str:
 
 
 def shown_size(size: int) -> str:
-    """A size as `bytes_of` reads it, exact: the largest unit of which it is a whole number."""
+    """A size in the form that `bytes_of` reads, exact: in the largest unit that gives a whole number."""
     for unit in ("TiB", "TB", "GiB", "GB", "MiB", "MB"):
         if size % _SIZE[unit] == 0:
             return f"{size // _SIZE[unit]}{unit}"
@@ -67,7 +67,7 @@ def shown_size(size: int) -> str:
 
 
 def shown_duration(seconds: int) -> str:
-    """A duration as `seconds_of` reads it, exact."""
+    """A duration in the form that `seconds_of` reads, exact."""
     for unit in ("d", "h", "m"):
         if seconds % _SECONDS[unit] == 0:
             return f"{seconds // _SECONDS[unit]}{unit}"

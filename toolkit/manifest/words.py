@@ -9,26 +9,26 @@ SCRIPT = "put it in a script and name the script"
 META = " \t\n;&|<>()"
 """What ends a word."""
 _FIRST, _ROOM = 0xD800, 400
-"""In a word's value each level's expansions are surrogates of its own range, which no text has."""
+"""In a word's value, expansions are replaced with surrogates, a range for each level; no text contains them."""
 _SIMPLE_NAME = re.compile(r"\$(?:[A-Za-z_]\w*|[0-9@*#?$!-])")
 _BRACED = re.compile(r"\$\{[^\s|{}'\"\\`$](?:[^{}'\"\\`$]|\$[A-Za-z_]\w*|\$\{\w+\})*\}")
 _ARITHMETIC = re.compile(r"[\w\s+\-*/%<>=!&|^~?:,$()]*")
 _TYPESET = re.compile("[\u2010-\u2015\u2212](?=[\u2010-\u2015\u2212A-Za-z-])")
-"""Behind a blank, what word processors and web pages make of the `-` or `--` of an option."""
+"""After a blank: what word processors and web pages turn the `-` or `--` of an option into."""
 _TYPESET_ANYWHERE = {
     **dict.fromkeys("\u00a0\u1680\u2007\u200b\u202f\u2060\u3000\ufeff", "a blank"),
     **dict.fromkeys("\u2018\u201c\u201d\u201e", "a quote"),
 }
-"""Of a blank and of quotes: bash takes each for a letter."""
+"""The same for blanks and quotes: bash reads each as a letter."""
 
 
 @dataclass(frozen=True)
 class Word:
-    """A word: where it stands, and what it is without its quotes.
+    """A word: its position, and its value without quotes.
 
     Attributes:
-        value: expansions in it are surrogates; `expansions` has what each of them was.
-        split: an expansion, a glob or a brace outside quotes may make it any number of words.
+        value: expansions in it are replaced with surrogates; `expansions` maps each to its text.
+        split: an unquoted expansion, glob or brace may turn it into any number of words.
     """
 
     start: int
@@ -45,7 +45,7 @@ class Word:
 
 @dataclass
 class WordReader:
-    """Reads words of `text` from `at` on; `level` is how many scripts the text stands in. Raises `ValueError`."""
+    """Reads words of `text` from `at` on; `level` is how many scripts contain the text. Raises `ValueError`."""
 
     text: str
     level: int = 0
@@ -88,7 +88,7 @@ class WordReader:
         return Word(start, self.at, "".join(value), tuple(expansions), split)
 
     def refuse_typeset(self, character: str, start: int) -> None:
-        """What was `-`, a blank or a quote before a text was set for print, and is a letter to bash."""
+        """Refuse what was `-`, a blank or a quote before typesetting, and is a letter to bash."""
         what = _TYPESET_ANYWHERE.get(character, "")
         if self.at == start and _TYPESET.match(self.text, start):
             what = "`-`"
@@ -108,7 +108,7 @@ class WordReader:
         return end
 
     def ansi(self, value: list[str]) -> bool:
-        """`$'…'`; whether it has escapes, whose value is not known here."""
+        """`$'…'`; returns whether it has escapes, whose value is not known here."""
         match = re.compile(r"\$'((?:[^'\\]|\\[\s\S])*)'").match(self.text, self.at)
         if not match:
             raise ValueError("a quote ' is opened and never closed")
@@ -117,7 +117,7 @@ class WordReader:
         return "\\" in match[1]
 
     def quoted(self, value: list[str], expansions: list[tuple[str, str]], start: int) -> None:
-        """From after a `"` to after the one that closes it."""
+        """From after a `"` to after the closing one."""
         while self.at < len(self.text) and self.text[self.at] != '"':
             if self.text[self.at] == "\\" and self.text[self.at + 1 : self.at + 2] in tuple('$`"\\\n'):
                 value.append(self.text[self.at + 1].replace("\n", ""))
@@ -131,7 +131,7 @@ class WordReader:
         self.at = self.closed('"', self.at) + 1
 
     def expansion(self, start: int) -> str:
-        """The expansion that begins here, passed over; empty where there is none."""
+        """Read the expansion that begins here; empty if there is none."""
         if self.looking_at("$(("):
             return self.arithmetic(start)
         for sign in ("$(", "`", "$["):
@@ -148,7 +148,7 @@ class WordReader:
         return match[0]
 
     def arithmetic(self, start: int) -> str:
-        """`$((…))`; where its parentheses do not close together it is a command in a substitution."""
+        """`$((…))`; if its parentheses do not close together, it is a command substitution."""
         depth, end = 0, self.at + 2
         while end < len(self.text):
             depth += {"(": 1, ")": -1}.get(self.text[end], 0)
@@ -163,15 +163,15 @@ class WordReader:
 
 
 def shown(text: str) -> str:
-    """`text` for a person: `…` for what stands in a variable of the shell around it."""
+    """`text` for people: `…` for the value of a variable of the surrounding shell."""
     return "".join("…" if has_expansion(character) else character for character in text)
 
 
 def has_expansion(value: str) -> bool:
-    """Whether there is a place for an expansion in a word's value."""
+    """Whether a word's value contains an expansion."""
     return any(_FIRST <= ord(character) < 0xE000 for character in value)
 
 
 def is_from_outside(word: Word, level: int) -> bool:
-    """Whether `word`, in a script at `level`, has a variable of the shell around that script in it."""
+    """Whether `word`, in a script at `level`, contains a variable of the shell around that script."""
     return any(_FIRST <= ord(character) < _FIRST + level * _ROOM for character in word.value)

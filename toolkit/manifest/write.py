@@ -1,4 +1,4 @@
-"""A `Manifest` in its canonical form. Pure: text out of a value, and no key in it."""
+"""A `Manifest` in its canonical form. Pure: from a value to text, without any key."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _WIDTH = 110
 
 
 def canonical_text(manifest: Manifest) -> str:
-    """The file's text; a key that stands in the manifest becomes a reference to an environment variable."""
+    """The file's text; a key that is in the manifest becomes a reference to an environment variable."""
     return _dumped(canonical_data(manifest))
 
 
 def canonical_data(manifest: Manifest) -> dict[str, Any]:
-    """What the file says, as plain values in the order in which a person reads them."""
+    """The file's content, as plain values in reading order."""
     author = {"name": manifest.author, "email": manifest.email}
     framework = manifest.framework
     return {
@@ -59,12 +59,12 @@ def canonical_data(manifest: Manifest) -> dict[str, Any]:
 
 
 def steps_lines(steps: Sequence[Step]) -> list[str]:
-    """The canonical `steps:` of a command line of another dialect, as lines of YAML."""
+    """The canonical `steps:` for a command line of another dialect, as lines of YAML."""
     return _dumped({"steps": [step_data(step) for step in steps]}).splitlines()
 
 
 def step_data(step: Step) -> dict[str, Any]:
-    """One step, as the file says it."""
+    """One step, as in the file."""
     return _given(
         command=step.command,
         ranks=step.ranks,
@@ -76,7 +76,7 @@ def step_data(step: Step) -> dict[str, Any]:
 
 
 def literal_keys(manifest: Manifest) -> tuple[str, ...]:
-    """The environment variables that the canonical form asks for in place of keys that stand in the manifest."""
+    """The environment variables that the canonical form uses for keys that are in the manifest."""
     names = []
     for remote, reference in manifest.buckets.items():
         for field, source in reference.connection.secrets.items():
@@ -143,7 +143,7 @@ def _variable(remote: str, field: str) -> str:
 
 
 def _given(**fields: Any) -> dict[str, Any]:
-    """The fields that say something."""
+    """The fields that are set."""
     return {name: value for name, value in fields.items() if value not in ("", None, 0, [], {})}
 
 
@@ -153,7 +153,7 @@ def _dumped(data: Mapping[str, Any]) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Lists are set in under their name, and no aliases: the reader refuses them."""
+    """Indents lists below their name, and writes no aliases: the reader refuses them."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> Any:  # noqa: ARG002 (PyYAML's own name)
         return super().increase_indent(flow, False)

@@ -1,4 +1,4 @@
-"""Docker by its command line, as values: the first `ContainerRuntime`. Nothing here runs anything."""
+"""Docker's command lines, as values: the first `ContainerRuntime`. Nothing here runs anything."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from toolkit.shell_files import shell_program
 
 _AWAY = (
     *("Cannot connect to the Docker daemon", "permission denied while trying to connect", "no such command"),
-    *("error during connect", "unknown server OS: ."),  # what a client says whose engine is just being stopped
+    *("error during connect", "unknown server OS: ."),  # a client's message while its engine is being stopped
 )
 _CONTAINER_GONE = ("No such container", "is not running")
-# In a shell's words nothing is filled in: engine, container and command come as words of their own.
+# Nothing is filled into shell text: engine, container and command are passed as separate words.
 _PIPE = shell_program("toolkit.runtimes", "load_image_from.sh")
 
 
 class Docker(DockerRun):
-    """Docker Engine 20.10 and later. What takes Docker's words is a subclass with another `program`."""
+    """Docker Engine 20.10 and later. A runtime with Docker's command line is a subclass with another `program`."""
 
     oldest = "20.10"
     makes_bound_folders = True
@@ -29,7 +29,7 @@ class Docker(DockerRun):
         """See `ContainerRuntime.failure`."""
         if any(words in said for words in _AWAY):
             return "away"
-        if not said:  # an engine that is being stopped leaves its client without output
+        if not said:  # the client of an engine that is being stopped prints nothing
             return "silent"
         return "container gone" if any(words in said for words in _CONTAINER_GONE) else "refused"
 
@@ -71,8 +71,8 @@ class Docker(DockerRun):
         return [self.program, noun, "rm", name]
 
     def create_volume(self, name: str, run: str) -> Argv:
-        """See `ContainerRuntime.create_volume`. It lies where the engine has made its mounts shared, so FUSE mounts
-        below it reach other containers."""
+        """See `ContainerRuntime.create_volume`. It is in the engine's root, which the engine makes a shared mount: FUSE
+        mounts below it reach other containers."""
         return [self.program, "volume", "create", "--label", f"{RUN_LABEL}={run}", name]
 
     def create_export_volume(self, name: str, run: str, server: str, path: str, *, read_only: bool = True) -> Argv:
@@ -136,5 +136,5 @@ class Docker(DockerRun):
 
 
 def _all(noun: Noun) -> Argv:
-    """Of containers only those that run are listed otherwise."""
+    """Without this option, only running containers are listed."""
     return ["--all"] if noun == "container" else []

@@ -1,4 +1,4 @@
-"""`docker run` for each of the tool's containers, as values. Nothing here runs anything, so a test compares lists."""
+"""`docker run` for each of the tool's containers, as values. Nothing here runs anything, so tests compare lists."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from toolkit.runtimes.specs import (
 
 
 class DockerRun:
-    """The containers that a run has, as command lines of `program`."""
+    """The containers of a run, as command lines of `program`."""
 
     program = "docker"
 
@@ -40,7 +40,7 @@ class DockerRun:
         ]
 
     def start_agent(self, spec: AgentContainerSpec) -> Argv:
-        """See `ContainerRuntime.start_agent`. `--volume` makes the folder that it names, as `--mount` does not."""
+        """See `ContainerRuntime.start_agent`. `--volume` creates the folder, unlike `--mount`."""
         return [
             *self._own_container(spec.name, spec.run, ("DAC_OVERRIDE", "CHOWN", "FOWNER")),
             *(("--label", f"{CPUS_LABEL}={spec.cpus}") if spec.cpus else ()),
@@ -77,7 +77,7 @@ class DockerRun:
             *_lease(spec.lease),
             *("--hostname", spec.hostname, *network_options(spec.network, spec.hostname)),
             *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
-            # Docker's 64 MB of shared memory are too few for Open MPI's and NCCL's transports.
+            # Docker's default of 64 MB of shared memory is too small for Open MPI's and NCCL's transports.
             *("--shm-size", "1g"),
             *limit_options(spec.limits),
             *(("--gpus", f'"device={",".join(spec.gpus)}"') if spec.gpus else ()),
@@ -136,7 +136,7 @@ class DockerRun:
         ]
 
     def _own_container(self, name: str, run: str, capabilities: Sequence[str]) -> Argv:
-        """What the tool's own containers of a run have in common: `/run/private` is in memory."""
+        """The options that all of the tool's own containers of a run share: `/run/private` is in memory."""
         return [
             *(self.program, "run", "--detach", "--rm", "--init", "--name", name, "--label", f"{RUN_LABEL}={run}"),
             *("--cap-drop", "ALL", *confined()),
@@ -146,8 +146,8 @@ class DockerRun:
 
 
 def confined(processes: int = OWN_PROCESSES) -> Argv:
-    """The options for a container of the tool's own: no program in it gains a privilege that it was not started with,
-    and it takes so many processes and threads at most."""
+    """Options for the tool's own containers: no program in them gains privileges that it was not started with, and
+    there are at most `processes` processes and threads."""
     return ["--security-opt", "no-new-privileges", "--pids-limit", str(processes)]
 
 
@@ -160,14 +160,14 @@ def limit_options(limits: Limits) -> Argv:
 
 
 def network_options(network: Network, hostname: str) -> Argv:
-    """A private bridge resolves names itself; on the host's network each learner is told the others."""
+    """A private bridge resolves names itself; on the host's network, each learner gets the names of the others."""
     if network.name != HOST_NETWORK:
         return ["--network", network.name, "--network-alias", hostname]
     return ["--network", HOST_NETWORK, *(w for name, at in network.known for w in ("--add-host", f"{name}:{at}"))]
 
 
 def mount_argument(mount: Bind | NamedVolume) -> str:
-    """As `--mount` takes it: a line of CSV, so that colons and commas in a folder's name do no harm."""
+    """In `--mount` syntax: a line of CSV, so that colons and commas in a folder's name are safe."""
     if isinstance(mount, NamedVolume):
         fields = ["type=volume", f"source={mount.name}", f"target={mount.target}"]
     else:

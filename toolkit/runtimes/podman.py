@@ -1,4 +1,4 @@
-"""podman, which takes Docker's words and differs in a few. Never tried on a real host."""
+"""podman, whose command line is Docker's with a few differences. Never tried on a real host."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Podman(Docker):
     program = "podman"
     oldest = "4.0"
     makes_bound_folders = False
-    """`--volume` refuses a folder that is not there."""
+    """`--volume` refuses a folder that does not exist."""
     takes_partial_images = False
 
     def volumes_folder(self) -> Argv:

@@ -1,4 +1,4 @@
-"""The container runtimes that there are, by the name that a cluster file has in `container_engine`."""
+"""The container runtimes, by their name in a cluster file's `container_engine`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from toolkit.runtimes.podman import Podman
 from toolkit.runtimes.runtime import ContainerRuntime
 
 RUNTIMES: dict[str, ContainerRuntime] = {"docker": Docker(), "podman": Podman()}
-"""A new runtime is a module and its line here."""
+"""A new runtime is a module and a line here."""
 
 
 def runtime_named(name: str) -> ContainerRuntime:
-    """The runtime of that name; raises `KeyError` where there is none, which a cluster file never names."""
+    """The runtime of that name; raises `KeyError` if there is none, which cannot happen for a cluster file's name."""
     return RUNTIMES[name]

@@ -1,4 +1,4 @@
-"""What the tool asks of a container runtime: a protocol, of which `docker` is the first implementation."""
+"""What the tool needs from a container runtime: a protocol; `docker` is the first implementation."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ from typing import Literal, Protocol
 from toolkit.runtimes.specs import AgentContainerSpec, Argv, Bind, LearnerContainerSpec, NamedVolume, Noun
 
 Failure = Literal["away", "silent", "container gone", "refused"]
-"""Why a command failed: the runtime does not answer; it said nothing, as one that is being stopped; the container is
-not there or does not run; anything else."""
+"""Why a command failed: the runtime does not respond; it printed nothing, like one that is being stopped; the
+container does not exist or does not run; anything else."""
 
 
 class StartsContainers(Protocol):
-    """The containers of a run. Each method but the last three starts one that goes on by itself.
+    """The containers of a run. Each method except the last three starts one that keeps running.
 
     What every implementation guarantees:
 
-    - a container has its name, and `run` as its label, from its first moment: what a killed client leaves is found;
-    - no program in it gains a privilege that it was not started with, and it has at most `OWN_PROCESSES` processes and
-      threads, a learner as many as its limits say;
-    - it has no capability but those that its method names, and sees no folder of the host but those that it is given;
-    - an option that the runtime cannot carry out is an error, and never left out.
+    - a container has its name, and `run` as its label, from the start: what a killed client leaves can be found;
+    - no program in it gains privileges that it was not started with, and it has at most `OWN_PROCESSES` processes and
+      threads; for a learner, its limits apply;
+    - it has only the capabilities that its method lists, and sees only the host folders that it is given;
+    - an option that the runtime does not support is an error, and never left out.
     """
 
     def start_agent(self, spec: AgentContainerSpec) -> Argv:
         """A run's agent: root with DAC_OVERRIDE, CHOWN and FOWNER, no network, no device, `/run/private` in memory.
 
-        It is removed when its command ends: no one else may be there to do it.
+        It is removed when its command exits: possibly no one else is there to do it.
         """
         ...
 
     def start_side_container(
         self, name: str, run: str, image: str, binds: Sequence[Bind], command: Sequence[str]
     ) -> Argv:
-        """The container with keys and mounts: as an agent's, with SYS_ADMIN and /dev/fuse, on the host's network.
+        """The container with keys and mounts: like an agent's, with SYS_ADMIN and /dev/fuse, on the host's network.
 
-        A FUSE mount that it makes below a `rshared` bind shows in containers that have the folder as `rslave`.
+        A FUSE mount that it makes below a `rshared` bind is visible in containers with the folder as `rslave`.
         """
         ...
 
@@ -49,18 +49,18 @@ class StartsContainers(Protocol):
         owner: str,
         command: Sequence[str],
     ) -> Argv:
-        """An S3 server over folders: the user `owner` (uid:gid), no capability, the host's network, a read-only root
-        with /tmp and /run/private in memory. It is removed when its command ends."""
+        """An S3 server for folders: the user `owner` (uid:gid), no capability, the host's network, a read-only root
+        with /tmp and /run/private in memory. It is removed when its command exits."""
         ...
 
     def start_learner(self, spec: LearnerContainerSpec) -> Argv:
-        """A learner: the image's unprivileged user, no capability, 1 GiB of shared memory. It stays when its command
-        has ended, with its exit status, until it is removed."""
+        """A learner: the image's unprivileged user, no capability, 1 GiB of shared memory. It remains after its command
+        has exited, with the exit status, until it is removed."""
         ...
 
     def start_relay(self, name: str, shipment: str, image: str, private: str, command: Sequence[str]) -> Argv:
-        """What takes an image and passes it on: no capability, the host's network, a read-only root, `private` in
-        memory, and at /archive disk space that goes with it. It is removed when its command ends."""
+        """Receives an image and forwards it: no capability, the host's network, a read-only root, `private` in
+        memory, and at /archive disk space that is removed with it. It is removed when its command exits."""
         ...
 
     def check_in_image(
@@ -72,31 +72,31 @@ class StartsContainers(Protocol):
         environment: Mapping[str, str],
         command: Sequence[str],
     ) -> Argv:
-        """Runs `command` once, to its end, as the user `owner` (uid:gid), with no network and no capability.
+        """Runs `command` once, until it exits, as the user `owner` (uid:gid), with no network and no capability.
 
-        The files belong to the operator, who may keep them from others. Nothing stays behind.
+        The files belong to the operator, and may be private. Nothing remains.
         """
         ...
 
     def owner_of_folder(self, mount: Bind | NamedVolume, run: str, image: str) -> Argv:
-        """Prints `uid:gid` of a folder; fails where it is not there. Fetches no image."""
+        """Prints `uid:gid` of a folder; fails if it does not exist. Pulls no image."""
         ...
 
     def read_from_volume(self, volume: str, image: str, name: str) -> Argv:
-        """Prints a file of a volume, by a container of `image` that has no network and is gone at once."""
+        """Prints a file of a volume, from a container of `image` without network that is removed immediately."""
         ...
 
 
 class UsesContainers(Protocol):
-    """What is done with containers that are there, and with all that carries a run's label.
+    """What is done with existing containers, and with everything that has a run's label.
 
-    What every implementation guarantees: names come one a line; a list holds what is there at that moment, whoever
-    made it, also containers that have ended.
+    What every implementation guarantees: names are printed one per line; a list has what exists at that moment,
+    whoever created it, including containers that have exited.
     """
 
     def execute(self, container: str, command: Sequence[str], *, stdin: bool = False) -> Argv:
-        """Runs `command` in a running container, with its output, errors and status; with `stdin`, what it reads is
-        passed on. Files are copied in by a program that reads them there."""
+        """Runs `command` in a running container and passes on its output, errors and status; with `stdin`, also its
+        input. Files are copied in by a program that reads them from there."""
         ...
 
     def logs(self, container: str) -> Argv:
@@ -104,12 +104,12 @@ class UsesContainers(Protocol):
         ...
 
     def status_of(self, container: str) -> Argv:
-        """Prints `created`, `running`, `paused`, `restarting`, `exited` or `dead`; fails where there is no such
-        container, with what `is_absent` knows."""
+        """Prints `created`, `running`, `paused`, `restarting`, `exited` or `dead`; fails if the container does not
+        exist, with a message that `is_absent` recognizes."""
         ...
 
     def cpus_in_use(self) -> Argv:
-        """Prints the CPUs that ranks of each run here are bound to, a list such as `0-3,8` a line."""
+        """Prints the CPUs that ranks of each run here are bound to, one list such as `0-3,8` per line."""
         ...
 
     def list_of_run(self, noun: Noun, run: str) -> Argv:
@@ -117,23 +117,23 @@ class UsesContainers(Protocol):
         ...
 
     def runs_of(self, noun: Noun) -> Argv:
-        """Prints the run of each container, volume or network here that has one."""
+        """Prints the run of each container, volume or network here that belongs to one."""
         ...
 
     def remove(self, noun: Noun, name: str) -> Argv:
-        """Removes a container, killing it, or a volume or network that nothing uses. Succeeds only once it is gone."""
+        """Removes a container (killing it), or an unused volume or network. Succeeds only once it is gone."""
         ...
 
 
 class KeepsVolumes(Protocol):
-    """Volumes and networks of a run, and where the runtime keeps and offers them."""
+    """Volumes and networks of a run, and the runtime's folders and socket."""
 
     def create_volume(self, name: str, run: str) -> Argv:
-        """Makes a volume with the run's label, in a folder from which mounts can reach containers."""
+        """Creates a volume with the run's label, in a folder from which mounts can reach containers."""
         ...
 
     def create_export_volume(self, name: str, run: str, server: str, path: str, *, read_only: bool = True) -> Argv:
-        """Makes a volume that is `path` of an NFS server, mounted when a container first uses it."""
+        """Creates a volume that is `path` of an NFS server, mounted when a container first uses it."""
         ...
 
     def volume_folder(self, name: str) -> Argv:
@@ -141,19 +141,19 @@ class KeepsVolumes(Protocol):
         ...
 
     def volumes_folder(self) -> Argv:
-        """Prints the host's folder below which all volumes lie: the volume v in `v/_data`."""
+        """Prints the host's folder with all volumes: the volume v is in `v/_data`."""
         ...
 
     def socket(self) -> Argv:
-        """Prints where the runtime offers Docker's HTTP API 1.40, as a URL or a path: the run's agent uses it."""
+        """Prints where the runtime serves Docker's HTTP API 1.40, as a URL or a path: the run's agent uses it."""
         ...
 
     def describe(self) -> Argv:
-        """Prints what the runtime says of itself and its host, as JSON that `toolkit.doctor.parse_engine` reads."""
+        """Prints the runtime's description of itself and its host, as JSON that `toolkit.doctor.parse_engine` reads."""
         ...
 
     def create_network(self, name: str, run: str) -> Argv:
-        """Makes a private network with the run's label, on which learners find each other by their names."""
+        """Creates a private network with the run's label, on which learners find each other by name."""
         ...
 
     def network_subnet(self, name: str) -> Argv:
@@ -162,73 +162,73 @@ class KeepsVolumes(Protocol):
 
 
 class HoldsImages(Protocol):
-    """The images of a host. What every implementation guarantees: an image keeps its id on its way to another host."""
+    """The images of a host. What every implementation guarantees: an image keeps its id when copied to another host."""
 
     def inspect_images(self, images: Sequence[str]) -> Argv:
-        """Prints for each of `images` that is there a line of JSON: `id`, `names`, and `layers`, their diff ids from
-        the lowest up. The status is not 0 where one is not there, and that is what `is_absent` knows."""
+        """Prints a line of JSON for each of `images` that exists: `id`, `names`, and `layers`, their diff ids from
+        the lowest up. The status is not 0 if one does not exist, with a message that `is_absent` recognizes."""
         ...
 
     def list_images(self) -> Argv:
-        """Prints the ids of all images, the newest first."""
+        """Prints the ids of all images, newest first."""
         ...
 
     def load_image(self) -> Argv:
-        """Takes in the archive that it reads, as `docker save` writes it; what is broken off leaves no image."""
+        """Loads the archive from its input, as written by `docker save`; a truncated one leaves no image."""
         ...
 
     def load_image_from(self, container: str, command: Sequence[str]) -> Argv:
-        """Takes in the archive that `command` prints in a running container."""
+        """Loads the archive that `command` prints in a running container."""
         ...
 
     def tag_image(self, image: str, name: str) -> Argv:
-        """Gives an image one name more."""
+        """Gives an image another name."""
         ...
 
     def untag_image(self, name: str) -> Argv:
-        """Takes a name away, and the image where it was its last."""
+        """Removes a name, and the image if it was its last."""
         ...
 
     def pull_image(self, name: str) -> Argv:
-        """Fetches an image from its registry."""
+        """Pulls an image from its registry."""
         ...
 
 
 class ContainerRuntime(StartsContainers, UsesContainers, KeepsVolumes, HoldsImages, Protocol):
     """The command lines of a container runtime. Pure: `toolkit.containers.engine.Engine` runs them on a host.
 
-    Each method returns one command line, and says what that does or prints. Its status is 0 only where all of it was
-    done; what went wrong is on its standard error. A runtime without a client of its own may return `sh -c`, with every
-    value as a word of its own.
+    Each method returns one command line; its docstring says what that does or prints. Its status is 0 only if
+    everything was done; errors are on its standard error. A runtime without its own client may return `sh -c`, with
+    every value as a separate word.
 
-    It is registered under its name in `toolkit.runtimes.registry.RUNTIMES`, which is what a cluster file says as
+    It is registered in `toolkit.runtimes.registry.RUNTIMES` under the name that a cluster file has as
     `container_engine`.
     """
 
     @property
     def program(self) -> str:
-        """The client's command, which takes Docker's words: leases and the doctor's probes are written with those."""
+        """The client's command, with Docker's command line, which leases and the doctor's probes use."""
         ...
 
     @property
     def oldest(self) -> str:
-        """The oldest version that works."""
+        """The oldest supported version."""
         ...
 
     @property
     def makes_bound_folders(self) -> bool:
-        """Whether `start_agent` makes the folder of the volume; if not, the volume is created first."""
+        """Whether `start_agent` creates the volume's folder; if not, the volume is created first."""
         ...
 
     @property
     def takes_partial_images(self) -> bool:
-        """Whether `load_image` takes an archive without layers that the host has."""
+        """Whether `load_image` accepts an archive without the layers that the host has."""
         ...
 
     def failure(self, said: str) -> Failure:
-        """Why a command failed, from what it said."""
+        """Why a command failed, from its output."""
         ...
 
     def is_absent(self, said: str) -> bool:
-        """Whether a command failed because the container or image that it names is not there."""
+        """Whether a command failed because its container or image does not exist."""
         ...

@@ -1,4 +1,4 @@
-"""An image's packages as CycloneDX 1.6 in JSON, by the project's own library. Pure: equal images, equal bytes."""
+"""An image's packages as CycloneDX 1.6 in JSON, by the project's own library. Pure: same image, same bytes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DECLARED = LicenseAcknowledgement.DECLARED
 
 
 def cyclonedx_document(subject: Subject) -> str:
-    """The document's text. Its serial number is made of the image id, its time is the image's own."""
+    """The document's text. Its serial number is derived from the image id, its time is the image's own."""
     image = Component(
         type=ComponentType.CONTAINER,
         name=subject.name,

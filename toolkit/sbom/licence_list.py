@@ -1,4 +1,4 @@
-"""The licences of everything in an image, as a list for a person and for a program. Pure."""
+"""The licences of everything in an image, as a list for people and for programs. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from toolkit.sbom.licences import licence_of
 
 @dataclass(frozen=True)
 class LicenceLine:
-    """A package and its licence: SPDX's expression, empty where it is not certain, and the package's own words."""
+    """A package and its licence: the SPDX expression, empty if uncertain, and the package's own text."""
 
     kind: str
     name: str
@@ -23,12 +23,12 @@ class LicenceLine:
 
 
 def licence_lines(contents: Contents) -> tuple[LicenceLine, ...]:
-    """One line for each package, those inside others included."""
+    """One line for each package, including those inside others."""
     return tuple(_line(package) for package in contents.packages if package.kind != TREE)
 
 
 def licence_text(lines: tuple[LicenceLine, ...]) -> str:
-    """A table: kind, package, licence; below it how many packages say what."""
+    """A table: kind, package, licence; below it, how many packages have which."""
     widths = [max((len(word) for word in column), default=0) for column in zip(*map(_words, lines), strict=True)]
     table = ["  ".join(word.ljust(width) for word, width in zip(_words(line), widths, strict=False)) for line in lines]
     spdx = sum(bool(line.spdx) for line in lines)

@@ -1,8 +1,8 @@
-"""A package's licence in SPDX's words, where what it declares has one meaning only; else in its own words. Pure.
+"""A package's licence as an SPDX expression, if what it declares is unambiguous; else in its own words. Pure.
 
 Debian's short names are those of DEP-5 (www.debian.org/doc/packaging-manuals/copyright-format/1.0), where `MIT` and
 `Artistic` may mean several licences, and so have no SPDX name here. A Python classifier such as `BSD License` or
-`Apache Software License` names a family, and so has none either.
+`Apache Software License` names a family, and so has no SPDX name either.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ _SPELLINGS = {
 
 @dataclass(frozen=True)
 class Licence:
-    """What a package declares, piece by piece: its own words, and SPDX's, empty where they are not certain."""
+    """What a package declares, item by item: its own text, and the SPDX name, empty if uncertain."""
 
     pieces: tuple[tuple[str, str], ...]
 
@@ -78,11 +78,11 @@ class Licence:
 
     @property
     def expression(self) -> str:
-        """SPDX's expression for all of it; empty where it is not certain."""
+        """The SPDX expression for all of it; empty if uncertain."""
         return joined([spdx for _, spdx in self.pieces]) if self.certain else ""
 
     def __str__(self) -> str:
-        """As a person reads it: SPDX's words where all is certain, else the package's own."""
+        """As shown to people: the SPDX expression if all is certain, else the package's own text."""
         return self.expression or "; ".join(declared for declared, _ in self.pieces) or NOT_DECLARED
 
 
@@ -95,7 +95,7 @@ def licence_of(package: Package) -> Licence:
 
 
 def joined(expressions: list[str]) -> str:
-    """All of them hold at once, each said once: `A AND (B OR C)`."""
+    """All of them apply at once; each is listed once: `A AND (B OR C)`."""
     flat = (part for one in expressions for part in ([one] if " OR " in one else one.split(" AND ")))
     unique = list(dict.fromkeys(flat))
     if len(unique) == 1:
@@ -104,7 +104,7 @@ def joined(expressions: list[str]) -> str:
 
 
 def spdx_name(text: str) -> str:
-    """`text` as an SPDX expression, where it is one but for capitals; else empty."""
+    """`text` as an SPDX expression if it is one, ignoring case; else empty."""
     if not text or text == UNNAMED_LICENCE or text.lower() in _NO_VERSION or "licenseref-" in text.lower():
         return ""
     try:
@@ -115,7 +115,7 @@ def spdx_name(text: str) -> str:
 
 
 def debian_name(text: str) -> str:
-    """A DEP-5 synopsis as an SPDX expression; empty where a word of it has none, or a comma leaves its order open."""
+    """A DEP-5 synopsis as an SPDX expression; empty if a word has none, or a comma makes the grouping ambiguous."""
     if "," in text:
         return ""
     pieces = _AND_OR.split(text)
@@ -143,7 +143,7 @@ def _gnu(word: str) -> str:
 
 
 def _python_licence(declared: tuple[str, ...]) -> Licence:
-    """The expression or the field where it is certain; else the classifier, where there is one and it is certain."""
+    """The expression or the field if it is certain; else the classifier, if there is only one and it is certain."""
     words = [word for word in declared if not word.startswith("License ::")]
     classifiers = [word.rpartition("::")[2].strip() for word in declared if word.startswith("License ::")]
     candidates = [*words, *(classifiers if len(classifiers) == 1 else [])]

@@ -1,7 +1,7 @@
-"""Where an image comes from: an in-toto statement (v1) with SLSA's provenance (v1) as its predicate. Pure.
+"""An image's origin: an in-toto statement (v1) with SLSA provenance (v1) as its predicate. Pure.
 
-What went in is read from the image's labels and its lock. When and where it was built are no part of the image's bits:
-they are given as a `BuildRun`, and are left out where no one knows them.
+The inputs are read from the image's labels and its lock. When and where it was built is not part of the image:
+it is given as a `BuildRun`, and left out if it is unknown.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from toolkit.sbom.subject import deb_url, pypi_url
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "urn:toolkit:image-build:1"
-"""Names the meaning of the parameters below; counted up when it changes."""
+"""Identifies the meaning of the parameters below; incremented when that changes."""
 BUILDER = "urn:toolkit:builder"
 
 
 @dataclass(frozen=True)
 class BuildRun:
-    """One building of an image: an id of its own, start and end (UTC, as in `2026-03-04T05:06:07Z`), the versions.
+    """One build of an image: a unique id, start and end (UTC, as in `2026-03-04T05:06:07Z`), the versions.
 
     `engine` is the container engine's version, `tool` this tool's.
     """
@@ -42,9 +42,9 @@ def provenance(image: EngineImage, lock: Lock | None, distribution: str, run: Bu
     """The statement's text.
 
     Args:
-        lock: the lock that lies in the image; without one, no dependency is resolved.
-        distribution: the name in the packages' URLs, as os-release has it.
-        run: when and by what it was built, where that is known.
+        lock: the lock in the image; without one, no dependency is resolved.
+        distribution: the name in the packages' URLs, as in os-release.
+        run: when and by what it was built, if known.
     """
     statement = {
         "_type": STATEMENT,
@@ -56,7 +56,7 @@ def provenance(image: EngineImage, lock: Lock | None, distribution: str, run: Bu
 
 
 def read_run(text: str) -> BuildRun | None:
-    """The `BuildRun` in a statement that `provenance` wrote; None where it knew none, or where it is no statement."""
+    """The `BuildRun` in a statement written by `provenance`; None if it has none, or if `text` is not a statement."""
     try:
         details = json.loads(text)["predicate"]["runDetails"]
         metadata, versions = details["metadata"], details["builder"]["version"]

@@ -1,7 +1,7 @@
-"""An image's packages as SPDX 2.3 in JSON (spdx.github.io/spdx-spec/v2.3). Pure: equal images, equal bytes.
+"""An image's packages as SPDX 2.3 in JSON (spdx.github.io/spdx-spec/v2.3). Pure: same image, same bytes.
 
-`created` is the image's own time of creation, which is fixed, so that the time of asking is nowhere in the document.
-Files are not listed: a package's line says how many bytes it has in the image, and what it was downloaded as.
+`created` is the image's own creation time, which is fixed, so the time of the request is nowhere in the document.
+Files are not listed: a package's entry has its size in the image in bytes, and the file it was downloaded as.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def _declared(licence: Licence) -> str:
 
 
 def _own_words(licences: list[Licence]) -> Iterator[dict[str, str]]:
-    """Licences that SPDX has no certain name for, each once, in the words that the packages have for them."""
+    """Licences without a certain SPDX name, each once, in the packages' own words."""
     words = {declared for licence in licences for declared, spdx in licence.pieces if not spdx}
     for declared in sorted(words):
         yield {
@@ -119,7 +119,7 @@ def _own_id(declared: str) -> str:
 
 
 def _id(package: Package) -> str:
-    """Unique in the image: a package that lies in it twice has two places."""
+    """Unique in the image: a package that is installed twice has two locations."""
     return f"SPDXRef-{package.kind}-{_slug(package.name)}-{hashlib.sha256(package.key.encode()).hexdigest()[:8]}"
 
 

@@ -1,4 +1,4 @@
-"""What the documents are about: one image, what is in it and what was downloaded for it."""
+"""The subject of the documents: one image, its content and what was downloaded for it."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from toolkit.inventory.lock import Downloads, downloads_of
 from toolkit.inventory.model import DEB, PYTHON, Contents, Package
 
 _NAMESPACE = uuid.UUID("8f3a1c64-5d0e-4f6b-9a52-0c7e1b9d2f48")
-"""Names made of image ids live in it; any fixed one serves, so long as it stays."""
+"""The namespace of names derived from image ids; any value will do, but it must not change."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """An image and its contents; everything that the documents tell comes from these two values."""
+    """An image and its contents; everything in the documents is derived from these two values."""
 
     image: EngineImage
     contents: Contents
 
     @cached_property
     def downloads(self) -> Downloads:
-        """The files that its packages came in."""
+        """The files from which its packages were installed."""
         return downloads_of(self.contents)
 
     @cached_property
     def graph(self) -> Graph:
-        """Which package asks for which."""
+        """Which package requires which."""
         return graph_of(self.contents, self.image.asked)
 
     @property
@@ -41,26 +41,26 @@ class Subject:
 
     @property
     def name(self) -> str:
-        """What the image was built as, without the version."""
+        """The name it was built with, without the version."""
         return self.image.own_name.rpartition(":")[0]
 
     @property
     def version(self) -> str:
-        """The hash over what went in, or the image id's digits."""
+        """The hash of its inputs, or the image id's digits."""
         return self.image.own_name.rpartition(":")[2]
 
     @property
     def uuid(self) -> uuid.UUID:
-        """The same for the same image, and for no other."""
+        """Always the same for an image, and different for any other."""
         return uuid.uuid5(_NAMESPACE, self.image.image_id)
 
     @property
     def distribution(self) -> str:
-        """`debian`; where the image has no os-release, the first word of what its recipe calls its base."""
+        """`debian`; if the image has no os-release, the first word of its recipe's name for the base."""
         return self.contents.distribution.name or next(iter(self.image.asked.base.lower().split()), "debian")
 
     def purl(self, package: Package) -> PackageURL | None:
-        """The package's URL (github.com/package-url/purl-spec); None for what is in no package index."""
+        """The package's URL (github.com/package-url/purl-spec); None if it is not from a package index."""
         if package.kind == DEB:
             return deb_url(package.name, package.version, package.architecture, self.distribution)
         return pypi_url(package.name, package.version) if package.kind == PYTHON else None

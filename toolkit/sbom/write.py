@@ -1,4 +1,4 @@
-"""An image's documents as files, apart from the image: what they tell of times and machines is none of its bits."""
+"""An image's documents as files, outside the image: their times and machines must not be part of its bits."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from toolkit.sbom.spdx import spdx_document
 from toolkit.sbom.subject import Subject
 
 PROVENANCE = "provenance.json"
-"""The only one of the documents that a second building of the same image writes otherwise: it tells when that was."""
+"""The only document that differs when the same image is built again: it contains the time of the build."""
 
 
 def sbom_folder(cache: Path, image: EngineImage) -> Path:
-    """Where the image's documents lie: `<cache>/documents/<image id>`."""
+    """The folder of the image's documents: `<cache>/documents/<image id>`."""
     return cache / "documents" / image.image_id.removeprefix("sha256:")
 
 
 def sbom_files(subject: Subject, run: BuildRun | None = None) -> Mapping[str, str]:
-    """Every paper's file name and text; all but the provenance depend on the image alone. Pure."""
+    """Each document's file name and text; all except the provenance depend only on the image. Pure."""
     lines = licence_lines(subject.contents)
     return {
         "sbom.spdx.json": spdx_document(subject),
@@ -38,7 +38,7 @@ def sbom_files(subject: Subject, run: BuildRun | None = None) -> Mapping[str, st
 
 
 def write_sbom_files(documents: Mapping[str, str], folder: Path) -> None:
-    """Write `documents` into `folder`, each file whole or not at all."""
+    """Write `documents` to `folder`, each file completely or not at all."""
     private_folder(folder)
     for name, text in documents.items():
         write_whole(folder / name, text.encode())

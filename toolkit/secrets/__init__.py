@@ -1,4 +1,4 @@
-"""Secrets: values that print as redacted, the references to them that a manifest has, and what these lead to."""
+"""Secrets: values that print as redacted, the references to them in a manifest, and their resolution."""
 
 from toolkit.secrets.reference import SecretReference, parse_secret
 from toolkit.secrets.resolve import gives_pair, resolve_pair, resolve_secret

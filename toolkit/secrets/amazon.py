@@ -1,4 +1,4 @@
-"""`${profile:NAME}`, a profile of Amazon's own files, and `${chain}`, the standard chain of credentials."""
+"""`${profile:NAME}`, a profile in Amazon's own files, and `${chain}`, the standard credentials chain."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class Profile:
     name_pattern = r"[^}\x00-\x1f\x7f]{1,100}"
 
     def pair(self, name: str) -> tuple[Secret, Secret, Secret | None]:
-        """The profile's keys, as Amazon's own tools would find them."""
+        """The profile's keys, as found by Amazon's own tools."""
         return _pair(self.kind, name)
 
     def key_files(self, _name: str) -> Iterable[str]:
-        """None: Amazon's files lie in the operator's home, and are no code."""
+        """None: Amazon's files are in the operator's home, and are not code."""
         return ()
 
     def within_reach(self, name: str, around: Surroundings) -> Iterable[Secret]:
-        """All that the profile says in the file of credentials."""
+        """All of the profile's values in the credentials file."""
         file = Path(around.environment.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials").expanduser()
         profiles = configparser.RawConfigParser()
         try:
@@ -39,7 +39,7 @@ class Profile:
 
 
 class Chain:
-    """Environment, files, and what a machine of Amazon's is told of itself, in the order that Amazon's tools have."""
+    """Environment, files, and an Amazon machine's metadata, in the order of Amazon's own tools."""
 
     kind = "chain"
     takes_name = False
@@ -56,7 +56,7 @@ class Chain:
         return ()
 
     def within_reach(self, _name: str, _around: Surroundings) -> Iterable[Secret]:
-        """None: to know them the chain would have to be asked."""
+        """None: the chain would have to be queried for them."""
         return ()
 
 

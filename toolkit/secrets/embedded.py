@@ -24,11 +24,11 @@ class Embedded:
         return lookup.embedded[name]
 
     def key_files(self, _name: str) -> Iterable[str]:
-        """None: they lie in the tool's own folder, which holds no code."""
+        """None: they are in the tool's own folder, which has no code."""
         return ()
 
     def within_reach(self, _name: str, around: Surroundings) -> Iterable[Secret]:
-        """Both keys, where they have been made."""
+        """Both keys, if they have been created."""
         try:
             return [Secret(key) for key in json.loads(short_text(around.home / "embedded-keys.json")).values()]
         except (ValueError, AttributeError):

@@ -19,7 +19,7 @@ class PrivateFile:
     spelling = "${file:PATH}"
 
     def secret(self, name: str, _lookup: Lookup) -> Secret:
-        """What the file holds, without blanks around it; refuses a file that others may read."""
+        """The file's content without surrounding blanks; refuses a file that others can read."""
         try:
             path = Path(name).expanduser()
             with path.open(encoding="ascii") as file:
@@ -33,7 +33,7 @@ class PrivateFile:
         except UnicodeDecodeError:
             why = "the file holds more than a key: it is no ASCII text"
             raise leads_nowhere(self.kind, name, why) from None
-        except RuntimeError as error:  # of expanduser: no such user
+        except RuntimeError as error:  # from expanduser: no such user
             raise leads_nowhere(self.kind, name, str(error)) from None
 
     def key_files(self, name: str) -> Iterable[str]:
@@ -41,6 +41,6 @@ class PrivateFile:
         return (name,)
 
     def within_reach(self, name: str, around: Surroundings) -> Iterable[Secret]:
-        """What the file holds, wherever a relative name may be meant to start."""
+        """The file's content, for each folder that a relative name may start from."""
         texts = (short_text(folder / Path(name).expanduser()) for folder in around.folders)
         return [Secret(text) for text in texts if text]

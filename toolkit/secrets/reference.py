@@ -1,4 +1,4 @@
-"""What a manifest says of a secret: the secret itself, or a reference to where it is, `${env:NAME}`. Pure."""
+"""A secret in a manifest: the secret itself, or a reference to where it is, `${env:NAME}`. Pure."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from toolkit.secrets import registry
 from toolkit.secrets.secret import Secret
 
 LITERAL = "literal"
-"""The kind of what is no reference: the secret stands in the manifest."""
+"""The kind of what is not a reference: the secret itself is in the manifest."""
 _REFERENCE = re.compile(r"\$\{([a-z0-9-]+)(?::([^}]+))?\}")
 
 
 @dataclass(frozen=True)
 class SecretReference:
-    """Where a secret comes from: `literal` (it stands in the manifest), or the kind of its source and a name there."""
+    """Where a secret comes from: `literal` (it is in the manifest), or the kind of its source and a name there."""
 
     kind: str
     value: Secret
@@ -28,7 +28,7 @@ class SecretReference:
 
 
 def parse_secret(text: str) -> SecretReference:
-    """Read `${env:NAME}`, `${chain}` and the like, or take the text itself as the secret."""
+    """Parse `${env:NAME}`, `${chain}` and the like, or use the text itself as the secret."""
     match = _REFERENCE.fullmatch(text)
     source = registry.source(match[1]) if match else None
     if match and source and source.takes_name == bool(match[2]):

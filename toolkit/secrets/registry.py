@@ -1,4 +1,4 @@
-"""The sources of secrets that references may name. A new one is its module and a line here."""
+"""The sources of secrets that references may name. A new one is a module and a line here."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from toolkit.secrets.source import KeySource, PairSource, SecretSource
 KEY_SOURCES: tuple[KeySource, ...] = (Environment(), PrivateFile(), Embedded())
 """Sources of one value, in the order in which error messages list them."""
 PAIR_SOURCES: tuple[PairSource, ...] = (Profile(), Chain())
-"""Sources of both keys of a store, and maybe a session's token."""
+"""Sources of both keys of a store, and possibly a session token."""
 
 
 def source(kind: str) -> SecretSource | None:
-    """The source of that kind, whatever it gives."""
+    """The source of that kind, of one value or of both keys."""
     return key_source(kind) or pair_source(kind)
 
 

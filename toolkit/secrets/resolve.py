@@ -1,4 +1,4 @@
-"""From references to secrets."""
+"""Resolve references to secrets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from toolkit.secrets.source import Lookup
 def resolve_secret(
     reference: SecretReference, environment: Mapping[str, str], embedded: Mapping[str, Secret]
 ) -> Secret:
-    """The secret behind `reference`; raises `ToolkitError` (C103) naming the reference that leads nowhere."""
+    """The secret that `reference` refers to; raises `ToolkitError` (C103) naming the reference if there is none."""
     secret = _look_up(reference, Lookup(environment, embedded))
     if not re.fullmatch(r"[\x21-\x7e]+", secret.reveal()):
         raise ToolkitError(Code.CREDENTIALS, f"{reference}: empty, or holds a space or a character that no key has")
@@ -23,10 +23,10 @@ def resolve_secret(
 
 
 def resolve_pair(reference: SecretReference) -> tuple[Secret, Secret, Secret | None]:
-    """Access key, secret key and, where they are a session's, its token.
+    """Access key, secret key and, for a session, its token.
 
-    Raises `ToolkitError` (C103) where the profile is not there, or the chain finds nothing, and `ValueError` for a
-    reference of which `gives_pair` is false.
+    Raises `ToolkitError` (C103) if the profile does not exist or the chain finds nothing, and `ValueError` for a
+    reference for which `gives_pair` is false.
     """
     source = registry.pair_source(reference.kind)
     if source is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class Secret:
-    """A value that must not be seen; `reveal()` is called only by the code that hands it to its user."""
+    """A value that must not be shown; only the code that passes it to its consumer calls `reveal()`."""
 
     __slots__ = ("_value",)
 

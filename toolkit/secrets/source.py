@@ -1,4 +1,4 @@
-"""What a source of secrets is to the tool. Each is a module of this package and a line in `registry`."""
+"""The interface of a source of secrets. Each is a module of this package and a line in `registry`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LARGEST_KEY_FILE = 64 << 10
 
 @dataclass(frozen=True)
 class Lookup:
-    """What a source may look into: the operator's environment, and the keys of the embedded store by name."""
+    """What a source may read: the operator's environment, and the keys of the embedded store by name."""
 
     environment: Mapping[str, str]
     embedded: Mapping[str, Secret]
@@ -23,7 +23,7 @@ class Lookup:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Where a run's secrets may lie on this machine: the folders that a relative name of a file starts from, the
+    """Where a run's secrets may be on this machine: the folders that relative file names may start from, the
     operator's environment, and the tool's own folder, `~/.toolkit`."""
 
     folders: tuple[Path, ...]
@@ -35,9 +35,9 @@ class SecretSource(Protocol):
     """A kind of reference.
 
     Attributes:
-        kind: `env` of `${env:NAME}`: small letters, digits and dashes.
-        takes_name: whether a name stands behind it; `${chain}` has none.
-        spelling: the reference as error messages show it, `${env:NAME}`.
+        kind: `env` of `${env:NAME}`: lower-case letters, digits and dashes.
+        takes_name: whether it is followed by a name; `${chain}` is not.
+        spelling: the reference as in error messages, `${env:NAME}`.
     """
 
     @property
@@ -54,8 +54,8 @@ class SecretSource(Protocol):
         ...
 
     def within_reach(self, name: str, around: Surroundings) -> Iterable[Secret]:
-        """What submitted code must not contain: the secret, as far as it can be had without asking anyone. Raises
-        nothing; a secret that is not there is none."""
+        """What submitted code must not contain: the secret, if it can be had without querying anyone. Raises
+        nothing; a missing secret is skipped."""
         ...
 
 
@@ -63,7 +63,7 @@ class KeySource(SecretSource, Protocol):
     """A source of one value."""
 
     def secret(self, name: str, lookup: Lookup) -> Secret:
-        """The value behind `name`; raises `ToolkitError` (C103) that names the reference and not the value."""
+        """The value of `name`; raises `ToolkitError` (C103) that names the reference but not the value."""
         ...
 
 
@@ -71,8 +71,8 @@ class PairSource(SecretSource, Protocol):
     """A source of both keys of a store.
 
     Attributes:
-        means: what it is, as error messages have it behind the spelling.
-        name_pattern: a regular expression for its name, one that JSON Schema understands; empty where it takes none.
+        means: a description, which follows the spelling in error messages.
+        name_pattern: a regular expression for its name, valid in JSON Schema; empty if it has none.
     """
 
     @property
@@ -82,18 +82,18 @@ class PairSource(SecretSource, Protocol):
     def name_pattern(self) -> str: ...
 
     def pair(self, name: str) -> tuple[Secret, Secret, Secret | None]:
-        """Access key, secret key and, where they are a session's, its token; raises `ToolkitError` (C103)."""
+        """Access key, secret key and, for a session, its token; raises `ToolkitError` (C103)."""
         ...
 
 
 def leads_nowhere(kind: str, name: str, why: str, hint: str = "") -> ToolkitError:
-    """The error (C103) of a reference, which it names."""
+    """The error (C103) for a reference, with its spelling."""
     reference = f"${{{kind}:{name}}}" if name else f"${{{kind}}}"
     return ToolkitError(Code.CREDENTIALS, f"{reference}: {why}", hint=hint)
 
 
 def short_text(file: Path) -> str:
-    """What a small file holds, without blanks around it; nothing where it cannot be read."""
+    """A small file's content without surrounding blanks; empty if it cannot be read."""
     try:
         with file.open("rb") as stream:
             return stream.read(_LARGEST_KEY_FILE).decode("utf-8", "replace").strip()

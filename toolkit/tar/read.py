@@ -1,4 +1,4 @@
-"""A tar read as it passes, from an engine or a file: never whole in memory, never taken for whole where it is cut."""
+"""Read a tar as a stream, from an engine or a file: never whole in memory, and a truncated one is never accepted."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 PIECE = 1 << 20
-"""Bytes that are read at once."""
+"""Bytes that are read at a time."""
 _END = 2 * tarfile.BLOCKSIZE
 """Bytes: two blocks of zeros end a tar."""
 
 
 LARGEST_HEADER = 1 << 20
-"""Bytes of what stands before a member: a path has 4 KiB at most, extended attributes 64 KiB each."""
+"""Bytes of headers before a member: a path has 4 KiB at most, extended attributes 64 KiB each."""
 _DEEPEST = 8
 _EXTENDING = (
     *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
@@ -27,12 +27,12 @@ _EXTENDING = (
 
 
 class BoundedTarInfo(tarfile.TarInfo):
-    """A header as `tarfile` reads it, which takes what extends it into memory: here no more than a real one has.
+    """A header as read by `tarfile`, which reads its extensions into memory: here no more than a real one has.
 
-    Raises `tarfile.ReadError` for more, and for sparse files, whose maps have no bound; no tar of ours has one.
+    Raises `tarfile.ReadError` for more, and for sparse files, whose maps are unlimited; none of our tars has one.
     """
 
-    def _proc_member(self, tar: Any) -> tarfile.TarInfo:  # tarfile's own comment says that a subclass may do this
+    def _proc_member(self, tar: Any) -> tarfile.TarInfo:  # a comment in tarfile itself says that a subclass may do this
         if self.type == tarfile.GNUTYPE_SPARSE:
             raise tarfile.ReadError(f"{self.name!r} is a sparse or special file")
         if self.type not in _EXTENDING:
@@ -53,7 +53,7 @@ class BoundedTarInfo(tarfile.TarInfo):
 
 
 class PieceReader(io.RawIOBase):
-    """A stream of pieces, as an engine sends it, read like a file."""
+    """A stream of pieces, as sent by an engine, as a file object."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self._pieces, self._rest = iter(pieces), memoryview(b"")
@@ -76,22 +76,22 @@ class PieceReader(io.RawIOBase):
 
 
 def members(tar: IO[bytes] | PieceReader) -> Iterator[tuple[str, tarfile.TarInfo, IO[bytes] | None]]:
-    """Every member of the stream `tar` once: its name (`usr/bin/env`, empty for the top), its header, its content.
+    """Every member of the stream `tar` once: its name (`usr/bin/env`, empty for the root), its header, its content.
 
-    The content is a regular file's, None for all else, and must be read before the next member is asked for.
-    Raises `tarfile.TarError` where the stream is no tar, or ends before the tar does.
+    The content is a regular file's, None for anything else, and must be read before the next member is requested.
+    Raises `tarfile.TarError` if the stream is not a tar, or is truncated.
     """
     stream = _Watched(tar)
     with tarfile.open(fileobj=stream, mode="r|", bufsize=PIECE, tarinfo=BoundedTarInfo) as archive:
         for member in archive:
-            archive.members.clear()  # type: ignore[attr-defined]  # else it remembers every member of the stream
+            archive.members.clear()  # type: ignore[attr-defined]  # else it keeps every member of the stream
             name = member.name.removeprefix("./").strip("/")
             yield "" if name == "." else name, member, archive.extractfile(member) if member.isreg() else None
     stream.finish()
 
 
 def open_tar(file: Path) -> IO[bytes]:
-    """The bytes of a tar file, unpacked where it is compressed by gzip, bzip2 or xz."""
+    """The bytes of a tar file, decompressed if it is gzip, bzip2 or xz."""
     with file.open("rb") as stream:
         head = stream.read(6)
     for magic, opener in _COMPRESSED:
@@ -108,7 +108,7 @@ _COMPRESSED: tuple[tuple[bytes, Callable[[Path], Any]], ...] = (
 
 
 class _Watched(io.RawIOBase):
-    """A stream that knows how it ended: `tarfile` takes one that is cut between two members for whole."""
+    """A stream that records how it ended: `tarfile` accepts one that is cut off between two members."""
 
     def __init__(self, stream: IO[bytes] | PieceReader) -> None:
         self._stream, self._tail = stream, b""
@@ -118,14 +118,14 @@ class _Watched(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """Pass on what comes, and keep the last of it."""
+        """Pass on the data, and keep the last of it."""
         piece = self._stream.read(len(buffer)) or b""
         buffer[: len(piece)] = piece
         self._tail = (self._tail + piece[-_END:])[-_END:]
         return len(piece)
 
     def finish(self) -> None:
-        """Read the rest; raises `tarfile.ReadError` where it is not what ends a tar."""
+        """Read the rest; raises `tarfile.ReadError` if it is not a tar's end."""
         while self.read(PIECE):
             pass
         if self._tail != b"\0" * _END:

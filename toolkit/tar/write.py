@@ -1,4 +1,4 @@
-"""Files as a tar, a piece at a time: nothing is copied to disk, no file is held in memory."""
+"""Write files as a tar, a piece at a time: nothing is copied to disk, no file is held in memory."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from toolkit.errors import Code, ToolkitError
 
 _PIECE = 1 << 20
 END = b"\0" * (2 * tarfile.BLOCKSIZE)
-"""What ends a tar."""
+"""The end of a tar."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One file of a tar: its name there, its bytes (given, or a file's), its mode and owner.
+    """One file of a tar: its name there, its content (bytes, or a file's), its mode and owner.
 
-    Where `sha256` is given, the bytes must have it: they are hashed on their way, and where they are others, the tar
-    breaks off inside this file, so that whoever reads it has no whole one and uses nothing of it.
+    If `sha256` is given, the content must match: it is hashed while it is streamed, and on a mismatch the tar is cut
+    off inside this file, so that no reader gets a complete one and uses any of it.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Entry:
 def tar_stream(entries: Iterable[Entry]) -> Iterator[bytes]:
     """`entries` as a tar in the ustar form, with all times 0 so that equal entries give equal bytes.
 
-    Raises `ToolkitError` (S100) where a file has not the SHA-256 that its entry asks for.
+    Raises `ToolkitError` (S100) if a file does not have the SHA-256 of its entry.
     """
     for entry in entries:
         info = tarfile.TarInfo(entry.name)
@@ -46,7 +46,7 @@ def tar_stream(entries: Iterable[Entry]) -> Iterator[bytes]:
 
 
 def framed(info: tarfile.TarInfo, pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """One member of a tar in the making; raises `OSError` where `pieces` are not of the size that `info` tells."""
+    """One member of a tar being written; raises `OSError` if `pieces` do not have the size in `info`."""
     yield info.tobuf(tarfile.PAX_FORMAT)
     sent = 0
     for piece in pieces:
@@ -58,7 +58,7 @@ def framed(info: tarfile.TarInfo, pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _checked(entry: Entry, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The pieces, the last one only when all of them have the right hash."""
+    """The pieces; the last one only if all of them together have the right hash."""
     digest, held = hashlib.sha256(), b""
     for piece in pieces:
         if held:

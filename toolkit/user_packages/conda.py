@@ -1,4 +1,4 @@
-"""Conda's `environment.yml`: its pip part is read as pip's own lines; what conda itself would install is reported."""
+"""Conda's `environment.yml`: its pip section is read as pip's own lines; what conda would install is reported."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MOST_NAMED = 8
 
 
 def asks(file: Path, code: Path) -> bool:
-    """Whether it is an environment of conda's at all; a file that cannot be read may be one."""
+    """Whether it is a conda environment; a file that cannot be read may be one."""
     try:
         return "dependencies" in read_text(file, code)
     except UnreadableError:
@@ -30,7 +30,7 @@ def asks(file: Path, code: Path) -> bool:
 
 
 def read_conda(file: Path, code: Path, image: ImageFacts, project: Project) -> Asked:
-    """What the environment's pip part asks for; raises `ToolkitError` (C102) where the file is no YAML."""
+    """The requirements of the environment's pip section; raises `ToolkitError` (C102) if the file is not YAML."""
     try:
         read_text(file, code)
     except UnreadableError as error:
@@ -62,19 +62,19 @@ def _items(node: yaml.Node | None) -> Iterator[yaml.Node]:
 
 
 def _texts(node: yaml.Node | None) -> Iterator[tuple[int, str]]:
-    """The texts of a list with their lines."""
+    """The strings of a list, with their lines."""
     for one in _items(node):
         if isinstance(one, yaml.ScalarNode):
             yield one.start_mark.line + 1, one.value
 
 
 def _parts(node: yaml.Node) -> list[tuple[str, yaml.Node]]:
-    """What stands under a name in the list of packages: `pip`, and what other tools would install."""
+    """The sections in the list of packages: `pip`, and what other tools would install."""
     return [(str(key.value), value) for key, value in node.value] if isinstance(node, yaml.MappingNode) else []
 
 
 def _no_list(node: yaml.Node | None, file: Path) -> Asked:
-    """The problem where packages are no list; nothing at all under a name is none."""
+    """A problem if the packages are not a list; an empty section is an empty list."""
     if node is None or isinstance(node, yaml.SequenceNode) or not node.value:
         return NOTHING
     return problem("expected a list: one package per line, after `- `", _place(node, file))

@@ -1,6 +1,6 @@
-"""uv's words for why there is no answer, with those who ask named: a file's line, or the image. Pure.
+"""uv's explanation of a conflict, naming what requires each package: a line of a file, or the image. Pure.
 
-uv takes all that it is given for `your requirements`, the image's own versions among them.
+uv calls everything that it is given `your requirements`, including the image's own versions.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Speakers = dict[tuple[str, SpecifierSet], str]
 
 
 def explain(said: str, image: ImageFacts, wanted: Iterable[Wanted], constraints: Iterable[Wanted]) -> str:
-    """`said` with `you require A and B` in the words of those who require A and B."""
+    """`said`, with `you require A and B` replaced by who requires A and B."""
     speakers = _speakers(image, wanted, constraints)
     text = _YOU_REQUIRE.sub(lambda match: _attributed(match[1], speakers, "you require "), _MARKER.sub("", said))
     text = _DEPENDS_AND.sub(lambda match: match[1] + _attributed(match[2], speakers), text)
@@ -40,7 +40,7 @@ def explain(said: str, image: ImageFacts, wanted: Iterable[Wanted], constraints:
 
 
 def hints(said: str) -> str:
-    """What to do about it, as far as uv's words tell."""
+    """What to do about it, for those of uv's messages that are recognized."""
     found = []
     if match := _BUILD_LABEL.search(said):
         found.append(
@@ -64,7 +64,7 @@ def _attributed(required: str, speakers: Speakers, otherwise: str = "") -> str:
 
 
 def _speakers(image: ImageFacts, wanted: Iterable[Wanted], constraints: Iterable[Wanted]) -> Speakers:
-    """By package and bounds, whose they are; a person's own words come before the image's."""
+    """Who requires each package and version range; the user's files take precedence over the image."""
     held = [(wheel.name, f"=={wheel.version}", wheel) for wheel in image.wheels]
     held += [(name, f"=={wheel.version}{LOCAL}", wheel) for name, wheel in other_names(image.holds).items()]
     found = {(name, SpecifierSet(version)): held_words(wheel, image) for name, version, wheel in held}
@@ -83,5 +83,5 @@ def _key(text: str) -> tuple[str, SpecifierSet] | None:
 
 
 def files_of(wanted: Iterable[Wanted]) -> str:
-    """The names of the files that ask, for the first line of an error."""
+    """The names of the files with requirements, for the first line of an error."""
     return " and ".join(dict.fromkeys(Path(one.place.file).name for one in wanted)) or "the manifest"

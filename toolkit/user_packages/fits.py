@@ -1,4 +1,4 @@
-"""What is asked for, held against the framework's image: what it has already, and what it cannot become. Pure."""
+"""Compare requirements with the framework's image: what it has already, and what conflicts with it. Pure."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from toolkit.user_packages.model import Asked, ImageFacts, Wanted, shown
 
 
 def fit(asked: Asked, image: ImageFacts) -> Asked:
-    """`asked` without what the image answers, with notes on that, and with a problem for each version that it has not.
+    """`asked` without what the image already has, with notes on that, and a problem for each version that it lacks.
 
-    A constraint on what the image has must let its version pass; pins of another tool's lock give way to it.
+    A constraint on a package of the image must allow its version; pins from another tool's lock yield to it.
     """
     holds = image.holds
     met = [(one, answers(one.name, holds)) for one in asked.wanted]
@@ -27,7 +27,7 @@ def fit(asked: Asked, image: ImageFacts) -> Asked:
         _conflict(one, wheel, image, "allows only") for one, wheel in limits if wheel and not _serves(one, wheel)
     ]
     frameworks = [(one, wheel) for one, wheel in met if wheel and is_name_of_a_framework(one.name)]
-    # One that has extras is asked for still: the extras' packages are not the image's.
+    # A requirement with extras remains: the extras' packages are not in the image.
     plain = [(one, wheel) for one, wheel in met if wheel and not one.requirement.extras]
     there = [pair for pair in plain if pair not in frameworks]
     left_out = {id(one) for one, _ in (*frameworks, *there)}
@@ -55,7 +55,7 @@ def held_words(wheel: WheelPin, image: ImageFacts) -> str:
 def _serves(wanted: Wanted, wheel: WheelPin) -> bool:
     if not wanted.requirement.specifier.contains(Version(wheel.version), prereleases=True):
         return False
-    # The same version under another name is another file.
+    # The same version under another name is a different file.
     return not wanted.hashes or wanted.name != wheel.name or wheel.sha256 in wanted.hashes
 
 
@@ -81,7 +81,7 @@ def _has_already(there: Iterable[tuple[Wanted, WheelPin]]) -> list[str]:
 
 
 def _give_way(pins: Iterable[Wanted], holds: Mapping[str, WheelPin]) -> list[str]:
-    """The packages that the image has at another version than the other tool's lock."""
+    """The packages whose version in the image differs from the other tool's lock."""
     met = [(pin, answers(pin.name, holds)) for pin in pins]
     others = [(pin, wheel) for pin, wheel in met if wheel and not pin.requirement.specifier.contains(wheel.version)]
     if not others:

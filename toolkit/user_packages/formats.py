@@ -1,6 +1,6 @@
-"""Which file of a code folder says what it needs: the first of `FORMATS` that is there. The others are reported.
+"""Which file of a code folder lists its requirements: the first of `FORMATS` that exists. The others are reported.
 
-A format more is a file of this package and a row here.
+A new format is a file in this package and an entry here.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _OTHERS = re.compile(
 _ENVIRONMENT = re.compile(r"(.*[-_.])?(conda|env|environment)([-_.].*)?\.ya?ml", re.IGNORECASE)
 _FOLDER = re.compile(r"requirements?", re.IGNORECASE)
 _IN_PROGRAMS = re.compile(rb"install_requires|^# /// script\s*$", re.MULTILINE)
-"""setuptools' own, and the dependencies of a script in its comments (PEP 723)."""
+"""setuptools' keyword, and the dependencies in a script's comments (PEP 723)."""
 _IN_ENVIRONMENTS = re.compile(rb"^dependencies\s*:", re.MULTILINE)
 _LARGEST_LOOKED_AT = 1 << 20
 _MOST_NAMED = 12
@@ -34,9 +34,9 @@ _MOST_NAMED = 12
 
 @dataclass(frozen=True)
 class Format:
-    """One way to say what code needs: the files' names, how one is read, and the locks that may lie beside it.
+    """One way to list requirements: the files' names, how one is read, and the locks that may be next to it.
 
-    A file counts where it `asks` for what is read, and is reported where it `mentions` a dependency at all.
+    A file is selected only if it `asks` for something that is read, and reported if it `mentions` any dependency.
     """
 
     names: tuple[str, ...]
@@ -68,9 +68,9 @@ FORMATS = (
 
 
 def read_asked(code: Path, image: ImageFacts) -> Asked:
-    """What the code in the folder `code` asks for, and what files there are not read, in words.
+    """The requirements of the code in the folder `code`, with notes on files that are not read.
 
-    Raises `ToolkitError` (C102) where the file that counts cannot be read at all, or the folder cannot.
+    Raises `ToolkitError` (C102) if the selected file or the folder cannot be read at all.
     """
     try:
         return _read_asked(code, image)
@@ -94,7 +94,7 @@ def _read_asked(code: Path, image: ImageFacts) -> Asked:
 
 
 def _itself(folder: Path, extras: tuple[str, ...], *, image: ImageFacts) -> Asked:
-    """What `-e .[extras]` asks for: the project's dependencies. The folder itself is on PYTHONPATH."""
+    """What `-e .[extras]` requires: the project's dependencies. The folder itself is on PYTHONPATH."""
     file = folder / pyproject.FILE
     if file.is_file():
         found = pyproject.read_project(file, folder, image, extras) + Asked(files=(file,))
@@ -107,7 +107,7 @@ def _itself(folder: Path, extras: tuple[str, ...], *, image: ImageFacts) -> Aske
 
 
 def _does(look: Callable[[Path, Path], bool], file: Path, code: Path) -> bool:
-    """A file that cannot be read may ask for something; where it counts, reading it says what is wrong."""
+    """A file that cannot be read may have requirements; if it is selected, reading it reports the error."""
     try:
         return look(file, code)
     except ToolkitError:
@@ -115,7 +115,7 @@ def _does(look: Callable[[Path, Path], bool], file: Path, code: Path) -> bool:
 
 
 def _is_there(file: Path) -> bool:
-    """A broken link, a folder and a pipe are there, too: reading it says so."""
+    """A broken link, a folder or a pipe also exists: reading it reports that."""
     try:
         file.lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -124,7 +124,7 @@ def _is_there(file: Path) -> bool:
 
 
 def _left(code: Path, apart: tuple[Path, ...], read: tuple[Path, ...]) -> tuple[str, ...]:
-    """The files that name dependencies and are not read, but for those `apart`, in a line."""
+    """One line with the files that name dependencies and are not read, except `apart`."""
     files = [code / name for form in FORMATS for name in (*form.names, *form.locks) if _is_there(code / name)]
     files += sorted(_others(code))
     known = {os.path.normpath(file) for file in apart}
@@ -138,7 +138,7 @@ def _left(code: Path, apart: tuple[Path, ...], read: tuple[Path, ...]) -> tuple[
 
 
 def _others(code: Path) -> Iterator[Path]:
-    """Files that name dependencies by their name or in their program, here and in a folder `requirements`."""
+    """Files that list dependencies, by their name or in their content, here and in a folder `requirements`."""
     for file in code.iterdir() if code.is_dir() else ():
         if _FOLDER.fullmatch(file.name) and file.is_dir():
             yield from (one for one in file.iterdir() if one.suffix in (".txt", ".in") and one.is_file())

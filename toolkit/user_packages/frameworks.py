@@ -1,4 +1,4 @@
-"""Frameworks that go by several names on an index: who has one under one name has it under all of them. Pure."""
+"""Frameworks with several names on an index: an image that has one under one name has it under all of them. Pure."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _FAMILIES = (
     ),
     ("torch",),
 )
-"""Each fills the same folder below site-packages. The first is what other packages ask for."""
+"""Each fills the same folder below site-packages. Other packages require the first."""
 
 
 def answers(name: str, holds: Mapping[str, WheelPin]) -> WheelPin | None:
-    """The image's wheel that answers a requirement of `name`: itself, or the framework under another name."""
+    """The image's wheel that satisfies a requirement of `name`: itself, or the framework under another name."""
     if name in holds:
         return holds[name]
     family = next((names for names in _FAMILIES if name in names), ())
@@ -26,12 +26,12 @@ def answers(name: str, holds: Mapping[str, WheelPin]) -> WheelPin | None:
 
 
 def framework_of(holds: Mapping[str, WheelPin]) -> WheelPin | None:
-    """The framework that the image stands on, as its lock has it."""
+    """The image's framework, as in its lock."""
     return next((holds[name] for names in _FAMILIES for name in names if name in holds), None)
 
 
 def other_names(holds: Mapping[str, WheelPin]) -> dict[str, WheelPin]:
-    """The names under which the image's framework must not be installed again, each with the wheel that answers."""
+    """The names under which the image's framework must not be installed again, each with the image's wheel."""
     framework = framework_of(holds)
     if framework is None:
         return {}
@@ -40,5 +40,5 @@ def other_names(holds: Mapping[str, WheelPin]) -> dict[str, WheelPin]:
 
 
 def is_name_of_a_framework(name: str) -> bool:
-    """Whether the project of this normalised name is a framework."""
+    """Whether this normalized project name is a framework's."""
     return any(name in names for names in _FAMILIES)

@@ -1,4 +1,4 @@
-"""What the framework's image has, from its lock: what requirements are held against."""
+"""What the framework's image has, from its lock: requirements are compared with it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _RELEASE = re.compile(r"\d+\.\d+\.\d+")
 
 
 def image_facts(recipe: Recipe) -> ImageFacts:
-    """The facts of `recipe`'s image; raises `ToolkitError` (S103) where its lock is missing or wrong."""
+    """The facts of `recipe`'s image; raises `ToolkitError` (S103) if its lock is missing or invalid."""
     lock = read_lock(recipe.lock)
     python = next((deb.version for deb in lock.debs if deb.name == f"python{recipe.python}"), "")
     full = _RELEASE.match(python)

@@ -1,4 +1,4 @@
-"""Solving a person's additions: on top of the framework's lock, whose versions hold."""
+"""Resolve user packages on top of the framework's lock, whose versions are fixed."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def lock_additions(
     on_step: Callable[[str], None],
     on_warning: Callable[[str], None],
 ) -> Lock:
-    """The lock of the recipe's additions, which are those of `needs`.
+    """The lock of the recipe's user packages, which are those of `needs`.
 
-    Its wheels are those that the framework's image has not; its Debian packages are all of the base and the
-    additions together, as the base is made of them once more. `on_warning` hears of what the resolver passes over, such
-    as an extra that a package has not. Raises `ToolkitError` with the solver's words, in which
-    those who ask are named.
+    Its wheels are those that the framework's image lacks; its Debian packages are all those of the base and the user
+    packages together, as the base is built again with them. `on_warning` gets what the resolver ignores, such as an
+    extra that a package does not have. Raises `ToolkitError` with the resolver's message, naming the sources of
+    requirements.
     """
     assert recipe.additions
     wheels: tuple[WheelPin, ...] = ()
@@ -74,7 +74,7 @@ def _new_wheels(
 
 
 def _refuse_outside(wheels: tuple[WheelPin, ...], needs: Needs) -> None:
-    """Raise `ToolkitError` (C102) where a wheel is outside of a constraint; an old Python has no resolver for them."""
+    """Raise `ToolkitError` (C102) if a wheel violates a constraint; for an old Python, no resolver applies them."""
     versions = {wheel.name: wheel.version for wheel in wheels}
     for one in needs.constraints:
         version = versions.get(one.name)
@@ -92,12 +92,12 @@ def _unsolved(error: UnsolvedError, needs: Needs, image: ImageFacts, suite: str)
 
 
 def title(manifest: Path) -> str:
-    """What the lock's file says of itself."""
+    """The description in the lock file."""
     return f"additions of {manifest.name}"
 
 
 def packages_base(recipe: Recipe) -> DistributionBase:
-    """The recipe's base with the person's packages in it; raises `ToolkitError` (C101) where there is no mmdebstrap."""
+    """The recipe's base with the user's packages; raises `ToolkitError` (C101) if the base is from a registry."""
     if not isinstance(recipe.base, DistributionBase):
         raise ToolkitError(Code.MANIFEST, "Debian packages cannot be added to an image of a registry")
     assert recipe.additions

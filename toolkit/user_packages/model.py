@@ -1,4 +1,4 @@
-"""What files of requirements ask for, before and after it is held against the framework's image. Values only."""
+"""The content of requirement files, before and after the comparison with the framework's image. Values only."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from toolkit.lock.model import WheelPin
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """The framework's image, as far as requirements meet it.
+    """What requirements need to know about the framework's image.
 
-    `python` is such as `3.11`, `full_python` such as `3.11.2`; `wheels` are those of its lock.
+    `python` is like `3.11`, `full_python` like `3.11.2`; `wheels` are those of its lock.
     """
 
     name: str
@@ -27,12 +27,12 @@ class ImageFacts:
 
     @property
     def holds(self) -> dict[str, WheelPin]:
-        """The image's wheels by their normalised names."""
+        """The image's wheels by normalized name."""
         return {wheel.name: wheel for wheel in self.wheels}
 
     @property
     def markers(self) -> dict[str, str]:
-        """The environment for PEP 508's markers. What only a running kernel knows is not in it."""
+        """The environment for PEP 508 markers, without what depends on the running kernel."""
         return {
             "extra": "",
             "implementation_name": "cpython",
@@ -49,9 +49,9 @@ class ImageFacts:
 
 @dataclass(frozen=True)
 class Wanted:
-    """One requirement that counts in the image: without its marker, with the place that asks for it.
+    """One requirement that applies to the image: without its marker, with the place that requires it.
 
-    `hashes` are the SHA-256 of the files that may serve, in hexadecimal; none means that any may.
+    `hashes` are the SHA-256 of the acceptable files, in hexadecimal; none means any file.
     """
 
     requirement: Requirement
@@ -60,25 +60,25 @@ class Wanted:
 
     @property
     def name(self) -> str:
-        """The project's name as an index normalises it."""
+        """The project's name, normalized as on an index."""
         return canonicalize_name(self.requirement.name)
 
     @property
     def text(self) -> str:
-        """As a requirement is written: `fire[x]==0.7`."""
+        """In requirement syntax: `fire[x]==0.7`."""
         return str(self.requirement)
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What one file asks for, with the files that it names.
+    """The requirements of one file and of the files that it includes.
 
     Attributes:
         wanted: what is to be installed.
-        constraints: bounds that hold where a package is needed, as in pip's constraint files.
-        pins: versions of a tool's lock (`uv.lock`): they hold too, but give way to what the image has.
-        skipped: requirements whose marker is not for the image.
-        notes: what a person should know, a line each.
+        constraints: version ranges that apply if a package is needed, as in pip's constraint files.
+        pins: versions of a tool's lock (`uv.lock`): like constraints, but they yield to the image's versions.
+        skipped: requirements whose marker does not apply to the image.
+        notes: what the user should know, one line each.
         problems: what cannot be locked.
         files: those that were read.
     """
@@ -101,9 +101,9 @@ NOTHING = Asked()
 
 @dataclass(frozen=True)
 class Needs:
-    """What a person's code needs besides the framework: None where that is nothing; and the notes about it.
+    """What the user's code needs besides the framework (None: nothing), and notes about it.
 
-    `wanted` and `constraints` are what `additions` says, with their places.
+    `wanted` and `constraints` are the content of `additions`, with their places.
     """
 
     additions: Additions | None
@@ -113,6 +113,6 @@ class Needs:
 
 
 def shown(place: Place) -> str:
-    """The place in a note: the file's own name, and the line where it is known."""
+    """The place in a note: the file's name, and the line if it is known."""
     name = Path(place.file).name
     return f"{name}:{place.line}" if place.line else name

@@ -1,7 +1,7 @@
-"""Locks of other tools beside a project file: uv.lock, poetry.lock, pdm.lock, pylock.toml (PEP 751), Pipfile.lock.
+"""Other tools' locks next to a project file: uv.lock, poetry.lock, pdm.lock, pylock.toml (PEP 751), Pipfile.lock.
 
-What the project file asks for counts; the lock says which versions, and which files may serve. Its versions give way
-where the framework's image has the package already.
+The project file determines the requirements; the lock determines versions and acceptable files. Its versions yield to
+those of packages that the framework's image already has.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ Entry = tuple[str, str, list[str]]
 
 
 def read_pins(file: Path, code: Path, image: ImageFacts) -> Asked:
-    """The versions that the lock `file` holds for the image; raises `ToolkitError` (C102) where it is no such file."""
+    """The versions for the image in the lock `file`; raises `ToolkitError` (C102) if it is not a valid lock."""
     try:
         values, text = _values(file, code)
         entries = list(_KINDS[file.name](values, image))
-    except (TypeError, AttributeError, KeyError, ValueError) as error:  # InvalidMarker is one
+    except (TypeError, AttributeError, KeyError, ValueError) as error:  # InvalidMarker is a ValueError
         what = f"{file} is not in its tool's format: {error}"
         raise ToolkitError(Code.CODE, what, hint="regenerate it with its tool, or remove it") from None
     counts = Counter(name for name, _ in {entry[:2] for entry in entries})
@@ -69,7 +69,7 @@ def _pin(entry: Entry, file: Path, lines: dict[str, int]) -> Wanted | None:
 
 
 def _lines(text: str) -> dict[str, int]:
-    """By package, the first line that names it, in TOML or in JSON: `name = "six"`, `"six": {`."""
+    """For each package, the first line that names it, in TOML or in JSON: `name = "six"`, `"six": {`."""
     found: dict[str, int] = {}
     for number, line in enumerate(text.splitlines(), 1):
         if match := _NAMED.match(line):
@@ -89,7 +89,7 @@ def _uv(values: dict[str, Any], image: ImageFacts) -> Iterator[Entry]:
 
 
 def _poetry(values: dict[str, Any], image: ImageFacts) -> Iterator[Entry]:
-    """Poetry's and PDM's; old ones of Poetry have the files in `[metadata.files]`."""
+    """Poetry's and PDM's; old versions of Poetry have the files in `[metadata.files]`."""
     elsewhere = table(table(values.get("metadata")).get("files"))
     for package in items(values.get("package")):
         if package.get("source", {}).get("type", "legacy") != "legacy" or package.get("git") or package.get("path"):
@@ -132,5 +132,5 @@ _KINDS: dict[str, Callable[[dict[str, Any], ImageFacts], Iterator[Entry]]] = {
     "Pipfile.lock": _pipenv,
 }
 OF_A_PROJECT = ("uv.lock", "poetry.lock", "pdm.lock", "pylock.toml")
-"""Beside a pyproject.toml: the first that is there holds the versions."""
+"""Next to a pyproject.toml: the first that exists determines the versions."""
 OF_A_PIPFILE = ("Pipfile.lock",)

@@ -1,6 +1,6 @@
-"""The lines of a requirement file as pip reads them: joined, without comments, their options apart. Pure.
+"""The lines of a requirement file as pip reads them: joined, without comments, options separated. Pure.
 
-The rules are those of pip's `_internal/req/req_file.py`, with which the tests compare them; it is no public interface,
+The rules are those of pip's `_internal/req/req_file.py`, and the tests compare with it; it is not a public interface,
 and expands `${VAR}` from the environment, which must not get into a lock.
 """
 
@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")
 VARIABLE = re.compile(r"\$\{[A-Z0-9_]+\}")
-"""What pip takes from the environment where that has it."""
+"""What pip expands from the environment if it is set there."""
 _SEVERAL = (
     *(("-r", "--requirement"), ("-c", "--constraint"), ("-e", "--editable"), ("-f", "--find-links")),
     *(("-i", "--index-url", "--pypi-url"), ("--extra-index-url",), ("--trusted-host",), ("--use-feature",)),
@@ -26,12 +26,12 @@ _FLAGS = ("--no-index", "--prefer-binary", "--require-hashes", "--no-require-has
 
 
 class OptionError(Exception):
-    """What is wrong with a line's options, in words."""
+    """What is wrong with a line's options."""
 
 
 @dataclass(frozen=True)
 class PipLine:
-    """A whole line (`text`): its requirement, empty where it has none, and its options' values by long name."""
+    """A whole line (`text`): its requirement, empty if it has none, and its options' values by long name."""
 
     text: str
     requirement: str
@@ -39,7 +39,7 @@ class PipLine:
 
 
 def logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """The lines that say something, joined where they end with a backslash, without comments; with their numbers."""
+    """The non-empty lines with their numbers: joined where they end in a backslash, without comments."""
     for number, line in _joined(text):
         stripped = _COMMENT.sub("", line).strip()
         if stripped:
@@ -69,7 +69,7 @@ def _joined(text: str) -> Iterator[tuple[int, str]]:
             first = first if parts else number
             parts.append(line.strip("\\"))
             continue
-        # The blank makes a comment of it, whatever it is joined to.
+        # The blank makes it a comment, whatever it is joined to.
         whole = f" {line}" if comment else line
         yield (first, "".join([*parts, whole])) if parts else (number, whole)
         parts = []
@@ -78,7 +78,7 @@ def _joined(text: str) -> Iterator[tuple[int, str]]:
 
 
 class _Parser(optparse.OptionParser):
-    """optparse, as pip has it, so that `-rother.txt`, `--req=other.txt` and their like are read alike."""
+    """optparse, as in pip, so that `-rother.txt`, `--req=other.txt` and the like are read the same way."""
 
     def error(self, msg: str) -> NoReturn:
         raise OptionError(msg)

@@ -19,9 +19,9 @@ _PYPI = "https://pypi.org/simple"
 
 
 def read_pipfile(file: Path, code: Path, image: ImageFacts, project: Project) -> Asked:
-    """What the Pipfile asks for, with what `project` says where it names the code folder.
+    """The requirements of the Pipfile, and those that `project` returns if it names the code folder.
 
-    Raises `ToolkitError` (C102) where it is no TOML.
+    Raises `ToolkitError` (C102) if it is not TOML.
     """
     values, text = read_toml(file, code)
     parts = [problem(f"{name}: {what}", Place(str(file))) for name, what in misshapen(values, _SHAPES)]
@@ -45,14 +45,14 @@ def read_pipfile(file: Path, code: Path, image: ImageFacts, project: Project) ->
 
 
 def _itself(value: object) -> tuple[str, ...] | None:
-    """The extras of `{path = ".", editable = true}`, the code folder; None for everything else."""
+    """The extras of `{path = ".", editable = true}`, the code folder; None for anything else."""
     if not isinstance(value, dict) or not isinstance(value.get("path"), str) or Path(value["path"]) != Path():
         return None
     return tuple(map(str, items(value.get("extras"))))
 
 
 def _in_poetrys_words(value: object) -> object:
-    """An entry's markers, which Pipenv may write as keys of their own, as one; another index as a source."""
+    """An entry in Poetry's form: markers written as separate keys become one, another index becomes a source."""
     if not isinstance(value, dict):
         return value
     markers = [str(value["markers"])] if value.get("markers") else []

@@ -1,4 +1,4 @@
-"""Poetry's dependencies in `pyproject.toml`: its constraints in PEP 440's words, its tables in PEP 508's."""
+"""Poetry's dependencies in `pyproject.toml`: its constraints converted to PEP 440, its tables to PEP 508."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _PART = re.compile(r"(\^|~=|~|===|==|!=|<=|>=|=|<|>)?\s*v?([^\s,<>=!~^]+)")
 
 
 def specifiers(constraint: str) -> tuple[SpecifierSet, ...]:
-    """Poetry's version constraint as the alternatives of its `||`; raises ValueError for what is none.
+    """Poetry's version constraint as the alternatives of its `||`; raises ValueError if it is not one.
 
-    `^1.2` is `>=1.2,<2`, `~1.2` is `>=1.2,<1.3`, `1.2.*` (`1.2.x`) and `1.2` are what they say, `*` is anything. A `.*`
-    after another sign than `==` and `!=`, as old projects have it (`>=3.6.*`), says nothing more.
+    `^1.2` is `>=1.2,<2`, `~1.2` is `>=1.2,<1.3`, `1.2.*` (`1.2.x`) and `1.2` mean what they say, `*` is anything. A
+    `.*` after an operator other than `==` and `!=`, as in old projects (`>=3.6.*`), is ignored.
     """
     return tuple(_all_of(part) for part in re.split(r"\s*\|\|?\s*", constraint.strip()))
 
@@ -40,9 +40,9 @@ def read_poetry(
     *,
     has_project: bool = False,
 ) -> Asked:
-    """What `[tool.poetry]` asks for: its dependencies, with the `extras` and `groups` that are asked for.
+    """The requirements of `[tool.poetry]`: its dependencies, with the selected `extras` and `groups`.
 
-    `has_project`: PEP 621's table names the dependencies, and Poetry's only says where they come from.
+    `has_project`: the dependencies are in PEP 621's table, and Poetry's only defines their sources.
     """
     reading = _Reading(file, text, image)
     wanted: set[str] = {canonicalize_name(extra) for extra in extras}
@@ -65,7 +65,7 @@ def read_poetry(
 
 
 def groups_of(poetry: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Poetry's groups by normalised name; `dev-dependencies` of old are the group `dev`."""
+    """Poetry's groups by normalized name; the old `dev-dependencies` are the group `dev`."""
     there: dict[str, dict[str, Any]] = {}
     for name, group in table(poetry.get("group")).items():
         there[canonicalize_name(name)] = table(group)
@@ -75,7 +75,7 @@ def groups_of(poetry: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def of_table(name: str, value: Any, place: Place, image: ImageFacts, source_line: str = "") -> Asked:
-    """One entry: a version, a table (`{version, extras, markers, python, …}`), or a list of either."""
+    """One entry: a version, a table (`{version, extras, markers, python, …}`), or a list of these."""
     if isinstance(value, list):
         return together([of_table(name, one, place, image, source_line) for one in value])
     if not isinstance(value, (str, dict)):
@@ -87,7 +87,7 @@ def of_table(name: str, value: Any, place: Place, image: ImageFacts, source_line
         if not _counts(entry, image):
             return Asked(skipped=(f"{name} ({place.file.rpartition('/')[2]}:{place.line})",))
         alternatives = specifiers(str(entry.get("version", "*")))
-    except ValueError as error:  # InvalidMarker is one
+    except ValueError as error:  # InvalidMarker is a ValueError
         return problem(f"{name}: {str(error).splitlines()[0]}", place, source_line)
     if len(alternatives) > 1:
         what = f"{name}: `{entry['version']}` has alternatives, which the resolver does not support: choose one"
@@ -104,7 +104,7 @@ class _Reading:
         self._file, self._text, self._image = file, text, image
 
     def table(self, entries: dict[str, Any], taken: set[str], *, only_sources: bool = False) -> Asked:
-        """A table of dependencies; an optional one where `taken` has it. `python` is the image's."""
+        """A table of dependencies; optional ones only if they are in `taken`. `python` is the image's."""
         parts = []
         for name, value in entries.items():
             line = line_of_entry(self._text, name)
@@ -129,7 +129,7 @@ class _Reading:
 
 
 def _counts(entry: dict[str, Any], image: ImageFacts) -> bool:
-    """Whether the entry's marker, Python and platform are the image's."""
+    """Whether the entry's marker, Python and platform match the image."""
     if entry.get("markers") and not holds(str(entry["markers"]), image):
         return False
     if entry.get("platform") and entry["platform"] != "linux":
@@ -169,7 +169,7 @@ def _one(sign: str, version: str) -> SpecifierSet:
 
 
 def _caret(release: tuple[int, ...]) -> str:
-    """The first version that changes the leftmost number that is not 0, or the last one that is written."""
+    """The first version that changes the leftmost number that is not 0, or the last one given."""
     at = next((place for place, number in enumerate(release) if number), len(release) - 1)
     return ".".join(map(str, (*release[:at], release[at] + 1)))
 

@@ -1,6 +1,6 @@
-"""`pyproject.toml`: a project's dependencies (PEP 621), with the extras and dependency groups (PEP 735) asked for.
+"""`pyproject.toml`: a project's dependencies (PEP 621), with the selected extras and dependency groups (PEP 735).
 
-`[tool.toolkit]` says which: `extras = ["plots"]`, `groups = ["train"]`. What is not asked for is reported.
+`[tool.toolkit]` selects them: `extras = ["plots"]`, `groups = ["train"]`. Those that are not selected are reported.
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ _NOT_OURS = "unknown; only `extras` and `groups` are valid here"
 
 
 def asks(file: Path, code: Path) -> bool:
-    """Whether it names dependencies that are read."""
+    """Whether it has dependencies that are read."""
     values, _ = read_toml(file, code)
     project, tool = table(values.get("project")), table(values.get("tool"))
     ours, poetry = table(tool.get("toolkit")), table(table(tool.get(POETRY)).get("dependencies"))
     if any(misshapen(values, _SHAPES)):
-        return True  # reading it says what is wrong
+        return True  # reading it reports the error
     return bool(project.get("dependencies") or set(poetry) - {"python"} or ours.get("extras") or ours.get("groups"))
 
 
 def mentions(file: Path, code: Path) -> bool:
-    """Whether it names any dependency, in any of the forms that are read or reported."""
+    """Whether it has any dependency, in any form that is read or reported."""
     values, _ = read_toml(file, code)
     project, tool = table(values.get("project")), table(values.get("tool"))
     if any(misshapen(values, _SHAPES)):
@@ -62,7 +62,7 @@ def mentions(file: Path, code: Path) -> bool:
 
 
 def read_project(file: Path, code: Path, image: ImageFacts, extras: tuple[str, ...] = ()) -> Asked:
-    """What the project asks for, with its `extras`; raises `ToolkitError` (C102) where it is no TOML."""
+    """The requirements of the project, with its `extras`; raises `ToolkitError` (C102) if it is not TOML."""
     values, text = read_toml(file, code)
     project, tool = table(values.get("project")), table(values.get("tool"))
     ours, poetry = table(tool.get("toolkit")), table(tool.get(POETRY))
@@ -87,7 +87,7 @@ def read_project(file: Path, code: Path, image: ImageFacts, extras: tuple[str, .
 
 
 class _Reading:
-    """The parts of one project file; each gives what it asks."""
+    """The parts of one project file; each method returns that part's requirements."""
 
     def __init__(self, file: Path, text: str, image: ImageFacts) -> None:
         self._file, self._text, self._image = file, text, image
@@ -114,13 +114,13 @@ class _Reading:
         return read_requirement(line, place, self._image, source_line=line_at(self._text, place.line))
 
     def unknown(self, kind: str, asked: tuple[str, ...], tables: tuple[Any, ...]) -> Asked:
-        """The names that are asked for and are in none of the `tables`."""
+        """The selected names that are not in any of the `tables`."""
         known = {canonicalize_name(name) for one in tables for name in table(one)}
         strange = [name for name in asked if canonicalize_name(name) not in known]
         return together([problem(f"no {kind} `{name}`: {_of(known)}", self.place(name)) for name in strange])
 
     def extras(self, project: dict[str, Any], asked: Asked, wanted: tuple[str, ...]) -> Asked:
-        """`asked` with the extras that are `wanted`, or that it takes of the project itself (`leaf[plots]`); the
+        """`asked` with the extras that are `wanted`, or that the project requires of itself (`leaf[plots]`); the
         others by name."""
         there = {canonicalize_name(name): lines for name, lines in table(project.get("optional-dependencies")).items()}
         name, done = canonicalize_name(str(project.get("name", ""))), set[str]()
@@ -147,7 +147,7 @@ class _Reading:
         return together([self.lines(list(lines)), unread])
 
     def sources(self, uv: dict[str, Any], asked: Asked) -> Asked:
-        """uv's own tables, which take a package that is `asked` for from elsewhere than this machine's index."""
+        """uv's own tables, which take a package that is in `asked` from a source other than this machine's index."""
         needed = {one.name for one in asked.wanted if not answers(one.name, self._image.holds)}
         parts = []
         for name, source in table(uv.get("sources")).items():
@@ -163,19 +163,19 @@ class _Reading:
     def _counts(self, source: dict[str, Any]) -> bool:
         try:
             return "marker" not in source or holds(str(source["marker"]), self._image)
-        except ValueError:  # no marker, or one without an answer
+        except ValueError:  # no marker, or one that cannot be evaluated
             return True
 
 
 def _without(asked: Asked, name: str) -> tuple[Asked, list[str]]:
-    """`asked` without the project `name` itself, and the extras that it asks of it."""
+    """`asked` without the project `name` itself, and the extras that it requires of it."""
     own = [one for one in asked.wanted if one.name == name]
     rest = tuple(one for one in asked.wanted if one.name != name)
     return replace(asked, wanted=rest), sorted({extra for one in own for extra in one.requirement.extras})
 
 
 def _innermost(error: Exception) -> Exception:
-    """packaging puts what is wrong into groups of exceptions; the first says it."""
+    """packaging raises nested groups of exceptions; the first one has the message."""
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     return error
@@ -203,7 +203,7 @@ def _dynamic(file: Path, project: dict[str, Any], tool: dict[str, Any]) -> list[
 
 
 def _others(tool: dict[str, Any]) -> list[str]:
-    """The tables of other tools that name dependencies."""
+    """The tables of other tools that list dependencies."""
     found = []
     for title, keys in _DIALECTS.items():
         value: Any = tool

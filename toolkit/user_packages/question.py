@@ -1,4 +1,4 @@
-"""What the lock of a person's additions answers. Pure but for the framework's own lock, which is part of it."""
+"""The inputs of the lock of user packages. Pure except for reading the framework's own lock, which is one of them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from toolkit.catalogue.model import Recipe
 from toolkit.lock.model import Lock
 
 ADDITIONS_FORMAT = 2
-"""Counted up where the same files are read to mean something else: then every lock of additions is stale."""
+"""Incremented when the same files get another meaning: then every lock of user packages is stale."""
 
 
 def additions_question(recipe: Recipe) -> str:
-    """SHA-256 of what is asked for, and of the framework's lock, whose versions hold for the additions too."""
+    """SHA-256 of the requirements and of the framework's lock, whose versions also apply to user packages."""
     assert recipe.additions
     asked = [
         ADDITIONS_FORMAT,
@@ -28,7 +28,7 @@ def additions_question(recipe: Recipe) -> str:
 
 
 def stale_additions(recipe: Recipe, lock: Lock) -> str:
-    """Why `lock` does not serve the recipe's additions any more, in words; empty where it does."""
+    """Why `lock` is stale for the recipe's user packages; empty if it is not."""
     if lock.asked == additions_question(recipe):
         return ""
     return "the requirements, packages or the framework's lock changed since, or are now read differently"

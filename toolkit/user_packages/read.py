@@ -1,6 +1,6 @@
-"""What a person's code needs besides the framework, read from the files that people already have.
+"""What the user's code needs besides the framework, read from the files that people already have.
 
-Python packages from the file that counts of those beside the code (`formats`), Debian packages from the manifest.
+Python packages come from the selected file next to the code (`formats`), Debian packages from the manifest.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from toolkit.user_packages.formats import read_asked
 from toolkit.user_packages.model import Asked, ImageFacts, Needs, Wanted
 
 LOCKS = {"cpu": "toolkit.lock", "cuda": "toolkit-cuda.lock"}
-"""Beside the code, by flavour: what is locked stands on the versions of one flavour of the framework."""
+"""Next to the code, per flavour: a lock depends on the versions of one flavour of the framework."""
 
 
 def read_additions(code: Path, packages: tuple[str, ...], image: ImageFacts, flavour: str = "cpu") -> Needs:
-    """What the code in the folder `code` with the manifest's `packages` needs on top of `image`.
+    """What the code in the folder `code`, with the manifest's `packages`, needs on top of `image`.
 
-    Raises `ToolkitError` (C102) with file and line of all that cannot be locked, or that the image excludes.
+    Raises `ToolkitError` (C102) with file and line of everything that cannot be locked or conflicts with the image.
     """
     asked = fit(read_asked(code, image), image)
     if asked.problems:
@@ -38,14 +38,14 @@ def read_additions(code: Path, packages: tuple[str, ...], image: ImageFacts, fla
 
 
 def _unhashed(asked: Asked) -> tuple[str, ...]:
-    """What has no hashes where others have: pip refuses it, and here it gets the index's."""
+    """Requirements without hashes while others have them: pip refuses this; here they get the index's."""
     bare = dict.fromkeys(one.name for one in asked.wanted if not one.hashes)
     some = any(one.hashes for one in asked.wanted)
     return (f"no hashes given for {', '.join(bare)}: the index's are locked",) if some and bare else ()
 
 
 def _hashes(wanted: tuple[Wanted, ...]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """By package, the files that all who give hashes for it let serve."""
+    """For each package, the files that are acceptable to all requirements with hashes for it."""
     found: dict[str, frozenset[str]] = {}
     for one in wanted:
         if one.hashes:

@@ -1,4 +1,4 @@
-"""One requirement, in whichever file it stands: what is asked, whether it counts in the image, or why it cannot be
+"""One requirement, from any kind of file: what it asks for, whether it applies to the image, or why it cannot be
 locked. Pure."""
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def read_requirement(
 ) -> Asked:
     """What the requirement `text` (PEP 508) asks of `image`.
 
-    A marker that does not hold in the image makes it skipped; what cannot be locked makes a problem.
+    If its marker does not apply to the image, it is skipped; what cannot be locked is a problem.
     """
     if refused := refusal(text):
         return problem(refused, place, source_line)
@@ -61,13 +61,13 @@ def read_requirement(
 
 
 def holds(written: Marker | str, image: ImageFacts, *, of_a_lock: bool = False) -> bool:
-    """Whether the marker holds in the image.
+    """Whether the marker applies to the image.
 
     Args:
-        of_a_lock: it stands in a pylock.toml, whose markers know extras and groups besides (PEP 751). Default false.
+        of_a_lock: it is from a pylock.toml, whose markers may also use extras and groups (PEP 751). Default false.
 
-    Raises `ValueError`, in words, for what is no marker, and for one that has no answer: it compares names by `~=`, or
-    a name that it does not have.
+    Raises `ValueError` with a message for what is not a marker, and for one that cannot be evaluated: it compares
+    names with `~=`, or uses an unknown name.
     """
     try:
         marker = Marker(written) if isinstance(written, str) else written
@@ -83,7 +83,7 @@ def holds(written: Marker | str, image: ImageFacts, *, of_a_lock: bool = False) 
 
 
 def refusal(text: str) -> str:
-    """Why an address or a path in place of a name cannot be locked; empty for what is neither."""
+    """Why an address or a path instead of a name cannot be locked; empty for anything else."""
     if match := _VERSION_CONTROL.match(text):
         kind = _WRITTEN_VERSION_CONTROL[match[1].lower()]
         return f"a {kind} address cannot be locked to a hash: {VENDOR}"
@@ -95,37 +95,37 @@ def refusal(text: str) -> str:
 
 
 def from_elsewhere(name: str, kind: str) -> str:
-    """The words for a package that a project takes from a `kind` of source (`git`, `path`, `index`) of its own."""
+    """The message for a package that a project takes from its own `kind` of source (`git`, `path`, `index`)."""
     if kind in ("index", "source"):
         return f"{name} comes from its own index (`{kind}`): {INDEX}"
     return f"{name} comes from `{kind}`, which cannot be locked: {VENDOR}"
 
 
 def problem(what: str, place: Place, source_line: str = "") -> Asked:
-    """One problem, and nothing asked."""
+    """One problem, and no requirement."""
     return Asked(problems=(Problem(what, place, source_line=source_line),))
 
 
 def together(parts: list[Asked]) -> Asked:
-    """All of them, in their order."""
+    """All of them, in order."""
     return sum(parts, NOTHING)
 
 
 def _is_path(text: str) -> bool:
-    """As pip has it: a slash before any `@`, or the name of an archive."""
+    """As in pip: a slash before any `@`, or the name of an archive."""
     head = re.split(r"[@;]|\s", text, maxsplit=1)[0]
     return "/" in head or "\\" in head or bool(_ARCHIVE.search(head))
 
 
 def _refused_direct(name: str, url: str) -> str:
-    """The words for `name @ url`; what `pip freeze` writes of conda's packages is a file of that machine."""
+    """The message for `name @ url`; for conda's packages, `pip freeze` writes a file of that machine."""
     if url.lower().startswith("file:"):
         return f"a file on the machine where this was written: give the version instead, {name}==VERSION"
     return refusal(url) or f"`{url}` is not the URL of a package"
 
 
 def _refused_url(url: str) -> str:
-    """The words for a URL; a wheel's says which version it is."""
+    """The message for a URL; a wheel's contains its version."""
     file = PurePosixPath(unquote(urlsplit(url).path)).name
     hint = ""
     try:

@@ -1,4 +1,4 @@
-"""`requirements.txt` as pip reads it, with the files that it names; options that a lock cannot follow are refused."""
+"""`requirements.txt` as pip reads it, with the files it includes; options that a lock cannot express are refused."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from toolkit.user_packages.requirement import INDEX, problem, read_requirement, 
 from toolkit.user_packages.text import UnreadableError, read_text
 
 MAX_FILES = 200
-"""Files that name each other; a project has a handful."""
+"""Files that include each other; a project has a handful."""
 _PYPI = re.compile(r"https?://pypi\.(python\.)?org/simple/?$")
 _SHA256 = re.compile(r"sha256:([0-9a-fA-F]{64})$")
 _OTHER_HASH = re.compile(r"sha(384|512):[0-9a-fA-F]+$")
@@ -37,21 +37,21 @@ _FULFILLED = ("--only-binary", "--prefer-binary", "--only-final")
 _OF_A_REQUIREMENT = ("--hash", "--config-settings", "--global-option", "--install-option")
 
 Project = Callable[[Path, tuple[str, ...]], Asked]
-"""What `-e .[extras]` asks for: the dependencies of the project whose folder is the code's."""
+"""What `-e .[extras]` requires: the dependencies of the project in that folder, which is the code's."""
 
 
 def read_requirements(file: Path, code: Path, image: ImageFacts, project: Project) -> Asked:
-    """What `file` asks for. Everything that cannot be locked is a problem, all of them at once."""
+    """The requirements of `file`. Everything that cannot be locked is a problem; all are reported at once."""
     return _Reading(code, image, project).whole(file)
 
 
 def read_lines(lines: list[tuple[int, str]], file: Path, code: Path, image: ImageFacts, project: Project) -> Asked:
-    """What lines of pip's ask for that stand, with their numbers, in `file`, which is of another format."""
+    """The requirements of pip's lines, given with their numbers, in `file`, which has another format."""
     return _Reading(code, image, project).lines(lines, file)
 
 
 class _Reading:
-    """One file with those that it names; `whole` reads them all."""
+    """One file and those that it includes; `whole` reads them all."""
 
     def __init__(self, code: Path, image: ImageFacts, project: Project) -> None:
         self._code, self._image, self._project = code, image, project
@@ -148,7 +148,7 @@ class _Reading:
             return problem(error.why, at, "" if error.line else source)
 
     def _unhashed(self, wanted: tuple[Wanted, ...]) -> Asked:
-        """What `--require-hashes` does not let pass."""
+        """What `--require-hashes` refuses."""
         if not self._hashes_required:
             return NOTHING
         what = f"no hash, and {shown(self._hashes_required)} says `--require-hashes`"
@@ -156,12 +156,12 @@ class _Reading:
 
 
 def _is_pypi(option: str, values: tuple[str, ...]) -> bool:
-    """pip-compile and pipenv write PyPI's address into what they make; it adds nothing."""
+    """pip-compile and pipenv write PyPI's address into their output; it has no effect."""
     return option in ("--index-url", "--extra-index-url") and all(_PYPI.match(value) for value in values)
 
 
 def _hashes(values: tuple[str, ...]) -> tuple[frozenset[str], str]:
-    """The SHA-256 among a requirement's hashes, and what is wrong with them."""
+    """The SHA-256 sums among a requirement's hashes, and what is wrong with the hashes."""
     found = frozenset(match[1].lower() for value in values if (match := _SHA256.match(value)))
     if strange := [one for one in values if not _SHA256.match(one) and not _OTHER_HASH.match(one)]:
         return found, f"`--hash={strange[0]}` is not a hash that pip accepts: sha256:… in 64 hexadecimal digits"
@@ -171,7 +171,7 @@ def _hashes(values: tuple[str, ...]) -> tuple[frozenset[str], str]:
 
 
 def _itself(text: str, file: Path, code: Path) -> tuple[str, ...] | None:
-    """The extras of `.[a,b]` where that is the code folder; None for everything else."""
+    """The extras of `.[a,b]` if that is the code folder; None for anything else."""
     match = _ITSELF.match(text)
     if not match or not text.removeprefix("file:").startswith(".") or not _same(file.parent, code):
         return None

@@ -1,4 +1,4 @@
-"""Whether a TOML file's values have the shapes that its format gives them: what has another is reported.
+"""Whether a TOML file's values have the types that its format defines; others are reported.
 Pure."""
 
 from __future__ import annotations
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 Shape = Literal["table", "texts", "tables of strings"]
-"""`tables of strings`: a table whose values are lists of texts, as `[project.optional-dependencies]`."""
+"""`tables of strings`: a table whose values are lists of strings, such as `[project.optional-dependencies]`."""
 _WORDS: dict[Shape, str] = {
     "table": "expected a table",
     "texts": 'expected a list of strings, such as ["a", "b"]',
@@ -16,7 +16,7 @@ _WORDS: dict[Shape, str] = {
 
 
 def misshapen(values: Mapping[str, Any], shapes: Mapping[str, Shape]) -> Iterator[tuple[str, str]]:
-    """By dotted name (`project.dependencies`), what was expected in place of what is there; absent ones are right."""
+    """By dotted name (`project.dependencies`), the type expected instead of the one found; absent ones are valid."""
     for dotted, shape in shapes.items():
         value: Any = values
         for name in dotted.split("."):

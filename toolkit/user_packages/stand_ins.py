@@ -1,8 +1,8 @@
-"""Stand-ins for the names that the image's framework also goes by: empty wheels that need the framework itself.
+"""Stand-ins for other names of the image's framework: empty wheels that depend on the framework itself.
 
-A package that asks for `tensorflow` on an image with `tensorflow-cpu` would bring a second TensorFlow into the same
-folder. The resolver is shown a `tensorflow` of the image's version instead, so that bounds on it count; it is left out
-of the answer. Its version has a local part (PEP 440), which no index has.
+A package that requires `tensorflow` on an image with `tensorflow-cpu` would install a second TensorFlow into the same
+folder. Instead, the resolver gets a `tensorflow` of the image's version, so that version ranges for it apply; it is
+removed from the result. Its version has a local part (PEP 440), which no index has.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from toolkit.user_packages.frameworks import other_names
 
 LOCAL = "+of.the.image"
 _EXTRAS = ("and-cuda", "gcs-filesystem")
-"""TensorFlow's own; the image has what it needs, or is for the CPU."""
+"""TensorFlow's own; the image has what they need, or is for the CPU."""
 _WHEEL = "Wheel-Version: 1.0\nGenerator: toolkit\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 
 
 def write_stand_ins(holds: Mapping[str, WheelPin], folder: Path) -> tuple[str, ...]:
-    """Write a wheel for each other name of the framework to `folder`; the names."""
+    """Write a wheel for each other name of the framework to `folder`; returns the names."""
     names = other_names(holds)
     for name, wheel in names.items():
         escaped, version = name.replace("-", "_"), wheel.version + LOCAL
@@ -35,7 +35,7 @@ def write_stand_ins(holds: Mapping[str, WheelPin], folder: Path) -> tuple[str, .
 
 
 def constraints_of(holds: Mapping[str, WheelPin]) -> list[str]:
-    """What the image holds, as constraints: its wheels, and the stand-ins in place of every other wheel of a name."""
+    """The image's packages as constraints: its wheels, and the stand-ins for the framework's other names."""
     others = other_names(holds)
     return [
         *(f"{wheel.name}=={wheel.version}" for wheel in holds.values()),

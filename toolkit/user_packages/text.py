@@ -1,4 +1,4 @@
-"""The text of a file of the code folder: bounded, never from outside, decoded as pip decodes it."""
+"""The text of a file in the code folder: of limited size, never from outside, decoded as pip decodes it."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from typing import Any
 from toolkit.errors import Code, Place, Problem, ToolkitError
 
 MAX_BYTES = 8 << 20
-"""Locks of large projects have some MB; nobody writes more by hand."""
+"""Locks of large projects have a few MB; nobody writes more by hand."""
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16's, which is its beginning
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16's, which is a prefix of it
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _CODING = re.compile(rb"coding[:=]\s*([-\w.]+)")
-"""PEP 263's, as pip looks for it in the first two lines."""
+"""PEP 263's, which pip looks for in the first two lines."""
 
 
 class UnreadableError(Exception):
-    """Why a file cannot be read, and the line where that is known; 0 where it is not."""
+    """Why a file cannot be read, and the line if it is known, else 0."""
 
     def __init__(self, why: str, line: int = 0) -> None:
         super().__init__(why)
@@ -33,7 +33,7 @@ class UnreadableError(Exception):
 
 
 def read_text(file: Path, code: Path) -> str:
-    """The text of `file`; raises `UnreadableError` for what is not there, no text, too much, or outside of `code`."""
+    """The text of `file`; raises `UnreadableError` if it is missing, not text, too large, or outside `code`."""
     try:
         if not file.resolve().is_relative_to(code.resolve()):
             raise UnreadableError(f"{file} is outside the code folder, and only that is submitted")
@@ -49,7 +49,7 @@ def read_text(file: Path, code: Path) -> str:
 
 
 def decode(data: bytes) -> str:
-    """As pip decodes a requirement file: by its byte order mark, by a coding line, as UTF-8, in the locale's encoding.
+    """Like pip for a requirement file: by its byte order mark, by a coding line, as UTF-8, in the locale's encoding.
 
     Raises `UnreadableError` with the line.
     """
@@ -70,7 +70,7 @@ def decode(data: bytes) -> str:
 
 
 def read_toml(file: Path, code: Path) -> tuple[dict[str, Any], str]:
-    """A TOML file as its values and its text; raises `ToolkitError` (C102)."""
+    """A TOML file as values and text; raises `ToolkitError` (C102)."""
     try:
         text = read_text(file, code)
         return tomllib.loads(text), text
@@ -81,7 +81,7 @@ def read_toml(file: Path, code: Path) -> tuple[dict[str, Any], str]:
 
 
 def unreadable(file: Path, error: UnreadableError) -> ToolkitError:
-    """The error for a file that is read first, and not by another file's word."""
+    """The error for a file that is read itself, not included by another one."""
     problem = Problem(error.why, Place(str(file), error.line, 1 if error.line else 0))
     return ToolkitError(
         Code.CODE, f"{file} cannot be read", (problem,), hint="save it as UTF-8 text in the code folder"
@@ -89,7 +89,7 @@ def unreadable(file: Path, error: UnreadableError) -> ToolkitError:
 
 
 def line_of(text: str, *needles: str) -> int:
-    """The number of the first line that holds all `needles`, 0 where there is none: TOML's values have no positions."""
+    """The number of the first line with all `needles`, else 0: TOML's values have no positions."""
     for number, line in enumerate(text.splitlines(), 1):
         if all(needle in line for needle in needles):
             return number
@@ -97,7 +97,7 @@ def line_of(text: str, *needles: str) -> int:
 
 
 def line_of_entry(text: str, name: str) -> int:
-    """The number of the line where TOML's entry `name` begins (`name = …`, `[x.name]`), or that holds the name."""
+    """The number of the line where TOML's entry `name` begins (`name = …`, `[x.name]`), or that contains the name."""
     quoted = rf"[\"']?{re.escape(name)}[\"']?"
     begins = re.compile(rf"\s*(?:{quoted}\s*[=.]|\[[^]]*\.\s*{quoted}\s*\])")
     lines = enumerate(text.splitlines(), 1)
@@ -105,17 +105,17 @@ def line_of_entry(text: str, name: str) -> int:
 
 
 def line_at(text: str, number: int) -> str:
-    """That line of `text`; empty for 0, a line that is not known."""
+    """That line of `text`; empty for 0, an unknown line."""
     return text.splitlines()[number - 1] if number else ""
 
 
 def table(value: Any) -> dict[str, Any]:
-    """`value` where it is a table; else an empty one, as for a key that is not there."""
+    """`value` if it is a table; else an empty one, as for a missing key."""
     return value if isinstance(value, dict) else {}
 
 
 def items(value: Any) -> list[Any]:
-    """`value` where it is a list; else an empty one."""
+    """`value` if it is a list; else an empty one."""
     return value if isinstance(value, list) else []
 
 

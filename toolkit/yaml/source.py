@@ -1,6 +1,6 @@
-"""YAML read with its positions, so that an error can point at the line that caused it.
+"""YAML read with positions, so that an error can point at the line that caused it.
 
-Values are checked by pydantic models; its errors carry a location in the data, which is looked up here among
+Values are validated by pydantic models; their errors have a location in the data, which is looked up here in
 the nodes that PyYAML composed.
 """
 
@@ -25,16 +25,16 @@ Model = TypeVar("Model", bound=BaseModel)
 Path_ = tuple[str | int, ...]
 
 MAX_BYTES = 1 << 20
-"""No recipe or cluster file that a person writes comes near 1 MiB."""
+"""Real recipe and cluster files are far below 1 MiB."""
 MAX_VALUES = 1 << 15
-"""Names and values of such a file; what is done with them grows with their number's square."""
+"""Names and values of such a file; the time to process them grows with the square of their number."""
 MAX_DEPTH = 50
 """Levels of nesting; a manifest has six."""
 MAX_PROBLEMS = 50
-"""A screen's worth; who has more has another file in hand."""
+"""A screenful; with more, it is probably the wrong file."""
 PLACEHOLDER = re.compile(r"^\s*<[^<>]+>\s*$")
 _NO_SECRET = re.compile(r"^\s*(?:<[^<>]+>|\$\{\w+(?::[^}]*)?\}|embedded)\s*$")
-"""A placeholder, a reference to where a secret is, the embedded store: what may be shown below such a name."""
+"""A placeholder, a reference to a secret, the embedded store: what may be shown below such a name."""
 _SECRET_NAME = re.compile("connection|credential|key|secret|pass|token", re.IGNORECASE)
 _PLAIN_TAGS = {
     f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "timestamp", "map", "seq")
@@ -53,23 +53,23 @@ _KINDS = {"bool": "a boolean", "int": "a number", "float": "a number", "null": "
 _DECIMAL = re.compile(
     r"[-+]?(?:0|[1-9]\d*|\d+\.\d*(?:[eE][-+]\d+)?|\.\d+(?:[eE][-+]\d+)?|\.(?:inf|nan))", re.IGNORECASE
 )
-"""YAML 1.1, PyYAML's, reads more: `010` is 8, `1:30` is 90."""
+"""PyYAML's YAML 1.1 accepts more: `010` is 8, `1:30` is 90."""
 
 
 class _Composer(yaml.SafeLoader):
-    """An alias becomes a scalar of its own: it is reported where it stands, and the tree stays a tree."""
+    """An alias becomes a separate scalar: it is reported where it occurs, and the tree remains a tree."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if not self.check_event(yaml.AliasEvent):
             node: yaml.Node | None = super().compose_node(parent, index)
             return node
-        event = self.get_event()  # type: ignore[no-untyped-call] # so are the stubs
+        event = self.get_event()  # type: ignore[no-untyped-call] # the stubs have no types either
         return yaml.ScalarNode(_ALIAS_TAG, f"*{event.anchor}", event.start_mark, event.end_mark)
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A YAML file: its name, its text and the composed node of its one document."""
+    """A YAML file: its name, its text and the composed node of its only document."""
 
     file: str
     text: str
@@ -86,7 +86,7 @@ class Source:
 
     @cached_property
     def _secret_texts(self) -> re.Pattern[str]:
-        """The longest first: one may be part of another."""
+        """Longest first: one may be part of another."""
         values = {node.value for node in _secret_nodes(self.root)}
         hidden = (value for value in values if len(value) >= _SHORTEST_SECRET and not _NO_SECRET.match(value))
         return re.compile("|".join(map(_hidden, sorted(hidden, key=len, reverse=True))) or r"(?!)")
@@ -97,11 +97,11 @@ class Source:
         return frozenset(n for node in nodes for n in range(node.start_mark.line, node.end_mark.line + 1))
 
     def problem(self, what: str, path: Path_, *, at_key: bool = False) -> Problem:
-        """`what`, placed at the node that `path` leads to, or at the nearest one above it."""
+        """`what`, placed at the node at `path`, or at the nearest one above it."""
         return self.at(what, self.find(path, at_key=at_key), path)
 
     def at(self, what: str, node: yaml.Node, path: Path_) -> Problem:
-        """`what`, placed at `node`. A key may stand in the file, as in WML's own: it is shown in no error."""
+        """`what`, placed at `node`. The file may contain a key, as in WML's own form: no error shows it."""
         mark = node.start_mark
         hidden = mark.line in self._secret_lines or mark.line >= len(self._lines)
         what = self._secret_texts.sub("[redacted]", what)
@@ -111,12 +111,12 @@ class Source:
 
     def _index(self, node: yaml.MappingNode) -> dict[str, tuple[yaml.Node, yaml.Node]]:
         if id(node) not in self._indexes:
-            pairs = reversed(node.value)  # of a name that is given twice, the first is meant
+            pairs = reversed(node.value)  # the first of duplicate names is meant
             self._indexes[id(node)] = {str(key.value): (key, value) for key, value in pairs}
         return self._indexes[id(node)]
 
     def has(self, path: Path_) -> bool:
-        """Whether something stands at `path`."""
+        """Whether there is anything at `path`."""
         node = self.root
         for step in path:
             if isinstance(node, yaml.MappingNode):
@@ -129,7 +129,7 @@ class Source:
         return True
 
     def find(self, path: Path_, *, at_key: bool = False) -> yaml.Node:
-        """The node that `path` leads to, or the nearest one above it; with `at_key`, its name's node."""
+        """The node at `path`, or the nearest one above it; with `at_key`, its name's node."""
         node, found = self.root, self.root
         for step in path:
             if isinstance(node, yaml.MappingNode):
@@ -146,9 +146,9 @@ class Source:
 
 
 def _hidden(secret: str) -> str:
-    """Where `secret` stands in a text: anywhere if no other text is like it, else as a whole word.
+    """A pattern for `secret` in a text: anywhere if it is unmistakable, else only as a whole word.
 
-    A short one, or one of letters alone, is part of words that say nothing of it: `test` of `latest`.
+    A short one, or one with letters only, may be part of unrelated words: `test` of `latest`.
     """
     if len(secret) >= _LONG_SECRET and not _LETTERS.fullmatch(secret):
         return re.escape(secret)
@@ -162,14 +162,14 @@ def dotted(path: Path_) -> str:
 
 
 def printable(text: str) -> str:
-    """`text` without what a terminal would obey: control characters, changes of direction become `\\x1b` and so on."""
+    """`text` without what a terminal interprets: control characters, changes of direction become `\\x1b` and so on."""
     return neutral(text).replace("\t", "\\t")
 
 
 def read_source(file: Path, code: Code = Code.MANIFEST, *, limit: int = MAX_BYTES, values: int = MAX_VALUES) -> Source:
-    """Read and compose `file`, at most `limit` bytes and so many names and values.
+    """Read and compose `file`, limited to `limit` bytes and to `values` names and values.
 
-    Raises `ToolkitError` with `code` where it is missing, too much, or no plain YAML.
+    Raises `ToolkitError` with `code` if it is missing, too large, or not plain YAML.
     """
     text = _text_of(file, code, limit)
     if problem := _too_much(file, text, values):
@@ -195,7 +195,7 @@ def read_source(file: Path, code: Code = Code.MANIFEST, *, limit: int = MAX_BYTE
 
 
 def _text_of(file: Path, code: Code, limit: int) -> str:
-    """What the file holds; no more than `limit` is read, whatever it is."""
+    """The file's content; no more than `limit` is read, whatever kind of file it is."""
     try:
         with file.open("rb") as stream:
             data = stream.read(limit + 1)
@@ -219,7 +219,7 @@ def _text_of(file: Path, code: Code, limit: int) -> str:
 
 
 def _too_much(file: Path, text: str, values: int) -> Problem | None:
-    """What is more than any such file has: found among YAML's events, of which no tree is made yet."""
+    """Which limit is exceeded: found from YAML's events, before a tree is built."""
     depth = count = 0
     try:
         for event in yaml.parse(text, Loader=_Parser):
@@ -232,12 +232,12 @@ def _too_much(file: Path, text: str, values: int) -> Problem | None:
                 mark = event.start_mark
                 return Problem(what, Place(str(file), mark.line + 1, mark.column + 1) if mark else Place(str(file)))
     except (yaml.YAMLError, RecursionError, OverflowError, ValueError):
-        return None  # composing it tells what is wrong
+        return None  # composing it reports the error
     return None
 
 
 def raise_if_any(source: Source, problems: list[Problem], code: Code, more: int = 0) -> None:
-    """Raise `ToolkitError` with the first problems in the file's order; `more` were found and not put into words."""
+    """Raise `ToolkitError` with the first problems in the file's order; `more` were found but not formatted."""
     if not problems:
         return
     problems.sort(key=lambda problem: (problem.place.line, problem.place.column) if problem.place else (0, 0))
@@ -248,7 +248,7 @@ def raise_if_any(source: Source, problems: list[Problem], code: Code, more: int 
 
 
 def _secret_nodes(root: yaml.Node) -> Iterator[yaml.ScalarNode]:
-    """The scalars whose text no error may show: whatever stands below a name that sounds of keys or connections."""
+    """The scalars whose text no error may show: everything below a name that suggests keys or connections."""
     waiting = [(root, False)]
     while waiting:
         node, inside = waiting.pop()
@@ -264,7 +264,7 @@ def _secret_nodes(root: yaml.Node) -> Iterator[yaml.ScalarNode]:
 
 
 def _structure_problems(source: Source, node: yaml.Node, path: Path_ = ()) -> Iterator[Problem]:
-    """Duplicate keys, keys that are no names, and aliases (which can blow up in size and hide what is meant)."""
+    """Duplicate keys, keys that are not names, and aliases (which can expand enormously and obscure what is meant)."""
     if node.tag not in _PLAIN_TAGS or not isinstance(node, _NODE_OF_TAG.get(node.tag, yaml.ScalarNode)):
         yield source.at(_ALIASES if node.tag == _ALIAS_TAG else _TAGS, node, path)
     elif isinstance(node, yaml.ScalarNode):
@@ -298,8 +298,8 @@ def _no_name(key: yaml.Node) -> str:
 
 
 def _scalar_problems(source: Source, node: yaml.ScalarNode, path: Path_) -> Iterator[Problem]:
-    """A scalar that YAML takes for a number, a date or the like, and that is none, or another than a person reads; or
-    that no screen can show."""
+    """A scalar that YAML reads as a number, a date or the like, but that is invalid, or not what a person reads; or
+    that cannot be shown."""
     try:
         value = yaml.constructor.SafeConstructor().construct_document(node)
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, OverflowError):

@@ -1,6 +1,6 @@
-"""What is wrong with a text that is no YAML, in words that help. Pure.
+"""A helpful message for a text that is not valid YAML. Pure.
 
-PyYAML says where it noticed. Where a quote or a bracket was opened, or a line began, is often what a person must see.
+PyYAML reports where it noticed the error. Often a person must see where a quote, a bracket or a line began.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import yaml
 from toolkit.errors import Place, Problem
 
 LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
-"""YAML's own."""
+"""As defined by YAML."""
 _OTHER_BLANK = re.compile("[ \t]*[\u00a0\u1680\u2000-\u200b\u202f\u205f\u2060\u3000\ufeff]")
-"""At a line's beginning: a blank that is not YAML's, as it comes from web pages and word processors."""
+"""At the beginning of a line: a blank that YAML does not know, as from web pages and word processors."""
 
 
 def syntax_problem(file: str, text: str, error: yaml.MarkedYAMLError) -> Problem:
-    """Where it is no YAML, its lines are not shown: without its structure, no one knows which of them hold a key."""
+    """The error, without lines of the file: as its structure is unknown, so is which of them contain a key."""
     mark = error.problem_mark or error.context_mark
     last = mark.line + 1 if mark else 0
-    near = LINE_END.split(text)[:last][-2:]  # the line before, too: it may hide where this one belongs
+    near = LINE_END.split(text)[:last][-2:]  # and the line before: the error may be there
     for number, line in enumerate(near, start=last - len(near) + 1):
         if blank := _OTHER_BLANK.match(line):
             what = f"a blank that is no space (U+{ord(blank[0][-1]):04X}): YAML sets its lines in by spaces"
@@ -41,7 +41,7 @@ def _place(file: str, mark: Any) -> Place:
 
 
 def _never_closed(error: yaml.MarkedYAMLError) -> str:
-    """What begins where PyYAML's context is, and has no end; empty for any other fault."""
+    """What begins at PyYAML's context and has no end; empty for any other error."""
     said, context, begun, noticed = error.problem or "", error.context or "", error.context_mark, error.problem_mark
     if begun is None or noticed is None:
         return ""
@@ -59,7 +59,7 @@ def _never_closed(error: yaml.MarkedYAMLError) -> str:
 
 
 def _quotes_hint(error: yaml.MarkedYAMLError) -> str:
-    """What to do about a value that YAML takes for something else; empty for any other fault."""
+    """What to do about a value that YAML reads as something else; empty for any other error."""
     said, context = error.problem or "", error.context or ""
     if re.search(r"but got '[\[{]'", said):
         return ": a value with brackets or braces in it goes in quotes"

@@ -1,4 +1,4 @@
-"""A YAML file checked against a pydantic model: its errors, which carry a location in the data, placed in the file."""
+"""Validate a YAML file by a pydantic model: its errors, which have a location in the data, are placed in the file."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from toolkit.yaml.source import MAX_PROBLEMS, PLACEHOLDER, Path_, Source, raise_
 Model = TypeVar("Model", bound=BaseModel)
 
 TAG = "~"
-"""What the tag of a model's alternative begins with: it is no name in the file."""
+"""The prefix of the tag of a model's alternative: such a tag is not a name in the file."""
 OWN_ERROR = "manifest"
-"""The type of an error whose words are shown as they are."""
+"""The type of an error whose message is shown as it is."""
 
 
 def validate(source: Source, model: type[Model], code: Code = Code.MANIFEST) -> Model:
-    """Check the whole of `source` against `model`; raises `ToolkitError` with every problem, each placed."""
+    """Validate all of `source` by `model`; raises `ToolkitError` with every problem and its position."""
     data = yaml.constructor.SafeConstructor().construct_document(source.root)
     problems = [
         source.problem(f"{value.strip()} is a placeholder: put your own value here", path)
@@ -36,7 +36,7 @@ def validate(source: Source, model: type[Model], code: Code = Code.MANIFEST) -> 
     except ValidationError as error:
         details = error.errors(include_url=False)
         details.sort(key=lambda detail: source.find(_without_tags(detail["loc"]), at_key=True).start_mark.index)
-        more = max(0, len(details) - MAX_PROBLEMS)  # the words for each take their time
+        more = max(0, len(details) - MAX_PROBLEMS)  # each message takes time
         found = (_pydantic_problem(source, model, detail) for detail in details[:MAX_PROBLEMS])
         problems += [problem for problem in found if problem.path not in placeholders]
     raise_if_any(source, problems, code, more)
@@ -63,7 +63,7 @@ def _pydantic_problem(source: Source, model: type[BaseModel], detail: Any) -> Pr
     if kind == "missing":
         return source.problem("required, but missing", path)
     if kind == "extra_forbidden":
-        path = (*_without_tags(location[:-1]), location[-1])  # any name may stand there, one like a tag's, too
+        path = (*_without_tags(location[:-1]), location[-1])  # any name may be there, even one like a tag
         names = _field_names(model, location[:-1])
         near = get_close_matches(str(path[-1]), names, n=1)
         hint = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(names)}"
@@ -93,7 +93,7 @@ def _pydantic_problem(source: Source, model: type[BaseModel], detail: Any) -> Pr
 
 
 def _without_tags(location: Path_) -> Path_:
-    """The path in the file: without the tags of alternatives and pydantic's word for a dictionary's key."""
+    """The path in the file: without the tags of alternatives and pydantic's marker for a dictionary's key."""
     return tuple(step for step in location if not (isinstance(step, str) and (step[:1] == TAG or step == "[key]")))
 
 
@@ -108,7 +108,7 @@ def _kind(value: Any) -> str:
 
 
 def _field_names(model: type[BaseModel], location: Path_) -> list[str]:
-    """The names of the fields that may stand at `location`."""
+    """The names of the fields that are allowed at `location`."""
     models = [model]
     for index, step in enumerate(location):
         if isinstance(step, int) or step.startswith(TAG):
@@ -125,13 +125,13 @@ def _field_names(model: type[BaseModel], location: Path_) -> list[str]:
 
 
 def _tags_behind(location: Path_) -> frozenset[str]:
-    """The tags up to the next name: an alternative may have alternatives."""
+    """The tags up to the next name: alternatives may be nested."""
     names = (step for step in location if isinstance(step, str))
     return frozenset(itertools.takewhile(lambda name: name.startswith(TAG), names))
 
 
 def _models_in(annotation: Any, tags: frozenset[str]) -> Iterator[type[BaseModel]]:
-    """The models that `annotation` is made of; of alternatives, those with one of `tags`, if there are any."""
+    """The models in `annotation`; of alternatives, those with one of `tags`, if there are any."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     own = {one.tag for one in getattr(annotation, "__metadata__", ()) if isinstance(one, Tag)}

@@ -1,6 +1,6 @@
-"""The canonical form: Watson ML's names and nesting, with everything said outright, and what the tool adds.
+"""The canonical form: Watson ML's names and nesting, with everything explicit, and the tool's own fields.
 
-`toolkit manifest convert` writes it. The other dialects' readers share its sections where they have the same.
+`toolkit manifest convert` writes it. The readers of other dialects reuse its sections where theirs are the same.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class FrameworkSection(Section):
 
 
 class ComputeConfiguration(Section):
-    """`memory` and `cpus` bound each node's container; without them it may use what its host has."""
+    """`memory` and `cpus` limit each node's container; without them it may use all that its host has."""
 
     name: ComputeName
     nodes: Nodes = 1
@@ -104,8 +104,8 @@ class StepSection(Section):
         )
 
     def _refuse_launcher(self, diagnostics: Diagnostics, path: Path_) -> None:
-        """A step says outright what a launcher's options say in the other dialects. What runs once on each node may
-        start ranks of its own."""
+        """A step states explicitly what a launcher's options state in the other dialects. A command that runs once per
+        node may start ranks itself."""
         if self.ranks == "node":
             return
         try:
@@ -123,7 +123,7 @@ class StepSection(Section):
 
 
 class Execution(Section):
-    """What every shape of it has; `time_limit` is for all commands together, `retries` for each."""
+    """The fields of every variant; `time_limit` is for all commands together, `retries` for each."""
 
     compute_configuration: ComputeConfiguration
     environment: Environment = Field(default_factory=dict)
@@ -176,7 +176,7 @@ class CanonicalManifest(ManifestFile):
 def whole_definition(
     definition: Any, framework: Framework, steps: tuple[Step, ...], diagnostics: Diagnostics
 ) -> dict[str, Any]:
-    """The fields of a `Manifest` that a `model_definition` of this form says; its author may be a text."""
+    """The fields of a `Manifest` that a `model_definition` of this form sets; its author may be a string."""
     execution, author = definition.execution, definition.author
     author = Author(name=author) if isinstance(author, str) else author
     path = (*DEFINITION, "execution")
@@ -198,14 +198,14 @@ def whole_definition(
 
 
 def warn_of_secrets(environment: dict[str, str], diagnostics: Diagnostics, path: Path_) -> None:
-    """A variable is no place for a secret: whoever may ask the engine sees it."""
+    """Variables are no place for secrets: everyone with access to the engine sees them."""
     for name in filter(sounds_secret, environment):
         what = f"{name} sounds like a secret, and `docker inspect`, the plan and `--dry-run` show every variable"
         diagnostics.warn((*path, name), what, at_key=True)
 
 
 def _matches(source: Source) -> bool:
-    """Whether the strict form takes it; where not, Watson ML's other spellings are read, and its errors reported."""
+    """Whether the strict form accepts it; if not, it is read, and its errors are reported, as Watson ML's dialect."""
     if not source.has((*DEFINITION, "execution", "steps")):
         return False
     try:
@@ -224,5 +224,5 @@ DIALECT = Dialect(
     framework_model=FrameworkSection,
     signs=("model_definition",),
     references=("training_data_reference", "training_results_reference"),
-    in_schema=False,  # Watson ML's takes all that it may say
+    in_schema=False,  # Watson ML's accepts everything that this does
 )

@@ -1,8 +1,8 @@
-"""FfDL's dialect, version 1: learners in place of nodes, one or two data stores with containers.
+"""FfDL's dialect, version 1: learners instead of nodes, one or two data stores with containers.
 
-Its names are those of `ManifestV1` in restapi/api_v1/server/manifest.go of IBM/FfDL. FfDL dropped names that it did not
-know, and made 512 MB of memory that it could not read; here the first is an error, and so is the second where what was
-meant is not plain.
+Its names are those of `ManifestV1` in restapi/api_v1/server/manifest.go of IBM/FfDL. FfDL ignored unknown names, and
+used 512 MB for a memory size that it could not read; here the first is an error, and so is the second unless it is
+clear what was meant.
 """
 
 from __future__ import annotations
@@ -50,13 +50,13 @@ from toolkit.manifest.model import (
 from toolkit.manifest.units import bytes_of, ffdl_size
 from toolkit.yaml.source import Path_, Source
 
-# FfDL's own are K80, P100 and V100; it took any label of a node, and these are NVIDIA's other Teslas.
+# FfDL's own are K80, P100 and V100; it accepted any node label, and these are NVIDIA's other Teslas.
 _KINDS = {f"nvidia-Tesla{kind.upper()}": kind for kind in ("k80", "p100", "v100", "m40", "m60", "p4", "p40", "t4")}
 _DEFAULT_KIND = "nvidia-TeslaK80"
 _VOLUME = "mount_volume"
 _STORES = ("mount_cos", "s3_datastore", _VOLUME)
 _UNSET = re.compile(r"\$\{?(JOB_STATE_DIR|RESULT_BUCKET_DIR|JOB_BASE_PATH|DLAAS_JOB_ID)\b")
-"""Variables of FfDL's learners that a run has not: lcm/service/lcm of IBM/FfDL."""
+"""Variables of FfDL's learners that a run does not have: lcm/service/lcm of IBM/FfDL."""
 _INSTEAD = "LOG_DIR is the folder of logs, RESULT_DIR that of results, TRAINING_ID the run's"
 _GPU_TAG = re.compile(r"-gpu(?=-|$)")
 
@@ -68,7 +68,7 @@ class FrameworkV1(Section):
     command: Annotated[str, commands_in(one_line)]
 
     def to_framework(self, diagnostics: Diagnostics) -> Framework:
-        """`1.5.0-gpu-py3` without its `gpu`: whether an image is for GPUs follows from the cluster."""
+        """`1.5.0-gpu-py3` without `gpu`: whether an image is for GPUs depends on the cluster."""
         if self.version.startswith("latest"):
             diagnostics.refuse(
                 ("framework", "version"),
@@ -106,7 +106,7 @@ class FolderConnection(Section):
 
 
 class BucketStore(Section):
-    """`mount_cos` mounts the container, `s3_datastore` copied it to each learner first."""
+    """`mount_cos` mounts the container; `s3_datastore` copies it to each learner first."""
 
     id: Name
     type: Annotated[str, Choice("type of store", _STORES, _STORES[:2])]
@@ -127,7 +127,7 @@ class BucketStore(Section):
 
 
 class FolderStore(Section):
-    """A folder of the hosts; each container is a folder in it."""
+    """A folder on the hosts; each container is a folder in it."""
 
     id: Name
     type: Annotated[str, Choice("type of store", _STORES, (_VOLUME,))]
@@ -178,7 +178,7 @@ class FfdlManifest(ManifestFile):
     evaluation_metrics: dict[str, Any] = Field(default_factory=dict)
 
     def to_manifest(self, diagnostics: Diagnostics) -> Manifest:
-        """The canonical value. What a reader refuses leaves a value that is not used."""
+        """The canonical value; do not use it if `diagnostics` has refusals."""
         compute, framework = self._compute(diagnostics), self.framework.to_framework(diagnostics)
         if self.storage:
             diagnostics.warn(("storage",), "left out: what a run writes is not limited here", at_key=True)

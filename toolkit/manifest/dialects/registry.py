@@ -1,4 +1,4 @@
-"""The dialects that are read. A new one is its module and a line here."""
+"""The dialects that are read. A new one is a module and a line here."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ DIALECTS: tuple[Dialect, ...] = (
     canonical.DIALECT,
     wml.DIALECT,
 )
-"""In the order in which they are tried. Watson ML's takes every file that is left, and reports its errors."""
+"""In the order in which they are tried. Watson ML's accepts every remaining file, and reports its errors."""
 
 
 def dialect_of(source: Source) -> Dialect:
-    """The dialect by the names at the file's top; the canonical form is Watson ML's, with everything said outright."""
+    """The dialect, by the file's top-level names; the canonical form is Watson ML's with everything explicit."""
     return next(dialect for dialect in DIALECTS if dialect.matches(source))

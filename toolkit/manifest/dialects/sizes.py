@@ -1,4 +1,4 @@
-"""Machines by their size, as Watson ML had them in 2017 and, under `compute_configuration`, for some time in 2018."""
+"""Machines by size, as in Watson ML in 2017 and, under `compute_configuration`, for some time in 2018."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def compute_of(size: str, nodes: int = 1, memory: int = 0, cpus: float = 0) -> C
 
 
 def warn_of_size(size: str, compute: Compute, diagnostics: Diagnostics, path: Path_) -> None:
-    """No document says which GPUs they had."""
+    """No document says which GPUs these machines had."""
     gpus = "1 GPU" if SIZES[size] == 1 else f"{SIZES[size]} GPUs"
     here = ("compute_configuration:", f"  name: {compute.name}", f"  nodes: {compute.nodes}")
     diagnostics.warn(path, f"`{size}` is {gpus} of no named kind; read as {_KIND}", *here)

@@ -1,9 +1,9 @@
-"""From a command line of one of the older dialects to steps.
+"""Convert a command line of one of the older dialects to steps.
 
-What the services of old did with one depended on the framework. Where it had MPI (`-ddl`, `-horovod`), they put mpirun
-in front of the whole text: its first command ran on every rank, each later one once. Another framework's text was given
-whole to one bash on each node (FfDL: `eval "$TRAINING_COMMAND"` in docs/helm-charts/ffdl-core/templates/services/
-learner-configmap.yml of IBM/FfDL), so that a `cd` held for what followed.
+What the old services did with one depended on the framework. If it had MPI (`-ddl`, `-horovod`), they put mpirun in
+front of the whole text: its first command ran on every rank, each later one once. The text of any other framework was
+passed whole to one bash on each node (FfDL: `eval "$TRAINING_COMMAND"` in docs/helm-charts/ffdl-core/templates/
+services/learner-configmap.yml of IBM/FfDL), so that a `cd` applied to everything after it.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from toolkit.manifest.write import steps_lines
 from toolkit.yaml.source import Path_
 
 _MPI_NAMES = ("horovod", "pytorchmpi")
-"""FfDL's frameworks that had mpirun put in front: lcm/service/lcm/container_helper_extensions.go."""
+"""FfDL's frameworks that mpirun was put in front of: lcm/service/lcm/container_helper_extensions.go."""
 _MPI_PART = re.compile(r"(?:^|-)(?:ddl|horovod)(?=-|$)", re.IGNORECASE)
 _STATE = ("cd", "pushd", "popd", "export", "unset", "source", ".", "set", "shopt", "umask", "ulimit", "alias")
 _KEEPS_STATE = (*_STATE, "declare", "typeset", "readonly")
-"""What changes the shell for the commands after it."""
+"""Commands that change the shell for the commands after them."""
 _INSTALLERS = re.compile(r"(?:sudo )?(?:pip[0-9.]*|conda|apt|apt-get|python[0-9.]* -m pip) ")
 
 
 def steps_of(
     text: str, framework: Framework, compute: Compute, diagnostics: Diagnostics, path: Path_, alone: Ranks = "node"
 ) -> tuple[Step, ...]:
-    """The steps of `text`, which was checked. Where it is not plain what runs where, a warning tells it, with them.
+    """The steps of `text`, which has been checked. If it is not obvious what runs where, a warning says so, with them.
 
-    `alone` is how the one process of a run is started whose framework has no MPI.
+    `alone` is how the single process of a one-rank run is started if the framework has no MPI.
     """
     commands = read_commands(text)
     launched = any(command.front for command in commands)
@@ -58,15 +58,15 @@ def steps_of(
 
 
 def has_mpi(framework: Framework) -> bool:
-    """Whether the services of old started `framework` by mpirun; its name or its version says so."""
+    """Whether the old services started `framework` with mpirun, according to its name or version."""
     names = (framework.name, framework.version)
     return framework.name in _MPI_NAMES or any(_MPI_PART.search(name) for name in names)
 
 
 def one_line(text: str) -> str:
-    """`text` as FfDL read it: a blank for each line end (trainer/trainer/trainer_impl.go of IBM/FfDL).
+    """`text` as FfDL read it: each line end becomes a space (trainer/trainer/trainer_impl.go of IBM/FfDL).
 
-    A backslash in front of the line end goes with it. Raises `ValueError` where a comment would swallow lines.
+    A backslash before the line end is dropped. Raises `ValueError` if a comment would swallow lines.
     """
     lines = text.replace("\r\n", "\n").strip()
     line = lines.replace("\\\n", "  ").replace("\n", " ")
@@ -78,7 +78,7 @@ def one_line(text: str) -> str:
 
 
 def is_several_lines(text: str) -> bool:
-    """Whether `one_line` joins what may have been meant as commands of their own."""
+    """Whether `one_line` joins lines that may have been meant as separate commands."""
     lines = [line for line in text.split("\n") if line.strip()]
     pairs = itertools.pairwise(lines)
     return any(
@@ -87,9 +87,9 @@ def is_several_lines(text: str) -> bool:
 
 
 def with_continued_lines(text: str) -> str:
-    """Watson ML's `command: >`: YAML keeps the ends of lines that are set in further, or begin with an option.
+    """Watson ML's `command: >`: join lines indented further, whose line ends YAML keeps, or starting with an option.
 
-    Such a line goes on with the command of the one before. Raises `ValueError` as `read_script` does.
+    Such a line continues the command before it. Raises `ValueError` as `read_script` does.
     """
     line, ends = text.strip(), set[int]()
     for before, one in itertools.pairwise(read_script(line)):
@@ -100,7 +100,7 @@ def with_continued_lines(text: str) -> str:
 
 
 def _where(commands: Sequence[Command], framework: Framework, compute: Compute) -> Iterator[str]:
-    """What runs where, where several nodes or GPUs leave a doubt."""
+    """What runs where, if that is ambiguous because of several nodes or GPUs."""
     if compute.ranks == 1:
         return
     each = f"on each of {compute.nodes} nodes" if compute.nodes > 1 else "on the node"
@@ -115,7 +115,7 @@ def _where(commands: Sequence[Command], framework: Framework, compute: Compute) 
 def _one_by_one(
     text: str, commands: Sequence[Command], first: Ranks, compute: Compute
 ) -> tuple[tuple[Step, ...], list[str]]:
-    """A step for each command; what a `cd` and its like set is set in front of every later command, too."""
+    """A step for each command; state-changing commands such as `cd` are repeated before every later command."""
     steps, notes, before, last = list[Step](), list[str](), list[str](), len(commands) - 1
     for index, (command, one) in enumerate(zip(commands, read_script(text), strict=True)):
         states = _states(text, one)
@@ -137,7 +137,7 @@ def _one_by_one(
 
 
 def _behind(before: Sequence[str], step: Step) -> Step:
-    """The step with `before` run in front of it. Its folder is then where these have led to."""
+    """The step with `before` run in front of it. Its folder is then relative to where these have led."""
     if not before:
         return step
     folder = [f"cd {shlex.quote(step.folder)}"] if step.folder else []
@@ -145,7 +145,7 @@ def _behind(before: Sequence[str], step: Step) -> Step:
 
 
 def _states(text: str, one: AndOr) -> list[str]:
-    """The parts at its beginning that do nothing but change the shell for what follows."""
+    """The leading parts that only change the shell for what follows."""
     found = list[str]()
     for pipeline, operator in zip(one.pipelines, (*one.operators, "&&"), strict=True):
         part = pipeline.parts[0]

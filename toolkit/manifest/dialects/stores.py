@@ -1,4 +1,4 @@
-"""Where a manifest's data are and its results go: the canonical form's sections, of which other dialects have some."""
+"""Where a manifest's data and results are: sections of the canonical form, some of them shared by other dialects."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _TYPES = ("s3", "path", "nfs")
 
 
 class StoreSection(Section):
-    """What a connection may say of its store, whatever its other fields are called."""
+    """What a connection may say about its store, whatever its other fields are called."""
 
     region: Region | None = None
     sse_customer_key: Key | None = None
@@ -57,7 +57,7 @@ class KeysConnection(StoreSection):
 
 
 class PairConnection(StoreSection):
-    """Both keys from one place: a profile, or the standard chain."""
+    """Both keys from one source: a profile, or the standard chain."""
 
     endpoint_url: Url
     credentials: PairReference
@@ -125,7 +125,7 @@ class ExportData(Section):
 
 
 def reference_shape(value: Any) -> str:
-    """By its `type`; errors of whatever is none are a bucket's."""
+    """The shape, by `type`; for an unknown type, errors are reported as for a bucket."""
     named = value.get("type") if isinstance(value, dict) else None
     return named if isinstance(named, str) and named in _TYPES else "s3"
 
@@ -137,7 +137,7 @@ AnyData = Annotated[
 
 
 class Results(Section):
-    """`collect` names what is brought home besides `model/`."""
+    """`collect` lists what `toolkit collect` downloads besides `model/`."""
 
     name: Label = ""
     collect: list[Relative] = Field(default_factory=list)
@@ -179,6 +179,6 @@ AnyResults = Annotated[
 
 
 def refuse_bucket(reference: DataReference, diagnostics: Diagnostics, path: Path_) -> None:
-    """A bucket whose store has none of that name; `path` leads to where the file says it."""
+    """Refuse a bucket name that its store cannot have; `path` is where it is in the file."""
     if why := refused(reference):
         diagnostics.refuse(path, why)

@@ -1,4 +1,4 @@
-"""Watson ML's dialect of 2018, in the spellings that its documents had; it takes what the canonical form adds, too."""
+"""Watson ML's dialect of 2018, in all spellings of its documents; it also accepts what the canonical form adds."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ from toolkit.yaml.source import Path_
 _ANY_PYTHON_3 = "3"
 WatsonCommands = Annotated[str, commands_in(with_continued_lines)]
 ALONE: Ranks = "all"
-"""A single process is rank 0 under mpirun: people moved scripts between frameworks with DDL and without, and those ask
-for OMPI_COMM_WORLD_RANK before they write a model. To any other script it makes no difference."""
+"""A single process is rank 0 under mpirun: people moved scripts between frameworks with and without DDL, and those
+check OMPI_COMM_WORLD_RANK before they write a model. To any other script it makes no difference."""
 
 AuthorInWords = Annotated[
     Annotated[Author, Tag("~fields")] | Annotated[Label, Tag("~text")],
@@ -76,7 +76,7 @@ class WatsonRuntime(Runtime):
 
 
 class WatsonFramework(Section):
-    """`tensorflow-ddl` `1.5`, or `tensorflow` `1.5-py3-ddl`; without `runtimes` it is Python 3."""
+    """`tensorflow-ddl` `1.5`, or `tensorflow` `1.5-py3-ddl`; Python 3 without `runtimes`."""
 
     name: Name
     version: Version
@@ -90,7 +90,7 @@ class WatsonFramework(Section):
 
 
 def spelled_out(name: str, version: str, python: str, diagnostics: Diagnostics, path: Path_ = FRAMEWORK) -> Framework:
-    """Both spellings as one; refuses a version that says another Python than `runtimes`."""
+    """Both spellings as one; refuses a version that names another Python than `runtimes`."""
     said = canonical(Framework(name, version, ""))
     inside = said.python if said.python != _ANY_PYTHON_3 or "-py" in version else ""
     if python and inside and not (f"{python}.".startswith(f"{inside}.") or f"{inside}.".startswith(f"{python}.")):
@@ -100,7 +100,7 @@ def spelled_out(name: str, version: str, python: str, diagnostics: Diagnostics, 
 
 
 class SizeConfiguration(ComputeConfiguration):
-    """A machine by its size, as a few documents of 2018 still had it."""
+    """A machine by size, as a few documents of 2018 still had it."""
 
     name: Annotated[str, Choice("size", tuple(SIZES))]
 
@@ -140,7 +140,7 @@ class WatsonDefinition(Section):
 
 
 def definition_of(definition: WatsonDefinition, diagnostics: Diagnostics) -> dict[str, Any]:
-    """The fields of a `Manifest` that it says."""
+    """The fields of a `Manifest` that it sets."""
     execution, path = definition.execution, (*DEFINITION, "execution")
     configuration, framework = execution.compute_configuration, definition.framework.to_framework(diagnostics)
     compute = configuration.to_compute()
@@ -155,7 +155,7 @@ def definition_of(definition: WatsonDefinition, diagnostics: Diagnostics) -> dic
 
 
 class AwsConnection(StoreSection):
-    """The names that Amazon's own tools have for the keys."""
+    """The names that Amazon's own tools use for the keys."""
 
     endpoint_url: Url
     aws_access_key_id: Key
@@ -166,7 +166,7 @@ class AwsConnection(StoreSection):
 
 
 def connection_shape(value: Any) -> str:
-    """Whose names a connection has for its keys."""
+    """Which names a connection uses for its keys."""
     names = value if isinstance(value, dict) else {}
     if "credentials" in names:
         return "pair"
@@ -182,7 +182,7 @@ WatsonConnection = Annotated[
 
 
 class TypedBucketSection(BucketSection):
-    """A bucket beside which its type stands, and not above."""
+    """A bucket with its type beside it, not one level above."""
 
     type: Annotated[str, Choice("type", ("s3",))]
 
@@ -207,7 +207,7 @@ class Location(Section):
 
 
 class LocatedReference(Section):
-    """A bucket, and the path in it, in the words of API 4; clients of 2019 wrote them in the form of 2018, too."""
+    """A bucket and a path in it, as in API 4; clients of 2019 also used this in the form of 2018."""
 
     id: Label = ""
     name: Label = ""
@@ -225,7 +225,7 @@ class LocatedReference(Section):
 
 
 def _watson_shape(below: str) -> Callable[[Any], str]:
-    """The shape of a reference whose bucket stands below the name `below`, or below `location`."""
+    """The shape of a reference with its bucket below the name `below`, or below `location`."""
 
     def shape(value: Any) -> str:
         if isinstance(value, dict) and "location" in value and below not in value:

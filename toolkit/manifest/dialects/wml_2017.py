@@ -1,4 +1,4 @@
-"""Watson ML's dialect of 2017: machines by their size; object storage with users and containers, later S3."""
+"""Watson ML's dialect of 2017: machines by size; object storage with users and containers, later S3."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class ExecutionOfSize(Section):
 
 
 class ExecutionOfResource(ExecutionOfSize):
-    """The same under the name that it had in the documents of November 2017."""
+    """`resourceType` under the name `resource`, as in the documents of November 2017."""
 
     resource_type: Annotated[_Size, Field(alias="resource")]
 
@@ -62,7 +62,7 @@ class Definition2017(Section):
 
 
 class UserConnection(StoreSection):
-    """Object storage's words: `userId` is the access key, `password` the secret one."""
+    """The names of object storage: `userId` is the access key, `password` the secret key."""
 
     auth_url: Url
     user_id: Annotated[Key, Field(alias="userId")]
@@ -108,7 +108,7 @@ class Reference2017(Section):
     type: Label = _S3
 
     def reference_to(self, place: ContainerSection, diagnostics: Diagnostics, path: Path_) -> BucketReference:
-        """The bucket that stands at `path`, whose other kinds of stores are warned of."""
+        """The bucket at `path`; warns about stores that are not S3."""
         for said, where in ((self.type, path[:-1]), (place.type, path)):
             if said not in ("", _S3):
                 what = f"`{said}` is read as S3, the one kind of store that is spoken to"

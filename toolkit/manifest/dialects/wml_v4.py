@@ -1,4 +1,4 @@
-"""The references of Watson ML's API of version 4: a list of them for the data, each with a `location`."""
+"""The references of version 4 of Watson ML's API: a list of them for the data, each with a `location`."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Launchers: programs that start ranks, which a command may begin with, and which the run takes the place of.
+"""Launchers: programs that start ranks; a command may begin with one, and the run does its work.
 
-Each has a file of its own with a table of its options. `find` tells whether a program is one; `translate` makes of a
-command with a launcher the command that each rank runs.
+Each has its own file with a table of its options. `find` recognizes launchers; `translate` turns a command with a
+launcher into the command that each rank runs.
 """

@@ -1,6 +1,6 @@
-"""`accelerate launch`, Hugging Face's. Source: `commands/launch.py` and `utils/launch.py` of accelerate 1.14.
+"""`accelerate launch`, from Hugging Face. Source: `commands/launch.py` and `utils/launch.py` of accelerate 1.14.
 
-What it tells its program, it tells by variables; those are set here in its place.
+It passes settings to its program as variables; those are set here instead.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def _lower(text: str) -> str:
 
 
 def _fsdp() -> tuple[Option, ...]:
-    """FSDP_<NAME> for each; those that say yes or no in small letters."""
+    """FSDP_<NAME> for each; booleans in lower case."""
     plain = ("version", "min_num_params", "sharding_strategy", "auto_wrap_policy", "backward_prefetch")
     switches = (
         *(
@@ -124,7 +124,7 @@ LAUNCHER = Launcher(
         # The program.
         *each(marks(module=True), 0, "-m --module"),
         *each(marks(python=False), 0, "--no_python"),
-        # What a program says better by itself, or what is not here.
+        # Better set in the program itself, or not available here.
         *each(_DEEPSPEED, 0, "--use_deepspeed"),
         *each(_DEEPSPEED, 1, *_DEEPSPEED_NAMES),
         *each(_MEGATRON, 0, "--use_megatron_lm"),

@@ -1,4 +1,4 @@
-"""The ranks and nodes of a launcher's flags, against those that the manifest asks for. Pure."""
+"""Compares the ranks and nodes in a launcher's flags with those of the manifest. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from toolkit.manifest.model import Compute
 
 
 def other_counts(front: Front, compute: Compute) -> Iterator[str]:
-    """A sentence for each count that is another one here."""
+    """A sentence for each count that differs here."""
     each = ", nodes × GPUs on each" if compute.gpus_per_node else ""
     numbers = {"ranks": compute.ranks, "per node": compute.ranks_per_node, "nodes": compute.nodes}
     words = {

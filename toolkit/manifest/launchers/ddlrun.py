@@ -1,5 +1,5 @@
-"""`ddlrun`, PowerAI DDL's: its options as this project's own `ddlrun` reads them (images/ddl/ddl/launcher/options.py),
-and Open MPI's, which it handed on.
+"""PowerAI DDL's `ddlrun`: its options as read by this project's own `ddlrun` (images/ddl/ddl/launcher/options.py), and
+Open MPI's, which it passed on.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MODE = re.compile(r"([bnrmp])(?::([1-9]\d{0,3}(?:x[1-9]\d{0,3}){0,3}))?")
 
 
 def _mode(front: Front, shown: str, values: tuple[Value, ...]) -> None:
-    """`b`, of which ddlrun counted the rest, or `b:2x4`."""
+    """`b`, for which ddlrun computed the rest, or `b:2x4`."""
     match = _MODE.fullmatch(values[0].known)
     if not match:
         raise ValueError(f"`{shown}`: expected a mode, one of b, n, r, m, p")
@@ -39,7 +39,7 @@ def _mode(front: Front, shown: str, values: tuple[Value, ...]) -> None:
 
 
 def ddl_options(mode: str, compute: Compute) -> str:
-    """DDL_OPTIONS of a `mode`; for another number of ranks than the run has DDL would not start."""
+    """DDL_OPTIONS for a `mode`; DDL would not start if its number of ranks were not the run's."""
     letter, _, dims = mode.partition(":")
     if not dims or math.prod(map(int, dims.split("x"))) != compute.ranks:
         dims = f"{compute.ranks_per_node}x{compute.nodes}"
@@ -51,7 +51,7 @@ def _mpi_arguments(front: Front, _shown: str, values: tuple[Value, ...]) -> None
 
 
 def read_mpi_arguments(front: Front, value: Value) -> None:
-    """Arguments for mpirun in one word, as if they stood on its own command line."""
+    """Arguments for mpirun in one word, as if given on its own command line."""
     reader, words = WordReader(f"{value.known} program"), []
     while reader.at < len(reader.text):
         if reader.text[reader.at].isspace():

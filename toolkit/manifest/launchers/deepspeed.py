@@ -1,6 +1,6 @@
-"""`deepspeed`, DeepSpeed's runner. Source: `deepspeed/launcher/runner.py` of DeepSpeed 0.19.
+"""DeepSpeed's runner, `deepspeed`. Source: `deepspeed/launcher/runner.py` of DeepSpeed 0.19.
 
-`--deepspeed` and `--deepspeed_config` stand after the script and are the script's own.
+`--deepspeed` and `--deepspeed_config` come after the script and belong to it.
 """
 
 from __future__ import annotations

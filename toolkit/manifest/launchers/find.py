@@ -1,4 +1,4 @@
-"""Whether a program is a launcher, by its name, by its Python module, or by who starts it. Pure."""
+"""Whether a program is a launcher: by its name, by its Python module, or by the program that starts it. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OTHERS = (
     *("sbatch", "salloc", "qsub", "bsub", "msub", "oarsub", "poe", "yhrun", "ccc_mprun", "upcrun"),
     *("bpslaunch", "smddprun", "dmlc-submit", "composer"),
 )
-"""They start ranks, or hand a command to a batch system, and none of their options is read here."""
+"""They start ranks or submit a command to a batch system; none of their options is read here."""
 _OTHERS_BY_VERB = {
     ("flux", "run"),
     ("flux", "submit"),
@@ -38,14 +38,14 @@ _RUNNERS = (
     *("strace", "ltrace", "gdb", "valgrind", "perf", "vtune", "hpcrun", "likwid-pin", "coverage", "memray", "py-spy"),
     *("scalene", "kernprof"),
 )
-"""Programs that start the program among their arguments."""
+"""Programs that start a program given in their arguments."""
 _PYTHON = re.compile(r"(?:python|pypy)\d?(?:\.\d+)?")
 _PYTHON_OPTION = re.compile(r"-(?P<flags>[bBdEhiIOPqRsSuvVx?]*)(?:(?P<option>[mcWX])(?P<value>.*))?")
 
 
 @dataclass(frozen=True)
 class Found:
-    """A launcher in a command: its name, and which word is the first after it. `python` is who interprets it."""
+    """A launcher in a command: its name, and the index of the first word after it. `python` is its interpreter."""
 
     launcher: Launcher
     name: str
@@ -54,9 +54,9 @@ class Found:
 
 
 def launcher_at(words: Sequence[Word], index: int) -> Found | None:
-    """The launcher that the word at `index` begins; None where that starts something else.
+    """The launcher that begins with the word at `index`; None if that starts something else.
 
-    Raises `ValueError` for one whose options are not read here.
+    Raises `ValueError` for a launcher whose options are not read here.
     """
     name = program_name(words[index])
     verb = words[index + 1].value if index + 1 < len(words) else ""
@@ -71,8 +71,8 @@ def launcher_at(words: Sequence[Word], index: int) -> Found | None:
 
 
 def refuse_nested(text: str, level: int = 0, dash: bool = False) -> None:
-    """Raise `ValueError` where a launcher starts in `text`, in a script in it, or by another program: ranks would start
-    ranks."""
+    """Raise `ValueError` if a launcher is started in `text`, in a script in it, or by another program: ranks would
+    start ranks."""
     for one in read_script(text, level, dash):
         for pipeline in one.pipelines:
             for part in pipeline.parts:
@@ -122,7 +122,7 @@ def _python_at(words: Sequence[Word], index: int) -> Found | None:
 
 
 def _module_file(words: Sequence[Word], at: int) -> tuple[Launcher, int] | None:
-    """A launcher's module by its file: `/opt/lib/python3.6/site-packages/torch/distributed/launch.py`."""
+    """A launcher's module, given as a file: `/opt/lib/python3.6/site-packages/torch/distributed/launch.py`."""
     parts = words[at].value.removesuffix(".py").split("/")
     names = (".".join(parts[-count:]) for count in (2, 3) if len(parts) > count)
     return next((found for name in names if (found := _named(words, at, name, "modules"))), None)
@@ -139,7 +139,7 @@ def _module_at(words: Sequence[Word], index: int, at: int, module: str) -> Found
 
 
 def _named(words: Sequence[Word], at: int, name: str, kind: str) -> tuple[Launcher, int] | None:
-    """The launcher of that name whose further words follow the one at `at`, and the first after them."""
+    """The launcher of that name whose other words follow the one at `at`, and the index after them."""
     for launcher, entry in _entries(kind):
         following = words[at + 1 : at + len(entry)]
         if entry[0] == name and tuple(word.value for word in following if word.literal) == entry[1:]:

@@ -1,6 +1,6 @@
-"""`horovodrun`, Horovod's. Source: `runner/launch.py` and `runner/common/util/config_parser.py` of Horovod 0.28.
+"""Horovod's `horovodrun`. Source: `runner/launch.py` and `runner/common/util/config_parser.py` of Horovod 0.28.
 
-What it tells Horovod, it tells by variables; those are set here in its place.
+It passes settings to Horovod as variables; those are set here instead.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ LAUNCHER = Launcher(
     modules=(("horovod.runner",), ("horovod.runner.launch",), ("horovod.run",), ("horovod.run.run",)),
     options=(
         *each(counts("ranks"), 1, "-np --num-proc"),
-        *each(exported, 1, "-x"),  # not its own, and often written for mpirun's
+        *each(exported, 1, "-x"),  # not its own, but often copied from mpirun's
         *each(_mpi_arguments, 1, "--mpi-args"),
         *each(_tcp, 0, "--tcp"),
-        # Hosts, and how they are reached and ranks are started.
+        # Hosts, how they are reached, and how ranks are started.
         *each(left_out, 1, "-H --hosts", "-hostfile --hostfile", "-p --ssh-port", "-i --ssh-identity-file"),
         *each(left_out, 1, "--network-interface", "--network-interfaces", "--nics", "--start-timeout"),
         *each(left_out, 1, "--output-filename", "--binding-args"),
@@ -86,7 +86,7 @@ LAUNCHER = Launcher(
         *each(sets("HOROVOD_LOG_LEVEL"), 1, "--log-level"),
         *each(sets("HOROVOD_LOG_HIDE_TIME", always("0")), 0, "--log-with-timestamp", "--no-log-hide-timestamp"),
         *each(sets("HOROVOD_LOG_HIDE_TIME", always("1")), 0, "--log-without-timestamp", "--log-hide-timestamp"),
-        # What a run has not.
+        # What a run does not have.
         *each(_GLOO, 0, "--gloo"),
         *each(refused("its settings are not read from a file: give them as options"), 1, "--config-file"),
         *each(_ELASTIC, 1, "--min-np --min-num-proc", "--max-np --max-num-proc", "--slots-per-host --slots"),

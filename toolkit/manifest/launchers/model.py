@@ -1,7 +1,7 @@
-"""What a launcher's command line says, option by option: tables as values, and what becomes of each option. Pure.
+"""A launcher's command line, option by option: tables of options as values, and the effect of each. Pure.
 
-A launcher is a program that starts the ranks of a training. Here the run starts them, so of a launcher's command line
-its program is kept, some options are translated, and each of the others is left out or refused, by its name.
+A launcher is a program that starts the ranks of a training. Here the run starts them, so only the program is kept of a
+launcher's command line; some options are translated, and each of the others is left out or refused by name.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CODE_FOLDERS = ("$MODEL_DIR", "${MODEL_DIR}", "$PWD", "${PWD}", ".")
 
 @dataclass(frozen=True)
 class Count:
-    """How many an option asks for: of `what` (`ranks` in all, `per node`, `nodes`), from `least` to `most`."""
+    """A count that an option asks for: of `what` (`ranks` in total, `per node`, `nodes`), from `least` to `most`."""
 
     shown: str
     what: str
@@ -38,18 +38,18 @@ class Count:
 
 @dataclass
 class Front:
-    """What stood in front of a program.
+    """What was in front of a program.
 
     Attributes:
-        launcher: its name, `mpirun` or `torchrun`; empty where flags alone stood there.
+        launcher: its name, `mpirun` or `torchrun`; empty if there were only flags.
         environment: variables for every rank.
         mca: Open MPI's parameters.
         counts: its flags for ranks and nodes.
-        left_out: options that the run decides by itself, as they were written.
-        folder: where the program runs, below the code folder; empty: there.
-        python: whether the program is a script for Python; `module`: a module.
+        left_out: options that the run sets itself, as they were written.
+        folder: where the program runs, below the code folder; empty: the code folder.
+        python: whether the program is a Python script; `module`: a Python module.
         local_rank: whether the program gets its local rank as an argument.
-        ddl_mode: how ddl reduces, `b`, and maybe over what, `b:2x4`; empty: as the run says.
+        ddl_mode: DDL's reduction mode, `b`, optionally with dimensions, `b:2x4`; empty: the run's default.
     """
 
     launcher: str = ""
@@ -66,28 +66,28 @@ class Front:
 
 @dataclass(frozen=True)
 class Value:
-    """An option's value: as it is written, and what it is; None where a variable or a pattern stands in it."""
+    """An option's value: as written, and without quotes; None if it contains a variable or a pattern."""
 
     shown: str
     text: str | None
 
     @property
     def known(self) -> str:
-        """Its text; raises `ValueError` where it is not known before bash reads it."""
+        """Its text; raises `ValueError` if it is not known before bash expands it."""
         if self.text is None:
             raise ValueError(f"`{self.shown[:40]}`: variables and operators are not read in a flag's value")
         return self.text
 
 
 Act = Callable[[Front, str, tuple[Value, ...]], None]
-"""What becomes of an option: its effect on the front, from how it is written, whole, and from its values."""
+"""The effect of an option on the front; its arguments are the option as written, whole, and its values."""
 
 
 @dataclass(frozen=True)
 class Option:
-    """One option: its spellings, how many words follow it, and what becomes of it.
+    """One option: its spellings, the number of words that follow it, and its effect.
 
-    With `attached` its value can only stand in the same word (`--x=1`, `-x1`), and may be missing.
+    With `attached`, its value can only be in the same word (`--x=1`, `-x1`), and is optional.
     """
 
     names: tuple[str, ...]
@@ -100,12 +100,12 @@ class Style(Enum):
     """How a launcher's own parser reads a command line."""
 
     ARGPARSE = "argparse"
-    """Python's: long options may be abbreviated, and be written with `_` for `-`."""
+    """Python's: long options may be abbreviated, and written with `_` for `-`."""
     EXACT = "argparse, without abbreviations"
     GETOPT = "getopt_long"
-    """GNU's: short options in one word (`-lu`), long ones abbreviated."""
+    """GNU's: several short options in one word (`-lu`), long ones abbreviated."""
     OPEN_MPI = "Open MPI's"
-    """Each name with one dash or two."""
+    """Each name with one or two dashes."""
 
 
 @dataclass(frozen=True)
@@ -114,8 +114,8 @@ class Launcher:
 
     Attributes:
         programs: the names of its program, each with the words that must follow, such as `accelerate launch`.
-        modules: those of its Python module, likewise.
-        python: its program is a script for Python, unless an option says otherwise.
+        modules: the same for its Python module.
+        python: its program is a Python script, unless an option says otherwise.
         local_rank: its program gets `--local_rank=N`, unless an option says otherwise.
     """
 
@@ -128,18 +128,18 @@ class Launcher:
 
 
 def each(act: Act, values: int, *spellings: str, attached: bool = False) -> tuple[Option, ...]:
-    """Options that are alike; each is given by its spellings, with blanks between."""
+    """Options with the same effect; each is given by its spellings, separated by spaces."""
     return tuple(Option(tuple(names.split()), act, values, attached) for names in spellings)
 
 
 def left_out(front: Front, shown: str, _values: tuple[Value, ...]) -> None:
-    """The run decides it."""
+    """The run sets it."""
     if shown not in front.left_out[-1:]:  # several short options in one word
         front.left_out.append(shown)
 
 
 def refused(why: str) -> Act:
-    """It means something that a run has not, or has in another place, which `why` names."""
+    """It means something that a run does not have, or has elsewhere; `why` says where."""
 
     def act(_front: Front, shown: str, _values: tuple[Value, ...]) -> None:
         raise ValueError(f"`{shown[:60]}`: {why}")
@@ -148,7 +148,7 @@ def refused(why: str) -> Act:
 
 
 def counts(what: str) -> Act:
-    """A number, or a range of them (`1:4`, `2-4`); what is no number (`auto`, a variable) is left out."""
+    """A number, or a range (`1:4`, `2-4`); `auto`, `gpu`, `cpu`, `xpu` and variables are left out."""
 
     def act(front: Front, shown: str, values: tuple[Value, ...]) -> None:
         text = values[0].text
@@ -169,7 +169,7 @@ def one_per_node(front: Front, shown: str, _values: tuple[Value, ...]) -> None:
 
 
 def export(front: Front, shown: str, variable: str) -> None:
-    """`NAME=VALUE`; left out are a `NAME` alone, as ranks see what the run sets, and the variables of each rank."""
+    """`NAME=VALUE`; a lone `NAME`, as ranks see what the run sets, and the variables of each rank are left out."""
     name, equals, value = variable.partition("=")
     if not equals or name in RANK_VARIABLES:
         front.left_out.append(shown)
@@ -196,7 +196,7 @@ def exported_pair(front: Front, shown: str, values: tuple[Value, ...]) -> None:
 
 
 def sets(name: str, convert: Callable[[str], str] = str) -> Act:
-    """The variable by which the launcher tells its program this option; raises as `convert` does."""
+    """The variable by which the launcher passes this option to its program; raises as `convert` does."""
 
     def act(front: Front, shown: str, values: tuple[Value, ...]) -> None:
         try:
@@ -208,7 +208,7 @@ def sets(name: str, convert: Callable[[str], str] = str) -> Act:
 
 
 def always(value: str) -> Callable[[str], str]:
-    """For `sets`, where an option has no value of its own."""
+    """For `sets`, if an option has no value of its own."""
     return lambda _text: value
 
 
@@ -221,7 +221,7 @@ def mca(front: Front, shown: str, values: tuple[Value, ...]) -> None:
 
 
 def folder(front: Front, shown: str, values: tuple[Value, ...]) -> None:
-    """Where the program runs: below the code folder, which variables may stand for."""
+    """Where the program runs: below the code folder, for which variables may be used."""
     path, written = values[0].text, values[0].shown.strip("\"'")
     if path is None:
         head, _, rest = written.partition("/")
@@ -233,7 +233,7 @@ def folder(front: Front, shown: str, values: tuple[Value, ...]) -> None:
 
 
 def marks(**fields: bool) -> Act:
-    """A flag that says what the program is."""
+    """A flag that says what kind of program it is."""
 
     def act(front: Front, _shown: str, _values: tuple[Value, ...]) -> None:
         for name, value in fields.items():
@@ -243,7 +243,7 @@ def marks(**fields: bool) -> Act:
 
 
 def words_of(value: Value) -> list[str]:
-    """A value that is several words; raises `ValueError` where they are not known."""
+    """A value that consists of several words; raises `ValueError` if they are not known."""
     return shlex.split(value.known)
 
 

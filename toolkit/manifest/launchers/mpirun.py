@@ -1,9 +1,9 @@
-"""`mpirun`, `mpiexec`, `orterun`, `prterun`, and flags of theirs alone.
+"""`mpirun`, `mpiexec`, `orterun`, `prterun`, and their flags on their own.
 
-Watson ML put `mpirun` and its own flags in front of a command, so people wrote further flags at its beginning.
+Watson ML put `mpirun` and its own flags in front of a command, so people began commands with more flags.
 
 Sources: Open MPI 4.1's table (`orte/mca/schizo/ompi/schizo_ompi.c`), Open MPI 5's (PRRTE's
-`src/mca/schizo/ompi/schizo_ompi.c`, 4.1), and, of MPICH's and Intel's, the options that set variables and counts.
+`src/mca/schizo/ompi/schizo_ompi.c`, 4.1), and the options of MPICH's and Intel's that set variables and counts.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ OPTIONS = (
     *each(counts("per node"), 1, "-npernode --npernode -N", "-ppn -perhost"),
     *each(one_per_node, 0, "--pernode"),
     *each(folder, 1, "-wdir --wdir -wd --wd"),
-    # Of MPICH and Intel.
+    # MPICH's and Intel's.
     *each(exported_pair, 2, "-env -genv"),
     *each(left_out, 0, "-genvall -envall -genvnone -envnone"),
     *each(left_out, 1, "-genvlist -envlist", "-f", "-hosts", "-bootstrap", "-launcher", "-iface"),
-    # Of IBM's Spectrum MPI, as PowerAI had it.
+    # IBM Spectrum MPI's, as in PowerAI.
     *each(left_out, 0, "-gpu", "-async", "-prot", "-pami_noib", "-PAMI -pami", "-MXM -mxm", "-TCP", "-IBV -ibv"),
     *each(left_out, 1, "-aff", "-intra", attached=True),
     *each(left_out, 1, "-smpiargs", "-netaddr", "-stdio"),
@@ -71,7 +71,7 @@ OPTIONS = (
     *each(left_out, 0, "--display-devel-allocation", "--display-comm", "--display-comm-finalize", "-d --debug-devel"),
     *each(left_out, 0, "--debug-daemons", "--debug-daemons-file", "--no-aggregate-help", "--report-state-on-timeout"),
     *each(left_out, 0, "--get-stack-traces", "--report-child-jobs-separately", "--disable-recovery"),
-    # What a run has in another place, or not at all.
+    # What a run has elsewhere, or not at all.
     *each(refused("a step's `timeout` says how long it may take"), 1, "--timeout"),
     *each(refused("a program is found by PATH: write its path"), 1, "--path"),
     *each(refused("the code is on every host already"), 1, "--preload-files"),

@@ -1,4 +1,4 @@
-"""Reading a launcher's options off a command's words, as its own parser would. Pure."""
+"""Read a launcher's options from a command's words, as its own parser would. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ABBREVIATED = (Style.ARGPARSE, Style.GETOPT)
 
 @dataclass
 class OptionReader:
-    """Reads the options among `words` of `text` from `at` on; then `at` is the program's word."""
+    """Reads the options among `words` of `text`, starting at `at`; afterwards `at` is the program's word."""
 
     text: str
     words: Sequence[Word]
@@ -25,7 +25,7 @@ class OptionReader:
     front: Front
 
     def read(self) -> None:
-        """All of them; raises `ValueError` for one that is not known, that is refused, or whose value is none."""
+        """Read all of them; raises `ValueError` for one that is unknown or refused, or that has a wrong value."""
         begin = self.at
         while self.at < len(self.words):
             word = self.words[self.at]
@@ -43,7 +43,7 @@ class OptionReader:
         program = self._shown(self.words[self.at])
         if self.words[self.at].value.startswith("-"):
             raise ValueError(f"`{program}`: expected a program, and none begins with a dash")
-        if not self.launcher.python and _ASSIGNMENT.match(program):  # without the options bash would set it
+        if not self.launcher.python and _ASSIGNMENT.match(program):  # without the launcher's options, bash would set it
             raise ValueError(f"`{program}`: expected a program; a variable is set in front of the launcher")
 
     def _refuse_options_in_a_variable(self, word: Word) -> None:
@@ -66,7 +66,7 @@ class OptionReader:
             raise ValueError(self._unknown(name))
 
     def _short(self, word: Word) -> bool:
-        """`-n4`, and with getopt `-lun4`; whether it was one."""
+        """`-n4`, and with getopt `-lun4`; returns whether it was one."""
         if word.value[1:2] == "-" or self.launcher.style is Style.OPEN_MPI:
             return False
         letters = word.value[1:]
@@ -130,5 +130,5 @@ class OptionReader:
 
 
 def _plain(name: str) -> str:
-    """Python's launchers take `_` for `-` in a long name, or both spellings."""
+    """Python's launchers accept `_` instead of `-` in a long name, or both spellings."""
     return name[:2] + name[2:].replace("_", "-") if name.startswith("--") else name

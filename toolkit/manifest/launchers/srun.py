@@ -1,4 +1,4 @@
-"""`srun`, Slurm's. Source: `src/common/slurm_opt.c` of Slurm 26.11 and the manual page srun(1)."""
+"""Slurm's `srun`. Source: `src/common/slurm_opt.c` of Slurm 26.11 and the manual page srun(1)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CONTAINER = refused("the image is the one that the manifest's `framework` names
 
 
 def _export(front: Front, shown: str, values: tuple[Value, ...]) -> None:
-    """`ALL,A=b,C`: variables with their values are set, the others are the run's own business."""
+    """`ALL,A=b,C`: variables with values are set; the run decides about the others."""
     kept = [one for one in values[0].known.split(",") if one not in _WHAT_SLURM_HAS]
     if not kept:
         front.left_out.append(shown)
@@ -39,7 +39,7 @@ LAUNCHER = Launcher(
         *each(counts("nodes"), 1, "-N --nodes"),
         *each(_export, 1, "--export"),
         *each(folder, 1, "-D --chdir"),
-        # Hosts, and their parts.
+        # Hosts, and parts of them.
         *each(
             left_out, 1, "-p --partition", "-A --account", "-q --qos", "-w --nodelist", "-F --nodefile", "-x --exclude"
         ),
@@ -80,7 +80,7 @@ LAUNCHER = Launcher(
         *each(left_out, 0, "--contiguous", "-H --hold", "-O --overcommit", "-s --oversubscribe", "--spread-job"),
         *each(left_out, 0, "--spread-segments", "--consolidate-segments", "--use-min-nodes", "--reboot", "--exact"),
         *each(left_out, 0, "--whole", "--stepmgr", "--no-requeue"),
-        # How ranks are started, bound, watched and ended.
+        # How ranks are started, bound, monitored and ended.
         *each(
             left_out,
             1,
@@ -110,7 +110,7 @@ LAUNCHER = Launcher(
         *each(left_out, 0, "-l --label", "-u --unbuffered", "-v --verbose", "-Q --quiet", "-X --disable-status"),
         *each(left_out, 0, "-E --preserve-env", "--quit-on-interrupt", "--wait-for-children", "--interactive"),
         *each(left_out, 0, "--no-bell", "--parsable", "--async"),
-        # What a run has in another place, or not at all.
+        # What a run has elsewhere, or not at all.
         *each(_STEP, 1, "--prolog", "--epilog", "--task-prolog", "--task-epilog"),
         *each(
             _CONTAINER,

@@ -1,6 +1,6 @@
-"""`torchrun` (`python -m torch.distributed.run`), PyTorch's.
+"""PyTorch's `torchrun` (`python -m torch.distributed.run`).
 
-Source: `torch/distributed/run.py` of PyTorch 2.9. There the variable
+Source: `torch/distributed/run.py` of PyTorch 2.9. There, the variable
 PET_<OPTION> is an option's default.
 """
 
@@ -21,11 +21,11 @@ from toolkit.manifest.launchers.model import (
 OPTIONS = (
     *each(counts("nodes"), 1, "--nnodes"),
     *each(counts("per node"), 1, "--nproc-per-node --nproc_per_node"),
-    # Where ranks meet: the run sets MASTER_ADDR and MASTER_PORT.
+    # Rendezvous: the run sets MASTER_ADDR and MASTER_PORT.
     *each(left_out, 1, "--rdzv-backend", "--rdzv-endpoint", "--rdzv-id", "--rdzv-conf", "--node-rank"),
     *each(left_out, 1, "--master-addr", "--master-port", "--local-addr"),
     *each(left_out, 0, "--standalone"),
-    # How ranks are started, watched and bound.
+    # How ranks are started, monitored and bound.
     *each(left_out, 1, "--monitor-interval", "--start-method", "--event-log-handler", "--signals-to-handle", "--role"),
     *each(left_out, 1, "--numa-binding", "--logs-specs", "--max-restarts"),
     # Their output.
@@ -47,7 +47,7 @@ LAUNCH = Launcher(
     programs=(),
     modules=(("torch.distributed.launch",),),
     options=(
-        # Of PyTorch 1.x (`torch/distributed/launch.py`), which handed the local rank on as an argument.
+        # PyTorch 1.x's (`torch/distributed/launch.py`), which passed the local rank as an argument.
         *each(marks(local_rank=False), 0, "--use-env --use_env"),
         *each(refused(OWN_LOGS), 1, "--logdir"),
         *OPTIONS,

@@ -1,4 +1,4 @@
-"""A command with a launcher, as each rank runs it: the launcher's program, and what the run does in its place. Pure."""
+"""A command with a launcher, as each rank runs it: the launcher's program, and what the run does instead. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ON_EVERY_RANK = (
     *("[", "echo", "printf", "hostname", "date", "env", "printenv", "nvidia-smi", "ls", "mkdir", "which"),
     *("module", "ml", "conda"),
 )
-"""What may run on every rank beside the program: it prepares the shell that it runs in, or prints something."""
+"""What may run on every rank besides the program: it prepares its shell, or prints something."""
 _OF_LAUNCHERS = re.compile(r"\$\{?((?:SLURM_|MV2_COMM_WORLD_)\w+|PMI_(?:RANK|SIZE|LOCAL_RANK)|MPI_LOCALRANKID)")
 _INSTEAD = {
     ("SLURM_PROCID", "PMI_RANK", "MV2_COMM_WORLD_RANK"): "$RANK",
@@ -40,7 +40,7 @@ _Edit = tuple[int, int, str]
 
 @dataclass(frozen=True)
 class Translated:
-    """The command that a rank runs, and what stood in front of its program."""
+    """The command that a rank runs, and what was in front of its program."""
 
     text: str
     front: Front | None
@@ -49,8 +49,8 @@ class Translated:
 def translated(text: str, one: AndOr) -> Translated:
     """The command `one` of `text`, without its launchers.
 
-    Raises `ValueError` where a launcher's options are not known or mean what a run has not, and where what stands
-    beside it would run on every rank and is no preparation.
+    Raises `ValueError` if a launcher's options are unknown or mean what a run does not have, or if something beside
+    it would run on every rank and does more than prepare.
     """
     first = one.pipelines[0].parts[0]
     flags: Front | None = None
@@ -77,7 +77,7 @@ def translated(text: str, one: AndOr) -> Translated:
 
 
 def _refuse_variables_of_launchers(command: str) -> None:
-    """Raise `ValueError` where `command` reads what its launcher would have set for each rank: it would be empty."""
+    """Raise `ValueError` if `command` reads variables that its launcher would set per rank: they would be empty."""
     if match := _OF_LAUNCHERS.search(command):
         instead = next((new for names, new in _INSTEAD.items() if match[1] in names), "")
         hint = f"the run sets {instead}" if instead else "leave it out, or set it in `environment`"
@@ -85,7 +85,7 @@ def _refuse_variables_of_launchers(command: str) -> None:
 
 
 def _flags(text: str, first: Simple) -> tuple[Front, int, list[_Edit]]:
-    """Flags of mpirun alone, and the word after them."""
+    """Flags of mpirun without `mpirun`, and the index of the word after them."""
     front = Front()
     reader = OptionReader(text, first.words, 0, mpirun.LAUNCHER, front)
     reader.read()
@@ -93,8 +93,8 @@ def _flags(text: str, first: Simple) -> tuple[Front, int, list[_Edit]]:
 
 
 def _launched(text: str, part: Simple, at: int, flags: Front | None) -> tuple[Front | None, list[_Edit]]:
-    """The front of a simple command, and how its text changes; launchers may start launchers (`srun torchrun`), and
-    `flags` of mpirun may stand in front of them, up to the word `at`."""
+    """The front of a simple command, and the edits to its text; launchers may start launchers (`srun torchrun`), and
+    `flags` of mpirun may precede them, up to the word `at`."""
     front: Front | None = None
     edits: list[_Edit] = []
     while at < len(part.words) and (started := started_by(part.words[at:])):
@@ -113,7 +113,7 @@ def _launched(text: str, part: Simple, at: int, flags: Front | None) -> tuple[Fr
 def _read(
     text: str, words: Sequence[Word], begin: int, found: Found, outer: Front | None
 ) -> tuple[Front, int, list[_Edit]]:
-    """One launcher's options; what an `outer` one counted were launchers, and not ranks."""
+    """One launcher's options; the counts of an `outer` one were launchers, not ranks."""
     launcher = found.launcher
     front = Front(found.name, python=launcher.python, local_rank=launcher.local_rank)
     if outer:
@@ -137,7 +137,7 @@ def _read(
 
 
 def _cut(text: str, words: Sequence[Word], begin: int, end: int, new: str) -> _Edit:
-    """The words from `begin` to before `end` give place to `new`."""
+    """Replace the words from `begin` up to, but not including, `end` with `new`."""
     for word, following in zip(words[begin:end], words[begin + 1 : end + 1], strict=True):
         between = text[word.end : following.start].replace("\\\n", "")
         if between.strip():
@@ -146,7 +146,7 @@ def _cut(text: str, words: Sequence[Word], begin: int, end: int, new: str) -> _E
 
 
 def _own_variables(text: str, part: Simple, front: Front) -> Iterator[_Edit]:
-    """Assignments in front, of variables that the run sets for each rank, are left out."""
+    """Leave out leading assignments to variables that the run sets for each rank."""
     for assignment in part.assignments:
         shown = text[assignment.start : assignment.end]
         if re.split(r"\+?=", shown, maxsplit=1)[0] in RANK_VARIABLES:
@@ -156,7 +156,7 @@ def _own_variables(text: str, part: Simple, front: Front) -> Iterator[_Edit]:
 
 
 def _refuse_company(text: str, one: AndOr, others: Sequence[Simple], launcher: str) -> None:
-    """What `&&` and `|` bind to a launcher ran once; on every rank it may only prepare."""
+    """A command joined to a launcher by `&&` or `|` ran once; on every rank, only preparation is allowed."""
     if any(pipeline.joints for pipeline in one.pipelines):
         raise ValueError(
             f"`{text[one.start : one.end][:40]}`: after {launcher}, what `|` binds would run once; leave it out, as "
