@@ -195,7 +195,7 @@ def _library(case: Case, library: str, title: str, bound: str) -> Iterator[Broke
     if not bound or not major or int(major) < _FIRST_WITH_WHEELS:
         return
     package = f"nvidia-{library}-cu{major}"
-    hints = _mends(case, library, package, SpecifierSet(bound))
+    hints = _hints(case, library, package, SpecifierSet(bound))
     for other in _OTHER_MAJORS:
         wrong = f"nvidia-{library}-cu{other}"
         named = any(canonicalize_name(requirement.name) == wrong for requirement in case.requirements)
@@ -216,7 +216,7 @@ def _within(case: Case, library: str, title: str, package: str, bound: Specifier
     lines = case.lines(library, package)
     locked = case.combination.locked(package)
     asked, by_url = asked_of(case.requirements, package)
-    hints = _mends(case, library, package, bound)
+    hints = _hints(case, library, package, bound)
     if locked is None and (case.combination.packages or by_url):
         return
     landmarks = [version for line in lines for version in (line.first, line.last) if version]
@@ -262,7 +262,7 @@ def _what_it_needs(gpu: str, architecture: str, line: Line, lines: list[Line]) -
     return f"no {line.package or line.title} has code for {gpu} ({architecture})"
 
 
-def _mends(case: Case, library: str, package: str, bound: SpecifierSet) -> tuple[str, ...]:
+def _hints(case: Case, library: str, package: str, bound: SpecifierSet) -> tuple[str, ...]:
     """The newest of `package` that the framework allows and every GPU can run, as a requirement."""
     lines = case.lines(library, package)
     pin = exact(bound)

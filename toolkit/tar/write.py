@@ -32,7 +32,7 @@ class Entry:
 
 
 def tar_stream(entries: Iterable[Entry]) -> Iterator[bytes]:
-    """`entries` as a tar in the ustar form, with all times 0 so that equal entries give equal bytes.
+    """`entries` as a tar in the pax format, with all times 0 so that equal entries give equal bytes.
 
     Raises `ToolkitError` (S100) if a file does not have the SHA-256 of its entry.
     """
