@@ -246,7 +246,7 @@ def test_a_registry_that_asks_for_a_login_is_distinguished(
     registry = start_registry("auth: {{htpasswd: {{realm: site, path: {folder}/htpasswd}}}}\n")
     done = toolkit(work, "push", images.make(), "--to", f"{registry.host}/x")
     assert done.returncode == 4
-    assert f"toolkit: error C103 {registry.host} refuses" in done.stderr
+    assert f"toolkit: error C103 {registry.host} denied access to x:" in done.stderr
     assert f"next: docker login {registry.host}" in done.stderr
 
 
