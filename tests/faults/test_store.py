@@ -59,7 +59,7 @@ def down_and_up(bench: Bench, tmp_path: Path, page: Page, server: S3Server, seco
     assert record["kept"] == []
 
 
-def kept_then_rescued(run: LocalRun, page: Page, expected: Expected, hint: threading.Thread) -> dict[str, Any]:
+def kept_then_rescued(run: LocalRun, page: Page, expected: Expected, repair: threading.Thread) -> dict[str, Any]:
     """The run fails and keeps what it wrote; once the store is fixed, `toolkit rescue` stores it."""
     bench, shell = run.bench, run.shell
     shell.end()
@@ -68,13 +68,13 @@ def kept_then_rescued(run: LocalRun, page: Page, expected: Expected, hint: threa
     said = f"{shell.said}\n{record}"
     assert (record["state"], record["end"], record["error_code"]) == ("FAILED", expected.end, "S303"), said
     assert record["kept"] == ["this machine"], said
-    assert "kept on this machine" in record["hint"], said
+    assert "still on this machine" in record["hint"], said
     assert f"toolkit rescue {shell.run}" in shell.said
     reported = shell.when(expected.names, run.at)
     volume = f"toolkit-{shell.run}"
     assert run.left() == {**NOTHING, "volumes": [volume], "processes": []}
-    hint.start()
-    hint.join()
+    repair.start()
+    repair.join()
     bench.ok("rescue", shell.run)
     rescued = record_of(bench, shell.run)
     whole = all(step["exit_status"] == 0 and not any(step["ranks"]) for step in record["steps"])
@@ -110,11 +110,11 @@ def test_a_store_that_stays_away_keeps_the_data_here_until_it_is_rescued(
         "no upload has succeeded|could not be stored|not all results",
     )
 
-    def hint() -> None:
+    def repair() -> None:
         lose_words(run)
         server.start()
 
-    kept_then_rescued(run, page, expected, threading.Thread(target=hint))
+    kept_then_rescued(run, page, expected, threading.Thread(target=repair))
 
 
 def lose_words(run: LocalRun) -> None:
@@ -138,7 +138,7 @@ def test_keys_that_are_revoked_in_the_middle_are_reported_as_that(
     server.stop()
     server.start(secret="revoked-and-replaced")
 
-    def hint() -> None:
+    def repair() -> None:
         server.stop()
         server.start()
 
@@ -149,7 +149,7 @@ def test_keys_that_are_revoked_in_the_middle_are_reported_as_that(
         "bucket credentials",
         "refuses|could not be stored|not all results|no upload has succeeded",
     )
-    kept_then_rescued(run, page, expected, threading.Thread(target=hint))
+    kept_then_rescued(run, page, expected, threading.Thread(target=repair))
 
 
 def test_a_bucket_that_is_full_is_reported_as_that(bench: Bench, tmp_path: Path, page: Page) -> None:
@@ -162,7 +162,7 @@ def test_a_bucket_that_is_full_is_reported_as_that(bench: Bench, tmp_path: Path,
         run = run_on(bench, tmp_path / "run", server)
         run.at = run.launch().until("part-0-3")
 
-        def hint() -> None:
+        def repair() -> None:
             subprocess.run(["mount", "-o", "remount,size=100m", folder], check=True)
 
         # rclone's server says no more than 500 of it: so it is not reported as full, as it is of a store that says so.
@@ -173,7 +173,7 @@ def test_a_bucket_that_is_full_is_reported_as_that(bench: Bench, tmp_path: Path,
             "bucket write",
             "no upload has succeeded|could not be stored|not all results",
         )
-        record = kept_then_rescued(run, page, expected, threading.Thread(target=hint))
+        record = kept_then_rescued(run, page, expected, threading.Thread(target=repair))
         assert "StatusCode: 500" in record["evidence"]
     finally:
         server.stop()
