@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Any, NoReturn
 
-from toolkit.agent.paths import AGENT, CONTROL, HOST, JOB, OPERATOR_HEARTBEAT, STOP
+from toolkit.agent.paths import AGENT, CONTROL, HOST, JOB, OPERATOR_HEARTBEAT, STATE, STOP
 
 
 def make_own_folders() -> None:
@@ -37,6 +37,8 @@ def go(text: str) -> None:
     from toolkit.agent.job_spec import read_job
 
     job = read_job(text)
+    # In a rescue, the volume has the record of the agent before: a follower would take its end for this one's.
+    Path(STATE).unlink(missing_ok=True)
     new = Path(f"{JOB}.new")
     new.write_text(job.to_json())
     new.rename(JOB)

@@ -206,23 +206,15 @@ def _job(record: Record, cluster: Cluster, host: str, mount: Mount) -> Job:
 
 
 def _end(client: AgentClient, record: Record) -> Record | None:
-    """The rescue's outcome from its agent's report; invalid reports are skipped.
-
-    Until the rescue agent has written its first report, the volume still has that of the run, which is skipped too.
-    """
-    until = time.monotonic() + _FINISH_SECONDS
-    while time.monotonic() < until:
-        last: Record | None = None
-        for event in Events(client):
-            match event:
-                case Reported(data):
-                    with suppress(ValueError):
-                        last = read_report(data, record).record
-                case Gone():
-                    return None
-                case _:
-                    pass
-        if last is not None and (last.reason, last.evidence) != (record.reason, record.evidence):
-            return last
-        time.sleep(_POLL_SECONDS)
-    return None
+    """The rescue's outcome from its agent's report; invalid reports are skipped."""
+    last: Record | None = None
+    for event in Events(client):
+        match event:
+            case Reported(data):
+                with suppress(ValueError):
+                    last = read_report(data, record).record
+            case Gone():
+                return None
+            case _:
+                pass
+    return last
