@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 from pathlib import Path
 
-from toolkit.child_environment import child_environment
 from toolkit.errors import ToolkitError
 from toolkit.hosts.openssh.arguments import JumpHost, Times, look_at_key
-from toolkit.hosts.openssh.process import finish
+from toolkit.hosts.openssh.process import finish, start
 from toolkit.hosts.openssh.translate import failure
 from toolkit.hosts.ssh import errors as ssh_errors
 from toolkit.hosts.ssh.destination import Destination
@@ -23,15 +21,7 @@ def shown_key(to: Destination, times: Times, jump: JumpHost | None) -> HostKey:
     with tempfile.TemporaryDirectory(prefix="toolkit-ssh-") as folder:
         record = Path(folder, "known_hosts")
         argv = look_at_key(to, record, times, jump=jump, kinds=kinds)
-        process = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            env=child_environment("ssh"),
-            start_new_session=True,
-        )
-        said = finish(process, times.connect)
+        said = finish(start(argv), times.connect)
         entries = read_entries([record])
     if entries:
         return entries[0].key

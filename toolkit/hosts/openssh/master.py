@@ -11,11 +11,10 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from toolkit.child_environment import child_environment
 from toolkit.errors import ToolkitError
 from toolkit.hosts.openssh import arguments
 from toolkit.hosts.openssh.liveness import is_alive
-from toolkit.hosts.openssh.process import kill
+from toolkit.hosts.openssh.process import kill, quiet, start
 from toolkit.hosts.openssh.session import Session
 from toolkit.hosts.ssh import errors as ssh_errors
 from toolkit.hosts.ssh.destination import Destination
@@ -29,8 +28,9 @@ _KEPT_LOG = 1 << 14
 
 def last_words(log: Path) -> str:
     """The end of ssh's log."""
-    with contextlib.suppress(OSError):
-        return log.read_bytes()[-_KEPT_LOG:].decode("utf-8", "replace").replace("\r\n", "\n")
+    with contextlib.suppress(OSError), log.open("rb") as stream:
+        stream.seek(max(0, stream.seek(0, os.SEEK_END) - _KEPT_LOG))
+        return stream.read(_KEPT_LOG).decode("utf-8", "replace").replace("\r\n", "\n")
     return ""
 
 
@@ -59,9 +59,7 @@ class Master:
 
     def signal(self, pids: Sequence[int], signal: str) -> None:
         """See `SharedConnection.signal`."""
-        run(
-            arguments.run_line(self.control, self.to.host, signal_line(pids, signal)), check=False, timeout=_ASK_SECONDS
-        )
+        quiet(arguments.run_line(self.control, self.to.host, signal_line(pids, signal)), _ASK_SECONDS)
 
     def tunnel(self, port: int) -> socket.socket:
         """See `SharedConnection.tunnel`: a connection to a unix socket that the master listens on."""
@@ -113,14 +111,7 @@ class Master:
         return path
 
     def _see_that_it_answers(self, port: int) -> None:
-        process = subprocess.Popen(
-            arguments.reach_port(self.control, self.to.host, port),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            env=child_environment("ssh"),
-            start_new_session=True,
-        )
+        process = start(arguments.reach_port(self.control, self.to.host, port), stdin=subprocess.PIPE)
         timer = threading.Timer(_OPEN_SECONDS, kill, (process,))
         timer.start()
         try:
@@ -130,7 +121,7 @@ class Master:
                 piece = os.read(process.stderr.fileno(), 1 << 12)
                 if not piece:
                     raise self._port_unreachable(port, _last_line(said))
-                said += piece
+                said = (said + piece)[-_KEPT_LOG:]
         finally:
             timer.cancel()
             kill(process)

@@ -20,13 +20,12 @@ from toolkit.hosts.openssh.arguments import JumpHost, Times, open_master, run_li
 from toolkit.hosts.openssh.control import control_path, locked, log_of, sweep
 from toolkit.hosts.openssh.liveness import is_alive
 from toolkit.hosts.openssh.master import Master, last_words
-from toolkit.hosts.openssh.process import finish
+from toolkit.hosts.openssh.process import finish, quiet, start
 from toolkit.hosts.openssh.translate import KEY_REFUSED, failure
 from toolkit.hosts.ssh import errors as ssh_errors
 from toolkit.hosts.ssh.connector import twice
 from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.known_hosts import HostKey
-from toolkit.process import run
 
 T = TypeVar("T")
 _PER_JUMP_HOST = 4
@@ -79,7 +78,7 @@ class Masters:
     def _see_that_it_stays(self, to: Destination) -> None:
         """A host may close the connection after the login, for an expired account; a jump host may not run commands."""
         master = Master(to, control_path(to), log_of(control_path(to)), self._times.lost)
-        run(run_line(master.control, to.host, "exit 0"), check=False, timeout=self._times.connect)
+        quiet(run_line(master.control, to.host, "exit 0"), self._times.connect)
         if not master.is_alive():
             raise ssh_errors.cut(to, "the host closed the connection right after the login")
 
@@ -173,14 +172,7 @@ class _JumpHost:
 def _by_itself(argv: list[str], log: Path, seconds: float) -> int | None:
     """The status of an ssh that goes to the background after the login; None on timeout."""
     with log.open("ab") as stream:
-        process = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=stream,
-            env=child_environment("ssh"),
-            start_new_session=True,
-        )
+        process = start(argv, errors=stream)
     return None if finish(process, seconds) is None else process.returncode
 
 

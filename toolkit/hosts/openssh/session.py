@@ -34,7 +34,7 @@ SSH_FAILED = 255
 
 
 class Session:
-    """See `RunningCommand`. Making one starts the command, and returns once that has told its process id.
+    """See `RunningCommand`. Creating one starts the command, and returns once its process ID is known.
 
     Raises `NoSession` and `ConnectionDown`.
     """
