@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -143,6 +144,7 @@ def test_ssh_is_given_what_the_clusters_file_says_and_its_config(tmp_path: Path)
 def login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The socket of a login that is open."""
     socket = tmp_path / "cm"
+    os.mknod(socket, stat.S_IFSOCK | 0o600)
     monkeypatch.setattr(choice, "is_alive", lambda path: path == socket)
     yield socket
 
@@ -156,4 +158,28 @@ def test_a_login_that_is_open_is_used_where_it_is_as_good_as_ours(tmp_path: Path
         assert way(tmp_path, text, no).transport == "fabric"
     assert way(tmp_path, f"{text}  StrictHostKeyChecking no\n").transport == "fabric"
     (tmp_path / "on-record").write_text("elm ssh-ed25519 AAAA\n")
+    assert way(tmp_path, text).transport == "fabric"
+
+
+@pytest.mark.parametrize("mode", [0o1777, 0o770, 0o702])
+def test_a_login_where_another_account_could_have_put_its_own_is_not_used(
+    tmp_path: Path, login: Path, mode: int
+) -> None:
+    (tmp_path / "on-record").write_text("oak ssh-ed25519 AAAA\n")
+    text = f"Host oak\n  ControlPath {login}\n  UserKnownHostsFile {tmp_path}/on-record\n"
+    login.parent.chmod(mode)
+    assert way(tmp_path, text).transport == "fabric"
+
+
+def test_a_login_of_another_account_and_what_is_no_socket_are_not_used(tmp_path: Path, login: Path) -> None:
+    (tmp_path / "on-record").write_text("oak ssh-ed25519 AAAA\n")
+    text = f"Host oak\n  ControlPath {login}\n  UserKnownHostsFile {tmp_path}/on-record\n"
+    if os.getuid() == 0:
+        os.chown(login, 1000, 1000)
+        assert way(tmp_path, text).transport == "fabric"
+    login.unlink()
+    login.write_text("")
+    assert way(tmp_path, text).transport == "fabric"
+    login.unlink()
+    login.symlink_to(tmp_path / "elsewhere")
     assert way(tmp_path, text).transport == "fabric"

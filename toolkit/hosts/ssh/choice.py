@@ -16,7 +16,7 @@ from pathlib import Path
 
 from toolkit.child_environment import child_environment
 from toolkit.cluster.model import Access
-from toolkit.hosts.openssh.liveness import is_alive
+from toolkit.hosts.openssh.liveness import is_alive, is_private
 from toolkit.hosts.ssh.known_hosts import kinds_on_record, known_as, read_entries
 from toolkit.hosts.ssh.openssh import Answer
 from toolkit.process import run
@@ -61,7 +61,7 @@ def own_login(answer: Answer, access: Access) -> Path | None:
     record = read_entries((*answer.own_known, *answer.shared_known))
     if not kinds_on_record(record, answer.alias or known_as(answer.address, answer.port)):
         return None
-    return answer.control if is_alive(answer.control) else None
+    return answer.control if is_private(answer.control) and is_alive(answer.control) else None
 
 
 def is_security_key(file: Path) -> bool:
