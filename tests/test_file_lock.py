@@ -6,7 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from toolkit.file_lock import lock
+import pytest
+
+from toolkit.file_lock import lock, lock_within
 
 HOLD = (
     "import sys\nfrom toolkit.file_lock import lock\n"
@@ -36,3 +38,12 @@ def test_a_lock_that_is_free_is_taken_at_once(tmp_path: Path) -> None:
     with (tmp_path / "lock").open("ab") as mine:
         lock(mine, lambda: waits.append("waiting"))
     assert waits == []
+
+
+def test_a_lock_that_is_not_given_back_in_time_is_an_error(tmp_path: Path) -> None:
+    with (tmp_path / "lock").open("ab") as theirs, (tmp_path / "lock").open("ab") as mine:
+        lock_within(theirs, 0)
+        with pytest.raises(TimeoutError):
+            lock_within(mine, 0.1)
+        theirs.close()
+        lock_within(mine, 0.1)

@@ -6,7 +6,6 @@ be long, or on a file system that several machines share and that has no sockets
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import stat
@@ -17,9 +16,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from toolkit.errors import Code, ToolkitError
+from toolkit.file_lock import lock_within
 from toolkit.hosts.ssh.destination import Destination
 
-_PAUSE_SECONDS = 0.05
 _DAY_SECONDS = 24 * 3600
 
 
@@ -66,17 +65,9 @@ def locked(control: Path, seconds: float) -> Iterator[None]:
 
     Raises `TimeoutError` where another holds it for so long.
     """
-    until = time.monotonic() + seconds
     handle = os.open(f"{control}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    raise TimeoutError from None
-                time.sleep(_PAUSE_SECONDS)
+        lock_within(handle, seconds)
         os.utime(handle)  # `sweep` leaves it alone for a day
         yield
     finally:
