@@ -73,7 +73,7 @@ def list_buckets(manifest: str | Path) -> dict[str, list[StoredObject]]:
 @contextmanager
 def _opened(manifest: Manifest) -> Iterator[dict[str, Access]]:
     side_image = read_inputs(buckets_recipe()).reference
-    if any(reference.connection.is_embedded for reference in manifest.buckets.values()):
+    if manifest.uses_embedded_store:
         ImageStore().get(side_image)
     with open_access(manifest, home(), side_image, new_training_id(), host=None) as opened:
         yield opened.remotes

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolkit.api.embedded_store import OPERATOR_HINT, is_store_out_of_reach
 from toolkit.api.resolve import recipe_of
 from toolkit.cluster.model import NO_GPU, Cluster
 from toolkit.cluster.reader import read_cluster
@@ -73,13 +74,15 @@ def _buckets(
     if manifest is None:
         yield None, (), "no manifest was given, so no bucket was checked"
         return
-    embedded = any(reference.connection.is_embedded for reference in manifest.buckets.values())
-    if embedded and cluster.remote and not cluster.operator:
-        hint = "set `operator: ADDRESS` in the cluster file: this machine's address as seen by the hosts"
+    if is_store_out_of_reach(manifest, cluster):
         what = "the embedded store runs on this machine, but the cluster file does not give its address"
-        yield None, (fail(_HERE, "bucket", what, hint),), "the embedded store has no address that hosts can reach"
+        yield (
+            None,
+            (fail(_HERE, "bucket", what, OPERATOR_HINT),),
+            "the embedded store has no address that hosts can reach",
+        )
         return
-    if embedded:
+    if manifest.uses_embedded_store:
         ImageStore().get(side_image)
     address = cluster.operator if cluster.remote else LOOPBACK
     names = {remote: reference.bucket for remote, reference in manifest.buckets.items()}

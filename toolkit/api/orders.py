@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolkit.api.embedded_store import OPERATOR_HINT, is_store_out_of_reach
 from toolkit.api.resolve import read_and_report, recipe_of
 from toolkit.catalogue.choose import CPU, CUDA
 from toolkit.catalogue.model import DistributionBase, Recipe
@@ -46,19 +47,15 @@ class Files:
 
 @dataclass(frozen=True)
 class Order:
-    """The manifest, the cluster and the code of a launch, and the recipe of the image that it runs in."""
+    """A launch's manifest, cluster and code, and its image: the recipe, and the name and version that this gives."""
 
     files: Files
     manifest: Manifest
     cluster: Cluster
     code: SubmittedCode
     recipe: Recipe
+    reference: str
     flavour: str
-
-    @property
-    def reference(self) -> str:
-        """The image's name and version."""
-        return read_inputs(self.recipe).reference
 
 
 def read_order(files: Files, report: Report, *, submitted: bool = False) -> Order:
@@ -72,7 +69,7 @@ def read_order(files: Files, report: Report, *, submitted: bool = False) -> Orde
     flavour = CPU if manifest.compute.on_cpu or cluster.gpu == NO_GPU else CUDA
     recipe = recipe_of(manifest, files.manifest, files.code_folder, flavour, report)
     code = read_submitted(files.code_folder) if submitted else _code_of(files, manifest, cluster)
-    return Order(files, manifest, cluster, code, recipe, flavour)
+    return Order(files, manifest, cluster, code, recipe, read_inputs(recipe).reference, flavour)
 
 
 def built_images(order: Order) -> tuple[RunImage, str]:
@@ -93,12 +90,11 @@ def built_images(order: Order) -> tuple[RunImage, str]:
 
 def refuse_unreachable_store(manifest: Manifest, cluster: Cluster) -> None:
     """Raise `ToolkitError` (C104) if the cluster's hosts cannot reach the embedded store."""
-    embedded = any(reference.connection.is_embedded for reference in manifest.buckets.values())
-    if embedded and cluster.remote and not cluster.operator:
+    if is_store_out_of_reach(manifest, cluster):
         raise ToolkitError(
             Code.RESOURCES_ASKED,
             f"the embedded store runs on this machine, but cluster {cluster.name} does not give its address",
-            hint="set `operator: ADDRESS` in the cluster file: this machine's address as seen by the hosts",
+            hint=OPERATOR_HINT,
         )
 
 

@@ -186,3 +186,8 @@ class Manifest:
         """The buckets by purpose, `data` and `results`; folders are not included."""
         references = {"data": self.training_data, "results": self.training_results}
         return {name: one for name, one in references.items() if isinstance(one, BucketReference)}
+
+    @property
+    def uses_embedded_store(self) -> bool:
+        """Whether one of the buckets is in the embedded store."""
+        return any(reference.connection.is_embedded for reference in self.buckets.values())

@@ -80,10 +80,9 @@ def open_access(
 
 @contextmanager
 def _opened_buckets(manifest: Manifest, home: Path, side_image: str, run: str, address: str) -> Iterator[Opened]:
-    uses_embedded = any(reference.connection.is_embedded for reference in manifest.buckets.values())
-    keys = embedded_keys(home) if uses_embedded else {}
+    keys = embedded_keys(home) if manifest.uses_embedded_store else {}
     resolved = {remote: _resolve(reference, keys) for remote, reference in manifest.buckets.items()}
-    if not uses_embedded:
+    if not manifest.uses_embedded_store:
         yield Opened(resolved)
         return
     store = EmbeddedStore(home, side_image, run, address)
