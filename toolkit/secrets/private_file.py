@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from toolkit.secrets.secret import Secret
-from toolkit.secrets.source import Lookup, Surroundings, leads_nowhere, short_text
+from toolkit.secrets.source import LARGEST_KEY_FILE, Lookup, Surroundings, leads_nowhere, short_text
 
 
 class PrivateFile:
@@ -27,7 +27,10 @@ class PrivateFile:
                 if mode & 0o077:
                     why = f"others may read this file (mode {mode:04o})"
                     raise leads_nowhere(self.kind, name, why, f"chmod 600 {path}")
-                return Secret(file.read().strip())
+                text = file.read(LARGEST_KEY_FILE + 1)
+                if len(text) > LARGEST_KEY_FILE:
+                    raise leads_nowhere(self.kind, name, "too large for a key", "put only the key into the file")
+                return Secret(text.strip())
         except OSError as error:
             raise leads_nowhere(self.kind, name, str(error.strerror)) from None
         except UnicodeDecodeError:

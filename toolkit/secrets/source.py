@@ -10,7 +10,7 @@ from typing import Protocol
 from toolkit.errors import Code, ToolkitError
 from toolkit.secrets.secret import Secret
 
-_LARGEST_KEY_FILE = 64 << 10
+LARGEST_KEY_FILE = 64 << 10
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,6 @@ def short_text(file: Path) -> str:
     """A small file's content without surrounding blanks; empty if it cannot be read."""
     try:
         with file.open("rb") as stream:
-            return stream.read(_LARGEST_KEY_FILE).decode("utf-8", "replace").strip()
+            return stream.read(LARGEST_KEY_FILE).decode("utf-8", "replace").strip()
     except OSError:
         return ""
