@@ -1,4 +1,4 @@
-"""A source of secrets is one class and one line of the registry: here two tiny ones, told to the tool by that alone."""
+"""A source of secrets is one class and one line of the registry: here two tiny ones, registered by that alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A topic of the doctor is one module and one line of the registry: here a tiny one, told to the tool by that alone."""
+"""A topic of the doctor is one module and one line of the registry: here a tiny one, registered by that alone."""
 
 from __future__ import annotations
 

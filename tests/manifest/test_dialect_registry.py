@@ -1,4 +1,4 @@
-"""A dialect is one module and one line of the registry: here a tiny one, told to the tool by that line alone."""
+"""A dialect is one module and one line of the registry: here a tiny one, registered by that line alone."""
 
 from __future__ import annotations
 

@@ -32,6 +32,17 @@ def heed_signals() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
+def read_until(process: subprocess.Popen[str], words: str) -> str:
+    """What `process` prints up to the line with `words`."""
+    assert process.stdout is not None
+    said = ""
+    while words not in said:
+        line = process.stdout.readline()
+        assert line, said
+        said += line
+    return said
+
+
 @dataclass(frozen=True)
 class Bench:
     """The `toolkit` command with a home of its own, and what it leaves there."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from toolkit.doctor.topics.cores import cpu_numbers
 
-from .conftest import Bench
+from .conftest import Bench, read_until
 
 PROGRAM = """
 import json, os, pathlib, subprocess, time
@@ -117,24 +116,13 @@ def test_runs_that_are_launched_at_once_have_cpus_of_their_own(
         for folder, manifest in zip(folders, manifests, strict=True)
     ]
     for process in processes:
-        until_ranks_run(process)
+        read_until(process, "CPUS {")
     for folder in folders:
         (folder / "data" / "go").touch()
     ends = [process.communicate(timeout=120)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], ends
     one, other = (seen(bench, (folder / "id").read_text().strip(), 1)["0"]["cpus"] for folder in folders)
     assert (len(one), len(other), one & other) == (1, 1, frozenset())
-
-
-def until_ranks_run(process: subprocess.Popen[str]) -> str:
-    """What a launch prints until its ranks have said where they run."""
-    assert process.stdout is not None
-    printed = ""
-    while "CPUS {" not in printed:
-        line = process.stdout.readline()
-        assert line, printed
-        printed += line
-    return printed
 
 
 @pytest.mark.slow
@@ -150,7 +138,7 @@ def test_runs_at_once_have_cpus_of_their_own_as_long_as_there_are_any(
     for folder, limit in zip(folders, limits, strict=True):
         manifest = manifest_of(folder, "p100", 1, go=False, **limit)
         processes.append(bench.start("launch", "--id-file", folder / "id", "--cluster", cluster, manifest))
-        printed.append(until_ranks_run(processes[-1]))
+        printed.append(read_until(processes[-1], "CPUS {"))
     for folder in folders:
         (folder / "data" / "go").touch()
     ends = [process.communicate(timeout=120)[0] for process in processes]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from .conftest import EXAMPLE, MANIFEST, Bench, interrupt
+from .conftest import EXAMPLE, MANIFEST, Bench, interrupt, read_until
 
 pytestmark = pytest.mark.usefixtures("left_nothing")
 
@@ -102,7 +101,7 @@ LONG = (
 
 def test_ctrl_c_of_a_script_halts_stores_and_cleans(bench: Bench, tmp_path: Path) -> None:
     process = bench.start("launch", bench.manifest(tmp_path, "python program.py", LONG.format(seconds=300)))
-    said = _until(process, "[1] begun")
+    said = read_until(process, "[1] begun")
     interrupt(process)
     said += process.communicate(timeout=60)[0]
     record = bench.newest()
@@ -116,7 +115,7 @@ def test_ctrl_c_of_a_script_halts_stores_and_cleans(bench: Bench, tmp_path: Path
 
 def test_ctrl_c_before_the_first_command_leaves_nothing(bench: Bench, tmp_path: Path) -> None:
     process = bench.start("launch", bench.manifest(tmp_path, "sleep 300"))
-    said = _until(process, "DOWNLOADING")
+    said = read_until(process, "DOWNLOADING")
     interrupt(process)
     said += process.communicate(timeout=60)[0]
     assert process.returncode == 130, said
@@ -127,7 +126,7 @@ def test_a_terminal_that_is_closed_leaves_the_run_alone_and_another_shell_takes_
     bench: Bench, tmp_path: Path
 ) -> None:
     process = bench.start("launch", bench.manifest(tmp_path, "python program.py", LONG.format(seconds=10)))
-    _until(process, "[1] begun")
+    read_until(process, "[1] begun")
     assert process.stdout is not None
     process.stdout.close()
     process.send_signal(signal.SIGHUP)
@@ -144,7 +143,7 @@ def test_a_terminal_that_is_closed_leaves_the_run_alone_and_another_shell_takes_
 
 def test_a_launcher_that_is_killed_leaves_a_run_that_another_shell_stops(bench: Bench, tmp_path: Path) -> None:
     process = bench.start("launch", bench.manifest(tmp_path, "python program.py", LONG.format(seconds=300)))
-    _until(process, "[1] begun")
+    read_until(process, "[1] begun")
     process.kill()
     process.wait()
     run = bench.newest()["training_id"]
@@ -161,13 +160,3 @@ def test_a_run_without_a_model_cannot_be_collected(bench: Bench, tmp_path: Path)
     done = bench.run("collect", record["training_id"], "--to", tmp_path / "models")
     assert (done.returncode, "has no folder model/" in done.stderr) == (5, True)
     assert not (tmp_path / "models" / record["training_id"]).exists()
-
-
-def _until(process: subprocess.Popen[str], words: str) -> str:
-    assert process.stdout is not None
-    said = ""
-    while words not in said:
-        line = process.stdout.readline()
-        assert line, said
-        said += line
-    return said

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import EXAMPLE, MANIFEST, Bench
+from .conftest import EXAMPLE, MANIFEST, Bench, read_until
 from .lab import RealLab, lab_of_two
 
 __all__ = ["lab_of_two"]
@@ -123,17 +123,6 @@ def test_of_two_launches_at_once_one_runs_and_one_learns_who_holds_the_hosts(lab
     rest = waiting.communicate(timeout=200)[0]
     assert (waiting.returncode, "COMPLETED" in rest) == (0, True), rest
     assert (first.wait(timeout=100), "HALTED" in first.communicate()[0]) == (130, True)
-
-
-def read_until(process: subprocess.Popen[str], words: str) -> str:
-    """What `process` prints up to the line with `words`."""
-    assert process.stdout is not None
-    said = ""
-    while words not in said:
-        line = process.stdout.readline()
-        assert line, said
-        said += line
-    return said
 
 
 def test_ctrl_c_halts_on_every_host(lab: RealLab, tmp_path: Path) -> None:

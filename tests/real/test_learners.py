@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Bench
+from .conftest import Bench, read_until
 
 PROGRAM = """
 import json, os, socket
@@ -98,12 +98,7 @@ def test_no_key_of_the_store_is_anywhere(bench: Bench, tmp_path: Path) -> None:
     program = "import time; print('waiting', flush=True); time.sleep(6)"
     manifest = bench.manifest(tmp_path / "code", "python program.py", program)
     process = bench.start("launch", "--id-file", tmp_path / "id", manifest)
-    assert process.stdout is not None
-    said = ""
-    while "waiting" not in said:
-        line = process.stdout.readline()
-        assert line, said
-        said += line
+    said = read_until(process, "waiting")
     processes = subprocess.run(["ps", "-eo", "args"], check=True, capture_output=True, text=True).stdout
     containers = subprocess.run(["docker", "ps", "-q"], check=True, capture_output=True, text=True).stdout.split()
     described = subprocess.run(["docker", "inspect", *containers], check=True, capture_output=True, text=True).stdout
