@@ -11,7 +11,7 @@ room() {
 at scratch; [ -n "$scratch" ] && room "$scratch"
 root=
 for name in DockerRootDir graphRoot; do
-  # shellcheck disable=SC2154 # what the engine's part was told
+  # shellcheck disable=SC2154 # set by the engine's part
   root=$root$(printf '%s\n' "$info" | sed -n "s/.*\"$name\":\"\([^\"]*\)\".*/\\1/p")
 done
 at images; [ -n "$root" ] && room "$root"
