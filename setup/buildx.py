@@ -16,7 +16,7 @@ from toolkit.catalogue.reader import read_suites
 from toolkit.fetch.debs import fetch_debs
 from toolkit.lock.model import DebPin
 from toolkit.lock.pool import Pool
-from toolkit.paths import cache, house
+from toolkit.paths import assets, cache
 
 BUILDX = DebPin(
     name="docker-buildx",
@@ -33,7 +33,7 @@ PROGRAM = "usr/libexec/docker/cli-plugins/docker-buildx"
 def main() -> None:
     """Fetch, check, unpack, put in place."""
     pool = Pool(cache() / "pool")
-    fetch_debs([BUILDX], read_suites(house() / "images")["trixie"], pool, lambda _: None)
+    fetch_debs([BUILDX], read_suites(assets() / "images")["trixie"], pool, lambda _: None)
     plugins = Path.home() / ".docker" / "cli-plugins"
     plugins.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:

@@ -13,7 +13,7 @@ import requests
 
 from tests.storage.stand_in_s3 import Held, standing_in
 from toolkit.loopback import direct_to_loopback, is_loopback
-from toolkit.paths import house
+from toolkit.paths import assets
 from toolkit.secrets import Secret
 from toolkit.storage.client import Access
 from toolkit.storage.s3 import Store
@@ -24,7 +24,7 @@ PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY"
 
 @pytest.mark.parametrize("variable", PROXIES)
 def test_a_bucket_on_loopback_is_listed_whatever_the_proxy(tmp_path: Path, variable: str) -> None:
-    text = (house() / "examples" / "mnist" / "manifest.yml").read_text()
+    text = (assets() / "examples" / "mnist" / "manifest.yml").read_text()
     with standing_in() as server:
         server.buckets |= {"mnist-training-data", "mnist-training-models"}
         server.objects["mnist-training-data/digits.npz"] = Held(b"digits", "0" * 32)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.paths import cache, home, house, private_folder
+from toolkit.paths import assets, cache, home, private_folder
 
 
 def test_the_house_has_its_rooms() -> None:
     rooms = ("images/tensorflow-ddl/recipe.yml", "templates/learner.Dockerfile.j2", "clusters/local.yml")
-    assert [room for room in rooms if not (house() / room).is_file()] == []
+    assert [room for room in rooms if not (assets() / room).is_file()] == []
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from toolkit.image.version import read_inputs
 from toolkit.lock.file import write_lock
 from toolkit.lock.model import DebPin, Lock
 from toolkit.manifest.commands import read_commands
-from toolkit.paths import house
+from toolkit.paths import assets
 from toolkit.process import CommandFailed, feed, run
 from toolkit.run.follow.events import Line
 from toolkit.run.follow.view import Unbreakable
@@ -41,7 +41,7 @@ def recipe(tmp_path: Path) -> Recipe:
         tmp_path / "x.lock",
         "x",
     )
-    base = DistributionBase(read_suites(house() / "images")["bookworm"], ("python3",), "apt")
+    base = DistributionBase(read_suites(assets() / "images")["bookworm"], ("python3",), "apt")
     trees = (Tree(tmp_path / "src", "/opt"),)
     return Recipe("name", "title", base, tmp_path / "t.j2", tmp_path / "x.lock", trees, "facts")
 

@@ -15,7 +15,7 @@ from toolkit.errors import ToolkitError
 from toolkit.manifest.reader import read_manifest
 from toolkit.manifest.schema import json_schema
 from toolkit.manifest.write import canonical_text
-from toolkit.paths import house
+from toolkit.paths import assets
 from toolkit.run.plan.code_secrets import known_to
 from toolkit.secrets import Secret, parse_secret, registry, resolve_pair, resolve_secret
 from toolkit.secrets.source import Lookup, Surroundings, leads_nowhere
@@ -73,7 +73,7 @@ def plugged(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     """A manifest whose data's keys are in the safe, and whose results' are behind a badge."""
-    text = (house() / "tests" / "manifest" / "corpus" / "good" / "canonical.yml").read_text()
+    text = (assets() / "tests" / "manifest" / "corpus" / "good" / "canonical.yml").read_text()
     text = text.replace("${env:TILES_KEY}", "${safe:forest-id}").replace(
         "${file:~/.forest/tiles.key}", "${safe:forest-key}"
     )
@@ -150,7 +150,7 @@ def test_without_their_lines_the_manifest_is_refused_with_the_sources_that_there
 
 
 def test_submitted_code_must_not_have_what_they_give(file: Path, plugged: None, tmp_path: Path) -> None:
-    cluster = read_cluster(house() / "clusters" / "local.yml")
+    cluster = read_cluster(assets() / "clusters" / "local.yml")
     known = known_to(read_manifest(file), file, cluster, {}, tmp_path)
     assert {value.reveal() for value in known.values} == {"oaks-and-elms-01"}
     drawer = tmp_path / "forest-key.drawer"
@@ -159,4 +159,4 @@ def test_submitted_code_must_not_have_what_they_give(file: Path, plugged: None, 
 
 
 def schema() -> jsonschema.Draft202012Validator:
-    return jsonschema.Draft202012Validator(json_schema(read_frameworks(house() / "images", house() / "templates")))
+    return jsonschema.Draft202012Validator(json_schema(read_frameworks(assets() / "images", assets() / "templates")))

@@ -10,10 +10,10 @@ import pytest
 from hatchling.builders.wheel import WheelBuilder
 
 from toolkit.containers.programs import receive_file, start_when_there
-from toolkit.paths import house
+from toolkit.paths import assets
 from toolkit.shell_files import shell_line, shell_program
 
-TOOLKIT = house() / "toolkit"
+TOOLKIT = assets() / "toolkit"
 PROGRAMS = sorted(file for suffix in ("sh", "bash") for file in TOOLKIT.rglob(f"*.{suffix}"))
 LINES = [
     ("toolkit.hosts.ssh", "start.sh"),
@@ -25,11 +25,11 @@ LINES = [
 
 
 def loaded(file: Path) -> str:
-    return shell_program(".".join(file.parent.relative_to(house()).parts), file.name)
+    return shell_program(".".join(file.parent.relative_to(assets()).parts), file.name)
 
 
 def test_a_wheel_has_every_program() -> None:
-    included = {Path(file.path) for file in WheelBuilder(str(house())).recurse_included_files()}
+    included = {Path(file.path) for file in WheelBuilder(str(assets())).recurse_included_files()}
     assert len(PROGRAMS) > 20
     assert set(PROGRAMS) - included == set()
 

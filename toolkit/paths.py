@@ -8,7 +8,7 @@ from pathlib import Path
 _PACKAGE = Path(__file__).resolve().parent
 
 
-def house() -> Path:
+def assets() -> Path:
     """The folder with `images/`, `templates/` and `clusters/`.
 
     In a checkout, its root; in an installed wheel, the three are inside the package.

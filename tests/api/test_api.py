@@ -17,13 +17,13 @@ import pytest
 from toolkit import api
 from toolkit.errors import ToolkitError
 from toolkit.manifest.starter import Wishes
-from toolkit.paths import house
+from toolkit.paths import assets
 from toolkit.progress import Progress
 from toolkit.run.follow.events import Line
 from toolkit.run.follow.view import Choice, SilentView
 
-EXAMPLE = house() / "examples" / "mnist" / "manifest.yml"
-CORPUS = house() / "tests" / "manifest" / "corpus"
+EXAMPLE = assets() / "examples" / "mnist" / "manifest.yml"
+CORPUS = assets() / "tests" / "manifest" / "corpus"
 
 
 @pytest.fixture(autouse=True)

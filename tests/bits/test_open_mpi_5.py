@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.paths import cache, house
+from toolkit.paths import assets, cache
 
-EXAMPLE = house() / "examples" / "mnist"
+EXAMPLE = assets() / "examples" / "mnist"
 
 
 @pytest.mark.timeout(3600)

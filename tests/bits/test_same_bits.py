@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.paths import cache, house
+from toolkit.paths import assets, cache
 
 NAMES = ("tensorflow-ddl-1.5-py2.7-cpu", "tensorflow-ddl-2.21-py3.11-cpu", "tensorflow-2.19-py3.11-cuda")
 
@@ -49,7 +49,7 @@ def test_another_day_another_place_and_the_other_builder_give_the_same_image(nam
 
 @pytest.mark.timeout(3600)
 def test_a_bundle_without_a_network_gives_the_same_image(tmp_path: Path) -> None:
-    manifest = house() / "examples" / "mnist" / "manifest.yml"
+    manifest = assets() / "examples" / "mnist" / "manifest.yml"
     image = toolkit("build", manifest)["image"]
     assert isinstance(image, dict)
     toolkit("bundle", manifest, "-o", tmp_path / "site.tar")

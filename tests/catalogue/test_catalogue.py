@@ -20,10 +20,10 @@ from toolkit.errors import ToolkitError
 from toolkit.image.version import base_inputs, environment_inputs, read_inputs
 from toolkit.lock.file import write_lock
 from toolkit.lock.model import DebPin, Lock, WheelPin
-from toolkit.paths import house
+from toolkit.paths import assets
 
-ROWS = read_frameworks(house() / "images", house() / "templates")
-SUITES = read_suites(house() / "images")
+ROWS = read_frameworks(assets() / "images", assets() / "templates")
+SUITES = read_suites(assets() / "images")
 
 
 def test_the_catalogues_files_are_all_there() -> None:
@@ -234,7 +234,7 @@ rows:
 
 def read(folder: Path, text: str, name: str = "x") -> tuple[FrameworkRow, ...]:
     (folder / "images" / name).mkdir(parents=True, exist_ok=True)
-    shutil.copy(house() / "images" / "suites.yml", folder / "images")
+    shutil.copy(assets() / "images" / "suites.yml", folder / "images")
     (folder / "images" / name / "recipe.yml").write_text(text)
     return read_frameworks(folder / "images", folder / "templates")
 

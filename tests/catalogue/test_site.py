@@ -11,7 +11,7 @@ from toolkit.catalogue.reader import read_frameworks
 from toolkit.catalogue.site import read_site
 from toolkit.errors import ToolkitError
 from toolkit.image.version import read_inputs
-from toolkit.paths import house
+from toolkit.paths import assets
 
 SHA256 = "5" * 64
 TEXT = f"bundles:\n  - name: cuda-9.0-cudnn-7\n    file: bundles/cuda.tar\n    sha256: '{SHA256}'\n"
@@ -46,7 +46,7 @@ def test_what_is_wrong_is_pointed_at(tmp_path: Path, wrong: str, where: str) -> 
 
 def test_a_row_knows_whether_its_bundle_is_here_and_its_version_moves_with_it(tmp_path: Path) -> None:
     def legacy(site: dict[str, SiteBundle]) -> tuple[bool, str]:
-        rows = read_frameworks(house() / "images", house() / "templates", site)
+        rows = read_frameworks(assets() / "images", assets() / "templates", site)
         (recipe,) = [row.recipe for row in rows if row.recipe.name == LEGACY]
         return recipe.lacks_bundle, read_inputs(recipe).reference
 

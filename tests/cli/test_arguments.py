@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from toolkit.cli.main import parser
-from toolkit.paths import house
+from toolkit.paths import assets
 
-EXAMPLE = house() / "examples" / "mnist" / "manifest.yml"
+EXAMPLE = assets() / "examples" / "mnist" / "manifest.yml"
 
 
 def toolkit(home: Path, *words: str) -> subprocess.CompletedProcess[str]:

@@ -21,7 +21,7 @@ from toolkit.cli.completion import (
     run_ids,
 )
 from toolkit.cli.main import parser
-from toolkit.paths import house
+from toolkit.paths import assets
 from toolkit.run.records.record_store import Records
 
 TOP = parser()
@@ -116,10 +116,10 @@ def test_every_option_has_one_value_or_none() -> None:
 
 def test_frameworks_and_images_are_those_of_the_catalogue() -> None:
     rows = catalogue()
-    assert framework_names(house() / "images") == sorted({row.framework for row in rows})
+    assert framework_names(assets() / "images") == sorted({row.framework for row in rows})
     variants = {row.recipe.name for row in rows if f"-{row.compat}-" in row.recipe.name}
-    assert image_names(house() / "images") == sorted({row.recipe.name for row in rows} - variants)
-    assert {name.replace("-tf1-", "-") for name in variants} < set(image_names(house() / "images"))
+    assert image_names(assets() / "images") == sorted({row.recipe.name for row in rows} - variants)
+    assert {name.replace("-tf1-", "-") for name in variants} < set(image_names(assets() / "images"))
 
 
 def test_runs_are_those_that_are_recorded_newest_first(tmp_path: Path) -> None:

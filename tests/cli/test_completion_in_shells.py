@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.paths import house
+from toolkit.paths import assets
 
 SECONDS = 20.0
 SETUP = {
@@ -68,7 +68,7 @@ def place(tmp_path: Path) -> Path:
 def environment(place: Path) -> dict[str, str]:
     return {
         "PATH": f"{place / 'bin'}:/usr/local/bin:/usr/bin:/bin",
-        "PYTHONPATH": str(house()),
+        "PYTHONPATH": str(assets()),
         "HOME": str(place),
         "TOOLKIT_HOME": str(place / "home"),
         "TERM": "dumb",
@@ -149,7 +149,7 @@ def test_fish_completes(place: Path) -> None:
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_script_has_no_fault_of_syntax(shell: str) -> None:
     done = subprocess.run(
-        [shell, "-n", str(house() / "toolkit" / "cli" / "shells" / f"toolkit.{shell}")],
+        [shell, "-n", str(assets() / "toolkit" / "cli" / "shells" / f"toolkit.{shell}")],
         capture_output=True,
         text=True,
         check=False,
@@ -158,7 +158,7 @@ def test_the_script_has_no_fault_of_syntax(shell: str) -> None:
 
 
 def test_zsh_loads_the_script_from_its_path_of_functions(place: Path) -> None:
-    script = (house() / "toolkit" / "cli" / "shells" / "toolkit.zsh").read_text()
+    script = (assets() / "toolkit" / "cli" / "shells" / "toolkit.zsh").read_text()
     (place / "functions").mkdir()
     (place / "functions" / "_toolkit").write_text(script)
     with terminal(["zsh", "-f", "-i"], place) as person:

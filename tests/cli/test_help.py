@@ -11,7 +11,7 @@ import pytest
 
 from toolkit.cli.command_parser import ELSEWHERE
 from toolkit.cli.main import parser
-from toolkit.paths import house
+from toolkit.paths import assets
 
 REQUIRED = "the following arguments are required:"
 TOP = parser()
@@ -59,7 +59,7 @@ def test_files_of_the_project_that_examples_name_are_there() -> None:
         if word.startswith(("examples/", "clusters/"))
     }
     assert named == {"examples/mnist/manifest.yml", "clusters/lab-p100.yml"}
-    assert [word for word in named if not (house() / word).is_file()] == []
+    assert [word for word in named if not (assets() / word).is_file()] == []
 
 
 @pytest.mark.parametrize("prog", COMMANDS)

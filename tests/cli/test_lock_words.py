@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.paths import house
+from toolkit.paths import assets
 
-EXAMPLE = house() / "examples" / "mnist" / "manifest.yml"
+EXAMPLE = assets() / "examples" / "mnist" / "manifest.yml"
 
 
 def toolkit(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:

@@ -13,11 +13,11 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from toolkit.manifest.reader import read_manifest, read_with_warnings
-from toolkit.paths import house
+from toolkit.paths import assets
 
-GOOD = house() / "tests" / "manifest" / "corpus" / "good"
+GOOD = assets() / "tests" / "manifest" / "corpus" / "good"
 BAD = GOOD.parent / "bad"
-EXAMPLE = house() / "examples" / "mnist" / "manifest.yml"
+EXAMPLE = assets() / "examples" / "mnist" / "manifest.yml"
 
 
 def toolkit(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
@@ -141,7 +141,7 @@ def test_a_framework_that_is_mistyped_gets_the_nearest_as_a_hint(tmp_path: Path)
 
 @pytest.mark.parametrize("cluster", [[], ["--cluster", "clusters/lab-p100.yml"]])
 def test_a_dry_run_needs_no_engine_and_no_host(tmp_path: Path, cluster: list[str]) -> None:
-    words = [cluster[0], house() / cluster[1]] if cluster else []
+    words = [cluster[0], assets() / cluster[1]] if cluster else []
     done = toolkit(tmp_path, "launch", "--dry-run", *words, EXAMPLE)
     assert done.returncode == 0, done.stderr
     assert "(dry run: nothing is started)" in done.stdout

@@ -9,7 +9,7 @@ import pytest
 from toolkit.cluster.model import DEFAULT_BINDING, Cluster, Deadlines
 from toolkit.cluster.reader import read_cluster
 from toolkit.errors import ToolkitError
-from toolkit.paths import house
+from toolkit.paths import assets
 
 SMALL = "name: mine\nengine: local\ngpu: none\n"
 
@@ -21,7 +21,9 @@ def read(folder: Path, text: str) -> Cluster:
 
 
 def test_this_machine_is_the_cluster_that_ships() -> None:
-    assert read_cluster(house() / "clusters" / "local.yml") == Cluster("local", "local", "none", Deadlines(60, 10, 600))
+    assert read_cluster(assets() / "clusters" / "local.yml") == Cluster(
+        "local", "local", "none", Deadlines(60, 10, 600)
+    )
 
 
 def test_deadlines_have_defaults_one_by_one(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from toolkit.cluster.model import DEFAULT_BINDING, Access, Cluster, Deadlines, G
 from toolkit.cluster.reader import read_cluster
 from toolkit.cluster.sections import HostSection, SshFile
 from toolkit.errors import ToolkitError
-from toolkit.paths import house
+from toolkit.paths import assets
 
 SMALL = """name: lab
 engine: ssh
@@ -21,7 +21,7 @@ gpu: none
 hosts:
   - {name: "p[1-2]"}
 """
-EXAMPLE = house() / "clusters" / "lab-p100.yml"
+EXAMPLE = assets() / "clusters" / "lab-p100.yml"
 
 
 def read(folder: Path, text: str) -> Cluster:

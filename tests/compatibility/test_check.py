@@ -12,10 +12,10 @@ from toolkit.compatibility.check import as_error, check, gpu_architecture, notes
 from toolkit.compatibility.model import Combination, Conflict
 from toolkit.compatibility.reader import read_table
 from toolkit.errors import Code, ToolkitError
-from toolkit.paths import house
+from toolkit.paths import assets
 
-TABLE = read_table(house() / "images")
-ROWS = read_frameworks(house() / "images", house() / "templates")
+TABLE = read_table(assets() / "images")
+ROWS = read_frameworks(assets() / "images", assets() / "templates")
 PLAIN = Combination("tensorflow", "2.21")
 P100 = replace(PLAIN, flavour="cuda", architectures=("sm_60",))
 

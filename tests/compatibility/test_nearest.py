@@ -13,9 +13,9 @@ from packaging.utils import canonicalize_name
 from toolkit.compatibility.check import NOTHING, check
 from toolkit.compatibility.model import Combination
 from toolkit.compatibility.reader import read_table
-from toolkit.paths import house
+from toolkit.paths import assets
 
-TABLE = read_table(house() / "images")
+TABLE = read_table(assets() / "images")
 VERSIONS = [str(end) for release in TABLE.frameworks[0].releases for end in (release.first, release.last)]
 LIBRARY = st.sampled_from(["cudnn", "nccl"])
 LIBRARY_VERSIONS = ["8.7.0.84", "8.9.4.25", "9.3.0.75", "9.10.2.21", "9.11", "9.28.0.42", "2.16.5", "2.27.7", "2.32.3"]

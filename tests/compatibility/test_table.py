@@ -11,10 +11,10 @@ from packaging.version import Version
 from toolkit.compatibility.model import Release, runs_on
 from toolkit.compatibility.reader import FILE, read_table
 from toolkit.errors import Code, ToolkitError
-from toolkit.paths import house
+from toolkit.paths import assets
 
-TEXT = (house() / "images" / FILE).read_text(encoding="utf-8")
-TABLE = read_table(house() / "images")
+TEXT = (assets() / "images" / FILE).read_text(encoding="utf-8")
+TABLE = read_table(assets() / "images")
 RELEASES = [release for framework in TABLE.frameworks for release in framework.releases]
 CELLS = ("python", "glibc", "numpy", "cuda", "cudnn", "nccl", "architectures", "site_bundle")
 

@@ -14,7 +14,7 @@ from toolkit.doctor.finding import Finding, Verdict
 from toolkit.doctor.requirements import Asked, DriverNeed, LastDriver, driver_need, last_drivers
 from toolkit.doctor.topics import accounts, clock, disk, engine, fuse, gpu, memory, network, rdma, registry, sshd
 from toolkit.doctor.topics.alike import alike
-from toolkit.paths import house
+from toolkit.paths import assets
 
 from .recordings import P100, asked, cluster_of, facts_of
 
@@ -220,7 +220,7 @@ def test_driver(driver: str, verdict: str, found: str) -> None:
 
 
 def test_what_the_table_asks_of_a_driver() -> None:
-    table = read_table(house() / "images")
+    table = read_table(assets() / "images")
     assert [str(need.at_least) for cuda in ("9.0", "11.2", "12.5") if (need := driver_need(table, cuda))] == [
         "384.81",
         "450.80.2",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from toolkit.paths import house
+from toolkit.paths import assets
 
 from ..real.conftest import bench, image, row
 from .page import Page
 
 __all__ = ["bench", "image", "row"]
 
-_PAGE = Page(house() / "docs" / "faults.md")
+_PAGE = Page(assets() / "docs" / "faults.md")
 
 
 @pytest.fixture(scope="session")

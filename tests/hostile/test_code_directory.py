@@ -32,16 +32,16 @@ from toolkit.api.buckets import files_to_put
 from toolkit.cluster.reader import read_cluster
 from toolkit.errors import ToolkitError
 from toolkit.manifest.reader import read_manifest
-from toolkit.paths import house
+from toolkit.paths import assets
 from toolkit.run.plan.code_listing import Listed, code_digest, listing_text, read_listing
 from toolkit.run.plan.code_rules import default_reason
 from toolkit.run.plan.code_secrets import WINDOW, known_to
 from toolkit.run.plan.source_files import SubmittedCode, read_code
 
 CANARY = "canaryQ7f3kd92Lx0pZ81m"
-EXAMPLE = house() / "examples" / "mnist" / "manifest.yml"
+EXAMPLE = assets() / "examples" / "mnist" / "manifest.yml"
 AWS_FILE = f"[default]\naws_access_key_id = AKIACANARY\naws_secret_access_key = {CANARY}\n"
-LOCAL = read_cluster(house() / "clusters" / "local.yml")
+LOCAL = read_cluster(assets() / "clusters" / "local.yml")
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ from toolkit.image.tool_images import buckets_recipe, locate
 from toolkit.image.version import Inputs, read_inputs
 from toolkit.lock.model import DebPin, Lock, WheelPin
 from toolkit.lock.pool import Pool
-from toolkit.paths import house
+from toolkit.paths import assets
 from toolkit.process import feed, run, stream
 from toolkit.tar.write import Entry, tar_stream
 
@@ -59,10 +59,10 @@ def pool(tmp_path: Path) -> Pool:
 @pytest.fixture
 def stage(tmp_path: Path, pool: Pool) -> Stage:
     """The stage whose builder runs pip's wheel."""
-    template = house() / "templates" / ENVIRONMENT_TEMPLATE
+    template = assets() / "templates" / ENVIRONMENT_TEMPLATE
     (tmp_path / "x.lock").write_text("x")
-    base = DistributionBase(read_suites(house() / "images")["bookworm"], ("python3",), "apt")
-    learner = house() / "templates" / "learner.Dockerfile.j2"
+    base = DistributionBase(read_suites(assets() / "images")["bookworm"], ("python3",), "apt")
+    learner = assets() / "templates" / "learner.Dockerfile.j2"
     recipe = Recipe("name", "title", base, learner, tmp_path / "x.lock", (), "facts", python="3.11")
     texts = {file.name: file.read_text() for file in (template, learner)}
     return stages_of(recipe, Inputs("name", ()), LOCK, texts, pool)[0]
@@ -144,7 +144,8 @@ def archive(tmp_path: Path) -> Iterator[Suite]:
         thread.start()
         url = f"http://127.0.0.1:{server.server_port}"
         yield replace(
-            read_suites(house() / "images")["bookworm"], archives=(Archive("debian", url, ("bookworm",), ("main",)),)
+            read_suites(assets() / "images")["bookworm"],
+            archives=(Archive("debian", url, ("bookworm",), ("main",)),),
         )
         server.shutdown()
         thread.join()
@@ -179,7 +180,7 @@ def test_mmdebstrap_gets_copies_whose_hashes_were_compared(pool: Pool) -> None:
 def test_what_is_written_to_a_handed_out_file_never_reaches_the_pool(pool: Pool, tmp_path: Path, stage: Stage) -> None:
     pool.copy([DEB], tmp_path)
     (tmp_path / DEB.file).write_bytes(b"changed by a package's script")
-    base = DistributionBase(read_suites(house() / "images")["bookworm"], ("python3",), "apt")
+    base = DistributionBase(read_suites(assets() / "images")["bookworm"], ("python3",), "apt")
     recipe = Recipe("name", "title", base, Path("t"), tmp_path / "x.lock", (), "facts", python="3.11")
     rendered = render(recipe, LOCK, [stage], tmp_path / "rendered")
     assert [one.missing for one in rendered] == [(), ()]
@@ -192,7 +193,7 @@ def test_a_dry_run_does_not_show_a_poisoned_file_as_what_a_build_would_use(
     pool: Pool, tmp_path: Path, stage: Stage
 ) -> None:
     poison(pool, PIP)
-    base = DistributionBase(read_suites(house() / "images")["bookworm"], ("python3",), "apt")
+    base = DistributionBase(read_suites(assets() / "images")["bookworm"], ("python3",), "apt")
     recipe = Recipe("name", "title", base, Path("t"), tmp_path / "x.lock", (), "facts", python="3.11")
     *_, rendered = render(recipe, LOCK, [stage], tmp_path / "rendered")
     assert rendered.missing == (f"wheels/{PIP.file}",)
@@ -230,8 +231,8 @@ def test_a_program_whose_package_is_not_installed_is_not_looked_for_elsewhere() 
 def test_a_pinned_binary_is_compared_once_more_on_its_way_into_the_image(tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(b"swapped after its hash was taken")
     (tmp_path / "x.lock").write_text("x")
-    base = DistributionBase(read_suites(house() / "images")["bookworm"], ("python3",), "apt")
-    template = house() / "templates" / "buckets.Dockerfile.j2"
+    base = DistributionBase(read_suites(assets() / "images")["bookworm"], ("python3",), "apt")
+    template = assets() / "templates" / "buckets.Dockerfile.j2"
     trees = (Tree(tmp_path / "binary", "/usr/bin/binary", "0" * 64, "binary 1"),)
     recipe = Recipe("name", "title", base, template, tmp_path / "x.lock", trees, "facts")
     (stage,) = stages_of(
@@ -329,8 +330,8 @@ _STARTERS = {"Popen", "run", "call", "check_call", "check_output", "system", "po
 def test_every_place_that_starts_a_process_says_what_it_sees() -> None:
     """But for `build --all`, whose processes are the tool itself; what runs in containers has their environment."""
     unsaid = []
-    for file in sorted((house() / "toolkit").rglob("*.py")):
-        name = str(file.relative_to(house()))
+    for file in sorted((assets() / "toolkit").rglob("*.py")):
+        name = str(file.relative_to(assets()))
         if (
             {"inside", "in_container"} & set(file.parts)
             or name.startswith("toolkit/agent/")
@@ -347,7 +348,7 @@ def test_every_place_that_starts_a_process_says_what_it_sees() -> None:
 
 
 def test_the_packages_of_a_base_run_their_scripts_without_a_network() -> None:
-    base = DistributionBase(read_suites(house() / "images")["bookworm"], ("python3",), "apt")
+    base = DistributionBase(read_suites(assets() / "images")["bookworm"], ("python3",), "apt")
     argv = mmdebstrap_argv(base, Path("/p"), Path("/t"))
     assert without_network(argv, 0) == ["unshare", "--net", "--", *argv]
     assert without_network(argv, 1000) == argv  # mmdebstrap's own namespaces; not the network's

@@ -17,10 +17,10 @@ from toolkit.lock.file import read_lock
 from toolkit.lock.model import Lock
 from toolkit.lock.pool import Pool
 from toolkit.lock.staleness import stale
-from toolkit.paths import house
+from toolkit.paths import assets
 
-TEMPLATES = house() / "templates"
-ROWS = read_frameworks(house() / "images", TEMPLATES)
+TEMPLATES = assets() / "templates"
+ROWS = read_frameworks(assets() / "images", TEMPLATES)
 NAMED = {row.recipe.name: row.recipe for row in ROWS}
 RECIPE = NAMED["tensorflow-ddl-2.19-py3.11-cpu"]
 LOCK = read_lock(RECIPE.lock)

@@ -18,7 +18,7 @@ from toolkit.image.stages import Stage, labels, stages_of
 from toolkit.image.version import Inputs, base_inputs, environment_inputs
 from toolkit.lock.model import DebPin, Lock, WheelPin
 from toolkit.lock.pool import Pool
-from toolkit.paths import house
+from toolkit.paths import assets
 
 SUITE = Suite(
     name="bookworm",
@@ -32,7 +32,7 @@ SUITE = Suite(
     variant="apt",
 )
 BASE = DistributionBase(SUITE, SUITE.packages, "apt")
-TEMPLATES = house() / "templates"
+TEMPLATES = assets() / "templates"
 LOCK = Lock(
     asked="a" * 64,
     template="b" * 64,

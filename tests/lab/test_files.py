@@ -21,9 +21,9 @@ KEYS = {"toolkit-lab-lab-1": "ssh-ed25519 AAAA1 root@lab-1", "toolkit-lab-lab-2"
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A house whose `clusters/` may be written to."""
-    (tmp_path / "house" / "clusters").mkdir(parents=True)
-    monkeypatch.setattr(files, "house", lambda: tmp_path / "house")
+    """A checkout whose `clusters/` may be written to."""
+    (tmp_path / "assets" / "clusters").mkdir(parents=True)
+    monkeypatch.setattr(files, "assets", lambda: tmp_path / "assets")
     return tmp_path
 
 
@@ -78,17 +78,17 @@ def test_the_cluster_file_is_read_as_any_other(place: Path) -> None:
 
 def test_the_cluster_file_lies_beside_the_others_where_that_may_be_written(place: Path) -> None:
     lab = lab_named("lab", place)
-    assert cluster_file(lab) == place / "house" / "clusters" / "lab.yml"
+    assert cluster_file(lab) == place / "assets" / "clusters" / "lab.yml"
 
 
 def test_it_lies_beside_the_key_where_that_folder_cannot_be_written_to(place: Path) -> None:
     lab = lab_named("lab", place)
-    (place / "house" / "clusters").rmdir()  # root may write to any that is there
+    (place / "assets" / "clusters").rmdir()  # root may write to any that is there
     assert cluster_file(lab) == lab.folder / "lab.yml"
 
 
 def test_a_persons_own_cluster_file_is_neither_overwritten_nor_removed(place: Path) -> None:
-    own = place / "house" / "clusters" / "mine.yml"
+    own = place / "assets" / "clusters" / "mine.yml"
     own.write_text("name: mine\n")
     lab = lab_named("mine", place)
     with pytest.raises(ToolkitError, match=r"mine.yml exists and was not written by a lab") as caught:
@@ -113,7 +113,7 @@ def test_all_that_was_written_goes_again(place: Path) -> None:
     (lab.folder / ".new-half").write_bytes(b"")
     assert set(remove_files(lab)) == {lab.identity, lab.known_hosts, file, lab.folder / ".new-half"}
     assert not (place / "home" / "labs").exists()
-    assert list((place / "house" / "clusters").iterdir()) == []
+    assert list((place / "assets" / "clusters").iterdir()) == []
     assert remove_files(lab) == []
 
 

@@ -14,12 +14,12 @@ from toolkit.image.stages import stages_of
 from toolkit.image.version import Inputs
 from toolkit.lock.model import Lock, WheelPin
 from toolkit.lock.pool import Pool
-from toolkit.paths import house
+from toolkit.paths import assets
 
 from .recipes import BASE, row
 
 TEMPLATES = {
-    name: (house() / "templates" / name).read_text() for name in (ENVIRONMENT_TEMPLATE, "learner.Dockerfile.j2")
+    name: (assets() / "templates" / name).read_text() for name in (ENVIRONMENT_TEMPLATE, "learner.Dockerfile.j2")
 }
 PIP = WheelPin("pip", "20.3.4", "pip-20.3.4-py2.py3-none-any.whl", "1" * 64, 1)
 OWN = WheelPin("numpy", "1.16.6", "numpy-1.16.6-cp27-cp27mu-manylinux1_x86_64.whl", "2" * 64, 1)

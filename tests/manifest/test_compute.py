@@ -19,9 +19,9 @@ from toolkit.manifest.compute import (
     split,
 )
 from toolkit.manifest.model import Compute
-from toolkit.paths import house
+from toolkit.paths import assets
 
-KINDS = gpu_kinds(house() / "images")
+KINDS = gpu_kinds(assets() / "images")
 
 
 def test_the_kinds_are_those_of_the_compatibility_table() -> None:

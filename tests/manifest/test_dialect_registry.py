@@ -20,11 +20,11 @@ from toolkit.manifest.key_fields import Key
 from toolkit.manifest.model import BucketReference, Compute, Connection, FolderReference, Manifest, Step
 from toolkit.manifest.reader import framework_error, read_with_warnings
 from toolkit.manifest.schema import json_schema
-from toolkit.paths import house
+from toolkit.paths import assets
 from toolkit.run.plan.code_secrets import is_manifest_with_keys
 from toolkit.secrets import parse_secret
 
-ROWS = read_frameworks(house() / "images", house() / "templates")
+ROWS = read_frameworks(assets() / "images", assets() / "templates")
 
 
 class Trainer(Section):

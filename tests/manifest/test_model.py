@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from toolkit.manifest.model import Connection, FolderReference
 from toolkit.manifest.reader import read_manifest
-from toolkit.paths import house
+from toolkit.paths import assets
 from toolkit.secrets import parse_secret
 
-EXAMPLE = read_manifest(house() / "examples" / "mnist" / "manifest.yml")
+EXAMPLE = read_manifest(assets() / "examples" / "mnist" / "manifest.yml")
 KEY = parse_secret("KEY")
 
 

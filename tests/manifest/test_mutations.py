@@ -19,9 +19,9 @@ from toolkit.errors import ToolkitError
 from toolkit.manifest.model import Manifest
 from toolkit.manifest.reader import read_manifest
 from toolkit.manifest.write import canonical_text
-from toolkit.paths import house
+from toolkit.paths import assets
 
-EXAMPLE = yaml.safe_load((house() / "examples" / "mnist" / "manifest.yml").read_text())
+EXAMPLE = yaml.safe_load((assets() / "examples" / "mnist" / "manifest.yml").read_text())
 TEXTS = [file.read_text() for file in sorted((Path(__file__).parent / "corpus" / "good").glob("*.yml"))]
 WHOLE = [yaml.safe_load(text) for text in TEXTS]
 CASES = int(os.environ.get("TOOLKIT_FUZZ_CASES", "2000"))

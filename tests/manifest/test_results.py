@@ -15,10 +15,10 @@ from toolkit.manifest.model import BucketReference, Connection, FolderReference,
 from toolkit.manifest.reader import read_manifest
 from toolkit.manifest.results import address_of, bucket_name, place_at
 from toolkit.manifest.write import canonical_text
-from toolkit.paths import house
+from toolkit.paths import assets
 from toolkit.secrets import parse_secret
 
-EXAMPLE = house() / "examples" / "mnist" / "manifest.yml"
+EXAMPLE = assets() / "examples" / "mnist" / "manifest.yml"
 FFDL = Path(__file__).parent / "corpus" / "good" / "ffdl-folder.yml"
 KEY = parse_secret("${env:KEY}")
 

@@ -10,10 +10,10 @@ from toolkit.catalogue.model import Framework
 from toolkit.errors import ToolkitError
 from toolkit.manifest.model import BucketReference, Compute, Connection, Manifest, Step
 from toolkit.manifest.reader import framework_error, read_manifest
-from toolkit.paths import house
+from toolkit.paths import assets
 from toolkit.secrets import Secret, SecretReference
 
-EXAMPLE = (house() / "examples" / "mnist" / "manifest.yml").read_text()
+EXAMPLE = (assets() / "examples" / "mnist" / "manifest.yml").read_text()
 CANARY = "CANARY0123456789"
 EMBEDDED = Connection(
     "embedded",

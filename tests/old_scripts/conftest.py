@@ -21,9 +21,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from toolkit.paths import cache, house
+from toolkit.paths import assets, cache
 
-DOCUMENT = Path(os.environ.get("OLD_SCRIPTS_DOCUMENT") or house().parent / "shared" / "seed" / "ibm-wml-ddl-example.md")
+DOCUMENT = Path(
+    os.environ.get("OLD_SCRIPTS_DOCUMENT") or assets().parent / "shared" / "seed" / "ibm-wml-ddl-example.md"
+)
 MANIFEST = "manifest.yml"
 SCRIPTS = ("mnist-train-ddl.py", "transform.py", "ddl.py")
 ROUNDS = 5
@@ -68,7 +70,7 @@ def document() -> Mapping[str, str]:
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """MNIST's four files with scikit-learn's digits, as many as the old tutorial needs."""
     folder = tmp_path_factory.mktemp("digits")
-    example = house() / "examples" / "mnist"
+    example = assets() / "examples" / "mnist"
     subprocess.run([sys.executable, example / "make_digits.py", folder], check=True, capture_output=True)
     for name, dimensions in (("train-images-idx3-ubyte.gz", 3), ("train-labels-idx1-ubyte.gz", 1)):
         data = gzip.decompress((folder / name).read_bytes())

@@ -20,9 +20,9 @@ from toolkit.catalogue.model import FrameworkRow
 from toolkit.catalogue.reader import read_frameworks
 from toolkit.image.version import read_inputs
 from toolkit.manifest.reader import read_manifest
-from toolkit.paths import cache, house
+from toolkit.paths import assets, cache
 
-EXAMPLE = house() / "examples" / "mnist"
+EXAMPLE = assets() / "examples" / "mnist"
 MANIFEST = EXAMPLE / "manifest.yml"
 
 
@@ -110,7 +110,7 @@ class Bench:
 @pytest.fixture(scope="session")
 def row() -> FrameworkRow:
     """The catalogue's row for the example."""
-    return choose(read_frameworks(house() / "images", house() / "templates"), read_manifest(MANIFEST).framework)
+    return choose(read_frameworks(assets() / "images", assets() / "templates"), read_manifest(MANIFEST).framework)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from toolkit.paths import house
+from toolkit.paths import assets
 
 from .conftest import MANIFEST, Bench, ours
 
@@ -37,7 +37,7 @@ print(stopped.state.value, len(notes), [one.state.value for one in api.list_runs
 
 
 def test_the_script_in_examples_builds_launches_and_collects(bench: Bench, tmp_path: Path) -> None:
-    script = house() / "examples" / "train_and_collect.py"
+    script = assets() / "examples" / "train_and_collect.py"
     assert len(script.read_text().splitlines()) <= 20
     argv = [sys.executable, str(script), str(MANIFEST), str(tmp_path)]
     done = subprocess.run(argv, env=bench.environment, capture_output=True, text=True, timeout=300, check=False)
@@ -49,7 +49,7 @@ def test_the_script_in_examples_builds_launches_and_collects(bench: Bench, tmp_p
 
 
 def test_the_script_says_what_is_wrong_without_a_traceback(bench: Bench, tmp_path: Path) -> None:
-    script = house() / "examples" / "train_and_collect.py"
+    script = assets() / "examples" / "train_and_collect.py"
     argv = [sys.executable, str(script), str(tmp_path / "none.yml"), str(tmp_path)]
     done = subprocess.run(argv, env=bench.environment, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (1, "")

@@ -29,7 +29,7 @@ from toolkit.lock.file import read_lock, write_lock
 from toolkit.lock.model import WheelPin
 from toolkit.lock.pool import Pool
 from toolkit.lock.staleness import question
-from toolkit.paths import cache, house
+from toolkit.paths import assets, cache
 from toolkit.progress import Report, silent
 
 from .conftest import MANIFEST, Bench
@@ -68,7 +68,7 @@ def test_the_image_holds_the_locked_tensorflow_and_ddl(image: str) -> None:
 def small(row: FrameworkRow, folder: Path, name: str, template: str, wheels: tuple[WheelPin, ...] = ()) -> Recipe:
     """A recipe on the example's base, with its own template."""
     templates = folder / "templates"
-    shutil.copytree(house() / "templates", templates, dirs_exist_ok=True)
+    shutil.copytree(assets() / "templates", templates, dirs_exist_ok=True)
     (templates / "small.j2").write_text(template)
     lock = replace(read_lock(row.recipe.lock), wheels=wheels, asked="", template="")
     recipe = replace(
@@ -210,7 +210,7 @@ def test_two_builds_from_nothing_and_both_builders_give_the_same_bits(
 ) -> None:
     """Everything but the framework's own gigabyte: base, an environment with compiled modules, the tool's trees."""
     wheels = tuple(w for w in read_lock(row.recipe.lock).wheels if w.name in ("pip", "markdown", "markupsafe", "numpy"))
-    template = (house() / "templates" / "learner.Dockerfile.j2").read_text()
+    template = (assets() / "templates" / "learner.Dockerfile.j2").read_text()
     recipe = replace(small(row, tmp_path, "toolkit-test-bits", template, wheels), trees=row.recipe.trees)
     pool = tmp_path / "elsewhere" / "cache" / "pool"
     shutil.copytree(cache() / "pool", pool)  # the files are the lock's own; what is made of them is made anew

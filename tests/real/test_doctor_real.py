@@ -29,7 +29,7 @@ from toolkit.errors import ToolkitError
 from toolkit.hosts.cluster_hosts import Hosts
 from toolkit.hosts.local import LocalShell
 from toolkit.manifest.reader import read_manifest
-from toolkit.paths import house
+from toolkit.paths import assets
 from toolkit.secrets import Secret
 from toolkit.storage.embedded_server import LOOPBACK
 from toolkit.storage.open_storage import open_access
@@ -75,7 +75,7 @@ def examine(cluster: Cluster) -> Examination:
 
 
 def test_this_machine() -> None:
-    local = read_cluster(house() / "clusters" / "local.yml")
+    local = read_cluster(assets() / "clusters" / "local.yml")
     with Hosts(local) as hosts:
         (answer,) = gather(hosts, Asked(local))
     facts = answer.get()

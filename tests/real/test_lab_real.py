@@ -17,7 +17,7 @@ from toolkit.image.tool_images import lab_recipe
 from toolkit.image.version import read_inputs
 from toolkit.lab.create import BringUp, take_down
 from toolkit.lab.model import lab_named
-from toolkit.paths import house
+from toolkit.paths import assets
 from toolkit.progress import silent
 
 from .conftest import Bench, interrupt
@@ -42,13 +42,13 @@ def docker(*words: str) -> list[str]:
 
 
 def things(name: str) -> dict[str, list[str]]:
-    """What the engine and the house have of a lab."""
+    """What the engine and the checkout have of a lab."""
     label = ("--filter", f"label=toolkit.lab={name}")
     return {
         "containers": docker("ps", "--all", *label, "--format", "{{.Names}}"),
         "volumes": docker("volume", "ls", *label, "--format", "{{.Name}}"),
         "networks": docker("network", "ls", *label, "--format", "{{.Name}}"),
-        "files": [str(file) for file in (house() / "clusters").glob(f"{name}.yml")],
+        "files": [str(file) for file in (assets() / "clusters").glob(f"{name}.yml")],
     }
 
 

@@ -15,13 +15,13 @@ from toolkit.image.base import make_base
 from toolkit.lock.debs import solve_debs
 from toolkit.lock.pool import Pool
 from toolkit.lock.wheels import solve_wheels
-from toolkit.paths import house
+from toolkit.paths import assets
 from toolkit.process import run
 
 
 @pytest.fixture(scope="module")
 def bookworm() -> Suite:
-    return read_suites(house() / "images")["bookworm"]
+    return read_suites(assets() / "images")["bookworm"]
 
 
 def test_the_packages_that_mmdebstrap_takes_are_locked_and_make_the_base_again(bookworm: Suite, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from toolkit.paths import house
+from toolkit.paths import assets
 
 from .conftest import Bench
 
@@ -42,7 +42,7 @@ if os.environ["OMPI_COMM_WORLD_RANK"] == sys.argv[1]:
 
 def cluster_of(folder: Path) -> Path:
     """This machine, with few processes for a rank."""
-    text = (house() / "clusters" / "local.yml").read_text()
+    text = (assets() / "clusters" / "local.yml").read_text()
     assert "processes: 4096" in text
     file = folder / "few.yml"
     file.write_text(text.replace("processes: 4096", f"processes: {LIMIT}"))

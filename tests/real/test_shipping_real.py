@@ -23,7 +23,7 @@ from toolkit.image.labels import INPUTS_SHA256, VERSION
 from toolkit.image.store import ImageStore
 from toolkit.lock.model import WheelPin
 from toolkit.lock.pool import Pool
-from toolkit.paths import house
+from toolkit.paths import assets
 from toolkit.progress import silent
 from toolkit.shipping.bundle import Contents, make_bundle
 from toolkit.shipping.own_wheels import gather_wheels
@@ -288,7 +288,7 @@ def test_a_bundle_is_all_that_a_machine_without_a_network_needs(images: Images, 
     before = id_of(name)
     folder.mkdir()
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    wheels = gather_wheels(house(), [python], folder, silent)
+    wheels = gather_wheels(assets(), [python], folder, silent)
     pins = [pin_of(wheel) for wheel in wheels[:3]]
     for pin, wheel in zip(pins, wheels, strict=False):
         pool.add(wheel, pin)
@@ -325,8 +325,8 @@ def versions(program: str, folder: Path) -> str:
         "from toolkit.catalogue.reader import read_frameworks\n"
         "from toolkit.image.version import read_inputs\n"
         "from toolkit.image.tool_images import buckets_recipe\n"
-        "from toolkit.paths import house\n"
-        "recipes = [row.recipe for row in read_frameworks(house() / 'images', house() / 'templates')]\n"
+        "from toolkit.paths import assets\n"
+        "recipes = [row.recipe for row in read_frameworks(assets() / 'images', assets() / 'templates')]\n"
         "recipes = [recipe for recipe in (buckets_recipe(), *recipes) if recipe.lock.is_file()]\n"
         "print(*(read_inputs(recipe).reference for recipe in recipes))\n"
     )

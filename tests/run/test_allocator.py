@@ -19,7 +19,7 @@ from toolkit.errors import Code, ToolkitError
 from toolkit.leases.model import Holder, Lease, new_lease
 from toolkit.manifest.model import Compute
 from toolkit.manifest.reader import read_manifest
-from toolkit.paths import house
+from toolkit.paths import assets
 from toolkit.progress import Progress, Report
 from toolkit.run.finish.clean import clean
 from toolkit.run.finish.force import force_stop
@@ -48,7 +48,7 @@ from ..runtimes.tiny import Box, BoxHost
 
 RUN = TrainingId("training-abcd2345")
 IMAGE = RunImage("tensorflow:1", "sha256:abc", ())
-MANIFEST = replace(read_manifest(house() / "examples" / "mnist" / "manifest.yml"), compute=Compute("cpux1", 1))
+MANIFEST = replace(read_manifest(assets() / "examples" / "mnist" / "manifest.yml"), compute=Compute("cpux1", 1))
 TIMES = Deadlines(60, 10, 600)
 LEASE = new_lease(RUN, "ada", "desk")
 ATTIC = BoxHost("attic-7")
@@ -159,7 +159,7 @@ def launched(file: Path, home: Path, patch: pytest.MonkeyPatch) -> tuple[Allocat
         plan = make_plan(MANIFEST, cluster, IMAGE, "buckets:1", RUN, *where)
         code = SubmittedCode(file.parent, (), ())
         request = Request(
-            *(MANIFEST, plan, file, code, home, house() / "templates"),
+            *(MANIFEST, plan, file, code, home, assets() / "templates"),
             engines=allocation.engines,
             cluster_file=file,
             leases=allocation.leases,
@@ -237,8 +237,8 @@ def test_every_kind_names_what_is_there(name: str) -> None:
 
 
 def test_this_machine_and_hosts_over_ssh_are_two_kinds() -> None:
-    local = read_cluster(house() / "clusters" / "local.yml")
-    lab = read_cluster(house() / "clusters" / "lab-p100.yml")
+    local = read_cluster(assets() / "clusters" / "local.yml")
+    lab = read_cluster(assets() / "clusters" / "lab-p100.yml")
     assert (type(allocator_of(local)), local.remote) == (LocalAllocator, False)
     assert (type(allocator_of(lab)), lab.remote) == (SshAllocator, True)
 

@@ -12,7 +12,7 @@ import pytest
 
 from toolkit.cluster.reader import read_cluster
 from toolkit.containers.engine import Engine
-from toolkit.paths import house
+from toolkit.paths import assets
 from toolkit.run.finish import clean as module
 from toolkit.run.finish.clean import Cleaned, clean
 from toolkit.run.launch.launcher_process import this_process
@@ -24,7 +24,7 @@ from .engines import StandInHost, things_of
 
 RUN = RECORD.training_id
 ENDED = replace(RECORD, end="completed").at(State.COMPLETED, 4.0)
-CLUSTER = read_cluster(house() / "clusters" / "local.yml")
+CLUSTER = read_cluster(assets() / "clusters" / "local.yml")
 LEARNERS = [f"container toolkit-{RUN}-learner-1", f"container toolkit-{RUN}-learner-2"]
 
 

@@ -9,13 +9,13 @@ import pytest
 
 from toolkit.errors import ToolkitError
 from toolkit.manifest.reader import read_manifest
-from toolkit.paths import house
+from toolkit.paths import assets
 from toolkit.run.finish.collect import Collection
 from toolkit.run.plan.code_listing import Listed, code_digest, load_listing, save_listing
 from toolkit.run.records.record import Record, State
 from toolkit.storage.s3 import StoredObject
 
-EXAMPLE = read_manifest(house() / "examples" / "mnist" / "manifest.yml")
+EXAMPLE = read_manifest(assets() / "examples" / "mnist" / "manifest.yml")
 RECORD = Record(
     *("training-abcd2345", "name", State.COMPLETED, "image", "sha256:i", "local", 1, 1, True, "embedded"),
     *("models", "data", "manifest.yml", "code"),

@@ -28,7 +28,7 @@ from toolkit.cluster.reader import read_cluster
 from toolkit.manifest.commands import read_commands
 from toolkit.manifest.exit_status import judgeable
 from toolkit.manifest.reader import read_manifest
-from toolkit.paths import house
+from toolkit.paths import assets
 from toolkit.run.plan.learner_files import learner_entries
 from toolkit.run.plan.make_plan import make_plan
 from toolkit.run.plan.mpirun import mpirun_argv, single_argv
@@ -60,11 +60,11 @@ class Made:
 def bench() -> Iterator[Bench]:
     folder = Path(tempfile.mkdtemp())
     (folder / "ranks").mkdir()
-    manifest = read_manifest(house() / "examples" / "mnist" / "manifest.yml")
-    cluster = read_cluster(house() / "clusters" / "local.yml")
+    manifest = read_manifest(assets() / "examples" / "mnist" / "manifest.yml")
+    cluster = read_cluster(assets() / "clusters" / "local.yml")
     plan = make_plan(manifest, cluster, RunImage("i", "sha256:i", ()), "buckets", "training-abcd2345")
     keys = {number: new_key_pair() for number in (1, 2)}
-    for entry in learner_entries(plan, "10.0.0.0/24", new_key_pair(), keys, house() / "templates"):
+    for entry in learner_entries(plan, "10.0.0.0/24", new_key_pair(), keys, assets() / "templates"):
         if entry.name == "learner-1/rank.sh":
             assert isinstance(entry.content, bytes)
             (folder / "rank.sh").write_text(entry.content.decode().replace("/run/logs", str(folder)))

@@ -9,12 +9,12 @@ import pytest
 from toolkit.cluster.reader import read_cluster
 from toolkit.manifest.model import Compute, FolderReference, Manifest, NfsReference, Step
 from toolkit.manifest.reader import read_manifest
-from toolkit.paths import house
+from toolkit.paths import assets
 from toolkit.run.plan.dry_run import fact_lines, host_commands, step_commands
 from toolkit.run.plan.make_plan import make_plan
 from toolkit.run.plan.run_plan import Placement, RankCpus, RunImage, RunPlan
 
-EXAMPLE = read_manifest(house() / "examples" / "mnist" / "manifest.yml")
+EXAMPLE = read_manifest(assets() / "examples" / "mnist" / "manifest.yml")
 IMAGE = RunImage("tensorflow:1", "sha256:abc", ())
 ASKING = replace(
     EXAMPLE,
@@ -29,7 +29,7 @@ ASKING = replace(
 
 
 def plan_of(manifest: Manifest, hosts: tuple[str, ...] = ()) -> RunPlan:
-    cluster = read_cluster(house() / "clusters" / ("lab-p100.yml" if hosts else "local.yml"))
+    cluster = read_cluster(assets() / "clusters" / ("lab-p100.yml" if hosts else "local.yml"))
     cpus = (RankCpus(("0-3,8", "4")), RankCpus(why_not="2 ranks on 1 CPU"))
     placements = tuple(
         Placement(host, f"10.0.0.{number}", cpus=cpus[number % 2 - 1]) for number, host in enumerate(hosts, start=1)

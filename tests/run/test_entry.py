@@ -16,7 +16,7 @@ from toolkit.cluster.model import Deadlines
 from toolkit.cluster.reader import read_cluster
 from toolkit.manifest.model import Compute
 from toolkit.manifest.reader import read_manifest
-from toolkit.paths import house
+from toolkit.paths import assets
 from toolkit.run.plan.learner_files import learner_entries
 from toolkit.run.plan.make_plan import make_plan
 from toolkit.run.plan.run_plan import RunImage
@@ -68,12 +68,12 @@ class Follower:
 
 @pytest.fixture
 def follower(tmp_path: Path) -> Follower:
-    manifest = replace(read_manifest(house() / "examples" / "mnist" / "manifest.yml"), compute=Compute("p100", 2))
-    cluster = read_cluster(house() / "clusters" / "local.yml")
+    manifest = replace(read_manifest(assets() / "examples" / "mnist" / "manifest.yml"), compute=Compute("p100", 2))
+    cluster = read_cluster(assets() / "clusters" / "local.yml")
     cluster = replace(cluster, deadlines=Deadlines(start=START, stop=1, store=1, lost=SILENT + 3))
     plan = make_plan(manifest, cluster, RunImage("i", "sha256:i", ()), "buckets", "training-abcd2345")
     keys = {number: new_key_pair() for number in (1, 2)}
-    for entry in learner_entries(plan, "10.0.0.0/24", new_key_pair(), keys, house() / "templates"):
+    for entry in learner_entries(plan, "10.0.0.0/24", new_key_pair(), keys, assets() / "templates"):
         folder, _, name = entry.name.partition("/")
         if folder == "learner-2" and name.endswith(".sh"):
             assert isinstance(entry.content, bytes)

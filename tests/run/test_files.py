@@ -17,7 +17,7 @@ from toolkit.agent.untrusted import Replacements
 from toolkit.cluster.reader import read_cluster
 from toolkit.manifest.model import Compute
 from toolkit.manifest.reader import read_manifest
-from toolkit.paths import house
+from toolkit.paths import assets
 from toolkit.run.in_container.logs import MARK
 from toolkit.run.plan.learner_files import learner_entries, supervisor_plan
 from toolkit.run.plan.make_plan import make_plan
@@ -31,8 +31,8 @@ CLIENT, HOSTS = new_key_pair(), {number: new_key_pair() for number in (1, 2, 3)}
 
 def example(compute: Compute) -> RunPlan:
     """The example's plan on other machines."""
-    manifest = replace(read_manifest(house() / "examples" / "mnist" / "manifest.yml"), compute=compute)
-    cluster = read_cluster(house() / "clusters" / "local.yml")
+    manifest = replace(read_manifest(assets() / "examples" / "mnist" / "manifest.yml"), compute=compute)
+    cluster = read_cluster(assets() / "clusters" / "local.yml")
     return make_plan(manifest, cluster, RunImage("i", "sha256:i", ()), "buckets", "training-abcd2345")
 
 
@@ -40,7 +40,7 @@ def example(compute: Compute) -> RunPlan:
 def entries() -> dict[str, Entry]:
     """The example's files, by name."""
     plan = example(Compute("p100", 2))
-    return {entry.name: entry for entry in learner_entries(plan, "10.0.0.0/24", CLIENT, HOSTS, house() / "templates")}
+    return {entry.name: entry for entry in learner_entries(plan, "10.0.0.0/24", CLIENT, HOSTS, assets() / "templates")}
 
 
 def text(entry: Entry) -> str:
@@ -163,7 +163,7 @@ def test_a_learner_of_several_ranks_binds_each_to_its_cpus(
     plan = replace(
         plan, learners=tuple(replace(o, placement=s) for o, s in zip(plan.learners, placements, strict=True))
     )
-    made = learner_entries(plan, "10.0.0.0/24", CLIENT, HOSTS, house() / "templates")
+    made = learner_entries(plan, "10.0.0.0/24", CLIENT, HOSTS, assets() / "templates")
     scripts = {entry.name: text(entry).replace("/run/logs", str(tmp_path)) for entry in made}
     assert "taskset" not in scripts["learner-1/rank.sh"]
     (tmp_path / "ranks").mkdir()
@@ -182,7 +182,7 @@ def test_the_process_of_a_learner_is_no_rank_has_all_its_cpus_and_a_status_of_it
     plan = replace(
         plan, learners=tuple(replace(o, placement=s) for o, s in zip(plan.learners, placements, strict=True))
     )
-    made = learner_entries(plan, "10.0.0.0/24", CLIENT, HOSTS, house() / "templates")
+    made = learner_entries(plan, "10.0.0.0/24", CLIENT, HOSTS, assets() / "templates")
     scripts = {entry.name: text(entry).replace("/run/logs", str(tmp_path)) for entry in made}
     (tmp_path / "ranks").mkdir()
     (tmp_path / "rank.sh").write_text(scripts["learner-2/rank.sh"])
@@ -283,7 +283,7 @@ def test_the_supervisor_gets_all_that_it_needs() -> None:
 
 def test_each_of_three_learners_has_its_own_key_and_number() -> None:
     plan = example(Compute("p100", 3))
-    files = {entry.name: entry for entry in learner_entries(plan, "10.0.0.0/24", CLIENT, HOSTS, house() / "templates")}
+    files = {entry.name: entry for entry in learner_entries(plan, "10.0.0.0/24", CLIENT, HOSTS, assets() / "templates")}
     assert text(files["learner-1/known_hosts"]).splitlines() == [
         f"[learner-{number}]:2222 {HOSTS[number].public}" for number in (2, 3)
     ]
@@ -295,7 +295,7 @@ def test_each_of_three_learners_has_its_own_key_and_number() -> None:
 
 def test_one_learner_alone_has_no_one_to_know() -> None:
     plan = example(Compute("p100", 1))
-    files = {entry.name: entry for entry in learner_entries(plan, "10.0.0.0/24", CLIENT, HOSTS, house() / "templates")}
+    files = {entry.name: entry for entry in learner_entries(plan, "10.0.0.0/24", CLIENT, HOSTS, assets() / "templates")}
     assert {name.partition("/")[0] for name in files} == {"learner-1"}
     assert text(files["learner-1/known_hosts"]) == ""
 
@@ -311,7 +311,7 @@ class Rank:
         placement = Placement("p100-02", "10.0.0.2", "eth0", gpus)
         plan = example(Compute("p100x2", 1))
         plan = replace(plan, learners=(replace(plan.learners[0], placement=placement),))
-        made = {one.name: one for one in learner_entries(plan, "10.0.0.0/24", CLIENT, HOSTS, house() / "templates")}
+        made = {one.name: one for one in learner_entries(plan, "10.0.0.0/24", CLIENT, HOSTS, assets() / "templates")}
         (self.folder / "ranks").mkdir(exist_ok=True)
         for number in range(devices):
             (self.folder / f"nvidia{number}").touch()
@@ -369,7 +369,7 @@ def test_a_rank_that_sees_its_gpus_or_was_given_none_starts(
 def torch_variables(**more: str) -> dict[str, str]:
     """What a rank's program finds for torch.distributed: rank 2 of 4, the first of learner 2."""
     plan = replace(example(Compute("p100x2", 2)), master_port=30007)
-    made = {one.name: one for one in learner_entries(plan, "10.0.0.0/24", CLIENT, HOSTS, house() / "templates")}
+    made = {one.name: one for one in learner_entries(plan, "10.0.0.0/24", CLIENT, HOSTS, assets() / "templates")}
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "ranks").mkdir()
         script = Path(folder) / "rank.sh"

@@ -12,7 +12,7 @@ import pytest
 from toolkit.cluster.reader import read_cluster
 from toolkit.containers.engine import Engine
 from toolkit.errors import ToolkitError
-from toolkit.paths import house
+from toolkit.paths import assets
 from toolkit.run.finish import force as module
 from toolkit.run.finish.force import force_stop
 from toolkit.run.records.record import Record, State
@@ -39,7 +39,7 @@ class Forcing:
             yield {host.name: host.engine for host in self.hosts}
 
         patch.setattr(module, "reached", reached)
-        patch.setattr(module, "cluster_of", lambda _: read_cluster(house() / "clusters" / "local.yml"))
+        patch.setattr(module, "cluster_of", lambda _: read_cluster(assets() / "clusters" / "local.yml"))
 
     def _says(self, argv: object) -> str | None:
         words = list(argv)  # type: ignore[call-overload]

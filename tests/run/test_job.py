@@ -10,7 +10,7 @@ from toolkit.agent.lifecycle import buckets_container
 from toolkit.cluster.reader import read_cluster
 from toolkit.manifest.model import Compute
 from toolkit.manifest.reader import read_manifest
-from toolkit.paths import house
+from toolkit.paths import assets
 from toolkit.run.plan.job_specs import jobs_of
 from toolkit.run.plan.make_plan import make_plan
 from toolkit.run.plan.run_plan import Placement, RunImage, RunPlan
@@ -21,8 +21,8 @@ RUN, KEY = RECORD.training_id, "0123456789abcdef" * 4
 
 
 def plan(hosts: tuple[str, ...] = ()) -> RunPlan:
-    manifest = replace(read_manifest(house() / "examples" / "mnist" / "manifest.yml"), compute=Compute("p100x2", 2))
-    cluster = read_cluster(house() / "clusters" / ("lab-p100.yml" if hosts else "local.yml"))
+    manifest = replace(read_manifest(assets() / "examples" / "mnist" / "manifest.yml"), compute=Compute("p100x2", 2))
+    cluster = read_cluster(assets() / "clusters" / ("lab-p100.yml" if hosts else "local.yml"))
     placements = tuple(Placement(host, f"10.0.0.{number}") for number, host in enumerate(hosts))
     return make_plan(manifest, cluster, RunImage("i", "sha256:i", ()), "buckets", RUN, placements)
 

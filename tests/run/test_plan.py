@@ -10,7 +10,7 @@ import pytest
 from toolkit.cluster.reader import read_cluster
 from toolkit.manifest.model import Compute, FolderReference, NfsReference, Step
 from toolkit.manifest.reader import read_manifest
-from toolkit.paths import house
+from toolkit.paths import assets
 from toolkit.plural import counted
 from toolkit.run.plan.environment import run_environment
 from toolkit.run.plan.learner_command import data_binds, learner_argv
@@ -32,8 +32,8 @@ TWO_NODES = Compute("p100", 2)
 
 def plan_for(compute: Compute = TWO_NODES) -> RunPlan:
     """The example's plan, with other machines."""
-    manifest = read_manifest(house() / "examples" / "mnist" / "manifest.yml")
-    cluster = read_cluster(house() / "clusters" / "local.yml")
+    manifest = read_manifest(assets() / "examples" / "mnist" / "manifest.yml")
+    cluster = read_cluster(assets() / "clusters" / "local.yml")
     return make_plan(replace(manifest, compute=compute), cluster, IMAGE, "buckets:1", "training-abcd2345")
 
 
@@ -169,8 +169,8 @@ def test_a_later_command_is_given_whole_to_bash() -> None:
 
 def asking(**changes: object) -> RunPlan:
     """The example's plan, where its manifest asks for more."""
-    manifest = read_manifest(house() / "examples" / "mnist" / "manifest.yml")
-    cluster = read_cluster(house() / "clusters" / "local.yml")
+    manifest = read_manifest(assets() / "examples" / "mnist" / "manifest.yml")
+    cluster = read_cluster(assets() / "clusters" / "local.yml")
     return make_plan(replace(manifest, **changes), cluster, IMAGE, "buckets:1", "training-abcd2345")
 
 
@@ -235,7 +235,7 @@ def test_data_that_is_no_bucket_is_bound_into_each_learner(
 
 
 def test_part_of_a_bucket_and_a_copy_of_it() -> None:
-    manifest = read_manifest(house() / "examples" / "mnist" / "manifest.yml")
+    manifest = read_manifest(assets() / "examples" / "mnist" / "manifest.yml")
     plan = asking(
         training_data=replace(manifest.training_data, prefix="a/b", copied=True),
         training_results=replace(manifest.training_results, prefix="trials"),

@@ -14,7 +14,7 @@ from toolkit.cluster.reader import read_cluster
 from toolkit.containers.engine import Engine
 from toolkit.errors import ToolkitError
 from toolkit.manifest.reader import read_manifest
-from toolkit.paths import house
+from toolkit.paths import assets
 from toolkit.run.finish import rescue as module
 from toolkit.run.finish.rescue import rescue, rescued
 from toolkit.run.records.record import Record, State, StepResult
@@ -80,12 +80,12 @@ def host(monkeypatch: pytest.MonkeyPatch) -> StandInHost:
     def open_access(*_: object) -> Iterator[Opened]:
         yield Opened({"results": Access("http://127.0.0.1:9", Secret("id"), Secret("secret"))})
 
-    cluster = read_cluster(house() / "clusters" / "local.yml")
+    cluster = read_cluster(assets() / "clusters" / "local.yml")
     monkeypatch.setattr(Opened, "examine", lambda *_: None)
     for name, value in {
         "reached": reached,
         "open_access": open_access,
-        "manifest_of": lambda _: read_manifest(house() / "examples" / "mnist" / "manifest.yml"),
+        "manifest_of": lambda _: read_manifest(assets() / "examples" / "mnist" / "manifest.yml"),
         "cluster_of": lambda _: cluster,
         "Store": lambda _: SimpleNamespace(write=lambda *_: None),
         "_rescue_on": lambda *_: None,

@@ -13,7 +13,7 @@ from toolkit.containers.engine import Engine
 from toolkit.errors import Code, ToolkitError
 from toolkit.manifest.model import Compute
 from toolkit.manifest.reader import read_manifest
-from toolkit.paths import house
+from toolkit.paths import assets
 from toolkit.run.follow.agent_client import AgentClient, Presence
 from toolkit.run.launch.deployment import Deployment
 from toolkit.run.plan.dry_run import host_commands
@@ -56,7 +56,7 @@ def cluster(tmp_path: Path) -> Cluster:
 
 @pytest.fixture
 def plan(cluster: Cluster) -> RunPlan:
-    manifest = replace(read_manifest(house() / "examples" / "mnist" / "manifest.yml"), compute=Compute("cpux1", 2))
+    manifest = replace(read_manifest(assets() / "examples" / "mnist" / "manifest.yml"), compute=Compute("cpux1", 2))
     placements = [Placement("box-1", "10.0.0.1"), Placement("box-2", "10.0.0.2")]
     return make_plan(manifest, cluster, RunImage("tensorflow:1", "sha256:abc", ()), "buckets:1", RUN, placements)
 
@@ -75,7 +75,7 @@ def test_a_cluster_file_may_name_it_and_is_told_of_it_where_it_names_none(cluste
 def test_a_launch_starts_its_containers_with_it_and_takes_them_away(plan: RunPlan) -> None:
     hosts = {name: BoxHost(name) for name in plan.hosts}
     engines = {name: Engine(host, "box") for name, host in hosts.items()}
-    deployment = Deployment(plan, engines, house() / "templates", {})
+    deployment = Deployment(plan, engines, assets() / "templates", {})
     deployment.start_agents()
     deployment.fill(access(), ())
     deployment.start_learners()
@@ -98,7 +98,7 @@ def test_a_launch_starts_its_containers_with_it_and_takes_them_away(plan: RunPla
 def test_a_dry_run_shows_the_command_lines_that_a_launch_runs(plan: RunPlan) -> None:
     host = BoxHost("box-1")
     engines = {"box-1": Engine(host, "box"), "box-2": Engine(BoxHost("box-2"), "box")}
-    deployment = Deployment(plan, engines, house() / "templates", {})
+    deployment = Deployment(plan, engines, assets() / "templates", {})
     deployment.start_agents()
     deployment.fill(access(), ())
     deployment.start_learners()

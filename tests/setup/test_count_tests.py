@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.paths import house
+from toolkit.paths import assets
 
 SUITE = '<testsuites><testsuite tests="{}" failures="{}" errors="{}" skipped="{}"/></testsuites>'
 
 
 def counted(folder: Path, status: int) -> tuple[int, list[str]]:
-    argv = [sys.executable, house() / "setup" / "count_tests.py", folder, str(status)]
+    argv = [sys.executable, assets() / "setup" / "count_tests.py", folder, str(status)]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout.splitlines()
 

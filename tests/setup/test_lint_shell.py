@@ -10,14 +10,14 @@ from types import ModuleType
 
 import pytest
 
-from toolkit.paths import house
+from toolkit.paths import assets
 
 
 @pytest.fixture
 def lint(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """setup/lint_shell.py, with the shellcheck of the tests' own environment on the path."""
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    spec = importlib.util.spec_from_file_location("lint_shell", house() / "setup" / "lint_shell.py")
+    spec = importlib.util.spec_from_file_location("lint_shell", assets() / "setup" / "lint_shell.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -42,7 +42,7 @@ def test_programs_are_found_by_their_name_or_their_first_line(lint: ModuleType, 
 
 
 def test_the_project_s_own_are_among_them(lint: ModuleType) -> None:
-    found = {str(file.relative_to(house())) for file in lint.shell_programs(house())}
+    found = {str(file.relative_to(assets())) for file in lint.shell_programs(assets())}
     assert found >= {
         *("check", "quickstart", ".ci/run", "setup/machine.sh", "images/lab-host/start.sh"),
         *("templates/learner.rank.sh.j2", "toolkit/leases/host_script.sh", "toolkit/doctor/fact_script.sh"),

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.paths import house
+from toolkit.paths import assets
 
 PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md")
-ALL_PAGES = (*PAGES, *sorted(f"docs/{page.name}" for page in (house() / "docs").glob("*.md")))
+ALL_PAGES = (*PAGES, *sorted(f"docs/{page.name}" for page in (assets() / "docs").glob("*.md")))
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _PATH = re.compile(r"`((?:toolkit|tests|images|setup|requirements)/[A-Za-z0-9_./-]*)`")
 
 
 def text_of(page: str) -> str:
-    return (house() / page).read_text()
+    return (assets() / page).read_text()
 
 
 def anchors_of(page: Path) -> set[str]:
@@ -45,7 +45,7 @@ def test_links_lead_somewhere(page: str) -> None:
         if link.startswith(("https://", "http://")):
             continue
         name, _, anchor = link.partition("#")
-        target = (house() / page).parent / name if name else house() / page
+        target = (assets() / page).parent / name if name else assets() / page
         if not target.exists() or (anchor and anchor not in anchors_of(target)):
             lost.append(link)
     assert lost == []
@@ -53,7 +53,7 @@ def test_links_lead_somewhere(page: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_paths_in_the_code_that_are_named_are_there(page: str) -> None:
-    assert [path for path in _PATH.findall(text_of(page)) if not (house() / path).exists()] == []
+    assert [path for path in _PATH.findall(text_of(page)) if not (assets() / path).exists()] == []
 
 
 @pytest.mark.parametrize(

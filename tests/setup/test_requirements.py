@@ -9,7 +9,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from toolkit.paths import house
+from toolkit.paths import assets
 
 FILES = ("tool", "examples", "test", "ddl")
 _HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
@@ -17,7 +17,7 @@ _HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 
 def packages_of(name: str) -> dict[str, tuple[Requirement, int]]:
     """Each package of `requirements/<name>.txt`, with how many hashes it has; lines that go on are joined."""
-    text = (house() / "requirements" / f"{name}.txt").read_text().replace("\\\n", " ")
+    text = (assets() / "requirements" / f"{name}.txt").read_text().replace("\\\n", " ")
     found = {}
     for line in text.splitlines():
         if line and not line.startswith("#"):
@@ -43,7 +43,7 @@ def test_every_package_has_one_version_and_its_hashes(name: str) -> None:
 
 @pytest.mark.parametrize("name", FILES)
 def test_what_the_tool_asks_for_is_in_each_file(name: str) -> None:
-    project = tomllib.loads((house() / "pyproject.toml").read_text())
+    project = tomllib.loads((assets() / "pyproject.toml").read_text())
     asked = names_of(project["project"]["dependencies"])
     if name != "tool":
         asked |= names_of(project["dependency-groups"]["build"])
@@ -53,13 +53,13 @@ def test_what_the_tool_asks_for_is_in_each_file(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["tool", "examples", "test"])
 def test_the_versions_are_those_of_the_constraints(name: str) -> None:
-    lines = (house() / "constraints.txt").read_text().splitlines()
+    lines = (assets() / "constraints.txt").read_text().splitlines()
     assert packages_of(name).keys() <= {line for line in lines if not line.startswith("#")}
 
 
 def test_nothing_is_installed_without_a_hash() -> None:
-    machine = (house() / "setup" / "machine.sh").read_text()
-    tox = (house() / "tox.ini").read_text()
+    machine = (assets() / "setup" / "machine.sh").read_text()
+    tox = (assets() / "tox.ini").read_text()
     for text in (machine, tox):
         installs = [line for line in text.replace("\\\n", " ").splitlines() if "pip install" in line]
         assert installs

@@ -11,13 +11,13 @@ import pytest
 from toolkit.errors import ToolkitError
 from toolkit.manifest.model import BucketReference, Connection, FolderReference, Manifest
 from toolkit.manifest.reader import read_manifest
-from toolkit.paths import house
+from toolkit.paths import assets
 from toolkit.secrets import Secret, parse_secret
 from toolkit.storage.open_storage import open_access
 from toolkit.storage.s3 import Access
 from toolkit.storage.sidecar import rclone_config
 
-EXAMPLE = read_manifest(house() / "examples" / "mnist" / "manifest.yml")
+EXAMPLE = read_manifest(assets() / "examples" / "mnist" / "manifest.yml")
 
 
 def bucket(url: str, access_key: str, secret_key: str) -> BucketReference:

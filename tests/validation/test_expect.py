@@ -10,7 +10,7 @@ import pytest
 from toolkit.catalogue.model import FrameworkRow, Native, Recipe, RegistryBase, SiteBundle, Tree
 from toolkit.catalogue.reader import read_frameworks
 from toolkit.errors import Code, ToolkitError
-from toolkit.paths import house
+from toolkit.paths import assets
 from toolkit.validation.expectations import expectation
 from toolkit.validation.model import Expectation
 
@@ -75,7 +75,7 @@ def test_a_gpu_that_no_one_knows_is_refused(architecture: str) -> None:
 
 
 def test_the_catalogues_cuda_images_must_serve_what_they_name() -> None:
-    rows = read_frameworks(house() / "images", house() / "templates")
+    rows = read_frameworks(assets() / "images", assets() / "templates")
     found = {row.recipe.name: expectation(row) for row in rows}
     assert {name for name, one in found.items() if one.architectures} == {name for name in found if "cuda" in name}
     assert {one.framework for one in found.values()} == {"tensorflow"}

@@ -20,7 +20,7 @@ from toolkit.image.tool_images import buckets_recipe
 from toolkit.image.version import read_inputs
 from toolkit.lock.file import read_lock
 from toolkit.lock.pool import Pin, Pool
-from toolkit.paths import cache, house
+from toolkit.paths import assets, cache
 from toolkit.progress import Progress, Report, silent
 from toolkit.shipping import bundle
 from toolkit.shipping.archive import read_archive
@@ -77,7 +77,7 @@ def make_bundle(
     versions = tuple(pythons or [f"{sys.version_info.major}.{sys.version_info.minor}"])
     with tempfile.TemporaryDirectory(prefix="toolkit-") as folder:
         pins = {pin for recipe in recipes for pin in _fetched(recipe, pool, report)}
-        wheels = gather_wheels(house(), versions, Path(folder), report)
+        wheels = gather_wheels(assets(), versions, Path(folder), report)
         contents = bundle.Contents(references, tuple(pins), wheels, versions)
         saved = bundle.make_bundle(contents, pool, Path(file), store, report)
         return Bundle(saved, len(pins), len(wheels), versions)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from toolkit.catalogue.model import FrameworkRow
 from toolkit.catalogue.reader import read_frameworks
 from toolkit.catalogue.site import read_site
-from toolkit.paths import house, site
+from toolkit.paths import assets, site
 
 
 def catalogue() -> tuple[FrameworkRow, ...]:
     """Every row of the catalogue."""
-    return read_frameworks(house() / "images", house() / "templates", read_site(site()))
+    return read_frameworks(assets() / "images", assets() / "templates", read_site(site()))

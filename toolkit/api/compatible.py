@@ -14,7 +14,7 @@ from toolkit.compatibility.reader import read_table
 from toolkit.errors import Code
 from toolkit.lock.model import WheelPin
 from toolkit.manifest.compute import CPU as NO_GPU_ASKED
-from toolkit.paths import house
+from toolkit.paths import assets
 
 
 def refuse_impossible(
@@ -24,7 +24,7 @@ def refuse_impossible(
 
     A CPU image runs wherever it starts, and a manifest may ask for no GPU (`cpu`): then GPUs are not checked.
     """
-    table = read_table(house() / "images")
+    table = read_table(assets() / "images")
     architectures = [gpu_architecture(kind, table)] if row.flavour == CUDA and kind != NO_GPU_ASKED else []
     conflicts = check(combination_of(row, wheels, architectures, requirements), table)
     if conflicts:
@@ -36,7 +36,7 @@ def facts_against(wanted: Framework) -> str:
     """Known incompatibilities of a framework that the catalogue lacks, to append to that error; may be empty."""
     wanted = canonical(wanted)
     python = wanted.python if "." in wanted.python else ""
-    conflicts = check(Combination(wanted.name, wanted.version, python), read_table(house() / "images"))
+    conflicts = check(Combination(wanted.name, wanted.version, python), read_table(assets() / "images"))
     return "".join(f"\n      {one.what}: {one.fact} (source: {one.source})" for one in conflicts)
 
 
@@ -45,7 +45,7 @@ def why_cpu_alone(row: FrameworkRow, rows: Sequence[FrameworkRow]) -> str:
     same = [other for other in rows if (other.framework, other.version, other.python) == _asked(row)]
     if row.flavour == CUDA or any(other.flavour == CUDA and not other.recipe.lacks_bundle for other in same):
         return ""
-    table = read_table(house() / "images")
+    table = read_table(assets() / "images")
     asked = combination_of(row, ())
     known_anyway = notes(asked, table)
     found = [note for note in notes(replace(asked, flavour=CUDA), table) if note not in known_anyway]

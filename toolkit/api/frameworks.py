@@ -14,7 +14,7 @@ from toolkit.compatibility.combine import combination_of
 from toolkit.compatibility.model import Table, version_of
 from toolkit.compatibility.reader import read_table
 from toolkit.errors import Code, ToolkitError
-from toolkit.paths import house
+from toolkit.paths import assets
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def list_frameworks(name: str = "") -> tuple[Offered, ...]:
     Example:
         >>> [one.version for one in api.list_frameworks("tensorflow-ddl")]
     """
-    found = offered(catalogue(), read_table(house() / "images"))
+    found = offered(catalogue(), read_table(assets() / "images"))
     if not name:
         return found
     found = tuple(one for one in found if one.framework == name)

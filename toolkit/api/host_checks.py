@@ -13,7 +13,7 @@ from toolkit.api.resolve import recipe_of
 from toolkit.cluster.model import NO_GPU, Cluster
 from toolkit.cluster.reader import read_cluster
 from toolkit.compatibility.reader import read_table
-from toolkit.doctor.examine import Examine
+from toolkit.doctor.examine import Doctor
 from toolkit.doctor.finding import Finding, Verdict, counts, fail, ok
 from toolkit.doctor.probes import Buckets
 from toolkit.doctor.requirements import asked_of
@@ -25,7 +25,7 @@ from toolkit.image.tool_images import buckets_recipe
 from toolkit.image.version import read_inputs
 from toolkit.manifest.model import BucketReference, Manifest
 from toolkit.manifest.reader import read_manifest
-from toolkit.paths import home, house
+from toolkit.paths import assets, home
 from toolkit.storage.examine import differences_of, examined
 from toolkit.storage.open_storage import Opened, open_access
 from toolkit.storage.store_server import LOOPBACK
@@ -56,13 +56,13 @@ def doctor(cluster: str | Path | None = None, manifest: str | Path | None = None
     Example:
         >>> [found.hint for found in api.doctor("clusters/lab-p100.yml").findings]
     """
-    read = read_cluster(Path(cluster) if cluster else house() / "clusters" / "local.yml")
+    read = read_cluster(Path(cluster) if cluster else assets() / "clusters" / "local.yml")
     wanted = read_manifest(Path(manifest)) if manifest else None
-    asked = asked_of(read, read_table(house() / "images"), wanted)
+    asked = asked_of(read, read_table(assets() / "images"), wanted)
     side_image = read_inputs(buckets_recipe()).reference
     with Hosts(read) as hosts, _buckets(wanted, read, side_image) as (buckets, own, why):
         images = [*_images(read, wanted, manifest), side_image]
-        found = Examine(hosts, asked, images, buckets, why).run()
+        found = Doctor(hosts, asked, images, buckets, why).run()
     return Checkup(read, (*own, *found.findings), found.seconds)
 
 

@@ -15,7 +15,7 @@ from toolkit.manifest.reader import ReadManifest, read_with_warnings
 from toolkit.manifest.schema import json_schema
 from toolkit.manifest.starter import Wishes, starter_text
 from toolkit.manifest.write import canonical_text, literal_keys
-from toolkit.paths import house
+from toolkit.paths import assets
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def write_manifest(file: str | Path, wishes: Wishes) -> None:
         >>> api.write_manifest("manifest.yml", wishes)
     """
     target = Path(file)
-    write_new(target, starter_text(wishes, house() / "templates"))
+    write_new(target, starter_text(wishes, assets() / "templates"))
     try:
         check_manifest(target)
     except ToolkitError:

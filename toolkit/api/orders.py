@@ -19,7 +19,7 @@ from toolkit.image.store import ImageStore, StoredImage
 from toolkit.image.tool_images import buckets_recipe
 from toolkit.image.version import read_inputs
 from toolkit.manifest.model import Manifest
-from toolkit.paths import home, house
+from toolkit.paths import assets, home
 from toolkit.progress import Progress, Report
 from toolkit.run.launch.allocator import AllocationRequest, allocator_of
 from toolkit.run.launch.launch import Request
@@ -64,7 +64,7 @@ def read_order(files: Files, report: Report, *, submitted: bool = False) -> Orde
     `submitted`: the code is a run's own, fetched and verified, and is taken as it is.
     """
     manifest = read_and_report(files.manifest, report)
-    cluster = read_cluster(files.cluster or house() / "clusters" / "local.yml")
+    cluster = read_cluster(files.cluster or assets() / "clusters" / "local.yml")
     refuse_unreachable_store(manifest, cluster)
     flavour = CPU if manifest.compute.on_cpu or cluster.gpu == NO_GPU else CUDA
     recipe = recipe_of(manifest, files.manifest, files.code_folder, flavour, report)
@@ -116,7 +116,7 @@ def ready(
             order.files.manifest,
             order.code,
             home(),
-            house() / "templates",
+            assets() / "templates",
             engines=allocation.engines,
             cluster_file=order.files.cluster,
             leases=allocation.leases,

@@ -11,7 +11,7 @@ from pathlib import Path
 from toolkit.cluster.reader import read_cluster
 from toolkit.errors import Code, ToolkitError
 from toolkit.hosts.parallel import Job, do_all
-from toolkit.paths import home, house
+from toolkit.paths import assets, home
 from toolkit.progress import Progress, Report, silent
 from toolkit.run.finish.clean import Cleaned, clean
 from toolkit.run.finish.force import force_stop
@@ -155,7 +155,7 @@ def clean_hosts(cluster: str | Path | None = None, *, orphans: bool = False) -> 
     Example:
         >>> api.clean_hosts("clusters/lab-p100.yml", orphans=True)
     """
-    read = read_cluster(Path(cluster) if cluster else house() / "clusters" / "local.yml")
+    read = read_cluster(Path(cluster) if cluster else assets() / "clusters" / "local.yml")
     return read.name, clean(read, Records(home()), orphans=orphans)
 
 

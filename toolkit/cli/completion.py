@@ -14,7 +14,7 @@ from pathlib import Path
 
 from toolkit.cli.complete import FRAMEWORKS, IMAGES, RUNS, Completion, complete
 from toolkit.cli.main import parser
-from toolkit.paths import home, house
+from toolkit.paths import assets, home
 
 _SHELLS = Path(__file__).parent / "shells"
 _MOST_RUNS = 200
@@ -67,7 +67,7 @@ def names(kind: str) -> list[str]:
     """The names of this machine's runs, the newest first, or of the catalogue's frameworks or images."""
     if kind == RUNS:
         return run_ids(home() / "runs")
-    return {FRAMEWORKS: framework_names, IMAGES: image_names}[kind](house() / "images")
+    return {FRAMEWORKS: framework_names, IMAGES: image_names}[kind](assets() / "images")
 
 
 def run_ids(folder: Path) -> list[str]:

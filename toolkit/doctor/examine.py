@@ -59,7 +59,7 @@ def short(answers: Sequence[Answer[HostFacts]], asked: Asked) -> tuple[Finding, 
     return tuple(found)
 
 
-class Examine:
+class Doctor:
     """The whole examination. `run` is the workflow.
 
     Args:

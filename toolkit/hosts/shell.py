@@ -1,6 +1,6 @@
 """Where commands are carried out: this machine, or a host over ssh. Interchangeable; none of them decides anything.
 
-A command is an argv list. What crosses a wire is quoted word by word on the way, so nothing of a person's reaches a
+A command is an argv list. For another host it is quoted word by word, so nothing of a person's reaches a
 shell as anything but a word.
 """
 
@@ -16,7 +16,7 @@ from toolkit.process import Result
 class Shell(Protocol):
     """One machine. Making one does nothing; the connection opens on first use, and again on first use after `close`.
 
-    Every method raises `ToolkitError` (S100) that names the host where it cannot be reached or the wire is cut; what
+    Every method raises `ToolkitError` (S100) naming the host where it cannot be reached or the connection is lost; what
     a command itself says is in the `Result`, whatever its status (127 where there is no such program). A command that
     is left before its end, by an exception or a Ctrl-C, is ended on its machine with all that it started. Over ssh each
     command also costs the start of the account's login shell, so several small ones go faster as one `sh -c`.

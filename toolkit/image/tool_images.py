@@ -10,7 +10,7 @@ from toolkit import agent
 from toolkit.catalogue.model import FrameworkRow, Program, Recipe, Tree
 from toolkit.catalogue.reader import read_tool_recipe
 from toolkit.errors import Code, ToolkitError
-from toolkit.paths import house
+from toolkit.paths import assets
 
 _AGENT = Path(agent.__file__).parent
 
@@ -18,8 +18,8 @@ _AGENT = Path(agent.__file__).parent
 def buckets_recipe() -> Recipe:
     """The recipe of the bucket image, with the agent and the rclone binary of the tool's own installation."""
     return read_tool_recipe(
-        house() / "images" / "buckets",
-        house() / "templates",
+        assets() / "images" / "buckets",
+        assets() / "templates",
         (Tree(_AGENT, "/opt/agent/toolkit/agent"),),
         locate,
     )
@@ -27,8 +27,8 @@ def buckets_recipe() -> Recipe:
 
 def lab_recipe() -> Recipe:
     """The recipe of a lab's host: sshd and a container engine, and the program that starts both."""
-    folder = house() / "images" / "lab-host"
-    return read_tool_recipe(folder, house() / "templates", (Tree(folder / "start.sh", "/usr/local/lib/lab-host.sh"),))
+    folder = assets() / "images" / "lab-host"
+    return read_tool_recipe(folder, assets() / "templates", (Tree(folder / "start.sh", "/usr/local/lib/lab-host.sh"),))
 
 
 def own_recipes() -> tuple[Recipe, ...]:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from toolkit.atomic_file import write_whole
 from toolkit.errors import Code, ToolkitError
 from toolkit.lab.model import Lab, LabHost, Net
-from toolkit.paths import house, private_folder
+from toolkit.paths import assets, private_folder
 from toolkit.run.plan.ssh_keys import new_key_pair
 
 SCRATCH = "/var/tmp/toolkit"  # noqa: S108  a folder of the hosts, where each run has its own
@@ -100,7 +100,7 @@ def _leads_to(file: Path, lab: Lab) -> bool:
 
 
 def _places(lab: Lab) -> Iterator[Path]:
-    yield house() / "clusters" / f"{lab.name}.yml"
+    yield assets() / "clusters" / f"{lab.name}.yml"
     yield lab.folder / f"{lab.name}.yml"
 
 

@@ -71,8 +71,8 @@ def wait_for(lab: Lab, number: int, stop: Event) -> Answering:
 def _greets(address: str) -> bool:
     """Whether sshd sends its version there, as it does on every connection (RFC 4253, 4.2)."""
     try:
-        with socket.create_connection((address, _SSH_PORT), timeout=1) as wire:
-            return wire.recv(4) == b"SSH-"
+        with socket.create_connection((address, _SSH_PORT), timeout=1) as stream:
+            return stream.recv(4) == b"SSH-"
     except OSError:
         return False
 

@@ -24,7 +24,7 @@ from toolkit.manifest.units import (
     SIZE_WRONG,
     size_hint,
 )
-from toolkit.paths import house
+from toolkit.paths import assets
 from toolkit.yaml.source import Path_
 from toolkit.yaml.validate import OWN_ERROR, TAG
 
@@ -133,11 +133,11 @@ class Configured:
         return core_schema.no_info_after_validator_function(self._check, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"type": "string", "pattern": f"^(?:{name_pattern(gpu_kinds(house() / 'images'))}){_END}"}
+        return {"type": "string", "pattern": f"^(?:{name_pattern(gpu_kinds(assets() / 'images'))}){_END}"}
 
     def _check(self, value: str) -> str:
         try:
-            return read_configuration(value, gpu_kinds(house() / "images")).name
+            return read_configuration(value, gpu_kinds(assets() / "images")).name
         except ValueError as error:
             raise invalid(str(error)) from None
 

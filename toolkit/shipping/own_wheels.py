@@ -18,13 +18,13 @@ LAST_LINES = 12
 _QUIET = ("--disable-pip-version-check", "--no-input", "--progress-bar", "off")
 
 
-def wheel_argv(house: Path, folder: Path) -> list[str]:
+def wheel_argv(project: Path, folder: Path) -> list[str]:
     """pip's command line that builds the tool's own wheel from its source, with this environment's hatchling.
 
     An isolated build would download hatchling from the index, without a hash, and run it.
     """
     words = ("--no-deps", "--no-build-isolation", "--wheel-dir", str(folder))
-    return [sys.executable, "-m", "pip", "wheel", *words, *_QUIET, str(house)]
+    return [sys.executable, "-m", "pip", "wheel", *words, *_QUIET, str(project)]
 
 
 def download_argv(requirements: Path, python: str, folder: Path) -> list[str]:
@@ -36,13 +36,13 @@ def download_argv(requirements: Path, python: str, folder: Path) -> list[str]:
     ]
 
 
-def gather_wheels(house: Path, pythons: Sequence[str], folder: Path, report: Report) -> tuple[Path, ...]:
+def gather_wheels(project: Path, pythons: Sequence[str], folder: Path, report: Report) -> tuple[Path, ...]:
     """Fill `folder` with the tool's wheel and every dependency's, for each of `pythons`; returns the files, sorted.
 
     Uses the package index. Raises `ToolkitError`: S100 if the tool was installed without its source or without
     hatchling, S103 with pip's last lines.
     """
-    requirements = house / REQUIREMENTS
+    requirements = project / REQUIREMENTS
     if not requirements.is_file():
         raise ToolkitError(
             Code.RESOURCES,
@@ -53,9 +53,9 @@ def gather_wheels(house: Path, pythons: Sequence[str], folder: Path, report: Rep
         raise ToolkitError(
             Code.RESOURCES,
             "hatchling, which makes the tool's wheel, is not installed here",
-            hint=f"pip install --require-hashes -r {house / 'requirements' / 'examples.txt'}",
+            hint=f"pip install --require-hashes -r {project / 'requirements' / 'examples.txt'}",
         )
-    _pip(wheel_argv(house, folder), report)
+    _pip(wheel_argv(project, folder), report)
     for python in pythons:
         _pip(download_argv(requirements, python, folder), report)
     return tuple(sorted(folder.glob("*.whl")))

@@ -164,7 +164,7 @@ def _socket(to: Destination, until: float) -> socket.socket:
     address has no route or does not answer (paramiko 5.1, client.py).
     """
     try:
-        wire = _first_that_answers(socket.getaddrinfo(to.address, to.port, type=socket.SOCK_STREAM), until)
+        sock = _first_that_answers(socket.getaddrinfo(to.address, to.port, type=socket.SOCK_STREAM), until)
     except socket.gaierror as error:
         raise ssh_errors.unreachable(to, f"{to.address}: {error.strerror}") from None
     except UnicodeError:  # of the codec `idna`: a part of the name is empty or too long
@@ -175,21 +175,21 @@ def _socket(to: Destination, until: float) -> socket.socket:
         raise ssh_errors.refused(to, error.strerror or str(error)) from None
     except OSError as error:
         raise ssh_errors.unreachable(to, error.strerror or str(error)) from None
-    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return wire
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
 
 
 def _first_that_answers(addresses: Sequence[Any], until: float) -> socket.socket:
     """Raises the error of the last address, as `ssh` does."""
     for rest, (family, kind, protocol, _, address) in zip(range(len(addresses), 0, -1), addresses, strict=True):
-        wire = socket.socket(family, kind, protocol)
+        sock = socket.socket(family, kind, protocol)
         try:
-            wire.settimeout(left(until) / rest)
-            wire.connect(address)
+            sock.settimeout(left(until) / rest)
+            sock.connect(address)
         except BaseException as error:
-            wire.close()
+            sock.close()
             if rest == 1 or not isinstance(error, OSError):
                 raise
         else:
-            return wire
+            return sock
     raise OSError("no address")

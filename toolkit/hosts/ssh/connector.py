@@ -66,7 +66,7 @@ class Connector:
                 return twice(lambda: act(None))
         jump = self._jump_host(to.through)
         with jump.starts:
-            return twice(lambda: act(jump.wire(self.connect)))
+            return twice(lambda: act(jump.connection(self.connect)))
 
     def _jump_host(self, to: Destination) -> _JumpHost:
         with self._lock:
@@ -78,16 +78,16 @@ class _JumpHost:
 
     def __init__(self, to: Destination, starts: int) -> None:
         self._to = to
-        self._wire: HostConnection | None = None
+        self._connection: HostConnection | None = None
         self._lock = threading.Lock()
         self._failed: tuple[float, ToolkitError] | None = None
         self.starts = threading.BoundedSemaphore(starts)
 
-    def wire(self, connect: Callable[[Destination], HostConnection]) -> HostConnection:
+    def connection(self, connect: Callable[[Destination], HostConnection]) -> HostConnection:
         with self._lock:
-            if self._wire is None or not self._wire.is_connected:
-                self._wire = self._open(connect)
-            return self._wire
+            if self._connection is None or not self._connection.is_connected:
+                self._connection = self._open(connect)
+            return self._connection
 
     def _open(self, connect: Callable[[Destination], HostConnection]) -> HostConnection:
         """Sixty hosts behind a jump host that is down must not wait for it in turn."""
@@ -101,8 +101,8 @@ class _JumpHost:
 
     def close(self) -> None:
         with self._lock:
-            if self._wire:
-                self._wire.close()
+            if self._connection:
+                self._connection.close()
 
 
 def twice(act: Callable[[], T]) -> T:

@@ -67,12 +67,12 @@ def _held_by_agent(path: str | None, until: float) -> Iterator[tuple[Any, ...]]:
     """
     path = os.environ.get("SSH_AUTH_SOCK", "") if path is None else path
     agent = paramiko.agent.AgentSSH()
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as wire:
-        wire.settimeout(left(until))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.settimeout(left(until))
         if path:
             with contextlib.suppress(OSError, paramiko.SSHException):
-                wire.connect(path)
-                agent._connect(wire)
+                sock.connect(path)
+                agent._connect(sock)
         yield agent.get_keys()
 
 

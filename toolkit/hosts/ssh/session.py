@@ -28,9 +28,15 @@ class Session:
     """A command that runs on `channel`. Each method raises `ToolkitError` (S100) if the connection is lost."""
 
     def __init__(
-        self, wire: HostConnection, channel: Any, argv: Sequence[str], *, merged: bool = False, keep_errors: int = 0
+        self,
+        connection: HostConnection,
+        channel: Any,
+        argv: Sequence[str],
+        *,
+        merged: bool = False,
+        keep_errors: int = 0,
     ) -> None:
-        self._wire, self._channel, self._argv = wire, channel, tuple(argv)
+        self._connection, self._channel, self._argv = connection, channel, tuple(argv)
         self._pid: int | None = None
         self._errors = Drain(channel.recv_stderr, keep=keep_errors, ends=(paramiko.SSHException, EOFError, OSError))
         try:
@@ -49,7 +55,7 @@ class Session:
         try:
             self._channel.sendall(piece)
         except (paramiko.SSHException, EOFError, OSError):
-            if self._wire.is_connected:
+            if self._connection.is_connected:
                 return False
             raise self._cut() from None
         return True
@@ -82,7 +88,7 @@ class Session:
         status = int(self._channel.recv_exit_status())
         if status != -1:
             return status
-        if not self._wire.is_connected:
+        if not self._connection.is_connected:
             raise self._cut()
         return ENDED_BY_SIGNAL
 
@@ -92,10 +98,10 @@ class Session:
 
     def end(self, *, at_once: bool = False) -> None:
         """End the command on the host if it still runs: TERM, and KILL after 5 s; or KILL at once."""
-        if self._channel.status_event.is_set() or self._pid is None or not self._wire.is_connected:
+        if self._channel.status_event.is_set() or self._pid is None or not self._connection.is_connected:
             return
         for signal in ("KILL",) if at_once else ("TERM", "KILL"):
-            send_signal(self._wire, [self._pid], signal)
+            send_signal(self._connection, [self._pid], signal)
             if self._discard(time.monotonic() + _GRACE_SECONDS):
                 return
 
@@ -124,13 +130,13 @@ class Session:
             return True
 
     def _cut(self) -> ToolkitError:
-        return ssh_errors.cut(self._wire.to, self._wire.why_down(), " ".join(self._argv)[:60])
+        return ssh_errors.cut(self._connection.to, self._connection.why_down(), " ".join(self._argv)[:60])
 
 
-def send_signal(wire: HostConnection, pids: Sequence[int], signal: str) -> None:
+def send_signal(connection: HostConnection, pids: Sequence[int], signal: str) -> None:
     """Send `signal` to commands on the host, within 5 s; errors are ignored, as a lost host runs none of them."""
     with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
-        channel = wire.transport.open_session(timeout=_GRACE_SECONDS)
+        channel = connection.transport.open_session(timeout=_GRACE_SECONDS)
         try:
             channel.exec_command(signal_line(pids, signal))
             channel.status_event.wait(_GRACE_SECONDS)

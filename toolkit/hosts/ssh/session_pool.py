@@ -30,13 +30,13 @@ class Connects(Protocol):
 class _Shared:
     """A connection and its sessions; `most` shrinks if sshd allows fewer."""
 
-    wire: SharedConnection
+    connection: SharedConnection
     sessions: list[RunningCommand | None] = field(default_factory=list)
     most: int = _SESSIONS
 
     @property
     def is_free(self) -> bool:
-        return self.wire.is_connected and len(self.sessions) < self.most
+        return self.connection.is_connected and len(self.sessions) < self.most
 
 
 @dataclass
@@ -52,8 +52,8 @@ class SessionPool:
 
     def __init__(self, to: Destination, connector: Connects) -> None:
         self._to, self._connector = to, connector
-        self._most_wires = _WIRES
-        self._wires: list[_Shared] = []
+        self._most_connections = _WIRES
+        self._connections: list[_Shared] = []
         self._attempt: _Attempt | None = None
         self._change = threading.Condition()
 
@@ -74,24 +74,26 @@ class SessionPool:
         """A channel to `port` of the host's loopback. Raises `ToolkitError` (S100), also where sshd allows none."""
         shared = self._place()
         try:
-            return shared.wire.tunnel(port)
+            return shared.connection.tunnel(port)
         finally:
             self._give_back(shared, None)
 
     def end_commands(self) -> None:
         """End every command that runs on the host through this pool; their sessions then end by themselves."""
         with self._change:
-            wires = [(shared.wire, [s.pid for s in shared.sessions if s and s.pid]) for shared in self._wires]
-        for wire, pids in wires:
-            if pids and wire.is_connected:
-                wire.signal([pid for pid in pids if pid], "TERM")
+            connections = [
+                (shared.connection, [s.pid for s in shared.sessions if s and s.pid]) for shared in self._connections
+            ]
+        for connection, pids in connections:
+            if pids and connection.is_connected:
+                connection.signal([pid for pid in pids if pid], "TERM")
 
     def close(self) -> None:
         """Close all connections; a later session opens a new one."""
         with self._change:
-            wires, self._wires = self._wires, []
-        for shared in wires:
-            shared.wire.close()
+            connections, self._connections = self._connections, []
+        for shared in connections:
+            shared.connection.close()
 
     def _start(self, argv: Sequence[str], *, merged: bool, keep_errors: int) -> tuple[_Shared, RunningCommand]:
         """Start a command on a connection with room; a connection that is down is replaced once."""
@@ -99,7 +101,7 @@ class SessionPool:
         while True:
             shared = self._place()
             try:
-                session = shared.wire.start(argv, merged=merged, keep_errors=keep_errors)
+                session = shared.connection.start(argv, merged=merged, keep_errors=keep_errors)
             except NoSession as error:  # sshd's MaxSessions
                 self._give_back(shared, None, full=True)
                 if not shared.most:
@@ -110,7 +112,7 @@ class SessionPool:
                 self._give_back(shared, None)
                 downs += 1
                 if downs > 1:
-                    raise ssh_errors.cut(self._to, shared.wire.why_down()) from None
+                    raise ssh_errors.cut(self._to, shared.connection.why_down()) from None
             except BaseException:
                 self._give_back(shared, None)
                 raise
@@ -123,12 +125,12 @@ class SessionPool:
         """Reserve a session on a connection with room; opens a connection if there is none."""
         with self._change:
             while True:
-                self._wires = [shared for shared in self._wires if shared.wire.is_connected]
-                free = next((shared for shared in self._wires if shared.is_free), None)
+                self._connections = [shared for shared in self._connections if shared.connection.is_connected]
+                free = next((shared for shared in self._connections if shared.is_free), None)
                 if free:
                     free.sessions.append(None)
                     return free
-                if self._attempt is None and len(self._wires) < self._most_wires:
+                if self._attempt is None and len(self._connections) < self._most_connections:
                     attempt = self._attempt = _Attempt()
                     break
                 self._wait()
@@ -150,7 +152,7 @@ class SessionPool:
                 raise
         else:
             with self._change:
-                self._wires.append(shared)
+                self._connections.append(shared)
             return shared
         finally:
             with self._change:
@@ -161,9 +163,9 @@ class SessionPool:
     def _stays_with_what_is_open(self, error: ToolkitError) -> bool:
         """If each login needs user input, commands wait for room on the existing connections."""
         with self._change:
-            if error.context.get("reason") != "authentication" or not self._wires:
+            if error.context.get("reason") != "authentication" or not self._connections:
                 return False
-            self._most_wires = len(self._wires)
+            self._most_connections = len(self._connections)
             return True
 
     def _give_back(self, shared: _Shared, session: RunningCommand | None, *, full: bool = False) -> None:

@@ -20,15 +20,15 @@ _RSA_SIGNATURES = ("rsa-sha2-512", "rsa-sha2-256")
 class _Watched:
     """A socket that knows how long its host has owed an answer; paramiko's reader comes by ten times a second."""
 
-    def __init__(self, wire: Any, patience: float) -> None:
-        self._wire = wire
+    def __init__(self, sock: Any, patience: float) -> None:
+        self._sock = sock
         self._patience = patience
         self.heard = time.monotonic()
         self.asked: float | None = None
 
     def recv(self, size: int) -> bytes:
         try:
-            data: bytes = self._wire.recv(size)
+            data: bytes = self._sock.recv(size)
         except TimeoutError:
             if self.asked is not None and time.monotonic() - self.asked > self._patience:
                 raise ConnectionAbortedError(errno.ECONNABORTED, "no response") from None
@@ -37,11 +37,11 @@ class _Watched:
         return data
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._wire, name)
+        return getattr(self._sock, name)
 
 
 class WatchedTransport(paramiko.Transport):
-    """The protocol on `wire`. `SSHClient` makes it (its `transport_factory`), and gives each step its own time: here
+    """The protocol on `sock`. `SSHClient` makes it (its `transport_factory`), and gives each step its own time: here
     greeting and key exchange have what is left until `until`, on the clock of `time.monotonic`.
 
     Args:
@@ -50,10 +50,10 @@ class WatchedTransport(paramiko.Transport):
     """
 
     def __init__(
-        self, wire: Any, disabled_algorithms: Any = None, *, until: float, lost: float, kinds: Sequence[str]
+        self, sock: Any, disabled_algorithms: Any = None, *, until: float, lost: float, kinds: Sequence[str]
     ) -> None:
         # Asked after a third of the time, so two thirds are left to answer.
-        self._watched, self._until, self._lost = _Watched(wire, lost * 2 / 3), until, lost
+        self._watched, self._until, self._lost = _Watched(sock, lost * 2 / 3), until, lost
         super().__init__(self._watched, disabled_algorithms=disabled_algorithms)
         self.banner_timeout = self.handshake_timeout = left(until)
         options = self.get_security_options()

@@ -11,7 +11,7 @@ from toolkit.cluster.reader import read_cluster
 from toolkit.containers.engine import LOCAL, Engine
 from toolkit.errors import Code, ToolkitError
 from toolkit.manifest.model import BucketReference, Manifest
-from toolkit.paths import house
+from toolkit.paths import assets
 from toolkit.run.launch.allocator import allocator_of
 from toolkit.run.records.record import Record
 
@@ -19,7 +19,7 @@ from toolkit.run.records.record import Record
 def cluster_of(record: Record) -> Cluster:
     """The cluster that the run is on; raises `ToolkitError` (C104) if its file no longer lists the run's hosts."""
     if not record.hosts:
-        return read_cluster(Path(record.cluster_file) if record.cluster_file else house() / "clusters" / "local.yml")
+        return read_cluster(Path(record.cluster_file) if record.cluster_file else assets() / "clusters" / "local.yml")
     cluster = read_cluster(Path(record.cluster_file))
     missing = set(record.hosts) - {host.name for host in cluster.hosts}
     if cluster.hosts and missing:  # a scheduler's hosts are in no file

@@ -27,7 +27,7 @@ from toolkit.image.store import ImageStore
 from toolkit.leases.client import acquire_all, holders, kept, release, release_all, renew_all
 from toolkit.leases.model import Holder, Lease, Taken, new_lease
 from toolkit.manifest.model import Compute
-from toolkit.paths import house
+from toolkit.paths import assets
 from toolkit.progress import Progress, Report
 from toolkit.run.launch.allocator import Allocation, AllocationRequest, Allocator
 from toolkit.run.launch.placement import (
@@ -137,7 +137,7 @@ class _Allocating:
 
     def _look(self) -> tuple[dict[str, HostFacts], tuple[Finding, ...]]:
         self._report(Progress(_STAGE, f"checking {len(self._cluster.hosts)}"))
-        asked = asked_of(self._cluster, read_table(house() / "images"), self._request.manifest)
+        asked = asked_of(self._cluster, read_table(assets() / "images"), self._request.manifest)
         answers = gather(self._hosts, asked)
         return {answer.host: answer.value for answer in answers if answer.value}, short(answers, asked)
 
