@@ -46,7 +46,7 @@ class Connection:
     def __init__(self, most: int = 10, *, down: bool = False) -> None:
         self.is_connected, self.most, self.down, self.running = True, most, down, 0
 
-    def start(self, argv: Sequence[str], *, merged: bool = False, keep_errors: int = 0) -> Command:
+    def start(self, argv: Sequence[str], *, merged: bool = False) -> Command:
         if self.down:
             self.is_connected = False
             raise ConnectionDown

@@ -31,7 +31,12 @@ def way(folder: Path, text: str, host: Host | str, access: Access | None = None)
     file = folder / "config"
     file.write_text(text)
     (to,) = destinations([Host(host) if isinstance(host, str) else host], access or Access(), file)
-    return to
+    return without_system(to)
+
+
+def without_system(to: Destination) -> Destination:
+    """Without how the system's ssh is called: that is in test_openssh_arguments.py."""
+    return replace(to, system=None, through=without_system(to.through) if to.through else None)
 
 
 def chain(to: Destination) -> list[tuple[str, str, int]]:

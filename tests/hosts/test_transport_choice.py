@@ -49,7 +49,8 @@ def test_without_a_reason_it_is_fabric(tmp_path: Path) -> None:
     make_key(tmp_path / "id")
     for text in ("", "Host oak\n  ProxyJump gate", "Host *\n  GSSAPIAuthentication yes\n  ControlPath /none/%C"):
         to = way(tmp_path, text)
-        assert (to.transport, to.system) == ("fabric", None)
+        assert (to.transport, to.system) == ("fabric", SystemSsh("", ("-F", str(tmp_path / "config"))))
+    assert way(tmp_path, "", Access(ssh="fabric")).system is None, "nor does the system's ssh carry large amounts"
 
 
 @pytest.mark.parametrize(

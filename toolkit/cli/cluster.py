@@ -34,7 +34,7 @@ def _show(found: ClusterHosts, *, as_json: bool) -> int:
     print(f"{cluster.name}: engine {cluster.engine}, {hosts}, GPU {cluster.gpu}, binding {cluster.binding}")
     jumps = [f"through {to.through.socket_name}" if to.through else "" for to in ways]
     places = [f"{to.user}@{to.socket_name}" for to in ways]
-    transports = [f"by ssh ({to.system.why})" if to.system else "" for to in ways]
+    transports = [f"by ssh ({to.system.why})" if to.system and to.system.why else "" for to in ways]
     names = [one.host.name for one in found.hosts]
     _print_columns(list(zip(names, places, jumps, transports, map(_gpu, cluster.hosts), strict=True)))
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -114,9 +114,6 @@ class _Lent:
 
     def feed(self, argv: Sequence[str], pieces: Iterable[bytes]) -> Result:
         return self._usable().feed(argv, pieces)
-
-    def read(self, argv: Sequence[str]) -> AbstractContextManager[Iterator[bytes]]:
-        return self._usable().read(argv)
 
     def forward(self, port: int) -> AbstractContextManager[int]:
         return self._usable().forward(port)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping
 
 from toolkit.cluster.model import Cluster
@@ -19,21 +20,27 @@ _TELLING_SECONDS = 2
 
 
 class FabricTransport:
-    """Connections that Fabric opens, in this process; they end with it. See `Transport`."""
+    """Connections that Fabric opens, in this process; they end with it. See `Transport`.
+
+    Large amounts of data take connections of the system's `ssh`, which encrypts several times as fast; they end here,
+    too.
+    """
 
     def __init__(self, cluster: Cluster) -> None:
         times = cluster.deadlines
         self._connector = Connector(
             connections=cluster.access.connections, connect=times.connect, lost=_noticed_within(cluster)
         )
+        self._bulk = masters(cluster, owner=secrets.token_hex(8))
 
     def shell(self, to: Destination) -> SshShell:
         """See `Transport.shell`."""
-        return SshShell(to, self._connector)
+        return SshShell(to, self._connector, self._bulk if to.system else None)
 
     def close(self) -> None:
         """Close the connections to jump hosts, and so all connections through them."""
         self._connector.close()
+        self._bulk.close()
 
 
 class OpensshTransport:
@@ -50,10 +57,10 @@ class OpensshTransport:
         """See `Transport.close`: nothing is shared but masters, which end by themselves."""
 
 
-def masters(cluster: Cluster, persist: int = Times.persist) -> Masters:
-    """What opens the masters of a cluster's hosts, with its limits; `persist` as in `Times`."""
+def masters(cluster: Cluster, persist: int = Times.persist, owner: str = "") -> Masters:
+    """What opens the masters of a cluster's hosts, with its limits; see `Times` and `Masters`."""
     times = Times(cluster.deadlines.connect, _noticed_within(cluster), persist)
-    return Masters(connections=cluster.access.connections, times=times)
+    return Masters(connections=cluster.access.connections, times=times, owner=owner)
 
 
 class HostKeys:
@@ -66,7 +73,7 @@ class HostKeys:
 
     def host_key(self, to: Destination) -> HostKey:
         """The key that `to` shows; raises `ToolkitError` (S100)."""
-        return self._masters.host_key(to) if to.system else self._connector.host_key(to)
+        return self._masters.host_key(to) if to.transport == OPENSSH else self._connector.host_key(to)
 
     def close(self) -> None:
         """Close the connections to jump hosts."""

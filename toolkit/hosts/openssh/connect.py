@@ -11,6 +11,7 @@ from toolkit.hosts.openssh.control import control_path
 from toolkit.hosts.openssh.liveness import end
 from toolkit.hosts.openssh.masters import Masters
 from toolkit.hosts.parallel import Answer, Job, do_all
+from toolkit.hosts.ssh.choice import OPENSSH
 from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.trust import stages
 
@@ -25,7 +26,7 @@ Ask = Callable[[Destination], None]
 
 def by_system_ssh(ways: Iterable[Destination]) -> tuple[Destination, ...]:
     """Those of `ways` that the system's ssh leads to."""
-    return tuple(way for way in ways if way.system)
+    return tuple(way for way in ways if way.transport == OPENSSH)
 
 
 def connect(ways: Sequence[Destination], masters: Masters, before_asking: Ask | None) -> tuple[Answer[bool], ...]:

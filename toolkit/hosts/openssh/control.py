@@ -42,13 +42,14 @@ def folder(parent: Path = Path("/tmp")) -> Path:  # noqa: S108  the folder in it
     return path
 
 
-def control_path(to: Destination, number: int = 0) -> Path:
+def control_path(to: Destination, number: int = 0, owner: str = "") -> Path:
     """The socket of the `number`th connection to `to`.
 
     Everything that decides who is reached, as whom and by which record of keys is in its name. So a cluster file or an
-    ssh_config that has changed never meets a connection that was made before.
+    ssh_config that has changed never meets a connection that was made before. `owner`: it is not shared with other
+    processes.
     """
-    name = hashlib.sha256(repr(_what_decides(to)).encode()).hexdigest()[:16]
+    name = hashlib.sha256(f"{owner}{_what_decides(to)!r}".encode()).hexdigest()[:16]
     return folder() / (name if number == 0 else f"{name}-{number}")
 
 
@@ -65,7 +66,7 @@ def locked(control: Path, seconds: float) -> Iterator[None]:
 
     Raises `TimeoutError` where another holds it for so long.
     """
-    handle = os.open(f"{control}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    handle = os.open(_lock_of(control), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         lock_within(handle, seconds)
         os.utime(handle)  # `sweep` leaves it alone for a day
@@ -74,9 +75,19 @@ def locked(control: Path, seconds: float) -> Iterator[None]:
         os.close(handle)
 
 
+def _lock_of(control: Path) -> Path:
+    return control.with_name(f"{control.name}.lock")
+
+
 def log_of(control: Path) -> Path:
     """What the master's ssh says, as long as it lives."""
     return control.with_name(f"{control.name}.log")
+
+
+def remove(control: Path) -> None:
+    """Remove the lock and the log of a master that has ended."""
+    for path in (log_of(control), _lock_of(control)):
+        path.unlink(missing_ok=True)
 
 
 def sweep(folder: Path) -> None:
@@ -86,5 +97,4 @@ def sweep(folder: Path) -> None:
         control = lock.with_suffix("")
         with suppress(OSError):
             if lock.stat().st_mtime < old and not control.exists():
-                log_of(control).unlink(missing_ok=True)
-                lock.unlink()
+                remove(control)

@@ -53,9 +53,9 @@ class Master:
         self._is_up = self._is_up and is_alive(self.control)
         return self._is_up
 
-    def start(self, argv: Sequence[str], *, merged: bool = False, keep_errors: int = 0) -> Session:
+    def start(self, argv: Sequence[str], *, merged: bool = False) -> Session:
         """See `SharedConnection.start`."""
-        return Session(self, argv, merged=merged, keep_errors=keep_errors)
+        return Session(self, argv, merged=merged)
 
     def signal(self, pids: Sequence[int], signal: str) -> None:
         """See `SharedConnection.signal`."""

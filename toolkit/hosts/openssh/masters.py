@@ -17,8 +17,8 @@ from toolkit.child_environment import child_environment
 from toolkit.errors import ToolkitError
 from toolkit.hosts.openssh import host_key
 from toolkit.hosts.openssh.arguments import JumpHost, Times, open_master, run_line
-from toolkit.hosts.openssh.control import control_path, locked, log_of, sweep
-from toolkit.hosts.openssh.liveness import is_alive
+from toolkit.hosts.openssh.control import control_path, locked, log_of, remove, sweep
+from toolkit.hosts.openssh.liveness import end, is_alive
 from toolkit.hosts.openssh.master import Master, last_words
 from toolkit.hosts.openssh.process import finish, quiet, start
 from toolkit.hosts.openssh.translate import KEY_REFUSED, failure
@@ -39,10 +39,12 @@ class Masters:
     Args:
         connections: how many logins are under way at the same time. Default 8; through one jump host at most 4.
         times: see `Times`.
+        owner: if not empty, a word that no other process has: the masters are this object's, and `close` ends them.
     """
 
-    def __init__(self, *, connections: int = 8, times: Times | None = None) -> None:
-        self._times = times or Times()
+    def __init__(self, *, connections: int = 8, times: Times | None = None, owner: str = "") -> None:
+        self._times, self._owner = times or Times(), owner
+        self._opened: set[Path] = set()
         self._starts = threading.BoundedSemaphore(connections)
         self._per_jump_host = min(connections, _PER_JUMP_HOST)
         self._jump_hosts: dict[Destination, _JumpHost] = {}
@@ -56,7 +58,7 @@ class Masters:
             given = self._given.setdefault(to, [])
             given[:] = [master for master in given if master.is_connected]
             used = {master.control for master in given}
-        choices = [*([own] if own and is_alive(own) else []), *(control_path(to, number) for number in range(_MOST))]
+        choices = [*([own] if own and is_alive(own) else []), *(self._control(to, number) for number in range(_MOST))]
         control = next(control for control in choices if control not in used)
         if control != own:
             self._limited(to, lambda: self.open(to, control))
@@ -77,7 +79,7 @@ class Masters:
 
     def _see_that_it_stays(self, to: Destination) -> None:
         """A host may close the connection after the login, for an expired account; a jump host may not run commands."""
-        master = Master(to, control_path(to), log_of(control_path(to)), self._times.lost)
+        master = Master(to, self._control(to), log_of(self._control(to)), self._times.lost)
         quiet(run_line(master.control, to.host, "exit 0"), self._times.connect)
         if not master.is_alive():
             raise ssh_errors.cut(to, "the host closed the connection right after the login")
@@ -88,12 +90,13 @@ class Masters:
         Args:
             person: ssh may prompt at the terminal, without a time limit, and prints its errors there.
         """
-        control = control or control_path(to)
+        control = control or self._control(to)
         jump = self._jump_host_of(to, None if person else log_of(control))
         try:
             with locked(control, self._times.connect + 5):
                 if is_alive(control):
                     return False
+                self._opened.add(control)
                 control.unlink(missing_ok=True)  # of a master that was killed; ssh would not replace it
                 self._log_in(to, control, jump, person=person)
                 return True
@@ -105,7 +108,14 @@ class Masters:
         return self._limited(to, lambda: host_key.shown_key(to, self._times, self._jump_host_of(to)))
 
     def close(self) -> None:
-        """Masters stay open for later commands; they exit when idle."""
+        """Masters that are shared stay open for later commands, and exit when idle."""
+        opened, self._opened = self._opened, set()
+        for control in opened if self._owner else ():
+            end(control)
+            remove(control)
+
+    def _control(self, to: Destination, number: int = 0) -> Path:
+        return control_path(to, number, self._owner)
 
     def _limited(self, to: Destination, act: Callable[[], T]) -> T:
         with self._jump_host(to.through).starts if to.through else self._starts:
@@ -129,9 +139,9 @@ class Masters:
         own = to.system.control if to.system else None
         if own and is_alive(own):
             return own
-        if not is_alive(control_path(to)):
+        if not is_alive(self._control(to)):
             self._limited(to, lambda: self.open(to))
-        return control_path(to)
+        return self._control(to)
 
     def _jump_host(self, to: Destination) -> _JumpHost:
         with self._lock:

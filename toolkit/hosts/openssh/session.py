@@ -39,7 +39,7 @@ class Session:
     Raises `NoSession` and `ConnectionDown`.
     """
 
-    def __init__(self, master: Master, argv: Sequence[str], *, merged: bool = False, keep_errors: int = 0) -> None:
+    def __init__(self, master: Master, argv: Sequence[str], *, merged: bool = False) -> None:
         self._master, self._argv = master, tuple(argv)
         self._process = subprocess.Popen(
             run_line(master.control, master.to.host, start_line(argv, merged=merged)),
@@ -55,7 +55,7 @@ class Session:
         self._poll = select.poll()
         self._poll.register(self._output, select.POLLIN | select.POLLHUP)
         self._pid: int | None = None
-        self._errors = Drain(_Reader(self._process.stderr), keep=keep_errors)
+        self._errors = Drain(_Reader(self._process.stderr))
         self._errors.start()
         try:
             self._head = self._greeting()

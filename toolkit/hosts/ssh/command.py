@@ -62,8 +62,8 @@ class SharedConnection(Protocol):
         """Whether it is up, as far as it is known without asking the host."""
         ...
 
-    def start(self, argv: Sequence[str], *, merged: bool = False, keep_errors: int = 0) -> RunningCommand:
-        """Start `argv`; `merged`: errors as output; of the errors the last `keep_errors` bytes are kept (0: all).
+    def start(self, argv: Sequence[str], *, merged: bool = False) -> RunningCommand:
+        """Start `argv`; `merged`: errors as output.
 
         Raises `NoSession` and `ConnectionDown`.
         """

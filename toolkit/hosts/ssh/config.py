@@ -78,17 +78,15 @@ def _way(question: Question, answers: Mapping[Question, Answer], access: Access,
     chain = _chain(question, answers)
     why = next(filter(None, (why_openssh(answers[one], access) for one in chain)), "")
     transport = access.ssh if access.ssh != AUTO else OPENSSH if why else FABRIC
+    why = why or ("the cluster file" if transport == OPENSSH else "")
     way: Destination | None = None
     for one in reversed(chain):
         if answers[one].command and transport == FABRIC:
             what = f"host {one.name}: its ssh_config has a ProxyCommand, which `ssh: fabric` does not support"
             hint = "remove `ssh: fabric` from the cluster file"
             raise ToolkitError(Code.RESOURCES_ASKED, what, hint=hint)
-        way = _destination(one, answers[one], access, way)
-        if transport == OPENSSH:
-            system = _system_ssh(one, answers[one], access, config, why or "the cluster file")
-            way = replace(way, system=system)
-        way = replace(way, transport=transport)
+        system = None if access.ssh == FABRIC else _system_ssh(one, answers[one], access, config, why)
+        way = replace(_destination(one, answers[one], access, way), transport=transport, system=system)
     assert way is not None
     return way
 
@@ -129,7 +127,8 @@ def _system_ssh(question: Question, answer: Answer, access: Access, config: Path
     if access.known_hosts:
         options += ["-o", f"UserKnownHostsFile={quoted(access.known_hosts)}", "-o", "GlobalKnownHostsFile=none"]
         options += ["-o", "KnownHostsCommand=none"] if answer.keys_command else []
-    return SystemSsh(why, tuple(options), own_login(answer, access), keys_command=bool(answer.keys_command))
+    own = own_login(answer, access) if why else None
+    return SystemSsh(why, tuple(options), own, keys_command=bool(answer.keys_command))
 
 
 def _keeps_keys(file: Path) -> bool:

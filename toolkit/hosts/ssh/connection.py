@@ -121,7 +121,7 @@ class HostConnection(Connection):
         """Why it is up no more, as far as it is known."""
         return str(self.transport.why_down())
 
-    def start(self, argv: Sequence[str], *, merged: bool = False, keep_errors: int = 0) -> Session:
+    def start(self, argv: Sequence[str], *, merged: bool = False) -> Session:
         """See `SharedConnection.start`."""
         try:
             channel = self.transport.open_session(timeout=_OPEN_SECONDS)
@@ -132,7 +132,7 @@ class HostConnection(Connection):
                 raise NoSession(str(error)) from None
             raise ConnectionDown from None
         try:
-            return Session(self, channel, argv, merged=merged, keep_errors=keep_errors)
+            return Session(self, channel, argv, merged=merged)
         except BaseException:
             channel.close()
             raise

@@ -8,10 +8,10 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class SystemSsh:
-    """How the system's `ssh` is called for a host, where it is the transport.
+    """How the system's `ssh` is called for a host: for everything, or only for large amounts of data.
 
     Attributes:
-        why: what made it the transport, for a person, such as `ProxyCommand`.
+        why: what made it the transport, for a person, such as `ProxyCommand`; empty where it is not.
         options: what the cluster file gives, before anything of ssh_config.
         control: the socket of a login that the person has open, by their ssh_config; commands go over it.
         keys_command: whether ssh_config has a KnownHostsCommand.
@@ -40,7 +40,7 @@ class Destination:
         new_keys: the file that takes a new key of the host; None where no file keeps it.
         agent: the agent's socket; empty: no agent is asked. Default None: that of SSH_AUTH_SOCK.
         transport: its name (see `toolkit.hosts.transport`). Default `fabric`.
-        system: how the system's ssh is called, where that is the transport.
+        system: how the system's ssh is called; None where the cluster file has `ssh: fabric`.
     """
 
     host: str

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 
 _PIECE = 1 << 16
+_KEPT = 32 << 20
 
 
 class Drain(threading.Thread):
@@ -14,12 +15,12 @@ class Drain(threading.Thread):
 
     Args:
         receive: up to so many bytes; none at the end.
-        keep: only so many bytes of its end are kept; 0, the default, keeps all.
+        keep: how many bytes of its end are kept. Default 32 MiB.
         ends: what `receive` raises where the connection is cut, which is an end, too. Default `OSError`.
     """
 
     def __init__(
-        self, receive: Callable[[int], bytes], keep: int = 0, ends: tuple[type[BaseException], ...] = (OSError,)
+        self, receive: Callable[[int], bytes], keep: int = _KEPT, ends: tuple[type[BaseException], ...] = (OSError,)
     ) -> None:
         super().__init__(name="drain", daemon=True)
         self._receive, self._keep, self._ends = receive, keep, ends
@@ -30,8 +31,7 @@ class Drain(threading.Thread):
         with contextlib.suppress(*self._ends):
             while piece := self._next():
                 self._data += piece
-                if self._keep:
-                    del self._data[: -self._keep]
+                del self._data[: -self._keep]
 
     def _next(self) -> bytes:
         while True:

@@ -34,11 +34,10 @@ class Session:
         argv: Sequence[str],
         *,
         merged: bool = False,
-        keep_errors: int = 0,
     ) -> None:
         self._connection, self._channel, self._argv = connection, channel, tuple(argv)
         self._pid: int | None = None
-        self._errors = Drain(channel.recv_stderr, keep=keep_errors, ends=(paramiko.SSHException, EOFError, OSError))
+        self._errors = Drain(channel.recv_stderr, ends=(paramiko.SSHException, EOFError, OSError))
         try:
             channel.exec_command(start_line(argv, merged=merged))
         except (paramiko.SSHException, EOFError, OSError):

@@ -58,9 +58,9 @@ class SessionPool:
         self._change = threading.Condition()
 
     @contextmanager
-    def session(self, argv: Sequence[str], *, merged: bool = False, keep_errors: int = 0) -> Iterator[RunningCommand]:
+    def session(self, argv: Sequence[str], *, merged: bool = False) -> Iterator[RunningCommand]:
         """Run `argv` in a session of its own; leaving before its end ends the command on the host."""
-        shared, session = self._start(argv, merged=merged, keep_errors=keep_errors)
+        shared, session = self._start(argv, merged=merged)
         try:
             yield session
         finally:
@@ -95,13 +95,13 @@ class SessionPool:
         for shared in connections:
             shared.connection.close()
 
-    def _start(self, argv: Sequence[str], *, merged: bool, keep_errors: int) -> tuple[_Shared, RunningCommand]:
+    def _start(self, argv: Sequence[str], *, merged: bool) -> tuple[_Shared, RunningCommand]:
         """Start a command on a connection with room; a connection that is down is replaced once."""
         downs = 0
         while True:
             shared = self._place()
             try:
-                session = shared.connection.start(argv, merged=merged, keep_errors=keep_errors)
+                session = shared.connection.start(argv, merged=merged)
             except NoSession as error:  # sshd's MaxSessions
                 self._give_back(shared, None, full=True)
                 if not shared.most:

@@ -7,18 +7,21 @@ import io
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from itertools import chain
 
+from toolkit.errors import ToolkitError
 from toolkit.hosts.ssh.command import RunningCommand
 from toolkit.hosts.ssh.connector import Connector
 from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.forward import forwarded
 from toolkit.hosts.ssh.session_pool import Connects, SessionPool
-from toolkit.process import CommandFailed, Result
+from toolkit.process import Result
 
 _TIMED_OUT = 124
-_KEPT_ERRORS = 1 << 16
 _SMALL = 1 << 15
+_LARGE = 4 << 20
+"""So much takes Fabric's connection about as long as a login of the system's ssh."""
 
 
 class SshShell:
@@ -27,12 +30,14 @@ class SshShell:
     Args:
         to: see `toolkit.hosts.ssh.config.destinations`.
         connector: opens the connections; hosts that are worked on together share one. Default: Fabric's, of its own.
+        bulk: opens those for large amounts of data. Default: they take the others.
     """
 
-    def __init__(self, to: Destination, connector: Connects | None = None) -> None:
+    def __init__(self, to: Destination, connector: Connects | None = None, bulk: Connects | None = None) -> None:
         self._to = to
         self._own = None if connector else Connector()
         self._pool = SessionPool(to, connector or self._own or Connector())
+        self._bulk = SessionPool(to, bulk) if bulk else None
 
     @property
     def name(self) -> str:
@@ -69,21 +74,27 @@ class SshShell:
 
     def feed(self, argv: Sequence[str], pieces: Iterable[bytes]) -> Result:
         """See `Shell.feed`."""
-        with self._pool.session(argv) as session:
+        head, rest = _split(iter(pieces))
+        with ExitStack() as stack:
+            session = self._bulk_session(argv, stack) if len(head) >= _LARGE else None
+            session = session or stack.enter_context(self._pool.session(argv))
             output = _Output(session)
-            for piece in pieces:
+            for piece in chain([head], rest):
                 if not session.write(piece):
                     break  # it ended early: its status and output say why
             session.end_input()
             text = output.text()
             return Result(tuple(argv), session.status(), text, session.errors())
 
-    @contextmanager
-    def read(self, argv: Sequence[str]) -> Iterator[Iterator[bytes]]:
-        """See `Shell.read`; of what the command says on its standard error, the last 64 KiB are kept."""
-        with self._pool.session(argv, keep_errors=_KEPT_ERRORS) as session:
-            session.end_input()
-            yield _checked(session, argv)
+    def _bulk_session(self, argv: Sequence[str], stack: ExitStack) -> RunningCommand | None:
+        """None where the system's ssh cannot log in, without a person: Fabric's connection then serves for it."""
+        if self._bulk is None:
+            return None
+        try:
+            return stack.enter_context(self._bulk.session(argv))
+        except ToolkitError:
+            self._bulk = None
+            return None
 
     @contextmanager
     def forward(self, port: int) -> Iterator[int]:
@@ -93,13 +104,26 @@ class SshShell:
 
     def end_commands(self) -> None:
         """End every command that this shell runs now; the calls that wait for them then return."""
-        self._pool.end_commands()
+        for pool in self._pools():
+            pool.end_commands()
 
     def close(self) -> None:
         """Close the connection; a later command opens a new one."""
-        self._pool.close()
+        for pool in self._pools():
+            pool.close()
         if self._own:
             self._own.close()
+
+    def _pools(self) -> list[SessionPool]:
+        return [pool for pool in (self._bulk, self._pool) if pool]
+
+
+def _split(pieces: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
+    """The first `_LARGE` bytes, or all there are, and the rest."""
+    head = bytearray()
+    while len(head) < _LARGE and (piece := next(pieces, b"")):
+        head += piece
+    return bytes(head), pieces
 
 
 def _give(session: RunningCommand, data: bytes | None) -> None:
@@ -148,10 +172,3 @@ def _lines(pieces: Iterable[bytes]) -> Iterator[str]:
     rest += decoder.decode(b"", final=True)
     if rest:
         yield rest
-
-
-def _checked(session: RunningCommand, argv: Sequence[str]) -> Iterator[bytes]:
-    yield from session.pieces()
-    status = session.status()
-    if status != 0:
-        raise CommandFailed(Result(tuple(argv), status, "", session.errors()))
