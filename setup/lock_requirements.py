@@ -21,6 +21,7 @@ FILES = {
     "tool": (),
     "examples": ("--extra", "examples", "--group", "build"),
     "test": ("--extra", "test", "--group", "build"),
+    "bench": ("--extra", "test", "--group", "build", "--group", "bench"),
     "ddl": ("--extra", "test", "--group", "build", "--group", "ddl"),
 }
 """What each file holds besides the tool's own dependencies."""
@@ -33,16 +34,22 @@ _USES = {
     "tool": "What `toolkit bundle` takes to machines without a network.",
     "examples": "What ./quickstart installs.",
     "test": "What ./check installs, and most environments of tox.ini.",
+    "bench": "What `tox -e bench` installs.",
     "ddl": "What `tox -e ddl` installs.",
+    "peers": "What `tox -e bench` measures the tool beside, from benchmarks/peers.in.",
 }
 
 
 def compile_argv(words: tuple[str, ...], output: Path, *, hashes: bool) -> list[str]:
     """uv's command line that resolves pyproject.toml with `words` into `output`."""
+    constrained = ("--constraints", "constraints.txt", "--generate-hashes") if hashes else ()
+    return _compile(("pyproject.toml", *words, *constrained), output)
+
+
+def _compile(words: tuple[str, ...], output: Path) -> list[str]:
     return [
-        *(uv.find_uv_bin(), "pip", "compile", "pyproject.toml", *words, "--universal", "--python-version", "3.11"),
+        *(uv.find_uv_bin(), "pip", "compile", *words, "--universal", "--python-version", "3.11"),
         *("--only-binary", ":all:", "--no-header", "--no-annotate", "--quiet", "--output-file", str(output)),
-        *(("--constraints", "constraints.txt", "--generate-hashes") if hashes else ()),
     ]
 
 
@@ -53,12 +60,15 @@ def main() -> None:
     subprocess.run(compile_argv((*_ALL, *upgrade), constraints, hashes=False), cwd=TOP, check=True)
     pins = constraints.read_text()
     constraints.write_text(_HEADER.format(use="Versions alone; `requirements/` has the hashes.") + pins)
-    for name, words in FILES.items():
+    for name, use in _USES.items():
         file = TOP / "requirements" / f"{name}.txt"
         file.parent.mkdir(exist_ok=True)
         file.unlink(missing_ok=True)
-        subprocess.run(compile_argv(words, file, hashes=True), cwd=TOP, check=True)
-        file.write_text(_HEADER.format(use=_USES[name]) + file.read_text())
+        # The peers are not constrained: pyinfra needs an older Paramiko than the tool.
+        peers = _compile(("benchmarks/peers.in", "--generate-hashes"), file)
+        argv = compile_argv(FILES[name], file, hashes=True) if name in FILES else peers
+        subprocess.run(argv, cwd=TOP, check=True)
+        file.write_text(_HEADER.format(use=use) + file.read_text())
 
 
 if __name__ == "__main__":

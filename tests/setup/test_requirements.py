@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 from toolkit.paths import assets
 
-FILES = ("tool", "examples", "test", "ddl")
+FILES = ("tool", "examples", "test", "bench", "ddl")
 _HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 
 
@@ -32,7 +32,7 @@ def names_of(requirements: list[str]) -> set[str]:
     return {canonicalize_name(Requirement(line).name) for line in requirements}
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", [*FILES, "peers"])
 def test_every_package_has_one_version_and_its_hashes(name: str) -> None:
     packages = packages_of(name)
     assert packages
