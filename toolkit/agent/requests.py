@@ -1,7 +1,6 @@
 """Requests of an operator to a run's agent, by commands executed beside it that leave it files.
 
-Python compiles every imported module anew in these containers, and a launch waits for these commands: so this module
-imports little; further imports are local.
+A launch waits for these commands: so this module imports little; further imports are local.
 """
 
 from __future__ import annotations
