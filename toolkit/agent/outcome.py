@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from toolkit.agent.divergence import divergence_of
-from toolkit.agent.end_reasons import End, Reason
+from toolkit.agent.end_reasons import BUCKET_REASONS, End, Reason
 from toolkit.agent.facts import Facts, HostReport, LearnerEnd
 from toolkit.agent.job_spec import Job, LearnerSpec
 from toolkit.agent.process_limit import MORE_PROCESSES
@@ -21,7 +21,6 @@ _LAST_SIGNAL = 128 + 64
 _OWN_KEYS = "Give them keys, or a folder, of their own"
 _NOT_STARTED = (126, 127)
 """A shell's exit statuses for a program that it cannot run or find."""
-_BUCKET = (Reason.BUCKET_WRITE, Reason.BUCKET_CREDENTIALS, Reason.BUCKET_FULL)
 
 
 def judge(job: Job, facts: Facts) -> End:
@@ -53,7 +52,7 @@ def judge(job: Job, facts: Facts) -> End:
         return End(Reason(failed.failure), what, failed.evidence, rescue, kept)
     if end.reason is Reason.STOPPED:
         return _stopped(facts.stopped_by, what, failed.evidence, rescue, kept, Reason(failed.failure).code)
-    if end.reason is Reason.PROGRAM_FAILED and Reason(failed.failure) in _BUCKET:
+    if end.reason is Reason.PROGRAM_FAILED and Reason(failed.failure) in BUCKET_REASONS:
         # A program fails if it cannot write: the store's error comes first, because it must be fixed first.
         return End(Reason(failed.failure), f"{failed.what}; and {end.what}", failed.evidence, rescue, kept)
     return End(end.reason, f"{end.what}; and {failed.what}", end.evidence, rescue, kept)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import partial
 
-from toolkit.agent.end_reasons import Reason
+from toolkit.agent.end_reasons import BUCKET_REASONS, Reason
 from toolkit.agent.job_spec import Job
 from toolkit.agent.lifecycle import buckets_container
 from toolkit.agent.paths import CONTROL_FOLDER, RECORD
@@ -43,7 +43,6 @@ from toolkit.storage.store_server import LOOPBACK
 
 _POLL_SECONDS = 1.0
 _FINISH_SECONDS = 60
-_STORING = (Reason.BUCKET_WRITE, Reason.BUCKET_CREDENTIALS, Reason.BUCKET_FULL)
 
 
 def rescue(record: Record, records: Records, tell: Callable[[str], None]) -> Record:
@@ -88,7 +87,7 @@ def rescue(record: Record, records: Records, tell: Callable[[str], None]) -> Rec
 def rescued(record: Record, now: float) -> Record:
     """The record after all results are uploaded. A run with no other error is then complete."""
     record = replace(record, kept=(), hint="")
-    if record.end in _STORING and all(step.ok for step in record.steps):
+    if record.end in BUCKET_REASONS and all(step.ok for step in record.steps):
         what = f"all commands exited with 0; the missing results are now in {_store_of(record)}"
         return replace(record, end=Reason.COMPLETED.value, error_code="", evidence="", reason=what).at(
             State.COMPLETED, now
