@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from toolkit.agent.facts import HostReport, LearnerEnd
@@ -114,20 +114,10 @@ class Reports:
 def read_report(found: dict[str, Any]) -> HostReport | None:
     """A report written by `tell`; None if it is invalid."""
     try:
-        return HostReport(
-            host=found["host"],
-            learners=tuple(LearnerEnd(**one) for one in found["learners"]),
-            ranks=found["ranks"],
-            failure=found["failure"],
-            what=found["what"],
-            evidence=found["evidence"],
-            full=found["full"],
-            final=found["final"],
-            times={key: (float(start), float(end)) for key, (start, end) in found.get("times", {}).items()},
-            without_gpu=tuple(found.get("without_gpu", ())),
-            found=tuple(found.get("found", ())),
-            unstorable=bool(found.get("unstorable")),
-            checksums=str(found.get("checksums", "")),
-        )
+        body = {field.name: found[field.name] for field in fields(HostReport)}
+        body["learners"] = tuple(LearnerEnd(**one) for one in body["learners"])
+        body["times"] = {key: (float(start), float(end)) for key, (start, end) in body["times"].items()}
+        body["without_gpu"], body["found"] = tuple(body["without_gpu"]), tuple(body["found"])
+        return HostReport(**body)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

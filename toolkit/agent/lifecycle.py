@@ -3,7 +3,7 @@ report."""
 
 from __future__ import annotations
 
-import os
+import shutil
 import time
 import traceback
 from collections.abc import Callable
@@ -111,11 +111,7 @@ class RunLifecycle:
 
     def _first_word(self, learners: tuple[LearnerEnd, ...]) -> str:
         """The error so far, reported before steps that may take long; ranks elsewhere are not known yet."""
-        job = self._job
-        if not job.leads:
-            return ""
-        report = self._report(learners)
-        return first_word(job, self._facts((report,)))
+        return first_word(self._job, self._facts((self._report(learners),))) if self._job.leads else ""
 
     def _facts(self, reports: tuple[HostReport, ...]) -> Facts:
         error = self._learners.gave_up
@@ -181,12 +177,11 @@ class RunLifecycle:
     def _report(self, learners: tuple[LearnerEnd, ...]) -> HostReport:
         ranks = read_ranks(Path(LOGS) / "ranks", self._found)
         learners = tuple(with_process_limit(self._job, one, ranks) for one in learners)
-        full = is_full(Path(HOST))
         return HostReport(
             self._job.host,
             learners,
             ranks.statuses,
-            full=full,
+            full=shutil.disk_usage(HOST).free < _ROOM,
             times=ranks.times,
             without_gpu=ranks.without_gpu,
             found=self._found.what,
@@ -280,12 +275,6 @@ def step_result(job: Job, facts: Facts, step: dict[str, Any]) -> dict[str, Any]:
         "folder": step.get("folder", ""),
         "argv": step.get("argv", []),
     }
-
-
-def is_full(folder: Path) -> bool:
-    """Whether the folder's disk is full."""
-    disk = os.statvfs(folder)
-    return disk.f_bavail * disk.f_frsize < _ROOM
 
 
 def last_lines(output: Path, count: int = _LAST_LINES) -> str:

@@ -25,8 +25,7 @@ def rclone(
     and has failed."""
     argv = ("rclone", "--config", config, *words)
     try:
-        if file is None:
-            return subprocess.run(argv, input=data, capture_output=True, check=False, timeout=seconds)
-        return subprocess.run(argv, stdin=file, capture_output=True, check=False, timeout=seconds)
+        given = data if file is None else None
+        return subprocess.run(argv, input=given, stdin=file, capture_output=True, check=False, timeout=seconds)
     except subprocess.TimeoutExpired:
         return subprocess.CompletedProcess(argv, 1, b"", f"rclone {words[0]}: timed out after {seconds:.0f} s".encode())
