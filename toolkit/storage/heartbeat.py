@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 
 from toolkit.agent.repeating import repeating
 from toolkit.errors import ToolkitError
@@ -11,13 +11,11 @@ from toolkit.errors import ToolkitError
 _EVERY_SECONDS = 5.0
 
 
-@contextmanager
-def with_heartbeat(act: Callable[[], object], every: float = _EVERY_SECONDS) -> Iterator[None]:
+def with_heartbeat(act: Callable[[], object], every: float = _EVERY_SECONDS) -> AbstractContextManager[None]:
     """Call `act` at once and every `every` seconds, in a thread of its own; its exceptions are ignored."""
 
     def act_quietly() -> None:
         with suppress(ToolkitError):
             act()
 
-    with repeating("heartbeat", act_quietly, every):
-        yield
+    return repeating("heartbeat", act_quietly, every)

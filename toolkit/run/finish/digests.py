@@ -9,7 +9,7 @@ from toolkit.agent.checksums import MOST_BYTES, plain, sha256_of, write_list
 from toolkit.agent.run_checksums import believed, list_of
 from toolkit.errors import Code, Problem, ToolkitError
 from toolkit.run.records.record import Record
-from toolkit.storage.s3 import Store
+from toolkit.storage.s3 import Store, refused_object
 
 _NAMED = 20
 
@@ -30,12 +30,8 @@ def stored_digests(store: Store, record: Record) -> dict[str, str]:
         if error.context.get("reason") not in ("NoSuchKey", "404", "absent"):
             raise
         why = "it is missing"
-    raise ToolkitError(
-        Code.LOADING_DATA,
-        f"object {record.results_bucket}/{key} is refused: {why}",
-        hint="without it the model cannot be verified: who may write to this bucket?",
-        context={"reason": "refused"},
-    )
+    hint = "without it the model cannot be verified: who may write to this bucket?"
+    raise refused_object(record.results_bucket, key, why, hint)
 
 
 def by_listed_key(digests: Mapping[str, str], listed: Iterable[str]) -> dict[str, str]:

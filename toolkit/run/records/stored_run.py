@@ -18,7 +18,7 @@ from toolkit.run.plan.source_files import MAX_BYTES as MAX_CODE_BYTES
 from toolkit.run.plan.source_files import MAX_FILES as MAX_CODE_FILES
 from toolkit.run.records.record import Record
 from toolkit.storage.object_paths import file_names
-from toolkit.storage.s3 import Store, StoredObject
+from toolkit.storage.s3 import Store, StoredObject, refused_object
 
 _MAX_LINE = 1 << 20
 """Bytes of a line of output held in memory; a longer line is split into several."""
@@ -47,12 +47,7 @@ class StoredRun:
             if not outcome.final:
                 raise ValueError(f"state {outcome.state.value} is not final")
         except ValueError as error:
-            raise ToolkitError(
-                Code.LOADING_DATA,
-                f"object {self._bucket}/{key} is refused: {error}",
-                hint="it was damaged, or written by someone else: who may write to this bucket?",
-                context={"reason": "refused"},
-            ) from None
+            raise refused_object(self._bucket, key, str(error)) from None
         ended = outcome.onto(self._record)
         return replace(ended, hint=hint_of(ended))
 
