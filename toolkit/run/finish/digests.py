@@ -8,10 +8,9 @@ from collections.abc import Iterable, Mapping
 from toolkit.agent.checksums import MOST_BYTES, plain, sha256_of, write_list
 from toolkit.agent.run_checksums import believed, list_of
 from toolkit.errors import Code, Problem, ToolkitError
+from toolkit.run.plan.code_listing import first_of
 from toolkit.run.records.record import Record
 from toolkit.storage.s3 import Store, refused_object
-
-_NAMED = 20
 
 
 def stored_digests(store: Store, record: Record) -> dict[str, str]:
@@ -80,11 +79,10 @@ def refuse_damaged(
     ]
     if not problems:
         return
-    more = [Problem(f"and {len(problems) - _NAMED} more")] if len(problems) > _NAMED else []
     raise ToolkitError(
         Code.LOADING_DATA,
         f"{record.results_place} does not hold what {record.training_id} wrote; nothing was collected",
-        (*problems[:_NAMED], *more),
+        first_of(problems),
         hint="an object that was damaged on the way comes whole when it is fetched again; one that was changed or "
         "removed in the bucket does not: who may write to it?",
         context={"reason": "damaged"},

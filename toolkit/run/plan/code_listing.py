@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,14 +80,18 @@ def refuse_other_code(training_id: str, expected: Iterable[Listed], found: Mappi
     """
     problems = [Problem(f"{name!r}: {what}") for name, what in _differences(expected, found)]
     if problems:
-        more = len(problems) - _MOST_SHOWN
-        shown = problems[:_MOST_SHOWN] + ([Problem(f"and {more} more")] if more > 0 else [])
         raise ToolkitError(
             Code.CODE,
             f"the bucket's code of {training_id} is not what was submitted: it was not used",
-            tuple(shown),
+            first_of(problems),
             hint="someone with write access to the bucket changed it: do not trust it; launch your own code again",
         )
+
+
+def first_of(problems: Sequence[Problem], most: int = _MOST_SHOWN) -> tuple[Problem, ...]:
+    """The first problems, and how many more there are."""
+    more = len(problems) - most
+    return (*problems[:most], *([Problem(f"and {more} more")] if more > 0 else []))
 
 
 def _differences(expected: Iterable[Listed], found: Mapping[str, str]) -> Iterator[tuple[str, str]]:
