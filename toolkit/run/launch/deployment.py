@@ -84,7 +84,8 @@ class Deployment:
     def start_learners(self) -> None:
         """Start all learners, which wait for the start signal; store the code meanwhile. Raises `ToolkitError`."""
         errands = [Errand(host.engine.host, host.start_learners) for host in self._hosts]
-        errands.append(Errand(self._hosts[0].engine.host, self._hosts[0].submit_code))
+        first = self._hosts[0]
+        errands.append(Errand(first.engine.host, partial(first.side.submit_code, self._plan.results_mount)))
         for answer in do_all(errands, at_once=_AT_ONCE):
             answer.get()
 

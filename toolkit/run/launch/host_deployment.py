@@ -59,11 +59,11 @@ class HostDeployment:
     def put(self, code: tuple[CodeFile, ...], entries: Iterable[Entry]) -> None:
         """Copy the code and the files of this host's learners."""
         own = tuple(f"{learner.hostname}/" for learner in self.learners)
-        self._agent.put([*_code_entries(code), *(entry for entry in entries if entry.name.startswith(own))])
-
-    def submit_code(self) -> None:
-        """Store the code in the bucket, before any of it runs. Raises `ToolkitError` (S303)."""
-        self.side.submit_code(self._plan.results_mount)
+        files = [
+            Entry(f"code/{file.name}", file.content, 0o755 if file.executable else 0o644, LEARNER_UID, file.sha256)
+            for file in code
+        ]
+        self._agent.put([*files, *(entry for entry in entries if entry.name.startswith(own))])
 
     def make_network(self) -> str:
         """Create the run's private network; returns its CIDR."""
@@ -101,10 +101,3 @@ class HostDeployment:
         if isinstance(plan.data, Export):
             export = (plan.data.server, plan.data.path)
             self.engine.run(self.engine.runtime.create_export_volume(plan.export_volume, plan.training_id, *export))
-
-
-def _code_entries(code: tuple[CodeFile, ...]) -> list[Entry]:
-    return [
-        Entry(f"code/{file.name}", file.content, 0o755 if file.executable else 0o644, LEARNER_UID, file.sha256)
-        for file in code
-    ]

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -89,8 +89,9 @@ class Launch:
         first = self._request.engines[plan.hosts[0]]
         with (
             open_access(manifest, self._request.home, plan.side_image, plan.training_id, address, first) as opened,
-            self._cleaned_up(),
+            ExitStack() as stack,
         ):
+            stack.callback(self._clean_up)
             self._check(opened)
             try:
                 self._prepare(opened)
@@ -115,9 +116,8 @@ class Launch:
         refuse_missing_resume(self._plan, results)
         save_listing(self._request.home, self._plan.training_id, (file.listed for file in self._request.code.files))
         self._view.planned(self._plan, self._request.code)
-        self._enter(
-            State.PENDING, f"{counted(len(self._plan.learners), 'learner')}, {counted(self._plan.ranks, 'rank')}"
-        )
+        size = f"{counted(len(self._plan.learners), 'learner')}, {counted(self._plan.ranks, 'rank')}"
+        self._enter(State.PENDING, size)
 
     def _prepare(self, opened: Opened) -> None:
         self._enter(State.DOWNLOADING, "mounting buckets, copying the code")
@@ -166,17 +166,13 @@ class Launch:
         self._record = replace(self._record, reason=what, end=reason.value, error_code=code, launcher=None)
         self._enter(state, what)
 
-    @contextmanager
-    def _cleaned_up(self) -> Iterator[None]:
+    def _clean_up(self) -> None:
         """Clean up a run that did not start; Ctrl-C cannot interrupt this."""
-        try:
-            yield
-        finally:
-            if self._is_deployed and not self._gone:
-                with interrupts.ignored():
-                    left = self._deployment.cleanup()
-                if left:
-                    self._view.note(f"could not be removed: {', '.join(left)}")
+        if self._is_deployed and not self._gone:
+            with interrupts.ignored():
+                left = self._deployment.cleanup()
+            if left:
+                self._view.note(f"could not be removed: {', '.join(left)}")
 
 
 def refuse_missing_resume(plan: RunPlan, results: Store) -> None:
