@@ -12,19 +12,18 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from toolkit import interrupts
-from toolkit.agent.end_reasons import Reason
 from toolkit.errors import Code, ToolkitError
 from toolkit.run.follow.agent_client import AgentClient, Presence
 from toolkit.run.follow.events import Beat, Event, Events, Gone, Line, Over, Reported, Silence
 from toolkit.run.follow.reported import read_report
 from toolkit.run.follow.view import Choice, Unbreakable, View
 from toolkit.run.launch.launcher_process import lives
-from toolkit.run.records.reconcile import from_volume, never_began
-from toolkit.run.records.record import Record, State
+from toolkit.run.records.reconcile import from_volume, host_lost, never_began
+from toolkit.run.records.record import Record
 from toolkit.run.records.record_store import Records
 from toolkit.run.records.stored_run import StoredRun
 
@@ -147,10 +146,7 @@ class Watch:
         """The agent is gone and has not reported the end to us: it exited between two polls, or was killed."""
         if self._stored_end(offset):
             return
-        if unbegun := self._launchers_word():
-            self._update(unbegun, unbegun.reason)
-            return
-        if ended := self._left_behind():
+        if ended := self._launchers_word() or self._left_behind():
             self._update(ended, ended.reason)
             return
         host = next(iter(self._watched.clients)) or "this machine"
@@ -219,15 +215,7 @@ class Watch:
     def _lost(self, what: str, host: str) -> None:
         """No agent is left to determine the outcome, so it is determined here."""
         hint = f"check the host (toolkit doctor); recover its results with: toolkit rescue {self._record.training_id}"
-        record = replace(
-            self._record,
-            end=Reason.HOST_LOST.value,
-            error_code=Reason.HOST_LOST.code,
-            reason=what,
-            hint=hint,
-            kept=(host,),
-        ).at(State.FAILED, time.time())
-        self._update(record, what)
+        self._update(host_lost(self._record, what, hint, host), what)
 
     def _interrupted(self) -> None:
         """Ctrl-C prompts; a closed terminal or a `kill` only detaches."""

@@ -51,26 +51,19 @@ class SilentView:
     def __init__(self, on_interrupt: Choice = Choice.STOP) -> None:
         self._on_interrupt = on_interrupt
 
-    def planned(self, plan: RunPlan, code: SubmittedCode) -> None:
-        """See `View.planned`."""
+    def planned(self, plan: RunPlan, code: SubmittedCode) -> None: ...
 
-    def state(self, record: Record, note: str) -> None:
-        """See `View.state`."""
+    def state(self, record: Record, note: str) -> None: ...
 
-    def line(self, line: Line) -> None:
-        """See `View.line`."""
+    def line(self, line: Line) -> None: ...
 
-    def note(self, text: str) -> None:
-        """See `View.note`."""
+    def note(self, text: str) -> None: ...
 
-    def storing(self, queued: int, uploading: int, errored: int) -> None:
-        """See `View.storing`."""
+    def storing(self, queued: int, uploading: int, errored: int) -> None: ...
 
-    def beat(self) -> None:
-        """See `View.beat`."""
+    def beat(self) -> None: ...
 
     def interrupted(self) -> Choice:
-        """See `View.interrupted`."""
         return self._on_interrupt
 
 
@@ -84,31 +77,25 @@ class Unbreakable:
         self._view: View | None = view
 
     def planned(self, plan: RunPlan, code: SubmittedCode) -> None:
-        """As `View.planned`."""
         self._call(lambda view: view.planned(plan, code))
 
     def state(self, record: Record, note: str) -> None:
-        """As `View.state`."""
         self._call(lambda view: view.state(record, note))
 
     def line(self, line: Line) -> None:
-        """As `View.line`."""
         self._call(lambda view: view.line(line))
 
     def note(self, text: str) -> None:
-        """As `View.note`."""
         self._call(lambda view: view.note(text))
 
     def storing(self, queued: int, uploading: int, errored: int) -> None:
-        """As `View.storing`."""
         self._call(lambda view: view.storing(queued, uploading, errored))
 
     def beat(self) -> None:
-        """As `View.beat`."""
         self._call(lambda view: view.beat())
 
     def interrupted(self) -> Choice:
-        """As `View.interrupted`; if the user cannot be asked, the run continues."""
+        """If the user cannot be asked, the run continues."""
         choice = Choice.DETACH
 
         def ask(view: View) -> None:

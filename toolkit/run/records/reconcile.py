@@ -83,9 +83,15 @@ def _judged(record: Record, engine: Engine, trouble: str) -> Record:
         return never_began(record)
     what = f"the run's agent on {engine.host} is gone: it was killed, or the host's engine was stopped"
     hint = f"recover its results with: toolkit rescue {record.training_id}"
-    lost = replace(record, end=Reason.HOST_LOST.value, error_code=Reason.HOST_LOST.code, reason=what, hint=hint)
-    lost = replace(lost, evidence=trouble or record.evidence)
-    return replace(lost, kept=(next(iter(record.hosts), ""),)).at(State.FAILED, time.time())
+    lost = host_lost(record, what, hint, next(iter(record.hosts), ""))
+    return replace(lost, evidence=trouble or record.evidence)
+
+
+def host_lost(record: Record, what: str, hint: str, host: str) -> Record:
+    """A run with no agent left to determine its outcome; `host` may have results that are in no bucket."""
+    end = Reason.HOST_LOST
+    lost = replace(record, end=end.value, error_code=end.code, reason=what, hint=hint, kept=(host,))
+    return lost.at(State.FAILED, time.time())
 
 
 def never_began(record: Record) -> Record:

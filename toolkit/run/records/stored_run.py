@@ -44,7 +44,7 @@ class StoredRun:
         try:
             stored = verified(self._store.read(self._bucket, key, MAX_BYTES), self._run_key, RECORD)
             outcome = read_outcome(json.dumps(stored), self._record)
-            if not outcome.final:
+            if not outcome.state.final:
                 raise ValueError(f"state {outcome.state.value} is not final")
         except ValueError as error:
             raise refused_object(self._bucket, key, str(error)) from None
