@@ -146,11 +146,10 @@ class _Cleaning:
                 things["container"].remove(container)
         if record is None and not self._orphans:
             self._keep(engine, label, things, "of a command, maybe another user's; toolkit clean --orphans")
-        elif record is None:
+            return
+        if record is None:
             self._keep(engine, label, {"volume": things.pop("volume")}, "of a command, maybe another user's")
-            self._remove(engine, label, things)
-        else:
-            self._remove(engine, label, things)
+        self._remove(engine, label, things)
 
     def _keep(self, engine: Engine, run: str, things: _Things, why: str) -> None:
         self.kept += [Found(engine.host, run, f"{noun} {name}, {why}") for noun in things for name in things[noun]]

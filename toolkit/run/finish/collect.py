@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -92,8 +92,9 @@ class Collection:
         with (
             results_host(self._record, self._manifest) as host,
             open_access(self._manifest, self._home, self._side_image, self._check_id, host=host) as opened,
-            self._cleaned(),
+            ExitStack() as stack,
         ):
+            stack.callback(LOCAL.remove_run, self._check_id)  # no container or volume stays, interrupted or not
             store = Store(examined(opened["results"], self._record.results_bucket))
             digests = stored_digests(store, self._record)
             if not self._own.is_whole():
@@ -159,21 +160,20 @@ class Collection:
         for file in listing:
             (folder / "code" / file.name).chmod(0o755 if file.executable else 0o644)
 
-    def _wanted(self, store: Store) -> list[tuple[str, StoredObject]]:
-        return file_names(self._named(store))
-
     @property
     def _places(self) -> list[str]:
         """The run's folders and objects to download."""
         return [f"{self._record.training_id}/{remote}" for remote in (*_FETCHED, *self._manifest.collect)]
 
-    def _named(self, store: Store) -> Iterator[tuple[str, StoredObject]]:
+    def _wanted(self, store: Store) -> list[tuple[str, StoredObject]]:
+        named: list[tuple[str, StoredObject]] = []
         besides = {path: f"{_BESIDES}/{path}" for path in self._manifest.collect}
         for remote, local in (_FETCHED | besides).items():
             whole = f"{self._record.training_id}/{remote}"
             for item in store.objects(self._record.results_bucket, whole):
                 if item.key == whole or item.key.startswith(f"{whole}/"):  # not one that merely shares the prefix
-                    yield f"{local}{item.key.removeprefix(whole)}", item
+                    named.append((f"{local}{item.key.removeprefix(whole)}", item))
+        return file_names(named)
 
     def _check(self, access: dict[str, Access]) -> _Answer:
         """Load the model in the image that trained it, and run the user's own check."""
@@ -189,8 +189,8 @@ class Collection:
         data = data_of(self._manifest.training_data)
         if isinstance(data, HostFolder) and Path(data.path).is_dir():
             binds.append(Bind(data.path, f"/mnt/data/{data.name}", read_only=True))
-            return self._ask(binds, environment | {"DATA_DIR": f"/mnt/data/{data.name}"}, command)
-        if not isinstance(data, Mount):  # not on this machine: a check that needs it will say so
+            environment["DATA_DIR"] = f"/mnt/data/{data.name}"
+        if not isinstance(data, Mount):  # if it is not on this machine, a check that needs it will say so
             return self._ask(binds, environment, command)
         with self._mounted_data(access, data) as folder:
             binds.append(Bind(f"{folder}/mnt", "/mnt", propagation="rslave"))
@@ -230,14 +230,6 @@ class Collection:
             yield side.folder
         finally:
             side.unmount()
-
-    @contextmanager
-    def _cleaned(self) -> Iterator[None]:
-        """Leave no container or volume behind, interrupted or not."""
-        try:
-            yield
-        finally:
-            LOCAL.remove_run(self._check_id)
 
 
 def with_result(record: Record, collected: Collected) -> Record:
