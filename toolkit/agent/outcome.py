@@ -28,27 +28,26 @@ def judge(job: Job, facts: Facts) -> End:
     """How the run ended, the first that applies: stopped, host lost, deadline, memory, ranks, program, storing."""
     end, untold = next(_ends(job, facts), None), _untold(job, facts)
     failed = next((report for report in facts.reports if report.failure), None)
+    is_stop, stopped = end is not None and end.reason is Reason.STOPPED, f"stopped by {facts.stopped_by}"
     if failed is None and not untold:
         if end is None:
             return End(Reason.COMPLETED, f"all commands exited with 0; all results verified in {job.kept_in}")
-        return (
-            end if end.reason is not Reason.STOPPED else _stopped(facts.stopped_by, f"its results are in {job.kept_in}")
-        )
+        return replace(end, what=f"{stopped}; its results are in {job.kept_in}") if is_stop else end
     keeping = {report.host for report in facts.reports if report.failure and not report.unstorable} | untold
     kept = tuple(job.host_name(number) for number in range(len(job.hosts)) if number in keeping)
     if failed is None:
         assert end is not None  # a host that has not reported is lost
-        if end.reason is Reason.STOPPED:
-            what = f"{', '.join(kept)} has not reported that all its results are in {job.kept_in}"
-            return _stopped(facts.stopped_by, what, "", _look_at(job), kept, Reason.HOST_LOST.code)
+        if is_stop:
+            what = f"{stopped}; {', '.join(kept)} has not reported that all its results are in {job.kept_in}"
+            return End(Reason.STOPPED, what, "", _look_at(job), kept, Reason.HOST_LOST.code)
         return replace(end, kept=kept)
     rescue = f"its results are still on {', '.join(kept)}; fix the store, then: toolkit rescue {job.run}"
     rescue = rescue if kept else f"everything else is in {job.kept_in}; log: toolkit logs {job.run}"
     what = f"not all results are in {job.kept_in}: {failed.what}"
     if end is None:
         return End(Reason(failed.failure), what, failed.evidence, rescue, kept)
-    if end.reason is Reason.STOPPED:
-        return _stopped(facts.stopped_by, what, failed.evidence, rescue, kept, Reason(failed.failure).code)
+    if is_stop:
+        return End(Reason.STOPPED, f"{stopped}; {what}", failed.evidence, rescue, kept, Reason(failed.failure).code)
     if end.reason is Reason.PROGRAM_FAILED and Reason(failed.failure) in BUCKET_REASONS:
         # A program fails if it cannot write: the store's error comes first, because it must be fixed first.
         return End(Reason(failed.failure), f"{failed.what}; and {end.what}", failed.evidence, rescue, kept)
@@ -72,12 +71,6 @@ def first_word(job: Job, facts: Facts) -> str:
     if end is None:
         return ""
     return end.what or f"stopped by {facts.stopped_by}"
-
-
-def _stopped(
-    who: str, what: str, evidence: str = "", hint: str = "", kept: tuple[str, ...] = (), code: str = ""
-) -> End:
-    return End(Reason.STOPPED, f"stopped by {who}; {what}", evidence, hint, kept, code)
 
 
 def _ends(job: Job, facts: Facts) -> Iterator[End]:

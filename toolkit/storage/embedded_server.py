@@ -26,11 +26,6 @@ from toolkit.storage.store_server import BUCKETS_FOLDER, LOOPBACK, StoreKeys, St
 _LARGEST = 4096
 
 
-def embedded_folder(home: Path) -> Path:
-    """The folder of the embedded store's buckets."""
-    return private_folder(home / "buckets")
-
-
 def embedded_keys(home: Path) -> dict[str, Secret]:
     """The embedded store's two keys, created at their first use: a file with mode 0600."""
     file = private_folder(home) / "embedded-keys.json"
@@ -85,7 +80,7 @@ class EmbeddedStore(StoreServer):
 
     def begin(self) -> str:
         """Start it over this person's buckets; returns its URL once it answers. Raises as `start` does."""
-        keys, folder = embedded_keys(self._home), str(embedded_folder(self._home))
+        keys, folder = embedded_keys(self._home), str(private_folder(self._home / "buckets"))
         owner = f"{os.getuid()}:{os.getgid()}"
         return self.start(StoreKeys(**keys), [Bind(folder, BUCKETS_FOLDER)], owner, self._address)
 

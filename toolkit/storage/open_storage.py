@@ -18,9 +18,8 @@ from toolkit.secrets import Secret, gives_pair, resolve_pair, resolve_secret
 from toolkit.storage.client import Access, load_boto3
 from toolkit.storage.embedded_server import EmbeddedStore, embedded_keys
 from toolkit.storage.examine import examined
-from toolkit.storage.heartbeat import with_heartbeat
 from toolkit.storage.results_folder import served
-from toolkit.storage.store_server import LOOPBACK
+from toolkit.storage.store_server import LOOPBACK, with_heartbeat
 
 _CUSTOMER_KEY_BYTES = 32
 """S3 supports only AES-256:

@@ -24,7 +24,6 @@ from toolkit.runtimes.runtime import ContainerRuntime
 from toolkit.runtimes.specs import Argv, Bind, NamedVolume
 from toolkit.shell_files import shell_program
 from toolkit.storage.client import Access
-from toolkit.storage.heartbeat import with_heartbeat
 from toolkit.storage.store_server import (
     BUCKETS_FOLDER,
     TOUCHED,
@@ -32,6 +31,7 @@ from toolkit.storage.store_server import (
     new_keys,
     store_argv,
     store_container,
+    with_heartbeat,
 )
 
 _AGENT = "/run/agent"

@@ -26,7 +26,7 @@ from toolkit.run.finish.own_folder import MARKER, OwnFolder
 from toolkit.run.follow.connect import results_host
 from toolkit.run.plan.code_listing import load_listing, refuse_other_code
 from toolkit.run.plan.make_plan import data_of
-from toolkit.run.plan.run_plan import CODE_FOLDER, HostFolder
+from toolkit.run.plan.run_plan import CODE_FOLDER, HostFolder, data_folder_of
 from toolkit.run.plan.training_id import new_label
 from toolkit.run.records.record import Record, plain_json
 from toolkit.runtimes.specs import Bind
@@ -188,13 +188,13 @@ class Collection:
         environment |= {"PYTHONPATH": CODE_FOLDER, "MODEL_DIR": CODE_FOLDER}
         data = data_of(self._manifest.training_data)
         if isinstance(data, HostFolder) and Path(data.path).is_dir():
-            binds.append(Bind(data.path, f"/mnt/data/{data.name}", read_only=True))
-            environment["DATA_DIR"] = f"/mnt/data/{data.name}"
+            binds.append(Bind(data.path, data_folder_of(data), read_only=True))
+            environment["DATA_DIR"] = data_folder_of(data)
         if not isinstance(data, Mount):  # if it is not on this machine, a check that needs it will say so
             return self._ask(binds, environment, command)
         with self._mounted_data(access, data) as folder:
             binds.append(Bind(f"{folder}/mnt", "/mnt", propagation="rslave"))
-            return self._ask(binds, environment | {"DATA_DIR": f"/mnt/data/{data.bucket}"}, command)
+            return self._ask(binds, environment | {"DATA_DIR": data_folder_of(data)}, command)
 
     def _ask(self, binds: list[Bind], environment: dict[str, str], command: list[str]) -> _Answer:
         owner = f"{os.getuid()}:{os.getgid()}"

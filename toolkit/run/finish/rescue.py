@@ -26,19 +26,16 @@ from toolkit.run.follow.reported import read_report
 from toolkit.run.launch.agent_container import AgentContainer
 from toolkit.run.launch.allocator import allocator_of, release_run
 from toolkit.run.plan.job_specs import job_on
-from toolkit.run.plan.mounts import learner_mounts, results_mount
-from toolkit.run.plan.run_plan import volume_of
+from toolkit.run.plan.run_plan import learner_mounts, results_mount, volume_of
 from toolkit.run.plan.training_id import TrainingId
 from toolkit.run.records.record import Record, State
-from toolkit.run.records.record_store import Records
+from toolkit.run.records.record_store import Records, new_run_key
 from toolkit.run.records.results_access import manifest_of
-from toolkit.run.records.run_key import new_run_key
-from toolkit.storage.heartbeat import with_heartbeat
 from toolkit.storage.open_storage import Opened, open_access
 from toolkit.storage.results_folder import FolderServer, results_server
 from toolkit.storage.s3 import Store
 from toolkit.storage.sidecar import AGENT_PROGRAM, SideContainer
-from toolkit.storage.store_server import LOOPBACK
+from toolkit.storage.store_server import LOOPBACK, with_heartbeat
 
 _POLL_SECONDS = 1.0
 _FINISH_SECONDS = 60

@@ -32,12 +32,10 @@ from toolkit.run.plan.mpirun import mpirun_argv
 from toolkit.run.plan.run_plan import RunPlan
 from toolkit.run.plan.source_files import SubmittedCode
 from toolkit.run.records.record import Record, State
-from toolkit.run.records.record_store import Records
-from toolkit.run.records.run_key import new_run_key
-from toolkit.storage.heartbeat import with_heartbeat
+from toolkit.run.records.record_store import Records, new_run_key
 from toolkit.storage.open_storage import Opened, open_access
 from toolkit.storage.s3 import Store
-from toolkit.storage.store_server import LOOPBACK
+from toolkit.storage.store_server import LOOPBACK, with_heartbeat
 
 
 @dataclass(frozen=True)

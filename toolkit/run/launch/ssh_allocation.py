@@ -56,28 +56,23 @@ class SshAllocator(Allocator):
         self._cluster, self._program = cluster, runtime_named(cluster.container_engine).program
 
     def plan(self, compute: Compute) -> tuple[Placement, ...]:
-        """See `Allocator.plan`."""
         return planned_on(self._cluster, compute)
 
     @contextmanager
     def allocate(self, request: AllocationRequest, report: Report) -> Iterator[Allocation]:
-        """See `Allocator.allocate`."""
         with ExitStack() as stack:
             yield _Allocating(self._cluster, request, report, stack).run()
 
     @contextmanager
     def connect(self, hosts: Sequence[str] = ()) -> Iterator[Mapping[str, Engine]]:
-        """See `Allocator.connect`."""
         with Hosts(self._cluster) as found:
             names = hosts or [shell.name for shell in found.shells]
             yield {name: Engine(found.shell(name), self._cluster.container_engine) for name in names}
 
     def leases(self, engine: Engine) -> tuple[Holder, ...]:
-        """See `Allocator.leases`."""
         return holders(engine.shell, engine=self._program)
 
     def release(self, engine: Engine, lease: Lease) -> None:
-        """See `Allocator.release`."""
         release(engine.shell, lease, engine=self._program)
 
 

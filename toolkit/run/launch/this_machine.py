@@ -91,15 +91,12 @@ class LocalAllocator(Allocator):
 
     @contextmanager
     def connect(self, hosts: Sequence[str] = ()) -> Iterator[Mapping[str, Engine]]:  # noqa: ARG002 (it has one)
-        """See `Allocator.connect`."""
         yield {"": LOCAL}
 
     def leases(self, engine: Engine) -> tuple[Holder, ...]:  # noqa: ARG002 (it has none)
-        """See `Allocator.leases`."""
         return ()
 
-    def release(self, engine: Engine, lease: Lease) -> None:
-        """See `Allocator.release`."""
+    def release(self, engine: Engine, lease: Lease) -> None: ...
 
     def _placements(self, compute: Compute, look: Callable[[], Machine]) -> tuple[Placement, ...]:
         """The machine is examined only if ranks are to be bound."""

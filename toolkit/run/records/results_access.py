@@ -16,7 +16,7 @@ from toolkit.paths import home
 from toolkit.run.follow.connect import results_host
 from toolkit.run.plan.training_id import new_label
 from toolkit.run.records.record import Record
-from toolkit.run.records.run_key import run_key
+from toolkit.run.records.record_store import run_key
 from toolkit.run.records.stored_run import StoredRun
 from toolkit.storage.examine import located
 from toolkit.storage.open_storage import open_access
