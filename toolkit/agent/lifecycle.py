@@ -7,6 +7,7 @@ import shutil
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -143,7 +144,9 @@ class RunLifecycle:
         except (NotStored, OSError) as error:
             failure = error if isinstance(error, NotStored) else NotStored(Reason.SYSTEM, str(error))
             self._kept = not failure.final
-            evidence = failure.evidence or self._own_words()
+            evidence = failure.evidence
+            with suppress(EngineRefused):
+                evidence = evidence or self._engine.output(buckets_container(job.run))
             report = replace(
                 report, failure=failure.reason, what=failure.what, evidence=evidence, unstorable=failure.final
             )
@@ -220,12 +223,6 @@ class RunLifecycle:
         until = time.monotonic() + _LINGER_SECONDS
         while time.monotonic() < until and Path(VIEWS).is_dir() and any(Path(VIEWS).iterdir()):
             time.sleep(_POLL_SECONDS)
-
-    def _own_words(self) -> str:
-        try:
-            return self._engine.output(buckets_container(self._job.run))
-        except EngineRefused:
-            return ""
 
 
 def own_container(run: str) -> str:

@@ -20,7 +20,7 @@ from toolkit.image.version import read_inputs
 from toolkit.paths import home
 from toolkit.run.finish.digests import store_digests, stored_digests
 from toolkit.run.follow.agent_client import AgentClient, Presence
-from toolkit.run.follow.connect import cluster_of, reached
+from toolkit.run.follow.connect import cluster_of, manifest_of, reached
 from toolkit.run.follow.events import Events, Gone, Reported
 from toolkit.run.follow.reported import read_report
 from toolkit.run.launch.agent_container import AgentContainer
@@ -30,7 +30,6 @@ from toolkit.run.plan.run_plan import learner_mounts, results_mount, volume_of
 from toolkit.run.plan.training_id import TrainingId
 from toolkit.run.records.record import Record, State
 from toolkit.run.records.record_store import Records, new_run_key
-from toolkit.run.records.results_access import manifest_of
 from toolkit.storage.open_storage import Opened, open_access
 from toolkit.storage.results_folder import FolderServer, results_server
 from toolkit.storage.s3 import Store

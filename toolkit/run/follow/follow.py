@@ -55,10 +55,10 @@ class Watched:
 class Watch:
     """Follows one run; `run` returns when it has ended."""
 
-    def __init__(self, watched: Watched, records: Records, view: View, offset: int = 0) -> None:
+    def __init__(self, watched: Watched, records: Records, view: View) -> None:
         self._watched, self._records, self._view = watched, records, Unbreakable(view)
         self._record = watched.record
-        self._offset = offset
+        self._offset = 0
         self._states = len(watched.record.states)
         self._stopping = False
         self._silent = self._asked = 0.0

@@ -17,10 +17,6 @@ from toolkit.run.plan.run_plan import MASTER_PORT, SSH_PORT, Placement, RunImage
 from toolkit.run.plan.training_id import TrainingId
 
 
-def _nothing() -> None:
-    """There is nothing to confirm or to transfer."""
-
-
 @dataclass(frozen=True)
 class AllocationRequest:
     """What a run requests.
@@ -62,8 +58,8 @@ class Allocation:
     master_port: int = MASTER_PORT
     notes: tuple[str, ...] = ()
     leases: Mapping[str, str] = field(default_factory=dict)
-    confirm: Callable[[], None] = _nothing
-    hand_over: Callable[[], None] = _nothing
+    confirm: Callable[[], None] = lambda: None
+    hand_over: Callable[[], None] = lambda: None
 
 
 class Allocator(Protocol):

@@ -43,9 +43,7 @@ class Request:
     """What is launched, where its files are on this machine, and the engine of each host that the plan names.
 
     Attributes:
-        leases: the labels of the run's leases, by host.
-        confirm: called once the run has a container on each host: raises if one of its leases was lost by then.
-        hand_over: called when the run no longer needs this process: its agents now hold what was held for it.
+        leases, confirm, hand_over: see `toolkit.run.launch.allocator.Allocation`.
     """
 
     manifest: Manifest

@@ -12,13 +12,12 @@ from toolkit.agent.end_reasons import Reason
 from toolkit.containers.engine import Engine
 from toolkit.errors import ToolkitError
 from toolkit.run.follow.agent_client import AgentClient, Presence
-from toolkit.run.follow.connect import reached
+from toolkit.run.follow.connect import reached, stored_run
 from toolkit.run.follow.reported import read_outcome
 from toolkit.run.launch.launcher_process import lives
 from toolkit.run.plan.run_plan import volume_of
 from toolkit.run.records.record import Record, State
 from toolkit.run.records.record_store import Records
-from toolkit.run.records.results_access import stored_run
 
 
 def refreshed(record: Record, records: Records) -> Record:
