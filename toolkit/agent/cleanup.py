@@ -27,8 +27,7 @@ class Things:
     """What a run has on this host: the agent's container, the one with the mounts, the volume, and the server of a
     results folder, if any.
 
-    `settings` are those of the container with the mounts (`KeeperEngine.settings`): if it was killed, another one with
-    the same settings unmounts.
+    `settings` (`DockerApi.settings`) are those of the container with the mounts: if it is killed, one like it unmounts.
     """
 
     run: str

@@ -170,8 +170,7 @@ def _with_label(label: str) -> str:
 
 
 def _unframed(data: bytes) -> str:
-    """The text of a container's output, which the engine sends in frames: an 8-byte header, whose last 4 bytes are the
-    length."""
+    """The text of a container's output, sent in frames: an 8-byte header ends with 4 bytes for the length."""
     text, position = b"", 0
     while position + 8 <= len(data):
         length = int.from_bytes(data[position + 4 : position + 8], "big")

@@ -1,5 +1,4 @@
-"""One run on one host, supervised by its agent: wait for the learners, store their results, determine the outcome,
-report."""
+"""One run on one host, supervised by its agent: wait for learners, store results, determine the outcome, report."""
 
 from __future__ import annotations
 

@@ -115,8 +115,7 @@ def _tampered(job: Job, facts: Facts) -> Iterator[End]:
 
 
 def _contradicted(job: Job, facts: Facts) -> Iterator[End]:
-    """The status file reports success although the supervisor that writes it has failed: someone else has written
-    it."""
+    """The status file reports success although its writer, the supervisor, has failed: someone else wrote it."""
     first = _first_learner(facts)
     if first and first.exit_status:
         ended = f"{_where(job, job.learners[0])} ended with {status_words(first.exit_status)}"
@@ -218,8 +217,7 @@ def _step_failed(job: Job, facts: Facts, step: Mapping[str, Any]) -> End:
 
 
 def rank_statuses(job: Job, facts: Facts, step: Mapping[str, Any]) -> list[int | None]:
-    """The exit status of each process of a step (ranks, or one on each learner), None if it left none; empty for a step
-    that runs once."""
+    """The exit status of each process of a step (see `Job.processes`); None if it left none."""
     return _of_processes(job, step, [report.ranks for report in facts.reports])
 
 

@@ -21,8 +21,7 @@ def seconds_for(size: int, besides: float = _SHORT_SECONDS) -> float:
 def rclone(
     *words: str, seconds: float, data: bytes = b"", file: int | None = None, config: str = CONFIG
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run rclone; its input is `data`, or the descriptor `file`. A command that takes longer than `seconds` is killed,
-    and has failed."""
+    """Run rclone; its input is `data`, or the descriptor `file`. After `seconds` it is killed, and has failed."""
     argv = ("rclone", "--config", config, *words)
     try:
         given = data if file is None else None

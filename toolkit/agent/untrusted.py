@@ -53,8 +53,7 @@ class Replacements:
 
     @contextmanager
     def noting(self) -> Iterator[None]:
-        """Leave the context if a file is not what it must be, and note that; or if it does not exist, which is not an
-        error."""
+        """Leave the context if a file is not what it must be, which is noted, or does not exist, which is no error."""
         try:
             yield
         except NotRegular as error:

@@ -123,10 +123,7 @@ def kept(
 
 
 def release(shell: Shell, lease: Lease, *, engine: str = "docker") -> None:
-    """Release the lease; no error if it is gone. What the run's containers hold ends with them.
-
-    Raises `ToolkitError` (S100).
-    """
+    """Release the lease, unless it is gone; containers' leases end with them. Raises `ToolkitError` (S100)."""
     with _RENEWING.setdefault(lease.token, threading.Lock()):  # a concurrent renewal would bring it back
         _run(shell, engine, release_argv(lease.token, engine=engine))
 
@@ -139,10 +136,7 @@ def release_all(leases: Sequence[tuple[Shell, Lease]], *, engine: str = "docker"
 
 
 def holders(shell: Shell, *, engine: str = "docker", grace: int = GRACE_SECONDS) -> tuple[Holder, ...]:
-    """Every lease on the host, of all accounts, including stale ones; changes nothing.
-
-    Raises `ToolkitError` (S100).
-    """
+    """Every lease on the host, of all accounts, including stale ones. Raises `ToolkitError` (S100)."""
     return read_holders(_run(shell, engine, list_argv(engine=engine, grace=grace)))
 
 

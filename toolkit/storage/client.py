@@ -53,8 +53,7 @@ class Access:
 
 
 def load_boto3() -> None:
-    """Import everything before anything is started: Python loses a Ctrl-C during an import, because a lock's callback
-    swallows it."""
+    """Import it before anything is started: Python loses a Ctrl-C during an import (a lock's callback swallows it)."""
     import boto3
     import boto3.s3.transfer  # noqa: F401
 

@@ -38,8 +38,7 @@ class Opened:
         return self.remotes[name]
 
     def examine(self, manifest: Manifest) -> None:
-        """Detect the properties of both stores, for boto3 and rclone alike; raises `ToolkitError` as `examined`
-        does."""
+        """Detect the properties of both stores, for boto3 and rclone alike; raises as `examined` does."""
         load_boto3()
         buckets = {name: reference.bucket for name, reference in manifest.buckets.items()}
         buckets["results"] = bucket_name(manifest.training_results)

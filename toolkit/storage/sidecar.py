@@ -203,8 +203,7 @@ class SideContainer:
             )
 
     def _copy(self, mount: Mount) -> None:
-        """Each file is compared with the bucket's checksum as it arrives; they belong to root, so learners cannot
-        write."""
+        """Each file is compared with the bucket's checksum as it arrives. They belong to root: learners only read."""
         self.run(("mkdir", "-p", f"{HOST}/{mount.folder}"))
         command = ("rclone", "--config", CONFIG, "copy", "--quiet", mount.filesystem, f"{HOST}/{mount.folder}")
         result = self.run(command, check=False)

@@ -52,8 +52,7 @@ Report = Callable[[str, int, int], None]
 class Collected:
     """A collected model: its folder, number of files and bytes, and the result of the check.
 
-    `missing` are files that the manifest wants collected and the run did not write. `unchecked` are files that only the
-    store has a checksum of.
+    `missing` are files to collect that the run did not write; `unchecked`, those that only the store has a checksum of.
     """
 
     folder: Path
@@ -150,8 +149,7 @@ class Collection:
             put(sums)
 
     def _compare_code(self, folder: Path, sums: Mapping[str, str]) -> None:
-        """Raise if the code is not what was submitted, before any of it runs; set the modes that buckets do not
-        keep."""
+        """Raise if the code is not what was submitted, before it runs; set the modes, which buckets do not keep."""
         listing = load_listing(self._home, self._record.training_id, self._record.code_digest)
         if not listing:
             return

@@ -1,5 +1,4 @@
-"""Checksums of the files that a run's programs wrote, on the operator's side: a list in the bucket, whose SHA-256 is in
-the record."""
+"""Checksums of the files that a run's programs wrote: a list in the bucket, whose SHA-256 is in the record."""
 
 from __future__ import annotations
 

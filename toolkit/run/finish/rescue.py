@@ -82,17 +82,13 @@ def rescue(record: Record, records: Records, tell: Callable[[str], None]) -> Rec
 def rescued(record: Record, now: float) -> Record:
     """The record after all results are uploaded. A run with no other error is then complete."""
     record = replace(record, kept=(), hint="")
+    store = f"the {record.results_place.partition(' ')[0]}"  # bucket, folder or export
     if record.end in BUCKET_REASONS and all(step.ok for step in record.steps):
-        what = f"all commands exited with 0; the missing results are now in {_store_of(record)}"
+        what = f"all commands exited with 0; the missing results are now in {store}"
         record = replace(record, end=Reason.COMPLETED.value, error_code="", evidence="", reason=what)
         return record.at(State.COMPLETED, now)
-    uploaded = f"; the results kept on its hosts are now in {_store_of(record)}"
+    uploaded = f"; the results kept on its hosts are now in {store}"
     return record if record.reason.endswith(uploaded) else replace(record, reason=record.reason + uploaded)
-
-
-def _store_of(record: Record) -> str:
-    """`the bucket`, `the folder` or `the export`."""
-    return f"the {record.results_place.partition(' ')[0]}"
 
 
 def _digests(store: Store, record: Record, tell: Callable[[str], None]) -> dict[str, str]:

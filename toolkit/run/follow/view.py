@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from toolkit.run.follow.events import Line
 from toolkit.run.plan.run_plan import RunPlan
 from toolkit.run.plan.source_files import SubmittedCode
 from toolkit.run.records.record import Record
+
+T = TypeVar("T")
 
 
 class Choice(Enum):
@@ -96,19 +98,11 @@ class Unbreakable:
 
     def interrupted(self) -> Choice:
         """If the user cannot be asked, the run continues."""
-        choice = Choice.DETACH
+        return self._call(lambda view: view.interrupted()) or Choice.DETACH
 
-        def ask(view: View) -> None:
-            nonlocal choice
-            choice = view.interrupted()
-
-        self._call(ask)
-        return choice
-
-    def _call(self, what: Callable[[View], None]) -> None:
-        if self._view is None:
-            return
+    def _call(self, what: Callable[[View], T]) -> T | None:
         try:
-            what(self._view)
+            return what(self._view) if self._view is not None else None
         except (OSError, UnicodeError, SystemExit):
             self._view = None
+        return None

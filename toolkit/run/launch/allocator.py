@@ -101,10 +101,7 @@ class Allocator(Protocol):
         ...
 
     def release(self, engine: Engine, lease: Lease) -> None:
-        """Release a lease of a run that has ended, on the host of `engine`; it is no error if it is gone.
-
-        Raises `ToolkitError` (S100).
-        """
+        """Release an ended run's lease on the host of `engine`, unless it is gone. Raises `ToolkitError` (S100)."""
         ...
 
 
@@ -115,10 +112,7 @@ def allocator_of(cluster: Cluster) -> Allocator:
 
 
 def release_run(allocator: Allocator, engine: Engine, run: str) -> None:
-    """Release what `run` has leased on the host of `engine`, when it has no agent left.
-
-    Raises `ToolkitError` (S100).
-    """
+    """Release what `run`, without an agent now, has leased on the host of `engine`. Raises `ToolkitError` (S100)."""
     for holder in allocator.leases(engine):
         if holder.lease.run == run:
             allocator.release(engine, holder.lease)

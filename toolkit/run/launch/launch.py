@@ -78,8 +78,7 @@ class Launch:
         self._stopped_by = ""
 
     def run(self) -> Record:
-        """Submit the run; returns its record. Raises `ToolkitError` if it could not start, or `KeyboardInterrupt`; then
-        nothing of it is left."""
+        """Submit the run; returns its record. After a `ToolkitError` or `KeyboardInterrupt`, nothing of it is left."""
         plan, manifest = self._plan, self._request.manifest
         address = plan.cluster.operator if plan.on_hosts else LOOPBACK
         first = self._request.engines[plan.hosts[0]]

@@ -49,8 +49,7 @@ _STAGE = "hosts"
 
 
 class SshAllocator(Allocator):
-    """Hosts that are reached over ssh, as the cluster file lists them; leases in their engines record who holds
-    them."""
+    """Hosts of the cluster file, reached over ssh; leases in their engines record who holds them."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster, self._program = cluster, runtime_named(cluster.container_engine).program

@@ -74,10 +74,7 @@ def load_listing(home: Path, training_id: str, digest: str) -> tuple[Listed, ...
 
 
 def refuse_other_code(training_id: str, expected: Iterable[Listed], found: Mapping[str, str]) -> None:
-    """Raise `ToolkitError` (C102) naming each file in a bucket that differs from what was submitted.
-
-    `found` is the SHA-256 by name.
-    """
+    """Raise `ToolkitError` (C102) naming each file of a bucket (SHA-256 by name) that was not submitted so."""
     problems = [Problem(f"{name!r}: {what}") for name, what in _differences(expected, found)]
     if problems:
         raise ToolkitError(

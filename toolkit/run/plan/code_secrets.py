@@ -6,6 +6,7 @@ import base64
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -50,7 +51,11 @@ class Known:
 
     def holds(self, status: os.stat_result) -> bool:
         """Whether a file is one of the key files, under whatever name."""
-        return any(_is_same(file, status) for file in self.files)
+        for file in self.files:
+            with suppress(OSError):
+                if os.path.samestat(file.stat(), status):
+                    return True
+        return False
 
 
 NOTHING_KNOWN = Known()
@@ -120,10 +125,3 @@ def _any_at_top(names: tuple[str, ...]) -> re.Pattern[bytes]:
     return re.compile(
         rb"(?m)(?:^|[{,])\s*[\"']?(?:%s)[\"']?\s*:" % "|".join(map(re.escape, dict.fromkeys(names))).encode()
     )
-
-
-def _is_same(file: Path, status: os.stat_result) -> bool:
-    try:
-        return os.path.samestat(file.stat(), status)
-    except OSError:
-        return False

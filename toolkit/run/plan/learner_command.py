@@ -18,8 +18,7 @@ from toolkit.runtimes.specs import HOST_NETWORK, Argv, Bind, LearnerContainerSpe
 
 
 def learner_argv(runtime: ContainerRuntime, plan: RunPlan, learner: Learner, volume: str, lease: str = "") -> Argv:
-    """What starts `learner`; `volume` is the folder of the run's volume on its host, `lease` the label of the run's
-    lease there."""
+    """What starts `learner`; `volume` is the run's volume's folder, `lease` the label of its lease, on that host."""
     known = tuple((one.hostname, one.placement.address) for one in plan.learners)
     own_binds = (
         Bind(f"{volume}/mnt", "/mnt", propagation="rslave"),

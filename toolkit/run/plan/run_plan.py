@@ -246,8 +246,7 @@ class RunPlan:
         )
 
     def limits_of(self, learner: Learner) -> Limits:
-        """The learner's limits: a number of processes and threads for each of its ranks, but no more than its host can
-        spare."""
+        """The learner's limits: processes and threads for each of its ranks, as far as its host can spare them."""
         wanted, placement = self.cluster.processes * len(learner.ranks), learner.placement
         processes = min(wanted, placement.processes) if placement.processes else wanted
         return replace(self.limits, cpuset=placement.cpus.cpuset, processes=processes)

@@ -35,8 +35,7 @@ class StoredRun:
     def record(self) -> Record | None:
         """The record with the outcome from the bucket; None if there is none yet.
 
-        Raises `ToolkitError` (S302) if the store does not answer, or if the object is not an outcome, or was not
-        written by an agent of the run.
+        Raises `ToolkitError` (S302) if the store does not answer, or if no agent of the run wrote it as an outcome.
         """
         key = f"{CONTROL_FOLDER}/{self._record.training_id}/{RECORD}"
         if not any(item.key == key for item in self._store.objects(self._bucket, key)):
