@@ -11,14 +11,10 @@ from toolkit.loopback import is_loopback
 from toolkit.secrets import Secret
 
 DEFAULT_REGION = "us-east-1"
-_ABOUT_OBJECTS = [
-    "PutObject",
-    "GetObject",
-    "HeadObject",
-    "CreateMultipartUpload",
-    "UploadPart",
-    "CompleteMultipartUpload",
-]
+_ABOUT_OBJECTS = (
+    *("PutObject", "GetObject", "HeadObject"),
+    *("CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"),
+)
 """Of the operations that `toolkit.storage.s3` uses, those that accept a customer's key."""
 _ONE_AT_A_TIME = threading.Lock()
 

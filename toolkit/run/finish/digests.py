@@ -45,9 +45,7 @@ def store_digests(store: Store, record: Record, lists: Iterable[Mapping[str, str
 
     Empty if there is nothing to list: the object in the bucket is left as it is, and is not trusted.
     """
-    sums: dict[str, str] = {}
-    for one in lists:
-        sums |= one
+    sums = {key: sha256 for one in lists for key, sha256 in one.items()}
     if not sums:
         return ""
     data = write_list(sums)

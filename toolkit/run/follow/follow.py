@@ -10,7 +10,7 @@ import getpass
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -125,14 +125,11 @@ class Watch:
             self._refused = True
             return
         self._update(report.record, report.note)
-        self._tell_unheard(report.silent)
+        if new := [host for host in report.silent if host not in self._unheard]:
+            self._view.note(f"{', '.join(new)} does not respond and holds unsaved results; waiting for it")
+        self._unheard = report.silent
         if report.waiting:
             self._view.storing(*report.waiting)
-
-    def _tell_unheard(self, hosts: Sequence[str]) -> None:
-        if new := [host for host in hosts if host not in self._unheard]:
-            self._view.note(f"{', '.join(new)} does not respond and holds unsaved results; waiting for it")
-        self._unheard = tuple(hosts)
 
     def _update(self, record: Record, note: str) -> None:
         """Take a new record; show and save its new states."""
