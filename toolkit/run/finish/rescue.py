@@ -33,7 +33,7 @@ from toolkit.run.records.record_store import Records, new_run_key
 from toolkit.storage.open_storage import Opened, open_access
 from toolkit.storage.results_folder import FolderServer, results_server
 from toolkit.storage.s3 import Store
-from toolkit.storage.sidecar import AGENT_PROGRAM, SideContainer
+from toolkit.storage.sidecar import AGENT_PROGRAM, Mount, SideContainer
 from toolkit.storage.store_server import LOOPBACK, with_heartbeat
 
 _POLL_SECONDS = 1.0
@@ -143,10 +143,7 @@ def _rescue_on(
         access = results.start_for_run(folder, access)
     side.hold_for(mount, folder, {"results": access})
     with with_heartbeat(partial(agent.say, "heartbeat")):
-        # Cached files that the new mount would discard are stored first.
-        done = side.run((*AGENT_PROGRAM, "recover", mount.filesystem), check=False)
-        if not done.ok:
-            raise _still_there(engine, run, "the store refuses the results kept there", done.errors[-2000:])
+        _recover(side, mount, run)
         side.mount(*learner_mounts(mount, run))
         storing = replace(record, state=State.STORING)
         job = job_on((host,), storing, cluster, mount, new_run_key(home(), run))
@@ -159,6 +156,13 @@ def _rescue_on(
         why = end.reason if end else "the rescue was interrupted"
         raise _still_there(engine, run, why, end.evidence if end else "")
     return end
+
+
+def _recover(side: SideContainer, mount: Mount, run: TrainingId) -> None:
+    """Upload cached files that the new mount would discard."""
+    done = side.run((*AGENT_PROGRAM, "recover", mount.filesystem), check=False)
+    if not done.ok:
+        raise _still_there(side.engine, run, "the store refuses the results kept there", done.errors[-2000:])
 
 
 def _still_there(engine: Engine, run: TrainingId, why: str, evidence: str) -> ToolkitError:
