@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from toolkit.agent.cleanup import give_back_lease
 from toolkit.agent.docker_api import EngineRefused
-from toolkit.agent.lease import give_back_lease
 
 RUN = "training-abcd2345"
 RECORD = f"0123456789abcdef 000003 1795903609 2026-01-02T03:04:05Z {RUN} * alice ann desk"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.agent import wait_for_start
-from toolkit.agent.wait_for_start import wait_for_word
+from toolkit.agent import lifetime
+from toolkit.agent.lifetime import wait_for_word
 
 from .jobs import job
 
@@ -34,7 +34,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(wait_for_start, "time", clock)
+    monkeypatch.setattr(lifetime, "time", clock)
     return clock
 
 

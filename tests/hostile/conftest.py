@@ -22,8 +22,7 @@ from toolkit.agent.signed import signed
 from toolkit.cli.main import main
 from toolkit.run.plan.training_id import parse_training_id
 from toolkit.run.records.record import Record, State
-from toolkit.run.records.record_store import Records
-from toolkit.run.records.run_key import new_run_key
+from toolkit.run.records.record_store import Records, new_run_key
 
 from ..faults.store import BUCKETS, S3Server
 from ..real.conftest import MANIFEST

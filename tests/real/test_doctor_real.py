@@ -31,9 +31,9 @@ from toolkit.hosts.local import LocalShell
 from toolkit.manifest.reader import read_manifest
 from toolkit.paths import assets
 from toolkit.secrets import Secret
-from toolkit.storage.embedded_server import LOOPBACK
 from toolkit.storage.open_storage import open_access
 from toolkit.storage.s3 import Access, Store
+from toolkit.storage.store_server import LOOPBACK
 
 from .conftest import MANIFEST
 from .lab import RealLab, image_of_buckets, lab_of_two  # noqa: F401  fixtures

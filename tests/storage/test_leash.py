@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from toolkit.errors import Code, ToolkitError
-from toolkit.storage.heartbeat import with_heartbeat
+from toolkit.storage.store_server import with_heartbeat
 
 
 def test_it_is_given_at_once_then_again_and_again_and_no_more_once_it_is_over() -> None:

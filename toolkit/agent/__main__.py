@@ -71,8 +71,15 @@ def with_keys(words: list[str]) -> int:
             from toolkit.agent.cache_recovery import recover
 
             return with_status(lambda: recover(filesystem))
-        case ["buckets" | "submit" | "discard" as word, run, filesystem, folder]:
-            return of_bucket(word, run, filesystem, folder)
+        case ["buckets", run, filesystem, folder]:
+            from toolkit.agent.holding import hold_buckets
+
+            hold_buckets(run, filesystem, folder)
+        case ["submit" | "discard" as word, run, filesystem, folder]:
+            from toolkit.agent.results_bucket import Bucket
+
+            bucket = Bucket(run, filesystem, folder)
+            return with_status(bucket.submit_code if word == "submit" else bucket.discard_code)
         case ["unmount"]:
             from toolkit.agent.results_bucket import Bucket
 
@@ -81,19 +88,6 @@ def with_keys(words: list[str]) -> int:
             print(__doc__, file=sys.stderr)
             return 2
     return 0
-
-
-def of_bucket(word: str, run: str, filesystem: str, folder: str) -> int:
-    """Run one of the commands about a run's bucket."""
-    if word == "buckets":
-        from toolkit.agent.holding import hold_buckets
-
-        hold_buckets(run, filesystem, folder)
-        return 0
-    from toolkit.agent.results_bucket import Bucket
-
-    bucket = Bucket(run, filesystem, folder)
-    return with_status(bucket.submit_code if word == "submit" else bucket.discard_code)
 
 
 def with_status(act: Callable[[], object]) -> int:

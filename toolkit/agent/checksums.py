@@ -44,8 +44,7 @@ def digest_of(file: Path, *, md5: bool = True) -> Digest:
 
 
 def digest_of_open(descriptor: int, *, md5: bool = False, most: int | None = None) -> Digest:
-    """The digest of the first `most` bytes of an open file, by default of all of it, whatever its current offset.
-    Raises `OSError`."""
+    """The digest of the first `most` bytes (default: all) of an open file from its beginning. Raises `OSError`."""
     sha256, also, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
     while piece := os.pread(descriptor, _PIECE if most is None else min(_PIECE, most - size), size):
         size += len(piece)

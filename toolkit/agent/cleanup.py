@@ -15,6 +15,10 @@ from toolkit.agent.service import BucketClient
 _ROUNDS = 120
 _PAUSE_SECONDS = 0.5
 _UNMOUNT_SECONDS = 60
+LEASE_LABEL = "toolkit.lease"
+_LEASE_PREFIX = "toolkit-lease."
+_LEASE_RUN = 4
+"""The key of a lease's record that names its run."""
 UNMOUNT = ("python3", "-m", "toolkit.agent", "unmount")
 
 
@@ -23,8 +27,7 @@ class Things:
     """What a run has on this host: the agent's container, the one with the mounts, the volume, and the server of a
     results folder, if any.
 
-    `settings` are those of the container with the mounts (`KeeperEngine.settings`): if it was killed, another one with
-    the same settings unmounts.
+    `settings` (`DockerApi.settings`) are those of the container with the mounts: if it is killed, one like it unmounts.
     """
 
     run: str
@@ -74,3 +77,18 @@ def _unmount(engine: DockerApi, things: Things) -> None:
         engine.remove_container(things.buckets)
         if settings:
             engine.run_like(settings, f"{things.buckets}-cleanup", UNMOUNT, _UNMOUNT_SECONDS)
+
+
+def give_back_lease(engine: DockerApi, run: str) -> None:
+    """Remove the volumes with a lease of `run` here, from the time before its containers ran; if the engine does not
+    answer, they expire.
+
+    A running container of the run holds its lease by a label, so nothing has to be done for that. The volumes are
+    removed by the launch, unless it was killed (`toolkit.leases.host_script`).
+    """
+    try:
+        for name, record in engine.labelled_volumes(LEASE_LABEL).items():
+            if name.startswith(_LEASE_PREFIX) and record.split()[_LEASE_RUN : _LEASE_RUN + 1] == [run]:
+                engine.remove_volume(name)
+    except EngineRefused:
+        return

@@ -76,7 +76,9 @@ def compare(
     place = f"{raw(filesystem)}/{folder}"
     there = _by_key(written, dict(_listed(place, config)))
     believed = etags_are_md5(filesystem, config)
-    digests = {key: digest_of(file, md5=believed and _in_one(file)) for key, file in written.items()}
+    digests = {
+        key: digest_of(file, md5=believed and file.stat().st_size < WHOLE_BYTES) for key, file in written.items()
+    }
     again = {key: there[key].path for key, digest in digests.items() if _must_be_read(digest, there.get(key))}
     stored = read_again(place, again.values(), config, sum(digests[key].size for key in again))
     sums: dict[str, str] = {}
@@ -126,11 +128,6 @@ def _fault(digest: Digest, found: RemoteFile | None, stored: str | None) -> str:
 def _must_be_read(digest: Digest, found: RemoteFile | None) -> bool:
     """Whether nothing that the store reports proves the object's contents."""
     return found is not None and found.size == digest.size and not (digest.md5 and found.md5)
-
-
-def _in_one(file: Path) -> bool:
-    """Whether rclone uploads the file in one piece."""
-    return file.stat().st_size < WHOLE_BYTES
 
 
 def raw(filesystem: str) -> str:

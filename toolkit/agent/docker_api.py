@@ -42,10 +42,10 @@ class DockerApi:
 
     def state(self, container: str) -> ContainerState:
         """A container's state; raises `EngineRefused` if the engine does not answer."""
-        status, data = self._call("GET", f"/containers/{quote(container)}/json")
-        if status == http.client.NOT_FOUND:
+        found = self._inspect(container)
+        if found is None:
             return ContainerState(there=False)
-        state = self._object(status, data).get("State", {})
+        state = found.get("State", {})
         running = bool(state.get("Running"))
         return ContainerState(
             there=True,
@@ -66,8 +66,7 @@ class DockerApi:
 
     def processes(self, container: str) -> tuple[int, int]:
         """A container's current number and limit of processes and threads (0: unknown)."""
-        status, data = self._call("GET", f"/containers/{quote(container)}/stats?stream=false")
-        found = self._object(status, data).get("pids_stats") or {}
+        found = self._ask("GET", f"/containers/{quote(container)}/stats?stream=false").get("pids_stats") or {}
         return int(found.get("current") or 0), int(found.get("limit") or 0)
 
     def stop(self, container: str, seconds: int) -> None:
@@ -82,16 +81,13 @@ class DockerApi:
 
     def create_volume(self, name: str, run: str) -> None:
         """Create a volume with the run's label."""
-        body = {"Name": name, "Labels": {RUN_LABEL: run}}
-        status, data = self._call("POST", "/volumes/create", body)
-        self._object(status, data)
+        self._ask("POST", "/volumes/create", {"Name": name, "Labels": {RUN_LABEL: run}})
 
     def settings(self, container: str) -> dict[str, Any]:
         """How a container was created, for `run_like`; empty if it does not exist."""
-        status, data = self._call("GET", f"/containers/{quote(container)}/json")
-        if status == http.client.NOT_FOUND:
+        found = self._inspect(container)
+        if found is None:
             return {}
-        found = self._object(status, data)
         return {
             "Image": found["Image"],
             "Labels": found["Config"].get("Labels") or {},
@@ -100,19 +96,16 @@ class DockerApi:
 
     def run_like(self, settings: Mapping[str, Any], name: str, command: Sequence[str], seconds: int) -> None:
         """Run a command in a new container with the settings of another, and remove it."""
-        body = dict(settings) | {"Cmd": list(command)}
-        status, data = self._call("POST", f"/containers/create?name={quote(name)}", body)
-        self._object(status, data)
+        self._ask("POST", f"/containers/create?name={quote(name)}", dict(settings) | {"Cmd": list(command)})
         try:
-            self._object(*self._call("POST", f"/containers/{quote(name)}/start"), empty=True)
+            _checked(*self._call("POST", f"/containers/{quote(name)}/start"))
             self._call("POST", f"/containers/{quote(name)}/wait", timeout=seconds)
         finally:
             self.remove_container(name)
 
     def labelled_volumes(self, label: str) -> dict[str, str]:
         """The names of all volumes with `label`, with its value."""
-        status, data = self._call("GET", f"/volumes?{urlencode({'filters': json.dumps({'label': [label]})})}")
-        found = self._object(status, data).get("Volumes") or []
+        found = self._ask("GET", f"/volumes?{_with_label(label)}").get("Volumes") or []
         return {str(one["Name"]): str((one.get("Labels") or {}).get(label, "")) for one in found}
 
     def volumes(self, run: str) -> list[str]:
@@ -121,30 +114,35 @@ class DockerApi:
 
     def remove_container(self, name: str) -> bool:
         """Kill and remove; true if it is gone."""
-        status, _ = self._call("DELETE", f"/containers/{quote(name)}?force=1&v=1")
-        return status in (http.client.NO_CONTENT, http.client.NOT_FOUND)
+        return self._remove(f"/containers/{quote(name)}?force=1&v=1")
 
     def remove_network(self, name: str) -> bool:
         """True if it is gone."""
-        status, _ = self._call("DELETE", f"/networks/{quote(name)}")
-        return status in (http.client.NO_CONTENT, http.client.NOT_FOUND)
+        return self._remove(f"/networks/{quote(name)}")
 
     def remove_volume(self, name: str) -> bool:
         """True if it is gone."""
-        status, _ = self._call("DELETE", f"/volumes/{quote(name)}?force=1")
-        return status in (http.client.NO_CONTENT, http.client.NOT_FOUND)
+        return self._remove(f"/volumes/{quote(name)}?force=1")
 
     def containers(self, run: str) -> list[str]:
         """The names of the run's containers, running or not."""
-        query = urlencode({"all": 1, "filters": json.dumps({"label": [f"{RUN_LABEL}={run}"]})})
-        status, data = self._call("GET", f"/containers/json?{query}")
-        return [one["Names"][0].lstrip("/") for one in self._list(status, data)]
+        found = self._ask("GET", f"/containers/json?all=1&{_with_label(f'{RUN_LABEL}={run}')}") or []
+        return [one["Names"][0].lstrip("/") for one in found]
 
     def networks(self, run: str) -> list[str]:
         """The names of the run's networks."""
-        query = urlencode({"filters": json.dumps({"label": [f"{RUN_LABEL}={run}"]})})
-        status, data = self._call("GET", f"/networks?{query}")
-        return [str(one["Name"]) for one in self._list(status, data)]
+        return [str(one["Name"]) for one in self._ask("GET", f"/networks?{_with_label(f'{RUN_LABEL}={run}')}") or []]
+
+    def _inspect(self, container: str) -> dict[str, Any] | None:
+        status, data = self._call("GET", f"/containers/{quote(container)}/json")
+        return None if status == http.client.NOT_FOUND else json.loads(_checked(status, data))
+
+    def _remove(self, path: str) -> bool:
+        return self._call("DELETE", path)[0] in (http.client.NO_CONTENT, http.client.NOT_FOUND)
+
+    def _ask(self, verb: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """The response's JSON; raises `EngineRefused` if it is an error."""
+        return json.loads(_checked(*self._call(verb, path, body)))
 
     def _call(
         self, verb: str, path: str, body: Mapping[str, Any] | None = None, timeout: float = _TIMEOUT
@@ -160,25 +158,19 @@ class DockerApi:
         finally:
             connection.close()
 
-    @staticmethod
-    def _object(status: int, data: bytes, *, empty: bool = False) -> dict[str, Any]:
-        if status >= http.client.BAD_REQUEST:
-            raise EngineRefused(data.decode("utf-8", "replace")[:500])
-        if empty:
-            return {}
-        found = json.loads(data)
-        return found if isinstance(found, dict) else {}
 
-    @staticmethod
-    def _list(status: int, data: bytes) -> list[dict[str, Any]]:
-        if status >= http.client.BAD_REQUEST:
-            raise EngineRefused(data.decode("utf-8", "replace")[:500])
-        return json.loads(data) or []
+def _checked(status: int, data: bytes) -> bytes:
+    if status >= http.client.BAD_REQUEST:
+        raise EngineRefused(data.decode("utf-8", "replace")[:500])
+    return data
+
+
+def _with_label(label: str) -> str:
+    return urlencode({"filters": json.dumps({"label": [label]})})
 
 
 def _unframed(data: bytes) -> str:
-    """The text of a container's output, which the engine sends in frames: an 8-byte header, whose last 4 bytes are the
-    length."""
+    """The text of a container's output, sent in frames: an 8-byte header ends with 4 bytes for the length."""
     text, position = b"", 0
     while position + 8 <= len(data):
         length = int.from_bytes(data[position + 4 : position + 8], "big")

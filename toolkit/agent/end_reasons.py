@@ -7,35 +7,37 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Why a run ended. These strings are part of the interface."""
+    """Why a run ended, with the contract's error code (empty on success). These strings are part of the interface."""
+
+    code: str
+
+    def __new__(cls, text: str, code: str = "") -> Reason:
+        member = str.__new__(cls, text)
+        member._value_, member.code = text, code
+        return member
 
     COMPLETED = "completed"
     STOPPED = "stopped"
-    PROGRAM_FAILED = "program failed"
-    OUT_OF_MEMORY = "out of memory"
-    OUT_OF_PROCESSES = "out of processes"
-    RANKS_DIVERGED = "ranks diverged"
-    HOST_LOST = "host lost"
-    START_DEADLINE = "start deadline"
-    TIME_LIMIT = "time limit"
-    NO_PROGRESS = "no progress"
-    GPU = "gpu missing"
-    IMAGE = "image"
-    BUCKET_READ = "bucket read"
-    BUCKET_WRITE = "bucket write"
-    BUCKET_CREDENTIALS = "bucket credentials"
-    BUCKET_FULL = "bucket full"
-    LEASE = "lease"
-    TAMPERED = "tampered"
+    PROGRAM_FAILED = "program failed", "C201"
+    OUT_OF_MEMORY = "out of memory", "C201"
+    OUT_OF_PROCESSES = "out of processes", "C201"
+    RANKS_DIVERGED = "ranks diverged", "C201"
+    HOST_LOST = "host lost", "S100"
+    START_DEADLINE = "start deadline", "S100"
+    TIME_LIMIT = "time limit", "C201"
+    NO_PROGRESS = "no progress", "C201"
+    GPU = "gpu missing", "S100"
+    IMAGE = "image", "S103"
+    BUCKET_READ = "bucket read", "S302"
+    BUCKET_WRITE = "bucket write", "S303"
+    BUCKET_CREDENTIALS = "bucket credentials", "S303"
+    BUCKET_FULL = "bucket full", "S303"
+    LEASE = "lease", "S100"
+    TAMPERED = "tampered", "C201"
     """The program replaced the run's own files."""
-    FORGED = "forged report"
+    FORGED = "forged report", "S100"
     """The bucket holds a report of a host of this run that no agent of this run wrote."""
-    SYSTEM = "system"
-
-    @property
-    def code(self) -> str:
-        """The contract's error code; empty on success."""
-        return _CODES[self]
+    SYSTEM = "system", "S100"
 
     @property
     def state(self) -> str:
@@ -43,28 +45,8 @@ class Reason(StrEnum):
         return {Reason.COMPLETED: "COMPLETED", Reason.STOPPED: "HALTED"}.get(self, "FAILED")
 
 
-_CODES = {
-    Reason.COMPLETED: "",
-    Reason.STOPPED: "",
-    Reason.PROGRAM_FAILED: "C201",
-    Reason.OUT_OF_MEMORY: "C201",
-    Reason.OUT_OF_PROCESSES: "C201",
-    Reason.RANKS_DIVERGED: "C201",
-    Reason.HOST_LOST: "S100",
-    Reason.START_DEADLINE: "S100",
-    Reason.TIME_LIMIT: "C201",
-    Reason.NO_PROGRESS: "C201",
-    Reason.GPU: "S100",
-    Reason.IMAGE: "S103",
-    Reason.BUCKET_READ: "S302",
-    Reason.BUCKET_WRITE: "S303",
-    Reason.BUCKET_CREDENTIALS: "S303",
-    Reason.BUCKET_FULL: "S303",
-    Reason.LEASE: "S100",
-    Reason.TAMPERED: "C201",
-    Reason.FORGED: "S100",
-    Reason.SYSTEM: "S100",
-}
+BUCKET_REASONS = (Reason.BUCKET_WRITE, Reason.BUCKET_CREDENTIALS, Reason.BUCKET_FULL)
+"""The store does not take results."""
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-
-from toolkit.agent.repeating import repeating
 
 
 @contextmanager
@@ -39,3 +38,28 @@ class Silence:
         if now != self._last:
             self._last, self._since = now, time.monotonic()
         return time.monotonic() - self._since
+
+
+@contextmanager
+def repeating(name: str, act: Callable[[], object], every: float, *, wait: bool = True) -> Iterator[None]:
+    """Call `act`, which must not raise, at once and then every `every` seconds.
+
+    Args:
+        name: the thread's.
+        wait: for a call in progress when the context ends; false for one that may take long.
+    """
+    over = threading.Event()
+
+    def work() -> None:
+        act()
+        while not over.wait(every):
+            act()
+
+    thread = threading.Thread(target=work, name=name, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        if wait:
+            thread.join()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from toolkit.agent.facts import HostReport, LearnerEnd
@@ -36,10 +36,8 @@ class Reports:
         self.forged: tuple[str, ...] = ()
 
     def tell(self, report: HostReport, note: str = "") -> bool:
-        """Store this host's report in the bucket; retries a final one for a minute, because everything depends on it.
-
-        Returns whether it is stored.
-        """
+        """Store this host's report in the bucket, and return whether it is there. A final one, on which everything
+        depends, is retried for a minute."""
         self._sent += 1
         body = asdict(report) | {"note": note, "at": time.time(), "number": self._sent}
         return self._put(self._name(report.host), body, _TELL_SECONDS if report.final else 0)
@@ -53,8 +51,7 @@ class Reports:
 
         A host that is storing reports every 3 s. `on_silent` is called with the hosts that have not, whenever that
         changes. Only a report with a higher number counts: anyone with write access to the bucket can put an old one
-        there, or any bytes, at any time. If `patient` is false, the bucket does not answer this host either: then it is
-        read once.
+        there, or any bytes, at any time. Not `patient`, for a bucket that does not answer this host, it is read once.
         """
         silent: tuple[int, ...] = ()
         waiting = {host: (0, time.monotonic()) for host in range(len(self._job.hosts)) if host != self._job.host}
@@ -114,20 +111,10 @@ class Reports:
 def read_report(found: dict[str, Any]) -> HostReport | None:
     """A report written by `tell`; None if it is invalid."""
     try:
-        return HostReport(
-            host=found["host"],
-            learners=tuple(LearnerEnd(**one) for one in found["learners"]),
-            ranks=found["ranks"],
-            failure=found["failure"],
-            what=found["what"],
-            evidence=found["evidence"],
-            full=found["full"],
-            final=found["final"],
-            times={key: (float(start), float(end)) for key, (start, end) in found.get("times", {}).items()},
-            without_gpu=tuple(found.get("without_gpu", ())),
-            found=tuple(found.get("found", ())),
-            unstorable=bool(found.get("unstorable")),
-            checksums=str(found.get("checksums", "")),
-        )
+        body = {field.name: found[field.name] for field in fields(HostReport)}
+        body["learners"] = tuple(LearnerEnd(**one) for one in body["learners"])
+        body["times"] = {key: (float(start), float(end)) for key, (start, end) in body["times"].items()}
+        body["without_gpu"], body["found"] = tuple(body["without_gpu"]), tuple(body["found"])
+        return HostReport(**body)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -83,10 +83,14 @@ class Job:
         """What the processes of command `number` are called."""
         return "learner" if any(step.number == number and step.ranks == "node" for step in self.steps) else "rank"
 
+    def host_name(self, number: int) -> str:
+        """A host's name, for people."""
+        return self.hosts[number] or "this machine"
+
     @property
     def name(self) -> str:
         """This host's name, for people."""
-        return self.hosts[self.host] or "this machine"
+        return self.host_name(self.host)
 
     @property
     def kept_in(self) -> str:

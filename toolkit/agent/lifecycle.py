@@ -1,12 +1,12 @@
-"""One run on one host, supervised by its agent: wait for the learners, store their results, determine the outcome,
-report."""
+"""One run on one host, supervised by its agent: wait for learners, store results, determine the outcome, report."""
 
 from __future__ import annotations
 
-import os
+import shutil
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -111,11 +111,7 @@ class RunLifecycle:
 
     def _first_word(self, learners: tuple[LearnerEnd, ...]) -> str:
         """The error so far, reported before steps that may take long; ranks elsewhere are not known yet."""
-        job = self._job
-        if not job.leads:
-            return ""
-        report = self._report(learners)
-        return first_word(job, self._facts((report,)))
+        return first_word(self._job, self._facts((self._report(learners),))) if self._job.leads else ""
 
     def _facts(self, reports: tuple[HostReport, ...]) -> Facts:
         error = self._learners.gave_up
@@ -147,7 +143,9 @@ class RunLifecycle:
         except (NotStored, OSError) as error:
             failure = error if isinstance(error, NotStored) else NotStored(Reason.SYSTEM, str(error))
             self._kept = not failure.final
-            evidence = failure.evidence or self._own_words()
+            evidence = failure.evidence
+            with suppress(EngineRefused):
+                evidence = evidence or self._engine.output(buckets_container(job.run))
             report = replace(
                 report, failure=failure.reason, what=failure.what, evidence=evidence, unstorable=failure.final
             )
@@ -181,12 +179,11 @@ class RunLifecycle:
     def _report(self, learners: tuple[LearnerEnd, ...]) -> HostReport:
         ranks = read_ranks(Path(LOGS) / "ranks", self._found)
         learners = tuple(with_process_limit(self._job, one, ranks) for one in learners)
-        full = is_full(Path(HOST))
         return HostReport(
             self._job.host,
             learners,
             ranks.statuses,
-            full=full,
+            full=shutil.disk_usage(HOST).free < _ROOM,
             times=ranks.times,
             without_gpu=ranks.without_gpu,
             found=self._found.what,
@@ -225,12 +222,6 @@ class RunLifecycle:
         until = time.monotonic() + _LINGER_SECONDS
         while time.monotonic() < until and Path(VIEWS).is_dir() and any(Path(VIEWS).iterdir()):
             time.sleep(_POLL_SECONDS)
-
-    def _own_words(self) -> str:
-        try:
-            return self._engine.output(buckets_container(self._job.run))
-        except EngineRefused:
-            return ""
 
 
 def own_container(run: str) -> str:
@@ -280,12 +271,6 @@ def step_result(job: Job, facts: Facts, step: dict[str, Any]) -> dict[str, Any]:
         "folder": step.get("folder", ""),
         "argv": step.get("argv", []),
     }
-
-
-def is_full(folder: Path) -> bool:
-    """Whether the folder's disk is full."""
-    disk = os.statvfs(folder)
-    return disk.f_bavail * disk.f_frsize < _ROOM
 
 
 def last_lines(output: Path, count: int = _LAST_LINES) -> str:

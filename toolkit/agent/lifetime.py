@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from toolkit.agent.cleanup import Things, cleanup
+from toolkit.agent.cleanup import Things, cleanup, give_back_lease
 from toolkit.agent.docker_api import DockerApi, EngineRefused
 from toolkit.agent.flush import NotStored
 from toolkit.agent.heartbeat import heartbeat
-from toolkit.agent.lease import give_back_lease
+from toolkit.agent.job_spec import Job, read_job
 from toolkit.agent.lifecycle import RunLifecycle, buckets_container, own_container, results_container
-from toolkit.agent.paths import BEAT, OPERATOR_HEARTBEAT
+from toolkit.agent.paths import BEAT, JOB, OPERATOR_HEARTBEAT
 from toolkit.agent.requests import make_own_folders
 from toolkit.agent.service import BucketClient
-from toolkit.agent.wait_for_start import wait_for_word
+
+HEARTBEAT_SECONDS = 30
+"""Seconds after which a silent operator counts as gone. The launch touches the heartbeat every 5 s."""
+_POLL_SECONDS = 0.1
 
 
 def keep(run: str, volume: str, *, holds: bool) -> None:
@@ -42,3 +46,21 @@ def keep(run: str, volume: str, *, holds: bool) -> None:
         kept = RunLifecycle(job, engine).run() if job else holds
         cleanup(engine, things, keep_volume=kept)
     give_back_lease(engine, run)
+
+
+def wait_for_word(
+    heartbeat: Path = Path(OPERATOR_HEARTBEAT), job: Path = Path(JOB), patience: float = HEARTBEAT_SECONDS
+) -> Job | None:
+    """The job, once the operator sends it; None if they are gone: then everything of the run is removed.
+
+    Only changes of the heartbeat's time count, not its value: a clock may be adjusted while waiting.
+    """
+    seen, since = 0, time.monotonic()
+    while not job.exists():
+        touched = heartbeat.stat().st_mtime_ns if heartbeat.exists() else 0
+        if touched != seen:
+            seen, since = touched, time.monotonic()
+        if time.monotonic() - since > patience:
+            return None
+        time.sleep(_POLL_SECONDS)
+    return read_job(job.read_text("utf-8"))

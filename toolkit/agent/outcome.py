@@ -8,52 +8,47 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
-from toolkit.agent.divergence import divergence_of
-from toolkit.agent.end_reasons import End, Reason
+from toolkit.agent.end_reasons import BUCKET_REASONS, End, Reason
 from toolkit.agent.facts import Facts, HostReport, LearnerEnd
 from toolkit.agent.job_spec import Job, LearnerSpec
 from toolkit.agent.process_limit import MORE_PROCESSES
+from toolkit.agent.status import why_diverged
 
+T = TypeVar("T")
 _FIRST_SIGNAL = 129
 _LAST_SIGNAL = 128 + 64
 _OWN_KEYS = "Give them keys, or a folder, of their own"
 _NOT_STARTED = (126, 127)
 """A shell's exit statuses for a program that it cannot run or find."""
-_BUCKET = (Reason.BUCKET_WRITE, Reason.BUCKET_CREDENTIALS, Reason.BUCKET_FULL)
 
 
 def judge(job: Job, facts: Facts) -> End:
     """How the run ended, the first that applies: stopped, host lost, deadline, memory, ranks, program, storing."""
     end, untold = next(_ends(job, facts), None), _untold(job, facts)
     failed = next((report for report in facts.reports if report.failure), None)
+    is_stop, stopped = end is not None and end.reason is Reason.STOPPED, f"stopped by {facts.stopped_by}"
     if failed is None and not untold:
         if end is None:
             return End(Reason.COMPLETED, f"all commands exited with 0; all results verified in {job.kept_in}")
-        return (
-            end if end.reason is not Reason.STOPPED else _stopped(facts.stopped_by, f"its results are in {job.kept_in}")
-        )
-    kept = tuple(
-        name or "this machine"
-        for number, name in enumerate(job.hosts)
-        if number in untold
-        or any(report.host == number and report.failure and not report.unstorable for report in facts.reports)
-    )
+        return replace(end, what=f"{stopped}; its results are in {job.kept_in}") if is_stop else end
+    keeping = {report.host for report in facts.reports if report.failure and not report.unstorable} | untold
+    kept = tuple(job.host_name(number) for number in range(len(job.hosts)) if number in keeping)
     if failed is None:
         assert end is not None  # a host that has not reported is lost
-        if end.reason is Reason.STOPPED:
-            what = f"{', '.join(kept)} has not reported that all its results are in {job.kept_in}"
-            return _stopped(facts.stopped_by, what, "", _look_at(job), kept, Reason.HOST_LOST.code)
+        if is_stop:
+            what = f"{stopped}; {', '.join(kept)} has not reported that all its results are in {job.kept_in}"
+            return End(Reason.STOPPED, what, "", _look_at(job), kept, Reason.HOST_LOST.code)
         return replace(end, kept=kept)
     rescue = f"its results are still on {', '.join(kept)}; fix the store, then: toolkit rescue {job.run}"
     rescue = rescue if kept else f"everything else is in {job.kept_in}; log: toolkit logs {job.run}"
     what = f"not all results are in {job.kept_in}: {failed.what}"
     if end is None:
         return End(Reason(failed.failure), what, failed.evidence, rescue, kept)
-    if end.reason is Reason.STOPPED:
-        return _stopped(facts.stopped_by, what, failed.evidence, rescue, kept, Reason(failed.failure).code)
-    if end.reason is Reason.PROGRAM_FAILED and Reason(failed.failure) in _BUCKET:
+    if is_stop:
+        return End(Reason.STOPPED, f"{stopped}; {what}", failed.evidence, rescue, kept, Reason(failed.failure).code)
+    if end.reason is Reason.PROGRAM_FAILED and Reason(failed.failure) in BUCKET_REASONS:
         # A program fails if it cannot write: the store's error comes first, because it must be fixed first.
         return End(Reason(failed.failure), f"{failed.what}; and {end.what}", failed.evidence, rescue, kept)
     return End(end.reason, f"{end.what}; and {failed.what}", end.evidence, rescue, kept)
@@ -76,12 +71,6 @@ def first_word(job: Job, facts: Facts) -> str:
     if end is None:
         return ""
     return end.what or f"stopped by {facts.stopped_by}"
-
-
-def _stopped(
-    who: str, what: str, evidence: str = "", hint: str = "", kept: tuple[str, ...] = (), code: str = ""
-) -> End:
-    return End(Reason.STOPPED, f"stopped by {who}; {what}", evidence, hint, kept, code)
 
 
 def _ends(job: Job, facts: Facts) -> Iterator[End]:
@@ -107,7 +96,7 @@ def _ends(job: Job, facts: Facts) -> Iterator[End]:
     if whole:
         yield from _contradicted(job, facts)
     else:  # the supervisor could not record how the last step ended
-        first = next((one for one in _learner_ends(facts) if one.number == 1), None)
+        first = _first_learner(facts)
         how = status_words(first.exit_status) if first and first.exit_status is not None else "gone"
         where = _where(job, job.learners[0])
         if not steps and first and first.exit_status in _NOT_STARTED:
@@ -126,18 +115,12 @@ def _tampered(job: Job, facts: Facts) -> Iterator[End]:
 
 
 def _contradicted(job: Job, facts: Facts) -> Iterator[End]:
-    """The status file reports success although the supervisor that writes it has failed: someone else has written
-    it."""
-    first = next((one for one in _learner_ends(facts) if one.number == 1), None)
+    """The status file reports success although its writer, the supervisor, has failed: someone else wrote it."""
+    first = _first_learner(facts)
     if first and first.exit_status:
-        how = status_words(first.exit_status)
-        where = _where(job, job.learners[0])
-        what = f"{where} ended with {how}, but its status file says that every command exited with 0"
+        ended = f"{_where(job, job.learners[0])} ended with {status_words(first.exit_status)}"
+        what = f"{ended}, but its status file says that every command exited with 0"
         yield End(Reason.TAMPERED, what, facts.last_lines, f"full log: toolkit logs {job.run}")
-
-
-def _on(job: Job, host: int) -> str:
-    return f" on {job.hosts[host]}" if 0 <= host < len(job.hosts) and job.hosts[host] else ""
 
 
 def _lost(job: Job, facts: Facts) -> Iterator[End]:
@@ -151,7 +134,7 @@ def _lost(job: Job, facts: Facts) -> Iterator[End]:
             _look_at(job),
         )
     if untold := _untold(job, facts):
-        hosts = ", ".join(job.hosts[number] or "this machine" for number in sorted(untold))
+        hosts = ", ".join(map(job.host_name, sorted(untold)))
         what = f"{hosts} is lost: it has not reported that all its results are in {job.kept_in}"
         yield End(Reason.HOST_LOST, what, facts.last_lines, _look_at(job))
 
@@ -198,7 +181,7 @@ def _out_of_processes(job: Job, facts: Facts, whole: bool) -> Iterator[End]:
 
 def _step_ok(job: Job, facts: Facts, step: Mapping[str, Any]) -> bool:
     """A program that was stopped may exit with 0, but it did not run to completion."""
-    ended_by_itself = step.get("exit_status") == 0 and not step.get("why") and divergence_of(step) is None
+    ended_by_itself = step.get("exit_status") == 0 and not step.get("why") and not why_diverged(step)
     return ended_by_itself and all(status == 0 for status in rank_statuses(job, facts, step))
 
 
@@ -206,9 +189,9 @@ def _step_failed(job: Job, facts: Facts, step: Mapping[str, Any]) -> End:
     name = f"command {step['number']} of {len(job.steps)}, `{step['command']}`"
     why = step.get("why")
     hint = f"full log: toolkit logs {job.run}"
-    if divergence := divergence_of(step):
+    if why_not := why_diverged(step):
         hint = f"{hint}; list variables that are meant to differ in DDL_GUARD_EXCLUDE"
-        return End(Reason.RANKS_DIVERGED, f"{name}: {divergence.why}", facts.last_lines, hint)
+        return End(Reason.RANKS_DIVERGED, f"{name}: {why_not}", facts.last_lines, hint)
     if why == "start deadline":
         late, processes = step.get("missing_ranks", []), job.processes(step["number"])
         missing = [one for one in job.learners if any(processes.get(process) is one for process in late)]
@@ -228,21 +211,23 @@ def _step_failed(job: Job, facts: Facts, step: Mapping[str, Any]) -> End:
     how = _how_it_ended(job, step, rank_statuses(job, facts, step))
     if why == "stopped":
         how = f"{_where(job, job.learners[0])} was stopped by someone unknown; {how}"
-    if full := [job.hosts[report.host] or "this machine" for report in facts.reports if report.full]:
+    if full := [job.host_name(report.host) for report in facts.reports if report.full]:
         how += f"; the disk of the engine's volumes is full on {', '.join(full)}"
     return End(Reason.PROGRAM_FAILED, f"{name}: {how}", facts.last_lines, hint)
 
 
 def rank_statuses(job: Job, facts: Facts, step: Mapping[str, Any]) -> list[int | None]:
-    """The exit status of each process of a step (ranks, or one on each learner), None if it left none; empty for a step
-    that runs once."""
-    known = {key: status for report in facts.reports for key, status in report.ranks.items()}
-    return [known.get(f"{step['number']}.{process}") for process in sorted(job.processes(step["number"]))]
+    """The exit status of each process of a step (see `Job.processes`); None if it left none."""
+    return _of_processes(job, step, [report.ranks for report in facts.reports])
 
 
 def rank_times(job: Job, facts: Facts, step: Mapping[str, Any]) -> list[tuple[float, float] | None]:
     """When each process of a step started and ended it (seconds since 1970); None if one did not."""
-    known = {key: span for report in facts.reports for key, span in report.times.items()}
+    return _of_processes(job, step, [report.times for report in facts.reports])
+
+
+def _of_processes(job: Job, step: Mapping[str, Any], reported: Iterable[Mapping[str, T]]) -> list[T | None]:
+    known = {key: value for one in reported for key, value in one.items()}
     return [known.get(f"{step['number']}.{process}") for process in sorted(job.processes(step["number"]))]
 
 
@@ -281,16 +266,22 @@ def status_words(status: int) -> str:
 def _named(job: Job, number: int, process: int, what: str = "") -> str:
     """`rank 3 on p100-02`, or `learner 2 on p100-02` if the step runs once on each; `what` is put in between."""
     learner = job.processes(number)[process]
-    host = job.hosts[learner.host]
     name = f"learner {learner.number}" if job.noun(number) == "learner" else f"rank {process}"
-    return f"{name}{what} on {host}" if host else f"{name}{what}"
+    return f"{name}{what}{_on(job, learner.host)}"
 
 
 def _where(job: Job, learner: LearnerSpec) -> str:
     """`learner-2 on p100-02`, or only the learner on the operator's own machine."""
-    host = job.hosts[learner.host]
-    return f"{learner.hostname} on {host}" if host else learner.hostname
+    return f"{learner.hostname}{_on(job, learner.host)}"
+
+
+def _on(job: Job, host: int) -> str:
+    return f" on {job.hosts[host]}" if 0 <= host < len(job.hosts) and job.hosts[host] else ""
 
 
 def _learner_ends(facts: Facts) -> Iterable[LearnerEnd]:
     return (one for report in facts.reports for one in report.learners)
+
+
+def _first_learner(facts: Facts) -> LearnerEnd | None:
+    return next((one for one in _learner_ends(facts) if one.number == 1), None)

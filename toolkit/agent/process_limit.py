@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 
 from toolkit.agent.docker_api import DockerApi, EngineRefused
-from toolkit.agent.repeating import repeating
+from toolkit.agent.heartbeat import repeating
 
 CROWDED = 77
 """A learner's exit status if it could not start a process (`learner.entry.sh.j2`)."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import os
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from toolkit.agent.untrusted import Replacements, opened, opened_folder
+from toolkit.agent.untrusted import Replacements, names_in, opened, opened_folder
 
 NO_GPU = 69
 """EX_UNAVAILABLE of sysexits.h: a rank's status if its command was not started for lack of a GPU."""
@@ -38,8 +36,13 @@ def read_ranks(folder: Path, found: Replacements) -> RankEnds:
     """The ranks that ended on this host. Anything else in their place is added to `found`."""
     statuses, times, without = dict[str, int](), dict[str, tuple[float, float]](), list[str]()
     crowded = dict[str, int]()
-    for name in sorted(_names(folder, found)):
-        words = _content(folder, name, found).split()
+    names = list[str]()
+    with found.noting(), opened_folder(folder.parent, folder.name) as above:
+        names = sorted(names_in(above, _NAME, _MOST))
+    for name in names:
+        words = list[bytes]()
+        with found.noting(), opened(folder.parent, f"{folder.name}/{name}") as file:
+            words = os.read(file, _BYTES).split()
         if not words or not words[0].isdigit() or int(words[0]) > 255:
             continue
         statuses[name] = int(words[0])
@@ -50,19 +53,6 @@ def read_ranks(folder: Path, found: Replacements) -> RankEnds:
         elif len(words) == 3 and words[1] == b"processes" and words[2].isdigit():
             crowded[name] = int(words[2])
     return RankEnds(statuses, times, tuple(without), crowded)
-
-
-def _names(folder: Path, found: Replacements) -> Iterable[str]:
-    with found.noting(), opened_folder(folder.parent, folder.name) as above, os.scandir(above) as entries:
-        names = (entry.name for entry in entries if _NAME.fullmatch(entry.name))
-        return list(itertools.islice(names, _MOST))
-    return ()
-
-
-def _content(folder: Path, name: str, found: Replacements) -> bytes:
-    with found.noting(), opened(folder.parent, f"{folder.name}/{name}") as file:
-        return os.read(file, _BYTES)
-    return b""
 
 
 def _span(start: bytes, end: bytes) -> tuple[float, float] | None:

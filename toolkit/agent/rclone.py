@@ -21,12 +21,10 @@ def seconds_for(size: int, besides: float = _SHORT_SECONDS) -> float:
 def rclone(
     *words: str, seconds: float, data: bytes = b"", file: int | None = None, config: str = CONFIG
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run rclone; its input is `data`, or the descriptor `file`. A command that takes longer than `seconds` is killed,
-    and has failed."""
+    """Run rclone; its input is `data`, or the descriptor `file`. After `seconds` it is killed, and has failed."""
     argv = ("rclone", "--config", config, *words)
     try:
-        if file is None:
-            return subprocess.run(argv, input=data, capture_output=True, check=False, timeout=seconds)
-        return subprocess.run(argv, stdin=file, capture_output=True, check=False, timeout=seconds)
+        given = data if file is None else None
+        return subprocess.run(argv, input=given, stdin=file, capture_output=True, check=False, timeout=seconds)
     except subprocess.TimeoutExpired:
         return subprocess.CompletedProcess(argv, 1, b"", f"rclone {words[0]}: timed out after {seconds:.0f} s".encode())

@@ -49,8 +49,7 @@ class Bucket:
         """Compare what programs wrote here in `folder` with the bucket, through an independent reader
         (`toolkit.agent.compare`).
 
-        Returns what is missing or differs; empty if nothing does. `shared`: others write to it, too. Raises `NotStored`
-        if the store cannot be read.
+        Returns what is missing or differs. `shared`: others write to it, too. Raises `NotStored` if it cannot be read.
         """
         try:
             compared = compare(self._filesystem, folder, shared=shared)
@@ -198,8 +197,7 @@ class Bucket:
         return meaning(said) or Reason.BUCKET_WRITE, said
 
     def probe(self) -> str:
-        """Write an object; returns the store's message if it refuses, else empty. A nearly full store accepts a very
-        small one."""
+        """The store's message if it refuses an object, else empty. A nearly full store accepts a very small one."""
         size = str(len(_PROBE))
         words = ("rcat", *_SHORT, "--size", size, f"{self._filesystem}/{_PROBE_NAME}")
         done = rclone(*words, data=_PROBE, seconds=seconds_for(len(_PROBE)))

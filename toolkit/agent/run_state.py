@@ -15,25 +15,20 @@ from toolkit.agent.upload_progress import Waiting
 
 
 class RunState:
-    """The run's record in progress. `record` is what the operator began; each method saves its change."""
+    """The run's record in progress. `record` begins as the operator made it; each method saves its change."""
 
     def __init__(self, record: dict[str, Any], file: Path = Path(STATE)) -> None:
-        self._record, self._file = record, file
-
-    @property
-    def record(self) -> dict[str, Any]:
-        """The current record."""
-        return self._record
+        self.record, self._file = record, file
 
     def enter(self, state: str, note: str) -> None:
         """The run has reached `state`."""
-        states = [*self._record.get("states", []), [state, time.time()]]
+        states = [*self.record.get("states", []), [state, time.time()]]
         self._save(state=state, states=states, note=note)
 
     def waiting(self, waiting: Waiting) -> None:
         """What is still to be uploaded here."""
         now = {"queued": waiting.queued, "uploading": waiting.uploading, "errored": waiting.errored}
-        if now != self._record.get("waiting"):
+        if now != self.record.get("waiting"):
             self._save(waiting=now)
 
     def results(self, **facts: Any) -> None:
@@ -50,15 +45,15 @@ class RunState:
             "hint": end.hint,
             "kept": list(end.kept),
         }
-        self._record = self._record | facts
+        self.record = self.record | facts
         for passing in ("waiting", "silent"):
-            self._record.pop(passing, None)
+            self.record.pop(passing, None)
         self.enter(end.reason.state, end.what)
 
     def _save(self, **facts: Any) -> None:
-        self._record = self._record | facts
+        self.record = self.record | facts
         with suppress(OSError):  # on a full disk, current followers do not see it; the end is also stored in the bucket
-            write_whole(self._file, json.dumps(self._record, indent=1).encode())
+            write_whole(self._file, json.dumps(self.record, indent=1).encode())
 
 
 def write_whole(file: Path, content: bytes) -> None:

@@ -15,8 +15,9 @@ import socket
 import socketserver
 from collections.abc import Callable
 from dataclasses import asdict
+from io import BufferedIOBase
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from toolkit.agent.end_reasons import Reason
 from toolkit.agent.flush import NotStored
@@ -33,22 +34,6 @@ _LONG = ("differences", "put_logs", "put_checksums")
 """These take long with terabytes; each of their steps has its own deadline (`toolkit.agent.rclone`)."""
 
 
-class Stream(Protocol):
-    """What a message is read from, and written to."""
-
-    def readline(self, size: int, /) -> bytes:
-        """A line."""
-
-    def read(self, size: int, /) -> bytes:
-        """So many bytes, or fewer at the end."""
-
-    def write(self, data: bytes, /) -> int:
-        """Write."""
-
-    def flush(self) -> None:
-        """Send."""
-
-
 class Refused(Exception):
     """The request is not permitted."""
 
@@ -59,7 +44,7 @@ class Service:
     def __init__(self, run: str, bucket: Bucket) -> None:
         self._run, self._bucket = run, bucket
         self._calls: dict[str, Callable[..., Any]] = {
-            "waiting": lambda: _plain(bucket.waiting()),
+            "waiting": lambda: asdict(bucket.waiting()),
             "whole": bucket.whole,
             "refusal": lambda: [*map(str, bucket.refusal())],
             "probe": bucket.probe,
@@ -132,30 +117,24 @@ class BucketClient:
         self._place = place
 
     def waiting(self) -> Waiting:
-        """See `Bucket`."""
         found = self._ask("waiting")
         files = {int(number): str(name) for number, name in found.pop("files").items()}
         return Waiting(**{**found, "files": files, "sparse": tuple(found["sparse"])})
 
     def whole(self) -> bool:
-        """See `Bucket`."""
         return self._ask("whole") is True
 
     def refusal(self) -> tuple[Reason, str]:
-        """See `Bucket`."""
         reason, said = self._ask("refusal")
         return Reason(reason), str(said)
 
     def probe(self) -> str:
-        """See `Bucket`."""
         return str(self._ask("probe"))
 
     def differences(self, folder: str, *, shared: bool = True) -> str:
-        """See `Bucket`."""
         return str(self._ask("differences", folder, shared))
 
     def put_checksums(self, name: str) -> str:
-        """See `Bucket`."""
         return str(self._ask("put_checksums", name))
 
     def put(self, name: str, data: bytes, *, short: bool = True) -> bool:
@@ -174,7 +153,6 @@ class BucketClient:
         return data if value else None
 
     def put_logs(self) -> tuple[str, ...]:
-        """See `Bucket`."""
         return tuple(map(str, self._ask("put_logs")))
 
     def size(self) -> tuple[int, int]:
@@ -183,11 +161,9 @@ class BucketClient:
         return int(count), int(size)
 
     def discard_code(self) -> None:
-        """See `Bucket`."""
         self._ask("discard_code")
 
     def abort(self) -> None:
-        """See `Bucket`."""
         self._ask("abort")
 
     def unmount(self) -> None:
@@ -215,7 +191,7 @@ class BucketClient:
         return answer.get("value"), found
 
 
-def read_message(stream: Stream) -> tuple[dict[str, Any], bytes]:
+def read_message(stream: BufferedIOBase) -> tuple[dict[str, Any], bytes]:
     """A message and its bytes. Raises `ValueError` if it is invalid, or too large."""
     line = stream.readline(_MAX_LINE)
     message = json.loads(line)
@@ -230,11 +206,7 @@ def read_message(stream: Stream) -> tuple[dict[str, Any], bytes]:
     return message, data
 
 
-def write_message(stream: Stream, message: dict[str, Any], data: bytes) -> None:
+def write_message(stream: BufferedIOBase, message: dict[str, Any], data: bytes) -> None:
     """Write a message and its bytes."""
     stream.write(json.dumps(message | {"bytes": len(data)}).encode() + b"\n" + data)
     stream.flush()
-
-
-def _plain(waiting: Waiting) -> dict[str, Any]:
-    return asdict(waiting)

@@ -5,7 +5,6 @@ Only well-formed parts are used. What a command is comes from the agent's own jo
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from toolkit.agent.untrusted import read_object
 
 MAX_BYTES = 16 << 20
 _MOST, _LONGEST, _LARGEST = 4096, 1 << 15, 1 << 53
+_LONGEST_SENTENCE = 2000
 
 
 def read_status(folder: Path, job: Job) -> dict[str, Any]:
@@ -42,6 +42,16 @@ def checked(found: Mapping[str, Any], job: Job) -> dict[str, Any]:
     }
 
 
+def why_diverged(step: Mapping[str, Any]) -> str:
+    """Why the ranks of a step do not train one model, in one line, as one of them reported; empty if none did."""
+    said = step.get("unsynchronised")
+    if not said:
+        return ""
+    why = said.get("why") if isinstance(said, dict) else None
+    shown = "".join(sign if sign.isprintable() else " " for sign in _text(why)[:_LONGEST_SENTENCE]).strip()
+    return shown or "its ranks were not synchronised"
+
+
 def _step(step: StepSpec, about: Mapping[str, Any]) -> dict[str, Any]:
     started = _number(about.get("started")) or 0.0
     entry: dict[str, Any] = {
@@ -54,22 +64,18 @@ def _step(step: StepSpec, about: Mapping[str, Any]) -> dict[str, Any]:
     if "ended" not in about:
         return entry
     return entry | {
-        "exit_status": _status(about.get("exit_status")),
+        "exit_status": _count(about.get("exit_status"), 255),
         "ended": _number(about.get("ended")) or started,
         "why": _text(about.get("why"))[:80],
         "limit": _number(about.get("limit")),
         "attempts": _count(about.get("attempts")) or 1,
         "missing_ranks": _counts(about.get("missing_ranks")),
-        "unsynchronised": about.get("unsynchronised"),  # `toolkit.agent.divergence` checks it
+        "unsynchronised": about.get("unsynchronised"),  # `why_diverged` checks it
     }
 
 
-def _status(value: object) -> int | None:
-    return value if type(value) is int and 0 <= value <= 255 else None
-
-
-def _count(value: object) -> int | None:
-    return value if type(value) is int and 0 <= value <= _LARGEST else None
+def _count(value: object, largest: int = _LARGEST) -> int | None:
+    return value if type(value) is int and 0 <= value <= largest else None
 
 
 def _counts(value: object) -> list[int]:
@@ -80,7 +86,7 @@ def _counts(value: object) -> list[int]:
 def _number(value: object) -> float | int | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return value if math.isfinite(value) and 0 <= value <= _LARGEST else None
+    return value if 0 <= value <= _LARGEST else None
 
 
 def _text(value: object) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,8 +53,7 @@ class Replacements:
 
     @contextmanager
     def noting(self) -> Iterator[None]:
-        """Leave the context if a file is not what it must be, and note that; or if it does not exist, which is not an
-        error."""
+        """Leave the context if a file is not what it must be, which is noted, or does not exist, which is no error."""
         try:
             yield
         except NotRegular as error:
@@ -104,6 +104,12 @@ def opened_folder(folder: Path, name: str = "") -> Iterator[int]:
         os.close(at)
 
 
+def names_in(folder: int, pattern: re.Pattern[str], most: int) -> list[str]:
+    """At most `most` names in an open directory that match `pattern` as a whole."""
+    with os.scandir(folder) as entries:
+        return list(itertools.islice((entry.name for entry in entries if pattern.fullmatch(entry.name)), most))
+
+
 def check_regular(name: str, about: os.stat_result) -> None:
     """Raise `NotRegular` if `about` is not a regular file's, or that of one with a hole of `MAX_HOLE`."""
     if not stat.S_ISREG(about.st_mode):
@@ -125,7 +131,10 @@ def kind_of(mode: int) -> str:
 def read_regular(folder: Path, name: str, most: int) -> bytes:
     """The content of a file below `folder`, of at most `most` bytes. Raises as `opened` does."""
     with opened(folder, name) as file:
-        return _read(file, name, most)
+        content = _some(file, most + 1)  # it may grow meanwhile
+    if len(content) > most:
+        raise NotRegular(f"{name} is larger than {most} bytes")
+    return content
 
 
 def read_tail(folder: Path, name: str, most: int) -> tuple[bytes, bool]:
@@ -173,10 +182,3 @@ def _some(file: int, most: int) -> bytes:
         parts.append(part)
         left -= len(part)
     return b"".join(parts)
-
-
-def _read(file: int, name: str, most: int) -> bytes:
-    content = _some(file, most + 1)  # it may grow meanwhile
-    if len(content) > most:
-        raise NotRegular(f"{name} is larger than {most} bytes")
-    return content

@@ -124,6 +124,5 @@ def _listed(folder: Path) -> list[str]:
 
 
 def _normalized(name: str) -> str:
-    """A name without what log and cache write in different ways: rclone's quotes, symbols for control characters, bytes
-    that are not UTF-8."""
+    """A name without what log and cache write differently: rclone's quotes and symbols, bytes that are not UTF-8."""
     return plain("".join("�" if 0xDC80 <= ord(one) <= 0xDCFF else one for one in name))

@@ -15,6 +15,7 @@ from toolkit.errors import Code, ToolkitError
 from toolkit.paths import home
 from toolkit.progress import Progress, Report, silent
 from toolkit.run.follow.agent_client import AgentClient
+from toolkit.run.follow.connect import stored_run
 from toolkit.run.follow.follow import Detached, Watch, Watched
 from toolkit.run.follow.view import SilentView, View
 from toolkit.run.launch.errors import raise_for
@@ -25,7 +26,6 @@ from toolkit.run.plan.training_id import new_training_id
 from toolkit.run.records.reconcile import refreshed
 from toolkit.run.records.record import Record
 from toolkit.run.records.record_store import Records
-from toolkit.run.records.results_access import stored_run
 from toolkit.storage.embedded_server import remove_store
 
 

@@ -11,9 +11,9 @@ from toolkit.image.version import read_inputs
 from toolkit.paths import home
 from toolkit.progress import Progress, Report, silent
 from toolkit.run.finish.collect import Collected, Collection, with_result
+from toolkit.run.follow.connect import manifest_of
 from toolkit.run.records.record import Record
 from toolkit.run.records.record_store import Records
-from toolkit.run.records.results_access import manifest_of
 
 
 def collect(run: str | Record, *, to: str | Path = "models", report: Report = silent) -> Collected:

@@ -17,7 +17,7 @@ from toolkit.run.finish.clean import Cleaned, clean
 from toolkit.run.finish.force import force_stop
 from toolkit.run.finish.rescue import rescue
 from toolkit.run.follow.agent_client import AgentClient, Presence
-from toolkit.run.follow.connect import cluster_of, reached
+from toolkit.run.follow.connect import cluster_of, reached, stored_run
 from toolkit.run.follow.events import Beat, Events, Gone, Line, Silence
 from toolkit.run.follow.follow import Detached, Watch, Watched, stop, this_person
 from toolkit.run.follow.view import Choice, SilentView, View
@@ -27,7 +27,6 @@ from toolkit.run.plan.training_id import TrainingId
 from toolkit.run.records.reconcile import refreshed
 from toolkit.run.records.record import Record
 from toolkit.run.records.record_store import Records
-from toolkit.run.records.results_access import stored_run
 from toolkit.storage.embedded_server import remove_store
 
 _AT_ONCE = 8

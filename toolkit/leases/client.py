@@ -48,9 +48,7 @@ def acquire(shell: Shell, lease: Lease, *, engine: str = "docker", grace: int = 
         raise
 
 
-def acquire_all(
-    wanted: Sequence[tuple[Shell, Lease]], *, engine: str = "docker", grace: int = GRACE_SECONDS
-) -> tuple[Held, ...] | Taken:
+def acquire_all(wanted: Sequence[tuple[Shell, Lease]], *, engine: str = "docker") -> tuple[Held, ...] | Taken:
     """Take the leases on all hosts, one after the other in the order of their names, or none of them.
 
     The order is the same for everyone, so one of several simultaneous launches gets what they all want. Raises as
@@ -61,7 +59,7 @@ def acquire_all(
     try:
         for shell, lease in sorted(wanted, key=lambda pair: pair[0].name):
             done.append((shell, lease))
-            answer = acquire(shell, lease, engine=engine, grace=grace)
+            answer = acquire(shell, lease, engine=engine)
             if isinstance(answer, Taken):
                 release_all(done[:-1], engine=engine)
                 return answer
@@ -72,13 +70,13 @@ def acquire_all(
     return tuple(held)
 
 
-def renew(shell: Shell, lease: Lease, *, engine: str = "docker", grace: int = GRACE_SECONDS) -> None:
+def renew(shell: Shell, lease: Lease, *, engine: str = "docker") -> None:
     """Restart the lease's grace time; call it right after the run's first container has started.
 
     Raises `ToolkitError` (S100) if the lease no longer exists: it was stale and another run took over.
     """
     with _RENEWING.setdefault(lease.token, threading.Lock()):
-        result = shell.run(renew_argv(lease, engine=engine, grace=grace), timeout=_TIMEOUT)
+        result = shell.run(renew_argv(lease, engine=engine, grace=GRACE_SECONDS), timeout=_TIMEOUT)
     if result.status == TAKEN:
         raise ToolkitError(
             Code.RESOURCES,
@@ -90,20 +88,16 @@ def renew(shell: Shell, lease: Lease, *, engine: str = "docker", grace: int = GR
         raise _unusable(shell, engine, result)
 
 
-def renew_all(leases: Sequence[tuple[Shell, Lease]], *, engine: str = "docker", grace: int = GRACE_SECONDS) -> None:
+def renew_all(leases: Sequence[tuple[Shell, Lease]], *, engine: str = "docker") -> None:
     """Renew all of them, in parallel; raises as `renew` does for the first that is lost."""
-    errands = [Errand(one.name, partial(renew, one, lease, engine=engine, grace=grace)) for one, lease in leases]
+    errands = [Errand(one.name, partial(renew, one, lease, engine=engine)) for one, lease in leases]
     for answer in do_all(errands, at_once=_AT_ONCE):
         answer.get()
 
 
 @contextmanager
 def kept(
-    leases: Sequence[tuple[Shell, Lease]],
-    *,
-    engine: str = "docker",
-    grace: int = GRACE_SECONDS,
-    every: float = _RENEW_SECONDS,
+    leases: Sequence[tuple[Shell, Lease]], *, engine: str = "docker", every: float = _RENEW_SECONDS
 ) -> Iterator[threading.Event]:
     """Renew the leases every `every` seconds (default 30) within the context: for long operations before the first
     container, such as shipping an image. The event is set when a lease is lost; `renew` then says which.
@@ -114,7 +108,7 @@ def kept(
         while not stop.wait(every):
             for shell, lease in tuple(leases):
                 try:
-                    renew(shell, lease, engine=engine, grace=grace)
+                    renew(shell, lease, engine=engine)
                 except ToolkitError as error:
                     if error.context.get("reason") == "lease lost":
                         lost.set()
@@ -129,14 +123,9 @@ def kept(
 
 
 def release(shell: Shell, lease: Lease, *, engine: str = "docker") -> None:
-    """Release the lease; no error if it is gone. What the run's containers hold ends with them.
-
-    Raises `ToolkitError` (S100).
-    """
+    """Release the lease, unless it is gone; containers' leases end with them. Raises `ToolkitError` (S100)."""
     with _RENEWING.setdefault(lease.token, threading.Lock()):  # a concurrent renewal would bring it back
-        result = shell.run(release_argv(lease.token, engine=engine), timeout=_TIMEOUT)
-    if not result.ok:
-        raise _unusable(shell, engine, result)
+        _run(shell, engine, release_argv(lease.token, engine=engine))
 
 
 def release_all(leases: Sequence[tuple[Shell, Lease]], *, engine: str = "docker") -> Mapping[str, ToolkitError]:
@@ -146,22 +135,16 @@ def release_all(leases: Sequence[tuple[Shell, Lease]], *, engine: str = "docker"
     return {answer.host: answer.error for answer in answers if isinstance(answer.error, ToolkitError)}
 
 
-def release_run(shell: Shell, run: str, *, engine: str = "docker") -> None:
-    """Release what `run` still holds on the host as volumes, as its launch was killed. Raises `ToolkitError` (S100)."""
-    for holder in holders(shell, engine=engine):
-        if holder.lease.run == run:
-            release(shell, holder.lease, engine=engine)
-
-
 def holders(shell: Shell, *, engine: str = "docker", grace: int = GRACE_SECONDS) -> tuple[Holder, ...]:
-    """Every lease on the host, of all accounts, including stale ones; changes nothing.
+    """Every lease on the host, of all accounts, including stale ones. Raises `ToolkitError` (S100)."""
+    return read_holders(_run(shell, engine, list_argv(engine=engine, grace=grace)))
 
-    Raises `ToolkitError` (S100).
-    """
-    result = shell.run(list_argv(engine=engine, grace=grace), timeout=_TIMEOUT)
+
+def _run(shell: Shell, engine: str, argv: list[str]) -> str:
+    result = shell.run(argv, timeout=_TIMEOUT)
     if not result.ok:
         raise _unusable(shell, engine, result)
-    return read_holders(result.output)
+    return result.output
 
 
 def _unusable(shell: Shell, engine: str, result: Result) -> ToolkitError:

@@ -13,8 +13,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
-from toolkit.errors import Code, Problem, ToolkitError
-
 WHOLE_HOST = "*"
 _TOKEN = re.compile(r"[0-9a-f]{16}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
@@ -86,8 +84,8 @@ class Holder:
     by_container: bool = False
 
     def __str__(self) -> str:
-        what = "the whole host" if not self.lease.gpus else f"GPU {', '.join(self.lease.gpus)}"
         lease = self.lease
+        what = f"GPU {', '.join(lease.gpus)}" if lease.gpus else "the whole host"
         account = f", by the account {self.account}" if self.account else ""
         return f"{what}: run {lease.run} of {lease.user} (launched from {lease.operator}) since {self.since}{account}"
 
@@ -107,17 +105,6 @@ class Taken:
 
     host: str
     holders: tuple[Holder, ...]
-
-    def error(self) -> ToolkitError:
-        """As an error (S100), for a launch that does not wait."""
-        problems = tuple(Problem(f"{self.host}: {holder}") for holder in self.holders)
-        return ToolkitError(
-            Code.RESOURCES,
-            f"host {self.host} is taken",
-            problems or (Problem(f"{self.host}: other launches are requesting it"),),
-            hint="launch with --wait, or on other hosts",
-            context={"host": self.host, "reason": "taken"},
-        )
 
 
 def new_lease(run: str, user: str, operator: str, gpus: Iterable[str] = ()) -> Lease:

@@ -11,14 +11,10 @@ from toolkit.loopback import is_loopback
 from toolkit.secrets import Secret
 
 DEFAULT_REGION = "us-east-1"
-_ABOUT_OBJECTS = [
-    "PutObject",
-    "GetObject",
-    "HeadObject",
-    "CreateMultipartUpload",
-    "UploadPart",
-    "CompleteMultipartUpload",
-]
+_ABOUT_OBJECTS = (
+    *("PutObject", "GetObject", "HeadObject"),
+    *("CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"),
+)
 """Of the operations that `toolkit.storage.s3` uses, those that accept a customer's key."""
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -53,8 +49,7 @@ class Access:
 
 
 def load_boto3() -> None:
-    """Import everything before anything is started: Python loses a Ctrl-C during an import, because a lock's callback
-    swallows it."""
+    """Import it before anything is started: Python loses a Ctrl-C during an import (a lock's callback swallows it)."""
     import boto3
     import boto3.s3.transfer  # noqa: F401
 

@@ -21,14 +21,9 @@ from toolkit.errors import Code, ToolkitError
 from toolkit.paths import private_folder
 from toolkit.runtimes.specs import Bind
 from toolkit.secrets import Secret
-from toolkit.storage.store_server import BUCKETS_FOLDER, LOOPBACK, StoreKeys, StoreServer, random_text, store_container
+from toolkit.storage.store_server import BUCKETS_FOLDER, StoreKeys, StoreServer, random_text, store_container
 
 _LARGEST = 4096
-
-
-def embedded_folder(home: Path) -> Path:
-    """The folder of the embedded store's buckets."""
-    return private_folder(home / "buckets")
 
 
 def embedded_keys(home: Path) -> dict[str, Secret]:
@@ -76,18 +71,10 @@ def _why(error: OSError | ValueError) -> str:
     return "it is damaged" if isinstance(error, ValidationError) else str(error)
 
 
-class EmbeddedStore(StoreServer):
-    """The server of one run or command, on this machine."""
-
-    def __init__(self, home: Path, image: str, run: str, address: str = LOOPBACK) -> None:
-        super().__init__(LOCAL, store_container(run), run, image)
-        self._home, self._address = home, address
-
-    def begin(self) -> str:
-        """Start it over this person's buckets; returns its URL once it answers. Raises as `start` does."""
-        keys, folder = embedded_keys(self._home), str(embedded_folder(self._home))
-        owner = f"{os.getuid()}:{os.getgid()}"
-        return self.start(StoreKeys(**keys), [Bind(folder, BUCKETS_FOLDER)], owner, self._address)
+def serve_buckets(server: StoreServer, home: Path, address: str) -> str:
+    """Start `server`, on this machine, over this person's buckets; returns its URL. Raises as `StoreServer.start`."""
+    folder = Bind(str(private_folder(home / "buckets")), BUCKETS_FOLDER)
+    return server.start(StoreKeys(**embedded_keys(home)), [folder], f"{os.getuid()}:{os.getgid()}", address)
 
 
 def remove_store(run: str) -> None:

@@ -16,11 +16,10 @@ from toolkit.manifest.model import BucketReference, Connection, Manifest
 from toolkit.manifest.results import bucket_name
 from toolkit.secrets import Secret, gives_pair, resolve_pair, resolve_secret
 from toolkit.storage.client import Access, load_boto3
-from toolkit.storage.embedded_server import EmbeddedStore, embedded_keys
+from toolkit.storage.embedded_server import embedded_keys, serve_buckets
 from toolkit.storage.examine import examined
-from toolkit.storage.heartbeat import with_heartbeat
 from toolkit.storage.results_folder import served
-from toolkit.storage.store_server import LOOPBACK
+from toolkit.storage.store_server import LOOPBACK, StoreServer, store_container, with_heartbeat
 
 _CUSTOMER_KEY_BYTES = 32
 """S3 supports only AES-256:
@@ -30,7 +29,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustom
 class Opened:
     """Access to both stores: `opened["data"]`, `opened["results"]`."""
 
-    def __init__(self, remotes: Mapping[str, Access], store: EmbeddedStore | None = None) -> None:
+    def __init__(self, remotes: Mapping[str, Access], store: StoreServer | None = None) -> None:
         self.remotes = dict(remotes)
         self._store = store
         self.outlives = False
@@ -39,8 +38,7 @@ class Opened:
         return self.remotes[name]
 
     def examine(self, manifest: Manifest) -> None:
-        """Detect the properties of both stores, for boto3 and rclone alike; raises `ToolkitError` as `examined`
-        does."""
+        """Detect the properties of both stores, for boto3 and rclone alike; raises as `examined` does."""
         load_boto3()
         buckets = {name: reference.bucket for name, reference in manifest.buckets.items()}
         buckets["results"] = bucket_name(manifest.training_results)
@@ -85,10 +83,10 @@ def _opened_buckets(manifest: Manifest, home: Path, side_image: str, run: str, a
     if not manifest.uses_embedded_store:
         yield Opened(resolved)
         return
-    store = EmbeddedStore(home, side_image, run, address)
+    store = StoreServer(LOCAL, store_container(run), run, side_image)
     opened = None
     try:
-        url = store.begin()
+        url = serve_buckets(store, home, address)
         opened = Opened({name: _at(access, url) for name, access in resolved.items()}, store)
         with with_heartbeat(store.heartbeat):
             yield opened

@@ -24,15 +24,14 @@ from toolkit.runtimes.runtime import ContainerRuntime
 from toolkit.runtimes.specs import Argv, Bind, NamedVolume
 from toolkit.shell_files import shell_program
 from toolkit.storage.client import Access
-from toolkit.storage.heartbeat import with_heartbeat
 from toolkit.storage.store_server import (
     BUCKETS_FOLDER,
     TOUCHED,
-    StoreKeys,
     StoreServer,
     new_keys,
     store_argv,
     store_container,
+    with_heartbeat,
 )
 
 _AGENT = "/run/agent"
@@ -106,18 +105,14 @@ class FolderServer:
         if not self._execute("test", "-w", folder.target).ok:
             self.server.remove()
             raise self._unusable(f"is not writable for its owner (uid {owner.partition(':')[0]})")
-        return access_to(url, keys)
+        return Access(url, keys.access_key_id, keys.secret_access_key, direct=True)
 
     def start_for_run(self, volume: str, like: Access) -> Access:
         """The same, for a run whose agent's heartbeat keeps it alive; `volume` is the folder of the run's volume. The
         properties of such a server are those of `like`."""
         own = self.start(_HEARTBEAT, [agent_mount(volume)])
-        return replace(
-            like,
-            endpoint_url=own.endpoint_url,
-            access_key_id=own.access_key_id,
-            secret_access_key=own.secret_access_key,
-        )
+        id_, key = own.access_key_id, own.secret_access_key
+        return replace(like, endpoint_url=own.endpoint_url, access_key_id=id_, secret_access_key=key)
 
     def mark(self) -> None:
         """Leave a mark of the run in the folder, for `sees_mark` on another host."""
@@ -174,11 +169,6 @@ def results_server(engine: Engine, results: ResultsReference | None, run: str, i
     return FolderServer(engine, results, results_container(run), run, image)
 
 
-def access_to(url: str, keys: StoreKeys) -> Access:
-    """The access to one of our servers at `url`."""
-    return Access(url, keys.access_key_id, keys.secret_access_key, direct=True)
-
-
 @contextmanager
 def served(engine: Engine, reference: ServedFolder, run: str, image: str) -> Iterator[Access]:
     """Access from this machine to the folder of the host of `engine`, while the context lasts."""
@@ -187,7 +177,6 @@ def served(engine: Engine, reference: ServedFolder, run: str, image: str) -> Ite
         access = server.start()
         port = urlsplit(access.endpoint_url).port or 0
         with with_heartbeat(server.server.heartbeat), engine.shell.forward(port) as here:
-            url = f"http://127.0.0.1:{here}"
-            yield Access(url, access.access_key_id, access.secret_access_key, direct=True)
+            yield replace(access, endpoint_url=f"http://127.0.0.1:{here}")
     finally:
         server.remove()

@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,12 +55,17 @@ def is_encrypted(answer: Mapping[str, Any]) -> bool:
     return str(answer.get("ServerSideEncryption", "")).startswith("aws:kms") or bool(answer.get("SSECustomerAlgorithm"))
 
 
+def refused_object(bucket: str, key: str, why: str, hint: str = "") -> ToolkitError:
+    """An object (S302) that is not what it must be."""
+    hint = hint or "it was damaged, or written by someone else: who may write to this bucket?"
+    what = f"object {bucket}/{key} is refused: {why}"
+    return ToolkitError(Code.LOADING_DATA, what, hint=hint, context={"reason": "refused"})
+
+
 class Store:
     """The buckets of `access`. Every failure is a `ToolkitError` that names bucket and endpoint."""
 
     def __init__(self, access: Access) -> None:
-        # All of it now: Python loses a Ctrl-C during an import (a lock's callback swallows it),
-        # and at this point nothing has been started.
         self._endpoint = access.endpoint_url
         self._prefix = f"{access.prefix}/" if access.prefix else ""
         self._md5_etags = access.md5_etags
@@ -71,7 +75,7 @@ class Store:
 
     def check_bucket(self, bucket: str) -> None:
         """Raises C103 if the keys are refused or the bucket is missing, S302 if nobody answers."""
-        self._call("look into", bucket, partial(self._client.list_objects_v2, Bucket=bucket, MaxKeys=1))
+        self._call("look into", bucket, self._client.list_objects_v2, Bucket=bucket, MaxKeys=1)
 
     def create_bucket(self, bucket: str) -> bool:
         """Create the bucket unless it exists; returns whether it was created."""
@@ -81,7 +85,7 @@ class Store:
             if error.context.get("reason") != "absent":
                 raise
             where = {"CreateBucketConfiguration": {"LocationConstraint": self._region}} if self._region else {}
-            self._call("create", bucket, partial(self._client.create_bucket, Bucket=bucket, **where))
+            self._call("create", bucket, self._client.create_bucket, Bucket=bucket, **where)
             return True
         return False
 
@@ -90,7 +94,7 @@ class Store:
         token: dict[str, str] = {}
         while True:
             request = {"Bucket": bucket, "Prefix": self._prefix + prefix, **token}
-            page = self._call("list", bucket, partial(self._client.list_objects_v2, **request))
+            page = self._call("list", bucket, self._client.list_objects_v2, **request)
             for item in page.get("Contents", []):
                 if not item["Key"].startswith(request["Prefix"]):
                     raise self._odd(bucket, f"asked for what begins with {prefix!r}, it lists {item['Key'][:300]!r}")
@@ -118,14 +122,14 @@ class Store:
             # The store itself refuses data that was changed in transit.
             md5 = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
             words = {"Bucket": bucket, "Key": whole, "Body": data, "ContentMD5": md5, "Metadata": metadata}
-            self._call("write to", bucket, partial(self._client.put_object, **words))
+            self._call("write to", bucket, self._client.put_object, **words)
             if on_bytes:
                 on_bytes(len(data))
             return
         config = TransferConfig(multipart_threshold=_PART, multipart_chunksize=_PART, max_concurrency=2)
         words = dict[str, Any](ExtraArgs={"Metadata": metadata}, Callback=on_bytes, Config=config)
-        self._call("write to", bucket, partial(self._client.upload_file, str(file), bucket, whole, **words))
-        there = self._call("look into", bucket, partial(self._client.head_object, Bucket=bucket, Key=whole))
+        self._call("write to", bucket, self._client.upload_file, str(file), bucket, whole, **words)
+        there = self._head(bucket, key)
         if there.get("ContentLength") != size:
             raise ToolkitError(
                 Code.STORING_RESULTS,
@@ -140,45 +144,34 @@ class Store:
         digest = digest_of(file, md5=self._md5_etags and item.md5 is not None)
         if digest.md5 and digest.md5 == item.md5:
             return True
-        ask = partial(self._client.head_object, Bucket=bucket, Key=self._prefix + item.key)
-        answer = self._call("look into", bucket, ask)
+        answer = self._head(bucket, item.key)
         if digest.md5 and not is_encrypted(answer):
             return False  # its ETag is the MD5 of other bytes, whatever its metadata says
         return bool((answer.get("Metadata") or {}).get(_SHA256) == digest.sha256)
 
     def read(self, bucket: str, key: str, limit: int) -> bytes:
         """A complete small object; raises `ToolkitError` (S302) if it has more than `limit` bytes."""
-
-        def fetch() -> bytes:
-            body: bytes = self._client.get_object(Bucket=bucket, Key=self._prefix + key)["Body"].read(limit + 1)
-            return body
-
-        whole: bytes = self._call("read", bucket, fetch)
+        answer = self._call("read", bucket, self._client.get_object, Bucket=bucket, Key=self._prefix + key)
+        whole: bytes = self._call("read", bucket, answer["Body"].read, limit + 1)
         if len(whole) > limit:
-            raise ToolkitError(
-                Code.LOADING_DATA,
-                f"object {bucket}/{key} is refused: larger than {limit} bytes",
-                hint="it was damaged, or written by someone else: who may write to this bucket?",
-                context={"reason": "refused"},
-            )
+            raise refused_object(bucket, key, f"larger than {limit} bytes")
         return whole
 
     def pieces(self, bucket: str, key: str, offset: int = 0) -> Iterator[bytes]:
         """An object from byte `offset` on, in chunks of at most 1 MiB; nothing if it is not longer than that."""
+        words = {"Bucket": bucket, "Key": self._prefix + key, "Range": f"bytes={offset}-"}
+        return self._chunks(bucket, self._call("read", bucket, self._client.get_object, **words)["Body"])
 
-        def fetch() -> Any:
-            return self._client.get_object(Bucket=bucket, Key=self._prefix + key, Range=f"bytes={offset}-")["Body"]
-
-        body = self._call("read", bucket, fetch)
+    def _chunks(self, bucket: str, body: Any) -> Iterator[bytes]:
         pieces = body.iter_chunks(_PIECE)
-        while piece := self._call("read", bucket, partial(next, pieces, b"")):
+        while piece := self._call("read", bucket, next, pieces, b""):
             yield piece
 
     def check_customer_key(self, bucket: str, key: str) -> None:
         """Raises `ToolkitError` (C103) if an object is encrypted with a customer's key and none, or another one, is
         given. Other errors are left to the caller's own read."""
         try:
-            self._call("look into", bucket, partial(self._client.head_object, Bucket=bucket, Key=self._prefix + key))
+            self._head(bucket, key)
         except ToolkitError as error:
             if error.context.get("reason") in (_CUSTOMER_KEY, *(["denied"] if self._customer_key else [])):
                 raise
@@ -186,16 +179,14 @@ class Store:
     def probe(self, bucket: str, key: str, data: bytes) -> dict[str, Any]:
         """Write a small object and remove it; returns the store's response. It may remain: not all keys may delete."""
         words = {"Bucket": bucket, "Key": self._prefix + key}
-        answer: dict[str, Any] = self._call("write to", bucket, partial(self._client.put_object, **words, Body=data))
+        answer: dict[str, Any] = self._call("write to", bucket, self._client.put_object, **words, Body=data)
         with suppress(ToolkitError):
-            self._call("write to", bucket, partial(self._client.delete_object, **words))
+            self._call("write to", bucket, self._client.delete_object, **words)
         return answer
 
     def write(self, bucket: str, key: str, data: bytes) -> None:
         """Write a small object."""
-        self._call(
-            "write to", bucket, partial(self._client.put_object, Bucket=bucket, Key=self._prefix + key, Body=data)
-        )
+        self._call("write to", bucket, self._client.put_object, Bucket=bucket, Key=self._prefix + key, Body=data)
 
     def get(self, bucket: str, item: StoredObject, target: Path, on_bytes: OnBytes, *, compare: bool = True) -> str:
         """Download `item` to `target`; returns the SHA-256 of its bytes.
@@ -204,22 +195,16 @@ class Store:
         SHA-256 given by the store or its uploader: a damaged model must never be accepted.
         """
         sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
-        answer: dict[str, Any] = {}
-
-        def fetch() -> None:
-            nonlocal size
-            answer.update(self._client.get_object(Bucket=bucket, Key=self._prefix + item.key))
-            with target.open("xb") as file:
-                for piece in answer["Body"].iter_chunks(_PIECE):
-                    size += len(piece)
-                    if size > item.size:
-                        break  # it has grown since it was listed, or is endless: the disk is not
-                    file.write(piece)
-                    sha256.update(piece)
-                    md5.update(piece)
-                    on_bytes(len(piece))
-
-        self._call("read", bucket, fetch)
+        answer = self._call("read", bucket, self._client.get_object, Bucket=bucket, Key=self._prefix + item.key)
+        with target.open("xb") as file:
+            for piece in self._chunks(bucket, answer["Body"]):
+                size += len(piece)
+                if size > item.size:
+                    break  # it has grown since it was listed, or is endless: the disk is not
+                file.write(piece)
+                sha256.update(piece)
+                md5.update(piece)
+                on_bytes(len(piece))
         expected = self._expected(item, answer) if compare else {}
         wrong = [
             f"{name} {found}"
@@ -247,12 +232,15 @@ class Store:
         expected["SHA-256"] = str(metadata.get(_SHA256, ""))
         return {name: value for name, value in expected.items() if value}
 
-    def _call(self, verb: str, bucket: str, action: Callable[[], Any]) -> Any:
+    def _head(self, bucket: str, key: str) -> Any:
+        return self._call("look into", bucket, self._client.head_object, Bucket=bucket, Key=self._prefix + key)
+
+    def _call(self, verb: str, bucket: str, action: Callable[..., Any], /, *words: Any, **named: Any) -> Any:
         from boto3.exceptions import Boto3Error
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
-            return action()
+            return action(*words, **named)
         except ClientError as error:
             raise self._refused(verb, bucket, str(error.response.get("Error", {}).get("Code", "")), error) from None
         except UnicodeError as error:

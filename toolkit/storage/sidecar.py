@@ -134,8 +134,8 @@ def mount_options(mount: Mount) -> dict[str, Any]:
 
 def buckets_argv(runtime: ContainerRuntime, name: str, run: str, image: str, folder: str, results: Mount) -> Argv:
     """The command line that starts the container with a run's keys and mounts; `folder` is that of the volume."""
-    binds = [Bind(folder, HOST, propagation="rshared")]
-    return runtime.start_side_container(name, run, image, binds, (*AGENT_PROGRAM, "buckets", *words_of(run, results)))
+    command = (*AGENT_PROGRAM, "buckets", *words_of(run, results))
+    return runtime.start_side_container(name, run, image, [Bind(folder, HOST, propagation="rshared")], command)
 
 
 def words_of(run: str, results: Mount) -> tuple[str, str, str]:
@@ -203,8 +203,7 @@ class SideContainer:
             )
 
     def _copy(self, mount: Mount) -> None:
-        """Each file is compared with the bucket's checksum as it arrives; they belong to root, so learners cannot
-        write."""
+        """Each file is compared with the bucket's checksum as it arrives. They belong to root: learners only read."""
         self.run(("mkdir", "-p", f"{HOST}/{mount.folder}"))
         command = ("rclone", "--config", CONFIG, "copy", "--quiet", mount.filesystem, f"{HOST}/{mount.folder}")
         result = self.run(command, check=False)
@@ -229,34 +228,27 @@ class SideContainer:
 
     def unmount(self) -> None:
         """Unmount everything, so that the volume can be removed; no error if there is nothing."""
-        self._rc("mount/unmountall", {}, check=False)
+        self._rc("mount/unmountall")
 
     def _give_keys(self, remotes: dict[str, Access]) -> None:
         self.run(_RECEIVE_CONFIG, data=rclone_config(remotes).encode())
         deadline = time.monotonic() + _START_SECONDS
-        while not (said := self._rc("core/pid", {}, check=False)).ok:
-            if not self._is_there():
+        while not (said := self._rc("core/pid")).ok:
+            # The engine knows no container whose command has ended.
+            if not self.engine.run(self.engine.runtime.status_of(self.name), check=False).ok:
                 raise ToolkitError(
                     Code.RESOURCES,
                     f"the run's container on {self.engine.host} is gone: it was killed, or the engine was stopped",
                     context={"host": self.engine.host, "reason": "container gone"},
                 )
             if time.monotonic() > deadline:
+                logs = self.engine.run(self.engine.runtime.logs(self.name), check=False).errors
                 raise ToolkitError(
                     Code.LOADING_DATA,
                     f"the side container did not start on {self.engine.host}",
-                    evidence=f"{said.errors}\n{self._logs()}",
+                    evidence=f"{said.errors}\n{logs}",
                 )
             time.sleep(0.05)
 
-    def _is_there(self) -> bool:
-        """Whether the container is, as far as the engine says: it goes when its command ends."""
-        return self.engine.run(self.engine.runtime.status_of(self.name), check=False).ok
-
-    def _logs(self) -> str:
-        return self.engine.run(self.engine.runtime.logs(self.name), check=False).errors
-
-    def _rc(self, call: str, parameters: dict[str, Any], *, check: bool = True) -> Result:
-        # Nothing in the parameters is secret: they name the remotes, whose keys are in the configuration.
-        command = ("rclone", "rc", "--unix-socket", SOCKET, "--json", json.dumps(parameters), call)
-        return self.run(command, check=check, timeout=60)
+    def _rc(self, call: str) -> Result:
+        return self.run(("rclone", "rc", "--unix-socket", SOCKET, "--json", "{}", call), check=False, timeout=60)

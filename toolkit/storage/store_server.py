@@ -10,9 +10,11 @@ import re
 import secrets as randomness
 import string
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 
+from toolkit.agent.heartbeat import repeating
 from toolkit.agent.paths import BEGAN
 from toolkit.containers.engine import Engine
 from toolkit.containers.programs import receive_file
@@ -34,6 +36,7 @@ SERVER_SCRIPT = shell_program("toolkit.storage", "store_server.sh")
 RECEIVE_AUTH = receive_file(f"{_PRIVATE}/auth")
 _RECEIVE_OUTLIVE = receive_file(f"{_PRIVATE}/outlive")
 _START_SECONDS = 15.0
+_EVERY_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -133,3 +136,13 @@ def store_argv(
 def store_container(run: str) -> str:
     """The name of the container of a server for one command, or for a run on the machine that launched it."""
     return f"toolkit-store-{run}"
+
+
+def with_heartbeat(act: Callable[[], object], every: float = _EVERY_SECONDS) -> AbstractContextManager[None]:
+    """Call `act` at once and every `every` seconds, in a thread of its own; its exceptions are ignored."""
+
+    def act_quietly() -> None:
+        with suppress(ToolkitError):
+            act()
+
+    return repeating("heartbeat", act_quietly, every)

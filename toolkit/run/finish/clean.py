@@ -46,20 +46,13 @@ def clean(cluster: Cluster, records: Records, *, orphans: bool) -> Cleaned:
     with allocator.connect() as engines:
         for engine in engines.values():
             try:
-                for label in _labels_on(engine):
+                labelled = (engine.run(engine.runtime.runs_of(noun)).output for noun in NOUNS)
+                for label in sorted({label for output in labelled for label in output.splitlines() if label}):
                     work.clean(engine, label)
                 work.give_back_leases(engine, allocator)
             except ToolkitError as error:
                 work.failed.append(Found(engine.host, "", error.what))
     return Cleaned(tuple(work.removed), tuple(work.kept), tuple(work.failed))
-
-
-def _labels_on(engine: Engine) -> list[str]:
-    """The labels of everything that runs and commands have here."""
-    found: set[str] = set()
-    for noun in NOUNS:
-        found.update(engine.run(engine.runtime.runs_of(noun)).output.splitlines())
-    return sorted(found - {""})
 
 
 _LISTED: tuple[Noun, ...] = ("container", "volume", "network")
@@ -146,11 +139,10 @@ class _Cleaning:
                 things["container"].remove(container)
         if record is None and not self._orphans:
             self._keep(engine, label, things, "of a command, maybe another user's; toolkit clean --orphans")
-        elif record is None:
+            return
+        if record is None:
             self._keep(engine, label, {"volume": things.pop("volume")}, "of a command, maybe another user's")
-            self._remove(engine, label, things)
-        else:
-            self._remove(engine, label, things)
+        self._remove(engine, label, things)
 
     def _keep(self, engine: Engine, run: str, things: _Things, why: str) -> None:
         self.kept += [Found(engine.host, run, f"{noun} {name}, {why}") for noun in things for name in things[noun]]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from toolkit.run.finish.own_folder import MARKER, OwnFolder
 from toolkit.run.follow.connect import results_host
 from toolkit.run.plan.code_listing import load_listing, refuse_other_code
 from toolkit.run.plan.make_plan import data_of
-from toolkit.run.plan.run_plan import CODE_FOLDER, HostFolder
+from toolkit.run.plan.run_plan import CODE_FOLDER, HostFolder, data_folder_of
 from toolkit.run.plan.training_id import new_label
 from toolkit.run.records.record import Record, plain_json
 from toolkit.runtimes.specs import Bind
@@ -52,8 +52,7 @@ Report = Callable[[str, int, int], None]
 class Collected:
     """A collected model: its folder, number of files and bytes, and the result of the check.
 
-    `missing` are files that the manifest wants collected and the run did not write. `unchecked` are files that only the
-    store has a checksum of.
+    `missing` are files to collect that the run did not write; `unchecked`, those that only the store has a checksum of.
     """
 
     folder: Path
@@ -92,8 +91,9 @@ class Collection:
         with (
             results_host(self._record, self._manifest) as host,
             open_access(self._manifest, self._home, self._side_image, self._check_id, host=host) as opened,
-            self._cleaned(),
+            ExitStack() as stack,
         ):
+            stack.callback(LOCAL.remove_run, self._check_id)  # no container or volume stays, interrupted or not
             store = Store(examined(opened["results"], self._record.results_bucket))
             digests = stored_digests(store, self._record)
             if not self._own.is_whole():
@@ -149,8 +149,7 @@ class Collection:
             put(sums)
 
     def _compare_code(self, folder: Path, sums: Mapping[str, str]) -> None:
-        """Raise if the code is not what was submitted, before any of it runs; set the modes that buckets do not
-        keep."""
+        """Raise if the code is not what was submitted, before it runs; set the modes, which buckets do not keep."""
         listing = load_listing(self._home, self._record.training_id, self._record.code_digest)
         if not listing:
             return
@@ -159,21 +158,20 @@ class Collection:
         for file in listing:
             (folder / "code" / file.name).chmod(0o755 if file.executable else 0o644)
 
-    def _wanted(self, store: Store) -> list[tuple[str, StoredObject]]:
-        return file_names(self._named(store))
-
     @property
     def _places(self) -> list[str]:
         """The run's folders and objects to download."""
         return [f"{self._record.training_id}/{remote}" for remote in (*_FETCHED, *self._manifest.collect)]
 
-    def _named(self, store: Store) -> Iterator[tuple[str, StoredObject]]:
+    def _wanted(self, store: Store) -> list[tuple[str, StoredObject]]:
+        named: list[tuple[str, StoredObject]] = []
         besides = {path: f"{_BESIDES}/{path}" for path in self._manifest.collect}
         for remote, local in (_FETCHED | besides).items():
             whole = f"{self._record.training_id}/{remote}"
             for item in store.objects(self._record.results_bucket, whole):
                 if item.key == whole or item.key.startswith(f"{whole}/"):  # not one that merely shares the prefix
-                    yield f"{local}{item.key.removeprefix(whole)}", item
+                    named.append((f"{local}{item.key.removeprefix(whole)}", item))
+        return file_names(named)
 
     def _check(self, access: dict[str, Access]) -> _Answer:
         """Load the model in the image that trained it, and run the user's own check."""
@@ -188,13 +186,13 @@ class Collection:
         environment |= {"PYTHONPATH": CODE_FOLDER, "MODEL_DIR": CODE_FOLDER}
         data = data_of(self._manifest.training_data)
         if isinstance(data, HostFolder) and Path(data.path).is_dir():
-            binds.append(Bind(data.path, f"/mnt/data/{data.name}", read_only=True))
-            return self._ask(binds, environment | {"DATA_DIR": f"/mnt/data/{data.name}"}, command)
-        if not isinstance(data, Mount):  # not on this machine: a check that needs it will say so
+            binds.append(Bind(data.path, data_folder_of(data), read_only=True))
+            environment["DATA_DIR"] = data_folder_of(data)
+        if not isinstance(data, Mount):  # if it is not on this machine, a check that needs it will say so
             return self._ask(binds, environment, command)
         with self._mounted_data(access, data) as folder:
             binds.append(Bind(f"{folder}/mnt", "/mnt", propagation="rslave"))
-            return self._ask(binds, environment | {"DATA_DIR": f"/mnt/data/{data.bucket}"}, command)
+            return self._ask(binds, environment | {"DATA_DIR": data_folder_of(data)}, command)
 
     def _ask(self, binds: list[Bind], environment: dict[str, str], command: list[str]) -> _Answer:
         owner = f"{os.getuid()}:{os.getgid()}"
@@ -230,14 +228,6 @@ class Collection:
             yield side.folder
         finally:
             side.unmount()
-
-    @contextmanager
-    def _cleaned(self) -> Iterator[None]:
-        """Leave no container or volume behind, interrupted or not."""
-        try:
-            yield
-        finally:
-            LOCAL.remove_run(self._check_id)
 
 
 def with_result(record: Record, collected: Collected) -> Record:

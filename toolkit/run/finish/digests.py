@@ -1,5 +1,4 @@
-"""Checksums of the files that a run's programs wrote, on the operator's side: a list in the bucket, whose SHA-256 is in
-the record."""
+"""Checksums of the files that a run's programs wrote: a list in the bucket, whose SHA-256 is in the record."""
 
 from __future__ import annotations
 
@@ -8,10 +7,9 @@ from collections.abc import Iterable, Mapping
 from toolkit.agent.checksums import MOST_BYTES, plain, sha256_of, write_list
 from toolkit.agent.run_checksums import believed, list_of
 from toolkit.errors import Code, Problem, ToolkitError
+from toolkit.run.plan.code_listing import first_of
 from toolkit.run.records.record import Record
-from toolkit.storage.s3 import Store
-
-_NAMED = 20
+from toolkit.storage.s3 import Store, refused_object
 
 
 def stored_digests(store: Store, record: Record) -> dict[str, str]:
@@ -30,12 +28,8 @@ def stored_digests(store: Store, record: Record) -> dict[str, str]:
         if error.context.get("reason") not in ("NoSuchKey", "404", "absent"):
             raise
         why = "it is missing"
-    raise ToolkitError(
-        Code.LOADING_DATA,
-        f"object {record.results_bucket}/{key} is refused: {why}",
-        hint="without it the model cannot be verified: who may write to this bucket?",
-        context={"reason": "refused"},
-    )
+    hint = "without it the model cannot be verified: who may write to this bucket?"
+    raise refused_object(record.results_bucket, key, why, hint)
 
 
 def by_listed_key(digests: Mapping[str, str], listed: Iterable[str]) -> dict[str, str]:
@@ -51,9 +45,7 @@ def store_digests(store: Store, record: Record, lists: Iterable[Mapping[str, str
 
     Empty if there is nothing to list: the object in the bucket is left as it is, and is not trusted.
     """
-    sums: dict[str, str] = {}
-    for one in lists:
-        sums |= one
+    sums = {key: sha256 for one in lists for key, sha256 in one.items()}
     if not sums:
         return ""
     data = write_list(sums)
@@ -84,11 +76,10 @@ def refuse_damaged(
     ]
     if not problems:
         return
-    more = [Problem(f"and {len(problems) - _NAMED} more")] if len(problems) > _NAMED else []
     raise ToolkitError(
         Code.LOADING_DATA,
         f"{record.results_place} does not hold what {record.training_id} wrote; nothing was collected",
-        (*problems[:_NAMED], *more),
+        first_of(problems),
         hint="an object that was damaged on the way comes whole when it is fetched again; one that was changed or "
         "removed in the bucket does not: who may write to it?",
         context={"reason": "damaged"},

@@ -28,8 +28,7 @@ _UNMOUNT_SECONDS = 30
 def force_stop(record: Record, records: Records, who: str, report: Callable[[str], None]) -> Record:
     """End `record`'s run on every host without asking its agents; returns the new record, saved.
 
-    `report` gets each thing that was removed. Raises `ToolkitError` (S100) that names what could not be; everything
-    else is removed by then.
+    `report` gets each thing that was removed. Raises `ToolkitError` (S100) that names what could not be, at the end.
     """
     left, kept = list[str](), list[str]()
     with reached(record) as engines:

@@ -8,8 +8,7 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import partial
 
-from toolkit.agent.end_reasons import Reason
-from toolkit.agent.job_spec import Job
+from toolkit.agent.end_reasons import BUCKET_REASONS, Reason
 from toolkit.agent.lifecycle import buckets_container
 from toolkit.agent.paths import CONTROL_FOLDER, RECORD
 from toolkit.agent.signed import signed
@@ -18,32 +17,27 @@ from toolkit.containers.engine import Engine
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.tool_images import buckets_recipe
 from toolkit.image.version import read_inputs
-from toolkit.manifest.results import place_at
 from toolkit.paths import home
 from toolkit.run.finish.digests import store_digests, stored_digests
 from toolkit.run.follow.agent_client import AgentClient, Presence
-from toolkit.run.follow.connect import cluster_of, reached
+from toolkit.run.follow.connect import cluster_of, manifest_of, reached
 from toolkit.run.follow.events import Events, Gone, Reported
 from toolkit.run.follow.reported import read_report
 from toolkit.run.launch.agent_container import AgentContainer
 from toolkit.run.launch.allocator import allocator_of, release_run
-from toolkit.run.plan.mounts import learner_mounts, results_mount
-from toolkit.run.plan.run_plan import volume_of
+from toolkit.run.plan.job_specs import job_on
+from toolkit.run.plan.run_plan import learner_mounts, results_mount, volume_of
 from toolkit.run.plan.training_id import TrainingId
 from toolkit.run.records.record import Record, State
-from toolkit.run.records.record_store import Records
-from toolkit.run.records.results_access import manifest_of
-from toolkit.run.records.run_key import new_run_key
-from toolkit.storage.heartbeat import with_heartbeat
+from toolkit.run.records.record_store import Records, new_run_key
 from toolkit.storage.open_storage import Opened, open_access
 from toolkit.storage.results_folder import FolderServer, results_server
 from toolkit.storage.s3 import Store
 from toolkit.storage.sidecar import AGENT_PROGRAM, Mount, SideContainer
-from toolkit.storage.store_server import LOOPBACK
+from toolkit.storage.store_server import LOOPBACK, with_heartbeat
 
 _POLL_SECONDS = 1.0
 _FINISH_SECONDS = 60
-_STORING = (Reason.BUCKET_WRITE, Reason.BUCKET_CREDENTIALS, Reason.BUCKET_FULL)
 
 
 def rescue(record: Record, records: Records, tell: Callable[[str], None]) -> Record:
@@ -66,9 +60,9 @@ def rescue(record: Record, records: Records, tell: Callable[[str], None]) -> Rec
         store = Store(opened["results"])
         lists = [_digests(store, record, tell)]
         for host, engine in engines.items():
-            if _volume(engine, run):
+            if _has_volume(engine, run):
                 tell(f"uploading the results kept on {engine.host}")
-                results = results_server(engine, manifest.training_results, record.training_id, side_image)
+                results = results_server(engine, manifest.training_results, run, side_image)
                 host_record = _rescue_on(record, cluster, host, engine, opened, results, side_image, tell)
                 lists.append(_digests(store, host_record, tell) if host_record else {})
             left = engine.remove_run(run)
@@ -88,18 +82,13 @@ def rescue(record: Record, records: Records, tell: Callable[[str], None]) -> Rec
 def rescued(record: Record, now: float) -> Record:
     """The record after all results are uploaded. A run with no other error is then complete."""
     record = replace(record, kept=(), hint="")
-    if record.end in _STORING and all(step.ok for step in record.steps):
-        what = f"all commands exited with 0; the missing results are now in {_store_of(record)}"
-        return replace(record, end=Reason.COMPLETED.value, error_code="", evidence="", reason=what).at(
-            State.COMPLETED, now
-        )
-    uploaded = f"; the results kept on its hosts are now in {_store_of(record)}"
+    store = f"the {record.results_place.partition(' ')[0]}"  # bucket, folder or export
+    if record.end in BUCKET_REASONS and all(step.ok for step in record.steps):
+        what = f"all commands exited with 0; the missing results are now in {store}"
+        record = replace(record, end=Reason.COMPLETED.value, error_code="", evidence="", reason=what)
+        return record.at(State.COMPLETED, now)
+    uploaded = f"; the results kept on its hosts are now in {store}"
     return record if record.reason.endswith(uploaded) else replace(record, reason=record.reason + uploaded)
-
-
-def _store_of(record: Record) -> str:
-    """`the bucket`, `the folder` or `the export`."""
-    return f"the {record.results_place.partition(' ')[0]}"
 
 
 def _digests(store: Store, record: Record, tell: Callable[[str], None]) -> dict[str, str]:
@@ -113,10 +102,9 @@ def _digests(store: Store, record: Record, tell: Callable[[str], None]) -> dict[
         return {}
 
 
-def _volume(engine: Engine, run: TrainingId) -> str:
-    """The run's volume on a host; empty if there is none. Raises if the engine does not answer: it may hold one."""
-    volumes = engine.names("volume", run, check=True)
-    return volume_of(run) if volume_of(run) in volumes else ""
+def _has_volume(engine: Engine, run: TrainingId) -> bool:
+    """Whether the run's volume is on a host. Raises if the engine does not answer: it may hold one."""
+    return volume_of(run) in engine.names("volume", run, check=True)
 
 
 def _let_leave(client: AgentClient, seconds: float) -> None:
@@ -142,7 +130,7 @@ def _rescue_on(
     if client.presence() is Presence.THERE:
         tell(f"the run's agent on {engine.host} is still active; waiting for it")
         _let_leave(client, cluster.deadlines.store + _FINISH_SECONDS)
-        if not _volume(engine, run):
+        if not _has_volume(engine, run):
             return None  # an agent removes the volume only if all of it is stored
     for name in engine.names("container", run):  # left by an engine that was stopped midway
         engine.remove("container", name)
@@ -157,64 +145,38 @@ def _rescue_on(
     with with_heartbeat(partial(agent.say, "heartbeat")):
         _recover(side, mount, run)
         side.mount(*learner_mounts(mount, run))
-        agent.say("go", data=_job(record, cluster, host, mount).to_json().encode())
+        storing = replace(record, state=State.STORING)
+        job = job_on((host,), storing, cluster, mount, new_run_key(home(), run))
+        agent.say("go", data=replace(job, rescue=True).to_json().encode())
     end = _end(client, record)
     _let_leave(client, _FINISH_SECONDS)  # it unmounts; killed earlier, it would leave a stale mount
-    if end is None and not _volume(engine, run):
+    if end is None and not _has_volume(engine, run):
         return None  # it exited before its report was read
     if end is None or end.state is not State.COMPLETED:
-        raise ToolkitError(
-            Code.STORING_RESULTS,
-            f"{engine.host}: {end.reason if end else 'the rescue was interrupted'}",
-            evidence=end.evidence if end else "",
-            hint=f"the results stay there; retry with: toolkit rescue {run}",
-        )
+        why = end.reason if end else "the rescue was interrupted"
+        raise _still_there(engine, run, why, end.evidence if end else "")
     return end
 
 
-def _recover(side: SideContainer, mount: Mount, run: str) -> None:
+def _recover(side: SideContainer, mount: Mount, run: TrainingId) -> None:
     """Upload cached files that the new mount would discard."""
     done = side.run((*AGENT_PROGRAM, "recover", mount.filesystem), check=False)
     if not done.ok:
-        raise ToolkitError(
-            Code.STORING_RESULTS,
-            f"{side.engine.host}: the store refuses the results kept there",
-            evidence=done.errors[-2000:],
-            hint=f"the results stay there; retry with: toolkit rescue {run}",
-        )
+        raise _still_there(side.engine, run, "the store refuses the results kept there", done.errors[-2000:])
 
 
-def _job(record: Record, cluster: Cluster, host: str, mount: Mount) -> Job:
-    times = cluster.deadlines
-    return Job(
-        run=record.training_id,
-        host=0,
-        hosts=(host,),
-        learners=(),
-        steps=(),
-        volume=volume_of(record.training_id),
-        filesystem=mount.filesystem,
-        folder=mount.folder,
-        place=place_at(record.endpoint_url, mount.place),
-        stop=times.stop,
-        store=times.store,
-        lost=times.lost,
-        record=asdict(replace(record, state=State.STORING)),
-        key=new_run_key(home(), record.training_id),
-        rescue=True,
-    )
+def _still_there(engine: Engine, run: TrainingId, why: str, evidence: str) -> ToolkitError:
+    hint = f"the results stay there; retry with: toolkit rescue {run}"
+    return ToolkitError(Code.STORING_RESULTS, f"{engine.host}: {why}", evidence=evidence, hint=hint)
 
 
 def _end(client: AgentClient, record: Record) -> Record | None:
     """The rescue's outcome from its agent's report; invalid reports are skipped."""
     last: Record | None = None
     for event in Events(client):
-        match event:
-            case Reported(data):
-                with suppress(ValueError):
-                    last = read_report(data, record).record
-            case Gone():
-                return None
-            case _:
-                pass
+        if isinstance(event, Gone):
+            return None
+        if isinstance(event, Reported):
+            with suppress(ValueError):
+                last = read_report(event.record, record).record
     return last

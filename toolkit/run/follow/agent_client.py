@@ -33,15 +33,10 @@ class AgentClient:
     engine: Engine
     run: str
 
-    @property
-    def container(self) -> str:
-        """Its container."""
-        return own_container(self.run)
-
     def presence(self) -> Presence:
         """Whether the agent is there."""
         try:
-            status = self.engine.status(self.container, timeout=_TIMEOUT)
+            status = self.engine.status(own_container(self.run), timeout=_TIMEOUT)
         except ToolkitError:
             return Presence.UNKNOWN
         return Presence.THERE if status in _ALIVE else Presence.GONE
@@ -61,8 +56,10 @@ class AgentClient:
 
     def follow_argv(self, offset: int) -> list[str]:
         """The argv that prints events, from byte `offset` of the output on."""
-        return self.engine.runtime.execute(self.container, (*AGENT_PROGRAM, "follow", str(offset)))
+        return self._argv("follow", str(offset))
 
     def _say(self, *words: str) -> Result:
-        argv = self.engine.runtime.execute(self.container, (*AGENT_PROGRAM, *words))
-        return self.engine.run(argv, check=False, timeout=_TIMEOUT)
+        return self.engine.run(self._argv(*words), check=False, timeout=_TIMEOUT)
+
+    def _argv(self, *words: str) -> list[str]:
+        return self.engine.runtime.execute(own_container(self.run), (*AGENT_PROGRAM, *words))

@@ -10,21 +10,20 @@ import getpass
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from toolkit import interrupts
-from toolkit.agent.end_reasons import Reason
 from toolkit.errors import Code, ToolkitError
 from toolkit.run.follow.agent_client import AgentClient, Presence
 from toolkit.run.follow.events import Beat, Event, Events, Gone, Line, Over, Reported, Silence
 from toolkit.run.follow.reported import read_report
 from toolkit.run.follow.view import Choice, Unbreakable, View
 from toolkit.run.launch.launcher_process import lives
-from toolkit.run.records.reconcile import from_volume, never_began
-from toolkit.run.records.record import Record, State
+from toolkit.run.records.reconcile import from_volume, host_lost, never_began
+from toolkit.run.records.record import Record
 from toolkit.run.records.record_store import Records
 from toolkit.run.records.stored_run import StoredRun
 
@@ -56,10 +55,10 @@ class Watched:
 class Watch:
     """Follows one run; `run` returns when it has ended."""
 
-    def __init__(self, watched: Watched, records: Records, view: View, offset: int = 0) -> None:
+    def __init__(self, watched: Watched, records: Records, view: View) -> None:
         self._watched, self._records, self._view = watched, records, Unbreakable(view)
         self._record = watched.record
-        self._offset = offset
+        self._offset = 0
         self._states = len(watched.record.states)
         self._stopping = False
         self._silent = self._asked = 0.0
@@ -126,14 +125,11 @@ class Watch:
             self._refused = True
             return
         self._update(report.record, report.note)
-        self._tell_unheard(report.silent)
+        if new := [host for host in report.silent if host not in self._unheard]:
+            self._view.note(f"{', '.join(new)} does not respond and holds unsaved results; waiting for it")
+        self._unheard = report.silent
         if report.waiting:
             self._view.storing(*report.waiting)
-
-    def _tell_unheard(self, hosts: Sequence[str]) -> None:
-        if new := [host for host in hosts if host not in self._unheard]:
-            self._view.note(f"{', '.join(new)} does not respond and holds unsaved results; waiting for it")
-        self._unheard = tuple(hosts)
 
     def _update(self, record: Record, note: str) -> None:
         """Take a new record; show and save its new states."""
@@ -147,10 +143,7 @@ class Watch:
         """The agent is gone and has not reported the end to us: it exited between two polls, or was killed."""
         if self._stored_end(offset):
             return
-        if unbegun := self._launchers_word():
-            self._update(unbegun, unbegun.reason)
-            return
-        if ended := self._left_behind():
+        if ended := self._launchers_word() or self._left_behind():
             self._update(ended, ended.reason)
             return
         host = next(iter(self._watched.clients)) or "this machine"
@@ -219,15 +212,7 @@ class Watch:
     def _lost(self, what: str, host: str) -> None:
         """No agent is left to determine the outcome, so it is determined here."""
         hint = f"check the host (toolkit doctor); recover its results with: toolkit rescue {self._record.training_id}"
-        record = replace(
-            self._record,
-            end=Reason.HOST_LOST.value,
-            error_code=Reason.HOST_LOST.code,
-            reason=what,
-            hint=hint,
-            kept=(host,),
-        ).at(State.FAILED, time.time())
-        self._update(record, what)
+        self._update(host_lost(self._record, what, hint, host), what)
 
     def _interrupted(self) -> None:
         """Ctrl-C prompts; a closed terminal or a `kill` only detaches."""

@@ -74,7 +74,7 @@ class Outcome(BaseModel):
 
     @model_validator(mode="after")
     def _in_itself(self) -> Outcome:
-        if not self.final:
+        if not self.state.final:
             return self
         if not self.end or Reason(self.end).state != self.state.value:
             raise ValueError(f"state {self.state.value} and end {self.end!r} exclude each other")
@@ -82,30 +82,12 @@ class Outcome(BaseModel):
             raise ValueError("COMPLETED, but with an error or a failed command")
         return self
 
-    @property
-    def final(self) -> bool:
-        """Whether the run has ended."""
-        return self.state in (State.COMPLETED, State.FAILED, State.HALTED)
-
     def onto(self, record: Record) -> Record:
         """`record` with this outcome; what the run is does not change."""
-        return replace(
-            record,
-            state=self.state,
-            states=tuple((state.value, at) for state, at in self.states),
-            steps=self.steps,
-            stored_files=self.stored_files,
-            stored_bytes=self.stored_bytes,
-            reason=self.reason,
-            error_code=self.error_code,
-            end=self.end,
-            evidence=self.evidence,
-            hint=self.hint,
-            kept=self.kept,
-            metrics=self.metrics,
-            checksums=self.checksums,
-            launcher=None,  # a run with an agent's report has started
-        )
+        outcome = {name: getattr(self, name) for name in type(self).model_fields if name != "training_id"}
+        states = tuple((state.value, at) for state, at in self.states)
+        # A run with an agent's report has started.
+        return replace(record, **outcome | {"states": states, "launcher": None})
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from toolkit.run.follow.events import Line
 from toolkit.run.plan.run_plan import RunPlan
 from toolkit.run.plan.source_files import SubmittedCode
 from toolkit.run.records.record import Record
+
+T = TypeVar("T")
 
 
 class Choice(Enum):
@@ -51,26 +53,19 @@ class SilentView:
     def __init__(self, on_interrupt: Choice = Choice.STOP) -> None:
         self._on_interrupt = on_interrupt
 
-    def planned(self, plan: RunPlan, code: SubmittedCode) -> None:
-        """See `View.planned`."""
+    def planned(self, plan: RunPlan, code: SubmittedCode) -> None: ...
 
-    def state(self, record: Record, note: str) -> None:
-        """See `View.state`."""
+    def state(self, record: Record, note: str) -> None: ...
 
-    def line(self, line: Line) -> None:
-        """See `View.line`."""
+    def line(self, line: Line) -> None: ...
 
-    def note(self, text: str) -> None:
-        """See `View.note`."""
+    def note(self, text: str) -> None: ...
 
-    def storing(self, queued: int, uploading: int, errored: int) -> None:
-        """See `View.storing`."""
+    def storing(self, queued: int, uploading: int, errored: int) -> None: ...
 
-    def beat(self) -> None:
-        """See `View.beat`."""
+    def beat(self) -> None: ...
 
     def interrupted(self) -> Choice:
-        """See `View.interrupted`."""
         return self._on_interrupt
 
 
@@ -84,44 +79,30 @@ class Unbreakable:
         self._view: View | None = view
 
     def planned(self, plan: RunPlan, code: SubmittedCode) -> None:
-        """As `View.planned`."""
         self._call(lambda view: view.planned(plan, code))
 
     def state(self, record: Record, note: str) -> None:
-        """As `View.state`."""
         self._call(lambda view: view.state(record, note))
 
     def line(self, line: Line) -> None:
-        """As `View.line`."""
         self._call(lambda view: view.line(line))
 
     def note(self, text: str) -> None:
-        """As `View.note`."""
         self._call(lambda view: view.note(text))
 
     def storing(self, queued: int, uploading: int, errored: int) -> None:
-        """As `View.storing`."""
         self._call(lambda view: view.storing(queued, uploading, errored))
 
     def beat(self) -> None:
-        """As `View.beat`."""
         self._call(lambda view: view.beat())
 
     def interrupted(self) -> Choice:
-        """As `View.interrupted`; if the user cannot be asked, the run continues."""
-        choice = Choice.DETACH
+        """If the user cannot be asked, the run continues."""
+        return self._call(lambda view: view.interrupted()) or Choice.DETACH
 
-        def ask(view: View) -> None:
-            nonlocal choice
-            choice = view.interrupted()
-
-        self._call(ask)
-        return choice
-
-    def _call(self, what: Callable[[View], None]) -> None:
-        if self._view is None:
-            return
+    def _call(self, what: Callable[[View], T]) -> T | None:
         try:
-            what(self._view)
+            return what(self._view) if self._view is not None else None
         except (OSError, UnicodeError, SystemExit):
             self._view = None
+        return None

@@ -92,10 +92,7 @@ class Logs:
         self.unsynchronised = None  # type: Optional[Dict[str, Any]]
 
     def line(self, rank: Optional[int], text: bytes) -> None:
-        """Write one whole line of a rank; what mpirun itself says goes to learner 1's log.
-
-        A control line is read instead.
-        """
+        """Write one whole line of a rank, or of mpirun to learner 1's log; a control line is read instead."""
         if rank is not None and text.startswith(UNSYNCHRONISED) and len(text) <= LONGEST_CONTROL:
             self.unsynchronised = self.unsynchronised or read_unsynchronised(text, rank)
             return

@@ -17,10 +17,6 @@ from toolkit.run.plan.run_plan import MASTER_PORT, SSH_PORT, Placement, RunImage
 from toolkit.run.plan.training_id import TrainingId
 
 
-def _nothing() -> None:
-    """There is nothing to confirm or to transfer."""
-
-
 @dataclass(frozen=True)
 class AllocationRequest:
     """What a run requests.
@@ -62,8 +58,8 @@ class Allocation:
     master_port: int = MASTER_PORT
     notes: tuple[str, ...] = ()
     leases: Mapping[str, str] = field(default_factory=dict)
-    confirm: Callable[[], None] = _nothing
-    hand_over: Callable[[], None] = _nothing
+    confirm: Callable[[], None] = lambda: None
+    hand_over: Callable[[], None] = lambda: None
 
 
 class Allocator(Protocol):
@@ -105,10 +101,7 @@ class Allocator(Protocol):
         ...
 
     def release(self, engine: Engine, lease: Lease) -> None:
-        """Release a lease of a run that has ended, on the host of `engine`; it is no error if it is gone.
-
-        Raises `ToolkitError` (S100).
-        """
+        """Release an ended run's lease on the host of `engine`, unless it is gone. Raises `ToolkitError` (S100)."""
         ...
 
 
@@ -119,10 +112,7 @@ def allocator_of(cluster: Cluster) -> Allocator:
 
 
 def release_run(allocator: Allocator, engine: Engine, run: str) -> None:
-    """Release what `run` has leased on the host of `engine`, when it has no agent left.
-
-    Raises `ToolkitError` (S100).
-    """
+    """Release what `run`, without an agent now, has leased on the host of `engine`. Raises `ToolkitError` (S100)."""
     for holder in allocator.leases(engine):
         if holder.lease.run == run:
             allocator.release(engine, holder.lease)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -32,12 +32,10 @@ from toolkit.run.plan.mpirun import mpirun_argv
 from toolkit.run.plan.run_plan import RunPlan
 from toolkit.run.plan.source_files import SubmittedCode
 from toolkit.run.records.record import Record, State
-from toolkit.run.records.record_store import Records
-from toolkit.run.records.run_key import new_run_key
-from toolkit.storage.heartbeat import with_heartbeat
+from toolkit.run.records.record_store import Records, new_run_key
 from toolkit.storage.open_storage import Opened, open_access
 from toolkit.storage.s3 import Store
-from toolkit.storage.store_server import LOOPBACK
+from toolkit.storage.store_server import LOOPBACK, with_heartbeat
 
 
 @dataclass(frozen=True)
@@ -45,9 +43,7 @@ class Request:
     """What is launched, where its files are on this machine, and the engine of each host that the plan names.
 
     Attributes:
-        leases: the labels of the run's leases, by host.
-        confirm: called once the run has a container on each host: raises if one of its leases was lost by then.
-        hand_over: called when the run no longer needs this process: its agents now hold what was held for it.
+        leases, confirm, hand_over: see `toolkit.run.launch.allocator.Allocation`.
     """
 
     manifest: Manifest
@@ -82,15 +78,15 @@ class Launch:
         self._stopped_by = ""
 
     def run(self) -> Record:
-        """Submit the run; returns its record. Raises `ToolkitError` if it could not start, or `KeyboardInterrupt`; then
-        nothing of it is left."""
+        """Submit the run; returns its record. After a `ToolkitError` or `KeyboardInterrupt`, nothing of it is left."""
         plan, manifest = self._plan, self._request.manifest
         address = plan.cluster.operator if plan.on_hosts else LOOPBACK
         first = self._request.engines[plan.hosts[0]]
         with (
             open_access(manifest, self._request.home, plan.side_image, plan.training_id, address, first) as opened,
-            self._cleaned_up(),
+            ExitStack() as stack,
         ):
+            stack.callback(self._clean_up)
             self._check(opened)
             try:
                 self._prepare(opened)
@@ -115,9 +111,8 @@ class Launch:
         refuse_missing_resume(self._plan, results)
         save_listing(self._request.home, self._plan.training_id, (file.listed for file in self._request.code.files))
         self._view.planned(self._plan, self._request.code)
-        self._enter(
-            State.PENDING, f"{counted(len(self._plan.learners), 'learner')}, {counted(self._plan.ranks, 'rank')}"
-        )
+        size = f"{counted(len(self._plan.learners), 'learner')}, {counted(self._plan.ranks, 'rank')}"
+        self._enter(State.PENDING, size)
 
     def _prepare(self, opened: Opened) -> None:
         self._enter(State.DOWNLOADING, "mounting buckets, copying the code")
@@ -166,17 +161,13 @@ class Launch:
         self._record = replace(self._record, reason=what, end=reason.value, error_code=code, launcher=None)
         self._enter(state, what)
 
-    @contextmanager
-    def _cleaned_up(self) -> Iterator[None]:
+    def _clean_up(self) -> None:
         """Clean up a run that did not start; Ctrl-C cannot interrupt this."""
-        try:
-            yield
-        finally:
-            if self._is_deployed and not self._gone:
-                with interrupts.ignored():
-                    left = self._deployment.cleanup()
-                if left:
-                    self._view.note(f"could not be removed: {', '.join(left)}")
+        if self._is_deployed and not self._gone:
+            with interrupts.ignored():
+                left = self._deployment.cleanup()
+            if left:
+                self._view.note(f"could not be removed: {', '.join(left)}")
 
 
 def refuse_missing_resume(plan: RunPlan, results: Store) -> None:

@@ -11,7 +11,7 @@ import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from types import TracebackType
+from functools import partial
 
 from toolkit.cluster.model import Cluster, Host
 from toolkit.compatibility.reader import read_table
@@ -49,57 +49,42 @@ _STAGE = "hosts"
 
 
 class SshAllocator(Allocator):
-    """Hosts that are reached over ssh, as the cluster file lists them; leases in their engines record who holds
-    them."""
+    """Hosts of the cluster file, reached over ssh; leases in their engines record who holds them."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster, self._program = cluster, runtime_named(cluster.container_engine).program
 
     def plan(self, compute: Compute) -> tuple[Placement, ...]:
-        """See `Allocator.plan`."""
         return planned_on(self._cluster, compute)
 
     @contextmanager
     def allocate(self, request: AllocationRequest, report: Report) -> Iterator[Allocation]:
-        """See `Allocator.allocate`."""
-        with _Allocating(self._cluster, request, report) as allocating:
-            yield allocating.run()
+        with ExitStack() as stack:
+            yield _Allocating(self._cluster, request, report, stack).run()
 
     @contextmanager
     def connect(self, hosts: Sequence[str] = ()) -> Iterator[Mapping[str, Engine]]:
-        """See `Allocator.connect`."""
         with Hosts(self._cluster) as found:
             names = hosts or [shell.name for shell in found.shells]
             yield {name: Engine(found.shell(name), self._cluster.container_engine) for name in names}
 
     def leases(self, engine: Engine) -> tuple[Holder, ...]:
-        """See `Allocator.leases`."""
         return holders(engine.shell, engine=self._program)
 
     def release(self, engine: Engine, lease: Lease) -> None:
-        """See `Allocator.release`."""
         release(engine.shell, lease, engine=self._program)
 
 
 class _Allocating:
-    """Hosts of `cluster` for one run, its own while the context lasts. `run` is the workflow."""
+    """Hosts of `cluster` for one run, its own until `stack` is closed. `run` is the workflow."""
 
-    def __init__(self, cluster: Cluster, request: AllocationRequest, report: Report) -> None:
-        self._cluster, self._request, self._report = cluster, request, report
+    def __init__(self, cluster: Cluster, request: AllocationRequest, report: Report, stack: ExitStack) -> None:
+        self._cluster, self._request, self._report, self._stack = cluster, request, report, stack
         self._compute = request.manifest.compute
         self._program = runtime_named(cluster.container_engine).program
-        self._stack, self._leases = ExitStack(), list[tuple[Shell, Lease]]()
-        self._labels: dict[str, str] = {}
-
-    def __enter__(self) -> _Allocating:
-        self._hosts = self._stack.enter_context(Hosts(self._cluster))
-        self._stack.callback(self._give_back)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.__exit__(kind, error, trace)
+        self._leases, self._labels = list[tuple[Shell, Lease]](), dict[str, str]()
+        self._hosts = stack.enter_context(Hosts(cluster))
+        stack.callback(release_all, self._leases, engine=self._program)
 
     def run(self) -> Allocation:
         """Check and lease hosts, transfer images. Raises `ToolkitError`: hosts unfit or taken, a failed transfer.
@@ -109,11 +94,13 @@ class _Allocating:
         facts, findings = self._look()
         chosen, gpus = self._take(facts, findings)
         self._stack.enter_context(kept(self._leases, engine=self._program))
-        engines = {host.name: self._engine(host.name) for host in chosen}
+        container_engine = self._cluster.container_engine
+        engines = {host.name: Engine(self._hosts.shell(host.name), container_engine) for host in chosen}
         mine = [facts[host.name] for host in chosen]
         placements = tuple(placement_on(one, self._cluster, gpus[one.name], self._compute) for one in mine)
         self._ship(engines, placements)
-        self._confirm()
+        confirm = partial(renew_all, self._leases, engine=self._program)
+        confirm()
         return Allocation(
             placements=placements,
             engines=engines,
@@ -121,13 +108,9 @@ class _Allocating:
             master_port=master_port(mine[0], placements[0].gpus),
             notes=tuple(f"skipped: {one.host}: {one.found}" for one in skipped(self._cluster, chosen, findings)),
             leases=self._labels,
-            confirm=self._confirm,
+            confirm=confirm,
             hand_over=self._hand_over,
         )
-
-    def _confirm(self) -> None:
-        """Confirm the leases; raises `ToolkitError` (S100) if another run took one over."""
-        renew_all(self._leases, engine=self._program)
 
     def _hand_over(self) -> None:
         """The run is independent now: its containers hold the leases while they run."""
@@ -203,12 +186,6 @@ class _Allocating:
                 relay_image=side_image,
                 addresses=addresses,
             )
-
-    def _engine(self, name: str) -> Engine:
-        return Engine(self._hosts.shell(name), self._cluster.container_engine)
-
-    def _give_back(self) -> None:
-        release_all(self._leases, engine=self._program)
 
 
 def _account() -> str:

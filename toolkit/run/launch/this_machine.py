@@ -8,7 +8,6 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from types import TracebackType
 from typing import Self
 
 from toolkit.cluster.model import UNBOUND, Cluster
@@ -39,9 +38,7 @@ class Turn:
         self._socket = socket.socket(socket.AF_UNIX)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.end()
 
     def look(self, engine: Engine = LOCAL) -> Machine:
@@ -91,15 +88,12 @@ class LocalAllocator(Allocator):
 
     @contextmanager
     def connect(self, hosts: Sequence[str] = ()) -> Iterator[Mapping[str, Engine]]:  # noqa: ARG002 (it has one)
-        """See `Allocator.connect`."""
         yield {"": LOCAL}
 
     def leases(self, engine: Engine) -> tuple[Holder, ...]:  # noqa: ARG002 (it has none)
-        """See `Allocator.leases`."""
         return ()
 
-    def release(self, engine: Engine, lease: Lease) -> None:
-        """See `Allocator.release`."""
+    def release(self, engine: Engine, lease: Lease) -> None: ...
 
     def _placements(self, compute: Compute, look: Callable[[], Machine]) -> tuple[Placement, ...]:
         """The machine is examined only if ranks are to be bound."""

@@ -49,7 +49,7 @@ def bind_here(machine: Machine, learners: int, ranks: int, cpus: float) -> tuple
     """
     if machine.why_not:
         return (RankCpus(why_not=machine.why_not),) * learners
-    free = _without(machine.cores, machine.taken)
+    free = [core for core in machine.cores if not machine.taken & set(core.cpus)]
     found = even_shares(free, learners * ranks)
     if not found:
         return (_unshared("rank", learners * ranks, machine.cores, machine.taken),) * learners
@@ -129,11 +129,6 @@ def _limited(shares: Iterable[Cores], cpus: float) -> tuple[str, ...]:
                 numbers += core.cpus
         lists.append(cpu_list(numbers))
     return tuple(lists)
-
-
-def _without(cores: Iterable[Core], taken: frozenset[int]) -> Cores:
-    """The cores with no CPU in use."""
-    return tuple(core for core in cores if not taken & set(core.cpus))
 
 
 def _unshared(noun: str, count: int, cores: Sequence[Core], taken: frozenset[int] = frozenset()) -> RankCpus:

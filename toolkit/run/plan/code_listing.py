@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,20 +74,21 @@ def load_listing(home: Path, training_id: str, digest: str) -> tuple[Listed, ...
 
 
 def refuse_other_code(training_id: str, expected: Iterable[Listed], found: Mapping[str, str]) -> None:
-    """Raise `ToolkitError` (C102) naming each file in a bucket that differs from what was submitted.
-
-    `found` is the SHA-256 by name.
-    """
+    """Raise `ToolkitError` (C102) naming each file of a bucket (SHA-256 by name) that was not submitted so."""
     problems = [Problem(f"{name!r}: {what}") for name, what in _differences(expected, found)]
     if problems:
-        more = len(problems) - _MOST_SHOWN
-        shown = problems[:_MOST_SHOWN] + ([Problem(f"and {more} more")] if more > 0 else [])
         raise ToolkitError(
             Code.CODE,
             f"the bucket's code of {training_id} is not what was submitted: it was not used",
-            tuple(shown),
+            first_of(problems),
             hint="someone with write access to the bucket changed it: do not trust it; launch your own code again",
         )
+
+
+def first_of(problems: Sequence[Problem], most: int = _MOST_SHOWN) -> tuple[Problem, ...]:
+    """The first problems, and how many more there are."""
+    more = len(problems) - most
+    return (*problems[:most], *([Problem(f"and {more} more")] if more > 0 else []))
 
 
 def _differences(expected: Iterable[Listed], found: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ import base64
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +15,7 @@ from urllib.parse import quote_from_bytes
 from toolkit.cluster.model import Cluster
 from toolkit.manifest.dialects import registry
 from toolkit.manifest.model import Manifest
-from toolkit.secrets import Secret, SecretReference
+from toolkit.secrets import Secret
 from toolkit.secrets import registry as secret_sources
 from toolkit.secrets.source import Surroundings
 from toolkit.validation.leaks import holds_private_key, known_secrets
@@ -50,7 +51,11 @@ class Known:
 
     def holds(self, status: os.stat_result) -> bool:
         """Whether a file is one of the key files, under whatever name."""
-        return any(_is_same(file, status) for file in self.files)
+        for file in self.files:
+            with suppress(OSError):
+                if os.path.samestat(file.stat(), status):
+                    return True
+        return False
 
 
 NOTHING_KNOWN = Known()
@@ -60,18 +65,19 @@ def known_to(
     manifest: Manifest, manifest_file: Path, cluster: Cluster, environment: Mapping[str, str], home: Path
 ) -> Known:
     """The keys that `manifest` and `cluster` name, as far as they are here: no prompts, and none needs to exist."""
-    references = [
-        (key, _SHORTEST_ID if field == "access_key_id" else _SHORTEST_KEY)
-        for reference in manifest.buckets.values()
-        for field, key in reference.connection.secrets.items()
-    ]
     folders = (Path(), manifest_file.parent)
-    files = [folder / Path(name).expanduser() for name in _key_files(references) for folder in folders]
-    files += [file for file in (cluster.access.identity,) if file]
-    found = [(Secret(environment[name]), _SHORTEST_KEY) for name in _ENVIRONMENT if environment.get(name)]
     around = Surroundings(folders, environment, home)
-    for key, shortest in references:
-        found += [(value, shortest) for value in _values(key, around)]
+    files = [file for file in (cluster.access.identity,) if file]
+    found = [(Secret(environment[name]), _SHORTEST_KEY) for name in _ENVIRONMENT if environment.get(name)]
+    for reference in manifest.buckets.values():
+        for field, key in reference.connection.secrets.items():
+            values: Iterable[Secret] = (key.value,)
+            if source := secret_sources.source(key.kind):
+                text = key.value.reveal()
+                files += [folder / Path(name).expanduser() for name in source.key_files(text) for folder in folders]
+                values = source.within_reach(text, around)
+            shortest = _SHORTEST_ID if field == "access_key_id" else _SHORTEST_KEY
+            found += [(value, shortest) for value in values]
     return Known(tuple(files), tuple({value for value, shortest in found if len(value.reveal()) >= shortest}))
 
 
@@ -119,21 +125,3 @@ def _any_at_top(names: tuple[str, ...]) -> re.Pattern[bytes]:
     return re.compile(
         rb"(?m)(?:^|[{,])\s*[\"']?(?:%s)[\"']?\s*:" % "|".join(map(re.escape, dict.fromkeys(names))).encode()
     )
-
-
-def _key_files(references: list[tuple[SecretReference, int]]) -> Iterator[str]:
-    for reference, _ in references:
-        if source := secret_sources.source(reference.kind):
-            yield from source.key_files(reference.value.reveal())
-
-
-def _values(reference: SecretReference, around: Surroundings) -> Iterable[Secret]:
-    source = secret_sources.source(reference.kind)
-    return source.within_reach(reference.value.reveal(), around) if source else (reference.value,)
-
-
-def _is_same(file: Path, status: os.stat_result) -> bool:
-    try:
-        return os.path.samestat(file.stat(), status)
-    except OSError:
-        return False

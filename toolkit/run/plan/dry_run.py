@@ -18,10 +18,9 @@ from toolkit.run.plan.learner_command import learner_argv
 from toolkit.run.plan.mpirun import mpirun_argv, single_argv
 from toolkit.run.plan.run_plan import CODE_FOLDER, CPUS, Export, HostFolder, Learner, RunPlan, Step, where_it_runs
 from toolkit.runtimes.registry import runtime_named
-from toolkit.runtimes.runtime import ContainerRuntime
 from toolkit.runtimes.specs import Argv
 from toolkit.storage.results_folder import planned_commands
-from toolkit.storage.sidecar import Mount, buckets_argv
+from toolkit.storage.sidecar import buckets_argv
 
 SUBNET, VOLUME, VOLUMES, SOCKET, LEASE = "SUBNET", "VOLUME", "VOLUMES", "SOCKET", "LEASE"
 THIS_MACHINE = "this machine"
@@ -37,10 +36,7 @@ def fact_lines(plan: RunPlan) -> Iterator[tuple[str, str]]:
     yield "binding", binding_of(plan)
     yield "data", f"DATA_DIR={plan.data_folder}  {_data(plan)}, read-only"
     environment = run_environment(plan)
-    yield (
-        "results",
-        f"RESULT_DIR={environment['RESULT_DIR']}  {plan.results_place}, cached and flushed",
-    )
+    yield "results", f"RESULT_DIR={environment['RESULT_DIR']}  {plan.results_place}, cached and flushed"
     if plan.resume:
         yield "resume", f"RESUME_DIR={environment['RESUME_DIR']}"
     for name, value in plan.environment:
@@ -60,16 +56,21 @@ def fact_lines(plan: RunPlan) -> Iterator[tuple[str, str]]:
 def host_commands(plan: RunPlan) -> dict[str, list[Argv]]:
     """The engine's command lines on each host, in order."""
     made, runtime = {}, runtime_named(plan.cluster.container_engine)
+    names = (plan.training_id, plan.side_image)
+    folder, lease = folder_of(VOLUMES, plan.volume), LEASE if plan.on_hosts else ""
     for host in plan.hosts:
-        lines = [_agent(runtime, plan, host), *_results(runtime, plan), _buckets(runtime, plan)]
+        lines = [agent_argv(runtime, *names, plan.volume, VOLUMES, SOCKET, lease, plan.cpus_on(host))]
+        if plan.results_folder:
+            lines += planned_commands(runtime, plan.results_folder, *names, folder)
+        lines.append(buckets_argv(runtime, plan.side_container, *names, folder, plan.results_mount))
         if isinstance(plan.data, Export):
             export = (plan.data.server, plan.data.path)
             lines.append(runtime.create_export_volume(plan.export_volume, plan.training_id, *export))
-        lines += [_fetch(runtime, plan, mount) for mount in plan.mounts if mount.copied]
+        copies = [("rclone", "copy", one.filesystem, f"{HOST}/{one.folder}") for one in plan.mounts if one.copied]
+        lines += [runtime.execute(plan.side_container, copy) for copy in copies]
         if not plan.on_hosts:
             lines.append(runtime.create_network(plan.network, plan.training_id))
         learners = [learner for learner in plan.learners if learner.placement.host == host]
-        lease = LEASE if plan.on_hosts else ""
         lines += [learner_argv(runtime, plan, learner, VOLUME, lease) for learner in reversed(learners)]
         made[host or THIS_MACHINE] = lines
     return made
@@ -79,29 +80,6 @@ def step_commands(plan: RunPlan) -> list[tuple[Step, Argv]]:
     """What learner 1 starts for each command."""
     subnet = plan.cluster.network if plan.on_hosts else SUBNET
     return [(step, mpirun_argv(plan, step, subnet) if step.parallel else single_argv(step)) for step in plan.steps]
-
-
-def _agent(runtime: ContainerRuntime, plan: RunPlan, host: str) -> Argv:
-    names = (plan.training_id, plan.side_image, plan.volume)
-    lease = LEASE if plan.on_hosts else ""
-    return agent_argv(runtime, *names, VOLUMES, SOCKET, lease, plan.cpus_on(host))
-
-
-def _results(runtime: ContainerRuntime, plan: RunPlan) -> list[Argv]:
-    """The commands that serve a results folder."""
-    if plan.results_folder is None:
-        return []
-    volume = folder_of(VOLUMES, plan.volume)
-    return planned_commands(runtime, plan.results_folder, plan.training_id, plan.side_image, volume)
-
-
-def _buckets(runtime: ContainerRuntime, plan: RunPlan) -> Argv:
-    names = (plan.side_container, plan.training_id, plan.side_image)
-    return buckets_argv(runtime, *names, folder_of(VOLUMES, plan.volume), plan.results_mount)
-
-
-def _fetch(runtime: ContainerRuntime, plan: RunPlan, mount: Mount) -> Argv:
-    return runtime.execute(plan.side_container, ("rclone", "copy", mount.filesystem, f"{HOST}/{mount.folder}"))
 
 
 def ranks_of(learner: Learner) -> str:
@@ -119,17 +97,14 @@ def _named(cpus: str) -> str:
 def binding_of(plan: RunPlan) -> str:
     """How ranks are bound, in one line; or why they are not, if the cluster file asks for it."""
     placements = [learner.placement for learner in plan.learners]
-    bound = (
-        "cores: each rank is bound to its share of its host's cores"
-        if any(placement.cpus.lists for placement in placements)
-        else ""
-    )
+    bound = any(placement.cpus.lists for placement in placements)
+    cores = "cores: each rank is bound to its share of its host's cores" if bound else ""
     unbound = {
         f"not bound on {placement.host or THIS_MACHINE}: {placement.cpus.why_not}": None
         for placement in placements
         if placement.cpus.why_not
     }
-    return "; ".join(filter(None, [bound, *unbound])) or "none: ranks run on any core of their host"
+    return "; ".join(filter(None, [cores, *unbound])) or "none: ranks run on any core of their host"
 
 
 def _data(plan: RunPlan) -> str:

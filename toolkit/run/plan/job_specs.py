@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from toolkit.agent.job_spec import Job, LearnerSpec, StepSpec
+from toolkit.cluster.model import Cluster
 from toolkit.manifest.results import place_at
-from toolkit.run.plan.run_plan import RunPlan
+from toolkit.run.plan.run_plan import RunPlan, volume_of
 from toolkit.run.records.record import Record
+from toolkit.storage.sidecar import Mount
 
 
 def jobs_of(plan: RunPlan, record: Record, key: str) -> tuple[Job, ...]:
     """One job for each of the plan's hosts, learner 1's first; `key` is the run's."""
-    return tuple(_job(plan, record, key, number) for number in range(len(plan.hosts)))
+    learners = tuple(
+        LearnerSpec(one.number, one.hostname, plan.container(one), one.ranks, plan.hosts.index(one.placement.host))
+        for one in plan.learners
+    )
+    steps = tuple(StepSpec(step.number, step.command, step.ranks) for step in plan.steps)
+    first = replace(job_on(plan.hosts, record, plan.cluster, plan.results_mount, key), learners=learners, steps=steps)
+    return tuple(replace(first, host=number) for number in range(len(plan.hosts)))
 
 
-def _job(plan: RunPlan, record: Record, key: str, number: int) -> Job:
-    times, mount = plan.cluster.deadlines, plan.results_mount
+def job_on(hosts: tuple[str, ...], record: Record, cluster: Cluster, results: Mount, key: str) -> Job:
+    """A job for the first of `hosts`, without learners and commands: as for a rescue, when they have ended."""
+    times = cluster.deadlines
     return Job(
-        run=plan.training_id,
-        host=number,
-        hosts=plan.hosts,
-        learners=tuple(
-            LearnerSpec(one.number, one.hostname, plan.container(one), one.ranks, plan.hosts.index(one.placement.host))
-            for one in plan.learners
-        ),
-        steps=tuple(StepSpec(step.number, step.command, step.ranks) for step in plan.steps),
-        volume=plan.volume,
-        filesystem=mount.filesystem,
-        folder=mount.folder,
-        place=place_at(record.endpoint_url, mount.place),
+        run=record.training_id,
+        host=0,
+        hosts=hosts,
+        learners=(),
+        steps=(),
+        volume=volume_of(record.training_id),
+        filesystem=results.filesystem,
+        folder=results.folder,
+        place=place_at(record.endpoint_url, results.place),
         stop=times.stop,
         store=times.store,
         lost=times.lost,

@@ -18,20 +18,22 @@ from toolkit.runtimes.specs import HOST_NETWORK, Argv, Bind, LearnerContainerSpe
 
 
 def learner_argv(runtime: ContainerRuntime, plan: RunPlan, learner: Learner, volume: str, lease: str = "") -> Argv:
-    """What starts `learner`; `volume` is the folder of the run's volume on its host, `lease` the label of the run's
-    lease there."""
-    return runtime.start_learner(_container(plan, learner, volume, lease))
-
-
-def _container(plan: RunPlan, learner: Learner, volume: str, lease: str) -> LearnerContainerSpec:
+    """What starts `learner`; `volume` is the run's volume's folder, `lease` the label of its lease, on that host."""
     known = tuple((one.hostname, one.placement.address) for one in plan.learners)
-    return LearnerContainerSpec(
+    own_binds = (
+        Bind(f"{volume}/mnt", "/mnt", propagation="rslave"),
+        Bind(f"{volume}/code", CODE_FOLDER),
+        Bind(f"{volume}/logs", LOG_FOLDER),
+        Bind(f"{volume}/agent", AGENT_FOLDER, read_only=True),
+        Bind(f"{volume}/{learner.hostname}", LEARNER_FOLDER, read_only=True),
+    )
+    container = LearnerContainerSpec(
         name=plan.container(learner),
         run=plan.training_id,
         image=plan.image.image_id,
         hostname=learner.hostname,
         network=Network(HOST_NETWORK, known) if plan.on_hosts else Network(plan.network),
-        binds=(*_own_binds(volume, learner), *data_binds(plan)),
+        binds=(*own_binds, *data_binds(plan)),
         environment={**run_environment(plan), "LEARNER_ID": str(learner.number)},
         folder=CODE_FOLDER,
         command=("/bin/sh", f"{LEARNER_FOLDER}/entry.sh"),
@@ -40,6 +42,7 @@ def _container(plan: RunPlan, learner: Learner, volume: str, lease: str) -> Lear
         limits=plan.limits_of(learner),
         lease=lease,
     )
+    return runtime.start_learner(container)
 
 
 def data_binds(plan: RunPlan) -> tuple[Bind | NamedVolume, ...]:
@@ -47,13 +50,3 @@ def data_binds(plan: RunPlan) -> tuple[Bind | NamedVolume, ...]:
     if isinstance(plan.data, HostFolder):
         return (Bind(plan.data.path, plan.data_folder, read_only=True),)
     return (NamedVolume(plan.export_volume, plan.data_folder),) if isinstance(plan.data, Export) else ()
-
-
-def _own_binds(volume: str, learner: Learner) -> tuple[Bind, ...]:
-    return (
-        Bind(f"{volume}/mnt", "/mnt", propagation="rslave"),
-        Bind(f"{volume}/code", CODE_FOLDER),
-        Bind(f"{volume}/logs", LOG_FOLDER),
-        Bind(f"{volume}/agent", AGENT_FOLDER, read_only=True),
-        Bind(f"{volume}/{learner.hostname}", LEARNER_FOLDER, read_only=True),
-    )

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from toolkit.agent.process_limit import CROWDED
 from toolkit.agent.ranks import NO_GPU
 from toolkit.catalogue.model import LEARNER_UID
-from toolkit.run.plan.mpirun import hostfile, mpirun_argv, single_argv, ssh_agent
+from toolkit.run.plan.mpirun import SSH_AGENT, hostfile, mpirun_argv, single_argv
 from toolkit.run.plan.run_plan import AGENT_FOLDER, LEARNER_FOLDER, LOG_FOLDER, Learner, RunPlan
 from toolkit.run.plan.ssh_keys import KeyPair
 from toolkit.tar.write import Entry
@@ -27,7 +27,7 @@ def learner_entries(
 ) -> Iterator[Entry]:
     """The files of every learner, each in a folder `learner-<n>/`; only learner 1 gets the client's private key."""
     for learner in plan.learners:
-        files = _every_learner(plan, learner, templates)
+        files = {name: _render(templates, f"learner.{name}.j2", plan, learner) for name in ("entry.sh", "rank.sh")}
         if learner.number == 1:
             files |= _first_learner(plan, subnet, client, hosts, templates)
         else:
@@ -47,7 +47,7 @@ def supervisor_plan(plan: RunPlan, subnet: str) -> dict[str, object]:
         "control": AGENT_FOLDER,
         "port": plan.ssh_port,
         "open_mpi": 5 if plan.image.open_mpi_major >= 5 else 4,
-        "agent": list(ssh_agent()),
+        "agent": list(SSH_AGENT),
         "start_deadline": plan.cluster.deadlines.start,
         "lost": _silent_seconds(plan),
         "quiet": plan.cluster.deadlines.quiet,
@@ -82,10 +82,6 @@ def supervisor_plan(plan: RunPlan, subnet: str) -> dict[str, object]:
 def _silent_seconds(plan: RunPlan) -> int:
     """After this many seconds of silence a learner counts as lost, for learner 1 and the others alike."""
     return max(plan.cluster.deadlines.lost - _TELLING_SECONDS, 2)
-
-
-def _every_learner(plan: RunPlan, learner: Learner, templates: Path) -> dict[str, str]:
-    return {name: _render(templates, f"learner.{name}.j2", plan, learner) for name in ("entry.sh", "rank.sh")}
 
 
 def _first_learner(

@@ -17,13 +17,9 @@ from toolkit.manifest.exit_status import judgeable
 from toolkit.run.plan.environment import run_environment
 from toolkit.run.plan.run_plan import CODE_FOLDER, LEARNER_FOLDER, RunPlan, Step
 
-_AGENT = f"ssh -F {LEARNER_FOLDER}/ssh_config"
+SSH_AGENT = ("ssh", "-F", f"{LEARNER_FOLDER}/ssh_config")
+"""The command that connects learner 1 to another; that learner's name and a command follow."""
 _KEEPALIVE = {"oob_tcp_keepalive_time": "10", "oob_tcp_keepalive_intvl": "5", "oob_tcp_keepalive_probes": "3"}
-
-
-def ssh_agent() -> tuple[str, ...]:
-    """The command that connects learner 1 to another; that learner's name and a command follow."""
-    return tuple(_AGENT.split())
 
 
 def mpirun_argv(plan: RunPlan, step: Step, subnet: str) -> list[str]:
@@ -63,7 +59,7 @@ def _with_own(flags: list[str], step: Step) -> list[str]:
 def _flags_4(plan: RunPlan, subnet: str) -> list[str]:
     """Open MPI 4.1, and 1.10 of Ubuntu 16.04: its `ompi_info` lists each of these, and they have an effect."""
     return [
-        *_mca("plm_rsh_agent", _AGENT),
+        *_mca("plm_rsh_agent", " ".join(SSH_AGENT)),
         *_mca("plm_rsh_no_tree_spawn", "1"),  # only learner-1 holds the key, so it starts every daemon itself
         *_mca("plm_rsh_num_concurrent", str(len(plan.learners))),
         *_mca("oob_tcp_if_include", subnet),
@@ -78,7 +74,7 @@ def _flags_4(plan: RunPlan, subnet: str) -> list[str]:
 
 def _flags_5(plan: RunPlan, subnet: str) -> list[str]:
     runtime = {
-        "plm_ssh_agent": _AGENT,
+        "plm_ssh_agent": " ".join(SSH_AGENT),
         "plm_ssh_no_tree_spawn": "1",
         "plm_ssh_num_concurrent": str(len(plan.learners)),
         **_KEEPALIVE,

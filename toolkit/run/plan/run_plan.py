@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from toolkit.agent.lifecycle import buckets_container
+from toolkit.agent.paths import CHECKPOINTS
 from toolkit.cluster.model import NO_GPU, Cluster
 from toolkit.manifest.compute import split
 from toolkit.manifest.model import Ranks
 from toolkit.manifest.results import ServedFolder
 from toolkit.plural import counted
-from toolkit.run.plan.mounts import learner_mounts, results_mount
 from toolkit.run.plan.training_id import TrainingId
 from toolkit.runtimes.specs import NO_LIMITS, Limits
 from toolkit.storage.sidecar import Mount
@@ -109,11 +109,6 @@ class HostFolder:
 
     path: str
 
-    @property
-    def name(self) -> str:
-        """Its name for the learners, below /mnt/data."""
-        return PurePosixPath(self.path).name
-
 
 @dataclass(frozen=True)
 class Export:
@@ -121,11 +116,6 @@ class Export:
 
     server: str
     path: str
-
-    @property
-    def name(self) -> str:
-        """Its name for the learners, below /mnt/data."""
-        return PurePosixPath(self.path).name
 
 
 Data = Mount | HostFolder | Export
@@ -211,7 +201,7 @@ class RunPlan:
     @property
     def data_folder(self) -> str:
         """DATA_DIR."""
-        return f"/mnt/data/{self.data.bucket if isinstance(self.data, Mount) else self.data.name}"
+        return data_folder_of(self.data)
 
     @property
     def mounts(self) -> tuple[Mount, ...]:
@@ -256,8 +246,7 @@ class RunPlan:
         )
 
     def limits_of(self, learner: Learner) -> Limits:
-        """The learner's limits: a number of processes and threads for each of its ranks, but no more than its host can
-        spare."""
+        """The learner's limits: processes and threads for each of its ranks, as far as its host can spare them."""
         wanted, placement = self.cluster.processes * len(learner.ranks), learner.placement
         processes = min(wanted, placement.processes) if placement.processes else wanted
         return replace(self.limits, cpuset=placement.cpus.cpuset, processes=processes)
@@ -277,6 +266,33 @@ def where_it_runs(plan: RunPlan, step: Step) -> str:
     return f"once on {each}, without MPI"
 
 
+def data_folder_of(data: Data) -> str:
+    """Where learners and checks find the training data."""
+    return f"/mnt/data/{data.bucket if isinstance(data, Mount) else PurePosixPath(data.path).name}"
+
+
 def volume_of(training_id: TrainingId) -> str:
     """The name of a run's volume on each host."""
     return f"toolkit-{training_id}"
+
+
+def results_mount(bucket: str, prefix: str = "") -> Mount:
+    """The results: written through a cache, and complete in the bucket when the cache is empty."""
+    return Mount("results", bucket, f"mnt/results/{bucket}", read_only=False, prefix=prefix)
+
+
+def learner_mounts(results: Mount, run: str, resume: str = "") -> tuple[Mount, ...]:
+    """What a learner sees of the results: the run's own directory, that for checkpoints, and what it resumes from.
+
+    Other runs' directories and the objects by which agents report are not included. What is resumed from is read-only,
+    unless it is a directory of checkpoints, which runs share.
+    """
+    mounts = [_below(results, run), _below(results, CHECKPOINTS)]
+    if resume and resume.split("/", maxsplit=1)[0] != CHECKPOINTS:
+        mounts.append(replace(_below(results, resume), read_only=True))
+    return tuple(mounts)
+
+
+def _below(mount: Mount, directory: str) -> Mount:
+    prefix = f"{mount.prefix}/{directory}" if mount.prefix else directory
+    return replace(mount, folder=f"{mount.folder}/{directory}", prefix=prefix)

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from toolkit.atomic_file import sha256_of
 from toolkit.errors import Code, Problem, ToolkitError
 from toolkit.folder_files import FolderFile, files_of, shown
-from toolkit.run.plan.code_listing import Listed, code_digest
+from toolkit.plural import counted
+from toolkit.run.plan.code_listing import Listed, code_digest, first_of
 from toolkit.run.plan.code_rules import NO_CODE, Rules, read_rules
 from toolkit.run.plan.code_secrets import NOTHING_KNOWN, OVERLAP, WINDOW, Known, is_manifest_with_keys, secrets_in_code
 
@@ -76,8 +78,8 @@ class SubmittedCode:
 
     def lines(self) -> Iterator[tuple[str, str]]:
         """Name and text of each fact to show before a run."""
-        count = f"{len(self.files)} file" if len(self.files) == 1 else f"{len(self.files)} files"
-        yield "code", f"{count}, {self.size / 1000:.1f} kB of {self.folder}  sha256 {self.digest[:16]}"
+        size = f"{counted(len(self.files), 'file')}, {self.size / 1000:.1f} kB"
+        yield "code", f"{size} of {self.folder}  sha256 {self.digest[:16]}"
         if self.hidden:
             yield "hidden", _some([shown(name) for name in self.hidden])
         noteworthy = [f"{shown(name)} ({why})" for name, why in self.left_out if why not in (NO_CODE, _MANIFEST)]
@@ -93,13 +95,15 @@ def read_code(
     Raises `ToolkitError` (C102) that names every file that must not, or cannot, be submitted; if there is no code; if
     it is too much to be code.
     """
-    return _Reading(folder, read_rules(folder) if _is_folder(folder) else Rules(), manifest, known, kept_out).read()
+    if not folder.is_dir():
+        raise ToolkitError(Code.CODE, f"{folder}: no such code folder", hint="name one with --code FOLDER")
+    return _Reading(folder, read_rules(folder), manifest, known, kept_out).read()
 
 
 def read_submitted(folder: Path) -> SubmittedCode:
     """The code of an earlier run, fetched from its bucket and verified: all of it, whatever the rules are now."""
     files = [file for file in files_of(folder) if isinstance(file, FolderFile)]
-    return SubmittedCode(folder, tuple(_code_file(file, _digest(file.path)) for file in files))
+    return SubmittedCode(folder, tuple(_code_file(file, sha256_of(file.path)) for file in files))
 
 
 class _Reading:
@@ -107,7 +111,8 @@ class _Reading:
 
     def __init__(self, folder: Path, rules: Rules, manifest: Path, known: Known, kept_out: tuple[Path, ...]) -> None:
         self._folder, self._rules, self._known = folder, rules, known
-        self._apart = [(file.stat(), why) for file, why in _with_reasons(manifest, kept_out) if file.exists()]
+        apart = ((manifest, _MANIFEST), *((file, "the cluster file") for file in kept_out))
+        self._apart = [(file.stat(), why) for file, why in apart if file.exists()]
         self._left_out: dict[str, str] = {}
         self._problems: list[Problem] = []
         self._may_hold = _MOST_HELD
@@ -202,36 +207,18 @@ class _Reading:
         return digest.hexdigest(), list(findings), is_manifest, None if held is None else bytes(held)
 
     def _refused(self) -> ToolkitError:
-        more = len(self._problems) - _MOST_PROBLEMS
-        shown_ones = self._problems[:_MOST_PROBLEMS] + ([Problem(f"and {more} more")] if more > 0 else [])
         return ToolkitError(
             Code.CODE,
             f"{self._folder} has files that must not be submitted",
-            tuple(shown_ones),
+            first_of(self._problems, _MOST_PROBLEMS),
             hint="move them, or exclude them in .toolkitignore; if a file is not secret, make it readable "
             "(chmod go+r) or include it there with `!NAME`; replace a link with a copy",
         )
 
 
-def _is_folder(folder: Path) -> bool:
-    if not folder.is_dir():
-        raise ToolkitError(Code.CODE, f"{folder}: no such code folder", hint="name one with --code FOLDER")
-    return True
-
-
-def _with_reasons(manifest: Path, kept_out: tuple[Path, ...]) -> Iterator[tuple[Path, str]]:
-    yield manifest, _MANIFEST
-    yield from ((file, "the cluster file") for file in kept_out)
-
-
 def _code_file(file: FolderFile, sha256: str, held: bytes | None = None) -> CodeFile:
     size = file.status.st_size if held is None else len(held)
     return CodeFile(file.name, file.path, size, sha256, bool(file.status.st_mode & 0o100), held)
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _some(names: list[str]) -> str:

@@ -38,10 +38,7 @@ def parse_beginning(text: str) -> str:
 
 
 def run_of_label(label: str) -> TrainingId | None:
-    """The run that an engine's label names: the ID itself, or the ID and a suffix, as used by commands beside the run.
-
-    None if it names none.
-    """
+    """The run that an engine's label names: the ID, with a suffix for a command beside the run. None if none."""
     run, rest = label[:LENGTH], label[LENGTH:]
     return TrainingId(run) if _FORMAT.fullmatch(run) and (not rest or rest.startswith("-")) else None
 

@@ -12,13 +12,12 @@ from toolkit.agent.end_reasons import Reason
 from toolkit.containers.engine import Engine
 from toolkit.errors import ToolkitError
 from toolkit.run.follow.agent_client import AgentClient, Presence
-from toolkit.run.follow.connect import reached
+from toolkit.run.follow.connect import reached, stored_run
 from toolkit.run.follow.reported import read_outcome
 from toolkit.run.launch.launcher_process import lives
 from toolkit.run.plan.run_plan import volume_of
 from toolkit.run.records.record import Record, State
 from toolkit.run.records.record_store import Records
-from toolkit.run.records.results_access import stored_run
 
 
 def refreshed(record: Record, records: Records) -> Record:
@@ -83,9 +82,15 @@ def _judged(record: Record, engine: Engine, trouble: str) -> Record:
         return never_began(record)
     what = f"the run's agent on {engine.host} is gone: it was killed, or the host's engine was stopped"
     hint = f"recover its results with: toolkit rescue {record.training_id}"
-    lost = replace(record, end=Reason.HOST_LOST.value, error_code=Reason.HOST_LOST.code, reason=what, hint=hint)
-    lost = replace(lost, evidence=trouble or record.evidence)
-    return replace(lost, kept=(next(iter(record.hosts), ""),)).at(State.FAILED, time.time())
+    lost = host_lost(record, what, hint, next(iter(record.hosts), ""))
+    return replace(lost, evidence=trouble or record.evidence)
+
+
+def host_lost(record: Record, what: str, hint: str, host: str) -> Record:
+    """A run with no agent left to determine its outcome; `host` may have results that are in no bucket."""
+    end = Reason.HOST_LOST
+    lost = replace(record, end=end.value, error_code=end.code, reason=what, hint=hint, kept=(host,))
+    return lost.at(State.FAILED, time.time())
 
 
 def never_began(record: Record) -> Record:

@@ -21,7 +21,7 @@ Moment = Annotated[float, Field(ge=0, lt=253_402_300_800)]
 
 
 class State(StrEnum):
-    """The states of Watson ML and FfDL; the last three are final."""
+    """The states of Watson ML and FfDL."""
 
     QUEUED = "QUEUED"
     PENDING = "PENDING"
@@ -31,6 +31,11 @@ class State(StrEnum):
     COMPLETED = "COMPLETED"
     FAILED = "FAILED"
     HALTED = "HALTED"
+
+    @property
+    def final(self) -> bool:
+        """Whether a run in this state has ended."""
+        return self in (State.COMPLETED, State.FAILED, State.HALTED)
 
 
 @dataclass(frozen=True)
@@ -132,7 +137,7 @@ class Record:
     @property
     def final(self) -> bool:
         """Whether it has ended."""
-        return self.state in (State.COMPLETED, State.FAILED, State.HALTED)
+        return self.state.final
 
     @property
     def results_place(self) -> str:

@@ -1,15 +1,16 @@
-"""Records in the user's home: one private file per run."""
+"""Records in the user's home, and beside them the runs' keys: private files."""
 
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from difflib import get_close_matches
 from pathlib import Path
 
-from toolkit.atomic_file import write_whole
+from toolkit.atomic_file import write_once, write_whole
 from toolkit.errors import Code, ToolkitError
 from toolkit.paths import private_folder
 from toolkit.run.plan.training_id import PREFIX, TrainingId, parse_beginning, parse_training_id
@@ -18,6 +19,7 @@ from toolkit.run.records.record import Record, read_record
 _LONGEST = 100
 _MAX_BYTES = 32 << 20
 """Of a record here; one in a bucket may have half of that."""
+_KEY_BYTES = 32
 
 
 class Records:
@@ -86,3 +88,20 @@ class Records:
 
     def _file(self, training_id: TrainingId) -> Path:
         return self._folder / f"{parse_training_id(training_id)}.json"
+
+
+def new_run_key(home: Path, run: TrainingId) -> str:
+    """Create the key of a run, which authenticates its agents' objects in the bucket, or return the existing one."""
+    write_once(_key_file(home, run), secrets.token_hex(_KEY_BYTES).encode(), mode=0o600)
+    return run_key(home, run)
+
+
+def run_key(home: Path, run: TrainingId) -> str:
+    """The key of a run; empty if an earlier version, or someone else, launched it."""
+    with suppress(OSError, ValueError):  # a damaged one authenticates nothing
+        return _key_file(home, run).read_text("ascii").strip()
+    return ""
+
+
+def _key_file(home: Path, run: TrainingId) -> Path:
+    return private_folder(home / "runs") / f"{parse_training_id(run)}.key"

@@ -18,7 +18,7 @@ from toolkit.run.plan.source_files import MAX_BYTES as MAX_CODE_BYTES
 from toolkit.run.plan.source_files import MAX_FILES as MAX_CODE_FILES
 from toolkit.run.records.record import Record
 from toolkit.storage.object_paths import file_names
-from toolkit.storage.s3 import Store, StoredObject
+from toolkit.storage.s3 import Store, StoredObject, refused_object
 
 _MAX_LINE = 1 << 20
 """Bytes of a line of output held in memory; a longer line is split into several."""
@@ -35,8 +35,7 @@ class StoredRun:
     def record(self) -> Record | None:
         """The record with the outcome from the bucket; None if there is none yet.
 
-        Raises `ToolkitError` (S302) if the store does not answer, or if the object is not an outcome, or was not
-        written by an agent of the run.
+        Raises `ToolkitError` (S302) if the store does not answer, or if no agent of the run wrote it as an outcome.
         """
         key = f"{CONTROL_FOLDER}/{self._record.training_id}/{RECORD}"
         if not any(item.key == key for item in self._store.objects(self._bucket, key)):
@@ -44,15 +43,10 @@ class StoredRun:
         try:
             stored = verified(self._store.read(self._bucket, key, MAX_BYTES), self._run_key, RECORD)
             outcome = read_outcome(json.dumps(stored), self._record)
-            if not outcome.final:
+            if not outcome.state.final:
                 raise ValueError(f"state {outcome.state.value} is not final")
         except ValueError as error:
-            raise ToolkitError(
-                Code.LOADING_DATA,
-                f"object {self._bucket}/{key} is refused: {error}",
-                hint="it was damaged, or written by someone else: who may write to this bucket?",
-                context={"reason": "refused"},
-            ) from None
+            raise refused_object(self._bucket, key, str(error)) from None
         ended = outcome.onto(self._record)
         return replace(ended, hint=hint_of(ended))
 
