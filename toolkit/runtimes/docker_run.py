@@ -23,14 +23,13 @@ from toolkit.runtimes.specs import (
 
 
 class DockerRun:
-    """The containers of a run, as command lines of `program`."""
+    """The containers of a run, as command lines of `program`; `ContainerRuntime` says what each method guarantees."""
 
     program = "docker"
 
     def start_side_container(
         self, name: str, run: str, image: str, binds: Sequence[Bind], command: Sequence[str]
     ) -> Argv:
-        """See `ContainerRuntime.start_side_container`."""
         return [
             *self._own_container(name, run, ("SYS_ADMIN", "DAC_OVERRIDE", "CHOWN", "FOWNER")),
             *("--network", "host", "--device", "/dev/fuse", "--security-opt", "apparmor=unconfined"),
@@ -40,7 +39,7 @@ class DockerRun:
         ]
 
     def start_agent(self, spec: AgentContainerSpec) -> Argv:
-        """See `ContainerRuntime.start_agent`. `--volume` creates the folder, unlike `--mount`."""
+        """`--volume` creates the folder, unlike `--mount`."""
         return [
             *self._own_container(spec.name, spec.run, ("DAC_OVERRIDE", "CHOWN", "FOWNER")),
             *(("--label", f"{CPUS_LABEL}={spec.cpus}") if spec.cpus else ()),
@@ -60,7 +59,6 @@ class DockerRun:
         owner: str,
         command: Sequence[str],
     ) -> Argv:
-        """See `ContainerRuntime.start_store`."""
         return [
             *(self.program, "run", "--detach", "--rm", "--init", "--name", name, "--label", f"{RUN_LABEL}={run}"),
             *("--network", "host", "--user", owner, "--cap-drop", "ALL", *confined()),
@@ -71,7 +69,6 @@ class DockerRun:
         ]
 
     def start_learner(self, spec: LearnerContainerSpec) -> Argv:
-        """See `ContainerRuntime.start_learner`."""
         return [
             *(self.program, "run", "--detach", "--init", "--name", spec.name, "--label", f"{RUN_LABEL}={spec.run}"),
             *_lease(spec.lease),
@@ -91,7 +88,6 @@ class DockerRun:
         ]
 
     def start_relay(self, name: str, shipment: str, image: str, private: str, command: Sequence[str]) -> Argv:
-        """See `ContainerRuntime.start_relay`."""
         return [
             *(self.program, "run", "--detach", "--rm", "--init", "--name", name, "--label", f"{RUN_LABEL}={shipment}"),
             *("--network", "host", "--cap-drop", "ALL", *confined(), "--read-only"),
@@ -109,7 +105,6 @@ class DockerRun:
         environment: Mapping[str, str],
         command: Sequence[str],
     ) -> Argv:
-        """See `ContainerRuntime.check_in_image`."""
         return [
             *(self.program, "run", "--rm", "--init", "--label", f"{RUN_LABEL}={run}", "--user", owner),
             *("--network", "none", "--cap-drop", "ALL", *confined(), "--tmpfs", "/tmp"),
@@ -120,7 +115,6 @@ class DockerRun:
         ]
 
     def owner_of_folder(self, mount: Bind | NamedVolume, run: str, image: str) -> Argv:
-        """See `ContainerRuntime.owner_of_folder`."""
         return [
             *(self.program, "run", "--rm", "--pull", "never", "--label", f"{RUN_LABEL}={run}", "--network", "none"),
             *("--cap-drop", "ALL", *confined(), "--mount", mount_argument(mount)),
@@ -128,7 +122,6 @@ class DockerRun:
         ]
 
     def read_from_volume(self, volume: str, image: str, name: str) -> Argv:
-        """See `ContainerRuntime.read_from_volume`."""
         return [
             *(self.program, "run", "--rm", "--network", "none", "--cap-drop", "ALL", *confined()),
             *("--mount", mount_argument(NamedVolume(volume, "/volume"))),
