@@ -33,7 +33,6 @@ class Builder(Protocol):
 
     def build(self, stage: Stage, report: Report) -> str:
         """The ID of the image that the builder created."""
-        ...
 
 
 class ClassicBuilder:
@@ -43,7 +42,6 @@ class ClassicBuilder:
         self._store = store
 
     def build(self, stage: Stage, report: Report) -> str:
-        """See `Builder`."""
         last: deque[str] = deque(maxlen=LAST_LINES)
         step, done, total, made = "sending the context", 0, 0, ""
         report(Progress(stage.reference, step))
@@ -78,7 +76,6 @@ class BuildKitBuilder:
     """BuildKit, part of the engine since 18.09, which only the CLI can use."""
 
     def build(self, stage: Stage, report: Report) -> str:
-        """See `Builder`."""
         report(Progress(stage.reference, "sending the context"))
         with tempfile.TemporaryDirectory() as folder:
             id_file = Path(folder) / "image-id"
