@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from toolkit.catalogue.model import DistributionBase, Suite
+from toolkit.catalogue.model import DistributionBase
 from toolkit.fetch.debs import fetch_debs
 from toolkit.fetch.progress import Fetching
 from toolkit.fetch.wheels import fetch_wheels
@@ -53,7 +53,8 @@ class Workshop:
         self, base: DistributionBase, debs: tuple[DebPin, ...], file: Path, reference: str, origin: str
     ) -> Layer:
         """The normalized file system of `base`, in `file`."""
-        self._fetch_debs(debs, base.suite)
+        with self._alone("packages"):
+            fetch_debs(debs, base.suite, self.pool, self._tell_fetching("packages"))
         tar = file.with_name(f"raw-{file.stem}.tar")  # mmdebstrap chooses the format by the suffix
         make_base(base, debs, self.pool, tar, lambda step: self.report(Progress(reference, step)))
         self.report(Progress(reference, "settling"))
@@ -68,7 +69,8 @@ class Workshop:
         with self._alone(stage.reference) as there:
             if there:
                 return False
-            self._fetch_wheels(wheels, python)
+            with self._alone("wheels"):
+                fetch_wheels(wheels, python, self.pool, self._tell_fetching("wheels"))
             parent = self.store.get(stage.parent).config
             built = self._builder.build(stage, self.report)
             try:
@@ -117,14 +119,6 @@ class Workshop:
                 self.store.remove(image_id)
                 raise
         self.store.tag(image_id, reference)
-
-    def _fetch_debs(self, debs: tuple[DebPin, ...], suite: Suite) -> None:
-        with self._alone("packages"):
-            fetch_debs(debs, suite, self.pool, self._tell_fetching("packages"))
-
-    def _fetch_wheels(self, wheels: tuple[WheelPin, ...], python: str) -> None:
-        with self._alone("wheels"):
-            fetch_wheels(wheels, python, self.pool, self._tell_fetching("wheels"))
 
     def _tell_fetching(self, what: str) -> Callable[[Fetching], None]:
         def tell(state: Fetching) -> None:

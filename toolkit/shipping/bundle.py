@@ -16,7 +16,7 @@ from toolkit.atomic_file import sha256_of
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.store import ImageStore
 from toolkit.lock.pool import Pin, Pool
-from toolkit.progress import Progress, Report
+from toolkit.progress import Report, counted
 from toolkit.shipping.oci import OciImage
 from toolkit.shipping.output_file import new_file
 from toolkit.shipping.save import Saved, check_here, layout_blobs, layout_documents, layout_entries, spooled
@@ -47,11 +47,9 @@ def make_bundle(contents: Contents, pool: Pool, target: Path, store: ImageStore,
     folder = target.absolute().parent
     with new_file(target) as stream, spooled(contents.references, folder, store, report) as (images, spool):
         total = sum(blob.size for blob in layout_blobs(images)) + sum(pin.size for pin in contents.pins)
-        total, done = total + sum(wheel.stat().st_size for wheel in contents.wheels), 0
-        for piece in tar_stream(_entries(contents, images, spool, pool, target.name)):
-            stream.write(piece)
-            done += len(piece)
-            report(Progress("writing", target.name, done, max(total, done), "bytes"))
+        total += sum(wheel.stat().st_size for wheel in contents.wheels)
+        tar = tar_stream(_entries(contents, images, spool, pool, target.name))
+        stream.writelines(counted(tar, report, "writing", target.name, total))
     return Saved(target, target.stat().st_size, images)
 
 
