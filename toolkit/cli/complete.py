@@ -100,7 +100,8 @@ def _children(state: _Before) -> dict[str, Parser]:
 
 
 def _positional(state: _Before, current: str, names: Names) -> Completion:
-    children = [Candidate(name, _meaning(child)) for name, child in _children(state).items()]
+    about = {name: (child.description or "").split("\n")[0] for name, child in _children(state).items()}
+    children = [Candidate(name, text.partition(". ")[0].rstrip(".")) for name, text in about.items()]
     action = _next_positional(state)
     if not children and not action:
         return Completion(_starting(current, _options(state)) if not current else ())
@@ -148,11 +149,6 @@ def _option(parser: Parser, name: str) -> argparse.Action | None:
 
 def _takes_value(action: argparse.Action) -> bool:
     return action.nargs is None
-
-
-def _meaning(command: Parser) -> str:
-    """The first sentence of its description."""
-    return (command.description or "").split("\n")[0].partition(". ")[0].rstrip(".")
 
 
 def _starting(beginning: str, candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
