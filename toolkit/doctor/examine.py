@@ -29,7 +29,6 @@ class Examination:
     """Findings by host in the cluster's order, and the duration in seconds."""
 
     findings: tuple[Finding, ...]
-    facts: tuple[HostFacts, ...]
     seconds: float
 
 
@@ -49,52 +48,36 @@ def gather(hosts: Hosts, asked: Asked, names: Sequence[str] | None = None) -> tu
 
 def short(answers: Sequence[Answer[HostFacts]], asked: Asked) -> tuple[Finding, ...]:
     """The findings that decide whether to launch, from facts alone; input for `toolkit.doctor.finding.refuse`."""
+    topics = registry.every()
     reached = [answer.value for answer in answers if answer.value]
-    comparisons = registry.compared_before_launch()
-    compared = _compared(comparisons, reached, asked)
+    compared = _compared(topics.compared_before_launch, reached, asked)
     found: list[Finding] = []
     for answer in answers:
-        found += _of_host(answer, asked, registry.before_launch())
-        found += _later(answer, compared, comparisons)
+        found += _of_host(answer, asked, topics.before_launch)
+        found += _later(answer, compared, topics.compared_before_launch)
     return tuple(found)
 
 
-class Doctor:
-    """The whole examination. `run` is the workflow.
-
-    Args:
-        images: references; the first one that is on a host is started there to see its GPUs.
-        buckets: what each host must reach; without them, `why_no_buckets` is reported.
-    """
-
-    def __init__(
-        self,
-        hosts: Hosts,
-        asked: Asked,
-        images: Sequence[str] = (),
-        buckets: Buckets | None = None,
-        why_no_buckets: str = "no manifest was given, so no bucket was checked",
-    ) -> None:
-        self._hosts, self._asked, self._images = hosts, asked, images
-        self._buckets, self._why_no_buckets = buckets, why_no_buckets
-
-    def run(self) -> Examination:
-        """Check every host; what is wrong with a host does not raise."""
-        start = time.monotonic()
-        answers = gather(self._hosts, self._asked)
-        reached = {answer.host: answer.value for answer in answers if answer.value}
-        trial = Trial(self._hosts, self._asked, reached, self._images, self._buckets, self._why_no_buckets)
-        comparisons, probes = registry.compared(), registry.tried()
-        later = [
-            *_compared(comparisons, list(reached.values()), self._asked),
-            *(finding for probe in probes.values() for finding in probe(trial)),
-            *(finding for probe in registry.tried_where_asked().values() for finding in probe(trial)),
-        ]
-        findings: list[Finding] = []
-        for answer in answers:
-            findings += _of_host(answer, self._asked, registry.checks())
-            findings += _later(answer, later, (*comparisons, *probes))
-        return Examination(tuple(findings), tuple(reached.values()), time.monotonic() - start)
+def examine(
+    hosts: Hosts,
+    asked: Asked,
+    images: Sequence[str] = (),
+    buckets: Buckets | None = None,
+    why_no_buckets: str = "no manifest was given, so no bucket was checked",
+) -> Examination:
+    """The whole examination of every host; what is wrong with a host does not raise. See `Trial` for the arguments."""
+    start, topics = time.monotonic(), registry.every()
+    answers = gather(hosts, asked)
+    reached = {answer.host: answer.value for answer in answers if answer.value}
+    trial = Trial(hosts, asked, reached, images, buckets, why_no_buckets)
+    later = _compared(topics.compared, list(reached.values()), asked)
+    for probe in (*topics.tried.values(), *topics.tried_where_asked.values()):
+        later += probe(trial)
+    findings: list[Finding] = []
+    for answer in answers:
+        findings += _of_host(answer, asked, topics.checks)
+        findings += _later(answer, later, (*topics.compared, *topics.tried))
+    return Examination(tuple(findings), time.monotonic() - start)
 
 
 def _compared(checks: Mapping[str, Comparison], every: Sequence[HostFacts], asked: Asked) -> list[Finding]:

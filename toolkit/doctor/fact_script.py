@@ -17,19 +17,18 @@ _END = "at end; now\n"
 
 def question(engine: str, scratch: str) -> Argv:
     """The command that prints a host's facts. `engine` is `docker` or `podman`; `scratch` may be empty."""
-    variables = [f"{name}={value}" for topic in registry.TOPICS for name, value in topic.variables.items()]
+    variables = (f"{name}={value}" for name, value in registry.every().variables.items())
     return ["sh", "-c", program(), "sh", engine, scratch, *variables]
 
 
 def program() -> str:
     """The whole program; `fact_script.sh` names its arguments."""
-    parts = (topic.script for topic in registry.TOPICS)
-    return "".join([shell_program("toolkit.doctor", "fact_script.sh"), *parts, _END])
+    return shell_program("toolkit.doctor", "fact_script.sh") + registry.every().script + _END
 
 
 def host_facts(name: str, printed: Printed) -> HostFacts:
     """The facts of the host `name`; raises nothing, whatever it printed."""
-    found = {fact: value for topic in registry.TOPICS for fact, value in topic.read(printed).items()}
+    found = registry.every().read(printed)
     fields: dict[str, Any] = {fact: value for fact, value in found.items() if fact in FIELDS}
     more = {fact: value for fact, value in found.items() if fact not in FIELDS}
     return HostFacts(name, "end" in printed.sections, more=more, **fields)
