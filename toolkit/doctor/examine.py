@@ -32,8 +32,8 @@ class Examination:
     seconds: float
 
 
-def gather(hosts: Hosts, asked: Asked, names: Sequence[str] | None = None) -> tuple[Answer[HostFacts], ...]:
-    """The facts of the hosts `names` (default all), in parallel; an unreachable host's answer is its error."""
+def gather(hosts: Hosts, asked: Asked) -> tuple[Answer[HostFacts], ...]:
+    """The facts of all hosts, in parallel; an unreachable host's answer is its error."""
     cluster = asked.cluster
     argv = question(cluster.container_engine, cluster.scratch)
 
@@ -43,7 +43,7 @@ def gather(hosts: Hosts, asked: Asked, names: Sequence[str] | None = None) -> tu
         done = shell.run(argv, timeout=SECONDS)
         return host_facts(shell.name, Printed(done.output, before, time.time()))
 
-    return hosts.each(ask, names)
+    return hosts.each(ask)
 
 
 def short(answers: Sequence[Answer[HostFacts]], asked: Asked) -> tuple[Finding, ...]:
