@@ -65,7 +65,7 @@ def complete(parser: Parser, words: Sequence[str], names: Names) -> Completion:
     if not state.options_ended and current.startswith("-"):
         name, equals, value = current.partition("=")
         action = _option(state.parser, name)
-        if equals and action and _takes_value(action):
+        if equals and action and action.nargs is None:
             found = _values(action, value, names)
             return Completion(
                 tuple(Candidate(f"{name}={one.word}", one.meaning) for one in found.candidates), found.paths
@@ -86,7 +86,7 @@ def _read(parser: Parser, words: Sequence[str]) -> _Before:
             action = _option(state.parser, word.partition("=")[0])
             if action:
                 state.given.append(action)
-                if _takes_value(action) and "=" not in word:
+                if action.nargs is None and "=" not in word:
                     state.wants_value = action
         elif child:
             state = _Before(child)
@@ -145,10 +145,6 @@ def _option(parser: Parser, name: str) -> argparse.Action | None:
         return parser._option_string_actions[name]
     found = [action for option, action in parser._option_string_actions.items() if option.startswith(name)]
     return found[0] if name.startswith("--") and len(found) == 1 else None
-
-
-def _takes_value(action: argparse.Action) -> bool:
-    return action.nargs is None
 
 
 def _starting(beginning: str, candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:

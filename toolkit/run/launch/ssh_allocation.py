@@ -41,7 +41,7 @@ from toolkit.run.launch.placement import (
     taken_by,
 )
 from toolkit.run.plan.run_plan import Placement
-from toolkit.runtimes.registry import runtime_named
+from toolkit.runtimes.registry import RUNTIMES
 from toolkit.shipping.hosts.ship import ship
 
 _POLL_SECONDS = 5.0
@@ -53,7 +53,7 @@ class SshAllocator(Allocator):
     them."""
 
     def __init__(self, cluster: Cluster) -> None:
-        self._cluster, self._program = cluster, runtime_named(cluster.container_engine).program
+        self._cluster, self._program = cluster, RUNTIMES[cluster.container_engine].program
 
     def plan(self, compute: Compute) -> tuple[Placement, ...]:
         """See `Allocator.plan`."""
@@ -87,7 +87,7 @@ class _Allocating:
     def __init__(self, cluster: Cluster, request: AllocationRequest, report: Report) -> None:
         self._cluster, self._request, self._report = cluster, request, report
         self._compute = request.manifest.compute
-        self._program = runtime_named(cluster.container_engine).program
+        self._program = RUNTIMES[cluster.container_engine].program
         self._stack, self._leases = ExitStack(), list[tuple[Shell, Lease]]()
         self._labels: dict[str, str] = {}
 

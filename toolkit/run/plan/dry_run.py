@@ -17,7 +17,7 @@ from toolkit.run.plan.environment import run_environment
 from toolkit.run.plan.learner_command import learner_argv
 from toolkit.run.plan.mpirun import mpirun_argv, single_argv
 from toolkit.run.plan.run_plan import CODE_FOLDER, CPUS, Export, HostFolder, Learner, RunPlan, Step, where_it_runs
-from toolkit.runtimes.registry import runtime_named
+from toolkit.runtimes.registry import RUNTIMES
 from toolkit.runtimes.runtime import ContainerRuntime
 from toolkit.runtimes.specs import Argv
 from toolkit.storage.results_folder import planned_commands
@@ -59,7 +59,7 @@ def fact_lines(plan: RunPlan) -> Iterator[tuple[str, str]]:
 
 def host_commands(plan: RunPlan) -> dict[str, list[Argv]]:
     """The engine's command lines on each host, in order."""
-    made, runtime = {}, runtime_named(plan.cluster.container_engine)
+    made, runtime = {}, RUNTIMES[plan.cluster.container_engine]
     for host in plan.hosts:
         lines = [_agent(runtime, plan, host), *_results(runtime, plan), _buckets(runtime, plan)]
         if isinstance(plan.data, Export):
