@@ -9,8 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from toolkit.cluster.reader import read_cluster
-from toolkit.doctor.examine import examine, short
-from toolkit.doctor.fact_script import question
+from toolkit.doctor.examine import examine, question, short
 from toolkit.doctor.facts import FIELDS, HostFacts
 from toolkit.doctor.finding import Finding, Verdict, ok, warn
 from toolkit.doctor.printed import Printed, kib

@@ -8,9 +8,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from toolkit.doctor.fact_script import SECONDS, host_facts, question
-from toolkit.doctor.facts import HostFacts
+from toolkit.doctor.facts import FIELDS, HostFacts
 from toolkit.doctor.finding import Finding, fail, ok, skipped
 from toolkit.doctor.printed import Printed
 from toolkit.doctor.probes import Buckets, Trial, why
@@ -20,8 +20,13 @@ from toolkit.doctor.topics import registry
 from toolkit.errors import ToolkitError
 from toolkit.hosts.cluster_hosts import Answer, Hosts
 from toolkit.hosts.shell import Shell
+from toolkit.runtimes.specs import Argv
+from toolkit.shell_files import shell_program
 
 _NO_ANSWER = "the host does not answer"
+SECONDS = 25.0
+"""For the whole program; its parts end sooner if the host has `timeout`."""
+_END = "at end; now\n"
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,25 @@ class Examination:
 
     findings: tuple[Finding, ...]
     seconds: float
+
+
+def question(engine: str, scratch: str) -> Argv:
+    """The command that prints a host's facts. `engine` is `docker` or `podman`; `scratch` may be empty."""
+    variables = (f"{name}={value}" for name, value in registry.every().variables.items())
+    return ["sh", "-c", program(), "sh", engine, scratch, *variables]
+
+
+def program() -> str:
+    """The whole program; `fact_script.sh` names its arguments."""
+    return shell_program("toolkit.doctor", "fact_script.sh") + registry.every().script + _END
+
+
+def host_facts(name: str, printed: Printed) -> HostFacts:
+    """The facts of the host `name`; raises nothing, whatever it printed."""
+    found = registry.every().read(printed)
+    fields: dict[str, Any] = {fact: value for fact, value in found.items() if fact in FIELDS}
+    more = {fact: value for fact, value in found.items() if fact not in FIELDS}
+    return HostFacts(name, "end" in printed.sections, more=more, **fields)
 
 
 def gather(hosts: Hosts, asked: Asked) -> tuple[Answer[HostFacts], ...]:

@@ -100,15 +100,14 @@ def pool_name(pin: Pin) -> str:
 def _entries(contents: Contents, images: Sequence[OciImage], spool: Spool, pool: Pool, file: str) -> Iterator[Entry]:
     """The bundle's files; those for people come first."""
     text = readme(contents, file).encode()
-    pins = sorted(set(contents.pins), key=pool_name)
-    wheels = sorted(contents.wheels, key=lambda wheel: wheel.name)
+    pins = [Entry(pool_name(pin), pool.path(pin), sha256=pin.sha256) for pin in set(contents.pins)]
+    wheels = [Entry(f"{TOOL}{wheel.name}", wheel, sha256=sha256_of(wheel)) for wheel in contents.wheels]
     digests = {README: hashlib.sha256(text).hexdigest()}
     digests |= {name: hashlib.sha256(document).hexdigest() for name, document in layout_documents(images).items()}
     digests |= {blob.name: blob.digest.removeprefix("sha256:") for blob in layout_blobs(images)}
-    digests |= {f"{TOOL}{wheel.name}": sha256_of(wheel) for wheel in wheels}
-    digests |= {pool_name(pin): pin.sha256 for pin in pins}
+    digests |= {entry.name: entry.sha256 for entry in (*wheels, *pins)}
     yield Entry(README, text)
     yield Entry(SUMS, sums_text(digests).encode())
-    yield from (Entry(f"{TOOL}{wheel.name}", wheel, sha256=digests[f"{TOOL}{wheel.name}"]) for wheel in wheels)
+    yield from sorted(wheels, key=lambda entry: entry.name)
     yield from layout_entries(images, spool)
-    yield from (Entry(pool_name(pin), pool.path(pin), sha256=pin.sha256) for pin in pins)
+    yield from sorted(pins, key=lambda entry: entry.name)
