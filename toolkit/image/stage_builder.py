@@ -14,7 +14,7 @@ from toolkit.fetch.debs import fetch_debs
 from toolkit.fetch.progress import Fetching
 from toolkit.fetch.wheels import fetch_wheels
 from toolkit.file_lock import lock
-from toolkit.full_disk import cache_watched
+from toolkit.full_disk import disk_watched
 from toolkit.image.base import make_base
 from toolkit.image.builders import Builder
 from toolkit.image.config import ImageConfig, base_config, settled_settings, with_variables
@@ -106,7 +106,7 @@ class Workshop:
         for left in scratch.iterdir():
             if not _is_alive(int(left.name.partition("-")[0])):
                 shutil.rmtree(left, ignore_errors=True)
-        with cache_watched(), tempfile.TemporaryDirectory(dir=scratch, prefix=f"{os.getpid()}-") as folder:
+        with disk_watched(), tempfile.TemporaryDirectory(dir=scratch, prefix=f"{os.getpid()}-") as folder:
             yield Path(folder)
 
     def _load(self, reference: str, config: ImageConfig, layer: Layer, prove: Prove | None) -> None:
