@@ -11,7 +11,7 @@ import yaml
 from toolkit.errors import Code, Place
 from toolkit.plural import listed
 from toolkit.user_packages.model import NOTHING, Asked, ImageFacts
-from toolkit.user_packages.requirement import note, problem, together
+from toolkit.user_packages.requirement import problem, together
 from toolkit.user_packages.requirements_txt import read_lines
 from toolkit.user_packages.text import UnreadableError, read_text, read_whole
 from toolkit.yaml.source import read_source
@@ -46,7 +46,7 @@ def read_conda(file: Path, code: Path, image: ImageFacts) -> Asked:
     found += together([_no_text(one, file) for one in _items(dependencies) if not isinstance(one, yaml.MappingNode)])
     if of_conda:
         some = listed(of_conda, _MOST_NAMED)
-        found += note(f"{file.name}: only its pip part is read; conda packages are not installed: {some}")
+        found += Asked(notes=(f"{file.name}: only its pip part is read; conda packages are not installed: {some}",))
     return found
 
 

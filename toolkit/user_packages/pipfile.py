@@ -8,7 +8,7 @@ from toolkit.errors import Place
 from toolkit.user_packages.model import Asked, ImageFacts, place_at
 from toolkit.user_packages.poetry import of_table
 from toolkit.user_packages.pyproject import read_itself
-from toolkit.user_packages.requirement import needs_python, note, problem, together
+from toolkit.user_packages.requirement import needs_python, problem, together
 from toolkit.user_packages.shapes import Shape, misshapen
 from toolkit.user_packages.text import items, line_at, line_of_entry, read_toml, table
 
@@ -33,12 +33,12 @@ def read_pipfile(file: Path, code: Path, image: ImageFacts) -> Asked:
             continue
         parts.append(of_table(name, _in_poetrys_words(value), place, image, line_at(text, line)))
     if dev := table(values.get("dev-packages")):
-        parts.append(note(f"{file.name}: [dev-packages] are not read: {', '.join(dev)}"))
+        parts.append(Asked(notes=(f"{file.name}: [dev-packages] are not read: {', '.join(dev)}",)))
     requires = table(values.get("requires"))
     python = str(requires.get("python_full_version") or requires.get("python_version") or image.python)
     parts.append(needs_python(file, python, image, fits=python in (image.python, image.full_python)))
     if any(str(table(one).get("url", "")).rstrip("/") != _PYPI for one in items(values.get("source"))):
-        parts.append(note(f"{file.name}: [[source]] is ignored: wheels come from this machine's index"))
+        parts.append(Asked(notes=(f"{file.name}: [[source]] is ignored: wheels come from this machine's index",)))
     return together(parts)
 
 

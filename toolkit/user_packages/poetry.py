@@ -13,15 +13,7 @@ from packaging.version import InvalidVersion, Version
 
 from toolkit.errors import Place
 from toolkit.user_packages.model import Asked, ImageFacts, place_at
-from toolkit.user_packages.requirement import (
-    from_elsewhere,
-    holds,
-    needs_python,
-    note,
-    problem,
-    read_requirement,
-    together,
-)
+from toolkit.user_packages.requirement import from_elsewhere, holds, needs_python, problem, read_requirement, together
 from toolkit.user_packages.text import items, line_at, line_of_entry, table
 
 POETRY = "poetry"
@@ -64,7 +56,9 @@ def read_poetry(
     for kind, left in (("groups", set(there) - asked), ("extras", set(optional) - wanted)):
         parts.append(not_selected(file, kind, left, whose="Poetry's "))
     if poetry.get("source"):
-        parts.append(note(f"{file.name}: [[tool.poetry.source]] is ignored: wheels come from this machine's index"))
+        parts.append(
+            Asked(notes=(f"{file.name}: [[tool.poetry.source]] is ignored: wheels come from this machine's index",))
+        )
     return together(parts)
 
 
@@ -73,7 +67,7 @@ def not_selected(file: Path, kind: str, names: Iterable[str], whose: str = "") -
     if not (left := sorted(names)):
         return Asked()
     how = f'`{kind} = ["{left[0]}"]` in [tool.toolkit] selects one'
-    return note(f"{file.name}: {whose}{kind} not selected: {', '.join(left)} ({how})")
+    return Asked(notes=(f"{file.name}: {whose}{kind} not selected: {', '.join(left)} ({how})",))
 
 
 def groups_of(poetry: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -107,7 +101,7 @@ def of_table(name: str, value: Any, place: Place, image: ImageFacts, source_line
     extras = f"[{','.join(map(str, items(entry.get('extras'))))}]" if entry.get("extras") else ""
     found = read_requirement(f"{name}{extras}{alternatives[0]}", place, image, source_line=source_line)
     if entry.get("allow-prereleases"):
-        found += note(f"{name}: `allow-prereleases` is ignored: pin a pre-release by its version")
+        found += Asked(notes=(f"{name}: `allow-prereleases` is ignored: pin a pre-release by its version",))
     return found
 
 

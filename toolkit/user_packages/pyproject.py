@@ -17,15 +17,7 @@ from toolkit.errors import Place
 from toolkit.user_packages.frameworks import answers
 from toolkit.user_packages.model import NOTHING, Asked, ImageFacts, place_at
 from toolkit.user_packages.poetry import POETRY, groups_of, not_selected, read_poetry
-from toolkit.user_packages.requirement import (
-    from_elsewhere,
-    holds,
-    needs_python,
-    note,
-    problem,
-    read_requirement,
-    together,
-)
+from toolkit.user_packages.requirement import from_elsewhere, holds, needs_python, problem, read_requirement, together
 from toolkit.user_packages.shapes import Shape, misshapen
 from toolkit.user_packages.text import items, line_at, line_of, read_toml, table
 
@@ -103,7 +95,8 @@ def read_itself(folder: Path, extras: tuple[str, ...], image: ImageFacts) -> Ask
         found = read_project(file, folder, image, extras) + Asked(files=(file,))
     elif extras:
         return problem(f"no {FILE} with the extras {', '.join(extras)}", Place(str(folder)))
-    return found + note("`.` is not installed, because the code folder is on PYTHONPATH; its pyproject.toml is read")
+    note = "`.` is not installed, because the code folder is on PYTHONPATH; its pyproject.toml is read"
+    return found + Asked(notes=(note,))
 
 
 class _Reading:
@@ -176,7 +169,7 @@ class _Reading:
                 kind = min(kinds)
                 parts.append(problem(f"[tool.uv.sources]: {from_elsewhere(name, kind)}", self.place(name, kind)))
         if ignored := [key for key in _IGNORED_OF_UV if uv.get(key)]:
-            parts.append(note(f"{self._file.name}: [tool.uv] {', '.join(ignored)}: not read"))
+            parts.append(Asked(notes=(f"{self._file.name}: [tool.uv] {', '.join(ignored)}: not read",)))
         return together(parts)
 
     def _counts(self, source: dict[str, Any]) -> bool:

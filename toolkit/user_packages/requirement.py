@@ -106,14 +106,10 @@ def problem(what: str, place: Place, source_line: str = "") -> Asked:
     return Asked(problems=(Problem(what, place, source_line=source_line),))
 
 
-def note(text: str) -> Asked:
-    """One line for the user, and no requirement."""
-    return Asked(notes=(text,))
-
-
 def needs_python(file: Path, wanted: str, image: ImageFacts, *, fits: bool) -> Asked:
     """A note if the Python that `file` requires does not fit the image's."""
-    return NOTHING if fits else note(f"{file.name} requires Python {wanted}; the image has {image.full_python}")
+    said = f"{file.name} requires Python {wanted}; the image has {image.full_python}"
+    return Asked(notes=() if fits else (said,))
 
 
 def together(parts: list[Asked]) -> Asked:

@@ -9,7 +9,7 @@ from toolkit.errors import Place, Problem
 from toolkit.user_packages.model import NOTHING, Asked, ImageFacts, Wanted, place_at, shown
 from toolkit.user_packages.pip_lines import VARIABLE, OptionError, PipLine, logical_lines, parse_line
 from toolkit.user_packages.pyproject import read_itself
-from toolkit.user_packages.requirement import INDEX, note, problem, read_requirement, refusal, together
+from toolkit.user_packages.requirement import INDEX, problem, read_requirement, refusal, together
 from toolkit.user_packages.text import UnreadableError, read_text
 
 MAX_FILES = 200
@@ -93,7 +93,7 @@ class _Reading:
             return together([problem(f"`{name}`: {_REFUSED[name]}", place, source) for name in refused])
         if "--require-hashes" in options:
             self._hashes_required = place
-        notes = [note(f"{shown(place)}: `{name}`: {_NOTED[name]}") for name in options if name in _NOTED]
+        notes = [Asked(notes=(f"{shown(place)}: `{name}`: {_NOTED[name]}",)) for name in options if name in _NOTED]
         if line.requirement or "--editable" in options:
             return together([*notes, self._requirement(line, place, source, files[-1], constraint)])
         if "--hash" in options:
