@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from toolkit.errors import Code, ToolkitError
@@ -19,17 +19,12 @@ def cache_full(evidence: str) -> ToolkitError:
     )
 
 
-def is_full(error: OSError) -> bool:
-    """Whether there is no space left, or the quota is exceeded."""
-    return error.errno in (errno.ENOSPC, errno.EDQUOT)
-
-
 @contextmanager
-def cache_watched() -> Iterator[None]:
-    """Raise `cache_full` if a write within the context finds no space; other errors pass."""
+def disk_watched(full: Callable[[str], ToolkitError] = cache_full) -> Iterator[None]:
+    """Raise `full`'s error if a write within the context finds no space or exceeds a quota; other errors pass."""
     try:
         yield
     except OSError as error:
-        if not is_full(error):
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise cache_full(str(error)) from None
+        raise full(str(error)) from None

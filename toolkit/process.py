@@ -6,6 +6,7 @@ A command sees what `toolkit.child_environment` allows of this process's variabl
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import shlex
 import signal
@@ -13,6 +14,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import IO
 
 from toolkit.child_environment import child_environment, program_of
 
@@ -58,8 +60,9 @@ def run(
         timeout: seconds; then the command is killed and the status is 124, as with `timeout`. Default none.
         environment: all that the command sees. Default: what `child_environment` allows.
     """
+    stdin = subprocess.DEVNULL if data is None else subprocess.PIPE
     try:
-        process = _start(argv, subprocess.DEVNULL if data is None else subprocess.PIPE, environment)
+        process = _start(argv, environment, stdin, subprocess.PIPE, subprocess.PIPE)
     except FileNotFoundError:
         result = Result(tuple(argv), 127, "", f"{argv[0]}: no such command on this machine")
     else:
@@ -69,12 +72,17 @@ def run(
     return result
 
 
-def _start(argv: Sequence[str], stdin: int, environment: Mapping[str, str] | None) -> subprocess.Popen[bytes]:
+def _start(
+    argv: Sequence[str],
+    environment: Mapping[str, str] | None,
+    stdin: int,
+    stdout: int | IO[bytes],
+    stderr: int | IO[bytes],
+) -> subprocess.Popen[bytes]:
     """Start `argv` in a session of its own: a Ctrl-C on the terminal reaches only this process."""
-    pipe = subprocess.PIPE
     if environment is None:
         environment = child_environment(program_of(argv))
-    return subprocess.Popen(argv, stdin=stdin, stdout=pipe, stderr=pipe, env=environment, start_new_session=True)
+    return subprocess.Popen(argv, stdin=stdin, stdout=stdout, stderr=stderr, env=environment, start_new_session=True)
 
 
 def _finish(process: subprocess.Popen[bytes], argv: Sequence[str], data: bytes | None, timeout: float | None) -> Result:
@@ -104,27 +112,18 @@ def stream(
 ) -> int:
     """Run `argv` and pass each line of its output and errors to `on_line` as it arrives; returns the status.
 
-    `data` is its input: a few KiB, which fit into a pipe; default none.
-
-    The command gets a session of its own, so that a Ctrl-C on the terminal reaches only this process, which
-    ends the command in its own order. `environment` is all that it sees; default: as for every command.
+    `data` is its input: a few KiB, which fit into a pipe; default none. `environment` is as for `run`. An exception
+    ends the command, which has a session of its own, in this process's order.
     """
-    process = subprocess.Popen(
-        argv,
-        stdin=subprocess.DEVNULL if data is None else subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        env=child_environment(program_of(argv)) if environment is None else environment,
-        start_new_session=True,
-    )
+    stdin = subprocess.DEVNULL if data is None else subprocess.PIPE
+    process = _start(argv, environment, stdin, subprocess.PIPE, subprocess.STDOUT)
     assert process.stdout is not None
+    lines = io.TextIOWrapper(process.stdout, errors="replace")
     try:
         if process.stdin is not None:
             with contextlib.suppress(BrokenPipeError), process.stdin:
-                process.stdin.write(data or "")
-        for line in process.stdout:
+                process.stdin.write((data or "").encode())
+        for line in lines:
             on_line(line.rstrip("\n"))
         return process.wait()
     finally:
@@ -132,23 +131,18 @@ def stream(
             # The whole session: a program such as mmdebstrap waits for its own children before it cleans up.
             os.killpg(process.pid, signal.SIGTERM)
             process.wait()
-        process.stdout.close()
+        lines.close()
 
 
-def feed(argv: Sequence[str], pieces: Iterable[bytes]) -> Result:
-    """Run `argv` and write `pieces` to its input as they arrive; raises `CommandFailed` if the status is not 0.
+def feed(
+    argv: Sequence[str], pieces: Iterable[bytes], *, check: bool = True, environment: Mapping[str, str] | None = None
+) -> Result:
+    """Run `argv` and write `pieces` to its input as they arrive; `check` and `environment` are as for `run`.
 
     Its output goes to files meanwhile: a pipe that no one reads would fill, and both would block forever.
     """
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(
-            argv,
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=errors,
-            env=child_environment(program_of(argv)),
-            start_new_session=True,
-        )
+        process = _start(argv, environment, subprocess.PIPE, output, errors)
         assert process.stdin is not None
         try:
             with contextlib.suppress(BrokenPipeError):  # it exited early: its status and output say why
@@ -157,13 +151,13 @@ def feed(argv: Sequence[str], pieces: Iterable[bytes]) -> Result:
                 process.stdin.close()
             status = process.wait()
         finally:
-            if process.poll() is None:
+            if process.poll() is None:  # before its input is closed: partial input must not look complete
                 process.kill()
                 process.wait()
         output.seek(0)
         errors.seek(0)
         result = Result(tuple(argv), status, _text(output.read()), _text(errors.read()))
-    if not result.ok:
+    if check and not result.ok:
         raise CommandFailed(result)
     return result
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 
@@ -22,6 +22,15 @@ class Progress:
 
 
 Report = Callable[[Progress], None]
+
+
+def counted(pieces: Iterable[bytes], report: Report, stage: str, detail: str, total: int) -> Iterator[bytes]:
+    """`pieces`, reporting the bytes so far as each is passed on; a `total` that turns out too small grows."""
+    done = 0
+    for piece in pieces:
+        done += len(piece)
+        report(Progress(stage, detail, done, max(total, done), "bytes"))
+        yield piece
 
 
 def silent(progress: Progress) -> None:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.cli.fold_ranks import HOLD_SECONDS, MOST_HELD, Fold, spans
+from toolkit.cli.fold_ranks import HOLD_SECONDS, MOST_HELD, Fold
+from toolkit.plural import ranges
 
 
 def shown(fold: Fold, *lines: str, now: float = 0.0) -> list[str]:
@@ -99,4 +100,4 @@ def test_no_line_waits_longer_than_it_may(lines: list[tuple[int, str, float]]) -
     [({0}, "0"), ({0, 1}, "0-1"), ({3, 1, 2, 7}, "1-3,7"), ({0, 2, 4}, "0,2,4"), ({9, 10, 11, 100}, "9-11,100")],
 )
 def test_a_set_of_ranks_is_written_as_a_person_does(numbers: set[int], text: str) -> None:
-    assert spans(numbers) == text
+    assert ranges(numbers) == text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from toolkit.cluster.model import Access, Cluster, Deadlines, Gpu, Host
-from toolkit.doctor.fact_script import host_facts
+from toolkit.doctor.examine import host_facts
 from toolkit.doctor.facts import HostFacts
 from toolkit.doctor.printed import Printed
 from toolkit.doctor.requirements import Asked

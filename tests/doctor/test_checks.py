@@ -29,14 +29,16 @@ def verdict_and_found(finding: Finding) -> tuple[str, str]:
 
 def test_every_check_tells_its_own_name_and_the_host_s() -> None:
     for facts in (GOOD, facts_of("busybox"), HostFacts("nothing known")):
-        for name, check in registry.checks().items():
+        for name, check in registry.every().checks.items():
             finding = check(facts, asked(facts.name))
             assert (finding.check, finding.host) == (name, facts.name)
             assert bool(finding.hint) == (finding.verdict in (Verdict.WARN, Verdict.FAIL))
 
 
 def test_of_a_host_of_which_nothing_is_known_nothing_is_called_good_that_was_not_seen() -> None:
-    verdicts = {name: check(HostFacts("h"), asked("h")).verdict.value for name, check in registry.checks().items()}
+    verdicts = {
+        name: check(HostFacts("h"), asked("h")).verdict.value for name, check in registry.every().checks.items()
+    }
     assert {name for name, verdict in verdicts.items() if verdict == "ok"} == set()
 
 
@@ -271,7 +273,9 @@ def test_adapters_without_device_files() -> None:
 def test_on_this_machine_alone_there_is_no_network_to_check() -> None:
     local = Asked(Cluster("local", "local", "none", Deadlines(60, 10, 600)))
     facts = replace(GOOD, name="this machine")
-    assert {name for name, check in registry.checks().items() if check(facts, local).verdict is not Verdict.OK} == {
+    assert {
+        name for name, check in registry.every().checks.items() if check(facts, local).verdict is not Verdict.OK
+    } == {
         "gpu errors",
         "gpu memory",
         "memlock",

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.cluster.gpu_kinds import kind_of, same_kind
-from toolkit.doctor.fact_script import host_facts, program, question
+from toolkit.doctor.examine import host_facts, program, question
 from toolkit.doctor.facts import Core, EngineFacts, Gpu, HostFacts, Interface, Room, SshdLimits
 from toolkit.doctor.printed import MARK, Printed
 from toolkit.errors import ToolkitError

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.doctor.facts import Core
-from toolkit.doctor.topics.cores import cores_of, cpu_list, cpu_numbers
+from toolkit.doctor.topics.cores import cores_of, cpu_numbers
 from toolkit.doctor.topics.machine import CORES
+from toolkit.plural import ranges
 
 SMT = """Cpus_allowed_list:\t0-7
 /sys/devices/system/cpu/online:0-7
@@ -61,11 +62,11 @@ def test_this_machines_cores_are_those_of_its_kernel() -> None:
 
 @given(st.sets(st.integers(0, 8191)))
 def test_a_list_of_cpus_is_read_as_it_was_written(cpus: set[int]) -> None:
-    assert cpu_numbers(cpu_list(cpus)) == cpus
+    assert cpu_numbers(ranges(cpus)) == cpus
 
 
 def test_a_list_of_cpus_is_short() -> None:
-    assert [cpu_list(cpus) for cpus in ([], [3], [0, 1, 2, 3, 8], [5, 4, 9])] == ["", "3", "0-3,8", "4-5,9"]
+    assert [ranges(cpus) for cpus in ([], [3], [0, 1, 2, 3, 8], [5, 4, 9])] == ["", "3", "0-3,8", "4-5,9"]
     assert len(cpu_numbers("0-999999")) < 1 << 15
 
 
@@ -75,7 +76,7 @@ LINES = st.sampled_from(
         *(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list:{{}}" for cpu in range(6)),
     ]
 )
-LISTS = st.one_of(st.text(max_size=8), st.lists(st.integers(0, 9), max_size=5).map(cpu_list))
+LISTS = st.one_of(st.text(max_size=8), st.lists(st.integers(0, 9), max_size=5).map(ranges))
 
 
 @given(st.lists(st.tuples(LINES, LISTS), max_size=20))

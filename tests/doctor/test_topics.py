@@ -9,8 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from toolkit.cluster.reader import read_cluster
-from toolkit.doctor.examine import Doctor, short
-from toolkit.doctor.fact_script import question
+from toolkit.doctor.examine import examine, question, short
 from toolkit.doctor.facts import FIELDS, HostFacts
 from toolkit.doctor.finding import Finding, Verdict, ok, warn
 from toolkit.doctor.printed import Printed, kib
@@ -89,7 +88,7 @@ def test_its_checks_are_made_before_a_launch(plugged: None) -> None:
 def test_its_checks_are_in_the_report_of_this_machine(plugged: None) -> None:
     cluster = read_cluster(LOCAL)
     with Hosts(cluster) as hosts:
-        found = {one.check: one for one in Doctor(hosts, Asked(cluster)).run().findings}
+        found = {one.check: one for one in examine(hosts, Asked(cluster)).findings}
     assert (found["swap"].verdict in (Verdict.OK, Verdict.WARN), found["swap tried"].found) == (True, "it\n")
     assert found["swap alike"].found == "1 of 1"
 
@@ -102,7 +101,7 @@ def test_of_a_host_that_does_not_answer_they_are_skipped(plugged: None) -> None:
 def test_the_report_of_this_machine_lists_its_checks_in_their_order() -> None:
     cluster = read_cluster(LOCAL)
     with Hosts(cluster) as hosts:
-        found = Doctor(hosts, Asked(cluster)).run().findings
+        found = examine(hosts, Asked(cluster)).findings
     before_launch = "account engine gpu driver network fuse disk-of-images disk-of-scratch clock"
     rest = "gpu-errors gpu-memory link other-networks accounts rdma memlock shared-memory sshd"
     later = "own-address alike reach gpu-container bucket"

@@ -28,7 +28,7 @@ from toolkit.fetch.debs import fetch_debs
 from toolkit.fetch.progress import Fetching
 from toolkit.hosts.local import LocalShell
 from toolkit.image.base import local_archive, mmdebstrap_argv, without_network
-from toolkit.image.builders import _feed as feed_builder
+from toolkit.image.builders import _docker_build
 from toolkit.image.dry_run import render
 from toolkit.image.stages import Stage, stages_of
 from toolkit.image.tool_images import buckets_recipe, locate
@@ -125,7 +125,7 @@ def test_a_builder_that_was_sent_half_a_context_is_killed_before_its_input_ends(
         raise ToolkitError(Code.IMAGE, "damaged")
 
     with pytest.raises(ToolkitError):
-        feed_builder(["sh", "-c", f"cat >/dev/null; echo used > {ended}"], pieces(), lambda _: None)
+        _docker_build(["sh", "-c", f"cat >/dev/null; echo used > {ended}"], pieces())
     assert not ended.exists()
 
 
@@ -276,9 +276,7 @@ def by_shell_read(argv: list[str]) -> str:
 
 
 def by_builder(argv: list[str]) -> str:
-    lines: list[str] = []
-    feed_builder(argv, iter([b""]), lines.append)
-    return "\n".join(lines)
+    return _docker_build(argv, iter([b""])).output
 
 
 @pytest.mark.parametrize("way", [by_run, by_stream, by_feed, by_shell_read, by_builder])

@@ -28,7 +28,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def hosts(lab: Lab) -> list[LabHost]:
-    return [LabHost(n, lab.host(n), lab.container(n), True, "i", f"172.20.0.{n + 1}", lab.folder) for n in (1, 2)]
+    return [LabHost(n, lab.host(n), lab.container(n), True, "i", f"172.20.0.{n + 1}") for n in (1, 2)]
 
 
 def mode(file: Path) -> int:

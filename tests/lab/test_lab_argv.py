@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from toolkit.lab import lab_argv
 from toolkit.lab.model import Lab
+from toolkit.runtimes.docker import list_names, list_values
 
 LAB = Lab("lab", Path("/home/me/labs/lab"))
 LABELS = ["--label", "toolkit.lab=lab", "--label", "toolkit.lab.folder=/home/me/labs/lab"]
@@ -48,13 +49,13 @@ def test_everything_carries_the_labs_name_and_its_folder(odd: str) -> None:
 
 
 def test_what_belongs_to_a_lab_is_listed_by_label_running_or_not() -> None:
-    assert lab_argv.list_labelled("container", "lab") == [
+    assert list_names("docker", "container", f"{lab_argv.LAB_LABEL}=lab") == [
         *("docker", "container", "ls", "--all", "--filter", "label=toolkit.lab=lab", "--format", "{{.Names}}"),
     ]
-    assert lab_argv.list_labelled("volume", "lab") == [
+    assert list_names("docker", "volume", f"{lab_argv.LAB_LABEL}=lab") == [
         *("docker", "volume", "ls", "--filter", "label=toolkit.lab=lab", "--format", "{{.Name}}"),
     ]
-    assert lab_argv.list_labs("network") == [
+    assert list_values("docker", "network", lab_argv.LAB_LABEL) == [
         *("docker", "network", "ls", "--filter", "label=toolkit.lab", "--format", '{{.Label "toolkit.lab"}}'),
     ]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,10 +28,9 @@ def test_hosts_are_reported_in_the_order_of_their_numbers() -> None:
 
 
 def test_a_host_is_what_the_engine_says_of_it() -> None:
-    folder = Path("/home/me/labs/lab")
     assert read_hosts([inspected(1), inspected(2, running=False, address="")], "lab") == (
-        LabHost(1, "lab-1", "toolkit-lab-lab-1", True, "lab-host:abc", "172.20.0.2", folder),
-        LabHost(2, "lab-2", "toolkit-lab-lab-2", False, "lab-host:abc", "", folder),
+        LabHost(1, "lab-1", "toolkit-lab-lab-1", True, "lab-host:abc", "172.20.0.2"),
+        LabHost(2, "lab-2", "toolkit-lab-lab-2", False, "lab-host:abc", ""),
     )
 
 

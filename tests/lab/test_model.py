@@ -17,7 +17,7 @@ LAB = lab_named("lab", HOME)
 
 
 def host(number: int, *, running: bool = True, image: str = "lab-host:new") -> LabHost:
-    return LabHost(number, f"lab-{number}", f"toolkit-lab-lab-{number}", running, image, "10.0.0.2", LAB.folder)
+    return LabHost(number, f"lab-{number}", f"toolkit-lab-lab-{number}", running, image, "10.0.0.2")
 
 
 def asked(found: list[LabHost], wanted: int, *, key_is_here: bool = True) -> Change:

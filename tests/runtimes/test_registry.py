@@ -22,7 +22,7 @@ from toolkit.run.plan.make_plan import make_plan
 from toolkit.run.plan.run_plan import Placement, RunImage, RunPlan
 from toolkit.run.plan.training_id import TrainingId
 from toolkit.run.records.record import Record, State
-from toolkit.runtimes.registry import RUNTIMES, runtime_named
+from toolkit.runtimes.registry import RUNTIMES
 from toolkit.secrets import Secret
 from toolkit.storage.client import Access
 
@@ -120,7 +120,7 @@ def test_what_it_says_is_read_by_itself() -> None:
 
 
 def test_docker_and_podman_differ_in_their_program_alone_where_they_take_the_same_words() -> None:
-    docker, podman = runtime_named("docker"), runtime_named("podman")
+    docker, podman = RUNTIMES["docker"], RUNTIMES["podman"]
     assert podman.remove("volume", "v") == ["podman", *docker.remove("volume", "v")[1:]]
     assert (docker.makes_bound_folders, podman.makes_bound_folders) == (True, False)
     assert (docker.takes_partial_images, podman.takes_partial_images) == (True, False)

@@ -18,10 +18,9 @@ from toolkit.lock.pool import Pool
 from toolkit.lock.wheels import ignored
 from toolkit.user_packages.explain import explain, hints
 from toolkit.user_packages.frameworks import framework_of
-from toolkit.user_packages.image import image_facts
 from toolkit.user_packages.lock import lock_additions
 from toolkit.user_packages.model import ImageFacts
-from toolkit.user_packages.read import read_additions
+from toolkit.user_packages.read import image_facts, read_additions
 from toolkit.user_packages.stand_ins import constraints_of, write_stand_ins
 
 from ..lock.recipes import deb, row

@@ -13,7 +13,7 @@ from toolkit.api.resolve import recipe_of
 from toolkit.cluster.model import NO_GPU, Cluster
 from toolkit.cluster.reader import read_cluster
 from toolkit.compatibility.reader import read_table
-from toolkit.doctor.examine import Doctor
+from toolkit.doctor.examine import examine
 from toolkit.doctor.finding import Finding, Verdict, counts, fail, ok
 from toolkit.doctor.probes import Buckets
 from toolkit.doctor.requirements import asked_of
@@ -62,7 +62,7 @@ def doctor(cluster: str | Path | None = None, manifest: str | Path | None = None
     side_image = read_inputs(buckets_recipe()).reference
     with Hosts(read) as hosts, _buckets(wanted, read, side_image) as (buckets, own, why):
         images = [*_images(read, wanted, manifest), side_image]
-        found = Doctor(hosts, asked, images, buckets, why).run()
+        found = examine(hosts, asked, images, buckets, why)
     return Checkup(read, (*own, *found.findings), found.seconds)
 
 

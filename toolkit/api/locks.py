@@ -21,11 +21,10 @@ from toolkit.lock.renew import Renewal, Renewed, State, state_of
 from toolkit.manifest.reader import read_manifest
 from toolkit.paths import cache
 from toolkit.progress import Progress, Report, silent
-from toolkit.user_packages.image import image_facts
 from toolkit.user_packages.lock import lock_additions, title
 from toolkit.user_packages.model import ImageFacts, Needs
 from toolkit.user_packages.question import stale_additions
-from toolkit.user_packages.read import read_additions
+from toolkit.user_packages.read import image_facts, read_additions
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,8 @@ from toolkit.manifest.reader import ReadManifest, framework_error, read_with_war
 from toolkit.paths import site
 from toolkit.progress import Progress, Report, silent
 from toolkit.urls import redact_urls
-from toolkit.user_packages.image import image_facts
 from toolkit.user_packages.question import stale_additions
-from toolkit.user_packages.read import read_additions
+from toolkit.user_packages.read import image_facts, read_additions
 
 
 def read_and_report(file: Path, report: Report = silent) -> Manifest:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from toolkit.api.builds import Built, build, build_image, render_build
-from toolkit.cli.output import console, human_size, print_json, progress_bar
+from toolkit.cli.output import human_size, print_json, progress_bar, say
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.build import BuiltImage
 
@@ -35,9 +35,9 @@ def _show(built: Built, *, as_json: bool) -> None:
         print_json({**facts, "framework": built.framework.spelled})
     for one in (built.buckets_image, built.image):
         verb = "built" if one.fresh else "already here"
-        console.print(f"{one.reference}  {human_size(one.size)}  {verb}\n  {one.image_id}", soft_wrap=True)
+        say(f"{one.reference}  {human_size(one.size)}  {verb}\n  {one.image_id}")
     if built.cpu_only:
-        console.print(f"CPU only: {built.cpu_only}", style="yellow", soft_wrap=True)
+        say(f"CPU only: {built.cpu_only}", "yellow")
 
 
 def _facts(image: BuiltImage) -> dict[str, object]:
@@ -58,5 +58,5 @@ def _dry_run(arguments: argparse.Namespace) -> int:
         print_json({"stages": [{"folder": str(one.folder), "missing": one.missing} for one in rendered]})
     for one in rendered:
         wanted = f"  ({len(one.missing)} files would be downloaded first)" if one.missing else ""
-        console.print(f"{one.folder}{wanted}", soft_wrap=True)
+        say(f"{one.folder}{wanted}")
     return 0

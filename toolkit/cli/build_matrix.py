@@ -13,7 +13,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from toolkit.api.builds import build_all, names_to_build
-from toolkit.cli.output import console, human_size, print_json, progress_bar
+from toolkit.cli.output import console, human_size, print_json, progress_bar, say
 from toolkit.image.matrix import OnLine, Outcome
 from toolkit.progress import Report
 
@@ -83,7 +83,7 @@ def _show(outcomes: tuple[Outcome, ...]) -> None:
         if outcome.status != 0:
             lines = outcome.last.splitlines()
             start = next((n for n, line in enumerate(lines) if line.startswith("toolkit: error")), 0)
-            console.print(f"\n{outcome.name}:\n" + "\n".join(lines[start:]), style="red", soft_wrap=True)
+            say(f"\n{outcome.name}:\n" + "\n".join(lines[start:]), "red")
 
 
 def _image(outcome: Outcome) -> dict[str, object] | None:

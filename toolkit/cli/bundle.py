@@ -6,7 +6,7 @@ import argparse
 
 from toolkit.api.bundles import load_bundle, make_bundle
 from toolkit.cli import load
-from toolkit.cli.output import console, human_size, print_json, progress_bar
+from toolkit.cli.output import console, human_size, print_json, progress_bar, say
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -29,10 +29,10 @@ def _make(arguments: argparse.Namespace) -> int:
         facts = {"pool_files": made.packages, "tool_files": made.wheels}
         print_json({"file": str(saved.file), "bytes": saved.size, "images": images, **facts})
     for image in saved.images:
-        console.print(f"{image.reference}\n  {image.image_id}", soft_wrap=True)
+        say(f"{image.reference}\n  {image.image_id}")
     pythons = ", ".join(made.pythons)
     console.print(f"{made.packages} locked packages, {made.wheels} wheels of the tool (Python {pythons})")
-    console.print(f"{saved.file}  {human_size(saved.size)}; see its README.txt", soft_wrap=True)
+    say(f"{saved.file}  {human_size(saved.size)}; see its README.txt")
     return 0
 
 
@@ -42,6 +42,6 @@ def _load(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"pool": str(loaded.pool), "pool_files": loaded.taken, "images": load.facts(loaded.images)})
     there = loaded.packages - loaded.taken
-    console.print(f"{loaded.pool}: {loaded.taken} packages added, {there} already there", soft_wrap=True)
+    say(f"{loaded.pool}: {loaded.taken} packages added, {there} already there")
     load.show(loaded.images)
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from toolkit.api.runs import clean_hosts
-from toolkit.cli.output import console, print_json
+from toolkit.cli.output import console, print_json, say
 from toolkit.errors import Code, ToolkitError
 
 
@@ -15,11 +15,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({name: [vars(one) for one in getattr(found, name)] for name in ("removed", "kept", "failed")})
     for one in found.removed:
-        console.print(f"{one.host}: {one.run}: removed: {one.what}", soft_wrap=True)
+        say(f"{one.host}: {one.run}: removed: {one.what}")
     for one in found.kept:
-        console.print(f"{one.host}: {one.run}: kept: {one.what}", style="yellow", soft_wrap=True)
+        say(f"{one.host}: {one.run}: kept: {one.what}", "yellow")
     for one in found.failed:
-        console.print(f"{one.host}: {one.run}: {one.what}", style="red", soft_wrap=True)
+        say(f"{one.host}: {one.run}: {one.what}", "red")
     if not any((found.removed, found.kept, found.failed)):
         console.print(f"nothing left on {cluster}")
     if found.failed:

@@ -1,4 +1,4 @@
-"""`toolkit cluster ACT FILE`: list a cluster's hosts, and record their keys once."""
+"""`toolkit cluster ACT FILE`: list a cluster's hosts, record their keys once, log in once where ssh prompts."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from toolkit.api.clusters import ClusterHosts, Trusted, read_hosts, trust_hosts
+from toolkit.api.clusters import ClusterHosts, connect_hosts, disconnect_hosts, read_hosts, trust_hosts
 from toolkit.cli.output import print_json
-from toolkit.cluster.model import Host
 from toolkit.errors import Code, ToolkitError
+from toolkit.hosts.openssh.connect import IDLE_SECONDS
+from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.trust import Finding, file_of
 from toolkit.plural import counted
 
@@ -18,11 +19,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Run one of the subcommands."""
     if arguments.act == "show":
         return _show(read_hosts(arguments.file), as_json=arguments.json)
-    if arguments.act == "connect":
-        from toolkit.cli import cluster_connect
-
-        return cluster_connect.run(arguments)
-    return _trust(arguments)
+    if arguments.act == "trust":
+        return _trust(arguments)
+    return _disconnect(arguments) if arguments.close else _connect(arguments)
 
 
 def _show(found: ClusterHosts, *, as_json: bool) -> int:
@@ -36,7 +35,8 @@ def _show(found: ClusterHosts, *, as_json: bool) -> int:
     places = [f"{to.user}@{to.socket_name}" for to in ways]
     transports = [f"by ssh ({to.system.why})" if to.system and to.system.why else "" for to in ways]
     names = [one.host.name for one in found.hosts]
-    _print_columns(list(zip(names, places, jumps, transports, map(_gpu, cluster.hosts), strict=True)))
+    gpus = [f"{host.gpu.count} × {host.gpu.kind}" if host.gpu else "no GPU" for host in cluster.hosts]
+    _print_columns(list(zip(names, places, jumps, transports, gpus, strict=True)))
     return 0
 
 
@@ -69,22 +69,32 @@ def _facts(found: ClusterHosts) -> dict[str, object]:
     }
 
 
-def _gpu(host: Host) -> str:
-    return f"{host.gpu.count} × {host.gpu.kind}" if host.gpu else "no GPU"
-
-
 def _trust(arguments: argparse.Namespace) -> int:
     def confirm(new: Sequence[Finding]) -> None:
         _print_columns([_row(one) for one in new], to_errors=arguments.json)
         _confirm(len(new), sorted({str(file_of(one.to)) for one in new}), yes=arguments.yes)
 
     trusted = trust_hosts(arguments.file, confirm)
-    _show_trusted(trusted, as_json=arguments.json)
-    return Code.RESOURCES.exit_status if trusted.failed else 0
+    recorded, known, failed = trusted.recorded, trusted.known, trusted.failed
+    if arguments.json:
+        print_json(
+            {
+                "recorded": [_row_facts(one) for one in recorded],
+                "known": [_row_facts(one) for one in known],
+                "failed": [error.as_json() for error in failed],
+            }
+        )
+    else:
+        print(f"{counted(len(recorded), 'key')} recorded, {len(known)} known before, {len(failed)} failed")
+    return _report_failed(failed)
 
 
 def _row(found: Finding) -> tuple[str, ...]:
     return found.to.host, found.to.socket_name, found.key.kind, found.key.fingerprint
+
+
+def _row_facts(found: Finding) -> dict[str, str]:
+    return dict(zip(("host", "address", "type", "fingerprint"), _row(found), strict=True))
 
 
 def _confirm(count: int, files: Sequence[str], *, yes: bool) -> None:
@@ -92,9 +102,8 @@ def _confirm(count: int, files: Sequence[str], *, yes: bool) -> None:
     keys, where = counted(count, "key"), " and ".join(files)
     if yes:
         return
-    hint = (
-        "compare them with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on each host; --yes accepts them as shown"
-    )
+    compare = "compare them with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on each host"
+    hint = f"{compare}; --yes accepts them as shown"
     if not sys.stdin.isatty():
         raise ToolkitError(Code.RESOURCES_ASKED, f"{keys} not recorded: no terminal to confirm on", hint=hint)
     print(f"Are these the hosts' keys? Record {keys} in {where}? [y/N] ", end="", file=sys.stderr, flush=True)
@@ -102,21 +111,42 @@ def _confirm(count: int, files: Sequence[str], *, yes: bool) -> None:
         raise ToolkitError(Code.RESOURCES_ASKED, f"{keys} not recorded", hint=hint)
 
 
-def _show_trusted(trusted: Trusted, *, as_json: bool) -> None:
-    recorded, known, failed = trusted.recorded, trusted.known, trusted.failed
-    if as_json:
-        names = ("host", "address", "type", "fingerprint")
+def _connect(arguments: argparse.Namespace) -> int:
+    logins = connect_hosts(arguments.file, _before_asking if sys.stdin.isatty() else None)
+    opened, failed = [one for one in logins if not one.error], [one.error for one in logins if one.error]
+    if arguments.json:
         print_json(
             {
-                "recorded": [dict(zip(names, _row(one), strict=True)) for one in recorded],
-                "known": [dict(zip(names, _row(one), strict=True)) for one in known],
-                "failed": [error.as_json() for error in failed],
+                "open": [{"host": login.host, "new": login.new} for login in opened],
+                "failed": [error.as_json() for error in failed if isinstance(error, ToolkitError)],
             }
         )
     else:
-        print(f"{counted(len(recorded), 'key')} recorded, {len(known)} known before, {len(failed)} failed")
+        for login in opened:
+            print(f"  {login.host}: {'logged in' if login.new else 'already logged in'}")
+        print(f"{counted(len(opened), 'login')} open, {len(failed)} failed")
+        if opened:
+            print(f"Logins end {IDLE_SECONDS // 3600} hours after their last use, or with `--close`.")
+    return _report_failed(failed)
+
+
+def _before_asking(to: Destination) -> None:
+    print(f"{to.host} ({to.user}@{to.socket_name}): log in", file=sys.stderr, flush=True)
+
+
+def _disconnect(arguments: argparse.Namespace) -> int:
+    closed = disconnect_hosts(arguments.file)
+    if arguments.json:
+        print_json({"closed": list(closed)})
+    else:
+        print(f"{counted(len(closed), 'login')} closed" + (f": {', '.join(closed)}" if closed else ""))
+    return 0
+
+
+def _report_failed(failed: Sequence[Exception]) -> int:
     for error in failed:
         print(f"toolkit: error {error}", file=sys.stderr)
+    return Code.RESOURCES.exit_status if failed else 0
 
 
 def _print_columns(rows: Sequence[Sequence[str]], *, to_errors: bool = False) -> None:

@@ -6,7 +6,7 @@ import argparse
 
 from toolkit.api.models import collect
 from toolkit.api.runs import find_run
-from toolkit.cli.output import console, human_size, print_json, progress_bar
+from toolkit.cli.output import human_size, print_json, progress_bar, say
 
 _MOST = 20
 """The number of files without a checksum that are named."""
@@ -23,15 +23,15 @@ def run(arguments: argparse.Namespace) -> int:
         facts |= {"unchecked": list(collected.unchecked)}
         print_json(facts)
     for path in collected.missing:
-        console.print(f"not collected: the run has no {path}", style="yellow", soft_wrap=True)
+        say(f"not collected: the run has no {path}", "yellow")
     for path in collected.unchecked[:_MOST]:
-        console.print(f"not in the run's checksums: {path}", style="yellow", soft_wrap=True)
+        say(f"not in the run's checksums: {path}", "yellow")
     if more := collected.unchecked[_MOST:]:
-        console.print(f"not in the run's checksums: {len(more)} more files", style="yellow", soft_wrap=True)
+        say(f"not in the run's checksums: {len(more)} more files", "yellow")
     if collected.said:
-        console.print(collected.said, soft_wrap=True)
-    console.print(f"{collected.folder}  {collected.files} files, {human_size(collected.size)}", soft_wrap=True)
+        say(collected.said)
+    say(f"{collected.folder}  {collected.files} files, {human_size(collected.size)}")
     signatures = ", ".join(sorted(collected.signatures))
     held = "checksums verified" if not collected.unchecked else "checksums verified where there are any"
-    console.print(f"{held}; loaded in {record.image}; signatures: {signatures}", soft_wrap=True)
+    say(f"{held}; loaded in {record.image}; signatures: {signatures}")
     return 0

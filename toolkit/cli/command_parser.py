@@ -221,14 +221,11 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
     """argparse's own, which would load shutil (5 ms) to get the terminal's width if none is given."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=28, width=_width())
-
-
-def _width() -> int:
-    try:
-        return min(os.get_terminal_size().columns, _WIDEST) - 2
-    except OSError:
-        return _WIDEST - 2
+        try:
+            columns = os.get_terminal_size().columns
+        except OSError:
+            columns = _WIDEST
+        super().__init__(prog, max_help_position=28, width=min(columns, _WIDEST) - 2)
 
 
 def _before_the_end_of_options(words: Sequence[str]) -> Sequence[str]:

@@ -65,7 +65,7 @@ def complete(parser: Parser, words: Sequence[str], names: Names) -> Completion:
     if not state.options_ended and current.startswith("-"):
         name, equals, value = current.partition("=")
         action = _option(state.parser, name)
-        if equals and action and _takes_value(action):
+        if equals and action and action.nargs is None:
             found = _values(action, value, names)
             return Completion(
                 tuple(Candidate(f"{name}={one.word}", one.meaning) for one in found.candidates), found.paths
@@ -86,7 +86,7 @@ def _read(parser: Parser, words: Sequence[str]) -> _Before:
             action = _option(state.parser, word.partition("=")[0])
             if action:
                 state.given.append(action)
-                if _takes_value(action) and "=" not in word:
+                if action.nargs is None and "=" not in word:
                     state.wants_value = action
         elif child:
             state = _Before(child)
@@ -100,7 +100,8 @@ def _children(state: _Before) -> dict[str, Parser]:
 
 
 def _positional(state: _Before, current: str, names: Names) -> Completion:
-    children = [Candidate(name, _meaning(child)) for name, child in _children(state).items()]
+    about = {name: (child.description or "").split("\n")[0] for name, child in _children(state).items()}
+    children = [Candidate(name, text.partition(". ")[0].rstrip(".")) for name, text in about.items()]
     action = _next_positional(state)
     if not children and not action:
         return Completion(_starting(current, _options(state)) if not current else ())
@@ -144,15 +145,6 @@ def _option(parser: Parser, name: str) -> argparse.Action | None:
         return parser._option_string_actions[name]
     found = [action for option, action in parser._option_string_actions.items() if option.startswith(name)]
     return found[0] if name.startswith("--") and len(found) == 1 else None
-
-
-def _takes_value(action: argparse.Action) -> bool:
-    return action.nargs is None
-
-
-def _meaning(command: Parser) -> str:
-    """The first sentence of its description."""
-    return (command.description or "").split("\n")[0].partition(". ")[0].rstrip(".")
 
 
 def _starting(beginning: str, candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:

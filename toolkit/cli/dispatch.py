@@ -13,16 +13,20 @@ from toolkit import interrupts
 from toolkit.cli.terminal import beneath
 from toolkit.errors import INTERRUPTED, Code, ToolkitError
 
+_MODULES = {"retry": "launch", "resume": "launch"}
+"""Commands that share another's module; each of the others has one of its own name."""
+
 
 def dispatch(arguments: argparse.Namespace) -> int:
-    """Run `toolkit.cli.<verb>`; users' errors are printed without a traceback, our own with one."""
+    """Run the command's module; users' errors are printed without a traceback, our own with one."""
     # A closed terminal or a `kill` must clean up as Ctrl-C does.
     interrupts.heed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream := beneath(stream), io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a rank may print what this terminal cannot show
     try:
-        return int(importlib.import_module(f"toolkit.cli.{arguments.verb}").run(arguments))
+        module = importlib.import_module(f"toolkit.cli.{_MODULES.get(arguments.verb, arguments.verb)}")
+        return int(module.run(arguments))
     except ToolkitError as error:
         print_error(error, as_json=arguments.json)
         return error.code.exit_status

@@ -20,7 +20,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the checks and report; 3 if any failed."""
     found = doctor(arguments.cluster, arguments.manifest)
     if arguments.json:
-        _print_json(found)
+        print_json(
+            {
+                "cluster": found.cluster.name,
+                "seconds": round(found.seconds, 2),
+                "counts": dict(counts(found.findings)),
+                "findings": [asdict(finding) for finding in found.findings],
+            }
+        )
     else:
         _show(found, verbose=arguments.verbose)
     return 0 if found.passed else Code.RESOURCES.exit_status
@@ -32,14 +39,3 @@ def _show(found: Checkup, *, verbose: bool) -> None:
         style = _COLOURS[verdict] if verdict else ""
         screen.print(Text(line, style=style), soft_wrap=True)
     screen.print(Text(summary(found.findings, len(found.cluster.hosts) or 1), style="bold"), soft_wrap=True)
-
-
-def _print_json(found: Checkup) -> None:
-    print_json(
-        {
-            "cluster": found.cluster.name,
-            "seconds": round(found.seconds, 2),
-            "counts": dict(counts(found.findings)),
-            "findings": [asdict(finding) for finding in found.findings],
-        }
-    )

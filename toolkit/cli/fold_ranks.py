@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from toolkit.plural import ranges
+
 HOLD_SECONDS = 0.25
 """How long a line waits for the same line of other ranks."""
 MOST_HELD = 64
@@ -20,7 +22,7 @@ class _Group:
     ranks: set[int] = field(default_factory=set)
 
     def __str__(self) -> str:
-        return f"[{spans(self.ranks)}] {self.text}"
+        return f"[{ranges(self.ranks)}] {self.text}"
 
 
 class Fold:
@@ -76,14 +78,3 @@ class Fold:
             if self._last.get(rank) is group:
                 del self._last[rank]
         return str(group)
-
-
-def spans(numbers: set[int]) -> str:
-    """`0-3,7`: a set of ranks for display."""
-    parts: list[list[int]] = []
-    for number in sorted(numbers):
-        if parts and number == parts[-1][1] + 1:
-            parts[-1][1] = number
-        else:
-            parts.append([number, number])
-    return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in parts)

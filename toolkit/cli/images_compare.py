@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from toolkit.api.images import compare_images, why_installed
 from toolkit.cli.images import facts
-from toolkit.cli.output import console, human_size, print_json, progress_bar
+from toolkit.cli.output import human_size, print_json, progress_bar, say
 from toolkit.inventory.difference import ADDED, CHANGED, REMOVED, Difference, FileGroup, PackageChange
 from toolkit.inventory.model import Package
 from toolkit.inventory.why import Chain
@@ -82,7 +82,7 @@ def _why(arguments: argparse.Namespace) -> int:
     with progress_bar() as report:
         found = why_installed(arguments.package, arguments.reference, report=report)
     if not arguments.reference:
-        console.print(f"in {found.image.reference}:", soft_wrap=True)
+        say(f"in {found.image.reference}:")
     if arguments.json:
         packages = [_chain_facts(package, chains) for package, chains in found.packages]
         print_json({"image": facts(found.image), "packages": packages})

@@ -9,7 +9,7 @@ from pathlib import Path
 from toolkit.api.documents import Form, image_document, image_licences
 from toolkit.atomic_file import write_output
 from toolkit.cli.images import facts
-from toolkit.cli.output import console, print_json, progress_bar
+from toolkit.cli.output import print_json, progress_bar, say
 from toolkit.sbom.licence_list import licence_text
 
 
@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(document.text, end="")
         return 0
     write_output(Path(arguments.output), document.text.encode())
-    console.print(f"{document.image.reference}: {arguments.output}", soft_wrap=True)
+    say(f"{document.image.reference}: {arguments.output}")
     if arguments.json:
         print_json({**facts(document.image), "file": arguments.output})
     return 0

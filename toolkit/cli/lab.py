@@ -9,7 +9,7 @@ import time
 from rich.table import Table
 
 from toolkit.api.labs import create_lab, list_labs, remove_lab
-from toolkit.cli.output import console, print_json, progress_bar
+from toolkit.cli.output import print_json, progress_bar, say
 from toolkit.lab.create import LabUp
 
 
@@ -31,13 +31,13 @@ def _up(name: str, hosts: int | None, *, as_json: bool) -> int:
         print_json(_facts(up, seconds))
         return 0
     for one in up.hosts:
-        console.print(f"{one.host.name}  {one.host.address}  Docker Engine {one.engine}", soft_wrap=True)
+        say(f"{one.host.name}  {one.host.address}  Docker Engine {one.engine}")
     changed = bool(up.change.make or up.change.remove)
-    console.print(f"up in {seconds:.1f} s" if changed else "already up", soft_wrap=True)
-    console.print(f"cluster file: {up.cluster_file}\nkey:          {lab.identity}", soft_wrap=True)
+    say(f"up in {seconds:.1f} s" if changed else "already up")
+    say(f"cluster file: {up.cluster_file}\nkey:          {lab.identity}")
     first = up.hosts[0].host.address
     ssh = ["ssh", "-i", str(lab.identity), "-o", f"UserKnownHostsFile={lab.known_hosts}", f"root@{first}"]
-    console.print(f"log in:       {shlex.join(ssh)}", soft_wrap=True)
+    say(f"log in:       {shlex.join(ssh)}")
     return 0
 
 
@@ -48,9 +48,9 @@ def _down(name: str, *, as_json: bool) -> int:
         print_json({"name": name, "removed": gone})
         return 0
     for what in gone:
-        console.print(f"removed {what}", soft_wrap=True)
+        say(f"removed {what}")
     if not gone:
-        console.print(f"no lab `{name}`", soft_wrap=True)
+        say(f"no lab `{name}`")
     return 0
 
 
@@ -69,7 +69,7 @@ def _show(*, as_json: bool) -> int:
             table.add_row(name, "–", "–", f"partly removed: toolkit lab down --name {name}")
         for host in hosts:
             table.add_row(name, host.name, host.address or "–", "up" if host.running else "ended")
-    console.print(table if labs else "no lab is up; toolkit lab up --hosts 2", soft_wrap=True)
+    say(table if labs else "no lab is up; toolkit lab up --hosts 2")
     return 0
 
 

@@ -19,7 +19,7 @@ def run(arguments: argparse.Namespace) -> int:
     note = f"  ({planned.image_note})" if planned.image_note else ""
     facts = [("image", f"{planned.image}{note}"), *planned.code.lines()]
     if arguments.json:
-        print_json(_facts(planned.plan, facts) | _code_facts(planned.code))
+        print_json(_facts(planned.plan, facts, planned.code))
     else:
         print("\n".join(_lines(planned.plan, facts)))
     return 0
@@ -37,15 +37,7 @@ def _lines(plan: RunPlan, facts: list[tuple[str, str]]) -> Iterator[str]:
         yield f"  {shlex.join(argv)}"
 
 
-def _code_facts(code: SubmittedCode) -> dict[str, object]:
-    return {
-        "code_digest": code.digest,
-        "code_files": [file.name for file in code.files],
-        "left_out": [{"name": name, "why": why} for name, why in code.left_out],
-    }
-
-
-def _facts(plan: RunPlan, facts: list[tuple[str, str]]) -> dict[str, object]:
+def _facts(plan: RunPlan, facts: list[tuple[str, str]], code: SubmittedCode) -> dict[str, object]:
     return {
         "training_id": plan.training_id,
         "name": plan.name,
@@ -72,4 +64,7 @@ def _facts(plan: RunPlan, facts: list[tuple[str, str]]) -> dict[str, object]:
             }
             for step, argv in step_commands(plan)
         ],
+        "code_digest": code.digest,
+        "code_files": [file.name for file in code.files],
+        "left_out": [{"name": name, "why": why} for name, why in code.left_out],
     }

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from toolkit.api.transfer import load_images
-from toolkit.cli.output import console, print_json, progress_bar
+from toolkit.cli.output import print_json, progress_bar, say
 from toolkit.shipping.load import LoadedImage
 
 
@@ -28,5 +28,5 @@ def facts(loaded: Sequence[LoadedImage]) -> list[dict[str, object]]:
 def show(loaded: Sequence[LoadedImage]) -> None:
     """Print the images."""
     for image in loaded:
-        console.print(f"{image.reference}  {'loaded' if image.fresh else 'already here'}", soft_wrap=True)
-        console.print(f"  {image.image_id}", soft_wrap=True)
+        say(f"{image.reference}  {'loaded' if image.fresh else 'already here'}")
+        say(f"  {image.image_id}")

@@ -6,9 +6,9 @@ import argparse
 
 from rich.table import Table
 
-from toolkit.api.locks import lock_images, lock_states
-from toolkit.cli.output import console, print_json, progress_bar
-from toolkit.errors import Code
+from toolkit.api.locks import UserLock, lock, lock_images, lock_states
+from toolkit.cli.output import console, print_json, progress_bar, say
+from toolkit.errors import Code, ToolkitError
 from toolkit.lock.changes import changes
 from toolkit.lock.renew import Renewed
 
@@ -16,9 +16,7 @@ from toolkit.lock.renew import Renewed
 def run(arguments: argparse.Namespace) -> int:
     """Renew stale locks, or with `--check` only list them."""
     if any(name.endswith((".yml", ".yaml")) for name in arguments.name):
-        from toolkit.cli import lock_manifest
-
-        return lock_manifest.run(arguments)
+        return _lock_manifest(arguments)
     if arguments.check:
         return _check(arguments)
     with progress_bar() as report:
@@ -39,20 +37,47 @@ def _check(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"stale": stale, "fresh": fresh})
     for name, why in stale.items():
-        console.print(f"{name}: {why}", soft_wrap=True)
+        say(f"{name}: {why}")
     console.print(f"{fresh} of {len(states)} locks are up to date")
     return Code.MANIFEST.exit_status if stale else 0
 
 
+def _lock_manifest(arguments: argparse.Namespace) -> int:
+    """What the user's code needs on top of the framework, locked beside the code, unless that lock is up to date."""
+    if len(arguments.name) != 1:
+        raise ToolkitError(Code.MANIFEST, "one manifest at a time", hint="toolkit lock MANIFEST")
+    file = arguments.name[0]
+    with progress_bar() as report:
+        locked = lock(file, flavour=arguments.flavour, update=arguments.update, check=arguments.check, report=report)
+    if locked.file is None:
+        say(f"{file} needs nothing besides {locked.image}: nothing to lock")
+    elif arguments.check:
+        say(f"{locked.file}: {locked.stale or 'up to date'}")
+        return Code.MANIFEST.exit_status if locked.stale else 0
+    elif locked.lock is None:
+        say(f"{locked.file}: unchanged")
+    else:
+        _show_user_lock(locked, as_json=arguments.json)
+    return 0
+
+
+def _show_user_lock(locked: UserLock, *, as_json: bool) -> None:
+    wheels = locked.lock.wheels if locked.lock else ()
+    if as_json:
+        named = [{"name": wheel.name, "version": wheel.version} for wheel in wheels]
+        facts = {"lock": str(locked.file), "wheels": named, "packages": list(locked.packages)}
+        print_json({**facts, "notes": list(locked.notes)})
+    for change in locked.changes:
+        say(f"  {change.name}  {change.old or '–'} → {change.new or '–'}")
+    say(f"{locked.file}: {len(wheels)} wheels, {len(locked.packages)} Debian packages")
+
+
 def _show(one: Renewed) -> None:
     """A new lock in one line; changes to an old one as a table."""
-    console.print(
-        f"{one.entry.name} ({one.why}): {len(one.new.debs)} Debian packages, {len(one.new.wheels)} wheels",
-        soft_wrap=True,
-    )
-    found = changes(one.old, one.new)
+    say(f"{one.entry.name} ({one.why}): {len(one.new.debs)} Debian packages, {len(one.new.wheels)} wheels")
     if one.old is None:
         return
+    found = changes(one.old, one.new)
     if not found:
         console.print("  nothing changed")
         return

@@ -59,12 +59,10 @@ class LogScreen(Screen):
         self._wanted = wanted
 
     def line(self, line: Line) -> None:
-        """See `View.line`."""
         if self._wanted.wants(line):
             super().line(line)
 
     def interrupted(self) -> Choice:
-        """See `View.interrupted`."""
         return Choice.DETACH
 
 

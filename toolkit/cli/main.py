@@ -45,24 +45,20 @@ def parser() -> Parser:
 def main(words: list[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     with neutral_streams():
-        return _main(words)
+        top = parser()
+        arguments = top.parse_args(sys.argv[1:] if words is None else words)
+        if arguments.version:
+            from toolkit import __version__
 
+            print(f"toolkit {__version__}")
+            return 0
+        if not arguments.verb:
+            top.print_help()
+            return 2
+        from toolkit.cli.dispatch import dispatch
+        from toolkit.loopback import direct_to_loopback
 
-def _main(words: list[str] | None) -> int:
-    top = parser()
-    arguments = top.parse_args(sys.argv[1:] if words is None else words)
-    if arguments.version:
-        from toolkit import __version__
-
-        print(f"toolkit {__version__}")
-        return 0
-    if not arguments.verb:
-        top.print_help()
-        return 2
-    from toolkit.cli.dispatch import dispatch
-    from toolkit.loopback import direct_to_loopback
-
-    os.environ.update(direct_to_loopback(os.environ))
-    # Invoke, which paramiko imports, would print the debug output of every library (invoke/util.py).
-    os.environ.pop("INVOKE_DEBUG", None)
-    return dispatch(arguments)
+        os.environ.update(direct_to_loopback(os.environ))
+        # Invoke, which paramiko imports, would print the debug output of every library (invoke/util.py).
+        os.environ.pop("INVOKE_DEBUG", None)
+        return dispatch(arguments)

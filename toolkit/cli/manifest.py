@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from toolkit.api.manifests import check_manifests, convert_manifest, manifest_schema
-from toolkit.cli.output import console, print_json
+from toolkit.cli.output import print_json, say
 from toolkit.errors import Code, ToolkitError
 from toolkit.manifest.reader import ReadManifest
 from toolkit.plural import counted
@@ -62,11 +62,10 @@ def _convert(arguments: argparse.Namespace) -> int:
     elif not arguments.output:
         print(text, end="")
     if keys:
-        console.print(
+        say(
             f"literal keys in {file} are not copied: the new manifest takes them from "
             f"{', '.join(keys)} in the environment of the launch",
-            style="yellow",
-            soft_wrap=True,
+            "yellow",
         )
     return 0
 
@@ -74,4 +73,4 @@ def _convert(arguments: argparse.Namespace) -> int:
 def report_warnings(found: ReadManifest) -> None:
     """Each warning with its place in the file, and the canonical form of what was meant."""
     for warning in found.warnings:
-        console.print(f"toolkit: warning {warning}", style="yellow", soft_wrap=True)
+        say(f"toolkit: warning {warning}", "yellow")

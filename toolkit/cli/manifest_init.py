@@ -12,7 +12,7 @@ from typing import Any
 from toolkit.api.catalogue import catalogue
 from toolkit.api.manifests import write_manifest
 from toolkit.catalogue.model import FrameworkRow
-from toolkit.cli.output import console, print_json
+from toolkit.cli.output import console, print_json, say
 from toolkit.errors import Code, ToolkitError
 from toolkit.manifest.starter import Wishes
 
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     write_manifest(target, wishes)
     if arguments.json:
         print_json({"file": str(target)})
-    console.print(f"{target} written\nnext: toolkit build {target}", soft_wrap=True)
+    say(f"{target} written\nnext: toolkit build {target}")
     return 0
 
 

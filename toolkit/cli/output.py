@@ -75,6 +75,11 @@ def human_size(size: float) -> str:
     return f"{size:.1f} TB"
 
 
+def say(text: RenderableType, style: str = "") -> None:
+    """Print to standard error; long lines are left for the terminal to wrap."""
+    console.print(text, style=style, soft_wrap=True)
+
+
 def print_json(value: dict[str, Any]) -> None:
     """One object on standard output, in ASCII: control characters are escaped as in JSON."""
     print(json_text(value, indent=1))
@@ -130,7 +135,8 @@ class ProgressBar:
         self._beside = beside
         self._bars: Progress | None = None
         self._tasks: dict[str, Any] = {}
-        self._lines = _Lines()
+        self._start = time.monotonic()
+        self._last_line: dict[str, float] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -153,7 +159,7 @@ class ProgressBar:
         elif console.is_terminal:
             self._advance(step)
         else:
-            self._lines.report(step)
+            self._print(step)
 
     def _advance(self, step: Step) -> None:
         if self._bars is None:
@@ -166,6 +172,14 @@ class ProgressBar:
         detail, total = " ".join(step.detail.split()), step.total or None
         task = self._tasks[step.stage]
         self._bars.update(task, completed=step.done, total=total, detail=detail, unit=step.unit)
+
+    def _print(self, step: Step) -> None:
+        """A line: people read logs, too, so a log gets one now and then, not for every step."""
+        now = time.monotonic()
+        if now - self._last_line.get(step.stage, -_SECONDS_BETWEEN_LINES) > _SECONDS_BETWEEN_LINES:
+            self._last_line[step.stage] = now
+            detail = " ".join(step.detail.split())[:90]
+            print(f"{now - self._start:7.1f} s  {step.stage}: {detail}", file=sys.stderr, flush=True)
 
 
 def _columns() -> tuple[ProgressColumn, ...]:
@@ -189,19 +203,4 @@ def progress_bar() -> Iterator[Report]:
 def show_note(step: Step) -> None:
     """For reports of which only notes are shown."""
     if step.note:
-        console.print(f"toolkit: {step.note}", style="yellow", soft_wrap=True)
-
-
-class _Lines:
-    """Progress as lines: people read logs, too, so a log gets a line now and then, not every step."""
-
-    def __init__(self) -> None:
-        self._start = time.monotonic()
-        self._last_shown: dict[str, float] = {}
-
-    def report(self, step: Step) -> None:
-        now = time.monotonic()
-        if now - self._last_shown.get(step.stage, -_SECONDS_BETWEEN_LINES) > _SECONDS_BETWEEN_LINES:
-            self._last_shown[step.stage] = now
-            detail = " ".join(step.detail.split())[:90]
-            print(f"{now - self._start:7.1f} s  {step.stage}: {detail}", file=sys.stderr, flush=True)
+        say(f"toolkit: {step.note}", "yellow")

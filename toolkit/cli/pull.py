@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from toolkit.api.transfer import pull_image
-from toolkit.cli.output import console, print_json, progress_bar
+from toolkit.cli.output import print_json, progress_bar, say
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -15,9 +15,9 @@ def run(arguments: argparse.Namespace) -> int:
     address = pulled.address
     if arguments.json:
         print_json({"address": str(address), "reference": pulled.reference or None, "id": pulled.image_id})
-    console.print(f"{address}\n  {pulled.image_id}", soft_wrap=True)
+    say(f"{address}\n  {pulled.image_id}")
     if pulled.reference:
-        console.print(f"{pulled.reference}: labels match the tag", soft_wrap=True)
+        say(f"{pulled.reference}: labels match the tag")
     else:
-        console.print("it has no labels of the tool: nothing to compare with", soft_wrap=True)
+        say("it has no labels of the tool: nothing to compare with")
     return 0

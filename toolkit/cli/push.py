@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from toolkit.api.transfer import push_image
-from toolkit.cli.output import console, print_json, progress_bar
+from toolkit.cli.output import print_json, progress_bar, say
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -15,6 +15,6 @@ def run(arguments: argparse.Namespace) -> int:
     address = pushed.address
     if arguments.json:
         print_json({"address": str(address), "digest": pushed.digest, "id": pushed.image_id})
-    console.print(f"{reference}\n  {pushed.image_id}", soft_wrap=True)
-    console.print(f"{address}\n  {pushed.digest}\non another machine: toolkit pull {address}", soft_wrap=True)
+    say(f"{reference}\n  {pushed.image_id}")
+    say(f"{address}\n  {pushed.digest}\non another machine: toolkit pull {address}")
     return 0

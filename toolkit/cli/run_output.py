@@ -10,7 +10,7 @@ from dataclasses import asdict
 from rich.text import Text
 
 from toolkit.cli.fold_ranks import Fold
-from toolkit.cli.output import console, human_size, print_json, print_line, rank_line
+from toolkit.cli.output import console, human_size, print_json, print_line, rank_line, say
 from toolkit.errors import INTERRUPTED
 from toolkit.run.follow.events import Line
 from toolkit.run.follow.view import Choice
@@ -26,10 +26,9 @@ def show_end(record: Record, *, as_json: bool) -> int:
         print_json(asdict(record))
     if record.state is State.HALTED:
         return INTERRUPTED
-    console.print(
+    say(
         f"{record.training_id} {record.state.value}: {record.stored_files} files, {human_size(record.stored_bytes)}, "
-        f"in {record.results_place}\nnext: toolkit collect {record.training_id}",
-        soft_wrap=True,
+        f"in {record.results_place}\nnext: toolkit collect {record.training_id}"
     )
     return 0
 
@@ -38,29 +37,28 @@ def show_record(record: Record, *, as_json: bool) -> None:
     """A run's state and reason in one line; with `as_json`, its record too."""
     if as_json:
         print_json(asdict(record))
-    console.print(f"{record.training_id} {record.state.value}: {record.reason}", soft_wrap=True)
+    say(f"{record.training_id} {record.state.value}: {record.reason}")
 
 
 def show_plan(plan: RunPlan, code: SubmittedCode) -> None:
     """What will run where."""
-    console.print(f"{plan.training_id}  {plan.name}", style="bold", soft_wrap=True)
-    console.print(f"  image    {plan.image.reference}", soft_wrap=True)
+    say(f"{plan.training_id}  {plan.name}", "bold")
+    say(f"  image    {plan.image.reference}")
     for name, text in code.lines():
-        console.print(f"  {name:<8} {text}", soft_wrap=True, markup=False, highlight=False)
+        say(f"  {name:<8} {text}")
     for learner in plan.learners:
         at = f" on {learner.placement.host} ({learner.placement.address})" if learner.placement.host else ""
         gpus = f", GPU {', '.join(learner.placement.gpus)}" if learner.placement.gpus else ""
-        console.print(f"  {learner.hostname}{at}  {ranks_of(learner)}{gpus}", soft_wrap=True)
-    console.print(f"  binding  {binding_of(plan)}", soft_wrap=True)
+        say(f"  {learner.hostname}{at}  {ranks_of(learner)}{gpus}")
+    say(f"  binding  {binding_of(plan)}")
     for step in plan.steps:
-        console.print(f"  command {step.number}, {where_it_runs(plan, step)}: {step.command}", soft_wrap=True)
+        say(f"  command {step.number}, {where_it_runs(plan, step)}: {step.command}")
     if not plan.gpus_per_node:
-        console.print(f"  GPUs     none: the manifest asks for {plan.compute}", soft_wrap=True)
+        say(f"  GPUs     none: the manifest asks for {plan.compute}")
     if plan.in_place_of_gpus:
-        console.print(
+        say(
             f"  cluster {plan.cluster.name} has no GPU: each rank runs on the CPU in place of one {plan.gpu_kind}",
-            style="yellow",
-            soft_wrap=True,
+            "yellow",
         )
 
 
@@ -97,7 +95,7 @@ class Screen:
         """One line for each state."""
         self._show(self._fold.rest())
         colour = {State.COMPLETED: "green", State.FAILED: "red", State.HALTED: "yellow"}.get(record.state, "blue")
-        console.print(Text.assemble((f"{record.state.value:<12}", colour), note), soft_wrap=True)
+        say(Text.assemble((f"{record.state.value:<12}", colour), note))
 
     def line(self, line: Line) -> None:
         """A rank's line: on standard output, so that it can be piped; folded and coloured on a terminal."""
@@ -113,7 +111,7 @@ class Screen:
 
     def note(self, text: str) -> None:
         """A line of the tool's own, distinct from the ranks'."""
-        console.print(text, style="yellow", soft_wrap=True)
+        say(text, "yellow")
 
     def storing(self, queued: int, uploading: int, errored: int) -> None:
         """Pending uploads, printed when they change."""
@@ -136,4 +134,4 @@ class Screen:
 
     def _show(self, lines: Iterable[str]) -> None:
         for line in lines:
-            console.print(rank_line(line, raw=self._raw), soft_wrap=True)
+            say(rank_line(line, raw=self._raw))

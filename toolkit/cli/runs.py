@@ -6,11 +6,12 @@ import argparse
 import datetime
 import time
 from dataclasses import asdict
+from itertools import pairwise
 
 from rich.table import Table
 
 from toolkit.api.runs import list_runs
-from toolkit.cli.output import SafeConsole, console, print_json
+from toolkit.cli.output import SafeConsole, console, print_json, say
 from toolkit.printable import neutral
 from toolkit.run.records.record import Record
 
@@ -35,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
         table.add_row(training_id, "", "unreadable")
     SafeConsole().print(table)
     for why in unreadable.values():
-        console.print(f"{why.what}: {why.hint}", style="yellow", soft_wrap=True)
+        say(f"{why.what}: {why.hint}", "yellow")
     return 0
 
 
@@ -52,9 +53,8 @@ def row(record: Record, now: float) -> tuple[str, ...]:
 def duration(seconds: float) -> str:
     """`42 s`, `3 m 12 s`, `5 h 3 m`, `2 d 4 h`."""
     left = round(seconds)
-    units = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
-    for index, (name, size) in enumerate(units):
-        if left >= size or name == "s":
-            rest = left % size // units[index + 1][1] if index + 1 < len(units) else 0
-            return f"{left // size} {name}" + (f" {rest} {units[index + 1][0]}" if rest else "")
-    return ""
+    for (name, size), (smaller, part) in pairwise((("d", 86400), ("h", 3600), ("m", 60), ("s", 1))):
+        if left >= size:
+            rest = left % size // part
+            return f"{left // size} {name}" + (f" {rest} {smaller}" if rest else "")
+    return f"{left} s"

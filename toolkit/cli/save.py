@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from toolkit.api.transfer import save_as_sif, save_images
-from toolkit.cli.output import console, human_size, print_json, progress_bar
+from toolkit.cli.output import human_size, print_json, progress_bar, say
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -18,8 +18,8 @@ def run(arguments: argparse.Namespace) -> int:
         images = [{"reference": image.reference, "id": image.image_id} for image in saved.images]
         print_json({"file": str(saved.file), "bytes": saved.size, "images": images})
     for image in saved.images:
-        console.print(f"{image.reference}\n  {image.image_id}", soft_wrap=True)
-    console.print(f"{saved.file}  {human_size(saved.size)}", soft_wrap=True)
+        say(f"{image.reference}\n  {image.image_id}")
+    say(f"{saved.file}  {human_size(saved.size)}")
     return 0
 
 
@@ -28,5 +28,5 @@ def _apptainer(arguments: argparse.Namespace) -> int:
         reference, size = save_as_sif(arguments.image, arguments.output, flavour=arguments.flavour, report=report)
     if arguments.json:
         print_json({"file": arguments.output, "bytes": size, "images": [{"reference": reference}]})
-    console.print(f"{reference}\n{arguments.output}  {human_size(size)}", soft_wrap=True)
+    say(f"{reference}\n{arguments.output}  {human_size(size)}")
     return 0

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from toolkit.agent.outcome import status_words
-from toolkit.cli.fold_ranks import spans
+from toolkit.plural import listed, ranges
 from toolkit.run.records.record import Record, StepResult
 
 _MOST_GROUPS, _MOST_HOSTS = 12, 6
+_LONGEST = 60
+"""Characters of a list of ranks."""
 
 
 def step_lines(record: Record) -> Iterator[tuple[str, str]]:
@@ -33,16 +35,16 @@ def _ranks(record: Record, step: StepResult) -> Iterator[str]:
     for rank, status in enumerate(step.ranks):
         groups.setdefault(status, []).append(rank)
     placed = _places(record, step)
-    host_of = {rank: host for rank, (_, host) in placed.items()}
-    learner_of = {rank: number for rank, (number, _) in placed.items()}
     first = 0 if step.each == "rank" else 1
     ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[1]))
     for status, ranks in ordered[:_MOST_GROUPS]:
-        where = "" if status == 0 and len(groups) == 1 else _where(ranks, host_of, learner_of)
+        where = "" if status == 0 and len(groups) == 1 else _where(ranks, placed)
         noun = step.each if len(ranks) == 1 else f"{step.each}s"
-        if step.each == "learner" and not any(host_of.values()):
+        if step.each == "learner" and not any(host for _, host in placed.values()):
             where = ""  # its name is where it ran
-        yield f"{noun} {_short(spans({rank + first for rank in ranks}))}{where}: {_status(status)}{_times(step, ranks)}"
+        numbers = ranges(rank + first for rank in ranks)
+        numbers = numbers if len(numbers) <= _LONGEST else f"{numbers[: _LONGEST - 3]}..."
+        yield f"{noun} {numbers}{where}: {_status(status)}{_times(step, ranks)}"
     if rest := ordered[_MOST_GROUPS:]:
         more = f"{sum(len(ranks) for _, ranks in rest)} more {step.each}s"
         yield f"{more}, with {len(rest)} other statuses: toolkit show --json"
@@ -57,15 +59,11 @@ def _places(record: Record, step: StepResult) -> dict[int, tuple[int, str]]:
     return {rank: (number, host) for number, host, ranks in record.placement for rank in ranks}
 
 
-def _where(ranks: Iterable[int], host_of: dict[int, str], learner_of: dict[int, int]) -> str:
+def _where(ranks: Iterable[int], placed: dict[int, tuple[int, str]]) -> str:
     """` on p100-02`, or the learners on this machine."""
-    names = dict.fromkeys(
-        host_of[rank] or f"learner {learner_of[rank]}" for rank in ranks if rank in host_of and rank in learner_of
-    )
-    if not names:
-        return ""
-    more = f" and {len(names) - _MOST_HOSTS} more" if len(names) > _MOST_HOSTS else ""
-    return f" on {', '.join(list(names)[:_MOST_HOSTS])}{more}"
+    known = [placed[rank] for rank in ranks if rank in placed]
+    names = dict.fromkeys(host or f"learner {number}" for number, host in known)
+    return f" on {listed(list(names), _MOST_HOSTS)}" if names else ""
 
 
 def _times(step: StepResult, ranks: Iterable[int]) -> str:
@@ -80,7 +78,3 @@ def _times(step: StepResult, ranks: Iterable[int]) -> str:
 
 def _status(status: int | None) -> str:
     return "no status (killed, or never started)" if status is None else status_words(status)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:57]}..."

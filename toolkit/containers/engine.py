@@ -10,7 +10,7 @@ from toolkit.errors import Code, ToolkitError
 from toolkit.hosts.local import LocalShell
 from toolkit.hosts.shell import Shell
 from toolkit.process import Result
-from toolkit.runtimes.registry import runtime_named
+from toolkit.runtimes.registry import RUNTIMES
 from toolkit.runtimes.specs import NOUNS, Argv, Noun
 
 _TIMEOUT = 120
@@ -35,7 +35,7 @@ class Engine:
     """
 
     def __init__(self, shell: Shell, name: str = "docker") -> None:
-        self.shell, self.runtime = shell, runtime_named(name)
+        self.shell, self.runtime = shell, RUNTIMES[name]
 
     @property
     def host(self) -> str:

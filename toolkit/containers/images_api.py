@@ -6,7 +6,7 @@ Errors are an `EngineFailure` with the engine's message; if no engine responds, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 import docker
@@ -45,12 +45,10 @@ class EngineImages:
 
     def inspect(self, reference: str) -> Event | None:
         """`docker image inspect`'s object, or None if there is no such image."""
-        try:
-            with _failures():
-                found: Event = self._engine.api.inspect_image(reference)
-                return found
-        except _NotThere:
-            return None
+        found: Event | None = None
+        with suppress(_NotThere), _failures():
+            found = self._engine.api.inspect_image(reference)
+        return found
 
     def history(self, image: str) -> list[dict[str, Any]]:
         """`docker history`, newest layer first: `CreatedBy` and `Size` (bytes)."""
@@ -110,11 +108,8 @@ class EngineImages:
 
     def remove_container(self, container: str) -> None:
         """Remove it; no error if it is gone."""
-        try:
-            with _failures():
-                self._engine.api.remove_container(container, force=True)
-        except _NotThere:
-            pass
+        with suppress(_NotThere), _failures():
+            self._engine.api.remove_container(container, force=True)
 
     def archive(self, container: str, path: str) -> Iterator[bytes]:
         """A tar of `path` in the container."""

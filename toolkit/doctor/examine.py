@@ -8,9 +8,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from toolkit.doctor.fact_script import SECONDS, host_facts, question
-from toolkit.doctor.facts import HostFacts
+from toolkit.doctor.facts import FIELDS, HostFacts
 from toolkit.doctor.finding import Finding, fail, ok, skipped
 from toolkit.doctor.printed import Printed
 from toolkit.doctor.probes import Buckets, Trial, why
@@ -20,8 +20,13 @@ from toolkit.doctor.topics import registry
 from toolkit.errors import ToolkitError
 from toolkit.hosts.cluster_hosts import Answer, Hosts
 from toolkit.hosts.shell import Shell
+from toolkit.runtimes.specs import Argv
+from toolkit.shell_files import shell_program
 
 _NO_ANSWER = "the host does not answer"
+SECONDS = 25.0
+"""For the whole program; its parts end sooner if the host has `timeout`."""
+_END = "at end; now\n"
 
 
 @dataclass(frozen=True)
@@ -29,12 +34,30 @@ class Examination:
     """Findings by host in the cluster's order, and the duration in seconds."""
 
     findings: tuple[Finding, ...]
-    facts: tuple[HostFacts, ...]
     seconds: float
 
 
-def gather(hosts: Hosts, asked: Asked, names: Sequence[str] | None = None) -> tuple[Answer[HostFacts], ...]:
-    """The facts of the hosts `names` (default all), in parallel; an unreachable host's answer is its error."""
+def question(engine: str, scratch: str) -> Argv:
+    """The command that prints a host's facts. `engine` is `docker` or `podman`; `scratch` may be empty."""
+    variables = (f"{name}={value}" for name, value in registry.every().variables.items())
+    return ["sh", "-c", program(), "sh", engine, scratch, *variables]
+
+
+def program() -> str:
+    """The whole program; `fact_script.sh` names its arguments."""
+    return shell_program("toolkit.doctor", "fact_script.sh") + registry.every().script + _END
+
+
+def host_facts(name: str, printed: Printed) -> HostFacts:
+    """The facts of the host `name`; raises nothing, whatever it printed."""
+    found = registry.every().read(printed)
+    fields: dict[str, Any] = {fact: value for fact, value in found.items() if fact in FIELDS}
+    more = {fact: value for fact, value in found.items() if fact not in FIELDS}
+    return HostFacts(name, "end" in printed.sections, more=more, **fields)
+
+
+def gather(hosts: Hosts, asked: Asked) -> tuple[Answer[HostFacts], ...]:
+    """The facts of all hosts, in parallel; an unreachable host's answer is its error."""
     cluster = asked.cluster
     argv = question(cluster.container_engine, cluster.scratch)
 
@@ -44,57 +67,41 @@ def gather(hosts: Hosts, asked: Asked, names: Sequence[str] | None = None) -> tu
         done = shell.run(argv, timeout=SECONDS)
         return host_facts(shell.name, Printed(done.output, before, time.time()))
 
-    return hosts.each(ask, names)
+    return hosts.each(ask)
 
 
 def short(answers: Sequence[Answer[HostFacts]], asked: Asked) -> tuple[Finding, ...]:
     """The findings that decide whether to launch, from facts alone; input for `toolkit.doctor.finding.refuse`."""
+    topics = registry.every()
     reached = [answer.value for answer in answers if answer.value]
-    comparisons = registry.compared_before_launch()
-    compared = _compared(comparisons, reached, asked)
+    compared = _compared(topics.compared_before_launch, reached, asked)
     found: list[Finding] = []
     for answer in answers:
-        found += _of_host(answer, asked, registry.before_launch())
-        found += _later(answer, compared, comparisons)
+        found += _of_host(answer, asked, topics.before_launch)
+        found += _later(answer, compared, topics.compared_before_launch)
     return tuple(found)
 
 
-class Doctor:
-    """The whole examination. `run` is the workflow.
-
-    Args:
-        images: references; the first one that is on a host is started there to see its GPUs.
-        buckets: what each host must reach; without them, `why_no_buckets` is reported.
-    """
-
-    def __init__(
-        self,
-        hosts: Hosts,
-        asked: Asked,
-        images: Sequence[str] = (),
-        buckets: Buckets | None = None,
-        why_no_buckets: str = "no manifest was given, so no bucket was checked",
-    ) -> None:
-        self._hosts, self._asked, self._images = hosts, asked, images
-        self._buckets, self._why_no_buckets = buckets, why_no_buckets
-
-    def run(self) -> Examination:
-        """Check every host; what is wrong with a host does not raise."""
-        start = time.monotonic()
-        answers = gather(self._hosts, self._asked)
-        reached = {answer.host: answer.value for answer in answers if answer.value}
-        trial = Trial(self._hosts, self._asked, reached, self._images, self._buckets, self._why_no_buckets)
-        comparisons, probes = registry.compared(), registry.tried()
-        later = [
-            *_compared(comparisons, list(reached.values()), self._asked),
-            *(finding for probe in probes.values() for finding in probe(trial)),
-            *(finding for probe in registry.tried_where_asked().values() for finding in probe(trial)),
-        ]
-        findings: list[Finding] = []
-        for answer in answers:
-            findings += _of_host(answer, self._asked, registry.checks())
-            findings += _later(answer, later, (*comparisons, *probes))
-        return Examination(tuple(findings), tuple(reached.values()), time.monotonic() - start)
+def examine(
+    hosts: Hosts,
+    asked: Asked,
+    images: Sequence[str] = (),
+    buckets: Buckets | None = None,
+    why_no_buckets: str = "no manifest was given, so no bucket was checked",
+) -> Examination:
+    """The whole examination of every host; what is wrong with a host does not raise. See `Trial` for the arguments."""
+    start, topics = time.monotonic(), registry.every()
+    answers = gather(hosts, asked)
+    reached = {answer.host: answer.value for answer in answers if answer.value}
+    trial = Trial(hosts, asked, reached, images, buckets, why_no_buckets)
+    later = _compared(topics.compared, list(reached.values()), asked)
+    for probe in (*topics.tried.values(), *topics.tried_where_asked.values()):
+        later += probe(trial)
+    findings: list[Finding] = []
+    for answer in answers:
+        findings += _of_host(answer, asked, topics.checks)
+        findings += _later(answer, later, (*topics.compared, *topics.tried))
+    return Examination(tuple(findings), time.monotonic() - start)
 
 
 def _compared(checks: Mapping[str, Comparison], every: Sequence[HostFacts], asked: Asked) -> list[Finding]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from toolkit.errors import Code, Problem, ToolkitError
+from toolkit.plural import counted
 
 
 class Verdict(StrEnum):
@@ -62,17 +63,14 @@ def refuse(findings: Sequence[Finding], cluster: str) -> None:
     if not failed:
         return
     hosts = tuple(dict.fromkeys(finding.host for finding in failed))
-    checks = "1 check" if len(failed) == 1 else f"{len(failed)} checks"
     on = hosts[0] if len(hosts) == 1 else f"{len(hosts)} hosts"
     raise ToolkitError(
         Code.RESOURCES,
-        f"cluster {cluster} cannot run this: {checks} failed on {on}",
-        tuple(map(_problem, failed)),
+        f"cluster {cluster} cannot run this: {counted(len(failed), 'check')} failed on {on}",
+        tuple(
+            Problem(f"{one.host}: {one.check}: {one.found}" + (f"\n    fix: {one.hint}" if one.hint else ""))
+            for one in failed
+        ),
         hint="fix these, then check again: toolkit doctor --cluster FILE; nothing was started",
         context={"hosts": ", ".join(hosts)},
     )
-
-
-def _problem(finding: Finding) -> Problem:
-    hint = f"\n    fix: {finding.hint}" if finding.hint else ""
-    return Problem(f"{finding.host}: {finding.check}: {finding.found}{hint}")

@@ -60,16 +60,13 @@ class Asked:
 
 def asked_of(cluster: Cluster, table: Table, manifest: Manifest | None = None) -> Asked:
     """What `manifest`, or without one any image, requires of the hosts of `cluster`."""
-    cuda = cuda_of(manifest, table) if manifest else ""
-    return Asked(cluster, driver_need(table, cuda), last_drivers(table), bool(manifest and manifest.compute.on_cpu))
-
-
-def cuda_of(manifest: Manifest, table: Table) -> str:
-    """The CUDA that the manifest's framework was built with; empty if the table does not have it."""
+    if manifest is None:
+        return Asked(cluster, driver_need(table), last_drivers(table))
     wanted = canonical(manifest.framework)
     framework, version = table.framework(wanted.name), version_of(wanted.version)
     release = framework.release(version) if framework and version else None
-    return release.cuda if release else ""
+    need = driver_need(table, release.cuda if release else "")
+    return Asked(cluster, need, last_drivers(table), manifest.compute.on_cpu)
 
 
 def driver_need(table: Table, cuda: str = "") -> DriverNeed | None:

@@ -19,10 +19,6 @@ Probe = Callable[[Trial], Sequence[Finding]]
 """A check that has to try something on the hosts that answered: a finding for each of them."""
 
 
-def _no_facts(_printed: Printed) -> Mapping[str, object]:
-    return {}
-
-
 @dataclass(frozen=True)
 class Topic:
     """A topic. `toolkit.doctor.topics.registry` lists them all.
@@ -42,7 +38,7 @@ class Topic:
 
     script: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
-    read: Callable[[Printed], Mapping[str, object]] = _no_facts
+    read: Callable[[Printed], Mapping[str, object]] = lambda _printed: {}
     before_launch: Mapping[str, Check] = field(default_factory=dict)
     checks: Mapping[str, Check] = field(default_factory=dict)
     compared_before_launch: Mapping[str, Comparison] = field(default_factory=dict)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from toolkit.errors import Code, ToolkitError
@@ -50,27 +50,15 @@ def fetch_wheels(wheels: Sequence[WheelPin], python: str, pool: Pool, on_progres
         return
     with pool.scratch() as folder:
         requirements = folder / "requirements.txt"
-        for group, named_for in _by_name(missing, python):
-            requirements.write_text(requirements_text(group))
-            _download(download_argv(group, requirements, folder, named_for), len(group), on_progress)
+        for named_for, foreign in ((python, False), ("3", True)):  # pip downloads no wheel for another Python
+            if group := [wheel for wheel in missing if is_foreign(wheel.file, python) is foreign]:
+                requirements.write_text(requirements_text(group))
+                _download(download_argv(group, requirements, folder, named_for), len(group), on_progress)
         for wheel in missing:
-            _take(wheel, folder, pool)
-
-
-def _by_name(wheels: Sequence[WheelPin], python: str) -> Iterator[tuple[list[WheelPin], str]]:
-    """The wheels by the Python flag that pip needs: it does not download a wheel for another version otherwise."""
-    for named_for, foreign in ((python, False), ("3", True)):
-        group = [wheel for wheel in wheels if is_foreign(wheel.file, python) is foreign]
-        if group:
-            yield group, named_for
-
-
-def _take(wheel: WheelPin, folder: Path, pool: Pool) -> None:
-    if not (folder / wheel.file).is_file():
-        raise ToolkitError(
-            Code.IMAGE, f"pip downloaded another file than {wheel.file}", hint="run `toolkit lock --update`"
-        )
-    pool.take(folder / wheel.file, wheel)
+            if not (folder / wheel.file).is_file():
+                what = f"pip downloaded another file than {wheel.file}"
+                raise ToolkitError(Code.IMAGE, what, hint="run `toolkit lock --update`")
+            pool.take(folder / wheel.file, wheel)
 
 
 def _tags(wheels: Sequence[WheelPin], part: int) -> list[str]:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +15,7 @@ from toolkit.errors import Code, ToolkitError
 from toolkit.image.labels import STAGE
 from toolkit.image.stages import Stage
 from toolkit.image.store import ImageStore
+from toolkit.process import Result, feed
 from toolkit.progress import Progress, Report
 from toolkit.tar.write import tar_stream
 
@@ -33,7 +32,6 @@ class Builder(Protocol):
 
     def build(self, stage: Stage, report: Report) -> str:
         """The ID of the image that the builder created."""
-        ...
 
 
 class ClassicBuilder:
@@ -43,14 +41,12 @@ class ClassicBuilder:
         self._store = store
 
     def build(self, stage: Stage, report: Report) -> str:
-        """See `Builder`."""
         last: deque[str] = deque(maxlen=LAST_LINES)
         step, done, total, made = "sending the context", 0, 0, ""
         report(Progress(stage.reference, step))
-        context = tar_stream(stage.entries())
         self._drop_leftovers(stage)
         try:
-            for event in self._store.engine.build(context):
+            for event in self._store.engine.build(tar_stream(stage.entries())):
                 made = event.get("aux", {}).get("ID", made)
                 if "error" in event:
                     raise _build_failed(stage, step, str(event["error"]), last)
@@ -78,25 +74,18 @@ class BuildKitBuilder:
     """BuildKit, part of the engine since 18.09, which only the CLI can use."""
 
     def build(self, stage: Stage, report: Report) -> str:
-        """See `Builder`."""
         report(Progress(stage.reference, "sending the context"))
         with tempfile.TemporaryDirectory() as folder:
             id_file = Path(folder) / "image-id"
             argv = ["docker", "build", "--network", "none", "--no-cache", "--progress", "plain", "--force-rm"]
             argv += ["--iidfile", str(id_file), "-"]
-            last: deque[str] = deque(maxlen=LAST_LINES)
-            step = "sending the context"
-
-            def on_line(line: str) -> None:
-                nonlocal step
-                last.append(line)
-                if match := _BUILDKIT_STEP.match(line):
-                    step = _short(match[3])
-                    report(Progress(stage.reference, step, int(match[1]) - 1, int(match[2])))
-
-            status = _feed(argv, tar_stream(stage.entries()), on_line)
-            if status != 0 or not id_file.is_file():
-                raise _build_failed(stage, step, f"exit status {status}", last)
+            done = _docker_build(argv, tar_stream(stage.entries()))
+            step, lines = "sending the context", (done.output + done.errors).splitlines()
+            for match in filter(None, map(_BUILDKIT_STEP.match, lines)):
+                step = _short(match[3])
+                report(Progress(stage.reference, step, int(match[1]) - 1, int(match[2])))
+            if not done.ok or not id_file.is_file():
+                raise _build_failed(stage, step, f"exit status {done.status}", lines[-LAST_LINES:])
             return id_file.read_text().strip()
 
 
@@ -105,28 +94,9 @@ def builder_named(name: str, store: ImageStore) -> Builder:
     return BuildKitBuilder() if name == "buildkit" else ClassicBuilder(store)
 
 
-def _feed(argv: list[str], pieces: Iterator[bytes], on_line: Callable[[str], None]) -> int:
-    """Run `argv` with `pieces` as its input; its output is read from a file, so neither side blocks."""
-    environment = {**child_environment("docker"), "DOCKER_BUILDKIT": "1"}
-    with tempfile.TemporaryFile("w+b") as said:
-        process = subprocess.Popen(
-            argv, stdin=subprocess.PIPE, stdout=said, stderr=subprocess.STDOUT, env=environment, start_new_session=True
-        )
-        assert process.stdin is not None
-        try:
-            with suppress(BrokenPipeError):  # it has ended early, and says why
-                for piece in pieces:
-                    process.stdin.write(piece)
-                process.stdin.close()
-            status = process.wait()
-        finally:
-            if process.poll() is None:  # before its input is closed: a partial context must not look complete
-                process.kill()
-                process.wait()
-        said.seek(0)
-        for line in said.read().decode(errors="replace").splitlines():
-            on_line(line)
-    return status
+def _docker_build(argv: list[str], pieces: Iterator[bytes]) -> Result:
+    """Run `argv`, a build by BuildKit, with `pieces` as its input."""
+    return feed(argv, pieces, check=False, environment={**child_environment("docker"), "DOCKER_BUILDKIT": "1"})
 
 
 def _short(step: str) -> str:
@@ -134,13 +104,13 @@ def _short(step: str) -> str:
     return " ".join(step.split())[:100]
 
 
-def _build_failed(stage: Stage, step: str, error: str, last: deque[str]) -> ToolkitError:
-    full = any("no space left" in line for line in (*last, error))
+def _build_failed(stage: Stage, step: str, error: str, last: Iterable[str]) -> ToolkitError:
+    evidence = "\n".join([*last, error])
     return ToolkitError(
         Code.IMAGE,
         f"building {stage.reference} failed at: {step}",
-        evidence="\n".join([*last, error]),
+        evidence=evidence,
         hint="free some disk space (docker system df), then build again"
-        if full
+        if "no space left" in evidence
         else "the image was not tagged; fix the step and build again",
     )

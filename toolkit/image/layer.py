@@ -12,7 +12,7 @@ from typing import IO
 from toolkit.atomic_file import sha256_of
 from toolkit.image.normalize import MAX_PYC, is_rewritten, is_trace, settled_content, settled_member
 from toolkit.tar.read import PIECE, PieceReader, members
-from toolkit.tar.write import END
+from toolkit.tar.write import END, header
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,7 @@ class LayerWriter:
 
     def add_bytes(self, name: str, content: bytes) -> None:
         """Write one file of root's, readable for all."""
-        info = tarfile.TarInfo(name)
-        info.size = len(content)
-        self._write(settled_member(info, name), io.BytesIO(content))
+        self._write(settled_member(header(name, len(content)), name), io.BytesIO(content))
 
     def add_link(self, name: str, target: str) -> None:
         """Write a symbolic link to `target`, unless `name` exists."""

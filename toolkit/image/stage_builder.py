@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from toolkit.catalogue.model import DistributionBase, Suite
+from toolkit.catalogue.model import DistributionBase
 from toolkit.fetch.debs import fetch_debs
 from toolkit.fetch.progress import Fetching
 from toolkit.fetch.wheels import fetch_wheels
 from toolkit.file_lock import lock
-from toolkit.full_disk import cache_watched
+from toolkit.full_disk import disk_watched
 from toolkit.image.base import make_base
 from toolkit.image.builders import Builder
 from toolkit.image.config import ImageConfig, base_config, settled_settings, with_variables
@@ -53,7 +53,8 @@ class Workshop:
         self, base: DistributionBase, debs: tuple[DebPin, ...], file: Path, reference: str, origin: str
     ) -> Layer:
         """The normalized file system of `base`, in `file`."""
-        self._fetch_debs(debs, base.suite)
+        with self._alone("packages"):
+            fetch_debs(debs, base.suite, self.pool, self._tell_fetching("packages"))
         tar = file.with_name(f"raw-{file.stem}.tar")  # mmdebstrap chooses the format by the suffix
         make_base(base, debs, self.pool, tar, lambda step: self.report(Progress(reference, step)))
         self.report(Progress(reference, "settling"))
@@ -68,7 +69,8 @@ class Workshop:
         with self._alone(stage.reference) as there:
             if there:
                 return False
-            self._fetch_wheels(wheels, python)
+            with self._alone("wheels"):
+                fetch_wheels(wheels, python, self.pool, self._tell_fetching("wheels"))
             parent = self.store.get(stage.parent).config
             built = self._builder.build(stage, self.report)
             try:
@@ -104,7 +106,7 @@ class Workshop:
         for left in scratch.iterdir():
             if not _is_alive(int(left.name.partition("-")[0])):
                 shutil.rmtree(left, ignore_errors=True)
-        with cache_watched(), tempfile.TemporaryDirectory(dir=scratch, prefix=f"{os.getpid()}-") as folder:
+        with disk_watched(), tempfile.TemporaryDirectory(dir=scratch, prefix=f"{os.getpid()}-") as folder:
             yield Path(folder)
 
     def _load(self, reference: str, config: ImageConfig, layer: Layer, prove: Prove | None) -> None:
@@ -117,14 +119,6 @@ class Workshop:
                 self.store.remove(image_id)
                 raise
         self.store.tag(image_id, reference)
-
-    def _fetch_debs(self, debs: tuple[DebPin, ...], suite: Suite) -> None:
-        with self._alone("packages"):
-            fetch_debs(debs, suite, self.pool, self._tell_fetching("packages"))
-
-    def _fetch_wheels(self, wheels: tuple[WheelPin, ...], python: str) -> None:
-        with self._alone("wheels"):
-            fetch_wheels(wheels, python, self.pool, self._tell_fetching("wheels"))
 
     def _tell_fetching(self, what: str) -> Callable[[Fetching], None]:
         def tell(state: Fetching) -> None:

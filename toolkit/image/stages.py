@@ -155,7 +155,6 @@ def native_stage(
 def _environment(recipe: Recipe, lock: Lock, template: str, pool: Pool, parent: str, reference: str) -> Stage:
     roots = ("/opt/venv",)
     foreign = [wheel for wheel in lock.wheels if is_foreign(wheel.file, recipe.python)]
-    own = [wheel for wheel in lock.wheels if wheel not in foreign]
     dockerfile = render(
         template,
         parent=parent,
@@ -166,14 +165,20 @@ def _environment(recipe: Recipe, lock: Lock, template: str, pool: Pool, parent: 
         foreign=bool(foreign),
         paths=import_paths(recipe),
     )
-    context = [Entry(f"wheels/{wheel.file}", pool.path(wheel), sha256=wheel.sha256) for wheel in sorted(lock.wheels)]
-    context.append(Entry("wheels/requirements.lock", requirements_text(own).encode()))
-    if foreign:
-        context.append(Entry("wheels/foreign.lock", requirements_text(foreign).encode()))
-    context.append(Entry("compile.py", COMPILE_PROGRAM))
+    context = wheels_context(lock.wheels, pool, foreign)
     return Stage(
         reference, parent, dockerfile, tuple(context), roots, f"toolkit environment: {len(lock.wheels)} wheels"
     )
+
+
+def wheels_context(wheels: Sequence[WheelPin], pool: Pool, foreign: Sequence[WheelPin] = ()) -> list[Entry]:
+    """The files of `wheels`, their requirements file, that of those for another Python, and what compiles them."""
+    context = [Entry(f"wheels/{wheel.file}", pool.path(wheel), sha256=wheel.sha256) for wheel in sorted(wheels)]
+    own = [wheel for wheel in wheels if wheel not in foreign]
+    context.append(Entry("wheels/requirements.lock", requirements_text(own).encode()))
+    if foreign:
+        context.append(Entry("wheels/foreign.lock", requirements_text(foreign).encode()))
+    return [*context, Entry("compile.py", COMPILE_PROGRAM)]
 
 
 def _image(recipe: Recipe, inputs: Inputs, lock: Lock, template: str, parent: str, reference: str) -> Stage:

@@ -5,18 +5,16 @@ Debian packages need no builder: mmdebstrap builds the base once more with them,
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from toolkit.catalogue.model import LEARNER_UID, DistributionBase, Recipe
-from toolkit.fetch.wheels import requirements_text
 from toolkit.image import labels as label
 from toolkit.image.layer import Layer, LayerWriter
 from toolkit.image.stage_builder import Workshop
-from toolkit.image.stages import Stage, render
+from toolkit.image.stages import Stage, render, wheels_context
 from toolkit.image.tree_facts import FileFacts, read_files
-from toolkit.image.version import COMPILE_PROGRAM, Inputs, read_inputs
+from toolkit.image.version import Inputs, digest_of, read_inputs
 from toolkit.lock.model import DebPin, Lock
 from toolkit.lock.pool import Pool
 from toolkit.tar.write import Entry
@@ -29,9 +27,7 @@ _WHITEOUT = ".wh."
 
 def packages_inputs(framework: Recipe, added: Lock) -> Inputs:
     """The inputs of a framework's image with Debian packages on top."""
-    files = "".join(f"{deb.sha256}\n" for deb in sorted(added.debs))
-    below = read_inputs(framework).digest
-    return Inputs(PACKAGES_NAME, (("below", below), ("debs", hashlib.sha256(files.encode()).hexdigest())))
+    return Inputs(PACKAGES_NAME, (("below", read_inputs(framework).digest), ("debs", digest_of(added.debs))))
 
 
 def additions_stage(
@@ -43,11 +39,7 @@ def additions_stage(
     roots = [LOCK_IN_IMAGE]
     if added.wheels:
         roots.append("/opt/user")
-        context += [
-            Entry(f"wheels/{wheel.file}", pool.path(wheel), sha256=wheel.sha256) for wheel in sorted(added.wheels)
-        ]
-        context.append(Entry("wheels/requirements.lock", requirements_text(added.wheels).encode()))
-        context.append(Entry("compile.py", COMPILE_PROGRAM))
+        context += wheels_context(added.wheels, pool)
     dockerfile = render(
         template,
         parent=parent,

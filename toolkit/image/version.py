@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from toolkit.catalogue.reader import ADDITIONS_TEMPLATE, ENVIRONMENT_TEMPLATE
 from toolkit.errors import Code, ToolkitError
 from toolkit.lock.file import read_lock
 from toolkit.lock.model import DebPin, Lock
+from toolkit.lock.pool import AnyPin
 
 HASH_LENGTH = 12
 BUILD_FORMAT = 4
@@ -51,8 +52,12 @@ class Inputs:
 def base_inputs(base: DistributionBase, debs: tuple[DebPin, ...]) -> Inputs:
     """The inputs of a base image, which many recipes share: its packages, and mmdebstrap's options."""
     asked = json.dumps([base.suite.name, base.variant, sorted(base.packages)])
-    files = "".join(f"{deb.sha256}\n" for deb in sorted(debs))
-    return Inputs(BASE_NAME, (("asked", _sha256(asked.encode())), ("debs", _sha256(files.encode()))))
+    return Inputs(BASE_NAME, (("asked", _sha256(asked.encode())), ("debs", digest_of(debs))))
+
+
+def digest_of(pins: Iterable[AnyPin]) -> str:
+    """SHA-256 over the files of `pins`, whatever their order."""
+    return _sha256("".join(f"{pin.sha256}\n" for pin in sorted(pins)).encode())
 
 
 def base_reference(base: Base, lock: Lock) -> str:
@@ -62,7 +67,6 @@ def base_reference(base: Base, lock: Lock) -> str:
 
 def environment_inputs(recipe: Recipe, lock: Lock) -> Inputs:
     """The inputs of the environment, which every framework with the same lock shares."""
-    files = "".join(f"{wheel.sha256}\n" for wheel in sorted(lock.wheels))
     return Inputs(
         ENVIRONMENT_NAME,
         (
@@ -70,7 +74,7 @@ def environment_inputs(recipe: Recipe, lock: Lock) -> Inputs:
             ("template", sha256_of(recipe.template.parent / ENVIRONMENT_TEMPLATE)),
             ("compile", sha256_of(COMPILE_PROGRAM)),
             ("python", _sha256(recipe.python.encode())),
-            ("wheels", _sha256(files.encode())),
+            ("wheels", digest_of(lock.wheels)),
         ),
     )
 

@@ -12,12 +12,14 @@ from toolkit.containers.engine import LOCAL
 from toolkit.errors import Code, ToolkitError
 from toolkit.lab import lab_argv
 from toolkit.lab.model import Lab, LabHost, Net
+from toolkit.runtimes.docker import list_names, list_values
 from toolkit.runtimes.specs import NOUNS, Noun
 
 
 def lab_names() -> tuple[str, ...]:
     """All labs that have anything in this machine's engine, whoever owns them."""
-    return tuple(sorted({name for noun in NOUNS for name in LOCAL.run(lab_argv.list_labs(noun)).output.split()}))
+    labels = [LOCAL.run(list_values("docker", noun, lab_argv.LAB_LABEL)).output.split() for noun in NOUNS]
+    return tuple(sorted(set().union(*labels)))
 
 
 def hosts_of(name: str) -> tuple[LabHost, ...]:
@@ -27,7 +29,7 @@ def hosts_of(name: str) -> tuple[LabHost, ...]:
 
 def names_of(noun: Noun, lab: str) -> list[str]:
     """The containers, networks or volumes of the lab `lab`. Raises `ToolkitError` (S100) without an engine."""
-    return LOCAL.run(lab_argv.list_labelled(noun, lab)).output.split()
+    return LOCAL.run(list_names("docker", noun, f"{lab_argv.LAB_LABEL}={lab}")).output.split()
 
 
 def host_of(lab: Lab, number: int) -> LabHost | None:
@@ -37,7 +39,9 @@ def host_of(lab: Lab, number: int) -> LabHost | None:
 
 def folders_of(name: str) -> frozenset[Path]:
     """The folder in which the owner of lab `name` keeps its key: one, or none."""
-    return frozenset(folder for noun in NOUNS for folder in _folders(noun, name))
+    found = [(noun, one) for noun in NOUNS for one in _inspected(noun, names_of(noun, name))]
+    labels = [one["Config"]["Labels"] if noun == "container" else one["Labels"] for noun, one in found]
+    return frozenset(Path(label[lab_argv.FOLDER_LABEL]) for label in labels if lab_argv.FOLDER_LABEL in label)
 
 
 def net_of(lab: Lab) -> Net:
@@ -61,8 +65,8 @@ def read_net(inspected: dict[str, Any]) -> Net:
 
 
 def _host(one: dict[str, Any], name: str) -> LabHost:
-    labels, networks = one["Config"]["Labels"], one["NetworkSettings"]["Networks"]
-    number = int(labels[lab_argv.NUMBER_LABEL])
+    number = int(one["Config"]["Labels"][lab_argv.NUMBER_LABEL])
+    networks = one["NetworkSettings"]["Networks"]
     return LabHost(
         number=number,
         name=f"{name}-{number}",
@@ -70,14 +74,7 @@ def _host(one: dict[str, Any], name: str) -> LabHost:
         running=one["State"]["Running"],
         image=one["Config"]["Image"],
         address=next((network["IPAddress"] for network in networks.values()), ""),
-        folder=Path(labels[lab_argv.FOLDER_LABEL]),
     )
-
-
-def _folders(noun: Noun, name: str) -> list[Path]:
-    found = _inspected(noun, names_of(noun, name))
-    labels = [one["Config"]["Labels"] if noun == "container" else one["Labels"] for one in found]
-    return [Path(label[lab_argv.FOLDER_LABEL]) for label in labels if lab_argv.FOLDER_LABEL in label]
 
 
 def _inspected(noun: str, names: Sequence[str]) -> list[dict[str, Any]]:

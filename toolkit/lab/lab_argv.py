@@ -44,20 +44,6 @@ def start_host(lab: Lab, number: int, image: str, public_key: str) -> Argv:
     ]
 
 
-def list_labelled(noun: str, lab: str) -> Argv:
-    """Names of everything in the lab `lab`: `noun` is `container`, `volume` or `network`."""
-    name = "{{.Names}}" if noun == "container" else "{{.Name}}"
-    everything = ["--all"] if noun == "container" else []
-    return ["docker", noun, "ls", *everything, "--filter", f"label={LAB_LABEL}={lab}", "--format", name]
-
-
-def list_labs(noun: str) -> Argv:
-    """The lab of everything that belongs to one; one line each."""
-    everything = ["--all"] if noun == "container" else []
-    label = f'{{{{.Label "{LAB_LABEL}"}}}}'
-    return ["docker", noun, "ls", *everything, "--filter", f"label={LAB_LABEL}", "--format", label]
-
-
 def inspect(noun: str, names: Sequence[str]) -> Argv:
     """Print all that the engine has on them, as JSON."""
     return ["docker", noun, "inspect", *names]

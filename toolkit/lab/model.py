@@ -57,7 +57,6 @@ class LabHost:
     running: bool
     image: str
     address: str
-    folder: Path
 
 
 @dataclass(frozen=True)

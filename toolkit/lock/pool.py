@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from toolkit.atomic_file import copy_of, sha256_of
 from toolkit.errors import Code, ToolkitError
-from toolkit.full_disk import cache_watched
+from toolkit.full_disk import disk_watched
 from toolkit.lock.model import DebPin, WheelPin
 from toolkit.paths import private_folder
 
@@ -83,7 +83,7 @@ class Pool:
     def scratch(self) -> Iterator[Path]:
         """A folder on the pool's own disk for incoming files; removed afterwards."""
         private_folder(self.folder)
-        with cache_watched(), tempfile.TemporaryDirectory(dir=self.folder, prefix=".new-") as folder:
+        with disk_watched(), tempfile.TemporaryDirectory(dir=self.folder, prefix=".new-") as folder:
             yield Path(folder)
 
     def drop(self, pin: Pin) -> None:

@@ -19,14 +19,14 @@ _PIPE = shell_program("toolkit.runtimes", "load_image_from.sh")
 
 
 class Docker(DockerRun):
-    """Docker Engine 20.10 and later. A runtime with Docker's command line is a subclass with another `program`."""
+    """Docker Engine 20.10 and later; `ContainerRuntime` says what each method guarantees. A runtime with Docker's
+    command line is a subclass with another `program`."""
 
     oldest = "20.10"
     makes_bound_folders = True
     takes_partial_images = True
 
     def failure(self, said: str) -> Failure:
-        """See `ContainerRuntime.failure`."""
         if any(words in said for words in _AWAY):
             return "away"
         if not said:  # the client of an engine that is being stopped prints nothing
@@ -34,107 +34,94 @@ class Docker(DockerRun):
         return "container gone" if any(words in said for words in _CONTAINER_GONE) else "refused"
 
     def is_absent(self, said: str) -> bool:
-        """See `ContainerRuntime.is_absent`."""
         return "no such" in said.lower() and "no such command" not in said
 
     def execute(self, container: str, command: Sequence[str], *, stdin: bool = False) -> Argv:
-        """See `ContainerRuntime.execute`."""
         return [self.program, "exec", *(["--interactive"] if stdin else []), container, *command]
 
     def logs(self, container: str) -> Argv:
-        """See `ContainerRuntime.logs`."""
         return [self.program, "logs", container]
 
     def status_of(self, container: str) -> Argv:
-        """See `ContainerRuntime.status_of`."""
         return [self.program, "container", "inspect", "--format", "{{.State.Status}}", container]
 
     def cpus_in_use(self) -> Argv:
-        """See `ContainerRuntime.cpus_in_use`."""
         shown = f'{{{{.Label "{CPUS_LABEL}"}}}}'
         return [self.program, "container", "ls", "--filter", f"label={CPUS_LABEL}", "--format", shown]
 
     def list_of_run(self, noun: Noun, run: str) -> Argv:
-        """See `ContainerRuntime.list_of_run`."""
-        shown = "{{.Names}}" if noun == "container" else "{{.Name}}"
-        return [self.program, noun, "ls", *_all(noun), "--filter", f"label={RUN_LABEL}={run}", "--format", shown]
+        return list_names(self.program, noun, f"{RUN_LABEL}={run}")
 
     def runs_of(self, noun: Noun) -> Argv:
-        """See `ContainerRuntime.runs_of`."""
-        shown = f'{{{{.Label "{RUN_LABEL}"}}}}'
-        return [self.program, noun, "ls", *_all(noun), "--filter", f"label={RUN_LABEL}", "--format", shown]
+        return list_values(self.program, noun, RUN_LABEL)
 
     def remove(self, noun: Noun, name: str) -> Argv:
-        """See `ContainerRuntime.remove`."""
         if noun == "container":
             return [self.program, "rm", "--force", "--volumes", name]
         return [self.program, noun, "rm", name]
 
     def create_volume(self, name: str, run: str) -> Argv:
-        """See `ContainerRuntime.create_volume`. It is in the engine's root, which the engine makes a shared mount: FUSE
-        mounts below it reach other containers."""
+        """It is in the engine's root, which the engine makes a shared mount: FUSE mounts below it reach other
+        containers."""
         return [self.program, "volume", "create", "--label", f"{RUN_LABEL}={run}", name]
 
     def create_export_volume(self, name: str, run: str, server: str, path: str, *, read_only: bool = True) -> Argv:
-        """See `ContainerRuntime.create_export_volume`."""
         options = ("type=nfs", f"o=addr={server},{'ro' if read_only else 'rw'}", f"device=:{path}")
         labelled = [self.program, "volume", "create", "--label", f"{RUN_LABEL}={run}", "--driver", "local"]
         return [*labelled, *(word for option in options for word in ("--opt", option)), name]
 
     def volume_folder(self, name: str) -> Argv:
-        """See `ContainerRuntime.volume_folder`."""
         return [self.program, "volume", "inspect", "--format", "{{.Mountpoint}}", name]
 
     def volumes_folder(self) -> Argv:
-        """See `ContainerRuntime.volumes_folder`."""
         return [self.program, "info", "--format", "{{.DockerRootDir}}/volumes"]
 
     def socket(self) -> Argv:
-        """See `ContainerRuntime.socket`."""
         return [self.program, "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]
 
     def describe(self) -> Argv:
-        """See `ContainerRuntime.describe`."""
         return [self.program, "info", "--format", "{{json .}}"]
 
     def create_network(self, name: str, run: str) -> Argv:
-        """See `ContainerRuntime.create_network`. The engine picks a free subnet."""
+        """The engine picks a free subnet."""
         return [self.program, "network", "create", "--driver", "bridge", "--label", f"{RUN_LABEL}={run}", name]
 
     def network_subnet(self, name: str) -> Argv:
-        """See `ContainerRuntime.network_subnet`."""
         return [self.program, "network", "inspect", "--format", "{{(index .IPAM.Config 0).Subnet}}", name]
 
     def inspect_images(self, images: Sequence[str]) -> Argv:
-        """See `ContainerRuntime.inspect_images`."""
         text = '{"id":{{json .Id}},"names":{{json .RepoTags}},"layers":{{json .RootFS.Layers}}}'
         return [self.program, "image", "inspect", "--format", text, *images]
 
     def list_images(self) -> Argv:
-        """See `ContainerRuntime.list_images`."""
         return [self.program, "image", "ls", "--quiet", "--no-trunc"]
 
     def load_image(self) -> Argv:
-        """See `ContainerRuntime.load_image`."""
         return [self.program, "load", "--quiet"]
 
     def load_image_from(self, container: str, command: Sequence[str]) -> Argv:
-        """See `ContainerRuntime.load_image_from`."""
         return ["sh", "-c", _PIPE, "load", self.program, container, *command]
 
     def tag_image(self, image: str, name: str) -> Argv:
-        """See `ContainerRuntime.tag_image`."""
         return [self.program, "tag", image, name]
 
     def untag_image(self, name: str) -> Argv:
-        """See `ContainerRuntime.untag_image`."""
         return [self.program, "image", "rm", name]
 
     def pull_image(self, name: str) -> Argv:
-        """See `ContainerRuntime.pull_image`."""
         return [self.program, "pull", "--quiet", name]
 
 
-def _all(noun: Noun) -> Argv:
-    """Without this option, only running containers are listed."""
-    return ["--all"] if noun == "container" else []
+def list_names(program: str, noun: Noun, label: str) -> Argv:
+    """Prints the names of all containers, networks or volumes with `label` (`NAME=VALUE`)."""
+    return _list(program, noun, label, "{{.Names}}" if noun == "container" else "{{.Name}}")
+
+
+def list_values(program: str, noun: Noun, label: str) -> Argv:
+    """Prints the value of `label` of all containers, networks or volumes that have it."""
+    return _list(program, noun, label, f'{{{{.Label "{label}"}}}}')
+
+
+def _list(program: str, noun: Noun, label: str, shown: str) -> Argv:
+    every = ["--all"] if noun == "container" else []  # without it, only running containers are listed
+    return [program, noun, "ls", *every, "--filter", f"label={label}", "--format", shown]

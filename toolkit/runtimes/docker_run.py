@@ -23,14 +23,13 @@ from toolkit.runtimes.specs import (
 
 
 class DockerRun:
-    """The containers of a run, as command lines of `program`."""
+    """The containers of a run, as command lines of `program`; `ContainerRuntime` says what each method guarantees."""
 
     program = "docker"
 
     def start_side_container(
         self, name: str, run: str, image: str, binds: Sequence[Bind], command: Sequence[str]
     ) -> Argv:
-        """See `ContainerRuntime.start_side_container`."""
         return [
             *self._own_container(name, run, ("SYS_ADMIN", "DAC_OVERRIDE", "CHOWN", "FOWNER")),
             *("--network", "host", "--device", "/dev/fuse", "--security-opt", "apparmor=unconfined"),
@@ -40,7 +39,7 @@ class DockerRun:
         ]
 
     def start_agent(self, spec: AgentContainerSpec) -> Argv:
-        """See `ContainerRuntime.start_agent`. `--volume` creates the folder, unlike `--mount`."""
+        """`--volume` creates the folder, unlike `--mount`."""
         return [
             *self._own_container(spec.name, spec.run, ("DAC_OVERRIDE", "CHOWN", "FOWNER")),
             *(("--label", f"{CPUS_LABEL}={spec.cpus}") if spec.cpus else ()),
@@ -60,10 +59,9 @@ class DockerRun:
         owner: str,
         command: Sequence[str],
     ) -> Argv:
-        """See `ContainerRuntime.start_store`."""
         return [
             *(self.program, "run", "--detach", "--rm", "--init", "--name", name, "--label", f"{RUN_LABEL}={run}"),
-            *("--network", "host", "--user", owner, "--cap-drop", "ALL", *confined()),
+            *("--network", "host", "--user", owner, *confined()),
             *("--read-only", "--tmpfs", "/tmp:mode=1777", "--tmpfs", "/run/private:mode=1777"),
             *_mounts(mounts),
             image,
@@ -71,7 +69,6 @@ class DockerRun:
         ]
 
     def start_learner(self, spec: LearnerContainerSpec) -> Argv:
-        """See `ContainerRuntime.start_learner`."""
         return [
             *(self.program, "run", "--detach", "--init", "--name", spec.name, "--label", f"{RUN_LABEL}={spec.run}"),
             *_lease(spec.lease),
@@ -91,10 +88,9 @@ class DockerRun:
         ]
 
     def start_relay(self, name: str, shipment: str, image: str, private: str, command: Sequence[str]) -> Argv:
-        """See `ContainerRuntime.start_relay`."""
         return [
             *(self.program, "run", "--detach", "--rm", "--init", "--name", name, "--label", f"{RUN_LABEL}={shipment}"),
-            *("--network", "host", "--cap-drop", "ALL", *confined(), "--read-only"),
+            *("--network", "host", *confined(), "--read-only"),
             *("--tmpfs", f"{private}:mode=0700", "--mount", "type=volume,target=/archive"),
             image,
             *command,
@@ -109,10 +105,9 @@ class DockerRun:
         environment: Mapping[str, str],
         command: Sequence[str],
     ) -> Argv:
-        """See `ContainerRuntime.check_in_image`."""
         return [
             *(self.program, "run", "--rm", "--init", "--label", f"{RUN_LABEL}={run}", "--user", owner),
-            *("--network", "none", "--cap-drop", "ALL", *confined(), "--tmpfs", "/tmp"),
+            *("--network", "none", *confined(), "--tmpfs", "/tmp"),
             *_environment(environment),
             *_mounts(binds),
             image,
@@ -120,17 +115,15 @@ class DockerRun:
         ]
 
     def owner_of_folder(self, mount: Bind | NamedVolume, run: str, image: str) -> Argv:
-        """See `ContainerRuntime.owner_of_folder`."""
         return [
             *(self.program, "run", "--rm", "--pull", "never", "--label", f"{RUN_LABEL}={run}", "--network", "none"),
-            *("--cap-drop", "ALL", *confined(), "--mount", mount_argument(mount)),
+            *(*confined(), "--mount", mount_argument(mount)),
             *("--entrypoint", "stat", image, "-c", "%u:%g", mount.target),
         ]
 
     def read_from_volume(self, volume: str, image: str, name: str) -> Argv:
-        """See `ContainerRuntime.read_from_volume`."""
         return [
-            *(self.program, "run", "--rm", "--network", "none", "--cap-drop", "ALL", *confined()),
+            *(self.program, "run", "--rm", "--network", "none", *confined()),
             *("--mount", mount_argument(NamedVolume(volume, "/volume"))),
             *("--entrypoint", "cat", image, f"/volume/{name}"),
         ]
@@ -139,16 +132,16 @@ class DockerRun:
         """The options that all of the tool's own containers of a run share: `/run/private` is in memory."""
         return [
             *(self.program, "run", "--detach", "--rm", "--init", "--name", name, "--label", f"{RUN_LABEL}={run}"),
-            *("--cap-drop", "ALL", *confined()),
+            *confined(),
             *(word for capability in capabilities for word in ("--cap-add", capability)),
             *("--tmpfs", "/run/private:mode=0700"),
         ]
 
 
-def confined(processes: int = OWN_PROCESSES) -> Argv:
-    """Options for the tool's own containers: no program in them gains privileges that it was not started with, and
-    there are at most `processes` processes and threads."""
-    return ["--security-opt", "no-new-privileges", "--pids-limit", str(processes)]
+def confined() -> Argv:
+    """Options for the tool's own containers: no capability, no program in them gains privileges that it was not
+    started with, and there are at most `OWN_PROCESSES` processes and threads."""
+    return ["--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--pids-limit", str(OWN_PROCESSES)]
 
 
 def limit_options(limits: Limits) -> Argv:

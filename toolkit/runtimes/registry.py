@@ -8,8 +8,3 @@ from toolkit.runtimes.runtime import ContainerRuntime
 
 RUNTIMES: dict[str, ContainerRuntime] = {"docker": Docker(), "podman": Podman()}
 """A new runtime is a module and a line here."""
-
-
-def runtime_named(name: str) -> ContainerRuntime:
-    """The runtime of that name; raises `KeyError` if there is none, which cannot happen for a cluster file's name."""
-    return RUNTIMES[name]

@@ -16,7 +16,7 @@ from toolkit.atomic_file import sha256_of
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.store import ImageStore
 from toolkit.lock.pool import Pin, Pool
-from toolkit.progress import Progress, Report
+from toolkit.progress import Report, counted
 from toolkit.shipping.oci import OciImage
 from toolkit.shipping.output_file import new_file
 from toolkit.shipping.save import Saved, check_here, layout_blobs, layout_documents, layout_entries, spooled
@@ -47,11 +47,9 @@ def make_bundle(contents: Contents, pool: Pool, target: Path, store: ImageStore,
     folder = target.absolute().parent
     with new_file(target) as stream, spooled(contents.references, folder, store, report) as (images, spool):
         total = sum(blob.size for blob in layout_blobs(images)) + sum(pin.size for pin in contents.pins)
-        total, done = total + sum(wheel.stat().st_size for wheel in contents.wheels), 0
-        for piece in tar_stream(_entries(contents, images, spool, pool, target.name)):
-            stream.write(piece)
-            done += len(piece)
-            report(Progress("writing", target.name, done, max(total, done), "bytes"))
+        total += sum(wheel.stat().st_size for wheel in contents.wheels)
+        tar = tar_stream(_entries(contents, images, spool, pool, target.name))
+        stream.writelines(counted(tar, report, "writing", target.name, total))
     return Saved(target, target.stat().st_size, images)
 
 
@@ -102,15 +100,14 @@ def pool_name(pin: Pin) -> str:
 def _entries(contents: Contents, images: Sequence[OciImage], spool: Spool, pool: Pool, file: str) -> Iterator[Entry]:
     """The bundle's files; those for people come first."""
     text = readme(contents, file).encode()
-    pins = sorted(set(contents.pins), key=pool_name)
-    wheels = sorted(contents.wheels, key=lambda wheel: wheel.name)
+    pins = [Entry(pool_name(pin), pool.path(pin), sha256=pin.sha256) for pin in set(contents.pins)]
+    wheels = [Entry(f"{TOOL}{wheel.name}", wheel, sha256=sha256_of(wheel)) for wheel in contents.wheels]
     digests = {README: hashlib.sha256(text).hexdigest()}
     digests |= {name: hashlib.sha256(document).hexdigest() for name, document in layout_documents(images).items()}
     digests |= {blob.name: blob.digest.removeprefix("sha256:") for blob in layout_blobs(images)}
-    digests |= {f"{TOOL}{wheel.name}": sha256_of(wheel) for wheel in wheels}
-    digests |= {pool_name(pin): pin.sha256 for pin in pins}
+    digests |= {entry.name: entry.sha256 for entry in (*wheels, *pins)}
     yield Entry(README, text)
     yield Entry(SUMS, sums_text(digests).encode())
-    yield from (Entry(f"{TOOL}{wheel.name}", wheel, sha256=digests[f"{TOOL}{wheel.name}"]) for wheel in wheels)
+    yield from sorted(wheels, key=lambda entry: entry.name)
     yield from layout_entries(images, spool)
-    yield from (Entry(pool_name(pin), pool.path(pin), sha256=pin.sha256) for pin in pins)
+    yield from sorted(pins, key=lambda entry: entry.name)

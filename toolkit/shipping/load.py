@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import tarfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, TypeVar
 
@@ -14,10 +13,10 @@ from pydantic import BaseModel, Field, ValidationError
 from toolkit.containers.images_api import EngineFailure
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.store import ImageStore
-from toolkit.progress import Progress, Report
+from toolkit.progress import Progress, Report, counted
 from toolkit.shipping import oci
 from toolkit.shipping.archive import Archive, damaged
-from toolkit.tar.write import END, framed
+from toolkit.tar.write import END, framed, header
 
 _REFERENCE = re.compile(
     r"(?:[A-Za-z0-9.-]{1,200}(?::[0-9]{1,5})?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
@@ -133,17 +132,10 @@ def _missing(archive: Archive, image: ShippedImage, store: ImageStore) -> bool:
 
 def _send(archive: Archive, images: Sequence[ShippedImage], store: ImageStore, report: Report) -> None:
     names = {oci.blob_name(digest) for image in images for digest in (image.manifest, image.image_id, *image.layers)}
-    total, done = sum(archive.members[name].size for name in names), 0
-
-    def counted() -> Iterator[bytes]:
-        nonlocal done
-        for piece in _layout(archive, images, sorted(names)):
-            done += len(piece)
-            report(Progress("loading", images[-1].reference, done, max(total, done), "bytes"))
-            yield piece
-
+    total = sum(archive.members[name].size for name in names)
+    pieces = counted(_layout(archive, images, sorted(names)), report, "loading", images[-1].reference, total)
     try:
-        for event in store.engine.load(counted()):
+        for event in store.engine.load(pieces):
             if "error" in event:
                 raise _refused(archive, str(event["error"]))
     except EngineFailure as error:
@@ -152,26 +144,14 @@ def _send(archive: Archive, images: Sequence[ShippedImage], store: ImageStore, r
 
 def _layout(archive: Archive, images: Sequence[ShippedImage], blobs: Sequence[str]) -> Iterator[bytes]:
     """The engine's input: documents of ours, and from the file only blobs whose digest was compared."""
-    for name, text in (
-        (oci.LAYOUT_FILE, oci.LAYOUT),
-        (oci.INDEX_FILE, _index(archive, images)),
-        (oci.DOCKER_FILE, _docker_manifest(images)),
-    ):
-        yield from _framed(name, len(text), [text])
+    manifests = [oci.Blob(image.manifest, archive.members[oci.blob_name(image.manifest)].size) for image in images]
+    index = oci.index((image.reference, manifest) for image, manifest in zip(images, manifests, strict=True))
+    documents = {oci.LAYOUT_FILE: oci.LAYOUT, oci.INDEX_FILE: index, oci.DOCKER_FILE: _docker_manifest(images)}
+    for name, text in documents.items():
+        yield from framed(header(name, len(text)), [text])
     for name in blobs:
-        yield from _framed(name, archive.members[name].size, archive.pieces(name))
+        yield from framed(header(name, archive.members[name].size), archive.pieces(name))
     yield END
-
-
-def _framed(name: str, size: int, pieces: Iterable[bytes]) -> Iterator[bytes]:
-    info = tarfile.TarInfo(name)
-    info.size = size
-    return framed(info, pieces)
-
-
-def _index(archive: Archive, images: Sequence[ShippedImage]) -> bytes:
-    sizes = {image: archive.members[oci.blob_name(image.manifest)].size for image in images}
-    return oci.index((image.reference, oci.Blob(image.manifest, sizes[image])) for image in images)
 
 
 def _docker_manifest(images: Sequence[ShippedImage]) -> bytes:

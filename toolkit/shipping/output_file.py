@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO
 
 from toolkit.atomic_file import open_beside, sync_folder
 from toolkit.errors import Code, ToolkitError
-from toolkit.full_disk import is_full
+from toolkit.full_disk import disk_watched
 
 
 @contextmanager
@@ -39,17 +39,8 @@ def new_file(target: Path) -> Iterator[IO[bytes]]:
             part.unlink(missing_ok=True)
 
 
-@contextmanager
-def full_disk_translated(folder: Path) -> Iterator[None]:
+def full_disk_translated(folder: Path) -> AbstractContextManager[None]:
     """The system's error about a full disk, as one that names the disk; other errors are ignored."""
-    try:
-        yield
-    except OSError as error:
-        if not is_full(error):
-            raise
-        raise ToolkitError(
-            Code.RESOURCES,
-            f"the disk of {folder} is full",
-            evidence=str(error),
-            hint="partial files were removed; free some space (df -h), or choose a file on another disk",
-        ) from None
+    hint = "partial files were removed; free some space (df -h), or choose a file on another disk"
+    what = f"the disk of {folder} is full"
+    return disk_watched(lambda said: ToolkitError(Code.RESOURCES, what, evidence=said, hint=hint))

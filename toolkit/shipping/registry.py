@@ -175,25 +175,14 @@ _REASONS: tuple[tuple[tuple[str, ...], Code, str, str], ...] = (
     ),
     (
         (
-            "connection refused",
-            "no such host",
-            "timeout",
-            "Timeout",
-            "deadline exceeded",
-            "no route to host",
-            "unreachable",
-            "EOF",
+            *("connection refused", "no such host", "timeout", "Timeout", "deadline exceeded", "no route to host"),
+            *("unreachable", "EOF"),
         ),
         Code.RESOURCES,
         "no registry answers at {host}",
         "is it running, is the port right, is there a proxy or firewall in between? curl https://{host}/v2/",
     ),
-    (
-        ("no space left",),
-        Code.RESOURCES,
-        "the engine's disk, or the registry's, is full",
-        "docker system df",
-    ),
+    (("no space left",), Code.RESOURCES, "the engine's disk, or the registry's, is full", "docker system df"),
 )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from toolkit.containers.images_api import EngineFailure
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.store import ImageStore
-from toolkit.progress import Progress, Report
+from toolkit.progress import Progress, Report, counted
 from toolkit.shipping.oci import DOCKER_FILE, INDEX_FILE, LAYOUT, LAYOUT_FILE, Blob, OciImage, docker_manifest, index
 from toolkit.shipping.output_file import full_disk_translated, new_file
 from toolkit.shipping.spool import Spool
@@ -35,11 +35,7 @@ def save_images(references: Sequence[str], target: Path, store: ImageStore, repo
     check_here(references, store)
     with new_file(target) as stream, spooled(references, target.absolute().parent, store, report) as (images, spool):
         total = sum(layer.size for layer in {layer for image in images for layer in image.layers})
-        done = 0
-        for piece in tar_stream(layout_entries(images, spool)):
-            stream.write(piece)
-            done += len(piece)
-            report(Progress("writing", target.name, done, max(total, done), "bytes"))
+        stream.writelines(counted(tar_stream(layout_entries(images, spool)), report, "writing", target.name, total))
     return Saved(target, target.stat().st_size, images)
 
 
@@ -91,17 +87,8 @@ def layout_entries(images: Sequence[OciImage], spool: Spool) -> Iterator[Entry]:
 
 def _take(reference: str, spool: Spool, store: ImageStore, report: Report) -> OciImage:
     size = store.get(reference).size
-    done = 0
-
-    def counted(pieces: Iterator[bytes]) -> Iterator[bytes]:
-        nonlocal done
-        for piece in pieces:
-            done += len(piece)
-            report(Progress("saving", reference, done, max(size, done), "bytes"))
-            yield piece
-
     report(Progress("saving", reference, 0, size, "bytes"))
     try:
-        return spool.take(reference, counted(store.engine.save(reference)))
+        return spool.take(reference, counted(store.engine.save(reference), report, "saving", reference, size))
     except EngineFailure as error:
         raise ToolkitError(Code.IMAGE, f"the engine could not save {reference}", evidence=str(error)) from error

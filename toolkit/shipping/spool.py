@@ -13,6 +13,7 @@ import json
 import posixpath
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
@@ -83,14 +84,9 @@ def _plain(content: IO[bytes]) -> Iterator[bytes]:
         yield head
         yield from rest
         return
-    whole = io.BufferedReader(PieceReader(_chain(head, rest)))
+    whole = io.BufferedReader(PieceReader(chain([head], rest)))
     with gzip.GzipFile(fileobj=whole) as unpacked:
         yield from iter(lambda: unpacked.read(PIECE), b"")
-
-
-def _chain(head: bytes, rest: Iterable[bytes]) -> Iterator[bytes]:
-    yield head
-    yield from rest
 
 
 def _resolved(name: str, links: dict[str, str]) -> str:

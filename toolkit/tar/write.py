@@ -37,12 +37,19 @@ def tar_stream(entries: Iterable[Entry]) -> Iterator[bytes]:
     Raises `ToolkitError` (S100) if a file does not have the SHA-256 of its entry.
     """
     for entry in entries:
-        info = tarfile.TarInfo(entry.name)
+        size = len(entry.content) if isinstance(entry.content, bytes) else entry.content.stat().st_size
+        info = header(entry.name, size)
         info.mode, info.uid, info.gid = entry.mode, entry.uid, entry.uid
-        info.size = len(entry.content) if isinstance(entry.content, bytes) else entry.content.stat().st_size
         pieces = _pieces(entry.content)
         yield from framed(info, _checked(entry, pieces) if entry.sha256 else pieces)
     yield END
+
+
+def header(name: str, size: int) -> tarfile.TarInfo:
+    """The header of a file of root's, readable for all, of `size` bytes."""
+    info = tarfile.TarInfo(name)
+    info.size = size
+    return info
 
 
 def framed(info: tarfile.TarInfo, pieces: Iterable[bytes]) -> Iterator[bytes]:

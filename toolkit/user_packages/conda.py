@@ -9,16 +9,18 @@ from pathlib import Path
 import yaml
 
 from toolkit.errors import Code, Place
+from toolkit.plural import listed
 from toolkit.user_packages.model import NOTHING, Asked, ImageFacts
 from toolkit.user_packages.requirement import problem, together
-from toolkit.user_packages.requirements_txt import Project, read_lines
-from toolkit.user_packages.text import UnreadableError, read_text, unreadable
+from toolkit.user_packages.requirements_txt import read_lines
+from toolkit.user_packages.text import UnreadableError, read_text, read_whole
 from toolkit.yaml.source import read_source
 
 FILES = ("environment.yml", "environment.yaml", "conda.yml", "conda.yaml")
 _MOST_VALUES = 20_000
 _LARGEST = 1 << 20
 _MOST_NAMED = 8
+_PIP = re.compile(r"(?:[^\s:]+::)?pip\b(?!-)")
 
 
 def asks(file: Path, code: Path) -> bool:
@@ -29,32 +31,23 @@ def asks(file: Path, code: Path) -> bool:
         return True
 
 
-def read_conda(file: Path, code: Path, image: ImageFacts, project: Project) -> Asked:
+def read_conda(file: Path, code: Path, image: ImageFacts) -> Asked:
     """The requirements of the environment's pip section; raises `ToolkitError` (C102) if the file is not YAML."""
-    try:
-        read_text(file, code)
-    except UnreadableError as error:
-        raise unreadable(file, error) from None
+    read_whole(file, code)
     root = read_source(file, Code.CODE, limit=_LARGEST, values=_MOST_VALUES).root
-    dependencies = _value(root, "dependencies")
-    parts = [part for one in _items(dependencies) for part in _parts(one)]
+    dependencies = next((value for key, value in _pairs(root) if key == "dependencies"), None)
+    parts = [part for one in _items(dependencies) for part in _pairs(one)]  # `pip`, and what other tools would install
     of_pip = [part for name, part in parts if name == "pip"]
-    of_conda = [text for _, text in _texts(dependencies) if not _is_pip(text)]
+    of_conda = [text for _, text in _texts(dependencies) if not _PIP.match(text)]
     of_conda += [f"those of `{name}`" for name, _ in parts if name != "pip"]
-    found = read_lines([line for one in of_pip for line in _texts(one)], file, code, image, project)
+    found = read_lines([line for one in of_pip for line in _texts(one)], file, code, image)
     found += together([_no_list(one, file) for one in (dependencies, *of_pip)])
     found += together([_no_text(one, file) for part in of_pip for one in _items(part)])
     found += together([_no_text(one, file) for one in _items(dependencies) if not isinstance(one, yaml.MappingNode)])
     if of_conda:
-        more = f" and {len(of_conda) - _MOST_NAMED} more" if len(of_conda) > _MOST_NAMED else ""
-        some = ", ".join(of_conda[:_MOST_NAMED]) + more
+        some = listed(of_conda, _MOST_NAMED)
         found += Asked(notes=(f"{file.name}: only its pip part is read; conda packages are not installed: {some}",))
     return found
-
-
-def _value(node: yaml.Node, name: str) -> yaml.Node | None:
-    pairs = node.value if isinstance(node, yaml.MappingNode) else []
-    return next((value for key, value in pairs if key.value == name), None)
 
 
 def _items(node: yaml.Node | None) -> Iterator[yaml.Node]:
@@ -68,8 +61,7 @@ def _texts(node: yaml.Node | None) -> Iterator[tuple[int, str]]:
             yield one.start_mark.line + 1, one.value
 
 
-def _parts(node: yaml.Node) -> list[tuple[str, yaml.Node]]:
-    """The sections in the list of packages: `pip`, and what other tools would install."""
+def _pairs(node: yaml.Node) -> list[tuple[str, yaml.Node]]:
     return [(str(key.value), value) for key, value in node.value] if isinstance(node, yaml.MappingNode) else []
 
 
@@ -88,7 +80,3 @@ def _no_text(node: yaml.Node, file: Path) -> Asked:
 
 def _place(node: yaml.Node, file: Path) -> Place:
     return Place(str(file), node.start_mark.line + 1, node.start_mark.column + 1)
-
-
-def _is_pip(text: str) -> bool:
-    return re.match(r"(?:[^\s:]+::)?pip\b(?!-)", text) is not None

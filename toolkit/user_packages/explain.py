@@ -58,7 +58,11 @@ def hints(said: str) -> str:
 def _attributed(required: str, speakers: Speakers, otherwise: str = "") -> str:
     parts = []
     for part in _AND.split(" ".join(required.split())):
-        words = speakers.get(key) if (key := _key(part)) else None
+        try:
+            requirement = Requirement(part)
+            words = speakers.get((canonicalize_name(requirement.name), requirement.specifier))
+        except (InvalidRequirement, InvalidSpecifier):
+            words = None
         parts.append(words or f"{otherwise}{part}")
     return " and ".join(parts)
 
@@ -72,14 +76,6 @@ def _speakers(image: ImageFacts, wanted: Iterable[Wanted], constraints: Iterable
         for one in many:
             found[one.name, one.requirement.specifier] = f"{shown(one.place)} {verb} {one.text}"
     return found
-
-
-def _key(text: str) -> tuple[str, SpecifierSet] | None:
-    try:
-        requirement = Requirement(text)
-        return canonicalize_name(requirement.name), requirement.specifier
-    except (InvalidRequirement, InvalidSpecifier):
-        return None
 
 
 def files_of(wanted: Iterable[Wanted]) -> str:

@@ -33,7 +33,11 @@ def fit(asked: Asked, image: ImageFacts) -> Asked:
     left_out = {id(one) for one, _ in (*frameworks, *there)}
     pins = tuple(pin for pin in asked.pins if answers(pin.name, holds) is None)
     notes = [_about_framework(one, wheel) for one, wheel in frameworks if _serves(one, wheel)]
-    notes += [*_has_already(there), *_give_way(asked.pins, holds), *_skipped(asked.skipped, image)]
+    if names := [f"{wheel.name} {wheel.version}" for one, wheel in there if _serves(one, wheel)]:
+        notes.append(f"already in the image: {', '.join(dict.fromkeys(names))}")
+    notes += _give_way(asked.pins, holds)
+    if asked.skipped:
+        notes.append(f"not for Python {image.python} on Linux (x86_64), skipped: {', '.join(asked.skipped)}")
     return replace(
         asked,
         wanted=tuple(one for one in asked.wanted if id(one) not in left_out),
@@ -75,11 +79,6 @@ def _about_framework(wanted: Wanted, wheel: WheelPin) -> str:
     )
 
 
-def _has_already(there: Iterable[tuple[Wanted, WheelPin]]) -> list[str]:
-    names = [f"{wheel.name} {wheel.version}" for one, wheel in there if _serves(one, wheel)]
-    return [f"already in the image: {', '.join(dict.fromkeys(names))}"] if names else []
-
-
 def _give_way(pins: Iterable[Wanted], holds: Mapping[str, WheelPin]) -> list[str]:
     """The packages whose version in the image differs from the other tool's lock."""
     met = [(pin, answers(pin.name, holds)) for pin in pins]
@@ -88,9 +87,3 @@ def _give_way(pins: Iterable[Wanted], holds: Mapping[str, WheelPin]) -> list[str
         return []
     names = ", ".join(f"{pin.text} ({wheel.version})" for pin, wheel in others)
     return [f"{Path(others[0][0].place.file).name} yields to the image's versions: {names}"]
-
-
-def _skipped(skipped: tuple[str, ...], image: ImageFacts) -> list[str]:
-    if not skipped:
-        return []
-    return [f"not for Python {image.python} on Linux (x86_64), skipped: {', '.join(skipped)}"]

@@ -9,13 +9,12 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-from toolkit.errors import Code, Place, ToolkitError
+from toolkit.errors import Code, ToolkitError
+from toolkit.plural import listed
 from toolkit.user_packages import conda, pins, pipfile, pyproject
-from toolkit.user_packages.model import NOTHING, Asked, ImageFacts
-from toolkit.user_packages.requirement import problem
+from toolkit.user_packages.model import Asked, ImageFacts
 from toolkit.user_packages.requirements_txt import read_requirements
 
 _OTHERS = re.compile(
@@ -46,24 +45,12 @@ class Format:
     locks: tuple[str, ...] = ()
 
 
-def _requirements(file: Path, code: Path, image: ImageFacts) -> Asked:
-    return read_requirements(file, code, image, partial(_itself, image=image))
-
-
-def _conda(file: Path, code: Path, image: ImageFacts) -> Asked:
-    return conda.read_conda(file, code, image, partial(_itself, image=image))
-
-
-def _pipfile(file: Path, code: Path, image: ImageFacts) -> Asked:
-    return pipfile.read_pipfile(file, code, image, partial(_itself, image=image))
-
-
 FORMATS = (
-    Format(("requirements.txt",), _requirements),
-    Format(("requirements.in",), _requirements),
+    Format(("requirements.txt",), read_requirements),
+    Format(("requirements.in",), read_requirements),
     Format((pyproject.FILE,), pyproject.read_project, pyproject.asks, pyproject.mentions, pins.OF_A_PROJECT),
-    Format((pipfile.FILE,), _pipfile, locks=pins.OF_A_PIPFILE),
-    Format(conda.FILES, _conda, conda.asks, conda.asks),
+    Format((pipfile.FILE,), pipfile.read_pipfile, locks=pins.OF_A_PIPFILE),
+    Format(conda.FILES, conda.read_conda, conda.asks, conda.asks),
 )
 
 
@@ -93,19 +80,6 @@ def _read_asked(code: Path, image: ImageFacts) -> Asked:
     return asked + Asked(notes=_left(code, (*read, *asked.files, *silent), read))
 
 
-def _itself(folder: Path, extras: tuple[str, ...], *, image: ImageFacts) -> Asked:
-    """What `-e .[extras]` requires: the project's dependencies. The folder itself is on PYTHONPATH."""
-    file = folder / pyproject.FILE
-    if file.is_file():
-        found = pyproject.read_project(file, folder, image, extras) + Asked(files=(file,))
-    elif extras:
-        return problem(f"no {pyproject.FILE} with the extras {', '.join(extras)}", Place(str(folder)))
-    else:
-        found = NOTHING
-    note = "`.` is not installed, because the code folder is on PYTHONPATH; its pyproject.toml is read"
-    return found + Asked(notes=(note,))
-
-
 def _does(look: Callable[[Path, Path], bool], file: Path, code: Path) -> bool:
     """A file that cannot be read may have requirements; if it is selected, reading it reports the error."""
     try:
@@ -131,7 +105,7 @@ def _left(code: Path, apart: tuple[Path, ...], read: tuple[Path, ...]) -> tuple[
     names = [str(file.relative_to(code)) for file in dict.fromkeys(files) if os.path.normpath(file) not in known]
     if not names:
         return ()
-    some = ", ".join(names[:_MOST_NAMED]) + (f" and {len(names) - _MOST_NAMED} more" if names[_MOST_NAMED:] else "")
+    some = listed(names, _MOST_NAMED)
     if not read:
         return (f"{some}: not read; list what is needed in a requirements.txt (`-r FILE` includes another)",)
     return (f"{' with '.join(file.name for file in read)} is read; not read: {some}",)

@@ -112,6 +112,11 @@ class Needs:
     constraints: tuple[Wanted, ...] = ()
 
 
+def place_at(file: Path, line: int) -> Place:
+    """The beginning of a line of `file`; the file if `line` is 0, an unknown one."""
+    return Place(str(file), line, 1 if line else 0)
+
+
 def shown(place: Place) -> str:
     """The place in a note: the file's name, and the line if it is known."""
     name = Path(place.file).name

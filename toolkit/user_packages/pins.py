@@ -16,10 +16,10 @@ from typing import Any
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from toolkit.errors import Code, Place, ToolkitError
-from toolkit.user_packages.model import Asked, ImageFacts, Wanted
+from toolkit.errors import Code, ToolkitError
+from toolkit.user_packages.model import Asked, ImageFacts, Wanted, place_at
 from toolkit.user_packages.requirement import holds
-from toolkit.user_packages.text import UnreadableError, items, read_text, read_toml, table, unreadable
+from toolkit.user_packages.text import items, read_toml, read_whole, table
 
 _SHA256 = re.compile(r"sha256:([0-9a-f]{64})$")
 _NAMED = re.compile(r"\s*(?:name\s*=\s*\"([^\"]+)\"|\"([^\"]+)\":\s*\{)")
@@ -46,13 +46,11 @@ def read_pins(file: Path, code: Path, image: ImageFacts) -> Asked:
 
 
 def _values(file: Path, code: Path) -> tuple[dict[str, Any], str]:
-    if file.suffix != ".lock" or file.name != "Pipfile.lock":
+    if file.name not in OF_A_PIPFILE:
         return read_toml(file, code)
+    text = read_whole(file, code)
     try:
-        text = read_text(file, code)
         return json.loads(text), text
-    except UnreadableError as error:
-        raise unreadable(file, error) from None
     except (ValueError, RecursionError) as error:
         raise ToolkitError(Code.CODE, f"{file} is not valid JSON: {error}") from None
 
@@ -64,8 +62,7 @@ def _pin(entry: Entry, file: Path, lines: dict[str, int]) -> Wanted | None:
     except InvalidRequirement:
         return None
     found = frozenset(match[1] for one in hashes if (match := _SHA256.match(one)))
-    line = lines.get(name, 0)
-    return Wanted(requirement, Place(str(file), line, 1 if line else 0), found)
+    return Wanted(requirement, place_at(file, lines.get(name, 0)), found)
 
 
 def _lines(text: str) -> dict[str, int]:

@@ -11,7 +11,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import NoReturn
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")
 VARIABLE = re.compile(r"\$\{[A-Z0-9_]+\}")
@@ -57,7 +57,8 @@ def parse_line(line: str) -> PipLine:
     values, left = _parser().parse_args(rest)
     if left:
         raise OptionError(f"`{left[0]}` after the options: pip ignores it")
-    options = {f"--{name.replace('_', '-')}": _texts(value) for name, value in vars(values).items() if value}
+    given = {f"--{name.replace('_', '-')}": value for name, value in vars(values).items() if value}
+    options = {name: tuple(value) if isinstance(value, list) else () for name, value in given.items()}
     return PipLine(line, " ".join(words[:count]), options)
 
 
@@ -92,7 +93,3 @@ def _parser() -> _Parser:
     for name in _FLAGS:
         parser.add_option(name, action="store_true")
     return parser
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    return tuple(value) if isinstance(value, list) else ()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from toolkit.errors import Place
-from toolkit.user_packages.model import Asked, ImageFacts
+from toolkit.user_packages.model import Asked, ImageFacts, place_at
 from toolkit.user_packages.poetry import of_table
-from toolkit.user_packages.requirement import problem, together
-from toolkit.user_packages.requirements_txt import Project
+from toolkit.user_packages.pyproject import read_itself
+from toolkit.user_packages.requirement import needs_python, problem, together
 from toolkit.user_packages.shapes import Shape, misshapen
 from toolkit.user_packages.text import items, line_at, line_of_entry, read_toml, table
 
@@ -18,8 +18,8 @@ _SHAPES: dict[str, Shape] = dict.fromkeys(("packages", "dev-packages", "requires
 _PYPI = "https://pypi.org/simple"
 
 
-def read_pipfile(file: Path, code: Path, image: ImageFacts, project: Project) -> Asked:
-    """The requirements of the Pipfile, and those that `project` returns if it names the code folder.
+def read_pipfile(file: Path, code: Path, image: ImageFacts) -> Asked:
+    """The requirements of the Pipfile, and those of the project if it names the code folder.
 
     Raises `ToolkitError` (C102) if it is not TOML.
     """
@@ -27,21 +27,19 @@ def read_pipfile(file: Path, code: Path, image: ImageFacts, project: Project) ->
     parts = [problem(f"{name}: {what}", Place(str(file))) for name, what in misshapen(values, _SHAPES)]
     for name, value in table(values.get("packages")).items():
         line = line_of_entry(text, name)
-        place = Place(str(file), line, 1 if line else 0)
+        place = place_at(file, line)
         if (extras := _itself(value)) is not None:
-            parts.append(project(file.parent, extras))
+            parts.append(read_itself(file.parent, extras, image))
             continue
         parts.append(of_table(name, _in_poetrys_words(value), place, image, line_at(text, line)))
-    notes = []
     if dev := table(values.get("dev-packages")):
-        notes.append(f"{file.name}: [dev-packages] are not read: {', '.join(dev)}")
+        parts.append(Asked(notes=(f"{file.name}: [dev-packages] are not read: {', '.join(dev)}",)))
     requires = table(values.get("requires"))
     python = str(requires.get("python_full_version") or requires.get("python_version") or image.python)
-    if python not in (image.python, image.full_python):
-        notes.append(f"{file.name} requires Python {python}; the image has {image.full_python}")
+    parts.append(needs_python(file, python, image, fits=python in (image.python, image.full_python)))
     if any(str(table(one).get("url", "")).rstrip("/") != _PYPI for one in items(values.get("source"))):
-        notes.append(f"{file.name}: [[source]] is ignored: wheels come from this machine's index")
-    return together([*parts, Asked(notes=tuple(notes))])
+        parts.append(Asked(notes=(f"{file.name}: [[source]] is ignored: wheels come from this machine's index",)))
+    return together(parts)
 
 
 def _itself(value: object) -> tuple[str, ...] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from toolkit.errors import Place
-from toolkit.user_packages.model import Asked, ImageFacts
-from toolkit.user_packages.requirement import from_elsewhere, holds, problem, read_requirement, together
+from toolkit.user_packages.model import Asked, ImageFacts, place_at
+from toolkit.user_packages.requirement import from_elsewhere, holds, needs_python, problem, read_requirement, together
 from toolkit.user_packages.text import items, line_at, line_of_entry, table
 
 POETRY = "poetry"
@@ -44,24 +45,29 @@ def read_poetry(
 
     `has_project`: the dependencies are in PEP 621's table, and Poetry's only defines their sources.
     """
-    reading = _Reading(file, text, image)
     wanted: set[str] = {canonicalize_name(extra) for extra in extras}
     optional: dict[str, list[Any]] = {canonicalize_name(k): items(v) for k, v in table(poetry.get("extras")).items()}
     taken: set[str] = {canonicalize_name(str(name)) for extra in wanted for name in optional.get(extra, [])}
-    parts = [reading.table(table(poetry.get("dependencies")), taken, only_sources=has_project)]
     there = groups_of(poetry)
     asked: set[str] = {canonicalize_name(name) for name in groups}
-    parts += [reading.table(table(there[name].get("dependencies")), taken) for name in there if name in asked]
+    tables = [(table(poetry.get("dependencies")), has_project)]
+    tables += [(table(there[name].get("dependencies")), False) for name in there if name in asked]
+    parts = [_dependencies(file, text, image, entries, taken, only_sources) for entries, only_sources in tables]
     for kind, left in (("groups", set(there) - asked), ("extras", set(optional) - wanted)):
-        if left:
-            names = sorted(left)
-            how = f'`{kind} = ["{names[0]}"]` in [tool.toolkit] selects one'
-            parts.append(Asked(notes=(f"{file.name}: Poetry's {kind} not selected: {', '.join(names)} ({how})",)))
+        parts.append(not_selected(file, kind, left, whose="Poetry's "))
     if poetry.get("source"):
         parts.append(
             Asked(notes=(f"{file.name}: [[tool.poetry.source]] is ignored: wheels come from this machine's index",))
         )
     return together(parts)
+
+
+def not_selected(file: Path, kind: str, names: Iterable[str], whose: str = "") -> Asked:
+    """A note with the `extras` or `groups` (`kind`) that were left out, if any."""
+    if not (left := sorted(names)):
+        return Asked()
+    how = f'`{kind} = ["{left[0]}"]` in [tool.toolkit] selects one'
+    return Asked(notes=(f"{file.name}: {whose}{kind} not selected: {', '.join(left)} ({how})",))
 
 
 def groups_of(poetry: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -99,33 +105,27 @@ def of_table(name: str, value: Any, place: Place, image: ImageFacts, source_line
     return found
 
 
-class _Reading:
-    def __init__(self, file: Path, text: str, image: ImageFacts) -> None:
-        self._file, self._text, self._image = file, text, image
+def _dependencies(
+    file: Path, text: str, image: ImageFacts, entries: dict[str, Any], taken: set[str], only_sources: bool
+) -> Asked:
+    """A table of dependencies; optional ones only if they are in `taken`. `python` is the image's."""
+    parts = []
+    for name, value in entries.items():
+        line = line_of_entry(text, name)
+        place = place_at(file, line)
+        optional = bool(table(value).get("optional")) and canonicalize_name(name) not in taken
+        if name.lower() == "python":
+            try:
+                parts.append(needs_python(file, str(value), image, fits=_allows(str(value), image)))
+            except ValueError as error:
+                parts.append(problem(f"python: {error}", place))
+        elif not optional and (not only_sources or any(key in table(value) for key in _NOT_OF_AN_INDEX)):
+            parts.append(of_table(name, value, place, image, line_at(text, line)))
+    return together(parts)
 
-    def table(self, entries: dict[str, Any], taken: set[str], *, only_sources: bool = False) -> Asked:
-        """A table of dependencies; optional ones only if they are in `taken`. `python` is the image's."""
-        parts = []
-        for name, value in entries.items():
-            line = line_of_entry(self._text, name)
-            place = Place(str(self._file), line, 1 if line else 0)
-            source = line_at(self._text, line)
-            optional = bool(table(value).get("optional")) and canonicalize_name(name) not in taken
-            if name.lower() == "python":
-                parts.append(self._python(str(value), place))
-            elif optional or (only_sources and not any(key in table(value) for key in _NOT_OF_AN_INDEX)):
-                continue
-            else:
-                parts.append(of_table(name, value, place, self._image, source))
-        return together(parts)
 
-    def _python(self, wanted: str, place: Place) -> Asked:
-        try:
-            fits = any(one.contains(self._image.full_python, prereleases=True) for one in specifiers(wanted))
-        except ValueError as error:
-            return problem(f"python: {error}", place)
-        said = f"{self._file.name} requires Python {wanted}; the image has {self._image.full_python}"
-        return Asked(notes=() if fits else (said,))
+def _allows(python: str, image: ImageFacts) -> bool:
+    return any(one.contains(image.full_python, prereleases=True) for one in specifiers(python))
 
 
 def _counts(entry: dict[str, Any], image: ImageFacts) -> bool:
@@ -134,8 +134,7 @@ def _counts(entry: dict[str, Any], image: ImageFacts) -> bool:
         return False
     if entry.get("platform") and entry["platform"] != "linux":
         return False
-    bounds = specifiers(str(entry.get("python", "*")))
-    return any(one.contains(image.full_python, prereleases=True) for one in bounds)
+    return _allows(str(entry.get("python", "*")), image)
 
 
 def _all_of(text: str) -> SpecifierSet:

@@ -15,9 +15,9 @@ from packaging.utils import canonicalize_name
 
 from toolkit.errors import Place
 from toolkit.user_packages.frameworks import answers
-from toolkit.user_packages.model import Asked, ImageFacts
-from toolkit.user_packages.poetry import POETRY, groups_of, read_poetry
-from toolkit.user_packages.requirement import from_elsewhere, holds, problem, read_requirement, together
+from toolkit.user_packages.model import NOTHING, Asked, ImageFacts, place_at
+from toolkit.user_packages.poetry import POETRY, groups_of, not_selected, read_poetry
+from toolkit.user_packages.requirement import from_elsewhere, holds, needs_python, problem, read_requirement, together
 from toolkit.user_packages.shapes import Shape, misshapen
 from toolkit.user_packages.text import items, line_at, line_of, read_toml, table
 
@@ -77,13 +77,26 @@ def read_project(file: Path, code: Path, image: ImageFacts, extras: tuple[str, .
         reading.python(project.get("requires-python")),
         reading.lines(items(project.get("dependencies"))),
         reading.groups(values.get("dependency-groups"), groups),
-        Asked(notes=tuple(_dynamic(file, project, tool)) + tuple(_other_tables(file, tool))),
+        Asked(
+            notes=(*_dynamic(file, project, tool), *(f"{file.name}: {title} is not read" for title in _others(tool)))
+        ),
     ]
     if POETRY in tool:
         has_project = bool(project.get("dependencies"))
         parts.append(read_poetry(file, text, poetry, image, extras, groups, has_project=has_project))
     found = reading.extras(project, together(parts), extras)
     return found + reading.sources(table(tool.get("uv")), found)
+
+
+def read_itself(folder: Path, extras: tuple[str, ...], image: ImageFacts) -> Asked:
+    """What `-e .[extras]` requires: the dependencies of the project in the code folder, which is on PYTHONPATH."""
+    file, found = folder / FILE, NOTHING
+    if file.is_file():
+        found = read_project(file, folder, image, extras) + Asked(files=(file,))
+    elif extras:
+        return problem(f"no {FILE} with the extras {', '.join(extras)}", Place(str(folder)))
+    note = "`.` is not installed, because the code folder is on PYTHONPATH; its pyproject.toml is read"
+    return found + Asked(notes=(note,))
 
 
 class _Reading:
@@ -93,8 +106,7 @@ class _Reading:
         self._file, self._text, self._image = file, text, image
 
     def place(self, *needles: str) -> Place:
-        line = line_of(self._text, *needles)
-        return Place(str(self._file), line, 1 if line else 0)
+        return place_at(self._file, line_of(self._text, *needles))
 
     def python(self, wanted: Any) -> Asked:
         if not isinstance(wanted, str):
@@ -103,8 +115,7 @@ class _Reading:
             fits = SpecifierSet(wanted).contains(self._image.full_python, prereleases=True)
         except InvalidSpecifier:
             return problem(f"requires-python = {wanted!r} is not a version", self.place("requires-python"))
-        said = f"{self._file.name} requires Python {wanted}; the image has {self._image.full_python}"
-        return Asked(notes=() if fits else (said,))
+        return needs_python(self._file, wanted, self._image, fits=fits)
 
     def lines(self, lines: list[Any]) -> Asked:
         return together([self._line(str(line)) for line in lines])
@@ -117,7 +128,8 @@ class _Reading:
         """The selected names that are not in any of the `tables`."""
         known = {canonicalize_name(name) for one in tables for name in table(one)}
         strange = [name for name in asked if canonicalize_name(name) not in known]
-        return together([problem(f"no {kind} `{name}`: {_of(known)}", self.place(name)) for name in strange])
+        has = f"it has {', '.join(sorted(known))}" if known else "it has none"
+        return together([problem(f"no {kind} `{name}`: {has}", self.place(name)) for name in strange])
 
     def extras(self, project: dict[str, Any], asked: Asked, wanted: tuple[str, ...]) -> Asked:
         """`asked` with the extras that are `wanted`, or that the project requires of itself (`leaf[plots]`); the
@@ -132,12 +144,12 @@ class _Reading:
                 done.add(extra)
                 more, own = _without(self.lines(items(there.get(extra))), name)
                 asked, todo = asked + more, [*todo, *own]
-        return asked + _unread(self._file, "extras", sorted(set(there) - done))
+        return asked + not_selected(self._file, "extras", set(there) - done)
 
     def groups(self, there: Any, wanted: tuple[str, ...]) -> Asked:
         known = {canonicalize_name(name) for name in table(there)}
         asked = [canonicalize_name(name) for name in wanted if canonicalize_name(name) in known]
-        unread = _unread(self._file, "groups", sorted(known - set(asked)))
+        unread = not_selected(self._file, "groups", known - set(asked))
         if not asked:
             return unread
         try:
@@ -181,17 +193,6 @@ def _innermost(error: Exception) -> Exception:
     return error
 
 
-def _of(there: Any) -> str:
-    return f"it has {', '.join(sorted(there))}" if there else "it has none"
-
-
-def _unread(file: Path, kind: str, names: list[str]) -> Asked:
-    if not names:
-        return Asked()
-    how = f'`{kind} = ["{names[0]}"]` in [tool.toolkit] selects one'
-    return Asked(notes=(f"{file.name}: {kind} not selected: {', '.join(names)} ({how})",))
-
-
 def _dynamic(file: Path, project: dict[str, Any], tool: dict[str, Any]) -> list[str]:
     if "dependencies" not in items(project.get("dynamic")):
         return []
@@ -212,7 +213,3 @@ def _others(tool: dict[str, Any]) -> list[str]:
         if value:
             found.append(title)
     return found
-
-
-def _other_tables(file: Path, tool: dict[str, Any]) -> list[str]:
-    return [f"{file.name}: {title} is not read" for title in _others(tool)]

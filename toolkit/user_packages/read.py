@@ -5,16 +5,29 @@ Python packages come from the selected file next to the code (`formats`), Debian
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from toolkit.catalogue.model import Additions
+from toolkit.catalogue.model import Additions, Recipe
 from toolkit.errors import Code, ToolkitError
+from toolkit.lock.file import read_lock
 from toolkit.user_packages.fits import fit
 from toolkit.user_packages.formats import read_asked
 from toolkit.user_packages.model import Asked, ImageFacts, Needs, Wanted
 
 LOCKS = {"cpu": "toolkit.lock", "cuda": "toolkit-cuda.lock"}
 """Next to the code, per flavour: a lock depends on the versions of one flavour of the framework."""
+
+
+_RELEASE = re.compile(r"\d+\.\d+\.\d+")
+
+
+def image_facts(recipe: Recipe) -> ImageFacts:
+    """What `recipe`'s image has; raises `ToolkitError` (S103) if its lock is missing or invalid."""
+    lock = read_lock(recipe.lock)
+    python = next((deb.version for deb in lock.debs if deb.name == f"python{recipe.python}"), "")
+    full = _RELEASE.match(python)
+    return ImageFacts(recipe.name, recipe.python, full[0] if full else f"{recipe.python}.0", lock.wheels)
 
 
 def read_additions(code: Path, packages: tuple[str, ...], image: ImageFacts, flavour: str = "cpu") -> Needs:

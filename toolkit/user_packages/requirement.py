@@ -4,7 +4,7 @@ locked. Pure."""
 from __future__ import annotations
 
 import re
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
@@ -104,6 +104,12 @@ def from_elsewhere(name: str, kind: str) -> str:
 def problem(what: str, place: Place, source_line: str = "") -> Asked:
     """One problem, and no requirement."""
     return Asked(problems=(Problem(what, place, source_line=source_line),))
+
+
+def needs_python(file: Path, wanted: str, image: ImageFacts, *, fits: bool) -> Asked:
+    """A note if the Python that `file` requires does not fit the image's."""
+    said = f"{file.name} requires Python {wanted}; the image has {image.full_python}"
+    return Asked(notes=() if fits else (said,))
 
 
 def together(parts: list[Asked]) -> Asked:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 from toolkit.errors import Place, Problem
-from toolkit.user_packages.model import NOTHING, Asked, ImageFacts, Wanted, shown
+from toolkit.user_packages.model import NOTHING, Asked, ImageFacts, Wanted, place_at, shown
 from toolkit.user_packages.pip_lines import VARIABLE, OptionError, PipLine, logical_lines, parse_line
+from toolkit.user_packages.pyproject import read_itself
 from toolkit.user_packages.requirement import INDEX, problem, read_requirement, refusal, together
 from toolkit.user_packages.text import UnreadableError, read_text
 
@@ -36,25 +36,22 @@ _FULFILLED = ("--only-binary", "--prefer-binary", "--only-final")
 """What a lock does anyway."""
 _OF_A_REQUIREMENT = ("--hash", "--config-settings", "--global-option", "--install-option")
 
-Project = Callable[[Path, tuple[str, ...]], Asked]
-"""What `-e .[extras]` requires: the dependencies of the project in that folder, which is the code's."""
 
-
-def read_requirements(file: Path, code: Path, image: ImageFacts, project: Project) -> Asked:
+def read_requirements(file: Path, code: Path, image: ImageFacts) -> Asked:
     """The requirements of `file`. Everything that cannot be locked is a problem; all are reported at once."""
-    return _Reading(code, image, project).whole(file)
+    return _Reading(code, image).whole(file)
 
 
-def read_lines(lines: list[tuple[int, str]], file: Path, code: Path, image: ImageFacts, project: Project) -> Asked:
+def read_lines(lines: list[tuple[int, str]], file: Path, code: Path, image: ImageFacts) -> Asked:
     """The requirements of pip's lines, given with their numbers, in `file`, which has another format."""
-    return _Reading(code, image, project).lines(lines, file)
+    return _Reading(code, image).lines(lines, file)
 
 
 class _Reading:
     """One file and those that it includes; `whole` reads them all."""
 
-    def __init__(self, code: Path, image: ImageFacts, project: Project) -> None:
-        self._code, self._image, self._project = code, image, project
+    def __init__(self, code: Path, image: ImageFacts) -> None:
+        self._code, self._image = code, image
         self._files_left = MAX_FILES
         self._hashes_required: Place | None = None
 
@@ -62,7 +59,7 @@ class _Reading:
         try:
             found = self._file(file, (), constraint=False)
         except UnreadableError as error:
-            return problem(error.why, Place(str(file), error.line, 1 if error.line else 0))
+            return problem(error.why, place_at(file, error.line))
         return found + self._unhashed(found.wanted)
 
     def _file(self, file: Path, above: tuple[Path, ...], *, constraint: bool) -> Asked:
@@ -112,7 +109,7 @@ class _Reading:
         if editable and (line.requirement or len(editable) > 1):
             return problem("two requirements in one line", place, source)
         if (itself := _itself(text, file, self._code)) is not None and not constraint:
-            return self._project(file.parent, itself)
+            return read_itself(file.parent, itself, self._image)
         if editable:
             why = refusal(text) or "`-e` takes a path or an address, not a name"
             return problem(why, place, source)
@@ -144,7 +141,7 @@ class _Reading:
         try:
             return self._file(file, files, constraint=option == "--constraint")
         except UnreadableError as error:
-            at = Place(str(file), error.line, 1) if error.line else place
+            at = place_at(file, error.line) if error.line else place
             return problem(error.why, at, "" if error.line else source)
 
     def _unhashed(self, wanted: tuple[Wanted, ...]) -> Asked:

@@ -9,7 +9,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from toolkit.errors import Code, Place, Problem, ToolkitError
+from toolkit.errors import Code, Problem, ToolkitError
+from toolkit.user_packages.model import place_at
 
 MAX_BYTES = 8 << 20
 """Locks of large projects have a few MB; nobody writes more by hand."""
@@ -71,21 +72,20 @@ def decode(data: bytes) -> str:
 
 def read_toml(file: Path, code: Path) -> tuple[dict[str, Any], str]:
     """A TOML file as values and text; raises `ToolkitError` (C102)."""
+    text = read_whole(file, code)
     try:
-        text = read_text(file, code)
         return tomllib.loads(text), text
-    except UnreadableError as error:
-        raise unreadable(file, error) from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ToolkitError(Code.CODE, f"{file} is not valid TOML: {error}") from None
 
 
-def unreadable(file: Path, error: UnreadableError) -> ToolkitError:
-    """The error for a file that is read itself, not included by another one."""
-    problem = Problem(error.why, Place(str(file), error.line, 1 if error.line else 0))
-    return ToolkitError(
-        Code.CODE, f"{file} cannot be read", (problem,), hint="save it as UTF-8 text in the code folder"
-    )
+def read_whole(file: Path, code: Path) -> str:
+    """As `read_text`, for a file that is not included by another one: raises `ToolkitError` (C102)."""
+    try:
+        return read_text(file, code)
+    except UnreadableError as error:
+        problem, hint = Problem(error.why, place_at(file, error.line)), "save it as UTF-8 text in the code folder"
+        raise ToolkitError(Code.CODE, f"{file} cannot be read", (problem,), hint=hint) from None
 
 
 def line_of(text: str, *needles: str) -> int:

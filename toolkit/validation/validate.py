@@ -109,7 +109,7 @@ def run_inside(image: str, name: str, arguments: tuple[str, ...], library_path: 
     return [
         *("docker", "run", "--rm", "--interactive", "--init", "--pull", "never"),
         *("--name", name, "--label", f"{RUN_LABEL}={name}", "--user", f"{LEARNER_UID}:{LEARNER_UID}"),
-        *("--network", "none", "--cap-drop", "ALL", *confined()),
+        *("--network", "none", *confined()),
         # Open MPI keeps its session and the ranks' shared memory there.
         *("--read-only", "--tmpfs", "/tmp:mode=1777,size=1g", "--shm-size", "1g"),
         # Validation must give the same result on every machine: one with a GPU must not see it.

@@ -20,42 +20,27 @@ def alike(every: Sequence[HostFacts], asked: Asked) -> tuple[Finding, ...]:
     groups: dict[object, list[HostFacts]] = {}
     for facts in every:
         groups.setdefault(asked.host(facts.name).gpu, []).append(facts)
-    usual = {
-        (group, noun): _usual([feature(facts) for facts in members])
-        for group, members in groups.items()
-        for noun, feature in _HARDWARE.items()
-    }
-    network = asked.cluster.network
-    across = {noun: _usual([feature(_link(facts, network)) for facts in every]) for noun, feature in _LINK.items()}
-    return tuple(_compared(facts, len(every), asked, usual, across) for facts in every)
+    differs: dict[str, list[str]] = {facts.name: [] for facts in every}
+    for members in groups.values():
+        for noun, feature in _HARDWARE.items():
+            _compare(noun, {facts.name: feature(facts) for facts in members}, differs)
+    for noun, of_link in _LINK.items():
+        _compare(noun, {facts.name: of_link(_link(facts, asked.cluster.network)) for facts in every}, differs)
+    same = "same as the others" if len(every) > 1 else "no other host to compare with"
+    hint = "make them the same, or use a cluster file for each kind of host"
+    return tuple(
+        warn(name, "alike", "; ".join(those), hint) if those else ok(name, "alike", same)
+        for name, those in differs.items()
+    )
 
 
-def _compared(
-    facts: HostFacts,
-    hosts: int,
-    asked: Asked,
-    usual: dict[tuple[object, str], str],
-    across: dict[str, str],
-) -> Finding:
-    group, link = asked.host(facts.name).gpu, _link(facts, asked.cluster.network)
-    differs = [
-        f"{noun} {has}, others {most}"
-        for noun, has, most in (
-            *((noun, feature(facts), usual[group, noun]) for noun, feature in _HARDWARE.items()),
-            *((noun, feature(link), across[noun]) for noun, feature in _LINK.items()),
-        )
-        if has and most and has != most
-    ]
-    if differs:
-        hint = "make them the same, or use a cluster file for each kind of host"
-        return warn(facts.name, "alike", "; ".join(differs), hint)
-    return ok(facts.name, "alike", "same as the others" if hosts > 1 else "no other host to compare with")
-
-
-def _usual(values: Sequence[str]) -> str:
-    """The most frequent value; of two as frequent, that of the earlier host."""
-    known = Counter(value for value in values if value)
-    return known.most_common(1)[0][0] if known else ""
+def _compare(noun: str, values: dict[str, str], differs: dict[str, list[str]]) -> None:
+    """Add to `differs` each host whose value is not the most frequent one; of two as frequent, the earlier host's."""
+    known = {host: value for host, value in values.items() if value}
+    usual = next((value for value, _ in Counter(known.values()).most_common(1)), "")
+    for host, has in known.items():
+        if has != usual:
+            differs[host].append(f"{noun} {has}, others {usual}")
 
 
 def _link(facts: HostFacts, network: str) -> Interface:

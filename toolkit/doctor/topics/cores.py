@@ -37,17 +37,6 @@ def cpu_numbers(text: str) -> frozenset[int]:
     return frozenset(_numbers(text))
 
 
-def cpu_list(cpus: Iterable[int]) -> str:
-    """`0-3,8` for the numbers 0, 1, 2, 3 and 8."""
-    ranges: list[list[int]] = []
-    for cpu in sorted(set(cpus)):
-        if ranges and cpu == ranges[-1][1] + 1:
-            ranges[-1][1] = cpu
-        else:
-            ranges.append([cpu, cpu])
-    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges)
-
-
 def _cpus(lists: Iterable[str]) -> frozenset[int]:
     return frozenset().union(*map(cpu_numbers, lists))
 

@@ -14,7 +14,7 @@ from toolkit.doctor.finding import Finding, fail, ok, skipped
 from toolkit.doctor.printed import Printed, number
 from toolkit.doctor.requirements import Asked
 from toolkit.doctor.topic import Topic
-from toolkit.runtimes.registry import runtime_named
+from toolkit.runtimes.registry import RUNTIMES
 from toolkit.shell_files import shell_program
 
 _LONGEST = 500
@@ -121,7 +121,7 @@ def engine(facts: HostFacts, asked: Asked) -> Finding:
         if "permission denied" in found.said.lower():
             hint = f"let {facts.user or 'the account'} use it: see `account`"
         return fail(facts.name, "engine", f"{program} does not answer: {found.said}", hint)
-    version, oldest = version_of(found.version.partition("+")[0]), Version(runtime_named(program).oldest)
+    version, oldest = version_of(found.version.partition("+")[0]), Version(RUNTIMES[program].oldest)
     if version and version < oldest:
         return fail(facts.name, "engine", f"{program} {found.version}", f"{program} {oldest} or newer is needed")
     return ok(facts.name, "engine", f"{program} {found.version}, {found.driver}, images in {found.root}")

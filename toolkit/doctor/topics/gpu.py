@@ -156,8 +156,8 @@ def gpu_memory(facts: HostFacts, asked: Asked) -> Finding:
 def start_with_gpus(image: str, uuids: Sequence[str]) -> Argv:
     """A container that lists the GPUs it sees, and exits; the NVIDIA container toolkit gives it nvidia-smi."""
     return [
-        *("docker", "run", "--rm", "--pull", "never", "--network", "none", "--cap-drop", "ALL"),
-        *(*confined(), "--gpus", f'"device={",".join(uuids)}"'),
+        *("docker", "run", "--rm", "--pull", "never", "--network", "none", *confined()),
+        *("--gpus", f'"device={",".join(uuids)}"'),
         *("--env", "NVIDIA_DRIVER_CAPABILITIES=utility", "--entrypoint", "nvidia-smi", image, "-L"),
     ]
 

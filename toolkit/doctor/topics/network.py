@@ -12,6 +12,7 @@ from toolkit.doctor.requirements import Asked
 from toolkit.doctor.topic import Topic
 from toolkit.doctor.topics.addresses import firewall, interfaces
 from toolkit.errors import ToolkitError
+from toolkit.plural import listed
 from toolkit.shell_files import shell_program
 
 _AT_HOME = "runs use their own network on this machine"
@@ -69,7 +70,7 @@ def other_networks(facts: HostFacts, asked: Asked) -> Finding:
     ]
     if not others:
         return ok(facts.name, check, f"no address outside {asked.cluster.network}")
-    named = ", ".join(others[:_MOST_NAMED]) + (f", and {len(others) - _MOST_NAMED} more" if others[4:] else "")
+    named = listed(others, _MOST_NAMED, ", and ")
     if facts.firewall == "closed":
         return ok(facts.name, check, f"{named}; its firewall denies by default")
     known = "its firewall accepts by default" if facts.firewall else "its firewall rules could not be read"

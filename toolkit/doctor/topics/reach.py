@@ -14,6 +14,7 @@ from toolkit.doctor.topic import Topic
 from toolkit.errors import ToolkitError
 from toolkit.hosts.shell import Shell
 from toolkit.hosts.transport import HostShell
+from toolkit.plural import listed
 from toolkit.shell_files import shell_program
 
 _RUN_PORTS = range(20000, 32000)
@@ -129,8 +130,7 @@ def _reach_of(
     said_of = [f"{target.host} ({what})" for target in others if (what := wrong.get((host, target.host), ""))]
     said_of = [one for one in said_of if one.partition(" ")[0] not in lost]
     if said_of:
-        more = f", and {len(said_of) - _MOST_NAMED} more" if len(said_of) > _MOST_NAMED else ""
-        return fail(host, "reach", f"it cannot reach {', '.join(said_of[:_MOST_NAMED])}{more}", hint)
+        return fail(host, "reach", f"it cannot reach {listed(said_of, _MOST_NAMED, ', and ')}", hint)
     if not others:
         return ok(host, "reach", "no other host to reach")
     return ok(host, "reach", f"it reaches {len(others) - len(lost)} of {len(others)} others")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from toolkit.doctor.topic import Check, Comparison, Probe, Topic
+from toolkit.doctor.topic import Topic
 from toolkit.doctor.topics import (
     accounts,
     alike,
@@ -40,31 +40,18 @@ TOPICS: tuple[Topic, ...] = (
 checks of one host, then what compares hosts, then what is tried."""
 
 
-def before_launch() -> dict[str, Check]:
-    """The checks of one host alone that every launch runs, too."""
-    return {name: check for topic in TOPICS for name, check in topic.before_launch.items()}
-
-
-def checks() -> dict[str, Check]:
-    """Every check of one host alone."""
-    return before_launch() | {name: check for topic in TOPICS for name, check in topic.checks.items()}
-
-
-def compared_before_launch() -> dict[str, Comparison]:
-    """The checks that compare hosts and that every launch runs, too."""
-    return {name: compare for topic in TOPICS for name, compare in topic.compared_before_launch.items()}
-
-
-def compared() -> dict[str, Comparison]:
-    """Every check that compares hosts."""
-    return compared_before_launch() | {name: compare for topic in TOPICS for name, compare in topic.compared.items()}
-
-
-def tried() -> dict[str, Probe]:
-    """The checks that have to try something, and are in every report."""
-    return {name: probe for topic in TOPICS for name, probe in topic.tried.items()}
-
-
-def tried_where_asked() -> dict[str, Probe]:
-    """Those that are reported only if the manifest requires them."""
-    return {name: probe for topic in TOPICS for name, probe in topic.tried_where_asked.items()}
+def every() -> Topic:
+    """All of them as one topic; `checks` and `compared` have those of a launch, too."""
+    before = {name: check for topic in TOPICS for name, check in topic.before_launch.items()}
+    compared_before = {name: compare for topic in TOPICS for name, compare in topic.compared_before_launch.items()}
+    return Topic(
+        script="".join(topic.script for topic in TOPICS),
+        variables={name: value for topic in TOPICS for name, value in topic.variables.items()},
+        read=lambda printed: {fact: value for topic in TOPICS for fact, value in topic.read(printed).items()},
+        before_launch=before,
+        checks=before | {name: check for topic in TOPICS for name, check in topic.checks.items()},
+        compared_before_launch=compared_before,
+        compared=compared_before | {name: compare for topic in TOPICS for name, compare in topic.compared.items()},
+        tried={name: probe for topic in TOPICS for name, probe in topic.tried.items()},
+        tried_where_asked={name: probe for topic in TOPICS for name, probe in topic.tried_where_asked.items()},
+    )

@@ -28,8 +28,8 @@ def list_buckets(buckets: Buckets) -> Argv:
     """A container of the side image that queries each bucket, with keys that it reads from its standard input."""
     words = [word for remote, bucket in buckets.names.items() for word in (remote, bucket)]
     return [
-        *("docker", "run", "--rm", "--interactive", "--pull", "never", "--network", "host", "--cap-drop", "ALL"),
-        *(*confined(), "--read-only", "--tmpfs", "/run/private:mode=0700"),
+        *("docker", "run", "--rm", "--interactive", "--pull", "never", "--network", "host", *confined()),
+        *("--read-only", "--tmpfs", "/run/private:mode=0700"),
         *(buckets.image, "sh", "-c", _BUCKETS, "sh", *words),
     ]
 

@@ -41,7 +41,7 @@ from toolkit.run.launch.placement import (
     taken_by,
 )
 from toolkit.run.plan.run_plan import Placement
-from toolkit.runtimes.registry import runtime_named
+from toolkit.runtimes.registry import RUNTIMES
 from toolkit.shipping.hosts.ship import ship
 
 _POLL_SECONDS = 5.0
@@ -52,7 +52,7 @@ class SshAllocator(Allocator):
     """Hosts of the cluster file, reached over ssh; leases in their engines record who holds them."""
 
     def __init__(self, cluster: Cluster) -> None:
-        self._cluster, self._program = cluster, runtime_named(cluster.container_engine).program
+        self._cluster, self._program = cluster, RUNTIMES[cluster.container_engine].program
 
     def plan(self, compute: Compute) -> tuple[Placement, ...]:
         return planned_on(self._cluster, compute)
@@ -81,7 +81,7 @@ class _Allocating:
     def __init__(self, cluster: Cluster, request: AllocationRequest, report: Report, stack: ExitStack) -> None:
         self._cluster, self._request, self._report, self._stack = cluster, request, report, stack
         self._compute = request.manifest.compute
-        self._program = runtime_named(cluster.container_engine).program
+        self._program = RUNTIMES[cluster.container_engine].program
         self._leases, self._labels = list[tuple[Shell, Lease]](), dict[str, str]()
         self._hosts = stack.enter_context(Hosts(cluster))
         stack.callback(release_all, self._leases, engine=self._program)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from toolkit.cluster.model import UNBOUND
 from toolkit.doctor.facts import Core, EngineFacts, HostFacts
-from toolkit.doctor.topics.cores import cpu_list, cpu_numbers
-from toolkit.plural import counted
+from toolkit.doctor.topics.cores import cpu_numbers
+from toolkit.plural import counted, ranges
 from toolkit.run.plan.run_plan import ALL_CPUS, RankCpus
 
 Cores = tuple[Core, ...]
@@ -127,12 +127,12 @@ def _limited(shares: Iterable[Cores], cpus: float) -> tuple[str, ...]:
         for core in share:
             if not cpus or len(numbers) < math.ceil(cpus):
                 numbers += core.cpus
-        lists.append(cpu_list(numbers))
+        lists.append(ranges(numbers))
     return tuple(lists)
 
 
 def _unshared(noun: str, count: int, cores: Sequence[Core], taken: frozenset[int] = frozenset()) -> RankCpus:
     """The result if there are too few CPUs."""
     cpus = counted(sum(len(core.cpus) for core in cores), "CPU")
-    others = f", of which other runs use {cpu_list(taken)}" if taken else ""
+    others = f", of which other runs use {ranges(taken)}" if taken else ""
     return RankCpus(why_not=f"{counted(count, noun)} on {cpus}{others}" if cores else "its CPUs are unknown")

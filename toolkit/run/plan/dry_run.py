@@ -17,7 +17,7 @@ from toolkit.run.plan.environment import run_environment
 from toolkit.run.plan.learner_command import learner_argv
 from toolkit.run.plan.mpirun import mpirun_argv, single_argv
 from toolkit.run.plan.run_plan import CODE_FOLDER, CPUS, Export, HostFolder, Learner, RunPlan, Step, where_it_runs
-from toolkit.runtimes.registry import runtime_named
+from toolkit.runtimes.registry import RUNTIMES
 from toolkit.runtimes.specs import Argv
 from toolkit.storage.results_folder import planned_commands
 from toolkit.storage.sidecar import buckets_argv
@@ -55,7 +55,7 @@ def fact_lines(plan: RunPlan) -> Iterator[tuple[str, str]]:
 
 def host_commands(plan: RunPlan) -> dict[str, list[Argv]]:
     """The engine's command lines on each host, in order."""
-    made, runtime = {}, runtime_named(plan.cluster.container_engine)
+    made, runtime = {}, RUNTIMES[plan.cluster.container_engine]
     names = (plan.training_id, plan.side_image)
     folder, lease = folder_of(VOLUMES, plan.volume), LEASE if plan.on_hosts else ""
     for host in plan.hosts:

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 
 from toolkit.containers.engine import Engine
 from toolkit.errors import Code, ToolkitError
-from toolkit.process import Result
 from toolkit.shipping.hosts import ship_commands
 from toolkit.shipping.hosts.missing_layers import prefix_there
 from toolkit.shipping.hosts.ship_commands import There
@@ -89,21 +88,13 @@ class HostImages:
         except ToolkitError as error:
             if "no space left" not in error.evidence.lower():
                 raise
-            raise self._full(error.evidence) from None
-
-    def failed(self, result: Result) -> ToolkitError:
-        """A command's failure as an error."""
-        error = self.engine.failed(result)
-        return self._full(error.evidence) if "no space left" in error.evidence.lower() else error
-
-    def _full(self, evidence: str) -> ToolkitError:
-        return ToolkitError(
-            Code.RESOURCES,
-            f"the disk of {self.host}'s engine is full",
-            evidence=evidence[-1000:],
-            hint=f"see `docker system df` on {self.host}, and free some space; nothing of the image was kept there",
-            context={"host": self.host},
-        )
+            raise ToolkitError(
+                Code.RESOURCES,
+                f"the disk of {self.host}'s engine is full",
+                evidence=error.evidence[-1000:],
+                hint=f"see `docker system df` on {self.host}, and free some space; nothing of the image was kept there",
+                context={"host": self.host},
+            ) from None
 
     def _inspect(self, images: Sequence[str]) -> tuple[There, ...]:
         if not images:

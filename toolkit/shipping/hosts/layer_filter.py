@@ -15,7 +15,7 @@ from toolkit.errors import Code, ToolkitError
 from toolkit.shipping.hosts.missing_layers import V1_DOCUMENT, V1_LAYER, LayerNames
 from toolkit.shipping.oci import DOCKER_FILE
 from toolkit.tar.read import PIECE, PieceReader, members
-from toolkit.tar.write import Entry, framed, tar_stream
+from toolkit.tar.write import Entry, framed, header, tar_stream
 
 _MAX_DOCUMENT = 4 << 20
 OnBytes = Callable[[int, int], None]
@@ -39,7 +39,7 @@ class Cut:
             for name, member, content in members(PieceReader(saved)):
                 if member.issym():  # a layer that occurs twice in the image, saved once
                     self._links[name] = posixpath.normpath(f"{posixpath.dirname(name)}/{member.linkname}")
-                elif content and self._is_layer(name):
+                elif content and (name.endswith(V1_LAYER) or self._names.diff_id(name)):
                     if self._is_needed(name):
                         yield from self._layer(name, member.size, content)
                 elif content and member.size <= _MAX_DOCUMENT:
@@ -48,9 +48,6 @@ class Cut:
             raise self._not_whole(str(error)) from None
         yield from self._end()
 
-    def _is_layer(self, name: str) -> bool:
-        return name.endswith(V1_LAYER) or bool(self._names.diff_id(name))
-
     def _is_needed(self, name: str) -> bool:
         """Unknown layers are sent: the engine skips what it has already."""
         diff_id = self._names.diff_id(name)
@@ -58,8 +55,6 @@ class Cut:
 
     def _layer(self, name: str, size: int, content: IO[bytes]) -> Iterator[bytes]:
         self._sent.add(name)
-        info = tarfile.TarInfo(name)
-        info.size = size
         number = len(self._sent)
 
         def counted() -> Iterator[bytes]:
@@ -67,7 +62,7 @@ class Cut:
                 self._on_bytes(number, len(piece))
                 yield piece
 
-        yield from framed(info, counted())
+        yield from framed(header(name, size), counted())
 
     def _document(self, name: str, text: bytes) -> None:
         if name.endswith(V1_DOCUMENT):

@@ -81,4 +81,5 @@ class Relay:
 
         status = self._engine.stream(argv, on_line)
         if status != 0:
-            raise self._images.failed(Result(("docker", "load"), status, "", "\n".join(last)))
+            with self._images.translated_errors():
+                raise self._engine.failed(Result(("docker", "load"), status, "", "\n".join(last)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -80,6 +79,7 @@ class _Work:
         self._image, self._hosts, self._report, self._stop = image, hosts, report, stop
         self._answers: dict[str, Answer[Shipped]] = {}
         self._prefixes: dict[str, int] = {}
+        """By host that lacks the image, how many of its layers it has."""
 
     def look(self, registry: str) -> None:
         """Check who has it, pull it from the registry, and determine what the rest lack."""
@@ -87,9 +87,11 @@ class _Work:
 
     def lacking(self) -> dict[int, list[HostImages]]:
         """The hosts that still lack it, by how many of its layers they have."""
-        rest = sorted((self._prefixes[images.host], i) for i, images in enumerate(self._hosts) if self._open(images))
-        grouped = itertools.groupby(rest, key=lambda pair: pair[0])
-        return {prefix: [self._hosts[i] for _, i in pairs] for prefix, pairs in grouped}
+        grouped: dict[int, list[HostImages]] = {}
+        for images in self._hosts:
+            if images.host in self._prefixes:
+                grouped.setdefault(self._prefixes[images.host], []).append(images)
+        return dict(sorted(grouped.items()))
 
     def send(self, prefix: int, hosts: Sequence[HostImages]) -> None:
         """Stream it from this machine to each of `hosts`, a few at the same time."""
@@ -97,26 +99,15 @@ class _Work:
 
     def pass_on(self, prefix: int, hosts: Sequence[HostImages], relay: str, addresses: Mapping[str, str]) -> None:
         """Stream it to one of `hosts`, which then feeds the others."""
-        self._ship_relay(hosts, relay)
-        passing = Passing(
-            self._image,
-            prefix,
-            hosts,
-            relay_image=relay,
-            addresses=addresses,
-            report=self._report,
-        )
+        store, engines = self._image.store, [images.engine for images in hosts]
+        with contextlib.suppress(ToolkitError):  # a host that cannot get even this gets its own error when it is fed
+            ship(store.get(relay).image_id, relay, store, engines, self._report)
+        passing = Passing(self._image, prefix, hosts, relay_image=relay, addresses=addresses, report=self._report)
         try:
             self._each(hosts, lambda images: self._named(prefix, images, passing.take(images)), AT_ONCE)
         finally:
             # Also after a Ctrl-C. A host that cannot be reached stops its own relay after two hours.
             do_all([Job(one.host, partial(one.engine.remove_run, passing.shipment)) for one in hosts], at_once=AT_ONCE)
-
-    def _ship_relay(self, hosts: Sequence[HostImages], relay: str) -> None:
-        """A host that cannot get even this is fed from this machine later, and gets its own error there."""
-        store, engines = self._image.store, [images.engine for images in hosts]
-        with contextlib.suppress(ToolkitError):
-            ship(store.get(relay).image_id, relay, store, engines, self._report)
 
     def done(self) -> tuple[Shipped, ...]:
         """All results; raises the error of the one that failed, or one for all that did."""
@@ -161,10 +152,6 @@ class _Work:
         images.name(self._image.image_id, self._image.reference)
         self._report(Progress(images.host, "has the image"))
         return Shipped(images.host, way, len(self._image.diff_ids) - prefix)
-
-    def _open(self, images: HostImages) -> bool:
-        answer = self._answers[images.host]
-        return answer.error is None and answer.value is None
 
     def _each(self, hosts: Sequence[HostImages], act: Callable[[HostImages], Shipped | None], at_once: int) -> None:
         jobs = [Job(images.host, partial(act, images)) for images in hosts]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
 
 from toolkit.containers.programs import receive_file, start_when_there
 from toolkit.runtimes.runtime import ContainerRuntime
@@ -37,19 +36,10 @@ def start_relay(runtime: ContainerRuntime, name: str, shipment: str, image: str,
 
     Its disk is an anonymous volume, which is removed with it; the key is in its memory.
     """
-    serve = (
-        "rclone",
-        "serve",
-        "http",
-        "/archive",
-        "--addr",
-        f"{in_url(address)}:0",
-        "--read-only",
-        "--dir-cache-time",
-        "1s",
-    )
+    serve = ("rclone", "serve", "http", "/archive", "--addr", f"{in_url(address)}:0")
+    fresh = ("--read-only", "--dir-cache-time", "1s")
     secured = ("--cert", _PAIR, "--key", _PAIR, "--client-ca", _PAIR, "--min-tls-version", "tls1.3")
-    act = (*serve, *secured, *_QUIET) if address else ("sleep", _LIFETIME)
+    act = (*serve, *fresh, *secured, *_QUIET) if address else ("sleep", _LIFETIME)
     return runtime.start_relay(name, shipment, image, PRIVATE, start_when_there(_PAIR, ("timeout", _LIFETIME, *act)))
 
 
@@ -71,7 +61,7 @@ def in_url(address: str) -> str:
 def read_images(text: str) -> tuple[There, ...]:
     """What `ContainerRuntime.inspect_images` printed."""
     images = (json.loads(line) for line in text.splitlines() if line.startswith("{"))
-    return tuple(_there(image) for image in images)
+    return tuple(There(full_id(one["id"]), tuple(one["names"] or ()), tuple(one["layers"] or ())) for one in images)
 
 
 def read_stats(line: str) -> tuple[int, int] | None:
@@ -94,7 +84,3 @@ def read_message(line: str) -> str:
 def full_id(image_id: str) -> str:
     """An image's ID with its algorithm, which podman omits."""
     return image_id if ":" in image_id else f"sha256:{image_id}"
-
-
-def _there(image: dict[str, Any]) -> There:
-    return There(full_id(image["id"]), tuple(image["names"] or ()), tuple(image["layers"] or ()))
