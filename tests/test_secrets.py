@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -123,6 +124,14 @@ def test_a_key_file_that_others_may_read_is_refused(tmp_path: Path, mode: int) -
     file.chmod(mode)
     with pytest.raises(ToolkitError, match="others may read"):
         resolve_secret(parse_secret(f"${{file:{file}}}"), {}, {})
+
+
+def test_a_key_file_that_would_block_or_never_end_is_refused(tmp_path: Path) -> None:
+    fifo = tmp_path / "key"
+    os.mkfifo(fifo, 0o600)
+    for file, why in ((fifo, "not a file"), (Path("/dev/zero"), "not a file"), (tmp_path, "Is a directory")):
+        with pytest.raises(ToolkitError, match=why):
+            resolve_secret(parse_secret(f"${{file:{file}}}"), {}, {})
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from toolkit.agent.cache_recovery import orphans, read_recovered, recover
 
-PLACE = "results/bucket/part"
+PLACE = "results/bucket/part:1"
 META = '{"ModTime":"2026-01-01T00:00:00Z","Size":3,"Rs":null,"Fingerprint":"","Dirty":true}'
 
 
@@ -24,7 +24,7 @@ class Cache:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.bucket, self.config = folder / "cache", folder / "bucket", folder / "rclone.conf"
-        self.objects = self.bucket / "part"
+        self.objects = self.bucket / "part:1"
         self.objects.mkdir(parents=True)
         self.config.write_text(f"[results]\ntype = alias\nremote = {folder}\n")
 
@@ -44,7 +44,7 @@ class Cache:
         os.utime(self.objects / name, (at, at))
 
     def recover(self) -> int:
-        return recover("results:bucket/part", self.folder, str(self.config), self.folder.with_name("sums.json"))
+        return recover("results:bucket/part:1", self.folder, str(self.config), self.folder.with_name("sums.json"))
 
     @property
     def sums(self) -> dict[str, str]:

@@ -15,6 +15,7 @@ from toolkit.agent.checksums import Digest, digest_of, key_of
 from toolkit.agent.compare import NotRead, path_of, raw, read_again
 from toolkit.agent.paths import CONFIG, HOST, RECOVERED
 from toolkit.agent.rclone import LIST_SECONDS, rclone, seconds_for
+from toolkit.agent.uploads import place_of
 
 
 def orphans(cache: Path, place: str) -> tuple[list[str], list[str]]:
@@ -42,7 +43,7 @@ def recover(
     read. The SHA-256 of each object, as read back from the bucket, is added to `sums`. Raises `OSError` with rclone's
     message if the store refuses them or cannot be read.
     """
-    place = filesystem.replace(":", "/")
+    place = place_of(filesystem)
     whole, holed = orphans(cache, place)
     _copy(config, cache / "vfs" / place, filesystem, whole, "--update")
     _copy(config, cache / "vfs" / place, filesystem, holed, "--ignore-existing")

@@ -22,7 +22,7 @@ from toolkit.agent.paths import CHECKPOINTS, HOST, LOGS, RUN_FOLDER
 from toolkit.agent.rclone import LIST_SECONDS, rclone, seconds_for
 from toolkit.agent.untrusted import NotRegular, Replacements, hole, opened
 from toolkit.agent.upload_progress import Waiting, meaning
-from toolkit.agent.uploads import last_failure
+from toolkit.agent.uploads import last_failure, root_of
 
 _UNMOUNT_SECONDS = 10.0
 _TRIES = 3
@@ -177,14 +177,10 @@ class Bucket:
     def _sparse(self, name: str) -> str:
         """The file and its hole, if no upload of it would ever finish; else empty."""
         try:
-            missing = hole(Path(self._cache, name).lstat())
+            missing = hole((root_of(self._filesystem) / name).lstat())
         except OSError:
             return ""
         return f"{name} ({missing:,} bytes never written)" if missing > _MAX_HOLE else ""
-
-    @property
-    def _cache(self) -> str:
-        return f"{HOST}/cache/vfs/{self._filesystem.replace(':', '/')}"
 
     def whole(self) -> bool:
         """Whether no file in the mounts' caches has an error; asked when nothing is waiting."""

@@ -72,9 +72,14 @@ def mounted(cache: Path = Path(CACHE), mounts: Path = Path("/proc/self/mounts"))
     return [root_of(line[0], cache) for line in lines if len(line) > 2 and line[2] == "fuse.rclone"]
 
 
+def place_of(filesystem: str) -> str:
+    """A file system's folder in both parts of rclone's cache, `vfs` and `vfsMeta`; a prefix may have colons."""
+    return filesystem.replace(":", "/", 1)
+
+
 def root_of(filesystem: str, cache: Path = Path(CACHE)) -> Path:
     """The cache folder of the files of `filesystem` ("results:bucket/prefix")."""
-    return cache / "vfs" / filesystem.replace(":", "/", 1)
+    return cache / "vfs" / place_of(filesystem)
 
 
 def mark_named(name: str, roots: Iterable[Path]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from toolkit.secrets.secret import Secret
-from toolkit.secrets.source import LARGEST_KEY_FILE, Lookup, Surroundings, leads_nowhere, short_text
+from toolkit.secrets.source import LARGEST_KEY_FILE, Lookup, Surroundings, leads_nowhere, open_unblocked, short_text
 
 
 class PrivateFile:
@@ -22,12 +22,15 @@ class PrivateFile:
         """The file's content without surrounding blanks; refuses a file that others can read."""
         try:
             path = Path(name).expanduser()
-            with path.open(encoding="ascii") as file:
-                mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            with open_unblocked(path) as file:
+                found = os.fstat(file.fileno()).st_mode
+                if not stat.S_ISREG(found):
+                    raise leads_nowhere(self.kind, name, "not a file")
+                mode = stat.S_IMODE(found)
                 if mode & 0o077:
                     why = f"others may read this file (mode {mode:04o})"
                     raise leads_nowhere(self.kind, name, why, f"chmod 600 {path}")
-                text = file.read(LARGEST_KEY_FILE + 1)
+                text = file.read(LARGEST_KEY_FILE + 1).decode("ascii")
                 if len(text) > LARGEST_KEY_FILE:
                     raise leads_nowhere(self.kind, name, "too large for a key", "put only the key into the file")
                 return Secret(text.strip())

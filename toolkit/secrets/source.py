@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from toolkit.errors import Code, ToolkitError
 from toolkit.secrets.secret import Secret
@@ -92,10 +93,15 @@ def leads_nowhere(kind: str, name: str, why: str, hint: str = "") -> ToolkitErro
     return ToolkitError(Code.CREDENTIALS, f"{reference}: {why}", hint=hint)
 
 
+def open_unblocked(path: Path) -> IO[bytes]:
+    """The file, to be read; a FIFO that no one writes to would block. Raises `OSError`."""
+    return os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+
+
 def short_text(file: Path) -> str:
     """A small file's content without surrounding blanks; empty if it cannot be read."""
     try:
-        with file.open("rb") as stream:
+        with open_unblocked(file) as stream:
             return stream.read(LARGEST_KEY_FILE).decode("utf-8", "replace").strip()
     except OSError:
         return ""
