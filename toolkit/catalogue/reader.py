@@ -7,8 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, Field
 
 from toolkit.catalogue.model import (
     Archive,
@@ -26,7 +25,7 @@ from toolkit.catalogue.model import (
 )
 from toolkit.errors import Code, ToolkitError
 from toolkit.yaml.source import Source, read_source
-from toolkit.yaml.validate import validate
+from toolkit.yaml.validate import Section, validate
 
 ENVIRONMENT_TEMPLATE = "environment.Dockerfile.j2"
 ADDITIONS_TEMPLATE = "additions.Dockerfile.j2"
@@ -37,33 +36,29 @@ NATIVE_TEMPLATE = "native.Dockerfile.j2"
 
 def _absolute(value: str) -> str:
     if not value.startswith("/") or ".." in value:
-        raise PydanticCustomError("recipe", "expected an absolute path in the image")
+        raise ValueError("expected an absolute path in the image")
     return value
 
 
 def _pinned(value: str) -> str:
     if value and "@sha256:" not in value:
-        raise PydanticCustomError("recipe", "an image base must be pinned: NAME@sha256:…")
+        raise ValueError("an image base must be pinned: NAME@sha256:…")
     return value
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class ArchiveSection(_Section):
+class ArchiveSection(Section):
     name: str
     url: str
     suites: list[str]
     components: list[str]
 
 
-class KeyringSection(_Section):
+class KeyringSection(Section):
     url: str
     sha256: str
 
 
-class SuiteSection(_Section):
+class SuiteSection(Section):
     name: str
     title: str
     python: str
@@ -90,13 +85,13 @@ class SuiteSection(_Section):
         )
 
 
-class SuitesFile(_Section):
+class SuitesFile(Section):
     """`images/suites.yml`."""
 
     suites: list[SuiteSection]
 
 
-class TreeSection(_Section):
+class TreeSection(Section):
     source: str
     target: Annotated[str, AfterValidator(_absolute)]
 
@@ -105,7 +100,7 @@ class TreeSection(_Section):
         return Tree((folder / self.source).resolve(), self.target.replace("{python}", python))
 
 
-class NativeSection(_Section):
+class NativeSection(Section):
     """Libraries that are compiled for each row: the folder of their `build.py`, their place in the image, and the
     Debian packages needed for compiling, locked per suite in `locks/` next to the sources."""
 
@@ -130,17 +125,17 @@ class NativeSection(_Section):
         )
 
 
-class FlavourSection(_Section):
+class FlavourSection(Section):
     """One image of a row: its requirements from the package index, the GPUs that it must support, a site's
     bundle, Debian packages in addition to the suite's."""
 
-    requirements: list[str] = []
-    gpu: list[str] = []
+    requirements: list[str] = Field(default_factory=list)
+    gpu: list[str] = Field(default_factory=list)
     bundle: str = ""
-    packages: list[str] = []
+    packages: list[str] = Field(default_factory=list)
 
 
-class RowSection(_Section):
+class RowSection(Section):
     """One version; based on `suite`, or on an `image` from a registry, pinned by digest.
 
     Its own `trees` replace the framework's. With `compat`, its images always have those trees of the framework's
@@ -157,7 +152,7 @@ class RowSection(_Section):
     flavours: dict[str, FlavourSection]
 
 
-class FrameworkFile(_Section):
+class FrameworkFile(Section):
     """`images/<framework>/recipe.yml`. With `extends`, every row of that framework with these trees on top.
 
     `compat` are more trees, by name, for the images of manifests that ask for them.
@@ -167,14 +162,14 @@ class FrameworkFile(_Section):
     title: str
     template: str
     extends: str = ""
-    requirements: list[str] = []
-    trees: list[TreeSection] = []
-    compat: dict[str, list[TreeSection]] = {}
+    requirements: list[str] = Field(default_factory=list)
+    trees: list[TreeSection] = Field(default_factory=list)
+    compat: dict[str, list[TreeSection]] = Field(default_factory=dict)
     native: NativeSection | None = None
-    rows: list[RowSection] = []
+    rows: list[RowSection] = Field(default_factory=list)
 
 
-class ProgramSection(_Section):
+class ProgramSection(Section):
     """A binary from a Python package of this environment, pinned by its SHA-256."""
 
     distribution: str
@@ -184,7 +179,7 @@ class ProgramSection(_Section):
     target: Annotated[str, AfterValidator(_absolute)]
 
 
-class ToolFile(_Section):
+class ToolFile(Section):
     """`images/<tool image>/recipe.yml`: one of the tool's own images, such as the one that mounts buckets."""
 
     name: str
@@ -194,7 +189,7 @@ class ToolFile(_Section):
     suite: str
     variant: str
     packages: list[str]
-    programs: list[ProgramSection] = []
+    programs: list[ProgramSection] = Field(default_factory=list)
 
 
 def read_suites(images: Path) -> dict[str, Suite]:

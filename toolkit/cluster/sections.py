@@ -8,13 +8,14 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from toolkit.cluster.jump import parse_hop
 from toolkit.cluster.kinds import KINDS
 from toolkit.cluster.model import DEFAULT_BINDING, DEFAULT_PROCESSES, Binding
 from toolkit.cluster.ranges import expand
 from toolkit.runtimes.registry import RUNTIMES
+from toolkit.yaml.validate import Section
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@\\-]*\$?")
@@ -135,16 +136,12 @@ def _gpu(value: Any) -> Any:
     return value
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class GpuSection(_Section):
+class GpuSection(Section):
     kind: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
     count: int = Field(ge=1, le=64)
 
 
-class DeadlinesSection(_Section):
+class DeadlinesSection(Section):
     start: int = Field(default=60, ge=1)
     stop: int = Field(default=10, ge=1)
     store: int = Field(default=600, ge=1)
@@ -156,7 +153,7 @@ class SshDeadlinesSection(DeadlinesSection):
     lost: int = Field(default=15, ge=3)
 
 
-class LocalLimitsSection(_Section):
+class LocalLimitsSection(Section):
     processes: int = Field(default=DEFAULT_PROCESSES, ge=64, le=1 << 22)
 
 
@@ -169,7 +166,7 @@ _UserName = Annotated[str, AfterValidator(_user)]
 _Gpu = Annotated[GpuSection | None, BeforeValidator(_gpu)]
 
 
-class HostSection(_Section):
+class HostSection(Section):
     name: Annotated[str, BeforeValidator(_one_text), AfterValidator(_names)]
     address: Annotated[str, BeforeValidator(_one_text), AfterValidator(_addresses)] = ""
     user: _UserName = ""
@@ -177,7 +174,7 @@ class HostSection(_Section):
     gpu: _Gpu = None
 
 
-class LocalFile(_Section):
+class LocalFile(Section):
     """A file with `engine: local`, or with an unknown engine."""
 
     name: str
@@ -188,7 +185,7 @@ class LocalFile(_Section):
     deadlines: DeadlinesSection = DeadlinesSection()
 
 
-class SshFile(_Section):
+class SshFile(Section):
     """A file with `engine: ssh`."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import Any, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, Tag, ValidationError
+from pydantic import BaseModel, ConfigDict, Tag, ValidationError
 
 from toolkit.errors import Code, Problem
 from toolkit.yaml.source import MAX_PROBLEMS, PLACEHOLDER, Path_, Source, raise_if_any
@@ -18,8 +18,13 @@ Model = TypeVar("Model", bound=BaseModel)
 
 TAG = "~"
 """The prefix of the tag of a model's alternative: such a tag is not a name in the file."""
-OWN_ERROR = "manifest"
-"""The type of an error whose message is shown as it is."""
+
+
+class Section(BaseModel):
+    """A mapping of fields: strict types, no unknown names. Its validators raise `ValueError`; the message is shown as
+    it is."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
 
 
 def validate(source: Source, model: type[Model], code: Code = Code.MANIFEST) -> Model:
@@ -58,6 +63,8 @@ def _pydantic_problem(source: Source, model: type[BaseModel], detail: Any) -> Pr
     location = tuple(detail["loc"])
     path = _without_tags(location)
     kind, given = detail["type"], detail.get("input")
+    if kind == "value_error":
+        return source.problem(detail["msg"].removeprefix("Value error, "), path, at_key=location[-1:] == ("[key]",))
     if location[-1:] == ("[key]",):
         return source.problem(detail["msg"], path, at_key=True)
     if kind == "missing":
@@ -86,9 +93,7 @@ def _pydantic_problem(source: Source, model: type[BaseModel], detail: Any) -> Pr
         return source.problem(f"expected a list (`- …` lines), found {_kind(given)}", path)
     if kind == "too_long" and detail["ctx"].get("max_length") == 1:
         return source.problem(f"expected one, found {detail['ctx']['actual_length']}: more are not read here", path)
-    if kind == OWN_ERROR:
-        return source.problem(detail["msg"], path)
-    message = detail["msg"].removeprefix("Value error, ")
+    message = detail["msg"]
     return source.problem(message[0].lower() + message[1:], path)
 
 

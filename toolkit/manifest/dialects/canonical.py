@@ -29,7 +29,6 @@ from toolkit.manifest.fields import (
     Prose,
     Relative,
     Retries,
-    Section,
     Size,
     StepCommand,
     Version,
@@ -43,7 +42,7 @@ from toolkit.manifest.model import (
 from toolkit.manifest.names import sounds_secret
 from toolkit.manifest.units import bytes_of, seconds_of
 from toolkit.yaml.source import Path_, Source
-from toolkit.yaml.validate import validate
+from toolkit.yaml.validate import Section, validate
 
 DEFINITION: Path_ = ("model_definition",)
 FRAMEWORK: Path_ = (*DEFINITION, "framework")

@@ -29,7 +29,6 @@ from toolkit.manifest.fields import (
     Nodes,
     Prose,
     Relative,
-    Section,
     SizeOfFfdl,
     Url,
     Version,
@@ -49,6 +48,7 @@ from toolkit.manifest.model import (
 )
 from toolkit.manifest.units import bytes_of, ffdl_size
 from toolkit.yaml.source import Path_, Source
+from toolkit.yaml.validate import Section
 
 # FfDL's own are K80, P100 and V100; it accepted any node label, and these are NVIDIA's other Teslas.
 _KINDS = {f"nvidia-Tesla{kind.upper()}": kind for kind in ("k80", "p100", "v100", "m40", "m60", "p4", "p40", "t4")}

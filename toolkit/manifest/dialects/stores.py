@@ -15,7 +15,6 @@ from toolkit.manifest.fields import (
     Label,
     Region,
     Relative,
-    Section,
     Server,
     Url,
     by_shape,
@@ -31,6 +30,7 @@ from toolkit.manifest.model import (
 )
 from toolkit.secrets import parse_secret
 from toolkit.yaml.source import Path_
+from toolkit.yaml.validate import Section
 
 _TYPES = ("s3", "path", "nfs")
 

@@ -47,7 +47,6 @@ from toolkit.manifest.fields import (
     Package,
     Prose,
     Relative,
-    Section,
     Url,
     Version,
     by_shape,
@@ -58,6 +57,7 @@ from toolkit.manifest.key_fields import Key
 from toolkit.manifest.model import BucketReference, Compute, Connection, Manifest, Ranks
 from toolkit.manifest.units import bytes_of
 from toolkit.yaml.source import Path_
+from toolkit.yaml.validate import Section
 
 _ANY_PYTHON_3 = "3"
 WatsonCommands = Annotated[str, commands_in(with_continued_lines)]

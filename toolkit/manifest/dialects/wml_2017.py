@@ -20,10 +20,11 @@ from toolkit.manifest.dialects.wml import (
     WatsonFramework,
     connection_shape,
 )
-from toolkit.manifest.fields import Bucket, Choice, Label, Name, OneOf, Prose, Section, Url, by_shape, only
+from toolkit.manifest.fields import Bucket, Choice, Label, Name, OneOf, Prose, Url, by_shape, only
 from toolkit.manifest.key_fields import Key
 from toolkit.manifest.model import BucketReference, Compute, Connection, Manifest
 from toolkit.yaml.source import Path_
+from toolkit.yaml.validate import Section
 
 _S3 = "s3"
 _REFERENCES = ("training_data", "training_results")
