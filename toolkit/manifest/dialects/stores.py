@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, Tag
 
@@ -33,6 +33,7 @@ from toolkit.yaml.source import Path_
 from toolkit.yaml.validate import Section
 
 _TYPES = ("s3", "path", "nfs")
+Reference = TypeVar("Reference", bound=DataReference)
 
 
 class StoreSection(Section):
@@ -178,7 +179,8 @@ AnyResults = Annotated[
 ]
 
 
-def refuse_bucket(reference: DataReference, diagnostics: Diagnostics, path: Path_) -> None:
-    """Refuse a bucket name that its store cannot have; `path` is where it is in the file."""
+def allowed(reference: Reference, diagnostics: Diagnostics, path: Path_) -> Reference:
+    """`reference`; refuses a bucket name that its store cannot have. `path` is where it is in the file."""
     if why := refused(reference):
         diagnostics.refuse(path, why)
+    return reference

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from toolkit.manifest.launchers import accelerate, ddlrun, deepspeed, horovodrun, mpirun, srun, torchrun
@@ -117,7 +117,9 @@ def _python_at(words: Sequence[Word], index: int) -> Found | None:
         elif option["option"] == "c":
             return None
         elif option["option"] == "m":
-            return _module_at(words, index, at, option["value"])
+            module = option["value"] or (words[at].value if at < len(words) and words[at].literal else "")
+            found = _named(words, at - bool(option["value"]), module, "modules")
+            return Found(found[0], module, found[1], words[index]) if found else None
     return None
 
 
@@ -128,26 +130,11 @@ def _module_file(words: Sequence[Word], at: int) -> tuple[Launcher, int] | None:
     return next((found for name in names if (found := _named(words, at, name, "modules"))), None)
 
 
-def _module_at(words: Sequence[Word], index: int, at: int, module: str) -> Found | None:
-    """The module is the value of `-m`, or the word at `at`."""
-    if module:
-        at -= 1
-    elif at < len(words) and words[at].literal:
-        module = words[at].value
-    found = _named(words, at, module, "modules")
-    return Found(found[0], module, found[1], words[index]) if found else None
-
-
 def _named(words: Sequence[Word], at: int, name: str, kind: str) -> tuple[Launcher, int] | None:
     """The launcher of that name whose other words follow the one at `at`, and the index after them."""
-    for launcher, entry in _entries(kind):
-        following = words[at + 1 : at + len(entry)]
-        if entry[0] == name and tuple(word.value for word in following if word.literal) == entry[1:]:
-            return launcher, at + len(entry)
-    return None
-
-
-def _entries(kind: str) -> Iterator[tuple[Launcher, tuple[str, ...]]]:
     for launcher in LAUNCHERS:
         for entry in launcher.programs if kind == "programs" else launcher.modules:
-            yield launcher, entry
+            following = words[at + 1 : at + len(entry)]
+            if entry[0] == name and tuple(word.value for word in following if word.literal) == entry[1:]:
+                return launcher, at + len(entry)
+    return None

@@ -39,14 +39,18 @@ _Edit = tuple[int, int, str]
 
 
 @dataclass(frozen=True)
-class Translated:
-    """The command that a rank runs, and what was in front of its program."""
+class Command:
+    """A command as a rank runs it: its text without a launcher and its flags, these as `front`.
+
+    `joint` is the first operator between its parts, such as `&&` or `|`; empty if it has one part.
+    """
 
     text: str
     front: Front | None
+    joint: str
 
 
-def translated(text: str, one: AndOr) -> Translated:
+def translated(text: str, one: AndOr) -> Command:
     """The command `one` of `text`, without its launchers.
 
     Raises `ValueError` if a launcher's options are unknown or mean what a run does not have, or if something beside
@@ -56,8 +60,11 @@ def translated(text: str, one: AndOr) -> Translated:
     flags: Front | None = None
     edits: list[_Edit] = []
     after = 0
-    if first.words and first.words[0].value.startswith("-"):
-        flags, after, edits = _flags(text, first)
+    if first.words and first.words[0].value.startswith("-"):  # mpirun's flags without `mpirun`
+        flags = Front()
+        reader = OptionReader(text, first.words, 0, mpirun.LAUNCHER, flags)
+        reader.read()
+        after, edits = reader.at, [_cut(text, first.words, 0, reader.at, "")]
     found = flags
     parts = [part for pipeline in one.pipelines for part in pipeline.parts]
     for part in parts:
@@ -73,7 +80,7 @@ def translated(text: str, one: AndOr) -> Translated:
     command = command[one.start :].lstrip() if edits else command[one.start :]
     if found and found.launcher:
         _refuse_variables_of_launchers(command)
-    return Translated(command, found)
+    return Command(command, found, next(iter((*one.pipelines[0].joints, *one.operators)), ""))
 
 
 def _refuse_variables_of_launchers(command: str) -> None:
@@ -82,14 +89,6 @@ def _refuse_variables_of_launchers(command: str) -> None:
         instead = next((new for names, new in _INSTEAD.items() if match[1] in names), "")
         hint = f"the run sets {instead}" if instead else "leave it out, or set it in `environment`"
         raise ValueError(f"`{match[0]}`: nothing sets it, as the tool starts the ranks: {hint}")
-
-
-def _flags(text: str, first: Simple) -> tuple[Front, int, list[_Edit]]:
-    """Flags of mpirun without `mpirun`, and the index of the word after them."""
-    front = Front()
-    reader = OptionReader(text, first.words, 0, mpirun.LAUNCHER, front)
-    reader.read()
-    return front, reader.at, [_cut(text, first.words, 0, reader.at, "")]
 
 
 def _launched(text: str, part: Simple, at: int, flags: Front | None) -> tuple[Front | None, list[_Edit]]:
