@@ -19,7 +19,8 @@ import pytest
 from toolkit.cluster.model import Cluster
 from toolkit.cluster.reader import read_cluster
 from toolkit.containers.engine import LOCAL
-from toolkit.doctor.examine import Examination, Examine, gather, short
+from toolkit.doctor.examine import Examination, gather, short
+from toolkit.doctor.examine import examine as examine_hosts
 from toolkit.doctor.finding import Finding, Verdict, refuse
 from toolkit.doctor.probes import Buckets
 from toolkit.doctor.requirements import Asked
@@ -71,7 +72,7 @@ def until_engine_answers(host: str) -> None:
 
 def examine(cluster: Cluster) -> Examination:
     with Hosts(cluster) as hosts:
-        return Examine(hosts, Asked(cluster)).run()
+        return examine_hosts(hosts, Asked(cluster))
 
 
 def test_this_machine() -> None:

@@ -29,7 +29,6 @@ class Examination:
     """Findings by host in the cluster's order, and the duration in seconds."""
 
     findings: tuple[Finding, ...]
-    facts: tuple[HostFacts, ...]
     seconds: float
 
 
@@ -94,7 +93,7 @@ class Doctor:
         for answer in answers:
             findings += _of_host(answer, self._asked, registry.checks())
             findings += _later(answer, later, (*comparisons, *probes))
-        return Examination(tuple(findings), tuple(reached.values()), time.monotonic() - start)
+        return Examination(tuple(findings), time.monotonic() - start)
 
 
 def _compared(checks: Mapping[str, Comparison], every: Sequence[HostFacts], asked: Asked) -> list[Finding]:

@@ -48,11 +48,14 @@ def _of_host(findings: Sequence[Finding]) -> list[tuple[str, Verdict | None]]:
     lines: list[tuple[str, Verdict | None]] = []
     for one in findings:
         if one.verdict is not Verdict.SKIPPED:
-            lines.append((f"  {one.verdict:<7}  {one.check:<15}  {one.found}", one.verdict))
-            lines += [(f"{'':<11}{'next:':<15}  {one.hint}", None)] if one.hint else []
+            lines += _lines(one.verdict, one.check, one.found, one.hint)
     for (found, hint), checks in why.items():
         name = checks[0] if len(checks) == 1 else f"{len(checks)} checks"
         which = f" ({', '.join(checks)})" if len(checks) > 1 else ""
-        lines.append((f"  {Verdict.SKIPPED:<7}  {name:<15}  {found}{which}", Verdict.SKIPPED))
-        lines += [(f"{'':<11}{'next:':<15}  {hint}", None)] if hint else []
+        lines += _lines(Verdict.SKIPPED, name, f"{found}{which}", hint)
     return lines
+
+
+def _lines(verdict: Verdict, check: str, found: str, hint: str) -> list[tuple[str, Verdict | None]]:
+    line = (f"  {verdict:<7}  {check:<15}  {found}", verdict)
+    return [line, (f"{'':<11}{'next:':<15}  {hint}", None)] if hint else [line]
