@@ -24,7 +24,7 @@ from toolkit.catalogue.model import (
     Tree,
 )
 from toolkit.errors import Code, ToolkitError
-from toolkit.yaml.source import Source, read_source
+from toolkit.yaml.source import Path_, Source, read_source
 from toolkit.yaml.validate import Section, validate
 
 ENVIRONMENT_TEMPLATE = "environment.Dockerfile.j2"
@@ -70,18 +70,11 @@ class SuiteSection(Section):
     keyring: KeyringSection | None = None
 
     def to_suite(self) -> Suite:
-        archives = tuple(Archive(a.name, a.url, tuple(a.suites), tuple(a.components)) for a in self.archives)
-        keyring = Keyring(self.keyring.url, self.keyring.sha256) if self.keyring else None
         return Suite(
-            name=self.name,
-            title=self.title,
-            archives=archives,
-            keyring=keyring,
-            python=self.python,
-            glibc=self.glibc,
-            open_mpi=self.open_mpi,
+            **self.model_dump(exclude={"archives", "keyring", "packages"}),
+            archives=tuple(Archive(a.name, a.url, tuple(a.suites), tuple(a.components)) for a in self.archives),
+            keyring=Keyring(self.keyring.url, self.keyring.sha256) if self.keyring else None,
             packages=tuple(self.packages),
-            variant=self.variant,
         )
 
 
@@ -110,19 +103,16 @@ class NativeSection(Section):
 
     def to_native(self, folder: Path, suite: Suite, templates: Path) -> Native:
         source = (folder / self.source).resolve()
-        return Native(
-            source,
-            self.target,
-            Recipe(
-                name=f"toolkit-compiler-{suite.name}",
-                title=f"Compilers of {suite.title}, for {source.parent.name}",
-                base=DistributionBase(suite, (*suite.packages, *self.packages), suite.variant),
-                template=templates / NATIVE_TEMPLATE,
-                lock=source.parent / "locks" / f"{suite.name}.lock",
-                trees=(),
-                facts="nothing of it gets into an image",
-            ),
+        compiler = Recipe(
+            name=f"toolkit-compiler-{suite.name}",
+            title=f"Compilers of {suite.title}, for {source.parent.name}",
+            base=DistributionBase(suite, (*suite.packages, *self.packages), suite.variant),
+            template=templates / NATIVE_TEMPLATE,
+            lock=source.parent / "locks" / f"{suite.name}.lock",
+            trees=(),
+            facts="nothing of it gets into an image",
         )
+        return Native(source, self.target, compiler)
 
 
 class FlavourSection(Section):
@@ -207,8 +197,7 @@ def read_frameworks(
     """
     suites = read_suites(images)
     sources = [read_source(file, Code.IMAGE) for file in sorted(images.glob("*/recipe.yml"))]
-    found = [source for source in sources if any(key.value == "framework" for key, _ in source.root.value)]
-    files = {source: validate(source, FrameworkFile, Code.IMAGE) for source in found}
+    files = {one: validate(one, FrameworkFile, Code.IMAGE) for one in sources if one.has(("framework",))}
     by_name = {file.framework: (source, file) for source, file in files.items()}
     rows: list[FrameworkRow] = []
     for source, file in files.items():
@@ -266,13 +255,19 @@ def _rows(
                 base=_base(row, suites, source, index, section.packages),
                 template=templates / top.template,
                 lock=folder / "locks" / f"{row.version}-py{row.python}-{flavour}.lock",
-                trees=tuple(tree.to_tree(top_folder, row.python) for tree in _trees(row, top, compat)),
+                trees=tuple(
+                    tree.to_tree(top_folder, row.python)
+                    for tree in (*(top.trees if row.trees is None else row.trees), *top.compat.get(compat, []))
+                ),
                 facts=row.facts,
                 python=row.python,
                 requirements=(*section.requirements, *file.requirements),
                 architectures=tuple(section.gpu),
                 bundle=site.get(section.bundle, SiteBundle(section.bundle)) if section.bundle else None,
-                native=_native(row, top, suites, Path(top_source.file).parent, templates),
+                # None for a registry's image: what would compile for it is unknown.
+                native=top.native.to_native(top_folder, suites[row.suite], templates)
+                if top.native and row.suite in suites
+                else None,
             ),
             compat=compat,
         )
@@ -296,19 +291,6 @@ def _name(row: RowSection, top: FrameworkFile, compat: str, flavour: str) -> str
     return "-".join(filter(None, parts))
 
 
-def _trees(row: RowSection, top: FrameworkFile, compat: str) -> list[TreeSection]:
-    return [*(top.trees if row.trees is None else row.trees), *top.compat.get(compat, [])]
-
-
-def _native(
-    row: RowSection, top: FrameworkFile, suites: dict[str, Suite], folder: Path, templates: Path
-) -> Native | None:
-    """None for a registry's image: what would compile for it is unknown."""
-    if not top.native or row.suite not in suites:
-        return None
-    return top.native.to_native(folder, suites[row.suite], templates)
-
-
 def _base(row: RowSection, suites: dict[str, Suite], source: Source, index: int, packages: list[str]) -> Base:
     if bool(row.suite) == bool(row.image):
         raise _wrong(source, "give either `suite` or `image`", ("rows", index))
@@ -318,11 +300,11 @@ def _base(row: RowSection, suites: dict[str, Suite], source: Source, index: int,
     return DistributionBase(suite, (*suite.packages, *packages), suite.variant)
 
 
-def _suite(name: str, suites: dict[str, Suite], source: Source, path: tuple[str | int, ...]) -> Suite:
+def _suite(name: str, suites: dict[str, Suite], source: Source, path: Path_) -> Suite:
     if name not in suites:
         raise _wrong(source, f"unknown suite `{name}`; {SUITES} has: {', '.join(suites)}", path)
     return suites[name]
 
 
-def _wrong(source: Source, what: str, path: tuple[str | int, ...]) -> ToolkitError:
+def _wrong(source: Source, what: str, path: Path_) -> ToolkitError:
     return ToolkitError(Code.IMAGE, f"{source.file} has 1 problem", (source.problem(what, path),))

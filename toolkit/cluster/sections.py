@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -110,22 +110,16 @@ def _registry(text: str) -> str:
     return text
 
 
-def _kind(name: str) -> str:
-    if name not in KINDS:
-        raise ValueError(f"input should be {_one_of(KINDS)}")
-    return name
+def _one_of(names: Collection[str]) -> AfterValidator:
+    """One of `names`, with pydantic's message for a `Literal`."""
 
+    def check(name: str) -> str:
+        if name not in names:
+            *others, last = map(repr, names)
+            raise ValueError("input should be " + (f"{', '.join(others)} or {last}" if others else last))
+        return name
 
-def _runtime(name: str) -> str:
-    if name not in RUNTIMES:
-        raise ValueError(f"input should be {_one_of(RUNTIMES)}")
-    return name
-
-
-def _one_of(names: Iterable[str]) -> str:
-    """`'a', 'b' or 'c'`, as in pydantic."""
-    *others, last = (repr(name) for name in names)
-    return f"{', '.join(others)} or {last}" if others else last
+    return AfterValidator(check)
 
 
 def _gpu(value: Any) -> Any:
@@ -178,7 +172,7 @@ class LocalFile(Section):
     """A file with `engine: local`, or with an unknown engine."""
 
     name: str
-    engine: Annotated[str, AfterValidator(_kind)]
+    engine: Annotated[str, _one_of(KINDS)]
     gpu: Literal["none"]
     binding: Binding = DEFAULT_BINDING
     limits: LocalLimitsSection = LocalLimitsSection()
@@ -198,7 +192,7 @@ class SshFile(Section):
     ssh: Literal["auto", "fabric", "openssh"] = "auto"
     network: Annotated[str, AfterValidator(_network)]
     operator: Annotated[str, AfterValidator(_ip_address)] = ""
-    container_engine: Annotated[str, AfterValidator(_runtime)]
+    container_engine: Annotated[str, _one_of(RUNTIMES)]
     scratch: Annotated[str, AfterValidator(_absolute)] = ""
     registry: Annotated[str, AfterValidator(_registry)] = ""
     gpu: _Gpu

@@ -42,8 +42,8 @@ def pinned_wheels(
     versions = exact_versions(requirements, python)
     index = environment.get("PIP_INDEX_URL") or _PYPI
     with requests.Session() as session:
-        files = {name: _files(session, index, name) for name in versions}
-    return tuple(sorted(pin_of(name, versions[name], files[name], python, suite, hashes) for name in versions))
+        pins = [pin_of(name, versions[name], _files(session, index, name), python, suite, hashes) for name in versions]
+    return tuple(sorted(pins))
 
 
 def exact_versions(requirements: Sequence[str], python: str) -> dict[str, Version]:
