@@ -75,13 +75,13 @@ def _started(words: tuple[Word, ...], level: int) -> Iterator[_Edit]:
     started = started_by(words)
     if started is None:
         return
-    name, arguments = started.name, words[started.index + 1 :]
-    if reason := refusal(words[started.index], arguments):
+    name, arguments = program_name(words[started]), words[started + 1 :]
+    if reason := refusal(words[started], arguments):
         raise ValueError(reason)
     if name == "eval":
         yield from _eval(arguments, level)
     elif name in SHELLS:
-        index = script_index(words, started.index)
+        index = script_index(words, started)
         if index is not None:
             yield from _rewritten(words[index], level, dash=name not in BASH)
     else:

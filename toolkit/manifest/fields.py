@@ -170,7 +170,7 @@ def only(found: Item | Sequence[Item], path: Path_) -> tuple[Item, Path_]:
 
 
 # It becomes a folder's name, and an argument of commands. Swift, Ceph, Google and Amazon buckets from before 2018 may
-# contain capitals and _; `toolkit.manifest.bucket_names` knows the stores with stricter rules.
+# contain capitals and _; `toolkit.manifest.dialects.stores` knows the stores with stricter rules.
 _BUCKET_NAME = r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9._-]{0,253}[A-Za-z0-9_-]"
 
 

@@ -87,10 +87,9 @@ def _pydantic_problem(source: Source, model: type[BaseModel], detail: Any) -> Pr
         below = ", ".join(_field_names(model, location))
         what = f"fields below this name ({below})" if below else "names with values below this name"
         return source.problem(f"expected {what}, found {_kind(given)}", path)
-    if kind == "string_type":
-        return source.problem(f"expected text, found {_kind(given)}", path)
-    if kind == "list_type":
-        return source.problem(f"expected a list (`- …` lines), found {_kind(given)}", path)
+    if kind in ("string_type", "list_type"):
+        what = "text" if kind == "string_type" else "a list (`- …` lines)"
+        return source.problem(f"expected {what}, found {_kind(given)}", path)
     if kind == "too_long" and detail["ctx"].get("max_length") == 1:
         return source.problem(f"expected one, found {detail['ctx']['actual_length']}: more are not read here", path)
     message = detail["msg"]

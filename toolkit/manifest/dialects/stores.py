@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import Field, Tag
 
-from toolkit.manifest.bucket_names import refused
 from toolkit.manifest.diagnostics import Diagnostics
 from toolkit.manifest.fields import (
     Absolute,
@@ -21,6 +22,7 @@ from toolkit.manifest.fields import (
 )
 from toolkit.manifest.key_fields import Key, PairReference
 from toolkit.manifest.model import (
+    EMBEDDED,
     BucketReference,
     Connection,
     DataReference,
@@ -33,6 +35,10 @@ from toolkit.yaml.source import Path_
 from toolkit.yaml.validate import Section
 
 _TYPES = ("s3", "path", "nfs")
+_STRICT = re.compile(r"(?!xn--)(?!.*(?:\.\.|\.-|-\.))(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+"""https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html; the embedded server's are the same."""
+_AMAZON = re.compile(r"(?:^|\.)amazonaws\.com(?:\.cn)?$")
+RULE = "3-63 small letters, digits, dots and dashes"
 Reference = TypeVar("Reference", bound=DataReference)
 
 
@@ -181,6 +187,17 @@ AnyResults = Annotated[
 
 def allowed(reference: Reference, diagnostics: Diagnostics, path: Path_) -> Reference:
     """`reference`; refuses a bucket name that its store cannot have. `path` is where it is in the file."""
-    if why := refused(reference):
+    if isinstance(reference, BucketReference) and (
+        why := refused_by(reference.connection.endpoint_url, reference.bucket)
+    ):
         diagnostics.refuse(path, why)
     return reference
+
+
+def refused_by(endpoint_url: str, bucket: str) -> str:
+    """Why the store at `endpoint_url` cannot have a bucket of this name; empty if it may have one."""
+    host = (urlsplit(endpoint_url).hostname or "") if endpoint_url != EMBEDDED else ""
+    if _STRICT.fullmatch(bucket) or not (endpoint_url == EMBEDDED or _AMAZON.search(host)):
+        return ""
+    whose = "the embedded store's" if endpoint_url == EMBEDDED else "Amazon's"
+    return f"`{bucket}` is no bucket name: {RULE} ({whose} rule)"

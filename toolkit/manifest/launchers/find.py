@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from toolkit.manifest.launchers import accelerate, ddlrun, deepspeed, horovodrun, mpirun, srun, torchrun
 from toolkit.manifest.launchers.model import Launcher
-from toolkit.manifest.programs import SHELLS, program_name, script_index, started_by
+from toolkit.manifest.programs import BASH, SHELLS, program_name, script_index, started_by
 from toolkit.manifest.shell import read_script
 from toolkit.manifest.words import Word
 
@@ -83,20 +83,20 @@ def _look_at(words: tuple[Word, ...], level: int) -> None:
     started = started_by(words)
     if started is None:
         return
-    if found := launcher_at(words, started.index):
+    name, arguments = program_name(words[started]), words[started + 1 :]
+    if found := launcher_at(words, started):
         raise ValueError(f"`{found.name}` would start ranks in ranks: the tool starts them; give the program alone")
-    arguments = words[started.index + 1 :]
-    if started.name in SHELLS:
-        index = script_index(words, started.index)
+    if name in SHELLS:
+        index = script_index(words, started)
         if index is not None and not words[index].split:
-            refuse_nested(words[index].value, level + 1, started.name not in ("bash", "rbash"))
-    elif started.name == "eval" and not any(word.split for word in arguments):
+            refuse_nested(words[index].value, level + 1, name not in BASH)
+    elif name == "eval" and not any(word.split for word in arguments):
         refuse_nested(" ".join(word.value for word in arguments), level + 1)
-    elif started.name in _RUNNERS:
+    elif name in _RUNNERS:
         for index in range(len(arguments)):
             if found := launcher_at(arguments, index):
                 raise ValueError(
-                    f"`{started.name}` would start `{found.name}`, and so ranks in ranks: the tool starts "
+                    f"`{name}` would start `{found.name}`, and so ranks in ranks: the tool starts "
                     "them; give the program alone"
                 )
 

@@ -96,8 +96,8 @@ def _launched(text: str, part: Simple, at: int, flags: Front | None) -> tuple[Fr
     `flags` of mpirun may precede them, up to the word `at`."""
     front: Front | None = None
     edits: list[_Edit] = []
-    while at < len(part.words) and (started := started_by(part.words[at:])):
-        begin = at + started.index
+    while at < len(part.words) and (started := started_by(part.words[at:])) is not None:
+        begin = at + started
         found = launcher_at(part.words, begin)
         if found is None:
             break
