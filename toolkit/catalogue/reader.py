@@ -1,4 +1,4 @@
-"""Read `images/suites.yml` and `images/<name>/recipe.yml`: strict, like a manifest."""
+"""Read `images/<name>/recipe.yml`: strict, like a manifest."""
 
 from __future__ import annotations
 
@@ -10,11 +10,8 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from toolkit.catalogue.model import (
-    Archive,
-    Base,
     DistributionBase,
     FrameworkRow,
-    Keyring,
     Native,
     Program,
     Recipe,
@@ -23,6 +20,7 @@ from toolkit.catalogue.model import (
     Suite,
     Tree,
 )
+from toolkit.catalogue.suites import SUITES, read_suites
 from toolkit.errors import Code, ToolkitError
 from toolkit.yaml.source import Path_, Source, read_source
 from toolkit.yaml.validate import Section, validate
@@ -30,7 +28,6 @@ from toolkit.yaml.validate import Section, validate
 ENVIRONMENT_TEMPLATE = "environment.Dockerfile.j2"
 ADDITIONS_TEMPLATE = "additions.Dockerfile.j2"
 """For the stages that all frameworks' images share."""
-SUITES = "suites.yml"
 NATIVE_TEMPLATE = "native.Dockerfile.j2"
 
 
@@ -44,44 +41,6 @@ def _pinned(value: str) -> str:
     if value and "@sha256:" not in value:
         raise ValueError("an image base must be pinned: NAME@sha256:…")
     return value
-
-
-class ArchiveSection(Section):
-    name: str
-    url: str
-    suites: list[str]
-    components: list[str]
-
-
-class KeyringSection(Section):
-    url: str
-    sha256: str
-
-
-class SuiteSection(Section):
-    name: str
-    title: str
-    python: str
-    glibc: str
-    open_mpi: str
-    packages: list[str]
-    variant: str = "apt"
-    archives: list[ArchiveSection]
-    keyring: KeyringSection | None = None
-
-    def to_suite(self) -> Suite:
-        return Suite(
-            **self.model_dump(exclude={"archives", "keyring", "packages"}),
-            archives=tuple(Archive(a.name, a.url, tuple(a.suites), tuple(a.components)) for a in self.archives),
-            keyring=Keyring(self.keyring.url, self.keyring.sha256) if self.keyring else None,
-            packages=tuple(self.packages),
-        )
-
-
-class SuitesFile(Section):
-    """`images/suites.yml`."""
-
-    suites: list[SuiteSection]
 
 
 class TreeSection(Section):
@@ -159,6 +118,9 @@ class FrameworkFile(Section):
     rows: list[RowSection] = Field(default_factory=list)
 
 
+_Read = tuple[Source, FrameworkFile]
+
+
 class ProgramSection(Section):
     """A binary from a Python package of this environment, pinned by its SHA-256."""
 
@@ -182,12 +144,6 @@ class ToolFile(Section):
     programs: list[ProgramSection] = Field(default_factory=list)
 
 
-def read_suites(images: Path) -> dict[str, Suite]:
-    """The distributions by name; raises `ToolkitError` (S103) if the file is invalid."""
-    source = read_source(images / SUITES, Code.IMAGE)
-    return {section.name: section.to_suite() for section in validate(source, SuitesFile, Code.IMAGE).suites}
-
-
 def read_frameworks(
     images: Path, templates: Path, site: Mapping[str, SiteBundle] = MappingProxyType({})
 ) -> tuple[FrameworkRow, ...]:
@@ -197,15 +153,15 @@ def read_frameworks(
     """
     suites = read_suites(images)
     sources = [read_source(file, Code.IMAGE) for file in sorted(images.glob("*/recipe.yml"))]
-    files = {one: validate(one, FrameworkFile, Code.IMAGE) for one in sources if one.has(("framework",))}
-    by_name = {file.framework: (source, file) for source, file in files.items()}
+    files = [(one, validate(one, FrameworkFile, Code.IMAGE)) for one in sources if one.has(("framework",))]
+    by_name = {file.framework: (source, file) for source, file in files}
     rows: list[FrameworkRow] = []
-    for source, file in files.items():
+    for source, file in files:
         if file.extends:
             if file.extends not in by_name:
                 raise _wrong(source, f"extends unknown framework `{file.extends}`", ("extends",))
-            rows += _rows(*by_name[file.extends], suites, templates, site, on_top=(source, file))
-        rows += _rows(source, file, suites, templates, site, on_top=(source, file))
+            rows += _rows(by_name[file.extends], (source, file), suites, templates, site)
+        rows += _rows((source, file), (source, file), suites, templates, site)
     return tuple(rows)
 
 
@@ -219,7 +175,7 @@ def read_tool_recipe(
     source = read_source(folder / "recipe.yml", Code.IMAGE)
     tool = validate(source, ToolFile, Code.IMAGE)
     suite = _suite(tool.suite, read_suites(folder.parent), source, ("suite",))
-    programs = [Program(**section.model_dump()) for section in tool.programs]
+    programs = (Program(**section.model_dump()) for section in tool.programs)
     found = [Tree(locate(one), one.target, one.sha256, one.release) for one in programs if locate]
     return Recipe(
         name=tool.name,
@@ -233,16 +189,11 @@ def read_tool_recipe(
 
 
 def _rows(
-    source: Source,
-    file: FrameworkFile,
-    suites: dict[str, Suite],
-    templates: Path,
-    site: Mapping[str, SiteBundle],
-    on_top: tuple[Source, FrameworkFile],
+    own: _Read, on_top: _Read, suites: dict[str, Suite], templates: Path, site: Mapping[str, SiteBundle]
 ) -> list[FrameworkRow]:
-    """The rows of `file`, with the names and trees of `on_top`."""
-    folder, (top_source, top) = Path(source.file).parent, on_top
-    top_folder = Path(top_source.file).parent
+    """The rows of the file `own`, with the names and trees of `on_top`."""
+    (source, file), (top_source, top) = own, on_top
+    folder, top_folder = Path(source.file).parent, Path(top_source.file).parent
     return [
         FrameworkRow(
             framework=top.framework,
@@ -287,11 +238,13 @@ def _compats(row: RowSection, top: FrameworkFile, source: Source, index: int) ->
 
 def _name(row: RowSection, top: FrameworkFile, compat: str, flavour: str) -> str:
     """What all images of a row have in common is not in their names."""
-    parts = [top.framework, row.version, f"py{row.python}", "" if compat == row.compat else compat, flavour]
+    parts = (top.framework, row.version, f"py{row.python}", "" if compat == row.compat else compat, flavour)
     return "-".join(filter(None, parts))
 
 
-def _base(row: RowSection, suites: dict[str, Suite], source: Source, index: int, packages: list[str]) -> Base:
+def _base(
+    row: RowSection, suites: dict[str, Suite], source: Source, index: int, packages: list[str]
+) -> DistributionBase | RegistryBase:
     if bool(row.suite) == bool(row.image):
         raise _wrong(source, "give either `suite` or `image`", ("rows", index))
     if row.image:

@@ -18,7 +18,7 @@ from toolkit.manifest.model import (
     Step,
 )
 from toolkit.manifest.units import shown_duration, shown_size
-from toolkit.secrets import SecretReference, gives_pair
+from toolkit.secrets import gives_pair
 
 _WIDTH = 110
 
@@ -108,14 +108,13 @@ def _reference(purpose: str, field: str, reference: DataReference, **more: Any) 
 
 
 def _connection(remote: str, connection: Connection) -> dict[str, str]:
-    keys = {field: _key(source, remote, field) for field, source in connection.secrets.items()}
+    keys = {
+        field: f"${{env:{_variable(remote, field)}}}" if source.kind == "literal" else str(source)
+        for field, source in connection.secrets.items()
+    }
     if gives_pair(connection.access_key_id):
         keys = {"credentials": str(connection.access_key_id), "sse_customer_key": keys.get("sse_customer_key", "")}
     return _given(endpoint_url=connection.endpoint_url, **keys, region=connection.region)
-
-
-def _key(source: SecretReference, remote: str, field: str) -> str:
-    return f"${{env:{_variable(remote, field)}}}" if source.kind == "literal" else str(source)
 
 
 def _variable(remote: str, field: str) -> str:

@@ -148,13 +148,9 @@ def _python_licence(declared: tuple[str, ...]) -> Licence:
     classifiers = [word.rpartition("::")[2].strip() for word in declared if word.startswith("License ::")]
     candidates = [*words, *(classifiers if len(classifiers) == 1 else [])]
     for word in candidates:
-        if spdx := _spelled(word):
+        if spdx := _SPELLINGS.get(word.lower(), "") or spdx_name(word) or _gnu(word):
             return Licence(((word, spdx),))
     return Licence(tuple((word, "") for word in (words or classifiers)))
-
-
-def _spelled(word: str) -> str:
-    return _SPELLINGS.get(word.lower(), "") or spdx_name(word) or _gnu(word)
 
 
 @cache

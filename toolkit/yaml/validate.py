@@ -82,7 +82,8 @@ def _pydantic_problem(source: Source, model: type[BaseModel], detail: Any) -> Pr
     if kind in ("int_type", "int_parsing", "int_from_float", "float_type", "float_parsing"):
         what = "a whole number" if kind.startswith("int") else "a number"
         quotes = ", without quotes" if isinstance(given, str) and given.strip("-.").isdigit() else ""
-        return source.problem(f"expected {what}{quotes}, found {_shown(given)}", path)
+        found = repr(given) if isinstance(given, str | float) else _kind(given)
+        return source.problem(f"expected {what}{quotes}, found {found}", path)
     if kind in ("model_type", "dict_type"):
         below = ", ".join(_field_names(model, location))
         what = f"fields below this name ({below})" if below else "names with values below this name"
@@ -99,10 +100,6 @@ def _pydantic_problem(source: Source, model: type[BaseModel], detail: Any) -> Pr
 def _without_tags(location: Path_) -> Path_:
     """The path in the file: without the tags of alternatives and pydantic's marker for a dictionary's key."""
     return tuple(step for step in location if not (isinstance(step, str) and (step[:1] == TAG or step == "[key]")))
-
-
-def _shown(value: Any) -> str:
-    return repr(value) if isinstance(value, str | float) else _kind(value)
 
 
 def _kind(value: Any) -> str:

@@ -73,12 +73,9 @@ class PairConnection(StoreSection):
         return self.connection_with(self.endpoint_url, self.credentials, self.credentials)
 
 
-def _connection_shape(value: Any) -> str:
-    return "pair" if isinstance(value, dict) and "credentials" in value else "keys"
-
-
 AnyConnection = Annotated[
-    Annotated[KeysConnection, Tag("~keys")] | Annotated[PairConnection, Tag("~pair")], by_shape(_connection_shape)
+    Annotated[KeysConnection, Tag("~keys")] | Annotated[PairConnection, Tag("~pair")],
+    by_shape(lambda value: "pair" if isinstance(value, dict) and "credentials" in value else "keys"),
 ]
 
 

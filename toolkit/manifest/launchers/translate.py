@@ -53,8 +53,8 @@ class Command:
 def translated(text: str, one: AndOr) -> Command:
     """The command `one` of `text`, without its launchers.
 
-    Raises `ValueError` if a launcher's options are unknown or mean what a run does not have, or if something beside
-    it would run on every rank and does more than prepare.
+    Raises `ValueError` if a launcher's options are unknown or mean what a run does not have, if something beside it
+    would run on every rank and does more than prepare, or if it reads variables that the launcher would set per rank.
     """
     first = one.pipelines[0].parts[0]
     flags: Front | None = None
@@ -78,17 +78,11 @@ def translated(text: str, one: AndOr) -> Command:
     for start, end, new in sorted(edits, reverse=True):
         command = command[:start] + new + command[end:]
     command = command[one.start :].lstrip() if edits else command[one.start :]
-    if found and found.launcher:
-        _refuse_variables_of_launchers(command)
-    return Command(command, found, next(iter((*one.pipelines[0].joints, *one.operators)), ""))
-
-
-def _refuse_variables_of_launchers(command: str) -> None:
-    """Raise `ValueError` if `command` reads variables that its launcher would set per rank: they would be empty."""
-    if match := _OF_LAUNCHERS.search(command):
+    if found and found.launcher and (match := _OF_LAUNCHERS.search(command)):  # they would be empty
         instead = next((new for names, new in _INSTEAD.items() if match[1] in names), "")
         hint = f"the run sets {instead}" if instead else "leave it out, or set it in `environment`"
         raise ValueError(f"`{match[0]}`: nothing sets it, as the tool starts the ranks: {hint}")
+    return Command(command, found, next(iter((*one.pipelines[0].joints, *one.operators)), ""))
 
 
 def _launched(text: str, part: Simple, at: int, flags: Front | None) -> tuple[Front | None, list[_Edit]]:
