@@ -112,8 +112,7 @@ def _unknown(combination: Combination, table: Table, framework: Framework) -> Co
 def _others(
     combination: Combination, table: Table, framework: Framework, asked: Version
 ) -> dict[int, tuple[Broken, ...]]:
-    """What breaks with each of the framework's other releases, by its row: it has no lock yet, and the framework's own
-    pin changes with it."""
+    """What breaks with each other release, by its row: it has no lock, and the framework's own pin changes with it."""
     own = {canonicalize_name(package) for package in framework.packages}
     kept = parse(combination.requirements, combination.python)
     requirements = tuple(one for one in kept if canonicalize_name(one.name) not in own)

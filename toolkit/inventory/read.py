@@ -101,8 +101,7 @@ def _read(stream: IO[bytes], *, keep: bool) -> tuple[str, str | None]:
 
 
 def _sized(packages: Iterable[Package], files: Mapping[str, File]) -> Iterator[Package]:
-    """Each with all of its files: Python writes `__pycache__/x.cpython-311.pyc` beside `x.py`, which packages need not
-    list."""
+    """Each with all of its files: `__pycache__/x.cpython-311.pyc` belongs to `x.py`, and packages need not list it."""
     compiled: dict[str, list[str]] = {}
     for path in files:
         if match := _COMPILED.fullmatch(path):

@@ -19,8 +19,7 @@ TEMPLATE_CHANGED = "the template changed"
 
 
 def question(recipe: Recipe) -> str:
-    """SHA-256 of everything that decides which files `recipe` needs: suite, packages, requirements, Python,
-    platform."""
+    """SHA-256 of all that decides which files `recipe` needs: suite, packages, requirements, Python, platform."""
     base = recipe.base
     platform = f"x86_64 glibc {base.suite.glibc}" if isinstance(base, DistributionBase) else "x86_64"
     return _sha256([LOCK_FORMAT, _debs_asked(recipe), sorted(recipe.requirements), recipe.python, platform])

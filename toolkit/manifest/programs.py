@@ -110,9 +110,8 @@ def script_index(words: Sequence[Word], shell: int) -> int | None:
         return index if takes_script else None
     if any(word.value in ("--version", "--help") for word in words[shell:]):
         return None
-    raise ValueError(
-        f"`{words[shell].value}` without a script or a file reads commands that are not known here: {SCRIPT}"
-    )
+    what = "without a script or a file reads commands that are not known here"
+    raise ValueError(f"`{words[shell].value}` {what}: {SCRIPT}")
 
 
 def _behind_options(words: Sequence[Word], index: int, short: str, long: Sequence[str]) -> int:

@@ -21,8 +21,7 @@ _NEEDED = re.compile(r"lib(cudnn|cublas|cufft|cusolver|cusparse|nccl|curand)[A-Z
 
 @dataclass(frozen=True)
 class Library:
-    """A library with GPU code: the architectures of its cubins and of its PTX (60 for sm_60), both empty if it is
-    `damaged`, which says how."""
+    """The architectures of a library's cubins and PTX (60 for sm_60), none if it is `damaged`, which says how."""
 
     path: str
     cubins: tuple[int, ...] = ()

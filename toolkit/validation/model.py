@@ -32,8 +32,7 @@ class Expectation:
 
 
 TOOL_IMAGE = Expectation()
-"""What a tool image, such as the one that mounts buckets, must be: only that it contains nothing that it must not
-contain."""
+"""What a tool image, such as the one that mounts buckets, must be: free of what no image may contain."""
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,7 @@ TAG = "~"
 
 
 class Section(BaseModel):
-    """A mapping of fields: strict types, no unknown names. Its validators raise `ValueError`; the message is shown as
-    it is."""
+    """A mapping of fields: strict types, no unknown names. A validator's `ValueError` is shown as it is."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
 

@@ -61,9 +61,8 @@ def launcher_at(words: Sequence[Word], index: int) -> Found | None:
     name = program_name(words[index])
     verb = words[index + 1].value if index + 1 < len(words) else ""
     if (name in _OTHERS or (name, verb) in _OTHERS_BY_VERB) and not words[index].value.startswith("./"):
-        raise ValueError(
-            f"`{name}` is not read here: the tool starts the ranks: give the program alone, with `ranks: all`"
-        )
+        what = "the tool starts the ranks: give the program alone, with `ranks: all`"
+        raise ValueError(f"`{name}` is not read here: {what}")
     if _PYTHON.fullmatch(name):
         return _python_at(words, index)
     found = _named(words, index, name, "programs")
@@ -71,8 +70,7 @@ def launcher_at(words: Sequence[Word], index: int) -> Found | None:
 
 
 def refuse_nested(text: str, level: int = 0, dash: bool = False) -> None:
-    """Raise `ValueError` if a launcher is started in `text`, in a script in it, or by another program: ranks would
-    start ranks."""
+    """Raise `ValueError` if `text`, a script or a program in it starts a launcher: ranks would start ranks."""
     for one in read_script(text, level, dash):
         for pipeline in one.pipelines:
             for part in pipeline.parts:
@@ -95,10 +93,8 @@ def _look_at(words: tuple[Word, ...], level: int) -> None:
     elif name in _RUNNERS:
         for index in range(len(arguments)):
             if found := launcher_at(arguments, index):
-                raise ValueError(
-                    f"`{name}` would start `{found.name}`, and so ranks in ranks: the tool starts "
-                    "them; give the program alone"
-                )
+                what = "and so ranks in ranks: the tool starts them; give the program alone"
+                raise ValueError(f"`{name}` would start `{found.name}`, {what}")
 
 
 def _python_at(words: Sequence[Word], index: int) -> Found | None:

@@ -117,9 +117,8 @@ def _read(
     reader = OptionReader(text, words, found.after, launcher, front)
     reader.read()
     if any(word.literal and word.value == ":" for word in words[reader.at :]):
-        raise ValueError(
-            f"`{found.name} … : …`: several programs at once are not run here: each command is one program"
-        )
+        what = "several programs at once are not run here: each command is one program"
+        raise ValueError(f"`{found.name} … : …`: {what}")
     interpreter = text[found.python.start : found.python.end] if found.python else "python"
     program = f"{interpreter} {'-m ' if front.module else ''}" if front.python else ""
     edits = [_cut(text, words, begin, reader.at, program)]
