@@ -62,7 +62,7 @@ class ReleaseSection(Section):
     first: VersionText
     last: VersionText
     python: list[VersionText] = Field(default_factory=list)
-    glibc: Annotated[str, AfterValidator(_version)] | None = None
+    glibc: VersionText | None = None
     numpy: BoundsText = ""
     cuda: VersionText | None = None
     cudnn: BoundsText = ""
@@ -105,10 +105,9 @@ class FrameworkSection(Section):
 
     @model_validator(mode="after")
     def releases_are_in_order(self) -> FrameworkSection:
-        rows = [row.to_release(dict.fromkeys(row.source, "")) for row in self.releases]
-        for earlier, later in pairwise(rows):
-            if later.first <= earlier.first:
-                raise ValueError(f"the releases must stand oldest first: {later.first} stands after {earlier.first}")
+        for earlier, later in pairwise(Version(row.first) for row in self.releases):
+            if later <= earlier:
+                raise ValueError(f"the releases must stand oldest first: {later} stands after {earlier}")
         return self
 
 
