@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from toolkit.catalogue.reader import read_suites
+from toolkit.catalogue.suites import read_suites
 from toolkit.fetch.debs import fetch_debs
 from toolkit.lock.model import DebPin
 from toolkit.lock.pool import Pool

@@ -15,7 +15,7 @@ import pytest
 
 from toolkit.agent.metrics import read_metrics
 from toolkit.catalogue.model import DistributionBase, Recipe, Tree
-from toolkit.catalogue.reader import read_suites
+from toolkit.catalogue.suites import read_suites
 from toolkit.cli.output import human_size, rank_line
 from toolkit.errors import ToolkitError
 from toolkit.image.version import read_inputs

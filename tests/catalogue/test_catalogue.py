@@ -15,7 +15,8 @@ import pytest
 from toolkit.atomic_file import sha256_of
 from toolkit.catalogue.choose import NotInCatalogue, choose
 from toolkit.catalogue.model import DistributionBase, Framework, FrameworkRow, Recipe, RegistryBase, Tree
-from toolkit.catalogue.reader import read_frameworks, read_suites, read_tool_recipe
+from toolkit.catalogue.reader import read_frameworks, read_tool_recipe
+from toolkit.catalogue.suites import read_suites
 from toolkit.errors import ToolkitError
 from toolkit.image.version import base_inputs, environment_inputs, read_inputs
 from toolkit.lock.file import write_lock

@@ -21,7 +21,8 @@ from pathlib import Path
 import pytest
 
 from toolkit.catalogue.model import Archive, DistributionBase, Program, Recipe, Suite, Tree
-from toolkit.catalogue.reader import ENVIRONMENT_TEMPLATE, read_suites
+from toolkit.catalogue.reader import ENVIRONMENT_TEMPLATE
+from toolkit.catalogue.suites import read_suites
 from toolkit.child_environment import child_environment
 from toolkit.errors import Code, ToolkitError
 from toolkit.fetch.debs import fetch_debs

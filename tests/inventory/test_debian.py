@@ -5,8 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.inventory.deb822 import paragraphs, relations
-from toolkit.inventory.debian import debian_packages, declared_licences
+from toolkit.inventory.debian import debian_packages, declared_licences, paragraphs, relations
 from toolkit.inventory.model import UNNAMED_LICENCE, Contents, Need
 
 from .conftest import COPYRIGHT

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.errors import ToolkitError
-from toolkit.lock.deb_index import lists_prefix, packages_with
-from toolkit.lock.debs import solve_debs, solving_argv, sources
+from toolkit.lock.debs import lists_prefix, packages_with, solve_debs, solving_argv, sources
 from toolkit.lock.keyring import keyring_url
 from toolkit.lock.mirrors import archive_url
 from toolkit.lock.model import DebPin

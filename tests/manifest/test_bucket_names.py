@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from toolkit.manifest.bucket_names import refused_by
+from toolkit.manifest.dialects.stores import refused_by
 from toolkit.manifest.fields import Bucket
 
 BUCKET: TypeAdapter[str] = TypeAdapter(Bucket)

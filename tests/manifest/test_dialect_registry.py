@@ -15,7 +15,7 @@ from toolkit.errors import ToolkitError
 from toolkit.manifest.diagnostics import Diagnostics
 from toolkit.manifest.dialect import Dialect, ManifestFile, names_at_top
 from toolkit.manifest.dialects import registry
-from toolkit.manifest.fields import Absolute, Name, Section, Version
+from toolkit.manifest.fields import Absolute, Name, Version
 from toolkit.manifest.key_fields import Key
 from toolkit.manifest.model import BucketReference, Compute, Connection, FolderReference, Manifest, Step
 from toolkit.manifest.reader import framework_error, read_with_warnings
@@ -23,6 +23,7 @@ from toolkit.manifest.schema import json_schema
 from toolkit.paths import assets
 from toolkit.run.plan.code_secrets import is_manifest_with_keys
 from toolkit.secrets import parse_secret
+from toolkit.yaml.validate import Section
 
 ROWS = read_frameworks(assets() / "images", assets() / "templates")
 

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from toolkit.catalogue.model import Framework
 from toolkit.manifest.commands import read_commands
 from toolkit.manifest.diagnostics import Diagnostics
-from toolkit.manifest.dialects.steps import steps_of
-from toolkit.manifest.launchers import ddlrun, horovodrun, model, mpirun, srun, torchrun
-from toolkit.manifest.launchers.asked import other_counts
+from toolkit.manifest.dialects.steps import other_counts, steps_of
+from toolkit.manifest.launchers import ddlrun, model, mpirun, srun, torchrun
 from toolkit.manifest.launchers.find import LAUNCHERS
 from toolkit.manifest.launchers.model import Count, Front, Launcher, Option, Style, Value
 from toolkit.manifest.model import Compute
@@ -235,8 +234,7 @@ _VALUES: dict[model.Act, tuple[str, ...]] = {
     model.exported_pair: ("A", "b"),
     model.folder: ("src",),
     ddlrun._mode: ("b:1x2",),
-    ddlrun._mpi_arguments: ("-x C=d --map-by slot",),
-    horovodrun._mpi_arguments: ("-x C=d --map-by slot",),
+    ddlrun.mpi_arguments: ("-x C=d --map-by slot",),
     srun._export: ("ALL,E=f",),
 }
 

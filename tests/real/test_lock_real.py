@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.catalogue.model import DistributionBase, Suite
-from toolkit.catalogue.reader import read_suites
+from toolkit.catalogue.suites import read_suites
 from toolkit.errors import ToolkitError
 from toolkit.image.base import make_base
 from toolkit.lock.debs import solve_debs

@@ -14,8 +14,7 @@ _WATSON_VERSION = re.compile(r"(?P<version>\d+(?:\.\d+)*)(?:-py(?P<python>\d(?:\
 
 
 class NotInCatalogue(Exception):
-    """No recipe matches; `field` is the part of the framework that is the cause: `name`, `version`, `python` or
-    `compat`."""
+    """No recipe matches because of the framework's `field`: `name`, `version`, `python` or `compat`."""
 
     def __init__(self, field: str, what: str) -> None:
         super().__init__(what)

@@ -1,4 +1,4 @@
-"""Read `images/suites.yml` and `images/<name>/recipe.yml`: strict, like a manifest."""
+"""Read `images/<name>/recipe.yml`: strict, like a manifest."""
 
 from __future__ import annotations
 
@@ -7,15 +7,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, Field
 
 from toolkit.catalogue.model import (
-    Archive,
-    Base,
     DistributionBase,
     FrameworkRow,
-    Keyring,
     Native,
     Program,
     Recipe,
@@ -24,79 +20,30 @@ from toolkit.catalogue.model import (
     Suite,
     Tree,
 )
+from toolkit.catalogue.suites import SUITES, read_suites
 from toolkit.errors import Code, ToolkitError
-from toolkit.yaml.source import Source, read_source
-from toolkit.yaml.validate import validate
+from toolkit.yaml.source import Path_, Source, read_source
+from toolkit.yaml.validate import Section, validate
 
 ENVIRONMENT_TEMPLATE = "environment.Dockerfile.j2"
 ADDITIONS_TEMPLATE = "additions.Dockerfile.j2"
 """For the stages that all frameworks' images share."""
-SUITES = "suites.yml"
 NATIVE_TEMPLATE = "native.Dockerfile.j2"
 
 
 def _absolute(value: str) -> str:
     if not value.startswith("/") or ".." in value:
-        raise PydanticCustomError("recipe", "expected an absolute path in the image")
+        raise ValueError("expected an absolute path in the image")
     return value
 
 
 def _pinned(value: str) -> str:
     if value and "@sha256:" not in value:
-        raise PydanticCustomError("recipe", "an image base must be pinned: NAME@sha256:…")
+        raise ValueError("an image base must be pinned: NAME@sha256:…")
     return value
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class ArchiveSection(_Section):
-    name: str
-    url: str
-    suites: list[str]
-    components: list[str]
-
-
-class KeyringSection(_Section):
-    url: str
-    sha256: str
-
-
-class SuiteSection(_Section):
-    name: str
-    title: str
-    python: str
-    glibc: str
-    open_mpi: str
-    packages: list[str]
-    variant: str = "apt"
-    archives: list[ArchiveSection]
-    keyring: KeyringSection | None = None
-
-    def to_suite(self) -> Suite:
-        archives = tuple(Archive(a.name, a.url, tuple(a.suites), tuple(a.components)) for a in self.archives)
-        keyring = Keyring(self.keyring.url, self.keyring.sha256) if self.keyring else None
-        return Suite(
-            name=self.name,
-            title=self.title,
-            archives=archives,
-            keyring=keyring,
-            python=self.python,
-            glibc=self.glibc,
-            open_mpi=self.open_mpi,
-            packages=tuple(self.packages),
-            variant=self.variant,
-        )
-
-
-class SuitesFile(_Section):
-    """`images/suites.yml`."""
-
-    suites: list[SuiteSection]
-
-
-class TreeSection(_Section):
+class TreeSection(Section):
     source: str
     target: Annotated[str, AfterValidator(_absolute)]
 
@@ -105,7 +52,7 @@ class TreeSection(_Section):
         return Tree((folder / self.source).resolve(), self.target.replace("{python}", python))
 
 
-class NativeSection(_Section):
+class NativeSection(Section):
     """Libraries that are compiled for each row: the folder of their `build.py`, their place in the image, and the
     Debian packages needed for compiling, locked per suite in `locks/` next to the sources."""
 
@@ -115,32 +62,29 @@ class NativeSection(_Section):
 
     def to_native(self, folder: Path, suite: Suite, templates: Path) -> Native:
         source = (folder / self.source).resolve()
-        return Native(
-            source,
-            self.target,
-            Recipe(
-                name=f"toolkit-compiler-{suite.name}",
-                title=f"Compilers of {suite.title}, for {source.parent.name}",
-                base=DistributionBase(suite, (*suite.packages, *self.packages), suite.variant),
-                template=templates / NATIVE_TEMPLATE,
-                lock=source.parent / "locks" / f"{suite.name}.lock",
-                trees=(),
-                facts="nothing of it gets into an image",
-            ),
+        compiler = Recipe(
+            name=f"toolkit-compiler-{suite.name}",
+            title=f"Compilers of {suite.title}, for {source.parent.name}",
+            base=DistributionBase(suite, (*suite.packages, *self.packages), suite.variant),
+            template=templates / NATIVE_TEMPLATE,
+            lock=source.parent / "locks" / f"{suite.name}.lock",
+            trees=(),
+            facts="nothing of it gets into an image",
         )
+        return Native(source, self.target, compiler)
 
 
-class FlavourSection(_Section):
+class FlavourSection(Section):
     """One image of a row: its requirements from the package index, the GPUs that it must support, a site's
     bundle, Debian packages in addition to the suite's."""
 
-    requirements: list[str] = []
-    gpu: list[str] = []
+    requirements: list[str] = Field(default_factory=list)
+    gpu: list[str] = Field(default_factory=list)
     bundle: str = ""
-    packages: list[str] = []
+    packages: list[str] = Field(default_factory=list)
 
 
-class RowSection(_Section):
+class RowSection(Section):
     """One version; based on `suite`, or on an `image` from a registry, pinned by digest.
 
     Its own `trees` replace the framework's. With `compat`, its images always have those trees of the framework's
@@ -157,7 +101,7 @@ class RowSection(_Section):
     flavours: dict[str, FlavourSection]
 
 
-class FrameworkFile(_Section):
+class FrameworkFile(Section):
     """`images/<framework>/recipe.yml`. With `extends`, every row of that framework with these trees on top.
 
     `compat` are more trees, by name, for the images of manifests that ask for them.
@@ -167,14 +111,17 @@ class FrameworkFile(_Section):
     title: str
     template: str
     extends: str = ""
-    requirements: list[str] = []
-    trees: list[TreeSection] = []
-    compat: dict[str, list[TreeSection]] = {}
+    requirements: list[str] = Field(default_factory=list)
+    trees: list[TreeSection] = Field(default_factory=list)
+    compat: dict[str, list[TreeSection]] = Field(default_factory=dict)
     native: NativeSection | None = None
-    rows: list[RowSection] = []
+    rows: list[RowSection] = Field(default_factory=list)
 
 
-class ProgramSection(_Section):
+_Read = tuple[Source, FrameworkFile]
+
+
+class ProgramSection(Section):
     """A binary from a Python package of this environment, pinned by its SHA-256."""
 
     distribution: str
@@ -184,7 +131,7 @@ class ProgramSection(_Section):
     target: Annotated[str, AfterValidator(_absolute)]
 
 
-class ToolFile(_Section):
+class ToolFile(Section):
     """`images/<tool image>/recipe.yml`: one of the tool's own images, such as the one that mounts buckets."""
 
     name: str
@@ -194,13 +141,7 @@ class ToolFile(_Section):
     suite: str
     variant: str
     packages: list[str]
-    programs: list[ProgramSection] = []
-
-
-def read_suites(images: Path) -> dict[str, Suite]:
-    """The distributions by name; raises `ToolkitError` (S103) if the file is invalid."""
-    source = read_source(images / SUITES, Code.IMAGE)
-    return {section.name: section.to_suite() for section in validate(source, SuitesFile, Code.IMAGE).suites}
+    programs: list[ProgramSection] = Field(default_factory=list)
 
 
 def read_frameworks(
@@ -212,16 +153,15 @@ def read_frameworks(
     """
     suites = read_suites(images)
     sources = [read_source(file, Code.IMAGE) for file in sorted(images.glob("*/recipe.yml"))]
-    found = [source for source in sources if any(key.value == "framework" for key, _ in source.root.value)]
-    files = {source: validate(source, FrameworkFile, Code.IMAGE) for source in found}
-    by_name = {file.framework: (source, file) for source, file in files.items()}
+    files = [(one, validate(one, FrameworkFile, Code.IMAGE)) for one in sources if one.has(("framework",))]
+    by_name = {file.framework: (source, file) for source, file in files}
     rows: list[FrameworkRow] = []
-    for source, file in files.items():
+    for source, file in files:
         if file.extends:
             if file.extends not in by_name:
                 raise _wrong(source, f"extends unknown framework `{file.extends}`", ("extends",))
-            rows += _rows(*by_name[file.extends], suites, templates, site, on_top=(source, file))
-        rows += _rows(source, file, suites, templates, site, on_top=(source, file))
+            rows += _rows(by_name[file.extends], (source, file), suites, templates, site)
+        rows += _rows((source, file), (source, file), suites, templates, site)
     return tuple(rows)
 
 
@@ -235,7 +175,7 @@ def read_tool_recipe(
     source = read_source(folder / "recipe.yml", Code.IMAGE)
     tool = validate(source, ToolFile, Code.IMAGE)
     suite = _suite(tool.suite, read_suites(folder.parent), source, ("suite",))
-    programs = [Program(**section.model_dump()) for section in tool.programs]
+    programs = (Program(**section.model_dump()) for section in tool.programs)
     found = [Tree(locate(one), one.target, one.sha256, one.release) for one in programs if locate]
     return Recipe(
         name=tool.name,
@@ -249,16 +189,11 @@ def read_tool_recipe(
 
 
 def _rows(
-    source: Source,
-    file: FrameworkFile,
-    suites: dict[str, Suite],
-    templates: Path,
-    site: Mapping[str, SiteBundle],
-    on_top: tuple[Source, FrameworkFile],
+    own: _Read, on_top: _Read, suites: dict[str, Suite], templates: Path, site: Mapping[str, SiteBundle]
 ) -> list[FrameworkRow]:
-    """The rows of `file`, with the names and trees of `on_top`."""
-    folder, (top_source, top) = Path(source.file).parent, on_top
-    top_folder = Path(top_source.file).parent
+    """The rows of the file `own`, with the names and trees of `on_top`."""
+    (source, file), (top_source, top) = own, on_top
+    folder, top_folder = Path(source.file).parent, Path(top_source.file).parent
     return [
         FrameworkRow(
             framework=top.framework,
@@ -271,13 +206,19 @@ def _rows(
                 base=_base(row, suites, source, index, section.packages),
                 template=templates / top.template,
                 lock=folder / "locks" / f"{row.version}-py{row.python}-{flavour}.lock",
-                trees=tuple(tree.to_tree(top_folder, row.python) for tree in _trees(row, top, compat)),
+                trees=tuple(
+                    tree.to_tree(top_folder, row.python)
+                    for tree in (*(top.trees if row.trees is None else row.trees), *top.compat.get(compat, []))
+                ),
                 facts=row.facts,
                 python=row.python,
                 requirements=(*section.requirements, *file.requirements),
                 architectures=tuple(section.gpu),
                 bundle=site.get(section.bundle, SiteBundle(section.bundle)) if section.bundle else None,
-                native=_native(row, top, suites, Path(top_source.file).parent, templates),
+                # None for a registry's image: what would compile for it is unknown.
+                native=top.native.to_native(top_folder, suites[row.suite], templates)
+                if top.native and row.suite in suites
+                else None,
             ),
             compat=compat,
         )
@@ -297,24 +238,13 @@ def _compats(row: RowSection, top: FrameworkFile, source: Source, index: int) ->
 
 def _name(row: RowSection, top: FrameworkFile, compat: str, flavour: str) -> str:
     """What all images of a row have in common is not in their names."""
-    parts = [top.framework, row.version, f"py{row.python}", "" if compat == row.compat else compat, flavour]
+    parts = (top.framework, row.version, f"py{row.python}", "" if compat == row.compat else compat, flavour)
     return "-".join(filter(None, parts))
 
 
-def _trees(row: RowSection, top: FrameworkFile, compat: str) -> list[TreeSection]:
-    return [*(top.trees if row.trees is None else row.trees), *top.compat.get(compat, [])]
-
-
-def _native(
-    row: RowSection, top: FrameworkFile, suites: dict[str, Suite], folder: Path, templates: Path
-) -> Native | None:
-    """None for a registry's image: what would compile for it is unknown."""
-    if not top.native or row.suite not in suites:
-        return None
-    return top.native.to_native(folder, suites[row.suite], templates)
-
-
-def _base(row: RowSection, suites: dict[str, Suite], source: Source, index: int, packages: list[str]) -> Base:
+def _base(
+    row: RowSection, suites: dict[str, Suite], source: Source, index: int, packages: list[str]
+) -> DistributionBase | RegistryBase:
     if bool(row.suite) == bool(row.image):
         raise _wrong(source, "give either `suite` or `image`", ("rows", index))
     if row.image:
@@ -323,11 +253,11 @@ def _base(row: RowSection, suites: dict[str, Suite], source: Source, index: int,
     return DistributionBase(suite, (*suite.packages, *packages), suite.variant)
 
 
-def _suite(name: str, suites: dict[str, Suite], source: Source, path: tuple[str | int, ...]) -> Suite:
+def _suite(name: str, suites: dict[str, Suite], source: Source, path: Path_) -> Suite:
     if name not in suites:
         raise _wrong(source, f"unknown suite `{name}`; {SUITES} has: {', '.join(suites)}", path)
     return suites[name]
 
 
-def _wrong(source: Source, what: str, path: tuple[str | int, ...]) -> ToolkitError:
+def _wrong(source: Source, what: str, path: Path_) -> ToolkitError:
     return ToolkitError(Code.IMAGE, f"{source.file} has 1 problem", (source.problem(what, path),))

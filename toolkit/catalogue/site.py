@@ -6,32 +6,27 @@ import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator
 
 from toolkit.catalogue.model import SiteBundle
 from toolkit.errors import Code
 from toolkit.yaml.source import read_source
-from toolkit.yaml.validate import validate
+from toolkit.yaml.validate import Section, validate
 
 
 def _sha256(value: str) -> str:
     if not re.fullmatch(r"[0-9a-f]{64}", value):
-        raise PydanticCustomError("site", "expected a SHA-256: 64 digits, as `sha256sum FILE` prints them")
+        raise ValueError("expected a SHA-256: 64 digits, as `sha256sum FILE` prints them")
     return value
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class BundleSection(_Section):
+class BundleSection(Section):
     name: str
     file: str
     sha256: Annotated[str, AfterValidator(_sha256)]
 
 
-class SiteFile(_Section):
+class SiteFile(Section):
     """The whole file."""
 
     bundles: list[BundleSection]

@@ -11,8 +11,6 @@ Binding = Literal["none", "cores"]
 UNBOUND: Binding = "none"
 DEFAULT_BINDING: Binding = "cores"
 """As measured by `benchmarks/binding.py`; docs/ddl.md has the figures."""
-
-
 DEFAULT_PROCESSES = 4096
 """Per rank. A framework has several for each CPU and each GPU, a data loader some tens: hundreds in total."""
 

@@ -14,6 +14,7 @@ from toolkit.cluster.kinds import KINDS, loaded
 from toolkit.cluster.model import NO_GPU, Access, Cluster, Deadlines, Gpu, Host
 from toolkit.cluster.ranges import MOST, expand
 from toolkit.errors import Code, Problem, ToolkitError
+from toolkit.plural import counted
 from toolkit.yaml.source import Source, read_source
 from toolkit.yaml.validate import validate
 
@@ -24,8 +25,15 @@ _BRACKET = re.compile(r"got '[\[{]'")
 
 def read_cluster(file: Path) -> Cluster:
     """Read `file`; raises `ToolkitError` (C104) that lists every problem with its line, column and path."""
-    source = _source(file)
-    kind = KINDS.get(_engine(source), KINDS["local"])  # a file of an unknown kind is refused there
+    try:
+        source = read_source(file, _CODE)
+    except ToolkitError as error:
+        if any(_BRACKET.search(problem.what) for problem in error.problems):
+            raise replace(error, hint='inside { }, quote a name with a range: {name: "node[1-8]"}') from None
+        raise
+    node = source.find(("engine",))
+    engine = node.value if isinstance(node, yaml.ScalarNode) else ""  # any other error in it is found later
+    kind = KINDS.get(engine, KINDS["local"])  # a file of an unknown kind is refused there
     cluster: Cluster = loaded(kind.read)(source)
     return cluster
 
@@ -33,41 +41,20 @@ def read_cluster(file: Path) -> Cluster:
 def read_local(source: Source) -> Cluster:
     """A file with `engine: local`; raises as `read_cluster` does."""
     read = validate(source, sections.LocalFile, _CODE)
-    times = read.deadlines
-    deadlines = Deadlines(times.start, times.stop, times.store, quiet=times.quiet)
-    limit = read.limits.processes
+    deadlines, limit = Deadlines(**read.deadlines.model_dump()), read.limits.processes
     return Cluster(read.name, read.engine, read.gpu, deadlines, binding=read.binding, processes=limit)
 
 
 def read_ssh(source: Source) -> Cluster:
     """A file with `engine: ssh`; raises as `read_cluster` does."""
-    return _ssh_cluster(source, validate(source, sections.SshFile, _CODE))
-
-
-def _source(file: Path) -> Source:
-    try:
-        return read_source(file, _CODE)
-    except ToolkitError as error:
-        if any(_BRACKET.search(problem.what) for problem in error.problems):
-            raise replace(error, hint='inside { }, quote a name with a range: {name: "node[1-8]"}') from None
-        raise
-
-
-def _engine(source: Source) -> str:
-    """The kind of file; any other error in it is found later."""
-    node = source.find(("engine",))
-    return node.value if isinstance(node, yaml.ScalarNode) else ""
-
-
-def _ssh_cluster(source: Source, read: sections.SshFile) -> Cluster:
+    read = validate(source, sections.SshFile, _CODE)
     hosts = _hosts(source, read)
     kinds = dict.fromkeys(host.gpu.kind for host in hosts if host.gpu)
-    times = read.deadlines
     return Cluster(
         name=read.name,
         engine=read.engine,
         gpu=", ".join(kinds) or NO_GPU,
-        deadlines=Deadlines(times.start, times.stop, times.store, times.connect, times.lost, times.quiet),
+        deadlines=Deadlines(**read.deadlines.model_dump()),
         hosts=hosts,
         access=Access(
             user=read.user,
@@ -106,32 +93,25 @@ def _hosts(source: Source, read: sections.SshFile) -> tuple[Host, ...]:
             problems.append(source.problem(what, ("hosts", index, "address")))
             continue
         problems += _twice(source, index, names, first)
-        gpu = _gpu(line.gpu if "gpu" in line.model_fields_set else read.gpu)
+        section = line.gpu if "gpu" in line.model_fields_set else read.gpu
+        gpu = Gpu(section.kind, section.count) if section else None
         hosts += [
             Host(name, address, line.user, line.port, gpu) for name, address in zip(names, addresses, strict=True)
         ]
     if len(hosts) > MOST:
         problems.append(source.problem(f"{len(hosts)} hosts; at most {MOST} are read", ("hosts",), at_key=True))
     if problems:
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        raise ToolkitError(_CODE, f"{source.file} has {count}", tuple(problems))
+        raise ToolkitError(_CODE, f"{source.file} has {counted(len(problems), 'problem')}", tuple(problems))
     return tuple(hosts)
 
 
 def _twice(source: Source, index: int, names: Sequence[str], first: dict[str, int]) -> list[Problem]:
     """A problem for each name of entry `index` that occurred before; `first` records where each was first."""
     path = ("hosts", index, "name")
-    again: list[str] = []
-    for name in names:
-        if first.setdefault(name, index) != index or names.count(name) > 1:
-            again.append(name)
+    again = [name for name in names if first.setdefault(name, index) != index or names.count(name) > 1]
     if not again:
         return []
     earlier = source.problem("", ("hosts", first[again[0]], "name")).place
     where = "twice in this entry" if first[again[0]] == index else f"also on line {earlier.line if earlier else 0}"
     more = f" and {len(set(again)) - 1} more" if len(set(again)) > 1 else ""
     return [source.problem(f"{again[0]}{more}: {where}; a host is listed once", path)]
-
-
-def _gpu(section: sections.GpuSection | None) -> Gpu | None:
-    return Gpu(section.kind, section.count) if section else None

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from toolkit.cluster.jump import parse_hop
 from toolkit.cluster.kinds import KINDS
 from toolkit.cluster.model import DEFAULT_BINDING, DEFAULT_PROCESSES, Binding
 from toolkit.cluster.ranges import expand
 from toolkit.runtimes.registry import RUNTIMES
+from toolkit.yaml.validate import Section
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@\\-]*\$?")
@@ -109,22 +110,16 @@ def _registry(text: str) -> str:
     return text
 
 
-def _kind(name: str) -> str:
-    if name not in KINDS:
-        raise ValueError(f"input should be {_one_of(KINDS)}")
-    return name
+def _one_of(names: Collection[str]) -> AfterValidator:
+    """One of `names`, with pydantic's message for a `Literal`."""
 
+    def check(name: str) -> str:
+        if name not in names:
+            *others, last = map(repr, names)
+            raise ValueError("input should be " + (f"{', '.join(others)} or {last}" if others else last))
+        return name
 
-def _runtime(name: str) -> str:
-    if name not in RUNTIMES:
-        raise ValueError(f"input should be {_one_of(RUNTIMES)}")
-    return name
-
-
-def _one_of(names: Iterable[str]) -> str:
-    """`'a', 'b' or 'c'`, as in pydantic."""
-    *others, last = (repr(name) for name in names)
-    return f"{', '.join(others)} or {last}" if others else last
+    return AfterValidator(check)
 
 
 def _gpu(value: Any) -> Any:
@@ -135,16 +130,12 @@ def _gpu(value: Any) -> Any:
     return value
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class GpuSection(_Section):
+class GpuSection(Section):
     kind: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
     count: int = Field(ge=1, le=64)
 
 
-class DeadlinesSection(_Section):
+class DeadlinesSection(Section):
     start: int = Field(default=60, ge=1)
     stop: int = Field(default=10, ge=1)
     store: int = Field(default=600, ge=1)
@@ -156,7 +147,7 @@ class SshDeadlinesSection(DeadlinesSection):
     lost: int = Field(default=15, ge=3)
 
 
-class LocalLimitsSection(_Section):
+class LocalLimitsSection(Section):
     processes: int = Field(default=DEFAULT_PROCESSES, ge=64, le=1 << 22)
 
 
@@ -169,7 +160,7 @@ _UserName = Annotated[str, AfterValidator(_user)]
 _Gpu = Annotated[GpuSection | None, BeforeValidator(_gpu)]
 
 
-class HostSection(_Section):
+class HostSection(Section):
     name: Annotated[str, BeforeValidator(_one_text), AfterValidator(_names)]
     address: Annotated[str, BeforeValidator(_one_text), AfterValidator(_addresses)] = ""
     user: _UserName = ""
@@ -177,18 +168,18 @@ class HostSection(_Section):
     gpu: _Gpu = None
 
 
-class LocalFile(_Section):
+class LocalFile(Section):
     """A file with `engine: local`, or with an unknown engine."""
 
     name: str
-    engine: Annotated[str, AfterValidator(_kind)]
+    engine: Annotated[str, _one_of(KINDS)]
     gpu: Literal["none"]
     binding: Binding = DEFAULT_BINDING
     limits: LocalLimitsSection = LocalLimitsSection()
     deadlines: DeadlinesSection = DeadlinesSection()
 
 
-class SshFile(_Section):
+class SshFile(Section):
     """A file with `engine: ssh`."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
@@ -201,7 +192,7 @@ class SshFile(_Section):
     ssh: Literal["auto", "fabric", "openssh"] = "auto"
     network: Annotated[str, AfterValidator(_network)]
     operator: Annotated[str, AfterValidator(_ip_address)] = ""
-    container_engine: Annotated[str, AfterValidator(_runtime)]
+    container_engine: Annotated[str, _one_of(RUNTIMES)]
     scratch: Annotated[str, AfterValidator(_absolute)] = ""
     registry: Annotated[str, AfterValidator(_registry)] = ""
     gpu: _Gpu

@@ -6,6 +6,7 @@ Between two neighbouring versions named by ranges or facts, all versions are equ
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from packaging.markers import UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
@@ -48,14 +49,19 @@ def parse(requirements: Sequence[str], python: str) -> tuple[Requirement, ...]:
     if python:
         environment |= {"python_version": python, "python_full_version": python}
     found: list[Requirement] = []
-    for text in requirements:
-        try:
-            requirement = Requirement(text)
+    for requirement in filter(None, map(requirement_of, requirements)):
+        with suppress(UndefinedEnvironmentName):
             if requirement.marker is None or requirement.marker.evaluate(environment):
                 found.append(requirement)
-        except (InvalidRequirement, UndefinedEnvironmentName):
-            continue
     return tuple(found)
+
+
+def requirement_of(text: str) -> Requirement | None:
+    """`text` as a requirement, or None if it is not PEP 508."""
+    try:
+        return Requirement(text)
+    except InvalidRequirement:
+        return None
 
 
 def asked_of(requirements: Sequence[Requirement], name: str) -> tuple[SpecifierSet, bool]:

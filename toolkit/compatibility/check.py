@@ -66,7 +66,10 @@ def as_error(what: str, conflicts: tuple[Conflict, ...], code: Code) -> ToolkitE
     return ToolkitError(
         code,
         f"{what} cannot work",
-        tuple(Problem(_sentence(one)) for one in conflicts),
+        tuple(
+            Problem(f"{one.fact}\n    in: {one.what}\n    source: {one.source}\n    nearest: {one.nearest}")
+            for one in conflicts
+        ),
         hint=f"take the nearest, or fix images/{FILE} where it is wrong; nothing was downloaded",
     )
 
@@ -78,17 +81,9 @@ def gpu_architecture(kind: str, table: Table) -> str:
     if found is None:
         near = get_close_matches(kind.lower(), known, n=1)
         hint = f"did you mean `{near[0]}`? " if near else ""
-        raise ToolkitError(
-            Code.RESOURCES_ASKED,
-            f"unknown GPU `{kind}`",
-            hint=f"{hint}images/{FILE} has: {', '.join(known)}",
-        )
+        hint = f"{hint}images/{FILE} has: {', '.join(known)}"
+        raise ToolkitError(Code.RESOURCES_ASKED, f"unknown GPU `{kind}`", hint=hint)
     return found
-
-
-def _sentence(conflict: Conflict) -> str:
-    source = f"    source: {conflict.source}"
-    return "\n".join((conflict.fact, f"    in: {conflict.what}", source, f"    nearest: {conflict.nearest}"))
 
 
 def _case(combination: Combination, table: Table, framework: Framework) -> Case | None:
@@ -117,13 +112,17 @@ def _unknown(combination: Combination, table: Table, framework: Framework) -> Co
 def _others(
     combination: Combination, table: Table, framework: Framework, asked: Version
 ) -> dict[int, tuple[Broken, ...]]:
-    """What breaks with each of the framework's other releases, by its row."""
-    here = _row(framework, asked)
-    return {
-        index: _with_release(combination, table, framework, index, older=index <= here)
-        for index, release in enumerate(framework.releases)
-        if asked not in release
-    }
+    """What breaks with each other release, by its row: it has no lock, and the framework's own pin changes with it."""
+    own = {canonicalize_name(package) for package in framework.packages}
+    kept = parse(combination.requirements, combination.python)
+    requirements = tuple(one for one in kept if canonicalize_name(one.name) not in own)
+    here, found = _row(framework, asked), {}
+    for index, release in enumerate(framework.releases):
+        if asked not in release:
+            version = _name(framework, index, older=index <= here)
+            changed = replace(combination, version=version, packages=())
+            found[index] = rules.broken(Case(changed, table, framework, Version(version), release, requirements))
+    return found
 
 
 def _nearest_release(framework: Framework, asked: Version, others: dict[int, tuple[Broken, ...]], rule: str) -> str:
@@ -161,22 +160,3 @@ def _name(framework: Framework, index: int, *, older: bool) -> str:
     """A version in that row: the last when moving to older ones, else the first."""
     row = framework.releases[index]
     return str(row.last if older and framework.release(row.last) is row else row.first)
-
-
-def _with_release(
-    combination: Combination, table: Table, framework: Framework, index: int, *, older: bool
-) -> tuple[Broken, ...]:
-    """What breaks with that release: it has no lock yet, and the framework's own pin changes with it."""
-    version = _name(framework, index, older=older)
-    own = {canonicalize_name(package) for package in framework.packages}
-    kept = parse(combination.requirements, combination.python)
-    return rules.broken(
-        Case(
-            combination=replace(combination, version=version, packages=()),
-            table=table,
-            framework=framework,
-            version=Version(version),
-            release=framework.releases[index],
-            requirements=tuple(one for one in kept if canonicalize_name(one.name) not in own),
-        )
-    )

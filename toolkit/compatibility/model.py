@@ -34,8 +34,7 @@ class Release:
     sources: tuple[tuple[str, str], ...] = ()
 
     def __contains__(self, version: Version) -> bool:
-        digits = len(self.last.release)
-        return version >= self.first and _padded(version, digits) <= self.last.release
+        return version >= self.first and _not_after(version, self.last)
 
     def source(self, cell: str) -> str:
         """The source of the cell, as text."""
@@ -77,9 +76,7 @@ class Line:
     source: str
 
     def __contains__(self, version: Version) -> bool:
-        return version >= self.first and (
-            self.last is None or _padded(version, len(self.last.release)) <= self.last.release
-        )
+        return version >= self.first and (self.last is None or _not_after(version, self.last))
 
 
 @dataclass(frozen=True)
@@ -218,5 +215,6 @@ def runs_on(codes: tuple[str, ...], architecture: str) -> bool:
     return False
 
 
-def _padded(version: Version, digits: int) -> tuple[int, ...]:
-    return (*version.release, *(0,) * digits)[:digits]
+def _not_after(version: Version, last: Version) -> bool:
+    digits = len(last.release)
+    return (*version.release, *(0,) * digits)[:digits] <= last.release

@@ -10,8 +10,7 @@ from typing import Annotated
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
-from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, Field, model_validator
 
 from toolkit.compatibility.model import (
     DriverMinimum,
@@ -27,7 +26,7 @@ from toolkit.compatibility.model import (
 )
 from toolkit.errors import Code
 from toolkit.yaml.source import read_source
-from toolkit.yaml.validate import validate
+from toolkit.yaml.validate import Section, validate
 
 KIND = r"(?!cpu$)[a-z][a-z0-9]*(?<!x\d)(?<!x\d\d)(?<!x\d\d\d)"
 """The syntax of a kind's name: its end must not look like a count."""
@@ -35,14 +34,9 @@ FILE = "compatibility.yml"
 _NO_CELLS = {"first", "last", "source"}
 
 
-def _wrong(message: str) -> PydanticCustomError:
-    # The message is an argument: pydantic would treat braces in it as a template.
-    return PydanticCustomError("table", "{message}", {"message": message})
-
-
 def _version(value: str) -> str:
     if version_of(value) is None:
-        raise _wrong(f"expected a version, found {value!r}")
+        raise ValueError(f"expected a version, found {value!r}")
     return value
 
 
@@ -50,13 +44,13 @@ def _bounds(value: str) -> str:
     try:
         SpecifierSet(value)
     except InvalidSpecifier:
-        raise _wrong(f'expected bounds such as ">=9.3,<10", found {value!r}') from None
+        raise ValueError(f'expected bounds such as ">=9.3,<10", found {value!r}') from None
     return value
 
 
 def _kind(value: str) -> str:
     if not re.fullmatch(KIND, value):
-        raise _wrong(f"expected a kind of GPU in small letters and digits, without a count, found {value!r}")
+        raise ValueError(f"expected a kind of GPU in small letters and digits, without a count, found {value!r}")
     return value
 
 
@@ -64,20 +58,16 @@ VersionText = Annotated[str, AfterValidator(_version)]
 BoundsText = Annotated[str, AfterValidator(_bounds)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class ReleaseSection(_Section):
+class ReleaseSection(Section):
     first: VersionText
     last: VersionText
-    python: list[VersionText] = []
-    glibc: Annotated[str, AfterValidator(_version)] | None = None
+    python: list[VersionText] = Field(default_factory=list)
+    glibc: VersionText | None = None
     numpy: BoundsText = ""
     cuda: VersionText | None = None
     cudnn: BoundsText = ""
     nccl: BoundsText = ""
-    architectures: list[str] = []
+    architectures: list[str] = Field(default_factory=list)
     site_bundle: bool = False
     source: dict[str, list[str]]
 
@@ -86,9 +76,9 @@ class ReleaseSection(_Section):
         cells = {name for name in type(self).model_fields if name not in _NO_CELLS and getattr(self, name)}
         named = [cell for names in self.source.values() for cell in names]
         if bare := sorted(cells - set(named)):
-            raise _wrong(f"no source is named for: {', '.join(bare)}")
+            raise ValueError(f"no source is named for: {', '.join(bare)}")
         if wrong := sorted({cell for cell in named if cell not in cells or named.count(cell) > 1}):
-            raise _wrong(f"a source is named for what is not there, or twice: {', '.join(wrong)}")
+            raise ValueError(f"a source is named for what is not there, or twice: {', '.join(wrong)}")
         return self
 
     def to_release(self, sources: dict[str, str]) -> Release:
@@ -107,7 +97,7 @@ class ReleaseSection(_Section):
         )
 
 
-class FrameworkSection(_Section):
+class FrameworkSection(Section):
     title: str
     names: list[str]
     packages: list[str]
@@ -115,14 +105,13 @@ class FrameworkSection(_Section):
 
     @model_validator(mode="after")
     def releases_are_in_order(self) -> FrameworkSection:
-        rows = [row.to_release(dict.fromkeys(row.source, "")) for row in self.releases]
-        for earlier, later in pairwise(rows):
-            if later.first <= earlier.first:
-                raise _wrong(f"the releases must stand oldest first: {later.first} stands after {earlier.first}")
+        for earlier, later in pairwise(Version(row.first) for row in self.releases):
+            if later <= earlier:
+                raise ValueError(f"the releases must stand oldest first: {later} stands after {earlier}")
         return self
 
 
-class LineSection(_Section):
+class LineSection(Section):
     library: str = "cuda"
     title: str = "CUDA"
     package: str = ""
@@ -143,20 +132,20 @@ class LineSection(_Section):
         )
 
 
-class DriverSection(_Section):
+class DriverSection(Section):
     cuda: BoundsText
     at_least: VersionText
     source: str
 
 
-class GenerationSection(_Section):
+class GenerationSection(Section):
     title: str
     architectures: list[str]
     last_driver: int = 0
     source: str
 
 
-class GpuSection(_Section):
+class GpuSection(Section):
     """`kinds` are their names in manifests."""
 
     architecture: str
@@ -164,25 +153,25 @@ class GpuSection(_Section):
     source: str
 
 
-class MpiWheelSection(_Section):
+class MpiWheelSection(Section):
     package: str
     versions: BoundsText
     needs: BoundsText
     source: str
 
 
-class MpiNoteSection(_Section):
+class MpiNoteSection(Section):
     versions: BoundsText
     fact: str
     source: str
 
 
-class OpenMpiSection(_Section):
+class OpenMpiSection(Section):
     wheels: list[MpiWheelSection]
     notes: list[MpiNoteSection]
 
 
-class TableFile(_Section):
+class TableFile(Section):
     """`images/compatibility.yml`; `sources` are the texts for the short names that the rows use."""
 
     sources: dict[str, str]
@@ -202,7 +191,7 @@ class TableFile(_Section):
         used |= {row.source for row in self.open_mpi.notes}
         used |= {key for framework in self.frameworks for row in framework.releases for key in row.source}
         if unknown := sorted(used - set(self.sources)):
-            raise _wrong(f"unknown sources: {', '.join(unknown)}; known: {', '.join(self.sources)}")
+            raise ValueError(f"unknown sources: {', '.join(unknown)}; known: {', '.join(self.sources)}")
         return self
 
 

@@ -224,9 +224,7 @@ def _within(case: Case, library: str, title: str, package: str, bound: Specifier
     if version is None or not bound.contains(version, prereleases=True):
         yield Broken(
             f"{library} bounds",
-            f"{package} {locked} with {case.title}"
-            if locked
-            else f"{package}{as_requirement(asked)} with {case.title}",
+            f"{package}{f' {locked}' if locked else as_requirement(asked)} with {case.title}",
             f"{case.title} needs {title} {spelled(bound)}",
             case.release.source(library),
             hints,

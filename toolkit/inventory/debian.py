@@ -1,11 +1,15 @@
-"""The Debian packages of an image, from dpkg's own records: `status`, `info/*.list` and the copyright files."""
+"""The Debian packages of an image, from dpkg's own records: `status`, `info/*.list` and the copyright files.
+
+All but the lists are Debian's control files: paragraphs of fields (deb822(5)), some of them relations between packages
+(deb-control(5)).
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from toolkit.image.labels import LOCK_IN_IMAGE
-from toolkit.inventory.deb822 import paragraphs, relations
 from toolkit.inventory.lock import lock_of
 from toolkit.inventory.model import DEB, UNNAMED_LICENCE, File, Need, Package
 
@@ -16,6 +20,8 @@ _FORMAT = "copyright-format"
 _LONGEST_NAME = 50
 """Characters: a longer first line of `License:` is the licence's text, not its name."""
 _INSTALLED = "installed"
+_BLANK = re.compile(r"\n[ \t]*\n")
+_NAME = re.compile(r"\s*([a-z0-9][a-z0-9+.-]*)", re.IGNORECASE)
 
 
 def debian_packages(texts: Mapping[str, str], files: Mapping[str, File]) -> Iterator[Package]:
@@ -96,3 +102,29 @@ def _real(path: str, files: Mapping[str, File]) -> str:
     top, slash, rest = path[1:].partition("/")
     link = files.get(f"/{top}")
     return f"/{link.content.strip('/')}/{rest}" if slash and link and link.kind == "link" else path
+
+
+def paragraphs(text: str) -> Iterator[Mapping[str, str]]:
+    """Each paragraph's fields, names in lower case; the lines of a field's value are kept separate."""
+    for block in _BLANK.split(text.replace("\r\n", "\n")):
+        fields: dict[str, str] = {}
+        name = ""
+        for line in block.splitlines():
+            if line.startswith("#"):
+                continue
+            if line[:1] in (" ", "\t"):
+                if name:
+                    fields[name] += f"\n{line.strip()}"
+            elif ":" in line:
+                name, _, value = line.partition(":")
+                name = name.strip().lower()
+                fields[name] = value.strip()
+        if fields:
+            yield fields
+
+
+def relations(value: str) -> tuple[tuple[str, ...], ...]:
+    """The requirements in `Depends`: for each entry, the alternative names; versions and architectures are omitted."""
+    entries = (entry.split("|") for entry in value.split(",") if entry.strip())
+    named = (tuple(match[1] for part in entry if (match := _NAME.match(part))) for entry in entries)
+    return tuple(names for names in named if names)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from toolkit.compatibility.bounds import requirement_of
 from toolkit.inventory.images import Asked
 from toolkit.inventory.model import DEB, PYTHON, Contents, Need, Package
 from toolkit.inventory.trees import TREE
@@ -55,10 +55,11 @@ def graph_of(contents: Contents, asked: Asked) -> Graph:
     for package in contents.packages:
         for extra in ("", *sorted({need.when for need in package.needs if need.when})):
             wanted = (node for need in package.needs if need.when == extra for node in finder.serving(package, need))
-            inside = () if extra else tuple((one.key, "") for one in finder.inside(package))
+            inside = () if extra else tuple((one.key, "") for one in finder.carried.get(package.key, ()))
             asks[package.key, extra] = tuple(dict.fromkeys((*wanted, *inside)))
     roots = dict(_asked_for(contents, asked, finder))
-    left = _left(asks, roots)
+    required = {node for asker, nodes in asks.items() for node in nodes if node[0] != asker[0]}
+    left = (node for node in asks if not node[1] and node not in required and node not in roots)
     return Graph(asks, {**roots, **dict.fromkeys(left, BY_NO_OTHER)})
 
 
@@ -66,17 +67,14 @@ class _Finder:
     """Finds the packages that satisfy a requirement."""
 
     def __init__(self, contents: Contents) -> None:
-        self._carried: dict[str, list[Package]] = {}
+        self.carried: dict[str, list[Package]] = {}
+        """By a package's key, those that it vendors."""
         self._named: dict[tuple[str, str], list[Package]] = {}
         for package in contents.packages:
             if package.carried_by:
-                self._carried.setdefault(package.carried_by, []).append(package)
+                self.carried.setdefault(package.carried_by, []).append(package)
             for name in dict.fromkeys((package.name, *package.provides)):
                 self._named.setdefault((package.kind, name), []).append(package)
-
-    def inside(self, package: Package) -> list[Package]:
-        """Those that the package vendors."""
-        return self._carried.get(package.key, [])
 
     def serving(self, asker: Package, need: Need) -> Iterator[Node]:
         """Who satisfies `asker`'s requirement: for Python a package in the same place, else any installed one."""
@@ -106,16 +104,6 @@ def _asked_for(contents: Contents, asked: Asked, finder: _Finder) -> Iterator[tu
             yield (package.key, ""), BY_THE_RECIPE
     for name in asked.packages:
         yield from ((node, BY_THE_RECIPE) for node in finder.named(DEB, name))
-    for line in asked.requirements:
-        try:
-            requirement = Requirement(line)
-        except InvalidRequirement:
-            continue
+    for requirement in filter(None, map(requirement_of, asked.requirements)):
         named = finder.named(PYTHON, canonicalize_name(requirement.name), sorted(requirement.extras))
         yield from ((node, BY_THE_RECIPE) for node in named)
-
-
-def _left(asks: Mapping[Node, tuple[Node, ...]], roots: Mapping[Node, str]) -> Iterator[Node]:
-    """Packages that nothing requires, and that are not roots yet."""
-    wanted = {node for asker, nodes in asks.items() for node in nodes if node[0] != asker[0]}
-    return (node for node in asks if not node[1] and node not in wanted and node not in roots)

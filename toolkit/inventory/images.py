@@ -111,7 +111,11 @@ def pick(word: str, images: Sequence[EngineImage]) -> EngineImage:
                 tuple(Problem(f"{image.reference}  {image.short_id}") for image in found),
                 hint="use a longer prefix",
             )
-    raise _unknown(word, images)
+    names = [name for image in images for name in image.references]
+    bare = {name.partition(":")[0]: name for name in names}
+    near = get_close_matches(word, names, n=1) or [bare[name] for name in get_close_matches(word, bare, n=1)]
+    hint = f"did you mean {near[0]}?" if near else "toolkit images list"
+    raise ToolkitError(Code.IMAGE, f"no such image: {word}", hint=hint)
 
 
 def asked_of(label: str) -> Asked:
@@ -132,11 +136,3 @@ def asked_of(label: str) -> Asked:
 def _begins(image: EngineImage, word: str) -> bool:
     names = (*image.references, image.image_id, image.image_id.removeprefix("sha256:"))
     return bool(word) and any(name.startswith(word) for name in names)
-
-
-def _unknown(word: str, images: Sequence[EngineImage]) -> ToolkitError:
-    names = [name for image in images for name in image.references]
-    bare = {name.partition(":")[0]: name for name in names}
-    near = get_close_matches(word, names, n=1) or [bare[name] for name in get_close_matches(word, bare, n=1)]
-    hint = f"did you mean {near[0]}?" if near else "toolkit images list"
-    return ToolkitError(Code.IMAGE, f"no such image: {word}", hint=hint)

@@ -8,8 +8,6 @@ from functools import cached_property
 
 DEB = "deb"
 PYTHON = "python"
-
-"""The path of the lock in an image."""
 UNNAMED_LICENCE = "(a text without a name)"
 """Placeholder for a licence that a package gives only as text."""
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from email.message import Message
 from email.parser import HeaderParser
 
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from toolkit.compatibility.bounds import requirement_of
 from toolkit.inventory.model import PYTHON, UNNAMED_LICENCE, File, Need, Package
 
 METADATA = ".dist-info/METADATA"
@@ -43,17 +43,10 @@ def declared_licences(metadata: Message) -> tuple[str, ...]:
 
 def needs(lines: list[str], python: str) -> Iterator[Need]:
     """The requirements in `Requires-Dist` for this Python, on Linux; an extra's are marked with it."""
-    for line in lines:
-        try:
-            requirement = Requirement(line)
-        except InvalidRequirement:
-            continue
+    for requirement in filter(None, map(requirement_of, lines)):
         name, extras = canonicalize_name(requirement.name), tuple(sorted(requirement.extras))
-        if requirement.marker is None:
-            yield Need((name,), extras)
-            continue
         machine = environment(python)
-        if requirement.marker.evaluate({**machine, "extra": ""}):
+        if requirement.marker is None or requirement.marker.evaluate({**machine, "extra": ""}):
             yield Need((name,), extras)
             continue
         for extra in sorted(set(re.findall(r"""extra\s*==\s*["']([^"']+)["']""", str(requirement.marker)))):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tarfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import IO
 
@@ -65,9 +65,12 @@ def read_contents(tar: IO[bytes] | PieceReader, on_bytes: OnBytes = lambda _: No
 def contents_of(files: Mapping[str, File], texts: Mapping[str, str]) -> Contents:
     """The packages in the records `texts`, each with its files. Pure."""
     found = [*debian_packages(texts, files), *python_packages(texts, files)]
-    with_compiled = list(_with_compiled(found, files))
-    owners = _owners(with_compiled)
-    packages = [_carried(_sized(package, files), owners) for package in with_compiled]
+    sized = list(_sized(found, files))
+    owners: dict[str, list[Package]] = {}
+    for package in sized:
+        for path in package.files:
+            owners.setdefault(path, []).append(package)
+    packages = [_carried(package, owners) for package in sized]
     packages.sort(key=lambda package: (package.kind, package.name, package.key))
     release = next((texts[name] for name in _OS_RELEASE if name in texts), "")
     return Contents(files, tuple(packages), distribution_of(release), texts.get(LOCK_IN_IMAGE, ""))
@@ -97,27 +100,16 @@ def _read(stream: IO[bytes], *, keep: bool) -> tuple[str, str | None]:
     return digest.hexdigest(), kept.decode("utf-8", "replace") if keep else None
 
 
-def _with_compiled(packages: Iterable[Package], files: Mapping[str, File]) -> Iterable[Package]:
-    """Python writes `__pycache__/x.cpython-311.pyc` beside `x.py`, which packages need not list."""
+def _sized(packages: Iterable[Package], files: Mapping[str, File]) -> Iterator[Package]:
+    """Each with all of its files: `__pycache__/x.cpython-311.pyc` belongs to `x.py`, and packages need not list it."""
     compiled: dict[str, list[str]] = {}
     for path in files:
         if match := _COMPILED.fullmatch(path):
             compiled.setdefault(f"{match[1]}{match[2]}.py", []).append(path)
     for package in packages:
         more = [path for source in package.files for path in compiled.get(source, ())]
-        yield replace(package, files=tuple(dict.fromkeys((*package.files, *more))))
-
-
-def _owners(packages: Iterable[Package]) -> dict[str, list[Package]]:
-    owners: dict[str, list[Package]] = {}
-    for package in packages:
-        for path in package.files:
-            owners.setdefault(path, []).append(package)
-    return owners
-
-
-def _sized(package: Package, files: Mapping[str, File]) -> Package:
-    return replace(package, size=sum(files[path].size for path in package.files))
+        own = tuple(dict.fromkeys((*package.files, *more)))
+        yield replace(package, files=own, size=sum(files[path].size for path in own))
 
 
 def _carried(package: Package, owners: Mapping[str, list[Package]]) -> Package:

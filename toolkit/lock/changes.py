@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from toolkit.lock.model import DebPin, Lock, WheelPin
@@ -34,18 +34,9 @@ def changes_of_additions(framework: Lock, old: Lock | None, new: Lock) -> tuple[
     return changes(*(replace(lock, debs=lock.debs or framework.debs) for lock in (before, new)))
 
 
-def _changes(kind: str, old: Sequence[DebPin | WheelPin], new: Sequence[DebPin | WheelPin]) -> list[Change]:
-    before, now = _by_name(old), _by_name(new)
-    return [
-        Change(kind, name, _version(before, name), _version(now, name))
-        for name in sorted(before.keys() | now.keys())
-        if name not in before or name not in now or before[name].sha256 != now[name].sha256
-    ]
-
-
-def _by_name(pins: Sequence[DebPin | WheelPin]) -> dict[str, DebPin | WheelPin]:
-    return {pin.name: pin for pin in pins}
-
-
-def _version(pins: Mapping[str, DebPin | WheelPin], name: str) -> str:
-    return pins[name].version if name in pins else ""
+def _changes(kind: str, old: Sequence[DebPin | WheelPin], new: Sequence[DebPin | WheelPin]) -> Iterator[Change]:
+    before, now = ({pin.name: pin for pin in pins} for pins in (old, new))
+    for name in sorted(before.keys() | now.keys()):
+        was, became = before.get(name), now.get(name)
+        if not was or not became or was.sha256 != became.sha256:
+            yield Change(kind, name, was.version if was else "", became.version if became else "")

@@ -6,16 +6,17 @@ So the lock holds exactly what mmdebstrap chooses, not what another resolver wou
 from __future__ import annotations
 
 import os
+import re
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from toolkit.atomic_file import sha256_of
-from toolkit.catalogue.model import Archive, DistributionBase
+from toolkit.catalogue.model import DistributionBase
 from toolkit.child_environment import child_environment
 from toolkit.errors import Code, ToolkitError
-from toolkit.lock.deb_index import lists_prefix, packages_with
 from toolkit.lock.keyring import fetched_keyring
 from toolkit.lock.mirrors import archive_url
 from toolkit.lock.mmdebstrap import run_mmdebstrap
@@ -25,19 +26,21 @@ from toolkit.lock.pool import Pool
 _NO_INIT = r"Package: init\nPin: release *\nPin-Priority: -1\n"
 """Images contain no init system: their first process is another. Ubuntu 16.04 lists it as essential, and it cannot be
 installed where none runs (systemd's own installation fails)."""
+_SHA256 = re.compile(r"^SHA256: ([0-9a-f]{64})$", re.MULTILINE)
+_FIELD = re.compile(r"^(Package|Version|Architecture|Filename|Size): (.*)$", re.MULTILINE)
+_QUOTED = re.compile(r"[^!-~]|[\\|{}\[\]<>\"^~_=!@#$%&*]")
 _CACHE, _LISTS = "/var/cache/apt/archives", "/var/lib/apt/lists"
 
 
 def sources(base: DistributionBase, environment: Mapping[str, str]) -> list[str]:
     """The archives as lines of apt's sources.list, with the site's mirrors from `environment`."""
-    return [_line(archive, suite, environment) for archive in base.suite.archives for suite in archive.suites]
-
-
-def _line(archive: Archive, suite: str, environment: Mapping[str, str]) -> str:
-    url = archive_url(archive, environment)
-    # A mirror may serve a past day, as snapshot.debian.org does: its index is signed, and out of date.
-    options = "" if url == archive.url.rstrip("/") else "[check-valid-until=no] "
-    return f"deb {options}{url} {suite} {' '.join(archive.components)}"
+    lines = []
+    for archive in base.suite.archives:
+        url, components = archive_url(archive, environment), " ".join(archive.components)
+        # A mirror may serve a past day, as snapshot.debian.org does: its index is signed, and out of date.
+        options = "" if url == archive.url.rstrip("/") else "[check-valid-until=no] "
+        lines += [f"deb {options}{url} {suite} {components}" for suite in archive.suites]
+    return lines
 
 
 def solving_argv(base: DistributionBase, keyring: Path | None, folder: Path) -> list[str]:
@@ -45,6 +48,8 @@ def solving_argv(base: DistributionBase, keyring: Path | None, folder: Path) -> 
 
     It reads the archives from its standard input: a mirror's URL may contain a password, and argv is public.
     """
+    # After the last download: these two variants download before they extract, others install more later.
+    hook = "extract" if base.variant in ("extract", "custom") else "customize"
     return [
         "mmdebstrap",
         f"--variant={base.variant}",
@@ -53,7 +58,7 @@ def solving_argv(base: DistributionBase, keyring: Path | None, folder: Path) -> 
         "--skip=download/empty,essential/unlink,cleanup/apt",
         f'--setup-hook=mkdir -p "$1"/etc/apt/preferences.d; printf "{_NO_INIT}" > "$1"/etc/apt/preferences.d/no-init',
         # `copy-out` works in every mode of mmdebstrap; a plain `cp` does not in a user namespace.
-        f"--{_hook(base.variant)}-hook=copy-out {_CACHE} {_LISTS} {folder}",
+        f"--{hook}-hook=copy-out {_CACHE} {_LISTS} {folder}",
         '--aptopt=Acquire::GzipIndexes "false"',
         *([f"--keyring={keyring}"] if keyring else []),
         "--format=null",
@@ -61,11 +66,6 @@ def solving_argv(base: DistributionBase, keyring: Path | None, folder: Path) -> 
         "-",
         "-",
     ]
-
-
-def _hook(variant: str) -> str:
-    """The hook after the last download: these two variants download before they extract, others install more later."""
-    return "extract" if variant in ("extract", "custom") else "customize"
 
 
 def solve_debs(
@@ -111,3 +111,31 @@ def _pins(base: DistributionBase, folder: Path, pool: Pool, environment: Mapping
     for pin in pool.lacking(found.values()):
         pool.add(files[pin.sha256], pin)
     return tuple(sorted(found.values()))
+
+
+def lists_prefix(url: str) -> str:
+    """The prefix of the names of apt's files for the archive at `url`: `deb.debian.org_debian_dists_`.
+
+    As in apt's `URItoFileName`: no scheme, no user; unsafe characters are written as `%xx`.
+    """
+    parts = urlsplit(url)
+    bare = parts.netloc.rpartition("@")[2] + parts.path.rstrip("/")
+    return _QUOTED.sub(lambda match: f"%{ord(match[0]):02x}", bare).replace("/", "_") + "_dists_"
+
+
+def packages_with(digests: Collection[str], index: str, archive: str) -> Iterator[DebPin]:
+    """The entries of `index` (a `Packages` file's text) whose SHA-256 is among `digests`, as pins of `archive`."""
+    for match in _SHA256.finditer(index):
+        if match[1] in digests:
+            start, end = index.rfind("\n\n", 0, match.start()), index.find("\n\n", match.end())
+            entry = index[max(start, 0) : end if end >= 0 else len(index)]
+            fields = dict(_FIELD.findall(entry))
+            yield DebPin(
+                name=fields["Package"],
+                version=fields["Version"],
+                architecture=fields["Architecture"],
+                archive=archive,
+                path=fields["Filename"],
+                sha256=match[1],
+                size=int(fields["Size"]),
+            )

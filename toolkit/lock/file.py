@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,8 +32,10 @@ _ITEM = "  - "
 def lock_text(lock: Lock, title: str) -> str:
     """The file's text: the same for equal locks, whatever the order of their pins."""
     lines = [f"lock: {LOCK_FORMAT}", f"asked: {lock.asked}", f"template: {lock.template}"]
-    lines += _section("debs", [_deb_words(pin) for pin in sorted(lock.debs)])
-    lines += _section("wheels", [_wheel_words(pin) for pin in sorted(lock.wheels)])
+    sections: dict[str, list[DebPin] | list[WheelPin]] = {"debs": sorted(lock.debs), "wheels": sorted(lock.wheels)}
+    for name, pins in sections.items():
+        lines.append(f"{name}:" if pins else f"{name}: []")
+        lines += [_ITEM + " ".join(map(str, astuple(pin))) for pin in pins]
     return _HEADER.format(title=" ".join(title.split())) + "\n".join(lines) + "\n"
 
 
@@ -119,20 +122,6 @@ class _Reader:
 
     def _peek(self) -> str:
         return self._lines[self._next][1].rstrip() if self._next < len(self._lines) else ""
-
-
-def _section(name: str, pins: Sequence[Sequence[str]]) -> list[str]:
-    if not pins:
-        return [f"{name}: []"]
-    return [f"{name}:", *(_ITEM + " ".join(words) for words in pins)]
-
-
-def _deb_words(pin: DebPin) -> list[str]:
-    return [pin.name, pin.version, pin.architecture, pin.archive, pin.path, pin.sha256, str(pin.size)]
-
-
-def _wheel_words(pin: WheelPin) -> list[str]:
-    return [pin.name, pin.version, pin.file, pin.sha256, str(pin.size)]
 
 
 def _deb(words: list[str]) -> DebPin | str:

@@ -18,7 +18,7 @@ from packaging.version import Version
 from toolkit.catalogue.model import Suite
 from toolkit.errors import Code, ToolkitError
 from toolkit.lock.model import WheelPin
-from toolkit.lock.wheel_choice import FOREIGN, NO_HASHES, allowed_wheel, best_wheel, supported_tags
+from toolkit.lock.wheel_choice import FOREIGN, NO_HASHES, supported_tags, wheel_pin
 
 _PYPI = "https://pypi.org/simple"
 _JSON = "application/vnd.pypi.simple.v1+json"
@@ -42,11 +42,8 @@ def pinned_wheels(
     versions = exact_versions(requirements, python)
     index = environment.get("PIP_INDEX_URL") or _PYPI
     with requests.Session() as session:
-        return tuple(
-            sorted(
-                pin_of(name, versions[name], _files(session, index, name), python, suite, hashes) for name in versions
-            )
-        )
+        pins = [pin_of(name, versions[name], _files(session, index, name), python, suite, hashes) for name in versions]
+    return tuple(sorted(pins))
 
 
 def exact_versions(requirements: Sequence[str], python: str) -> dict[str, Version]:
@@ -81,18 +78,8 @@ def pin_of(
     wheels = {file["filename"]: file for file in files if _version(file["filename"]) == version}
     # Some wheels are py3 by their names and Python 2.7 by their metadata, as absl-py 0.10 to 0.12.
     tags = (*supported_tags(python, suite.glibc), FOREIGN)
-    chosen = best_wheel(wheels, tags)
-    if chosen is None:
-        raise ToolkitError(
-            Code.IMAGE,
-            f"{name} {version} has no wheel for Python {python} on {suite.title}",
-            evidence="\n".join(sorted(wheels)),
-            hint="use another version; images are built from wheels only",
-        )
-    digests = {file: wheel["hashes"]["sha256"] for file, wheel in wheels.items()}
-    chosen = allowed_wheel(name, str(version), digests, tags, hashes)
-    file = wheels[chosen]
-    return WheelPin(name, str(version), chosen, file["hashes"]["sha256"], file.get("size") or 0)
+    missing = f"{name} {version} has no wheel for Python {python} on {suite.title}"
+    return wheel_pin(name, str(version), wheels, tags, missing, hashes)
 
 
 def _files(session: requests.Session, index: str, name: str) -> list[dict[str, Any]]:

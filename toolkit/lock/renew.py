@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from toolkit.catalogue.model import DistributionBase, Recipe
+from toolkit.catalogue.model import DistributionBase
 from toolkit.errors import Code, ToolkitError
 from toolkit.lock.debs import solve_debs
 from toolkit.lock.entries import LockEntry
@@ -109,17 +109,10 @@ class Renewal:
         if not recipe.requirements:
             return ()
         if not isinstance(base, DistributionBase):
-            raise _no_glibc(recipe)
+            what = f"{recipe.name} is based on a registry image of unknown glibc: its wheels cannot be resolved"
+            raise ToolkitError(Code.IMAGE, what, hint="give the row a `suite`")
         self._tell(entry)("solving wheels")
         return solve_wheels(recipe.requirements, recipe.python, base.suite, keep=keep, environment=self._environment)
 
     def _tell(self, entry: LockEntry) -> Callable[[str], None]:
         return lambda step: self._report(Progress(entry.name, step))
-
-
-def _no_glibc(recipe: Recipe) -> ToolkitError:
-    return ToolkitError(
-        Code.IMAGE,
-        f"{recipe.name} is based on a registry image of unknown glibc: its wheels cannot be resolved",
-        hint="give the row a `suite`",
-    )

@@ -19,9 +19,10 @@ TEMPLATE_CHANGED = "the template changed"
 
 
 def question(recipe: Recipe) -> str:
-    """SHA-256 of everything that decides which files `recipe` needs: suite, packages, requirements, Python,
-    platform."""
-    return _sha256([LOCK_FORMAT, _debs_asked(recipe), sorted(recipe.requirements), recipe.python, _platform(recipe)])
+    """SHA-256 of all that decides which files `recipe` needs: suite, packages, requirements, Python, platform."""
+    base = recipe.base
+    platform = f"x86_64 glibc {base.suite.glibc}" if isinstance(base, DistributionBase) else "x86_64"
+    return _sha256([LOCK_FORMAT, _debs_asked(recipe), sorted(recipe.requirements), recipe.python, platform])
 
 
 def deb_question(recipe: Recipe) -> str:
@@ -55,11 +56,6 @@ def _debs_asked(recipe: Recipe) -> Any:
         "packages": sorted(base.packages),
         "variant": base.variant,
     }
-
-
-def _platform(recipe: Recipe) -> str:
-    base = recipe.base
-    return f"x86_64 glibc {base.suite.glibc}" if isinstance(base, DistributionBase) else "x86_64"
 
 
 def _sha256(value: Any) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from toolkit.errors import Code, ToolkitError
+from toolkit.lock.model import WheelPin
 
 _OLDEST_GLIBC = 5
 _OLD_NAMES = {17: "manylinux2014_x86_64", 12: "manylinux2010_x86_64", 5: "manylinux1_x86_64"}
@@ -33,20 +35,15 @@ def supported_tags(python: str, glibc: str) -> tuple[Tag, ...]:
     """What CPython `python` (such as `3.11`) supports on `glibc`, the best first, in pip's order."""
     major, minor = (int(part) for part in python.split("."))
     interpreter, names = f"cp{major}{minor}", list(platforms(glibc))
-    own = cpython_tags((major, minor), abis=[interpreter + _abi_letters(major, minor)], platforms=names)
+    # PEP 3149: `m` for pymalloc until 3.7; Linux distributions built Python 2 with wide characters, `u`.
+    letters = "mu" if major == 2 else "m" if (major, minor) <= _LAST_WITH_M else ""
+    own = cpython_tags((major, minor), abis=[interpreter + letters], platforms=names)
     return (*own, *compatible_tags((major, minor), interpreter, names))
 
 
 def is_foreign(file: str, python: str) -> bool:
     """Whether the wheel `file` is for another major version of Python than its name says."""
     return python.startswith("2.") and parse_wheel_filename(file)[3] == {FOREIGN}
-
-
-def _abi_letters(major: int, minor: int) -> str:
-    """PEP 3149: `m` for pymalloc until 3.7; Linux distributions built Python 2 with wide characters, `u`."""
-    if major == 2:
-        return "mu"
-    return "m" if (major, minor) <= _LAST_WITH_M else ""
 
 
 def best_wheel(files: Iterable[str], tags: tuple[Tag, ...]) -> str | None:
@@ -66,13 +63,26 @@ def best_wheel(files: Iterable[str], tags: tuple[Tag, ...]) -> str | None:
     return max(merits)[2] if merits else None
 
 
-def allowed_wheel(
-    name: str, version: str, digests: Mapping[str, str], tags: tuple[Tag, ...], hashes: Mapping[str, frozenset[str]]
-) -> str:
-    """The best of the suitable files (`digests`: each with its SHA-256), restricted to the `hashes` of `name` if given.
+def wheel_pin(
+    name: str,
+    version: str,
+    wheels: Mapping[str, Mapping[str, Any]],
+    tags: tuple[Tag, ...],
+    missing: str,
+    hashes: Mapping[str, frozenset[str]],
+) -> WheelPin:
+    """The best of the files `wheels`, each with its entry of the index, restricted to the `hashes` of `name` if given.
 
-    Raises `ToolkitError` (C102) if none of them has one of the given hashes.
+    Raises `ToolkitError` (S103: `missing`) if none is suitable, (C102) if none of them has one of the given hashes.
     """
+    if best_wheel(wheels, tags) is None:
+        raise ToolkitError(
+            Code.IMAGE,
+            missing,
+            evidence="\n".join(sorted(wheels)),
+            hint="use another version; images are built from wheels only",
+        )
+    digests = {file: wheel["hashes"]["sha256"] for file, wheel in wheels.items()}
     allowed = hashes.get(name)
     chosen = best_wheel((file for file, digest in digests.items() if allowed is None or digest in allowed), tags)
     if chosen is None:
@@ -82,4 +92,4 @@ def allowed_wheel(
             evidence="\n".join(f"{digests[file][:_SHOWN]}…  {file}" for file in sorted(digests)),
             hint="the index has the files above: use the hashes of its wheels, or remove the hashes",
         )
-    return chosen
+    return WheelPin(name, version, chosen, digests[chosen], wheels[chosen].get("size") or 0)

@@ -20,7 +20,7 @@ from toolkit.child_environment import child_environment
 from toolkit.errors import Code, ToolkitError
 from toolkit.lock.model import WheelPin
 from toolkit.lock.pinned import pinned_wheels
-from toolkit.lock.wheel_choice import NO_HASHES, allowed_wheel, best_wheel, supported_tags
+from toolkit.lock.wheel_choice import NO_HASHES, supported_tags, wheel_pin
 from toolkit.process import run
 
 _OLDEST_PYTHON_OF_UV = (3, 6)
@@ -95,11 +95,8 @@ def solve_wheels(
         (folder / "constraints.txt").write_text("".join(f"{line}\n" for line in constraints))
         if keep:
             (folder / "pylock.toml").write_text(_preferences(keep))
-        argv, variables = (
-            compile_argv(folder, python, suite.glibc),
-            child_environment("uv", uv_environment(environment)),
-        )
-        result = run(argv, check=False, timeout=_SECONDS, environment=variables)
+        variables = child_environment("uv", uv_environment(environment))
+        result = run(compile_argv(folder, python, suite.glibc), check=False, timeout=_SECONDS, environment=variables)
         if not result.ok:
             raise _unsolved(requirements, python, suite, _ABOUT_BUILDING.sub("", result.errors))
         for warning in _WARNING.findall(result.errors):
@@ -119,26 +116,14 @@ def pins_of(
     Raises `ToolkitError` (S103) for a package without a suitable wheel, (C102) if no wheel has one of its hashes.
     """
     tags = supported_tags(python, suite.glibc)
-    packages = [one for one in tomllib.loads(pylock).get("packages", []) if canonicalize_name(one["name"]) not in apart]
-    return tuple(sorted(_pin(package, tags, python, suite, hashes) for package in packages))
-
-
-def _pin(
-    package: dict[str, Any], tags: Any, python: str, suite: Suite, hashes: Mapping[str, frozenset[str]]
-) -> WheelPin:
-    name, version = canonicalize_name(package["name"]), str(package.get("version", ""))
-    wheels = {_file(wheel): wheel for wheel in package.get("wheels", [])}
-    digests = {file: wheel["hashes"]["sha256"] for file, wheel in wheels.items()}
-    chosen = best_wheel(wheels, tags)
-    if chosen is None:
-        raise ToolkitError(
-            Code.IMAGE,
-            f"{package['name']} {version} has no wheel for Python {python} on {suite.title}",
-            evidence="\n".join(sorted(wheels)),
-            hint="use another version; images are built from wheels only",
-        )
-    chosen = allowed_wheel(name, version, digests, tags, hashes)
-    return WheelPin(name, package["version"], chosen, digests[chosen], wheels[chosen].get("size", 0))
+    found = []
+    for package in tomllib.loads(pylock).get("packages", []):
+        name, version = canonicalize_name(package["name"]), str(package.get("version", ""))
+        if name not in apart:
+            wheels = {_file(wheel): wheel for wheel in package.get("wheels", [])}
+            missing = f"{package['name']} {version} has no wheel for Python {python} on {suite.title}"
+            found.append(wheel_pin(name, version, wheels, tags, missing, hashes))
+    return tuple(sorted(found))
 
 
 def _file(wheel: dict[str, Any]) -> str:

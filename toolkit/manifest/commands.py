@@ -6,30 +6,24 @@ full shell grammar to parse, and what would not leave an exit status of its own,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from toolkit.manifest.exit_status import judgeable
 from toolkit.manifest.launchers.find import refuse_nested
-from toolkit.manifest.launchers.model import Front
-from toolkit.manifest.launchers.translate import translated
+from toolkit.manifest.launchers.translate import Command, translated
 from toolkit.manifest.shell import AndOr, read_script
 from toolkit.manifest.words import SCRIPT
 
 MAX_STEPS = 100
 
 
-@dataclass(frozen=True)
-class Command:
-    """One command: its text without a launcher and its flags, these as `front`, and the operators between its parts."""
-
-    text: str
-    front: Front | None
-    operators: tuple[str, ...]
-
-
 def read_commands(text: str) -> tuple[Command, ...]:
     """The commands of `text`, in order, split at `;` and line ends; raises `ValueError` with what is wrong."""
-    return tuple(_read_command(text, one) for one in _lists(text))
+    found = []
+    for one in _lists(text):
+        command = translated(text, one)
+        refuse_nested(command.text)
+        judgeable(command.text)
+        found.append(command)
+    return tuple(found)
 
 
 def check_command(text: str) -> None:
@@ -50,18 +44,3 @@ def _lists(text: str) -> tuple[AndOr, ...]:
 def has_lines(text: str) -> bool:
     """Whether commands of `text`, which has been checked, are on separate lines."""
     return len({one.line for one in read_script(text)}) > 1
-
-
-def _read_command(text: str, one: AndOr) -> Command:
-    found = translated(text, one)
-    refuse_nested(found.text)
-    judgeable(found.text)
-    return Command(found.text, found.front, _operators(one))
-
-
-def _operators(one: AndOr) -> tuple[str, ...]:
-    """All operators, in order."""
-    found = list(one.pipelines[0].joints)
-    for operator, pipeline in zip(one.operators, one.pipelines[1:], strict=True):
-        found += [operator, *pipeline.joints]
-    return tuple(found)

@@ -44,8 +44,7 @@ def split(name: str) -> Configuration:
 
 
 def read_configuration(name: str, kinds: Sequence[str]) -> Configuration:
-    """What `name` asks for; `kinds` are the known GPUs. Raises `ValueError` with what is wrong and the nearest valid
-    name."""
+    """What `name` asks for, of the GPUs `kinds`; raises `ValueError` with the reason and the nearest valid name."""
     kind, count = _parts(name, kinds)
     if kind is None:
         near = _nearest(name, kinds)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from toolkit.manifest.diagnostics import Diagnostics
-from toolkit.manifest.fields import Section
 from toolkit.manifest.model import Manifest
 from toolkit.yaml.source import Path_, Source
+from toolkit.yaml.validate import Section
 
 
 class ManifestFile(Section):

@@ -15,7 +15,7 @@ import shlex
 from collections.abc import Iterator
 
 from toolkit.manifest.programs import BASH, SHELLS, program_name, refusal, script_index, started_by
-from toolkit.manifest.shell import AndOr, Pipeline, Simple, read_script
+from toolkit.manifest.shell import Pipeline, Simple, read_script
 from toolkit.manifest.words import SCRIPT, Word, is_from_outside, shown
 from toolkit.shell_files import shell_line
 
@@ -52,7 +52,10 @@ def _script(text: str, level: int, dash: bool) -> str:
 
 def _pipeline(text: str, pipeline: Pipeline, level: int, dash: bool) -> Iterator[_Edit]:
     for part in pipeline.parts:
-        yield from _simple(text, part, level)
+        try:
+            yield from _started(part.words, level)
+        except ValueError as error:
+            raise ValueError(f"`{_shown(text, part)}`: {error}") from None
     if len(pipeline.parts) > 1:
         if dash:
             what = "a pipeline in `sh -c` tells the status of its last part alone: write `bash -c`"
@@ -61,27 +64,20 @@ def _pipeline(text: str, pipeline: Pipeline, level: int, dash: bool) -> Iterator
         yield pipeline.end, pipeline.end, '; pipeline_status "${PIPESTATUS[@]}"; }'
 
 
-def _simple(text: str, simple: Simple, level: int) -> Iterator[_Edit]:
-    """The scripts in a simple command, rewritten."""
-    try:
-        yield from _started(simple.words, level)
-    except ValueError as error:
-        raise ValueError(f"`{_shown(text, simple)}`: {error}") from None
-
-
 def _started(words: tuple[Word, ...], level: int) -> Iterator[_Edit]:
+    """The scripts in a simple command, rewritten."""
     if words and is_from_outside(words[0], level):
         raise ValueError("which program this is stands in a variable of the shell around it, and is not known here")
     started = started_by(words)
     if started is None:
         return
-    name, arguments = started.name, words[started.index + 1 :]
-    if reason := refusal(words[started.index], arguments):
+    name, arguments = program_name(words[started]), words[started + 1 :]
+    if reason := refusal(words[started], arguments):
         raise ValueError(reason)
     if name == "eval":
         yield from _eval(arguments, level)
     elif name in SHELLS:
-        index = script_index(words, started.index)
+        index = script_index(words, started)
         if index is not None:
             yield from _rewritten(words[index], level, dash=name not in BASH)
     else:
@@ -110,9 +106,8 @@ def _rewritten(word: Word, level: int, *, dash: bool) -> Iterator[_Edit]:
     if script == word.value:
         return
     if is_from_outside(word, level):
-        raise ValueError(
-            f"a script in a script that has a variable of the shell around both is not read here: {SCRIPT}"
-        )
+        what = "a script in a script that has a variable of the shell around both is not read here"
+        raise ValueError(f"{what}: {SCRIPT}")
     yield word.start, word.end, _quoted(script, dict(word.expansions))
 
 
@@ -138,5 +133,5 @@ def _look_for_shells(words: tuple[Word, ...], level: int) -> None:
                 raise ValueError(f"this script is not read here, its statuses would be lost: {SCRIPT}")
 
 
-def _shown(text: str, part: Pipeline | Simple | AndOr) -> str:
+def _shown(text: str, part: Pipeline | Simple) -> str:
     return shown(text[part.start : part.end][:40])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, Tag
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic import Discriminator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, Tag
+from pydantic_core import CoreSchema, core_schema
 
 from toolkit.compatibility.reader import gpu_kinds
 from toolkit.manifest.commands import check_command, read_commands
@@ -26,7 +27,7 @@ from toolkit.manifest.units import (
 )
 from toolkit.paths import assets
 from toolkit.yaml.source import Path_
-from toolkit.yaml.validate import OWN_ERROR, TAG
+from toolkit.yaml.validate import TAG
 
 MAX_NODES = 1024
 MAX_RETRIES = 10
@@ -38,13 +39,18 @@ _RELATIVE = rf"{_SEGMENT}(?:/{_SEGMENT})*/?"
 _PATH_WRONG = "letters, digits and ._=@+,- between slashes, without `..` and spaces"
 
 
-def invalid(message: str) -> PydanticCustomError:
-    """An error whose message is shown as it is."""
-    return PydanticCustomError(OWN_ERROR, "{message}", {"message": message})
+class _Checked(ABC):
+    """What a string may be: the annotation of a field, for pydantic."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    @abstractmethod
+    def _check(self, value: str) -> str: ...
 
 
 @dataclass(frozen=True)
-class Text:
+class Text(_Checked):
     """A string that matches `pattern` as a whole; `wrong` is the message if it does not, with `{}` for the value.
 
     `further` checks what a pattern cannot; it raises `ValueError`. `hint` is appended to the message. With `only_text`,
@@ -60,7 +66,7 @@ class Text:
     schema: str | Callable[[], str] = ""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        inner = core_schema.no_info_after_validator_function(self._check, handler(source))
+        inner = super().__get_pydantic_core_schema__(source, handler)
         return core_schema.no_info_before_validator_function(self._refuse_other, inner) if self.only_text else inner
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
@@ -69,33 +75,25 @@ class Text:
 
     def _check(self, value: str) -> str:
         if not re.fullmatch(self.pattern, value):
-            raise invalid(
-                self.wrong.replace("{}", value.replace("\n", "\\n")) + (self.hint(value) if self.hint else "")
-            )
+            hint = self.hint(value) if self.hint else ""
+            raise ValueError(self.wrong.replace("{}", value.replace("\n", "\\n")) + hint)
         if self.further:
-            try:
-                self.further(value)
-            except ValueError as error:
-                raise invalid(str(error)) from None
+            self.further(value)
         return value
 
     def _refuse_other(self, value: Any) -> Any:
         if not isinstance(value, str):
-            raise invalid(self.wrong.replace("{}", str(value)))
+            raise ValueError(self.wrong.replace("{}", str(value)))
         return value
 
 
 @dataclass(frozen=True)
-class Choice:
-    """One of `known`, else an error with the nearest and a `note`; `own` are those accepted here (default: all)."""
+class Choice(_Checked):
+    """One of `known`, else an error with the nearest; `own` are those accepted here (default: all)."""
 
     noun: str
     known: Sequence[str]
     own: Sequence[str] = ()
-    note: str = ""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self._check, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {"type": "string", "enum": list(self.own or self.known)}
@@ -104,8 +102,7 @@ class Choice:
         if value not in self.known:
             near = _nearest(value, self.known)
             hint = f"did you mean `{near}`? " if near else ""
-            note = f"; {self.note}" if self.note else ""
-            raise invalid(f"unknown {self.noun} `{value}`; {hint}known: {', '.join(self.known)}{note}")
+            raise ValueError(f"unknown {self.noun} `{value}`; {hint}known: {', '.join(self.known)}")
         return value
 
 
@@ -126,20 +123,14 @@ def _nearest(value: str, known: Sequence[str]) -> str:
 
 
 @dataclass(frozen=True)
-class Configured:
+class Configured(_Checked):
     """The name of a compute configuration, with a GPU kind of the compatibility table; `p100x1` is `p100`."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self._check, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {"type": "string", "pattern": f"^(?:{name_pattern(gpu_kinds(assets() / 'images'))}){_END}"}
 
     def _check(self, value: str) -> str:
-        try:
-            return read_configuration(value, gpu_kinds(assets() / "images")).name
-        except ValueError as error:
-            raise invalid(str(error)) from None
+        return read_configuration(value, gpu_kinds(assets() / "images")).name
 
 
 @dataclass(frozen=True)
@@ -156,12 +147,6 @@ class Variables:
             "propertyNames": {"pattern": f"^(?:{self.pattern}){_END}"},
             "additionalProperties": values,
         }
-
-
-class Section(BaseModel):
-    """A mapping of fields: strict types, no unknown names."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
 
 
 Item = TypeVar("Item")
@@ -185,7 +170,7 @@ def only(found: Item | Sequence[Item], path: Path_) -> tuple[Item, Path_]:
 
 
 # It becomes a folder's name, and an argument of commands. Swift, Ceph, Google and Amazon buckets from before 2018 may
-# contain capitals and _; `toolkit.manifest.bucket_names` knows the stores with stricter rules.
+# contain capitals and _; `toolkit.manifest.dialects.stores` knows the stores with stricter rules.
 _BUCKET_NAME = r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9._-]{0,253}[A-Za-z0-9_-]"
 
 

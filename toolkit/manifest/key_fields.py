@@ -35,13 +35,5 @@ def _pair_schema() -> str:
     return "|".join(rf"\$\{{{kind}{name}\}}" for kind, name in names)
 
 
-Key = Annotated[
-    str,
-    Text(
-        r"[\s\S]{0,4000}",
-        "too long for a key",
-        further=_key_reference,
-        schema=_key_schema,
-    ),
-]
+Key = Annotated[str, Text(r"[\s\S]{0,4000}", "too long for a key", further=_key_reference, schema=_key_schema)]
 PairReference = Annotated[str, Text(r"[\s\S]*", "", further=_pair_reference, schema=_pair_schema)]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from toolkit.manifest.words import SCRIPT, Word
 
@@ -51,27 +50,19 @@ _REFUSED = {
 }
 
 
-@dataclass(frozen=True)
-class Started:
-    """What a simple command finally starts: the program's index among its words, and its name."""
-
-    index: int
-    name: str
-
-
-def started_by(words: Sequence[Word]) -> Started | None:
-    """The program behind `env A=1 timeout 5 nice …`; None if there is none, or if it is in a variable."""
+def started_by(words: Sequence[Word]) -> int | None:
+    """The index of the program behind `env A=1 timeout 5 nice …`; None if there is none, or if it is in a variable."""
     index = 0
     while index < len(words):
         name = program_name(words[index])
         wrapper = _WRAPPERS.get(name)
         if wrapper is None:
-            return Started(index, name) if name else None
+            return index if name else None
         short, long, operands = wrapper
         if name == "env" and any(re.match(r"-\w*S|--split-string", word.value) for word in words[index:]):
             raise ValueError("`env -S` is not read here: give it words")
         if name == "command" and any(re.fullmatch(r"-\w*[vV]\w*", word.value) for word in words[index + 1 : index + 2]):
-            return Started(index, name)
+            return index
         index = _behind_options(words, index + 1, short, long)
         while name == "env" and index < len(words) and "=" in words[index].value:
             index += 1
@@ -119,9 +110,8 @@ def script_index(words: Sequence[Word], shell: int) -> int | None:
         return index if takes_script else None
     if any(word.value in ("--version", "--help") for word in words[shell:]):
         return None
-    raise ValueError(
-        f"`{words[shell].value}` without a script or a file reads commands that are not known here: {SCRIPT}"
-    )
+    what = "without a script or a file reads commands that are not known here"
+    raise ValueError(f"`{words[shell].value}` {what}: {SCRIPT}")
 
 
 def _behind_options(words: Sequence[Word], index: int, short: str, long: Sequence[str]) -> int:

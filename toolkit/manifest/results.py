@@ -24,8 +24,7 @@ def bucket_name(reference: ResultsReference) -> str:
 
 
 def address_of(reference: ResultsReference) -> str:
-    """Where the results are, as stored in a run's record: the store's URL, `file:///srv/results`, or
-    `nfs://filer/export`."""
+    """Where the results are, for a run's record: the store's URL, `file:///srv/results`, or `nfs://filer/export`."""
     match reference:
         case BucketReference():
             return reference.connection.endpoint_url

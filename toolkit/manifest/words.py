@@ -76,9 +76,7 @@ class WordReader:
             elif character == '"' or self.looking_at('$"'):
                 self.at += 1 if character == '"' else 2
                 self.quoted(value, expansions, start)
-            elif expansion := self.expansion(start):
-                expansions.append((self.placeholder(expansions), expansion))
-                value.append(expansions[-1][0])
+            elif self.expanded(value, expansions, start):
                 split = True
             else:
                 self.refuse_typeset(character, start)
@@ -96,10 +94,15 @@ class WordReader:
             number = f"U+{ord(character):04X}"
             raise self.refuse(f"{number} is a letter to bash, and no {what.removeprefix('a ')}: type it anew", start)
 
-    def placeholder(self, expansions: list[tuple[str, str]]) -> str:
-        if len(expansions) >= _ROOM:
+    def expanded(self, value: list[str], expansions: list[tuple[str, str]], start: int) -> bool:
+        """Read the expansion that begins here, and add its placeholder; false if there is none."""
+        expansion = self.expansion(start)
+        if expansion and len(expansions) >= _ROOM:
             raise self.refuse(f"a word with more than {_ROOM} expansions is not read here: {SCRIPT}")
-        return chr(_FIRST + self.level * _ROOM + len(expansions))
+        if expansion:
+            value.append(chr(_FIRST + self.level * _ROOM + len(expansions)))
+            expansions.append((value[-1], expansion))
+        return bool(expansion)
 
     def closed(self, quote: str, start: int) -> int:
         end = self.text.find(quote, start)
@@ -122,10 +125,7 @@ class WordReader:
             if self.text[self.at] == "\\" and self.text[self.at + 1 : self.at + 2] in tuple('$`"\\\n'):
                 value.append(self.text[self.at + 1].replace("\n", ""))
                 self.at += 2
-            elif expansion := self.expansion(start):
-                expansions.append((self.placeholder(expansions), expansion))
-                value.append(expansions[-1][0])
-            else:
+            elif not self.expanded(value, expansions, start):
                 value.append(self.text[self.at])
                 self.at += 1
         self.at = self.closed('"', self.at) + 1

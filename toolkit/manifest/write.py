@@ -14,11 +14,11 @@ from toolkit.manifest.model import (
     DataReference,
     FolderReference,
     Manifest,
+    NfsReference,
     Step,
 )
-from toolkit.manifest.results import ServedFolder
 from toolkit.manifest.units import shown_duration, shown_size
-from toolkit.secrets import SecretReference, gives_pair
+from toolkit.secrets import gives_pair
 
 _WIDTH = 110
 
@@ -31,7 +31,8 @@ def canonical_text(manifest: Manifest) -> str:
 def canonical_data(manifest: Manifest) -> dict[str, Any]:
     """The file's content, as plain values in reading order."""
     author = {"name": manifest.author, "email": manifest.email}
-    framework = manifest.framework
+    framework, data = manifest.framework, manifest.training_data
+    copied = isinstance(data, BucketReference) and data.copied
     return {
         "model_definition": _given(
             name=manifest.name,
@@ -53,8 +54,10 @@ def canonical_data(manifest: Manifest) -> dict[str, Any]:
                 resume=manifest.resume,
             ),
         ),
-        "training_data_reference": _data_reference(manifest.training_data),
-        "training_results_reference": _results_reference(manifest),
+        "training_data_reference": _reference("data", "source", data, access="copy" if copied else ""),
+        "training_results_reference": _reference(
+            "results", "target", manifest.training_results, collect=list(manifest.collect)
+        ),
     }
 
 
@@ -77,12 +80,12 @@ def step_data(step: Step) -> dict[str, Any]:
 
 def literal_keys(manifest: Manifest) -> tuple[str, ...]:
     """The environment variables that the canonical form uses for keys that are in the manifest."""
-    names = []
-    for remote, reference in manifest.buckets.items():
-        for field, source in reference.connection.secrets.items():
-            if source.kind == "literal":
-                names.append(_variable(remote, field))
-    return tuple(names)
+    return tuple(
+        _variable(remote, field)
+        for remote, reference in manifest.buckets.items()
+        for field, source in reference.connection.secrets.items()
+        if source.kind == "literal"
+    )
 
 
 def _compute_data(compute: Compute) -> dict[str, Any]:
@@ -91,51 +94,27 @@ def _compute_data(compute: Compute) -> dict[str, Any]:
     return {"name": compute.name, "nodes": compute.nodes, **_given(memory=memory, cpus=cpus)}
 
 
-def _data_reference(reference: DataReference) -> dict[str, Any]:
-    if not isinstance(reference, BucketReference):
-        return _given(name=reference.name, source=_folder(reference), type=_folder_type(reference))
-    return _given(
-        name=reference.name,
-        connection=_connection("data", reference.connection),
-        source=_given(bucket=reference.bucket, prefix=reference.prefix),
-        access="copy" if reference.copied else "",
-        type="s3",
-    )
-
-
-def _results_reference(manifest: Manifest) -> dict[str, Any]:
-    reference, collect = manifest.training_results, list(manifest.collect)
-    if not isinstance(reference, BucketReference):
-        kind = _folder_type(reference)
-        return _given(name=reference.name, target=_folder(reference), collect=collect, type=kind)
-    return _given(
-        name=reference.name,
-        connection=_connection("results", reference.connection),
-        target=_given(bucket=reference.bucket, prefix=reference.prefix),
-        collect=collect,
-        type="s3",
-    )
-
-
-def _folder(reference: ServedFolder) -> dict[str, str]:
-    if isinstance(reference, FolderReference):
-        return {"path": reference.path}
-    return {"server": reference.server, "path": reference.path}
-
-
-def _folder_type(reference: ServedFolder) -> str:
-    return "path" if isinstance(reference, FolderReference) else "nfs"
+def _reference(purpose: str, field: str, reference: DataReference, **more: Any) -> dict[str, Any]:
+    """A reference for `data` or `results`; its place is called `field`, and `more` fields stand after it."""
+    match reference:
+        case BucketReference():
+            connection = _connection(purpose, reference.connection)
+            place, kind = _given(bucket=reference.bucket, prefix=reference.prefix), "s3"
+        case FolderReference():
+            connection, place, kind = {}, {"path": reference.path}, "path"
+        case NfsReference():
+            connection, place, kind = {}, {"server": reference.server, "path": reference.path}, "nfs"
+    return _given(name=reference.name, connection=connection, **{field: place}, **more, type=kind)
 
 
 def _connection(remote: str, connection: Connection) -> dict[str, str]:
-    keys = {field: _key(source, remote, field) for field, source in connection.secrets.items()}
+    keys = {
+        field: f"${{env:{_variable(remote, field)}}}" if source.kind == "literal" else str(source)
+        for field, source in connection.secrets.items()
+    }
     if gives_pair(connection.access_key_id):
         keys = {"credentials": str(connection.access_key_id), "sse_customer_key": keys.get("sse_customer_key", "")}
     return _given(endpoint_url=connection.endpoint_url, **keys, region=connection.region)
-
-
-def _key(source: SecretReference, remote: str, field: str) -> str:
-    return f"${{env:{_variable(remote, field)}}}" if source.kind == "literal" else str(source)
 
 
 def _variable(remote: str, field: str) -> str:

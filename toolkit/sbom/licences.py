@@ -32,37 +32,26 @@ _DEBIAN = {
     "perl": "Artistic-1.0-Perl OR GPL-1.0-or-later",
 }
 _SPELLINGS = {
-    "3-clause bsd license": "BSD-3-Clause",
-    "bsd 3-clause": "BSD-3-Clause",
-    "bsd 3-clause license": "BSD-3-Clause",
-    "new bsd": "BSD-3-Clause",
-    "new bsd license": "BSD-3-Clause",
-    "bsd 2-clause": "BSD-2-Clause",
-    "bsd 2-clause license": "BSD-2-Clause",
-    "2-clause bsd license": "BSD-2-Clause",
-    "apache 2": "Apache-2.0",
-    "apache 2.0": "Apache-2.0",
-    "apache license 2.0": "Apache-2.0",
-    "apache license, version 2.0": "Apache-2.0",
-    "apache license version 2.0": "Apache-2.0",
-    "apache software license 2.0": "Apache-2.0",
-    "mit license": "MIT",
-    "the mit license": "MIT",
-    "mpl 2.0": "MPL-2.0",
-    "mozilla public license 2.0": "MPL-2.0",
-    "mozilla public license 2.0 (mpl 2.0)": "MPL-2.0",
-    "isc license": "ISC",
-    "isc license (iscl)": "ISC",
-    "the unlicense (unlicense)": "Unlicense",
-    "mit no attribution license (mit-0)": "MIT-0",
-    "gnu general public license v2 (gplv2)": "GPL-2.0-only",
-    "gnu general public license v2 or later (gplv2+)": "GPL-2.0-or-later",
-    "gnu general public license v3 (gplv3)": "GPL-3.0-only",
-    "gnu general public license v3 or later (gplv3+)": "GPL-3.0-or-later",
-    "gnu lesser general public license v2 or later (lgplv2+)": "LGPL-2.0-or-later",
-    "gnu lesser general public license v3 (lgplv3)": "LGPL-3.0-only",
-    "gnu lesser general public license v3 or later (lgplv3+)": "LGPL-3.0-or-later",
+    "BSD-3-Clause": ("3-clause bsd license", "bsd 3-clause", "bsd 3-clause license", "new bsd", "new bsd license"),
+    "BSD-2-Clause": ("bsd 2-clause", "bsd 2-clause license", "2-clause bsd license"),
+    "Apache-2.0": (
+        *("apache 2", "apache 2.0", "apache license 2.0"),
+        *("apache license, version 2.0", "apache license version 2.0", "apache software license 2.0"),
+    ),
+    "MIT": ("mit license", "the mit license"),
+    "MPL-2.0": ("mpl 2.0", "mozilla public license 2.0", "mozilla public license 2.0 (mpl 2.0)"),
+    "ISC": ("isc license", "isc license (iscl)"),
+    "Unlicense": ("the unlicense (unlicense)",),
+    "MIT-0": ("mit no attribution license (mit-0)",),
+    "GPL-2.0-only": ("gnu general public license v2 (gplv2)",),
+    "GPL-2.0-or-later": ("gnu general public license v2 or later (gplv2+)",),
+    "GPL-3.0-only": ("gnu general public license v3 (gplv3)",),
+    "GPL-3.0-or-later": ("gnu general public license v3 or later (gplv3+)",),
+    "LGPL-2.0-or-later": ("gnu lesser general public license v2 or later (lgplv2+)",),
+    "LGPL-3.0-only": ("gnu lesser general public license v3 (lgplv3)",),
+    "LGPL-3.0-or-later": ("gnu lesser general public license v3 or later (lgplv3+)",),
 }
+_SPDX_NAMES = {spelling: name for name, spellings in _SPELLINGS.items() for spelling in spellings}
 
 
 @dataclass(frozen=True)
@@ -148,13 +137,9 @@ def _python_licence(declared: tuple[str, ...]) -> Licence:
     classifiers = [word.rpartition("::")[2].strip() for word in declared if word.startswith("License ::")]
     candidates = [*words, *(classifiers if len(classifiers) == 1 else [])]
     for word in candidates:
-        if spdx := _spelled(word):
+        if spdx := _SPDX_NAMES.get(word.lower(), "") or spdx_name(word) or _gnu(word):
             return Licence(((word, spdx),))
     return Licence(tuple((word, "") for word in (words or classifiers)))
-
-
-def _spelled(word: str) -> str:
-    return _SPELLINGS.get(word.lower(), "") or spdx_name(word) or _gnu(word)
 
 
 @cache

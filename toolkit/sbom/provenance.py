@@ -60,13 +60,8 @@ def read_run(text: str) -> BuildRun | None:
     try:
         details = json.loads(text)["predicate"]["runDetails"]
         metadata, versions = details["metadata"], details["builder"]["version"]
-        words = (
-            metadata["invocationId"],
-            metadata["startedOn"],
-            metadata["finishedOn"],
-            versions["engine"],
-            versions["toolkit"],
-        )
+        words = [metadata[name] for name in ("invocationId", "startedOn", "finishedOn")]
+        words += [versions[name] for name in ("engine", "toolkit")]
     except (ValueError, KeyError, TypeError):
         return None
     return BuildRun(*map(str, words))

@@ -16,7 +16,6 @@ _CACHES = {
     "a log": r"var/log/.+",
     "a wheel": r"(?!.*/ensurepip/|usr/share/python-wheels/).*\.whl",  # Python's own bring pip to a new environment
 }
-_COMPILED = {what: re.compile(pattern) for what, pattern in _CACHES.items()}
 _OF_ONE_MACHINE = {
     "etc/hostname": "the build machine's name",
     "etc/resolv.conf": "the build site's name servers",
@@ -40,7 +39,7 @@ _SETTINGS = {
 def caches_in(file: Seen) -> Iterator[str]:
     """What `file` is, if it is of no use in an image."""
     if file.kind == "file" and (file.size or file.path.startswith(("tmp/", "var/tmp/"))):
-        yield from (f"/{file.path} is {what}" for what, pattern in _COMPILED.items() if pattern.fullmatch(file.path))
+        yield from (f"/{file.path} is {what}" for what, pattern in _CACHES.items() if re.fullmatch(pattern, file.path))
 
 
 def site_in(file: Seen) -> Iterator[str]:

@@ -39,7 +39,7 @@ class Certificates:
         elif file.path.startswith(_SHARED):
             self._brought[file.path] = file.content
         elif file.path == _SUMS:
-            for line in file.content.decode("utf-8", "replace").splitlines():
+            for line in file.lines:
                 digest, _, path = line.partition("  ")
                 self._package.setdefault(path, set()).add(digest)
         elif _TRUSTED.fullmatch(file.path):

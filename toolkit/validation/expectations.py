@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from toolkit.catalogue.model import FrameworkRow
+from toolkit.compatibility.bounds import requirement_of
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.bundle_layer import LIBRARIES, STUBS
 from toolkit.validation.model import Expectation
@@ -25,20 +25,14 @@ def expectation(row: FrameworkRow) -> Expectation:
             raise ToolkitError(Code.IMAGE, f"{recipe.name}: GPU `{architecture}`: expected one such as `sm_60`")
     native = [recipe.native.target] if recipe.native else []
     framework = row.framework.partition("-")[0]  # tensorflow-ddl is tensorflow with a library on top
+    requirements = map(requirement_of, recipe.requirements)
     return Expectation(
         framework=_MODULES.get(framework, framework),
         version=row.version,
         python=recipe.python,
         has_ddl=any(tree.target == _DDL or tree.target.startswith(f"{_DDL}/") for tree in recipe.trees),
-        has_mpi4py=any(_project(requirement) == "mpi4py" for requirement in recipe.requirements),
+        has_mpi4py=any(canonicalize_name(one.name) == "mpi4py" for one in requirements if one),
         has_ops=recipe.native is not None,
         architectures=recipe.architectures,
         library_path=":".join([*native, LIBRARIES, STUBS]) if recipe.bundle else "",
     )
-
-
-def _project(requirement: str) -> str:
-    try:
-        return canonicalize_name(Requirement(requirement).name)
-    except InvalidRequirement:
-        return ""

@@ -42,6 +42,11 @@ class Seen:
         """The content as a settings file, without comment lines."""
         return _COMMENT.sub(b"", self.content)
 
+    @property
+    def lines(self) -> list[str]:
+        """The content as text."""
+        return self.content.decode("utf-8", "replace").splitlines()
+
 
 def seen_in(tar: IO[bytes] | PieceReader) -> Iterator[Seen]:
     """Every member of the stream `tar`, as it passes."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from toolkit.compatibility.model import runs_on
 from toolkit.validation.model import Expectation, Finding
 
 CHECK = "GPU code"
@@ -20,8 +21,7 @@ _NEEDED = re.compile(r"lib(cudnn|cublas|cufft|cusolver|cusparse|nccl|curand)[A-Z
 
 @dataclass(frozen=True)
 class Library:
-    """A library with GPU code: the architectures of its cubins and of its PTX (60 for sm_60), both empty if it is
-    `damaged`, which says how."""
+    """The architectures of a library's cubins and PTX (60 for sm_60), none if it is `damaged`, which says how."""
 
     path: str
     cubins: tuple[int, ...] = ()
@@ -29,14 +29,9 @@ class Library:
     damaged: str = ""
 
     def serves(self, architecture: int) -> bool:
-        """Whether a GPU of `architecture` can run its code.
-
-        A cubin runs on the same major version with the same or a higher minor one; PTX is compiled for any GPU that is
-        not older (CUDA C++ Programming Guide, "Application Compatibility").
-        """
-        major, minor = divmod(architecture, 10)
-        fits = any(cubin // 10 == major and cubin % 10 <= minor for cubin in self.cubins)
-        return fits or any(ptx <= architecture for ptx in self.ptx)
+        """Whether a GPU of `architecture` can run its code."""
+        codes = (*(f"sm_{number}" for number in self.cubins), *(f"compute_{number}" for number in self.ptx))
+        return runs_on(codes, f"sm_{architecture}")
 
     def wrong(self, asked: Sequence[str]) -> str:
         """What is wrong with it if `asked` are the GPUs to support (`sm_60`); empty if nothing is."""

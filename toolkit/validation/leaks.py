@@ -31,30 +31,24 @@ _SECRET_FILES = re.compile(
 )
 _SETTINGS = re.compile(r"(etc|root|home)/.*|.*/(pip\.conf|\.npmrc|\.condarc|\.env)")
 """Paths of a person's or a site's own settings; the rest is packages, whose documentation shows examples."""
-_PATTERNS = {
-    "an AWS access key": rb"(?<![A-Z0-9])(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Z0-9])",
-    "an AWS secret key": rb"(?i)aws_?secret_?(?:access_?)?key[\"']?\s*[:=]\s*[\"']?[A-Za-z0-9/+=]{40}",
-    "a GitHub token": rb"(?<![A-Za-z0-9_])(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{36})",
-    "a GitLab token": rb"(?<![A-Za-z0-9_])glpat-[A-Za-z0-9_-]{20}",
-    "a PyPI token": rb"pypi-AgE[A-Za-z0-9_-]{50}",
-    "a Hugging Face token": rb"(?<![A-Za-z0-9_])hf_[A-Za-z0-9]{34}",
-    "a Slack token": rb"xox[abeprs]-[A-Za-z0-9-]{20}",
-    "a password in a URL": rb"://[^/\s:@\"'$<{]{1,100}:[^/\s@\"'$<{]{1,200}@[A-Za-z0-9]",
-    "an npm token": rb"_authToken\s*=\s*[^\s$]+",
+_KNOWN = {
+    "an AWS access key": ((b"AKIA", b"ASIA"), rb"(?<![A-Z0-9])(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Z0-9])"),
+    "an AWS secret key": (
+        (b"ecret", b"ECRET"),
+        rb"(?i)aws_?secret_?(?:access_?)?key[\"']?\s*[:=]\s*[\"']?[A-Za-z0-9/+=]{40}",
+    ),
+    "a GitHub token": (
+        (b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_"),
+        rb"(?<![A-Za-z0-9_])(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{36})",
+    ),
+    "a GitLab token": ((b"glpat-",), rb"(?<![A-Za-z0-9_])glpat-[A-Za-z0-9_-]{20}"),
+    "a PyPI token": ((b"pypi-AgE",), rb"pypi-AgE[A-Za-z0-9_-]{50}"),
+    "a Hugging Face token": ((b"hf_",), rb"(?<![A-Za-z0-9_])hf_[A-Za-z0-9]{34}"),
+    "a Slack token": ((b"xox",), rb"xox[abeprs]-[A-Za-z0-9-]{20}"),
+    "a password in a URL": ((b"://",), rb"://[^/\s:@\"'$<{]{1,100}:[^/\s@\"'$<{]{1,200}@[A-Za-z0-9]"),
+    "an npm token": ((b"_authToken",), rb"_authToken\s*=\s*[^\s$]+"),
 }
-_COMPILED = {what: re.compile(pattern) for what, pattern in _PATTERNS.items()}
-_MARKS = {
-    "an AWS access key": (b"AKIA", b"ASIA"),
-    "an AWS secret key": (b"ecret", b"ECRET"),
-    "a GitHub token": (b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_"),
-    "a GitLab token": (b"glpat-",),
-    "a PyPI token": (b"pypi-AgE",),
-    "a Hugging Face token": (b"hf_",),
-    "a Slack token": (b"xox",),
-    "a password in a URL": (b"://",),
-    "an npm token": (b"_authToken",),
-}
-"""Substrings of such texts: searching for them first is ten times as fast as the patterns."""
+"""By kind, substrings of such texts (searching for them first is ten times as fast), and the whole pattern."""
 _KEY_FILE = re.compile(rb"\A\s*-{4,5} ?BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)? ?-{4,5}")
 """A file that begins like this is a key, whatever follows."""
 _OTHER_KEYS = re.compile(rb"AGE-SECRET-KEY-1[0-9A-Z]{58}|(?m:^PrivateKey\s*=\s*[A-Za-z0-9+/]{43}=)")
@@ -112,8 +106,8 @@ def secrets_in_settings(settings: Mapping[str, Any]) -> Iterator[str]:
 
 def known_secrets(content: bytes) -> Iterator[str]:
     """The kinds of access keys, passwords and tokens of well-known forms in `content`."""
-    for what, pattern in _COMPILED.items():
-        if any(mark in content for mark in _MARKS[what]) and pattern.search(content):
+    for what, (marks, pattern) in _KNOWN.items():
+        if any(mark in content for mark in marks) and re.search(pattern, content):
             yield what
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from toolkit.errors import Code, Problem, ToolkitError
+from toolkit.plural import counted
 
 Verdict = Literal["ok", "fail", "skipped"]
 
@@ -31,8 +32,7 @@ class Expectation:
 
 
 TOOL_IMAGE = Expectation()
-"""What a tool image, such as the one that mounts buckets, must be: only that it contains nothing that it must not
-contain."""
+"""What a tool image, such as the one that mounts buckets, must be: free of what no image may contain."""
 
 
 @dataclass(frozen=True)
@@ -69,18 +69,16 @@ class Proof:
 
     def as_json(self) -> dict[str, Any]:
         """The same for machines."""
-        findings = [{"check": f.check, "verdict": f.verdict, "said": f.said} for f in self.findings]
-        return {"image": self.image, "ok": self.ok, "findings": findings}
+        return {"image": self.image, "ok": self.ok, "findings": [asdict(finding) for finding in self.findings]}
 
 
 def refuse(proof: Proof) -> None:
     """Raise `ToolkitError` (S103) with every failed finding, unless validation succeeded."""
     if proof.ok:
         return
-    count = len(proof.failed)
     raise ToolkitError(
         Code.IMAGE,
-        f"{proof.image} failed validation: {count} finding{'' if count == 1 else 's'}",
+        f"{proof.image} failed validation: {counted(len(proof.failed), 'finding')}",
         tuple(Problem(str(finding)) for finding in proof.failed),
         hint="the image was not tagged; fix the recipe, its lock or its template, and build again",
     )

@@ -25,10 +25,10 @@ class Published:
     def look(self, file: Seen) -> None:
         """Record the list in `file`."""
         if _RECORD.fullmatch(file.path):
-            for line in _lines(file):
+            for line in file.lines:
                 self._digests.add(line.rpartition(",")[0].rpartition(",")[2])
         elif _SUMS.fullmatch(file.path):
-            self._digests.update(line.partition(" ")[0] for line in _lines(file))
+            self._digests.update(line.partition(" ")[0] for line in file.lines)
         self._digests.discard("")  # a RECORD has no digest of itself
 
     def has(self, digests: frozenset[str]) -> bool:
@@ -40,7 +40,3 @@ def digests_of(content: bytes) -> frozenset[str]:
     """In the formats of a RECORD (PEP 376, PEP 427) and of dpkg's md5sums."""
     sha256 = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
     return frozenset((f"sha256={sha256}", hashlib.md5(content, usedforsecurity=False).hexdigest()))
-
-
-def _lines(file: Seen) -> list[str]:
-    return file.content.decode("utf-8", "replace").splitlines()

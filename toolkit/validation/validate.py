@@ -104,8 +104,7 @@ def skipped(expectation: Expectation) -> Iterator[Finding]:
 
 
 def run_inside(image: str, name: str, arguments: tuple[str, ...], library_path: str = "") -> Argv:
-    """The container `name` in which `image`'s own Python runs the program on its standard input, as the learners'
-    user."""
+    """The container `name`, in which `image`'s Python runs the program on its standard input as the learners' user."""
     return [
         *("docker", "run", "--rm", "--interactive", "--init", "--pull", "never"),
         *("--name", name, "--label", f"{RUN_LABEL}={name}", "--user", f"{LEARNER_UID}:{LEARNER_UID}"),

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
-from pydantic import BaseModel
 
 from toolkit.errors import Code, Place, Problem, ToolkitError
 from toolkit.plural import counted
 from toolkit.printable import neutral
-from toolkit.yaml.syntax import LINE_END, syntax_problem
+from toolkit.yaml.syntax import LINE_END, place_of, syntax_problem
 
-Model = TypeVar("Model", bound=BaseModel)
 Path_ = tuple[str | int, ...]
 
 MAX_BYTES = 1 << 20
@@ -39,7 +37,6 @@ _SECRET_NAME = re.compile("connection|credential|key|secret|pass|token", re.IGNO
 _PLAIN_TAGS = {
     f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "timestamp", "map", "seq")
 }
-_STR_TAG = "tag:yaml.org,2002:str"
 _NODE_OF_TAG = {"tag:yaml.org,2002:map": yaml.MappingNode, "tag:yaml.org,2002:seq": yaml.SequenceNode}
 _SHORTEST_SECRET = 4
 _LETTERS = re.compile(r"[^\W\d_]+")
@@ -74,15 +71,12 @@ class Source:
     file: str
     text: str
     root: yaml.Node
+    _indexes: dict[int, dict[str, tuple[yaml.Node, yaml.Node]]] = field(default_factory=dict, init=False, repr=False)
+    """By a mapping's node: each name with its own node and its value's."""
 
     @cached_property
     def _lines(self) -> list[str]:
         return LINE_END.split(self.text)
-
-    @cached_property
-    def _indexes(self) -> dict[int, dict[str, tuple[yaml.Node, yaml.Node]]]:
-        """By a mapping's node: each name with its own node and its value's."""
-        return {}
 
     @cached_property
     def _secret_texts(self) -> re.Pattern[str]:
@@ -107,7 +101,7 @@ class Source:
         what = self._secret_texts.sub("[redacted]", what)
         what = what if len(what) <= _LONGEST else f"{what[:_LONGEST]} …"
         line = "" if hidden else self._lines[mark.line]
-        return Problem(printable(what), Place(self.file, mark.line + 1, mark.column + 1), dotted(path), line)
+        return Problem(printable(what), place_of(self.file, mark), dotted(path), line)
 
     def _index(self, node: yaml.MappingNode) -> dict[str, tuple[yaml.Node, yaml.Node]]:
         if id(node) not in self._indexes:
@@ -115,33 +109,30 @@ class Source:
             self._indexes[id(node)] = {str(key.value): (key, value) for key, value in pairs}
         return self._indexes[id(node)]
 
-    def has(self, path: Path_) -> bool:
-        """Whether there is anything at `path`."""
+    def _along(self, path: Path_) -> Iterator[tuple[yaml.Node, yaml.Node]]:
+        """For each step of `path`, as far as it exists: the node of its name (of an item, its own) and of its value."""
         node = self.root
         for step in path:
             if isinstance(node, yaml.MappingNode):
-                found = [value for key, value in node.value if key.value == step]
+                pair = self._index(node).get(str(step))
+            elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+                pair = node.value[step], node.value[step]
             else:
-                found = node.value[step : step + 1] if isinstance(node, yaml.SequenceNode) and step == 0 else []
-            if not found:
-                return False
-            node = found[0]
-        return True
+                pair = None
+            if pair is None:
+                return
+            yield pair
+            node = pair[1]
+
+    def has(self, path: Path_) -> bool:
+        """Whether there is anything at `path`."""
+        return len(list(self._along(path))) == len(path)
 
     def find(self, path: Path_, *, at_key: bool = False) -> yaml.Node:
         """The node at `path`, or the nearest one above it; with `at_key`, its name's node."""
-        node, found = self.root, self.root
-        for step in path:
-            if isinstance(node, yaml.MappingNode):
-                pair = self._index(node).get(str(step))
-                if pair is None:
-                    return found
-                key, node = pair
-                found = key if at_key or isinstance(node, yaml.MappingNode) else node
-            elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-                node = found = node.value[step]
-            else:
-                return found
+        found = self.root
+        for key, value in self._along(path):
+            found = key if at_key or isinstance(value, yaml.MappingNode) else value
         return found
 
 
@@ -172,23 +163,21 @@ def read_source(file: Path, code: Code = Code.MANIFEST, *, limit: int = MAX_BYTE
     Raises `ToolkitError` with `code` if it is missing, too large, or not plain YAML.
     """
     text = _text_of(file, code, limit)
-    if problem := _too_much(file, text, values):
-        raise ToolkitError(code, f"{file} has 1 problem", (problem,))
+    _refuse_too_much(file, text, code, values)
     try:
         root = yaml.compose(text, Loader=_Composer)
     except yaml.MarkedYAMLError as error:
         raise ToolkitError(code, f"{file} is not valid YAML", (syntax_problem(str(file), text, error),)) from None
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
-        place = Place(str(file), before.count("\n") + 1, error.position - before.rfind("\n"))
-        problem = Problem(f"the character U+{ord(text[error.position]):04X} is not allowed in YAML", place)
+        what = f"the character U+{ord(text[error.position]):04X} is not allowed in YAML"
+        problem = Problem(what, Place(str(file), before.count("\n") + 1, error.position - before.rfind("\n")))
         raise ToolkitError(code, f"{file} is not valid YAML", (problem,)) from None
     except (yaml.YAMLError, RecursionError, OverflowError, ValueError) as error:
         raise ToolkitError(code, f"{file} is not valid YAML ({type(error).__name__})") from None
     if not isinstance(root, yaml.MappingNode):
-        raise ToolkitError(
-            code, f"{file}: expected `name: value` lines, found {'nothing' if root is None else 'something else'}"
-        )
+        found = "nothing" if root is None else "something else"
+        raise ToolkitError(code, f"{file}: expected `name: value` lines, found {found}")
     source = Source(str(file), text, root)
     raise_if_any(source, list(_structure_problems(source, root)), code)
     return source
@@ -211,29 +200,25 @@ def _text_of(file: Path, code: Code, limit: int) -> str:
     except UnicodeDecodeError as error:
         before = data[: error.start]
         column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8")) + 1
-        problem = Problem(
-            f"byte {error.start} (0x{data[error.start]:02x}) is not UTF-8 text: save the file as UTF-8",
-            Place(str(file), before.count(b"\n") + 1, column),
-        )
+        what = f"byte {error.start} (0x{data[error.start]:02x}) is not UTF-8 text: save the file as UTF-8"
+        problem = Problem(what, Place(str(file), before.count(b"\n") + 1, column))
         raise ToolkitError(code, f"{file} is not UTF-8 text", (problem,)) from None
 
 
-def _too_much(file: Path, text: str, values: int) -> Problem | None:
-    """Which limit is exceeded: found from YAML's events, before a tree is built."""
+def _refuse_too_much(file: Path, text: str, code: Code, values: int) -> None:
+    """Raise `ToolkitError` if a limit is exceeded: found from YAML's events, before a tree is built."""
     depth = count = 0
     try:
         for event in yaml.parse(text, Loader=_Parser):
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             count += isinstance(event, yaml.NodeEvent)
-            if depth > MAX_DEPTH or count > values:
-                what = (
-                    f"deeper than {MAX_DEPTH} levels" if depth > MAX_DEPTH else f"more than {values} names and values"
-                )
-                mark = event.start_mark
-                return Problem(what, Place(str(file), mark.line + 1, mark.column + 1) if mark else Place(str(file)))
+            deep = depth > MAX_DEPTH
+            if deep or count > values:
+                what = f"deeper than {MAX_DEPTH} levels" if deep else f"more than {values} names and values"
+                problem = Problem(what, place_of(str(file), event.start_mark))
+                raise ToolkitError(code, f"{file} has 1 problem", (problem,))
     except (yaml.YAMLError, RecursionError, OverflowError, ValueError):
-        return None  # composing it reports the error
-    return None
+        return  # composing it reports the error
 
 
 def raise_if_any(source: Source, problems: list[Problem], code: Code, more: int = 0) -> None:
@@ -275,11 +260,9 @@ def _structure_problems(source: Source, node: yaml.Node, path: Path_ = ()) -> It
             if not isinstance(key, yaml.ScalarNode) or key.tag not in _PLAIN_TAGS:
                 yield source.at(_no_name(key), key, path)
                 continue
-            if key.tag != _STR_TAG:
-                kind = _KINDS.get(key.tag.rpartition(":")[2], "something else")
-                yield source.at(
-                    f"YAML reads this name as {kind}, not as text: put it in quotes", key, (*path, key.value)
-                )
+            if key.tag != "tag:yaml.org,2002:str":
+                what = f"YAML reads this name as {_kind(key)}, not as text: put it in quotes"
+                yield source.at(what, key, (*path, key.value))
             yield from _scalar_problems(source, key, path)
             if key.value in names:
                 yield source.at(f"`{key.value}` is given twice", key, (*path, key.value))
@@ -288,6 +271,10 @@ def _structure_problems(source: Source, node: yaml.Node, path: Path_ = ()) -> It
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             yield from _structure_problems(source, item, (*path, index))
+
+
+def _kind(node: yaml.Node) -> str:
+    return _KINDS.get(node.tag.rpartition(":")[2], "something else")
 
 
 def _no_name(key: yaml.Node) -> str:
@@ -303,8 +290,7 @@ def _scalar_problems(source: Source, node: yaml.ScalarNode, path: Path_) -> Iter
     try:
         value = yaml.constructor.SafeConstructor().construct_document(node)
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, OverflowError):
-        kind = _KINDS.get(node.tag.rpartition(":")[2], "something else")
-        yield source.at(f"YAML takes this for {kind}, and it is none: put it in quotes", node, path)
+        yield source.at(f"YAML takes this for {_kind(node)}, and it is none: put it in quotes", node, path)
         return
     if isinstance(value, int | float) and not isinstance(value, bool) and not _DECIMAL.fullmatch(node.value):
         read = "another number" if node.start_mark.line in source._secret_lines else value

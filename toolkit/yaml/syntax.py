@@ -28,15 +28,16 @@ def syntax_problem(file: str, text: str, error: yaml.MarkedYAMLError) -> Problem
             what = f"a blank that is no space (U+{ord(blank[0][-1]):04X}): YAML sets its lines in by spaces"
             return Problem(what, Place(file, number, blank.end()))
     if opened := _never_closed(error):
-        return Problem(opened, _place(file, error.context_mark))
+        return Problem(opened, place_of(file, error.context_mark))
     if isinstance(error, yaml.composer.ComposerError):
-        return Problem("a second document (---) is not read here", _place(file, mark))
+        return Problem("a second document (---) is not read here", place_of(file, mark))
     if "'\\t'" in (error.problem or ""):
-        return Problem("a tab: YAML sets its lines in by spaces", _place(file, mark))
-    return Problem((error.problem or "not valid") + _quotes_hint(error), _place(file, mark))
+        return Problem("a tab: YAML sets its lines in by spaces", place_of(file, mark))
+    return Problem((error.problem or "not valid") + _quotes_hint(error), place_of(file, mark))
 
 
-def _place(file: str, mark: Any) -> Place:
+def place_of(file: str, mark: Any) -> Place:
+    """The place of one of PyYAML's marks; the file alone if there is none."""
     return Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
 
 

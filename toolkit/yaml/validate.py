@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import Any, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, Tag, ValidationError
+from pydantic import BaseModel, ConfigDict, Tag, ValidationError
 
 from toolkit.errors import Code, Problem
 from toolkit.yaml.source import MAX_PROBLEMS, PLACEHOLDER, Path_, Source, raise_if_any
@@ -18,8 +18,12 @@ Model = TypeVar("Model", bound=BaseModel)
 
 TAG = "~"
 """The prefix of the tag of a model's alternative: such a tag is not a name in the file."""
-OWN_ERROR = "manifest"
-"""The type of an error whose message is shown as it is."""
+
+
+class Section(BaseModel):
+    """A mapping of fields: strict types, no unknown names. A validator's `ValueError` is shown as it is."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
 
 
 def validate(source: Source, model: type[Model], code: Code = Code.MANIFEST) -> Model:
@@ -58,6 +62,8 @@ def _pydantic_problem(source: Source, model: type[BaseModel], detail: Any) -> Pr
     location = tuple(detail["loc"])
     path = _without_tags(location)
     kind, given = detail["type"], detail.get("input")
+    if kind == "value_error":
+        return source.problem(detail["msg"].removeprefix("Value error, "), path, at_key=location[-1:] == ("[key]",))
     if location[-1:] == ("[key]",):
         return source.problem(detail["msg"], path, at_key=True)
     if kind == "missing":
@@ -75,30 +81,24 @@ def _pydantic_problem(source: Source, model: type[BaseModel], detail: Any) -> Pr
     if kind in ("int_type", "int_parsing", "int_from_float", "float_type", "float_parsing"):
         what = "a whole number" if kind.startswith("int") else "a number"
         quotes = ", without quotes" if isinstance(given, str) and given.strip("-.").isdigit() else ""
-        return source.problem(f"expected {what}{quotes}, found {_shown(given)}", path)
+        found = repr(given) if isinstance(given, str | float) else _kind(given)
+        return source.problem(f"expected {what}{quotes}, found {found}", path)
     if kind in ("model_type", "dict_type"):
         below = ", ".join(_field_names(model, location))
         what = f"fields below this name ({below})" if below else "names with values below this name"
         return source.problem(f"expected {what}, found {_kind(given)}", path)
-    if kind == "string_type":
-        return source.problem(f"expected text, found {_kind(given)}", path)
-    if kind == "list_type":
-        return source.problem(f"expected a list (`- …` lines), found {_kind(given)}", path)
+    if kind in ("string_type", "list_type"):
+        what = "text" if kind == "string_type" else "a list (`- …` lines)"
+        return source.problem(f"expected {what}, found {_kind(given)}", path)
     if kind == "too_long" and detail["ctx"].get("max_length") == 1:
         return source.problem(f"expected one, found {detail['ctx']['actual_length']}: more are not read here", path)
-    if kind == OWN_ERROR:
-        return source.problem(detail["msg"], path)
-    message = detail["msg"].removeprefix("Value error, ")
+    message = detail["msg"]
     return source.problem(message[0].lower() + message[1:], path)
 
 
 def _without_tags(location: Path_) -> Path_:
     """The path in the file: without the tags of alternatives and pydantic's marker for a dictionary's key."""
     return tuple(step for step in location if not (isinstance(step, str) and (step[:1] == TAG or step == "[key]")))
-
-
-def _shown(value: Any) -> str:
-    return repr(value) if isinstance(value, str | float) else _kind(value)
 
 
 def _kind(value: Any) -> str:

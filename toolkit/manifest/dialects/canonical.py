@@ -14,7 +14,7 @@ from toolkit.errors import ToolkitError
 from toolkit.manifest.commands import MAX_STEPS, read_commands
 from toolkit.manifest.diagnostics import Diagnostics
 from toolkit.manifest.dialect import Dialect, ManifestFile
-from toolkit.manifest.dialects.stores import AnyData, AnyResults, refuse_bucket
+from toolkit.manifest.dialects.stores import AnyData, AnyResults, allowed
 from toolkit.manifest.fields import (
     Choice,
     ComputeName,
@@ -29,21 +29,15 @@ from toolkit.manifest.fields import (
     Prose,
     Relative,
     Retries,
-    Section,
     Size,
     StepCommand,
     Version,
 )
-from toolkit.manifest.model import (
-    Compute,
-    Manifest,
-    Ranks,
-    Step,
-)
+from toolkit.manifest.model import Compute, Manifest, Ranks, Step
 from toolkit.manifest.names import sounds_secret
 from toolkit.manifest.units import bytes_of, seconds_of
 from toolkit.yaml.source import Path_, Source
-from toolkit.yaml.validate import validate
+from toolkit.yaml.validate import Section, validate
 
 DEFINITION: Path_ = ("model_definition",)
 FRAMEWORK: Path_ = (*DEFINITION, "framework")
@@ -157,35 +151,27 @@ class CanonicalManifest(ManifestFile):
 
     def to_manifest(self, diagnostics: Diagnostics) -> Manifest:
         """The canonical value."""
+        definition = self.model_definition
         data, results = self.training_data_reference, self.training_results_reference
-        refuse_bucket(data.to_reference(), diagnostics, ("training_data_reference", "source", "bucket"))
-        refuse_bucket(results.to_reference(), diagnostics, ("training_results_reference", "target", "bucket"))
+        source = allowed(data.to_reference(), diagnostics, ("training_data_reference", "source", "bucket"))
+        target = allowed(results.to_reference(), diagnostics, ("training_results_reference", "target", "bucket"))
+        steps = definition.execution.to_steps(diagnostics, (*DEFINITION, "execution"))
         return Manifest(
-            **self._definition(diagnostics),
-            training_data=data.to_reference(),
-            training_results=results.to_reference(),
+            **whole_definition(definition, definition.framework.to_framework(), steps, diagnostics),
+            training_data=source,
+            training_results=target,
             collect=tuple(path.rstrip("/") for path in results.collect),
         )
-
-    def _definition(self, diagnostics: Diagnostics) -> dict[str, Any]:
-        definition = self.model_definition
-        steps = definition.execution.to_steps(diagnostics, (*DEFINITION, "execution"))
-        return whole_definition(definition, definition.framework.to_framework(), steps, diagnostics)
 
 
 def whole_definition(
     definition: Any, framework: Framework, steps: tuple[Step, ...], diagnostics: Diagnostics
 ) -> dict[str, Any]:
-    """The fields of a `Manifest` that a `model_definition` of this form sets; its author may be a string."""
-    execution, author = definition.execution, definition.author
-    author = Author(name=author) if isinstance(author, str) else author
-    path = (*DEFINITION, "execution")
-    warn_of_secrets(execution.environment, diagnostics, (*path, "environment"))
+    """The fields of a `Manifest` that a `model_definition` of this form sets."""
+    execution = definition.execution
+    warn_of_secrets(execution.environment, diagnostics, (*DEFINITION, "execution", "environment"))
     return {
-        "name": definition.name,
-        "author": author.name if author else "",
-        "email": (author.email or "") if author else "",
-        "description": definition.description,
+        **description_of(definition),
         "framework": framework,
         "packages": tuple(definition.packages),
         "steps": steps,
@@ -194,6 +180,18 @@ def whole_definition(
         "time_limit": seconds_of(execution.time_limit) if execution.time_limit else 0,
         "retries": execution.retries,
         "resume": execution.resume.rstrip("/"),
+    }
+
+
+def description_of(definition: Any) -> dict[str, Any]:
+    """The name, author and description of a `model_definition`; its author may be a string."""
+    author = definition.author
+    author = Author(name=author) if isinstance(author, str) else author or Author(name="")
+    return {
+        "name": definition.name,
+        "author": author.name,
+        "email": author.email or "",
+        "description": definition.description,
     }
 
 

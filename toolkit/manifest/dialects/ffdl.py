@@ -17,7 +17,7 @@ from toolkit.manifest.compute import CPU, MAX_GPUS, Configuration
 from toolkit.manifest.diagnostics import Diagnostics
 from toolkit.manifest.dialect import Dialect, ManifestFile, names_at_top
 from toolkit.manifest.dialects.steps import is_several_lines, one_line, steps_of
-from toolkit.manifest.dialects.stores import StoreSection, refuse_bucket
+from toolkit.manifest.dialects.stores import StoreSection, allowed
 from toolkit.manifest.dialects.wml import spelled_out
 from toolkit.manifest.fields import (
     Absolute,
@@ -29,7 +29,6 @@ from toolkit.manifest.fields import (
     Nodes,
     Prose,
     Relative,
-    Section,
     SizeOfFfdl,
     Url,
     Version,
@@ -44,11 +43,11 @@ from toolkit.manifest.model import (
     DataReference,
     FolderReference,
     Manifest,
-    ResultsReference,
     Step,
 )
 from toolkit.manifest.units import bytes_of, ffdl_size
-from toolkit.yaml.source import Path_, Source
+from toolkit.yaml.source import Source
+from toolkit.yaml.validate import Section
 
 # FfDL's own are K80, P100 and V100; it accepted any node label, and these are NVIDIA's other Teslas.
 _KINDS = {f"nvidia-Tesla{kind.upper()}": kind for kind in ("k80", "p100", "v100", "m40", "m60", "p4", "p40", "t4")}
@@ -70,14 +69,11 @@ class FrameworkV1(Section):
     def to_framework(self, diagnostics: Diagnostics) -> Framework:
         """`1.5.0-gpu-py3` without `gpu`: whether an image is for GPUs depends on the cluster."""
         if self.version.startswith("latest"):
-            diagnostics.refuse(
-                ("framework", "version"),
-                "`latest` is another image tomorrow: name a version that `toolkit frameworks` lists",
-            )
+            what = "`latest` is another image tomorrow: name a version that `toolkit frameworks` lists"
+            diagnostics.refuse(("framework", "version"), what)
         if self.image_tag:
-            diagnostics.warn(
-                ("framework", "image_tag"), "left out: images come from the catalogue, by name and version"
-            )
+            what = "left out: images come from the catalogue, by name and version"
+            diagnostics.warn(("framework", "image_tag"), what)
         return spelled_out(self.name, _GPU_TAG.sub("", self.version), "", diagnostics, ("framework",))
 
 
@@ -114,15 +110,8 @@ class BucketStore(Section):
     training_results: BucketContainer | None = None
     connection: StoreConnection
 
-    def data(self) -> DataReference:
-        assert self.training_data is not None
-        return self._reference(self.training_data.container, copied=self.type == "s3_datastore")
-
-    def results(self) -> ResultsReference:
-        assert self.training_results is not None
-        return self._reference(self.training_results.container, copied=False)
-
-    def _reference(self, container: str, *, copied: bool) -> BucketReference:
+    def reference_to(self, container: str, *, results: bool) -> BucketReference:
+        copied = self.type == "s3_datastore" and not results
         return BucketReference(self.id, self.connection.to_connection(), container, copied=copied)
 
 
@@ -135,15 +124,7 @@ class FolderStore(Section):
     training_results: FolderContainer | None = None
     connection: FolderConnection
 
-    def data(self) -> DataReference:
-        assert self.training_data is not None
-        return self._reference(self.training_data.container)
-
-    def results(self) -> ResultsReference:
-        assert self.training_results is not None
-        return self._reference(self.training_results.container)
-
-    def _reference(self, container: str) -> FolderReference:
+    def reference_to(self, container: str, *, results: bool) -> FolderReference:  # noqa: ARG002 (a bucket's needs it)
         return FolderReference(self.id, f"{self.connection.path.rstrip('/')}/{container.strip('/')}")
 
 
@@ -185,11 +166,8 @@ class FfdlManifest(ManifestFile):
         if self.version != "":
             diagnostics.warn(("version",), "left out: the manifest's own version means nothing to a run")
         if self.evaluation_metrics:
-            diagnostics.warn(
-                ("evaluation_metrics",),
-                "left out: write RESULT_DIR/metrics.json, an object of numbers, and `toolkit show` prints it",
-                at_key=True,
-            )
+            what = "left out: write RESULT_DIR/metrics.json, an object of numbers, and `toolkit show` prints it"
+            diagnostics.warn(("evaluation_metrics",), what, at_key=True)
         return Manifest(
             name=self.name,
             author="",
@@ -197,8 +175,8 @@ class FfdlManifest(ManifestFile):
             framework=framework,
             steps=self._steps(framework, compute, diagnostics),
             compute=compute,
-            training_data=self._data(diagnostics),
-            training_results=self._results(diagnostics),
+            training_data=self._reference(diagnostics, results=False),
+            training_results=self._reference(diagnostics, results=True),
         )
 
     def _compute(self, diagnostics: Diagnostics) -> Compute:
@@ -229,26 +207,21 @@ class FfdlManifest(ManifestFile):
             diagnostics.warn(path, f"{name} is not set here: {_INSTEAD}")
         return steps_of(one_line(command), framework, compute, diagnostics, path)
 
-    def _data(self, diagnostics: Diagnostics) -> DataReference:
-        found = [(index, store) for index, store in enumerate(self.data_stores) if store.training_data]
+    def _reference(self, diagnostics: Diagnostics, *, results: bool) -> DataReference:
+        name = "training_results" if results else "training_data"
+        found = [
+            (index, store, container)
+            for index, store in enumerate(self.data_stores)
+            if (container := store.training_results if results else store.training_data)
+        ]
         if len(found) != 1:
-            diagnostics.refuse(_STORES_PATH, f"expected one store with training_data, found {len(found)}")
+            diagnostics.refuse(("data_stores",), f"expected one store with {name}, found {len(found)}")
             return FolderReference("", "/")
-        data = found[0][1].data()
-        refuse_bucket(data, diagnostics, (*_STORES_PATH, found[0][0], "training_data", "container"))
-        return data
-
-    def _results(self, diagnostics: Diagnostics) -> ResultsReference:
-        found = [(index, store) for index, store in enumerate(self.data_stores) if store.training_results]
-        if len(found) != 1:
-            diagnostics.refuse(_STORES_PATH, f"expected one store with training_results, found {len(found)}")
-            return FolderReference("", "/")
-        results = found[0][1].results()
-        refuse_bucket(results, diagnostics, (*_STORES_PATH, found[0][0], "training_results", "container"))
-        return results
+        index, store, container = found[0]
+        reference = store.reference_to(container.container, results=results)
+        return allowed(reference, diagnostics, ("data_stores", index, name, "container"))
 
 
-_STORES_PATH: Path_ = ("data_stores",)
 _NAMES = ("data_stores", "learners", "gpus", "gpu_type", "evaluation_metrics", "framework")
 
 

@@ -15,10 +15,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from toolkit.catalogue.model import Framework
-from toolkit.manifest.commands import Command, has_lines, read_commands
+from toolkit.manifest.commands import has_lines, read_commands
 from toolkit.manifest.diagnostics import Diagnostics
-from toolkit.manifest.launchers.asked import other_counts
 from toolkit.manifest.launchers.ddlrun import ddl_options
+from toolkit.manifest.launchers.model import Front
+from toolkit.manifest.launchers.translate import Command
 from toolkit.manifest.model import Compute, Ranks, Step
 from toolkit.manifest.names import sounds_secret
 from toolkit.manifest.shell import AndOr, read_script
@@ -171,6 +172,20 @@ def _step(command: Command, where: Ranks, compute: Compute) -> Step:
     )
 
 
+def other_counts(front: Front, compute: Compute) -> Iterator[str]:
+    """A sentence for each count of a launcher's flags that differs here."""
+    each = ", nodes × GPUs on each" if compute.gpus_per_node else ""
+    here = {
+        "ranks": (compute.ranks, f"there are {compute.ranks} ranks{each}"),
+        "per node": (compute.ranks_per_node, f"ranks on each node here: {compute.ranks_per_node}"),
+        "nodes": (compute.nodes, f"nodes here: {compute.nodes}"),
+    }
+    for count in front.counts:
+        number, what = here[count.what]
+        if not count.least <= number <= count.most:
+            yield f"{count.shown} is left out: {what}"
+
+
 def _notes(command: Command, step: Step, compute: Compute) -> Iterator[str]:
     front = command.front
     if front:
@@ -183,8 +198,8 @@ def _notes(command: Command, step: Step, compute: Compute) -> Iterator[str]:
             yield f"{name} sounds like a secret, and whoever may ask the engine sees every variable"
         if front.mca and step.ranks != "all":
             yield f"left out, as it runs once and without Open MPI: {', '.join(front.mca)}"
-    if command.operators and step.ranks == "all":
+    if command.joint and step.ranks == "all":
         yield (
             f"all of `{shown(command.text)[:60]}` runs on every rank; "
-            f"in Watson ML only what stood before `{command.operators[0]}` did"
+            f"in Watson ML only what stood before `{command.joint}` did"
         )

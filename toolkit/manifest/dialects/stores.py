@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import re
+from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import Field, Tag
 
-from toolkit.manifest.bucket_names import refused
 from toolkit.manifest.diagnostics import Diagnostics
 from toolkit.manifest.fields import (
     Absolute,
@@ -15,13 +16,13 @@ from toolkit.manifest.fields import (
     Label,
     Region,
     Relative,
-    Section,
     Server,
     Url,
     by_shape,
 )
 from toolkit.manifest.key_fields import Key, PairReference
 from toolkit.manifest.model import (
+    EMBEDDED,
     BucketReference,
     Connection,
     DataReference,
@@ -31,8 +32,14 @@ from toolkit.manifest.model import (
 )
 from toolkit.secrets import parse_secret
 from toolkit.yaml.source import Path_
+from toolkit.yaml.validate import Section
 
 _TYPES = ("s3", "path", "nfs")
+_STRICT = re.compile(r"(?!xn--)(?!.*(?:\.\.|\.-|-\.))(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+"""https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html; the embedded server's are the same."""
+_AMAZON = re.compile(r"(?:^|\.)amazonaws\.com(?:\.cn)?$")
+RULE = "3-63 small letters, digits, dots and dashes"
+Reference = TypeVar("Reference", bound=DataReference)
 
 
 class StoreSection(Section):
@@ -66,12 +73,9 @@ class PairConnection(StoreSection):
         return self.connection_with(self.endpoint_url, self.credentials, self.credentials)
 
 
-def _connection_shape(value: Any) -> str:
-    return "pair" if isinstance(value, dict) and "credentials" in value else "keys"
-
-
 AnyConnection = Annotated[
-    Annotated[KeysConnection, Tag("~keys")] | Annotated[PairConnection, Tag("~pair")], by_shape(_connection_shape)
+    Annotated[KeysConnection, Tag("~keys")] | Annotated[PairConnection, Tag("~pair")],
+    by_shape(lambda value: "pair" if isinstance(value, dict) and "credentials" in value else "keys"),
 ]
 
 
@@ -178,7 +182,19 @@ AnyResults = Annotated[
 ]
 
 
-def refuse_bucket(reference: DataReference, diagnostics: Diagnostics, path: Path_) -> None:
-    """Refuse a bucket name that its store cannot have; `path` is where it is in the file."""
-    if why := refused(reference):
+def allowed(reference: Reference, diagnostics: Diagnostics, path: Path_) -> Reference:
+    """`reference`; refuses a bucket name that its store cannot have. `path` is where it is in the file."""
+    if isinstance(reference, BucketReference) and (
+        why := refused_by(reference.connection.endpoint_url, reference.bucket)
+    ):
         diagnostics.refuse(path, why)
+    return reference
+
+
+def refused_by(endpoint_url: str, bucket: str) -> str:
+    """Why the store at `endpoint_url` cannot have a bucket of this name; empty if it may have one."""
+    host = (urlsplit(endpoint_url).hostname or "") if endpoint_url != EMBEDDED else ""
+    if _STRICT.fullmatch(bucket) or not (endpoint_url == EMBEDDED or _AMAZON.search(host)):
+        return ""
+    whose = "the embedded store's" if endpoint_url == EMBEDDED else "Amazon's"
+    return f"`{bucket}` is no bucket name: {RULE} ({whose} rule)"

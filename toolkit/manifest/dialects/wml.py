@@ -35,8 +35,8 @@ from toolkit.manifest.dialects.stores import (
     KeysConnection,
     PairConnection,
     StoreSection,
+    allowed,
     reference_shape,
-    refuse_bucket,
 )
 from toolkit.manifest.fields import (
     Bucket,
@@ -47,7 +47,6 @@ from toolkit.manifest.fields import (
     Package,
     Prose,
     Relative,
-    Section,
     Url,
     Version,
     by_shape,
@@ -58,6 +57,7 @@ from toolkit.manifest.key_fields import Key
 from toolkit.manifest.model import BucketReference, Compute, Connection, Manifest, Ranks
 from toolkit.manifest.units import bytes_of
 from toolkit.yaml.source import Path_
+from toolkit.yaml.validate import Section
 
 _ANY_PYTHON_3 = "3"
 WatsonCommands = Annotated[str, commands_in(with_continued_lines)]
@@ -196,11 +196,6 @@ class TypedWatsonData(WatsonData):
     type: Annotated[str, Choice("type", ("s3",))] = "s3"
 
 
-def _typed_below(name: str, value: Any) -> bool:
-    below = value.get(name) if isinstance(value, dict) else None
-    return isinstance(below, dict) and "type" in below
-
-
 class Location(Section):
     bucket: Bucket
     path: Relative = ""
@@ -216,21 +211,18 @@ class LocatedReference(Section):
     type: Annotated[str, Choice("type", ("s3",))]
 
     def to_reference(self) -> BucketReference:
-        return BucketReference(
-            self.name or self.id,
-            self.connection.to_connection(),
-            self.location.bucket,
-            self.location.path.rstrip("/"),
-        )
+        connection, location = self.connection.to_connection(), self.location
+        return BucketReference(self.name or self.id, connection, location.bucket, location.path.rstrip("/"))
 
 
 def _watson_shape(below: str) -> Callable[[Any], str]:
     """The shape of a reference with its bucket below the name `below`, or below `location`."""
 
     def shape(value: Any) -> str:
+        place = value.get(below) if isinstance(value, dict) else None
         if isinstance(value, dict) and "location" in value and below not in value:
             return "located"
-        return "typed" if _typed_below(below, value) else reference_shape(value)
+        return "typed" if isinstance(place, dict) and "type" in place else reference_shape(value)
 
     return shape
 
@@ -277,19 +269,16 @@ class WmlManifest(ManifestFile):
         results: WatsonResults | LocatedReference | FolderResults | ExportResults
         data, data_path = only(self.training_data_reference, ("training_data_reference",))
         results, results_path = only(self.training_results_reference, ("training_results_reference",))
-        refuse_bucket(data.to_reference(), diagnostics, (*data_path, _bucket_below(data, "source"), "bucket"))
-        refuse_bucket(results.to_reference(), diagnostics, (*results_path, _bucket_below(results, "target"), "bucket"))
-        collect = () if isinstance(results, LocatedReference) else results.collect
+        data_place = "location" if isinstance(data, LocatedReference) else "source"
+        results_place, collect = (
+            ("location", []) if isinstance(results, LocatedReference) else ("target", results.collect)
+        )
         return Manifest(
+            training_data=allowed(data.to_reference(), diagnostics, (*data_path, data_place, "bucket")),
+            training_results=allowed(results.to_reference(), diagnostics, (*results_path, results_place, "bucket")),
             **definition_of(self.model_definition, diagnostics),
-            training_data=data.to_reference(),
-            training_results=results.to_reference(),
             collect=tuple(path.rstrip("/") for path in collect),
         )
-
-
-def _bucket_below(reference: object, name: str) -> str:
-    return "location" if isinstance(reference, LocatedReference) else name
 
 
 DIALECT = Dialect(

@@ -8,10 +8,10 @@ from pydantic import Field, Tag
 
 from toolkit.manifest.diagnostics import Diagnostics
 from toolkit.manifest.dialect import Dialect, ManifestFile, names_at_top
-from toolkit.manifest.dialects.canonical import DEFINITION, FRAMEWORK
+from toolkit.manifest.dialects.canonical import DEFINITION, FRAMEWORK, description_of
 from toolkit.manifest.dialects.sizes import SIZES, compute_of, warn_of_size
 from toolkit.manifest.dialects.steps import steps_of, with_continued_lines
-from toolkit.manifest.dialects.stores import KeysConnection, PairConnection, StoreSection, refuse_bucket
+from toolkit.manifest.dialects.stores import KeysConnection, PairConnection, StoreSection, allowed
 from toolkit.manifest.dialects.wml import (
     ALONE,
     AuthorInWords,
@@ -20,10 +20,11 @@ from toolkit.manifest.dialects.wml import (
     WatsonFramework,
     connection_shape,
 )
-from toolkit.manifest.fields import Bucket, Choice, Label, Name, OneOf, Prose, Section, Url, by_shape, only
+from toolkit.manifest.fields import Bucket, Choice, Label, Name, OneOf, Prose, Url, by_shape, only
 from toolkit.manifest.key_fields import Key
 from toolkit.manifest.model import BucketReference, Compute, Connection, Manifest
 from toolkit.yaml.source import Path_
+from toolkit.yaml.validate import Section
 
 _S3 = "s3"
 _REFERENCES = ("training_data", "training_results")
@@ -115,8 +116,7 @@ class Reference2017(Section):
                 diagnostics.warn((*where, "type"), what, "type: s3")
         reference = BucketReference(self.name, self.connection.to_connection(), place.container)
         name = "bucket" if isinstance(place, BucketSection2017) else "container"
-        refuse_bucket(reference, diagnostics, (*path, name))
-        return reference
+        return allowed(reference, diagnostics, (*path, name))
 
 
 class Data2017(Reference2017):
@@ -137,22 +137,18 @@ class Wml2017Manifest(ManifestFile):
     def to_manifest(self, diagnostics: Diagnostics) -> Manifest:
         """The canonical value."""
         definition, execution = self.model_definition, self.model_definition.execution
-        author: Any = definition.author
         path = (*DEFINITION, "execution")
         compute, framework = execution.to_compute(diagnostics, path), definition.framework.to_framework(diagnostics)
         data, data_path = only(self.training_data, ("training_data",))
         results, results_path = only(self.training_results, ("training_results",))
         command = with_continued_lines(execution.command)
         return Manifest(
-            name=definition.name,
-            author=author if isinstance(author, str) else author.name if author else "",
-            email=(author.email or "") if author and not isinstance(author, str) else "",
-            description=definition.description,
             framework=framework,
             steps=steps_of(command, framework, compute, diagnostics, (*path, "command"), ALONE),
             compute=compute,
             training_data=data.reference_to(data.source, diagnostics, (*data_path, "source")),
             training_results=results.reference_to(results.target, diagnostics, (*results_path, "target")),
+            **description_of(definition),
         )
 
 

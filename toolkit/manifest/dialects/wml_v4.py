@@ -5,7 +5,7 @@ from __future__ import annotations
 from toolkit.manifest.diagnostics import Diagnostics
 from toolkit.manifest.dialect import Dialect, ManifestFile, names_at_top
 from toolkit.manifest.dialects.canonical import FRAMEWORK
-from toolkit.manifest.dialects.stores import refuse_bucket
+from toolkit.manifest.dialects.stores import allowed
 from toolkit.manifest.dialects.wml import LocatedReference, WatsonDefinition, WatsonFramework, definition_of
 from toolkit.manifest.fields import OneOf, only
 from toolkit.manifest.model import Manifest
@@ -24,12 +24,10 @@ class WmlV4Manifest(ManifestFile):
         """The canonical value."""
         data, data_path = only(self.training_data_references, ("training_data_references",))
         results, results_path = only(self.results_reference, ("results_reference",))
-        refuse_bucket(data.to_reference(), diagnostics, (*data_path, "location", "bucket"))
-        refuse_bucket(results.to_reference(), diagnostics, (*results_path, "location", "bucket"))
         return Manifest(
+            training_data=allowed(data.to_reference(), diagnostics, (*data_path, "location", "bucket")),
+            training_results=allowed(results.to_reference(), diagnostics, (*results_path, "location", "bucket")),
             **definition_of(self.model_definition, diagnostics),
-            training_data=data.to_reference(),
-            training_results=results.to_reference(),
         )
 
 

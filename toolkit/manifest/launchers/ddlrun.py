@@ -24,6 +24,7 @@ from toolkit.manifest.launchers.read import OptionReader
 from toolkit.manifest.model import Compute
 from toolkit.manifest.words import WordReader
 
+_OPTIONS = refused("set DDL_OPTIONS whole: -x DDL_OPTIONS='-mode p:2x2 …'")
 _MODE = re.compile(r"([bnrmp])(?::([1-9]\d{0,3}(?:x[1-9]\d{0,3}){0,3}))?")
 
 
@@ -46,13 +47,9 @@ def ddl_options(mode: str, compute: Compute) -> str:
     return f"-mode {letter}:{dims}"
 
 
-def _mpi_arguments(front: Front, _shown: str, values: tuple[Value, ...]) -> None:
-    read_mpi_arguments(front, values[0])
-
-
-def read_mpi_arguments(front: Front, value: Value) -> None:
+def mpi_arguments(front: Front, _shown: str, values: tuple[Value, ...]) -> None:
     """Arguments for mpirun in one word, as if given on its own command line."""
-    reader, words = WordReader(f"{value.known} program"), []
+    reader, words = WordReader(f"{values[0].known} program"), []
     while reader.at < len(reader.text):
         if reader.text[reader.at].isspace():
             reader.at += 1
@@ -65,15 +62,13 @@ LAUNCHER = Launcher(
     programs=(("ddlrun",),),
     options=(
         *each(_mode, 1, "-m --mode"),
-        *each(_mpi_arguments, 1, "--mpiarg"),
+        *each(mpi_arguments, 1, "--mpiarg"),
         *each(counts("per node"), 1, "--accelerators --gpus"),
-        *each(left_out, 1, "--nodes", "--racks", "--aisles", "-r --rf --rankfile", "-H --host --hosts", "--hostfile"),
-        *each(left_out, 0, "-t --tcp", "--skipchecks", "-v --verbose"),
-        *each(
-            refused("set DDL_OPTIONS whole: -x DDL_OPTIONS='-mode p:2x2 …'"), 1, "--ddlarg --ddloption --ddl_options"
-        ),
+        *each(left_out, 1, "--nodes, --racks, --aisles, -r --rf --rankfile, -H --host --hosts, --hostfile"),
+        *each(left_out, 0, "-t --tcp, --skipchecks, -v --verbose"),
+        *each(_OPTIONS, 1, "--ddlarg --ddloption --ddl_options"),
         *each(refused("set DDL_OPTIONS in the program, or with -x"), 0, "--no_ddloptions"),
-        *each(STARTS_NOTHING, 0, "--dry_run --dry-run", "-h --help"),
+        *each(STARTS_NOTHING, 0, "--dry_run --dry-run, -h --help"),
         *mpirun.OPTIONS,
     ),
     style=Style.OPEN_MPI,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from toolkit.manifest.launchers import accelerate, ddlrun, deepspeed, horovodrun, mpirun, srun, torchrun
 from toolkit.manifest.launchers.model import Launcher
-from toolkit.manifest.programs import SHELLS, program_name, script_index, started_by
+from toolkit.manifest.programs import BASH, SHELLS, program_name, script_index, started_by
 from toolkit.manifest.shell import read_script
 from toolkit.manifest.words import Word
 
@@ -61,9 +61,8 @@ def launcher_at(words: Sequence[Word], index: int) -> Found | None:
     name = program_name(words[index])
     verb = words[index + 1].value if index + 1 < len(words) else ""
     if (name in _OTHERS or (name, verb) in _OTHERS_BY_VERB) and not words[index].value.startswith("./"):
-        raise ValueError(
-            f"`{name}` is not read here: the tool starts the ranks: give the program alone, with `ranks: all`"
-        )
+        what = "the tool starts the ranks: give the program alone, with `ranks: all`"
+        raise ValueError(f"`{name}` is not read here: {what}")
     if _PYTHON.fullmatch(name):
         return _python_at(words, index)
     found = _named(words, index, name, "programs")
@@ -71,8 +70,7 @@ def launcher_at(words: Sequence[Word], index: int) -> Found | None:
 
 
 def refuse_nested(text: str, level: int = 0, dash: bool = False) -> None:
-    """Raise `ValueError` if a launcher is started in `text`, in a script in it, or by another program: ranks would
-    start ranks."""
+    """Raise `ValueError` if `text`, a script or a program in it starts a launcher: ranks would start ranks."""
     for one in read_script(text, level, dash):
         for pipeline in one.pipelines:
             for part in pipeline.parts:
@@ -83,22 +81,20 @@ def _look_at(words: tuple[Word, ...], level: int) -> None:
     started = started_by(words)
     if started is None:
         return
-    if found := launcher_at(words, started.index):
+    name, arguments = program_name(words[started]), words[started + 1 :]
+    if found := launcher_at(words, started):
         raise ValueError(f"`{found.name}` would start ranks in ranks: the tool starts them; give the program alone")
-    arguments = words[started.index + 1 :]
-    if started.name in SHELLS:
-        index = script_index(words, started.index)
+    if name in SHELLS:
+        index = script_index(words, started)
         if index is not None and not words[index].split:
-            refuse_nested(words[index].value, level + 1, started.name not in ("bash", "rbash"))
-    elif started.name == "eval" and not any(word.split for word in arguments):
+            refuse_nested(words[index].value, level + 1, name not in BASH)
+    elif name == "eval" and not any(word.split for word in arguments):
         refuse_nested(" ".join(word.value for word in arguments), level + 1)
-    elif started.name in _RUNNERS:
+    elif name in _RUNNERS:
         for index in range(len(arguments)):
             if found := launcher_at(arguments, index):
-                raise ValueError(
-                    f"`{started.name}` would start `{found.name}`, and so ranks in ranks: the tool starts "
-                    "them; give the program alone"
-                )
+                what = "and so ranks in ranks: the tool starts them; give the program alone"
+                raise ValueError(f"`{name}` would start `{found.name}`, {what}")
 
 
 def _python_at(words: Sequence[Word], index: int) -> Found | None:
@@ -117,7 +113,9 @@ def _python_at(words: Sequence[Word], index: int) -> Found | None:
         elif option["option"] == "c":
             return None
         elif option["option"] == "m":
-            return _module_at(words, index, at, option["value"])
+            module = option["value"] or (words[at].value if at < len(words) and words[at].literal else "")
+            found = _named(words, at - bool(option["value"]), module, "modules")
+            return Found(found[0], module, found[1], words[index]) if found else None
     return None
 
 
@@ -128,26 +126,11 @@ def _module_file(words: Sequence[Word], at: int) -> tuple[Launcher, int] | None:
     return next((found for name in names if (found := _named(words, at, name, "modules"))), None)
 
 
-def _module_at(words: Sequence[Word], index: int, at: int, module: str) -> Found | None:
-    """The module is the value of `-m`, or the word at `at`."""
-    if module:
-        at -= 1
-    elif at < len(words) and words[at].literal:
-        module = words[at].value
-    found = _named(words, at, module, "modules")
-    return Found(found[0], module, found[1], words[index]) if found else None
-
-
 def _named(words: Sequence[Word], at: int, name: str, kind: str) -> tuple[Launcher, int] | None:
     """The launcher of that name whose other words follow the one at `at`, and the index after them."""
-    for launcher, entry in _entries(kind):
-        following = words[at + 1 : at + len(entry)]
-        if entry[0] == name and tuple(word.value for word in following if word.literal) == entry[1:]:
-            return launcher, at + len(entry)
-    return None
-
-
-def _entries(kind: str) -> Iterator[tuple[Launcher, tuple[str, ...]]]:
     for launcher in LAUNCHERS:
         for entry in launcher.programs if kind == "programs" else launcher.modules:
-            yield launcher, entry
+            following = words[at + 1 : at + len(entry)]
+            if entry[0] == name and tuple(word.value for word in following if word.literal) == entry[1:]:
+                return launcher, at + len(entry)
+    return None

@@ -7,21 +7,12 @@ launcher's command line; some options are translated, and each of the others is 
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import PurePosixPath
 
-from toolkit.manifest.names import (
-    MCA,
-    MCA_VALUE,
-    MCA_WRONG,
-    RANK_VARIABLES,
-    VALUE,
-    VARIABLE,
-    VARIABLE_WRONG,
-)
+from toolkit.manifest.names import MCA, MCA_VALUE, MCA_WRONG, RANK_VARIABLES, VALUE, VARIABLE, VARIABLE_WRONG
 
 CODE_FOLDERS = ("$MODEL_DIR", "${MODEL_DIR}", "$PWD", "${PWD}", ".")
 
@@ -127,9 +118,9 @@ class Launcher:
     local_rank: bool = False
 
 
-def each(act: Act, values: int, *spellings: str, attached: bool = False) -> tuple[Option, ...]:
-    """Options with the same effect; each is given by its spellings, separated by spaces."""
-    return tuple(Option(tuple(names.split()), act, values, attached) for names in spellings)
+def each(act: Act, values: int, options: str, *, attached: bool = False) -> tuple[Option, ...]:
+    """Options with the same effect, separated by commas; each is given by its spellings, separated by spaces."""
+    return tuple(Option(tuple(names.split()), act, values, attached) for names in options.split(","))
 
 
 def left_out(front: Front, shown: str, _values: tuple[Value, ...]) -> None:
@@ -240,11 +231,6 @@ def marks(**fields: bool) -> Act:
             setattr(front, name, value)
 
     return act
-
-
-def words_of(value: Value) -> list[str]:
-    """A value that consists of several words; raises `ValueError` if they are not known."""
-    return shlex.split(value.known)
 
 
 STARTS_NOTHING = refused("with it nothing is started: leave the option out")

@@ -49,10 +49,8 @@ class OptionReader:
     def _refuse_options_in_a_variable(self, word: Word) -> None:
         held = "".join(text for _, text in word.expansions)
         if (word.split and word.expansions) or "[@]" in held or "$@" in held:
-            raise ValueError(
-                f"`{self._shown(word)}`: what it holds is not known here, and it stands among the options: "
-                'write them out, or quote the program ("$SCRIPT")'
-            )
+            what = "what it holds is not known here, and it stands among the options"
+            raise ValueError(f'`{self._shown(word)}`: {what}: write them out, or quote the program ("$SCRIPT")')
 
     def _option(self, word: Word) -> None:
         name, equals, attached = word.value.partition("=")
@@ -104,15 +102,11 @@ class OptionReader:
         option.act(self.front, self.text[word.start : end], tuple(values))
 
     def _find(self, name: str) -> Option | None:
-        style = self.launcher.style
-        if style is Style.OPEN_MPI:
-            plain = name.lstrip("-")
-            return next((one for one in self.launcher.options if plain in {n.lstrip("-") for n in one.names}), None)
-        plain = _plain(name)
-        exact = next((one for one in self.launcher.options if plain in map(_plain, one.names)), None)
-        if exact or style not in _ABBREVIATED or not plain.startswith("--"):
+        plain, options = self._plain(name), self.launcher.options
+        exact = next((one for one in options if plain in map(self._plain, one.names)), None)
+        if exact or self.launcher.style not in _ABBREVIATED or not plain.startswith("--"):
             return exact
-        near = [one for one in self.launcher.options if any(_plain(n).startswith(plain) for n in one.names)]
+        near = [one for one in options if any(self._plain(n).startswith(plain) for n in one.names)]
         return near[0] if len({one.act for one in near}) == 1 and len({one.values for one in near}) == 1 else None
 
     def _unknown(self, name: str) -> str:
@@ -128,7 +122,8 @@ class OptionReader:
     def _shown(self, word: Word) -> str:
         return self.text[word.start : word.end]
 
-
-def _plain(name: str) -> str:
-    """Python's launchers accept `_` instead of `-` in a long name, or both spellings."""
-    return name[:2] + name[2:].replace("_", "-") if name.startswith("--") else name
+    def _plain(self, name: str) -> str:
+        """For comparison: Python's launchers accept `_` instead of `-` in a long name, Open MPI's any dashes."""
+        if self.launcher.style is Style.OPEN_MPI:
+            return name.lstrip("-")
+        return name[:2] + name[2:].replace("_", "-") if name.startswith("--") else name

@@ -22,14 +22,14 @@ OPTIONS = (
     *each(counts("nodes"), 1, "--nnodes"),
     *each(counts("per node"), 1, "--nproc-per-node --nproc_per_node"),
     # Rendezvous: the run sets MASTER_ADDR and MASTER_PORT.
-    *each(left_out, 1, "--rdzv-backend", "--rdzv-endpoint", "--rdzv-id", "--rdzv-conf", "--node-rank"),
-    *each(left_out, 1, "--master-addr", "--master-port", "--local-addr"),
+    *each(left_out, 1, "--rdzv-backend, --rdzv-endpoint, --rdzv-id, --rdzv-conf, --node-rank, --master-addr"),
+    *each(left_out, 1, "--master-port, --local-addr"),
     *each(left_out, 0, "--standalone"),
     # How ranks are started, monitored and bound.
-    *each(left_out, 1, "--monitor-interval", "--start-method", "--event-log-handler", "--signals-to-handle", "--role"),
-    *each(left_out, 1, "--numa-binding", "--logs-specs", "--max-restarts"),
+    *each(left_out, 1, "--monitor-interval, --start-method, --event-log-handler, --signals-to-handle, --role"),
+    *each(left_out, 1, "--numa-binding, --logs-specs, --max-restarts"),
     # Their output.
-    *each(left_out, 1, "--log-dir", "-r --redirects", "-t --tee", "--local-ranks-filter"),
+    *each(left_out, 1, "--log-dir, -r --redirects, -t --tee, --local-ranks-filter"),
     # The program.
     *each(marks(module=True), 0, "-m --module"),
     *each(marks(python=False), 0, "--no-python"),

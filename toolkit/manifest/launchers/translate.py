@@ -39,25 +39,32 @@ _Edit = tuple[int, int, str]
 
 
 @dataclass(frozen=True)
-class Translated:
-    """The command that a rank runs, and what was in front of its program."""
+class Command:
+    """A command as a rank runs it: its text without a launcher and its flags, these as `front`.
+
+    `joint` is the first operator between its parts, such as `&&` or `|`; empty if it has one part.
+    """
 
     text: str
     front: Front | None
+    joint: str
 
 
-def translated(text: str, one: AndOr) -> Translated:
+def translated(text: str, one: AndOr) -> Command:
     """The command `one` of `text`, without its launchers.
 
-    Raises `ValueError` if a launcher's options are unknown or mean what a run does not have, or if something beside
-    it would run on every rank and does more than prepare.
+    Raises `ValueError` if a launcher's options are unknown or mean what a run does not have, if something beside it
+    would run on every rank and does more than prepare, or if it reads variables that the launcher would set per rank.
     """
     first = one.pipelines[0].parts[0]
     flags: Front | None = None
     edits: list[_Edit] = []
     after = 0
-    if first.words and first.words[0].value.startswith("-"):
-        flags, after, edits = _flags(text, first)
+    if first.words and first.words[0].value.startswith("-"):  # mpirun's flags without `mpirun`
+        flags = Front()
+        reader = OptionReader(text, first.words, 0, mpirun.LAUNCHER, flags)
+        reader.read()
+        after, edits = reader.at, [_cut(text, first.words, 0, reader.at, "")]
     found = flags
     parts = [part for pipeline in one.pipelines for part in pipeline.parts]
     for part in parts:
@@ -71,25 +78,11 @@ def translated(text: str, one: AndOr) -> Translated:
     for start, end, new in sorted(edits, reverse=True):
         command = command[:start] + new + command[end:]
     command = command[one.start :].lstrip() if edits else command[one.start :]
-    if found and found.launcher:
-        _refuse_variables_of_launchers(command)
-    return Translated(command, found)
-
-
-def _refuse_variables_of_launchers(command: str) -> None:
-    """Raise `ValueError` if `command` reads variables that its launcher would set per rank: they would be empty."""
-    if match := _OF_LAUNCHERS.search(command):
+    if found and found.launcher and (match := _OF_LAUNCHERS.search(command)):  # they would be empty
         instead = next((new for names, new in _INSTEAD.items() if match[1] in names), "")
         hint = f"the run sets {instead}" if instead else "leave it out, or set it in `environment`"
         raise ValueError(f"`{match[0]}`: nothing sets it, as the tool starts the ranks: {hint}")
-
-
-def _flags(text: str, first: Simple) -> tuple[Front, int, list[_Edit]]:
-    """Flags of mpirun without `mpirun`, and the index of the word after them."""
-    front = Front()
-    reader = OptionReader(text, first.words, 0, mpirun.LAUNCHER, front)
-    reader.read()
-    return front, reader.at, [_cut(text, first.words, 0, reader.at, "")]
+    return Command(command, found, next(iter((*one.pipelines[0].joints, *one.operators)), ""))
 
 
 def _launched(text: str, part: Simple, at: int, flags: Front | None) -> tuple[Front | None, list[_Edit]]:
@@ -97,8 +90,8 @@ def _launched(text: str, part: Simple, at: int, flags: Front | None) -> tuple[Fr
     `flags` of mpirun may precede them, up to the word `at`."""
     front: Front | None = None
     edits: list[_Edit] = []
-    while at < len(part.words) and (started := started_by(part.words[at:])):
-        begin = at + started.index
+    while at < len(part.words) and (started := started_by(part.words[at:])) is not None:
+        begin = at + started
         found = launcher_at(part.words, begin)
         if found is None:
             break
@@ -124,9 +117,8 @@ def _read(
     reader = OptionReader(text, words, found.after, launcher, front)
     reader.read()
     if any(word.literal and word.value == ":" for word in words[reader.at :]):
-        raise ValueError(
-            f"`{found.name} … : …`: several programs at once are not run here: each command is one program"
-        )
+        what = "several programs at once are not run here: each command is one program"
+        raise ValueError(f"`{found.name} … : …`: {what}")
     interpreter = text[found.python.start : found.python.end] if found.python else "python"
     program = f"{interpreter} {'-m ' if front.module else ''}" if front.python else ""
     edits = [_cut(text, words, begin, reader.at, program)]
