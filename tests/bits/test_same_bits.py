@@ -29,21 +29,20 @@ def toolkit(*words: object, before: tuple[str, ...] = (), folder: Path | None = 
     return found
 
 
-@pytest.fixture
-def elsewhere(tmp_path: Path) -> Path:
+def elsewhere(folder: Path) -> Path:
     """Another cache, in a folder with a space in its name: the locked files are in it, and nothing that was made."""
-    shutil.copytree(cache() / "pool", tmp_path / "another place" / "pool", copy_function=os.link)
-    return tmp_path / "another place"
+    shutil.copytree(cache() / "pool", folder / "another place" / "pool", copy_function=os.link)
+    return folder / "another place"
 
 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", NAMES)
-def test_another_day_another_place_and_the_other_builder_give_the_same_image(name: str, elsewhere: Path) -> None:
+def test_another_day_another_place_and_the_other_builder_give_the_same_image(name: str, tmp_path: Path) -> None:
     image = toolkit("build", "--image", name)["image"]
     assert isinstance(image, dict)
     years_later = ("faketime", "2031-03-03 03:03:03")
     words = ("images", "verify", image["reference"], "--builder", "buildkit")
-    again = toolkit(*words, before=years_later, folder=elsewhere)
+    again = toolkit(*words, before=years_later, folder=elsewhere(tmp_path))
     assert (again["image"], again["same"]) == (again["again"], True)
 
 
