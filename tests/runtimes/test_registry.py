@@ -78,7 +78,6 @@ def test_a_launch_starts_its_containers_with_it_and_takes_them_away(plan: RunPla
     deployment = Deployment(plan, engines, assets() / "templates", {})
     deployment.start_agents()
     deployment.fill(access(), ())
-    deployment.start_learners()
     deployment.go(jobs_of(plan, RECORD, "0" * 64))
     assert [host.things for host in hosts.values()] == [
         {
@@ -101,7 +100,6 @@ def test_a_dry_run_shows_the_command_lines_that_a_launch_runs(plan: RunPlan) -> 
     deployment = Deployment(plan, engines, assets() / "templates", {})
     deployment.start_agents()
     deployment.fill(access(), ())
-    deployment.start_learners()
     started = [argv for argv in host.added if argv[2] == "container"]
     assert started == [argv for argv in host_commands(plan)["box-1"] if argv[1] == "add"]
 

@@ -36,6 +36,7 @@ class Server:
     """
 
     folder: Path
+    run_folder: str = ""
 
     def start(
         self, tick: str = "", rclone: str = 'echo "$@" > rclone.words; exec /bin/sleep 60'
@@ -43,7 +44,9 @@ class Server:
         self._program("sleep", f'n=$(wc -c < seconds); printf . >> seconds; [ "$1" != 3 ] || exit 0\n{tick}')
         self._program("rclone", f"echo $$ > rclone.pid; {rclone}")
         (self.folder / "seconds").touch()
-        words = store_argv(Docker(), "name", "run", "image", [], "0:0", watched=str(self.folder / "heartbeat"))
+        names = ("name", "run", "image")
+        heartbeat = str(self.folder / "heartbeat")
+        words = store_argv(Docker(), *names, [], "0:0", watched=heartbeat, run_folder=self.run_folder)
         command = [word.replace("/run/private", str(self.folder)) for word in words[words.index("sh") :]]
         command[command.index("/buckets")] = str(self.folder / "buckets")
         environment = {**os.environ, "PATH": f"{self.folder}:{os.environ['PATH']}"}
@@ -91,19 +94,19 @@ def test_each_sign_of_life_gives_it_as_much_time_again_whatever_the_clock_says(s
 
 @pytest.fixture
 def run_folder(server: Server) -> Path:
-    """The folder of the run that the server was left to, in its bucket."""
-    (server.folder / "outlive").write_text("models/training-abcd2345/_run")
-    folder = server.folder / "buckets" / "models" / "training-abcd2345" / "_run"
+    """The folder of the run that the server belongs to, in its bucket."""
+    server.run_folder = "models/training-abcd2345/_run"
+    folder = server.folder / "buckets" / server.run_folder
     folder.mkdir(parents=True)
     return folder
 
 
-def test_one_that_is_left_to_a_run_ends_when_the_runs_record_is_there(server: Server, run_folder: Path) -> None:
+def test_a_runs_server_ends_when_the_runs_record_is_there(server: Server, run_folder: Path) -> None:
     (run_folder / BEGAN).touch()
     assert server.run(f"[ $n != 60 ] || touch {run_folder}/record.json") == 61 + 1
 
 
-def test_one_that_is_left_to_a_run_that_does_not_begin_stays_on_its_leash(server: Server, run_folder: Path) -> None:
+def test_the_server_of_a_run_that_does_not_begin_depends_on_its_heartbeat(server: Server, run_folder: Path) -> None:
     assert server.run() == HEARTBEAT_SECONDS + 1
 
 

@@ -19,7 +19,7 @@ submit RUN FILESYSTEM FOLDER
 discard RUN FILESYSTEM FOLDER
                      remove it from the bucket: the run does not start
 recover FILESYSTEM   before a rescue mounts: store cached files that an earlier mount left without metadata
-mount                mount buckets; reads rclone's requests from standard input
+prepare              take the keys, mount buckets, create folders: a JSON object from standard input
 unmount              remove the mounts of a container that was killed
 """
 
@@ -63,10 +63,10 @@ def main(words: list[str]) -> int:
 def with_keys(words: list[str]) -> int:
     """Run one of the commands of the container with the keys."""
     match words:
-        case ["mount"]:
-            from toolkit.agent.rc import mount
+        case ["prepare"]:
+            from toolkit.agent.preparation import prepare
 
-            return with_status(lambda: mount(json.load(sys.stdin)))
+            return with_status(lambda: prepare(json.load(sys.stdin)))
         case ["recover", filesystem]:
             from toolkit.agent.cache_recovery import recover
 

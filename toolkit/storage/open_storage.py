@@ -29,10 +29,10 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustom
 class Opened:
     """Access to both stores: `opened["data"]`, `opened["results"]`."""
 
-    def __init__(self, remotes: Mapping[str, Access], store: StoreServer | None = None) -> None:
+    def __init__(self, remotes: Mapping[str, Access]) -> None:
         self.remotes = dict(remotes)
-        self._store = store
         self.outlives = False
+        """Whether an embedded store is the run's now, and stays when the context ends."""
 
     def __getitem__(self, name: str) -> Access:
         return self.remotes[name]
@@ -49,25 +49,26 @@ class Opened:
             }
         self.remotes |= {name: found.result() for name, found in under_way.items()}
 
-    def outlive(self, folder: str) -> None:
-        """Hand an embedded store over to the run: it exits when the run's record is in `folder` (`bucket/key`)."""
-        if self._store:
-            self._store.outlive(folder)
-        self.outlives = True
-
 
 @contextmanager
 def open_access(
-    manifest: Manifest, home: Path, side_image: str, run: str, address: str = LOOPBACK, host: Engine | None = LOCAL
+    manifest: Manifest,
+    home: Path,
+    side_image: str,
+    run: str,
+    address: str = LOOPBACK,
+    host: Engine | None = LOCAL,
+    run_folder: str = "",
 ) -> Iterator[Opened]:
     """Access to the stores, as `data` (unless the data is a folder) and `results`, while the context lasts.
 
     An embedded store listens on `address`: this machine's, as its clients see it. Results in a folder are those of
-    `host`; without a host, they are not included.
+    `host`; without a host, they are not included. `run_folder` (`bucket/key`): once the run has begun, by what is in
+    that folder, an embedded store lives until its record is there.
 
     Raises `ToolkitError` (C103) for a reference that cannot be resolved, before anything is started.
     """
-    with _opened_buckets(manifest, home, side_image, run, address) as opened:
+    with _opened_buckets(manifest, home, side_image, run, address, run_folder) as opened:
         if host is None or isinstance(manifest.training_results, BucketReference):
             yield opened
             return
@@ -77,17 +78,19 @@ def open_access(
 
 
 @contextmanager
-def _opened_buckets(manifest: Manifest, home: Path, side_image: str, run: str, address: str) -> Iterator[Opened]:
+def _opened_buckets(
+    manifest: Manifest, home: Path, side_image: str, run: str, address: str, run_folder: str
+) -> Iterator[Opened]:
     keys = embedded_keys(home) if manifest.uses_embedded_store else {}
     resolved = {remote: _resolve(reference, keys) for remote, reference in manifest.buckets.items()}
     if not manifest.uses_embedded_store:
         yield Opened(resolved)
         return
-    store = StoreServer(LOCAL, store_container(run), run, side_image)
+    store = StoreServer(LOCAL, store_container(run), run, side_image, run_folder)
     opened = None
     try:
         url = serve_buckets(store, home, address)
-        opened = Opened({name: _at(access, url) for name, access in resolved.items()}, store)
+        opened = Opened({name: _at(access, url) for name, access in resolved.items()})
         with with_heartbeat(store.heartbeat):
             yield opened
     finally:

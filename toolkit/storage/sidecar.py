@@ -11,15 +11,14 @@ only the mounts.
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from toolkit.agent.paths import CONFIG, HOST, SOCKET
 from toolkit.catalogue.model import LEARNER_UID
 from toolkit.containers.engine import Engine
-from toolkit.containers.programs import receive_file, start_when_there
+from toolkit.containers.programs import start_when_there
 from toolkit.errors import Code, ToolkitError
 from toolkit.process import Result
 from toolkit.runtimes.runtime import ContainerRuntime
@@ -30,8 +29,6 @@ _MOUNT_DAEMON = (
     *("rclone", "rcd", "--rc-addr", f"unix://{SOCKET}", "--rc-no-auth", "--config", CONFIG),
     *("--cache-dir", f"{HOST}/cache", "--use-server-modtime", "--verbose"),
 )
-_RECEIVE_CONFIG = receive_file(CONFIG)
-_START_SECONDS = 15.0
 AGENT_PROGRAM = ("python3", "-m", "toolkit.agent")
 """The command prefix of both side containers, see `toolkit.agent.__main__`."""
 
@@ -61,7 +58,7 @@ class Mount:
         return f"{self.bucket}/{self.prefix}" if self.prefix else self.bucket
 
 
-def rclone_config(remotes: dict[str, Access]) -> str:
+def rclone_config(remotes: Mapping[str, Access]) -> str:
     """rclone's configuration with the keys: it is piped into the container's memory.
 
     Raises `ToolkitError` (C103) if a value contains a newline.
@@ -152,21 +149,19 @@ class SideContainer:
         self.folder = ""
         """The volume's folder on the host, once started."""
 
-    def start(self, remotes: dict[str, Access]) -> None:
-        """Create the volume and the container, and hand it its keys: for mounts alone, without an agent."""
+    def start(self) -> None:
+        """Create the volume and the container: for mounts alone, without an agent."""
         runtime = self.engine.runtime
         self.engine.run(runtime.create_volume(self._volume, self._run))
         self.folder = self.engine.run(runtime.volume_folder(self._volume)).output.strip()
         binds = [Bind(self.folder, HOST, propagation="rshared")]
         command = start_when_there(CONFIG, _MOUNT_DAEMON)
         self.engine.run(runtime.start_side_container(self.name, self._run, self._image, binds, command))
-        self._give_keys(remotes)
 
-    def hold_for(self, results: Mount, folder: str, remotes: dict[str, Access]) -> None:
-        """Start the container for a run, whose agent has created the volume in `folder`; send it its keys."""
+    def hold_for(self, results: Mount, folder: str) -> None:
+        """Start the container for a run, whose agent has created the volume in `folder`."""
         self.folder = folder
         self.engine.run(buckets_argv(self.engine.runtime, self.name, self._run, self._image, folder, results))
-        self._give_keys(remotes)
 
     def submit_code(self, results: Mount) -> None:
         """Store the run's code; raises `ToolkitError` (S303) with the store's message."""
@@ -184,23 +179,39 @@ class SideContainer:
         """Remove the code of a run that does not start from the bucket; no error if there is none."""
         self.run((*AGENT_PROGRAM, "discard", *words_of(self._run, results)), check=False, timeout=60)
 
-    def mount(self, *mounts: Mount) -> None:
-        """Mount buckets, or copy their contents; raises `ToolkitError` (S302) with rclone's message."""
+    def prepare(
+        self, remotes: Mapping[str, Access] | None, mounts: Sequence[Mount] = (), folders: Sequence[str] = ()
+    ) -> None:
+        """Send it its keys, in `remotes` (None: it has them); mount buckets, or copy their contents; create folders
+        below `HOST` that belong to the learners' user. Raises `ToolkitError` (S302) with rclone's message."""
+        request = {
+            "config": rclone_config(remotes) if remotes else "",
+            "mounts": [mount_options(mount) for mount in mounts if not mount.copied],
+            "folders": [f"{HOST}/{folder}" for folder in folders],
+            "owner": LEARNER_UID,
+        }
+        result = self.run((*AGENT_PROGRAM, "prepare"), data=json.dumps(request).encode(), check=False, timeout=180)
+        if not result.ok:
+            raise self._not_prepared(result)
         for mount in mounts:
             if mount.copied:
                 self._copy(mount)
-        requests = [mount_options(mount) for mount in mounts if not mount.copied]
-        if not requests:
-            return
-        # Nothing in the requests is secret: they name the remotes, whose keys are in the configuration.
-        result = self.run((*AGENT_PROGRAM, "mount"), data=json.dumps(requests).encode(), check=False, timeout=180)
-        if not result.ok:
-            raise ToolkitError(
-                Code.LOADING_DATA,
-                f"buckets could not be mounted on {self.engine.host}",
-                evidence=f"{result.output}\n{result.errors}".strip()[-2000:],
-                hint="is /dev/fuse there (modprobe fuse), and may the engine's containers use it?",
+
+    def _not_prepared(self, result: Result) -> ToolkitError:
+        # The engine knows no container whose command has ended.
+        if not self.engine.run(self.engine.runtime.status_of(self.name), check=False).ok:
+            return ToolkitError(
+                Code.RESOURCES,
+                f"the run's container on {self.engine.host} is gone: it was killed, or the engine was stopped",
+                context={"host": self.engine.host, "reason": "container gone"},
             )
+        logs = self.engine.run(self.engine.runtime.logs(self.name), check=False).errors
+        return ToolkitError(
+            Code.LOADING_DATA,
+            f"buckets could not be mounted on {self.engine.host}",
+            evidence=f"{logs[-1000:]}\n{result.errors[-1000:]}".strip(),
+            hint="is /dev/fuse there (modprobe fuse), and may the engine's containers use it?",
+        )
 
     def _copy(self, mount: Mount) -> None:
         """Each file is compared with the bucket's checksum as it arrives. They belong to root: learners only read."""
@@ -214,11 +225,6 @@ class SideContainer:
                 evidence=result.errors[-2000:],
             )
 
-    def make_folders(self, folders: Sequence[str]) -> None:
-        """Create folders below `HOST` that belong to the learners' user."""
-        owner = str(LEARNER_UID)
-        self.run(("install", "-d", "-o", owner, "-g", owner, *(f"{HOST}/{folder}" for folder in folders)))
-
     def run(
         self, command: Sequence[str], *, data: bytes | None = None, check: bool = True, timeout: float | None = None
     ) -> Result:
@@ -228,27 +234,5 @@ class SideContainer:
 
     def unmount(self) -> None:
         """Unmount everything, so that the volume can be removed; no error if there is nothing."""
-        self._rc("mount/unmountall")
-
-    def _give_keys(self, remotes: dict[str, Access]) -> None:
-        self.run(_RECEIVE_CONFIG, data=rclone_config(remotes).encode())
-        deadline = time.monotonic() + _START_SECONDS
-        while not (said := self._rc("core/pid")).ok:
-            # The engine knows no container whose command has ended.
-            if not self.engine.run(self.engine.runtime.status_of(self.name), check=False).ok:
-                raise ToolkitError(
-                    Code.RESOURCES,
-                    f"the run's container on {self.engine.host} is gone: it was killed, or the engine was stopped",
-                    context={"host": self.engine.host, "reason": "container gone"},
-                )
-            if time.monotonic() > deadline:
-                logs = self.engine.run(self.engine.runtime.logs(self.name), check=False).errors
-                raise ToolkitError(
-                    Code.LOADING_DATA,
-                    f"the side container did not start on {self.engine.host}",
-                    evidence=f"{said.errors}\n{logs}",
-                )
-            time.sleep(0.05)
-
-    def _rc(self, call: str) -> Result:
-        return self.run(("rclone", "rc", "--unix-socket", SOCKET, "--json", "{}", call), check=False, timeout=60)
+        command = ("rclone", "rc", "--unix-socket", SOCKET, "--json", "{}", "mount/unmountall")
+        self.run(command, check=False, timeout=60)

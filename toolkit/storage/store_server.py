@@ -34,7 +34,6 @@ TOUCHED = f"{_PRIVATE}/heartbeat"
 HEARTBEAT_SECONDS = 30
 SERVER_SCRIPT = shell_program("toolkit.storage", "store_server.sh")
 RECEIVE_AUTH = receive_file(f"{_PRIVATE}/auth")
-_RECEIVE_OUTLIVE = receive_file(f"{_PRIVATE}/outlive")
 _START_SECONDS = 15.0
 _EVERY_SECONDS = 5.0
 
@@ -58,11 +57,14 @@ def random_text(length: int) -> str:
 
 
 class StoreServer:
-    """The container `name` on the host of `engine`, with the label of `run`."""
+    """The container `name` on the host of `engine`, with the label of `run`.
 
-    def __init__(self, engine: Engine, name: str, run: str, image: str) -> None:
+    With `run_folder` (`bucket/key`) it is a run's: once the run has begun, it lives until the run's record is there.
+    """
+
+    def __init__(self, engine: Engine, name: str, run: str, image: str, run_folder: str = "") -> None:
         self.engine, self.name = engine, name
-        self._run, self._image = run, image
+        self._run, self._image, self._run_folder = run, image, run_folder
 
     def start(
         self,
@@ -80,27 +82,19 @@ class StoreServer:
             watched: the file in the container whose changes keep it alive; by default that of `heartbeat`.
         """
         names = (self.name, self._run, self._image)
-        self.engine.run(store_argv(self.engine.runtime, *names, mounts, owner, address, watched))
+        self.engine.run(store_argv(self.engine.runtime, *names, mounts, owner, address, watched, self._run_folder))
         # As CSV, hence the quotes.
         auth = f'"{keys.access_key_id.reveal()},{keys.secret_access_key.reveal()}"'
-        self._execute(RECEIVE_AUTH, auth)
+        self.engine.run(self.engine.runtime.execute(self.name, RECEIVE_AUTH, stdin=True), data=auth.encode())
         return self._wait_until_ready()
 
     def heartbeat(self) -> None:
         """Say that who needs it lives; without that it ends in half a minute."""
         self.engine.run(self.engine.runtime.execute(self.name, ("touch", TOUCHED)), check=False)
 
-    def outlive(self, folder: str) -> None:
-        """It belongs to a run now: once the run has started, it lives until the run's record is in `folder`
-        (`bucket/key`). If the run does not start, it continues to depend on its heartbeat."""
-        self._execute(_RECEIVE_OUTLIVE, folder)
-
     def remove(self) -> None:
         """End it; it is no error if it is gone."""
         self.engine.run(self.engine.runtime.remove("container", self.name), check=False)
-
-    def _execute(self, command: Sequence[str], data: str) -> None:
-        self.engine.run(self.engine.runtime.execute(self.name, command, stdin=True), data=data.encode())
 
     def _wait_until_ready(self) -> str:
         deadline = time.monotonic() + _START_SECONDS
@@ -125,10 +119,11 @@ def store_argv(
     owner: str,
     address: str = LOOPBACK,
     watched: str = TOUCHED,
+    run_folder: str = "",
     script: str = SERVER_SCRIPT,
 ) -> Argv:
     """The command line that starts a server; see `StoreServer.start`. A dry run shows it without the `script`."""
-    places = (_PRIVATE, BUCKETS_FOLDER, BEGAN, str(HEARTBEAT_SECONDS))
+    places = (_PRIVATE, BUCKETS_FOLDER, BEGAN, str(HEARTBEAT_SECONDS), run_folder)
     command = ("sh", "-c", script, "store", address, watched, *places)
     return runtime.start_store(name, run, image, mounts, owner, command)
 

@@ -1,14 +1,14 @@
 # shellcheck shell=sh
-# Serves the folders in $4 by S3 at the address $1, for as long as the file $2 changes. $3 is a folder in memory: its
-# `auth` has the keys, and its `outlive` names the run in $4 that the server belongs to; $5 is the name of the file that
-# says that the run has begun. Seconds ($6 without a change end it) are counted, not read from a clock: that may be set.
-address=$1 watched=$2 private=$3 buckets=$4 began=$5 patience=$6
+# Serves the folders in $4 by S3 at the address $1, for as long as the file $2 changes. $3 is a folder in memory whose
+# `auth` has the keys. $7 is the folder in $4 of the run that the server belongs to, if any; $5 is the name of the file
+# that says that the run has begun. Seconds ($6 without a change end it) are counted, not read from a clock: that may be
+# set.
+address=$1 watched=$2 private=$3 buckets=$4 began=$5 patience=$6 run=$7
 silent=0 last='' over='' waited=0
 watch() {
-  if [ -e "$private/outlive" ]; then
-    run="$buckets/$(cat "$private/outlive")"
-    if [ -e "$run/record.json" ]; then over=yes; fi
-    if [ -e "$run/$began" ]; then return; fi
+  if [ -n "$run" ]; then
+    if [ -e "$buckets/$run/record.json" ]; then over=yes; fi
+    if [ -e "$buckets/$run/$began" ]; then return; fi
   fi
   now=$(stat -c %y "$watched" 2>/dev/null)
   if [ "$now" = "$last" ]; then silent=$((silent + 1)); else silent=0 last=$now; fi

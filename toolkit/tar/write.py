@@ -18,7 +18,7 @@ END = b"\0" * (2 * tarfile.BLOCKSIZE)
 
 @dataclass(frozen=True)
 class Entry:
-    """One file of a tar: its name there, its content (bytes, or a file's), its mode and owner.
+    """One file of a tar: its name there, its content (bytes, or a file's), its mode and owner. See `folder`.
 
     If `sha256` is given, the content must match: it is hashed while it is streamed, and on a mismatch the tar is cut
     off inside this file, so that no reader gets a complete one and uses any of it.
@@ -31,6 +31,11 @@ class Entry:
     sha256: str = ""
 
 
+def folder(name: str, uid: int = 0) -> Entry:
+    """An empty folder of a tar."""
+    return Entry(f"{name}/", b"", 0o755, uid)
+
+
 def tar_stream(entries: Iterable[Entry]) -> Iterator[bytes]:
     """`entries` as a tar in the pax format, with all times 0 so that equal entries give equal bytes.
 
@@ -40,6 +45,7 @@ def tar_stream(entries: Iterable[Entry]) -> Iterator[bytes]:
         size = len(entry.content) if isinstance(entry.content, bytes) else entry.content.stat().st_size
         info = header(entry.name, size)
         info.mode, info.uid, info.gid = entry.mode, entry.uid, entry.uid
+        info.type = tarfile.DIRTYPE if entry.name.endswith("/") else tarfile.REGTYPE
         pieces = _pieces(entry.content)
         yield from framed(info, _checked(entry, pieces) if entry.sha256 else pieces)
     yield END

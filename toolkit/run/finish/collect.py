@@ -223,8 +223,8 @@ class Collection:
         name = f"toolkit-{self._check_id}"
         side = SideContainer(LOCAL, f"{name}-buckets", self._check_id, self._side_image, name)
         try:
-            side.start({"data": examined(access["data"], data.bucket)})
-            side.mount(data)
+            side.start()
+            side.prepare({"data": examined(access["data"], data.bucket)}, [data])
             yield side.folder
         finally:
             side.unmount()

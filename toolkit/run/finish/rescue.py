@@ -141,10 +141,11 @@ def _rescue_on(
     if results:
         agent.make_folders()
         access = results.start_for_run(folder, access)
-    side.hold_for(mount, folder, {"results": access})
+    side.hold_for(mount, folder)
+    side.prepare({"results": access})
     with with_heartbeat(partial(agent.say, "heartbeat")):
         _recover(side, mount, run)
-        side.mount(*learner_mounts(mount, run))
+        side.prepare(None, learner_mounts(mount, run))
         storing = replace(record, state=State.STORING)
         job = job_on((host,), storing, cluster, mount, new_run_key(home(), run))
         agent.say("go", data=replace(job, rescue=True).to_json().encode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -22,10 +23,12 @@ from toolkit.run.plan.ssh_keys import new_key_pair
 from toolkit.storage.client import Access
 from toolkit.storage.results_folder import results_server
 from toolkit.storage.sidecar import SideContainer
-from toolkit.tar.write import Entry
+from toolkit.tar.write import Entry, folder
 
 T = TypeVar("T")
 _AT_ONCE = 16
+_LEARNERS_AT_ONCE = 4
+"""Of one engine, which makes one container after the other anyway."""
 
 
 class HostDeployment:
@@ -47,7 +50,7 @@ class HostDeployment:
         self._volume = self.agent.start(self._lease, self._plan.cpus_on(self.learners[0].placement.host))
 
     def mount_buckets(self, access: dict[str, Access]) -> None:
-        """Start the side container, which holds the keys; mount the buckets; create the run's own folders.
+        """Start the side container, which holds the keys; mount the buckets; create the run's folder.
 
         Raises `ToolkitError` (S302, S303) if data or results in a folder are not on this host.
         """
@@ -56,20 +59,19 @@ class HostDeployment:
         if self.results:
             self.agent.make_folders()
             access = access | {"results": self.results.start_for_run(self._volume, access["results"])}
-        self.side.hold_for(plan.results_mount, self._volume, access)
-        self.side.mount(*plan.mounts)
-        results = plan.results_mount.folder
-        folders = [f"{results}/{plan.training_id}/logs", "logs", "logs/ranks", "logs/weights", "code"]
-        self.side.make_folders([*folders, *(learner.hostname for learner in self.learners)])
+        self.side.hold_for(plan.results_mount, self._volume)
+        self.side.prepare(access, plan.mounts, [f"{plan.results_mount.folder}/{plan.training_id}/logs"])
 
     def put(self, code: tuple[CodeFile, ...], entries: Iterable[Entry]) -> None:
-        """Copy the code and the files of this host's learners."""
-        own = tuple(f"{learner.hostname}/" for learner in self.learners)
+        """Create the run's folders on this host; copy the code and the files of its learners."""
+        names = [learner.hostname for learner in self.learners]
+        own = tuple(f"{name}/" for name in names)
+        folders = [folder(name, LEARNER_UID) for name in ("logs", "logs/ranks", "logs/weights", "code", *names)]
         files = [
             Entry(f"code/{file.name}", file.content, 0o755 if file.executable else 0o644, LEARNER_UID, file.sha256)
             for file in code
         ]
-        self.agent.put([*files, *(entry for entry in entries if entry.name.startswith(own))])
+        self.agent.put([folder("mnt"), *folders, *files, *(entry for entry in entries if entry.name.startswith(own))])
 
     def make_network(self) -> str:
         """Create the run's private network; returns its CIDR."""
@@ -78,9 +80,11 @@ class HostDeployment:
         return self.engine.run(self.engine.runtime.network_subnet(plan.network)).output.strip()
 
     def start_learners(self) -> None:
-        """Start its learners, the first one last, as it connects to the others."""
-        for learner in reversed(self.learners):
-            self.engine.run(learner_argv(self.engine.runtime, self._plan, learner, self._volume, self._lease))
+        """Start its learners, which wait for the start signal; buckets that are mounted later appear in them."""
+        argvs = [learner_argv(self.engine.runtime, self._plan, one, self._volume, self._lease) for one in self.learners]
+        errands = [Errand(self.engine.host, partial(self.engine.run, argv)) for argv in argvs]
+        for answer in do_all(errands, at_once=_LEARNERS_AT_ONCE):
+            answer.get()
 
     def go(self, job: Job) -> None:
         """Send the start signal; from now on the run needs no operator."""
@@ -135,12 +139,16 @@ class Deployment:
         return next(filter(None, self._each(lambda host: host.agent.say("heartbeat").output.strip())), "")
 
     def fill(self, access: dict[str, Access], code: tuple[CodeFile, ...]) -> str:
-        """Mount the buckets on each host and, meanwhile, copy the run's files; returns the network's CIDR.
+        """On each host mount the buckets and, meanwhile, copy the run's files and start its learners; store the code
+        as soon as it can be; returns the network's CIDR.
 
         Raises `ToolkitError`, once all of it has ended.
         """
-        errands = [Errand[object](host.engine.host, partial(host.mount_buckets, access)) for host in self._hosts]
-        errands.append(Errand(self._hosts[0].engine.host, lambda: self._put_files(code)))
+        first, *others = self._hosts
+        mounted = Future[None]()
+        errands = [Errand[object](one.engine.host, partial(one.mount_buckets, access)) for one in others]
+        errands.append(Errand(first.engine.host, partial(_settle, mounted, partial(first.mount_buckets, access))))
+        errands.append(Errand(first.engine.host, lambda: self._put_and_start(code, mounted)))
         *_, subnet = [answer.get() for answer in do_all(errands, at_once=_AT_ONCE + 1)]
         self._compare_results_folders()
         return str(subnet)
@@ -158,22 +166,26 @@ class Deployment:
         finally:
             first.results.remove_mark()
 
-    def _put_files(self, code: tuple[CodeFile, ...]) -> str:
-        """Create the network if the run has its own, copy code, keys and plans; returns the network's CIDR."""
-        plan = self._plan
-        subnet = plan.cluster.network if plan.on_hosts else self._hosts[0].make_network()
+    def _put_and_start(self, code: tuple[CodeFile, ...], mounted: Future[None]) -> str:
+        """Create the network if the run has its own; copy code, keys and plans; start the learners, and store the code
+        once the first host's container with the keys is `mounted`. Returns the CIDR."""
+        plan, first = self._plan, self._hosts[0]
+        subnet = plan.cluster.network if plan.on_hosts else first.make_network()
         host_keys = {learner.number: new_key_pair() for learner in plan.learners}
         entries = tuple(learner_entries(plan, subnet, new_key_pair(), host_keys, self._templates))
-        self._each(lambda host: host.put(code, entries))
-        return subnet
 
-    def start_learners(self) -> None:
-        """Start all learners, which wait for the start signal; store the code meanwhile. Raises `ToolkitError`."""
-        errands = [Errand(host.engine.host, host.start_learners) for host in self._hosts]
-        first = self._hosts[0]
-        errands.append(Errand(first.engine.host, partial(first.side.submit_code, self._plan.results_mount)))
-        for answer in do_all(errands, at_once=_AT_ONCE):
-            answer.get()
+        def submit() -> None:
+            mounted.result()
+            first.side.submit_code(plan.results_mount)
+
+        def put_on(host: HostDeployment) -> None:
+            host.put(code, entries)
+            acts = [host.start_learners, submit] if host is first else [host.start_learners]
+            for answer in do_all([Errand(host.engine.host, act) for act in acts], at_once=len(acts)):
+                answer.get()
+
+        self._each(put_on)
+        return subnet
 
     def go(self, jobs: Sequence[Job]) -> None:
         """Send the start signal to every agent, learner 1's last: with it the run has started."""
@@ -202,3 +214,13 @@ class Deployment:
             return [act(self._hosts[0])]
         errands = [Errand(host.engine.host, partial(act, host)) for host in self._hosts]
         return [answer.get() for answer in do_all(errands, at_once=_AT_ONCE)]
+
+
+def _settle(future: Future[None], act: Callable[[], None]) -> None:
+    """Do it, and let those who wait for it go on."""
+    try:
+        act()
+    except BaseException as error:
+        future.set_exception(error)
+        raise
+    future.set_result(None)

@@ -82,8 +82,11 @@ class Launch:
         plan, manifest = self._plan, self._request.manifest
         address = plan.cluster.operator if plan.on_hosts else LOOPBACK
         first = self._request.engines[plan.hosts[0]]
+        folder = f"{plan.results_mount.place}/{CONTROL_FOLDER}/{plan.training_id}"
         with (
-            open_access(manifest, self._request.home, plan.side_image, plan.training_id, address, first) as opened,
+            open_access(
+                manifest, self._request.home, plan.side_image, plan.training_id, address, first, folder
+            ) as opened,
             ExitStack() as stack,
         ):
             stack.callback(self._clean_up)
@@ -123,7 +126,6 @@ class Launch:
             subnet = self._act(lambda: self._deployment.fill(opened.remotes, self._request.code.files))
             lines = [shlex.join(mpirun_argv(self._plan, step, subnet)) for step in self._plan.steps if step.parallel]
             self._record = replace(self._record, mpirun=lines[0] if lines else "")
-            self._act(self._deployment.start_learners)
 
     def _go(self, opened: Opened) -> None:
         """From here on the run continues on its own."""
@@ -131,12 +133,8 @@ class Launch:
         plan = self._plan
         record = replace(self._record, launcher=None)
         with interrupts.ignored():
-            opened.outlive(f"{plan.results_mount.place}/{CONTROL_FOLDER}/{plan.training_id}")
-            try:
-                self._deployment.go(jobs_of(plan, record, new_run_key(self._request.home, plan.training_id)))
-            except ToolkitError:
-                opened.outlives = False
-                raise
+            self._deployment.go(jobs_of(plan, record, new_run_key(self._request.home, plan.training_id)))
+            opened.outlives = True
             self._gone = True
             self._request.hand_over()
             self._record = record
