@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from toolkit.agent.end_reasons import Reason as EndReason
+from toolkit.agent.outcome import End
+from toolkit.agent.run_state import RunState
 from toolkit.cluster.reader import read_cluster
 from toolkit.containers.engine import Engine
 from toolkit.errors import ToolkitError
 from toolkit.manifest.reader import read_manifest
 from toolkit.paths import assets
 from toolkit.run.finish import rescue as module
-from toolkit.run.finish.rescue import rescue, rescued
+from toolkit.run.finish.rescue import rescue, rescued, to_be_stored
+from toolkit.run.follow.reported import read_report
 from toolkit.run.records.record import Record, State, StepResult
 from toolkit.run.records.record_store import Records
 from toolkit.secrets import Secret
@@ -54,6 +59,16 @@ def test_another_fault_stays_one(end: str) -> None:
 def test_a_stop_stays_a_stop() -> None:
     halted = replace(KEPT, state=State.HALTED, end="stopped", error_code="S303", reason="stopped by ada")
     assert rescued(halted, 9.0).state is State.HALTED
+
+
+def test_what_stopped_a_run_does_not_stop_the_report_of_its_rescue(tmp_path: Path) -> None:
+    """An agent reports COMPLETED on top of the record that it was sent; that must be valid, and is what is believed."""
+    lost = StepResult(1, "python train.py", True, None, 2.0, (0, None))
+    failed = replace(KEPT, end="host lost", error_code="S100", reason="p100-02 is lost", steps=(lost,))
+    state = RunState(asdict(to_be_stored(failed)), tmp_path / "state.json")
+    state.end(End(EndReason.COMPLETED, "the results kept on p100-02 are in bucket models"))
+    report = read_report(json.loads((tmp_path / "state.json").read_text()), failed)
+    assert (report.record.state, report.record.reason) == (State.COMPLETED, state.record["reason"])
 
 
 def test_rescued_twice_is_reported_once() -> None:

@@ -79,6 +79,13 @@ def rescue(record: Record, records: Records, tell: Callable[[str], None]) -> Rec
     return record
 
 
+def to_be_stored(record: Record) -> Record:
+    """The record of the rescue itself: nothing has failed in it, whatever ended the run."""
+    return replace(
+        record, state=State.STORING, steps=(), reason="", error_code="", end="", evidence="", hint="", kept=()
+    )
+
+
 def rescued(record: Record, now: float) -> Record:
     """The record after all results are uploaded. A run with no other error is then complete."""
     record = replace(record, kept=(), hint="")
@@ -146,8 +153,7 @@ def _rescue_on(
     with with_heartbeat(partial(agent.say, "heartbeat")):
         _recover(side, mount, run)
         side.prepare(None, learner_mounts(mount, run))
-        storing = replace(record, state=State.STORING)
-        job = job_on((host,), storing, cluster, mount, new_run_key(home(), run))
+        job = job_on((host,), to_be_stored(record), cluster, mount, new_run_key(home(), run))
         agent.say("go", data=replace(job, rescue=True).to_json().encode())
     end = _end(client, record)
     _let_leave(client, _FINISH_SECONDS)  # it unmounts; killed earlier, it would leave a stale mount
