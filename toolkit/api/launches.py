@@ -9,20 +9,22 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from toolkit.api.orders import Files, Order, built_images, read_order, ready
+from toolkit.api.orders import Files, Order, built_images, read_order
 from toolkit.atomic_file import write_output
 from toolkit.errors import Code, ToolkitError
-from toolkit.paths import home
+from toolkit.paths import assets, home
 from toolkit.progress import Progress, Report, silent
 from toolkit.run.follow.agent_client import AgentClient
 from toolkit.run.follow.connect import stored_run
 from toolkit.run.follow.follow import Detached, Watch, Watched
 from toolkit.run.follow.view import SilentView, View
+from toolkit.run.launch.allocator import AllocationRequest, allocator_of
 from toolkit.run.launch.errors import raise_for
-from toolkit.run.launch.launch import Launch
+from toolkit.run.launch.launch import Launch, Request
 from toolkit.run.plan.code_listing import load_listing
+from toolkit.run.plan.make_plan import make_plan
 from toolkit.run.plan.run_plan import RunImage
-from toolkit.run.plan.training_id import new_training_id
+from toolkit.run.plan.training_id import TrainingId, new_training_id
 from toolkit.run.records.reconcile import refreshed
 from toolkit.run.records.record import Record
 from toolkit.run.records.record_store import Records
@@ -126,7 +128,7 @@ def _start(
     if id_file:
         write_output(Path(id_file), f"{training_id}\n".encode())
     view = view or SilentView()
-    with ready(order, images, training_id, report, wait=wait) as request:
+    with _ready(order, images, training_id, report, wait=wait) as request:
         record = Launch(request, view).run()
         if not follow:
             return record
@@ -140,6 +142,33 @@ def _start(
         remove_store(training_id)
     raise_for(record)
     return record
+
+
+@contextmanager
+def _ready(
+    order: Order, images: tuple[RunImage, str], training_id: TrainingId, report: Report, *, wait: bool
+) -> Iterator[Request]:
+    """The planned run, on hosts that are its own while the context lasts."""
+    manifest, cluster = order.manifest, order.cluster
+    image, side_image = images
+    wanted = AllocationRequest(manifest, image, side_image, training_id, wait)
+    with allocator_of(cluster).allocate(wanted, report) as allocation:
+        for note in allocation.notes:
+            report(Progress("hosts", note=note))
+        where = (allocation.placements, allocation.ssh_port, allocation.master_port)
+        yield Request(
+            manifest,
+            make_plan(manifest, cluster, image, side_image, training_id, *where),
+            order.files.manifest,
+            order.code,
+            home(),
+            assets() / "templates",
+            engines=allocation.engines,
+            cluster_file=order.files.cluster,
+            leases=allocation.leases,
+            confirm=allocation.confirm,
+            hand_over=allocation.hand_over,
+        )
 
 
 def _refuse_other_image(record: Record, image: RunImage) -> None:

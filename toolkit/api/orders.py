@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,14 +18,10 @@ from toolkit.image.tool_images import buckets_recipe
 from toolkit.image.version import read_inputs
 from toolkit.manifest.model import Manifest
 from toolkit.paths import assets, home
-from toolkit.progress import Progress, Report
-from toolkit.run.launch.allocator import AllocationRequest, allocator_of
-from toolkit.run.launch.launch import Request
+from toolkit.progress import Report
 from toolkit.run.plan.code_secrets import known_to
-from toolkit.run.plan.make_plan import make_plan
 from toolkit.run.plan.run_plan import RunImage
 from toolkit.run.plan.source_files import SubmittedCode, read_code, read_submitted
-from toolkit.run.plan.training_id import TrainingId
 
 
 @dataclass(frozen=True)
@@ -95,33 +89,6 @@ def refuse_unreachable_store(manifest: Manifest, cluster: Cluster) -> None:
             Code.RESOURCES_ASKED,
             f"the embedded store runs on this machine, but cluster {cluster.name} does not give its address",
             hint=OPERATOR_HINT,
-        )
-
-
-@contextmanager
-def ready(
-    order: Order, images: tuple[RunImage, str], training_id: TrainingId, report: Report, *, wait: bool
-) -> Iterator[Request]:
-    """The planned run, on hosts that are its own while the context lasts."""
-    manifest, cluster = order.manifest, order.cluster
-    image, side_image = images
-    wanted = AllocationRequest(manifest, image, side_image, training_id, wait)
-    with allocator_of(cluster).allocate(wanted, report) as allocation:
-        for note in allocation.notes:
-            report(Progress("hosts", note=note))
-        where = (allocation.placements, allocation.ssh_port, allocation.master_port)
-        yield Request(
-            manifest,
-            make_plan(manifest, cluster, image, side_image, training_id, *where),
-            order.files.manifest,
-            order.code,
-            home(),
-            assets() / "templates",
-            engines=allocation.engines,
-            cluster_file=order.files.cluster,
-            leases=allocation.leases,
-            confirm=allocation.confirm,
-            hand_over=allocation.hand_over,
         )
 
 

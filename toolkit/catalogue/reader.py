@@ -152,7 +152,7 @@ def read_frameworks(
     `site` are this site's bundles, by name; a row that needs a missing bundle is listed all the same, and says so.
     """
     suites = read_suites(images)
-    sources = [read_source(file, Code.IMAGE) for file in sorted(images.glob("*/recipe.yml"))]
+    sources = [read_source(file, Code.IMAGE, ours=True) for file in sorted(images.glob("*/recipe.yml"))]
     files = [(one, validate(one, FrameworkFile, Code.IMAGE)) for one in sources if one.has(("framework",))]
     by_name = {file.framework: (source, file) for source, file in files}
     rows: list[FrameworkRow] = []
@@ -172,7 +172,7 @@ def read_tool_recipe(
 
     `locate` returns the path of a program on this machine; it is called only if the recipe has programs.
     """
-    source = read_source(folder / "recipe.yml", Code.IMAGE)
+    source = read_source(folder / "recipe.yml", Code.IMAGE, ours=True)
     tool = validate(source, ToolFile, Code.IMAGE)
     suite = _suite(tool.suite, read_suites(folder.parent), source, ("suite",))
     programs = (Program(**section.model_dump()) for section in tool.programs)

@@ -50,5 +50,5 @@ class SuitesFile(Section):
 
 def read_suites(images: Path) -> dict[str, Suite]:
     """The distributions by name; raises `ToolkitError` (S103) if the file is invalid."""
-    source = read_source(images / SUITES, Code.IMAGE)
+    source = read_source(images / SUITES, Code.IMAGE, ours=True)
     return {section.name: section.to_suite() for section in validate(source, SuitesFile, Code.IMAGE).suites}

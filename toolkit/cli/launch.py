@@ -6,21 +6,21 @@ import argparse
 from dataclasses import asdict
 from functools import partial
 
-from toolkit.api.launches import launch, launch_again
-from toolkit.cli.output import ProgressBar, print_json, say
-from toolkit.cli.run_output import Screen, show_end
-
 
 def run(arguments: argparse.Namespace) -> int:
     """Read, allocate hosts, plan, show the plan, submit the run, follow it; `resume` begins from checkpoints."""
-    if arguments.verb != "launch":
-        start = partial(launch_again, arguments.training_id, resume=arguments.verb == "resume")
-    elif arguments.dry_run:
+    if arguments.verb == "launch" and arguments.dry_run:  # needs little of what a launch imports
         from toolkit.cli import launch_dry_run
 
         return launch_dry_run.run(arguments)
-    else:
+    from toolkit.api.launches import launch, launch_again
+    from toolkit.cli.output import ProgressBar, print_json, say
+    from toolkit.cli.run_output import Screen, show_end
+
+    if arguments.verb == "launch":
         start = partial(launch, arguments.manifest, code=arguments.code)
+    else:
+        start = partial(launch_again, arguments.training_id, resume=arguments.verb == "resume")
     with ProgressBar(beside=True) as bar:
         record = start(
             cluster=arguments.cluster,

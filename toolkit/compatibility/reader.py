@@ -201,9 +201,10 @@ def gpu_kinds(images: Path) -> tuple[str, ...]:
     return tuple(gpu.kind for gpu in read_table(images).gpus)
 
 
+@cache
 def read_table(images: Path) -> Table:
-    """The table in the folder `images`; raises `ToolkitError` (S103) if the file is missing or invalid."""
-    file = validate(read_source(images / FILE, Code.IMAGE), TableFile, Code.IMAGE)
+    """The table in the folder `images`, read once; raises `ToolkitError` (S103) if the file is missing or invalid."""
+    file = validate(read_source(images / FILE, Code.IMAGE, ours=True), TableFile, Code.IMAGE)
     words = {key: " ".join(text.split()) for key, text in file.sources.items()}
     return Table(
         frameworks=tuple(

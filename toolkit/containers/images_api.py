@@ -5,13 +5,21 @@ Errors are an `EngineFailure` with the engine's message; if no engine responds, 
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import IO, Any
+from types import ModuleType
+from typing import IO, Any, cast
+
+import requests
+
+if not os.environ.get("DOCKER_HOST", "").startswith("ssh:"):
+    # docker-py would import Paramiko and Invoke for engines behind ssh: half of the time that a launch needs to start.
+    sys.modules.setdefault("docker.transport.sshconn", cast("ModuleType", None))
 
 import docker
 import docker.errors
-import requests
 
 from toolkit.containers.engine import engine_unreachable
 from toolkit.tar.read import PIECE

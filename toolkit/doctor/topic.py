@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from toolkit.doctor.facts import HostFacts
 from toolkit.doctor.finding import Finding
 from toolkit.doctor.printed import Printed
-from toolkit.doctor.probes import Trial
 from toolkit.doctor.requirements import Asked
+
+if TYPE_CHECKING:
+    from toolkit.doctor.probes import Trial  # it imports the connections to hosts, which few topics need
 
 Check = Callable[[HostFacts, Asked], Finding]
 """A check of one host alone. Pure."""
 Comparison = Callable[[Sequence[HostFacts], Asked], Sequence[Finding]]
 """A check that compares all hosts that answered: a finding for each of them. Pure."""
-Probe = Callable[[Trial], Sequence[Finding]]
+Probe = Callable[["Trial"], Sequence[Finding]]
 """A check that has to try something on the hosts that answered: a finding for each of them."""
 
 

@@ -46,7 +46,7 @@ def embedded_keys(home: Path) -> dict[str, Secret]:
 class _Keys(BaseModel):
     """The file's content."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
 
     access_key_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9]{16,64}$")]
     secret_access_key: Annotated[str, Field(pattern=r"^[A-Za-z0-9]{32,64}$")]

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from toolkit.errors import Code, Place, Problem, ToolkitError
 from toolkit.plural import counted
 from toolkit.printable import neutral
+from toolkit.yaml.compose import ALIAS_TAG, FAST_PARSER, compose
 from toolkit.yaml.syntax import LINE_END, place_of, syntax_problem
 
 Path_ = tuple[str | int, ...]
@@ -42,8 +42,6 @@ _SHORTEST_SECRET = 4
 _LETTERS = re.compile(r"[^\W\d_]+")
 _LONG_SECRET = 8
 _LONGEST = 800
-_Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_ALIAS_TAG = "alias"
 _ALIASES = "aliases (*name) are not read here: write the value out; a text that begins with `*` goes in quotes"
 _TAGS = "tags (!name), merges (<<) and a bare `=` are not read here: write the value out, a text in quotes"
 _KINDS = {"bool": "a boolean", "int": "a number", "float": "a number", "null": "nothing", "timestamp": "a date"}
@@ -51,17 +49,6 @@ _DECIMAL = re.compile(
     r"[-+]?(?:0|[1-9]\d*|\d+\.\d*(?:[eE][-+]\d+)?|\.\d+(?:[eE][-+]\d+)?|\.(?:inf|nan))", re.IGNORECASE
 )
 """PyYAML's YAML 1.1 accepts more: `010` is 8, `1:30` is 90."""
-
-
-class _Composer(yaml.SafeLoader):
-    """An alias becomes a separate scalar: it is reported where it occurs, and the tree remains a tree."""
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        if not self.check_event(yaml.AliasEvent):
-            node: yaml.Node | None = super().compose_node(parent, index)
-            return node
-        event = self.get_event()  # type: ignore[no-untyped-call] # the stubs have no types either
-        return yaml.ScalarNode(_ALIAS_TAG, f"*{event.anchor}", event.start_mark, event.end_mark)
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,15 +144,19 @@ def printable(text: str) -> str:
     return neutral(text).replace("\t", "\\t")
 
 
-def read_source(file: Path, code: Code = Code.MANIFEST, *, limit: int = MAX_BYTES, values: int = MAX_VALUES) -> Source:
+def read_source(
+    file: Path, code: Code = Code.MANIFEST, *, limit: int = MAX_BYTES, values: int = MAX_VALUES, ours: bool = False
+) -> Source:
     """Read and compose `file`, limited to `limit` bytes and to `values` names and values.
+
+    `ours`: it ships with the tool, so speed counts more than the words of its errors.
 
     Raises `ToolkitError` with `code` if it is missing, too large, or not plain YAML.
     """
     text = _text_of(file, code, limit)
     _refuse_too_much(file, text, code, values)
     try:
-        root = yaml.compose(text, Loader=_Composer)
+        root = compose(text, fast=ours)
     except yaml.MarkedYAMLError as error:
         raise ToolkitError(code, f"{file} is not valid YAML", (syntax_problem(str(file), text, error),)) from None
     except yaml.reader.ReaderError as error:
@@ -209,7 +200,7 @@ def _refuse_too_much(file: Path, text: str, code: Code, values: int) -> None:
     """Raise `ToolkitError` if a limit is exceeded: found from YAML's events, before a tree is built."""
     depth = count = 0
     try:
-        for event in yaml.parse(text, Loader=_Parser):
+        for event in yaml.parse(text, Loader=FAST_PARSER):
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             count += isinstance(event, yaml.NodeEvent)
             deep = depth > MAX_DEPTH
@@ -251,7 +242,7 @@ def _secret_nodes(root: yaml.Node) -> Iterator[yaml.ScalarNode]:
 def _structure_problems(source: Source, node: yaml.Node, path: Path_ = ()) -> Iterator[Problem]:
     """Duplicate keys, keys that are not names, and aliases (which can expand enormously and obscure what is meant)."""
     if node.tag not in _PLAIN_TAGS or not isinstance(node, _NODE_OF_TAG.get(node.tag, yaml.ScalarNode)):
-        yield source.at(_ALIASES if node.tag == _ALIAS_TAG else _TAGS, node, path)
+        yield source.at(_ALIASES if node.tag == ALIAS_TAG else _TAGS, node, path)
     elif isinstance(node, yaml.ScalarNode):
         yield from _scalar_problems(source, node, path)
     elif isinstance(node, yaml.MappingNode):
@@ -279,7 +270,7 @@ def _kind(node: yaml.Node) -> str:
 
 def _no_name(key: yaml.Node) -> str:
     if isinstance(key, yaml.ScalarNode):
-        return _ALIASES if key.tag == _ALIAS_TAG else _TAGS
+        return _ALIASES if key.tag == ALIAS_TAG else _TAGS
     template = isinstance(key, yaml.MappingNode) and key.flow_style  # `name: {{ name }}`
     return "a field's name must be plain text" + ("; a text that begins with `{` goes in quotes" if template else "")
 

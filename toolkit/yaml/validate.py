@@ -23,7 +23,7 @@ TAG = "~"
 class Section(BaseModel):
     """A mapping of fields: strict types, no unknown names. A validator's `ValueError` is shown as it is."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, defer_build=True)
 
 
 def validate(source: Source, model: type[Model], code: Code = Code.MANIFEST) -> Model:

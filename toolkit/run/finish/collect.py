@@ -68,7 +68,7 @@ class Collected:
 class _Answer(BaseModel):
     """The result of the check in the image. Untrusted: code and weights came from a bucket."""
 
-    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
+    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False, defer_build=True)
 
     signatures: dict[str, Any]
     said: list[str]

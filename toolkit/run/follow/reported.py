@@ -48,7 +48,7 @@ def _is_metric(value: object) -> bool:
 class Outcome(BaseModel):
     """The fields of a record that give a run's progress or outcome. Anything else in a report is ignored."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False, defer_build=True)
 
     training_id: CheckedId
     state: State
