@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -28,6 +29,7 @@ from toolkit.run.plan.training_id import TrainingId, new_training_id
 from toolkit.run.records.reconcile import refreshed
 from toolkit.run.records.record import Record
 from toolkit.run.records.record_store import Records
+from toolkit.storage.client import load_boto3
 from toolkit.storage.embedded_server import remove_store
 
 
@@ -128,6 +130,8 @@ def _start(
     if id_file:
         write_output(Path(id_file), f"{training_id}\n".encode())
     view = view or SilentView()
+    # Its import takes as long as the engine takes for what comes before it is needed.
+    threading.Thread(target=load_boto3, name="boto3", daemon=True).start()
     with _ready(order, images, training_id, report, wait=wait) as request:
         record = Launch(request, view).run()
         if not follow:

@@ -35,6 +35,7 @@ HEARTBEAT_SECONDS = 30
 SERVER_SCRIPT = shell_program("toolkit.storage", "store_server.sh")
 RECEIVE_AUTH = receive_file(f"{_PRIVATE}/auth")
 _START_SECONDS = 15.0
+_POLL_SECONDS = 0.02
 _EVERY_SECONDS = 5.0
 
 
@@ -104,7 +105,7 @@ class StoreServer:
             said = result.output + result.errors
             if match := _READY.search(said):
                 return match[1]
-            time.sleep(0.1)
+            time.sleep(_POLL_SECONDS)
         raise ToolkitError(
             Code.LOADING_DATA, f"the S3 server {self.name} did not start on {self.engine.host}", evidence=said[-2000:]
         )

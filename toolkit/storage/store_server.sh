@@ -15,9 +15,9 @@ watch() {
   [ $silent -lt "$patience" ] || over=yes
 }
 until [ -s "$private/auth" ]; do
-  sleep 0.1
+  sleep 0.02
   waited=$((waited + 1))
-  [ $waited -lt 300 ] || exit 1
+  [ $waited -lt 1500 ] || exit 1
 done
 # The keys come through a file in memory, so that neither the command line nor `docker inspect` shows them.
 RCLONE_AUTH_KEY="$(cat "$private/auth")" RCLONE_CONFIG=/dev/null rclone serve s3 \

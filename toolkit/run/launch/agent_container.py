@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 from toolkit.agent.lifecycle import own_container
 from toolkit.agent.paths import ENGINE, HOST
@@ -56,7 +57,8 @@ class AgentContainer:
     def start(self, lease: str = "", cpus: str = "", *, rescue: bool = False) -> str:
         """Start it; returns the volume's folder on the host. It creates the volume itself, so that whatever a run has
         is removed by its agent. The parameters are those of `agent_argv`."""
-        volumes, socket = self._engine.volumes_folder(), self._engine.socket()
+        with ThreadPoolExecutor(2) as pool:
+            volumes, socket = pool.map(lambda ask: ask(), (self._engine.volumes_folder, self._engine.socket))
         runtime = self._engine.runtime
         if not runtime.makes_bound_folders:
             self._engine.run(runtime.create_volume(self._volume, self._run))
