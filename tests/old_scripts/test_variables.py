@@ -47,7 +47,7 @@ def ranks(
     ]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "no gradient, so left as they are: unused:0" in done.stderr
+    assert "no gradient, so left unchanged: unused:0" in done.stderr
     zero, one = (json.loads((folder / f"{rank}.json").read_text()) for rank in (0, 1))
     return zero, one
 
