@@ -132,8 +132,10 @@ without_service() {
 ensure_ddl_programs() {
     set --
     command -v g++ >/dev/null 2>&1 || set -- g++
-    # mpicc comes with openmpi-bin, the headers that it compiles with do not.
-    dpkg-query --show libopenmpi-dev >/dev/null 2>&1 || set -- "$@" libopenmpi-dev
+    # mpicc comes with openmpi-bin, the headers that it compiles with do not. dpkg knows packages that are not installed.
+    # shellcheck disable=SC2016 # the format is dpkg's
+    [ "$(dpkg-query --show --showformat '${db:Status-Status}' libopenmpi-dev 2>/dev/null)" = installed ] ||
+        set -- "$@" libopenmpi-dev
     command -v mpirun >/dev/null 2>&1 || set -- "$@" openmpi-bin
     command -v valgrind >/dev/null 2>&1 || set -- "$@" valgrind
     [ $# = 0 ] || install_packages "$@"
