@@ -1,0 +1,173 @@
+"""From the command to rank 0's first line, on hosts of a lab with the images there: beside a script of the kind that
+people keep, which starts containers over ssh, mounts a bucket in each and calls mpirun.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from benchmarks.compare.case import Case
+from benchmarks.compare.store import S3, serving
+from benchmarks.compare.workspace import TOOLKIT, Workspace, until_line
+
+_COUNTS = (1, 2, 4, 8)
+_LINE = "the first line"
+_PORT = "2222"
+_REASON = (
+    "a run has an agent and a container with the keys on each host, its code goes to the bucket first, and the tool "
+    "imports what it needs; docs/performance.md has the parts."
+)
+
+_UP = """
+docker volume create peer >/dev/null
+at=/var/lib/docker/volumes/peer/_data peer="--detach --rm --network host --volume /root/peer:/peer:ro"
+docker run $peer --name peer-mount --cap-add SYS_ADMIN --device /dev/fuse --security-opt apparmor=unconfined \\
+  --volume $at:/at:rshared {buckets} sh -c 'mkdir -p /at/b &&
+  exec rclone mount --config /peer/rclone.conf s:{bucket} /at/b --allow-other --vfs-cache-mode writes' >/dev/null
+docker run $peer --name peer-learner --init --volume $at:/mnt:rslave {image} \\
+  /usr/sbin/sshd -D -e -f /peer/sshd_config >/dev/null
+until docker exec peer-learner mountpoint -q /mnt/b; do sleep 0.02; done
+"""
+_DOWN = "docker rm --force peer-learner peer-mount >/dev/null; docker volume rm peer >/dev/null"
+
+
+@contextmanager
+def cases(space: Workspace) -> Iterator[list[Case]]:
+    """One lab of eight hosts, of which each case uses the first ones."""
+    most = max(_COUNTS)
+    try:
+        lab = Lab(space, json.loads(space.run([TOOLKIT, "lab", "up", "--name", "bench", "--hosts", most, "--json"])))
+        with serving(space, lab.gateway) as store:
+            yield [_case(space, lab, store, count) for count in _COUNTS]
+    finally:
+        space.run([TOOLKIT, "lab", "down", "--name", "bench"])
+
+
+def _case(space: Workspace, lab: Lab, store: S3, count: int) -> Case:
+    manifest = _manifest(space, store, count)
+    environment = {**space.environment, **store.keys}
+    built = json.loads(space.run([TOOLKIT, "build", manifest, "--json"]))
+    images = {
+        "image": built["image"]["reference"],
+        "buckets": built["buckets_image"]["reference"],
+        "bucket": store.bucket,
+    }
+    argv = [TOOLKIT, "launch", "--raw", "--cluster", lab.cluster(count), manifest]
+    ours = partial(until_line, argv, _LINE, environment)
+    script = Script(lab, lab.hosts[:count], store, images | {"bucket": store.bucket})
+    return Case(
+        f"launch-{count}-hosts",
+        f"`toolkit launch` to the first line, {count} host{'s' if count > 1 else ''}",
+        "ssh, docker run and mpirun by script, with a mount",
+        1.3,
+        ours,
+        script.measure,
+        reason=_REASON,
+        rounds=5,
+    )
+
+
+class Lab:
+    """What `toolkit lab up --json` printed."""
+
+    def __init__(self, space: Workspace, facts: dict[str, object]) -> None:
+        self.space, self._file = space, Path(str(facts["cluster_file"]))
+        self.key = Path(str(facts["identity"]))
+        self.hosts = [str(host["address"]) for host in facts["hosts"]]  # type: ignore[attr-defined]
+        self.gateway = str(facts["operator"])
+        self.network = str(facts["network"])
+
+    def cluster(self, count: int) -> Path:
+        """A cluster file with the first `count` hosts, which reach this machine at the gateway."""
+        lines, kept = [], 0
+        for line in self._file.read_text().splitlines():
+            kept += line.lstrip().startswith("- ")
+            if not line.lstrip().startswith("- ") or kept <= count:
+                lines.append(line)
+        file = self.space.folder / f"cluster-{count}.yml"
+        file.write_text("\n".join(lines) + "\n")
+        return file
+
+    def ssh(self, host: str) -> list[str]:
+        """A fresh connection, as a script makes it."""
+        known = self.key.with_name("known_hosts")
+        return ["ssh", "-F", "none", "-i", str(self.key), "-o", f"UserKnownHostsFile={known}", f"root@{host}"]
+
+
+class Script:
+    """The peer: on each of `hosts` two containers, then mpirun in the first one's."""
+
+    def __init__(self, lab: Lab, hosts: list[str], store: S3, images: dict[str, str]) -> None:
+        self._lab, self._hosts, self._images = lab, hosts, images
+        unknown = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
+        agent = f"ssh -F none -p {_PORT} -i /peer/id {unknown}"
+        flags = ["--mca", "plm_rsh_agent", agent, "--mca", "oob_tcp_if_include", lab.network]
+        flags += ["--mca", "btl_tcp_if_include", lab.network, "--host", ",".join(hosts)]
+        mpirun = ["mpirun", "--allow-run-as-root", "-np", str(len(hosts)), *flags, "echo", _LINE]
+        self._mpirun = shlex.join(["docker", "exec", "peer-learner", *mpirun])
+        self._each(self._prepare(store))
+
+    def measure(self) -> float:
+        """Seconds to the first line; what was started is removed after that."""
+        words = [sys.executable, "-c", _PROGRAM, json.dumps([self._lab.ssh(host) for host in self._hosts])]
+        argv = [*words, _UP.format(**self._images), self._mpirun]
+        seconds = until_line(argv, _LINE, self._lab.space.environment)
+        self._each(_DOWN)
+        return seconds
+
+    def _prepare(self, store: S3) -> str:
+        folder = self._lab.space.folder
+        for name in ("id", "host_key"):
+            if not (folder / name).exists():
+                subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
+        public = (folder / "id.pub").read_text().strip()
+        sshd = f"Port {_PORT}\nHostKey /peer/host_key\nAuthorizedKeysFile /peer/id.pub\nStrictModes no\nUsePAM no\n"
+        files = {"id": (folder / "id").read_text(), "host_key": (folder / "host_key").read_text(), "id.pub": public}
+        files |= {"sshd_config": sshd, "rclone.conf": store.rclone_config}
+        lines = [f"printf %s {shlex.quote(text)} >/root/peer/{name}" for name, text in files.items()]
+        return "\n".join(["mkdir -p /root/peer", *lines, "chmod 600 /root/peer/*"])
+
+    def _each(self, script: str) -> None:
+        with ThreadPoolExecutor(len(self._hosts)) as pool:
+            list(pool.map(lambda host: self._lab.space.run([*self._lab.ssh(host), script]), self._hosts))
+
+
+_PROGRAM = """
+import json, subprocess, sys
+hosts, up, mpirun = json.loads(sys.argv[1]), *sys.argv[2:]
+started = [subprocess.Popen([*ssh, up]) for ssh in hosts]
+assert not any(process.wait() for process in started)
+sys.exit(subprocess.call([*hosts[0], mpirun]))
+"""
+
+
+def _manifest(space: Workspace, store: S3, count: int) -> Path:
+    folder = space.folder / f"code-{count}"
+    folder.mkdir(exist_ok=True)
+    (folder / "program.py").write_text("print('not used')\n")
+    manifest = {
+        "model_definition": {
+            "name": "benchmark",
+            "framework": {
+                "name": "tensorflow-ddl",
+                "version": "2.19",
+                "runtimes": {"name": "python", "version": "3.11"},
+            },
+            "execution": {
+                "command": f"echo {_LINE}",
+                "compute_configuration": {"name": "p100", "nodes": count},
+            },
+        },
+        **store.references,
+    }
+    file = folder / "manifest.yml"
+    file.write_text(json.dumps(manifest, indent=1))
+    return file
