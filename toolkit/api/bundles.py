@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,6 @@ from toolkit.catalogue.choose import CPU
 from toolkit.catalogue.model import DistributionBase, Recipe
 from toolkit.errors import Code, ToolkitError
 from toolkit.fetch.debs import fetch_debs
-from toolkit.fetch.progress import Fetching
 from toolkit.fetch.wheels import fetch_wheels
 from toolkit.image.store import ImageStore
 from toolkit.image.tool_images import buckets_recipe
@@ -21,7 +20,7 @@ from toolkit.image.version import read_inputs
 from toolkit.lock.file import read_lock
 from toolkit.lock.pool import Pin, Pool
 from toolkit.paths import assets, cache
-from toolkit.progress import Progress, Report, silent
+from toolkit.progress import Report, silent
 from toolkit.shipping import bundle
 from toolkit.shipping.archive import read_archive
 from toolkit.shipping.load import LoadedImage
@@ -115,13 +114,9 @@ def _fetched(recipe: Recipe, pool: Pool, report: Report) -> tuple[Pin, ...]:
     for file in (recipe.lock, *([recipe.additions.lock] if recipe.additions else [])):
         lock = read_lock(file)
         if isinstance(recipe.base, DistributionBase):
-            fetch_debs(lock.debs, recipe.base.suite, pool, _as_progress(report, "packages"))
-        fetch_wheels(lock.wheels, recipe.python, pool, _as_progress(report, "wheels"))
+            fetch_debs(lock.debs, recipe.base.suite, pool, report)
+        fetch_wheels(lock.wheels, recipe.python, pool, report)
         pins += [*lock.debs, *lock.wheels]
     if recipe.native:
         pins += _fetched(recipe.native.compiler, pool, report)
     return tuple(pins)
-
-
-def _as_progress(report: Report, stage: str) -> Callable[[Fetching], None]:
-    return lambda state: report(Progress(stage, state.file, state.position, state.count, note=state.note))
