@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from toolkit.secrets import registry
 from toolkit.secrets.secret import Secret
+from toolkit.secrets.source import spelled
 
 LITERAL = "literal"
 """The kind of what is not a reference: the secret itself is in the manifest."""
@@ -21,10 +22,7 @@ class SecretReference:
     value: Secret
 
     def __str__(self) -> str:
-        if self.kind == LITERAL:
-            return "[redacted]"
-        name = self.value.reveal()
-        return f"${{{self.kind}:{name}}}" if name else f"${{{self.kind}}}"
+        return "[redacted]" if self.kind == LITERAL else spelled(self.kind, self.value.reveal())
 
 
 def parse_secret(text: str) -> SecretReference:

@@ -16,7 +16,12 @@ def resolve_secret(
     reference: SecretReference, environment: Mapping[str, str], embedded: Mapping[str, Secret]
 ) -> Secret:
     """The secret that `reference` refers to; raises `ToolkitError` (C103) naming the reference if there is none."""
-    secret = _look_up(reference, Lookup(environment, embedded))
+    if reference.kind == LITERAL:
+        secret = reference.value
+    elif source := registry.key_source(reference.kind):
+        secret = source.secret(reference.value.reveal(), Lookup(environment, embedded))
+    else:
+        raise ToolkitError(Code.CREDENTIALS, f"{reference}: gives both keys of a store, and one is asked for")
     if not re.fullmatch(r"[\x21-\x7e]+", secret.reveal()):
         raise ToolkitError(Code.CREDENTIALS, f"{reference}: empty, or holds a space or a character that no key has")
     return secret
@@ -37,12 +42,3 @@ def resolve_pair(reference: SecretReference) -> tuple[Secret, Secret, Secret | N
 def gives_pair(reference: SecretReference) -> bool:
     """Whether both keys of a store come from `reference`."""
     return registry.pair_source(reference.kind) is not None
-
-
-def _look_up(reference: SecretReference, lookup: Lookup) -> Secret:
-    if reference.kind == LITERAL:
-        return reference.value
-    source = registry.key_source(reference.kind)
-    if source is None:
-        raise ToolkitError(Code.CREDENTIALS, f"{reference}: gives both keys of a store, and one is asked for")
-    return source.secret(reference.value.reveal(), lookup)
