@@ -5,8 +5,16 @@ Fabric's connection (`connection`) and a master of the system's ssh (`toolkit.ho
 
 from __future__ import annotations
 
+import time
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
+
+from toolkit.errors import ToolkitError
+
+GRACE_SECONDS = 5
+LONGEST_GREETING = 1 << 16
+"""Bytes that a login shell may print before it starts the command."""
 
 
 class NoSession(Exception):
@@ -84,3 +92,48 @@ class SharedConnection(Protocol):
     def close(self) -> None:
         """Close it."""
         ...
+
+
+class EndableCommand(RunningCommand):
+    """A command that tells its process ID first (see `remote_command`), so that it can be ended on its host."""
+
+    pid: int | None = None
+    _argv: tuple[str, ...]
+    _connection: SharedConnection
+
+    def end(self, *, at_once: bool = False) -> None:
+        if self._wait(0) or self.pid is None or not self._connection.is_connected:
+            return
+        for signal in ("KILL",) if at_once else ("TERM", "KILL"):
+            self._connection.signal([self.pid], signal)
+            if self._discard(time.monotonic() + GRACE_SECONDS):
+                return
+
+    def _discard(self, until: float) -> bool:
+        """Throw away what still comes, so that a command that writes can end; whether it has ended."""
+        try:
+            while self._receive(until):
+                pass
+            return self._wait(seconds_left(until))
+        except TimeoutError:
+            return False
+        except ToolkitError:
+            return True
+
+    @property
+    def _shown(self) -> str:
+        """The command in errors."""
+        return " ".join(self._argv)[:60]
+
+    @abstractmethod
+    def _receive(self, until: float | None) -> bytes:
+        """A piece of output, nothing at its end; raises `TimeoutError` at `until`."""
+
+    @abstractmethod
+    def _wait(self, seconds: float | None) -> bool:
+        """Whether the command ends within `seconds`."""
+
+
+def seconds_left(until: float | None) -> float | None:
+    """Seconds until then on the monotonic clock, at least 1 ms; None: no limit."""
+    return None if until is None else max(until - time.monotonic(), 0.001)
