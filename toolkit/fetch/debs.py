@@ -65,7 +65,13 @@ def _download(session: requests.Session, url: str, file: Path) -> None:
     try:
         with session.get(url, stream=True, timeout=_TIMEOUT) as answer:
             if answer.status_code == _GONE:
-                raise _gone(url)
+                raise ToolkitError(
+                    Code.IMAGE,
+                    f"{url} is gone: the archive has a newer version",
+                    hint="keep the same image: load a bundle that has it (toolkit bundle load), or name a mirror that "
+                    "keeps old packages (TOOLKIT_MIRROR_DEBIAN=http://snapshot.debian.org/archive/debian/<day>); "
+                    "or take the newer one, which is another image: toolkit lock --update",
+                )
             answer.raise_for_status()
             with file.open("xb") as target:
                 for piece in answer.iter_content(_PIECE):
@@ -78,13 +84,3 @@ def _download(session: requests.Session, url: str, file: Path) -> None:
             hint="no network, or a proxy? set a mirror with TOOLKIT_MIRROR_<ARCHIVE>; "
             "a bundle needs no network: toolkit bundle load",
         ) from None
-
-
-def _gone(url: str) -> ToolkitError:
-    return ToolkitError(
-        Code.IMAGE,
-        f"{url} is gone: the archive has a newer version",
-        hint="keep the same image: load a bundle that has it (toolkit bundle load), or name a mirror that keeps old "
-        "packages (TOOLKIT_MIRROR_DEBIAN=http://snapshot.debian.org/archive/debian/<day>); "
-        "or take the newer one, which is another image: toolkit lock --update",
-    )
