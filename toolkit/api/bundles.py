@@ -72,7 +72,9 @@ def make_bundle(
     files = [Path(one) for one in manifests]
     recipes = [recipe_in(one, flavour) for one in files] + [buckets_recipe()]
     references = tuple(sorted({read_inputs(recipe).reference for recipe in recipes}))
-    _refuse_unbuilt(references, files, flavour, store)
+    if missing := [reference for reference in references if not store.find(reference)]:
+        building = " && ".join(f"toolkit build {one} --flavour {flavour}" for one in files)
+        raise ToolkitError(Code.IMAGE, f"image {', '.join(missing)} is not here", hint=building)
     versions = tuple(pythons or [f"{sys.version_info.major}.{sys.version_info.minor}"])
     with tempfile.TemporaryDirectory(prefix="toolkit-") as folder:
         pins = {pin for recipe in recipes for pin in _fetched(recipe, pool, report)}
@@ -96,16 +98,6 @@ def load_bundle(file: str | Path, *, images: bool = True, report: Report = silen
     taken = fill_pool(checked, pool, report)
     loaded = load_into_engine(checked.archive, checked.images, ImageStore(), report) if images else ()
     return LoadedBundle(pool.folder, taken, len(checked.pins), tuple(loaded))
-
-
-def _refuse_unbuilt(references: Sequence[str], files: Sequence[Path], flavour: str, store: ImageStore) -> None:
-    missing = [reference for reference in references if not store.find(reference)]
-    if missing:
-        raise ToolkitError(
-            Code.IMAGE,
-            f"image {', '.join(missing)} is not here",
-            hint=" && ".join(f"toolkit build {file} --flavour {flavour}" for file in files),
-        )
 
 
 def _fetched(recipe: Recipe, pool: Pool, report: Report) -> tuple[Pin, ...]:
