@@ -7,8 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from toolkit.errors import ToolkitError
-from toolkit.hosts.openssh.control import control_path
-from toolkit.hosts.openssh.liveness import end
+from toolkit.hosts.openssh.control import control_path, end
 from toolkit.hosts.openssh.masters import Masters
 from toolkit.hosts.parallel import Answer, Job, do_all
 from toolkit.hosts.ssh.destination import Destination

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from toolkit.errors import ToolkitError
 from toolkit.hosts.openssh import arguments
-from toolkit.hosts.openssh.liveness import is_alive
+from toolkit.hosts.openssh.control import is_alive
 from toolkit.hosts.openssh.process import kill, quiet, start
 from toolkit.hosts.openssh.session import Session
 from toolkit.hosts.ssh import errors as ssh_errors

@@ -13,8 +13,7 @@ from pathlib import Path
 from toolkit.child_environment import child_environment
 from toolkit.hosts.openssh import host_key
 from toolkit.hosts.openssh.arguments import JumpHost, Times, open_master, run_line
-from toolkit.hosts.openssh.control import control_path, locked, log_of, remove, sweep
-from toolkit.hosts.openssh.liveness import end, is_alive
+from toolkit.hosts.openssh.control import control_path, end, is_alive, locked, log_of, remove, sweep
 from toolkit.hosts.openssh.master import Master, last_words
 from toolkit.hosts.openssh.process import finish, quiet, start
 from toolkit.hosts.openssh.translate import KEY_REFUSED, failure
@@ -110,19 +109,17 @@ class Masters:
 
     def _jump_host_of(self, to: Destination, log: Path | None = None) -> JumpHost | None:
         """The jump host, with a master that answers; errors of forwarding go to `log`."""
-        if to.through is None:
+        through = to.through
+        if through is None:
             return None
-        jump = self._logins.jump_host(to.through)
+        jump = self._logins.jump_host(through)
         with jump.lock, jump.login():
-            control = self._open_jump_host(to.through)
-        return JumpHost(to.through.host, control, log)
-
-    def _open_jump_host(self, to: Destination) -> Path:
-        if own := _own_login(to):
-            return own
-        if not is_alive(self._control(to)):
-            self._logins.limited(to, lambda: self.open(to))
-        return self._control(to)
+            control = _own_login(through)
+            if control is None:
+                control = self._control(through)
+                if not is_alive(control):
+                    self._logins.limited(through, lambda: self.open(through))
+        return JumpHost(through.host, control, log)
 
     def _log_in(self, to: Destination, control: Path, jump: JumpHost | None, *, person: bool) -> None:
         sweep(control.parent)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, NoReturn
 
@@ -19,12 +20,13 @@ import paramiko
 from fabric import Config, Connection
 
 from toolkit.hosts.ssh import errors as ssh_errors
-from toolkit.hosts.ssh.command import ConnectionDown, NoSession
+from toolkit.hosts.ssh.command import GRACE_SECONDS, ConnectionDown, NoSession
 from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.host_keys import KeyShown, KeysOnRecord, OnlyLook
 from toolkit.hosts.ssh.keys import OurKeys
 from toolkit.hosts.ssh.known_hosts import HostKey
-from toolkit.hosts.ssh.session import Session, send_signal
+from toolkit.hosts.ssh.remote_command import signal_line
+from toolkit.hosts.ssh.session import Session
 from toolkit.hosts.ssh.transport import WatchedTransport, left
 
 _ADMINISTRATIVELY_PROHIBITED = 1
@@ -148,7 +150,13 @@ class HostConnection(Connection):
             raise
 
     def signal(self, pids: Sequence[int], signal: str) -> None:
-        send_signal(self, pids, signal)
+        with suppress(paramiko.SSHException, EOFError, OSError):
+            channel = self.transport.open_session(timeout=GRACE_SECONDS)
+            try:
+                channel.exec_command(signal_line(pids, signal))
+                channel.status_event.wait(GRACE_SECONDS)
+            finally:
+                channel.close()
 
     def tunnel(self, port: int) -> Any:
         try:

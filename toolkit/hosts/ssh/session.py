@@ -10,9 +10,9 @@ import paramiko
 
 from toolkit.errors import ToolkitError
 from toolkit.hosts.ssh import errors as ssh_errors
-from toolkit.hosts.ssh.command import GRACE_SECONDS, LONGEST_GREETING, EndableCommand, seconds_left
+from toolkit.hosts.ssh.command import LONGEST_GREETING, EndableCommand, seconds_left
 from toolkit.hosts.ssh.drain import Drain
-from toolkit.hosts.ssh.remote_command import ANNOUNCED, signal_line, start_line
+from toolkit.hosts.ssh.remote_command import ANNOUNCED, start_line
 
 if TYPE_CHECKING:
     from toolkit.hosts.ssh.connection import HostConnection
@@ -95,14 +95,3 @@ class Session(EndableCommand):
 
     def _cut(self) -> ToolkitError:
         return ssh_errors.cut(self._connection.to, self._connection.why_down(), self._shown)
-
-
-def send_signal(connection: HostConnection, pids: Sequence[int], signal: str) -> None:
-    """Send `signal` to commands on the host, within 5 s; errors are ignored, as a lost host runs none of them."""
-    with contextlib.suppress(*_ERRORS):
-        channel = connection.transport.open_session(timeout=GRACE_SECONDS)
-        try:
-            channel.exec_command(signal_line(pids, signal))
-            channel.status_event.wait(GRACE_SECONDS)
-        finally:
-            channel.close()

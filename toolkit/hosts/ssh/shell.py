@@ -7,6 +7,7 @@ import io
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack
 from itertools import chain
 
@@ -66,12 +67,12 @@ class SshShell:
         with ExitStack() as stack:
             session = self._bulk_session(argv, stack) if len(head) >= _LARGE else None
             session = session or stack.enter_context(self._pool.session(argv))
-            output = _Output(session)
+            output = _output(session)
             for piece in chain([head], rest):
                 if not session.write(piece):
                     break  # it ended early: its status and output say why
             session.end_input()
-            text = output.text()
+            text = output.result().decode("utf-8", "replace")
             return Result(tuple(argv), session.status(), text, session.errors())
 
     def _bulk_session(self, argv: Sequence[str], stack: ExitStack) -> RunningCommand | None:
@@ -122,27 +123,18 @@ def _give(session: RunningCommand, data: bytes | None) -> None:
         give()
 
 
-class _Output:
+def _output(session: RunningCommand) -> Future[bytes]:
     """A command's output, read while its input is written."""
+    output = Future[bytes]()
 
-    def __init__(self, session: RunningCommand) -> None:
-        self._session, self._data = session, bytearray()
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._read, name="output", daemon=True)
-        self._thread.start()
-
-    def _read(self) -> None:
+    def read() -> None:
         try:
-            for piece in self._session.pieces():
-                self._data += piece
-        except BaseException as error:  # raised by `text` where someone waits for it
-            self._error = error
+            output.set_result(b"".join(session.pieces()))
+        except BaseException as error:
+            output.set_exception(error)
 
-    def text(self) -> str:
-        self._thread.join()
-        if self._error:
-            raise self._error
-        return self._data.decode("utf-8", "replace")
+    threading.Thread(target=read, name="output", daemon=True).start()
+    return output
 
 
 def _lines(pieces: Iterable[bytes]) -> Iterator[str]:

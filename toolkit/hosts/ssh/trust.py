@@ -48,12 +48,12 @@ def look(ways: Sequence[Destination], host_key: Callable[[Destination], HostKey]
 
 def refuse_changed(findings: Iterable[Finding]) -> None:
     """Raise `ToolkitError` (S100) where a host shows a key that is not the recorded one, with file and line of each."""
-    changed = [found for found in findings if found.entry and found.standing in (Standing.CHANGED, Standing.REVOKED)]
-    if not changed:
+    bad = (Standing.CHANGED, Standing.REVOKED)
+    problems = tuple(_changed(found, found.entry) for found in findings if found.entry and found.standing in bad)
+    if not problems:
         return
-    many = f"the keys of {len(changed)} hosts differ from the recorded ones"
-    what = "a host key differs from the recorded one" if len(changed) == 1 else many
-    problems = tuple(_changed(found, found.entry) for found in changed if found.entry)
+    many = f"the keys of {len(problems)} hosts differ from the recorded ones"
+    what = "a host key differs from the recorded one" if len(problems) == 1 else many
     hint = "another machine, or someone in between? If a host was reinstalled, remove its line first"
     raise ToolkitError(Code.RESOURCES, f"{what}; nothing was recorded", problems, hint=hint)
 
