@@ -79,10 +79,6 @@ class Master:
             return f"no response for {self._lost:g} s"
         return "closed by the host or the network"
 
-    def cut(self, doing: str = "") -> ToolkitError:
-        """The error for a command whose end was not seen."""
-        return ssh_errors.cut(self.to, self.why_down(), doing)
-
     def close(self) -> None:
         """Cancel forwarded ports; the connection stays open for later commands."""
         with self._lock:
@@ -122,7 +118,9 @@ class Master:
                     stream.close()
 
     def _port_unreachable(self, port: int, why: str) -> ToolkitError:
-        return ssh_errors.port_unreachable(self.to, port, why) if self.is_alive() else self.cut()
+        if self.is_alive():
+            return ssh_errors.port_unreachable(self.to, port, why)
+        return ssh_errors.cut(self.to, self.why_down())
 
 
 def _last_line(said: bytes) -> str:

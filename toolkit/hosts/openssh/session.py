@@ -26,7 +26,7 @@ from toolkit.hosts.ssh.command import (
     seconds_left,
 )
 from toolkit.hosts.ssh.drain import Drain
-from toolkit.hosts.ssh.remote_command import ANNOUNCED, start_line
+from toolkit.hosts.ssh.remote_command import start_line
 
 if TYPE_CHECKING:
     from toolkit.hosts.openssh.master import Master
@@ -64,7 +64,13 @@ class Session(EndableCommand):
         self._errors = Drain(_Reader(self._process.stderr))
         self._errors.start()
         try:
-            self._head = self._greeting()
+            self._head = self._greeting(time.monotonic() + _START_SECONDS)
+            if self.pid is None and len(self._head) <= LONGEST_GREETING:  # its output has ended
+                self._see_why_it_ended()
+        except TimeoutError:
+            self.close()
+            why = f"its login shell did not start the command within {_START_SECONDS:g} s"
+            raise ssh_errors.unreachable(master.to, why) from None
         except BaseException:
             self.close()
             raise
@@ -90,16 +96,11 @@ class Session(EndableCommand):
             yield piece
 
     def status(self, until: float | None = None) -> int:
-        if not self._wait(seconds_left(until)):
-            raise TimeoutError
-        self._errors.join(seconds_left(until))
+        self._wait_for_end(until)
         status = self._process.returncode
         if status == SSH_FAILED and not self._connection.is_alive():
-            raise self._connection.cut(self._shown)
+            raise self._cut()
         return status if status >= 0 else SSH_FAILED
-
-    def errors(self) -> str:
-        return self._errors.text()
 
     def close(self) -> None:
         if self._process.poll() is None:
@@ -107,24 +108,6 @@ class Session(EndableCommand):
             self._process.wait()
         self.end_input()
         self._output.close()
-
-    def _greeting(self) -> bytes:
-        """Output up to the command's process ID, and what follows; all of it if there is none."""
-        head, until = b"", time.monotonic() + _START_SECONDS
-        while True:
-            try:
-                piece = self._receive(until)
-            except TimeoutError:
-                why = f"its login shell did not start the command within {_START_SECONDS:g} s"
-                raise ssh_errors.unreachable(self._connection.to, why) from None
-            head += piece
-            if found := ANNOUNCED.search(head):
-                self.pid = int(found[1])
-                return head[found.end() :]
-            if not piece:
-                self._see_why_it_ended()
-            if not piece or len(head) > LONGEST_GREETING:
-                return head  # a login shell that runs nothing, such as nologin: what it says is all there is
 
     def _see_why_it_ended(self) -> None:
         if self._process.wait() != SSH_FAILED:

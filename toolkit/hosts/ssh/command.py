@@ -8,9 +8,16 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from toolkit.errors import ToolkitError
+from toolkit.hosts.ssh import errors as ssh_errors
+from toolkit.hosts.ssh.drain import Drain
+from toolkit.hosts.ssh.remote_command import ANNOUNCED
+
+if TYPE_CHECKING:
+    from toolkit.hosts.openssh.master import Master
+    from toolkit.hosts.ssh.connection import HostConnection
 
 GRACE_SECONDS = 5
 LONGEST_GREETING = 1 << 16
@@ -99,7 +106,11 @@ class EndableCommand(RunningCommand):
 
     pid: int | None = None
     _argv: tuple[str, ...]
-    _connection: SharedConnection
+    _connection: HostConnection | Master
+    _errors: Drain
+
+    def errors(self) -> str:
+        return self._errors.text()
 
     def end(self, *, at_once: bool = False) -> None:
         if self._wait(0) or self.pid is None or not self._connection.is_connected:
@@ -120,10 +131,26 @@ class EndableCommand(RunningCommand):
         except ToolkitError:
             return True
 
-    @property
-    def _shown(self) -> str:
-        """The command in errors."""
-        return " ".join(self._argv)[:60]
+    def _greeting(self, until: float | None) -> bytes:
+        """Wait for the process ID; what has come behind it, or all there is without one: that of a login shell that
+        runs nothing, such as nologin."""
+        head = b""
+        while True:
+            piece = self._receive(until)
+            head += piece
+            if found := ANNOUNCED.search(head):
+                self.pid = int(found[1])
+                return head[found.end() :]
+            if not piece or len(head) > LONGEST_GREETING:
+                return head
+
+    def _wait_for_end(self, until: float | None) -> None:
+        if not self._wait(seconds_left(until)):
+            raise TimeoutError
+        self._errors.join(seconds_left(until))
+
+    def _cut(self) -> ToolkitError:
+        return ssh_errors.cut(self._connection.to, self._connection.why_down(), " ".join(self._argv)[:60])
 
     @abstractmethod
     def _receive(self, until: float | None) -> bytes:

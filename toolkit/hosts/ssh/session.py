@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import paramiko
 
-from toolkit.errors import ToolkitError
-from toolkit.hosts.ssh import errors as ssh_errors
-from toolkit.hosts.ssh.command import LONGEST_GREETING, EndableCommand, seconds_left
+from toolkit.hosts.ssh.command import EndableCommand, seconds_left
 from toolkit.hosts.ssh.drain import Drain
-from toolkit.hosts.ssh.remote_command import ANNOUNCED, start_line
+from toolkit.hosts.ssh.remote_command import start_line
 
 if TYPE_CHECKING:
     from toolkit.hosts.ssh.connection import HostConnection
@@ -51,32 +49,19 @@ class Session(EndableCommand):
             self._channel.shutdown_write()
 
     def pieces(self, until: float | None = None) -> Iterator[bytes]:
-        head = b""
-        while self.pid is None:
-            piece = self._receive(until)
-            head += piece
-            if found := ANNOUNCED.search(head):
-                self.pid, head = int(found[1]), head[found.end() :]
-            elif not piece or len(head) > LONGEST_GREETING:
-                break  # a login shell that runs nothing, such as nologin: what it says is all there is
-        if head:
+        if head := self._greeting(until):
             yield head
         while piece := self._receive(until):
             yield piece
 
     def status(self, until: float | None = None) -> int:
-        if not self._wait(seconds_left(until)):
-            raise TimeoutError
-        self._errors.join(seconds_left(until))
+        self._wait_for_end(until)
         status = int(self._channel.recv_exit_status())
         if status != -1:
             return status
         if not self._connection.is_connected:
             raise self._cut()
         return ENDED_BY_SIGNAL
-
-    def errors(self) -> str:
-        return self._errors.text()
 
     def close(self) -> None:
         self._channel.close()
@@ -92,6 +77,3 @@ class Session(EndableCommand):
 
     def _wait(self, seconds: float | None) -> bool:
         return bool(self._channel.status_event.wait(seconds))
-
-    def _cut(self) -> ToolkitError:
-        return ssh_errors.cut(self._connection.to, self._connection.why_down(), self._shown)
