@@ -64,15 +64,11 @@ class Masters:
             return False
         is_new = self.open(to, person=True) if person else self._logins.limited(to, lambda: self.open(to))
         if is_new:
-            self._see_that_it_stays(to)
+            # A host may close the connection after the login, for an expired account; a jump host may not run commands.
+            quiet(run_line(self._control(to), to.host, "exit 0"), self._times.connect)
+            if not is_alive(self._control(to)):
+                raise ssh_errors.cut(to, "the host closed the connection right after the login")
         return is_new
-
-    def _see_that_it_stays(self, to: Destination) -> None:
-        """A host may close the connection after the login, for an expired account; a jump host may not run commands."""
-        master = Master(to, self._control(to), log_of(self._control(to)), self._times.lost)
-        quiet(run_line(master.control, to.host, "exit 0"), self._times.connect)
-        if not master.is_alive():
-            raise ssh_errors.cut(to, "the host closed the connection right after the login")
 
     def open(self, to: Destination, control: Path | None = None, *, person: bool = False) -> bool:
         """Ensure that a master answers at `control` (default: the first one to `to`); returns whether it is new.

@@ -127,15 +127,11 @@ class SessionPool:
                 if self._attempt is None and len(self._connections) < self._most_connections:
                     attempt = self._attempt = Future[None]()
                     break
-                self._wait()
+                awaited = self._attempt
+                self._change.wait()
+                if awaited and awaited.done():
+                    awaited.result()  # raises what opening that connection has raised
         return self._open_connection(attempt)
-
-    def _wait(self) -> None:
-        """Until a place may be free; raises what the connect that was waited for has raised."""
-        awaited = self._attempt
-        self._change.wait()
-        if awaited and awaited.done():
-            awaited.result()
 
     def _open_connection(self, attempt: Future[None]) -> _Shared:
         try:
