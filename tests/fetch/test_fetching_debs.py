@@ -14,9 +14,9 @@ import pytest
 from toolkit.catalogue.model import Archive, Suite
 from toolkit.errors import ToolkitError
 from toolkit.fetch.debs import fetch_debs
-from toolkit.fetch.progress import Fetching
 from toolkit.lock.model import DebPin
 from toolkit.lock.pool import Pool
+from toolkit.progress import Progress
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -61,10 +61,10 @@ def pin(name: str, archive: str = "debian") -> DebPin:
 
 
 def test_what_the_pool_lacks_is_fetched_and_reported(tmp_path: Path, archive: str) -> None:
-    pool, reported, debs = Pool(tmp_path / "pool"), list[Fetching](), [pin("one"), pin("two")]
+    pool, reported, debs = Pool(tmp_path / "pool"), list[Progress](), [pin("one"), pin("two")]
     fetch_debs(debs, suite(archive), pool, reported.append)
     assert [pool.path(deb).read_bytes()[:3] for deb in debs] == [b"one", b"two"]
-    assert sorted((state.position, state.count) for state in reported) == [(1, 2), (2, 2)]
+    assert sorted((state.done, state.total) for state in reported) == [(1, 2), (2, 2)]
     fetch_debs(debs, suite("http://127.0.0.1:9"), pool, lambda _: pytest.fail("it was fetched again"))
 
 

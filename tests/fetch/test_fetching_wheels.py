@@ -12,10 +12,10 @@ import pytest
 
 from toolkit.atomic_file import sha256_of
 from toolkit.errors import ToolkitError
-from toolkit.fetch.progress import Fetching
 from toolkit.fetch.wheels import download_argv, fetch_wheels, requirements_text
 from toolkit.lock.model import WheelPin
 from toolkit.lock.pool import Pool
+from toolkit.progress import Progress
 
 WHEEL = "tiny-1.0-py3-none-any.whl"
 
@@ -51,10 +51,10 @@ def pin(shop: Path) -> WheelPin:
 
 def test_a_wheel_is_fetched_once_and_then_kept(tmp_path: Path, shop: Path) -> None:
     wanted, pool = pin(shop), Pool(tmp_path / "pool")
-    reported: list[Fetching] = []
+    reported: list[Progress] = []
     fetch_wheels([wanted], "3.11", pool, reported.append)
     assert sha256_of(pool.path(wanted)) == wanted.sha256
-    assert {state.count for state in reported} == {1}
+    assert {state.total for state in reported if state.unit == "steps"} == {1}
     (shop / WHEEL).unlink()
     fetch_wheels([wanted], "3.11", pool, lambda _: pytest.fail("it was fetched again"))
     assert [folder.name for folder in pool.folder.iterdir()] == [wanted.sha256]

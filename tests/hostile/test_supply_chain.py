@@ -26,7 +26,6 @@ from toolkit.catalogue.suites import read_suites
 from toolkit.child_environment import child_environment
 from toolkit.errors import Code, ToolkitError
 from toolkit.fetch.debs import fetch_debs
-from toolkit.fetch.progress import Fetching
 from toolkit.hosts.local import LocalShell
 from toolkit.image.base import local_archive, mmdebstrap_argv, without_network
 from toolkit.image.builders import _docker_build
@@ -38,6 +37,7 @@ from toolkit.lock.model import DebPin, Lock, WheelPin
 from toolkit.lock.pool import Pool
 from toolkit.paths import assets
 from toolkit.process import feed, run, stream
+from toolkit.progress import Progress
 from toolkit.tar.write import Entry, tar_stream
 
 CANARY = "canary-4f1c9e"
@@ -158,7 +158,7 @@ def test_a_damaged_file_is_dropped_fetched_again_and_reported_in_one_line(
 ) -> None:
     for name in ("http_proxy", "HTTP_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    file, reported = pool.path(DEB), list[Fetching]()
+    file, reported = pool.path(DEB), list[Progress]()
     if damage == "unreadable link":
         file.unlink()
         file.symlink_to("/proc/self/mem")

@@ -43,8 +43,8 @@ def test_without_a_file_there_is_nowhere_to_record() -> None:
 
 
 def test_an_unknown_key_is_recorded_only_where_a_file_keeps_it(tmp_path: Path) -> None:
-    assert "record it: toolkit cluster trust" in key_unknown(to("a", files=(tmp_path / "k",)), "ssh-ed25519", "x").hint
-    lost = key_unknown(replace(to("a"), known_hosts=(Path("/dev/null"),)), "ssh-ed25519", "x")
+    assert "record it: toolkit cluster trust" in key_unknown(to("a", files=(tmp_path / "k",)), KEY).hint
+    lost = key_unknown(replace(to("a"), known_hosts=(Path("/dev/null"),)), KEY)
     assert "set `known_hosts` in the cluster file" in lost.hint
 
 

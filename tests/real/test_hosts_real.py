@@ -25,8 +25,7 @@ from toolkit.cluster.model import Access, Cluster, Deadlines, Host
 from toolkit.errors import ToolkitError
 from toolkit.hosts.cluster_hosts import Hosts
 from toolkit.hosts.openssh.arguments import Times
-from toolkit.hosts.openssh.control import control_path
-from toolkit.hosts.openssh.liveness import end
+from toolkit.hosts.openssh.control import control_path, end
 from toolkit.hosts.openssh.masters import Masters
 from toolkit.hosts.ssh.connector import Connector
 from toolkit.hosts.ssh.destination import Destination, SystemSsh

@@ -24,8 +24,7 @@ from toolkit.errors import ToolkitError
 from toolkit.hosts.cluster_hosts import Hosts
 from toolkit.hosts.openssh.arguments import Times
 from toolkit.hosts.openssh.connect import disconnect
-from toolkit.hosts.openssh.control import control_path
-from toolkit.hosts.openssh.liveness import is_alive
+from toolkit.hosts.openssh.control import control_path, is_alive
 from toolkit.hosts.openssh.masters import Masters
 from toolkit.hosts.ssh.config import destinations
 from toolkit.hosts.ssh.shell import SshShell

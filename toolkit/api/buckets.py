@@ -17,6 +17,7 @@ from toolkit.manifest.model import Manifest
 from toolkit.manifest.reader import read_manifest
 from toolkit.paths import home
 from toolkit.progress import Progress, Report, silent
+from toolkit.run.plan.code_listing import first_of
 from toolkit.run.plan.training_id import new_training_id
 from toolkit.storage.client import Access
 from toolkit.storage.examine import examined, located
@@ -51,7 +52,7 @@ def put_data(manifest: str | Path, folder: str | Path, *, report: Report = silen
         >>> api.put_data("manifest.yml", "data").keys
     """
     read = read_manifest(Path(manifest))
-    files = files_to_put(Path(folder), _prefix(read))
+    files = files_to_put(Path(folder), read.buckets["data"].prefix if "data" in read.buckets else "")
     with _opened(read) as access:
         return _put(read, access, files, report)
 
@@ -99,22 +100,16 @@ def files_to_put(folder: Path, prefix: str = "") -> list[tuple[str, Path]]:
         else:
             files.append((found.name, found.path))
     if problems:
-        more = len(problems) - _MOST_PROBLEMS
-        listed = problems[:_MOST_PROBLEMS] + ([Problem(f"and {more} more")] if more > 0 else [])
         raise ToolkitError(
             Code.CODE,
             f"{folder} has files that cannot be uploaded: nothing was uploaded",
-            tuple(listed),
+            first_of(problems, _MOST_PROBLEMS),
             hint="replace links with copies, rename files to UTF-8 (convmv does it for whole folders), or "
             "move them elsewhere",
         )
     if not files:
         raise ToolkitError(Code.CODE, f"{folder} has no files to upload", hint="name the folder with the data")
     return files
-
-
-def _prefix(manifest: Manifest) -> str:
-    return manifest.buckets["data"].prefix if "data" in manifest.buckets else ""
 
 
 def _put(manifest: Manifest, access: dict[str, Access], files: list[tuple[str, Path]], report: Report) -> Put:
@@ -128,7 +123,8 @@ def _put(manifest: Manifest, access: dict[str, Access], files: list[tuple[str, P
             report(Progress("putting", note=f"bucket {reference.bucket} created"))
     store = Store(examined(access["data"], bucket, write=True))
     there = {item.key: item for item in store.objects(bucket)}
-    wanted = [(key, file) for key, file in files if not _same(store, bucket, there.get(key), file)]
+    # An equal size is not enough: `holds` compares the contents.
+    wanted = [(key, file) for key, file in files if key not in there or not store.holds(bucket, there[key], file)]
     total, done = sum(file.stat().st_size for _, file in wanted), 0
 
     def on_bytes(count: int) -> None:
@@ -139,8 +135,3 @@ def _put(manifest: Manifest, access: dict[str, Access], files: list[tuple[str, P
     for key, file in wanted:
         store.put(bucket, key, file, on_bytes)
     return Put(bucket, tuple(key for key, _ in wanted), total, len(files) - len(wanted))
-
-
-def _same(store: Store, bucket: str, item: StoredObject | None, file: Path) -> bool:
-    """Whether the object already has these contents; an equal size is not enough."""
-    return item is not None and store.holds(bucket, item, file)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,6 @@ from toolkit.catalogue.choose import CPU
 from toolkit.catalogue.model import DistributionBase, Recipe
 from toolkit.errors import Code, ToolkitError
 from toolkit.fetch.debs import fetch_debs
-from toolkit.fetch.progress import Fetching
 from toolkit.fetch.wheels import fetch_wheels
 from toolkit.image.store import ImageStore
 from toolkit.image.tool_images import buckets_recipe
@@ -21,7 +20,7 @@ from toolkit.image.version import read_inputs
 from toolkit.lock.file import read_lock
 from toolkit.lock.pool import Pin, Pool
 from toolkit.paths import assets, cache
-from toolkit.progress import Progress, Report, silent
+from toolkit.progress import Report, silent
 from toolkit.shipping import bundle
 from toolkit.shipping.archive import read_archive
 from toolkit.shipping.load import LoadedImage
@@ -73,7 +72,9 @@ def make_bundle(
     files = [Path(one) for one in manifests]
     recipes = [recipe_in(one, flavour) for one in files] + [buckets_recipe()]
     references = tuple(sorted({read_inputs(recipe).reference for recipe in recipes}))
-    _refuse_unbuilt(references, files, flavour, store)
+    if missing := [reference for reference in references if not store.find(reference)]:
+        building = " && ".join(f"toolkit build {one} --flavour {flavour}" for one in files)
+        raise ToolkitError(Code.IMAGE, f"image {', '.join(missing)} is not here", hint=building)
     versions = tuple(pythons or [f"{sys.version_info.major}.{sys.version_info.minor}"])
     with tempfile.TemporaryDirectory(prefix="toolkit-") as folder:
         pins = {pin for recipe in recipes for pin in _fetched(recipe, pool, report)}
@@ -99,29 +100,15 @@ def load_bundle(file: str | Path, *, images: bool = True, report: Report = silen
     return LoadedBundle(pool.folder, taken, len(checked.pins), tuple(loaded))
 
 
-def _refuse_unbuilt(references: Sequence[str], files: Sequence[Path], flavour: str, store: ImageStore) -> None:
-    missing = [reference for reference in references if not store.find(reference)]
-    if missing:
-        raise ToolkitError(
-            Code.IMAGE,
-            f"image {', '.join(missing)} is not here",
-            hint=" && ".join(f"toolkit build {file} --flavour {flavour}" for file in files),
-        )
-
-
 def _fetched(recipe: Recipe, pool: Pool, report: Report) -> tuple[Pin, ...]:
     """The pins of the recipe's locks, all in the pool: an image may have been loaded without its packages."""
     pins: list[Pin] = []
     for file in (recipe.lock, *([recipe.additions.lock] if recipe.additions else [])):
         lock = read_lock(file)
         if isinstance(recipe.base, DistributionBase):
-            fetch_debs(lock.debs, recipe.base.suite, pool, _as_progress(report, "packages"))
-        fetch_wheels(lock.wheels, recipe.python, pool, _as_progress(report, "wheels"))
+            fetch_debs(lock.debs, recipe.base.suite, pool, report)
+        fetch_wheels(lock.wheels, recipe.python, pool, report)
         pins += [*lock.debs, *lock.wheels]
     if recipe.native:
         pins += _fetched(recipe.native.compiler, pool, report)
     return tuple(pins)
-
-
-def _as_progress(report: Report, stage: str) -> Callable[[Fetching], None]:
-    return lambda state: report(Progress(stage, state.file, state.position, state.count, note=state.note))

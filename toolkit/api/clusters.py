@@ -9,7 +9,8 @@ from pathlib import Path
 from toolkit.cluster.model import Cluster, Host
 from toolkit.cluster.reader import read_cluster
 from toolkit.errors import Code, ToolkitError
-from toolkit.hosts.openssh.connect import IDLE_SECONDS, by_system_ssh, connect, disconnect
+from toolkit.hosts.openssh.connect import IDLE_SECONDS, connect, disconnect
+from toolkit.hosts.ssh.choice import OPENSSH
 from toolkit.hosts.ssh.config import destinations
 from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.known_hosts import Standing
@@ -86,7 +87,7 @@ def trust_hosts(cluster: str | Path, confirm: Confirm) -> Trusted:
     failed: list[ToolkitError] = []
     try:
         for stage in stages(destinations(read.hosts, read.access)):
-            answers = look(stage, keys)
+            answers = look(stage, keys.host_key)
             found = [answer.value for answer in answers if answer.value]
             failed += [answer.error for answer in answers if isinstance(answer.error, ToolkitError)]
             refuse_changed(found)
@@ -129,7 +130,7 @@ def disconnect_hosts(cluster: str | Path) -> tuple[str, ...]:
 
 
 def _by_system_ssh(cluster: Cluster) -> Sequence[Destination]:
-    ways = by_system_ssh(destinations(cluster.hosts, cluster.access))
+    ways = [way for way in destinations(cluster.hosts, cluster.access) if way.transport == OPENSSH]
     if not ways:
         what = f"cluster {cluster.name}: no host uses the system's ssh, so there is nothing to log in to"
         raise ToolkitError(Code.RESOURCES_ASKED, what, hint="set `ssh: openssh` in the cluster file")

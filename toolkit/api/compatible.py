@@ -42,7 +42,8 @@ def facts_against(wanted: Framework) -> str:
 
 def why_cpu_alone(row: FrameworkRow, rows: Sequence[FrameworkRow]) -> str:
     """A note if only a CPU image is available; empty otherwise."""
-    same = [other for other in rows if (other.framework, other.version, other.python) == _asked(row)]
+    wanted = (row.framework, row.version, row.python)
+    same = [other for other in rows if (other.framework, other.version, other.python) == wanted]
     if row.flavour == CUDA or any(other.flavour == CUDA and not other.recipe.lacks_bundle for other in same):
         return ""
     table = read_table(assets() / "images")
@@ -50,7 +51,3 @@ def why_cpu_alone(row: FrameworkRow, rows: Sequence[FrameworkRow]) -> str:
     known_anyway = notes(asked, table)
     found = [note for note in notes(replace(asked, flavour=CUDA), table) if note not in known_anyway]
     return "; ".join(f"{note.fact} ({note.source})" for note in found)
-
-
-def _asked(row: FrameworkRow) -> tuple[str, str, str]:
-    return row.framework, row.version, row.python

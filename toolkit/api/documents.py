@@ -46,7 +46,9 @@ def image_document(reference: str, form: Form, *, report: Report = silent) -> Do
         case "cyclonedx":
             text = cyclonedx_document(subject)
         case "provenance":
-            text = _provenance(subject)
+            file = sbom_folder(cache(), subject.image) / PROVENANCE
+            run_here = read_run(file.read_text("utf-8")) if file.is_file() else None
+            text = provenance(subject.image, subject.downloads.lock, subject.distribution, run_here)
     return Document(subject.image, text)
 
 
@@ -64,9 +66,3 @@ def _subject(reference: str, report: Report) -> Subject:
     store = ImageStore()
     image = pick(reference, engine_images(store))
     return Subject(image, contents_of(store, image, report))
-
-
-def _provenance(subject: Subject) -> str:
-    file = sbom_folder(cache(), subject.image) / PROVENANCE
-    run_here = read_run(file.read_text("utf-8")) if file.is_file() else None
-    return provenance(subject.image, subject.downloads.lock, subject.distribution, run_here)

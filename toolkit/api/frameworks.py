@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
-from toolkit.api.catalogue import catalogue
+from toolkit.api.catalogue import catalogue, nearest_of
 from toolkit.catalogue.choose import CPU, CUDA
 from toolkit.catalogue.model import FrameworkRow
 from toolkit.compatibility.check import check
@@ -47,7 +46,8 @@ def list_frameworks(name: str = "") -> tuple[Offered, ...]:
         return found
     found = tuple(one for one in found if one.framework == name)
     if not found:
-        raise ToolkitError(Code.MANIFEST, f"the catalogue has no framework {name}", hint=_instead(name))
+        hint = nearest_of(name, sorted({row.framework for row in catalogue()}))
+        raise ToolkitError(Code.MANIFEST, f"the catalogue has no framework {name}", hint=hint)
     return found
 
 
@@ -84,9 +84,3 @@ def _gpus(row: FrameworkRow, table: Table) -> tuple[str, ...]:
     works = {gpu.architecture for gpu in table.gpus}
     works -= {one for one in works if check(combination_of(row, (), [one]), table)}
     return tuple(gpu.kind for gpu in table.gpus if gpu.architecture in works)
-
-
-def _instead(name: str) -> str:
-    known = sorted({row.framework for row in catalogue()})
-    near = get_close_matches(name, known, n=1)
-    return f"did you mean {near[0]}?" if near else f"it has: {', '.join(known)}"

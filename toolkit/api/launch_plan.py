@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.api.orders import Files, Order, open_mpi_of, read_order, run_image
+from toolkit.api.orders import Order, open_mpi_of, read_order, run_image
 from toolkit.errors import ToolkitError
 from toolkit.image.store import ImageStore
 from toolkit.image.tool_images import buckets_recipe
@@ -45,8 +45,7 @@ def plan_launch(
     Example:
         >>> [one.ranks for one in api.plan_launch("manifest.yml", cluster="cluster.yml").plan.learners]
     """
-    files = Files(Path(manifest), Path(cluster) if cluster else None, Path(code) if code else None)
-    order = read_order(files, report)
+    order = read_order(manifest, cluster, code, report)
     image, note = _image(order)
     side_image = read_inputs(buckets_recipe()).reference
     placements = allocator_of(order.cluster).plan(order.manifest.compute)

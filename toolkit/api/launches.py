@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from toolkit.api.orders import Files, Order, built_images, read_order
+from toolkit.api.orders import Order, built_images, read_order
 from toolkit.atomic_file import write_output
 from toolkit.errors import Code, ToolkitError
 from toolkit.paths import assets, home
@@ -65,7 +65,7 @@ def launch(
     Example:
         >>> api.launch("manifest.yml", cluster="cluster.yml", wait=True).state
     """
-    order = read_order(_files(manifest, cluster, code), report)
+    order = read_order(manifest, cluster, code, report)
     return _start(order, built_images(order), wait=wait, follow=follow, id_file=id_file, report=report, view=view)
 
 
@@ -100,19 +100,16 @@ def launch_again(
             Code.MANIFEST, f"{record.training_id} is still running", hint=f"toolkit stop {record.training_id}"
         )
     with _submitted_code(record, own.code_digest) as code:
-        files = _files(record.manifest_file, cluster or record.cluster_file or None, code)
-        order = read_order(files, report, submitted=True)
+        order = read_order(record.manifest_file, cluster or record.cluster_file, code, report, submitted=True)
         images = built_images(order)
-        _refuse_other_image(record, images[0])
-        note = f"repeating {record.training_id} with its submitted code"
-        report(Progress("launch", note=note))
+        if images[0].image_id != record.image_id:
+            what = f"{record.training_id} ran in {record.image}, but its manifest now requires {images[0].reference}"
+            hint = f"toolkit launch {record.manifest_file} runs it in the new image"
+            raise ToolkitError(Code.IMAGE, what, hint=hint)
+        report(Progress("launch", note=f"repeating {record.training_id} with its submitted code"))
         source = record.training_id if resume else record.resumed_from
         order = replace(order, manifest=replace(order.manifest, resume=source))
         return _start(order, images, wait=wait, follow=follow, id_file=id_file, report=report, view=view)
-
-
-def _files(manifest: str | Path, cluster: str | Path | None, code: str | Path | None) -> Files:
-    return Files(Path(manifest), Path(cluster) if cluster else None, Path(code) if code else None)
 
 
 def _start(
@@ -172,15 +169,6 @@ def _ready(
             leases=allocation.leases,
             confirm=allocation.confirm,
             hand_over=allocation.hand_over,
-        )
-
-
-def _refuse_other_image(record: Record, image: RunImage) -> None:
-    if image.image_id != record.image_id:
-        raise ToolkitError(
-            Code.IMAGE,
-            f"{record.training_id} ran in {record.image}, but its manifest now requires {image.reference}",
-            hint=f"toolkit launch {record.manifest_file} runs it in the new image",
         )
 
 

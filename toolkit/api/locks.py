@@ -10,7 +10,6 @@ from toolkit.api.catalogue import catalogue
 from toolkit.api.compatible import refuse_impossible
 from toolkit.api.resolve import report_notes, row_of
 from toolkit.catalogue.choose import CPU
-from toolkit.catalogue.model import Recipe
 from toolkit.image.tool_images import compiler_recipes, own_recipes
 from toolkit.lock.changes import Change, changes_of_additions
 from toolkit.lock.entries import ALL, LockEntry, chosen, lock_entries
@@ -22,7 +21,6 @@ from toolkit.manifest.reader import read_manifest
 from toolkit.paths import cache
 from toolkit.progress import Progress, Report, silent
 from toolkit.user_packages.lock import lock_additions, title
-from toolkit.user_packages.model import ImageFacts, Needs
 from toolkit.user_packages.question import stale_additions
 from toolkit.user_packages.read import image_facts, read_additions
 
@@ -90,7 +88,20 @@ def lock(
     stale = stale_additions(recipe, old) if old else "there is no lock yet"
     if check or not (stale or update):
         return UserLock(recipe.name, recipe.additions.lock, stale, notes=tuple(needs.notes))
-    return _write(recipe, needs, image, file, old, stale, report)
+    warnings: list[str] = []
+    pool = Pool(cache() / "pool")
+    new = lock_additions(recipe, needs, image, pool, lambda step: report(Progress("lock", step)), warnings.append)
+    report_notes(warnings, report)
+    write_lock(new, recipe.additions.lock, title(file))
+    return UserLock(
+        recipe.name,
+        recipe.additions.lock,
+        stale,
+        new,
+        tuple(recipe.additions.packages),
+        tuple(changes_of_additions(read_lock(recipe.lock), old, new)),
+        (*needs.notes, *warnings),
+    )
 
 
 def lock_images(names: Sequence[str] = (), *, update: bool = False, report: Report = silent) -> Relocked:
@@ -123,23 +134,3 @@ def _entries(names: Sequence[str]) -> tuple[tuple[LockEntry, ...], tuple[LockEnt
     rows = catalogue()
     entries = lock_entries(rows, (*own_recipes(), *compiler_recipes(rows)))
     return entries, tuple(chosen(entries, names or [ALL]))
-
-
-def _write(
-    recipe: Recipe, needs: Needs, image: ImageFacts, file: Path, old: Lock | None, stale: str, report: Report
-) -> UserLock:
-    assert recipe.additions
-    warnings: list[str] = []
-    pool = Pool(cache() / "pool")
-    new = lock_additions(recipe, needs, image, pool, lambda step: report(Progress("lock", step)), warnings.append)
-    report_notes(warnings, report)
-    write_lock(new, recipe.additions.lock, title(file))
-    return UserLock(
-        recipe.name,
-        recipe.additions.lock,
-        stale,
-        new,
-        tuple(recipe.additions.packages),
-        tuple(changes_of_additions(read_lock(recipe.lock), old, new)),
-        (*needs.notes, *warnings),
-    )

@@ -52,14 +52,24 @@ class Order:
     flavour: str
 
 
-def read_order(files: Files, report: Report, *, submitted: bool = False) -> Order:
+def read_order(
+    file: str | Path,
+    cluster_file: str | Path | None,
+    code_folder: str | Path | None,
+    report: Report,
+    *,
+    submitted: bool = False,
+) -> Order:
     """Read every file that a launch names; raises `ToolkitError` if one is invalid.
 
     `submitted`: the code is a run's own, fetched and verified, and is taken as it is.
     """
+    files = Files(Path(file), Path(cluster_file) if cluster_file else None, Path(code_folder) if code_folder else None)
     manifest = read_and_report(files.manifest, report)
     cluster = read_cluster(files.cluster or assets() / "clusters" / "local.yml")
-    refuse_unreachable_store(manifest, cluster)
+    if is_store_out_of_reach(manifest, cluster):
+        what = f"the embedded store runs on this machine, but cluster {cluster.name} does not give its address"
+        raise ToolkitError(Code.RESOURCES_ASKED, what, hint=OPERATOR_HINT)
     flavour = CPU if manifest.compute.on_cpu or cluster.gpu == NO_GPU else CUDA
     recipe = recipe_of(manifest, files.manifest, files.code_folder, flavour, report)
     code = read_submitted(files.code_folder) if submitted else _code_of(files, manifest, cluster)
@@ -80,16 +90,6 @@ def built_images(order: Order) -> tuple[RunImage, str]:
         building = f"toolkit build {order.files.manifest}{flavour}"
         raise ToolkitError(Code.IMAGE, f"image {order.reference} is not here", hint=building)
     return run_image(order.recipe, order.reference, there), side_image
-
-
-def refuse_unreachable_store(manifest: Manifest, cluster: Cluster) -> None:
-    """Raise `ToolkitError` (C104) if the cluster's hosts cannot reach the embedded store."""
-    if is_store_out_of_reach(manifest, cluster):
-        raise ToolkitError(
-            Code.RESOURCES_ASKED,
-            f"the embedded store runs on this machine, but cluster {cluster.name} does not give its address",
-            hint=OPERATOR_HINT,
-        )
 
 
 def run_image(recipe: Recipe, reference: str, image: StoredImage) -> RunImage:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 
-from toolkit.api.catalogue import catalogue
+from toolkit.api.catalogue import catalogue, nearest_of
 from toolkit.api.compatible import facts_against, refuse_impossible
 from toolkit.catalogue.choose import CPU, CUDA, NotInCatalogue, choose
 from toolkit.catalogue.model import Framework, FrameworkRow, Recipe
@@ -98,9 +97,7 @@ def named_row(name: str) -> FrameworkRow:
     """The row whose image is `name`; raises `ToolkitError` (C101) with the nearest name."""
     rows = {row.recipe.name: row for row in catalogue()}
     if name not in rows:
-        near = get_close_matches(name, rows, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"it has: {', '.join(rows)}"
-        raise ToolkitError(Code.MANIFEST, f"the catalogue has no image {name}", hint=hint)
+        raise ToolkitError(Code.MANIFEST, f"the catalogue has no image {name}", hint=nearest_of(name, list(rows)))
     refuse_bundleless(rows[name].recipe)
     return rows[name]
 

@@ -216,8 +216,6 @@ def _lines_so_far(record: Record) -> Iterator[Line]:
                     return
                 case Silence(_, why):
                     raise ToolkitError(Code.RESOURCES, f"the run's host does not answer: {why}", hint="toolkit doctor")
-                case _:
-                    pass
 
 
 def _notes(report: Report, stage: str) -> Callable[[str], None]:

@@ -16,6 +16,7 @@ from toolkit.image.verify import Difference, built_again, compare, config_differ
 from toolkit.image.version import read_inputs
 from toolkit.inventory.images import engine_images, pick
 from toolkit.paths import cache
+from toolkit.plural import listed
 from toolkit.progress import Report, silent
 
 _MOST_NAMED = 5
@@ -70,11 +71,10 @@ def _recipe_that_made(reference: str, image: StoredImage) -> Recipe:
     now, then = read_inputs(recipe), image.labels.get(label.INPUTS, "").split()
     if image.labels.get(label.INPUTS_SHA256) != now.digest:
         changed = sorted({entry.partition("=")[0] for entry in set(now.summary.split()) ^ set(then)})
-        more = len(changed) - _MOST_NAMED
-        named = ", ".join(changed[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+        named = listed(changed, _MOST_NAMED) or "the build format"
         raise ToolkitError(
             Code.IMAGE,
-            f"{reference} was not built from this catalogue's inputs: {named or 'the build format'}",
+            f"{reference} was not built from this catalogue's inputs: {named}",
             hint="check out the tool version that built it, and verify with that",
         )
     return recipe

@@ -12,11 +12,13 @@ import requests
 
 from toolkit.catalogue.model import Suite
 from toolkit.errors import Code, ToolkitError
-from toolkit.fetch.progress import Fetching, OnProgress, dropped
+from toolkit.fetch.missing import missing_from
 from toolkit.lock.mirrors import archive_url
 from toolkit.lock.model import DebPin
 from toolkit.lock.pool import Pool
+from toolkit.progress import Progress, Report
 
+_STAGE = "packages"
 _AT_ONCE = 4
 _TIMEOUT = (10, 60)
 """Timeout in seconds to connect, and between bytes."""
@@ -33,12 +35,12 @@ def deb_urls(debs: Sequence[DebPin], suite: Suite, environment: dict[str, str]) 
     return {deb: f"{roots[deb.archive].rstrip('/')}/{deb.path}" for deb in debs}
 
 
-def fetch_debs(debs: Sequence[DebPin], suite: Suite, pool: Pool, on_progress: OnProgress) -> None:
+def fetch_debs(debs: Sequence[DebPin], suite: Suite, pool: Pool, report: Report) -> None:
     """Download the files that are missing or damaged in the pool.
 
     Raises `ToolkitError` (S103) if the archive no longer has a file, serves another one, or does not answer.
     """
-    missing = pool.lacking(debs, lambda pin: on_progress(dropped(pin)))
+    missing = missing_from(pool, debs, _STAGE, report)
     if not missing:
         return
     urls, numbers = deb_urls(missing, suite, dict(os.environ)), count(1)
@@ -49,7 +51,8 @@ def fetch_debs(debs: Sequence[DebPin], suite: Suite, pool: Pool, on_progress: On
             file = folder / f"{deb.sha256}.deb"
             _download(session, urls[deb], file)
             pool.take(file, deb)
-            on_progress(Fetching(deb.name, next(numbers), len(missing), 0, 0))
+            number = next(numbers)
+            report(Progress(_STAGE, f"{deb.name} ({number} of {len(missing)})", number, len(missing)))
 
         try:
             list(workers.map(fetch, missing))
@@ -62,7 +65,13 @@ def _download(session: requests.Session, url: str, file: Path) -> None:
     try:
         with session.get(url, stream=True, timeout=_TIMEOUT) as answer:
             if answer.status_code == _GONE:
-                raise _gone(url)
+                raise ToolkitError(
+                    Code.IMAGE,
+                    f"{url} is gone: the archive has a newer version",
+                    hint="keep the same image: load a bundle that has it (toolkit bundle load), or name a mirror that "
+                    "keeps old packages (TOOLKIT_MIRROR_DEBIAN=http://snapshot.debian.org/archive/debian/<day>); "
+                    "or take the newer one, which is another image: toolkit lock --update",
+                )
             answer.raise_for_status()
             with file.open("xb") as target:
                 for piece in answer.iter_content(_PIECE):
@@ -75,13 +84,3 @@ def _download(session: requests.Session, url: str, file: Path) -> None:
             hint="no network, or a proxy? set a mirror with TOOLKIT_MIRROR_<ARCHIVE>; "
             "a bundle needs no network: toolkit bundle load",
         ) from None
-
-
-def _gone(url: str) -> ToolkitError:
-    return ToolkitError(
-        Code.IMAGE,
-        f"{url} is gone: the archive has a newer version",
-        hint="keep the same image: load a bundle that has it (toolkit bundle load), or name a mirror that keeps old "
-        "packages (TOOLKIT_MIRROR_DEBIAN=http://snapshot.debian.org/archive/debian/<day>); "
-        "or take the newer one, which is another image: toolkit lock --update",
-    )

@@ -9,13 +9,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from toolkit.errors import Code, ToolkitError
-from toolkit.fetch.progress import Fetching, OnProgress, dropped
+from toolkit.fetch.missing import missing_from
 from toolkit.full_disk import cache_full
 from toolkit.lock.model import WheelPin
 from toolkit.lock.pool import Pool
 from toolkit.lock.wheel_choice import is_foreign
 from toolkit.process import stream
+from toolkit.progress import Progress, Report
 
+_STAGE = "wheels"
 _PROGRESS = re.compile(r"^Progress (\d+) of (\d+)$")
 _COLLECTING = re.compile(r"^Collecting ([A-Za-z0-9._-]+)==(\S+)")
 _TAGS = re.compile(r"-([^-]+)-([^-]+)-([^-]+)\.whl$")
@@ -40,12 +42,12 @@ def download_argv(wheels: Sequence[WheelPin], requirements: Path, folder: Path, 
     ]
 
 
-def fetch_wheels(wheels: Sequence[WheelPin], python: str, pool: Pool, on_progress: OnProgress) -> None:
+def fetch_wheels(wheels: Sequence[WheelPin], python: str, pool: Pool, report: Report) -> None:
     """Download the files that are missing or damaged in the pool.
 
     Raises `ToolkitError` (S103) with pip's last lines, or for a wrong hash.
     """
-    missing = pool.lacking(wheels, lambda pin: on_progress(dropped(pin)))
+    missing = missing_from(pool, wheels, _STAGE, report)
     if not missing:
         return
     with pool.scratch() as folder:
@@ -53,7 +55,7 @@ def fetch_wheels(wheels: Sequence[WheelPin], python: str, pool: Pool, on_progres
         for named_for, foreign in ((python, False), ("3", True)):  # pip downloads no wheel for another Python
             if group := [wheel for wheel in missing if is_foreign(wheel.file, python) is foreign]:
                 requirements.write_text(requirements_text(group))
-                _download(download_argv(group, requirements, folder, named_for), len(group), on_progress)
+                _download(download_argv(group, requirements, folder, named_for), len(group), report)
         for wheel in missing:
             if not (folder / wheel.file).is_file():
                 what = f"pip downloaded another file than {wheel.file}"
@@ -66,20 +68,22 @@ def _tags(wheels: Sequence[WheelPin], part: int) -> list[str]:
     return sorted({tag for wheel in wheels if (match := _TAGS.search(wheel.file)) for tag in match[part].split(".")})
 
 
-def _download(argv: Sequence[str], count: int, on_progress: OnProgress) -> None:
+def _download(argv: Sequence[str], count: int, report: Report) -> None:
     last: list[str] = []
-    state = Fetching("", 0, count, 0, 0)
+    state, position = Progress(_STAGE, "asking the index", 0, count), 0
 
     def on_line(line: str) -> None:
-        nonlocal state
+        nonlocal state, position
         if progress := _PROGRESS.match(line):
-            state = Fetching(state.file, state.position, count, int(progress[1]), int(progress[2]))
+            if total := int(progress[2]):
+                state = Progress(_STAGE, state.detail, int(progress[1]), total, "bytes")
         else:
             last.append(line)
             del last[:-LAST_LINES]
             if collecting := _COLLECTING.match(line):
-                state = Fetching(collecting[1], state.position + 1, count, 0, 0)
-        on_progress(state)
+                position += 1
+                state = Progress(_STAGE, f"{collecting[1]} ({position} of {count})", position, count)
+        report(state)
 
     if stream(argv, on_line) != 0:
         if full := [line.strip() for line in last if _DISK_FULL in line]:

@@ -10,16 +10,14 @@ from toolkit.process import CommandFailed, Result
 
 
 class LocalShell:
-    """Commands on the machine that the tool runs on."""
+    """Commands on the machine that the tool runs on. See `Shell`."""
 
     name = "this machine"
 
     def run(self, argv: Sequence[str], *, data: bytes | None = None, timeout: float | None = None) -> Result:
-        """See `Shell.run`."""
         return process.run(argv, check=False, data=data, timeout=timeout)
 
     def stream(self, argv: Sequence[str], on_line: Callable[[str], None]) -> int:
-        """See `Shell.stream`."""
         try:
             return process.stream(argv, on_line)
         except FileNotFoundError as error:
@@ -29,7 +27,6 @@ class LocalShell:
             return 127
 
     def feed(self, argv: Sequence[str], pieces: Iterable[bytes]) -> Result:
-        """See `Shell.feed`."""
         try:
             return process.feed(argv, pieces)
         except CommandFailed as failed:
@@ -41,7 +38,6 @@ class LocalShell:
 
     @contextmanager
     def forward(self, port: int) -> Iterator[int]:
-        """See `Shell.forward`."""
         yield port
 
     def close(self) -> None:

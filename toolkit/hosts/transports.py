@@ -34,7 +34,6 @@ class FabricTransport:
         self._bulk = masters(cluster, owner=secrets.token_hex(8))
 
     def shell(self, to: Destination) -> SshShell:
-        """See `Transport.shell`."""
         return SshShell(to, self._connector, self._bulk if to.system else None)
 
     def close(self) -> None:
@@ -50,11 +49,10 @@ class OpensshTransport:
         self._masters = masters(cluster)
 
     def shell(self, to: Destination) -> SshShell:
-        """See `Transport.shell`."""
         return SshShell(to, self._masters)
 
     def close(self) -> None:
-        """See `Transport.close`: nothing is shared but masters, which end by themselves."""
+        """Nothing is shared but masters, which end by themselves."""
 
 
 def masters(cluster: Cluster, persist: int = Times.persist, owner: str = "") -> Masters:

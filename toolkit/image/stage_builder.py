@@ -11,7 +11,6 @@ from pathlib import Path
 
 from toolkit.catalogue.model import DistributionBase
 from toolkit.fetch.debs import fetch_debs
-from toolkit.fetch.progress import Fetching
 from toolkit.fetch.wheels import fetch_wheels
 from toolkit.file_lock import lock
 from toolkit.full_disk import disk_watched
@@ -54,7 +53,7 @@ class Workshop:
     ) -> Layer:
         """The normalized file system of `base`, in `file`."""
         with self._alone("packages"):
-            fetch_debs(debs, base.suite, self.pool, self._tell_fetching("packages"))
+            fetch_debs(debs, base.suite, self.pool, self.report)
         tar = file.with_name(f"raw-{file.stem}.tar")  # mmdebstrap chooses the format by the suffix
         make_base(base, debs, self.pool, tar, lambda step: self.report(Progress(reference, step)))
         self.report(Progress(reference, "settling"))
@@ -70,7 +69,7 @@ class Workshop:
             if there:
                 return False
             with self._alone("wheels"):
-                fetch_wheels(wheels, python, self.pool, self._tell_fetching("wheels"))
+                fetch_wheels(wheels, python, self.pool, self.report)
             parent = self.store.get(stage.parent).config
             built = self._builder.build(stage, self.report)
             try:
@@ -119,19 +118,6 @@ class Workshop:
                 self.store.remove(image_id)
                 raise
         self.store.tag(image_id, reference)
-
-    def _tell_fetching(self, what: str) -> Callable[[Fetching], None]:
-        def tell(state: Fetching) -> None:
-            if state.note:
-                self.report(Progress(what, note=state.note))
-                return
-            detail = f"{state.file} ({state.position} of {state.count})" if state.file else "asking the index"
-            if state.total:
-                self.report(Progress(what, detail, state.done, state.total, "bytes"))
-            else:
-                self.report(Progress(what, detail, state.position, state.count))
-
-        return tell
 
     @contextmanager
     def _alone(self, what: str) -> Iterator[bool]:

@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterable
 
 from toolkit.secrets.secret import Secret
-from toolkit.secrets.source import Lookup, Surroundings, leads_nowhere, short_text
+from toolkit.secrets.source import KeySource, Lookup, Surroundings, leads_nowhere, short_text
 
 
-class Embedded:
-    """The embedded store's own keys."""
+class Embedded(KeySource):
+    """The embedded store's own keys, from a file in the tool's own folder, which has no code."""
 
     kind = "embedded"
     takes_name = True
@@ -22,10 +22,6 @@ class Embedded:
             known = ", ".join(sorted(lookup.embedded))
             raise leads_nowhere(self.kind, name, f"the embedded store has no such value; it has {known}")
         return lookup.embedded[name]
-
-    def key_files(self, _name: str) -> Iterable[str]:
-        """None: they are in the tool's own folder, which has no code."""
-        return ()
 
     def within_reach(self, _name: str, around: Surroundings) -> Iterable[Secret]:
         """Both keys, if they have been created."""

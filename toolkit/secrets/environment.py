@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from toolkit.secrets.secret import Secret
-from toolkit.secrets.source import Lookup, Surroundings, leads_nowhere
+from toolkit.secrets.source import KeySource, Lookup, Surroundings, leads_nowhere
 
 
-class Environment:
+class Environment(KeySource):
     """The operator's environment."""
 
     kind = "env"
@@ -20,10 +20,6 @@ class Environment:
         if name not in lookup.environment:
             raise leads_nowhere(self.kind, name, "no such environment variable", f"export {name}=…")
         return Secret(lookup.environment[name])
-
-    def key_files(self, _name: str) -> Iterable[str]:
-        """None."""
-        return ()
 
     def within_reach(self, name: str, around: Surroundings) -> Iterable[Secret]:
         """The variable's value."""

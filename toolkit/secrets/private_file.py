@@ -8,10 +8,18 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from toolkit.secrets.secret import Secret
-from toolkit.secrets.source import LARGEST_KEY_FILE, Lookup, Surroundings, leads_nowhere, open_unblocked, short_text
+from toolkit.secrets.source import (
+    LARGEST_KEY_FILE,
+    KeySource,
+    Lookup,
+    Surroundings,
+    leads_nowhere,
+    open_unblocked,
+    short_text,
+)
 
 
-class PrivateFile:
+class PrivateFile(KeySource):
     """A file with one key in it; `~` is the operator's home."""
 
     kind = "file"

@@ -41,23 +41,18 @@ class SecretSource(Protocol):
         spelling: the reference as in error messages, `${env:NAME}`.
     """
 
-    @property
-    def kind(self) -> str: ...
+    kind: str
+    takes_name: bool
+    spelling: str
 
-    @property
-    def takes_name(self) -> bool: ...
+    def key_files(self, _name: str) -> Iterable[str]:
+        """The files that the reference `name` names (default: none). They are never submitted with the code."""
+        return ()
 
-    @property
-    def spelling(self) -> str: ...
-
-    def key_files(self, name: str) -> Iterable[str]:
-        """The files that the reference `name` names. They are never submitted with the code."""
-        ...
-
-    def within_reach(self, name: str, around: Surroundings) -> Iterable[Secret]:
-        """What submitted code must not contain: the secret, if it can be had without querying anyone. Raises
-        nothing; a missing secret is skipped."""
-        ...
+    def within_reach(self, _name: str, _around: Surroundings) -> Iterable[Secret]:
+        """What submitted code must not contain: the secret, if it can be had without querying anyone (default: none).
+        Raises nothing; a missing secret is skipped."""
+        return ()
 
 
 class KeySource(SecretSource, Protocol):
@@ -76,21 +71,22 @@ class PairSource(SecretSource, Protocol):
         name_pattern: a regular expression for its name, valid in JSON Schema; empty if it has none.
     """
 
-    @property
-    def means(self) -> str: ...
-
-    @property
-    def name_pattern(self) -> str: ...
+    means: str
+    name_pattern: str
 
     def pair(self, name: str) -> tuple[Secret, Secret, Secret | None]:
         """Access key, secret key and, for a session, its token; raises `ToolkitError` (C103)."""
         ...
 
 
+def spelled(kind: str, name: str) -> str:
+    """The reference as it is written in a manifest."""
+    return f"${{{kind}:{name}}}" if name else f"${{{kind}}}"
+
+
 def leads_nowhere(kind: str, name: str, why: str, hint: str = "") -> ToolkitError:
     """The error (C103) for a reference, with its spelling."""
-    reference = f"${{{kind}:{name}}}" if name else f"${{{kind}}}"
-    return ToolkitError(Code.CREDENTIALS, f"{reference}: {why}", hint=hint)
+    return ToolkitError(Code.CREDENTIALS, f"{spelled(kind, name)}: {why}", hint=hint)
 
 
 def open_unblocked(path: Path) -> IO[bytes]:

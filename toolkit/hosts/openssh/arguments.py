@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.hosts.ssh.destination import Destination
+from toolkit.hosts.ssh.known_hosts import algorithms
 
-_RSA_SIGNATURES = ("rsa-sha2-512", "rsa-sha2-256")
 _LOGINS = ("Pubkey", "Password", "KbdInteractive", "GSSAPI", "Hostbased")
 _APPEND_ERRORS = 'exec "$@" 2>>"$0"'
 """Of what runs as a ProxyCommand, ssh drops the errors where ControlPersist is set (sshconnect.c)."""
@@ -79,7 +79,6 @@ def look_at_key(
     Args:
         kinds: the types of key that are asked for first.
     """
-    first = [name for kind in kinds for name in (_RSA_SIGNATURES if kind == "ssh-rsa" else (kind,))]
     # Set only where ssh_config has it: before OpenSSH 8.5 it is an unknown option.
     command = to.system is not None and to.system.keys_command
     return [
@@ -88,7 +87,7 @@ def look_at_key(
             *("BatchMode=yes", "StrictHostKeyChecking=accept-new", "HashKnownHosts=no"),
             *(f"UserKnownHostsFile={quoted(record)}", "GlobalKnownHostsFile=none", "ControlMaster=no"),
             *(f"{kind}Authentication=no" for kind in _LOGINS),
-            *([f"HostKeyAlgorithms=^{','.join(first)}"] if first else []),
+            *([f"HostKeyAlgorithms=^{','.join(algorithms(kinds))}"] if kinds else []),
             *(["KnownHostsCommand=none"] if command else []),
         ),
         *_to(to, times, jump),

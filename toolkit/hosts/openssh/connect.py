@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
 from toolkit.errors import ToolkitError
-from toolkit.hosts.openssh.control import control_path
-from toolkit.hosts.openssh.liveness import end
+from toolkit.hosts.openssh.control import control_path, end
 from toolkit.hosts.openssh.masters import Masters
 from toolkit.hosts.parallel import Answer, Job, do_all
-from toolkit.hosts.ssh.choice import OPENSSH
 from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.trust import stages
 
@@ -22,11 +20,6 @@ _MOST = 64
 _NO_TERMINAL = "ssh needs to ask for a password or a second factor: run this in a terminal"
 
 Ask = Callable[[Destination], None]
-
-
-def by_system_ssh(ways: Iterable[Destination]) -> tuple[Destination, ...]:
-    """Those of `ways` that the system's ssh leads to."""
-    return tuple(way for way in ways if way.transport == OPENSSH)
 
 
 def connect(ways: Sequence[Destination], masters: Masters, before_asking: Ask | None) -> tuple[Answer[bool], ...]:

@@ -1,4 +1,4 @@
-"""Control sockets: in a private folder of the user with a short name, one name for each connection.
+"""Control sockets: in a private folder of the user with a short name, one name for each connection; who answers there.
 
 A unix socket's path has at most 104 bytes (108 on Linux), of which ssh takes 17 while it makes one. A home folder may
 be long, or on a file system that several machines share and that has no sockets.
@@ -17,9 +17,12 @@ from pathlib import Path
 
 from toolkit.errors import Code, ToolkitError
 from toolkit.file_lock import lock_within
+from toolkit.hosts.openssh.arguments import ask_master
 from toolkit.hosts.ssh.destination import Destination
+from toolkit.process import run
 
 _DAY_SECONDS = 24 * 3600
+_ASK_SECONDS = 5
 
 
 def folder(parent: Path = Path("/tmp")) -> Path:  # noqa: S108  the folder in it is checked
@@ -98,3 +101,26 @@ def sweep(folder: Path) -> None:
         with suppress(OSError):
             if lock.stat().st_mtime < old and not control.exists():
                 remove(control)
+
+
+def is_alive(control: Path) -> bool:
+    """Whether a master answers at `control`."""
+    return control.exists() and run(ask_master(control, "check"), check=False, timeout=_ASK_SECONDS).ok
+
+
+def end(control: Path) -> bool:
+    """End the master at `control`, and with it all that runs over it; whether there was one."""
+    return control.exists() and run(ask_master(control, "exit"), check=False, timeout=_ASK_SECONDS).ok
+
+
+def is_private(control: Path) -> bool:
+    """Whether only this account, or root, can have put the socket there.
+
+    ssh does not check that: a master of another account would get every command and key meant for the host.
+    """
+    try:
+        found, folder = control.lstat(), control.parent.stat()
+    except OSError:
+        return False
+    is_ours = found.st_uid == os.getuid() and stat.S_ISSOCK(found.st_mode)
+    return is_ours and folder.st_uid in (0, os.getuid()) and not folder.st_mode & 0o022

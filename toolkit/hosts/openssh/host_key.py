@@ -12,7 +12,6 @@ from toolkit.hosts.openssh.translate import failure
 from toolkit.hosts.ssh import errors as ssh_errors
 from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.known_hosts import HostKey, kinds_on_record, read_entries
-from toolkit.hosts.ssh.verdict import refusal
 
 
 def shown_key(to: Destination, times: Times, jump: JumpHost | None) -> HostKey:
@@ -36,4 +35,4 @@ def refused(to: Destination, times: Times, jump: JumpHost | None) -> ToolkitErro
         key = shown_key(to, times, jump)
     except ToolkitError as error:
         return error
-    return refusal(to, read_entries(to.known_hosts), key)
+    return ssh_errors.key_not_recorded(to, read_entries(to.known_hosts), key)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from toolkit.errors import ToolkitError
 from toolkit.hosts.openssh import arguments
-from toolkit.hosts.openssh.liveness import is_alive
+from toolkit.hosts.openssh.control import is_alive
 from toolkit.hosts.openssh.process import kill, quiet, start
 from toolkit.hosts.openssh.session import Session
 from toolkit.hosts.ssh import errors as ssh_errors
@@ -45,7 +45,6 @@ class Master:
 
     @property
     def is_connected(self) -> bool:
-        """See `SharedConnection.is_connected`."""
         return self._is_up
 
     def is_alive(self) -> bool:
@@ -54,15 +53,13 @@ class Master:
         return self._is_up
 
     def start(self, argv: Sequence[str], *, merged: bool = False) -> Session:
-        """See `SharedConnection.start`."""
         return Session(self, argv, merged=merged)
 
     def signal(self, pids: Sequence[int], signal: str) -> None:
-        """See `SharedConnection.signal`."""
         quiet(arguments.run_line(self.control, self.to.host, signal_line(pids, signal)), _ASK_SECONDS)
 
     def tunnel(self, port: int) -> socket.socket:
-        """See `SharedConnection.tunnel`: a connection to a unix socket that the master listens on."""
+        """A connection to a unix socket that the master listens on."""
         with self._lock:
             path = self._forwards.get(port)
             if path is None:
@@ -78,18 +75,9 @@ class Master:
         return connection
 
     def why_down(self) -> str:
-        """See `SharedConnection.why_down`."""
         if "not responding" in last_words(self._log):
             return f"no response for {self._lost:g} s"
         return "closed by the host or the network"
-
-    def cut(self, doing: str = "") -> ToolkitError:
-        """The error for a command whose end was not seen."""
-        return ssh_errors.cut(self.to, self.why_down(), doing)
-
-    def no_start(self, seconds: float) -> ToolkitError:
-        """The error for a command that was not started."""
-        return ssh_errors.unreachable(self.to, f"its login shell did not start the command within {seconds:g} s")
 
     def close(self) -> None:
         """Cancel forwarded ports; the connection stays open for later commands."""
@@ -130,7 +118,9 @@ class Master:
                     stream.close()
 
     def _port_unreachable(self, port: int, why: str) -> ToolkitError:
-        return ssh_errors.port_unreachable(self.to, port, why) if self.is_alive() else self.cut()
+        if self.is_alive():
+            return ssh_errors.port_unreachable(self.to, port, why)
+        return ssh_errors.cut(self.to, self.why_down())
 
 
 def _last_line(said: bytes) -> str:

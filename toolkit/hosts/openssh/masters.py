@@ -7,28 +7,21 @@ from __future__ import annotations
 
 import subprocess
 import threading
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 from toolkit.child_environment import child_environment
-from toolkit.errors import ToolkitError
 from toolkit.hosts.openssh import host_key
 from toolkit.hosts.openssh.arguments import JumpHost, Times, open_master, run_line
-from toolkit.hosts.openssh.control import control_path, locked, log_of, remove, sweep
-from toolkit.hosts.openssh.liveness import end, is_alive
+from toolkit.hosts.openssh.control import control_path, end, is_alive, locked, log_of, remove, sweep
 from toolkit.hosts.openssh.master import Master, last_words
 from toolkit.hosts.openssh.process import finish, quiet, start
 from toolkit.hosts.openssh.translate import KEY_REFUSED, failure
 from toolkit.hosts.ssh import errors as ssh_errors
-from toolkit.hosts.ssh.connector import twice
+from toolkit.hosts.ssh.connector import Logins
 from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.known_hosts import HostKey
 
-T = TypeVar("T")
-_PER_JUMP_HOST = 4
 _MOST = 64
 _GRACE_SECONDS = 5
 
@@ -45,23 +38,21 @@ class Masters:
     def __init__(self, *, connections: int = 8, times: Times | None = None, owner: str = "") -> None:
         self._times, self._owner = times or Times(), owner
         self._opened: set[Path] = set()
-        self._starts = threading.BoundedSemaphore(connections)
-        self._per_jump_host = min(connections, _PER_JUMP_HOST)
-        self._jump_hosts: dict[Destination, _JumpHost] = {}
+        self._logins = Logins(connections)
         self._given: dict[Destination, list[Master]] = {}
         self._lock = threading.Lock()
 
     def connect(self, to: Destination) -> Master:
         """A further connection to `to`; raises `ToolkitError` (S100). A refused one is tried once more."""
-        own = to.system.control if to.system else None
         with self._lock:
             given = self._given.setdefault(to, [])
             given[:] = [master for master in given if master.is_connected]
             used = {master.control for master in given}
-        choices = [*([own] if own and is_alive(own) else []), *(self._control(to, number) for number in range(_MOST))]
+        own = _own_login(to)
+        choices = [*([own] if own else []), *(self._control(to, number) for number in range(_MOST))]
         control = next(control for control in choices if control not in used)
         if control != own:
-            self._limited(to, lambda: self.open(to, control))
+            self._logins.limited(to, lambda: self.open(to, control))
         master = Master(to, control, log_of(control), self._times.lost)
         with self._lock:
             given.append(master)
@@ -69,20 +60,15 @@ class Masters:
 
     def log_in(self, to: Destination, *, person: bool = False) -> bool:
         """Ensure a login to `to`; returns whether it is new. `person` as in `open`."""
-        own = to.system.control if to.system else None
-        if own and is_alive(own):
+        if _own_login(to):
             return False
-        is_new = self.open(to, person=True) if person else self._limited(to, lambda: self.open(to))
+        is_new = self.open(to, person=True) if person else self._logins.limited(to, lambda: self.open(to))
         if is_new:
-            self._see_that_it_stays(to)
+            # A host may close the connection after the login, for an expired account; a jump host may not run commands.
+            quiet(run_line(self._control(to), to.host, "exit 0"), self._times.connect)
+            if not is_alive(self._control(to)):
+                raise ssh_errors.cut(to, "the host closed the connection right after the login")
         return is_new
-
-    def _see_that_it_stays(self, to: Destination) -> None:
-        """A host may close the connection after the login, for an expired account; a jump host may not run commands."""
-        master = Master(to, self._control(to), log_of(self._control(to)), self._times.lost)
-        quiet(run_line(master.control, to.host, "exit 0"), self._times.connect)
-        if not master.is_alive():
-            raise ssh_errors.cut(to, "the host closed the connection right after the login")
 
     def open(self, to: Destination, control: Path | None = None, *, person: bool = False) -> bool:
         """Ensure that a master answers at `control` (default: the first one to `to`); returns whether it is new.
@@ -105,7 +91,7 @@ class Masters:
 
     def host_key(self, to: Destination) -> HostKey:
         """The key that `to` shows, without a login; raises `ToolkitError` (S100)."""
-        return self._limited(to, lambda: host_key.shown_key(to, self._times, self._jump_host_of(to)))
+        return self._logins.limited(to, lambda: host_key.shown_key(to, self._times, self._jump_host_of(to)))
 
     def close(self) -> None:
         """Masters that are shared stay open for later commands, and exit when idle."""
@@ -117,35 +103,19 @@ class Masters:
     def _control(self, to: Destination, number: int = 0) -> Path:
         return control_path(to, number, self._owner)
 
-    def _limited(self, to: Destination, act: Callable[[], T]) -> T:
-        with self._jump_host(to.through).starts if to.through else self._starts:
-            return twice(act)
-
     def _jump_host_of(self, to: Destination, log: Path | None = None) -> JumpHost | None:
         """The jump host, with a master that answers; errors of forwarding go to `log`."""
-        if to.through is None:
+        through = to.through
+        if through is None:
             return None
-        jump = self._jump_host(to.through)
-        with jump.lock:
-            jump.refuse_if_it_failed_just_now()
-            try:
-                control = self._open_jump_host(to.through)
-            except ToolkitError as error:
-                jump.failed = (time.monotonic() + 1, error)
-                raise
-        return JumpHost(to.through.host, control, log)
-
-    def _open_jump_host(self, to: Destination) -> Path:
-        own = to.system.control if to.system else None
-        if own and is_alive(own):
-            return own
-        if not is_alive(self._control(to)):
-            self._limited(to, lambda: self.open(to))
-        return self._control(to)
-
-    def _jump_host(self, to: Destination) -> _JumpHost:
-        with self._lock:
-            return self._jump_hosts.setdefault(to, _JumpHost(self._per_jump_host))
+        jump = self._logins.jump_host(through)
+        with jump.lock, jump.login():
+            control = _own_login(through)
+            if control is None:
+                control = self._control(through)
+                if not is_alive(control):
+                    self._logins.limited(through, lambda: self.open(through))
+        return JumpHost(through.host, control, log)
 
     def _log_in(self, to: Destination, control: Path, jump: JumpHost | None, *, person: bool) -> None:
         sweep(control.parent)
@@ -166,17 +136,10 @@ class Masters:
         raise failure(to, said)
 
 
-class _JumpHost:
-    """A jump host: sixty hosts behind one that is down do not wait for it in turn."""
-
-    def __init__(self, starts: int) -> None:
-        self.starts = threading.BoundedSemaphore(starts)
-        self.lock = threading.Lock()
-        self.failed: tuple[float, ToolkitError] | None = None
-
-    def refuse_if_it_failed_just_now(self) -> None:
-        if self.failed and time.monotonic() < self.failed[0]:
-            raise self.failed[1]
+def _own_login(to: Destination) -> Path | None:
+    """The socket of the login that the person has open by their ssh_config, if it answers."""
+    own = to.system.control if to.system else None
+    return own if own and is_alive(own) else None
 
 
 def _by_itself(argv: list[str], log: Path, seconds: float) -> int | None:

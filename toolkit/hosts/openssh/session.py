@@ -15,32 +15,39 @@ from collections.abc import Iterator, Sequence
 from typing import IO, TYPE_CHECKING
 
 from toolkit.child_environment import child_environment
-from toolkit.errors import ToolkitError
 from toolkit.hosts.openssh.arguments import run_line
-from toolkit.hosts.ssh.command import ConnectionDown, NoSession
+from toolkit.hosts.ssh import errors as ssh_errors
+from toolkit.hosts.ssh.command import (
+    GRACE_SECONDS,
+    LONGEST_GREETING,
+    ConnectionDown,
+    EndableCommand,
+    NoSession,
+    seconds_left,
+)
 from toolkit.hosts.ssh.drain import Drain
-from toolkit.hosts.ssh.remote_command import ANNOUNCED, start_line
+from toolkit.hosts.ssh.remote_command import start_line
 
 if TYPE_CHECKING:
     from toolkit.hosts.openssh.master import Master
 
 _PIECE = 1 << 16
-_GRACE_SECONDS = 5
 _START_SECONDS = 60
 """For the account's login shell, which may have much to read; a host that is lost ends the master before."""
-_LONGEST_GREETING = 1 << 16
 SSH_FAILED = 255
 """ssh's own status where it fails; also where the command has it, or was ended by a signal."""
 
 
-class Session:
+class Session(EndableCommand):
     """See `RunningCommand`. Creating one starts the command, and returns once its process ID is known.
 
     Raises `NoSession` and `ConnectionDown`.
     """
 
+    _connection: Master
+
     def __init__(self, master: Master, argv: Sequence[str], *, merged: bool = False) -> None:
-        self._master, self._argv = master, tuple(argv)
+        self._connection, self._argv = master, tuple(argv)
         self._process = subprocess.Popen(
             run_line(master.control, master.to.host, start_line(argv, merged=merged)),
             stdin=subprocess.PIPE,
@@ -54,22 +61,21 @@ class Session:
         self._input, self._output = self._process.stdin, self._process.stdout
         self._poll = select.poll()
         self._poll.register(self._output, select.POLLIN | select.POLLHUP)
-        self._pid: int | None = None
         self._errors = Drain(_Reader(self._process.stderr))
         self._errors.start()
         try:
-            self._head = self._greeting()
+            self._head = self._greeting(time.monotonic() + _START_SECONDS)
+            if self.pid is None and len(self._head) <= LONGEST_GREETING:  # its output has ended
+                self._see_why_it_ended()
+        except TimeoutError:
+            self.close()
+            why = f"its login shell did not start the command within {_START_SECONDS:g} s"
+            raise ssh_errors.unreachable(master.to, why) from None
         except BaseException:
             self.close()
             raise
 
-    @property
-    def pid(self) -> int | None:
-        """See `RunningCommand.pid`."""
-        return self._pid
-
     def write(self, piece: bytes) -> bool:
-        """See `RunningCommand.write`."""
         rest = memoryview(piece)
         try:
             while rest:
@@ -79,12 +85,10 @@ class Session:
         return True
 
     def end_input(self) -> None:
-        """See `RunningCommand.end_input`."""
         with contextlib.suppress(OSError):
             self._input.close()
 
     def pieces(self, until: float | None = None) -> Iterator[bytes]:
-        """See `RunningCommand.pieces`."""
         head, self._head = self._head, b""
         if head:
             yield head
@@ -92,79 +96,37 @@ class Session:
             yield piece
 
     def status(self, until: float | None = None) -> int:
-        """See `RunningCommand.status`."""
-        try:
-            status = self._process.wait(_left(until))
-        except subprocess.TimeoutExpired:
-            raise TimeoutError from None
-        self._errors.join(_left(until))
-        if status == SSH_FAILED and not self._master.is_alive():
-            raise self._master.cut(" ".join(self._argv)[:60])
+        self._wait_for_end(until)
+        status = self._process.returncode
+        if status == SSH_FAILED and not self._connection.is_alive():
+            raise self._cut()
         return status if status >= 0 else SSH_FAILED
 
-    def errors(self) -> str:
-        """See `RunningCommand.errors`."""
-        return self._errors.text()
-
-    def end(self, *, at_once: bool = False) -> None:
-        """See `RunningCommand.end`."""
-        if self._process.poll() is not None or self._pid is None or not self._master.is_connected:
-            return
-        for signal in ("KILL",) if at_once else ("TERM", "KILL"):
-            self._master.signal([self._pid], signal)
-            if self._discard(time.monotonic() + _GRACE_SECONDS):
-                return
-
     def close(self) -> None:
-        """See `RunningCommand.close`."""
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
         self.end_input()
         self._output.close()
 
-    def _greeting(self) -> bytes:
-        """Output up to the command's process ID, and what follows; all of it if there is none."""
-        head, until = b"", time.monotonic() + _START_SECONDS
-        while True:
-            try:
-                piece = self._receive(until)
-            except TimeoutError:
-                raise self._master.no_start(_START_SECONDS) from None
-            head += piece
-            if found := ANNOUNCED.search(head):
-                self._pid = int(found[1])
-                return head[found.end() :]
-            if not piece:
-                self._see_why_it_ended()
-            if not piece or len(head) > _LONGEST_GREETING:
-                return head  # a login shell that runs nothing, such as nologin: what it says is all there is
-
     def _see_why_it_ended(self) -> None:
         if self._process.wait() != SSH_FAILED:
             return
-        self._errors.join(_GRACE_SECONDS)
-        if not self._master.is_alive():
+        self._errors.join(GRACE_SECONDS)
+        if not self._connection.is_alive():
             raise ConnectionDown
         raise NoSession((self.errors().strip().splitlines() or ["ssh gave no reason"])[0])
 
     def _receive(self, until: float | None) -> bytes:
-        left = _left(until)
+        left = seconds_left(until)
         if not self._poll.poll(None if left is None else left * 1000):
             raise TimeoutError
         return os.read(self._output.fileno(), _PIECE)
 
-    def _discard(self, until: float) -> bool:
-        """Throw away what still comes, so that a command that writes can end; whether it has ended."""
-        try:
-            while self._receive(until):
-                pass
-            self._process.wait(_left(until))
-        except (TimeoutError, subprocess.TimeoutExpired):
-            return False
-        except ToolkitError:
-            return True
-        return True
+    def _wait(self, seconds: float | None) -> bool:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+        return self._process.returncode is not None
 
 
 class _Reader:
@@ -178,7 +140,3 @@ class _Reader:
         if not piece:
             self._stream.close()
         return piece
-
-
-def _left(until: float | None) -> float | None:
-    return None if until is None else max(until - time.monotonic(), 0.001)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from toolkit.child_environment import child_environment
 from toolkit.cluster.model import Access
-from toolkit.hosts.openssh.liveness import is_alive, is_private
+from toolkit.hosts.openssh.control import is_alive, is_private
 from toolkit.hosts.ssh.known_hosts import kinds_on_record, known_as, read_entries
 from toolkit.hosts.ssh.openssh import Answer
 from toolkit.process import run

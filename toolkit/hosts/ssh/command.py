@@ -5,8 +5,23 @@ Fabric's connection (`connection`) and a master of the system's ssh (`toolkit.ho
 
 from __future__ import annotations
 
+import time
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+from toolkit.errors import ToolkitError
+from toolkit.hosts.ssh import errors as ssh_errors
+from toolkit.hosts.ssh.drain import Drain
+from toolkit.hosts.ssh.remote_command import ANNOUNCED
+
+if TYPE_CHECKING:
+    from toolkit.hosts.openssh.master import Master
+    from toolkit.hosts.ssh.connection import HostConnection
+
+GRACE_SECONDS = 5
+LONGEST_GREETING = 1 << 16
+"""Bytes that a login shell may print before it starts the command."""
 
 
 class NoSession(Exception):
@@ -84,3 +99,68 @@ class SharedConnection(Protocol):
     def close(self) -> None:
         """Close it."""
         ...
+
+
+class EndableCommand(RunningCommand):
+    """A command that tells its process ID first (see `remote_command`), so that it can be ended on its host."""
+
+    pid: int | None = None
+    _argv: tuple[str, ...]
+    _connection: HostConnection | Master
+    _errors: Drain
+
+    def errors(self) -> str:
+        return self._errors.text()
+
+    def end(self, *, at_once: bool = False) -> None:
+        if self._wait(0) or self.pid is None or not self._connection.is_connected:
+            return
+        for signal in ("KILL",) if at_once else ("TERM", "KILL"):
+            self._connection.signal([self.pid], signal)
+            if self._discard(time.monotonic() + GRACE_SECONDS):
+                return
+
+    def _discard(self, until: float) -> bool:
+        """Throw away what still comes, so that a command that writes can end; whether it has ended."""
+        try:
+            while self._receive(until):
+                pass
+            return self._wait(seconds_left(until))
+        except TimeoutError:
+            return False
+        except ToolkitError:
+            return True
+
+    def _greeting(self, until: float | None) -> bytes:
+        """Wait for the process ID; what has come behind it, or all there is without one: that of a login shell that
+        runs nothing, such as nologin."""
+        head = b""
+        while True:
+            piece = self._receive(until)
+            head += piece
+            if found := ANNOUNCED.search(head):
+                self.pid = int(found[1])
+                return head[found.end() :]
+            if not piece or len(head) > LONGEST_GREETING:
+                return head
+
+    def _wait_for_end(self, until: float | None) -> None:
+        if not self._wait(seconds_left(until)):
+            raise TimeoutError
+        self._errors.join(seconds_left(until))
+
+    def _cut(self) -> ToolkitError:
+        return ssh_errors.cut(self._connection.to, self._connection.why_down(), " ".join(self._argv)[:60])
+
+    @abstractmethod
+    def _receive(self, until: float | None) -> bytes:
+        """A piece of output, nothing at its end; raises `TimeoutError` at `until`."""
+
+    @abstractmethod
+    def _wait(self, seconds: float | None) -> bool:
+        """Whether the command ends within `seconds`."""
+
+
+def seconds_left(until: float | None) -> float | None:
+    """Seconds until then on the monotonic clock, at least 1 ms; None: no limit."""
+    return None if until is None else max(until - time.monotonic(), 0.001)

@@ -2,6 +2,9 @@
 
 Of Fabric that is all. Its runner keeps all output in memory, garbles what is not text, feeds a command 100 bytes a
 second and leaves it running after a time-out (Fabric 3.2, Invoke 2.2: runners.py); `session` runs commands instead.
+
+Fabric reads /etc/fabric.yml, ~/.fabric.yml (and .py, which it runs), ~/.ssh/config and, in its own programs, variables
+named FABRIC_*. What a person has there is for other tools: of ssh_config, `ssh -G` has given us all that counts.
 """
 
 from __future__ import annotations
@@ -9,19 +12,21 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, NoReturn
 
 import paramiko
+from fabric import Config, Connection
 
 from toolkit.hosts.ssh import errors as ssh_errors
-from toolkit.hosts.ssh.command import ConnectionDown, NoSession
+from toolkit.hosts.ssh.command import GRACE_SECONDS, ConnectionDown, NoSession
 from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.host_keys import KeyShown, KeysOnRecord, OnlyLook
-from toolkit.hosts.ssh.isolated import Connection, own_config
 from toolkit.hosts.ssh.keys import OurKeys
 from toolkit.hosts.ssh.known_hosts import HostKey
-from toolkit.hosts.ssh.session import Session, send_signal
+from toolkit.hosts.ssh.remote_command import signal_line
+from toolkit.hosts.ssh.session import Session
 from toolkit.hosts.ssh.transport import WatchedTransport, left
 
 _ADMINISTRATIVELY_PROHIBITED = 1
@@ -44,8 +49,15 @@ def shown_key(to: Destination, jump: HostConnection | None, *, connect: float) -
     raise AssertionError("connected without checking the host key")
 
 
+class _NothingConfigured(paramiko.SSHConfig):
+    """An ssh_config that says nothing: not even the address back, in which paramiko would expand `%h` and `~`."""
+
+    def lookup(self, _hostname: str) -> dict[str, str]:
+        return {}
+
+
 class HostConnection(Connection):
-    """A connection to `to`, through `jump` where there is one; making it does nothing.
+    """A connection to `to`, through `jump` where there is one; making it does nothing. See `SharedConnection`.
 
     Args:
         jump: an open connection to the jump host. Fabric would take one from ssh_config, and trust any key there.
@@ -64,7 +76,9 @@ class HostConnection(Connection):
     ) -> None:
         self._set(to=to, _policy=policy, _times=(connect, lost))
         way = False if jump is None else jump  # for None it would look into its configuration
-        super().__init__(to.address, user=to.user, port=to.port, config=own_config(), gateway=way, forward_agent=False)
+        # One for each connection: Fabric writes into it what it finds out about one.
+        defaults = Config(lazy=True, ssh_config=_NothingConfigured())
+        super().__init__(to.address, user=to.user, port=to.port, config=defaults, gateway=way, forward_agent=False)
         self.client.set_missing_host_key_policy(policy)  # in place of Fabric's AutoAddPolicy
 
     def derive_shorthand(self, host_string: str) -> dict[str, Any]:
@@ -118,11 +132,9 @@ class HostConnection(Connection):
             raise ssh_errors.refused(self.to, why) from None
 
     def why_down(self) -> str:
-        """Why it is up no more, as far as it is known."""
         return str(self.transport.why_down())
 
     def start(self, argv: Sequence[str], *, merged: bool = False) -> Session:
-        """See `SharedConnection.start`."""
         try:
             channel = self.transport.open_session(timeout=_OPEN_SECONDS)
         except (paramiko.SSHException, EOFError, OSError) as error:
@@ -138,11 +150,15 @@ class HostConnection(Connection):
             raise
 
     def signal(self, pids: Sequence[int], signal: str) -> None:
-        """See `SharedConnection.signal`."""
-        send_signal(self, pids, signal)
+        with suppress(paramiko.SSHException, EOFError, OSError):
+            channel = self.transport.open_session(timeout=GRACE_SECONDS)
+            try:
+                channel.exec_command(signal_line(pids, signal))
+                channel.status_event.wait(GRACE_SECONDS)
+            finally:
+                channel.close()
 
     def tunnel(self, port: int) -> Any:
-        """See `SharedConnection.tunnel`: a channel."""
         try:
             address = ("127.0.0.1", port)
             return self.transport.open_channel("direct-tcpip", address, ("127.0.0.1", 0), timeout=_OPEN_SECONDS)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from toolkit.errors import ToolkitError
@@ -25,6 +26,64 @@ _PAUSE_SECONDS = (0.1, 0.6)
 _chance = random.SystemRandom()
 
 
+class Logins:
+    """How many logins are under way at the same time: `connections`, through one jump host at most 4."""
+
+    def __init__(self, connections: int) -> None:
+        self._starts = threading.BoundedSemaphore(connections)
+        self._per_jump_host = min(connections, _PER_JUMP_HOST)
+        self._jump_hosts: dict[Destination, JumpHost] = {}
+        self._lock = threading.Lock()
+
+    def limited(self, to: Destination, act: Callable[[], T]) -> T:
+        """The result of `act`, which logs in to `to`; if it is refused, it is retried once after a short pause."""
+        with self.jump_host(to.through).starts if to.through else self._starts:
+            try:
+                return act()
+            except ToolkitError as error:
+                if error.context.get("reason") != "refused":
+                    raise
+            time.sleep(_chance.uniform(*_PAUSE_SECONDS))
+            return act()
+
+    def jump_host(self, to: Destination) -> JumpHost:
+        """What is known of the jump host `to`."""
+        with self._lock:
+            return self._jump_hosts.setdefault(to, JumpHost(self._per_jump_host))
+
+    def jump_hosts(self) -> list[JumpHost]:
+        """All so far."""
+        with self._lock:
+            return list(self._jump_hosts.values())
+
+
+class JumpHost:
+    """A jump host; sixty hosts behind one that is down do not wait for it in turn.
+
+    Attributes:
+        connection: that of Fabric, where one is open.
+        starts: limits the logins through it.
+        lock: held while it is logged in to.
+    """
+
+    def __init__(self, starts: int) -> None:
+        self.connection: HostConnection | None = None
+        self.starts = threading.BoundedSemaphore(starts)
+        self.lock = threading.Lock()
+        self._failed: tuple[float, ToolkitError] | None = None
+
+    @contextmanager
+    def login(self) -> Iterator[None]:
+        """A login to it, in the context; raises the error of the last one again for a second."""
+        if self._failed and time.monotonic() < self._failed[0]:
+            raise self._failed[1]
+        try:
+            yield
+        except ToolkitError as error:
+            self._failed = (time.monotonic() + 1, error)
+            raise
+
+
 class Connector:
     """Opens connections; making one does nothing.
 
@@ -36,81 +95,36 @@ class Connector:
 
     def __init__(self, *, connections: int = 8, connect: float = 10, lost: float = 15) -> None:
         self._connect, self._lost = connect, lost
-        self._starts = threading.BoundedSemaphore(connections)
-        self._per_jump_host = min(connections, _PER_JUMP_HOST)
-        self._jump_hosts: dict[Destination, _JumpHost] = {}
-        self._lock = threading.Lock()
+        self._logins = Logins(connections)
 
     def connect(self, to: Destination) -> HostConnection:
         """A new connection to `to`; raises `ToolkitError` (S100). A refused one is tried once more."""
         from toolkit.hosts.ssh.connection import connected  # loads Fabric
 
-        return self._with_way(to, lambda way: connected(to, way, connect=self._connect, lost=self._lost))
+        return self._logins.limited(
+            to, lambda: connected(to, self._way(to.through), connect=self._connect, lost=self._lost)
+        )
 
     def host_key(self, to: Destination) -> HostKey:
         """The key that `to` shows, without a login; raises `ToolkitError` (S100)."""
         from toolkit.hosts.ssh.connection import shown_key
 
-        return self._with_way(to, lambda way: shown_key(to, way, connect=self._connect))
+        return self._logins.limited(to, lambda: shown_key(to, self._way(to.through), connect=self._connect))
 
     def close(self) -> None:
         """Close the connections to jump hosts, and so all connections through them."""
-        with self._lock:
-            jumps = list(self._jump_hosts.values())
-        for jump in jumps:
-            jump.close()
+        for jump in self._logins.jump_hosts():
+            with jump.lock:
+                if jump.connection:
+                    jump.connection.close()
 
-    def _with_way(self, to: Destination, act: Callable[[HostConnection | None], T]) -> T:
-        if to.through is None:
-            with self._starts:
-                return twice(lambda: act(None))
-        jump = self._jump_host(to.through)
-        with jump.starts:
-            return twice(lambda: act(jump.connection(self.connect)))
-
-    def _jump_host(self, to: Destination) -> _JumpHost:
-        with self._lock:
-            return self._jump_hosts.setdefault(to, _JumpHost(to, self._per_jump_host))
-
-
-class _JumpHost:
-    """A jump host and its one connection, opened on first use and reopened if it was lost."""
-
-    def __init__(self, to: Destination, starts: int) -> None:
-        self._to = to
-        self._connection: HostConnection | None = None
-        self._lock = threading.Lock()
-        self._failed: tuple[float, ToolkitError] | None = None
-        self.starts = threading.BoundedSemaphore(starts)
-
-    def connection(self, connect: Callable[[Destination], HostConnection]) -> HostConnection:
-        with self._lock:
-            if self._connection is None or not self._connection.is_connected:
-                self._connection = self._open(connect)
-            return self._connection
-
-    def _open(self, connect: Callable[[Destination], HostConnection]) -> HostConnection:
-        """Sixty hosts behind a jump host that is down must not wait for it in turn."""
-        if self._failed and time.monotonic() < self._failed[0]:
-            raise self._failed[1]
-        try:
-            return connect(self._to)
-        except ToolkitError as error:
-            self._failed = (time.monotonic() + 1, error)
-            raise
-
-    def close(self) -> None:
-        with self._lock:
-            if self._connection:
-                self._connection.close()
-
-
-def twice(act: Callable[[], T]) -> T:
-    """The result of `act`; if the connection is refused, it is retried once after a short pause."""
-    try:
-        return act()
-    except ToolkitError as error:
-        if error.context.get("reason") != "refused":
-            raise
-    time.sleep(_chance.uniform(*_PAUSE_SECONDS))
-    return act()
+    def _way(self, to: Destination | None) -> HostConnection | None:
+        """The one connection to the jump host `to`, opened on first use and reopened if it was lost."""
+        if to is None:
+            return None
+        jump = self._logins.jump_host(to)
+        with jump.lock:
+            if jump.connection is None or not jump.connection.is_connected:
+                with jump.login():
+                    jump.connection = self.connect(to)
+            return jump.connection

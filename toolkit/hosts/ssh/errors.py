@@ -10,8 +10,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from toolkit.errors import Code, Place, Problem, ToolkitError
+from toolkit.errors import Code, Problem, ToolkitError
 from toolkit.hosts.ssh.destination import Destination
+from toolkit.hosts.ssh.known_hosts import Entry, HostKey, Standing, standing
 
 NAME_A_FILE = "set `known_hosts` in the cluster file, then: toolkit cluster trust FILE"
 _LOG_IN = "log in once as your site requires; all commands then use that login: toolkit cluster connect FILE"
@@ -52,26 +53,27 @@ def port_unreachable(to: Destination, port: int, why: str) -> ToolkitError:
     return _error("unreachable", to, f"cannot connect to its own port {port}: {why}", hint=hint)
 
 
-def key_unknown(to: Destination, kind: str, fingerprint: str) -> ToolkitError:
+def key_not_recorded(to: Destination, entries: Sequence[Entry], key: HostKey) -> ToolkitError | None:
+    """The error for `key`, which `to` presented, with the line that says so; None if it is the recorded one."""
+    stands, entry = standing(entries, to.known_as, key)
+    if stands is Standing.KNOWN:
+        return None
+    if entry is None:
+        return key_unknown(to, key)
+    if stands is Standing.REVOKED:
+        problem, hint = Problem("marked @revoked", entry.place), "give the host a new key: ssh-keygen -A"
+        return _error("host key changed", to, f"its host key is revoked: {key}", (problem,), hint=hint)
+    # Another machine, or a man in the middle.
+    problem = Problem(f"recorded for {to.known_as}: {entry.key}", entry.place)
+    hint = f"if the host was reinstalled, remove line {entry.line} of {entry.file}, then: toolkit cluster trust FILE"
+    return _error("host key changed", to, f"the host key has changed: it presented {key}", (problem,), hint=hint)
+
+
+def key_unknown(to: Destination, key: HostKey) -> ToolkitError:
     """No known_hosts file has a key of this host."""
-    what = f"unknown host key: {kind} {fingerprint}"
     problem = Problem(f"looked for {to.known_as} in {_files(to.known_hosts)}")
-    return _error("host key unknown", to, what, (problem,), hint=_TRUST if to.new_keys else NAME_A_FILE)
-
-
-def key_changed(to: Destination, kind: str, fingerprint: str, file: Path, line: int, recorded: str) -> ToolkitError:
-    """The host presented a key that differs from the recorded one: another machine, or a man in the middle."""
-    what = f"the host key has changed: it presented {kind} {fingerprint}"
-    problem = Problem(f"recorded for {to.known_as}: {recorded}", Place(str(file), line, 1))
-    hint = f"if the host was reinstalled, remove line {line} of {file}, then: toolkit cluster trust FILE"
-    return _error("host key changed", to, what, (problem,), hint=hint)
-
-
-def key_revoked(to: Destination, kind: str, fingerprint: str, file: Path, line: int) -> ToolkitError:
-    """This key is marked as revoked."""
-    problem = Problem("marked @revoked", Place(str(file), line, 1))
-    what = f"its host key is revoked: {kind} {fingerprint}"
-    return _error("host key changed", to, what, (problem,), hint="give the host a new key: ssh-keygen -A")
+    hint = _TRUST if to.new_keys else NAME_A_FILE
+    return _error("host key unknown", to, f"unknown host key: {key}", (problem,), hint=hint)
 
 
 def authentication_failed(to: Destination, tried: Sequence[str], accepts: Sequence[str] = ()) -> ToolkitError:

@@ -10,9 +10,9 @@ from typing import Any
 
 import paramiko
 
+from toolkit.hosts.ssh import errors as ssh_errors
 from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.known_hosts import HostKey, kinds_on_record, read_entries
-from toolkit.hosts.ssh.verdict import refusal
 
 
 class KeysOnRecord(paramiko.MissingHostKeyPolicy):
@@ -29,7 +29,7 @@ class KeysOnRecord(paramiko.MissingHostKeyPolicy):
     def missing_host_key(self, _client: Any, _name: str, shown: Any) -> None:
         """See paramiko's; the name that it has made up is not the one under which the key is recorded."""
         key = HostKey(shown.get_name(), shown.asbytes())
-        if error := refusal(self._to, self._entries, key):
+        if error := ssh_errors.key_not_recorded(self._to, self._entries, key):
             raise error
 
 

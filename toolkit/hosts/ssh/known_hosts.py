@@ -17,7 +17,10 @@ from enum import Enum, auto
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from toolkit.errors import Place
+
 SSH_PORT = 22
+_RSA_SIGNATURES = ("rsa-sha2-512", "rsa-sha2-256")
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,9 @@ class HostKey:
         """As `ssh-keygen -l` prints it: `SHA256:…`."""
         return "SHA256:" + base64.b64encode(hashlib.sha256(self.blob).digest()).decode().rstrip("=")
 
+    def __str__(self) -> str:
+        return f"{self.kind} {self.fingerprint}"
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -42,6 +48,11 @@ class Entry:
     file: Path
     line: int
     marker: str = ""
+
+    @property
+    def place(self) -> Place:
+        """Where the line is, for an error."""
+        return Place(str(self.file), self.line, 1)
 
     def is_for(self, name: str) -> bool:
         """Whether the line speaks of `name`, which is `host` or `[host]:port`."""
@@ -108,6 +119,11 @@ def standing(entries: Sequence[Entry], name: str, key: HostKey) -> tuple[Standin
 def kinds_on_record(entries: Sequence[Entry], name: str) -> tuple[str, ...]:
     """The types of key that `name` has on record, in the order of the lines."""
     return tuple(dict.fromkeys(entry.key.kind for entry in entries if not entry.marker and entry.is_for(name)))
+
+
+def algorithms(kinds: Iterable[str]) -> list[str]:
+    """The host key algorithms of these types of key."""
+    return [name for kind in kinds for name in (_RSA_SIGNATURES if kind == "ssh-rsa" else (kind,))]
 
 
 def append(file: Path, keys: Sequence[tuple[str, HostKey]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -39,14 +40,6 @@ class _Shared:
         return self.connection.is_connected and len(self.sessions) < self.most
 
 
-@dataclass
-class _Attempt:
-    """A connection being opened, and the result: all waiting threads share its error."""
-
-    error: ToolkitError | None = None
-    done: bool = False
-
-
 class SessionPool:
     """Sessions on `to`, over connections opened by `connector`; nothing is opened before the first session."""
 
@@ -54,7 +47,8 @@ class SessionPool:
         self._to, self._connector = to, connector
         self._most_connections = _WIRES
         self._connections: list[_Shared] = []
-        self._attempt: _Attempt | None = None
+        self._attempt: Future[None] | None = None
+        """A connection being opened: all waiting threads share its error."""
         self._change = threading.Condition()
 
     @contextmanager
@@ -131,24 +125,20 @@ class SessionPool:
                     free.sessions.append(None)
                     return free
                 if self._attempt is None and len(self._connections) < self._most_connections:
-                    attempt = self._attempt = _Attempt()
+                    attempt = self._attempt = Future[None]()
                     break
-                self._wait()
+                awaited = self._attempt
+                self._change.wait()
+                if awaited and awaited.done():
+                    awaited.result()  # raises what opening that connection has raised
         return self._open_connection(attempt)
 
-    def _wait(self) -> None:
-        """Until a place may be free; raises what the connect that was waited for has raised."""
-        awaited = self._attempt
-        self._change.wait()
-        if awaited and awaited.done and awaited.error:
-            raise awaited.error
-
-    def _open_connection(self, attempt: _Attempt) -> _Shared:
+    def _open_connection(self, attempt: Future[None]) -> _Shared:
         try:
             shared = _Shared(self._connector.connect(self._to), [None])
         except ToolkitError as error:
             if not self._stays_with_what_is_open(error):
-                attempt.error = error
+                attempt.set_exception(error)
                 raise
         else:
             with self._change:
@@ -156,7 +146,9 @@ class SessionPool:
             return shared
         finally:
             with self._change:
-                attempt.done, self._attempt = True, None
+                if not attempt.done():
+                    attempt.set_result(None)
+                self._attempt = None
                 self._change.notify_all()
         return self._place()
 

@@ -7,7 +7,8 @@ import io
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, ExitStack
 from itertools import chain
 
 from toolkit.errors import ToolkitError
@@ -25,7 +26,7 @@ _LARGE = 4 << 20
 
 
 class SshShell:
-    """Commands on the host that `to` leads to; connections stay warm until `close`.
+    """Commands on the host that `to` leads to; connections stay warm until `close`. See `HostShell`.
 
     Args:
         to: see `toolkit.hosts.ssh.config.destinations`.
@@ -34,23 +35,13 @@ class SshShell:
     """
 
     def __init__(self, to: Destination, connector: Connects | None = None, bulk: Connects | None = None) -> None:
-        self._to = to
+        self.to, self.name = to, to.host
         self._own = None if connector else Connector()
         self._pool = SessionPool(to, connector or self._own or Connector())
         self._bulk = SessionPool(to, bulk) if bulk else None
 
-    @property
-    def name(self) -> str:
-        """The host as its cluster file names it."""
-        return self._to.host
-
-    @property
-    def to(self) -> Destination:
-        """Where the host is, and the way to it."""
-        return self._to
-
     def run(self, argv: Sequence[str], *, data: bytes | None = None, timeout: float | None = None) -> Result:
-        """See `Shell.run`. The time that opening a connection takes does not count."""
+        """The time that opening a connection takes does not count."""
         with self._pool.session(argv) as session:
             until = None if timeout is None else time.monotonic() + timeout
             output = bytearray()
@@ -65,7 +56,6 @@ class SshShell:
         return Result(tuple(argv), status, output.decode("utf-8", "replace"), errors)
 
     def stream(self, argv: Sequence[str], on_line: Callable[[str], None]) -> int:
-        """See `Shell.stream`."""
         with self._pool.session(argv, merged=True) as session:
             session.end_input()
             for line in _lines(session.pieces()):
@@ -73,17 +63,16 @@ class SshShell:
             return session.status()
 
     def feed(self, argv: Sequence[str], pieces: Iterable[bytes]) -> Result:
-        """See `Shell.feed`."""
         head, rest = _split(iter(pieces))
         with ExitStack() as stack:
             session = self._bulk_session(argv, stack) if len(head) >= _LARGE else None
             session = session or stack.enter_context(self._pool.session(argv))
-            output = _Output(session)
+            output = _output(session)
             for piece in chain([head], rest):
                 if not session.write(piece):
                     break  # it ended early: its status and output say why
             session.end_input()
-            text = output.text()
+            text = output.result().decode("utf-8", "replace")
             return Result(tuple(argv), session.status(), text, session.errors())
 
     def _bulk_session(self, argv: Sequence[str], stack: ExitStack) -> RunningCommand | None:
@@ -96,19 +85,14 @@ class SshShell:
             self._bulk = None
             return None
 
-    @contextmanager
-    def forward(self, port: int) -> Iterator[int]:
-        """See `Shell.forward`."""
-        with forwarded(port, self._pool.tunnel) as here:
-            yield here
+    def forward(self, port: int) -> AbstractContextManager[int]:
+        return forwarded(port, self._pool.tunnel)
 
     def end_commands(self) -> None:
-        """End every command that this shell runs now; the calls that wait for them then return."""
         for pool in self._pools():
             pool.end_commands()
 
     def close(self) -> None:
-        """Close the connection; a later command opens a new one."""
         for pool in self._pools():
             pool.close()
         if self._own:
@@ -139,27 +123,18 @@ def _give(session: RunningCommand, data: bytes | None) -> None:
         give()
 
 
-class _Output:
+def _output(session: RunningCommand) -> Future[bytes]:
     """A command's output, read while its input is written."""
+    output = Future[bytes]()
 
-    def __init__(self, session: RunningCommand) -> None:
-        self._session, self._data = session, bytearray()
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._read, name="output", daemon=True)
-        self._thread.start()
-
-    def _read(self) -> None:
+    def read() -> None:
         try:
-            for piece in self._session.pieces():
-                self._data += piece
-        except BaseException as error:  # raised by `text` where someone waits for it
-            self._error = error
+            output.set_result(b"".join(session.pieces()))
+        except BaseException as error:
+            output.set_exception(error)
 
-    def text(self) -> str:
-        self._thread.join()
-        if self._error:
-            raise self._error
-        return self._data.decode("utf-8", "replace")
+    threading.Thread(target=read, name="output", daemon=True).start()
+    return output
 
 
 def _lines(pieces: Iterable[bytes]) -> Iterator[str]:

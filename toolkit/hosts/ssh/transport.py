@@ -11,10 +11,10 @@ from typing import Any
 
 import paramiko
 
+from toolkit.hosts.ssh.known_hosts import algorithms
+
 # Python prints what a library logs where no one listens; every failure is an error here.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
-
-_RSA_SIGNATURES = ("rsa-sha2-512", "rsa-sha2-256")
 
 
 class _Watched:
@@ -57,9 +57,9 @@ class WatchedTransport(paramiko.Transport):
         super().__init__(self._watched, disabled_algorithms=disabled_algorithms)
         self.banner_timeout = self.handshake_timeout = left(until)
         options = self.get_security_options()
-        first = [name for kind in kinds for name in (_RSA_SIGNATURES if kind == "ssh-rsa" else (kind,))]
         offered = tuple(options.key_types)
-        options.key_types = tuple(dict.fromkeys([*(name for name in first if name in offered), *offered]))
+        first = [name for name in algorithms(kinds) if name in offered]
+        options.key_types = tuple(dict.fromkeys([*first, *offered]))
 
     def start_client(self, event: threading.Event | None = None, **_: Any) -> None:
         """See paramiko's; a `timeout` does not count."""

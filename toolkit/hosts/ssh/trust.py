@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
-from toolkit.errors import Code, Place, Problem, ToolkitError
+from toolkit.errors import Code, Problem, ToolkitError
 from toolkit.hosts.parallel import Answer, Job, do_all
 from toolkit.hosts.ssh import errors as ssh_errors
 from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.known_hosts import Entry, HostKey, Standing, append, read_entries, standing
 
 _AT_ONCE = 64
-
-
-class ShowsKeys(Protocol):
-    """What fetches hosts' keys: Fabric's `Connector`, or whatever leads to a host."""
-
-    def host_key(self, to: Destination) -> HostKey:
-        """The key that `to` shows, without a login; raises `ToolkitError` (S100)."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -47,22 +38,22 @@ def stages(ways: Iterable[Destination]) -> tuple[tuple[Destination, ...], ...]:
     return tuple(tuple(by_depth[depth]) for depth in sorted(by_depth))
 
 
-def look(ways: Sequence[Destination], connector: ShowsKeys) -> tuple[Answer[Finding], ...]:
-    """Fetch the key of each host without logging in there; jump hosts on the way need the usual login."""
-    return do_all([Job(to.host, partial(_find, to, connector)) for to in ways], at_once=_AT_ONCE)
+def look(ways: Sequence[Destination], host_key: Callable[[Destination], HostKey]) -> tuple[Answer[Finding], ...]:
+    """Fetch the key of each host without logging in there; jump hosts on the way need the usual login.
+
+    `host_key` gives the key that a host shows, or raises `ToolkitError` (S100).
+    """
+    return do_all([Job(to.host, partial(_find, to, host_key)) for to in ways], at_once=_AT_ONCE)
 
 
 def refuse_changed(findings: Iterable[Finding]) -> None:
     """Raise `ToolkitError` (S100) where a host shows a key that is not the recorded one, with file and line of each."""
-    changed = [found for found in findings if found.entry and found.standing in (Standing.CHANGED, Standing.REVOKED)]
-    if not changed:
+    bad = (Standing.CHANGED, Standing.REVOKED)
+    problems = tuple(_changed(found, found.entry) for found in findings if found.entry and found.standing in bad)
+    if not problems:
         return
-    what = (
-        "a host key differs from the recorded one"
-        if len(changed) == 1
-        else (f"the keys of {len(changed)} hosts differ from the recorded ones")
-    )
-    problems = tuple(_changed(found, found.entry) for found in changed if found.entry)
+    many = f"the keys of {len(problems)} hosts differ from the recorded ones"
+    what = "a host key differs from the recorded one" if len(problems) == 1 else many
     hint = "another machine, or someone in between? If a host was reinstalled, remove its line first"
     raise ToolkitError(Code.RESOURCES, f"{what}; nothing was recorded", problems, hint=hint)
 
@@ -90,13 +81,11 @@ def record(findings: Sequence[Finding]) -> tuple[Path, ...]:
     return tuple(lines)
 
 
-def _find(to: Destination, connector: ShowsKeys) -> Finding:
-    key = connector.host_key(to)
+def _find(to: Destination, host_key: Callable[[Destination], HostKey]) -> Finding:
+    key = host_key(to)
     return Finding(to, key, *standing(read_entries(to.known_hosts), to.known_as, key))
 
 
 def _changed(found: Finding, entry: Entry) -> Problem:
-    recorded = f"{entry.key.kind} {entry.key.fingerprint}"
-    said = "it is marked @revoked here" if found.standing is Standing.REVOKED else f"recorded here: {recorded}"
-    what = f"host {found.to.host} ({found.to.socket_name}) presented {found.key.kind} {found.key.fingerprint}; {said}"
-    return Problem(what, Place(str(entry.file), entry.line, 1))
+    said = "it is marked @revoked here" if found.standing is Standing.REVOKED else f"recorded here: {entry.key}"
+    return Problem(f"host {found.to.host} ({found.to.socket_name}) presented {found.key}; {said}", entry.place)
