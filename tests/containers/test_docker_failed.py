@@ -16,6 +16,8 @@ from toolkit.process import Result
         "permission denied while trying to connect to the Docker daemon socket",
         "docker: no such command on this machine",
         "docker: unknown server OS: .\nSee 'docker run --help'.",
+        'docker: Error response from daemon: invalid mount config for type "bind": bind source path does not exist: '
+        "/var/run/docker.sock.\nSee 'docker run --help'.",
         'error during connect: Post "http://docker/v1.41/containers/create": EOF',
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from toolkit.runtimes.docker_run import DockerRun
@@ -13,6 +14,8 @@ _AWAY = (
     *("Cannot connect to the Docker daemon", "permission denied while trying to connect", "no such command"),
     *("error during connect", "unknown server OS: ."),  # a client's message while its engine is being stopped
 )
+_NO_SOCKET = re.compile(r"bind source path does not exist: \S+\.sock\b")
+"""Of an engine that is being stopped: it still answers, and its own socket, which an agent binds, is gone."""
 _CONTAINER_GONE = ("No such container", "is not running")
 # Nothing is filled into shell text: engine, container and command are passed as separate words.
 _PIPE = shell_program("toolkit.runtimes", "load_image_from.sh")
@@ -27,7 +30,7 @@ class Docker(DockerRun):
     takes_partial_images = True
 
     def failure(self, said: str) -> Failure:
-        if any(words in said for words in _AWAY):
+        if any(words in said for words in _AWAY) or _NO_SOCKET.search(said):
             return "away"
         if not said:  # the client of an engine that is being stopped prints nothing
             return "silent"

@@ -11,7 +11,7 @@ from pathlib import Path
 from toolkit.atomic_file import sha256_of
 from toolkit.errors import Code, Problem, ToolkitError
 from toolkit.folder_files import FolderFile, files_of, shown
-from toolkit.plural import counted
+from toolkit.plural import counted, listed
 from toolkit.run.plan.code_listing import Listed, code_digest, first_of
 from toolkit.run.plan.code_rules import NO_CODE, Rules, read_rules
 from toolkit.run.plan.code_secrets import NOTHING_KNOWN, OVERLAP, WINDOW, Known, is_manifest_with_keys, secrets_in_code
@@ -81,10 +81,10 @@ class SubmittedCode:
         size = f"{counted(len(self.files), 'file')}, {self.size / 1000:.1f} kB"
         yield "code", f"{size} of {self.folder}  sha256 {self.digest[:16]}"
         if self.hidden:
-            yield "hidden", _some([shown(name) for name in self.hidden])
+            yield "hidden", listed([shown(name) for name in self.hidden], _MOST_SHOWN)
         noteworthy = [f"{shown(name)} ({why})" for name, why in self.left_out if why not in (NO_CODE, _MANIFEST)]
         if noteworthy:
-            yield "left out", _some(noteworthy)
+            yield "left out", listed(noteworthy, _MOST_SHOWN)
 
 
 def read_code(
@@ -123,7 +123,7 @@ class _Reading:
         if self._problems:
             raise self._refused()
         if not files:
-            out = _some([f"{shown(name)} ({why})" for name, why in sorted(self._left_out.items())])
+            out = listed([f"{shown(name)} ({why})" for name, why in sorted(self._left_out.items())], _MOST_SHOWN)
             raise ToolkitError(
                 Code.CODE,
                 f"{self._folder} has no code{f' (left out: {out})' if out else ''}",
@@ -219,9 +219,3 @@ class _Reading:
 def _code_file(file: FolderFile, sha256: str, held: bytes | None = None) -> CodeFile:
     size = file.status.st_size if held is None else len(held)
     return CodeFile(file.name, file.path, size, sha256, bool(file.status.st_mode & 0o100), held)
-
-
-def _some(names: list[str]) -> str:
-    """The first names, and how many more."""
-    more = len(names) - _MOST_SHOWN
-    return ", ".join(names[:_MOST_SHOWN]) + (f" and {more} more" if more > 0 else "")
