@@ -40,7 +40,7 @@ class Shell(Protocol):
 
     def feed(self, argv: Sequence[str], pieces: Iterable[bytes]) -> Result:
         """Run `argv` and write `pieces` to it as they come; memory stays flat. Over ssh, large amounts take the
-        system's `ssh`, which encrypts faster."""
+        system's `ssh`."""
         ...
 
     def forward(self, port: int) -> AbstractContextManager[int]:

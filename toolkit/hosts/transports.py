@@ -22,8 +22,7 @@ _TELLING_SECONDS = 2
 class FabricTransport:
     """Connections that Fabric opens, in this process; they end with it. See `Transport`.
 
-    Large amounts of data take connections of the system's `ssh`, which encrypts several times as fast; they end here,
-    too.
+    Large amounts of data take connections of the system's `ssh`, which encrypt outside Python; they end here, too.
     """
 
     def __init__(self, cluster: Cluster) -> None:
