@@ -103,14 +103,10 @@ def left_on(host: str) -> dict[str, str]:
     return {what: on(host, command, check=False) for what, command in LOOK.items()}
 
 
-def wait_until_empty(host: str, timeout: float = 100, *, but_lease: bool = False) -> bool:
-    """Nothing of any run is on the host, in the end; whether there is a lease, `but_lease`: which is allowed."""
+def wait_until_empty(host: str, timeout: float = 100) -> None:
+    """Nothing of any run is on the host, in the end."""
     deadline = time.monotonic() + timeout
-    while True:
-        left = left_on(host)
-        lease = but_lease and left["volumes"].startswith("toolkit-lease.") and "\n" not in left["volumes"]
-        if left == EMPTY | ({"volumes": left["volumes"]} if lease else {}):
-            return lease
+    while (left := left_on(host)) != EMPTY:
         assert time.monotonic() < deadline, f"{host}: {left}"
         time.sleep(1)
 
