@@ -11,8 +11,7 @@ from pathlib import Path
 from toolkit.errors import Code, Problem, ToolkitError
 from toolkit.folder_files import files_of, shown
 from toolkit.image.store import ImageStore
-from toolkit.image.tool_images import buckets_recipe
-from toolkit.image.version import read_inputs
+from toolkit.image.tool_images import buckets_reference
 from toolkit.manifest.model import Manifest
 from toolkit.manifest.reader import read_manifest
 from toolkit.paths import home
@@ -73,7 +72,7 @@ def list_buckets(manifest: str | Path) -> dict[str, list[StoredObject]]:
 
 @contextmanager
 def _opened(manifest: Manifest) -> Iterator[dict[str, Access]]:
-    side_image = read_inputs(buckets_recipe()).reference
+    side_image = buckets_reference()
     if manifest.uses_embedded_store:
         ImageStore().get(side_image)
     with open_access(manifest, home(), side_image, new_training_id(), host=None) as opened:

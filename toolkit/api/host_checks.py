@@ -21,7 +21,7 @@ from toolkit.errors import ToolkitError
 from toolkit.hosts.cluster_hosts import Hosts
 from toolkit.hosts.local import LocalShell
 from toolkit.image.store import ImageStore
-from toolkit.image.tool_images import buckets_recipe
+from toolkit.image.tool_images import buckets_reference
 from toolkit.image.version import read_inputs
 from toolkit.manifest.model import BucketReference, Manifest
 from toolkit.manifest.reader import read_manifest
@@ -59,7 +59,7 @@ def doctor(cluster: str | Path | None = None, manifest: str | Path | None = None
     read = read_cluster(Path(cluster) if cluster else assets() / "clusters" / "local.yml")
     wanted = read_manifest(Path(manifest)) if manifest else None
     asked = asked_of(read, read_table(assets() / "images"), wanted)
-    side_image = read_inputs(buckets_recipe()).reference
+    side_image = buckets_reference()
     with Hosts(read) as hosts, _buckets(wanted, read, side_image) as (buckets, own, why):
         images = [*_images(read, wanted, manifest), side_image]
         found = examine(hosts, asked, images, buckets, why)

@@ -8,8 +8,7 @@ from pathlib import Path
 from toolkit.api.orders import Order, open_mpi_of, read_order, run_image
 from toolkit.errors import ToolkitError
 from toolkit.image.store import ImageStore
-from toolkit.image.tool_images import buckets_recipe
-from toolkit.image.version import read_inputs
+from toolkit.image.tool_images import buckets_reference
 from toolkit.progress import Report, silent
 from toolkit.run.launch.allocator import allocator_of
 from toolkit.run.plan.make_plan import make_plan
@@ -47,7 +46,7 @@ def plan_launch(
     """
     order = read_order(manifest, cluster, code, report)
     image, note = _image(order)
-    side_image = read_inputs(buckets_recipe()).reference
+    side_image = buckets_reference()
     placements = allocator_of(order.cluster).plan(order.manifest.compute)
     plan = make_plan(order.manifest, order.cluster, image, side_image, new_training_id(), placements)
     return PlannedLaunch(plan, order.code, order.reference, note)

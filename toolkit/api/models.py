@@ -6,8 +6,7 @@ from pathlib import Path
 
 from toolkit.api.runs import find_run
 from toolkit.image.store import ImageStore
-from toolkit.image.tool_images import buckets_recipe
-from toolkit.image.version import read_inputs
+from toolkit.image.tool_images import buckets_reference
 from toolkit.paths import home
 from toolkit.progress import Progress, Report, silent
 from toolkit.run.finish.collect import Collected, Collection, with_result
@@ -29,7 +28,7 @@ def collect(run: str | Record, *, to: str | Path = "models", report: Report = si
     """
     record = run if isinstance(run, Record) else find_run(run)
     manifest = manifest_of(record)
-    side_image = read_inputs(buckets_recipe()).reference
+    side_image = buckets_reference()
     store = ImageStore()
     for image in (side_image, record.image_id):
         store.get(image)

@@ -14,7 +14,7 @@ from toolkit.cluster.model import NO_GPU, Cluster
 from toolkit.cluster.reader import read_cluster
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.store import ImageStore, StoredImage
-from toolkit.image.tool_images import buckets_recipe
+from toolkit.image.tool_images import buckets_reference
 from toolkit.image.version import read_inputs
 from toolkit.manifest.model import Manifest
 from toolkit.paths import assets, home
@@ -82,7 +82,7 @@ def built_images(order: Order) -> tuple[RunImage, str]:
     Raises `ToolkitError` (S103) if one of them is not here.
     """
     store = ImageStore()
-    side_image = read_inputs(buckets_recipe()).reference
+    side_image = buckets_reference()
     store.get(side_image)
     there = store.find(order.reference)
     if there is None:

@@ -9,14 +9,13 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from types import ModuleType
-from typing import IO, Any, cast
+from typing import IO, Any
 
 import requests
 
 if not os.environ.get("DOCKER_HOST", "").startswith("ssh:"):
     # docker-py would import Paramiko and Invoke for engines behind ssh: half of the time that a launch needs to start.
-    sys.modules.setdefault("docker.transport.sshconn", cast("ModuleType", None))
+    sys.modules.setdefault("docker.transport.sshconn", None)  # type: ignore[arg-type]
 
 import docker
 import docker.errors

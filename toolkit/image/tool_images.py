@@ -10,6 +10,7 @@ from toolkit import agent
 from toolkit.catalogue.model import FrameworkRow, Program, Recipe, Tree
 from toolkit.catalogue.reader import read_tool_recipe
 from toolkit.errors import Code, ToolkitError
+from toolkit.image.version import read_inputs
 from toolkit.paths import assets
 
 _AGENT = Path(agent.__file__).parent
@@ -23,6 +24,11 @@ def buckets_recipe() -> Recipe:
         (Tree(_AGENT, "/opt/agent/toolkit/agent"),),
         locate,
     )
+
+
+def buckets_reference() -> str:
+    """The bucket image's name and version."""
+    return read_inputs(buckets_recipe()).reference
 
 
 def lab_recipe() -> Recipe:

@@ -18,7 +18,8 @@ def compose(text: str, *, fast: bool) -> yaml.Node | None:
     `toolkit.yaml.syntax` explains, and it accepts a little more.
     """
     loader: Any = _Fast if fast else _InPython
-    return yaml.compose(text, Loader=loader)
+    node: yaml.Node | None = loader(text).get_single_node()
+    return node
 
 
 class _Aliases(yaml.composer.Composer):
@@ -45,6 +46,3 @@ class _Fast(_Aliases, yaml.resolver.Resolver):
         yaml.resolver.Resolver.__init__(self)
         parser = FAST_PARSER(text)
         self.check_event, self.get_event, self.peek_event = parser.check_event, parser.get_event, parser.peek_event
-
-    def dispose(self) -> None:
-        """Nothing to give back."""

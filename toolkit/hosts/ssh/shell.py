@@ -39,6 +39,7 @@ class SshShell:
         self._own = None if connector else Connector()
         self._pool = SessionPool(to, connector or self._own or Connector())
         self._bulk = SessionPool(to, bulk) if bulk else None
+        self._pools = [pool for pool in (self._bulk, self._pool) if pool]
 
     def run(self, argv: Sequence[str], *, data: bytes | None = None, timeout: float | None = None) -> Result:
         """The time that opening a connection takes does not count."""
@@ -89,17 +90,14 @@ class SshShell:
         return forwarded(port, self._pool.tunnel)
 
     def end_commands(self) -> None:
-        for pool in self._pools():
+        for pool in self._pools:
             pool.end_commands()
 
     def close(self) -> None:
-        for pool in self._pools():
+        for pool in self._pools:
             pool.close()
         if self._own:
             self._own.close()
-
-    def _pools(self) -> list[SessionPool]:
-        return [pool for pool in (self._bulk, self._pool) if pool]
 
 
 def _split(pieces: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:

@@ -15,8 +15,7 @@ from toolkit.agent.signed import signed
 from toolkit.cluster.model import Cluster
 from toolkit.containers.engine import Engine
 from toolkit.errors import Code, ToolkitError
-from toolkit.image.tool_images import buckets_recipe
-from toolkit.image.version import read_inputs
+from toolkit.image.tool_images import buckets_reference
 from toolkit.paths import home
 from toolkit.run.finish.digests import store_digests, stored_digests
 from toolkit.run.follow.agent_client import AgentClient, Presence
@@ -50,7 +49,7 @@ def rescue(record: Record, records: Records, tell: Callable[[str], None]) -> Rec
             Code.MANIFEST, f"{record.training_id} has not ended", hint=f"toolkit stop {record.training_id}"
         )
     manifest, cluster = manifest_of(record), cluster_of(record)
-    side_image, run = read_inputs(buckets_recipe()).reference, record.training_id
+    side_image, run = buckets_reference(), record.training_id
     address = cluster.operator if record.hosts else LOOPBACK
     with (
         reached(record) as engines,

@@ -10,8 +10,7 @@ from toolkit.cluster.model import Cluster
 from toolkit.cluster.reader import read_cluster
 from toolkit.containers.engine import LOCAL, Engine
 from toolkit.errors import Code, ToolkitError
-from toolkit.image.tool_images import buckets_recipe
-from toolkit.image.version import read_inputs
+from toolkit.image.tool_images import buckets_reference
 from toolkit.manifest.model import BucketReference, Manifest
 from toolkit.manifest.reader import read_manifest
 from toolkit.manifest.results import address_of, bucket_name, place_at
@@ -59,7 +58,7 @@ def reached(record: Record) -> AbstractContextManager[Mapping[str, Engine]]:
 @contextmanager
 def stored_run(record: Record, manifest: Manifest | None = None) -> Iterator[StoredRun]:
     """The run as its bucket has it, while the context lasts. Raises `ToolkitError` if the bucket cannot be read."""
-    side_image = read_inputs(buckets_recipe()).reference
+    side_image = buckets_reference()
     label = new_label(record.training_id)
     manifest = manifest or manifest_of(record)
     with (

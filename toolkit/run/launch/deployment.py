@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
@@ -145,11 +146,11 @@ class Deployment:
         Raises `ToolkitError`, once all of it has ended.
         """
         first, *others = self._hosts
-        mounted = Future[None]()
-        errands = [Errand[object](one.engine.host, partial(one.mount_buckets, access)) for one in others]
-        errands.append(Errand(first.engine.host, partial(_settle, mounted, partial(first.mount_buckets, access))))
-        errands.append(Errand(first.engine.host, lambda: self._put_and_start(code, mounted)))
-        *_, subnet = [answer.get() for answer in do_all(errands, at_once=_AT_ONCE + 1)]
+        mounted, stop = Future[None](), threading.Event()
+        put = Errand[object](first.engine.host, lambda: self._put_and_start(code, mounted, stop))
+        mount = Errand[object](first.engine.host, partial(_settle, mounted, partial(first.mount_buckets, access)))
+        rest = [Errand[object](one.engine.host, partial(one.mount_buckets, access)) for one in others]
+        subnet, *_ = [answer.get() for answer in do_all([put, mount, *rest], at_once=_AT_ONCE + 1, stop=stop)]
         self._compare_results_folders()
         return str(subnet)
 
@@ -166,9 +167,10 @@ class Deployment:
         finally:
             first.results.remove_mark()
 
-    def _put_and_start(self, code: tuple[CodeFile, ...], mounted: Future[None]) -> str:
+    def _put_and_start(self, code: tuple[CodeFile, ...], mounted: Future[None], stop: threading.Event) -> str:
         """Create the network if the run has its own; copy code, keys and plans; start the learners, and store the code
-        once the first host's container with the keys is `mounted`. Returns the CIDR."""
+        once the first host's container with the keys is `mounted`. Returns the CIDR. A Ctrl-C sets `stop`: then no
+        learner is started beside the cleanup."""
         plan, first = self._plan, self._hosts[0]
         subnet = plan.cluster.network if plan.on_hosts else first.make_network()
         host_keys = {learner.number: new_key_pair() for learner in plan.learners}
@@ -180,8 +182,8 @@ class Deployment:
 
         def put_on(host: HostDeployment) -> None:
             host.put(code, entries)
-            acts = [host.start_learners, submit] if host is first else [host.start_learners]
-            for answer in do_all([Errand(host.engine.host, act) for act in acts], at_once=len(acts)):
+            acts = [] if stop.is_set() else [host.start_learners, *([submit] if host is first else [])]
+            for answer in do_all([Errand(host.engine.host, act) for act in acts], at_once=2):
                 answer.get()
 
         self._each(put_on)
