@@ -16,6 +16,8 @@ from toolkit.process import Result
         "permission denied while trying to connect to the Docker daemon socket",
         "docker: no such command on this machine",
         "docker: unknown server OS: .\nSee 'docker run --help'.",
+        'template: :1:2: executing "" at <.DockerRootDir>: reflect: indirection through nil pointer to embedded struct '
+        "field Info",
         'docker: Error response from daemon: invalid mount config for type "bind": bind source path does not exist: '
         "/var/run/docker.sock.\nSee 'docker run --help'.",
         'error during connect: Post "http://docker/v1.41/containers/create": EOF',
@@ -33,6 +35,20 @@ def test_a_refused_request_is_named_by_its_verb_alone() -> None:
     error = LOCAL.failed(Result(argv, 1, "said on stdout", ""))
     assert error.what == "`docker volume create` failed on this machine"
     assert (error.code.label, error.evidence) == ("S100", "said on stdout")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Error: No such container: toolkit-x-agent",
+        "Error response from daemon: Container 7a11 is not running",
+        "cannot exec in a stopped state: unknown",
+        "OCI runtime exec failed: exec failed: cannot exec a container that has stopped: unknown",
+    ],
+)
+def test_a_container_that_ends_is_gone(said: str) -> None:
+    error = LOCAL.failed(Result(("docker", "exec"), 126, "", said))
+    assert (error.context["reason"], error.evidence) == ("container gone", said)
 
 
 def test_the_end_of_a_long_story_is_kept() -> None:

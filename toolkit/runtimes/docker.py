@@ -12,11 +12,11 @@ from toolkit.shell_files import shell_program
 
 _AWAY = (
     *("Cannot connect to the Docker daemon", "permission denied while trying to connect", "no such command"),
-    *("error during connect", "unknown server OS: ."),  # a client's message while its engine is being stopped
+    # a client's messages while its engine is being stopped
+    *("error during connect", "unknown server OS: .", "indirection through nil pointer to embedded struct field Info"),
 )
-_NO_SOCKET = re.compile(r"bind source path does not exist: \S+\.sock\b")
-"""Of an engine that is being stopped: it still answers, and its own socket, which an agent binds, is gone."""
-_CONTAINER_GONE = ("No such container", "is not running")
+_NO_SOCKET = re.compile(r"bind source path does not exist: \S+\.sock\b")  # its own, which an agent binds
+_CONTAINER_GONE = ("No such container", "is not running", "cannot exec in a stopped", "container that has stopped")
 # Nothing is filled into shell text: engine, container and command are passed as separate words.
 _PIPE = shell_program("toolkit.runtimes", "load_image_from.sh")
 
