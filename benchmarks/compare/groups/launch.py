@@ -32,11 +32,15 @@ at=/var/lib/docker/volumes/peer/_data peer="--detach --rm --network host --volum
 docker run $peer --name peer-mount --cap-add SYS_ADMIN --device /dev/fuse --security-opt apparmor=unconfined \\
   --volume $at:/at:rshared {buckets} sh -c 'mkdir -p /at/b &&
   exec rclone mount --config /peer/rclone.conf s:{bucket} /at/b --allow-other --vfs-cache-mode writes' >/dev/null
-docker run $peer --name peer-learner --init --volume $at:/mnt:rslave {image} \\
-  /usr/sbin/sshd -D -e -f /peer/sshd_config >/dev/null
-until docker exec peer-learner mountpoint -q /mnt/b; do sleep 0.02; done
+docker run $peer --name peer-learner --user 0 --init --volume $at:/mnt:rslave {image} \\
+  sh -c 'mkdir -p /run/sshd && exec /usr/sbin/sshd -D -e -f /peer/sshd_config' >/dev/null
+until docker exec peer-learner mountpoint -q /mnt/b; do docker top peer-learner >/dev/null || exit; sleep 0.02; done
 """
-_DOWN = "docker rm --force peer-learner peer-mount >/dev/null; docker volume rm peer >/dev/null"
+_DOWN = """
+docker rm --force peer-learner peer-mount >/dev/null
+umount --lazy /var/lib/docker/volumes/peer/_data/b
+docker volume rm peer >/dev/null
+"""
 
 
 @contextmanager
@@ -61,7 +65,7 @@ def _case(space: Workspace, lab: Lab, store: S3, count: int) -> Case:
         "bucket": store.bucket,
     }
     argv = [TOOLKIT, "launch", "--raw", "--cluster", lab.cluster(count), manifest]
-    ours = partial(until_line, argv, _LINE, environment)
+    ours = partial(until_line, argv, f"[0] {_LINE}", environment)
     script = Script(lab, lab.hosts[:count], store, images | {"bucket": store.bucket})
     return Case(
         f"launch-{count}-hosts",
