@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from toolkit.doctor.facts import Core, EngineFacts, Gpu, HostFacts
@@ -150,6 +150,7 @@ def test_runs_that_have_different_gpus_have_different_cpus(facts: HostFacts, dat
     assert max(sizes) - min(sizes) <= 1
 
 
+@settings(suppress_health_check=[HealthCheck.filter_too_much])  # one host in six has GPUs, and cores for all of them
 @given(hosts())
 def test_a_gpu_has_cores_of_another_node_only_where_its_own_has_none_left(facts: HostFacts) -> None:
     assume(0 < len(facts.gpus) <= len(facts.cores))
