@@ -12,6 +12,7 @@ import pytest
 
 from toolkit.errors import ToolkitError
 from toolkit.secrets import Secret, SecretReference, parse_secret, resolve_pair, resolve_secret
+from toolkit.secrets.source import short_text
 
 VALUE = "wJalrXUtnFEMI"
 SECRET = Secret(VALUE)
@@ -132,6 +133,24 @@ def test_a_key_file_that_would_block_or_never_end_is_refused(tmp_path: Path) -> 
     for file, why in ((fifo, "not a file"), (Path("/dev/zero"), "not a file"), (tmp_path, "Is a directory")):
         with pytest.raises(ToolkitError, match=why):
             resolve_secret(parse_secret(f"${{file:{file}}}"), {}, {})
+
+
+@pytest.mark.parametrize("writer", [False, True])
+def test_a_fifo_in_the_place_of_a_key_file_is_read_as_empty(tmp_path: Path, writer: bool) -> None:
+    fifo = tmp_path / "key"
+    os.mkfifo(fifo)
+    silent = os.open(fifo, os.O_RDWR) if writer else None
+    try:
+        assert short_text(fifo) == ""
+    finally:
+        if silent is not None:
+            os.close(silent)
+
+
+def test_a_folder_in_the_place_of_a_key_file_leaves_no_descriptor_open(tmp_path: Path) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    assert short_text(tmp_path) == ""
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 @pytest.fixture

@@ -91,13 +91,14 @@ def leads_nowhere(kind: str, name: str, why: str, hint: str = "") -> ToolkitErro
 
 def open_unblocked(path: Path) -> IO[bytes]:
     """The file, to be read; a FIFO that no one writes to would block. Raises `OSError`."""
-    return os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+    return open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
 
 
 def short_text(file: Path) -> str:
     """A small file's content without surrounding blanks; empty if it cannot be read."""
     try:
         with open_unblocked(file) as stream:
-            return stream.read(LARGEST_KEY_FILE).decode("utf-8", "replace").strip()
+            text = stream.read(LARGEST_KEY_FILE) or b""  # None: a FIFO whose writer has written nothing
+            return text.decode("utf-8", "replace").strip()
     except OSError:
         return ""
