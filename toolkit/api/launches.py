@@ -127,7 +127,7 @@ def _start(
     if id_file:
         write_output(Path(id_file), f"{training_id}\n".encode())
     view = view or SilentView()
-    # Its import takes as long as the engine takes for what comes before it is needed.
+    # boto3 is needed to check the buckets: it is imported while the engine is busy with what comes before.
     threading.Thread(target=load_boto3, name="boto3", daemon=True).start()
     with _ready(order, images, training_id, report, wait=wait) as request:
         record = Launch(request, view).run()

@@ -14,7 +14,7 @@ from typing import IO, Any
 import requests
 
 if not os.environ.get("DOCKER_HOST", "").startswith("ssh:"):
-    # docker-py would import Paramiko and Invoke for engines behind ssh: half of the time that a launch needs to start.
+    # docker-py imports Paramiko and Invoke for engines behind ssh: half of the time of its import.
     sys.modules.setdefault("docker.transport.sshconn", None)  # type: ignore[arg-type]
 
 import docker

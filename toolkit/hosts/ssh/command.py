@@ -8,16 +8,13 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from toolkit.errors import ToolkitError
 from toolkit.hosts.ssh import errors as ssh_errors
+from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.drain import Drain
 from toolkit.hosts.ssh.remote_command import ANNOUNCED
-
-if TYPE_CHECKING:
-    from toolkit.hosts.openssh.master import Master
-    from toolkit.hosts.ssh.connection import HostConnection
 
 GRACE_SECONDS = 5
 LONGEST_GREETING = 1 << 16
@@ -70,7 +67,9 @@ class RunningCommand(Protocol):
 
 
 class SharedConnection(Protocol):
-    """A connection on which several commands run at the same time."""
+    """A connection to `to`, on which several commands run at the same time."""
+
+    to: Destination
 
     @property
     def is_connected(self) -> bool:
@@ -106,7 +105,7 @@ class EndableCommand(RunningCommand):
 
     pid: int | None = None
     _argv: tuple[str, ...]
-    _connection: HostConnection | Master
+    _connection: SharedConnection
     _errors: Drain
 
     def errors(self) -> str:

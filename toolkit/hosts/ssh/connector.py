@@ -32,7 +32,7 @@ class Logins:
     def __init__(self, connections: int) -> None:
         self._starts = threading.BoundedSemaphore(connections)
         self._per_jump_host = min(connections, _PER_JUMP_HOST)
-        self._jump_hosts: dict[Destination, JumpHost] = {}
+        self._jump_hosts: dict[Destination, JumpHostLogins] = {}
         self._lock = threading.Lock()
 
     def limited(self, to: Destination, act: Callable[[], T]) -> T:
@@ -46,19 +46,19 @@ class Logins:
             time.sleep(_chance.uniform(*_PAUSE_SECONDS))
             return act()
 
-    def jump_host(self, to: Destination) -> JumpHost:
+    def jump_host(self, to: Destination) -> JumpHostLogins:
         """What is known of the jump host `to`."""
         with self._lock:
-            return self._jump_hosts.setdefault(to, JumpHost(self._per_jump_host))
+            return self._jump_hosts.setdefault(to, JumpHostLogins(self._per_jump_host))
 
-    def jump_hosts(self) -> list[JumpHost]:
+    def jump_hosts(self) -> list[JumpHostLogins]:
         """All so far."""
         with self._lock:
             return list(self._jump_hosts.values())
 
 
-class JumpHost:
-    """A jump host; sixty hosts behind one that is down do not wait for it in turn.
+class JumpHostLogins:
+    """The logins to a jump host and through it; sixty hosts behind one that is down do not wait for it in turn.
 
     Attributes:
         connection: that of Fabric, where one is open.

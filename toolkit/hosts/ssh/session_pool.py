@@ -16,7 +16,7 @@ from toolkit.hosts.ssh.destination import Destination
 
 _SESSIONS = 8
 """On one connection: sshd's MaxSessions is 10 by default, and one is kept free for ending the others."""
-_WIRES = 8
+_MOST_CONNECTIONS = 8
 
 
 class Connects(Protocol):
@@ -45,7 +45,7 @@ class SessionPool:
 
     def __init__(self, to: Destination, connector: Connects) -> None:
         self._to, self._connector = to, connector
-        self._most_connections = _WIRES
+        self._most_connections = _MOST_CONNECTIONS
         self._connections: list[_Shared] = []
         self._attempt: Future[None] | None = None
         """A connection being opened: all waiting threads share its error."""

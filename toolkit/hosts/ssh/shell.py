@@ -22,7 +22,7 @@ from toolkit.process import Result
 _TIMED_OUT = 124
 _SMALL = 1 << 15
 _LARGE = 4 << 20
-"""So much takes Fabric's connection about as long as a login of the system's ssh."""
+"""Less is not worth a login of the system's ssh."""
 
 
 class SshShell:
