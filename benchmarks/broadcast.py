@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-HOUSE = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent
 CASES = {"4 KB": 1 << 10, "256 KB": 1 << 16, "4 MB": 1 << 20, "64 MB": 1 << 24}
 
 
@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--bind-to", default="none")
     parser.add_argument("--steps", type=int, default=1000)
-    parser.add_argument("--package", type=Path, default=HOUSE / "images" / "ddl")
+    parser.add_argument("--package", type=Path, default=ROOT / "images" / "ddl")
     parser.add_argument("--rank", action="store_true", help=argparse.SUPPRESS)
     words = parser.parse_args()
     if words.rank:

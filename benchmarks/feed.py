@@ -1,6 +1,6 @@
 """A gigabyte to a command on a host over ssh: by the system's `ssh`, as images go, and by Fabric's connection.
 
-    python benchmarks/feed.py
+    python -m benchmarks.feed
 
 Prints the time and the processor time of the tool's own process for each, in turn, three times. The host is an sshd on
 this machine's loopback, so the wall time is mostly sshd's.
@@ -10,14 +10,11 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from benchmarks.compare.groups.hosts import Farm
+from benchmarks.compare.sshds import Sshds
 from toolkit.cluster.reader import read_cluster
 from toolkit.hosts.cluster_hosts import Hosts
 
@@ -37,10 +34,10 @@ def fed(cluster: Path) -> tuple[float, float]:
 def main() -> None:
     """Start an sshd, measure, end it."""
     with tempfile.TemporaryDirectory() as folder:
-        farm = Farm(Path(folder))
-        farm.start(1)
+        sshds = Sshds(Path(folder))
+        sshds.start(1)
         try:
-            file = farm.cluster_file(1)
+            file = sshds.cluster_file(1)
             cluster = json.loads(file.read_text())
             for _ in range(3):
                 for kind, title in (("auto", "the system's ssh"), ("fabric", "Fabric")):
@@ -48,7 +45,7 @@ def main() -> None:
                     seconds, processor = fed(file)
                     print(f"{title:<18} {seconds:5.2f} s, of its own processor time {processor:5.2f} s", flush=True)
         finally:
-            farm.stop()
+            sshds.stop()
 
 
 if __name__ == "__main__":

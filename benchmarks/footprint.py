@@ -19,8 +19,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-HOUSE = Path(__file__).resolve().parent.parent
-EXAMPLE = HOUSE / "examples" / "mnist"
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLE = ROOT / "examples" / "mnist"
 GIGABYTE = 1_000_000_000
 RUNS = 15
 

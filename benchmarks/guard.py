@@ -22,8 +22,8 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-HOUSE = Path(__file__).resolve().parent.parent
-EXAMPLE = HOUSE / "examples" / "mnist"
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLE = ROOT / "examples" / "mnist"
 
 TIMED = """
 import os, statistics, sys, time
@@ -95,7 +95,7 @@ def toolkit(*words: object, home: Path) -> str:
     """Run the tool; its standard output."""
     argv = [sys.executable, "-m", "toolkit", *map(str, words)]
     environment = {**os.environ, "TOOLKIT_HOME": str(home)}
-    done = subprocess.run(argv, cwd=HOUSE, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"toolkit {' '.join(map(str, words))}\n{done.stdout}{done.stderr}")
     return done.stdout

@@ -7,12 +7,19 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-HOUSE = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent
 RESULTS = "benchmark-results"
+EMBEDDED = {
+    "endpoint_url": "embedded",
+    **{name: f"${{embedded:{name}}}" for name in ("access_key_id", "secret_access_key")},
+}
+"""The connection to the store of this machine."""
+Section = Mapping[str, object]
+"""A part of a manifest."""
 
 
 @dataclass(frozen=True)
@@ -49,40 +56,48 @@ class Bench:
         return [line.split()[1:] for log in logs for line in log.read_text().splitlines()]
 
     def _manifest(self, commands: Sequence[str], compute: str, nodes: int) -> Path:
-        runtimes = {"name": "python", "version": "3.11"}
-        keys = {name: f"${{embedded:{name}}}" for name in ("access_key_id", "secret_access_key")}
-        manifest = {
-            "model_definition": {
-                "name": "benchmark",
-                "framework": {"name": "tensorflow-ddl", "version": "2.19", "runtimes": runtimes},
-                "execution": {
-                    "steps": [{"command": command, "ranks": "all"} for command in commands],
-                    "compute_configuration": {"name": compute, "nodes": nodes},
-                },
-            },
-            "training_data_reference": {"source": {"path": str(self.data)}, "type": "path"},
-            "training_results_reference": {
-                "connection": {"endpoint_url": "embedded", **keys},
-                "target": {"bucket": RESULTS},
-                "type": "s3",
-            },
-        }
-        file = self.folder / "code" / "manifest.yml"
-        file.write_text(json.dumps(manifest, indent=1))
-        return file
+        steps = {"steps": [{"command": command, "ranks": "all"} for command in commands]}
+        data = {"source": {"path": str(self.data)}, "type": "path"}
+        results = s3_reference(EMBEDDED, "target", RESULTS)
+        return write_manifest(self.folder / "code", steps, compute, nodes, data=data, results=results)
 
     def _toolkit(self, *words: object) -> str:
-        cache = os.environ.get("TOOLKIT_CACHE") or Path.home() / ".toolkit" / "cache"
-        home = {"TOOLKIT_HOME": str(self.folder / "home"), "TOOLKIT_CACHE": str(cache), "PYTHONPATH": str(HOUSE)}
+        home = {**own_home(self.folder / "home"), "PYTHONPATH": str(ROOT)}
         return run([sys.executable, "-m", "toolkit", *words], **home)
+
+
+def write_manifest(
+    code: Path, execution: Section, compute: str, nodes: int, *, data: Section, results: Section
+) -> Path:
+    """A manifest of TensorFlow 2.19 with ddl, in the folder with its code; `execution`: its command or its steps."""
+    runtimes = {"name": "python", "version": "3.11"}
+    definition = {
+        "name": "benchmark",
+        "framework": {"name": "tensorflow-ddl", "version": "2.19", "runtimes": runtimes},
+        "execution": {**execution, "compute_configuration": {"name": compute, "nodes": nodes}},
+    }
+    references = {"training_data_reference": data, "training_results_reference": results}
+    file = code / "manifest.yml"
+    file.write_text(json.dumps({"model_definition": definition, **references}, indent=1))
+    return file
+
+
+def s3_reference(connection: Mapping[str, str], role: str, bucket: str) -> dict[str, object]:
+    """A manifest's reference to a bucket: `source` of data, or `target` of results."""
+    return {"connection": connection, role: {"bucket": bucket}, "type": "s3"}
+
+
+def own_home(folder: Path) -> dict[str, str]:
+    """Variables that keep a benchmark's runs apart from the user's; what was fetched before is used."""
+    cache = os.environ.get("TOOLKIT_CACHE") or str(Path.home() / ".toolkit" / "cache")
+    return {"TOOLKIT_HOME": str(folder), "TOOLKIT_CACHE": cache}
 
 
 def run(argv: Sequence[object], **variables: str) -> str:
     """A command's output; exits with what the command printed where it fails."""
-    environment = {**os.environ, **variables}
     done = subprocess.run(
         [str(word) for word in argv],
-        env=environment,
+        env={**os.environ, **variables},
         capture_output=True,
         text=True,
         errors="replace",
@@ -90,7 +105,8 @@ def run(argv: Sequence[object], **variables: str) -> str:
         timeout=3600,
     )
     if done.returncode != 0:
-        sys.exit(f"{' '.join(map(str, argv))[:300]}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
+        words = " ".join(map(str, argv))[:300]
+        sys.exit(f"{words}: status {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
     return done.stdout
 
 
@@ -99,6 +115,6 @@ def say(what: str) -> None:
     print(f"{what} …", file=sys.stderr, flush=True)
 
 
-def load() -> str:
-    """How busy the machine was meanwhile."""
-    return f"load of the machine meanwhile: {os.getloadavg()[2]:.1f} on {os.cpu_count()} processors"
+def load(average: int = 2) -> str:
+    """How busy the machine was meanwhile: the average of the last 1, 5 or 15 minutes (0, 1, 2)."""
+    return f"load of the machine meanwhile: {os.getloadavg()[average]:.1f} on {os.cpu_count()} processors"

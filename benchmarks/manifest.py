@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-HOUSE = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent
 KIB = 1 << 10
 OURS = r"""
 import re, sys, time
@@ -43,7 +43,7 @@ SECONDS = 20
 def files() -> dict[str, str]:
     """What an attacker or an accident may make of a file, each just below the limits where there are some."""
     bomb = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 150))
-    wml = (HOUSE / "tests" / "manifest" / "corpus" / "good" / "wml.yml").read_text()
+    wml = (ROOT / "tests" / "manifest" / "corpus" / "good" / "wml.yml").read_text()
     return {
         "a good manifest": wml,
         "100 MB of comments": "#" * 100_000_000,
@@ -85,7 +85,7 @@ def measured(program: str, file: Path) -> tuple[float, float, str]:
     """Seconds, MB and what came of it."""
     argv = [sys.executable, "-c", program, file]
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, check=True, cwd=HOUSE, timeout=SECONDS)
+        done = subprocess.run(argv, capture_output=True, text=True, check=True, cwd=ROOT, timeout=SECONDS)
     except subprocess.TimeoutExpired:
         return float("inf"), float("nan"), f"not done in {SECONDS} s"
     seconds, kilobytes, said = done.stdout.strip().split(";")

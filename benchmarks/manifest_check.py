@@ -16,9 +16,9 @@ import tempfile
 import time
 from pathlib import Path
 
-HOUSE = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent
 FILES = 1000
-KINDS = {"good": HOUSE / "tests" / "corpus", "with errors": HOUSE / "tests" / "manifest" / "corpus" / "bad"}
+KINDS = {"good": ROOT / "tests" / "corpus", "with errors": ROOT / "tests" / "manifest" / "corpus" / "bad"}
 
 
 def main() -> None:
@@ -40,7 +40,7 @@ def measure(name: str, samples: list[Path]) -> None:
             shutil.copyfile(samples[number % len(samples)], copy)
         argv = [sys.executable, "-m", "toolkit", "manifest", "check", *map(str, copies)]
         began = time.perf_counter()
-        done = subprocess.run(argv, cwd=HOUSE, capture_output=True, check=False)
+        done = subprocess.run(argv, cwd=ROOT, capture_output=True, check=False)
         seconds = time.perf_counter() - began
     assert done.returncode in (0, 2), done.stderr.decode()
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024

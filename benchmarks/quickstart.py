@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-HOUSE = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ("toolkit-base", "toolkit-buckets", "tensorflow-ddl-*")
 
 
@@ -45,7 +45,7 @@ def main() -> None:
     remove_images()
     with tempfile.TemporaryDirectory() as folder:
         clone, home = Path(folder) / "clone", Path(folder) / "home"
-        subprocess.run(["git", "clone", "--quiet", str(HOUSE), str(clone)], check=True)
+        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
         print(f"first quickstart   {quickstart(clone, home):6.1f} s", flush=True)
         print(f"second quickstart  {quickstart(clone, home):6.1f} s", flush=True)
 

@@ -3,19 +3,22 @@
     python benchmarks/trace.py [--cluster FILE]
 
 Launches `echo` on two learners, with the images built before, and prints what the command printed and the `docker`
-commands that it ran on this machine, in order. Those on hosts of a cluster run there, and are not listed.
+commands that it ran on this machine, in order. Those on hosts of a cluster run there, and are not listed. In the folder
+of another checkout, it traces that one.
 """
 
 from __future__ import annotations
 
-import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from launched import EMBEDDED, load, own_home, s3_reference, write_manifest
 
 TOOLKIT = [sys.executable, "-m", "toolkit"]
 _SHIM = """#!/bin/sh
@@ -26,27 +29,12 @@ exit $status
 """
 
 
-def manifest(folder: Path) -> Path:
+def manifest(code: Path) -> Path:
     """A run of two learners that prints a line."""
-    (folder / "program.py").write_text("print('not used')\n")
-    keys = {name: f"${{embedded:{name}}}" for name in ("access_key_id", "secret_access_key")}
-    connection = {"endpoint_url": "embedded", **keys}
-    file = folder / "manifest.yml"
-    runtimes = {"name": "python", "version": "3.11"}
-    text = {
-        "model_definition": {
-            "name": "trace",
-            "framework": {"name": "tensorflow-ddl", "version": "2.19", "runtimes": runtimes},
-            "execution": {
-                "command": "echo the first line",
-                "compute_configuration": {"name": "p100", "nodes": 2},
-            },
-        },
-        "training_data_reference": {"connection": connection, "source": {"bucket": "trace-data"}, "type": "s3"},
-        "training_results_reference": {"connection": connection, "target": {"bucket": "trace-results"}, "type": "s3"},
-    }
-    file.write_text(json.dumps(text, indent=1))
-    return file
+    code.mkdir()
+    (code / "program.py").write_text("print('not used')\n")
+    data, results = (s3_reference(EMBEDDED, *one) for one in (("source", "trace-data"), ("target", "trace-results")))
+    return write_manifest(code, {"command": "echo the first line"}, "p100", 2, data=data, results=results)
 
 
 def main() -> None:
@@ -54,10 +42,8 @@ def main() -> None:
     docker = shutil.which("docker") or sys.exit("no docker on the PATH")
     with tempfile.TemporaryDirectory(prefix="toolkit-trace-") as name:
         folder = Path(name)
-        (folder / "code").mkdir()
         file, log = manifest(folder / "code"), folder / "log"
-        cache = os.environ.get("TOOLKIT_CACHE") or str(Path.home() / ".toolkit" / "cache")
-        environment = {**os.environ, "TOOLKIT_HOME": str(folder / "home"), "TOOLKIT_CACHE": cache}
+        environment = {**os.environ, **own_home(folder / "home")}
         for bucket in ("trace-data", "trace-results"):
             (folder / "home" / "buckets" / bucket).mkdir(mode=0o700, parents=True)
         subprocess.run([*TOOLKIT, "build", file], env=environment, check=True, capture_output=True)
@@ -65,11 +51,10 @@ def main() -> None:
         subprocess.run(launch, env=environment, check=True, capture_output=True)
         shim = folder / "bin" / "docker"
         shim.parent.mkdir()
-        shim.write_text(_SHIM.format(docker=docker, log=log))
+        shim.write_text(_SHIM.format(docker=shlex.quote(docker), log=shlex.quote(str(log))))
         shim.chmod(0o755)
         environment["PATH"] = f"{shim.parent}:{environment['PATH']}"
         start = time.time()
-        events = []
         with subprocess.Popen(
             launch, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as process:
@@ -80,7 +65,7 @@ def main() -> None:
             events.append((float(began) - start, f"{float(ended) - float(began):.2f}", f"docker {words}"))
     for at, took, text in sorted(events):
         print(f"{at:6.2f} {took:>5}  {text[:130]}")
-    print(f"load of the machine meanwhile: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
+    print(load(0))
 
 
 if __name__ == "__main__":

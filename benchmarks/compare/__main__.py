@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.compare.page import Page
 from benchmarks.compare.run import group_names, run_groups
-from benchmarks.compare.workspace import ROOT
+from benchmarks.launched import ROOT
 
 
 def main() -> int:

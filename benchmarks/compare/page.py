@@ -62,16 +62,21 @@ def _quantity(value: float, unit: str) -> str:
 
 
 def _reasons(outcomes: Sequence[Outcome]) -> str:
-    missed = [one for one in outcomes if not one.is_met]
+    missed: dict[str, list[str]] = {}
+    for one in outcomes:
+        if not one.is_met:
+            missed.setdefault(one.reason or "not yet explained.", []).append(f"{one.title}, beside {one.peer}")
     if not missed:
         return ""
-    lines = [f"- {one.title}: {one.reason or 'not yet explained.'}" for one in missed]
+    lines = [f"- {'; '.join(rows)}: {reason}" for reason, rows in missed.items()]
     return "## Missed aims\n\n" + "\n".join(lines) + "\n\n"
 
 
 def _machines(outcomes: Sequence[Outcome]) -> str:
-    """The machine and the versions once where all rows are the same, else by date."""
-    lines = {
-        f"- {one.date}: {', '.join(f'{name} {value}' for name, value in one.machine.items())}": None for one in outcomes
-    }
+    """Each machine, with its versions and its load after each case."""
+    loads: dict[str, list[float]] = {}
+    for one in outcomes:
+        facts = ", ".join(f"{name} {value}" for name, value in one.machine.items())
+        loads.setdefault(f"{one.date}: {facts}", []).append(one.load)
+    lines = [f"- {facts}; load {min(those):.1f} to {max(those):.1f}" for facts, those in loads.items()]
     return "## Measured on\n\n" + "\n".join(lines) + "\n"

@@ -42,19 +42,13 @@ def measure(case: Case, rounds: int) -> Outcome:
         pairs.append((case.ours(), case.theirs()))
         say(f"  {number + 1}/{rounds}: {pairs[-1][0]:.3f} {case.unit}, {pairs[-1][1]:.3f} {case.unit}")
     ours, theirs = (list(column) for column in zip(*pairs, strict=True))
-    today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
     return Outcome(
-        case.name,
-        case.title,
-        case.peer,
-        case.aim,
-        case.unit,
-        ours,
-        theirs,
-        case.reason,
-        today,
-        os.getloadavg()[1],
-        machine(),
+        **{name: getattr(case, name) for name in ("name", "title", "peer", "aim", "unit", "reason")},
+        ours=ours,
+        theirs=theirs,
+        date=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
+        load=os.getloadavg()[1],
+        machine=machine(),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import subprocess
@@ -10,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from benchmarks.compare.workspace import Workspace
+from benchmarks.launched import s3_reference
 
 RCLONE = str(Path(sys.executable).parent / "rclone")
 _READY = re.compile(r"Starting s3 server on \[(http://\S+?)/\]")
@@ -35,16 +36,16 @@ class S3:
         return {"BENCH_KEY": self.key, "BENCH_SECRET": self.secret}
 
     @property
-    def references(self) -> dict[str, Any]:
-        """The two references of a manifest."""
+    def references(self) -> dict[str, dict[str, object]]:
+        """A manifest's `data` and `results`."""
         connection = {
             "endpoint_url": self.url,
             "access_key_id": "${env:BENCH_KEY}",
             "secret_access_key": "${env:BENCH_SECRET}",
         }
         return {
-            "training_data_reference": {"connection": connection, "source": {"bucket": self.data}, "type": "s3"},
-            "training_results_reference": {"connection": connection, "target": {"bucket": self.bucket}, "type": "s3"},
+            "data": s3_reference(connection, "source", self.data),
+            "results": s3_reference(connection, "target", self.bucket),
         }
 
     @property
@@ -62,19 +63,8 @@ def serving(space: Workspace, address: str) -> Iterator[S3]:
     for name in ("results", "data"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     key, secret = secrets.token_hex(8), secrets.token_hex(16)
-    argv = [
-        RCLONE,
-        "serve",
-        "s3",
-        "--config",
-        "/dev/null",
-        "--addr",
-        f"{address}:0",
-        "--dir-cache-time",
-        "1s",
-        str(folder),
-    ]
-    environment = {**space.environment, "RCLONE_AUTH_KEY": f'"{key},{secret}"'}
+    argv = [RCLONE, "serve", "s3", "--config", "/dev/null", "--addr", f"{address}:0", "--dir-cache-time", "1s", folder]
+    environment = {**os.environ, "RCLONE_AUTH_KEY": f'"{key},{secret}"'}
     log = space.folder / "s3.log"
     with log.open("w") as stream:
         process = subprocess.Popen(argv, env=environment, stdout=stream, stderr=subprocess.STDOUT)

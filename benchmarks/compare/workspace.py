@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from benchmarks.launched import own_home, run
+
 PEERS = Path(os.environ.get("PEERS", "peers")) / "bin"
 """The virtual environment that requirements/peers.txt describes; `tox -e bench` makes it."""
 TOOLKIT = str(Path(sys.executable).parent / "toolkit")
@@ -26,26 +27,13 @@ class Workspace:
         self.folder.mkdir(parents=True, exist_ok=True)
 
     @property
-    def environment(self) -> dict[str, str]:
-        """Of all commands, ours and the peers'."""
-        cache = os.environ.get("TOOLKIT_CACHE") or str(Path.home() / ".toolkit" / "cache")
-        return {**os.environ, "TOOLKIT_HOME": str(self.folder / "home"), "TOOLKIT_CACHE": cache}
+    def variables(self) -> dict[str, str]:
+        """For all commands, ours and the peers'."""
+        return own_home(self.folder / "home")
 
-    def run(self, argv: Sequence[object], *, cwd: Path | None = None, data: str | None = None) -> str:
+    def run(self, argv: Sequence[object]) -> str:
         """A command's output; ends the benchmark with what it printed where it fails."""
-        done = subprocess.run(
-            [str(word) for word in argv],
-            env=self.environment,
-            cwd=cwd,
-            input=data,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-        if done.returncode != 0:
-            sys.exit(_failure(argv, done.returncode, done.stdout[-2000:] + done.stderr[-2000:]))
-        return done.stdout
+        return run(argv, **self.variables)
 
     def timed(self, *argv: object) -> Callable[[], float]:
         """A measurement: the seconds that the command takes."""
@@ -58,22 +46,23 @@ class Workspace:
         return measure
 
 
-def until_line(argv: Sequence[object], line: str, environment: Mapping[str, str]) -> float:
-    """Seconds until a line that has `line` in it comes from a command, which then runs to its end."""
+def until_line(argv: Sequence[object], line: str, variables: Mapping[str, str]) -> float:
+    """Seconds until a command prints the line `line`; the command then runs to its end."""
     start = time.perf_counter()
     with subprocess.Popen(
-        [str(word) for word in argv], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [str(word) for word in argv],
+        env={**os.environ, **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     ) as process:
         assert process.stdout is not None
-        seconds, heard = 0.0, []
+        seconds, printed = 0.0, []
         for text in process.stdout:
-            heard.append(text)
-            if line in text and not seconds:
+            printed.append(text)
+            if text.rstrip() == line and not seconds:
                 seconds = time.perf_counter() - start
     if process.returncode != 0 or not seconds:
-        sys.exit(_failure(argv, process.returncode, "".join(heard)[-3000:]))
+        words = " ".join(map(str, argv))[:500]
+        sys.exit(f"{words}: status {process.returncode}\n{''.join(printed)[-3000:]}")
     return seconds
-
-
-def _failure(argv: Sequence[object], status: int, printed: str) -> str:
-    return f"{' '.join(map(str, argv))[:500]}: status {status}\n{printed}"

@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from benchmarks.compare.case import Case
-from benchmarks.compare.workspace import ROOT, TOOLKIT, Workspace
+from benchmarks.compare.workspace import TOOLKIT, Workspace
+from benchmarks.launched import ROOT
 from toolkit.run.plan.training_id import new_training_id
 from toolkit.run.records.record import Record, State, StepResult
 from toolkit.run.records.record_store import Records
 
 _RUNS = 1000
 _ROUNDS = 15
-_REASON = "what is left is importing the tool's own 280 modules, most of it dataclasses: docs/performance.md."
+_REASON = "what is left is mostly importing the tool's own modules: docs/performance.md."
 _REASONS = {
     "cli-help": "argparse, and the arguments of all commands, which are added for each call.",
     "cli-runs": "each record is parsed and validated in Python, besides the imports.",

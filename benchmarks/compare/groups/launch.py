@@ -17,9 +17,11 @@ from pathlib import Path
 from benchmarks.compare.case import Case
 from benchmarks.compare.store import S3, serving
 from benchmarks.compare.workspace import TOOLKIT, Workspace, until_line
+from benchmarks.launched import write_manifest
 
 _COUNTS = (1, 2, 4, 8)
 _LINE = "the first line"
+_ECHO = f'echo "[$OMPI_COMM_WORLD_RANK] {_LINE}"'
 _PORT = "2222"
 _REASON = (
     "a run has an agent and a container with the keys on each host, its code goes to the bucket first, and the tool "
@@ -57,16 +59,11 @@ def cases(space: Workspace) -> Iterator[list[Case]]:
 
 def _case(space: Workspace, lab: Lab, store: S3, count: int) -> Case:
     manifest = _manifest(space, store, count)
-    environment = {**space.environment, **store.keys}
     built = json.loads(space.run([TOOLKIT, "build", manifest, "--json"]))
-    images = {
-        "image": built["image"]["reference"],
-        "buckets": built["buckets_image"]["reference"],
-        "bucket": store.bucket,
-    }
-    argv = [TOOLKIT, "launch", "--raw", "--cluster", lab.cluster(count), manifest]
-    ours = partial(until_line, argv, f"[0] {_LINE}", environment)
-    script = Script(lab, lab.hosts[:count], store, images | {"bucket": store.bucket})
+    images = {"image": built["image"]["reference"], "buckets": built["buckets_image"]["reference"]}
+    argv = [TOOLKIT, "launch", "--cluster", lab.cluster(count), manifest]
+    ours = partial(until_line, argv, f"[0] {_LINE}", space.variables | store.keys)
+    script = Script(lab, lab.hosts[:count], store, images)
     return Case(
         f"launch-{count}-hosts",
         f"`toolkit launch` to the first line, {count} host{'s' if count > 1 else ''}",
@@ -110,20 +107,19 @@ class Script:
     """The peer: on each of `hosts` two containers, then mpirun in the first one's."""
 
     def __init__(self, lab: Lab, hosts: list[str], store: S3, images: dict[str, str]) -> None:
-        self._lab, self._hosts, self._images = lab, hosts, images
-        unknown = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
-        agent = f"ssh -F none -p {_PORT} -i /peer/id {unknown}"
+        self._lab, self._hosts = lab, hosts
+        self._up = _UP.format(bucket=store.bucket, **images)
+        agent = f"ssh -F none -p {_PORT} -i /peer/id -o UserKnownHostsFile=/peer/known_hosts"
         flags = ["--mca", "plm_rsh_agent", agent, "--mca", "oob_tcp_if_include", lab.network]
         flags += ["--mca", "btl_tcp_if_include", lab.network, "--host", ",".join(hosts)]
-        mpirun = ["mpirun", "--allow-run-as-root", "-np", str(len(hosts)), *flags, "echo", _LINE]
+        mpirun = ["mpirun", "--allow-run-as-root", "-np", str(len(hosts)), *flags, "sh", "-c", _ECHO]
         self._mpirun = shlex.join(["docker", "exec", "peer-learner", *mpirun])
         self._each(self._prepare(store))
 
     def measure(self) -> float:
         """Seconds to the first line; what was started is removed after that."""
         words = [sys.executable, "-c", _PROGRAM, json.dumps([self._lab.ssh(host) for host in self._hosts])]
-        argv = [*words, _UP.format(**self._images), self._mpirun]
-        seconds = until_line(argv, _LINE, self._lab.space.environment)
+        seconds = until_line([*words, self._up, self._mpirun], f"[0] {_LINE}", self._lab.space.variables)
         self._each(_DOWN)
         return seconds
 
@@ -133,9 +129,11 @@ class Script:
             if not (folder / name).exists():
                 subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
         public = (folder / "id.pub").read_text().strip()
+        blob = " ".join((folder / "host_key.pub").read_text().split()[:2])
+        known = "".join(f"[{host}]:{_PORT} {blob}\n" for host in self._hosts)
         sshd = f"Port {_PORT}\nHostKey /peer/host_key\nAuthorizedKeysFile /peer/id.pub\nStrictModes no\nUsePAM no\n"
         files = {"id": (folder / "id").read_text(), "host_key": (folder / "host_key").read_text(), "id.pub": public}
-        files |= {"sshd_config": sshd, "rclone.conf": store.rclone_config}
+        files |= {"sshd_config": sshd, "rclone.conf": store.rclone_config, "known_hosts": known}
         lines = [f"printf %s {shlex.quote(text)} >/root/peer/{name}" for name, text in files.items()]
         return "\n".join(["mkdir -p /root/peer", *lines, "chmod 600 /root/peer/*"])
 
@@ -157,21 +155,4 @@ def _manifest(space: Workspace, store: S3, count: int) -> Path:
     folder = space.folder / f"code-{count}"
     folder.mkdir(exist_ok=True)
     (folder / "program.py").write_text("print('not used')\n")
-    manifest = {
-        "model_definition": {
-            "name": "benchmark",
-            "framework": {
-                "name": "tensorflow-ddl",
-                "version": "2.19",
-                "runtimes": {"name": "python", "version": "3.11"},
-            },
-            "execution": {
-                "command": f"echo {_LINE}",
-                "compute_configuration": {"name": "p100", "nodes": count},
-            },
-        },
-        **store.references,
-    }
-    file = folder / "manifest.yml"
-    file.write_text(json.dumps(manifest, indent=1))
-    return file
+    return write_manifest(folder, {"command": f"echo {_LINE}"}, "p100", count, **store.references)
