@@ -351,7 +351,7 @@ def test_what_an_account_with_the_engine_plants_among_the_leases_is_passed_over(
     assert isinstance(acquire(shell, mine), Held)
     assert [one.lease for one in holders(shell)] == [mine]
     release(shell, mine)
-    assert lab.ok(host, "ls /tmp") == ""
+    lab.ok(host, "test ! -e /tmp/planted")  # not an empty /tmp: a busy containerd leaves its stacks there
     names = [f"somebodys-{at}" for at in range(len(junk))]
     assert lab.ok(host, "docker volume ls --quiet --filter name=somebodys").split() == names
     lab.ok(host, f"docker volume rm {' '.join(names)}")
