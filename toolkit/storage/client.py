@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import threading
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from toolkit.loopback import is_loopback
@@ -57,7 +58,6 @@ def load_boto3() -> None:
 def client_of(access: Access) -> Any:
     """boto3's client."""
     load_boto3()
-    import boto3
     from botocore.config import Config
 
     config = Config(
@@ -71,7 +71,7 @@ def client_of(access: Access) -> Any:
         response_checksum_validation="when_required",
     )
     with _ONE_AT_A_TIME:  # creating a client is not thread-safe, using it is
-        client = boto3.client(
+        client = _session().client(
             "s3",
             endpoint_url=access.endpoint_url,
             aws_access_key_id=access.access_key_id.reveal(),
@@ -83,6 +83,18 @@ def client_of(access: Access) -> Any:
     if access.customer_key:
         _name_key(client, access.customer_key)
     return client
+
+
+@cache
+def _session() -> Any:
+    """boto3's session, which leaves times as text: nothing here reads one, and parsing them takes most of the time of a
+    long list."""
+    import boto3
+    import botocore.session
+
+    core = botocore.session.get_session()
+    core.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=str)
+    return boto3.Session(botocore_session=core)
 
 
 def _name_key(client: Any, key: Secret) -> None:

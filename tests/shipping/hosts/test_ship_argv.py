@@ -6,6 +6,7 @@ from toolkit.runtimes.docker import Docker
 from toolkit.runtimes.podman import Podman
 from toolkit.shipping.hosts import ship_commands
 from toolkit.shipping.hosts.ship_commands import There
+from toolkit.storage.rclone_log import read_message, read_stats
 
 QUIET = ["--config", "/run/private/none", "--cache-dir", "/run/private/cache"]
 STATS = ["--use-json-log", "--stats", "1s", "--stats-log-level", "NOTICE"]
@@ -73,8 +74,8 @@ def test_images_are_read_as_docker_and_as_podman_print_them() -> None:
 
 def test_rclones_log_is_read_for_bytes_and_for_words() -> None:
     line = '{"level":"notice","msg":"\\nTransferred","stats":{"bytes":5,"totalBytes":9}}'
-    assert ship_commands.read_stats(line) == (5, 9)
-    assert ship_commands.read_stats('{"level":"error","msg":"no route"}') is None
-    assert ship_commands.read_stats("open: no space left on device") is None
-    assert ship_commands.read_message('{"level":"error","msg":"no route"}') == "no route"
-    assert ship_commands.read_message("open: no space left on device") == "open: no space left on device"
+    assert read_stats(line) == (5, 9)
+    assert read_stats('{"level":"error","msg":"no route"}') is None
+    assert read_stats("open: no space left on device") is None
+    assert read_message('{"level":"error","msg":"no route"}') == "no route"
+    assert read_message("open: no space left on device") == "open: no space left on device"

@@ -8,7 +8,8 @@ other than 0 fails the collection, and its last line may be a JSON object of met
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from toolkit.containers.engine import LOCAL
 from toolkit.errors import Code, ToolkitError
 from toolkit.manifest.model import Manifest
 from toolkit.run.finish.digests import by_listed_key, refuse_damaged, stored_digests
+from toolkit.run.finish.fetch import Fetch, Named, OnBytes, is_bulk
 from toolkit.run.finish.own_folder import MARKER, OwnFolder
 from toolkit.run.follow.connect import results_host
 from toolkit.run.plan.code_listing import load_listing, refuse_other_code
@@ -30,17 +32,19 @@ from toolkit.run.plan.run_plan import CODE_FOLDER, HostFolder, data_folder_of
 from toolkit.run.plan.training_id import new_label
 from toolkit.run.records.record import Record, plain_json
 from toolkit.runtimes.specs import Bind
+from toolkit.storage.bulk_download import BulkDownload
 from toolkit.storage.client import Access
 from toolkit.storage.examine import examined
 from toolkit.storage.object_paths import file_names
-from toolkit.storage.open_storage import open_access
-from toolkit.storage.s3 import Store, StoredObject
+from toolkit.storage.open_storage import Opened, open_access
+from toolkit.storage.s3 import Store
 from toolkit.storage.sidecar import Mount, SideContainer
 
 CHECK_PROGRAM = "check_model.py"
 _LOADER = Path(__file__).parents[1] / "in_container" / "load_model.py"
 _FETCHED = {"model": "model", "_submitted_code": "code"}
 """Folders under the run's prefix, and their local names."""
+_LOADING = "loading it in the image that trained it"
 _BESIDES = "files"
 """The local folder for the manifest's additional files."""
 
@@ -92,14 +96,14 @@ class Collection:
             results_host(self._record, self._manifest) as host,
             open_access(self._manifest, self._home, self._side_image, self._check_id, host=host) as opened,
             ExitStack() as stack,
+            ThreadPoolExecutor(1) as pool,
         ):
             stack.callback(LOCAL.remove_run, self._check_id)  # no container or volume stays, interrupted or not
-            store = Store(examined(opened["results"], self._record.results_bucket))
-            digests = stored_digests(store, self._record)
-            if not self._own.is_whole():
-                self._own.refuse_foreign()
-                self._fetch(store, digests)
-            answer = self._check(opened.remotes)
+            try:
+                answer, digests = self._fetched_and_checked(opened, pool)
+            except BaseException:
+                LOCAL.remove_run(self._check_id)  # else the pool would wait for a check that nobody needs
+                raise
         files = [file for file in self._folder.rglob("*") if file.is_file() and file.name not in (SUMS, MARKER)]
         size = sum(file.stat().st_size for file in files)
         *said, last = answer.said or [""]
@@ -118,35 +122,72 @@ class Collection:
             return bool(self._record.code_digest)
         return plain(f"{self._record.training_id}/{rest if folder == _BESIDES else name}") in plainly
 
-    def _fetch(self, store: Store, digests: Mapping[str, str]) -> None:
-        """Download to a folder beside the target, and move it there when complete."""
-        wanted = self._wanted(store)
-        if not any(name.startswith("model/") for name, _ in wanted):
-            raise ToolkitError(
-                Code.MODEL_CHECK,
-                f"{self._record.results_bucket}/{self._record.training_id}/ has no folder model/",
-                hint=f"the run ended as {self._record.state.value}; its program must write RESULT_DIR/model",
-            )
-        digests = by_listed_key(digests, (item.key for _, item in wanted))
+    def _fetched_and_checked(self, opened: Opened, pool: ThreadPoolExecutor) -> tuple[_Answer, dict[str, str]]:
+        access = examined(opened["results"], self._record.results_bucket)
+        store = Store(access)
+        digests = stored_digests(store, self._record)
+        if not self._own.is_whole():
+            self._own.refuse_foreign()
+            wanted = self._wanted(store)
+            with self._own.replaced() as (folder, put), self._bulk(access, folder, wanted, digests) as bulk:
+                first, rest = self._parts
+                fetch = Fetch(store, self._record.results_bucket, folder, digests, self._progress(wanted))
+                sums = self._fetch(fetch, bulk, wanted, digests, first)
+                self._compare_code(folder, sums)
+                if rest:
+                    checking = pool.submit(self._check, opened.remotes, folder)  # while the rest arrives
+                    sums |= self._fetch(fetch, bulk, wanted, digests, rest)
+                    try:
+                        self._report(_LOADING, 0, 0)
+                        return checking.result(), digests
+                    finally:
+                        put(sums)  # not before the engine has mounted it, and also if it failed its check
+                put(sums)
+        self._report(_LOADING, 0, 0)
+        return self._check(opened.remotes, self._folder), digests
+
+    @contextmanager
+    def _bulk(
+        self, access: Access, folder: Path, wanted: Sequence[Named], digests: Mapping[str, str]
+    ) -> Iterator[BulkDownload | None]:
+        """What downloads faster, if there is enough to download."""
+        parts = [[(name, item) for name, item in wanted if _is_in(name, places.values())] for places in self._parts]
+        if not any(is_bulk(part, digests) for part in parts):
+            yield None
+            return
+        name, place = f"toolkit-{self._check_id}-collect", (self._record.results_bucket, self._record.training_id)
+        bulk = BulkDownload(LOCAL, name, *place, folder.parent / "downloads")
+        with bulk.started(self._check_id, self._side_image, access):
+            yield bulk
+
+    def _fetch(
+        self,
+        fetch: Fetch,
+        bulk: BulkDownload | None,
+        wanted: Sequence[Named],
+        digests: Mapping[str, str],
+        places: Mapping[str, str],
+    ) -> dict[str, str]:
+        """Fetch what belongs into the local folders of `places`; returns each file's SHA-256 by its path.
+
+        Raises `ToolkitError` (S302) if it is not what the run wrote.
+        """
+        mine = [(name, item) for name, item in wanted if _is_in(name, places.values())]
+        sums = fetch.in_bulk(mine, bulk, list(places)) if bulk and is_bulk(mine, digests) else fetch.one_by_one(mine)
+        keys = {item.key: sums[name] for name, item in mine}
+        run = self._record.training_id
+        refuse_damaged(self._record, by_listed_key(digests, keys), keys, [f"{run}/{place}" for place in places])
+        return sums
+
+    def _progress(self, wanted: Sequence[Named]) -> OnBytes:
         total, done = sum(item.size for _, item in wanted), 0
 
-        def on_bytes(count: int) -> None:
+        def on_bytes(name: str, count: int) -> None:
             nonlocal done
             done += count
-            self._report(name, done, total)
+            self._report(name or f"{len(wanted)} files", min(done, total), total)
 
-        with self._own.replaced() as (folder, put):
-            sums: dict[str, str] = {}
-            keys: dict[str, str] = {}
-            for name, item in wanted:
-                file = folder / name
-                file.parent.mkdir(parents=True, exist_ok=True)
-                known = item.key in digests  # then the store's own checksum does not matter
-                sums[name] = store.get(self._record.results_bucket, item, file, on_bytes, compare=not known)
-                keys[item.key] = sums[name]
-            refuse_damaged(self._record, digests, keys, self._places)
-            self._compare_code(folder, sums)
-            put(sums)
+        return on_bytes
 
     def _compare_code(self, folder: Path, sums: Mapping[str, str]) -> None:
         """Raise if the code is not what was submitted, before it runs; set the modes, which buckets do not keep."""
@@ -159,24 +200,30 @@ class Collection:
             (folder / "code" / file.name).chmod(0o755 if file.executable else 0o644)
 
     @property
-    def _places(self) -> list[str]:
-        """The run's folders and objects to download."""
-        return [f"{self._record.training_id}/{remote}" for remote in (*_FETCHED, *self._manifest.collect)]
+    def _parts(self) -> tuple[dict[str, str], dict[str, str]]:
+        """Folders and objects under the run's prefix, and their local names: for the check, and what else the manifest
+        wants."""
+        return _FETCHED, {path: f"{_BESIDES}/{path}" for path in self._manifest.collect}
 
-    def _wanted(self, store: Store) -> list[tuple[str, StoredObject]]:
-        named: list[tuple[str, StoredObject]] = []
-        besides = {path: f"{_BESIDES}/{path}" for path in self._manifest.collect}
-        for remote, local in (_FETCHED | besides).items():
+    def _wanted(self, store: Store) -> list[Named]:
+        named: list[Named] = []
+        for remote, local in (self._parts[0] | self._parts[1]).items():
             whole = f"{self._record.training_id}/{remote}"
             for item in store.objects(self._record.results_bucket, whole):
                 if item.key == whole or item.key.startswith(f"{whole}/"):  # not one that merely shares the prefix
                     named.append((f"{local}{item.key.removeprefix(whole)}", item))
+        if not any(name.startswith("model/") for name, _ in named):
+            raise ToolkitError(
+                Code.MODEL_CHECK,
+                f"{self._record.results_bucket}/{self._record.training_id}/ has no folder model/",
+                hint=f"the run ended as {self._record.state.value}; its program must write RESULT_DIR/model",
+            )
         return file_names(named)
 
-    def _check(self, access: dict[str, Access]) -> _Answer:
-        """Load the model in the image that trained it, and run the user's own check."""
-        code, own_check = self._folder / "code", self._folder / "code" / CHECK_PROGRAM
-        binds = [Bind(str(self._folder / "model"), "/model", True), Bind(str(_LOADER), "/load_model.py", True)]
+    def _check(self, access: dict[str, Access], folder: Path) -> _Answer:
+        """Load the model in the image that trained it, and run the user's own check; both are in `folder`."""
+        code, own_check = folder / "code", folder / "code" / CHECK_PROGRAM
+        binds = [Bind(str(folder / "model"), "/model", True), Bind(str(_LOADER), "/load_model.py", True)]
         command = ["python", "/load_model.py", "/model"]
         environment = {"HOME": "/tmp", "TF_CPP_MIN_LOG_LEVEL": "2"}
         if not own_check.is_file():
@@ -190,15 +237,14 @@ class Collection:
             environment["DATA_DIR"] = data_folder_of(data)
         if not isinstance(data, Mount):  # if it is not on this machine, a check that needs it will say so
             return self._ask(binds, environment, command)
-        with self._mounted_data(access, data) as folder:
-            binds.append(Bind(f"{folder}/mnt", "/mnt", propagation="rslave"))
+        with self._mounted_data(access, data) as volume:
+            binds.append(Bind(f"{volume}/mnt", "/mnt", propagation="rslave"))
             return self._ask(binds, environment | {"DATA_DIR": data_folder_of(data)}, command)
 
     def _ask(self, binds: list[Bind], environment: dict[str, str], command: list[str]) -> _Answer:
         owner = f"{os.getuid()}:{os.getgid()}"
         names = (self._record.image_id, self._check_id, owner)
         argv = LOCAL.runtime.check_in_image(*names, binds, environment, command)
-        self._report("loading it in the image that trained it", 0, 0)
         result = LOCAL.run(argv, check=False, timeout=None)
         if not result.ok:
             raise ToolkitError(
@@ -228,6 +274,10 @@ class Collection:
             yield side.folder
         finally:
             side.unmount()
+
+
+def _is_in(name: str, places: Iterable[str]) -> bool:
+    return any(name == place or name.startswith(f"{place}/") for place in places)
 
 
 def with_result(record: Record, collected: Collected) -> Record:

@@ -13,6 +13,7 @@ from toolkit.process import Result
 from toolkit.secrets import Secret
 from toolkit.shipping.hosts import ship_commands
 from toolkit.shipping.hosts.host_images import HostImages
+from toolkit.storage.rclone_log import read_message, read_stats
 
 _SERVES = re.compile(r"https://\S+:([0-9]+)/")
 _START_SECONDS = 15.0
@@ -73,11 +74,11 @@ class Relay:
         last = deque[str](maxlen=_LAST_LINES)
 
         def on_line(line: str) -> None:
-            stats = ship_commands.read_stats(line)
+            stats = read_stats(line)
             if stats:
                 on_stats(*stats)
             else:
-                last.append(ship_commands.read_message(line))
+                last.append(read_message(line))
 
         status = self._engine.stream(argv, on_line)
         if status != 0:

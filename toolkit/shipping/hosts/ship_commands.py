@@ -9,6 +9,7 @@ from toolkit.containers.programs import receive_file, start_when_there
 from toolkit.runtimes.runtime import ContainerRuntime
 from toolkit.runtimes.specs import Argv
 from toolkit.shell_files import shell_program
+from toolkit.storage.rclone_log import STATS
 
 ARCHIVE = "/archive/image"
 PRIVATE = "/run/private"
@@ -16,7 +17,6 @@ _PAIR = f"{PRIVATE}/pair.pem"
 _LIFETIME = "7200"
 """Seconds after which a relay exits by itself, if nobody stops it."""
 _QUIET = ("--config", f"{PRIVATE}/none", "--cache-dir", f"{PRIVATE}/cache")
-_STATS = ("--use-json-log", "--stats", "1s", "--stats-log-level", "NOTICE")
 _AS_CLIENT = ("--ca-cert", _PAIR, "--client-cert", _PAIR, "--client-key", _PAIR)
 RECEIVE_PAIR = receive_file(_PAIR)
 RECEIVE_ARCHIVE = ("sh", "-c", shell_program("toolkit.shipping.hosts", "receive_archive.sh"), "receive", ARCHIVE)
@@ -45,12 +45,12 @@ def start_relay(runtime: ContainerRuntime, name: str, shipment: str, image: str,
 
 def fetch(url: str) -> Argv:
     """In a relay: downloads the archive of the relay at `url`."""
-    return [*("rclone", "copyto", ":http:image", ARCHIVE, "--http-url", url), *_AS_CLIENT, *_QUIET, *_STATS]
+    return [*("rclone", "copyto", ":http:image", ARCHIVE, "--http-url", url), *_AS_CLIENT, *_QUIET, *STATS]
 
 
 def fetch_through(url: str) -> Argv:
     """In a relay: prints the archive of the relay at `url`, and keeps nothing."""
-    return [*("rclone", "cat", ":http:image", "--http-url", url), *_AS_CLIENT, *_QUIET, *_STATS]
+    return [*("rclone", "cat", ":http:image", "--http-url", url), *_AS_CLIENT, *_QUIET, *STATS]
 
 
 def in_url(address: str) -> str:
@@ -62,23 +62,6 @@ def read_images(text: str) -> tuple[There, ...]:
     """What `ContainerRuntime.inspect_images` printed."""
     images = (json.loads(line) for line in text.splitlines() if line.startswith("{"))
     return tuple(There(full_id(one["id"]), tuple(one["names"] or ()), tuple(one["layers"] or ())) for one in images)
-
-
-def read_stats(line: str) -> tuple[int, int] | None:
-    """Bytes done and total, from a line of rclone's log; None if the line says something else."""
-    try:
-        stats = json.loads(line)["stats"]
-        return int(stats["bytes"]), int(stats["totalBytes"])
-    except (ValueError, KeyError, TypeError):
-        return None
-
-
-def read_message(line: str) -> str:
-    """The message in a line of rclone's log; any other line unchanged."""
-    try:
-        return str(json.loads(line)["msg"]).strip()
-    except (ValueError, KeyError, TypeError):
-        return line
 
 
 def full_id(image_id: str) -> str:
