@@ -12,7 +12,9 @@ import json
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from toolkit.agent.uploads import is_marked, root_of
 WHOLE_BYTES = 200 << 20
 """rclone's `--s3-upload-cutoff`: from this size on it uploads in parts."""
 _NAMED = 20
+_AT_ONCE = 4
 _NO_SUCH_FOLDER = 3
 _QUOTED = re.compile("‛(.)|([␀-␟])|(␡)|(／)", re.DOTALL)
 _HASHED = re.compile(r"([0-9a-f]{64})  (.*)", re.DOTALL)
@@ -44,10 +47,12 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The result: the SHA-256 of each object that matches, and the problems, one line each."""
+    """The result: the SHA-256 of each object that matches, and the problems, one line each; `sizes` by key below the
+    folder is what the store listed meanwhile."""
 
     sums: Mapping[str, str]
     wrong: tuple[str, ...] = ()
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def summary(self) -> str:
@@ -74,18 +79,13 @@ def compare(
     if not written:
         return Comparison({})
     place = f"{raw(filesystem)}/{folder}"
-    there = _by_key(written, dict(_listed(place, config)))
-    believed = etags_are_md5(filesystem, config)
-    digests = {
-        key: digest_of(file, md5=believed and file.stat().st_size < WHOLE_BYTES) for key, file in written.items()
-    }
-    again = {key: there[key].path for key, digest in digests.items() if _must_be_read(digest, there.get(key))}
-    stored = read_again(place, again.values(), config, sum(digests[key].size for key in again))
+    digests, listed, stored = _both_sides(written, place, etags_are_md5(filesystem, config), config)
+    there = _by_key(written, listed)
     sums: dict[str, str] = {}
     wrong: dict[str, str] = {}
     for key, digest in sorted(digests.items()):
         found = there.get(key)
-        fault = _fault(digest, found, stored.get(again.get(key, "")))
+        fault = _fault(digest, found, stored.get(key))
         if not fault:
             sums[f"{folder}/{key}"] = digest.sha256
         elif not (shared and found and _is_anothers(place, found, _written_at(cache, written[key]), config)):
@@ -94,7 +94,34 @@ def compare(
         for key in wrong:
             _put(place, path_of(key), written[key], config)
         return compare(filesystem, folder, shared=shared, cache=cache, config=config, retry=False)
-    return Comparison(sums, tuple(f"{f'{folder}/{key}'!r}: {fault}" for key, fault in wrong.items()))
+    faults = tuple(f"{f'{folder}/{key}'!r}: {fault}" for key, fault in wrong.items())
+    return Comparison(sums, faults, {path: found.size for path, found in listed.items()})
+
+
+def _both_sides(
+    written: Mapping[str, Path], place: str, believed: bool, config: str
+) -> tuple[dict[str, Digest], dict[str, RemoteFile], dict[str, str]]:
+    """The digests of what was written, what the store lists, and the SHA-256 of what had to be read back, by key.
+
+    All at the same time: each takes long with large files, the listing too, where a store computes checksums for it.
+    `believed`: whether the store's ETags are MD5s.
+    """
+    sizes = {key: file.stat().st_size for key, file in written.items()}
+    parts = {path_of(key): size for key, size in sizes.items() if size >= WHOLE_BYTES or not believed}
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        reading = pool.submit(read_again, place, parts.keys(), config, sum(parts.values()))
+        listing = pool.submit(lambda: dict(_listed(place, config)))
+        hashing = {key: pool.submit(digest_of, file, md5=path_of(key) not in parts) for key, file in written.items()}
+        digests = {key: found.result() for key, found in hashing.items()}
+        listed = listing.result()
+        there = _by_key(written, listed)
+        again = {key: there[key].path for key, digest in digests.items() if _must_be_read(digest, there.get(key))}
+        stored = {}
+        with suppress(NotRead):  # perhaps one is missing: only the listing says what there is
+            stored = reading.result()
+    left = {path: digests[key].size for key, path in again.items() if not stored.get(path)}
+    stored |= read_again(place, left.keys(), config, sum(left.values()))
+    return digests, listed, {key: stored[path] for key, path in again.items()}
 
 
 def _by_key(wanted: Iterable[str], listed: Mapping[str, RemoteFile]) -> dict[str, RemoteFile]:
@@ -190,7 +217,8 @@ def read_again(place: str, paths: Collection[str], config: str, size: int) -> di
     `size` is their total size in bytes."""
     if not paths:
         return {}
-    words = ("hashsum", "sha256", "--download", "--files-from-raw", "-", place)
+    # A HEAD request for each would tell nothing new, and some stores read the whole object for it.
+    words = ("hashsum", "sha256", "--download", "--s3-no-head-object", "--files-from-raw", "-", place)
     names = "".join(f"{path}\n" for path in paths).encode()
     done = rclone(*words, data=names, seconds=seconds_for(size, LIST_SECONDS), config=config)
     if done.returncode != 0:

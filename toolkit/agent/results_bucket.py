@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,8 @@ class Bucket:
         self._mounted = (run, CHECKPOINTS)
         self._sums: dict[str, str] = {}
         """SHA-256 by key, of what is known to be stored as it was written here."""
+        self._listed: Mapping[str, int] = {}
+        """Sizes by key below the run's folder, as last listed."""
 
     def differences(self, folder: str, *, shared: bool = True) -> str:
         """Compare what programs wrote here in `folder` with the bucket, through an independent reader
@@ -57,6 +60,8 @@ class Bucket:
             reason = meaning(str(error)) or Reason.BUCKET_READ
             raise NotStored(reason, f"the results in {folder} could not be read back", str(error)) from None
         self._sums |= compared.sums
+        if folder == self._run:
+            self._listed = compared.sizes
         return compared.summary
 
     def put_checksums(self, name: str) -> str:
@@ -142,9 +147,15 @@ class Bucket:
         """
         rc.unmount("--force")
 
-    def size(self, folder: str) -> tuple[int, int]:
-        """Objects and bytes of a run's folder, without what the agent itself writes there."""
-        words = ("size", "--json", "--exclude", f"/{RUN_FOLDER}/**", f"{self._filesystem}/{folder}")
+    def size(self, *, shared: bool) -> tuple[int, int]:
+        """Objects and bytes of the run's folder, without what the agent itself writes there.
+
+        Listed again only if others write there, too (`shared`), or nothing was compared.
+        """
+        if self._listed and not shared:
+            sizes = [size for key, size in self._listed.items() if not key.startswith(f"{RUN_FOLDER}/")]
+            return len(sizes), sum(sizes)
+        words = ("size", "--json", "--exclude", f"/{RUN_FOLDER}/**", f"{self._filesystem}/{self._run}")
         done = rclone(*words, seconds=LIST_SECONDS)
         found = json.loads(done.stdout or b"{}")
         return int(found.get("count", 0)), int(found.get("bytes", 0))
