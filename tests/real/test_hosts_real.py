@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -309,7 +310,8 @@ BYTES_AND_WAY = ["sh", "-c", "wc -c; echo $SSH_CONNECTION"]
 
 def fed(shell: SshShell, pieces: int) -> tuple[int, bool]:
     """How many bytes a command on the host has read, and whether over the connection of all other commands."""
-    count, _, way = shell.feed(BYTES_AND_WAY, (bytes(1 << 20) for _ in range(pieces))).output.partition("\n")
+    data = chain([b""], (bytes(1 << 20) for _ in range(pieces)))  # a piece may be empty
+    count, _, way = shell.feed(BYTES_AND_WAY, data).output.partition("\n")
     return int(count), way == shell.run(["sh", "-c", "echo $SSH_CONNECTION"]).output
 
 

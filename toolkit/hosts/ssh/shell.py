@@ -103,7 +103,7 @@ class SshShell:
 def _split(pieces: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
     """The first `_LARGE` bytes, or all there are, and the rest."""
     head = bytearray()
-    while len(head) < _LARGE and (piece := next(pieces, b"")):
+    while len(head) < _LARGE and (piece := next(pieces, None)) is not None:
         head += piece
     return bytes(head), pieces
 
