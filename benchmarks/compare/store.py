@@ -63,7 +63,7 @@ def serving(space: Workspace, address: str) -> Iterator[S3]:
     for name in ("results", "data"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     key, secret = secrets.token_hex(8), secrets.token_hex(16)
-    argv = [RCLONE, "serve", "s3", "--config", "/dev/null", "--addr", f"{address}:0", "--dir-cache-time", "1s", folder]
+    argv = [RCLONE, "serve", "s3", "--config", "/dev/null", "--addr", f"{address}:0", folder]
     environment = {**os.environ, "RCLONE_AUTH_KEY": f'"{key},{secret}"'}
     log = space.folder / "s3.log"
     with log.open("w") as stream:

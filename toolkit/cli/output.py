@@ -61,7 +61,7 @@ class SafeConsole(Console):
 
 
 console = SafeConsole(stderr=True)
-_SECONDS_BETWEEN_LINES = 2.0
+_SECONDS_BETWEEN_LINES, _SECONDS_OF_SILENCE = 2.0, 60.0
 _RANK = re.compile(r"^\[([0-9]+|[0-9,-]+|learner-[0-9]+|mpirun|toolkit)\] ")
 _COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
 
@@ -136,7 +136,7 @@ class ProgressBar:
         self._bars: Progress | None = None
         self._tasks: dict[str, Any] = {}
         self._start = time.monotonic()
-        self._last_line: dict[str, float] = {}
+        self._last_line: dict[str, tuple[float, str]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -174,12 +174,14 @@ class ProgressBar:
         self._bars.update(task, completed=step.done, total=total, detail=detail, unit=step.unit)
 
     def _print(self, step: Step) -> None:
-        """A line: people read logs, too, so a log gets one now and then, not for every step."""
-        now = time.monotonic()
-        if now - self._last_line.get(step.stage, -_SECONDS_BETWEEN_LINES) > _SECONDS_BETWEEN_LINES:
-            self._last_line[step.stage] = now
-            detail = " ".join(step.detail.split())[:90]
-            print(f"{now - self._start:7.1f} s  {step.stage}: {detail}", file=sys.stderr, flush=True)
+        """A line where something new happens, at most one in two seconds; one a minute where nothing new does."""
+        now, detail = time.monotonic(), " ".join(step.detail.split())[:90]
+        last, before = self._last_line.get(step.stage, (-_SECONDS_OF_SILENCE, ""))
+        if now - last < (_SECONDS_BETWEEN_LINES if detail != before else _SECONDS_OF_SILENCE):
+            return
+        self._last_line[step.stage] = now, detail
+        share = f", {step.done / step.total:.0%}" if detail == before and step.total else ""
+        print(f"{now - self._start:7.1f} s  {step.stage}: {detail}{share}", file=sys.stderr, flush=True)
 
 
 def _columns() -> tuple[ProgressColumn, ...]:

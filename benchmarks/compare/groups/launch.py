@@ -58,7 +58,7 @@ def cases(space: Workspace) -> Iterator[list[Case]]:
 
 
 def _case(space: Workspace, lab: Lab, store: S3, count: int) -> Case:
-    manifest = _manifest(space, store, count)
+    manifest = new_manifest(space, store, count)
     built = json.loads(space.run([TOOLKIT, "build", manifest, "--json"]))
     images = {"image": built["image"]["reference"], "buckets": built["buckets_image"]["reference"]}
     argv = [TOOLKIT, "launch", "--cluster", lab.cluster(count), manifest]
@@ -151,7 +151,8 @@ sys.exit(subprocess.call([*hosts[0], mpirun]))
 """
 
 
-def _manifest(space: Workspace, store: S3, count: int) -> Path:
+def new_manifest(space: Workspace, store: S3, count: int) -> Path:
+    """A manifest for `count` hosts, with its code, that prints the line on each rank."""
     folder = space.folder / f"code-{count}"
     folder.mkdir(exist_ok=True)
     (folder / "program.py").write_text("print('not used')\n")

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
+from toolkit.containers.engine import Engine
 from toolkit.containers.images_api import EngineFailure
 from toolkit.errors import Code, ToolkitError
+from toolkit.hosts.parallel import Job, do_all
 from toolkit.hosts.ssh import errors as ssh_errors
 from toolkit.image.store import ImageStore
 from toolkit.progress import Progress, Report
+from toolkit.shipping.hosts import link
 from toolkit.shipping.hosts.layer_filter import Cut, compressed
+
+_MEASURED_FROM = 100 << 20
+"""Bytes; less is sent compressed, as that takes less time than to measure."""
 
 
 @dataclass(frozen=True)
@@ -31,19 +39,37 @@ class Outgoing:
     store: ImageStore
     stop: threading.Event
 
-    def archive(self, host: str, prefix: int, report: Report) -> Iterator[bytes]:
-        """The compressed archive for `host`: all but the lowest `prefix` layers; raises `ToolkitError` (S103)."""
+    def archive(self, hosts: Sequence[str], prefix: int, report: Report, *, packed: bool) -> Iterator[bytes]:
+        """The archive for `hosts`, which all get the same: all but the lowest `prefix` layers, compressed if `packed`.
+
+        Raises `ToolkitError` (S103).
+        """
         count, total, done = len(set(self.diff_ids[prefix:])), sum(self.sizes[prefix:]), 0
 
         def on_bytes(number: int, size: int) -> None:
             nonlocal done
             done += size
-            report(Progress(host, f"sending layer {number} of {count}", done, max(total, done), "bytes"))
+            for host in hosts:
+                report(Progress(host, f"sending layer {number} of {count}", done, max(total, done), "bytes"))
 
-        for piece in compressed(Cut(self.image_id, self.diff_ids, prefix, on_bytes).pieces(self._saved())):
+        pieces = Cut(self.image_id, self.diff_ids, prefix, on_bytes).pieces(self._saved())
+        for piece in compressed(pieces) if packed else pieces:
             if self.stop.is_set():
-                raise ssh_errors.interrupted(host)
+                raise ssh_errors.interrupted(hosts[0])
             yield piece
+
+    def is_worth_packing(self, hosts: Sequence[Engine], prefix: int, report: Report) -> bool:
+        """Whether to compress the archive for `hosts`, by the speed of their links while all of them are used."""
+        if sum(self.sizes[prefix:]) < _MEASURED_FROM:
+            return True
+        answers = do_all([Job(one.host, partial(link.measure, one.shell)) for one in hosts], at_once=len(hosts))
+        rates = [answer.value for answer in answers if answer.value]  # who failed says why when it is fed
+        packed = link.is_worth_packing(min(rates, default=0), os.cpu_count() or 1)
+        for answer in answers:
+            if answer.value:
+                how = "compressed" if packed else "not compressed"
+                report(Progress(answer.host, f"sending {how}: {answer.value / 1e6:,.0f} MB/s"))
+        return packed
 
     def _saved(self) -> Iterator[bytes]:
         try:

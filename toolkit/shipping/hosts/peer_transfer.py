@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from toolkit.errors import ToolkitError
 from toolkit.hosts.ssh import errors as ssh_errors
@@ -75,7 +75,7 @@ class Passing:
         host, address = images.host, self._addresses[images.host]
         relay.start(self._pair, address if turn.keep else "")
         if turn.feeder == OPERATOR:
-            relay.receive(self._image.archive(host, self._prefix, self._report))
+            relay.receive(self._archive(images))
         elif turn.keep:
             relay.fetch(self._urls[turn.feeder], self._on_stats(host, turn.feeder))
         else:
@@ -98,7 +98,11 @@ class Passing:
 
     def _stream(self, images: HostImages) -> None:
         with self._direct:
-            images.load(self._image.archive(images.host, self._prefix, self._report))
+            images.load(self._archive(images))
+
+    def _archive(self, images: HostImages) -> Iterator[bytes]:
+        packed = self._image.is_worth_packing([images.engine], self._prefix, self._report)
+        return self._image.archive([images.host], self._prefix, self._report, packed=packed)
 
     def _on_stats(self, host: str, feeder: str) -> OnStats:
         def on_stats(done: int, total: int) -> None:

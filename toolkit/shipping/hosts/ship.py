@@ -11,12 +11,14 @@ from functools import partial
 from toolkit.containers.engine import Engine
 from toolkit.errors import Code, Problem, ToolkitError
 from toolkit.hosts.parallel import Answer, Job, do_all
+from toolkit.hosts.ssh import errors as ssh_errors
 from toolkit.hosts.transport import HostShell
 from toolkit.image.store import ImageStore
 from toolkit.progress import Progress, Report, silent
 from toolkit.shipping.hosts.host_images import HostImages
 from toolkit.shipping.hosts.outgoing import Outgoing, outgoing, registry_place
 from toolkit.shipping.hosts.peer_transfer import DIRECT_AT_ONCE, Passing
+from toolkit.shipping.hosts.shared_stream import LeftBehindError, SharedStream
 
 AT_ONCE = 64
 _TREE_FROM = 3
@@ -94,8 +96,13 @@ class _Work:
         return dict(sorted(grouped.items()))
 
     def send(self, prefix: int, hosts: Sequence[HostImages]) -> None:
-        """Stream it from this machine to each of `hosts`, a few at the same time."""
-        self._each(hosts, partial(self._send, prefix), DIRECT_AT_ONCE)
+        """Stream it from this machine to each of `hosts`, to a few at the same time."""
+        for batch in (hosts[first : first + DIRECT_AT_ONCE] for first in range(0, len(hosts), DIRECT_AT_ONCE)):
+            names = [images.host for images in batch]
+            packed = self._image.is_worth_packing([images.engine for images in batch], prefix, self._report)
+            pieces = self._image.archive(names, prefix, self._report, packed=packed)
+            stream = SharedStream(pieces, names, self._stop)
+            self._each(batch, partial(self._send, prefix, stream, packed), DIRECT_AT_ONCE)
 
     def pass_on(self, prefix: int, hosts: Sequence[HostImages], relay: str, addresses: Mapping[str, str]) -> None:
         """Stream it to one of `hosts`, which then feeds the others."""
@@ -143,9 +150,15 @@ class _Work:
             images.forget(place)
         return True
 
-    def _send(self, prefix: int, images: HostImages) -> Shipped:
-        image = self._image
-        images.load(image.archive(images.host, prefix, self._report))
+    def _send(self, prefix: int, stream: SharedStream, packed: bool, images: HostImages) -> Shipped:
+        try:
+            with stream.reader(images.host) as pieces:
+                images.load(pieces)
+        except LeftBehindError:
+            if self._stop.is_set():
+                raise ssh_errors.interrupted(images.host) from None
+            self._report(Progress(images.host, "slower than the other hosts, sending to it alone"))
+            images.load(self._image.archive([images.host], prefix, self._report, packed=packed))
         return self._named(prefix, images, "operator")
 
     def _named(self, prefix: int, images: HostImages, way: str) -> Shipped:

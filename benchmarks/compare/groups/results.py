@@ -1,0 +1,190 @@
+"""Results: written through the mount, stored, and collected; beside rclone, which does nothing but copy.
+
+The program writes one gigabyte, or ten thousand files of ten kilobytes, of bytes that are different each time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from benchmarks.compare.case import Case
+from benchmarks.compare.store import RCLONE, S3, serving
+from benchmarks.compare.workspace import TOOLKIT, Workspace
+from benchmarks.launched import ROOT, write_manifest
+from toolkit.image.tool_images import buckets_reference
+
+_ROUNDS = 3
+_FOLDER = "written"
+_AGAIN = "what is stored is read back and compared with what was written; the peer trusts the store's answer."
+_MODEL = "the model is loaded in its image, which takes longer than a small download; checksums are computed."
+_MOUNT = "each file costs the same few FUSE requests and cache files in both; the tool uses rclone's mount."
+
+
+@dataclass(frozen=True)
+class Amount:
+    """How much a program writes, into a folder of RESULT_DIR."""
+
+    name: str
+    title: str
+    files: int
+    size: int
+
+
+AMOUNTS = (Amount("1gb", "1 GB", 1, 1_000_000_000), Amount("10000", "10,000 × 10 kB", 10_000, 10_000))
+
+WRITER = '''"""Writes FILES files of SIZE bytes below FOLDER; prints when it began and when it ended."""
+
+import os, sys, time
+folder, files, size = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+os.makedirs(folder)
+began, block = time.time(), os.urandom(1 << 20)
+for number in range(files):
+    with open(f"{folder}/{number:05}", "wb") as file:
+        file.write(number.to_bytes(8, "big") + os.urandom(8))
+        for at in range(16, size, len(block)):
+            file.write(block[: size - at])
+print("wrote", began, time.time(), flush=True)
+'''
+_MODEL_PROGRAM = """import os, tensorflow as tf
+class Double(tf.Module):
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])
+    def __call__(self, x):
+        return 2 * x
+tf.saved_model.save(Double(), os.environ["RESULT_DIR"] + "/model")
+"""
+
+
+@contextmanager
+def cases(space: Workspace) -> Iterator[list[Case]]:
+    """For both amounts."""
+    space.run([TOOLKIT, "build", ROOT / "examples" / "mnist" / "manifest.yml"])
+    with serving(space, "127.0.0.1") as store:
+        yield [case for amount in AMOUNTS for case in _cases(Results(space, store, amount))]
+
+
+def _cases(results: Results) -> Iterator[Case]:
+    amount = results.amount
+    if amount.files > 1:
+        title = f"writing {amount.title} into RESULT_DIR"
+        yield Case(
+            f"write-{amount.name}", title, "rclone mount", 0.33, results.write, results.write_to_mount, _MOUNT, _ROUNDS
+        )
+    title = f"last write to COMPLETED, {amount.title}"
+    yield Case(f"store-{amount.name}", title, "rclone copy", 1.2, results.store, results.copy_there, _AGAIN, _ROUNDS)
+    title = f"`toolkit collect`, {amount.title}"
+    yield Case(f"collect-{amount.name}", title, "rclone copy", 1.1, results.collect, results.copy_back, _MODEL, _ROUNDS)
+
+
+class Results:
+    """Runs that write `amount`, and rclone for the same."""
+
+    def __init__(self, space: Workspace, store: S3, amount: Amount) -> None:
+        self.amount, self._space, self._store = amount, space, store
+        self._folder = space.folder / amount.name
+        self._folder.mkdir()
+        (self._folder / "rclone.conf").write_text(store.rclone_config)
+        self._writer = self._folder / "write.py"
+        self._writer.write_text(WRITER)
+        self._collected = ""
+
+    def write(self) -> float:
+        """Seconds that a run's program writes."""
+        _, began, ended, _ = self._launch(model=False)
+        return ended - began
+
+    def store(self) -> float:
+        """Seconds from a run's last write until its end."""
+        _, _, ended, completed = self._launch(model=False)
+        return completed - ended
+
+    def collect(self) -> float:
+        """Seconds that `toolkit collect` takes, for a run with a small model besides."""
+        run = self._run_with_model()
+        shutil.rmtree(self._folder / "models", ignore_errors=True)
+        return self._space_timed(TOOLKIT, "collect", run, "--to", self._folder / "models")
+
+    def copy_back(self) -> float:
+        """rclone, from the same folder in the bucket."""
+        shutil.rmtree(self._folder / "copied", ignore_errors=True)
+        return self._rclone(
+            "copy", f"s:{self._store.bucket}/{self._run_with_model()}/{_FOLDER}", self._folder / "copied"
+        )
+
+    def copy_there(self) -> float:
+        """rclone, of the same amount that a program has just written."""
+        folder = self._folder / "local"
+        shutil.rmtree(folder, ignore_errors=True)
+        self._space.run([sys.executable, self._writer, folder, self.amount.files, self.amount.size])
+        return self._rclone("copy", folder, f"s:{self._store.bucket}/copied-{time.time_ns()}")
+
+    def write_to_mount(self) -> float:
+        """The same program, into an `rclone mount` with its cache for writes, in a container of the same image."""
+        name, files = "toolkit-bench-mount", [f"{self._folder}:/peer:ro"]
+        mount = "mkdir /m && exec rclone --config /peer/rclone.conf mount s:{} /m --vfs-cache-mode writes"
+        argv = [
+            *("docker", "run", "--detach", "--rm", "--init", "--name", name, "--network", "host"),
+            "--volume",
+            *files,
+        ]
+        argv += ["--cap-add", "SYS_ADMIN", "--device", "/dev/fuse", "--security-opt", "apparmor=unconfined"]
+        self._space.run([*argv, buckets_reference(), "sh", "-c", mount.format(self._store.bucket)])
+        inside = ["docker", "exec", name]
+        try:
+            self._space.run([*inside, "sh", "-c", "until mountpoint -q /m; do sleep 0.02; done"])
+            folder = f"/m/mounted-{time.time_ns()}"
+            argv = [*inside, "python3", "/peer/write.py", folder, self.amount.files, self.amount.size]
+            _, began, ended = self._space.run(argv).split()
+            return float(ended) - float(began)
+        finally:
+            self._space.run(["docker", "stop", name])
+
+    def _run_with_model(self) -> str:
+        if not self._collected:
+            self._collected = self._launch(model=True)[0]
+        return self._collected
+
+    def _launch(self, *, model: bool) -> tuple[str, float, float, float]:
+        """A run's ID; when its program began and ended to write; when the launch said that it was COMPLETED."""
+        code = self._folder / ("code-model" if model else "code")
+        code.mkdir(exist_ok=True)
+        shutil.copy(self._writer, code)
+        (code / "model.py").write_text(_MODEL_PROGRAM if model else "")
+        command = f"python model.py; python write.py $RESULT_DIR/{_FOLDER} {self.amount.files} {self.amount.size}"
+        steps = {"steps": [{"command": command, "ranks": "one"}]}
+        manifest = write_manifest(code, steps, "cpu", 1, **self._store.references)
+        document = json.loads(manifest.read_text())
+        document["training_results_reference"]["collect"] = [_FOLDER]
+        manifest.write_text(json.dumps(document))
+        identity = self._folder / "id"
+        argv = [TOOLKIT, "launch", "--id-file", identity, manifest]
+        environment = {**os.environ, **self._space.variables, **self._store.keys}
+        with subprocess.Popen(
+            [str(word) for word in argv], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as process:
+            printed = [(time.time(), line) for line in process.stdout or ()]
+        wrote = [line.split() for _, line in printed if " wrote " in line]
+        completed = [at for at, line in printed if "COMPLETED" in line]
+        if process.returncode or not wrote or not completed:
+            sys.exit(f"{argv}: status {process.returncode}\n{''.join(line for _, line in printed)[-3000:]}")
+        return identity.read_text().strip(), float(wrote[0][-2]), float(wrote[0][-1]), completed[0]
+
+    def _rclone(self, *words: object) -> float:
+        return self._space_timed(RCLONE, "--config", self._folder / "rclone.conf", *words)
+
+    def _space_timed(self, *argv: object) -> float:
+        start = time.perf_counter()
+        environment = {**os.environ, **self._space.variables, **self._store.keys}
+        done = subprocess.run(
+            [str(word) for word in argv], env=environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            sys.exit(f"{argv}: status {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+        return time.perf_counter() - start
