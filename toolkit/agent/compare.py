@@ -26,7 +26,7 @@ from toolkit.agent.uploads import is_marked, root_of
 WHOLE_BYTES = 200 << 20
 """rclone's `--s3-upload-cutoff`: from this size on it uploads in parts."""
 _NAMED = 20
-_AT_ONCE = 4
+_AT_ONCE, _SHARES = 4, 256
 _NO_SUCH_FOLDER = 3
 _QUOTED = re.compile("‛(.)|([␀-␟])|(␡)|(／)", re.DOTALL)
 _HASHED = re.compile(r"([0-9a-f]{64})  (.*)", re.DOTALL)
@@ -108,11 +108,16 @@ def _both_sides(
     """
     sizes = {key: file.stat().st_size for key, file in written.items()}
     parts = {path_of(key): size for key, size in sizes.items() if size >= WHOLE_BYTES or not believed}
+    keys = list(written)
+
+    def hashed(number: int) -> dict[str, Digest]:
+        """Those of a share of the files: a task for each of a million would take a gigabyte."""
+        return {key: digest_of(written[key], md5=path_of(key) not in parts) for key in keys[number::_SHARES]}
+
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         reading = pool.submit(read_again, place, parts.keys(), config, sum(parts.values()))
         listing = pool.submit(lambda: dict(_listed(place, config)))
-        hashing = {key: pool.submit(digest_of, file, md5=path_of(key) not in parts) for key, file in written.items()}
-        digests = {key: found.result() for key, found in hashing.items()}
+        digests = {key: digest for share in pool.map(hashed, range(_SHARES)) for key, digest in share.items()}
         listed = listing.result()
         there = _by_key(written, listed)
         again = {key: there[key].path for key, digest in digests.items() if _must_be_read(digest, there.get(key))}

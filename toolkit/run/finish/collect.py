@@ -129,6 +129,7 @@ class Collection:
         if not self._own.is_whole():
             self._own.refuse_foreign()
             wanted = self._wanted(store)
+            digests = by_listed_key(digests, (item.key for _, item in wanted))
             with self._own.replaced() as (folder, put), self._bulk(access, folder, wanted, digests) as bulk:
                 first, rest = self._parts
                 fetch = Fetch(store, self._record.results_bucket, folder, digests, self._progress(wanted))
@@ -176,7 +177,7 @@ class Collection:
         sums = fetch.in_bulk(mine, bulk, list(places)) if bulk and is_bulk(mine, digests) else fetch.one_by_one(mine)
         keys = {item.key: sums[name] for name, item in mine}
         run = self._record.training_id
-        refuse_damaged(self._record, by_listed_key(digests, keys), keys, [f"{run}/{place}" for place in places])
+        refuse_damaged(self._record, digests, keys, [f"{run}/{place}" for place in places])
         return sums
 
     def _progress(self, wanted: Sequence[Named]) -> OnBytes:
