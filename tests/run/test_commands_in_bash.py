@@ -289,7 +289,8 @@ SIGNS = [
     *("sh -c ", "eval ", "x=", "setsid ", "1", "-c ", "=~", "$((1))", ">(", "coproc "),
 ]
 REFUSED = re.compile(
-    r"^(?:[\s;]|#.*)*$|(?:^|[;\n])\s*-|[<>]\s*(?:\d*[;|<>\n#]|$)|[()`&{}'\"\\!|]|\$\[|<<|\[\[|\]\]"
+    r"^(?:[\s;]|#.*)*$|(?:^|[;\n])\s*(?:(?:\d*[<>]\s*[^\s;|<>]+|time|x=[^\s;|]*)\s+)*-"
+    r"|[<>]\s*(?:\d*[;|<>\n#]|$)|[()`&{}'\"\\!|]|\$\[|<<|\[\[|\]\]"
     r"|\b(?:if|then|for|coproc|setsid|eval|bash|sh)\b"
 )
 
@@ -299,6 +300,7 @@ REFUSED = re.compile(
 @example("a;;")
 @example("a;;b")
 @example("\n;a # b;c")
+@example("<-c -c ")
 def test_what_is_read_is_bash_and_what_is_refused_has_a_reason(text: str) -> None:
     try:
         commands = read_commands(text)
