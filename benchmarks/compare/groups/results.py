@@ -138,7 +138,7 @@ class Results:
         self._space.run([*argv, buckets_reference(), "sh", "-c", mount.format(self._store.bucket)])
         inside = ["docker", "exec", name]
         try:
-            self._space.run([*inside, "sh", "-c", "until mountpoint -q /m; do sleep 0.02; done"])
+            self._space.run([*inside, "sh", "-c", "until grep -q ' /m fuse' /proc/mounts; do sleep 0.02; done"])
             folder = f"/m/mounted-{time.time_ns()}"
             argv = [*inside, "python3", "/peer/write.py", folder, self.amount.files, self.amount.size]
             _, began, ended = self._space.run(argv).split()
