@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ..real.conftest import EXAMPLE, MANIFEST, Bench
-from ..real.lab import RealLab
+from ..real.lab import NEW_FILES, RealLab
 from .local import STOP
 from .shell import docker, processes_of
 
@@ -22,7 +22,7 @@ LOOK = {
     "containers": "docker ps --all --format '{{.Names}}'",
     "volumes": "docker volume ls --format '{{.Name}}'",
     "mounts": "grep rclone /proc/mounts | cut -d' ' -f2; true",
-    "files": "find /tmp /var/tmp /root -newer /etc/hostname -type f -not -path '/root/.ssh/*'; true",
+    "files": NEW_FILES,
     "processes": "ps -eo args | grep -E '[r]clone|[t]oolkit.agent|[m]pirun|[o]rted|[p]rogram.py'; true",
 }
 SWEEP = """

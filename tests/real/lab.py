@@ -24,6 +24,12 @@ from .conftest import Bench
 
 NAME = f"lab-test-{os.getpid()}"
 
+NEW_FILES = (
+    "find /tmp /var/tmp /root -newer /etc/hostname -type f -not -path '/root/.ssh/*' "
+    "-not -name 'containerd.*.stacks.log'; true"
+)
+"""Prints what is new on a host; the engine of a busy host makes containerd write its stacks to /tmp."""
+
 
 @dataclass(frozen=True)
 class RealLab:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from .conftest import EXAMPLE, MANIFEST, Bench, read_until
-from .lab import RealLab, lab_of_two
+from .lab import NEW_FILES, RealLab, lab_of_two
 
 __all__ = ["lab_of_two"]
 
@@ -38,7 +38,7 @@ def left_on(lab: RealLab, host: str) -> dict[str, list[str]]:
         "volumes": lines("docker volume ls --format '{{.Name}}'"),
         "networks": lines("docker network ls --format '{{.Name}}'"),
         "mounts": lines("grep rclone /proc/mounts | cut -d' ' -f2; true"),
-        "files": lines("find /tmp /var/tmp /root -newer /etc/hostname -type f -not -path '/root/.ssh/*'; true"),
+        "files": lines(NEW_FILES),
     }
 
 
