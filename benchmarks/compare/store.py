@@ -58,7 +58,11 @@ class S3:
 
 @contextmanager
 def serving(space: Workspace, address: str) -> Iterator[S3]:
-    """The server, at `address` of this machine, while the context lasts."""
+    """The server, at `address` of this machine, while the context lasts.
+
+    It remembers objects for minutes, as rclone does by default. The embedded store, whose folder several servers may
+    share, computes an object's MD5 again after a second, which would be most of each figure.
+    """
     folder = space.folder / "buckets"
     for name in ("results", "data"):
         (folder / name).mkdir(parents=True, exist_ok=True)

@@ -31,16 +31,16 @@ class Workspace:
         """For all commands, ours and the peers'."""
         return own_home(self.folder / "home")
 
-    def run(self, argv: Sequence[object]) -> str:
-        """A command's output; ends the benchmark with what it printed where it fails."""
-        return run(argv, **self.variables)
+    def run(self, argv: Sequence[object], **more: str) -> str:
+        """A command's output; ends the benchmark with what it printed where it fails. `more` are variables."""
+        return run(argv, **self.variables, **more)
 
-    def timed(self, *argv: object) -> Callable[[], float]:
+    def timed(self, *argv: object, **more: str) -> Callable[[], float]:
         """A measurement: the seconds that the command takes."""
 
         def measure() -> float:
             start = time.perf_counter()
-            self.run(argv)
+            self.run(argv, **more)
             return time.perf_counter() - start
 
         return measure

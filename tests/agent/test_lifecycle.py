@@ -102,7 +102,7 @@ class StandInBucket:
         self.objects[name] = LIST
         return sha256_of(LIST)
 
-    def size(self, *, shared: bool) -> tuple[int, int]:
+    def size(self) -> tuple[int, int]:
         return 3, 4200
 
     def abort(self) -> None:

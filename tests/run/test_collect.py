@@ -35,7 +35,8 @@ class Shelf:
 def wanted(tmp_path: Path, collect: tuple[str, ...], *keys: str) -> list[str]:
     collection = Collection(RECORD, replace(EXAMPLE, collect=collect), tmp_path, tmp_path, "side", lambda *_: None)
     shelf = Shelf(*(f"training-abcd2345/{key}" for key in keys))
-    return [name for name, _ in collection._wanted(shelf)]  # type: ignore[arg-type]
+    checked, besides = collection._wanted(shelf)  # type: ignore[arg-type]
+    return [name for name, _ in [*checked, *besides]]
 
 
 def test_files_and_folders_come_home_besides_the_model(tmp_path: Path) -> None:

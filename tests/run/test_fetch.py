@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from toolkit.run.finish import fetch as module
 from toolkit.run.finish.fetch import Fetch, is_bulk
 from toolkit.storage.s3 import StoredObject
 
@@ -57,10 +58,16 @@ def fetched(tmp_path: Path, arrives: Callable[[Path], None]) -> tuple[dict[str, 
     wanted = [(f"files/plots/{key[-1]}", StoredObject(key, len(data), "")) for key, data in shelf.objects.items()]
     bulk = Bulk(tmp_path / "downloads", arrives)
     digests = {f"{RUN}/plots/a": sha256(b"good")}
-    fetch = Fetch(shelf, "bucket", tmp_path / "new", digests, lambda *_: None)  # type: ignore[arg-type]
-    return fetch.in_bulk(wanted, bulk, ["plots"]), shelf, bulk  # type: ignore[arg-type]
+    fetch = Fetch(shelf, "bucket", tmp_path / "new", digests, lambda *_: None, bulk)  # type: ignore[arg-type]
+    return fetch.fetch(wanted, ["plots"]), shelf, bulk
 
 
+@pytest.fixture
+def one_is_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MANY", 1)
+
+
+@pytest.mark.usefixtures("one_is_many")
 def test_what_arrives_as_it_was_written_is_put_in_its_place(tmp_path: Path) -> None:
     sums, shelf, bulk = fetched(tmp_path, lambda plots: (plots / "a").write_bytes(b"good"))  # type: ignore[arg-type]
     assert sums == {"files/plots/a": sha256(b"good"), "files/plots/b": sha256(b"unlisted")}
@@ -69,6 +76,13 @@ def test_what_arrives_as_it_was_written_is_put_in_its_place(tmp_path: Path) -> N
     assert bulk.asked == [(("plots",), 4)]
 
 
+def test_few_files_are_fetched_one_by_one(tmp_path: Path) -> None:
+    sums, shelf, bulk = fetched(tmp_path, lambda _: None)
+    assert sums == {"files/plots/a": sha256(b"good"), "files/plots/b": sha256(b"unlisted")}
+    assert (bulk.asked, len(shelf.asked)) == ([], 2)
+
+
+@pytest.mark.usefixtures("one_is_many")
 @pytest.mark.parametrize(
     "arrives",
     [

@@ -13,7 +13,6 @@ import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -47,8 +46,8 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The result: the SHA-256 of each object that matches, and the problems, one line each; `sizes` by key below the
-    folder is what the store listed meanwhile."""
+    """The result: the SHA-256 of each object that matches, and the problems, one line each; `sizes`, by key below the
+    folder, is all that the store lists there."""
 
     sums: Mapping[str, str]
     wrong: tuple[str, ...] = ()
@@ -79,8 +78,9 @@ def compare(
     if not written:
         return Comparison({})
     place = f"{raw(filesystem)}/{folder}"
-    digests, listed, stored = _both_sides(written, place, etags_are_md5(filesystem, config), config)
+    listed = dict(_listed(place, config))
     there = _by_key(written, listed)
+    digests, stored = _both_sides(written, there, place, etags_are_md5(filesystem, config), config)
     sums: dict[str, str] = {}
     wrong: dict[str, str] = {}
     for key, digest in sorted(digests.items()):
@@ -95,38 +95,30 @@ def compare(
             _put(place, path_of(key), written[key], config)
         return compare(filesystem, folder, shared=shared, cache=cache, config=config, retry=False)
     faults = tuple(f"{f'{folder}/{key}'!r}: {fault}" for key, fault in wrong.items())
-    return Comparison(sums, faults, {path: found.size for path, found in listed.items()})
+    return Comparison(sums, faults, {key: found.size for key, found in listed.items()})
 
 
 def _both_sides(
-    written: Mapping[str, Path], place: str, believed: bool, config: str
-) -> tuple[dict[str, Digest], dict[str, RemoteFile], dict[str, str]]:
-    """The digests of what was written, what the store lists, and the SHA-256 of what had to be read back, by key.
+    written: Mapping[str, Path], there: Mapping[str, RemoteFile], place: str, believed: bool, config: str
+) -> tuple[dict[str, Digest], dict[str, str]]:
+    """The digests of what was written, and at the same time the SHA-256 of what must be read back, by key.
 
-    All at the same time: each takes long with large files, the listing too, where a store computes checksums for it.
-    `believed`: whether the store's ETags are MD5s.
+    `believed`: whether the store's ETags are MD5s. What has another size than was written is not read.
     """
     sizes = {key: file.stat().st_size for key, file in written.items()}
-    parts = {path_of(key): size for key, size in sizes.items() if size >= WHOLE_BYTES or not believed}
+    by_md5 = {key for key in there if believed and sizes[key] < WHOLE_BYTES and there[key].md5}
+    again = {key: one.path for key, one in there.items() if key not in by_md5 and one.size == sizes[key]}
     keys = list(written)
 
     def hashed(number: int) -> dict[str, Digest]:
         """Those of a share of the files: a task for each of a million would take a gigabyte."""
-        return {key: digest_of(written[key], md5=path_of(key) not in parts) for key in keys[number::_SHARES]}
+        return {key: digest_of(written[key], md5=key in by_md5) for key in keys[number::_SHARES]}
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        reading = pool.submit(read_again, place, parts.keys(), config, sum(parts.values()))
-        listing = pool.submit(lambda: dict(_listed(place, config)))
-        digests = {key: digest for share in pool.map(hashed, range(_SHARES)) for key, digest in share.items()}
-        listed = listing.result()
-        there = _by_key(written, listed)
-        again = {key: there[key].path for key, digest in digests.items() if _must_be_read(digest, there.get(key))}
-        stored = {}
-        with suppress(NotRead):  # perhaps one is missing: only the listing says what there is
-            stored = reading.result()
-    left = {path: digests[key].size for key, path in again.items() if not stored.get(path)}
-    stored |= read_again(place, left.keys(), config, sum(left.values()))
-    return digests, listed, {key: stored[path] for key, path in again.items()}
+        shares = pool.map(hashed, range(_SHARES))
+        stored = read_again(place, again.values(), config, sum(sizes[key] for key in again))
+        digests = {key: digest for share in shares for key, digest in share.items()}
+    return digests, {key: stored[path] for key, path in again.items()}
 
 
 def _by_key(wanted: Iterable[str], listed: Mapping[str, RemoteFile]) -> dict[str, RemoteFile]:
@@ -155,11 +147,6 @@ def _fault(digest: Digest, found: RemoteFile | None, stored: str | None) -> str:
     if stored is not None:
         return "" if stored == digest.sha256 else f"has other contents: SHA-256 {stored or 'unknown'}"
     return "" if found.md5 == digest.md5 else f"has other contents: MD5 {found.md5}"
-
-
-def _must_be_read(digest: Digest, found: RemoteFile | None) -> bool:
-    """Whether nothing that the store reports proves the object's contents."""
-    return found is not None and found.size == digest.size and not (digest.md5 and found.md5)
 
 
 def raw(filesystem: str) -> str:

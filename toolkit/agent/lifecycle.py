@@ -195,7 +195,7 @@ class RunLifecycle:
         reports = (mine, *self._reports.of_others(self._unheard, patient=not mine.failure))
         reports, checksums = gathered(self._bucket, job, reports)
         facts = self._facts(reports)
-        count, size = (0, 0) if mine.failure else self._bucket.size(shared=len(job.hosts) > 1)
+        count, size = (0, 0) if mine.failure else self._bucket.size()
         metrics = {} if mine.failure else read_metrics(self._bucket.get(f"{job.run}/metrics.json", 64 << 10))
         self._state.results(
             steps=[step_result(job, facts, step) for step in facts.status.get("steps", [])],

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +44,8 @@ class Bucket:
         self._mounted = (run, CHECKPOINTS)
         self._sums: dict[str, str] = {}
         """SHA-256 by key, of what is known to be stored as it was written here."""
-        self._listed: Mapping[str, int] = {}
-        """Sizes by key below the run's folder, as last listed."""
+        self._size: tuple[int, int] | None = None
+        """Of the run's folder, if only this host writes there."""
 
     def differences(self, folder: str, *, shared: bool = True) -> str:
         """Compare what programs wrote here in `folder` with the bucket, through an independent reader
@@ -60,8 +59,9 @@ class Bucket:
             reason = meaning(str(error)) or Reason.BUCKET_READ
             raise NotStored(reason, f"the results in {folder} could not be read back", str(error)) from None
         self._sums |= compared.sums
-        if folder == self._run:
-            self._listed = compared.sizes
+        if folder == self._run and compared.sizes and not shared:
+            sizes = [size for key, size in compared.sizes.items() if not key.startswith(f"{RUN_FOLDER}/")]
+            self._size = len(sizes), sum(sizes)
         return compared.summary
 
     def put_checksums(self, name: str) -> str:
@@ -147,14 +147,10 @@ class Bucket:
         """
         rc.unmount("--force")
 
-    def size(self, *, shared: bool) -> tuple[int, int]:
-        """Objects and bytes of the run's folder, without what the agent itself writes there.
-
-        Listed again only if others write there, too (`shared`), or nothing was compared.
-        """
-        if self._listed and not shared:
-            sizes = [size for key, size in self._listed.items() if not key.startswith(f"{RUN_FOLDER}/")]
-            return len(sizes), sum(sizes)
+    def size(self) -> tuple[int, int]:
+        """Objects and bytes of the run's folder, without what the agent itself writes there."""
+        if self._size:
+            return self._size
         words = ("size", "--json", "--exclude", f"/{RUN_FOLDER}/**", f"{self._filesystem}/{self._run}")
         done = rclone(*words, seconds=LIST_SECONDS)
         found = json.loads(done.stdout or b"{}")

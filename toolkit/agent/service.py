@@ -51,7 +51,7 @@ class Service:
             "differences": lambda folder, shared: bucket.differences(self._directory(folder), shared=bool(shared)),
             "put_checksums": lambda name: bucket.put_checksums(self._object(name)),
             "put_logs": lambda: list(bucket.put_logs()),
-            "size": lambda shared: list(bucket.size(shared=bool(shared))),
+            "size": lambda: list(bucket.size()),
             "discard_code": bucket.discard_code,
             "abort": bucket.abort,
             "unmount": bucket.unmount,
@@ -155,9 +155,9 @@ class BucketClient:
     def put_logs(self) -> tuple[str, ...]:
         return tuple(map(str, self._ask("put_logs")))
 
-    def size(self, *, shared: bool) -> tuple[int, int]:
-        """See `Bucket`."""
-        count, size = self._ask("size", shared)
+    def size(self) -> tuple[int, int]:
+        """Objects and bytes of the run's folder."""
+        count, size = self._ask("size")
         return int(count), int(size)
 
     def discard_code(self) -> None:

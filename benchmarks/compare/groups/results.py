@@ -109,7 +109,7 @@ class Results:
         """Seconds that `toolkit collect` takes, for a run with a small model besides."""
         run = self._run_with_model()
         shutil.rmtree(self._folder / "models", ignore_errors=True)
-        return self._space_timed(TOOLKIT, "collect", run, "--to", self._folder / "models")
+        return self._space.timed(TOOLKIT, "collect", run, "--to", self._folder / "models", **self._store.keys)()
 
     def copy_back(self) -> float:
         """rclone, from the same folder in the bucket."""
@@ -127,21 +127,18 @@ class Results:
 
     def write_to_mount(self) -> float:
         """The same program, into an `rclone mount` with its cache for writes, in a container of the same image."""
-        name, files = "toolkit-bench-mount", [f"{self._folder}:/peer:ro"]
+        name = "toolkit-bench-mount"
         mount = "mkdir /m && exec rclone --config /peer/rclone.conf mount s:{} /m --vfs-cache-mode writes"
-        argv = [
-            *("docker", "run", "--detach", "--rm", "--init", "--name", name, "--network", "host"),
-            "--volume",
-            *files,
-        ]
-        argv += ["--cap-add", "SYS_ADMIN", "--device", "/dev/fuse", "--security-opt", "apparmor=unconfined"]
+        argv = ["docker", "run", "--detach", "--rm", "--init", "--name", name, "--network", "host"]
+        argv += ["--volume", f"{self._folder}:/peer:ro", "--cap-add", "SYS_ADMIN", "--device", "/dev/fuse"]
+        argv += ["--security-opt", "apparmor=unconfined"]
         self._space.run([*argv, buckets_reference(), "sh", "-c", mount.format(self._store.bucket)])
         inside = ["docker", "exec", name]
         try:
             self._space.run([*inside, "sh", "-c", "until grep -q ' /m fuse' /proc/mounts; do sleep 0.02; done"])
             folder = f"/m/mounted-{time.time_ns()}"
-            argv = [*inside, "python3", "/peer/write.py", folder, self.amount.files, self.amount.size]
-            _, began, ended = self._space.run(argv).split()
+            words = [*inside, "python3", "/peer/write.py", folder, self.amount.files, self.amount.size]
+            _, began, ended = self._space.run(words).split()
             return float(ended) - float(began)
         finally:
             self._space.run(["docker", "stop", name])
@@ -177,14 +174,4 @@ class Results:
         return identity.read_text().strip(), float(wrote[0][-2]), float(wrote[0][-1]), completed[0]
 
     def _rclone(self, *words: object) -> float:
-        return self._space_timed(RCLONE, "--config", self._folder / "rclone.conf", *words)
-
-    def _space_timed(self, *argv: object) -> float:
-        start = time.perf_counter()
-        environment = {**os.environ, **self._space.variables, **self._store.keys}
-        done = subprocess.run(
-            [str(word) for word in argv], env=environment, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            sys.exit(f"{argv}: status {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
-        return time.perf_counter() - start
+        return self._space.timed(RCLONE, "--config", self._folder / "rclone.conf", *words)()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 
 import pytest
@@ -12,28 +11,30 @@ from toolkit.shipping.hosts import link
 
 
 class Wire:
-    """A host that takes so many bytes per second (0: at once)."""
+    """A host that takes so many bytes per second, by a clock of its own."""
 
     def __init__(self, rate: float) -> None:
-        self._rate, self.taken = rate, 0
+        self._rate, self.taken, self.now = rate, 0, 0.0
 
     def feed(self, argv: Sequence[str], pieces: Iterable[bytes]) -> Result:
         for piece in pieces:
             self.taken += len(piece)
-            time.sleep(len(piece) / self._rate if self._rate else 0)
+            self.now += len(piece) / self._rate
         return Result(tuple(argv), 0, "", "")
 
 
-def test_a_link_is_measured_with_a_bounded_number_of_bytes() -> None:
-    wire = Wire(0)
-    assert link.measure(wire) > 1e9  # type: ignore[arg-type]
-    assert wire.taken == (17 + 128) << 18
-
-
-def test_a_slow_link_is_measured_for_a_moment() -> None:
-    wire = Wire(20e6)
-    assert 5e6 < link.measure(wire) <= 20e6  # type: ignore[arg-type]
-    assert wire.taken < 20 << 20
+@pytest.mark.parametrize(
+    ("rate", "pieces"),
+    [(1e9, 17 + 128), (100e6, 17 + 128), (20e6, 17 + 31), (1e5, 17 + 1)],
+    ids=["fast", "1 Gbit/s", "160 Mbit/s", "slow"],
+)
+def test_a_link_is_measured_with_a_bounded_number_of_bytes_and_seconds(
+    monkeypatch: pytest.MonkeyPatch, rate: float, pieces: int
+) -> None:
+    wire = Wire(rate)
+    monkeypatch.setattr(link.time, "monotonic", lambda: wire.now)
+    assert link.measure(wire) == pytest.approx(rate)  # type: ignore[arg-type]
+    assert wire.taken == pieces << 18
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from toolkit.shipping.hosts.shared_stream import LeftBehindError, SharedStream
+from toolkit.shipping.hosts.shared_stream import DroppedReaderError, SharedStream
 
 PIECES = [b"%d" % number for number in range(500)]
 
@@ -31,7 +31,7 @@ class Reading(threading.Thread):
                     time.sleep(self._pause)
                     if len(self.got) == self._most:
                         return
-        except (LeftBehindError, OSError) as error:
+        except (DroppedReaderError, OSError) as error:
             self.error = error
 
 
@@ -62,22 +62,32 @@ def test_one_that_stops_reading_holds_nobody_up() -> None:
     assert (first.got, second.got) == (PIECES[:3], PIECES)
 
 
-def test_one_that_is_too_slow_is_left_behind_and_told() -> None:
+def test_one_that_is_too_slow_is_dropped_with_an_error_and_the_others_go_on() -> None:
     stream = SharedStream(iter(PIECES), ["slow", "fast"], threading.Event(), patience=0.3)
     slow, fast = Reading(stream, "slow", pause=0.02), Reading(stream, "fast")
-    fast.join(20)
+    fast.join(60)
     assert (fast.got, fast.error) == (PIECES, None)
-    slow.join(20)
-    assert isinstance(slow.error, LeftBehindError)
+    slow.join(60)
+    assert isinstance(slow.error, DroppedReaderError)
     assert slow.got == PIECES[: len(slow.got)] != PIECES
 
 
-def test_readers_that_are_slow_alike_all_get_everything() -> None:
-    stream = SharedStream(iter(PIECES[:60]), ["a", "b"], threading.Event(), patience=0.3)
-    readings = [Reading(stream, name, pause=0.02) for name in ("a", "b")]
-    for reading in readings:
-        reading.join(20)
-    assert [(one.got, one.error) for one in readings] == [(PIECES[:60], None)] * 2
+def test_only_time_for_which_all_others_have_nothing_to_read_counts_against_one() -> None:
+    stream = SharedStream(iter(()), ["a", "b", "c"], threading.Event(), patience=20)
+    stream._queues["b"].put(b"still to read")
+    stream._count("a", 1000)
+    assert stream._gone == set()
+    stream._queues["b"].get()
+    stream._count("a", 15)
+    assert stream._gone == set()
+    stream._count("a", 15)
+    assert stream._gone == {"a"}
+
+
+def test_a_single_reader_may_be_as_slow_as_it_is() -> None:
+    stream = SharedStream(iter(()), ["a"], threading.Event(), patience=20)
+    stream._count("a", 1000)
+    assert stream._gone == set()
 
 
 def test_what_goes_wrong_goes_wrong_for_each() -> None:
@@ -100,7 +110,7 @@ def test_a_ctrl_c_ends_a_reader_that_waits() -> None:
     stop.set()
     reading.join(5)
     blocked.set()
-    assert isinstance(reading.error, LeftBehindError)
+    assert isinstance(reading.error, DroppedReaderError)
 
 
 def test_nobody_reads_of_what_was_never_asked_for() -> None:

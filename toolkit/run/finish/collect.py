@@ -128,16 +128,17 @@ class Collection:
         digests = stored_digests(store, self._record)
         if not self._own.is_whole():
             self._own.refuse_foreign()
-            wanted = self._wanted(store)
+            checked, besides = self._wanted(store)
+            wanted = [*checked, *besides]
             digests = by_listed_key(digests, (item.key for _, item in wanted))
-            with self._own.replaced() as (folder, put), self._bulk(access, folder, wanted, digests) as bulk:
-                first, rest = self._parts
-                fetch = Fetch(store, self._record.results_bucket, folder, digests, self._progress(wanted))
-                sums = self._fetch(fetch, bulk, wanted, digests, first)
+            with self._own.replaced() as (folder, put), self._bulk(access, folder, (checked, besides), digests) as bulk:
+                bucket, progress = self._record.results_bucket, self._progress(wanted)
+                fetch = Fetch(store, bucket, folder, digests, progress, bulk)
+                sums = self._verified(fetch, checked, list(_FETCHED))
                 self._compare_code(folder, sums)
-                if rest:
+                if besides:
                     checking = pool.submit(self._check, opened.remotes, folder)  # while the rest arrives
-                    sums |= self._fetch(fetch, bulk, wanted, digests, rest)
+                    sums |= self._verified(fetch, besides, list(self._manifest.collect))
                     try:
                         self._report(_LOADING, 0, 0)
                         return checking.result(), digests
@@ -149,10 +150,9 @@ class Collection:
 
     @contextmanager
     def _bulk(
-        self, access: Access, folder: Path, wanted: Sequence[Named], digests: Mapping[str, str]
+        self, access: Access, folder: Path, parts: Iterable[Sequence[Named]], digests: Mapping[str, str]
     ) -> Iterator[BulkDownload | None]:
-        """What downloads faster, if there is enough to download."""
-        parts = [[(name, item) for name, item in wanted if _is_in(name, places.values())] for places in self._parts]
+        """What downloads faster, if one of the parts is large enough."""
         if not any(is_bulk(part, digests) for part in parts):
             yield None
             return
@@ -161,23 +161,14 @@ class Collection:
         with bulk.started(self._check_id, self._side_image, access):
             yield bulk
 
-    def _fetch(
-        self,
-        fetch: Fetch,
-        bulk: BulkDownload | None,
-        wanted: Sequence[Named],
-        digests: Mapping[str, str],
-        places: Mapping[str, str],
-    ) -> dict[str, str]:
-        """Fetch what belongs into the local folders of `places`; returns each file's SHA-256 by its path.
+    def _verified(self, fetch: Fetch, wanted: Sequence[Named], places: Sequence[str]) -> dict[str, str]:
+        """Fetch `wanted`, all that is in `places` below the run's prefix; returns each file's SHA-256 by its path.
 
         Raises `ToolkitError` (S302) if it is not what the run wrote.
         """
-        mine = [(name, item) for name, item in wanted if _is_in(name, places.values())]
-        sums = fetch.in_bulk(mine, bulk, list(places)) if bulk and is_bulk(mine, digests) else fetch.one_by_one(mine)
-        keys = {item.key: sums[name] for name, item in mine}
-        run = self._record.training_id
-        refuse_damaged(self._record, digests, keys, [f"{run}/{place}" for place in places])
+        sums, run = fetch.fetch(wanted, places), self._record.training_id
+        keys = {item.key: sums[name] for name, item in wanted}
+        refuse_damaged(self._record, fetch.digests, keys, [f"{run}/{place}" for place in places])
         return sums
 
     def _progress(self, wanted: Sequence[Named]) -> OnBytes:
@@ -200,26 +191,26 @@ class Collection:
         for file in listing:
             (folder / "code" / file.name).chmod(0o755 if file.executable else 0o644)
 
-    @property
-    def _parts(self) -> tuple[dict[str, str], dict[str, str]]:
-        """Folders and objects under the run's prefix, and their local names: for the check, and what else the manifest
-        wants."""
-        return _FETCHED, {path: f"{_BESIDES}/{path}" for path in self._manifest.collect}
-
-    def _wanted(self, store: Store) -> list[Named]:
-        named: list[Named] = []
-        for remote, local in (self._parts[0] | self._parts[1]).items():
-            whole = f"{self._record.training_id}/{remote}"
-            for item in store.objects(self._record.results_bucket, whole):
-                if item.key == whole or item.key.startswith(f"{whole}/"):  # not one that merely shares the prefix
-                    named.append((f"{local}{item.key.removeprefix(whole)}", item))
-        if not any(name.startswith("model/") for name, _ in named):
+    def _wanted(self, store: Store) -> tuple[list[Named], list[Named]]:
+        """What the check needs, model and code, and what else the manifest wants."""
+        besides = {path: f"{_BESIDES}/{path}" for path in self._manifest.collect}
+        checked = list(self._named(store, _FETCHED))
+        if not any(name.startswith("model/") for name, _ in checked):
             raise ToolkitError(
                 Code.MODEL_CHECK,
                 f"{self._record.results_bucket}/{self._record.training_id}/ has no folder model/",
                 hint=f"the run ended as {self._record.state.value}; its program must write RESULT_DIR/model",
             )
-        return file_names(named)
+        named = file_names([*checked, *self._named(store, besides)])
+        return named[: len(checked)], named[len(checked) :]
+
+    def _named(self, store: Store, places: Mapping[str, str]) -> Iterator[Named]:
+        """The objects of folders and objects below the run's prefix, by their local path."""
+        for remote, local in places.items():
+            whole = f"{self._record.training_id}/{remote}"
+            for item in store.objects(self._record.results_bucket, whole):
+                if item.key == whole or item.key.startswith(f"{whole}/"):  # not one that merely shares the prefix
+                    yield f"{local}{item.key.removeprefix(whole)}", item
 
     def _check(self, access: dict[str, Access], folder: Path) -> _Answer:
         """Load the model in the image that trained it, and run the user's own check; both are in `folder`."""
@@ -275,10 +266,6 @@ class Collection:
             yield side.folder
         finally:
             side.unmount()
-
-
-def _is_in(name: str, places: Iterable[str]) -> bool:
-    return any(name == place or name.startswith(f"{place}/") for place in places)
 
 
 def with_result(record: Record, collected: Collected) -> Record:

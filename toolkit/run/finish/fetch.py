@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from toolkit.agent.checksums import digest_of, plain
@@ -28,40 +29,57 @@ def is_bulk(wanted: Sequence[Named], digests: Mapping[str, str]) -> bool:
 
 
 class Fetch:
-    """Fetches objects of `bucket` into `folder`; `digests` is the SHA-256 by key of what the run wrote."""
+    """Fetches objects of `bucket` into `folder`, with `bulk` if there is one and enough to fetch.
 
-    def __init__(self, store: Store, bucket: str, folder: Path, digests: Mapping[str, str], on_bytes: OnBytes) -> None:
+    `digests` is the SHA-256 by key of what the run wrote.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        bucket: str,
+        folder: Path,
+        digests: Mapping[str, str],
+        on_bytes: OnBytes,
+        bulk: BulkDownload | None = None,
+    ) -> None:
+        self.digests = digests
         self._store, self._bucket, self._folder = store, bucket, folder
-        self._digests, self._on_bytes = digests, on_bytes
+        self._on_bytes, self._bulk = on_bytes, bulk
 
-    def one_by_one(self, wanted: Sequence[Named]) -> dict[str, str]:
-        """Fetch all of `wanted` with boto3; returns each one's SHA-256 by its path.
+    def fetch(self, wanted: Sequence[Named], places: Sequence[str]) -> dict[str, str]:
+        """Fetch all of `wanted`; returns each one's SHA-256 by its path.
 
-        An object without a known SHA-256 must match the checksum that the store has of it, if any.
+        Args:
+            places: the objects, and folders of objects, below the run's prefix that `wanted` comes from.
         """
+        sums = self._in_bulk(self._bulk, wanted, places) if self._bulk and is_bulk(wanted, self.digests) else {}
+        return sums | self._one_by_one([(name, item) for name, item in wanted if name not in sums])
+
+    def _one_by_one(self, wanted: Sequence[Named]) -> dict[str, str]:
+        """With boto3. An object without a known SHA-256 must match the checksum that the store has of it, if any."""
         sums: dict[str, str] = {}
         for name, item in wanted:
             file = self._folder / name
             file.parent.mkdir(parents=True, exist_ok=True)
-            count = _counter(self._on_bytes, name)
-            known = item.key in self._digests
+            count, known = partial(self._on_bytes, name), item.key in self.digests
             sums[name] = self._store.get(self._bucket, item, file, count, compare=not known)
         return sums
 
-    def in_bulk(self, wanted: Sequence[Named], bulk: BulkDownload, places: Sequence[str]) -> dict[str, str]:
-        """The same, first with rclone: `places` are the objects, and the folders of objects, in the run's folder."""
-        sizes = [item.size for _, item in wanted if _is_plain(item.key, self._digests)]
-        bulk.fetch(places, sizes, _counter(self._on_bytes, ""))
+    def _in_bulk(self, bulk: BulkDownload, wanted: Sequence[Named], places: Sequence[str]) -> dict[str, str]:
+        """What arrives as it was written."""
+        sizes = [item.size for _, item in wanted if _is_plain(item.key, self.digests)]
+        bulk.fetch(places, sizes, partial(self._on_bytes, ""))
         sums: dict[str, str] = {}
         for name, item in wanted:
             with suppress(OSError):  # it has not arrived, or as something else than a file
                 if self._take(bulk.file_of(item.key), item, self._folder / name):
-                    sums[name] = self._digests[item.key]
-        return sums | self.one_by_one([(name, item) for name, item in wanted if name not in sums])
+                    sums[name] = self.digests[item.key]
+        return sums
 
     def _take(self, there: Path, item: StoredObject, target: Path) -> bool:
         """Move a file to its place if it is what the run wrote; returns whether it was. Raises `OSError`."""
-        expected = self._digests.get(item.key)
+        expected = self.digests.get(item.key)
         if not expected or there.lstat().st_size != item.size or digest_of(there, md5=False).sha256 != expected:
             return False
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -73,7 +91,3 @@ def _is_plain(key: str, digests: Mapping[str, str]) -> bool:
     """Whether rclone can fetch an object whose result can be verified: names with unusual characters are not literal
     in its paths."""
     return key in digests and key.isprintable() and plain(key) == key
-
-
-def _counter(on_bytes: OnBytes, name: str) -> Callable[[int], None]:
-    return lambda count: on_bytes(name, count)

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from toolkit.hosts.shell import Shell
 
 GZIP_RATE = 70e6
-"""Bytes per second of an image that gzip's fastest level takes in on one core, to 30 % (TensorFlow 2.19's image)."""
+"""Bytes per second of an image that gzip's fastest level takes in on one core (`benchmarks/packing.py`)."""
 _SINK = ("wc", "-c")
-_PIECE = bytes(os.urandom(1 << 18))
+_PIECE = os.urandom(1 << 18)
 """Random, so that a connection that compresses by itself measures what the wire does."""
 _FIRST = 17
 """Pieces before the clock starts: large transfers begin with the 5th megabyte (`Shell.feed`)."""

@@ -67,8 +67,8 @@ class Outgoing:
         packed = link.is_worth_packing(min(rates, default=0), os.cpu_count() or 1)
         for answer in answers:
             if answer.value:
-                how = "compressed" if packed else "not compressed"
-                report(Progress(answer.host, f"sending {how}: {answer.value / 1e6:,.0f} MB/s"))
+                how = "with" if packed else "without"
+                report(Progress(answer.host, f"link of {answer.value / 1e6:,.0f} MB/s: sending {how} compression"))
         return packed
 
     def _saved(self) -> Iterator[bytes]:

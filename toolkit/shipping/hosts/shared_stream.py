@@ -1,7 +1,7 @@
 """One stream for several readers: this machine's engine saves an image once for all hosts that are fed at once.
 
-An engine saves a layer to its disk before it sends it, so saving once more costs as much as loading. Nobody waits for
-ever for a reader that is slow: it is left behind, and has to be fed on its own.
+An engine computes for a while before it sends the first byte of an image (`benchmarks/packing.py`). The others do not
+wait forever for a slow reader: it is dropped, and has to be fed on its own.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ _PATIENCE_SECONDS = 20.0
 _LOOK_SECONDS = 0.2
 
 
-class LeftBehindError(Exception):
-    """This reader was too slow for the others; it did not get everything."""
+class DroppedReaderError(Exception):
+    """This reader did not get everything: it was too slow for the others, or the transfer was stopped."""
 
 
 class SharedStream:
     """`pieces` for each of `readers`, which read in threads of their own. Reading begins with the first of them.
 
     Args:
-        stop: ends it, for every reader, with `LeftBehindError`.
+        stop: ends it, for every reader, with `DroppedReaderError`.
         patience: seconds that the others wait for one, in all. Default 20.
     """
 
@@ -64,7 +64,7 @@ class SharedStream:
                 yield pieces.get(timeout=_LOOK_SECONDS)
             except Empty:
                 if self._stop.is_set():
-                    raise LeftBehindError from None
+                    raise DroppedReaderError from None
                 if not end.empty() and pieces.empty():
                     if error := end.get():
                         raise error from None
@@ -101,4 +101,4 @@ class SharedStream:
             self._waited[name] += seconds
             if self._waited[name] > self._patience:
                 self._gone.add(name)
-                self._ends[name].put(LeftBehindError())
+                self._ends[name].put(DroppedReaderError())

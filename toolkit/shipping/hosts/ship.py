@@ -18,7 +18,7 @@ from toolkit.progress import Progress, Report, silent
 from toolkit.shipping.hosts.host_images import HostImages
 from toolkit.shipping.hosts.outgoing import Outgoing, outgoing, registry_place
 from toolkit.shipping.hosts.peer_transfer import DIRECT_AT_ONCE, Passing
-from toolkit.shipping.hosts.shared_stream import LeftBehindError, SharedStream
+from toolkit.shipping.hosts.shared_stream import DroppedReaderError, SharedStream
 
 AT_ONCE = 64
 _TREE_FROM = 3
@@ -154,7 +154,7 @@ class _Work:
         try:
             with stream.reader(images.host) as pieces:
                 images.load(pieces)
-        except LeftBehindError:
+        except DroppedReaderError:
             if self._stop.is_set():
                 raise ssh_errors.interrupted(images.host) from None
             self._report(Progress(images.host, "slower than the other hosts, sending to it alone"))
