@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 
-from ..real.conftest import Bench
+from ..real.bench import Bench
 from .program import WRITER
 from .shell import docker
 

@@ -6,10 +6,10 @@ import pytest
 
 from toolkit.paths import assets
 
-from ..real.conftest import bench, image, row
+from ..real.conftest import bench, image, lab, row
 from .page import Page
 
-__all__ = ["bench", "image", "row"]
+__all__ = ["bench", "image", "lab", "row"]
 
 _PAGE = Page(assets() / "docs" / "faults.md")
 

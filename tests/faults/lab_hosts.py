@@ -1,6 +1,4 @@
-"""Hosts of a lab, what can be done to them, and what is left on them. A module that imports `cluster` and `healed` has
-these fixtures; it needs `lab_of_two` besides.
-"""
+"""Hosts of a lab, what can be done to them, and what is left on them; and the fixtures `cluster` and `healed`."""
 
 from __future__ import annotations
 
@@ -12,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ..real.conftest import EXAMPLE, MANIFEST, Bench
+from ..real.bench import EXAMPLE, MANIFEST, Bench
 from ..real.lab import NEW_FILES, RealLab
 from .local import STOP
 from .shell import docker, processes_of

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..real.conftest import NOTHING, Bench, ours
+from ..real.bench import NOTHING, Bench, ours
 from .page import Page, Row
 from .program import WRITER, closed, stored
 from .shell import Shell, processes_of, record_of

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ..real.conftest import Bench
+from ..real.bench import Bench
 
 _POLL_SECONDS = 0.02
 _STATES = ("PENDING", "DOWNLOADING", "PROCESSING", "STORING")

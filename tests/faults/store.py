@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from ..real.conftest import MANIFEST
+from ..real.bench import MANIFEST
 
 RCLONE = Path(sys.executable).parent / "rclone"
 BUCKETS = ("mnist-training-data", "mnist-training-models")

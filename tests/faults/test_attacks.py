@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ..real.conftest import Bench
+from ..real.bench import Bench
 from .attacker import KINDS, LOOTER, PLANTER, canaries, places_of, seen_by_the_engine
 from .local import Expected, LocalRun
 from .page import Page, Row

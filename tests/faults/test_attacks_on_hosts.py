@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from ..real.lab import RealLab, lab_of_two
+from ..real.lab import RealLab
 from .lab_hosts import cluster, healed, on, wait_until_empty, wait_until_gone_here
 from .page import Page, Row
 from .program import WRITER, closed, stored
 from .shell import Shell, record_of
 
-__all__ = ["cluster", "healed", "lab_of_two"]
+__all__ = ["cluster", "healed"]
 
 pytestmark = pytest.mark.timeout(900)
 

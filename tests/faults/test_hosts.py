@@ -14,8 +14,8 @@ import pytest
 
 from toolkit.leases.client import GRACE_SECONDS
 
-from ..real.conftest import Bench
-from ..real.lab import RealLab, lab_of_two
+from ..real.bench import Bench
+from ..real.lab import RealLab
 from .lab_hosts import (
     cluster,
     cut_network,
@@ -32,7 +32,7 @@ from .page import Page, Row
 from .program import WRITER, closed, stored
 from .shell import Shell, record_of
 
-__all__ = ["cluster", "healed", "lab_of_two"]
+__all__ = ["cluster", "healed"]
 
 pytestmark = pytest.mark.timeout(900)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ..real.conftest import MANIFEST, NOTHING, Bench, ours
+from ..real.bench import MANIFEST, NOTHING, Bench, ours
 from .local import STOP, LocalRun
 from .page import Page, Row
 from .program import WRITER, closed, stored

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ..real.conftest import Bench
+from ..real.bench import Bench
 from .local import Expected, LocalRun
 from .page import Page
 from .program import WRITER

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ..real.conftest import NOTHING, Bench
+from ..real.bench import NOTHING, Bench
 from .local import STORE, Expected, LocalRun
 from .page import Page, Row
 from .program import WRITER, closed, stored

@@ -25,7 +25,7 @@ from toolkit.run.records.record import Record, State
 from toolkit.run.records.record_store import Records, new_run_key
 
 from ..faults.store import BUCKETS, S3Server
-from ..real.conftest import MANIFEST
+from ..real.bench import MANIFEST
 
 RUN = "training-abcd2345"
 DOCKER = """#!/bin/sh

@@ -1,110 +1,27 @@
-"""The real parts, once for all tests: the images built, digits in the embedded store, a home that is thrown away."""
+"""The real parts, once for all tests of a worker: the images built, digits in the embedded store, two labs."""
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from toolkit.api.builds import build_recipe
 from toolkit.catalogue.choose import choose
 from toolkit.catalogue.model import FrameworkRow
 from toolkit.catalogue.reader import read_frameworks
+from toolkit.image.tool_images import buckets_recipe
 from toolkit.image.version import read_inputs
 from toolkit.manifest.reader import read_manifest
-from toolkit.paths import assets, cache
+from toolkit.paths import assets
+from toolkit.progress import silent
+from toolkit.validation.model import TOOL_IMAGE
 
-EXAMPLE = assets() / "examples" / "mnist"
-MANIFEST = EXAMPLE / "manifest.yml"
-
-
-def heed_signals() -> None:
-    """A shell's background job ignores Ctrl-C, and nohup a closed terminal; ignoring is inherited."""
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-
-
-def read_until(process: subprocess.Popen[str], words: str) -> str:
-    """What `process` prints up to the line with `words`."""
-    assert process.stdout is not None
-    said = ""
-    while words not in said:
-        line = process.stdout.readline()
-        assert line, said
-        said += line
-    return said
-
-
-@dataclass(frozen=True)
-class Bench:
-    """The `toolkit` command with a home of its own, and what it leaves there."""
-
-    home: Path
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return {**os.environ, "TOOLKIT_HOME": str(self.home), "TOOLKIT_CACHE": str(cache())}
-
-    def argv(self, *words: object) -> list[str]:
-        return [sys.executable, "-m", "toolkit", *map(str, words)]
-
-    def run(self, *words: object, timeout: float = 300) -> subprocess.CompletedProcess[str]:
-        """One command to its end, whatever its status."""
-        return subprocess.run(
-            self.argv(*words), env=self.environment, capture_output=True, text=True, timeout=timeout, check=False
-        )
-
-    def ok(self, *words: object, timeout: float = 300) -> subprocess.CompletedProcess[str]:
-        """One command that must succeed."""
-        done = self.run(*words, timeout=timeout)
-        assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
-        return done
-
-    def start(self, *words: object) -> subprocess.Popen[str]:
-        """One command, running."""
-        return subprocess.Popen(
-            self.argv(*words),
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            preexec_fn=heed_signals,
-        )
-
-    def launch(self, manifest: Path) -> dict[str, Any]:
-        """Launch to a completed end; the record."""
-        record: dict[str, Any] = json.loads(self.ok("launch", "--json", manifest).stdout)
-        return record
-
-    def newest(self) -> dict[str, Any]:
-        """The newest run's record."""
-        record: dict[str, Any] = json.loads(self.ok("show", "--json").stdout)
-        return record
-
-    def results(self, training_id: str) -> Path:
-        """A run's folder in the results bucket, as the embedded store keeps it."""
-        return self.home / "buckets" / "mnist-training-models" / training_id
-
-    def log(self, training_id: str, learner: int) -> list[str]:
-        """A learner's stored log."""
-        return (self.results(training_id) / f"learner-{learner}" / "training-log.txt").read_text().splitlines()
-
-    def manifest(self, folder: Path, command: str, program: str = "", nodes: int = 2) -> Path:
-        """A manifest in `folder` that runs `command`, with `program` beside it as `program.py`."""
-        folder.mkdir(parents=True, exist_ok=True)
-        text = MANIFEST.read_text().replace("nodes: 2", f"nodes: {nodes}")
-        text = text.replace("command: python train.py ; python transform.py", f"command: {json.dumps(command)}")
-        (folder / "manifest.yml").write_text(text)
-        (folder / "program.py").write_text(program)
-        return folder / "manifest.yml"
+from .bench import EXAMPLE, MANIFEST, NOTHING, Bench, ours
+from .lab import NAME, RealLab, up
 
 
 @pytest.fixture(scope="session")
@@ -118,10 +35,14 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     """A home with the images built and the digits in the data bucket; both results and data buckets are there."""
     bench = Bench(tmp_path_factory.mktemp("home"))
     bench.ok("build", MANIFEST, timeout=1500)
-    digits = tmp_path_factory.mktemp("digits")
-    subprocess.run([sys.executable, EXAMPLE / "make_digits.py", digits], check=True, capture_output=True)
-    bench.ok("bucket", "put", MANIFEST, digits)
+    put_digits(bench, tmp_path_factory.mktemp("digits"))
     return bench
+
+
+def put_digits(bench: Bench, folder: Path) -> None:
+    """The example's data in the data bucket."""
+    subprocess.run([sys.executable, EXAMPLE / "make_digits.py", folder], check=True, capture_output=True)
+    bench.ok("bucket", "put", MANIFEST, folder)
 
 
 @pytest.fixture(scope="session")
@@ -130,28 +51,28 @@ def image(bench: Bench, row: FrameworkRow) -> str:
     return read_inputs(row.recipe).reference
 
 
-def ours(bench: Bench) -> dict[str, list[str]]:
-    """Everything of this bench's runs that the engine and the kernel know of; others may train on this machine."""
-    docker = shutil.which("docker") or "docker"
-    runs = [file.stem for file in (bench.home / "runs").glob("*.json")]
-
-    def names(*words: str) -> set[str]:
-        return set(subprocess.run([docker, *words], check=True, capture_output=True, text=True).stdout.split())
-
-    def of_runs(found: set[str]) -> list[str]:
-        return sorted(name for name in found if any(run in name for run in runs))
-
-    mounts = {line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines() if "fuse.rclone" in line}
-    stores = names("ps", "--all", "--format", "{{.Names}}", "--filter", f"volume={bench.home / 'buckets'}")
-    return {
-        "containers": sorted({*of_runs(names("ps", "--all", "--format", "{{.Names}}")), *stores}),
-        "volumes": of_runs(names("volume", "ls", "--format", "{{.Name}}")),
-        "networks": of_runs(names("network", "ls", "--format", "{{.Name}}")),
-        "mounts": of_runs(mounts),
-    }
+@pytest.fixture(scope="session")
+def buckets_image() -> str:
+    """The image that mounts buckets, built."""
+    return build_recipe(buckets_recipe(), TOOL_IMAGE, "classic", silent).reference
 
 
-NOTHING: dict[str, list[str]] = {"containers": [], "volumes": [], "networks": [], "mounts": []}
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealLab]:
+    """Two hosts without any image at first."""
+    with up(tmp_path_factory.mktemp("lab-home"), NAME) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="session")
+def training_lab(tmp_path_factory: pytest.TempPathFactory, bench: Bench) -> Iterator[RealLab]:
+    """Two hosts on which trainings run: the digits are in the lab's home, and what the first launch ships stays there.
+
+    The images are built by `bench`, once for all tests.
+    """
+    with up(tmp_path_factory.mktemp("training-lab-home"), f"{NAME}-training") as lab:
+        put_digits(lab.bench, tmp_path_factory.mktemp("digits"))
+        yield lab
 
 
 @pytest.fixture
@@ -161,6 +82,17 @@ def left_nothing(bench: Bench) -> Iterator[None]:
     assert ours(bench) == NOTHING
 
 
-def interrupt(process: subprocess.Popen[str]) -> None:
-    """Send SIGINT, as Ctrl-C does."""
-    process.send_signal(signal.SIGINT)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Which tests share a worker: those of one lab, for which it is made once; else those of one module.
+
+    Labs come first, as they take longest.
+    """
+    labs = ("training_lab", "lab")
+
+    def group(item: pytest.Item) -> str:
+        return next((name for name in labs if name in getattr(item, "fixturenames", ())), item.path.stem)
+
+    groups = {item: group(item) for item in items}
+    for item, name in groups.items():
+        item.add_marker(pytest.mark.xdist_group(name))
+    items.sort(key=lambda item: (*labs, groups[item]).index(groups[item]))

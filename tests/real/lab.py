@@ -1,7 +1,4 @@
-"""A lab of two hosts for a module's tests; it is named after this process, so it meets no person's own.
-
-A module that imports `lab_of_two` and `image_of_buckets` has the fixtures `lab` and `buckets_image`.
-"""
+"""A lab of two hosts for tests; it is named after this process, so it meets no person's own."""
 
 from __future__ import annotations
 
@@ -9,18 +6,12 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from toolkit.api.builds import build_recipe
-from toolkit.image.tool_images import buckets_recipe
-from toolkit.progress import silent
-from toolkit.validation.model import TOOL_IMAGE
-
-from .conftest import Bench
+from .bench import Bench
 
 NAME = f"lab-test-{os.getpid()}"
 
@@ -35,6 +26,7 @@ NEW_FILES = (
 class RealLab:
     """A lab that is up: `facts` are those of `toolkit lab up --json`; `bench` has the home that holds its key."""
 
+    name: str
     bench: Bench
     facts: dict[str, Any]
 
@@ -86,20 +78,14 @@ class RealLab:
 def bring_up(bench: Bench, name: str = NAME, hosts: int = 2) -> RealLab:
     """`toolkit lab up`."""
     done = bench.ok("lab", "up", "--hosts", hosts, "--name", name, "--json", timeout=580)
-    return RealLab(bench, json.loads(done.stdout))
+    return RealLab(name, bench, json.loads(done.stdout))
 
 
-@pytest.fixture(scope="module", name="lab")
-def lab_of_two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealLab]:
-    """Two hosts, which are gone afterwards."""
-    bench = Bench(tmp_path_factory.mktemp("lab-home"))
+@contextmanager
+def up(home: Path, name: str) -> Iterator[RealLab]:
+    """A lab of two hosts, which are gone afterwards; `home` holds its key."""
+    bench = Bench(home)
     try:
-        yield bring_up(bench)
+        yield bring_up(bench, name)
     finally:
-        bench.ok("lab", "down", "--name", NAME)
-
-
-@pytest.fixture(scope="session", name="buckets_image")
-def image_of_buckets() -> str:
-    """The image that mounts buckets, built."""
-    return build_recipe(buckets_recipe(), TOOL_IMAGE, "classic", silent).reference
+        bench.ok("lab", "down", "--name", name)

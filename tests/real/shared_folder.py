@@ -10,7 +10,7 @@ import sys
 
 from toolkit.lab.lab_argv import LAB_LABEL, NUMBER_LABEL
 
-from .lab import NAME, RealLab
+from .lab import RealLab
 
 _PROGRAM = """
 import ctypes, os, sys
@@ -36,7 +36,7 @@ for other in others:
 def share(lab: RealLab, folder: str) -> None:
     """Make `folder`, which is on each host, that of the first host everywhere."""
     shown = f'{{{{.Label "{NUMBER_LABEL}"}}}} {{{{.ID}}}}'
-    found = _lines("docker", "ps", "--filter", f"label={LAB_LABEL}={NAME}", "--format", shown)
+    found = _lines("docker", "ps", "--filter", f"label={LAB_LABEL}={lab.name}", "--format", shown)
     pids = _lines("docker", "inspect", "--format", "{{.State.Pid}}", *(line.split()[1] for line in sorted(found)))
     assert len(pids) == len(lab.hosts)
     subprocess.run([sys.executable, "-c", _PROGRAM, folder, *pids], check=True)

@@ -13,7 +13,7 @@ import pytest
 from toolkit.image.store import ImageStore
 from toolkit.lock.file import read_lock
 
-from .conftest import EXAMPLE, MANIFEST, Bench
+from .bench import EXAMPLE, MANIFEST, Bench
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from toolkit.paths import assets
 
-from .conftest import MANIFEST, Bench, ours
+from .bench import MANIFEST, Bench, ours
 
 NOTHING: dict[str, list[str]] = {"containers": [], "volumes": [], "networks": [], "mounts": []}
 LOOP = "import time\nwhile True:\n    print('still here', flush=True)\n    time.sleep(0.2)\n"

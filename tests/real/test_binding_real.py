@@ -10,7 +10,9 @@ import pytest
 
 from toolkit.doctor.topics.cores import cpu_numbers
 
-from .conftest import Bench, read_until
+from .bench import Bench, read_until
+
+pytestmark = pytest.mark.alone  # other runs on this machine would have CPUs of their own
 
 PROGRAM = """
 import json, os, pathlib, subprocess, time

@@ -32,7 +32,7 @@ from toolkit.lock.staleness import question
 from toolkit.paths import assets, cache
 from toolkit.progress import Report, silent
 
-from .conftest import MANIFEST, Bench
+from .bench import MANIFEST, Bench
 
 
 def in_image(image: str, *words: str) -> str:
@@ -94,12 +94,12 @@ def no_leftovers() -> Iterator[None]:
     """A test's own images are removed by their names."""
     yield
     store = ImageStore()
-    for name in store.names_in("toolkit-test-"):
+    for name in store.names_in("toolkit-build-test-"):
         store.remove(name)
 
 
 def test_a_failing_step_shows_its_last_lines_and_leaves_no_tag(row: FrameworkRow, image: str, tmp_path: Path) -> None:
-    recipe = small(row, tmp_path, "toolkit-test-broken", "FROM {{ parent }}\nRUN echo before the fall && false\n")
+    recipe = small(row, tmp_path, "toolkit-build-test-broken", "FROM {{ parent }}\nRUN echo before the fall && false\n")
     with pytest.raises(ToolkitError) as caught:
         build(recipe, cache())
     assert caught.value.code.label == "S103"
@@ -111,7 +111,7 @@ def test_a_failing_step_shows_its_last_lines_and_leaves_no_tag(row: FrameworkRow
 def test_a_wheel_with_another_hash_is_refused(row: FrameworkRow, image: str, tmp_path: Path) -> None:
     wheel = WheelPin("six", "1.17.0", "six-1.17.0-py2.py3-none-any.whl", "0" * 64, 11050)
     pip = next(wheel for wheel in read_lock(row.recipe.lock).wheels if wheel.name == "pip")
-    recipe = small(row, tmp_path, "toolkit-test-wrong-hash", "FROM {{ parent }}\n", (wheel, pip))
+    recipe = small(row, tmp_path, "toolkit-build-test-wrong-hash", "FROM {{ parent }}\n", (wheel, pip))
     with pytest.raises(ToolkitError) as caught:
         build(recipe, tmp_path / "cache")
     assert "could not be downloaded" in caught.value.what
@@ -142,7 +142,7 @@ def test_a_poisoned_pip_in_the_pool_is_never_run(
 ) -> None:
     wheels = tuple(wheel for wheel in read_lock(row.recipe.lock).wheels if wheel.name in ("pip", "markdown"))
     recipe = small(
-        row, tmp_path, "toolkit-test-poison", "FROM {{ parent }}\nCOPY lock.yml /usr/share/toolkit/\n", wheels
+        row, tmp_path, "toolkit-build-test-poison", "FROM {{ parent }}\nCOPY lock.yml /usr/share/toolkit/\n", wheels
     )
     pool = own_pool(recipe, tmp_path)
     pip = next(wheel for wheel in wheels if wheel.name == "pip")
@@ -150,10 +150,12 @@ def test_a_poisoned_pip_in_the_pool_is_never_run(
     notes: list[str] = []
     store = ImageStore()
     report: Report = lambda state: notes.append(state.note)  # noqa: E731
-    Build(recipe, store, builder_named("classic", store), tmp_path / "cache", report, namespace="toolkit-test-p/").run()
+    Build(
+        recipe, store, builder_named("classic", store), tmp_path / "cache", report, namespace="toolkit-build-test-p/"
+    ).run()
     assert [note for note in notes if note] == [f"{pip.file} was damaged in the pool: dropped and fetched again"]
     assert pool.is_whole(pip)
-    (made,) = [name for name in store.names_in("toolkit-test-p/") if "poison" in name]
+    (made,) = [name for name in store.names_in("toolkit-build-test-p/") if "poison" in name]
     site = in_image(made, "ls", "/opt/venv/lib/python3.11/site-packages")
     assert "markdown" in site
     assert "evil.pth" not in site
@@ -166,7 +168,9 @@ def test_a_wheel_that_changes_after_it_was_checked_makes_no_image(
     row: FrameworkRow, image: str, tmp_path: Path, no_leftovers: None, monkeypatch: pytest.MonkeyPatch, builder: str
 ) -> None:
     wheels = tuple(wheel for wheel in read_lock(row.recipe.lock).wheels if wheel.name in ("pip", "markdown"))
-    recipe = small(row, tmp_path, "toolkit-test-race", "FROM {{ parent }}\nCOPY lock.yml /usr/share/toolkit/\n", wheels)
+    recipe = small(
+        row, tmp_path, "toolkit-build-test-race", "FROM {{ parent }}\nCOPY lock.yml /usr/share/toolkit/\n", wheels
+    )
     pool, before = own_pool(recipe, tmp_path), dangling()
     pip = next(wheel for wheel in wheels if wheel.name == "pip")
 
@@ -176,8 +180,8 @@ def test_a_wheel_that_changes_after_it_was_checked_makes_no_image(
 
     monkeypatch.setattr("toolkit.image.stage_builder.fetch_wheels", whole_then_poisoned)
     with pytest.raises(ToolkitError, match="has changed since it was checked"):
-        build(recipe, tmp_path / "cache", namespace="toolkit-test-race/", builder=builder)
-    assert not [name for name in ImageStore().names_in("toolkit-test-race/") if "environment" in name]
+        build(recipe, tmp_path / "cache", namespace="toolkit-build-test-race/", builder=builder)
+    assert not [name for name in ImageStore().names_in("toolkit-build-test-race/") if "environment" in name]
     assert dangling() == before
 
 
@@ -197,7 +201,7 @@ def test_a_base_that_cannot_be_made_comes_with_mmdebstraps_last_lines(row: Frame
 
 def test_of_two_builds_at_once_one_builds(row: FrameworkRow, image: str, tmp_path: Path, no_leftovers: None) -> None:
     template = "FROM {{ parent }}\nRUN sleep 3\nCOPY lock.yml /usr/share/toolkit/lock.yml\n"
-    recipe = small(row, tmp_path, "toolkit-test-two-at-once", template)
+    recipe = small(row, tmp_path, "toolkit-build-test-two-at-once", template)
     with ThreadPoolExecutor() as pool:
         made = list(pool.map(lambda _: build(recipe, cache()), range(2)))
     assert sorted(one.fresh for one in made) == [False, True]
@@ -211,11 +215,11 @@ def test_two_builds_from_nothing_and_both_builders_give_the_same_bits(
     """Everything but the framework's own gigabyte: base, an environment with compiled modules, the tool's trees."""
     wheels = tuple(w for w in read_lock(row.recipe.lock).wheels if w.name in ("pip", "markdown", "markupsafe", "numpy"))
     template = (assets() / "templates" / "learner.Dockerfile.j2").read_text()
-    recipe = replace(small(row, tmp_path, "toolkit-test-bits", template, wheels), trees=row.recipe.trees)
+    recipe = replace(small(row, tmp_path, "toolkit-build-test-bits", template, wheels), trees=row.recipe.trees)
     pool = tmp_path / "elsewhere" / "cache" / "pool"
     shutil.copytree(cache() / "pool", pool)  # the files are the lock's own; what is made of them is made anew
-    one = build(recipe, cache(), namespace="toolkit-test-one/")
-    other = build(recipe, pool.parent, namespace="toolkit-test-other/", builder="buildkit")
+    one = build(recipe, cache(), namespace="toolkit-build-test-one/")
+    other = build(recipe, pool.parent, namespace="toolkit-build-test-other/", builder="buildkit")
     assert (one.fresh, other.fresh) == (True, True)
     assert one.image_id == other.image_id
 
@@ -224,7 +228,7 @@ def test_a_killed_build_leaves_no_tag_and_the_next_one_works(
     row: FrameworkRow, image: str, tmp_path: Path, no_leftovers: None
 ) -> None:
     template = "FROM {{ parent }}\nRUN sleep 4\nCOPY lock.yml /usr/share/toolkit/lock.yml\n"
-    recipe = small(row, tmp_path, "toolkit-test-killed", template)
+    recipe = small(row, tmp_path, "toolkit-build-test-killed", template)
     child = multiprocessing.get_context("fork").Process(target=build, args=(recipe, cache()))
     child.start()
     time.sleep(2)
@@ -245,9 +249,9 @@ def test_a_sites_bundle_is_a_layer_below_the_image_and_its_libraries_are_found(
     subprocess.run(["tar", "-C", tmp_path, "-czf", tmp_path / "cuda.tar.gz", "lib64"], check=True)
     template = "FROM {{ parent }}\nCOPY lock.yml /usr/share/toolkit/lock.yml\n"
     pip = next(wheel for wheel in read_lock(row.recipe.lock).wheels if wheel.name == "pip")
-    recipe = small(row, tmp_path, "toolkit-test-bundle", template, (pip,))
+    recipe = small(row, tmp_path, "toolkit-build-test-bundle", template, (pip,))
     bundle = SiteBundle("cuda", tmp_path / "cuda.tar.gz", sha256_of(tmp_path / "cuda.tar.gz"))
-    built = build(replace(recipe, bundle=bundle), cache(), namespace="toolkit-test-bundle/")
+    built = build(replace(recipe, bundle=bundle), cache(), namespace="toolkit-build-test-bundle/")
     said = in_image(built.image_id, "sh", "-c", "echo $LD_LIBRARY_PATH; cat /usr/local/cuda/lib64/libcublas.so.9.0")
     assert said == "/usr/local/cuda/lib64\na stand-in"
 

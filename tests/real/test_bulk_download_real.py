@@ -14,7 +14,7 @@ from toolkit.storage.client import Access
 from toolkit.storage.embedded_server import embedded_keys, serve_buckets
 from toolkit.storage.store_server import StoreServer
 
-from .conftest import Bench
+from .bench import Bench
 
 
 def files_of(folder: Path) -> dict[str, bytes]:

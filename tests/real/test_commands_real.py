@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Bench
+from .bench import Bench
 
 pytestmark = pytest.mark.usefixtures("left_nothing")
 

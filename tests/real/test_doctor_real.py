@@ -36,8 +36,8 @@ from toolkit.storage.open_storage import open_access
 from toolkit.storage.s3 import Access, Store
 from toolkit.storage.store_server import LOOPBACK
 
-from .conftest import MANIFEST
-from .lab import RealLab, image_of_buckets, lab_of_two  # noqa: F401  fixtures
+from .bench import MANIFEST
+from .lab import RealLab
 from .test_hosts_real import Bench as Sshds
 from .test_hosts_real import make_key
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import EXAMPLE, MANIFEST, Bench, interrupt, read_until
+from .bench import EXAMPLE, MANIFEST, Bench, interrupt, read_until
 
 pytestmark = pytest.mark.usefixtures("left_nothing")
 

@@ -12,7 +12,7 @@ from ..faults.page import Page
 from ..faults.store import S3Server
 from ..faults.test_operator import killed, stop_twice
 from ..faults.test_store import down_and_up
-from .conftest import Bench
+from .bench import Bench
 
 
 def test_an_operator_killed_with_9_leaves_a_whole_run_or_none(bench: Bench, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from toolkit.catalogue.model import FrameworkRow
 from toolkit.lock.file import read_lock
 from toolkit.paths import cache
 
-from .conftest import MANIFEST, Bench
+from .bench import MANIFEST, Bench
 
 
 def reported(bench: Bench, *words: str) -> Any:
@@ -58,6 +58,7 @@ def test_the_list_has_the_image_and_the_rest_of_the_catalogue(bench: Bench, imag
     assert all(bool(image_id(one["reference"], missing="")) == one["here"] for one in said["catalogue"])
 
 
+@pytest.mark.alone
 def test_what_is_shown_is_what_is_locked(bench: Bench, image: str, row: FrameworkRow) -> None:
     before = containers(image)
     said = reported(bench, "show", "--json", image)

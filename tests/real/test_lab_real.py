@@ -20,8 +20,8 @@ from toolkit.lab.model import lab_named
 from toolkit.paths import assets
 from toolkit.progress import silent
 
-from .conftest import Bench, interrupt
-from .lab import NAME, RealLab, bring_up, image_of_buckets, lab_of_two  # noqa: F401  fixtures
+from .bench import Bench, interrupt
+from .lab import NAME, RealLab, bring_up
 
 OTHER = f"{NAME}-other"
 SIDE = (

@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .conftest import EXAMPLE, MANIFEST, Bench, read_until
-from .lab import NEW_FILES, RealLab, lab_of_two
-
-__all__ = ["lab_of_two"]
+from .bench import MANIFEST, read_until
+from .lab import NEW_FILES, RealLab
 
 EMPTY = {"containers": [], "volumes": [], "networks": ["bridge", "host", "none"], "mounts": [], "files": []}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def digits(lab: RealLab, bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The digits in the lab's own home, and the image (built once for all tests) in this machine's engine."""
-    folder = tmp_path_factory.mktemp("digits")
-    subprocess.run([sys.executable, EXAMPLE / "make_digits.py", folder], check=True, capture_output=True)
-    lab.bench.ok("bucket", "put", MANIFEST, folder)
+@pytest.fixture
+def lab(training_lab: RealLab) -> RealLab:
+    return training_lab
 
 
 def left_on(lab: RealLab, host: str) -> dict[str, list[str]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Bench, read_until
+from .bench import Bench, ours, read_until
 
 PROGRAM = """
 import json, os, socket
@@ -100,7 +100,7 @@ def test_no_key_of_the_store_is_anywhere(bench: Bench, tmp_path: Path) -> None:
     process = bench.start("launch", "--id-file", tmp_path / "id", manifest)
     said = read_until(process, "waiting")
     processes = subprocess.run(["ps", "-eo", "args"], check=True, capture_output=True, text=True).stdout
-    containers = subprocess.run(["docker", "ps", "-q"], check=True, capture_output=True, text=True).stdout.split()
+    containers = ours(bench)["containers"]
     described = subprocess.run(["docker", "inspect", *containers], check=True, capture_output=True, text=True).stdout
     said += process.communicate(timeout=120)[0]
     training_id = (tmp_path / "id").read_text().strip()

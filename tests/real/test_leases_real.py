@@ -25,7 +25,7 @@ from toolkit.leases.client import acquire, acquire_all, holders, release, releas
 from toolkit.leases.host_script import TAKEN, acquire_argv, list_argv, release_argv, renew_argv
 from toolkit.leases.model import Held, Lease, Taken, new_lease, read_holders
 
-from .lab import RealLab, image_of_buckets, lab_of_two  # noqa: F401  fixtures
+from .lab import RealLab
 
 ROUNDS = 6
 AT_ONCE = 8

@@ -14,7 +14,7 @@ import pytest
 
 from toolkit.run.plan.code_listing import code_digest, load_listing, save_listing
 
-from .conftest import MANIFEST, NOTHING, Bench, ours
+from .bench import MANIFEST, NOTHING, Bench, ours
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import pytest
 from toolkit.image.tool_images import buckets_recipe
 from toolkit.image.version import read_inputs
 
-from .conftest import NOTHING, Bench, ours
+from .bench import NOTHING, Bench, ours
 
 PROGRAM = """
 import json, os, sys, time

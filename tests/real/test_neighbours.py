@@ -12,7 +12,7 @@ import pytest
 
 from toolkit.paths import assets
 
-from .conftest import Bench
+from .bench import Bench
 
 pytestmark = pytest.mark.usefixtures("left_nothing")
 
@@ -115,6 +115,7 @@ def wait_for_state(bench: Bench, run: str, state: str) -> None:
         time.sleep(0.5)
 
 
+@pytest.mark.alone
 def test_what_a_colleagues_commands_have_at_work_is_not_cleaned_and_what_they_left_is(
     bench: Bench, tmp_path: Path, image: str
 ) -> None:

@@ -22,10 +22,8 @@ from typing import Any
 
 import pytest
 
-from .conftest import EXAMPLE, MANIFEST, Bench
-from .lab import RealLab, lab_of_two
-
-__all__ = ["lab_of_two"]
+from .bench import MANIFEST
+from .lab import RealLab
 
 pytestmark = pytest.mark.timeout(1800)
 CODE = "314159"
@@ -46,6 +44,7 @@ UNDO = """
 cp /root/pam-of-sshd /etc/pam.d/sshd
 echo 'PasswordAuthentication no' > /etc/ssh/sshd_config.d/lab.conf
 kill -HUP "$(cat /run/sshd.pid)"
+rm /root/pam-of-sshd
 """
 BRIDGE = """
 import os, socket, sys, threading
@@ -63,12 +62,9 @@ while piece := os.read(0, 1 << 16):
 """
 
 
-@pytest.fixture(scope="module", autouse=True)
-def digits(lab: RealLab, bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The digits in the lab's own home, and the image (built once for all tests) in this machine's engine."""
-    folder = tmp_path_factory.mktemp("digits")
-    subprocess.run([sys.executable, EXAMPLE / "make_digits.py", folder], check=True, capture_output=True)
-    lab.bench.ok("bucket", "put", MANIFEST, folder)
+@pytest.fixture
+def lab(training_lab: RealLab) -> RealLab:
+    return training_lab
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import pytest
 from tests.storage.stand_in_s3 import StandInS3, standing_in
 from toolkit.agent.checksums import read_list
 
-from .conftest import Bench
+from .bench import Bench
 
 PROGRAM = """
 import os

@@ -22,7 +22,7 @@ from toolkit.validation.in_container import fatbin
 from toolkit.validation.model import TOOL_IMAGE, Expectation, Proof
 from toolkit.validation.validate import prove
 
-from .conftest import MANIFEST, Bench
+from .bench import MANIFEST, Bench
 
 ALL_CHECKS = {
     *("framework", "ranks", "ddl", "GPU code"),

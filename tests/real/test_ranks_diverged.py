@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Bench
+from .bench import Bench
 
 SLOW = pytest.mark.slow
 pytestmark = pytest.mark.usefixtures("left_nothing")

@@ -6,17 +6,14 @@ import hashlib
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-from .conftest import EXAMPLE, MANIFEST, Bench
-from .lab import RealLab, lab_of_two
+from .bench import EXAMPLE, MANIFEST, Bench
+from .lab import RealLab
 from .shared_folder import share
-
-__all__ = ["lab_of_two"]
 
 OWNER = 4711
 PROGRAM = """
@@ -36,6 +33,11 @@ def into_folder(manifest: Path, folder: Path, **more: object) -> Path:
     data["training_results_reference"] = {"type": "path", "target": {"path": str(folder)}, **more}
     manifest.write_text(yaml.safe_dump(data))
     return manifest
+
+
+@pytest.fixture
+def lab(training_lab: RealLab) -> RealLab:
+    return training_lab
 
 
 @pytest.fixture
@@ -112,14 +114,11 @@ def test_a_folder_that_takes_nothing_is_reported_before_anything_is_started(
 
 
 def test_two_hosts_store_into_one_shared_folder_and_another_folder_of_the_same_name_is_refused(
-    lab: RealLab, bench: Bench, tmp_path: Path
+    lab: RealLab, tmp_path: Path
 ) -> None:
     for host in lab.hosts:
         lab.ok(host, "mkdir -p /srv/alone /srv/shared")
     manifest = lab.bench.manifest(tmp_path / "m", "python program.py", PROGRAM)
-    digits = tmp_path / "digits"
-    subprocess.run([sys.executable, EXAMPLE / "make_digits.py", digits], check=True, capture_output=True)
-    lab.bench.ok("bucket", "put", manifest, digits)
     alone = lab.bench.run("launch", into_folder(manifest, Path("/srv/alone")), "--cluster", lab.cluster_file)
     assert alone.returncode == 3, alone.stderr
     assert f"{lab.hosts[1]}: /srv/alone, where the results go, is not the same as on {lab.hosts[0]}" in alone.stderr

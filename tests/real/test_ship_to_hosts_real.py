@@ -21,8 +21,8 @@ from toolkit.image.store import ImageStore
 from toolkit.progress import Progress, silent
 from toolkit.shipping.hosts.ship import Shipped, ship
 
-from .conftest import heed_signals, interrupt
-from .lab import NAME, RealLab, image_of_buckets, lab_of_two  # noqa: F401  fixtures
+from .bench import heed_signals, interrupt
+from .lab import NAME, RealLab
 
 MIB = 1 << 20
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from .conftest import Bench
+from .bench import Bench
 
 PROGRAM = """
 import hashlib, os, sys

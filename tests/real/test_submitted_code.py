@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import MANIFEST, NOTHING, Bench, ours
+from .bench import MANIFEST, NOTHING, Bench, ours
 
 CANARY = "canaryV5u2kq81Zd0xWb7n"
 PROGRAM = """#!/bin/sh

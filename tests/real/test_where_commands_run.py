@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 
-from .conftest import Bench
-from .lab import RealLab, lab_of_two
-
-__all__ = ["lab_of_two"]
+from .bench import Bench
+from .lab import RealLab
 
 SHOWS = """
 import json, os
@@ -37,6 +35,11 @@ else:
         except ConnectionRefusedError:
             time.sleep(0.1)
 """
+
+
+@pytest.fixture
+def lab(training_lab: RealLab) -> RealLab:
+    return training_lab
 
 
 def with_steps(manifest: Path, steps: list[dict[str, str]], compute: str = "p100") -> Path:
@@ -115,7 +118,6 @@ def test_on_hosts_ranks_meet_and_nodes_run_once(lab: RealLab, tmp_path: Path) ->
     manifest = lab.bench.manifest(tmp_path, "x", MEETS)
     (tmp_path / "shows.py").write_text(SHOWS)
     steps = [{"command": "python program.py", "ranks": "all"}, {"command": "python shows.py", "ranks": "node"}]
-    lab.bench.ok("bucket", "put", manifest, tmp_path)
     launched = ("launch", "--json", with_steps(manifest, steps), "--cluster", lab.cluster_file)
     record = json.loads(lab.bench.ok(*launched, timeout=500).stdout)
     logs = [lab.bench.log(record["training_id"], learner) for learner in (1, 2)]
