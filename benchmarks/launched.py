@@ -46,17 +46,20 @@ class Bench:
         """Build the image of TensorFlow 2.19 with ddl and the side container's, unless they are there."""
         self._toolkit("build", self._manifest(["true"], "p100", 1))
 
-    def launch(self, commands: Sequence[str], compute: str, nodes: int, cluster: Path | None = None) -> list[list[str]]:
-        """Run `commands`, each on every rank; the words of each line that a rank printed, without its number."""
-        manifest = self._manifest(commands, compute, nodes)
+    def launch(
+        self, commands: Sequence[str], compute: str, nodes: int, cluster: Path | None = None, last: str = "all"
+    ) -> list[list[str]]:
+        """Run `commands`, each on every rank, the last one on `last`; the words of each line, without its rank."""
+        manifest = self._manifest(commands, compute, nodes, last)
         on = ("--cluster", cluster) if cluster else ()
         record = json.loads(self._toolkit("launch", "--json", *on, manifest))
         folder = self.folder / "home" / "buckets" / RESULTS / record["training_id"]
         logs = [folder / f"learner-{number + 1}" / "training-log.txt" for number in range(nodes)]
         return [line.split()[1:] for log in logs for line in log.read_text().splitlines()]
 
-    def _manifest(self, commands: Sequence[str], compute: str, nodes: int) -> Path:
+    def _manifest(self, commands: Sequence[str], compute: str, nodes: int, last: str = "all") -> Path:
         steps = {"steps": [{"command": command, "ranks": "all"} for command in commands]}
+        steps["steps"][-1]["ranks"] = last
         data = {"source": {"path": str(self.data)}, "type": "path"}
         results = s3_reference(EMBEDDED, "target", RESULTS)
         return write_manifest(self.folder / "code", steps, compute, nodes, data=data, results=results)

@@ -82,6 +82,7 @@ def left_nothing(bench: Bench) -> Iterator[None]:
     assert ours(bench) == NOTHING
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Which tests share a worker: those of one lab, for which it is made once; else those of one module.
 

@@ -70,7 +70,7 @@ def run_step(
     """One step by itself: both learners' logs."""
     logs = Logs(str(folder), TWO)
     plan = {"logs": str(folder), "control": str(folder), "learners": TWO, "start_deadline": 60}
-    watch = supervise.Watch(plan, logs, Beats([], [], 10))
+    watch = supervise.Watch(plan, logs, Beats([], 0, [], 10))
     assert supervise.run_step(step(1, argv, parallel=parallel) | (more or {}), logs, watch) == expect
     first, second = ((folder / f"learner-{number}" / "training-log.txt").read_bytes() for number in (1, 2))
     return first, second

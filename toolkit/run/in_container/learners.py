@@ -1,8 +1,11 @@
 """The other learners, seen from learner 1: do they answer? Python 3.5.
 
-Each gets a heartbeat request every second over an ssh connection of its own, and answers with what it was sent.
-That also tells it that learner 1 lives (`beat.sh` there). One that is silent for too long is lost, whatever TCP or
-mpirun believe: Open MPI 4.1 was measured to notice after eight minutes, 5.0 to notice and to exit with 0.
+Each gets a heartbeat request every second over an ssh connection, and answers with what it was sent. That also tells
+it that learner 1 lives (`beat.sh` there). One that is silent for too long is lost, whatever TCP or mpirun believe: Open
+MPI 4.1 was measured to notice after eight minutes, 5.0 to notice and to exit with 0.
+
+The connections are opened while the run is prepared, and each mpirun starts its daemons over them: a new connection
+costs both sides a key exchange. Their daemons detach, so a connection that is cut later takes nothing with it.
 """
 
 import socket
@@ -13,6 +16,7 @@ from typing import Any, Dict, List
 
 _BEAT_SECONDS = 1.0
 _FAREWELL_SECONDS = 3.0
+_LOOK_SECONDS = 0.1
 
 
 def wait_for_learners(learners: List[Dict[str, Any]], port: int, seconds: float) -> List[str]:
@@ -22,7 +26,7 @@ def wait_for_learners(learners: List[Dict[str, Any]], port: int, seconds: float)
     while waiting and time.monotonic() < deadline:
         waiting = [hostname for hostname in waiting if not answers(hostname, port)]
         if waiting:
-            time.sleep(0.1)
+            time.sleep(_LOOK_SECONDS)
     return waiting
 
 
@@ -37,16 +41,21 @@ def answers(hostname: str, port: int) -> bool:
 
 
 class Beats:
-    """Heartbeats from each other learner, every second."""
+    """Heartbeats from each other learner, every second, from the moment its sshd listens on `port`."""
 
-    def __init__(self, learners: List[Dict[str, Any]], agent: List[str], lost: float) -> None:
-        self._lost = lost
+    def __init__(self, learners: List[Dict[str, Any]], port: int, agent: List[str], lost: float) -> None:
+        self._port, self._lost = port, lost
         self._over = threading.Event()
         names = [learner["hostname"] for learner in learners if learner["number"] != 1]
         self._answered = {name: time.monotonic() for name in names}
         self._threads = [threading.Thread(target=self._keep_asking, args=(name, agent), daemon=True) for name in names]
         for thread in self._threads:
             thread.start()
+
+    def begin(self) -> None:
+        """All should answer from now on: no silence before this moment counts."""
+        for name in self._answered:
+            self._answered[name] = time.monotonic()
 
     def lost(self) -> List[str]:
         """The learners that have been silent for too long."""
@@ -65,10 +74,12 @@ class Beats:
 
     def _keep_asking(self, name: str, agent: List[str]) -> None:
         """Ask over one connection after the other: one that is cut is no proof that the learner is gone."""
+        while not self._over.is_set() and not answers(name, self._port):
+            time.sleep(_LOOK_SECONDS)
         answered = False
         while not answered:
             process = subprocess.Popen(
-                agent + [name, "/bin/sh", "/run/learner/beat.sh"],
+                agent + ["-o", "ControlMaster=auto", name, "/bin/sh", "/run/learner/beat.sh"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -218,20 +218,21 @@ def main(plan_file: str) -> int:
     status = Status(plan["logs"])
     record = {"silent_learners": [], "lost_learners": [], "steps": []}  # type: Dict[str, Any]
     record["start_deadline"], record["lost_seconds"] = plan["start_deadline"], plan["lost"]
-    while not os.path.exists(os.path.join(plan["control"], "go")):
-        time.sleep(0.05)  # the agent's word; where it does not come, the agent removes this container
-    record["silent_learners"] = wait_for_learners(plan["learners"], plan["port"], plan["start_deadline"])
-    status.save(record)
-    if record["silent_learners"]:
-        return NOT_STARTED
-    beats = Beats(plan["learners"], plan["agent"], plan["lost"])
-    watch = Watch(plan, logs, beats)
-
-    def on_stop(_number: int, _frame: Any) -> None:
-        watch.stop = True
-
-    signal.signal(signal.SIGTERM, on_stop)
+    beats = Beats(plan["learners"], plan["port"], plan["agent"], plan["lost"])
     try:
+        while not os.path.exists(os.path.join(plan["control"], "go")):
+            time.sleep(0.05)  # the agent's word; where it does not come, the agent removes this container
+        record["silent_learners"] = wait_for_learners(plan["learners"], plan["port"], plan["start_deadline"])
+        status.save(record)
+        if record["silent_learners"]:
+            return NOT_STARTED
+        beats.begin()
+        watch = Watch(plan, logs, beats)
+
+        def on_stop(_number: int, _frame: Any) -> None:
+            watch.stop = True
+
+        signal.signal(signal.SIGTERM, on_stop)
         return run_steps(plan, logs, beats, watch, record, status)
     finally:
         beats.end()
