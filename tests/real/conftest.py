@@ -82,18 +82,16 @@ def left_nothing(bench: Bench) -> Iterator[None]:
     assert ours(bench) == NOTHING
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own
+_LABS = ("training_lab", "lab")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Which tests share a worker: those of one lab, for which it is made once; else those of one module."""
+    fixtures = getattr(item, "fixturenames", ())
+    item.add_marker(pytest.mark.xdist_group(next((name for name in _LABS if name in fixtures), item.path.stem)))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Which tests share a worker: those of one lab, for which it is made once; else those of one module.
-
-    Labs come first, as they take longest.
-    """
-    labs = ("training_lab", "lab")
-
-    def group(item: pytest.Item) -> str:
-        return next((name for name in labs if name in getattr(item, "fixturenames", ())), item.path.stem)
-
-    groups = {item: group(item) for item in items}
-    for item, name in groups.items():
-        item.add_marker(pytest.mark.xdist_group(name))
-    items.sort(key=lambda item: (*labs, groups[item]).index(groups[item]))
+    """Labs come first, as they take longest."""
+    order = {name: number for number, name in enumerate(_LABS)}
+    items.sort(key=lambda item: min(order.get(mark.args[0], len(order)) for mark in item.iter_markers("xdist_group")))
