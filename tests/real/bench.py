@@ -16,6 +16,14 @@ from toolkit.paths import assets, cache
 
 EXAMPLE = assets() / "examples" / "mnist"
 MANIFEST = EXAMPLE / "manifest.yml"
+MODEL = """import os, tensorflow as tf
+class Double(tf.Module):
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])
+    def __call__(self, x):
+        return 2 * x
+tf.saved_model.save(Double(), os.environ["RESULT_DIR"] + "/model")
+"""
+"""The smallest program with a model, for tests of something other than training."""
 
 
 def heed_signals() -> None:

@@ -10,6 +10,11 @@ import pytest
 PROGRAMS = Path(__file__).parent / "ddl_programs"
 
 
+def slow(way: str) -> object:
+    """A parameter for `tox -e slow`."""
+    return pytest.param(way, marks=pytest.mark.slow)
+
+
 def run(image: str, *words: str, options: str = "") -> subprocess.CompletedProcess[str]:
     argv = [
         *("docker", "run", "--rm", "--init", "--network", "none", "--shm-size", "512m"),
@@ -30,13 +35,13 @@ def test_reductions_give_numpys_values(image: str) -> None:
     assert done.stdout.count("right") == 16
 
 
-@pytest.mark.parametrize("way", ["fit", "fit-deferred", "function", "eager", "apply", "scaled", "two"])
+@pytest.mark.parametrize("way", ["fit", "function", "eager", *map(slow, ("fit-deferred", "apply", "scaled", "two"))])
 def test_ranks_that_start_apart_end_with_the_weights_of_one_process(image: str, way: str) -> None:
     done = mpirun(image, 3 if way == "fit" else 2, "same_weights.py", way)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("way", ["tape-alone", "gradients-in-function", "two-sessions"])
+@pytest.mark.parametrize("way", ["gradients-in-function", *map(slow, ("tape-alone", "two-sessions"))])
 def test_variables_made_in_every_way_are_the_same_on_all_ranks(image: str, way: str) -> None:
     done = mpirun(image, 3 if way == "two-sessions" else 2, "every_variable.py", way)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -47,7 +52,7 @@ def test_callbacks_and_shares_of_data(image: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("way", ["raise", "exit", "fewer-steps", "in-step"])
+@pytest.mark.parametrize("way", ["raise", "in-step", *map(slow, ("exit", "fewer-steps"))])
 def test_a_rank_that_ends_early_ends_the_job(image: str, way: str) -> None:
     done = mpirun(image, 2, "ending_early.py", way)
     assert done.returncode not in (0, 124), done.stdout + done.stderr

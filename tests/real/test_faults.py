@@ -15,6 +15,7 @@ from ..faults.test_store import down_and_up
 from .bench import Bench
 
 
+@pytest.mark.slow
 def test_an_operator_killed_with_9_leaves_a_whole_run_or_none(bench: Bench, tmp_path: Path) -> None:
     stages = ("DOWNLOADING", "PROCESSING", "STORING")
     with ThreadPoolExecutor(len(stages)) as pool:

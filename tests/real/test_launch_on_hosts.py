@@ -57,8 +57,8 @@ def test_a_training_runs_across_two_hosts_and_its_model_comes_home(lab: RealLab,
     assert {host: left_on(lab, host) for host in lab.hosts} == dict.fromkeys(lab.hosts, EMPTY)
 
 
-def test_an_image_that_is_there_is_not_shipped_again(lab: RealLab) -> None:
-    _, said = launch(lab, MANIFEST)
+def test_an_image_that_is_there_is_not_shipped_again(lab: RealLab, tmp_path: Path) -> None:
+    _, said = launch(lab, lab.bench.manifest(tmp_path, "true"))
     assert "sending" not in said
 
 

@@ -110,7 +110,7 @@ def grow_old(one: Lease) -> None:
 
 
 @pytest.mark.usefixtures("none_left")
-@pytest.mark.parametrize("sh", SHELLS)
+@pytest.mark.parametrize("sh", [SHELLS[0], *(pytest.param(sh, marks=pytest.mark.slow) for sh in SHELLS[1:])])
 def test_of_eight_at_once_exactly_one_wins_in_every_round(sh: str) -> None:
     for number in range(ROUNDS):
         takers = [Taking(sh, lease(f"run-{number}-{one}")) for one in range(AT_ONCE)]

@@ -101,10 +101,9 @@ def test_a_training_runs_on_hosts_behind_a_proxy_command(lab: RealLab, behind_a_
     shown = json.loads(lab.bench.ok("cluster", "show", lab.cluster_file, "--json").stdout)
     assert [host["ssh"] for host in shown["hosts"]] == ["openssh", "openssh"]
     try:
-        record = launched(lab, MANIFEST, lab.cluster_file)
+        record = launched(lab, lab.bench.manifest(tmp_path / "job", "echo trained"), lab.cluster_file)
         assert (record["state"], record["learners"], record["ranks"]) == ("COMPLETED", 2, 2)
-        collected = json.loads(lab.bench.ok("collect", "--json", record["training_id"], "--to", tmp_path).stdout)
-        assert collected["metrics"]["accuracy"] > 0.9
+        assert "[1] trained" in lab.bench.ok("logs", record["training_id"]).stdout
         addresses = sorted(lab.address(host) for host in lab.hosts)
         assert sorted(set(behind_a_command.read_text().split())) == addresses
     finally:
@@ -182,7 +181,7 @@ def test_one_login_with_a_second_factor_serves_all_commands_and_a_launch(
     assert all(f"{host}: logged in" in seen for host in lab.hosts)
     assert {host: logins(host) - before[host] for host in lab.hosts} == dict.fromkeys(lab.hosts, 1)
 
-    record = launched(lab, MANIFEST, second_factor)
+    record = launched(lab, lab.bench.manifest(tmp_path / "job", "echo trained"), second_factor)
     assert (record["state"], record["learners"], record["ranks"]) == ("COMPLETED", 2, 2)
     doctor = lab.bench.run("doctor", "--cluster", second_factor, "--json", timeout=300)
     reached = [one["verdict"] for one in json.loads(doctor.stdout)["findings"] if one["check"] == "reach"]

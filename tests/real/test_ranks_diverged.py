@@ -23,25 +23,27 @@ import tensorflow as tf
 keras.utils.set_random_seed(ddl.rank())
 model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(6, "tanh"), keras.layers.Dense(1)])
 model.compile(keras.optimizers.Adam(0.01), "mse")
-x = np.random.default_rng(ddl.rank()).normal(size=(8, 4)).astype("float32")
-for step in range(250):
-    {train}
+x = np.random.default_rng(ddl.rank()).normal(size=(2000, 4)).astype("float32")
+def fit(steps):
+    model.fit(x[: 8 * steps], x[: 8 * steps, :1] ** 2, batch_size=8, verbose=0)
+{train}
 print("reached the end", flush=True)
 """
-FIT = "model.fit(x, x[:, :1] ** 2, batch_size=8, verbose=0)"
+FIT = "fit(250)"
 UNHOOKED = "if BAD: keras.optimizers.Optimizer.apply = keras.optimizers.Optimizer.apply.ddl_wraps"
 BY_HAND = """if not BAD:
-        model.fit(x, x[:, :1] ** 2, batch_size=8, verbose=0)
-        continue
+    fit(250)
+for step in range(250 * BAD):
     with tf.GradientTape() as tape:
-        loss = tf.reduce_mean(tf.square(model(x) - x[:, :1] ** 2))
+        loss = tf.reduce_mean(tf.square(model(x[:8]) - x[:8, :1] ** 2))
     for variable, gradient in zip(model.trainable_variables, tape.gradient(loss, model.trainable_variables)):
         variable.assign_sub(0.01 * gradient)"""
 NOT_AVERAGED = """if BAD:
     from ddl.tensorflow import optimizer_hook
     optimizer_hook.reduce_pairs = lambda engine, pairs, average: pairs"""
-HARMED = """if BAD and step == 120: model.trainable_variables[0].assign(model.trainable_variables[0] * 1.1)
-    model.fit(x, x[:, :1] ** 2, batch_size=8, verbose=0)"""
+HARMED = """fit(120)
+if BAD: model.trainable_variables[0].assign(model.trainable_variables[0] * 1.1)
+fit(130)"""
 
 
 @pytest.mark.parametrize(
