@@ -240,6 +240,7 @@ def test_ssh_knows_one_key_and_trusts_no_stranger(entries: dict[str, Entry]) -> 
         "StrictHostKeyChecking": "yes",
         "BatchMode": "yes",
         "ConnectTimeout": "10",
+        "ControlPath": "/tmp/toolkit-ssh-%C",
         "ServerAliveInterval": "5",
         "ServerAliveCountMax": "3",
         "LogLevel": "ERROR",
