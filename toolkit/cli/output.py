@@ -95,7 +95,7 @@ def print_line(text: str, stream: TextIO, *, raw: bool = False) -> None:
     if raw:
         print_coloured(text, stream)
     else:
-        print(text, file=stream)
+        stream.write(f"{text}\n")  # at once: `print` would write twice
 
 
 def rank_line(text: str, *, raw: bool = False) -> Text:

@@ -22,10 +22,11 @@ class NeutralStream:
 
     def __init__(self, stream: TextIO) -> None:
         self.beneath = stream
+        self._on_terminal = stream.isatty()  # asked once: each line of a run would ask the kernel
 
     def write(self, text: str) -> int:
         """Write the neutralised text; returns the original length."""
-        self.beneath.write(neutral(cut(text) if self.beneath.isatty() else text))
+        self.beneath.write(neutral(cut(text) if self._on_terminal else text))
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:

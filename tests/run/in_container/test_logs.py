@@ -118,6 +118,7 @@ def test_a_ranks_mark_says_that_it_has_started_and_is_no_line(tmp_path: Path) ->
 def test_a_rank_that_ends_no_line_gets_an_end_after_so_many_bytes(tmp_path: Path) -> None:
     logs = Logs(str(tmp_path), TWO)
     logs.tagged(b"[1,0]<stdout>:" + b"x" * (LONGEST + 1), ended=False)
+    logs.flush()
     assert [len(line) for line in whole(tmp_path)] == [len(b"[0] ") + LONGEST + 1]
 
 
@@ -164,23 +165,36 @@ def logs_on(disk: SmallDisk, folder: Path) -> Logs:
     return logs
 
 
-def test_a_full_disk_loses_whole_lines_ends_nothing_and_is_reported_once_there_is_room(tmp_path: Path) -> None:
-    disk = SmallDisk(room=60)
-    logs = logs_on(disk, tmp_path)
+def ten_lines(logs: Logs, at_once: bool) -> None:
     for number in range(10):
         logs.line(0, b"line %d" % number)
+        if not at_once:
+            logs.flush()
+    logs.flush()
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_full_disk_loses_whole_lines_ends_nothing_and_is_reported_once_there_is_room(
+    tmp_path: Path, at_once: bool
+) -> None:
+    disk = SmallDisk(room=60)
+    logs = logs_on(disk, tmp_path)
+    ten_lines(logs, at_once)
     kept = whole_lines(tmp_path)
     assert 0 < len(kept) < 10
     assert kept == [f"[0] line {number}" for number in range(len(kept))]
     disk.room = 1000
     logs.line(0, b"there is room")
+    logs.flush()
     assert whole_lines(tmp_path)[len(kept) :] == [f"[toolkit] {LOST % (10 - len(kept))}", "[0] there is room"]
 
 
-def test_the_last_words_of_a_program_that_has_filled_the_disk_have_the_room_of_a_reserve(tmp_path: Path) -> None:
+@pytest.mark.parametrize("at_once", [True, False])
+def test_the_last_words_of_a_program_that_has_filled_the_disk_have_the_room_of_a_reserve(
+    tmp_path: Path, at_once: bool
+) -> None:
     logs = logs_on(SmallDisk(room=20, reserve=1000), tmp_path)
-    for number in range(10):
-        logs.line(0, b"line %d" % number)
+    ten_lines(logs, at_once)
     assert whole_lines(tmp_path) == [f"[0] line {number}" for number in range(10)]
 
 

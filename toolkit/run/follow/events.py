@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from queue import Empty, Queue
 from typing import Any
 
 from toolkit.errors import ToolkitError
@@ -107,33 +106,58 @@ def _line(raw: dict[str, Any]) -> Line | None:
     return Line(text, at, following)
 
 
+class _Buffer:
+    """Events between two threads, at most `_AHEAD`; all that are there are taken at once."""
+
+    def __init__(self) -> None:
+        self._events: list[dict[str, Any] | None] = []
+        self._changed = threading.Condition()
+
+    def put(self, event: dict[str, Any] | None) -> None:
+        """Add one; wait while there are too many."""
+        with self._changed:
+            while len(self._events) >= _AHEAD:
+                self._changed.wait()
+            self._events.append(event)
+            if len(self._events) == 1:
+                self._changed.notify()
+
+    def take(self, timeout: float) -> list[dict[str, Any] | None]:
+        """What is there; none if nothing comes within `timeout` seconds."""
+        with self._changed:
+            if not self._events:
+                self._changed.wait(timeout)
+            events, self._events = self._events, []
+            self._changed.notify()
+            return events
+
+
 class _Connection:
     """One connection to the agent, read in a thread of its own, so that Ctrl-C is handled at once."""
 
     def __init__(self, client: AgentClient, offset: int) -> None:
         self.why = ""
-        self._agent, self._queue = client, Queue[dict[str, Any] | None](_AHEAD)
+        self._agent, self._buffer = client, _Buffer()
         argv = client.follow_argv(offset)
         threading.Thread(target=self._read, args=(argv,), name="follow", daemon=True).start()
 
     def events(self) -> Iterator[dict[str, Any] | None]:
         """Events, until the connection ends; None if there was none for a while."""
         while True:
-            try:
-                event = self._queue.get(timeout=_LOOK_SECONDS)
-            except Empty:
+            events = self._buffer.take(_LOOK_SECONDS)
+            for event in events:
+                if event is None:
+                    return
+                yield event
+            if not events:
                 yield None
-                continue
-            if event is None:
-                return
-            yield event
 
     def _read(self, argv: list[str]) -> None:
         try:
             self._agent.engine.stream(argv, self._take)
         except ToolkitError as error:
             self.why = error.what
-        self._queue.put(None)
+        self._buffer.put(None)
 
     def _take(self, line: str) -> None:
         try:
@@ -142,4 +166,4 @@ class _Connection:
             self.why = line[:_WHY]  # the engine's own message
             return
         if isinstance(event, dict):
-            self._queue.put(event)
+            self._buffer.put(event)

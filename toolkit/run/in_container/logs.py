@@ -48,6 +48,8 @@ def where_to_cut(line: bytes) -> int:
 
 def as_shown(text: bytes) -> bytes:
     """What a terminal would show of a line that was written over: a progress bar is its last state, not all of them."""
+    if b"\r" not in text and b"\b" not in text:
+        return text
     states = [state for state in text.replace(b"\b", b"\r").split(b"\r") if state]
     return states[-1] if states else b""
 
@@ -60,7 +62,8 @@ def shortened(text: bytes) -> bytes:
 class Logs:
     """Each learner's log file, and one with all lines, each with its time in front (seconds since 1970).
 
-    Where the disk is full, lines are counted and not kept; the first of them have the room of a reserve.
+    `flush` writes the lines that have been added, many with one call of the system. Where the disk is full, lines are
+    counted and not kept; the first of them have the room of a reserve.
     """
 
     def __init__(self, folder: str, learners: List[Dict[str, Any]], open_mpi: int = 4) -> None:
@@ -68,6 +71,7 @@ class Logs:
         self._reserve = Reserve(os.path.join(folder, ".reserve.logs"))
         self._learners = learners
         self._files = {}  # type: Dict[int, BinaryIO]
+        self._pending = {}  # type: Dict[BinaryIO, List[bytes]]
         self._open = {}  # type: Dict[Tuple[Optional[int], str], bytes]
         self._speaker = (None, "")  # type: Tuple[Optional[int], str]
         for learner in learners:
@@ -92,20 +96,21 @@ class Logs:
         self.unsynchronised = None  # type: Optional[Dict[str, Any]]
 
     def line(self, rank: Optional[int], text: bytes) -> None:
-        """Write one whole line of a rank, or of mpirun to learner 1's log; a control line is read instead."""
+        """Add one whole line of a rank, or of mpirun to learner 1's log; a control line is read instead."""
         if rank is not None and text.startswith(UNSYNCHRONISED) and len(text) <= LONGEST_CONTROL:
             self.unsynchronised = self.unsynchronised or read_unsynchronised(text, rank)
             return
         prefix = b"[mpirun] " if rank is None else b"[%s] " % self._names.get(rank, b"%d" % rank)
         whole = prefix + as_shown(text)
         self.last_line = time.monotonic()
-        self._append(self._files[self._learner_of.get(rank, 1) if rank is not None else 1], whole + b"\n")
-        self._write(whole)
+        self._add(self._files[self._learner_of.get(rank, 1) if rank is not None else 1], whole + b"\n")
+        self._add(self._whole, b"%.3f %s\n" % (time.time(), whole))
 
     def say(self, text: str) -> None:
         """A word of the tool's own, for those who watch."""
         for line in text.split("\n"):  # a command may have several
-            self._write(("[toolkit] %s" % line).encode())
+            self._add(self._whole, b"%.3f %s\n" % (time.time(), ("[toolkit] %s" % line).encode()))
+        self.flush()
 
     def tagged(self, line: bytes, ended: bool = True) -> None:
         """Take one line of mpirun's output, or, not `ended`, the next part of one."""
@@ -126,25 +131,39 @@ class Logs:
             self._open[rank, stream] = shortened(whole) if len(whole) > LONG else whole
 
     def finish(self) -> None:
-        """Write what was left without a line end."""
+        """Write what was left without a line end, too."""
         for (rank, _), text in sorted(self._open.items(), key=lambda item: str(item[0])):
             self.line(rank, text)
         self._open.clear()
         self._speaker = (None, "")
+        self.flush()
 
-    def _write(self, whole: bytes) -> None:
-        gap = b"[toolkit] %s" % (LOST % self._lost).encode()
-        if self._lost and self._append(self._whole, b"%.3f %s\n" % (time.time(), gap)):
+    def flush(self) -> None:
+        """Write the lines; where the disk takes not all of them at once, one by one."""
+        pending, self._pending = self._pending, {}
+        for file, lines in pending.items():
+            if self._lost or not self._append(file, b"".join(lines)):
+                for line in lines:
+                    self._write(file, line)
+
+    def _add(self, file: BinaryIO, line: bytes) -> None:
+        self._pending.setdefault(file, []).append(line)
+
+    def _write(self, file: BinaryIO, line: bytes) -> None:
+        """One line; the log with all lines gets a line about those that were lost before it."""
+        whole = file is self._whole
+        gap = b"%.3f [toolkit] %s\n" % (time.time(), (LOST % self._lost).encode())
+        if whole and self._lost and self._append(file, gap):
             self._lost = 0
-        if not self._append(self._whole, b"%.3f %s\n" % (time.time(), whole)):
+        if not self._append(file, line) and whole:
             self._lost += 1
 
-    def _append(self, file: BinaryIO, line: bytes) -> bool:
-        """All of a line or nothing of it; whether it is there."""
+    def _append(self, file: BinaryIO, data: bytes) -> bool:
+        """All of it or nothing; whether it is there."""
         end = file.seek(0, os.SEEK_END)
         for _ in range(2):
             try:
-                if file.write(line) == len(line):
+                if file.write(data) == len(data):
                     return True
             except OSError:
                 pass

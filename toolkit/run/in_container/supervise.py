@@ -107,8 +107,8 @@ class Watch:
         return bool(limit) and seconds > (limit or 0)
 
 
-def lines_of(process: Any, watch: Watch, grace: float) -> Iterator[Tuple[bytes, bool]]:
-    """Each line of a process's output, and true; of a long one its parts, and false until the last.
+def lines_of(process: Any, watch: Watch, grace: float) -> Iterator[List[Tuple[bytes, bool]]]:
+    """The lines of a process's output as they come: each with true; of a long one its parts, with false until the last.
 
     It goes on until the process has ended and is silent: what it left running holds the pipe open.
 
@@ -121,14 +121,13 @@ def lines_of(process: Any, watch: Watch, grace: float) -> Iterator[Tuple[bytes, 
             data = os.read(descriptor, 1 << 16)
             if not data:
                 break
-            lines = (rest + data).split(b"\n")
-            rest = lines.pop()
-            for line in lines:
-                yield line, True
+            *whole, rest = (rest + data).split(b"\n")
+            lines = [(line, True) for line in whole]
             if len(rest) > LONG:
                 cut = where_to_cut(rest)
-                yield rest[:cut], False
+                lines.append((rest[:cut], False))
                 rest = rest[cut:]
+            yield lines
         elif process.poll() is not None:
             break
         if kill_at is None and watch.asked():
@@ -138,7 +137,7 @@ def lines_of(process: Any, watch: Watch, grace: float) -> Iterator[Tuple[bytes, 
             os.killpg(process.pid, signal.SIGKILL)
             break
     if rest:
-        yield rest, True
+        yield [(rest, True)]
 
 
 def run_step(step: Dict[str, Any], logs: Logs, watch: Watch, grace: float = 10) -> int:
@@ -156,12 +155,15 @@ def run_step(step: Dict[str, Any], logs: Logs, watch: Watch, grace: float = 10) 
         )
     except OSError as error:
         logs.line(None, ("%s: %s" % (error.filename or step["argv"][0], error.strerror)).encode())
+        logs.flush()
         return 127
-    for text, ended in lines_of(process, watch, grace):
-        if step["parallel"]:
-            logs.tagged(text, ended)
-        else:
-            logs.add(0, "", text, ended)
+    for lines in lines_of(process, watch, grace):
+        for text, ended in lines:
+            if step["parallel"]:
+                logs.tagged(text, ended)
+            else:
+                logs.add(0, "", text, ended)
+        logs.flush()
     logs.finish()
     status = int(process.wait())
     return status if status >= 0 else 128 - status
