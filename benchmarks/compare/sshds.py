@@ -62,6 +62,11 @@ class Sshds:
         file.write_text(f"hosts = {hosts!r}\n")
         return file
 
+    def refused(self) -> int:
+        """How often one of them has refused a connection because there were too many at once."""
+        logs = [file.read_text(errors="replace") for file in self._folder.glob("log-*")]
+        return sum(log.count("drop connection") + log.count("exceeded") for log in logs)
+
     def stop(self) -> None:
         """End them."""
         for process in self._processes:

@@ -21,6 +21,8 @@ from .shape import Shape
 _LATEST_SECONDS = 14
 """A fault comes at any time up to then: in the start, in the commands, while results are stored, after the end."""
 _END_SECONDS = 300
+_NOTICED_SECONDS = 25
+"""Longer than the cluster file's `lost` and `store`: by then the other hosts have judged."""
 REFUSED = "REFUSED"
 
 
@@ -63,9 +65,11 @@ class Attempt:
         self._disturb(shell)
         status = shell.end(_END_SECONDS)
         run = _run_of(shell)
-        record = wait_for_end(bench, run, _END_SECONDS) if (bench.home / "runs" / f"{run}.json").exists() else None
+        if detached and self._fault:
+            time.sleep(_NOTICED_SECONDS)
         for host in ground.hosts:
-            faulty.undo(host)
+            faulty.undo(host)  # a host that no one reaches may go on with its run: nothing else could tell its end
+        record = wait_for_end(bench, run, _END_SECONDS) if (bench.home / "runs" / f"{run}.json").exists() else None
         if record is None:
             return self._refused(run, status, shell.said)
         if record["kept"]:
@@ -109,7 +113,7 @@ def follow_up(ground: Ground, outcome: Outcome, folder: Path) -> Outcome:
     wrong = ""
     if outcome.state == "COMPLETED":
         done = ground.bench.run("collect", outcome.run, "--to", folder, timeout=_END_SECONDS)
-        files = list((folder / outcome.run / "files" / "parts").glob("part-*"))
+        files = list((folder / outcome.run / "model").glob("part-*"))
         # They are no model, hence status 5.
         if (done.returncode, len(files)) != (5, outcome.shape.total):
             wrong = f"collect: status {done.returncode}, {len(files)} files\n{done.stderr}"

@@ -13,12 +13,12 @@ from ..real.bench import Bench
 PROGRAM = """
 import hashlib, os, sys, time
 from pathlib import Path
-rank, folder = os.environ["OMPI_COMM_WORLD_RANK"], Path(os.environ["RESULT_DIR"], "parts")
+rank, folder = os.environ["OMPI_COMM_WORLD_RANK"], Path(os.environ["RESULT_DIR"], "model")
 folder.mkdir(exist_ok=True)
 for number in range(int(sys.argv[1])):
     data, name = os.urandom(int(sys.argv[3])), "part-%s-%d" % (rank, number)
     (folder / name).write_bytes(data)
-    print("CLOSED", hashlib.sha256(data).hexdigest(), "parts/" + name, flush=True)
+    print("CLOSED", hashlib.sha256(data).hexdigest(), "model/" + name, flush=True)
     time.sleep(float(sys.argv[2]))
 """
 WAYS = ("to its end", "stopped", "launcher killed", "detached")
@@ -43,13 +43,12 @@ class Shape:
         return self.nodes * self.ranks * self.files
 
     def manifest(self, bench: Bench, folder: Path) -> Path:
-        """The manifest, with its program; `collect` downloads the files."""
+        """The manifest, with its program."""
         command = f"python program.py {self.files} {self.pause} {self.size}"
         manifest = bench.manifest(folder, command, PROGRAM, self.nodes)
         compute = "cpu" if self.ranks == 1 else f"cpux{self.ranks}"
         document = yaml.safe_load(manifest.read_text())
         document["model_definition"]["execution"]["compute_configuration"]["name"] = compute
-        document["training_results_reference"]["collect"] = ["parts"]
         manifest.write_text(yaml.safe_dump(document))
         return manifest
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from benchmarks.compare.case import Case
 from benchmarks.compare.sshds import Sshds
-from benchmarks.compare.workspace import PEERS, Workspace
+from benchmarks.compare.workspace import PEERS, TOOLKIT, Workspace
 
 _COUNTS = (1, 8, 32, 64)
 
@@ -18,6 +18,8 @@ _REASON = (
     "the tool imports more before it connects, and opens at most eight connections at a time, because sshd begins to "
     "refuse at the eleventh; the peer opens all at once."
 )
+
+_DOCTOR = "the doctor also connects each host to each other one, and compares their clocks, engines and kernels."
 
 _OURS = """
 import sys
@@ -45,6 +47,8 @@ def cases(space: Workspace) -> Iterator[list[Case]]:
     try:
         sshds.start(max(_COUNTS))
         yield [case for count in _COUNTS for case in _of(space, sshds, count)]
+        if refused := sshds.refused():
+            sys.exit(f"{refused} connections were refused")
     finally:
         sshds.stop()
 
@@ -65,3 +69,7 @@ def _of(space: Workspace, sshds: Sshds, count: int) -> Iterator[Case]:
     for name, (title, argv) in peers.items():
         what = f"one command on {count} host{'s' if count > 1 else ''}"
         yield Case(f"hosts-{count:02}-{name}", what, title, 1, ours, space.timed(*argv), _REASON, rounds=3)
+    what = f"the doctor on {count} host{'s' if count > 1 else ''}"
+    facts = [*ansible, "-i", f"{','.join(names)},", "-m", "setup", "-e", f"ansible_python_interpreter={sys.executable}"]
+    doctor = space.timed(TOOLKIT, "doctor", "--cluster", sshds.cluster_file(count))
+    yield Case(f"doctor-{count:02}", what, "ansible -m setup", 1, doctor, space.timed(*facts), _DOCTOR, rounds=3)

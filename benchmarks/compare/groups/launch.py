@@ -151,9 +151,9 @@ sys.exit(subprocess.call([*hosts[0], mpirun]))
 """
 
 
-def new_manifest(space: Workspace, store: S3, count: int) -> Path:
-    """A manifest for `count` hosts, with its code, that prints the line on each rank."""
-    folder = space.folder / f"code-{count}"
+def new_manifest(space: Workspace, store: S3, count: int, name: str = "") -> Path:
+    """A manifest for `count` hosts, with its code in a folder of its own, that prints the line on each rank."""
+    folder = space.folder / f"code-{name or count}"
     folder.mkdir(exist_ok=True)
     (folder / "program.py").write_text("print('not used')\n")
     return write_manifest(folder, {"command": f"echo {_LINE}"}, "p100", count, **store.references)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from benchmarks.compare.case import Case
 from benchmarks.compare.store import RCLONE, S3, serving
-from benchmarks.compare.workspace import TOOLKIT, Workspace
+from benchmarks.compare.workspace import PEERS, TOOLKIT, Workspace
 from benchmarks.launched import ROOT, write_manifest
 from toolkit.image.tool_images import buckets_reference
 
@@ -80,7 +80,8 @@ def _cases(results: Results) -> Iterator[Case]:
     title = f"last write to COMPLETED, {amount.title}"
     yield Case(f"store-{amount.name}", title, "rclone copy", 1.2, results.store, results.copy_there, _AGAIN, _ROUNDS)
     title = f"`toolkit collect`, {amount.title}"
-    yield Case(f"collect-{amount.name}", title, "rclone copy", 1.1, results.collect, results.copy_back, _MODEL, _ROUNDS)
+    for peer, name, theirs in (("rclone copy", "", results.copy_back), ("aws s3 sync", "-aws", results.sync_back)):
+        yield Case(f"collect-{amount.name}{name}", title, peer, 1.1, results.collect, theirs, _MODEL, _ROUNDS)
 
 
 class Results:
@@ -117,6 +118,14 @@ class Results:
         return self._rclone(
             "copy", f"s:{self._store.bucket}/{self._run_with_model()}/{_FOLDER}", self._folder / "copied"
         )
+
+    def sync_back(self) -> float:
+        """AWS's own client, likewise."""
+        shutil.rmtree(self._folder / "synced", ignore_errors=True)
+        place = f"s3://{self._store.bucket}/{self._run_with_model()}/{_FOLDER}"
+        argv = [PEERS / "aws", "--endpoint-url", self._store.url, "s3", "sync", "--only-show-errors", place]
+        keys = {"AWS_ACCESS_KEY_ID": self._store.key, "AWS_SECRET_ACCESS_KEY": self._store.secret}
+        return self._space.timed(*argv, self._folder / "synced", AWS_DEFAULT_REGION="us-east-1", **keys)()
 
     def copy_there(self) -> float:
         """rclone, of the same amount that a program has just written."""

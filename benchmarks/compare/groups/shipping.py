@@ -1,4 +1,5 @@
 """An image that hosts lack, until the last of them has it; beside `docker save | ssh docker load` to one after another.
+And what travels if one layer is new.
 
 All hosts are containers of this machine and share its processors: with many hosts, that is the limit of both.
 """
@@ -21,6 +22,7 @@ from benchmarks.compare.workspace import TOOLKIT, Workspace
 
 _COUNTS = {1: 1.0, 2: 0.5, 4: 0.35, 8: 0.25}
 """The aim by the number of hosts."""
+_VERSIONS = ("pandas==2.2.1", "pandas==2.2.2", "pandas==2.2.3")
 _REASON = (
     "all hosts share this machine's processors with the engine that saves the image; an engine takes "
     "as long to load an image from either."
@@ -33,7 +35,14 @@ def cases(space: Workspace) -> Iterator[list[Case]]:
     try:
         lab = Lab(space, json.loads(space.run([TOOLKIT, "lab", "up", "--name", "bench", "--hosts", 8, "--json"])))
         with serving(space, lab.gateway) as store:
-            yield [_case(space, lab, store, count, aim) for count, aim in _COUNTS.items()]
+            layer = Layer(space, lab, store)
+            yield [
+                Case(
+                    *("ship-layer", "bytes to a host, for one new layer", "the layer's size", 1.2),
+                    *(layer.received, layer.size, "", 2, "MB"),
+                ),
+                *(_case(space, lab, store, count, aim) for count, aim in _COUNTS.items()),
+            ]
     finally:
         space.run([TOOLKIT, "lab", "down", "--name", "bench"])
 
@@ -43,6 +52,43 @@ def _case(space: Workspace, lab: Lab, store: S3, count: int, aim: float) -> Case
     title = f"1.7 GB image to {count} host{'s' if count > 1 else ''}"
     peer = "docker save \\| ssh docker load, one after the other"
     return Case(f"ship-{count}-hosts", title, peer, aim, shipping.ours, shipping.theirs, _REASON, rounds=2)
+
+
+class Layer:
+    """An image with one package more than the one that the host has, each time in another version."""
+
+    def __init__(self, space: Workspace, lab: Lab, store: S3) -> None:
+        self._space, self._lab, self._store = space, lab, store
+        self._versions = list(_VERSIONS)
+        self._manifest = new_manifest(space, store, 1, "layer")
+        self._megabytes = 0.0
+
+    def received(self) -> float:
+        """Megabytes that reach the host's network interface during a launch."""
+        requirements, lock = (self._manifest.with_name(name) for name in ("requirements.txt", "toolkit.lock"))
+        requirements.unlink(missing_ok=True)
+        lock.unlink(missing_ok=True)
+        self._launch()
+        requirements.write_text(f"{self._versions.pop()}\n")
+        self._space.run([TOOLKIT, "lock", self._manifest])
+        image = json.loads(self._space.run([TOOLKIT, "build", self._manifest, "--json"]))["image"]["reference"]
+        layers = json.loads(self._space.run([TOOLKIT, "images", "show", "--json", image]))["layers"]
+        self._megabytes = layers[-1]["size"] / 1e6
+        before = self._counter()
+        self._launch()
+        return self._counter() - before
+
+    def size(self) -> float:
+        """Megabytes of the layer of the launch before."""
+        return self._megabytes
+
+    def _launch(self) -> None:
+        argv = [TOOLKIT, "launch", "--cluster", self._lab.cluster(1), self._manifest]
+        self._space.run(argv, **self._store.keys)
+
+    def _counter(self) -> float:
+        look = [*self._lab.ssh(self._lab.hosts[0]), "cat /sys/class/net/eth0/statistics/rx_bytes"]
+        return int(self._space.run(look)) / 1e6
 
 
 class Shipping:
