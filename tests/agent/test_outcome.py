@@ -242,7 +242,7 @@ def test_what_could_not_be_stored_is_the_end_of_a_run_that_was_well() -> None:
     well = facts()
     assert judge(job(), replace(well, reports=(well.reports[0], replace(FULL, ranks=well.reports[1].ranks)))) == End(
         Reason.BUCKET_FULL,
-        "not all results are in the bucket: 3 files could not be stored",
+        "not all results are in the bucket: p100-02: 3 files could not be stored",
         "507",
         f"its results are still on p100-02; fix the store, then: toolkit rescue {RUN}",
         ("p100-02",),
@@ -257,7 +257,7 @@ def test_a_program_fails_where_it_cannot_write_so_the_store_comes_first() -> Non
     both = facts(step(1, 1), ranks={"1.0": 3, "1.1": 0})
     end = judge(job(), replace(both, reports=(both.reports[0], replace(FULL, ranks={"1.2": 0, "1.3": 0}))))
     assert (end.reason, end.what, end.error_code, end.kept) == (
-        *(Reason.BUCKET_FULL, f"3 files could not be stored; and {FAILED}", "S303"),
+        *(Reason.BUCKET_FULL, f"p100-02: 3 files could not be stored; and {FAILED}", "S303"),
         ("p100-02",),
     )
 
@@ -282,13 +282,14 @@ def test_of_two_faults_that_have_nothing_to_do_with_each_other_both_are_reported
     both = facts(step(1, 1), ranks={"1.0": 3, "1.1": 0})
     torn = replace(FULL, ranks={"1.2": 0, "1.3": 0}, failure=Reason.SYSTEM, what="the mount is gone")
     end = judge(job(), replace(both, reports=(both.reports[0], torn)))
-    assert (end.reason, end.what) == (Reason.PROGRAM_FAILED, f"{FAILED}; and the mount is gone")
+    assert (end.reason, end.what) == (Reason.PROGRAM_FAILED, f"{FAILED}; and p100-02: the mount is gone")
 
 
 def test_a_run_that_was_ended_because_nothing_could_be_stored_tells_that() -> None:
     gave_up = (Reason.BUCKET_WRITE.value, "no upload has succeeded for 60 s", "connection refused")
     end = judge(job(), facts(step(1, 143, why="stopped"), gave_up=gave_up))
-    assert (end.reason, end.what, end.evidence) == (Reason.BUCKET_WRITE, *gave_up[1:])
+    assert (end.reason, end.what) == (Reason.BUCKET_WRITE, "p100-01: no upload has succeeded for 60 s")
+    assert (end.evidence, "toolkit doctor" in end.hint) == ("connection refused", True)
 
 
 @pytest.mark.parametrize(
@@ -332,7 +333,7 @@ def test_a_stop_is_no_fault_and_tells_who_asked() -> None:
 def test_a_stop_whose_results_were_not_stored_has_the_stores_code() -> None:
     end = judge(job(), stopped(HostReport(0), FULL))
     assert (end.reason, end.error_code, end.kept, end.evidence) == (Reason.STOPPED, "S303", ("p100-02",), "507")
-    assert end.what == "stopped by ada@desk; not all results are in the bucket: 3 files could not be stored"
+    assert end.what == "stopped by ada@desk; not all results are in the bucket: p100-02: 3 files could not be stored"
 
 
 def test_a_stop_does_not_claim_what_a_silent_host_has_not_reported() -> None:

@@ -43,15 +43,16 @@ def judge(job: Job, facts: Facts) -> End:
         return replace(end, kept=kept)
     rescue = f"its results are still on {', '.join(kept)}; fix the store, then: toolkit rescue {job.run}"
     rescue = rescue if kept else f"everything else is in {job.kept_in}; log: toolkit logs {job.run}"
-    what = f"not all results are in {job.kept_in}: {failed.what}"
+    failure = _at(job, failed.host, failed.what)
+    what = f"not all results are in {job.kept_in}: {failure}"
     if end is None:
         return End(Reason(failed.failure), what, failed.evidence, rescue, kept)
     if is_stop:
         return End(Reason.STOPPED, f"{stopped}; {what}", failed.evidence, rescue, kept, Reason(failed.failure).code)
     if end.reason is Reason.PROGRAM_FAILED and Reason(failed.failure) in BUCKET_REASONS:
         # A program fails if it cannot write: the store's error comes first, because it must be fixed first.
-        return End(Reason(failed.failure), f"{failed.what}; and {end.what}", failed.evidence, rescue, kept)
-    return End(end.reason, f"{end.what}; and {failed.what}", end.evidence, rescue, kept)
+        return End(Reason(failed.failure), f"{failure}; and {end.what}", failed.evidence, rescue, kept)
+    return End(end.reason, f"{end.what}; and {failure}", end.evidence, rescue, kept)
 
 
 def first_word(job: Job, facts: Facts) -> str:
@@ -81,7 +82,8 @@ def _ends(job: Job, facts: Facts) -> Iterator[End]:
         yield End(Reason.STOPPED, "")
     if facts.gave_up and not whole:
         reason, what, evidence = facts.gave_up
-        yield End(Reason(reason), what, evidence)
+        hint = f"can the host reach the store? toolkit doctor; full log: toolkit logs {job.run}"
+        yield End(Reason(reason), _at(job, job.host, what), evidence, hint)
     yield from _tampered(job, facts)
     yield from _out_of_processes(job, facts, whole)
     yield from _lost(job, facts)
@@ -273,6 +275,11 @@ def _named(job: Job, number: int, process: int, what: str = "") -> str:
 def _where(job: Job, learner: LearnerSpec) -> str:
     """`learner-2 on p100-02`, or only the learner on the operator's own machine."""
     return f"{learner.hostname}{_on(job, learner.host)}"
+
+
+def _at(job: Job, host: int, what: str) -> str:
+    """`p100-02: the mount is gone`; on the operator's own machine without a name."""
+    return f"{job.hosts[host]}: {what}" if 0 <= host < len(job.hosts) and job.hosts[host] else what
 
 
 def _on(job: Job, host: int) -> str:
