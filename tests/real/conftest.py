@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -91,6 +95,9 @@ _LABS = {
 """The modules that use a lab; labs take longest, so they come first."""
 
 
+_TURNS = pytest.StashKey[Path]()
+
+
 def group_of(nodeid: str) -> str:
     """Which tests share a worker: those of one lab, for which it is made once; else those of one module."""
     module = Path(nodeid.partition("::")[0]).stem.removeprefix("test_")
@@ -113,3 +120,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """In the order of their groups."""
     order = {name: number for number, name in enumerate(_LABS)}
     items.sort(key=lambda item: order.get(group_of(item.nodeid), len(order)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """A test that is marked `alone` runs beside no other, with all its fixtures."""
+    folder = item.config.stash[_TURNS]
+    with (folder / "turn").open("w") as turn, (folder / "running").open("w") as running:
+        fcntl.flock(turn, fcntl.LOCK_EX)  # whoever waits to be alone is overtaken by no one
+        fcntl.flock(running, fcntl.LOCK_EX if item.get_closest_marker("alone") else fcntl.LOCK_SH)
+        fcntl.flock(turn, fcntl.LOCK_UN)
+        return (yield)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The folder of the locks, which the workers of one call share."""
+    call = os.getppid() if hasattr(config, "workerinput") else os.getpid()
+    folder = Path(tempfile.gettempdir(), f"toolkit-tests-{os.getuid()}-{call}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    config.stash[_TURNS] = folder
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The call's own process comes last."""
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(config.stash[_TURNS], ignore_errors=True)
