@@ -20,6 +20,8 @@ from toolkit.tar.write import Entry, tar_stream
 
 _USTAR_AT = 257
 """The offset of the magic in a tar's first header (POSIX)."""
+_UNTAGGED = "<none>:<none>"
+"""How engines before 24 name an image without a name."""
 _UNKNOWN_ORIGIN = "a layer of the registry's image"
 
 
@@ -141,7 +143,7 @@ class ImageStore:
     def names_in(self, namespace: str) -> list[str]:
         """Every name that begins with `namespace`."""
         names = (name for image in self.engine.each() for name in image.get("RepoTags") or ())
-        return sorted(name for name in names if name.startswith(namespace))
+        return sorted(name for name in names if name.startswith(namespace) and name != _UNTAGGED)
 
     def remove(self, image: str) -> None:
         """Remove a name, or an untagged image; ignored if it does not exist or is in use."""

@@ -6,8 +6,6 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 TEMPLATE = "manifest.yml.j2"
 
 
@@ -29,6 +27,8 @@ class Wishes:
 
 def starter_text(wishes: Wishes, templates: Path) -> str:
     """The file's text; each value is written as JSON, which is YAML and quotes what needs quoting."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # every command on a manifest imports this module
+
     environment = Environment(
         loader=FileSystemLoader(templates),
         undefined=StrictUndefined,

@@ -6,7 +6,6 @@ leaves. Every locked file is on this machine before, so no download is measured 
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -31,7 +30,7 @@ from toolkit.paths import cache
 _NAME = "tensorflow-2.19-py3.11-cpu"
 _BASE, _ENVIRONMENT, _IMAGE = "toolkit-benchmark-base", "toolkit-benchmark-environment", "toolkit-benchmark-image"
 _NAMESPACE = "toolkit-benchmark/"
-_NEW = ("tabulate==0.9.0", "tabulate==0.8.10", "tabulate==0.8.9", "tabulate==0.8.7", "tabulate==0.8.6")
+_NEW = tuple(f"humanize=={version}" for version in ("4.9.0", "4.10.0", "4.11.0", "4.12.0", "4.12.1"))
 """A package in several versions: each measurement adds another."""
 _CHECKS = "every file of the image is read once more, and the framework is imported, before an image gets its name."
 _BUILD = """
@@ -175,4 +174,4 @@ class Builds:
         """`docker build` of both stages, by the builder that the tool uses."""
         for folder, tag in zip(self._stages, (_ENVIRONMENT, _IMAGE), strict=True):
             argv = [shutil.which("docker"), "build", "--network", "none", *options, "--tag", tag, folder]
-            self._space.run(argv, **{**os.environ, "DOCKER_BUILDKIT": "0"})
+            self._space.run(argv, DOCKER_BUILDKIT="0")
