@@ -25,7 +25,7 @@ _ROUNDS = 3
 _FOLDER = "written"
 _AGAIN = "what is stored is read back and compared with what was written; the peer trusts the store's answer."
 _MODEL = "the model is loaded in its image, which takes longer than a small download; checksums are computed."
-_MOUNT = "each file costs the same few FUSE requests and cache files in both; the tool uses rclone's mount."
+_MOUNT = "files are uploaded while the program writes, sooner than by the peer; the time is not yet profiled."
 
 
 @dataclass(frozen=True)
