@@ -18,8 +18,6 @@ from . import fault as faulty
 from .fault import Fault
 from .shape import Shape
 
-_LATEST_SECONDS = 14
-"""A fault comes at any time up to then: in the start, in the commands, while results are stored, after the end."""
 _END_SECONDS = 300
 _NOTICED_SECONDS = 25
 """Longer than the cluster file's `lost` and `store`: by then the other hosts have judged."""
@@ -82,7 +80,7 @@ class Attempt:
     def _disturb(self, shell: Shell) -> None:
         """The fault, at any time of the run; or what the shape has in mind, once the commands run."""
         if self._fault:
-            time.sleep(self._chance.uniform(0, _LATEST_SECONDS))
+            time.sleep(self._chance.uniform(0, self._shape.seconds))
             self._fault.do(self._host, _run_of(shell) or "none")
         elif self._shape.way in ("stopped", "launcher killed"):
             shell.until("command 1 of 1")

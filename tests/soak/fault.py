@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..faults.lab_hosts import container, cut_network, heal, kill_agent, kill_learner, on, stop_engine
+from ..faults.lab_hosts import container, cut_network, heal, on, stop_engine
 from ..faults.shell import docker
 from ..faults.store import S3Server
 
@@ -39,8 +39,8 @@ def faults(server: S3Server) -> tuple[Fault, ...]:
     return (
         Fault("processes", "a rank is killed", _kill("python program.py"), r"rank \d+ exited with status 137|{host}"),
         Fault("processes", "mpirun is killed", _kill("/usr/bin/mpirun"), r"137|signal 9|{host}"),
-        Fault("processes", "a learner's container is killed", kill_learner, lost),
-        Fault("processes", "an agent's container is killed", kill_agent, lost),
+        Fault("processes", "a learner's container is killed", _kill_container("learner"), lost),
+        Fault("processes", "an agent's container is killed", _kill_container("agent"), lost),
         Fault("processes", "the connections to a host are cut", _cut_connections),
         Fault("hosts", "an engine is stopped", stop_engine, lost),
         Fault("hosts", "a host stands still", _freeze, lost),
@@ -70,6 +70,15 @@ def _kill(command: str) -> Callable[[str, str], None]:
 
     def kill(host: str, _run: str) -> None:
         on(host, f"pkill -9 -o -f '^{command}'", check=False)
+
+    return kill
+
+
+def _kill_container(kind: str) -> Callable[[str, str], None]:
+    """Kill the run's containers of that kind, as soon as there are any."""
+
+    def kill(host: str, run: str) -> None:
+        on(host, f"docker ps --quiet --filter name=toolkit-{run}-{kind} | xargs --no-run-if-empty docker kill")
 
     return kill
 

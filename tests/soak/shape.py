@@ -21,6 +21,7 @@ for number in range(int(sys.argv[1])):
     print("CLOSED", hashlib.sha256(data).hexdigest(), "model/" + name, flush=True)
     time.sleep(float(sys.argv[2]))
 """
+_START_SECONDS, _END_SECONDS, _BYTES_A_SECOND = 5.0, 2.0, 50e6
 WAYS = ("to its end", "stopped", "launcher killed", "detached")
 
 
@@ -41,6 +42,11 @@ class Shape:
     def total(self) -> int:
         """Files of all ranks."""
         return self.nodes * self.ranks * self.files
+
+    @property
+    def seconds(self) -> float:
+        """About how long it takes, from the launch to its end."""
+        return _START_SECONDS + self.files * (self.pause + self.ranks * self.size / _BYTES_A_SECOND) + _END_SECONDS
 
     def manifest(self, bench: Bench, folder: Path) -> Path:
         """The manifest, with its program."""
