@@ -138,6 +138,7 @@ def test_what_masters_leave_behind_goes_a_day_later(tmp_path: Path) -> None:
     assert (tmp_path / "new.lock").exists()
 
 
+BANNER = "banner exchange: Connection to UNKNOWN port 65535"
 HUNG_UP = "kex_exchange_identification: Connection closed by remote host\nConnection closed by UNKNOWN port 65535\n"
 
 
@@ -154,6 +155,10 @@ HUNG_UP = "kex_exchange_identification: Connection closed by remote host\nConnec
         ("Connection timed out during banner exchange", "unreachable", "timed out"),
         ("ssh: connect to host oak port 22: Connection refused", "refused", "Connection refused"),
         (HUNG_UP, "refused", "its ProxyCommand failed: kex_exchange_identification"),
+        ("kex_exchange_identification: write: Broken pipe", "refused", "its ProxyCommand failed: kex_exchange"),
+        (f"{BANNER}: Broken pipe", "refused", "its ProxyCommand failed: banner exchange"),
+        (f"{BANNER}: Connection reset by peer", "refused", "its ProxyCommand failed: banner exchange"),
+        (f"{BANNER}: Connection timed out", "unreachable", "timed out"),
         ("Received disconnect from 10.0.0.5", "refused", "Received disconnect"),
         ("", "refused", "ssh gave no reason"),
     ],

@@ -9,7 +9,11 @@ from toolkit.hosts.ssh import errors as ssh_errors
 from toolkit.hosts.ssh.destination import Destination
 
 _DENIED = re.compile(r"Permission denied \(([^)]*)\)|Too many authentication failures|No supported authentication")
-_HUNG_UP = re.compile(r"kex_exchange_identification|Connection (?:closed|reset) by|Connection to .* closed", re.I)
+_HUNG_UP = re.compile(
+    r"kex_exchange_identification|banner exchange: |Broken pipe|Connection (?:closed|reset) by|Connection to .* closed",
+    re.I,
+)
+"""The last words depend on who was faster: a program that ends before ssh has written its banner breaks the pipe."""
 _UNREACHABLE = re.compile(
     r"Could not resolve hostname|No route to host|Network is unreachable|timed out|Operation timed out", re.I
 )
