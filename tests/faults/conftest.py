@@ -6,10 +6,10 @@ import pytest
 
 from toolkit.paths import assets
 
-from ..real.conftest import bench, image, lab, row
+from ..real.conftest import bench, image, lab, lab_image, row
 from .page import Page
 
-__all__ = ["bench", "image", "lab", "row"]
+__all__ = ["bench", "image", "lab", "lab_image", "row"]
 
 _PAGE = Page(assets() / "docs" / "faults.md")
 

@@ -19,7 +19,7 @@ from toolkit.api.builds import build_recipe
 from toolkit.catalogue.choose import choose
 from toolkit.catalogue.model import FrameworkRow
 from toolkit.catalogue.reader import read_frameworks
-from toolkit.image.tool_images import buckets_recipe
+from toolkit.image.tool_images import buckets_recipe, lab_recipe
 from toolkit.image.version import read_inputs
 from toolkit.manifest.reader import read_manifest
 from toolkit.paths import assets
@@ -64,14 +64,20 @@ def buckets_image() -> str:
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealLab]:
+def lab_image() -> None:
+    """The image of a lab's hosts, built: how long a lab takes is measured with its image there."""
+    build_recipe(lab_recipe(), TOOL_IMAGE, "classic", silent)
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory, lab_image: None) -> Iterator[RealLab]:
     """Two hosts without any image at first."""
     with up(tmp_path_factory.mktemp("lab-home"), NAME) as lab:
         yield lab
 
 
 @pytest.fixture(scope="session")
-def training_lab(tmp_path_factory: pytest.TempPathFactory, bench: Bench) -> Iterator[RealLab]:
+def training_lab(tmp_path_factory: pytest.TempPathFactory, bench: Bench, lab_image: None) -> Iterator[RealLab]:
     """Two hosts on which trainings run: the digits are in the lab's home, and what the first launch ships stays there.
 
     The images are built by `bench`, once for all tests.
