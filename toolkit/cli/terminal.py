@@ -22,11 +22,11 @@ class NeutralStream:
 
     def __init__(self, stream: TextIO) -> None:
         self.beneath = stream
-        self._on_terminal = stream.isatty()  # asked once: each line of a run would ask the kernel
+        self.on_terminal = stream.isatty()  # asked once: each line of a run would ask the kernel
 
     def write(self, text: str) -> int:
         """Write the neutralised text; returns the original length."""
-        self.beneath.write(neutral(cut(text) if self._on_terminal else text))
+        self.beneath.write(neutral(cut(text) if self.on_terminal else text))
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
@@ -45,7 +45,8 @@ def beneath(stream: IO[str]) -> IO[str]:
 
 def print_coloured(text: str, stream: TextIO) -> None:
     """Print a line of someone else's, with its colours."""
-    beneath(stream).write(coloured(cut(text) if stream.isatty() else text) + "\n")
+    on_terminal = stream.on_terminal if isinstance(stream, NeutralStream) else stream.isatty()
+    beneath(stream).write(coloured(cut(text) if on_terminal else text) + "\n")
 
 
 @contextmanager

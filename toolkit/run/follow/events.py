@@ -16,8 +16,9 @@ _LOOK_SECONDS = 0.5
 _SILENT_SECONDS = 5.0
 _WHY = 500
 """Characters kept of what a connection prints instead of events."""
-_AHEAD = 4096
-"""Lines buffered for a slow reader; then the connection waits, so that memory stays bounded."""
+_AHEAD = 2048
+"""Lines buffered for a slow reader, which may hold as many that it took; then the connection waits, so that memory
+stays bounded."""
 
 
 @dataclass(frozen=True)
