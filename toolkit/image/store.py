@@ -21,7 +21,7 @@ from toolkit.tar.write import Entry, tar_stream
 _USTAR_AT = 257
 """The offset of the magic in a tar's first header (POSIX)."""
 _UNTAGGED = "<none>:<none>"
-"""How engines before 24 name an image without a name."""
+"""How an engine lists an image without a name."""
 _UNKNOWN_ORIGIN = "a layer of the registry's image"
 
 
