@@ -247,6 +247,17 @@ def test_ssh_knows_one_key_and_trusts_no_stranger(entries: dict[str, Entry]) -> 
     }
 
 
+@pytest.mark.parametrize(("open_mpi", "path"), [("4.1.4", "/tmp/toolkit-ssh-%C"), ("5.0.7", None)])
+def test_mpirun_shares_connections_with_heartbeats_only_where_its_daemons_detach(
+    open_mpi: str, path: str | None
+) -> None:
+    plan = example(Compute("p100", 2))
+    plan = replace(plan, image=replace(plan.image, open_mpi=open_mpi))
+    made = learner_entries(plan, "10.0.0.0/24", CLIENT, HOSTS, assets() / "templates")
+    config = next(entry for entry in made if entry.name == "learner-1/ssh_config")
+    assert settings(config).get("ControlPath") == path
+
+
 def test_the_supervisor_gets_all_that_it_needs() -> None:
     plan = example(Compute("p100x2", 2))
     first, second = plan.steps

@@ -4,8 +4,9 @@ Each gets a heartbeat request every second over an ssh connection, and answers w
 it that learner 1 lives (`beat.sh` there). One that is silent for too long is lost, whatever TCP or mpirun believe: Open
 MPI 4.1 was measured to notice after eight minutes, 5.0 to notice and to exit with 0.
 
-The connections are opened while the run is prepared, and each mpirun starts its daemons over them: a new connection
-costs both sides a key exchange. Their daemons detach, so a connection that is cut later takes nothing with it.
+The connections are opened while the run is prepared, and mpirun of Open MPI 4.1 starts its daemons over them: a new
+connection costs both sides a key exchange. Those daemons detach, so a connection that is cut later takes nothing with
+it; those of 5 do not, and get connections of their own (`learner.ssh_config.j2`).
 """
 
 import socket

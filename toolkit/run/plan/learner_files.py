@@ -134,6 +134,9 @@ def _render(templates: Path, name: str, plan: RunPlan, learner: Learner) -> str:
         master=plan.learners[0].hostname,
         master_port=plan.master_port,
         crowded=CROWDED,
+        # Seen: the daemons of 4.1.4 detach; 5.0.7 keeps an ssh to each while a command runs, which must not end with a
+        # heartbeat's connection. 1.10 was not examined.
+        detaching=plan.image.open_mpi_major == 4,
         # The engine confines a learner to its ranks' CPUs; several ranks divide those.
         cpus=list(zip(learner.ranks, learner.placement.cpus.lists, strict=False)) if len(learner.ranks) > 1 else [],
     )
