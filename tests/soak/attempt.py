@@ -99,7 +99,7 @@ class Attempt:
         if record["state"] == "COMPLETED":
             return ""
         if record["state"] == "HALTED":
-            return "" if self._shape.way == "stopped" else "halted, though nobody stopped it"
+            return "" if self._shape.way == "stopped" and not self._fault else "halted, though nobody stopped it"
         if not self._fault or not self._fault.reason:
             return "not COMPLETED, though nothing was done to it that it must not survive"
         pattern = self._fault.reason.format(host=re.escape(self._host))

@@ -38,7 +38,7 @@ def faults(server: S3Server) -> tuple[Fault, ...]:
     lost = "{host}"
     return (
         Fault("processes", "a rank is killed", _kill("python program.py"), r"rank \d+ exited with status 137|{host}"),
-        Fault("processes", "mpirun is killed", _kill("/usr/bin/mpirun"), r"137|signal 9|{host}"),
+        Fault("processes", "mpirun is killed", _kill("/usr/bin/mpirun"), r"status 137|no exit status from|{host}"),
         Fault("processes", "a learner's container is killed", _kill_container("learner"), lost),
         Fault("processes", "an agent's container is killed", _kill_container("agent"), lost),
         Fault("processes", "the connections to a host are cut", _cut_connections),

@@ -1,4 +1,4 @@
-"""Runs one after another for so many minutes, while things fail at random. `tox -e soak -- MINUTES`, one by default.
+"""Runs one after another for so many minutes, while things fail at random. `tox -e soak -- MINUTES`.
 
 SOAK_SEED repeats what a seed chose, as far as timing allows.
 """
@@ -15,6 +15,7 @@ from itertools import cycle
 from pathlib import Path
 
 import pytest
+import yaml
 
 from toolkit.leases.client import GRACE_SECONDS
 from toolkit.paths import assets
@@ -37,13 +38,11 @@ pytestmark = pytest.mark.timeout(MINUTES * 60 + 1800)
 
 def hosts_only(cluster: Path, names: list[str]) -> Path:
     """A cluster file beside `cluster` with only these hosts, and short deadlines."""
-    lines = [
-        line
-        for line in cluster.read_text().splitlines()
-        if not line.lstrip().startswith("- ") or any(f"name: {name}," in line for name in names)
-    ]
+    described = yaml.safe_load(cluster.read_text())
+    described["hosts"] = [host for host in described["hosts"] if host["name"] in names]
+    described["deadlines"] = {"start": 60, "stop": 5, "store": 20, "lost": 15}
     file = cluster.with_name(f"{cluster.stem}-{len(names)}.yml")
-    file.write_text("\n".join([*lines, "deadlines: {start: 60, stop: 5, store: 20, lost: 15}"]) + "\n")
+    file.write_text(yaml.safe_dump(described))
     return file
 
 
