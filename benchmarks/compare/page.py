@@ -15,8 +15,8 @@ _HEAD = """# Benchmarks
 
 `tox -e bench` wrote this page. Each row has medians of the tool and of a peer, measured in turn (A B A B) on the same
 machine; the tool runs with the flags, mounts and defaults of `toolkit launch`. *Ratio* is ours divided by the peer's,
-in brackets the lowest and the highest of single pairs. A ratio that misses its aim is in bold, and the reason is below.
-Every measurement is in [benchmarks.json](benchmarks.json).
+in brackets the lowest and the highest of single pairs; *rounds* is the number of pairs. A ratio that misses its aim is
+in bold, and the reason is below. Every measurement is in [benchmarks.json](benchmarks.json).
 
 """
 
@@ -47,13 +47,13 @@ class Page:
 
 
 def _table(outcomes: Sequence[Outcome]) -> str:
-    lines = ["| | toolkit | peer | | ratio | aim |", "|---|---|---|---|---|---|"]
+    lines = ["| | toolkit | peer | | ratio | aim | rounds |", "|---|---|---|---|---|---|---|"]
     for one in outcomes:
         low, high = one.spread()
         ratio = f"{one.ratio:.2f} ({low:.2f} to {high:.2f})"
         ratio = ratio if one.is_met else f"**{ratio}**"
         ours, theirs = (_quantity(statistics.median(side), one.unit) for side in (one.ours, one.theirs))
-        lines.append(f"| {one.title} | {ours} | {theirs} | {one.peer} | {ratio} | {one.aim:g} |")
+        lines.append(f"| {one.title} | {ours} | {theirs} | {one.peer} | {ratio} | {one.aim:g} | {len(one.ours)} |")
     return "\n".join(lines) + "\n\n![Ratios and aims](benchmarks.svg)\n\n"
 
 

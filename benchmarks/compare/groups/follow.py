@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import subprocess
@@ -12,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from benchmarks.compare.case import Case
-from benchmarks.compare.groups.launch import Lab
-from benchmarks.compare.store import S3, serving
+from benchmarks.compare.lab import Lab, lab_with_store
+from benchmarks.compare.store import S3
 from benchmarks.compare.workspace import TOOLKIT, Workspace
 from benchmarks.launched import write_manifest
 
@@ -34,22 +33,18 @@ for number in range(int(sys.argv[1]) // size):
 @contextmanager
 def cases(space: Workspace) -> Iterator[list[Case]]:
     """Time, and memory beside a thousandth of the lines."""
-    try:
-        lab = Lab(space, json.loads(space.run([TOOLKIT, "lab", "up", "--name", "bench", "--hosts", 1, "--json"])))
-        with serving(space, lab.gateway) as store:
-            follow = Following(space, lab, store)
-            title = f"following {_LINES:,} lines of {_RANKS} ranks"
-            yield [
-                Case("follow-time", title, "ssh HOST cat", 2, follow.seconds, follow.seconds_of_cat, _PASSED, 3),
-                Case(
-                    *("follow-memory", f"most memory of `toolkit launch`, {_LINES:,} lines", f"{_FEW:,} lines", 1.1),
-                    *(lambda: follow.megabytes(_LINES), lambda: follow.megabytes(_FEW)),
-                    unit="MB",
-                    rounds=3,
-                ),
-            ]
-    finally:
-        space.run([TOOLKIT, "lab", "down", "--name", "bench"])
+    with lab_with_store(space, 1) as (lab, store):
+        follow = Following(space, lab, store)
+        title = f"following {_LINES:,} lines of {_RANKS} ranks"
+        yield [
+            Case("follow-time", title, "ssh HOST cat", 2, follow.seconds, follow.seconds_of_cat, _PASSED, 3),
+            Case(
+                *("follow-memory", f"most memory of `toolkit launch`, {_LINES:,} lines", f"{_FEW:,} lines", 1.1),
+                *(lambda: follow.megabytes(_LINES), lambda: follow.megabytes(_FEW)),
+                unit="MB",
+                rounds=3,
+            ),
+        ]
 
 
 class Following:

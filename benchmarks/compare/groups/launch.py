@@ -15,7 +15,8 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.compare.case import Case
-from benchmarks.compare.store import S3, serving
+from benchmarks.compare.lab import Lab, lab_with_store
+from benchmarks.compare.store import S3
 from benchmarks.compare.workspace import TOOLKIT, Workspace, until_line
 from benchmarks.launched import write_manifest
 
@@ -48,13 +49,8 @@ docker volume rm peer >/dev/null
 @contextmanager
 def cases(space: Workspace) -> Iterator[list[Case]]:
     """One lab of eight hosts, of which each case uses the first ones."""
-    most = max(_COUNTS)
-    try:
-        lab = Lab(space, json.loads(space.run([TOOLKIT, "lab", "up", "--name", "bench", "--hosts", most, "--json"])))
-        with serving(space, lab.gateway) as store:
-            yield [_case(space, lab, store, count) for count in _COUNTS]
-    finally:
-        space.run([TOOLKIT, "lab", "down", "--name", "bench"])
+    with lab_with_store(space, max(_COUNTS)) as (lab, store):
+        yield [_case(space, lab, store, count) for count in _COUNTS]
 
 
 def _case(space: Workspace, lab: Lab, store: S3, count: int) -> Case:
@@ -74,33 +70,6 @@ def _case(space: Workspace, lab: Lab, store: S3, count: int) -> Case:
         reason=_REASON,
         rounds=5,
     )
-
-
-class Lab:
-    """What `toolkit lab up --json` printed."""
-
-    def __init__(self, space: Workspace, facts: dict[str, object]) -> None:
-        self.space, self._file = space, Path(str(facts["cluster_file"]))
-        self.key = Path(str(facts["identity"]))
-        self.hosts = [str(host["address"]) for host in facts["hosts"]]  # type: ignore[attr-defined]
-        self.gateway = str(facts["operator"])
-        self.network = str(facts["network"])
-
-    def cluster(self, count: int) -> Path:
-        """A cluster file with the first `count` hosts, which reach this machine at the gateway."""
-        lines, kept = [], 0
-        for line in self._file.read_text().splitlines():
-            kept += line.lstrip().startswith("- ")
-            if not line.lstrip().startswith("- ") or kept <= count:
-                lines.append(line)
-        file = self.space.folder / f"cluster-{count}.yml"
-        file.write_text("\n".join(lines) + "\n")
-        return file
-
-    def ssh(self, host: str) -> list[str]:
-        """A fresh connection, as a script makes it."""
-        known = self.key.with_name("known_hosts")
-        return ["ssh", "-F", "none", "-i", str(self.key), "-o", f"UserKnownHostsFile={known}", f"root@{host}"]
 
 
 class Script:

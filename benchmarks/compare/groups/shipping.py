@@ -14,15 +14,17 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 from benchmarks.compare.case import Case
-from benchmarks.compare.groups.launch import Lab, new_manifest
-from benchmarks.compare.store import S3, serving
+from benchmarks.compare.groups.launch import new_manifest
+from benchmarks.compare.lab import Lab, lab_with_store
+from benchmarks.compare.store import S3
 from benchmarks.compare.workspace import TOOLKIT, Workspace
 
 _COUNTS = {1: 1.0, 2: 0.5, 4: 0.35, 8: 0.25}
 """The aim by the number of hosts."""
-_VERSIONS = ("pandas==2.2.1", "pandas==2.2.2", "pandas==2.2.3")
+_MORE = "pandas==2.2.3\n"
 _REASON = (
     "all hosts share this machine's processors with the engine that saves the image; an engine takes "
     "as long to load an image from either."
@@ -32,19 +34,16 @@ _REASON = (
 @contextmanager
 def cases(space: Workspace) -> Iterator[list[Case]]:
     """One lab of eight hosts, of which each case uses the first ones."""
-    try:
-        lab = Lab(space, json.loads(space.run([TOOLKIT, "lab", "up", "--name", "bench", "--hosts", 8, "--json"])))
-        with serving(space, lab.gateway) as store:
-            layer = Layer(space, lab, store)
+    with lab_with_store(space, max(_COUNTS)) as (lab, store):
+        layer = Layer(space, lab, store)
+        title = "bytes to a host, for one new layer"
+        try:
             yield [
-                Case(
-                    *("ship-layer", "bytes to a host, for one new layer", "the layer's size", 1.2),
-                    *(layer.received, layer.size, "", 2, "MB"),
-                ),
+                Case("ship-layer", title, "the layer's size", 1.2, layer.received, layer.size, rounds=2, unit="MB"),
                 *(_case(space, lab, store, count, aim) for count, aim in _COUNTS.items()),
             ]
-    finally:
-        space.run([TOOLKIT, "lab", "down", "--name", "bench"])
+        finally:
+            layer.remove()
 
 
 def _case(space: Workspace, lab: Lab, store: S3, count: int, aim: float) -> Case:
@@ -55,40 +54,40 @@ def _case(space: Workspace, lab: Lab, store: S3, count: int, aim: float) -> Case
 
 
 class Layer:
-    """An image with one package more than the one that the host has, each time in another version."""
+    """An image with one layer more than another, which the host has."""
 
     def __init__(self, space: Workspace, lab: Lab, store: S3) -> None:
         self._space, self._lab, self._store = space, lab, store
-        self._versions = list(_VERSIONS)
-        self._manifest = new_manifest(space, store, 1, "layer")
-        self._megabytes = 0.0
+        self._below, self._above = (new_manifest(space, store, 1, name) for name in ("below", "above"))
+        self._above.with_name("requirements.txt").write_text(_MORE)
+        space.run([TOOLKIT, "lock", self._above])
+        self._image = json.loads(space.run([TOOLKIT, "build", self._above, "--json"]))["image"]["reference"]
 
     def received(self) -> float:
         """Megabytes that reach the host's network interface during a launch."""
-        requirements, lock = (self._manifest.with_name(name) for name in ("requirements.txt", "toolkit.lock"))
-        requirements.unlink(missing_ok=True)
-        lock.unlink(missing_ok=True)
-        self._launch()
-        requirements.write_text(f"{self._versions.pop()}\n")
-        self._space.run([TOOLKIT, "lock", self._manifest])
-        image = json.loads(self._space.run([TOOLKIT, "build", self._manifest, "--json"]))["image"]["reference"]
-        layers = json.loads(self._space.run([TOOLKIT, "images", "show", "--json", image]))["layers"]
-        self._megabytes = layers[-1]["size"] / 1e6
+        self._launch(self._below)
+        self._on_host(f"docker image rm --force {self._image}")
         before = self._counter()
-        self._launch()
+        self._launch(self._above)
         return self._counter() - before
 
     def size(self) -> float:
-        """Megabytes of the layer of the launch before."""
-        return self._megabytes
+        """Megabytes of the layer."""
+        layers = json.loads(self._space.run([TOOLKIT, "images", "show", "--json", self._image]))["layers"]
+        return float(layers[-1]["size"]) / 1e6
 
-    def _launch(self) -> None:
-        argv = [TOOLKIT, "launch", "--cluster", self._lab.cluster(1), self._manifest]
-        self._space.run(argv, **self._store.keys)
+    def remove(self) -> None:
+        """Remove the image from this machine."""
+        self._space.run(["docker", "image", "rm", self._image])
+
+    def _launch(self, manifest: Path) -> None:
+        self._space.run([TOOLKIT, "launch", "--cluster", self._lab.cluster(1), manifest], **self._store.keys)
 
     def _counter(self) -> float:
-        look = [*self._lab.ssh(self._lab.hosts[0]), "cat /sys/class/net/eth0/statistics/rx_bytes"]
-        return int(self._space.run(look)) / 1e6
+        return int(self._on_host("cat /sys/class/net/eth0/statistics/rx_bytes")) / 1e6
+
+    def _on_host(self, script: str) -> str:
+        return self._space.run([*self._lab.ssh(self._lab.hosts[0]), script])
 
 
 class Shipping:
