@@ -67,6 +67,8 @@ class Attempt:
             time.sleep(_NOTICED_SECONDS)
         for host in ground.hosts:
             faulty.undo(host)  # a host that no one reaches may go on with its run: nothing else could tell its end
+        if "toolkit clean --cluster" in shell.said:  # its host did not answer when the launch cleaned up
+            bench.ok("clean", "--cluster", ground.cluster)
         record = wait_for_end(bench, run, _END_SECONDS) if (bench.home / "runs" / f"{run}.json").exists() else None
         if record is None:
             return self._refused(run, status, shell.said)
@@ -117,6 +119,8 @@ def follow_up(ground: Ground, outcome: Outcome, folder: Path) -> Outcome:
             wrong = f"collect: status {done.returncode}, {len(files)} files\n{done.stderr}"
     elif outcome.state in ("FAILED", "HALTED"):
         done = ground.bench.run("resume", outcome.run, "--json", timeout=_END_SECONDS)
+        if done.returncode == 2 and "the run did not start, and left nothing" in done.stderr:
+            return outcome
         wrong = done.stderr if done.returncode else wrong_bytes(ground, outcome.shape, json.loads(done.stdout))
     return replace(outcome, wrong=wrong and f"{outcome.run} afterwards: {wrong}")
 

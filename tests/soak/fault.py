@@ -41,7 +41,8 @@ def faults(server: S3Server) -> tuple[Fault, ...]:
         Fault("processes", "mpirun is killed", _kill("/usr/bin/mpirun"), r"status 137|no exit status from|{host}"),
         Fault("processes", "a learner's container is killed", _kill_container("learner"), lost),
         Fault("processes", "an agent's container is killed", _kill_container("agent"), lost),
-        Fault("processes", "the connections to a host are cut", _cut_connections),
+        # A run is submitted over them; once it has started, it needs none.
+        Fault("processes", "the connections to a host are cut", _cut_connections, "{host}.*connection lost"),
         Fault("hosts", "an engine is stopped", stop_engine, lost),
         Fault("hosts", "a host stands still", _freeze, lost),
         Fault("hosts", "a host stands still for a moment", _freeze_briefly),
