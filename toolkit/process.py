@@ -35,6 +35,11 @@ class Result:
         """Whether the status is 0."""
         return self.status == 0
 
+    @property
+    def said(self) -> str:
+        """What it printed about its failure: its errors, or its output if there are none."""
+        return (self.errors or self.output).strip()
+
 
 class CommandFailed(Exception):
     """A command that had to succeed failed; has its `result`."""

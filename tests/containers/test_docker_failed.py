@@ -51,6 +51,17 @@ def test_a_container_that_ends_is_gone(said: str) -> None:
     assert (error.context["reason"], error.evidence) == ("container gone", said)
 
 
+def test_a_command_killed_in_a_container_was_killed_with_it() -> None:
+    error = LOCAL.failed(Result(("docker", "exec", "--interactive", "toolkit-x-agent", "cat"), 137, "half", ""))
+    assert error.what == "a container of the tool on this machine is gone: it was killed, or the engine was stopped"
+    assert error.context["reason"] == "container gone"
+
+
+def test_a_client_that_is_killed_says_nothing_about_a_container() -> None:
+    error = LOCAL.failed(Result(("docker", "load", "--input", "x"), 137, "", "half"))
+    assert error.what == "`docker load --input` failed on this machine"
+
+
 def test_the_end_of_a_long_story_is_kept() -> None:
     error = LOCAL.failed(Result(("docker", "run"), 1, "", "x" * 5000 + "the reason"))
     assert error.evidence.endswith("the reason")

@@ -241,6 +241,10 @@ def test_forged_code_is_refused_by_name_and_not_fetched(
     assert not list(tmp_path.rglob("*evil*")) + list(tmp_path.rglob("authorized_keys"))
 
 
+def test_a_bucket_without_any_code_is_not_taken_for_one_that_was_changed(tmp_path: Path) -> None:
+    assert stored({f"{RUN}/model/a": b"z"}).fetch_code(tmp_path / "code", LISTING) == 0
+
+
 def test_more_than_any_code_is_not_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("toolkit.run.records.stored_run.MAX_CODE_BYTES", 3)
     with pytest.raises(ToolkitError, match="than any submitted code"):

@@ -94,6 +94,15 @@ def test_a_launch_starts_its_containers_with_it_and_takes_them_away(plan: RunPla
     assert [AgentClient(engine, RUN).presence() for engine in engines.values()] == [Presence.GONE] * 2
 
 
+def test_a_host_whose_engine_is_away_is_named_after_the_cleanup(plan: RunPlan) -> None:
+    hosts = {name: BoxHost(name) for name in plan.hosts}
+    deployment = Deployment(plan, {name: Engine(host, "box") for name, host in hosts.items()}, assets(), {})
+    deployment.start_agents()
+    hosts["box-2"].closed = True
+    assert deployment.cleanup() == ["what the run has on box-2 (no container engine answers on box-2)"]
+    assert (hosts["box-1"].things, len(hosts["box-2"].things)) == ({}, 2)
+
+
 def test_a_dry_run_shows_the_command_lines_that_a_launch_runs(plan: RunPlan) -> None:
     host = BoxHost("box-1")
     engines = {"box-1": Engine(host, "box"), "box-2": Engine(BoxHost("box-2"), "box")}

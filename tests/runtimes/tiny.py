@@ -19,8 +19,8 @@ class Box:
     makes_bound_folders = False
     takes_partial_images = False
 
-    def failure(self, said: str) -> Failure:
-        return "away" if said == "the lid is closed" else "refused"
+    def failure(self, result: Result) -> Failure:
+        return "away" if result.said == "the lid is closed" else "refused"
 
     def is_absent(self, said: str) -> bool:
         return said.startswith("no box ")

@@ -27,7 +27,7 @@ from toolkit.run.plan.make_plan import make_plan
 from toolkit.run.plan.run_plan import RunImage
 from toolkit.run.plan.training_id import TrainingId, new_training_id
 from toolkit.run.records.reconcile import refreshed
-from toolkit.run.records.record import Record
+from toolkit.run.records.record import Record, State
 from toolkit.run.records.record_store import Records
 from toolkit.storage.client import load_boto3
 from toolkit.storage.embedded_server import remove_store
@@ -184,7 +184,8 @@ def _submitted_code(record: Record, digest: str) -> Iterator[Path]:
         if not stored.fetch_code(code, listing):
             raise ToolkitError(
                 Code.CODE,
-                f"the bucket has no submitted code of {record.training_id}",
+                f"the bucket has no submitted code of {record.training_id}"
+                + ("" if record.reached(State.PROCESSING) else ": the run did not start, and left nothing"),
                 hint=f"toolkit launch {record.manifest_file} uses the code that is beside it now",
             )
         yield code

@@ -84,11 +84,13 @@ class Engine:
 
     def failed(self, result: Result) -> ToolkitError:
         """The engine's message as an error that distinguishes a stopped engine from a refused command."""
-        said = (result.errors or result.output).strip()
-        failure = self.runtime.failure(said)
+        said = result.said
+        failure = self.runtime.failure(result)
         if failure == "away":
             return engine_unreachable(said, self.host)
         what = f"`{' '.join(result.argv[:3])}` failed on {self.host}" + ("" if said else " (no output)")
+        if failure == "container gone":
+            what = f"a container of the tool on {self.host} is gone: it was killed, or the engine was stopped"
         reason = {"silent": "engine away", "container gone": "container gone"}.get(failure, "")
         return ToolkitError(Code.RESOURCES, what, evidence=said[-2000:], context={"host": self.host, "reason": reason})
 

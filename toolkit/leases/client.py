@@ -148,11 +148,10 @@ def _run(shell: Shell, engine: str, argv: list[str]) -> str:
 
 
 def _unusable(shell: Shell, engine: str, result: Result) -> ToolkitError:
-    said = (result.errors or result.output).strip()
     return ToolkitError(
         Code.RESOURCES,
         f"leases cannot be stored in the engine of host {shell.name}",
-        evidence=said[-1000:] or f"exit status {result.status}",
+        evidence=result.said[-1000:] or f"exit status {result.status}",
         hint=f"`{engine} volume ls` on the host, with the same account, must work: is the engine running, may the "
         "account use it, is its disk full?",
         context={"host": shell.name, "reason": "leases"},

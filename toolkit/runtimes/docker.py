@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from toolkit.process import Result
 from toolkit.runtimes.docker_run import DockerRun
 from toolkit.runtimes.runtime import Failure
 from toolkit.runtimes.specs import CPUS_LABEL, RUN_LABEL, Argv, Noun
@@ -17,6 +18,8 @@ _AWAY = (
 )
 _NO_SOCKET = re.compile(r"bind source path does not exist: \S+\.sock\b")  # its own, which an agent binds
 _CONTAINER_GONE = ("No such container", "is not running", "cannot exec in a stopped", "container that has stopped")
+_KILLED = 137
+"""The status of a client whose command got SIGKILL; one in a running container gets it with its container."""
 # Nothing is filled into shell text: engine, container and command are passed as separate words.
 _PIPE = shell_program("toolkit.runtimes", "load_image_from.sh")
 
@@ -29,12 +32,15 @@ class Docker(DockerRun):
     makes_bound_folders = True
     takes_partial_images = True
 
-    def failure(self, said: str) -> Failure:
+    def failure(self, result: Result) -> Failure:
+        said = result.said
         if any(words in said for words in _AWAY) or _NO_SOCKET.search(said):
             return "away"
-        if not said:  # the client of an engine that is being stopped prints nothing
-            return "silent"
-        return "container gone" if any(words in said for words in _CONTAINER_GONE) else "refused"
+        is_killed = result.status == _KILLED and result.argv[1:2] == ("exec",)
+        if is_killed or any(words in said for words in _CONTAINER_GONE):
+            return "container gone"
+        # The client of an engine that is being stopped prints nothing.
+        return "refused" if said else "silent"
 
     def is_absent(self, said: str) -> bool:
         return "no such" in said.lower() and "no such command" not in said

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
+from toolkit.process import Result
 from toolkit.runtimes.specs import AgentContainerSpec, Argv, Bind, LearnerContainerSpec, NamedVolume, Noun
 
 Failure = Literal["away", "silent", "container gone", "refused"]
@@ -39,8 +40,8 @@ class ContainerRuntime(Protocol):
     def takes_partial_images(self) -> bool:
         """Whether `load_image` accepts an archive without the layers that the host has."""
 
-    def failure(self, said: str) -> Failure:
-        """Why a command failed, from its output."""
+    def failure(self, result: Result) -> Failure:
+        """Why a command failed, from its output and its status."""
 
     def is_absent(self, said: str) -> bool:
         """Whether a command failed because its container or image does not exist."""

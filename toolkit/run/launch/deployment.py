@@ -92,13 +92,18 @@ class HostDeployment:
         self.agent.say("go", data=job.to_json().encode())
 
     def cleanup(self) -> list[str]:
-        """Remove containers, mounts, network, volume and the code in the bucket; returns what could not be removed."""
+        """Remove containers, mounts, network, volume and the code in the bucket; returns what could not be removed.
+
+        Raises `ToolkitError` (S100) if the host or its engine does not answer.
+        """
         if self.learners[0].number == 1:
             self.side.discard_code(self._plan.results_mount)
         for learner in self.learners:
             self.engine.remove("container", self._plan.container(learner))
         self.side.unmount()
-        return self.engine.remove_run(self._plan.training_id)
+        left = self.engine.remove_run(self._plan.training_id)
+        self.engine.names("volume", self._plan.training_id, check=True)  # an engine that is away lists nothing
+        return left
 
     def _find_data(self) -> None:
         """Check that a data folder exists on this host; create a volume for an NFS export."""

@@ -165,7 +165,9 @@ class Launch:
             with interrupts.ignored():
                 left = self._deployment.cleanup()
             if left:
-                self._view.note(f"could not be removed: {', '.join(left)}")
+                file = self._request.cluster_file
+                command = shlex.join(["toolkit", "clean", *(["--cluster", str(file)] if file else [])])
+                self._view.note(f"could not be removed: {', '.join(left)}; once the host answers: {command}")
 
 
 def refuse_missing_resume(plan: RunPlan, results: Store) -> None:

@@ -149,6 +149,10 @@ class Record:
         """Its duration in seconds; None if it has not ended."""
         return self.states[-1][1] - self.states[0][1] if self.final and self.states else None
 
+    def reached(self, state: State) -> bool:
+        """Whether it was in `state` at some time."""
+        return any(name == state.value for name, _ in self.states)
+
     def at(self, state: State, now: float) -> Record:
         """The same run with `state` reached at `now` (seconds since 1970)."""
         return replace(self, state=state, states=(*self.states, (state.value, now)))

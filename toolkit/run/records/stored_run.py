@@ -51,7 +51,8 @@ class StoredRun:
         return replace(ended, hint=hint_of(ended))
 
     def fetch_code(self, folder: Path, listing: Sequence[Listed] = ()) -> int:
-        """Fetch the submitted code into `folder`, which is empty or does not exist; returns the number of files.
+        """Fetch the submitted code into `folder`, which is empty or does not exist; returns the number of files, 0 if
+        the bucket has none.
 
         `listing` is the operator's own: differences in the bucket are named, and none of it is used. Without one, for a
         run that an earlier version launched, the bucket is trusted. Raises `ToolkitError`, also if an object could not
@@ -60,6 +61,8 @@ class StoredRun:
         prefix = f"{self._record.training_id}/_submitted_code/"
         there = [(item.key.removeprefix(prefix), item) for item in self._bounded(prefix)]
         listed, found = {file.name: file for file in listing}, dict[str, str]()
+        if not there:
+            return 0
         if listing:  # what was never submitted is refused below, and not fetched
             found = {name: "" for name, _ in there if name not in listed}
             there = [(name, item) for name, item in there if name in listed]
