@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import paramiko
 import pytest
 
 from toolkit.errors import ToolkitError
+from toolkit.hosts.ssh import connection
 from toolkit.hosts.ssh import errors as ssh_errors
-from toolkit.hosts.ssh.command import ConnectionDown, NoSession
+from toolkit.hosts.ssh.command import ConnectionDown, NoSession, SilentHost
 from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.session_pool import SessionPool
 
@@ -41,15 +44,17 @@ class Command:
 
 
 class Connection:
-    """Room for `most` commands; down from the start where `down`."""
+    """Room for `most` commands; `down` from the start, or `silent`."""
 
-    def __init__(self, most: int = 10, *, down: bool = False) -> None:
-        self.is_connected, self.most, self.down, self.running = True, most, down, 0
+    def __init__(self, most: int = 10, *, down: bool = False, silent: bool = False) -> None:
+        self.is_connected, self.most, self.down, self.silent, self.running = True, most, down, silent, 0
 
     def start(self, argv: Sequence[str], *, merged: bool = False) -> Command:
         if self.down:
             self.is_connected = False
             raise ConnectionDown
+        if self.silent:
+            raise SilentHost("no answer for 10 s on an open connection")
         if self.running == self.most:
             raise NoSession("Session open refused by peer")
         self.running += 1
@@ -117,6 +122,14 @@ def test_a_connection_that_is_down_is_replaced_once() -> None:
         raise AssertionError("there is no connection")
 
 
+def test_a_host_that_stands_still_is_not_one_that_refuses() -> None:
+    pool = SessionPool(OAK, Connects(Connection(silent=True)))
+    with pytest.raises(ToolkitError) as caught, pool.session(["true"]):
+        raise AssertionError("it does not answer")
+    assert caught.value.what == "host oak (oak:22): not reachable: no answer for 10 s on an open connection"
+    assert caught.value.context["reason"] == "unreachable"
+
+
 def test_a_host_that_allows_fewer_commands_gets_a_further_connection() -> None:
     dials = Connects(Connection(1), Connection(0))
     pool = SessionPool(OAK, dials)
@@ -124,3 +137,7 @@ def test_a_host_that_allows_fewer_commands_gets_a_further_connection() -> None:
         with pytest.raises(ToolkitError, match="its MaxSessions"), pool.session(["true"]):
             raise AssertionError("there is no place")
         assert dials.dialled == 2
+
+
+def test_how_paramiko_says_that_a_host_does_not_answer() -> None:
+    assert f'SSHException("{connection._NO_ANSWER}")' in inspect.getsource(paramiko.Transport.open_channel)

@@ -25,6 +25,10 @@ class NoSession(Exception):
     """The connection is up, and the host starts no further command on it."""
 
 
+class SilentHost(NoSession):
+    """The connection looks up, and the host does not answer: it may stand still."""
+
+
 class ConnectionDown(Exception):
     """The connection was found to be down before the command was started."""
 

@@ -20,7 +20,7 @@ import paramiko
 from fabric import Config, Connection
 
 from toolkit.hosts.ssh import errors as ssh_errors
-from toolkit.hosts.ssh.command import GRACE_SECONDS, ConnectionDown, NoSession
+from toolkit.hosts.ssh.command import GRACE_SECONDS, ConnectionDown, NoSession, SilentHost
 from toolkit.hosts.ssh.destination import Destination
 from toolkit.hosts.ssh.host_keys import KeyShown, KeysOnRecord, OnlyLook
 from toolkit.hosts.ssh.keys import OurKeys
@@ -31,6 +31,8 @@ from toolkit.hosts.ssh.transport import WatchedTransport, left
 
 _ADMINISTRATIVELY_PROHIBITED = 1
 _OPEN_SECONDS = 10
+_NO_ANSWER = "Timeout opening channel."
+"""How paramiko says that (`Transport.open_channel`): it has no class of its own."""
 
 
 def connected(to: Destination, jump: HostConnection | None, *, connect: float, lost: float) -> HostConnection:
@@ -140,6 +142,8 @@ class HostConnection(Connection):
         except (paramiko.SSHException, EOFError, OSError) as error:
             # On a connection that is up it is sshd's MaxSessions; a plain SSHException too, as of two refusals at the
             # same time paramiko keeps the reason of one.
+            if self.is_connected and str(error) == _NO_ANSWER:
+                raise SilentHost(f"no answer for {_OPEN_SECONDS} s on an open connection") from None
             if self.is_connected:
                 raise NoSession(str(error)) from None
             raise ConnectionDown from None

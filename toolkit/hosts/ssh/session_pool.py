@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from toolkit.errors import ToolkitError
 from toolkit.hosts.ssh import errors as ssh_errors
-from toolkit.hosts.ssh.command import ConnectionDown, NoSession, RunningCommand, SharedConnection
+from toolkit.hosts.ssh.command import ConnectionDown, NoSession, RunningCommand, SharedConnection, SilentHost
 from toolkit.hosts.ssh.destination import Destination
 
 _SESSIONS = 8
@@ -96,6 +96,10 @@ class SessionPool:
             shared = self._place()
             try:
                 session = shared.connection.start(argv, merged=merged)
+            except SilentHost as error:
+                self._give_back(shared, None, full=True)
+                if not shared.most:
+                    raise ssh_errors.unreachable(self._to, str(error)) from None
             except NoSession as error:  # sshd's MaxSessions
                 self._give_back(shared, None, full=True)
                 if not shared.most:
