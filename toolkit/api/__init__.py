@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from toolkit.api.locks import lock, lock_images, lock_states
     from toolkit.api.manifests import check_manifest, check_manifests, convert_manifest, manifest_schema, write_manifest
     from toolkit.api.models import collect
-    from toolkit.api.runs import clean_hosts, find_run, follow, list_runs, log_lines, rescue_run, stop_run
+    from toolkit.api.records import find_run, list_runs
+    from toolkit.api.runs import clean_hosts, follow, log_lines, rescue_run, stop_run
     from toolkit.api.transfer import load_images, pull_image, push_image, save_as_sif, save_images
     from toolkit.api.verification import verify_image
 
@@ -53,7 +54,8 @@ _MODULES = {
     "locks": ("lock", "lock_images", "lock_states"),
     "manifests": ("check_manifest", "check_manifests", "convert_manifest", "manifest_schema", "write_manifest"),
     "models": ("collect",),
-    "runs": ("clean_hosts", "find_run", "follow", "list_runs", "log_lines", "rescue_run", "stop_run"),
+    "records": ("find_run", "list_runs"),
+    "runs": ("clean_hosts", "follow", "log_lines", "rescue_run", "stop_run"),
     "transfer": ("load_images", "pull_image", "push_image", "save_as_sif", "save_images"),
     "verification": ("verify_image",),
 }

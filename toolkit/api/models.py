@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from toolkit.api.runs import find_run
+from toolkit.api.records import find_run
 from toolkit.image.store import ImageStore
 from toolkit.image.tool_images import buckets_reference
 from toolkit.paths import home

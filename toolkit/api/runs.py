@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from toolkit.api.records import find_run
 from toolkit.cluster.reader import read_cluster
 from toolkit.errors import Code, ToolkitError
-from toolkit.hosts.parallel import Job, do_all
 from toolkit.paths import assets, home
 from toolkit.progress import Progress, Report, silent
 from toolkit.run.finish.clean import Cleaned, clean
@@ -23,54 +22,9 @@ from toolkit.run.follow.follow import Detached, Watch, Watched, stop, this_perso
 from toolkit.run.follow.view import Choice, SilentView, View
 from toolkit.run.launch.errors import raise_for
 from toolkit.run.launch.launcher_process import interrupt, lives
-from toolkit.run.plan.training_id import TrainingId
-from toolkit.run.records.reconcile import refreshed
 from toolkit.run.records.record import Record
 from toolkit.run.records.record_store import Records
 from toolkit.storage.embedded_server import remove_store
-
-_AT_ONCE = 8
-
-
-@dataclass(frozen=True)
-class RunList:
-    """Runs, the newest first; `unreadable` says by training ID why a record could not be read."""
-
-    runs: tuple[Record, ...]
-    unreadable: Mapping[TrainingId, ToolkitError]
-
-
-def find_run(training_id: str | None = None) -> Record:
-    """A run's current record; the newest run's by default.
-
-    `training_id` may be its first characters, and its `training-` may be left out.
-
-    Raises:
-        ToolkitError: C101 if no run, or more than one, matches.
-
-    Example:
-        >>> api.find_run().state
-    """
-    records = Records(home())
-    newest = records.newest()
-    if not training_id and not newest:
-        raise ToolkitError(Code.MANIFEST, "no runs are recorded here yet", hint="toolkit launch MANIFEST")
-    return refreshed(records.find(training_id or newest[0]), records)
-
-
-def list_runs(*, active: bool = False) -> RunList:
-    """The current records of runs launched from here; with `active`, only those that have not ended.
-
-    Example:
-        >>> [run.training_id for run in api.list_runs(active=True).runs]
-    """
-    records = Records(home())
-    found = list(records.each())
-    unreadable = {training_id: why for training_id, why in found if isinstance(why, ToolkitError)}
-    known = [one for _, one in found if isinstance(one, Record) and not (active and one.final)]
-    jobs = [Job(record.training_id, partial(refreshed, record, records)) for record in known]
-    answers = zip(do_all(jobs, at_once=_AT_ONCE), known, strict=True)
-    return RunList(tuple(answer.value or record for answer, record in answers), unreadable)
 
 
 def follow(run: str | Record, *, view: View | None = None) -> Record:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from toolkit.api.models import collect
-from toolkit.api.runs import find_run
+from toolkit.api.records import find_run
 from toolkit.cli.output import human_size, print_json, progress_bar, say
 
 _MOST = 20

@@ -8,7 +8,8 @@ import re
 import sys
 import time
 
-from toolkit.api.runs import find_run, follow, log_lines
+from toolkit.api.records import find_run
+from toolkit.api.runs import follow, log_lines
 from toolkit.cli.output import print_line
 from toolkit.cli.run_output import Screen, show_end
 from toolkit.errors import INTERRUPTED, Code, ToolkitError

@@ -9,20 +9,9 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import IO, Any, Self, TextIO
+from typing import IO, TYPE_CHECKING, Any, Self, TextIO
 
 from rich.console import Console, ConsoleOptions, RenderableType
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
-from rich.progress import Task as BarTask
 from rich.segment import Segment
 from rich.text import Text
 
@@ -31,6 +20,9 @@ from toolkit.printable import coloured, cut, neutral
 from toolkit.progress import Progress as Step
 from toolkit.progress import Report
 from toolkit.urls import redact_urls
+
+if TYPE_CHECKING:
+    from toolkit.cli.progress_columns import Bars
 
 
 class SafeConsole(Console):
@@ -111,19 +103,6 @@ def rank_line(text: str, *, raw: bool = False) -> Text:
     return Text.assemble((match[0], style), text[match.end() :])
 
 
-class _Amount(ProgressColumn):
-    """Bytes or steps, whichever the task counts; empty if nothing is known."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._bytes, self._steps = DownloadColumn(), MofNCompleteColumn()
-
-    def render(self, task: BarTask) -> Text:
-        if not task.total:
-            return Text("")
-        return self._bytes.render(task) if task.fields["unit"] == "bytes" else self._steps.render(task)
-
-
 class ProgressBar:
     """A bar on a terminal; otherwise (in a log) a line for each stage now and then. Notes stay on the screen.
 
@@ -133,7 +112,7 @@ class ProgressBar:
 
     def __init__(self, *, beside: bool = False) -> None:
         self._beside = beside
-        self._bars: Progress | None = None
+        self._bars: Bars | None = None
         self._tasks: dict[str, Any] = {}
         self._start = time.monotonic()
         self._last_line: dict[str, tuple[float, str]] = {}
@@ -163,7 +142,7 @@ class ProgressBar:
 
     def _advance(self, step: Step) -> None:
         if self._bars is None:
-            self._bars, self._tasks = Progress(*_columns(), console=console, transient=True), {}
+            self._bars, self._tasks = _bars(), {}
             self._bars.start()
         if step.stage not in self._tasks:
             for done in () if self._beside else self._tasks.values():
@@ -184,15 +163,10 @@ class ProgressBar:
         print(f"{now - self._start:7.1f} s  {step.stage}: {detail}{share}", file=sys.stderr, flush=True)
 
 
-def _columns() -> tuple[ProgressColumn, ...]:
-    return (
-        SpinnerColumn(),
-        TextColumn("{task.description:<14.14}"),
-        BarColumn(24),
-        _Amount(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[detail]:.48}"),
-    )
+def _bars() -> Bars:
+    from toolkit.cli.progress_columns import COLUMNS, Bars  # 40 ms: most commands show none
+
+    return Bars(*COLUMNS, console=console, transient=True)
 
 
 @contextmanager

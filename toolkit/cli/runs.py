@@ -8,12 +8,12 @@ import time
 from dataclasses import asdict
 from itertools import pairwise
 
-from rich.table import Table
-
-from toolkit.api.runs import list_runs
-from toolkit.cli.output import SafeConsole, console, print_json, say
-from toolkit.printable import neutral
+from toolkit.api.records import list_runs
+from toolkit.cli.columns import columns
+from toolkit.cli.output import console, print_json, say
 from toolkit.run.records.record import Record
+
+_TITLES = ("ID", "NAME", "STATE", "HOSTS", "SINCE", "TOOK")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -27,14 +27,9 @@ def run(arguments: argparse.Namespace) -> int:
     if not now and not unreadable:
         console.print("no runs are recorded here yet")
         return 0
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("ID", "NAME", "STATE", "HOSTS", "SINCE", "TOOK"):
-        table.add_column(title, no_wrap=title != "NAME")
-    for record in now:
-        table.add_row(*map(neutral, row(record, time.time())))
-    for training_id in unreadable:
-        table.add_row(training_id, "", "unreadable")
-    SafeConsole().print(table)
+    rows = [row(record, time.time()) for record in now]
+    rows += [(training_id, "", "unreadable", "", "", "") for training_id in unreadable]
+    print("\n".join(columns(_TITLES, rows)))
     for why in unreadable.values():
         say(f"{why.what}: {why.hint}", "yellow")
     return 0

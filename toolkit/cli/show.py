@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from toolkit.api.runs import find_run
+from toolkit.api.records import find_run
 from toolkit.cli.output import human_size, print_json
 from toolkit.cli.show_steps import step_lines
 from toolkit.plural import counted

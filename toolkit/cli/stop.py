@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from toolkit.api.runs import find_run, stop_run
+from toolkit.api.records import find_run
+from toolkit.api.runs import stop_run
 from toolkit.cli.output import show_note
 from toolkit.cli.run_output import Screen, show_record
 from toolkit.run.follow.events import Line

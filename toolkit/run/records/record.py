@@ -164,11 +164,14 @@ def read_record(data: Mapping[str, Any] | bytes) -> Record:
     Raises `ValueError` if it is invalid.
     """
     try:
-        text = plain_json(data if isinstance(data, bytes) else json.dumps(data))
+        text = data if isinstance(data, bytes) else json.dumps(data)
         found = json.loads(text)
         if missing := sorted({"states", "steps"} - found.keys()):
             raise ValueError(f"it has no {missing[0]}")
-        return _adapter().validate_json(text)
+        try:
+            return _adapter().validate_json(text)
+        except ValueError:  # most records have nothing that `plain_json` would change
+            return _adapter().validate_json(plain_json(text))
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"no record: {error}") from None
 
