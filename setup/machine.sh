@@ -73,6 +73,8 @@ make_environment() {
         give_up "the tool's Python packages could not be installed" "see pip's lines above"
     .venv/bin/python -m pip install -qq --disable-pip-version-check --no-index --no-deps --no-build-isolation \
         --editable . || give_up "the tool itself could not be installed" "see pip's lines above"
+    # pip compiles what it installs, but not this folder; where PYTHONDONTWRITEBYTECODE is set, nothing else would.
+    .venv/bin/python -m compileall -q toolkit
     echo "$stamp" >.venv/made-from
 }
 
