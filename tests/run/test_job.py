@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 
+from toolkit.agent.container_names import buckets_container
 from toolkit.agent.job_spec import LearnerSpec, StepSpec, read_job
-from toolkit.agent.lifecycle import buckets_container
 from toolkit.cluster.reader import read_cluster
 from toolkit.manifest.model import Compute
 from toolkit.manifest.reader import read_manifest

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from toolkit.agent.container_names import buckets_container
 from toolkit.agent.docker_api import DockerApi, EngineRefused
 from toolkit.agent.end_reasons import End, Reason
 from toolkit.agent.event_stream import parse_line
@@ -222,21 +223,6 @@ class RunLifecycle:
         until = time.monotonic() + _LINGER_SECONDS
         while time.monotonic() < until and Path(VIEWS).is_dir() and any(Path(VIEWS).iterdir()):
             time.sleep(_POLL_SECONDS)
-
-
-def own_container(run: str) -> str:
-    """The agent's own container, which holds the engine's socket and no keys."""
-    return f"toolkit-{run}-agent"
-
-
-def buckets_container(run: str) -> str:
-    """The container that mounts the buckets: it holds their keys, and no socket."""
-    return f"toolkit-{run}-buckets"
-
-
-def results_container(run: str) -> str:
-    """The container that serves a results folder of the host: it holds nothing but the folder."""
-    return f"toolkit-{run}-results"
 
 
 def with_process_limit(job: Job, end: LearnerEnd, ranks: RankEnds) -> LearnerEnd:

@@ -8,11 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from toolkit.agent.cleanup import Things, cleanup, give_back_lease
+from toolkit.agent.container_names import buckets_container, own_container, results_container
 from toolkit.agent.docker_api import DockerApi, EngineRefused
 from toolkit.agent.flush import NotStored
 from toolkit.agent.heartbeat import heartbeat
 from toolkit.agent.job_spec import Job, read_job
-from toolkit.agent.lifecycle import RunLifecycle, buckets_container, own_container, results_container
+from toolkit.agent.lifecycle import RunLifecycle
 from toolkit.agent.paths import BEAT, JOB, OPERATOR_HEARTBEAT
 from toolkit.agent.requests import make_own_folders
 from toolkit.agent.service import BucketClient

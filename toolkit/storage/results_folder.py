@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from toolkit.agent.lifecycle import results_container
+from toolkit.agent.container_names import results_container
 from toolkit.agent.paths import BEAT
 from toolkit.containers.engine import Engine
 from toolkit.errors import Code, ToolkitError

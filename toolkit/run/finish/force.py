@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from toolkit.agent.container_names import buckets_container
 from toolkit.agent.end_reasons import Reason
-from toolkit.agent.lifecycle import buckets_container
 from toolkit.containers.engine import Engine
 from toolkit.errors import Code, ToolkitError
 from toolkit.run.follow.connect import cluster_of, reached

@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import partial
 
+from toolkit.agent.container_names import buckets_container
 from toolkit.agent.end_reasons import BUCKET_REASONS, Reason
-from toolkit.agent.lifecycle import buckets_container
 from toolkit.agent.paths import CONTROL_FOLDER, RECORD
 from toolkit.agent.signed import signed
 from toolkit.cluster.model import Cluster

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from toolkit.agent.lifecycle import own_container
+from toolkit.agent.container_names import own_container
 from toolkit.containers.engine import Engine
 from toolkit.errors import ToolkitError
 from toolkit.process import Result

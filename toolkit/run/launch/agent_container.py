@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-from toolkit.agent.lifecycle import own_container
+from toolkit.agent.container_names import own_container
 from toolkit.agent.paths import ENGINE, HOST
 from toolkit.containers.engine import Engine
 from toolkit.process import Result

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from toolkit.agent.lifecycle import buckets_container
+from toolkit.agent.container_names import buckets_container
 from toolkit.agent.paths import CHECKPOINTS
 from toolkit.cluster.model import NO_GPU, Cluster
 from toolkit.manifest.compute import split
