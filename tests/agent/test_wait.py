@@ -54,7 +54,7 @@ def test_an_operator_who_never_came_is_gone_too(tmp_path: Path, clock: Clock) ->
 
 
 @pytest.mark.parametrize("jump", [-600, 0, 600, 1_000_000])
-def test_each_touch_of_the_leash_counts_whatever_its_clock_says(tmp_path: Path, clock: Clock, jump: int) -> None:
+def test_each_touch_of_the_heartbeat_counts_whatever_its_clock_says(tmp_path: Path, clock: Clock, jump: int) -> None:
     heartbeat = tmp_path / "heartbeat"
     heartbeat.touch()
 
