@@ -60,7 +60,7 @@ def test_a_word_that_is_none_is_answered_with_those_that_are(capsys: pytest.Capt
     assert "follow OFFSET" in capsys.readouterr().err
 
 
-def test_a_leash_is_touched_and_tells_who_wants_the_run_to_stop(
+def test_a_heartbeat_is_recorded_and_answered_with_who_wants_the_run_to_stop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(requests, "OPERATOR_HEARTBEAT", str(tmp_path / "heartbeat"))
