@@ -15,7 +15,7 @@ class Case:
         name: for the command line and the JSON, such as `cli-help`.
         title: what is measured, for the table.
         peer: what it is compared with, for the table.
-        aim: the highest ratio, ours divided by the peer's, that is good enough.
+        aim: the highest ratio, ours divided by the peer's, that is good enough; None: shown for comparison.
         ours, theirs: one measurement each, in `unit`; called in turn.
         reason: why the aim is missed, where it is.
         rounds: how many measurements of each. Default 5.
@@ -24,7 +24,7 @@ class Case:
     name: str
     title: str
     peer: str
-    aim: float
+    aim: float | None
     ours: Callable[[], float]
     theirs: Callable[[], float]
     reason: str = ""
@@ -39,7 +39,7 @@ class Outcome:
     name: str
     title: str
     peer: str
-    aim: float
+    aim: float | None
     unit: str
     ours: list[float]
     theirs: list[float]
@@ -55,8 +55,8 @@ class Outcome:
 
     @property
     def is_met(self) -> bool:
-        """Whether the ratio is within the aim."""
-        return self.ratio <= self.aim
+        """Whether the ratio is within the aim, if there is one."""
+        return self.aim is None or self.ratio <= self.aim
 
     def spread(self) -> tuple[float, float]:
         """The lowest and the highest ratio of two measurements made one after the other."""

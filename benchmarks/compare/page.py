@@ -42,7 +42,7 @@ class Page:
         """The outcome for a terminal."""
         ours, theirs = statistics.median(outcome.ours), statistics.median(outcome.theirs)
         met = "met" if outcome.is_met else "MISSED"
-        figures = f"{ours:9.3f} {theirs:9.3f} {outcome.unit:<3} ratio {outcome.ratio:6.2f}, aim {outcome.aim:g}"
+        figures = f"{ours:9.3f} {theirs:9.3f} {outcome.unit:<3} ratio {outcome.ratio:6.2f}, aim {_aim(outcome)}"
         return f"{outcome.name:<20} {figures}: {met}"
 
 
@@ -53,7 +53,7 @@ def _table(outcomes: Sequence[Outcome]) -> str:
         ratio = f"{one.ratio:.2f} ({low:.2f} to {high:.2f})"
         ratio = ratio if one.is_met else f"**{ratio}**"
         ours, theirs = (_quantity(statistics.median(side), one.unit) for side in (one.ours, one.theirs))
-        lines.append(f"| {one.title} | {ours} | {theirs} | {one.peer} | {ratio} | {one.aim:g} | {len(one.ours)} |")
+        lines.append(f"| {one.title} | {ours} | {theirs} | {one.peer} | {ratio} | {_aim(one)} | {len(one.ours)} |")
     return "\n".join(lines) + "\n\n![Ratios and aims](benchmarks.svg)\n\n"
 
 
@@ -80,3 +80,7 @@ def _machines(outcomes: Sequence[Outcome]) -> str:
         loads.setdefault(f"{one.date}: {facts}", []).append(one.load)
     lines = [f"- {facts}; load {min(those):.1f} to {max(those):.1f}" for facts, those in loads.items()]
     return "## Measured on\n\n" + "\n".join(lines) + "\n"
+
+
+def _aim(outcome: Outcome) -> str:
+    return "–" if outcome.aim is None else f"{outcome.aim:g}"

@@ -21,7 +21,8 @@ def plot(outcomes: Sequence[Outcome]) -> str:
     places = range(len(outcomes))
     colors = [_MET if one.is_met else _MISSED for one in outcomes]
     axes.barh(places, [one.ratio for one in outcomes], color=colors, height=0.6)
-    axes.scatter([one.aim for one in outcomes], places, marker="|", s=160, color=_AIM, label="aim", zorder=3)
+    aims = [one.aim if one.aim is not None else float("nan") for one in outcomes]
+    axes.scatter(aims, places, marker="|", s=160, color=_AIM, label="aim", zorder=3)
     axes.axvline(1, color="#888888", linewidth=0.8)
     axes.set_xscale("log")
     axes.set_yticks(places, [one.name for one in outcomes])

@@ -18,13 +18,14 @@ class Sshds:
 
     Attributes:
         config: an ssh_config with `host-1` and so on.
+        known_hosts: the key that all of them have.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._processes = folder, list[subprocess.Popen[bytes]]()
         self.ports: list[int] = []
         self.user = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
-        self.identity, self.config, self._known = folder / "id", folder / "ssh_config", folder / "known_hosts"
+        self.identity, self.config, self.known_hosts = folder / "id", folder / "ssh_config", folder / "known_hosts"
 
     def start(self, count: int) -> None:
         """Start `count` of them; returns once all listen."""
@@ -35,10 +36,10 @@ class Sshds:
         for number in range(count):
             self._start_one(number)
         kind, blob = (self._folder / "host_key.pub").read_text().split()[:2]
-        self._known.write_text("".join(f"[127.0.0.1]:{port} {kind} {blob}\n" for port in self.ports))
+        self.known_hosts.write_text("".join(f"[127.0.0.1]:{port} {kind} {blob}\n" for port in self.ports))
         blocks = [f"Host {name}\n  HostName 127.0.0.1\n  Port {port}\n" for name, port in self._named(count)]
         common = f"Host *\n  User {self.user}\n  IdentityFile {self.identity}\n  IdentitiesOnly yes\n"
-        self.config.write_text("".join(blocks) + common + f"  UserKnownHostsFile {self._known}\n")
+        self.config.write_text("".join(blocks) + common + f"  UserKnownHostsFile {self.known_hosts}\n")
         for number in range(count):
             while b"listening" not in (self._folder / f"log-{number}").read_bytes():
                 time.sleep(0.05)
@@ -48,14 +49,14 @@ class Sshds:
         file = self._folder / f"cluster-{count}.yml"
         hosts = [{"name": name, "address": "127.0.0.1", "port": port} for name, port in self._named(count)]
         cluster = {"name": "bench", "engine": "ssh", "user": self.user, "identity": str(self.identity), "hosts": hosts}
-        cluster |= {"known_hosts": str(self._known), "network": "127.0.0.0/8", "container_engine": "docker"}
+        cluster |= {"known_hosts": str(self.known_hosts), "network": "127.0.0.0/8", "container_engine": "docker"}
         file.write_text(json.dumps({**cluster, "scratch": "/srv/toolkit", "gpu": "none"}))
         return file
 
     def inventory(self, count: int) -> Path:
         """Of the first `count`, for pyinfra."""
         file = self._folder / f"inventory_{count}.py"
-        options = {"ssh_user": self.user, "ssh_key": str(self.identity), "ssh_known_hosts_file": str(self._known)}
+        options = {"ssh_user": self.user, "ssh_key": str(self.identity), "ssh_known_hosts_file": str(self.known_hosts)}
         hosts = [
             (name, {"ssh_hostname": "127.0.0.1", "ssh_port": port, **options}) for name, port in self._named(count)
         ]

@@ -37,10 +37,24 @@ results = ThreadingGroup.from_connections(hosts).run("echo here", hide=True)
 assert all(result.stdout == "here\\n" for result in results.values())
 """
 
+_PARAMIKO = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+import paramiko
+def ask(port):
+    with paramiko.SSHClient() as client:
+        client.load_host_keys(sys.argv[2])
+        client.connect("127.0.0.1", port, sys.argv[3], key_filename=sys.argv[1], allow_agent=False, look_for_keys=False)
+        return client.exec_command("echo here")[1].read()
+ports = [int(port) for port in sys.argv[4:]]
+with ThreadPoolExecutor(len(ports)) as pool:
+    assert all(said == b"here\\n" for said in pool.map(ask, ports))
+"""
+
 
 @contextmanager
 def cases(space: Workspace) -> Iterator[list[Case]]:
-    """Fabric's ThreadingGroup, pyinfra, ansible and clush."""
+    """Fabric's ThreadingGroup, pyinfra, ansible, clush, and Paramiko alone."""
     sshds = Sshds(space.folder)
     try:
         sshds.start(max(_COUNTS))
@@ -58,15 +72,18 @@ def _of(space: Workspace, sshds: Sshds, count: int) -> Iterator[Case]:
     places = [f"{sshds.user}@127.0.0.1:{port}" for port in ports]
     clush = [PEERS / "clush", "-f", count, "-o", f"-F {sshds.config}"]
     ansible = [PEERS / "ansible", "all", "-f", count, "-u", sshds.user, "--ssh-common-args", f"-F {sshds.config}"]
+    paramiko = [PEERS / "python", "-c", _PARAMIKO, sshds.identity, sshds.known_hosts, sshds.user]
     peers = {
         "fabric": ("Fabric's ThreadingGroup", [PEERS / "python", "-c", _FABRIC, sshds.identity, *places]),
+        "paramiko": ("Paramiko alone", [*paramiko, *ports]),
         "clush": ("clush", [*clush, "-w", ",".join(names), "echo here"]),
         "ansible": ("ansible -m raw", [*ansible, "-i", f"{','.join(names)},", "-m", "raw", "-a", "echo here"]),
         "pyinfra": ("pyinfra exec", [PEERS / "pyinfra", "-y", sshds.inventory(count), "exec", "--", "echo", "here"]),
     }
     for name, (title, argv) in peers.items():
         what = f"one command on {count} host{'s' if count > 1 else ''}"
-        yield Case(f"hosts-{count:02}-{name}", what, title, 1, ours, space.timed(*argv), _REASON, rounds=3)
+        aim = None if name == "paramiko" else 1  # what the others add to it is what is compared
+        yield Case(f"hosts-{count:02}-{name}", what, title, aim, ours, space.timed(*argv), _REASON, rounds=3)
     what = f"the doctor on {count} host{'s' if count > 1 else ''}"
     facts = [*ansible, "-i", f"{','.join(names)},", "-m", "setup", "-e", f"ansible_python_interpreter={sys.executable}"]
     doctor = space.timed(TOOLKIT, "doctor", "--cluster", sshds.cluster_file(count))

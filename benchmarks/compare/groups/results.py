@@ -74,9 +74,11 @@ def _cases(results: Results) -> Iterator[Case]:
     amount = results.amount
     if amount.files > 1:
         title = f"writing {amount.title} into RESULT_DIR"
-        yield Case(
-            f"write-{amount.name}", title, "rclone mount", 0.33, results.write, results.write_to_mount, _MOUNT, _ROUNDS
-        )
+        for peer, name, theirs in (
+            ("rclone mount", "", results.write_to_mount),
+            ("s3fs", "-s3fs", results.write_to_s3fs),
+        ):
+            yield Case(f"write-{amount.name}{name}", title, peer, 0.33, results.write, theirs, _MOUNT, _ROUNDS)
     title = f"last write to COMPLETED, {amount.title}"
     yield Case(f"store-{amount.name}", title, "rclone copy", 1.2, results.store, results.copy_there, _AGAIN, _ROUNDS)
     title = f"`toolkit collect`, {amount.title}"
@@ -151,6 +153,24 @@ class Results:
             return float(ended) - float(began)
         finally:
             self._space.run(["docker", "stop", name])
+
+    def write_to_s3fs(self) -> float:
+        """The same program, into a mount of Debian's s3fs on this machine, with its own defaults."""
+        if not shutil.which("s3fs"):
+            sys.exit("s3fs is not installed: apt-get install s3fs")
+        keys, mount = self._folder / "s3fs-keys", self._folder / "s3fs"
+        keys.write_text(f"{self._store.key}:{self._store.secret}")
+        keys.chmod(0o600)
+        mount.mkdir(exist_ok=True)
+        options = f"passwd_file={keys},url={self._store.url},use_path_request_style"
+        self._space.run(["s3fs", self._store.bucket, mount, "-o", options])
+        try:
+            folder = mount / f"mounted-{time.time_ns()}"
+            words = [sys.executable, self._writer, folder, self.amount.files, self.amount.size]
+            _, began, ended = self._space.run(words).split()
+            return float(ended) - float(began)
+        finally:
+            self._space.run(["umount", mount])
 
     def _run_with_model(self) -> str:
         if not self._collected:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from benchmarks.compare.case import Case
@@ -34,23 +35,28 @@ _REASON = (
 @contextmanager
 def cases(space: Workspace) -> Iterator[list[Case]]:
     """One lab of eight hosts, of which each case uses the first ones."""
-    with lab_with_store(space, max(_COUNTS)) as (lab, store):
+    with lab_with_store(space, max(_COUNTS)) as (lab, store), ExitStack() as stack:
         layer = Layer(space, lab, store)
+        registry = stack.enter_context(serving_registry(space))
         title = "bytes to a host, for one new layer"
         try:
             yield [
                 Case("ship-layer", title, "the layer's size", 1.2, layer.received, layer.size, rounds=2, unit="MB"),
-                *(_case(space, lab, store, count, aim) for count, aim in _COUNTS.items()),
+                *(case for count, aim in _COUNTS.items() for case in _cases(space, lab, store, registry, count, aim)),
             ]
         finally:
             layer.remove()
 
 
-def _case(space: Workspace, lab: Lab, store: S3, count: int, aim: float) -> Case:
-    shipping = Shipping(space, lab, store, count)
+def _cases(space: Workspace, lab: Lab, store: S3, registry: int, count: int, aim: float) -> Iterator[Case]:
+    shipping = Shipping(space, lab, store, registry, count)
     title = f"1.7 GB image to {count} host{'s' if count > 1 else ''}"
-    peer = "docker save \\| ssh docker load, one after the other"
-    return Case(f"ship-{count}-hosts", title, peer, aim, shipping.ours, shipping.theirs, _REASON, rounds=2)
+    peers = {
+        "": ("docker save \\| ssh docker load, one after the other", aim, shipping.theirs, _REASON),
+        "-registry": ("a pull on all at once, from a registry that has it", None, shipping.pulled, ""),
+    }
+    for name, (peer, limit, theirs, reason) in peers.items():
+        yield Case(f"ship-{count}-hosts{name}", title, peer, limit, shipping.ours, theirs, reason, rounds=2)
 
 
 class Layer:
@@ -93,8 +99,9 @@ class Layer:
 class Shipping:
     """One image and the first `count` hosts of a lab."""
 
-    def __init__(self, space: Workspace, lab: Lab, store: S3, count: int) -> None:
+    def __init__(self, space: Workspace, lab: Lab, store: S3, registry: int, count: int) -> None:
         self._space, self._lab, self._store, self._count = space, lab, store, count
+        self._registry = registry
         self._hosts = lab.hosts[:count]
         self._manifest = new_manifest(space, store, count)
         built = json.loads(space.run([TOOLKIT, "build", self._manifest, "--json"]))
@@ -126,6 +133,44 @@ class Shipping:
                 subprocess.run(argv, stdin=saved.stdout, check=True, capture_output=True)
         return time.perf_counter() - start
 
-    def _each(self, script: str) -> None:
+    def pulled(self) -> float:
+        """Seconds for `docker pull` on all hosts at once; that the registry gets the image is not counted."""
+        name = f"127.0.0.1:{self._registry}/{self._image}"
+        self._each("docker image rm --force $(docker image ls --quiet tensorflow-ddl*) 2>/dev/null; true")
+        self._space.run(["docker", "tag", self._image, name])
+        try:
+            self._space.run(["docker", "push", "--quiet", name])
+            start = time.perf_counter()
+            self._each(f"docker pull --quiet {name}", "-R", f"127.0.0.1:{self._registry}:127.0.0.1:{self._registry}")
+            took = time.perf_counter() - start
+        finally:
+            self._space.run(["docker", "image", "rm", name])
+        self._each(f"docker image rm --force {name}")
+        return took
+
+    def _each(self, script: str, *options: str) -> None:
+        def run(host: str) -> str:
+            *ssh, place = self._lab.ssh(host)
+            return self._space.run([*ssh, *options, place, script])
+
         with ThreadPoolExecutor(len(self._hosts)) as pool:
-            list(pool.map(lambda host: self._space.run([*self._lab.ssh(host), script]), self._hosts))
+            list(pool.map(run, self._hosts))
+
+
+@contextmanager
+def serving_registry(space: Workspace) -> Iterator[int]:
+    """Debian's docker-registry on this machine's loopback; yields its port. Hosts reach it through their ssh."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    config = {"version": 0.1, "http": {"addr": f"127.0.0.1:{port}"}}
+    config["storage"] = {"filesystem": {"rootdirectory": str(space.folder / "registry")}}
+    (space.folder / "registry.yml").write_text(json.dumps(config))
+    with (space.folder / "registry.log").open("w") as log:
+        argv = ["docker-registry", "serve", str(space.folder / "registry.yml")]
+        process = subprocess.Popen(argv, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
