@@ -1,6 +1,6 @@
 """Reducing gradients over two ranks of one learner: ddl beside MPI, mpi4py, Horovod and TensorFlow's own.
 
-    python benchmarks/allreduce.py [FOLDER] [--rounds N] [--quick] [--prepare]
+    python -m benchmarks.allreduce [FOLDER] [--rounds N] [--quick] [--prepare]
 
 Prints medians in milliseconds, and the ratios that ddl is held to. Every rank is started by `toolkit launch`, on this
 machine, in the image of TensorFlow 2.19 with the ddl that is in it: placed, bound and limited as a user's rank is. The
@@ -25,7 +25,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from launched import Bench, load, run, say
+from benchmarks.launched import Bench, load, run, say
 
 RANKS_CODE = Path(__file__).resolve().parent / "allreduce_ranks"
 PACKAGES = ["tensorflow-cpu==2.19.1", "mpi4py==4.1.2", "setuptools<70", "wheel"]

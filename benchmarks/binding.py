@@ -1,6 +1,6 @@
 """What `binding: cores` gives and takes: programs under `toolkit launch` on this machine, bound and unbound in turn.
 
-    python benchmarks/binding.py [FOLDER] [--rounds N] [--quick]
+    python -m benchmarks.binding [FOLDER] [--rounds N] [--quick]
 
 Three programs that train with ddl, on two learners of one rank and on one learner of two: one waits for its input
 pipeline, one for its arithmetic, one for the other rank. Prints milliseconds a step (medians of the rounds) with
@@ -19,7 +19,7 @@ import tempfile
 from collections import defaultdict
 from pathlib import Path
 
-from launched import Bench, load, say
+from benchmarks.launched import Bench, load, say
 
 CODE = Path(__file__).resolve().parent / "binding_ranks"
 PROGRAMS = {"input": "input pipeline", "compute": "arithmetic", "small": "small steps"}

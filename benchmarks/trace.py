@@ -1,6 +1,6 @@
 """Where the time of a launch goes: its lines and the engine's commands, each with its start and duration in seconds.
 
-    python benchmarks/trace.py [--cluster FILE]
+    python -m benchmarks.trace [--cluster FILE]
 
 Launches `echo` on two learners, with the images built before, and prints what the command printed and the `docker`
 commands that it ran on this machine, in order. Those on hosts of a cluster run there, and are not listed. In the folder
@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from launched import EMBEDDED, load, own_home, s3_reference, write_manifest
+from benchmarks.launched import EMBEDDED, load, own_home, s3_reference, write_manifest
 
 TOOLKIT = [sys.executable, "-m", "toolkit"]
 _SHIM = """#!/bin/sh
