@@ -173,8 +173,60 @@ def test_how_many_processes_a_container_has_and_may_have(
     stand_in: StandInEngine, engine: DockerApi, reported: dict[str, Any], seen: tuple[int, int]
 ) -> None:
     stand_in.answers["GET /containers/c/stats"] = Answer(200, said(reported))
-    assert engine.processes("c") == seen
+    usage = engine.usage("c")
+    assert (usage.processes, usage.limit) == seen
     assert question(stand_in) == {"stream": "false"}
+
+
+@pytest.mark.parametrize(
+    ("memory", "bytes_used"),
+    [
+        ({"usage": 900, "stats": {"inactive_file": 300}}, 600),
+        ({"usage": 900, "stats": {"total_inactive_file": 200}}, 700),
+        ({"usage": 900}, 900),
+        ({"usage": 1, "stats": {"inactive_file": 300}}, 0),
+        (None, 0),
+    ],
+)
+def test_what_a_container_uses_is_without_the_files_that_the_kernel_may_forget(
+    stand_in: StandInEngine, engine: DockerApi, memory: object, bytes_used: int
+) -> None:
+    reported = {"memory_stats": memory, "cpu_stats": {"cpu_usage": {"total_usage": 2_500_000_000}}}
+    stand_in.answers["GET /containers/c/stats"] = Answer(200, said(reported))
+    usage = engine.usage("c")
+    assert (usage.cpu, usage.memory) == (2.5, bytes_used)
+
+
+@pytest.mark.parametrize(
+    ("settings", "has"), [({"DeviceRequests": [{"Count": -1}]}, True), ({"DeviceRequests": None}, False), ({}, False)]
+)
+def test_whether_a_container_was_given_gpus(
+    stand_in: StandInEngine, engine: DockerApi, settings: object, has: bool
+) -> None:
+    stand_in.answers["GET /containers/c/json"] = Answer(200, said({"HostConfig": settings}))
+    assert engine.has_gpus("c") is has
+
+
+@pytest.mark.parametrize("chunked", [0, 3])
+def test_a_program_in_a_container_is_heard_piece_by_piece(
+    stand_in: StandInEngine, engine: DockerApi, chunked: int
+) -> None:
+    stand_in.answers["POST /containers/c/exec"] = Answer(201, said({"Id": "e1"}))
+    stand_in.answers["POST /exec/e1/start"] = Answer(200, frame(1, b"a line\nand") + frame(1, b" more\n"), chunked)
+    assert b"".join(engine.execute("c", ["/usr/bin/nvidia-smi", "-L"], "65534", 5.0)) == b"a line\nand more\n"
+    asked = json.loads(stand_in.asked[0][1])
+    assert (asked["Cmd"], asked["User"]) == (["/usr/bin/nvidia-smi", "-L"], "65534")
+
+
+def test_a_program_that_is_not_in_the_container_is_refused_by_the_engine(
+    stand_in: StandInEngine, engine: DockerApi
+) -> None:
+    stand_in.answers["POST /containers/c/exec"] = Answer(201, said({"Id": "e1"}))
+    stand_in.answers["POST /exec/e1/start"] = Answer(400, said({"message": "no such file"}))
+    with pytest.raises(EngineRefused, match="no such file"):
+        list(engine.execute("c", ["/usr/bin/nvidia-smi"], "65534", 5.0))
+    with pytest.raises(EngineRefused, match="no such thing"):
+        list(engine.execute("gone", ["/usr/bin/nvidia-smi"], "65534", 5.0))
 
 
 def test_volumes_are_found_by_a_label_and_reported_with_its_value(stand_in: StandInEngine, engine: DockerApi) -> None:

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from toolkit.agent import host_reports as hosts_module
+from toolkit.agent import host_samples as samples_module
 from toolkit.agent import learners as learners_module
 from toolkit.agent import lifecycle as module
 from toolkit.agent import run_state as state_module
 from toolkit.agent.checksums import sha256_of, write_list
-from toolkit.agent.docker_api import ContainerState, EngineRefused
+from toolkit.agent.docker_api import ContainerState, EngineRefused, Usage
 from toolkit.agent.end_reasons import Reason
 from toolkit.agent.facts import Facts, HostReport, LearnerEnd
 from toolkit.agent.flush import NotStored
@@ -25,6 +26,7 @@ from toolkit.agent.job_spec import Job
 from toolkit.agent.lifecycle import UNHEARD, RunLifecycle, last_lines, step_result
 from toolkit.agent.requests import read_json, stopped_by
 from toolkit.agent.signed import signed, verified
+from toolkit.agent.traffic import Traffic
 from toolkit.agent.upload_progress import Waiting
 
 from .jobs import ALL_RANKS, KEY, RUN, facts, job, step
@@ -58,8 +60,11 @@ class StandInEngine:
             self.states = [ENDED]
         self.on_stop()
 
-    def processes(self, _container: str) -> tuple[int, int]:
-        return 3, 4096
+    def usage(self, _container: str) -> Usage:
+        return Usage(3, 4096)
+
+    def has_gpus(self, _container: str) -> bool:
+        return False
 
     def oom_since(self, *_: object) -> bool:
         return False
@@ -108,6 +113,9 @@ class StandInBucket:
     def abort(self) -> None:
         self.aborted = True
 
+    def traffic(self) -> Traffic:
+        return {"received": 5, "sent": 6, "mounts": 7}
+
 
 class Host:
     """What the agent has around it."""
@@ -122,6 +130,9 @@ class Host:
             patch.setattr(module, name, str(folder / place))
         patch.setattr(learners_module, "STOP", str(folder / "stop.json"))
         patch.setattr(learners_module, "LOGS", str(folder / "logs"))
+        (folder / "control").mkdir()
+        patch.setattr(samples_module, "HOST", str(folder))
+        patch.setattr(samples_module, "CONTROL", str(folder / "control"))
         patch.setattr(module, "BucketClient", lambda: self.bucket)
         patch.setattr(module, "flush", self._flush)
         patch.setattr(module, "RunState", lambda record: state_module.RunState(record, folder / "state.json"))
@@ -173,6 +184,15 @@ def test_the_digests_of_each_commands_weights_are_stored_beside_the_record(host:
     assert host.keep(job(HERE)) is False
     assert host.bucket.objects[f"{RUN}/_run/weights.1.jsonl"] == b"digests\n"
     assert f"{RUN}/_run/weights.2.jsonl" not in host.bucket.objects
+
+
+def test_the_samples_of_a_host_are_stored_with_the_run_also_by_a_rescue(host: Host) -> None:
+    (host.folder / "control" / "host-metrics.1.jsonl").write_bytes(b"samples\n")
+    assert host.keep(job(("p100-01",), learners=(), steps=(), rescue=True)) is False
+    assert host.bucket.objects[f"{RUN}/_run/host-metrics.1.jsonl"] == b"samples\n"
+    host.bucket.refuses = ("host-metrics.1.jsonl",)
+    assert host.keep(job(("p100-01",), learners=(), steps=(), rescue=True)) is True
+    assert "host-metrics.1.jsonl could not be stored" in host.state["reason"]
 
 
 def test_what_a_program_plants_in_the_place_of_digests_is_not_followed(host: Host) -> None:

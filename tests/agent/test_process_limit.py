@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from toolkit.agent.docker_api import EngineRefused
+from toolkit.agent.docker_api import EngineRefused, Usage
 from toolkit.agent.job_spec import StepSpec
 from toolkit.agent.lifecycle import with_process_limit
 from toolkit.agent.outcome import LearnerEnd
@@ -20,11 +20,11 @@ class Counts:
     def __init__(self, *counts: tuple[int, int] | None) -> None:
         self.counts = list(counts)
 
-    def processes(self, _container: str) -> tuple[int, int]:
+    def usage(self, _container: str) -> Usage:
         counts = self.counts.pop(0)
         if counts is None:
             raise EngineRefused("away")
-        return counts
+        return Usage(*counts)
 
 
 FULL, ALMOST = (64, 64), (63, 64)

@@ -116,6 +116,20 @@ def test_the_agent_hears_what_the_bucket_says(client: BucketClient, bucket: Buck
     assert set(bucket.objects) == {"discarded", "aborted", "unmounted", f"{RUN}/_run/SHA256SUMS"}
 
 
+def test_the_agent_hears_what_the_host_and_the_mounts_have_moved(
+    client: BucketClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[Any] = [{"received": 7, "sent": 8, "mounts": 9}, None]
+    monkeypatch.setattr(module, "traffic", lambda: said.pop(0))
+    fresh = Service(RUN, Bucket())  # type: ignore[arg-type]
+    assert fresh.answer({"call": "traffic"}, b"") == ({"value": {"received": 7, "sent": 8, "mounts": 9}}, b"")
+    assert fresh.answer({"call": "traffic"}, b"") == ({"value": None}, b"")
+    heard = client.traffic()
+    assert heard is not None
+    assert set(heard) == {"received", "sent", "mounts"}
+    assert BucketClient("/nobody/there").traffic() is None
+
+
 @given(st.binary(max_size=1000))
 def test_objects_of_the_run_are_written_and_read_byte_for_byte(data: bytes) -> None:
     bucket = Bucket()

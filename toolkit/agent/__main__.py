@@ -9,6 +9,7 @@ unpack               unpack files of the run, a tar file on standard input
 heartbeat            the operator is alive; prints who wants the run to stop, if anyone does
 follow OFFSET        print events until the run has ended
 state                print the current record
+samples              print the samples of this host so far
 stop WHO             ask the run to stop; prints who asked first
 
 In the container with the keys:
@@ -53,6 +54,8 @@ def main(words: list[str]) -> int:
             follow(int(offset))
         case ["state"]:
             print(Path(STATE).read_text() if Path(STATE).exists() else "{}")
+        case ["samples"]:
+            requests.print_samples()
         case ["stop", who]:
             print(requests.ask_to_stop(who, Path(STOP)))
         case _:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -18,6 +19,10 @@ from toolkit.agent.unix_http import UnixConnection
 RUN_LABEL = "toolkit.run"
 _API = "/v1.40"
 _TIMEOUT = 120
+_HEADER = 8
+"""Bytes before each piece of a container's output; the last four are the piece's length."""
+_PIECE = 1 << 16
+_MOST_SAID = 500
 
 
 class EngineRefused(Exception):
@@ -32,6 +37,24 @@ class ContainerState:
     running: bool = False
     exit_status: int | None = None
     oom: bool = False
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a container uses.
+
+    Attributes:
+        processes, limit: its current number and limit of processes and threads (0: unknown).
+        cpu: processor seconds so far.
+        memory: bytes, without files that the kernel may forget.
+        at: when this was read: seconds of this process's clock (`time.monotonic`).
+    """
+
+    processes: int = 0
+    limit: int = 0
+    cpu: float = 0.0
+    memory: int = 0
+    at: float = 0.0
 
 
 class DockerApi:
@@ -64,10 +87,48 @@ class DockerApi:
         status, data = self._call("GET", f"/events?{query}")
         return status == http.client.OK and bool(data.strip())
 
-    def processes(self, container: str) -> tuple[int, int]:
-        """A container's current number and limit of processes and threads (0: unknown)."""
-        found = self._ask("GET", f"/containers/{quote(container)}/stats?stream=false").get("pids_stats") or {}
-        return int(found.get("current") or 0), int(found.get("limit") or 0)
+    def usage(self, container: str) -> Usage:
+        """What a container uses. The engine takes a second or two to answer."""
+        found = self._ask("GET", f"/containers/{quote(container)}/stats?stream=false")
+        processes, memory = found.get("pids_stats") or {}, found.get("memory_stats") or {}
+        cpu = (found.get("cpu_stats") or {}).get("cpu_usage") or {}
+        kept = memory.get("stats") or {}
+        files = kept.get("inactive_file") or kept.get("total_inactive_file") or 0  # cgroup 2, cgroup 1
+        return Usage(
+            processes=int(processes.get("current") or 0),
+            limit=int(processes.get("limit") or 0),
+            cpu=int(cpu.get("total_usage") or 0) / 1e9,
+            memory=max(0, int(memory.get("usage") or 0) - int(files)),
+            at=time.monotonic(),
+        )
+
+    def has_gpus(self, container: str) -> bool:
+        """Whether the container was given GPUs."""
+        return bool(((self._inspect(container) or {}).get("HostConfig") or {}).get("DeviceRequests"))
+
+    def execute(self, container: str, argv: Sequence[str], user: str, seconds: float) -> Iterator[bytes]:
+        """Run a program in the container, without input; its output (not its errors) as it arrives.
+
+        The output is the container's: not to be trusted. Raises `EngineRefused`, also if nothing arrives for `seconds`.
+        """
+        body = {"AttachStdout": True, "AttachStderr": False, "User": user, "Cmd": list(argv)}
+        number = str(self._ask("POST", f"/containers/{quote(container)}/exec", body)["Id"])
+        connection = UnixConnection(self._place, seconds)
+        try:
+            headers = {"Content-Type": "application/json"}
+            connection.request("POST", f"{_API}/exec/{quote(number)}/start", '{"Detach":false,"Tty":false}', headers)
+            answer = connection.getresponse()
+            if answer.status >= http.client.BAD_REQUEST:
+                raise EngineRefused(answer.read(_MOST_SAID).decode("utf-8", "replace"))
+            while len(header := answer.read(_HEADER)) == _HEADER:
+                left = int.from_bytes(header[4:], "big")
+                while left > 0 and (piece := answer.read1(min(left, _PIECE))):
+                    left -= len(piece)
+                    yield piece
+        except (OSError, http.client.HTTPException) as error:
+            raise EngineRefused(f"exec in {container}: {error}") from None
+        finally:
+            connection.close()
 
     def stop(self, container: str, seconds: int) -> None:
         """Ask the container to exit, kill it after `seconds`; returns once it has exited."""
@@ -161,7 +222,7 @@ class DockerApi:
 
 def _checked(status: int, data: bytes) -> bytes:
     if status >= http.client.BAD_REQUEST:
-        raise EngineRefused(data.decode("utf-8", "replace")[:500])
+        raise EngineRefused(data.decode("utf-8", "replace")[:_MOST_SAID])
     return data
 
 
@@ -170,10 +231,10 @@ def _with_label(label: str) -> str:
 
 
 def _unframed(data: bytes) -> str:
-    """The text of a container's output, sent in frames: an 8-byte header ends with 4 bytes for the length."""
+    """The text of a container's output, sent in pieces with a header each."""
     text, position = b"", 0
-    while position + 8 <= len(data):
-        length = int.from_bytes(data[position + 4 : position + 8], "big")
-        text += data[position + 8 : position + 8 + length]
-        position += 8 + length
+    while position + _HEADER <= len(data):
+        length = int.from_bytes(data[position + 4 : position + _HEADER], "big")
+        text += data[position + _HEADER : position + _HEADER + length]
+        position += _HEADER + length
     return text.decode("utf-8", "replace")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from toolkit.agent.docker_api import ContainerState, DockerApi, EngineRefused
+from toolkit.agent.docker_api import ContainerState, DockerApi, EngineRefused, Usage
 from toolkit.agent.facts import LearnerEnd
 from toolkit.agent.flush import NotStored
 from toolkit.agent.job_spec import Job
@@ -22,6 +22,7 @@ _POLL_SECONDS = 0.25
 _STORE_SECONDS = 2.0
 _TELL_SECONDS = 8.0
 """After so long without an upload, followers see how many files are waiting."""
+_FRESH_SECONDS = 15.0
 _OWN_SECONDS = 2
 """Time for a learner's supervisor to record how its command ended, after the time to stop."""
 
@@ -49,6 +50,11 @@ class Learners:
                     self._stop()
                 time.sleep(_POLL_SECONDS)
         self._stop()
+
+    def usage(self) -> dict[int, Usage]:
+        """What each of them uses, by its number."""
+        oldest = time.monotonic() - _FRESH_SECONDS
+        return {number: one for number, one in dict(self._limits.usage).items() if one.at > oldest}
 
     def ends(self) -> tuple[LearnerEnd, ...]:
         """How each of them ended."""

@@ -17,7 +17,9 @@ from toolkit.agent.end_reasons import End, Reason
 from toolkit.agent.event_stream import parse_line
 from toolkit.agent.facts import Facts, HostReport, LearnerEnd
 from toolkit.agent.flush import NotStored, flush
+from toolkit.agent.gpu_readings import GpuReadings
 from toolkit.agent.host_reports import Reports
+from toolkit.agent.host_samples import EVERY, HostSamples, put_samples
 from toolkit.agent.job_spec import Job
 from toolkit.agent.learners import Learners
 from toolkit.agent.metrics import read_metrics
@@ -57,6 +59,8 @@ class RunLifecycle:
         self._reports = Reports(job, self._bucket)
         self._found = Replacements()
         self._learners = Learners(job, engine, self._bucket, self._state.waiting, self._found)
+        gpus = GpuReadings([one.container for one in job.here], engine, EVERY)
+        self._samples = HostSamples(job, self._bucket.traffic, self._learners.usage, gpus)
         self._kept = False
         self._where = f"into {job.place}"
 
@@ -77,12 +81,13 @@ class RunLifecycle:
         if self._job.leads:
             self._reports.begin(self._state.record)
         Path(GO).touch()
-        self._learners.wait()
-        ends = self._learners.ends()
-        if any(end.exit_status == UNHEARD for end in ends):
-            self._state.results(unheard=True)
-        self._state.enter("STORING", self._first_word(ends) or self._where)
-        mine = self._store(ends)
+        with self._samples.taken():
+            self._learners.wait()
+            ends = self._learners.ends()
+            if any(end.exit_status == UNHEARD for end in ends):
+                self._state.results(unheard=True)
+            self._state.enter("STORING", self._first_word(ends) or self._where)
+            mine = self._store(ends)
         if self._job.leads:
             self._finish(mine)
         elif not self._reports.tell(mine):
@@ -169,6 +174,8 @@ class RunLifecycle:
             self._found.add(what)
         if job.leads and not replaced:
             put_weights(self._bucket, job, Path(WEIGHTS), self._found)
+        self._samples.take()  # a last one: of a short run the only one
+        put_samples(self._bucket, job)
         if never:
             raise never
         said = self._bucket.differences(job.run, shared=len(job.hosts) > 1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 
-from toolkit.agent.docker_api import DockerApi, EngineRefused
+from toolkit.agent.docker_api import DockerApi, EngineRefused, Usage
 from toolkit.agent.heartbeat import repeating
 
 CROWDED = 77
@@ -23,12 +23,14 @@ _SURE = 3
 
 
 class ProcessLimits:
-    """The learners in `containers` (by number). `met` has the limit of each that stays at it."""
+    """The learners in `containers` (by number). `met` has the limit of each that stays at it, `usage` what each uses,
+    as last known."""
 
     def __init__(self, containers: Mapping[int, str], engine: DockerApi) -> None:
         self._containers, self._engine = containers, engine
         self._seen = dict.fromkeys(containers, 0)
         self.met: dict[int, int] = {}
+        self.usage: dict[int, Usage] = {}
 
     def watched(self) -> AbstractContextManager[None]:
         """Sample while the context lasts, in a thread of its own: an engine takes a second or two to answer."""
@@ -37,9 +39,9 @@ class ProcessLimits:
     def look(self) -> None:
         """Sample once."""
         for number, container in self._containers.items():
-            count, limit = 0, 0
+            now = Usage()
             with suppress(EngineRefused):
-                count, limit = self._engine.processes(container)
-            self._seen[number] = self._seen[number] + 1 if 0 < limit <= count else 0
+                now = self.usage[number] = self._engine.usage(container)
+            self._seen[number] = self._seen[number] + 1 if 0 < now.limit <= now.processes else 0
             if self._seen[number] >= _SURE:
-                self.met.setdefault(number, limit)
+                self.met.setdefault(number, now.limit)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
-from toolkit.agent.paths import AGENT, CONTROL, HOST, JOB, OPERATOR_HEARTBEAT, STATE, STOP
+from toolkit.agent.paths import AGENT, CONTROL, HOST, JOB, OPERATOR_HEARTBEAT, SAMPLES, STATE, STOP
 
 
 def make_own_folders() -> None:
@@ -41,6 +42,13 @@ def go(text: str) -> None:
     new = Path(f"{JOB}.new")
     new.write_text(job.to_json())
     new.rename(JOB)
+
+
+def print_samples(folder: str = CONTROL, out: TextIO = sys.stdout) -> None:
+    """Print the host's samples, also those that an agent before a rescue took."""
+    for file in sorted(Path(folder).glob(SAMPLES.format("*"))):
+        with file.open(encoding="utf-8") as stream:
+            out.writelines(stream)
 
 
 def ask_to_stop(who: str, file: Path) -> str:

@@ -23,12 +23,14 @@ from toolkit.agent.end_reasons import Reason
 from toolkit.agent.flush import NotStored
 from toolkit.agent.paths import BUCKETS, CHECKPOINTS, CONTROL_FOLDER
 from toolkit.agent.results_bucket import Bucket
+from toolkit.agent.traffic import Traffic, traffic
 from toolkit.agent.upload_progress import Waiting
 
 _MAX_LINE = 1 << 24
 _MAX_BYTES = 1 << 28
 _SECONDS = 600.0
 """For a response: longer than the other side waits for rclone's own process, or for a small object."""
+_SHORT, _SHORT_SECONDS = ("traffic",), 4.0
 _LONG_SECONDS = 24 * 3600.0
 _LONG = ("differences", "put_logs", "put_checksums")
 """These take long with terabytes; each of their steps has its own deadline (`toolkit.agent.rclone`)."""
@@ -52,6 +54,7 @@ class Service:
             "put_checksums": lambda name: bucket.put_checksums(self._object(name)),
             "put_logs": lambda: list(bucket.put_logs()),
             "size": lambda: list(bucket.size()),
+            "traffic": traffic,
             "discard_code": bucket.discard_code,
             "abort": bucket.abort,
             "unmount": bucket.unmount,
@@ -160,6 +163,14 @@ class BucketClient:
         count, size = self._ask("size")
         return int(count), int(size)
 
+    def traffic(self) -> Traffic | None:
+        """See `traffic`; also None if nobody answers."""
+        try:
+            found = self._ask("traffic")
+            return {"received": int(found["received"]), "sent": int(found["sent"]), "mounts": int(found["mounts"])}
+        except (NotStored, LookupError, TypeError, ValueError):
+            return None
+
     def discard_code(self) -> None:
         self._ask("discard_code")
 
@@ -177,7 +188,7 @@ class BucketClient:
         """Raises `NotStored`: with the other side's message, or because it does not answer."""
         try:
             with socket.socket(socket.AF_UNIX) as connection:
-                connection.settimeout(_LONG_SECONDS if request["call"] in _LONG else _SECONDS)
+                connection.settimeout(_deadline(request["call"]))
                 connection.connect(self._place)
                 with connection.makefile("rwb") as stream:
                     write_message(stream, request, data)
@@ -189,6 +200,12 @@ class BucketClient:
             final = fault.get("final") is True
             raise NotStored(Reason(fault["reason"]), str(fault["what"]), str(fault.get("evidence", "")), final=final)
         return answer.get("value"), found
+
+
+def _deadline(call: str) -> float:
+    if call in _SHORT:
+        return _SHORT_SECONDS
+    return _LONG_SECONDS if call in _LONG else _SECONDS
 
 
 def read_message(stream: BufferedIOBase) -> tuple[dict[str, Any], bytes]:
