@@ -129,8 +129,8 @@ def test_a_conversion_holds_no_key(file: Path) -> None:
             ["`medium` is 2 GPUs of no named kind", "runs once on the node", "is read as S3"],
         ),
         ("wml-v4", []),
-        ("ffdl", ["the manifest's own version", "metrics.json", "once on each of 2 nodes, without MPI"]),
-        ("ffdl-customer-key", ["the manifest's own version", "metrics.json", "runs once on each of 2 nodes"]),
+        ("ffdl", ["the manifest's own version", "event files", "once on each of 2 nodes, without MPI"]),
+        ("ffdl-customer-key", ["the manifest's own version", "event files", "runs once on each of 2 nodes"]),
         ("canonical-customer-key", []),
         (
             "ffdl-two-stores",

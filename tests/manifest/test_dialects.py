@@ -263,3 +263,30 @@ def test_lines_that_would_be_one_command_elsewhere_are_read_one_by_one(tmp_path:
     found = read_with_warnings(file)
     assert found.manifest.steps == (Step("time", "all"), Step("python fit.py", "all"))
     assert "each line is a command of its own here" in found.warnings[0].what
+
+
+EXPRESSIONS = """
+evaluation_metrics:
+  type: regex_extractor
+  in: "$LOG_DIR/training-log.txt"
+  groups:
+    train: {regex: "%{INT:step} loss %{FLOAT:loss}", etimes: {step: {value: $step}}, scalars: {loss: {value: $loss}}}
+"""
+
+
+@pytest.mark.parametrize("name", ["canonical", "wml", "ffdl-folder"])
+def test_expressions_for_metrics_are_read_in_ffdls_form(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "manifest.yml"
+    file.write_text((GOOD / f"{name}.yml").read_text().partition("evaluation_metrics")[0] + EXPRESSIONS)
+    (group,) = read_manifest(file).metrics.groups
+    assert (group.name, group.step, group.values) == ("train", "step", (("loss", "loss"),))
+    file.write_text(file.read_text().replace("$loss", "$lost"))
+    if name.startswith("ffdl"):
+        (warning,) = (
+            one.what for one in read_with_warnings(file).warnings if "evaluation" in str(one) or "$lost" in str(one)
+        )
+        assert "left out: groups.train: $lost is not a group of its regex" in warning
+        assert not read_manifest(file).metrics.groups
+    else:
+        with pytest.raises(ToolkitError, match=r"groups\.train: \$lost is not a group"):
+            read_manifest(file)

@@ -15,7 +15,7 @@ from toolkit.metrics.collected import Collected
 from toolkit.metrics.keras_lines import KerasLines
 from toolkit.metrics.plain_lines import PlainLines
 from toolkit.metrics.read_lines import LINE_SOURCES, MOST_SPEAKERS, ReadLines, line_sources
-from toolkit.metrics.regex_lines import Extractor, RegexLines, read_extractor
+from toolkit.metrics.regex_lines import Extractor, RegexLines, extractor_data, read_extractor
 from toolkit.metrics.source import LineSource, Measured
 
 RECORDED = Path(__file__).parent / "recorded" / "keras-3.log"
@@ -223,6 +223,12 @@ def test_any_section_of_a_manifest_is_read_or_refused(section: Any) -> None:
         read_extractor({"type": "regex_extractor", "groups": section})
     except ValueError as error:
         assert str(error)
+
+
+def test_expressions_are_the_same_when_written_and_read_again() -> None:
+    extractor = read_extractor(CAFFE)
+    assert read_extractor(extractor_data(extractor)) == extractor
+    assert extractor_data(Extractor(())) == {}
 
 
 def test_a_measurement_is_a_value() -> None:

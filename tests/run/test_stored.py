@@ -38,7 +38,7 @@ class StandInStore:
     def read(self, _bucket: str, key: str, limit: int) -> bytes:
         return self._objects[key][:limit]
 
-    def pieces(self, _bucket: str, key: str, offset: int) -> Iterator[bytes]:
+    def pieces(self, _bucket: str, key: str, offset: int = 0) -> Iterator[bytes]:
         if key not in self._objects or offset >= len(self._objects[key]):
             raise ToolkitError(Code.LOADING_DATA, "cannot read", context={"reason": self._refusal})
         data = self._objects[key][offset:]

@@ -41,6 +41,12 @@ def add_run_verbs(commands: Commands) -> None:
     logs.add_argument("--raw", action="store_true", help=_RAW)
     logs.add_argument("--since", metavar="TIME", help="show only lines since a time: 10m (ago), or 2026-11-25T20:00")
 
+    metrics = commands.add(
+        "metrics", "show what a run's ranks reported and its hosts did, over time", _ID, f"--csv {_ID}", f"--json {_ID}"
+    )
+    _run(metrics)
+    metrics.add_argument("--csv", action="store_true", help="print every point, as comma-separated values")
+
     stop = commands.add("stop", "stop a run and store its results so far", _ID, f"--force {_ID}")
     _run(stop)
     stop.add_argument(

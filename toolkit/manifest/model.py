@@ -7,6 +7,7 @@ from typing import Literal
 
 from toolkit.catalogue.model import Framework
 from toolkit.manifest.compute import CPU, split
+from toolkit.metrics.regex_lines import NO_EXPRESSIONS, Extractor
 from toolkit.secrets import SecretReference
 
 Ranks = Literal["all", "node", "one"]
@@ -163,6 +164,7 @@ class Manifest:
         retries: how often a failed command is run again.
         resume: a folder of the results bucket that this run continues from, such as another run's id; empty: none.
         collect: what `toolkit collect` downloads besides `model/`: files and folders of the run's results.
+        metrics: expressions that find metrics in what ranks print.
     """
 
     name: str
@@ -180,6 +182,7 @@ class Manifest:
     retries: int = 0
     resume: str = ""
     collect: tuple[str, ...] = ()
+    metrics: Extractor = NO_EXPRESSIONS
 
     @property
     def buckets(self) -> dict[str, BucketReference]:

@@ -18,6 +18,7 @@ from toolkit.manifest.model import (
     Step,
 )
 from toolkit.manifest.units import shown_duration, shown_size
+from toolkit.metrics.regex_lines import extractor_data
 from toolkit.secrets import gives_pair
 
 _WIDTH = 110
@@ -58,6 +59,7 @@ def canonical_data(manifest: Manifest) -> dict[str, Any]:
         "training_results_reference": _reference(
             "results", "target", manifest.training_results, collect=list(manifest.collect)
         ),
+        **_given(evaluation_metrics=extractor_data(manifest.metrics)),
     }
 
 

@@ -55,11 +55,28 @@ class Extractor:
     lines: int = _DEFAULT_LINES
 
 
+NO_EXPRESSIONS = Extractor(())
+TYPE = "regex_extractor"
+
+
+def extractor_data(extractor: Extractor) -> dict[str, Any]:
+    """The section that `read_extractor` reads as `extractor`; empty if it has no expressions."""
+    groups = {
+        group.name: {
+            "regex": group.expression.pattern,
+            **({"etimes": {"step": {"type": "INT", "value": f"${group.step}"}}} if group.step else {}),
+            "scalars": {name: {"type": "FLOAT", "value": f"${reference}"} for name, reference in group.values},
+        }
+        for group in extractor.groups
+    }
+    return {"type": TYPE, "line_lookahead": extractor.lines, "groups": groups} if groups else {}
+
+
 def read_extractor(section: Mapping[str, Any]) -> Extractor:
     """The expressions of a manifest's `evaluation_metrics`; none for another type. Raises `ValueError` with what is
     wrong."""
-    if section.get("type") != "regex_extractor":
-        return Extractor(())
+    if section.get("type") != TYPE:
+        return NO_EXPRESSIONS
     groups = section.get("groups")
     if not isinstance(groups, dict) or len(groups) > _MOST_GROUPS:
         raise ValueError(f"groups must be a mapping of at most {_MOST_GROUPS}")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, get_args
 
 from pydantic import Field
@@ -36,6 +37,7 @@ from toolkit.manifest.fields import (
 from toolkit.manifest.model import Compute, Manifest, Ranks, Step
 from toolkit.manifest.names import sounds_secret
 from toolkit.manifest.units import bytes_of, seconds_of
+from toolkit.metrics.regex_lines import NO_EXPRESSIONS, Extractor, read_extractor
 from toolkit.yaml.source import Path_, Source
 from toolkit.yaml.validate import Section, validate
 
@@ -148,6 +150,7 @@ class CanonicalManifest(ManifestFile):
     model_definition: ModelDefinition
     training_data_reference: AnyData
     training_results_reference: AnyResults
+    evaluation_metrics: dict[str, Any] = Field(default_factory=dict)
 
     def to_manifest(self, diagnostics: Diagnostics) -> Manifest:
         """The canonical value."""
@@ -161,7 +164,18 @@ class CanonicalManifest(ManifestFile):
             training_data=source,
             training_results=target,
             collect=tuple(path.rstrip("/") for path in results.collect),
+            metrics=extractor_of(self.evaluation_metrics, diagnostics),
         )
+
+
+def extractor_of(section: Mapping[str, Any], diagnostics: Diagnostics) -> Extractor:
+    """The expressions of `evaluation_metrics`, in FfDL's form. Of another type there are none: what programs leave is
+    read anyway."""
+    try:
+        return read_extractor(section)
+    except ValueError as error:
+        diagnostics.refuse(("evaluation_metrics",), str(error))
+        return NO_EXPRESSIONS
 
 
 def whole_definition(

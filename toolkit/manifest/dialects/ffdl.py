@@ -46,6 +46,7 @@ from toolkit.manifest.model import (
     Step,
 )
 from toolkit.manifest.units import bytes_of, ffdl_size
+from toolkit.metrics.regex_lines import NO_EXPRESSIONS, TYPE, Extractor, read_extractor
 from toolkit.yaml.source import Source
 from toolkit.yaml.validate import Section
 
@@ -165,9 +166,7 @@ class FfdlManifest(ManifestFile):
             diagnostics.warn(("storage",), "left out: what a run writes is not limited here", at_key=True)
         if self.version != "":
             diagnostics.warn(("version",), "left out: the manifest's own version means nothing to a run")
-        if self.evaluation_metrics:
-            what = "left out: write RESULT_DIR/metrics.json, an object of numbers, and `toolkit show` prints it"
-            diagnostics.warn(("evaluation_metrics",), what, at_key=True)
+        metrics = self._metrics(diagnostics)
         return Manifest(
             name=self.name,
             author="",
@@ -177,7 +176,25 @@ class FfdlManifest(ManifestFile):
             compute=compute,
             training_data=self._reference(diagnostics, results=False),
             training_results=self._reference(diagnostics, results=True),
+            metrics=metrics,
         )
+
+    def _metrics(self, diagnostics: Diagnostics) -> Extractor:
+        """FfDL read the place that `in` names; here, `toolkit metrics` reads whatever a run leaves."""
+        extractor, section = NO_EXPRESSIONS, self.evaluation_metrics
+        if not section:
+            return extractor
+        what = "left out: write RESULT_DIR/metrics.json, an object of numbers"
+        if section.get("type") == "tensorboard":
+            what = "left out: the event files in LOG_DIR and RESULT_DIR are read, wherever they are"
+        elif section.get("type") == TYPE:
+            what = "read from what each rank prints, whatever `in` says"
+            try:
+                extractor = read_extractor(section)
+            except ValueError as error:
+                what = f"left out: {error}"
+        diagnostics.warn(("evaluation_metrics",), f"{what}; `toolkit metrics` shows the run's metrics", at_key=True)
+        return extractor
 
     def _compute(self, diagnostics: Diagnostics) -> Compute:
         kind = _KINDS[self.gpu_type] if self.gpus else CPU

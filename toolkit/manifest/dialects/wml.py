@@ -20,6 +20,7 @@ from toolkit.manifest.dialects.canonical import (
     Execution,
     ExecutionOfSteps,
     Runtime,
+    extractor_of,
     whole_definition,
 )
 from toolkit.manifest.dialects.sizes import SIZES, compute_of, warn_of_size
@@ -262,6 +263,7 @@ class WmlManifest(ManifestFile):
     model_definition: WatsonDefinition
     training_data_reference: OneOf[AnyWatsonData]
     training_results_reference: OneOf[AnyWatsonResults]
+    evaluation_metrics: dict[str, Any] = Field(default_factory=dict)
 
     def to_manifest(self, diagnostics: Diagnostics) -> Manifest:
         """The canonical value."""
@@ -278,6 +280,7 @@ class WmlManifest(ManifestFile):
             training_results=allowed(results.to_reference(), diagnostics, (*results_path, results_place, "bucket")),
             **definition_of(self.model_definition, diagnostics),
             collect=tuple(path.rstrip("/") for path in collect),
+            metrics=extractor_of(self.evaluation_metrics, diagnostics),
         )
 
 

@@ -14,6 +14,8 @@ from toolkit.process import Result
 from toolkit.storage.sidecar import AGENT_PROGRAM
 
 _TIMEOUT = 20
+_MOST_SAMPLES = 16 << 20
+"""Characters; an agent keeps less."""
 _ALIVE = ("running", "paused", "restarting")
 
 
@@ -48,6 +50,14 @@ class AgentClient:
         except (ToolkitError, ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
+
+    def samples(self) -> str:
+        """The samples of its host so far, as lines; empty if it does not answer, or is of an earlier version."""
+        try:
+            result = self._say("samples")
+        except ToolkitError:
+            return ""
+        return result.output[:_MOST_SAMPLES] if result.ok else ""
 
     def stop(self, who: str) -> str:
         """Ask it to stop the run; returns who asked first. Empty if it is not there."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from toolkit.agent.event_stream import parse_line
-from toolkit.agent.paths import CONTROL_FOLDER, RECORD, RUN_FOLDER
+from toolkit.agent.paths import CONTROL_FOLDER, RECORD, RUN_FOLDER, SAMPLES
 from toolkit.agent.signed import verified
 from toolkit.errors import Code, ToolkitError
+from toolkit.metrics.tensorboard import host_of
 from toolkit.run.follow.events import Line
 from toolkit.run.follow.reported import MAX_BYTES, hint_of, read_outcome
 from toolkit.run.plan.code_listing import Listed, refuse_other_code
@@ -20,6 +22,12 @@ from toolkit.run.records.record import Record
 from toolkit.storage.object_paths import file_names
 from toolkit.storage.s3 import Store, StoredObject, refused_object
 
+_MOST_HOSTS = 4096
+_MOST_SAMPLES = 16 << 20
+"""Bytes of a host's samples; its agent keeps less."""
+_MOST_FILES, _MOST_EVENTS = 256, 1 << 30
+"""TensorBoard's event files, and bytes of one."""
+_MOST_LISTED = 200_000
 _MAX_LINE = 1 << 20
 """Bytes of a line of output held in memory; a longer line is split into several."""
 
@@ -86,6 +94,24 @@ class StoredRun:
                     Code.CODE, f"there is more in the bucket under {prefix} than any submitted code has; not fetched"
                 )
             yield item
+
+    def samples(self) -> Iterator[str]:
+        """The lines of the samples of all hosts, one host after the other; empty if none are stored."""
+        prefix = f"{self._folder}/{SAMPLES.partition('{')[0]}"
+        for item in islice(self._store.objects(self._bucket, prefix), _MOST_HOSTS):
+            if item.size <= _MOST_SAMPLES:
+                yield from (
+                    self._store.read(self._bucket, item.key, _MOST_SAMPLES).decode("utf-8", "replace").split("\n")
+                )
+
+    def event_files(self) -> Iterator[tuple[str, Iterator[bytes]]]:
+        """TensorBoard's event files among the results, each with its name below the run's folder and its content in
+        pieces; at most `_MOST_FILES`, none that is too large."""
+        prefix = f"{self._record.training_id}/"
+        there = islice(self._store.objects(self._bucket, prefix), _MOST_LISTED)
+        found = (item for item in there if host_of(item.key) is not None and 0 < item.size <= _MOST_EVENTS)
+        for item in islice(found, _MOST_FILES):
+            yield item.key.removeprefix(prefix), self._store.pieces(self._bucket, item.key)
 
     def lines(self, offset: int = 0) -> Iterator[Line]:
         """The output from byte `offset` on; empty if none is stored."""

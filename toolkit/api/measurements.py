@@ -1,0 +1,40 @@
+"""What a run's ranks reported, and what its hosts did."""
+
+from __future__ import annotations
+
+from toolkit.api.runs import find_run, log_lines
+from toolkit.errors import Code, ToolkitError
+from toolkit.metrics.series import RunMetrics
+from toolkit.run.follow.agent_client import AgentClient
+from toolkit.run.follow.connect import manifest_of, reached, stored_run
+from toolkit.run.follow.measured import live_metrics, stored_metrics
+from toolkit.run.records.record import Record
+
+
+def metrics(run: str | Record) -> RunMetrics:
+    """A run's measurements, as series over time: those of a run that goes on are those so far.
+
+    TensorBoard's event files and `metrics.json` are read when the run has ended: before, they are not in the bucket.
+
+    Raises:
+        ToolkitError: S100 if its host does not answer, S302 if its bucket cannot be read, S303 if its output is still
+            on a host and must be rescued.
+
+    Example:
+        >>> [(one.source, one.points[-1].value) for one in api.metrics("training-9itkb8gw").ranks if one.name == "loss"]
+    """
+    record = run if isinstance(run, Record) else find_run(run)
+    manifest = manifest_of(record)
+    if not record.final:
+        with reached(record) as engines:
+            samples = [AgentClient(engine, record.training_id).samples() for engine in engines.values()]
+        return live_metrics(log_lines(record), samples, manifest.metrics)
+    with stored_run(record, manifest) as stored:
+        found = stored_metrics(record, stored, manifest.metrics)
+    if record.kept and not found.ranks:
+        raise ToolkitError(
+            Code.STORING_RESULTS,
+            f"{record.training_id}: what it measured is not in the bucket but still on {', '.join(record.kept)}",
+            hint=f"toolkit rescue {record.training_id}",
+        )
+    return found
