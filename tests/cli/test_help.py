@@ -82,7 +82,20 @@ def test_the_verbs_are_listed_in_groups() -> None:
             group.append(line.split()[0])
     assert groups == {
         "images": ["build", "lock", "images", "save", "load", "bundle", "push", "pull"],
-        "runs": ["launch", "runs", "show", "logs", "metrics", "stop", "retry", "resume", "collect", "rescue", "clean"],
+        "runs": [
+            "launch",
+            "runs",
+            "show",
+            "logs",
+            "metrics",
+            "watch",
+            "stop",
+            "retry",
+            "resume",
+            "collect",
+            "rescue",
+            "clean",
+        ],
         "clusters": ["cluster", "doctor", "lab"],
         "data": ["bucket"],
         "manifests": ["manifest", "frameworks"],

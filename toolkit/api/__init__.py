@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from toolkit.api.launches import launch, launch_again
     from toolkit.api.locks import lock, lock_images, lock_states
     from toolkit.api.manifests import check_manifest, check_manifests, convert_manifest, manifest_schema, write_manifest
-    from toolkit.api.measurements import metrics
+    from toolkit.api.measurements import host_metrics, metrics
     from toolkit.api.models import collect
     from toolkit.api.records import find_run, list_runs
     from toolkit.api.runs import clean_hosts, follow, log_lines, rescue_run, stop_run
@@ -54,7 +54,7 @@ _MODULES = {
     "launches": ("launch", "launch_again"),
     "locks": ("lock", "lock_images", "lock_states"),
     "manifests": ("check_manifest", "check_manifests", "convert_manifest", "manifest_schema", "write_manifest"),
-    "measurements": ("metrics",),
+    "measurements": ("host_metrics", "metrics"),
     "models": ("collect",),
     "records": ("find_run", "list_runs"),
     "runs": ("clean_hosts", "follow", "log_lines", "rescue_run", "stop_run"),
@@ -79,6 +79,7 @@ __all__ = [
     "doctor",
     "find_run",
     "follow",
+    "host_metrics",
     "image_details",
     "image_document",
     "image_licences",

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from toolkit.api.runs import find_run, log_lines
 from toolkit.errors import Code, ToolkitError
-from toolkit.metrics.series import RunMetrics
+from toolkit.hosts.parallel import Job, do_all
+from toolkit.metrics.regex_lines import NO_EXPRESSIONS
+from toolkit.metrics.series import RunMetrics, Series
 from toolkit.run.follow.agent_client import AgentClient
 from toolkit.run.follow.connect import manifest_of, reached, stored_run
 from toolkit.run.follow.measured import live_metrics, stored_metrics
 from toolkit.run.records.record import Record
+
+_AT_ONCE = 8
 
 
 def metrics(run: str | Record) -> RunMetrics:
@@ -26,9 +30,7 @@ def metrics(run: str | Record) -> RunMetrics:
     record = run if isinstance(run, Record) else find_run(run)
     manifest = manifest_of(record)
     if not record.final:
-        with reached(record) as engines:
-            samples = [AgentClient(engine, record.training_id).samples() for engine in engines.values()]
-        return live_metrics(log_lines(record), samples, manifest.metrics)
+        return live_metrics(log_lines(record), _samples(record), manifest.metrics)
     with stored_run(record, manifest) as stored:
         found = stored_metrics(record, stored, manifest.metrics)
     if record.kept and not found.ranks:
@@ -38,3 +40,21 @@ def metrics(run: str | Record) -> RunMetrics:
             hint=f"toolkit rescue {record.training_id}",
         )
     return found
+
+
+def host_metrics(run: str | Record) -> tuple[Series, ...]:
+    """What the hosts of a run that goes on have done so far; empty for one that has ended. A host that does not answer
+    has none.
+
+    Example:
+        >>> [(one.source, one.points[-1].value) for one in api.host_metrics("training-9itkb8gw") if one.name == "cpu"]
+    """
+    record = run if isinstance(run, Record) else find_run(run)
+    return () if record.final else live_metrics((), _samples(record), NO_EXPRESSIONS).hosts
+
+
+def _samples(record: Record) -> list[str]:
+    """The samples of each host, as its agent prints them."""
+    with reached(record) as engines:
+        asked = [Job(host, AgentClient(engine, record.training_id).samples) for host, engine in engines.items()]
+        return [answer.value or "" for answer in do_all(asked, at_once=_AT_ONCE)]

@@ -17,7 +17,7 @@ from toolkit.metrics.series import Series
 from toolkit.printable import neutral
 
 _SHORT = {"percent": " %", "seconds": " s", "watts": " W", "degrees Celsius": " °C"}
-_CURVE = 12
+_CURVE = 10
 """Characters: the line fits a terminal of 80."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -63,7 +63,7 @@ def shown(value: float, unit: str) -> str:
 
 
 def _table(series: Iterable[Series]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
     for title in ("SOURCE", "NAME", "CURVE"):
         table.add_column(title, no_wrap=title != "NAME", overflow="fold")
     for title in ("LAST", "LEAST", "MOST", "POINTS"):

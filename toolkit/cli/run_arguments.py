@@ -47,6 +47,8 @@ def add_run_verbs(commands: Commands) -> None:
     _run(metrics)
     metrics.add_argument("--csv", action="store_true", help="print every point, as comma-separated values")
 
+    _run(commands.add("watch", "watch a run at a glance: state, loss, step time, hosts", _ID))
+
     stop = commands.add("stop", "stop a run and store its results so far", _ID, f"--force {_ID}")
     _run(stop)
     stop.add_argument(
