@@ -108,7 +108,9 @@ def test_lines_states_and_uploads_change_what_is_drawn(monkeypatch: pytest.Monke
     assert "0.25  step 5" in text
     assert "this machine  cpu ▁ 50 %" in text
     assert "STORING" in text
-    assert "3 files waiting, 1 uploading, 0 failed" in text
+    assert "3 files waiting, 1 uploading, 0 failed so far" in text
+    seen.storing(0, 0, 0)
+    assert seen.glance.note == ""
     assert seen.interrupted() is Choice.DETACH
 
 

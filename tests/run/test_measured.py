@@ -49,7 +49,7 @@ def test_everything_that_a_run_left_becomes_series_of_its_ranks_and_hosts() -> N
     found = stored_metrics(DONE, stored(OBJECTS), NO_EXPRESSIONS)
     assert {(one.source, one.name): [point.value for point in one.points] for one in found.ranks} == {
         ("rank 0", "loss"): [1.5],
-        ("rank 0", "metrics.json/loss"): [0.25],
+        ("rank 0", "final.loss"): [0.25],
         ("rank 1", "loss"): [2.5],
         ("rank 1", "train/loss"): [1.0, 0.5, 0.25],
     }

@@ -21,6 +21,7 @@ from toolkit.errors import INTERRUPTED, ToolkitError
 from toolkit.metrics.collected import Collected
 from toolkit.metrics.read_lines import ReadLines
 from toolkit.metrics.series import Series
+from toolkit.plural import counted
 from toolkit.run.follow.events import Line
 from toolkit.run.follow.view import Choice, SilentView
 from toolkit.run.records.record import Record
@@ -81,8 +82,8 @@ class Watching(SilentView):
         self.glance = replace(self.glance, note=text)
 
     def storing(self, queued: int, uploading: int, errored: int) -> None:
-        if queued or uploading:
-            self.glance = replace(self.glance, note=f"{queued} files waiting, {uploading} uploading, {errored} failed")
+        waiting = f"{counted(queued, 'file')} waiting, {uploading} uploading, {errored} failed so far"
+        self.glance = replace(self.glance, note=waiting if queued or uploading else "")
 
     def line(self, line: Line) -> None:
         self._reader.line(line.text, line.at)

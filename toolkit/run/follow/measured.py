@@ -59,8 +59,8 @@ def _rank_on(record: Record, host: str) -> str:
 
 
 def _add_final(record: Record, ranks: Collected) -> None:
-    """What rank 0 wrote into `metrics.json`, as one point at the run's end."""
+    """What a program wrote into `metrics.json`, as one point at the run's end: `final.loss`."""
     at = record.states[-1][1] if record.states else 0.0
     for name, value in record.metrics.items():
         if isinstance(value, int | float):
-            ranks.add("rank 0", f"metrics.json/{name}", "", Point(at, float(value)))
+            ranks.add("rank 0", f"final.{name}", "", Point(at, float(value)))
