@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.metrics.collected import Collected
+from toolkit.metrics.ddl_lines import DdlLines
 from toolkit.metrics.keras_lines import KerasLines
 from toolkit.metrics.plain_lines import PlainLines
 from toolkit.metrics.read_lines import LINE_SOURCES, MOST_SPEAKERS, ReadLines, line_sources
@@ -110,6 +111,23 @@ def test_a_step_of_keras_counts_batches_over_all_epochs_also_while_an_epoch_goes
 )
 def test_lines_that_programs_print_themselves(line: str, found: list[tuple[str, float, int | None]]) -> None:
     assert found_by(PlainLines(), line) == found
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("ddl: metric loss 0.25 step 100", [("loss", 0.25, 100)]),
+        ("ddl: metric val/acc -1.5e-07", [("val/acc", -1.5e-07, None)]),
+        ("ddl: metric loss nan step 1", []),
+        ("ddl: metric loss", []),
+        ("ddl: rank 0 of 2, host 1 of 2, -mode p:1x2", []),
+    ],
+)
+def test_lines_of_ddls_log_metric(line: str, found: list[tuple[str, float, int | None]]) -> None:
+    assert found_by(DdlLines(), line) == found
+    assert {name: points for (_, name), points in series_of([f"[0] {line}"]).items()} == {
+        name: [(step, value)] for name, value, step in found
+    }
 
 
 def test_a_manifests_expressions_are_matched_over_lines_and_their_lines_are_used_once() -> None:

@@ -11,7 +11,7 @@ from .test_api_real import NOTHING
 
 KERAS = """
 import os, time
-import keras, numpy as np
+import ddl, keras, numpy as np
 keras.utils.set_random_seed(1)
 x = np.random.rand(64, 4).astype("float32")
 y = (x.sum(1) > 2).astype("float32")
@@ -19,6 +19,7 @@ model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(1)])
 model.compile("sgd", "mse", metrics=["mae"])
 slow = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: time.sleep(3))
 board = keras.callbacks.TensorBoard(os.environ["LOG_DIR"])
+ddl.log_metric("share", 0.75, 3)
 model.fit(x, y, batch_size=16, epochs=4, verbose=1, callbacks=[slow, board])
 """
 
@@ -52,6 +53,7 @@ def test_metrics_of_keras_and_of_the_host_are_there_while_a_run_goes_on_and_afte
         round(loss, 3) for loss in losses
     ]
     assert after["ranks"]["rank 0", "step_time"][-1] > 0
+    assert live["ranks"]["rank 0", "share"] == after["ranks"]["rank 0", "share"] == [0.75]
 
     for found in (live["hosts"], after["hosts"]):
         assert 0 < found["this machine", "cpu"][-1] <= 100

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from toolkit.metrics.collected import Collected
+from toolkit.metrics.ddl_lines import DdlLines
 from toolkit.metrics.keras_lines import KerasLines
 from toolkit.metrics.plain_lines import PlainLines
 from toolkit.metrics.regex_lines import Extractor, RegexLines
@@ -18,7 +19,7 @@ MOST_SPEAKERS = 4096
 _SPEAKER = re.compile(r"\[(?:(\d{1,6})|(learner-\d{1,6}))\] ")
 
 LineSources = Sequence[Callable[[], LineSource]]
-LINE_SOURCES: LineSources = (KerasLines, PlainLines)
+LINE_SOURCES: LineSources = (DdlLines, KerasLines, PlainLines)
 """Each makes one source, for one rank; the first that finds something in a line is believed."""
 
 

@@ -12,7 +12,7 @@ to it; ``owner`` determines which of a rank's processes has it; ``rendezvous`` n
 ``termination`` makes sure that no rank waits for one that is gone, and ``orphans`` that mpirun does not either;
 ``guard`` detects ranks that diverge; ``session`` initialises all of them. ``tensorflow`` and ``torch`` (packages of
 their own) are prepared by ``frameworks``, through ``import_hooks``, when the program imports them. With one rank, none
-of that is loaded. ``launcher`` is the command ``ddlrun``.
+of that is loaded. ``metrics`` reports the program's numbers. ``launcher`` is the command ``ddlrun``.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import Any
 from ddl.api import allreduce_n, bcast, grads_reduce, guard_exclude
 from ddl.environment import local_rank, num_hosts, place, rank, size, under_mpi
 from ddl.learning_rate import scale_learning_rate
+from ddl.metrics import log_metric
 from ddl.session import init, is_worker
 from ddl.sharding import shard
 
@@ -49,6 +50,7 @@ __all__ = [
     "guard_exclude",
     "init",
     "local_rank",
+    "log_metric",
     "num_hosts",
     "rank",
     "scale_learning_rate",
