@@ -201,7 +201,10 @@ def frame(text: bytes) -> bytes:
     return b"\x01\0\0\0" + len(text).to_bytes(4, "big") + text
 
 
-def test_gpus_are_read_where_a_learner_has_them_and_numbered_in_the_order_of_their_learners(tmp_path: Path) -> None:
+def test_gpus_are_read_where_a_learner_has_them_and_numbered_in_the_order_of_their_learners(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("toolkit.agent.gpu_readings._AGAIN_SECONDS", 0.0)
     text = f"{UUID}, 97, 1024, 301.5, 64\n".encode()
     other = f"GPU-{'0' * 8}, 3, 1, 50, 30\n".encode()
     answers = {
@@ -217,7 +220,9 @@ def test_gpus_are_read_where_a_learner_has_them_and_numbered_in_the_order_of_the
     assert gpus.now()["gpu0.utilisation"] == 97
     assert gpus.now()["gpu1.memory"] == 1 << 20
     assert len(gpus.now()) == 8
-    asked = json.loads(next(data for what, data in stand_in.asked if what.endswith("/exec")))
+    execs = [data for what, data in stand_in.asked if what.endswith("/exec")]
+    assert len(execs) == 10, "a stream that ends is begun again, but not for ever"
+    asked = json.loads(execs[0])
     assert (asked["Cmd"], asked["User"]) == (argv_every(5), "65534:65534")
 
 

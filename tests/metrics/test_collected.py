@@ -41,7 +41,6 @@ def test_what_is_no_number_is_left_out_and_so_are_series_that_are_too_many() -> 
     for name in ("a", "b", "c", "c"):
         collected.add("rank 0", name * 500, "", Point(1.0, 1.0))
     assert [(one.name, len(one.points)) for one in collected.series()] == [("a" * 120, 1), ("loss", 1)]
-    assert collected.left_out == 2
 
 
 def test_series_are_in_the_order_of_their_ranks_and_points_in_that_of_time() -> None:

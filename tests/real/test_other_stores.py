@@ -91,7 +91,8 @@ def test_a_run_is_stored_whole_whatever_its_names_and_a_changed_model_is_refused
         assert {key.removeprefix(store.model(record)) for key in store.server.objects if "/model/" in key} == KEYS
         listed = store.server.objects[f"mnist-training-models/{record['training_id']}/_run/SHA256SUMS"].data
         sums = read_list(listed)
-        logs = {f"{record['training_id']}/{name}" for name in ("learner-1/training-log.txt", "_run/output.log")}
+        own = ("learner-1/training-log.txt", "_run/output.log", "_run/host-metrics.0.jsonl")
+        logs = {f"{record['training_id']}/{name}" for name in own}
         assert set(sums) == {f"{record['training_id']}/model/{key}" for key in KEYS} | logs
         for key, sha256 in sums.items():
             assert hashlib.sha256(store.server.objects[f"mnist-training-models/{key}"].data).hexdigest() == sha256

@@ -33,7 +33,7 @@ DONE = replace(
     end="completed",
 ).at(State.COMPLETED, 9.0)
 OBJECTS = {
-    f"{RUN}/_run/output.log": b"4.000 [0] epoch 1  loss 1.5\n5.000 [1] epoch 1  loss 2.5\n6.000 [toolkit] step 2 loss 9",
+    f"{RUN}/_run/output.log": b"4.0 [0] epoch 1  loss 1.5\n5.000 [1] epoch 1  loss 2.5\n6.000 [toolkit] step 2 loss 9",
     f"{RUN}/_run/host-metrics.0.jsonl": SAMPLES.encode(),
     f"{RUN}/logs/train/{EVENTS.name}": EVENTS.read_bytes(),
     f"{RUN}/model/saved_model.pb": b"loss",

@@ -24,6 +24,7 @@ _MOST_GPUS = 64
 _LONGEST = 1 << 10
 _SILENT_SECONDS = 60.0
 _FRESH_SECONDS = 20.0
+_TRIES, _AGAIN_SECONDS = 10, 30.0
 
 
 def argv_every(seconds: int) -> list[str]:
@@ -51,15 +52,21 @@ class GpuReadings:
         return {f"gpu{number}.{name}": value for number, values in fresh for name, value in values.items()}
 
     def _read(self, container: str) -> None:
+        """Read until the container has ended; if the engine is restarted, again."""
+        for _ in range(_TRIES):
+            with suppress(EngineRefused, LookupError, ValueError):
+                if not self._engine.has_gpus(container):
+                    return
+                self._read_once(container)
+            time.sleep(_AGAIN_SECONDS)
+
+    def _read_once(self, container: str) -> None:
         rest = b""
-        with suppress(EngineRefused, KeyError, ValueError):
-            if not self._engine.has_gpus(container):
-                return
-            for piece in self._engine.execute(container, argv_every(self._every), _NOBODY, _SILENT_SECONDS):
-                *lines, rest = (rest + piece).split(b"\n")
-                for line in lines:
-                    self.take(line.decode("ascii", "replace"))
-                rest = rest[:_LONGEST]
+        for piece in self._engine.execute(container, argv_every(self._every), _NOBODY, _SILENT_SECONDS):
+            *lines, rest = (rest + piece).split(b"\n")
+            for line in lines:
+                self.take(line.decode("ascii", "replace"))
+            rest = rest[:_LONGEST]
 
     def take(self, line: str) -> None:
         """Take one line; one that is no reading is ignored."""

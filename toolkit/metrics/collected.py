@@ -14,17 +14,11 @@ LONGEST_NAME = 120
 
 
 class Collected:
-    """Series under construction. `left_out` counts series that were too many."""
+    """Series under construction; further ones than `most_series` are left out."""
 
     def __init__(self, most_points: int = MOST_POINTS, most_series: int = MOST_SERIES) -> None:
         self._most_points, self._most_series = most_points, most_series
         self._found: dict[tuple[str, str], _Thinned] = {}
-        self._too_many: set[tuple[str, str]] = set()
-
-    @property
-    def left_out(self) -> int:
-        """How many series are not here because there are too many; at most as many again are counted."""
-        return len(self._too_many)
 
     def add(self, source: str, name: str, unit: str, point: Point) -> None:
         """Add a point. One that is no number is left out; one of the same step as the one before takes its place."""
@@ -33,8 +27,6 @@ class Collected:
         key = source[:LONGEST_NAME], name[:LONGEST_NAME]
         if key not in self._found:
             if len(self._found) >= self._most_series:
-                if len(self._too_many) < self._most_series:
-                    self._too_many.add(key)
                 return
             self._found[key] = _Thinned(unit, self._most_points)
         self._found[key].add(point)

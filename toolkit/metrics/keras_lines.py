@@ -53,7 +53,7 @@ class KerasLines:
         prefix = f"{EVALUATED}." if self._in_epoch is False else ""
         if not prefix:
             self._batch = batch
-        step = self._before + (self._batch if not prefix else max(self._batch, 0))
+        step = self._before + self._batch
         for found in values:
             yield Measured(prefix + found[1], float(found[2]), step)
         if took:
