@@ -142,6 +142,7 @@ def test_a_manifests_expressions_are_matched_over_lines_and_their_lines_are_used
         "y",
     )
     assert found_by(source, *lines) == [("train.loss", 0.5, 100), ("test.accuracy", 0.75, None)]
+    assert found_by(source, "other words", "test 0.5") == [("test.accuracy", 0.5, None)], "at the beginning of any line"
 
 
 def test_what_the_manifest_says_comes_before_what_lines_look_like() -> None:

@@ -32,8 +32,9 @@ DONE = replace(
     placement=((1, "", (0,)), (2, "", (1,))),
     end="completed",
 ).at(State.COMPLETED, 9.0)
+OUTPUT = b"4.000 [0] epoch 1  loss 1.5\n5.000 [1] epoch 1  loss 2.5\n6.000 [toolkit] step 2 loss 9\n"
 OBJECTS = {
-    f"{RUN}/_run/output.log": b"4.0 [0] epoch 1  loss 1.5\n5.000 [1] epoch 1  loss 2.5\n6.000 [toolkit] step 2 loss 9",
+    f"{RUN}/_run/output.log": OUTPUT,
     f"{RUN}/_run/host-metrics.0.jsonl": SAMPLES.encode(),
     f"{RUN}/logs/train/{EVENTS.name}": EVENTS.read_bytes(),
     f"{RUN}/model/saved_model.pb": b"loss",
@@ -107,6 +108,15 @@ def test_of_a_run_whose_output_is_still_on_a_host_it_says_so(
         return
     with pytest.raises(ToolkitError, match="still on p100-01"):
         module.metrics(run)
+
+
+def test_a_run_that_goes_on_can_be_seen_without_its_manifest(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(module, "log_lines", lambda _: [Line("[0] step 1 loss 2", 5.0, 20)])
+    monkeypatch.setattr(module, "_samples", lambda _: [SAMPLES])
+    found = module.metrics(replace(RECORD, manifest_file=str(tmp_path / "gone.yml")))
+    assert ([one.name for one in found.ranks], found.hosts) == (["loss"], (CPU,))
+    assert module.host_metrics(RECORD) == (CPU,)
+    assert module.host_metrics(DONE) == ()
 
 
 class Manifest:

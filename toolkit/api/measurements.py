@@ -5,7 +5,7 @@ from __future__ import annotations
 from toolkit.api.runs import find_run, log_lines
 from toolkit.errors import Code, ToolkitError
 from toolkit.hosts.parallel import Job, do_all
-from toolkit.metrics.regex_lines import NO_EXPRESSIONS
+from toolkit.metrics.regex_lines import NO_EXPRESSIONS, Extractor
 from toolkit.metrics.series import RunMetrics, Series
 from toolkit.run.follow.agent_client import AgentClient
 from toolkit.run.follow.connect import manifest_of, reached, stored_run
@@ -28,9 +28,9 @@ def metrics(run: str | Record) -> RunMetrics:
         >>> [(one.source, one.points[-1].value) for one in api.metrics("training-9itkb8gw").ranks if one.name == "loss"]
     """
     record = run if isinstance(run, Record) else find_run(run)
-    manifest = manifest_of(record)
     if not record.final:
-        return live_metrics(log_lines(record), _samples(record), manifest.metrics)
+        return live_metrics(log_lines(record), _samples(record), _expressions(record))
+    manifest = manifest_of(record)
     with stored_run(record, manifest) as stored:
         found = stored_metrics(record, stored, manifest.metrics)
     if record.kept and not found.ranks:
@@ -51,6 +51,14 @@ def host_metrics(run: str | Record) -> tuple[Series, ...]:
     """
     record = run if isinstance(run, Record) else find_run(run)
     return () if record.final else live_metrics((), _samples(record), NO_EXPRESSIONS).hosts
+
+
+def _expressions(record: Record) -> Extractor:
+    """Those of the run's manifest; none if that has been moved or changed: its keys are not needed to see the run."""
+    try:
+        return manifest_of(record).metrics
+    except ToolkitError:
+        return NO_EXPRESSIONS
 
 
 def _samples(record: Record) -> list[str]:

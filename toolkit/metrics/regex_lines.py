@@ -9,8 +9,9 @@
           etimes: {iteration: {type: INT, value: $iteration}}
           scalars: {loss: {type: FLOAT, value: $loss}}
 
-As in FfDL's own extractor, an expression is matched from the beginning of the last `line_lookahead` lines and those
-after them, a dot matches a line end, and lines that matched are not used again.
+As in FfDL's own extractor, an expression may span `line_lookahead` lines, a dot matches a line end, and lines that
+matched are not used again. There, it was matched from the beginning of the oldest of these lines alone, so that what
+was printed last was missed; here, from that of each.
 """
 
 from __future__ import annotations
@@ -134,15 +135,20 @@ class RegexLines:
         if not self._extractor.groups:
             return
         self._lines = [*self._lines, text][-self._extractor.lines :]
-        window = ("\n".join(self._lines) + "\n")[-_MOST_TEXT:]
-        for group in self._extractor.groups:
-            if match := group.expression.match(window):
-                self._lines = []
-                step = _number(_of(match, group.step)) if group.step else None
-                for name, reference in group.values:
-                    if (value := _number(_of(match, reference))) is not None:
-                        yield Measured(f"{group.name}.{name}", value, None if step is None else int(step))
-                return
+        for first in range(len(self._lines)):
+            window = ("\n".join(self._lines[first:]) + "\n")[-_MOST_TEXT:]
+            for group in self._extractor.groups:
+                if match := group.expression.match(window):
+                    self._lines = []
+                    yield from _measured(group, match)
+                    return
+
+
+def _measured(group: Group, match: re.Match[str]) -> Iterator[Measured]:
+    step = _number(_of(match, group.step)) if group.step else None
+    for name, reference in group.values:
+        if (value := _number(_of(match, reference))) is not None:
+            yield Measured(f"{group.name}.{name}", value, None if step is None else int(step))
 
 
 def _of(match: re.Match[str], group: str) -> str:
