@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 from dataclasses import replace
 
 import pytest
@@ -135,3 +136,13 @@ def test_where_there_is_no_terminal_it_is_printed_once(
     monkeypatch.setattr(module, "metrics", lambda _: RunMetrics((series("loss", "rank 0", 2.0, 1.0),)))
     assert module.run(argparse.Namespace(training_id="abcd", json=False)) == 0
     assert "loss       rank 0  █▁  1  step 1\n" in capsys.readouterr().out
+
+
+def test_as_json_it_is_the_run_with_its_series(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(module, "find_run", lambda _: RECORD)
+    monkeypatch.setattr(module, "metrics", lambda _: RunMetrics((series("loss", "rank 0", 2.0),)))
+    assert module.run(argparse.Namespace(training_id="abcd", json=True)) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["run"]["training_id"], found["ranks"][0]["name"], found["hosts"]) == (RECORD.training_id, "loss", [])

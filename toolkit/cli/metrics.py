@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     found = metrics(arguments.training_id)
     series = [*found.ranks, *found.hosts]
     if arguments.json:
-        print(json_text({"ranks": [*map(asdict, found.ranks)], "hosts": [*map(asdict, found.hosts)]}))
+        print(json_text(asdict(found)))
     elif arguments.csv:
         csv.writer(sys.stdout, lineterminator="\n").writerows(csv_rows(series))
     elif series:

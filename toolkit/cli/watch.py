@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from rich.console import Group, OverflowMethod
 from rich.live import Live
@@ -15,7 +15,7 @@ from toolkit.agent.heartbeat import repeating
 from toolkit.api.measurements import host_metrics, metrics
 from toolkit.api.runs import find_run, follow
 from toolkit.cli.board import Glance, board
-from toolkit.cli.output import SafeConsole
+from toolkit.cli.output import SafeConsole, json_text
 from toolkit.cli.run_output import show_end
 from toolkit.errors import INTERRUPTED, ToolkitError
 from toolkit.metrics.collected import Collected
@@ -35,8 +35,11 @@ _COMMAND = "[toolkit] command "
 def run(arguments: argparse.Namespace) -> int:
     """Show a run at a glance until it ends, or until Ctrl-C; where there is no terminal, once."""
     record, console = find_run(arguments.training_id), SafeConsole()
-    if record.final or not console.is_terminal:
+    if record.final or arguments.json or not console.is_terminal:
         found = metrics(record)
+        if arguments.json:
+            print(json_text({"run": asdict(record), **asdict(found)}))
+            return 0
         console.print(drawn(Glance(record, ranks=found.ranks, hosts=found.hosts)), soft_wrap=True)
         return 0
     with Live(console=console, auto_refresh=False, transient=True) as live:
