@@ -30,6 +30,8 @@ ELSEWHERE = {
     "status": "show",
     "describe": "show",
     "tail": "logs",
+    "top": "watch",
+    "stats": "metrics",
     "kill": "stop",
     "cancel": "stop",
     "halt": "stop",
