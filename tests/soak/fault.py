@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ..faults.lab_hosts import container, cut_network, heal, on, stop_engine
@@ -13,6 +14,7 @@ from ..faults.store import S3Server
 
 _SHORT_SECONDS = 4
 """Shorter than any deadline of the cluster file."""
+_TRIES = 20
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,12 @@ def _cut_connections(host: str, run: str) -> None:
 
 
 def _freeze(host: str, run: str) -> None:
+    """runc gives up where processes begin faster than it stops them ("unable to freeze")."""
+    for _ in range(_TRIES):
+        with suppress(AssertionError):
+            docker("pause", container(host))
+            return
+        time.sleep(0.5)
     docker("pause", container(host))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from toolkit.api.runs import find_run, log_lines
+from toolkit.api.records import find_run
+from toolkit.api.runs import log_lines
 from toolkit.errors import Code, ToolkitError
 from toolkit.hosts.parallel import Job, do_all
 from toolkit.metrics.regex_lines import NO_EXPRESSIONS, Extractor

@@ -13,7 +13,8 @@ from rich.text import Text
 
 from toolkit.agent.heartbeat import repeating
 from toolkit.api.measurements import host_metrics, metrics
-from toolkit.api.runs import find_run, follow
+from toolkit.api.records import find_run
+from toolkit.api.runs import follow
 from toolkit.cli.board import Glance, board
 from toolkit.cli.output import SafeConsole, json_text
 from toolkit.cli.run_output import show_end
