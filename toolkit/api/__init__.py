@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from toolkit.api.models import collect
     from toolkit.api.records import find_run, list_runs
     from toolkit.api.runs import clean_hosts, follow, log_lines, rescue_run, stop_run
+    from toolkit.api.reports import report
     from toolkit.api.transfer import load_images, pull_image, push_image, save_as_sif, save_images
     from toolkit.api.verification import verify_image
 
@@ -58,6 +59,7 @@ _MODULES = {
     "models": ("collect",),
     "records": ("find_run", "list_runs"),
     "runs": ("clean_hosts", "follow", "log_lines", "rescue_run", "stop_run"),
+    "reports": ("report",),
     "transfer": ("load_images", "pull_image", "push_image", "save_as_sif", "save_images"),
     "verification": ("verify_image",),
 }
@@ -106,6 +108,7 @@ __all__ = [
     "read_hosts",
     "remove_lab",
     "render_build",
+    "report",
     "rescue_run",
     "save_as_sif",
     "save_images",

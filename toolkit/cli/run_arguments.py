@@ -67,6 +67,19 @@ def add_run_verbs(commands: Commands) -> None:
         "--to", metavar="FOLDER", default="models", help="parent folder of the model's folder (default: ./models)"
     )
 
+    report = commands.add(
+        "report",
+        "write a report of runs as one HTML file: times, metrics, hosts, log",
+        f"{_ID} -o report.html",
+        f"{_ID} training-abcd2345 -o compared.html",
+    )
+    report.add_argument(
+        "training_ids", metavar="TRAINING_ID", nargs="+", help="ID or unique prefix; several are shown side by side"
+    )
+    report.add_argument(
+        "-o", "--output", metavar="FILE", required=True, help="file to write; an existing one is replaced"
+    )
+
     _run(commands.add("rescue", "upload results that are still on the hosts", _ID))
 
     clean = commands.add(

@@ -1,0 +1,86 @@
+"""A report of runs: one HTML file that needs no network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit import __version__
+from toolkit.api.runs import find_run, log_lines
+from toolkit.errors import Code, ToolkitError
+from toolkit.metrics.series import RunMetrics
+from toolkit.progress import Progress, Report, silent
+from toolkit.report.log_excerpt import excerpt
+from toolkit.report.model import LogExcerpt, ReportInput, RunInput
+from toolkit.run.records.record import Record
+from toolkit.shipping.output_file import new_file
+
+MOST_RUNS = 8
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A report that was written; `notes` say what is not in it, and why."""
+
+    file: Path
+    size: int
+    runs: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def report(runs: Sequence[str | Record], file: str | Path, *, report: Report = silent) -> Reported:
+    """Write a report of one run, or of several side by side, to `file`, which is replaced.
+
+    A log or metrics that cannot be read are left out; the report and `notes` say so. Of a run that has not ended, it
+    shows what there is so far.
+
+    Raises:
+        ToolkitError: C101 for no run, an unknown one or more than 8; S100 if `file` cannot be written.
+
+    Example:
+        >>> api.report(["training-9itkb8gw"], "report.html").size
+    """
+    from toolkit.report.render import page  # Jinja2
+
+    records = _records(runs)
+    with new_file(Path(file)) as stream:
+        gathered = tuple(_gathered(record, len(records), report) for record in records)
+        content = page(ReportInput(gathered, time.time(), __version__)).encode()
+        stream.write(content)
+    notes = tuple(note for run in gathered for note in run.notes)
+    return Reported(Path(file), len(content), tuple(record.training_id for record in records), notes)
+
+
+def _records(runs: Sequence[str | Record]) -> tuple[Record, ...]:
+    """Each run once, in the order in which they were named."""
+    found = [run if isinstance(run, Record) else find_run(run) for run in runs]
+    records = {record.training_id: record for record in found}
+    if not records or len(records) > MOST_RUNS:
+        raise ToolkitError(
+            Code.MANIFEST,
+            f"a report shows 1 to {MOST_RUNS} runs, not {len(records)}",
+            hint="toolkit runs lists them",
+        )
+    return tuple(records.values())
+
+
+def _gathered(record: Record, runs: int, report: Report) -> RunInput:
+    report(Progress("reading", record.training_id))
+    notes = []
+    log, metrics = LogExcerpt(), RunMetrics()
+    try:
+        log = excerpt(log_lines(record), runs)
+    except ToolkitError as error:
+        notes.append(f"{record.training_id}: its output could not be read: {error.what}")
+    try:
+        metrics = _metrics_of(record)
+    except ToolkitError as error:
+        notes.append(f"{record.training_id}: its metrics could not be read: {error.what}")
+    return RunInput(record, metrics, log, tuple(notes))
+
+
+def _metrics_of(record: Record) -> RunMetrics:  # noqa: ARG001
+    """The run's series; none are collected yet."""
+    return RunMetrics()

@@ -1,0 +1,22 @@
+"""`toolkit report TRAINING_ID... -o FILE`."""
+
+from __future__ import annotations
+
+import argparse
+
+from toolkit.api.reports import report as write_report
+from toolkit.cli.output import human_size, print_json, progress_bar, say
+from toolkit.plural import counted
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write a report of the runs."""
+    with progress_bar() as report:
+        written = write_report(arguments.training_ids, arguments.output, report=report)
+    if arguments.json:
+        facts = {"file": str(written.file), "bytes": written.size, "runs": list(written.runs)}
+        print_json(facts | {"notes": list(written.notes)})
+    for note in written.notes:
+        say(f"toolkit: {note}", "yellow")
+    say(f"{written.file}  {counted(len(written.runs), 'run')}, {human_size(written.size)}")
+    return 0
