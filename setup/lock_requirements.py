@@ -23,6 +23,7 @@ FILES = {
     "test": ("--extra", "test", "--group", "build"),
     "bench": ("--extra", "test", "--group", "build", "--group", "bench"),
     "ddl": ("--extra", "test", "--group", "build", "--group", "ddl"),
+    "report": ("--extra", "test", "--group", "build", "--group", "report"),
 }
 """What each file holds besides the tool's own dependencies."""
 _ALL = ("--all-extras", "--group", "build")
@@ -36,6 +37,7 @@ _USES = {
     "test": "What ./check installs, and most environments of tox.ini.",
     "bench": "What `tox -e bench` installs.",
     "ddl": "What `tox -e ddl` installs.",
+    "report": "What `tox -e report` installs.",
     "peers": "What `tox -e bench` measures the tool beside, from benchmarks/peers.in.",
 }
 

@@ -88,7 +88,7 @@ def failed(run: Record) -> Record:
         error_code="C202",
         end="out-of-memory",
         reason="command 1: rank 1 on p100-01 was killed: the learner reached its memory limit of 24 GB",
-        evidence="[1] epoch 12/40  loss 0.7427\n[1] W tensorflow: allocation of 2147483648 exceeds 10% of memory\n[1] Killed",
+        evidence="[1] epoch 12/40  loss 0.7427\n[1] W allocation of 2147483648 exceeds 10% of memory\n[1] Killed",
         hint="raise the memory limit in the manifest, or use less memory",
         metrics={},
         stored_files=4,

@@ -35,7 +35,10 @@ def test_the_licence_is_apaches_and_the_package_says_so() -> None:
     assert "9. Accepting Warranty or Additional Liability." in licence
     assert "Copyright 2026 The toolkit authors" in licence
     project = tomllib.loads(text_of("pyproject.toml"))["project"]
-    assert (project["license"], project["license-files"]) == ("Apache-2.0", ["LICENSE"])
+    assert (project["license"], project["license-files"]) == (
+        "Apache-2.0 AND MIT",
+        ["LICENSE", "toolkit/report/document/uplot/LICENSE"],
+    )
 
 
 @pytest.mark.parametrize("page", ALL_PAGES)

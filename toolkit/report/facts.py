@@ -13,6 +13,8 @@ from toolkit.report.amounts import amount, duration, moment, number, size
 from toolkit.run.records.record import Record, State, StepResult
 
 _MOST_HOSTS, _MOST_COMMANDS, _MOST_METRICS, _MOST_FIGURES = 32, 24, 100, 2
+_LONGEST = 20_000
+"""Characters of a command line that are looked at: splitting takes the square of their number."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,7 @@ def _status(status: int | None) -> str:
 
 def _mpirun_words(record: Record) -> list[str]:
     try:
-        return shlex.split(record.mpirun)
+        return shlex.split(record.mpirun[:_LONGEST])
     except ValueError:
         return []
 

@@ -182,7 +182,7 @@ def _rows(record: Record) -> Iterator[_Row]:
 
 
 def _part(step: StepResult, row: _Row) -> tuple[tuple[float, float] | None, bool]:
-    """From the first start to the last end of a row's part in a command, None if it has none; and whether it succeeded."""
+    """The first start and the last end of a row's part in a command, None if it has none; whether it succeeded."""
     if not step.parallel:
         return ((step.started, step.ended), step.ok) if row.once and step.started and step.ended else (None, True)
     own = (row.learner - 1,) if step.each == "learner" else row.ranks

@@ -1,0 +1,151 @@
+"""What a person with a browser has of a report: with a mouse, a keyboard, a screen reader, a phone, a printer."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.base import AXE_FILE_PATH
+from playwright.sync_api import Page
+
+from toolkit.paths import assets
+
+from .conftest import REPORTS, Opened
+
+WIDTHS = (390, 820, 1440)
+_LARGEST_PICTURE = 150_000
+
+INK = """
+canvas => {
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  const colours = new Set();
+  for (let at = 0; at < data.length; at += 4) if (data[at + 3] > 200) colours.add(data.slice(at, at + 3).join());
+  return colours.size;
+}
+"""
+
+
+def violations(shown: Page) -> list[dict[str, Any]]:
+    """What axe-core finds: every rule, with what has it."""
+    shown.evaluate(Path(AXE_FILE_PATH).read_text())
+    found = shown.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    return [{"rule": one["id"], "where": [node["target"] for node in one["nodes"]][:3]} for one in found]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", REPORTS)
+def test_axe_finds_nothing(opened: Opened, name: str, scheme: str) -> None:
+    shown = opened(name, 1440, scheme)
+    for details in shown.locator("details").all():
+        details.evaluate("one => { one.open = true; }")
+    assert violations(shown) == []
+
+
+@pytest.mark.parametrize("width", [320, *WIDTHS])
+@pytest.mark.parametrize("name", REPORTS)
+def test_no_page_scrolls_sideways(opened: Opened, name: str, width: int) -> None:
+    shown = opened(name, width)
+    assert shown.evaluate("document.documentElement.scrollWidth") == width
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_chart_is_drawn_in_more_than_one_colour(opened: Opened, scheme: str) -> None:
+    shown = opened("one", 1440, scheme)
+    drawn = [canvas.evaluate(INK) for canvas in shown.locator("canvas").all()]
+    assert len(drawn) == 8
+    assert min(drawn) > 10
+
+
+def test_charts_follow_the_colour_scheme_and_the_width(opened: Opened) -> None:
+    shown = opened("one", 1440, "light")
+    label = "document.querySelector('.uplot canvas').getContext('2d').canvas.toDataURL()"
+    light = shown.evaluate(label)
+    shown.emulate_media(color_scheme="dark")
+    shown.wait_for_function(f"before => {label} !== before", arg=light)
+    shown.set_viewport_size({"width": 390, "height": 800})
+    shown.wait_for_function("document.querySelector('.uplot').clientWidth <= 350")
+
+
+def test_the_search_shows_lines_with_the_words_of_a_rank(opened: Opened) -> None:
+    shown = opened("one")
+    rows = shown.locator(".log tbody tr:visible")
+    assert rows.count() == 165
+    shown.get_by_label("Search").fill("EPOCH 7/")
+    shown.locator(".found").get_by_text("4 of 165 lines").wait_for()
+    assert rows.count() == 4
+    assert shown.locator(".log mark").all_text_contents() == ["epoch 7/"] * 4
+    shown.get_by_label("Rank", exact=True).select_option("2")
+    shown.locator(".found").get_by_text("1 of 165 lines").wait_for()
+    assert rows.locator("td:nth-child(2)").all_text_contents() == ["2"]
+    shown.get_by_label("Search").fill("")
+    shown.locator(".found").get_by_text("41 of 165 lines").wait_for()
+    assert shown.locator(".log mark").count() == 0
+
+
+def test_a_chart_is_read_with_the_keyboard(opened: Opened) -> None:
+    shown = opened("one")
+    plot = shown.get_by_role("group", name="loss")
+    plot.focus()
+    plot.press("Home")
+    legend = shown.locator("[data-legend=t0]")
+    legend.get_by_text("step 30", exact=True).wait_for()
+    plot.press("ArrowRight")
+    legend.get_by_text("step 60", exact=True).wait_for()
+    plot.press("End")
+    legend.get_by_text("step 9000", exact=True).wait_for()
+
+
+def test_a_line_is_hidden_and_shown_with_the_keyboard(opened: Opened) -> None:
+    button = opened("one").locator("[data-legend=t0] button").first
+    button.press("Enter")
+    assert button.get_attribute("aria-pressed") == "false"
+    button.press("Space")
+    assert button.get_attribute("aria-pressed") == "true"
+
+
+def test_the_first_stop_of_the_tab_key_skips_to_the_report(opened: Opened) -> None:
+    shown = opened("one")
+    shown.keyboard.press("Tab")
+    assert shown.evaluate("document.activeElement.textContent") == "Skip to the report"
+
+
+def test_without_javascript_all_tables_and_the_log_are_there(opened: Opened) -> None:
+    shown = opened("one", script=False)
+    assert shown.locator(".log tbody tr").count() == 165
+    assert shown.get_by_label("Search").is_hidden()
+    assert shown.locator("figure table").count() == 8
+    assert "need JavaScript" in shown.locator("noscript").inner_text()
+
+
+def test_a_hostile_text_runs_nothing_and_is_shown(opened: Opened) -> None:
+    shown = opened("hostile")
+    shown.on("dialog", lambda dialog: pytest.fail(dialog.message))
+    shown.get_by_label("Search").fill("<script>")
+    shown.locator(".found").get_by_text("1 of 1 lines").wait_for()
+    assert "</script><script>alert(1)</script>" in shown.locator(".log").inner_text()
+    assert shown.locator("script").count() == 2
+
+
+def test_it_prints_in_light_colours_with_everything_opened(opened: Opened) -> None:
+    shown = opened("one", 1440, "dark")
+    shown.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert shown.evaluate("[...document.querySelectorAll('details')].every(one => one.open)")
+    assert shown.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--paper')") == "#fcfcfa"
+    shown.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert not shown.evaluate("[...document.querySelectorAll('details')].some(one => one.open)")
+    assert shown.pdf().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_screenshots(opened: Opened, tmp_path: Path, width: int, scheme: str) -> None:
+    """With REPORT_SCREENSHOTS=1, those of docs/report.md are written."""
+    folder = assets() / "docs" / "report" if os.environ.get("REPORT_SCREENSHOTS") else tmp_path
+    folder.mkdir(exist_ok=True)
+    file = folder / f"{width}-{scheme}.png"
+    shown = opened("one", width, scheme)
+    shown.set_viewport_size({"width": width, "height": 1100})
+    shown.screenshot(path=file, animations="disabled")
+    assert 10_000 < file.stat().st_size < _LARGEST_PICTURE
