@@ -143,6 +143,11 @@ ensure_ddl_programs() {
     [ $# = 0 ] || install_packages "$@"
 }
 
+# What `tox -e report` opens reports in.
+ensure_browser() {
+    command -v chromium >/dev/null 2>&1 || install_packages chromium
+}
+
 # BuildKit's command line: a package from Debian 13 on; Debian 12's CLI takes the same program as a plugin.
 ensure_buildkit() {
     docker buildx version >/dev/null 2>&1 && return

@@ -69,7 +69,7 @@ def add_run_verbs(commands: Commands) -> None:
 
     report = commands.add(
         "report",
-        "write a report of runs as one HTML file: times, metrics, hosts, log",
+        "write a report of runs as one HTML file",
         f"{_ID} -o report.html",
         f"{_ID} training-abcd2345 -o compared.html",
     )
