@@ -72,8 +72,12 @@ def test_values_that_are_no_numbers_are_counted_and_not_drawn() -> None:
     chart = charts(report((series("rank 0", [1.0, math.nan, math.inf, 2.0]),)))[0][0]
     assert [point for line in chart.lines for point in line.points] == [(0.0, 1.0), (3.0, 2.0)]
     assert chart.remark == "2 of 4 values are not finite numbers and are not drawn."
-    nothing = charts(report((series("rank 0", [math.nan]),)))[0][0]
-    assert (nothing.lines, nothing.remark) == ((), "1 of 1 values are not finite numbers and are not drawn.")
+    nothing = charts(report((series("rank 0", [math.nan, math.nan]),)))[0][0]
+    assert (nothing.lines, nothing.remark) == ((), "2 of 2 values are not finite numbers and are not drawn.")
+
+
+def test_a_quantity_with_one_value_of_each_source_has_no_chart() -> None:
+    assert charts(report((series("rank 0", [0.5], "val_loss"), series("rank 1", [0.6], "val_loss")))) == ((), ())
 
 
 def test_metrics_without_steps_are_over_time() -> None:

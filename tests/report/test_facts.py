@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from toolkit.report.facts import Command, Fact, commands, environment, figures, results, tone, what_ran
+from toolkit.metrics.series import Point, RunMetrics, Series
+from toolkit.report.facts import (
+    Command,
+    Fact,
+    commands,
+    environment,
+    figures,
+    reported_once,
+    results,
+    tone,
+    what_ran,
+)
 from toolkit.run.records.record import State
 
 from .runs import BEGIN, failed, record
@@ -58,6 +69,17 @@ def test_facts_that_a_record_lacks_are_left_out() -> None:
     names = [fact.name for fact in what_ran(replace(record(), code_digest="", hosts=()))]
     assert "code SHA-256" not in names
     assert Fact("hosts", "this machine") in what_ran(replace(record(), hosts=()))
+
+
+def test_what_was_reported_once_is_a_fact() -> None:
+    def series(name: str, rank: int, *values: float) -> Series:
+        return Series(name, f"rank {rank}", "", tuple(Point(BEGIN, value) for value in values))
+
+    metrics = (
+        *(series("loss", 0, 2.0, 1.0), series("loss", 1, 2.0), series("val_loss", 0, 0.142)),
+        *(series("metrics.json/loss", 0, 0.1), series("nothing", 0)),
+    )
+    assert reported_once(RunMetrics(metrics)) == (Fact("val_loss, rank 0", "0.142"),)
 
 
 def test_tones() -> None:

@@ -79,6 +79,12 @@ def test_what_hides_or_reorders_text_is_made_visible(text: str) -> None:
     found.encode()
 
 
+def test_a_password_in_a_url_is_not_shown() -> None:
+    text = page(with_text("fetched https://ada:hunter2@mirror.example.org/x"))
+    assert "https://[redacted]@mirror.example.org/x" in text
+    assert "hunter2" not in text
+
+
 def test_only_its_own_script_and_style_may_run() -> None:
     found = Page(page(one_run()))
     policy = next(a["content"] for tag, a in found.elements if a.get("http-equiv") == "Content-Security-Policy")

@@ -14,7 +14,9 @@ from toolkit.paths import assets
 
 from .conftest import REPORTS, Opened
 
-WIDTHS = (390, 820, 1440)
+HEIGHTS = {390: 1720, 820: 1400, 1440: 1240}
+"""Of the screenshots, by width."""
+WIDTHS = tuple(HEIGHTS)
 _LARGEST_PICTURE = 150_000
 
 INK = """
@@ -146,6 +148,6 @@ def test_screenshots(opened: Opened, tmp_path: Path, width: int, scheme: str) ->
     folder.mkdir(exist_ok=True)
     file = folder / f"{width}-{scheme}.png"
     shown = opened("one", width, scheme)
-    shown.set_viewport_size({"width": width, "height": 1100})
+    shown.set_viewport_size({"width": width, "height": HEIGHTS[width]})
     shown.screenshot(path=file, animations="disabled")
     assert 10_000 < file.stat().st_size < _LARGEST_PICTURE

@@ -20,7 +20,11 @@ _MOST_POINTS, _POINTS_OF_A_LINE = 20_000, 480
 _BINS = 240
 _FARTHEST = 1 << 53
 _FIRST = ("loss", "val_loss", "accuracy", "val_accuracy")
-_HOSTS_FIRST = ("cpu", "gpu utilisation", "gpu", "gpu memory", "memory")
+_HOSTS_FIRST = (
+    *("cpu", "cpu.learners", "gpu utilisation", "gpu memory", "gpu power", "gpu temperature"),
+    *("memory", "memory.learners", "memory.free", "mounts", "network.received", "network.sent"),
+    *("disk.read", "disk.written", "disk.free"),
+)
 _GPU = re.compile(r"^(gpu) ?(\d+)[. _](.+)$")
 
 
@@ -123,12 +127,12 @@ def _ordered(found: dict[str, _Group], first: Sequence[str]) -> list[tuple[str, 
 
 
 def _drawn(name: str, group: _Group, runs: Sequence[RunInput], *, by_step: bool) -> _Drawing | None:
-    """The chart of a quantity: a line for each source, or for each run if there are several; None without any point."""
+    """The chart of a quantity: a line for each source, or each run if there are several; None if it has no course."""
     steps = by_step and all(point.step is not None for _, _, series in group for point in series.points)
     raw = [_raw(at, label, series, runs[at], steps) for at, label, series in group]
     bad, all_points = sum(one.bad for one in raw), sum(len(one.points) + one.bad for one in raw)
     raw = [one for one in raw if one.points]
-    if not raw and not bad:
+    if all(len(one.points) + one.bad < 2 for one in raw) and bad < 2:
         return None
     remarks = [f"{bad} of {all_points} values are not finite numbers and are not drawn."] if bad else []
     if len(runs) > 1:

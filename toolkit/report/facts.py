@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.agent.outcome import status_words
+from toolkit.metrics.series import RunMetrics
 from toolkit.plural import counted, listed, ranges
 from toolkit.report.amounts import amount, duration, moment, number, size
 from toolkit.run.records.record import Record, State, StepResult
@@ -115,6 +116,17 @@ def results(record: Record) -> tuple[Fact, ...]:
     for name, value in list(record.metrics.items())[:_MOST_METRICS]:
         found.append(Fact(name, value if isinstance(value, str) else amount(value, "")))
     return tuple(found)
+
+
+def reported_once(metrics: RunMetrics) -> tuple[Fact, ...]:
+    """What ranks reported a single time, such as a loss on held-out data: it has no course that a chart could show.
+
+    `metrics.json` is left out: `results` has it.
+    """
+    series = [one for one in metrics.ranks if not one.name.startswith("metrics.json/")]
+    courses = {one.name for one in series if len(one.points) > 1}
+    single = [one for one in series if one.name not in courses and one.points][:_MOST_METRICS]
+    return tuple(Fact(f"{one.name}, {one.source}", amount(one.points[0].value, one.unit)) for one in single)
 
 
 def _command(step: StepResult) -> Command:

@@ -23,6 +23,7 @@ from toolkit.report.amounts import amount, duration
 from toolkit.report.charts import Chart
 from toolkit.report.model import ReportInput
 from toolkit.report.view import view_of
+from toolkit.urls import redact_urls
 
 _LONGEST = 10_000
 """Characters of any one text."""
@@ -81,12 +82,14 @@ def embedded(charts: Sequence[Chart]) -> str:
 
 
 def plain(value: Any) -> Any:
-    """A text as it may be shown; anything else unchanged. Jinja2 passes every value that it prints through this."""
+    """A text as it may be shown: cut, without passwords in URLs and what hides or reorders; anything else unchanged.
+
+    Jinja2 passes every value that it prints through this.
+    """
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
-    return neutral(
-        value if len(value) <= _LONGEST else f"{value[:_LONGEST]} … ({len(value) - _LONGEST} characters more)"
-    )
+    more = f" … ({len(value) - _LONGEST} characters more)" if len(value) > _LONGEST else ""
+    return neutral(redact_urls(value[:_LONGEST], {}) + more)
 
 
 @cache

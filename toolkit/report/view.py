@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from toolkit.report.amounts import duration, moment
 from toolkit.report.charts import Chart, charts, letter
 from toolkit.report.differences import Differences, differences
-from toolkit.report.facts import Command, Fact, commands, environment, figures, results, tone, what_ran
+from toolkit.report.facts import Command, Fact, commands, environment, figures, reported_once, results, tone, what_ran
 from toolkit.report.model import ReportInput, RunInput
 from toolkit.report.step_times import RankTime, rank_times, step_series
 from toolkit.report.timeline import Timeline, timeline
@@ -39,6 +39,7 @@ class RunView:
     ranks: tuple[RankTime, ...]
     ranks_left_out: int
     stragglers: int
+    once: tuple[Fact, ...]
     what_ran: tuple[Fact, ...]
     commands: tuple[Command, ...]
     environment: tuple[Fact, ...]
@@ -94,6 +95,7 @@ def _run(run: RunInput, name: str, now: float) -> RunView:
         ranks=ranks[:_MOST_RANKS],
         ranks_left_out=max(0, len(ranks) - _MOST_RANKS),
         stragglers=sum(rank.is_straggler for rank in ranks),
+        once=reported_once(run.metrics),
         what_ran=what_ran(record),
         commands=commands(record),
         environment=environment(record),

@@ -48,6 +48,10 @@
 
   const place = (chart, x) => (chart.by === "step" ? `step ${x}` : `+${clock(x)}`);
 
+  // A tenth of a percent more or less must not look like a fall.
+  const FROM_ZERO = ["bytes", "bytes/s", "percent", "seconds", "watts"];
+  const fromZero = (unit) => (_, low, high) => [Math.min(0, low), Math.max(unit === "percent" ? 100 : 0, high) || 1];
+
   const options = (chart, width, onCursor) => {
     const axis = {
       stroke: variable("--soft"),
@@ -61,7 +65,7 @@
       padding: [12, 12, 0, 0],
       legend: { show: false },
       cursor: { y: false, points: { size: 7 }, drag: { x: true, y: false } },
-      scales: { x: { time: false } },
+      scales: { x: { time: false }, y: FROM_ZERO.includes(chart.unit) ? { range: fromZero(chart.unit) } : {} },
       axes: [
         {
           ...axis,
@@ -81,7 +85,7 @@
           width: 1.75,
           dash: line.dashed ? DASH : undefined,
           spanGaps: true,
-          points: { show: line.x.length <= 24, size: 5 },
+          points: { show: line.x.length <= 24, size: 5, fill: variable("--paper") },
         })),
       ],
       hooks: { setCursor: [onCursor] },
