@@ -107,8 +107,7 @@ def test_nothing_is_fetched_and_no_element_has_a_style_or_a_handler() -> None:
 
 
 def test_embedded_data_is_ascii_without_brackets() -> None:
-    training, _ = charts(with_text("</script>\u202e<!--"))
-    text = embedded(training)
+    text = embedded(charts(with_text("</script>\u202e<!--")).training)
     assert text.isascii()
     assert not set("<>&") & set(text)
     assert json.loads(text)[0]["title"] == "</script>\\u202e<!--"
@@ -116,7 +115,7 @@ def test_embedded_data_is_ascii_without_brackets() -> None:
 
 def test_the_charts_data() -> None:
     series = Series("loss", "rank 0", "", (Point(BEGIN, 2.123456789, 1), Point(BEGIN + 1, 1e-9, 2)))
-    training, _ = charts(ReportInput((RunInput(record(), RunMetrics((series,))),), BEGIN, "0"))
+    training = charts(ReportInput((RunInput(record(), RunMetrics((series,))),), BEGIN, "0")).training
     found: list[dict[str, Any]] = json.loads(embedded(training))
     line = {"label": "rank 0", "colour": 0, "dashed": False, "x": [1.0, 2.0], "y": [2.1235, 1e-9]}
     assert found[0] == {"key": "t0", "title": "loss", "unit": "", "by": "step", "lines": [line]}

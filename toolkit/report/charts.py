@@ -16,7 +16,7 @@ from toolkit.report.thinning import XY, extremes, largest_triangles
 MOST_CHARTS = 16
 """Of the training, and of the hosts."""
 _MOST_LINES = 8
-_MOST_POINTS, _POINTS_OF_A_LINE = 20_000, 480
+_MOST_POINTS, _POINTS_OF_A_LINE, _FEWEST_POINTS = 20_000, 480, 24
 _BINS = 240
 _FARTHEST = 1 << 53
 _FIRST = ("loss", "val_loss", "accuracy", "val_accuracy")
@@ -56,8 +56,18 @@ class Chart:
 
 
 @dataclass(frozen=True)
+class Charts:
+    """The charts of the training, and of the hosts; how many more of either there would be."""
+
+    training: tuple[Chart, ...]
+    hosts: tuple[Chart, ...]
+    more_training: int = 0
+    more_hosts: int = 0
+
+
+@dataclass(frozen=True)
 class _Raw:
-    """A line before it is thinned."""
+    """A line before it is thinned; `run` is the place of its run, `bad` how many values are not drawn."""
 
     label: str
     run: int
@@ -67,28 +77,27 @@ class _Raw:
 
 @dataclass(frozen=True)
 class _Drawing:
-    """A chart before its lines are thinned."""
+    """A chart before its lines are thinned; `by_run`: whether each line is a run's."""
 
     title: str
     unit: str
     by: str
+    by_run: bool
     lines: tuple[_Raw, ...]
     remark: str
 
 
-def charts(report: ReportInput) -> tuple[tuple[Chart, ...], tuple[Chart, ...]]:
-    """The charts of the training, and of the hosts."""
-    training = [_drawn(name, group, report.runs, by_step=True) for name, group in _training(report.runs)]
-    hosts = [_drawn(name, group, report.runs, by_step=False) for name, group in _hosts(report.runs)]
-    every = [one for one in (*training[:MOST_CHARTS], *hosts[:MOST_CHARTS]) if one]
-    lines = sum(len(one.lines) for one in every) or 1
-    most = max(24, min(_POINTS_OF_A_LINE, _MOST_POINTS // lines))
-    return (
-        tuple(
-            _chart(f"t{at}", one, most, largest_triangles)
-            for at, one in enumerate(filter(None, training[:MOST_CHARTS]))
-        ),
-        tuple(_chart(f"h{at}", one, most, extremes) for at, one in enumerate(filter(None, hosts[:MOST_CHARTS]))),
+def charts(report: ReportInput) -> Charts:
+    """The charts of a report, and the points of each line that are drawn."""
+    training = _drawings(_training(report.runs), report.runs, by_step=True)
+    hosts = _drawings(_hosts(report.runs), report.runs, by_step=False)
+    lines = sum(len(one.lines) for one in (*training[:MOST_CHARTS], *hosts[:MOST_CHARTS]))
+    most = max(_FEWEST_POINTS, min(_POINTS_OF_A_LINE, _MOST_POINTS // max(1, lines)))
+    return Charts(
+        tuple(_chart(f"t{at}", one, most, largest_triangles) for at, one in enumerate(training[:MOST_CHARTS])),
+        tuple(_chart(f"h{at}", one, most, extremes) for at, one in enumerate(hosts[:MOST_CHARTS])),
+        len(training[MOST_CHARTS:]),
+        len(hosts[MOST_CHARTS:]),
     )
 
 
@@ -126,6 +135,11 @@ def _ordered(found: dict[str, _Group], first: Sequence[str]) -> list[tuple[str, 
     return sorted(found.items(), key=lambda item: place.get(item[0], len(first)))
 
 
+def _drawings(groups: Iterable[tuple[str, _Group]], runs: Sequence[RunInput], *, by_step: bool) -> list[_Drawing]:
+    drawings = (_drawn(name, group, runs, by_step=by_step) for name, group in groups)
+    return [one for one in drawings if one]
+
+
 def _drawn(name: str, group: _Group, runs: Sequence[RunInput], *, by_step: bool) -> _Drawing | None:
     """The chart of a quantity: a line for each source, or each run if there are several; None if it has no course."""
     steps = by_step and all(point.step is not None for _, _, series in group for point in series.points)
@@ -142,7 +156,8 @@ def _drawn(name: str, group: _Group, runs: Sequence[RunInput], *, by_step: bool)
     elif len(raw) > _MOST_LINES:
         remarks.append(f"Lowest, median and highest of {len(raw)} sources.")
         raw = _spread(raw)
-    return _Drawing(name, group[0][2].unit, "step" if steps else "time", tuple(raw), " ".join(remarks))
+    by = "step" if steps else "time"
+    return _Drawing(name, group[0][2].unit, by, len(runs) > 1, tuple(raw), " ".join(remarks))
 
 
 def _raw(at: int, label: str, series: Series, run: RunInput, by_step: bool) -> _Raw:
@@ -194,14 +209,13 @@ def _binned(raw: Sequence[_Raw], over: Callable[[Iterable[float]], float]) -> tu
 
 
 def _chart(key: str, one: _Drawing, most: int, thin: Callable[[Sequence[XY], int], tuple[XY, ...]]) -> Chart:
-    several = len({line.run for line in one.lines}) > 1
     lines = []
     for at, raw in enumerate(one.lines):
         values = [y for _, y in raw.points]
         line = ChartLine(
             label=raw.label,
-            colour=raw.run if several else at,
-            dashed=several and raw.run > 0,
+            colour=raw.run if one.by_run else at,
+            dashed=one.by_run and raw.run > 0,
             points=thin(raw.points, most),
             first=values[0],
             last=values[-1],

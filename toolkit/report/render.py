@@ -42,7 +42,7 @@ def page(report: ReportInput) -> str:
             policy=policy(script, style),
             script=Markup(script),  # noqa: S704 - the package's own file
             style=Markup(style),  # noqa: S704 - likewise
-            data=Markup(embedded([*view.training, *view.hosts])),  # noqa: S704 - JSON, with every `<` escaped
+            data=Markup(embedded([*view.charts.training, *view.charts.hosts])),  # noqa: S704 - JSON, with every `<` escaped
         )
     )
 

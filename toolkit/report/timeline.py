@@ -12,7 +12,7 @@ from toolkit.run.records.record import Record, State, StepResult
 _MOST_RANKS, _MOST_LANES, _MOST_COMMANDS = 16, 64, 24
 _NICE = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
 _MOST_TICKS = 5
-_STAGES = {
+_STAGES: dict[str, str] = {
     State.QUEUED: "waiting for hosts",
     State.PENDING: "checking keys and buckets",
     State.DOWNLOADING: "mounting buckets, copying the code",
@@ -103,7 +103,7 @@ def _tick_text(at: float, step: float) -> str:
 def _stages(record: Record, begin: float, end: float) -> Iterator[Bar]:
     marks = [*record.states, ("", end)]
     for (state, start), (_, following) in pairwise(marks):
-        if not State(state).final:
+        if state in _STAGES:
             yield _bar(start, following, begin, end, state.lower(), state)
 
 
@@ -124,18 +124,20 @@ def _shares(record: Record, stages: tuple[Bar, ...], whole: float) -> tuple[Shar
     """Each stage; that of the commands as one part for each, and one for the time between them."""
     found: list[Share] = []
     for stage in stages:
-        seconds, state = stage.end - stage.start, State(stage.label)
+        seconds, state = stage.end - stage.start, stage.label
         commands = [step for step in record.steps[:_MOST_COMMANDS] if step.started and step.ended]
-        if state is State.PROCESSING and commands:
+        if state == State.PROCESSING and commands:
             for step in commands:
-                took = min((step.ended or 0) - (step.started or 0), seconds)
+                took = min(max((step.ended or 0) - (step.started or 0), 0.0), seconds)
                 found.append(Share(f"command {step.number}", step.command, _kind(step), took, took / whole))
             seconds = max(0.0, seconds - sum(share.seconds for share in found if share.name.startswith("command")))
             found.append(
-                Share("around the commands", "starting learners, checking", "processing", seconds, seconds / whole)
+                Share(
+                    "around the commands", "starting learners, earlier attempts", "processing", seconds, seconds / whole
+                )
             )
         else:
-            found.append(Share(state.value, _STAGES[state], stage.kind, seconds, seconds / whole))
+            found.append(Share(state, _STAGES[state], stage.kind, seconds, seconds / whole))
     return tuple(found)
 
 

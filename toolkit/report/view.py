@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from toolkit.report.amounts import duration, moment
-from toolkit.report.charts import Chart, charts, letter
+from toolkit.report.charts import Charts, charts, letter
 from toolkit.report.differences import Differences, differences
 from toolkit.report.facts import Command, Fact, commands, environment, figures, reported_once, results, tone, what_ran
 from toolkit.report.model import ReportInput, RunInput
@@ -56,15 +56,13 @@ class View:
     title: str
     runs: tuple[RunView, ...]
     differences: Differences
-    training: tuple[Chart, ...]
-    hosts: tuple[Chart, ...]
+    charts: Charts
     made_at: str
     version: str
 
 
 def view_of(report: ReportInput) -> View:
     """Everything that the page shows."""
-    training, hosts = charts(report)
     several = len(report.runs) > 1
     runs = tuple(_run(run, letter(at) if several else "", report.made_at) for at, run in enumerate(report.runs))
     title = (
@@ -74,8 +72,7 @@ def view_of(report: ReportInput) -> View:
         title=title,
         runs=runs,
         differences=differences([run.record for run in report.runs]),
-        training=training,
-        hosts=hosts,
+        charts=charts(report),
         made_at=moment(report.made_at),
         version=report.version,
     )
