@@ -12,8 +12,9 @@ from toolkit import api
 from toolkit.api import reports
 from toolkit.errors import Code, ToolkitError
 from toolkit.progress import Progress
+from toolkit.report.serve import PageServer
 from toolkit.run.follow.events import Line
-from toolkit.run.records.record import Record
+from toolkit.run.records.record import Record, State
 from toolkit.run.records.record_store import Records
 
 from ..report.runs import record
@@ -84,3 +85,28 @@ def test_an_unknown_run_leaves_the_file_as_it_was(recorded: list[Record], tmp_pa
 def test_a_folder_that_is_not_there_is_named(recorded: list[Record], tmp_path: Path) -> None:
     with pytest.raises(ToolkitError, match="there is no folder"):
         api.report(["abcd"], tmp_path / "missing" / "report.html")
+
+
+def test_a_port_that_cannot_be_used_is_named(recorded: list[Record]) -> None:
+    with pytest.raises(ToolkitError, match="port 99999 of this machine cannot be used"):
+        api.serve_report(["abcd"], port=99999)
+
+
+def test_a_run_that_goes_on_is_loaded_again_and_one_that_ended_is_not(
+    recorded: list[Record], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages: list[str] = []
+
+    def served(server: PageServer) -> None:
+        pages.append(server.make())
+        Records(home).save(replace(recorded[0], state=State.PROCESSING, states=recorded[0].states[:4]))
+        monkeypatch.setattr(reports, "find_run", Records(home).find)
+        pages.append(server.make())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(PageServer, "run", served)
+    notes: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        api.serve_report(["abcd"], report=lambda step: notes.append(step.note))
+    assert ['data-refresh="5"' in page for page in pages] == [False, True]
+    assert notes[0].startswith("http://127.0.0.1:")

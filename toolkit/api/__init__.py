@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from toolkit.api.records import find_run, list_runs
     from toolkit.api.runs import clean_hosts, follow, log_lines, rescue_run, stop_run
     from toolkit.api.reports import report
+    from toolkit.api.reports import report, serve_report
     from toolkit.api.transfer import load_images, pull_image, push_image, save_as_sif, save_images
     from toolkit.api.verification import verify_image
 
@@ -60,6 +61,7 @@ _MODULES = {
     "records": ("find_run", "list_runs"),
     "runs": ("clean_hosts", "follow", "log_lines", "rescue_run", "stop_run"),
     "reports": ("report",),
+    "reports": ("report", "serve_report"),
     "transfer": ("load_images", "pull_image", "push_image", "save_as_sif", "save_images"),
     "verification": ("verify_image",),
 }
@@ -112,6 +114,7 @@ __all__ = [
     "rescue_run",
     "save_as_sif",
     "save_images",
+    "serve_report",
     "stop_run",
     "trust_hosts",
     "verify_image",

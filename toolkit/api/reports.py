@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from toolkit import __version__
@@ -46,11 +46,45 @@ def report(runs: Sequence[str | Record], file: str | Path, *, report: Report = s
 
     records = _records(runs)
     with new_file(Path(file)) as stream:
-        gathered = tuple(_gathered(record, len(records), report) for record in records)
-        content = page(ReportInput(gathered, time.time(), __version__)).encode()
+        gathered = _gathered(records, report)
+        content = page(gathered).encode()
         stream.write(content)
-    notes = tuple(note for run in gathered for note in run.notes)
+    notes = tuple(note for run in gathered.runs for note in run.notes)
     return Reported(Path(file), len(content), tuple(record.training_id for record in records), notes)
+
+
+def serve_report(runs: Sequence[str | Record], *, port: int = 0, report: Report = silent) -> None:
+    """Show a report to browsers on this machine until Ctrl-C (`KeyboardInterrupt`), made anew while a run lasts.
+
+    Its address, which has a token, is reported as a note. `port` 0: one that is free.
+
+    Raises:
+        ToolkitError: C101 for no run, an unknown one or more than 8; C104 if the port is not free.
+
+    Example:
+        >>> api.serve_report(["training-9itkb8gw"], port=8765)
+    """
+    from toolkit.report.render import page
+    from toolkit.report.serve import SECONDS, PageServer
+
+    ids = [record.training_id for record in _records(runs)]
+
+    def make() -> str:
+        records = _records(ids)
+        going_on = not all(record.final for record in records)
+        return page(replace(_gathered(records, silent), refresh=SECONDS if going_on else 0))
+
+    try:
+        server = PageServer(make, port)
+    except (OSError, OverflowError) as error:
+        raise ToolkitError(
+            Code.RESOURCES_ASKED, f"port {port} of this machine cannot be used: {error}", hint="choose another --port"
+        ) from None
+    try:
+        report(Progress("serving", note=f"{server.url}  (Ctrl-C ends it)"))
+        server.run()
+    finally:
+        server.close()
 
 
 def _records(runs: Sequence[str | Record]) -> tuple[Record, ...]:
@@ -66,7 +100,12 @@ def _records(runs: Sequence[str | Record]) -> tuple[Record, ...]:
     return tuple(records.values())
 
 
-def _gathered(record: Record, runs: int, report: Report) -> RunInput:
+def _gathered(records: Sequence[Record], report: Report) -> ReportInput:
+    runs = tuple(_gathered_run(record, len(records), report) for record in records)
+    return ReportInput(runs, time.time(), __version__)
+
+
+def _gathered_run(record: Record, runs: int, report: Report) -> RunInput:
     report(Progress("reading", record.training_id))
     notes = []
     log, metrics = LogExcerpt(), RunMetrics()

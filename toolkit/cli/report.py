@@ -1,16 +1,22 @@
-"""`toolkit report TRAINING_ID... -o FILE`."""
+"""`toolkit report TRAINING_ID... -o FILE`, or `--serve`."""
 
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 
 from toolkit.api.reports import report as write_report
-from toolkit.cli.output import human_size, print_json, progress_bar, say
+from toolkit.api.reports import serve_report
+from toolkit.cli.output import human_size, print_json, progress_bar, say, show_note
 from toolkit.plural import counted
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write a report of the runs."""
+    """Write a report of the runs, or serve it."""
+    if arguments.serve:
+        with suppress(KeyboardInterrupt):  # which is how it ends
+            serve_report(arguments.training_ids, port=arguments.port, report=show_note)
+        return 0
     with progress_bar() as report:
         written = write_report(arguments.training_ids, arguments.output, report=report)
     if arguments.json:

@@ -72,13 +72,19 @@ def add_run_verbs(commands: Commands) -> None:
         "write a report of runs as one HTML file",
         f"{_ID} -o report.html",
         f"{_ID} training-abcd2345 -o compared.html",
+        f"{_ID} --serve",
     )
     report.add_argument(
         "training_ids", metavar="TRAINING_ID", nargs="+", help="ID or unique prefix; several are shown side by side"
     )
-    report.add_argument(
-        "-o", "--output", metavar="FILE", required=True, help="file to write; an existing one is replaced"
+    shown = report.add_mutually_exclusive_group(required=True)
+    shown.add_argument("-o", "--output", metavar="FILE", help="file to write; an existing one is replaced")
+    shown.add_argument(
+        "--serve",
+        action="store_true",
+        help="show it to browsers on this machine until Ctrl-C, made anew while a run lasts",
     )
+    report.add_argument("--port", metavar="N", type=int, default=0, help="port for --serve (default: one that is free)")
 
     _run(commands.add("rescue", "upload results that are still on the hosts", _ID))
 

@@ -42,8 +42,15 @@ class RunInput:
 
 @dataclass(frozen=True)
 class ReportInput:
-    """Runs in the order in which they were named; `made_at` in seconds since 1970, `version` of the tool."""
+    """Runs in the order in which they were named.
+
+    Attributes:
+        made_at: seconds since 1970.
+        version: of the tool.
+        refresh: seconds after which the page is loaded again; 0 for never.
+    """
 
     runs: tuple[RunInput, ...]
     made_at: float
     version: str
+    refresh: int = 0

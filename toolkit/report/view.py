@@ -59,6 +59,7 @@ class View:
     charts: Charts
     made_at: str
     version: str
+    refresh: int
 
 
 def view_of(report: ReportInput) -> View:
@@ -75,6 +76,7 @@ def view_of(report: ReportInput) -> View:
         charts=charts(report),
         made_at=moment(report.made_at),
         version=report.version,
+        refresh=report.refresh,
     )
 
 

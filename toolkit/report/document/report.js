@@ -218,4 +218,9 @@
   addEventListener("beforeprint", () => printing(true));
   addEventListener("afterprint", () => printing(false));
   search();
+
+  // A person who searches or reads opened numbers is not disturbed.
+  const busy = () => document.hidden || document.getElementById("search").value || document.querySelector("details[open]");
+  const seconds = Number(root.dataset.refresh || 0);
+  if (seconds) setInterval(() => { if (!busy()) location.reload(); }, seconds * 1000);
 })();
