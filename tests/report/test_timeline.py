@@ -75,6 +75,7 @@ def test_a_run_that_goes_on_lasts_until_now() -> None:
     line = timeline(run, BEGIN + 100)
     assert line is not None
     assert (line.seconds, line.shares[-1].name, line.shares[-1].seconds) == (100, "PROCESSING", 40)
+    assert [lane.name for lane in line.lanes] == ["run"]
 
 
 def test_a_clock_that_is_wrong_leads_out_of_no_lane() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from axe_playwright_python.base import AXE_FILE_PATH
 from playwright.sync_api import Page
 
 from toolkit.paths import assets
+from toolkit.report.render import page
 
+from ..report.runs import one_run
 from .conftest import REPORTS, Opened
 
 HEIGHTS = {390: 1720, 820: 1400, 1440: 1240}
@@ -138,6 +141,19 @@ def test_it_prints_in_light_colours_with_everything_opened(opened: Opened) -> No
     shown.evaluate("dispatchEvent(new Event('afterprint'))")
     assert not shown.evaluate("[...document.querySelectorAll('details')].some(one => one.open)")
     assert shown.pdf().startswith(b"%PDF")
+
+
+def test_the_page_of_a_run_that_lasts_is_loaded_again_unless_someone_searches(opened: Opened, tmp_path: Path) -> None:
+    file = tmp_path / "live.html"
+    file.write_text(page(replace(one_run(), refresh=1)), encoding="utf-8")
+    shown = opened("bare")
+    shown.goto(file.as_uri())
+    shown.evaluate("window.loaded = 'first'")
+    shown.wait_for_function("() => window.loaded === undefined")
+    shown.get_by_label("Search").fill("epoch")
+    shown.evaluate("window.loaded = 'second'")
+    shown.wait_for_timeout(2500)
+    assert shown.evaluate("window.loaded") == "second"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

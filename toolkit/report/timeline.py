@@ -146,7 +146,8 @@ def _kind(step: StepResult) -> str:
 
 
 def _lanes(record: Record, begin: float, end: float) -> Iterator[Lane]:
-    for row in _rows(record):
+    """The ranks' or learners' lanes; none before the first command has ended: until then their times are not known."""
+    for row in _rows(record) if record.steps else ():
         bars: list[Bar] = []
         failed: list[str] = []
         for step in record.steps[:_MOST_COMMANDS]:
