@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -86,17 +87,36 @@ def test_it_is_made_once_for_all_that_ask_within_some_seconds(monkeypatch: pytes
 
 
 def test_what_cannot_be_made_is_said_and_tried_again() -> None:
-    answers = iter([ToolkitError(Code.RESOURCES, "no \x1b[31mrun"), "page"])
+    answers = iter([ToolkitError(Code.RESOURCES, "no \x1b[31mrun"), OSError("disk full"), "page"])
 
     def make() -> str:
         answer = next(answers)
-        if isinstance(answer, ToolkitError):
+        if isinstance(answer, Exception):
             raise answer
         return answer
 
     with served(make) as server:
         assert asked(server)[:2] == (503, "no \\x1b[31mrun\n")
+        assert asked(server)[:2] == (503, "disk full\n")
         assert asked(server)[:2] == (200, "page")
+
+
+def test_a_browser_that_goes_away_is_no_error(capfd: pytest.CaptureFixture[str]) -> None:
+    going, gone = threading.Event(), threading.Event()
+
+    def make() -> str:
+        going.set()
+        gone.wait(10)
+        return "x" * 10_000_000
+
+    with served(make) as server:
+        address, _, path = server.url.removeprefix("http://").partition("/")
+        name, _, port = address.partition(":")
+        with socket.create_connection((name, int(port))) as connection:
+            connection.sendall(f"GET /{path} HTTP/1.1\r\nHost: {address}\r\n\r\n".encode())
+            going.wait(10)
+        gone.set()
+    assert capfd.readouterr().err == ""
 
 
 def test_a_port_that_is_taken_is_an_error() -> None:

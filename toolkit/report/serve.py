@@ -7,6 +7,7 @@ address. A request with another host's name, which a page from elsewhere could b
 from __future__ import annotations
 
 import secrets
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -54,6 +55,11 @@ class PageServer:
 class _Server(ThreadingHTTPServer):
     daemon_threads = False  # what makes a page has a store open, and closes it
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """As in the standard library, but a browser that went away is no error."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
 
 class _Cached:
     """A page for all that ask within `SECONDS`: to make one reads the run's bucket."""
@@ -84,8 +90,9 @@ def _handler(page: _Cached, path: str) -> type[BaseHTTPRequestHandler]:
             else:
                 try:
                     content = page.get()
-                except ToolkitError as error:
-                    self._answer(503, f"{neutral(error.what)}\n".encode())
+                except (ToolkitError, OSError) as error:
+                    what = error.what if isinstance(error, ToolkitError) else str(error)
+                    self._answer(503, f"{neutral(what)}\n".encode())
                 else:
                     self._answer(200, content, "text/html")
 
