@@ -58,6 +58,14 @@ def test_the_submitted_code_is_stored_without_the_manifest(bench: Bench, trained
     assert stored == {"train.py", "transform.py", "check_model.py", "make_digits.py", "digits.py"}
 
 
+def test_a_report_has_the_runs_times_and_its_log(bench: Bench, trained: dict, tmp_path: Path) -> None:
+    said = json.loads(bench.ok("report", trained["training_id"], "-o", tmp_path / "report.html", "--json").stdout)
+    text = (tmp_path / "report.html").read_text()
+    assert (said["runs"], said["notes"], said["bytes"]) == ([trained["training_id"]], [], len(text.encode()))
+    assert len(re.findall(r"<td>[01]</td><td>epoch 8/8  loss", text)) == 2
+    assert "rank 1 <small>learner 2</small>" in text
+
+
 def test_collect_brings_a_model_home_that_is_whole_and_right(bench: Bench, trained: dict, tmp_path: Path) -> None:
     said = json.loads(bench.ok("collect", trained["training_id"], "--to", tmp_path, "--json").stdout)
     home = tmp_path / trained["training_id"]
