@@ -16,7 +16,7 @@ def test_what_was_asked_for_comes_first_and_only_what_differs() -> None:
     assert found.asked == (Difference("compute", ("p100x2", "p100x4")), Difference("ran on", ("p100x2", "p100x4")))
     assert found.outcome == (
         Difference("duration", ("34 min 41 s", "24 min 41 s")),
-        Difference("loss", ("0.142", "0.2")),
+        Difference("metric loss", ("0.142", "0.2")),
     )
     assert "image ID" in found.same
     assert "resumed from" not in found.same
@@ -33,13 +33,13 @@ def test_commands_are_compared_as_far_as_both_runs_came() -> None:
 
 def test_what_one_run_does_not_have_is_a_dash() -> None:
     found = differences([record(), replace(record("training-wxyz6789"), metrics={}, resumed_from="training-abcd2345")])
-    assert Difference("accuracy", ("0.9639", "-")) in found.outcome
+    assert Difference("metric accuracy", ("0.9639", "-")) in found.outcome
     assert found.asked == (Difference("resumed from", ("-", "training-abcd2345")),)
 
 
 def test_the_outcome_of_a_failed_run_differs() -> None:
     assert differences([record(), failed(record())]).outcome[0] == Difference(
-        "outcome", ("COMPLETED completed", "FAILED out-of-memory")
+        "outcome", ("COMPLETED", "FAILED out-of-memory")
     )
 
 

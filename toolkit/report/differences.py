@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from toolkit.plural import listed
 from toolkit.report.amounts import duration, number
-from toolkit.run.records.record import Record
+from toolkit.run.records.record import Record, State
 
 _MOST_METRICS = 40
 
@@ -73,11 +73,15 @@ def _differs(one: Difference) -> bool:
 def _outcomes(records: Sequence[Record]) -> list[Difference]:
     names = list(dict.fromkeys(name for record in records for name in record.metrics))[:_MOST_METRICS]
     return [
-        Difference("outcome", tuple(f"{record.state.value} {record.end}".strip() for record in records)),
+        Difference("outcome", tuple(_ended(record) for record in records)),
         Difference("duration", tuple(_seconds(record) for record in records)),
-        *(Difference(name, tuple(_metric(record, name) for record in records)) for name in names),
+        *(Difference(f"metric {name}", tuple(_metric(record, name) for record in records)) for name in names),
         Difference("files stored", tuple(str(record.stored_files) for record in records)),
     ]
+
+
+def _ended(record: Record) -> str:
+    return record.state.value if record.state is State.COMPLETED else f"{record.state.value} {record.end}".strip()
 
 
 def _seconds(record: Record) -> str:
