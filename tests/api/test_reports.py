@@ -11,6 +11,7 @@ import pytest
 from toolkit import api
 from toolkit.api import reports
 from toolkit.errors import Code, ToolkitError
+from toolkit.metrics.series import RunMetrics
 from toolkit.progress import Progress
 from toolkit.report.serve import PageServer
 from toolkit.run.follow.events import Line
@@ -32,6 +33,7 @@ def recorded(home: Path, monkeypatch: pytest.MonkeyPatch) -> list[Record]:
     runs = [record(), record("training-wxyz6789")]
     for run in runs:
         Records(home).save(run)
+    monkeypatch.setattr(reports, "_metrics_of", lambda _: RunMetrics())
     monkeypatch.setattr(reports, "log_lines", lambda run: iter([Line(f"[0] of {run.training_id}", 1.0), Line("", 2.0)]))
     return runs
 
@@ -64,6 +66,18 @@ def test_a_log_that_cannot_be_read_is_left_out_and_the_report_says_so(
     written = api.report(["abcd"], tmp_path / "report.html")
     assert written.notes == ("training-abcd2345: its output could not be read: the store does not answer",)
     assert "its output could not be read: the store does not answer" in (tmp_path / "report.html").read_text()
+
+
+def test_metrics_that_cannot_be_read_are_left_out_likewise(
+    recorded: list[Record], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(_: Record) -> RunMetrics:
+        raise ToolkitError(Code.LOADING_DATA, "the bucket is gone")
+
+    monkeypatch.setattr(reports, "_metrics_of", unreadable)
+    written = api.report(["abcd"], tmp_path / "report.html")
+    assert written.notes == ("training-abcd2345: its metrics could not be read: the bucket is gone",)
+    assert "of training-abcd2345" in (tmp_path / "report.html").read_text()
 
 
 @pytest.mark.parametrize("count", [0, 9])
