@@ -36,9 +36,8 @@ if TYPE_CHECKING:
     from toolkit.api.measurements import host_metrics, metrics
     from toolkit.api.models import collect
     from toolkit.api.records import find_run, list_runs
-    from toolkit.api.runs import clean_hosts, follow, log_lines, rescue_run, stop_run
-    from toolkit.api.reports import report
     from toolkit.api.reports import report, serve_report
+    from toolkit.api.runs import clean_hosts, follow, log_lines, rescue_run, stop_run
     from toolkit.api.transfer import load_images, pull_image, push_image, save_as_sif, save_images
     from toolkit.api.verification import verify_image
 
@@ -60,7 +59,6 @@ _MODULES = {
     "models": ("collect",),
     "records": ("find_run", "list_runs"),
     "runs": ("clean_hosts", "follow", "log_lines", "rescue_run", "stop_run"),
-    "reports": ("report",),
     "reports": ("report", "serve_report"),
     "transfer": ("load_images", "pull_image", "push_image", "save_as_sif", "save_images"),
     "verification": ("verify_image",),

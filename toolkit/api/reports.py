@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from toolkit import __version__
-from toolkit.api.runs import find_run, log_lines
+from toolkit.api.measurements import metrics as _metrics_of
+from toolkit.api.records import find_run
+from toolkit.api.runs import log_lines
 from toolkit.errors import Code, ToolkitError
 from toolkit.metrics.series import RunMetrics
 from toolkit.progress import Progress, Report, silent
@@ -118,8 +120,3 @@ def _gathered_run(record: Record, runs: int, report: Report) -> RunInput:
     except ToolkitError as error:
         notes.append(f"{record.training_id}: its metrics could not be read: {error.what}")
     return RunInput(record, metrics, log, tuple(notes))
-
-
-def _metrics_of(record: Record) -> RunMetrics:  # noqa: ARG001
-    """The run's series; none are collected yet."""
-    return RunMetrics()
